@@ -2,30 +2,41 @@
 
 from __future__ import annotations
 
+import mmap
+import operator
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import overload
+from typing import Any, SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import NDArray
+
+from structprobe.errors import EncoderError, StoreError
 
 
 class WordVectors(Sequence[NDArray[np.floating]]):
     """The word vectors of one layer, one array a sentence.
 
     A sequence without ``.shape``, so that it serves as the ``X`` of `StructuralProbe.fit` and of
-    scikit-learn's splitters. Indexing gives views, nothing is copied.
+    scikit-learn's splitters. Indexing gives views, nothing is copied. Vectors that lie on a
+    read-only memory map are pickled as the map's path and place, all others as plain arrays.
 
     Parameters
     ----------
     values : ndarray of float, shape (n_words_total, hidden_size)
         All words of all sentences, one below the other; may lie on a memory map.
     offsets : ndarray of int64, shape (n_sentences + 1,)
-        Sentence `i` holds the rows ``offsets[i]:offsets[i + 1]``.
+        Sentence `i` holds the rows ``offsets[i]:offsets[i + 1]``; starts at 0.
     origin : mapping, optional
         Where the vectors came from: plain values under the keys ``model``, ``revision``,
         ``fingerprint``, ``layer``, ``pooling``, ``spacing``, ``bos`` and ``dtype``. A probe
         keeps it and refuses vectors of another origin.
+
+    Raises
+    ------
+    EncoderError
+        If `values` is not two-dimensional or `offsets` do not cut it into sentences.
     """
 
     def __init__(
@@ -34,23 +45,217 @@ class WordVectors(Sequence[NDArray[np.floating]]):
         offsets: NDArray[np.integer],
         origin: Mapping[str, object] | None = None,
     ) -> None:
-        self.values = values
-        self.offsets = np.asarray(offsets, dtype=np.int64)
+        self.values: NDArray[np.floating] = np.asarray(values)  # (n_words_total, hidden_size)
+        self.offsets: NDArray[np.int64] = np.asarray(offsets, dtype=np.int64)  # (n_sentences + 1,)
         self.origin: Mapping[str, object] | None = (
             None if origin is None else MappingProxyType(dict(origin))
         )
+        if self.values.ndim != 2:
+            shape = self.values.shape
+            raise EncoderError(f"values must be (n_words_total, hidden_size), got shape {shape}")
+        check_offsets(self.offsets, n_words=len(self.values))
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of a vector."""
+        return int(self.values.shape[1])
 
     def __len__(self) -> int:
         return len(self.offsets) - 1
 
     @overload
-    def __getitem__(self, index: int) -> NDArray[np.floating]: ...
+    def __getitem__(self, index: SupportsIndex) -> NDArray[np.floating]: ...
     @overload
     def __getitem__(self, index: slice) -> WordVectors: ...
-    def __getitem__(self, index: int | slice) -> NDArray[np.floating] | WordVectors:
-        """Give one sentence's vectors, shape (n_words, hidden_size), or a run of sentences."""
-        raise NotImplementedError
+    def __getitem__(self, index: SupportsIndex | slice) -> NDArray[np.floating] | WordVectors:
+        """Give one sentence's vectors, shape (n_words, hidden_size), or a run of sentences.
+
+        A slice of step 1 is a view; any other step gathers its sentences into a copy.
+        """
+        if isinstance(index, slice):
+            return self._slice(range(*index.indices(len(self))))
+        number = operator.index(index)
+        if not -len(self) <= number < len(self):
+            raise IndexError(f"sentence {number} of {len(self)}")
+        number %= len(self)
+        return self.values[self.offsets[number] : self.offsets[number + 1]]
 
     def __iter__(self) -> Iterator[NDArray[np.floating]]:
         for start, stop in zip(self.offsets[:-1], self.offsets[1:], strict=True):
             yield self.values[start:stop]
+
+    def __repr__(self) -> str:
+        model, layer = ((self.origin or {}).get(key) for key in ("model", "layer"))
+        source = "" if self.origin is None else f", layer {layer} of {model}"
+        return (
+            f"<WordVectors: {len(self)} sentences, {len(self.values)} words, "
+            f"{self.hidden_size} wide, {self.values.dtype}{source}>"
+        )
+
+    def _slice(self, numbers: range) -> WordVectors:
+        """Take the numbered sentences, as a view where they lie side by side."""
+        if numbers.step == 1:
+            offsets = self.offsets[numbers.start : max(numbers.start, numbers.stop) + 1]
+            values = self.values[offsets[0] : offsets[-1]]
+            return WordVectors(values, offsets - offsets[0], self.origin)
+        picked = [self[number] for number in numbers]
+        offsets = np.cumsum([0, *map(len, picked)])
+        return WordVectors(np.concatenate([self.values[:0], *picked]), offsets, self.origin)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        origin = None if self.origin is None else dict(self.origin)
+        return _rebuild_vectors, (pack(self.values), self.offsets, origin)
+
+
+class EncodedBank:
+    """A treebank's word vectors in several layers of one model.
+
+    Parameters
+    ----------
+    values : mapping of int to ndarray of float, shape (n_words_total, hidden_size)
+        The vectors of each layer; may lie on memory maps.
+    offsets : ndarray of int64, shape (n_sentences + 1,)
+        Sentence `i` holds the rows ``offsets[i]:offsets[i + 1]`` of each layer.
+    origin : mapping, optional
+        Where the vectors came from, as in `WordVectors`, without the layer.
+    """
+
+    def __init__(
+        self,
+        values: Mapping[int, NDArray[np.floating]],
+        offsets: NDArray[np.integer],
+        origin: Mapping[str, object] | None = None,
+    ) -> None:
+        self._values = {int(layer): values[layer] for layer in sorted(values)}
+        self.offsets: NDArray[np.int64] = np.asarray(offsets, dtype=np.int64)
+        self.origin: dict[str, object] = dict(origin or {})
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers there are, ascending; 0 is the embedding output."""
+        return tuple(self._values)
+
+    def layer(self, layer: SupportsIndex) -> WordVectors:
+        """Give the word vectors of one layer.
+
+        Parameters
+        ----------
+        layer : int
+            One of `layers`.
+
+        Returns
+        -------
+        WordVectors
+            All sentences; its ``origin`` names the layer.
+
+        Raises
+        ------
+        EncoderError
+            If this layer was not encoded; the message names those that were.
+        """
+        number = operator.index(layer)
+        if number not in self._values:
+            known = ", ".join(map(str, self.layers))
+            hint = "encode the treebank again with this layer among `layers`"
+            raise EncoderError(f"layer {number} was not encoded (there are {known})", hint=hint)
+        return WordVectors(self._values[number], self.offsets, {**self.origin, "layer": number})
+
+    def __len__(self) -> int:
+        """Count the sentences."""
+        return len(self.offsets) - 1
+
+    def __repr__(self) -> str:
+        layers = ", ".join(map(str, self.layers))
+        return f"<EncodedBank: {len(self)} sentences, {self.offsets[-1]} words, layers {layers}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        packed = {layer: pack(values) for layer, values in self._values.items()}
+        return _rebuild_bank, (packed, self.offsets, self.origin)
+
+
+def check_offsets(offsets: NDArray[np.int64], n_words: int | None = None) -> None:
+    """Refuse offsets that do not start at 0, fall, or end elsewhere than at `n_words`.
+
+    Parameters
+    ----------
+    offsets : ndarray of int64, shape (n_sentences + 1,)
+        Where each sentence starts, and the end of the last.
+    n_words : int, optional
+        Words in all.
+
+    Raises
+    ------
+    EncoderError
+        If the offsets do not cut `n_words` rows into sentences.
+    """
+    if offsets.ndim != 1 or not len(offsets) or offsets[0] != 0 or (np.diff(offsets) < 0).any():
+        raise EncoderError("offsets must be one row of integers that starts at 0 and never falls")
+    if n_words is not None and offsets[-1] != n_words:
+        raise EncoderError(f"offsets end at {offsets[-1]}, but there are {n_words} word vectors")
+
+
+def pack(values: NDArray[Any]) -> object:
+    """Give what pickles cheaply for an array: its place on a read-only map, or itself.
+
+    Parameters
+    ----------
+    values : ndarray
+        Any array.
+
+    Returns
+    -------
+    tuple or ndarray
+        ``(path, dtype, offset in bytes, shape)`` for a contiguous part of a read-only memory
+        map, else a plain array.
+    """
+    root: Any = values
+    while isinstance(root, np.ndarray) and not isinstance(root.base, mmap.mmap):
+        root = root.base
+    on_map = isinstance(root, np.memmap) and root.filename is not None and root.mode == "r"
+    if not on_map or not values.flags.c_contiguous:
+        return np.array(values)
+    place = values.__array_interface__["data"][0] - root.__array_interface__["data"][0]
+    path = os.path.abspath(os.fspath(root.filename))
+    return path, values.dtype.str, int(root.offset + place), tuple(map(int, values.shape))
+
+
+def unpack(packed: Any) -> NDArray[Any]:
+    """Undo `pack`.
+
+    Parameters
+    ----------
+    packed : tuple or ndarray
+        What `pack` gave.
+
+    Returns
+    -------
+    ndarray
+        The array, on a read-only map if it was on one.
+
+    Raises
+    ------
+    StoreError
+        If the file it lay in is gone or shorter than it was.
+    """
+    if not isinstance(packed, tuple):
+        return np.asarray(packed)
+    path, dtype, offset, shape = packed
+    if 0 in shape:
+        return np.empty(shape, dtype)
+    try:
+        return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
+    except (OSError, ValueError) as error:
+        hint = "encode the treebank again"
+        raise StoreError(f"the pickled vectors lay in {path}: {error}", hint=hint) from None
+
+
+def _rebuild_vectors(
+    packed: object, offsets: NDArray[np.int64], origin: Mapping[str, object] | None
+) -> WordVectors:
+    return WordVectors(unpack(packed), offsets, origin)
+
+
+def _rebuild_bank(
+    packed: Mapping[int, object], offsets: NDArray[np.int64], origin: Mapping[str, object]
+) -> EncodedBank:
+    return EncodedBank({layer: unpack(p) for layer, p in packed.items()}, offsets, origin)
