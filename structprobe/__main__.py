@@ -1,0 +1,7 @@
+"""Run the command line as ``python -m structprobe``."""
+
+import sys
+
+from structprobe.cli.main import main
+
+sys.exit(main())

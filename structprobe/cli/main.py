@@ -1,0 +1,100 @@
+"""The front door of the command line: which command runs, and what a fault looks like."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+from structprobe._version import __version__
+from structprobe.errors import StructprobeError
+
+COMMANDS = {
+    "fit": "fit a distance and a depth probe on one layer and save them",
+    "evaluate": "score a saved probe on a treebank, the linear chain beside it",
+    "score": "score a parse file made by anything against a gold treebank",
+    "parse": "write CoNLL-U with recovered heads, or draw the trees of plain text",
+    "sweep": "one probe a layer, rank and seed; one row a run; resumable",
+    "demo": "the main job on the embedded treebank and a small encoder",
+}
+
+DATA_FAULT, USAGE, INTERRUPTED = 1, 2, 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """Build the parser of all commands; cheap, since no command's own imports are made."""
+    parser = argparse.ArgumentParser(
+        prog="structprobe",
+        description="How much syntax is in the layers of a language model, and can the tree be "
+        "read out of it?",
+        epilog="Results go to stdout, logs and progress to stderr. Exit status: 0 done, 1 a fault "
+        "in the data, 2 a fault in the usage.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"structprobe {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            allow_abbrev=False,
+            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        )
+        module = importlib.import_module(f"structprobe.cli.{name}")
+        module.add_arguments(command)
+        command.set_defaults(run=module.run)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        The arguments, without the program's name; by default those of the process.
+
+    Returns
+    -------
+    int
+        The exit status: 0 done, 1 a fault in the data (one line on stderr says which),
+        130 interrupted. A fault in the usage exits with 2 from within argparse.
+    """
+    args = build_parser().parse_args(argv)
+    _log_to_stderr(args)
+    try:
+        args.run(args)
+        sys.stdout.flush()
+    except StructprobeError as error:
+        return _fault(str(error))
+    except BrokenPipeError:
+        # The reader of our output (`head`, say) has gone; nothing is left to be told to anyone.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        return _fault(f"{place}{error.strerror or error}")
+    except KeyboardInterrupt:
+        print("structprobe: interrupted; what was finished is kept", file=sys.stderr)
+        return INTERRUPTED
+    return 0
+
+
+def _fault(message: str) -> int:
+    print(f"structprobe: error: {' '.join(message.split())}", file=sys.stderr)
+    return DATA_FAULT
+
+
+def _log_to_stderr(args: argparse.Namespace) -> None:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("structprobe: %(message)s"))
+    logger = logging.getLogger("structprobe")
+    logger.handlers = [handler]
+    logger.propagate = False
+    logger.setLevel(
+        logging.ERROR if args.quiet else logging.DEBUG if args.verbose else logging.INFO
+    )

@@ -1,0 +1,140 @@
+"""Options that several commands share, and what is built from them."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
+
+PUNCT = ("upos", "xpos", "keep")
+
+
+def int_list(text: str) -> list[int]:
+    """Read whole numbers parted by commas, as in ``32,128``."""
+    try:
+        return [int(part) for part in text.split(",")]
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a list of whole numbers such as 32,128"
+        ) from None
+
+
+def positive(text: str) -> int:
+    """Read a whole number of at least 1."""
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
+    return int(text)
+
+
+def add_talk(parser: argparse.ArgumentParser) -> None:
+    """Add the options that say how results and logs are written."""
+    group = parser.add_argument_group("output")
+    group.add_argument("--json", action="store_true", help="results as JSON")
+    loudness = group.add_mutually_exclusive_group()
+    loudness.add_argument(
+        "-q", "--quiet", action="store_true", help="errors only, and no progress bars"
+    )
+    loudness.add_argument("-v", "--verbose", action="store_true", help="more of what is going on")
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Add where the model runs and what a batch may hold."""
+    group = parser.add_argument_group("machine")
+    group.add_argument(
+        "--device", default="auto", help="auto, or as torch names it: cpu, cuda:1, mps"
+    )
+    group.add_argument(
+        "--batch-tokens", type=positive, default=None, help="padded tokens in one forward pass"
+    )
+
+
+def add_model(parser: argparse.ArgumentParser) -> None:
+    """Add which model is encoded with, and how."""
+    group = parser.add_argument_group("model")
+    group.add_argument(
+        "--model", required=True, help="hub id, local folder, or a .gguf file in a folder"
+    )
+    group.add_argument("--revision", default=None, help="branch, tag or commit of the hub id")
+    group.add_argument("--gguf-file", default=None, help="the .gguf file in the model's folder")
+    group.add_argument(
+        "--trust-remote-code", action="store_true", help="run code that comes with the model"
+    )
+    group.add_argument(
+        "--dtype", default="float32", choices=("float32", "bfloat16", "float16"), help="precision"
+    )
+    group.add_argument(
+        "--pooling", default="mean", choices=("mean", "first", "last"), help="pieces to a word"
+    )
+    group.add_argument(
+        "--spacing",
+        default="words",
+        choices=("words", "original"),
+        help="words joined by single spaces, or spaced as in the treebank",
+    )
+    group.add_argument(
+        "--bos", action="store_true", help="put a beginning-of-sequence token in front"
+    )
+    add_device(parser)
+
+
+def add_treebanks(parser: argparse.ArgumentParser, *, test: bool) -> None:
+    """Add the files to learn from, to choose by and, for `sweep`, to report on."""
+    group = parser.add_argument_group("treebanks", "CoNLL-U files or globs; .gz is welcome")
+    group.add_argument("--train", nargs="+", required=True, metavar="FILE", help="to learn from")
+    group.add_argument(
+        "--dev", nargs="+", default=None, metavar="FILE", help="to stop by; else a tenth of train"
+    )
+    if test:
+        group.add_argument("--test", nargs="+", default=None, metavar="FILE", help="to report on")
+    group.add_argument(
+        "--skip-faults",
+        action="store_true",
+        help="leave sentences with faults out, and count them, in place of stopping",
+    )
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """Add how a probe is trained and which words its trees are scored over."""
+    group = parser.add_argument_group("probe")
+    group.add_argument(
+        "--recipe",
+        default="whitened",
+        choices=("whitened", "published"),
+        help="how the probe's matrix is found",
+    )
+    group.add_argument(
+        "--max-steps", type=positive, default=None, help="steps of training; the recipe's own if not given"
+    )
+    add_punct(group)
+
+
+def add_punct(parser: argparse._ActionsContainer) -> None:
+    """Add which words UUAS and root accuracy leave out."""
+    parser.add_argument(
+        "--punct",
+        default=None,
+        choices=PUNCT,
+        help="words left out of UUAS and root: UPOS PUNCT, the paper's Penn tags, or none; "
+        "upos where the treebank has it",
+    )
+
+
+def build_encoder(args: argparse.Namespace) -> Encoder:
+    """Load the model that the options name."""
+    from structprobe.encoder.encoder import Encoder
+
+    optional = {} if args.batch_tokens is None else {"batch_tokens": args.batch_tokens}
+    return Encoder(
+        args.model,
+        revision=args.revision,
+        trust_remote_code=args.trust_remote_code,
+        gguf_file=args.gguf_file,
+        device=args.device,
+        dtype=args.dtype,
+        pooling=args.pooling,
+        spacing=args.spacing,
+        bos=args.bos,
+        **optional,
+    )
