@@ -1,1 +1,31 @@
-"""To be filled."""
+"""Trees as plain arrays: gold depths and distances, and decoders from scores to heads.
+
+Heads are 1-based, 0 for the root's; everything else counts from 0.
+"""
+
+from structprobe.trees.gold import (
+    edges,
+    gold_depths,
+    gold_distances,
+    padded_tree_depths,
+    padded_tree_distances,
+    tree_depths,
+    tree_distances,
+)
+from structprobe.trees.grouping import group_by_length, pad
+from structprobe.trees.spanning import decode_rooted, spanning_tree, spanning_trees
+
+__all__ = [
+    "decode_rooted",
+    "edges",
+    "gold_depths",
+    "gold_distances",
+    "group_by_length",
+    "pad",
+    "padded_tree_depths",
+    "padded_tree_distances",
+    "spanning_tree",
+    "spanning_trees",
+    "tree_depths",
+    "tree_distances",
+]

@@ -1,0 +1,333 @@
+"""Gold depths, distances and edges from heads, for one tree or many at once.
+
+All functions check that the heads are trees: exactly one root, no cycle, heads in range. Depths
+come by pointer doubling over all words of all sentences; distances by induction over words in an
+order in which heads come before their dependents: the distance from a new word to any earlier
+one is that of its head, plus one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structprobe.errors import TreeError
+from structprobe.trees.grouping import group_by_length, pad
+
+
+def tree_depths(heads: ArrayLike) -> NDArray[np.intp]:
+    """Count the arcs between each word and the root of its tree.
+
+    Parameters
+    ----------
+    heads : array_like of int, shape (n,)
+        The head of each word, 1-based, 0 for the root's.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        The root's depth is 0.
+
+    Raises
+    ------
+    TreeError
+        If the heads are no tree.
+
+    Examples
+    --------
+    "the dog chased cats": *chased* is the root.
+
+    >>> tree_depths([2, 3, 0, 3]).tolist()
+    [2, 1, 0, 1]
+    """
+    flat, lengths = _flatten([heads])
+    return _depths(flat, lengths)
+
+
+def tree_distances(heads: ArrayLike) -> NDArray[np.intp]:
+    """Count the edges on the path between each two words of a tree.
+
+    Parameters
+    ----------
+    heads : array_like of int, shape (n,)
+        The head of each word, 1-based, 0 for the root's.
+
+    Returns
+    -------
+    ndarray of int, shape (n, n)
+        Symmetrical, with a zero diagonal.
+
+    Raises
+    ------
+    TreeError
+        If the heads are no tree.
+
+    Examples
+    --------
+    >>> tree_distances([2, 3, 0, 3]).tolist()
+    [[0, 1, 2, 3], [1, 0, 1, 2], [2, 1, 0, 1], [3, 2, 1, 0]]
+    """
+    return gold_distances([heads])[0].astype(np.intp)
+
+
+def edges(heads: ArrayLike) -> NDArray[np.intp]:
+    """Undirected edges of a tree.
+
+    Parameters
+    ----------
+    heads : array_like of int, shape (n,)
+        The head of each word, 1-based, 0 for the root's.
+
+    Returns
+    -------
+    ndarray of int, shape (n - 1, 2)
+        Pairs of words ``i < j``, 0-based, sorted.
+
+    Raises
+    ------
+    TreeError
+        If the heads are no tree.
+
+    Examples
+    --------
+    >>> edges([2, 3, 0, 3]).tolist()
+    [[0, 1], [1, 2], [2, 3]]
+    """
+    flat, lengths = _flatten([heads])
+    _depths(flat, lengths)
+    dependents = np.flatnonzero(flat)
+    pairs = np.sort(np.stack([dependents, flat[dependents] - 1], axis=1), axis=1)
+    return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
+
+
+def gold_depths(heads: Sequence[ArrayLike]) -> list[NDArray[np.int16]]:
+    """Depths of the words of many trees.
+
+    Parameters
+    ----------
+    heads : sequence of array_like of int, shape (n,)
+        The heads of each sentence, 1-based, 0 for the root's.
+
+    Returns
+    -------
+    list of ndarray of int16, shape (n,)
+        As `tree_depths`, one a sentence.
+
+    Raises
+    ------
+    TreeError
+        If some heads are no tree; the message names the sentence by its index, counted from 0.
+
+    Examples
+    --------
+    >>> [depths.tolist() for depths in gold_depths([[2, 0], [0, 1, 2]])]
+    [[1, 0], [0, 1, 2]]
+    """
+    if not len(heads):
+        return []
+    flat, lengths = _flatten(heads)
+    depths = _depths(flat, lengths).astype(np.int16)
+    return np.split(depths, np.cumsum(lengths)[:-1])
+
+
+def gold_distances(heads: Sequence[ArrayLike]) -> list[NDArray[np.int16]]:
+    """Distances between the words of many trees, in padded batches of like length.
+
+    Parameters
+    ----------
+    heads : sequence of array_like of int, shape (n,)
+        The heads of each sentence, 1-based, 0 for the root's.
+
+    Returns
+    -------
+    list of ndarray of int16, shape (n, n)
+        As `tree_distances`, one a sentence.
+
+    Raises
+    ------
+    TreeError
+        If some heads are no tree; the message names the sentence by its index, counted from 0.
+
+    Examples
+    --------
+    >>> [distances.tolist() for distances in gold_distances([[2, 0], [0, 1, 2]])]
+    [[[0, 1], [1, 0]], [[0, 1, 2], [1, 0, 1], [2, 1, 0]]]
+    """
+    if not len(heads):
+        return []
+    flat, lengths = _flatten(heads)
+    ends = np.cumsum(lengths)[:-1]
+    all_heads, all_depths = np.split(flat, ends), np.split(_depths(flat, lengths), ends)
+    found: list[NDArray[np.int16]] = [np.empty((0, 0), np.int16)] * len(lengths)
+    for group in group_by_length(lengths):
+        group_lengths = lengths[group]
+        batch = _distances(
+            pad([all_heads[index] for index in group]),
+            pad([all_depths[index] for index in group]),
+            group_lengths,
+        )
+        for index, n, matrix in zip(group, group_lengths, batch, strict=True):
+            found[index] = np.ascontiguousarray(matrix[:n, :n])
+    return found
+
+
+def padded_tree_depths(heads: ArrayLike, lengths: ArrayLike) -> NDArray[np.int16]:
+    """Depths of the words of a padded batch of trees.
+
+    Parameters
+    ----------
+    heads : array_like of int, shape (b, n)
+        Heads, 1-based, 0 for the root's; whatever stands in the padding is not looked at.
+    lengths : array_like of int, shape (b,)
+        The number of words of each tree.
+
+    Returns
+    -------
+    ndarray of int16, shape (b, n)
+        As `tree_depths`; 0 in the padding.
+
+    Raises
+    ------
+    TreeError
+        If some heads are no tree; the message names the row of the batch, counted from 0.
+
+    Examples
+    --------
+    >>> padded_tree_depths([[2, 0, -1], [0, 1, 2]], [2, 3]).tolist()
+    [[1, 0, 0], [0, 1, 2]]
+    """
+    heads, lengths, inside = _unpad(heads, lengths)
+    depths = np.zeros(heads.shape, dtype=np.int16)
+    depths[inside] = _depths(heads[inside], lengths)
+    return depths
+
+
+def padded_tree_distances(heads: ArrayLike, lengths: ArrayLike) -> NDArray[np.int16]:
+    """Distances between the words of a padded batch of trees.
+
+    Parameters
+    ----------
+    heads : array_like of int, shape (b, n)
+        Heads, 1-based, 0 for the root's; whatever stands in the padding is not looked at.
+    lengths : array_like of int, shape (b,)
+        The number of words of each tree.
+
+    Returns
+    -------
+    ndarray of int16, shape (b, n, n)
+        As `tree_distances`; 0 in the padding.
+
+    Raises
+    ------
+    TreeError
+        If some heads are no tree; the message names the row of the batch, counted from 0.
+
+    Examples
+    --------
+    >>> padded_tree_distances([[2, 0, -1], [0, 1, 2]], [2, 3]).tolist()
+    [[[0, 1, 0], [1, 0, 0], [0, 0, 0]], [[0, 1, 2], [1, 0, 1], [2, 1, 0]]]
+    """
+    heads, lengths, _ = _unpad(heads, lengths)
+    return _distances(heads, padded_tree_depths(heads, lengths), lengths)
+
+
+def _flatten(heads: Sequence[ArrayLike]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """All heads behind one another, and the number of words of each sentence."""
+    arrays = [np.asarray(one) for one in heads]
+    for index, array in enumerate(arrays):
+        if array.ndim != 1 or array.dtype.kind not in "iu":
+            raise TreeError(
+                f"heads are not a row of whole numbers but {heads[index]!r:.80}",
+                where=f"heads[{index}]",
+                hint="give one head a word, 1-based, 0 for the root's",
+            )
+    lengths = np.array([len(array) for array in arrays], dtype=np.intp)
+    return np.concatenate(arrays).astype(np.intp), lengths
+
+
+def _unpad(
+    heads: ArrayLike, lengths: ArrayLike
+) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
+    """Arrays of a padded batch, and where its words are."""
+    heads, lengths = np.asarray(heads, dtype=np.intp), np.asarray(lengths, dtype=np.intp)
+    if heads.ndim != 2 or lengths.shape != heads.shape[:1] or (lengths > heads.shape[1]).any():
+        raise TreeError(
+            f"heads of shape {heads.shape} do not go with lengths of shape {lengths.shape}"
+            f" and at most {max(lengths.flat, default=0)} words",
+            hint="give heads (b, n) and lengths (b,) of at most n",
+        )
+    inside = np.arange(heads.shape[1]) < lengths[:, None]  # (b, n)
+    return heads, lengths, inside
+
+
+def _depths(heads: NDArray[np.intp], lengths: NDArray[np.intp]) -> NDArray[np.intp]:
+    """Depths of all words of all sentences behind one another, heads checked on the way."""
+    starts = np.cumsum(lengths) - lengths
+    _check_range(heads, lengths, starts)
+    # Above every root stands one more node, its own parent; after k rounds `jump` points 2**k
+    # nodes up and `steps` counts the arcs on the way to it.
+    top = len(heads)
+    jump = np.append(np.where(heads == 0, top, heads - 1 + np.repeat(starts, lengths)), top)
+    steps = np.ones(top + 1, dtype=np.intp)
+    steps[top] = 0
+    for _ in range(int(lengths.max(initial=0)).bit_length()):
+        steps += steps[jump]
+        jump = jump[jump]
+    lost = np.flatnonzero(jump != top)
+    if len(lost):
+        sentence = np.searchsorted(starts, lost[0], side="right") - 1
+        # So many steps above a word that never reaches the root, one is on the cycle itself.
+        word = jump[lost[0]] - starts[sentence] + 1
+        raise TreeError(
+            f"the heads have a cycle through word {word} (counted from 1)",
+            where=f"heads[{sentence}]",
+        )
+    return steps[:top] - 1
+
+
+def _check_range(
+    heads: NDArray[np.intp], lengths: NDArray[np.intp], starts: NDArray[np.intp]
+) -> None:
+    """Raise unless every head is a word or 0, and every sentence has one root."""
+    if (lengths < 1).any():
+        raise TreeError(
+            "a tree has at least one word", where=f"heads[{np.flatnonzero(lengths < 1)[0]}]"
+        )
+    wrong = np.flatnonzero((heads < 0) | (heads > np.repeat(lengths, lengths)))
+    if len(wrong):
+        sentence = np.searchsorted(starts, wrong[0], side="right") - 1
+        raise TreeError(
+            f"word {wrong[0] - starts[sentence] + 1} (counted from 1) has head {heads[wrong[0]]},"
+            f" out of range 0 to {lengths[sentence]}",
+            where=f"heads[{sentence}]",
+        )
+    roots = np.add.reduceat((heads == 0).astype(np.intp), starts) if len(starts) else starts
+    wrong = np.flatnonzero(roots != 1)
+    if len(wrong):
+        raise TreeError(
+            f"the heads have {roots[wrong[0]]} roots (words with head 0), and a tree has one",
+            where=f"heads[{wrong[0]}]",
+        )
+
+
+def _distances(
+    heads: NDArray[np.intp], depths: NDArray[np.integer], lengths: NDArray[np.intp]
+) -> NDArray[np.int16]:
+    """Distances of a padded batch of checked trees, by induction over words by depth."""
+    b, n = heads.shape
+    rows = np.arange(b)[:, None]
+    inside = np.arange(n) < lengths[:, None]  # (b, n)
+    order = np.argsort(np.where(inside, depths, n), axis=1, kind="stable")  # (b, n)
+    rank = np.empty_like(order)  # (b, n): a word's place in that order
+    rank[rows, order] = np.arange(n)
+    # The root and the padding come to hang on the first word; neither is read.
+    parents = np.where(inside & (heads > 0), heads - 1, 0)
+    parents = rank[rows, parents[rows, order]]  # (b, n): places of the heads, by place
+    ranked = np.zeros((b, n, n), dtype=np.int16)
+    for k in range(1, n):
+        ranked[:, k, :k] = ranked[rows[:, 0], parents[:, k], :k] + 1
+        ranked[:, :k, k] = ranked[:, k, :k]
+    distances = ranked[rows[:, :, None], rank[:, :, None], rank[:, None, :]]  # (b, n, n)
+    return np.where(inside[:, :, None] & inside[:, None, :], distances, np.int16(0))
