@@ -1,0 +1,71 @@
+"""Name devices and number types as torch does."""
+
+from __future__ import annotations
+
+import torch
+
+from structprobe.errors import EncoderError, unknown_name
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def find_device(name: str | torch.device) -> torch.device:
+    """Give the device of this name.
+
+    Parameters
+    ----------
+    name : str or torch.device
+        As torch names it (``"cpu"``, ``"cuda:1"``, ``"mps"``), or ``"auto"``: CUDA if there is
+        one, else MPS, else the CPU.
+
+    Returns
+    -------
+    torch.device
+        A device that is there.
+
+    Raises
+    ------
+    EncoderError
+        If torch knows no such device, or it is not there.
+    """
+    if name == "auto":
+        kinds = [("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())]
+        return torch.device(next((kind for kind, there in kinds if there), "cpu"))
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError):
+        known = ("auto", "cpu", "cuda", "cuda:1", "mps")
+        raise EncoderError(unknown_name("device", name, known)) from None
+    try:
+        there = device.type != "meta" and torch.empty(1, device=device).device.type == device.type
+    except (RuntimeError, AssertionError, NotImplementedError):
+        there = False
+    if not there:
+        count = torch.cuda.device_count()
+        hint = f"{count} CUDA devices are there; device='auto' takes what there is"
+        raise EncoderError(f"device {str(name)!r} is not there", hint=hint)
+    return device
+
+
+def find_dtype(name: str | torch.dtype) -> torch.dtype:
+    """Give the number type of this name.
+
+    Parameters
+    ----------
+    name : str or torch.dtype
+        ``"float32"``, ``"bfloat16"`` or ``"float16"``, with or without ``torch.`` in front.
+
+    Returns
+    -------
+    torch.dtype
+        The type.
+
+    Raises
+    ------
+    EncoderError
+        If it is none of these.
+    """
+    plain = str(name).removeprefix("torch.")
+    if plain not in DTYPES:
+        raise EncoderError(unknown_name("dtype", plain, DTYPES))
+    return DTYPES[plain]
