@@ -1,0 +1,73 @@
+"""Cuts the text of a CoNLL-U file into one block of lines a sentence, losing nothing."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+BOM = "\ufeff"
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """The lines of one sentence.
+
+    Attributes
+    ----------
+    line : int
+        The line of the file, counted from 1, of the first of `lines`.
+    lines : list of str
+        The lines as read, endings included, and the blank lines behind them.
+    start : int
+        The index in `lines` where the sentence itself begins, behind blocks of comments alone.
+    """
+
+    line: int
+    lines: list[str]
+    start: int
+
+
+def bare(line: str) -> str:
+    """Take the line ending, and a byte order mark in front, off a line."""
+    return line.removeprefix(BOM).rstrip("\r\n")
+
+
+def split_blocks(text: str) -> list[Block]:
+    """Cut a text into blocks that, joined, are the text.
+
+    Lines end at a line feed alone: the other characters that Unicode calls line ends are
+    ordinary characters of a word. Blank lines belong to the block before them. A block of comments
+    alone is no sentence: it goes in front of the next block, or behind the last one.
+
+    Parameters
+    ----------
+    text : str
+        The text of a file.
+
+    Returns
+    -------
+    list of Block
+        One a sentence; none where the text holds no line that is neither blank nor a comment.
+    """
+    lines = list(io.StringIO(text, newline="\n"))
+    blocks: list[Block] = []
+    first = run = start = 0  # where the block, its last run of lines, and its sentence begin
+    has_token = after_blank = False
+    for i, line in enumerate(lines):
+        content = bare(line) if i == 0 else line.rstrip("\r\n")
+        if not content:
+            after_blank = True
+            continue
+        if after_blank:
+            after_blank = False
+            run = i
+            if has_token:
+                blocks.append(Block(first + 1, lines[first:i], start - first))
+                first, has_token = i, False
+        if not content.startswith("#"):
+            has_token, start = True, run
+    if has_token:
+        blocks.append(Block(first + 1, lines[first:], start - first))
+    elif blocks:
+        blocks[-1].lines.extend(lines[first:])
+    return blocks

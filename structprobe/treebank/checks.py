@@ -1,0 +1,278 @@
+"""What makes a block of CoNLL-U one sentence with one tree; every fault named with its place."""
+
+from __future__ import annotations
+
+import re
+import reprlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from structprobe.errors import TreebankError
+
+COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
+ID, FORM, UPOS, XPOS, HEAD, DEPREL, DEPS, MISC = 0, 1, 3, 4, 6, 7, 8, 9
+
+_NUMBER = re.compile("0|[1-9][0-9]*")
+_RANGE = re.compile("([1-9][0-9]{0,8})-([1-9][0-9]{0,8})")
+_EMPTY_NODE = re.compile(r"(0|[1-9][0-9]*)\.[1-9][0-9]*")
+_UNREADABLE = re.compile("[\0\ud800-\udfff]")
+_GLOBAL_COLUMNS = re.compile(r"#\s*global\.columns\s*=(.*)", re.DOTALL)
+
+_repr = reprlib.Repr()
+_repr.maxstring = 60
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a block stands, to make its errors.
+
+    Attributes
+    ----------
+    path : str or None
+        The file.
+    line : int
+        The line, counted from 1, of the block's first line.
+    sent_id : str or None
+        The sentence's name, where it is known already.
+    """
+
+    path: str | None
+    line: int
+    sent_id: str | None = None
+
+    def fault(self, what: str, row: int, hint: str) -> TreebankError:
+        """Make the error for a fault in line `row` (0-based) of the block."""
+        return TreebankError(
+            what, path=self.path, line=self.line + row, sent_id=self.sent_id, hint=hint
+        )
+
+
+def check_characters(lines: Sequence[str], place: Place) -> None:
+    """Refuse bytes that were no UTF-8 (decoded to lone surrogates), and NUL.
+
+    Parameters
+    ----------
+    lines : sequence of str
+        The lines of a block.
+    place : Place
+        Where they stand.
+
+    Raises
+    ------
+    TreebankError
+        At the first such character.
+    """
+    for row, line in enumerate(lines):
+        if line.isascii() and "\0" not in line:
+            continue
+        if match := _UNREADABLE.search(line):
+            code = ord(match[0])
+            if code == 0:
+                raise place.fault(
+                    "a NUL character", row, "if the file is UTF-16, convert it to UTF-8"
+                )
+            if 0xDC80 <= code <= 0xDCFF:
+                what = f"invalid UTF-8: byte 0x{code - 0xDC00:02X} at character {match.start() + 1}"
+            else:
+                what = f"the lone surrogate U+{code:04X}, which is no character"
+            raise place.fault(what, row, "convert the file to UTF-8 from what it is, or mend it")
+
+
+def check_comment(line: str, row: int, place: Place) -> None:
+    """Refuse a declaration of columns other than the ten (CoNLL-U Plus)."""
+    if (match := _GLOBAL_COLUMNS.match(line)) and tuple(match[1].split()) != COLUMNS:
+        raise place.fault(
+            f"global.columns names other columns: {_repr.repr(match[1].strip())}",
+            row,
+            f"give the ten of CoNLL-U: {' '.join(COLUMNS)}",
+        )
+
+
+def split_columns(line: str, row: int, place: Place) -> list[str]:
+    """Split a line into its ten columns.
+
+    Parameters
+    ----------
+    line : str
+        The line without its ending.
+    row : int
+        Its index in the block, from 0.
+    place : Place
+        Where the block stands.
+
+    Returns
+    -------
+    list of str
+        Ten strings, none empty.
+
+    Raises
+    ------
+    TreebankError
+        For another number of columns, or an empty one.
+    """
+    cells = line.split("\t")
+    if len(cells) != 10:
+        found = f"{len(cells)} column{'s' * (len(cells) != 1)}"
+        if line.isspace():
+            hint = "the line between two sentences must be empty"
+        else:
+            hint = "separate columns by tabs and write `_` for what is not there"
+        raise place.fault(f"{found} in place of ten: {_repr.repr(line)}", row, hint)
+    if "" in cells:
+        column = cells.index("")
+        hint = "write `_` for what is not there" if column != FORM else "every word needs a form"
+        raise place.fault(f"{COLUMNS[column]} (column {column + 1}) is empty", row, hint)
+    return cells
+
+
+def check_ids(ids: Sequence[tuple[int, str]], place: Place) -> None:
+    """Hold the IDs of a sentence to their order: words 1, 2, …, ranges and empty nodes in place.
+
+    Parameters
+    ----------
+    ids : sequence of (int, str)
+        Row in the block, from 0, and ID of each line of the sentence.
+    place : Place
+        Where the block stands.
+
+    Raises
+    ------
+    TreebankError
+        For an ID that is none, one that is out of order, a range that is reversed, overlaps another
+        or reaches beyond the last word, and a sentence without words.
+    """
+    n = minor = range_end = range_row = 0
+    opened = False  # a range was opened by the line before
+    for row, value in ids:
+        if value == str(n + 1):
+            n, minor, opened = n + 1, 0, False
+        elif value == f"{n}.{minor + 1}" and not opened:
+            minor += 1
+        elif match := _RANGE.fullmatch(value):
+            first, last = int(match[1]), int(match[2])
+            if last < first:
+                raise place.fault(
+                    f"the range {value!r} runs backwards", row, "write the smaller ID first"
+                )
+            if opened or n < range_end:
+                what = f"the range {value!r} overlaps the one before it"
+                raise place.fault(what, row, "a word belongs to one multiword token only")
+            if first != n + 1:
+                raise _out_of_order(value, n + 1, row, place)
+            range_end, range_row, opened = last, row, True
+        elif _NUMBER.fullmatch(value) or _EMPTY_NODE.fullmatch(value):
+            raise _out_of_order(value, n + 1, row, place)
+        else:
+            hint = "write 1, 2, … for words, 1-2 for ranges, 1.1 for empty nodes"
+            raise place.fault(f"{_repr.repr(value)} is no ID", row, hint)
+    if n == 0:
+        raise place.fault("a sentence without words", ids[0][0], "give it a word or take it out")
+    if range_end > n:
+        what = f"a range ends at {range_end}, but the last word is {n}"
+        raise place.fault(what, range_row, "end the range at its last word")
+
+
+def _out_of_order(value: str, expected: int, row: int, place: Place) -> TreebankError:
+    return place.fault(
+        f"ID {_repr.repr(value)} out of order: the next word is {expected}",
+        row,
+        "number the words of each sentence 1, 2, …, and leave an empty line between sentences",
+    )
+
+
+def check_heads(heads: Sequence[tuple[int, str]], place: Place) -> None:
+    """Hold the HEADs of a sentence's words to be numbers in its range, or ``_`` throughout.
+
+    Parameters
+    ----------
+    heads : sequence of (int, str)
+        Row in the block, from 0, and HEAD of each word.
+    place : Place
+        Where the block stands.
+
+    Raises
+    ------
+    TreebankError
+        For a HEAD that is neither a number nor ``_``, one out of range, and ``_`` among numbers.
+    """
+    n = len(heads)
+    for row, value in heads:
+        if value == "_":
+            continue
+        if not _NUMBER.fullmatch(value):
+            raise place.fault(
+                f"HEAD {_repr.repr(value)} is neither a number nor `_`",
+                row,
+                f"write the ID of a word, 1 to {n}, or 0 for the root",
+            )
+        if len(value) > 9 or int(value) > n:
+            raise place.fault(
+                f"HEAD {_repr.repr(value)} is out of range",
+                row,
+                f"write the ID of a word, 1 to {n}, or 0 for the root",
+            )
+    missing = [row for row, value in heads if value == "_"]
+    if 0 < len(missing) < n:
+        raise place.fault(
+            f"HEAD is `_` here, but a number at {n - len(missing)} of {n} words",
+            missing[0],
+            "give every word of the sentence a head, or none",
+        )
+
+
+def tree_fault(heads: Sequence[int]) -> tuple[int, str, str] | None:
+    """Find what keeps heads from being one tree.
+
+    Parameters
+    ----------
+    heads : sequence of int, length n
+        The head of each word, 1-based, 0 for the root's, all in 0 … n.
+
+    Returns
+    -------
+    (int, str, str) or None
+        The word to blame (0-based), what is wrong and what to do: a word that is its own head, no
+        root, two roots or a cycle. None where the heads are a tree.
+
+    Examples
+    --------
+    >>> tree_fault([2, 0, 2]) is None
+    True
+    >>> tree_fault([0, 3, 2])[1]
+    'the heads run in a circle: 2 → 3 → 2'
+    """
+    roots = [i for i, head in enumerate(heads) if head == 0]
+    for i, head in enumerate(heads, start=1):
+        if head == i:
+            return i - 1, f"word {i} is its own head", "give it another head, or 0 for the root"
+    if not roots:
+        return 0, "no word is the root", "give one word HEAD 0"
+    if len(roots) > 1:
+        listed = ", ".join(str(i + 1) for i in roots[:5]) + ", …" * (len(roots) > 5)
+        return roots[1], f"{len(roots)} roots: words {listed}", "give one word only HEAD 0"
+    seen = [0] * (len(heads) + 1)  # the walk that first came by each word
+    seen[0] = -1
+    for start in range(1, len(heads) + 1):
+        word = start
+        while not seen[word]:
+            seen[word] = start
+            word = heads[word - 1]
+        if seen[word] == start:
+            return (
+                word - 1,
+                f"the heads run in a circle: {_circle(heads, word)}",
+                ("every word must lead to the root"),
+            )
+        # A word that an earlier walk came by leads to the root, as that walk did.
+    return None
+
+
+def _circle(heads: Sequence[int], first: int) -> str:
+    """Write the words of a cycle in the order of the walk, the middle of a long one left out."""
+    words = [first]
+    while (word := heads[words[-1] - 1]) != first:
+        words.append(word)
+    shown = [str(word) for word in words]
+    if len(shown) > 8:
+        shown[4:-3] = ["…"]
+    return " → ".join([*shown, str(first)])

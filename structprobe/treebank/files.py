@@ -1,0 +1,146 @@
+"""From what the user names (a path, a pattern, several) to the bytes and text of each file."""
+
+from __future__ import annotations
+
+import difflib
+import glob
+import io
+import os
+import zlib
+from collections.abc import Iterable
+from gzip import GzipFile
+from pathlib import Path
+
+from structprobe.errors import TreebankError
+
+GZIP_MAGIC = b"\x1f\x8b"
+# CoNLL-U shrinks by 5 to 20 under gzip. A file that unfolds to more than this many times its
+# size, and to more than `SMALL` bytes, was made to fill the memory and is refused.
+MAX_EXPANSION = 100
+SMALL = 64 * 2**20
+
+
+def find_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
+    """List the files that a path, a glob pattern or several of them name.
+
+    Parameters
+    ----------
+    paths : str, path or iterable of them
+        A file; a pattern with ``*``, ``?``, ``[`` or ``**``; or several of either.
+
+    Returns
+    -------
+    list of Path
+        In the order given, the files of one pattern sorted by name.
+
+    Raises
+    ------
+    TreebankError
+        For a file that does not exist, a folder, a pattern that matches no file, or no path.
+    """
+    if isinstance(paths, str | os.PathLike):
+        paths = [paths]
+    found = [file for path in paths for file in _matches(os.fspath(path))]
+    if not found:
+        raise TreebankError("no file to read was named", hint="give a path or a pattern")
+    return found
+
+
+def _matches(path: str) -> list[Path]:
+    if os.path.isdir(path):
+        raise TreebankError(
+            "is a folder and no file", path=path, hint=f"name its files, such as {path}/*.conllu"
+        )
+    if os.path.exists(path):
+        return [Path(path)]
+    if glob.has_magic(path):
+        files = sorted(Path(m) for m in glob.glob(path, recursive=True) if os.path.isfile(m))
+        if not files:
+            raise TreebankError("the pattern matches no file", path=path, hint=_nearby(path))
+        return files
+    raise TreebankError("no such file", path=path, hint=_nearby(path))
+
+
+def _nearby(path: str) -> str:
+    """Say what there is where nothing was found."""
+    folder = os.path.dirname(path) or "."
+    if not os.path.isdir(folder):
+        return f"there is no folder {folder!r} either" if folder != "." else "check the path"
+    names = sorted(os.listdir(folder))
+    near = difflib.get_close_matches(os.path.basename(path), names, n=1)
+    return f"did you mean {os.path.join(folder, near[0])!r}?" if near else "check the path"
+
+
+def read_bytes(path: str | os.PathLike[str]) -> bytes:
+    """Read one file whole.
+
+    Parameters
+    ----------
+    path : str or path
+        The file.
+
+    Returns
+    -------
+    bytes
+        Its bytes, as they are.
+
+    Raises
+    ------
+    TreebankError
+        Where the operating system will not give it.
+    """
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise TreebankError(f"cannot be read: {error.strerror}", path=str(path)) from error
+
+
+def to_text(data: bytes, path: str | None) -> str:
+    """Decode the bytes of a file, unfolding gzip, known by its first two bytes.
+
+    Parameters
+    ----------
+    data : bytes
+        A file's bytes.
+    path : str or None
+        The file, for messages.
+
+    Returns
+    -------
+    str
+        The text, byte order mark and line endings kept. A byte that is no UTF-8 becomes a lone
+        surrogate, which the checks of its sentence find and name.
+
+    Raises
+    ------
+    TreebankError
+        For UTF-16 by its byte order mark, and for gzip that is damaged or unfolds to more than
+        64 MiB and more than 100 times its size.
+    """
+    if data.startswith(GZIP_MAGIC):
+        data = _unfold(data, path)
+    if data.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise TreebankError(
+            f"UTF-16, not UTF-8: begins with the bytes {data[:2].hex(' ')}",
+            path=path,
+            line=1,
+            hint="convert it with: iconv -f UTF-16 -t UTF-8",
+        )
+    return data.decode("utf-8", errors="surrogateescape")
+
+
+def _unfold(data: bytes, path: str | None) -> bytes:
+    limit = max(SMALL, MAX_EXPANSION * len(data))
+    try:
+        text = GzipFile(fileobj=io.BytesIO(data)).read(limit + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise TreebankError(
+            f"damaged gzip: {error}", path=path, hint="fetch or pack the file again"
+        ) from error
+    if len(text) > limit:
+        raise TreebankError(
+            f"{len(data)} bytes of gzip unfold to more than {limit}",
+            path=path,
+            hint="unpack it yourself if it is meant to",
+        )
+    return text

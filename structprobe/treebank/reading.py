@@ -1,0 +1,213 @@
+"""Reads sentences from CoNLL-U: our checks in front, the `conllu` package for the parsing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
+from typing import Any, Literal
+
+import conllu
+import numpy as np
+from conllu.exceptions import ParseException
+
+from structprobe.errors import TreebankError, unknown_name
+from structprobe.treebank.blocks import Block, bare, split_blocks
+from structprobe.treebank.checks import (
+    HEAD,
+    ID,
+    Place,
+    check_characters,
+    check_comment,
+    check_heads,
+    check_ids,
+    split_columns,
+    tree_fault,
+)
+from structprobe.treebank.files import find_files, read_bytes, to_text
+from structprobe.treebank.sentence import Sentence
+
+OnError = Literal["raise", "skip"]
+_ON_ERROR = ("raise", "skip")
+
+
+def _as_written(cells: list[str], i: int) -> str:
+    return cells[i].replace("\0", " ")
+
+
+# `conllu` parses IDs and heads; features, DEPS and MISC would be taken apart for nothing.
+_PARSERS: dict[str, Callable[[list[str], int], Any]] = dict.fromkeys(
+    ("form", "lemma", "upos", "xpos", "feats", "deprel", "deps", "misc"), _as_written
+)
+
+
+def read_files(
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], on_error: OnError = "raise"
+) -> tuple[list[Sentence], list[TreebankError]]:
+    """Read the sentences of a file, a glob pattern, or several; see `Treebank.read`.
+
+    Parameters
+    ----------
+    paths : str, path or iterable of them
+        What to read.
+    on_error : {"raise", "skip"}
+        Whether a fault ends the reading, or its sentence is left out.
+
+    Returns
+    -------
+    sentences : list of Sentence
+        At least one.
+    faults : list of TreebankError
+        One for each sentence, or file without any, that was left out.
+
+    Raises
+    ------
+    TreebankError
+        For a fault, unless it is to be skipped; for a file that cannot be read at all; and where
+        all sentences were left out.
+    """
+    sentences: list[Sentence] = []
+    faults: list[TreebankError] = []
+    for path in find_files(paths):
+        text = to_text(read_bytes(path), str(path))
+        found, skipped = read_text(text, str(path), on_error)
+        sentences += found
+        faults += skipped
+    return sentences, faults
+
+
+def read_text(
+    text: str, path: str | None, on_error: OnError = "raise"
+) -> tuple[list[Sentence], list[TreebankError]]:
+    """Read the sentences of one file's text.
+
+    Parameters
+    ----------
+    text : str
+        CoNLL-U.
+    path : str or None
+        Where it comes from, for messages.
+    on_error : {"raise", "skip"}
+        Whether a fault ends the reading, or its sentence is left out.
+
+    Returns
+    -------
+    sentences : list of Sentence
+        At least one.
+    faults : list of TreebankError
+        One for each sentence that was left out.
+
+    Raises
+    ------
+    TreebankError
+        For the first fault, unless it is to be skipped; and where no sentence is left.
+    """
+    if on_error not in _ON_ERROR:
+        raise TreebankError(unknown_name("on_error", on_error, _ON_ERROR))
+    sentences: list[Sentence] = []
+    faults: list[TreebankError] = []
+    for block in split_blocks(text):
+        try:
+            sentences.append(_read_block(block, path))
+        except TreebankError as fault:
+            if on_error == "raise":
+                raise
+            faults.append(fault)
+    if faults and not sentences:
+        what = f"all {len(faults)} sentences are faulty, the first with: {faults[0]}"
+        raise TreebankError(what, path=path)
+    if not sentences:
+        raise TreebankError(
+            f"no sentence in {len(text)} characters" if text else "an empty file",
+            path=path or "<text>",
+            hint="give a file in CoNLL-U",
+        )
+    return _without_blank_columns(sentences), faults
+
+
+def _read_block(block: Block, path: str | None) -> Sentence:
+    """Check and parse one block; raise `TreebankError` for its first fault."""
+    place = Place(path, block.line)
+    check_characters(block.lines, place)
+    comments: list[str] = []
+    tokens: list[tuple[int, str]] = []  # row in the block, line
+    for row in range(block.start, len(block.lines)):
+        line = bare(block.lines[row])
+        if not line:
+            break
+        if line.startswith("#"):
+            check_comment(line, row, place)
+            comments.append(line)
+        else:
+            tokens.append((row, line))
+    sent_id = _parse(comments).metadata.get("sent_id") if comments else None
+    place = replace(place, sent_id=sent_id)
+
+    cells = [split_columns(line, row, place) for row, line in tokens]
+    check_ids([(row, c[ID]) for (row, _), c in zip(tokens, cells, strict=True)], place)
+    word_at = [i for i, c in enumerate(cells) if "-" not in c[ID] and "." not in c[ID]]
+    rows = tuple(tokens[i][0] for i in word_at)
+    check_heads([(tokens[i][0], cells[i][HEAD]) for i in word_at], place)
+
+    # `conllu` strips lines, and takes two spaces for a tab. Neither can touch a line whose spaces
+    # are NUL (which `check_characters` refuses) and that ends in a column more than it looks at.
+    try:
+        parsed = _parse([line.replace(" ", "\0") + "\t_" for _, line in tokens])
+    except ParseException as error:
+        raise place.fault(f"refused by conllu: {error}", tokens[0][0], "mend the line") from error
+    words = [parsed[i] for i in word_at]
+    heads = None if words[0]["head"] is None else [word["head"] for word in words]
+    if heads is not None and (fault := tree_fault(heads)):
+        i, what, hint = fault
+        raise place.fault(what, rows[i], hint)
+    return Sentence(
+        words=tuple(word["form"] for word in words),
+        heads=None if heads is None else np.array(heads, dtype=np.int32),
+        deprels=tuple(word["deprel"] for word in words),
+        upos=tuple(word["upos"] for word in words),
+        xpos=tuple(word["xpos"] for word in words),
+        gaps=_gaps(parsed),
+        sent_id=sent_id,
+        path=path,
+        line=block.line,
+        raw_lines=tuple(block.lines),
+        rows=rows,
+    )
+
+
+def _parse(lines: Sequence[str]) -> Any:
+    """Let `conllu` parse some lines of one sentence into a list of tokens with metadata."""
+    return conllu.parse_token_and_metadata("\n".join(lines), field_parsers=_PARSERS)
+
+
+def _gaps(tokens: Sequence[Any]) -> tuple[str, ...]:
+    """Find what stands behind each word: a space or nothing, by SpaceAfter."""
+    gaps: list[str] = []
+    last_of_range, gap_behind_range, gap_inside = 0, " ", " "
+    for i, token in enumerate(tokens):
+        gap = "" if "SpaceAfter=No" in token["misc"].split("|") else " "
+        match token["id"]:
+            case (first, "-", last):
+                span = range(first, last + 1)
+                inside = [t["form"] for t in tokens[i + 1 :] if t["id"] in span]
+                last_of_range, gap_behind_range = last, gap
+                gap_inside = "" if "".join(inside) == token["form"] else " "
+            case int(word):
+                if word < last_of_range:
+                    gap = gap_inside
+                elif word == last_of_range:
+                    gap = gap_behind_range
+                gaps.append(gap)
+    return tuple(gaps)
+
+
+def _without_blank_columns(sentences: list[Sentence]) -> list[Sentence]:
+    """Make None of each column of labels that is ``_`` throughout the file."""
+    blank: dict[str, Any] = {
+        name: None
+        for name in ("deprels", "upos", "xpos")
+        if all(set(getattr(sentence, name)) == {"_"} for sentence in sentences)
+    }
+    if not blank:
+        return sentences
+    return [replace(sentence, **blank) for sentence in sentences]

@@ -1,0 +1,187 @@
+"""Writes CoNLL-U: sentences byte for byte as they were read, or with other heads."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import secrets
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.errors import TreebankError
+from structprobe.treebank.blocks import BOM
+from structprobe.treebank.checks import DEPREL, DEPS, HEAD, tree_fault
+from structprobe.treebank.sentence import Sentence
+from structprobe.treebank.text import join_words
+
+
+def block_of(sentence: Sentence) -> str:
+    """Give the CoNLL-U block of a sentence.
+
+    Parameters
+    ----------
+    sentence : Sentence
+        Any sentence.
+
+    Returns
+    -------
+    str
+        The block as read, byte for byte; for a sentence that was not read from CoNLL-U, a new one
+        with its sent_id, its text and ``_`` for what it does not have.
+    """
+    return "".join(sentence.raw_lines) if sentence.raw_lines else "".join(_plain_lines(sentence))
+
+
+def _plain_lines(sentence: Sentence) -> list[str]:
+    lines = [] if sentence.sent_id is None else [f"# sent_id = {sentence.sent_id}\n"]
+    lines.append(f"# text = {join_words(sentence.words, sentence.gaps)[0]}\n")
+    blank = ("_",) * len(sentence)
+    heads = blank if sentence.heads is None else sentence.heads.tolist()
+    columns = (sentence.words, sentence.upos, sentence.xpos, heads, sentence.deprels, sentence.gaps)
+    for i, (word, upos, xpos, head, deprel, gap) in enumerate(
+        zip(*(column or blank for column in columns), strict=True), start=1
+    ):
+        misc = "_" if gap else "SpaceAfter=No"
+        lines.append(f"{i}\t{word}\t_\t{upos}\t{xpos}\t_\t{head}\t{deprel}\t_\t{misc}\n")
+    return [*lines, "\n"]
+
+
+def rewrite(sentence: Sentence, heads: Sequence[int] | NDArray[np.integer]) -> str:
+    """Give the block of a sentence with other heads, and nothing left of its own analysis.
+
+    HEAD is replaced, DEPREL becomes ``root`` or ``dep``, and DEPS ``_``, on the lines of
+    multiword ranges and empty nodes too, whose three columns become ``_``: DEPS is gold
+    analysis wherever it stands. All else is as it was, byte for byte.
+
+    Parameters
+    ----------
+    sentence : Sentence
+        A sentence of n words, read from CoNLL-U or not.
+    heads : sequence of int, length n
+        The new head of each word, 1-based, 0 for the root's.
+
+    Returns
+    -------
+    str
+        The block, with what stands behind it. `join_blocks` joins several.
+
+    Raises
+    ------
+    TreebankError
+        Where the heads are not n whole numbers in 0 … n, or no tree.
+    """
+    new = _checked(sentence, heads)
+    if sentence.raw_lines:
+        lines, rows = list(sentence.raw_lines), sentence.rows
+    else:
+        lines = _plain_lines(sentence)
+        rows = tuple(range(len(lines) - 1 - len(sentence), len(lines) - 1))
+    word_at = {row: i for i, row in enumerate(rows)}
+    for row, line in enumerate(lines):
+        cells = line.split("\t")
+        if row in word_at:
+            head = new[word_at[row]]
+            cells[HEAD], cells[DEPREL] = str(head), "dep" if head else "root"
+        elif line.removeprefix(BOM)[:1].isdecimal():
+            cells[HEAD] = cells[DEPREL] = "_"
+        else:
+            continue
+        cells[DEPS] = "_"
+        lines[row] = "\t".join(cells)
+    return "".join(lines)
+
+
+def _checked(sentence: Sentence, heads: Sequence[int] | NDArray[np.integer]) -> list[int]:
+    array = np.asarray(heads)
+    n = len(sentence)
+    if array.shape != (n,) or not np.issubdtype(array.dtype, np.integer):
+        what = f"heads of shape {array.shape} and type {array.dtype} for {n} words"
+        raise TreebankError(f"{sentence.where}: {what}", hint="give one whole number a word")
+    new: list[int] = array.tolist()
+    for i, head in enumerate(new, start=1):
+        if not 0 <= head <= n:
+            raise TreebankError(
+                f"{sentence.where}: head {head} of word {i} is out of range", hint=f"give 0 to {n}"
+            )
+    if fault := tree_fault(new):
+        raise TreebankError(f"{sentence.where}: {fault[1]}", hint=fault[2])
+    return new
+
+
+def join_blocks(blocks: Iterable[str]) -> str:
+    """Join the blocks of sentences to the text of one file.
+
+    The blocks of a file as read give that file. Where blocks meet that did not before, an empty
+    line is put between them if there is none, and a byte order mark that would come to stand
+    inside the text is left out.
+
+    Parameters
+    ----------
+    blocks : iterable of str
+        What `rewrite` gives, or the joined raw lines of a sentence.
+
+    Returns
+    -------
+    str
+        The text.
+    """
+    parts: list[str] = []
+    for block in blocks:
+        if parts:
+            parts.append(_missing_end(parts[-1]))
+            block = block.removeprefix(BOM)
+        parts.append(block)
+    return "".join(parts)
+
+
+def _missing_end(block: str) -> str:
+    """Give what a block lacks of ending in an empty line, in its own kind of line ending."""
+    newline = "\r\n" if "\r\n" in block else "\n"
+    if not block.endswith("\n"):
+        return newline * 2
+    last = block[:-1].rpartition("\n")[2]
+    return newline if last.rstrip("\r") else ""
+
+
+def write_text(path: str | os.PathLike[str], text: str) -> None:
+    """Write a text as a UTF-8 file, whole or not at all; packed if its name ends in ``.gz``.
+
+    The text goes to a new file in the same folder, which takes the name at the end.
+
+    Parameters
+    ----------
+    path : str or path
+        The file; one that exists is replaced.
+    text : str
+        What to write.
+
+    Raises
+    ------
+    TreebankError
+        For a path that is no ordinary file, a full disk, and whatever else the operating system
+        refuses.
+    """
+    target = os.path.realpath(path)
+    if os.path.exists(target) and not os.path.isfile(target):
+        raise TreebankError("is no file to write to", path=str(path), hint="name an ordinary file")
+    data = text.encode("utf-8")
+    if target.endswith(".gz"):
+        data = gzip.compress(data, mtime=0)
+    folder, name = os.path.split(target)
+    unfinished = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.tmp")
+    try:
+        with open(unfinished, "xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, target)
+    except OSError as error:
+        hint = "nothing was written; make room, or choose another folder"
+        raise TreebankError(
+            f"cannot be written: {error.strerror}", path=str(path), hint=hint
+        ) from error
+    finally:
+        if os.path.exists(unfinished):
+            os.unlink(unfinished)
