@@ -3,6 +3,7 @@
 Heads are 1-based, 0 for the root's; everything else counts from 0.
 """
 
+from structprobe.trees.arborescence import arborescence
 from structprobe.trees.gold import (
     edges,
     gold_depths,
@@ -13,11 +14,14 @@ from structprobe.trees.gold import (
     tree_distances,
 )
 from structprobe.trees.grouping import group_by_length, pad
+from structprobe.trees.projective import eisner
 from structprobe.trees.spanning import decode_rooted, spanning_tree, spanning_trees
 
 __all__ = [
+    "arborescence",
     "decode_rooted",
     "edges",
+    "eisner",
     "gold_depths",
     "gold_distances",
     "group_by_length",

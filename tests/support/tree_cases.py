@@ -27,6 +27,12 @@ def is_projective(heads: np.ndarray) -> bool:
     return not any(a < c < b < d for a, b in arcs for c, d in arcs)
 
 
+@cache
+def projective_trees(n: int) -> np.ndarray:
+    """The projective ones of `all_trees`."""
+    return np.array([heads for heads in all_trees(n) if is_projective(heads)])
+
+
 def walked_distances(heads) -> np.ndarray:
     """Distances by walking from word to word, with networkx."""
     graph = nx.Graph()

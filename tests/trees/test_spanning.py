@@ -20,10 +20,10 @@ finite = st.floats(-1e6, 1e6, allow_nan=False, width=32)
 
 
 @st.composite
-def matrices(draw, max_size=8, elements=None):
+def matrices(draw, max_size=8, elements=few):
     """A symmetrical matrix with many ties, zeros and negative distances among it."""
     n = draw(st.integers(1, max_size))
-    upper = np.triu(draw(hnp.arrays(np.float64, (n, n), elements=elements or few)), 1)
+    upper = np.triu(draw(hnp.arrays(np.float64, (n, n), elements=elements)), 1)
     return upper + upper.T
 
 

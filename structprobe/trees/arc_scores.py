@@ -1,0 +1,74 @@
+"""What the decoders of directed scores take."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structprobe.errors import TreeError
+
+
+def check_arc_scores(arc_scores: ArrayLike) -> NDArray[np.float64]:
+    """Check a matrix of arc scores, and copy it with the arcs from a word to itself forbidden.
+
+    Parameters
+    ----------
+    arc_scores : array_like, shape (n, n + 1)
+        ``arc_scores[i, h]`` is the score of head `h` (1-based, 0 = root) for word `i` (0-based);
+        ``-inf`` forbids the arc.
+
+    Returns
+    -------
+    ndarray of float64, shape (n, n + 1)
+        A copy, ``-inf`` on every ``[i, i + 1]``.
+
+    Raises
+    ------
+    TreeError
+        If the shape is another, or a score off that diagonal is NaN or ``+inf``.
+
+    Examples
+    --------
+    >>> check_arc_scores([[1, 0, 2], [3, 4, 0]]).tolist()
+    [[1.0, -inf, 2.0], [3.0, 4.0, -inf]]
+    """
+    scores = np.array(arc_scores, dtype=np.float64)
+    if scores.ndim != 2 or len(scores) < 1 or scores.shape[1] != len(scores) + 1:
+        raise TreeError(
+            f"arc scores have shape {scores.shape}",
+            hint="give (n, n + 1): for each word its score for the root, then for every word",
+        )
+    words = np.arange(len(scores))
+    scores[words, words + 1] = -np.inf
+    wrong = np.argwhere(np.isnan(scores) | (scores == np.inf))
+    if len(wrong):
+        word, head = wrong[0]
+        raise TreeError(
+            f"the score of head {head} for word {word + 1} (counted from 1) is"
+            f" {scores[word, head]}",
+            hint="give finite scores, or -inf to forbid an arc",
+        )
+    return scores
+
+
+def no_tree(kind: str) -> TreeError:
+    """Say that forbidden arcs leave no tree.
+
+    Parameters
+    ----------
+    kind : str
+        What kind of tree was looked for.
+
+    Returns
+    -------
+    TreeError
+        The error to raise.
+
+    Examples
+    --------
+    >>> print(no_tree("tree"))
+    no tree with exactly one root without arcs of score -inf; allow more arcs
+    """
+    return TreeError(
+        f"no {kind} with exactly one root without arcs of score -inf", hint="allow more arcs"
+    )
