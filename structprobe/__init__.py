@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from structprobe.recoverers.random_tree import RandomTree
     from structprobe.scores.prediction import Prediction
     from structprobe.scores.protocol import Protocol
-    from structprobe.scores.result import Scores, score
+    from structprobe.scores.result import Scores
+    from structprobe.scores.scoring import score
     from structprobe.treebank.bank import Treebank
     from structprobe.treebank.sentence import Sentence
 
@@ -47,7 +48,7 @@ _HOME = {
     "StructuralProbe": "structprobe.probe.estimator",
     "Treebank": "structprobe.treebank.bank",
     "WordVectors": "structprobe.encoder.vectors",
-    "score": "structprobe.scores.result",
+    "score": "structprobe.scores.scoring",
 }
 
 __all__ = [

@@ -1,1 +1,17 @@
-"""To be filled."""
+"""Scores of recovered trees: what counts, how it is averaged, and how sure it is."""
+
+from structprobe.scores.intervals import PairedTest, paired_bootstrap
+from structprobe.scores.prediction import Prediction
+from structprobe.scores.protocol import Protocol
+from structprobe.scores.result import Scores, Tally
+from structprobe.scores.scoring import score
+
+__all__ = [
+    "PairedTest",
+    "Prediction",
+    "Protocol",
+    "Scores",
+    "Tally",
+    "paired_bootstrap",
+    "score",
+]

@@ -1,0 +1,58 @@
+"""Right-branching and left-branching trees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from structprobe.recoverers.base import Recoverer
+from structprobe.scores.prediction import Prediction
+from structprobe.treebank.sentence import Sentence
+
+
+class RightBranching(Recoverer):
+    """Each word's head is the word before it; the first word is the root."""
+
+    name: ClassVar[str] = "right-branching"
+
+    def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
+        """Recover the right-branching tree of each sentence.
+
+        Parameters
+        ----------
+        sentences : sequence of Sentence
+            The sentences; only their lengths are looked at.
+
+        Returns
+        -------
+        list of Prediction
+            With heads alone.
+        """
+        return [Prediction(heads=np.arange(len(sentence))) for sentence in sentences]
+
+
+class LeftBranching(Recoverer):
+    """Each word's head is the word behind it; the last word is the root."""
+
+    name: ClassVar[str] = "left-branching"
+
+    def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
+        """Recover the left-branching tree of each sentence.
+
+        Parameters
+        ----------
+        sentences : sequence of Sentence
+            The sentences; only their lengths are looked at.
+
+        Returns
+        -------
+        list of Prediction
+            With heads alone.
+        """
+        return [_mirror(len(sentence)) for sentence in sentences]
+
+
+def _mirror(n: int) -> Prediction:
+    return Prediction(heads=np.append(np.arange(2, n + 1), 0))

@@ -1,0 +1,42 @@
+"""The linear chain: every word is joined to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from structprobe.recoverers.base import Recoverer
+from structprobe.scores.prediction import Prediction
+from structprobe.treebank.sentence import Sentence
+
+
+class LinearChain(Recoverer):
+    """Joins each word to the next, the baseline of Hewitt & Manning (2019), section 4.1.
+
+    Its distances are ``|i - j|``, so that it is decoded anew over the words that a protocol
+    keeps; its heads, which distances alone do not give, are those of `RightBranching`.
+    """
+
+    name: ClassVar[str] = "linear"
+
+    def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
+        """Recover the chain of each sentence.
+
+        Parameters
+        ----------
+        sentences : sequence of Sentence
+            The sentences; only their lengths are looked at.
+
+        Returns
+        -------
+        list of Prediction
+            With heads and distances.
+        """
+        return [_chain(len(sentence)) for sentence in sentences]
+
+
+def _chain(n: int) -> Prediction:
+    place = np.arange(n)
+    return Prediction(heads=place, distances=np.abs(place[:, None] - place).astype(np.float32))

@@ -1,0 +1,73 @@
+"""Random trees, drawn evenly from all rooted trees over a sentence's words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.recoverers.base import Recoverer
+from structprobe.scores.prediction import Prediction
+from structprobe.treebank.sentence import Sentence
+
+
+class RandomTree(Recoverer):
+    """Draws a tree for each sentence, each rooted labelled tree as likely as any other.
+
+    Parameters
+    ----------
+    random_state : int
+        Seeds the draws; `predict` gives the same trees for the same lengths each time.
+    """
+
+    name: ClassVar[str] = "random"
+
+    def __init__(self, random_state: int = 0) -> None:
+        self.random_state = random_state
+
+    def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
+        """Draw a tree for each sentence.
+
+        Parameters
+        ----------
+        sentences : sequence of Sentence
+            The sentences; only their lengths are looked at.
+
+        Returns
+        -------
+        list of Prediction
+            With heads alone.
+        """
+        generator = np.random.default_rng(self.random_state)
+        return [Prediction(heads=random_heads(len(sentence), generator)) for sentence in sentences]
+
+
+def random_heads(n: int, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Draw the heads of a tree over n words, evenly from all n ** (n - 1) rooted trees.
+
+    By Joyal's bijection (1981, Une théorie combinatoire des séries formelles): of a random map
+    of the words into themselves, the words on cycles, in order, with their images below them,
+    are read as a path, and all other words hang below their images.
+
+    Parameters
+    ----------
+    n : int
+        The number of words.
+    generator : Generator
+        Where the draws come from.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        1-based, 0 for the root's.
+    """
+    image = generator.integers(n, size=n)
+    far = image
+    for _ in range(n.bit_length()):
+        far = far[far]  # after 2 ** bit_length > n steps only words on cycles are left
+    path = image[np.unique(far)]
+    heads = image + 1
+    heads[path] = np.append(0, path[:-1] + 1)
+    return heads

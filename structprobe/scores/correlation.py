@@ -1,0 +1,149 @@
+"""Rank correlations of predicted with gold distances and depths (DSpr. and NSpr.)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structprobe.trees import gold_distances
+
+_CELLS_AT_ONCE = 1 << 21  # of distance matrices, to bound memory
+
+
+def centred_ranks(rows: ArrayLike) -> NDArray[np.float64]:
+    """Rank the values of each row, ties by mean rank, and centre the ranks.
+
+    Parameters
+    ----------
+    rows : array_like, shape (r, n)
+        Numbers.
+
+    Returns
+    -------
+    ndarray of float64, shape (r, n)
+        Twice the mean rank (1 for the smallest) less n + 1: whole numbers that add up to 0.
+
+    Examples
+    --------
+    Ranks 1, 2.5, 4, 2.5:
+
+    >>> centred_ranks([[0, 7, 9, 7]]).tolist()
+    [[-3.0, 0.0, 3.0, 0.0]]
+    """
+    rows = np.asarray(rows)
+    n = rows.shape[1]
+    order = np.argsort(rows, axis=1)
+    ordered = np.take_along_axis(rows, order, axis=1)
+    new = np.ones(rows.shape, dtype=bool)
+    np.not_equal(ordered[:, 1:], ordered[:, :-1], out=new[:, 1:])
+    last = np.roll(new, -1, axis=1)  # a run ends where the next begins; new[:, 0] ends the row
+    column = np.arange(n)
+    run_first = np.maximum.accumulate(np.where(new, column, 0), axis=1)
+    run_last = np.minimum.accumulate(np.where(last, column, n)[:, ::-1], axis=1)[:, ::-1]
+    ranks = np.empty(rows.shape)
+    np.put_along_axis(ranks, order, (run_first + run_last + 1.0) - n, axis=1)
+    return ranks
+
+
+def rank_correlations(gold: ArrayLike, pred: ArrayLike) -> NDArray[np.float64]:
+    """Spearman's rank correlation of each row of one array with that row of another.
+
+    Parameters
+    ----------
+    gold, pred : array_like, shape (r, n)
+        Numbers.
+
+    Returns
+    -------
+    ndarray of float64, shape (r,)
+        NaN where either row is constant.
+    """
+    gold_ranks, pred_ranks = centred_ranks(gold), centred_ranks(pred)
+    # Centred ranks are whole numbers, so these sums are exact and a constant row gives just 0.
+    norms = np.einsum("rn,rn->r", gold_ranks, gold_ranks) * np.einsum(
+        "rn,rn->r", pred_ranks, pred_ranks
+    )
+    products = np.einsum("rn,rn->r", gold_ranks, pred_ranks)
+    return np.divide(products, np.sqrt(norms), out=np.full(len(norms), np.nan), where=norms > 0)
+
+
+def distance_correlations(
+    gold_heads: Sequence[NDArray[np.integer]], distances: Sequence[NDArray[np.floating]]
+) -> NDArray[np.float64]:
+    """Correlate each word's predicted with its gold distances, itself included.
+
+    This is the DSpr. of Hewitt & Manning (2019), section 4.1, before any averaging.
+
+    Parameters
+    ----------
+    gold_heads : sequence of ndarray of int, shape (n,)
+        The gold heads of each sentence.
+    distances : sequence of ndarray of float, shape (n, n)
+        The predicted distances of each.
+
+    Returns
+    -------
+    ndarray of float64, shape (2, n_sentences)
+        Of each sentence, the sum of its words' correlations, and the number of words that have
+        one.
+    """
+
+    def correlate(chosen: NDArray[np.intp], n: int) -> NDArray[np.float64]:
+        gold = np.stack(gold_distances([gold_heads[index] for index in chosen]))  # (b, n, n)
+        pred = np.stack([distances[index] for index in chosen])  # (b, n, n)
+        found = rank_correlations(gold.reshape(-1, n), pred.reshape(-1, n)).reshape(-1, n)
+        return _sums(found)
+
+    return _by_length([len(heads) for heads in gold_heads], correlate, lambda n: n * n)
+
+
+def depth_correlations(
+    gold_depths: Sequence[NDArray[np.floating]], depths: Sequence[NDArray[np.floating]]
+) -> NDArray[np.float64]:
+    """Correlate each sentence's predicted with its gold depths.
+
+    This is the NSpr. of Hewitt & Manning (2019), section 4.1, before any averaging.
+
+    Parameters
+    ----------
+    gold_depths, depths : sequence of ndarray of float, shape (n,)
+        The gold and the predicted depths of each sentence.
+
+    Returns
+    -------
+    ndarray of float64, shape (2, n_sentences)
+        Of each sentence, its correlation (0 where it has none), and whether it has one (1 or 0).
+    """
+
+    def correlate(chosen: NDArray[np.intp], n: int) -> NDArray[np.float64]:
+        del n
+        gold = np.stack([gold_depths[index] for index in chosen])  # (b, n)
+        pred = np.stack([depths[index] for index in chosen])  # (b, n)
+        return _sums(rank_correlations(gold, pred)[:, None])
+
+    return _by_length([len(row) for row in depths], correlate, lambda n: n)
+
+
+def _by_length(
+    lengths: Sequence[int],
+    correlate: Callable[[NDArray[np.intp], int], NDArray[np.float64]],
+    cells: Callable[[int], int],
+) -> NDArray[np.float64]:
+    """Work on all sentences of one length together, some at a time."""
+    found = np.zeros((2, len(lengths)))
+    each = np.asarray(lengths, dtype=np.int64)
+    for n in np.unique(each):
+        same = np.flatnonzero(each == n)
+        at_once = max(1, _CELLS_AT_ONCE // cells(int(n)))
+        for begin in range(0, len(same), at_once):
+            chosen = same[begin : begin + at_once]
+            found[:, chosen] = correlate(chosen, int(n))
+    return found
+
+
+def _sums(correlations: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Add up the defined correlations of each row and count them: (r, n) -> (2, r)."""
+    defined = ~np.isnan(correlations)
+    return np.stack([np.where(defined, correlations, 0.0).sum(axis=1), defined.sum(axis=1)])

@@ -1,0 +1,130 @@
+"""Which words count, and over which sentence lengths correlations are averaged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.errors import ScoreError, unknown_name
+from structprobe.scores.inputs import place
+
+PENN_PUNCTUATION = ("''", ",", ".", ":", "``", "-LRB-", "-RRB-")
+"""The XPOS tags left out by ``punct="xpos"``: those of Hewitt & Manning (2019), section 4.1."""
+
+_LEFT_OUT = {"upos": ("PUNCT",), "xpos": PENN_PUNCTUATION, "keep": ()}
+_DESCRIBED = {
+    "upos": "UPOS PUNCT left out of UUAS and root",
+    "xpos": f"XPOS {' '.join(PENN_PUNCTUATION)} left out of UUAS and root",
+    "keep": "all words count",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Protocol:
+    """How scores are counted and averaged; printed beside every score.
+
+    Attributes
+    ----------
+    punct : {"upos", "xpos", "keep"}
+        Which words are left out of UUAS and root accuracy: those whose UPOS is ``PUNCT``, those
+        whose XPOS is one of the Penn tags in `PENN_PUNCTUATION` (Hewitt & Manning 2019), or none.
+    min_length, max_length : int
+        The shortest and the longest sentence, in words, whose rank correlations are averaged
+        into DSpr. and NSpr. (Hewitt & Manning 2019: 5 and 50).
+
+    Raises
+    ------
+    ScoreError
+        If `punct` is none of the three, or no length lies between the two.
+    """
+
+    punct: str = "upos"
+    min_length: int = 5
+    max_length: int = 50
+
+    def __post_init__(self) -> None:
+        if self.punct not in _LEFT_OUT:
+            raise ScoreError(unknown_name("punct", self.punct, _LEFT_OUT))
+        if not 1 <= self.min_length <= self.max_length:
+            raise ScoreError(
+                f"no sentence length lies between {self.min_length} and {self.max_length}",
+                hint="give 1 <= min_length <= max_length",
+            )
+
+    def __str__(self) -> str:
+        return (
+            f'punct="{self.punct}": {_DESCRIBED[self.punct]}; DSpr. and NSpr. over all words, '
+            f"averaged within and then over lengths {self.min_length} to {self.max_length}"
+        )
+
+
+def choose_protocol(gold: Sequence[Any], punct: str | None) -> Protocol:
+    """Give the protocol that was asked for, or the default for this gold.
+
+    Parameters
+    ----------
+    gold : sequence of Sentence or of head arrays
+        The gold trees.
+    punct : {"upos", "xpos", "keep"} or None
+        What is left out; None is ``"upos"`` where the gold has UPOS, else ``"keep"``.
+
+    Returns
+    -------
+    Protocol
+        With the published lengths.
+
+    Raises
+    ------
+    ScoreError
+        If `punct` is unknown.
+    """
+    if punct is None:
+        tagged = any(getattr(sentence, "upos", None) is not None for sentence in gold)
+        punct = "upos" if tagged else "keep"
+    return Protocol(punct)
+
+
+def kept_words(
+    gold: Sequence[Any], lengths: NDArray[np.int64], protocol: Protocol
+) -> NDArray[np.bool_]:
+    """Tell which words count for UUAS and root accuracy.
+
+    Parameters
+    ----------
+    gold : sequence of Sentence or of head arrays
+        The gold trees.
+    lengths : ndarray of int, shape (n_sentences,)
+        The number of words of each.
+    protocol : Protocol
+        What is left out.
+
+    Returns
+    -------
+    ndarray of bool, shape (n_words,)
+        Over the words of all sentences, one behind the other.
+
+    Raises
+    ------
+    ScoreError
+        If a sentence lacks the column of tags that the protocol looks at.
+    """
+    if protocol.punct == "keep":
+        return np.ones(int(lengths.sum()), dtype=bool)
+    columns: list[Sequence[str]] = []
+    for index, (sentence, length) in enumerate(zip(gold, lengths, strict=True)):
+        tags = getattr(sentence, protocol.punct, None)
+        if tags is None or len(tags) != length:
+            found = "no" if tags is None else f"{len(tags)}"
+            raise ScoreError(
+                f"punct={protocol.punct!r}: {found} {protocol.punct.upper()} for {length} words",
+                where=place(gold, index),
+                hint="choose punct from 'upos', 'xpos' (each needs its column), 'keep'",
+            )
+        columns.append(tags)
+    flat = np.array(list(chain.from_iterable(columns)), dtype=np.str_)
+    return ~np.isin(flat, _LEFT_OUT[protocol.punct])

@@ -1,0 +1,236 @@
+"""`Scores`: counts inside, fractions outside."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.errors import ScoreError
+from structprobe.scores.intervals import percentile_interval
+from structprobe.scores.protocol import Protocol
+from structprobe.scores.table import COLUMNS, METRICS, column, estimates
+
+_PRINTED = {"uuas": "UUAS", "uas": "UAS", "las": "LAS", "root_acc": "root", "dspr": "DSpr.",
+            "nspr": "NSpr."}  # fmt: skip
+
+
+class Tally(NamedTuple):
+    """How many of how many were right.
+
+    Attributes
+    ----------
+    correct, total : int
+        Never is `total` 0.
+    """
+
+    correct: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """The scores of some predictions on some gold sentences; made by `score`.
+
+    Scores of several files add up: ``score(a, pa) + score(b, pb)`` is ``score(a + b, pa + pb)``.
+    Every score is None, never 0, where nothing was scored.
+
+    Attributes
+    ----------
+    protocol : Protocol
+        What was counted.
+    table : ndarray of float64, shape (n_sentences, len(COLUMNS))
+        The counts of each sentence, in the columns `structprobe.scores.table.COLUMNS`.
+    by_deprel : mapping of str to Tally
+        Edges of UUAS, right and in all, by the relation of the edge's dependent in the gold,
+        without its subtype; empty where the gold has no relations.
+    by_arc_length : mapping of int to Tally
+        The same by the distance in words, those left out included, between the edge's ends.
+    """
+
+    protocol: Protocol
+    table: NDArray[np.float64]
+    by_deprel: Mapping[str, Tally]
+    by_arc_length: Mapping[int, Tally]
+
+    @property
+    def uuas(self) -> float | None:
+        """Share of gold edges between kept words that are predicted, in either direction."""
+        return self._value("uuas")
+
+    @property
+    def uas(self) -> float | None:
+        """Share of all words with the right head, the root's arc included."""
+        return self._value("uas")
+
+    @property
+    def las(self) -> float | None:
+        """Share of words with the right head and relation (no subtypes), where both have labels."""
+        return self._value("las")
+
+    @property
+    def dspr(self) -> float | None:
+        """Spearman correlation of distances by word, averaged within, then over lengths."""
+        return self._value("dspr")
+
+    @property
+    def nspr(self) -> float | None:
+        """Spearman correlation of depths by sentence, averaged within, then over lengths."""
+        return self._value("nspr")
+
+    @property
+    def root_acc(self) -> float | None:
+        """Share of sentences with a kept word whose least deep kept word is the gold root."""
+        return self._value("root_acc")
+
+    @property
+    def by_sentence_length(self) -> dict[int, Tally]:
+        """Edges of UUAS, right and in all, by the number of words of their sentence."""
+        return tally(
+            column(self.table, "words").astype(np.int64),
+            column(self.table, "right_edges"),
+            column(self.table, "edges"),
+        )
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was counted, as whole numbers.
+
+        ``n_sentences``, ``n_words``; ``n_kept`` words, ``n_one_word`` sentences (no edges),
+        ``n_none_kept`` sentences (of punctuation only: no edges, no root); of UUAS ``n_edges``
+        and ``n_right_edges``; of UAS ``n_right_heads``; of LAS ``n_labels`` and
+        ``n_right_labels``; of root accuracy ``n_roots`` and ``n_right_roots``; of DSpr. the words
+        with a correlation, ``n_rows``, and without, ``n_undefined_rows``; of NSpr. the sentences
+        with one, ``n_orders``, and without, ``n_undefined_orders``.
+        """
+        sums = dict(zip(COLUMNS, self.table.sum(axis=0), strict=True))
+        found = {
+            "n_sentences": len(self.table),
+            "n_one_word": int((column(self.table, "words") == 1).sum()),
+            "n_none_kept": int((column(self.table, "kept") == 0).sum()),
+        }
+        return found | {
+            f"n_{name}": int(total) for name, total in sums.items() if not name.endswith("_sum")
+        }
+
+    def interval(
+        self,
+        metric: str = "uuas",
+        *,
+        n: int = 1000,
+        level: float = 0.95,
+        random_state: int | np.random.Generator | None = 0,
+    ) -> tuple[float, float] | None:
+        """Compute the percentile bootstrap interval of a score over sentences.
+
+        Parameters
+        ----------
+        metric : {"uuas", "uas", "las", "dspr", "nspr", "root_acc"}
+            The score.
+        n : int
+            The number of resamples.
+        level : float
+            The share of resamples between the bounds.
+        random_state : int, Generator or None
+            Seeds the draws; None draws differently each time.
+
+        Returns
+        -------
+        (low, high) : tuple of float, or None
+            Fractions; None where nothing is scored.
+
+        Raises
+        ------
+        ScoreError
+            If there is no such score, or `n` or `level` is out of range.
+        """
+        return percentile_interval(self.table, metric, n=n, level=level, random_state=random_state)
+
+    def to_dict(self) -> dict[str, float | int | str | None]:
+        """Give scores, counts and protocol under flat keys, of plain values, for JSON.
+
+        Returns
+        -------
+        dict
+            The six scores by name, the protocol's ``punct``, ``min_length`` and ``max_length``,
+            and all of `counts`.
+        """
+        return {
+            **{metric: self._value(metric) for metric in METRICS},
+            "punct": self.protocol.punct,
+            "min_length": self.protocol.min_length,
+            "max_length": self.protocol.max_length,
+            **self.counts,
+        }
+
+    def __add__(self, other: Scores) -> Scores:
+        """Join the scores of two sets of sentences, as if they had been scored together."""
+        if not isinstance(other, Scores):
+            return NotImplemented
+        if self.protocol != other.protocol:
+            raise ScoreError(
+                f"scores by two protocols do not add up: {self.protocol} and {other.protocol}",
+                hint="give the same punct to both",
+            )
+        return Scores(
+            self.protocol,
+            np.concatenate([self.table, other.table]),
+            _joined(self.by_deprel, other.by_deprel),
+            _joined(self.by_arc_length, other.by_arc_length),
+        )
+
+    def __str__(self) -> str:
+        shown = [f"{label} {_per_cent(self._value(metric))}" for metric, label in _PRINTED.items()]
+        counts = self.counts
+        sizes = ", ".join(
+            f"{counts[f'n_{name}']:,} {name.replace('_', ' ')}"
+            for name in ("sentences", "words", "edges", "undefined_rows")
+        )
+        return f"{', '.join(shown)} (per cent; {sizes}; {self.protocol})"
+
+    def __repr__(self) -> str:
+        return f"<Scores: {self}>"
+
+    def _value(self, metric: str) -> float | None:
+        value = float(estimates(self.table, metric)[0])
+        return None if np.isnan(value) else value
+
+
+def tally(
+    keys: NDArray[np.int64], right: NDArray[np.floating], total: NDArray[np.floating]
+) -> dict[int, Tally]:
+    """Add up counts by whole-numbered key.
+
+    Parameters
+    ----------
+    keys : ndarray of int, shape (n,)
+        From 0.
+    right, total : ndarray of float, shape (n,)
+        What is added up, whole numbers.
+
+    Returns
+    -------
+    dict of int to Tally
+        Of the keys for which something was counted, in order.
+    """
+    if not len(keys):
+        return {}
+    sums = np.stack([np.bincount(keys, right), np.bincount(keys, total)], axis=1).astype(np.int64)
+    return {int(key): Tally(*map(int, sums[key])) for key in np.flatnonzero(sums[:, 1])}
+
+
+def _joined(one: Mapping[Any, Tally], other: Mapping[Any, Tally]) -> dict[Any, Tally]:
+    """Add up two tables of tallies."""
+    none = Tally(0, 0)
+    joined = {}
+    for key in sorted({*one, *other}):
+        mine, theirs = one.get(key, none), other.get(key, none)
+        joined[key] = Tally(mine.correct + theirs.correct, mine.total + theirs.total)
+    return joined
+
+
+def _per_cent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"

@@ -1,0 +1,178 @@
+"""`score`: the one way from gold trees and predictions to `Scores`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.errors import ScoreError
+from structprobe.scores.attachment import (
+    predicted_roots,
+    right_edges,
+    right_roots,
+    scored_edges,
+    without_subtypes,
+)
+from structprobe.scores.correlation import depth_correlations, distance_correlations
+from structprobe.scores.inputs import FlatTrees, flatten, place
+from structprobe.scores.prediction import Prediction
+from structprobe.scores.protocol import Protocol, choose_protocol, kept_words
+from structprobe.scores.result import Scores, Tally, tally
+from structprobe.scores.table import COLUMNS, column
+
+
+def score(
+    gold: Sequence[Any], predictions: Sequence[Prediction], *, punct: str | None = None
+) -> Scores:
+    """Score predictions against gold trees by the published protocol.
+
+    UUAS is micro-averaged over the gold edges between kept words. A prediction with distances
+    or arc scores is decoded anew over the kept words (with distances where it has both), the
+    published way; of another, the edges between kept words count. The root is the least deep
+    kept word, over all sentences with a kept word: a gold root that is not kept is missed. UAS
+    and LAS count all words, the root's arc included, relations without subtypes, as the official
+    UD evaluation does. DSpr. is the Spearman correlation of each word's distances to all words
+    (itself included, ties by mean rank), averaged over the words of each sentence length, then
+    over lengths 5 to 50; NSpr. that of a sentence's depths, averaged likewise; undefined ones, of
+    constant predictions, are skipped and counted. (Hewitt & Manning 2019, A Structural Probe
+    for Finding Syntax in Word Representations, section 4.1.)
+
+    Parameters
+    ----------
+    gold : sequence of Sentence or of array_like of int, shape (n,)
+        Anything with ``heads``, and where it has them ``upos``, ``xpos`` and ``deprels``; or
+        plain heads, 1-based, 0 for the root's.
+    predictions : sequence of Prediction
+        One for each gold sentence, in order.
+    punct : {"upos", "xpos", "keep"}, optional
+        Which words UUAS and root accuracy leave out, see `Protocol`; by default ``"upos"`` where
+        the gold has UPOS, else ``"keep"``.
+
+    Returns
+    -------
+    Scores
+        With their protocol.
+
+    Raises
+    ------
+    ScoreError
+        If gold and predictions do not fit one another, the gold has no trees, or `punct` is
+        unknown or asks for tags that the gold lacks.
+
+    Examples
+    --------
+    >>> gold, predicted = [2, 0, 2, 3], [2, 0, 4, 2]
+    >>> scores = score([gold], [Prediction(np.array(predicted))])
+    >>> scores.uas, round(scores.uuas, 3), scores.protocol.punct
+    (0.5, 0.667, 'keep')
+    """
+    gold, predictions = list(gold), list(predictions)
+    protocol = choose_protocol(gold, punct)
+    trees = flatten(gold, predictions)
+    kept = kept_words(gold, trees.lengths, protocol)
+    roots = predicted_roots(trees, predictions, kept)
+    counted = scored_edges(trees, kept)
+    right = counted & right_edges(trees, predictions, kept, roots)
+
+    table = np.zeros((len(gold), len(COLUMNS)))
+    column(table, "words")[:] = trees.lengths
+    _add(table, "kept", trees, kept)
+    _add(table, "edges", trees, counted)
+    _add(table, "right_edges", trees, right)
+    _add(table, "right_heads", trees, trees.gold == trees.pred)
+    column(table, "right_roots")[:], column(table, "roots")[:] = right_roots(trees, kept, roots)
+    relations = _relations(gold, trees)
+    _count_labels(table, gold, predictions, trees, relations)
+    _count_correlations(table, predictions, trees, protocol)
+    return Scores(
+        protocol,
+        table,
+        _by_deprel(relations, right, counted),
+        tally(np.abs(trees.gold - trees.positions), right.astype(float), counted.astype(float)),
+    )
+
+
+def _add(table: NDArray[np.float64], name: str, trees: FlatTrees, words: NDArray[np.bool_]) -> None:
+    """Count the words of each sentence for which something is true."""
+    column(table, name)[:] = np.bincount(trees.sentence[words], minlength=len(table))
+
+
+def _relations(gold: Sequence[Any], trees: FlatTrees) -> NDArray[np.str_]:
+    """Give the gold relation of each word without its subtype; empty where there is none."""
+    columns = [getattr(sentence, "deprels", None) for sentence in gold]
+    for index, (deprels, length) in enumerate(zip(columns, trees.lengths, strict=True)):
+        if deprels is not None and len(deprels) != length:
+            raise ScoreError(f"{len(deprels)} deprels for {length} words", where=place(gold, index))
+    filled = [
+        [""] * length if deprels is None else deprels
+        for deprels, length in zip(columns, trees.lengths, strict=True)
+    ]
+    return without_subtypes(list(chain.from_iterable(filled)))
+
+
+def _count_labels(
+    table: NDArray[np.float64],
+    gold: Sequence[Any],
+    predictions: Sequence[Prediction],
+    trees: FlatTrees,
+    relations: NDArray[np.str_],
+) -> None:
+    """Count what LAS looks at, in the sentences where gold and prediction have relations."""
+    predicted = [
+        None if getattr(sentence, "deprels", None) is None else prediction.deprels
+        for sentence, prediction in zip(gold, predictions, strict=True)
+    ]
+    labelled = np.array([deprels is not None for deprels in predicted], dtype=bool)
+    words = labelled[trees.sentence]  # (n_words,)
+    agree = np.zeros(len(words), dtype=bool)
+    known = chain.from_iterable(deprels for deprels in predicted if deprels is not None)
+    agree[words] = relations[words] == without_subtypes(list(known))
+    _add(table, "labels", trees, words)
+    _add(table, "right_labels", trees, agree & (trees.gold == trees.pred))
+
+
+def _count_correlations(
+    table: NDArray[np.float64],
+    predictions: Sequence[Prediction],
+    trees: FlatTrees,
+    protocol: Protocol,
+) -> None:
+    """Correlate distances and depths in the sentences of the protocol's lengths."""
+    ends = np.cumsum(trees.lengths)[:-1]
+    heads, depths = np.split(trees.gold, ends), np.split(trees.gold_depths, ends)
+    chosen = _measured(predictions, "distances", protocol)
+    column(table, "row_sum")[chosen], column(table, "rows")[chosen] = distance_correlations(
+        [heads[index] for index in chosen],
+        [np.asarray(predictions[index].distances) for index in chosen],
+    )
+    column(table, "undefined_rows")[chosen] = trees.lengths[chosen] - column(table, "rows")[chosen]
+    chosen = _measured(predictions, "depths", protocol)
+    column(table, "order_sum")[chosen], column(table, "orders")[chosen] = depth_correlations(
+        [depths[index] for index in chosen],
+        [np.asarray(predictions[index].depths) for index in chosen],
+    )
+    column(table, "undefined_orders")[chosen] = 1 - column(table, "orders")[chosen]
+
+
+def _measured(predictions: Sequence[Prediction], what: str, protocol: Protocol) -> list[int]:
+    """Find the sentences of the protocol's lengths whose prediction has distances or depths."""
+    return [
+        index
+        for index, prediction in enumerate(predictions)
+        if protocol.min_length <= len(prediction) <= protocol.max_length
+        and getattr(prediction, what) is not None
+    ]
+
+
+def _by_deprel(
+    relations: NDArray[np.str_], right: NDArray[np.bool_], counted: NDArray[np.bool_]
+) -> dict[str, Tally]:
+    """Count edges by the gold relation of their dependent."""
+    known = relations != ""
+    names, which = np.unique(relations[known], return_inverse=True)
+    sums = tally(which, right[known].astype(float), counted[known].astype(float))
+    return {str(names[key]): found for key, found in sums.items()}

@@ -1,0 +1,123 @@
+"""The counts of each sentence, one row a sentence, and every score as a quotient of their sums."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structprobe.errors import ScoreError, unknown_name
+
+COLUMNS = (
+    "words",  # all words: what UAS counts
+    "kept",  # words that count for UUAS and root
+    "edges",  # gold edges between kept words
+    "right_edges",
+    "right_heads",
+    "labels",  # words whose gold and predicted relation are both known
+    "right_labels",  # of these, right head and right relation without subtype
+    "roots",  # 1 where a word is kept
+    "right_roots",
+    "rows",  # words with a rank correlation of distances
+    "row_sum",  # their sum
+    "undefined_rows",  # words without one, for a constant prediction
+    "orders",  # 1 where the depths have a rank correlation
+    "order_sum",  # its value
+    "undefined_orders",  # 1 where they have none, for a constant prediction
+)
+"""The columns of a table of counts, in order."""
+
+
+class Quotient(NamedTuple):
+    """Which two columns make a score.
+
+    Attributes
+    ----------
+    part, whole : str
+        The columns that are added up and divided.
+    by_length : bool
+        Whether the quotient is taken for each sentence length and then averaged over lengths.
+    """
+
+    part: str
+    whole: str
+    by_length: bool = False
+
+
+METRICS = {
+    "uuas": Quotient("right_edges", "edges"),
+    "uas": Quotient("right_heads", "words"),
+    "las": Quotient("right_labels", "labels"),
+    "dspr": Quotient("row_sum", "rows", by_length=True),
+    "nspr": Quotient("order_sum", "orders", by_length=True),
+    "root_acc": Quotient("right_roots", "roots"),
+}
+"""The scores by name."""
+
+
+def column(table: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+    """Give one column of a table of counts.
+
+    Parameters
+    ----------
+    table : ndarray of float64, shape (n_sentences, len(COLUMNS))
+        The counts.
+    name : str
+        One of `COLUMNS`.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_sentences,)
+        A view.
+    """
+    return table[:, COLUMNS.index(name)]
+
+
+def estimates(
+    table: NDArray[np.float64], metric: str, weights: ArrayLike | None = None
+) -> NDArray[np.float64]:
+    """Compute one score under several weightings of the sentences.
+
+    Parameters
+    ----------
+    table : ndarray of float64, shape (n_sentences, len(COLUMNS))
+        The counts.
+    metric : str
+        One of `METRICS`.
+    weights : array_like of float, shape (b, n_sentences), optional
+        How often each sentence is taken; each once by default (b = 1).
+
+    Returns
+    -------
+    ndarray of float64, shape (b,)
+        Fractions (correlations for dspr and nspr); NaN where nothing is scored.
+
+    Raises
+    ------
+    ScoreError
+        If there is no such score.
+    """
+    if metric not in METRICS:
+        raise ScoreError(unknown_name("score", metric, METRICS))
+    quotient = METRICS[metric]
+    taken = np.ones((1, len(table))) if weights is None else np.asarray(weights, dtype=float)
+    part, whole = column(table, quotient.part), column(table, quotient.whole)
+    if not quotient.by_length:
+        return _divide(taken @ part, taken @ whole)
+    scored = whole > 0
+    lengths, which = np.unique(column(table, "words")[scored], return_inverse=True)
+    of_length = np.eye(len(lengths))[which]  # (scored sentences, lengths)
+    taken = taken[:, scored]
+    means = _divide(
+        taken @ (of_length * part[scored, None]), taken @ (of_length * whole[scored, None])
+    )  # (b, lengths)
+    present = ~np.isnan(means)
+    return _divide(np.where(present, means, 0.0).sum(axis=1), present.sum(axis=1))
+
+
+def _divide(
+    part: NDArray[np.float64], whole: NDArray[np.floating | np.integer]
+) -> NDArray[np.float64]:
+    """Divide, with NaN for nothing by nothing."""
+    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
