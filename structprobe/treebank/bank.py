@@ -10,7 +10,6 @@ from functools import cached_property
 from typing import overload
 
 from structprobe.errors import TreebankError
-from structprobe.treebank.files import to_text
 from structprobe.treebank.reading import OnError, read_files, read_text
 from structprobe.treebank.sentence import Sentence
 from structprobe.treebank.writing import block_of, join_blocks, write_text
@@ -69,8 +68,8 @@ class Treebank(Sequence[Sentence]):
             A file; a pattern such as ``"UD_*/*-dev.conllu"``; or several of either. Files packed
             by gzip are known by their content.
         on_error : {"raise", "skip"}
-            At the first fault raise an error, or leave the faulty sentence out and keep the error
-            in `skipped`.
+            At the first fault raise an error, or leave the faulty sentence (or the file without
+            any) out and keep the error in `skipped`.
 
         Returns
         -------
@@ -84,7 +83,8 @@ class Treebank(Sequence[Sentence]):
             of order; a broken multiword range; a HEAD that is neither a number nor ``_`` or is
             out of range; ``_`` beside numbers; a word that is its own head; a cycle; no root or
             two; bytes that are no UTF-8; a file without a sentence; a path that leads nowhere.
-            A sentence with ``_`` for all heads is none: its `heads` are None.
+            With "skip", only where nothing is left. (A sentence with ``_`` for all heads is no
+            fault: its `heads` are None.)
         """
         sentences, skipped = read_files(paths, on_error)
         return cls(sentences, skipped=skipped)
@@ -114,8 +114,6 @@ class Treebank(Sequence[Sentence]):
         TreebankError
             As in `read`.
         """
-        if isinstance(text, bytes):
-            text = to_text(text, path)
         sentences, skipped = read_text(text, path, on_error)
         return cls(sentences, skipped=skipped)
 

@@ -28,7 +28,10 @@ class Block:
 
 
 def bare(line: str) -> str:
-    """Take the line ending, and a byte order mark in front, off a line."""
+    """Take the line ending off a line, and a byte order mark in front.
+
+    Such marks stand inside a file too, where files were put together.
+    """
     return line.removeprefix(BOM).rstrip("\r\n")
 
 
@@ -54,7 +57,7 @@ def split_blocks(text: str) -> list[Block]:
     first = run = start = 0  # where the block, its last run of lines, and its sentence begin
     has_token = after_blank = False
     for i, line in enumerate(lines):
-        content = bare(line) if i == 0 else line.rstrip("\r\n")
+        content = bare(line)
         if not content:
             after_blank = True
             continue

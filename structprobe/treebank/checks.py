@@ -180,13 +180,13 @@ def _out_of_order(value: str, expected: int, row: int, place: Place) -> Treebank
     )
 
 
-def check_heads(heads: Sequence[tuple[int, str]], place: Place) -> None:
+def check_heads(words: Sequence[tuple[int, list[str]]], place: Place) -> None:
     """Hold the HEADs of a sentence's words to be numbers in its range, or ``_`` throughout.
 
     Parameters
     ----------
-    heads : sequence of (int, str)
-        Row in the block, from 0, and HEAD of each word.
+    words : sequence of (int, list of str)
+        Row in the block, from 0, and columns of each word.
     place : Place
         Where the block stands.
 
@@ -195,29 +195,34 @@ def check_heads(heads: Sequence[tuple[int, str]], place: Place) -> None:
     TreebankError
         For a HEAD that is neither a number nor ``_``, one out of range, and ``_`` among numbers.
     """
-    n = len(heads)
-    for row, value in heads:
-        if value == "_":
-            continue
-        if not _NUMBER.fullmatch(value):
-            raise place.fault(
-                f"HEAD {_repr.repr(value)} is neither a number nor `_`",
-                row,
-                f"write the ID of a word, 1 to {n}, or 0 for the root",
-            )
-        if len(value) > 9 or int(value) > n:
-            raise place.fault(
-                f"HEAD {_repr.repr(value)} is out of range",
-                row,
-                f"write the ID of a word, 1 to {n}, or 0 for the root",
-            )
-    missing = [row for row, value in heads if value == "_"]
+    n = len(words)
+    hint = f"write the ID of a word, 1 to {n}, or 0 for the root"
+    missing = []
+    for row, cells in words:
+        head = cells[HEAD]
+        if head == "_":
+            missing.append(row)
+        elif not _NUMBER.fullmatch(head):
+            raise place.fault(f"HEAD {_repr.repr(head)} is neither a number nor `_`", row, hint)
+        elif len(head) > 9 or int(head) > n:
+            raise place.fault(f"HEAD {_repr.repr(head)} is out of range", row, hint)
     if 0 < len(missing) < n:
         raise place.fault(
             f"HEAD is `_` here, but a number at {n - len(missing)} of {n} words",
             missing[0],
             "give every word of the sentence a head, or none",
         )
+
+
+def check_no_heads(others: Sequence[tuple[int, list[str]]], place: Place) -> None:
+    """Refuse a HEAD on the lines of ranges and empty nodes, as `check_heads` takes them."""
+    for row, cells in others:
+        if cells[HEAD] != "_":
+            raise place.fault(
+                f"HEAD {_repr.repr(cells[HEAD])} on {cells[ID]!r}, which is no word",
+                row,
+                "write `_`: only words have heads",
+            )
 
 
 def tree_fault(heads: Sequence[int]) -> tuple[int, str, str] | None:

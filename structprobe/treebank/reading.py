@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from itertools import compress
 from typing import Any, Literal
 
 import conllu
@@ -14,13 +15,13 @@ from conllu.exceptions import ParseException
 from structprobe.errors import TreebankError, unknown_name
 from structprobe.treebank.blocks import Block, bare, split_blocks
 from structprobe.treebank.checks import (
-    HEAD,
     ID,
     Place,
     check_characters,
     check_comment,
     check_heads,
     check_ids,
+    check_no_heads,
     split_columns,
     tree_fault,
 )
@@ -28,7 +29,6 @@ from structprobe.treebank.files import find_files, read_bytes, to_text
 from structprobe.treebank.sentence import Sentence
 
 OnError = Literal["raise", "skip"]
-_ON_ERROR = ("raise", "skip")
 
 
 def _as_written(cells: list[str], i: int) -> str:
@@ -66,24 +66,29 @@ def read_files(
         For a fault, unless it is to be skipped; for a file that cannot be read at all; and where
         all sentences were left out.
     """
+    _check_choice(on_error)
     sentences: list[Sentence] = []
     faults: list[TreebankError] = []
     for path in find_files(paths):
-        text = to_text(read_bytes(path), str(path))
-        found, skipped = read_text(text, str(path), on_error)
+        try:
+            text = to_text(read_bytes(path), str(path))
+        except TreebankError as fault:
+            _keep(fault, faults, on_error)
+            continue
+        found, skipped = _read_blocks(text, str(path), on_error)
         sentences += found
         faults += skipped
-    return sentences, faults
+    return _some(sentences, faults)
 
 
 def read_text(
-    text: str, path: str | None, on_error: OnError = "raise"
+    text: str | bytes, path: str | None, on_error: OnError = "raise"
 ) -> tuple[list[Sentence], list[TreebankError]]:
-    """Read the sentences of one file's text.
+    """Read the sentences of one file's text or bytes; see `Treebank.from_text`.
 
     Parameters
     ----------
-    text : str
+    text : str or bytes
         CoNLL-U.
     path : str or None
         Where it comes from, for messages.
@@ -102,26 +107,49 @@ def read_text(
     TreebankError
         For the first fault, unless it is to be skipped; and where no sentence is left.
     """
-    if on_error not in _ON_ERROR:
-        raise TreebankError(unknown_name("on_error", on_error, _ON_ERROR))
+    _check_choice(on_error)
+    if isinstance(text, bytes):
+        text = to_text(text, path)
+    return _some(*_read_blocks(text, path, on_error))
+
+
+def _check_choice(on_error: str) -> None:
+    if on_error not in ("raise", "skip"):
+        raise TreebankError(unknown_name("on_error", on_error, ("raise", "skip")))
+
+
+def _keep(fault: TreebankError, faults: list[TreebankError], on_error: OnError) -> None:
+    """Raise a fault, or put it with those that are to be skipped."""
+    if on_error == "raise":
+        raise fault
+    faults.append(fault)
+
+
+def _some(
+    sentences: list[Sentence], faults: list[TreebankError]
+) -> tuple[list[Sentence], list[TreebankError]]:
+    """Refuse to give nothing at all."""
+    if not sentences:
+        raise TreebankError(f"nothing is left: {len(faults)} faults, the first of them {faults[0]}")
+    return sentences, faults
+
+
+def _read_blocks(
+    text: str, path: str | None, on_error: OnError
+) -> tuple[list[Sentence], list[TreebankError]]:
+    """Read the sentences of one file's text, and collect its faults."""
     sentences: list[Sentence] = []
     faults: list[TreebankError] = []
-    for block in split_blocks(text):
+    blocks = split_blocks(text)
+    for block in blocks:
         try:
             sentences.append(_read_block(block, path))
         except TreebankError as fault:
-            if on_error == "raise":
-                raise
-            faults.append(fault)
-    if faults and not sentences:
-        what = f"all {len(faults)} sentences are faulty, the first with: {faults[0]}"
-        raise TreebankError(what, path=path)
-    if not sentences:
-        raise TreebankError(
-            f"no sentence in {len(text)} characters" if text else "an empty file",
-            path=path or "<text>",
-            hint="give a file in CoNLL-U",
-        )
+            _keep(fault, faults, on_error)
+    if not blocks:
+        what = f"no sentence in {len(text)} characters" if text else "an empty file"
+        hint = "give a file in CoNLL-U"
+        _keep(TreebankError(what, path=path or "<text>", hint=hint), faults, on_error)
     return _without_blank_columns(sentences), faults
 
 
@@ -143,11 +171,11 @@ def _read_block(block: Block, path: str | None) -> Sentence:
     sent_id = _parse(comments).metadata.get("sent_id") if comments else None
     place = replace(place, sent_id=sent_id)
 
-    cells = [split_columns(line, row, place) for row, line in tokens]
-    check_ids([(row, c[ID]) for (row, _), c in zip(tokens, cells, strict=True)], place)
-    word_at = [i for i, c in enumerate(cells) if "-" not in c[ID] and "." not in c[ID]]
-    rows = tuple(tokens[i][0] for i in word_at)
-    check_heads([(tokens[i][0], cells[i][HEAD]) for i in word_at], place)
+    table = [(row, split_columns(line, row, place)) for row, line in tokens]
+    check_ids([(row, cells[ID]) for row, cells in table], place)
+    is_word = [cells[ID].isdecimal() for _, cells in table]
+    check_heads(list(compress(table, is_word)), place)
+    check_no_heads([line for line in table if not line[1][ID].isdecimal()], place)
 
     # `conllu` strips lines, and takes two spaces for a tab. Neither can touch a line whose spaces
     # are NUL (which `check_characters` refuses) and that ends in a column more than it looks at.
@@ -155,7 +183,8 @@ def _read_block(block: Block, path: str | None) -> Sentence:
         parsed = _parse([line.replace(" ", "\0") + "\t_" for _, line in tokens])
     except ParseException as error:
         raise place.fault(f"refused by conllu: {error}", tokens[0][0], "mend the line") from error
-    words = [parsed[i] for i in word_at]
+    words = list(compress(parsed, is_word))
+    rows = tuple(row for row, _ in compress(table, is_word))
     heads = None if words[0]["head"] is None else [word["head"] for word in words]
     if heads is not None and (fault := tree_fault(heads)):
         i, what, hint = fault

@@ -14,7 +14,7 @@ from structprobe.errors import TreebankError
 _UNWRITABLE = re.compile("[\t\n\0\ud800-\udfff]")
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Sentence:
     """One sentence: its syntactic words and, where annotated, its tree.
 
@@ -107,6 +107,11 @@ class Sentence:
     def __len__(self) -> int:
         return len(self.words)
 
+    def __repr__(self) -> str:
+        text = " ".join(self.words)
+        shown = text if len(text) <= 40 else text[:39] + "…"
+        return f"Sentence({len(self)} words: {shown!r})"
+
     def _content(self) -> tuple[object, ...]:
         heads = None if self.heads is None else self.heads.tobytes()
         labels = (self.deprels, self.upos, self.xpos)
@@ -127,6 +132,6 @@ class Sentence:
     @property
     def where(self) -> str:
         """Where the sentence stands, for messages: file, line and sent_id as far as known."""
-        place = f"{self.path}:{self.line}" if self.path else ""
-        name = f"sent_id {self.sent_id!r}" if self.sent_id else ""
-        return ": ".join(part for part in (place, name) if part) or f"{' '.join(self.words)!r}"
+        place = f"{self.path}:{self.line}" if self.line else self.path
+        name = f"sent_id {self.sent_id!r}" if self.sent_id else None
+        return ": ".join(filter(None, (place, name))) or f"the sentence {' '.join(self.words)!r}"
