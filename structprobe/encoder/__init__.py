@@ -1,1 +1,24 @@
-"""To be filled."""
+"""From sentences to word vectors: language models, their pieces, and the store on disk.
+
+The public names are imported when they are first used, so that importing the room is cheap.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
+    from structprobe.encoder.vectors import EncodedBank, WordVectors
+
+__all__ = ["EncodedBank", "Encoder", "WordVectors"]
+
+
+def __getattr__(name: str) -> object:
+    """Import a public name when it is first asked for (PEP 562)."""
+    if name == "Encoder":
+        return importlib.import_module("structprobe.encoder.encoder").Encoder
+    if name in ("EncodedBank", "WordVectors"):
+        return getattr(importlib.import_module("structprobe.encoder.vectors"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

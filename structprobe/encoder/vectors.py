@@ -118,6 +118,9 @@ class EncodedBank:
         Sentence `i` holds the rows ``offsets[i]:offsets[i + 1]`` of each layer.
     origin : mapping, optional
         Where the vectors came from, as in `WordVectors`, without the layer.
+    outliers : mapping of int to int, optional
+        For each layer the positions whose norm is enormous beside the others', among those
+        that were encoded and not found in a cache.
     """
 
     def __init__(
@@ -125,10 +128,12 @@ class EncodedBank:
         values: Mapping[int, NDArray[np.floating]],
         offsets: NDArray[np.integer],
         origin: Mapping[str, object] | None = None,
+        outliers: Mapping[int, int] | None = None,
     ) -> None:
         self._values = {int(layer): values[layer] for layer in sorted(values)}
         self.offsets: NDArray[np.int64] = np.asarray(offsets, dtype=np.int64)
         self.origin: dict[str, object] = dict(origin or {})
+        self.outliers: dict[int, int] = dict(outliers or {})
 
     @property
     def layers(self) -> tuple[int, ...]:
@@ -170,7 +175,7 @@ class EncodedBank:
 
     def __reduce__(self) -> tuple[object, ...]:
         packed = {layer: pack(values) for layer, values in self._values.items()}
-        return _rebuild_bank, (packed, self.offsets, self.origin)
+        return _rebuild_bank, (packed, self.offsets, self.origin, self.outliers)
 
 
 def check_offsets(offsets: NDArray[np.int64], n_words: int | None = None) -> None:
@@ -256,6 +261,10 @@ def _rebuild_vectors(
 
 
 def _rebuild_bank(
-    packed: Mapping[int, object], offsets: NDArray[np.int64], origin: Mapping[str, object]
+    packed: Mapping[int, object],
+    offsets: NDArray[np.int64],
+    origin: Mapping[str, object],
+    outliers: Mapping[int, int],
 ) -> EncodedBank:
-    return EncodedBank({layer: unpack(p) for layer, p in packed.items()}, offsets, origin)
+    values = {layer: unpack(one) for layer, one in packed.items()}
+    return EncodedBank(values, offsets, origin, outliers)

@@ -1,0 +1,329 @@
+"""`Encoder`: a language model that turns the words of sentences into vectors, layer by layer."""
+
+from __future__ import annotations
+
+import copy
+import operator
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any, SupportsIndex
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from structprobe.encoder.batching import Layout, Rows, lay_out, make_batches
+from structprobe.encoder.checks import NormWatch, refuse_non_finite
+from structprobe.encoder.forward import layers_of_pass, reads_right
+from structprobe.encoder.loading import load_model, untrained
+from structprobe.encoder.pooling import check_pooling, pool
+from structprobe.encoder.reading import make_reader
+from structprobe.encoder.sentences import SpacedWords, check_spacing, digest, space_sentences
+from structprobe.encoder.special_tokens import find_surroundings
+from structprobe.encoder.store import MemoryStore, VectorStore, open_store
+from structprobe.encoder.vectors import EncodedBank
+from structprobe.errors import EncoderError
+
+
+class Encoder:
+    """A language model as a maker of word vectors.
+
+    The model reads a text: the words with the gaps of `spacing` between them. A piece counts for
+    every word with which it shares a character that is no space; a word that would yield no
+    piece is written as the unknown token (U+FFFD where there is none), and one that spells a
+    special token is text. Sentences longer than the model takes are read in overlapping
+    windows, each word from the window that gives it most context.
+
+    Parameters
+    ----------
+    model : str, path or transformers.PreTrainedModel
+        Hub id, folder, ``.gguf`` file, or a loaded model. Of an encoder-decoder the encoder
+        is read.
+    tokenizer : str, path or transformers.PreTrainedTokenizerBase, optional
+        The tokenizer, where it does not lie beside the model.
+    revision : str, optional
+        Branch, tag or commit on the hub.
+    trust_remote_code : bool, default False
+        Whether code that comes with the model may run.
+    gguf_file : str, optional
+        Name of a ``.gguf`` file in the folder or repository.
+    device : str or torch.device, default "auto"
+        As torch names it; ``"auto"`` takes a GPU where there is one.
+    dtype : {"float32", "bfloat16", "float16"}, default "float32"
+        Type in which the model runs, whatever its checkpoint says. Vectors are pooled in float32
+        and kept in float16 where `dtype` is that, else in float32.
+    pooling : {"mean", "first", "last"}, default "mean"
+        How the pieces of a word make its vector.
+    spacing : {"words", "original"}, default "words"
+        A single space between all words, or spaces as the treebank has them.
+    bos : bool, default False
+        Whether to put a beginning-of-sequence token in front where the tokenizer does not.
+    batch_tokens : int, default 2048
+        Positions, padding included, that go through the model at once.
+
+    Attributes
+    ----------
+    n_layers : int
+        The highest layer; layers run from 0, the embedding output, to `n_layers`, what the
+        model returns, after its final norm where it has one.
+    hidden_size : int
+        Width of a vector.
+    fingerprint : str
+        Changes when weights or tokenizer change.
+
+    Raises
+    ------
+    EncoderError
+        If the model or tokenizer cannot be loaded, a name is unknown, or `bos` is asked of a
+        tokenizer without such a token.
+
+    Examples
+    --------
+    >>> encoder = Encoder("bert-base-cased")  # doctest: +SKIP
+    >>> bank = encoder.encode([["The", "dog", "barks"]], layers=(0, 7))  # doctest: +SKIP
+    >>> bank.layer(7)[0].shape  # doctest: +SKIP
+    (3, 768)
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        *,
+        tokenizer: Any = None,
+        revision: str | None = None,
+        trust_remote_code: bool = False,
+        gguf_file: str | None = None,
+        device: str | torch.device = "auto",
+        dtype: str | torch.dtype = "float32",
+        pooling: str = "mean",
+        spacing: str = "words",
+        bos: bool = False,
+        batch_tokens: int = 2048,
+    ) -> None:
+        check_pooling(pooling)
+        check_spacing(spacing)
+        if batch_tokens < 1:
+            raise EncoderError(f"batch_tokens is {batch_tokens}; at least 1 is needed")
+        self.model = model
+        self.tokenizer = tokenizer
+        self.revision = revision
+        self.trust_remote_code = trust_remote_code
+        self.gguf_file = gguf_file
+        self.device = device
+        self.dtype = dtype
+        self.pooling = pooling
+        self.spacing = spacing
+        self.bos = bos
+        self.batch_tokens = batch_tokens
+        self._loaded = load_model(
+            model,
+            tokenizer=tokenizer,
+            revision=revision,
+            trust_remote_code=trust_remote_code,
+            gguf_file=gguf_file,
+            device=device,
+            dtype=dtype,
+        )
+        self._surroundings = find_surroundings(self._loaded.tokenizer, bos)
+        self._reader = make_reader(self._loaded.tokenizer)
+
+    @property
+    def n_layers(self) -> int:
+        """The highest layer."""
+        return self._loaded.n_layers
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of a vector."""
+        return self._loaded.hidden_size
+
+    @property
+    def fingerprint(self) -> str:
+        """What changes when weights or tokenizer change."""
+        return self._loaded.fingerprint
+
+    def origin(self, layer: int) -> dict[str, object]:
+        """Say where this encoder's vectors come from, as `WordVectors` carry it.
+
+        Parameters
+        ----------
+        layer : int
+            A layer.
+
+        Returns
+        -------
+        dict
+            Plain values under ``model``, ``revision``, ``fingerprint``, ``pooling``,
+            ``spacing``, ``bos``, ``dtype`` and ``layer``.
+
+        Raises
+        ------
+        EncoderError
+            If there is no such layer.
+        """
+        return {**self._origin(), "layer": self._pick_layers([layer])[0]}
+
+    def untrained(self, random_state: int = 0) -> Encoder:
+        """Make the same encoder with random weights: what the architecture gives by itself.
+
+        Parameters
+        ----------
+        random_state : int, default 0
+            Seed of the weights.
+
+        Returns
+        -------
+        Encoder
+            A new encoder; this one stays as it is.
+        """
+        fresh = copy.copy(self)
+        fresh._loaded = untrained(self._loaded, random_state)
+        return fresh
+
+    def encode(
+        self,
+        sentences: Iterable[Any],
+        *,
+        layers: Any = None,
+        cache: str | os.PathLike[str] | None = None,
+        progress: bool | None = None,
+    ) -> EncodedBank:
+        """Turn the words of sentences into vectors, all layers in one pass.
+
+        Parameters
+        ----------
+        sentences : iterable of Sentence or of sequences of str
+            A `Treebank`, or lists of words.
+        layers : int or iterable of int or range, optional
+            The layers wanted, 0 to `n_layers`; all by default.
+        cache : str or path, optional
+            A folder in which vectors are kept, and found again where model, words and settings
+            are the same; an interrupted run goes on from there. In memory by default.
+        progress : bool, optional
+            Whether to draw a bar on stderr; by default where stderr is a terminal.
+
+        Returns
+        -------
+        EncodedBank
+            The vectors; its ``outliers`` says for each layer that was encoded in this call how
+            many positions have a norm beyond 20 times the median.
+
+        Raises
+        ------
+        EncoderError
+            If there are no sentences or no such layer, or a vector is not finite (the sentence
+            and layer are named, and nothing of that batch is kept).
+        StoreError
+            If the cache folder is not ours, damaged, or the disk is full.
+        """
+        spaced = space_sentences(sentences, self.spacing)
+        offsets = np.cumsum([0, *(len(sentence.words) for sentence in spaced)])
+        with open_store(
+            cache,
+            key={**self._origin(), "words": digest(spaced)},
+            layers=self._pick_layers(layers),
+            offsets=offsets,
+            hidden_size=self.hidden_size,
+            dtype=self._loaded.dtype,
+        ) as store:
+            watch = NormWatch()
+            if store.missing_layers:
+                self._fill(store, spaced, watch, progress)
+                store.finish()
+            values = {layer: store.layer(layer) for layer in store.layers}
+        return EncodedBank(values, offsets, self._origin(), outliers=watch.report())
+
+    def _fill(
+        self,
+        store: VectorStore | MemoryStore,
+        spaced: Sequence[SpacedWords],
+        watch: NormWatch,
+        progress: bool | None,
+    ) -> None:
+        """Encode the sentences that a store is missing."""
+        missing = store.missing
+        pieces = self._reader.read([spaced[i] for i in missing])
+        layout = self._layout(max((len(one.ids) for one in pieces), default=0))
+        batches = make_batches([layout.width(len(one.ids)) for one in pieces], self.batch_tokens)
+        hidden = None if progress is None else not progress
+        with (
+            torch.inference_mode(),
+            tqdm(total=len(missing), desc="encode", unit="sent", disable=hidden) as bar,
+        ):
+            for batch in batches:
+                rows = lay_out([pieces[i] for i in batch], layout)
+                vectors = self._run(rows, store.missing_layers, watch)
+                refuse_non_finite(vectors, [spaced[i] for i in missing[batch]])
+                store.write(missing[batch], vectors)
+                bar.update(len(batch))
+
+    def _run(
+        self, parts: Iterable[Rows], layers: Sequence[int], watch: NormWatch
+    ) -> dict[int, NDArray[np.float32]]:
+        """Send the rows of a batch through the model and pool every layer."""
+        device = self._loaded.device
+        sums: dict[int, torch.Tensor] = {}
+        for rows in parts:
+            ids, mask, positions, starts, weights, used = (
+                torch.from_numpy(array).to(device)
+                for array in (
+                    *(rows.ids, rows.mask, rows.positions, rows.starts, rows.weights),
+                    np.unique(rows.positions),
+                )
+            )
+            passed = layers_of_pass(self._loaded.model, ids, mask, layers)
+            for layer, hidden in zip(layers, passed, strict=True):
+                norms = torch.linalg.vector_norm(hidden, dim=-1, dtype=torch.float32)
+                watch.add(layer, norms.flatten()[used])
+                pooled = pool(hidden, positions, starts, weights)  # (n_words, hidden_size)
+                sums[layer] = sums[layer] + pooled if layer in sums else pooled
+        return {layer: pooled.cpu().numpy() for layer, pooled in sums.items()}
+
+    def _layout(self, longest: int) -> Layout:
+        """Say how to lay sentences out, of which the longest has so many pieces."""
+        loaded, limit = self._loaded, self._loaded.max_positions
+        size = None if limit is None else limit - len(self._surroundings)
+        if size is not None and size < 1:
+            raise EncoderError(f"the model takes {limit} positions, no room for a word")
+        special = set(loaded.tokenizer.all_special_ids)
+        plain = [i for i in range(len(special) + 2) if i not in special][:2]
+        windowed = size is not None and longest > size
+        pad = getattr(loaded.model.config, "pad_token_id", None)
+        return Layout(
+            surroundings=self._surroundings,
+            size=size,
+            reads_right=windowed and reads_right(loaded.model, self._surroundings.before, plain),
+            pooling=self.pooling,
+            pad=loaded.tokenizer.pad_token_id or 0 if pad is None else pad,
+            batch_tokens=self.batch_tokens,
+        )
+
+    def _origin(self) -> dict[str, object]:
+        """Say where vectors of any layer come from."""
+        return {
+            "model": self._loaded.name,
+            "revision": self._loaded.revision,
+            "fingerprint": self._loaded.fingerprint,
+            "pooling": self.pooling,
+            "spacing": self.spacing,
+            "bos": self.bos,
+            "dtype": str(self._loaded.dtype).removeprefix("torch."),
+        }
+
+    def _pick_layers(self, layers: Any) -> list[int]:
+        """Make layers of what was given, ascending."""
+        everything = range(self.n_layers + 1)
+        if layers is None:
+            return list(everything)
+        given = [layers] if isinstance(layers, SupportsIndex) else list(layers)
+        picked: set[int] = set()
+        for one in given:
+            picked.update(one if isinstance(one, range) else [operator.index(one)])
+        for layer in sorted(picked):
+            if layer not in everything:
+                hint = "0 is the embedding output"
+                raise EncoderError(f"no layer {layer}, only 0 to {self.n_layers}", hint=hint)
+        if not picked:
+            raise EncoderError("no layers asked for", hint=f"choose from 0 to {self.n_layers}")
+        return sorted(picked)

@@ -1,0 +1,72 @@
+"""One pass through a model: all its layers, and on which sides it reads."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+
+def layers_of_pass(
+    model: Any, ids: torch.Tensor, mask: torch.Tensor, layers: Sequence[int]
+) -> Iterator[torch.Tensor]:
+    """Run a model once and give its layers one by one.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        A transformers model in evaluation mode.
+    ids : Tensor of int64, shape (n_rows, n_positions)
+        Tokens, padded on the right.
+    mask : Tensor of int64, shape (n_rows, n_positions)
+        1 for a token, 0 for padding.
+    layers : sequence of int
+        Which to give; 0 is the embedding output, the last what the model returns, after its
+        final norm where it has one.
+
+    Yields
+    ------
+    Tensor, shape (n_rows, n_positions, hidden_size)
+        The layers, in the order of `layers`.
+    """
+    options = (
+        {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
+    )
+    output = model(
+        input_ids=ids, attention_mask=mask, output_hidden_states=True, return_dict=True, **options
+    )
+    hidden = (*output.hidden_states[:-1], output.last_hidden_state)
+    for layer in layers:
+        yield hidden[layer]
+
+
+def reads_right(model: Any, before: Sequence[int], plain: Sequence[int]) -> bool:
+    """Find out whether a model reads what follows a token.
+
+    Two texts that differ in their last token go through the model; where earlier vectors differ
+    too, it reads to the right.
+
+    Parameters
+    ----------
+    model : torch.nn.Module
+        A transformers model in evaluation mode.
+    before : sequence of int
+        Special tokens in front of a text.
+    plain : sequence of int
+        Two different ordinary tokens.
+
+    Returns
+    -------
+    bool
+        False for a causal model.
+    """
+    first, second = plain
+    ids = torch.tensor([[*before, first, first, last] for last in (first, second)])
+    with torch.inference_mode():
+        ids = ids.to(model.device)
+        (last_layer,) = layers_of_pass(model, ids, torch.ones_like(ids), [-1])
+    earlier = last_layer[:, :-1].float()  # (2, n_positions - 1, hidden_size)
+    moved = (earlier[0] - earlier[1]).abs().max()
+    return bool(moved > 1e-5 * earlier.abs().max())
