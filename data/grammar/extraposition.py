@@ -1,0 +1,46 @@
+"""Relative clauses parted from their noun by the verb or by an adverbial: non-projective trees."""
+
+from __future__ import annotations
+
+from grammar import clauses, relatives
+from grammar.adverbials import time_of
+from grammar.dice import Dice
+from grammar.noun_phrases import common_noun
+from grammar.verbs import VERBS, choose
+from grammar.words import Phrase, hang, leaf
+
+TIMES = ("yesterday", "last", "on_day", "part_of_day")
+
+
+def extraposed(dice: Dice) -> clauses.Clause:
+    """Draw *a man arrived yesterday who ...* or *she bought a coat last week that ...*."""
+    kind = dice.pick(("person", "person", "document", "art", "plan", "vehicle", "thing"))
+    noun = _indefinite(dice, kind)
+    if kind in ("person", "vehicle") and dice.chance(0.8):
+        verbs = [verb for verb in VERBS["intransitive"] if verb.lemma in ("arrive", "come")]
+        verb = dice.pick([verb for verb in verbs if kind in verb.subjects])
+        main = clauses.clause(dice, depth=3, tense="past", verb=verb, subject=noun, negation=0)
+    elif dice.chance(0.5):
+        verbs = [verb for verb in choose("transitive", obj=kind, passive=True) if not verb.particle]
+        main = clauses.passive(dice, dice.pick(verbs), 3, "past", noun, False, "")
+    else:
+        verb = dice.pick(choose("transitive", subject="person", obj=kind))
+        gap = clauses.Gap(noun.head, kind)
+        main = clauses.clause(dice, depth=3, tense="past", verb=verb, gap=gap, negation=0)
+        main.predicate[1:1] = hang(noun, main.head, "obj")
+    if main.predicate[-1] in (main.head, noun.head):
+        main.predicate += time_of(dice, main.head, dice.pick(TIMES))
+    tense = dice.pick(("past", "pres", "pastperf"))
+    main.late = relatives.relative(dice, noun, 0, tense=tense, bare=False)
+    return main
+
+
+def _indefinite(dice: Dice, kind: str) -> Phrase:
+    """Draw a plain noun phrase with *a* or *some*."""
+    noun = common_noun(dice, kind, depth=3)
+    core = [word for word in noun.words if word is noun.head or word.deprel == "amod"]
+    form, feats = "a", "Definite=Ind|PronType=Art"
+    if noun.number == "Plur":
+        form, feats = "some", "PronType=Ind"
+    noun.words = [leaf(noun.head, "det", form, "DET", "DT", feats), *core]
+    return noun

@@ -1,0 +1,205 @@
+"""Inflection of nouns and verbs."""
+
+from __future__ import annotations
+
+PLURALS = dict(
+    pair.split("/")
+    for pair in """
+    man/men woman/women child/children wife/wives knife/knives shelf/shelves wolf/wolves
+    mouse/mice sheep/sheep thief/thieves loaf/loaves leaf/leaves potato/potatoes tomato/tomatoes
+    hero/heroes crisis/crises hypothesis/hypotheses fish/fish goose/geese scarf/scarves
+    photo/photos piano/pianos radio/radios studio/studios salesman/salesmen fisherman/fishermen
+    policeman/policemen roof/roofs
+    """.split()
+)
+
+# past and participle, where they are not made with -ed
+IRREGULAR = {
+    line.split()[0]: tuple(line.split()[1:])
+    for line in """
+    be was been
+    become became become
+    begin began begun
+    bite bit bitten
+    bleed bled bled
+    break broke broken
+    bring brought brought
+    build built built
+    buy bought bought
+    catch caught caught
+    choose chose chosen
+    come came come
+    cost cost cost
+    cut cut cut
+    dig dug dug
+    do did done
+    draw drew drawn
+    drink drank drunk
+    drive drove driven
+    eat ate eaten
+    fall fell fallen
+    feed fed fed
+    feel felt felt
+    fight fought fought
+    find found found
+    fly flew flown
+    forbid forbade forbidden
+    forget forgot forgotten
+    forgive forgave forgiven
+    get got got
+    give gave given
+    go went gone
+    grow grew grown
+    have had had
+    hear heard heard
+    hide hid hidden
+    hit hit hit
+    hold held held
+    keep kept kept
+    know knew known
+    lead led led
+    leave left left
+    lend lent lent
+    lose lost lost
+    make made made
+    mean meant meant
+    meet met met
+    pay paid paid
+    put put put
+    read read read
+    ride rode ridden
+    ring rang rung
+    rise rose risen
+    run ran run
+    say said said
+    see saw seen
+    sell sold sold
+    send sent sent
+    shine shone shone
+    show showed shown
+    sing sang sung
+    sink sank sunk
+    sit sat sat
+    sleep slept slept
+    speak spoke spoken
+    spend spent spent
+    stand stood stood
+    steal stole stolen
+    swim swam swum
+    take took taken
+    teach taught taught
+    tell told told
+    think thought thought
+    throw threw thrown
+    understand understood understood
+    wake woke woken
+    wear wore worn
+    win won won
+    write wrote written
+    """.strip().splitlines()
+}
+
+# verbs that double their last consonant
+DOUBLING = set(
+    """
+    admit begin cancel cut forget get hit plan put run shut sit stop swim travel win
+    """.split()
+)
+
+FINITE = {"VBZ": "Pres", "VBP": "Pres", "VBD": "Past"}
+
+
+def plural(lemma: str) -> str:
+    """Give the plural of a noun."""
+    if lemma in PLURALS:
+        return PLURALS[lemma]
+    for end in ("man", "woman"):
+        if lemma.endswith(" " + end):
+            return lemma[: -len(end)] + PLURALS[end]
+    if lemma.endswith(("s", "x", "z", "ch", "sh")):
+        return lemma + "es"
+    if lemma.endswith("y") and lemma[-2] not in "aeiou":
+        return lemma[:-1] + "ies"
+    return lemma + "s"
+
+
+def verb_form(lemma: str, tag: str, number: str = "Sing", person: str = "3") -> str:
+    """Give the form of a verb that a Penn tag asks for.
+
+    Parameters
+    ----------
+    lemma : str
+        The verb.
+    tag : str
+        VB, VBZ, VBP, VBD, VBN, VBG or MD.
+    number, person : str
+        What it agrees with; only *be* cares.
+    """
+    if lemma == "be" and tag in FINITE:
+        return _finite_be(tag, number, person)
+    if tag in ("VB", "VBP", "MD"):
+        return lemma
+    if tag == "VBZ":
+        return "has" if lemma == "have" else _third_person(lemma)
+    if tag == "VBG":
+        return _stem(lemma) + "ing"
+    past = lemma + "d" if lemma.endswith("e") else _past_stem(lemma) + "ed"
+    return IRREGULAR.get(lemma, (past, past))[tag == "VBN"]
+
+
+def verb_feats(tag: str, number: str = "Sing", person: str = "3", voice: str = "") -> str:
+    """Give the features of a verb form, as UD writes them."""
+    if tag in FINITE:
+        return f"Mood=Ind|Number={number}|Person={person}|Tense={FINITE[tag]}|VerbForm=Fin"
+    passive = "|Voice=Pass" if voice else ""
+    return {
+        "VB": "VerbForm=Inf",
+        "MD": "VerbForm=Fin",
+        "VBN": f"Tense=Past|VerbForm=Part{passive}",
+        "VBG": "Tense=Pres|VerbForm=Part",
+    }[tag]
+
+
+def article(following: str) -> str:
+    """Give the indefinite article for the word that follows."""
+    lower = following.lower()
+    if lower.startswith(("hour", "honest", "honour")):
+        return "an"
+    if lower.startswith(("uni", "use", "usu", "europe", "one", "once")):
+        return "a"
+    return "an" if lower[0] in "aeiou" else "a"
+
+
+def _finite_be(tag: str, number: str, person: str) -> str:
+    if number == "Plur" or person == "2":
+        return "were" if tag == "VBD" else "are"
+    if tag == "VBD":
+        return "was"
+    return "am" if person == "1" else "is"
+
+
+def _third_person(lemma: str) -> str:
+    """Give the form with -s, which verbs make as nouns make their plural."""
+    if lemma.endswith("o"):
+        return lemma + "es"
+    if lemma.endswith(("s", "x", "z", "ch", "sh")):
+        return lemma + "es"
+    if lemma.endswith("y") and lemma[-2] not in "aeiou":
+        return lemma[:-1] + "ies"
+    return lemma + "s"
+
+
+def _stem(lemma: str) -> str:
+    """Give what stands before -ing."""
+    if lemma.endswith("ie"):
+        return lemma[:-2] + "y"
+    if lemma.endswith("e") and not lemma.endswith(("ee", "be", "ye")):
+        return lemma[:-1]
+    return lemma + lemma[-1] if lemma in DOUBLING else lemma
+
+
+def _past_stem(lemma: str) -> str:
+    """Give what stands before -ed."""
+    if lemma.endswith("y") and lemma[-2] not in "aeiou":
+        return lemma[:-1] + "i"
+    return lemma + lemma[-1] if lemma in DOUBLING else lemma

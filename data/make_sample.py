@@ -1,0 +1,76 @@
+"""Draw the sample treebank from the grammar: ``python data/make_sample.py``.
+
+The same seed gives the same files, byte for byte, on every platform.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from pathlib import Path
+
+from grammar.conllu_text import block, finish, text_of
+from grammar.dice import Dice
+from grammar.sentences import sentence
+from grammar.words import Word
+
+SEED = 20240
+PARTS = {"train": 2000, "dev": 300, "test": 300}
+SHORTEST, LONGEST = 4, 30
+OPEN = {"NOUN", "VERB", "ADJ", "PROPN", "ADV", "NUM"}
+
+
+def acceptable(words: list[Word]) -> bool:
+    """Tell whether a drawn sentence has a fair length and repeats no content word.
+
+    Parameters
+    ----------
+    words : list of Word
+        The sentence in order.
+    """
+    if not SHORTEST <= len(words) <= LONGEST:
+        return False
+    content = Counter(word.lemma for word in words if word.upos in OPEN)
+    return max(content.values()) == 1
+
+
+def draw(seed: int = SEED) -> dict[str, str]:
+    """Draw all parts; no two sentences of all of them have the same words.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of the draws.
+
+    Returns
+    -------
+    dict
+        The text of each part's file.
+    """
+    dice, seen, texts = Dice(seed), set(), {}
+    for part, size in PARTS.items():
+        blocks: list[str] = []
+        while len(blocks) < size:
+            words = finish(sentence(dice).words)
+            text = text_of(words)
+            if text.lower() in seen or not acceptable(words):
+                continue
+            seen.add(text.lower())
+            blocks.append(block(words, f"{part}-{len(blocks) + 1:04}"))
+        texts[part] = "".join(blocks)
+    return texts
+
+
+def main() -> None:
+    """Write the files."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--output", type=Path, default=Path(__file__).parent / "sample",
+                        help="the folder to write to (default: sample, beside this file)")  # fmt: skip
+    folder = parser.parse_args().output
+    folder.mkdir(parents=True, exist_ok=True)
+    for part, text in draw().items():
+        (folder / f"{part}.conllu").write_bytes(text.encode())
+
+
+if __name__ == "__main__":
+    main()
