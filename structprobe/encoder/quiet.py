@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 
 
 @contextmanager
@@ -14,23 +16,43 @@ def quiet_transformers() -> Iterator[None]:
 
     Errors still show, and so do the hub's download bars. All settings are as before afterwards.
     """
-    from huggingface_hub import utils as hub
+    from huggingface_hub.utils.tqdm import (
+        are_progress_bars_disabled,
+        disable_progress_bars,
+        enable_progress_bars,
+    )
     from transformers.utils import logging as settings
 
     logger = logging.getLogger("transformers")
     level = logger.level
-    bars, hub_bars = settings.is_progress_bar_enabled(), not hub.are_progress_bars_disabled()
+    bars, hub_bars = settings.is_progress_bar_enabled(), not are_progress_bars_disabled()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         settings.disable_progress_bar()  # the hub's bars too
         if hub_bars:
-            hub.enable_progress_bars()
+            enable_progress_bars()
         logger.setLevel(logging.ERROR)
         try:
-            yield
+            with _quiet_gguf():
+                yield
         finally:
             logger.setLevel(level)
             if bars:
                 settings.enable_progress_bar()
             if not hub_bars:
-                hub.disable_progress_bars()
+                disable_progress_bars()
+
+
+@contextmanager
+def _quiet_gguf() -> Iterator[None]:
+    """Silence the bar of the GGUF reader, which heeds no setting."""
+    module = importlib.import_module("transformers.modeling_gguf_pytorch_utils")
+    bar = getattr(module, "tqdm", None)
+    if bar is None:
+        yield
+        return
+    vars(module)["tqdm"] = partial(bar, disable=True)
+    try:
+        yield
+    finally:
+        vars(module)["tqdm"] = bar

@@ -1,0 +1,168 @@
+"""One layer on disk: written row by row beside its final name, published when it is whole.
+
+``layer-07.npy`` is there only when all its words are. Until then the rows lie in
+``layer-07.part``, and ``layer-07.journal`` lists the sentences whose rows are safely there:
+counted from 1, eight bytes each, so that zeros left by a crash mean nothing.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.errors import StoreError
+
+_ENTRY = np.dtype("<i8")
+
+
+class LayerFile:
+    """The file of one layer.
+
+    Parameters
+    ----------
+    folder : Path
+        Where it lies.
+    layer : int
+        Its number.
+    shape : tuple of int
+        ``(n_words_total, hidden_size)``.
+    dtype : numpy.dtype
+        Type of the values.
+    """
+
+    def __init__(self, folder: Path, layer: int, shape: tuple[int, int], dtype: np.dtype) -> None:
+        self.path = folder / f"layer-{layer:02d}.npy"
+        self.part, self.journal = (self.path.with_suffix(end) for end in (".part", ".journal"))
+        self.shape, self.dtype = shape, dtype
+        # Python ints: NumPy's own would be written as names that cannot be read back.
+        description = {
+            "descr": np.lib.format.dtype_to_descr(dtype),
+            "fortran_order": False,
+            "shape": tuple(map(int, shape)),
+        }
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, description)
+        self._header = header.getvalue()
+        self._row_bytes = int(shape[1]) * dtype.itemsize
+        self._size = len(self._header) + int(shape[0]) * self._row_bytes
+        self._file: Any = None
+
+    def is_whole(self) -> bool:
+        """Tell whether the layer was written to its end.
+
+        Returns
+        -------
+        bool
+            Whether its final file is there.
+
+        Raises
+        ------
+        StoreError
+            If it is there but is not what was written.
+        """
+        if not self.path.exists():
+            return False
+        with self.path.open("rb") as file:
+            intact = file.read(len(self._header)) == self._header
+        if not intact or self.path.stat().st_size != self._size:
+            hint = "delete it and encode again"
+            raise StoreError(
+                f"{self.path} is damaged: not the {self._size} bytes written", hint=hint
+            )
+        return True
+
+    def map(self) -> NDArray[Any]:
+        """Map the whole layer into memory, read-only.
+
+        Returns
+        -------
+        ndarray, shape (n_words_total, hidden_size)
+            The vectors.
+
+        Raises
+        ------
+        StoreError
+            If the layer is not whole.
+        """
+        if not self.is_whole():
+            raise StoreError(f"{self.path} was not written to its end", hint="encode again")
+        if 0 in self.shape:
+            return np.empty(self.shape, self.dtype)
+        offset = len(self._header)
+        return np.memmap(self.path, self.dtype, mode="r", offset=offset, shape=self.shape)
+
+    def begin(self) -> NDArray[np.int64]:
+        """Open the layer for writing, going on where an interrupted run stopped.
+
+        Returns
+        -------
+        ndarray of int64
+            The sentences, counted from 0, whose rows are there already.
+        """
+        resumed = self._can_resume()
+        if not resumed:  # the journal first: it must never speak of another file
+            self.journal.unlink(missing_ok=True)
+            self.part.write_bytes(self._header)
+        self._file = self.part.open("r+b", buffering=0)
+        if not resumed:
+            self._file.truncate(self._size)
+            return np.empty(0, np.int64)
+        entries = self.journal.stat().st_size // _ENTRY.itemsize
+        os.truncate(self.journal, entries * _ENTRY.itemsize)
+        written = np.fromfile(self.journal, _ENTRY) - 1
+        return written[written >= 0].astype(np.int64)
+
+    def write_rows(self, start: int, rows: NDArray[Any]) -> None:
+        """Write some words' vectors.
+
+        Parameters
+        ----------
+        start : int
+            Number of the first word.
+        rows : ndarray, shape (n_words, hidden_size)
+            Contiguous, of the file's type.
+        """
+        self._file.seek(len(self._header) + start * self._row_bytes)
+        left = memoryview(rows).cast("B") if rows.size else memoryview(b"")
+        while left:  # an unbuffered write may be short
+            left = left[self._file.write(left) :]
+
+    def sync(self, sentences: Iterable[int]) -> None:
+        """Make the rows durable, then note the sentences in the journal.
+
+        Parameters
+        ----------
+        sentences : iterable of int
+            Sentences, counted from 0, written since the last call.
+        """
+        os.fsync(self._file.fileno())
+        entries = np.fromiter(sentences, _ENTRY) + 1
+        with self.journal.open("ab") as journal:
+            journal.write(entries.tobytes())
+            journal.flush()
+            os.fsync(journal.fileno())
+
+    def publish(self) -> None:
+        """Give the file its final name; all rows are written and synced."""
+        self.close()
+        self.part.replace(self.path)
+        self.journal.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Close the file, keeping what is written for another run."""
+        if self._file is not None:
+            self._file.close()
+
+    def _can_resume(self) -> bool:
+        """Tell whether a part and its journal are there, and the part is of the right form."""
+        if not (self.part.exists() and self.journal.exists()):
+            return False
+        with self.part.open("rb") as file:
+            same = file.read(len(self._header)) == self._header
+        return same and self.part.stat().st_size == self._size

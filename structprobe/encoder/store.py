@@ -1,0 +1,445 @@
+"""Word vectors on disk: one array a layer, resumable, never read half written.
+
+A cache folder holds one subfolder for each key, named by its digest, so that another model,
+treebank or setting never meets the vectors of this one::
+
+    CACHE/structprobe-vectors.json       says that the folder is ours
+    CACHE/<digest>/manifest.json         the key, the shape and type of a layer
+    CACHE/<digest>/offsets.npy           where each sentence starts
+    CACHE/<digest>/layer-07.npy          one whole layer (see `structprobe.encoder.layer_file`)
+    CACHE/<digest>/lock                  held by the one process that writes
+
+Layers may be added later: those that are there are used, only the others are written. Arrays
+are written by ordinary writes, since a full disk kills a process that writes through a map, and
+mapped read-only. NumPy has no bfloat16: such vectors are stored as float32, which holds them
+exactly. A subfolder may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structprobe.encoder.layer_file import LayerFile
+from structprobe.encoder.locks import lock
+from structprobe.encoder.vectors import check_offsets
+from structprobe.errors import StoreError, unknown_name
+
+VERSION = 1
+MARKER, KIND = "structprobe-vectors.json", "structprobe word vectors"
+SYNC_SECONDS = 5.0  # what a crash may lose; syncing at every write costs more than the model
+STORED_AS = {"float32": "<f4", "float16": "<f2", "bfloat16": "<f4"}
+
+
+def open_store(
+    folder: str | os.PathLike[str] | None,
+    *,
+    key: Mapping[str, object],
+    layers: Iterable[int],
+    offsets: ArrayLike,
+    hidden_size: int,
+    dtype: object,
+) -> VectorStore | MemoryStore:
+    """Open the store of these vectors: create it, go on with it, or find it whole.
+
+    Use it as a context manager, so that whatever happens its lock is given back and what was
+    written is kept. While another process writes the same vectors this waits.
+
+    Parameters
+    ----------
+    folder : str or path, optional
+        The cache folder: new, empty or ours. None keeps the vectors in memory.
+    key : mapping
+        All that makes the vectors what they are, as plain values: fingerprints of model and
+        words, pooling, spacing and so on.
+    layers : iterable of int
+        The layers wanted.
+    offsets : array-like of int, shape (n_sentences + 1,)
+        Sentence `i` holds the words ``offsets[i]:offsets[i + 1]``.
+    hidden_size : int
+        Width of a vector.
+    dtype : str, numpy.dtype or torch.dtype
+        ``float32``, ``float16`` or ``bfloat16``.
+
+    Returns
+    -------
+    VectorStore or MemoryStore
+        Look at ``missing`` and ``missing_layers``, `write` what is missing, then `finish`.
+
+    Raises
+    ------
+    StoreError
+        If the folder is not ours or damaged, or the disk is full.
+    """
+    wanted = tuple(sorted({int(layer) for layer in layers}))
+    cuts = np.asarray(offsets, dtype=np.int64)
+    check_offsets(cuts)
+    stored = storage_dtype(dtype)
+    if folder is None:
+        return MemoryStore(wanted, cuts, hidden_size, stored)
+    return VectorStore(Path(folder), dict(key), wanted, cuts, hidden_size, stored)
+
+
+def storage_dtype(dtype: object) -> np.dtype:
+    """Give the NumPy type in which vectors of a type are stored.
+
+    Parameters
+    ----------
+    dtype : str, numpy.dtype or torch.dtype
+        ``float32``, ``float16`` or ``bfloat16``.
+
+    Returns
+    -------
+    numpy.dtype
+        The same type, for bfloat16 float32.
+
+    Raises
+    ------
+    StoreError
+        If it is none of these.
+    """
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "name", str(dtype))
+    name = name.removeprefix("torch.")
+    if name not in STORED_AS:
+        raise StoreError(unknown_name("dtype", name, STORED_AS))
+    return np.dtype(STORED_AS[name])
+
+
+class _Store:
+    """What stores on disk and in memory have in common: who is missing, what may be written."""
+
+    def __init__(
+        self, layers: tuple[int, ...], offsets: NDArray[np.int64], hidden_size: int, dtype: np.dtype
+    ) -> None:
+        self.layers = layers
+        self.missing_layers = layers
+        self.offsets = offsets
+        self.shape = (int(offsets[-1]), int(hidden_size))
+        self.dtype = dtype
+        self._written = np.zeros(len(offsets) - 1, dtype=bool)
+
+    @property
+    def missing(self) -> NDArray[np.int64]:
+        """The sentences that are not yet written in all layers, ascending."""
+        return np.flatnonzero(~self._written)
+
+    def write(self, sentences: ArrayLike, vectors: Mapping[int, ArrayLike]) -> None:
+        """Write the vectors of some sentences.
+
+        Parameters
+        ----------
+        sentences : array-like of int
+            Their numbers, in any order.
+        vectors : mapping of int to array-like, shape (words of these sentences, hidden_size)
+            The vectors of each of `missing_layers`, sentence after sentence in the order of
+            `sentences`. Other layers are passed over.
+
+        Raises
+        ------
+        StoreError
+            If a layer lacks, a shape does not fit, or the disk is full.
+        """
+        numbers = np.asarray(sentences, dtype=np.int64)
+        n_words = int((self.offsets[numbers + 1] - self.offsets[numbers]).sum())
+        for layer in self.missing_layers:
+            if layer not in vectors:
+                raise StoreError(f"vectors of layer {layer} are missing from what is written")
+            values = np.ascontiguousarray(vectors[layer], dtype=self.dtype)
+            if values.shape != (n_words, self.shape[1]):
+                expected = (n_words, self.shape[1])
+                raise StoreError(f"layer {layer} has shape {values.shape}, expected {expected}")
+            self._write_layer(layer, numbers, values)
+        self._written[numbers] = True
+
+    def finish(self) -> None:
+        """Declare the vectors whole.
+
+        Raises
+        ------
+        StoreError
+            If sentences are missing, or the disk is full.
+        """
+        if self.missing.size:
+            first = self.missing[0]
+            raise StoreError(f"{self.missing.size} sentences are not written, first {first}")
+
+    def close(self) -> None:
+        """Let go of what is open, keeping what is written."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
+        raise NotImplementedError
+
+    def _pieces(
+        self, numbers: NDArray[np.int64], values: NDArray[Any]
+    ) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Cut `values` into its sentences, each with the number of its first word."""
+        at = 0
+        starts, stops = self.offsets[numbers].tolist(), self.offsets[numbers + 1].tolist()
+        for start, stop in zip(starts, stops, strict=True):
+            yield start, values[at : at + stop - start]
+            at += stop - start
+
+
+class MemoryStore(_Store):
+    """Vectors in memory, with the interface of `VectorStore`; see `open_store`."""
+
+    def __init__(
+        self, layers: tuple[int, ...], offsets: NDArray[np.int64], hidden_size: int, dtype: np.dtype
+    ) -> None:
+        super().__init__(layers, offsets, hidden_size, dtype)
+        self._values = {layer: np.zeros(self.shape, dtype) for layer in layers}
+
+    def layer(self, layer: int) -> NDArray[Any]:
+        """Give one layer.
+
+        Parameters
+        ----------
+        layer : int
+            One of ``layers``.
+
+        Returns
+        -------
+        ndarray, shape (n_words_total, hidden_size)
+            The vectors.
+        """
+        return self._values[layer]
+
+    def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
+        for start, rows in self._pieces(numbers, values):
+            self._values[layer][start : start + len(rows)] = rows
+
+
+class VectorStore(_Store):
+    """Vectors on disk; see `open_store` and the head of this module."""
+
+    def __init__(
+        self,
+        folder: Path,
+        key: dict[str, object],
+        layers: tuple[int, ...],
+        offsets: NDArray[np.int64],
+        hidden_size: int,
+        dtype: np.dtype,
+    ) -> None:
+        super().__init__(layers, offsets, hidden_size, dtype)
+        manifest = {
+            "version": VERSION,
+            "key": key,
+            "n_sentences": len(offsets) - 1,
+            "shape": list(self.shape),
+            "dtype": dtype.name,
+            "offsets": hashlib.blake2b(offsets.tobytes(), digest_size=16).hexdigest(),
+        }
+        digest = hashlib.blake2b(_to_json(manifest).encode(), digest_size=16).hexdigest()
+        self.folder = folder / digest
+        self._files = {layer: self._layer_file(layer) for layer in layers}
+        self._fresh: list[int] = []  # written since the last sync
+        self._synced_at = time.monotonic()
+        self._unlock: Callable[[], None] | None = None
+        with _one_line_faults(folder):
+            _refuse_foreign(folder)
+            self._find_missing_layers()
+            if self.missing_layers:
+                self._prepare(folder, manifest)
+            self._check_manifest(manifest)
+
+    def layer(self, layer: int) -> NDArray[Any]:
+        """Map one whole layer into memory, read-only.
+
+        Parameters
+        ----------
+        layer : int
+            A layer that is whole.
+
+        Returns
+        -------
+        ndarray, shape (n_words_total, hidden_size)
+            The vectors.
+
+        Raises
+        ------
+        StoreError
+            If the layer is not whole, or its file is damaged.
+        """
+        with _one_line_faults(self.folder):
+            return self._layer_file(layer).map()
+
+    def write(self, sentences: ArrayLike, vectors: Mapping[int, ArrayLike]) -> None:
+        """Write the vectors of some sentences; as `MemoryStore.write`, but on disk."""
+        with _one_line_faults(self.folder):
+            super().write(sentences, vectors)
+            self._fresh += np.asarray(sentences, dtype=np.int64).tolist()
+            if time.monotonic() - self._synced_at >= SYNC_SECONDS:
+                self._sync()
+
+    def finish(self) -> None:
+        """Give each layer its final name; afterwards all layers can be read.
+
+        Raises
+        ------
+        StoreError
+            If sentences are missing, or the disk is full.
+        """
+        super().finish()
+        with _one_line_faults(self.folder):
+            self._sync()
+            for layer in self.missing_layers:
+                self._files[layer].publish()
+            _sync_folder(self.folder)
+        self.missing_layers = ()
+        self.close()
+
+    def close(self) -> None:
+        """Keep what is written for another run, and give the lock back."""
+        if self._unlock is None:
+            return
+        try:
+            with contextlib.suppress(OSError):  # what is not noted is written again
+                if self._fresh:
+                    self._sync()
+        finally:
+            for file in self._files.values():
+                file.close()
+            self._unlock()
+            self._unlock = None
+
+    def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
+        for start, rows in self._pieces(numbers, values):
+            self._files[layer].write_rows(start, rows)
+
+    def _layer_file(self, layer: int) -> LayerFile:
+        return LayerFile(self.folder, layer, self.shape, self.dtype)
+
+    def _find_missing_layers(self) -> None:
+        """See which of the wanted layers are not whole."""
+        self.missing_layers = tuple(n for n in self.layers if not self._files[n].is_whole())
+        if not self.missing_layers:
+            self._written[:] = True
+
+    def _prepare(self, folder: Path, manifest: dict[str, object]) -> None:
+        """Take the lock and open the layers that are missing still."""
+        folder.mkdir(parents=True, exist_ok=True)
+        _write_json(folder / MARKER, {"kind": KIND, "version": VERSION})
+        self.folder.mkdir(exist_ok=True)
+        self._unlock = lock(self.folder / "lock")
+        try:
+            self._find_missing_layers()  # another process may just have written them
+            if not self.missing_layers:
+                self.close()
+                return
+            _write_json(self.folder / "manifest.json", manifest)
+            with _replacing(self.folder / "offsets.npy") as file:
+                np.save(file, self.offsets)
+            counts = np.zeros(len(self._written), dtype=np.int64)
+            for layer in self.missing_layers:
+                written = np.unique(self._files[layer].begin())
+                counts[written[written < len(counts)]] += 1
+            self._written[:] = counts == len(self.missing_layers)
+        except BaseException:
+            self.close()
+            raise
+
+    def _check_manifest(self, manifest: dict[str, object]) -> None:
+        """Refuse a subfolder whose manifest is not the one its name stands for."""
+        path = self.folder / "manifest.json"
+        if _read_json(path) != json.loads(_to_json(manifest)):
+            self.close()
+            hint = f"delete {self.folder} and encode again"
+            raise StoreError(f"{path} is damaged or missing", hint=hint)
+
+    def _sync(self) -> None:
+        """Make what was written durable, and note it."""
+        # Forgotten first: after a failed sync the next may succeed though rows are lost.
+        fresh, self._fresh = self._fresh, []
+        for layer in self.missing_layers:
+            self._files[layer].sync(fresh)
+        self._synced_at = time.monotonic()
+
+
+def _refuse_foreign(folder: Path) -> None:
+    """Refuse a folder that is not ours, or was made by another version."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise StoreError(f"{folder} is a file, no cache folder")
+    marker = _read_json(folder / MARKER)
+    if not isinstance(marker, dict) or marker.get("kind") != KIND:
+        if any(not path.name.startswith(MARKER) for path in folder.iterdir()):
+            hint = "give a new or empty folder"
+            raise StoreError(f"{folder} exists and is no cache of ours", hint=hint)
+    elif marker.get("version") != VERSION:
+        raise StoreError(
+            f"{folder} was written in version {marker.get('version')} of the format, "
+            f"this is version {VERSION}",
+            hint="give a new folder",
+        )
+
+
+@contextlib.contextmanager
+def _one_line_faults(folder: Path) -> Iterator[None]:
+    """Turn the system's faults into one line."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or folder
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        hint = "make room and run again: what is written is kept" if full else None
+        raise StoreError(f"cannot use {place}: {error.strerror or error}", hint=hint) from error
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[Any]:
+    """Write a file whole or not at all."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
+    try:
+        with draft.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def _to_json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, indent=1)
+
+
+def _write_json(path: Path, value: object) -> None:
+    if _read_json(path) != json.loads(_to_json(value)):
+        with _replacing(path) as file:
+            file.write(_to_json(value).encode())
+
+
+def _read_json(path: Path) -> object:
+    """Read a JSON file; None where it is missing or damaged."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make names durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,72 @@
+"""Write known vectors into a store, here or in a process that comes to grief."""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import time
+
+import numpy as np
+
+from structprobe.encoder import store
+from structprobe.errors import StoreError
+
+KEY = {"fingerprint": "f", "words": "w", "pooling": "mean", "spacing": "words", "bos": False}
+OFFSETS = [0, 3, 4, 4, 8, 14]
+
+
+def expected(layer, sentence=None, hidden_size=4, offsets=OFFSETS):
+    """All vectors of a layer, or those of a sentence: counted up, the layer in the hundreds."""
+    values = np.arange(offsets[-1] * hidden_size, dtype=np.float32).reshape(-1, hidden_size)
+    values = values / 4 + 100 * layer
+    return values if sentence is None else values[offsets[sentence] : offsets[sentence + 1]]
+
+
+def fill(opened):
+    """Write what is missing, a sentence at a time, and finish."""
+    for number in opened.missing:
+        rows = {
+            layer: expected(layer, number, opened.shape[1], opened.offsets.tolist())
+            for layer in opened.missing_layers
+        }
+        opened.write([number], rows)
+    opened.finish()
+
+
+def _open(folder, **changes):
+    defaults = {
+        "key": KEY, "layers": (0, 2), "offsets": OFFSETS, "hidden_size": 4, "dtype": "float32",
+    }  # fmt: skip
+    return store.open_store(folder, **(defaults | changes))
+
+
+def write_and_die(folder, n_sentences):
+    """Write some sentences, begin another, and be killed."""
+    store.SYNC_SECONDS = 0
+    opened = _open(folder)
+    for number in range(int(n_sentences)):
+        opened.write([number], {layer: expected(layer, number) for layer in (0, 2)})
+    opened._write_layer(0, np.array([int(n_sentences)]), np.full((4, 4), -1, np.float32))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def write_slowly(folder):
+    """Write what is missing with pauses, and tell how much it was."""
+    with _open(folder) as opened:
+        count = opened.missing.size
+        for number in opened.missing:
+            time.sleep(0.1)
+            opened.write([number], {layer: expected(layer, number) for layer in (0, 2)})
+        opened.finish()
+    print("wrote", count)
+
+
+def write_with_little_room(folder):
+    """Write more than the system lets this process write."""
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
+    try:
+        with _open(folder, offsets=[0, 1000], hidden_size=64) as opened:
+            opened.write([0], {layer: np.ones((1000, 64)) for layer in (0, 2)})
+    except StoreError as error:
+        print(error)
