@@ -24,6 +24,7 @@ import json
 import os
 import threading
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -75,7 +76,8 @@ def open_store(
     Returns
     -------
     VectorStore or MemoryStore
-        Look at ``missing`` and ``missing_layers``, `write` what is missing, then `finish`.
+        Look at ``missing`` and ``missing_layers``, `write` what is missing, then `finish`,
+        even where nothing was missing any more.
 
     Raises
     ------
@@ -116,7 +118,7 @@ def storage_dtype(dtype: object) -> np.dtype:
     return np.dtype(STORED_AS[name])
 
 
-class _Store:
+class _Store(ABC):
     """What stores on disk and in memory have in common: who is missing, what may be written."""
 
     def __init__(
@@ -183,8 +185,9 @@ class _Store:
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    @abstractmethod
     def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
-        raise NotImplementedError
+        """Put the sentences' rows where they belong."""
 
     def _pieces(
         self, numbers: NDArray[np.int64], values: NDArray[Any]

@@ -163,7 +163,7 @@ def test_an_interrupted_run_resumes_where_it_stopped(tmp_path):
     np.testing.assert_array_equal(again.layer(0), expected(0))
     np.testing.assert_array_equal(again.layer(2), expected(2))
     left = [path.name for path in again.folder.iterdir() if path.suffix in (".part", ".journal")]
-    assert sorted(left) == ["layer-01.journal", "layer-01.part"]
+    assert left == ["layer-01.part"]
 
 
 def test_kill_in_the_middle_of_writing_then_resume(tmp_path):
@@ -207,6 +207,7 @@ def test_threads_wait_for_one_another(tmp_path, caplog):
         deadline = time.monotonic() + 30
         while "waiting for another" not in caplog.text and time.monotonic() < deadline:
             time.sleep(0.01)
+        time.sleep(0.2)  # let it ask more than once
         assert seen == []
         with first:
             fill(first)
@@ -247,7 +248,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path):
     assert out.startswith("cannot use ")
     assert "File too large; make room and run again" in out
     assert out.count("\n") == 1
-    assert not list((tmp_path / "cache").rglob("*.npy"))
+    assert not list((tmp_path / "cache").rglob("layer*.npy"))
     filled(tmp_path / "cache")
 
 
