@@ -27,12 +27,9 @@ class Block:
     start: int
 
 
-def bare(line: str) -> str:
-    """Take the line ending off a line, and a byte order mark in front.
-
-    Such marks stand inside a file too, where files were put together.
-    """
-    return line.removeprefix(BOM).rstrip("\r\n")
+def bare(line: str, number: int) -> str:
+    """Take its ending off a line, and off line 1 of a file a byte order mark in front."""
+    return (line.removeprefix(BOM) if number == 1 else line).rstrip("\r\n")
 
 
 def split_blocks(text: str) -> list[Block]:
@@ -57,7 +54,7 @@ def split_blocks(text: str) -> list[Block]:
     first = run = start = 0  # where the block, its last run of lines, and its sentence begin
     has_token = after_blank = False
     for i, line in enumerate(lines):
-        content = bare(line)
+        content = bare(line, i + 1)
         if not content:
             after_blank = True
             continue

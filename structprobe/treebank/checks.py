@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from structprobe.errors import TreebankError
+from structprobe.treebank.blocks import BOM
 
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 ID, FORM, UPOS, XPOS, HEAD, DEPREL, DEPS, MISC = 0, 1, 3, 4, 6, 7, 8, 9
@@ -108,8 +109,11 @@ def split_columns(line: str, row: int, place: Place) -> list[str]:
     Raises
     ------
     TreebankError
-        For another number of columns, or an empty one.
+        For another number of columns, an empty one, or a byte order mark in front.
     """
+    if line.startswith(BOM):
+        hint = "take it out; it may stand at the start of a file only"
+        raise place.fault("a byte order mark inside the file", row, hint)
     cells = line.split("\t")
     if len(cells) != 10:
         found = f"{len(cells)} column{'s' * (len(cells) != 1)}"

@@ -130,7 +130,7 @@ def _some(
 ) -> tuple[list[Sentence], list[TreebankError]]:
     """Refuse to give nothing at all."""
     if not sentences:
-        raise TreebankError(f"nothing is left: {len(faults)} faults, the first of them {faults[0]}")
+        raise TreebankError(f"no sentence is left; the first of {len(faults)} faulty: {faults[0]}")
     return sentences, faults
 
 
@@ -155,22 +155,19 @@ def _read_blocks(
 
 def _read_block(block: Block, path: str | None) -> Sentence:
     """Check and parse one block; raise `TreebankError` for its first fault."""
-    place = Place(path, block.line)
-    check_characters(block.lines, place)
-    comments: list[str] = []
-    tokens: list[tuple[int, str]] = []  # row in the block, line
+    comments: list[tuple[int, str]] = []  # row in the block, line
+    tokens: list[tuple[int, str]] = []
     for row in range(block.start, len(block.lines)):
-        line = bare(block.lines[row])
+        line = bare(block.lines[row], block.line + row)
         if not line:
             break
-        if line.startswith("#"):
-            check_comment(line, row, place)
-            comments.append(line)
-        else:
-            tokens.append((row, line))
-    sent_id = _parse(comments).metadata.get("sent_id") if comments else None
-    place = replace(place, sent_id=sent_id)
+        (comments if line.startswith("#") else tokens).append((row, line))
+    sent_id = _parse([line for _, line in comments]).metadata.get("sent_id") if comments else None
 
+    place = Place(path, block.line, sent_id)
+    check_characters(block.lines, place)
+    for row, line in comments:
+        check_comment(line, row, place)
     table = [(row, split_columns(line, row, place)) for row, line in tokens]
     check_ids([(row, cells[ID]) for row, cells in table], place)
     is_word = [cells[ID].isdecimal() for _, cells in table]

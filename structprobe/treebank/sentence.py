@@ -132,6 +132,6 @@ class Sentence:
     @property
     def where(self) -> str:
         """Where the sentence stands, for messages: file, line and sent_id as far as known."""
-        place = f"{self.path}:{self.line}" if self.line else self.path
+        place = f"{self.path}:{self.line}" if self.path and self.line else self.path
         name = f"sent_id {self.sent_id!r}" if self.sent_id else None
         return ": ".join(filter(None, (place, name))) or f"the sentence {' '.join(self.words)!r}"
