@@ -176,6 +176,7 @@ class _Store(ABC):
             first = self.missing[0]
             raise StoreError(f"{self.missing.size} sentences are not written, first {first}")
 
+    @abstractmethod
     def close(self) -> None:
         """Let go of what is open, keeping what is written."""
 
@@ -223,6 +224,9 @@ class MemoryStore(_Store):
             The vectors.
         """
         return self._values[layer]
+
+    def close(self) -> None:
+        """Do nothing: the vectors stay as long as the store."""
 
     def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
         for start, rows in self._pieces(numbers, values):

@@ -275,6 +275,17 @@ def test_a_disk_that_fills_up_while_writing(tmp_path, monkeypatch, at):
     np.testing.assert_array_equal(again.layer(0), expected(0))
 
 
+def test_a_disk_without_room_for_the_layers(tmp_path, monkeypatch):
+    def full(*args):
+        raise OSError(errno.EDQUOT, "Disk quota exceeded")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LayerFile, "begin", full)
+        with pytest.raises(StoreError, match="Disk quota exceeded; make room"):
+            open_at(tmp_path / "cache")
+    filled(tmp_path / "cache")  # the lock was given back
+
+
 def test_a_sync_that_fails_on_closing_costs_only_what_it_would_have_noted(tmp_path, monkeypatch):
     opened = open_at(tmp_path / "cache")
     opened.write([1], {n: expected(n, 1) for n in (0, 2)})
