@@ -187,7 +187,7 @@ def _check(n: int, level: float) -> None:
 def _check_same_sentences(a: Scores, b: Scores) -> None:
     """Refuse two systems whose sentences or protocols differ, as far as the counts can tell."""
     if a.protocol != b.protocol:
-        raise ScoreError(f"two protocols: {a.protocol} against {b.protocol}")
+        raise ScoreError(f"two protocols: {a.protocol!r} against {b.protocol!r}")
     if len(a.table) != len(b.table):
         raise ScoreError(f"{len(a.table)} sentences against {len(b.table)}")
     for name in ("words", "kept", "edges"):

@@ -172,7 +172,7 @@ class Scores:
             return NotImplemented
         if self.protocol != other.protocol:
             raise ScoreError(
-                f"scores by two protocols do not add up: {self.protocol} and {other.protocol}",
+                f"two protocols do not add up: {self.protocol!r} and {other.protocol!r}",
                 hint="give the same punct to both",
             )
         return Scores(

@@ -1,0 +1,154 @@
+"""What cannot be scored is refused in one line that names the sentence."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from support.score_reference import Gold
+
+from structprobe.errors import ScoreError
+from structprobe.scores import Prediction, Protocol, paired_bootstrap, score
+from structprobe.treebank.sentence import Sentence
+
+GOOD = Gold(np.array([0, 1, 2]), upos=("NOUN", "VERB", "PUNCT"), deprels=("root", "a", "b"))
+HEADS = np.array([0, 1, 2])
+FINE = Prediction(HEADS)
+
+
+def refuse(gold, predictions, **options):
+    with pytest.raises(ScoreError) as caught:
+        score(gold, predictions, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_counts_of_sentences():
+    assert "2 gold sentences but 1 predictions" in refuse([GOOD, GOOD], [FINE])
+
+
+def test_gold_without_heads_names_the_sentence():
+    sentence = Sentence(("a", "b", "c"), path="en.conllu", line=12, sent_id="weblog-3")
+    message = refuse([GOOD, sentence], [FINE, FINE])
+    assert message.startswith(
+        "gold[1] (en.conllu:12: sent_id 'weblog-3'): the gold sentence has no"
+    )
+
+
+@pytest.mark.parametrize(
+    ("heads", "told"),
+    [
+        ([0, 0, 1], "no tree: 2 roots"),
+        ([2, 1, 0], "2 words on or below a cycle"),
+        ([0, 1, 3], "1 words on or below a cycle"),
+        ([2, 3, 1], "no tree: 0 roots"),
+        ([0, 1, 4], "head 4 of word 3 is not within 0 to 3"),
+        ([0, -1, 1], "head -1 of word 2"),
+        ([], "heads of shape (0,)"),
+        ([[0, 1, 2]], "heads of shape (1, 3)"),
+        ([0.0, 1.0, 2.0], "type float64"),
+    ],
+)
+def test_gold_that_is_no_tree(heads, told):
+    message = refuse([GOOD, np.array(heads)], [FINE, FINE], punct="keep")
+    assert message.startswith("gold[1]: ")
+    assert told in message
+
+
+@pytest.mark.parametrize(
+    ("prediction", "told"),
+    [
+        (Prediction(np.array([0, 1])), "heads of shape (2,), but 3 words ask for (3,)"),
+        (Prediction(None), "the prediction has no heads"),
+        (Prediction(np.array([0, 1, 5])), "head 5 of word 3"),
+        (Prediction(HEADS, distances=np.zeros((2, 2))), "distances of shape (2, 2)"),
+        (Prediction(HEADS, depths=np.zeros(4)), "depths of shape (4,)"),
+        (Prediction(HEADS, arc_scores=np.zeros((3, 3))), "arc_scores of shape (3, 3)"),
+        (Prediction(HEADS, deprels=("a",)), "deprels of shape (1,)"),
+        (
+            Prediction(HEADS, distances=np.full((3, 3), np.nan)),
+            "distances hold a value that is not",
+        ),
+        (Prediction(HEADS, depths=np.array([0, 1, np.inf])), "depths hold a value that is not"),
+        (Prediction(HEADS, arc_scores=np.full((3, 4), np.nan)), "arc_scores hold a value that is"),
+    ],
+)
+def test_predictions_of_other_shapes_or_values(prediction, told):
+    message = refuse([GOOD, GOOD, GOOD], [FINE, prediction, prediction])
+    assert message.startswith("predictions[1]: ")
+    assert told in message
+
+
+def test_distances_and_arcs_from_which_no_tree_comes():
+    chain = np.abs(np.arange(3)[:, None] - np.arange(3)).astype(float)
+    lopsided = chain + np.array([[0, 5, 0], [0, 0, 0], [0, 0, 0]])
+    fine, wrong = Prediction(HEADS, distances=chain), Prediction(HEADS, distances=lopsided)
+    assert refuse([GOOD] * 3, [FINE, fine, wrong]).startswith(
+        "predictions[2]: the distance of words"
+    )
+    forbidden = Prediction(HEADS, arc_scores=np.full((3, 4), -np.inf))
+    assert refuse([GOOD] * 2, [FINE, forbidden]).startswith("predictions[1]: no tree")
+
+
+def test_unknown_punct_lists_the_choices():
+    message = refuse([GOOD], [FINE], punct="upso")
+    assert "unknown punct 'upso' (did you mean 'upos'?)" in message
+    assert "'upos', 'xpos', 'keep'" in message
+
+
+@pytest.mark.parametrize("punct", ["upos", "xpos"])
+def test_punct_without_its_column_lists_the_choices(punct):
+    message = refuse([np.array(HEADS)], [FINE], punct=punct)
+    assert message.startswith(f"gold[0]: punct='{punct}': no {punct.upper()} for 3 words")
+    assert "'upos', 'xpos' (each needs its column), 'keep'" in message
+
+
+def test_gold_with_upos_here_and_none_there():
+    assert refuse([GOOD, np.array(HEADS)], [FINE, FINE]).startswith(
+        "gold[1]: punct='upos': no UPOS"
+    )
+
+
+def test_columns_of_another_length():
+    assert "2 UPOS for 3 words" in refuse([Gold(HEADS, upos=("A", "B"))], [FINE])
+    assert "gold[0]: 1 deprels for 3 words" in refuse([Gold(HEADS, deprels=("a",))], [FINE])
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 50), (6, 5)])
+def test_lengths_of_a_protocol(low, high):
+    with pytest.raises(ScoreError, match=f"between {low} and {high}"):
+        Protocol("keep", low, high)
+
+
+def test_scores_of_two_protocols_do_not_add_up():
+    with pytest.raises(ScoreError, match="two protocols do not add up"):
+        score([GOOD], [FINE], punct="keep") + score([GOOD], [FINE], punct="upos")
+    with pytest.raises(TypeError):
+        score([GOOD], [FINE]) + 1
+
+
+def test_intervals_of_no_score():
+    scores = score([GOOD], [FINE])
+    with pytest.raises(ScoreError, match=r"unknown score 'uass' \(did you mean"):
+        scores.interval("uass")
+    with pytest.raises(ScoreError, match="0 resamples"):
+        scores.interval("uas", n=0)
+    with pytest.raises(ScoreError, match=r"a level of 95"):
+        scores.interval("uas", level=95)
+
+
+def test_paired_test_of_other_sentences_or_nothing():
+    scores = score([GOOD, GOOD], [FINE, FINE])
+    with pytest.raises(ScoreError, match="two protocols"):
+        paired_bootstrap(scores, score([GOOD, GOOD], [FINE, FINE], punct="keep"))
+    with pytest.raises(ScoreError, match="2 sentences against 1"):
+        paired_bootstrap(scores, score([GOOD], [FINE]))
+    shorter = Gold(np.array([0, 1]), upos=("NOUN", "VERB"))
+    other = score([GOOD, shorter], [FINE, Prediction(np.array([0, 1]))])
+    with pytest.raises(ScoreError, match=r"sentence 1 \(counted from 0\) has 3 words against 2"):
+        paired_bootstrap(scores, other)
+    with pytest.raises(ScoreError, match="system a has no las"):
+        paired_bootstrap(scores, scores, "las")
+    labelled = score([GOOD, GOOD], [Prediction(HEADS, deprels=("a", "b", "c"))] * 2)
+    with pytest.raises(ScoreError, match="system b has no las"):
+        paired_bootstrap(labelled, scores, "las")
