@@ -1,0 +1,439 @@
+"""A fitted probe on disk and on the hub: safetensors, a config and a card, swapped in whole.
+
+Nothing is ever pickled. The folder is the hub's own format, so that any tool of the hub opens it:
+``model.safetensors`` holds both matrices, ``config.json`` all that was fitted and on what,
+``README.md`` is the model card.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+import shutil
+import uuid
+from collections.abc import Mapping
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe._version import __version__
+from structprobe.errors import ProbeError
+from structprobe.probe.card import model_card
+
+if TYPE_CHECKING:
+    from structprobe.probe.estimator import StructuralProbe
+
+_Probe = TypeVar("_Probe", bound="StructuralProbe")
+
+FORMAT = "structprobe-probe"
+FORMAT_VERSION = 1
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+COMPONENTS = ("distance_components", "depth_components")
+
+_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+_HUB_HINT = "a saved probe is a folder, or a hub id written 'owner/name'"
+
+
+def save(
+    probe: StructuralProbe,
+    folder: str | os.PathLike[str],
+    *,
+    dev_scores: object = None,
+    fitted_on: Mapping[str, object] | None = None,
+) -> Path:
+    """Write a fitted probe into a folder, whole or not at all.
+
+    Parameters
+    ----------
+    probe : StructuralProbe
+        A fitted probe.
+    folder : path
+        Where to: a folder that does not exist yet, is empty, or holds an older saved probe,
+        which is replaced.
+    dev_scores : Scores or mapping, optional
+        The scores on the dev set, protocol included; kept in the config and the card.
+    fitted_on : mapping, optional
+        What else to say of the data: plain values such as ``{"train": "en_ewt-ud-train.conllu"}``.
+
+    Returns
+    -------
+    Path
+        The folder.
+
+    Raises
+    ------
+    ProbeError
+        If the folder holds anything that is no saved probe, or cannot be written.
+    """
+    target = check_target(folder)
+    files = _contents(probe, dev_scores, fitted_on)
+    token = uuid.uuid4().hex[:8]
+    fresh = target.with_name(f".{target.name}.{token}.new")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh.mkdir()
+        for name, content in files.items():
+            _write_durably(fresh / name, content)
+        _swap(fresh, target, target.with_name(f".{target.name}.{token}.old"))
+    except OSError as error:
+        raise ProbeError(
+            f"cannot save the probe: {error.strerror or error}",
+            where=str(folder),
+            hint="what was there before is untouched",
+        ) from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return Path(folder)
+
+
+def check_target(folder: str | os.PathLike[str]) -> Path:
+    """Refuse a folder that a probe must not be saved into; worth a call before a long fit.
+
+    Parameters
+    ----------
+    folder : path
+        Where a probe is to be saved.
+
+    Returns
+    -------
+    Path
+        The folder, absolute, links resolved.
+
+    Raises
+    ------
+    ProbeError
+        If it is a file, or holds anything that is not part of a saved probe.
+    """
+    target = Path(os.path.realpath(folder))
+    if not target.exists():
+        return target
+    if not target.is_dir():
+        raise ProbeError("is a file, not a folder", where=str(folder))
+    names = {entry.name for entry in target.iterdir()}
+    if names and not _is_ours(target):
+        raise ProbeError(
+            "the folder exists and is no saved probe",
+            where=str(folder),
+            hint="name a new or an empty folder",
+        )
+    if foreign := sorted(names - {CONFIG, WEIGHTS, CARD}):
+        raise ProbeError(
+            f"holds {foreign[0]!r}, which is no part of a saved probe and would be lost",
+            where=str(folder),
+            hint="move it away or name another folder",
+        )
+    return target
+
+
+def load(
+    source: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    cls: type[_Probe] | None = None,
+) -> _Probe:
+    """Read a saved probe from a folder or from the hub.
+
+    Parameters
+    ----------
+    source : path or str
+        A folder, or a hub id such as ``"owner/name"``.
+    revision : str, optional
+        Branch, tag or commit on the hub.
+    cls : type, optional
+        The class to make; `StructuralProbe` unless given.
+
+    Returns
+    -------
+    StructuralProbe
+        The fitted probe. Beside the attributes of a fit it carries the config as `saved_`, a dict
+        with ``dev_scores``, ``fitted_on``, ``versions`` and the rest.
+
+    Raises
+    ------
+    ProbeError
+        If there is no such folder or hub id, it holds no probe, a newer format, or matrices
+        that are damaged or do not have the shape that the config tells.
+    """
+    from structprobe.probe.estimator import StructuralProbe
+
+    folder = _local_folder(source, revision)
+    config = _read_config(folder)
+    tensors = _read_tensors(folder, (config["rank"], config["hidden_size"]))
+    try:
+        probe = (cls or StructuralProbe)(**config["hyperparameters"])
+    except TypeError as error:
+        raise ProbeError(
+            f"hyperparameters that structprobe {__version__} does not know: {error}",
+            where=str(folder / CONFIG),
+        ) from error
+    for name in COMPONENTS:
+        setattr(probe, f"{name}_", tensors[name])
+    probe.n_features_in_ = config["hidden_size"]
+    probe.origin_ = config["origin"]
+    probe.treebank_fingerprint_ = config["treebank_fingerprint"]
+    probe.history_ = config["history"]
+    probe.saved_ = config
+    return probe
+
+
+def push(
+    probe: StructuralProbe,
+    repo_id: str,
+    *,
+    dev_scores: object = None,
+    fitted_on: Mapping[str, object] | None = None,
+    private: bool = False,
+    token: str | None = None,
+    revision: str | None = None,
+    commit_message: str = "Upload a structural probe",
+) -> str:
+    """Upload a fitted probe to the hub, in one commit.
+
+    Parameters
+    ----------
+    probe : StructuralProbe
+        A fitted probe.
+    repo_id : str
+        The hub id, ``"owner/name"``; the repository is made where it does not exist.
+    dev_scores, fitted_on
+        As for `save`.
+    private : bool, default=False
+        Whether a repository made here is private.
+    token : str, optional
+        An access token; the one that the hub's own login stored unless given.
+    revision : str, optional
+        The branch to commit to.
+    commit_message : str
+        The commit's message.
+
+    Returns
+    -------
+    str
+        The address of the commit.
+
+    Raises
+    ------
+    ProbeError
+        If the id is malformed or the hub refuses.
+    """
+    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    if not _HUB_ID.fullmatch(repo_id):
+        raise ProbeError(f"{repo_id!r} is no hub id", hint="write it 'owner/name'")
+    files = _contents(probe, dev_scores, fitted_on)
+    api = HfApi(token=token)
+    try:
+        api.create_repo(repo_id, private=private, exist_ok=True)
+        commit = api.create_commit(
+            repo_id,
+            [CommitOperationAdd(name, content) for name, content in files.items()],
+            commit_message=commit_message,
+            revision=revision,
+        )
+    except (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError) as error:
+        raise ProbeError(f"cannot upload to {repo_id!r}: {_first_line(error)}") from error
+    return str(commit.commit_url)
+
+
+def _contents(
+    probe: StructuralProbe, dev_scores: object, fitted_on: Mapping[str, object] | None
+) -> dict[str, bytes]:
+    """Give the bytes of each file of a saved probe."""
+    from safetensors.numpy import save as tensors_to_bytes
+
+    config = _config(probe, dev_scores, fitted_on)
+    tensors = {name: np.ascontiguousarray(getattr(probe, f"{name}_")) for name in COMPONENTS}
+    return {
+        WEIGHTS: tensors_to_bytes(tensors, {"format": "np"}),
+        CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(),
+        CARD: model_card(config).encode(),
+    }
+
+
+def _config(
+    probe: StructuralProbe, dev_scores: object, fitted_on: Mapping[str, object] | None
+) -> dict[str, Any]:
+    """Tell all that was fitted, and on what, in plain values."""
+    rank, hidden_size = probe.distance_components_.shape
+    if hasattr(dev_scores, "to_dict"):
+        dev_scores = dev_scores.to_dict()
+    # What was saved with a loaded probe still holds, unless it has been fitted since.
+    saved = getattr(probe, "saved_", None)
+    known = saved if saved is not None and saved["history"] is probe.history_ else {}
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "versions": {
+            "structprobe": __version__,
+            **{package: _version_of(package) for package in ("torch", "transformers")},
+        },
+        "hidden_size": int(hidden_size),
+        "rank": int(rank),
+        "hyperparameters": plain(probe.get_params()),
+        "origin": plain(probe.origin_),
+        "treebank_fingerprint": plain(probe.treebank_fingerprint_),
+        "fitted_on": plain(fitted_on or known.get("fitted_on")),
+        "dev_scores": plain(dev_scores or known.get("dev_scores")),
+        "history": plain(probe.history_),
+    }
+
+
+def plain(value: object) -> Any:
+    """Turn a value into what strict JSON can hold.
+
+    Parameters
+    ----------
+    value : object
+        Any nest of mappings, sequences, arrays, numbers and strings.
+
+    Returns
+    -------
+    object
+        The same in dicts, lists and Python's own scalars. A number that is not finite, and
+        anything that has no plain form (a random generator, say), becomes None.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | None) else None
+
+
+def _version_of(package: str) -> str | None:
+    """Give an installed package's version without importing it."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    """Write a file and wait until it is on the disk."""
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _swap(fresh: Path, target: Path, old: Path) -> None:
+    """Put `fresh` in the place of `target`, which comes back if that fails."""
+    replaces = target.exists()
+    if replaces:
+        target.rename(old)
+    try:
+        fresh.rename(target)
+    except OSError:
+        if replaces:
+            old.rename(target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether a folder's config says that it is a saved probe, of whatever version."""
+    try:
+        config = json.loads((folder / CONFIG).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(config, dict) and config.get("format") == FORMAT
+
+
+def _local_folder(source: str | os.PathLike[str], revision: str | None) -> Path:
+    """Find the folder, fetching it from the hub where `source` is a hub id."""
+    folder = Path(source)
+    if folder.is_dir():
+        if revision is not None:
+            raise ProbeError(
+                f"revision {revision!r} makes sense for a hub id only, and this is a folder",
+                where=str(source),
+            )
+        return folder
+    if folder.exists():
+        raise ProbeError("is a file, not a folder", where=str(source), hint=_HUB_HINT)
+    if not _HUB_ID.fullmatch(str(source)):
+        raise ProbeError("no such folder", where=str(source), hint=_HUB_HINT)
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        fetched = snapshot_download(
+            str(source), revision=revision, allow_patterns=[CONFIG, WEIGHTS, CARD]
+        )
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        at = f" at revision {revision!r}" if revision else ""
+        raise ProbeError(
+            f"no such folder, and the hub gave no probe of that name{at}: {_first_line(error)}",
+            where=str(source),
+            hint=_HUB_HINT,
+        ) from error
+    return Path(fetched)
+
+
+def _first_line(error: Exception) -> str:
+    """Cut a message of several lines down to its first."""
+    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+
+
+def _read_config(folder: Path) -> dict[str, Any]:
+    """Read and check ``config.json``."""
+    path = folder / CONFIG
+    if not path.is_file():
+        raise ProbeError(f"no {CONFIG} here, so no saved probe", where=str(folder))
+    try:
+        config = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ProbeError(f"not JSON: {error}", where=str(path)) from error
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise ProbeError(
+            "is not the config of a structural probe",
+            where=str(path),
+            hint="name a folder that save_pretrained wrote",
+        )
+    found = config.get("format_version")
+    if not isinstance(found, int) or found > FORMAT_VERSION:
+        raise ProbeError(
+            f"format version {found!r}, and structprobe {__version__} reads up to {FORMAT_VERSION}",
+            where=str(path),
+            hint="upgrade structprobe",
+        )
+    keys = ("hidden_size", "rank", "hyperparameters", "origin", "treebank_fingerprint")
+    if missing := [
+        key for key in (*keys, "fitted_on", "dev_scores", "history") if key not in config
+    ]:
+        raise ProbeError(f"key {missing[0]!r} is missing", where=str(path))
+    return config
+
+
+def _read_tensors(folder: Path, shape: tuple[int, int]) -> dict[str, NDArray[np.floating]]:
+    """Read and check both matrices, each of the shape that the config tells."""
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as tensors_from_bytes
+
+    path = folder / WEIGHTS
+    try:
+        tensors = tensors_from_bytes(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ProbeError(f"no {WEIGHTS} here: the probe is not whole", where=str(folder)) from error
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise ProbeError(f"not readable as safetensors: {error}", where=str(path)) from error
+    for name in COMPONENTS:
+        if name not in tensors:
+            raise ProbeError(f"matrix {name!r} is missing", where=str(path))
+        found = tensors[name].shape
+        if found != shape:
+            raise ProbeError(
+                f"{name} has the shape {found}, the config says {shape}", where=str(path)
+            )
+        if not np.isfinite(tensors[name]).all():
+            raise ProbeError(f"{name} holds values that are not finite", where=str(path))
+    return tensors
