@@ -1,0 +1,263 @@
+"""A structural probe joined with its encoder: from sentences, or plain text, to trees."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from structprobe.errors import EncoderError, ProbeError
+from structprobe.recoverers.base import Recoverer
+from structprobe.recoverers.parsed import ParsedSentence
+from structprobe.scores.prediction import Prediction
+from structprobe.treebank.sentence import Sentence
+
+if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
+    from structprobe.encoder.vectors import WordVectors
+    from structprobe.probe.estimator import StructuralProbe
+
+
+class ProbeRecoverer(Recoverer):
+    """Recovers trees from one layer of a model through a structural probe.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The model, with its pooling and spacing.
+    layer : int
+        The layer to read, 0 (the embeddings' output) to ``encoder.n_layers``.
+    probe : StructuralProbe, optional
+        The probe to fit, or a fitted one; one with the default settings unless given.
+    cache : path, optional
+        A folder where word vectors are kept, so that the same sentences are encoded only once.
+    name : str, default="probe"
+        The method's name in tables. The baselines of the same probe are made by
+        ``ProbeRecoverer(encoder.untrained(0), layer, name="probe-untrained")`` and
+        ``ProbeRecoverer(encoder, 0, name="probe-layer-0")``.
+    progress : bool, optional
+        Whether to draw a bar on stderr while encoding; by default where that is a terminal.
+
+    Raises
+    ------
+    ProbeError
+        If the model has no such layer.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        layer: int,
+        probe: StructuralProbe | None = None,
+        *,
+        cache: str | os.PathLike[str] | None = None,
+        name: str = "probe",
+        progress: bool | None = None,
+    ) -> None:
+        if probe is None:
+            from structprobe.probe.estimator import StructuralProbe
+
+            probe = StructuralProbe()
+        if not 0 <= layer <= encoder.n_layers:
+            raise ProbeError(
+                f"layer {layer} is out of range: the model has the layers 0 to {encoder.n_layers}"
+            )
+        self.encoder, self.layer, self.probe = encoder, layer, probe
+        self.cache, self.progress = cache, progress
+        self.name = name  # type: ignore[misc]  # the baselines are this class by another name
+
+    def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
+        """Encode the sentences and fit the probe on them.
+
+        Parameters
+        ----------
+        train : sequence of Sentence
+            Sentences with heads.
+        dev : sequence of Sentence, optional
+            Sentences to stop by; a part of `train` is held out where there are none.
+
+        Returns
+        -------
+        ProbeRecoverer
+            Itself.
+        """
+        held_out = None if dev is None else (self.encode(dev), dev)
+        self.probe.fit(self.encode(train), train, dev=held_out)
+        return self
+
+    def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
+        """Recover the tree of each sentence.
+
+        Parameters
+        ----------
+        sentences : sequence of Sentence
+            The sentences; their heads, if any, are not looked at.
+
+        Returns
+        -------
+        list of Prediction
+            Heads over all words, and the distances and depths that they came from.
+
+        Raises
+        ------
+        NotFittedError
+            If the probe is not fitted.
+        """
+        return self.probe.predictions(self.encode(sentences)) if len(sentences) else []
+
+    def parse(self, text: str | Sequence[str]) -> ParsedSentence:
+        """Parse one sentence.
+
+        Parameters
+        ----------
+        text : str or sequence of str
+            A text, which is split into words at white space and nowhere else (punctuation stays
+            with its word unless parted from it), or the words themselves.
+
+        Returns
+        -------
+        ParsedSentence
+            The tree, which prints itself.
+
+        Raises
+        ------
+        ProbeError
+            If there is no word in it.
+        NotFittedError
+            If the probe is not fitted.
+        """
+        from structprobe.treebank import Treebank
+
+        words = text.split() if isinstance(text, str) else list(text)
+        if not words:
+            raise ProbeError(f"no word to parse in {text!r}")
+        (sentence,) = Treebank.from_words([words])
+        (prediction,) = self.predict([sentence])
+        return ParsedSentence(sentence, prediction)
+
+    def encode(self, sentences: Sequence[Sentence]) -> WordVectors:
+        """Encode sentences as the probe sees them.
+
+        Parameters
+        ----------
+        sentences : sequence of Sentence
+            The sentences.
+
+        Returns
+        -------
+        WordVectors
+            The layer's vectors, one array of shape (n_words, hidden_size) a sentence.
+        """
+        progress = self.progress if len(sentences) > 1 else False
+        bank = self.encoder.encode(
+            sentences, layers=self.layer, cache=self.cache, progress=progress
+        )
+        return bank.layer(self.layer)
+
+    def save_pretrained(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        dev_scores: object = None,
+        fitted_on: Mapping[str, object] | None = None,
+    ) -> None:
+        """Save the fitted probe; the model itself is named in it, not copied.
+
+        Parameters
+        ----------
+        folder, dev_scores, fitted_on
+            As for `StructuralProbe.save_pretrained`.
+        """
+        self.probe.save_pretrained(folder, dev_scores=dev_scores, fitted_on=fitted_on)
+
+    @classmethod
+    def from_pretrained(
+        cls,
+        source: str | os.PathLike[str],
+        *,
+        revision: str | None = None,
+        model: Any = None,
+        device: str = "auto",
+        cache: str | os.PathLike[str] | None = None,
+        **encoder_options: Any,
+    ) -> Self:
+        """Load a saved probe and the model that it was fitted on.
+
+        Parameters
+        ----------
+        source : path or str
+            A folder that a probe was saved in, or a hub id such as ``"owner/name"``.
+        revision : str, optional
+            Branch, tag or commit of the probe on the hub.
+        model : Encoder, path, str or model object, optional
+            Where the model is now, if not where the saved probe says: an `Encoder`, or anything
+            that `Encoder` takes. It must be the same model.
+        device : str, default="auto"
+            Where the model runs, as torch names it.
+        cache : path, optional
+            A folder where word vectors are kept.
+        **encoder_options
+            Further arguments of `Encoder`, such as ``gguf_file`` or ``trust_remote_code``.
+
+        Returns
+        -------
+        ProbeRecoverer
+            Ready to `predict` and `parse`.
+
+        Raises
+        ------
+        ProbeError
+            If there is no such probe, it was fitted on plain arrays, or the model is another.
+        EncoderError
+            If the model cannot be loaded.
+        """
+        from structprobe.encoder.encoder import Encoder
+        from structprobe.probe.estimator import StructuralProbe
+
+        probe = StructuralProbe.from_pretrained(source, revision=revision)
+        origin: dict[str, Any] | None = probe.origin_
+        if origin is None:
+            raise ProbeError(
+                "the probe was fitted on plain arrays and does not know its model",
+                where=str(source),
+                hint="load it with StructuralProbe.from_pretrained and give it vectors",
+            )
+        encoder = model
+        if not isinstance(model, Encoder):
+            options = {key: origin[key] for key in ("pooling", "spacing", "bos", "dtype")}
+            options |= {"device": device, **encoder_options}
+            encoder = _load_encoder(origin, model, options, str(source))
+        _refuse_other_model(encoder.origin(origin["layer"]), origin, str(source))
+        return cls(encoder, origin["layer"], probe, cache=cache)
+
+
+def _load_encoder(
+    origin: Mapping[str, Any], model: Any, options: Mapping[str, Any], where: str
+) -> Encoder:
+    """Load the model that was named, or else the one that the probe was fitted on."""
+    from structprobe.encoder.encoder import Encoder
+
+    if model is not None:
+        return Encoder(model, **options)
+    try:
+        return Encoder(origin["model"], **{"revision": origin["revision"], **options})
+    except EncoderError as error:
+        raise ProbeError(
+            f"the model that the probe was fitted on does not load: {error}",
+            where=where,
+            hint="where it is elsewhere now, name it as model",
+        ) from error
+
+
+def _refuse_other_model(
+    found: Mapping[str, object], origin: Mapping[str, object], where: str
+) -> None:
+    """Raise where an encoder's vectors are not those that the probe was fitted on."""
+    if found["fingerprint"] == origin["fingerprint"]:
+        return
+    raise ProbeError(
+        f"the probe was fitted on {origin['model']} (fingerprint {origin['fingerprint']}), "
+        f"and this is {found['model']} (fingerprint {found['fingerprint']})",
+        where=where,
+        hint="name the model it was fitted on",
+    )
