@@ -1,0 +1,166 @@
+"""Fit one probe on one layer, and save it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from structprobe.experiments.grid import Run, check_ranks, parse_layers, probe_runs
+from structprobe.experiments.rows import Row, bank_name
+from structprobe.experiments.runs import Banks, Outcome, outcome, timed
+from structprobe.treebank.sentence import Sentence
+
+if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
+    from structprobe.encoder.vectors import WordVectors
+    from structprobe.probe.estimator import StructuralProbe
+    from structprobe.recoverers.probe import ProbeRecoverer
+
+
+def fit_probe(
+    encoder: Encoder,
+    train: Sequence[Sentence],
+    dev: Sequence[Sentence] | None = None,
+    *,
+    layer: int,
+    rank: int | None = None,
+    seed: int | None = 0,
+    recipe: str = "whitened",
+    max_steps: int | None = None,
+    punct: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    progress: bool | None = None,
+) -> tuple[ProbeRecoverer, Row]:
+    """Fit a distance and a depth probe on one layer, score them on dev, and save them.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The model.
+    train : sequence of Sentence
+        Sentences with heads.
+    dev : sequence of Sentence, optional
+        Sentences to stop by and to score on; without them a tenth of `train` is held out to
+        stop by, and nothing is scored.
+    layer : int
+        The layer to read, 0 = embedding output.
+    rank : int, optional
+        Rank of the probe; full unless given.
+    seed : int or None, default=0
+        Random state of the probe.
+    recipe : {"whitened", "published"}
+        How the probe is trained.
+    max_steps : int, optional
+        The limit on its steps; the recipe's own unless given.
+    punct : {"upos", "xpos", "keep"}, optional
+        The words left out of UUAS and root accuracy.
+    out : path, optional
+        Where to save the probe; refused before any work if it is not ours.
+    cache : path, optional
+        A folder for word vectors.
+    device : str, default="auto"
+        Where the probe is trained.
+    progress : bool, optional
+        Whether to draw bars on stderr; by default where that is a terminal.
+
+    Returns
+    -------
+    recoverer : ProbeRecoverer
+        Fitted.
+    row : dict
+        The result row, on dev.
+
+    Raises
+    ------
+    ProbeError
+        If layer or rank is out of range, or `out` exists and is no saved probe.
+    ScoreError
+        If a treebank is empty or lacks heads.
+    """
+    from structprobe.probe.saving import check_target
+    from structprobe.recoverers.probe import ProbeRecoverer
+
+    if out is not None:
+        check_target(out)
+    banks = Banks.of(train, dev, punct=punct)
+    (run,) = probe_runs(
+        encoder,
+        banks,
+        layers=parse_layers([layer], encoder.n_layers),
+        ranks=check_ranks([rank], encoder.hidden_size),
+        seeds=[seed],
+        recipe=recipe,
+        max_steps=max_steps,
+    )
+    probe = make_probe(run, device=device, verbose=progress is not False)
+    recoverer = ProbeRecoverer(encoder, layer, probe, cache=cache, progress=progress)
+    vectors = {part: recoverer.encode(bank) for part, bank in banks.parts.items()}
+    found = run_probe(probe, run, vectors, banks)
+    if out is not None:
+        fitted_on = {part: bank_name(bank) for part, bank in banks.parts.items()}
+        recoverer.save_pretrained(out, dev_scores=found.scores.get("dev"), fitted_on=fitted_on)
+    return recoverer, found.row
+
+
+def make_probe(run: Run, *, device: str = "auto", verbose: bool = False) -> StructuralProbe:
+    """Make the probe of a run, not yet fitted.
+
+    Parameters
+    ----------
+    run : Run
+        Tells rank, recipe, steps and seed.
+    device : str
+        Where it is trained.
+    verbose : bool
+        Whether it draws a bar.
+
+    Returns
+    -------
+    StructuralProbe
+        The probe.
+    """
+    from structprobe.probe.estimator import StructuralProbe
+
+    settings = {name: run.values[name] for name in ("rank", "recipe", "max_steps")}
+    return StructuralProbe(
+        **settings, random_state=run.values["seed"], device=device, verbose=verbose
+    )
+
+
+def run_probe(
+    probe: StructuralProbe, run: Run, vectors: Mapping[str, WordVectors], banks: Banks
+) -> Outcome:
+    """Fit a probe, predict and score.
+
+    Parameters
+    ----------
+    probe : StructuralProbe
+        The run's probe, which is fitted.
+    run : Run
+        What the row tells of it.
+    vectors : mapping of str to WordVectors
+        One layer's vectors of each part.
+    banks : Banks
+        The treebanks.
+
+    Returns
+    -------
+    Outcome
+        Row, scores and predictions.
+    """
+    with timed() as times:
+        dev = None if banks.dev is None else (vectors["dev"], banks.dev)
+        probe.fit(vectors["train"], banks.train, dev=dev)
+        predictions = {
+            part: probe.predictions(found) for part, found in vectors.items() if part != "train"
+        }
+    history: dict[str, Any] = probe.history_
+    values = {
+        "dev_loss": history["distance"]["best_dev_loss"],
+        "dev_depth_loss": history["depth"]["best_dev_loss"],
+        "steps": history["distance"]["steps"],
+    }
+    return outcome({**run.values, **values, **times}, banks, predictions)

@@ -1,0 +1,209 @@
+"""Which runs a sweep is made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from structprobe.errors import ProbeError, unknown_name
+from structprobe.experiments.rows import Row
+from structprobe.experiments.runs import Banks, key_of
+from structprobe.probe.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
+
+
+def parse_layers(layers: str | Iterable[int], n_layers: int) -> tuple[int, ...]:
+    """Tell which layers are meant.
+
+    Parameters
+    ----------
+    layers : str or iterable of int
+        ``"all"``, or numbers and ranges parted by commas such as ``"0,8,16-24"`` (both ends
+        count), or the numbers themselves. 0 is the embedding output.
+    n_layers : int
+        The model's highest layer.
+
+    Returns
+    -------
+    tuple of int
+        Ascending, each once.
+
+    Raises
+    ------
+    ProbeError
+        If the text is none of these, or a layer is out of range.
+
+    Examples
+    --------
+    >>> parse_layers("0,2-4", 12)
+    (0, 2, 3, 4)
+    """
+    hint = f"the model has the layers 0 to {n_layers}; write 'all', or such as '0,2-{n_layers}'"
+    wanted: set[int] = set()
+    for part in _split(layers, n_layers):
+        match = re.fullmatch(r"(-?\d+)(?:-(\d+))?", part)
+        if not match:
+            raise ProbeError(f"{part!r} is neither a layer nor a range of layers", hint=hint)
+        first, last = int(match[1]), int(match[2] or match[1])
+        if first > last:
+            raise ProbeError(f"the range of layers {part!r} runs backwards", hint=hint)
+        if first < 0 or last > n_layers:
+            outside = first if first < 0 else last
+            raise ProbeError(f"layer {outside} is out of range", hint=hint)
+        wanted.update(range(first, last + 1))
+    if not wanted:
+        raise ProbeError("no layer was named", hint=hint)
+    return tuple(sorted(wanted))
+
+
+def check_ranks(ranks: Iterable[int | None], hidden_size: int) -> tuple[int, ...]:
+    """Refuse ranks that a model's vectors do not allow.
+
+    Parameters
+    ----------
+    ranks : iterable of int or None
+        Ranks of probes; None is full rank.
+    hidden_size : int
+        Width of the model's vectors.
+
+    Returns
+    -------
+    tuple of int
+        The ranks as numbers, each once, in order.
+
+    Raises
+    ------
+    ProbeError
+        If a rank is below 1 or above `hidden_size`, or there is none.
+    """
+    found = tuple(dict.fromkeys(hidden_size if rank is None else rank for rank in ranks))
+    for rank in found:
+        if not 1 <= rank <= hidden_size:
+            raise ProbeError(
+                f"rank {rank} is out of range: the model's vectors allow 1 to {hidden_size}"
+            )
+    if not found:
+        raise ProbeError("no rank was named", hint=f"name some from 1 to {hidden_size}")
+    return found
+
+
+@dataclass(frozen=True)
+class Run:
+    """One point of a grid.
+
+    Attributes
+    ----------
+    values : mapping
+        What its row tells of it beforehand, keys as in `ROW_KEYS`; among them ``key``.
+    """
+
+    values: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """The digest of all that decides the result."""
+        return str(self.values["key"])
+
+    @property
+    def layer(self) -> int:
+        """The layer read."""
+        return int(self.values["layer"])
+
+    def __str__(self) -> str:
+        told = (
+            f"{name} {self.values[name]}"
+            for name in ("layer", "rank", "seed")
+            if self.values.get(name) is not None
+        )
+        return ", ".join([str(self.values["method"]), *told])
+
+
+def probe_runs(
+    encoder: Encoder,
+    banks: Banks,
+    *,
+    layers: Sequence[int],
+    ranks: Sequence[int],
+    seeds: Sequence[int | None],
+    recipe: str,
+    max_steps: int | None,
+    method: str = "probe",
+) -> list[Run]:
+    """List the probes of a grid: every layer with every rank and seed.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The model.
+    banks : Banks
+        The treebanks.
+    layers, ranks, seeds : sequence of int
+        The grid.
+    recipe : str
+        How each is trained.
+    max_steps : int or None
+        The limit on its steps.
+    method : str
+        The rows' name.
+
+    Returns
+    -------
+    list of Run
+        Layer by layer.
+
+    Raises
+    ------
+    ProbeError
+        If the recipe is unknown.
+    """
+    if recipe not in RECIPES:
+        raise ProbeError(unknown_name("recipe", recipe, RECIPES))
+    return [
+        _run(
+            {"method": method, "uses_gold": False, **encoder.origin(layer), "rank": rank}
+            | {"seed": seed, "recipe": recipe, "max_steps": max_steps},
+            banks,
+        )
+        for layer in layers
+        for rank in ranks
+        for seed in seeds
+    ]
+
+
+def baseline_run(name: str, uses_gold: bool, seed: int | None, banks: Banks) -> Run:
+    """Make the run of a method without a model.
+
+    Parameters
+    ----------
+    name : str
+        The method.
+    uses_gold : bool
+        Whether it looks at gold information.
+    seed : int or None
+        Its random state, where it has one.
+    banks : Banks
+        The treebanks.
+
+    Returns
+    -------
+    Run
+        The run.
+    """
+    return _run({"method": name, "uses_gold": uses_gold, "seed": seed}, banks)
+
+
+def _run(values: Row, banks: Banks) -> Run:
+    return Run({**values, "key": key_of(values, banks)})
+
+
+def _split(layers: str | Iterable[int], n_layers: int) -> list[str]:
+    """Give the parts of what was named, as text."""
+    if not isinstance(layers, str):
+        return [str(layer) for layer in layers]
+    if layers.strip() == "all":
+        return [f"0-{n_layers}"]
+    return [part.strip() for part in layers.split(",")]

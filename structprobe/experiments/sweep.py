@@ -1,0 +1,196 @@
+"""Sweep a grid of layers, ranks and seeds into a folder of results, and take it up again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from structprobe.encoder.locks import lock
+from structprobe.errors import ScoreError
+from structprobe.experiments.fit import make_probe, run_probe
+from structprobe.experiments.grid import Run, baseline_run, check_ranks, parse_layers, probe_runs
+from structprobe.experiments.results import ResultsFolder, check_folder
+from structprobe.experiments.rows import Row
+from structprobe.experiments.runs import Banks, Outcome, outcome, timed
+from structprobe.recoverers.base import Recoverer
+from structprobe.recoverers.branching import LeftBranching, RightBranching
+from structprobe.recoverers.linear import LinearChain
+from structprobe.recoverers.random_tree import RandomTree
+from structprobe.treebank.sentence import Sentence
+
+if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
+
+VECTORS = "vectors"
+
+_log = logging.getLogger(__name__)
+
+
+def sweep(
+    encoder: Encoder,
+    train: Sequence[Sentence],
+    dev: Sequence[Sentence] | None = None,
+    test: Sequence[Sentence] | None = None,
+    *,
+    folder: str | os.PathLike[str],
+    layers: str | Iterable[int] = "all",
+    ranks: Iterable[int | None] = (None,),
+    seeds: Iterable[int] = (0,),
+    recipe: str = "whitened",
+    max_steps: int | None = None,
+    punct: str | None = None,
+    baselines: bool = True,
+    untrained: bool = False,
+    cache: str | os.PathLike[str] | None = None,
+    keep_predictions: bool = False,
+    device: str = "auto",
+    progress: bool | None = None,
+) -> list[Row]:
+    """Fit and score one probe for each layer, rank and seed; one row a run.
+
+    A run whose row is already in the folder is not done again, whatever its files are called:
+    what counts are the fingerprints of model and treebanks and the settings.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The model.
+    train : sequence of Sentence
+        Sentences with heads.
+    dev, test : sequence of Sentence, optional
+        Sentences to stop by, and to report on; at least one of the two. The row tells the
+        scores on test, if there is one, and those on dev under ``dev_*``.
+    folder : path
+        The folder of results: a new or empty one, or one that structprobe made.
+    layers : str or iterable of int, default="all"
+        As `parse_layers` reads them.
+    ranks : iterable of int or None
+        Ranks of the probes; None is full rank.
+    seeds : iterable of int
+        Random states.
+    recipe : {"whitened", "published"}
+        How each probe is trained.
+    max_steps : int, optional
+        The limit on its steps; the recipe's own unless given.
+    punct : {"upos", "xpos", "keep"}, optional
+        The words left out of UUAS and root accuracy.
+    baselines : bool, default=True
+        Whether to score the chain, both branching trees and random trees (one a seed) too.
+    untrained : bool, default=False
+        Whether to do the whole grid on an untrained copy of the model too (method
+        ``"probe-untrained"``).
+    cache : path, optional
+        A folder for word vectors that stays. Without it they are kept in the folder of
+        results until the sweep is done.
+    keep_predictions : bool, default=False
+        Whether to keep each run's predictions beside its row.
+    device : str, default="auto"
+        Where the probes are trained.
+    progress : bool, optional
+        Whether to draw bars on stderr; by default where that is a terminal.
+
+    Returns
+    -------
+    list of dict
+        The result rows of this grid, baselines first, then layer by layer.
+
+    Raises
+    ------
+    ProbeError
+        If a layer or rank is out of range.
+    ScoreError
+        If there is neither dev nor test, or a treebank is empty or lacks heads.
+    ResultError
+        If the folder is not ours or cannot be written; rows already there stay.
+    """
+    check_folder(folder)
+    banks = Banks.of(train, dev, test, punct)
+    if banks.scored is None:
+        raise ScoreError("there is nothing to score on", hint="give a dev or a test treebank")
+    grid: dict[str, Any] = {
+        "layers": parse_layers(layers, encoder.n_layers),
+        "ranks": check_ranks(ranks, encoder.hidden_size),
+        "seeds": tuple(dict.fromkeys(seeds)),
+        "recipe": recipe,
+        "max_steps": max_steps,
+    }
+    methods = _baselines(grid["seeds"], banks) if baselines else []
+    models = {"probe": encoder}
+    if untrained:
+        models["probe-untrained"] = encoder.untrained(0)
+    probes = {name: probe_runs(model, banks, **grid, method=name) for name, model in models.items()}
+    every = [run for run, _ in methods] + [run for runs in probes.values() for run in runs]
+
+    how: dict[str, Any] = {"device": device, "verbose": progress is not False}
+    results = ResultsFolder(folder)
+
+    def keep(run: Run, found: Outcome) -> None:
+        sentences, predictions = banks.scored, found.predictions
+        results.add(found.row, *((sentences, predictions) if keep_predictions else ()))
+        _log.info("%s: UUAS %s", run, _per_cent(found.row["uuas"]))
+
+    with _vectors_folder(results.folder, cache) as vectors:
+        todo = {run.key for run in every} - results.keys
+        _log.info("%d of %d runs to do", len(todo), len(every))
+        for run, method in methods:
+            if run.key in todo:
+                keep(run, _run_baseline(run, method, banks))
+        for name, model in models.items():
+            runs = [run for run in probes[name] if run.key in todo]
+            if not runs:
+                continue
+            layers = {run.layer for run in runs}
+            encoded = {
+                part: model.encode(bank, layers=layers, cache=vectors, progress=progress)
+                for part, bank in banks.parts.items()
+            }
+            for run in runs:
+                at_layer = {part: bank.layer(run.layer) for part, bank in encoded.items()}
+                keep(run, run_probe(make_probe(run, **how), run, at_layer, banks))
+    results.mend()
+    by_key = {row["key"]: row for row in results.rows}
+    return [by_key[run.key] for run in every]
+
+
+@contextmanager
+def _vectors_folder(folder: Path, cache: str | os.PathLike[str] | None) -> Iterator[Path]:
+    """Give a folder for word vectors: the user's, or one that goes when all is done."""
+    if cache is not None:
+        yield Path(cache)
+        return
+    # One sweep at a time: the one that is done first must not take the other's vectors away.
+    unlock = lock(folder / f".{VECTORS}.lock")
+    try:
+        yield folder / VECTORS
+        shutil.rmtree(folder / VECTORS, ignore_errors=True)
+    finally:
+        unlock()
+
+
+def _baselines(seeds: Sequence[int], banks: Banks) -> list[tuple[Run, Recoverer]]:
+    """Give the methods that need no model, each with its run."""
+    fixed: list[Recoverer] = [LinearChain(), RightBranching(), LeftBranching()]
+    seeded = [*((method, None) for method in fixed), *((RandomTree(seed), seed) for seed in seeds)]
+    return [
+        (baseline_run(method.name, method.uses_gold, seed, banks), method)
+        for method, seed in seeded
+    ]
+
+
+def _run_baseline(run: Run, method: Recoverer, banks: Banks) -> Outcome:
+    """Score a method without a model."""
+    with timed() as times:
+        method.fit(banks.train, banks.dev)
+        predictions = {
+            part: method.predict(bank) for part, bank in banks.parts.items() if part != "train"
+        }
+    return outcome({**run.values, **times}, banks, predictions)
+
+
+def _per_cent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"
