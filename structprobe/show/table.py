@@ -1,0 +1,111 @@
+"""Result rows as a plain table for a terminal: aligned, in per cent, the protocol below."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from structprobe.scores.protocol import Protocol
+
+NOTHING = "–"
+
+_SCORES = {
+    "uuas": "UUAS",
+    "uas": "UAS",
+    "las": "LAS",
+    "root_acc": "root",
+    "dspr": "DSpr.",
+    "nspr": "NSpr.",
+}
+_HEADINGS = {
+    **_SCORES,
+    **{f"dev_{key}": f"dev {label}" for key, label in _SCORES.items()},
+    "dev_loss": "dev L1",
+    "dev_depth_loss": "dev depth L1",
+    "cpu_seconds": "CPU s",
+    "wall_seconds": "wall s",
+    "n_sentences": "sentences",
+    "n_words": "words",
+}
+_USUAL = ("method", "layer", "rank", "seed", *_SCORES, "dev_uuas", "dev_loss", "cpu_seconds")
+_PROTOCOL = ("punct", "min_length", "max_length")
+
+
+def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
+    """Lay result rows out as a table.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Result rows, keys as in `structprobe.experiments.rows.ROW_KEYS`.
+    columns : sequence of str, optional
+        The keys to show, in order. By default the usual ones, without those that no row fills;
+        ``part`` and ``punct`` join them where the rows differ there.
+
+    Returns
+    -------
+    str
+        Scores in per cent, the 95 % interval of UUAS behind it in brackets, ``–`` for what is
+        not there; below the table a line that tells what was counted. No newline at the end.
+
+    Examples
+    --------
+    >>> print(format_table([{"method": "linear", "uuas": 0.4823, "uas": None}], ["method", "uuas"]))
+    method  UUAS
+    linear  48.2
+    """
+    if columns is None:
+        columns = _filled(rows)
+    heading = [_HEADINGS.get(column, column) for column in columns]
+    lines = [heading, *([_cell(row, column) for column in columns] for row in rows)]
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    to_left = [all(isinstance(row.get(column), str | None) for row in rows) for column in columns]
+    laid_out = [
+        "  ".join(
+            cell.ljust(width) if left else cell.rjust(width)
+            for cell, width, left in zip(cells, widths, to_left, strict=True)
+        ).rstrip()
+        for cells in lines
+    ]
+    return "\n".join([*laid_out, *_protocol_lines(rows)])
+
+
+def _filled(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Give the usual columns that some row fills, and those in which the rows differ."""
+    differing = [key for key in ("part", "punct") if len({row.get(key) for row in rows}) > 1]
+    usual = [*_USUAL[:1], *differing, *_USUAL[1:]]
+    return [key for key in usual if any(row.get(key) is not None for row in rows)]
+
+
+def _cell(row: Mapping[str, Any], column: str) -> str:
+    """Write one value."""
+    value = row.get(column)
+    if value is None:
+        return NOTHING
+    if column.removeprefix("dev_") in _SCORES:
+        return f"{100 * value:.1f}{_interval(row, column)}"
+    if column.endswith("_loss"):
+        return f"{value:.4f}"
+    if column == "method" and row.get("uses_gold"):
+        return f"{value} (uses gold)"
+    return f"{value:.1f}" if isinstance(value, float) else str(value)
+
+
+def _interval(row: Mapping[str, Any], column: str) -> str:
+    """Write the interval of UUAS, the score that rows are compared by."""
+    low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
+    if column != "uuas" or low is None or high is None:
+        return ""
+    return f" [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _protocol_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Tell by which protocols the rows were scored, each once."""
+    protocols = dict.fromkeys(
+        Protocol(*(row[key] for key in _PROTOCOL))
+        for row in rows
+        if all(row.get(key) is not None for key in _PROTOCOL)
+    )
+    intervals = any(row.get("uuas_low") is not None for row in rows)
+    told = "; in brackets the 95 % bootstrap interval over sentences" if intervals else ""
+    return [f"In per cent; {protocol}{told}." for protocol in protocols]
