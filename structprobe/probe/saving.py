@@ -14,7 +14,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Mapping
-from importlib.metadata import PackageNotFoundError, version
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -271,7 +271,7 @@ def _config(
         "format_version": FORMAT_VERSION,
         "versions": {
             "structprobe": __version__,
-            **{package: _version_of(package) for package in ("torch", "transformers")},
+            **{package: version(package) for package in ("torch", "transformers")},
         },
         "hidden_size": int(hidden_size),
         "rank": int(rank),
@@ -307,14 +307,6 @@ def plain(value: object) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if isinstance(value, str | int | None) else None
-
-
-def _version_of(package: str) -> str | None:
-    """Give an installed package's version without importing it."""
-    try:
-        return version(package)
-    except PackageNotFoundError:
-        return None
 
 
 def _write_durably(path: Path, content: bytes) -> None:
