@@ -1,1 +1,7 @@
-"""To be filled."""
+"""One tree as text, SVG or tikz-dependency code, from words and heads."""
+
+from structprobe.draw.svg import draw_svg
+from structprobe.draw.text import draw_text
+from structprobe.draw.tikz import draw_tikz
+
+__all__ = ["draw_svg", "draw_text", "draw_tikz"]

@@ -1,0 +1,140 @@
+"""What all drawings share: two trees compared arc by arc, and arcs stacked without touching."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from structprobe.draw.tokens import visible
+from structprobe.errors import TreeError
+from structprobe.trees import edges
+
+
+@dataclass(frozen=True, slots=True)
+class Arc:
+    """One arc of a tree, words counted from 0.
+
+    Attributes
+    ----------
+    head, dependent : int
+        The words that it joins.
+    shared : bool
+        Whether the other tree joins the same two words, in whichever direction, as UUAS counts;
+        true where there is no other tree.
+    """
+
+    head: int
+    dependent: int
+    shared: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Tree:
+    """One tree to draw.
+
+    Attributes
+    ----------
+    arcs : tuple of Arc
+        Its arcs, by dependent.
+    root : int
+        Its root, 0-based.
+    root_shared : bool
+        Whether the other tree has the same root; true where there is no other tree.
+    """
+
+    arcs: tuple[Arc, ...]
+    root: int
+    root_shared: bool
+
+    @property
+    def n_shared(self) -> int:
+        """The number of arcs that the other tree shares."""
+        return sum(arc.shared for arc in self.arcs)
+
+
+def compare(
+    words: Sequence[str], heads: ArrayLike, pred_heads: ArrayLike | None = None
+) -> tuple[tuple[str, ...], Tree, Tree | None]:
+    """Check what is to be drawn, and mark where gold and recovered tree agree.
+
+    Parameters
+    ----------
+    words : sequence of str, length n
+        The words.
+    heads : array_like of int, shape (n,)
+        The head of each word, 1-based, 0 for the root's.
+    pred_heads : array_like of int, shape (n,), optional
+        The recovered heads.
+
+    Returns
+    -------
+    words : tuple of str
+        The words, printable.
+    gold : Tree
+        The tree of `heads`.
+    pred : Tree or None
+        The tree of `pred_heads`.
+
+    Raises
+    ------
+    TreeError
+        If heads are no tree, or not one a word.
+
+    Examples
+    --------
+    >>> words, gold, pred = compare(["dogs", "ran", "fast"], [2, 0, 2], [0, 1, 1])
+    >>> [arc.shared for arc in gold.arcs], [arc.shared for arc in pred.arcs]
+    ([True, False], [True, False])
+    """
+    found = [np.asarray(one) for one in (heads, pred_heads) if one is not None]
+    for name, one in zip(("heads", "pred_heads"), found, strict=False):
+        if one.shape != (len(words),):
+            raise TreeError(
+                f"{name} of shape {one.shape} do not go with {len(words)} words",
+                hint="give one head a word",
+            )
+    joined = [set(map(tuple, edges(one).tolist())) for one in found]
+    trees = [_tree(one, found[-1 - i], joined[-1 - i]) for i, one in enumerate(found)]
+    return tuple(map(visible, words)), trees[0], trees[1] if len(trees) > 1 else None
+
+
+def stack(spans: Sequence[tuple[float, float]]) -> list[int]:
+    """Give each arc a level, so that arcs lie over all shorter ones that they overlap.
+
+    Parameters
+    ----------
+    spans : sequence of (float, float)
+        The ends of each arc, the lesser first. Arcs that only touch do not overlap.
+
+    Returns
+    -------
+    list of int
+        The level of each arc, from 1.
+
+    Examples
+    --------
+    >>> stack([(0, 9), (0, 4), (5, 9), (6, 8), (3, 12)])
+    [3, 1, 2, 1, 4]
+    """
+    levels = [0] * len(spans)
+    placed: list[int] = []
+    for index in sorted(range(len(spans)), key=lambda index: spans[index][1] - spans[index][0]):
+        first, last = spans[index]
+        below = [levels[i] for i in placed if spans[i][0] < last and first < spans[i][1]]
+        levels[index] = 1 + max(below, default=0)
+        placed.append(index)
+    return levels
+
+
+def _tree(heads: np.ndarray, other: np.ndarray, joined: set[tuple[int, ...]]) -> Tree:
+    """One tree beside the heads and the edges of another."""
+    arcs = [
+        Arc(head - 1, word, (min(head - 1, word), max(head - 1, word)) in joined)
+        for word, head in enumerate(heads.tolist())
+        if head
+    ]
+    root = int(np.flatnonzero(heads == 0)[0])
+    return Tree(tuple(arcs), root, bool(other[root] == 0))

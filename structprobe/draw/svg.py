@@ -1,0 +1,255 @@
+"""One tree as SVG: gold arcs above the words, recovered ones below."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from itertools import accumulate
+from xml.sax.saxutils import escape
+
+from numpy.typing import ArrayLike
+
+from structprobe.draw.arcs import Arc, Tree, compare, stack
+from structprobe.draw.tokens import is_right_to_left, visible
+
+SIZE = 18  # of the letters, in pixels; all else is measured by it
+GAP = 16  # between words
+LEVEL = 20  # between arcs
+PORT = 6  # between the arcs at one word
+CLEAR = 22  # from the middle of the words to where the arcs begin
+MARGIN = 16
+SMALL = 13  # size of the letters of labels and legend
+LEGEND = 36  # height of the line that tells the colours
+
+# Colours of Okabe & Ito, told apart by all eyes; the dashes tell them apart in print.
+_STYLES = {
+    "gold": ("#3b4252", ""),
+    "right": ("#0072b2", ""),
+    "missed": ("#b8860b", ' stroke-dasharray="2 4"'),
+    "wrong": ("#d55e00", ' stroke-dasharray="8 4"'),
+}
+_NARROW = set(" '!,.:;|`()[]{}/\\ijltfrI-\"·")
+_BROAD = set("mwMW@%—…")
+
+
+def draw_svg(
+    words: Sequence[str],
+    heads: ArrayLike,
+    pred_heads: ArrayLike | None = None,
+    *,
+    title: str | None = None,
+) -> str:
+    """Draw a tree, or a gold and a recovered tree, as one SVG element.
+
+    Arrows point from head to dependent. Where `pred_heads` are given, the gold tree is above the
+    words and the recovered one below. An edge is right where the other tree joins the same two
+    words, in whichever direction, as UUAS counts: a solid blue line on both sides. Gold edges that
+    were missed are dotted and golden, wrong ones dashed and red; roots likewise.
+
+    Parameters
+    ----------
+    words : sequence of str, length n
+        The words. Control and other invisible characters are shown escaped. Where most letters
+        are of a script written from right to left, so is the sentence.
+    heads : array_like of int, shape (n,)
+        The head of each word, 1-based, 0 for the root's.
+    pred_heads : array_like of int, shape (n,), optional
+        The recovered heads.
+    title : str, optional
+        The title that screen readers and tooltips give; by default the sentence.
+
+    Returns
+    -------
+    str
+        An ``<svg>`` element with a size of its own, without identifiers or style sheets, so that
+        many can stand in one page. It tells its arcs in words, for screen readers.
+
+    Raises
+    ------
+    TreeError
+        If heads are no tree, or not one a word.
+
+    Examples
+    --------
+    >>> svg = draw_svg(["<b>", "ran"], [2, 0])
+    >>> svg[:4], "&lt;b&gt;" in svg, "<b>" in svg
+    ('<svg', True, False)
+    """
+    shown, gold, pred = compare(words, heads, pred_heads)
+    legend, least = _legend(gold, pred) if pred else ([], 0.0)
+    middles, width = _middles(shown, least)
+    above, up = _side(gold, middles, -1, "missed" if pred else "gold", bool(pred))
+    below, down = _side(pred, middles, 1, "wrong", True) if pred else ([], SIZE)
+    line = MARGIN + up  # where the words stand
+    height = line + down + (LEGEND if pred else 0) + MARGIN / 2
+    texts = [
+        f'<text x="{_px(x)}" y="{_px(SIZE * 0.35)}">{escape(word)}</text>'
+        for x, word in zip(middles, shown, strict=True)
+    ]
+    label = escape(" ".join(shown) if title is None else visible(title))
+    return "\n".join(
+        [
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_px(width)}" height="{_px(height)}"'
+            f' viewBox="0 0 {_px(width)} {_px(height)}" role="img"'
+            f' font-family="Helvetica, Arial, sans-serif" font-size="{SIZE}">',
+            f"<title>{label}</title>",
+            f"<desc>{escape(_described(shown, gold, pred))}</desc>",
+            f'<rect width="{_px(width)}" height="{_px(height)}" rx="6" fill="#fff"/>',
+            f'<g transform="translate(0 {_px(line)})" fill="none" stroke-width="1.6">',
+            *above,
+            *below,
+            '<g fill="#1a1a1a" text-anchor="middle" xml:space="preserve">',
+            *texts,
+            "</g>",
+            "</g>",
+            f'<g transform="translate({MARGIN} {_px(height - LEGEND / 2)})" fill="#555">',
+            *legend,
+            "</g>",
+            "</svg>",
+        ]
+    )
+
+
+def estimated_width(text: str, size: float = SIZE) -> float:
+    """Estimate how wide a text is in a sans-serif font.
+
+    Parameters
+    ----------
+    text : str
+        Printable text.
+    size : float
+        The size of the font in pixels.
+
+    Returns
+    -------
+    float
+        Its width in pixels, rather too much than too little.
+
+    Examples
+    --------
+    >>> estimated_width("il") < estimated_width("no") < estimated_width("MW")
+    True
+    >>> estimated_width("猫", 20), estimated_width("e\u0301", 20) == estimated_width("e", 20)
+    (20.0, True)
+    """
+    return size * sum(_em(char) for char in text)
+
+
+def _em(char: str) -> float:
+    """Estimate the width of one character as a share of the size."""
+    if unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return 0.0
+    if unicodedata.east_asian_width(char) in "WF" or char in _BROAD:
+        return 1.0
+    if char in _NARROW:
+        return 0.36
+    return 0.74 if char.isupper() else 0.6
+
+
+def _middles(words: tuple[str, ...], least: float) -> tuple[list[float], float]:
+    """Where the middles of the words stand, and the width of it all, at least as given."""
+    widths = [max(estimated_width(word), 3 * PORT) for word in words]
+    starts = list(accumulate((width + GAP for width in widths), initial=float(MARGIN)))
+    total = starts[-1] - GAP + MARGIN
+    middles = [start + width / 2 for start, width in zip(starts, widths, strict=False)]
+    if is_right_to_left(words):
+        middles = [total - middle for middle in middles]
+    shift = max(0.0, least - total) / 2
+    return [middle + shift for middle in middles], total + 2 * shift
+
+
+def _side(
+    tree: Tree, middles: list[float], side: int, other: str, compared: bool
+) -> tuple[list[str], float]:
+    """Draw the arcs of one tree above (-1) or below (1) the words, and tell how high they go."""
+    ends = [_ends(arc, middles) for arc in tree.arcs]
+    levels = stack([(min(pair), max(pair)) for pair in ends])
+    height = CLEAR + LEVEL * (max(levels, default=0) + 1)
+    drawn = []
+    # Longer arcs first, and right ones last, so that dashes never lie over a solid line.
+    for index in sorted(range(len(ends)), key=lambda i: (tree.arcs[i].shared, -levels[i])):
+        arc, (leaves, enters), level = tree.arcs[index], ends[index], levels[index]
+        style = "right" if compared and arc.shared else other
+        drawn.append(_arc(leaves, enters, side, CLEAR + LEVEL * level, style))
+    style = "right" if compared and tree.root_shared else other
+    drawn.append(_root(middles[tree.root], side, height, style))
+    return drawn, height + SIZE
+
+
+def _ends(arc: Arc, middles: list[float]) -> tuple[float, float]:
+    """Where an arc leaves its head, to the side of the arc that enters it, and where it ends."""
+    leaves, enters = middles[arc.head], middles[arc.dependent]
+    return leaves + (PORT if enters > leaves else -PORT), enters
+
+
+def _arc(leaves: float, enters: float, side: int, height: float, style: str) -> str:
+    """Draw one arc with round corners, and its arrow head."""
+    colour, dashes = _STYLES[style]
+    turn = 1 if enters > leaves else -1
+    radius = min(LEVEL * 0.6, abs(enters - leaves) / 2)
+    top, base = side * height, side * CLEAR
+    corner = top - side * radius
+    line = (
+        f"M{_px(leaves)} {_px(base)}V{_px(corner)}"
+        f"Q{_px(leaves)} {_px(top)} {_px(leaves + turn * radius)} {_px(top)}"
+        f"H{_px(enters - turn * radius)}"
+        f"Q{_px(enters)} {_px(top)} {_px(enters)} {_px(corner)}V{_px(base + side * 5)}"
+    )
+    return f'<path d="{line}" stroke="{colour}"{dashes}/>{_arrow(enters, side, colour)}'
+
+
+def _root(x: float, side: int, height: float, style: str) -> str:
+    """Draw the arrow that enters the root from outside, with its name."""
+    colour, dashes = _STYLES[style]
+    end = side * (height + SIZE * 0.35) + SIZE * 0.25
+    return (
+        f'<path d="M{_px(x)} {_px(side * height)}V{_px(side * (CLEAR + 5))}" stroke="{colour}"'
+        f"{dashes}/>{_arrow(x, side, colour)}"
+        f'<text x="{_px(x)}" y="{_px(end)}" fill="{colour}" font-size="{SMALL}"'
+        ' text-anchor="middle">root</text>'
+    )
+
+
+def _arrow(x: float, side: int, colour: str) -> str:
+    """Draw an arrow head that touches the word."""
+    tip, back = side * (CLEAR - 2), side * (CLEAR + 6)
+    return (
+        f'<path d="M{_px(x)} {_px(tip)}L{_px(x - 4)} {_px(back)}H{_px(x + 4)}Z" fill="{colour}"/>'
+    )
+
+
+def _legend(gold: Tree, pred: Tree) -> tuple[list[str], float]:
+    """Draw the line that counts the edges by colour, and tell how wide a drawing it needs."""
+    n = len(gold.arcs)
+    counts = {"right": pred.n_shared, "missed": n - gold.n_shared, "wrong": n - pred.n_shared}
+    x, parts = 0.0, []
+    for style, count in counts.items():
+        colour, dashes = _STYLES[style]
+        parts.append(f'<path d="M{_px(x)} -4h26" stroke="{colour}" stroke-width="2"{dashes}/>')
+        x = _note(parts, x + 32, f"{count} {style}") + GAP
+    x = _note(parts, x, "gold above, recovered below")
+    return parts, x + 2 * MARGIN
+
+
+def _note(parts: list[str], x: float, text: str) -> float:
+    """Put small text at `x`, and tell where it ends."""
+    parts.append(f'<text x="{_px(x)}" font-size="{SMALL}">{text}</text>')
+    return x + estimated_width(text, SMALL)
+
+
+def _described(words: tuple[str, ...], gold: Tree, pred: Tree | None) -> str:
+    """Tell the trees in words."""
+    if pred is None:
+        return _told(words, gold)
+    return f"Gold: {_told(words, gold)} Recovered: {_told(words, pred)}"
+
+
+def _told(words: tuple[str, ...], tree: Tree) -> str:
+    """Tell one tree in words."""
+    arcs = [f"{words[arc.dependent]} depends on {words[arc.head]}" for arc in tree.arcs]
+    return "; ".join([f"the root is {words[tree.root]}", *arcs]) + "."
+
+
+def _px(value: float) -> str:
+    """Write a number of pixels, no longer than needed."""
+    return f"{value:.1f}".removesuffix(".0")

@@ -1,0 +1,198 @@
+"""One tree in the terminal: arcs above the words, or one word a line where that is too wide."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from itertools import accumulate
+
+from numpy.typing import ArrayLike
+
+from structprobe.draw.arcs import Tree, compare, stack
+from structprobe.draw.canvas import Canvas, flipped, mirrored
+from structprobe.draw.tokens import cells
+
+# However narrow the terminal, a word is not cut to fewer columns.
+SHORTEST = 12
+
+
+def draw_text(
+    words: Sequence[str],
+    heads: ArrayLike,
+    pred_heads: ArrayLike | None = None,
+    *,
+    width: int | None = None,
+) -> str:
+    """Draw a tree, or a gold and a recovered tree, with box-drawing characters.
+
+    Arrows point from head to dependent, ``●`` marks the root. Where `pred_heads` are given, the
+    gold tree is above the words and the recovered one below; an edge that joins two words which
+    the other tree does not join, in whichever direction (as UUAS counts), is dashed with a hollow
+    arrow: missed above, wrong below. ``○`` is a root that the other tree does not have.
+
+    A drawing wider than `width` is turned: one word a line, its tree to the left, growing from
+    the root on the far left, and the recovered tree mirrored to the right. Words that are still
+    too long end in an ellipsis.
+
+    Parameters
+    ----------
+    words : sequence of str, length n
+        The words. Control and other invisible characters are shown escaped.
+    heads : array_like of int, shape (n,)
+        The head of each word, 1-based, 0 for the root's.
+    pred_heads : array_like of int, shape (n,), optional
+        The recovered heads.
+    width : int, optional
+        The columns there are; by default those of the terminal.
+
+    Returns
+    -------
+    str
+        The drawing, without a last line break. Wide East Asian and combining characters are
+        counted by the columns that they take.
+
+    Raises
+    ------
+    TreeError
+        If heads are no tree, or not one a word.
+
+    Examples
+    --------
+    >>> print(draw_text("the dog chased cats".split(), [2, 3, 0, 3], width=80))
+     ┌──┐┌──┐   ┌──┐
+     ▼  │▼  │ ● │  ▼
+    the dog chased cats
+    >>> print(draw_text("the dog chased cats".split(), [2, 3, 0, 3], width=10))
+      ┌──► the
+    ┌─┴──► dog
+    ┼────● chased
+    └────► cats
+    """
+    shown, gold, pred = compare(words, heads, pred_heads)
+    width = shutil.get_terminal_size().columns if width is None else width
+    lines = _upright(shown, gold, pred)
+    turned = max(map(cells, lines)) > width
+    if turned:
+        lines = _turned(shown, gold, pred, width)
+    if pred:
+        sides = "left, recovered right" if turned else "above, recovered below"
+        count = f"{pred.n_shared} of {len(pred.arcs)} edges right"
+        lines.append(f"gold {sides}: {count}; dashed: in one tree alone")
+    return "\n".join(line.rstrip() for line in lines)
+
+
+def _upright(words: tuple[str, ...], gold: Tree, pred: Tree | None) -> list[str]:
+    """Draw the words in one row, with arcs above and below."""
+    trees = [tree for tree in (gold, pred) if tree]
+    ports = [_Ports(tree, len(words)) for tree in trees]
+    sizes = [
+        max(1, cells(word), *(one.count(index) for one in ports))
+        for index, word in enumerate(words)
+    ]
+    lefts = list(accumulate((size + 1 for size in sizes[:-1]), initial=0))
+    text = " ".join(_centred(word, size) for word, size in zip(words, sizes, strict=True))
+    sides = [_arcs(tree, one, lefts, sizes) for tree, one in zip(trees, ports, strict=True)]
+    return [*sides[0], text, *(line for side in sides[1:] for line in flipped(side))]
+
+
+class _Ports:
+    """Where arcs meet words: side by side, dependents to the left, the head, those to the right."""
+
+    def __init__(self, tree: Tree, n: int) -> None:
+        self.left, self.right = [False] * n, [False] * n
+        for arc in tree.arcs:
+            (self.left if arc.dependent < arc.head else self.right)[arc.head] = True
+
+    def count(self, index: int) -> int:
+        return 1 + self.left[index] + self.right[index]
+
+
+def _arcs(tree: Tree, ports: _Ports, lefts: list[int], sizes: list[int]) -> list[str]:
+    """Draw the arcs of a tree above words in boxes."""
+    entries = [
+        left + (size - ports.count(index)) // 2 + ports.left[index]
+        for index, (left, size) in enumerate(zip(lefts, sizes, strict=True))
+    ]
+    ends = [
+        (entries[arc.head] + (1 if arc.dependent > arc.head else -1), entries[arc.dependent])
+        for arc in tree.arcs
+    ]
+    levels = stack([(min(pair), max(pair)) for pair in ends])
+    arrows = max(levels, default=0)  # the row of the arrow heads
+    canvas = Canvas(arrows + 2, lefts[-1] + sizes[-1])
+    for arc, (leaves, enters), level in zip(tree.arcs, ends, levels, strict=True):
+        canvas.across(arrows - level, leaves, enters, solid=arc.shared)
+        canvas.along(leaves, arrows - level, arrows + 1, solid=arc.shared)
+        canvas.along(enters, arrows - level, arrows, solid=arc.shared)
+        canvas.mark(arrows, enters, "▼" if arc.shared else "▽")
+    canvas.mark(arrows, entries[tree.root], "●" if tree.root_shared else "○")
+    return canvas.lines()[:-1]
+
+
+def _turned(words: tuple[str, ...], gold: Tree, pred: Tree | None, width: int) -> list[str]:
+    """Draw one word a line, its tree to the left, the recovered one mirrored to the right."""
+    longest = max(map(cells, words))
+    for step in (2, 1):
+        sides = [_branches(tree, len(words), step) for tree in (gold, pred) if tree]
+        room = width - sum(len(side[0]) + 1 for side in sides)
+        if longest <= room:
+            break
+    size = min(longest, max(room, SHORTEST))
+    words = tuple(_clipped(word, size) for word in words)
+    lines = [f"{branch} {word}" for branch, word in zip(sides[0], words, strict=True)]
+    if pred:
+        right = mirrored(sides[1])
+        lines = [
+            f"{line}{' ' * (size - cells(word))} {branch}"
+            for line, word, branch in zip(lines, words, right, strict=True)
+        ]
+    return lines
+
+
+def _branches(tree: Tree, n: int, step: int) -> list[str]:
+    """Draw the tree as branches that grow to the right; every head has an upright of its own."""
+    above = {arc.dependent: arc for arc in tree.arcs}
+    below: dict[int, list[int]] = {}
+    for arc in tree.arcs:
+        below.setdefault(arc.head, []).append(arc.dependent)
+    # Uprights farther from the root stand farther right, and none runs over another.
+    columns: dict[int, int] = {}
+    taken: list[tuple[int, int, int]] = []
+    queue = [tree.root]
+    for word in queue:
+        children = below.get(word, [])
+        queue += children
+        top, bottom = min([word, *children]), max([word, *children])
+        column = columns[above[word].head] + 1 if word in above else 0
+        while any(c == column and top <= b and a <= bottom for c, a, b in taken if children):
+            column += 1
+        columns[word] = column
+        if children:
+            taken.append((column, top, bottom))
+    edge = step * (1 + max((column for column, _, _ in taken), default=0)) + 1
+    canvas = Canvas(n, edge + 1)
+    for word in range(n):
+        entry = above.get(word)
+        solid = entry.shared if entry else tree.root_shared
+        start = columns[entry.head] if entry else columns[word]
+        canvas.across(word, step * start, edge, solid=solid)
+        if entry:
+            canvas.along(step * start, entry.head, word, solid=solid)
+        hollow, full = "▷►" if entry else "○●"
+        canvas.mark(word, edge, full if solid else hollow)
+    return canvas.lines()
+
+
+def _clipped(word: str, size: int) -> str:
+    """Give the word, or as much of it as fits before an ellipsis."""
+    if cells(word) <= size:
+        return word
+    while cells(word) > size - 1:
+        word = word[:-1]
+    return word + "…"
+
+
+def _centred(word: str, size: int) -> str:
+    """Set the word in the middle of so many columns."""
+    before = (size - cells(word)) // 2
+    return " " * before + word + " " * (size - cells(word) - before)

@@ -1,0 +1,146 @@
+"""One tree as LaTeX code for the package tikz-dependency."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from numpy.typing import ArrayLike
+
+from structprobe.draw.arcs import Tree, compare, stack
+
+LEVEL = 3  # between arcs, in ex
+
+# What would be a command or a ligature. ``\&`` itself separates the words.
+_ESCAPES = {
+    "\\": r"\textbackslash{}",
+    "{": r"\{",
+    "}": r"\}",
+    "$": r"\$",
+    "&": r"\symbol{38}",
+    "#": r"\#",
+    "%": r"\%",
+    "_": r"\_",
+    "^": r"\textasciicircum{}",
+    "~": r"\textasciitilde{}",
+    "<": r"\textless{}",
+    ">": r"\textgreater{}",
+    "|": r"\textbar{}",
+    '"': r"\symbol{34}",
+    "`": r"\textasciigrave{}",
+    "'": "'{}",
+    "-": "-{}",
+    ",": ",{}",
+    "?": "?{}",
+    "!": "!{}",
+}
+_STYLES = {
+    "found": "blue!70!black, thick",
+    "missed": "orange!80!black, thick, densely dotted",
+    "wrong": "red!80!black, thick, dashed",
+}
+
+
+def draw_tikz(words: Sequence[str], heads: ArrayLike, pred_heads: ArrayLike | None = None) -> str:
+    r"""Draw a tree, or a gold and a recovered tree, as a ``dependency`` environment.
+
+    The document needs ``\usepackage{tikz-dependency}``. Where `pred_heads` are given, the gold
+    tree is above the words and the recovered one below; an edge is found where the other tree joins
+    the same two words, in whichever direction, as UUAS counts. The styles ``found``, ``missed`` and
+    ``wrong`` stand at the top, to be changed.
+
+    Parameters
+    ----------
+    words : sequence of str, length n
+        The words. What LaTeX would take for a command is escaped, so that every word of ASCII
+        compiles with pdfLaTeX, and every other with XeLaTeX or LuaLaTeX, given a font that has its
+        letters. Control and other invisible characters are shown escaped.
+    heads : array_like of int, shape (n,)
+        The head of each word, 1-based, 0 for the root's.
+    pred_heads : array_like of int, shape (n,), optional
+        The recovered heads.
+
+    Returns
+    -------
+    str
+        LaTeX code, without a last line break.
+
+    Raises
+    ------
+    TreeError
+        If heads are no tree, or not one a word.
+
+    Examples
+    --------
+    >>> print(draw_tikz(["100", "%", "$ure"], [2, 3, 0]))
+    \begin{dependency}
+      \begin{deptext}[column sep=1em]
+        {100} \& {\%} \& {\$ure} \\
+      \end{deptext}
+      \deproot[edge unit distance=1.875ex]{3}{root}
+      \depedge[hide label, edge height=3ex]{2}{1}{}
+      \depedge[hide label, edge height=3ex]{3}{2}{}
+    \end{dependency}
+    """
+    shown, gold, pred = compare(words, heads, pred_heads)
+    cells = r" \& ".join(f"{{{escape_latex(word)}}}" for word in shown)
+    styles = [rf"  \depstyle{{{name}}}{{{keys}}}" for name, keys in _STYLES.items()]
+    arcs = _arcs(gold, "missed", "") if pred else _arcs(gold, "", "")
+    if pred:
+        arcs += _arcs(pred, "wrong", "edge below")
+    return "\n".join(
+        [
+            r"\begin{dependency}",
+            *(styles if pred else []),
+            r"  \begin{deptext}[column sep=1em]",
+            rf"    {cells} \\",
+            r"  \end{deptext}",
+            *arcs,
+            r"\end{dependency}",
+        ]
+    )
+
+
+def escape_latex(text: str) -> str:
+    r"""Escape a text so that LaTeX prints it as it is.
+
+    Parameters
+    ----------
+    text : str
+        Any printable text.
+
+    Returns
+    -------
+    str
+        LaTeX code; also ligatures such as ``--`` are kept apart.
+
+    Examples
+    --------
+    >>> print(escape_latex("50% off -- {now}"))
+    50\% off -{}-{} \{now\}
+    """
+    return "".join(_ESCAPES.get(char, char) for char in text)
+
+
+def _arcs(tree: Tree, other: str, side: str) -> list[str]:
+    """Write the commands for one tree; `other` is the style of what the other tree lacks."""
+    spans = [tuple(sorted((arc.head, arc.dependent))) for arc in tree.arcs]
+    levels = stack([(first, last) for first, last in spans])
+    # The package puts the root's label four unit distances away, and an arc by its height.
+    unit = LEVEL * (max(levels, default=0) + 1.5) / 4
+    keys = _keys(_style(other, tree.root_shared), side, f"edge unit distance={unit:g}ex")
+    lines = [rf"  \deproot[{keys}]{{{tree.root + 1}}}{{root}}"]
+    for arc, level in zip(tree.arcs, levels, strict=True):
+        height = f"edge height={LEVEL * level}ex"
+        keys = _keys("hide label", _style(other, arc.shared), side, height)
+        lines.append(rf"  \depedge[{keys}]{{{arc.head + 1}}}{{{arc.dependent + 1}}}{{}}")
+    return lines
+
+
+def _style(other: str, shared: bool) -> str:
+    """Name the style of an arc; none where there is nothing to compare with."""
+    return "found" if other and shared else other
+
+
+def _keys(*keys: str) -> str:
+    """Options, the empty ones left out."""
+    return ", ".join(filter(None, keys))

@@ -1,0 +1,98 @@
+"""Words as they may be shown: nothing that moves a cursor or hides, and how wide they are."""
+
+from __future__ import annotations
+
+import unicodedata
+
+# Joiners shape letters and emoji, so they stay; all other invisible characters are escaped.
+_JOINERS = "\u200c\u200d"
+_HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+
+
+def visible(word: str) -> str:
+    r"""Escape what a word must not bring into a drawing.
+
+    Control characters (escape sequences of terminals begin with one), line separators,
+    overrides of the direction of writing, other invisible characters, lone surrogates and
+    noncharacters are written as Python writes them.
+
+    Parameters
+    ----------
+    word : str
+        Any word.
+
+    Returns
+    -------
+    str
+        The word, printable.
+
+    Examples
+    --------
+    >>> print(visible("\x1b[31mred"))
+    \x1b[31mred
+    >>> print(visible("naïve \u202e"))
+    naïve \u202e
+    """
+    return "".join(_escape(char) if _is_hidden(char) else char for char in word)
+
+
+def cells(text: str) -> int:
+    """Count the columns that a text takes in a terminal.
+
+    Parameters
+    ----------
+    text : str
+        Printable text.
+
+    Returns
+    -------
+    int
+        Two for each wide East Asian character, none for each combining one, one for all others.
+
+    Examples
+    --------
+    >>> cells("cat"), cells("猫"), cells("e\u0301")
+    (3, 2, 1)
+    """
+    return sum(_cells(char) for char in text)
+
+
+def is_right_to_left(words: tuple[str, ...]) -> bool:
+    """Tell whether most letters of the words are of a script written from right to left.
+
+    Parameters
+    ----------
+    words : tuple of str
+        The words of a sentence.
+
+    Returns
+    -------
+    bool
+        Whether they are.
+
+    Examples
+    --------
+    >>> is_right_to_left(("הכלב", "רץ", "OK")), is_right_to_left(("dog", "כלב"))
+    (True, False)
+    """
+    directions = [unicodedata.bidirectional(char) for word in words for char in word]
+    return directions.count("R") + directions.count("AL") > directions.count("L")
+
+
+def _is_hidden(char: str) -> bool:
+    """Whether a character must not be shown as it is."""
+    hidden = unicodedata.category(char) in _HIDDEN and char not in _JOINERS
+    return hidden or ord(char) & 0xFFFE == 0xFFFE
+
+
+def _escape(char: str) -> str:
+    """Spell a character as Python does."""
+    return char.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+def _cells(char: str) -> int:
+    """Columns of one character."""
+    # Vowels and finals of Hangul written in parts join the initial before them.
+    if unicodedata.category(char) in ("Mn", "Me", "Cf") or "\u1160" <= char <= "\u11ff":
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
