@@ -7,7 +7,7 @@ How many positions a model really takes, special tokens included:
    shows the tables: they are looked up at four consecutive rows. RoBERTa's starts at row 2, so
    that 514 rows take 512 tokens.
 2. Otherwise (rotary, relative or no positions) what its configuration gives as
-   ``max_position_embeddings``, if that is positive.
+   ``max_position_embeddings`` or ``max_seq_len``, if that is positive.
 3. Otherwise any number (None), as T5.
 
 The tokenizer's ``model_max_length`` plays no part: it speaks of training or of nothing (1e30).
@@ -52,10 +52,10 @@ def measure(model: Any, tokenizer: Any, name: str) -> tuple[int, int, int | None
         If the model does not read plain text, or its layers do not give one vector of one
         width for each token.
     """
-    token = _plain_token(model, tokenizer)
-    ids = torch.full((1, _N_TOKENS), token, device=model.device)
     try:
-        with torch.inference_mode(), _TableSpy() as spy:
+        # Not in inference mode: what the model caches now must serve its owner's training too.
+        with torch.no_grad(), _TableSpy() as spy:
+            ids = torch.full((1, _N_TOKENS), _plain_token(model, tokenizer), device=model.device)
             output = model(
                 input_ids=ids,
                 attention_mask=torch.ones_like(ids),
@@ -75,11 +75,8 @@ def measure(model: Any, tokenizer: Any, name: str) -> tuple[int, int, int | None
             f"{name!r}: layer {odd} has shape {shapes[odd]} for {_N_TOKENS} tokens; "
             "one vector of one width for each token and layer is wanted"
         )
-    claimed = getattr(_text_config(model.config), "max_position_embeddings", None)
-    if spy.limits:
-        return len(hidden) - 1, shapes[0][-1], min(spy.limits)
-    usable = isinstance(claimed, int) and claimed > 0
-    return len(hidden) - 1, shapes[0][-1], claimed if usable else None
+    limit = min(spy.limits) if spy.limits else _claimed_limit(model.config)
+    return len(hidden) - 1, int(shapes[0][-1]), limit
 
 
 class _TableSpy(TorchFunctionMode):
@@ -95,9 +92,12 @@ class _TableSpy(TorchFunctionMode):
         """Let each call through; look at lookups only."""
         if func is torch.nn.functional.embedding:
             named = dict(zip(("input", "weight"), args, strict=False)) | (kwargs or {})
-            rows = named["input"].reshape(-1).tolist()
-            if len(rows) == _N_TOKENS and rows == list(range(rows[0], rows[0] + _N_TOKENS)):
-                self.limits.append(int(named["weight"].shape[0]) - rows[0])
+            numbers = named["input"]
+            # Some models pad to a multiple of their window; a matrix is relative positions.
+            if numbers.numel() == numbers.shape[-1] >= _N_TOKENS:
+                first, *rest = numbers.reshape(-1)[:_N_TOKENS].tolist()
+                if rest == list(range(first + 1, first + _N_TOKENS)):
+                    self.limits.append(int(named["weight"].shape[0]) - first)
         return func(*args, **(kwargs or {}))
 
 
@@ -108,6 +108,11 @@ def _plain_token(model: Any, tokenizer: Any) -> int:
     return next((token for token in range(n_rows) if token not in special), 0)
 
 
-def _text_config(config: Any) -> Any:
-    """Give the part of a configuration that speaks of text."""
-    return config.get_text_config() if hasattr(config, "get_text_config") else config
+def _claimed_limit(config: Any) -> int | None:
+    """Give the positions that a configuration allows, if it speaks of them."""
+    config = config.get_text_config() if hasattr(config, "get_text_config") else config
+    for key in ("max_position_embeddings", "max_seq_len"):
+        claimed = getattr(config, key, None)
+        if isinstance(claimed, int) and claimed > 0:
+            return claimed
+    return None
