@@ -11,17 +11,26 @@ from pathlib import Path
 
 from grammar.conllu_text import block, finish, text_of
 from grammar.dice import Dice
+from grammar.modifiers import MONTHS, SEASONS, SPANS, WEEKDAYS
+from grammar.nouns import CITIES
 from grammar.sentences import sentence
 from grammar.words import Word
 
 SEED = 20240
 PARTS = {"train": 2000, "dev": 300, "test": 300}
 SHORTEST, LONGEST = 4, 30
+TIMES = {*WEEKDAYS, *MONTHS, *SEASONS, *SPANS, "yesterday", "tomorrow", "now", "ago",
+         "morning", "afternoon", "evening", "day", "hour"}  # fmt: skip
+DENIALS = {"not", "never", "nobody", "no", "rarely", "seldom"}
+ONCE = ("about", "after", "before", "during", "for", "near", "since", "when", "while", "with")
 OPEN = {"NOUN", "VERB", "ADJ", "PROPN", "ADV", "NUM"}
 
 
 def acceptable(words: list[Word]) -> bool:
-    """Tell whether a drawn sentence has a fair length and repeats no content word.
+    """Tell whether a drawn sentence has a fair length and no silly repetition.
+
+    It may not repeat a content word or its stem, deny twice, name two times or two cities, or use
+    the same preposition over and over.
 
     Parameters
     ----------
@@ -30,8 +39,18 @@ def acceptable(words: list[Word]) -> bool:
     """
     if not SHORTEST <= len(words) <= LONGEST:
         return False
-    content = Counter(word.lemma for word in words if word.upos in OPEN)
-    return max(content.values()) == 1
+    stems = Counter(word.lemma[:5] for word in words if word.upos in OPEN)
+    links = Counter(word.lemma for word in words if word.upos in ("ADP", "SCONJ"))
+    denials = sum(word.lemma in DENIALS for word in words)
+    cities = sum(word.form in CITIES for word in words)
+    times = sum(
+        word.lemma in TIMES and not (word.head and word.head.lemma == "ago") for word in words
+    )
+    times += sum(word.xpos == "CD" and word.form.isdigit() for word in words)
+    rare = max((links[form] for form in ONCE), default=0)
+    return max(stems.values()) == 1 and max(links.values(), default=0) <= 2 and (
+        rare <= 1 and denials <= 1 and cities <= 1 and times <= 1
+    )  # fmt: skip
 
 
 def draw(seed: int = SEED) -> dict[str, str]:
@@ -65,7 +84,7 @@ def main() -> None:
     """Write the files."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--output", type=Path, default=Path(__file__).parent / "sample",
-                        help="the folder to write to (default: sample, beside this file)")  # fmt: skip
+                        help="the folder to write to (default: data/sample)")  # fmt: skip
     folder = parser.parse_args().output
     folder.mkdir(parents=True, exist_ok=True)
     for part, text in draw().items():

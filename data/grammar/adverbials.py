@@ -8,7 +8,7 @@ from grammar.noun_phrases import common_noun, prepositional
 from grammar.verbs import Verb
 from grammar.words import Word, adverb, case, hang, leaf
 
-MARKED = {"wouldbe": "fut", "inf": "pres", "ger": "pres", "imp": "pres"}
+MARKED = {"wouldbe": "fut", "inf": "pres", "ger": "pres"}
 
 
 def adverbials(dice: Dice, verb: Verb, head: Word, depth: int) -> list[Word]:
@@ -16,12 +16,7 @@ def adverbials(dice: Dice, verb: Verb, head: Word, depth: int) -> list[Word]:
     if verb.frame not in ("transitive", "intransitive"):
         return []
     words: list[Word] = []
-    count = 0
-    for pattern in verb.modifiers:
-        must = "!" in pattern
-        if not must and (count >= 2 or not dice.chance((0.3, 0.2, 0.1, 0.06)[min(depth, 3)])):
-            continue
-        count += 1
+    for pattern in _wanted(dice, verb, depth):
         if pattern[0] == "+":
             words += [adverb(head, pattern[1:])]
             continue
@@ -29,6 +24,17 @@ def adverbials(dice: Dice, verb: Verb, head: Word, depth: int) -> list[Word]:
         phrase = prepositional(dice, form, dice.pick(kinds), depth=depth + 1, pronouns=True)
         words += hang(phrase, head, "obl")
     return words
+
+
+def _wanted(dice: Dice, verb: Verb, depth: int) -> list[str]:
+    """Draw which modifiers of a verb to use, two at most; intransitives like to have one."""
+    share = (0.24, 0.16, 0.1, 0.06)[min(depth, 3)]
+    wanted = [form for form in verb.modifiers if "!" in form or dice.chance(share)]
+    while len(wanted) > 2:
+        wanted.pop()
+    if not wanted and verb.frame == "intransitive" and verb.modifiers and dice.chance(0.75):
+        wanted = [dice.pick(verb.modifiers)]
+    return wanted
 
 
 def before_verb(dice: Dice, head: Word, tense: str) -> list[Word]:
@@ -64,6 +70,10 @@ def time_of(dice: Dice, head: Word, kind: str) -> list[Word]:
         return [leaf(noun, "det", "this", "DET", "DT", "Number=Sing|PronType=Dem"), noun]
     if kind == "on_day":
         return _named(head, "on", dice.pick(modifiers.WEEKDAYS))
+    if kind == "on_days":
+        day = dice.pick(modifiers.WEEKDAYS)
+        noun = Word(day + "s", day, "PROPN", "NNPS", "Number=Plur", head, "obl")
+        return [case(noun, "on"), noun]
     if kind in ("in_month", "since"):
         return _named(head, kind.split("_")[0], dice.pick(modifiers.MONTHS))
     if kind == "in_year":
@@ -81,7 +91,7 @@ def time_of(dice: Dice, head: Word, kind: str) -> list[Word]:
 
 def _around_event(dice: Dice, form: str):
     """Draw *after the concert* and the like."""
-    phrase = common_noun(dice, "event", depth=2, number="Sing", definite=True)
+    phrase = common_noun(dice, "event", depth=2, number="Sing", only="definite")
     phrase.words.insert(0, case(phrase.head, form))
     return phrase
 

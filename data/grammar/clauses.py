@@ -8,11 +8,12 @@ from grammar import complements, copulas, relatives
 from grammar.adverbials import adverbials, before_verb, time_expression
 from grammar.dice import Dice
 from grammar.noun_phrases import coordinated, noun_phrase, prepositional
+from grammar.nouns import PEOPLE
 from grammar.verb_groups import MODALS, VerbGroup, verb_group
 from grammar.verbs import Verb, choose
 from grammar.words import Phrase, Word, hang, mark
 
-TENSES = {"past": 52, "pres": 14, "perf": 7, "pastperf": 4, "fut": 7, "modal": 8, "prog": 4,
+TENSES = {"past": 52, "pres": 13, "perf": 7, "pastperf": 4, "fut": 7, "modal": 8, "prog": 4,
           "pastprog": 4}  # fmt: skip
 FRAMES = {"transitive": 50, "intransitive": 25, "ditransitive": 10, "copular": 8, "passive": 10,
           "subject control": 5}  # fmt: skip
@@ -74,10 +75,10 @@ def argument(
     dice: Dice, kind: str, depth: int, *, nominative: bool = False, pronouns: bool = True
 ) -> Phrase:
     """Draw a noun phrase that may be coordinated or carry a relative or other clause."""
-    if kind[0] != "@" and dice.chance((0.09, 0.07, 0.03, 0.0)[min(depth, 3)]):
+    if kind[0] != "@" and dice.chance((0.08, 0.05, 0.02, 0.0)[min(depth, 3)]):
         return coordinated(dice, kind, depth, nominative)
     phrase = noun_phrase(dice, kind, nominative=nominative, pronouns=pronouns, depth=depth)
-    if dice.chance((0.17, 0.1, 0.03, 0.0)[min(depth, 3)]):
+    if dice.chance((0.17, 0.09, 0.02, 0.0)[min(depth, 3)]):
         relatives.modify(dice, phrase, depth)
     return phrase
 
@@ -118,7 +119,7 @@ def clause(
     tense = tense or dice.weighted(TENSES)
     frame = verb.frame if verb else frame or dice.weighted(FRAMES)
     kind = subject.kind if subject else ""
-    kind = "person" if kind in ("name", "pronoun", "relative") else kind
+    kind = "person" if kind in PEOPLE else kind
     negative = ""
     if dice.chance(negation):
         negative = "n't" if dice.chance(0.6) else "not"
@@ -143,8 +144,11 @@ def clause(
     hang(subject, group.verb, "nsubj")
     after = complements.build(dice, verb, group.verb, tense, depth, subject, gap)
     after += adverbials(dice, verb, group.verb, depth)
-    after += time_expression(dice, group.verb, tense, (0.34, 0.12, 0.05, 0.0)[min(depth, 3)])
-    return _joined(dice, group, subject, after, tense, negative)
+    share = (0.28, 0.08, 0.04, 0.0)[min(depth, 3)]
+    if tense == "pres" and not verb.stative and depth == 0:
+        share = 0.7
+    after += time_expression(dice, group.verb, tense, share)
+    return _joined(dice, group, subject, after, tense, negative or verb.stative)
 
 
 def passive(
@@ -152,7 +156,7 @@ def passive(
     negation: str,
 ) -> Clause:  # fmt: skip
     """Draw a passive clause of a transitive verb."""
-    tense = {"prog": "pres", "pastprog": "past"}.get(tense, tense)
+    tense = {"prog": "fut", "pastprog": "past"}.get(tense, tense)
     objects = [kind for kind in verb.objects if kind[0] != "@"]
     subject = subject or argument(dice, dice.pick(objects), depth, nominative=True)
     group = verb_group(
@@ -191,18 +195,21 @@ def gapped(
 
 
 def bare_verb(
-    dice: Dice, kind: str, form: str, depth: int, *, gap: Gap | None = None, verb: Verb | None = None
-) -> Phrase:
+    dice: Dice, kind: str, form: str, depth: int, *, gap: Gap | None = None,
+    verb: Verb | None = None, among: tuple[str, ...] = (),
+) -> Phrase:  # fmt: skip
     """Draw a verb without a subject: ``inf`` with *to*, ``ger`` or ``part`` in -ing.
 
-    The understood subject has the class `kind`.
+    The understood subject has the class `kind`; `among` names the verbs that will do.
     """
     if verb is None:
-        frames = {"transitive": 60, "intransitive": 30, "ditransitive": 10}
-        frame = "transitive" if gap else dice.weighted(frames)
-        obj = gap.kind if gap else ""
-        verbs = choose(frame, subject=kind, obj=obj) or choose("intransitive", subject=kind)
-        verb = dice.pick([verb for verb in verbs if not verb.stative])
+        if gap:
+            frames, obj, among = ["transitive"], gap.kind, ()
+        else:
+            frame = dice.weighted({"transitive": 60, "intransitive": 30, "ditransitive": 10})
+            frames, obj = [frame, "transitive", "intransitive", "ditransitive"], ""
+        found = (choose(frame, subject=kind, obj=obj, among=among) for frame in frames)
+        verb = dice.pick(next(verbs for verbs in map(_active, found) if verbs))
     word = verb_group(verb.lemma, "inf" if form == "inf" else "ger").verb
     if form == "ger":
         word.feats = "VerbForm=Ger"
@@ -211,9 +218,14 @@ def bare_verb(
     return Phrase(word, [*([mark(word, "to")] if form == "inf" else []), word, *after])
 
 
+def _active(verbs: list[Verb]) -> list[Verb]:
+    """Keep the verbs that somebody can decide to do."""
+    return [verb for verb in verbs if not verb.stative]
+
+
 def conjunct(dice: Dice, subject: Phrase, tense: str, depth: int) -> Phrase | None:
     """Draw a verb and its complements that shares the subject of another verb."""
-    kind = "person" if subject.kind in ("name", "pronoun", "relative") else subject.kind
+    kind = "person" if subject.kind in PEOPLE else subject.kind
     verbs = choose(dice.pick(("transitive", "transitive", "intransitive")), subject=kind)
     if not verbs:
         return None
@@ -224,10 +236,10 @@ def conjunct(dice: Dice, subject: Phrase, tense: str, depth: int) -> Phrase | No
 
 
 def _joined(
-    dice: Dice, group: VerbGroup, subject: Phrase, after: list[Word], tense: str, negation: str
+    dice: Dice, group: VerbGroup, subject: Phrase, after: list[Word], tense: str, plain: str | bool
 ) -> Clause:
-    """Put the pieces of a clause together."""
+    """Put the pieces of a clause together, with an adverb before the verb where not `plain`."""
     rest = [*group.rest]
-    if not negation:
+    if not plain:
         rest[:0] = before_verb(dice, group.verb, tense)
     return Clause(group.verb, subject, group.finite, rest, [group.verb, *after], tense)

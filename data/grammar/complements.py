@@ -39,16 +39,17 @@ def build(
     if verb.frame == "ditransitive":
         return _two_objects(dice, verb, head, depth)
     if verb.frame in ("subject control", "raising"):
-        below = clauses.bare_verb(dice, kind, "inf", depth + 1, gap=gap)
+        below = clauses.bare_verb(dice, kind, "inf", depth + 1, gap=gap, among=verb.below)
         return hang(below, head, "xcomp")
     if verb.frame == "object control":
         return _controlled(dice, verb, head, depth, subject)
     if verb.frame == "object predicate":
         obj = noun_phrase(dice, dice.pick(verb.objects), depth=depth + 1)
-        adjective = copulas.adjective(dice, obj.kind)
+        adjective = copulas.adjective(dice, obj.kind, state=True)
         return [*hang(obj, head, "obj"), *hang(adjective, head, "xcomp")]
     if verb.frame == "linking":
-        return hang(copulas.adjective(dice, subject.kind if subject else "person"), head, "xcomp")
+        kind = subject.kind if subject else "person"
+        return hang(copulas.adjective(dice, kind, state=True), head, "xcomp")
     if verb.frame == "clausal":
         return _that_clause(dice, head, tense, depth + 1, gap)
     if verb.frame == "interrogative":
@@ -118,7 +119,9 @@ def _controlled(
     plain = subject is None or subject.kind != "pronoun"
     kind = dice.pick(verb.objects)
     obj = noun_phrase(dice, kind, depth=depth + 1, pronouns=plain)
-    below = clauses.bare_verb(dice, "person" if kind == "relative" else kind, "inf", depth + 1)
+    doer = kind if kind in ("group", "animal") else "person"
+    doer = "animal" if kind == "animal1" else doer
+    below = clauses.bare_verb(dice, doer, "inf", depth + 1, among=verb.below)
     return [*hang(obj, head, "obj"), *hang(below, head, "xcomp")]
 
 

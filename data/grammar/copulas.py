@@ -5,7 +5,8 @@ from __future__ import annotations
 from grammar import clauses, modifiers, relatives
 from grammar.adverbials import time_expression
 from grammar.dice import Dice
-from grammar.noun_phrases import common_noun, noun_phrase, prepositional
+from grammar.noun_phrases import common_noun, prepositional
+from grammar.nouns import ABSOLUTE
 from grammar.verb_groups import MODALS, VerbGroup, verb_group
 from grammar.words import Phrase, Word, hang, leaf, mark
 
@@ -14,17 +15,24 @@ PLACES = {
     "thing": ("on furniture", "in container"), "document": ("on furniture", "in container"),
     "animal": ("in place", "under furniture"), "clothing": ("in container", "on furniture"),
     "person": ("in room", "at event", "in @city"), "vehicle": ("near building", "in place"),
-    "building": ("near place", "in @city"),
+    "building": ("near place", "in @city", "beside water"), "home": ("in town", "near place"),
+    "picture": ("on wall1", "in room"), "food": ("on furniture", "in container"),
+    "transport": ("near building", "at station"), "furniture": ("in room",),
+    "plant": ("behind home", "in place"), "device": ("in room", "in building"),
 }  # fmt: skip
 SIMPLE = {"prog": "pres", "pastprog": "past"}
 
 
-def adjective(dice: Dice, kind: str) -> Phrase:
-    """Draw an adjective that can be said of the class, with an adverb of degree at times."""
+def adjective(dice: Dice, kind: str, *, state: bool = False) -> Phrase:
+    """Draw an adjective that can be said of the class, with an adverb of degree at times.
+
+    With `state`, one that can begin or end.
+    """
     kind = kind if kind in modifiers.PREDICATES else "person"
-    word = _adjective(dice.pick(modifiers.PREDICATES[kind]))
+    forms = modifiers.PREDICATES[kind]
+    word = _adjective(dice.pick(modifiers.STATES if state and kind == "person" else forms))
     words = [word]
-    if dice.chance(0.45):
+    if word.form not in ABSOLUTE and dice.chance(0.45):
         words.insert(0, leaf(word, "advmod", dice.pick(modifiers.DEGREE), "ADV", "RB"))
     return Phrase(word, words)
 
@@ -46,7 +54,7 @@ def copular(
         predicate = prepositional(dice, form, where, depth=depth + 1)
     elif choice == "noun":
         number = "Plur" if subject.number == "Plur" else "Sing"
-        predicate = common_noun(dice, "person", number=number, depth=depth + 1)
+        predicate = common_noun(dice, "person", number=number, depth=depth + 1, only="indefinite")
     elif choice == "complemented":
         predicate = _complemented(dice, depth, tense)
     else:
@@ -62,7 +70,7 @@ def copular(
 def existential(dice: Dice, tense: str) -> clauses.Clause:
     """Draw *there is a letter on the table*."""
     kind = dice.pick(tuple(PLACES))
-    thing = common_noun(dice, kind, depth=1)
+    thing = common_noun(dice, kind, depth=1, only="indefinite")
     if dice.chance(0.35):
         relatives.modify(dice, thing, 1)
     group = verb_group("be", tense, thing.number, modal=dice.pick(MODALS))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -32,15 +32,11 @@ class Dice:
         """Draw one of the items, each as likely as another."""
         return items[int(self._random() * len(items))]
 
-    def weighted(self, weights: Mapping[T, float]) -> T:
+    def weighted(self, weights: dict[T, float]) -> T:
         """Draw a key, each as likely as its weight says."""
         left = self._random() * sum(weights.values())
         for key, weight in weights.items():
             left -= weight
             if left < 0:
-                break
-        return key
-
-    def some(self, items: Sequence[T], probability: float, most: int) -> list[T]:
-        """Keep each item with the given probability, in their order, at most `most` of them."""
-        return [item for item in items if self.chance(probability)][:most]
+                return key
+        return next(reversed(weights.keys()))  # a rounding error at the very end

@@ -7,16 +7,17 @@ from grammar.adverbials import time_of
 from grammar.dice import Dice
 from grammar.noun_phrases import common_noun
 from grammar.verbs import VERBS, choose
-from grammar.words import Phrase, hang, leaf
+from grammar.words import Phrase, Word, hang, leaf
 
 TIMES = ("yesterday", "last", "on_day", "part_of_day")
 
 
 def extraposed(dice: Dice) -> clauses.Clause:
     """Draw *a man arrived yesterday who ...* or *she bought a coat last week that ...*."""
-    kind = dice.pick(("person", "person", "document", "art", "plan", "vehicle", "thing"))
+    kind = dice.pick(("person", "person", "document", "picture", "plan", "transport", "thing"))
     noun = _indefinite(dice, kind)
-    if kind in ("person", "vehicle") and dice.chance(0.8):
+    behind: list[Word] = []
+    if kind == "transport" or (kind == "person" and dice.chance(0.8)):
         verbs = [verb for verb in VERBS["intransitive"] if verb.lemma in ("arrive", "come")]
         verb = dice.pick([verb for verb in verbs if kind in verb.subjects])
         main = clauses.clause(dice, depth=3, tense="past", verb=verb, subject=noun, negation=0)
@@ -24,12 +25,14 @@ def extraposed(dice: Dice) -> clauses.Clause:
         verbs = [verb for verb in choose("transitive", obj=kind, passive=True) if not verb.particle]
         main = clauses.passive(dice, dice.pick(verbs), 3, "past", noun, False, "")
     else:
-        verb = dice.pick(choose("transitive", subject="person", obj=kind))
+        verbs = choose("transitive", subject="person", obj=kind)
+        verb = dice.pick([verb for verb in verbs if not verb.particle])
         gap = clauses.Gap(noun.head, kind)
         main = clauses.clause(dice, depth=3, tense="past", verb=verb, gap=gap, negation=0)
-        main.predicate[1:1] = hang(noun, main.head, "obj")
-    if main.predicate[-1] in (main.head, noun.head):
-        main.predicate += time_of(dice, main.head, dice.pick(TIMES))
+        behind = hang(noun, main.head, "obj")
+    # a time alone stands between, so that no other noun can claim the clause
+    time = time_of(dice, main.head, dice.pick(TIMES))
+    main.predicate = [main.head, *behind, *time]
     tense = dice.pick(("past", "pres", "pastperf"))
     main.late = relatives.relative(dice, noun, 0, tense=tense, bare=False)
     return main

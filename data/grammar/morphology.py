@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from grammar.listed import listed
+
 PLURALS = dict(
     pair.split("/")
-    for pair in """
-    man/men woman/women child/children wife/wives knife/knives shelf/shelves wolf/wolves
+    for pair in listed("""
+    child/children wife/wives knife/knives shelf/shelves wolf/wolves
     mouse/mice sheep/sheep thief/thieves loaf/loaves leaf/leaves potato/potatoes tomato/tomatoes
     hero/heroes crisis/crises hypothesis/hypotheses fish/fish goose/geese scarf/scarves
-    photo/photos piano/pianos radio/radios studio/studios salesman/salesmen fisherman/fishermen
-    policeman/policemen roof/roofs
-    """.split()
+    """)
 )
 
 # past and participle, where they are not made with -ed
@@ -60,6 +60,7 @@ IRREGULAR = {
     lead led led
     leave left left
     lend lent lent
+    lie lay lain
     lose lost lost
     make made made
     mean meant meant
@@ -101,9 +102,9 @@ IRREGULAR = {
 
 # verbs that double their last consonant
 DOUBLING = set(
-    """
+    listed("""
     admit begin cancel cut forget get hit plan put run shut sit stop swim travel win
-    """.split()
+    """)
 )
 
 FINITE = {"VBZ": "Pres", "VBP": "Pres", "VBD": "Past"}
@@ -113,9 +114,8 @@ def plural(lemma: str) -> str:
     """Give the plural of a noun."""
     if lemma in PLURALS:
         return PLURALS[lemma]
-    for end in ("man", "woman"):
-        if lemma.endswith(" " + end):
-            return lemma[: -len(end)] + PLURALS[end]
+    if lemma.endswith("man"):
+        return lemma[:-2] + "en"
     if lemma.endswith(("s", "x", "z", "ch", "sh")):
         return lemma + "es"
     if lemma.endswith("y") and lemma[-2] not in "aeiou":

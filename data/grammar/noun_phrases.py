@@ -5,7 +5,6 @@ from __future__ import annotations
 from grammar import modifiers, nouns
 from grammar.dice import Dice
 from grammar.morphology import plural
-from grammar.verbs import OWN
 from grammar.words import Phrase, Word, case, comma, conjunction, hang, leaf
 
 # nominative, accusative, genitive, lemma, number, person, features
@@ -30,6 +29,9 @@ DETERMINERS = {
 SINGULAR = {"the": 52, "a": 28, "poss": 9, "this": 3, "that": 2, "every": 2, "another": 2, "no": 1}
 PLURAL = {"the": 50, "bare": 8, "poss": 9, "these": 4, "those": 2, "some": 6, "many": 4, "two": 8,
           "several": 4, "all": 2}  # fmt: skip
+# Classes whose number does not play against that of the noun they hang from.
+FIXED = ("event", "disaster", "place", "water", "room", "wall1", "garden1", "handle1", "group1")
+INDEFINITES = ("a", "another", "bare", "some", "many", "two", "several")
 MASS = {"the": 55, "bare": 15, "some": 20, "poss": 10}
 
 
@@ -41,7 +43,7 @@ def noun_phrase(
     nominative: bool = False,
     pronouns: bool = True,
     depth: int = 0,
-    definite: bool = False,
+    only: str = "",
 ) -> Phrase:
     """Draw a noun phrase of a semantic class.
 
@@ -50,7 +52,7 @@ def noun_phrase(
     dice : Dice
         Where to draw from.
     kind : str
-        A class of `nouns.NOUNS` or of `verbs.OWN`, or ``@city``, ``@country``, ``@name``.
+        A class of `nouns.NOUNS` or of `nouns.OWN`, or ``@city``, ``@country``, ``@name``.
     number : str
         ``Sing`` or ``Plur`` where it matters.
     nominative : bool
@@ -59,8 +61,9 @@ def noun_phrase(
         Whether a pronoun or a name will do.
     depth : int
         How deep in the sentence the phrase lies; the deeper, the plainer.
-    definite : bool
-        Whether to avoid the quantifiers.
+    only : str
+        ``definite`` to avoid the quantifiers, ``the`` for the article, ``indefinite`` to have
+        nothing definite.
     """
     if kind.startswith("@"):
         return name(dice, kind)
@@ -71,12 +74,12 @@ def noun_phrase(
         if choice == "name":
             return person_name(dice, depth)
         if choice == "some":
-            return indefinite(dice)
+            return indefinite(dice, nominative)
         kind = "relative" if choice == "relative" else kind
     if pronouns and kind == "group" and not number and dice.chance(0.08):
         form = dice.pick(nouns.GROUPS)
         return _proper(form, "group")
-    return common_noun(dice, kind, number=number, depth=depth, definite=definite)
+    return common_noun(dice, kind, number=number, depth=depth, only=only)
 
 
 def pronoun(dice: Dice, nominative: bool) -> Phrase:
@@ -87,9 +90,9 @@ def pronoun(dice: Dice, nominative: bool) -> Phrase:
     return Phrase(word, [word], number, person, "pronoun")
 
 
-def indefinite(dice: Dice) -> Phrase:
-    """Draw an indefinite pronoun."""
-    form = dice.pick(tuple(INDEFINITE))
+def indefinite(dice: Dice, nominative: bool) -> Phrase:
+    """Draw an indefinite pronoun; *nobody* as a subject only, where no negation is before it."""
+    form = dice.pick([form for form in INDEFINITE if nominative or form != "nobody"])
     word = Word(form, form, "PRON", "NN", f"Number=Sing|PronType={INDEFINITE[form]}")
     return Phrase(word, [word], kind="person")
 
@@ -115,22 +118,22 @@ def person_name(dice: Dice, depth: int) -> Phrase:
 
 
 def common_noun(
-    dice: Dice, kind: str, *, number: str = "", depth: int = 0, definite: bool = False
+    dice: Dice, kind: str, *, number: str = "", depth: int = 0, only: str = ""
 ) -> Phrase:
     """Draw a phrase with a common noun as its head."""
-    role = 0.24 if depth == 0 else 0.1
-    if kind in nouns.ROLES and depth < 2 and dice.chance(role):
+    role = 0.22 if depth == 0 else 0.1
+    if kind in nouns.ROLES and depth < 2 and not only and dice.chance(role):
         return _with_role(dice, kind, number, depth)
-    lemma = dice.pick(nouns.NOUNS.get(kind) or OWN[kind])
+    lemma = dice.pick(nouns.NOUNS.get(kind) or nouns.OWN[kind])
     if lemma.startswith("@"):
         return name(dice, lemma)
     mass = lemma.endswith("~")
-    phrase = bare_noun(lemma.rstrip("~"), kind, "Sing" if mass else number or _number(dice))
-    if mass and kind in OWN:
+    phrase = bare_noun(lemma.rstrip("~"), kind, "Sing" if mass else number or _number(dice, kind))
+    if mass and kind in nouns.OWN:
         return phrase
     _adorn(dice, phrase, depth)
-    _determine(dice, phrase, mass, definite, depth)
-    if kind in nouns.NOUN_PHRASES and dice.chance((0.24, 0.12, 0.03, 0.0)[min(depth, 3)]):
+    _determine(dice, phrase, mass, only, depth)
+    if kind in nouns.NOUN_PHRASES and dice.chance((0.22, 0.11, 0.03, 0.0)[min(depth, 3)]):
         _attach_phrase(dice, phrase, dice.pick(nouns.NOUN_PHRASES[kind]), depth)
     return phrase
 
@@ -148,11 +151,12 @@ def prepositional(
 
 def coordinated(dice: Dice, kind: str, depth: int, nominative: bool) -> Phrase:
     """Draw two or three noun phrases of a class joined by *and* or *or*."""
-    first = noun_phrase(dice, kind, pronouns=dice.chance(0.4), depth=depth + 1, definite=True)
+    only = "the" if dice.chance(0.65) else "indefinite"
+    first = noun_phrase(dice, kind, pronouns=dice.chance(0.4), depth=depth + 1, only=only)
     if first.kind in ("pronoun", "@city") or first.words[-1].form == ",":
         return first
     others = [
-        noun_phrase(dice, kind, pronouns=dice.chance(0.2), depth=depth + 1, definite=True)
+        noun_phrase(dice, kind, pronouns=dice.chance(0.2), depth=depth + 1, only=only)
         for _ in range(1 + dice.chance(0.2))
     ]
     others = [other for other in others if other.kind != "pronoun"]
@@ -168,23 +172,26 @@ def coordinated(dice: Dice, kind: str, depth: int, nominative: bool) -> Phrase:
     return first
 
 
-def possessive(dice: Dice, head: Word) -> list[Word]:
-    """Draw a possessive pronoun, or a name or a noun in the genitive."""
+def possessive(dice: Dice, head: Word, number: str) -> list[Word]:
+    """Draw a possessive pronoun, or a name or a noun in the genitive, of a number if it matters."""
     choice = dice.weighted({"pronoun": 70, "name": 15, "noun": 15})
     if choice == "pronoun":
         _, _, form, _, _, _, feats = dice.pick(PRONOUNS)
         feats = f"Case=Gen|{feats}|Poss=Yes|PronType=Prs"
         return [leaf(head, "nmod:poss", form, "PRON", "PRP$", feats)]
-    owner = (
-        person_name(dice, 1) if choice == "name" else common_noun(dice, "person", depth=3, definite=True)
-    )
+    if choice == "name":
+        owner = person_name(dice, 1)
+    else:
+        number = number or dice.pick(("Sing", "Plur"))
+        owner = bare_noun(dice.pick(nouns.NOUNS["person"]), "person", number)
+        owner.words.insert(0, leaf(owner.head, "det", "the", "DET", "DT", DETERMINERS["the"]))
     ending = "'" if owner.words[-1].form.endswith("s") else "'s"
     mark = Word(ending, "'s", "PART", "POS", "_", owner.head, "case", "token")
     return [*hang(owner, head, "nmod:poss"), mark]
 
 
-def _number(dice: Dice) -> str:
-    return "Plur" if dice.chance(0.33) else "Sing"
+def _number(dice: Dice, kind: str) -> str:
+    return "Plur" if dice.chance(nouns.PLURAL_SHARE.get(kind, 0.33)) else "Sing"
 
 
 def _proper(form: str, kind: str) -> Phrase:
@@ -201,43 +208,48 @@ def bare_noun(lemma: str, kind: str, number: str) -> Phrase:
 
 def _adorn(dice: Dice, phrase: Phrase, depth: int) -> None:
     """Put a compound noun and adjectives before the head."""
-    head, front = phrase.head, []
-    kind = phrase.kind.rstrip("0123456789")
-    if kind in nouns.COMPOUNDS and dice.chance(0.12):
-        form = dice.pick(nouns.COMPOUNDS[kind])
-        if form != head.lemma:
-            phrase.words.insert(0, leaf(head, "compound", form, "NOUN", "NN", "Number=Sing"))
-    if kind not in nouns.ADJECTIVES or not dice.chance(0.28 if depth < 2 else 0.17):
+    head, kind = phrase.head, phrase.kind
+    if head.lemma in nouns.COMPOUNDS and dice.chance(0.3):
+        form = dice.pick(nouns.COMPOUNDS[head.lemma])
+        phrase.words.insert(0, leaf(head, "compound", form, "NOUN", "NN", "Number=Sing"))
+    forms = nouns.ADJECTIVES.get(head.lemma) or nouns.ADJECTIVES.get(kind)
+    if not forms or not dice.chance(0.3 if depth < 2 else 0.17):
         return
-    form = dice.pick(nouns.ADJECTIVES[kind])
-    degree = {"older": ("old", "JJR", "Cmp"), "younger": ("young", "JJR", "Cmp"),
-              "better": ("good", "JJR", "Cmp")}  # fmt: skip
-    lemma, tag, value = degree.get(form, (form, "JJ", "Pos"))
-    adjective = Word(form, lemma, "ADJ", tag, f"Degree={value}", head, "amod")
-    if value == "Pos" and kind not in ("body", "job") and dice.chance(0.12):
-        front.append(leaf(adjective, "advmod", dice.pick(modifiers.DEGREE[:4:3]), "ADV", "RB"))
-    phrase.words[:0] = [*front, adjective]
-    if kind != "body" and not front and dice.chance(0.08):
-        second = dice.pick(nouns.ADJECTIVES[kind])
-        if second not in (form, *degree) and form not in degree:
-            word = leaf(head, "amod", second, "ADJ", "JJ", "Degree=Pos")
-            phrase.words[:0] = [word]
-            phrase.words.insert(1, comma(adjective))
+    adjective = _adjective(dice.pick(forms), head)
+    front = [adjective]
+    if adjective.xpos == "JJ" and adjective.form not in nouns.ABSOLUTE and dice.chance(0.12):
+        front.insert(0, leaf(adjective, "advmod", dice.pick(("very", "rather")), "ADV", "RB"))
+    elif kind not in ("body", "job", "relative") and dice.chance(0.08):
+        other = _adjective(dice.pick(forms), head)
+        if other.form != adjective.form and other.form not in nouns.ABSOLUTE:
+            front[:0] = [other] if adjective.form in nouns.ABSOLUTE else [other, comma(adjective)]
+    phrase.words[:0] = front
 
 
-def _determine(dice: Dice, phrase: Phrase, mass: bool, definite: bool, depth: int) -> None:
+def _adjective(form: str, head: Word) -> Word:
+    """Make an adjective before a noun."""
+    lemma = {"older": "old", "younger": "young", "better": "good"}.get(form, form)
+    tag, degree = ("JJ", "Pos") if lemma == form else ("JJR", "Cmp")
+    return Word(form, lemma, "ADJ", tag, f"Degree={degree}", head, "amod")
+
+
+def _determine(dice: Dice, phrase: Phrase, mass: bool, only: str, depth: int) -> None:
     """Put a determiner, a numeral or a possessor before the phrase."""
     table = MASS if mass else PLURAL if phrase.number == "Plur" else SINGULAR
+    if only == "indefinite":
+        table = {key: table[key] for key in table if key in INDEFINITES}
     choice = dice.weighted(table)
     if phrase.kind in ("relative", "body"):
         choice = "poss"
-    elif depth > 1 or definite:
+    elif only == "the":
+        choice = only
+    elif (depth > 1 or only) and only != "indefinite":
         choice = choice if choice in ("the", "a", "bare", "poss") else "the"
     head = phrase.head
     if choice == "bare":
         return
     if choice == "poss":
-        phrase.words[:0] = possessive(dice, head)
+        phrase.words[:0] = possessive(dice, head, "Sing" if phrase.kind == "relative" else "")
         return
     if choice in ("many", "several"):
         word = leaf(head, "amod", choice, "ADJ", "JJ", "Degree=Pos")
@@ -259,7 +271,9 @@ def _attach_phrase(dice: Dice, phrase: Phrase, pattern: str, depth: int) -> None
     """Hang a prepositional phrase from the noun, often of the other number."""
     form, kind = pattern.split()
     number = ""
-    if kind[0] != "@" and dice.chance(0.55):
+    if kind in ("clothing", "animal") and phrase.kind == "person":
+        number = phrase.number
+    elif kind[0] != "@" and kind not in FIXED and dice.chance(0.55):
         number = "Sing" if phrase.number == "Plur" else "Plur"
     if form == "of" and phrase.kind == "container":
         noun = bare_noun(dice.pick(nouns.NOUNS[kind]).rstrip("~"), kind, "Plur")
@@ -273,13 +287,14 @@ def _attach_phrase(dice: Dice, phrase: Phrase, pattern: str, depth: int) -> None
 def _with_role(dice: Dice, kind: str, number: str, depth: int) -> Phrase:
     """Draw a noun with the complement of its own, as in *the owners of the shop*."""
     lemma, of = dice.pick(nouns.ROLES[kind]).split()
-    phrase = bare_noun(lemma, kind, number or _number(dice))
-    if kind not in ("person",) or dice.chance(0.2):
-        _adorn(dice, phrase, 2)
+    number = (
+        "Sing" if lemma in nouns.SINGLE else number or ("Plur" if dice.chance(0.33) else "Sing")
+    )
+    phrase = bare_noun(lemma, kind, number)
     the = leaf(phrase.head, "det", "the", "DET", "DT", DETERMINERS["the"])
     phrase.words.insert(0, the)
     other = "Sing" if phrase.number == "Plur" else "Plur"
-    number = other if dice.chance(0.5) else ""
+    number = other if of not in FIXED and dice.chance(0.5) else ""
     form = nouns.ROLE_PREPOSITIONS.get(lemma, "of")
     noun = prepositional(dice, form, of, depth=max(depth + 1, 2), number=number)
     phrase.words += hang(noun, phrase.head, "nmod")

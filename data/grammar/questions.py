@@ -12,7 +12,7 @@ from grammar.words import Phrase, Word, comma, leaf
 FRAMES = {"transitive": 40, "intransitive": 15, "ditransitive": 10, "passive": 10, "copular": 10,
           "subject control": 8, "clausal": 7}  # fmt: skip
 TENSES = {"past": 50, "pres": 18, "fut": 12, "perf": 10, "modal": 10}
-THINGS = ("food", "document", "thing", "vehicle", "building", "plan", "clothing", "art", "animal")
+THINGS = ("food", "document", "thing", "vehicle", "home", "plan", "clothing", "picture", "animal")
 Drawn = tuple[Word, list[Word]]
 
 
@@ -49,7 +49,17 @@ def _adverb(dice: Dice) -> Drawn:
     frame = dice.weighted({"transitive": 60, "intransitive": 20, "passive": 20})
     tense = dice.pick(("past", "past", "fut", "pres"))
     main = clauses.clause(dice, frame=frame, tense=tense, question=True, negation=0)
-    return main.head, [leaf(main.head, "advmod", form, "ADV", "WRB", "PronType=Int"), *main.question]
+    while form != "why" and any(_answers(word, main.head) for word in main.predicate):
+        main = clauses.clause(dice, frame=frame, tense=tense, question=True, negation=0)
+    return main.head, [
+        leaf(main.head, "advmod", form, "ADV", "WRB", "PronType=Int"),
+        *main.question,
+    ]
+
+
+def _answers(word: Word, head: Word) -> bool:
+    """Tell whether a word already says what a question of place, time or manner asks."""
+    return word.head is head and word.deprel in ("obl", "obl:unmarked", "advmod")
 
 
 def _subject(dice: Dice) -> Drawn:

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from grammar import clauses
 from grammar.dice import Dice
+from grammar.listed import listed
 from grammar.noun_phrases import bare_noun, noun_phrase
-from grammar.nouns import NOUNS
+from grammar.nouns import NOUNS, PEOPLE
 from grammar.verbs import choose
 from grammar.words import Phrase, Word, case, comma, hang, leaf, mark
 
 # The head of a clause, and all its words.
 Below = tuple[Word, list[Word]]
 
-PEOPLE = ("person", "relative", "name")
 CONTENT = {"idea": "that", "info": "that", "plan": "to"}
-WITH_CONTENT = (
-    "idea theory argument hypothesis belief view opinion claim evidence news plan proposal offer "
-    "decision"
-).split()
-STANDING = "sleep wait sit walk run talk work live hide swim".split()
+WITH_CONTENT = listed(
+    """idea theory argument hypothesis belief view opinion claim evidence news plan proposal offer
+    decision"""
+)
+STANDING = listed("sleep wait sit walk run talk work live hide swim")
 
 
 def modify(dice: Dice, phrase: Phrase, depth: int) -> None:
@@ -51,7 +51,7 @@ def relative(
     """
     tense = tense or dice.weighted({"past": 60, "pastperf": 12, "pres": 16, "perf": 6, "fut": 6})
     roles = {"subject": 46.0, "object": 44.0 if _restrictive(phrase) else 15.0}
-    if phrase.kind in ("place", "building", "room"):
+    if phrase.kind in ("place", "building", "room", "home", "town"):
         roles["where"] = 30.0
     if phrase.kind in PEOPLE:
         roles["whose"] = 8.0

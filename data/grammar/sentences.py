@@ -36,7 +36,7 @@ def sentence(dice: Dice) -> Drawn:
         root, words = questions.order(dice)
         return Drawn(root, [*words, point(root, dice.pick(".!."))])
     root, words = (questions.yes_no if kind == "question" else questions.wh)(dice)
-    if len(words) < 12 and dice.chance(0.15):
+    if len(words) < 12 and any(word.form == "did" for word in words) and dice.chance(0.25):
         words += subordinate(dice, root, "past", modifiers.TIMES_WHEN)
     return Drawn(root, [*words, point(root, "?")])
 
@@ -51,11 +51,13 @@ def _statement(dice: Dice) -> Drawn:
         tense = "past" if tense in PAST else "pres"
         main = (copulas.existential if frame == "existential" else copulas.it_is)(dice, tense)
     else:
+        if frame == "passive" and tense == "pres":
+            tense = "past"
         main = clauses.clause(dice, frame=frame, tense=tense)
     words = main.words
     heavy = len(words) > 14
-    extra = dice.weighted({"none": 46, "front": 10, "subordinate": 14, "purpose": 5, "shared": 8,
-                           "joined": 9, "adverb": 6, "participle": 4})  # fmt: skip
+    extra = dice.weighted({"none": 76, "front": 10, "subordinate": 14, "purpose": 5, "shared": 8,
+                           "joined": 9, "adverb": 6, "participle": 5})  # fmt: skip
     if heavy and extra in ("subordinate", "joined", "shared"):
         extra = "adverb"
     if extra == "front":
@@ -63,7 +65,8 @@ def _statement(dice: Dice) -> Drawn:
     elif extra == "subordinate":
         words = _with_subordinate(dice, main, words)
     elif extra == "adverb":
-        front = adverb(main.head, dice.pick(modifiers.SENTENCE_ADVERBS))
+        story = modifiers.STORY_ADVERBS if main.tense == "past" else []
+        front = adverb(main.head, dice.pick([*modifiers.SENTENCE_ADVERBS, *story]))
         words = [front, comma(front), *words]
     elif extra == "joined":
         words = [*words, *_joined(dice, main)]
@@ -76,8 +79,6 @@ def _statement(dice: Dice) -> Drawn:
 
 def _fronted_time(dice: Dice, main: clauses.Clause, words: list[Word]) -> list[Word]:
     """Put an expression of time or a place before a statement."""
-    if any(word.deprel in ("obl:unmarked",) for word in words):
-        return words
     time = time_expression(dice, main.head, main.tense, 1.0)
     if not time:
         return words
@@ -118,7 +119,8 @@ def _with_bare_clause(
     if any(word.deprel in ("nsubj:pass", "xcomp") for word in words):
         return words
     if which == "purpose":
-        return [*words, *hang(clauses.bare_verb(dice, "person", "inf", 1), main.head, "advcl")]
+        purpose = clauses.bare_verb(dice, "person", "inf", 1, among=modifiers.PURPOSES)
+        return [*words, *hang(purpose, main.head, "advcl")]
     if dice.chance(0.5):
         verbs = [verb for verb in choose("intransitive", subject="person") if not verb.stative]
         below = clauses.bare_verb(dice, "person", "part", 0, verb=dice.pick(verbs))

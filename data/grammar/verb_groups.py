@@ -97,9 +97,7 @@ def verb_group(
     return group
 
 
-def _tag(
-    chain: list[str], place: int, tense: str, number: str, person: str, passive: bool
-) -> str:
+def _tag(chain: list[str], place: int, tense: str, number: str, person: str, passive: bool) -> str:
     """Give the Penn tag of the word at a place of the chain."""
     name = chain[place]
     if place:
