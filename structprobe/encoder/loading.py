@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from numbers import Integral
 from pathlib import Path
 from typing import Any
 
@@ -174,7 +175,14 @@ def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
     -------
     LoadedModel
         The fresh model with the old tokenizer, and a fingerprint that holds the seed.
+
+    Raises
+    ------
+    EncoderError
+        If `random_state` is no whole number from 0.
     """
+    if not isinstance(random_state, Integral) or random_state < 0:
+        raise EncoderError(f"random_state must be a whole number from 0, got {random_state!r}")
     seed = int(random_state)
     with quiet_transformers(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
@@ -205,7 +213,7 @@ def _locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
     looks_local = source.startswith((".", "/", "~", "\\")) or source.count("/") > 1
     source = os.path.expanduser(source) if looks_local else source
     folder = Path(source)
-    if not folder.is_dir():
+    if not source or not folder.is_dir():
         if looks_local or not source or folder.exists():
             hint = "give a hub id, a folder made by save_pretrained, or a .gguf file"
             raise EncoderError(f"no model folder {source!r}", hint=hint)
@@ -267,9 +275,12 @@ def _explain(what: str, source: str, error: Exception) -> EncoderError:
                 )
     if not Path(source).exists() and "connect" in text:
         return EncoderError(
-            f"{what}: it is not in the local cache and the hub cannot be reached",
+            f"{source!r} is not, or not whole, in the local cache and the hub cannot be reached",
             hint=f"check the name, or fetch it once with a connection: hf download {source}",
         )
+    if "custom code" in text:
+        hint = "read it, then pass trust_remote_code=True"
+        return EncoderError(f"{what}: it comes with code of its own", hint=hint)
     return EncoderError(f"{what}: {text[:300] or type(error).__name__}")
 
 
