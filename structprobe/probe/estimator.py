@@ -1,0 +1,435 @@
+"""`StructuralProbe`: the probe as a scikit-learn estimator on word vectors."""
+
+from __future__ import annotations
+
+import math
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from tqdm import tqdm
+
+from structprobe.errors import ProbeError
+from structprobe.probe.fitting import Examples, fit_components
+from structprobe.probe.inputs import (
+    check_finite,
+    check_origin,
+    hold_out,
+    origin_of,
+    read_heads,
+    read_words,
+)
+from structprobe.probe.not_fitted import NotFittedError
+from structprobe.probe.projecting import predict_depths, predict_distances, project
+from structprobe.probe.settings import read_fraction, read_generator, read_settings
+from structprobe.probe.words import Words
+from structprobe.scores import Prediction, score
+from structprobe.trees import decode_rooted, gold_depths, gold_distances
+
+if TYPE_CHECKING:
+    from structprobe.scores import Scores
+
+
+class StructuralProbe(BaseEstimator):
+    """Recover trees from word vectors by two linear maps.
+
+    Two matrices B are learned such that the squared length of ``B_distance (h_i - h_j)`` is the
+    distance of words i and j in the tree, and that of ``B_depth h_i`` the depth of word i
+    (Hewitt and Manning 2019, A Structural Probe for Finding Syntax in Word Representations,
+    sections 2.2 and 2.3). The tree is the minimum spanning tree of the distances, rooted at the
+    shallowest word.
+
+    The loss is theirs too: the absolute error, summed over the word pairs of a sentence
+    and divided by the square of its length (for depths, over words, divided by its length), as a
+    mean over the sentences of a batch or of the dev set. So each sentence weighs the same however
+    long; a one-word sentence counts and has no distance to get wrong.
+
+    Parameters
+    ----------
+    rank : int, optional
+        Rows of each matrix, 1 to hidden_size; full rank (hidden_size) by default.
+    recipe : {"whitened", "published"}
+        How the matrices are found. ``"whitened"`` finds them in whitened coordinates with a fixed
+        budget of steps, and does not depend on how the model scales its directions;
+        ``"published"`` is the recipe of the paper, on the raw vectors. All numbers are in
+        `structprobe.probe.recipes`.
+    max_steps : int, optional
+        Training steps for each matrix; by default the recipe's own budget.
+    batch_size : int, optional
+        Sentences in a step; by default the recipe's own.
+    learning_rate : float, optional
+        Adam's step size; by default the recipe's own.
+    validation_fraction : float
+        The share of the training sentences that is held out, without a refit, where `fit` is
+        given no dev set; at least one sentence.
+    random_state : int, numpy.random.Generator, numpy.random.RandomState or None
+        Draws the start, the batches and the held-out sentences. The same number gives the same
+        matrices, bit for bit, on the same machine.
+    device : str
+        ``"auto"`` (CUDA or MPS where there is one, else the processor), or a device as torch
+        names them: ``"cpu"``, ``"cuda:1"``, ``"mps"``.
+    verbose : bool
+        Whether to show a progress bar, on standard error, where that is a terminal.
+
+    Attributes
+    ----------
+    distance_components_, depth_components_ : ndarray of float32, shape (rank, hidden_size)
+        The two matrices.
+    history_ : dict
+        Plain values: ``recipe``, ``device``, ``n_train`` and ``n_dev`` sentences, and under
+        ``distance`` and ``depth`` the course of each fit: ``steps_per_epoch``, ``steps``,
+        ``best_step``, ``best_epoch``, ``best_dev_loss`` and ``evaluations`` (``step``,
+        ``learning_rate``, ``train_loss``, ``dev_loss``).
+    n_features_in_ : int
+        hidden_size of the vectors seen by `fit`.
+    origin_ : dict or None
+        Where the vectors came from, if they said so; vectors of another origin are refused.
+    treebank_fingerprint_ : str or None
+        Fingerprint of the treebank seen by `fit`, if it has one.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> heads = [np.array([2, 0, 2]), np.array([0, 1])]
+    >>> vectors = [np.array([[1.0, 0], [0, 0], [0, 1.0]]), np.array([[0, 0], [1.0, 0]])]
+    >>> probe = StructuralProbe(max_steps=50, random_state=0)
+    >>> [tree.tolist() for tree in probe.fit(vectors, heads).predict(vectors)]
+    [[2, 0, 2], [0, 1]]
+    """
+
+    def __init__(
+        self,
+        *,
+        rank: int | None = None,
+        recipe: str = "whitened",
+        max_steps: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        validation_fraction: float = 0.1,
+        random_state: Any = None,
+        device: str = "auto",
+        verbose: bool = False,
+    ) -> None:
+        self.rank = rank
+        self.recipe = recipe
+        self.max_steps = max_steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+        self.device = device
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any, *, dev: tuple[Any, Any] | None = None) -> Self:
+        """Learn both matrices, afresh.
+
+        Parameters
+        ----------
+        X : WordVectors, or sequence of ndarray or Tensor of float, each (n_words, hidden_size)
+            Word vectors, one array a sentence.
+        y : Treebank, sequence of Sentence, or sequence of array_like of int, each (n_words,)
+            The trees: sentences with heads, or the heads, 1-based, 0 for the root's.
+        dev : tuple of (X, y), optional
+            Vectors and trees to choose the best matrices by, in the forms above; by default a
+            random share of the training sentences, which are then not learned from.
+
+        Returns
+        -------
+        StructuralProbe
+            Itself.
+
+        Raises
+        ------
+        ProbeError
+            The vectors, trees or settings cannot be used, or the loss stopped being finite.
+        TreeError
+            The heads of a sentence are no tree.
+        """
+        generator = read_generator(self.random_state)
+        words, heads = _read_pair(X, y, "X", "y")
+        settings = read_settings(self.get_params(), words.hidden_size)
+        if dev is None:
+            kept, held_out = hold_out(
+                words.lengths, read_fraction(self.validation_fraction), generator
+            )
+            dev_words, dev_heads = words.take(held_out), [heads[i] for i in held_out]
+            words, heads = words.take(kept), [heads[i] for i in kept]
+        else:
+            if not isinstance(dev, tuple | list) or len(dev) != 2:
+                raise ProbeError(f"dev is {type(dev).__name__}", hint="give dev=(X_dev, y_dev)")
+            dev_words, dev_heads = _read_pair(*dev, "X of dev", "y of dev")
+            _check_width(dev_words, words.hidden_size, "X of dev")
+            check_origin(origin_of(dev[0]), origin_of(X), "X of dev")
+        for name, part in (("X", words), ("X of dev", dev_words)):
+            if part.lengths.max() < 2:
+                raise ProbeError(f"no sentence of {name} has two or more words", hint=_NO_PAIRS)
+        fitted, histories = {}, {}
+        for kind, gold_of, stream in zip(
+            ("distance", "depth"), (gold_distances, gold_depths), generator.spawn(2), strict=True
+        ):
+            with _progress(kind, self.verbose) as bar:
+                fitted[kind], histories[kind] = fit_components(
+                    Examples(words, gold_of(heads)),
+                    Examples(dev_words, gold_of(dev_heads)),
+                    replace(settings, on_step=_advance(bar)),
+                    stream,
+                    pairs=kind == "distance",
+                )
+        self.distance_components_, self.depth_components_ = fitted["distance"], fitted["depth"]
+        self.history_ = {
+            "recipe": self.recipe,
+            "device": str(settings.device),
+            "n_train": len(words),
+            "n_dev": len(dev_words),
+            **histories,
+        }
+        self.n_features_in_ = words.hidden_size
+        self.origin_ = origin_of(X)
+        self.treebank_fingerprint_ = getattr(y, "fingerprint", None)
+        return self
+
+    def transform(self, X: Any) -> list[NDArray[np.float32]]:
+        """Project words with the distance probe's matrix.
+
+        Parameters
+        ----------
+        X : WordVectors, or sequence of ndarray or Tensor of float, each (n_words, hidden_size)
+            Word vectors.
+
+        Returns
+        -------
+        list of ndarray of float32, each (n_words, rank)
+            The projected words; squared distances between them are `distances`.
+        """
+        return project(self._words(X), self.distance_components_)
+
+    def distances(self, X: Any) -> list[NDArray[np.float32]]:
+        """Predict the distance in the tree of every two words.
+
+        Parameters
+        ----------
+        X : WordVectors, or sequence of ndarray or Tensor of float, each (n_words, hidden_size)
+            Word vectors.
+
+        Returns
+        -------
+        list of ndarray of float32, each (n_words, n_words)
+            Distances: symmetric, zero on the diagonal.
+        """
+        return predict_distances(self._words(X), self.distance_components_)
+
+    def depths(self, X: Any) -> list[NDArray[np.float32]]:
+        """Predict the depth in the tree of every word.
+
+        Parameters
+        ----------
+        X : WordVectors, or sequence of ndarray or Tensor of float, each (n_words, hidden_size)
+            Word vectors.
+
+        Returns
+        -------
+        list of ndarray of float32, each (n_words,)
+            Depths; the root's should be 0.
+        """
+        return predict_depths(self._words(X), self.depth_components_)
+
+    def predict(self, X: Any) -> list[NDArray[np.integer]]:
+        """Recover the tree of each sentence.
+
+        Parameters
+        ----------
+        X : WordVectors, or sequence of ndarray or Tensor of float, each (n_words, hidden_size)
+            Word vectors.
+
+        Returns
+        -------
+        list of ndarray of int, each (n_words,)
+            The head of each word, 1-based, 0 for the root's: the minimum spanning tree of the
+            distances, rooted at the word of least depth, over all words.
+        """
+        return [prediction.heads for prediction in self.predictions(X)]
+
+    def predictions(self, X: Any) -> list[Prediction]:
+        """Recover the tree of each sentence, with the distances and depths it came from.
+
+        Parameters
+        ----------
+        X : WordVectors, or sequence of ndarray or Tensor of float, each (n_words, hidden_size)
+            Word vectors.
+
+        Returns
+        -------
+        list of Prediction
+            One a sentence.
+        """
+        words = self._words(X)
+        distances = predict_distances(words, self.distance_components_)
+        depths = predict_depths(words, self.depth_components_)
+        heads = decode_rooted(distances, depths)
+        return [Prediction(*parts) for parts in zip(heads, distances, depths, strict=True)]
+
+    def score(self, X: Any, y: Any) -> float:
+        """Undirected unlabelled attachment score, by the default protocol of `evaluate`.
+
+        Parameters
+        ----------
+        X : WordVectors, or sequence of ndarray or Tensor of float, each (n_words, hidden_size)
+            Word vectors.
+        y : Treebank, sequence of Sentence, or sequence of array_like of int, each (n_words,)
+            The trees.
+
+        Returns
+        -------
+        float
+            A fraction; NaN where there was no edge to score.
+        """
+        uuas = self.evaluate(X, y).uuas
+        return math.nan if uuas is None else uuas
+
+    def evaluate(self, X: Any, y: Any, *, punct: str | None = None) -> Scores:
+        """Score the recovered trees against gold ones.
+
+        Parameters
+        ----------
+        X : WordVectors, or sequence of ndarray or Tensor of float, each (n_words, hidden_size)
+            Word vectors.
+        y : Treebank, sequence of Sentence, or sequence of array_like of int, each (n_words,)
+            The trees.
+        punct : {"upos", "xpos", "keep"}, optional
+            Which words UUAS and root accuracy leave out; see `structprobe.scores.score`.
+
+        Returns
+        -------
+        Scores
+            All scores with their counts and protocol.
+        """
+        words = self._words(X)
+        read_heads(y, words)
+        return score(y, self.predictions(X), punct=punct)
+
+    def save_pretrained(
+        self,
+        folder: str | os.PathLike[str],
+        *,
+        dev_scores: object = None,
+        fitted_on: Mapping[str, object] | None = None,
+    ) -> Path:
+        """Write the fitted probe into a folder; see `structprobe.probe.saving.save`.
+
+        Parameters
+        ----------
+        folder : path
+            A folder that does not exist, is empty, or holds an older saved probe.
+        dev_scores : Scores or mapping, optional
+            The scores on the dev set, for the config and the model card.
+        fitted_on : mapping, optional
+            What else to say of the data, in plain values.
+
+        Returns
+        -------
+        Path
+            The folder.
+        """
+        from structprobe.probe import saving
+
+        self._check_fitted()
+        return saving.save(self, folder, dev_scores=dev_scores, fitted_on=fitted_on)
+
+    @classmethod
+    def from_pretrained(
+        cls, source: str | os.PathLike[str], *, revision: str | None = None
+    ) -> Self:
+        """Read a saved probe; see `structprobe.probe.saving.load`.
+
+        Parameters
+        ----------
+        source : path or str
+            A folder, or a hub id such as ``"owner/name"``.
+        revision : str, optional
+            Branch, tag or commit on the hub.
+
+        Returns
+        -------
+        StructuralProbe
+            The fitted probe.
+        """
+        from structprobe.probe import saving
+
+        return saving.load(source, revision=revision, cls=cls)
+
+    def push_to_hub(self, repo_id: str, **options: Any) -> str:
+        """Upload the fitted probe to the hub; see `structprobe.probe.saving.push`.
+
+        Parameters
+        ----------
+        repo_id : str
+            The hub id, ``"owner/name"``.
+        **options
+            What `structprobe.probe.saving.push` takes besides.
+
+        Returns
+        -------
+        str
+            The address of the commit.
+        """
+        from structprobe.probe import saving
+
+        self._check_fitted()
+        return saving.push(self, repo_id, **options)
+
+    def _words(self, X: Any) -> Words:
+        """Vectors to apply the probe to, checked against those of the fit."""
+        self._check_fitted()
+        words = read_words(X)
+        _check_width(words, self.n_features_in_, "X")
+        check_origin(origin_of(X), self.origin_, "X")
+        check_finite(words, "X")
+        return words
+
+    def _check_fitted(self) -> None:
+        """Refuse to use a probe that has learned nothing."""
+        if not hasattr(self, "distance_components_"):
+            raise NotFittedError(
+                f"this {type(self).__name__} is not fitted",
+                hint="call fit, or read a saved one by from_pretrained",
+            )
+
+
+_NO_PAIRS = "there is no distance to learn from or to choose by"
+
+
+def _read_pair(X: Any, y: Any, X_name: str, y_name: str) -> tuple[Words, list[NDArray[Any]]]:
+    """Vectors and trees that belong together, checked."""
+    words = read_words(X, X_name)
+    heads = read_heads(y, words, (X_name, y_name))
+    check_finite(words, X_name, y)
+    return words, heads
+
+
+def _check_width(words: Words, expected: int, name: str) -> None:
+    """Refuse vectors of another width than those of the fit."""
+    if words.hidden_size != expected:
+        raise ProbeError(
+            f"{name} is {words.hidden_size} wide, the probe was fitted on vectors {expected} wide"
+        )
+
+
+def _progress(kind: str, verbose: bool) -> tqdm:
+    """Make a progress bar, which shows itself only where asked to and on a terminal."""
+    return tqdm(desc=kind, unit="step", disable=not (verbose and sys.stderr.isatty()))
+
+
+def _advance(bar: tqdm) -> Callable[[int, int], None]:
+    """Make the callback that moves a progress bar."""
+
+    def on_step(step: int, max_steps: int) -> None:
+        bar.total = max_steps
+        bar.update(step - bar.n)
+
+    return on_step

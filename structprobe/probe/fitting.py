@@ -1,0 +1,162 @@
+"""Fit one probe: vectors and gold values in, components in the vectors' own coordinates out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from structprobe.probe.batches import (
+    Pool,
+    fixed_batches,
+    order_by_length,
+    pack,
+    random_batches,
+)
+from structprobe.probe.geometry import depth_loss, distance_loss
+from structprobe.probe.recipes import Published
+from structprobe.probe.settings import Settings
+from structprobe.probe.training import Cosine, Plateau, Schedule, train
+from structprobe.probe.whitening import coordinates, whitening
+from structprobe.probe.words import Words
+
+DEV_BATCH_SIZE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Sentences with what is to be predicted of them.
+
+    Attributes
+    ----------
+    words : Words
+        Their vectors.
+    gold : sequence of ndarray of int, each (n, n) or (n,)
+        Their gold distances or depths.
+    """
+
+    words: Words
+    gold: Sequence[NDArray[np.integer]]
+
+    def take(self, sentences: NDArray[np.integer]) -> Examples:
+        """Take some of the sentences, in the order asked for.
+
+        Parameters
+        ----------
+        sentences : ndarray of int, shape (n,)
+            Which sentences, counted from 0.
+
+        Returns
+        -------
+        `Examples`
+            Those sentences.
+        """
+        return Examples(self.words.take(sentences), [self.gold[i] for i in sentences])
+
+
+def fit_components(
+    train_set: Examples,
+    dev_set: Examples,
+    settings: Settings,
+    generator: np.random.Generator,
+    *,
+    pairs: bool,
+) -> tuple[NDArray[np.float32], dict[str, Any]]:
+    """Find the components of a distance or a depth probe.
+
+    Parameters
+    ----------
+    train_set, dev_set : Examples
+        What to learn from, and what to choose the best components by.
+    settings : Settings
+        The recipe and its numbers.
+    generator : numpy.random.Generator
+        Draws the start and the batches.
+    pairs : bool
+        True for distances, False for depths.
+
+    Returns
+    -------
+    components : ndarray of float32, shape (rank, hidden_size)
+        The components with the lowest dev loss, for raw vectors.
+    history : dict
+        Plain values: ``steps_per_epoch``, ``steps``, ``best_step``, ``best_epoch``,
+        ``best_dev_loss``, and ``evaluations``, one dict each, as `Trained.history`.
+
+    Raises
+    ------
+    ProbeError
+        The loss stopped being finite.
+    """
+    recipe, lengths = settings.recipe, train_set.words.lengths
+    batch_size = settings.batch_size or recipe.batch_size
+    if isinstance(recipe, Published):
+        basis, order = None, np.arange(len(lengths))
+    else:
+        basis = whitening(train_set.words, centred=pairs)
+        order = order_by_length(lengths, generator)
+        if pairs:  # a batch of one-word sentences would be a step without a gradient
+            order = order[lengths[order] > 1]
+    pool = _pool(train_set.take(order), basis, settings.device, pairs=pairs)
+    dev_order = order_by_length(dev_set.words.lengths)
+    dev_pool = _pool(dev_set.take(dev_order), basis, settings.device, pairs=pairs)
+    dev = fixed_batches(dev_pool, DEV_BATCH_SIZE)
+    steps_per_epoch = -(-len(pool.lengths) // batch_size)
+    shape = (settings.rank, pool.vectors.shape[-1])
+    epoch: Callable[[], Any]
+    schedule: Schedule
+    if isinstance(recipe, Published):
+        rate = settings.learning_rate or recipe.learning_rate
+        schedule = Plateau(recipe, rate, steps_per_epoch, settings.max_steps)
+        spread = recipe.start
+
+        def epoch() -> Any:
+            return random_batches(pool, batch_size, generator)
+    else:
+        scale = (shape[0] * shape[1]) ** -0.5
+        rate = settings.learning_rate or recipe.relative_rate * scale
+        schedule = Cosine(recipe, rate, settings.max_steps or recipe.max_steps)
+        spread = recipe.start * scale
+        fixed = fixed_batches(pool, batch_size)
+
+        def epoch() -> Any:
+            return [fixed[index] for index in generator.permutation(len(fixed))]
+
+    start = torch.from_numpy(generator.uniform(-spread, spread, shape)).float()
+    max_steps, on_step = schedule.max_steps, settings.on_step
+    found = train(
+        distance_loss if pairs else depth_loss,
+        start.to(settings.device),
+        epoch,
+        dev,
+        schedule,
+        None if on_step is None else lambda step: on_step(step, max_steps),
+    )
+    components = found.components.cpu()
+    if basis is not None:
+        components = (components.double() @ basis).float()
+    return components.numpy(), _history(found.history, steps_per_epoch)
+
+
+def _pool(examples: Examples, basis: Tensor | None, device: torch.device, *, pairs: bool) -> Pool:
+    """Lay sentences out in the coordinates to train in."""
+    vectors = coordinates(examples.words, basis, centred=pairs)
+    return Pool(vectors.to(device), examples.words.lengths, pack(examples.gold).to(device), pairs)
+
+
+def _history(evaluations: list[dict[str, float]], steps_per_epoch: int) -> dict[str, Any]:
+    """Put the course of a training run into plain values."""
+    best = min(evaluations, key=lambda entry: entry["dev_loss"])
+    return {
+        "steps_per_epoch": steps_per_epoch,
+        "steps": evaluations[-1]["step"],
+        "best_step": best["step"],
+        "best_epoch": best["step"] / steps_per_epoch,
+        "best_dev_loss": best["dev_loss"],
+        "evaluations": evaluations,
+    }

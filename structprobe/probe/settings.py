@@ -1,0 +1,158 @@
+"""What a probe is told beside its data: the hyperparameters, checked, and what they stand for."""
+
+from __future__ import annotations
+
+import math
+import numbers
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+
+from structprobe.errors import ProbeError, unknown_name
+from structprobe.probe.recipes import RECIPES, Published, Whitened
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a fit is told beside its data.
+
+    Attributes
+    ----------
+    recipe : Published or Whitened
+        How to look for the components.
+    rank : int
+        How many components.
+    device : torch.device
+        Where to train.
+    max_steps : int or None
+        The budget; the recipe's own where None.
+    batch_size : int or None
+        Sentences in a batch; the recipe's own where None.
+    learning_rate : float or None
+        Adam's step; the recipe's own where None.
+    on_step : callable or None
+        Called after each step with its number and the greatest number of steps.
+    """
+
+    recipe: Published | Whitened
+    rank: int
+    device: torch.device
+    max_steps: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    on_step: Callable[[int, int], None] | None = None
+
+
+def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
+    """Check a probe's hyperparameters.
+
+    Parameters
+    ----------
+    parameters : mapping
+        ``rank``, ``recipe``, ``max_steps``, ``batch_size``, ``learning_rate`` and ``device``, as
+        `StructuralProbe` takes them.
+    hidden_size : int
+        Width of the vectors, which bounds the rank.
+
+    Returns
+    -------
+    Settings
+        The same, checked; full rank where none was given.
+
+    Raises
+    ------
+    ProbeError
+        Names the hyperparameter, its value and what is allowed.
+    """
+    recipe, rate = parameters["recipe"], parameters["learning_rate"]
+    if recipe not in RECIPES:
+        raise ProbeError(unknown_name("recipe", recipe, RECIPES))
+    if rate is not None and not (isinstance(rate, int | float) and 0 < rate < math.inf):
+        raise ProbeError(f"learning_rate {rate!r} is not a number above 0")
+    return Settings(
+        recipe=RECIPES[recipe],
+        rank=_whole("rank", parameters["rank"], hidden_size) or hidden_size,
+        device=_device(parameters["device"]),
+        max_steps=_whole("max_steps", parameters["max_steps"]),
+        batch_size=_whole("batch_size", parameters["batch_size"]),
+        learning_rate=rate,
+    )
+
+
+def read_fraction(share: Any) -> float:
+    """Check the share of the sentences that is held out.
+
+    Parameters
+    ----------
+    share : float
+        ``validation_fraction`` as `StructuralProbe` takes it.
+
+    Returns
+    -------
+    float
+        The share.
+
+    Raises
+    ------
+    ProbeError
+        It is not between 0 and 1.
+    """
+    if not isinstance(share, float) or not 0 < share < 1:
+        raise ProbeError(f"validation_fraction {share!r} is not between 0 and 1")
+    return share
+
+
+def read_generator(random_state: Any) -> np.random.Generator:
+    """Make a generator of anything that scikit-learn or numpy takes as one.
+
+    Parameters
+    ----------
+    random_state : int, numpy.random.Generator, numpy.random.RandomState or None
+        The seed; None draws one.
+
+    Returns
+    -------
+    numpy.random.Generator
+        The generator.
+
+    Raises
+    ------
+    ProbeError
+        It is no seed.
+    """
+    if isinstance(random_state, np.random.RandomState):
+        random_state = random_state.randint(2**31)
+    try:
+        return np.random.default_rng(random_state)
+    except (TypeError, ValueError) as error:
+        raise ProbeError(
+            f"random_state {random_state!r} is no seed", hint="give a whole number, 0 or more"
+        ) from error
+
+
+def _device(name: str) -> torch.device:
+    """Find the device that a name stands for."""
+    if name == "auto":
+        accelerator = torch.accelerator.current_accelerator(check_available=True)
+        return accelerator or torch.device("cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ProbeError(f"device {name!r} cannot be used: {reason}") from error
+    return device
+
+
+def _whole(name: str, value: Any, high: int | None = None) -> int | None:
+    """Check that a setting is None or a whole number in its range."""
+    if value is None:
+        return None
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if not whole or value < 1 or (high is not None and value > high):
+        allowed = "1 or more" if high is None else f"1 to {high}"
+        raise ProbeError(f"{name} {value!r} is out of range; it is a whole number, {allowed}")
+    return int(value)

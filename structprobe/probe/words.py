@@ -1,0 +1,109 @@
+"""Word vectors of many sentences, flat, with the walk over them that everything else uses."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+CHUNK_WORDS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The word vectors of all sentences, untouched.
+
+    Attributes
+    ----------
+    values : ndarray of float, shape (at least n_words_total, hidden_size)
+        Word vectors; may lie on a memory map.
+    starts : ndarray of int, shape (n_sentences,)
+        The row at which each sentence begins.
+    lengths : ndarray of int, shape (n_sentences,)
+        Words in each sentence, one or more.
+    """
+
+    values: NDArray[np.floating]
+    starts: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    @property
+    def hidden_size(self) -> int:
+        """Width of a vector."""
+        return int(self.values.shape[1])
+
+    def take(self, sentences: NDArray[np.integer]) -> Words:
+        """Take some of the sentences, in the order asked for; nothing is copied.
+
+        Parameters
+        ----------
+        sentences : ndarray of int, shape (n,)
+            Which sentences, counted from 0.
+
+        Returns
+        -------
+        Words
+            Those sentences.
+        """
+        return Words(self.values, self.starts[sentences], self.lengths[sentences])
+
+    def chunks(self, *, centred: bool = False) -> Iterator[Tensor]:
+        """Give the words of whole sentences, some thousands at a time, in float64.
+
+        Parameters
+        ----------
+        centred : bool
+            Whether to take each sentence's mean from its words.
+
+        Yields
+        ------
+        Tensor of float64, shape (m, hidden_size)
+            Words, sentence after sentence.
+        """
+        ends = np.cumsum(self.lengths)
+        first = 0
+        while first < len(self):
+            done = ends[first - 1] if first else 0
+            last = max(first + 1, int(np.searchsorted(ends, done + CHUNK_WORDS, side="right")))
+            lengths = self.lengths[first:last]
+            sentence, inside = ragged(lengths)
+            rows = self.starts[first:last][sentence] + inside
+            words = torch.from_numpy(self.values[rows]).double()  # (m, hidden_size)
+            if centred:
+                index = torch.from_numpy(sentence)
+                means = words.new_zeros(len(lengths), words.shape[1]).index_add_(0, index, words)
+                means /= torch.from_numpy(lengths).unsqueeze(-1)
+                words -= means.index_select(0, index)
+            yield words
+            first = last
+
+
+def ragged(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find of which sentence each word is, where sentences lie one behind the other.
+
+    Parameters
+    ----------
+    lengths : ndarray of int, shape (n_sentences,)
+        Words in each sentence.
+
+    Returns
+    -------
+    sentence : ndarray of int, shape (n_words,)
+        The sentence of each word, counted from 0.
+    inside : ndarray of int, shape (n_words,)
+        Its place in the sentence, counted from 0.
+
+    Examples
+    --------
+    >>> [part.tolist() for part in ragged(np.array([2, 3]))]
+    [[0, 0, 1, 1, 1], [0, 1, 0, 1, 2]]
+    """
+    sentence = np.repeat(np.arange(len(lengths)), lengths)
+    return sentence, np.arange(len(sentence)) - (np.cumsum(lengths) - lengths)[sentence]
