@@ -32,7 +32,7 @@ def draw_text(
 
     A drawing wider than `width` is turned: one word a line, its tree to the left, growing from
     the root on the far left, and the recovered tree mirrored to the right. Words that are still
-    too long end in an ellipsis.
+    too long end in an ellipsis; only a very deep tree is wider even so.
 
     Parameters
     ----------
@@ -58,15 +58,19 @@ def draw_text(
 
     Examples
     --------
-    >>> print(draw_text("the dog chased cats".split(), [2, 3, 0, 3], width=80))
-     ┌──┐┌──┐   ┌──┐
-     ▼  │▼  │ ● │  ▼
+    >>> print(draw_text("the dog chased cats".split(), [2, 3, 0, 3], [2, 0, 2, 2], width=80))
+     ┌──┐┌───┐ ┌╌╌╌╌┐
+     ▼  │▼   │○╎    ▽
     the dog chased cats
+     ▲  │○│   ▲     △
+     └──┘ ├───┘     ╎
+          └╌╌╌╌╌╌╌╌╌┘
+    gold above, recovered below: 2 of 3 edges right; dashed: in one tree alone
     >>> print(draw_text("the dog chased cats".split(), [2, 3, 0, 3], width=10))
-      ┌──► the
-    ┌─┴──► dog
-    ┼────● chased
-    └────► cats
+     ┌─► the
+    ┌┴─► dog
+    ├──● chased
+    └──► cats
     """
     shown, gold, pred = compare(words, heads, pred_heads)
     width = shutil.get_terminal_size().columns if width is None else width
@@ -169,7 +173,7 @@ def _branches(tree: Tree, n: int, step: int) -> list[str]:
         columns[word] = column
         if children:
             taken.append((column, top, bottom))
-    edge = step * (1 + max((column for column, _, _ in taken), default=0)) + 1
+    edge = step * (1 + max(column for column, _, _ in taken)) + 1 if taken else 0
     canvas = Canvas(n, edge + 1)
     for word in range(n):
         entry = above.get(word)

@@ -34,9 +34,9 @@ _ESCAPES = {
     "!": "!{}",
 }
 _STYLES = {
-    "found": "blue!70!black, thick",
-    "missed": "orange!80!black, thick, densely dotted",
-    "wrong": "red!80!black, thick, dashed",
+    "found": "draw=blue!70!black, thick",
+    "missed": "draw=orange!80!black, thick, dotted",
+    "wrong": "draw=red!80!black, thick, dashed",
 }
 
 

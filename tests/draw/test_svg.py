@@ -1,0 +1,104 @@
+"""SVG: well formed whatever the words, with each arc in the style that its edge deserves."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from xml.etree import ElementTree
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.tree_cases import trees
+
+from structprobe.draw import draw_svg
+from structprobe.draw.svg import estimated_width
+from structprobe.draw.tokens import visible
+
+NAMESPACE = "{http://www.w3.org/2000/svg}"
+RIGHT, MISSED, WRONG = "#0072b2", "#b8860b", "#d55e00"
+
+
+def parsed(svg):
+    return ElementTree.fromstring(svg)
+
+
+def words_in(root):
+    """The texts in the group of the words, with their places."""
+    group = next(one for one in root.iter(f"{NAMESPACE}g") if one.get("fill") == "#1a1a1a")
+    return [(float(text.get("x")), text.text or "") for text in group]
+
+
+def lines(root):
+    """Colour and dashes of the lines of both trees, the legend left out."""
+    group = root.find(f"{NAMESPACE}g")
+    return [
+        (path.get("stroke"), path.get("stroke-dasharray"))
+        for path in group.findall(f"{NAMESPACE}path")
+        if path.get("stroke")
+    ]
+
+
+def test_one_tree():
+    root = parsed(draw_svg(["the", "dog", "ran"], [2, 3, 0]))
+    assert [word for _, word in words_in(root)] == ["the", "dog", "ran"]
+    assert root.find(f"{NAMESPACE}title").text == "the dog ran"
+    described = "the root is ran; the depends on dog; dog depends on ran."
+    assert root.find(f"{NAMESPACE}desc").text == described
+    assert root.get("role") == "img"
+    assert len(set(lines(root))) == 1
+    assert len(lines(root)) == 3
+    assert "recovered below" not in draw_svg(["the", "dog", "ran"], [2, 3, 0])
+
+
+def test_right_missed_and_wrong_differ_in_colour_and_in_dashes():
+    svg = draw_svg(["a", "b", "c", "d"], [2, 0, 2, 3], [0, 1, 1, 3])
+    # Right: a-b and c-d, above and below; missed: b-c and the root; wrong: a-c and the root.
+    found = lines(parsed(svg))
+    assert found.count((RIGHT, None)) == 4
+    assert len([one for one in found if one[0] == MISSED]) == 2
+    assert len([one for one in found if one[0] == WRONG]) == 2
+    assert len(set(found)) == 3
+    assert len({dashes for _, dashes in found}) == 3
+    assert "2 right" in svg
+    assert "1 missed" in svg
+    assert "1 wrong" in svg
+    described = parsed(svg).find(f"{NAMESPACE}desc").text
+    assert described.startswith("Gold: the root is b; a depends on b; c depends on b;")
+    assert "Recovered: the root is a; b depends on a; c depends on a; d depends on c." in described
+
+
+@given(st.data(), st.lists(st.text(st.characters(codec=None), max_size=8), min_size=1, max_size=6))
+def test_well_formed_whatever_the_words(data, words):
+    heads = data.draw(trees(len(words), len(words)))
+    pred_heads = data.draw(st.none() | trees(len(words), len(words)))
+    root = parsed(draw_svg(words, heads, pred_heads, title=data.draw(st.none() | st.text())))
+    assert sorted(word for _, word in words_in(root)) == sorted(map(visible, words))
+    assert len(lines(root)) == len(words) * (1 if pred_heads is None else 2)
+    width = float(root.get("width"))
+    assert all(0 < x < width for x, _ in words_in(root))
+    assert not any("id" in element.attrib for element in root.iter())
+
+
+def test_title_is_escaped():
+    root = parsed(draw_svg(["a"], [0], title="<script>&\x1b"))
+    assert root.find(f"{NAMESPACE}title").text == r"<script>&\x1b"
+
+
+def test_sentences_written_from_right_to_left_are_drawn_so():
+    places = [x for x, _ in words_in(parsed(draw_svg(["הכלב", "רץ", "מהר"], [2, 0, 2])))]
+    assert places == sorted(places, reverse=True)
+    places = [x for x, _ in words_in(parsed(draw_svg(["dog", "runs", "כלב"], [2, 0, 2])))]
+    assert places == sorted(places)
+
+
+def test_words_do_not_run_into_one_another():
+    words = ["i", "WWWW", "猫猫猫", "e\u0301", "x"]
+    places = [x for x, _ in words_in(parsed(draw_svg(words, [0, 1, 2, 3, 4])))]
+    for index, (left, right) in enumerate(pairwise(places)):
+        need = (estimated_width(words[index]) + estimated_width(words[index + 1])) / 2
+        assert right - left > need
+
+
+@pytest.mark.parametrize(("text", "width"), [("", 0), ("猫", 10), ("i", 3.6), ("x", 6), ("X", 7.4)])
+def test_estimated_width(text, width):
+    assert estimated_width(text, 10) == pytest.approx(width)

@@ -1,0 +1,182 @@
+"""Drawings in the terminal: by hand, and read back into trees."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.tree_cases import is_projective, trees
+
+from structprobe.draw import draw_text
+from structprobe.draw.tokens import cells
+
+RELATIVE = ["the", "dog", "that", "chased", "the", "cat", "ran"]
+GOLD, PRED = [2, 7, 4, 2, 6, 4, 0], [2, 0, 4, 2, 6, 2, 6]
+
+
+def test_one_tree():
+    assert draw_text(RELATIVE, GOLD, width=40) == (
+        "     ┌──────────────────────┐\n"
+        "     │┌────────┐┌────────┐  │\n"
+        " ┌──┐││  ┌────┐││    ┌──┐│  │\n"
+        " ▼  │▼│  ▼    │▼│    ▼  │▼  │●\n"
+        "the dog that chased the cat ran"
+    )
+
+
+def test_gold_above_and_recovered_below():
+    assert draw_text(RELATIVE, GOLD, PRED, width=80) == (
+        "     ┌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┐\n"
+        "     ╎┌────────┐┌╌╌╌╌╌╌╌╌┐  ╎\n"
+        " ┌──┐╎│  ┌────┐│╎    ┌──┐╎  ╎\n"
+        " ▼  │▽│  ▼    │▼╎    ▼  │▽  ╎○\n"
+        "the dog that chased the cat ran\n"
+        " ▲  │○│  ▲     │▲    ▲  │△╎  △\n"
+        " └──┘ │  └─────┘│    └──┘╎└╌╌┘\n"
+        "      ├─────────┘        ╎\n"
+        "      └╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┘\n"
+        "gold above, recovered below: 4 of 6 edges right; dashed: in one tree alone"
+    )
+
+
+def test_one_word_a_line_where_it_is_too_wide():
+    assert draw_text(RELATIVE, GOLD, PRED, width=31) != draw_text(RELATIVE, GOLD, PRED, width=30)
+    assert draw_text(RELATIVE, GOLD, PRED, width=20) == (
+        " ┌───► the    ◄──┐\n"
+        "┌┼╌╌╌▷ dog    ○╌╌┤\n"
+        "╎│┌──► that   ◄─┐│\n"
+        "╎└┼──► chased ◄─┴┤\n"
+        "╎ ╎┌─► the    ◄─┐╎\n"
+        "╎ └┴╌▷ cat    ◁╌┼┘\n"
+        "└╌╌╌╌○ ran    ◁╌┘\n"
+        "gold left, recovered right: 4 of 6 edges right; dashed: in one tree alone"
+    )
+    assert draw_text(["a", "b", "c"], [2, 0, 2], width=4) == "┌─► a\n├─● b\n└─► c"
+
+
+def test_arcs_that_cross():
+    words, heads = ["aaa", "bbb", "ccc", "ddd"], [3, 4, 0, 3]
+    assert draw_text(words, heads, width=15) == (
+        "     ┌──────┐\n ┌───┼──┐ ┌─┼┐\n ▼   ▼  │●│ │▼\naaa bbb ccc ddd"
+    )
+    assert draw_text(words, heads, width=14) == "┌────► aaa\n│ ┌──► bbb\n├─┼──● ccc\n└─┴──► ddd"
+
+
+def test_one_word():
+    assert draw_text(["Hi"], [0]) == "●\nHi"
+    assert draw_text(["Hi"], [0], [0], width=80).startswith("●\nHi\n●\ngold above")
+    assert draw_text(["Hi"], [0], width=1) == "● Hi"
+
+
+def test_wide_and_combining_characters_keep_their_columns():
+    wide = draw_text(["吾輩", "は", "猫"], [3, 1, 0], width=80)
+    plain = draw_text(["xxxx", "xx", "xx"], [3, 1, 0], width=80)
+    assert wide.splitlines()[:-1] == plain.splitlines()[:-1]
+    marked = draw_text(["e\u0301te\u0301", "x"], [0, 1], width=80)
+    assert marked.splitlines()[:-1] == draw_text(["ete", "x"], [0, 1], width=80).splitlines()[:-1]
+
+
+def test_the_width_of_the_terminal_is_the_default(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "31")
+    assert draw_text(RELATIVE, GOLD) == draw_text(RELATIVE, GOLD, width=31)
+    monkeypatch.setenv("COLUMNS", "30")
+    assert draw_text(RELATIVE, GOLD) == draw_text(RELATIVE, GOLD, width=30)
+
+
+def test_words_too_long_for_a_line_are_cut():
+    long = "https://example.org/" + "吾" * 50
+    lines = draw_text([long, "x", "y"], [2, 0, 2], [0, 1, 1], width=40).splitlines()[:-1]
+    assert {cells(line) for line in lines} <= {39, 40}
+    assert "…" in lines[0]
+    assert "https://exa…" in draw_text([long, "x"], [2, 0], width=3)
+
+
+@given(
+    st.data(),
+    st.lists(st.text(st.characters(codec=None), max_size=8), min_size=1, max_size=8),
+    st.integers(1, 60),
+)
+def test_no_word_moves_the_cursor(data, words, width):
+    heads = data.draw(trees(len(words), len(words)))
+    pred_heads = data.draw(st.none() | trees(len(words), len(words)))
+    drawing = draw_text(words, heads, pred_heads, width=width)
+    assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e]", drawing)
+    assert all(line == line.rstrip() for line in drawing.split("\n"))
+
+
+def words_of(heads):
+    return [f"w{index:02}" for index in range(len(heads))]
+
+
+def read_upright(drawing, n):
+    """Heads from arcs that do not cross: from each arrow up, then along to the upright."""
+    *rows, text = drawing.split("\n")
+    grid = [row.ljust(len(text) + 1) for row in rows]
+    word_at = {m.start() + i: int(m[1]) for m in re.finditer(r"w(\d\d)", text) for i in range(3)}
+    heads = [None] * n
+    for column, char in enumerate(grid[-1]):
+        if char in "▼●":
+            row = len(grid) - 2
+            while char == "▼" and grid[row][column] not in "┌┐":
+                row -= 1
+            step = 1 if grid[row][column] == "┌" else -1
+            end = column + step
+            while char == "▼" and grid[row][end] == "─":
+                end += step
+            heads[word_at[column]] = 0 if char == "●" else word_at[end] + 1
+    return heads
+
+
+def read_turned(drawing, n):
+    """Heads from branches that do not cross: from each arrow to the left, then along."""
+    rows = drawing.split("\n")
+    heads = []
+    for row, line in enumerate(rows):
+        column = re.search("[►●]", line).start() - 1
+        while column >= 0 and line[column] in "─┬┴┼┤":
+            column -= 1
+        run = {row}
+        for ends, step in (("┌┬ ", -1), ("└┴ ", 1)):
+            place = row
+            while "●" not in line and rows[place][column] not in ends:
+                place += step
+                run.add(place)
+        above = [place for place in run if rows[place][column] in "┬┴┼" or "●" in rows[place]]
+        heads.append(0 if "●" in line else above[0] + 1)
+    return heads
+
+
+@given(trees(max_size=14).filter(is_projective))
+def test_arcs_read_back(heads):
+    drawing = draw_text(words_of(heads), heads, width=200)
+    assert read_upright(drawing, len(heads)) == heads
+
+
+@given(trees(min_size=2, max_size=14).filter(is_projective), st.sampled_from([1, 40]))
+def test_branches_read_back(heads, width):
+    drawing = draw_text(words_of(heads), heads, width=min(width, 4 * len(heads) - 2))
+    assert read_turned(drawing, len(heads)) == heads
+
+
+@given(st.data(), st.sampled_from([10, 200]))
+def test_every_arc_has_an_arrow_and_is_marked(data, width):
+    heads = data.draw(trees(max_size=10))
+    pred_heads = data.draw(trees(len(heads), len(heads)))
+    drawing = draw_text(words_of(heads), heads, pred_heads, width=width)
+    edges = [
+        {frozenset((word, head)) for word, head in enumerate(tree, 1) if head}
+        for tree in (heads, pred_heads)
+    ]
+    shared, n = len(edges[0] & edges[1]), len(heads) - 1
+    assert len(re.findall("[▼▲►◄]", drawing)) == 2 * shared
+    assert len(re.findall("[▽△▷◁]", drawing)) == 2 * (n - shared)
+    assert drawing.count("●") + drawing.count("○") == 2
+    assert f"{shared} of {n} edges right" in drawing
+
+
+@pytest.mark.parametrize("n", [60, 120])
+def test_long_chains_still_draw(n):
+    lines = draw_text([str(i) for i in range(n)], list(range(n)), width=80).splitlines()
+    assert len(lines) == n

@@ -1,0 +1,82 @@
+r"""Code for tikz-dependency: by hand, nothing unescaped, and compiled where there is LaTeX."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import string
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from structprobe.draw import draw_tikz
+from structprobe.draw.tikz import escape_latex
+
+
+def test_two_trees():
+    assert draw_tikz(["the", "R&D", "ran"], [2, 3, 0], [2, 0, 1]).splitlines() == [
+        r"\begin{dependency}",
+        r"  \depstyle{found}{draw=blue!70!black, thick}",
+        r"  \depstyle{missed}{draw=orange!80!black, thick, dotted}",
+        r"  \depstyle{wrong}{draw=red!80!black, thick, dashed}",
+        r"  \begin{deptext}[column sep=1em]",
+        r"    {the} \& {R\symbol{38}D} \& {ran} \\",
+        r"  \end{deptext}",
+        r"  \deproot[missed, edge unit distance=1.875ex]{3}{root}",
+        r"  \depedge[hide label, found, edge height=3ex]{2}{1}{}",
+        r"  \depedge[hide label, missed, edge height=3ex]{3}{2}{}",
+        r"  \deproot[wrong, edge below, edge unit distance=2.625ex]{2}{root}",
+        r"  \depedge[hide label, found, edge below, edge height=3ex]{2}{1}{}",
+        r"  \depedge[hide label, wrong, edge below, edge height=6ex]{1}{3}{}",
+        r"\end{dependency}",
+    ]
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_nothing_is_left_for_latex(text):
+    plain = re.sub(r"\\(?:text[a-z]+\{\}|symbol\{\d+\}|[{}$#%_])", "", escape_latex(text))
+    assert not re.search(r"[\\$&#%_^~<>|\"`]", plain)
+    assert not re.search(r"[{}]", plain.replace("{}", ""))
+
+
+def compiled(engine, folder, words):
+    """Typeset a chain of the words; the log and the text of the page."""
+    if shutil.which(engine) is None or shutil.which("kpsewhich") is None:
+        pytest.skip(f"no {engine} on this machine")
+    found = subprocess.run(["kpsewhich", "tikz-dependency.sty"], capture_output=True, check=False)
+    if not found.stdout:
+        pytest.skip("the LaTeX package tikz-dependency is not installed")
+    heads = list(range(len(words)))
+    page = [
+        r"\documentclass{article}",
+        r"\usepackage[paperwidth=450cm,paperheight=40cm,margin=1cm]{geometry}",
+        r"\usepackage{tikz-dependency}",
+        r"\begin{document}",
+        draw_tikz(words, heads, [*range(2, len(words) + 1), 0]),
+        r"\end{document}",
+    ]
+    (folder / "tree.tex").write_text("\n".join(page), encoding="utf-8")
+    command = [engine, "-interaction=nonstopmode", "-halt-on-error", "tree.tex"]
+    run = subprocess.run(command, cwd=folder, capture_output=True, check=False, timeout=120)
+    assert run.returncode == 0, run.stdout.decode(errors="replace")[-2000:]
+    assert (folder / "tree.pdf").stat().st_size
+
+
+TRICKY = [
+    *string.punctuation,
+    *["--", "---", "``", "''", "<<", ">>", ",,", "?`", "!`", "[5pt]", "|x|", "a b", "", "\\\\"],
+    *["\\&", "%%", "$x$", "{", "}{", "\\end{deptext}", "\x1b[31m", "\x7f\t", "^^M", "~", "*", "="],
+    string.punctuation,
+]
+
+
+def test_every_word_of_ascii_compiles_with_pdflatex(tmp_path):
+    compiled("pdflatex", tmp_path, TRICKY)
+
+
+def test_every_word_compiles_with_xelatex(tmp_path):
+    compiled(
+        "xelatex", tmp_path, [*TRICKY, "naïve", "猫", "القطة", "e\u0301", "👩\u200d💻", "\u202e"]
+    )
