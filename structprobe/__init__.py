@@ -1,4 +1,4 @@
-"""structprobe: how much syntax is in the layers of a language model, and can the tree be read out?
+"""How much syntax is in the layers of a language model, and can the tree be read out of it.
 
 The public names are imported when they are first used, so that ``import structprobe`` is cheap.
 """

@@ -18,7 +18,9 @@ def treebanks() -> Path:
     """The folder of real UD treebanks, or a skip that says where it was looked for."""
     folder = Path(os.environ.get("STRUCTPROBE_TREEBANKS", ROOT.parent / "shared" / "treebanks"))
     if not folder.is_dir():
-        pytest.skip(f"no treebanks at {folder}; set STRUCTPROBE_TREEBANKS to a folder of UD treebanks")
+        pytest.skip(
+            f"no treebanks at {folder}; set STRUCTPROBE_TREEBANKS to a folder of UD treebanks"
+        )
     return folder
 
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING
+import logging
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
+    from structprobe.treebank import Treebank
+
+logger = logging.getLogger("structprobe.cli")
 
 PUNCT = ("upos", "xpos", "keep")
+DTYPES = ("float32", "bfloat16", "float16")
 
 
 def int_list(text: str) -> list[int]:
@@ -61,9 +66,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--trust-remote-code", action="store_true", help="run code that comes with the model"
     )
-    group.add_argument(
-        "--dtype", default="float32", choices=("float32", "bfloat16", "float16"), help="precision"
-    )
+    group.add_argument("--dtype", default="float32", choices=DTYPES, help="precision")
     group.add_argument(
         "--pooling", default="mean", choices=("mean", "first", "last"), help="pieces to a word"
     )
@@ -79,6 +82,22 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
 
 
+def add_saved_model(parser: argparse.ArgumentParser) -> None:
+    """Add where the model of a saved probe is, if not where the probe says, and where it runs."""
+    group = parser.add_argument_group("model", "by default the one that the probe was fitted on")
+    group.add_argument("--model", default=None, help="where it is now, if it has moved")
+    group.add_argument("--gguf-file", default=None, help="the .gguf file in its folder")
+    group.add_argument(
+        "--trust-remote-code", action="store_true", help="run code that comes with the model"
+    )
+    group.add_argument(
+        "--dtype", default=None, choices=DTYPES, help="precision, if not that of the fit"
+    )
+    group.add_argument("--revision", default=None, help="of the probe, where it is a hub id")
+    group.add_argument("--cache", default=None, metavar="DIR", help="keep word vectors there")
+    add_device(parser)
+
+
 def add_treebanks(parser: argparse.ArgumentParser, *, test: bool) -> None:
     """Add the files to learn from, to choose by and, for `sweep`, to report on."""
     group = parser.add_argument_group("treebanks", "CoNLL-U files or globs; .gz is welcome")
@@ -88,14 +107,19 @@ def add_treebanks(parser: argparse.ArgumentParser, *, test: bool) -> None:
     )
     if test:
         group.add_argument("--test", nargs="+", default=None, metavar="FILE", help="to report on")
-    group.add_argument(
+    add_skip(group)
+
+
+def add_skip(parser: argparse._ActionsContainer) -> None:
+    """Add what to do with faulty sentences."""
+    parser.add_argument(
         "--skip-faults",
         action="store_true",
         help="leave sentences with faults out, and count them, in place of stopping",
     )
 
 
-def add_recipe(parser: argparse.ArgumentParser) -> None:
+def add_recipe(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     """Add how a probe is trained and which words its trees are scored over."""
     group = parser.add_argument_group("probe")
     group.add_argument(
@@ -105,9 +129,13 @@ def add_recipe(parser: argparse.ArgumentParser) -> None:
         help="how the probe's matrix is found",
     )
     group.add_argument(
-        "--max-steps", type=positive, default=None, help="steps of training; the recipe's own if not given"
+        "--max-steps",
+        type=positive,
+        default=None,
+        help="training steps; the recipe's own if not given",
     )
     add_punct(group)
+    return group
 
 
 def add_punct(parser: argparse._ActionsContainer) -> None:
@@ -138,3 +166,30 @@ def build_encoder(args: argparse.Namespace) -> Encoder:
         bos=args.bos,
         **optional,
     )
+
+
+def saved_model(args: argparse.Namespace) -> dict[str, Any]:
+    """Give the arguments of `ProbeRecoverer.from_pretrained` that were named."""
+    names = ("model", "gguf_file", "dtype", "revision", "cache", "batch_tokens", "device")
+    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    return given | ({"trust_remote_code": True} if args.trust_remote_code else {})
+
+
+def read_bank(files: list[str], args: argparse.Namespace) -> Treebank:
+    """Read one treebank; with ``--skip-faults`` say how many sentences were left out."""
+    from structprobe.treebank import Treebank
+
+    bank = Treebank.read(files, on_error="skip" if args.skip_faults else "raise")
+    report_skipped(bank)
+    return bank
+
+
+def read_optional(files: list[str] | None, args: argparse.Namespace) -> Treebank | None:
+    """Read a treebank, if one was named."""
+    return None if files is None else read_bank(files, args)
+
+
+def report_skipped(bank: Treebank) -> None:
+    """Log how many sentences were left out, and the first one's fault."""
+    if bank.skipped:
+        logger.warning("left out %d sentences; the first: %s", len(bank.skipped), bank.skipped[0])

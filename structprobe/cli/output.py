@@ -1,0 +1,23 @@
+"""How results are printed: a table for people, JSON for programs."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any
+
+
+def print_rows(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> None:
+    """Print result rows as a table or, with ``--json``, as a JSON array."""
+    if args.json:
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    from structprobe.show.table import format_table
+
+    print(format_table(rows))
+
+
+def progress_of(args: argparse.Namespace) -> bool | None:
+    """Tell whether bars are drawn: not when quiet, else where stderr is a terminal."""
+    return False if args.quiet else None

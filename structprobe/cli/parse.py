@@ -1,0 +1,79 @@
+"""``structprobe parse``: write CoNLL-U with recovered heads, or draw the trees of plain text."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from structprobe.cli import options
+from structprobe.cli.output import progress_of
+
+if TYPE_CHECKING:
+    from structprobe.recoverers.parsed import ParsedSentence
+    from structprobe.treebank import Treebank
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("probe", metavar="PROBE", help="folder of a saved probe, or a hub id")
+    parser.add_argument("input", metavar="IN", help="CoNLL-U file, or - for standard input")
+    parser.add_argument(
+        "--text",
+        action="store_true",
+        help="IN is plain text, a sentence a line, words parted by white space; draw the trees",
+    )
+    parser.add_argument(
+        "-o", "--out", default="-", metavar="OUT", help="file to write, - for standard output"
+    )
+    options.add_skip(parser)
+    options.add_saved_model(parser)
+    options.add_talk(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Parse and write."""
+    from structprobe.recoverers.parsed import ParsedSentence
+    from structprobe.recoverers.probe import ProbeRecoverer
+    from structprobe.treebank.writing import write_text
+
+    bank = _read(args)
+    recoverer = ProbeRecoverer.from_pretrained(args.probe, **options.saved_model(args))
+    recoverer.progress = progress_of(args)
+    predictions = recoverer.predict(bank)
+    trees = [ParsedSentence(*both) for both in zip(bank, predictions, strict=True)]
+    if args.json:
+        text = "".join(f"{_as_json(tree)}\n" for tree in trees)
+    elif args.text:
+        text = "".join(f"{tree}\n\n" for tree in trees)
+    else:
+        text = "".join(tree.to_conllu() for tree in trees)
+    if args.out == "-":
+        # Bytes: all that was not parsed stays as it was, line endings included.
+        sys.stdout.buffer.write(text.encode())
+    else:
+        write_text(args.out, text)
+
+
+def _read(args: argparse.Namespace) -> Treebank:
+    """Read the input, from a file or standard input, as CoNLL-U or as plain text."""
+    from structprobe.treebank import Treebank
+    from structprobe.treebank.files import read_bytes, to_text
+
+    if args.input != "-" and not args.text:
+        return options.read_bank([args.input], args)
+    name = "<stdin>" if args.input == "-" else args.input
+    data = sys.stdin.buffer.read() if args.input == "-" else read_bytes(Path(args.input))
+    if args.text:
+        lines = to_text(data, name).removeprefix("\ufeff").split("\n")
+        return Treebank.from_words(line.split() for line in lines if line.strip())
+    bank = Treebank.from_text(data, path=name, on_error="skip" if args.skip_faults else "raise")
+    options.report_skipped(bank)
+    return bank
+
+
+def _as_json(tree: ParsedSentence) -> str:
+    """Write one tree on one line."""
+    return json.dumps({"words": tree.words, "heads": tree.heads.tolist()}, ensure_ascii=False)

