@@ -69,7 +69,7 @@ class Treebank(Sequence[Sentence]):
             by gzip are known by their content.
         on_error : {"raise", "skip"}
             At the first fault raise an error, or leave the faulty sentence (or the file without
-            any) out and keep the error in `skipped`.
+            any) out, keep the error in `skipped` and log a warning.
 
         Returns
         -------
@@ -142,10 +142,10 @@ class Treebank(Sequence[Sentence]):
             if isinstance(words, str):
                 hint = "give lists of words, such as text.split()"
                 raise TreebankError(f"sentence {i} is the one string {words!r}", hint=hint)
-            sentence = Sentence(tuple(words))
-            if not sentence.words:
-                raise TreebankError(f"sentence {i} has no words", hint="leave it out")
-            made.append(sentence)
+            try:
+                made.append(Sentence(tuple(words)))
+            except TreebankError as error:
+                raise TreebankError(f"sentence {i}: {error.what}", hint=error.hint) from error
         return cls(made)
 
     def __len__(self) -> int:

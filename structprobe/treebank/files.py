@@ -63,11 +63,14 @@ def _matches(path: str) -> list[Path]:
 
 def _nearby(path: str) -> str:
     """Say what there is where nothing was found."""
-    folder = os.path.dirname(path) or "."
-    if not os.path.isdir(folder):
-        return f"there is no folder {folder!r} either" if folder != "." else "check the path"
-    names = sorted(os.listdir(folder))
-    near = difflib.get_close_matches(os.path.basename(path), names, n=1)
+    folder, name = os.path.split(path)
+    try:
+        names = sorted(os.listdir(folder or "."))
+    except FileNotFoundError:
+        return f"there is no folder {folder!r} either"
+    except OSError as error:
+        return f"its folder cannot be looked into: {error.strerror}"
+    near = difflib.get_close_matches(name, names, n=1)
     return f"did you mean {os.path.join(folder, near[0])!r}?" if near else "check the path"
 
 

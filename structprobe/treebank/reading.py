@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
@@ -27,6 +28,8 @@ from structprobe.treebank.checks import (
 )
 from structprobe.treebank.files import find_files, read_bytes, to_text
 from structprobe.treebank.sentence import Sentence
+
+_log = logging.getLogger(__name__)
 
 OnError = Literal["raise", "skip"]
 
@@ -128,9 +131,11 @@ def _keep(fault: TreebankError, faults: list[TreebankError], on_error: OnError) 
 def _some(
     sentences: list[Sentence], faults: list[TreebankError]
 ) -> tuple[list[Sentence], list[TreebankError]]:
-    """Refuse to give nothing at all."""
+    """Report what was left out, and refuse to give nothing at all."""
     if not sentences:
         raise TreebankError(f"no sentence is left; the first of {len(faults)} faulty: {faults[0]}")
+    if faults:
+        _log.warning("left out %d faulty sentences or files, the first: %s", len(faults), faults[0])
     return sentences, faults
 
 

@@ -52,7 +52,8 @@ class Sentence:
     Raises
     ------
     TreebankError
-        Where the columns differ in length, or a value is one that no CoNLL-U file can hold.
+        For no words, columns of different lengths, heads that are no whole numbers, and a value
+        that no CoNLL-U file can hold.
     """
 
     words: tuple[str, ...]
@@ -77,15 +78,21 @@ class Sentence:
                 put(self, name, tuple(column))
                 self._check_column(name)
         put(self, "gaps", tuple(self.gaps) or (" ",) * len(self.words))
+        if not self.words:
+            raise self._fault("a sentence without words", "give it a word or leave it out")
         if self.heads is not None:
-            heads = np.array(self.heads, dtype=np.int32)
+            heads = np.array(self.heads)
+            if heads.ndim != 1 or not np.issubdtype(heads.dtype, np.integer):
+                what = f"heads of shape {heads.shape} and type {heads.dtype}"
+                raise self._fault(what, "give one whole number a word")
+            heads = heads.astype(np.int32)
             heads.flags.writeable = False
             put(self, "heads", heads)
         for name in ("heads", "deprels", "upos", "xpos", "gaps"):
             column = getattr(self, name)
             if column is not None and len(column) != len(self.words):
                 what = f"{len(column)} {name} for {len(self.words)} words"
-                raise TreebankError(what, path=self.path, line=self.line, sent_id=self.sent_id)
+                raise self._fault(what, "give one a word")
         if self.sent_id is not None and _UNWRITABLE.search(self.sent_id.replace("\t", " ")):
             raise TreebankError(f"sent_id {self.sent_id!r} is not one line of text")
 
@@ -96,13 +103,13 @@ class Sentence:
         i, value = next(
             (i, value) for i, value in enumerate(values) if not value or _UNWRITABLE.search(value)
         )
-        raise TreebankError(
+        raise self._fault(
             f"{name}[{i}] is {value!r}, which no CoNLL-U file can hold",
-            path=self.path,
-            line=self.line,
-            sent_id=self.sent_id,
-            hint="leave out empty strings, tabs, line ends, NULs and lone surrogates",
+            "leave out empty strings, tabs, line ends, NULs and lone surrogates",
         )
+
+    def _fault(self, what: str, hint: str) -> TreebankError:
+        return TreebankError(what, path=self.path, line=self.line, sent_id=self.sent_id, hint=hint)
 
     def __len__(self) -> int:
         return len(self.words)

@@ -97,6 +97,9 @@ def test_sentence_is_frozen():
         ({"words": ("a", "b"), "heads": [0]}, "1 heads for 2 words"),
         ({"words": ("a",), "upos": ("X", "Y")}, "2 upos for 1 words"),
         ({"words": ("a",), "gaps": (" ", " ")}, "2 gaps for 1 words"),
+        ({"words": ()}, "a sentence without words"),
+        ({"words": ("a",), "heads": [0.0]}, "heads of shape (1,) and type float64"),
+        ({"words": ("a",), "heads": [[0]]}, "heads of shape (1, 1) and type int64"),
         ({"words": ("a", "")}, "words[1] is ''"),
         ({"words": ("a\tb",)}, "words[0] is 'a\\tb', which no CoNLL-U file can hold"),
         ({"words": ("a",), "deprels": ("x\n",)}, "deprels[0] is 'x\\n'"),
@@ -164,9 +167,9 @@ def test_from_words():
     ("sentences", "what"),
     [
         (["the dog"], "sentence 0 is the one string 'the dog'; give lists of words"),
-        ([["a"], []], "sentence 1 has no words"),
-        ([["a", ""]], "words[1] is ''"),
-        ([["a\nb"]], "words[0] is 'a\\nb'"),
+        ([["a"], []], "sentence 1: a sentence without words; give it a word or leave it out"),
+        ([["b"], ["a", ""]], "sentence 1: words[1] is ''"),
+        ([["a\nb"]], "sentence 0: words[0] is 'a\\nb'"),
     ],
 )
 def test_from_words_refuses(sentences, what):

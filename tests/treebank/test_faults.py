@@ -130,7 +130,7 @@ def test_fault_names_its_place(name):
 
 
 @pytest.mark.parametrize("name", FAULTS)
-def test_fault_can_be_skipped(name):
+def test_fault_can_be_skipped(name, caplog):
     lines, at, what = FAULTS[name]
     text = dog("good") + block(*lines, sent_id="bad") + dog("also good")
     bank = Treebank.from_text(text, path="some.conllu", on_error="skip")
@@ -138,6 +138,8 @@ def test_fault_can_be_skipped(name):
     (fault,) = bank.skipped
     assert what in str(fault)
     assert fault.line == 7 + at
+    (record,) = caplog.records
+    assert record.message == f"left out 1 faulty sentences or files, the first: {fault}"
     assert "1 skipped" in repr(bank)
     assert bank[:1].skipped == bank.filter(len).skipped == bank.skipped
 

@@ -94,8 +94,17 @@ def test_missing_file_names_the_nearest(folder):
 
 def test_missing_file_in_the_working_folder(folder, monkeypatch):
     monkeypatch.chdir(folder)
-    with pytest.raises(TreebankError, match=re.escape("did you mean './a-dev.conllu'?")):
+    with pytest.raises(TreebankError, match=re.escape("did you mean 'a-dev.conllu'?")):
         Treebank.read("a-dev.conlu")
+
+
+def test_missing_file_in_a_closed_folder(folder, monkeypatch):
+    def refuse(path):
+        raise PermissionError(13, "Permission denied", path)
+
+    monkeypatch.setattr(os, "listdir", refuse)
+    with pytest.raises(TreebankError, match="its folder cannot be looked into: Permission denied"):
+        Treebank.read(folder / "x.conllu")
 
 
 def test_folder_and_empty_pattern_and_nothing(folder):
