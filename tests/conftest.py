@@ -6,9 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+# No test asserts a time, on however busy a machine.
+settings.register_profile("structprobe", deadline=None)
+settings.load_profile("structprobe")
 
 ROOT = Path(__file__).resolve().parent.parent
 

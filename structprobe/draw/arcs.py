@@ -89,7 +89,8 @@ def compare(
     >>> [arc.shared for arc in gold.arcs], [arc.shared for arc in pred.arcs]
     ([True, False], [True, False])
     """
-    found = [np.asarray(one) for one in (heads, pred_heads) if one is not None]
+    given = [heads] if pred_heads is None else [heads, pred_heads]
+    found = [np.asarray(one) for one in given]
     for name, one in zip(("heads", "pred_heads"), found, strict=False):
         if one.shape != (len(words),):
             raise TreeError(

@@ -16,10 +16,6 @@ from numpy.typing import ArrayLike, NDArray
 from structprobe.errors import TreeError
 from structprobe.trees.grouping import group_by_length, pad
 
-# Difference between a distance and its mirror that counts as rounding, as a share of the
-# sentence's largest distance: a product of float32 or float16 matrices is not exactly symmetrical.
-ASYMMETRY = 1e-3
-
 
 def spanning_tree(distances: ArrayLike, root: int = 0) -> NDArray[np.intp]:
     """Minimum spanning tree of one sentence.
@@ -64,7 +60,8 @@ def spanning_trees(distances: ArrayLike, lengths: ArrayLike, roots: ArrayLike) -
     ----------
     distances : array_like, shape (b, n, n)
         Distances between words. Zero and negative distances are distances like any other. Each is
-        averaged with its mirror; the diagonal and the padding are not looked at.
+        averaged with its mirror, since products of matrices are symmetrical only up to rounding;
+        the diagonal and the padding are not looked at.
     lengths : array_like of int, shape (b,)
         The number of words of each sentence.
     roots : array_like of int, shape (b,)
@@ -78,8 +75,7 @@ def spanning_trees(distances: ArrayLike, lengths: ArrayLike, roots: ArrayLike) -
     Raises
     ------
     TreeError
-        If a distance is NaN or infinite, or differs from its mirror by more than a thousandth of
-        the sentence's largest distance; if shapes do not fit or a root is no word.
+        If a distance is NaN or infinite, shapes do not fit, or a root is no word.
 
     Examples
     --------
@@ -202,19 +198,14 @@ def _edge_order(
     real = j < lengths[:, None]  # (b, e)
     upper = np.where(real, distances[:, i, j], 0).astype(np.float64, copy=False)
     lower = np.where(real, distances[:, j, i], 0).astype(np.float64, copy=False)
-    size = np.maximum(np.abs(upper), np.abs(lower))
-    limit = ASYMMETRY * size.max(axis=1, initial=0, keepdims=True)
-    with np.errstate(invalid="ignore", over="ignore"):
-        wrong = np.argwhere(~np.isfinite(size) | (np.abs(upper - lower) > limit))
+    wrong = np.argwhere(~np.isfinite(upper) | ~np.isfinite(lower))
     if len(wrong):
         row, edge = wrong[0]
-        there, back = upper[row, edge], lower[row, edge]
-        finite = np.isfinite([there, back]).all()
         raise TreeError(
-            f"the distance of words {i[edge] + 1} and {j[edge] + 1} (counted from 1) is {there:g}"
-            f" one way and {back:g} the other",
+            f"the distance of words {i[edge] + 1} and {j[edge] + 1} (counted from 1) is"
+            f" {upper[row, edge]:g} one way and {lower[row, edge]:g} the other",
             where=f"sentence {names[row]} (counted from 0)",
-            hint="make the matrix symmetrical" if finite else "distances must be finite numbers",
+            hint="distances must be finite numbers",
         )
     values = np.where(real, upper / 2 + lower / 2, np.inf)
     by_value = np.argsort(values, axis=1, kind="stable")  # (b, e)

@@ -43,6 +43,7 @@ def test_overlapping_arcs_have_different_levels_and_longer_ones_lie_over(pairs):
     ("words", "heads", "pred_heads", "message"),
     [
         (["a", "b"], [0], None, r"heads of shape \(1,\) do not go with 2 words"),
+        (["a", "b"], None, None, r"heads of shape \(\) do not go with 2 words"),
         (["a", "b"], [0, 1], [0], r"pred_heads of shape \(1,\) do not go with 2 words"),
         (["a", "b"], [0, 0], None, "2 roots"),
         (["a", "b"], [0, 1], [2, 1], "0 roots"),

@@ -1,0 +1,36 @@
+"""Real sentences of several scripts: drawings keep to the width and hold every arc."""
+
+from __future__ import annotations
+
+import re
+from xml.etree import ElementTree
+
+import pytest
+
+from structprobe.draw import draw_svg, draw_text
+from structprobe.draw.tokens import cells
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "UD_English-EWT/en_ewt-ud-test",
+        "UD_Japanese-GSD/ja_gsd-ud-dev",
+        "UD_Turkish-BOUN/tr_boun-ud-test",
+        "UD_Vietnamese-VTB/vi_vtb-ud-test",
+    ],
+)
+def test_first_sentences(treebanks, name):
+    text = (treebanks / f"{name}.conllu").read_text(encoding="utf-8")
+    for block in text.strip().split("\n\n")[:100]:
+        rows = [row.split("\t") for row in block.split("\n")]
+        rows = [row for row in rows if row[0].isdigit()]
+        words, heads = [row[1] for row in rows], [int(row[6]) for row in rows]
+        n = len(words)
+        drawing = draw_text(words, heads, list(range(n)), width=150)
+        *lines, note = drawing.split("\n")
+        assert max(map(cells, lines)) <= 150
+        assert len(re.findall("[▼▲►◄▽△▷◁●○]", "".join(lines))) >= 2 * n
+        assert f"of {n - 1} edges right" in note
+        svg = ElementTree.fromstring(draw_svg(words, heads))
+        assert len(svg.findall(".//{*}path[@stroke]")) == n
