@@ -30,21 +30,21 @@ def find_device(name: str | torch.device) -> torch.device:
     """
     if name == "auto":
         kinds = [("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())]
-        return torch.device(next((kind for kind, there in kinds if there), "cpu"))
+        name = next((kind for kind, there in kinds if there), "cpu")
     try:
         device = torch.device(name)
     except (RuntimeError, TypeError):
         known = ("auto", "cpu", "cuda", "cuda:1", "mps")
         raise EncoderError(unknown_name("device", name, known)) from None
     try:
-        there = device.type != "meta" and torch.empty(1, device=device).device.type == device.type
+        there = torch.empty(1, device=device).device  # cuda:0 for cuda
     except (RuntimeError, AssertionError, NotImplementedError):
-        there = False
-    if not there:
+        there = None
+    if there is None or there.type == "meta":
         count = torch.cuda.device_count()
         hint = f"{count} CUDA devices are there; device='auto' takes what there is"
         raise EncoderError(f"device {str(name)!r} is not there", hint=hint)
-    return device
+    return there
 
 
 def find_dtype(name: str | torch.dtype) -> torch.dtype:

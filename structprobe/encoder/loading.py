@@ -126,12 +126,11 @@ def load_model(
         if gguf_file:
             options["gguf_file"] = gguf_file
         loaded_tokenizer = _load_tokenizer(source, tokenizer, options)
-        whole, missing = _load_weights(source, wanted_dtype, options)
-        _refuse_missing(source, whole, missing)
-        commit = _commit(source, revision)
-        weights = commit or fingerprint_files(source, gguf_file)
-        name, revision = (f"{source}/{gguf_file}" if gguf_file else source), commit or revision
-        whole.to(wanted_device)
+        whole = _load_weights(source, wanted_device, wanted_dtype, options)
+        commit = _commit(source, revision, gguf_file)
+        file = f"/{gguf_file}" if gguf_file else ""
+        weights = commit + file if commit else fingerprint_files(source, gguf_file)
+        name, revision = source + file, commit or revision
     else:
         whole, loaded_tokenizer = model, tokenizer
         _check_object(whole, loaded_tokenizer, device, wanted_dtype)
@@ -234,18 +233,22 @@ def _locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
     return source, None
 
 
-def _load_weights(source: str, dtype: torch.dtype, options: dict[str, Any]) -> tuple[Any, Any]:
-    """Load the bare model, and the names of the weights that its checkpoint lacks."""
+def _load_weights(
+    source: str, device: torch.device, dtype: torch.dtype, options: dict[str, Any]
+) -> Any:
+    """Load a model, with the part that is read on its device and no weight of it missing."""
     from transformers import AutoModel
 
     try:
         with quiet_transformers():
-            model, info = AutoModel.from_pretrained(
+            whole, info = AutoModel.from_pretrained(
                 source, dtype=dtype, output_loading_info=True, **options
             )
+            _readable(whole).to(device)
     except Exception as error:  # any library below may fail, each in its own way
         raise _explain(f"cannot load model {source!r}", source, error) from error
-    return model, info["missing_keys"]
+    _refuse_missing(source, whole, info["missing_keys"])
+    return whole
 
 
 def _load_tokenizer(source: str, tokenizer: Any, options: dict[str, Any]) -> Any:
@@ -288,7 +291,10 @@ def _installed(package: str) -> bool:
     """Tell whether a package can be imported."""
     from importlib.util import find_spec
 
-    return find_spec({"protobuf": "google.protobuf"}.get(package, package)) is not None
+    try:
+        return find_spec("google.protobuf" if package == "protobuf" else package) is not None
+    except ModuleNotFoundError:  # not even its parent
+        return False
 
 
 def _refuse_missing(source: str, whole: Any, missing: Iterable[str]) -> None:
@@ -338,14 +344,14 @@ def _check_vocabulary(tokenizer: Any, name: str) -> None:
         raise EncoderError(f"the tokenizer of {name!r} has no vocabulary", hint=hint)
 
 
-def _commit(source: str, revision: str | None) -> str | None:
-    """Find the hub commit that was loaded, from where its config lies in the cache."""
+def _commit(source: str, revision: str | None, gguf_file: str | None) -> str | None:
+    """Find the hub commit that was loaded, from where its files lie in the cache."""
     if Path(source).exists():
         return None
     from huggingface_hub import try_to_load_from_cache
 
-    for name in ("config.json", "tokenizer_config.json"):
-        path = try_to_load_from_cache(source, name, revision=revision)
+    for name in (gguf_file, "config.json", "tokenizer_config.json"):
+        path = name and try_to_load_from_cache(source, name, revision=revision)
         found = re.search(r"snapshots[/\\]([0-9a-f]{40})[/\\]", str(path))
         if found:
             return found.group(1)

@@ -21,11 +21,17 @@ from huggingface_hub.utils.tqdm import (
 )
 from safetensors.torch import load_file, save_file
 from support.tiny_checkpoints import make_model, make_tokenizer, save_checkpoint, save_gguf
-from transformers import AutoModelForMaskedLM, T5ForConditionalGeneration
+from transformers import (
+    AutoModelForMaskedLM,
+    ByT5Tokenizer,
+    CTRLTokenizer,
+    T5ForConditionalGeneration,
+)
 from transformers.utils import logging as transformers_logging
 
 from structprobe.encoder import loading
 from structprobe.encoder.devices import find_device, find_dtype
+from structprobe.encoder.fingerprints import fingerprint_tokenizer
 from structprobe.encoder.loading import load_model, untrained
 from structprobe.encoder.quiet import quiet_transformers
 from structprobe.errors import EncoderError
@@ -200,6 +206,27 @@ def test_fingerprints_of_objects(bert):
     assert len(set(different)) == 5
 
 
+def test_fingerprints_of_tokenizers(tmp_path):
+    def slow(*merges, **changes):
+        """A tokenizer without a serialised backend: pairs merged in the order of a list."""
+        (tmp_path / "vocab.json").write_text(json.dumps({"a": 0, "ab": 1, "<unk>": 2, "b": 3}))
+        (tmp_path / "merges.txt").write_text("\n".join(["#version: 0.2", *merges, ""]))
+        files = str(tmp_path / "vocab.json"), str(tmp_path / "merges.txt")
+        return fingerprint_tokenizer(CTRLTokenizer(*files, **changes))
+
+    assert slow("a b</w>") == slow("a b</w>")
+    seen = {slow("a b</w>"), slow("b a</w>"), slow("a b</w>", unk_token="a")}
+    seen |= {slow("a b</w>", model_max_length=5)}
+    seen |= {fingerprint_tokenizer(ByT5Tokenizer(extra_ids=n)) for n in (0, 5)}
+    fast = make_tokenizer()
+    seen |= {fingerprint_tokenizer(fast), fingerprint_tokenizer(make_tokenizer(["the"]))}
+    assert len(seen) == 8
+    fast(["the", "the dog"], padding=True, truncation=True, max_length=3)
+    assert fingerprint_tokenizer(fast) in seen  # what the last call set does not count
+    fast.add_tokens(["bird"])
+    assert fingerprint_tokenizer(fast) not in seen
+
+
 def test_torch_weights_are_read_but_no_code_is_run(tmp_path):
     model = make_model("bert")
     model.config.save_pretrained(tmp_path)
@@ -323,7 +350,32 @@ def hub_cache(home: Path, kind: str = "bert") -> Path:
     return root
 
 
-def test_a_hub_id_is_known_by_its_commit_and_nothing_is_printed(tmp_path):
+def test_gguf_files_of_one_commit_are_told_apart(tmp_path, monkeypatch):
+    snapshot = hub_cache(tmp_path) / "snapshots" / COMMIT
+    save_gguf(snapshot / "a.gguf")
+    shutil.copy(snapshot / "a.gguf", snapshot / "b.gguf")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    one, other = load_model("group/tiny/a.gguf"), load_model("group/tiny", gguf_file="b.gguf")
+    assert (one.name, other.name) == ("group/tiny/a.gguf", "group/tiny/b.gguf")
+    assert one.revision == other.revision == COMMIT
+    assert one.fingerprint.startswith(f"{COMMIT}/a.gguf-")
+    assert other.fingerprint.startswith(f"{COMMIT}/b.gguf-")
+
+
+@pytest.mark.parametrize("revision", [None, "main", COMMIT])
+def test_a_hub_id_in_the_cache(tmp_path, monkeypatch, revision):
+    hub_cache(tmp_path)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    loaded = load_model("group/tiny", revision=revision)
+    assert loaded.revision == COMMIT
+    assert loaded.fingerprint == f"{COMMIT}-{fingerprint_tokenizer(loaded.tokenizer)}"
+    config = f"snapshots/{COMMIT}/config.json"
+    (tmp_path / "hub" / "models--group--tiny" / config).unlink()
+    assert loading._commit("group/tiny", revision, None) == COMMIT  # from the tokenizer's
+    assert loading._commit("group/other", revision, "a.gguf") is None
+
+
+def test_nothing_is_printed_while_loading(tmp_path):
     """A head that is not used, a pooler that is missing: transformers would print a table."""
     snapshot = hub_cache(tmp_path) / "snapshots" / COMMIT
     weights = load_file(snapshot / "model.safetensors")
@@ -333,14 +385,9 @@ def test_a_hub_id_is_known_by_its_commit_and_nothing_is_printed(tmp_path):
     file = save_gguf(tmp_path / "model.gguf")
     script = (
         "from structprobe.encoder.loading import load_model\n"
-        "for revision in (None, 'main', '" + COMMIT + "'):\n"
-        "    loaded = load_model('group/tiny', revision=revision)\n"
-        "    print(loaded.name, loaded.revision, loaded.fingerprint[:41], loaded.n_layers)\n"
-        f"print(load_model({file!r}).n_layers)\n"
+        f"print(load_model('group/tiny').revision, load_model({file!r}).n_layers)\n"
     )
-    out, err = in_subprocess(script, HF_HOME=str(tmp_path))
-    assert out.splitlines() == [f"group/tiny {COMMIT} {COMMIT}- 2"] * 3 + ["2"]
-    assert err == ""
+    assert in_subprocess(script, HF_HOME=str(tmp_path)) == (f"{COMMIT} 2", "")
 
 
 @pytest.mark.parametrize("bars", [True, False])
@@ -513,10 +560,18 @@ def test_a_seed_that_is_none(roberta, seed):
 def test_devices(monkeypatch):
     assert find_device("cpu") == torch.device("cpu")
     assert find_device(torch.device("cpu")) == torch.device("cpu")
-    for cuda, mps, expected in ((True, True, "cuda"), (False, True, "mps"), (False, False, "cpu")):
+    empty, asked = torch.empty, []
+
+    def recorded(*size, device):
+        asked.append(str(device))
+        return empty(*size)
+
+    monkeypatch.setattr(torch, "empty", recorded)
+    for cuda, mps in ((True, True), (False, True), (False, False)):
         monkeypatch.setattr(torch.cuda, "is_available", lambda there=cuda: there)
         monkeypatch.setattr(torch.backends.mps, "is_available", lambda there=mps: there)
-        assert find_device("auto") == torch.device(expected)
+        find_device("auto")
+    assert asked == ["cuda", "mps", "cpu"]
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:x", "", 1.5])
@@ -537,11 +592,20 @@ def test_unknown_types(name):
         find_dtype(name)
 
 
-def test_what_is_missing_is_told_in_one_line():
+def test_what_is_missing_is_told_in_one_line(monkeypatch):
     explain = loading._explain
-    assert str(explain("cannot x", ".", ImportError("needs tiktoken"))) in (
-        "cannot x: package tiktoken is missing; pip install tiktoken",
-        "cannot x: needs tiktoken",
-    )
+    needs = "you need protobuf or tiktoken installed"
+    for package in ("protobuf", "tiktoken"):
+        monkeypatch.setattr(loading, "_installed", lambda name, missing=package: name != missing)
+        message = f"cannot x: package {package} is missing; pip install {package}"
+        assert str(explain("cannot x", ".", ValueError(needs))) == message
+    monkeypatch.setattr(loading, "_installed", lambda name: True)
+    assert str(explain("cannot x", ".", ValueError(needs))) == f"cannot x: {needs}"
     assert str(explain("cannot x", ".", RuntimeError("a\n\n b" + "!" * 400))).count("\n") == 0
     assert str(explain("cannot x", ".", RuntimeError())) == "cannot x: RuntimeError"
+
+
+def test_packages_are_found():
+    assert loading._installed("torch")
+    assert not loading._installed("no_such_package")
+    assert not loading._installed("no_such_package.part")
