@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
     from structprobe.treebank import Treebank
-
-logger = logging.getLogger("structprobe.cli")
 
 PUNCT = ("upos", "xpos", "keep")
 DTYPES = ("float32", "bfloat16", "float16")
@@ -176,20 +173,12 @@ def saved_model(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def read_bank(files: list[str], args: argparse.Namespace) -> Treebank:
-    """Read one treebank; with ``--skip-faults`` say how many sentences were left out."""
+    """Read one treebank."""
     from structprobe.treebank import Treebank
 
-    bank = Treebank.read(files, on_error="skip" if args.skip_faults else "raise")
-    report_skipped(bank)
-    return bank
+    return Treebank.read(files, on_error="skip" if args.skip_faults else "raise")
 
 
 def read_optional(files: list[str] | None, args: argparse.Namespace) -> Treebank | None:
     """Read a treebank, if one was named."""
     return None if files is None else read_bank(files, args)
-
-
-def report_skipped(bank: Treebank) -> None:
-    """Log how many sentences were left out, and the first one's fault."""
-    if bank.skipped:
-        logger.warning("left out %d sentences; the first: %s", len(bank.skipped), bank.skipped[0])

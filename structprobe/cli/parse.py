@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> None:
     """Parse and write."""
     from structprobe.recoverers.parsed import ParsedSentence
     from structprobe.recoverers.probe import ProbeRecoverer
-    from structprobe.treebank.writing import write_text
+    from structprobe.treebank.writing import join_blocks, write_text
 
     bank = _read(args)
     recoverer = ProbeRecoverer.from_pretrained(args.probe, **options.saved_model(args))
@@ -49,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     elif args.text:
         text = "".join(f"{tree}\n\n" for tree in trees)
     else:
-        text = "".join(tree.to_conllu() for tree in trees)
+        text = join_blocks(tree.to_conllu() for tree in trees)
     if args.out == "-":
         # Bytes: all that was not parsed stays as it was, line endings included.
         sys.stdout.buffer.write(text.encode())
@@ -69,9 +69,7 @@ def _read(args: argparse.Namespace) -> Treebank:
     if args.text:
         lines = to_text(data, name).removeprefix("\ufeff").split("\n")
         return Treebank.from_words(line.split() for line in lines if line.strip())
-    bank = Treebank.from_text(data, path=name, on_error="skip" if args.skip_faults else "raise")
-    options.report_skipped(bank)
-    return bank
+    return Treebank.from_text(data, path=name, on_error="skip" if args.skip_faults else "raise")
 
 
 def _as_json(tree: ParsedSentence) -> str:

@@ -1,0 +1,228 @@
+"""The commands from arguments to what is printed and written, on a tiny model."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from support.tiny_checkpoints import save_checkpoint
+
+from structprobe import Treebank
+from structprobe.cli.main import main
+
+GOLD = """\
+# sent_id = one
+# a comment without an equals sign
+1-2\tthedog\t_\t_\t_\t_\t_\t_\t_\t_
+1\tthe\tthe\tDET\tDT\t_\t2\tdet\t2:det\t_
+2\tdog\tdog\tNOUN\tNN\t_\t3\tnsubj\t3:nsubj\t_
+3\tran\trun\tVERB\tVBD\t_\t0\troot\t0:root\tSpaceAfter=No
+4\t.\t.\tPUNCT\t.\t_\t3\tpunct\t3:punct\t_
+
+# sent_id = two
+1\ta\ta\tDET\tDT\t_\t2\tdet\t_\t_
+2\tcat\tcat\tNOUN\tNN\t_\t3\tnsubj\t_\t_
+3\tsaw\tsee\tVERB\tVBD\t_\t0\troot\t_\t_
+4\tthe\tthe\tDET\tDT\t_\t5\tdet\t_\t_
+5\tdog\tdog\tNOUN\tNN\t_\t3\tobj\t_\t_
+
+"""
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny model, a treebank and a probe that `fit` saved."""
+    folder = tmp_path_factory.mktemp("world")
+    save_checkpoint(folder / "model", "bert")
+    (folder / "gold.conllu").write_text(GOLD, encoding="utf-8")
+    status = main(
+        f"fit --model {folder}/model --train {folder}/gold.conllu --dev {folder}/gold.conllu "
+        f"--layer 1 --rank 4 --max-steps 20 -q --device cpu -o {folder}/probe".split()
+    )
+    assert status == 0
+    return folder
+
+
+def run_json(capsys: pytest.CaptureFixture[str], command: str) -> object:
+    """Run a command with ``--json`` and read what it printed."""
+    capsys.readouterr()
+    assert main([*command.split(), "--json", "-q"]) == 0
+    return json.loads(capsys.readouterr().out)
+
+
+def test_fit_saves_a_probe(world: Path) -> None:
+    files = {path.name for path in (world / "probe").iterdir()}
+    assert {"config.json", "model.safetensors", "README.md"} <= files
+
+
+def test_evaluate_prints_the_probe_and_the_chain(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = run_json(capsys, f"evaluate {world}/probe {world}/gold.conllu")
+    probe, chain = rows
+    assert (probe["method"], probe["layer"], probe["rank"]) == ("probe", 1, 4)
+    # Kept words: the dog ran / a cat saw the dog: the chain finds 2 of 2 and 3 of 4 edges.
+    assert (chain["method"], chain["uuas"]) == ("linear", pytest.approx(5 / 6))
+    assert (probe["n_sentences"], probe["n_words"], probe["punct"]) == (2, 9, "upos")
+    assert main(["evaluate", f"{world}/probe", f"{world}/gold.conllu", "-q"]) == 0
+    printed = capsys.readouterr().out
+    assert "linear" in printed
+    assert 'punct="upos"' in printed
+
+
+def test_score_compares_two_files(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    system = GOLD.replace("\t4\tthe\tthe\tDET\tDT\t_\t5\tdet", "\t4\tthe\tthe\tDET\tDT\t_\t3\tdet")
+    system = system.replace("4\tthe\tthe\tDET\tDT\t_\t5\t", "4\tthe\tthe\tDET\tDT\t_\t3\t")
+    (world / "system.conllu").write_text(system, encoding="utf-8")
+    (row,) = run_json(capsys, f"score {world}/gold.conllu {world}/system.conllu")
+    assert row["uas"] == row["las"] == pytest.approx(8 / 9)
+    assert row["uuas"] == pytest.approx(5 / 6)
+    assert row["root_acc"] == 1.0
+
+
+def test_parse_keeps_all_but_the_tree(world: Path, capfdbinary) -> None:
+    assert main(["parse", f"{world}/probe", f"{world}/gold.conllu", "-q"]) == 0
+    parsed = capfdbinary.readouterr().out.decode()
+    old, new = GOLD.split("\n"), parsed.split("\n")
+    assert len(old) == len(new)
+    for before, after in zip(old, new, strict=True):
+        if "\t" not in before:
+            assert before == after
+            continue
+        old_columns, new_columns = before.split("\t"), after.split("\t")
+        assert old_columns[:6] + old_columns[9:] == new_columns[:6] + new_columns[9:]
+        assert new_columns[7] in {"root", "dep", "_"}
+        assert new_columns[8] == "_"
+    assert all(sentence.heads is not None for sentence in Treebank.from_text(parsed))
+
+
+def test_parse_reads_a_pipe_and_writes_a_file(world: Path) -> None:
+    command = [sys.executable, "-m", "structprobe", "parse", f"{world}/probe", "-", "-q"]
+    done = subprocess.run(command, input=GOLD.encode(), capture_output=True, check=True)
+    out = world / "parsed.conllu"
+    assert main(["parse", f"{world}/probe", f"{world}/gold.conllu", "-q", "-o", str(out)]) == 0
+    assert out.read_bytes() == done.stdout
+
+
+def test_parse_draws_plain_text(world: Path, capfdbinary) -> None:
+    text = world / "text.txt"
+    text.write_text("the dog ran\n\nthe cat saw a dog\n", encoding="utf-8")
+    assert main(["parse", f"{world}/probe", str(text), "--text", "-q"]) == 0
+    drawn = capfdbinary.readouterr().out.decode()
+    assert "the dog ran" in drawn
+    assert main(["parse", f"{world}/probe", str(text), "--text", "--json", "-q"]) == 0
+    trees = [json.loads(line) for line in capfdbinary.readouterr().out.splitlines()]
+    assert [tree["words"] for tree in trees] == [["the", "dog", "ran"], "the cat saw a dog".split()]
+    assert all(sorted(tree["heads"])[0] == 0 for tree in trees)
+
+
+def test_sweep_is_not_done_twice(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command = (
+        f"sweep --model {world}/model --train {world}/gold.conllu --dev {world}/gold.conllu "
+        f"--test {world}/gold.conllu --layers 0-1 --ranks 2,4 --seeds 0,1 --max-steps 5 "
+        f"--device cpu -o {world}/results"
+    )
+    first = run_json(capsys, command)
+    written = (world / "results" / "rows.jsonl").read_bytes()
+    assert run_json(capsys, command) == first
+    assert (world / "results" / "rows.jsonl").read_bytes() == written
+    probes = [row for row in first if row["method"] == "probe"]
+    assert {(row["layer"], row["rank"], row["seed"]) for row in probes} == {
+        (layer, rank, seed) for layer in (0, 1) for rank in (2, 4) for seed in (0, 1)
+    }
+    assert (world / "results" / "rows.csv").read_text().count("\n") == 1 + len(first)
+
+
+FAULTS = {
+    "no such file": "evaluate {world}/probe {world}/gone.conllu",
+    "nowhere: no such folder": "evaluate {world}/nowhere {world}/gold.conllu",
+    "0 to 2": "fit --model {world}/model --train {world}/gold.conllu --layer 9 -o {world}/p",
+    "1 to 8": (
+        "fit --model {world}/model --train {world}/gold.conllu --layer 1 --rank 9 -o {world}/p"
+    ),
+    "{world}/taken": (
+        "fit --model {world}/model --train {world}/gold.conllu --layer 1 -o {world}/taken"
+    ),
+    "taken: the folder exists and is no folder of results": (
+        "sweep --model {world}/model --train {world}/gold.conllu --dev {world}/gold.conllu "
+        "-o {world}/taken"
+    ),
+    "neither a layer nor a range of layers": (
+        "sweep --model {world}/model --train {world}/gold.conllu --dev {world}/gold.conllu "
+        "--layers x -o {world}/r"
+    ),
+    "faulty.conllu:1": "score {world}/faulty.conllu {world}/gold.conllu",
+    "'cuda:99'": (
+        "fit --model {world}/model --train {world}/gold.conllu --layer 1 -o {world}/p "
+        "--device cuda:99"
+    ),
+}
+
+
+@pytest.mark.parametrize("said", FAULTS)
+def test_a_fault_is_one_line_and_status_1(
+    said: str, world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (world / "taken").mkdir(exist_ok=True)
+    (world / "taken" / "thesis.tex").write_text("dear to me")
+    (world / "faulty.conllu").write_text("1\tthe\t_\n\n")
+    before = sorted(world.rglob("*"))
+    assert main([*FAULTS[said].format(world=world).split(), "-q"]) == 1
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    (line,) = printed.err.splitlines()
+    assert line.startswith("structprobe: error: ")
+    assert said.format(world=world) in line
+    assert sorted(world.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "fit",
+        "score a.conllu",
+        "demo --no-such-flag",
+        "demo --jso",
+        "sweep --model m --train t -o d --ranks 3,x",
+        "demo --max-steps 0",
+        "demo -q -v",
+        "transmogrify",
+    ],
+)
+def test_a_fault_in_the_usage_is_status_2(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(command.split())
+    assert stop.value.code == 2
+    assert "structprobe" in capsys.readouterr().err
+
+
+def test_interruption_and_broken_pipes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from structprobe.cli import score
+
+    def interrupted(args: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(score, "run", interrupted)
+    assert main(["score", "a", "b"]) == 130
+    assert "what was finished is kept" in capsys.readouterr().err
+
+
+def test_a_reader_that_leaves_is_no_fault(world: Path) -> None:
+    command = f"{sys.executable} -m structprobe score {world}/gold.conllu {world}/gold.conllu"
+    done = subprocess.run(
+        ["bash", "-c", f"set -o pipefail; {command} | true"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_operating_system_faults_are_one_line(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = world / "no" / "such" / "folder" / "out.conllu"
+    assert main(["parse", f"{world}/probe", f"{world}/gold.conllu", "-q", "-o", str(out)]) == 1
+    assert str(out) in capsys.readouterr().err
