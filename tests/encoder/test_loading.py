@@ -56,10 +56,11 @@ def weights_of(model):
 
 def in_subprocess(script: str, **environment: str) -> tuple[str, str]:
     """Run Python lines elsewhere; give what they print and their stderr."""
-    root = Path(__file__).resolve().parents[2]
+    root = str(Path(__file__).resolve().parents[2])
+    path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
     result = subprocess.run(
         [sys.executable, "-c", script],
-        env=os.environ | {"PYTHONPATH": str(root), "HF_HUB_OFFLINE": "1"} | environment,
+        env=os.environ | {"PYTHONPATH": path, "HF_HUB_OFFLINE": "1"} | environment,
         capture_output=True,
         text=True,
         timeout=120,
@@ -300,7 +301,7 @@ def test_a_tokenizer_made_of_nothing(bert):
     for path in Path(bert).glob("tokenizer*"):
         path.unlink()
     Path(bert, "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
-    with pytest.raises(EncoderError, match=r"tokenizer.*(has no vocabulary|cannot load)"):
+    with pytest.raises(EncoderError, match=r"has no vocabulary|cannot load a tokenizer"):
         load_model(bert)
 
 
@@ -350,11 +351,17 @@ def hub_cache(home: Path, kind: str = "bert") -> Path:
     return root
 
 
+def use_cache(monkeypatch, folder: Path) -> None:
+    """Point the hub's client and transformers, before 5 too, to this cache."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(folder))
+    monkeypatch.setattr("transformers.utils.hub.TRANSFORMERS_CACHE", str(folder), raising=False)
+
+
 def test_gguf_files_of_one_commit_are_told_apart(tmp_path, monkeypatch):
     snapshot = hub_cache(tmp_path) / "snapshots" / COMMIT
     save_gguf(snapshot / "a.gguf")
     shutil.copy(snapshot / "a.gguf", snapshot / "b.gguf")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    use_cache(monkeypatch, tmp_path / "hub")
     one, other = load_model("group/tiny/a.gguf"), load_model("group/tiny", gguf_file="b.gguf")
     assert (one.name, other.name) == ("group/tiny/a.gguf", "group/tiny/b.gguf")
     assert one.revision == other.revision == COMMIT
@@ -365,7 +372,7 @@ def test_gguf_files_of_one_commit_are_told_apart(tmp_path, monkeypatch):
 @pytest.mark.parametrize("revision", [None, "main", COMMIT])
 def test_a_hub_id_in_the_cache(tmp_path, monkeypatch, revision):
     hub_cache(tmp_path)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    use_cache(monkeypatch, tmp_path / "hub")
     loaded = load_model("group/tiny", revision=revision)
     assert loaded.revision == COMMIT
     assert loaded.fingerprint == f"{COMMIT}-{fingerprint_tokenizer(loaded.tokenizer)}"
