@@ -1,4 +1,4 @@
-"""A fitted probe on disk and on the hub: safetensors, a config and a card, swapped in whole.
+"""A fitted probe into a folder or onto the hub, whole or not at all, and back.
 
 Nothing is ever pickled. The folder is the hub's own format, so that any tool of the hub opens it:
 ``model.safetensors`` holds both matrices, ``config.json`` all that was fitted and on what,
@@ -8,32 +8,31 @@ Nothing is ever pickled. The folder is the hub's own format, so that any tool of
 from __future__ import annotations
 
 import json
-import math
 import os
 import re
 import shutil
 import uuid
 from collections.abc import Mapping
-from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, TypeVar
 
 from structprobe._version import __version__
 from structprobe.errors import ProbeError
-from structprobe.probe.card import model_card
+from structprobe.probe.saved_files import (
+    CARD,
+    COMPONENTS,
+    CONFIG,
+    FORMAT,
+    WEIGHTS,
+    read_config,
+    read_tensors,
+    write_files,
+)
 
 if TYPE_CHECKING:
     from structprobe.probe.estimator import StructuralProbe
 
 _Probe = TypeVar("_Probe", bound="StructuralProbe")
-
-FORMAT = "structprobe-probe"
-FORMAT_VERSION = 1
-CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
-COMPONENTS = ("distance_components", "depth_components")
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB_HINT = "a saved probe is a folder, or a hub id written 'owner/name'"
@@ -71,7 +70,7 @@ def save(
         If the folder holds anything that is no saved probe, or cannot be written.
     """
     target = check_target(folder)
-    files = _contents(probe, dev_scores, fitted_on)
+    files = write_files(probe, dev_scores, fitted_on)
     token = uuid.uuid4().hex[:8]
     fresh = target.with_name(f".{target.name}.{token}.new")
     try:
@@ -162,8 +161,8 @@ def load(
     from structprobe.probe.estimator import StructuralProbe
 
     folder = _local_folder(source, revision)
-    config = _read_config(folder)
-    tensors = _read_tensors(folder, (config["rank"], config["hidden_size"]))
+    config = read_config(folder)
+    tensors = read_tensors(folder, (config["rank"], config["hidden_size"]))
     try:
         probe = (cls or StructuralProbe)(**config["hyperparameters"])
     except TypeError as error:
@@ -226,7 +225,7 @@ def push(
 
     if not _HUB_ID.fullmatch(repo_id):
         raise ProbeError(f"{repo_id!r} is no hub id", hint="write it 'owner/name'")
-    files = _contents(probe, dev_scores, fitted_on)
+    files = write_files(probe, dev_scores, fitted_on)
     api = HfApi(token=token)
     try:
         api.create_repo(repo_id, private=private, exist_ok=True)
@@ -239,74 +238,6 @@ def push(
     except (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError) as error:
         raise ProbeError(f"cannot upload to {repo_id!r}: {_first_line(error)}") from error
     return str(commit.commit_url)
-
-
-def _contents(
-    probe: StructuralProbe, dev_scores: object, fitted_on: Mapping[str, object] | None
-) -> dict[str, bytes]:
-    """Give the bytes of each file of a saved probe."""
-    from safetensors.numpy import save as tensors_to_bytes
-
-    config = _config(probe, dev_scores, fitted_on)
-    tensors = {name: np.ascontiguousarray(getattr(probe, f"{name}_")) for name in COMPONENTS}
-    return {
-        WEIGHTS: tensors_to_bytes(tensors, {"format": "np"}),
-        CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(),
-        CARD: model_card(config).encode(),
-    }
-
-
-def _config(
-    probe: StructuralProbe, dev_scores: object, fitted_on: Mapping[str, object] | None
-) -> dict[str, Any]:
-    """Tell all that was fitted, and on what, in plain values."""
-    rank, hidden_size = probe.distance_components_.shape
-    if hasattr(dev_scores, "to_dict"):
-        dev_scores = dev_scores.to_dict()
-    # What was saved with a loaded probe still holds, unless it has been fitted since.
-    saved = getattr(probe, "saved_", None)
-    known = saved if saved is not None and saved["history"] is probe.history_ else {}
-    return {
-        "format": FORMAT,
-        "format_version": FORMAT_VERSION,
-        "versions": {
-            "structprobe": __version__,
-            **{package: version(package) for package in ("torch", "transformers")},
-        },
-        "hidden_size": int(hidden_size),
-        "rank": int(rank),
-        "hyperparameters": plain(probe.get_params()),
-        "origin": plain(probe.origin_),
-        "treebank_fingerprint": plain(probe.treebank_fingerprint_),
-        "fitted_on": plain(fitted_on or known.get("fitted_on")),
-        "dev_scores": plain(dev_scores or known.get("dev_scores")),
-        "history": plain(probe.history_),
-    }
-
-
-def plain(value: object) -> Any:
-    """Turn a value into what strict JSON can hold.
-
-    Parameters
-    ----------
-    value : object
-        Any nest of mappings, sequences, arrays, numbers and strings.
-
-    Returns
-    -------
-    object
-        The same in dicts, lists and Python's own scalars. A number that is not finite, and
-        anything that has no plain form (a random generator, say), becomes None.
-    """
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray | np.generic):
-        return plain(value.tolist())
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value if isinstance(value, str | int | None) else None
 
 
 def _write_durably(path: Path, content: bytes) -> None:
@@ -374,58 +305,3 @@ def _local_folder(source: str | os.PathLike[str], revision: str | None) -> Path:
 def _first_line(error: Exception) -> str:
     """Cut a message of several lines down to its first."""
     return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
-def _read_config(folder: Path) -> dict[str, Any]:
-    """Read and check ``config.json``."""
-    path = folder / CONFIG
-    if not path.is_file():
-        raise ProbeError(f"no {CONFIG} here, so no saved probe", where=str(folder))
-    try:
-        config = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ProbeError(f"not JSON: {error}", where=str(path)) from error
-    if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise ProbeError(
-            "is not the config of a structural probe",
-            where=str(path),
-            hint="name a folder that save_pretrained wrote",
-        )
-    found = config.get("format_version")
-    if not isinstance(found, int) or found > FORMAT_VERSION:
-        raise ProbeError(
-            f"format version {found!r}, and structprobe {__version__} reads up to {FORMAT_VERSION}",
-            where=str(path),
-            hint="upgrade structprobe",
-        )
-    keys = ("hidden_size", "rank", "hyperparameters", "origin", "treebank_fingerprint")
-    if missing := [
-        key for key in (*keys, "fitted_on", "dev_scores", "history") if key not in config
-    ]:
-        raise ProbeError(f"key {missing[0]!r} is missing", where=str(path))
-    return config
-
-
-def _read_tensors(folder: Path, shape: tuple[int, int]) -> dict[str, NDArray[np.floating]]:
-    """Read and check both matrices, each of the shape that the config tells."""
-    from safetensors import SafetensorError
-    from safetensors.numpy import load as tensors_from_bytes
-
-    path = folder / WEIGHTS
-    try:
-        tensors = tensors_from_bytes(path.read_bytes())
-    except FileNotFoundError as error:
-        raise ProbeError(f"no {WEIGHTS} here: the probe is not whole", where=str(folder)) from error
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise ProbeError(f"not readable as safetensors: {error}", where=str(path)) from error
-    for name in COMPONENTS:
-        if name not in tensors:
-            raise ProbeError(f"matrix {name!r} is missing", where=str(path))
-        found = tensors[name].shape
-        if found != shape:
-            raise ProbeError(
-                f"{name} has the shape {found}, the config says {shape}", where=str(path)
-            )
-        if not np.isfinite(tensors[name]).all():
-            raise ProbeError(f"{name} holds values that are not finite", where=str(path))
-    return tensors

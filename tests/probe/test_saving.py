@@ -18,7 +18,8 @@ from support.small_disk import no_file_beyond
 from structprobe.encoder.vectors import WordVectors
 from structprobe.errors import ProbeError
 from structprobe.probe import NotFittedError, StructuralProbe
-from structprobe.probe.saving import CARD, CONFIG, WEIGHTS, check_target, plain
+from structprobe.probe.saved_files import CARD, CONFIG, WEIGHTS, plain
+from structprobe.probe.saving import check_target
 from structprobe.treebank import Treebank
 
 FILES = {CONFIG, WEIGHTS, CARD}

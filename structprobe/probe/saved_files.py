@@ -1,0 +1,197 @@
+"""What a saved probe consists of: two matrices, a config and a card; written and checked."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe._version import __version__
+from structprobe.errors import ProbeError
+from structprobe.probe.card import model_card
+
+if TYPE_CHECKING:
+    from structprobe.probe.estimator import StructuralProbe
+
+FORMAT = "structprobe-probe"
+FORMAT_VERSION = 1
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+COMPONENTS = ("distance_components", "depth_components")
+
+
+def write_files(
+    probe: StructuralProbe, dev_scores: object, fitted_on: Mapping[str, object] | None
+) -> dict[str, bytes]:
+    """Give the files of a saved probe.
+
+    Parameters
+    ----------
+    probe : StructuralProbe
+        A fitted probe.
+    dev_scores : Scores, mapping or None
+        The scores on the dev set; of a loaded probe those that were saved with it unless given.
+    fitted_on : mapping or None
+        What else to say of the data; likewise.
+
+    Returns
+    -------
+    dict of str to bytes
+        Contents by file name.
+    """
+    from safetensors.numpy import save as tensors_to_bytes
+
+    config = _config(probe, dev_scores, fitted_on)
+    tensors = {name: np.ascontiguousarray(getattr(probe, f"{name}_")) for name in COMPONENTS}
+    return {
+        WEIGHTS: tensors_to_bytes(tensors, {"format": "np"}),
+        CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(),
+        CARD: model_card(config).encode(),
+    }
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read and check ``config.json``.
+
+    Parameters
+    ----------
+    folder : Path
+        A saved probe.
+
+    Returns
+    -------
+    dict
+        The config, all keys there.
+
+    Raises
+    ------
+    ProbeError
+        If there is none, it is another program's, of a newer format or lacks a key.
+    """
+    path = folder / CONFIG
+    if not path.is_file():
+        raise ProbeError(f"no {CONFIG} here, so no saved probe", where=str(folder))
+    try:
+        config = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ProbeError(f"not JSON: {error}", where=str(path)) from error
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise ProbeError(
+            "is not the config of a structural probe",
+            where=str(path),
+            hint="name a folder that save_pretrained wrote",
+        )
+    found = config.get("format_version")
+    if not isinstance(found, int) or found > FORMAT_VERSION:
+        raise ProbeError(
+            f"format version {found!r}, and structprobe {__version__} reads up to {FORMAT_VERSION}",
+            where=str(path),
+            hint="upgrade structprobe",
+        )
+    keys = ("hidden_size", "rank", "hyperparameters", "origin", "treebank_fingerprint")
+    if missing := [
+        key for key in (*keys, "fitted_on", "dev_scores", "history") if key not in config
+    ]:
+        raise ProbeError(f"key {missing[0]!r} is missing", where=str(path))
+    return config
+
+
+def read_tensors(folder: Path, shape: tuple[int, int]) -> dict[str, NDArray[np.floating]]:
+    """Read and check both matrices.
+
+    Parameters
+    ----------
+    folder : Path
+        A saved probe.
+    shape : (rank, hidden_size)
+        What the config tells.
+
+    Returns
+    -------
+    dict of str to ndarray, shape (rank, hidden_size)
+        The matrices by the names in `COMPONENTS`.
+
+    Raises
+    ------
+    ProbeError
+        If one is missing, damaged, not finite or of another shape.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as tensors_from_bytes
+
+    path = folder / WEIGHTS
+    try:
+        tensors = tensors_from_bytes(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ProbeError(f"no {WEIGHTS} here: the probe is not whole", where=str(folder)) from error
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise ProbeError(f"not readable as safetensors: {error}", where=str(path)) from error
+    for name in COMPONENTS:
+        if name not in tensors:
+            raise ProbeError(f"matrix {name!r} is missing", where=str(path))
+        found = tensors[name].shape
+        if found != shape:
+            raise ProbeError(
+                f"{name} has the shape {found}, the config says {shape}", where=str(path)
+            )
+        if not np.isfinite(tensors[name]).all():
+            raise ProbeError(f"{name} holds values that are not finite", where=str(path))
+    return tensors
+
+
+def plain(value: object) -> Any:
+    """Turn a value into what strict JSON can hold.
+
+    Parameters
+    ----------
+    value : object
+        Any nest of mappings, sequences, arrays, numbers and strings.
+
+    Returns
+    -------
+    object
+        The same in dicts, lists and Python's own scalars. A number that is not finite, and
+        anything that has no plain form (a random generator, say), becomes None.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | None) else None
+
+
+def _config(
+    probe: StructuralProbe, dev_scores: object, fitted_on: Mapping[str, object] | None
+) -> dict[str, Any]:
+    """Tell all that was fitted, and on what, in plain values."""
+    rank, hidden_size = probe.distance_components_.shape
+    if hasattr(dev_scores, "to_dict"):
+        dev_scores = dev_scores.to_dict()
+    # What was saved with a loaded probe still holds, unless it has been fitted since.
+    saved = getattr(probe, "saved_", None)
+    known = saved if saved is not None and saved["history"] is probe.history_ else {}
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "versions": {
+            "structprobe": __version__,
+            **{package: version(package) for package in ("torch", "transformers")},
+        },
+        "hidden_size": int(hidden_size),
+        "rank": int(rank),
+        "hyperparameters": plain(probe.get_params()),
+        "origin": plain(probe.origin_),
+        "treebank_fingerprint": plain(probe.treebank_fingerprint_),
+        "fitted_on": plain(fitted_on or known.get("fitted_on")),
+        "dev_scores": plain(dev_scores or known.get("dev_scores")),
+        "history": plain(probe.history_),
+    }
