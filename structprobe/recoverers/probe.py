@@ -179,6 +179,7 @@ class ProbeRecoverer(Recoverer):
         model: Any = None,
         device: str = "auto",
         cache: str | os.PathLike[str] | None = None,
+        progress: bool | None = None,
         **encoder_options: Any,
     ) -> Self:
         """Load a saved probe and the model that it was fitted on.
@@ -196,6 +197,8 @@ class ProbeRecoverer(Recoverer):
             Where the model runs, as torch names it.
         cache : path, optional
             A folder where word vectors are kept.
+        progress : bool, optional
+            Whether to draw a bar on stderr while encoding.
         **encoder_options
             Further arguments of `Encoder`, such as ``gguf_file`` or ``trust_remote_code``.
 
@@ -228,7 +231,7 @@ class ProbeRecoverer(Recoverer):
             options |= {"device": device, **encoder_options}
             encoder = _load_encoder(origin, model, options, str(source))
         _refuse_other_model(encoder.origin(origin["layer"]), origin, str(source))
-        return cls(encoder, origin["layer"], probe, cache=cache)
+        return cls(encoder, origin["layer"], probe, cache=cache, progress=progress)
 
 
 def _load_encoder(
