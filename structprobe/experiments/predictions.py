@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Pr
         sentence's (n, n) matrix row by row behind the one before.
     """
     lengths = [len(sentence) for sentence in sentences]
-    arrays: dict[str, NDArray[np.generic]] = {
+    arrays: dict[str, NDArray[Any]] = {
         "offsets": np.cumsum([0, *lengths], dtype=np.int64),
         "words": np.array([word for sentence in sentences for word in sentence.words], dtype=str),
         "heads": _flat([prediction.heads for prediction in predictions], np.int32),
@@ -74,17 +75,16 @@ def predictions_from_bytes(content: bytes, where: str) -> list[tuple[tuple[str, 
         raise ResultError(f"not a file of predictions: {error}", where=where) from error
 
 
-def _unpack(arrays: dict[str, NDArray[np.generic]]) -> list[tuple[tuple[str, ...], Prediction]]:
+def _unpack(arrays: dict[str, NDArray[Any]]) -> list[tuple[tuple[str, ...], Prediction]]:
     """Cut flat arrays into sentences."""
-    cuts = arrays["offsets"][1:-1]
+    ends = arrays["offsets"][1:]
     lengths = np.diff(arrays["offsets"])
-    words = np.split(arrays["words"], cuts)
-    heads = np.split(arrays["heads"], cuts)
+    words, heads = _cut(arrays["words"], ends), _cut(arrays["heads"], ends)
     depths = distances = [None] * len(lengths)
     if "depths" in arrays:
-        depths = np.split(arrays["depths"], cuts)
+        depths = _cut(arrays["depths"], ends)
     if "distances" in arrays:
-        flat = np.split(arrays["distances"], np.cumsum(lengths**2)[:-1])
+        flat = _cut(arrays["distances"], np.cumsum(lengths**2))
         distances = [matrix.reshape(n, n) for matrix, n in zip(flat, lengths, strict=True)]
     return [
         (tuple(map(str, words[i])), Prediction(heads[i], distances[i], depths[i]))
@@ -92,6 +92,11 @@ def _unpack(arrays: dict[str, NDArray[np.generic]]) -> list[tuple[tuple[str, ...
     ]
 
 
-def _flat(arrays: Sequence[NDArray[np.generic]], dtype: type) -> NDArray[np.generic]:
+def _cut(array: NDArray[Any], ends: NDArray[np.integer]) -> list[Any]:
+    """Cut a flat array behind each sentence."""
+    return np.split(array, ends)[:-1]
+
+
+def _flat(arrays: Sequence[NDArray[Any]], dtype: type) -> NDArray[Any]:
     """Lay arrays out flat, one behind the other."""
     return np.concatenate([np.empty(0), *(np.ravel(array) for array in arrays)]).astype(dtype)

@@ -177,8 +177,10 @@ def check_folder(folder: str | os.PathLike[str]) -> bool:
         return False
     if not path.is_dir():
         raise ResultError("is a file, not a folder", where=str(folder))
+    # Listed first: another process may be making the folder ours in this very moment.
+    names = [entry.name for entry in path.iterdir()]
     if not (path / MARKER).exists():
-        if any(path.iterdir()):
+        if not all(name.startswith(f".{MARKER}.") for name in names):
             raise ResultError(
                 "the folder exists and is no folder of results of ours",
                 where=str(folder),

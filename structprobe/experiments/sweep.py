@@ -88,7 +88,7 @@ def sweep(
         A folder for word vectors that stays. Without it they are kept in the folder of
         results until the sweep is done.
     keep_predictions : bool, default=False
-        Whether to keep each run's predictions beside its row.
+        Whether to keep each run's predictions beside its row; not those of runs already done.
     device : str, default="auto"
         Where the probes are trained.
     progress : bool, optional

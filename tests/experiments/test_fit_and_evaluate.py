@@ -1,0 +1,157 @@
+"""One probe fitted, saved and scored; parse files scored."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from support.tiny_checkpoints import save_checkpoint
+from support.tiny_trees import tiny_bank, tiny_file, tiny_text
+
+from structprobe import Encoder, LinearChain, Prediction, RandomTree, Treebank, score
+from structprobe.errors import ProbeError, ScoreError, TreebankError
+from structprobe.experiments.evaluate import evaluate, evaluate_probe, score_files
+from structprobe.experiments.fit import fit_probe
+from structprobe.experiments.rows import ROW_KEYS
+from structprobe.treebank import rewrite
+
+TIMES = {"cpu_seconds", "wall_seconds"}
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    return Encoder(save_checkpoint(tmp_path_factory.mktemp("tiny-bert"), "bert"))
+
+
+def test_fit_scores_and_saves(encoder: Encoder, tmp_path: Path) -> None:
+    train, dev = tiny_file(tmp_path / "t.conllu"), tiny_file(tmp_path / "d.conllu", seed=1)
+    recoverer, row = fit_probe(
+        encoder, train, dev, layer=2, rank=3, seed=7, max_steps=10, out=tmp_path / "PROBE",
+        progress=False,
+    )  # fmt: skip
+    scores = score(dev, recoverer.predict(dev))
+    told = {
+        "method": "probe", "layer": 2, "rank": 3, "seed": 7, "recipe": "whitened", "steps": 10,
+        "max_steps": 10, "model": encoder.origin(2)["model"], "fingerprint": encoder.fingerprint,
+        "part": "dev", "train": "t.conllu", "dev": "d.conllu", "treebank": "d.conllu",
+        "train_fingerprint": train.fingerprint, "dev_fingerprint": dev.fingerprint,
+        "treebank_fingerprint": dev.fingerprint, "n_sentences": 12, "n_words": dev.n_words,
+        "punct": "upos", "uuas": scores.uuas, "dev_uuas": scores.uuas, "las": None,
+        "uses_gold": False,
+    }  # fmt: skip
+    assert {key: row[key] for key in told} == told
+    assert list(row) == list(ROW_KEYS)
+    assert row["dev_loss"] == recoverer.probe.history_["distance"]["best_dev_loss"]
+    assert row["dev_depth_loss"] == recoverer.probe.history_["depth"]["best_dev_loss"]
+    assert min(row[key] for key in TIMES) > 0
+    config = json.loads((tmp_path / "PROBE" / "config.json").read_text())
+    assert config["dev_scores"] == scores.to_dict()
+    assert config["fitted_on"] == {"train": "t.conllu", "dev": "d.conllu"}
+    again = fit_probe(encoder, train, dev, layer=2, rank=3, seed=7, max_steps=10)[1]
+    assert {k: v for k, v in again.items() if k not in TIMES} == {
+        k: v for k, v in row.items() if k not in TIMES
+    }
+
+
+def test_fit_without_dev_scores_nothing(encoder: Encoder, tmp_path: Path) -> None:
+    _, row = fit_probe(encoder, tiny_bank(), layer=0, max_steps=2, out=tmp_path / "PROBE")
+    assert row["part"] is row["uuas"] is row["n_sentences"] is row["dev"] is None
+    assert row["rank"] == encoder.hidden_size
+    assert row["dev_loss"] > 0
+    assert json.loads((tmp_path / "PROBE" / "config.json").read_text())["dev_scores"] is None
+
+
+def test_faults_are_told_before_any_work(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Encoder, "encode", None)
+    (tmp_path / "mine").touch()
+    bank = tiny_bank()
+    with pytest.raises(ProbeError, match="exists and is no saved probe"):
+        fit_probe(encoder, bank, layer=0, out=tmp_path)
+    with pytest.raises(ProbeError, match=r"layer 3 is out of range; .* 0 to 2"):
+        fit_probe(encoder, bank, layer=3)
+    with pytest.raises(ProbeError, match=r"rank 9 is out of range: .* 1 to 8"):
+        fit_probe(encoder, bank, layer=0, rank=9)
+    with pytest.raises(ScoreError, match="train treebank has no sentence"):
+        fit_probe(encoder, [], layer=0)
+    with pytest.raises(ScoreError, match="unknown punct"):
+        fit_probe(encoder, bank, layer=0, punct="all")
+
+
+def test_saved_probe_beside_the_chain(encoder: Encoder, tmp_path: Path) -> None:
+    train, test = tiny_bank(), tiny_file(tmp_path / "test.conllu", seed=2)
+    recoverer, fitted = fit_probe(
+        encoder, train, tiny_bank(seed=1), layer=1, rank=2, seed=5, max_steps=5,
+        out=tmp_path / "PROBE",
+    )  # fmt: skip
+    probe, chain = evaluate_probe(tmp_path / "PROBE", test, punct="keep", progress=False)
+    assert (probe["method"], chain["method"]) == ("probe", "linear")
+    assert probe["uuas"] == score(test, recoverer.predict(test), punct="keep").uuas
+    assert chain["uuas"] == score(test, LinearChain().predict(test), punct="keep").uuas
+    same = ("layer", "rank", "seed", "recipe", "fingerprint", "train_fingerprint", "max_steps")
+    assert {key: probe[key] for key in same} == {key: fitted[key] for key in same}
+    assert (probe["treebank"], probe["part"], probe["punct"]) == ("test.conllu", "test", "keep")
+    assert chain["model"] is chain["layer"] is chain["seed"] is None
+    assert probe["key"] != chain["key"]
+
+
+def test_any_recoverer_is_evaluated() -> None:
+    bank = tiny_bank()
+    rows = evaluate([RandomTree(3), RandomTree(4)], list(bank), part="dev")
+    assert [(row["method"], row["seed"], row["part"]) for row in rows] == [
+        ("random", 3, "dev"),
+        ("random", 4, "dev"),
+    ]
+    assert rows[0]["uas"] == score(bank, RandomTree(3).predict(bank)).uas
+    with pytest.raises(ScoreError, match="the test treebank has no sentence"):
+        evaluate([LinearChain()], [])
+
+
+def test_parse_file_against_gold(tmp_path: Path) -> None:
+    gold = tiny_file(tmp_path / "gold.conllu")
+    same = score_files(tmp_path / "gold.conllu", tmp_path / "gold.conllu")
+    assert [same[m] for m in ("uuas", "uas", "las", "root_acc")] == [1, 1, 1, 1]
+    assert same["dspr"] is None
+    assert (same["method"], same["treebank"]) == ("gold.conllu", "gold.conllu")
+    assert same["n_words"] == gold.n_words
+
+    chain = LinearChain().predict(gold)
+    blocks = [rewrite(sentence, tree.heads) for sentence, tree in zip(gold, chain, strict=True)]
+    (tmp_path / "chain.conllu").write_text("".join(blocks))
+    row = score_files(tmp_path / "gold.conllu", tmp_path / "chain.conllu", punct="keep")
+    heads_alone = [Prediction(tree.heads) for tree in chain]
+    wanted = score(gold, heads_alone, punct="keep")
+    assert (row["uas"], row["uuas"]) == (wanted.uas, wanted.uuas)
+
+
+def test_files_that_differ(tmp_path: Path) -> None:
+    gold, system = tmp_path / "gold.conllu", tmp_path / "system.conllu"
+    bank = tiny_file(gold, 4)
+    system.write_text(tiny_text(3))
+    with pytest.raises(ScoreError, match="the system file ends before sentence 4 of the gold") as e:
+        score_files(gold, system)
+    assert bank[3].where in str(e.value)
+    with pytest.raises(ScoreError, match="the gold file ends before sentence 4 of the system file"):
+        score_files(system, gold)
+
+    second = bank[1].words[0]
+    head, tail = tiny_text(4).split("tiny-1\n")
+    system.write_text(head + "tiny-1\n" + tail.replace(f"\t{second}\t", "\tOTHER\t", 1))
+    with pytest.raises(ScoreError, match="sentence 2 has other words than the gold at word 1") as e:
+        score_files(gold, system)
+    for told in (f"{system}:{bank[1].line}", f"{gold}:{bank[1].line}", "'OTHER'", repr(second)):
+        assert told in str(e.value)
+
+    shorter = Treebank.from_text("1\tthe\t_\t_\t_\t_\t0\t_\t_\t_\n\n")
+    longer = "1\tthe\t_\t_\t_\t_\t0\t_\t_\t_\n2\tdog\t_\t_\t_\t_\t1\t_\t_\t_\n\n"
+    shorter.write(gold)
+    system.write_text(longer)
+    with pytest.raises(ScoreError, match="at word 2: 'dog', and 'the end' at"):
+        score_files(gold, system)
+    system.write_text(longer.replace("\t0\t", "\t_\t").replace("\t1\t_", "\t_\t_"))
+    with pytest.raises(ScoreError, match="a sentence of the system treebank has no heads"):
+        score_files(gold, system)
+    with pytest.raises(TreebankError, match="nowhere"):
+        score_files(gold, tmp_path / "nowhere.conllu")

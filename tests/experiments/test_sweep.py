@@ -1,0 +1,211 @@
+"""A sweep does each run once, whatever interrupts it, and loses nothing."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.tiny_checkpoints import save_checkpoint
+from support.tiny_trees import tiny_bank, tiny_file
+
+from structprobe import Encoder, StructuralProbe, score
+from structprobe.errors import ProbeError, ResultError, ScoreError
+from structprobe.experiments.fit import fit_probe
+from structprobe.experiments.results import ROWS, ResultsFolder, read_rows
+from structprobe.experiments.rows import Row
+from structprobe.experiments.sweep import VECTORS, sweep
+
+BASELINES = ["linear", "right-branching", "left-branching", "random", "random"]
+BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))
+SMALL: dict[str, Any] = {"layers": "0,2", "ranks": (2, None), "seeds": (0, 1), "max_steps": 5}
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    return Encoder(save_checkpoint(tmp_path_factory.mktemp("tiny-bert"), "bert"))
+
+
+def grid_of(rows: list[Row]) -> list[tuple[int, int, int]]:
+    return [(r["layer"], r["rank"], r["seed"]) for r in rows if r["method"] == "probe"]
+
+
+def test_one_row_a_run(encoder: Encoder, tmp_path: Path) -> None:
+    train = tiny_file(tmp_path / "train.conllu")
+    rows = sweep(encoder, train, *BANKS[1:], folder=tmp_path / "DIR", **SMALL)
+    assert [row["method"] for row in rows] == BASELINES + ["probe"] * 8
+    assert grid_of(rows) == list(itertools.product((0, 2), (2, 8), (0, 1)))
+    assert rows == read_rows(tmp_path / "DIR")
+    for row in rows:
+        assert (row["part"], row["train"]) == ("test", "train.conllu")
+        assert row["treebank_fingerprint"] == BANKS[2].fingerprint
+        assert row["uuas"] is not None
+        assert row["dev_uuas"] is not None
+    assert not (tmp_path / "DIR" / VECTORS).exists()
+
+
+def test_a_run_is_what_fit_gives(encoder: Encoder, tmp_path: Path) -> None:
+    rows = sweep(encoder, *BANKS[:2], folder=tmp_path, baselines=False, **SMALL)
+    chosen = next(row for row in rows if (row["layer"], row["rank"], row["seed"]) == (2, 2, 1))
+    _, alone = fit_probe(encoder, *BANKS[:2], layer=2, rank=2, seed=1, max_steps=5)
+    times = ("cpu_seconds", "wall_seconds")
+    assert {k: v for k, v in chosen.items() if k not in times} == {
+        k: v for k, v in alone.items() if k not in times
+    }
+
+
+def test_what_is_done_is_not_done_again(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = sweep(encoder, *BANKS, folder=tmp_path, **SMALL)
+    more = sweep(encoder, *BANKS, folder=tmp_path, **{**SMALL, "layers": "0-2"})
+    assert [row for row in more if row["layer"] != 1] == rows
+    before = (tmp_path / ROWS).read_bytes()
+    monkeypatch.setattr(Encoder, "encode", None)
+    monkeypatch.setattr(StructuralProbe, "fit", None)
+    assert sweep(encoder, *BANKS, folder=tmp_path, **SMALL) == rows
+    assert (tmp_path / ROWS).read_bytes() == before
+
+
+def test_interrupted_and_taken_up(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fitted: list[tuple[int, int]] = []
+    fit = StructuralProbe.fit
+
+    def counting(probe: StructuralProbe, X: Any, *args: Any, **options: Any) -> StructuralProbe:
+        if len(fitted) == 3:
+            raise KeyboardInterrupt
+        fitted.append((X.origin["layer"], probe.rank))
+        return fit(probe, X, *args, **options)
+
+    settings = {**SMALL, "seeds": (0,), "baselines": False}
+    with monkeypatch.context() as patch:
+        patch.setattr(StructuralProbe, "fit", counting)
+        with pytest.raises(KeyboardInterrupt):
+            sweep(encoder, *BANKS, folder=tmp_path, **settings)
+    assert fitted == [(0, 2), (0, 8), (2, 2)]
+    assert (tmp_path / VECTORS).is_dir()
+    with (tmp_path / ROWS).open("a") as file:
+        file.write('{"torn": ')
+    finished = list(fitted)
+    fitted.clear()
+    with monkeypatch.context() as patch:
+        patch.setattr(StructuralProbe, "fit", counting)
+        rows = sweep(encoder, *BANKS, folder=tmp_path, **settings)
+    assert finished + fitted == [(0, 2), (0, 8), (2, 2), (2, 8)]
+    assert rows == read_rows(tmp_path)
+    assert not (tmp_path / VECTORS).exists()
+
+
+def test_own_cache_stays(encoder: Encoder, tmp_path: Path) -> None:
+    settings = {**SMALL, "cache": tmp_path / "cache", "baselines": False}
+    rows = sweep(encoder, *BANKS, folder=tmp_path / "a", **settings)
+    assert (tmp_path / "cache").is_dir()
+    assert not (tmp_path / "a" / VECTORS).exists()
+    again = sweep(encoder, *BANKS, folder=tmp_path / "b", **settings)
+    assert [row["uuas"] for row in again] == [row["uuas"] for row in rows]
+
+
+def test_predictions_are_kept_where_asked(encoder: Encoder, tmp_path: Path) -> None:
+    rows = sweep(encoder, *BANKS, folder=tmp_path, keep_predictions=True, **SMALL)
+    results = ResultsFolder(tmp_path)
+    for row in rows:
+        found = results.predictions(row["key"])
+        assert [words for words, _ in found] == [sentence.words for sentence in BANKS[2]]
+        scores = score(BANKS[2], [prediction for _, prediction in found])
+        assert scores.uuas == pytest.approx(row["uuas"])
+    probe = results.predictions(rows[-1]["key"])[0][1]
+    assert probe.distances.shape == (7, 7)
+    assert probe.depths.shape == (7,)
+
+
+def test_untrained_copy_is_a_baseline(encoder: Encoder, tmp_path: Path) -> None:
+    settings = {**SMALL, "ranks": (2,), "seeds": (0,), "baselines": False, "untrained": True}
+    rows = sweep(encoder, *BANKS, folder=tmp_path, **settings)
+    assert [(row["method"], row["layer"]) for row in rows] == [
+        ("probe", 0), ("probe", 2), ("probe-untrained", 0), ("probe-untrained", 2),
+    ]  # fmt: skip
+    assert rows[0]["fingerprint"] == encoder.fingerprint != rows[2]["fingerprint"]
+    assert len({row["key"] for row in rows}) == 4
+
+
+def test_without_dev_or_without_test(encoder: Encoder, tmp_path: Path) -> None:
+    train, dev, test = BANKS
+    settings = {**SMALL, "ranks": (2,), "seeds": (0,)}
+    only_dev = sweep(encoder, train, dev, folder=tmp_path / "dev", **settings)
+    assert {row["part"] for row in only_dev} == {"dev"}
+    assert all(row["uuas"] == row["dev_uuas"] for row in only_dev)
+    only_test = sweep(encoder, train, None, test, folder=tmp_path / "test", **settings)
+    assert {(row["part"], row["dev_uuas"]) for row in only_test} == {("test", None)}
+    with pytest.raises(ScoreError, match="nothing to score on; give a dev or a test treebank"):
+        sweep(encoder, train, folder=tmp_path / "none", **settings)
+    assert not (tmp_path / "none").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "error", "words"),
+    [
+        ({"layers": "0,3"}, ProbeError, "layer 3 is out of range; .* 0 to 2"),
+        ({"ranks": (2, 9)}, ProbeError, "rank 9 is out of range: .* 1 to 8"),
+        ({"recipe": "best"}, ProbeError, "unknown recipe 'best'"),
+        ({"punct": "best"}, ScoreError, "unknown punct 'best'"),
+    ],
+)
+def test_faults_are_told_before_any_work(
+    encoder: Encoder,
+    tmp_path: Path,
+    changes: dict[str, Any],
+    error: type[Exception],
+    words: str,
+) -> None:
+    with pytest.raises(error, match=words):
+        sweep(encoder, *BANKS, folder=tmp_path / "DIR", **{**SMALL, **changes})
+    assert not (tmp_path / "DIR").exists()
+
+
+def test_foreign_folder_is_refused(encoder: Encoder, tmp_path: Path) -> None:
+    (tmp_path / "mine").touch()
+    with pytest.raises(ResultError, match="exists and is no folder of results of ours"):
+        sweep(encoder, *BANKS, folder=tmp_path, **SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["mine"]
+
+
+def test_two_sweeps_in_one_folder(encoder: Encoder, tmp_path: Path) -> None:
+    found: dict[str, list[Row]] = {}
+
+    def work(name: str) -> None:
+        found[name] = sweep(encoder, *BANKS, folder=tmp_path, progress=False, **SMALL)
+
+    threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found["a"] == found["b"] == read_rows(tmp_path)
+    assert len(found["a"]) == 13
+
+
+def test_pretrained_middle_beats_its_untrained_copy(
+    minilm: str, treebanks: Path, tmp_path: Path
+) -> None:
+    """On real data the table says what the method is for."""
+    english = tiny_slices(treebanks)
+    rows = sweep(
+        Encoder(minilm), *english, folder=tmp_path, layers="0,4", ranks=(64,), max_steps=300,
+        untrained=True, progress=False,
+    )  # fmt: skip
+    uuas = {(row["method"], row["layer"]): row["uuas"] for row in rows}
+    assert uuas["probe", 4] > uuas["probe", 0] > uuas["random", None]
+    assert uuas["probe", 4] > uuas["probe-untrained", 4]
+    assert np.isfinite(rows[-1]["dspr"])
+
+
+def tiny_slices(treebanks: Path) -> list[Any]:
+    from structprobe import Treebank
+
+    bank = Treebank.read(treebanks / "UD_English-EWT" / "en_ewt-ud-train.conllu")
+    return [bank[:1000], bank[1000:1100], bank[1100:1250]]
