@@ -59,7 +59,7 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
     heading = [_HEADINGS.get(column, column) for column in columns]
     lines = [heading, *([_cell(row, column) for column in columns] for row in rows)]
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-    to_left = [all(isinstance(row.get(column), str | None) for row in rows) for column in columns]
+    to_left = [any(isinstance(row.get(column), str) for row in rows) for column in columns]
     laid_out = [
         "  ".join(
             cell.ljust(width) if left else cell.rjust(width)

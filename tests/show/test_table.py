@@ -1,0 +1,58 @@
+"""Result rows as a table."""
+
+from __future__ import annotations
+
+import doctest
+
+import structprobe.show.table
+from structprobe.show import format_table
+
+PROTOCOL = {"punct": "upos", "min_length": 5, "max_length": 50}
+ROWS = [
+    {"method": "linear", "layer": None, "uuas": 0.48231, "uas": None, **PROTOCOL},
+    {"method": "probe", "layer": 7, "seed": 0, "uuas": 0.8, "uas": 0.5, "dev_loss": 0.51234}
+    | {"uuas_low": 0.78, "uuas_high": 0.821, "dspr": 0.8449, "cpu_seconds": 12.34, **PROTOCOL},
+]
+
+
+def test_usual_columns_that_are_filled() -> None:
+    assert format_table(ROWS).splitlines() == [
+        "method  layer  seed               UUAS   UAS  DSpr.  dev L1  CPU s",
+        "linear      –     –               48.2     –      –       –      –",
+        "probe       7     0  80.0 [78.0, 82.1]  50.0   84.5  0.5123   12.3",
+        'In per cent; punct="upos": UPOS PUNCT left out of UUAS and root; DSpr. and NSpr. over '
+        "all words, averaged within and then over lengths 5 to 50; in brackets the 95 % bootstrap "
+        "interval over sentences.",
+    ]
+
+
+def test_columns_that_are_asked_for() -> None:
+    rows = [{"method": "a", "dev_uuas": 0.25, "dev_las": None, "n_words": 9, "model": "bert"}]
+    assert format_table(rows, ["model", "n_words", "dev_uuas", "dev_las"]).splitlines() == [
+        "model  words  dev UUAS  dev LAS",
+        "bert       9      25.0        –",
+    ]
+
+
+def test_rows_that_differ_in_part_or_protocol_say_so() -> None:
+    rows = [
+        {"method": "a", "part": "dev", "uuas": 0.5, **PROTOCOL},
+        {"method": "a", "part": "test", "uuas": 0.5, **PROTOCOL, "punct": "keep"},
+    ]
+    table = format_table(rows).splitlines()
+    assert table[0].split() == ["method", "part", "punct", "UUAS"]
+    assert 'punct="upos"' in table[3]
+    assert 'punct="keep": all words count' in table[4]
+    assert "brackets" not in table[4]
+
+
+def test_gold_information_is_told() -> None:
+    assert "probe (uses gold)" in format_table([{"method": "probe", "uses_gold": True}])
+
+
+def test_no_rows() -> None:
+    assert format_table([]) == ""
+
+
+def test_examples() -> None:
+    assert doctest.testmod(structprobe.show.table).failed == 0
