@@ -1,0 +1,24 @@
+"""Fit a structural probe on one layer, and score it beside the linear chain.
+
+Run it with ``python examples/fit_one_layer.py``; it needs the extra ``demo`` and no network.
+"""
+
+from structprobe import Encoder, LinearChain, StructuralProbe, Treebank, score
+from structprobe.data import SAMPLE
+from structprobe.experiments.demo import embedded_model
+
+train, dev, test = (Treebank.read(SAMPLE / f"{part}.conllu") for part in ("train", "dev", "test"))
+encoder = Encoder(embedded_model())  # or a hub id: Encoder("bert-base-cased")
+
+LAYER = 4
+train_vectors, dev_vectors, test_vectors = (
+    encoder.encode(bank, layers=[LAYER]).layer(LAYER) for bank in (train, dev, test)
+)
+
+probe = StructuralProbe(rank=64, max_steps=500, random_state=0)
+probe.fit(train_vectors, train, dev=(dev_vectors, dev))
+
+print(f"probe on layer {LAYER}")
+print(probe.evaluate(test_vectors, test))
+print("linear chain")
+print(score(test, LinearChain().predict(test)))
