@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from grammar import clauses, copulas
 from grammar.dice import Dice
+from grammar.listed import listed
 from grammar.noun_phrases import noun_phrase, prepositional
 from grammar.verb_groups import PAST
 from grammar.verbs import Verb, choose
 from grammar.words import Phrase, Word, hang, leaf, mark
+
+# Verbs whose infinitive is what is said, so that the person spoken to is the indirect object.
+ADDRESSING = listed("ask tell teach allow persuade remind advise warn urge")
 
 
 def build(
@@ -122,7 +126,8 @@ def _controlled(
     doer = kind if kind in ("group", "animal") else "person"
     doer = "animal" if kind == "animal1" else doer
     below = clauses.bare_verb(dice, doer, "inf", depth + 1, among=verb.below)
-    return [*hang(obj, head, "obj"), *hang(below, head, "xcomp")]
+    deprel = "iobj" if verb.lemma in ADDRESSING else "obj"
+    return [*hang(obj, head, deprel), *hang(below, head, "xcomp")]
 
 
 def _that_clause(

@@ -24,7 +24,7 @@ FREQUENCY = {
 }
 ADVERB_FEATS = {
     "always": "PronType=Tot", "sometimes": "PronType=Ind", "never": "PronType=Neg",
-    "now": "PronType=Dem", "then": "PronType=Dem", "here": "PronType=Dem", "there": "PronType=Dem",
+    "once": "NumForm=Word|NumType=Mult",
 }  # fmt: skip
 DEGREE = listed("very quite rather extremely too really fairly")
 

@@ -149,7 +149,7 @@ def _reduced(dice: Dice, phrase: Phrase, depth: int) -> list[Word]:
     kind = "person" if phrase.kind in PEOPLE else phrase.kind
     if kind in ("person", "animal"):
         verbs = [verb for verb in choose("intransitive", subject=kind) if verb.lemma in STANDING]
-        below = clauses.bare_verb(dice, kind, "part", depth + 1, verb=dice.pick(verbs))
+        below = clauses.bare_verb(dice, kind, "ger", depth + 1, verb=dice.pick(verbs))
         return hang(below, phrase.head, "acl") if len(below.words) > 1 else []
     verbs = choose("transitive", obj=kind, passive=True)
     if not verbs:

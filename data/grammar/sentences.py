@@ -125,17 +125,20 @@ def _with_bare_clause(
         verbs = [verb for verb in choose("intransitive", subject="person") if not verb.stative]
         below = clauses.bare_verb(dice, "person", "part", 0, verb=dice.pick(verbs))
         return [*hang(below, main.head, "advcl"), comma(below.head), *words]
-    below = clauses.bare_verb(dice, "person", "ger", 1)
+    below = clauses.bare_verb(dice, "person", "part", 1)
     below.words.insert(0, mark(below.head, dice.pick(("before", "after", "without"))))
     return [*words, *hang(below, main.head, "advcl")]
 
 
 def _joined(dice: Dice, main: clauses.Clause) -> list[Word]:
-    """Draw a second clause joined by a conjunction."""
+    """Draw a second clause joined by a conjunction or by *so*."""
     other = clauses.clause(dice, depth=1, tense=main.tense)
+    form = dice.pick(("and", "but", "and", "so"))
+    if form == "so":
+        other.head.head, other.head.deprel = main.head, "parataxis"
+        return [comma(other.head), adverb(other.head, form), *other.words]
     other.head.head, other.head.deprel = main.head, "conj"
-    link = conjunction(other.head, dice.pick(("and", "but", "and", "so")))
-    return [comma(other.head), link, *other.words]
+    return [comma(other.head), conjunction(other.head, form), *other.words]
 
 
 def _shared(dice: Dice, main: clauses.Clause) -> list[Word]:

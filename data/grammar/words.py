@@ -71,9 +71,11 @@ def leaf(head: Word, deprel: str, form: str, upos: str, xpos: str, feats: str = 
 
 
 def mark(head: Word, form: str) -> Word:
-    """Make the subordinator of a clause: *that*, *because*, *to* ..."""
+    """Make the subordinator of a clause: *that*, *because*, *to* ..., or the adverb *when*."""
     if form == "to":
         return leaf(head, "mark", form, "PART", "TO")
+    if form == "when":
+        return leaf(head, "advmod", form, "ADV", "WRB", "PronType=Int")
     return leaf(head, "mark", form, "SCONJ", "IN")
 
 
