@@ -32,7 +32,12 @@ def _wanted(dice: Dice, verb: Verb, depth: int) -> list[str]:
     wanted = [form for form in verb.modifiers if "!" in form or dice.chance(share)]
     while len(wanted) > 2:
         wanted.pop()
-    if not wanted and verb.frame == "intransitive" and verb.modifiers and dice.chance(0.75):
+    if (
+        not wanted
+        and verb.frame == "intransitive"
+        and verb.modifiers
+        and dice.chance(1 if depth else 0.75)
+    ):
         wanted = [dice.pick(verb.modifiers)]
     return wanted
 

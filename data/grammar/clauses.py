@@ -148,7 +148,7 @@ def clause(
     if tense == "pres" and not verb.stative and depth == 0:
         share = 0.7
     after += time_expression(dice, group.verb, tense, share)
-    return _joined(dice, group, subject, after, tense, negative or verb.stative)
+    return _joined(dice, group, subject, after, tense, negative or question or verb.stative)
 
 
 def passive(
@@ -170,7 +170,7 @@ def passive(
         after += hang(agent, group.verb, "obl:agent")
     after += adverbials(dice, verb, group.verb, depth + 1)
     after += time_expression(dice, group.verb, tense, 0.3 if depth == 0 else 0.1)
-    return _joined(dice, group, subject, after, tense, negation)
+    return _joined(dice, group, subject, after, tense, negation or question)
 
 
 def gapped(

@@ -41,7 +41,7 @@ def build(
     if verb.frame == "transitive":
         return _object(dice, verb, head, depth, subject, gap)
     if verb.frame == "ditransitive":
-        return _two_objects(dice, verb, head, depth)
+        return _two_objects(dice, verb, head, depth, subject)
     if verb.frame in ("subject control", "raising"):
         below = clauses.bare_verb(dice, kind, "inf", depth + 1, gap=gap, among=verb.below)
         return hang(below, head, "xcomp")
@@ -106,13 +106,17 @@ def _object(
     return [*after, *words] if before else [*words, *after]
 
 
-def _two_objects(dice: Dice, verb: Verb, head: Word, depth: int) -> list[Word]:
+def _two_objects(
+    dice: Dice, verb: Verb, head: Word, depth: int, subject: Phrase | None
+) -> list[Word]:
     """Build the objects of *give*, in either of their orders."""
+    plain = subject is None or subject.kind != "pronoun"
     receiver = verb.modifiers[0]
     thing = hang(clauses.argument(dice, dice.pick(verb.objects), depth + 1), head, "obj")
     if dice.chance(0.55):
-        return [*hang(noun_phrase(dice, receiver, depth=depth + 1), head, "iobj"), *thing]
-    person = prepositional(dice, "to", receiver, depth=depth + 1, pronouns=True)
+        person = noun_phrase(dice, receiver, depth=depth + 1, pronouns=plain)
+        return [*hang(person, head, "iobj"), *thing]
+    person = prepositional(dice, "to", receiver, depth=depth + 1, pronouns=plain)
     return [*thing, *hang(person, head, "obl")]
 
 

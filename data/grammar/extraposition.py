@@ -26,7 +26,9 @@ def extraposed(dice: Dice) -> clauses.Clause:
         main = clauses.passive(dice, dice.pick(verbs), 3, "past", noun, False, "")
     else:
         verbs = choose("transitive", subject="person", obj=kind)
-        verb = dice.pick([verb for verb in verbs if not verb.particle])
+        verb = dice.pick(
+            [verb for verb in verbs if not (verb.particle or "!" in str(verb.modifiers))]
+        )
         gap = clauses.Gap(noun.head, kind)
         main = clauses.clause(dice, depth=3, tense="past", verb=verb, gap=gap, negation=0)
         behind = hang(noun, main.head, "obj")
@@ -34,7 +36,8 @@ def extraposed(dice: Dice) -> clauses.Clause:
     time = time_of(dice, main.head, dice.pick(TIMES))
     main.predicate = [main.head, *behind, *time]
     tense = dice.pick(("past", "pres", "pastperf"))
-    main.late = relatives.relative(dice, noun, 0, tense=tense, bare=False)
+    while not main.late:
+        main.late = relatives.relative(dice, noun, 0, tense=tense, bare=False)
     return main
 
 

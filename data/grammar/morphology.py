@@ -50,6 +50,7 @@ IRREGULAR = {
     give gave given
     go went gone
     grow grew grown
+    hang hung hung
     have had had
     hear heard heard
     hide hid hidden

@@ -239,12 +239,12 @@ def _determine(dice: Dice, phrase: Phrase, mass: bool, only: str, depth: int) ->
     if only == "indefinite":
         table = {key: table[key] for key in table if key in INDEFINITES}
     choice = dice.weighted(table)
-    if phrase.kind in ("relative", "body"):
+    if phrase.kind in ("relative", "body", "body1", "hand1"):
         choice = "poss"
     elif only == "the":
         choice = only
     elif (depth > 1 or only) and only != "indefinite":
-        choice = choice if choice in ("the", "a", "bare", "poss") else "the"
+        choice = choice if choice in ("the", "a", "poss") or (mass and choice == "bare") else "the"
     head = phrase.head
     if choice == "bare":
         return

@@ -68,7 +68,7 @@ PEOPLE = ("person", "relative", "name", "pronoun", "police1")
 PLURAL_SHARE = {
     "event": 0.1, "disaster": 0.08, "place": 0.12, "building": 0.15, "home": 0.15, "room": 0.08,
     "group": 0.14, "town": 0.15, "water": 0.1, "relative": 0.1, "job": 0.05, "plan": 0.2,
-    "instrument": 0.05, "body": 0.0, "show": 0.15,
+    "instrument": 0.05, "body": 0.0, "body1": 0.0, "hand1": 0.0, "show": 0.15,
 }  # fmt: skip
 
 NAMES = {

@@ -14,7 +14,7 @@ from grammar.words import Word, adverb, comma, conjunction, hang, mark, point
 STATEMENTS = {
     "transitive": 19, "intransitive": 9, "ditransitive": 8, "passive": 10, "copular": 7,
     "clausal": 9, "interrogative": 3, "subject control": 6, "raising": 2, "object control": 6,
-    "object predicate": 3, "linking": 2, "existential": 3, "it is": 3, "extraposed": 5,
+    "object predicate": 3, "linking": 2, "existential": 3, "it is": 3, "extraposed": 6,
 }  # fmt: skip
 KINDS = {"statement": 80, "question": 12, "wh question": 9, "order": 3}
 
