@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -13,19 +12,20 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from tqdm import tqdm
 
 from structprobe.errors import ProbeError
 from structprobe.probe.fitting import Examples, fit_components
 from structprobe.probe.inputs import (
     check_finite,
     check_origin,
+    check_pairs,
     hold_out,
     origin_of,
     read_heads,
     read_words,
 )
 from structprobe.probe.not_fitted import NotFittedError
+from structprobe.probe.progress import progress
 from structprobe.probe.projecting import predict_depths, predict_distances, project
 from structprobe.probe.settings import read_fraction, read_generator, read_settings
 from structprobe.probe.words import Words
@@ -34,6 +34,8 @@ from structprobe.trees import decode_rooted, gold_depths, gold_distances
 
 if TYPE_CHECKING:
     from structprobe.scores import Scores
+
+KINDS = {"distance": gold_distances, "depth": gold_depths}
 
 
 class StructuralProbe(BaseEstimator):
@@ -152,32 +154,29 @@ class StructuralProbe(BaseEstimator):
             The heads of a sentence are no tree.
         """
         generator = read_generator(self.random_state)
-        words, heads = _read_pair(X, y, "X", "y")
+        train_sets = _examples(X, y, "X", "y")
+        words = train_sets["distance"].words
         settings = read_settings(self.get_params(), words.hidden_size)
         if dev is None:
-            kept, held_out = hold_out(
-                words.lengths, read_fraction(self.validation_fraction), generator
-            )
-            dev_words, dev_heads = words.take(held_out), [heads[i] for i in held_out]
-            words, heads = words.take(kept), [heads[i] for i in kept]
+            share = read_fraction(self.validation_fraction)
+            kept, held_out = hold_out(words.lengths, share, generator)
+            dev_sets = {kind: whole.take(held_out) for kind, whole in train_sets.items()}
+            train_sets = {kind: whole.take(kept) for kind, whole in train_sets.items()}
         else:
             if not isinstance(dev, tuple | list) or len(dev) != 2:
                 raise ProbeError(f"dev is {type(dev).__name__}", hint="give dev=(X_dev, y_dev)")
-            dev_words, dev_heads = _read_pair(*dev, "X of dev", "y of dev")
-            _check_width(dev_words, words.hidden_size, "X of dev")
+            dev_sets = _examples(*dev, "X of dev", "y of dev")
+            _check_width(dev_sets["distance"].words, words.hidden_size, "X of dev")
             check_origin(origin_of(dev[0]), origin_of(X), "X of dev")
-        for name, part in (("X", words), ("X of dev", dev_words)):
-            if part.lengths.max() < 2:
-                raise ProbeError(f"no sentence of {name} has two or more words", hint=_NO_PAIRS)
+            check_pairs(words, "X")
+            check_pairs(dev_sets["distance"].words, "X of dev")
         fitted, histories = {}, {}
-        for kind, gold_of, stream in zip(
-            ("distance", "depth"), (gold_distances, gold_depths), generator.spawn(2), strict=True
-        ):
-            with _progress(kind, self.verbose) as bar:
+        for kind, stream in zip(KINDS, generator.spawn(2), strict=True):
+            with progress(kind, shown=self.verbose) as on_step:
                 fitted[kind], histories[kind] = fit_components(
-                    Examples(words, gold_of(heads)),
-                    Examples(dev_words, gold_of(dev_heads)),
-                    replace(settings, on_step=_advance(bar)),
+                    train_sets[kind],
+                    dev_sets[kind],
+                    replace(settings, on_step=on_step),
                     stream,
                     pairs=kind == "distance",
                 )
@@ -185,8 +184,8 @@ class StructuralProbe(BaseEstimator):
         self.history_ = {
             "recipe": self.recipe,
             "device": str(settings.device),
-            "n_train": len(words),
-            "n_dev": len(dev_words),
+            "n_train": len(train_sets["distance"].words),
+            "n_dev": len(dev_sets["distance"].words),
             **histories,
         }
         self.n_features_in_ = words.hidden_size
@@ -199,8 +198,8 @@ class StructuralProbe(BaseEstimator):
 
         Parameters
         ----------
-        X : WordVectors, or sequence of ndarray or Tensor of float, each (n_words, hidden_size)
-            Word vectors.
+        X : WordVectors, or sequence of arrays (n_words, hidden_size)
+            Word vectors, as for `fit`.
 
         Returns
         -------
@@ -214,8 +213,8 @@ class StructuralProbe(BaseEstimator):
 
         Parameters
         ----------
-        X : WordVectors, or sequence of ndarray or Tensor of float, each (n_words, hidden_size)
-            Word vectors.
+        X : WordVectors, or sequence of arrays (n_words, hidden_size)
+            Word vectors, as for `fit`.
 
         Returns
         -------
@@ -229,8 +228,8 @@ class StructuralProbe(BaseEstimator):
 
         Parameters
         ----------
-        X : WordVectors, or sequence of ndarray or Tensor of float, each (n_words, hidden_size)
-            Word vectors.
+        X : WordVectors, or sequence of arrays (n_words, hidden_size)
+            Word vectors, as for `fit`.
 
         Returns
         -------
@@ -244,8 +243,8 @@ class StructuralProbe(BaseEstimator):
 
         Parameters
         ----------
-        X : WordVectors, or sequence of ndarray or Tensor of float, each (n_words, hidden_size)
-            Word vectors.
+        X : WordVectors, or sequence of arrays (n_words, hidden_size)
+            Word vectors, as for `fit`.
 
         Returns
         -------
@@ -260,8 +259,8 @@ class StructuralProbe(BaseEstimator):
 
         Parameters
         ----------
-        X : WordVectors, or sequence of ndarray or Tensor of float, each (n_words, hidden_size)
-            Word vectors.
+        X : WordVectors, or sequence of arrays (n_words, hidden_size)
+            Word vectors, as for `fit`.
 
         Returns
         -------
@@ -279,10 +278,10 @@ class StructuralProbe(BaseEstimator):
 
         Parameters
         ----------
-        X : WordVectors, or sequence of ndarray or Tensor of float, each (n_words, hidden_size)
-            Word vectors.
-        y : Treebank, sequence of Sentence, or sequence of array_like of int, each (n_words,)
-            The trees.
+        X : WordVectors, or sequence of arrays (n_words, hidden_size)
+            Word vectors, as for `fit`.
+        y : Treebank, sequence of Sentence, or sequence of heads
+            The trees, as for `fit`.
 
         Returns
         -------
@@ -297,10 +296,10 @@ class StructuralProbe(BaseEstimator):
 
         Parameters
         ----------
-        X : WordVectors, or sequence of ndarray or Tensor of float, each (n_words, hidden_size)
-            Word vectors.
-        y : Treebank, sequence of Sentence, or sequence of array_like of int, each (n_words,)
-            The trees.
+        X : WordVectors, or sequence of arrays (n_words, hidden_size)
+            Word vectors, as for `fit`.
+        y : Treebank, sequence of Sentence, or sequence of heads
+            The trees, as for `fit`.
         punct : {"upos", "xpos", "keep"}, optional
             Which words UUAS and root accuracy leave out; see `structprobe.scores.score`.
 
@@ -401,15 +400,12 @@ class StructuralProbe(BaseEstimator):
             )
 
 
-_NO_PAIRS = "there is no distance to learn from or to choose by"
-
-
-def _read_pair(X: Any, y: Any, X_name: str, y_name: str) -> tuple[Words, list[NDArray[Any]]]:
-    """Vectors and trees that belong together, checked."""
+def _examples(X: Any, y: Any, X_name: str, y_name: str) -> dict[str, Examples]:
+    """Vectors with the gold values of their trees, of each kind, checked."""
     words = read_words(X, X_name)
     heads = read_heads(y, words, (X_name, y_name))
     check_finite(words, X_name, y)
-    return words, heads
+    return {kind: Examples(words, gold_of(heads)) for kind, gold_of in KINDS.items()}
 
 
 def _check_width(words: Words, expected: int, name: str) -> None:
@@ -418,18 +414,3 @@ def _check_width(words: Words, expected: int, name: str) -> None:
         raise ProbeError(
             f"{name} is {words.hidden_size} wide, the probe was fitted on vectors {expected} wide"
         )
-
-
-def _progress(kind: str, verbose: bool) -> tqdm:
-    """Make a progress bar, which shows itself only where asked to and on a terminal."""
-    return tqdm(desc=kind, unit="step", disable=not (verbose and sys.stderr.isatty()))
-
-
-def _advance(bar: tqdm) -> Callable[[int, int], None]:
-    """Make the callback that moves a progress bar."""
-
-    def on_step(step: int, max_steps: int) -> None:
-        bar.total = max_steps
-        bar.update(step - bar.n)
-
-    return on_step

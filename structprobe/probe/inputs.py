@@ -178,6 +178,28 @@ def check_origin(
         )
 
 
+def check_pairs(words: Words, name: str) -> None:
+    """Refuse sentences none of which has a distance.
+
+    Parameters
+    ----------
+    words : Words
+        The vectors.
+    name : str
+        What messages call them.
+
+    Raises
+    ------
+    ProbeError
+        All sentences are one word long.
+    """
+    if words.lengths.max() < 2:
+        raise ProbeError(
+            f"no sentence of {name} has two or more words",
+            hint="there is no distance to learn from or to choose by",
+        )
+
+
 def hold_out(
     lengths: NDArray[np.int64], fraction: float, generator: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -170,7 +170,9 @@ def train(
     components, best = start.clone(), start.clone()
     gradient, adam = torch.empty_like(start), Adam(start)
     best_loss, history, recent = math.inf, [], []
-    for step, batch in enumerate(_endless(epoch), 1):
+    batches, step, stopped = _endless(epoch), 0, False
+    while not stopped:
+        batch, step = next(batches), step + 1
         rate = schedule.learning_rate(step)
         recent.append(loss(components, batch, gradient))
         adam.step(components, gradient, rate)
@@ -193,8 +195,7 @@ def train(
         if dev_loss < best_loss:
             best_loss = dev_loss
             best.copy_(components)
-        if schedule.stops_after(step, dev_loss):
-            break
+        stopped = schedule.stops_after(step, dev_loss)
     return Trained(best, history)
 
 
