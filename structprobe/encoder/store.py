@@ -18,27 +18,36 @@ exactly. A subfolder may be deleted at any time.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import json
 import os
-import threading
 import time
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structprobe.encoder.cache_folder import (
+    VERSION,
+    claim,
+    one_line_faults,
+    read_json,
+    refuse_foreign,
+    replacing,
+    sync_folder,
+    to_json,
+    write_json,
+)
 from structprobe.encoder.layer_file import LayerFile
 from structprobe.encoder.locks import lock
+from structprobe.encoder.memory_store import MemoryStore, Store
 from structprobe.encoder.vectors import check_offsets
 from structprobe.errors import StoreError, unknown_name
 
-VERSION = 1
-MARKER, KIND = "structprobe-vectors.json", "structprobe word vectors"
+__all__ = ["MemoryStore", "VectorStore", "open_store", "storage_dtype"]
+
 SYNC_SECONDS = 5.0  # what a crash may lose; syncing at every write costs more than the model
 STORED_AS = {"float32": "<f4", "float16": "<f2", "bfloat16": "<f4"}
 
@@ -118,122 +127,7 @@ def storage_dtype(dtype: object) -> np.dtype:
     return np.dtype(STORED_AS[name])
 
 
-class _Store(ABC):
-    """What stores on disk and in memory have in common: who is missing, what may be written."""
-
-    def __init__(
-        self, layers: tuple[int, ...], offsets: NDArray[np.int64], hidden_size: int, dtype: np.dtype
-    ) -> None:
-        self.layers = layers
-        self.missing_layers = layers
-        self.offsets = offsets
-        self.shape = (int(offsets[-1]), int(hidden_size))
-        self.dtype = dtype
-        self._written = np.zeros(len(offsets) - 1, dtype=bool)
-
-    @property
-    def missing(self) -> NDArray[np.int64]:
-        """The sentences that are not yet written in all layers, ascending."""
-        return np.flatnonzero(~self._written)
-
-    def write(self, sentences: ArrayLike, vectors: Mapping[int, ArrayLike]) -> None:
-        """Write the vectors of some sentences.
-
-        Parameters
-        ----------
-        sentences : array-like of int
-            Their numbers, in any order.
-        vectors : mapping of int to array-like, shape (words of these sentences, hidden_size)
-            The vectors of each of `missing_layers`, sentence after sentence in the order of
-            `sentences`. Other layers are passed over.
-
-        Raises
-        ------
-        StoreError
-            If a layer lacks, a shape does not fit, or the disk is full.
-        """
-        numbers = np.asarray(sentences, dtype=np.int64)
-        n_words = int((self.offsets[numbers + 1] - self.offsets[numbers]).sum())
-        for layer in self.missing_layers:
-            if layer not in vectors:
-                raise StoreError(f"vectors of layer {layer} are missing from what is written")
-            values = np.ascontiguousarray(vectors[layer], dtype=self.dtype)
-            if values.shape != (n_words, self.shape[1]):
-                expected = (n_words, self.shape[1])
-                raise StoreError(f"layer {layer} has shape {values.shape}, expected {expected}")
-            self._write_layer(layer, numbers, values)
-        self._written[numbers] = True
-
-    def finish(self) -> None:
-        """Declare the vectors whole.
-
-        Raises
-        ------
-        StoreError
-            If sentences are missing, or the disk is full.
-        """
-        if self.missing.size:
-            first = self.missing[0]
-            raise StoreError(f"{self.missing.size} sentences are not written, first {first}")
-
-    @abstractmethod
-    def close(self) -> None:
-        """Let go of what is open, keeping what is written."""
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.close()
-
-    @abstractmethod
-    def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
-        """Put the sentences' rows where they belong."""
-
-    def _pieces(
-        self, numbers: NDArray[np.int64], values: NDArray[Any]
-    ) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Cut `values` into its sentences, each with the number of its first word."""
-        at = 0
-        starts, stops = self.offsets[numbers].tolist(), self.offsets[numbers + 1].tolist()
-        for start, stop in zip(starts, stops, strict=True):
-            yield start, values[at : at + stop - start]
-            at += stop - start
-
-
-class MemoryStore(_Store):
-    """Vectors in memory, with the interface of `VectorStore`; see `open_store`."""
-
-    def __init__(
-        self, layers: tuple[int, ...], offsets: NDArray[np.int64], hidden_size: int, dtype: np.dtype
-    ) -> None:
-        super().__init__(layers, offsets, hidden_size, dtype)
-        self._values = {layer: np.zeros(self.shape, dtype) for layer in layers}
-
-    def layer(self, layer: int) -> NDArray[Any]:
-        """Give one layer.
-
-        Parameters
-        ----------
-        layer : int
-            One of ``layers``.
-
-        Returns
-        -------
-        ndarray, shape (n_words_total, hidden_size)
-            The vectors.
-        """
-        return self._values[layer]
-
-    def close(self) -> None:
-        """Do nothing: the vectors stay as long as the store."""
-
-    def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
-        for start, rows in self._pieces(numbers, values):
-            self._values[layer][start : start + len(rows)] = rows
-
-
-class VectorStore(_Store):
+class VectorStore(Store):
     """Vectors on disk; see `open_store` and the head of this module."""
 
     def __init__(
@@ -254,14 +148,14 @@ class VectorStore(_Store):
             "dtype": dtype.name,
             "offsets": hashlib.blake2b(offsets.tobytes(), digest_size=16).hexdigest(),
         }
-        digest = hashlib.blake2b(_to_json(manifest).encode(), digest_size=16).hexdigest()
+        digest = hashlib.blake2b(to_json(manifest).encode(), digest_size=16).hexdigest()
         self.folder = folder / digest
         self._files = {layer: self._layer_file(layer) for layer in layers}
         self._fresh: list[int] = []  # written since the last sync
         self._synced_at = time.monotonic()
         self._unlock: Callable[[], None] | None = None
-        with _one_line_faults(folder):
-            _refuse_foreign(folder)
+        with one_line_faults(folder):
+            refuse_foreign(folder)
             self._find_missing_layers()
             if self.missing_layers:
                 self._prepare(folder, manifest)
@@ -285,12 +179,12 @@ class VectorStore(_Store):
         StoreError
             If the layer is not whole, or its file is damaged.
         """
-        with _one_line_faults(self.folder):
+        with one_line_faults(self.folder):
             return self._layer_file(layer).map()
 
     def write(self, sentences: ArrayLike, vectors: Mapping[int, ArrayLike]) -> None:
         """Write the vectors of some sentences; as `MemoryStore.write`, but on disk."""
-        with _one_line_faults(self.folder):
+        with one_line_faults(self.folder):
             super().write(sentences, vectors)
             self._fresh += np.asarray(sentences, dtype=np.int64).tolist()
             if time.monotonic() - self._synced_at >= SYNC_SECONDS:
@@ -305,11 +199,11 @@ class VectorStore(_Store):
             If sentences are missing, or the disk is full.
         """
         super().finish()
-        with _one_line_faults(self.folder):
+        with one_line_faults(self.folder):
             self._sync()
             for layer in self.missing_layers:
                 self._files[layer].publish()
-            _sync_folder(self.folder)
+            sync_folder(self.folder)
         self.missing_layers = ()
         self.close()
 
@@ -328,7 +222,7 @@ class VectorStore(_Store):
             self._unlock = None
 
     def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
-        for start, rows in self._pieces(numbers, values):
+        for start, rows in self._rows(numbers, values):
             self._files[layer].write_rows(start, rows)
 
     def _layer_file(self, layer: int) -> LayerFile:
@@ -342,8 +236,7 @@ class VectorStore(_Store):
 
     def _prepare(self, folder: Path, manifest: dict[str, object]) -> None:
         """Take the lock and open the layers that are missing still."""
-        folder.mkdir(parents=True, exist_ok=True)
-        _write_json(folder / MARKER, {"kind": KIND, "version": VERSION})
+        claim(folder)
         self.folder.mkdir(exist_ok=True)
         self._unlock = lock(self.folder / "lock")
         try:
@@ -351,8 +244,8 @@ class VectorStore(_Store):
             if not self.missing_layers:
                 self.close()
                 return
-            _write_json(self.folder / "manifest.json", manifest)
-            with _replacing(self.folder / "offsets.npy") as file:
+            write_json(self.folder / "manifest.json", manifest)
+            with replacing(self.folder / "offsets.npy") as file:
                 np.save(file, self.offsets)
             counts = np.zeros(len(self._written), dtype=np.int64)
             for layer in self.missing_layers:
@@ -366,7 +259,7 @@ class VectorStore(_Store):
     def _check_manifest(self, manifest: dict[str, object]) -> None:
         """Refuse a subfolder whose manifest is not the one its name stands for."""
         path = self.folder / "manifest.json"
-        if _read_json(path) != json.loads(_to_json(manifest)):
+        if read_json(path) != json.loads(to_json(manifest)):
             self.close()
             hint = f"delete {self.folder} and encode again"
             raise StoreError(f"{path} is damaged or missing", hint=hint)
@@ -378,75 +271,3 @@ class VectorStore(_Store):
         for layer in self.missing_layers:
             self._files[layer].sync(fresh)
         self._synced_at = time.monotonic()
-
-
-def _refuse_foreign(folder: Path) -> None:
-    """Refuse a folder that is not ours, or was made by another version."""
-    if not folder.exists():
-        return
-    if not folder.is_dir():
-        raise StoreError(f"{folder} is a file, no cache folder")
-    marker = _read_json(folder / MARKER)
-    if not isinstance(marker, dict) or marker.get("kind") != KIND:
-        if any(not path.name.startswith(MARKER) for path in folder.iterdir()):
-            hint = "give a new or empty folder"
-            raise StoreError(f"{folder} exists and is no cache of ours", hint=hint)
-    elif marker.get("version") != VERSION:
-        raise StoreError(
-            f"{folder} was written in version {marker.get('version')} of the format, "
-            f"this is version {VERSION}",
-            hint="give a new folder",
-        )
-
-
-@contextlib.contextmanager
-def _one_line_faults(folder: Path) -> Iterator[None]:
-    """Turn the system's faults into one line."""
-    try:
-        yield
-    except OSError as error:
-        place = error.filename or folder
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        hint = "make room and run again: what is written is kept" if full else None
-        raise StoreError(f"cannot use {place}: {error.strerror or error}", hint=hint) from error
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Any]:
-    """Write a file whole or not at all."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
-    try:
-        with draft.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
-
-
-def _to_json(value: object) -> str:
-    return json.dumps(value, sort_keys=True, indent=1)
-
-
-def _write_json(path: Path, value: object) -> None:
-    if _read_json(path) != json.loads(_to_json(value)):
-        with _replacing(path) as file:
-            file.write(_to_json(value).encode())
-
-
-def _read_json(path: Path) -> object:
-    """Read a JSON file; None where it is missing or damaged."""
-    try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return None
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make names durable."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -22,9 +22,10 @@ from hypothesis import strategies as st
 from support.vector_writer import KEY, OFFSETS, expected, fill
 
 from structprobe.encoder import layer_file, store
+from structprobe.encoder.cache_folder import MARKER
 from structprobe.encoder.layer_file import LayerFile
 from structprobe.encoder.locks import lock
-from structprobe.encoder.store import MARKER, MemoryStore, VectorStore, open_store, storage_dtype
+from structprobe.encoder.store import MemoryStore, VectorStore, open_store, storage_dtype
 from structprobe.encoder.vectors import EncodedBank
 from structprobe.errors import EncoderError, StoreError
 

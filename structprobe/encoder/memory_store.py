@@ -1,0 +1,154 @@
+"""Word vectors as they are gathered, batch by batch: what any store does, and one in memory."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structprobe.errors import StoreError
+
+
+class Store(ABC):
+    """What stores in memory and on disk have in common: who is missing, what may be written.
+
+    Parameters
+    ----------
+    layers : tuple of int
+        The layers wanted, ascending.
+    offsets : ndarray of int64, shape (n_sentences + 1,)
+        Sentence `i` holds the words ``offsets[i]:offsets[i + 1]``.
+    hidden_size : int
+        Width of a vector.
+    dtype : numpy.dtype
+        Type of the values.
+    """
+
+    def __init__(
+        self, layers: tuple[int, ...], offsets: NDArray[np.int64], hidden_size: int, dtype: np.dtype
+    ) -> None:
+        self.layers = layers
+        self.missing_layers = layers
+        self.offsets = offsets
+        self.shape = (int(offsets[-1]), int(hidden_size))
+        self.dtype = dtype
+        self._written = np.zeros(len(offsets) - 1, dtype=bool)
+
+    @property
+    def missing(self) -> NDArray[np.int64]:
+        """The sentences that are not yet written in all layers, ascending."""
+        return np.flatnonzero(~self._written)
+
+    def write(self, sentences: ArrayLike, vectors: Mapping[int, ArrayLike]) -> None:
+        """Write the vectors of some sentences.
+
+        Parameters
+        ----------
+        sentences : array-like of int
+            Their numbers, in any order.
+        vectors : mapping of int to array-like, shape (words of these sentences, hidden_size)
+            The vectors of each of `missing_layers`, sentence after sentence in the order of
+            `sentences`. Other layers are passed over.
+
+        Raises
+        ------
+        StoreError
+            If a layer lacks, a shape does not fit, or the disk is full.
+        """
+        numbers = np.asarray(sentences, dtype=np.int64)
+        n_words = int((self.offsets[numbers + 1] - self.offsets[numbers]).sum())
+        for layer in self.missing_layers:
+            if layer not in vectors:
+                raise StoreError(f"vectors of layer {layer} are missing from what is written")
+            values = np.ascontiguousarray(vectors[layer], dtype=self.dtype)
+            if values.shape != (n_words, self.shape[1]):
+                expected = (n_words, self.shape[1])
+                raise StoreError(f"layer {layer} has shape {values.shape}, expected {expected}")
+            self._write_layer(layer, numbers, values)
+        self._written[numbers] = True
+
+    def finish(self) -> None:
+        """Declare the vectors whole.
+
+        Raises
+        ------
+        StoreError
+            If sentences are missing, or the disk is full.
+        """
+        if self.missing.size:
+            first = self.missing[0]
+            raise StoreError(f"{self.missing.size} sentences are not written, first {first}")
+
+    @abstractmethod
+    def layer(self, layer: int) -> NDArray[Any]:
+        """Give one layer that is whole.
+
+        Parameters
+        ----------
+        layer : int
+            Its number.
+
+        Returns
+        -------
+        ndarray, shape (n_words_total, hidden_size)
+            The vectors.
+        """
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of what is open, keeping what is written."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    @abstractmethod
+    def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
+        """Put the sentences' rows where they belong."""
+
+    def _rows(
+        self, numbers: NDArray[np.int64], values: NDArray[Any]
+    ) -> Iterator[tuple[int, NDArray[Any]]]:
+        """Cut `values` into its sentences, each with the number of its first word."""
+        at = 0
+        starts, stops = self.offsets[numbers].tolist(), self.offsets[numbers + 1].tolist()
+        for start, stop in zip(starts, stops, strict=True):
+            yield start, values[at : at + stop - start]
+            at += stop - start
+
+
+class MemoryStore(Store):
+    """Vectors in memory, with the interface of `VectorStore`; see `open_store`."""
+
+    def __init__(
+        self, layers: tuple[int, ...], offsets: NDArray[np.int64], hidden_size: int, dtype: np.dtype
+    ) -> None:
+        super().__init__(layers, offsets, hidden_size, dtype)
+        self._values = {layer: np.zeros(self.shape, dtype) for layer in layers}
+
+    def layer(self, layer: int) -> NDArray[Any]:
+        """Give one layer.
+
+        Parameters
+        ----------
+        layer : int
+            One of ``layers``.
+
+        Returns
+        -------
+        ndarray, shape (n_words_total, hidden_size)
+            The vectors.
+        """
+        return self._values[layer]
+
+    def close(self) -> None:
+        """Do nothing: the vectors stay as long as the store."""
+
+    def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
+        for start, rows in self._rows(numbers, values):
+            self._values[layer][start : start + len(rows)] = rows
