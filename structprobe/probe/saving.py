@@ -221,7 +221,7 @@ def push(
         If the id is malformed or the hub refuses.
     """
     from huggingface_hub import CommitOperationAdd, HfApi
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+    from huggingface_hub.utils import HfHubHTTPError, OfflineModeIsEnabled
 
     if not _HUB_ID.fullmatch(repo_id):
         raise ProbeError(f"{repo_id!r} is no hub id", hint="write it 'owner/name'")
@@ -286,7 +286,7 @@ def _local_folder(source: str | os.PathLike[str], revision: str | None) -> Path:
     if not _HUB_ID.fullmatch(str(source)):
         raise ProbeError("no such folder", where=str(source), hint=_HUB_HINT)
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError
+    from huggingface_hub.utils import HfHubHTTPError
 
     try:
         fetched = snapshot_download(
@@ -304,4 +304,5 @@ def _local_folder(source: str | os.PathLike[str], revision: str | None) -> Path:
 
 def _first_line(error: Exception) -> str:
     """Cut a message of several lines down to its first."""
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
+    lines = str(error).strip().splitlines()
+    return lines[0].rstrip(".") if lines else type(error).__name__

@@ -42,6 +42,11 @@ class ProbeRecoverer(Recoverer):
     ------
     ProbeError
         If the model has no such layer.
+
+    Examples
+    --------
+    >>> recoverer = ProbeRecoverer.from_pretrained("PROBE/")  # doctest: +SKIP
+    >>> recoverer.parse("the dog that chased the cat ran")  # doctest: +SKIP
     """
 
     def __init__(
