@@ -28,7 +28,7 @@ def adverbials(dice: Dice, verb: Verb, head: Word, depth: int) -> list[Word]:
 
 def _wanted(dice: Dice, verb: Verb, depth: int) -> list[str]:
     """Draw which modifiers of a verb to use, two at most; intransitives like to have one."""
-    share = (0.24, 0.16, 0.1, 0.06)[min(depth, 3)]
+    share = (0.2, 0.13, 0.08, 0.05)[min(depth, 3)]
     wanted = [form for form in verb.modifiers if "!" in form or dice.chance(share)]
     while len(wanted) > 2:
         wanted.pop()

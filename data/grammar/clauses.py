@@ -78,7 +78,7 @@ def argument(
     if kind[0] != "@" and dice.chance((0.08, 0.05, 0.02, 0.0)[min(depth, 3)]):
         return coordinated(dice, kind, depth, nominative)
     phrase = noun_phrase(dice, kind, nominative=nominative, pronouns=pronouns, depth=depth)
-    if dice.chance((0.17, 0.09, 0.02, 0.0)[min(depth, 3)]):
+    if dice.chance((0.15, 0.08, 0.02, 0.0)[min(depth, 3)]):
         relatives.modify(dice, phrase, depth)
     return phrase
 

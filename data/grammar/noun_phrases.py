@@ -133,7 +133,7 @@ def common_noun(
         return phrase
     _adorn(dice, phrase, depth)
     _determine(dice, phrase, mass, only, depth)
-    if kind in nouns.NOUN_PHRASES and dice.chance((0.22, 0.11, 0.03, 0.0)[min(depth, 3)]):
+    if kind in nouns.NOUN_PHRASES and dice.chance((0.2, 0.09, 0.02, 0.0)[min(depth, 3)]):
         _attach_phrase(dice, phrase, dice.pick(nouns.NOUN_PHRASES[kind]), depth)
     return phrase
 

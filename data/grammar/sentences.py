@@ -14,7 +14,7 @@ from grammar.words import Word, adverb, comma, conjunction, hang, mark, point
 STATEMENTS = {
     "transitive": 19, "intransitive": 9, "ditransitive": 8, "passive": 10, "copular": 7,
     "clausal": 9, "interrogative": 3, "subject control": 6, "raising": 2, "object control": 6,
-    "object predicate": 3, "linking": 2, "existential": 3, "it is": 3, "extraposed": 6,
+    "object predicate": 3, "linking": 2, "existential": 3, "it is": 3, "extraposed": 8,
 }  # fmt: skip
 KINDS = {"statement": 80, "question": 12, "wh question": 9, "order": 3}
 
@@ -56,8 +56,8 @@ def _statement(dice: Dice) -> Drawn:
         main = clauses.clause(dice, frame=frame, tense=tense)
     words = main.words
     heavy = len(words) > 14
-    extra = dice.weighted({"none": 76, "front": 10, "subordinate": 14, "purpose": 5, "shared": 8,
-                           "joined": 9, "adverb": 6, "participle": 5})  # fmt: skip
+    extra = dice.weighted({"none": 84, "front": 10, "subordinate": 14, "purpose": 5, "shared": 8,
+                           "joined": 12, "adverb": 6, "participle": 5})  # fmt: skip
     if heavy and extra in ("subordinate", "joined", "shared"):
         extra = "adverb"
     if extra == "front":
