@@ -34,17 +34,25 @@ def fill(opened):
     opened.finish()
 
 
-def _open(folder, **changes):
+def open_at(folder, **changes):
+    """Open a store of the known vectors, or of others."""
     defaults = {
         "key": KEY, "layers": (0, 2), "offsets": OFFSETS, "hidden_size": 4, "dtype": "float32",
     }  # fmt: skip
     return store.open_store(folder, **(defaults | changes))
 
 
+def filled(folder, **changes):
+    """Open a store and fill it."""
+    with open_at(folder, **changes) as opened:
+        fill(opened)
+    return opened
+
+
 def write_and_die(folder, n_sentences):
     """Write some sentences, begin another, and be killed."""
     store.SYNC_SECONDS = 0
-    opened = _open(folder)
+    opened = open_at(folder)
     for number in range(int(n_sentences)):
         opened.write([number], {layer: expected(layer, number) for layer in (0, 2)})
     opened._write_layer(0, np.array([int(n_sentences)]), np.full((4, 4), -1, np.float32))
@@ -53,7 +61,7 @@ def write_and_die(folder, n_sentences):
 
 def write_slowly(folder):
     """Write what is missing with pauses, and tell how much it was."""
-    with _open(folder) as opened:
+    with open_at(folder) as opened:
         count = opened.missing.size
         for number in opened.missing:
             time.sleep(0.1)
@@ -66,7 +74,7 @@ def write_with_little_room(folder):
     """Write more than the system lets this process write."""
     resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, resource.RLIM_INFINITY))
     try:
-        with _open(folder, offsets=[0, 1000], hidden_size=64) as opened:
+        with open_at(folder, offsets=[0, 1000], hidden_size=64) as opened:
             opened.write([0], {layer: np.ones((1000, 64)) for layer in (0, 2)})
     except StoreError as error:
         print(error)
