@@ -221,7 +221,6 @@ def push(
         If the id is malformed or the hub refuses.
     """
     from huggingface_hub import CommitOperationAdd, HfApi
-    from huggingface_hub.utils import HfHubHTTPError, OfflineModeIsEnabled
 
     if not _HUB_ID.fullmatch(repo_id):
         raise ProbeError(f"{repo_id!r} is no hub id", hint="write it 'owner/name'")
@@ -235,7 +234,7 @@ def push(
             commit_message=commit_message,
             revision=revision,
         )
-    except (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError) as error:
+    except _hub_errors() as error:
         raise ProbeError(f"cannot upload to {repo_id!r}: {_first_line(error)}") from error
     return str(commit.commit_url)
 
@@ -286,13 +285,12 @@ def _local_folder(source: str | os.PathLike[str], revision: str | None) -> Path:
     if not _HUB_ID.fullmatch(str(source)):
         raise ProbeError("no such folder", where=str(source), hint=_HUB_HINT)
     from huggingface_hub import snapshot_download
-    from huggingface_hub.utils import HfHubHTTPError
 
     try:
         fetched = snapshot_download(
             str(source), revision=revision, allow_patterns=[CONFIG, WEIGHTS, CARD]
         )
-    except (HfHubHTTPError, OSError, ValueError) as error:
+    except _hub_errors() as error:
         at = f" at revision {revision!r}" if revision else ""
         raise ProbeError(
             f"no such folder, and the hub gave no probe of that name{at}: {_first_line(error)}",
@@ -302,7 +300,16 @@ def _local_folder(source: str | os.PathLike[str], revision: str | None) -> Path:
     return Path(fetched)
 
 
-def _first_line(error: Exception) -> str:
+def _hub_errors() -> tuple[type[BaseException], ...]:
+    """Give what the hub's client raises when it is offline, refused or given a wrong name."""
+    # Below huggingface_hub 0.25 `errors` does not have it, and `utils` has it in all versions.
+    from huggingface_hub.utils import HfHubHTTPError  # type: ignore[attr-defined]  # as told above
+
+    # Its bases are the HTTP library's, whichever the hub uses: a dead connection is one of them.
+    return (*HfHubHTTPError.__bases__, OSError, ValueError)
+
+
+def _first_line(error: BaseException) -> str:
     """Cut a message of several lines down to its first."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__

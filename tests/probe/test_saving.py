@@ -384,6 +384,12 @@ def test_push_tells_what_went_wrong(probe: StructuralProbe, hub: type[HubStandIn
         probe.push_to_hub("me/probe")
 
 
+def test_push_without_a_connection(probe: StructuralProbe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ProbeError, match=r"cannot upload to 'me/probe': .*offline mode"):
+        probe.push_to_hub("me/probe", token="hf_none")
+
+
 def test_card_of_a_hub_model(probe: StructuralProbe, tmp_path: Path) -> None:
     scores = probe.evaluate(vectors(), bank(), punct="keep")
     probe.save_pretrained(tmp_path, dev_scores=scores, fitted_on={"train": "three.conllu"})
