@@ -11,6 +11,7 @@ from pathlib import Path
 
 from grammar.conllu_text import block, finish, text_of
 from grammar.dice import Dice
+from grammar.listed import listed
 from grammar.modifiers import MONTHS, SEASONS, SPANS, WEEKDAYS
 from grammar.nouns import CITIES
 from grammar.sentences import sentence
@@ -22,7 +23,7 @@ SHORTEST, LONGEST = 4, 30
 TIMES = {*WEEKDAYS, *MONTHS, *SEASONS, *SPANS, "yesterday", "tomorrow", "now", "ago",
          "morning", "afternoon", "evening", "day", "hour"}  # fmt: skip
 DENIALS = {"not", "never", "nobody", "no", "rarely", "seldom"}
-ONCE = ("about", "after", "before", "during", "for", "near", "since", "when", "while", "with")
+ONCE = listed("about after at before behind by during for from near since when while with")
 OPEN = {"NOUN", "VERB", "ADJ", "PROPN", "ADV", "NUM"}
 
 

@@ -245,6 +245,8 @@ def _determine(dice: Dice, phrase: Phrase, mass: bool, only: str, depth: int) ->
         choice = only
     elif (depth > 1 or only) and only != "indefinite":
         choice = choice if choice in ("the", "a", "poss") or (mass and choice == "bare") else "the"
+    if choice == "no" and depth:
+        choice = "the"
     head = phrase.head
     if choice == "bare":
         return

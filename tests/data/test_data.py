@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -239,7 +240,7 @@ def test_a_subject_agrees_with_its_finite_verb() -> None:
 
 def test_the_grammar_makes_the_files_again_byte_for_byte(tmp_path: Path) -> None:
     command = [sys.executable, str(DATA / "make_sample.py"), "--output", str(tmp_path)]
-    subprocess.run(command, check=True, env={"PYTHONHASHSEED": "1"})
+    subprocess.run(command, check=True, env={**os.environ, "PYTHONHASHSEED": "1"})
     for part in PARTS:
         made = (tmp_path / f"{part}.conllu").read_bytes()
         assert made == (DATA / "sample" / f"{part}.conllu").read_bytes()
