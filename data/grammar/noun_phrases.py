@@ -221,7 +221,8 @@ def _adorn(dice: Dice, phrase: Phrase, depth: int) -> None:
         front.insert(0, leaf(adjective, "advmod", dice.pick(("very", "rather")), "ADV", "RB"))
     elif kind not in ("body", "job", "relative") and dice.chance(0.08):
         other = _adjective(dice.pick(forms), head)
-        if other.form != adjective.form and other.form not in nouns.ABSOLUTE:
+        opposed = {other.form, adjective.form} <= nouns.OPPOSED
+        if other.form != adjective.form and not opposed and other.form not in nouns.ABSOLUTE:
             front[:0] = [other] if adjective.form in nouns.ABSOLUTE else [other, comma(adjective)]
     phrase.words[:0] = front
 

@@ -177,6 +177,13 @@ ABSOLUTE = set(
     political stray lost anonymous round fresh new sudden""")
 )
 
+# Adjectives of which no two go together.
+OPPOSED = set(
+    listed("""small large long short new old young tall ancient modern hot cold fresh stale warm cheap
+    expensive fast slow crowded empty boring interesting funny quiet noisy heavy simple difficult
+    brilliant wrong foolish sensible careful""")
+)
+
 # Prepositional phrases that a noun of the class takes: preposition, then classes or @lists.
 NOUN_PHRASES: dict[str, tuple[str, ...]] = {
     "person": ("from @city", "from town", "in clothing", "with animal"),
