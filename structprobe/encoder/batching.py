@@ -118,52 +118,43 @@ def lay_out(sentences: Sequence[Pieces], layout: Layout) -> Iterator[Rows]:
     Rows
         All of them, or so many windows as the token budget allows.
     """
+    before, after = (
+        np.array(part, np.int32) for part in (layout.surroundings.before, layout.surroundings.after)
+    )
     rows: list[NDArray[np.int32]] = []
-    links: list[NDArray[np.float64]] = []  # row, column, word and weight of each
+    places: list[NDArray[np.int64]] = []  # row and column of each link
+    words: list[NDArray[np.int64]] = []
     n_words = 0
     for pieces in sentences:
-        new_rows, new_links = _cut(pieces, layout)
-        links.append(new_links + np.array([len(rows), 0, n_words, 0]))
-        rows += new_rows
+        n_pieces = len(pieces.ids)
+        windows = cut_windows(pieces.links, n_pieces, layout.size or n_pieces)
+        chosen = choose_windows(pieces.links, windows, n_pieces, layout.reads_right)
+        places.append(np.array([chosen + len(rows), pieces.links[:, 0] - windows[chosen, 0]]))
+        words.append(pieces.links[:, 1] + n_words)
+        rows += [np.concatenate([before, pieces.ids[i:j], after]) for i, j in windows.tolist()]
         n_words += pieces.n_words
-    all_links = np.concatenate(links)
+    row, column = np.concatenate(places, axis=1)
+    word = np.concatenate(words)
+    weight = weigh_links(word, layout.pooling)
     step = max(1, layout.batch_tokens // max(map(len, rows)))
     for start in range(0, len(rows), step):
-        inside = (all_links[:, 0] >= start) & (all_links[:, 0] < start + step)
-        yield _pad(
-            rows[start : start + step],
-            all_links[inside] - np.array([start, 0, 0, 0]),
-            n_words,
-            layout,
+        ids, mask = _pad(rows[start : start + step], layout.pad)
+        inside = (row >= start) & (row < start + step) & (weight > 0)
+        yield Rows(
+            ids=ids,
+            mask=mask,
+            positions=(row[inside] - start) * ids.shape[1] + column[inside] + len(before),
+            starts=np.searchsorted(word[inside], np.arange(n_words)),
+            weights=weight[inside],
         )
 
 
-def _cut(pieces: Pieces, layout: Layout) -> tuple[list[NDArray[np.int32]], NDArray[np.float64]]:
-    """Write one sentence as one row or more, with the row, column, word and weight of its links."""
-    n_pieces = len(pieces.ids)
-    windows = cut_windows(pieces.links, n_pieces, layout.size or n_pieces)
-    chosen = choose_windows(pieces.links, windows, n_pieces, layout.reads_right)
-    before, after = layout.surroundings.before, layout.surroundings.after
-    rows = [np.concatenate([before, pieces.ids[start:stop], after]) for start, stop in windows]
-    piece, word = pieces.links.T
-    columns = piece - windows[chosen, 0] + len(before)
-    weights = weigh_links(word, layout.pooling)
-    return rows, np.stack([chosen, columns, word, weights], axis=1)[weights > 0]
-
-
 def _pad(
-    rows: Sequence[NDArray[np.int32]], links: NDArray[np.float64], n_words: int, layout: Layout
-) -> Rows:
-    """Pad rows to one width, and find the places of their links in them."""
+    rows: Sequence[NDArray[np.int32]], pad: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Write rows one below the other, padded on the right, with the mask of what is a token."""
     lengths = np.array([len(row) for row in rows])
     mask = np.arange(lengths.max()) < lengths[:, None]  # (n_rows, n_positions)
-    ids = np.full(mask.shape, layout.pad, dtype=np.int64)
+    ids = np.full(mask.shape, pad, dtype=np.int64)
     ids[mask] = np.concatenate(rows)
-    row, column, word = links[:, :3].astype(np.int64).T
-    return Rows(
-        ids=ids,
-        mask=mask.astype(np.int64),
-        positions=row * mask.shape[1] + column,
-        starts=np.searchsorted(word, np.arange(n_words)),
-        weights=links[:, 3].astype(np.float32),
-    )
+    return ids, mask.astype(np.int64)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -31,11 +32,12 @@ def layers_of_pass(
     Tensor, shape (n_rows, n_positions, hidden_size)
         The layers, in the order of `layers`.
     """
-    options = (
-        {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
-    )
     output = model(
-        input_ids=ids, attention_mask=mask, output_hidden_states=True, return_dict=True, **options
+        input_ids=ids,
+        attention_mask=mask,
+        output_hidden_states=True,
+        return_dict=True,
+        **_no_cache(type(model)),
     )
     hidden = (*output.hidden_states[:-1], output.last_hidden_state)
     for layer in layers:
@@ -70,3 +72,10 @@ def reads_right(model: Any, before: Sequence[int], plain: Sequence[int]) -> bool
     earlier = last_layer[:, :-1].float()  # (2, n_positions - 1, hidden_size)
     moved = (earlier[0] - earlier[1]).abs().max()
     return bool(moved > 1e-5 * earlier.abs().max())
+
+
+@cache
+def _no_cache(architecture: type[Any]) -> dict[str, bool]:
+    """Ask for no keys and values of a text that nobody will continue, where that can be asked."""
+    wanted = "use_cache" in inspect.signature(architecture.forward).parameters
+    return {"use_cache": False} if wanted else {}

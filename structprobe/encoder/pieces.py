@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+_SPACES = [code for code in range(0x3001) if chr(code).isspace()]  # there are none beyond
+
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
@@ -16,7 +18,7 @@ class Pieces:
     ----------
     ids : ndarray of int32, shape (n_pieces,)
         The pieces' numbers in the vocabulary.
-    links : ndarray of int32, shape (n_links, 2)
+    links : ndarray of int64, shape (n_links, 2)
         Pairs of piece and word, both counted from 0: the piece counts for the word. Ordered by
         word, then by piece; every word has at least one.
     n_words : int
@@ -24,7 +26,7 @@ class Pieces:
     """
 
     ids: NDArray[np.int32]
-    links: NDArray[np.int32]
+    links: NDArray[np.int64]
     n_words: int
 
 
@@ -33,13 +35,14 @@ def link_pieces(
     spans: NDArray[np.integer],
     offsets: ArrayLike,
     blank: NDArray[np.bool_] | None = None,
-) -> NDArray[np.int32]:
+) -> NDArray[np.int64]:
     """Link each piece to every word with which it shares a character that is no space.
 
     Parameters
     ----------
     text : str
-        The text that was cut into pieces.
+        The text that was cut into pieces; several may be joined, with words, pieces and
+        characters counted through.
     spans : ndarray of int, shape (n_words, 2)
         Characters of each word: word `i` is ``text[spans[i, 0]:spans[i, 1]]``; ascending.
     offsets : array-like of int, shape (n_pieces, 2)
@@ -50,7 +53,7 @@ def link_pieces(
 
     Returns
     -------
-    ndarray of int32, shape (n_links, 2)
+    ndarray of int64, shape (n_links, 2)
         Pairs of piece and word, as in `Pieces`.
 
     Examples
@@ -63,7 +66,7 @@ def link_pieces(
     lengths = spans[:, 1] - spans[:, 0]
     word_at = np.full(len(text), -1)  # (n_chars,), the word of each character
     word_at[_places(spans[:, 0], lengths)] = np.repeat(np.arange(len(spans)), lengths)
-    word_at[[place for place, char in enumerate(text) if char.isspace()]] = -1
+    word_at[np.isin(np.frombuffer(text.encode("utf-32-le"), "<u4"), _SPACES)] = -1
 
     bounds = np.asarray(offsets, dtype=np.int64).reshape(-1, 2)
     lengths = bounds[:, 1] - bounds[:, 0]
@@ -74,7 +77,7 @@ def link_pieces(
     inside = words >= 0
     base = len(bounds) + 1
     pairs = np.unique(words[inside] * base + pieces[inside])
-    return np.stack([pairs % base, pairs // base], axis=1).astype(np.int32)
+    return np.stack([pairs % base, pairs // base], axis=1)
 
 
 def _places(starts: NDArray[np.integer], lengths: NDArray[np.integer]) -> NDArray[np.int64]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from structprobe.errors import EncoderError, unknown_name
 
 SPACINGS = ("words", "original")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +113,7 @@ def _space(sentence: Any, number: int, spacing: str) -> SpacedWords:
     for i, word in enumerate(words):
         if not isinstance(word, str):
             raise EncoderError(f"word {i + 1} is {_short(word)}, no string", where=where)
-        if any("\ud800" <= char <= "\udfff" for char in word):
+        if not word.isascii() and _SURROGATE.search(word):
             raise EncoderError(f"word {i + 1} is {word!r}, no valid Unicode", where=where)
     if not words:
         raise EncoderError("a sentence without words", where=where)

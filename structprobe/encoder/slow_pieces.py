@@ -64,21 +64,18 @@ class SlowReader:
             pieces, counts = self._cut[gap, word]
             links += [(len(ids) + place, i) for place, it in enumerate(counts) if it]
             ids += pieces
-        return Pieces(np.array(ids, np.int32), np.array(links, np.int32), len(sentence.words))
+        return Pieces(np.array(ids, np.int32), np.array(links, np.int64), len(sentence.words))
 
     def _cut_word(self, gap: str | None, word: str, where: str) -> tuple[list[int], list[bool]]:
         """Give a word's pieces, the gap in front included, and whether each counts for it."""
-        if word.strip():
-            ids = self._in_context(gap, word)
+        unknown = self._tokenizer.unk_token_id
+        written = self._in_context(gap, "\ufffd") if unknown is None else [int(unknown)]
+        for ids in (self._in_context(gap, word) if word.strip() else [], written):
             counts = [not self._is_blank(token) for token in ids]
             if any(counts):
                 return ids, counts
-        unknown = self._tokenizer.unk_token_id
-        ids = self._in_context(gap, "\ufffd") if unknown is None else [int(unknown)]
-        if not ids:
-            what = f"word {word!r}: it yields no piece, and the tokenizer has no unknown token"
-            raise EncoderError(what, where=where)
-        return ids, [True] * len(ids)
+        what = f"word {word!r}: it yields no piece, and the tokenizer has no unknown token"
+        raise EncoderError(what, where=where)
 
     def _in_context(self, gap: str | None, word: str) -> list[int]:
         """Cut a word as it is cut behind another one."""
