@@ -18,6 +18,9 @@ TENSES = {"past": 52, "pres": 13, "perf": 7, "pastperf": 4, "fut": 7, "modal": 8
 FRAMES = {"transitive": 50, "intransitive": 25, "ditransitive": 10, "copular": 8, "passive": 10,
           "subject control": 5}  # fmt: skip
 
+# Verbs out of whose clause an object may be fronted: *what did she say that he bought*.
+BRIDGES = ("say", "think", "believe", "claim", "suspect", "know")
+
 
 @dataclass
 class Gap:
@@ -186,7 +189,8 @@ def gapped(
         return None
     route = dice.weighted({"own": 72, "subject control": 16, "clausal": 12})
     if route != "own":
-        verbs = choose(route, subject="person")
+        among = BRIDGES if route == "clausal" else ()
+        verbs = choose(route, subject="person", among=among)
     subject = noun_phrase(dice, "person", nominative=True, depth=max(depth, 2))
     return clause(
         dice, verb=dice.pick(verbs), gap=gap, subject=subject, depth=depth, tense=tense,

@@ -179,9 +179,9 @@ ABSOLUTE = set(
 
 # Adjectives of which no two go together.
 OPPOSED = set(
-    listed("""small large long short new old young tall ancient modern hot cold fresh stale warm cheap
-    expensive fast slow crowded empty boring interesting funny quiet noisy heavy simple difficult
-    brilliant wrong foolish sensible careful""")
+    listed("""small large long short new old young tall ancient modern hot cold fresh stale warm
+    cheap expensive fast slow crowded empty boring interesting funny quiet noisy heavy simple
+    difficult brilliant wrong foolish sensible careful""")
 )
 
 # Prepositional phrases that a noun of the class takes: preposition, then classes or @lists.
