@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from structprobe.probe.batches import (
+    Batch,
     Pool,
     fixed_batches,
+    mixed_batches,
     order_by_length,
     pack,
     random_batches,
@@ -95,45 +98,38 @@ def fit_components(
     """
     recipe, lengths = settings.recipe, train_set.words.lengths
     batch_size = settings.batch_size or recipe.batch_size
-    if isinstance(recipe, Published):
-        basis, order = None, np.arange(len(lengths))
-    else:
-        basis = whitening(train_set.words, centred=pairs)
-        order = order_by_length(lengths, generator)
-        if pairs:  # a batch of one-word sentences would be a step without a gradient
-            order = order[lengths[order] > 1]
-    pool = _pool(train_set.take(order), basis, settings.device, pairs=pairs)
-    dev_order = order_by_length(dev_set.words.lengths)
-    dev_pool = _pool(dev_set.take(dev_order), basis, settings.device, pairs=pairs)
-    dev = fixed_batches(dev_pool, DEV_BATCH_SIZE)
-    steps_per_epoch = -(-len(pool.lengths) // batch_size)
-    shape = (settings.rank, pool.vectors.shape[-1])
-    epoch: Callable[[], Any]
+    epoch: Callable[[], Iterable[Batch]]
     schedule: Schedule
     if isinstance(recipe, Published):
+        basis = None
+        pool = _pool(train_set, basis, settings.device, pairs=pairs)
+        epoch = partial(random_batches, pool, batch_size, generator)
+        steps_per_epoch = -(-len(lengths) // batch_size)
         rate = settings.learning_rate or recipe.learning_rate
         schedule = Plateau(recipe, rate, steps_per_epoch, settings.max_steps)
         spread = recipe.start
-
-        def epoch() -> Any:
-            return random_batches(pool, batch_size, generator)
     else:
-        scale = (shape[0] * shape[1]) ** -0.5
+        basis = whitening(train_set.words, centred=pairs)
+        if pairs:  # one-word sentences have no gradient, and would only thin out the steps
+            train_set = train_set.take(np.flatnonzero(lengths > 1))
+        parts = mixed_batches(train_set.words.lengths, batch_size, generator)
+        pool = _pool(train_set.take(np.concatenate(parts)), basis, settings.device, pairs=pairs)
+        epoch = partial(_shuffled, fixed_batches(pool, [*map(len, parts)]), generator)
+        steps_per_epoch = len(parts)
+        scale = (settings.rank * len(basis)) ** -0.5
         rate = settings.learning_rate or recipe.relative_rate * scale
         schedule = Cosine(recipe, rate, settings.max_steps or recipe.max_steps)
         spread = recipe.start * scale
-        fixed = fixed_batches(pool, batch_size)
-
-        def epoch() -> Any:
-            return [fixed[index] for index in generator.permutation(len(fixed))]
-
+    dev_set = dev_set.take(order_by_length(dev_set.words.lengths))
+    dev_pool = _pool(dev_set, basis, settings.device, pairs=pairs)
+    shape = (settings.rank, pool.vectors.shape[-1])
     start = torch.from_numpy(generator.uniform(-spread, spread, shape)).float()
     max_steps, on_step = schedule.max_steps, settings.on_step
     found = train(
         distance_loss if pairs else depth_loss,
         start.to(settings.device),
         epoch,
-        dev,
+        fixed_batches(dev_pool, _sizes(len(dev_set.words), DEV_BATCH_SIZE)),
         schedule,
         None if on_step is None else lambda step: on_step(step, max_steps),
     )
@@ -147,6 +143,16 @@ def _pool(examples: Examples, basis: Tensor | None, device: torch.device, *, pai
     """Lay sentences out in the coordinates to train in."""
     vectors = coordinates(examples.words, basis, centred=pairs)
     return Pool(vectors.to(device), examples.words.lengths, pack(examples.gold).to(device), pairs)
+
+
+def _shuffled(batches: list[Batch], generator: np.random.Generator) -> list[Batch]:
+    """Put batches into another order."""
+    return [batches[index] for index in generator.permutation(len(batches))]
+
+
+def _sizes(total: int, size: int) -> list[int]:
+    """Cut a number of sentences into parts of one size, and a rest."""
+    return [min(size, total - start) for start in range(0, total, size)]
 
 
 def _history(evaluations: list[dict[str, float]], steps_per_epoch: int) -> dict[str, Any]:

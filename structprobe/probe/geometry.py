@@ -18,7 +18,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from structprobe.probe.batches import PairBatch, WordBatch
+from structprobe.probe.batches import Block, PairBatch, WordBatch
 
 
 def squared_distances(projected: Tensor) -> Tensor:
@@ -78,24 +78,15 @@ def distance_loss(components: Tensor, batch: PairBatch, gradient: Tensor | None 
     Tensor, shape (...,)
         The loss.
     """
-    vectors, (b, n, _) = batch.vectors, batch.gold.shape
-    layers, rank = components.shape[:-2], components.shape[-2]
-    m = vectors.shape[-2]
-    projected = vectors.new_empty(*layers, m + 1, rank)
-    torch.matmul(vectors, components.mT, out=projected[..., :m, :])
-    projected[..., m, :] = 0  # the row that all padding points to
-    padded = projected.index_select(-2, batch.slots).view(*layers, b, n, rank)
-    errors = _distances_from_gram(padded @ padded.mT)  # (..., b, n, n)
-    errors -= batch.gold
-    signs = errors.sign()
-    signs *= batch.weights[:, :, None]
-    signs *= batch.weights[:, None, :]
-    loss = errors.mul_(signs).sum((-3, -2, -1)) / b
-    if gradient is not None:
-        laplacian = signs.mul_(-4 / b)
-        laplacian.diagonal(dim1=-2, dim2=-1).sub_(laplacian.sum(-1))
-        pulled = (laplacian @ padded).view(*layers, b * n, rank)
-        torch.matmul(pulled.index_select(-2, batch.rows).mT, vectors, out=gradient)
+    projected = batch.vectors @ components.mT  # (..., m, rank)
+    pulled = None if gradient is None else torch.empty_like(projected)  # gradient in `projected`
+    loss = projected.new_zeros(components.shape[:-2])
+    for block in batch.blocks:
+        own = slice(block.first, block.last)
+        part = None if pulled is None else pulled[..., own, :]
+        loss += _block_loss(projected[..., own, :], block, 1 / batch.n_sentences, part)
+    if pulled is not None:
+        torch.matmul(pulled.mT, batch.vectors, out=gradient)
     return loss
 
 
@@ -125,6 +116,29 @@ def depth_loss(components: Tensor, batch: WordBatch, gradient: Tensor | None = N
     if gradient is not None:
         projected *= signs.mul_(2 / batch.n_sentences).unsqueeze(-1)
         torch.matmul(projected.mT, batch.vectors, out=gradient)
+    return loss
+
+
+def _block_loss(projected: Tensor, block: Block, scale: float, pulled: Tensor | None) -> Tensor:
+    """Loss (...,) of one block from its projected words (..., m, rank), and their gradient."""
+    (b, n), leading, rank = block.weights.shape, projected.shape[:-2], projected.shape[-1]
+    words = projected if block.slots is None else projected.index_select(-2, block.slots)
+    words = words.view(*leading, b, n, rank)
+    errors = _distances_from_gram(words @ words.mT)  # (..., b, n, n)
+    errors -= block.gold
+    signs = errors.sign()
+    signs *= block.weights.unsqueeze(-1)
+    signs *= block.weights.unsqueeze(-2)
+    loss = errors.mul_(signs).sum((-3, -2, -1)) * scale
+    if pulled is None:
+        return loss
+    laplacian = signs.mul_(-4 * scale)
+    laplacian.diagonal(dim1=-2, dim2=-1).sub_(laplacian.sum(-1))
+    if block.rows is None:
+        torch.matmul(laplacian, words, out=pulled.view(*leading, b, n, rank))
+    else:
+        padded = (laplacian @ words).view(*leading, b * n, rank)
+        pulled.copy_(padded.index_select(-2, block.rows))
     return loss
 
 

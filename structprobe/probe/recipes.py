@@ -44,7 +44,7 @@ class Published:
 class Whitened:
     """The default recipe: the published loss and geometry, optimised in whitened coordinates.
 
-    Batches of like length, made once and shuffled; a learning rate that rises linearly during
+    Batches that mix lengths, made once and shuffled; a learning rate that rises linearly during
     the warm-up and falls to zero along a cosine. The budget is in steps, whatever the treebank's
     size.
 
@@ -70,9 +70,9 @@ class Whitened:
     proportion to ``1 / sqrt(rank * n_coordinates)``: the scale.
     """
 
-    start: float = 1.0
+    start: float = 0.1
     batch_size: int = 32
-    relative_rate: float = 0.07
+    relative_rate: float = 0.1
     warm_up: float = 0.05
     max_steps: int = 2000
     evaluate_every: int = 250

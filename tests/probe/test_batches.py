@@ -12,6 +12,7 @@ from structprobe.probe.batches import (
     Pool,
     WordBatch,
     fixed_batches,
+    mixed_batches,
     order_by_length,
     pack,
     random_batches,
@@ -31,36 +32,43 @@ def test_a_pair_batch_by_hand() -> None:
     batch = make_pool(pairs=True).batch(np.array([2, 0]))
     assert isinstance(batch, PairBatch)
     assert batch.n_sentences == 2
-    assert batch.vectors.flatten().tolist() == [3, 4, 5, 0, 1]
-    assert batch.slots.tolist() == [0, 1, 2, 3, 4, 5]  # the last place is padding: row 5, past all
-    assert batch.rows.tolist() == [0, 1, 2, 3, 4]
-    assert batch.gold[0].tolist() == [[30, 31, 32], [33, 34, 35], [36, 37, 38]]
-    assert batch.gold[1, :2, :2].tolist() == [[10, 11], [12, 13]]
-    assert np.allclose(batch.weights, [[1 / 3, 1 / 3, 1 / 3], [1 / 2, 1 / 2, 0]])
+    assert batch.vectors.flatten().tolist() == [0, 1, 3, 4, 5]  # the shorter sentence first
+    (block,) = batch.blocks  # lengths 2 and 3 are alike
+    assert (block.first, block.last) == (0, 5)
+    assert block.gold[0, :2, :2].tolist() == [[10, 11], [12, 13]]
+    assert block.gold[1].tolist() == [[30, 31, 32], [33, 34, 35], [36, 37, 38]]
+    assert np.allclose(block.weights, [[1 / 2, 1 / 2, 0], [1 / 3, 1 / 3, 1 / 3]])
+    assert block.slots.tolist() == [0, 1, 0, 2, 3, 4]  # the third place is padding
+    assert block.rows.tolist() == [0, 1, 3, 4, 5]
 
 
-def test_padding_in_the_middle_of_a_batch() -> None:
-    batch = make_pool(pairs=True).batch(np.array([1, 0]))
+def test_sentences_of_other_lengths_are_another_block_and_equal_ones_have_no_padding() -> None:
+    lengths = np.array([2, 5, 2])
+    gold = pack([np.full((n, n), n) for n in lengths])
+    pool = Pool(torch.arange(9.0).unsqueeze(-1), lengths, gold, True)
+    batch = pool.batch(np.arange(3))
     assert isinstance(batch, PairBatch)
-    assert batch.slots.tolist() == [0, 3, 1, 2]
-    assert batch.rows.tolist() == [0, 2, 3]
+    assert batch.vectors.flatten().tolist() == [0, 1, 7, 8, 2, 3, 4, 5, 6]
+    assert [(block.first, block.last) for block in batch.blocks] == [(0, 4), (4, 9)]
+    assert [tuple(block.gold.shape) for block in batch.blocks] == [(2, 2, 2), (1, 5, 5)]
+    assert all(block.slots is None and block.rows is None for block in batch.blocks)
 
 
 def test_a_word_batch_by_hand() -> None:
     batch = make_pool(pairs=False).batch(np.array([2, 1]))
     assert isinstance(batch, WordBatch)
     assert batch.n_sentences == 2
-    assert batch.vectors.flatten().tolist() == [3, 4, 5, 2]
-    assert batch.gold.tolist() == [30, 31, 32, 20]
-    assert np.allclose(batch.weights, [1 / 3, 1 / 3, 1 / 3, 1])
+    assert batch.vectors.flatten().tolist() == [2, 3, 4, 5]
+    assert batch.gold.tolist() == [20, 30, 31, 32]
+    assert np.allclose(batch.weights, [1, 1 / 3, 1 / 3, 1 / 3])
 
 
 def test_fixed_batches_share_the_memory_of_the_pool() -> None:
-    pool = make_pool(pairs=True)
-    batches = fixed_batches(pool, 2)
+    lengths = np.array([1, 2, 3])
+    pool = Pool(torch.arange(6.0).unsqueeze(-1), lengths, torch.zeros(14), True)
+    batches = fixed_batches(pool, [2, 1])
     assert [batch.n_sentences for batch in batches] == [2, 1]
-    last = batches[1].vectors
-    last[0] = 77
+    batches[1].vectors[0] = 77
     assert pool.vectors[3].item() == 77
 
 
@@ -76,20 +84,30 @@ def test_random_batches_give_every_sentence_once_and_differ_by_epoch(size: int, 
         assert sorted(words.tolist()) == [0, 1, 2, 3, 4, 5]
 
 
-def test_order_by_length_keeps_or_draws_the_order_of_equals() -> None:
-    lengths = np.array([3, 1, 3, 3, 2, 3])
-    assert order_by_length(lengths).tolist() == [1, 4, 0, 2, 3, 5]
-    orders = {tuple(order_by_length(lengths, np.random.default_rng(i)).tolist()) for i in range(9)}
-    assert len(orders) > 1
-    assert all(order[:2] == (1, 4) and sorted(order[2:]) == [0, 2, 3, 5] for order in orders)
+def test_order_by_length_keeps_the_order_of_equals() -> None:
+    assert order_by_length(np.array([3, 1, 3, 3, 2, 3])).tolist() == [1, 4, 0, 2, 3, 5]
 
 
-def test_like_lengths_leave_little_padding() -> None:
+@given(st.lists(st.integers(1, 9), min_size=1, max_size=50), st.integers(1, 12), st.integers(0, 9))
+def test_mixed_batches_hold_every_sentence_once(lengths: list[int], size: int, seed: int) -> None:
+    array = np.array(lengths)
+    parts = mixed_batches(array, size, np.random.default_rng(seed))
+    assert sorted(np.concatenate(parts).tolist()) == list(range(len(lengths)))
+    assert len(parts) == -(-len(lengths) // size)
+    assert all(len(part) > 0 and (np.diff(array[part]) >= 0).all() for part in parts)
+
+
+def test_mixed_batches_take_from_every_band_of_lengths() -> None:
+    lengths = np.repeat([1, 2, 3, 4], 8)
+    parts = mixed_batches(lengths, 8, np.random.default_rng(0))
+    assert [lengths[part].tolist() for part in parts] == [[1, 1, 2, 2, 3, 3, 4, 4]] * 4
+
+
+def test_mixed_batches_leave_little_padding() -> None:
     lengths = np.random.default_rng(0).geometric(1 / 16, 12000)
-    ordered = lengths[order_by_length(lengths)]
-    words = np.arange(ordered.sum())
-    gold = torch.zeros(int((ordered**2).sum()), dtype=torch.int16)
-    pool = Pool(torch.from_numpy(words).unsqueeze(-1).float(), ordered, gold, True)
-    batches = fixed_batches(pool, 32)
-    places = sum(batch.weights.numel() for batch in batches)
-    assert places / len(words) < 1.03
+    gold = torch.zeros(int((lengths**2).sum()), dtype=torch.int16)
+    pool = Pool(torch.zeros(lengths.sum(), 1), lengths, gold, True)
+    parts = mixed_batches(lengths, 32, np.random.default_rng(1))
+    blocks = [block for part in parts for block in pool.batch(part).blocks]
+    places = sum(block.weights.numel() for block in blocks)
+    assert places / lengths.sum() < 1.03

@@ -317,8 +317,8 @@ def test_settings_reach_the_training(recipe: str) -> None:
 
 @pytest.mark.slow
 def test_no_linear_map_of_the_vectors_decides_the_result() -> None:
-    vectors, heads = planted(700, seed=3, noise=0.45)
-    vectors_test, heads_test = planted(300, seed=4, noise=0.45)
+    vectors, heads = planted(1500, seed=3, noise=0.3)
+    vectors_test, heads_test = planted(1000, seed=4, noise=0.3)
     rng = np.random.default_rng(5)
     left, right = (np.linalg.qr(rng.normal(size=(24, 24)))[0] for _ in range(2))
     matrix, offset = left * np.logspace(2, -2, 24) @ right, 300 * rng.normal(size=24)
@@ -328,11 +328,9 @@ def test_no_linear_map_of_the_vectors_decides_the_result() -> None:
 
     plain = StructuralProbe(random_state=0, device="cpu").fit(vectors, heads)
     other = StructuralProbe(random_state=0, device="cpu").fit(mapped(vectors), heads)
-    before, after = (
-        plain.score(vectors_test, heads_test),
-        other.score(mapped(vectors_test), heads_test),
-    )
-    assert 0.4 < before < 0.95
+    before = plain.score(vectors_test, heads_test)
+    after = other.score(mapped(vectors_test), heads_test)
+    assert 0.4 < before < 0.8
     assert abs(after - before) < 0.005
 
 
