@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from structprobe.errors import ProbeError
 from structprobe.probe.words import Words
 
 
@@ -35,6 +36,11 @@ def whitening(words: Words, *, centred: bool) -> Tensor:
     Tensor of float64, shape (n_kept, hidden_size)
         The map A: ``A h`` are the whitened coordinates, and components C found in them are
         ``C A`` in the coordinates of the raw vectors.
+
+    Raises
+    ------
+    ProbeError
+        No direction is kept.
     """
     moment = torch.zeros(words.hidden_size, words.hidden_size, dtype=torch.float64)
     for chunk in words.chunks(centred=centred):
@@ -44,6 +50,9 @@ def whitening(words: Words, *, centred: bool) -> Tensor:
     variances, directions = torch.linalg.eigh(moment / n_words)  # (hidden,), (hidden, hidden)
     resolution = torch.finfo(torch.float32).eps ** 2 * squared_norm / n_words
     kept = variances > resolution
+    if not kept.any():
+        fault = "all words of a sentence have the same vector" if centred else "all vectors are 0"
+        raise ProbeError(fault, hint="look at the layer, and at how it was encoded")
     return (directions[:, kept] / variances[kept].sqrt()).T.contiguous()
 
 

@@ -15,7 +15,8 @@ from support.planted import planted
 from structprobe.encoder.vectors import WordVectors
 from structprobe.errors import ProbeError, TreeError
 from structprobe.probe import StructuralProbe
-from structprobe.probe.inputs import hold_out
+from structprobe.probe.inputs import hold_out, read_words
+from structprobe.probe.whitening import whitening
 from structprobe.treebank import Sentence, Treebank
 
 X, HEADS = planted(20, seed=0)
@@ -105,6 +106,13 @@ def test_faults_of_the_data_are_named(fault: str) -> None:
     make, message = FAULTS[fault]
     with pytest.raises(ProbeError, match=message):
         StructuralProbe(max_steps=1).fit(*make())
+
+
+def test_vectors_without_any_difference_are_refused() -> None:
+    with pytest.raises(ProbeError, match="all words of a sentence have the same vector"):
+        StructuralProbe().fit([np.full_like(x, i) for i, x in enumerate(X)], HEADS)
+    with pytest.raises(ProbeError, match="all vectors are 0"):
+        whitening(read_words([np.zeros((2, 3))]), centred=False)
 
 
 def test_heads_that_are_no_tree_are_refused() -> None:
