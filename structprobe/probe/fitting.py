@@ -117,7 +117,8 @@ def fit_components(
         epoch = partial(_shuffled, fixed_batches(pool, [*map(len, parts)]), generator)
         steps_per_epoch = len(parts)
         scale = (settings.rank * len(basis)) ** -0.5
-        rate = settings.learning_rate or recipe.relative_rate * scale
+        relative_rate = recipe.distance_rate if pairs else recipe.depth_rate
+        rate = settings.learning_rate or relative_rate * scale
         schedule = Cosine(recipe, rate, settings.max_steps or recipe.max_steps)
         spread = recipe.start * scale
     dev_set = dev_set.take(order_by_length(dev_set.words.lengths))

@@ -54,8 +54,9 @@ class Whitened:
         Components start uniform between minus and plus this, relative to the scale below.
     batch_size : int
         Sentences in a batch.
-    relative_rate : float
-        Adam's step at its highest, relative to the scale below.
+    distance_rate, depth_rate : float
+        Adam's step at its highest, relative to the scale below. Depths, of which a sentence has
+        fewer, are fitted too closely at the lower rate.
     warm_up : float
         The share of the steps during which the learning rate rises.
     max_steps : int
@@ -72,7 +73,8 @@ class Whitened:
 
     start: float = 0.1
     batch_size: int = 32
-    relative_rate: float = 0.1
+    distance_rate: float = 0.1
+    depth_rate: float = 0.3
     warm_up: float = 0.05
     max_steps: int = 2000
     evaluate_every: int = 250
