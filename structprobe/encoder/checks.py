@@ -35,8 +35,9 @@ def refuse_non_finite(
         If there is such a value; names the first sentence and layer.
     """
     for layer in sorted(vectors):
-        if np.isfinite(vectors[layer].sum()):  # a quick look: it misses nothing
-            continue
+        with np.errstate(over="ignore", invalid="ignore"):
+            if np.isfinite(vectors[layer].sum()):  # a quick look: it misses nothing
+                continue
         finite = np.isfinite(vectors[layer]).all(axis=1)  # (n_words,)
         if not finite.all():
             row = int(np.argmin(finite))

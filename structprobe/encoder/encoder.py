@@ -59,8 +59,9 @@ class Encoder:
         A single space between all words, or spaces as the treebank has them.
     bos : bool, default False
         Whether to put a beginning-of-sequence token in front where the tokenizer does not.
-    batch_tokens : int, default 2048
-        Positions, padding included, that go through the model at once.
+    batch_tokens : int, optional
+        Positions, padding included, that go through the model at once; by default 1,024 on a CPU
+        (measured: fewer or more are slower) and 8,192 elsewhere.
 
     Attributes
     ----------
@@ -99,11 +100,11 @@ class Encoder:
         pooling: str = "mean",
         spacing: str = "words",
         bos: bool = False,
-        batch_tokens: int = 2048,
+        batch_tokens: int | None = None,
     ) -> None:
         check_pooling(pooling)
         check_spacing(spacing)
-        if batch_tokens < 1:
+        if batch_tokens is not None and batch_tokens < 1:
             raise EncoderError(f"batch_tokens is {batch_tokens}; at least 1 is needed")
         self.model = model
         self.tokenizer = tokenizer
@@ -127,6 +128,7 @@ class Encoder:
         )
         self._surroundings = find_surroundings(self._loaded.tokenizer, bos)
         self._reader = make_reader(self._loaded.tokenizer)
+        self._batch_tokens = batch_tokens or (1024 if self._loaded.device.type == "cpu" else 8192)
 
     @property
     def n_layers(self) -> int:
@@ -245,7 +247,7 @@ class Encoder:
         missing = store.missing
         pieces = self._reader.read([spaced[i] for i in missing])
         layout = self._layout(max((len(one.ids) for one in pieces), default=0))
-        batches = make_batches([layout.width(len(one.ids)) for one in pieces], self.batch_tokens)
+        batches = make_batches([layout.width(len(one.ids)) for one in pieces], self._batch_tokens)
         hidden = None if progress is None else not progress
         with (
             torch.inference_mode(),
@@ -296,7 +298,7 @@ class Encoder:
             reads_right=windowed and reads_right(loaded.model, self._surroundings.before, plain),
             pooling=self.pooling,
             pad=loaded.tokenizer.pad_token_id or 0 if pad is None else pad,
-            batch_tokens=self.batch_tokens,
+            batch_tokens=self._batch_tokens,
         )
 
     def _origin(self) -> dict[str, object]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator, Sequence
-from functools import cache
 from typing import Any
 
 import torch
@@ -37,7 +36,7 @@ def layers_of_pass(
         attention_mask=mask,
         output_hidden_states=True,
         return_dict=True,
-        **_no_cache(type(model)),
+        **_no_cache(model),
     )
     hidden = (*output.hidden_states[:-1], output.last_hidden_state)
     for layer in layers:
@@ -74,8 +73,8 @@ def reads_right(model: Any, before: Sequence[int], plain: Sequence[int]) -> bool
     return bool(moved > 1e-5 * earlier.abs().max())
 
 
-@cache
-def _no_cache(architecture: type[Any]) -> dict[str, bool]:
+def _no_cache(model: Any) -> dict[str, bool]:
     """Ask for no keys and values of a text that nobody will continue, where that can be asked."""
-    wanted = "use_cache" in inspect.signature(architecture.forward).parameters
-    return {"use_cache": False} if wanted else {}
+    return (
+        {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
+    )

@@ -68,6 +68,14 @@ def test_original_spacing_and_every_pooling_equal_the_plain_way(
             np.testing.assert_allclose(bank.layer(layer)[i], expected[layer], rtol=1e-5, atol=1e-5)
 
 
+def test_the_room_shows_its_public_names_and_no_others() -> None:
+    import structprobe.encoder as room
+
+    assert [getattr(room, name).__name__ for name in room.__all__] == room.__all__
+    with pytest.raises(AttributeError, match="has no attribute 'Decoder'"):
+        _ = room.Decoder
+
+
 def test_words_without_gaps_get_spaces_in_original_spacing() -> None:
     original = make("bert", "wordpiece", spacing="original").encode(SENTENCES)
     words = make("bert", "wordpiece").encode(SENTENCES)

@@ -163,6 +163,25 @@ def test_a_silent_word_that_nothing_can_stand_for_is_an_error() -> None:
         read(tokenizer, ["a", "é"])
 
 
+def test_a_word_that_falls_silent_beside_a_stand_in_gets_one_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tokenizer = wordpiece()
+    reader = make_reader(tokenizer)
+    cut, n_cuts = reader._cut, 0
+
+    def lose_the_first_link_once(sentences: Any) -> list[Pieces]:
+        nonlocal n_cuts
+        n_cuts += 1
+        (pieces,) = cut(sentences)
+        kept = pieces.links[pieces.links[:, 1] > 0] if n_cuts == 2 else pieces.links
+        return [Pieces(pieces.ids, kept, pieces.n_words)]
+
+    monkeypatch.setattr(reader, "_cut", lose_the_first_link_once)
+    (pieces,) = reader.read(space_sentences([["x", SHY, "y"]], "words"))
+    assert tokens_of(tokenizer, pieces) == [["[UNK]"], ["[UNK]"], ["y"]]
+
+
 def test_a_slow_silent_word_that_nothing_can_stand_for_is_an_error() -> None:
     tokenizer = TOKENIZERS["slow_marks"]()
     tokenizer._numbers = {key: at for key, at in tokenizer._numbers.items() if key != "\ufffd"}

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from structprobe.encoder.checks import refuse_non_finite
 from structprobe.encoder.pooling import check_pooling, pool, weigh_links
+from structprobe.encoder.sentences import SpacedWords
 from structprobe.errors import EncoderError
 
 WORDS = np.array([0, 1, 1, 1, 2, 2])
@@ -38,6 +40,14 @@ def test_vectors_that_make_no_word_do_not_matter() -> None:
     hidden = torch.tensor([[[1.0], [torch.nan]]])
     pooled = pool(hidden, torch.tensor([0]), torch.tensor([0]), torch.tensor([1.0]))
     assert pooled.tolist() == [[1.0]]
+
+
+def test_values_whose_sum_overflows_are_finite_all_the_same() -> None:
+    huge = np.full((2, 8), 3e38, np.float32)
+    refuse_non_finite({0: huge}, [SpacedWords(("a", "b"), (" ", " "), "here")])
+    huge[1, 3] = np.inf
+    with pytest.raises(EncoderError, match=r"^here: layer 0: the vector of word 'b' is not"):
+        refuse_non_finite({0: huge}, [SpacedWords(("a", "b"), (" ", " "), "here")])
 
 
 def test_unknown_pooling() -> None:
