@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from structprobe.errors import ProbeError
-from structprobe.probe.fitting import Examples, fit_components
+from structprobe.probe.examples import KINDS, read_examples
+from structprobe.probe.fitting import fit_components
 from structprobe.probe.inputs import (
     check_finite,
     check_origin,
     check_pairs,
+    check_width,
     hold_out,
     origin_of,
     read_heads,
@@ -30,12 +32,10 @@ from structprobe.probe.projecting import predict_depths, predict_distances, proj
 from structprobe.probe.settings import read_fraction, read_generator, read_settings
 from structprobe.probe.words import Words
 from structprobe.scores import Prediction, score
-from structprobe.trees import decode_rooted, gold_depths, gold_distances
+from structprobe.trees import decode_rooted
 
 if TYPE_CHECKING:
     from structprobe.scores import Scores
-
-KINDS = {"distance": gold_distances, "depth": gold_depths}
 
 
 class StructuralProbe(BaseEstimator):
@@ -154,7 +154,7 @@ class StructuralProbe(BaseEstimator):
             The heads of a sentence are no tree.
         """
         generator = read_generator(self.random_state)
-        train_sets = _examples(X, y, "X", "y")
+        train_sets = read_examples(X, y, "X", "y")
         words = train_sets["distance"].words
         settings = read_settings(self.get_params(), words.hidden_size)
         if dev is None:
@@ -165,8 +165,8 @@ class StructuralProbe(BaseEstimator):
         else:
             if not isinstance(dev, tuple | list) or len(dev) != 2:
                 raise ProbeError(f"dev is {type(dev).__name__}", hint="give dev=(X_dev, y_dev)")
-            dev_sets = _examples(*dev, "X of dev", "y of dev")
-            _check_width(dev_sets["distance"].words, words.hidden_size, "X of dev")
+            dev_sets = read_examples(*dev, "X of dev", "y of dev")
+            check_width(dev_sets["distance"].words, words.hidden_size, "X of dev")
             check_origin(origin_of(dev[0]), origin_of(X), "X of dev")
             check_pairs(words, "X")
             check_pairs(dev_sets["distance"].words, "X of dev")
@@ -386,7 +386,7 @@ class StructuralProbe(BaseEstimator):
         """Vectors to apply the probe to, checked against those of the fit."""
         self._check_fitted()
         words = read_words(X)
-        _check_width(words, self.n_features_in_, "X")
+        check_width(words, self.n_features_in_, "X")
         check_origin(origin_of(X), self.origin_, "X")
         check_finite(words, "X")
         return words
@@ -398,19 +398,3 @@ class StructuralProbe(BaseEstimator):
                 f"this {type(self).__name__} is not fitted",
                 hint="call fit, or read a saved one by from_pretrained",
             )
-
-
-def _examples(X: Any, y: Any, X_name: str, y_name: str) -> dict[str, Examples]:
-    """Vectors with the gold values of their trees, of each kind, checked."""
-    words = read_words(X, X_name)
-    heads = read_heads(y, words, (X_name, y_name))
-    check_finite(words, X_name, y)
-    return {kind: Examples(words, gold_of(heads)) for kind, gold_of in KINDS.items()}
-
-
-def _check_width(words: Words, expected: int, name: str) -> None:
-    """Refuse vectors of another width than those of the fit."""
-    if words.hidden_size != expected:
-        raise ProbeError(
-            f"{name} is {words.hidden_size} wide, the probe was fitted on vectors {expected} wide"
-        )

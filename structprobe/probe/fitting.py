@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
 
@@ -21,45 +20,14 @@ from structprobe.probe.batches import (
     pack,
     random_batches,
 )
+from structprobe.probe.examples import Examples
 from structprobe.probe.geometry import depth_loss, distance_loss
 from structprobe.probe.recipes import Published
 from structprobe.probe.settings import Settings
 from structprobe.probe.training import Cosine, Plateau, Schedule, train
 from structprobe.probe.whitening import coordinates, whitening
-from structprobe.probe.words import Words
 
 DEV_BATCH_SIZE = 64
-
-
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """Sentences with what is to be predicted of them.
-
-    Attributes
-    ----------
-    words : Words
-        Their vectors.
-    gold : sequence of ndarray of int, each (n, n) or (n,)
-        Their gold distances or depths.
-    """
-
-    words: Words
-    gold: Sequence[NDArray[np.integer]]
-
-    def take(self, sentences: NDArray[np.integer]) -> Examples:
-        """Take some of the sentences, in the order asked for.
-
-        Parameters
-        ----------
-        sentences : ndarray of int, shape (n,)
-            Which sentences, counted from 0.
-
-        Returns
-        -------
-        `Examples`
-            Those sentences.
-        """
-        return Examples(self.words.take(sentences), [self.gold[i] for i in sentences])
 
 
 def fit_components(

@@ -178,6 +178,29 @@ def check_origin(
         )
 
 
+def check_width(words: Words, expected: int, name: str) -> None:
+    """Refuse vectors of another width than those of the fit.
+
+    Parameters
+    ----------
+    words : Words
+        The vectors.
+    expected : int
+        hidden_size of the fit.
+    name : str
+        What messages call the vectors.
+
+    Raises
+    ------
+    ProbeError
+        Names both widths.
+    """
+    if words.hidden_size != expected:
+        raise ProbeError(
+            f"{name} is {words.hidden_size} wide, the probe was fitted on vectors {expected} wide"
+        )
+
+
 def check_pairs(words: Words, name: str) -> None:
     """Refuse sentences none of which has a distance.
 
