@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
 from benchmarks.clock import peak_memory, timed
 from structprobe import Encoder, StructuralProbe, Treebank, score
 from structprobe.experiments.demo import embedded_model
-from structprobe.probe.batches import Pool, fixed_batches, order_by_length, pack
-from structprobe.probe.fitting import Examples
+from structprobe.probe.batches import Pool, fixed_batches, mixed_batches, pack
+from structprobe.probe.examples import Examples
 from structprobe.probe.geometry import distance_loss
 from structprobe.probe.inputs import read_words
 from structprobe.probe.recipes import Whitened
@@ -139,11 +140,13 @@ def _encoding(bench: Bench) -> Iterator[Line]:
 def _training(bench: Bench) -> Iterator[Line]:
     train = Treebank.read(bench.path("train"))
     vectors = bench.encoder.encode(train, layers=LAYER, cache=bench.cache).layer(LAYER)
-    examples = Examples(read_words(vectors), gold_distances([sentence.heads for sentence in train]))
-    ordered = examples.take(order_by_length(examples.words.lengths))
+    examples = Examples(read_words(vectors), gold_distances([one.heads for one in train]))
+    lengths = examples.words.lengths
+    parts = mixed_batches(lengths, Whitened().batch_size, np.random.default_rng(0))
+    ordered = examples.take(np.concatenate(parts))
     values = coordinates(ordered.words, None, centred=True)  # (n_words, hidden_size)
     pool = Pool(values, ordered.words.lengths, pack(ordered.gold), pairs=True)
-    batches = fixed_batches(pool, Whitened().batch_size)
+    batches = fixed_batches(pool, [*map(len, parts)])
     components = torch.empty(RANK, values.shape[1]).uniform_(-0.05, 0.05)
     gradient, adam = torch.empty_like(components), Adam(components)
 
