@@ -1,4 +1,4 @@
-"""Parse a sentence of your own and draw it: in the terminal, as SVG and for LaTeX.
+"""Parse a sentence of your own: draw it in the terminal, for LaTeX, and as SVG beside a gold tree.
 
 Run it with ``python examples/parse_and_draw.py``; it needs the extra ``demo`` and no network. The
 picture goes to ``tree.svg`` in the folder that you stand in.
@@ -7,7 +7,8 @@ picture goes to ``tree.svg`` in the folder that you stand in.
 from pathlib import Path
 
 from structprobe import Encoder, ProbeRecoverer, StructuralProbe, Treebank
-from structprobe.data import SAMPLE
+from structprobe.data import HANDMADE, SAMPLE
+from structprobe.draw import draw_svg
 from structprobe.experiments.demo import embedded_model
 
 train, dev = (Treebank.read(SAMPLE / f"{part}.conllu") for part in ("train", "dev"))
@@ -17,4 +18,9 @@ recoverer = ProbeRecoverer(Encoder(embedded_model()), layer=4, probe=probe).fit(
 tree = recoverer.parse("the dog that chased the cat ran to the river")
 print(tree)
 print(tree.to_tikz())
-Path("tree.svg").write_text(tree.to_svg(), encoding="utf-8")
+
+# The first annotated sentence of nine to twelve words: gold tree above, recovered tree below.
+sentence = next(one for one in Treebank.read(HANDMADE) if 9 <= len(one) <= 12)
+(prediction,) = recoverer.predict([sentence])
+picture = draw_svg(sentence.words, sentence.heads, prediction.heads)
+Path("tree.svg").write_text(picture, encoding="utf-8")
