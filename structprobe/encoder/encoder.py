@@ -223,7 +223,7 @@ class Encoder:
         offsets = np.cumsum([0, *(len(sentence.words) for sentence in spaced)])
         with open_store(
             cache,
-            key={**self._origin(), "words": digest(spaced)},
+            key=self._key(spaced),
             layers=self._pick_layers(layers),
             offsets=offsets,
             hidden_size=self.hidden_size,
@@ -312,6 +312,11 @@ class Encoder:
             "bos": self.bos,
             "dtype": str(self._loaded.dtype).removeprefix("torch."),
         }
+
+    def _key(self, spaced: Sequence[SpacedWords]) -> dict[str, object]:
+        """Say all that makes vectors what they are; where the model lies is no part of it."""
+        key = {**self._origin(), "words": digest(spaced)}
+        return {name: value for name, value in key.items() if name not in ("model", "revision")}
 
     def _pick_layers(self, layers: Any) -> list[int]:
         """Make layers of what was given, ascending."""
