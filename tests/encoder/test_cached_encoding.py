@@ -1,9 +1,11 @@
-"""What an encoder finds again in a cache, and what it does not."""
+"""What an encoder finds again in a cache, and what a run that was cut off leaves behind."""
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,3 +63,25 @@ def test_whatever_changes_the_vectors_is_another_cache(tmp_path: Path, change: s
         changed.encode(sentences, layers=1).layer(1).values,
     )
     assert len(list(cache.iterdir())) == n_caches + 1
+
+
+def test_a_resumed_run_gives_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = Encoder(str(saved(tmp_path / "model")), batch_tokens=90)
+    run, n_runs = encoder._run, 0
+
+    def stop_at_third(*args: Any) -> Any:
+        nonlocal n_runs
+        n_runs += 1
+        if n_runs == 3:
+            raise KeyboardInterrupt
+        return run(*args)
+
+    monkeypatch.setattr(encoder, "_run", stop_at_third)
+    with pytest.raises(KeyboardInterrupt):
+        encoder.encode(SENTENCES, cache=tmp_path / "cache")
+    for journal in (tmp_path / "cache").rglob("*.journal"):  # torn in the midst of a batch
+        os.truncate(journal, journal.stat().st_size - 8)
+    bank = encoder.encode(SENTENCES, cache=tmp_path / "cache")
+    undisturbed = encoder.encode(SENTENCES)
+    for layer in bank.layers:
+        assert np.array_equal(bank.layer(layer).values, undisturbed.layer(layer).values)
