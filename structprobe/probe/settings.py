@@ -136,8 +136,8 @@ def read_generator(random_state: Any) -> np.random.Generator:
 def _device(name: str) -> torch.device:
     """Find the device that a name stands for."""
     if name == "auto":
-        accelerator = torch.accelerator.current_accelerator(check_available=True)
-        return accelerator or torch.device("cpu")
+        there = torch.accelerator.is_available()
+        return (torch.accelerator.current_accelerator() if there else None) or torch.device("cpu")
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
