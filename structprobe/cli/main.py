@@ -7,7 +7,8 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from structprobe._version import __version__
 from structprobe.errors import StructprobeError
@@ -71,9 +72,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     args = build_parser().parse_args(argv)
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is first loaded
-    _log_to_stderr(args)
     try:
-        args.run(args)
+        with _log_to_stderr(args):
+            args.run(args)
         sys.stdout.flush()
     except StructprobeError as error:
         return _fault(str(error))
@@ -95,12 +96,19 @@ def _fault(message: str) -> int:
     return DATA_FAULT
 
 
-def _log_to_stderr(args: argparse.Namespace) -> None:
+@contextmanager
+def _log_to_stderr(args: argparse.Namespace) -> Iterator[None]:
+    """Send the log to stderr while a command runs, and leave the logger as it was."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("structprobe: %(message)s"))
     logger = logging.getLogger("structprobe")
-    logger.handlers = [handler]
-    logger.propagate = False
+    before = logger.handlers, logger.propagate, logger.level
+    logger.handlers, logger.propagate = [handler], False
     logger.setLevel(
         logging.ERROR if args.quiet else logging.DEBUG if args.verbose else logging.INFO
     )
+    try:
+        yield
+    finally:
+        logger.handlers, logger.propagate, level = before
+        logger.setLevel(level)
