@@ -50,7 +50,7 @@ class Plateau:
     steps_per_epoch : int
         Batches in an epoch.
     max_steps : int, optional
-        An upper bound besides the recipe's epochs.
+        The budget, in place of the recipe's epochs.
     """
 
     def __init__(

@@ -129,9 +129,11 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
         {"recipe": "whitenned"},
         r"unknown recipe 'whitenned' \(did you mean 'whitened'\?\); choose from",
     ),
+    "recipe of a list": ({"recipe": ["published"]}, r"unknown recipe \['published'\]"),
     "max_steps": ({"max_steps": 0}, r"max_steps 0 is out of range; it is a whole number, 1 or"),
     "batch_size": ({"batch_size": -1}, r"batch_size -1 is out of range"),
     "learning_rate": ({"learning_rate": -0.1}, r"learning_rate -0.1 is not a number above 0"),
+    "learning_rate no number": ({"learning_rate": True}, r"learning_rate True is not a number"),
     "learning_rate text": ({"learning_rate": "fast"}, r"learning_rate 'fast' is not a number"),
     "fraction": ({"validation_fraction": 1.0}, r"validation_fraction 1.0 is not between 0 and 1"),
     "fraction 0": ({"validation_fraction": 0}, r"validation_fraction 0 is not between 0 and 1"),
@@ -139,6 +141,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "negative seed": ({"random_state": -1}, r"random_state -1 is no seed"),
     "device": ({"device": "gpu9"}, r"device 'gpu9' cannot be used: "),
     "no such device": ({"device": "cuda:99"}, r"device 'cuda:99' cannot be used: "),
+    "no device": ({"device": None}, r"device None cannot be used: "),
 }
 
 
@@ -147,6 +150,16 @@ def test_settings_out_of_range_are_named(setting: str) -> None:
     parameters, message = SETTINGS[setting]
     with pytest.raises(ProbeError, match=message):
         StructuralProbe(**parameters).fit(X, HEADS)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    settings = {"learning_rate": np.float32(0.5), "validation_fraction": np.float32(0.25)}
+    own = {name: float(value) for name, value in settings.items()}
+    one, other = (
+        StructuralProbe(max_steps=2, random_state=0, **given).fit(X, HEADS)
+        for given in (settings, own)
+    )
+    assert np.array_equal(one.distance_components_, other.distance_components_)
 
 
 def test_the_device_is_found_or_given() -> None:
