@@ -70,8 +70,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0 done, 1 a fault in the data (one line on stderr says which),
         130 interrupted. A fault in the usage exits with 2 from within argparse.
     """
+    _open_closed_streams()
     args = build_parser().parse_args(argv)
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is first loaded
+    if sys.stdout is None:
+        return _fault("standard output is closed; give it a file or a pipe")
     try:
         with _log_to_stderr(args):
             args.run(args)
@@ -89,6 +92,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("structprobe: interrupted; what was finished is kept", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _open_closed_streams() -> None:
+    """Open what the shell closed (``<&-``, ``2>&-``), where Python has None, onto nothing."""
+    for name, mode in (("stdin", "r"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115  # until we end
+            setattr(sys, name, stream)
 
 
 def _fault(message: str) -> int:
