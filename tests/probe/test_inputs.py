@@ -53,7 +53,14 @@ FAULTS: dict[str, tuple[Callable[[], tuple[Any, Any]], str]] = {
     "not a list": (lambda: (3, HEADS), r"X is int, not a list of arrays; give one array"),
     "a string": (lambda: ("words", HEADS), r"X is str, not a list"),
     "trees that are none": (lambda: (X, None), r"y is NoneType, not a Treebank"),
-    "fewer trees": (lambda: (X, HEADS[:-1]), r"X has 20 sentences, y has 19"),
+    "fewer trees": (
+        lambda: (X, HEADS[:-1]),
+        r"X has 20 sentences, y has 19; the first that differs is number 19 \(counted from 0\)",
+    ),
+    "a tree left out": (  # its neighbour is as long
+        lambda: (X, [HEADS[0], *HEADS[2:]]),
+        r"X has 20 sentences, y has 19; the first that differs is number 2 ",
+    ),
     "one array for all": (
         lambda: (np.concatenate(X), HEADS),
         r"X\[0\]: an array of shape \(24,\) and type float32; give one array \(n_words, hidden",
