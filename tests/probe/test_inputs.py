@@ -272,7 +272,7 @@ def test_a_split_parts_the_sentences_and_gives_both_sides_something_to_do(
     array = np.array(lengths)
     generator = np.random.default_rng(seed)
     if (array > 1).sum() < 2:
-        with pytest.raises(ProbeError, match="too few to hold out"):
+        with pytest.raises(ProbeError, match="too few sentences"):
             hold_out(array, fraction, generator)
         return
     kept, held_out = hold_out(array, fraction, generator)
