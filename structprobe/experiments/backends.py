@@ -42,12 +42,29 @@ class Backend:
     name : str or None
         A joblib backend; ``"loky"``, processes on this machine, unless given.
     scheduler : str or None
-        Address of a Dask scheduler.
+        Address of a Dask scheduler; it makes ``"dask"`` the name.
     """
 
     jobs: int = 1
     name: str | None = None
     scheduler: str | None = None
+
+    @property
+    def is_here(self) -> bool:
+        """Whether parts run one after another in this process."""
+        return self.jobs == 1 and self.name is None and self.scheduler is None
+
+    def check(self) -> None:
+        """Refuse at once what would fail only when there is something to run.
+
+        Raises
+        ------
+        ClusterError
+            As `run`.
+        """
+        if not self.is_here:
+            with contextlib.ExitStack() as stack:
+                self._options(self._known_name(), stack)
 
     def run(self, parts: Sequence[Callable[[], _Given]]) -> Iterator[_Given]:
         """Run all parts; those that were lost with their worker once more.
@@ -68,15 +85,10 @@ class Backend:
             If the backend is unknown or cannot be reached, a worker lacks structprobe or has
             another version, or a part takes down every worker that it runs on.
         """
-        if self.scheduler is not None and self.name != "dask":
-            raise ClusterError(
-                f"a scheduler is of use to the backend 'dask' alone, not to {self.name!r}"
-            )
-        if self.jobs == 1 and self.name is None:
+        if self.is_here:
             yield from (part() for part in parts)
             return
-        name = self.name or "loky"
-        _make_known(name)
+        name = self._known_name()
         left = dict(enumerate(parts))
         with contextlib.ExitStack() as stack:
             options = self._options(name, stack)
@@ -98,6 +110,14 @@ class Backend:
                         ) from error
                     _log.warning("a worker died; its run is done again")
 
+    def _known_name(self) -> str:
+        """Give the backend's name, known to joblib."""
+        name = self.name or ("dask" if self.scheduler else "loky")
+        if self.scheduler is not None and name != "dask":
+            raise ClusterError(f"a scheduler is of use to the backend 'dask' alone, not to {name!r}")
+        _make_known(name)
+        return name
+
     def _options(self, name: str, stack: contextlib.ExitStack) -> dict[str, Any]:
         """Give what joblib is told of a backend, and reach the cluster where there is one."""
         if name == "loky":
@@ -105,7 +125,10 @@ class Backend:
         return {"client": stack.enter_context(_client(self.scheduler))} if name == "dask" else {}
 
 
-@dataclass(frozen=True, slots=True)
+HERE = Backend()
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # Dask's backend wants it to be hashable
 class _Part(Generic[_Given]):
     """A part with its number.
 
@@ -130,16 +153,14 @@ def _parallel(
 ) -> Iterator[tuple[int, _Given]]:
     """Run tasks through joblib, and tell faults of the workers in one line."""
     from joblib import Parallel, delayed, parallel_config
-    from joblib.parallel import BACKENDS
+    from joblib.parallel import get_active_backend
 
-    streams = getattr(BACKENDS[name], "supports_retrieve_callback", False)
-    how = "generator_unordered" if streams and name != "multiprocessing" else "list"
     try:
         with parallel_config(name, n_jobs=jobs, **options):
+            streams = get_active_backend()[0].supports_return_generator
             # One task at a time to a worker: they are long, and few.
-            yield from Parallel(return_as=how, batch_size=1, pre_dispatch="all")(
-                delayed(task)() for task in tasks
-            )
+            pool = Parallel(return_as="generator_unordered" if streams else "list", batch_size=1)
+        yield from pool(delayed(task)() for task in tasks)
     except ImportError as error:
         raise ClusterError(
             f"a worker cannot import what it needs: {error}",

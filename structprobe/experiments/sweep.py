@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 from structprobe.encoder.locks import lock
 from structprobe.errors import ScoreError
-from structprobe.experiments.fit import make_probe, run_probe
+from structprobe.experiments.backends import HERE, Backend
 from structprobe.experiments.grid import Run, baseline_run, check_ranks, parse_layers, probe_runs
+from structprobe.experiments.groups import Group
 from structprobe.experiments.results import ResultsFolder, check_folder
 from structprobe.experiments.rows import Row
 from structprobe.experiments.runs import Banks, Outcome, outcome, timed
@@ -49,6 +50,7 @@ def sweep(
     cache: str | os.PathLike[str] | None = None,
     keep_predictions: bool = False,
     device: str = "auto",
+    backend: Backend = HERE,
     progress: bool | None = None,
 ) -> list[Row]:
     """Fit and score one probe for each layer, rank and seed; one row a run.
@@ -91,6 +93,9 @@ def sweep(
         Whether to keep each run's predictions beside its row; not those of runs already done.
     device : str, default="auto"
         Where the probes are trained.
+    backend : Backend, optional
+        Where the runs are done; one after another in this process unless given. The folders
+        must be seen from there.
     progress : bool, optional
         Whether to draw bars on stderr; by default where that is a terminal.
 
@@ -107,11 +112,14 @@ def sweep(
         If there is neither dev nor test, or a treebank is empty or lacks heads.
     ResultError
         If the folder is not ours or cannot be written; rows already there stay.
+    ClusterError
+        If the backend cannot be reached or fails; rows already there stay.
     """
     check_folder(folder)
     banks = Banks.of(train, dev, test, punct)
     if banks.scored is None:
         raise ScoreError("there is nothing to score on", hint="give a dev or a test treebank")
+    backend.check()
     grid: dict[str, Any] = {
         "layers": parse_layers(layers, encoder.n_layers),
         "ranks": check_ranks(ranks, encoder.hidden_size),
@@ -126,7 +134,8 @@ def sweep(
     probes = {name: probe_runs(model, banks, **grid, method=name) for name, model in models.items()}
     every = [run for run, _ in methods] + [run for runs in probes.values() for run in runs]
 
-    how: dict[str, Any] = {"device": device, "verbose": progress is not False}
+    how: dict[str, Any] = {"device": device, "keep_predictions": keep_predictions}
+    how["verbose"] = progress is not False and backend.is_here
     results = ResultsFolder(folder)
 
     def keep(run: Run, found: Outcome) -> None:
@@ -149,9 +158,10 @@ def sweep(
                 part: model.encode(bank, layers=layers, cache=vectors, progress=progress)
                 for part, bank in banks.parts.items()
             }
-            for run in runs:
-                at_layer = {part: bank.layer(run.layer) for part, bank in encoded.items()}
-                keep(run, run_probe(make_probe(run, **how), run, at_layer, banks))
+            # Only these are done elsewhere; rows are written here.
+            for found in backend.run([Group((run,), encoded, banks, **how) for run in runs]):
+                for done in found:
+                    keep(*done)
     results.mend()
     by_key = {row["key"]: row for row in results.rows}
     return [by_key[run.key] for run in every]
