@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
+    from structprobe.experiments.backends import Backend
     from structprobe.treebank import Treebank
 
 PUNCT = ("upos", "xpos", "keep")
@@ -144,6 +145,30 @@ def add_punct(parser: argparse._ActionsContainer) -> None:
         help="words left out of UUAS and root: UPOS PUNCT, the paper's Penn tags, or none; "
         "upos where the treebank has it",
     )
+
+
+def add_backend(parser: argparse.ArgumentParser) -> None:
+    """Add where the runs of a grid are done."""
+    group = parser.add_argument_group("where the runs are done")
+    group.add_argument(
+        "--jobs", type=positive, default=1, help="so many at once, which share the processors"
+    )
+    group.add_argument(
+        "--backend",
+        default=None,
+        metavar="NAME",
+        help="of joblib: loky (the default of several jobs), dask, ray or any registered one",
+    )
+    group.add_argument(
+        "--scheduler", default=None, metavar="ADDRESS", help="of Dask, such as tcp://host:8786"
+    )
+
+
+def build_backend(args: argparse.Namespace) -> Backend:
+    """Name the backend that the options name."""
+    from structprobe.experiments.backends import Backend
+
+    return Backend(args.jobs, args.backend, args.scheduler)
 
 
 def build_encoder(args: argparse.Namespace) -> Encoder:

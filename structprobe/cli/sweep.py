@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-predictions", action="store_true", help="keep each run's trees and distances"
     )
+    options.add_backend(parser)
     options.add_talk(parser)
 
 
@@ -53,6 +54,7 @@ def run(args: argparse.Namespace) -> None:
         cache=args.cache,
         keep_predictions=args.keep_predictions,
         device=args.device,
+        backend=options.build_backend(args),
         progress=progress_of(args),
     )
     print_rows(rows, args)

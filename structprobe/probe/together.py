@@ -150,13 +150,13 @@ def layer_groups(
     n_dev = 0 if dev_set is None else int(dev_set.lengths.sum())
     row_bytes = int(train_set.lengths.sum()) * settings.products.itemsize + n_dev * 4
     groups: list[list[Hashable]] = []
-    left = width = 0
+    left, width = 0.0, 0
     for layer in dict.fromkeys(layers):
         own = train_set.layers[layer].hidden_size
         left -= own * row_bytes
         if left < 0 or own != width:
             groups.append([])
-            left, width = round(memory_gb * 1e9) - own * row_bytes, own
+            left, width = memory_gb * 1e9 - own * row_bytes, own
         groups[-1].append(layer)
     return groups
 

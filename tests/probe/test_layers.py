@@ -111,7 +111,7 @@ def test_groups_hold_layers_of_one_width_that_fit() -> None:
         (2400, [["a", "b", "c"], ["d", "e"]]),
         (1, [["a"], ["b"], ["c"], ["d"], ["e"]]),
     ]:
-        assert layer_groups([*widths, "a"], whole, dev, settings, room / 1e9) == expected
+        assert layer_groups([*widths, "a"], whole, dev, settings, (room + 0.5) / 1e9) == expected
 
 
 def test_a_bank_of_layers_and_a_generator_will_do() -> None:
