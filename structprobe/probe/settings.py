@@ -164,7 +164,7 @@ def _device(name: Any) -> torch.device:
 def _products(name: str, device: torch.device) -> torch.dtype:
     """Find the type that the name stands for; "auto" is bfloat16 where the hardware has it."""
     if name == "auto":
-        if device.type == "cuda":
+        if device.type == "cuda":  # pragma: no cover -- no CUDA where the tests run
             fast = torch.cuda.is_bf16_supported(including_emulation=False)
         else:
             # An older torch cannot tell.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from support.planted import planted
 
 from structprobe import LayerSweep, StructuralProbe
@@ -120,6 +121,30 @@ def test_a_bank_of_layers_and_a_generator_will_do() -> None:
     again = LayerSweep(max_steps=5, random_state=np.random.default_rng(0)).fit(encoded, HEADS)
     assert list(found) == [0, 3]
     assert same(found[3], again[3])
+
+
+def test_products_are_of_the_type_that_the_processor_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    def products(name: str) -> torch.dtype:
+        settings = StructuralProbe(device="cpu", products=name).get_params()
+        return read_settings(settings, 24).products
+
+    for found, expected in [
+        ({"amx_bf16": True}, torch.bfloat16),
+        ({"avx512_bf16": True, "amx_bf16": False}, torch.bfloat16),
+        ({"avx2": True}, torch.float32),
+    ]:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda found=found: found, raising=False)
+        assert products("auto") == expected
+        assert products("float32") == torch.float32
+        assert products("bfloat16") == torch.bfloat16
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert products("auto") == torch.float32
+
+
+def test_a_layer_may_have_no_rank_asked_of_it_twice() -> None:
+    jobs = [(0, StructuralProbe(rank=3, random_state=1, max_steps=5)) for _ in range(2)]
+    list(fit_together(jobs, X, HEADS, dev=DEV))
+    assert same(jobs[0][1], jobs[1][1])
 
 
 def test_bfloat16_products_stay_close() -> None:
