@@ -10,6 +10,8 @@ PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c co
 
 export HF_HUB_OFFLINE := 1
 export TOKENIZERS_PARALLELISM := false
+# Keeps the threads of torch from spinning each other out where other processes run too.
+export GOMP_SPINCOUNT := 10000
 
 .PHONY: demo test test-oldest lint format bench clean
 
