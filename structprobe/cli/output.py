@@ -28,6 +28,16 @@ def print_plain(values: Sequence[dict[str, Any]], args: argparse.Namespace) -> N
         print("  ".join(f"{name}={value}" for name, value in given.items()))
 
 
+def print_plan(plan: dict[str, Any], args: argparse.Namespace) -> None:
+    """Print what a sweep will cost as a few lines or, with ``--json``, as a JSON object."""
+    if args.json:
+        print(json.dumps(plan, indent=2))
+        return
+    from structprobe.show.plan import format_plan
+
+    print(format_plan(plan))
+
+
 def progress_of(args: argparse.Namespace) -> bool | None:
     """Tell whether bars are drawn: not when quiet, else where stderr is a terminal."""
     return False if args.quiet else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import options
-from structprobe.cli.output import print_rows, progress_of
+from structprobe.cli.output import print_plan, print_rows, progress_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,31 +29,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-predictions", action="store_true", help="keep each run's trees and distances"
     )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print what the sweep will cost in disk, memory and time; nothing is written",
+    )
     options.add_backend(parser)
     options.add_talk(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Do the runs that are not in the folder yet, and print all rows."""
+    """Do the runs that are not in the folder yet, and print all rows; or tell what it costs."""
+    grid = {
+        "folder": args.out,
+        "layers": args.layers,
+        "ranks": [None] if args.ranks is None else args.ranks,
+        "seeds": args.seeds,
+        "recipe": args.recipe,
+        "max_steps": args.max_steps,
+        "punct": args.punct,
+        "untrained": args.untrained,
+        "cache": args.cache,
+        "device": args.device,
+    }
+    banks = (
+        options.read_bank(args.train, args),
+        options.read_optional(args.dev, args),
+        options.read_optional(args.test, args),
+    )
+    if args.dry_run:
+        from structprobe.experiments.planning import plan_sweep
+
+        print_plan(plan_sweep(options.build_encoder(args), *banks, **grid), args)
+        return
     from structprobe.experiments.sweep import sweep
 
     rows = sweep(
         options.build_encoder(args),
-        options.read_bank(args.train, args),
-        options.read_optional(args.dev, args),
-        options.read_optional(args.test, args),
-        folder=args.out,
-        layers=args.layers,
-        ranks=[None] if args.ranks is None else args.ranks,
-        seeds=args.seeds,
-        recipe=args.recipe,
-        max_steps=args.max_steps,
-        punct=args.punct,
+        *banks,
+        **grid,
         baselines=not args.no_baselines,
-        untrained=args.untrained,
-        cache=args.cache,
         keep_predictions=args.keep_predictions,
-        device=args.device,
         backend=options.build_backend(args),
         progress=progress_of(args),
     )

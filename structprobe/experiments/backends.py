@@ -114,7 +114,9 @@ class Backend:
         """Give the backend's name, known to joblib."""
         name = self.name or ("dask" if self.scheduler else "loky")
         if self.scheduler is not None and name != "dask":
-            raise ClusterError(f"a scheduler is of use to the backend 'dask' alone, not to {name!r}")
+            raise ClusterError(
+                f"a scheduler is of use to the backend 'dask' alone, not to {name!r}"
+            )
         _make_known(name)
         return name
 
@@ -141,6 +143,9 @@ class _Part(Generic[_Given]):
 
     def __call__(self) -> tuple[int, _Given]:
         return self.number, self.part()
+
+    def __repr__(self) -> str:
+        return f"structprobe_{self.number}"  # what a cluster calls it
 
 
 def cores() -> int:
