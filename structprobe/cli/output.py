@@ -28,14 +28,14 @@ def print_plain(values: Sequence[dict[str, Any]], args: argparse.Namespace) -> N
         print("  ".join(f"{name}={value}" for name, value in given.items()))
 
 
-def print_plan(plan: dict[str, Any], args: argparse.Namespace) -> None:
-    """Print what a sweep will cost as a few lines or, with ``--json``, as a JSON object."""
+def print_plans(plans: Sequence[dict[str, Any]], args: argparse.Namespace) -> None:
+    """Print what sweeps will cost as a few lines each or, with ``--json``, as a JSON array."""
     if args.json:
-        print(json.dumps(plan, indent=2))
+        print(json.dumps(plans, indent=2))
         return
     from structprobe.show.plan import format_plan
 
-    print(format_plan(plan))
+    print("\n\n".join(map(format_plan, plans)))
 
 
 def progress_of(args: argparse.Namespace) -> bool | None:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import options
-from structprobe.cli.output import print_plan, print_rows, progress_of
+from structprobe.cli.output import print_plans, print_rows, progress_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    options.add_model(parser)
+    options.add_model(parser, several=True)
     options.add_treebanks(parser, test=True)
     recipe = options.add_recipe(parser)
     recipe.add_argument("--layers", default="all", help="all, or such as 0,8,16-24")
@@ -52,21 +52,19 @@ def run(args: argparse.Namespace) -> None:
         "cache": args.cache,
         "device": args.device,
     }
-    banks = (
-        options.read_bank(args.train, args),
-        options.read_optional(args.dev, args),
-        options.read_optional(args.test, args),
-    )
+    banks = options.read_treebanks(args)
+    encoders = (options.build_encoder(args, model) for model in args.model)
     if args.dry_run:
         from structprobe.experiments.planning import plan_sweep
 
-        print_plan(plan_sweep(options.build_encoder(args), *banks, **grid), args)
+        plans = [plan_sweep(model, *parts, **grid) for model in encoders for parts in banks]
+        print_plans(plans, args)
         return
-    from structprobe.experiments.sweep import sweep
+    from structprobe.experiments.many import sweep_many
 
-    rows = sweep(
-        options.build_encoder(args),
-        *banks,
+    rows = sweep_many(
+        encoders,
+        banks,
         **grid,
         baselines=not args.no_baselines,
         keep_predictions=args.keep_predictions,

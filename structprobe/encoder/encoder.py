@@ -16,7 +16,7 @@ from tqdm import tqdm
 from structprobe.encoder.batching import Layout, Rows, lay_out, make_batches
 from structprobe.encoder.checks import NormWatch, refuse_non_finite
 from structprobe.encoder.forward import layers_of_pass, reads_right
-from structprobe.encoder.loading import load_model, untrained
+from structprobe.encoder.loading import load_model, refresh, untrained
 from structprobe.encoder.pooling import check_pooling, pool
 from structprobe.encoder.reading import make_reader
 from structprobe.encoder.sentences import SpacedWords, check_spacing, digest, space_sentences
@@ -283,9 +283,11 @@ class Encoder:
         self, spaced: Sequence[SpacedWords], layers: Any, cache: Any, shard: Shard | None = None
     ) -> VectorStore | MemoryStore:
         """Open the store of these sentences' vectors."""
+        if cache is not None:
+            self._loaded = refresh(self._loaded, self.model)
         return open_store(
             cache,
-            key={**self._origin(), "words": digest(spaced)},
+            key=self._key(spaced),
             layers=self._pick_layers(layers),
             offsets=np.cumsum([0, *(len(sentence.words) for sentence in spaced)]),
             hidden_size=self.hidden_size,
@@ -300,21 +302,25 @@ class Encoder:
         watch: NormWatch,
         progress: bool | None,
     ) -> None:
-        """Encode the sentences that a store is missing."""
-        missing = store.missing
-        pieces = self._reader.read([spaced[i] for i in missing])
+        """Encode the sentences that a store is missing, in batches as if all were missing."""
+        self._loaded.model.eval()  # the owner of a model object may have trained it meanwhile
+        pieces = self._reader.read([spaced[i] for i in store.own])
         layout = self._layout(max((len(one.ids) for one in pieces), default=0))
         batches = make_batches([layout.width(len(one.ids)) for one in pieces], self._batch_tokens)
+        missing = np.isin(store.own, store.missing)
         hidden = None if progress is None else not progress
         with (
             torch.inference_mode(),
-            tqdm(total=len(missing), desc="encode", unit="sent", disable=hidden) as bar,
+            tqdm(total=len(pieces), desc="encode", unit="sent", disable=hidden) as bar,
         ):
             for batch in batches:
-                rows = lay_out([pieces[i] for i in batch], layout)
-                vectors = self._run(rows, store.missing_layers, watch)
-                refuse_non_finite(vectors, [spaced[i] for i in missing[batch]])
-                store.write(missing[batch], vectors)
+                # A batch of which some is there is done again whole: its make-up decides the
+                # last bits, and a resumed run is to give those of an undisturbed one.
+                if missing[batch].any():
+                    rows = lay_out([pieces[i] for i in batch], layout)
+                    vectors = self._run(rows, store.missing_layers, watch)
+                    refuse_non_finite(vectors, [spaced[i] for i in store.own[batch]])
+                    store.write(store.own[batch], vectors)
                 bar.update(len(batch))
 
     def _run(
@@ -369,6 +375,11 @@ class Encoder:
             "bos": self.bos,
             "dtype": str(self._loaded.dtype).removeprefix("torch."),
         }
+
+    def _key(self, spaced: Sequence[SpacedWords]) -> dict[str, object]:
+        """Say all that makes vectors what they are; where the model lies is no part of it."""
+        key = {**self._origin(), "words": digest(spaced)}
+        return {name: value for name, value in key.items() if name not in ("model", "revision")}
 
     def _pick_layers(self, layers: Any) -> list[int]:
         """Make layers of what was given, ascending."""

@@ -157,6 +157,28 @@ def load_model(
     )
 
 
+def refresh(loaded: LoadedModel, model: Any) -> LoadedModel:
+    """Take the fingerprint of a model object anew: its owner may have trained it meanwhile.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        What `load_model` gave.
+    model : str, path or transformers.PreTrainedModel
+        What it was given.
+
+    Returns
+    -------
+    LoadedModel
+        The same, with the fingerprint of the weights as they are now where `model` is the object
+        that is read; files are not looked at again.
+    """
+    if isinstance(model, str | os.PathLike) or _readable(model) is not loaded.model:
+        return loaded
+    weights = fingerprint_parameters(loaded.model)
+    return replace(loaded, fingerprint=f"{weights}-{fingerprint_tokenizer(loaded.tokenizer)}")
+
+
 def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
     """Make the same architecture with fresh weights: the baseline of what learning adds.
 

@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from structprobe.experiments.grid import Run, check_ranks, parse_layers, probe_runs
+from structprobe.experiments.grid import Run, check_ranks, check_seeds, parse_layers, probe_runs
 from structprobe.experiments.rows import Row, bank_name
 from structprobe.experiments.runs import Banks, Outcome, outcome, timed
 from structprobe.treebank.sentence import Sentence
@@ -76,7 +76,7 @@ def fit_probe(
     Raises
     ------
     ProbeError
-        If layer or rank is out of range, or `out` exists and is no saved probe.
+        If layer, rank or seed is out of range, or `out` exists and is no saved probe.
     ScoreError
         If a treebank is empty or lacks heads.
     """
@@ -91,7 +91,7 @@ def fit_probe(
         banks,
         layers=parse_layers([layer], encoder.n_layers),
         ranks=check_ranks([rank], encoder.hidden_size),
-        seeds=[seed],
+        seeds=check_seeds([seed]),
         recipe=recipe,
         max_steps=max_steps,
     )

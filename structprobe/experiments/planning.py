@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from structprobe.experiments.grid import check_ranks, parse_layers, probe_runs
+from structprobe.experiments.grid import check_ranks, check_seeds, parse_layers, probe_runs
 from structprobe.experiments.results import check_folder, read_rows
+from structprobe.experiments.rows import bank_name
 from structprobe.experiments.runs import Banks
 from structprobe.probe.recipes import RECIPES
 from structprobe.treebank.sentence import Sentence
@@ -59,7 +60,8 @@ def plan_sweep(
     Returns
     -------
     dict
-        ``runs`` and ``runs_done`` (whose rows are there already); ``layers``, how many;
+        ``model`` and ``train``, their names; ``runs`` and ``runs_done`` (whose rows are there
+        already); ``layers``, how many;
         ``n_words`` of all treebanks; ``bytes_per_layer``, ``bytes_in_all`` on disk and
         ``bytes_free`` where they will lie; ``peak_bytes``, the memory of one process that
         encodes or trains, None where the system does not tell; ``encode_seconds`` and
@@ -69,7 +71,7 @@ def plan_sweep(
     Raises
     ------
     ProbeError
-        If a layer or rank is out of range.
+        If a layer, rank or seed is out of range.
     ScoreError
         If a treebank is empty or lacks heads.
     ResultError
@@ -88,7 +90,7 @@ def plan_sweep(
             banks,
             layers=chosen,
             ranks=numbers,
-            seeds=tuple(dict.fromkeys(seeds)),
+            seeds=check_seeds(seeds),
             recipe=recipe,
             max_steps=max_steps,
             method=name,
@@ -109,6 +111,8 @@ def plan_sweep(
             banks, encoder.hidden_size, rank, recipe, max_steps, device
         )
     return {
+        "model": encoder.origin(0)["model"],
+        "train": bank_name(banks.train),
         "runs": len(runs),
         "runs_done": len(runs) - len(todo),
         "layers": len(chosen),

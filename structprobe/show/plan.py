@@ -17,13 +17,15 @@ def format_plan(plan: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        One line each: runs, disk, memory, time.
+        One line each: model and treebank, runs, disk, memory, time.
 
     Examples
     --------
-    >>> print(format_plan({"runs": 7, "runs_done": 2, "layers": 7, "n_words": 1000,
+    >>> print(format_plan({"model": "bert", "train": "en.conllu", "runs": 7,
+    ...     "runs_done": 2, "layers": 7, "n_words": 1000,
     ...     "bytes_per_layer": 1536000, "bytes_in_all": 10752000, "bytes_free": 5e6,
     ...     "peak_bytes": None, "encode_seconds": 90.0, "train_seconds": 7200.0}))
+    model     bert on en.conllu
     runs      7, of which 2 are done
     disk      1.5 MB a layer, 10.8 MB in all; TOO MUCH: 5.0 MB are free
     memory    unknown on this system
@@ -36,6 +38,7 @@ def format_plan(plan: Mapping[str, Any]) -> str:
     peak = plan["peak_bytes"]
     memory = f"{_size(peak)} at the peak of a process" if peak else "unknown on this system"
     lines = {
+        "model": f"{plan['model']} on {plan['train'] or 'sentences from no file'}",
         "runs": f"{plan['runs']:,}, of which {plan['runs_done']:,} are done",
         "disk": f"{on_disk}; {free}",
         "memory": memory,

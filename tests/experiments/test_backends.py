@@ -173,7 +173,7 @@ def test_a_backend_of_another_package(monkeypatch: pytest.MonkeyPatch) -> None:
         (Backend(2, "dask"), "the backend 'dask' needs a scheduler; name its address"),
         (
             Backend(2, "loky", "tcp://a:1"),
-            "is of use to the backend 'dask', not to 'loky'",
+            "is of use to the backend 'dask' alone, not to 'loky'",
         ),
         (Backend(scheduler="nowhere"), "no Dask scheduler at nowhere"),
     ],
@@ -213,7 +213,7 @@ def test_faults_of_the_cluster_itself(monkeypatch: pytest.MonkeyPatch) -> None:
             raise LostError("a worker died 4 times\nand more")
 
     with pytest.raises(
-        ClusterError, match=r"the Dask cluster failed: Lost: a worker died 4 times$"
+        ClusterError, match=r"the Dask cluster failed: LostError: a worker died 4 times$"
     ):
         list(Backend(1, "threading").run([Failing()]))
 

@@ -127,15 +127,16 @@ def test_the_command(encoder: Encoder, tmp_path: Path, capsys: pytest.CaptureFix
     assert main(command.split()) == 0
     told = capsys.readouterr().out
     assert [line.split()[0] for line in told.splitlines()] == [
-        "runs", "disk", "memory", "encode", "train",
+        "model", "runs", "disk", "memory", "encode", "train",
     ]  # fmt: skip
     assert main([*command.split(), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out)["runs_done"] == 0
+    assert json.loads(capsys.readouterr().out)[0]["runs_done"] == 0
     assert everything(tmp_path) == before
 
 
 def test_a_plan_in_words() -> None:
     plan = dict.fromkeys(("runs", "runs_done", "layers", "n_words"), 1)
+    plan |= {"model": "bert", "train": None}
     plan |= dict.fromkeys(("bytes_per_layer", "bytes_in_all", "bytes_free", "peak_bytes"), 0)
     units = ["512.0 B", "2.0 kB", "3.0 MB", "4.5 GB", "1,234.0 TB"]
     spans = ["59.0 s", "2.0 min", "47.0 h", "3.0 days", "1.5 s"]
