@@ -90,7 +90,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         place = f"{error.filename}: " if error.filename else ""
         return _fault(f"{place}{error.strerror or error}")
     except KeyboardInterrupt:
-        print("structprobe: interrupted; what was finished is kept", file=sys.stderr)
+        print(
+            "structprobe: interrupted; finished runs and cached vectors are kept", file=sys.stderr
+        )
         return INTERRUPTED
     return 0
 

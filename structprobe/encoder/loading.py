@@ -239,6 +239,7 @@ def _locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
             hint = "give a hub id, a folder made by save_pretrained, or a .gguf file"
             raise EncoderError(f"no model folder {source!r}", hint=hint)
         return source, gguf_file
+    source = os.path.abspath(source)  # as it is kept with a probe, which is loaded from elsewhere
     if gguf_file:
         if not (folder / gguf_file).is_file():
             there = ", ".join(sorted(path.name for path in folder.glob("*.gguf"))) or "none"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from structprobe.encoder.vectors import WordVectors
     from structprobe.probe.estimator import StructuralProbe
     from structprobe.recoverers.probe import ProbeRecoverer
+
+_log = logging.getLogger(__name__)
 
 
 def fit_probe(
@@ -102,6 +105,7 @@ def fit_probe(
     if out is not None:
         fitted_on = {part: bank_name(bank) for part, bank in banks.parts.items()}
         recoverer.save_pretrained(out, dev_scores=found.scores.get("dev"), fitted_on=fitted_on)
+        _log.info("saved the probe in %s", out)
     return recoverer, found.row
 
 

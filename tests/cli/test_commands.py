@@ -221,7 +221,7 @@ def test_interruption_and_broken_pipes(
 
     monkeypatch.setattr(score, "run", interrupted)
     assert main(["score", "a", "b"]) == 130
-    assert "what was finished is kept" in capsys.readouterr().err
+    assert "finished runs and cached vectors are kept" in capsys.readouterr().err
 
 
 def test_a_reader_that_leaves_is_no_fault(world: Path) -> None:
