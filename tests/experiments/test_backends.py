@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import types
 from collections.abc import Iterator
@@ -64,7 +65,12 @@ def with_a_death(encoder: Encoder, folder: Path, backend: Backend) -> list[Row]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sweeping, "Group", DeadlyGroup)
         rows = sweeping.sweep(
-            encoder, *BANKS, folder=folder / "DIR", backend=backend, device=f"cpu@{flag}", **GRID
+            encoder,
+            *BANKS,
+            folder=folder / "DIR",
+            backend=backend,
+            device=f"cpu@{os.getpid()}@{flag}",
+            **GRID,
         )
     assert flag.exists()
     assert sorted(row["key"] for row in read_rows(folder / "DIR")) == sorted(
@@ -85,7 +91,7 @@ def test_a_dask_cluster_one_of_whose_workers_is_killed(
     encoder: Encoder, plain: list[Row], tmp_path: Path
 ) -> None:
     with dask_scheduler(tmp_path) as (address, start_worker):
-        workers = [start_worker(), start_worker()]
+        workers = [start_worker(), start_worker()]  # it begins with the first that is there
         assert with_a_death(encoder, tmp_path, Backend(scheduler=address)) == plain
         assert sorted(worker.poll() is None for worker in workers) == [False, True]
         dask = Backend(1, "dask", address)
