@@ -95,6 +95,8 @@ def test_a_dask_cluster_one_of_whose_workers_is_killed(
         assert with_a_death(encoder, tmp_path, Backend(scheduler=address)) == plain
         assert sorted(worker.poll() is None for worker in workers) == [False, True]
         dask = Backend(1, "dask", address)
+        (left,) = [worker.pid for worker in workers if worker.poll() is None]
+        assert list(dask.run([os.getpid])) == [left]  # not here, though there is one worker only
         assert sorted(dask.run([Square(n) for n in range(4)])) == [0, 1, 4, 9]
         with pytest.raises(ValueError, match="-1 is negative"):
             list(dask.run([Square(-1)]))
