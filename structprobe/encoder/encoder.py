@@ -304,14 +304,14 @@ class Encoder:
     ) -> None:
         """Encode the sentences that a store is missing, in batches as if all were missing."""
         self._loaded.model.eval()  # the owner of a model object may have trained it meanwhile
-        pieces = self._reader.read(spaced)
-        layout = self._layout(max(len(one.ids) for one in pieces))
+        pieces = self._reader.read([spaced[i] for i in store.own])
+        layout = self._layout(max((len(one.ids) for one in pieces), default=0))
         batches = make_batches([layout.width(len(one.ids)) for one in pieces], self._batch_tokens)
-        missing = np.isin(np.arange(len(spaced)), store.missing)
+        missing = np.isin(store.own, store.missing)
         hidden = None if progress is None else not progress
         with (
             torch.inference_mode(),
-            tqdm(total=len(spaced), desc="encode", unit="sent", disable=hidden) as bar,
+            tqdm(total=len(pieces), desc="encode", unit="sent", disable=hidden) as bar,
         ):
             for batch in batches:
                 # A batch of which some is there is done again whole: its make-up decides the
@@ -319,8 +319,8 @@ class Encoder:
                 if missing[batch].any():
                     rows = lay_out([pieces[i] for i in batch], layout)
                     vectors = self._run(rows, store.missing_layers, watch)
-                    refuse_non_finite(vectors, [spaced[i] for i in batch])
-                    store.write(batch, vectors)
+                    refuse_non_finite(vectors, [spaced[i] for i in store.own[batch]])
+                    store.write(store.own[batch], vectors)
                 bar.update(len(batch))
 
     def _run(

@@ -156,7 +156,7 @@ class VectorStore(Store):
         shard: Shard | None = None,
     ) -> None:
         super().__init__(layers, offsets, hidden_size, dtype)
-        self._shard, self._mine = shard, belongs(offsets, shard)
+        self._shard, self.own = shard, np.flatnonzero(belongs(offsets, shard))
         manifest = {
             "version": VERSION,
             "key": key,

@@ -124,7 +124,9 @@ class Backend:
         """Give what joblib is told of a backend, and reach the cluster where there is one."""
         if name == "loky":
             return {"inner_max_num_threads": max(1, cores() // self.jobs)}
-        return {"client": stack.enter_context(_client(self.scheduler))} if name == "dask" else {}
+        if name == "dask":
+            return {"backend": _on_dask(stack.enter_context(_client(self.scheduler)))}
+        return {}
 
 
 HERE = Backend()
@@ -144,6 +146,9 @@ class _Part(Generic[_Given]):
     def __call__(self) -> tuple[int, _Given]:
         return self.number, self.part()
 
+    def __repr__(self) -> str:
+        return f"structprobe_{self.number}"  # what a cluster calls it
+
 
 def cores() -> int:
     """Count the processors that this process may use."""
@@ -158,7 +163,7 @@ def _parallel(
     from joblib.parallel import get_active_backend
 
     try:
-        with parallel_config(name, n_jobs=jobs, **options):
+        with parallel_config(**{"backend": name, "n_jobs": jobs, **options}):
             streams = get_active_backend()[0].supports_return_generator
             # One task at a time to a worker: they are long, and few.
             pool = Parallel(return_as="generator_unordered" if streams else "list", batch_size=1)
@@ -196,6 +201,17 @@ def _make_known(name: str) -> None:
     except ImportError as error:
         hint = "install it with: pip install 'structprobe[cluster]'"
         raise ClusterError("the backend 'dask' is not installed", hint=hint) from error
+
+
+def _on_dask(client: Any) -> Any:
+    """Make joblib's backend of a Dask cluster, which is used however small it is."""
+    from joblib.parallel import BACKENDS
+
+    made = BACKENDS["dask"](client=client)
+    counted = made.effective_n_jobs
+    # Where joblib is told of a single job, it does the work in this very process.
+    made.effective_n_jobs = lambda n_jobs: max(2, counted(n_jobs))
+    return made
 
 
 @contextlib.contextmanager

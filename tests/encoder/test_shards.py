@@ -197,6 +197,9 @@ def test_shards_of_different_models_are_told(tmp_path):
 def test_an_encoder_encodes_shards(tmp_path):
     encoder = Encoder(save_checkpoint(tmp_path / "bert", "bert"), device="cpu")
     bank, how = tiny_bank(), {"layers": (0, 2), "cache": tmp_path / "cache"}
+    for number in range(1, 31):  # some without a sentence
+        missing = encoder.encode_shard(bank, Shard(number, 30), layers=1, cache=tmp_path / "30")
+    assert missing == ()
     assert encoder.encode_shard(bank, Shard(3, 3), **how) == (1, 2)
     assert encoder.encode_shard(bank, Shard(1, 3), **how) == (2,)
     with pytest.raises(StoreError, match="lacks the shards 2/3 of these vectors"):

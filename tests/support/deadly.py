@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from structprobe.experiments.groups import Group
 
 ROOT = Path(__file__).resolve().parents[2]
-KILLED = "STRUCTPROBE_TEST_KILLED"  # names the file that says which process was killed
+PATH = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
 
 
 class DeadlyGroup(Group):
-    """A group that kills the process it runs in, once, when it is about to run layer 2."""
+    """A group that kills the process it runs in, once, when it is about to run layer 2.
+
+    The process that must not do the work, and the file by which the group knows whether it has
+    killed before, are named behind the device.
+    """
 
     def __call__(self):
-        flag = Path(self.device.partition("@")[2])
+        _, parent, flag_name = self.device.split("@")
+        flag = Path(flag_name)
+        assert os.getpid() != int(parent), "not done by a worker"
         if self.runs[0].layer == 2 and not flag.exists():
             flag.write_text(str(os.getpid()))
             os.kill(os.getpid(), signal.SIGKILL)
@@ -58,35 +65,30 @@ class Lacking:
 
 
 @contextlib.contextmanager
-def dask_cluster(folder: Path, workers: int = 2, path: str | None = None) -> Iterator[tuple]:
-    """Start a scheduler and workers on loopback; give its address and the processes."""
-    address = folder / "scheduler.json"
-    tests = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
-    plain = ["--no-dashboard", "--scheduler-file", str(address)]
-    where = ["--host", "127.0.0.1"]
-    with contextlib.ExitStack() as stack:
+def dask_scheduler(folder: Path) -> Iterator[tuple[str, Callable[[str], subprocess.Popen]]]:
+    """Start a scheduler on loopback; give its address, and what starts a worker with a path."""
+    told = folder / "scheduler.json"
+    processes: list[subprocess.Popen] = []
 
-        def start(role: str, *options: str, path: str = tests):
-            log = stack.enter_context((folder / f"{role}-{len(processes)}.log").open("w"))
-            process = subprocess.Popen(
-                [sys.executable, "-m", f"distributed.cli.dask_{role}", *plain, *where, *options],
-                env=os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"},
-                stdout=log,
-                stderr=log,
-                cwd=folder,
-            )
-            processes.append(process)
-            stack.callback(process.wait)
-            stack.callback(process.kill)
-            return process
+    def start(role: str, path: str, *options: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", f"distributed.cli.dask_{role}", "--no-dashboard"]
+        command += ["--host", "127.0.0.1", "--scheduler-file", str(told), *options]
+        environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+        with (folder / f"{role}-{len(processes)}.log").open("w") as log:
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
+        processes.append(process)
+        return process
 
-        processes: list[subprocess.Popen] = []
-        start("scheduler", "--port", "0")
+    def start_worker(path: str = PATH) -> subprocess.Popen:
+        return start("worker", path, "--nthreads", "1", "--no-nanny")
+
+    try:
+        start("scheduler", PATH, "--port", "0")
         deadline = time.monotonic() + 60
-        while not address.exists() and time.monotonic() < deadline:
+        while not told.exists() and time.monotonic() < deadline:
             time.sleep(0.05)
-        for _ in range(workers):
-            start("worker", "--nthreads", "1", "--no-nanny", path=tests if path is None else path)
-        import json
-
-        yield json.loads(address.read_text())["address"], processes
+        yield json.loads(told.read_text())["address"], start_worker
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
