@@ -223,7 +223,7 @@ class Encoder:
         offsets = np.cumsum([0, *(len(sentence.words) for sentence in spaced)])
         with open_store(
             cache,
-            key={**self._origin(), "words": digest(spaced)},
+            key=self._key(spaced),
             layers=self._pick_layers(layers),
             offsets=offsets,
             hidden_size=self.hidden_size,
@@ -243,21 +243,24 @@ class Encoder:
         watch: NormWatch,
         progress: bool | None,
     ) -> None:
-        """Encode the sentences that a store is missing."""
-        missing = store.missing
-        pieces = self._reader.read([spaced[i] for i in missing])
-        layout = self._layout(max((len(one.ids) for one in pieces), default=0))
+        """Encode the sentences that a store is missing, in batches as if all were missing."""
+        pieces = self._reader.read(spaced)
+        layout = self._layout(max(len(one.ids) for one in pieces))
         batches = make_batches([layout.width(len(one.ids)) for one in pieces], self._batch_tokens)
+        missing = np.isin(np.arange(len(spaced)), store.missing)
         hidden = None if progress is None else not progress
         with (
             torch.inference_mode(),
-            tqdm(total=len(missing), desc="encode", unit="sent", disable=hidden) as bar,
+            tqdm(total=len(spaced), desc="encode", unit="sent", disable=hidden) as bar,
         ):
             for batch in batches:
-                rows = lay_out([pieces[i] for i in batch], layout)
-                vectors = self._run(rows, store.missing_layers, watch)
-                refuse_non_finite(vectors, [spaced[i] for i in missing[batch]])
-                store.write(missing[batch], vectors)
+                # A batch of which some is there is done again whole: its make-up decides the
+                # last bits, and a resumed run is to give those of an undisturbed one.
+                if missing[batch].any():
+                    rows = lay_out([pieces[i] for i in batch], layout)
+                    vectors = self._run(rows, store.missing_layers, watch)
+                    refuse_non_finite(vectors, [spaced[i] for i in batch])
+                    store.write(batch, vectors)
                 bar.update(len(batch))
 
     def _run(
@@ -312,6 +315,11 @@ class Encoder:
             "bos": self.bos,
             "dtype": str(self._loaded.dtype).removeprefix("torch."),
         }
+
+    def _key(self, spaced: Sequence[SpacedWords]) -> dict[str, object]:
+        """Say all that makes vectors what they are; where the model lies is no part of it."""
+        key = {**self._origin(), "words": digest(spaced)}
+        return {name: value for name, value in key.items() if name not in ("model", "revision")}
 
     def _pick_layers(self, layers: Any) -> list[int]:
         """Make layers of what was given, ascending."""

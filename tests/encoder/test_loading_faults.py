@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 from support.elsewhere import in_subprocess
-from support.tiny_checkpoints import make_model, make_tokenizer, save_checkpoint, save_gguf
+from support.tiny_checkpoints import (
+    make_model,
+    make_tokenizer,
+    read_weights,
+    save_checkpoint,
+    save_gguf,
+    write_weights,
+)
 
 from structprobe.encoder import loading
 from structprobe.encoder.devices import find_device, find_dtype
@@ -37,13 +43,12 @@ def test_objects_that_will_not_do(model, tokenizer, message):
 
 
 def test_missing_weights_are_refused_but_for_the_pooler(bert):
-    path = f"{bert}/model.safetensors"
-    weights = {name: w for name, w in load_file(path).items() if "pooler" not in name}
-    save_file(weights, path, metadata={"format": "pt"})
+    weights = {name: w for name, w in read_weights(bert).items() if "pooler" not in name}
+    write_weights(bert, weights)
     load_model(bert)
     for layer in (0, 1):
         del weights[f"encoder.layer.{layer}.output.dense.bias"]
-    save_file(weights, path, metadata={"format": "pt"})
+    write_weights(bert, weights)
     message = r"lacks 2 weights of its BertModel, first 'encoder\.layer\.0\.output\.dense\.bias'"
     with pytest.raises(EncoderError, match=message):
         load_model(bert)
@@ -51,12 +56,13 @@ def test_missing_weights_are_refused_but_for_the_pooler(bert):
 
 def test_a_decoder_that_is_missing_does_not_matter(tmp_path):
     folder = save_checkpoint(tmp_path, "t5")
-    path = f"{folder}/model.safetensors"
-    weights = {name: w for name, w in load_file(path).items() if not name.startswith("decoder")}
-    save_file(weights, path, metadata={"format": "pt"})
+    weights = {
+        name: w for name, w in read_weights(folder).items() if not name.startswith("decoder")
+    }
+    write_weights(folder, weights)
     assert load_model(folder).n_layers == 2
     del weights["encoder.final_layer_norm.weight"]
-    save_file(weights, path, metadata={"format": "pt"})
+    write_weights(folder, weights)
     with pytest.raises(EncoderError, match=r"lacks 1 weights.*encoder\.final_layer_norm"):
         load_model(folder)
 

@@ -15,9 +15,8 @@ from huggingface_hub.utils.tqdm import (
     disable_progress_bars,
     enable_progress_bars,
 )
-from safetensors.torch import load_file, save_file
 from support.elsewhere import in_subprocess
-from support.tiny_checkpoints import save_checkpoint, save_gguf
+from support.tiny_checkpoints import read_weights, save_checkpoint, save_gguf, write_weights
 from transformers.utils import logging as transformers_logging
 
 from structprobe.encoder import loading
@@ -80,10 +79,10 @@ def test_a_hub_id_in_the_cache(tmp_path, monkeypatch, revision):
 def test_nothing_is_printed_while_loading(tmp_path):
     """A head that is not used, a pooler that is missing: transformers would print a table."""
     snapshot = hub_cache(tmp_path) / "snapshots" / COMMIT
-    weights = load_file(snapshot / "model.safetensors")
+    weights = read_weights(snapshot)
     weights = {name: weight for name, weight in weights.items() if "pooler" not in name}
     weights["cls.predictions.bias"] = torch.zeros(3)
-    save_file(weights, snapshot / "model.safetensors", metadata={"format": "pt"})
+    write_weights(snapshot, weights)
     file = save_gguf(tmp_path / "model.gguf")
     script = (
         "from structprobe.encoder.loading import load_model\n"

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors.torch import load, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
 from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
@@ -61,6 +62,16 @@ def save_checkpoint(folder: Path, kind: str, seed: int = 0, tokenizer=None, **ch
     make_model(kind, seed, **changes).save_pretrained(folder)
     (tokenizer or make_tokenizer()).save_pretrained(folder)
     return str(folder)
+
+
+def read_weights(folder: str | Path) -> dict[str, torch.Tensor]:
+    """Read a checkpoint's weights into memory: the file can then be written over."""
+    return load(Path(folder, "model.safetensors").read_bytes())
+
+
+def write_weights(folder: str | Path, weights: dict[str, torch.Tensor]) -> None:
+    """Write other weights into a checkpoint."""
+    save_file(weights, Path(folder, "model.safetensors"), metadata={"format": "pt"})
 
 
 def save_gguf(path: Path) -> str:
