@@ -205,9 +205,10 @@ def train(
     dev_vectors: Sequence[Tensor],
     dev_gold: Sequence[Tensor],
     max_epochs: int = 40,
+    learning_rate: float = 0.001,
 ) -> Run:
-    """Adam at 0.001, a tenth of it after an epoch without a new best; stop after 5 without gain."""
-    optimizer = torch.optim.Adam(probe.parameters(), lr=0.001)
+    """Adam, a tenth of the rate after an epoch without a new best; stop after 5 without gain."""
+    optimizer = torch.optim.Adam(probe.parameters(), lr=learning_rate)
     plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
         optimizer, factor=0.1, patience=0, threshold=0, eps=0
     )
