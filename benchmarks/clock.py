@@ -54,31 +54,39 @@ def in_turn(
     return sorted(pairs, key=lambda pair: pair[0].cpu / pair[1].cpu)[repeats // 2]
 
 
+class Stopwatch:
+    """CPU and wall seconds since it was made or restarted."""
+
+    def __init__(self) -> None:
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin at zero."""
+        self.cpu, self.wall = time.process_time(), time.perf_counter()
+
+    def read(self) -> Seconds:
+        """Tell the time."""
+        return Seconds(time.process_time() - self.cpu, time.perf_counter() - self.wall)
+
+
 def peak_memory() -> float:
     """Tell the most memory that this process ever held, in MB; mapped files count where read."""
-    status = Path("/proc/self/status")
-    if status.exists():  # getrusage would count what the parent held before this program began
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) / 1024
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    # Not from getrusage where it can be helped: that counts what the parent held at the fork.
+    peak = _status("VmHWM")
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 if peak is None else peak
 
 
-def in_own_process(function: Callable[..., T], *arguments: Any) -> T:
-    """Call a function in a fresh process, so that its peak memory is that of one stage."""
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(1, mp_context=context) as pool:
-        return pool.submit(function, *arguments).result()
+def held_memory() -> float:
+    """Tell the memory that this process holds now, in MB; its peak where the system is silent."""
+    held = _status("VmRSS")
+    return peak_memory() if held is None else held
 
 
-def rise(call: Callable[[], object]) -> float:
-    """Tell how far a call lifts this process's memory above what it held before, in MB."""
+def restart_peak() -> None:
+    """Let the peak start anew from what is held now, where the system can."""
     peaks = Path("/proc/self/clear_refs")
     if peaks.exists():
-        peaks.write_text("5")  # the peak starts anew from what is held now
-    before = peak_memory()
-    call()
-    return peak_memory() - before
+        peaks.write_text("5")
 
 
 def peak_of_own(call: Callable[[], object], seconds: float = 0.005) -> float:
@@ -87,11 +95,12 @@ def peak_of_own(call: Callable[[], object], seconds: float = 0.005) -> float:
     Pages of mapped files, which the system takes back when it wants to, do not count; looked at
     every few milliseconds.
     """
-    done, seen = threading.Event(), [_own_memory()]
+    done, seen = threading.Event(), [0.0]
 
     def look() -> None:
         while not done.wait(seconds):
-            seen.append(_own_memory())
+            own = _status("RssAnon")
+            seen.append(peak_memory() if own is None else own)
 
     watcher = threading.Thread(target=look)
     watcher.start()
@@ -103,11 +112,16 @@ def peak_of_own(call: Callable[[], object], seconds: float = 0.005) -> float:
     return max(seen)
 
 
-def _own_memory() -> float:
-    """Memory of this process that no file backs, in MB; its peak where the system tells no more."""
+def _status(name: str) -> float | None:
+    """Read a size of this process from Linux, in MB; None on other systems."""
     status = Path("/proc/self/status")
-    if status.exists():
-        for line in status.read_text().splitlines():
-            if line.startswith("RssAnon:"):
-                return int(line.split()[1]) / 1024
-    return peak_memory()
+    lines = status.read_text().splitlines() if status.exists() else []
+    found = [line.split()[1] for line in lines if line.startswith(f"{name}:")]
+    return int(found[0]) / 1024 if found else None
+
+
+def in_own_process(function: Callable[..., T], *arguments: Any) -> T:
+    """Call a function in a fresh process, so that its peak memory is that of one stage."""
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=context) as pool:
+        return pool.submit(function, *arguments).result()

@@ -1,96 +1,131 @@
-"""The one place where the benchmark reaches inside the library: an epoch, a fit of one probe."""
+"""The one place where the benchmark reaches inside the library: the fit of one probe, watched."""
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
+from benchmarks.clock import Seconds, Stopwatch, held_memory, peak_memory, restart_peak, timed
 from benchmarks.plan import RANK
 from structprobe.encoder.vectors import WordVectors
-from structprobe.probe.batches import Pool, fixed_batches, mixed_batches, pack
-from structprobe.probe.examples import Examples, read_examples
+from structprobe.probe.examples import read_examples
 from structprobe.probe.fitting import fit_components
-from structprobe.probe.geometry import distance_loss
-from structprobe.probe.recipes import Whitened
 from structprobe.probe.settings import read_settings
-from structprobe.probe.training import Adam
-from structprobe.probe.whitening import coordinates
+
+Vectors = WordVectors | Sequence[Any]
 
 # What `StructuralProbe` takes to stream its vectors from disk.
 STREAMED: dict[str, Any] = {}
 
 
 @dataclass(frozen=True)
-class Epoch:
-    """One epoch of a distance probe's training.
+class Epochs:
+    """Epochs of a distance probe's training, and the products they cannot do without.
 
     Attributes
     ----------
-    run : callable
-        Trains one epoch.
-    floor : callable
-        The two bare products of an epoch, all words at once, float32.
+    ours, floor : Seconds
+        Of the epoch whose ratio is the median one, and of the bare products right after it.
+    peak : float
+        Most memory that the process held before the first bare products, in MB.
     """
 
-    run: Callable[[], None]
-    floor: Callable[[], None]
+    ours: Seconds
+    floor: Seconds
+    peak: float
 
 
-def distance_epoch(X: WordVectors | Sequence[Any], y: Sequence[Any], rank: int = RANK) -> Epoch:
-    """Make an epoch of one layer's distance probe, batches composed as the default has them."""
-    examples = read_examples(X, y, "X", "y")["distance"]
-    lengths = examples.words.lengths
-    parts = mixed_batches(lengths, Whitened().batch_size, np.random.default_rng(0))
-    ordered = examples.take(np.concatenate(parts))
-    values = coordinates(ordered.words, None, centred=True)  # (n_words, hidden_size)
-    pool = Pool(values, ordered.words.lengths, pack(ordered.gold), pairs=True)
-    batches = fixed_batches(pool, [*map(len, parts)])
-    components = torch.empty(rank, values.shape[1]).uniform_(-0.05, 0.05)
-    gradient, adam = torch.empty_like(components), Adam(components)
+def distance_epochs(X: Vectors, y: Sequence[Any], *, repeats: int = 3, rank: int = RANK) -> Epochs:
+    """Train some epochs of one layer's distance probe, and time each; the first is to get warm.
 
-    def run() -> None:
-        for batch in batches:
-            distance_loss(components, batch, gradient)
-            adam.step(components, gradient, 1e-4)
+    The bare products are done between the epochs, so that both see the same machine.
+    """
+    pair = (X, y)
+    tiny = made_of_two(X, y)
+    steps = fit(pair, tiny, rank=rank, max_steps=1)["steps_per_epoch"]
+    n_words = sum(map(len, y))
+    floor = bare_products(n_words, X[0].shape[1], rank)
+    watch, pairs, peaks = Stopwatch(), [], []
 
-    return Epoch(run, bare_products(values, rank))
+    def on_step(step: int, _: int) -> None:
+        if step % steps:
+            return
+        ours = watch.read()
+        if step == steps:
+            peaks.append(peak_memory())
+            floor()
+        else:
+            pairs.append((ours, timed(floor, repeats=1, warm_up=False)))
+        watch.restart()
+
+    fit(pair, tiny, rank=rank, max_steps=steps * (repeats + 1), on_step=on_step)
+    ours, bare = sorted(pairs, key=lambda pair: pair[0].cpu / pair[1].cpu)[len(pairs) // 2]
+    return Epochs(ours, bare, peaks[0])
 
 
-def bare_products(values: Tensor, rank: int = RANK) -> Callable[[], None]:
-    """Make a call of H Bᵀ and its transpose with the gradient, all words (n_words, hidden_size).
+def made_of_two(X: Vectors, y: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """Find one sentence of two or more words, for a dev set that costs nothing."""
+    index = next(i for i, one in enumerate(y) if len(one) > 1)
+    return [X[index]], [y[index]]
+
+
+def step_memory(X: Vectors, y: Sequence[Any]) -> float:
+    """Tell how far a step of training lifts the memory above what is held between steps, in MB."""
+    before, rises = [0.0], []
+
+    def on_step(step: int, _: int) -> None:
+        if step > 1:
+            rises.append(peak_memory() - before[0])
+        restart_peak()
+        before[0] = held_memory()
+
+    fit((X, y), made_of_two(X, y), max_steps=4, on_step=on_step)
+    return statistics.median(rises)
+
+
+def bare_products(n_words: int, hidden_size: int, rank: int = RANK) -> Callable[[], None]:
+    """Make a call of H Bᵀ and its transpose with the gradient, all words at once, float32.
 
     It writes into memory that is there already, so that it is products alone.
     """
-    components = torch.randn(rank, values.shape[1])
-    gradient = torch.empty_like(components)
-    held: list[Tensor] = []
+    held: list[torch.Tensor] = []
 
     def run() -> None:
         if not held:
-            held.append(values.new_empty(len(values), rank))
-        (projected,) = held
+            shapes = (n_words, hidden_size), (rank, hidden_size), (n_words, rank)
+            held.extend(torch.randn(shape) for shape in (*shapes, shapes[1]))
+        values, components, projected, gradient = held
         torch.matmul(values, components.T, out=projected)  # (n_words, rank)
         torch.matmul(projected.T, values, out=gradient)  # (rank, hidden_size)
 
     return run
 
 
-def fit_distance(
-    train: tuple[Any, Any], dev: tuple[Any, Any], recipe: str = "whitened", kind: str = "distance"
+def fit(
+    train: tuple[Vectors, Any],
+    dev: tuple[Vectors, Any],
+    *,
+    kind: str = "distance",
+    recipe: str = "whitened",
+    rank: int | None = RANK,
+    max_steps: int | None = None,
+    on_step: Callable[[int, int], None] | None = None,
 ) -> dict[str, Any]:
-    """Fit one probe of one layer to its own stop, and give its history."""
-    sets: list[Examples] = [read_examples(*pair, "X", "y")[kind] for pair in (train, dev)]
+    """Fit a distance or a depth probe of one layer, and give its history."""
+    train_set, dev_set = (read_examples(*pair, "X", "y")[kind] for pair in (train, dev))
     parameters = {
-        **dict.fromkeys(("rank", "max_steps", "batch_size", "learning_rate")),
+        **dict.fromkeys(("batch_size", "learning_rate")),
+        "rank": rank,
         "recipe": recipe,
+        "max_steps": max_steps,
         "device": "cpu",
     }
-    settings = read_settings(parameters, sets[0].words.hidden_size)
+    settings = replace(read_settings(parameters, train_set.words.hidden_size), on_step=on_step)
     generator = np.random.default_rng(0)
-    _, history = fit_components(sets[0], sets[1], settings, generator, pairs=kind == "distance")
+    _, history = fit_components(train_set, dev_set, settings, generator, pairs=kind == "distance")
     return history

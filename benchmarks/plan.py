@@ -10,7 +10,8 @@ from structprobe import Encoder, Treebank
 from structprobe.encoder.vectors import EncodedBank
 from structprobe.experiments.demo import embedded_model
 
-LAYER, RANK, N_LAYERS = 4, 384, 7
+LAYER, RANK = 4, 384
+N_LAYERS, HIDDEN_SIZE = 7, 384  # of the model
 
 
 @dataclass(frozen=True)

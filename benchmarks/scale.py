@@ -12,15 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import inside
-from benchmarks.clock import in_own_process, peak_of_own, rise, timed
-from benchmarks.plan import LAYER, RANK, Plan
+from benchmarks.clock import in_own_process, peak_of_own, timed
+from benchmarks.plan import HIDDEN_SIZE, LAYER, RANK, Plan
 from benchmarks.table import Line, number
 from structprobe import StructuralProbe
 from structprobe.encoder.vectors import WordVectors
 
 SHARES = (8, 4, 2, 1)  # one sentence of so many
 LENGTHS = (16, 32, 64, 128, 256, 512)
-HIDDEN_SIZE = 384
 TRAIN_WORDS, ENCODE_WORDS = 32_768, 8_192  # in all, whatever the length of the sentences
 STREAM_STEPS = 50
 
@@ -57,11 +56,13 @@ def train_by_sentences(plan: Plan) -> Line:
     """One distance epoch on more and more of EWT train."""
     bank, encoded = plan.vectors("train", LAYER)
     vectors = encoded.layer(LAYER)
-    epochs = [
-        inside.distance_epoch([vectors[i] for i in range(0, len(bank), share)], bank[::share]).run
+    seconds = [
+        inside.distance_epochs(
+            [vectors[i] for i in range(0, len(bank), share)], bank[::share]
+        ).ours.cpu
         for share in SHARES
     ]
-    return _linear("one distance epoch", [timed(epoch).cpu for epoch in epochs])
+    return _linear("one distance epoch", seconds)
 
 
 def encode_by_sentences(plan: Plan) -> Line:
@@ -79,8 +80,9 @@ def encode_by_sentences(plan: Plan) -> Line:
 def train_by_length(plan: Plan) -> Line:
     """One distance epoch on as many words, in longer and longer sentences."""
     del plan
-    epochs = [inside.distance_epoch(*made_up(TRAIN_WORDS // n, n)).run for n in LENGTHS]
-    return _by_length("one distance epoch", TRAIN_WORDS, [timed(epoch).cpu for epoch in epochs])
+    made = (made_up(TRAIN_WORDS // n, n) for n in LENGTHS)
+    seconds = [inside.distance_epochs(*one).ours.cpu for one in made]
+    return _by_length("one distance epoch", TRAIN_WORDS, seconds)
 
 
 def encode_by_length(plan: Plan) -> Line:
@@ -95,9 +97,7 @@ def encode_by_length(plan: Plan) -> Line:
 def long_sentence(n: int) -> Line:
     """One long sentence in a batch of ordinary ones."""
     (short, short_heads), (long, long_heads) = made_up(31, 20), made_up(1, n)
-    epoch = inside.distance_epoch([*short, *long], [*short_heads, *long_heads])
-    inside.distance_epoch(short, short_heads).run()  # what the first step of all brings with it
-    memory = rise(epoch.run)
+    memory = inside.step_memory([*short, *long], [*short_heads, *long_heads])
     return Line(
         f"a batch with one {n}-word sentence, above the resident data",
         f"{number(memory)} MB",

@@ -13,7 +13,7 @@ import torch
 from benchmarks import inside
 from benchmarks.clock import Seconds, in_own_process, in_turn, peak_memory, timed
 from benchmarks.costs import Costs, measure
-from benchmarks.plan import LAYER, N_LAYERS, RANK, Plan
+from benchmarks.plan import HIDDEN_SIZE, LAYER, N_LAYERS, RANK, Plan
 from benchmarks.table import Limit, Line, Reference, Stage, at_most, number, times_the_reference
 from structprobe import StructuralProbe, Treebank, score
 from structprobe.trees import gold_distances
@@ -108,31 +108,27 @@ def encode(plan: Plan, costs: Costs) -> list[Stage]:
 def train_one(plan: Plan, costs: Costs) -> list[Stage]:
     """One epoch of one layer's distance probe."""
     bank, encoded = plan.vectors("train", LAYER)
-    epoch = inside.distance_epoch(encoded.layer(LAYER), bank)
-    epoch.run()
-    peak = peak_memory()
-    epoch.floor()
-    ours, floor = in_turn(epoch.run, epoch.floor, repeats=5)
+    epochs = inside.distance_epochs(encoded.layer(LAYER), bank, repeats=5)
+    ours, floor = epochs.ours, epochs.floor
     limits = (
         at_most(ours.cpu / floor.cpu, 1.3, "× floor"),
         times_the_reference(ours.cpu, costs.epoch, 100),
     )
     name = f"train one layer, one distance epoch (EWT train, layer {LAYER}, rank {RANK})"
-    return [Stage(name, ours, peak, floor.cpu, costs.epoch, limits)]
+    return [Stage(name, ours, epochs.peak, floor.cpu, costs.epoch, limits)]
 
 
 def train_all(plan: Plan, costs: Costs) -> list[Stage]:
     """One epoch of every layer's distance probe."""
     bank, encoded = plan.vectors("train")
-    total, floor = Seconds(0, 0), 0.0
-    for layer in encoded.layers:
-        total += timed(inside.distance_epoch(encoded.layer(layer), bank).run, repeats=1)
-    peak = peak_memory()
-    for layer in encoded.layers:
-        floor += timed(inside.distance_epoch(encoded.layer(layer), bank).floor, repeats=1).cpu
+    layers = [
+        inside.distance_epochs(encoded.layer(layer), bank, repeats=1) for layer in encoded.layers
+    ]
+    total = sum((one.ours for one in layers), Seconds(0, 0))
+    floor = sum(one.floor.cpu for one in layers)
     plain = Reference(costs.epoch.cpu * N_LAYERS, f"{costs.epoch.how}, × {N_LAYERS}")
     name = f"train all {len(encoded.layers)} layers, one distance epoch"
-    return [Stage(name, total, peak, floor, plain)]
+    return [Stage(name, total, layers[0].peak, floor, plain)]
 
 
 def converge(plan: Plan, costs: Costs) -> list[Stage]:
@@ -140,9 +136,9 @@ def converge(plan: Plan, costs: Costs) -> list[Stage]:
     (train, vectors), (dev, dev_vectors) = (plan.vectors(part, LAYER) for part in ("train", "dev"))
     pairs = (vectors.layer(LAYER), train), (dev_vectors.layer(LAYER), dev)
     found: list[dict[str, Any]] = []
-    ours = timed(lambda: found.append(inside.fit_distance(*pairs)), repeats=1, warm_up=False)
+    ours = timed(lambda: found.append(inside.fit(*pairs)), repeats=1, warm_up=False)
     peak = peak_memory()
-    floor = timed(inside.distance_epoch(*pairs[0]).floor).cpu
+    floor = timed(inside.bare_products(train.n_words, HIDDEN_SIZE)).cpu
     loss, epochs = found[0]["best_dev_loss"], found[0]["steps"] / found[0]["steps_per_epoch"]
     limits = (
         Limit(
@@ -188,7 +184,7 @@ def curve(plan: Plan, costs: Costs) -> list[Stage]:
 
     ours = timed(whole, repeats=1, warm_up=False)
     peak, used = peak_memory(), sum(epochs)
-    floor = timed(inside.distance_epoch(vectors.layer(LAYER), train).floor).cpu
+    floor = timed(inside.bare_products(train.n_words, HIDDEN_SIZE)).cpu
     limits = (
         at_most(ours.cpu / (floor * used), 1.3, "× floor"),
         times_the_reference(ours.cpu, costs.curve, 400),
