@@ -156,10 +156,12 @@ def machine() -> str:
     )
 
 
-def write_results(printed: Sequence[str], options: str, path: Path = RESULTS) -> None:
-    """Put what was printed into the results, the old ones away, all at once."""
+def write_results(printed: Sequence[str], options: str, path: Path | None = None) -> None:
+    """Put what was printed into the results, in place of the run before, all at once."""
+    path = path or RESULTS
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
-    head = f"# The last run\n\n`python -m benchmarks {options}`".rstrip(" `") + f"`, {today}.\n\n"
+    command = " ".join(["python -m benchmarks", *([options] if options else [])])
     scratch = path.with_suffix(".part")
-    scratch.write_text(head + "\n".join(printed) + "\n", encoding="utf-8")
+    text = "\n".join([f"# The last run\n\n`{command}`, {today}.\n", *printed])
+    scratch.write_text(text + "\n", encoding="utf-8")
     scratch.replace(path)
