@@ -1,26 +1,98 @@
-"""The one place where the benchmark reaches inside the library: the fit of one probe, watched."""
+"""The one place where the benchmark looks inside the library: at fits, step by step.
+
+Every fit tells its steps to the function that draws progress bars; the benchmark stands in for it.
+"""
 
 from __future__ import annotations
 
+import importlib
 import statistics
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from typing import Any
+from unittest import mock
 
-import numpy as np
 import torch
 
+import structprobe.probe
 from benchmarks.clock import Seconds, Stopwatch, held_memory, peak_memory, restart_peak, timed
 from benchmarks.plan import RANK
-from structprobe.encoder.vectors import WordVectors
-from structprobe.probe.examples import read_examples
-from structprobe.probe.fitting import fit_components
-from structprobe.probe.settings import read_settings
-
-Vectors = WordVectors | Sequence[Any]
+from structprobe import StructuralProbe
 
 # What `StructuralProbe` takes to stream its vectors from disk.
 STREAMED: dict[str, Any] = {}
+
+OnStep = Callable[[int, int], None]
+
+
+class Enough(Exception):  # noqa: N818 -- it is no error
+    """What ends a fit of which no more is wanted."""
+
+
+@contextmanager
+def watched(on_step: OnStep | None = None, *, distance_only: bool = False) -> Iterator[dict]:
+    """Look on while probes are fitted.
+
+    Yields the seconds from here to the end of each kind of fit, which are filled in as they end.
+    """
+    watch, ended = Stopwatch(), {}
+
+    @contextmanager
+    def progress(label: str, *, shown: bool) -> Iterator[OnStep]:
+        del shown
+        kind = label.split(",")[0]
+        yield on_step if on_step and kind == "distance" else lambda step, steps: None
+        ended[kind] = watch.read()
+        if distance_only:
+            raise Enough
+
+    with ExitStack() as stack:
+        stack.enter_context(suppress(Enough))
+        for module in _showing_progress():
+            stack.enter_context(mock.patch.object(module, "progress", progress))
+        yield ended
+
+
+def _showing_progress() -> list[Any]:
+    """Find the modules of the probe's room that show progress."""
+    found = []
+    for name in ("estimator", "together"):
+        with suppress(ModuleNotFoundError):
+            module = importlib.import_module(f"structprobe.probe.{name}")
+            found += [module] if hasattr(module, "progress") else []
+    return found
+
+
+def fit_layers(X: Any, y: Any, dev: tuple[Any, Any], **settings: Any) -> dict[int, StructuralProbe]:
+    """Fit all layers of an `EncodedBank`: in one run where the library can, else in turn."""
+    settings = {"rank": RANK, "random_state": 0, "device": "cpu", **settings}
+    if hasattr(structprobe.probe, "LayerSweep"):
+        return structprobe.probe.LayerSweep(**settings).fit(X, y, dev=dev)
+    return {
+        layer: StructuralProbe(**settings).fit(X.layer(layer), y, dev=(dev[0].layer(layer), dev[1]))
+        for layer in X.layers
+    }
+
+
+def in_one_run(X: Any) -> list[Any]:
+    """Cut an `EncodedBank` into what is trained at once: itself, or layer by layer."""
+    if hasattr(structprobe.probe, "LayerSweep"):
+        return [X]
+    return [X.layer(layer) for layer in X.layers]
+
+
+def fit_one(X: Any, y: Any, dev: tuple[Any, Any], **settings: Any) -> StructuralProbe:
+    """Fit one layer."""
+    settings = {"rank": RANK, "random_state": 0, "device": "cpu", **settings}
+    return StructuralProbe(**settings).fit(X, y, dev=dev)
+
+
+def has_bfloat16() -> bool:
+    """Whether the library can train in bfloat16 products, and the processor has them."""
+    units = getattr(torch.cpu, "get_capabilities", dict)()
+    fast = units.get("avx512_bf16") or units.get("amx_bf16")
+    return bool(fast) and "products" in StructuralProbe().get_params()
 
 
 @dataclass(frozen=True)
@@ -40,16 +112,18 @@ class Epochs:
     peak: float
 
 
-def distance_epochs(X: Vectors, y: Sequence[Any], *, repeats: int = 3, rank: int = RANK) -> Epochs:
-    """Train some epochs of one layer's distance probe, and time each; the first is to get warm.
+def distance_epochs(X: Any, y: Sequence[Any], *, repeats: int = 3, **settings: Any) -> Epochs:
+    """Time some epochs of distance probes: of one layer's vectors, or of an `EncodedBank`.
 
-    The bare products are done between the epochs, so that both see the same machine.
+    The first epoch is to get warm. The bare products are done between the epochs, so that both see
+    the same machine.
     """
-    pair = (X, y)
-    tiny = made_of_two(X, y)
-    steps = fit(pair, tiny, rank=rank, max_steps=1)["steps_per_epoch"]
-    n_words = sum(map(len, y))
-    floor = bare_products(n_words, X[0].shape[1], rank)
+    layers = list(getattr(X, "layers", [None]))
+    first = X if layers == [None] else X.layer(layers[0])
+    tiny = _one_sentence(X, y, layers)
+    probe = fit_one(first, y, _one_sentence(first, y, [None]), max_steps=1)
+    steps = probe.history_["distance"]["steps_per_epoch"]
+    floor = bare_products(sum(map(len, y)), first[0].shape[1], len(layers))
     watch, pairs, peaks = Stopwatch(), [], []
 
     def on_step(step: int, _: int) -> None:
@@ -63,18 +137,22 @@ def distance_epochs(X: Vectors, y: Sequence[Any], *, repeats: int = 3, rank: int
             pairs.append((ours, timed(floor, repeats=1, warm_up=False)))
         watch.restart()
 
-    fit(pair, tiny, rank=rank, max_steps=steps * (repeats + 1), on_step=on_step)
+    fit = fit_one if layers == [None] else fit_layers
+    with watched(on_step, distance_only=True):
+        fit(X, y, tiny, max_steps=steps * (repeats + 1), **settings)
     ours, bare = sorted(pairs, key=lambda pair: pair[0].cpu / pair[1].cpu)[len(pairs) // 2]
     return Epochs(ours, bare, peaks[0])
 
 
-def made_of_two(X: Vectors, y: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """Find one sentence of two or more words, for a dev set that costs nothing."""
+def _one_sentence(X: Any, y: Sequence[Any], layers: Sequence[Any]) -> tuple[Any, list[Any]]:
+    """Take a sentence of two or more words: a dev set that costs nothing."""
     index = next(i for i, one in enumerate(y) if len(one) > 1)
-    return [X[index]], [y[index]]
+    if list(layers) == [None]:
+        return [X[index]], [y[index]]
+    return {layer: [X.layer(layer)[index]] for layer in layers}, [y[index]]
 
 
-def step_memory(X: Vectors, y: Sequence[Any]) -> float:
+def step_memory(X: Any, y: Sequence[Any]) -> float:
     """Tell how far a step of training lifts the memory above what is held between steps, in MB."""
     before, rises = [0.0], []
 
@@ -84,11 +162,12 @@ def step_memory(X: Vectors, y: Sequence[Any]) -> float:
         restart_peak()
         before[0] = held_memory()
 
-    fit((X, y), made_of_two(X, y), max_steps=4, on_step=on_step)
+    with watched(on_step, distance_only=True):
+        fit_one(X, y, _one_sentence(X, y, [None]), max_steps=4)
     return statistics.median(rises)
 
 
-def bare_products(n_words: int, hidden_size: int, rank: int = RANK) -> Callable[[], None]:
+def bare_products(n_words: int, hidden_size: int, times: int = 1) -> Callable[[], None]:
     """Make a call of H Bᵀ and its transpose with the gradient, all words at once, float32.
 
     It writes into memory that is there already, so that it is products alone.
@@ -97,35 +176,11 @@ def bare_products(n_words: int, hidden_size: int, rank: int = RANK) -> Callable[
 
     def run() -> None:
         if not held:
-            shapes = (n_words, hidden_size), (rank, hidden_size), (n_words, rank)
+            shapes = (n_words, hidden_size), (RANK, hidden_size), (n_words, RANK)
             held.extend(torch.randn(shape) for shape in (*shapes, shapes[1]))
         values, components, projected, gradient = held
-        torch.matmul(values, components.T, out=projected)  # (n_words, rank)
-        torch.matmul(projected.T, values, out=gradient)  # (rank, hidden_size)
+        for _ in range(times):
+            torch.matmul(values, components.T, out=projected)  # (n_words, rank)
+            torch.matmul(projected.T, values, out=gradient)  # (rank, hidden_size)
 
     return run
-
-
-def fit(
-    train: tuple[Vectors, Any],
-    dev: tuple[Vectors, Any],
-    *,
-    kind: str = "distance",
-    recipe: str = "whitened",
-    rank: int | None = RANK,
-    max_steps: int | None = None,
-    on_step: Callable[[int, int], None] | None = None,
-) -> dict[str, Any]:
-    """Fit a distance or a depth probe of one layer, and give its history."""
-    train_set, dev_set = (read_examples(*pair, "X", "y")[kind] for pair in (train, dev))
-    parameters = {
-        **dict.fromkeys(("batch_size", "learning_rate")),
-        "rank": rank,
-        "recipe": recipe,
-        "max_steps": max_steps,
-        "device": "cpu",
-    }
-    settings = replace(read_settings(parameters, train_set.words.hidden_size), on_step=on_step)
-    generator = np.random.default_rng(0)
-    _, history = fit_components(train_set, dev_set, settings, generator, pairs=kind == "distance")
-    return history

@@ -106,7 +106,7 @@ def encode(plan: Plan, costs: Costs) -> list[Stage]:
 
 
 def train_one(plan: Plan, costs: Costs) -> list[Stage]:
-    """One epoch of one layer's distance probe."""
+    """One epoch of one layer's distance probe, in bfloat16 products too where there are any."""
     bank, encoded = plan.vectors("train", LAYER)
     epochs = inside.distance_epochs(encoded.layer(LAYER), bank, repeats=5)
     ours, floor = epochs.ours, epochs.floor
@@ -115,39 +115,50 @@ def train_one(plan: Plan, costs: Costs) -> list[Stage]:
         times_the_reference(ours.cpu, costs.epoch, 100),
     )
     name = f"train one layer, one distance epoch (EWT train, layer {LAYER}, rank {RANK})"
-    return [Stage(name, ours, epochs.peak, floor.cpu, costs.epoch, limits)]
+    rows = [Stage(name, ours, epochs.peak, floor.cpu, costs.epoch, limits)]
+    if inside.has_bfloat16():
+        epochs = inside.distance_epochs(encoded.layer(LAYER), bank, repeats=5, products="bfloat16")
+        ours, floor = epochs.ours, epochs.floor
+        limits = (at_most(ours.cpu / floor.cpu, 0.9, "× floor in float32"),)
+        rows.append(
+            Stage("the same, bfloat16 products", ours, None, floor.cpu, costs.epoch, limits)
+        )
+    return rows
 
 
 def train_all(plan: Plan, costs: Costs) -> list[Stage]:
     """One epoch of every layer's distance probe."""
     bank, encoded = plan.vectors("train")
-    layers = [
-        inside.distance_epochs(encoded.layer(layer), bank, repeats=1) for layer in encoded.layers
-    ]
-    total = sum((one.ours for one in layers), Seconds(0, 0))
-    floor = sum(one.floor.cpu for one in layers)
-    plain = Reference(costs.epoch.cpu * N_LAYERS, f"{costs.epoch.how}, × {N_LAYERS}")
-    name = f"train all {len(encoded.layers)} layers, one distance epoch"
-    return [Stage(name, total, layers[0].peak, floor, plain)]
+    layers = inside.in_one_run(encoded)
+    found = [inside.distance_epochs(one, bank, repeats=1) for one in layers]
+    ours = sum((one.ours for one in found), Seconds(0, 0))
+    floor = sum(one.floor.cpu for one in found)
+    plain = Reference(costs.epoch.cpu * N_LAYERS, f"{costs.epoch.how}, × {N_LAYERS}".lstrip(", "))
+    name = f"train all {N_LAYERS} layers, one distance epoch"
+    return [Stage(name, ours, found[0].peak, floor, plain)]
 
 
 def converge(plan: Plan, costs: Costs) -> list[Stage]:
     """One distance probe from vectors to the published dev loss."""
     (train, vectors), (dev, dev_vectors) = (plan.vectors(part, LAYER) for part in ("train", "dev"))
-    pairs = (vectors.layer(LAYER), train), (dev_vectors.layer(LAYER), dev)
-    found: list[dict[str, Any]] = []
-    ours = timed(lambda: found.append(inside.fit(*pairs)), repeats=1, warm_up=False)
-    peak = peak_memory()
+    with inside.watched() as ended:
+        probe = inside.fit_one(vectors.layer(LAYER), train, (dev_vectors.layer(LAYER), dev))
+    peak, ours = peak_memory(), ended["distance"]
+    loss, epochs = probe.history_["distance"]["best_dev_loss"], _epochs(probe, "distance")
     floor = timed(inside.bare_products(train.n_words, HIDDEN_SIZE)).cpu
-    loss, epochs = found[0]["best_dev_loss"], found[0]["steps"] / found[0]["steps_per_epoch"]
+    target = PUBLISHED_LOSS + WITHIN
     limits = (
-        Limit(
-            f"dev L1 {loss:.4f}, at most {PUBLISHED_LOSS + WITHIN}", loss <= PUBLISHED_LOSS + WITHIN
-        ),
+        Limit(f"dev L1 {loss:.4f}, at most {target}", loss <= target),
         times_the_reference(ours.cpu, costs.run, 400),
     )
     name = f"one distance probe to the published dev loss ({epochs:.1f} epochs)"
     return [Stage(name, ours, peak, floor * epochs, costs.run, limits)]
+
+
+def _epochs(probe: StructuralProbe, kind: str) -> float:
+    """Tell how many epochs a fit took."""
+    history = probe.history_[kind]
+    return history["steps"] / history["steps_per_epoch"]
 
 
 def decode(plan: Plan, costs: Costs) -> list[Stage]:
@@ -169,21 +180,17 @@ def decode(plan: Plan, costs: Costs) -> list[Stage]:
 def curve(plan: Plan, costs: Costs) -> list[Stage]:
     """Both probes of all layers to convergence, scored on dev."""
     (train, vectors), (dev, dev_vectors) = (plan.vectors(part) for part in ("train", "dev"))
-    epochs: list[float] = []
+    probes: dict[int, StructuralProbe] = {}
     best: list[float] = []
 
     def whole() -> None:
-        for layer in vectors.layers:
-            probe = StructuralProbe(rank=RANK, random_state=0, device="cpu")
-            probe.fit(vectors.layer(layer), train, dev=(dev_vectors.layer(layer), dev))
+        probes.update(inside.fit_layers(vectors, train, (dev_vectors, dev)))
+        for layer, probe in probes.items():
             best.append(probe.evaluate(dev_vectors.layer(layer), dev, punct="xpos").uuas or 0)
-            epochs.extend(
-                probe.history_[kind]["steps"] / probe.history_[kind]["steps_per_epoch"]
-                for kind in ("distance", "depth")
-            )
 
     ours = timed(whole, repeats=1, warm_up=False)
-    peak, used = peak_memory(), sum(epochs)
+    peak = peak_memory()
+    used = sum(_epochs(probe, kind) for probe in probes.values() for kind in ("distance", "depth"))
     floor = timed(inside.bare_products(train.n_words, HIDDEN_SIZE)).cpu
     limits = (
         at_most(ours.cpu / (floor * used), 1.3, "× floor"),
