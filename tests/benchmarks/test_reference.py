@@ -14,14 +14,12 @@ from support.tree_cases import trees
 
 from benchmarks import reference
 from structprobe import Encoder, StructuralProbe, Treebank, score
-from structprobe.probe.batches import Pool, pack
-from structprobe.probe.geometry import depth_loss, distance_loss
 from structprobe.scores import Prediction
 from structprobe.trees import decode_rooted, edges, gold_depths, gold_distances, spanning_tree
 
 KINDS = {
-    "distance": (reference.DistanceProbe, reference.gold_distances, gold_distances, distance_loss),
-    "depth": (reference.DepthProbe, reference.gold_depths, gold_depths, depth_loss),
+    "distance": (reference.DistanceProbe, reference.gold_distances, gold_distances),
+    "depth": (reference.DepthProbe, reference.gold_depths, gold_depths),
 }
 
 
@@ -41,11 +39,11 @@ def test_reading_leaves_ranges_and_empty_nodes_out(tmp_path):
     assert found == reference.Observation(["vamos", "nos"], ["VB", "PRP"], [0, 1])
 
 
-@given(trees(max_size=12))
-def test_gold_values_agree(heads):
-    (distances,), (depths,) = gold_distances([heads]), gold_depths([heads])
-    assert reference.gold_distances(heads).tolist() == distances.tolist()
-    assert reference.gold_depths(heads).tolist() == depths.tolist()
+@pytest.mark.parametrize("kind", KINDS)
+@given(heads=trees(max_size=12))
+def test_gold_values_agree(kind, heads):
+    _, plain_gold, gold = KINDS[kind]
+    assert plain_gold(heads).tolist() == gold([heads])[0].tolist()
 
 
 def test_vectors_agree(minilm, sample):
@@ -64,28 +62,21 @@ def test_vectors_agree(minilm, sample):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_losses_and_gradients_agree(kind):
-    make_probe, plain_gold, gold, loss = KINDS[kind]
-    vectors, heads = planted(7, seed=3, hidden_size=16, noise=0.5)
-    probe = make_probe(16, 5).double()
-    torch.manual_seed(0)
+def test_predictions_and_losses_agree(kind):
+    make_probe, plain_gold, _ = KINDS[kind]
+    vectors, heads = planted(40, seed=3, hidden_size=16, noise=0.5)
+    dev, dev_heads = planted(25, seed=4, hidden_size=16, noise=0.5)
+    ours = StructuralProbe(rank=5, max_steps=30, random_state=0, device="cpu")
+    ours.fit(vectors, heads, dev=(dev, dev_heads))
+    plain = make_probe(16, 5)
     with torch.no_grad():
-        probe.projection.uniform_(-0.5, 0.5)
-    x = [torch.from_numpy(one).double() for one in vectors]
-    padded, labels, lengths = reference.pad_batch(x, [plain_gold(one) for one in heads])
-    padded = torch.zeros(padded.shape, dtype=torch.float64)
-    for row, one in zip(padded, x, strict=True):
-        row[: len(one)] = one
-    plain = reference.l1_loss(probe(padded), labels, lengths)
-    plain.backward()
-
-    flat = torch.cat([one - one.mean(0) if kind == "distance" else one for one in x])
-    pool = Pool(flat, np.array([len(one) for one in x]), pack(gold(heads)), kind == "distance")
-    components = probe.projection.detach().T.contiguous()
-    gradient = torch.empty_like(components)
-    ours = loss(components, pool.batch(np.arange(len(x))), gradient)
-    assert float(ours) == pytest.approx(float(plain.detach()), rel=1e-6)
-    torch.testing.assert_close(gradient, probe.projection.grad.T, rtol=1e-6, atol=1e-8)
+        plain.projection.copy_(torch.from_numpy(getattr(ours, f"{kind}_components_").T))
+    x = [torch.from_numpy(one) for one in dev]
+    found = ours.distances(dev) if kind == "distance" else ours.depths(dev)
+    for one, expected in zip(x, found, strict=True):
+        np.testing.assert_allclose(plain(one[None])[0].detach(), expected, rtol=1e-3, atol=1e-4)
+    loss = reference.dev_loss(plain, x, [plain_gold(one) for one in dev_heads])
+    assert loss == pytest.approx(ours.history_[kind]["best_dev_loss"], rel=1e-4)
 
 
 def test_padding_counts_for_nothing():
@@ -101,20 +92,30 @@ def test_padding_counts_for_nothing():
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_training_arrives_where_the_published_recipe_does(kind):
-    make_probe, plain_gold, *_ = KINDS[kind]
+    """Means of three seeds, which alone spread by 4 %; an untrained probe's loss is above 1."""
+    make_probe, plain_gold, _ = KINDS[kind]
     vectors, heads = planted(240, seed=0, hidden_size=24, noise=0.2)
     dev, dev_heads = planted(60, seed=1, hidden_size=24, noise=0.2)
-    ours = StructuralProbe(recipe="published", random_state=0, device="cpu", learning_rate=0.003)
-    ours.fit(vectors, heads, dev=(dev, dev_heads))
-    torch.manual_seed(0)
-    run = reference.train(
-        make_probe(24, 24),
-        *([torch.from_numpy(one) for one in vectors], [plain_gold(one) for one in heads]),
-        *([torch.from_numpy(one) for one in dev], [plain_gold(one) for one in dev_heads]),
-        learning_rate=0.003,
-    )
-    assert run.loss == pytest.approx(ours.history_[kind]["best_dev_loss"], rel=0.05)
-    assert 1 < run.epochs <= 40
+    plain_sets = [
+        part
+        for x, y in ((vectors, heads), (dev, dev_heads))
+        for part in ([torch.from_numpy(one) for one in x], [plain_gold(one) for one in y])
+    ]
+    losses, plain_losses = [], []
+    for seed in range(3):
+        ours = StructuralProbe(
+            recipe="published", learning_rate=0.003, random_state=seed, device="cpu"
+        )
+        ours.fit(vectors, heads, dev=(dev, dev_heads))
+        losses.append(ours.history_[kind]["best_dev_loss"])
+        torch.manual_seed(seed)
+        run = reference.train(make_probe(24, 24), *plain_sets, learning_rate=0.003)
+        plain_losses.append(run.loss)
+        assert 5 < run.epochs <= 40
+        # The probe that is handed back is the one that had that loss.
+        assert reference.dev_loss(run.probe, *plain_sets[2:]) == pytest.approx(run.loss)
+    assert np.mean(plain_losses) == pytest.approx(np.mean(losses), rel=0.04)
+    assert max(plain_losses) < 0.5
 
 
 def test_training_keeps_the_best_and_stops():
