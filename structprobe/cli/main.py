@@ -7,7 +7,8 @@ import importlib
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from structprobe._version import __version__
 from structprobe.errors import StructprobeError
@@ -69,11 +70,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status: 0 done, 1 a fault in the data (one line on stderr says which),
         130 interrupted. A fault in the usage exits with 2 from within argparse.
     """
+    _open_closed_streams()
     args = build_parser().parse_args(argv)
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is first loaded
-    _log_to_stderr(args)
+    if sys.stdout is None:
+        return _fault("standard output is closed; give it a file or a pipe")
     try:
-        args.run(args)
+        with _log_to_stderr(args):
+            args.run(args)
         sys.stdout.flush()
     except StructprobeError as error:
         return _fault(str(error))
@@ -85,9 +89,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         place = f"{error.filename}: " if error.filename else ""
         return _fault(f"{place}{error.strerror or error}")
     except KeyboardInterrupt:
-        print("structprobe: interrupted; what was finished is kept", file=sys.stderr)
+        print(
+            "structprobe: interrupted; finished runs and cached vectors are kept", file=sys.stderr
+        )
         return INTERRUPTED
     return 0
+
+
+def _open_closed_streams() -> None:
+    """Open what the shell closed (``<&-``, ``2>&-``), where Python has None, onto nothing."""
+    for name, mode in (("stdin", "r"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115  # until we end
+            setattr(sys, name, stream)
 
 
 def _fault(message: str) -> int:
@@ -95,12 +109,19 @@ def _fault(message: str) -> int:
     return DATA_FAULT
 
 
-def _log_to_stderr(args: argparse.Namespace) -> None:
+@contextmanager
+def _log_to_stderr(args: argparse.Namespace) -> Iterator[None]:
+    """Send the log to stderr while a command runs, and leave the logger as it was."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("structprobe: %(message)s"))
     logger = logging.getLogger("structprobe")
-    logger.handlers = [handler]
-    logger.propagate = False
+    before = logger.handlers, logger.propagate, logger.level
+    logger.handlers, logger.propagate = [handler], False
     logger.setLevel(
         logging.ERROR if args.quiet else logging.DEBUG if args.verbose else logging.INFO
     )
+    try:
+        yield
+    finally:
+        logger.handlers, logger.propagate, level = before
+        logger.setLevel(level)

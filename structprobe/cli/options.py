@@ -30,10 +30,10 @@ def positive(text: str) -> int:
     return int(text)
 
 
-def add_talk(parser: argparse.ArgumentParser) -> None:
+def add_talk(parser: argparse.ArgumentParser, *, json: str = "results as JSON") -> None:
     """Add the options that say how results and logs are written."""
     group = parser.add_argument_group("output")
-    group.add_argument("--json", action="store_true", help="results as JSON")
+    group.add_argument("--json", action="store_true", help=json)
     loudness = group.add_mutually_exclusive_group()
     loudness.add_argument(
         "-q", "--quiet", action="store_true", help="errors only, and no progress bars"

@@ -30,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_skip(parser)
     options.add_saved_model(parser)
-    options.add_talk(parser)
+    options.add_talk(parser, json="one JSON object a sentence, each on a line")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -60,6 +60,7 @@ def run(args: argparse.Namespace) -> None:
 def _read(args: argparse.Namespace) -> Treebank:
     """Read the input, from a file or standard input, as CoNLL-U or as plain text."""
     from structprobe.treebank import Treebank
+    from structprobe.treebank.checks import Place, check_characters
     from structprobe.treebank.files import read_bytes, to_text
 
     if args.input != "-" and not args.text:
@@ -68,6 +69,7 @@ def _read(args: argparse.Namespace) -> Treebank:
     data = sys.stdin.buffer.read() if args.input == "-" else read_bytes(Path(args.input))
     if args.text:
         lines = to_text(data, name).removeprefix("\ufeff").split("\n")
+        check_characters(lines, Place(name, 1))
         return Treebank.from_words(line.split() for line in lines if line.strip())
     return Treebank.from_text(data, path=name, on_error="skip" if args.skip_faults else "raise")
 

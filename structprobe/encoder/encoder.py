@@ -16,7 +16,7 @@ from tqdm import tqdm
 from structprobe.encoder.batching import Layout, Rows, lay_out, make_batches
 from structprobe.encoder.checks import NormWatch, refuse_non_finite
 from structprobe.encoder.forward import layers_of_pass, reads_right
-from structprobe.encoder.loading import load_model, untrained
+from structprobe.encoder.loading import load_model, refresh, untrained
 from structprobe.encoder.pooling import check_pooling, pool
 from structprobe.encoder.reading import make_reader
 from structprobe.encoder.sentences import SpacedWords, check_spacing, digest, space_sentences
@@ -220,6 +220,8 @@ class Encoder:
             If the cache folder is not ours, damaged, or the disk is full.
         """
         spaced = space_sentences(sentences, self.spacing)
+        if cache is not None:
+            self._loaded = refresh(self._loaded, self.model)
         offsets = np.cumsum([0, *(len(sentence.words) for sentence in spaced)])
         with open_store(
             cache,
@@ -244,6 +246,7 @@ class Encoder:
         progress: bool | None,
     ) -> None:
         """Encode the sentences that a store is missing, in batches as if all were missing."""
+        self._loaded.model.eval()  # the owner of a model object may have trained it meanwhile
         pieces = self._reader.read(spaced)
         layout = self._layout(max(len(one.ids) for one in pieces))
         batches = make_batches([layout.width(len(one.ids)) for one in pieces], self._batch_tokens)

@@ -157,6 +157,28 @@ def load_model(
     )
 
 
+def refresh(loaded: LoadedModel, model: Any) -> LoadedModel:
+    """Take the fingerprint of a model object anew: its owner may have trained it meanwhile.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        What `load_model` gave.
+    model : str, path or transformers.PreTrainedModel
+        What it was given.
+
+    Returns
+    -------
+    LoadedModel
+        The same, with the fingerprint of the weights as they are now where `model` is the object
+        that is read; files are not looked at again.
+    """
+    if isinstance(model, str | os.PathLike) or _readable(model) is not loaded.model:
+        return loaded
+    weights = fingerprint_parameters(loaded.model)
+    return replace(loaded, fingerprint=f"{weights}-{fingerprint_tokenizer(loaded.tokenizer)}")
+
+
 def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
     """Make the same architecture with fresh weights: the baseline of what learning adds.
 
@@ -217,6 +239,7 @@ def _locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
             hint = "give a hub id, a folder made by save_pretrained, or a .gguf file"
             raise EncoderError(f"no model folder {source!r}", hint=hint)
         return source, gguf_file
+    source = os.path.abspath(source)  # as it is kept with a probe, which is loaded from elsewhere
     if gguf_file:
         if not (folder / gguf_file).is_file():
             there = ", ".join(sorted(path.name for path in folder.glob("*.gguf"))) or "none"

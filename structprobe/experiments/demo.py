@@ -115,7 +115,7 @@ def demonstrate(
     words, prediction = predictions[index]
     gold_heads = test[index].heads
     assert gold_heads is not None  # the sweep has scored it
-    told = f"layer {best['layer']}, sentence {test[index].sent_id}: gold above, recovered below"
+    told = f"layer {best['layer']}, the best on dev; sentence {test[index].sent_id} of test"
     return rows, f"{told}\n\n{draw_text(words, gold_heads, prediction.heads)}"
 
 

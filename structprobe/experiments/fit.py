@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from structprobe.experiments.grid import Run, check_ranks, parse_layers, probe_runs
+from structprobe.experiments.grid import Run, check_ranks, check_seeds, parse_layers, probe_runs
 from structprobe.experiments.rows import Row, bank_name
 from structprobe.experiments.runs import Banks, Outcome, outcome, timed
 from structprobe.treebank.sentence import Sentence
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from structprobe.encoder.vectors import WordVectors
     from structprobe.probe.estimator import StructuralProbe
     from structprobe.recoverers.probe import ProbeRecoverer
+
+_log = logging.getLogger(__name__)
 
 
 def fit_probe(
@@ -76,7 +79,7 @@ def fit_probe(
     Raises
     ------
     ProbeError
-        If layer or rank is out of range, or `out` exists and is no saved probe.
+        If layer, rank or seed is out of range, or `out` exists and is no saved probe.
     ScoreError
         If a treebank is empty or lacks heads.
     """
@@ -91,7 +94,7 @@ def fit_probe(
         banks,
         layers=parse_layers([layer], encoder.n_layers),
         ranks=check_ranks([rank], encoder.hidden_size),
-        seeds=[seed],
+        seeds=check_seeds([seed]),
         recipe=recipe,
         max_steps=max_steps,
     )
@@ -102,6 +105,7 @@ def fit_probe(
     if out is not None:
         fitted_on = {part: bank_name(bank) for part, bank in banks.parts.items()}
         recoverer.save_pretrained(out, dev_scores=found.scores.get("dev"), fitted_on=fitted_on)
+        _log.info("saved the probe in %s", out)
     return recoverer, found.row
 
 

@@ -91,6 +91,33 @@ def check_ranks(ranks: Iterable[int | None], hidden_size: int) -> tuple[int, ...
     return found
 
 
+def check_seeds(seeds: Iterable[int | None]) -> tuple[int | None, ...]:
+    """Refuse random states that no generator takes, before any work is done.
+
+    Parameters
+    ----------
+    seeds : iterable of int or None
+        Random states; None draws one.
+
+    Returns
+    -------
+    tuple of int or None
+        Each once, in order.
+
+    Raises
+    ------
+    ProbeError
+        If one is below 0, or there is none.
+    """
+    found = tuple(dict.fromkeys(seeds))
+    for seed in found:
+        if seed is not None and seed < 0:
+            raise ProbeError(f"seed {seed} is out of range", hint="give whole numbers, 0 or more")
+    if not found:
+        raise ProbeError("no seed was named", hint="give whole numbers, 0 or more")
+    return found
+
+
 @dataclass(frozen=True)
 class Run:
     """One point of a grid.

@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 from structprobe.encoder.locks import lock
 from structprobe.errors import ScoreError
 from structprobe.experiments.fit import make_probe, run_probe
-from structprobe.experiments.grid import Run, baseline_run, check_ranks, parse_layers, probe_runs
+from structprobe.experiments.grid import (
+    Run,
+    baseline_run,
+    check_ranks,
+    check_seeds,
+    parse_layers,
+    probe_runs,
+)
 from structprobe.experiments.results import ResultsFolder, check_folder
 from structprobe.experiments.rows import Row
 from structprobe.experiments.runs import Banks, Outcome, outcome, timed
@@ -102,7 +109,7 @@ def sweep(
     Raises
     ------
     ProbeError
-        If a layer or rank is out of range.
+        If a layer, rank or seed is out of range.
     ScoreError
         If there is neither dev nor test, or a treebank is empty or lacks heads.
     ResultError
@@ -115,7 +122,7 @@ def sweep(
     grid: dict[str, Any] = {
         "layers": parse_layers(layers, encoder.n_layers),
         "ranks": check_ranks(ranks, encoder.hidden_size),
-        "seeds": tuple(dict.fromkeys(seeds)),
+        "seeds": check_seeds(seeds),
         "recipe": recipe,
         "max_steps": max_steps,
     }

@@ -121,7 +121,14 @@ def read_heads(y: Any, words: Words, names: tuple[str, str] = ("X", "y")) -> lis
             f"{y_name} is {type(y).__name__}, not a Treebank, a list of Sentence or of heads"
         )
     if len(y) != len(words):
-        raise ProbeError(f"{X_name} has {len(words)} sentences, {y_name} has {len(y)}")
+        counts = [np.size(getattr(one, "heads", one)) for one in y]
+        pairs = zip(words.lengths.tolist(), counts, strict=False)
+        shorter = min(len(y), len(words))
+        first = next((i for i, (n, count) in enumerate(pairs) if n != count), shorter)
+        raise ProbeError(
+            f"{X_name} has {len(words)} sentences, {y_name} has {len(y)}; "
+            f"the first that differs is number {first} (counted from 0)"
+        )
     heads = []
     for index, one in enumerate(y):
         row = getattr(one, "heads", one)
@@ -254,7 +261,7 @@ def hold_out(
     long = order[lengths[order] > 1]
     if len(long) < 2:
         raise ProbeError(
-            f"{len(long)} of {len(lengths)} sentences has two or more words, too few to hold out"
+            f"{len(long)} of {len(lengths)} sentences have two or more words, too few to hold out"
             " some of them",
             hint="give dev=(X_dev, y_dev)",
         )

@@ -61,8 +61,9 @@ class Whitened:
         The share of the steps during which the learning rate rises.
     max_steps : int
         Steps in all.
-    evaluate_every : int
-        Steps between two looks at the dev loss.
+    evaluations : int
+        How many times at least, evenly spaced, a run looks at the dev loss; of a run with fewer
+        steps, after each.
 
     Notes
     -----
@@ -77,7 +78,7 @@ class Whitened:
     depth_rate: float = 0.3
     warm_up: float = 0.05
     max_steps: int = 2000
-    evaluate_every: int = 250
+    evaluations: int = 10
 
 
 RECIPES: dict[str, Published | Whitened] = {"whitened": Whitened(), "published": Published()}

@@ -188,7 +188,7 @@ def _config(
         },
         "hidden_size": int(hidden_size),
         "rank": int(rank),
-        "hyperparameters": plain(probe.get_params()),
+        "hyperparameters": plain({**probe.get_params(), "device": str(probe.device)}),
         "origin": plain(probe.origin_),
         "treebank_fingerprint": plain(probe.treebank_fingerprint_),
         "fitted_on": plain(fitted_on or known.get("fitted_on")),

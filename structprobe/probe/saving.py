@@ -106,10 +106,15 @@ def check_target(folder: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ProbeError
-        If it is a file, or holds anything that is not part of a saved probe.
+        If it is a file, holds anything that is not part of a saved probe, or lies where no
+        folder can be made.
     """
     target = Path(os.path.realpath(folder))
     if not target.exists():
+        there = next(parent for parent in target.parents if parent.exists())
+        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
+            why = "cannot be written to" if there.is_dir() else "is a file, not a folder"
+            raise ProbeError(f"{str(there)!r} {why}", where=str(folder), hint="name another folder")
         return target
     if not target.is_dir():
         raise ProbeError("is a file, not a folder", where=str(folder))

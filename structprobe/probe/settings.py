@@ -68,9 +68,9 @@ def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
         Names the hyperparameter, its value and what is allowed.
     """
     recipe, rate = parameters["recipe"], parameters["learning_rate"]
-    if recipe not in RECIPES:
+    if recipe not in [*RECIPES]:  # a list: what was given may have no hash
         raise ProbeError(unknown_name("recipe", recipe, RECIPES))
-    if rate is not None and not (isinstance(rate, int | float) and 0 < rate < math.inf):
+    if rate is not None and not (_is_number(rate) and 0 < rate < math.inf):
         raise ProbeError(f"learning_rate {rate!r} is not a number above 0")
     return Settings(
         recipe=RECIPES[recipe],
@@ -78,7 +78,7 @@ def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
         device=_device(parameters["device"]),
         max_steps=_whole("max_steps", parameters["max_steps"]),
         batch_size=_whole("batch_size", parameters["batch_size"]),
-        learning_rate=rate,
+        learning_rate=None if rate is None else float(rate),
     )
 
 
@@ -100,9 +100,9 @@ def read_fraction(share: Any) -> float:
     ProbeError
         It is not between 0 and 1.
     """
-    if not isinstance(share, float) or not 0 < share < 1:
+    if not (_is_number(share) and 0 < share < 1):
         raise ProbeError(f"validation_fraction {share!r} is not between 0 and 1")
-    return share
+    return float(share)
 
 
 def read_generator(random_state: Any) -> np.random.Generator:
@@ -133,15 +133,20 @@ def read_generator(random_state: Any) -> np.random.Generator:
         ) from error
 
 
-def _device(name: str) -> torch.device:
+def _is_number(value: Any) -> bool:
+    """Check that a setting is a real number, whoever's."""
+    return isinstance(value, numbers.Real) and not isinstance(value, bool)
+
+
+def _device(name: Any) -> torch.device:
     """Find the device that a name stands for."""
     if name == "auto":
-        accelerator = torch.accelerator.current_accelerator(check_available=True)
-        return accelerator or torch.device("cpu")
+        there = torch.accelerator.is_available()
+        return (torch.accelerator.current_accelerator() if there else None) or torch.device("cpu")
     try:
         device = torch.device(name)
         torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
+    except (RuntimeError, AssertionError, TypeError) as error:
         reason = str(error).splitlines()[0]
         raise ProbeError(f"device {name!r} cannot be used: {reason}") from error
     return device

@@ -50,7 +50,7 @@ class Plateau:
     steps_per_epoch : int
         Batches in an epoch.
     max_steps : int, optional
-        An upper bound besides the recipe's epochs.
+        The budget, in place of the recipe's epochs.
     """
 
     def __init__(
@@ -97,6 +97,7 @@ class Cosine:
     def __init__(self, recipe: Whitened, learning_rate: float, max_steps: int) -> None:
         self.recipe, self.peak, self.max_steps = recipe, learning_rate, max_steps
         self.warm_up = max(1, round(recipe.warm_up * max_steps))
+        self.evaluate_every = max(1, max_steps // recipe.evaluations)
 
     def learning_rate(self, step: int) -> float:
         """Adam's step size at a step, counted from 1."""
@@ -107,7 +108,7 @@ class Cosine:
 
     def evaluates_at(self, step: int) -> bool:
         """Whether the dev loss is due."""
-        return step % self.recipe.evaluate_every == 0 or step >= self.max_steps
+        return step % self.evaluate_every == 0 or step >= self.max_steps
 
     def stops_after(self, step: int, dev_loss: float) -> bool:
         """Stop when the steps are used up."""

@@ -1,6 +1,6 @@
 """Scores of recovered trees: what counts, how it is averaged, and how sure it is."""
 
-from structprobe.scores.intervals import PairedTest, paired_bootstrap
+from structprobe.scores.paired import PairedTest, paired_bootstrap
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.protocol import Protocol
 from structprobe.scores.result import Scores, Tally

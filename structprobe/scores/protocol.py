@@ -57,9 +57,27 @@ class Protocol:
             )
 
     def __str__(self) -> str:
+        return self.describe()
+
+    def describe(self, *, correlations: bool = True) -> str:
+        """Say in one line what is counted.
+
+        Parameters
+        ----------
+        correlations : bool
+            Whether to tell of DSpr. and NSpr. too.
+
+        Returns
+        -------
+        str
+            The line, without a stop.
+        """
+        attachment = f'punct="{self.punct}": {_DESCRIBED[self.punct]}'
+        if not correlations:
+            return attachment
         return (
-            f'punct="{self.punct}": {_DESCRIBED[self.punct]}; DSpr. and NSpr. over all words, '
-            f"averaged within and then over lengths {self.min_length} to {self.max_length}"
+            f"{attachment}; DSpr. and NSpr. over all words, averaged within and then over lengths "
+            f"{self.min_length} to {self.max_length}"
         )
 
 

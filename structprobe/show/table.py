@@ -74,7 +74,8 @@ def _filled(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Give the usual columns that some row fills, and those in which the rows differ."""
     differing = [key for key in ("part", "punct") if len({row.get(key) for row in rows}) > 1]
     usual = [*_USUAL[:1], *differing, *_USUAL[1:]]
-    return [key for key in usual if any(row.get(key) is not None for row in rows)]
+    always = {"method", "uuas"} if rows else set()  # where nothing was scored the table shows that
+    return [key for key in usual if key in always or any(row.get(key) is not None for row in rows)]
 
 
 def _cell(row: Mapping[str, Any], column: str) -> str:
@@ -100,7 +101,15 @@ def _interval(row: Mapping[str, Any], column: str) -> str:
 
 
 def _protocol_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Tell by which protocols the rows were scored, each once."""
+    """Tell what the rows were scored on and by which protocols, each once."""
+    banks = dict.fromkeys(
+        (row["part"], row.get("treebank"), row["n_sentences"])
+        for row in rows
+        if row.get("part") and row.get("n_sentences") is not None
+    )
+    scored = [
+        f"Scored on {bank or f'the {part} treebank'}, {n:,} sentences." for part, bank, n in banks
+    ]
     protocols = dict.fromkeys(
         Protocol(*(row[key] for key in _PROTOCOL))
         for row in rows
@@ -108,4 +117,7 @@ def _protocol_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     )
     intervals = any(row.get("uuas_low") is not None for row in rows)
     told = "; in brackets the 95 % bootstrap interval over sentences" if intervals else ""
-    return [f"In per cent; {protocol}{told}." for protocol in protocols]
+    ranked = any(row.get(key) is not None for row in rows for key in ("dspr", "nspr"))
+    return scored + [
+        f"In per cent; {protocol.describe(correlations=ranked)}{told}." for protocol in protocols
+    ]

@@ -65,7 +65,7 @@ def _nearby(path: str) -> str:
     """Say what there is where nothing was found."""
     folder, name = os.path.split(path)
     try:
-        names = sorted(os.listdir(folder or "."))
+        names = sorted(set(os.listdir(folder or ".")) - {name})
     except FileNotFoundError:
         return f"there is no folder {folder!r} either"
     except OSError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gzip
 import os
 import secrets
@@ -178,7 +179,8 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
             os.fsync(file.fileno())
         os.replace(unfinished, target)
     except OSError as error:
-        hint = "nothing was written; make room, or choose another folder"
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        hint = f"nothing was written; {'make room, or ' if full else ''}choose another folder"
         raise TreebankError(
             f"cannot be written: {error.strerror}", path=str(path), hint=hint
         ) from error

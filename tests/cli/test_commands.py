@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import subprocess
 import sys
 from pathlib import Path
@@ -51,6 +52,14 @@ def run_json(capsys: pytest.CaptureFixture[str], command: str) -> object:
     capsys.readouterr()
     assert main([*command.split(), "--json", "-q"]) == 0
     return json.loads(capsys.readouterr().out)
+
+
+def test_the_log_is_left_as_it_was(world: Path) -> None:
+    logger = logging.getLogger("structprobe")
+    before = list(logger.handlers), logger.propagate, logger.level
+    for command in (f"score {world}/gold.conllu {world}/gold.conllu", "score nowhere nowhere"):
+        main([*command.split(), "-v"])
+        assert (logger.handlers, logger.propagate, logger.level) == before
 
 
 def test_fit_saves_a_probe(world: Path) -> None:
@@ -212,7 +221,7 @@ def test_interruption_and_broken_pipes(
 
     monkeypatch.setattr(score, "run", interrupted)
     assert main(["score", "a", "b"]) == 130
-    assert "what was finished is kept" in capsys.readouterr().err
+    assert "finished runs and cached vectors are kept" in capsys.readouterr().err
 
 
 def test_a_reader_that_leaves_is_no_fault(world: Path) -> None:

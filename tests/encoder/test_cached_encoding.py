@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from support.models import TOKENIZERS, tiny_model
 
 from structprobe.encoder import Encoder
@@ -63,6 +64,26 @@ def test_whatever_changes_the_vectors_is_another_cache(tmp_path: Path, change: s
         changed.encode(sentences, layers=1).layer(1).values,
     )
     assert len(list(cache.iterdir())) == n_caches + 1
+
+
+def test_a_model_object_trained_meanwhile_meets_no_stale_cache(tmp_path: Path) -> None:
+    tokenizer = TOKENIZERS["wordpiece"]()
+    model = tiny_model("bert", tokenizer)
+    encoder = Encoder(model, tokenizer=tokenizer)
+    untrained = encoder.untrained()
+    before = encoder.fingerprint
+    encoder.encode(SENTENCES, layers=3, cache=tmp_path)
+    encoder.encode(SENTENCES, layers=3, cache=tmp_path)
+    assert encoder.fingerprint == before
+    with torch.no_grad():
+        model.train().encoder.layer[0].output.dense.weight.mul_(2)
+    cached = encoder.encode(SENTENCES, layers=3, cache=tmp_path).layer(3)
+    assert np.array_equal(cached.values, encoder.encode(SENTENCES, layers=3).layer(3).values)
+    assert cached.origin is not None
+    assert cached.origin["fingerprint"] == encoder.fingerprint != before
+    before = untrained.fingerprint
+    untrained.encode(SENTENCES, layers=3, cache=tmp_path)
+    assert untrained.fingerprint == before
 
 
 def test_a_resumed_run_gives_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

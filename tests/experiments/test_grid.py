@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from support.tiny_trees import tiny_bank
 
 from structprobe.errors import ProbeError, ScoreError
-from structprobe.experiments.grid import baseline_run, check_ranks, parse_layers, probe_runs
+from structprobe.experiments.grid import (
+    baseline_run,
+    check_ranks,
+    check_seeds,
+    parse_layers,
+    probe_runs,
+)
 from structprobe.experiments.runs import Banks
 
 
@@ -62,6 +68,14 @@ def test_ranks() -> None:
             check_ranks([4, rank], 8)
     with pytest.raises(ProbeError, match="no rank was named"):
         check_ranks([], 8)
+
+
+def test_seeds() -> None:
+    assert check_seeds([3, 0, 3, None]) == (3, 0, None)
+    with pytest.raises(ProbeError, match="seed -1 is out of range; give whole numbers, 0 or more"):
+        check_seeds([0, -1])
+    with pytest.raises(ProbeError, match="no seed was named"):
+        check_seeds([])
 
 
 class Named:

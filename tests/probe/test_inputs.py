@@ -53,7 +53,14 @@ FAULTS: dict[str, tuple[Callable[[], tuple[Any, Any]], str]] = {
     "not a list": (lambda: (3, HEADS), r"X is int, not a list of arrays; give one array"),
     "a string": (lambda: ("words", HEADS), r"X is str, not a list"),
     "trees that are none": (lambda: (X, None), r"y is NoneType, not a Treebank"),
-    "fewer trees": (lambda: (X, HEADS[:-1]), r"X has 20 sentences, y has 19"),
+    "fewer trees": (
+        lambda: (X, HEADS[:-1]),
+        r"X has 20 sentences, y has 19; the first that differs is number 19 \(counted from 0\)",
+    ),
+    "a tree left out": (  # its neighbour is as long
+        lambda: (X, [HEADS[0], *HEADS[2:]]),
+        r"X has 20 sentences, y has 19; the first that differs is number 2 ",
+    ),
     "one array for all": (
         lambda: (np.concatenate(X), HEADS),
         r"X\[0\]: an array of shape \(24,\) and type float32; give one array \(n_words, hidden",
@@ -129,9 +136,11 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
         {"recipe": "whitenned"},
         r"unknown recipe 'whitenned' \(did you mean 'whitened'\?\); choose from",
     ),
+    "recipe of a list": ({"recipe": ["published"]}, r"unknown recipe \['published'\]"),
     "max_steps": ({"max_steps": 0}, r"max_steps 0 is out of range; it is a whole number, 1 or"),
     "batch_size": ({"batch_size": -1}, r"batch_size -1 is out of range"),
     "learning_rate": ({"learning_rate": -0.1}, r"learning_rate -0.1 is not a number above 0"),
+    "learning_rate no number": ({"learning_rate": True}, r"learning_rate True is not a number"),
     "learning_rate text": ({"learning_rate": "fast"}, r"learning_rate 'fast' is not a number"),
     "fraction": ({"validation_fraction": 1.0}, r"validation_fraction 1.0 is not between 0 and 1"),
     "fraction 0": ({"validation_fraction": 0}, r"validation_fraction 0 is not between 0 and 1"),
@@ -139,6 +148,7 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "negative seed": ({"random_state": -1}, r"random_state -1 is no seed"),
     "device": ({"device": "gpu9"}, r"device 'gpu9' cannot be used: "),
     "no such device": ({"device": "cuda:99"}, r"device 'cuda:99' cannot be used: "),
+    "no device": ({"device": None}, r"device None cannot be used: "),
 }
 
 
@@ -149,10 +159,21 @@ def test_settings_out_of_range_are_named(setting: str) -> None:
         StructuralProbe(**parameters).fit(X, HEADS)
 
 
+def test_numbers_of_numpy_are_numbers() -> None:
+    settings = {"learning_rate": np.float32(0.5), "validation_fraction": np.float32(0.25)}
+    own = {name: float(value) for name, value in settings.items()}
+    one, other = (
+        StructuralProbe(max_steps=2, random_state=0, **given).fit(X, HEADS)
+        for given in (settings, own)
+    )
+    assert np.array_equal(one.distance_components_, other.distance_components_)
+
+
 def test_the_device_is_found_or_given() -> None:
     probe = StructuralProbe(max_steps=1, device="auto").fit(X, HEADS)
-    found = torch.accelerator.current_accelerator(check_available=True)
-    assert probe.history_["device"] == str(found or "cpu")
+    there = torch.accelerator.is_available()
+    found = torch.accelerator.current_accelerator() if there else "cpu"
+    assert probe.history_["device"] == str(found)
 
 
 def test_a_loss_that_explodes_names_the_step_and_the_cure() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 from pathlib import Path
@@ -11,6 +12,7 @@ import huggingface_hub
 import huggingface_hub.constants
 import numpy as np
 import pytest
+import torch
 from huggingface_hub import ModelCard
 from safetensors.numpy import load_file, save_file
 from support.small_disk import no_file_beyond
@@ -116,6 +118,12 @@ def test_scores_survive_a_second_saving_but_not_a_second_fit(
     loaded.fit(vectors(1), bank()).save_pretrained(tmp_path / "c")
     assert config_of(tmp_path / "c")["dev_scores"] is None
     assert config_of(tmp_path / "c")["fitted_on"] is None
+
+
+def test_a_device_of_torch_is_saved_by_its_name(probe: StructuralProbe, tmp_path: Path) -> None:
+    named = copy.copy(probe).set_params(device=torch.device("cpu"))
+    named.save_pretrained(tmp_path)
+    assert StructuralProbe.from_pretrained(tmp_path).device == "cpu"
 
 
 def test_plain_arrays_leave_no_origin(tmp_path: Path) -> None:
@@ -435,3 +443,9 @@ def test_plain_values() -> None:
         "generator": None,
         "ok": [None, True, "x"],
     }
+
+
+def test_a_place_where_no_folder_can_be_made_is_refused_before_the_fit(tmp_path):
+    (tmp_path / "file").write_text("dear to me")
+    with pytest.raises(ProbeError, match=r"file' is a file, not a folder"):
+        check_target(tmp_path / "file" / "below")

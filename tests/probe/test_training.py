@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 import torch
@@ -63,14 +63,23 @@ def test_plateau_ends_at_its_budget() -> None:
 
 
 def test_cosine_rises_falls_and_ends() -> None:
-    schedule = Cosine(Whitened(warm_up=0.1, evaluate_every=40), 2.0, 100)
+    schedule = Cosine(Whitened(warm_up=0.1, evaluations=2), 2.0, 105)
     assert schedule.learning_rate(1) == pytest.approx(0.2)
     assert schedule.learning_rate(10) == 2.0
-    assert schedule.learning_rate(55) == pytest.approx(1 + math.cos(math.pi * 45 / 91))
-    assert 0 < schedule.learning_rate(100) < 0.001
-    assert [step for step in range(1, 101) if schedule.evaluates_at(step)] == [40, 80, 100]
-    assert not schedule.stops_after(80, 1.0)
-    assert schedule.stops_after(100, 1.0)
+    assert schedule.learning_rate(55) == pytest.approx(1 + math.cos(math.pi * 45 / 96))
+    assert 0 < schedule.learning_rate(105) < 0.001
+    assert [step for step in range(1, 106) if schedule.evaluates_at(step)] == [52, 104, 105]
+    assert not schedule.stops_after(104, 1.0)
+    assert schedule.stops_after(105, 1.0)
+
+
+@pytest.mark.parametrize(("max_steps", "steps"), [(2000, range(200, 2001, 200)), (3, [1, 2, 3])])
+def test_a_run_looks_ten_times_at_the_dev_loss_however_short(
+    max_steps: int, steps: Iterable[int]
+) -> None:
+    schedule = Cosine(Whitened(), 0.1, max_steps)
+    looks = [step for step in range(1, max_steps + 1) if schedule.evaluates_at(step)]
+    assert looks == list(steps)
 
 
 def test_training_finds_the_square_root_of_the_depth() -> None:
@@ -80,7 +89,7 @@ def test_training_finds_the_square_root_of_the_depth() -> None:
         torch.full((1, 1), 0.5),
         lambda: [batch],
         [batch],
-        Cosine(Whitened(evaluate_every=100), 0.1, 300),
+        Cosine(Whitened(evaluations=3), 0.1, 300),
         seen.append,
     )
     assert found.components.item() == pytest.approx(2, abs=1e-3)
@@ -93,7 +102,7 @@ def test_the_best_components_are_kept_and_the_start_is_not_touched() -> None:
     # Training pulls towards depth 9; the dev set wants 4, so the best is passed on the way.
     start = torch.full((1, 1), 1.0)
     train_batch, dev_batch = word_batch(9.0), word_batch(4.0)
-    schedule = Cosine(Whitened(evaluate_every=1), 0.05, 200)
+    schedule = Cosine(Whitened(evaluations=200), 0.05, 200)
     found = train(depth_loss, start, lambda: [train_batch], [dev_batch], schedule)
     best = min(entry["dev_loss"] for entry in found.history)
     assert mean_loss(depth_loss, found.components, [dev_batch]) == pytest.approx(best)
@@ -104,7 +113,7 @@ def test_the_best_components_are_kept_and_the_start_is_not_touched() -> None:
 
 def test_train_loss_is_the_mean_of_the_steps_since_the_last_evaluation() -> None:
     batches = [word_batch(2.0), word_batch(5.0)]
-    schedule = Cosine(Whitened(evaluate_every=2), 1e-12, 4)
+    schedule = Cosine(Whitened(evaluations=2), 1e-12, 4)
     found = train(depth_loss, torch.ones(1, 1), lambda: batches, batches, schedule)
     assert [entry["train_loss"] for entry in found.history] == pytest.approx([2.5, 2.5])
 
@@ -120,13 +129,13 @@ def test_a_loss_that_is_not_finite_stops_with_its_step() -> None:
         yield from [word_batch(1.0)] * 6
         yield word_batch(math.nan)
 
-    schedule = Cosine(Whitened(evaluate_every=5), 0.1, 100)
+    schedule = Cosine(Whitened(evaluations=20), 0.1, 100)
     with pytest.raises(ProbeError, match=r"no longer finite at step 7; .*learning_rate"):
         train(depth_loss, torch.ones(1, 1), epoch, [word_batch(1.0)], schedule)
 
 
 def test_a_dev_loss_that_is_not_finite_stops_too() -> None:
-    schedule = Cosine(Whitened(evaluate_every=5), 0.1, 100)
+    schedule = Cosine(Whitened(evaluations=20), 0.1, 100)
     with pytest.raises(ProbeError, match="no longer finite at step 5"):
         train(
             depth_loss,

@@ -56,3 +56,12 @@ def test_no_rows() -> None:
 
 def test_examples() -> None:
     assert doctest.testmod(structprobe.show.table).failed == 0
+
+
+def test_what_was_scored_is_told_and_nothing_scored_shows() -> None:
+    scored = {"part": "test", "treebank": "x-ud-test.conllu", "n_sentences": 2077}
+    table = format_table([{"method": "linear", "uuas": None, **PROTOCOL, **scored}])
+    assert table.splitlines()[:2] == ["method  UUAS", "linear     –"]
+    assert "Scored on x-ud-test.conllu, 2,077 sentences." in table
+    assert "DSpr." not in table
+    assert "DSpr." in format_table([{"method": "linear", "dspr": 0.5, **PROTOCOL, **scored}])

@@ -1,0 +1,34 @@
+"""The demonstration: all layers of the embedded encoder, and one sentence drawn."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from structprobe.errors import EncoderError
+from structprobe.experiments import demo
+from structprobe.experiments.results import read_rows
+
+
+def test_rows_and_the_drawing_of_the_layer_best_on_dev(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    parts = [bank[:12] for bank in demo.embedded_treebanks()]
+    monkeypatch.setattr(demo, "embedded_treebanks", lambda: parts)
+    rows, drawing = demo.demonstrate(folder=tmp_path / "kept", steps=2, progress=False)
+    assert [row["layer"] for row in rows if row["method"] == "probe"] == [0, 1, 2, 3, 4, 5, 6]
+    assert rows == read_rows(tmp_path / "kept")
+    best = demo.best_layer(rows)
+    assert best["dev_uuas"] == max(row["dev_uuas"] for row in rows if row["method"] == "probe")
+    drawn = next(sentence for sentence in parts[2] if 9 <= len(sentence) <= 12)
+    head, *lines = drawing.splitlines()
+    assert head == f"layer {best['layer']}, the best on dev; sentence {drawn.sent_id} of test"
+    assert list(drawn.words) in [line.split() for line in lines]
+    assert "gold above, recovered below" in lines[-1]
+
+
+def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(demo, "MODEL_PACKAGE", "no_such_package")
+    with pytest.raises(EncoderError, match=r"pip install 'structprobe\[demo\]'"):
+        demo.embedded_model()
