@@ -261,7 +261,7 @@ def hold_out(
     long = order[lengths[order] > 1]
     if len(long) < 2:
         raise ProbeError(
-            f"{len(long)} of {len(lengths)} sentences have two or more words, too few to hold out"
+            f"too few sentences of two or more words, {len(long)} of {len(lengths)}, to hold out"
             " some of them",
             hint="give dev=(X_dev, y_dev)",
         )

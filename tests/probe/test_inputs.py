@@ -103,7 +103,7 @@ FAULTS: dict[str, tuple[Callable[[], tuple[Any, Any]], str]] = {
     ),
     "one long sentence": (
         lambda: ([X[4], *[x[:1] for x in X]], [HEADS[4], *[np.array([0])] * 20]),
-        r"1 of 21 sentences has two or more words, too few to hold out .*give dev=",
+        r"too few sentences of two or more words, 1 of 21, to hold out .*give dev=",
     ),
 }
 
