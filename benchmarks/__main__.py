@@ -1,24 +1,62 @@
-"""Measure speed and memory, and with ``--quality`` the scores too; print one table."""
+"""Measure speed and memory beside floor and plain way; ``--scale`` growth, ``--quality`` scores."""
 
 from __future__ import annotations
 
 import argparse
 import os
-import platform
+import shlex
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-import torch
-
+from benchmarks.plan import Plan
 from benchmarks.quality import quality
-from benchmarks.stages import Line, stages
+from benchmarks.scale import scale
+from benchmarks.stages import stages
+from benchmarks.table import (
+    LINE_HEADER,
+    STAGE_HEADER,
+    Line,
+    Stage,
+    line_row,
+    machine,
+    missed,
+    stage_row,
+    write_results,
+)
 
 TREEBANKS = Path(__file__).resolve().parent.parent.parent / "shared" / "treebanks"
 
 
-def main() -> int:
-    """Print a line a stage as it is measured; fail where one misses its limit."""
+def main(arguments: list[str] | None = None) -> int:
+    """Print a row as each stage is measured; fail where one misses its limit."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    args = _parser().parse_args(arguments)
+    printed: list[str] = []
+
+    def say(line: str) -> None:
+        print(line, flush=True)
+        printed.append(line)
+
+    say(f"{machine()}\n")
+    rows: list[Stage | Line] = []
+    with tempfile.TemporaryDirectory() as scratch:
+        plan = Plan(args.treebanks, args.cache or scratch, args.every, args.full)
+        for row in _rows(args, plan):
+            kind = Stage if isinstance(row, Stage) else Line
+            if not rows or not isinstance(rows[-1], kind):
+                say(("\n" if rows else "") + (STAGE_HEADER if kind is Stage else LINE_HEADER))
+            say(stage_row(row) if isinstance(row, Stage) else line_row(row))
+            rows.append(row)
+    names = missed(rows)
+    say("\n" + (f"MISSED: {'; '.join(names)}" if names else "All limits hold."))
+    if args.write:
+        write_results(printed, shlex.join(arguments))
+    return 1 if names else 0
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument(
         "--treebanks",
@@ -26,34 +64,32 @@ def main() -> int:
         default=os.environ.get("STRUCTPROBE_TREEBANKS", TREEBANKS),
         help="folder that holds UD_English-EWT",
     )
+    parser.add_argument("--cache", help="folder to keep vectors in from run to run")
+    parser.add_argument(
+        "--every", type=int, default=1, help="take every so-manieth sentence, to try this out"
+    )
+    parser.add_argument(
+        "--full", action="store_true", help="do all of the reference for real (a day)"
+    )
+    parser.add_argument("--scale", action="store_true", help="measure growth too (half an hour)")
+    parser.add_argument("--scale-only", action="store_true", help="nothing but growth")
     parser.add_argument(
         "--quality", action="store_true", help="train on all of EWT too (half an hour)"
     )
     parser.add_argument("--quality-only", action="store_true", help="nothing but the scores")
-    args = parser.parse_args()
-    print(f"{_machine()}, torch {torch.__version__}, {torch.get_num_threads()} threads\n")
-    print("| stage | measured | held to | |\n|---|---|---|---|")
-    missed = 0
-    for line in _lines(args):
-        missed += not line.holds
-        mark = "holds" if line.holds else "MISSED"
-        print(f"| {line.stage} | {line.figure} | {line.limit} | {mark} |", flush=True)
-    return 1 if missed else 0
+    parser.add_argument(
+        "--write", action="store_true", help="put what is printed into benchmarks/RESULTS.md"
+    )
+    return parser
 
 
-def _lines(args: argparse.Namespace) -> Iterator[Line]:
-    if not args.quality_only:
-        yield from stages(args.treebanks)
+def _rows(args: argparse.Namespace, plan: Plan) -> Iterator[Stage | Line]:
+    if not (args.quality_only or args.scale_only):
+        yield from stages(plan)
+    if args.scale or args.scale_only:
+        yield from scale(plan)
     if args.quality or args.quality_only:
         yield from quality(args.treebanks)
-
-
-def _machine() -> str:
-    """Name the processor."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return f"{names[0]}, {len(names)} cores" if names else platform.processor()
 
 
 if __name__ == "__main__":

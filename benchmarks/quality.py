@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.stages import Line
+from benchmarks.table import Line
 from structprobe import Encoder, StructuralProbe, Treebank
 from structprobe.encoder.vectors import EncodedBank
 from structprobe.experiments.demo import embedded_model

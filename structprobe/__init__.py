@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from structprobe.encoder.vectors import EncodedBank, WordVectors
     from structprobe.errors import StructprobeError
     from structprobe.probe.estimator import StructuralProbe
+    from structprobe.probe.layers import LayerSweep
     from structprobe.probe.not_fitted import NotFittedError
     from structprobe.recoverers.base import Recoverer
     from structprobe.recoverers.branching import LeftBranching, RightBranching
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 _HOME = {
     "EncodedBank": "structprobe.encoder.vectors",
     "Encoder": "structprobe.encoder.encoder",
+    "LayerSweep": "structprobe.probe.layers",
     "LeftBranching": "structprobe.recoverers.branching",
     "LinearChain": "structprobe.recoverers.linear",
     "NotFittedError": "structprobe.probe.not_fitted",
@@ -54,6 +56,7 @@ _HOME = {
 __all__ = [
     "EncodedBank",
     "Encoder",
+    "LayerSweep",
     "LeftBranching",
     "LinearChain",
     "NotFittedError",

@@ -89,6 +89,10 @@ class ResultError(StructprobeError):
     """A folder of results that is missing, not ours, or not to be written to."""
 
 
+class ClusterError(StructprobeError):
+    """Workers or a scheduler that cannot be reached, or cannot do the work."""
+
+
 def unknown_name(kind: str, value: object, choices: Iterable[str]) -> str:
     """Say that `value` is no known name of its `kind`, listing the choices.
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import re
 import runpy
+import subprocess
 from pathlib import Path
 
 import pytest
 
-EXAMPLES = sorted((Path(__file__).resolve().parent.parent / "examples").glob("*.py"))
+from structprobe.cli.main import build_parser
+
+FOLDER = Path(__file__).resolve().parent.parent / "examples"
+EXAMPLES = sorted(FOLDER.glob("*.py"))
 
 # Another processor rounds differently, and training carries that on: scores in per cent may
 # move by this much, and a tree by an edge.
@@ -42,3 +46,32 @@ def test_an_example_gives_what_it_says(
         assert words in told
         assert words in printed
         assert (tmp_path / "tree.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+@pytest.mark.parametrize("job", ["encode", "sweep"])
+def test_the_slurm_script_calls_what_there_is(job: str, tmp_path: Path) -> None:
+    """Run it with a `structprobe` that prints its arguments, as one of Slurm's tasks."""
+    printer = tmp_path / "structprobe"
+    printer.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    printer.chmod(0o755)
+    slurm = {"ARRAY_TASK_ID": "3", "ARRAY_TASK_COUNT": "8", "CPUS_PER_TASK": "4"}
+    environment = {f"SLURM_{name}": value for name, value in slurm.items()}
+    environment |= {"PATH": f"{tmp_path}:/usr/bin:/bin", "WORK": "/shared/my work"}
+    done = subprocess.run(
+        ["/bin/bash", str(FOLDER / "slurm_array.sh"), job],
+        env=environment, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    args = build_parser().parse_args(done.stdout.splitlines())
+    assert args.command == job
+    assert args.cache == "/shared/my work/vectors"
+    assert getattr(args, "shard", "3/8") == "3/8"
+    assert args.model in ("bert-base-cased", ["bert-base-cased"])
+    assert (args.dtype, args.layers) == ("float16", "all")
+    if job == "sweep":
+        assert (args.jobs, args.out) == (4, "/shared/my work/results")
+
+
+def test_the_slurm_script_says_how_it_is_submitted() -> None:
+    text = (FOLDER / "slurm_array.sh").read_text(encoding="utf-8")
+    calls = re.findall(r"sbatch .*?(examples/\S+) (\w+)", text)
+    assert calls == [("examples/slurm_array.sh", "encode"), ("examples/slurm_array.sh", "sweep")]

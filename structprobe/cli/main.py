@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "score a saved probe on a treebank, the linear chain beside it",
     "score": "score a parse file made by anything against a gold treebank",
     "parse": "write CoNLL-U with recovered heads, or draw the trees of plain text",
+    "encode": "fill a cache of word vectors, whole or one shard of it",
     "sweep": "one probe a layer, rank and seed; one row a run; resumable",
     "demo": "the main job on the embedded treebank and a small encoder",
 }

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
+    from structprobe.experiments.backends import Backend
     from structprobe.treebank import Treebank
 
 PUNCT = ("upos", "xpos", "keep")
@@ -52,11 +55,14 @@ def add_device(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_model(parser: argparse.ArgumentParser) -> None:
+def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
     """Add which model is encoded with, and how."""
     group = parser.add_argument_group("model")
     group.add_argument(
-        "--model", required=True, help="hub id, local folder, or a .gguf file in a folder"
+        "--model",
+        required=True,
+        nargs="+" if several else None,
+        help="hub id, local folder, or a .gguf file in a folder" + "; or several" * several,
     )
     group.add_argument("--revision", default=None, help="branch, tag or commit of the hub id")
     group.add_argument("--gguf-file", default=None, help="the .gguf file in the model's folder")
@@ -98,7 +104,19 @@ def add_saved_model(parser: argparse.ArgumentParser) -> None:
 def add_treebanks(parser: argparse.ArgumentParser, *, test: bool) -> None:
     """Add the files to learn from, to choose by and, for `sweep`, to report on."""
     group = parser.add_argument_group("treebanks", "CoNLL-U files or globs; .gz is welcome")
-    group.add_argument("--train", nargs="+", required=True, metavar="FILE", help="to learn from")
+    learnt: argparse._ActionsContainer = group
+    if test:
+        learnt = group.add_mutually_exclusive_group(required=True)
+        learnt.add_argument(
+            "--treebank",
+            nargs="+",
+            default=None,
+            metavar="DIR",
+            help="folders of UD treebanks, with all their parts; each is swept over",
+        )
+    learnt.add_argument(
+        "--train", nargs="+", required=not test, metavar="FILE", help="to learn from"
+    )
     group.add_argument(
         "--dev", nargs="+", default=None, metavar="FILE", help="to stop by; else a tenth of train"
     )
@@ -146,13 +164,37 @@ def add_punct(parser: argparse._ActionsContainer) -> None:
     )
 
 
-def build_encoder(args: argparse.Namespace) -> Encoder:
-    """Load the model that the options name."""
+def add_backend(parser: argparse.ArgumentParser) -> None:
+    """Add where the runs of a grid are done."""
+    group = parser.add_argument_group("where the runs are done")
+    group.add_argument(
+        "--jobs", type=positive, default=1, help="so many at once, which share the processors"
+    )
+    group.add_argument(
+        "--backend",
+        default=None,
+        metavar="NAME",
+        help="of joblib: loky (the default of several jobs), dask, ray or any registered one",
+    )
+    group.add_argument(
+        "--scheduler", default=None, metavar="ADDRESS", help="of Dask, such as tcp://host:8786"
+    )
+
+
+def build_backend(args: argparse.Namespace) -> Backend:
+    """Name the backend that the options name."""
+    from structprobe.experiments.backends import Backend
+
+    return Backend(args.jobs, args.backend, args.scheduler)
+
+
+def build_encoder(args: argparse.Namespace, model: str | None = None) -> Encoder:
+    """Load the model that the options name, or that one of several."""
     from structprobe.encoder.encoder import Encoder
 
     optional = {} if args.batch_tokens is None else {"batch_tokens": args.batch_tokens}
     return Encoder(
-        args.model,
+        model or args.model,
         revision=args.revision,
         trust_remote_code=args.trust_remote_code,
         gguf_file=args.gguf_file,
@@ -172,13 +214,39 @@ def saved_model(args: argparse.Namespace) -> dict[str, Any]:
     return given | ({"trust_remote_code": True} if args.trust_remote_code else {})
 
 
-def read_bank(files: list[str], args: argparse.Namespace) -> Treebank:
+def read_bank(files: Sequence[str | Path], args: argparse.Namespace) -> Treebank:
     """Read one treebank."""
     from structprobe.treebank import Treebank
 
     return Treebank.read(files, on_error="skip" if args.skip_faults else "raise")
 
 
-def read_optional(files: list[str] | None, args: argparse.Namespace) -> Treebank | None:
+def read_optional(files: Sequence[str | Path] | None, args: argparse.Namespace) -> Treebank | None:
     """Read a treebank, if one was named."""
     return None if files is None else read_bank(files, args)
+
+
+def read_treebanks(
+    args: argparse.Namespace,
+) -> list[tuple[Treebank, Treebank | None, Treebank | None]]:
+    """Read train, dev and test of each treebank that a sweep goes over."""
+    from structprobe.errors import TreebankError
+    from structprobe.treebank.files import find_parts
+
+    if args.train is not None:
+        files = [{"train": args.train, "dev": args.dev, "test": args.test}]
+    elif args.dev or args.test:
+        raise TreebankError("--dev and --test go with --train; --treebank has its own")
+    else:
+        files = [find_parts(folder) for folder in args.treebank]
+    for parts, folder in zip(files, args.treebank or [], strict=False):
+        if "train" not in parts:
+            raise TreebankError("there is no train part to learn from", path=folder)
+    return [
+        (
+            read_bank(parts["train"], args),
+            read_optional(parts.get("dev"), args),
+            read_optional(parts.get("test"), args),
+        )
+        for parts in files
+    ]

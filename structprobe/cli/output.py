@@ -18,6 +18,26 @@ def print_rows(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> None
     print(format_table(rows))
 
 
+def print_plain(values: Sequence[dict[str, Any]], args: argparse.Namespace) -> None:
+    """Print mappings of plain values, one a line, or, with ``--json``, as a JSON array."""
+    if args.json:
+        print(json.dumps(values, ensure_ascii=False, indent=2))
+        return
+    for one in values:
+        given = {name: value for name, value in one.items() if value not in (None, False, [])}
+        print("  ".join(f"{name}={value}" for name, value in given.items()))
+
+
+def print_plans(plans: Sequence[dict[str, Any]], args: argparse.Namespace) -> None:
+    """Print what sweeps will cost as a few lines each or, with ``--json``, as a JSON array."""
+    if args.json:
+        print(json.dumps(plans, indent=2))
+        return
+    from structprobe.show.plan import format_plan
+
+    print("\n\n".join(map(format_plan, plans)))
+
+
 def progress_of(args: argparse.Namespace) -> bool | None:
     """Tell whether bars are drawn: not when quiet, else where stderr is a terminal."""
     return False if args.quiet else None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import options
-from structprobe.cli.output import print_rows, progress_of
+from structprobe.cli.output import print_plans, print_rows, progress_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
-    options.add_model(parser)
+    options.add_model(parser, several=True)
     options.add_treebanks(parser, test=True)
     recipe = options.add_recipe(parser)
     recipe.add_argument("--layers", default="all", help="all, or such as 0,8,16-24")
@@ -29,30 +29,46 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--keep-predictions", action="store_true", help="keep each run's trees and distances"
     )
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="print what the sweep will cost in disk, memory and time; nothing is written",
+    )
+    options.add_backend(parser)
     options.add_talk(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Do the runs that are not in the folder yet, and print all rows."""
-    from structprobe.experiments.sweep import sweep
+    """Do the runs that are not in the folder yet, and print all rows; or tell what it costs."""
+    grid = {
+        "folder": args.out,
+        "layers": args.layers,
+        "ranks": [None] if args.ranks is None else args.ranks,
+        "seeds": args.seeds,
+        "recipe": args.recipe,
+        "max_steps": args.max_steps,
+        "punct": args.punct,
+        "untrained": args.untrained,
+        "cache": args.cache,
+        "device": args.device,
+    }
+    banks = options.read_treebanks(args)
+    encoders = (options.build_encoder(args, model) for model in args.model)
+    if args.dry_run:
+        from structprobe.experiments.planning import plan_sweep
 
-    rows = sweep(
-        options.build_encoder(args),
-        options.read_bank(args.train, args),
-        options.read_optional(args.dev, args),
-        options.read_optional(args.test, args),
-        folder=args.out,
-        layers=args.layers,
-        ranks=[None] if args.ranks is None else args.ranks,
-        seeds=args.seeds,
-        recipe=args.recipe,
-        max_steps=args.max_steps,
-        punct=args.punct,
+        plans = [plan_sweep(model, *parts, **grid) for model in encoders for parts in banks]
+        print_plans(plans, args)
+        return
+    from structprobe.experiments.many import sweep_many
+
+    rows = sweep_many(
+        encoders,
+        banks,
+        **grid,
         baselines=not args.no_baselines,
-        untrained=args.untrained,
-        cache=args.cache,
         keep_predictions=args.keep_predictions,
-        device=args.device,
+        backend=options.build_backend(args),
         progress=progress_of(args),
     )
     print_rows(rows, args)

@@ -20,8 +20,9 @@ from structprobe.encoder.loading import load_model, refresh, untrained
 from structprobe.encoder.pooling import check_pooling, pool
 from structprobe.encoder.reading import make_reader
 from structprobe.encoder.sentences import SpacedWords, check_spacing, digest, space_sentences
+from structprobe.encoder.shards import Shard
 from structprobe.encoder.special_tokens import find_surroundings
-from structprobe.encoder.store import MemoryStore, VectorStore, open_store
+from structprobe.encoder.store import MemoryStore, VectorStore, open_store, storage_dtype
 from structprobe.encoder.vectors import EncodedBank
 from structprobe.errors import EncoderError
 
@@ -141,6 +142,11 @@ class Encoder:
         return self._loaded.hidden_size
 
     @property
+    def bytes_per_value(self) -> int:
+        """Bytes that each number of a stored vector takes."""
+        return storage_dtype(self._loaded.dtype).itemsize
+
+    @property
     def fingerprint(self) -> str:
         """What changes when weights or tokenizer change."""
         return self._loaded.fingerprint
@@ -220,23 +226,74 @@ class Encoder:
             If the cache folder is not ours, damaged, or the disk is full.
         """
         spaced = space_sentences(sentences, self.spacing)
-        if cache is not None:
-            self._loaded = refresh(self._loaded, self.model)
-        offsets = np.cumsum([0, *(len(sentence.words) for sentence in spaced)])
-        with open_store(
-            cache,
-            key=self._key(spaced),
-            layers=self._pick_layers(layers),
-            offsets=offsets,
-            hidden_size=self.hidden_size,
-            dtype=self._loaded.dtype,
-        ) as store:
+        with self._open(spaced, layers, cache) as store:
             watch = NormWatch()
             if store.missing_layers:
                 self._fill(store, spaced, watch, progress)
                 store.finish()
             values = {layer: store.layer(layer) for layer in store.layers}
-        return EncodedBank(values, offsets, self._origin(), outliers=watch.report())
+        return EncodedBank(values, store.offsets, self._origin(), outliers=watch.report())
+
+    def encode_shard(
+        self,
+        sentences: Iterable[Any],
+        shard: Shard,
+        *,
+        layers: Any = None,
+        cache: str | os.PathLike[str],
+        progress: bool | None = None,
+    ) -> tuple[int, ...]:
+        """Do a part of what `encode` does, where other processes do the other parts.
+
+        Parameters
+        ----------
+        sentences : iterable of Sentence or of sequences of str
+            All sentences, as `encode` takes them.
+        shard : Shard
+            Which of them to encode.
+        layers : int or iterable of int or range, optional
+            The layers wanted; all by default.
+        cache : str or path
+            The folder of vectors, which all processes see.
+        progress : bool, optional
+            Whether to draw a bar on stderr; by default where stderr is a terminal.
+
+        Returns
+        -------
+        tuple of int
+            The shards that were still missing when this one was done, counted from 1. When
+            there are none, `encode` finds the vectors in the folder.
+
+        Raises
+        ------
+        EncoderError
+            As `encode`.
+        StoreError
+            As `encode`, or if the folder holds another number of shards.
+        """
+        spaced = space_sentences(sentences, self.spacing)
+        with self._open(spaced, layers, cache, shard) as store:
+            if store.missing_layers:
+                self._fill(store, spaced, NormWatch(), progress)
+                store.finish()
+            assert isinstance(store, VectorStore)  # since there is a folder
+            return store.missing_shards
+
+    def _open(
+        self, spaced: Sequence[SpacedWords], layers: Any, cache: Any, shard: Shard | None = None
+    ) -> VectorStore | MemoryStore:
+        """Open the store of these sentences' vectors."""
+        if cache is not None:
+            self._loaded = refresh(self._loaded, self.model)
+        return open_store(
+            cache,
+            key=self._key(spaced),
+            layers=self._pick_layers(layers),
+            offsets=np.cumsum([0, *(len(sentence.words) for sentence in spaced)]),
+            hidden_size=self.hidden_size,
+            dtype=self._loaded.dtype,
+            shard=shard,
+        )
 
     def _fill(
         self,
@@ -247,14 +304,14 @@ class Encoder:
     ) -> None:
         """Encode the sentences that a store is missing, in batches as if all were missing."""
         self._loaded.model.eval()  # the owner of a model object may have trained it meanwhile
-        pieces = self._reader.read(spaced)
-        layout = self._layout(max(len(one.ids) for one in pieces))
+        pieces = self._reader.read([spaced[i] for i in store.own])
+        layout = self._layout(max((len(one.ids) for one in pieces), default=0))
         batches = make_batches([layout.width(len(one.ids)) for one in pieces], self._batch_tokens)
-        missing = np.isin(np.arange(len(spaced)), store.missing)
+        missing = np.isin(store.own, store.missing)
         hidden = None if progress is None else not progress
         with (
             torch.inference_mode(),
-            tqdm(total=len(spaced), desc="encode", unit="sent", disable=hidden) as bar,
+            tqdm(total=len(pieces), desc="encode", unit="sent", disable=hidden) as bar,
         ):
             for batch in batches:
                 # A batch of which some is there is done again whole: its make-up decides the
@@ -262,8 +319,8 @@ class Encoder:
                 if missing[batch].any():
                     rows = lay_out([pieces[i] for i in batch], layout)
                     vectors = self._run(rows, store.missing_layers, watch)
-                    refuse_non_finite(vectors, [spaced[i] for i in batch])
-                    store.write(batch, vectors)
+                    refuse_non_finite(vectors, [spaced[i] for i in store.own[batch]])
+                    store.write(store.own[batch], vectors)
                 bar.update(len(batch))
 
     def _run(

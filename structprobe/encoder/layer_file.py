@@ -2,7 +2,8 @@
 
 ``layer-07.npy`` is there only when all its words are. Until then the rows lie in
 ``layer-07.part``, and ``layer-07.journal`` lists the sentences whose rows are safely there:
-counted from 1, eight bytes each, so that zeros left by a crash mean nothing.
+counted from 1, eight bytes each, so that zeros left by a crash mean nothing. A shard's journal
+bears its name, as in ``layer-07.3-of-8.journal``.
 """
 
 from __future__ import annotations
@@ -34,11 +35,22 @@ class LayerFile:
         ``(n_words_total, hidden_size)``.
     dtype : numpy.dtype
         Type of the values.
+    shard : str, optional
+        Name of the shard that writes, where it is not all sentences.
     """
 
-    def __init__(self, folder: Path, layer: int, shape: tuple[int, int], dtype: np.dtype) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        layer: int,
+        shape: tuple[int, int],
+        dtype: np.dtype,
+        shard: str | None = None,
+    ) -> None:
         self.path = folder / f"layer-{layer:02d}.npy"
-        self.part, self.journal = (self.path.with_suffix(end) for end in (".part", ".journal"))
+        self.part = self.path.with_suffix(".part")
+        self.journal = self.path.with_suffix(f".{shard}.journal" if shard else ".journal")
+        self._is_shard = shard is not None
         self.shape, self.dtype = shape, dtype
         # Python ints: NumPy's own would be written as names that cannot be read back.
         description = {
@@ -105,17 +117,29 @@ class LayerFile:
         ndarray of int64
             The sentences, counted from 0, whose rows are there already.
         """
-        resumed = self._can_resume()
-        if not resumed:  # the journal first: it must never speak of another file
-            self.journal.unlink(missing_ok=True)
+        if not self._is_sound():  # the journals first: they must never speak of another file
+            for journal in self._journals():
+                journal.unlink(missing_ok=True)
             self.part.write_bytes(self._header)
+            os.truncate(self.part, self._size)
         self._file = self.part.open("r+b", buffering=0)
-        if not resumed:
-            self._file.truncate(self._size)
-            return np.empty(0, np.int64)
-        entries = self.journal.stat().st_size // _ENTRY.itemsize
-        os.truncate(self.journal, entries * _ENTRY.itemsize)
-        written = np.fromfile(self.journal, _ENTRY) - 1
+        if self._is_shard:  # so that others see that there are shards
+            self.journal.touch()
+        if self.journal.exists():  # half an entry, left by a crash, would put the next ones off
+            size = self.journal.stat().st_size
+            os.truncate(self.journal, size - size % _ENTRY.itemsize)
+        return self.noted()
+
+    def noted(self) -> NDArray[np.int64]:
+        """List what all journals say.
+
+        Returns
+        -------
+        ndarray of int64
+            The sentences, counted from 0, whose rows are there already.
+        """
+        entries = [np.fromfile(journal, _ENTRY) for journal in self._journals()]
+        written = np.concatenate([np.empty(0, _ENTRY), *entries]) - 1
         return written[written >= 0].astype(np.int64)
 
     def write_rows(self, start: int, rows: NDArray[Any]) -> None:
@@ -149,19 +173,25 @@ class LayerFile:
             os.fsync(journal.fileno())
 
     def publish(self) -> None:
-        """Give the file its final name; all rows are written and synced."""
+        """Give the file its final name, where it lacks it; all rows are written and synced."""
         self.close()
-        self.part.replace(self.path)
-        self.journal.unlink(missing_ok=True)
+        if not self.path.exists():
+            self.part.replace(self.path)
+        for journal in self._journals():
+            journal.unlink(missing_ok=True)
 
     def close(self) -> None:
         """Close the file, keeping what is written for another run."""
         if self._file is not None:
             self._file.close()
 
-    def _can_resume(self) -> bool:
-        """Tell whether a part and its journal are there, and the part is of the right form."""
-        if not (self.part.exists() and self.journal.exists()):
+    def _journals(self) -> list[Path]:
+        """List the journals of all who write this layer."""
+        return list(self.path.parent.glob(f"{self.path.stem}.*journal"))
+
+    def _is_sound(self) -> bool:
+        """Tell whether there is a part, and of the right form."""
+        if not self.part.exists():
             return False
         with self.part.open("rb") as file:
             same = file.read(len(self._header)) == self._header

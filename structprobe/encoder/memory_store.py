@@ -36,11 +36,13 @@ class Store(ABC):
         self.shape = (int(offsets[-1]), int(hidden_size))
         self.dtype = dtype
         self._written = np.zeros(len(offsets) - 1, dtype=bool)
+        # The sentences to write here, ascending.
+        self.own: NDArray[np.int64] = np.arange(len(offsets) - 1, dtype=np.int64)
 
     @property
     def missing(self) -> NDArray[np.int64]:
-        """The sentences that are not yet written in all layers, ascending."""
-        return np.flatnonzero(~self._written)
+        """The sentences to write here that are not yet written in all layers, ascending."""
+        return self.own[~self._written[self.own]]
 
     def write(self, sentences: ArrayLike, vectors: Mapping[int, ArrayLike]) -> None:
         """Write the vectors of some sentences.

@@ -9,6 +9,9 @@ treebank or setting never meets the vectors of this one::
     CACHE/<digest>/layer-07.npy          one whole layer (see `structprobe.encoder.layer_file`)
     CACHE/<digest>/lock                  held by the one process that writes
 
+Several processes may write the same vectors as shards (see `structprobe.encoder.shards`): each
+holds ``lock-3-of-8``, and ``lock`` only while it begins and while it ends.
+
 Layers may be added later: those that are there are used, only the others are written. Arrays
 are written by ordinary writes, since a full disk kills a process that writes through a map, and
 mapped read-only. NumPy has no bfloat16: such vectors are stored as float32, which holds them
@@ -22,7 +25,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +46,14 @@ from structprobe.encoder.cache_folder import (
 from structprobe.encoder.layer_file import LayerFile
 from structprobe.encoder.locks import lock
 from structprobe.encoder.memory_store import MemoryStore, Store
+from structprobe.encoder.shards import (
+    Shard,
+    belongs,
+    refuse_missing,
+    refuse_other_count,
+    shards_begun,
+    shards_missing,
+)
 from structprobe.encoder.vectors import check_offsets
 from structprobe.errors import StoreError, unknown_name
 
@@ -60,6 +71,7 @@ def open_store(
     offsets: ArrayLike,
     hidden_size: int,
     dtype: object,
+    shard: Shard | None = None,
 ) -> VectorStore | MemoryStore:
     """Open the store of these vectors: create it, go on with it, or find it whole.
 
@@ -81,6 +93,8 @@ def open_store(
         Width of a vector.
     dtype : str, numpy.dtype or torch.dtype
         ``float32``, ``float16`` or ``bfloat16``.
+    shard : Shard, optional
+        Which sentences to write, where other processes write the others; needs a folder.
 
     Returns
     -------
@@ -91,7 +105,8 @@ def open_store(
     Raises
     ------
     StoreError
-        If the folder is not ours or damaged, or the disk is full.
+        If the folder is not ours or damaged, or the disk is full; if the vectors were begun in
+        shards, and some are missing, or not in so many.
     """
     wanted = tuple(sorted({int(layer) for layer in layers}))
     cuts = np.asarray(offsets, dtype=np.int64)
@@ -99,7 +114,7 @@ def open_store(
     stored = storage_dtype(dtype)
     if folder is None:
         return MemoryStore(wanted, cuts, hidden_size, stored)
-    return VectorStore(Path(folder), dict(key), wanted, cuts, hidden_size, stored)
+    return VectorStore(Path(folder), dict(key), wanted, cuts, hidden_size, stored, shard)
 
 
 def storage_dtype(dtype: object) -> np.dtype:
@@ -138,8 +153,10 @@ class VectorStore(Store):
         offsets: NDArray[np.int64],
         hidden_size: int,
         dtype: np.dtype,
+        shard: Shard | None = None,
     ) -> None:
         super().__init__(layers, offsets, hidden_size, dtype)
+        self._shard, self.own = shard, np.flatnonzero(belongs(offsets, shard))
         manifest = {
             "version": VERSION,
             "key": key,
@@ -193,6 +210,9 @@ class VectorStore(Store):
     def finish(self) -> None:
         """Give each layer its final name; afterwards all layers can be read.
 
+        Of a shard, those layers alone that all shards have written; `missing_layers` and
+        `missing_shards` tell of the others.
+
         Raises
         ------
         StoreError
@@ -201,11 +221,21 @@ class VectorStore(Store):
         super().finish()
         with one_line_faults(self.folder):
             self._sync()
-            for layer in self.missing_layers:
-                self._files[layer].publish()
-            sync_folder(self.folder)
-        self.missing_layers = ()
+            with self._alone():
+                for layer in self.missing_layers:
+                    file = self._files[layer]
+                    if file.is_whole() or self._noted(file).all():
+                        file.publish()
+                sync_folder(self.folder)
+                self._find_missing_layers()
+                self._find_written()
         self.close()
+
+    @property
+    def missing_shards(self) -> tuple[int, ...]:
+        """The shards that had sentences to write when this one was opened or finished."""
+        count = 1 if self._shard is None else self._shard.count
+        return shards_missing(self.offsets, self._written, count)
 
     def close(self) -> None:
         """Keep what is written for another run, and give the lock back."""
@@ -226,7 +256,8 @@ class VectorStore(Store):
             self._files[layer].write_rows(start, rows)
 
     def _layer_file(self, layer: int) -> LayerFile:
-        return LayerFile(self.folder, layer, self.shape, self.dtype)
+        shard = None if self._shard is None else self._shard.name
+        return LayerFile(self.folder, layer, self.shape, self.dtype, shard)
 
     def _find_missing_layers(self) -> None:
         """See which of the wanted layers are not whole."""
@@ -238,23 +269,57 @@ class VectorStore(Store):
         """Take the lock and open the layers that are missing still."""
         claim(folder)
         self.folder.mkdir(exist_ok=True)
-        self._unlock = lock(self.folder / "lock")
+        name = "lock" if self._shard is None else f"lock-{self._shard.name}"
+        self._unlock = lock(self.folder / name)
         try:
-            self._find_missing_layers()  # another process may just have written them
+            with self._alone():
+                self._find_missing_layers()  # another process may just have written them
+                if self.missing_layers:
+                    self._begin(manifest)
             if not self.missing_layers:
                 self.close()
-                return
-            write_json(self.folder / "manifest.json", manifest)
-            with replacing(self.folder / "offsets.npy") as file:
-                np.save(file, self.offsets)
-            counts = np.zeros(len(self._written), dtype=np.int64)
-            for layer in self.missing_layers:
-                written = np.unique(self._files[layer].begin())
-                counts[written[written < len(counts)]] += 1
-            self._written[:] = counts == len(self.missing_layers)
         except BaseException:
             self.close()
             raise
+
+    def _begin(self, manifest: dict[str, object]) -> None:
+        """Open the layers that are missing, and see what of them is there already."""
+        begun = shards_begun(self.folder, self.missing_layers)
+        if self._shard is not None:
+            refuse_other_count(self.folder, self._shard, begun)
+        write_json(self.folder / "manifest.json", manifest)
+        with replacing(self.folder / "offsets.npy") as file:
+            np.save(file, self.offsets)
+        for layer in self.missing_layers:
+            self._files[layer].begin()
+        self._find_written()
+        if self._shard is None and begun and self.missing.size:
+            count = max(count for _, count in begun)
+            missing = shards_missing(self.offsets, self._written, count)
+            refuse_missing(self.folder, manifest, missing, count)
+
+    def _find_written(self) -> None:
+        """See which sentences are written in all the layers that are missing."""
+        self._written[:] = True
+        for layer in self.missing_layers:
+            self._written &= self._noted(self._files[layer])
+
+    def _noted(self, file: LayerFile) -> NDArray[np.bool_]:
+        """Tell which sentences a layer's journals list."""
+        there = np.zeros(len(self._written), dtype=bool)
+        noted = file.noted()
+        there[noted[noted < len(there)]] = True
+        return there
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other shards from beginning or ending meanwhile."""
+        unlock = None if self._shard is None else lock(self.folder / "lock")
+        try:
+            yield
+        finally:
+            if unlock is not None:
+                unlock()
 
     def _check_manifest(self, manifest: dict[str, object]) -> None:
         """Refuse a subfolder whose manifest is not the one its name stands for."""

@@ -158,6 +158,37 @@ def run_probe(
     with timed() as times:
         dev = None if banks.dev is None else (vectors["dev"], banks.dev)
         probe.fit(vectors["train"], banks.train, dev=dev)
+    return report(probe, run, vectors, banks, times)
+
+
+def report(
+    probe: StructuralProbe,
+    run: Run,
+    vectors: Mapping[str, WordVectors],
+    banks: Banks,
+    fit_times: Row,
+) -> Outcome:
+    """Predict with a fitted probe, and score.
+
+    Parameters
+    ----------
+    probe : StructuralProbe
+        The run's probe, fitted.
+    run : Run
+        What the row tells of it.
+    vectors : mapping of str to WordVectors
+        One layer's vectors of each part.
+    banks : Banks
+        The treebanks.
+    fit_times : dict
+        What the fit took, as `timed` gives it; the time to predict is added.
+
+    Returns
+    -------
+    Outcome
+        Row, scores and predictions.
+    """
+    with timed() as times:
         predictions = {
             part: probe.predictions(found) for part, found in vectors.items() if part != "train"
         }
@@ -167,4 +198,5 @@ def run_probe(
         "dev_depth_loss": history["depth"]["best_dev_loss"],
         "steps": history["distance"]["steps"],
     }
-    return outcome({**run.values, **values, **times}, banks, predictions)
+    values |= {name: seconds + times[name] for name, seconds in fit_times.items()}
+    return outcome({**run.values, **values}, banks, predictions)

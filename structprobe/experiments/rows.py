@@ -60,8 +60,8 @@ _TOLD = {
     "dev_loss": "best L1 loss of the distance probe on the dev set",
     "dev_depth_loss": "best L1 loss of the depth probe on the dev set",
     "steps": "training steps taken by the distance probe",
-    "cpu_seconds": "processor time of fitting and predicting, all threads; encoding is in it for "
-    "`evaluate` alone",
+    "cpu_seconds": "processor time of fitting and predicting, all threads; of what runs that are "
+    "trained together cost, each has the same share; encoding is in it for `evaluate` alone",
     "wall_seconds": "the same by the clock on the wall",
     "version": "the version of structprobe",
 }

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from structprobe.encoder.locks import lock
 from structprobe.errors import ScoreError
-from structprobe.experiments.fit import make_probe, run_probe
+from structprobe.experiments.backends import HERE, Backend
 from structprobe.experiments.grid import (
     Run,
     baseline_run,
@@ -21,6 +21,7 @@ from structprobe.experiments.grid import (
     parse_layers,
     probe_runs,
 )
+from structprobe.experiments.groups import Group, groups_of
 from structprobe.experiments.results import ResultsFolder, check_folder
 from structprobe.experiments.rows import Row
 from structprobe.experiments.runs import Banks, Outcome, outcome, timed
@@ -56,6 +57,8 @@ def sweep(
     cache: str | os.PathLike[str] | None = None,
     keep_predictions: bool = False,
     device: str = "auto",
+    backend: Backend = HERE,
+    memory_gb: float | None = None,
     progress: bool | None = None,
 ) -> list[Row]:
     """Fit and score one probe for each layer, rank and seed; one row a run.
@@ -98,6 +101,12 @@ def sweep(
         Whether to keep each run's predictions beside its row; not those of runs already done.
     device : str, default="auto"
         Where the probes are trained.
+    backend : Backend, optional
+        Where the runs are done; one after another in this process unless given. The folders
+        must be seen from there.
+    memory_gb : float, optional
+        The room for vectors in training, in units of 10⁹ bytes (4 unless given). In this process,
+        as many layers as fit are trained together, and their rows written when all are done.
     progress : bool, optional
         Whether to draw bars on stderr; by default where that is a terminal.
 
@@ -114,11 +123,14 @@ def sweep(
         If there is neither dev nor test, or a treebank is empty or lacks heads.
     ResultError
         If the folder is not ours or cannot be written; rows already there stay.
+    ClusterError
+        If the backend cannot be reached or fails; rows already there stay.
     """
     check_folder(folder)
     banks = Banks.of(train, dev, test, punct)
     if banks.scored is None:
         raise ScoreError("there is nothing to score on", hint="give a dev or a test treebank")
+    backend.check()
     grid: dict[str, Any] = {
         "layers": parse_layers(layers, encoder.n_layers),
         "ranks": check_ranks(ranks, encoder.hidden_size),
@@ -133,7 +145,8 @@ def sweep(
     probes = {name: probe_runs(model, banks, **grid, method=name) for name, model in models.items()}
     every = [run for run, _ in methods] + [run for runs in probes.values() for run in runs]
 
-    how: dict[str, Any] = {"device": device, "verbose": progress is not False}
+    how: dict[str, Any] = {"device": device, "keep_predictions": keep_predictions}
+    how["verbose"] = progress is not False and backend.is_here
     results = ResultsFolder(folder)
 
     def keep(run: Run, found: Outcome) -> None:
@@ -156,9 +169,12 @@ def sweep(
                 part: model.encode(bank, layers=layers, cache=vectors, progress=progress)
                 for part, bank in banks.parts.items()
             }
-            for run in runs:
-                at_layer = {part: bank.layer(run.layer) for part, bank in encoded.items()}
-                keep(run, run_probe(make_probe(run, **how), run, at_layer, banks))
+            # Only these are done elsewhere; rows are written here.
+            # Here, runs share what they can; elsewhere, the more parts the better.
+            parts = groups_of(runs, encoded, memory_gb) if backend.is_here else zip(runs)
+            for found in backend.run([Group(part, encoded, banks, **how) for part in parts]):
+                for done in found:
+                    keep(*done)
     results.mend()
     by_key = {row["key"]: row for row in results.rows}
     return [by_key[run.key] for run in every]

@@ -10,15 +10,20 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from structprobe.probe.estimator import StructuralProbe
+    from structprobe.probe.layers import LayerSweep
     from structprobe.probe.not_fitted import NotFittedError
 
-__all__ = ["NotFittedError", "StructuralProbe"]
+_HOME = {
+    "LayerSweep": "structprobe.probe.layers",
+    "NotFittedError": "structprobe.probe.not_fitted",
+    "StructuralProbe": "structprobe.probe.estimator",
+}
+
+__all__ = ["LayerSweep", "NotFittedError", "StructuralProbe"]
 
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for (PEP 562)."""
-    if name == "StructuralProbe":
-        return importlib.import_module("structprobe.probe.estimator").StructuralProbe
-    if name == "NotFittedError":
-        return importlib.import_module("structprobe.probe.not_fitted").NotFittedError
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOME[name]), name)

@@ -1,14 +1,16 @@
-"""Batches: word vectors of whole sentences, one below the other, with their gold values.
+"""Batches: which rows of the word vectors are whose, and the gold values beside them.
 
-The vectors of a batch are never padded: the two large products of a training step run over
-words. Only the projected words are laid out sentence by sentence, and that in blocks of like
-length, so that little of the layout is padding, and mostly none.
+A batch holds no vectors. It says which rows of a layer's vectors are its words, so that one batch
+serves all layers, and several probes at once. The sentences of a batch of distances lie in blocks
+of like length, each padded to its longest with rows of zeros, so that every product of a
+step runs on views; little of it is padding, and mostly none.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,9 +21,7 @@ from structprobe.probe.words import ragged
 from structprobe.trees import group_by_length
 
 # Sentences of one block differ in length by at most this share: fewer blocks against less padding.
-# Fixed batches hold neighbours in length and have few blocks anyway; random ones would have many.
-FIXED_SLACK = 0.25
-RANDOM_SLACK = 1.0
+SLACK = 0.25
 # Every fixed batch holds sentences from so many bands of length.
 BANDS = 4
 
@@ -32,63 +32,66 @@ class Block:
 
     Attributes
     ----------
-    first, last : int
-        Their words are the rows from `first` to before `last` of the batch; m of them.
-    gold : Tensor, shape (b, n, n)
-        Gold distances; what stands in the padding does not matter.
-    weights : Tensor, shape (b, n)
-        One over the sentence's length for each word, 0 in the padding.
-    slots : Tensor of int, shape (b * n,), or None
-        The word, counted from `first`, at each place of the padded layout, any word in
-        the padding. None where nothing is padded.
-    rows : Tensor of int, shape (m,), or None
-        The place in the padded layout of each word. None where nothing is padded.
+    n_sentences, n_words : int
+        b and n.
+    rows : slice
+        Their b * n rows of the batch, padding included.
+    cells : slice
+        Their b * n * n cells among those of the batch.
     """
 
-    first: int
-    last: int
-    gold: Tensor
-    weights: Tensor
-    slots: Tensor | None
-    rows: Tensor | None
+    n_sentences: int
+    n_words: int
+    rows: slice
+    cells: slice
 
 
 @dataclass(frozen=True, slots=True)
 class PairBatch:
-    """The words and gold distances of several sentences, m words in all.
+    """Rows and gold distances of several sentences, m rows and c cells in all.
 
     Attributes
     ----------
-    vectors : Tensor, shape (..., m, hidden_size)
-        Word vectors, sentence after sentence, each sentence centred.
+    rows : slice, or Tensor of int of shape (m,)
+        Where the rows lie among those of the vectors. Rows of padding are zero there.
     blocks : sequence of Block
-        The sentences by length, with their gold distances.
+        The sentences by length.
+    gold : Tensor, shape (c,)
+        The gold distances of each block (b, n, n), one behind the other; 0 in the padding.
+    weights : Tensor, shape (c,)
+        What each cell weighs in the loss: one over the square of the sentence's length and over
+        `n_sentences`; 0 in the padding.
+    diagonal : Tensor of int, shape (m,)
+        The cell in which each row meets itself.
     n_sentences : int
         How many sentences the batch holds.
     """
 
-    vectors: Tensor
+    rows: slice | Tensor
     blocks: Sequence[Block]
+    gold: Tensor
+    weights: Tensor
+    diagonal: Tensor
     n_sentences: int
 
 
 @dataclass(frozen=True, slots=True)
 class WordBatch:
-    """The words and gold depths of several sentences, m words in all.
+    """Rows and gold depths of several sentences, m words in all.
 
     Attributes
     ----------
-    vectors : Tensor, shape (..., m, hidden_size)
-        Word vectors, sentence after sentence.
+    rows : slice, or Tensor of int of shape (m,)
+        Where the words lie among the rows of the vectors.
     gold : Tensor, shape (m,)
         Gold depths.
     weights : Tensor, shape (m,)
-        One over the length of each word's sentence.
+        What each word weighs in the loss: one over its sentence's length and over `n_sentences`.
     n_sentences : int
         How many sentences the batch holds.
     """
 
-    vectors: Tensor
+    rows: slice | Tensor
     gold: Tensor
     weights: Tensor
     n_sentences: int
@@ -103,22 +106,22 @@ class Pool:
 
     Attributes
     ----------
-    vectors : Tensor, shape (..., n_words_total, hidden_size)
-        Word vectors, sentence after sentence.
     lengths : ndarray of int, shape (n_sentences,)
         Words in each sentence.
     gold : Tensor, shape (sum of n² or of n,)
         The gold distances (row by row) or depths of each sentence, one behind the other.
     pairs : bool
         Whether `gold` holds distances rather than depths.
+    dtype : torch.dtype
+        The type of the batches' gold values and weights; they lie where `gold` lies.
     first_words, first_pairs : ndarray of int, shape (n_sentences,)
-        Where each sentence begins in `vectors`, and its distances in `gold`.
+        Where each sentence begins among the words, and its distances in `gold`.
     """
 
-    vectors: Tensor
     lengths: NDArray[np.int64]
     gold: Tensor
     pairs: bool
+    dtype: torch.dtype = torch.float32
     first_words: NDArray[np.int64] = field(init=False)
     first_pairs: NDArray[np.int64] = field(init=False)
 
@@ -126,76 +129,117 @@ class Pool:
         self.first_words = np.cumsum(self.lengths) - self.lengths
         self.first_pairs = np.cumsum(self.lengths**2) - self.lengths**2
 
-    def batch(self, sentences: NDArray[np.int64], slack: float = FIXED_SLACK) -> Batch:
+    @property
+    def n_words(self) -> int:
+        """Words in all; as the number of a word it stands for padding."""
+        return int(self.lengths.sum())
+
+    def batch(
+        self, sentences: NDArray[np.integer], first_row: int | None = None
+    ) -> tuple[Batch, NDArray[np.int64]]:
         """Put sentences into one batch.
 
         Parameters
         ----------
         sentences : ndarray of int, shape (b,)
-            Which sentences, counted from 0. Neighbours in ascending order, shortest first, share
-            the pool's memory; all others are copied.
-        slack : float
-            The share by which the lengths of a block may differ.
+            Which sentences, counted from 0.
+        first_row : int, optional
+            Where the batch's rows begin in vectors that are laid out for it. Without it the rows
+            are picked from vectors that lie word after word, with a row of zeros at the end.
 
         Returns
         -------
-        PairBatch or WordBatch
+        batch : PairBatch or WordBatch
             By whether the pool holds distances or depths.
+        words : ndarray of int, shape (m,)
+            The word of each row, counted over all sentences, or `n_words` in the padding.
         """
         sentences = sentences[np.argsort(self.lengths[sentences], kind="stable")]
-        lengths = self.lengths[sentences]  # (b,)
-        word, inside = ragged(lengths)  # sentence of each word, and its place there
-        words = self.first_words[sentences][word] + inside  # (m,)
-        vectors = _take(self.vectors, words, dim=-2)
-        if self.pairs:
-            groups = group_by_length(lengths, slack=slack)
-            ends = np.cumsum(lengths)
-            blocks = [self._block(sentences[group], int(ends[group[-1]])) for group in groups]
-            return PairBatch(vectors, blocks, len(sentences))
-        gold = _take(self.gold, words, dim=0).to(vectors.dtype)
-        weights = torch.from_numpy(1 / lengths[word]).to(vectors.dtype).to(vectors.device)
-        return WordBatch(vectors, gold, weights, len(sentences))
+        make = self._pair_batch if self.pairs else self._word_batch
+        return make(sentences, first_row)
 
-    def _block(self, sentences: NDArray[np.int64], last: int) -> Block:
-        """Lay out the distances of sentences of like length, whose words end before `last`."""
-        device, dtype = self.vectors.device, self.vectors.dtype
+    def _word_batch(
+        self, sentences: NDArray[np.integer], first_row: int | None
+    ) -> tuple[Batch, NDArray[np.int64]]:
+        """Put one word behind the other."""
         lengths = self.lengths[sentences]  # (b,)
-        b, n, m = len(lengths), int(lengths.max()), int(lengths.sum())
-        place = np.arange(n)
-        pairs = (
-            self.first_pairs[sentences, None, None]
-            + place[:, None] * lengths[:, None, None]
-            + place
+        sentence, inside = ragged(lengths)
+        words = self.first_words[sentences][sentence] + inside  # (m,)
+        gold = self.gold[self._tensor(words)].to(self.dtype)
+        weights = self._tensor(1 / (lengths[sentence] * len(sentences))).to(self.dtype)
+        return WordBatch(self._rows(words, first_row), gold, weights, len(sentences)), words
+
+    def _pair_batch(
+        self, sentences: NDArray[np.integer], first_row: int | None
+    ) -> tuple[Batch, NDArray[np.int64]]:
+        """Put sentences of like length into blocks, padded."""
+        blocks, words, pairs, weights, diagonal = [], [], [], [], []
+        row = cell = 0
+        for group in group_by_length(self.lengths[sentences], slack=SLACK):
+            own = sentences[group]
+            lengths = self.lengths[own]  # (b,)
+            b, n = len(own), int(lengths.max())
+            place = np.arange(n)
+            is_word = place < lengths[:, None]  # (b, n)
+            words.append(np.where(is_word, self.first_words[own, None] + place, self.n_words))
+            square = place[:, None] * lengths[:, None, None] + place  # (b, n, n)
+            is_pair = is_word[:, :, None] & is_word[:, None, :]
+            pairs.append(np.where(is_pair, self.first_pairs[own, None, None] + square, -1))
+            weights.append(is_pair / (lengths[:, None, None] ** 2 * len(sentences)))
+            first_cells = cell + np.arange(b)[:, None] * n * n  # (b, 1)
+            diagonal.append(first_cells + place * (n + 1))
+            blocks.append(Block(b, n, slice(row, row + b * n), slice(cell, cell + b * n * n)))
+            row, cell = row + b * n, cell + b * n * n
+        flat_words, flat_pairs = _flat(words), _flat(pairs)
+        gold = self.gold[self._tensor(np.maximum(flat_pairs, 0))].to(self.dtype)
+        gold[self._tensor(flat_pairs < 0)] = 0
+        batch = PairBatch(
+            self._rows(flat_words, first_row),
+            blocks,
+            gold,
+            self._tensor(_flat(weights)).to(self.dtype),
+            self._tensor(_flat(diagonal)),
+            len(sentences),
         )
-        is_word = place < lengths[:, None]  # (b, n)
-        pairs[~(is_word[:, :, None] & is_word[:, None, :])] = 0
-        gold = self.gold[torch.from_numpy(pairs).to(device)].to(dtype)  # (b, n, n)
-        weights = torch.from_numpy(is_word / lengths[:, None]).to(dtype).to(device)
-        if m == b * n:
-            return Block(last - m, last, gold, weights, None, None)
-        rows = np.flatnonzero(is_word)  # (m,)
-        slots = np.zeros(b * n, dtype=np.int64)
-        slots[rows] = np.arange(m)
-        layout = (torch.from_numpy(one).to(device) for one in (slots, rows))
-        return Block(last - m, last, gold, weights, *layout)
+        return batch, flat_words
+
+    def _rows(self, words: NDArray[np.int64], first_row: int | None) -> slice | Tensor:
+        """Tell where a batch's rows lie."""
+        if first_row is None:
+            return self._tensor(words)
+        return slice(first_row, first_row + len(words))
+
+    def _tensor(self, array: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(array).to(self.gold.device)
 
 
-def fixed_batches(pool: Pool, sizes: Sequence[int]) -> list[Batch]:
-    """Cut a pool into batches of neighbouring sentences, once, sharing the pool's memory.
+def fixed_batches(
+    pool: Pool, parts: Sequence[NDArray[np.integer]]
+) -> tuple[list[Batch], NDArray[np.int64]]:
+    """Make batches once, and lay the rows of the vectors out for them.
 
     Parameters
     ----------
     pool : Pool
-        Sentences such that those of a batch stand together, shortest first.
-    sizes : sequence of int
-        Sentences in each batch, one or more.
+        Sentences.
+    parts : sequence of ndarray of int
+        The sentences of each batch.
 
     Returns
     -------
-    list of PairBatch or WordBatch
-        The batches in order.
+    batches : list of PairBatch or WordBatch
+        The batches in order; their rows are slices.
+    words : ndarray of int, shape (n_rows,)
+        The word of each row, counted over all sentences of the pool, or `Pool.n_words` in the
+        padding.
     """
-    return [pool.batch(part) for part in np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1])]
+    batches, words, row = [], [], 0
+    for part in parts:
+        batch, own = pool.batch(part, row)
+        batches.append(batch)
+        words.append(own)
+        row += len(own)
+    return batches, np.concatenate(words)
 
 
 def random_batches(pool: Pool, batch_size: int, generator: np.random.Generator) -> Iterator[Batch]:
@@ -213,11 +257,32 @@ def random_batches(pool: Pool, batch_size: int, generator: np.random.Generator) 
     Yields
     ------
     PairBatch or WordBatch
-        One batch after another.
+        One batch after another; their rows are picked from vectors that lie word after word, with
+        a row of zeros at the end.
     """
     order = generator.permutation(len(pool.lengths))
     for start in range(0, len(order), batch_size):
-        yield pool.batch(order[start : start + batch_size], RANDOM_SLACK)
+        yield pool.batch(order[start : start + batch_size])[0]
+
+
+def rows_of(vectors: Tensor, rows: slice | Tensor) -> Tensor:
+    """Give a batch's rows of the vectors: a view of a slice, else a copy.
+
+    Parameters
+    ----------
+    vectors : Tensor, shape (..., n_rows, width)
+        Word vectors.
+    rows : slice or Tensor of int
+        `rows` of a batch.
+
+    Returns
+    -------
+    Tensor, shape (..., m, width)
+        The rows.
+    """
+    if isinstance(rows, slice):
+        return vectors[..., rows, :]
+    return vectors.index_select(-2, rows)
 
 
 def order_by_length(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -285,8 +350,6 @@ def pack(gold: Sequence[NDArray[np.integer]]) -> Tensor:
     return torch.from_numpy(np.concatenate([np.ravel(values) for values in gold]).astype(np.int16))
 
 
-def _take(values: Tensor, rows: NDArray[np.int64], dim: int) -> Tensor:
-    """Take rows along a dimension: a view where they follow one another, else a copy."""
-    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
-        return values.narrow(dim, int(rows[0]), len(rows))
-    return values.index_select(dim, torch.from_numpy(rows).to(values.device))
+def _flat(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Put one array after another, in one dimension."""
+    return np.concatenate([array.ravel() for array in arrays])

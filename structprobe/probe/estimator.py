@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -14,22 +13,17 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from structprobe.errors import ProbeError
-from structprobe.probe.examples import KINDS, read_examples
-from structprobe.probe.fitting import fit_components
 from structprobe.probe.inputs import (
     check_finite,
     check_origin,
-    check_pairs,
     check_width,
-    hold_out,
     origin_of,
     read_heads,
     read_words,
 )
 from structprobe.probe.not_fitted import NotFittedError
-from structprobe.probe.progress import progress
 from structprobe.probe.projecting import predict_depths, predict_distances, project
-from structprobe.probe.settings import read_fraction, read_generator, read_settings
+from structprobe.probe.together import fit_together
 from structprobe.probe.words import Words
 from structprobe.scores import Prediction, score
 from structprobe.trees import decode_rooted
@@ -76,6 +70,10 @@ class StructuralProbe(BaseEstimator):
     device : str
         ``"auto"`` (CUDA or MPS where there is one, else the processor), or a device as torch
         names them: ``"cpu"``, ``"cuda:1"``, ``"mps"``.
+    products : {"float32", "bfloat16", "auto"}
+        The type of the two large products of a training step; sums are float32 always.
+        ``"bfloat16"`` is faster and halves the memory where the hardware has it, and the dev loss
+        differs by less than 0.001; ``"auto"`` takes it there.
     verbose : bool
         Whether to show a progress bar, on standard error, where that is a terminal.
 
@@ -116,6 +114,7 @@ class StructuralProbe(BaseEstimator):
         validation_fraction: float = 0.1,
         random_state: Any = None,
         device: str = "auto",
+        products: str = "float32",
         verbose: bool = False,
     ) -> None:
         self.rank = rank
@@ -126,6 +125,7 @@ class StructuralProbe(BaseEstimator):
         self.validation_fraction = validation_fraction
         self.random_state = random_state
         self.device = device
+        self.products = products
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any, *, dev: tuple[Any, Any] | None = None) -> Self:
@@ -153,44 +153,10 @@ class StructuralProbe(BaseEstimator):
         TreeError
             The heads of a sentence are no tree.
         """
-        generator = read_generator(self.random_state)
-        train_sets = read_examples(X, y, "X", "y")
-        words = train_sets["distance"].words
-        settings = read_settings(self.get_params(), words.hidden_size)
-        if dev is None:
-            share = read_fraction(self.validation_fraction)
-            kept, held_out = hold_out(words.lengths, share, generator)
-            dev_sets = {kind: whole.take(held_out) for kind, whole in train_sets.items()}
-            train_sets = {kind: whole.take(kept) for kind, whole in train_sets.items()}
-        else:
-            if not isinstance(dev, tuple | list) or len(dev) != 2:
-                raise ProbeError(f"dev is {type(dev).__name__}", hint="give dev=(X_dev, y_dev)")
-            dev_sets = read_examples(*dev, "X of dev", "y of dev")
-            check_width(dev_sets["distance"].words, words.hidden_size, "X of dev")
-            check_origin(origin_of(dev[0]), origin_of(X), "X of dev")
-            check_pairs(words, "X")
-            check_pairs(dev_sets["distance"].words, "X of dev")
-        fitted, histories = {}, {}
-        for kind, stream in zip(KINDS, generator.spawn(2), strict=True):
-            with progress(kind, shown=self.verbose) as on_step:
-                fitted[kind], histories[kind] = fit_components(
-                    train_sets[kind],
-                    dev_sets[kind],
-                    replace(settings, on_step=on_step),
-                    stream,
-                    pairs=kind == "distance",
-                )
-        self.distance_components_, self.depth_components_ = fitted["distance"], fitted["depth"]
-        self.history_ = {
-            "recipe": self.recipe,
-            "device": str(settings.device),
-            "n_train": len(train_sets["distance"].words),
-            "n_dev": len(dev_sets["distance"].words),
-            **histories,
-        }
-        self.n_features_in_ = words.hidden_size
-        self.origin_ = origin_of(X)
-        self.treebank_fingerprint_ = getattr(y, "fingerprint", None)
+        if dev is not None and (not isinstance(dev, tuple | list) or len(dev) != 2):
+            raise ProbeError(f"dev is {type(dev).__name__}", hint="give dev=(X_dev, y_dev)")
+        own_dev = None if dev is None else ({None: dev[0]}, dev[1])
+        list(fit_together([(None, self)], {None: X}, y, dev=own_dev))
         return self
 
     def transform(self, X: Any) -> list[NDArray[np.float32]]:

@@ -1,13 +1,20 @@
-"""Fit one probe: vectors and gold values in, components in the vectors' own coordinates out."""
+"""Fit probes of one kind together: vectors of some layers in, components for each out.
+
+Layers, and ranks on each, that share their sentences and their seed share all batches. On the
+processor they are a loop within each step, so that what one needs stays in its caches; elsewhere
+all layers of a rank are one product. Either way a probe is found as if it were alone.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.random import SeedSequence
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -24,104 +31,271 @@ from structprobe.probe.examples import Examples
 from structprobe.probe.geometry import depth_loss, distance_loss
 from structprobe.probe.recipes import Published
 from structprobe.probe.settings import Settings
-from structprobe.probe.training import Cosine, Plateau, Schedule, train
-from structprobe.probe.whitening import coordinates, whitening
+from structprobe.probe.training import Cosine, Plateau, Problem, Schedule, Stack, train
+from structprobe.probe.whitening import Moments, lay_out, second_moments, whitening
+from structprobe.probe.words import Words
 
 DEV_BATCH_SIZE = 64
 
+OnStep = Callable[[int, int], None]
 
-def fit_components(
-    train_set: Examples,
-    dev_set: Examples,
-    settings: Settings,
-    generator: np.random.Generator,
-    *,
-    pairs: bool,
-) -> tuple[NDArray[np.float32], dict[str, Any]]:
-    """Find the components of a distance or a depth probe.
 
-    Parameters
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a fit gave.
+
+    Attributes
     ----------
-    train_set, dev_set : Examples
-        What to learn from, and what to choose the best components by.
-    settings : Settings
-        The recipe and its numbers.
-    generator : numpy.random.Generator
-        Draws the start and the batches.
-    pairs : bool
-        True for distances, False for depths.
-
-    Returns
-    -------
     components : ndarray of float32, shape (rank, hidden_size)
         The components with the lowest dev loss, for raw vectors.
     history : dict
         Plain values: ``steps_per_epoch``, ``steps``, ``best_step``, ``best_epoch``,
-        ``best_dev_loss``, and ``evaluations``, one dict each, as `Trained.history`.
+        ``best_dev_loss``, and ``evaluations``, one dict each, as `Problem.history`.
+    """
+
+    components: NDArray[np.float32]
+    history: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Batches for all probes of one kind and seed, made once.
+
+    Attributes
+    ----------
+    epoch : callable
+        Gives the batches of one more epoch.
+    steps_per_epoch : int
+        How many they are.
+    rows, dev_rows : ndarray of int
+        The row for each word of the training and of the dev set, or -1.
+    n_rows, n_dev_rows : int
+        Rows in all.
+    dev : list of batches
+        The dev set.
+    """
+
+    epoch: Callable[[], Iterable[Batch]]
+    steps_per_epoch: int
+    rows: NDArray[np.int64]
+    n_rows: int
+    dev: list[Batch]
+    dev_rows: NDArray[np.int64]
+    n_dev_rows: int
+
+
+def fit_kind(
+    kind: str,
+    train_set: Examples,
+    dev_set: Examples,
+    ranks: Mapping[Hashable, Sequence[int]],
+    moments: Mapping[Hashable, Moments],
+    settings: Settings,
+    seeds: tuple[SeedSequence, SeedSequence],
+    on_step: OnStep | None = None,
+) -> dict[tuple[Hashable, int], Found]:
+    """Find the components of the distance or the depth probes.
+
+    Parameters
+    ----------
+    kind : {"distance", "depth"}
+        What is predicted.
+    train_set, dev_set : Examples
+        What to learn from, and what to choose the best components by.
+    ranks : mapping of hashable to sequence of int
+        The ranks of the probes on each layer of `train_set` that takes part.
+    moments : mapping of hashable to Moments
+        Of the training vectors of each of these layers, where the recipe whitens.
+    settings : Settings
+        The recipe and its numbers; its rank is not looked at.
+    seeds : tuple of two numpy.random.SeedSequence
+        Draw the batches, and the start of each probe.
+    on_step : callable, optional
+        Called after each step with its number and the greatest number of steps.
+
+    Returns
+    -------
+    dict of Found
+        By layer and rank.
 
     Raises
     ------
     ProbeError
         The loss stopped being finite.
     """
-    recipe, lengths = settings.recipe, train_set.words.lengths
-    batch_size = settings.batch_size or recipe.batch_size
-    epoch: Callable[[], Iterable[Batch]]
-    schedule: Schedule
-    if isinstance(recipe, Published):
-        basis = None
-        pool = _pool(train_set, basis, settings.device, pairs=pairs)
-        epoch = partial(random_batches, pool, batch_size, generator)
-        steps_per_epoch = -(-len(lengths) // batch_size)
-        rate = settings.learning_rate or recipe.learning_rate
-        schedule = Plateau(recipe, rate, steps_per_epoch, settings.max_steps)
-        spread = recipe.start
-    else:
-        basis = whitening(train_set.words, centred=pairs)
-        if pairs:  # one-word sentences have no gradient, and would only thin out the steps
-            train_set = train_set.take(np.flatnonzero(lengths > 1))
-        parts = mixed_batches(train_set.words.lengths, batch_size, generator)
-        pool = _pool(train_set.take(np.concatenate(parts)), basis, settings.device, pairs=pairs)
-        epoch = partial(_shuffled, fixed_batches(pool, [*map(len, parts)]), generator)
-        steps_per_epoch = len(parts)
-        scale = (settings.rank * len(basis)) ** -0.5
-        relative_rate = recipe.distance_rate if pairs else recipe.depth_rate
-        rate = settings.learning_rate or relative_rate * scale
-        schedule = Cosine(recipe, rate, settings.max_steps or recipe.max_steps)
-        spread = recipe.start * scale
-    dev_set = dev_set.take(order_by_length(dev_set.words.lengths))
-    dev_pool = _pool(dev_set, basis, settings.device, pairs=pairs)
-    shape = (settings.rank, pool.vectors.shape[-1])
-    start = torch.from_numpy(generator.uniform(-spread, spread, shape)).float()
-    max_steps, on_step = schedule.max_steps, settings.on_step
-    found = train(
-        distance_loss if pairs else depth_loss,
-        start.to(settings.device),
-        epoch,
-        fixed_batches(dev_pool, _sizes(len(dev_set.words), DEV_BATCH_SIZE)),
-        schedule,
+    pairs = kind == "distance"
+    course = _course(kind, train_set, dev_set, settings, np.random.default_rng(seeds[0]))
+    bases: dict[Hashable, Tensor | None] = {
+        layer: whitening(moments[layer], centred=pairs) if moments else None for layer in ranks
+    }
+    train_words = [train_set.layers[layer] for layer in ranks]
+    dev_words = [dev_set.layers[layer] for layer in ranks]
+    lay = partial(_lay_out, bases=[*bases.values()], device=settings.device, centred=pairs)
+    vectors = lay(train_words, course.rows, course.n_rows, dtype=settings.products)
+    dev_vectors = lay(dev_words, course.dev_rows, course.n_dev_rows, dtype=torch.float32)
+
+    problems = {}
+    for layer, own_ranks in ranks.items():
+        width, basis = train_set.layers[layer].hidden_size, bases[layer]
+        for rank in own_ranks:
+            n_kept = width if basis is None else len(basis)
+            schedule, spread = _schedule(settings, course.steps_per_epoch, rank, n_kept, pairs)
+            start = torch.zeros(rank, width)
+            drawn = np.random.default_rng(seeds[1]).uniform(-spread, spread, (rank, n_kept))
+            start[:, :n_kept] = torch.from_numpy(drawn)
+            problems[layer, rank] = Problem(start.to(settings.device), schedule)
+    max_steps = max(problem.schedule.max_steps for problem in problems.values())
+    train(
+        _stacks(distance_loss if pairs else depth_loss, problems, [*ranks], vectors, dev_vectors),
+        course.epoch,
+        course.dev,
         None if on_step is None else lambda step: on_step(step, max_steps),
     )
-    components = found.components.cpu()
+    return {
+        key: Found(
+            _raw_components(problem.components, bases[key[0]]),
+            _history(problem.history, course.steps_per_epoch),
+        )
+        for key, problem in problems.items()
+    }
+
+
+def stacks_layers(device: torch.device) -> bool:
+    """Tell whether layers are put into one product; on a processor a loop is as fast, and exact."""
+    return device.type != "cpu"
+
+
+def moments_of(
+    examples: Examples, layers: Iterable[Hashable], settings: Settings
+) -> dict[Hashable, Moments]:
+    """Sum up what the recipe must know of the vectors; it may be nothing.
+
+    Parameters
+    ----------
+    examples : Examples
+        What to learn from.
+    layers : iterable of hashable
+        Which layers.
+    settings : Settings
+        Recipe and device.
+
+    Returns
+    -------
+    dict of Moments
+        By layer; empty where the recipe does not whiten.
+    """
+    if isinstance(settings.recipe, Published):
+        return {}
+    device = settings.device if settings.device.type == "cuda" else None
+    return {layer: second_moments(examples.layers[layer], device) for layer in layers}
+
+
+def _course(
+    kind: str,
+    train_set: Examples,
+    dev_set: Examples,
+    settings: Settings,
+    generator: np.random.Generator,
+) -> Course:
+    """Compose the batches."""
+    pairs, recipe, lengths = kind == "distance", settings.recipe, train_set.lengths
+    batch_size = settings.batch_size or recipe.batch_size
+    pool = Pool(lengths, pack(train_set.gold[kind]).to(settings.device), pairs)
+    epoch: Callable[[], Iterable[Batch]]
+    if isinstance(recipe, Published):
+        epoch = partial(random_batches, pool, batch_size, generator)
+        steps_per_epoch = -(-len(lengths) // batch_size)
+        rows, n_rows = np.arange(pool.n_words), pool.n_words + 1
+    else:
+        # One-word sentences have no distances, and would only thin out the steps.
+        kept = np.flatnonzero(lengths > 1) if pairs else np.arange(len(lengths))
+        parts = [kept[part] for part in mixed_batches(lengths[kept], batch_size, generator)]
+        batches, words = fixed_batches(pool, parts)
+        epoch, steps_per_epoch = partial(_shuffled, batches, generator), len(batches)
+        rows, n_rows = _rows(words, pool.n_words), len(words)
+    dev_pool = Pool(dev_set.lengths, pack(dev_set.gold[kind]).to(settings.device), pairs)
+    order = order_by_length(dev_set.lengths)
+    cuts = range(DEV_BATCH_SIZE, len(order), DEV_BATCH_SIZE)
+    dev, dev_words = fixed_batches(dev_pool, np.split(order, cuts))
+    dev_rows = _rows(dev_words, dev_pool.n_words)
+    return Course(epoch, steps_per_epoch, rows, n_rows, dev, dev_rows, len(dev_words))
+
+
+def _schedule(
+    settings: Settings, steps_per_epoch: int, rank: int, n_coordinates: int, pairs: bool
+) -> tuple[Schedule, float]:
+    """Give a probe's schedule, and how far from zero it starts."""
+    recipe, rate, max_steps = settings.recipe, settings.learning_rate, settings.max_steps
+    if isinstance(recipe, Published):
+        rate = rate or recipe.learning_rate
+        return Plateau(recipe, rate, steps_per_epoch, max_steps), recipe.start
+    scale = (rank * n_coordinates) ** -0.5
+    rate = rate or scale * (recipe.distance_rate if pairs else recipe.depth_rate)
+    return Cosine(recipe, rate, max_steps or recipe.max_steps), recipe.start * scale
+
+
+def _lay_out(
+    layers: Sequence[Words],
+    rows: NDArray[np.int64],
+    n_rows: int,
+    *,
+    bases: Sequence[Tensor | None],
+    device: torch.device,
+    dtype: torch.dtype,
+    centred: bool,
+) -> Tensor:
+    """Lay out the vectors of all layers: (n_layers, n_rows, hidden_size); all of one width."""
+    width = layers[0].hidden_size
+    out = torch.zeros(len(layers), n_rows, width, device=device, dtype=dtype)
+    for words, basis, own in zip(layers, bases, out, strict=True):
+        lay_out(words, basis, own, rows, centred=centred)
+    return out
+
+
+def _stacks(
+    loss: Any,
+    problems: Mapping[tuple[Hashable, int], Problem],
+    layers: Sequence[Hashable],
+    vectors: Tensor,
+    dev_vectors: Tensor,
+) -> list[Stack]:
+    """Put problems together that are solved in one go."""
+    place = {layer: index for index, layer in enumerate(layers)}
+    if not stacks_layers(vectors.device):
+        return [
+            Stack(loss, [problem], vectors[place[layer]], dev_vectors[place[layer]])
+            for (layer, _), problem in problems.items()
+        ]
+    stacks = []
+    for rank in {rank: None for _, rank in problems}:
+        own = {layer: problem for (layer, other), problem in problems.items() if other == rank}
+        if len(own) == len(layers):
+            stacks.append(Stack(loss, [*own.values()], vectors, dev_vectors))
+        else:
+            index = torch.tensor([place[layer] for layer in own], device=vectors.device)
+            stacks.append(Stack(loss, [*own.values()], vectors[index], dev_vectors[index]))
+    return stacks
+
+
+def _rows(words: NDArray[np.int64], n_words: int) -> NDArray[np.int64]:
+    """From the word of each row, the row of each word; -1 for words without one."""
+    rows = np.full(n_words + 1, -1)
+    rows[words] = np.arange(len(words))
+    return rows[:-1]
+
+
+def _raw_components(components: Tensor, basis: Tensor | None) -> NDArray[np.float32]:
+    """Components for raw vectors."""
+    components = components.cpu()
     if basis is not None:
-        components = (components.double() @ basis).float()
-    return components.numpy(), _history(found.history, steps_per_epoch)
-
-
-def _pool(examples: Examples, basis: Tensor | None, device: torch.device, *, pairs: bool) -> Pool:
-    """Lay sentences out in the coordinates to train in."""
-    vectors = coordinates(examples.words, basis, centred=pairs)
-    return Pool(vectors.to(device), examples.words.lengths, pack(examples.gold).to(device), pairs)
+        basis = basis.cpu()
+        components = (components[:, : len(basis)].double() @ basis).float()
+    return components.numpy()
 
 
 def _shuffled(batches: list[Batch], generator: np.random.Generator) -> list[Batch]:
     """Put batches into another order."""
     return [batches[index] for index in generator.permutation(len(batches))]
-
-
-def _sizes(total: int, size: int) -> list[int]:
-    """Cut a number of sentences into parts of one size, and a rest."""
-    return [min(size, total - start) for start in range(0, total, size)]
 
 
 def _history(evaluations: list[dict[str, float]], steps_per_epoch: int) -> dict[str, Any]:

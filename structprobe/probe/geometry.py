@@ -18,7 +18,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from structprobe.probe.batches import Block, PairBatch, WordBatch
+from structprobe.probe.batches import PairBatch, WordBatch
 
 
 def squared_distances(projected: Tensor) -> Tensor:
@@ -58,7 +58,9 @@ def squared_depths(projected: Tensor) -> Tensor:
     return projected.square().sum(-1)
 
 
-def distance_loss(components: Tensor, batch: PairBatch, gradient: Tensor | None = None) -> Tensor:
+def distance_loss(
+    components: Tensor, vectors: Tensor, batch: PairBatch, gradient: Tensor | None = None
+) -> Tensor:
     """L1 loss of the distances: over word pairs, divided by n² a sentence, mean over the batch.
 
     Hewitt and Manning 2019, section 3 (equation of the distance probe). A one-word sentence
@@ -66,11 +68,14 @@ def distance_loss(components: Tensor, batch: PairBatch, gradient: Tensor | None 
 
     Parameters
     ----------
-    components : Tensor, shape (..., rank, hidden_size)
+    components : Tensor, shape (..., rank, width)
         The projection B.
+    vectors : Tensor, shape (..., m, width)
+        The batch's word vectors, centred by sentence. Where they are bfloat16, the two products
+        with them are, and all else is of the components' type.
     batch : PairBatch
-        Word vectors, centred by sentence, and gold distances.
-    gradient : Tensor, shape (..., rank, hidden_size), optional
+        Their sentences and gold distances.
+    gradient : Tensor, shape (..., rank, width), optional
         Overwritten by the gradient of the loss.
 
     Returns
@@ -78,30 +83,52 @@ def distance_loss(components: Tensor, batch: PairBatch, gradient: Tensor | None 
     Tensor, shape (...,)
         The loss.
     """
-    projected = batch.vectors @ components.mT  # (..., m, rank)
-    pulled = None if gradient is None else torch.empty_like(projected)  # gradient in `projected`
-    loss = projected.new_zeros(components.shape[:-2])
+    projected = _project(vectors, components)  # (..., m, rank)
+    leading, n_cells = projected.shape[:-2], len(batch.gold)
+    # Gram matrices, then signs, then Laplacians; and beside them distances, then errors.
+    cells, errors = projected.new_empty(2, *leading, n_cells)
+    layouts = []
     for block in batch.blocks:
-        own = slice(block.first, block.last)
-        part = None if pulled is None else pulled[..., own, :]
-        loss += _block_loss(projected[..., own, :], block, 1 / batch.n_sentences, part)
-    if pulled is not None:
-        torch.matmul(pulled.mT, batch.vectors, out=gradient)
+        words = projected[..., block.rows, :].unflatten(-2, (block.n_sentences, block.n_words))
+        square = cells[..., block.cells].unflatten(-1, (*words.shape[-3:-1], block.n_words))
+        _multiply(words, words.mT, square)  # (..., b, n, n)
+        layouts.append((words, square))
+    squares = cells.index_select(-1, batch.diagonal)  # (..., m)
+    for block, (_, square) in zip(batch.blocks, layouts, strict=True):
+        own = squares[..., block.rows].unflatten(-1, square.shape[-3:-1])  # (..., b, n)
+        sums = errors[..., block.cells].unflatten(-1, square.shape[-3:])
+        torch.add(own.unsqueeze(-1), own.unsqueeze(-2), out=sums)
+    errors.add_(cells, alpha=-2).sub_(batch.gold)
+    torch.sign(errors, out=cells)
+    cells *= batch.weights
+    loss = errors.mul_(cells).sum(-1)
+    if gradient is None:
+        return loss
+    cells *= -4
+    pulled = torch.empty_like(projected)  # the gradient in `projected`
+    for block, (words, square) in zip(batch.blocks, layouts, strict=True):
+        square.diagonal(dim1=-2, dim2=-1).sub_(square.sum(-1))  # 4 L
+        _multiply(square, words, pulled[..., block.rows, :].unflatten(-2, words.shape[-3:-1]))
+    _pull(pulled, vectors, gradient)
     return loss
 
 
-def depth_loss(components: Tensor, batch: WordBatch, gradient: Tensor | None = None) -> Tensor:
+def depth_loss(
+    components: Tensor, vectors: Tensor, batch: WordBatch, gradient: Tensor | None = None
+) -> Tensor:
     """L1 loss of the depths: over words, divided by n a sentence, mean over the batch.
 
     Hewitt and Manning 2019, section 3 (equation of the depth probe).
 
     Parameters
     ----------
-    components : Tensor, shape (..., rank, hidden_size)
+    components : Tensor, shape (..., rank, width)
         The projection B.
+    vectors : Tensor, shape (..., m, width)
+        The batch's word vectors, as they are (depth has an origin); bfloat16 as for distances.
     batch : WordBatch
-        Word vectors, as they are (depth has an origin), and gold depths.
-    gradient : Tensor, shape (..., rank, hidden_size), optional
+        Their gold depths.
+    gradient : Tensor, shape (..., rank, width), optional
         Overwritten by the gradient of the loss.
 
     Returns
@@ -109,37 +136,35 @@ def depth_loss(components: Tensor, batch: WordBatch, gradient: Tensor | None = N
     Tensor, shape (...,)
         The loss.
     """
-    projected = batch.vectors @ components.mT  # (..., m, rank)
+    projected = _project(vectors, components)  # (..., m, rank)
     errors = squared_depths(projected).sub_(batch.gold)  # (..., m)
     signs = errors.sign().mul_(batch.weights)
-    loss = errors.mul_(signs).sum(-1) / batch.n_sentences
+    loss = errors.mul_(signs).sum(-1)
     if gradient is not None:
-        projected *= signs.mul_(2 / batch.n_sentences).unsqueeze(-1)
-        torch.matmul(projected.mT, batch.vectors, out=gradient)
+        projected *= signs.mul_(2).unsqueeze(-1)
+        _pull(projected, vectors, gradient)
     return loss
 
 
-def _block_loss(projected: Tensor, block: Block, scale: float, pulled: Tensor | None) -> Tensor:
-    """Loss (...,) of one block from its projected words (..., m, rank), and their gradient."""
-    (b, n), leading, rank = block.weights.shape, projected.shape[:-2], projected.shape[-1]
-    words = projected if block.slots is None else projected.index_select(-2, block.slots)
-    words = words.view(*leading, b, n, rank)
-    errors = _distances_from_gram(words @ words.mT)  # (..., b, n, n)
-    errors -= block.gold
-    signs = errors.sign()
-    signs *= block.weights.unsqueeze(-1)
-    signs *= block.weights.unsqueeze(-2)
-    loss = errors.mul_(signs).sum((-3, -2, -1)) * scale
-    if pulled is None:
-        return loss
-    laplacian = signs.mul_(-4 * scale)
-    laplacian.diagonal(dim1=-2, dim2=-1).sub_(laplacian.sum(-1))
-    if block.rows is None:
-        torch.matmul(laplacian, words, out=pulled.view(*leading, b, n, rank))
+def _project(vectors: Tensor, components: Tensor) -> Tensor:
+    """``H Bᵀ`` in the type of B, by a product in the type of H."""
+    return (vectors @ components.to(vectors.dtype).mT).to(components.dtype)
+
+
+def _pull(pulled: Tensor, vectors: Tensor, gradient: Tensor) -> None:
+    """Put ``Gᵀ H`` into the gradient, by a product in the type of H."""
+    if vectors.dtype == gradient.dtype:
+        torch.matmul(pulled.mT, vectors, out=gradient)
     else:
-        padded = (laplacian @ words).view(*leading, b * n, rank)
-        pulled.copy_(padded.index_select(-2, block.rows))
-    return loss
+        gradient.copy_(pulled.to(vectors.dtype).mT @ vectors)
+
+
+def _multiply(left: Tensor, right: Tensor, out: Tensor) -> None:
+    """Batched product into a view."""
+    if left.dim() == 3:
+        torch.bmm(left, right, out=out)
+    else:
+        out.copy_(left @ right)
 
 
 def _distances_from_gram(gram: Tensor) -> Tensor:

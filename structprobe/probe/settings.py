@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,11 @@ import torch
 
 from structprobe.errors import ProbeError, unknown_name
 from structprobe.probe.recipes import RECIPES, Published, Whitened
+
+# Parts of a processor that multiply bfloat16 numbers.
+_BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
+
+PRODUCTS = ("float32", "bfloat16", "auto")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +38,8 @@ class Settings:
         Sentences in a batch; the recipe's own where None.
     learning_rate : float or None
         Adam's step; the recipe's own where None.
-    on_step : callable or None
-        Called after each step with its number and the greatest number of steps.
+    products : torch.dtype
+        The type of the two large products of a step, and so of the training vectors.
     """
 
     recipe: Published | Whitened
@@ -43,7 +48,7 @@ class Settings:
     max_steps: int | None = None
     batch_size: int | None = None
     learning_rate: float | None = None
-    on_step: Callable[[int, int], None] | None = None
+    products: torch.dtype = torch.float32
 
 
 def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
@@ -52,8 +57,8 @@ def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
     Parameters
     ----------
     parameters : mapping
-        ``rank``, ``recipe``, ``max_steps``, ``batch_size``, ``learning_rate`` and ``device``, as
-        `StructuralProbe` takes them.
+        ``rank``, ``recipe``, ``max_steps``, ``batch_size``, ``learning_rate``, ``device`` and
+        ``products``, as `StructuralProbe` takes them.
     hidden_size : int
         Width of the vectors, which bounds the rank.
 
@@ -72,13 +77,17 @@ def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
         raise ProbeError(unknown_name("recipe", recipe, RECIPES))
     if rate is not None and not (_is_number(rate) and 0 < rate < math.inf):
         raise ProbeError(f"learning_rate {rate!r} is not a number above 0")
+    if parameters["products"] not in PRODUCTS:
+        raise ProbeError(unknown_name("products", parameters["products"], PRODUCTS))
+    device = _device(parameters["device"])
     return Settings(
         recipe=RECIPES[recipe],
         rank=_whole("rank", parameters["rank"], hidden_size) or hidden_size,
-        device=_device(parameters["device"]),
+        device=device,
         max_steps=_whole("max_steps", parameters["max_steps"]),
         batch_size=_whole("batch_size", parameters["batch_size"]),
         learning_rate=None if rate is None else float(rate),
+        products=_products(parameters["products"], device),
     )
 
 
@@ -150,6 +159,19 @@ def _device(name: Any) -> torch.device:
         reason = str(error).splitlines()[0]
         raise ProbeError(f"device {name!r} cannot be used: {reason}") from error
     return device
+
+
+def _products(name: str, device: torch.device) -> torch.dtype:
+    """Find the type that the name stands for; "auto" is bfloat16 where the hardware has it."""
+    if name == "auto":
+        if device.type == "cuda":  # pragma: no cover -- no CUDA where the tests run
+            fast = torch.cuda.is_bf16_supported(including_emulation=False)
+        else:
+            # An older torch cannot tell.
+            found: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+            fast = device.type == "cpu" and any(found.get(unit) for unit in _BFLOAT16_UNITS)
+        name = "bfloat16" if fast else "float32"
+    return torch.bfloat16 if name == "bfloat16" else torch.float32
 
 
 def _whole(name: str, value: Any, high: int | None = None) -> int | None:

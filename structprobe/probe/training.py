@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from structprobe.errors import ProbeError
-from structprobe.probe.batches import Batch
+from structprobe.probe.adam import Adam
+from structprobe.probe.batches import Batch, rows_of
 from structprobe.probe.recipes import Published, Whitened
 
-Loss = Callable[[Tensor, Any, Tensor | None], Tensor]
+Loss = Callable[[Tensor, Tensor, Any, Tensor | None], Tensor]
 
 
 class Schedule(Protocol):
@@ -116,143 +117,220 @@ class Cosine:
         return step >= self.max_steps
 
 
-@dataclass(frozen=True, slots=True)
-class Trained:
-    """What a training run found.
+@dataclass(slots=True)
+class Problem:
+    """One set of components to be found, and what has been found so far.
 
     Attributes
     ----------
-    components : Tensor, shape (rank, n_coordinates)
+    start : Tensor, shape (rank, width)
+        Where to start; not changed.
+    schedule : Schedule
+        Learning rate, evaluations and the end.
+    components : Tensor, shape (rank, width)
         The components with the lowest dev loss.
     history : list of dict
         One entry an evaluation: ``step``, ``learning_rate``, ``train_loss`` (mean over the
         steps since the last) and ``dev_loss``.
     """
 
-    components: Tensor
-    history: list[dict[str, float]]
+    start: Tensor
+    schedule: Schedule
+    components: Tensor = field(init=False)
+    history: list[dict[str, float]] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.components = self.start.clone()
+
+    def note(self, step: int, losses: Tensor, dev_loss: float, current: Tensor) -> bool:
+        """Take note of an evaluation.
+
+        Parameters
+        ----------
+        step : int
+            The step just done.
+        losses : Tensor, shape (n_steps,)
+            The training loss of each step since the last evaluation.
+        dev_loss : float
+            The dev loss.
+        current : Tensor, shape (rank, width)
+            The components it is of.
+
+        Returns
+        -------
+        bool
+            Whether training ends.
+
+        Raises
+        ------
+        ProbeError
+            A loss is not finite; names the step.
+        """
+        _check_finite(losses, dev_loss, step)
+        if dev_loss < min((entry["dev_loss"] for entry in self.history), default=math.inf):
+            self.components.copy_(current)
+        self.history.append(
+            {
+                "step": step,
+                "learning_rate": self.schedule.learning_rate(step),
+                "train_loss": float(losses.mean()),
+                "dev_loss": dev_loss,
+            }
+        )
+        return self.schedule.stops_after(step, dev_loss)
 
 
-def train(
-    loss: Loss,
-    start: Tensor,
-    epoch: Callable[[], Iterable[Batch]],
-    dev: Sequence[Batch],
-    schedule: Schedule,
-    on_step: Callable[[int], None] | None = None,
-) -> Trained:
-    """Minimise a loss with Adam, keeping the parameters with the lowest dev loss.
+class Stack:
+    """Problems of one rank that are solved in one go, each on vectors of its own.
+
+    A lone problem may come without the axis of problems, which spares its products an axis.
+    Nothing in a step waits for the device.
 
     Parameters
     ----------
     loss : callable
-        ``loss(components, batch, gradient)``, the mean over the batch; fills `gradient`.
-    start : Tensor, shape (rank, n_coordinates)
-        Where to start; not changed.
+        ``loss(components, vectors, batch, gradient)``, the mean over the batch of each
+        problem; fills `gradient`.
+    problems : sequence of Problem
+        p of them; their evaluations fall on the same steps.
+    vectors, dev_vectors : Tensor, shape (p, n_rows, width), or (n_rows, width) for a lone problem
+        What the rows of the training and of the dev batches are rows of.
+    """
+
+    def __init__(
+        self, loss: Loss, problems: Sequence[Problem], vectors: Tensor, dev_vectors: Tensor
+    ) -> None:
+        self.loss, self.problems = loss, list(problems)
+        self.vectors, self.dev_vectors = vectors, dev_vectors
+        starts = torch.stack([problem.start for problem in problems])
+        self.components = starts if vectors.dim() > 2 else starts.squeeze(0)
+        self.gradient, self.adam = torch.empty_like(self.components), Adam(self.components)
+        self.losses: list[Tensor] = []
+        self.shares: Tensor | None = None
+        self._share_rates(1)
+
+    def step(self, batch: Batch, step: int) -> None:
+        """Take one step.
+
+        Parameters
+        ----------
+        batch : PairBatch or WordBatch
+            The batch.
+        step : int
+            The number of the step, counted from 1.
+        """
+        rows = rows_of(self.vectors, batch.rows)
+        self.losses.append(self.loss(self.components, rows, batch, self.gradient))
+        rate = self.problems[0].schedule.learning_rate(step)
+        self.adam.step(self.components, self.gradient, rate, self.shares)
+
+    def evaluate(self, dev: Sequence[Batch], step: int) -> None:
+        """Take the dev loss, keep what is best, and let go of problems that are done.
+
+        Parameters
+        ----------
+        dev : sequence of batches
+            What the dev loss is taken on.
+        step : int
+            The step just done.
+
+        Raises
+        ------
+        ProbeError
+            A loss is not finite.
+        """
+        dev_losses = mean_loss(self.loss, self.components, self.dev_vectors, dev)
+        losses = torch.stack(self.losses).cpu().reshape(len(self.losses), -1)  # (n_steps, p)
+        self.losses = []
+        current = self.components.view(-1, *self.components.shape[-2:])  # (p, rank, width)
+        found = zip(self.problems, losses.T, dev_losses.reshape(-1).tolist(), current, strict=True)
+        going = [not problem.note(step, *values) for problem, *values in found]
+        if not all(going):
+            self._keep([place for place, goes_on in enumerate(going) if goes_on])
+        if self.problems:
+            self._share_rates(step + 1)
+
+    def _keep(self, places: list[int]) -> None:
+        """Go on with the problems at these places."""
+        self.problems = [self.problems[place] for place in places]
+        if self.problems:  # so there are several, along the first axis
+            index = torch.tensor(places, device=self.components.device)
+            self.components, self.gradient = self.components[index], self.gradient[index]
+            self.vectors, self.dev_vectors = self.vectors[index], self.dev_vectors[index]
+            self.adam.keep(index)
+
+    def _share_rates(self, step: int) -> None:
+        """Relate the problems' learning rates to the first one's, till the next evaluation."""
+        rates = [problem.schedule.learning_rate(step) for problem in self.problems]
+        shares = torch.tensor(rates, dtype=torch.float64) / rates[0]
+        self.shares = None
+        if (shares != 1).any():
+            self.shares = shares.to(self.components)[:, None, None]
+
+
+def train(
+    stacks: Sequence[Stack],
+    epoch: Callable[[], Iterable[Batch]],
+    dev: Sequence[Batch],
+    on_step: Callable[[int], None] | None = None,
+) -> None:
+    """Minimise losses with Adam on the same batches, keeping what has the lowest dev loss.
+
+    What is found is kept in the stacks' problems.
+
+    Parameters
+    ----------
+    stacks : sequence of Stack
+        The problems; their evaluations fall on the same steps.
     epoch : callable
         Gives the batches of one more epoch.
     dev : sequence of batches
         What the dev loss is taken on, as a mean over sentences.
-    schedule : Schedule
-        Learning rate, evaluations and the end.
     on_step : callable, optional
         Called after each step with its number.
-
-    Returns
-    -------
-    Trained
-        The best components and the history.
 
     Raises
     ------
     ProbeError
         A loss is not finite; names the step.
     """
-    components, best = start.clone(), start.clone()
-    gradient, adam = torch.empty_like(start), Adam(start)
-    best_loss, history, recent = math.inf, [], []
-    batches, step, stopped = _endless(epoch), 0, False
-    while not stopped:
+    going, step, batches = list(stacks), 0, _endless(epoch)
+    while going:
         batch, step = next(batches), step + 1
-        rate = schedule.learning_rate(step)
-        recent.append(loss(components, batch, gradient))
-        adam.step(components, gradient, rate)
+        for stack in going:
+            stack.step(batch, step)
         if on_step:
             on_step(step)
-        if not schedule.evaluates_at(step):
-            continue
-        losses = torch.stack(recent)
-        dev_loss = mean_loss(loss, components, dev)
-        _check_finite(losses, dev_loss, step)
-        history.append(
-            {
-                "step": step,
-                "learning_rate": rate,
-                "train_loss": float(losses.mean()),
-                "dev_loss": dev_loss,
-            }
-        )
-        recent = []
-        if dev_loss < best_loss:
-            best_loss = dev_loss
-            best.copy_(components)
-        stopped = schedule.stops_after(step, dev_loss)
-    return Trained(best, history)
+        if going[0].problems[0].schedule.evaluates_at(step):
+            for stack in going:
+                stack.evaluate(dev, step)
+            going = [stack for stack in going if stack.problems]
 
 
-def mean_loss(loss: Loss, components: Tensor, batches: Sequence[Batch]) -> float:
+def mean_loss(loss: Loss, components: Tensor, vectors: Tensor, batches: Sequence[Batch]) -> Tensor:
     """Mean of a loss over the sentences of several batches.
 
     Parameters
     ----------
     loss : callable
-        As for `train`.
-    components : Tensor, shape (rank, n_coordinates)
+        As for `Stack`.
+    components : Tensor, shape (..., rank, width)
         The parameters.
+    vectors : Tensor, shape (..., n_rows, width)
+        What the rows of the batches are rows of.
     batches : sequence of batches
         At least one.
 
     Returns
     -------
-    float
-        The mean.
+    Tensor of float64, shape (...,)
+        The means, on the processor.
     """
-    sums = [loss(components, batch, None).double() * batch.n_sentences for batch in batches]
-    return float(torch.stack(sums).sum()) / sum(batch.n_sentences for batch in batches)
-
-
-class Adam:
-    """Adam (Kingma and Ba 2015, algorithm 1) on one tensor, in place.
-
-    Parameters
-    ----------
-    like : Tensor
-        Gives shape, type and device.
-    """
-
-    def __init__(self, like: Tensor, betas: tuple[float, float] = (0.9, 0.999)) -> None:
-        self.mean, self.square = torch.zeros_like(like), torch.zeros_like(like)
-        self.scratch, self.betas, self.t = torch.empty_like(like), betas, 0
-
-    def step(self, parameters: Tensor, gradient: Tensor, rate: float) -> None:
-        """Move the parameters one step.
-
-        Parameters
-        ----------
-        parameters : Tensor
-            Changed in place.
-        gradient : Tensor
-            The gradient at them.
-        rate : float
-            The step size.
-        """
-        beta1, beta2 = self.betas
-        self.t += 1
-        self.mean.lerp_(gradient, 1 - beta1)
-        self.square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        torch.sqrt(self.square, out=self.scratch)
-        self.scratch.mul_((1 - beta2**self.t) ** -0.5).add_(1e-8)
-        parameters.addcdiv_(self.mean, self.scratch, value=-rate / (1 - beta1**self.t))
+    sums = [
+        loss(components, rows_of(vectors, batch.rows), batch, None).double() * batch.n_sentences
+        for batch in batches
+    ]
+    return torch.stack(sums).sum(0).cpu() / sum(batch.n_sentences for batch in batches)
 
 
 def _endless(epoch: Callable[[], Iterable[Batch]]) -> Iterator[Batch]:

@@ -8,14 +8,68 @@ to scale its directions. All sums are taken in float64.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from structprobe.errors import ProbeError
-from structprobe.probe.words import Words
+from structprobe.probe.words import Words, sentence_means
 
 
-def whitening(words: Words, *, centred: bool) -> Tensor:
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """Second moments of word vectors, in float64.
+
+    Attributes
+    ----------
+    about_origin : Tensor, shape (hidden_size, hidden_size)
+        About the origin, all that a depth sees.
+    within : Tensor, shape (hidden_size, hidden_size)
+        About the mean of each sentence, all that a distance sees.
+    squared_norm : float
+        Mean squared norm of the vectors.
+    """
+
+    about_origin: Tensor
+    within: Tensor
+    squared_norm: float
+
+
+def second_moments(words: Words, device: torch.device | None = None) -> Moments:
+    """Sum up the second moments of word vectors in one pass.
+
+    Parameters
+    ----------
+    words : Words
+        Word vectors.
+    device : torch.device, optional
+        Where to compute; it must know float64.
+
+    Returns
+    -------
+    Moments
+        The moments.
+    """
+    shape = words.hidden_size, words.hidden_size
+    about_origin = torch.zeros(shape, dtype=torch.float64, device=device)
+    between = torch.zeros_like(about_origin)
+    first = 0
+    for chunk in words.chunks(device=device):
+        about_origin.addmm_(chunk.T, chunk)
+        last = first + _sentences(words.lengths[first:], len(chunk))
+        lengths = words.lengths[first:last]
+        means = sentence_means(chunk, lengths)
+        between.addmm_((means * torch.from_numpy(lengths).to(means)[:, None]).T, means)
+        first = last
+    n_words = int(words.lengths.sum())
+    squared_norm = float(about_origin.trace()) / n_words
+    return Moments(about_origin / n_words, (about_origin - between) / n_words, squared_norm)
+
+
+def whitening(moments: Moments, *, centred: bool) -> Tensor:
     """Find the map to coordinates in which the vectors' second moment is the identity.
 
     Directions whose variance is below the resolution of float32 vectors (its eps squared, times
@@ -24,12 +78,11 @@ def whitening(words: Words, *, centred: bool) -> Tensor:
 
     Parameters
     ----------
-    words : Words
-        Word vectors.
+    moments : Moments
+        Of the vectors.
     centred : bool
-        True for distances: each sentence is centred first, which gives the covariance within
-        sentences, all that a distance can see. False for depths, which have an origin: the
-        second moment is taken about it.
+        True for distances, which see the covariance within sentences only. False for depths,
+        which have an origin: the second moment is taken about it.
 
     Returns
     -------
@@ -42,41 +95,45 @@ def whitening(words: Words, *, centred: bool) -> Tensor:
     ProbeError
         No direction is kept.
     """
-    moment = torch.zeros(words.hidden_size, words.hidden_size, dtype=torch.float64)
-    for chunk in words.chunks(centred=centred):
-        moment.addmm_(chunk.T, chunk)
-    squared_norm = sum(float(chunk.square().sum()) for chunk in words.chunks())
-    n_words = int(words.lengths.sum())
-    variances, directions = torch.linalg.eigh(moment / n_words)  # (hidden,), (hidden, hidden)
-    resolution = torch.finfo(torch.float32).eps ** 2 * squared_norm / n_words
-    kept = variances > resolution
+    moment = moments.within if centred else moments.about_origin
+    variances, directions = torch.linalg.eigh(moment)  # (hidden,), (hidden, hidden)
+    kept = variances > torch.finfo(torch.float32).eps ** 2 * moments.squared_norm
     if not kept.any():
         fault = "all words of a sentence have the same vector" if centred else "all vectors are 0"
         raise ProbeError(fault, hint="look at the layer, and at how it was encoded")
     return (directions[:, kept] / variances[kept].sqrt()).T.contiguous()
 
 
-def coordinates(words: Words, basis: Tensor | None, *, centred: bool) -> Tensor:
-    """Lay the words out one below the other, in float32, in the coordinates to train in.
+def lay_out(
+    words: Words, basis: Tensor | None, out: Tensor, rows: NDArray[np.int64], *, centred: bool
+) -> None:
+    """Lay words out in the coordinates to train in.
 
     Parameters
     ----------
     words : Words
-        Word vectors, in the order to lay them out.
+        Word vectors.
     basis : Tensor of float64, shape (n_kept, hidden_size), or None
-        The map of `whitening`; None for the raw coordinates.
+        The map of `whitening`, where the work is done; None for the raw coordinates.
+    out : Tensor, shape (n_rows, at least n_kept or hidden_size)
+        Filled; what is not written stays.
+    rows : ndarray of int, shape (n_words_total,)
+        The row of `out` for each word, or -1 for words that are left out.
     centred : bool
         Whether each sentence is centred.
-
-    Returns
-    -------
-    Tensor of float32, shape (n_words_total, n_kept or hidden_size)
-        The coordinates.
     """
-    width = words.hidden_size if basis is None else len(basis)
-    out = torch.empty(int(words.lengths.sum()), width)
     done = 0
-    for chunk in words.chunks(centred=centred):
-        out[done : done + len(chunk)] = chunk if basis is None else chunk @ basis.T
+    for chunk in words.chunks(centred=centred, device=None if basis is None else basis.device):
+        values = chunk if basis is None else chunk @ basis.T
+        own = rows[done : done + len(chunk)]
         done += len(chunk)
-    return out
+        taken = np.flatnonzero(own >= 0)
+        if len(taken) < len(own):
+            values = values[torch.from_numpy(taken).to(values.device)]
+        place = torch.from_numpy(own[taken]).to(out.device)
+        out[:, : values.shape[1]].index_copy_(0, place, values.to(out))
+
+
+def _sentences(lengths: NDArray[np.int64], n_words: int) -> int:
+    """How many sentences so many words are."""
+    return int(np.searchsorted(np.cumsum(lengths), n_words)) + 1

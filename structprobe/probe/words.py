@@ -54,13 +54,17 @@ class Words:
         """
         return Words(self.values, self.starts[sentences], self.lengths[sentences])
 
-    def chunks(self, *, centred: bool = False) -> Iterator[Tensor]:
+    def chunks(
+        self, *, centred: bool = False, device: torch.device | None = None
+    ) -> Iterator[Tensor]:
         """Give the words of whole sentences, some thousands at a time, in float64.
 
         Parameters
         ----------
         centred : bool
             Whether to take each sentence's mean from its words.
+        device : torch.device, optional
+            Where to put them; the processor unless given.
 
         Yields
         ------
@@ -75,14 +79,32 @@ class Words:
             lengths = self.lengths[first:last]
             sentence, inside = ragged(lengths)
             rows = self.starts[first:last][sentence] + inside
-            words = torch.from_numpy(self.values[rows]).double()  # (m, hidden_size)
+            words = torch.from_numpy(self.values[rows]).to(device).double()  # (m, hidden_size)
             if centred:
-                index = torch.from_numpy(sentence)
-                means = words.new_zeros(len(lengths), words.shape[1]).index_add_(0, index, words)
-                means /= torch.from_numpy(lengths).unsqueeze(-1)
-                words -= means.index_select(0, index)
+                index = torch.from_numpy(sentence).to(words.device)
+                words -= sentence_means(words, lengths).index_select(0, index)
             yield words
             first = last
+
+
+def sentence_means(words: Tensor, lengths: NDArray[np.int64]) -> Tensor:
+    """Mean vector of each sentence.
+
+    Parameters
+    ----------
+    words : Tensor, shape (m, hidden_size)
+        The words of whole sentences, one below the other.
+    lengths : ndarray of int, shape (n_sentences,)
+        Words in each sentence.
+
+    Returns
+    -------
+    Tensor, shape (n_sentences, hidden_size)
+        The means.
+    """
+    index = torch.from_numpy(ragged(lengths)[0]).to(words.device)
+    sums = words.new_zeros(len(lengths), words.shape[1]).index_add_(0, index, words)
+    return sums / torch.from_numpy(lengths).to(words.device).unsqueeze(-1)
 
 
 def ragged(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

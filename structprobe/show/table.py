@@ -40,7 +40,7 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
         Result rows, keys as in `structprobe.experiments.rows.ROW_KEYS`.
     columns : sequence of str, optional
         The keys to show, in order. By default the usual ones, without those that no row fills;
-        ``part`` and ``punct`` join them where the rows differ there.
+        ``model``, ``treebank``, ``part`` and ``punct`` join them where the rows differ there.
 
     Returns
     -------
@@ -72,7 +72,9 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
 
 def _filled(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Give the usual columns that some row fills, and those in which the rows differ."""
-    differing = [key for key in ("part", "punct") if len({row.get(key) for row in rows}) > 1]
+    values = {key: {row.get(key) for row in rows} for key in ("model", "treebank", "part", "punct")}
+    values["model"].discard(None)  # of methods without one
+    differing = [key for key, found in values.items() if len(found) > 1]
     usual = [*_USUAL[:1], *differing, *_USUAL[1:]]
     always = {"method", "uuas"} if rows else set()  # where nothing was scored the table shows that
     return [key for key in usual if key in always or any(row.get(key) is not None for row in rows)]

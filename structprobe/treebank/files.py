@@ -46,6 +46,39 @@ def find_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]])
     return found
 
 
+def find_parts(folder: str | os.PathLike[str]) -> dict[str, list[Path]]:
+    """List the files of a Universal Dependencies treebank by the part they belong to.
+
+    Parameters
+    ----------
+    folder : path
+        Such as ``UD_English-EWT``, with files such as ``en_ewt-ud-train.conllu``; a part may lie
+        in several files, and they may end in ``.gz``.
+
+    Returns
+    -------
+    dict of str to list of Path
+        The files of ``"train"``, ``"dev"`` and ``"test"``, sorted by name; without the parts
+        that are not there.
+
+    Raises
+    ------
+    TreebankError
+        If it is no folder, or has no such file.
+    """
+    found = {
+        part: sorted(Path(folder).glob(f"*-ud-{part}*.conllu*"))
+        for part in ("train", "dev", "test")
+    }
+    if not any(found.values()):
+        raise TreebankError(
+            "is no folder of a UD treebank",
+            path=os.fspath(folder),
+            hint="its files are called such as en_ewt-ud-train.conllu",
+        )
+    return {part: files for part, files in found.items() if files}
+
+
 def _matches(path: str) -> list[Path]:
     if os.path.isdir(path):
         raise TreebankError(

@@ -7,14 +7,13 @@ import errno
 import os
 import shutil
 import subprocess
-import sys
 import threading
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from support.vector_writer import expected, fill, filled, open_at
+from support.vector_writer import expected, fill, filled, in_subprocess, open_at
 
 from structprobe.encoder import layer_file, store
 from structprobe.encoder.layer_file import LayerFile
@@ -22,17 +21,6 @@ from structprobe.encoder.locks import lock
 from structprobe.errors import StoreError
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def in_subprocess(script: str, folder: Path, *args: object, wait: bool = True):
-    """Run a line of `support.vector_writer` in another process."""
-    command = [sys.executable, "-c", f"import sys; from support.vector_writer import *; {script}"]
-    command += [str(folder), *map(str, args)]
-    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
-    process = subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-    return (process, *process.communicate(timeout=60)) if wait else process
 
 
 def test_an_interrupted_run_resumes_where_it_stopped(tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +13,14 @@ import pytest
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank, tiny_file
 
-from structprobe import Encoder, StructuralProbe, score
+from structprobe import Encoder, score
 from structprobe.errors import ProbeError, ResultError, ScoreError
 from structprobe.experiments.fit import fit_probe
+from structprobe.experiments.grid import probe_runs
+from structprobe.experiments.groups import Group, groups_of
 from structprobe.experiments.results import ROWS, ResultsFolder, read_rows
 from structprobe.experiments.rows import Row
+from structprobe.experiments.runs import Banks
 from structprobe.experiments.sweep import VECTORS, sweep
 
 BASELINES = ["linear", "right-branching", "left-branching", "random", "random"]
@@ -65,7 +69,7 @@ def test_what_is_done_is_not_done_again(
     assert [row for row in more if row["layer"] != 1] == rows
     before = (tmp_path / ROWS).read_bytes()
     monkeypatch.setattr(Encoder, "encode", None)
-    monkeypatch.setattr(StructuralProbe, "fit", None)
+    monkeypatch.setattr(Group, "__call__", None)
     assert sweep(encoder, *BANKS, folder=tmp_path, **SMALL) == rows
     assert (tmp_path / ROWS).read_bytes() == before
 
@@ -73,32 +77,50 @@ def test_what_is_done_is_not_done_again(
 def test_interrupted_and_taken_up(
     encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fitted: list[tuple[int, int]] = []
-    fit = StructuralProbe.fit
+    fitted: list[tuple[int, ...]] = []
+    do = Group.__call__
 
-    def counting(probe: StructuralProbe, X: Any, *args: Any, **options: Any) -> StructuralProbe:
-        if len(fitted) == 3:
+    def counting(group: Group) -> Any:
+        if len(fitted) == 2:
             raise KeyboardInterrupt
-        fitted.append((X.origin["layer"], probe.rank))
-        return fit(probe, X, *args, **options)
+        fitted.append(tuple(run.layer for run in group.runs))
+        return do(group)
 
-    settings = {**SMALL, "seeds": (0,), "baselines": False}
+    # So little room that each layer, with both ranks, is a group of its own.
+    settings = {**SMALL, "layers": "0-2", "seeds": (0,), "baselines": False, "memory_gb": 1e-9}
     with monkeypatch.context() as patch:
-        patch.setattr(StructuralProbe, "fit", counting)
+        patch.setattr(Group, "__call__", counting)
         with pytest.raises(KeyboardInterrupt):
             sweep(encoder, *BANKS, folder=tmp_path, **settings)
-    assert fitted == [(0, 2), (0, 8), (2, 2)]
+    assert fitted == [(0, 0), (1, 1)]
     assert (tmp_path / VECTORS).is_dir()
     with (tmp_path / ROWS).open("a") as file:
         file.write('{"torn": ')
-    finished = list(fitted)
     fitted.clear()
     with monkeypatch.context() as patch:
-        patch.setattr(StructuralProbe, "fit", counting)
+        patch.setattr(Group, "__call__", counting)
         rows = sweep(encoder, *BANKS, folder=tmp_path, **settings)
-    assert finished + fitted == [(0, 2), (0, 8), (2, 2), (2, 8)]
+    assert fitted == [(2, 2)]
+    assert grid_of(rows) == list(itertools.product((0, 1, 2), (2, 8), (0,)))
     assert rows == read_rows(tmp_path)
     assert not (tmp_path / VECTORS).exists()
+
+
+def test_layers_that_fit_are_one_group(encoder: Encoder) -> None:
+    vectors = {"train": encoder.encode(BANKS[0]), "test": encoder.encode(BANKS[2])}
+    banks = Banks.of(*BANKS[:2])
+    grid: dict[str, Any] = {"layers": (0, 1, 2), "ranks": (2, 8), "seeds": (0,)}
+    runs = probe_runs(encoder, banks, **grid, recipe="whitened", max_steps=5)
+    assert groups_of(runs, vectors) == [tuple(runs)]
+    layer_bytes = BANKS[0].n_words * 8 * 4
+    two = groups_of(runs, vectors, (2 * layer_bytes + 1) / 1e9)
+    assert two == [tuple(runs[:4]), tuple(runs[4:])]
+
+
+def test_costs_are_shared_out(encoder: Encoder, tmp_path: Path) -> None:
+    start = time.perf_counter()
+    rows = sweep(encoder, *BANKS, folder=tmp_path, baselines=False, **SMALL)
+    assert 0 < sum(row["wall_seconds"] for row in rows) < time.perf_counter() - start
 
 
 def test_own_cache_stays(encoder: Encoder, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from structprobe.probe.batches import (
+    Block,
     PairBatch,
     Pool,
     WordBatch,
@@ -16,60 +17,71 @@ from structprobe.probe.batches import (
     order_by_length,
     pack,
     random_batches,
+    rows_of,
 )
 
 LENGTHS = [2, 1, 3]
 
 
 def make_pool(*, pairs: bool) -> Pool:
-    """Three sentences whose vectors and gold values are numbered through."""
+    """Three sentences whose gold values are numbered through."""
     gold = [np.arange(n * n if pairs else n) + 10 * (i + 1) for i, n in enumerate(LENGTHS)]
-    vectors = torch.arange(6.0).unsqueeze(-1)
-    return Pool(vectors, np.array(LENGTHS), pack(gold), pairs)
+    return Pool(np.array(LENGTHS), pack(gold), pairs)
 
 
 def test_a_pair_batch_by_hand() -> None:
-    batch = make_pool(pairs=True).batch(np.array([2, 0]))
+    batch, words = make_pool(pairs=True).batch(np.array([2, 0]))
     assert isinstance(batch, PairBatch)
     assert batch.n_sentences == 2
-    assert batch.vectors.flatten().tolist() == [0, 1, 3, 4, 5]  # the shorter sentence first
-    (block,) = batch.blocks  # lengths 2 and 3 are alike
-    assert (block.first, block.last) == (0, 5)
-    assert block.gold[0, :2, :2].tolist() == [[10, 11], [12, 13]]
-    assert block.gold[1].tolist() == [[30, 31, 32], [33, 34, 35], [36, 37, 38]]
-    assert np.allclose(block.weights, [[1 / 2, 1 / 2, 0], [1 / 3, 1 / 3, 1 / 3]])
-    assert block.slots.tolist() == [0, 1, 0, 2, 3, 4]  # the third place is padding
-    assert block.rows.tolist() == [0, 1, 3, 4, 5]
+    assert words.tolist() == [0, 1, 6, 3, 4, 5]  # the shorter sentence first, padded by word 6
+    assert isinstance(batch.rows, torch.Tensor)
+    assert batch.rows.tolist() == words.tolist()
+    assert batch.blocks == [Block(2, 3, slice(0, 6), slice(0, 18))]  # lengths 2 and 3 are alike
+    short, long = batch.gold.view(2, 3, 3).tolist()
+    assert short == [[10, 11, 0], [12, 13, 0], [0, 0, 0]]
+    assert long == [[30, 31, 32], [33, 34, 35], [36, 37, 38]]
+    short, long = (2 * batch.weights.view(2, 3, 3)).numpy()
+    assert np.allclose(short, [[1 / 4, 1 / 4, 0], [1 / 4, 1 / 4, 0], [0, 0, 0]])
+    assert np.allclose(long, 1 / 9)
+    assert batch.diagonal.tolist() == [0, 4, 8, 9, 13, 17]
 
 
 def test_sentences_of_other_lengths_are_another_block_and_equal_ones_have_no_padding() -> None:
     lengths = np.array([2, 5, 2])
     gold = pack([np.full((n, n), n) for n in lengths])
-    pool = Pool(torch.arange(9.0).unsqueeze(-1), lengths, gold, True)
-    batch = pool.batch(np.arange(3))
+    batch, words = Pool(lengths, gold, True).batch(np.arange(3))
     assert isinstance(batch, PairBatch)
-    assert batch.vectors.flatten().tolist() == [0, 1, 7, 8, 2, 3, 4, 5, 6]
-    assert [(block.first, block.last) for block in batch.blocks] == [(0, 4), (4, 9)]
-    assert [tuple(block.gold.shape) for block in batch.blocks] == [(2, 2, 2), (1, 5, 5)]
-    assert all(block.slots is None and block.rows is None for block in batch.blocks)
+    assert words.tolist() == [0, 1, 7, 8, 2, 3, 4, 5, 6]
+    assert batch.blocks == [
+        Block(2, 2, slice(0, 4), slice(0, 8)),
+        Block(1, 5, slice(4, 9), slice(8, 33)),
+    ]
+    assert batch.gold.tolist() == [2] * 8 + [5] * 25
 
 
 def test_a_word_batch_by_hand() -> None:
-    batch = make_pool(pairs=False).batch(np.array([2, 1]))
+    batch, words = make_pool(pairs=False).batch(np.array([2, 1]))
     assert isinstance(batch, WordBatch)
     assert batch.n_sentences == 2
-    assert batch.vectors.flatten().tolist() == [2, 3, 4, 5]
+    assert words.tolist() == [2, 3, 4, 5]
     assert batch.gold.tolist() == [20, 30, 31, 32]
-    assert np.allclose(batch.weights, [1, 1 / 3, 1 / 3, 1 / 3])
+    assert np.allclose(batch.weights, [1 / 2, 1 / 6, 1 / 6, 1 / 6])
 
 
-def test_fixed_batches_share_the_memory_of_the_pool() -> None:
+def test_fixed_batches_lie_one_behind_the_other() -> None:
     lengths = np.array([1, 2, 3])
-    pool = Pool(torch.arange(6.0).unsqueeze(-1), lengths, torch.zeros(14), True)
-    batches = fixed_batches(pool, [2, 1])
-    assert [batch.n_sentences for batch in batches] == [2, 1]
-    batches[1].vectors[0] = 77
-    assert pool.vectors[3].item() == 77
+    pool = Pool(lengths, torch.zeros(14), True)
+    batches, words = fixed_batches(pool, [np.array([2, 1]), np.array([0])])
+    assert [batch.rows for batch in batches] == [slice(0, 6), slice(6, 7)]
+    assert words.tolist() == [1, 2, 6, 3, 4, 5, 0]
+
+
+def test_rows_of_a_slice_are_a_view_and_others_a_copy() -> None:
+    vectors = torch.arange(8.0).view(2, 4, 1)
+    view, copy = rows_of(vectors, slice(1, 3)), rows_of(vectors, torch.tensor([3, 3]))
+    vectors += 10
+    assert view.flatten().tolist() == [11, 12, 15, 16]
+    assert copy.flatten().tolist() == [3, 3, 7, 7]
 
 
 @given(st.integers(1, 5), st.integers(0, 20))
@@ -80,7 +92,7 @@ def test_random_batches_give_every_sentence_once_and_differ_by_epoch(size: int, 
         batches = list(random_batches(pool, size, generator))
         assert sum(batch.n_sentences for batch in batches) == 3
         assert all(batch.n_sentences == size for batch in batches[:-1])
-        words = torch.cat([batch.vectors.flatten() for batch in batches])
+        words = torch.cat([batch.rows for batch in batches])
         assert sorted(words.tolist()) == [0, 1, 2, 3, 4, 5]
 
 
@@ -106,8 +118,6 @@ def test_mixed_batches_take_from_every_band_of_lengths() -> None:
 def test_mixed_batches_leave_little_padding() -> None:
     lengths = np.random.default_rng(0).geometric(1 / 16, 12000)
     gold = torch.zeros(int((lengths**2).sum()), dtype=torch.int16)
-    pool = Pool(torch.zeros(lengths.sum(), 1), lengths, gold, True)
     parts = mixed_batches(lengths, 32, np.random.default_rng(1))
-    blocks = [block for part in parts for block in pool.batch(part).blocks]
-    places = sum(block.weights.numel() for block in blocks)
-    assert places / lengths.sum() < 1.03
+    _, words = fixed_batches(Pool(lengths, gold, True), parts)
+    assert len(words) / lengths.sum() < 1.03

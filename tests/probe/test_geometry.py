@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from torch import Tensor
 
-from structprobe.probe.batches import Batch, Pool, pack
+from structprobe.probe.batches import Batch, Pool, pack, rows_of
 from structprobe.probe.geometry import (
     depth_loss,
     distance_loss,
@@ -22,14 +25,23 @@ TREES = st.lists(st.integers(1, 7), min_size=1, max_size=6)
 
 def make_batch(
     lengths: list[int], seed: int, *, pairs: bool, layers: tuple[int, ...] = ()
-) -> Batch:
-    """A batch of random vectors, 5 wide, and random whole gold values, in float64."""
+) -> tuple[Tensor, Batch]:
+    """Rows of random vectors, 5 wide, and a batch of random whole gold values, in float64."""
     rng = np.random.default_rng(seed)
     shape = [(n, n) if pairs else (n,) for n in lengths]
     gold = [rng.integers(0, 6, size) for size in shape]
     vectors = torch.from_numpy(rng.normal(size=(*layers, sum(lengths), 5)))
-    pool = Pool(vectors, np.array(lengths), pack(gold), pairs)
-    return pool.batch(np.arange(len(lengths)))
+    return batch_of(vectors, lengths, gold, pairs=pairs)
+
+
+def batch_of(
+    vectors: Tensor, lengths: list[int], gold: list[NDArray[Any]], *, pairs: bool
+) -> tuple[Tensor, Batch]:
+    """Put all sentences into one batch, and lay their vectors out for it."""
+    pool = Pool(np.array(lengths), pack(gold), pairs, vectors.dtype)
+    batch, _ = pool.batch(np.arange(len(lengths)))
+    padded = torch.cat([vectors, vectors.new_zeros(*vectors.shape[:-2], 1, vectors.shape[-1])], -2)
+    return rows_of(padded, batch.rows), batch
 
 
 def plain_loss(
@@ -68,7 +80,7 @@ def test_loss_and_gradient_are_those_of_autograd_on_the_plain_definition(
     words = vectors.clone()
     if pairs:  # as `PairBatch` wants them
         words = torch.cat([part - part.mean(0) for part in vectors.split(lengths)])
-    batch = Pool(words, np.array(lengths), pack(gold), pairs).batch(np.arange(len(lengths)))
+    rows, batch = batch_of(words, lengths, gold, pairs=pairs)
     B = torch.from_numpy(rng.normal(size=(rank, 5))).requires_grad_()
 
     expected = plain_loss(
@@ -77,7 +89,7 @@ def test_loss_and_gradient_are_those_of_autograd_on_the_plain_definition(
     (expected_gradient,) = torch.autograd.grad(expected, B)
     gradient = torch.full_like(B, torch.nan)
     with torch.no_grad():
-        loss = (distance_loss if pairs else depth_loss)(B, batch, gradient)
+        loss = (distance_loss if pairs else depth_loss)(B, rows, batch, gradient)
 
     assert loss.item() == pytest.approx(expected.item(), abs=1e-10)
     assert (gradient - expected_gradient).abs().max().item() < 1e-10
@@ -86,22 +98,29 @@ def test_loss_and_gradient_are_those_of_autograd_on_the_plain_definition(
 @pytest.mark.parametrize("pairs", [True, False])
 def test_leading_layers_give_each_layer_its_own_loss_and_gradient(pairs: bool) -> None:
     loss = distance_loss if pairs else depth_loss
-    batch = make_batch([3, 1, 4], seed=1, pairs=pairs, layers=(2,))
+    rows, batch = make_batch([3, 1, 4], seed=1, pairs=pairs, layers=(2,))
     B = torch.from_numpy(np.random.default_rng(2).normal(size=(2, 3, 5)))
     gradient = torch.empty_like(B)
-    together = loss(B, batch, gradient)
+    together = loss(B, rows, batch, gradient)
     assert together.shape == (2,)
     for layer in range(2):
-        alone = make_batch([3, 1, 4], seed=1, pairs=pairs, layers=(2,))
-        single = type(alone)(
-            **{
-                name: getattr(alone, name)[layer] if name == "vectors" else getattr(alone, name)
-                for name in alone.__dataclass_fields__
-            }
-        )
         expected = torch.empty_like(B[layer])
-        assert loss(B[layer], single, expected).item() == pytest.approx(together[layer].item())
+        alone = loss(B[layer], rows[layer], batch, expected)
+        assert alone.item() == pytest.approx(together[layer].item())
         torch.testing.assert_close(gradient[layer], expected)
+
+
+@pytest.mark.parametrize("pairs", [True, False])
+def test_bfloat16_vectors_give_nearly_the_same_loss_and_gradient(pairs: bool) -> None:
+    loss = distance_loss if pairs else depth_loss
+    rows, batch = make_batch([3, 1, 4], seed=1, pairs=pairs)
+    B = torch.from_numpy(np.random.default_rng(2).normal(size=(3, 5)))
+    exact, rounded = torch.empty_like(B), torch.empty_like(B)
+    expected = loss(B, rows, batch, exact)
+    found = loss(B, rows.bfloat16(), batch, rounded)
+    assert found.dtype == B.dtype
+    assert found.item() == pytest.approx(expected.item(), rel=0.02)
+    assert (rounded - exact).norm() < 0.02 * exact.norm()
 
 
 def test_distances_and_depths_of_three_words_by_hand() -> None:
@@ -114,21 +133,18 @@ def test_distances_and_depths_of_three_words_by_hand() -> None:
 
 def test_losses_by_hand() -> None:
     # One coordinate, words at -1 and 1: distance 4, gold 1: two pairs off by 3, over 2².
-    pairs = Pool(
-        torch.tensor([[-1.0], [1]]), np.array([2]), pack([np.array([[0, 1], [1, 0]])]), True
-    )
+    words = torch.tensor([[-1.0], [1]])
     one = torch.ones(1, 1)
-    assert distance_loss(one, pairs.batch(np.arange(1))).item() == 6 / 4
+    pairs = batch_of(words, [2], [np.array([[0, 1], [1, 0]])], pairs=True)
+    assert distance_loss(one, *pairs).item() == 6 / 4
     # Depths 1 and 1, gold 0 and 1: off by 1 and 0, over 2.
-    words = Pool(torch.tensor([[-1.0], [1]]), np.array([2]), pack([np.array([0, 1])]), False)
-    assert depth_loss(one, words.batch(np.arange(1))).item() == 1 / 2
+    assert depth_loss(one, *batch_of(words, [2], [np.array([0, 1])], pairs=False)).item() == 1 / 2
 
 
 def test_a_one_word_sentence_counts_as_a_sentence_without_a_distance() -> None:
-    vectors = torch.tensor([[-1.0], [1], [0]])
-    gold = pack([np.array([[0, 1], [1, 0]]), np.array([[0]])])
-    batch = Pool(vectors, np.array([2, 1]), gold, True).batch(np.arange(2))
-    assert distance_loss(torch.ones(1, 1), batch).item() == (6 / 4) / 2
+    gold = [np.array([[0, 1], [1, 0]]), np.array([[0]])]
+    batch = batch_of(torch.tensor([[-1.0], [1], [0]]), [2, 1], gold, pairs=True)
+    assert distance_loss(torch.ones(1, 1), *batch).item() == (6 / 4) / 2
 
 
 def test_distances_keep_their_digits_far_from_the_origin() -> None:

@@ -16,7 +16,7 @@ from structprobe.encoder.vectors import WordVectors
 from structprobe.errors import ProbeError, TreeError
 from structprobe.probe import StructuralProbe
 from structprobe.probe.inputs import hold_out, read_words
-from structprobe.probe.whitening import whitening
+from structprobe.probe.whitening import second_moments, whitening
 from structprobe.treebank import Sentence, Treebank
 
 X, HEADS = planted(20, seed=0)
@@ -119,7 +119,7 @@ def test_vectors_without_any_difference_are_refused() -> None:
     with pytest.raises(ProbeError, match="all words of a sentence have the same vector"):
         StructuralProbe().fit([np.full_like(x, i) for i, x in enumerate(X)], HEADS)
     with pytest.raises(ProbeError, match="all vectors are 0"):
-        whitening(read_words([np.zeros((2, 3))]), centred=False)
+        whitening(second_moments(read_words([np.zeros((2, 3))])), centred=False)
 
 
 def test_heads_that_are_no_tree_are_refused() -> None:

@@ -409,7 +409,10 @@ def test_card_of_a_hub_model(probe: StructuralProbe, tmp_path: Path) -> None:
     assert f"| UUAS | {100 * scores.uuas:.1f} |" in card.text
     assert 'Protocol: punct="keep": all words count' in card.text
     assert "ProbeRecoverer.from_pretrained" in card.text
-    assert "recipe: `max_steps=20, random_state=3, rank=4, recipe=whitened, " in card.text
+    assert (
+        "recipe: `max_steps=20, products=float32, random_state=3, rank=4, recipe=whitened, "
+        in card.text
+    )
 
 
 def test_card_keeps_local_paths_to_itself(probe: StructuralProbe, tmp_path: Path) -> None:

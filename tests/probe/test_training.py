@@ -3,22 +3,39 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import pytest
 import torch
+from torch import Tensor
 
 from structprobe.errors import ProbeError
+from structprobe.probe.adam import Adam
 from structprobe.probe.batches import WordBatch
 from structprobe.probe.geometry import depth_loss
 from structprobe.probe.recipes import RECIPES, Published, Whitened
-from structprobe.probe.training import Adam, Cosine, Plateau, mean_loss, train
+from structprobe.probe.training import Cosine, Plateau, Problem, Schedule, Stack, mean_loss, train
+
+VECTORS = torch.ones(4, 1)
 
 
 def word_batch(*depths: float) -> WordBatch:
     """One-word sentences at 1 on a line, with their depths: the best component is sqrt(depth)."""
     n = len(depths)
-    return WordBatch(torch.ones(n, 1), torch.tensor(depths), torch.ones(n), n)
+    return WordBatch(slice(0, n), torch.tensor(depths), torch.full((n,), 1 / n), n)
+
+
+def solve(
+    start: Tensor,
+    epoch: Callable[[], Iterable[WordBatch]],
+    dev: list[WordBatch],
+    schedule: Schedule,
+    on_step: Callable[[int], None] | None = None,
+) -> Problem:
+    """Train one problem alone."""
+    problem = Problem(start, schedule)
+    train([Stack(depth_loss, [problem], VECTORS, VECTORS)], epoch, dev, on_step)
+    return problem
 
 
 def test_adam_is_that_of_torch() -> None:
@@ -84,8 +101,7 @@ def test_a_run_looks_ten_times_at_the_dev_loss_however_short(
 
 def test_training_finds_the_square_root_of_the_depth() -> None:
     batch, seen = word_batch(4.0), []
-    found = train(
-        depth_loss,
+    found = solve(
         torch.full((1, 1), 0.5),
         lambda: [batch],
         [batch],
@@ -103,9 +119,11 @@ def test_the_best_components_are_kept_and_the_start_is_not_touched() -> None:
     start = torch.full((1, 1), 1.0)
     train_batch, dev_batch = word_batch(9.0), word_batch(4.0)
     schedule = Cosine(Whitened(evaluations=200), 0.05, 200)
-    found = train(depth_loss, start, lambda: [train_batch], [dev_batch], schedule)
+    found = solve(start, lambda: [train_batch], [dev_batch], schedule)
     best = min(entry["dev_loss"] for entry in found.history)
-    assert mean_loss(depth_loss, found.components, [dev_batch]) == pytest.approx(best)
+    assert mean_loss(depth_loss, found.components, VECTORS, [dev_batch]).item() == pytest.approx(
+        best
+    )
     assert found.components.item() == pytest.approx(2, abs=0.05)
     assert found.history[-1]["dev_loss"] > 4
     assert start.item() == 1
@@ -114,14 +132,14 @@ def test_the_best_components_are_kept_and_the_start_is_not_touched() -> None:
 def test_train_loss_is_the_mean_of_the_steps_since_the_last_evaluation() -> None:
     batches = [word_batch(2.0), word_batch(5.0)]
     schedule = Cosine(Whitened(evaluations=2), 1e-12, 4)
-    found = train(depth_loss, torch.ones(1, 1), lambda: batches, batches, schedule)
+    found = solve(torch.ones(1, 1), lambda: batches, batches, schedule)
     assert [entry["train_loss"] for entry in found.history] == pytest.approx([2.5, 2.5])
 
 
 def test_mean_loss_weighs_batches_by_their_sentences() -> None:
     # Depth 1 is predicted: off by 1, 1 and 4.
     batches = [word_batch(2.0, 2.0), word_batch(5.0)]
-    assert mean_loss(depth_loss, torch.ones(1, 1), batches) == pytest.approx(2)
+    assert mean_loss(depth_loss, torch.ones(1, 1), VECTORS, batches).item() == pytest.approx(2)
 
 
 def test_a_loss_that_is_not_finite_stops_with_its_step() -> None:
@@ -131,19 +149,63 @@ def test_a_loss_that_is_not_finite_stops_with_its_step() -> None:
 
     schedule = Cosine(Whitened(evaluations=20), 0.1, 100)
     with pytest.raises(ProbeError, match=r"no longer finite at step 7; .*learning_rate"):
-        train(depth_loss, torch.ones(1, 1), epoch, [word_batch(1.0)], schedule)
+        solve(torch.ones(1, 1), epoch, [word_batch(1.0)], schedule)
 
 
 def test_a_dev_loss_that_is_not_finite_stops_too() -> None:
     schedule = Cosine(Whitened(evaluations=20), 0.1, 100)
     with pytest.raises(ProbeError, match="no longer finite at step 5"):
-        train(
-            depth_loss,
+        solve(
             torch.ones(1, 1),
             lambda: [word_batch(1.0)],
             [word_batch(math.inf)],
             schedule,
         )
+
+
+def stacked(*problems: Problem) -> Stack:
+    """Put problems along one axis, each on vectors of its own: all ones."""
+    vectors = torch.ones(len(problems), 4, 1)
+    return Stack(depth_loss, list(problems), vectors, vectors)
+
+
+def test_stacked_problems_are_solved_as_if_alone_and_leave_when_they_are_done() -> None:
+    # The plateaus differ in patience, so that the problems stop at different times; the first
+    # of the three also has a learning rate of its own.
+    batches, dev = [word_batch(4.0), word_batch(9.0)], [word_batch(6.0)]
+
+    def problems() -> list[Problem]:
+        return [
+            Problem(
+                torch.full((1, 1), start),
+                Plateau(Published(patience=patience, max_epochs=9, decay=0.5), rate, 2, None),
+            )
+            for start, patience, rate in [(0.5, 1, 0.3), (1.0, 9, 0.1), (2.5, 2, 0.1)]
+        ]
+
+    together, sizes = problems(), []
+    stack = stacked(*together)
+    train([stack], lambda: batches, dev, lambda _: sizes.append(len(stack.problems)))
+    assert sorted(set(sizes)) == [1, 2, 3]
+    for alone, found in zip(problems(), together, strict=True):
+        train([Stack(depth_loss, [alone], VECTORS, VECTORS)], lambda: batches, dev)
+        assert [entry["step"] for entry in found.history] == [e["step"] for e in alone.history]
+        for entry, expected in zip(found.history, alone.history, strict=True):
+            assert entry == pytest.approx(expected, rel=1e-5)
+        torch.testing.assert_close(found.components, alone.components)
+
+
+def test_stacks_take_the_same_batches() -> None:
+    schedules = [Cosine(Whitened(evaluations=steps // 5), 0.1, steps) for steps in (10, 20)]
+    found = [Problem(torch.full((1, 1), 0.5), schedule) for schedule in schedules]
+    stacks = [Stack(depth_loss, [problem], VECTORS, VECTORS) for problem in found]
+    seen: list[int] = []
+    train(stacks, lambda: [word_batch(4.0)], [word_batch(4.0)], seen.append)
+    assert [[entry["step"] for entry in one.history] for one in found] == [
+        [5, 10],
+        [5, 10, 15, 20],
+    ]
+    assert len(seen) == 20
 
 
 def test_the_published_numbers() -> None:

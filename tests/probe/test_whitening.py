@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch import Tensor
 
 from structprobe.probe import words as words_module
-from structprobe.probe.whitening import coordinates, whitening
+from structprobe.probe.whitening import lay_out, second_moments, whitening
 from structprobe.probe.words import Words, ragged
+
+
+def basis_of(words: Words, *, centred: bool) -> Tensor:
+    """The whitening map of word vectors."""
+    return whitening(second_moments(words), centred=centred)
 
 
 def make_words(seed: int = 0, hidden_size: int = 6, scale: object = 1.0) -> Words:
@@ -44,9 +50,10 @@ def test_ragged_by_hand() -> None:
 @pytest.mark.parametrize("centred", [True, False])
 def test_whitened_coordinates_have_the_identity_as_second_moment(centred: bool) -> None:
     words = make_words(scale=np.logspace(0, -3, 6))
-    basis = whitening(words, centred=centred)
-    white = coordinates(words, basis, centred=centred).double()
-    assert white.shape == (words.lengths.sum(), 6)
+    basis = basis_of(words, centred=centred)
+    n_words = int(words.lengths.sum())
+    white = torch.empty(n_words, 6, dtype=torch.float64)
+    lay_out(words, basis, white, np.arange(n_words), centred=centred)
     assert np.allclose(white.T @ white / len(white), np.eye(6), atol=1e-4)
 
 
@@ -54,26 +61,40 @@ def test_the_moment_about_the_origin_sees_an_offset_and_the_covariance_does_not(
     near = make_words()
     far = Words(near.values + 50, near.starts, near.lengths)
     assert np.allclose(
-        whitening(near, centred=True).abs(), whitening(far, centred=True).abs(), atol=1e-3
+        basis_of(near, centred=True).abs(), basis_of(far, centred=True).abs(), atol=1e-3
     )
-    assert whitening(far, centred=False).norm(dim=1).min() < 0.1  # the direction of the offset
-    assert whitening(near, centred=True).norm(dim=1).min() > 0.5
+    assert basis_of(far, centred=False).norm(dim=1).min() < 0.1  # the direction of the offset
+    assert basis_of(near, centred=True).norm(dim=1).min() > 0.5
 
 
 def test_directions_that_hold_only_rounding_are_dropped() -> None:
     words = make_words()
     values = words.values.copy()
     values[:, 5] = -values[:, :5].sum(1)  # as layer norm leaves it: the vectors sum to zero
-    assert whitening(Words(values, words.starts, words.lengths), centred=True).shape == (5, 6)
+    assert basis_of(Words(values, words.starts, words.lengths), centred=True).shape == (5, 6)
 
 
 def test_a_direction_above_the_resolution_is_kept() -> None:
     words = make_words(scale=np.array([1, 1, 1, 1, 1, 1e-5]))
     centred = Words(words.values - 3, words.starts, words.lengths)
-    assert whitening(centred, centred=True).shape == (6, 6)
+    assert basis_of(centred, centred=True).shape == (6, 6)
 
 
-def test_without_a_basis_the_coordinates_are_the_vectors() -> None:
-    words = make_words().take(np.array([3, 1]))
-    expected = torch.cat(list(words.chunks())).float()
-    assert torch.equal(coordinates(words, None, centred=False), expected)
+def test_both_moments_are_those_of_the_plain_definition(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words_module, "CHUNK_WORDS", 30)
+    words = make_words()
+    moments, n_words = second_moments(words), int(words.lengths.sum())
+    plain, centred = (torch.cat(list(words.chunks(centred=centre))) for centre in (False, True))
+    assert np.allclose(moments.about_origin, plain.T @ plain / n_words, atol=1e-12)
+    assert np.allclose(moments.within, centred.T @ centred / n_words, atol=1e-12)
+    assert moments.squared_norm == pytest.approx(float(plain.square().sum(1).mean()))
+
+
+def test_words_are_laid_out_where_they_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words_module, "CHUNK_WORDS", 2)
+    words = Words(np.arange(10.0).reshape(5, 2), np.array([0, 1, 3]), np.array([1, 2, 2]))
+    out = torch.full((6, 3), 7.0)
+    lay_out(words, None, out, np.array([-1, 4, 0, 2, 1]), centred=False)
+    # The first word is left out; rows 3 and 5 and the third column are nobody's.
+    expected = [[4, 5, 7], [8, 9, 7], [6, 7, 7], [7, 7, 7], [2, 3, 7], [7, 7, 7]]
+    assert out.tolist() == expected

@@ -5,12 +5,18 @@ from __future__ import annotations
 import os
 import resource
 import signal
+import subprocess
+import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
 from structprobe.encoder import store
+from structprobe.encoder.shards import Shard
 from structprobe.errors import StoreError
+
+ROOT = Path(__file__).resolve().parents[2]
 
 KEY = {"fingerprint": "f", "words": "w", "pooling": "mean", "spacing": "words", "bos": False}
 OFFSETS = [0, 3, 4, 4, 8, 14]
@@ -68,6 +74,38 @@ def write_slowly(folder):
             opened.write([number], {layer: expected(layer, number) for layer in (0, 2)})
         opened.finish()
     print("wrote", count)
+
+
+def write_shard(folder, shard):
+    """Write a shard with pauses, and tell which were missing when it was done."""
+    with open_at(folder, shard=Shard.parse(shard)) as opened:
+        for number in opened.missing:
+            time.sleep(0.05)
+            opened.write([number], {layer: expected(layer, number) for layer in (0, 2)})
+        opened.finish()
+        print(opened.missing_shards)
+
+
+def write_shard_and_die(folder, shard):
+    """Write a shard's first sentence, then another's rows half, and be killed."""
+    store.SYNC_SECONDS = 0
+    opened = open_at(folder, shard=Shard.parse(shard))
+    first, second = opened.missing[:2]
+    opened.write([first], {layer: expected(layer, first) for layer in (0, 2)})
+    junk = np.full(expected(0, second).shape, -1, np.float32)
+    opened._write_layer(0, np.array([second]), junk)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def in_subprocess(script, folder, *args, wait=True):
+    """Run a line of this module in another process."""
+    command = [sys.executable, "-c", f"import sys; from support.vector_writer import *; {script}"]
+    command += [str(folder), *map(str, args)]
+    environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'tests'}"}
+    process = subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    return (process, *process.communicate(timeout=60)) if wait else process
 
 
 def write_with_little_room(folder):

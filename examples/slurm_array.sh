@@ -1,0 +1,32 @@
+#!/bin/bash
+# A Slurm array encodes a treebank in shards, one a task and GPU; then one job trains the probes.
+#
+#     array=$(sbatch --parsable --array=1-8 --gpus=1 examples/slurm_array.sh encode)
+#     sbatch --dependency="afterok:$array" examples/slurm_array.sh sweep
+#
+# All that the jobs share is the folder $WORK, on a file system that every node sees. A job that
+# was killed is submitted again and goes on where it stopped.
+
+#SBATCH --job-name=structprobe
+#SBATCH --cpus-per-task=8
+#SBATCH --mem=64G
+#SBATCH --time=04:00:00
+
+set -euo pipefail
+
+MODEL=${MODEL:-bert-base-cased}
+BANK=${BANK:-UD_English-EWT/en_ewt-ud}
+WORK=${WORK:-$PWD/work}
+
+case $1 in
+encode)
+    structprobe encode --model "$MODEL" --dtype float16 --layers all --cache "$WORK/vectors" --quiet \
+        --shard "$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT" \
+        "$BANK-train.conllu" "$BANK-dev.conllu" "$BANK-test.conllu"
+    ;;
+sweep)
+    structprobe sweep --model "$MODEL" --dtype float16 --layers all --cache "$WORK/vectors" \
+        --train "$BANK-train.conllu" --dev "$BANK-dev.conllu" --test "$BANK-test.conllu" \
+        --ranks 32,128 --seeds 0,1,2 --jobs "$SLURM_CPUS_PER_TASK" -o "$WORK/results" --quiet
+    ;;
+esac

@@ -1,0 +1,126 @@
+"""Runs that are done together, as one piece of work that any process can do."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from math import inf
+from typing import TYPE_CHECKING
+
+from structprobe.experiments.fit import make_probe, report
+from structprobe.experiments.grid import Run
+from structprobe.experiments.rows import Row
+from structprobe.experiments.runs import Banks, Outcome, timed
+
+if TYPE_CHECKING:
+    from structprobe.encoder.vectors import EncodedBank, WordVectors
+    from structprobe.probe.estimator import StructuralProbe
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Some runs on one model's vectors.
+
+    Vectors in a store travel as the place where they lie, so that every process maps the same
+    files; what comes back are rows, and predictions where they are kept.
+
+    Attributes
+    ----------
+    runs : tuple of Run
+        What to do.
+    vectors : mapping of str to EncodedBank
+        The vectors of each part.
+    banks : Banks
+        The treebanks.
+    device : str
+        Where the probes are trained.
+    verbose : bool
+        Whether to draw bars.
+    keep_predictions : bool
+        Whether the predictions are wanted.
+    """
+
+    runs: tuple[Run, ...]
+    vectors: Mapping[str, EncodedBank]
+    banks: Banks
+    device: str = "auto"
+    verbose: bool = False
+    keep_predictions: bool = False
+
+    def __call__(self) -> list[tuple[Run, Outcome]]:
+        """Do the runs, all layers together.
+
+        Returns
+        -------
+        list of (Run, Outcome)
+            Each run with what it gave. Its times are its share of what all have cost, the same
+            for each, and what its own predictions took.
+        """
+        from structprobe.probe.together import fit_together
+
+        probes = [make_probe(run, device=self.device, verbose=self.verbose) for run in self.runs]
+        layers = [run.layer for run in self.runs]
+        vectors = {
+            part: {layer: bank.layer(layer) for layer in layers}
+            for part, bank in self.vectors.items()
+        }
+        dev = None if self.banks.dev is None else (vectors["dev"], self.banks.dev)
+        jobs = [*zip(layers, probes, strict=True)]
+        with timed() as times:
+            # They are a group because they fit.
+            for _ in fit_together(jobs, vectors["train"], self.banks.train, dev=dev, memory_gb=inf):
+                pass
+        share = {name: seconds / len(self.runs) for name, seconds in times.items()}
+        return [
+            (run, self._report(run, probe, vectors, share))
+            for run, (_, probe) in zip(self.runs, jobs, strict=True)
+        ]
+
+    def _report(
+        self,
+        run: Run,
+        probe: StructuralProbe,
+        vectors: Mapping[str, Mapping[int, WordVectors]],
+        share: Row,
+    ) -> Outcome:
+        """Score one of the probes."""
+        at_layer = {part: layers[run.layer] for part, layers in vectors.items()}
+        found = report(probe, run, at_layer, self.banks, share)
+        return found if self.keep_predictions else replace(found, predictions=())
+
+
+def groups_of(
+    runs: Sequence[Run], vectors: Mapping[str, EncodedBank], memory_gb: float | None = None
+) -> list[tuple[Run, ...]]:
+    """Cut a grid into groups of layers that are trained together.
+
+    Parameters
+    ----------
+    runs : sequence of Run
+        The runs, on one model.
+    vectors : mapping of str to EncodedBank
+        Its vectors, ``"train"`` and maybe ``"dev"``.
+    memory_gb : float, optional
+        The room for the vectors of a group, in units of 10⁹ bytes; `MEMORY_GB` unless given.
+
+    Returns
+    -------
+    list of tuple of Run
+        The groups; all runs of one layer are in the same.
+    """
+    from structprobe.probe.together import MEMORY_GB
+
+    room = 1e9 * (MEMORY_GB if memory_gb is None else memory_gb)
+    groups: list[list[Run]] = []
+    left = 0.0
+    for layer in dict.fromkeys(run.layer for run in runs):
+        shapes = [
+            bank.layer(layer).values.shape for part, bank in vectors.items() if part != "test"
+        ]
+        size = sum(4.0 * n_words * width for n_words, width in shapes)  # float32
+        left -= size
+        if left < 0:
+            groups.append([])
+            left = room - size
+        groups[-1] += [run for run in runs if run.layer == layer]
+    return [tuple(group) for group in groups]

@@ -1,0 +1,202 @@
+"""What a sweep will cost in disk, memory and time, told before it runs, from a few batches."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from structprobe.experiments.grid import check_ranks, check_seeds, parse_layers, probe_runs
+from structprobe.experiments.results import check_folder, read_rows
+from structprobe.experiments.rows import bank_name
+from structprobe.experiments.runs import Banks
+from structprobe.probe.recipes import RECIPES
+from structprobe.treebank.sentence import Sentence
+
+if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
+
+Plan = dict[str, Any]
+
+LONGEST, SAMPLED, FITTED = 8, 64, 256  # sentences that are measured on
+FEW_STEPS, MORE_STEPS = 2, 12
+
+
+def plan_sweep(
+    encoder: Encoder,
+    train: Sequence[Sentence],
+    dev: Sequence[Sentence] | None = None,
+    test: Sequence[Sentence] | None = None,
+    *,
+    folder: str | os.PathLike[str],
+    layers: str | Iterable[int] = "all",
+    ranks: Iterable[int | None] = (None,),
+    seeds: Iterable[int] = (0,),
+    recipe: str = "whitened",
+    max_steps: int | None = None,
+    punct: str | None = None,
+    untrained: bool = False,
+    cache: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+) -> Plan:
+    """Tell what `sweep` of the same arguments will cost. Nothing is written.
+
+    Some of the longest sentences and an even sample are sent through the model; a few steps of
+    training are taken on random vectors of the same shapes, since the cost does not depend on
+    their values.
+
+    Parameters
+    ----------
+    encoder, train, dev, test, folder, layers, ranks, seeds, recipe, max_steps, punct, \
+    untrained, cache, device
+        As `sweep` takes them.
+
+    Returns
+    -------
+    dict
+        ``model`` and ``train``, their names; ``runs`` and ``runs_done`` (whose rows are there
+        already); ``layers``, how many;
+        ``n_words`` of all treebanks; ``bytes_per_layer``, ``bytes_in_all`` on disk and
+        ``bytes_free`` where they will lie; ``peak_bytes``, the memory of one process that
+        encodes or trains, None where the system does not tell; ``encode_seconds`` and
+        ``train_seconds``, of the runs that are not done, one after another; the latter is an
+        upper bound for the recipe that stops by itself.
+
+    Raises
+    ------
+    ProbeError
+        If a layer, rank or seed is out of range.
+    ScoreError
+        If a treebank is empty or lacks heads.
+    ResultError
+        If the folder is not ours.
+    """
+    done = {row["key"] for row in read_rows(folder)} if check_folder(folder) else set()
+    banks = Banks.of(train, dev, test, punct)
+    chosen = parse_layers(layers, encoder.n_layers)
+    numbers = check_ranks(ranks, encoder.hidden_size)
+    models = {"probe": encoder} | ({"probe-untrained": encoder.untrained(0)} if untrained else {})
+    runs = [
+        run
+        for name, model in models.items()
+        for run in probe_runs(
+            model,
+            banks,
+            layers=chosen,
+            ranks=numbers,
+            seeds=check_seeds(seeds),
+            recipe=recipe,
+            max_steps=max_steps,
+            method=name,
+        )
+    ]
+    todo = [run for run in runs if run.key not in done]
+    sentences = sorted((s for bank in banks.parts.values() for s in bank), key=len)
+    n_words = sum(map(len, sentences))
+    per_layer = n_words * encoder.hidden_size * encoder.bytes_per_value
+    to_encode = {(run.values["method"], run.layer) for run in todo}
+    passes = len({method for method, _ in to_encode})
+    encode_seconds = passes * n_words * _seconds_a_word(encoder, sentences, chosen)
+    encode_peak = _peak_bytes()
+    train_seconds = 0.0
+    for rank in {run.values["rank"] for run in todo}:
+        n_runs = sum(run.values["rank"] == rank for run in todo)
+        train_seconds += n_runs * _seconds_a_run(
+            banks, encoder.hidden_size, rank, recipe, max_steps, device
+        )
+    return {
+        "model": encoder.origin(0)["model"],
+        "train": bank_name(banks.train),
+        "runs": len(runs),
+        "runs_done": len(runs) - len(todo),
+        "layers": len(chosen),
+        "n_words": n_words,
+        "bytes_per_layer": per_layer,
+        "bytes_in_all": per_layer * len(to_encode),
+        "bytes_free": shutil.disk_usage(_existing(Path(folder if cache is None else cache))).free,
+        "peak_bytes": encode_peak and max(encode_peak, _peak_of_training(banks, encoder)),
+        "encode_seconds": encode_seconds,
+        "train_seconds": train_seconds,
+    }
+
+
+def _seconds_a_word(
+    encoder: Encoder, sentences: Sequence[Sentence], layers: Sequence[int]
+) -> float:
+    """Measure the forward pass on an even sample of sentences that are sorted by length."""
+    encoder.encode(sentences[-LONGEST:], layers=layers, progress=False)  # memory's peak; warm-up
+    sample = _even(sentences, SAMPLED)
+    started = time.perf_counter()
+    encoder.encode(sample, layers=layers, progress=False)
+    return (time.perf_counter() - started) / sum(map(len, sample))
+
+
+def _seconds_a_run(
+    banks: Banks, hidden_size: int, rank: int, recipe: str, max_steps: int | None, device: str
+) -> float:
+    """Measure a few steps and what comes before them, and extrapolate."""
+    from structprobe.probe.estimator import StructuralProbe
+
+    sample = _even(sorted(banks.train, key=len), FITTED)
+    generator = np.random.default_rng(0)
+    vectors = [generator.standard_normal((len(s), hidden_size), np.float32) for s in sample]
+    taken = []
+    for steps in (FEW_STEPS, FEW_STEPS, MORE_STEPS):  # the first time is a warm-up
+        probe = StructuralProbe(
+            rank=rank, recipe=recipe, max_steps=steps, random_state=0, device=device
+        )
+        started = time.perf_counter()
+        probe.fit(vectors, sample, dev=(vectors, sample))
+        taken.append(time.perf_counter() - started)
+    a_step = max(0.0, taken[2] - taken[1]) / (MORE_STEPS - FEW_STEPS)
+    before = max(0.0, taken[1] - FEW_STEPS * a_step)
+    scale = banks.train.n_words / sum(map(len, sample))
+    return before * scale + a_step * _most_steps(recipe, max_steps, len(banks.train))
+
+
+def _most_steps(recipe: str, max_steps: int | None, n_sentences: int) -> int:
+    """Give the limit on a recipe's steps."""
+    numbers: Any = RECIPES[recipe]
+    if max_steps is not None:
+        return max_steps
+    if hasattr(numbers, "max_epochs"):
+        return int(numbers.max_epochs * -(-n_sentences // numbers.batch_size))
+    return int(numbers.max_steps)
+
+
+def _peak_of_training(banks: Banks, encoder: Encoder) -> int:
+    """Estimate a training process: what it holds now, vectors, gold distances, predictions."""
+    learnt = [bank for part, bank in banks.parts.items() if part != "test"]
+    n_words = sum(bank.n_words for bank in learnt)
+    pairs = sum(len(sentence) ** 2 for bank in banks.parts.values() for sentence in bank)
+    # float32 vectors, as they are read and in the coordinates trained in; int16 gold distances,
+    # one by one and in batches; float32 predictions.
+    return _peak_bytes() + 2 * n_words * encoder.hidden_size * 4 + pairs * (2 * 2 + 4)
+
+
+def _peak_bytes() -> int:
+    """Give the most memory that this process has held; 0 where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else 1024 * peak
+
+
+def _even(ordered: Sequence[Sentence], count: int) -> list[Sentence]:
+    """Take so many of sorted sentences, evenly from the shortest to the longest."""
+    places = np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int)
+    return [ordered[place] for place in places]
+
+
+def _existing(folder: Path) -> Path:
+    """Give the nearest folder there is."""
+    folder = folder.absolute()
+    return next(path for path in (folder, *folder.parents) if path.exists())

@@ -1,0 +1,153 @@
+"""A dry run tells what a sweep costs, and writes nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.tiny_checkpoints import save_checkpoint
+from support.tiny_trees import tiny_bank, tiny_file
+
+from structprobe import Encoder, StructuralProbe
+from structprobe.cli.main import main
+from structprobe.errors import ProbeError, ResultError
+from structprobe.experiments import planning
+from structprobe.experiments.planning import plan_sweep
+from structprobe.experiments.sweep import sweep
+from structprobe.show.plan import format_plan
+
+BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))
+GRID: dict[str, Any] = {"layers": "0,2", "ranks": (2, None), "seeds": (0, 1), "max_steps": 5}
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    folder = save_checkpoint(tmp_path_factory.mktemp("model"), "bert")
+    return Encoder(folder, device="cpu", dtype="float16")
+
+
+def everything(folder: Path) -> list[tuple[str, int]]:
+    return sorted((str(path), path.stat().st_size) for path in folder.rglob("*"))
+
+
+def test_disk_is_counted(encoder: Encoder, tmp_path: Path) -> None:
+    plan = plan_sweep(encoder, *BANKS, folder=tmp_path / "DIR", untrained=True, **GRID)
+    n_words = sum(bank.n_words for bank in BANKS)
+    assert (plan["runs"], plan["runs_done"], plan["layers"]) == (16, 0, 2)
+    assert plan["n_words"] == n_words
+    assert plan["bytes_per_layer"] == n_words * 8 * 2  # 8 wide, float16
+    assert plan["bytes_in_all"] == 2 * 2 * plan["bytes_per_layer"]  # two layers, two models
+    assert plan["bytes_free"] > 0
+    assert plan["peak_bytes"] > 10e6  # Python alone takes more
+    assert plan["encode_seconds"] > 0
+    assert plan["train_seconds"] > 0
+    assert everything(tmp_path) == []
+
+
+def test_what_is_counted_is_what_is_written(encoder: Encoder, tmp_path: Path) -> None:
+    plan = plan_sweep(encoder, *BANKS, folder=tmp_path / "DIR", **GRID)
+    how: dict[str, Any] = {"folder": tmp_path / "DIR", "cache": tmp_path / "cache"}
+    sweep(encoder, *BANKS, **how, **GRID)
+    headers = 128 * 2 * 3  # NumPy's, one a layer and treebank
+    written = sum(path.stat().st_size for path in (tmp_path / "cache").rglob("layer-*.npy"))
+    assert written == plan["bytes_in_all"] + headers
+    before = everything(tmp_path)
+    again = plan_sweep(encoder, *BANKS, **how, **{**GRID, "layers": "0-2"})
+    assert (again["runs"], again["runs_done"]) == (12, 8)
+    assert again["bytes_in_all"] == again["bytes_per_layer"]
+    done = plan_sweep(encoder, *BANKS, **how, **GRID)
+    assert (done["runs_done"], done["bytes_in_all"]) == (8, 0)
+    assert (done["encode_seconds"], done["train_seconds"]) == (0, 0)
+    assert everything(tmp_path) == before
+
+
+def test_time_is_extrapolated(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against a clock on which a step takes 1 s, what comes before it 3 s, a word 0.01 s."""
+    now = [0.0]
+    monkeypatch.setattr(planning.time, "perf_counter", lambda: now[0])
+
+    def encode(encoder: Encoder, sentences: Any, **_: Any) -> None:
+        now[0] += 0.01 * sum(map(len, sentences))
+
+    def fit(probe: StructuralProbe, *_: Any, **__: Any) -> StructuralProbe:
+        now[0] += 3 + probe.max_steps
+        return probe
+
+    monkeypatch.setattr(Encoder, "encode", encode)
+    monkeypatch.setattr(StructuralProbe, "fit", fit)
+    train = tiny_bank()
+    plan = plan_sweep(encoder, train, BANKS[1], folder=tmp_path / "DIR", **GRID)
+    assert plan["encode_seconds"] == pytest.approx(0.01 * plan["n_words"])
+    assert plan["train_seconds"] == pytest.approx(8 * (3 + 5))
+    monkeypatch.setattr(planning, "FITTED", len(train) // 2)
+    more = plan_sweep(encoder, train, BANKS[1], folder=tmp_path / "DIR", **GRID)
+    assert 8 * (3 * 1.5 + 5) < more["train_seconds"] < 8 * (3 * 2.5 + 5)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "max_steps", "most"),
+    [("whitened", None, 2000), ("published", None, 40 * 6), ("published", 7, 7)],
+)
+def test_the_limit_on_steps(recipe: str, max_steps: int | None, most: int) -> None:
+    assert planning._most_steps(recipe, max_steps, 101) == most
+
+
+def test_the_sample_is_even() -> None:
+    numbers: Any = range(100)
+    assert planning._even(numbers, 3) == [0, 50, 99]
+    assert planning._even(numbers[:2], 3) == [0, 1]
+
+
+def test_memory_where_the_system_does_not_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    kilobytes = planning._peak_bytes()
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert 0 < planning._peak_bytes() < kilobytes
+    monkeypatch.setitem(sys.modules, "resource", None)
+    assert planning._peak_bytes() == 0
+
+
+def test_faults_come_before_any_work(encoder: Encoder, tmp_path: Path) -> None:
+    with pytest.raises(ProbeError, match="layer 99 is out of range"):
+        plan_sweep(encoder, *BANKS, folder=tmp_path / "DIR", layers="99")
+    (tmp_path / "own").write_text("mine")
+    with pytest.raises(ResultError, match="no folder of results of ours"):
+        plan_sweep(encoder, *BANKS, folder=tmp_path)
+
+
+def test_the_command(encoder: Encoder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    bank = tiny_file(tmp_path / "bank.conllu").paths[0]
+    command = f"sweep --model {encoder.model} --train {bank} --dev {bank} -o {tmp_path}/DIR -q"
+    command += " --device cpu --max-steps 5 --dry-run"
+    before = everything(tmp_path)
+    assert main(command.split()) == 0
+    told = capsys.readouterr().out
+    assert [line.split()[0] for line in told.splitlines()] == [
+        "model", "runs", "disk", "memory", "encode", "train",
+    ]  # fmt: skip
+    assert main([*command.split(), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["runs_done"] == 0
+    assert everything(tmp_path) == before
+
+
+def test_a_plan_in_words() -> None:
+    plan = dict.fromkeys(("runs", "runs_done", "layers", "n_words"), 1)
+    plan |= {"model": "bert", "train": None}
+    plan |= dict.fromkeys(("bytes_per_layer", "bytes_in_all", "bytes_free", "peak_bytes"), 0)
+    units = ["512.0 B", "2.0 kB", "3.0 MB", "4.5 GB", "1,234.0 TB"]
+    spans = ["59.0 s", "2.0 min", "47.0 h", "3.0 days", "1.5 s"]
+    counts, seconds = [512, 2e3, 3e6, 4.5e9, 1234e12], [59, 120, 47 * 3600, 3 * 86400, 1.5]
+    for size, unit, span, second in zip(counts, units, spans, seconds, strict=True):
+        told = format_plan(
+            plan | {"bytes_free": 1e18, "bytes_in_all": size, "peak_bytes": size}
+            | {"encode_seconds": second, "train_seconds": second}
+        )  # fmt: skip
+        assert f"{unit} in all; 1,000,000.0 TB are free" in told
+        assert f"{unit} at the peak" in told
+        assert told.count(span) == 2
+    times = {"encode_seconds": 1, "train_seconds": 1}
+    assert "TOO MUCH: 0.0 B are free" in format_plan(plan | {"bytes_in_all": 1} | times)

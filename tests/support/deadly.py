@@ -1,0 +1,94 @@
+"""Work that takes its worker down, and clusters to do it on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from structprobe.experiments.groups import Group
+
+ROOT = Path(__file__).resolve().parents[2]
+PATH = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
+
+
+class DeadlyGroup(Group):
+    """A group that kills the process it runs in, once, when it is about to run layer 2.
+
+    The process that must not do the work, and the file by which the group knows whether it has
+    killed before, are named behind the device.
+    """
+
+    def __call__(self):
+        _, parent, flag_name = self.device.split("@")
+        flag = Path(flag_name)
+        assert os.getpid() != int(parent), "not done by a worker"
+        if self.runs[0].layer == 2 and not flag.exists():
+            flag.write_text(str(os.getpid()))
+            os.kill(os.getpid(), signal.SIGKILL)
+        return Group(self.runs, self.vectors, self.banks, "cpu")()
+
+
+@dataclass(frozen=True)
+class Deadly:
+    """Kill the process, always."""
+
+    def __call__(self):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class Square:
+    """Give a square, or fail."""
+
+    number: int
+
+    def __call__(self):
+        if self.number < 0:
+            raise ValueError(f"{self.number} is negative")
+        return self.number**2
+
+
+@dataclass(frozen=True)
+class Lacking:
+    """Need a package that is not there."""
+
+    def __call__(self):
+        import structprobe_of_another_world  # noqa: F401 -- that it fails is the point
+
+
+@contextlib.contextmanager
+def dask_scheduler(folder: Path) -> Iterator[tuple[str, Callable[[str], subprocess.Popen]]]:
+    """Start a scheduler on loopback; give its address, and what starts a worker with a path."""
+    told = folder / "scheduler.json"
+    processes: list[subprocess.Popen] = []
+
+    def start(role: str, path: str, *options: str) -> subprocess.Popen:
+        command = [sys.executable, "-m", f"distributed.cli.dask_{role}", "--no-dashboard"]
+        command += ["--host", "127.0.0.1", "--scheduler-file", str(told), *options]
+        environment = os.environ | {"PYTHONPATH": path, "OMP_NUM_THREADS": "1"}
+        with (folder / f"{role}-{len(processes)}.log").open("w") as log:
+            process = subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=folder)
+        processes.append(process)
+        return process
+
+    def start_worker(path: str = PATH) -> subprocess.Popen:
+        return start("worker", path, "--nthreads", "1", "--no-nanny")
+
+    try:
+        start("scheduler", PATH, "--port", "0")
+        deadline = time.monotonic() + 60
+        while not told.exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        yield json.loads(told.read_text())["address"], start_worker
+    finally:
+        for process in processes:
+            process.kill()
+            process.wait()
