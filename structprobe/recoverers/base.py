@@ -22,7 +22,7 @@ class Recoverer(ABC):
         every score of such a method.
     """
 
-    name: ClassVar[str]
+    name: str
     uses_gold: ClassVar[bool] = False
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:

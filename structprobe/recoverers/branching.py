@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 
@@ -15,7 +14,7 @@ from structprobe.treebank.sentence import Sentence
 class RightBranching(Recoverer):
     """Each word's head is the word before it; the first word is the root."""
 
-    name: ClassVar[str] = "right-branching"
+    name = "right-branching"
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the right-branching tree of each sentence.
@@ -36,7 +35,7 @@ class RightBranching(Recoverer):
 class LeftBranching(Recoverer):
     """Each word's head is the word behind it; the last word is the root."""
 
-    name: ClassVar[str] = "left-branching"
+    name = "left-branching"
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the left-branching tree of each sentence.

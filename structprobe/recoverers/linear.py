@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 
@@ -19,7 +18,7 @@ class LinearChain(Recoverer):
     keeps; its heads, which distances alone do not give, are those of `RightBranching`.
     """
 
-    name: ClassVar[str] = "linear"
+    name = "linear"
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the chain of each sentence.

@@ -69,7 +69,7 @@ class ProbeRecoverer(Recoverer):
             )
         self.encoder, self.layer, self.probe = encoder, layer, probe
         self.cache, self.progress = cache, progress
-        self.name = name  # type: ignore[misc]  # the baselines are this class by another name
+        self.name = name  # the baselines on another model or layer are this class by another name
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
         """Encode the sentences and fit the probe on them.

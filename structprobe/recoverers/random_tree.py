@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +21,7 @@ class RandomTree(Recoverer):
         Seeds the draws; `predict` gives the same trees for the same lengths each time.
     """
 
-    name: ClassVar[str] = "random"
+    name = "random"
 
     def __init__(self, random_state: int = 0) -> None:
         self.random_state = random_state
