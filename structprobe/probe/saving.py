@@ -307,8 +307,7 @@ def _local_folder(source: str | os.PathLike[str], revision: str | None) -> Path:
 
 def _hub_errors() -> tuple[type[BaseException], ...]:
     """Give what the hub's client raises when it is offline, refused or given a wrong name."""
-    # Below huggingface_hub 0.25 `errors` does not have it, and `utils` has it in all versions.
-    from huggingface_hub.utils import HfHubHTTPError  # type: ignore[attr-defined]  # as told above
+    from huggingface_hub.errors import HfHubHTTPError
 
     # Its bases are the HTTP library's, whichever the hub uses: a dead connection is one of them.
     return (*HfHubHTTPError.__bases__, OSError, ValueError)
