@@ -26,7 +26,7 @@ COMMANDS = {
 DATA_FAULT, INTERRUPTED = 1, 130
 
 # How long a thread of torch's waits busily for the next small operation. The default of GNU's
-# OpenMP is so long that on two cores, one of them taken by another process, training takes 17
+# OpenMP is so long that on two cores, one of them taken by another process, training takes 16
 # times as long; with this it takes 4 times, and just as long as before on a quiet machine.
 SPIN_COUNT = "10000"
 
