@@ -1,13 +1,14 @@
 """Fit probes of one kind together: vectors of some layers in, components for each out.
 
-Layers, and ranks on each, that share their sentences and their seed share all batches. On the
-processor they are a loop within each step, so that what one needs stays in its caches; elsewhere
-all layers of a rank are one product. Either way a probe is found as if it were alone.
+Layers, and ranks on each, that share their sentences and their seed share all batches. Off the
+processor all layers of a rank are one product; on it, one layer at a time is handed in, so that
+what a step needs stays in a core's caches. Either way a probe is found as if it were alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -37,7 +38,7 @@ from structprobe.probe.words import Words
 
 DEV_BATCH_SIZE = 64
 
-OnStep = Callable[[int, int], None]
+OnStep = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +64,13 @@ class Course:
 
     Attributes
     ----------
-    epoch : callable
-        Gives the batches of one more epoch.
+    begin : callable
+        Begins anew, whoever else is under way; gives a function that gives the batches of one
+        more epoch.
     steps_per_epoch : int
-        How many they are.
+        Batches in an epoch.
+    max_steps : int
+        Steps after which training ends in any case.
     rows, dev_rows : ndarray of int
         The row for each word of the training and of the dev set, or -1.
     n_rows, n_dev_rows : int
@@ -75,8 +79,9 @@ class Course:
         The dev set.
     """
 
-    epoch: Callable[[], Iterable[Batch]]
+    begin: Callable[[], Callable[[], Iterable[Batch]]]
     steps_per_epoch: int
+    max_steps: int
     rows: NDArray[np.int64]
     n_rows: int
     dev: list[Batch]
@@ -86,12 +91,13 @@ class Course:
 
 def fit_kind(
     kind: str,
+    course: Course,
     train_set: Examples,
     dev_set: Examples,
     ranks: Mapping[Hashable, Sequence[int]],
     moments: Mapping[Hashable, Moments],
     settings: Settings,
-    seeds: tuple[SeedSequence, SeedSequence],
+    seed: SeedSequence,
     on_step: OnStep | None = None,
 ) -> dict[tuple[Hashable, int], Found]:
     """Find the components of the distance or the depth probes.
@@ -100,6 +106,8 @@ def fit_kind(
     ----------
     kind : {"distance", "depth"}
         What is predicted.
+    course : Course
+        The batches, of `course_of`.
     train_set, dev_set : Examples
         What to learn from, and what to choose the best components by.
     ranks : mapping of hashable to sequence of int
@@ -108,10 +116,10 @@ def fit_kind(
         Of the training vectors of each of these layers, where the recipe whitens.
     settings : Settings
         The recipe and its numbers; its rank is not looked at.
-    seeds : tuple of two numpy.random.SeedSequence
-        Draw the batches, and the start of each probe.
+    seed : numpy.random.SeedSequence
+        Draws the start of each probe.
     on_step : callable, optional
-        Called after each step with its number and the greatest number of steps.
+        Called after each step with its number.
 
     Returns
     -------
@@ -124,7 +132,6 @@ def fit_kind(
         The loss stopped being finite.
     """
     pairs = kind == "distance"
-    course = _course(kind, train_set, dev_set, settings, np.random.default_rng(seeds[0]))
     bases: dict[Hashable, Tensor | None] = {
         layer: whitening(moments[layer], centred=pairs) if moments else None for layer in ranks
     }
@@ -139,18 +146,14 @@ def fit_kind(
         width, basis = train_set.layers[layer].hidden_size, bases[layer]
         for rank in own_ranks:
             n_kept = width if basis is None else len(basis)
-            schedule, spread = _schedule(settings, course.steps_per_epoch, rank, n_kept, pairs)
+            schedule, spread = _schedule(settings, course, rank, n_kept, pairs)
             start = torch.zeros(rank, width)
-            drawn = np.random.default_rng(seeds[1]).uniform(-spread, spread, (rank, n_kept))
+            drawn = np.random.default_rng(seed).uniform(-spread, spread, (rank, n_kept))
             start[:, :n_kept] = torch.from_numpy(drawn)
             problems[layer, rank] = Problem(start.to(settings.device), schedule)
-    max_steps = max(problem.schedule.max_steps for problem in problems.values())
-    train(
-        _stacks(distance_loss if pairs else depth_loss, problems, [*ranks], vectors, dev_vectors),
-        course.epoch,
-        course.dev,
-        None if on_step is None else lambda step: on_step(step, max_steps),
-    )
+    loss = distance_loss if pairs else depth_loss
+    stacks = _stacks(loss, problems, [*ranks], vectors, dev_vectors)
+    train(stacks, course.begin(), course.dev, on_step)
     return {
         key: Found(
             _raw_components(problem.components, bases[key[0]]),
@@ -158,11 +161,6 @@ def fit_kind(
         )
         for key, problem in problems.items()
     }
-
-
-def stacks_layers(device: torch.device) -> bool:
-    """Tell whether layers are put into one product; on a processor a loop is as fast, and exact."""
-    return device.type != "cpu"
 
 
 def moments_of(
@@ -190,48 +188,73 @@ def moments_of(
     return {layer: second_moments(examples.layers[layer], device) for layer in layers}
 
 
-def _course(
-    kind: str,
-    train_set: Examples,
-    dev_set: Examples,
-    settings: Settings,
-    generator: np.random.Generator,
+def course_of(
+    kind: str, train_set: Examples, dev_set: Examples, settings: Settings, seed: SeedSequence
 ) -> Course:
-    """Compose the batches."""
+    """Compose the batches.
+
+    Parameters
+    ----------
+    kind : {"distance", "depth"}
+        What is predicted.
+    train_set, dev_set : Examples
+        What to learn from, and what to choose by.
+    settings : Settings
+        The recipe and its numbers.
+    seed : numpy.random.SeedSequence
+        Draws the batches.
+
+    Returns
+    -------
+    Course
+        The batches.
+    """
+    generator = np.random.default_rng(seed)
     pairs, recipe, lengths = kind == "distance", settings.recipe, train_set.lengths
     batch_size = settings.batch_size or recipe.batch_size
     pool = Pool(lengths, pack(train_set.gold[kind]).to(settings.device), pairs)
-    epoch: Callable[[], Iterable[Batch]]
+    epoch: Callable[[np.random.Generator], Iterable[Batch]]
     if isinstance(recipe, Published):
-        epoch = partial(random_batches, pool, batch_size, generator)
+        epoch = partial(random_batches, pool, batch_size)
         steps_per_epoch = -(-len(lengths) // batch_size)
+        max_steps = recipe.max_epochs * steps_per_epoch
         rows, n_rows = np.arange(pool.n_words), pool.n_words + 1
     else:
         # One-word sentences have no distances, and would only thin out the steps.
         kept = np.flatnonzero(lengths > 1) if pairs else np.arange(len(lengths))
         parts = [kept[part] for part in mixed_batches(lengths[kept], batch_size, generator)]
         batches, words = fixed_batches(pool, parts)
-        epoch, steps_per_epoch = partial(_shuffled, batches, generator), len(batches)
+        epoch, steps_per_epoch = partial(_shuffled, batches), len(batches)
+        max_steps = recipe.max_steps
         rows, n_rows = _rows(words, pool.n_words), len(words)
     dev_pool = Pool(dev_set.lengths, pack(dev_set.gold[kind]).to(settings.device), pairs)
     order = order_by_length(dev_set.lengths)
     cuts = range(DEV_BATCH_SIZE, len(order), DEV_BATCH_SIZE)
     dev, dev_words = fixed_batches(dev_pool, np.split(order, cuts))
     dev_rows = _rows(dev_words, dev_pool.n_words)
-    return Course(epoch, steps_per_epoch, rows, n_rows, dev, dev_rows, len(dev_words))
+    return Course(
+        begin=lambda: partial(epoch, deepcopy(generator)),
+        steps_per_epoch=steps_per_epoch,
+        max_steps=settings.max_steps or max_steps,
+        rows=rows,
+        n_rows=n_rows,
+        dev=dev,
+        dev_rows=dev_rows,
+        n_dev_rows=len(dev_words),
+    )
 
 
 def _schedule(
-    settings: Settings, steps_per_epoch: int, rank: int, n_coordinates: int, pairs: bool
+    settings: Settings, course: Course, rank: int, n_coordinates: int, pairs: bool
 ) -> tuple[Schedule, float]:
     """Give a probe's schedule, and how far from zero it starts."""
-    recipe, rate, max_steps = settings.recipe, settings.learning_rate, settings.max_steps
+    recipe, rate = settings.recipe, settings.learning_rate
     if isinstance(recipe, Published):
         rate = rate or recipe.learning_rate
-        return Plateau(recipe, rate, steps_per_epoch, max_steps), recipe.start
+        return Plateau(recipe, rate, course.steps_per_epoch, course.max_steps), recipe.start
     scale = (rank * n_coordinates) ** -0.5
     rate = rate or scale * (recipe.distance_rate if pairs else recipe.depth_rate)
-    return Cosine(recipe, rate, max_steps or recipe.max_steps), recipe.start * scale
+    return Cosine(recipe, rate, course.max_steps), recipe.start * scale
 
 
 def _lay_out(
@@ -259,13 +282,10 @@ def _stacks(
     vectors: Tensor,
     dev_vectors: Tensor,
 ) -> list[Stack]:
-    """Put problems together that are solved in one go."""
+    """Put problems together that are solved in one go: those of one rank on several layers."""
+    if len(layers) == 1:
+        return [Stack(loss, [problem], vectors[0], dev_vectors[0]) for problem in problems.values()]
     place = {layer: index for index, layer in enumerate(layers)}
-    if not stacks_layers(vectors.device):
-        return [
-            Stack(loss, [problem], vectors[place[layer]], dev_vectors[place[layer]])
-            for (layer, _), problem in problems.items()
-        ]
     stacks = []
     for rank in {rank: None for _, rank in problems}:
         own = {layer: problem for (layer, other), problem in problems.items() if other == rank}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -10,25 +11,29 @@ from tqdm import tqdm
 
 
 @contextmanager
-def progress(kind: str, *, shown: bool) -> Iterator[Callable[[int, int], None]]:
+def progress(kind: str, n_steps: int, *, shown: bool) -> Iterator[Callable[[int], None]]:
     """Show a progress bar while something is trained.
 
     Parameters
     ----------
     kind : str
         What is trained.
+    n_steps : int
+        Steps in all, at most.
     shown : bool
         Whether to show anything; nothing is shown where standard error is no terminal.
 
     Yields
     ------
     callable
-        Takes the step just done, counted from 1, and the number of steps in all.
+        Takes how many more steps are done; any thread may call it.
     """
-    with tqdm(desc=kind, unit="step", disable=not (shown and sys.stderr.isatty())) as bar:
+    drawn = shown and sys.stderr.isatty()
+    lock = threading.Lock()
+    with tqdm(desc=kind, total=n_steps, unit="step", disable=not drawn) as bar:
 
-        def on_step(step: int, max_steps: int) -> None:
-            bar.total = max_steps
-            bar.update(step - bar.n)
+        def on_steps(count: int) -> None:
+            with lock:
+                bar.update(count)
 
-        yield on_step
+        yield on_steps

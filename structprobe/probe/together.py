@@ -1,24 +1,30 @@
 """Fit many probes on one set of trees together: layers, ranks and seeds, as memory allows.
 
 A lone probe is the special case of one. Probes of one seed share their batches; gold values are
-made once; what a layer's vectors must be known for is summed up once for all probes on it.
+made once; what a layer's vectors must be known for is summed up once for all probes on it. On the
+processor a layer's distances and its depths are two pieces of work, each for one core.
 """
 
 from __future__ import annotations
 
 import numbers
-from collections.abc import Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+import threading
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+import torch
 from numpy.random import SeedSequence
 
 from structprobe.errors import ProbeError
 from structprobe.probe.examples import KINDS, Examples, layer_name, read_examples
-from structprobe.probe.fitting import fit_kind, moments_of
+from structprobe.probe.fitting import Course, Found, course_of, fit_kind, moments_of
 from structprobe.probe.inputs import check_origin, check_pairs, check_width, hold_out, origin_of
 from structprobe.probe.progress import progress
 from structprobe.probe.settings import Settings, read_fraction, read_generator, read_settings
+from structprobe.probe.whitening import Moments
+from structprobe.probe.workers import Goes, side_by_side
 
 if TYPE_CHECKING:
     from structprobe.probe.estimator import StructuralProbe
@@ -32,11 +38,68 @@ Job = tuple[Hashable, "StructuralProbe"]
 
 @dataclass(frozen=True, slots=True)
 class _Split:
-    """What a seed learns from and chooses by, with what it draws from."""
+    """What a seed learns from and chooses by, with its batches and what draws the starts."""
 
     train: Examples
     dev: Examples
-    seeds: Mapping[str, tuple[SeedSequence, SeedSequence]]
+    courses: Mapping[str, Course]
+    seeds: Mapping[str, SeedSequence]
+
+
+@dataclass(slots=True)
+class _Shared:
+    """The moments of some layers, summed up when first asked for, and kept for so many users."""
+
+    make: Callable[[], dict[Hashable, Moments]]
+    users: int
+    value: dict[Hashable, Moments] | None = None
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def take(self) -> dict[Hashable, Moments]:
+        """Give them to one of the users."""
+        with self.lock:
+            value = self.make() if self.value is None else self.value
+            self.users -= 1
+            self.value = value if self.users else None
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """The probes of one kind and seed on some layers: one piece of work."""
+
+    kind: str
+    places: Sequence[int]
+    ranks: Mapping[Hashable, Sequence[int]]
+    split: _Split
+    moments: _Shared
+    settings: Settings
+
+    def __call__(
+        self, advance: Callable[[int], None], goes: Goes
+    ) -> dict[tuple[Hashable, int], Found]:
+        """Find the components."""
+        course, done = self.split.courses[self.kind], 0
+
+        def on_step(step: int) -> None:
+            nonlocal done
+            goes()
+            advance(1)
+            done = step
+
+        found = fit_kind(
+            self.kind,
+            course,
+            self.split.train,
+            self.split.dev,
+            self.ranks,
+            self.moments.take(),
+            self.settings,
+            self.split.seeds[self.kind],
+            on_step,
+        )
+        advance(course.max_steps - done)
+        return found
 
 
 def fit_together(
@@ -64,13 +127,13 @@ def fit_together(
     dev : tuple of (mapping, y), optional
         Vectors of each layer, and trees, to choose by.
     memory_gb : float
-        The room for vectors in training, in units of 10⁹ bytes; as many layers as fit are
-        trained at once, at least one.
+        The room for vectors in training, in units of 10⁹ bytes; as many fits as have room are
+        under way at once, at least one.
 
     Yields
     ------
     list of (layer, StructuralProbe)
-        The jobs that were just done; these probes are fitted.
+        The jobs that were just done, on one layer or on some; these probes are fitted.
 
     Raises
     ------
@@ -81,45 +144,44 @@ def fit_together(
     """
     whole, whole_dev = _read(X, y, dev)
     settings, ranks = _settings(jobs, whole)
-    splits: dict[Hashable, _Split] = {}
-    for layers in layer_groups([layer for layer, _ in jobs], whole, whole_dev, settings, memory_gb):
-        places = [place for place, (layer, _) in enumerate(jobs) if layer in layers]
-        moments = None if whole_dev is None else moments_of(whole, layers, settings)
-        for seed, own in _by_seed(jobs, places).items():
-            probe = jobs[own[0]][1]
-            if seed not in splits:
-                splits[seed] = _split(probe, whole, whole_dev)
-            split = splits[seed]
-            found = {}
-            for kind in KINDS:
-                with progress(_label(kind, layers), shown=probe.verbose) as on_step:
-                    found[kind] = fit_kind(
-                        kind,
-                        split.train,
-                        split.dev,
-                        _ranks_by_layer(jobs, ranks, own),
-                        moments_of(split.train, layers, settings) if moments is None else moments,
-                        settings,
-                        split.seeds[kind],
-                        on_step,
-                    )
-            about = {
-                "recipe": probe.recipe,
-                "device": str(settings.device),
-                "n_train": len(split.train.lengths),
-                "n_dev": len(split.dev.lengths),
-            }
-            for place in own:
+    stacked = stacks_layers(settings.device)
+    layers = list(dict.fromkeys(layer for layer, _ in jobs))
+    groups = layer_groups(layers, whole, whole_dev, settings, memory_gb if stacked else 0)
+    tasks = _tasks(jobs, ranks, groups, whole, whole_dev, settings)
+    n_workers = 1 if stacked else _n_workers(tasks, whole, whole_dev, settings, memory_gb)
+    label = "probe" if len(layers) == 1 else f"probes of {len(layers)} layers"
+    n_steps = sum(task.split.courses[task.kind].max_steps for task in tasks)
+    found: dict[str, dict[tuple[Hashable, int], Found]] = {}
+    with progress(label, n_steps, shown=any(probe.verbose for _, probe in jobs)) as advance:
+        results = side_by_side([partial(task, advance) for task in tasks], n_workers)
+        for task, result in zip(tasks, results, strict=True):
+            found[task.kind] = result
+            if len(found) < len(KINDS):
+                continue
+            for place in task.places:
                 layer, probe = jobs[place]
-                probe.distance_components_, probe.depth_components_ = (
-                    found[kind][layer, ranks[place]].components for kind in KINDS
-                )
-                courses = {kind: found[kind][layer, ranks[place]].history for kind in KINDS}
-                probe.history_ = about | courses
+                _tell(probe, {kind: own[layer, ranks[place]] for kind, own in found.items()}, task)
                 probe.n_features_in_ = whole.layers[layer].hidden_size
                 probe.origin_ = origin_of(X[layer])
                 probe.treebank_fingerprint_ = getattr(y, "fingerprint", None)
-        yield [jobs[place] for place in places]
+            found = {}
+            yield [jobs[place] for place in task.places]
+
+
+def stacks_layers(device: torch.device) -> bool:
+    """Tell whether layers are put into one product; on a processor each has a core of its own.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the probes are trained.
+
+    Returns
+    -------
+    bool
+        Whether they are.
+    """
+    return device.type != "cpu"
 
 
 def layer_groups(
@@ -147,8 +209,7 @@ def layer_groups(
     list of list of hashable
         The groups; none is empty.
     """
-    n_dev = 0 if dev_set is None else int(dev_set.lengths.sum())
-    row_bytes = int(train_set.lengths.sum()) * settings.products.itemsize + n_dev * 4
+    row_bytes = _row_bytes(train_set, dev_set, settings)
     groups: list[list[Hashable]] = []
     left, width = 0.0, 0
     for layer in dict.fromkeys(layers):
@@ -159,6 +220,61 @@ def layer_groups(
             left, width = memory_gb * 1e9 - own * row_bytes, own
         groups[-1].append(layer)
     return groups
+
+
+def _row_bytes(train_set: Examples, dev_set: Examples | None, settings: Settings) -> int:
+    """Bytes that one coordinate of all words takes in training."""
+    n_dev = 0 if dev_set is None else int(dev_set.lengths.sum())
+    return int(train_set.lengths.sum()) * settings.products.itemsize + n_dev * 4
+
+
+def _n_workers(
+    tasks: Sequence[_Task],
+    train_set: Examples,
+    dev_set: Examples | None,
+    settings: Settings,
+    memory_gb: float,
+) -> int:
+    """Tell how many layers are trained side by side: by the cores, and by the memory."""
+    width = max(train_set.layers[layer].hidden_size for task in tasks for layer in task.ranks)
+    in_memory = memory_gb * 1e9 / (width * _row_bytes(train_set, dev_set, settings))
+    return max(1, int(min(torch.get_num_threads(), len(tasks), in_memory)))
+
+
+def _tasks(
+    jobs: Sequence[Job],
+    ranks: Sequence[int],
+    groups: Sequence[Sequence[Hashable]],
+    whole: Examples,
+    whole_dev: Examples | None,
+    settings: Settings,
+) -> list[_Task]:
+    """Cut the work into pieces; the kinds of one seed and group of layers follow each other."""
+    tasks, splits = [], {}
+    for layers in groups:
+        by_seed = _by_seed(jobs, [i for i, (layer, _) in enumerate(jobs) if layer in layers])
+        # Where sentences are held out, what is left to learn from differs by seed.
+        shared = _Shared(partial(moments_of, whole, layers, settings), len(KINDS) * len(by_seed))
+        for seed, own in by_seed.items():
+            if seed not in splits:
+                splits[seed] = _split(jobs[own[0]][1], whole, whole_dev, settings)
+            split, wanted = splits[seed], _ranks_by_layer(jobs, ranks, own)
+            if whole_dev is None:
+                shared = _Shared(partial(moments_of, split.train, layers, settings), len(KINDS))
+            tasks += [_Task(kind, own, wanted, split, shared, settings) for kind in KINDS]
+    return tasks
+
+
+def _tell(probe: StructuralProbe, found: Mapping[str, Found], task: _Task) -> None:
+    """Put what was found into a probe."""
+    probe.distance_components_, probe.depth_components_ = (found[kind].components for kind in KINDS)
+    probe.history_ = {
+        "recipe": probe.recipe,
+        "device": str(task.settings.device),
+        "n_train": len(task.split.train.lengths),
+        "n_dev": len(task.split.dev.lengths),
+        **{kind: found[kind].history for kind in KINDS},
+    }
 
 
 def _read(
@@ -211,8 +327,10 @@ def _by_seed(jobs: Sequence[Job], places: Sequence[int]) -> dict[Hashable, list[
     return groups
 
 
-def _split(probe: StructuralProbe, whole: Examples, whole_dev: Examples | None) -> _Split:
-    """Hold sentences out where there is no dev set, and draw the seeds of both fits."""
+def _split(
+    probe: StructuralProbe, whole: Examples, whole_dev: Examples | None, settings: Settings
+) -> _Split:
+    """Hold sentences out where there is no dev set, and compose the batches of both fits."""
     generator = read_generator(probe.random_state)
     if whole_dev is None:
         share = read_fraction(probe.validation_fraction)
@@ -220,8 +338,11 @@ def _split(probe: StructuralProbe, whole: Examples, whole_dev: Examples | None) 
         whole, whole_dev = whole.take(kept), whole.take(held_out)
     # numpy's own types leave out that a generator's seed can spawn more.
     drawn = cast(SeedSequence, generator.bit_generator.seed_seq).spawn(2 * len(KINDS))
-    seeds = dict(zip(KINDS, zip(drawn[::2], drawn[1::2], strict=True), strict=True))
-    return _Split(whole, whole_dev, seeds)
+    courses = {
+        kind: course_of(kind, whole, whole_dev, settings, seed)
+        for kind, seed in zip(KINDS, drawn[::2], strict=True)
+    }
+    return _Split(whole, whole_dev, courses, dict(zip(KINDS, drawn[1::2], strict=True)))
 
 
 def _ranks_by_layer(
@@ -234,10 +355,3 @@ def _ranks_by_layer(
         if ranks[place] not in own:
             own.append(ranks[place])
     return wanted
-
-
-def _label(kind: str, layers: Sequence[Hashable]) -> str:
-    """Name what is trained, for the progress bar."""
-    if len(layers) == 1:
-        return kind if layers[0] is None else f"{kind}, layer {layers[0]}"
-    return f"{kind}, {len(layers)} layers"

@@ -3,7 +3,7 @@
 A probe's matrix absorbs any linear map of the vectors, so that the family of probes is the same
 in all coordinates; only the path of the optimiser differs. In whitened coordinates, where the
 second moment of the vectors is the identity, that path does not depend on how the model happens
-to scale its directions. All sums are taken in float64.
+to scale its directions. All sums over words are taken in float64.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from torch import Tensor
 
 from structprobe.errors import ProbeError
 from structprobe.probe.words import Words, sentence_means
+
+N_STRIPS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +60,15 @@ def second_moments(words: Words, device: torch.device | None = None) -> Moments:
     between = torch.zeros_like(about_origin)
     first = 0
     for chunk in words.chunks(device=device):
-        about_origin.addmm_(chunk.T, chunk)
+        for columns in _strips(words.hidden_size):
+            strip, rest = chunk[:, columns], chunk[:, columns.start :]
+            about_origin[columns, columns.start :].addmm_(strip.T, rest)
         last = first + _sentences(words.lengths[first:], len(chunk))
         lengths = words.lengths[first:last]
         means = sentence_means(chunk, lengths)
         between.addmm_((means * torch.from_numpy(lengths).to(means)[:, None]).T, means)
         first = last
+    about_origin = about_origin.triu() + about_origin.triu(1).T
     n_words = int(words.lengths.sum())
     squared_norm = float(about_origin.trace()) / n_words
     return Moments(about_origin / n_words, (about_origin - between) / n_words, squared_norm)
@@ -123,8 +128,10 @@ def lay_out(
         Whether each sentence is centred.
     """
     done = 0
+    # The map is exact and the words are centred exactly; their product is as exact as the words.
+    change = None if basis is None else basis.float().T
     for chunk in words.chunks(centred=centred, device=None if basis is None else basis.device):
-        values = chunk if basis is None else chunk @ basis.T
+        values = chunk if change is None else chunk.float() @ change
         own = rows[done : done + len(chunk)]
         done += len(chunk)
         taken = np.flatnonzero(own >= 0)
@@ -132,6 +139,12 @@ def lay_out(
             values = values[torch.from_numpy(taken).to(values.device)]
         place = torch.from_numpy(own[taken]).to(out.device)
         out[:, : values.shape[1]].index_copy_(0, place, values.to(out))
+
+
+def _strips(width: int) -> list[slice]:
+    """Cut the columns of a symmetric matrix so that its upper triangle is little more than half."""
+    strip = -(-width // N_STRIPS)
+    return [slice(first, min(first + strip, width)) for first in range(0, width, strip)]
 
 
 def _sentences(lengths: NDArray[np.int64], n_words: int) -> int:

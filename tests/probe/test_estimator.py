@@ -376,5 +376,5 @@ def test_progress_only_where_asked_for_and_on_a_terminal(
     captured = capsys.readouterr()
     assert captured.out == ""
     shown = verbose and terminal
-    assert ("distance: " in captured.err and "40/40" in captured.err) is shown
+    assert ("probe: " in captured.err and "80/80" in captured.err) is shown
     assert bool(captured.err) is shown
