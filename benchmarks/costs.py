@@ -39,6 +39,8 @@ class Costs:
         The same in wall seconds.
     epoch : Reference
         One epoch of one layer's distance probe, EWT train.
+    layers : Reference
+        One epoch of both probes of all layers.
     run : Reference
         One distance probe to its own stop, dev losses included.
     curve : Reference
@@ -54,6 +56,7 @@ class Costs:
     encode: Reference
     encode_wall: float
     epoch: Reference
+    layers: Reference
     run: Reference
     curve: Reference
     decode: Reference
@@ -70,14 +73,14 @@ def measure(plan: Plan) -> Costs:
     encode, encode_wall = _encoding(plan, dev)
     vectors = {part: _vectors(plan, part, LAYER) for part in ("train", "dev")}
     if plan.full:
-        epoch, run, curve = _runs_for_real(plan, train, dev)
+        epoch, layers, run, curve = _runs_for_real(plan, train, dev)
     else:
-        epoch, run, curve = _runs_scaled(vectors, train, dev)
+        epoch, layers, run, curve = _runs_scaled(vectors, train, dev)
     decode, score = _decoding(vectors["dev"], dev, 1 if plan.full else SCORE_EVERY)
     curve = Reference(curve.cpu + N_LAYERS * (decode.cpu + score.cpu), curve.how)
     return Costs(
         Reference(read.cpu),
-        *(gold, encode, encode_wall, epoch, run, curve, decode, score),
+        *(gold, encode, encode_wall, epoch, layers, run, curve, decode, score),
         peak_memory(),
     )
 
@@ -136,7 +139,7 @@ def _runs_scaled(
     vectors: dict[str, list[Tensor]],
     train: Sequence[reference.Observation],
     dev: Sequence[reference.Observation],
-) -> tuple[Reference, Reference, Reference]:
+) -> tuple[Reference, Reference, Reference, Reference]:
     """Time a part of an epoch of both probes, and scale it to whole runs of all layers."""
     epochs, runs = {}, {}
     for kind in ("distance", "depth"):
@@ -154,6 +157,7 @@ def _runs_scaled(
     curve = runs["distance"] * sum(DISTANCE_EPOCHS) + runs["depth"] * sum(DEPTH_EPOCHS)
     return (
         Reference(epochs["distance"], how),
+        Reference(N_LAYERS * sum(epochs.values()), f"{how}, × {N_LAYERS}"),
         Reference(runs["distance"] * one, f"{how} and × {one} epochs: extrapolated"),
         Reference(
             curve,
@@ -166,9 +170,9 @@ def _runs_for_real(
     plan: Plan,
     train: Sequence[reference.Observation],
     dev: Sequence[reference.Observation],
-) -> tuple[Reference, Reference, Reference]:
+) -> tuple[Reference, Reference, Reference, Reference]:
     """Train both probes of every layer to their own stops: hours."""
-    total, one, epochs = 0.0, 0.0, 0
+    total, one, epochs, layers = 0.0, 0.0, 0, 0.0
     for kind in ("distance", "depth"):
         y, dev_y = _gold(kind, train), _gold(kind, dev)
         for layer in range(N_LAYERS):
@@ -177,10 +181,12 @@ def _runs_for_real(
             run = reference.train(_probe(kind, x[0].shape[1]), x, y, dev_x, dev_y)
             seconds = time.process_time() - started
             total += seconds
+            layers += seconds / run.epochs
             if (layer, kind) == (LAYER, "distance"):
                 one, epochs = seconds, run.epochs
     return (
         Reference(one / epochs, f"a whole run of {epochs} epochs, divided"),
+        Reference(layers, "whole runs, each divided by its epochs"),
         Reference(one, f"{epochs} epochs"),
         Reference(total),
     )

@@ -1,91 +1,58 @@
-"""The one place where the benchmark looks inside the library: at fits, step by step.
-
-Every fit tells its steps to the function that draws progress bars; the benchmark stands in for it.
-"""
+"""The one place where the benchmark looks inside the library: at one kind of fit, step by step."""
 
 from __future__ import annotations
 
-import importlib
 import statistics
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
-from unittest import mock
 
 import torch
+from numpy.random import SeedSequence
 
-import structprobe.probe
 from benchmarks.clock import Seconds, Stopwatch, held_memory, peak_memory, restart_peak, timed
 from benchmarks.plan import RANK
-from structprobe import StructuralProbe
+from structprobe import LayerSweep, StructuralProbe
+from structprobe.probe.examples import read_examples
+from structprobe.probe.fitting import Found, course_of, fit_kind, moments_of
+from structprobe.probe.settings import read_settings
 
 # What `StructuralProbe` takes to stream its vectors from disk.
 STREAMED: dict[str, Any] = {}
 
-OnStep = Callable[[int, int], None]
-
-
-class Enough(Exception):  # noqa: N818 -- it is no error
-    """What ends a fit of which no more is wanted."""
+OnStep = Callable[[int], None]
 
 
 @contextmanager
-def watched(on_step: OnStep | None = None, *, distance_only: bool = False) -> Iterator[dict]:
-    """Look on while probes are fitted.
-
-    Yields the seconds from here to the end of each kind of fit, which are filled in as they end.
-    """
-    watch, ended = Stopwatch(), {}
-
-    @contextmanager
-    def progress(label: str, *, shown: bool) -> Iterator[OnStep]:
-        del shown
-        kind = label.split(",")[0]
-        yield on_step if on_step and kind == "distance" else lambda step, steps: None
-        ended[kind] = watch.read()
-        if distance_only:
-            raise Enough
-
-    with ExitStack() as stack:
-        stack.enter_context(suppress(Enough))
-        for module in _showing_progress():
-            stack.enter_context(mock.patch.object(module, "progress", progress))
-        yield ended
+def one_core() -> Iterator[None]:
+    """Keep torch to one core, as the library does where it has as many fits as there are cores."""
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(n_threads)
 
 
-def _showing_progress() -> list[Any]:
-    """Find the modules of the probe's room that show progress."""
-    found = []
-    for name in ("estimator", "together"):
-        with suppress(ModuleNotFoundError):
-            module = importlib.import_module(f"structprobe.probe.{name}")
-            found += [module] if hasattr(module, "progress") else []
-    return found
+def fit_distances(
+    X: Any, y: Any, dev: tuple[Any, Any], on_step: OnStep | None = None, **settings: Any
+) -> Found:
+    """Fit one layer's distance probe, and no depth probe beside it."""
+    train, held = read_examples({None: X}, y), read_examples({None: dev[0]}, dev[1])
+    probe = StructuralProbe(rank=RANK, device="cpu", **settings)
+    told = read_settings(probe.get_params(), train.layers[None].hidden_size)
+    batches, start = SeedSequence(0).spawn(2)
+    course = course_of("distance", train, held, told, batches)
+    moments = moments_of(train, [None], told)
+    found = fit_kind("distance", course, train, held, {None: [RANK]}, moments, told, start, on_step)
+    return found[None, RANK]
 
 
 def fit_layers(X: Any, y: Any, dev: tuple[Any, Any], **settings: Any) -> dict[int, StructuralProbe]:
-    """Fit all layers of an `EncodedBank`: in one run where the library can, else in turn."""
-    settings = {"rank": RANK, "random_state": 0, "device": "cpu", **settings}
-    if hasattr(structprobe.probe, "LayerSweep"):
-        return structprobe.probe.LayerSweep(**settings).fit(X, y, dev=dev)
-    return {
-        layer: StructuralProbe(**settings).fit(X.layer(layer), y, dev=(dev[0].layer(layer), dev[1]))
-        for layer in X.layers
-    }
-
-
-def in_one_run(X: Any) -> list[Any]:
-    """Cut an `EncodedBank` into what is trained at once: itself, or layer by layer."""
-    if hasattr(structprobe.probe, "LayerSweep"):
-        return [X]
-    return [X.layer(layer) for layer in X.layers]
-
-
-def fit_one(X: Any, y: Any, dev: tuple[Any, Any], **settings: Any) -> StructuralProbe:
-    """Fit one layer."""
-    settings = {"rank": RANK, "random_state": 0, "device": "cpu", **settings}
-    return StructuralProbe(**settings).fit(X, y, dev=dev)
+    """Fit all layers of an `EncodedBank` in one run."""
+    return LayerSweep(rank=RANK, random_state=0, device="cpu", **settings).fit(X, y, dev=dev)
 
 
 def has_bfloat16() -> bool:
@@ -113,20 +80,17 @@ class Epochs:
 
 
 def distance_epochs(X: Any, y: Sequence[Any], *, repeats: int = 3, **settings: Any) -> Epochs:
-    """Time some epochs of distance probes: of one layer's vectors, or of an `EncodedBank`.
+    """Time some epochs of one layer's distance probe, on one core.
 
     The first epoch is to get warm. The bare products are done between the epochs, so that both see
     the same machine.
     """
-    layers = list(getattr(X, "layers", [None]))
-    first = X if layers == [None] else X.layer(layers[0])
-    tiny = _one_sentence(X, y, layers)
-    probe = fit_one(first, y, _one_sentence(first, y, [None]), max_steps=1)
-    steps = probe.history_["distance"]["steps_per_epoch"]
-    floor = bare_products(sum(map(len, y)), first[0].shape[1], len(layers))
+    dev = one_sentence(X, y)
+    steps = fit_distances(X, y, dev, max_steps=1).history["steps_per_epoch"]
+    floor = bare_products(sum(map(len, y)), X[0].shape[1])
     watch, pairs, peaks = Stopwatch(), [], []
 
-    def on_step(step: int, _: int) -> None:
+    def on_step(step: int) -> None:
         if step % steps:
             return
         ours = watch.read()
@@ -137,37 +101,42 @@ def distance_epochs(X: Any, y: Sequence[Any], *, repeats: int = 3, **settings: A
             pairs.append((ours, timed(floor, repeats=1, warm_up=False)))
         watch.restart()
 
-    fit = fit_one if layers == [None] else fit_layers
-    with watched(on_step, distance_only=True):
-        fit(X, y, tiny, max_steps=steps * (repeats + 1), **settings)
+    with one_core():
+        fit_distances(X, y, dev, on_step, max_steps=steps * (repeats + 1), **settings)
     ours, bare = sorted(pairs, key=lambda pair: pair[0].cpu / pair[1].cpu)[len(pairs) // 2]
     return Epochs(ours, bare, peaks[0])
 
 
-def _one_sentence(X: Any, y: Sequence[Any], layers: Sequence[Any]) -> tuple[Any, list[Any]]:
+def one_sentence(X: Any, y: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     """Take a sentence of two or more words: a dev set that costs nothing."""
     index = next(i for i, one in enumerate(y) if len(one) > 1)
-    if list(layers) == [None]:
-        return [X[index]], [y[index]]
-    return {layer: [X.layer(layer)[index]] for layer in layers}, [y[index]]
+    return [X[index]], [y[index]]
 
 
 def step_memory(X: Any, y: Sequence[Any]) -> float:
     """Tell how far a step of training lifts the memory above what is held between steps, in MB."""
     before, rises = [0.0], []
 
-    def on_step(step: int, _: int) -> None:
+    def on_step(step: int) -> None:
         if step > 1:
             rises.append(peak_memory() - before[0])
         restart_peak()
         before[0] = held_memory()
 
-    with watched(on_step, distance_only=True):
-        fit_one(X, y, _one_sentence(X, y, [None]), max_steps=4)
+    fit_distances(X, y, one_sentence(X, y), on_step, max_steps=4)
     return statistics.median(rises)
 
 
-def bare_products(n_words: int, hidden_size: int, times: int = 1) -> Callable[[], None]:
+def seconds_of_steps(fit: Callable[..., object], n_steps: int) -> Seconds:
+    """Time so many steps of a fit: twice as many, less what the fit costs with half of them."""
+    once, twice = (
+        timed(partial(fit, max_steps=steps), repeats=1, warm_up=False)
+        for steps in (n_steps, 2 * n_steps)
+    )
+    return Seconds(twice.cpu - once.cpu, twice.wall - once.wall)
+
+
+def bare_products(n_words: int, hidden_size: int) -> Callable[[], None]:
     """Make a call of H Bᵀ and its transpose with the gradient, all words at once, float32.
 
     It writes into memory that is there already, so that it is products alone.
@@ -179,8 +148,7 @@ def bare_products(n_words: int, hidden_size: int, times: int = 1) -> Callable[[]
             shapes = (n_words, hidden_size), (RANK, hidden_size), (n_words, RANK)
             held.extend(torch.randn(shape) for shape in (*shapes, shapes[1]))
         values, components, projected, gradient = held
-        for _ in range(times):
-            torch.matmul(values, components.T, out=projected)  # (n_words, rank)
-            torch.matmul(projected.T, values, out=gradient)  # (rank, hidden_size)
+        torch.matmul(values, components.T, out=projected)  # (n_words, rank)
+        torch.matmul(projected.T, values, out=gradient)  # (rank, hidden_size)
 
     return run

@@ -5,17 +5,19 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any
 
 import torch
 
 from benchmarks import inside
-from benchmarks.clock import Seconds, in_own_process, in_turn, peak_memory, timed
+from benchmarks.clock import in_own_process, in_turn, peak_memory, timed
 from benchmarks.costs import Costs, measure
 from benchmarks.plan import HIDDEN_SIZE, LAYER, N_LAYERS, RANK, Plan
-from benchmarks.table import Limit, Line, Reference, Stage, at_most, number, times_the_reference
+from benchmarks.table import Limit, Line, Stage, at_most, number, times_the_reference
 from structprobe import StructuralProbe, Treebank, score
+from structprobe.probe.fitting import Found
 from structprobe.trees import gold_distances
 
 # What the published recipe reaches on MiniLM layer 4, rank 384, EWT dev, and how far off counts.
@@ -26,7 +28,17 @@ def stages(plan: Plan) -> Iterator[Stage | Line]:
     """Measure all stages, one after another."""
     yield from in_own_process(encode_train, plan)
     costs = in_own_process(measure, plan)
-    for stage in (read, gold, encode, train_one, train_all, converge, decode, curve):
+    for stage in (
+        read,
+        gold,
+        encode,
+        train_one,
+        train_all,
+        converge,
+        decode,
+        curve,
+        curve_in_bfloat16,
+    ):
         yield from in_own_process(stage, plan, costs)
     yield command_line()
     yield Line("most memory the reference held", f"{number(costs.peak)} MB", "–", True)
@@ -114,7 +126,7 @@ def train_one(plan: Plan, costs: Costs) -> list[Stage]:
         at_most(ours.cpu / floor.cpu, 1.3, "× floor"),
         times_the_reference(ours.cpu, costs.epoch, 100),
     )
-    name = f"train one layer, one distance epoch (EWT train, layer {LAYER}, rank {RANK})"
+    name = f"train one layer, one distance epoch, one core (EWT train, layer {LAYER}, rank {RANK})"
     rows = [Stage(name, ours, epochs.peak, floor.cpu, costs.epoch, limits)]
     if inside.has_bfloat16():
         epochs = inside.distance_epochs(encoded.layer(LAYER), bank, repeats=5, products="bfloat16")
@@ -127,38 +139,53 @@ def train_one(plan: Plan, costs: Costs) -> list[Stage]:
 
 
 def train_all(plan: Plan, costs: Costs) -> list[Stage]:
-    """One epoch of every layer's distance probe."""
+    """One epoch of both probes of every layer."""
     bank, encoded = plan.vectors("train")
-    layers = inside.in_one_run(encoded)
-    found = [inside.distance_epochs(one, bank, repeats=1) for one in layers]
-    ours = sum((one.ours for one in found), Seconds(0, 0))
-    floor = sum(one.floor.cpu for one in found)
-    plain = Reference(costs.epoch.cpu * N_LAYERS, f"{costs.epoch.how}, × {N_LAYERS}".lstrip(", "))
-    name = f"train all {N_LAYERS} layers, one distance epoch"
-    return [Stage(name, ours, found[0].peak, floor, plain)]
+    index = next(i for i, one in enumerate(bank) if len(one) > 1)
+    dev = {layer: [encoded.layer(layer)[index]] for layer in encoded.layers}, [bank[index]]
+    n_steps = -(-len(bank) // 32)
+    ours = inside.seconds_of_steps(partial(inside.fit_layers, encoded, bank, dev), n_steps)
+    peak = peak_memory()
+    floor = _floor(bank.n_words) * 2 * N_LAYERS
+    name = f"train all {N_LAYERS} layers, one epoch of distance and of depth"
+    return [Stage(name, ours, peak, floor, costs.layers)]
 
 
 def converge(plan: Plan, costs: Costs) -> list[Stage]:
     """One distance probe from vectors to the published dev loss."""
     (train, vectors), (dev, dev_vectors) = (plan.vectors(part, LAYER) for part in ("train", "dev"))
-    with inside.watched() as ended:
-        probe = inside.fit_one(vectors.layer(LAYER), train, (dev_vectors.layer(LAYER), dev))
-    peak, ours = peak_memory(), ended["distance"]
-    loss, epochs = probe.history_["distance"]["best_dev_loss"], _epochs(probe, "distance")
-    floor = timed(inside.bare_products(train.n_words, HIDDEN_SIZE)).cpu
-    target = PUBLISHED_LOSS + WITHIN
-    limits = (
-        Limit(f"dev L1 {loss:.4f}, at most {target}", loss <= target),
-        times_the_reference(ours.cpu, costs.run, 400),
-    )
-    name = f"one distance probe to the published dev loss ({epochs:.1f} epochs)"
-    return [Stage(name, ours, peak, floor * epochs, costs.run, limits)]
+    data = vectors.layer(LAYER), train, (dev_vectors.layer(LAYER), dev)
+    rows = []
+    for products in ("float32", "bfloat16") if inside.has_bfloat16() else ("float32",):
+        found: list[Found] = []
+
+        def fit(products: str = products, found: list[Found] = found) -> None:
+            found.append(inside.fit_distances(*data, products=products))
+
+        with inside.one_core():
+            ours = timed(fit, repeats=1, warm_up=False)
+        loss, epochs = found[0].history["best_dev_loss"], _epochs(found[0].history)
+        target = PUBLISHED_LOSS + WITHIN
+        limits = (
+            Limit(f"dev L1 {loss:.4f}, at most {target}", loss <= target),
+            times_the_reference(ours.cpu, costs.run, 400),
+        )
+        name = f"one distance probe to the published dev loss, one core ({epochs:.1f} epochs)"
+        name = name if products == "float32" else f"the same, {products} products"
+        floor = _floor(train.n_words) * epochs
+        rows.append(Stage(name, ours, peak_memory(), floor, costs.run, limits))
+    return rows
 
 
-def _epochs(probe: StructuralProbe, kind: str) -> float:
+def _epochs(history: Mapping[str, Any]) -> float:
     """Tell how many epochs a fit took."""
-    history = probe.history_[kind]
-    return history["steps"] / history["steps_per_epoch"]
+    return float(history["steps"] / history["steps_per_epoch"])
+
+
+def _floor(n_words: int) -> float:
+    """CPU seconds of the bare float32 products of one epoch, on one core."""
+    with inside.one_core():
+        return timed(inside.bare_products(n_words, HIDDEN_SIZE)).cpu
 
 
 def decode(plan: Plan, costs: Costs) -> list[Stage]:
@@ -179,23 +206,34 @@ def decode(plan: Plan, costs: Costs) -> list[Stage]:
 
 def curve(plan: Plan, costs: Costs) -> list[Stage]:
     """Both probes of all layers to convergence, scored on dev."""
+    return _curve(plan, costs, "float32")
+
+
+def curve_in_bfloat16(plan: Plan, costs: Costs) -> list[Stage]:
+    """Take bfloat16 products for the same, where the processor has them."""
+    return _curve(plan, costs, "bfloat16") if inside.has_bfloat16() else []
+
+
+def _curve(plan: Plan, costs: Costs, products: str) -> list[Stage]:
     (train, vectors), (dev, dev_vectors) = (plan.vectors(part) for part in ("train", "dev"))
     probes: dict[int, StructuralProbe] = {}
     best: list[float] = []
 
     def whole() -> None:
-        probes.update(inside.fit_layers(vectors, train, (dev_vectors, dev)))
+        probes.update(inside.fit_layers(vectors, train, (dev_vectors, dev), products=products))
         for layer, probe in probes.items():
             best.append(probe.evaluate(dev_vectors.layer(layer), dev, punct="xpos").uuas or 0)
 
     ours = timed(whole, repeats=1, warm_up=False)
     peak = peak_memory()
-    used = sum(_epochs(probe, kind) for probe in probes.values() for kind in ("distance", "depth"))
-    floor = timed(inside.bare_products(train.n_words, HIDDEN_SIZE)).cpu
+    used = sum(
+        _epochs(probe.history_[kind]) for probe in probes.values() for kind in ("distance", "depth")
+    )
+    floor = _floor(train.n_words)
     limits = (
         at_most(ours.cpu / (floor * used), 1.3, "× floor"),
         times_the_reference(ours.cpu, costs.curve, 400),
     )
     told = ", ".join(f"{100 * uuas:.1f}" for uuas in best)
-    name = f"whole curve, {used:.0f} epochs in all (dev UUAS {told})"
+    name = f"whole curve, {products}, {used:.0f} epochs in all (dev UUAS {told})"
     return [Stage(name, ours, peak, floor * used, costs.curve, limits)]
