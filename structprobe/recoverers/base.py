@@ -2,12 +2,46 @@
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import ClassVar, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
+
+if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a comparison gives to every method that it makes.
+
+    Attributes
+    ----------
+    encoder : Encoder
+        The model.
+    seed : int
+        Random state of whatever is drawn.
+    punct : {"upos", "xpos", "keep"} or None
+        The protocol by which a layer or a head is chosen on dev.
+    cache : path or None
+        A folder for word vectors.
+    device : str
+        Where things are trained.
+    progress : bool or None
+        Whether to draw bars on stderr; None where that is a terminal.
+    """
+
+    encoder: Encoder
+    seed: int = 0
+    punct: str | None = None
+    cache: str | os.PathLike[str] | None = None
+    device: str = "auto"
+    progress: bool | None = None
 
 
 class Recoverer(ABC):
@@ -20,10 +54,41 @@ class Recoverer(ABC):
     uses_gold : bool
         Whether `predict` looks at gold information (such as the gold root); printed beside
         every score of such a method.
+    variants : mapping of str to mapping
+        Names on the command line, where one class goes by several, and what `for_model` is told
+        for each; a class without any goes by `name`.
+    chosen_ : mapping of str to object
+        What `fit` chose on dev, by keys of a result row such as ``layer`` and ``head``.
     """
 
     name: str
-    uses_gold: ClassVar[bool] = False
+    uses_gold: bool = False
+    variants: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    chosen_: Mapping[str, Any] = MappingProxyType({})
+
+    @classmethod
+    def for_model(cls, setting: Setting, **told: Any) -> Self:
+        """Make the method for a model, as a comparison does.
+
+        Parameters
+        ----------
+        setting : Setting
+            The model and what else all methods share.
+        **told
+            What `variants` has for the name that was asked for.
+
+        Returns
+        -------
+        Recoverer
+            Not fitted.
+
+        Raises
+        ------
+        StructprobeError
+            If the model is unfit for the method; the message names why.
+        """
+        del setting
+        return cls(**told)
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
         """Learn from annotated sentences; a method with nothing to learn returns itself.
