@@ -26,7 +26,7 @@ _TOLD = {
     "model": "hub id or folder of the model, None for a method without one",
     "revision": "commit of the model on the hub, None for a folder",
     "fingerprint": "digest of the model's weights, or its commit",
-    "layer": "the layer read, 0 = embedding output; of an attention head the layer it helps to make",
+    "layer": "the layer read, 0 = embedding output; of an attention head the layer it makes",
     "head": "the attention head read, counted from 1",
     "choice": "what else was chosen on dev, in words",
     "why_empty": "why there are no scores, where a method could not be run",
