@@ -13,12 +13,20 @@ from dataclasses import dataclass
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import torch
 
 import structprobe.probe
 from benchmarks.clock import Seconds, Stopwatch, held_memory, peak_memory, restart_peak, timed
 from benchmarks.plan import RANK
 from structprobe import StructuralProbe
+from structprobe.probe.examples import read_examples
+from structprobe.probe.fitting import fit_kind, moments_of
+from structprobe.probe.layers import layers_of
+from structprobe.probe.projecting import predict_distances
+from structprobe.probe.settings import read_settings
+from structprobe.scores import Prediction, score
+from structprobe.trees import decode_rooted
 
 # What `StructuralProbe` takes to stream its vectors from disk.
 STREAMED: dict[str, Any] = {}
@@ -184,3 +192,26 @@ def bare_products(n_words: int, hidden_size: int, times: int = 1) -> Callable[[]
             torch.matmul(projected.T, values, out=gradient)  # (rank, hidden_size)
 
     return run
+
+
+def distance_scores(
+    X: Any, y: Sequence[Any], dev: tuple[Any, Sequence[Any]], *, punct: str, **settings: Any
+) -> dict[int, tuple[float, float]]:
+    """Fit the distance probes of all layers, and no depth probes; give L1 and UUAS on dev."""
+    probe = StructuralProbe(**{"random_state": 0, "device": "cpu", **settings})
+    sets = [read_examples(layers_of(bank, "X"), trees) for bank, trees in ((X, y), dev)]
+    layers = sets[0].layers
+    read = read_settings(probe.get_params(), next(iter(layers.values())).hidden_size)
+    moments = moments_of(sets[0], layers, read)
+    seeds = np.random.SeedSequence(probe.random_state).spawn(2)
+    ranks = {layer: [read.rank] for layer in layers}
+    found = fit_kind("distance", *sets, ranks, moments, read, (seeds[0], seeds[1]))
+    scores = {}
+    for (layer, _), fit in found.items():
+        distances = predict_distances(sets[1].layers[layer], fit.components)
+        # Any root will do: UUAS looks at edges alone.
+        heads = decode_rooted(distances, [np.zeros(len(one)) for one in distances])
+        trees = [Prediction(*parts) for parts in zip(heads, distances, strict=True)]
+        uuas = score(dev[1], trees, punct=punct).uuas or 0.0
+        scores[layer] = fit.history["best_dev_loss"], uuas
+    return scores
