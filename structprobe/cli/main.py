@@ -20,6 +20,7 @@ COMMANDS = {
     "parse": "write CoNLL-U with recovered heads, or draw the trees of plain text",
     "encode": "fill a cache of word vectors, whole or one shard of it",
     "sweep": "one probe a layer, rank and seed; one row a run; resumable",
+    "localise": "where in a model the syntax is: by layer, by a learned mix, and from below",
     "demo": "the main job on the embedded treebank and a small encoder",
 }
 

@@ -77,13 +77,16 @@ class DistanceLoss:
         vectors: Tensor,
         batch: PairBatch,
         gradient: Tensor | None = None,
+        vector_gradient: Tensor | None = None,
     ) -> Tensor:
-        """Give the loss, and fill the gradient.
+        """Give the loss, and fill the gradients.
 
         Parameters
         ----------
         components, vectors, batch, gradient
             As for `distance_loss`.
+        vector_gradient : Tensor, shape (..., m, width), optional
+            Overwritten by the gradient in the vectors, ``4 L P B``, where `gradient` is given.
 
         Returns
         -------
@@ -111,6 +114,8 @@ class DistanceLoss:
             block.diagonal.sub_(block.cells.sum(-1))  # 4 L
             _multiply(block.cells, block.words, block.pulled)
         _pull(views.pulled, vectors, gradient)
+        if vector_gradient is not None:
+            torch.matmul(views.pulled, components, out=vector_gradient)
         return loss
 
     def _views_of(self, batch: PairBatch, components: Tensor) -> _Views:
@@ -157,7 +162,11 @@ def distance_loss(
 
 
 def depth_loss(
-    components: Tensor, vectors: Tensor, batch: WordBatch, gradient: Tensor | None = None
+    components: Tensor,
+    vectors: Tensor,
+    batch: WordBatch,
+    gradient: Tensor | None = None,
+    vector_gradient: Tensor | None = None,
 ) -> Tensor:
     """L1 loss of the depths: over words, divided by n a sentence, mean over the batch.
 
@@ -173,6 +182,8 @@ def depth_loss(
         Their gold depths.
     gradient : Tensor, shape (..., rank, width), optional
         Overwritten by the gradient of the loss.
+    vector_gradient : Tensor, shape (..., m, width), optional
+        Overwritten by the gradient in the vectors, ``2 s P B``, where `gradient` is given.
 
     Returns
     -------
@@ -187,6 +198,8 @@ def depth_loss(
     if gradient is not None:
         projected *= signs.mul_(2).unsqueeze(-1)
         _pull(projected, vectors, gradient)
+        if vector_gradient is not None:
+            torch.matmul(projected, components, out=vector_gradient)
     return loss
 
 
