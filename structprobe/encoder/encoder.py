@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import operator
 import os
-from collections.abc import Iterable, Sequence
-from typing import Any, SupportsIndex
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from structprobe.encoder.ahead import make_parts, read_ahead
 from structprobe.encoder.batching import Layout, Rows, lay_out, make_batches
 from structprobe.encoder.checks import NormWatch, refuse_non_finite
 from structprobe.encoder.forward import layers_of_pass, reads_right
+from structprobe.encoder.layer_numbers import pick_layers
 from structprobe.encoder.loading import load_model, refresh, untrained
+from structprobe.encoder.pieces import Pieces
 from structprobe.encoder.pooling import check_pooling, pool
 from structprobe.encoder.reading import make_reader
 from structprobe.encoder.sentences import SpacedWords, check_spacing, digest, space_sentences
@@ -170,7 +173,7 @@ class Encoder:
         EncoderError
             If there is no such layer.
         """
-        return {**self._origin(), "layer": self._pick_layers([layer])[0]}
+        return {**self._origin(), "layer": pick_layers([layer], self.n_layers)[0]}
 
     def untrained(self, random_state: int = 0) -> Encoder:
         """Make the same encoder with random weights: what the architecture gives by itself.
@@ -288,7 +291,7 @@ class Encoder:
         return open_store(
             cache,
             key=self._key(spaced),
-            layers=self._pick_layers(layers),
+            layers=pick_layers(layers, self.n_layers),
             offsets=np.cumsum([0, *(len(sentence.words) for sentence in spaced)]),
             hidden_size=self.hidden_size,
             dtype=self._loaded.dtype,
@@ -304,24 +307,38 @@ class Encoder:
     ) -> None:
         """Encode the sentences that a store is missing, in batches as if all were missing."""
         self._loaded.model.eval()  # the owner of a model object may have trained it meanwhile
-        pieces = self._reader.read([spaced[i] for i in store.own])
-        layout = self._layout(max((len(one.ids) for one in pieces), default=0))
-        batches = make_batches([layout.width(len(one.ids)) for one in pieces], self._batch_tokens)
-        missing = np.isin(store.own, store.missing)
+        missing = np.isin(np.arange(len(spaced)), store.missing)
+        own = np.diff(store.offsets)[store.own]  # (n_own_sentences,), their words
+        parts = [store.own[part] for part in make_parts(own)]
+        parts = [part for part in parts if missing[part].any()]
+        n_there = len(store.own) - sum(map(len, parts))
         hidden = None if progress is None else not progress
         with (
             torch.inference_mode(),
-            tqdm(total=len(pieces), desc="encode", unit="sent", disable=hidden) as bar,
+            tqdm(
+                total=len(store.own), initial=n_there, desc="encode", unit="sent", disable=hidden
+            ) as bar,
+            contextlib.closing(read_ahead(self._reader, spaced, parts)) as ahead,
         ):
-            for batch in batches:
-                # A batch of which some is there is done again whole: its make-up decides the
-                # last bits, and a resumed run is to give those of an undisturbed one.
-                if missing[batch].any():
-                    rows = lay_out([pieces[i] for i in batch], layout)
-                    vectors = self._run(rows, store.missing_layers, watch)
-                    refuse_non_finite(vectors, [spaced[i] for i in store.own[batch]])
-                    store.write(store.own[batch], vectors)
-                bar.update(len(batch))
+            for part, pieces in ahead:
+                for batch, rows in self._batches(pieces):
+                    numbers = part[batch]
+                    # A batch of which some is there is done again whole: its make-up decides the
+                    # last bits, and a resumed run is to give those of an undisturbed one.
+                    if missing[numbers].any():
+                        vectors = self._run(rows, store.missing_layers, watch)
+                        refuse_non_finite(vectors, [spaced[i] for i in numbers])
+                        store.write(numbers, vectors)
+                    bar.update(len(batch))
+
+    def _batches(
+        self, pieces: Sequence[Pieces]
+    ) -> Iterator[tuple[NDArray[np.int64], Iterator[Rows]]]:
+        """Cut the sentences of a part into batches: which they are, and their rows."""
+        layout = self._layout(max(len(one.ids) for one in pieces))
+        widths = [layout.width(len(one.ids)) for one in pieces]
+        for batch in make_batches(widths, self._batch_tokens):
+            yield batch, lay_out([pieces[i] for i in batch], layout)
 
     def _run(
         self, parts: Iterable[Rows], layers: Sequence[int], watch: NormWatch
@@ -380,20 +397,3 @@ class Encoder:
         """Say all that makes vectors what they are; where the model lies is no part of it."""
         key = {**self._origin(), "words": digest(spaced)}
         return {name: value for name, value in key.items() if name not in ("model", "revision")}
-
-    def _pick_layers(self, layers: Any) -> list[int]:
-        """Make layers of what was given, ascending."""
-        everything = range(self.n_layers + 1)
-        if layers is None:
-            return list(everything)
-        given = [layers] if isinstance(layers, SupportsIndex) else list(layers)
-        picked: set[int] = set()
-        for one in given:
-            picked.update(one if isinstance(one, range) else [operator.index(one)])
-        for layer in sorted(picked):
-            if layer not in everything:
-                hint = "0 is the embedding output"
-                raise EncoderError(f"no layer {layer}, only 0 to {self.n_layers}", hint=hint)
-        if not picked:
-            raise EncoderError("no layers asked for", hint=f"choose from 0 to {self.n_layers}")
-        return sorted(picked)
