@@ -20,6 +20,7 @@ COMMANDS = {
     "parse": "write CoNLL-U with recovered heads, or draw the trees of plain text",
     "encode": "fill a cache of word vectors, whole or one shard of it",
     "sweep": "one probe a layer, rank and seed; one row a run; resumable",
+    "compare": "many ways of reading trees out of a model; one row a method; resumable",
     "demo": "the main job on the embedded treebank and a small encoder",
 }
 
