@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.methods import Method
 from structprobe.treebank.disturb import DISTURBANCES
 
+ROOT = Path(__file__).resolve().parents[2]
 BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))
 BASELINES = "linear,right-branching,left-branching,random"
 
@@ -139,6 +142,20 @@ def test_a_new_method_is_one_class(encoder: Encoder, tmp_path: Path) -> None:
     scores = score(BANKS[2], Star().predict(BANKS[2]))
     for row in (rows[0], by_name):
         assert (row["method"], row["uuas"], row["uas"]) == ("star", scores.uuas, scores.uas)
+
+
+def test_the_method_that_contributing_shows_is_whole(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    ((indented),) = re.findall(r"```python\n(.*?)```", text, flags=re.S)
+    code = textwrap.dedent(indented)
+    assert len([line for line in code.splitlines() if line]) <= 10
+    (tmp_path / "one_file.py").write_text(code, encoding="utf-8")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    rows = compare(encoder, *BANKS, methods="one_file:Star,linear", out=tmp_path / "DIR")
+    assert methods_of(rows) == ["star", "linear"]
+    assert rows[0]["uuas"] == score(BANKS[2], Star().predict(BANKS[2])).uuas
 
 
 def test_what_was_chosen_is_told(encoder: Encoder, tmp_path: Path) -> None:
