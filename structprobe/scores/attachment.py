@@ -13,6 +13,7 @@ from structprobe.scores.inputs import FlatTrees
 from structprobe.scores.prediction import Prediction
 from structprobe.trees import decode_rooted
 from structprobe.trees.arborescence import arborescence
+from structprobe.trees.best_heads import best_heads
 
 
 def scored_edges(trees: FlatTrees, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -44,8 +45,8 @@ def right_edges(
 
     A prediction with distances is decoded anew over the kept words, by minimum spanning tree
     (Hewitt & Manning 2019, section 4.1 and their code); one with arc scores by maximum
-    arborescence from the predicted root; one with heads alone has those edges of its tree that
-    join two kept words.
+    arborescence from the predicted root or, where it is no tree, by the best kept head of each kept
+    word; one with heads alone has those edges of its tree that join two kept words.
 
     Parameters
     ----------
@@ -105,7 +106,10 @@ def predicted_roots(
 
 
 def right_roots(
-    trees: FlatTrees, kept: NDArray[np.bool_], roots: NDArray[np.int64]
+    trees: FlatTrees,
+    predictions: Sequence[Prediction],
+    kept: NDArray[np.bool_],
+    roots: NDArray[np.int64],
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Tell which sentences' roots are right, and which sentences are asked.
 
@@ -113,6 +117,8 @@ def right_roots(
     ----------
     trees : FlatTrees
         The gold trees.
+    predictions : sequence of Prediction
+        The predictions.
     kept : ndarray of bool, shape (n_words,)
         The words that count.
     roots : ndarray of int64, shape (n_sentences,)
@@ -121,10 +127,12 @@ def right_roots(
     Returns
     -------
     right, asked : ndarray of bool, shape (n_sentences,)
-        Asked is every sentence with a kept word; a gold root that is not kept is never found.
+        Asked is every sentence with a kept word whose prediction says something of the root; a gold
+        root that is not kept is never found.
     """
     gold_roots = trees.positions[trees.gold == 0]  # one a sentence, in order
     asked = np.bincount(trees.sentence[kept], minlength=len(trees.lengths)) > 0
+    asked &= np.array([not _is_rootless(one) for one in predictions], dtype=bool)
     return asked & (roots == gold_roots), asked
 
 
@@ -171,8 +179,12 @@ def _heads_over_kept(
             chosen.append(index)
             words.append(start + inside)
             distances.append(np.asarray(prediction.distances)[inside[:, None], inside])
-        else:
+        elif prediction.as_tree:
             pred[start + inside] = _best_arborescence(prediction, inside, int(roots[index]), index)
+        else:
+            positions = np.append(0, inside + 1)  # (kept + 1,)
+            arcs = np.asarray(prediction.arc_scores)[inside[:, None], positions]
+            pred[start + inside] = positions[best_heads(arcs)]
     if words:
         heads = np.concatenate(_spanning_trees(distances, chosen))
         place = np.concatenate(words)
@@ -181,6 +193,12 @@ def _heads_over_kept(
         position = trees.positions[place[begin + np.maximum(heads - 1, 0)]]
         pred[place] = np.where(heads > 0, position, 0)
     return pred
+
+
+def _is_rootless(prediction: Prediction) -> bool:
+    """Tell whether a prediction is no tree and says nothing of the root."""
+    scores = prediction.arc_scores
+    return not prediction.as_tree and scores is not None and bool(np.isneginf(scores[:, 0]).all())
 
 
 def _spanning_trees(
