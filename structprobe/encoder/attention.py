@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -64,6 +64,24 @@ class AttentionBatch:
         """
         root = self.special if self.special_kept else np.zeros_like(self.special)
         return np.concatenate([root[..., None], self.weights], axis=-1)
+
+    def of_head(self, layer: int, head: int) -> AttentionBatch:
+        """Give the attention of one head alone.
+
+        Parameters
+        ----------
+        layer, head : int
+            Its place, both from 0.
+
+        Returns
+        -------
+        AttentionBatch
+            The same with one layer of one head, as views.
+        """
+        own = np.s_[:, layer : layer + 1, head : head + 1]
+        return replace(
+            self, weights=self.weights[own], special=self.special[own], first=self.first[own]
+        )
 
 
 class WordAttentions:

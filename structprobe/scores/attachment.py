@@ -12,6 +12,7 @@ from structprobe.scores.inputs import FlatTrees
 from structprobe.scores.prediction import Prediction
 from structprobe.trees import decode_rooted
 from structprobe.trees.arborescence import arborescence
+from structprobe.trees.best_heads import best_heads
 
 
 def scored_edges(trees: FlatTrees, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -43,8 +44,8 @@ def right_edges(
 
     A prediction with distances is decoded anew over the kept words, by minimum spanning tree
     (Hewitt & Manning 2019, section 4.1 and their code); one with arc scores by maximum
-    arborescence from the predicted root; one with heads alone has those edges of its tree that
-    join two kept words.
+    arborescence from the predicted root or, where it is no tree, by the best kept head of each kept
+    word; one with heads alone has those edges of its tree that join two kept words.
 
     Parameters
     ----------
@@ -105,7 +106,10 @@ def predicted_roots(
 
 
 def right_roots(
-    trees: FlatTrees, kept: NDArray[np.bool_], roots: NDArray[np.int64]
+    trees: FlatTrees,
+    predictions: Sequence[Prediction],
+    kept: NDArray[np.bool_],
+    roots: NDArray[np.int64],
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Tell which sentences' roots are right, and which sentences are asked.
 
@@ -113,6 +117,8 @@ def right_roots(
     ----------
     trees : FlatTrees
         The gold trees.
+    predictions : sequence of Prediction
+        The predictions.
     kept : ndarray of bool, shape (n_words,)
         The words that count.
     roots : ndarray of int64, shape (n_sentences,)
@@ -121,10 +127,12 @@ def right_roots(
     Returns
     -------
     right, asked : ndarray of bool, shape (n_sentences,)
-        Asked is every sentence with a kept word; a gold root that is not kept is never found.
+        Asked is every sentence with a kept word whose prediction says something of the root; a gold
+        root that is not kept is never found.
     """
     gold_roots = trees.positions[trees.gold == 0]  # one a sentence, in order
     asked = np.bincount(trees.sentence[kept], minlength=len(trees.lengths)) > 0
+    asked &= np.array([not _is_rootless(one) for one in predictions], dtype=bool)
     return asked & (roots == gold_roots), asked
 
 
@@ -167,19 +175,28 @@ def _heads_over_kept(
         heads[index] = found
     for index, one in enumerate(predictions):
         if one.distances is None and one.arc_scores is not None:
-            heads[index] = _best_arborescence(one, masks[index], int(roots[index]), index)
+            heads[index] = _best_arcs(one, masks[index], int(roots[index]), index)
     return np.concatenate([np.empty(0, np.int64), *heads])
 
 
-def _best_arborescence(
+def _is_rootless(prediction: Prediction) -> bool:
+    """Tell whether a prediction is no tree and says nothing of the root."""
+    scores = prediction.arc_scores
+    return not prediction.as_tree and scores is not None and bool(np.isneginf(scores[:, 0]).all())
+
+
+def _best_arcs(
     prediction: Prediction, kept: NDArray[np.bool_], root: int, index: int
 ) -> NDArray[np.intp]:
-    """Decode arc scores over some words."""
+    """Decode arc scores over some words, as a tree or each word by itself."""
     heads, inside = np.full(len(kept), -1), np.flatnonzero(kept)
     if len(inside) < 2:
         return heads
     positions = np.append(0, inside + 1)  # (kept + 1,)
     scores = np.array(prediction.arc_scores, dtype=np.float64)[inside[:, None], positions]
+    if not prediction.as_tree:
+        heads[inside] = positions[best_heads(scores)]
+        return heads
     forced = int(np.searchsorted(positions, root)) if root else None
     if forced:
         scores[:, 0] = 0.0  # the root is settled: its scores, which may forbid it, have no say

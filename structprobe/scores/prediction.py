@@ -25,6 +25,10 @@ class Prediction:
         higher is better, where the method has them.
     deprels : tuple of str, length n, or None
         Relation labels, where the method has them (a parse file; no probe has).
+    as_tree : bool, default True
+        Whether arc scores are read as a tree. If not, each word has its best-scored head by itself:
+        the edges need be no tree, and where the scores forbid every word to be the root (``-inf``
+        throughout column 0), nothing is said of the root.
     """
 
     heads: NDArray[np.integer]
@@ -32,6 +36,7 @@ class Prediction:
     depths: NDArray[np.floating] | None = None
     arc_scores: NDArray[np.floating] | None = None
     deprels: tuple[str, ...] | None = None
+    as_tree: bool = True
 
     def __len__(self) -> int:
         return len(self.heads)

@@ -33,7 +33,8 @@ def score(
     UUAS is micro-averaged over the gold edges between kept words. A prediction with distances
     or arc scores is decoded anew over the kept words (with distances where it has both), the
     published way; of another, the edges between kept words count. The root is the least deep
-    kept word, over all sentences with a kept word: a gold root that is not kept is missed. UAS
+    kept word, over all sentences with a kept word: a gold root that is not kept is missed (and a
+    prediction that is no tree and has no root is not asked, see `Prediction`). UAS
     and LAS count all words, the root's arc included, relations without subtypes, as the official
     UD evaluation does. DSpr. is the Spearman correlation of each word's distances to all words
     (itself included, ties by mean rank), averaged over the words of each sentence length, then
@@ -84,7 +85,9 @@ def score(
     _add(table, "edges", trees, counted)
     _add(table, "right_edges", trees, right)
     _add(table, "right_heads", trees, trees.gold == trees.pred)
-    column(table, "right_roots")[:], column(table, "roots")[:] = right_roots(trees, kept, roots)
+    column(table, "right_roots")[:], column(table, "roots")[:] = right_roots(
+        trees, predictions, kept, roots
+    )
     relations = _relations(gold, trees)
     _count_labels(table, gold, predictions, trees, relations)
     _count_correlations(table, predictions, trees, protocol)

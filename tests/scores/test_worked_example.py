@@ -103,6 +103,21 @@ def test_arc_scores_are_decoded_anew_over_kept_words():
     assert score([gold], [no_root]).root_acc == 0.0
 
 
+def test_the_best_heads_over_kept_words_need_be_no_tree():
+    gold = Gold(np.array([3, 1, 0]), upos=("NOUN", "PUNCT", "VERB"))
+    # Each word's best head: 2, 1 (a cycle) and 2; without word 2, they are 3 and 1.
+    arcs = np.array([[-np.inf, 0, 9, 5], [-np.inf, 8, 0, 7], [-np.inf, 1, 4, 9]])
+    scores = score([gold], [Prediction(np.array([2, 1, 2]), arc_scores=arcs, as_tree=False)])
+    assert (scores.uuas, scores.uas) == (1.0, 1 / 3)
+    assert (scores.root_acc, scores.counts["n_roots"]) == (None, 0)  # it says nothing of the root
+    arcs[2] = [0, -np.inf, -np.inf, 0]  # told that word 3 is the root
+    scores = score([gold], [Prediction(np.array([2, 1, 0]), arc_scores=arcs, as_tree=False)])
+    assert (scores.uuas, scores.uas, scores.root_acc) == (1.0, 2 / 3, 1.0)
+    arcs[0, 3] = -np.inf  # no head that is kept is left to word 1, and word 3 has none
+    scores = score([gold], [Prediction(np.array([2, 1, 0]), arc_scores=arcs, as_tree=False)])
+    assert scores.uuas == 0.0
+
+
 def test_distances_come_before_arc_scores():
     gold = np.array([0, 1, 1])
     star, chain = (

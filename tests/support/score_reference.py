@@ -69,6 +69,8 @@ def predicted_edges(prediction, kept):
         )
         tree = nx.minimum_spanning_tree(graph, algorithm="kruskal")  # stable: ties by (i, j)
         return {frozenset(edge) for edge in tree.edges}
+    if prediction.arc_scores is not None and not prediction.as_tree:
+        return {frozenset((word, best_head(prediction.arc_scores, word, kept))) for word in kept}
     if prediction.arc_scores is not None and len(kept) > 1:
         root = predicted_root(prediction, kept)
         graph = nx.DiGraph()
@@ -82,6 +84,20 @@ def predicted_edges(prediction, kept):
         return {frozenset(edge) for edge in nx.maximum_spanning_arborescence(graph).edges}
     pairs = enumerate(prediction.heads, 1)
     return {frozenset((i, h)) for i, h in pairs if i in kept and h in kept}
+
+
+def best_head(arc_scores, word, kept):
+    """The best head of a word among kept words and the root, the lowest of several; 0 for none."""
+    best = 0
+    for head in [0, *kept]:
+        if head != word and arc_scores[word - 1][head] > arc_scores[word - 1][best]:
+            best = head
+    return best
+
+
+def speaks_of_the_root(prediction):
+    """Whether a prediction allows any word to be the root."""
+    return prediction.as_tree or any(row[0] > -np.inf for row in prediction.arc_scores)
 
 
 def spearman(gold, pred):
@@ -132,7 +148,7 @@ def reference_scores(gold, predictions, punct):
                 for table, key in keys.items():
                     tallies[table][key][0] += right
                     tallies[table][key][1] += 1
-        if kept:
+        if kept and speaks_of_the_root(prediction):
             counts["n_roots"] += 1
             root = predicted_root(prediction, kept)
             counts["n_right_roots"] += root is not None and sentence.heads[root - 1] == 0
@@ -183,7 +199,7 @@ def predictions_for(draw, gold):
     heads = np.array(
         draw(st.one_of(trees(n, n), st.lists(st.integers(0, n), min_size=n, max_size=n)))
     )
-    kind = draw(st.sampled_from(["heads", "distances", "arc_scores"]))
+    kind = draw(st.sampled_from(["heads", "distances", "arc_scores", "no tree"]))
     distances = arc_scores = None
     if kind == "distances":
         upper = np.zeros((n, n))
@@ -195,6 +211,11 @@ def predictions_for(draw, gold):
         heads = np.array(draw(trees(n, n)))
         generator = np.random.default_rng(draw(st.integers(0, 2**32)))
         arc_scores = generator.normal(size=(n, n + 1))
+    elif kind == "no tree":
+        rows = st.lists(st.integers(-1, 2), min_size=n + 1, max_size=n + 1)
+        arc_scores = np.array(draw(st.lists(rows, min_size=n, max_size=n)), dtype=float)
+        arc_scores[arc_scores < 0] = -np.inf
+        arc_scores[:, 0] = draw(st.sampled_from([arc_scores[:, 0], -np.inf]))
     depths = draw(st.none() | st.lists(small, min_size=n, max_size=n))
     labels = draw(
         st.none() | st.lists(st.sampled_from(["nsubj", "obl:tmod"]), min_size=n, max_size=n)
@@ -205,6 +226,7 @@ def predictions_for(draw, gold):
         depths=None if depths is None else np.array(depths, dtype=float),
         arc_scores=arc_scores,
         deprels=None if labels is None else tuple(labels),
+        as_tree=kind != "no tree",
     )
 
 

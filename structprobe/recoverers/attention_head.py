@@ -1,0 +1,271 @@
+"""What the methods that read one attention head have in common: the choice of the head."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.errors import EncoderError, ProbeError, ScoreError
+from structprobe.recoverers.base import Recoverer, Setting
+from structprobe.scores.edge_counts import GoldEdges
+from structprobe.scores.prediction import Prediction
+from structprobe.treebank.sentence import Sentence
+
+if TYPE_CHECKING:
+    from structprobe.encoder.attention import AttentionBatch
+    from structprobe.encoder.encoder import Encoder
+
+
+class AttentionHead(Recoverer):
+    """Recovers trees from the attention of one head: the one with the highest UUAS on dev.
+
+    All heads of all layers are tried in one pass over dev, by what `score` counts.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The model.
+    layer : int, optional
+        The layer that the head makes, from 1; chosen by `fit` unless given.
+    head : int, optional
+        The head, from 1; chosen by `fit` unless given.
+    gold_root : bool, default False
+        Whether the root is told; `uses_gold` says so.
+    special : {"drop", "renormalise", "keep"}, default "drop"
+        What becomes of attention to special tokens, see `WordAttentions`.
+    symmetrised : bool, default False
+        Whether both weights of a pair of words become their sum, see `WordAttentions`.
+    punct : {"upos", "xpos", "keep"}, optional
+        The words left out of UUAS on dev, as for `score`.
+    progress : bool, optional
+        Whether to draw bars on stderr; by default where that is a terminal.
+
+    Attributes
+    ----------
+    dev_uuas_ : ndarray of float64, shape (n_layers, n_heads)
+        UUAS of every head on dev; on train where `fit` was given no dev.
+    best_heads_ : ndarray of int64, shape (n_layers,)
+        The best head of each layer by `dev_uuas_`, from 1.
+    chosen_ : dict
+        ``layer`` and ``head``, both from 1; the first of equally good ones.
+
+    Raises
+    ------
+    EncoderError
+        If the model gives no attentions, an option is unknown, or there is no such layer or head.
+    """
+
+    order = 40
+    makes_trees = True
+
+    dev_uuas_: NDArray[np.float64]
+    best_heads_: NDArray[np.int64]
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        layer: int | None = None,
+        head: int | None = None,
+        gold_root: bool = False,
+        special: str = "drop",
+        symmetrised: bool = False,
+        punct: str | None = None,
+        progress: bool | None = None,
+    ) -> None:
+        from structprobe.encoder.attention import WordAttentions
+
+        self.encoder, self.layer, self.head = encoder, layer, head
+        self.gold_root, self.special, self.symmetrised = gold_root, special, symmetrised
+        self.punct, self.progress = punct, progress
+        self.uses_gold = gold_root
+        self.name += {"renormalise": "-renormalised", "keep": "-special-kept"}.get(special, "")
+        self.name += "-symmetrised" * symmetrised + "-gold-root" * gold_root
+        self.attentions = WordAttentions(encoder, special=special, symmetrised=symmetrised)
+        shape = {"layer": self.attentions.n_layers, "head": self.attentions.n_heads}
+        for (name, highest), asked in zip(shape.items(), (layer, head), strict=True):
+            if asked is not None and not 1 <= asked <= highest:
+                raise EncoderError(f"no {name} {asked} of attention, only 1 to {highest}")
+        if layer is not None and head is not None:
+            self.chosen_ = {"layer": layer, "head": head}
+
+    @classmethod
+    def for_model(cls, setting: Setting, **told: Any) -> Self:
+        """Make the method for a model, as a comparison does.
+
+        Parameters
+        ----------
+        setting : Setting
+            The model, the protocol on dev, and whether to draw bars.
+        **told
+            Options, as `variants` has them.
+
+        Returns
+        -------
+        Recoverer
+            Not fitted.
+
+        Raises
+        ------
+        EncoderError
+            If the model gives no attentions.
+        """
+        return cls(setting.encoder, punct=setting.punct, progress=setting.progress, **told)
+
+    def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
+        """Try all heads, and choose; nothing is learned.
+
+        Parameters
+        ----------
+        train : sequence of Sentence
+            Sentences with heads, looked at only where there is no `dev`.
+        dev : sequence of Sentence, optional
+            Sentences to choose by.
+
+        Returns
+        -------
+        AttentionHead
+            Itself.
+
+        Raises
+        ------
+        ScoreError
+            If the sentences lack heads, or tags that `punct` asks for, or hold no edge to count.
+        """
+        self.dev_uuas_ = self.score_heads(train if dev is None else dev)
+        self.best_heads_ = self.dev_uuas_.argmax(axis=1) + 1
+        open_to = np.full(self.dev_uuas_.shape, -1.0)  # what may not be chosen is worse than 0
+        chosen = _only(self.layer), _only(self.head)
+        open_to[chosen] = self.dev_uuas_[chosen]
+        layer, head = np.unravel_index(open_to.argmax(), open_to.shape)
+        self.chosen_ = {"layer": int(layer) + 1, "head": int(head) + 1}
+        return self
+
+    def score_heads(self, sentences: Sequence[Sentence]) -> NDArray[np.float64]:
+        """Score every head of every layer in one pass.
+
+        Parameters
+        ----------
+        sentences : sequence of Sentence
+            Sentences with heads.
+
+        Returns
+        -------
+        ndarray of float64, shape (n_layers, n_heads)
+            The UUAS that `score` gives to the predictions of each head.
+
+        Raises
+        ------
+        ScoreError
+            If the sentences lack heads, or tags that `punct` asks for, or hold no edge to count.
+        """
+        gold = GoldEdges(sentences, self.punct)
+        if not gold.n_edges:
+            raise ScoreError(
+                "no gold edge between two kept words to choose a head by",
+                hint=f"the protocol is {gold.protocol.describe(correlations=False)}",
+            )
+        n_layers, n_heads = self.attentions.n_layers, self.attentions.n_heads
+        right = np.zeros(n_layers * n_heads, dtype=np.int64)
+        for batch in self.attentions.read(sentences, progress=self.progress):
+            some = gold.padded(batch.sentences)
+            roots = self._roots(batch, sentences)
+            scores = self._arc_scores(batch, roots)
+            scores = scores.reshape(len(scores), -1, *scores.shape[-2:])  # (b, k, n, n + 1)
+            heads = self._heads_over_kept(scores, batch.lengths, some.kept, roots)
+            right += some.count_right(heads)
+        return right.reshape(n_layers, n_heads) / gold.n_edges
+
+    def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
+        """Recover the tree of each sentence from the head that was chosen.
+
+        Parameters
+        ----------
+        sentences : sequence of Sentence
+            The sentences; their heads are not looked at unless `uses_gold`.
+
+        Returns
+        -------
+        list of Prediction
+            Heads over all words, and the arc scores that they came from.
+
+        Raises
+        ------
+        NotFittedError
+            If no head was chosen.
+        ProbeError
+            If the gold root is to be told and a sentence has no heads.
+        """
+        if not self.chosen_:
+            from structprobe.probe.not_fitted import NotFittedError
+
+            raise NotFittedError(f"{self.name}: no head was chosen; call fit, or name one")
+        layer, head = self.chosen_["layer"] - 1, self.chosen_["head"] - 1
+        found: dict[int, Prediction] = {}
+        reading = self.attentions.read(sentences, progress=self.progress) if sentences else ()
+        for batch in reading:
+            roots = self._roots(batch, sentences)
+            scores = self._arc_scores(batch.of_head(layer, head), roots)[:, 0]  # (b, 1, n, n + 1)
+            heads = self._heads(scores, batch.lengths, roots)[:, 0]  # (b, n)
+            for row, (number, n) in enumerate(zip(batch.sentences, batch.lengths, strict=True)):
+                arcs = scores[row, 0, :n, : n + 1].copy()
+                found[int(number)] = Prediction(
+                    heads[row, :n], arc_scores=arcs, as_tree=self.makes_trees
+                )
+        return [found[number] for number in range(len(sentences))]
+
+    @abstractmethod
+    def _heads(
+        self,
+        scores: NDArray[np.floating],
+        lengths: NDArray[np.integer],
+        roots: NDArray[np.integer] | None,
+    ) -> NDArray[np.integer]:
+        """Decode (b, k, n, n + 1) arc scores to heads (b, k, n); padding is whatever it is."""
+
+    @abstractmethod
+    def _heads_over_kept(
+        self,
+        scores: NDArray[np.floating],
+        lengths: NDArray[np.integer],
+        kept: NDArray[np.bool_],
+        roots: NDArray[np.integer] | None,
+    ) -> NDArray[np.integer]:
+        """Decode anew over the kept words, as `score` does; -1 for the words that are not kept."""
+
+    def _arc_scores(
+        self, batch: AttentionBatch, roots: NDArray[np.integer] | None
+    ) -> NDArray[np.float32]:
+        """Give the scores of heads (b, n_layers, n_heads, n, n + 1), the gold root's forced."""
+        scores = batch.arc_scores()
+        if roots is not None:
+            rows, words = np.arange(len(roots)), roots - 1
+            scores[..., 0] = -np.inf
+            scores[rows, :, :, words] = -np.inf
+            scores[rows, :, :, words, 0] = 0.0
+        return scores
+
+    def _roots(
+        self, batch: AttentionBatch, sentences: Sequence[Sentence]
+    ) -> NDArray[np.integer] | None:
+        """Give the gold roots (b,) of a batch, from 1, where they are to be told."""
+        if not self.gold_root:
+            return None
+        some = [sentences[number] for number in batch.sentences]
+        for sentence in some:
+            if sentence.heads is None or 0 not in sentence.heads:
+                raise ProbeError(
+                    f"{self.name} is told the gold root, and there is none",
+                    where=sentence.where,
+                    hint="give sentences with heads, or use the method without a gold root",
+                )
+        return np.array([int(np.argmin(one.heads)) + 1 for one in some])
+
+
+def _only(number: int | None) -> slice:
+    """Give the place of one layer or head, counted from 1, or of all."""
+    return slice(None) if number is None else slice(number - 1, number)

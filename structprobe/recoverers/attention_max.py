@@ -1,0 +1,102 @@
+"""The head of a word is the other word that it attends to most (Htut et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.errors import EncoderError, unknown_name
+from structprobe.recoverers.attention_head import AttentionHead
+from structprobe.trees.best_heads import best_heads
+
+if TYPE_CHECKING:
+    from structprobe.encoder.attention import AttentionBatch
+    from structprobe.encoder.encoder import Encoder
+
+DIRECTIONS = ("to", "from")
+
+
+class AttentionMax(AttentionHead):
+    """Takes for the head of a word the other word that it attends to most, in one attention head.
+
+    The method *max* of Htut et al. (2019), 'Do attention heads in BERT track syntactic
+    dependencies?', section 3.1. It makes edges and no tree, and no root unless that is told: of a
+    sentence's root it says nothing, and root accuracy is not scored. Over the words that a protocol
+    keeps, the head of a word is the kept word that it attends to most. A weight of 0, as in front
+    of a causal model's triangle, is no attention; a word without any attention has no head (0).
+
+    Parameters
+    ----------
+    encoder, layer, head, gold_root, special, symmetrised, punct, progress
+        As for `AttentionHead`. With ``special="keep"``, a word that attends to special tokens more
+        than to any other word has no head.
+    direction : {"to", "from"}, default "to"
+        Whether the head of a word is the word that it attends to most, or the one that attends to
+        it most, that is, the one from which most comes.
+
+    Examples
+    --------
+    >>> method = AttentionMax(encoder).fit(train, dev)  # doctest: +SKIP
+    >>> method.chosen_, method.dev_uuas_.max(axis=1)  # doctest: +SKIP
+    """
+
+    name = "attention-max"
+    variants: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+        {
+            "attention-max": {},
+            "attention-max-from": {"direction": "from"},
+            "attention-max-symmetrised": {"symmetrised": True},
+            "attention-max-gold-root": {"gold_root": True},
+            "attention-max-from-gold-root": {"direction": "from", "gold_root": True},
+            "attention-max-symmetrised-gold-root": {"symmetrised": True, "gold_root": True},
+        }
+    )
+    makes_trees = False
+
+    def __init__(self, encoder: Encoder, *, direction: str = "to", **options: Any) -> None:
+        if direction not in DIRECTIONS:
+            raise EncoderError(unknown_name("direction", direction, DIRECTIONS))
+        if direction == "from" and options.get("special") == "keep":
+            raise EncoderError(
+                "special tokens cannot be kept where direction is 'from'",
+                hint="what special tokens attend to is not read; choose 'drop' or 'renormalise'",
+            )
+        self.direction = direction
+        self.name += "-from" * (direction == "from")
+        super().__init__(encoder, **options)
+
+    def _arc_scores(
+        self, batch: AttentionBatch, roots: NDArray[np.integer] | None
+    ) -> NDArray[np.float32]:
+        if self.direction == "from":
+            batch = replace(batch, weights=batch.weights.swapaxes(-1, -2))
+        scores = super()._arc_scores(batch, roots)
+        unseen = scores == 0
+        if roots is not None:
+            unseen[..., 0] = False
+        scores[unseen] = -np.inf
+        return scores
+
+    def _heads(
+        self,
+        scores: NDArray[np.floating],
+        lengths: NDArray[np.integer],
+        roots: NDArray[np.integer] | None,
+    ) -> NDArray[np.integer]:
+        return best_heads(scores)  # nothing attends to padding
+
+    def _heads_over_kept(
+        self,
+        scores: NDArray[np.floating],
+        lengths: NDArray[np.integer],
+        kept: NDArray[np.bool_],
+        roots: NDArray[np.integer] | None,
+    ) -> NDArray[np.integer]:
+        open_to = np.insert(kept, 0, True, axis=1)  # (b, n + 1)
+        heads = best_heads(np.where(open_to[:, None, None], scores, -np.inf))
+        return np.where(kept[:, None], heads, -1)

@@ -1,0 +1,110 @@
+"""The best tree of what words attend to (Raganato & Tiedemann 2018)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.recoverers.attention_head import AttentionHead
+from structprobe.trees.arborescences import arborescences
+from structprobe.trees.gold import padded_tree_depths
+
+
+class AttentionMST(AttentionHead):
+    """Takes the best tree by Chu-Liu/Edmonds over the attention of one head of the model.
+
+    Raganato & Tiedemann (2018), 'An analysis of encoder representations in transformer-based
+    machine translation'; the method *mst* of Htut et al. (2019), section 3.2; Jawahar et al.
+    (2019). A word attends to its head: the score of an arc is the weight from the dependent to the
+    head, and a tree's the sum of its arcs'. With `gold_root` the root is told, as in these papers;
+    without it, the decoder chooses it, so that the best tree of all roots is taken (with
+    ``special="keep"``, attention to special tokens is a word's score as the root).
+
+    Parameters
+    ----------
+    encoder, layer, head, gold_root, special, symmetrised, punct, progress
+        As for `AttentionHead`.
+
+    Examples
+    --------
+    >>> method = AttentionMST(encoder, gold_root=True).fit(train, dev)  # doctest: +SKIP
+    >>> method.chosen_, method.dev_uuas_.max(axis=1)  # doctest: +SKIP
+    """
+
+    name = "attention-mst"
+    variants: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+        {
+            "attention-mst": {},
+            "attention-mst-renormalised": {"special": "renormalise"},
+            "attention-mst-special-kept": {"special": "keep"},
+            "attention-mst-symmetrised": {"symmetrised": True},
+            "attention-mst-gold-root": {"gold_root": True},
+            "attention-mst-symmetrised-gold-root": {"symmetrised": True, "gold_root": True},
+        }
+    )
+
+    def _heads(
+        self,
+        scores: NDArray[np.floating],
+        lengths: NDArray[np.integer],
+        roots: NDArray[np.integer] | None,
+    ) -> NDArray[np.integer]:
+        b, k, n, _ = scores.shape
+        told = None if roots is None else np.repeat(roots, k)
+        heads = arborescences(scores.reshape(b * k, n, n + 1), np.repeat(lengths, k), roots=told)
+        return heads.reshape(b, k, n)
+
+    def _heads_over_kept(
+        self,
+        scores: NDArray[np.floating],
+        lengths: NDArray[np.integer],
+        kept: NDArray[np.bool_],
+        roots: NDArray[np.integer] | None,
+    ) -> NDArray[np.integer]:
+        b, k, n, _ = scores.shape
+        sizes = kept.sum(axis=1)
+        order = np.argsort(~kept, axis=1, kind="stable")[:, : sizes.max()]  # (b, m), kept first
+        columns = np.insert(order + 1, 0, 0, axis=1)  # (b, m + 1)
+        across, trees = np.arange(b)[:, None, None, None], np.arange(k)[:, None, None]
+        small = scores[across, trees, order[:, None, :, None], columns[:, None, None]]
+        small[..., 0] = 0.0  # the root is settled: its scores have no say
+        top = self._top_kept(scores, lengths, kept, roots)  # (b, k)
+        top = np.take_along_axis(np.cumsum(kept, axis=1), top - 1, axis=1)  # among the kept
+        heads = np.full((b, k, n), -1)
+        joined = np.flatnonzero(sizes > 1)  # one kept word alone has no edge
+        found = arborescences(
+            small[joined].reshape(-1, *small.shape[2:]),
+            np.repeat(sizes[joined], k),
+            roots=top[joined].ravel(),
+        ).reshape(len(joined), k, -1)  # (j, k, m), -1 for words that are not kept
+        words = columns[joined[:, None, None], np.maximum(found, 0)]
+        heads[joined[:, None, None], trees[..., 0], order[joined, None]] = np.where(
+            found < 0, -1, words
+        )
+        return heads
+
+    def _top_kept(
+        self,
+        scores: NDArray[np.floating],
+        lengths: NDArray[np.integer],
+        kept: NDArray[np.bool_],
+        roots: NDArray[np.integer] | None,
+    ) -> NDArray[np.integer]:
+        """Give the least deep kept word of each tree over all words (b, k), from 1."""
+        b, k, n, _ = scores.shape
+        top = np.ones((b, k), dtype=np.intp)
+        unknown = np.arange(b)
+        if roots is not None:  # a root that is kept need not be looked for
+            top[:] = roots[:, None]
+            unknown = np.flatnonzero(~kept[unknown, roots - 1])
+        if len(unknown):
+            told = None if roots is None else roots[unknown]
+            heads = self._heads(scores[unknown], lengths[unknown], told)
+            depths = padded_tree_depths(heads.reshape(-1, n), np.repeat(lengths[unknown], k))
+            depths = np.where(kept[unknown, None], depths.reshape(heads.shape), n)
+            top[unknown] = depths.argmin(axis=2) + 1
+        return top
