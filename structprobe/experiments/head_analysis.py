@@ -99,7 +99,7 @@ class HeadAnalysis:
         }
         return [
             {"layer": layer + 1, "head": head + 1, "pattern": str(patterns[layer, head])}
-            | {name: _number(array[layer, head]) for name, array in values.items()}
+            | {name: _number(float(array[layer, head])) for name, array in values.items()}
             for layer, head in np.ndindex(*patterns.shape)
         ]
 
@@ -121,5 +121,5 @@ class HeadAnalysis:
         }
 
 
-def _number(value: np.floating) -> float | None:
-    return None if np.isnan(value) else float(value)
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else value
