@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from structprobe._version import __version__
 
 if TYPE_CHECKING:
+    from structprobe.encoder.attention import WordAttentions
     from structprobe.encoder.encoder import Encoder
     from structprobe.encoder.vectors import EncodedBank, WordVectors
     from structprobe.errors import StructprobeError
@@ -49,6 +50,7 @@ _HOME = {
     "StructprobeError": "structprobe.errors",
     "StructuralProbe": "structprobe.probe.estimator",
     "Treebank": "structprobe.treebank.bank",
+    "WordAttentions": "structprobe.encoder.attention",
     "WordVectors": "structprobe.encoder.vectors",
     "score": "structprobe.scores.scoring",
 }
@@ -72,6 +74,7 @@ __all__ = [
     "StructprobeError",
     "StructuralProbe",
     "Treebank",
+    "WordAttentions",
     "WordVectors",
     "__version__",
     "score",

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from structprobe.encoder.forward import reads_right
+from structprobe.encoder.loading import LoadedModel
 from structprobe.encoder.pieces import Pieces
 from structprobe.encoder.pooling import weigh_links
+from structprobe.encoder.sentences import SpacedWords
 from structprobe.encoder.special_tokens import Surroundings
 from structprobe.encoder.windows import choose_windows, cut_windows
+from structprobe.errors import EncoderError
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,104 @@ class Layout:
     def width(self, n_pieces: int) -> int:
         """Give the positions that a sentence's windows take, special tokens included."""
         return min(n_pieces, self.size or n_pieces) + len(self.surroundings)
+
+
+@dataclass(frozen=True, slots=True)
+class TextBatch:
+    """Some sentences of like length, cut into pieces.
+
+    Attributes
+    ----------
+    numbers : ndarray of int64, shape (b,)
+        Which of the sentences that were given, from 0.
+    sentences : list of SpacedWords, length b
+        Their words.
+    pieces : list of Pieces, length b
+        Their pieces.
+    layout : Layout
+        How to lay them out; the same for all batches.
+    """
+
+    numbers: NDArray[np.int64]
+    sentences: list[SpacedWords]
+    pieces: list[Pieces]
+    layout: Layout
+
+
+def make_layout(
+    loaded: LoadedModel,
+    surroundings: Surroundings,
+    pooling: str,
+    batch_tokens: int,
+    longest: int,
+) -> Layout:
+    """Say how to lay sentences out for a model.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        The model.
+    surroundings : Surroundings
+        Special tokens around each window.
+    pooling : {"mean", "first", "last"}
+        How pieces make a word.
+    batch_tokens : int
+        Positions that go through the model at once.
+    longest : int
+        Pieces of the longest sentence.
+
+    Returns
+    -------
+    Layout
+        The same for all sentences.
+
+    Raises
+    ------
+    EncoderError
+        If the model has no room for a word.
+    """
+    limit = loaded.max_positions
+    size = None if limit is None else limit - len(surroundings)
+    if size is not None and size < 1:
+        raise EncoderError(f"the model takes {limit} positions, no room for a word")
+    special = set(loaded.tokenizer.all_special_ids)
+    plain = [i for i in range(len(special) + 2) if i not in special][:2]
+    windowed = size is not None and longest > size
+    pad = getattr(loaded.model.config, "pad_token_id", None)
+    return Layout(
+        surroundings=surroundings,
+        size=size,
+        reads_right=windowed and reads_right(loaded.model, surroundings.before, plain),
+        pooling=pooling,
+        pad=loaded.tokenizer.pad_token_id or 0 if pad is None else pad,
+        batch_tokens=batch_tokens,
+    )
+
+
+def batch_up(
+    sentences: Sequence[SpacedWords], pieces: Sequence[Pieces], layout: Layout
+) -> Iterator[TextBatch]:
+    """Put sentences of like length together, within the layout's budget.
+
+    Parameters
+    ----------
+    sentences : sequence of SpacedWords
+        The sentences.
+    pieces : sequence of Pieces
+        Their pieces.
+    layout : Layout
+        How they are to be laid out.
+
+    Yields
+    ------
+    TextBatch
+        As `make_batches` puts them together.
+    """
+    widths = [layout.width(len(one.ids)) for one in pieces]
+    for numbers in make_batches(widths, layout.batch_tokens):
+        yield TextBatch(
+            numbers, [sentences[i] for i in numbers], [pieces[i] for i in numbers], layout
+        )
 
 
 def make_batches(widths: Sequence[int], batch_tokens: int) -> list[NDArray[np.int64]]:
@@ -138,7 +240,7 @@ def lay_out(sentences: Sequence[Pieces], layout: Layout) -> Iterator[Rows]:
     weight = weigh_links(word, layout.pooling)
     step = max(1, layout.batch_tokens // max(map(len, rows)))
     for start in range(0, len(rows), step):
-        ids, mask = _pad(rows[start : start + step], layout.pad)
+        ids, mask = pad_rows(rows[start : start + step], layout.pad)
         inside = (row >= start) & (row < start + step) & (weight > 0)
         yield Rows(
             ids=ids,
@@ -149,10 +251,23 @@ def lay_out(sentences: Sequence[Pieces], layout: Layout) -> Iterator[Rows]:
         )
 
 
-def _pad(
+def pad_rows(
     rows: Sequence[NDArray[np.int32]], pad: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Write rows one below the other, padded on the right, with the mask of what is a token."""
+    """Write rows one below the other, padded on the right.
+
+    Parameters
+    ----------
+    rows : sequence of ndarray of int32
+        The tokens of each row.
+    pad : int
+        What stands behind a row's end.
+
+    Returns
+    -------
+    ids, mask : ndarray of int64, shape (n_rows, n_positions)
+        The tokens, and 1 where there is one.
+    """
     lengths = np.array([len(row) for row in rows])
     mask = np.arange(lengths.max()) < lengths[:, None]  # (n_rows, n_positions)
     ids = np.full(mask.shape, pad, dtype=np.int64)

@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
-import operator
 import os
-from collections.abc import Iterable, Sequence
-from typing import Any, SupportsIndex
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from structprobe.encoder.batching import Layout, Rows, lay_out, make_batches
+from structprobe.encoder.ahead import make_parts, read_ahead
+from structprobe.encoder.batching import TextBatch, batch_up, lay_out, make_layout
 from structprobe.encoder.checks import NormWatch, refuse_non_finite
-from structprobe.encoder.forward import layers_of_pass, reads_right
-from structprobe.encoder.loading import load_model, refresh, untrained
-from structprobe.encoder.pooling import check_pooling, pool
+from structprobe.encoder.layer_numbers import pick_layers
+from structprobe.encoder.loading import LoadedModel, load_model, refresh, untrained
+from structprobe.encoder.pooling import check_pooling
 from structprobe.encoder.reading import make_reader
 from structprobe.encoder.sentences import SpacedWords, check_spacing, digest, space_sentences
 from structprobe.encoder.shards import Shard
-from structprobe.encoder.special_tokens import find_surroundings
+from structprobe.encoder.special_tokens import Surroundings, find_surroundings
 from structprobe.encoder.store import MemoryStore, VectorStore, open_store, storage_dtype
 from structprobe.encoder.vectors import EncodedBank
+from structprobe.encoder.word_pass import word_vectors
 from structprobe.errors import EncoderError
 
 
@@ -151,6 +154,16 @@ class Encoder:
         """What changes when weights or tokenizer change."""
         return self._loaded.fingerprint
 
+    @property
+    def loaded(self) -> LoadedModel:
+        """The model as it is read: bare, on its device, with its tokenizer and limits."""
+        return self._loaded
+
+    @property
+    def surroundings(self) -> Surroundings:
+        """The special tokens around every text."""
+        return self._surroundings
+
     def origin(self, layer: int) -> dict[str, object]:
         """Say where this encoder's vectors come from, as `WordVectors` carry it.
 
@@ -170,7 +183,7 @@ class Encoder:
         EncoderError
             If there is no such layer.
         """
-        return {**self._origin(), "layer": self._pick_layers([layer])[0]}
+        return {**self._origin(), "layer": pick_layers([layer], self.n_layers)[0]}
 
     def untrained(self, random_state: int = 0) -> Encoder:
         """Make the same encoder with random weights: what the architecture gives by itself.
@@ -279,6 +292,30 @@ class Encoder:
             assert isinstance(store, VectorStore)  # since there is a folder
             return store.missing_shards
 
+    def batches(self, sentences: Iterable[Any]) -> Iterator[TextBatch]:
+        """Prepare sentences for other passes through the model than those of `encode`.
+
+        Parameters
+        ----------
+        sentences : iterable of Sentence or of sequences of str
+            A `Treebank`, or lists of words.
+
+        Yields
+        ------
+        TextBatch
+            Some sentences of like length, cut into pieces, the longest first, within the encoder's
+            budget of tokens; each sentence in one batch.
+
+        Raises
+        ------
+        EncoderError
+            If there are no sentences, or one has no words.
+        """
+        spaced = space_sentences(sentences, self.spacing)
+        lengths = np.array([len(sentence.words) for sentence in spaced], dtype=np.int64)
+        with contextlib.closing(self._batches(spaced, make_parts(lengths))) as batches:
+            yield from batches
+
     def _open(
         self, spaced: Sequence[SpacedWords], layers: Any, cache: Any, shard: Shard | None = None
     ) -> VectorStore | MemoryStore:
@@ -288,7 +325,7 @@ class Encoder:
         return open_store(
             cache,
             key=self._key(spaced),
-            layers=self._pick_layers(layers),
+            layers=pick_layers(layers, self.n_layers),
             offsets=np.cumsum([0, *(len(sentence.words) for sentence in spaced)]),
             hidden_size=self.hidden_size,
             dtype=self._loaded.dtype,
@@ -304,65 +341,44 @@ class Encoder:
     ) -> None:
         """Encode the sentences that a store is missing, in batches as if all were missing."""
         self._loaded.model.eval()  # the owner of a model object may have trained it meanwhile
-        pieces = self._reader.read([spaced[i] for i in store.own])
-        layout = self._layout(max((len(one.ids) for one in pieces), default=0))
-        batches = make_batches([layout.width(len(one.ids)) for one in pieces], self._batch_tokens)
-        missing = np.isin(store.own, store.missing)
+        missing = np.isin(np.arange(len(spaced)), store.missing)
+        own = np.diff(store.offsets)[store.own]  # (n_own_sentences,), their words
+        parts = [store.own[part] for part in make_parts(own)]
+        parts = [part for part in parts if missing[part].any()]
+        n_there = len(store.own) - sum(map(len, parts))
         hidden = None if progress is None else not progress
         with (
             torch.inference_mode(),
-            tqdm(total=len(pieces), desc="encode", unit="sent", disable=hidden) as bar,
+            tqdm(
+                total=len(store.own), initial=n_there, desc="encode", unit="sent", disable=hidden
+            ) as bar,
+            contextlib.closing(self._batches(spaced, parts)) as batches,
         ):
             for batch in batches:
                 # A batch of which some is there is done again whole: its make-up decides the
                 # last bits, and a resumed run is to give those of an undisturbed one.
-                if missing[batch].any():
-                    rows = lay_out([pieces[i] for i in batch], layout)
-                    vectors = self._run(rows, store.missing_layers, watch)
-                    refuse_non_finite(vectors, [spaced[i] for i in store.own[batch]])
-                    store.write(store.own[batch], vectors)
-                bar.update(len(batch))
+                if missing[batch.numbers].any():
+                    rows = lay_out(batch.pieces, batch.layout)
+                    vectors = word_vectors(self._loaded, rows, store.missing_layers, watch)
+                    refuse_non_finite(vectors, batch.sentences)
+                    store.write(batch.numbers, vectors)
+                bar.update(len(batch.numbers))
 
-    def _run(
-        self, parts: Iterable[Rows], layers: Sequence[int], watch: NormWatch
-    ) -> dict[int, NDArray[np.float32]]:
-        """Send the rows of a batch through the model and pool every layer."""
-        device = self._loaded.device
-        sums: dict[int, torch.Tensor] = {}
-        for rows in parts:
-            ids, mask, positions, starts, weights, used = (
-                torch.from_numpy(array).to(device)
-                for array in (
-                    *(rows.ids, rows.mask, rows.positions, rows.starts, rows.weights),
-                    np.unique(rows.positions),
+    def _batches(
+        self, spaced: Sequence[SpacedWords], parts: Sequence[NDArray[np.int64]]
+    ) -> Generator[TextBatch, None, None]:
+        """Cut the sentences of each part into pieces, and put those of like length together."""
+        with contextlib.closing(read_ahead(self._reader, spaced, parts)) as ahead:
+            for part, pieces in ahead:
+                layout = make_layout(
+                    self._loaded,
+                    self._surroundings,
+                    self.pooling,
+                    self._batch_tokens,
+                    longest=max(len(one.ids) for one in pieces),
                 )
-            )
-            passed = layers_of_pass(self._loaded.model, ids, mask, layers)
-            for layer, hidden in zip(layers, passed, strict=True):
-                norms = torch.linalg.vector_norm(hidden, dim=-1, dtype=torch.float32)
-                watch.add(layer, norms.flatten()[used])
-                pooled = pool(hidden, positions, starts, weights)  # (n_words, hidden_size)
-                sums[layer] = sums[layer] + pooled if layer in sums else pooled
-        return {layer: pooled.cpu().numpy() for layer, pooled in sums.items()}
-
-    def _layout(self, longest: int) -> Layout:
-        """Say how to lay sentences out, of which the longest has so many pieces."""
-        loaded, limit = self._loaded, self._loaded.max_positions
-        size = None if limit is None else limit - len(self._surroundings)
-        if size is not None and size < 1:
-            raise EncoderError(f"the model takes {limit} positions, no room for a word")
-        special = set(loaded.tokenizer.all_special_ids)
-        plain = [i for i in range(len(special) + 2) if i not in special][:2]
-        windowed = size is not None and longest > size
-        pad = getattr(loaded.model.config, "pad_token_id", None)
-        return Layout(
-            surroundings=self._surroundings,
-            size=size,
-            reads_right=windowed and reads_right(loaded.model, self._surroundings.before, plain),
-            pooling=self.pooling,
-            pad=loaded.tokenizer.pad_token_id or 0 if pad is None else pad,
-            batch_tokens=self._batch_tokens,
-        )
+                for batch in batch_up([spaced[i] for i in part], pieces, layout):
+                    yield replace(batch, numbers=part[batch.numbers])
 
     def _origin(self) -> dict[str, object]:
         """Say where vectors of any layer come from."""
@@ -380,20 +396,3 @@ class Encoder:
         """Say all that makes vectors what they are; where the model lies is no part of it."""
         key = {**self._origin(), "words": digest(spaced)}
         return {name: value for name, value in key.items() if name not in ("model", "revision")}
-
-    def _pick_layers(self, layers: Any) -> list[int]:
-        """Make layers of what was given, ascending."""
-        everything = range(self.n_layers + 1)
-        if layers is None:
-            return list(everything)
-        given = [layers] if isinstance(layers, SupportsIndex) else list(layers)
-        picked: set[int] = set()
-        for one in given:
-            picked.update(one if isinstance(one, range) else [operator.index(one)])
-        for layer in sorted(picked):
-            if layer not in everything:
-                hint = "0 is the embedding output"
-                raise EncoderError(f"no layer {layer}, only 0 to {self.n_layers}", hint=hint)
-        if not picked:
-            raise EncoderError("no layers asked for", hint=f"choose from 0 to {self.n_layers}")
-        return sorted(picked)

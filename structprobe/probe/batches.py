@@ -65,6 +65,8 @@ class PairBatch:
         The cell in which each row meets itself.
     n_sentences : int
         How many sentences the batch holds.
+    stays : bool
+        Whether the batch will be met again, so that it pays to remember things of it.
     """
 
     rows: slice | Tensor
@@ -73,6 +75,7 @@ class PairBatch:
     weights: Tensor
     diagonal: Tensor
     n_sentences: int
+    stays: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +203,7 @@ class Pool:
             self._tensor(_flat(weights)).to(self.dtype),
             self._tensor(_flat(diagonal)),
             len(sentences),
+            stays=first_row is not None,
         )
         return batch, flat_words
 

@@ -29,10 +29,10 @@ from structprobe.probe.batches import (
     random_batches,
 )
 from structprobe.probe.examples import Examples
-from structprobe.probe.geometry import depth_loss, distance_loss
+from structprobe.probe.geometry import DistanceLoss, depth_loss
 from structprobe.probe.recipes import Published
 from structprobe.probe.settings import Settings
-from structprobe.probe.training import Cosine, Plateau, Problem, Schedule, Stack, train
+from structprobe.probe.training import Cosine, Loss, Plateau, Problem, Schedule, Stack, train
 from structprobe.probe.whitening import Moments, lay_out, second_moments, whitening
 from structprobe.probe.words import Words
 
@@ -151,8 +151,9 @@ def fit_kind(
             drawn = np.random.default_rng(seed).uniform(-spread, spread, (rank, n_kept))
             start[:, :n_kept] = torch.from_numpy(drawn)
             problems[layer, rank] = Problem(start.to(settings.device), schedule)
-    loss = distance_loss if pairs else depth_loss
-    stacks = _stacks(loss, problems, [*ranks], vectors, dev_vectors)
+    stacks = _stacks(
+        DistanceLoss if pairs else lambda: depth_loss, problems, [*ranks], vectors, dev_vectors
+    )
     train(stacks, course.begin(), course.dev, on_step)
     return {
         key: Found(
@@ -276,7 +277,7 @@ def _lay_out(
 
 
 def _stacks(
-    loss: Any,
+    loss: Callable[[], Loss],
     problems: Mapping[tuple[Hashable, int], Problem],
     layers: Sequence[Hashable],
     vectors: Tensor,
@@ -284,16 +285,18 @@ def _stacks(
 ) -> list[Stack]:
     """Put problems together that are solved in one go: those of one rank on several layers."""
     if len(layers) == 1:
-        return [Stack(loss, [problem], vectors[0], dev_vectors[0]) for problem in problems.values()]
+        return [
+            Stack(loss(), [problem], vectors[0], dev_vectors[0]) for problem in problems.values()
+        ]
     place = {layer: index for index, layer in enumerate(layers)}
     stacks = []
     for rank in {rank: None for _, rank in problems}:
         own = {layer: problem for (layer, other), problem in problems.items() if other == rank}
         if len(own) == len(layers):
-            stacks.append(Stack(loss, [*own.values()], vectors, dev_vectors))
+            stacks.append(Stack(loss(), [*own.values()], vectors, dev_vectors))
         else:
             index = torch.tensor([place[layer] for layer in own], device=vectors.device)
-            stacks.append(Stack(loss, [*own.values()], vectors[index], dev_vectors[index]))
+            stacks.append(Stack(loss(), [*own.values()], vectors[index], dev_vectors[index]))
     return stacks
 
 

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from structprobe.scores.protocol import Protocol
-
-NOTHING = "–"
+from structprobe.show.columns import NOTHING, lay_out
 
 _SCORES = {
     "uuas": "UUAS",
@@ -58,16 +57,8 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
         columns = _filled(rows)
     heading = [_HEADINGS.get(column, column) for column in columns]
     lines = [heading, *([_cell(row, column) for column in columns] for row in rows)]
-    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     to_left = [any(isinstance(row.get(column), str) for row in rows) for column in columns]
-    laid_out = [
-        "  ".join(
-            cell.ljust(width) if left else cell.rjust(width)
-            for cell, width, left in zip(cells, widths, to_left, strict=True)
-        ).rstrip()
-        for cells in lines
-    ]
-    return "\n".join([*laid_out, *_protocol_lines(rows)])
+    return "\n".join([*lay_out(lines, to_left), *_protocol_lines(rows)])
 
 
 def _filled(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -13,6 +13,7 @@ import torch
 from support.models import TOKENIZERS, tiny_model
 
 from structprobe.encoder import Encoder
+from structprobe.encoder.word_pass import word_vectors
 
 WORDS = ["the", "dog", "that", "chased", "the", "cat", "ran", "unbelievable"]
 SENTENCES = [(WORDS * 4)[: 1 + 5 * i % 23] for i in range(24)]
@@ -32,7 +33,7 @@ def test_a_model_folder_that_was_moved_finds_its_cache(
     before = Encoder(str(here)).encode(SENTENCES, cache=cache).layer(3)
     shutil.move(here, there)
     moved = Encoder(str(there))
-    monkeypatch.setattr(moved, "_run", None)  # the model has had its say
+    monkeypatch.setattr("structprobe.encoder.encoder.word_vectors", None)  # no more passes
     after = moved.encode(SENTENCES, cache=cache).layer(3)
     assert np.array_equal(before.values, after.values)
     assert after.origin is not None
@@ -88,7 +89,7 @@ def test_a_model_object_trained_meanwhile_meets_no_stale_cache(tmp_path: Path) -
 
 def test_a_resumed_run_gives_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = Encoder(str(saved(tmp_path / "model")), batch_tokens=90)
-    run, n_runs = encoder._run, 0
+    run, n_runs = word_vectors, 0
 
     def stop_at_third(*args: Any) -> Any:
         nonlocal n_runs
@@ -97,7 +98,7 @@ def test_a_resumed_run_gives_the_same_bits(tmp_path: Path, monkeypatch: pytest.M
             raise KeyboardInterrupt
         return run(*args)
 
-    monkeypatch.setattr(encoder, "_run", stop_at_third)
+    monkeypatch.setattr("structprobe.encoder.encoder.word_vectors", stop_at_third)
     with pytest.raises(KeyboardInterrupt):
         encoder.encode(SENTENCES, cache=tmp_path / "cache")
     for journal in (tmp_path / "cache").rglob("*.journal"):  # torn in the midst of a batch

@@ -12,6 +12,7 @@ from support.models import FAST, MODELS, SLOW, TOKENIZERS, gpt2_bpe, tiny_model,
 from support.slow_encoding import encode_plainly, layers_of, pool_plainly, spans_of
 
 from structprobe.encoder import EncodedBank, Encoder
+from structprobe.encoder.word_pass import word_vectors
 from structprobe.errors import EncoderError
 from structprobe.treebank import Sentence
 
@@ -264,7 +265,7 @@ def test_a_cache_is_found_again_and_extended(
     plain = encoder.encode(SENTENCES)
     first = encoder.encode(SENTENCES, layers=(0, 1), cache=tmp_path / "c")
     encoder.encode(SENTENCES, layers=(1, 2, 3), cache=tmp_path / "c")
-    monkeypatch.setattr(encoder, "_run", None)  # the model has had its say
+    monkeypatch.setattr("structprobe.encoder.encoder.word_vectors", None)  # no more passes
     again = encoder.encode(SENTENCES, cache=tmp_path / "c")
     assert first.layers == (0, 1)
     assert first.outliers == {0: 0, 1: 0}
@@ -275,7 +276,7 @@ def test_a_cache_is_found_again_and_extended(
 
 def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = make("bert", "wordpiece", batch_tokens=20)
-    run, n_runs = encoder._run, 0
+    run, n_runs = word_vectors, 0
 
     def stop_at_third(*args: Any) -> Any:
         nonlocal n_runs
@@ -284,25 +285,16 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             raise KeyboardInterrupt
         return run(*args)
 
-    monkeypatch.setattr(encoder, "_run", stop_at_third)
+    monkeypatch.setattr("structprobe.encoder.encoder.word_vectors", stop_at_third)
     with pytest.raises(KeyboardInterrupt):
         encoder.encode(SENTENCES, cache=tmp_path)
     bank = encoder.encode(SENTENCES, cache=tmp_path)
     plain = make("bert", "wordpiece", batch_tokens=20)
-    n_whole = len(list(_batches_of(plain)))
+    n_whole = len(list(plain.batches(SENTENCES)))
     assert n_runs == 1 + n_whole  # only the one that was cut off ran twice
     np.testing.assert_allclose(
         bank.layer(3).values, plain.encode(SENTENCES).layer(3).values, atol=1e-5
     )
-
-
-def _batches_of(encoder: Encoder) -> list[Any]:
-    from structprobe.encoder.batching import make_batches
-    from structprobe.encoder.sentences import space_sentences
-
-    pieces = encoder._reader.read(space_sentences(SENTENCES, "words"))
-    layout = encoder._layout(0)
-    return make_batches([layout.width(len(one.ids)) for one in pieces], encoder.batch_tokens)
 
 
 def test_other_spacing_of_the_same_words_is_another_cache(tmp_path: Path) -> None:

@@ -1,0 +1,213 @@
+"""`WordAttentions`: what each word attends to, in every layer and head, as matrices of words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from structprobe.encoder.attention_pass import attentions_of_pass, find_heads
+from structprobe.encoder.attention_rows import AttentionRows, attention_rows
+from structprobe.encoder.batching import TextBatch
+from structprobe.encoder.encoder import Encoder
+from structprobe.encoder.sentences import SpacedWords
+from structprobe.errors import EncoderError, unknown_name
+
+SPECIAL = ("drop", "renormalise", "keep")
+"""What may become of attention to special tokens, see `WordAttentions`."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttentionBatch:
+    """The attention of some sentences of like length, padded with zeros.
+
+    Layers and heads are counted from 0 here: place 0 is the attention that makes layer 1.
+
+    Attributes
+    ----------
+    sentences : ndarray of int64, shape (b,)
+        Which of the sentences that were read, from 0.
+    lengths : ndarray of int64, shape (b,)
+        The number of words of each.
+    weights : ndarray of float32, shape (b, n_layers, n_heads, n, n)
+        ``weights[s, l, h, i, j]`` is how much word `i` attends to word `j`, both from 0.
+    special : ndarray of float32, shape (b, n_layers, n_heads, n)
+        How much each word attends to special tokens, before anything is renormalised.
+    first : ndarray of float32, shape (b, n_layers, n_heads, n)
+        How much each word attends to the first position of the row that the model read, which is
+        a special token or a piece of a word. In many models it is a sink that takes most of the
+        attention of many heads.
+    special_kept : bool
+        Whether special tokens are a node beside the words.
+    """
+
+    sentences: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    special: NDArray[np.float32]
+    first: NDArray[np.float32]
+    special_kept: bool = False
+
+    def arc_scores(self) -> NDArray[np.float32]:
+        """Give attention as scores of heads: that of head `j` for word `i` is the weight `i`, `j`.
+
+        Returns
+        -------
+        ndarray of float32, shape (b, n_layers, n_heads, n, n + 1)
+            ``[..., i, h]`` is the score of head `h` (1-based, 0 = root) for word `i` (0-based). The
+            root's is the attention to special tokens where these are kept, else 0.
+        """
+        root = self.special if self.special_kept else np.zeros_like(self.special)
+        return np.concatenate([root[..., None], self.weights], axis=-1)
+
+
+class WordAttentions:
+    """The attention of a model as matrices from word to word, of all layers and heads.
+
+    Attention *to* a word is summed over its pieces, attention *from* a word is averaged over its
+    pieces (Clark et al. 2019, 'What does BERT look at?', section 4.1). What falls on a piece that
+    belongs to several words is shared evenly among them; what falls on a piece that belongs to none
+    (spaces alone) is left out. So a row sums to at most 1, together with what falls on special
+    tokens.
+
+    A sentence longer than the model takes is read in the overlapping windows in which `Encoder`
+    reads it: the row of a word comes from the window that gives it most context, and its attention
+    to words outside of that window is 0.
+
+    Of an encoder-decoder the encoder's self-attention is read. Of a causal model a matrix is lower
+    triangular, but for words that share a piece.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The model. It is read by its eager attention path; its own passes stay as they are.
+    special : {"drop", "renormalise", "keep"}, default "drop"
+        What becomes of attention to special tokens. ``"drop"``: it is left out, and the rest stays
+        as it is. ``"renormalise"``: it is left out, and each row is divided by what is left, so
+        that it sums to 1 (a row without anything left stays 0). ``"keep"``: weights as with
+        ``"drop"``, and the special tokens together are one more node beside the words, which takes
+        the root's place in `AttentionBatch.arc_scores`.
+    symmetrised : bool, default False
+        Whether both weights of a pair of words become the sum of the two: of a causal model, the
+        lower triangle mirrored. Rows then sum to more than they did.
+
+    Attributes
+    ----------
+    n_layers, n_heads : int
+        Layers, from 1, and heads of each.
+    causal : bool
+        Whether the model attends to what precedes a word alone.
+
+    Raises
+    ------
+    EncoderError
+        If the model gives no attentions, as state-space models and some fused ones do, or `special`
+        is unknown.
+
+    Examples
+    --------
+    >>> attentions = WordAttentions(Encoder("bert-base-cased"))  # doctest: +SKIP
+    >>> for batch in attentions.read([["The", "dog", "barks"]]):  # doctest: +SKIP
+    ...     print(batch.weights.shape)
+    (1, 12, 12, 3, 3)
+    """
+
+    def __init__(
+        self, encoder: Encoder, *, special: str = "drop", symmetrised: bool = False
+    ) -> None:
+        if special not in SPECIAL:
+            raise EncoderError(unknown_name("special", special, SPECIAL))
+        self.encoder, self.special, self.symmetrised = encoder, special, symmetrised
+        encoder.loaded.model.eval()
+        self.n_heads, self.causal = find_heads(encoder.loaded, encoder.surroundings.before)
+
+    @property
+    def n_layers(self) -> int:
+        """Layers, from 1."""
+        return self.encoder.n_layers
+
+    def read(
+        self, sentences: Sequence[Any], *, progress: bool | None = None
+    ) -> Iterator[AttentionBatch]:
+        """Read sentences batch by batch; only one batch is in memory at a time.
+
+        Parameters
+        ----------
+        sentences : sequence of Sentence or of sequences of str
+            A `Treebank`, or lists of words.
+        progress : bool, optional
+            Whether to draw a bar on stderr; by default where stderr is a terminal.
+
+        Yields
+        ------
+        AttentionBatch
+            Some sentences of like length, the longest first; each sentence in one batch.
+
+        Raises
+        ------
+        EncoderError
+            If there are no sentences, or a weight is not finite (the sentence and layer are named).
+        """
+        self.encoder.loaded.model.eval()  # its owner may have trained it meanwhile
+        hidden = None if progress is None else not progress
+        with tqdm(total=len(sentences), desc="attend", unit="sent", disable=hidden) as bar:
+            for batch in self.encoder.batches(sentences):
+                words = self._attend(batch)  # (b, n_layers, n_heads, n, n + 2)
+                _refuse_non_finite(words, batch.sentences)
+                yield self._finish(batch, words)
+                bar.update(len(batch.numbers))
+
+    def _attend(self, batch: TextBatch) -> NDArray[np.float32]:
+        """Read one batch; the last two columns are special tokens and the first position."""
+        device, b = self.encoder.loaded.device, len(batch.numbers)
+        n = max(pieces.n_words for pieces in batch.pieces)
+        words = torch.zeros((b, self.n_layers, self.n_heads, n, n + 2), device=device)
+        with torch.inference_mode():
+            for rows in attention_rows(batch):
+                self._add(rows, words)
+        return words.cpu().numpy()
+
+    def _add(self, rows: AttentionRows, words: torch.Tensor) -> None:
+        """Add what some windows give to the matrices of their sentences."""
+        ids, mask, sentence, source, target = (
+            torch.from_numpy(array).to(words.device)
+            for array in (rows.ids, rows.mask, rows.sentence, rows.source, rows.target)
+        )
+        attentions = attentions_of_pass(self.encoder.loaded, ids, mask)
+        n_rows, n_heads, n_positions, _ = attentions[0].shape
+        for layer, weights in enumerate(attentions):
+            to_words = weights.float().flatten(1, 2) @ target
+            to_words = to_words.view(n_rows, n_heads, n_positions, -1)
+            from_words = source[:, None] @ to_words  # (n_rows, n_heads, n, n + 2)
+            words[:, layer].index_add_(0, sentence, from_words)
+
+    def _finish(self, batch: TextBatch, words: NDArray[np.float32]) -> AttentionBatch:
+        """Take special tokens out of the matrices, and do what the options ask for."""
+        weights, special, first = words[..., :-2], words[..., -2], words[..., -1]
+        if self.special == "renormalise":
+            total = weights.sum(axis=-1, keepdims=True)
+            weights = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
+        if self.symmetrised:
+            mirrored = weights.swapaxes(-1, -2) * ~np.eye(weights.shape[-1], dtype=np.bool_)
+            weights = weights + mirrored
+        lengths = np.array([pieces.n_words for pieces in batch.pieces], dtype=np.int64)
+        kept = self.special == "keep"
+        return AttentionBatch(batch.numbers, lengths, weights, special, first, kept)
+
+
+def _refuse_non_finite(words: NDArray[np.float32], sentences: Sequence[SpacedWords]) -> None:
+    """Refuse attention that is infinite or no number; names the first sentence and layer."""
+    if np.isfinite(words.sum()):  # a quick look: it misses nothing
+        return
+    wrong = np.argwhere(~np.isfinite(words).all(axis=(2, 3, 4)))
+    number, layer = wrong[0]
+    raise EncoderError(
+        f"layer {layer + 1}: the attention is not finite",
+        where=sentences[number].where,
+        hint="the model overflows in this dtype; try dtype='float32' or 'bfloat16'",
+    )

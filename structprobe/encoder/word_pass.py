@@ -1,0 +1,54 @@
+"""The rows of a batch through the model: the word vectors of its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from structprobe.encoder.batching import Rows
+from structprobe.encoder.checks import NormWatch
+from structprobe.encoder.forward import layers_of_pass
+from structprobe.encoder.loading import LoadedModel
+from structprobe.encoder.pooling import pool
+
+
+def word_vectors(
+    loaded: LoadedModel, parts: Iterable[Rows], layers: Sequence[int], watch: NormWatch
+) -> dict[int, NDArray[np.float32]]:
+    """Send the rows of a batch through the model and pool every layer.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+        The model.
+    parts : iterable of Rows
+        What `lay_out` gave for one batch.
+    layers : sequence of int
+        The layers wanted.
+    watch : NormWatch
+        Notes the norms of the pieces.
+
+    Returns
+    -------
+    dict of int to ndarray of float32, shape (n_words, hidden_size)
+        The vectors of each layer, sentence after sentence.
+    """
+    sums: dict[int, torch.Tensor] = {}
+    for rows in parts:
+        ids, mask, positions, starts, weights, used = (
+            torch.from_numpy(array).to(loaded.device)
+            for array in (
+                *(rows.ids, rows.mask, rows.positions, rows.starts, rows.weights),
+                np.unique(rows.positions),
+            )
+        )
+        passed = layers_of_pass(loaded.model, ids, mask, layers)
+        for layer, hidden in zip(layers, passed, strict=True):
+            norms = torch.linalg.vector_norm(hidden, dim=-1, dtype=torch.float32)
+            watch.add(layer, norms.flatten()[used])
+            pooled = pool(hidden, positions, starts, weights)  # (n_words, hidden_size)
+            sums[layer] = sums[layer] + pooled if layer in sums else pooled
+    return {layer: pooled.cpu().numpy() for layer, pooled in sums.items()}
