@@ -16,10 +16,11 @@ from tqdm import tqdm
 
 from structprobe.encoder.encoder import Encoder
 from structprobe.encoder.forward import layers_of_pass
+from structprobe.encoder.layer_numbers import pick_layers
 from structprobe.encoder.loading import refresh
 from structprobe.encoder.masked_head import with_masked_head
 from structprobe.encoder.masking import MaskedCopies, MaskedRows
-from structprobe.encoder.sentences import SpacedWords, space_sentences
+from structprobe.encoder.sentences import SpacedWords, digest, space_sentences
 from structprobe.errors import EncoderError, unknown_name
 
 MEASURES = ("distance", "probability")
@@ -77,13 +78,11 @@ class MaskedImpacts:
         if limit is not None and limit < 1:
             raise EncoderError(f"limit is {limit}; at least 1 word is needed")
         self.encoder, self.measure, self.limit = encoder, measure, limit
-        (self.layer,) = encoder._pick_layers([encoder.n_layers if layer is None else layer])
+        (self.layer,) = pick_layers(encoder.n_layers if layer is None else layer, encoder.n_layers)
         self._mask_token = _find_mask(encoder)
         self._read_rows: Callable[[MaskedRows], Tensor] = self._vectors
         if measure == "probability":
-            self._whole = with_masked_head(
-                encoder._loaded, encoder.model, encoder.trust_remote_code
-            )
+            self._whole = with_masked_head(encoder.loaded, encoder.model, encoder.trust_remote_code)
             self._read_rows = self._probabilities
 
     def read(
@@ -115,30 +114,25 @@ class MaskedImpacts:
         EncoderError
             If the sentences cannot be encoded, or an impact is not finite.
         """
-        spaced = space_sentences(sentences, self.encoder.spacing)
-        pieces = self.encoder._reader.read(spaced)
-        layout = self.encoder._layout(0)
-        most_words, most_pieces = self.limit or np.inf, layout.size or np.inf
-        taken = [
-            i
-            for i, one in enumerate(pieces)
-            if one.n_words <= most_words and len(one.ids) <= most_pieces
-        ]
-        copies = MaskedCopies(
-            [pieces[i] for i in taken],
-            layout.surroundings,
-            mask_token=self._mask_token,
-            pad=layout.pad,
-            pooling=layout.pooling,
-            batch_tokens=layout.batch_tokens,
-        )
-        self.encoder._loaded.model.eval()  # its owner may have trained it meanwhile
-        self._foretell(copies, len(taken))
+        numbers, spaced, pieces = [], [], []
+        for batch in self.encoder.batches(sentences):
+            layout = batch.layout
+            for number, words, one in zip(
+                batch.numbers, batch.sentences, batch.pieces, strict=True
+            ):
+                whole = layout.size is None or len(one.ids) <= layout.size
+                if whole and one.n_words <= (self.limit or one.n_words):
+                    numbers.append(int(number))
+                    spaced.append(words)
+                    pieces.append(one)
+        copies = MaskedCopies(pieces, layout, self._mask_token)
+        self.encoder.loaded.model.eval()  # its owner may have trained it meanwhile
+        self._foretell(copies)
         hidden = None if progress is None else not progress
         with tqdm(total=copies.n_rows, desc="mask", unit="pass", disable=hidden) as bar:
             for number, impacts in self._run(copies, bar.update):
-                _refuse_non_finite(impacts, spaced[taken[number]])
-                yield taken[number], impacts
+                _refuse_non_finite(impacts, spaced[number])
+                yield numbers[number], impacts
 
     def recall(
         self, sentences: Sequence[Any], progress: bool | None = None
@@ -161,9 +155,10 @@ class MaskedImpacts:
             As `read`.
         """
         encoder = self.encoder
-        encoder._loaded = refresh(encoder._loaded, encoder.model)
-        settings = encoder._key(space_sentences(sentences, encoder.spacing))
-        key = (self.measure, self.layer, self.limit, *sorted(settings.items()))
+        words = digest(space_sentences(sentences, encoder.spacing))
+        fingerprint = refresh(encoder.loaded, encoder.model).fingerprint
+        settings = sorted(encoder.origin(self.layer).items())
+        key = (self.measure, self.limit, words, fingerprint, *settings)
         known = _recalled.setdefault(encoder, {})
         if key not in known:
             found: list[Impacts | None] = [None] * len(sentences)
@@ -172,7 +167,7 @@ class MaskedImpacts:
             known[key] = found
         return known[key]
 
-    def _foretell(self, copies: MaskedCopies, n_sentences: int) -> None:
+    def _foretell(self, copies: MaskedCopies) -> None:
         """Log how many passes there are to be and how long they should take."""
         if not copies.batches:
             return
@@ -184,7 +179,11 @@ class MaskedImpacts:
             seconds = time.perf_counter() - start
         _logger.info(
             "perturbed masking: %s passes for %s sentences, some %s seconds",
-            *(f"{copies.n_rows:,}", f"{n_sentences:,}", f"{seconds * len(copies.batches):,.1f}"),
+            *(
+                f"{copies.n_rows:,}",
+                f"{len(copies.sentences):,}",
+                f"{seconds * len(copies.batches):,.1f}",
+            ),
         )
 
     def _run(
@@ -233,7 +232,7 @@ class MaskedImpacts:
     def _vectors(self, rows: MaskedRows) -> Tensor:
         """Give the vectors of both masked words of each row; shape (n_rows, 2, hidden_size)."""
         ids, mask, weights = self._put(rows.ids, rows.mask, rows.weights)
-        (hidden,) = layers_of_pass(self.encoder._loaded.model, ids, mask, [self.layer])
+        (hidden,) = layers_of_pass(self.encoder.loaded.model, ids, mask, [self.layer])
         return weights @ hidden.float()
 
     def _probabilities(self, rows: MaskedRows) -> Tensor:
@@ -248,12 +247,12 @@ class MaskedImpacts:
 
     def _put(self, *arrays: NDArray[Any]) -> list[Tensor]:
         """Put arrays where the model is."""
-        return [torch.from_numpy(array).to(self.encoder._loaded.device) for array in arrays]
+        return [torch.from_numpy(array).to(self.encoder.loaded.device) for array in arrays]
 
 
 def _find_mask(encoder: Encoder) -> int:
     """Give the number of the mask token."""
-    loaded = encoder._loaded
+    loaded = encoder.loaded
     token = loaded.tokenizer.mask_token_id
     if token is None or token >= loaded.model.get_input_embeddings().weight.shape[0]:
         raise EncoderError(

@@ -13,9 +13,9 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from structprobe.encoder.batching import Layout
 from structprobe.encoder.pieces import Pieces
 from structprobe.encoder.pooling import weigh_links
-from structprobe.encoder.special_tokens import Surroundings
 
 
 class Part(NamedTuple):
@@ -78,14 +78,11 @@ class MaskedCopies:
     ----------
     sentences : sequence of Pieces
         The sentences.
-    surroundings : Surroundings
-        Special tokens around each.
-    mask_token, pad : int
-        Vocabulary numbers of the mask and of the padding.
-    pooling : {"mean", "first", "last"}
-        How pieces make a word.
-    batch_tokens : int
-        Positions, padding included, that a batch has at most; a single row may have more.
+    layout : Layout
+        What stands around each, how pieces make a word, and how many positions a batch has at most,
+        padding included; a single row may have more.
+    mask_token : int
+        Vocabulary number of the mask.
 
     Attributes
     ----------
@@ -95,28 +92,18 @@ class MaskedCopies:
         The first row of each batch, and the row behind its last.
     """
 
-    def __init__(
-        self,
-        sentences: Sequence[Pieces],
-        surroundings: Surroundings,
-        *,
-        mask_token: int,
-        pad: int,
-        pooling: str,
-        batch_tokens: int,
-    ) -> None:
-        self.sentences = sentences
-        self._before, self._after = (
-            np.array(part, np.int64) for part in (surroundings.before, surroundings.after)
-        )
-        self.mask_token, self.pad, self.pooling = mask_token, pad, pooling
-        widths = np.array([len(one.ids) for one in sentences], dtype=np.int64) + len(surroundings)
+    def __init__(self, sentences: Sequence[Pieces], layout: Layout, mask_token: int) -> None:
+        self.sentences, self.layout, self.mask_token = sentences, layout, mask_token
+        around = layout.surroundings
+        self._before = np.array(around.before, dtype=np.int64)
+        self._after = np.array(around.after, dtype=np.int64)
+        widths = np.array([len(one.ids) for one in sentences], dtype=np.int64) + len(around)
         self._order = np.argsort(-widths, kind="stable")  # sentences, the widest first
         self._widths = widths[self._order]
         words = np.array([one.n_words for one in sentences], dtype=np.int64)[self._order]
         self._starts = np.cumsum([0, *(words * (words + 1) // 2)])  # first row of each sentence
         self.n_rows = int(self._starts[-1])
-        self.batches = list(self._cut(batch_tokens))
+        self.batches = list(self._cut(layout.batch_tokens))
 
     def rows(self, start: int, stop: int) -> MaskedRows:
         """Write some copies out.
@@ -133,7 +120,7 @@ class MaskedCopies:
         """
         first, last = np.searchsorted(self._starts, [start, stop - 1], side="right") - 1
         shape = (stop - start, int(self._widths[first]))
-        unmasked = np.full(shape, self.pad, dtype=np.int64)
+        unmasked = np.full(shape, self.layout.pad, dtype=np.int64)
         hidden, there = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
         words = np.empty((len(unmasked), 2), dtype=np.int64)
         weights = np.zeros((len(unmasked), 2, unmasked.shape[1]), dtype=np.float32)
@@ -174,7 +161,7 @@ class MaskedCopies:
         word, position = pieces.links[:, 1], pieces.links[:, 0] + len(self._before)
         width = len(self._before) + len(pieces.ids) + len(self._after)
         shares = np.zeros((pieces.n_words, width), dtype=np.float32)
-        shares[word, position] = weigh_links(word, self.pooling)
+        shares[word, position] = weigh_links(word, self.layout.pooling)
         touched = np.zeros(shares.shape, dtype=bool)
         touched[word, position] = True
         return shares, touched

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
 
 Impacts = NDArray[np.float32]
+
+_logger = logging.getLogger(__name__)
 
 DECODERS = ("mst", "cle", "eisner")
 ROOTS = ("impact", "gold")
@@ -51,7 +54,7 @@ class Perturbed(Recoverer):
     limit : int, optional
         The longest sentence, in words, that is masked, since the passes grow with the square of
         the length; all are by default. A longer one, and one that the model cannot take whole,
-        gets the linear chain; after `predict`, ``chosen_["choice"]`` says how many did.
+        gets the linear chain; ``chosen_["choice"]`` says so, and after `predict` how many did.
     progress : bool, optional
         Whether to draw a bar on stderr; by default where that is a terminal.
 
@@ -107,7 +110,10 @@ class Perturbed(Recoverer):
         self.uses_gold = root == "gold"
         parts = [self.name, decoder.removeprefix("mst"), measure.removeprefix("distance")]
         self.name = "-".join(filter(None, [*parts, "gold-root" * self.uses_gold]))
+        self._longer = "too long for the model" if limit is None else f"of over {limit} words"
         self.chosen_ = {"layer": self.reader.layer}
+        if limit is not None:
+            self.chosen_["choice"] = f"linear chain for sentences {self._longer}"
 
     @classmethod
     def for_model(cls, setting: Setting, **told: Any) -> Self:
@@ -137,10 +143,9 @@ class Perturbed(Recoverer):
         given = [_gold_root(one) if self.uses_gold else None for one in sentences]
         impacts = self.reader.recall(sentences, self.progress)
         if skipped := sum(matrix is None for matrix in impacts):
-            limit = self.reader.limit
-            longer = "too long for the model" if limit is None else f"of over {limit} words"
-            told = f"linear chain for {skipped:,} of {len(impacts):,} sentences, {longer}"
-            self.chosen_ = {"layer": self.reader.layer, "choice": told}
+            told = f"linear chain for {skipped:,} of {len(impacts):,} sentences, {self._longer}"
+            self.chosen_ = {**self.chosen_, "choice": told}
+            _logger.warning("%s: %s", self.name, told)
         return [
             _decode(matrix, self.decoder, root)
             if matrix is not None

@@ -248,16 +248,11 @@ def test_what_was_read_is_recalled_while_the_model_is_the_same() -> None:
 @pytest.mark.parametrize("batch_tokens", [1, 17, 64])
 def test_copies_are_batched_within_the_budget(batch_tokens: int) -> None:
     encoder = bert(batch_tokens=batch_tokens)
-    layout = encoder._layout(0)
     lengths = [1, 5, 2, 5, 9]
-    copies = MaskedCopies(
-        encoder._reader.read([_spaced(n) for n in lengths]),
-        layout.surroundings,
-        mask_token=4,
-        pad=0,
-        pooling="mean",
-        batch_tokens=batch_tokens,
-    )
+    texts = {}
+    for batch in encoder.batches([["x"] * n for n in lengths]):
+        texts |= dict(zip(batch.numbers.tolist(), batch.pieces, strict=True))
+    copies = MaskedCopies([texts[i] for i in range(5)], batch.layout, mask_token=4)
     assert copies.n_rows == sum(n * (n + 1) // 2 for n in lengths)
     assert copies.batches[0][0] == 0
     assert copies.batches[-1][1] == copies.n_rows
@@ -278,9 +273,3 @@ def test_copies_are_batched_within_the_budget(batch_tokens: int) -> None:
     for number, n in enumerate(lengths):
         pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
         assert masked[number] == [*((i,) for i in range(n)), *pairs]
-
-
-def _spaced(n: int) -> Any:
-    from structprobe.encoder.sentences import space_sentences
-
-    return space_sentences([["x"] * n], "words")[0]

@@ -160,6 +160,7 @@ def test_gold_is_looked_at_only_where_it_is_said(encoder: Encoder) -> None:
 
 def test_sentences_beyond_the_limit_get_the_chain(encoder: Encoder) -> None:
     recoverer = made(encoder, "perturbed", limit=4)
+    assert recoverer.chosen_["choice"] == "linear chain for sentences of over 4 words"
     predictions = recoverer.predict(SENTENCES)
     assert predictions[0].heads.tolist() == [0, 1, 2, 3, 4]
     told = "linear chain for 1 of 3 sentences, of over 4 words"
