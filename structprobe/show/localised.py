@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from structprobe.show.columns import lay_out
+
 _HEADINGS = {
     "layer": "layer",
     "uuas": "UUAS",
@@ -32,11 +34,7 @@ def format_localised(values: Mapping[str, Any]) -> str:
     """
     lines = [[*_HEADINGS.values()]]
     lines += [[_cell(key, layer[key]) for key in _HEADINGS] for layer in values["layers"]]
-    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
-    table = [
-        "  ".join(cell.rjust(width) for cell, width in zip(cells, widths, strict=True))
-        for cells in lines
-    ]
+    table = lay_out(lines, [False] * len(_HEADINGS))
     gravity, expected = values["centre_of_gravity"], values["expected_layer"]
     highest = values["layers"][-1]["layer"]
     return "\n".join(

@@ -233,30 +233,30 @@ def test_a_word_that_cannot_be_cut_stops_the_run_where_it_stands(
         with pytest.raises(EncoderError, match=rf"^{last}: it yields no piece"):
             encoder.encode(SENTENCES, cache=tmp_path)
     assert threads() == []
-    n_runs, run = 0, encoder._run
+    n_runs, run = 0, encoder_module.word_vectors
 
     def count(*args: Any) -> Any:
         nonlocal n_runs
         n_runs += 1
         return run(*args)
 
-    monkeypatch.setattr(encoder, "_run", count)
+    monkeypatch.setattr(encoder_module, "word_vectors", count)
     encoder.encode(SENTENCES, cache=tmp_path)
-    pieces = encoder._reader.read([space_sentences(SENTENCES, "words")[i] for i in small_parts[-1]])
-    assert n_runs == len(list(encoder._batches(pieces)))  # those before were kept
+    last_part = encoder._batches(space_sentences(SENTENCES, "words"), small_parts[-1:])
+    assert n_runs == len(list(last_part))  # those before were kept
 
 
 def test_pieces_of_three_parts_at_most_are_held(
     small_parts: list[np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder = encoder_of()
-    run, held = encoder._run, []
+    run, held = encoder_module.word_vectors, []
 
     def look(*args: Any) -> Any:
         held.append(sum(type(one) is Pieces for one in gc.get_objects()))
         return run(*args)
 
-    monkeypatch.setattr(encoder, "_run", look)
+    monkeypatch.setattr(encoder_module, "word_vectors", look)
     gc.collect()
     encoder.encode(SENTENCES * 5)
     parts = make_parts(np.array(list(map(len, SENTENCES * 5))))
