@@ -80,7 +80,8 @@ def _by_length(
     words, ends = words.take(order), np.cumsum(words.lengths[order])
     found = [np.empty(0, np.float32)] * len(words)
     first = done = 0
-    for chunk in words.chunks(centred=centred):
+    dtype = torch.float64 if centred else matrix.dtype  # an offset can take most of the digits
+    for chunk in words.chunks(centred=centred, dtype=dtype):
         projected = chunk.to(matrix.dtype) @ matrix  # (m, rank)
         done += len(chunk)
         last = int(np.searchsorted(ends, done)) + 1

@@ -55,9 +55,13 @@ class Words:
         return Words(self.values, self.starts[sentences], self.lengths[sentences])
 
     def chunks(
-        self, *, centred: bool = False, device: torch.device | None = None
+        self,
+        *,
+        centred: bool = False,
+        device: torch.device | None = None,
+        dtype: torch.dtype = torch.float64,
     ) -> Iterator[Tensor]:
-        """Give the words of whole sentences, some thousands at a time, in float64.
+        """Give the words of whole sentences, some thousands at a time.
 
         Parameters
         ----------
@@ -65,10 +69,12 @@ class Words:
             Whether to take each sentence's mean from its words.
         device : torch.device, optional
             Where to put them; the processor unless given.
+        dtype : torch.dtype
+            Their type, in which they are centred too.
 
         Yields
         ------
-        Tensor of float64, shape (m, hidden_size)
+        Tensor, shape (m, hidden_size)
             Words, sentence after sentence.
         """
         ends = np.cumsum(self.lengths)
@@ -79,7 +85,7 @@ class Words:
             lengths = self.lengths[first:last]
             sentence, inside = ragged(lengths)
             rows = self.starts[first:last][sentence] + inside
-            words = torch.from_numpy(self.values[rows]).to(device).double()  # (m, hidden_size)
+            words = torch.from_numpy(self.values[rows]).to(device).to(dtype)  # (m, hidden_size)
             if centred:
                 index = torch.from_numpy(sentence).to(words.device)
                 words -= sentence_means(words, lengths).index_select(0, index)
