@@ -24,8 +24,9 @@ class HeadAnalysis:
     ----------
     about : mapping of str to plain values
         ``model``, ``train``, ``chosen_on`` (the part that heads were chosen on), ``part`` and
-        ``treebank`` (what is told of), ``n_sentences``, ``n_words``, ``punct``, ``seed``,
-        ``cpu_seconds`` and ``wall_seconds``.
+        ``treebank`` (what is told of), ``n_sentences``, ``n_words``, ``punct``,
+        ``first_is_special`` (whether the first position is a special token, or else the first
+        word's), ``seed``, ``cpu_seconds`` and ``wall_seconds``.
     rules : PatternRules
         When a head has which pattern.
     relations : sequence of dict
@@ -88,7 +89,7 @@ class HeadAnalysis:
         -------
         list of dict
             ``layer`` and ``head``, from 1; ``pattern``; the shares by their names; ``entropy``,
-            ``alignment`` and ``shuffled``, None where a head does not attend to words at all.
+            ``alignment`` and ``shuffled``, None where a head attends to no word that counts.
         """
         patterns = self.patterns
         values = {

@@ -109,6 +109,7 @@ def analyse_heads(
         "n_sentences": len(banks["test"]),
         "n_words": banks["test"].n_words,
         "punct": protocol.punct,
+        "first_is_special": sums.first_is_special,
         "seed": seed,
         **times,
     }
@@ -175,9 +176,11 @@ class _Sums:
         self.punct = np.split(~kept, np.cumsum(lengths)[:-1])
         generator = np.random.default_rng(seed)
         self.other_heads = [shuffled_heads(heads, generator) for heads in gold.heads]
-        self.alignment, self.shuffled = Alignment(*shape), Alignment(*shape)
-        special_first = bool(attentions.encoder.surroundings.before)
-        self.targets = TargetSums(*shape, first_is_special=special_first)
+        self.first_is_special = bool(attentions.encoder.surroundings.before)
+        self.alignment, self.shuffled = (
+            Alignment(*shape, first_is_special=self.first_is_special) for _ in range(2)
+        )
+        self.targets = TargetSums(*shape, first_is_special=self.first_is_special)
 
     def add(self, batch: Any) -> None:
         """Add a batch of attention."""

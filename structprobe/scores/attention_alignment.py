@@ -11,17 +11,22 @@ from structprobe.scores.attention_sums import check_weights, pair_sums
 class Alignment:
     """Attention on pairs of words joined by an arc, added up batch by batch.
 
-    Vig & Belinkov (2019), 'Analyzing the structure of attention in a transformer language model',
-    section 4.2: of a head's attention from words to words, a word's to itself included, the share
-    that falls on pairs joined by an arc in either direction. All sentences count together.
+    Vig & Belinkov (2019), 'Analyzing the structure of attention in a transformer language model':
+    of a head's attention from words to words, a word's to itself included, the share that falls on
+    pairs joined by an arc in either direction. All sentences count together. As there, attention
+    to the first position is left out, where words look that look at nothing.
 
     Parameters
     ----------
     n_layers, n_heads : int
         Layers, and heads of each.
+    first_is_special : bool
+        Whether the first position that the model reads is a special token, which is no word
+        anyway; else attention to the first word is left out.
     """
 
-    def __init__(self, n_layers: int, n_heads: int) -> None:
+    def __init__(self, n_layers: int, n_heads: int, *, first_is_special: bool) -> None:
+        self.first_is_special = first_is_special
         self._on_arcs = np.zeros((n_layers, n_heads))
         self._total = np.zeros((n_layers, n_heads))
 
@@ -42,13 +47,15 @@ class Alignment:
         """
         check_weights(weights, heads=heads)
         arcs = _joined(heads)
-        on_arcs, total = pair_sums(weights, np.stack([arcs, np.ones_like(arcs)], axis=1))
+        counted = np.ones_like(arcs)
+        counted[:, :, 0] = self.first_is_special
+        on_arcs, total = pair_sums(weights, np.stack([arcs & counted, counted], axis=1))
         self._on_arcs += on_arcs
         self._total += total
 
     @property
     def share(self) -> NDArray[np.float64]:
-        """Shares (n_layers, n_heads); NaN where a head does not attend to words at all."""
+        """Shares (n_layers, n_heads); NaN where a head attends to no word that counts."""
         nothing = np.full_like(self._total, np.nan)
         return np.divide(self._on_arcs, self._total, out=nothing, where=self._total > 0)
 

@@ -108,11 +108,12 @@ def _alignment(analysis: HeadAnalysis) -> list[str]:
     cells = [list(map(_per_cent, row)) for row in analysis.alignment]
     means = {"mean": analysis.alignment, "shuffled": analysis.shuffled}
     beside = {name: list(map(_per_cent, _means(values))) for name, values in means.items()}
+    first = "." if analysis.about["first_is_special"] else "; attention to the first word left out."
     return [
         *_grid(cells, beside),
         "Dependency alignment: per cent of a head's attention between words, a word's to itself "
         "included, that falls on two words joined by an arc, either way; shuffled: the mean for "
-        f"the same trees over shuffled words (seed {analysis.about['seed']}).",
+        f"the same trees over shuffled words (seed {analysis.about['seed']}){first}",
     ]
 
 

@@ -98,6 +98,13 @@ def test_whether_the_first_position_is_special_is_asked_of_the_encoder(
     expected = sum((len(one) - 2) / len(one) for one in BANKS["test"] if len(one) > 2)
     found = analysis.shares["delimiters"][1, 1]
     assert found == pytest.approx(expected / BANKS["test"].n_words)
+    # And its alignment is that of the arcs to words behind the first.
+    arcs = sum(
+        ((one.heads > 1).sum() + (one.heads[1:] > 0).sum()) / len(one) for one in BANKS["test"]
+    )
+    total = sum(len(one) - 1 for one in BANKS["test"])
+    assert analysis.alignment[1, 1] == pytest.approx(arcs / total)
+    assert not analysis.about["first_is_special"]
     plant(monkeypatch)
     analysis = analyse_heads(encoder, *BANKS.values(), punct="keep")
     assert analysis.shares["delimiters"][1, 1] == analysis.shares["punct"][1, 1] == 0
@@ -112,8 +119,10 @@ def test_a_model_sentence_by_sentence(kind: str, tmp_path: Path) -> None:
     names = ["det", "nsubj", "root"]
     tallies = {}
     generator = np.random.default_rng(3)
-    alignment, shuffled = Alignment(2, 2), Alignment(2, 2)
-    targets = TargetSums(2, 2, first_is_special=bool(encoder.surroundings.before))
+    alignment, shuffled, targets = (
+        kind(2, 2, first_is_special=bool(encoder.surroundings.before))
+        for kind in (Alignment, Alignment, TargetSums)
+    )
     for part, bank in (("dev", dev), ("test", test)):
         tallies[part] = RelationTally(names, 2, 2)
         for sentence in bank:

@@ -17,14 +17,15 @@ from structprobe.trees import tree_depths
 def test_a_worked_example():
     """Arcs 2-1 and 3-2: pairs (1, 2), (2, 1), (2, 3), (3, 2) hold 0.2 + 0.1 + 0.3 + 0.4 of 2."""
     weights = np.array([[0.5, 0.2, 0.1], [0.1, 0.0, 0.3], [0.1, 0.4, 0.3]])[None, None, None]
-    alignment = Alignment(1, 1)
+    alignment = Alignment(1, 1, first_is_special=True)
     alignment.add(weights, np.array([[2, 3, 0]]))
     assert alignment.share[0, 0] == pytest.approx(0.5)
 
 
-def test_arc_by_arc():
+@pytest.mark.parametrize("first_is_special", [True, False])
+def test_arc_by_arc(first_is_special):
     batch = random_batch([6, 1, 4, 3])
-    alignment, parts = Alignment(2, 3), Alignment(2, 3)
+    alignment, parts = (Alignment(2, 3, first_is_special=first_is_special) for _ in range(2))
     alignment.add(batch.weights, batch.heads)
     for index in range(4):
         part = batch.cut(index)
@@ -35,7 +36,7 @@ def test_arc_by_arc():
         for s, length in enumerate(batch.lengths):
             tree = batch.heads[s].tolist()
             for i in range(length):
-                for j in range(length):
+                for j in range(0 if first_is_special else 1, length):
                     weight = batch.weights[s, layer, head, i, j]
                     total += weight
                     on_arcs += weight if tree[i] == j + 1 or tree[j] == i + 1 else 0
@@ -43,7 +44,7 @@ def test_arc_by_arc():
 
 
 def test_a_head_without_attention_to_words_has_no_share():
-    alignment = Alignment(1, 2)
+    alignment = Alignment(1, 2, first_is_special=True)
     weights = np.zeros((1, 1, 2, 2, 2))
     weights[0, 0, 1] = 0.5
     alignment.add(weights, np.array([[0, 1]]))
@@ -72,4 +73,4 @@ def test_all_orders_are_as_likely():
 def test_bad_input():
     batch = random_batch([3, 2])
     with pytest.raises(ScoreError, match=r"heads of shape \(1, 3\) for attention"):
-        Alignment(2, 3).add(batch.weights, batch.heads[:1])
+        Alignment(2, 3, first_is_special=True).add(batch.weights, batch.heads[:1])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -26,6 +28,7 @@ def analysis() -> HeadAnalysis:
     about = {
         "model": "tiny", "train": "t.conllu", "chosen_on": "dev", "part": "test",
         "treebank": "e.conllu", "n_sentences": 2077, "n_words": 25094, "punct": "upos", "seed": 7,
+        "first_is_special": True,
         "cpu_seconds": 1.0, "wall_seconds": 1.0,
     }  # fmt: skip
     shares = dict.fromkeys(TARGETS, np.array([[0.25, 0.5]]))
@@ -64,3 +67,10 @@ def test_all_tables(analysis: HeadAnalysis) -> None:
     assert "1 diagonal (d), 0 vertical (v)" in patterns
     assert "Heterogeneous: 50.0 per cent of heads (0.0 at 40 %, 50.0 at 60 %)" in patterns
     assert analysis.rules.describe() in patterns
+    assert "left out" not in alignment
+
+
+def test_the_first_word_where_it_is_first(analysis: HeadAnalysis) -> None:
+    about = {**analysis.about, "first_is_special": False}
+    told = format_heads(replace(analysis, about=about))
+    assert "(seed 7); attention to the first word left out." in told
