@@ -36,6 +36,7 @@ _TOLD = {
     "seed": "random state, None for a method without one",
     "recipe": "how the probe was trained: 'whitened' or 'published'",
     "max_steps": "the limit on training steps that was asked for, None for the recipe's own",
+    "products": "type of the two large products of a training step, such as 'float32'",
     "pooling": "pieces to a word: 'mean', 'first' or 'last'",
     "spacing": "'words' (single spaces) or 'original'",
     "bos": "whether a beginning-of-sequence token stood in front",

@@ -14,6 +14,7 @@ from structprobe.experiments.grid import (
     baseline_run,
     check_ranks,
     check_seeds,
+    check_training,
     parse_layers,
     probe_runs,
 )
@@ -46,6 +47,7 @@ def sweep(
     seeds: Iterable[int] = (0,),
     recipe: str = "whitened",
     max_steps: int | None = None,
+    products: str = "float32",
     punct: str | None = None,
     baselines: bool = True,
     untrained: bool = False,
@@ -82,6 +84,8 @@ def sweep(
         How each probe is trained.
     max_steps : int, optional
         The limit on its steps; the recipe's own unless given.
+    products : {"float32", "bfloat16", "auto"}
+        The type of the two large products of a step; "auto" is the faster one on this machine.
     punct : {"upos", "xpos", "keep"}, optional
         The words left out of UUAS and root accuracy.
     baselines : bool, default=True
@@ -101,7 +105,8 @@ def sweep(
         must be seen from there.
     memory_gb : float, optional
         The room for vectors in training, in units of 10⁹ bytes (4 unless given). In this process,
-        as many layers as fit are trained together, and their rows written when all are done.
+        as many layers as fit are trained together, and their rows written when all are done; a
+        layer that does not fit by itself is streamed from the system's temporary folder.
     progress : bool, optional
         Whether to draw bars on stderr; by default where that is a terminal.
 
@@ -113,7 +118,8 @@ def sweep(
     Raises
     ------
     ProbeError
-        If a layer, rank or seed is out of range.
+        If a layer, rank, seed or another setting is out of range; or if a layer is to be streamed
+        and there is no room for that, where rows already there stay.
     ScoreError
         If there is neither dev nor test, or a treebank is empty or lacks heads.
     ResultError
@@ -132,6 +138,7 @@ def sweep(
         "seeds": check_seeds(seeds),
         "recipe": recipe,
         "max_steps": max_steps,
+        "products": check_training(products, memory_gb, device),
     }
     methods = _baselines(grid["seeds"], banks) if baselines else []
     models = {"probe": encoder}
@@ -140,7 +147,8 @@ def sweep(
     probes = {name: probe_runs(model, banks, **grid, method=name) for name, model in models.items()}
     every = [run for run, _ in methods] + [run for runs in probes.values() for run in runs]
 
-    how: dict[str, Any] = {"device": device, "keep_predictions": keep_predictions}
+    how: dict[str, Any] = {"device": device, "memory_gb": memory_gb}
+    how["keep_predictions"] = keep_predictions
     how["verbose"] = progress is not False and backend.is_here
     results = ResultsFolder(folder)
 

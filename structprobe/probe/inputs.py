@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
-from structprobe.probe.words import CHUNK_WORDS, Words
+from structprobe.probe.words import Words, give_back
 
 # What must agree between the vectors that a probe was fitted on and those it is used on.
 ORIGIN_KEYS = ("fingerprint", "layer", "pooling", "spacing", "bos")
@@ -279,10 +279,11 @@ def _all_finite(words: Words) -> bool:
     first, last = int(words.starts.min()), int((words.starts + words.lengths).max())
     if last - first > words.lengths.sum():
         return False
-    return all(
-        np.isfinite(words.values[row : min(row + CHUNK_WORDS, last)]).all()
-        for row in range(first, last, CHUNK_WORDS)
-    )
+    for row in range(first, last, words.chunk_words):
+        if not np.isfinite(words.values[row : min(row + words.chunk_words, last)]).all():
+            return False
+        give_back(words.values)
+    return True
 
 
 _SHAPE_HINT = "give one array (n_words, hidden_size) a sentence"

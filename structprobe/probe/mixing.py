@@ -10,7 +10,7 @@ tear apart.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ from structprobe.probe.batches import Batch
 from structprobe.probe.examples import Examples
 from structprobe.probe.fitting import Course, course_of
 from structprobe.probe.geometry import DistanceLoss, depth_loss
+from structprobe.probe.layout import Layout
 from structprobe.probe.recipes import Whitened
 from structprobe.probe.settings import Settings
 from structprobe.probe.training import Cosine, Problem
@@ -91,11 +92,8 @@ def fit_mix(
     scales = np.array([_unit_scale(words) for words in train_set.layers.values()])
     basis = whitening(second_moments(_even_mix(train_set, scales)), centred=pairs)
     laid_out = [
-        _lay_out(examples, scales, basis, rows, n_rows, pairs, settings.device)
-        for examples, rows, n_rows in (
-            (train_set, course.rows, course.n_rows),
-            (dev_set, course.dev_rows, course.n_dev_rows),
-        )
+        _lay_out(examples, scales, basis, layout, pairs, settings.device)
+        for examples, layout in ((train_set, course.layout), (dev_set, course.dev.layout))
     ]
     scale = (settings.rank * len(basis)) ** -0.5
     spread = recipe.start * scale
@@ -155,7 +153,7 @@ class _Mix:
         torch.mul(weights, by_weight - weights @ by_weight, out=mix_gradient)
         return loss
 
-    def _dev_loss(self, dev: Sequence[Batch], weights: Tensor) -> float:
+    def _dev_loss(self, dev: Iterable[Batch], weights: Tensor) -> float:
         """Mean loss over the sentences of the dev set."""
         total, n_sentences = 0.0, 0
         for batch in dev:
@@ -206,15 +204,14 @@ def _lay_out(
     examples: Examples,
     scales: NDArray[np.float64],
     basis: Tensor,
-    rows: NDArray[np.int64],
-    n_rows: int,
+    layout: Layout,
     centred: bool,
     device: torch.device,
 ) -> Tensor:
     """Lay all layers out at unit scale in the shared coordinates: (n_layers, n_rows, width)."""
-    out = torch.zeros(len(scales), n_rows, len(basis), device=device)
+    out = torch.zeros(len(scales), layout.n_rows, len(basis), device=device)
     for words, scale, own in zip(examples.layers.values(), scales, out, strict=True):
-        lay_out(words, basis * scale, own, rows, centred=centred)
+        lay_out(words, basis * scale, own, layout.first_rows, centred=centred)
     return out
 
 

@@ -11,12 +11,13 @@ from support.planted import planted
 
 from structprobe import StructuralProbe, score
 from structprobe.errors import ProbeError
-from structprobe.probe.batches import Pool, fixed_batches, pack
+from structprobe.probe.batches import Pool
 from structprobe.probe.geometry import DistanceLoss, depth_loss
 from structprobe.probe.inputs import read_words
+from structprobe.probe.layout import FixedBatches
 from structprobe.probe.mix import LayerMix, centre_of_gravity, expected_layer
 from structprobe.probe.mixing import mix_words
-from structprobe.trees import gold_depths, gold_distances
+from structprobe.trees import flat_depths, flat_distances
 
 N_TRAIN = 90
 VECTORS, HEADS = planted(120, seed=0, noise=0.3)
@@ -80,17 +81,20 @@ def test_a_lone_layer_is_the_probe_of_that_layer() -> None:
 def test_the_gradient_in_the_vectors_is_what_autograd_finds(pairs: bool) -> None:
     heads = HEADS[:5]
     lengths = np.array([len(one) for one in heads])
-    gold = pack(gold_distances(heads) if pairs else gold_depths(heads))
+    gold = torch.from_numpy((flat_distances if pairs else flat_depths)(heads))
     pool = Pool(lengths, gold, pairs, torch.float64)
-    (batch,), words = fixed_batches(pool, [np.arange(5)])
+    batches = FixedBatches(pool, [np.arange(5)], kept=True)
+    batch, layout = batches[0], batches.layout
     rng = torch.Generator().manual_seed(0)
-    vectors = torch.randn(len(words), 7, dtype=torch.float64, generator=rng)
-    vectors[torch.from_numpy(words == pool.n_words)] = 0
+    drawn = torch.randn(layout.n_rows, 7, dtype=torch.float64, generator=rng)
+    vectors = torch.zeros_like(drawn)  # as the rows of padding stay
+    for row, n in zip(layout.first_rows, lengths, strict=True):
+        vectors[row : row + n] = drawn[row : row + n]
     components = torch.randn(4, 7, dtype=torch.float64, generator=rng)
     gradient, towards = torch.empty_like(components), torch.empty_like(vectors)
     loss = DistanceLoss() if pairs else depth_loss
     loss(components, vectors, batch, gradient, towards)
-    for index in ((0, 3), (5, 1), (len(words) - 1, 6)):
+    for index in ((0, 3), (5, 1), (layout.n_rows - 1, 6)):
         moved = [vectors.clone() for _ in range(2)]
         moved[0][index] += 1e-6
         moved[1][index] -= 1e-6

@@ -46,7 +46,7 @@ def plain(words: Words, B: NDArray[np.float32]) -> list[tuple[NDArray[np.float64
 def test_projections_distances_and_depths(
     monkeypatch: pytest.MonkeyPatch, dtype: type, chunk_words: int
 ) -> None:
-    monkeypatch.setattr(words_module, "CHUNK_WORDS", chunk_words)
+    monkeypatch.setattr(words_module, "CHUNK_SIZE", 6 * chunk_words)
     B = components()
     for words in (make_words(dtype), make_words(dtype).take(np.array([8, 2, 1, 0, 5]))):
         before = words.values.copy()
