@@ -223,8 +223,9 @@ class Encoder:
         Raises
         ------
         EncoderError
-            If there are no sentences or no such layer, or a vector is not finite (the sentence
-            and layer are named, and nothing of that batch is kept).
+            If there are no sentences or no such layer; if a vector is not finite (the sentence
+            and layer are named, and nothing of that batch is kept) or a word yields no piece and
+            nothing can stand in for it, which is found when the longer sentences are done.
         StoreError
             If the cache folder is not ours, damaged, or the disk is full.
         """
