@@ -66,7 +66,8 @@ _TOLD = {
     "dev_depth_loss": "best L1 loss of the depth probe on the dev set",
     "steps": "training steps taken by the distance probe",
     "cpu_seconds": "processor time of fitting and predicting, all threads; of what runs that are "
-    "trained together cost, each has the same share; encoding is in it for `evaluate` alone",
+    "trained together cost, each has the same share; encoding into word vectors is in it for "
+    "`evaluate` alone, other passes through a model always",
     "wall_seconds": "the same by the clock on the wall",
     "version": "the version of structprobe",
 }

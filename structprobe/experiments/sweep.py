@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from structprobe.encoder.locks import lock
 from structprobe.errors import ScoreError
 from structprobe.experiments.backends import HERE, Backend
 from structprobe.experiments.grid import (
@@ -25,6 +21,7 @@ from structprobe.experiments.groups import Group, groups_of
 from structprobe.experiments.results import ResultsFolder, check_folder
 from structprobe.experiments.rows import Row
 from structprobe.experiments.runs import Banks, Outcome, outcome, timed
+from structprobe.experiments.vectors_folder import vectors_folder
 from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.branching import LeftBranching, RightBranching
 from structprobe.recoverers.linear import LinearChain
@@ -33,8 +30,6 @@ from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
-
-VECTORS = "vectors"
 
 _log = logging.getLogger(__name__)
 
@@ -154,7 +149,7 @@ def sweep(
         results.add(found.row, *((sentences, predictions) if keep_predictions else ()))
         _log.info("%s: UUAS %s", run, _per_cent(found.row["uuas"]))
 
-    with _vectors_folder(results.folder, cache) as vectors:
+    with vectors_folder(results.folder, cache) as vectors:
         todo = {run.key for run in every} - results.keys
         _log.info("%d of %d runs to do", len(todo), len(every))
         for run, method in methods:
@@ -178,21 +173,6 @@ def sweep(
     results.mend()
     by_key = {row["key"]: row for row in results.rows}
     return [by_key[run.key] for run in every]
-
-
-@contextmanager
-def _vectors_folder(folder: Path, cache: str | os.PathLike[str] | None) -> Iterator[Path]:
-    """Give a folder for word vectors: the user's, or one that goes when all is done."""
-    if cache is not None:
-        yield Path(cache)
-        return
-    # One sweep at a time: the one that is done first must not take the other's vectors away.
-    unlock = lock(folder / f".{VECTORS}.lock")
-    try:
-        yield folder / VECTORS
-        shutil.rmtree(folder / VECTORS, ignore_errors=True)
-    finally:
-        unlock()
 
 
 def _baselines(seeds: Sequence[int], banks: Banks) -> list[tuple[Run, Recoverer]]:

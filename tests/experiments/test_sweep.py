@@ -21,7 +21,8 @@ from structprobe.experiments.groups import Group, groups_of
 from structprobe.experiments.results import ROWS, ResultsFolder, read_rows
 from structprobe.experiments.rows import Row
 from structprobe.experiments.runs import Banks
-from structprobe.experiments.sweep import VECTORS, sweep
+from structprobe.experiments.sweep import sweep
+from structprobe.experiments.vectors_folder import VECTORS
 
 BASELINES = ["linear", "right-branching", "left-branching", "random", "random"]
 BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))
