@@ -4,6 +4,7 @@ Heads are 1-based, 0 for the root's; everything else counts from 0.
 """
 
 from structprobe.trees.arborescence import arborescence
+from structprobe.trees.arborescences import arborescences
 from structprobe.trees.gold import (
     edges,
     gold_depths,
@@ -19,6 +20,7 @@ from structprobe.trees.spanning import decode_rooted, spanning_tree, spanning_tr
 
 __all__ = [
     "arborescence",
+    "arborescences",
     "decode_rooted",
     "edges",
     "eisner",

@@ -51,13 +51,15 @@ def check_arc_scores(arc_scores: ArrayLike) -> NDArray[np.float64]:
     return scores
 
 
-def no_tree(kind: str) -> TreeError:
+def no_tree(kind: str, where: str | None = None) -> TreeError:
     """Say that forbidden arcs leave no tree.
 
     Parameters
     ----------
     kind : str
         What kind of tree was looked for.
+    where : str, optional
+        In which sentence.
 
     Returns
     -------
@@ -70,5 +72,7 @@ def no_tree(kind: str) -> TreeError:
     no tree with exactly one root without arcs of score -inf; allow more arcs
     """
     return TreeError(
-        f"no {kind} with exactly one root without arcs of score -inf", hint="allow more arcs"
+        f"no {kind} with exactly one root without arcs of score -inf",
+        where=where,
+        hint="allow more arcs",
     )

@@ -1,0 +1,256 @@
+"""The best trees of many matrices of arc scores at once: `arborescence` in lockstep.
+
+One step takes one arc in every matrix: it lengthens the path, or closes a cycle, which is
+contracted at once. Steps, ties and rounding are those of `arborescence`, so that the trees are the
+same to the last arc; only the books are kept in arrays over the matrices.
+
+Weights are complex, minus the penalty of `arborescence` as the real part and the score as the
+other, since numpy orders complex numbers by the real part first: just the order of those pairs.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structprobe.errors import TreeError
+from structprobe.trees.arc_scores import no_tree
+from structprobe.trees.grouping import group_by_length
+
+
+def arborescences(
+    arc_scores: ArrayLike, lengths: ArrayLike, *, roots: ArrayLike | None = None
+) -> NDArray[np.intp]:
+    """Find, for each sentence of a padded batch, the tree that `arborescence` finds.
+
+    Where nothing scores words as roots, as in attention, give a column of zeros for the root: a
+    tree has one root arc, so equal root arcs leave the choice of root to the arcs between words.
+
+    Parameters
+    ----------
+    arc_scores : array_like, shape (b, n, n + 1)
+        ``arc_scores[s, i, h]`` is the score of head `h` (1-based, 0 = root) for word `i` (0-based)
+        of sentence `s`; ``-inf`` forbids the arc. Arcs from a word to itself and the padding are
+        not looked at.
+    lengths : array_like of int, shape (b,)
+        The number of words of each sentence.
+    roots : array_like of int, shape (b,), optional
+        The word of each sentence, 1-based, that must be its root; by default the root that is best.
+
+    Returns
+    -------
+    ndarray of int, shape (b, n)
+        The head of each word, 1-based, 0 for the root's, -1 in the padding.
+
+    Raises
+    ------
+    TreeError
+        As `arborescence`, the sentence named by its index; and if shapes do not fit.
+
+    Examples
+    --------
+    >>> padded = [[1, 0, 9, 0], [5, 8, 0, 0], [0, 0, 0, 0]]
+    >>> ties = [[0, 0, 0, 0]] * 3
+    >>> arborescences([padded, ties], lengths=[2, 3]).tolist()
+    [[2, 0, -1], [0, 1, 1]]
+    >>> arborescences([padded, ties], lengths=[2, 3], roots=[1, 2]).tolist()
+    [[0, 1, -1], [2, 0, 1]]
+    """
+    scores, sizes = np.asarray(arc_scores), np.asarray(lengths, dtype=np.intp)
+    b, n = (*scores.shape, 0, 0)[:2]
+    rooted = None if roots is None else np.asarray(roots, dtype=np.intp)
+    if scores.shape != (b, n, n + 1) or sizes.shape != (b,):
+        raise TreeError(
+            f"arc scores of shape {scores.shape} do not go with lengths of shape {sizes.shape}",
+            hint="give arc scores (b, n, n + 1) and lengths (b,)",
+        )
+    _check_sizes(sizes, n, rooted)
+    heads = np.full((b, n), -1, dtype=np.intp)
+    for group in group_by_length(sizes):
+        longest = sizes[group[-1]]
+        part = scores[group, :longest, : longest + 1].astype(np.float64, copy=False)
+        root = None if rooted is None else rooted[group]
+        forbidden = _forbidden(part, sizes[group], group, root)
+        heads[group, :longest] = _decode(part, sizes[group], forbidden, group)
+    return heads
+
+
+def _check_sizes(lengths: NDArray[np.intp], n: int, roots: NDArray[np.intp] | None) -> None:
+    wrong = np.flatnonzero((lengths < 1) | (lengths > n))
+    if len(wrong):
+        raise TreeError(
+            f"length {lengths[wrong[0]]} of a sentence padded to {n} words",
+            where=f"sentence {wrong[0]} (counted from 0)",
+            hint=f"choose from 1 to {n}",
+        )
+    if roots is None:
+        return
+    if roots.shape != lengths.shape:
+        raise TreeError(f"roots of shape {roots.shape} for {len(lengths)} sentences")
+    wrong = np.flatnonzero((roots < 1) | (roots > lengths))
+    if len(wrong):
+        raise TreeError(
+            f"root {roots[wrong[0]]} is no word",
+            where=f"sentence {wrong[0]} (counted from 0)",
+            hint=f"choose from 1 to {lengths[wrong[0]]}",
+        )
+
+
+def _forbidden(
+    scores: NDArray[np.float64],
+    lengths: NDArray[np.intp],
+    names: NDArray[np.intp],
+    roots: NDArray[np.intp] | None,
+) -> NDArray[np.bool_]:
+    """Check the scores; which arcs may not be taken, itself and the padding among them."""
+    n = scores.shape[1]
+    words = np.arange(n)
+    real = (words < lengths[:, None])[:, :, None] & (np.arange(n + 1) <= lengths[:, None])[:, None]
+    real[:, words, words + 1] = False  # (b, n, n + 1)
+    wrong = real & (np.isnan(scores) | (scores == np.inf))
+    if wrong.any():
+        sentence, word, head = np.argwhere(wrong)[0]
+        raise TreeError(
+            f"the score of head {head} for word {word + 1} (counted from 1) is"
+            f" {scores[sentence, word, head]}",
+            where=f"sentence {names[sentence]} (counted from 0)",
+            hint="give finite scores, or -inf to forbid an arc",
+        )
+    forbidden = ~real | np.isneginf(scores)
+    if roots is not None:
+        forbidden[:, :, 0] |= words != roots[:, None] - 1
+    return forbidden
+
+
+def _decode(
+    scores: NDArray[np.float64],
+    lengths: NDArray[np.intp],
+    forbidden: NDArray[np.bool_],
+    names: NDArray[np.intp],
+) -> NDArray[np.intp]:
+    b, n, _ = scores.shape
+    weights = np.empty(scores.shape, dtype=np.complex128)
+    weights.real = np.where(forbidden, -(lengths[:, None, None] + 1), 0)
+    weights.real[:, :, 0] -= 1
+    weights.imag = np.where(forbidden, 0, scores)
+    padding = np.arange(n) >= lengths[:, None]  # (b, n)
+    weights.real[:, :, 1:][np.broadcast_to(padding[:, None], (b, n, n))] = -np.inf
+    heads = _Lockstep(weights, padding).heads()
+    taken = forbidden[np.arange(b)[:, None], np.arange(n), heads] & ~padding
+    wrong = np.flatnonzero(taken.any(axis=1) | (((heads == 0) & ~padding).sum(axis=1) != 1))
+    if len(wrong):
+        raise no_tree("tree", where=f"sentence {names[wrong[0]]} (counted from 0)")
+    heads[padding] = -1
+    return heads
+
+
+class _Lockstep:
+    """The books of all matrices: nodes are the words, and from `n` on the contracted cycles.
+
+    A contracted cycle takes over the row of weights of its first node, so that there are never
+    more than `n` rows.
+    """
+
+    def __init__(self, weights: NDArray[np.complex128], padding: NDArray[np.bool_]) -> None:
+        b, n, _ = weights.shape
+        nodes = 2 * n
+        self.weights = weights  # (b, n, n + 1): of arcs into a node, by its row and their head
+        self.enters = np.empty((b, n, n + 1), dtype=np.int32)  # the word at which the arc does so
+        self.enters[:] = np.arange(n)[:, None]
+        self.row = np.tile(np.arange(nodes), (b, 1))  # (b, nodes): where a node's weights lie
+        self.head = np.zeros((b, nodes), dtype=np.intp)
+        self.dependent = np.zeros((b, nodes), dtype=np.intp)
+        self.weight = np.zeros((b, nodes), dtype=np.complex128)  # of the arc taken into the node
+        self.done = np.zeros((b, nodes), dtype=np.bool_)  # whether the node is joined to the root
+        self.done[:, :n] = padding
+        self.place = np.full((b, nodes), -1)  # of a node on the path, -1 off it
+        self.path = np.zeros((b, n), dtype=np.intp)
+        self.size = np.zeros(b, dtype=np.intp)  # of the path
+        self.outermost = np.tile(np.arange(n), (b, 1))  # the node that holds each word
+        self.inner = np.zeros((b, n, n), dtype=np.intp)  # and the one in cycle c that does
+        self.cycles = np.zeros(b, dtype=np.intp)  # how many are contracted
+
+    def heads(self) -> NDArray[np.intp]:
+        """Heads of the best trees (b, n)."""
+        b, n = self.path.shape
+        node = np.zeros(b, dtype=np.intp)
+        going = np.arange(b)
+        while len(going):
+            best = self._take_best(going, node)
+            above = self.outermost[going, best - 1]
+            joined = (best == 0) | self.done[going, above]
+            closed = ~joined & (self.place[going, above] >= 0)
+            node = above
+            if closed.any():
+                node[closed] = self._contract(going[closed], self.place[going, above][closed])
+            if joined.any():
+                node[joined] = self._start_anew(going[joined])
+                left = ~(joined & self.done[going, node])
+                going, node = going[left], node[left]
+        self._expand()
+        return self.head[:, :n]
+
+    def _take_best(self, going: NDArray[np.intp], node: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Put each node at the end of its path; take the first of the best arcs into it."""
+        row = self.row[going, node]
+        weights = self.weights[going, row]  # (g, n + 1)
+        weights[:, 1:][self.outermost[going] == node[:, None]] = -np.inf
+        best = weights.argmax(axis=1)
+        self.head[going, node] = best
+        self.dependent[going, node] = self.enters[going, row, best]
+        self.weight[going, node] = weights[np.arange(len(going)), best]
+        self.path[going, self.size[going]] = node
+        self.place[going, node] = self.size[going]
+        self.size[going] += 1
+        return best
+
+    def _start_anew(self, going: NDArray[np.intp]) -> NDArray[np.intp]:
+        """End the path, now joined to the root; the next node not joined yet, if there is one."""
+        place = self.place[going]
+        self.done[going] |= place >= 0
+        self.place[going] = -1
+        self.size[going] = 0
+        outermost = self.outermost[going]
+        word = self.done[going[:, None], outermost].argmin(axis=1)
+        return outermost[np.arange(len(going)), word]
+
+    def _contract(self, going: NDArray[np.intp], first: NDArray[np.intp]) -> NDArray[np.intp]:
+        """Make one node of the path from place `first` on, and take it off the path.
+
+        Its row holds, for every head, what entering the cycle gains over the cycle's own arc.
+        """
+        n = self.path.shape[1]
+        size = self.size[going] - first
+        start = self.path[going, first]
+        row = self.row[going, start]
+        gain = self.weights[going, row] - self.weight[going, start][:, None]  # (g, n + 1)
+        enters = self.enters[going, row]
+        for step in range(1, size.max()):
+            longer = np.flatnonzero(size > step)
+            which = going[longer]
+            other = self.path[which, first[longer] + step]
+            other_row = self.row[which, other]
+            more = self.weights[which, other_row] - self.weight[which, other][:, None]
+            better = more > gain[longer]
+            gain[longer] = np.where(better, more, gain[longer])
+            enters[longer] = np.where(better, self.enters[which, other_row], enters[longer])
+        self.weights[going, row], self.enters[going, row] = gain, enters
+        cycle = self.cycles[going]
+        node = n + cycle
+        outermost = self.outermost[going]
+        within = self.place[going[:, None], outermost] >= first[:, None]
+        self.inner[going, cycle] = outermost
+        self.outermost[going] = np.where(within, node[:, None], outermost)
+        self.row[going, node] = row
+        self.size[going] = first
+        self.cycles[going] += 1
+        return node
+
+    def _expand(self) -> None:
+        """From the outside in, let the arc into a cycle replace the one inside it there."""
+        n = self.path.shape[1]
+        for cycle in reversed(range(self.cycles.max())):
+            which = np.flatnonzero(self.cycles > cycle)
+            head, dependent = self.head[which, n + cycle], self.dependent[which, n + cycle]
+            inner = self.inner[which, cycle, dependent]
+            self.head[which, inner], self.dependent[which, inner] = head, dependent
