@@ -33,10 +33,13 @@ from structprobe.probe.geometry import DistanceLoss, depth_loss
 from structprobe.probe.recipes import Published
 from structprobe.probe.settings import Settings
 from structprobe.probe.training import Cosine, Loss, Plateau, Problem, Schedule, Stack, train
+from structprobe.probe.tree_likelihood import TreeLoss
 from structprobe.probe.whitening import Moments, lay_out, second_moments, whitening
 from structprobe.probe.words import Words
 
 DEV_BATCH_SIZE = 64
+
+DISTANCE_LOSSES: dict[str, Callable[[], Loss]] = {"absolute": DistanceLoss, "tree": TreeLoss}
 
 OnStep = Callable[[int], None]
 
@@ -151,9 +154,8 @@ def fit_kind(
             drawn = np.random.default_rng(seed).uniform(-spread, spread, (rank, n_kept))
             start[:, :n_kept] = torch.from_numpy(drawn)
             problems[layer, rank] = Problem(start.to(settings.device), schedule)
-    stacks = _stacks(
-        DistanceLoss if pairs else lambda: depth_loss, problems, [*ranks], vectors, dev_vectors
-    )
+    loss = DISTANCE_LOSSES[settings.loss] if pairs else lambda: depth_loss
+    stacks = _stacks(loss, problems, [*ranks], vectors, dev_vectors)
     train(stacks, course.begin(), course.dev, on_step)
     return {
         key: Found(

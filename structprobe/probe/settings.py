@@ -17,6 +17,7 @@ from structprobe.probe.recipes import RECIPES, Published, Whitened
 # Parts of a processor that multiply bfloat16 numbers.
 _BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
 
+LOSSES = ("absolute", "tree")
 PRODUCTS = ("float32", "bfloat16", "auto")
 
 
@@ -40,6 +41,8 @@ class Settings:
         Adam's step; the recipe's own where None.
     products : torch.dtype
         The type of the two large products of a step, and so of the training vectors.
+    loss : str
+        One of `LOSSES`: what is minimised over the distances.
     """
 
     recipe: Published | Whitened
@@ -49,6 +52,7 @@ class Settings:
     batch_size: int | None = None
     learning_rate: float | None = None
     products: torch.dtype = torch.float32
+    loss: str = "absolute"
 
 
 def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
@@ -57,8 +61,8 @@ def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
     Parameters
     ----------
     parameters : mapping
-        ``rank``, ``recipe``, ``max_steps``, ``batch_size``, ``learning_rate``, ``device`` and
-        ``products``, as `StructuralProbe` takes them.
+        ``rank``, ``recipe``, ``max_steps``, ``batch_size``, ``learning_rate``, ``device``,
+        ``products`` and ``loss``, as `StructuralProbe` takes them.
     hidden_size : int
         Width of the vectors, which bounds the rank.
 
@@ -75,6 +79,8 @@ def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
     recipe, rate = parameters["recipe"], parameters["learning_rate"]
     if recipe not in [*RECIPES]:  # a list: what was given may have no hash
         raise ProbeError(unknown_name("recipe", recipe, RECIPES))
+    if parameters["loss"] not in LOSSES:
+        raise ProbeError(unknown_name("loss", parameters["loss"], LOSSES))
     if rate is not None and not (_is_number(rate) and 0 < rate < math.inf):
         raise ProbeError(f"learning_rate {rate!r} is not a number above 0")
     if parameters["products"] not in PRODUCTS:
@@ -88,6 +94,7 @@ def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
         batch_size=_whole("batch_size", parameters["batch_size"]),
         learning_rate=None if rate is None else float(rate),
         products=_products(parameters["products"], device),
+        loss=parameters["loss"],
     )
 
 
