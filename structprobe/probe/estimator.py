@@ -56,6 +56,11 @@ class StructuralProbe(BaseEstimator):
         budget of steps, and does not depend on how the model scales its directions;
         ``"published"`` is the recipe of the paper, on the raw vectors. All numbers are in
         `structprobe.probe.recipes`.
+    loss : {"absolute", "tree"}
+        What the distances are trained by: their absolute error, or the likelihood of the gold tree
+        among all spanning trees, in nats an edge, as a parser is trained
+        (`structprobe.probe.tree_likelihood`). Their scale then says how sure the probe is, and
+        they are distances in the tree no more. Depths are trained alike under both.
     max_steps : int, optional
         Training steps for each matrix; by default the recipe's own budget.
     batch_size : int, optional
@@ -115,6 +120,7 @@ class StructuralProbe(BaseEstimator):
         *,
         rank: int | None = None,
         recipe: str = "whitened",
+        loss: str = "absolute",
         max_steps: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
@@ -127,6 +133,7 @@ class StructuralProbe(BaseEstimator):
     ) -> None:
         self.rank = rank
         self.recipe = recipe
+        self.loss = loss
         self.max_steps = max_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate

@@ -28,10 +28,13 @@ from structprobe.probe.room import streams
 from structprobe.probe.settings import Settings
 from structprobe.probe.streaming import ReadAhead, Streamed, spooled
 from structprobe.probe.training import Cosine, Loss, Plateau, Problem, Schedule, Stack, train
+from structprobe.probe.tree_likelihood import TreeLoss
 from structprobe.probe.whitening import Moments, lay_out, second_moments, whitening
 from structprobe.probe.words import Words
 
 DEV_BATCH_SIZE = 64
+
+DISTANCE_LOSSES: dict[str, Callable[[], Loss]] = {"absolute": DistanceLoss, "tree": TreeLoss}
 
 OnStep = Callable[[int], None]
 
@@ -135,7 +138,7 @@ def fit_kind(
             drawn = np.random.default_rng(seed).uniform(-spread, spread, (rank, n_kept))
             start[:, :n_kept] = torch.from_numpy(drawn)
             problems[layer, rank] = Problem(start.to(settings.device), schedule)
-    loss: Callable[[], Loss] = DistanceLoss if pairs else lambda: depth_loss
+    loss: Callable[[], Loss] = DISTANCE_LOSSES[settings.loss] if pairs else lambda: depth_loss
     if streams([*ranks], train_set, dev_set, settings):
         (layer,) = ranks
         words = train_set.layers[layer], dev_set.layers[layer]

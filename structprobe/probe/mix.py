@@ -107,6 +107,7 @@ class LayerMix:
             "learning_rate": None,
             "device": self.device,
             "products": "float32",
+            "loss": "absolute",
         }
         settings = read_settings(told, widths.pop())
         generator = read_generator(self.random_state)

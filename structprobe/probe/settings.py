@@ -17,6 +17,7 @@ from structprobe.probe.recipes import RECIPES, Published, Whitened
 # Parts of a processor that multiply bfloat16 numbers.
 _BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
 
+LOSSES = ("absolute", "tree")
 PRODUCTS = ("float32", "bfloat16", "auto")
 MEMORY_GB = 4.0
 
@@ -43,6 +44,8 @@ class Settings:
         The type of the two large products of a step, and so of the training vectors.
     memory_gb : float
         The room for vectors, in units of 10⁹ bytes.
+    loss : str
+        One of `LOSSES`: what is minimised over the distances.
     """
 
     recipe: Published | Whitened
@@ -53,6 +56,7 @@ class Settings:
     learning_rate: float | None = None
     products: torch.dtype = torch.float32
     memory_gb: float = MEMORY_GB
+    loss: str = "absolute"
 
 
 def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
@@ -62,7 +66,7 @@ def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
     ----------
     parameters : mapping
         ``rank``, ``recipe``, ``max_steps``, ``batch_size``, ``learning_rate``, ``device``,
-        ``products`` and maybe ``memory_gb``, as `StructuralProbe` takes them.
+        ``products`` and maybe ``memory_gb`` and ``loss``, as `StructuralProbe` takes them.
     hidden_size : int
         Width of the vectors, which bounds the rank.
 
@@ -79,6 +83,9 @@ def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
     recipe, rate = parameters["recipe"], parameters["learning_rate"]
     if recipe not in [*RECIPES]:  # a list: what was given may have no hash
         raise ProbeError(unknown_name("recipe", recipe, RECIPES))
+    loss = parameters.get("loss", "absolute")
+    if loss not in LOSSES:
+        raise ProbeError(unknown_name("loss", loss, LOSSES))
     if rate is not None and not (_is_number(rate) and 0 < rate < math.inf):
         raise ProbeError(f"learning_rate {rate!r} is not a number above 0")
     device = _device(parameters["device"])
@@ -91,6 +98,7 @@ def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
         learning_rate=None if rate is None else float(rate),
         products=getattr(torch, read_products(parameters["products"], device)),
         memory_gb=read_memory(parameters.get("memory_gb", MEMORY_GB)),
+        loss=loss,
     )
 
 

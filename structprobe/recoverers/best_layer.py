@@ -15,6 +15,7 @@ from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
+    from structprobe.encoder.vectors import EncodedBank
 
 
 class BestLayer(Recoverer):
@@ -126,19 +127,11 @@ class BestLayer(Recoverer):
         """
         if dev is None:
             raise ProbeError("no dev set to choose a layer by", hint="give one to fit")
-        from structprobe.probe.layers import LayerSweep
-
         vectors, dev_vectors = (
             self.encoder.encode(bank, layers=self.layers, cache=self.cache, progress=self.progress)
             for bank in (train, dev)
         )
-        sweep = LayerSweep(
-            random_state=self.random_state,
-            device=self.device,
-            verbose=self.progress is not False,
-            **self.settings,
-        )
-        probes = sweep.fit(vectors, train, dev=(dev_vectors, dev))
+        probes = self.fit_layers(vectors, train, (dev_vectors, dev))
         uuas = {
             layer: score(dev, probe.predictions(dev_vectors.layer(layer)), punct=self.punct).uuas
             for layer, probe in probes.items()
@@ -153,6 +146,33 @@ class BestLayer(Recoverer):
         )  # fmt: skip
         self.chosen_ = {"layer": layer}
         return self
+
+    def fit_layers(self, vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]) -> Any:
+        """Fit what is tried on every layer.
+
+        Parameters
+        ----------
+        vectors : EncodedBank
+            The training sentences in all layers.
+        train : sequence of Sentence
+            Their trees.
+        dev : tuple of (EncodedBank, sequence of Sentence)
+            What to stop by.
+
+        Returns
+        -------
+        dict of int to StructuralProbe, or to anything else with its `predictions`
+            By layer.
+        """
+        from structprobe.probe.layers import LayerSweep
+
+        sweep = LayerSweep(
+            random_state=self.random_state,
+            device=self.device,
+            verbose=self.progress is not False,
+            **self.settings,
+        )
+        return sweep.fit(vectors, train, dev=dev)
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the tree of each sentence from the layer that was chosen.

@@ -1,0 +1,194 @@
+"""Head selection by a biaffine form of two words: what a parser reads from frozen vectors.
+
+Dozat and Manning 2017, Deep Biaffine Attention for Neural Dependency Parsing, equations 4 to 6
+and 9, with no encoder of its own below. As a probe of pairs of words it is the arc prediction of
+Liu et al. 2019, Linguistic Knowledge and Transferability of Contextual Representations, with all
+candidates of a word at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from structprobe.probe.batches import SLACK, mixed_batches
+from structprobe.probe.head_choice import HeadBlock, head_log_probabilities
+from structprobe.probe.whitening import lay_out
+from structprobe.probe.words import Words, ragged
+from structprobe.trees import group_by_length, pad
+
+# Share of the numbers that a step leaves out, of the word vectors and of both projections (Dozat
+# and Manning 2017, table 1). Without it the form learns the training set by heart.
+DROPOUT = 0.33
+
+
+class BiaffineScorer(nn.Module):
+    """Scores every head of every word by a biaffine form.
+
+    ``score(i, j) = d_i^T U h_j + u^T h_j`` with ``d_i = relu(D x_i + b)`` of the dependent and
+    ``h_j = relu(H x_j + c)`` of the head; the root has a learned h.
+
+    Parameters
+    ----------
+    width : int
+        Numbers in a word vector x.
+    rank : int
+        Rows of D and of H.
+    generator : numpy.random.Generator
+        Draws where to start, and what the dropout leaves out.
+    dropout : float
+        The share that is left out while in training mode.
+    """
+
+    def __init__(
+        self, width: int, rank: int, generator: np.random.Generator, dropout: float = DROPOUT
+    ) -> None:
+        super().__init__()
+        self.generator, self.dropout = generator, dropout
+
+        def drawn(*shape: int) -> nn.Parameter:
+            spread = shape[-1] ** -0.5
+            return nn.Parameter(torch.from_numpy(generator.uniform(-spread, spread, shape)).float())
+
+        self.to_dependent, self.to_head = drawn(rank, width), drawn(rank, width)  # D, H
+        self.dependent_bias, self.head_bias = (nn.Parameter(torch.zeros(rank)) for _ in range(2))
+        self.between, self.alone, self.root = drawn(rank, rank), drawn(rank), drawn(rank)  # U, u
+
+    def forward(self, words: Tensor) -> Tensor:
+        """Score all heads.
+
+        Parameters
+        ----------
+        words : Tensor, shape (b, n, width)
+            Word vectors.
+
+        Returns
+        -------
+        Tensor, shape (b, n, n + 1)
+            The score of head `h` (1-based, 0 = root) for word `i` (0-based) at ``[s, i, h]``.
+        """
+        words = self._drop(words)
+        dependents = self._drop((words @ self.to_dependent.T + self.dependent_bias).relu())
+        heads = self._drop((words @ self.to_head.T + self.head_bias).relu())  # (b, n, rank)
+        heads = torch.cat([self.root.expand(len(words), 1, -1), heads], 1)  # (b, n + 1, rank)
+        return (dependents @ self.between + self.alone) @ heads.mT
+
+    def _drop(self, values: Tensor) -> Tensor:
+        """Leave out some of the numbers while training, the others made larger in return."""
+        if not self.training or not self.dropout:
+            return values
+        drawn = self.generator.random(values.shape, dtype=np.float32)
+        kept = torch.from_numpy(drawn >= self.dropout).to(values.device)
+        return values * kept / (1 - self.dropout)
+
+
+def head_batches(
+    words: Words,
+    heads: Sequence[NDArray[np.integer]],
+    basis: Tensor,
+    batch_size: int,
+    generator: np.random.Generator,
+    device: torch.device,
+) -> list[list[HeadBlock]]:
+    """Compose batches that mix lengths, each of blocks of sentences of like length.
+
+    Parameters
+    ----------
+    words : Words
+        Word vectors.
+    heads : sequence of ndarray of int, each (n_words,)
+        Their gold heads.
+    basis : Tensor, shape (n_kept, hidden_size)
+        The map of `whitening`.
+    batch_size : int
+        Sentences in a batch, more or less.
+    generator : numpy.random.Generator
+        Draws which sentences meet.
+    device : torch.device
+        Where to put them.
+
+    Returns
+    -------
+    list of list of HeadBlock
+        Whitened words with their heads.
+    """
+    batches = []
+    for part in mixed_batches(words.lengths, batch_size, generator):
+        groups = [part[group] for group in group_by_length(words.lengths[part], slack=SLACK)]
+        batches.append([_block(words, heads, basis, group, device) for group in groups])
+    return batches
+
+
+def head_blocks(
+    words: Words, heads: Sequence[NDArray[np.integer]], basis: Tensor, device: torch.device
+) -> list[HeadBlock]:
+    """Put all sentences into blocks of like length, once each; the rest as `head_batches`.
+
+    Parameters
+    ----------
+    words, heads, basis, device
+        As for `head_batches`.
+
+    Returns
+    -------
+    list of HeadBlock
+        Whitened words with their heads.
+    """
+    groups = group_by_length(words.lengths)
+    return [_block(words, heads, basis, group, device) for group in groups]
+
+
+@torch.no_grad()
+def arc_log_probabilities(
+    scorer: BiaffineScorer, words: Words, basis: Tensor
+) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
+    """Predict the head of every word, sentences of like length at a time.
+
+    Parameters
+    ----------
+    scorer : BiaffineScorer
+        In evaluation mode.
+    words : Words
+        Word vectors.
+    basis : Tensor, shape (n_kept, hidden_size)
+        The map of `whitening` that the scorer was trained behind.
+
+    Yields
+    ------
+    sentences : ndarray of int, shape (b,)
+        Which sentences.
+    log_probabilities : ndarray of float32, shape (b, n, n + 1)
+        Of each head, as `head_log_probabilities` gives them; padded.
+    """
+    for group in group_by_length(words.lengths):
+        lengths = words.lengths[group]
+        padded = _whitened(words.take(group), basis, scorer.root.device)  # (b, n, n_kept)
+        is_word = torch.from_numpy(np.arange(padded.shape[1]) < lengths[:, None])
+        told = head_log_probabilities(scorer(padded), is_word.to(padded.device))
+        yield group, told.cpu().numpy()
+
+
+def _block(
+    words: Words,
+    heads: Sequence[NDArray[np.integer]],
+    basis: Tensor,
+    sentences: NDArray[np.integer],
+    device: torch.device,
+) -> HeadBlock:
+    """Put some sentences into one block."""
+    gold = pad([heads[index] for index in sentences], fill=-1, dtype=np.int64)  # (b, n)
+    padded = _whitened(words.take(sentences), basis, device)
+    return HeadBlock(padded, torch.from_numpy(gold).to(device))
+
+
+def _whitened(words: Words, basis: Tensor, device: torch.device) -> Tensor:
+    """Whiten the words of some sentences, padded with zeros: (b, n, n_kept)."""
+    b, n = len(words), int(words.lengths.max())
+    sentence, inside = ragged(words.lengths)
+    out = torch.zeros(b * n, len(basis), device=device)
+    lay_out(words, basis, out, sentence * n + inside, centred=False)
+    return out.view(b, n, -1)

@@ -1,0 +1,45 @@
+"""What a parser reads from the layer that is best on dev: the upper line of a comparison."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from structprobe.recoverers.best_layer import BestLayer
+
+if TYPE_CHECKING:
+    from structprobe.encoder.vectors import EncodedBank
+
+
+class Biaffine(BestLayer):
+    """Chooses a head for each word by a biaffine form of two word vectors, as parsers do.
+
+    Fitted on every layer with the whole budget of steps, and the layer chosen by UUAS on dev as
+    that of the probe is. UUAS, like UAS, is of the best directed tree over the log-probabilities
+    of heads. What was fitted cannot be saved.
+
+    Parameters
+    ----------
+    encoder, layers, punct, cache, random_state, device, progress
+        As for `BestLayer`.
+    **settings
+        All else that `BiaffineProbe` takes, such as ``rank`` and ``max_steps``.
+    """
+
+    name = "biaffine"
+    order = 5
+
+    def fit_layers(
+        self, vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]
+    ) -> dict[int, Any]:
+        """Fit a head selector on every layer; see `BestLayer.fit_layers`."""
+        from structprobe.probe.biaffine_probe import BiaffineProbe
+
+        told: dict[str, Any] = {"random_state": self.random_state, "device": self.device}
+        told |= {"verbose": self.progress is not False, **self.settings}
+        dev_vectors, dev_trees = dev
+        return {
+            layer: BiaffineProbe(**told).fit(
+                vectors.layer(layer), train, dev=(dev_vectors.layer(layer), dev_trees)
+            )
+            for layer in self.layers
+        }

@@ -1,0 +1,29 @@
+"""The probe's geometry trained as a parser is, on the layer that is best on dev."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from structprobe.encoder import Encoder
+from structprobe.recoverers.best_layer import BestLayer
+
+
+class TreeProbe(BestLayer):
+    """The structural probe, its distances trained by the likelihood of the gold tree.
+
+    All but that loss is as for `BestLayer`: the squared L2 distances, their rank, coordinates,
+    batches and steps, the depth probe that tells the root, the decoding and the choice of the
+    layer. So the difference between the two is the loss's alone; see
+    `structprobe.probe.tree_likelihood`.
+
+    Parameters
+    ----------
+    encoder, **told
+        As for `BestLayer`.
+    """
+
+    name = "probe-tree"
+    order = 11
+
+    def __init__(self, encoder: Encoder, **told: Any) -> None:
+        super().__init__(encoder, loss="tree", **told)
