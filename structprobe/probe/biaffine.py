@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from structprobe.probe.batches import SLACK, mixed_batches
 from structprobe.probe.head_choice import HeadBlock, head_log_probabilities
 from structprobe.probe.whitening import lay_out
-from structprobe.probe.words import Words, ragged
+from structprobe.probe.words import Words
 from structprobe.trees import group_by_length, pad
 
 # Share of the numbers that a step leaves out, of the word vectors and of both projections (Dozat
@@ -188,7 +188,6 @@ def _block(
 def _whitened(words: Words, basis: Tensor, device: torch.device) -> Tensor:
     """Whiten the words of some sentences, padded with zeros: (b, n, n_kept)."""
     b, n = len(words), int(words.lengths.max())
-    sentence, inside = ragged(words.lengths)
     out = torch.zeros(b * n, len(basis), device=device)
-    lay_out(words, basis, out, sentence * n + inside, centred=False)
+    lay_out(words, basis, out, np.arange(b) * n, centred=False)
     return out.view(b, n, -1)

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from structprobe import StructuralProbe
 from structprobe.errors import ProbeError
-from structprobe.probe.batches import PairBatch, Pool, pack, rows_of
+from structprobe.probe.batches import PairBatch, Pool, rows_of
 from structprobe.probe.layers import LayerSweep
 from structprobe.probe.tree_likelihood import TreeLoss, log_partition, tree_loss
 from structprobe.recoverers.random_tree import random_heads
@@ -124,7 +124,8 @@ def make_batch(lengths: list[int], seed: int, layers: tuple[int, ...] = ()) -> t
     vectors = torch.from_numpy(rng.normal(size=(*layers, sum(lengths), 4)))
     parts = [part - part.mean(-2, keepdim=True) for part in vectors.split(lengths, -2)]
     centred = torch.cat([*parts, vectors.new_zeros(*layers, 1, 4)], -2)
-    pool = Pool(np.array(lengths), pack(gold_distances(heads)), True, torch.float64)
+    gold = torch.from_numpy(np.concatenate([one.ravel() for one in gold_distances(heads)]))
+    pool = Pool(np.array(lengths), gold, True, torch.float64)
     batch, _ = pool.batch(np.arange(len(lengths)))
     return heads, vectors, rows_of(centred, batch.rows), batch
 
