@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.longer import longer
 from benchmarks.plan import Plan
 from benchmarks.quality import quality
 from benchmarks.scale import scale
@@ -78,18 +79,25 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--quality-only", action="store_true", help="nothing but the scores")
     parser.add_argument(
+        "--longer-only",
+        action="store_true",
+        help="nothing but the default recipe beside ten times its steps (an hour or more)",
+    )
+    parser.add_argument(
         "--write", action="store_true", help="put what is printed into benchmarks/RESULTS.md"
     )
     return parser
 
 
 def _rows(args: argparse.Namespace, plan: Plan) -> Iterator[Stage | Line]:
-    if not (args.quality_only or args.scale_only):
+    if not (args.quality_only or args.scale_only or args.longer_only):
         yield from stages(plan)
     if args.scale or args.scale_only:
         yield from scale(plan)
     if args.quality or args.quality_only:
         yield from quality(args.treebanks)
+    if args.longer_only:
+        yield from longer(args.treebanks)
 
 
 if __name__ == "__main__":

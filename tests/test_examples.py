@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import re
 import runpy
+import shlex
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
+from support.tiny_checkpoints import save_checkpoint
+from support.tiny_trees import tiny_bank
 
+from structprobe import Encoder
 from structprobe.cli.main import build_parser
+from structprobe.experiments.compare import compare
+from structprobe.experiments.rows import make_row
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
-EXAMPLES = sorted(FOLDER.glob("*.py"))
+PAGE = "compare.py"  # writes a page from folders of results, and prints nothing
+EXAMPLES = sorted(path for path in FOLDER.glob("*.py") if path.name != PAGE)
 
 # Another processor rounds differently, and training carries that on: scores in per cent may
 # move by this much, and a tree by an edge.
@@ -75,3 +83,63 @@ def test_the_slurm_script_says_how_it_is_submitted() -> None:
     text = (FOLDER / "slurm_array.sh").read_text(encoding="utf-8")
     calls = re.findall(r"sbatch .*?(examples/\S+) (\w+)", text)
     assert calls == [("examples/slurm_array.sh", "encode"), ("examples/slurm_array.sh", "sweep")]
+
+
+@pytest.fixture(scope="module")
+def page() -> dict[str, Any]:
+    return runpy.run_path(str(FOLDER / PAGE), run_name="compare")
+
+
+def test_the_page_is_written_from_folders_of_results(page: dict[str, Any], tmp_path: Path) -> None:
+    encoder = Encoder(save_checkpoint(tmp_path / "model", "bert"))
+    banks = [tiny_bank(seed=seed) for seed in range(3)]
+    for folder in ("minilm", "smollm2"):
+        methods = "random,linear,probe-layer-0"
+        compare(encoder, *banks, methods=methods, disturbed=True, out=tmp_path / folder)
+    page["main"]([str(tmp_path), "-o", str(tmp_path / "page.md")])
+    text = (tmp_path / "page.md").read_text(encoding="utf-8")
+    assert re.findall("^## (.*)", text, flags=re.M) == [one.title for one in page["COMPARISONS"]]
+    assert text.count("Scored on the test treebank, 12 sentences.") == 2
+    first = text[: text.index("## SmolLM2")]
+    rows = re.findall(r"^(probe-layer-0|linear|random) ", first, flags=re.M)
+    assert rows == ["probe-layer-0", "linear", "random"]
+    assert "| UUAS | written | shuffled | swapped | truncated |" in first
+    assert first.count("| linear | ") == 1
+    assert "- There is no attention probe among the rows." in first
+
+
+def test_the_commands_of_the_page_parse(
+    page: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    page["main"](["--commands"])
+    printed = capsys.readouterr().out.replace("\\\n", " ")
+    commands = [line for line in printed.splitlines() if line.startswith("structprobe ")]
+    assert len(commands) == 2
+    for command in commands:
+        assert build_parser().parse_args(shlex.split(command)[1:]).disturbed
+    (slices,) = re.findall(r'python -c "(.*?)"', printed, flags=re.S)
+    compile(slices, "the page", "exec")
+
+
+def test_the_page_tells_whether_the_order_holds(page: dict[str, Any]) -> None:
+    def row(method: str, uuas: float | None, **values: Any) -> dict[str, Any]:
+        return make_row(method=method, uuas=uuas, **values)
+
+    rows = [
+        row("probe", 0.7), row("attention-probe", 0.5), row("attention-probe-words", 0.65),
+        row("heads", 0.66, head=3), row("heads-gold-root", 0.9, head=3, uses_gold=True),
+        row("heads-empty", None, head=2), row("linear", 0.4),
+    ]  # fmt: skip
+    assert page["order_lines"](rows) == [
+        "probe (probe) 70.0 > attention probe (attention-probe-words) 65.0.",
+        "attention probe (attention-probe-words) 65.0 is NOT above best single head (heads) 66.0: "
+        "the order fails.",
+        "best single head (heads) 66.0 > linear chain (linear) 40.0.",
+    ]
+    assert page["order_lines"](rows[:1])[0] == "There is no attention probe among the rows."
+
+
+def test_a_scored_row_takes_the_place_of_an_empty_one(page: dict[str, Any]) -> None:
+    empty, scored = (make_row(method="linear", why_empty=why) for why in ("disk full", None))
+    assert page["newest"]([empty, scored]) == page["newest"]([scored, empty]) == [scored]
+    assert page["newest"]([empty]) == [empty]

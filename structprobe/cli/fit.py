@@ -34,10 +34,12 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
         recipe=args.recipe,
         max_steps=args.max_steps,
+        products=args.products,
         punct=args.punct,
         out=args.out,
         cache=args.cache,
         device=args.device,
+        memory_gb=args.memory_gb,
         progress=progress_of(args),
     )
     print_rows([row], args)

@@ -20,6 +20,9 @@ COMMANDS = {
     "parse": "write CoNLL-U with recovered heads, or draw the trees of plain text",
     "encode": "fill a cache of word vectors, whole or one shard of it",
     "sweep": "one probe a layer, rank and seed; one row a run; resumable",
+    "localise": "where in a model the syntax is: by layer, by a learned mix, and from below",
+    "heads": "what the attention heads of a model look at, and which relations they follow",
+    "compare": "many ways of reading trees out of a model; one row a method; resumable",
     "demo": "the main job on the embedded treebank and a small encoder",
 }
 

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from structprobe.treebank import Treebank
 
 PUNCT = ("upos", "xpos", "keep")
+PRODUCTS = ("float32", "bfloat16", "auto")
 DTYPES = ("float32", "bfloat16", "float16")
 
 
@@ -31,6 +32,17 @@ def positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
     return int(text)
+
+
+def above_zero(text: str) -> float:
+    """Read a number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
 
 
 def add_talk(parser: argparse.ArgumentParser, *, json: str = "results as JSON") -> None:
@@ -148,6 +160,20 @@ def add_recipe(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
         type=positive,
         default=None,
         help="training steps; the recipe's own if not given",
+    )
+    group.add_argument(
+        "--products",
+        default="float32",
+        choices=PRODUCTS,
+        help="type of a step's two large products; auto is the faster one on this machine",
+    )
+    group.add_argument(
+        "--memory-gb",
+        type=above_zero,
+        default=None,
+        metavar="GB",
+        help="room for vectors in training, 4 if not given; a layer that does not fit is streamed "
+        "from the temporary folder (TMPDIR)",
     )
     add_punct(group)
     return group

@@ -5,7 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from structprobe.experiments.head_analysis import HeadAnalysis
 
 
 def print_rows(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> None:
@@ -36,6 +39,16 @@ def print_plans(plans: Sequence[dict[str, Any]], args: argparse.Namespace) -> No
     from structprobe.show.plan import format_plan
 
     print("\n\n".join(map(format_plan, plans)))
+
+
+def print_heads(analysis: HeadAnalysis, args: argparse.Namespace) -> None:
+    """Print what heads do as tables or, with ``--json``, as a JSON object."""
+    if args.json:
+        print(json.dumps(analysis.to_dict(), ensure_ascii=False, indent=2))
+        return
+    from structprobe.show.heads import format_heads
+
+    print(format_heads(analysis))
 
 
 def progress_of(args: argparse.Namespace) -> bool | None:

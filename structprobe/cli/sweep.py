@@ -47,10 +47,12 @@ def run(args: argparse.Namespace) -> None:
         "seeds": args.seeds,
         "recipe": args.recipe,
         "max_steps": args.max_steps,
+        "products": args.products,
         "punct": args.punct,
         "untrained": args.untrained,
         "cache": args.cache,
         "device": args.device,
+        "memory_gb": args.memory_gb,
     }
     banks = options.read_treebanks(args)
     encoders = (options.build_encoder(args, model) for model in args.model)

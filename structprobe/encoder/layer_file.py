@@ -11,6 +11,7 @@ from __future__ import annotations
 import io
 import os
 from collections.abc import Iterable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -142,20 +143,32 @@ class LayerFile:
         written = np.concatenate([np.empty(0, _ENTRY), *entries]) - 1
         return written[written >= 0].astype(np.int64)
 
-    def write_rows(self, start: int, rows: NDArray[Any]) -> None:
-        """Write some words' vectors.
+    def write_rows(
+        self, starts: NDArray[np.int64], n_words: NDArray[np.int64], rows: NDArray[Any]
+    ) -> None:
+        """Write the vectors of a batch's words.
+
+        The sentences of a batch are of one length and lie all over the file, hence a write for
+        each. A scatter through a memory map takes twice the time, holds the file in memory, and
+        dies of a full disk.
 
         Parameters
         ----------
-        start : int
-            Number of the first word.
-        rows : ndarray, shape (n_words, hidden_size)
-            Contiguous, of the file's type.
+        starts : ndarray of int64, shape (n_sentences,)
+            Number of each sentence's first word.
+        n_words : ndarray of int64, shape (n_sentences,)
+            How many words each has.
+        rows : ndarray, shape (sum of n_words, hidden_size)
+            Their vectors, sentence after sentence; contiguous, of the file's type.
         """
-        self._file.seek(len(self._header) + start * self._row_bytes)
-        left = memoryview(rows).cast("B") if rows.size else memoryview(b"")
-        while left:  # an unbuffered write may be short
-            left = left[self._file.write(left) :]
+        values = memoryview(rows.reshape(-1).view(np.uint8))
+        places = (len(self._header) + starts * self._row_bytes).tolist()
+        cuts = np.cumsum([0, *n_words * self._row_bytes]).tolist()
+        for place, (i, j) in zip(places, pairwise(cuts), strict=True):
+            self._file.seek(place)
+            left = values[i:j]
+            while left:  # an unbuffered write may be short
+                left = left[self._file.write(left) :]
 
     def sync(self, sentences: Iterable[int]) -> None:
         """Make the rows durable, then note the sentences in the journal.

@@ -1,4 +1,4 @@
-"""Layers as people ask for them: one, several, a range, or all."""
+"""Which layers of a model are meant."""
 
 from __future__ import annotations
 
@@ -9,29 +9,29 @@ from structprobe.errors import EncoderError
 
 
 def pick_layers(layers: Any, n_layers: int) -> list[int]:
-    """Make layers of what was given, ascending.
+    """Make layers of what was given.
 
     Parameters
     ----------
     layers : int or iterable of int or range, or None
-        The layers wanted; all where None.
+        The layers wanted; None stands for all.
     n_layers : int
-        The highest layer.
+        The highest layer there is; 0 is the embedding output.
 
     Returns
     -------
     list of int
-        Each layer once.
+        Their numbers, ascending, each once.
 
     Raises
     ------
     EncoderError
-        If none is asked for, or one that there is not.
+        If there is no such layer, or none is asked for.
 
     Examples
     --------
-    >>> pick_layers([range(2, 4), 0, 3], 12)
-    [0, 2, 3]
+    >>> pick_layers([6, range(2)], 12)
+    [0, 1, 6]
     """
     everything = range(n_layers + 1)
     if layers is None:

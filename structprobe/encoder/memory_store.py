@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structprobe.encoder.pieces import join_ranges
 from structprobe.errors import StoreError
 
 
@@ -61,7 +62,7 @@ class Store(ABC):
             If a layer lacks, a shape does not fit, or the disk is full.
         """
         numbers = np.asarray(sentences, dtype=np.int64)
-        n_words = int((self.offsets[numbers + 1] - self.offsets[numbers]).sum())
+        n_words = int(self._spans(numbers)[1].sum())
         for layer in self.missing_layers:
             if layer not in vectors:
                 raise StoreError(f"vectors of layer {layer} are missing from what is written")
@@ -113,15 +114,10 @@ class Store(ABC):
     def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
         """Put the sentences' rows where they belong."""
 
-    def _rows(
-        self, numbers: NDArray[np.int64], values: NDArray[Any]
-    ) -> Iterator[tuple[int, NDArray[Any]]]:
-        """Cut `values` into its sentences, each with the number of its first word."""
-        at = 0
-        starts, stops = self.offsets[numbers].tolist(), self.offsets[numbers + 1].tolist()
-        for start, stop in zip(starts, stops, strict=True):
-            yield start, values[at : at + stop - start]
-            at += stop - start
+    def _spans(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Give for each sentence the number of its first word, and how many it has."""
+        starts = self.offsets[numbers]
+        return starts, self.offsets[numbers + 1] - starts
 
 
 class MemoryStore(Store):
@@ -152,5 +148,4 @@ class MemoryStore(Store):
         """Do nothing: the vectors stay as long as the store."""
 
     def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
-        for start, rows in self._rows(numbers, values):
-            self._values[layer][start : start + len(rows)] = rows
+        self._values[layer][join_ranges(*self._spans(numbers))] = values

@@ -65,14 +65,14 @@ def link_pieces(
     """
     lengths = spans[:, 1] - spans[:, 0]
     word_at = np.full(len(text), -1)  # (n_chars,), the word of each character
-    word_at[_places(spans[:, 0], lengths)] = np.repeat(np.arange(len(spans)), lengths)
+    word_at[join_ranges(spans[:, 0], lengths)] = np.repeat(np.arange(len(spans)), lengths)
     word_at[np.isin(np.frombuffer(text.encode("utf-32-le"), "<u4"), _SPACES)] = -1
 
     bounds = np.asarray(offsets, dtype=np.int64).reshape(-1, 2)
     lengths = bounds[:, 1] - bounds[:, 0]
     if blank is not None:
         lengths = np.where(blank, 0, lengths)
-    words = word_at[_places(bounds[:, 0], lengths)]  # (n_chars_of_pieces,)
+    words = word_at[join_ranges(bounds[:, 0], lengths)]  # (n_chars_of_pieces,)
     pieces = np.repeat(np.arange(len(bounds)), lengths)
     inside = words >= 0
     base = len(bounds) + 1
@@ -80,7 +80,25 @@ def link_pieces(
     return np.stack([pairs % base, pairs // base], axis=1)
 
 
-def _places(starts: NDArray[np.integer], lengths: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Join the ranges ``start .. start + length`` into one row of numbers."""
+def join_ranges(starts: NDArray[np.integer], lengths: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Join the ranges ``start .. start + length`` into one row of numbers.
+
+    Parameters
+    ----------
+    starts : ndarray of int, shape (n_ranges,)
+        First number of each.
+    lengths : ndarray of int, shape (n_ranges,)
+        How many each has.
+
+    Returns
+    -------
+    ndarray of int64, shape (sum of lengths,)
+        The numbers, range after range.
+
+    Examples
+    --------
+    >>> join_ranges(np.array([7, 0]), np.array([3, 2])).tolist()
+    [7, 8, 9, 0, 1]
+    """
     before = np.cumsum(lengths) - lengths
     return np.arange(lengths.sum()) + np.repeat(starts - before, lengths)

@@ -252,8 +252,7 @@ class VectorStore(Store):
             self._unlock = None
 
     def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
-        for start, rows in self._rows(numbers, values):
-            self._files[layer].write_rows(start, rows)
+        self._files[layer].write_rows(*self._spans(numbers), values)
 
     def _layer_file(self, layer: int) -> LayerFile:
         shard = None if self._shard is None else self._shard.name

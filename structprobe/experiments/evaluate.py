@@ -172,6 +172,7 @@ def _told(recoverer: Recoverer) -> Row:
             "seed": settings["random_state"],
             "recipe": settings["recipe"],
             "max_steps": settings["max_steps"],
+            "products": settings["products"],
             "train_fingerprint": probe.treebank_fingerprint_,
         }
     elif hasattr(recoverer, "random_state"):

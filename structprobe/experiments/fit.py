@@ -7,7 +7,14 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from structprobe.experiments.grid import Run, check_ranks, check_seeds, parse_layers, probe_runs
+from structprobe.experiments.grid import (
+    Run,
+    check_ranks,
+    check_seeds,
+    check_training,
+    parse_layers,
+    probe_runs,
+)
 from structprobe.experiments.rows import Row, bank_name
 from structprobe.experiments.runs import Banks, Outcome, outcome, timed
 from structprobe.treebank.sentence import Sentence
@@ -31,10 +38,12 @@ def fit_probe(
     seed: int | None = 0,
     recipe: str = "whitened",
     max_steps: int | None = None,
+    products: str = "float32",
     punct: str | None = None,
     out: str | os.PathLike[str] | None = None,
     cache: str | os.PathLike[str] | None = None,
     device: str = "auto",
+    memory_gb: float | None = None,
     progress: bool | None = None,
 ) -> tuple[ProbeRecoverer, Row]:
     """Fit a distance and a depth probe on one layer, score them on dev, and save them.
@@ -58,6 +67,8 @@ def fit_probe(
         How the probe is trained.
     max_steps : int, optional
         The limit on its steps; the recipe's own unless given.
+    products : {"float32", "bfloat16", "auto"}
+        The type of the two large products of a step; "auto" is the faster one on this machine.
     punct : {"upos", "xpos", "keep"}, optional
         The words left out of UUAS and root accuracy.
     out : path, optional
@@ -66,6 +77,9 @@ def fit_probe(
         A folder for word vectors.
     device : str, default="auto"
         Where the probe is trained.
+    memory_gb : float, optional
+        The room for vectors in training, in units of 10⁹ bytes (4 unless given); those that do
+        not fit are streamed from the system's temporary folder.
     progress : bool, optional
         Whether to draw bars on stderr; by default where that is a terminal.
 
@@ -79,7 +93,8 @@ def fit_probe(
     Raises
     ------
     ProbeError
-        If layer, rank or seed is out of range, or `out` exists and is no saved probe.
+        If layer, rank, seed or another setting is out of range, or `out` exists and is no saved
+        probe.
     ScoreError
         If a treebank is empty or lacks heads.
     """
@@ -97,8 +112,10 @@ def fit_probe(
         seeds=check_seeds([seed]),
         recipe=recipe,
         max_steps=max_steps,
+        products=check_training(products, memory_gb, device),
     )
-    probe = make_probe(run, device=device, verbose=progress is not False)
+    verbose = progress is not False
+    probe = make_probe(run, device=device, memory_gb=memory_gb, verbose=verbose)
     recoverer = ProbeRecoverer(encoder, layer, probe, cache=cache, progress=progress)
     vectors = {part: recoverer.encode(bank) for part, bank in banks.parts.items()}
     found = run_probe(probe, run, vectors, banks)
@@ -109,15 +126,19 @@ def fit_probe(
     return recoverer, found.row
 
 
-def make_probe(run: Run, *, device: str = "auto", verbose: bool = False) -> StructuralProbe:
+def make_probe(
+    run: Run, *, device: str = "auto", memory_gb: float | None = None, verbose: bool = False
+) -> StructuralProbe:
     """Make the probe of a run, not yet fitted.
 
     Parameters
     ----------
     run : Run
-        Tells rank, recipe, steps and seed.
+        Tells rank, recipe, steps, products and seed.
     device : str
         Where it is trained.
+    memory_gb : float, optional
+        The room for its vectors.
     verbose : bool
         Whether it draws a bar.
 
@@ -128,7 +149,10 @@ def make_probe(run: Run, *, device: str = "auto", verbose: bool = False) -> Stru
     """
     from structprobe.probe.estimator import StructuralProbe
 
-    settings = {name: run.values[name] for name in ("rank", "recipe", "max_steps")}
+    names = "rank", "recipe", "max_steps", "products"
+    settings = {name: run.values[name] for name in names}
+    if memory_gb is not None:
+        settings["memory_gb"] = memory_gb
     return StructuralProbe(
         **settings, random_state=run.values["seed"], device=device, verbose=verbose
     )

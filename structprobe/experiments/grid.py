@@ -118,6 +118,35 @@ def check_seeds(seeds: Iterable[int | None]) -> tuple[int | None, ...]:
     return found
 
 
+def check_training(products: str, memory_gb: float | None, device: str) -> str:
+    """Refuse a type of products or a room for vectors that there is not, before any work is done.
+
+    Parameters
+    ----------
+    products : {"float32", "bfloat16", "auto"}
+        The type of the two large products of a training step.
+    memory_gb : float or None
+        The room for vectors; None is that of `StructuralProbe`.
+    device : str
+        Where the probes are trained.
+
+    Returns
+    -------
+    {"float32", "bfloat16"}
+        The type; for "auto", the faster one on this machine.
+
+    Raises
+    ------
+    ProbeError
+        Names what is wrong, and what is allowed.
+    """
+    from structprobe.probe.settings import read_memory, read_products
+
+    if memory_gb is not None:
+        read_memory(memory_gb)
+    return read_products(products, device)
+
+
 @dataclass(frozen=True)
 class Run:
     """One point of a grid.
@@ -158,6 +187,7 @@ def probe_runs(
     seeds: Sequence[int | None],
     recipe: str,
     max_steps: int | None,
+    products: str = "float32",
     method: str = "probe",
 ) -> list[Run]:
     """List the probes of a grid: every layer with every rank and seed.
@@ -174,6 +204,8 @@ def probe_runs(
         How each is trained.
     max_steps : int or None
         The limit on its steps.
+    products : {"float32", "bfloat16"}
+        The type of its products.
     method : str
         The rows' name.
 
@@ -192,7 +224,7 @@ def probe_runs(
     return [
         _run(
             {"method": method, "uses_gold": False, **encoder.origin(layer), "rank": rank}
-            | {"seed": seed, "recipe": recipe, "max_steps": max_steps},
+            | {"seed": seed, "recipe": recipe, "max_steps": max_steps, "products": products},
             banks,
         )
         for layer in layers

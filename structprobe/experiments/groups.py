@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import inf
 from typing import TYPE_CHECKING
 
 from structprobe.experiments.fit import make_probe, report
@@ -34,6 +33,8 @@ class Group:
         The treebanks.
     device : str
         Where the probes are trained.
+    memory_gb : float or None
+        The room for vectors there; that of `StructuralProbe` where None.
     verbose : bool
         Whether to draw bars.
     keep_predictions : bool
@@ -44,11 +45,12 @@ class Group:
     vectors: Mapping[str, EncodedBank]
     banks: Banks
     device: str = "auto"
+    memory_gb: float | None = None
     verbose: bool = False
     keep_predictions: bool = False
 
     def __call__(self) -> list[tuple[Run, Outcome]]:
-        """Do the runs, all layers together.
+        """Do the runs, as many layers together as fit.
 
         Returns
         -------
@@ -58,7 +60,10 @@ class Group:
         """
         from structprobe.probe.together import fit_together
 
-        probes = [make_probe(run, device=self.device, verbose=self.verbose) for run in self.runs]
+        probes = [
+            make_probe(run, device=self.device, memory_gb=self.memory_gb, verbose=self.verbose)
+            for run in self.runs
+        ]
         layers = [run.layer for run in self.runs]
         vectors = {
             part: {layer: bank.layer(layer) for layer in layers}
@@ -67,8 +72,7 @@ class Group:
         dev = None if self.banks.dev is None else (vectors["dev"], self.banks.dev)
         jobs = [*zip(layers, probes, strict=True)]
         with timed() as times:
-            # They are a group because they fit.
-            for _ in fit_together(jobs, vectors["train"], self.banks.train, dev=dev, memory_gb=inf):
+            for _ in fit_together(jobs, vectors["train"], self.banks.train, dev=dev):
                 pass
         share = {name: seconds / len(self.runs) for name, seconds in times.items()}
         return [
@@ -106,18 +110,22 @@ def groups_of(
     Returns
     -------
     list of tuple of Run
-        The groups; all runs of one layer are in the same.
+        The groups; all runs of one layer are in the same, by itself where it does not fit.
     """
-    from structprobe.probe.together import MEMORY_GB
+    import torch
 
+    from structprobe.probe.room import laid_out_bytes
+    from structprobe.probe.settings import MEMORY_GB
+
+    n_words, n_dev_words = (
+        int(vectors[part].offsets[-1]) if part in vectors else 0 for part in ("train", "dev")
+    )
     room = 1e9 * (MEMORY_GB if memory_gb is None else memory_gb)
     groups: list[list[Run]] = []
     left = 0.0
-    for layer in dict.fromkeys(run.layer for run in runs):
-        shapes = [
-            bank.layer(layer).values.shape for part, bank in vectors.items() if part != "test"
-        ]
-        size = sum(4.0 * n_words * width for n_words, width in shapes)  # float32
+    for layer, products in dict.fromkeys((run.layer, run.values["products"]) for run in runs):
+        width = vectors["train"].layer(layer).hidden_size
+        size = laid_out_bytes(n_words, n_dev_words, width, getattr(torch, products))
         left -= size
         if left < 0:
             groups.append([])

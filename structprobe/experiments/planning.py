@@ -6,13 +6,19 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from structprobe.experiments.grid import check_ranks, check_seeds, parse_layers, probe_runs
+from structprobe.experiments.grid import (
+    check_ranks,
+    check_seeds,
+    check_training,
+    parse_layers,
+    probe_runs,
+)
 from structprobe.experiments.results import check_folder, read_rows
 from structprobe.experiments.rows import bank_name
 from structprobe.experiments.runs import Banks
@@ -40,10 +46,12 @@ def plan_sweep(
     seeds: Iterable[int] = (0,),
     recipe: str = "whitened",
     max_steps: int | None = None,
+    products: str = "float32",
     punct: str | None = None,
     untrained: bool = False,
     cache: str | os.PathLike[str] | None = None,
     device: str = "auto",
+    memory_gb: float | None = None,
 ) -> Plan:
     """Tell what `sweep` of the same arguments will cost. Nothing is written.
 
@@ -53,8 +61,8 @@ def plan_sweep(
 
     Parameters
     ----------
-    encoder, train, dev, test, folder, layers, ranks, seeds, recipe, max_steps, punct, \
-    untrained, cache, device
+    encoder, train, dev, test, folder, layers, ranks, seeds, recipe, max_steps, products, punct, \
+    untrained, cache, device, memory_gb
         As `sweep` takes them.
 
     Returns
@@ -71,7 +79,7 @@ def plan_sweep(
     Raises
     ------
     ProbeError
-        If a layer, rank or seed is out of range.
+        If a layer, rank, seed or another setting is out of range.
     ScoreError
         If a treebank is empty or lacks heads.
     ResultError
@@ -81,6 +89,7 @@ def plan_sweep(
     banks = Banks.of(train, dev, test, punct)
     chosen = parse_layers(layers, encoder.n_layers)
     numbers = check_ranks(ranks, encoder.hidden_size)
+    products = check_training(products, memory_gb, device)
     models = {"probe": encoder} | ({"probe-untrained": encoder.untrained(0)} if untrained else {})
     runs = [
         run
@@ -93,6 +102,7 @@ def plan_sweep(
             seeds=check_seeds(seeds),
             recipe=recipe,
             max_steps=max_steps,
+            products=products,
             method=name,
         )
     ]
@@ -105,10 +115,11 @@ def plan_sweep(
     encode_seconds = passes * n_words * _seconds_a_word(encoder, sentences, chosen)
     encode_peak = _peak_bytes()
     train_seconds = 0.0
+    how = {"recipe": recipe, "products": products, "device": device}
     for rank in {run.values["rank"] for run in todo}:
         n_runs = sum(run.values["rank"] == rank for run in todo)
         train_seconds += n_runs * _seconds_a_run(
-            banks, encoder.hidden_size, rank, recipe, max_steps, device
+            banks, encoder.hidden_size, max_steps, {**how, "rank": rank}
         )
     return {
         "model": encoder.origin(0)["model"],
@@ -120,7 +131,8 @@ def plan_sweep(
         "bytes_per_layer": per_layer,
         "bytes_in_all": per_layer * len(to_encode),
         "bytes_free": shutil.disk_usage(_existing(Path(folder if cache is None else cache))).free,
-        "peak_bytes": encode_peak and max(encode_peak, _peak_of_training(banks, encoder)),
+        "peak_bytes": encode_peak
+        and max(encode_peak, _peak_of_training(banks, encoder, len(chosen), products, memory_gb)),
         "encode_seconds": encode_seconds,
         "train_seconds": train_seconds,
     }
@@ -138,7 +150,7 @@ def _seconds_a_word(
 
 
 def _seconds_a_run(
-    banks: Banks, hidden_size: int, rank: int, recipe: str, max_steps: int | None, device: str
+    banks: Banks, hidden_size: int, max_steps: int | None, how: Mapping[str, Any]
 ) -> float:
     """Measure a few steps and what comes before them, and extrapolate."""
     from structprobe.probe.estimator import StructuralProbe
@@ -148,16 +160,14 @@ def _seconds_a_run(
     vectors = [generator.standard_normal((len(s), hidden_size), np.float32) for s in sample]
     taken = []
     for steps in (FEW_STEPS, FEW_STEPS, MORE_STEPS):  # the first time is a warm-up
-        probe = StructuralProbe(
-            rank=rank, recipe=recipe, max_steps=steps, random_state=0, device=device
-        )
+        probe = StructuralProbe(**how, max_steps=steps, random_state=0)
         started = time.perf_counter()
         probe.fit(vectors, sample, dev=(vectors, sample))
         taken.append(time.perf_counter() - started)
     a_step = max(0.0, taken[2] - taken[1]) / (MORE_STEPS - FEW_STEPS)
     before = max(0.0, taken[1] - FEW_STEPS * a_step)
     scale = banks.train.n_words / sum(map(len, sample))
-    return before * scale + a_step * _most_steps(recipe, max_steps, len(banks.train))
+    return before * scale + a_step * _most_steps(how["recipe"], max_steps, len(banks.train))
 
 
 def _most_steps(recipe: str, max_steps: int | None, n_sentences: int) -> int:
@@ -170,14 +180,21 @@ def _most_steps(recipe: str, max_steps: int | None, n_sentences: int) -> int:
     return int(numbers.max_steps)
 
 
-def _peak_of_training(banks: Banks, encoder: Encoder) -> int:
+def _peak_of_training(
+    banks: Banks, encoder: Encoder, n_layers: int, products: str, memory_gb: float | None
+) -> int:
     """Estimate a training process: what it holds now, vectors, gold distances, predictions."""
-    learnt = [bank for part, bank in banks.parts.items() if part != "test"]
-    n_words = sum(bank.n_words for bank in learnt)
+    import torch
+
+    from structprobe.probe.room import laid_out_bytes
+    from structprobe.probe.settings import MEMORY_GB
+
+    n_words = banks.train.n_words, banks.dev.n_words if banks.dev else 0
+    vectors = n_layers * laid_out_bytes(*n_words, encoder.hidden_size, getattr(torch, products))
+    room = int(1e9 * (MEMORY_GB if memory_gb is None else memory_gb))
     pairs = sum(len(sentence) ** 2 for bank in banks.parts.values() for sentence in bank)
-    # float32 vectors, as they are read and in the coordinates trained in; int16 gold distances,
-    # one by one and in batches; float32 predictions.
-    return _peak_bytes() + 2 * n_words * encoder.hidden_size * 4 + pairs * (2 * 2 + 4)
+    # int16 gold distances, the same in batches with their weights, float32 predictions.
+    return _peak_bytes() + min(vectors, room) + pairs * (2 + 2 * 4 + 4)
 
 
 def _peak_bytes() -> int:

@@ -120,6 +120,24 @@ class ResultsFolder:
             raise ResultError(f"no predictions were kept for run {key!r}", where=str(self.folder))
         return predictions_from_bytes(path.read_bytes(), str(path))
 
+    def write(self, name: str, text: str) -> None:
+        """Write a file beside the rows, whole or not at all.
+
+        Parameters
+        ----------
+        name : str
+            Its name; one that exists is replaced.
+        text : str
+            What is in it.
+
+        Raises
+        ------
+        ResultError
+            If the folder cannot be written.
+        """
+        with _told(self.folder):
+            _replace(self.folder / name, text.encode())
+
     def _predictions_path(self, key: str) -> Path:
         return self.folder / PREDICTIONS / f"{key}.npz"
 

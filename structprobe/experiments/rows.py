@@ -36,6 +36,7 @@ _TOLD = {
     "seed": "random state, None for a method without one",
     "recipe": "how the probe was trained: 'whitened' or 'published'",
     "max_steps": "the limit on training steps that was asked for, None for the recipe's own",
+    "products": "type of the two large products of a training step, such as 'float32'",
     "pooling": "pieces to a word: 'mean', 'first' or 'last'",
     "spacing": "'words' (single spaces) or 'original'",
     "bos": "whether a beginning-of-sequence token stood in front",
@@ -66,7 +67,8 @@ _TOLD = {
     "dev_depth_loss": "best L1 loss of the depth probe on the dev set",
     "steps": "training steps taken by the distance probe",
     "cpu_seconds": "processor time of fitting and predicting, all threads; of what runs that are "
-    "trained together cost, each has the same share; encoding is in it for `evaluate` alone",
+    "trained together cost, each has the same share; encoding into word vectors is in it for "
+    "`evaluate` alone, other passes through a model always",
     "wall_seconds": "the same by the clock on the wall",
     "version": "the version of structprobe",
 }

@@ -203,6 +203,8 @@ def key_of(values: Mapping[str, Any], banks: Banks) -> str:
     """
     names_only = {"model", "revision", "steps", "dev_loss", "dev_depth_loss", "key"}
     deciding = {key: value for key, value in values.items() if key not in names_only}
+    if deciding.get("products") == "float32":  # as it is where nothing is said of them
+        del deciding["products"]
     fingerprints = {part: bank.fingerprint for part, bank in banks.parts.items()}
     punct = choose_protocol(banks.scored or (), banks.punct).punct
     return run_key(**deciding, **fingerprints, punct=punct)

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from structprobe.encoder.locks import lock
 from structprobe.errors import ScoreError
 from structprobe.experiments.backends import HERE, Backend
 from structprobe.experiments.grid import (
@@ -18,6 +14,7 @@ from structprobe.experiments.grid import (
     baseline_run,
     check_ranks,
     check_seeds,
+    check_training,
     parse_layers,
     probe_runs,
 )
@@ -25,6 +22,7 @@ from structprobe.experiments.groups import Group, groups_of
 from structprobe.experiments.results import ResultsFolder, check_folder
 from structprobe.experiments.rows import Row
 from structprobe.experiments.runs import Banks, Outcome, outcome, timed
+from structprobe.experiments.vectors_folder import vectors_folder
 from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.branching import LeftBranching, RightBranching
 from structprobe.recoverers.linear import LinearChain
@@ -33,8 +31,6 @@ from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
-
-VECTORS = "vectors"
 
 _log = logging.getLogger(__name__)
 
@@ -51,6 +47,7 @@ def sweep(
     seeds: Iterable[int] = (0,),
     recipe: str = "whitened",
     max_steps: int | None = None,
+    products: str = "float32",
     punct: str | None = None,
     baselines: bool = True,
     untrained: bool = False,
@@ -87,6 +84,8 @@ def sweep(
         How each probe is trained.
     max_steps : int, optional
         The limit on its steps; the recipe's own unless given.
+    products : {"float32", "bfloat16", "auto"}
+        The type of the two large products of a step; "auto" is the faster one on this machine.
     punct : {"upos", "xpos", "keep"}, optional
         The words left out of UUAS and root accuracy.
     baselines : bool, default=True
@@ -106,7 +105,8 @@ def sweep(
         must be seen from there.
     memory_gb : float, optional
         The room for vectors in training, in units of 10⁹ bytes (4 unless given). In this process,
-        as many layers as fit are trained together, and their rows written when all are done.
+        as many layers as fit are trained together, and their rows written when all are done; a
+        layer that does not fit by itself is streamed from the system's temporary folder.
     progress : bool, optional
         Whether to draw bars on stderr; by default where that is a terminal.
 
@@ -118,7 +118,8 @@ def sweep(
     Raises
     ------
     ProbeError
-        If a layer, rank or seed is out of range.
+        If a layer, rank, seed or another setting is out of range; or if a layer is to be streamed
+        and there is no room for that, where rows already there stay.
     ScoreError
         If there is neither dev nor test, or a treebank is empty or lacks heads.
     ResultError
@@ -137,6 +138,7 @@ def sweep(
         "seeds": check_seeds(seeds),
         "recipe": recipe,
         "max_steps": max_steps,
+        "products": check_training(products, memory_gb, device),
     }
     methods = _baselines(grid["seeds"], banks) if baselines else []
     models = {"probe": encoder}
@@ -145,7 +147,8 @@ def sweep(
     probes = {name: probe_runs(model, banks, **grid, method=name) for name, model in models.items()}
     every = [run for run, _ in methods] + [run for runs in probes.values() for run in runs]
 
-    how: dict[str, Any] = {"device": device, "keep_predictions": keep_predictions}
+    how: dict[str, Any] = {"device": device, "memory_gb": memory_gb}
+    how["keep_predictions"] = keep_predictions
     how["verbose"] = progress is not False and backend.is_here
     results = ResultsFolder(folder)
 
@@ -154,7 +157,7 @@ def sweep(
         results.add(found.row, *((sentences, predictions) if keep_predictions else ()))
         _log.info("%s: UUAS %s", run, _per_cent(found.row["uuas"]))
 
-    with _vectors_folder(results.folder, cache) as vectors:
+    with vectors_folder(results.folder, cache) as vectors:
         todo = {run.key for run in every} - results.keys
         _log.info("%d of %d runs to do", len(todo), len(every))
         for run, method in methods:
@@ -178,21 +181,6 @@ def sweep(
     results.mend()
     by_key = {row["key"]: row for row in results.rows}
     return [by_key[run.key] for run in every]
-
-
-@contextmanager
-def _vectors_folder(folder: Path, cache: str | os.PathLike[str] | None) -> Iterator[Path]:
-    """Give a folder for word vectors: the user's, or one that goes when all is done."""
-    if cache is not None:
-        yield Path(cache)
-        return
-    # One sweep at a time: the one that is done first must not take the other's vectors away.
-    unlock = lock(folder / f".{VECTORS}.lock")
-    try:
-        yield folder / VECTORS
-        shutil.rmtree(folder / VECTORS, ignore_errors=True)
-    finally:
-        unlock()
 
 
 def _baselines(seeds: Sequence[int], banks: Banks) -> list[tuple[Run, Recoverer]]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -65,6 +65,8 @@ class PairBatch:
         The cell in which each row meets itself.
     n_sentences : int
         How many sentences the batch holds.
+    stays : bool
+        Whether the batch will be met again, so that it pays to remember things of it.
     """
 
     rows: slice | Tensor
@@ -73,6 +75,7 @@ class PairBatch:
     weights: Tensor
     diagonal: Tensor
     n_sentences: int
+    stays: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +103,16 @@ class WordBatch:
 Batch = PairBatch | WordBatch
 
 
+class Vectors(Protocol):
+    """Word vectors of which batches take rows: a tensor, or `streaming.Streamed`."""
+
+    def dim(self) -> int:
+        """How many axes there are."""
+
+    def __getitem__(self, index: Any, /) -> Tensor:
+        """Give some rows."""
+
+
 @dataclass(slots=True)
 class Pool:
     """All sentences of a training or dev set, from which batches are taken.
@@ -108,35 +121,42 @@ class Pool:
     ----------
     lengths : ndarray of int, shape (n_sentences,)
         Words in each sentence.
-    gold : Tensor, shape (sum of n² or of n,)
-        The gold distances (row by row) or depths of each sentence, one behind the other.
+    gold : Tensor
+        The gold distances (row by row, n² of them) or depths of each sentence, flat.
     pairs : bool
         Whether `gold` holds distances rather than depths.
     dtype : torch.dtype
         The type of the batches' gold values and weights; they lie where `gold` lies.
-    first_words, first_pairs : ndarray of int, shape (n_sentences,)
-        Where each sentence begins among the words, and its distances in `gold`.
+    first_gold : ndarray of int, shape (n_sentences,), optional
+        Where each sentence begins in `gold`; there is nothing between them unless given.
+    first_words : ndarray of int, shape (n_sentences,)
+        Where each sentence begins among the words.
+    n_words : int
+        Words in all; as the number of a word it stands for padding.
     """
 
     lengths: NDArray[np.int64]
     gold: Tensor
     pairs: bool
     dtype: torch.dtype = torch.float32
+    first_gold: NDArray[np.int64] | None = None
     first_words: NDArray[np.int64] = field(init=False)
-    first_pairs: NDArray[np.int64] = field(init=False)
+    n_words: int = field(init=False)
 
     def __post_init__(self) -> None:
+        sizes = self.lengths**2 if self.pairs else self.lengths
+        if self.first_gold is None:
+            self.first_gold = np.cumsum(sizes) - sizes
         self.first_words = np.cumsum(self.lengths) - self.lengths
-        self.first_pairs = np.cumsum(self.lengths**2) - self.lengths**2
-
-    @property
-    def n_words(self) -> int:
-        """Words in all; as the number of a word it stands for padding."""
-        return int(self.lengths.sum())
+        self.n_words = int(self.lengths.sum())
 
     def batch(
-        self, sentences: NDArray[np.integer], first_row: int | None = None
-    ) -> tuple[Batch, NDArray[np.int64]]:
+        self,
+        sentences: NDArray[np.integer],
+        first_row: int | None = None,
+        *,
+        stays: bool = False,
+    ) -> Batch:
         """Put sentences into one batch.
 
         Parameters
@@ -146,32 +166,60 @@ class Pool:
         first_row : int, optional
             Where the batch's rows begin in vectors that are laid out for it. Without it the rows
             are picked from vectors that lie word after word, with a row of zeros at the end.
+        stays : bool
+            Whether the batch will be met again.
 
         Returns
         -------
-        batch : PairBatch or WordBatch
-            By whether the pool holds distances or depths.
-        words : ndarray of int, shape (m,)
-            The word of each row, counted over all sentences, or `n_words` in the padding.
+        PairBatch or WordBatch
+            By whether the pool holds distances or depths. Picked rows are numbered as the words
+            of all sentences are, and `n_words` is the padding.
         """
-        sentences = sentences[np.argsort(self.lengths[sentences], kind="stable")]
-        make = self._pair_batch if self.pairs else self._word_batch
-        return make(sentences, first_row)
+        sentences = self._sorted(sentences)
+        if self.pairs:
+            return self._pair_batch(sentences, first_row, stays)
+        return self._word_batch(sentences, first_row)
 
-    def _word_batch(
-        self, sentences: NDArray[np.integer], first_row: int | None
-    ) -> tuple[Batch, NDArray[np.int64]]:
+    def rows_taken(
+        self, sentences: NDArray[np.integer]
+    ) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
+        """Tell how the rows of a batch are shared out.
+
+        Parameters
+        ----------
+        sentences : ndarray of int, shape (b,)
+            Which sentences, counted from 0.
+
+        Returns
+        -------
+        sentences : ndarray of int, shape (b,)
+            The same, in the order in which `batch` lays them.
+        taken : ndarray of int, shape (b,)
+            How many rows each takes, padding included.
+        """
+        sentences = self._sorted(sentences)
+        taken = self.lengths[sentences]
+        if self.pairs:
+            for group in group_by_length(taken, slack=SLACK):
+                taken[group] = taken[group].max()
+        return sentences, taken
+
+    def _sorted(self, sentences: NDArray[np.integer]) -> NDArray[np.integer]:
+        return sentences[np.argsort(self.lengths[sentences], kind="stable")]
+
+    def _word_batch(self, sentences: NDArray[np.integer], first_row: int | None) -> Batch:
         """Put one word behind the other."""
         lengths = self.lengths[sentences]  # (b,)
         sentence, inside = ragged(lengths)
         words = self.first_words[sentences][sentence] + inside  # (m,)
-        gold = self.gold[self._tensor(words)].to(self.dtype)
+        gold = self.gold[self._tensor(self._first_gold(sentences)[sentence] + inside)]
         weights = self._tensor(1 / (lengths[sentence] * len(sentences))).to(self.dtype)
-        return WordBatch(self._rows(words, first_row), gold, weights, len(sentences)), words
+        rows = self._rows(words, first_row)
+        return WordBatch(rows, gold.to(self.dtype), weights, len(sentences))
 
     def _pair_batch(
-        self, sentences: NDArray[np.integer], first_row: int | None
-    ) -> tuple[Batch, NDArray[np.int64]]:
+        self, sentences: NDArray[np.integer], first_row: int | None, stays: bool
+    ) -> Batch:
         """Put sentences of like length into blocks, padded."""
         blocks, words, pairs, weights, diagonal = [], [], [], [], []
         row = cell = 0
@@ -184,7 +232,7 @@ class Pool:
             words.append(np.where(is_word, self.first_words[own, None] + place, self.n_words))
             square = place[:, None] * lengths[:, None, None] + place  # (b, n, n)
             is_pair = is_word[:, :, None] & is_word[:, None, :]
-            pairs.append(np.where(is_pair, self.first_pairs[own, None, None] + square, -1))
+            pairs.append(np.where(is_pair, self._first_gold(own)[:, None, None] + square, -1))
             weights.append(is_pair / (lengths[:, None, None] ** 2 * len(sentences)))
             first_cells = cell + np.arange(b)[:, None] * n * n  # (b, 1)
             diagonal.append(first_cells + place * (n + 1))
@@ -193,15 +241,19 @@ class Pool:
         flat_words, flat_pairs = _flat(words), _flat(pairs)
         gold = self.gold[self._tensor(np.maximum(flat_pairs, 0))].to(self.dtype)
         gold[self._tensor(flat_pairs < 0)] = 0
-        batch = PairBatch(
+        return PairBatch(
             self._rows(flat_words, first_row),
             blocks,
             gold,
             self._tensor(_flat(weights)).to(self.dtype),
             self._tensor(_flat(diagonal)),
             len(sentences),
+            stays=stays,
         )
-        return batch, flat_words
+
+    def _first_gold(self, sentences: NDArray[np.integer]) -> NDArray[np.int64]:
+        assert self.first_gold is not None  # since __post_init__
+        return self.first_gold[sentences]
 
     def _rows(self, words: NDArray[np.int64], first_row: int | None) -> slice | Tensor:
         """Tell where a batch's rows lie."""
@@ -211,35 +263,6 @@ class Pool:
 
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(array).to(self.gold.device)
-
-
-def fixed_batches(
-    pool: Pool, parts: Sequence[NDArray[np.integer]]
-) -> tuple[list[Batch], NDArray[np.int64]]:
-    """Make batches once, and lay the rows of the vectors out for them.
-
-    Parameters
-    ----------
-    pool : Pool
-        Sentences.
-    parts : sequence of ndarray of int
-        The sentences of each batch.
-
-    Returns
-    -------
-    batches : list of PairBatch or WordBatch
-        The batches in order; their rows are slices.
-    words : ndarray of int, shape (n_rows,)
-        The word of each row, counted over all sentences of the pool, or `Pool.n_words` in the
-        padding.
-    """
-    batches, words, row = [], [], 0
-    for part in parts:
-        batch, own = pool.batch(part, row)
-        batches.append(batch)
-        words.append(own)
-        row += len(own)
-    return batches, np.concatenate(words)
 
 
 def random_batches(pool: Pool, batch_size: int, generator: np.random.Generator) -> Iterator[Batch]:
@@ -262,15 +285,15 @@ def random_batches(pool: Pool, batch_size: int, generator: np.random.Generator) 
     """
     order = generator.permutation(len(pool.lengths))
     for start in range(0, len(order), batch_size):
-        yield pool.batch(order[start : start + batch_size])[0]
+        yield pool.batch(order[start : start + batch_size])
 
 
-def rows_of(vectors: Tensor, rows: slice | Tensor) -> Tensor:
+def rows_of(vectors: Vectors, rows: slice | Tensor) -> Tensor:
     """Give a batch's rows of the vectors: a view of a slice, else a copy.
 
     Parameters
     ----------
-    vectors : Tensor, shape (..., n_rows, width)
+    vectors : Tensor, shape (..., n_rows, width), or Streamed
         Word vectors.
     rows : slice or Tensor of int
         `rows` of a batch.
@@ -280,6 +303,8 @@ def rows_of(vectors: Tensor, rows: slice | Tensor) -> Tensor:
     Tensor, shape (..., m, width)
         The rows.
     """
+    if not isinstance(vectors, Tensor):
+        return vectors[rows]
     if isinstance(rows, slice):
         return vectors[..., rows, :]
     return vectors.index_select(-2, rows)
@@ -332,22 +357,6 @@ def mixed_batches(
         neighbours = np.array_split(band, n_batches)
         bands.append([neighbours[i] for i in generator.permutation(n_batches)])
     return [np.concatenate(parts) for parts in zip(*bands, strict=True)]
-
-
-def pack(gold: Sequence[NDArray[np.integer]]) -> Tensor:
-    """Lay gold distances or depths one behind the other.
-
-    Parameters
-    ----------
-    gold : sequence of ndarray of int, each (n, n) or (n,)
-        Gold distances or depths, one array a sentence.
-
-    Returns
-    -------
-    Tensor of int16, shape (sum of n² or of n,)
-        What `Pool.gold` wants.
-    """
-    return torch.from_numpy(np.concatenate([np.ravel(values) for values in gold]).astype(np.int16))
 
 
 def _flat(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:

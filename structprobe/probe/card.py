@@ -90,7 +90,7 @@ def _recipe(config: Mapping[str, Any]) -> str:
     return ", ".join(
         f"{name}={value}"
         for name, value in config["hyperparameters"].items()
-        if value is not None and name not in ("device", "verbose")
+        if value is not None and name not in ("device", "memory_gb", "verbose")
     )
 
 

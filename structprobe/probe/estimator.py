@@ -23,6 +23,7 @@ from structprobe.probe.inputs import (
 )
 from structprobe.probe.not_fitted import NotFittedError
 from structprobe.probe.projecting import predict_depths, predict_distances, project
+from structprobe.probe.settings import MEMORY_GB
 from structprobe.probe.together import fit_together
 from structprobe.probe.words import Words
 from structprobe.scores import Prediction, score
@@ -75,6 +76,11 @@ class StructuralProbe(BaseEstimator):
         ``"bfloat16"`` is faster and halves the memory where the hardware has it, and the dev loss
         differed by 0.001 at most where it was measured (MiniLM on English EWT);
         ``"auto"`` takes it there.
+    memory_gb : float
+        The room for vectors in training, in units of 10⁹ bytes. Vectors that do not fit are laid
+        out once in the system's temporary folder (``TMPDIR``) and read from there batch by batch;
+        the matrices are the same, on the processor bit for bit. Less than the largest batches
+        take is refused.
     verbose : bool
         Whether to show a progress bar, on standard error, where that is a terminal.
 
@@ -116,6 +122,7 @@ class StructuralProbe(BaseEstimator):
         random_state: Any = None,
         device: str = "auto",
         products: str = "float32",
+        memory_gb: float = MEMORY_GB,
         verbose: bool = False,
     ) -> None:
         self.rank = rank
@@ -127,6 +134,7 @@ class StructuralProbe(BaseEstimator):
         self.random_state = random_state
         self.device = device
         self.products = products
+        self.memory_gb = memory_gb
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any, *, dev: tuple[Any, Any] | None = None) -> Self:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,25 @@ from numpy.typing import NDArray
 from structprobe.errors import ProbeError
 from structprobe.probe.inputs import check_finite, read_heads, read_words
 from structprobe.probe.words import Words
-from structprobe.trees import gold_depths, gold_distances
+from structprobe.trees import flat_depths, flat_distances
 
-KINDS = {"distance": gold_distances, "depth": gold_depths}
+KINDS = ("distance", "depth")
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """Gold distances or depths of all sentences, flat.
+
+    Attributes
+    ----------
+    values : ndarray of int
+        The distances (row by row) or depths of each sentence.
+    starts : ndarray of int, shape (n_sentences,)
+        Where each sentence begins among them.
+    """
+
+    values: NDArray[np.integer]
+    starts: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +41,12 @@ class Examples:
     ----------
     layers : mapping of hashable to Words
         Their vectors in each layer.
-    gold : mapping of str to sequence of ndarray of int, each (n, n) or (n,)
-        Their gold distances and depths, by the keys of `KINDS`.
+    gold : mapping of str to Gold
+        Their gold distances and depths, by `KINDS`.
     """
 
     layers: Mapping[Hashable, Words]
-    gold: Mapping[str, Sequence[NDArray[np.integer]]]
+    gold: Mapping[str, Gold]
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -38,7 +54,7 @@ class Examples:
         return next(iter(self.layers.values())).lengths
 
     def take(self, sentences: NDArray[np.integer]) -> Examples:
-        """Take some of the sentences, in the order asked for.
+        """Take some of the sentences, in the order asked for; nothing large is copied.
 
         Parameters
         ----------
@@ -52,7 +68,7 @@ class Examples:
         """
         return Examples(
             {layer: words.take(sentences) for layer, words in self.layers.items()},
-            {kind: [gold[i] for i in sentences] for kind, gold in self.gold.items()},
+            {kind: Gold(one.values, one.starts[sentences]) for kind, one in self.gold.items()},
         )
 
 
@@ -88,7 +104,12 @@ def read_examples(X: Mapping[Hashable, Any], y: Any, suffix: str = "") -> Exampl
         layers[layer] = words = read_words(vectors, name)
         heads = read_heads(y, words, (name, "y" + suffix))
         check_finite(words, name, y)
-    return Examples(layers, {kind: gold_of(heads) for kind, gold_of in KINDS.items()})
+    lengths = words.lengths
+    gold = {
+        "distance": Gold(flat_distances(heads), np.cumsum(lengths**2) - lengths**2),
+        "depth": Gold(flat_depths(heads), np.cumsum(lengths) - lengths),
+    }
+    return Examples(layers, gold)
 
 
 def layer_name(layer: Hashable) -> str:

@@ -19,20 +19,15 @@ from numpy.random import SeedSequence
 from numpy.typing import NDArray
 from torch import Tensor
 
-from structprobe.probe.batches import (
-    Batch,
-    Pool,
-    fixed_batches,
-    mixed_batches,
-    order_by_length,
-    pack,
-    random_batches,
-)
+from structprobe.probe.batches import Batch, Pool, mixed_batches, order_by_length, random_batches
 from structprobe.probe.examples import Examples
-from structprobe.probe.geometry import depth_loss, distance_loss
+from structprobe.probe.geometry import DistanceLoss, depth_loss
+from structprobe.probe.layout import FixedBatches, Layout, word_order
 from structprobe.probe.recipes import Published
+from structprobe.probe.room import streams
 from structprobe.probe.settings import Settings
-from structprobe.probe.training import Cosine, Plateau, Problem, Schedule, Stack, train
+from structprobe.probe.streaming import ReadAhead, Streamed, spooled
+from structprobe.probe.training import Cosine, Loss, Plateau, Problem, Schedule, Stack, train
 from structprobe.probe.whitening import Moments, lay_out, second_moments, whitening
 from structprobe.probe.words import Words
 
@@ -60,7 +55,7 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """Batches for all probes of one kind and seed, made once.
+    """Batches for all probes of one kind and seed.
 
     Attributes
     ----------
@@ -71,22 +66,17 @@ class Course:
         Batches in an epoch.
     max_steps : int
         Steps after which training ends in any case.
-    rows, dev_rows : ndarray of int
-        The row for each word of the training and of the dev set, or -1.
-    n_rows, n_dev_rows : int
-        Rows in all.
-    dev : list of batches
+    layout : Layout
+        Where the rows of the training set lie.
+    dev : FixedBatches
         The dev set.
     """
 
     begin: Callable[[], Callable[[], Iterable[Batch]]]
     steps_per_epoch: int
     max_steps: int
-    rows: NDArray[np.int64]
-    n_rows: int
-    dev: list[Batch]
-    dev_rows: NDArray[np.int64]
-    n_dev_rows: int
+    layout: Layout
+    dev: FixedBatches
 
 
 def fit_kind(
@@ -129,18 +119,12 @@ def fit_kind(
     Raises
     ------
     ProbeError
-        The loss stopped being finite.
+        The loss stopped being finite, or there is no room on disk for vectors that are streamed.
     """
     pairs = kind == "distance"
     bases: dict[Hashable, Tensor | None] = {
         layer: whitening(moments[layer], centred=pairs) if moments else None for layer in ranks
     }
-    train_words = [train_set.layers[layer] for layer in ranks]
-    dev_words = [dev_set.layers[layer] for layer in ranks]
-    lay = partial(_lay_out, bases=[*bases.values()], device=settings.device, centred=pairs)
-    vectors = lay(train_words, course.rows, course.n_rows, dtype=settings.products)
-    dev_vectors = lay(dev_words, course.dev_rows, course.n_dev_rows, dtype=torch.float32)
-
     problems = {}
     for layer, own_ranks in ranks.items():
         width, basis = train_set.layers[layer].hidden_size, bases[layer]
@@ -151,9 +135,18 @@ def fit_kind(
             drawn = np.random.default_rng(seed).uniform(-spread, spread, (rank, n_kept))
             start[:, :n_kept] = torch.from_numpy(drawn)
             problems[layer, rank] = Problem(start.to(settings.device), schedule)
-    loss = distance_loss if pairs else depth_loss
-    stacks = _stacks(loss, problems, [*ranks], vectors, dev_vectors)
-    train(stacks, course.begin(), course.dev, on_step)
+    loss: Callable[[], Loss] = DistanceLoss if pairs else lambda: depth_loss
+    if streams([*ranks], train_set, dev_set, settings):
+        (layer,) = ranks
+        words = train_set.layers[layer], dev_set.layers[layer]
+        how = course, settings, on_step
+        _train_from_disk(loss, [*problems.values()], words, bases[layer], *how, centred=pairs)
+    else:
+        lay = partial(_lay_out, bases=bases, device=settings.device, centred=pairs)
+        vectors = lay(train_set, course.layout, dtype=settings.products)
+        dev_vectors = lay(dev_set, course.dev.layout, dtype=torch.float32)
+        stacks = _stacks(loss, problems, [*ranks], vectors, dev_vectors)
+        train(stacks, course.begin(), course.dev, on_step)
     return {
         key: Found(
             _raw_components(problem.components, bases[key[0]]),
@@ -189,7 +182,13 @@ def moments_of(
 
 
 def course_of(
-    kind: str, train_set: Examples, dev_set: Examples, settings: Settings, seed: SeedSequence
+    kind: str,
+    train_set: Examples,
+    dev_set: Examples,
+    settings: Settings,
+    seed: SeedSequence,
+    *,
+    kept: bool = True,
 ) -> Course:
     """Compose the batches.
 
@@ -203,6 +202,9 @@ def course_of(
         The recipe and its numbers.
     seed : numpy.random.SeedSequence
         Draws the batches.
+    kept : bool
+        Whether batches are made once and kept, as far as they recur; else each is made when it
+        is its turn.
 
     Returns
     -------
@@ -212,36 +214,37 @@ def course_of(
     generator = np.random.default_rng(seed)
     pairs, recipe, lengths = kind == "distance", settings.recipe, train_set.lengths
     batch_size = settings.batch_size or recipe.batch_size
-    pool = Pool(lengths, pack(train_set.gold[kind]).to(settings.device), pairs)
+    pool = _pool(train_set, kind, settings.device)
     epoch: Callable[[np.random.Generator], Iterable[Batch]]
     if isinstance(recipe, Published):
         epoch = partial(random_batches, pool, batch_size)
         steps_per_epoch = -(-len(lengths) // batch_size)
         max_steps = recipe.max_epochs * steps_per_epoch
-        rows, n_rows = np.arange(pool.n_words), pool.n_words + 1
+        layout = word_order(pool, batch_size)
     else:
         # One-word sentences have no distances, and would only thin out the steps.
-        kept = np.flatnonzero(lengths > 1) if pairs else np.arange(len(lengths))
-        parts = [kept[part] for part in mixed_batches(lengths[kept], batch_size, generator)]
-        batches, words = fixed_batches(pool, parts)
-        epoch, steps_per_epoch = partial(_shuffled, batches), len(batches)
+        chosen = np.flatnonzero(lengths > 1) if pairs else np.arange(len(lengths))
+        parts = [chosen[part] for part in mixed_batches(lengths[chosen], batch_size, generator)]
+        batches = FixedBatches(pool, parts, kept=kept)
+        epoch, steps_per_epoch = batches.shuffled, len(batches)
         max_steps = recipe.max_steps
-        rows, n_rows = _rows(words, pool.n_words), len(words)
-    dev_pool = Pool(dev_set.lengths, pack(dev_set.gold[kind]).to(settings.device), pairs)
+        layout = batches.layout
     order = order_by_length(dev_set.lengths)
-    cuts = range(DEV_BATCH_SIZE, len(order), DEV_BATCH_SIZE)
-    dev, dev_words = fixed_batches(dev_pool, np.split(order, cuts))
-    dev_rows = _rows(dev_words, dev_pool.n_words)
+    parts = np.split(order, range(DEV_BATCH_SIZE, len(order), DEV_BATCH_SIZE))
     return Course(
         begin=lambda: partial(epoch, deepcopy(generator)),
         steps_per_epoch=steps_per_epoch,
         max_steps=settings.max_steps or max_steps,
-        rows=rows,
-        n_rows=n_rows,
-        dev=dev,
-        dev_rows=dev_rows,
-        n_dev_rows=len(dev_words),
+        layout=layout,
+        dev=FixedBatches(_pool(dev_set, kind, settings.device), parts, kept=kept),
     )
+
+
+def _pool(examples: Examples, kind: str, device: torch.device) -> Pool:
+    """Have the gold values where training is."""
+    gold = examples.gold[kind]
+    values = torch.from_numpy(gold.values).to(device)
+    return Pool(examples.lengths, values, kind == "distance", first_gold=gold.starts)
 
 
 def _schedule(
@@ -258,25 +261,50 @@ def _schedule(
 
 
 def _lay_out(
-    layers: Sequence[Words],
-    rows: NDArray[np.int64],
-    n_rows: int,
+    examples: Examples,
+    layout: Layout,
     *,
-    bases: Sequence[Tensor | None],
+    bases: Mapping[Hashable, Tensor | None],
     device: torch.device,
     dtype: torch.dtype,
     centred: bool,
 ) -> Tensor:
     """Lay out the vectors of all layers: (n_layers, n_rows, hidden_size); all of one width."""
-    width = layers[0].hidden_size
-    out = torch.zeros(len(layers), n_rows, width, device=device, dtype=dtype)
-    for words, basis, own in zip(layers, bases, out, strict=True):
-        lay_out(words, basis, own, rows, centred=centred)
+    layers = [examples.layers[layer] for layer in bases]
+    shape = len(layers), layout.n_rows, layers[0].hidden_size
+    out = torch.zeros(shape, device=device, dtype=dtype)
+    for words, basis, own in zip(layers, bases.values(), out, strict=True):
+        lay_out(words, basis, own, layout.first_rows, centred=centred)
     return out
 
 
+def _train_from_disk(
+    loss: Callable[[], Loss],
+    problems: Sequence[Problem],
+    words: tuple[Words, Words],
+    basis: Tensor | None,
+    course: Course,
+    settings: Settings,
+    on_step: OnStep | None,
+    *,
+    centred: bool,
+) -> None:
+    """Train on one layer that does not fit into memory; each problem reads its rows for itself."""
+    epoch, device = course.begin(), settings.device
+    with (
+        spooled(words[0], basis, course.layout, settings.products, centred=centred) as spool,
+        spooled(words[1], basis, course.dev.layout, torch.float32, centred=centred) as dev_spool,
+    ):
+        stacks = [
+            Stack(loss(), [problem], Streamed(spool, device), Streamed(dev_spool, device))
+            for problem in problems
+        ]
+        dev = ReadAhead(course.dev, dev_spool)
+        train(stacks, lambda: ReadAhead(epoch(), spool), dev, on_step)
+
+
 def _stacks(
-    loss: Any,
+    loss: Callable[[], Loss],
     problems: Mapping[tuple[Hashable, int], Problem],
     layers: Sequence[Hashable],
     vectors: Tensor,
@@ -284,24 +312,19 @@ def _stacks(
 ) -> list[Stack]:
     """Put problems together that are solved in one go: those of one rank on several layers."""
     if len(layers) == 1:
-        return [Stack(loss, [problem], vectors[0], dev_vectors[0]) for problem in problems.values()]
+        return [
+            Stack(loss(), [problem], vectors[0], dev_vectors[0]) for problem in problems.values()
+        ]
     place = {layer: index for index, layer in enumerate(layers)}
     stacks = []
     for rank in {rank: None for _, rank in problems}:
         own = {layer: problem for (layer, other), problem in problems.items() if other == rank}
         if len(own) == len(layers):
-            stacks.append(Stack(loss, [*own.values()], vectors, dev_vectors))
+            stacks.append(Stack(loss(), [*own.values()], vectors, dev_vectors))
         else:
             index = torch.tensor([place[layer] for layer in own], device=vectors.device)
-            stacks.append(Stack(loss, [*own.values()], vectors[index], dev_vectors[index]))
+            stacks.append(Stack(loss(), [*own.values()], vectors[index], dev_vectors[index]))
     return stacks
-
-
-def _rows(words: NDArray[np.int64], n_words: int) -> NDArray[np.int64]:
-    """From the word of each row, the row of each word; -1 for words without one."""
-    rows = np.full(n_words + 1, -1)
-    rows[words] = np.arange(len(words))
-    return rows[:-1]
 
 
 def _raw_components(components: Tensor, basis: Tensor | None) -> NDArray[np.float32]:
@@ -311,11 +334,6 @@ def _raw_components(components: Tensor, basis: Tensor | None) -> NDArray[np.floa
         basis = basis.cpu()
         components = (components[:, : len(basis)].double() @ basis).float()
     return components.numpy()
-
-
-def _shuffled(batches: list[Batch], generator: np.random.Generator) -> list[Batch]:
-    """Put batches into another order."""
-    return [batches[index] for index in generator.permutation(len(batches))]
 
 
 def _history(evaluations: list[dict[str, float]], steps_per_epoch: int) -> dict[str, Any]:

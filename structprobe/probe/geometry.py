@@ -15,6 +15,8 @@ in front of the vectors and the components.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -58,6 +60,79 @@ def squared_depths(projected: Tensor) -> Tensor:
     return projected.square().sum(-1)
 
 
+class DistanceLoss:
+    """`distance_loss` for many batches, one after another, in memory that is used again.
+
+    A step has four times as many views of its blocks as it has operations on numbers, so those of
+    a batch that will be met again are kept. Not for two threads at once.
+    """
+
+    def __init__(self) -> None:
+        self._scratch: _Scratch | None = None
+        self._views: dict[int, tuple[PairBatch, _Views]] = {}
+
+    def __call__(
+        self,
+        components: Tensor,
+        vectors: Tensor,
+        batch: PairBatch,
+        gradient: Tensor | None = None,
+        vector_gradient: Tensor | None = None,
+    ) -> Tensor:
+        """Give the loss, and fill the gradients.
+
+        Parameters
+        ----------
+        components, vectors, batch, gradient
+            As for `distance_loss`.
+        vector_gradient : Tensor, shape (..., m, width), optional
+            Overwritten by the gradient in the vectors, ``4 L P B``, where `gradient` is given.
+
+        Returns
+        -------
+        Tensor, shape (...,)
+            The loss.
+        """
+        views = self._views_of(batch, components)
+        _project(vectors, components, out=views.projected)  # (..., m, rank)
+        for block in views.blocks:
+            _multiply(block.words, block.words_t, block.cells)  # Gram matrices, (..., b, n, n)
+        squares = views.cells.index_select(-1, batch.diagonal)  # (..., m)
+        for block in views.blocks:
+            own = squares[..., block.rows].unflatten(-1, block.shape)  # (..., b, n)
+            torch.add(own.unsqueeze(-1), own.unsqueeze(-2), out=block.errors)
+        # What were Gram matrices becomes signs, then Laplacians; the sums distances, then errors.
+        cells, errors = views.cells, views.errors
+        errors.add_(cells, alpha=-2).sub_(batch.gold)
+        torch.sign(errors, out=cells)
+        cells *= batch.weights
+        loss = errors.mul_(cells).sum(-1)
+        if gradient is None:
+            return loss
+        cells *= -4
+        for block in views.blocks:
+            block.diagonal.sub_(block.cells.sum(-1))  # 4 L
+            _multiply(block.cells, block.words, block.pulled)
+        _pull(views.pulled, vectors, gradient)
+        if vector_gradient is not None:
+            torch.matmul(views.pulled, components, out=vector_gradient)
+        return loss
+
+    def _views_of(self, batch: PairBatch, components: Tensor) -> _Views:
+        """Give a batch's views of the memory, which grows with the batches."""
+        n_rows, n_cells = len(batch.diagonal), len(batch.gold)
+        if self._scratch is None or not self._scratch.serves(components, n_rows, n_cells):
+            self._scratch = _Scratch.like(components, n_rows, n_cells)
+            self._views = {}
+        known = self._views.get(id(batch))
+        if known is not None:
+            return known[1]
+        views = self._scratch.views(batch)
+        if batch.stays:
+            self._views[id(batch)] = batch, views  # with the batch, which keeps its identity
+        return views
+
+
 def distance_loss(
     components: Tensor, vectors: Tensor, batch: PairBatch, gradient: Tensor | None = None
 ) -> Tensor:
@@ -83,38 +158,15 @@ def distance_loss(
     Tensor, shape (...,)
         The loss.
     """
-    projected = _project(vectors, components)  # (..., m, rank)
-    leading, n_cells = projected.shape[:-2], len(batch.gold)
-    # Gram matrices, then signs, then Laplacians; and beside them distances, then errors.
-    cells, errors = projected.new_empty(2, *leading, n_cells)
-    layouts = []
-    for block in batch.blocks:
-        words = projected[..., block.rows, :].unflatten(-2, (block.n_sentences, block.n_words))
-        square = cells[..., block.cells].unflatten(-1, (*words.shape[-3:-1], block.n_words))
-        _multiply(words, words.mT, square)  # (..., b, n, n)
-        layouts.append((words, square))
-    squares = cells.index_select(-1, batch.diagonal)  # (..., m)
-    for block, (_, square) in zip(batch.blocks, layouts, strict=True):
-        own = squares[..., block.rows].unflatten(-1, square.shape[-3:-1])  # (..., b, n)
-        sums = errors[..., block.cells].unflatten(-1, square.shape[-3:])
-        torch.add(own.unsqueeze(-1), own.unsqueeze(-2), out=sums)
-    errors.add_(cells, alpha=-2).sub_(batch.gold)
-    torch.sign(errors, out=cells)
-    cells *= batch.weights
-    loss = errors.mul_(cells).sum(-1)
-    if gradient is None:
-        return loss
-    cells *= -4
-    pulled = torch.empty_like(projected)  # the gradient in `projected`
-    for block, (words, square) in zip(batch.blocks, layouts, strict=True):
-        square.diagonal(dim1=-2, dim2=-1).sub_(square.sum(-1))  # 4 L
-        _multiply(square, words, pulled[..., block.rows, :].unflatten(-2, words.shape[-3:-1]))
-    _pull(pulled, vectors, gradient)
-    return loss
+    return DistanceLoss()(components, vectors, batch, gradient)
 
 
 def depth_loss(
-    components: Tensor, vectors: Tensor, batch: WordBatch, gradient: Tensor | None = None
+    components: Tensor,
+    vectors: Tensor,
+    batch: WordBatch,
+    gradient: Tensor | None = None,
+    vector_gradient: Tensor | None = None,
 ) -> Tensor:
     """L1 loss of the depths: over words, divided by n a sentence, mean over the batch.
 
@@ -130,25 +182,33 @@ def depth_loss(
         Their gold depths.
     gradient : Tensor, shape (..., rank, width), optional
         Overwritten by the gradient of the loss.
+    vector_gradient : Tensor, shape (..., m, width), optional
+        Overwritten by the gradient in the vectors, ``2 s P B``, where `gradient` is given.
 
     Returns
     -------
     Tensor, shape (...,)
         The loss.
     """
-    projected = _project(vectors, components)  # (..., m, rank)
+    projected = components.new_empty(*vectors.shape[:-1], components.shape[-2])
+    _project(vectors, components, out=projected)  # (..., m, rank)
     errors = squared_depths(projected).sub_(batch.gold)  # (..., m)
     signs = errors.sign().mul_(batch.weights)
     loss = errors.mul_(signs).sum(-1)
     if gradient is not None:
         projected *= signs.mul_(2).unsqueeze(-1)
         _pull(projected, vectors, gradient)
+        if vector_gradient is not None:
+            torch.matmul(projected, components, out=vector_gradient)
     return loss
 
 
-def _project(vectors: Tensor, components: Tensor) -> Tensor:
-    """``H Bᵀ`` in the type of B, by a product in the type of H."""
-    return (vectors @ components.to(vectors.dtype).mT).to(components.dtype)
+def _project(vectors: Tensor, components: Tensor, out: Tensor) -> None:
+    """Put ``H Bᵀ`` into memory in the type of B, by a product in the type of H."""
+    if vectors.dtype == components.dtype:
+        torch.matmul(vectors, components.mT, out=out)
+    else:
+        out.copy_(vectors @ components.to(vectors.dtype).mT)
 
 
 def _pull(pulled: Tensor, vectors: Tensor, gradient: Tensor) -> None:
@@ -174,3 +234,82 @@ def _distances_from_gram(gram: Tensor) -> Tensor:
     gram += squares.unsqueeze(-1)
     gram += squares.unsqueeze(-2)
     return gram
+
+
+@dataclass(frozen=True, slots=True)
+class _BlockViews:
+    """One block of a batch: b sentences of n words."""
+
+    shape: tuple[int, int]  # b, n
+    rows: slice
+    words: Tensor  # (..., b, n, rank)
+    words_t: Tensor
+    pulled: Tensor  # (..., b, n, rank)
+    cells: Tensor  # (..., b, n, n)
+    errors: Tensor
+    diagonal: Tensor  # (..., b, n), of the cells
+
+
+@dataclass(frozen=True, slots=True)
+class _Views:
+    """What a step on one batch writes into: whole, and block by block."""
+
+    projected: Tensor  # (..., m, rank)
+    pulled: Tensor  # the gradient in `projected`
+    cells: Tensor  # (..., c)
+    errors: Tensor
+    blocks: list[_BlockViews]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scratch:
+    """Flat memory for the largest batch so far; contiguous for each batch, whatever its size."""
+
+    shape: tuple[int, ...]  # of the components
+    rows: tuple[Tensor, Tensor]
+    cells: tuple[Tensor, Tensor]
+
+    @classmethod
+    def like(cls, components: Tensor, n_rows: int, n_cells: int) -> _Scratch:
+        """Take memory of the components' type, where they lie."""
+        n_problems = components.shape[:-2].numel()
+        sizes = n_problems * n_rows * components.shape[-2], n_problems * n_cells
+        rows, cells = ((components.new_empty(n), components.new_empty(n)) for n in sizes)
+        return cls(tuple(components.shape), rows, cells)
+
+    def serves(self, components: Tensor, n_rows: int, n_cells: int) -> bool:
+        """Tell whether a batch of so many rows and cells fits."""
+        n_problems = components.shape[:-2].numel()
+        return (
+            tuple(components.shape) == self.shape
+            and n_problems * n_rows * components.shape[-2] <= len(self.rows[0])
+            and n_problems * n_cells <= len(self.cells[0])
+        )
+
+    def views(self, batch: PairBatch) -> _Views:
+        """Cut out what a batch needs."""
+        leading, rank = self.shape[:-2], self.shape[-2]
+        row_shape, cell_shape = (*leading, len(batch.diagonal), rank), (*leading, len(batch.gold))
+        projected, pulled = (_cut(flat, row_shape) for flat in self.rows)
+        cells, errors = (_cut(flat, cell_shape) for flat in self.cells)
+        blocks = []
+        for block in batch.blocks:
+            b, n = block.n_sentences, block.n_words
+            words, own_pulled = (
+                part[..., block.rows, :].unflatten(-2, (b, n)) for part in (projected, pulled)
+            )
+            square, own_errors = (
+                part[..., block.cells].unflatten(-1, (b, n, n)) for part in (cells, errors)
+            )
+            diagonal = square.diagonal(dim1=-2, dim2=-1)
+            blocks.append(
+                _BlockViews(
+                    (b, n), block.rows, words, words.mT, own_pulled, square, own_errors, diagonal
+                )
+            )
+        return _Views(projected, pulled, cells, errors, blocks)
+
+
+def _cut(flat: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Give the beginning of flat memory a shape."""
+    return flat[: torch.Size(shape).numel()].view(shape)

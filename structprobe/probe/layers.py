@@ -7,8 +7,8 @@ from typing import Any
 
 from structprobe.errors import ProbeError
 from structprobe.probe.estimator import StructuralProbe
-from structprobe.probe.settings import read_generator
-from structprobe.probe.together import MEMORY_GB, fit_together
+from structprobe.probe.settings import MEMORY_GB, read_generator
+from structprobe.probe.together import fit_together
 
 
 class LayerSweep:
@@ -22,7 +22,7 @@ class LayerSweep:
     ----------
     memory_gb : float
         The room for vectors in training, in units of 10⁹ bytes. As many layers as fit are trained
-        at once, at least one.
+        at once; one that does not fit by itself is streamed, as by `StructuralProbe`.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         The seed of every layer's probe. One number is drawn from anything but a number.
     **settings
@@ -42,8 +42,9 @@ class LayerSweep:
     def __init__(
         self, *, memory_gb: float = MEMORY_GB, random_state: Any = None, **settings: Any
     ) -> None:
-        self.memory_gb, self.random_state, self.settings = memory_gb, random_state, settings
-        StructuralProbe(**settings)  # names a setting that there is not
+        self.memory_gb, self.random_state = memory_gb, random_state
+        self.settings = {**settings, "memory_gb": memory_gb}
+        StructuralProbe(**self.settings)  # names a setting that there is not
 
     def fit(self, X: Any, y: Any, *, dev: tuple[Any, Any] | None = None) -> dict[Any, Any]:
         """Fit one probe on each layer.
@@ -79,7 +80,7 @@ class LayerSweep:
         if not isinstance(seed, int):
             seed = int(read_generator(seed).integers(2**31))
         probes = {layer: StructuralProbe(**self.settings, random_state=seed) for layer in layers}
-        list(fit_together([*probes.items()], layers, y, dev=dev, memory_gb=self.memory_gb))
+        list(fit_together([*probes.items()], layers, y, dev=dev))
         return probes
 
 

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from structprobe.probe.geometry import squared_depths, squared_distances
 from structprobe.probe.words import Words
 
 
-def project(
-    words: Words, components: NDArray[np.floating], *, centred: bool = False
-) -> list[NDArray[np.float32]]:
+def project(words: Words, components: NDArray[np.floating]) -> list[NDArray[np.float32]]:
     """Project the words of each sentence.
 
     Parameters
@@ -21,18 +22,13 @@ def project(
         Word vectors.
     components : ndarray of float, shape (rank, hidden_size)
         The projection B.
-    centred : bool
-        Whether to centre each sentence first.
 
     Returns
     -------
     list of ndarray of float32, each (n_words, rank)
         The projected words.
     """
-    matrix = torch.from_numpy(components).T  # (hidden_size, rank)
-    parts = [chunk.to(matrix.dtype) @ matrix for chunk in words.chunks(centred=centred)]
-    ends = np.cumsum(words.lengths)
-    return np.split(torch.cat(parts).numpy(), ends[:-1])
+    return _by_length(lambda projected: projected, words, components)
 
 
 def predict_distances(words: Words, components: NDArray[np.floating]) -> list[NDArray[np.float32]]:
@@ -50,13 +46,7 @@ def predict_distances(words: Words, components: NDArray[np.floating]) -> list[ND
     list of ndarray of float32, each (n_words, n_words)
         Symmetric, none below zero, zero on the diagonal.
     """
-    projected = project(words, components, centred=True)
-    distances: dict[int, NDArray[np.float32]] = {}
-    for length in np.unique(words.lengths):
-        same = np.flatnonzero(words.lengths == length).tolist()
-        stacked = torch.from_numpy(np.stack([projected[i] for i in same]))  # (b, n, rank)
-        distances |= zip(same, squared_distances(stacked).numpy(), strict=True)
-    return [distances[index] for index in range(len(words))]
+    return _by_length(squared_distances, words, components, centred=True)
 
 
 def predict_depths(words: Words, components: NDArray[np.floating]) -> list[NDArray[np.float32]]:
@@ -74,5 +64,33 @@ def predict_depths(words: Words, components: NDArray[np.floating]) -> list[NDArr
     list of ndarray of float32, each (n_words,)
         None below zero.
     """
-    projected = project(words, components)
-    return [squared_depths(torch.from_numpy(one)).numpy() for one in projected]
+    return _by_length(squared_depths, words, components)
+
+
+def _by_length(
+    predict: Callable[[Tensor], Tensor],
+    words: Words,
+    components: NDArray[np.floating],
+    *,
+    centred: bool = False,
+) -> list[NDArray[np.float32]]:
+    """Project all words, and predict (b, n, rank) -> (b, ...) for b sentences of n words each."""
+    matrix = torch.from_numpy(components).T  # (hidden_size, rank)
+    order = np.argsort(words.lengths, kind="stable")
+    words, ends = words.take(order), np.cumsum(words.lengths[order])
+    found = [np.empty(0, np.float32)] * len(words)
+    first = done = 0
+    dtype = torch.float64 if centred else matrix.dtype  # an offset can take most of the digits
+    for chunk in words.chunks(centred=centred, dtype=dtype):
+        projected = chunk.to(matrix.dtype) @ matrix  # (m, rank)
+        done += len(chunk)
+        last = int(np.searchsorted(ends, done)) + 1
+        lengths, counts = np.unique(words.lengths[first:last], return_counts=True)
+        blocks = projected.split((lengths * counts).tolist())
+        for n, rows in zip(lengths.tolist(), blocks, strict=True):
+            predicted = predict(rows.unflatten(0, (-1, n))).numpy()
+            same = order[first : first + len(predicted)]
+            for index, one in zip(same.tolist(), predicted, strict=True):
+                found[index] = one
+            first += len(same)
+    return found

@@ -18,6 +18,7 @@ from structprobe.probe.recipes import RECIPES, Published, Whitened
 _BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
 
 PRODUCTS = ("float32", "bfloat16", "auto")
+MEMORY_GB = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,8 @@ class Settings:
         Adam's step; the recipe's own where None.
     products : torch.dtype
         The type of the two large products of a step, and so of the training vectors.
+    memory_gb : float
+        The room for vectors, in units of 10⁹ bytes.
     """
 
     recipe: Published | Whitened
@@ -49,6 +52,7 @@ class Settings:
     batch_size: int | None = None
     learning_rate: float | None = None
     products: torch.dtype = torch.float32
+    memory_gb: float = MEMORY_GB
 
 
 def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
@@ -57,8 +61,8 @@ def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
     Parameters
     ----------
     parameters : mapping
-        ``rank``, ``recipe``, ``max_steps``, ``batch_size``, ``learning_rate``, ``device`` and
-        ``products``, as `StructuralProbe` takes them.
+        ``rank``, ``recipe``, ``max_steps``, ``batch_size``, ``learning_rate``, ``device``,
+        ``products`` and maybe ``memory_gb``, as `StructuralProbe` takes them.
     hidden_size : int
         Width of the vectors, which bounds the rank.
 
@@ -77,8 +81,6 @@ def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
         raise ProbeError(unknown_name("recipe", recipe, RECIPES))
     if rate is not None and not (_is_number(rate) and 0 < rate < math.inf):
         raise ProbeError(f"learning_rate {rate!r} is not a number above 0")
-    if parameters["products"] not in PRODUCTS:
-        raise ProbeError(unknown_name("products", parameters["products"], PRODUCTS))
     device = _device(parameters["device"])
     return Settings(
         recipe=RECIPES[recipe],
@@ -87,8 +89,66 @@ def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
         max_steps=_whole("max_steps", parameters["max_steps"]),
         batch_size=_whole("batch_size", parameters["batch_size"]),
         learning_rate=None if rate is None else float(rate),
-        products=_products(parameters["products"], device),
+        products=getattr(torch, read_products(parameters["products"], device)),
+        memory_gb=read_memory(parameters.get("memory_gb", MEMORY_GB)),
     )
+
+
+def read_products(name: Any, device: Any) -> str:
+    """Find the type of products that is meant.
+
+    Parameters
+    ----------
+    name : {"float32", "bfloat16", "auto"}
+        ``products`` as `StructuralProbe` takes it.
+    device : str or torch.device
+        Where to train.
+
+    Returns
+    -------
+    {"float32", "bfloat16"}
+        The type; of "auto", bfloat16 where the hardware of this machine has it.
+
+    Raises
+    ------
+    ProbeError
+        There is no such type, or device.
+    """
+    if name not in [*PRODUCTS]:
+        raise ProbeError(unknown_name("products", name, PRODUCTS))
+    if name != "auto":
+        return str(name)
+    device = _device(device)
+    if device.type == "cuda":  # pragma: no cover -- no CUDA where the tests run
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # An older torch cannot tell.
+        found: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+        fast = device.type == "cpu" and any(found.get(unit) for unit in _BFLOAT16_UNITS)
+    return "bfloat16" if fast else "float32"
+
+
+def read_memory(memory_gb: Any) -> float:
+    """Check the room for vectors.
+
+    Parameters
+    ----------
+    memory_gb : float
+        As `StructuralProbe` takes it.
+
+    Returns
+    -------
+    float
+        The same.
+
+    Raises
+    ------
+    ProbeError
+        It is no number above 0.
+    """
+    if not (_is_number(memory_gb) and 0 < memory_gb < math.inf):
+        raise ProbeError(f"memory_gb {memory_gb!r} is not a number above 0")
+    return float(memory_gb)
 
 
 def read_fraction(share: Any) -> float:
@@ -159,19 +219,6 @@ def _device(name: Any) -> torch.device:
         reason = str(error).splitlines()[0]
         raise ProbeError(f"device {name!r} cannot be used: {reason}") from error
     return device
-
-
-def _products(name: str, device: torch.device) -> torch.dtype:
-    """Find the type that the name stands for; "auto" is bfloat16 where the hardware has it."""
-    if name == "auto":
-        if device.type == "cuda":  # pragma: no cover -- no CUDA where the tests run
-            fast = torch.cuda.is_bf16_supported(including_emulation=False)
-        else:
-            # An older torch cannot tell.
-            found: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-            fast = device.type == "cpu" and any(found.get(unit) for unit in _BFLOAT16_UNITS)
-        name = "bfloat16" if fast else "float32"
-    return torch.bfloat16 if name == "bfloat16" else torch.float32
 
 
 def _whole(name: str, value: Any, high: int | None = None) -> int | None:

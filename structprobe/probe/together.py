@@ -22,6 +22,7 @@ from structprobe.probe.examples import KINDS, Examples, layer_name, read_example
 from structprobe.probe.fitting import Course, Found, course_of, fit_kind, moments_of
 from structprobe.probe.inputs import check_origin, check_pairs, check_width, hold_out, origin_of
 from structprobe.probe.progress import progress
+from structprobe.probe.room import bytes_held, bytes_of_layer, streams
 from structprobe.probe.settings import Settings, read_fraction, read_generator, read_settings
 from structprobe.probe.whitening import Moments
 from structprobe.probe.workers import Goes, side_by_side
@@ -29,7 +30,6 @@ from structprobe.probe.workers import Goes, side_by_side
 if TYPE_CHECKING:
     from structprobe.probe.estimator import StructuralProbe
 
-MEMORY_GB = 4.0
 # Hyperparameters in which probes that are fitted together may differ.
 OWN = ("rank", "random_state", "verbose")
 
@@ -75,6 +75,13 @@ class _Task:
     moments: _Shared
     settings: Settings
 
+    @property
+    def n_bytes(self) -> int:
+        """The bytes of vectors that it holds."""
+        split, course = self.split, self.split.courses[self.kind]
+        layouts = course.layout, course.dev.layout
+        return bytes_held(self.ranks, split.train, split.dev, layouts, self.settings)
+
     def __call__(
         self, advance: Callable[[int], None], goes: Goes
     ) -> dict[tuple[Hashable, int], Found]:
@@ -108,12 +115,12 @@ def fit_together(
     y: Any,
     *,
     dev: tuple[Mapping[Any, Any], Any] | None = None,
-    memory_gb: float = MEMORY_GB,
 ) -> Iterator[list[Job]]:
     """Fit probes on several layers of the same sentences, group by group of layers.
 
     Each probe is found as by its own `fit`: with the same whole number for its random state, on
-    the processor, bit for bit.
+    the processor, bit for bit. As many fits are under way at once as have room in the probes'
+    `memory_gb`; a layer that does not fit by itself is streamed from disk.
 
     Parameters
     ----------
@@ -126,9 +133,6 @@ def fit_together(
         The trees.
     dev : tuple of (mapping, y), optional
         Vectors of each layer, and trees, to choose by.
-    memory_gb : float
-        The room for vectors in training, in units of 10⁹ bytes; as many fits as have room are
-        under way at once, at least one.
 
     Yields
     ------
@@ -146,9 +150,11 @@ def fit_together(
     settings, ranks = _settings(jobs, whole)
     stacked = stacks_layers(settings.device)
     layers = list(dict.fromkeys(layer for layer, _ in jobs))
-    groups = layer_groups(layers, whole, whole_dev, settings, memory_gb if stacked else 0)
+    groups = [[layer] for layer in layers]
+    if stacked:
+        groups = layer_groups(layers, whole, whole_dev, settings)
     tasks = _tasks(jobs, ranks, groups, whole, whole_dev, settings)
-    n_workers = 1 if stacked else _n_workers(tasks, whole, whole_dev, settings, memory_gb)
+    n_workers = _n_workers(tasks, settings)
     label = "probe" if len(layers) == 1 else f"probes of {len(layers)} layers"
     n_steps = sum(task.split.courses[task.kind].max_steps for task in tasks)
     found: dict[str, dict[tuple[Hashable, int], Found]] = {}
@@ -189,9 +195,10 @@ def layer_groups(
     train_set: Examples,
     dev_set: Examples | None,
     settings: Settings,
-    memory_gb: float,
 ) -> list[list[Hashable]]:
     """Cut layers into groups whose vectors fit into memory at once; layers of one width.
+
+    A layer that does not fit is a group by itself.
 
     Parameters
     ----------
@@ -200,44 +207,31 @@ def layer_groups(
     train_set, dev_set : Examples
         Their sentences.
     settings : Settings
-        Tells the type of the vectors.
-    memory_gb : float
-        The room, in units of 10⁹ bytes.
+        Tells the type of the vectors, and the room for them.
 
     Returns
     -------
     list of list of hashable
         The groups; none is empty.
     """
-    row_bytes = _row_bytes(train_set, dev_set, settings)
     groups: list[list[Hashable]] = []
     left, width = 0.0, 0
     for layer in dict.fromkeys(layers):
         own = train_set.layers[layer].hidden_size
-        left -= own * row_bytes
+        size = bytes_of_layer(layer, train_set, dev_set, settings)
+        left -= size
         if left < 0 or own != width:
             groups.append([])
-            left, width = memory_gb * 1e9 - own * row_bytes, own
+            left, width = settings.memory_gb * 1e9 - size, own
         groups[-1].append(layer)
     return groups
 
 
-def _row_bytes(train_set: Examples, dev_set: Examples | None, settings: Settings) -> int:
-    """Bytes that one coordinate of all words takes in training."""
-    n_dev = 0 if dev_set is None else int(dev_set.lengths.sum())
-    return int(train_set.lengths.sum()) * settings.products.itemsize + n_dev * 4
-
-
-def _n_workers(
-    tasks: Sequence[_Task],
-    train_set: Examples,
-    dev_set: Examples | None,
-    settings: Settings,
-    memory_gb: float,
-) -> int:
-    """Tell how many layers are trained side by side: by the cores, and by the memory."""
-    width = max(train_set.layers[layer].hidden_size for task in tasks for layer in task.ranks)
-    in_memory = memory_gb * 1e9 / (width * _row_bytes(train_set, dev_set, settings))
+def _n_workers(tasks: Sequence[_Task], settings: Settings) -> int:
+    """Tell how many fits there are side by side: by the cores, and by the memory."""
+    in_memory = settings.memory_gb * 1e9 / max(task.n_bytes for task in tasks)
+    if stacks_layers(settings.device):
+        return 1
     return max(1, int(min(torch.get_num_threads(), len(tasks), in_memory)))
 
 
@@ -334,12 +328,13 @@ def _split(
     generator = read_generator(probe.random_state)
     if whole_dev is None:
         share = read_fraction(probe.validation_fraction)
-        kept, held_out = hold_out(whole.lengths, share, generator)
-        whole, whole_dev = whole.take(kept), whole.take(held_out)
+        rest, held_out = hold_out(whole.lengths, share, generator)
+        whole, whole_dev = whole.take(rest), whole.take(held_out)
     # numpy's own types leave out that a generator's seed can spawn more.
     drawn = cast(SeedSequence, generator.bit_generator.seed_seq).spawn(2 * len(KINDS))
+    kept = not all(streams([layer], whole, whole_dev, settings) for layer in whole.layers)
     courses = {
-        kind: course_of(kind, whole, whole_dev, settings, seed)
+        kind: course_of(kind, whole, whole_dev, settings, seed, kept=kept)
         for kind, seed in zip(KINDS, drawn[::2], strict=True)
     }
     return _Split(whole, whole_dev, courses, dict(zip(KINDS, drawn[1::2], strict=True)))

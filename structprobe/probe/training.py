@@ -12,7 +12,7 @@ from torch import Tensor
 
 from structprobe.errors import ProbeError
 from structprobe.probe.adam import Adam
-from structprobe.probe.batches import Batch, rows_of
+from structprobe.probe.batches import Batch, Vectors, rows_of
 from structprobe.probe.recipes import Published, Whitened
 
 Loss = Callable[[Tensor, Tensor, Any, Tensor | None], Tensor]
@@ -194,11 +194,12 @@ class Stack:
     problems : sequence of Problem
         p of them; their evaluations fall on the same steps.
     vectors, dev_vectors : Tensor, shape (p, n_rows, width), or (n_rows, width) for a lone problem
-        What the rows of the training and of the dev batches are rows of.
+        What the rows of the training and of the dev batches are rows of; of a lone problem,
+        `streaming.Streamed` will do too.
     """
 
     def __init__(
-        self, loss: Loss, problems: Sequence[Problem], vectors: Tensor, dev_vectors: Tensor
+        self, loss: Loss, problems: Sequence[Problem], vectors: Vectors, dev_vectors: Vectors
     ) -> None:
         self.loss, self.problems = loss, list(problems)
         self.vectors, self.dev_vectors = vectors, dev_vectors
@@ -224,12 +225,12 @@ class Stack:
         rate = self.problems[0].schedule.learning_rate(step)
         self.adam.step(self.components, self.gradient, rate, self.shares)
 
-    def evaluate(self, dev: Sequence[Batch], step: int) -> None:
+    def evaluate(self, dev: Iterable[Batch], step: int) -> None:
         """Take the dev loss, keep what is best, and let go of problems that are done.
 
         Parameters
         ----------
-        dev : sequence of batches
+        dev : iterable of batches
             What the dev loss is taken on.
         step : int
             The step just done.
@@ -271,7 +272,7 @@ class Stack:
 def train(
     stacks: Sequence[Stack],
     epoch: Callable[[], Iterable[Batch]],
-    dev: Sequence[Batch],
+    dev: Iterable[Batch],
     on_step: Callable[[int], None] | None = None,
 ) -> None:
     """Minimise losses with Adam on the same batches, keeping what has the lowest dev loss.
@@ -284,8 +285,8 @@ def train(
         The problems; their evaluations fall on the same steps.
     epoch : callable
         Gives the batches of one more epoch.
-    dev : sequence of batches
-        What the dev loss is taken on, as a mean over sentences.
+    dev : iterable of batches
+        What the dev loss is taken on, as a mean over sentences; gone through once an evaluation.
     on_step : callable, optional
         Called after each step with its number.
 
@@ -307,7 +308,7 @@ def train(
             going = [stack for stack in going if stack.problems]
 
 
-def mean_loss(loss: Loss, components: Tensor, vectors: Tensor, batches: Sequence[Batch]) -> Tensor:
+def mean_loss(loss: Loss, components: Tensor, vectors: Vectors, batches: Iterable[Batch]) -> Tensor:
     """Mean of a loss over the sentences of several batches.
 
     Parameters
@@ -316,9 +317,9 @@ def mean_loss(loss: Loss, components: Tensor, vectors: Tensor, batches: Sequence
         As for `Stack`.
     components : Tensor, shape (..., rank, width)
         The parameters.
-    vectors : Tensor, shape (..., n_rows, width)
+    vectors : Tensor, shape (..., n_rows, width), or Streamed
         What the rows of the batches are rows of.
-    batches : sequence of batches
+    batches : iterable of batches
         At least one.
 
     Returns
@@ -326,11 +327,12 @@ def mean_loss(loss: Loss, components: Tensor, vectors: Tensor, batches: Sequence
     Tensor of float64, shape (...,)
         The means, on the processor.
     """
-    sums = [
-        loss(components, rows_of(vectors, batch.rows), batch, None).double() * batch.n_sentences
-        for batch in batches
-    ]
-    return torch.stack(sums).sum(0).cpu() / sum(batch.n_sentences for batch in batches)
+    sums, n_sentences = [], 0
+    for batch in batches:
+        losses = loss(components, rows_of(vectors, batch.rows), batch, None)
+        sums.append(losses.double() * batch.n_sentences)
+        n_sentences += batch.n_sentences
+    return torch.stack(sums).sum(0).cpu() / n_sentences
 
 
 def _endless(epoch: Callable[[], Iterable[Batch]]) -> Iterator[Batch]:

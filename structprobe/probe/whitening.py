@@ -8,6 +8,7 @@ to scale its directions. All sums over words are taken in float64.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from structprobe.errors import ProbeError
-from structprobe.probe.words import Words, sentence_means
+from structprobe.probe.words import Words, ragged, sentence_means
 
 N_STRIPS = 4
 
@@ -58,16 +59,13 @@ def second_moments(words: Words, device: torch.device | None = None) -> Moments:
     shape = words.hidden_size, words.hidden_size
     about_origin = torch.zeros(shape, dtype=torch.float64, device=device)
     between = torch.zeros_like(about_origin)
-    first = 0
-    for chunk in words.chunks(device=device):
+    for (first, last), chunk in zip(words.cuts(), words.chunks(device=device), strict=True):
         for columns in _strips(words.hidden_size):
             strip, rest = chunk[:, columns], chunk[:, columns.start :]
             about_origin[columns, columns.start :].addmm_(strip.T, rest)
-        last = first + _sentences(words.lengths[first:], len(chunk))
         lengths = words.lengths[first:last]
         means = sentence_means(chunk, lengths)
         between.addmm_((means * torch.from_numpy(lengths).to(means)[:, None]).T, means)
-        first = last
     about_origin = about_origin.triu() + about_origin.triu(1).T
     n_words = int(words.lengths.sum())
     squared_norm = float(about_origin.trace()) / n_words
@@ -109,10 +107,10 @@ def whitening(moments: Moments, *, centred: bool) -> Tensor:
     return (directions[:, kept] / variances[kept].sqrt()).T.contiguous()
 
 
-def lay_out(
-    words: Words, basis: Tensor | None, out: Tensor, rows: NDArray[np.int64], *, centred: bool
-) -> None:
-    """Lay words out in the coordinates to train in.
+def coordinates(
+    words: Words, basis: Tensor | None, first_rows: NDArray[np.int64], *, centred: bool
+) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
+    """Give words in the coordinates to train in, some at a time.
 
     Parameters
     ----------
@@ -120,24 +118,51 @@ def lay_out(
         Word vectors.
     basis : Tensor of float64, shape (n_kept, hidden_size), or None
         The map of `whitening`, where the work is done; None for the raw coordinates.
-    out : Tensor, shape (n_rows, at least n_kept or hidden_size)
-        Filled; what is not written stays.
-    rows : ndarray of int, shape (n_words_total,)
-        The row of `out` for each word, or -1 for words that are left out.
+    first_rows : ndarray of int, shape (n_sentences,)
+        The row for the first word of each sentence, on which the others follow; -1 for sentences
+        that are left out.
     centred : bool
         Whether each sentence is centred.
+
+    Yields
+    ------
+    rows : ndarray of int, shape (m,)
+        The row for each word.
+    values : Tensor of float, shape (m, n_kept or hidden_size)
+        The words.
     """
-    done = 0
     # The map is exact and the words are centred exactly; their product is as exact as the words.
     change = None if basis is None else basis.float().T
-    for chunk in words.chunks(centred=centred, device=None if basis is None else basis.device):
+    chunks = words.chunks(centred=centred, device=None if basis is None else basis.device)
+    for (first, last), chunk in zip(words.cuts(), chunks, strict=True):
+        sentence, inside = ragged(words.lengths[first:last])
+        starts = first_rows[first:last][sentence]
+        taken = np.flatnonzero(starts >= 0)
         values = chunk if change is None else chunk.float() @ change
-        own = rows[done : done + len(chunk)]
-        done += len(chunk)
-        taken = np.flatnonzero(own >= 0)
-        if len(taken) < len(own):
+        if len(taken) < len(starts):
             values = values[torch.from_numpy(taken).to(values.device)]
-        place = torch.from_numpy(own[taken]).to(out.device)
+        yield (starts + inside)[taken], values
+
+
+def lay_out(
+    words: Words,
+    basis: Tensor | None,
+    out: Tensor,
+    first_rows: NDArray[np.int64],
+    *,
+    centred: bool,
+) -> None:
+    """Lay words out in the coordinates to train in.
+
+    Parameters
+    ----------
+    words, basis, first_rows, centred
+        As for `coordinates`.
+    out : Tensor, shape (n_rows, at least n_kept or hidden_size)
+        Filled; what is not written stays.
+    """
+    for rows, values in coordinates(words, basis, first_rows, centred=centred):
+        place = torch.from_numpy(rows).to(out.device)
         out[:, : values.shape[1]].index_copy_(0, place, values.to(out))
 
 
@@ -145,8 +170,3 @@ def _strips(width: int) -> list[slice]:
     """Cut the columns of a symmetric matrix so that its upper triangle is little more than half."""
     strip = -(-width // N_STRIPS)
     return [slice(first, min(first + strip, width)) for first in range(0, width, strip)]
-
-
-def _sentences(lengths: NDArray[np.int64], n_words: int) -> int:
-    """How many sentences so many words are."""
-    return int(np.searchsorted(np.cumsum(lengths), n_words)) + 1

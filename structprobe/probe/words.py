@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-CHUNK_WORDS = 8192
+# How many numbers are worked on at a time: 8 MB in float64.
+CHUNK_SIZE = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,11 @@ class Words:
         """Width of a vector."""
         return int(self.values.shape[1])
 
+    @property
+    def chunk_words(self) -> int:
+        """How many words are worked on at a time."""
+        return max(1, CHUNK_SIZE // max(1, self.hidden_size))
+
     def take(self, sentences: NDArray[np.integer]) -> Words:
         """Take some of the sentences, in the order asked for; nothing is copied.
 
@@ -55,9 +63,13 @@ class Words:
         return Words(self.values, self.starts[sentences], self.lengths[sentences])
 
     def chunks(
-        self, *, centred: bool = False, device: torch.device | None = None
+        self,
+        *,
+        centred: bool = False,
+        device: torch.device | None = None,
+        dtype: torch.dtype = torch.float64,
     ) -> Iterator[Tensor]:
-        """Give the words of whole sentences, some thousands at a time, in float64.
+        """Give the words of whole sentences, as many at a time as `CHUNK_SIZE` allows.
 
         Parameters
         ----------
@@ -65,26 +77,57 @@ class Words:
             Whether to take each sentence's mean from its words.
         device : torch.device, optional
             Where to put them; the processor unless given.
+        dtype : torch.dtype
+            Their type, in which they are centred too.
 
         Yields
         ------
-        Tensor of float64, shape (m, hidden_size)
+        Tensor, shape (m, hidden_size)
             Words, sentence after sentence.
         """
-        ends = np.cumsum(self.lengths)
-        first = 0
-        while first < len(self):
-            done = ends[first - 1] if first else 0
-            last = max(first + 1, int(np.searchsorted(ends, done + CHUNK_WORDS, side="right")))
+        for first, last in self.cuts():
             lengths = self.lengths[first:last]
             sentence, inside = ragged(lengths)
             rows = self.starts[first:last][sentence] + inside
-            words = torch.from_numpy(self.values[rows]).to(device).double()  # (m, hidden_size)
+            words = torch.from_numpy(self.values[rows]).to(device).to(dtype)  # (m, hidden_size)
+            give_back(self.values)
             if centred:
                 index = torch.from_numpy(sentence).to(words.device)
                 words -= sentence_means(words, lengths).index_select(0, index)
             yield words
-            first = last
+
+    def cuts(self) -> Iterator[tuple[int, int]]:
+        """Tell of which sentences `chunks` gives the words.
+
+        Yields
+        ------
+        first, last : int
+            The first sentence of each chunk, and the one behind its last.
+        """
+        ends, most = np.cumsum(self.lengths), self.chunk_words
+        first = done = 0
+        while first < len(self):
+            last = max(first + 1, int(np.searchsorted(ends, done + most, side="right")))
+            yield first, last
+            first, done = last, int(ends[last - 1])
+
+
+def give_back(values: NDArray[np.generic]) -> None:
+    """Give the pages of a read-only memory map back to the system, where it takes them.
+
+    They count as memory of this process once they are read. The system keeps them as it does any
+    file, and reads them again where they are asked for.
+
+    Parameters
+    ----------
+    values : ndarray
+        Any array; nothing is done where it is not on a read-only map.
+    """
+    root: Any = values
+    while isinstance(root, np.ndarray) and not isinstance(root.base, mmap.mmap):
+        root = root.base
+    if getattr(root, "mode", None) == "r" and hasattr(mmap, "MADV_DONTNEED"):
+        root.base.madvise(mmap.MADV_DONTNEED)
 
 
 def sentence_means(words: Tensor, lengths: NDArray[np.int64]) -> Tensor:

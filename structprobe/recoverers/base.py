@@ -54,6 +54,12 @@ class Recoverer(ABC):
     uses_gold : bool
         Whether `predict` looks at gold information (such as the gold root); printed beside
         every score of such a method.
+    reads_model : bool
+        Whether there is a model in it, which a row then names; False for a method that looks at
+        no more than the sentences.
+    order : int
+        Where it stands in a table of all methods: the lower the stronger it is meant to be, 90
+        and above for baselines, which are there to be beaten.
     variants : mapping of str to mapping
         Names on the command line, where one class goes by several, and what `for_model` is told
         for each; a class without any goes by `name`.
@@ -63,6 +69,8 @@ class Recoverer(ABC):
 
     name: str
     uses_gold: bool = False
+    reads_model: bool = True
+    order: int = 50
     variants: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     chosen_: Mapping[str, Any] = MappingProxyType({})
 

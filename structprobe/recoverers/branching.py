@@ -15,6 +15,8 @@ class RightBranching(Recoverer):
     """Each word's head is the word before it; the first word is the root."""
 
     name = "right-branching"
+    reads_model = False
+    order = 93
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the right-branching tree of each sentence.
@@ -36,6 +38,8 @@ class LeftBranching(Recoverer):
     """Each word's head is the word behind it; the last word is the root."""
 
     name = "left-branching"
+    reads_model = False
+    order = 94
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the left-branching tree of each sentence.

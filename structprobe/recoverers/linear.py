@@ -19,6 +19,8 @@ class LinearChain(Recoverer):
     """
 
     name = "linear"
+    reads_model = False
+    order = 92
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the chain of each sentence.

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.recoverers.base import Recoverer
+from structprobe.recoverers.base import Recoverer, Setting
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
@@ -22,9 +23,29 @@ class RandomTree(Recoverer):
     """
 
     name = "random"
+    reads_model = False
+    order = 95
 
     def __init__(self, random_state: int = 0) -> None:
         self.random_state = random_state
+
+    @classmethod
+    def for_model(cls, setting: Setting, **told: Any) -> Self:
+        """Make it with the setting's seed.
+
+        Parameters
+        ----------
+        setting : Setting
+            Tells the seed.
+        **told
+            Nothing.
+
+        Returns
+        -------
+        RandomTree
+            Ready to predict.
+        """
+        return cls(setting.seed, **told)
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Draw a tree for each sentence.

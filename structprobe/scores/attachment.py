@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 from structprobe.errors import ScoreError, TreeError
 from structprobe.scores.inputs import FlatTrees
@@ -91,11 +90,12 @@ def predicted_roots(
     ndarray of int64, shape (n_sentences,)
         1-based; 0 where no kept word has a depth.
     """
-    depths = trees.pred_depths.copy()
-    starts = np.cumsum(trees.lengths) - trees.lengths
-    for start, length, prediction in zip(starts, trees.lengths, predictions, strict=True):
-        if prediction.depths is not None:
-            depths[start : start + length] = prediction.depths
+    of_heads = trees.split(trees.pred_depths)
+    parts = [
+        own if prediction.depths is None else prediction.depths
+        for own, prediction in zip(of_heads, predictions, strict=True)
+    ]
+    depths = np.concatenate([np.empty(0), *parts])  # (n_words,)
     candidates = np.flatnonzero(kept & np.isfinite(depths))
     # Sorted by sentence, then depth, then place: the first of each sentence is its root.
     order = np.lexsort((depths[candidates], trees.sentence[candidates]))
@@ -136,12 +136,12 @@ def right_roots(
     return asked & (roots == gold_roots), asked
 
 
-def without_subtypes(labels: ArrayLike) -> NDArray[np.str_]:
+def without_subtypes(labels: Iterable[str]) -> NDArray[np.str_]:
     """Cut language-specific subtypes off relation labels, as the official UD evaluation does.
 
     Parameters
     ----------
-    labels : array_like of str, shape (n,)
+    labels : iterable of str, n of them
         Such as ``nsubj:pass``.
 
     Returns
@@ -149,8 +149,9 @@ def without_subtypes(labels: ArrayLike) -> NDArray[np.str_]:
     ndarray of str, shape (n,)
         Such as ``nsubj``.
     """
-    names, which = np.unique(np.asarray(labels, dtype=np.str_), return_inverse=True)
-    return np.array([name.partition(":")[0] for name in names], dtype=np.str_)[which]
+    labels = list(labels)
+    names = {label: label.partition(":")[0] for label in set(labels)}
+    return np.array([names[label] for label in labels], dtype=np.str_)
 
 
 def _heads_over_kept(
@@ -163,36 +164,19 @@ def _heads_over_kept(
 
     Words that are not kept have the head -1 in a sentence that is decoded anew.
     """
-    pred = trees.pred.copy()
-    starts = np.cumsum(trees.lengths) - trees.lengths
-    chosen, words, distances = [], [], []  # of the sentences with distances
-    for index, (start, length, prediction) in enumerate(
-        zip(starts, trees.lengths, predictions, strict=True)
-    ):
-        if prediction.distances is None and prediction.arc_scores is None:
-            continue
-        inside = np.flatnonzero(kept[start : start + length])
-        pred[start : start + length] = -1
-        if len(inside) < 2:
-            continue
-        if prediction.distances is not None:
-            chosen.append(index)
-            words.append(start + inside)
-            distances.append(np.asarray(prediction.distances)[inside[:, None], inside])
-        elif prediction.as_tree:
-            pred[start + inside] = _best_arborescence(prediction, inside, int(roots[index]), index)
-        else:
-            positions = np.append(0, inside + 1)  # (kept + 1,)
-            arcs = np.asarray(prediction.arc_scores)[inside[:, None], positions]
-            pred[start + inside] = positions[best_heads(arcs)]
-    if words:
-        heads = np.concatenate(_spanning_trees(distances, chosen))
-        place = np.concatenate(words)
-        sizes = np.array([len(row) for row in words])
-        begin = np.repeat(np.cumsum(sizes) - sizes, sizes)
-        position = trees.positions[place[begin + np.maximum(heads - 1, 0)]]
-        pred[place] = np.where(heads > 0, position, 0)
-    return pred
+    heads, masks = trees.split(trees.pred), trees.split(kept)
+    chosen = [index for index, one in enumerate(predictions) if one.distances is not None]
+    decoded = decode_rooted(
+        [np.asarray(predictions[index].distances) for index in chosen],
+        [np.zeros(len(masks[index])) for index in chosen],  # the same tree from every root
+        kept=[masks[index] for index in chosen],
+    )
+    for index, found in zip(chosen, decoded, strict=True):
+        heads[index] = found
+    for index, one in enumerate(predictions):
+        if one.distances is None and one.arc_scores is not None:
+            heads[index] = _best_arcs(one, masks[index], int(roots[index]), index)
+    return np.concatenate([np.empty(0, np.int64), *heads])
 
 
 def _is_rootless(prediction: Prediction) -> bool:
@@ -201,36 +185,23 @@ def _is_rootless(prediction: Prediction) -> bool:
     return not prediction.as_tree and scores is not None and bool(np.isneginf(scores[:, 0]).all())
 
 
-def _spanning_trees(
-    distances: list[NDArray[np.floating]], chosen: list[int]
-) -> list[NDArray[np.intp]]:
-    """Decode many sentences; their spanning trees are the same from every root."""
-    depths = [np.zeros(len(matrix)) for matrix in distances]
-    try:
-        return decode_rooted(distances, depths)
-    except TreeError:
-        # One by one, so that the fault is told by the place of its prediction.
-        return [
-            _named(index, decode_rooted, [matrix], [row])[0]
-            for index, matrix, row in zip(chosen, distances, depths, strict=True)
-        ]
-
-
-def _best_arborescence(
-    prediction: Prediction, inside: NDArray[np.intp], root: int, index: int
+def _best_arcs(
+    prediction: Prediction, kept: NDArray[np.bool_], root: int, index: int
 ) -> NDArray[np.intp]:
-    """Decode arc scores over some words; the heads are positions among all words."""
+    """Decode arc scores over some words, as a tree or each word by itself."""
+    heads, inside = np.full(len(kept), -1), np.flatnonzero(kept)
+    if len(inside) < 2:
+        return heads
     positions = np.append(0, inside + 1)  # (kept + 1,)
     scores = np.array(prediction.arc_scores, dtype=np.float64)[inside[:, None], positions]
+    if not prediction.as_tree:
+        heads[inside] = positions[best_heads(scores)]
+        return heads
     forced = int(np.searchsorted(positions, root)) if root else None
     if forced:
         scores[:, 0] = 0.0  # the root is settled: its scores, which may forbid it, have no say
-    return positions[_named(index, arborescence, scores, root=forced)]
-
-
-def _named(index: int, decode: Callable[..., Any], *args: object, **options: object) -> Any:
-    """Decode, and name the prediction from which no tree can be decoded."""
     try:
-        return decode(*args, **options)
+        heads[inside] = positions[arborescence(scores, root=forced)]
     except TreeError as error:
         raise ScoreError(error.what, where=f"predictions[{index}]", hint=error.hint) from error
+    return heads

@@ -33,18 +33,17 @@ def centred_ranks(rows: ArrayLike) -> NDArray[np.float64]:
     [[-3.0, 0.0, 3.0, 0.0]]
     """
     rows = np.asarray(rows)
-    n = rows.shape[1]
-    order = np.argsort(rows, axis=1)
-    ordered = np.take_along_axis(rows, order, axis=1)
+    r, n = rows.shape
+    order = np.argsort(rows, axis=1) + n * np.arange(r)[:, None]  # places in the flat array
+    ordered = rows.reshape(-1)[order]
     new = np.ones(rows.shape, dtype=bool)
     np.not_equal(ordered[:, 1:], ordered[:, :-1], out=new[:, 1:])
-    last = np.roll(new, -1, axis=1)  # a run ends where the next begins; new[:, 0] ends the row
-    column = np.arange(n)
-    run_first = np.maximum.accumulate(np.where(new, column, 0), axis=1)
-    run_last = np.minimum.accumulate(np.where(last, column, n)[:, ::-1], axis=1)[:, ::-1]
-    ranks = np.empty(rows.shape)
-    np.put_along_axis(ranks, order, (run_first + run_last + 1.0) - n, axis=1)
-    return ranks
+    # Runs of equal values: of n values, those before a run are smaller, those behind it larger.
+    first = np.flatnonzero(new)
+    size = np.diff(first, append=r * n)
+    ranks = np.empty(r * n)
+    ranks[order.reshape(-1)] = np.repeat(2.0 * (first % n) + size - n, size)
+    return ranks.reshape(r, n)
 
 
 def rank_correlations(gold: ArrayLike, pred: ArrayLike) -> NDArray[np.float64]:
@@ -89,9 +88,10 @@ def distance_correlations(
         Of each sentence, the sum of its words' correlations, and the number of words that have
         one.
     """
+    gold_matrices = gold_distances(gold_heads)
 
-    def correlate(chosen: NDArray[np.intp], n: int) -> NDArray[np.float64]:
-        gold = np.stack(gold_distances([gold_heads[index] for index in chosen]))  # (b, n, n)
+    def correlate(chosen: list[int], n: int) -> NDArray[np.float64]:
+        gold = np.stack([gold_matrices[index] for index in chosen])  # (b, n, n)
         pred = np.stack([distances[index] for index in chosen])  # (b, n, n)
         found = rank_correlations(gold.reshape(-1, n), pred.reshape(-1, n)).reshape(-1, n)
         return _sums(found)
@@ -117,7 +117,7 @@ def depth_correlations(
         Of each sentence, its correlation (0 where it has none), and whether it has one (1 or 0).
     """
 
-    def correlate(chosen: NDArray[np.intp], n: int) -> NDArray[np.float64]:
+    def correlate(chosen: list[int], n: int) -> NDArray[np.float64]:
         del n
         gold = np.stack([gold_depths[index] for index in chosen])  # (b, n)
         pred = np.stack([depths[index] for index in chosen])  # (b, n)
@@ -128,7 +128,7 @@ def depth_correlations(
 
 def _by_length(
     lengths: Sequence[int],
-    correlate: Callable[[NDArray[np.intp], int], NDArray[np.float64]],
+    correlate: Callable[[list[int], int], NDArray[np.float64]],
     cells: Callable[[int], int],
 ) -> NDArray[np.float64]:
     """Work on all sentences of one length together, some at a time."""
@@ -139,7 +139,7 @@ def _by_length(
         at_once = max(1, _CELLS_AT_ONCE // cells(int(n)))
         for begin in range(0, len(same), at_once):
             chosen = same[begin : begin + at_once]
-            found[:, chosen] = correlate(chosen, int(n))
+            found[:, chosen] = correlate(chosen.tolist(), int(n))
     return found
 
 

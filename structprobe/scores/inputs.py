@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,22 @@ class FlatTrees:
         """The 1-based position of each word in its sentence, shape (n_words,)."""
         return np.arange(len(self.first)) - self.first + 1
 
+    def split(self, words: NDArray[Any]) -> list[NDArray[Any]]:
+        """Cut what is said of all words by sentences.
+
+        Parameters
+        ----------
+        words : ndarray, shape (n_words,)
+            A value of each word.
+
+        Returns
+        -------
+        list of ndarray, shape (n,)
+            The values of the words of each sentence, views.
+        """
+        ends = np.cumsum(self.lengths).tolist()
+        return [words[start:end] for start, end in zip([0, *ends], ends, strict=False)]
+
 
 def flatten(gold: Sequence[Any], predictions: Sequence[Prediction]) -> FlatTrees:
     """Check gold trees and predictions and lay them out flat.
@@ -67,23 +84,24 @@ def flatten(gold: Sequence[Any], predictions: Sequence[Prediction]) -> FlatTrees
     ScoreError
         If their numbers differ, a gold sentence has no heads or heads that are no tree, or a
         prediction has other shapes than its sentence, a head out of range or a value that is
-        not finite. The first such sentence is named.
+        not finite. One thing is looked at after the other, and the first sentence at fault named.
     """
     if len(gold) != len(predictions):
         raise ScoreError(
             f"{len(gold)} gold sentences but {len(predictions)} predictions",
             hint="give one prediction for each sentence, in the same order",
         )
-    gold_heads = [_gold_heads(gold, index) for index in range(len(gold))]
-    pred_heads = [
-        _checked_heads(prediction, heads, pred_place(gold, index))
-        for index, (prediction, heads) in enumerate(zip(predictions, gold_heads, strict=True))
-    ]
-    lengths = np.array([len(heads) for heads in gold_heads], dtype=np.int64)
-    starts = np.cumsum(lengths) - lengths
-    flat_gold, flat_pred = _joined(gold_heads), _joined(pred_heads)
+    heads = [_gold_heads(gold, index) for index in range(len(gold))]
+    lengths = np.array([len(row) for row in heads], dtype=np.int64)
+    for index, (prediction, n) in enumerate(zip(predictions, lengths.tolist(), strict=True)):
+        _check_shapes(prediction, n, partial(pred_place, gold, index))
+    _check_values(gold, predictions)
+    flat_gold = _joined(heads)
+    flat_pred = _joined([np.asarray(prediction.heads) for prediction in predictions])
     sentence = np.repeat(np.arange(len(lengths)), lengths)
-    first = starts[sentence]
+    first = (np.cumsum(lengths) - lengths)[sentence]
+    for flat, where in ((flat_gold, place), (flat_pred, pred_place)):
+        _check_range(flat, lengths, first, sentence, partial(where, gold))
     gold_depths = _depths(flat_gold, first, lengths)
     _check_trees(gold, flat_gold, gold_depths, sentence)
     return FlatTrees(
@@ -129,7 +147,7 @@ def pred_place(gold: Sequence[Any], index: int) -> str:
     return f"predictions{place(gold, index).removeprefix('gold')}"
 
 
-def _gold_heads(gold: Sequence[Any], index: int) -> NDArray[np.int64]:
+def _gold_heads(gold: Sequence[Any], index: int) -> NDArray[np.integer]:
     item = gold[index]
     heads = getattr(item, "heads", item)
     if heads is None:
@@ -138,55 +156,80 @@ def _gold_heads(gold: Sequence[Any], index: int) -> NDArray[np.int64]:
             where=place(gold, index),
             hint="score against an annotated treebank",
         )
-    return _heads(heads, place(gold, index))
+    return _heads(heads, partial(place, gold, index))
 
 
-def _heads(heads: ArrayLike, where: str) -> NDArray[np.int64]:
-    """Give heads as integers, whatever they came in, if they lie within the sentence."""
+def _heads(heads: ArrayLike, where: Callable[[], str]) -> NDArray[np.integer]:
+    """Give heads as the array that they should be."""
     array = np.asarray(heads)
-    if array.ndim != 1 or not len(array) or not np.issubdtype(array.dtype, np.integer):
+    if array.ndim != 1 or not len(array) or array.dtype.kind not in "iu":
         raise ScoreError(
             f"heads of shape {array.shape} and type {array.dtype}",
-            where=where,
+            where=where(),
             hint="give one integer a word, at least one word",
         )
-    if array.min() < 0 or array.max() > len(array):
-        word = int(np.flatnonzero((array < 0) | (array > len(array)))[0])
-        raise ScoreError(
-            f"head {array[word]} of word {word + 1} is not within 0 to {len(array)}", where=where
-        )
-    return array.astype(np.int64)
+    return array
 
 
-def _checked_heads(
-    prediction: Prediction, gold_heads: NDArray[np.int64], where: str
-) -> NDArray[np.int64]:
-    """Check a prediction against the length of its sentence and give its heads."""
-    n = len(gold_heads)
+def _check_shapes(prediction: Prediction, n: int, where: Callable[[], str]) -> None:
+    """Check a prediction against the length of its sentence."""
     shapes = {"heads": (n,), "deprels": (n,), "depths": (n,), "distances": (n, n),
               "arc_scores": (n, n + 1)}  # fmt: skip
     for name, shape in shapes.items():
         value = getattr(prediction, name)
         if value is None:
             if name == "heads":
-                raise ScoreError("the prediction has no heads", where=where)
+                raise ScoreError("the prediction has no heads", where=where())
             continue
         found = (len(value),) if name == "deprels" else np.shape(value)
         if found != shape:
             raise ScoreError(
                 f"{name} of shape {found}, but {n} words ask for {shape}",
-                where=where,
+                where=where(),
                 hint="check that predictions and gold are of the same sentences",
             )
-        if name in ("depths", "distances") and not np.isfinite(value).all():
-            raise ScoreError(f"{name} hold a value that is not finite", where=where)
-        if name == "arc_scores" and np.isnan(value).any():
-            raise ScoreError(f"{name} hold a value that is not a number", where=where)
-    return _heads(prediction.heads, where)
+    _heads(prediction.heads, where)
 
 
-def _joined(arrays: list[NDArray[np.int64]]) -> NDArray[np.int64]:
-    return np.concatenate(arrays) if arrays else np.empty(0, dtype=np.int64)
+def _check_values(gold: Sequence[Any], predictions: Sequence[Prediction]) -> None:
+    """Refuse distances and depths that are not finite, and arc scores that are no numbers."""
+    for name, wrong, told in (
+        ("depths", _not_finite, "finite"),
+        ("distances", _not_finite, "finite"),
+        ("arc_scores", np.isnan, "a number"),
+    ):
+        values = [getattr(prediction, name) for prediction in predictions]
+        given = [np.ravel(value) for value in values if value is not None]
+        if given and wrong(np.concatenate(given)).any():
+            index = next(i for i, x in enumerate(values) if x is not None and wrong(x).any())
+            what = f"{name} hold a value that is not {told}"
+            raise ScoreError(what, where=pred_place(gold, index))
+
+
+def _check_range(
+    heads: NDArray[np.int64],
+    lengths: NDArray[np.int64],
+    first: NDArray[np.int64],
+    sentence: NDArray[np.int64],
+    where: Callable[[int], str],
+) -> None:
+    """Refuse heads outside of their sentence."""
+    wrong = np.flatnonzero((heads < 0) | (heads > lengths[sentence]))
+    if len(wrong):
+        word, index = wrong[0], int(sentence[wrong[0]])
+        raise ScoreError(
+            f"head {heads[word]} of word {word - first[word] + 1} is not within 0 to"
+            f" {lengths[index]}",
+            where=where(index),
+        )
+
+
+def _not_finite(values: ArrayLike) -> NDArray[np.bool_]:
+    return ~np.isfinite(values)
+
+
+def _joined(arrays: list[NDArray[np.integer]]) -> NDArray[np.int64]:
+    return np.concatenate(arrays).astype(np.int64) if arrays else np.empty(0, dtype=np.int64)
 
 
 def _depths(

@@ -144,5 +144,5 @@ def kept_words(
                 hint="choose punct from 'upos', 'xpos' (each needs its column), 'keep'",
             )
         columns.append(tags)
-    flat = np.array(list(chain.from_iterable(columns)), dtype=np.str_)
-    return ~np.isin(flat, _LEFT_OUT[protocol.punct])
+    left_out = frozenset(_LEFT_OUT[protocol.punct])
+    return np.array([tag not in left_out for tag in chain.from_iterable(columns)], dtype=bool)

@@ -114,7 +114,7 @@ def _relations(gold: Sequence[Any], trees: FlatTrees) -> NDArray[np.str_]:
         [""] * length if deprels is None else deprels
         for deprels, length in zip(columns, trees.lengths, strict=True)
     ]
-    return without_subtypes(list(chain.from_iterable(filled)))
+    return without_subtypes(chain.from_iterable(filled))
 
 
 def _count_labels(
@@ -133,7 +133,7 @@ def _count_labels(
     words = labelled[trees.sentence]  # (n_words,)
     agree = np.zeros(len(words), dtype=bool)
     known = chain.from_iterable(deprels for deprels in predicted if deprels is not None)
-    agree[words] = relations[words] == without_subtypes(list(known))
+    agree[words] = relations[words] == without_subtypes(known)
     _add(table, "labels", trees, words)
     _add(table, "right_labels", trees, agree & (trees.gold == trees.pred))
 
@@ -145,8 +145,7 @@ def _count_correlations(
     protocol: Protocol,
 ) -> None:
     """Correlate distances and depths in the sentences of the protocol's lengths."""
-    ends = np.cumsum(trees.lengths)[:-1]
-    heads, depths = np.split(trees.gold, ends), np.split(trees.gold_depths, ends)
+    heads, depths = trees.split(trees.gold), trees.split(trees.gold_depths)
     chosen = _measured(predictions, "distances", protocol)
     column(table, "row_sum")[chosen], column(table, "rows")[chosen] = distance_correlations(
         [heads[index] for index in chosen],

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from structprobe.scores.protocol import Protocol
-
-NOTHING = "–"
+from structprobe.show.columns import NOTHING, lay_out
 
 _SCORES = {
     "uuas": "UUAS",
@@ -26,8 +25,13 @@ _HEADINGS = {
     "wall_seconds": "wall s",
     "n_sentences": "sentences",
     "n_words": "words",
+    "words_as": "words as",
+    "choice": "chosen",
 }
-_USUAL = ("method", "layer", "rank", "seed", *_SCORES, "dev_uuas", "dev_loss", "cpu_seconds")
+_USUAL = (
+    *("method", "words_as", "layer", "head", "choice", "rank", "seed"),
+    *(*_SCORES, "dev_uuas", "dev_loss", "cpu_seconds"),
+)
 _PROTOCOL = ("punct", "min_length", "max_length")
 
 
@@ -46,7 +50,8 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
     -------
     str
         Scores in per cent, the 95 % interval of UUAS behind it in brackets, ``–`` for what is
-        not there; below the table a line that tells what was counted. No newline at the end.
+        not there; below the table a line for each method that has no scores, and one that tells
+        what was counted. No newline at the end.
 
     Examples
     --------
@@ -58,22 +63,15 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
         columns = _filled(rows)
     heading = [_HEADINGS.get(column, column) for column in columns]
     lines = [heading, *([_cell(row, column) for column in columns] for row in rows)]
-    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     to_left = [any(isinstance(row.get(column), str) for row in rows) for column in columns]
-    laid_out = [
-        "  ".join(
-            cell.ljust(width) if left else cell.rjust(width)
-            for cell, width, left in zip(cells, widths, to_left, strict=True)
-        ).rstrip()
-        for cells in lines
-    ]
-    return "\n".join([*laid_out, *_protocol_lines(rows)])
+    return "\n".join([*lay_out(lines, to_left), *_reasons(rows), *_protocol_lines(rows)])
 
 
 def _filled(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Give the usual columns that some row fills, and those in which the rows differ."""
     values = {key: {row.get(key) for row in rows} for key in ("model", "treebank", "part", "punct")}
-    values["model"].discard(None)  # of methods without one
+    # A method without a model has none; one on an untrained copy says so in its own name.
+    values["model"] = {str(name).partition(" (untrained")[0] for name in values["model"] if name}
     differing = [key for key, found in values.items() if len(found) > 1]
     usual = [*_USUAL[:1], *differing, *_USUAL[1:]]
     always = {"method", "uuas"} if rows else set()  # where nothing was scored the table shows that
@@ -84,7 +82,7 @@ def _cell(row: Mapping[str, Any], column: str) -> str:
     """Write one value."""
     value = row.get(column)
     if value is None:
-        return NOTHING
+        return "written" if column == "words_as" else NOTHING
     if column.removeprefix("dev_") in _SCORES:
         return f"{100 * value:.1f}{_interval(row, column)}"
     if column.endswith("_loss"):
@@ -100,6 +98,12 @@ def _interval(row: Mapping[str, Any], column: str) -> str:
     if column != "uuas" or low is None or high is None:
         return ""
     return f" [{100 * low:.1f}, {100 * high:.1f}]"
+
+
+def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Tell why rows are empty, each reason once a method."""
+    empty = dict.fromkeys((row["method"], row["why_empty"]) for row in rows if row.get("why_empty"))
+    return [f"{method} has no scores: {why}" for method, why in empty]
 
 
 def _protocol_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:

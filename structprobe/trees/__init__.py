@@ -8,6 +8,8 @@ from structprobe.trees.arborescences import arborescences
 from structprobe.trees.best_heads import best_heads
 from structprobe.trees.gold import (
     edges,
+    flat_depths,
+    flat_distances,
     gold_depths,
     gold_distances,
     padded_tree_depths,
@@ -26,6 +28,8 @@ __all__ = [
     "decode_rooted",
     "edges",
     "eisner",
+    "flat_depths",
+    "flat_distances",
     "gold_depths",
     "gold_distances",
     "group_by_length",

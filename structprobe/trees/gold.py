@@ -9,9 +9,10 @@ one is that of its head, plus one.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from structprobe.errors import TreeError
 from structprobe.trees.grouping import group_by_length, pad
@@ -158,19 +159,63 @@ def gold_distances(heads: Sequence[ArrayLike]) -> list[NDArray[np.int16]]:
     if not len(heads):
         return []
     flat, lengths = _flatten(heads)
-    ends = np.cumsum(lengths)[:-1]
-    all_heads, all_depths = np.split(flat, ends), np.split(_depths(flat, lengths), ends)
-    found: list[NDArray[np.int16]] = [np.empty((0, 0), np.int16)] * len(lengths)
-    for group in group_by_length(lengths):
-        group_lengths = lengths[group]
-        batch = _distances(
-            pad([all_heads[index] for index in group]),
-            pad([all_depths[index] for index in group]),
-            group_lengths,
-        )
-        for index, n, matrix in zip(group, group_lengths, batch, strict=True):
-            found[index] = np.ascontiguousarray(matrix[:n, :n])
-    return found
+    distances = _flat_distances(flat, lengths, np.int16)
+    cells = np.split(distances, np.cumsum(lengths**2)[:-1])
+    return [own.reshape(n, n) for own, n in zip(cells, lengths, strict=True)]
+
+
+def flat_depths(heads: Sequence[ArrayLike]) -> NDArray[np.int16]:
+    """Depths of the words of many trees, in one array.
+
+    Parameters
+    ----------
+    heads : sequence of array_like of int, shape (n,)
+        The heads of each sentence, 1-based, 0 for the root's.
+
+    Returns
+    -------
+    ndarray of int16, shape (sum of n,)
+        As `gold_depths`, one sentence behind the other.
+
+    Raises
+    ------
+    TreeError
+        As `gold_depths`.
+
+    Examples
+    --------
+    >>> flat_depths([[0], [2, 0]]).tolist()
+    [0, 1, 0]
+    """
+    return _depths(*_flatten(heads)).astype(np.int16)
+
+
+def flat_distances(heads: Sequence[ArrayLike]) -> NDArray[np.integer]:
+    """Distances between the words of many trees, in one array as small as can be.
+
+    Parameters
+    ----------
+    heads : sequence of array_like of int, shape (n,)
+        The heads of each sentence, 1-based, 0 for the root's.
+
+    Returns
+    -------
+    ndarray of uint8, or int16 where a sentence has more than 256 words, shape (sum of n²,)
+        As `gold_distances`, row by row, one sentence behind the other.
+
+    Raises
+    ------
+    TreeError
+        As `gold_distances`.
+
+    Examples
+    --------
+    >>> flat_distances([[0], [2, 0]]).tolist()
+    [0, 0, 1, 1, 0]
+    """
+    flat, lengths = _flatten(heads)
+    fits = lengths.max(initial=0) <= np.iinfo(np.uint8).max + 1
+    return _flat_distances(flat, lengths, np.uint8 if fits else np.int16)
 
 
 def padded_tree_depths(heads: ArrayLike, lengths: ArrayLike) -> NDArray[np.int16]:
@@ -244,7 +289,8 @@ def _flatten(heads: Sequence[ArrayLike]) -> tuple[NDArray[np.intp], NDArray[np.i
                 hint="give one head a word, 1-based, 0 for the root's",
             )
     lengths = np.array([len(array) for array in arrays], dtype=np.intp)
-    return np.concatenate(arrays).astype(np.intp), lengths
+    flat = np.concatenate(arrays).astype(np.intp) if arrays else np.empty(0, dtype=np.intp)
+    return flat, lengths
 
 
 def _unpad(
@@ -310,6 +356,23 @@ def _check_range(
             f"the heads have {roots[wrong[0]]} roots (words with head 0), and a tree has one",
             where=f"heads[{wrong[0]}]",
         )
+
+
+def _flat_distances(
+    heads: NDArray[np.intp], lengths: NDArray[np.intp], dtype: DTypeLike
+) -> NDArray[Any]:
+    """Distances of all sentences behind one another, in padded batches of like length."""
+    depths = _depths(heads, lengths)
+    last, last_cell = np.cumsum(lengths), np.cumsum(lengths**2)
+    found = np.empty(int(last_cell[-1]) if len(last_cell) else 0, dtype=dtype)
+    for group in group_by_length(lengths):
+        words = [slice(last[index] - lengths[index], last[index]) for index in group]
+        batch = _distances(
+            pad([heads[own] for own in words]), pad([depths[own] for own in words]), lengths[group]
+        )
+        for index, n, matrix in zip(group, lengths[group], batch, strict=True):
+            found[last_cell[index] - n * n : last_cell[index]] = matrix[:n, :n].ravel()
+    return found
 
 
 def _distances(

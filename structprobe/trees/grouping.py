@@ -76,8 +76,11 @@ def pad(arrays: Sequence[ArrayLike], *, fill: Any = 0, dtype: Any = None) -> NDA
     [[1, 2, 3], [4, -1, -1]]
     """
     parts = [np.asarray(array) for array in arrays]
-    shape = np.max([part.shape for part in parts], axis=0).tolist()
-    padded = np.full((len(parts), *shape), fill, dtype=parts[0].dtype if dtype is None else dtype)
-    for row, part in zip(padded, parts, strict=True):
-        row[tuple(map(slice, part.shape))] = part
+    sizes = np.array([part.shape for part in parts])  # (b, axes)
+    shape = sizes.max(axis=0).tolist()
+    filled = np.ones((len(parts), *shape), dtype=np.bool_)
+    for axis, places in enumerate(np.ogrid[tuple(map(slice, shape))]):
+        filled &= places < sizes[:, axis].reshape(-1, *[1] * len(shape))
+    padded = np.full(filled.shape, fill, dtype=parts[0].dtype if dtype is None else dtype)
+    padded[filled] = np.concatenate([part.ravel() for part in parts])
     return padded

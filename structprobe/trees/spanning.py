@@ -1,7 +1,7 @@
 """Minimum spanning trees of word-by-word distances, rooted and directed.
 
 Prim (1957), 'Shortest connection networks and some generalizations', over padded batches: one step
-adds one word to the tree of every sentence. All edges of a sentence are first put in one strict
+adds one word to the tree of every sentence. All edges of a sentence stand in one strict
 order, by (distance, i, j) with i < j, so that its minimum spanning tree is unique: it
 depends neither on the root, nor on the batch or the padding, nor on the platform.
 """
@@ -9,12 +9,15 @@ depends neither on the root, nor on the batch or the padding, nor on the platfor
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structprobe.errors import TreeError
 from structprobe.trees.grouping import group_by_length, pad
+
+_LAST = complex(np.inf, np.inf)  # comes after all edges
 
 
 def spanning_tree(distances: ArrayLike, root: int = 0) -> NDArray[np.intp]:
@@ -92,11 +95,21 @@ def spanning_trees(distances: ArrayLike, lengths: ArrayLike, roots: ArrayLike) -
             f" and roots of shape {roots.shape}",
             hint="give distances (b, n, n), lengths (b,) and roots (b,)",
         )
-    return _spanning_trees(distances, lengths, roots, np.arange(b))
+    wrong = np.flatnonzero((lengths < 1) | (lengths > n) | (roots < 0) | (roots >= lengths))
+    if len(wrong):
+        raise TreeError(
+            f"root {roots[wrong[0]]} (0-based) is no word of {lengths[wrong[0]]} in {n}",
+            where=f"sentence {wrong[0]} (counted from 0)",
+        )
+    inside = np.arange(n) < lengths[:, None]  # (b, n)
+    distances = distances.astype(np.float64, copy=False)
+    return _spanning_trees(distances, inside, roots, np.arange(b))
 
 
 def decode_rooted(
-    distances: Sequence[ArrayLike], depths: Sequence[ArrayLike]
+    distances: Sequence[ArrayLike],
+    depths: Sequence[ArrayLike],
+    kept: Sequence[ArrayLike] | None = None,
 ) -> list[NDArray[np.intp]]:
     """Decode trees from predicted distances and depths, in padded batches of like length.
 
@@ -109,11 +122,13 @@ def decode_rooted(
         Distances between the words of each sentence, as for `spanning_trees`.
     depths : sequence of array_like, shape (n,)
         The depth of each word; the first of the least deep words becomes the root.
+    kept : sequence of array_like of bool, shape (n,), optional
+        The words of each sentence that the tree joins; all by default.
 
     Returns
     -------
     list of ndarray of int, shape (n,)
-        The heads of each sentence, 1-based, 0 for the root's.
+        The heads of each sentence, 1-based, 0 for the root's, -1 for words that are not kept.
 
     Raises
     ------
@@ -128,6 +143,34 @@ def decode_rooted(
     [[2, 0, 2], [0]]
     """
     matrices, rows = [np.asarray(one) for one in distances], [np.asarray(one) for one in depths]
+    masks = None if kept is None else [np.asarray(one, dtype=np.bool_) for one in kept]
+    _check_shapes(matrices, rows, masks)
+    lengths = np.array([len(row) for row in rows], dtype=np.intp)
+    found: list[NDArray[np.intp]] = [np.empty(0, np.intp)] * len(rows)
+    for group in group_by_length(lengths):
+        some = group.tolist()
+        depth = pad([rows[index] for index in some], fill=np.inf, dtype=np.float64)
+        wrong = np.argwhere(np.isnan(depth))
+        if len(wrong):
+            raise TreeError(
+                f"the depth of word {wrong[0, 1] + 1} (counted from 1) is NaN",
+                where=f"sentence {group[wrong[0, 0]]} (counted from 0)",
+            )
+        inside = np.arange(depth.shape[1]) < lengths[group][:, None]  # (b, n)
+        if masks is not None:
+            inside[inside] = np.concatenate([masks[index] for index in some])
+        roots = np.where(inside, depth, _LAST).argmin(axis=1)  # (b,)
+        batch = pad([matrices[index] for index in some], dtype=np.float64)
+        heads = _spanning_trees(batch, inside, roots, group)
+        for index, row in zip(some, heads, strict=True):
+            found[index] = row[: len(rows[index])]
+    return found
+
+
+def _check_shapes(
+    matrices: list[NDArray[Any]], rows: list[NDArray[Any]], masks: list[NDArray[np.bool_]] | None
+) -> None:
+    """Refuse distances, depths and masks that are not of the same sentences."""
     if len(matrices) != len(rows):
         raise TreeError(f"distances of {len(matrices)} sentences and depths of {len(rows)}")
     for index, (matrix, row) in enumerate(zip(matrices, rows, strict=True)):
@@ -137,80 +180,62 @@ def decode_rooted(
                 where=f"sentence {index} (counted from 0)",
                 hint="give distances (n, n) and depths (n,) of the same n words",
             )
-    lengths = np.array([len(row) for row in rows], dtype=np.intp)
-    found: list[NDArray[np.intp]] = [np.empty(0, np.intp)] * len(rows)
-    for group in group_by_length(lengths):
-        depth = pad([rows[index] for index in group], fill=np.inf, dtype=np.float64)
-        wrong = np.argwhere(np.isnan(depth))
-        if len(wrong):
-            raise TreeError(
-                f"the depth of word {wrong[0, 1] + 1} (counted from 1) is NaN",
-                where=f"sentence {group[wrong[0, 0]]} (counted from 0)",
-            )
-        batch = pad([matrices[index] for index in group], dtype=np.float64)
-        heads = _spanning_trees(batch, lengths[group], depth.argmin(axis=1), group)
-        for index, row in zip(group, heads, strict=True):
-            found[index] = row[: lengths[index]]
-    return found
+    if masks is not None and [len(mask) for mask in masks] != [len(row) for row in rows]:
+        raise TreeError(
+            f"kept is of {len(masks)} sentences and {sum(map(len, masks))} words, depths of"
+            f" {len(rows)} and {sum(map(len, rows))}",
+            hint="give kept (n,) for each of the same n words",
+        )
 
 
 def _spanning_trees(
-    distances: NDArray[np.number],
-    lengths: NDArray[np.intp],
+    distances: NDArray[np.float64],
+    inside: NDArray[np.bool_],
     roots: NDArray[np.intp],
     names: NDArray[np.intp],
 ) -> NDArray[np.intp]:
-    """`spanning_trees` of a batch whose rows are sentences `names` to the user."""
-    b, n, _ = distances.shape
-    wrong = np.flatnonzero((lengths < 1) | (lengths > n) | (roots < 0) | (roots >= lengths))
-    if len(wrong):
-        raise TreeError(
-            f"root {roots[wrong[0]]} (0-based) is no word of {lengths[wrong[0]]} in {n}",
-            where=f"sentence {names[wrong[0]]} (counted from 0)",
-        )
-    order = _edge_order(distances, lengths, names)  # (b, n, n)
-    rows = np.arange(b)
-    heads = np.zeros((b, n), dtype=np.intp)
+    """Trees over the words `inside` (b, n) of a batch whose rows are sentences `names`."""
+    b, n = inside.shape
+    edges, rows = _edges(distances, inside, names), np.arange(b)
     outside = np.ones((b, n), dtype=np.bool_)
     outside[rows, roots] = False
-    # For every word outside the tree, the first edge that joins it, and that edge's other end.
-    nearest = order[rows, roots]  # (b, n)
-    link = np.repeat(roots[:, None], n, axis=1)  # (b, n)
-    last = np.iinfo(order.dtype).max
+    # For every word, the first edge that joins it to the tree; of a word in the tree, that did.
+    nearest = edges[rows, roots]  # (b, n)
     for _ in range(n - 1):
-        new = np.where(outside, nearest, last).argmin(axis=1)  # (b,)
-        heads[rows, new] = link[rows, new] + 1
+        new = np.where(outside, nearest, _LAST).argmin(axis=1)  # (b,)
         outside[rows, new] = False
-        joins = order[rows, new]  # (b, n)
-        link = np.where(joins < nearest, new[:, None], link)
-        nearest = np.minimum(nearest, joins)
-    # Edges to the padding come last in the order, so that padding joins after all words.
-    heads[np.arange(n) >= lengths[:, None]] = -1
+        np.minimum(nearest, edges[rows, new], out=nearest, where=outside)
+    first, second = np.divmod(nearest.imag.astype(np.intp), n)  # the ends of the edge
+    heads = np.where(first == np.arange(n), second, first) + 1
+    heads[rows, roots] = 0
+    # Edges to words that are left out come last, so that these join after all others.
+    heads[~inside] = -1
     return heads
 
 
-def _edge_order(
-    distances: NDArray[np.number], lengths: NDArray[np.intp], names: NDArray[np.intp]
-) -> NDArray[np.int32]:
-    """Place of each edge in the order by (distance, i, j), as symmetrical matrices (b, n, n)."""
-    b, n, _ = distances.shape
-    i, j = np.triu_indices(n, 1)  # (e,): row by row, so that a stable sort keeps (i, j)
-    real = j < lengths[:, None]  # (b, e)
-    upper = np.where(real, distances[:, i, j], 0).astype(np.float64, copy=False)
-    lower = np.where(real, distances[:, j, i], 0).astype(np.float64, copy=False)
-    wrong = np.argwhere(~np.isfinite(upper) | ~np.isfinite(lower))
-    if len(wrong):
-        row, edge = wrong[0]
+def _edges(
+    distances: NDArray[np.float64], inside: NDArray[np.bool_], names: NDArray[np.intp]
+) -> NDArray[np.complex128]:
+    """Edges as numbers that are ordered by (distance, i, j), in symmetrical matrices (b, n, n).
+
+    NumPy orders complex numbers by their real and then by their imaginary parts: here the
+    distance and ``i * n + j``. The distance is infinite to words that are not `inside`.
+    """
+    n = inside.shape[1]
+    i, j = np.ogrid[:n, :n]
+    real = inside[:, :, None] & inside[:, None, :] & (i != j)  # (b, n, n)
+    wrong = real & ~np.isfinite(distances)
+    if wrong.any():
+        row, *ends = np.argwhere(wrong)[0].tolist()
+        i, j = sorted(ends)
         raise TreeError(
-            f"the distance of words {i[edge] + 1} and {j[edge] + 1} (counted from 1) is"
-            f" {upper[row, edge]:g} one way and {lower[row, edge]:g} the other",
+            f"the distance of words {i + 1} and {j + 1} (counted from 1) is"
+            f" {distances[row, i, j]:g} one way and {distances[row, j, i]:g} the other",
             where=f"sentence {names[row]} (counted from 0)",
             hint="distances must be finite numbers",
         )
-    values = np.where(real, upper / 2 + lower / 2, np.inf)
-    by_value = np.argsort(values, axis=1, kind="stable")  # (b, e)
-    place = np.empty_like(by_value, dtype=np.int32)
-    np.put_along_axis(place, by_value, np.arange(len(i), dtype=np.int32)[None], axis=1)
-    order = np.full((b, n, n), np.iinfo(np.int32).max, dtype=np.int32)
-    order[:, i, j] = order[:, j, i] = place
-    return order
+    halves = np.where(real, distances / 2, np.inf)
+    edges = np.empty(distances.shape, dtype=np.complex128)
+    np.add(halves, halves.swapaxes(1, 2), out=edges.real)
+    edges.imag = np.minimum(i, j) * n + np.maximum(i, j)
+    return edges

@@ -148,7 +148,26 @@ def test_sweep_is_not_done_twice(world: Path, capsys: pytest.CaptureFixture[str]
     assert (world / "results" / "rows.csv").read_text().count("\n") == 1 + len(first)
 
 
+def test_products_and_room_reach_the_probe(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = f"--model {world}/model --train {world}/gold.conllu --dev {world}/gold.conllu"
+    how = "--max-steps 5 --device cpu --products bfloat16 --memory-gb 0.5"
+    (row,) = run_json(capsys, f"fit {files} --layer 1 {how} -o {world}/half")
+    assert row["products"] == "bfloat16"
+    config = json.loads((world / "half" / "config.json").read_text())
+    hyperparameters = config["hyperparameters"]
+    assert (hyperparameters["products"], hyperparameters["memory_gb"]) == ("bfloat16", 0.5)
+    rows = run_json(capsys, f"sweep {files} --layers 1 {how} --no-baselines -o {world}/halves")
+    assert [one["products"] for one in rows] == ["bfloat16"]
+    assert rows[0]["dev_loss"] == row["dev_loss"]
+    (plan,) = run_json(capsys, f"sweep {files} --layers 1 {how} -o {world}/halves --dry-run")
+    assert (plan["runs"], plan["runs_done"]) == (1, 1)
+
+
 FAULTS = {
+    "memory_gb 1e-09 is too little": (
+        "fit --model {world}/model --train {world}/gold.conllu --dev {world}/gold.conllu "
+        "--layer 1 -o {world}/p --device cpu --memory-gb 1e-9"
+    ),
     "no such file": "evaluate {world}/probe {world}/gone.conllu",
     "nowhere: no such folder": "evaluate {world}/nowhere {world}/gold.conllu",
     "0 to 2": "fit --model {world}/model --train {world}/gold.conllu --layer 9 -o {world}/p",
@@ -200,6 +219,10 @@ def test_a_fault_is_one_line_and_status_1(
         "demo --jso",
         "sweep --model m --train t -o d --ranks 3,x",
         "demo --max-steps 0",
+        "fit --model m --train t -o d --layer 1 --memory-gb 0",
+        "fit --model m --train t -o d --layer 1 --memory-gb inf",
+        "sweep --model m --train t -o d --memory-gb much",
+        "sweep --model m --train t -o d --products float16",
         "demo -q -v",
         "transmogrify",
     ],

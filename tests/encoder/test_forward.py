@@ -97,3 +97,24 @@ def test_batches_keep_to_the_budget_and_lose_nobody(widths: list[int], budget: i
     assert order == sorted(widths, reverse=True)
     for batch in batches:
         assert len(batch) == 1 or len(batch) * max(widths[i] for i in batch) <= budget
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_attention_is_that_of_torch_where_the_model_has_it(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = readable(name)
+    if not getattr(model, "_supports_sdpa", False):
+        pytest.skip(f"{type(model).__name__} of this transformers has none")
+    n_calls, attention = 0, torch.nn.functional.scaled_dot_product_attention
+
+    def count(*args: object, **kwargs: object) -> torch.Tensor:
+        nonlocal n_calls
+        n_calls += 1
+        return attention(*args, **kwargs)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", count)
+    ids = torch.tensor([[5, 6, 7]])
+    with torch.no_grad():
+        list(layers_of_pass(model, ids, torch.ones_like(ids), (0, 3)))
+    assert n_calls == 3  # once a layer

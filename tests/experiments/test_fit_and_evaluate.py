@@ -38,7 +38,7 @@ def test_fit_scores_and_saves(encoder: Encoder, tmp_path: Path) -> None:
         "train_fingerprint": train.fingerprint, "dev_fingerprint": dev.fingerprint,
         "treebank_fingerprint": dev.fingerprint, "n_sentences": 12, "n_words": dev.n_words,
         "punct": "upos", "uuas": scores.uuas, "dev_uuas": scores.uuas, "las": None,
-        "uses_gold": False,
+        "uses_gold": False, "products": "float32",
     }  # fmt: skip
     assert {key: row[key] for key in told} == told
     assert list(row) == list(ROW_KEYS)
@@ -84,7 +84,7 @@ def test_saved_probe_beside_the_chain(encoder: Encoder, tmp_path: Path) -> None:
     train, test = tiny_bank(), tiny_file(tmp_path / "test.conllu", seed=2)
     recoverer, fitted = fit_probe(
         encoder, train, tiny_bank(seed=1), layer=1, rank=2, seed=5, max_steps=5,
-        out=tmp_path / "PROBE",
+        out=tmp_path / "PROBE", products="bfloat16",
     )  # fmt: skip
     probe, chain = evaluate_probe(tmp_path / "PROBE", test, punct="keep", progress=False)
     assert (probe["method"], chain["method"]) == ("probe", "linear")
@@ -92,6 +92,7 @@ def test_saved_probe_beside_the_chain(encoder: Encoder, tmp_path: Path) -> None:
     assert chain["uuas"] == score(test, LinearChain().predict(test), punct="keep").uuas
     same = ("layer", "rank", "seed", "recipe", "fingerprint", "train_fingerprint", "max_steps")
     assert {key: probe[key] for key in same} == {key: fitted[key] for key in same}
+    assert probe["products"] == fitted["products"] == "bfloat16"
     assert (probe["treebank"], probe["part"], probe["punct"]) == ("test.conllu", "test", "keep")
     assert chain["model"] is chain["layer"] is chain["seed"] is None
     assert probe["key"] != chain["key"]

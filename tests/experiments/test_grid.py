@@ -117,10 +117,12 @@ def test_what_decides_the_result_changes_the_key() -> None:
     wanted = keys()
     assert keys(Named("moved elsewhere")) == wanted
     assert keys(banks=banks(0, 1, 2, punct="upos")) == wanted
+    assert keys(products="float32") == wanted
     changed = [
         keys(Named(fingerprint="g")),
         keys(recipe="published"),
         keys(max_steps=3),
+        keys(products="bfloat16"),
         keys(method="probe-untrained"),
         keys(banks=banks(3, 1, 2)),
         keys(banks=banks(0, 3, 2)),

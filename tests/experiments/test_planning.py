@@ -16,6 +16,7 @@ from structprobe.cli.main import main
 from structprobe.errors import ProbeError, ResultError
 from structprobe.experiments import planning
 from structprobe.experiments.planning import plan_sweep
+from structprobe.experiments.runs import Banks
 from structprobe.experiments.sweep import sweep
 from structprobe.show.plan import format_plan
 
@@ -62,6 +63,23 @@ def test_what_is_counted_is_what_is_written(encoder: Encoder, tmp_path: Path) ->
     assert (done["runs_done"], done["bytes_in_all"]) == (8, 0)
     assert (done["encode_seconds"], done["train_seconds"]) == (0, 0)
     assert everything(tmp_path) == before
+
+
+def test_memory_is_that_of_the_room_for_vectors_at_most(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(planning, "_peak_bytes", lambda: 0)
+    pairs = sum(len(sentence) ** 2 for bank in BANKS for sentence in bank)
+    n_train, n_dev = BANKS[0].n_words, BANKS[1].n_words
+
+    def vectors(**how: Any) -> int:
+        banks = Banks.of(*BANKS)
+        rest = {"products": "float32", "memory_gb": None, **how}
+        return planning._peak_of_training(banks, encoder, 2, **rest) - 14 * pairs
+
+    assert vectors() == 2 * (n_train + n_dev) * 8 * 4
+    assert vectors(products="bfloat16") == 2 * (n_train * 2 + n_dev * 4) * 8
+    assert vectors(memory_gb=3e-6) == 3000
 
 
 def test_time_is_extrapolated(

@@ -21,7 +21,9 @@ from structprobe.experiments.groups import Group, groups_of
 from structprobe.experiments.results import ROWS, ResultsFolder, read_rows
 from structprobe.experiments.rows import Row
 from structprobe.experiments.runs import Banks
-from structprobe.experiments.sweep import VECTORS, sweep
+from structprobe.experiments.sweep import sweep
+from structprobe.experiments.vectors_folder import VECTORS
+from structprobe.probe.streaming import Spool
 
 BASELINES = ["linear", "right-branching", "left-branching", "random", "random"]
 BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))
@@ -86,8 +88,9 @@ def test_interrupted_and_taken_up(
         fitted.append(tuple(run.layer for run in group.runs))
         return do(group)
 
-    # So little room that each layer, with both ranks, is a group of its own.
-    settings = {**SMALL, "layers": "0-2", "seeds": (0,), "baselines": False, "memory_gb": 1e-9}
+    # Room for one layer only, so that each, with both ranks, is a group of its own.
+    room = 1.5 * (BANKS[0].n_words + BANKS[1].n_words) * 8 * 4 / 1e9
+    settings = {**SMALL, "layers": "0-2", "seeds": (0,), "baselines": False, "memory_gb": room}
     with monkeypatch.context() as patch:
         patch.setattr(Group, "__call__", counting)
         with pytest.raises(KeyboardInterrupt):
@@ -115,6 +118,65 @@ def test_layers_that_fit_are_one_group(encoder: Encoder) -> None:
     layer_bytes = BANKS[0].n_words * 8 * 4
     two = groups_of(runs, vectors, (2 * layer_bytes + 1) / 1e9)
     assert two == [tuple(runs[:4]), tuple(runs[4:])]
+    assert groups_of(runs, vectors, 1e-9) == [tuple(runs[i : i + 2]) for i in (0, 2, 4)]
+    # In bfloat16 the vectors to learn from take half of that, and those of dev as much as ever.
+    halves = probe_runs(encoder, banks, **grid, recipe="whitened", max_steps=5, products="bfloat16")
+    vectors["dev"] = encoder.encode(BANKS[1])
+    size = (BANKS[0].n_words * 2 + BANKS[1].n_words * 4) * 8
+    assert groups_of(halves, vectors, (3 * size + 1) / 1e9) == [tuple(halves)]
+    two = groups_of(halves, vectors, (3 * size - 1) / 1e9)
+    assert two == [tuple(halves[:4]), tuple(halves[4:])]
+
+
+def test_streamed_layers_give_the_same_rows(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    banks = tiny_bank(150), BANKS[1]
+    settings: dict[str, Any] = {**SMALL, "baselines": False, "device": "cpu", "progress": False}
+    resident = sweep(encoder, *banks, folder=tmp_path / "a", **settings)
+    made, start = [], Spool.__init__
+
+    def noting(spool: Spool, *shape: Any) -> None:
+        made.append(spool)
+        start(spool, *shape)
+
+    monkeypatch.setattr(Spool, "__init__", noting)
+    room = (banks[0].n_words + banks[1].n_words) * 8 * 4 / 1e9
+    streamed = sweep(encoder, *banks, folder=tmp_path / "b", memory_gb=0.9 * room, **settings)
+    assert len(made) == 2 * 2 * 4  # by layer and seed, of each the two kinds, train and dev
+    for one, other in zip(resident, streamed, strict=True):
+        differing = {key for key in one if one[key] != other[key]}
+        assert differing <= {"cpu_seconds", "wall_seconds"}
+    _, alone = fit_probe(
+        encoder, *banks, layer=2, rank=2, seed=1, max_steps=5, device="cpu", memory_gb=0.9 * room
+    )
+    assert len(made) == 2 * 2 * 4 + 4
+    assert alone["dev_loss"] == streamed[5]["dev_loss"]
+
+
+def test_rows_stay_where_there_is_no_room_for_a_batch(encoder: Encoder, tmp_path: Path) -> None:
+    how: dict[str, Any] = {**SMALL, "ranks": (2,), "seeds": (0,), "folder": tmp_path}
+    before = sweep(encoder, *BANKS, **{**how, "layers": "0"})
+    with pytest.raises(ProbeError, match=r"memory_gb 1e-08 is too little"):
+        sweep(encoder, *BANKS, **how, memory_gb=1e-8)
+    assert read_rows(tmp_path) == before
+    assert len(sweep(encoder, *BANKS, **how)) == len(before) + 1
+
+
+def test_rows_tell_the_products(encoder: Encoder, tmp_path: Path) -> None:
+    how: dict[str, Any] = {**SMALL, "ranks": (2,), "seeds": (0,), "folder": tmp_path}
+    rows = [
+        row
+        for name in ("float32", "bfloat16")
+        for row in sweep(encoder, *BANKS, **how, products=name)
+    ]
+    told = [row["products"] for row in rows if row["method"] == "probe"]
+    assert told == ["float32", "float32", "bfloat16", "bfloat16"]
+    assert {row["products"] for row in rows if row["method"] != "probe"} == {None}
+    assert len({row["key"] for row in rows if row["method"] == "probe"}) == 4
+    auto = sweep(encoder, *BANKS, **how, products="auto", device="cpu")
+    assert [row["products"] for row in auto if row["method"] == "probe"] in (told[:2], told[2:])
+    assert len(read_rows(tmp_path)) == len(auto) + 2  # they were there already
 
 
 def test_costs_are_shared_out(encoder: Encoder, tmp_path: Path) -> None:
@@ -175,6 +237,9 @@ def test_without_dev_or_without_test(encoder: Encoder, tmp_path: Path) -> None:
         ({"ranks": (2, 9)}, ProbeError, "rank 9 is out of range: .* 1 to 8"),
         ({"recipe": "best"}, ProbeError, "unknown recipe 'best'"),
         ({"punct": "best"}, ScoreError, "unknown punct 'best'"),
+        ({"products": "best"}, ProbeError, "unknown products 'best'"),
+        ({"memory_gb": -1}, ProbeError, "memory_gb -1 is not a number above 0"),
+        ({"products": "auto", "device": "no"}, ProbeError, "device 'no' cannot be used"),
     ],
 )
 def test_faults_are_told_before_any_work(

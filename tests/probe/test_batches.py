@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
@@ -12,13 +13,12 @@ from structprobe.probe.batches import (
     PairBatch,
     Pool,
     WordBatch,
-    fixed_batches,
     mixed_batches,
     order_by_length,
-    pack,
     random_batches,
     rows_of,
 )
+from structprobe.probe.layout import FixedBatches, word_order
 
 LENGTHS = [2, 1, 3]
 
@@ -26,16 +26,16 @@ LENGTHS = [2, 1, 3]
 def make_pool(*, pairs: bool) -> Pool:
     """Three sentences whose gold values are numbered through."""
     gold = [np.arange(n * n if pairs else n) + 10 * (i + 1) for i, n in enumerate(LENGTHS)]
-    return Pool(np.array(LENGTHS), pack(gold), pairs)
+    return Pool(np.array(LENGTHS), torch.from_numpy(np.concatenate(gold)), pairs)
 
 
 def test_a_pair_batch_by_hand() -> None:
-    batch, words = make_pool(pairs=True).batch(np.array([2, 0]))
+    batch = make_pool(pairs=True).batch(np.array([2, 0]))
     assert isinstance(batch, PairBatch)
     assert batch.n_sentences == 2
-    assert words.tolist() == [0, 1, 6, 3, 4, 5]  # the shorter sentence first, padded by word 6
     assert isinstance(batch.rows, torch.Tensor)
-    assert batch.rows.tolist() == words.tolist()
+    # The shorter sentence first, padded by word 6.
+    assert batch.rows.tolist() == [0, 1, 6, 3, 4, 5]
     assert batch.blocks == [Block(2, 3, slice(0, 6), slice(0, 18))]  # lengths 2 and 3 are alike
     short, long = batch.gold.view(2, 3, 3).tolist()
     assert short == [[10, 11, 0], [12, 13, 0], [0, 0, 0]]
@@ -48,10 +48,11 @@ def test_a_pair_batch_by_hand() -> None:
 
 def test_sentences_of_other_lengths_are_another_block_and_equal_ones_have_no_padding() -> None:
     lengths = np.array([2, 5, 2])
-    gold = pack([np.full((n, n), n) for n in lengths])
-    batch, words = Pool(lengths, gold, True).batch(np.arange(3))
+    gold = torch.from_numpy(np.repeat(lengths, lengths**2))
+    batch = Pool(lengths, gold, True).batch(np.arange(3))
     assert isinstance(batch, PairBatch)
-    assert words.tolist() == [0, 1, 7, 8, 2, 3, 4, 5, 6]
+    assert isinstance(batch.rows, torch.Tensor)
+    assert batch.rows.tolist() == [0, 1, 7, 8, 2, 3, 4, 5, 6]
     assert batch.blocks == [
         Block(2, 2, slice(0, 4), slice(0, 8)),
         Block(1, 5, slice(4, 9), slice(8, 33)),
@@ -60,20 +61,37 @@ def test_sentences_of_other_lengths_are_another_block_and_equal_ones_have_no_pad
 
 
 def test_a_word_batch_by_hand() -> None:
-    batch, words = make_pool(pairs=False).batch(np.array([2, 1]))
+    batch = make_pool(pairs=False).batch(np.array([2, 1]))
     assert isinstance(batch, WordBatch)
     assert batch.n_sentences == 2
-    assert words.tolist() == [2, 3, 4, 5]
+    assert isinstance(batch.rows, torch.Tensor)
+    assert batch.rows.tolist() == [2, 3, 4, 5]
     assert batch.gold.tolist() == [20, 30, 31, 32]
     assert np.allclose(batch.weights, [1 / 2, 1 / 6, 1 / 6, 1 / 6])
 
 
-def test_fixed_batches_lie_one_behind_the_other() -> None:
-    lengths = np.array([1, 2, 3])
-    pool = Pool(lengths, torch.zeros(14), True)
-    batches, words = fixed_batches(pool, [np.array([2, 1]), np.array([0])])
+@pytest.mark.parametrize("kept", [True, False])
+def test_fixed_batches_lie_one_behind_the_other(kept: bool) -> None:
+    lengths = np.array([1, 2, 3, 4])
+    pool = Pool(lengths, torch.arange(30), True)
+    batches = FixedBatches(pool, [np.array([2, 1]), np.array([0])], kept=kept)
     assert [batch.rows for batch in batches] == [slice(0, 6), slice(6, 7)]
-    assert words.tolist() == [1, 2, 6, 3, 4, 5, 0]
+    assert batches.layout.first_rows.tolist() == [6, 0, 3, -1]  # the second is padded by a row
+    assert (batches.layout.n_rows, batches.layout.most_rows) == (7, 6)
+    assert batches[1].gold.tolist() == [0]
+    assert batches[0].gold.tolist() == [1, 2, 0, 3, 4, 0, 0, 0, 0, *range(5, 14)]
+    assert (batches[0] is batches[0]) is kept
+    orders = {
+        tuple(b.rows.start for b in batches.shuffled(np.random.default_rng(i))) for i in range(9)
+    }
+    assert orders == {(0, 6), (6, 0)}
+
+
+def test_gold_values_may_lie_anywhere() -> None:
+    gold, starts = torch.arange(20), np.array([10, 3])
+    for pairs, expected in ((True, [10, 0, 0, 0, 3, 4, 5, 6]), (False, [10, 3, 4])):
+        pool = Pool(np.array([1, 2]), gold, pairs, first_gold=starts)
+        assert pool.batch(np.arange(2)).gold.tolist() == expected
 
 
 def test_rows_of_a_slice_are_a_view_and_others_a_copy() -> None:
@@ -119,5 +137,20 @@ def test_mixed_batches_leave_little_padding() -> None:
     lengths = np.random.default_rng(0).geometric(1 / 16, 12000)
     gold = torch.zeros(int((lengths**2).sum()), dtype=torch.int16)
     parts = mixed_batches(lengths, 32, np.random.default_rng(1))
-    _, words = fixed_batches(Pool(lengths, gold, True), parts)
-    assert len(words) / lengths.sum() < 1.03
+    batches = FixedBatches(Pool(lengths, gold, True), parts, kept=False)
+    assert batches.layout.n_rows / lengths.sum() < 1.03
+
+
+@given(st.lists(st.integers(1, 40), min_size=1, max_size=30), st.integers(1, 12), st.booleans())
+def test_random_batches_take_no_more_rows_than_foreseen(
+    lengths: list[int], size: int, pairs: bool
+) -> None:
+    array = np.array(lengths)
+    pool = Pool(array, torch.zeros(int((array**2).sum())), pairs)
+    layout = word_order(pool, size)
+    assert layout.first_rows.tolist() == [sum(lengths[:i]) for i in range(len(lengths))]
+    assert layout.n_rows == sum(lengths) + 1
+    for seed in range(5):
+        for batch in random_batches(pool, size, np.random.default_rng(seed)):
+            assert len(batch.rows) <= layout.most_rows
+    assert layout.most_rows <= sum(sorted(lengths)[-size:]) * 1.25 + size

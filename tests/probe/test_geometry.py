@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from torch import Tensor
 
-from structprobe.probe.batches import Batch, Pool, pack, rows_of
+from structprobe.probe.batches import Batch, Pool, rows_of
 from structprobe.probe.geometry import (
     depth_loss,
     distance_loss,
@@ -38,8 +38,9 @@ def batch_of(
     vectors: Tensor, lengths: list[int], gold: list[NDArray[Any]], *, pairs: bool
 ) -> tuple[Tensor, Batch]:
     """Put all sentences into one batch, and lay their vectors out for it."""
-    pool = Pool(np.array(lengths), pack(gold), pairs, vectors.dtype)
-    batch, _ = pool.batch(np.arange(len(lengths)))
+    values = torch.from_numpy(np.concatenate([np.ravel(one) for one in gold]))
+    pool = Pool(np.array(lengths), values, pairs, vectors.dtype)
+    batch = pool.batch(np.arange(len(lengths)))
     padded = torch.cat([vectors, vectors.new_zeros(*vectors.shape[:-2], 1, vectors.shape[-1])], -2)
     return rows_of(padded, batch.rows), batch
 

@@ -36,6 +36,10 @@ DEV = (DEV_X, DEV_HEADS)
 RECIPES = [{"max_steps": 60}, {"recipe": "published", "max_steps": 40, "learning_rate": 0.05}]
 
 
+# Room for the vectors of one layer, with and without dev, but not for those of two.
+ONE_LAYER = 1.1 * sum(map(len, TREES[1])) * 24 * 4 / 1e9
+
+
 def same(a: StructuralProbe, b: StructuralProbe) -> bool:
     """Whether two probes learned the same, bit for bit."""
     return (
@@ -47,7 +51,7 @@ def same(a: StructuralProbe, b: StructuralProbe) -> bool:
 
 @pytest.mark.parametrize("recipe", RECIPES, ids=["whitened", "published"])
 @pytest.mark.parametrize("given_dev", [True, False], ids=["dev", "held out"])
-@pytest.mark.parametrize("memory_gb", [4.0, 1e-9], ids=["together", "one by one"])
+@pytest.mark.parametrize("memory_gb", [4.0, ONE_LAYER], ids=["together", "one by one"])
 def test_each_layer_is_found_as_if_alone(
     recipe: dict[str, Any], given_dev: bool, memory_gb: float
 ) -> None:
@@ -110,13 +114,14 @@ def test_groups_hold_layers_of_one_width_that_fit() -> None:
     widths = {"a": 8, "b": 8, "c": 8, "d": 20, "e": 20}
     whole = Examples({layer: words(width, lengths) for layer, width in widths.items()}, {})
     dev = Examples({layer: words(width, np.array([5])) for layer, width in widths.items()}, {})
-    settings = read_settings(StructuralProbe(device="cpu").get_params(), 8)
     for room, expected in [
         (960, [["a", "b"], ["c"], ["d"], ["e"]]),
         (2400, [["a", "b", "c"], ["d", "e"]]),
         (1, [["a"], ["b"], ["c"], ["d"], ["e"]]),
     ]:
-        assert layer_groups([*widths, "a"], whole, dev, settings, (room + 0.5) / 1e9) == expected
+        probe = StructuralProbe(device="cpu", memory_gb=(room + 0.5) / 1e9)
+        settings = read_settings(probe.get_params(), 8)
+        assert layer_groups([*widths, "a"], whole, dev, settings) == expected
 
 
 def test_a_bank_of_layers_and_a_generator_will_do() -> None:
@@ -183,6 +188,9 @@ def test_bfloat16_products_stay_close() -> None:
             "differ in max_steps",
         ),
         (lambda: StructuralProbe(products="float16").fit(X[0], HEADS), "unknown products"),
+        (lambda: StructuralProbe(memory_gb=0).fit(X[0], HEADS), "memory_gb 0 is not a number ab"),
+        (lambda: LayerSweep(memory_gb="4").fit(X, HEADS), "memory_gb '4' is not a number above 0"),
+        (lambda: LayerSweep(memory_gb=np.inf).fit(X, HEADS), "memory_gb inf is not a number above"),
     ],
 )
 def test_faults_are_named(call: Any, message: str) -> None:

@@ -29,7 +29,7 @@ def make_words(seed: int = 0, hidden_size: int = 6, scale: object = 1.0) -> Word
 def test_chunks_give_whole_sentences_in_the_order_asked_for(
     monkeypatch: pytest.MonkeyPatch, chunk_words: int
 ) -> None:
-    monkeypatch.setattr(words_module, "CHUNK_WORDS", chunk_words)
+    monkeypatch.setattr(words_module, "CHUNK_SIZE", 6 * chunk_words)
     words = make_words().take(np.array([5, 0, 33]))
     rows = [
         words.values[start : start + n]
@@ -53,7 +53,7 @@ def test_whitened_coordinates_have_the_identity_as_second_moment(centred: bool) 
     basis = basis_of(words, centred=centred)
     n_words = int(words.lengths.sum())
     white = torch.empty(n_words, 6, dtype=torch.float64)
-    lay_out(words, basis, white, np.arange(n_words), centred=centred)
+    lay_out(words, basis, white, words.starts, centred=centred)
     assert np.allclose(white.T @ white / len(white), np.eye(6), atol=1e-4)
 
 
@@ -81,7 +81,7 @@ def test_a_direction_above_the_resolution_is_kept() -> None:
 
 
 def test_both_moments_are_those_of_the_plain_definition(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words_module, "CHUNK_WORDS", 30)
+    monkeypatch.setattr(words_module, "CHUNK_SIZE", 6 * 30)
     words = make_words()
     moments, n_words = second_moments(words), int(words.lengths.sum())
     plain, centred = (torch.cat(list(words.chunks(centred=centre))) for centre in (False, True))
@@ -91,10 +91,10 @@ def test_both_moments_are_those_of_the_plain_definition(monkeypatch: pytest.Monk
 
 
 def test_words_are_laid_out_where_they_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(words_module, "CHUNK_WORDS", 2)
+    monkeypatch.setattr(words_module, "CHUNK_SIZE", 2 * 2)
     words = Words(np.arange(10.0).reshape(5, 2), np.array([0, 1, 3]), np.array([1, 2, 2]))
     out = torch.full((6, 3), 7.0)
-    lay_out(words, None, out, np.array([-1, 4, 0, 2, 1]), centred=False)
-    # The first word is left out; rows 3 and 5 and the third column are nobody's.
-    expected = [[4, 5, 7], [8, 9, 7], [6, 7, 7], [7, 7, 7], [2, 3, 7], [7, 7, 7]]
+    lay_out(words, None, out, np.array([-1, 4, 1]), centred=False)
+    # The first sentence is left out; rows 0 and 3 and the third column are nobody's.
+    expected = [[7, 7, 7], [6, 7, 7], [8, 9, 7], [7, 7, 7], [2, 3, 7], [4, 5, 7]]
     assert out.tolist() == expected

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.models import TOKENIZERS, tiny_model
-from support.planted_attention import PLANTED, GivenAttentions, planted_bank, planted_encoder
+from support.planted_head import PLANTED, GivenAttentions, planted_bank, planted_encoder
 from support.tiny_checkpoints import ARCHITECTURES, make_model, make_tokenizer
 from support.tiny_trees import tiny_bank
 from support.tree_cases import all_trees

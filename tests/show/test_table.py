@@ -65,3 +65,27 @@ def test_what_was_scored_is_told_and_nothing_scored_shows() -> None:
     assert "Scored on x-ud-test.conllu, 2,077 sentences." in table
     assert "DSpr." not in table
     assert "DSpr." in format_table([{"method": "linear", "dspr": 0.5, **PROTOCOL, **scored}])
+
+
+def test_what_was_chosen_and_why_rows_are_empty() -> None:
+    rows = [
+        {"method": "heads", "words_as": None, "layer": 4, "head": 7, "choice": "to", "uuas": 0.5},
+        {"method": "heads", "words_as": "shuffled", "layer": 4, "head": 7, "choice": "to"},
+        {"method": "masked", "words_as": None, "why_empty": "no mask token"},
+        {"method": "masked", "words_as": "shuffled", "why_empty": "no mask token"},
+    ]
+    assert format_table(rows).splitlines() == [
+        "method  words as  layer  head  chosen  UUAS",
+        "heads   written       4     7  to      50.0",
+        "heads   shuffled      4     7  to         –",
+        "masked  written       –     –  –          –",
+        "masked  shuffled      –     –  –          –",
+        "masked has no scores: no mask token",
+    ]
+
+
+def test_an_untrained_copy_is_no_other_model() -> None:
+    rows = [{"method": "a", "model": "bert", "uuas": 0.5}]
+    rows += [{"method": "b", "model": "bert (untrained, seed 0)", "uuas": 0.5}]
+    assert format_table(rows).splitlines()[0] == "method  UUAS"
+    assert "gpt2" in format_table([*rows, {"method": "a", "model": "gpt2", "uuas": 0.5}])

@@ -11,6 +11,8 @@ from support.tree_cases import all_trees, trees, walked_distances
 from structprobe.errors import TreeError
 from structprobe.trees import (
     edges,
+    flat_depths,
+    flat_distances,
     gold_depths,
     gold_distances,
     padded_tree_depths,
@@ -124,3 +126,15 @@ def test_bad_batch(function):
         function([[0, 1]], [2, 2])
     with pytest.raises(TreeError, match="do not go with lengths"):
         function([0, 1], [2, 2])
+
+
+@pytest.mark.parametrize(("n", "dtype"), [(1, np.uint8), (256, np.uint8), (257, np.int16)])
+def test_flat_arrays_hold_the_same_in_as_little_room_as_can_be(n: int, dtype: type) -> None:
+    sentences = [HEARING, [0], np.arange(n), [2, 0]]
+    distances, depths = flat_distances(sentences), flat_depths(sentences)
+    assert distances.dtype == dtype
+    assert distances.max() == max(n - 1, 4)
+    expected = [matrix.ravel() for matrix in gold_distances(sentences)]
+    assert (distances == np.concatenate(expected)).all()
+    assert (depths == np.concatenate(gold_depths(sentences))).all()
+    assert len(flat_distances([])) == len(flat_depths([])) == 0

@@ -36,6 +36,16 @@ def test_pad_matrices_and_dtype():
     assert pad([[1], [2]], dtype=np.float32).dtype == np.float32
 
 
+@given(st.lists(st.tuples(*[st.integers(0, 4)] * 2), min_size=1, max_size=6))
+def test_pad_fills_up_behind_each_axis(shapes):
+    arrays = [np.arange(1, a * b + 1).reshape((a, b), order="F") for a, b in shapes]
+    for row, array in zip(pad(arrays, fill=-1), arrays, strict=True):
+        a, b = array.shape
+        assert np.array_equal(row[:a, :b], array)
+        assert (row[a:] == -1).all()
+        assert (row[:, b:] == -1).all()
+
+
 @pytest.mark.parametrize("size", [0, 3])
 def test_pad_equal_sizes_is_stack(size):
     assert pad([np.arange(size), np.arange(size)]).tolist() == [list(range(size))] * 2

@@ -115,6 +115,36 @@ def test_decode_rooted(sentences, data):
         assert heads.tolist() == spanning_tree(distances, int(depth.argmin())).tolist()
 
 
+@given(st.lists(matrices(), max_size=6), st.data())
+def test_decoding_some_words_is_decoding_their_distances_alone(sentences, data):
+    masks = [
+        np.array(data.draw(st.lists(st.booleans(), min_size=len(one), max_size=len(one))))
+        for one in sentences
+    ]
+    depths = [data.draw(hnp.arrays(np.float64, len(one), elements=few)) for one in sentences]
+    decoded = decode_rooted(sentences, depths, masks)
+    for heads, distances, depth, mask in zip(decoded, sentences, depths, masks, strict=True):
+        places = np.flatnonzero(mask)
+        expected = np.full(len(mask), -1)
+        if len(places):
+            root = min(range(len(places)), key=lambda word: depth[places[word]])
+            alone = spanning_tree(distances[np.ix_(places, places)], root)
+            expected[places] = np.append(0, places + 1)[alone]
+        assert heads.tolist() == expected.tolist()
+
+
+def test_the_root_is_a_kept_word_however_deep():
+    (heads,) = decode_rooted([np.zeros((3, 3))], [[0, np.inf, np.inf]], [[False, True, True]])
+    assert heads.tolist() == [-1, 0, 2]
+
+
+def test_what_is_said_of_words_that_are_not_kept_is_not_looked_at():
+    distances = np.array([[0, np.nan, 1], [np.inf, 0, np.nan], [1, np.nan, 0]])
+    assert decode_rooted([distances], [[1, 0, 2]], [[True, False, True]])[0].tolist() == [0, -1, 1]
+    with pytest.raises(TreeError, match=r"words 1 and 2 .* is nan one way and inf the other"):
+        decode_rooted([distances], [[1, 0, 2]], [[True, True, True]])
+
+
 def test_first_of_equally_shallow_words_is_the_root():
     assert decode_rooted([np.zeros((3, 3))], [[2, 1, 1]])[0].tolist() == [2, 0, 1]
 
@@ -173,6 +203,10 @@ def test_bad_shapes_roots_and_depths():
         decode_rooted([square, square], [[0, 1, 2], [0, np.nan, 1]])
     with pytest.raises(TreeError, match="distances of 1 sentences and depths of 2"):
         decode_rooted([square], [[0, 1, 2], [0, 1, 2]])
+    with pytest.raises(TreeError, match="kept is of 0 sentences and 0 words, depths of 1 and 3"):
+        decode_rooted([square], [[0, 1, 2]], [])
+    with pytest.raises(TreeError, match="kept is of 1 sentences and 2 words, depths of 1 and 3"):
+        decode_rooted([square], [[0, 1, 2]], [[True, True]])
     with pytest.raises(TreeError, match=r"sentence 0 .*shape \(3, 3\) do not go .* \(2,\)"):
         decode_rooted([square], [[0, 1]])
     with pytest.raises(TreeError, match="do not go"):

@@ -1,0 +1,54 @@
+"""``structprobe localise``: where in a model the syntax is, three ways."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from structprobe.cli import options
+from structprobe.cli.output import progress_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the command's options."""
+    options.add_model(parser)
+    group = parser.add_argument_group("treebanks", "CoNLL-U files or globs; .gz is welcome")
+    group.add_argument("--train", nargs="+", required=True, metavar="FILE", help="to learn from")
+    group.add_argument("--dev", nargs="+", required=True, metavar="FILE", help="to choose by")
+    group.add_argument(
+        "--test", nargs="+", default=None, metavar="FILE", help="to report on; dev if not given"
+    )
+    options.add_skip(group)
+    options.add_punct(parser)
+    parser.add_argument("--layers", default="all", help="all, or such as 0,8,16-24")
+    parser.add_argument("--rank", type=options.positive, default=None, help="full if not given")
+    parser.add_argument("--seed", type=int, default=0, help="random state")
+    parser.add_argument("--max-steps", type=options.positive, default=None, help="of each fit")
+    parser.add_argument("--cache", default=None, metavar="DIR", help="keep word vectors there")
+    options.add_talk(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Fit the probes and mixes, and print what they say."""
+    from structprobe.experiments.localise import localise
+
+    found = localise(
+        options.build_encoder(args),
+        options.read_bank(args.train, args),
+        options.read_bank(args.dev, args),
+        options.read_optional(args.test, args),
+        layers=args.layers,
+        rank=args.rank,
+        seed=args.seed,
+        max_steps=args.max_steps,
+        punct=args.punct,
+        cache=args.cache,
+        device=args.device,
+        progress=progress_of(args),
+    )
+    if args.json:
+        print(json.dumps(found.values(), indent=2))
+        return
+    from structprobe.show.localised import format_localised
+
+    print(format_localised(found.values()))

@@ -1,0 +1,247 @@
+"""Compare every way of recovering trees on the same sentences by the same scores."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from structprobe.errors import StructprobeError
+from structprobe.experiments.clocked import clocked, timed_without_encoding
+from structprobe.experiments.grid import check_seeds
+from structprobe.experiments.results import ResultsFolder, check_folder
+from structprobe.experiments.rows import Row, make_row
+from structprobe.experiments.runs import Banks, key_of, outcome
+from structprobe.experiments.vectors_folder import vectors_folder
+from structprobe.recoverers.base import Recoverer, Setting
+from structprobe.recoverers.methods import ALL, Method, choose_methods
+from structprobe.scores.protocol import choose_protocol, kept_words
+from structprobe.treebank.bank import Treebank
+from structprobe.treebank.disturb import DISTURBANCES
+from structprobe.treebank.sentence import Sentence
+
+if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
+
+_log = logging.getLogger(__name__)
+
+
+def compare(
+    encoder: Encoder,
+    train: Sequence[Sentence],
+    dev: Sequence[Sentence],
+    test: Sequence[Sentence],
+    *,
+    out: str | os.PathLike[str],
+    methods: str | Recoverer | Method | Iterable[str | Recoverer | Method] = ALL,
+    disturbed: bool = False,
+    punct: str | None = None,
+    seed: int = 0,
+    cache: str | os.PathLike[str] | None = None,
+    device: str = "auto",
+    progress: bool | None = None,
+) -> list[Row]:
+    """Fit what needs fitting, choose on dev, score on test; one row a method.
+
+    A method that is unfit for the model, or fails with a `StructprobeError`, has a row without
+    scores that says why, and the others go on. A method whose row is in the folder is not run
+    again; one whose row is empty is tried again. A method that does not declare `uses_gold` is
+    given the bare words of test: no heads, relations or tags.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The model.
+    train, dev, test : sequence of Sentence
+        Sentences with heads: to learn from, to stop and choose by, and to report on.
+    out : path
+        The folder of results: a new or empty one, or one that structprobe made. A row is written
+        as soon as it is there.
+    methods : str, Recoverer, or iterable of them
+        As `choose_methods` takes them: names, ``"module:Class"``, or recoverers. A recoverer is
+        known in the folder by its name: give it another where its settings are others. It brings
+        its own encoder and cache, and its encoding counts among its time.
+    disturbed : bool, default=False
+        Whether the fitted methods are scored too on test with its words shuffled, with content
+        words swapped and with sentences truncated (see `structprobe.treebank.disturb`).
+    punct : {"upos", "xpos", "keep"}, optional
+        The words left out of UUAS and root accuracy, on dev as on test.
+    seed : int, default=0
+        Random state of all methods and disturbances.
+    cache : path, optional
+        A folder for word vectors that stays. Without it they are kept in `out` until all is done.
+    device : str, default="auto"
+        Where things are trained.
+    progress : bool, optional
+        Whether to draw bars on stderr; by default where that is a terminal.
+
+    Returns
+    -------
+    list of dict
+        The result rows, method by method in the order that was asked for, disturbed versions
+        (``words_as``) behind the original. Times are those of fitting and predicting; word
+        vectors are encoded once for all methods and not among them.
+
+    Raises
+    ------
+    MethodError
+        If a method is unknown, or two go by one name; before anything is run.
+    ScoreError
+        If a treebank is empty or lacks heads, or the tags that `punct` looks at.
+    TreebankError
+        If content words are to be swapped and test has no UPOS.
+    ProbeError
+        If the seed is below 0.
+    ResultError
+        If the folder is not ours or cannot be written; rows already there stay.
+    """
+    chosen = choose_methods(methods)
+    check_seeds([seed])
+    check_folder(out)
+    banks = Banks.of(train, dev, test, punct)
+    _check_tags(banks)
+    versions = _versions(banks, seed if disturbed else None)
+    results = ResultsFolder(out)
+    with vectors_folder(results.folder, cache) as vectors:
+        setting = Setting(
+            clocked(encoder), seed=seed, punct=punct, cache=vectors, device=device,
+            progress=progress,
+        )  # fmt: skip
+        comparison = _Comparison(setting, versions, results)
+        rows = [row for method in chosen for row in comparison.rows_of(method)]
+    results.mend()
+    return rows
+
+
+def _check_tags(banks: Banks) -> None:
+    """Refuse treebanks that cannot be scored by the protocol, before anything is fitted."""
+    for part, bank in banks.parts.items():
+        if part != "train":
+            kept_words(bank, np.array([*map(len, bank)]), choose_protocol(bank, banks.punct))
+
+
+def _versions(banks: Banks, seed: int | None) -> dict[str | None, Banks]:
+    """Give the treebanks with test as it is and, with a seed, with test disturbed."""
+    assert banks.test is not None
+    versions: dict[str | None, Banks] = {None: banks}
+    if seed is not None:
+        for name, disturb in DISTURBANCES.items():
+            versions[name] = replace(banks, test=disturb(banks.test, seed))
+    return versions
+
+
+@dataclass(frozen=True)
+class _Comparison:
+    """What all methods have in common."""
+
+    setting: Setting
+    versions: Mapping[str | None, Banks]
+    results: ResultsFolder
+
+    def rows_of(self, method: Method) -> list[Row]:
+        """Give a method's rows, and make those that are not there yet."""
+        keys = {words_as: self._key(method, words_as) for words_as in self.versions}
+        done = {row["key"]: row for row in self.results.rows}
+        found = {words_as: done[key] for words_as, key in keys.items() if key in done}
+        todo = [words_as for words_as in self.versions if words_as not in found]
+        for row in self._run(method, todo) if todo else ():
+            words_as = row["words_as"]
+            row["key"] = self._key(method, words_as, why_empty=row["why_empty"])
+            self.results.add(row)
+            found[words_as] = row
+            _report(row)
+        return [found[words_as] for words_as in self.versions]
+
+    def _run(self, method: Method, todo: Sequence[str | None]) -> Iterator[Row]:
+        """Fit a method and score it on some versions of test."""
+        try:
+            recoverer = method.make(self.setting)
+            with timed_without_encoding(self.setting.encoder) as fit_times:
+                recoverer.fit(self.versions[None].train, self.versions[None].dev)
+        except StructprobeError as error:
+            for words_as in todo:
+                yield self._empty(self._told(method.given or method.cls), method, words_as, error)
+            return
+        for words_as in todo:
+            told = self._told(recoverer)
+            try:
+                row = self._scored(recoverer, told | _chosen(recoverer), method, words_as)
+            except StructprobeError as error:
+                row = self._empty(told, method, words_as, error)
+            else:
+                if words_as is None:
+                    row |= {name: row[name] + seconds for name, seconds in fit_times.items()}
+            yield row
+
+    def _scored(self, recoverer: Recoverer, told: Row, method: Method, words_as: str | None) -> Row:
+        """Predict on one version of test and score."""
+        banks = self.versions[words_as]
+        assert banks.test is not None
+        shown = banks.test if recoverer.uses_gold else _bare(banks.test)
+        with timed_without_encoding(self.setting.encoder) as times:
+            predictions = recoverer.predict(shown)
+        told |= {"method": method.name, "words_as": words_as, **times}
+        return outcome(told, banks, {"test": predictions}).row
+
+    def _empty(
+        self, told: Row, method: Method, words_as: str | None, error: StructprobeError
+    ) -> Row:
+        """Make a row without scores that says why."""
+        banks = self.versions[words_as]
+        assert banks.test is not None
+        told |= {"method": method.name, "words_as": words_as, **banks.values()}
+        told |= {"n_sentences": len(banks.test), "n_words": banks.test.n_words}
+        return make_row(**told, why_empty=" ".join(str(error).split()))
+
+    def _told(self, recoverer: Recoverer | type[Recoverer]) -> Row:
+        """Tell what a row tells of a method before it has chosen anything."""
+        told: Row = {"uses_gold": recoverer.uses_gold}
+        if not recoverer.reads_model:
+            return told | {"seed": getattr(recoverer, "random_state", None)}
+        encoder = getattr(recoverer, "encoder", self.setting.encoder)
+        return told | {"seed": self.setting.seed} | _model(encoder)
+
+    def _key(self, method: Method, words_as: str | None, **more: Any) -> str:
+        """Digest what decides a row, before anything is made."""
+        deciding: Row = {
+            "method": method.name,
+            "class": f"{method.cls.__module__}:{method.cls.__qualname__}",
+            "seed": self.setting.seed,
+            "words_as": words_as,
+        }
+        if method.cls.reads_model:
+            deciding |= _model(self.setting.encoder)
+        return key_of(deciding | more, self.versions[words_as])
+
+
+def _model(encoder: Encoder) -> Row:
+    """Tell of a model what does not depend on the layer."""
+    return {name: value for name, value in encoder.origin(0).items() if name != "layer"}
+
+
+def _chosen(recoverer: Recoverer) -> Row:
+    """Tell what was chosen on dev, in plain values that JSON knows."""
+    return {
+        name: value.item() if isinstance(value, np.generic) else value
+        for name, value in recoverer.chosen_.items()
+    }
+
+
+def _bare(bank: Treebank) -> Treebank:
+    """Take from sentences all that is gold."""
+    nothing: dict[str, Any] = dict.fromkeys(("heads", "deprels", "upos", "xpos"))
+    return Treebank(replace(sentence, raw_lines=(), rows=(), **nothing) for sentence in bank)
+
+
+def _report(row: Row) -> None:
+    """Log a row as it comes."""
+    name = row["method"] + (f" ({row['words_as']})" if row["words_as"] else "")
+    if row["why_empty"]:
+        _log.warning("%s has no scores: %s", name, row["why_empty"])
+    else:
+        uuas = "–" if row["uuas"] is None else f"{100 * row['uuas']:.1f}"
+        _log.info("%s: UUAS %s", name, uuas)

@@ -1,0 +1,126 @@
+"""`HeadAnalysis`: what was found out about the attention heads of a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.scores.attention_best import MARGIN
+from structprobe.scores.attention_patterns import PATTERNS, PatternRules
+
+
+@dataclass(frozen=True, eq=False)
+class HeadAnalysis:
+    """What `structprobe.experiments.heads.analyse_heads` found, on the part that is told of.
+
+    Layers and heads are counted from 0 in arrays and from 1 in rows: layer `l` is the attention
+    that makes layer `l` of the model.
+
+    Attributes
+    ----------
+    about : mapping of str to plain values
+        ``model``, ``train``, ``chosen_on`` (the part that heads were chosen on), ``part`` and
+        ``treebank`` (what is told of), ``n_sentences``, ``n_words``, ``punct``,
+        ``first_is_special`` (whether the first position is a special token, or else the first
+        word's), ``seed``, ``cpu_seconds`` and ``wall_seconds``.
+    rules : PatternRules
+        When a head has which pattern.
+    relations : sequence of dict
+        Best heads and offsets, see `structprobe.scores.attention_best.relation_rows`.
+    accuracy : mapping of str to ndarray, shape (2, n_layers, n_heads)
+        The accuracy of every head for each of these relations, by direction.
+    shares : mapping of str to ndarray, shape (n_layers, n_heads)
+        What each head looks at, by the names of `structprobe.scores.attention_targets.TARGETS`.
+    entropy : ndarray, shape (n_layers, n_heads)
+        Of where words look, in nats.
+    alignment, shuffled : ndarray, shape (n_layers, n_heads)
+        Share of attention between words that falls on arcs: of the gold trees, and of the same
+        trees over shuffled words.
+    """
+
+    about: Mapping[str, Any]
+    rules: PatternRules
+    relations: Sequence[dict[str, Any]]
+    accuracy: Mapping[str, NDArray[np.float64]]
+    shares: Mapping[str, NDArray[np.float64]]
+    entropy: NDArray[np.float64]
+    alignment: NDArray[np.float64]
+    shuffled: NDArray[np.float64]
+
+    @property
+    def patterns(self) -> NDArray[np.str_]:
+        """The pattern of each head (n_layers, n_heads), out of `PATTERNS`."""
+        return self.rules.name(self.shares["near"], self.shares["delimiters"])
+
+    @property
+    def pattern_counts(self) -> dict[str, int]:
+        """How many heads have each pattern."""
+        return {name: int((self.patterns == name).sum()) for name in PATTERNS}
+
+    def heterogeneous(self, mainly: float | None = None) -> float:
+        """Give the share of heads that are heterogeneous.
+
+        Parameters
+        ----------
+        mainly : float, optional
+            A threshold in place of that of the rules, to see how much hangs on it.
+
+        Returns
+        -------
+        float
+            A fraction of all heads.
+
+        Raises
+        ------
+        ScoreError
+            If `mainly` is no share.
+        """
+        rules = self.rules if mainly is None else replace(self.rules, mainly=mainly)
+        return float(np.mean(replace(self, rules=rules).patterns == "heterogeneous"))
+
+    def head_rows(self) -> list[dict[str, Any]]:
+        """Give one row of plain values for each head.
+
+        Returns
+        -------
+        list of dict
+            ``layer`` and ``head``, from 1; ``pattern``; the shares by their names; ``entropy``,
+            ``alignment`` and ``shuffled``, None where a head attends to no word that counts.
+        """
+        patterns = self.patterns
+        values = {
+            **self.shares,
+            "entropy": self.entropy,
+            "alignment": self.alignment,
+            "shuffled": self.shuffled,
+        }
+        return [
+            {"layer": layer + 1, "head": head + 1, "pattern": str(patterns[layer, head])}
+            | {name: _number(float(array[layer, head])) for name, array in values.items()}
+            for layer, head in np.ndindex(*patterns.shape)
+        ]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give everything but `accuracy` as plain values, for JSON.
+
+        Returns
+        -------
+        dict
+            All of `about`; ``rules``, ``margin``, ``heterogeneous``, ``relations`` and ``heads``.
+        """
+        return {
+            **self.about,
+            "rules": self.rules.describe(),
+            "margin": MARGIN,
+            "heterogeneous": self.heterogeneous(),
+            "relations": list(self.relations),
+            "heads": self.head_rows(),
+        }
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else value

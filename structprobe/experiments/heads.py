@@ -1,0 +1,235 @@
+"""What the attention heads of a model do: relations, alignment with trees, what they look at."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.encoder.attention import WordAttentions
+from structprobe.errors import ScoreError
+from structprobe.experiments.head_analysis import HeadAnalysis
+from structprobe.experiments.results import ResultsFolder
+from structprobe.experiments.rows import bank_name
+from structprobe.experiments.runs import as_bank, timed
+from structprobe.scores.attachment import without_subtypes
+from structprobe.scores.attention_alignment import Alignment, shuffled_heads
+from structprobe.scores.attention_best import RelationScores, relation_rows
+from structprobe.scores.attention_patterns import PatternRules
+from structprobe.scores.attention_relations import OffsetTally, RelationTally
+from structprobe.scores.attention_targets import TargetSums
+from structprobe.scores.protocol import Protocol, choose_protocol, kept_words
+from structprobe.treebank.bank import Treebank
+from structprobe.treebank.sentence import Sentence
+from structprobe.trees import group_by_length, pad
+
+if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
+
+
+def analyse_heads(
+    encoder: Encoder,
+    train: Sequence[Sentence],
+    dev: Sequence[Sentence] | None,
+    test: Sequence[Sentence],
+    *,
+    punct: str | None = None,
+    seed: int = 0,
+    rules: PatternRules | None = None,
+    out: str | os.PathLike[str] | None = None,
+    progress: bool | None = None,
+) -> HeadAnalysis:
+    """Find out what each attention head of a model does, in one pass over each treebank.
+
+    Fixed offsets are chosen on train, heads on dev, or on train where there is no dev; the result
+    tells of test. Train goes through the model only where heads are chosen on it.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The model.
+    train, dev, test : sequence of Sentence
+        Sentences with heads and relations; `dev` may be None.
+    punct : {"upos", "xpos", "keep"}, optional
+        Which words are punctuation, as in `Protocol`; none with ``"keep"``.
+    seed : int
+        Of the shuffled trees.
+    rules : PatternRules, optional
+        When a head has which pattern.
+    out : path, optional
+        A folder of results, to which ``heads.json`` (all), ``heads.csv`` (a row a head) and
+        ``relations.csv`` are written.
+    progress : bool, optional
+        Whether to draw bars on stderr; by default where that is a terminal.
+
+    Returns
+    -------
+    HeadAnalysis
+        Tables of heads and relations.
+
+    Raises
+    ------
+    ResultError
+        If `out` holds something else, or cannot be written.
+    EncoderError
+        If the model gives no attentions.
+    ScoreError
+        If a treebank is empty or lacks heads or relations, or `punct` lacks its tags.
+    """
+    given = {"train": train, "dev": dev, "test": test}
+    banks = {part: as_bank(bank, part) for part, bank in given.items() if bank is not None}
+    protocol = choose_protocol(banks["test"], punct)
+    names, gold = _read_gold(banks)
+    folder = None if out is None else ResultsFolder(out)
+    chosen_on = "dev" if "dev" in banks else "train"
+    with timed() as times:
+        attentions = WordAttentions(encoder)
+        shape = attentions.n_layers, attentions.n_heads
+        choice, told = (RelationTally(names, *shape) for _ in range(2))
+        for batch in attentions.read(banks[chosen_on], progress=progress):
+            choice.add(batch.weights, *gold[chosen_on].batch(batch.sentences))
+        sums = _Sums(banks["test"], gold["test"], protocol, seed, attentions)
+        for batch in attentions.read(banks["test"], progress=progress):
+            told.add(batch.weights, *gold["test"].batch(batch.sentences))
+            sums.add(batch)
+    about = {
+        "model": encoder.origin(0)["model"],
+        "train": bank_name(banks["train"]),
+        "chosen_on": chosen_on,
+        "part": "test",
+        "treebank": bank_name(banks["test"]),
+        "n_sentences": len(banks["test"]),
+        "n_words": banks["test"].n_words,
+        "punct": protocol.punct,
+        "first_is_special": sums.first_is_special,
+        "seed": seed,
+        **times,
+    }
+    rules = PatternRules() if rules is None else rules
+    shares = sums.targets.shares
+    rows = relation_rows(
+        RelationScores(choice, gold[chosen_on].offsets(names)),
+        RelationScores(told, gold["test"].offsets(names)),
+        gold["train"].offsets(names).best(),
+        rules.name(shares["near"], shares["delimiters"]),
+    )
+    accuracy = {
+        name: told.accuracy[:, number]
+        for number, name in enumerate(told.names)
+        if told.total[number]
+    }
+    analysis = HeadAnalysis(
+        about, rules, rows, accuracy, shares, sums.targets.entropy,
+        sums.alignment.share, sums.shuffled.share,
+    )  # fmt: skip
+    if folder is not None:
+        _write(analysis, folder)
+    return analysis
+
+
+@dataclass(frozen=True)
+class _Gold:
+    """Heads and numbers of relations of each sentence of a treebank."""
+
+    heads: list[NDArray[np.int64]]
+    relations: list[NDArray[np.intp]]
+
+    def batch(self, numbers: NDArray[np.integer]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Give those of some sentences, padded."""
+        some = numbers.tolist()
+        return (
+            pad([self.heads[number] for number in some], fill=-1),
+            pad([self.relations[number] for number in some]),
+        )
+
+    def offsets(self, names: Sequence[str]) -> OffsetTally:
+        """Count how far heads stand from their dependents."""
+        tally = OffsetTally(names)
+        for group in group_by_length([len(heads) for heads in self.heads]):
+            tally.add(*self.batch(group))
+        return tally
+
+
+class _Sums:
+    """What is added up over the part that is told of, beside relations."""
+
+    def __init__(
+        self,
+        bank: Treebank,
+        gold: _Gold,
+        protocol: Protocol,
+        seed: int,
+        attentions: WordAttentions,
+    ) -> None:
+        shape = attentions.n_layers, attentions.n_heads
+        self.gold = gold
+        lengths = np.array([len(sentence) for sentence in bank], dtype=np.int64)
+        kept = kept_words(bank, lengths, protocol)
+        self.punct = np.split(~kept, np.cumsum(lengths)[:-1])
+        generator = np.random.default_rng(seed)
+        self.other_heads = [shuffled_heads(heads, generator) for heads in gold.heads]
+        self.first_is_special = bool(attentions.encoder.surroundings.before)
+        self.alignment, self.shuffled = (
+            Alignment(*shape, first_is_special=self.first_is_special) for _ in range(2)
+        )
+        self.targets = TargetSums(*shape, first_is_special=self.first_is_special)
+
+    def add(self, batch: Any) -> None:
+        """Add a batch of attention."""
+        some = batch.sentences.tolist()
+        heads, _ = self.gold.batch(batch.sentences)
+        self.alignment.add(batch.weights, heads)
+        self.shuffled.add(batch.weights, pad([self.other_heads[i] for i in some], fill=-1))
+        self.targets.add(
+            batch.weights,
+            batch.lengths,
+            special=batch.special,
+            first=batch.first,
+            punct=pad([self.punct[i] for i in some]),
+        )
+
+
+def _read_gold(banks: Mapping[str, Treebank]) -> tuple[list[str], dict[str, _Gold]]:
+    """Name all relations, without subtypes, and number those of each treebank."""
+    labels = {part: without_subtypes(_labels(bank, part)) for part, bank in banks.items()}
+    names = np.unique(np.concatenate(list(labels.values())))
+    gold = {}
+    for part, bank in banks.items():
+        ends = np.cumsum([len(sentence) for sentence in bank])[:-1]
+        numbers = np.split(np.searchsorted(names, labels[part]), ends)
+        gold[part] = _Gold([np.asarray(one.heads, dtype=np.int64) for one in bank], numbers)
+    return names.tolist(), gold
+
+
+def _labels(bank: Treebank, part: str) -> list[str]:
+    """Give the relations of all words, one sentence behind the other."""
+    for sentence in bank:
+        if sentence.deprels is None:
+            raise ScoreError(
+                f"a sentence of the {part} treebank has no relations",
+                where=sentence.where,
+                hint="give a treebank with DEPREL",
+            )
+    return list(chain.from_iterable(sentence.deprels or () for sentence in bank))
+
+
+def _write(analysis: HeadAnalysis, folder: ResultsFolder) -> None:
+    """Write everything as JSON, and heads and relations as tables."""
+    everything = analysis.to_dict()
+    text = json.dumps(everything, ensure_ascii=False, indent=2, allow_nan=False)
+    folder.write("heads.json", text + "\n")
+    for name in ("heads", "relations"):
+        rows = everything[name]
+        table = io.StringIO()
+        writer = csv.DictWriter(table, list(rows[0]) if rows else [], lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+        folder.write(f"{name}.csv", table.getvalue())

@@ -1,0 +1,222 @@
+"""A probe on a learned mix of layers: one weight a layer beside the components.
+
+The word vector that the probe sees is ``sum_l s_l c_l h_l`` (Peters et al. 2018, Deep
+contextualized word representations, equation 1; Tenney et al. 2019, BERT Rediscovers the Classical
+NLP Pipeline, section 3.1): ``c_l`` brings layer l to unit scale, so that a weight does not make up
+for a layer's size, and the weights ``s``, a softmax, are learned with the components. All layers
+are whitened by one map, that of their even mix: they share their axes, which a map for each would
+tear apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.random import SeedSequence
+from numpy.typing import NDArray
+from torch import Tensor
+
+from structprobe.probe.adam import Adam
+from structprobe.probe.batches import Batch
+from structprobe.probe.examples import Examples
+from structprobe.probe.fitting import Course, course_of
+from structprobe.probe.geometry import DistanceLoss, depth_loss
+from structprobe.probe.layout import Layout
+from structprobe.probe.recipes import Whitened
+from structprobe.probe.settings import Settings
+from structprobe.probe.training import Cosine, Problem
+from structprobe.probe.whitening import lay_out, second_moments, whitening
+from structprobe.probe.words import Words
+
+# Adam's step for the weights' logarithms at its highest: over 2,000 steps it can part two layers
+# by a factor far beyond what any found mix has.
+MIX_RATE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """What the fit of a mix found.
+
+    Attributes
+    ----------
+    components : ndarray of float32, shape (rank, hidden_size)
+        For mixed raw vectors.
+    weights : ndarray of float64, shape (n_layers,)
+        Of each layer at unit scale; they sum to 1.
+    factors : ndarray of float64, shape (n_layers,)
+        What each layer's raw vectors are multiplied by in the mix: weight times unit scale.
+    history : list of dict
+        One entry an evaluation, as `Problem.history`.
+    """
+
+    components: NDArray[np.float32]
+    weights: NDArray[np.float64]
+    factors: NDArray[np.float64]
+    history: list[dict[str, float]]
+
+
+def fit_mix(
+    kind: str, train_set: Examples, dev_set: Examples, settings: Settings, seed: SeedSequence
+) -> Mixed:
+    """Find the components and the weights of the layers together, by the default recipe.
+
+    Parameters
+    ----------
+    kind : {"distance", "depth"}
+        What is predicted.
+    train_set, dev_set : Examples
+        What to learn from and to choose by: the layers that are mixed, in order.
+    settings : Settings
+        The numbers of the recipe, which must be the default one.
+    seed : numpy.random.SeedSequence
+        Draws the batches and the start.
+
+    Returns
+    -------
+    Mixed
+        What has the lowest dev loss.
+
+    Raises
+    ------
+    ProbeError
+        The loss stopped being finite.
+    """
+    recipe, pairs = settings.recipe, kind == "distance"
+    assert isinstance(recipe, Whitened)
+    batches_seed, start_seed = seed.spawn(2)
+    course = course_of(kind, train_set, dev_set, settings, batches_seed)
+    scales = np.array([_unit_scale(words) for words in train_set.layers.values()])
+    basis = whitening(second_moments(_even_mix(train_set, scales)), centred=pairs)
+    laid_out = [
+        _lay_out(examples, scales, basis, layout, pairs, settings.device)
+        for examples, layout in ((train_set, course.layout), (dev_set, course.dev.layout))
+    ]
+    scale = (settings.rank * len(basis)) ** -0.5
+    spread = recipe.start * scale
+    drawn = np.random.default_rng(start_seed).uniform(-spread, spread, (settings.rank, len(basis)))
+    start = torch.from_numpy(drawn).float().to(settings.device)
+    rate = settings.learning_rate or scale * (recipe.distance_rate if pairs else recipe.depth_rate)
+    problem = Problem(start, Cosine(recipe, rate, course.max_steps))
+    mix = _Mix(DistanceLoss() if pairs else depth_loss, problem, *laid_out)
+    weights = mix.solve(course, MIX_RATE / rate)
+    return Mixed(
+        (problem.components.double().cpu() @ basis).float().numpy(),
+        weights,
+        weights * scales,
+        problem.history,
+    )
+
+
+class _Mix:
+    """One problem with the weights of its layers beside it."""
+
+    def __init__(self, loss: Any, problem: Problem, vectors: Tensor, dev_vectors: Tensor) -> None:
+        self.loss, self.problem = loss, problem
+        self.vectors, self.dev_vectors = vectors, dev_vectors  # (n_layers, n_rows, width)
+        self.components = problem.start.clone()  # (rank, width)
+        self.logits = vectors.new_zeros(len(vectors))  # (n_layers,)
+
+    def solve(self, course: Course, mix_share: float) -> NDArray[np.float64]:
+        """Take all steps; give the weights that go with the best components."""
+        schedule, losses = self.problem.schedule, []
+        adam, mix_adam = Adam(self.components), Adam(self.logits)
+        gradient, mix_gradient = torch.empty_like(self.components), torch.empty_like(self.logits)
+        best, best_weights = float("inf"), self.logits.softmax(0)
+        for step, batch in enumerate(_endless(course), 1):
+            losses.append(self._gradients(batch, gradient, mix_gradient))
+            rate = schedule.learning_rate(step)
+            adam.step(self.components, gradient, rate)
+            mix_adam.step(self.logits, mix_gradient, rate * mix_share)
+            if not schedule.evaluates_at(step):
+                continue
+            weights = self.logits.softmax(0)
+            dev_loss = self._dev_loss(course.dev, weights)
+            if dev_loss < best:
+                best, best_weights = dev_loss, weights
+            if self.problem.note(step, torch.stack(losses).cpu(), dev_loss, self.components):
+                break
+            losses = []
+        return best_weights.double().cpu().numpy()
+
+    def _gradients(self, batch: Batch, gradient: Tensor, mix_gradient: Tensor) -> Tensor:
+        """Give the loss of a batch, and fill the gradients in components and logits."""
+        layers = self.vectors[:, batch.rows].flatten(1)  # (n_layers, m * width)
+        weights = self.logits.softmax(0)
+        mixed = (weights @ layers).view(-1, self.vectors.shape[-1])  # (m, width)
+        towards = torch.empty_like(mixed)
+        loss: Tensor = self.loss(self.components, mixed, batch, gradient, towards)
+        by_weight = layers @ towards.flatten()  # (n_layers,)
+        torch.mul(weights, by_weight - weights @ by_weight, out=mix_gradient)
+        return loss
+
+    def _dev_loss(self, dev: Iterable[Batch], weights: Tensor) -> float:
+        """Mean loss over the sentences of the dev set."""
+        total, n_sentences = 0.0, 0
+        for batch in dev:
+            mixed = torch.tensordot(weights, self.dev_vectors[:, batch.rows], 1)  # (m, width)
+            total += float(self.loss(self.components, mixed, batch)) * batch.n_sentences
+            n_sentences += batch.n_sentences
+        return total / n_sentences
+
+
+def mix_words(layers: Mapping[Hashable, Words], factors: NDArray[np.float64]) -> Words:
+    """Mix the vectors of several layers.
+
+    Parameters
+    ----------
+    layers : mapping of hashable to Words
+        The layers, of the same sentences.
+    factors : ndarray of float, shape (n_layers,)
+        What each is multiplied by.
+
+    Returns
+    -------
+    Words
+        The sums, in float32.
+    """
+    first = next(iter(layers.values()))
+    total = np.zeros((int(first.lengths.sum()), first.hidden_size), dtype=np.float32)
+    for words, factor in zip(layers.values(), factors, strict=True):
+        done = 0
+        for chunk in words.chunks():
+            total[done : done + len(chunk)] += (factor * chunk).numpy()
+            done += len(chunk)
+    return Words(total, np.cumsum(first.lengths) - first.lengths, first.lengths)
+
+
+def _even_mix(examples: Examples, scales: NDArray[np.float64]) -> Words:
+    """Mix all layers at unit scale alike."""
+    return mix_words(examples.layers, scales / len(scales))
+
+
+def _unit_scale(words: Words) -> float:
+    """Find the factor that brings a layer to a mean square of 1 about its sentences' means."""
+    total = sum(float(chunk.square().sum()) for chunk in words.chunks(centred=True))
+    size = int(words.lengths.sum()) * words.hidden_size
+    return float((size / total) ** 0.5) if total else 1.0
+
+
+def _lay_out(
+    examples: Examples,
+    scales: NDArray[np.float64],
+    basis: Tensor,
+    layout: Layout,
+    centred: bool,
+    device: torch.device,
+) -> Tensor:
+    """Lay all layers out at unit scale in the shared coordinates: (n_layers, n_rows, width)."""
+    out = torch.zeros(len(scales), layout.n_rows, len(basis), device=device)
+    for words, scale, own in zip(examples.layers.values(), scales, out, strict=True):
+        lay_out(words, basis * scale, own, layout.first_rows, centred=centred)
+    return out
+
+
+def _endless(course: Course) -> Iterator[Batch]:
+    """Epoch after epoch."""
+    epoch = course.begin()
+    while True:
+        yield from epoch()

@@ -1,0 +1,179 @@
+"""The structural probe on the layer that is best on dev."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Self
+
+from structprobe.errors import ProbeError
+from structprobe.recoverers.base import Recoverer, Setting
+from structprobe.recoverers.probe import ProbeRecoverer
+from structprobe.scores import score
+from structprobe.scores.prediction import Prediction
+from structprobe.treebank.sentence import Sentence
+
+if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
+
+
+class BestLayer(Recoverer):
+    """Fits a probe on every layer and keeps the one with the highest UUAS on dev.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The model.
+    layers : iterable of int, optional
+        The layers to choose from; all unless given.
+    punct : {"upos", "xpos", "keep"}, optional
+        The words left out of UUAS on dev.
+    cache : path, optional
+        A folder for word vectors. Without it those of all layers are held in memory.
+    random_state : int, default=0
+        Random state of the probes.
+    device : str, default="auto"
+        Where the probes are trained.
+    progress : bool, optional
+        Whether to draw bars on stderr; by default where that is a terminal.
+    **settings
+        All else that `LayerSweep` takes, such as ``rank`` and ``max_steps``.
+
+    Attributes
+    ----------
+    recoverer_ : ProbeRecoverer
+        The probe on the layer that was chosen; it parses, and it can be saved.
+    curve_ : dict of int to float
+        The UUAS on dev of each layer.
+    chosen_ : dict
+        ``layer``: the best of `curve_`, the lowest of several.
+
+    Examples
+    --------
+    >>> probe = BestLayer(encoder, cache="VECTORS/").fit(train, dev)  # doctest: +SKIP
+    >>> probe.chosen_, probe.curve_[4]  # doctest: +SKIP
+    ({'layer': 3}, 0.6616)
+    """
+
+    name = "probe"
+    order = 10
+
+    recoverer_: ProbeRecoverer
+    curve_: Mapping[int, float]
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        layers: Iterable[int] | None = None,
+        punct: str | None = None,
+        cache: str | os.PathLike[str] | None = None,
+        random_state: int = 0,
+        device: str = "auto",
+        progress: bool | None = None,
+        **settings: Any,
+    ) -> None:
+        self.encoder, self.punct, self.cache = encoder, punct, cache
+        self.layers = tuple(range(encoder.n_layers + 1) if layers is None else layers)
+        self.random_state, self.device, self.progress = random_state, device, progress
+        self.settings = settings
+
+    @classmethod
+    def for_model(cls, setting: Setting, **told: Any) -> Self:
+        """Make it as a comparison does, by the default recipe at full rank.
+
+        Parameters
+        ----------
+        setting : Setting
+            The model and what else all methods share.
+        **told
+            Further arguments of the class.
+
+        Returns
+        -------
+        BestLayer
+            Not fitted.
+        """
+        return cls(
+            setting.encoder,
+            punct=setting.punct,
+            cache=setting.cache,
+            random_state=setting.seed,
+            device=setting.device,
+            progress=setting.progress,
+            **told,
+        )
+
+    def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
+        """Fit the probes of all layers in one training run, and choose a layer.
+
+        Parameters
+        ----------
+        train : sequence of Sentence
+            Sentences with heads.
+        dev : sequence of Sentence
+            Sentences with heads, to stop and to choose by.
+
+        Returns
+        -------
+        BestLayer
+            Itself.
+
+        Raises
+        ------
+        ProbeError
+            If there is no dev set, or no edge in it to choose a layer by.
+        """
+        if dev is None:
+            raise ProbeError("no dev set to choose a layer by", hint="give one to fit")
+        from structprobe.probe.layers import LayerSweep
+
+        vectors, dev_vectors = (
+            self.encoder.encode(bank, layers=self.layers, cache=self.cache, progress=self.progress)
+            for bank in (train, dev)
+        )
+        sweep = LayerSweep(
+            random_state=self.random_state,
+            device=self.device,
+            verbose=self.progress is not False,
+            **self.settings,
+        )
+        probes = sweep.fit(vectors, train, dev=(dev_vectors, dev))
+        uuas = {
+            layer: score(dev, probe.predictions(dev_vectors.layer(layer)), punct=self.punct).uuas
+            for layer, probe in probes.items()
+        }
+        self.curve_ = {layer: value for layer, value in uuas.items() if value is not None}
+        if not self.curve_:
+            raise ProbeError("no edge of the dev set is scored, so that no layer can be chosen")
+        layer = max(sorted(self.curve_), key=self.curve_.__getitem__)
+        self.recoverer_ = ProbeRecoverer(
+            self.encoder, layer, probes[layer],
+            cache=self.cache, name=self.name, progress=self.progress,
+        )  # fmt: skip
+        self.chosen_ = {"layer": layer}
+        return self
+
+    def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
+        """Recover the tree of each sentence from the layer that was chosen.
+
+        Parameters
+        ----------
+        sentences : sequence of Sentence
+            The sentences; their heads, if any, are not looked at.
+
+        Returns
+        -------
+        list of Prediction
+            With distances and depths.
+
+        Raises
+        ------
+        NotFittedError
+            If nothing was fitted.
+        """
+        if not hasattr(self, "recoverer_"):
+            from structprobe.probe.not_fitted import NotFittedError
+
+            raise NotFittedError(f"the method {self.name!r} is not fitted", hint="call fit first")
+        return self.recoverer_.predict(sentences)

@@ -1,0 +1,187 @@
+"""Finds every way of recovering trees by its name: one class in one file is all that it takes."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from structprobe import recoverers
+from structprobe.errors import MethodError, unknown_name
+from structprobe.recoverers.base import Recoverer, Setting
+
+ALL = "all"
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way of recovering trees, by name.
+
+    Attributes
+    ----------
+    name : str
+        Its name in tables and on the command line.
+    cls : type
+        The class of its recoverer.
+    told : mapping
+        What `Recoverer.for_model` is told for this name.
+    given : Recoverer or None
+        The recoverer itself, where it was made beforehand.
+    """
+
+    name: str
+    cls: type[Recoverer]
+    told: Mapping[str, Any] = field(default_factory=dict)
+    given: Recoverer | None = None
+
+    @property
+    def summary(self) -> str:
+        """What it is, in one line: the first of its class's docstring, and what it is told."""
+        first = (inspect.getdoc(self.cls) or "").partition("\n")[0]
+        told = ", ".join(f"{name}={value}" for name, value in self.told.items())
+        return f"{first} [{told}]" if told else first
+
+    def make(self, setting: Setting) -> Recoverer:
+        """Make its recoverer for a model.
+
+        Parameters
+        ----------
+        setting : Setting
+            The model and what else all methods share.
+
+        Returns
+        -------
+        Recoverer
+            Not fitted, unless it was given.
+
+        Raises
+        ------
+        StructprobeError
+            If the model is unfit for the method.
+        """
+        return self.given or self.cls.for_model(setting, **self.told)
+
+
+def find_methods() -> dict[str, Method]:
+    """Find all methods of the package `structprobe.recoverers`.
+
+    Every concrete subclass of `Recoverer` in any of its modules is one, or several by its
+    `variants`; a class that has no name before it is made (`ProbeRecoverer`) is none.
+
+    Returns
+    -------
+    dict of str to Method
+        By name, in the order of their classes, the strongest first.
+
+    Raises
+    ------
+    TypeError
+        If two classes go by one name.
+    """
+    found: dict[str, Method] = {}
+    for cls in sorted(_classes(), key=lambda cls: (cls.order, cls.__name__)):
+        for method in _methods_of(cls):
+            if method.name in found:
+                raise TypeError(f"{cls} and {found[method.name].cls} are both {method.name!r}")
+            found[method.name] = method
+    return found
+
+
+def choose_methods(
+    wanted: str | Recoverer | Method | Iterable[str | Recoverer | Method] = ALL,
+) -> list[Method]:
+    """Tell which methods are meant.
+
+    Parameters
+    ----------
+    wanted : str, Recoverer, Method or iterable of them
+        Names, several parted by commas; ``"all"``, which are those that `find_methods` finds;
+        ``"module:Class"`` for a class outside the package, which must be importable;
+        recoverers, which go by their `name`.
+
+    Returns
+    -------
+    list of Method
+        Each once, in the order in which they were named.
+
+    Raises
+    ------
+    MethodError
+        If there is no such method, none was named, or two go by one name.
+    """
+    known = find_methods()
+    chosen: dict[str, Method] = {}
+    for one in [wanted] if isinstance(wanted, str | Recoverer | Method) else wanted:
+        for method in _meant(one, known):
+            other = chosen.setdefault(method.name, method)
+            if (other.cls, other.given) != (method.cls, method.given):
+                raise MethodError(
+                    f"two methods are called {method.name!r}", hint="give each a name of its own"
+                )
+    if not chosen:
+        raise MethodError("no method was named", hint=f"choose from {', '.join(known)}, or {ALL}")
+    return list(chosen.values())
+
+
+def _classes() -> Iterator[type[Recoverer]]:
+    """Import the modules of the package, and give the classes that can be named."""
+    for info in pkgutil.iter_modules(recoverers.__path__, f"{recoverers.__name__}."):
+        module = importlib.import_module(info.name)
+        for value in vars(module).values():
+            if _is_method(value) and value.__module__ == info.name:
+                yield value
+
+
+def _is_method(value: object) -> bool:
+    """Tell whether something is a class that makes recoverers and has a name for them."""
+    return (
+        isinstance(value, type)
+        and issubclass(value, Recoverer)
+        and not inspect.isabstract(value)
+        and bool(value.variants or getattr(value, "name", None))
+    )
+
+
+def _methods_of(cls: type[Recoverer]) -> list[Method]:
+    variants = cls.variants or {cls.name: {}}
+    return [Method(name, cls, told) for name, told in variants.items()]
+
+
+def _meant(wanted: str | Recoverer | Method, known: Mapping[str, Method]) -> list[Method]:
+    """Give the methods that one item of a list means."""
+    if isinstance(wanted, Method):
+        return [wanted]
+    if isinstance(wanted, Recoverer):
+        return [Method(wanted.name, type(wanted), given=wanted)]
+    found: list[Method] = []
+    for name in filter(None, (part.strip() for part in str(wanted).split(","))):
+        if name == ALL:
+            found += known.values()
+        elif ":" in name:
+            found += _methods_of(_load(name))
+        elif name in known:
+            found.append(known[name])
+        else:
+            raise MethodError(unknown_name("method", name, [*known, ALL]))
+    return found
+
+
+def _load(path: str) -> type[Recoverer]:
+    """Import the class that ``module:Class`` names."""
+    module_name, _, class_name = path.partition(":")
+    try:
+        module = importlib.import_module(module_name)
+    except Exception as error:  # whatever the code of others raises is one line here
+        told = f"{type(error).__name__}: {error}"
+        raise MethodError(f"the module of {path!r} cannot be imported: {told}") from error
+    value = getattr(module, class_name, None)
+    if not _is_method(value):
+        raise MethodError(
+            f"{path!r} names no method",
+            hint="name a subclass of Recoverer that has a name, or variants, and predict",
+        )
+    assert isinstance(value, type)
+    return value

@@ -1,0 +1,183 @@
+"""Perturbed masking: trees from what hiding one word does to the vector of another."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.errors import ProbeError, TreeError, unknown_name
+from structprobe.recoverers.base import Recoverer, Setting
+from structprobe.recoverers.linear import LinearChain
+from structprobe.scores.prediction import Prediction
+from structprobe.treebank.sentence import Sentence
+from structprobe.trees import arborescence, eisner, spanning_tree
+
+if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
+
+Impacts = NDArray[np.float32]
+
+_logger = logging.getLogger(__name__)
+
+DECODERS = ("mst", "cle", "eisner")
+ROOTS = ("impact", "gold")
+
+
+class Perturbed(Recoverer):
+    """Recovers trees by perturbed masking (Wu et al. 2020), which has no parameters to learn.
+
+    The impact of word j on word i is how far masking j moves what the model makes of the masked i
+    (`structprobe.encoder.impacts.MaskedImpacts`); the more, the likelier they are joined.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        A model with a mask token.
+    decoder : {"mst", "cle", "eisner"}
+        ``"mst"`` joins the words by the maximum spanning tree of the mean of both impacts of a
+        pair, and directs it from the root. The others take the impact of j on i as the score of
+        head j for word i: ``"cle"`` finds the best tree (Chu-Liu/Edmonds), ``"eisner"`` the best
+        without crossing arcs.
+    measure : {"distance", "probability"}
+        How an impact is measured.
+    root : {"impact", "gold"}
+        ``"impact"`` makes that word the root which has the greatest mean impact on the others, the
+        first of several; ``"gold"`` takes the gold root (as Wu et al. do for ``"cle"`` and
+        ``"eisner"``), and says so in `uses_gold`.
+    layer : int, optional
+        The layer whose vectors are compared; the last by default.
+    limit : int, optional
+        The longest sentence, in words, that is masked, since the passes grow with the square of
+        the length; all are by default. A longer one, and one that the model cannot take whole,
+        gets the linear chain; ``chosen_["choice"]`` says so, and after `predict` how many did.
+    progress : bool, optional
+        Whether to draw a bar on stderr; by default where that is a terminal.
+
+    Raises
+    ------
+    EncoderError
+        As `MaskedImpacts`.
+    ProbeError
+        If decoder or root is unknown.
+
+    Notes
+    -----
+    Predictions of ``"mst"`` have distances (the greatest impact of the sentence less the pair's,
+    0 on the diagonal) and of ``"cle"`` arc scores, so that UUAS decodes them anew over the words
+    that count; those of ``"eisner"`` have heads alone, since that would let arcs cross. Depths are
+    the mean impacts with the sign changed, where the root is not the gold one.
+
+    What was read is kept in memory for other decoders on the same encoder: the time of the passes
+    is that of the method that comes first.
+    """
+
+    name = "perturbed"
+    variants: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+        {
+            "perturbed": {},
+            "perturbed-cle": {"decoder": "cle"},
+            "perturbed-eisner": {"decoder": "eisner"},
+            "perturbed-cle-gold-root": {"decoder": "cle", "root": "gold"},
+            "perturbed-eisner-gold-root": {"decoder": "eisner", "root": "gold"},
+            "perturbed-probability": {"measure": "probability"},
+        }
+    )
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        decoder: str = "mst",
+        measure: str = "distance",
+        root: str = "impact",
+        layer: int | None = None,
+        limit: int | None = None,
+        progress: bool | None = None,
+    ) -> None:
+        from structprobe.encoder.impacts import MaskedImpacts
+
+        if decoder not in DECODERS:
+            raise ProbeError(unknown_name("decoder", decoder, DECODERS))
+        if root not in ROOTS:
+            raise ProbeError(unknown_name("root", root, ROOTS))
+        self.reader = MaskedImpacts(encoder, measure=measure, layer=layer, limit=limit)
+        self.decoder, self.progress = decoder, progress
+        self.uses_gold = root == "gold"
+        parts = [self.name, decoder.removeprefix("mst"), measure.removeprefix("distance")]
+        self.name = "-".join(filter(None, [*parts, "gold-root" * self.uses_gold]))
+        self._longer = "too long for the model" if limit is None else f"of over {limit} words"
+        self.chosen_ = {"layer": self.reader.layer}
+        if limit is not None:
+            self.chosen_["choice"] = f"linear chain for sentences {self._longer}"
+
+    @classmethod
+    def for_model(cls, setting: Setting, **told: Any) -> Self:
+        """Make the method for a model; see `Recoverer.for_model`."""
+        return cls(setting.encoder, progress=setting.progress, **told)
+
+    def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
+        """Recover the tree of each sentence.
+
+        Parameters
+        ----------
+        sentences : sequence of Sentence
+            The sentences; their heads are not looked at unless the root is to be the gold one.
+
+        Returns
+        -------
+        list of Prediction
+            One a sentence, in order.
+
+        Raises
+        ------
+        TreeError
+            If the gold root is asked for and a sentence has no heads.
+        """
+        if not len(sentences):
+            return []
+        given = [_gold_root(one) if self.uses_gold else None for one in sentences]
+        impacts = self.reader.recall(sentences, self.progress)
+        if skipped := sum(matrix is None for matrix in impacts):
+            told = f"linear chain for {skipped:,} of {len(impacts):,} sentences, {self._longer}"
+            self.chosen_ = {**self.chosen_, "choice": told}
+            _logger.warning("%s: %s", self.name, told)
+        return [
+            _decode(matrix, self.decoder, root)
+            if matrix is not None
+            else LinearChain().predict([sentence])[0]
+            for sentence, matrix, root in zip(sentences, impacts, given, strict=True)
+        ]
+
+
+def _gold_root(sentence: Sentence) -> int:
+    """Give the gold root, counted from 1."""
+    if sentence.heads is None:
+        raise TreeError(
+            "the sentence has no heads and so no gold root",
+            where=sentence.where,
+            hint="give annotated sentences, or root='impact'",
+        )
+    return int((sentence.heads == 0).argmax()) + 1
+
+
+def _decode(impacts: Impacts, decoder: str, gold_root: int | None) -> Prediction:
+    """Decode the impacts within one sentence; the gold root is counted from 1."""
+    n = len(impacts)
+    influence = impacts.sum(axis=0, dtype=np.float64) / max(1, n - 1)  # (n,), on the others
+    root = int(influence.argmax()) + 1 if gold_root is None else gold_root
+    depths = -influence if gold_root is None else None
+    if decoder == "mst":
+        closeness = (impacts + impacts.T) / 2
+        distances = closeness.max(where=~np.eye(n, dtype=bool), initial=-np.inf) - closeness
+        np.fill_diagonal(distances, 0)
+        return Prediction(spanning_tree(distances, root - 1), distances=distances, depths=depths)
+    scores = np.full((n, n + 1), -np.inf)
+    scores[:, 1:], scores[root - 1, 0] = impacts, 0
+    if decoder == "cle":
+        return Prediction(arborescence(scores), arc_scores=scores, depths=depths)
+    return Prediction(eisner(scores), depths=depths)

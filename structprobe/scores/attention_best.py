@@ -1,0 +1,100 @@
+"""The best attention head for each relation and direction, beside the best fixed offset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.scores.attention_relations import DIRECTIONS, OffsetTally, RelationTally
+
+MARGIN = 0.1
+"""By how much a head must beat the fixed offset to be listed, a fraction."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RelationScores:
+    """How well heads and fixed offsets do on one part of a treebank.
+
+    Attributes
+    ----------
+    heads : RelationTally
+        Of every head.
+    offsets : OffsetTally
+        Of every offset, with the same relations.
+    """
+
+    heads: RelationTally
+    offsets: OffsetTally
+
+
+def relation_rows(
+    choice: RelationScores,
+    told: RelationScores,
+    offsets: NDArray[np.integer],
+    patterns: NDArray[np.str_],
+) -> list[dict[str, Any]]:
+    """Choose heads on one part of a treebank and tell how they do on another.
+
+    Parameters
+    ----------
+    choice, told : RelationScores
+        Of the part that heads are chosen on, and of the one that is told of.
+    offsets : ndarray of int, shape (n_relations + 1,)
+        The offset for each relation, 0 for none, chosen on the part that is learnt from.
+    patterns : ndarray of str, shape (n_layers, n_heads)
+        The pattern of each head.
+
+    Returns
+    -------
+    list of dict
+        The commonest relation first, each in both directions, those without arcs left out. Keys:
+        ``relation``, ``direction`` (of `DIRECTIONS`), ``n_arcs``; of the head that was best where
+        heads are chosen ``layer`` and ``head`` (from 1), ``pattern``, ``choice_accuracy`` and
+        ``accuracy``, all None where the relation does not occur there; ``offset`` and
+        ``offset_accuracy``, None where there is no offset; ``ahead``, the heads that beat the
+        offset by `MARGIN` on both parts, each ``[layer, head, accuracy]``, the best where heads
+        are chosen first. Accuracies are fractions.
+    """
+    accuracy = np.stack([choice.heads.accuracy, told.heads.accuracy])  # (2, 2, rows, layers, heads)
+    baseline = np.stack([part.offsets.accuracy(offsets) for part in (choice, told)])  # (2, rows)
+    common = np.argsort(-told.heads.total, kind="stable")
+    return [
+        {
+            "relation": told.heads.names[number],
+            "direction": name,
+            "n_arcs": int(told.heads.total[number]),
+            **_best(accuracy[:, direction, number], patterns),
+            "offset": int(offsets[number]) or None,
+            "offset_accuracy": float(baseline[1, number]) if offsets[number] else None,
+            "ahead": _ahead(accuracy[:, direction, number], baseline[:, number]),
+        }
+        for number in common.tolist()
+        if told.heads.total[number]
+        for direction, name in enumerate(DIRECTIONS)
+    ]
+
+
+def _best(accuracy: NDArray[np.float64], patterns: NDArray[np.str_]) -> dict[str, Any]:
+    """Tell of the head that is best on the first of two parts (2, n_layers, n_heads)."""
+    keys = ("layer", "head", "pattern", "choice_accuracy", "accuracy")
+    if np.isnan(accuracy[0]).any():
+        return dict.fromkeys(keys)
+    layer, head = np.unravel_index(accuracy[0].argmax(), patterns.shape)
+    both = accuracy[:, layer, head].tolist()
+    place = (int(layer) + 1, int(head) + 1)
+    return dict(zip(keys, (*place, str(patterns[layer, head]), *both), strict=True))
+
+
+def _ahead(accuracy: NDArray[np.float64], baseline: NDArray[np.float64]) -> list[list[Any]]:
+    """List the heads that beat the offset on both parts; none where a part has no arcs."""
+    gain = accuracy - baseline[:, None, None]
+    beats = (gain > MARGIN - 1e-9).all(axis=0)  # a gain of just the margin counts
+    layers, heads = np.nonzero(beats)
+    order = np.argsort(-accuracy[0, layers, heads], kind="stable")
+    return [
+        [int(layer) + 1, int(head) + 1, float(accuracy[1, layer, head])]
+        for layer, head in zip(layers[order], heads[order], strict=True)
+    ]

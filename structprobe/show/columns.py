@@ -1,0 +1,38 @@
+"""Cells of text in aligned columns."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+NOTHING = "–"
+"""What stands for a value that is not there."""
+
+
+def lay_out(lines: Sequence[Sequence[str]], to_left: Sequence[bool]) -> list[str]:
+    """Align cells in columns.
+
+    Parameters
+    ----------
+    lines : sequence of sequence of str
+        The cells of each line, as many in each.
+    to_left : sequence of bool
+        Which columns are aligned to the left; numbers look better to the right.
+
+    Returns
+    -------
+    list of str
+        The lines, columns parted by two spaces.
+
+    Examples
+    --------
+    >>> lay_out([["layer", "n"], ["first", "12"]], [True, False])
+    ['layer   n', 'first  12']
+    """
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if left else cell.rjust(width)
+            for cell, width, left in zip(cells, widths, to_left, strict=True)
+        ).rstrip()
+        for cells in lines
+    ]

@@ -1,0 +1,150 @@
+"""Layers × heads as heat maps, by matplotlib (the extra ``plot``)."""
+
+from __future__ import annotations
+
+import io
+import logging
+import math
+import os
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from structprobe.errors import StructprobeError
+from structprobe.experiments.head_analysis import HeadAnalysis
+from structprobe.experiments.results import ResultsFolder
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_log = logging.getLogger(__name__)
+_ACROSS = 4  # maps beside one another
+_INCHES = 2.6
+
+
+def draw_heat_map(values: ArrayLike, *, title: str | None = None, ax: Any = None) -> Axes:
+    """Draw one value for each layer and head.
+
+    Parameters
+    ----------
+    values : array_like of float, shape (n_layers, n_heads)
+        Fractions, shown in per cent on a scale from 0 to the greatest; NaN is left blank.
+    title : str, optional
+        What stands above.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure, ``ax.figure`` of what is returned.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Layers from 1 at the bottom upwards, heads from 1 to the right.
+
+    Raises
+    ------
+    StructprobeError
+        If matplotlib is not installed, or `values` are no table.
+    """
+    table = 100 * np.asarray(values, dtype=np.float64)
+    if table.ndim != 2 or not table.size:
+        raise StructprobeError(
+            f"values of shape {table.shape}", hint="give one for each layer and head"
+        )
+    axes = _panels(1)[0] if ax is None else ax
+    n_layers, n_heads = table.shape
+    extent = (0.5, n_heads + 0.5, 0.5, n_layers + 0.5)
+    image = axes.imshow(table, origin="lower", extent=extent, aspect="auto", vmin=0, cmap="viridis")
+    axes.figure.colorbar(image, ax=axes)
+    axes.xaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.set(xlabel="head", ylabel="layer", title=title or "")
+    return axes
+
+
+def heat_maps(tables: Mapping[str, ArrayLike]) -> str:
+    """Draw several heat maps on one page.
+
+    Parameters
+    ----------
+    tables : mapping of str to array_like, shape (n_layers, n_heads)
+        Fractions by title.
+
+    Returns
+    -------
+    str
+        The page as SVG; the same tables give the same text.
+
+    Raises
+    ------
+    StructprobeError
+        As `draw_heat_map`, and if there is no table.
+    """
+    if not tables:
+        raise StructprobeError("no tables to draw")
+    panels = _panels(len(tables))
+    for axes, (title, table) in zip(panels, tables.items(), strict=True):
+        draw_heat_map(table, title=title, ax=axes)
+    text = io.StringIO()
+    with _matplotlib().rc_context({"svg.hashsalt": "structprobe"}):
+        panels[0].figure.savefig(text, format="svg", metadata={"Date": None})
+    return text.getvalue()
+
+
+def save_heat_maps(analysis: HeadAnalysis, folder: str | os.PathLike[str]) -> None:
+    """Draw what was found out about heads, or log why it cannot be drawn.
+
+    ``relations.svg`` has the accuracy of each head for each relation, in the direction in which
+    it is better; ``targets.svg`` dependency alignment and what heads look at.
+
+    Parameters
+    ----------
+    analysis : HeadAnalysis
+        What `structprobe.experiments.heads.analyse_heads` gave.
+    folder : path
+        A folder of results.
+
+    Raises
+    ------
+    ResultError
+        If the folder is none of ours, or cannot be written.
+    """
+    try:
+        _matplotlib()
+    except StructprobeError as error:
+        _log.warning("no heat maps: %s", error)
+        return
+    relations = {name: table.max(axis=0) for name, table in analysis.accuracy.items()}
+    pages = {
+        "relations.svg": relations,
+        "targets.svg": {"dependency alignment": analysis.alignment, **analysis.shares},
+    }
+    results = ResultsFolder(folder)
+    for name, tables in pages.items():
+        results.write(name, heat_maps(tables))
+
+
+def _panels(count: int) -> list[Any]:
+    """Make so many axes on a new figure, which no window shows and nothing else keeps."""
+    _matplotlib()
+    from matplotlib.figure import Figure
+
+    across = min(_ACROSS, count)
+    down = math.ceil(count / across)
+    size = (1.25 * _INCHES * across, _INCHES * down)
+    figure = Figure(figsize=size, layout="constrained")
+    panels = list(figure.subplots(down, across, squeeze=False).flat)
+    for axes in panels[count:]:
+        axes.remove()
+    return panels[:count]
+
+
+def _matplotlib() -> Any:
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise StructprobeError(
+            "pictures need matplotlib, which is not installed",
+            hint="install it with: pip install 'structprobe[plot]'",
+        ) from error
+    return matplotlib

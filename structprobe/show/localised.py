@@ -1,0 +1,62 @@
+"""Where the syntax is, as a plain table for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from structprobe.show.columns import lay_out
+
+_HEADINGS = {
+    "layer": "layer",
+    "uuas": "UUAS",
+    "distance_weight": "weight",
+    "cumulative_uuas": "UUAS 0..l",
+    "root_acc": "root",
+    "depth_weight": "depth weight",
+    "cumulative_root_acc": "root 0..l",
+}
+
+
+def format_localised(values: Mapping[str, Any]) -> str:
+    """Lay out what `structprobe.experiments.localise.Localised.values` gives.
+
+    Parameters
+    ----------
+    values : mapping
+        The plain values.
+
+    Returns
+    -------
+    str
+        One line a layer, scores and weights in per cent, and below what they say. No newline at
+        the end.
+    """
+    lines = [[*_HEADINGS.values()]]
+    lines += [[_cell(key, layer[key]) for key in _HEADINGS] for layer in values["layers"]]
+    table = lay_out(lines, [False] * len(_HEADINGS))
+    gravity, expected = values["centre_of_gravity"], values["expected_layer"]
+    highest = values["layers"][-1]["layer"]
+    return "\n".join(
+        [
+            *table,
+            f"Best layer by UUAS: {values['best_layer']} of {highest}.",
+            f"Centre of gravity of the mix: {gravity['distance']:.2f} (distances), "
+            f"{gravity['depth']:.2f} (depths).",
+            f"Expected layer, by what each adds from below: {_layer(expected['distance'])} (UUAS), "
+            f"{_layer(expected['depth'])} (root).",
+            f"Scored on {values['part']}, {values['n_sentences']:,} sentences, in per cent; "
+            f"punct={values['punct']}; weights are of layers at unit scale; 0..l is a mix of the "
+            "lowest layer to this one.",
+        ]
+    )
+
+
+def _cell(key: str, value: Any) -> str:
+    if value is None:
+        return "–"
+    return str(value) if key == "layer" else f"{100 * value:.1f}"
+
+
+def _layer(value: float) -> str:
+    return "–" if value != value else f"{value:.2f}"  # NaN where nothing is gained

@@ -1,0 +1,208 @@
+"""Treebanks whose order or sense is disturbed, to see what a method's trees depend on.
+
+Shuffled words leave the words and no order; swapped content words leave order and grammar and no
+sense; truncated sentences leave a beginning without its end (cf. Rogers, Kovaleva & Rumshisky
+2020, A Primer in BERTology, section 4.1).
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from structprobe.errors import TreebankError
+from structprobe.treebank.bank import Treebank
+from structprobe.treebank.checks import tree_fault
+from structprobe.treebank.sentence import Sentence
+
+CONTENT = ("NOUN", "PROPN", "VERB", "ADJ", "ADV")
+"""The UPOS of content words."""
+
+SHARE = 0.5
+"""The share of words that truncated sentences keep."""
+
+
+def shuffle_words(bank: Sequence[Sentence], seed: int = 0) -> Treebank:
+    """Put the words of each sentence into a random order.
+
+    Every order is as likely as any other, the original one among them. Heads, relations and tags
+    go with their words, so that the tree is the same over the words; a space stands behind each
+    word.
+
+    Parameters
+    ----------
+    bank : sequence of Sentence
+        The sentences, with heads or without.
+    seed : int
+        Random state.
+
+    Returns
+    -------
+    Treebank
+        As many sentences of as many words.
+
+    Raises
+    ------
+    TreebankError
+        If the heads of a sentence are no tree.
+    """
+    generator = np.random.default_rng(seed)
+    return Treebank(_reorder(sentence, generator.permutation(len(sentence))) for sentence in bank)
+
+
+def swap_content_words(bank: Sequence[Sentence], seed: int = 0) -> Treebank:
+    """Swap content words of one part of speech across the whole treebank.
+
+    The forms of all words of one UPOS among `CONTENT` are dealt out again at random, so that each
+    is there as often as before. All else stays: the tree, the other words, tags, spaces.
+
+    Parameters
+    ----------
+    bank : sequence of Sentence
+        The sentences, with UPOS.
+    seed : int
+        Random state.
+
+    Returns
+    -------
+    Treebank
+        As many sentences of as many words.
+
+    Raises
+    ------
+    TreebankError
+        If a sentence has no UPOS.
+    """
+    generator = np.random.default_rng(seed)
+    words = [list(sentence.words) for sentence in bank]
+    places: dict[str, list[tuple[int, int]]] = defaultdict(list)
+    for s, sentence in enumerate(bank):
+        if sentence.upos is None:
+            raise TreebankError(
+                f"{sentence.where}: no UPOS, by which words are swapped",
+                hint="give a treebank with parts of speech",
+            )
+        for w, tag in enumerate(sentence.upos):
+            if tag in CONTENT:
+                places[tag].append((s, w))
+    for tag in sorted(places):
+        forms = [words[s][w] for s, w in places[tag]]
+        for (s, w), drawn in zip(places[tag], generator.permutation(len(forms)), strict=True):
+            words[s][w] = forms[drawn]
+    return Treebank(
+        _changed(sentence, words=tuple(new)) for sentence, new in zip(bank, words, strict=True)
+    )
+
+
+def truncate(bank: Sequence[Sentence], share: float = SHARE) -> Treebank:
+    """Keep the beginning of each sentence.
+
+    Of n words the first ``ceil(share * n)`` are kept. A word whose head was cut off hangs on its
+    nearest ancestor that is kept. Where there is none, the root was cut off: of all words without a
+    kept ancestor the one that was least deep in the whole tree, the first of several, becomes the
+    root, and the others hang on it. So each sentence has one root again. Words that hang on another
+    head than before have the relation ``dep``, a new root ``root``.
+
+    Parameters
+    ----------
+    bank : sequence of Sentence
+        The sentences, with heads or without.
+    share : float
+        The share of the words to keep, above 0 and at most 1.
+
+    Returns
+    -------
+    Treebank
+        As many sentences, each of at least one word.
+
+    Raises
+    ------
+    TreebankError
+        If `share` is out of range, or the heads of a sentence are no tree.
+    """
+    if not 0 < share <= 1:
+        raise TreebankError(f"a share of {share} words to keep", hint="give one in (0, 1]")
+    return Treebank(_beginning(sentence, math.ceil(share * len(sentence))) for sentence in bank)
+
+
+DISTURBANCES: Mapping[str, Callable[[Sequence[Sentence], int], Treebank]] = MappingProxyType(
+    {
+        "shuffled": shuffle_words,
+        "swapped": swap_content_words,
+        "truncated": lambda bank, seed: truncate(bank),
+    }
+)
+"""What can be done to a treebank with a seed, by the name that result rows have for it."""
+
+
+def _changed(sentence: Sentence, **columns: Any) -> Sentence:
+    """Replace columns; what the sentence was in its file is no more true of it."""
+    return replace(sentence, raw_lines=(), rows=(), **columns)
+
+
+def _reorder(sentence: Sentence, order: np.ndarray[Any, Any]) -> Sentence:
+    """Put word ``order[k]`` at place k, everything that is its own with it."""
+    columns: dict[str, Any] = {
+        name: tuple(column[old] for old in order)
+        for name in ("words", "deprels", "upos", "xpos")
+        if (column := getattr(sentence, name)) is not None
+    }
+    if sentence.heads is not None:
+        _refuse_no_tree(sentence)
+        place = np.zeros(len(order) + 1, dtype=np.int32)  # of each head; 0 stays the root's
+        place[order + 1] = np.arange(1, len(order) + 1)
+        columns["heads"] = place[sentence.heads[order]]
+    return _changed(sentence, gaps=(), **columns)
+
+
+def _beginning(sentence: Sentence, n: int) -> Sentence:
+    """Keep the first `n` words."""
+    columns: dict[str, Any] = {
+        name: column[:n]
+        for name in ("words", "deprels", "upos", "xpos", "gaps")
+        if (column := getattr(sentence, name)) is not None
+    }
+    if sentence.heads is not None:
+        _refuse_no_tree(sentence)
+        old = sentence.heads.tolist()
+        new = _kept_heads(old, n)
+        columns["heads"] = np.array(new, dtype=np.int32)
+        if sentence.deprels is not None:
+            columns["deprels"] = tuple(
+                deprel if head == before else "dep" if head else "root"
+                for deprel, head, before in zip(sentence.deprels, new, old, strict=False)
+            )
+    return _changed(sentence, **columns)
+
+
+def _refuse_no_tree(sentence: Sentence) -> None:
+    """Refuse the heads of a sentence that was not read, whose tree nobody has checked."""
+    assert sentence.heads is not None
+    heads = sentence.heads.tolist()
+    if min(heads) < 0 or max(heads) > len(heads) or tree_fault(heads):
+        raise TreebankError(f"{sentence.where}: the heads {heads} are no tree")
+
+
+def _kept_heads(heads: Sequence[int], n: int) -> list[int]:
+    """Give each of the first `n` words its nearest kept ancestor, and one of them the root."""
+    paths = [_path_up(heads, word) for word in range(1, n + 1)]
+    kept = [next((word for word in path if word <= n), 0) for path in paths]
+    orphans = [i for i, head in enumerate(kept) if head == 0]
+    root = min(orphans, key=lambda i: len(paths[i]))
+    for i in orphans:
+        kept[i] = 0 if i == root else root + 1
+    return kept
+
+
+def _path_up(heads: Sequence[int], word: int) -> list[int]:
+    """Give the ancestors of a word (1-based), from its head up to the root."""
+    path = []
+    while word := heads[word - 1]:
+        path.append(word)
+    return path

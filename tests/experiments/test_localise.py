@@ -1,0 +1,91 @@
+"""Where in a model the syntax is: three ways on a tiny model, and the command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from support.tiny_checkpoints import save_checkpoint
+from support.tiny_trees import tiny_bank, tiny_file
+
+from structprobe import Encoder, LayerSweep, score
+from structprobe.cli.main import main
+from structprobe.errors import ScoreError
+from structprobe.experiments.localise import localise
+from structprobe.probe.mix import LayerMix, centre_of_gravity, expected_layer
+from structprobe.show.localised import format_localised
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_checkpoint(tmp_path_factory.mktemp("tiny-bert"), "bert")
+
+
+def test_each_way_is_what_it_is_by_itself(model: Path) -> None:
+    encoder = Encoder(model)
+    train, dev, test = tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2)
+    told = {"rank": 3, "max_steps": 15}
+    found = localise(encoder, train, dev, test, **told, progress=False)
+    assert (found.layers, found.part, found.n_sentences) == ((0, 1, 2), "test", len(test))
+    X, X_dev, X_test = (encoder.encode(bank, progress=False) for bank in (train, dev, test))
+    probes = LayerSweep(**told, random_state=0).fit(X, train, dev=(X_dev, dev))
+    for layer, probe in probes.items():
+        alone = probe.evaluate(X_test.layer(layer), test)
+        assert found.curve[layer].to_dict() == alone.to_dict()
+    for n in (1, 2, 3):
+        own = {layer: X.layer(layer) for layer in range(n)}
+        mix = LayerMix(**told).fit(own, train, (X_dev, dev))
+        mixed = score(test, mix.predictions(X_test))
+        assert found.cumulative[n - 1].to_dict() == mixed.to_dict()
+    assert list(found.weights["depth"].values()) == mix.depth_weights_.tolist()
+    assert found.gravity["distance"] == centre_of_gravity((0, 1, 2), mix.distance_weights_)
+    gained = expected_layer({layer: one.uuas for layer, one in found.cumulative.items()})
+    np.testing.assert_equal(found.expected["distance"], gained)
+    best = max(found.curve[layer].uuas for layer in found.layers)
+    assert found.curve[found.best_layer].uuas == best
+
+
+def test_the_command_prints_a_table_or_json(
+    model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed, part in enumerate(("train", "dev")):
+        tiny_file(tmp_path / f"{part}.conllu", seed=seed)
+    command = [
+        *("localise", "--model", str(model), "--train", f"{tmp_path}/train.conllu"),
+        *("--dev", f"{tmp_path}/dev.conllu", "--layers", "0,2", "--max-steps", "5", "-q"),
+    ]
+    assert main([*command, "--json"]) == 0
+    values = json.loads(capsys.readouterr().out)
+    assert [layer["layer"] for layer in values["layers"]] == [0, 2]
+    assert sum(layer["distance_weight"] for layer in values["layers"]) == pytest.approx(1)
+    assert (values["part"], values["punct"]) == ("dev", "upos")
+    assert main(command) == 0
+    printed = capsys.readouterr().out
+    assert printed == format_localised(values) + "\n"
+    assert f"Best layer by UUAS: {values['best_layer']} of 2." in printed
+
+
+def test_the_table_lays_out_scores_and_what_they_say() -> None:
+    layer = {
+        "layer": 0, "uuas": 0.5, "root_acc": None, "distance_weight": 0.25, "depth_weight": 1.0,
+        "cumulative_uuas": 0.5, "cumulative_root_acc": 0.125,
+    }  # fmt: skip
+    values = {
+        "part": "dev", "n_sentences": 1234, "punct": "upos", "best_layer": 0,
+        "centre_of_gravity": {"distance": 1.5, "depth": 2.0},
+        "expected_layer": {"distance": float("nan"), "depth": 1.0}, "layers": [layer],
+    }  # fmt: skip
+    heading, row, best, gravity, expected, scored = format_localised(values).splitlines()
+    assert heading.split("  ")[0] == "layer"
+    assert row.split() == ["0", "50.0", "25.0", "50.0", "–", "100.0", "12.5"]
+    assert best == "Best layer by UUAS: 0 of 0."
+    assert "1.50 (distances), 2.00 (depths)" in gravity
+    assert "– (UUAS), 1.00 (root)" in expected
+    assert scored.startswith("Scored on dev, 1,234 sentences")
+
+
+def test_one_layer_is_no_place_to_look(model: Path) -> None:
+    with pytest.raises(ScoreError, match="layer 1 alone; give two or more"):
+        localise(Encoder(model), tiny_bank(), tiny_bank(), layers=[1])

@@ -1,0 +1,120 @@
+"""Every recoverer of the package is found by its name, and others by where they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from structprobe import LinearChain, RandomTree, Recoverer
+from structprobe.errors import MethodError
+from structprobe.recoverers import linear
+from structprobe.recoverers.base import Setting
+from structprobe.recoverers.methods import Method, choose_methods, find_methods
+
+BASELINES = [
+    "probe-layer-0", "probe-untrained", "linear", "right-branching", "left-branching", "random",
+]  # fmt: skip
+
+VARIED = '''
+from structprobe.recoverers.base import Recoverer
+
+class Varied(Recoverer):
+    """Does nothing, in two ways."""
+    variants = {"varied-a": {"way": "a"}, "varied-b": {"way": "b"}}
+    def __init__(self, way): self.way = way
+    def predict(self, sentences): return []
+
+class Nameless(Recoverer):
+    def predict(self, sentences): return []
+
+class Unready(Recoverer):
+    name = "unready"
+'''
+
+
+@pytest.fixture
+def outside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "outside.py").write_text(VARIED)
+    (tmp_path / "broken.py").write_text("1 / 0")
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+
+def names(wanted: object) -> list[str]:
+    return [method.name for method in choose_methods(wanted)]
+
+
+def test_all_are_found_the_baselines_last() -> None:
+    found = find_methods()
+    assert [*found][-len(BASELINES) :] == BASELINES
+    assert "probe" in found
+    assert all(name == method.name for name, method in found.items())
+    assert all(method.summary.endswith((".", "]")) for method in found.values())
+    orders = [method.cls.order for method in found.values()]
+    assert orders == sorted(orders)
+
+
+def test_a_class_without_a_name_of_its_own_is_none() -> None:
+    assert "ProbeRecoverer" not in {method.cls.__name__ for method in find_methods().values()}
+
+
+def test_two_of_one_name_are_a_slip(monkeypatch: pytest.MonkeyPatch) -> None:
+    other = type("Other", (LinearChain,), {"__module__": linear.__name__})
+    monkeypatch.setattr(linear, "Other", other, raising=False)
+    with pytest.raises(TypeError, match="are both 'linear'"):
+        find_methods()
+
+
+def test_names_are_chosen() -> None:
+    assert names("all") == [*find_methods()]
+    assert names("random, linear,random") == ["random", "linear"]
+    assert names(["random", "linear,probe"]) == ["random", "linear", "probe"]
+    assert names("linear,all")[:2] == ["linear", next(iter(find_methods()))]
+
+
+def test_recoverers_and_methods_are_taken_as_they_are() -> None:
+    mine = RandomTree(7)
+    (method,) = choose_methods(mine)
+    assert method == Method("random", RandomTree, given=mine)
+    setting = Setting(None)
+    assert method.make(setting) is mine
+    assert choose_methods([method]) == [method]
+    made = find_methods()["random"].make(Setting(None, seed=5))
+    assert (type(made), made.random_state) == (RandomTree, 5)
+
+
+@pytest.mark.usefixtures("outside")
+def test_a_class_outside_the_package() -> None:
+    both = choose_methods("outside:Varied, linear")
+    assert [(one.name, dict(one.told)) for one in both[:2]] == [
+        ("varied-a", {"way": "a"}), ("varied-b", {"way": "b"}),
+    ]  # fmt: skip
+    assert both[1].summary == "Does nothing, in two ways. [way=b]"
+    assert both[1].make(Setting(None)).way == "b"
+    assert both[2].cls is LinearChain
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        (
+            "linaer",
+            "unknown method 'linaer' .did you mean 'linear'.*; choose from 'probe', .*'all'",
+        ),
+        ("", "no method was named; choose from probe, .*, or all"),
+        ([], "no method was named"),
+        ("nowhere:Class", "the module of 'nowhere:Class' cannot be imported: ModuleNotFoundError"),
+        ("broken:Class", "'broken:Class' cannot be imported: ZeroDivisionError: division by zero"),
+        (":", "cannot be imported: ValueError"),
+        ("outside:Missing", "'outside:Missing' names no method; name a subclass of Recoverer"),
+        ("outside:Nameless", "names no method"),
+        ("outside:Unready", "names no method"),
+        ("os:path", "names no method"),
+        (["linear", LinearChain()], "two methods are called 'linear'; give each a name of its own"),
+        ([RandomTree(1), RandomTree(2)], "two methods are called 'random'"),
+    ],
+)
+@pytest.mark.usefixtures("outside")
+def test_what_is_no_method_is_refused(wanted: str | list[str | Recoverer], words: str) -> None:
+    with pytest.raises(MethodError, match=words):
+        choose_methods(wanted)

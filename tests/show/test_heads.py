@@ -1,0 +1,76 @@
+"""The tables of heads, from a result made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from structprobe.experiments.head_analysis import HeadAnalysis
+from structprobe.scores.attention_patterns import PatternRules
+from structprobe.scores.attention_targets import TARGETS
+from structprobe.show.heads import format_heads
+
+
+def row(**changes):
+    return {
+        "relation": "obj", "direction": "dependent to head", "n_arcs": 1234, "layer": 1, "head": 2,
+        "pattern": "vertical", "choice_accuracy": 0.5, "accuracy": 0.25, "offset": -2,
+        "offset_accuracy": 0.125, "ahead": [[1, 2, 0.25]],
+    } | changes  # fmt: skip
+
+
+@pytest.fixture
+def analysis() -> HeadAnalysis:
+    """One layer of two heads."""
+    nothing = dict.fromkeys(("layer", "head", "pattern", "choice_accuracy", "accuracy"))
+    about = {
+        "model": "tiny", "train": "t.conllu", "chosen_on": "dev", "part": "test",
+        "treebank": "e.conllu", "n_sentences": 2077, "n_words": 25094, "punct": "upos", "seed": 7,
+        "first_is_special": True,
+        "cpu_seconds": 1.0, "wall_seconds": 1.0,
+    }  # fmt: skip
+    shares = dict.fromkeys(TARGETS, np.array([[0.25, 0.5]]))
+    shares |= {"near": np.array([[0.7, 0.3]]), "delimiters": np.array([[0.1, 0.15]])}
+    return HeadAnalysis(
+        about,
+        PatternRules(),
+        [
+            row(ahead=[[1, head, 0.5] for head in range(1, 7)]),
+            row(relation="new", offset=None, offset_accuracy=None, ahead=[], **nothing),
+        ],
+        {"obj": np.zeros((2, 1, 2))},
+        shares,
+        entropy=np.array([[1.0, 2.0]]),
+        alignment=np.array([[0.375, np.nan]]),
+        shuffled=np.array([[0.125, np.nan]]),
+    )
+
+
+def test_all_tables(analysis: HeadAnalysis) -> None:
+    relations, alignment, targets, patterns = format_heads(analysis).split("\n\n")
+    lines = relations.splitlines()
+    heading = "relation direction arcs head pattern dev test offset by offset gain 10 ahead"
+    assert " ".join(lines[0].split()) == heading
+    assert lines[1].split("  ")[-1] == "1-1 1-2 1-3 1-4 +2"
+    assert "1,234   1-2  vertical  50.0  25.0      -2       12.5  +12.5" in lines[1]
+    assert lines[2].split()[4:] == ["1,234", *"–" * 8]
+    assert "e.conllu, 2,077 sentences; heads chosen on dev" in lines[3]
+    assert "t.conllu" in lines[3]
+    assert alignment.splitlines()[0].split() == ["layer", "h1", "h2", "mean", "shuffled"]
+    assert alignment.splitlines()[1].split() == ["1", "37.5", "–", "37.5", "12.5"]
+    assert "(seed 7)" in alignment
+    assert targets.splitlines()[1].split() == ["1", *["37.5"] * 7, "1.50"]
+    assert "UPOS PUNCT" in targets
+    assert patterns.splitlines()[1].split() == ["1", "d", "H"]
+    assert "1 diagonal (d), 0 vertical (v)" in patterns
+    assert "Heterogeneous: 50.0 per cent of heads (0.0 at 40 %, 50.0 at 60 %)" in patterns
+    assert analysis.rules.describe() in patterns
+    assert "left out" not in alignment
+
+
+def test_the_first_word_where_it_is_first(analysis: HeadAnalysis) -> None:
+    about = {**analysis.about, "first_is_special": False}
+    told = format_heads(replace(analysis, about=about))
+    assert "(seed 7); attention to the first word left out." in told
