@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from benchmarks import inside
+from benchmarks import attention, inside
 from benchmarks.clock import in_own_process, in_turn, peak_memory, timed
 from benchmarks.costs import Costs, measure
 from benchmarks.plan import HIDDEN_SIZE, LAYER, N_LAYERS, RANK, Plan
@@ -40,6 +40,7 @@ def stages(plan: Plan) -> Iterator[Stage | Line]:
         curve_in_bfloat16,
     ):
         yield from in_own_process(stage, plan, costs)
+    yield from attention.stages(plan)
     yield command_line()
     yield Line("most memory the reference held", f"{number(costs.peak)} MB", "–", True)
 

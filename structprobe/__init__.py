@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from structprobe.probe.estimator import StructuralProbe
     from structprobe.probe.layers import LayerSweep
     from structprobe.probe.not_fitted import NotFittedError
+    from structprobe.recoverers.attention_max import AttentionMax
+    from structprobe.recoverers.attention_mst import AttentionMST
     from structprobe.recoverers.base import Recoverer
     from structprobe.recoverers.branching import LeftBranching, RightBranching
     from structprobe.recoverers.linear import LinearChain
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from structprobe.treebank.sentence import Sentence
 
 _HOME = {
+    "AttentionMST": "structprobe.recoverers.attention_mst",
+    "AttentionMax": "structprobe.recoverers.attention_max",
     "EncodedBank": "structprobe.encoder.vectors",
     "Encoder": "structprobe.encoder.encoder",
     "LayerSweep": "structprobe.probe.layers",
@@ -56,6 +60,8 @@ _HOME = {
 }
 
 __all__ = [
+    "AttentionMST",
+    "AttentionMax",
     "EncodedBank",
     "Encoder",
     "LayerSweep",

@@ -50,6 +50,8 @@ class AttentionHead(Recoverer):
         UUAS of every head on dev; on train where `fit` was given no dev.
     best_heads_ : ndarray of int64, shape (n_layers,)
         The best head of each layer by `dev_uuas_`, from 1.
+    makes_trees : bool
+        Whether heads are a tree; otherwise each word has a head by itself.
     chosen_ : dict
         ``layer`` and ``head``, both from 1; the first of equally good ones.
 

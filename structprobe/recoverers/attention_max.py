@@ -27,14 +27,14 @@ class AttentionMax(AttentionHead):
     The method *max* of Htut et al. (2019), 'Do attention heads in BERT track syntactic
     dependencies?', section 3.1. It makes edges and no tree, and no root unless that is told: of a
     sentence's root it says nothing, and root accuracy is not scored. Over the words that a protocol
-    keeps, the head of a word is the kept word that it attends to most. A weight of 0, as in front
-    of a causal model's triangle, is no attention; a word without any attention has no head (0).
+    keeps, the head of a word is the kept word that it attends to most. A weight of 0, as beyond a
+    causal model's triangle, is no attention; a word without any has no head (its own number).
 
     Parameters
     ----------
     encoder, layer, head, gold_root, special, symmetrised, punct, progress
         As for `AttentionHead`. With ``special="keep"``, a word that attends to special tokens more
-        than to any other word has no head.
+        than to any other word has the head 0.
     direction : {"to", "from"}, default "to"
         Whether the head of a word is the word that it attends to most, or the one that attends to
         it most, that is, the one from which most comes.
@@ -88,7 +88,9 @@ class AttentionMax(AttentionHead):
         lengths: NDArray[np.integer],
         roots: NDArray[np.integer] | None,
     ) -> NDArray[np.integer]:
-        return best_heads(scores)  # nothing attends to padding
+        heads = best_heads(scores)  # nothing attends to padding
+        headless = (heads == 0) & np.isneginf(scores[..., 0])
+        return np.where(headless, np.arange(1, heads.shape[-1] + 1), heads)
 
     def _heads_over_kept(
         self,

@@ -65,26 +65,38 @@ class AttentionMST(AttentionHead):
         kept: NDArray[np.bool_],
         roots: NDArray[np.integer] | None,
     ) -> NDArray[np.integer]:
+        heads = np.full(scores.shape[:-1], -1)
+        joined = np.flatnonzero(kept.sum(axis=1) > 1)  # one kept word alone has no edge
+        if len(joined):
+            told = None if roots is None else roots[joined]
+            heads[joined] = self._decode_kept(scores[joined], lengths[joined], kept[joined], told)
+        return heads
+
+    def _decode_kept(
+        self,
+        scores: NDArray[np.floating],
+        lengths: NDArray[np.integer],
+        kept: NDArray[np.bool_],
+        roots: NDArray[np.integer] | None,
+    ) -> NDArray[np.integer]:
+        """Decode over the kept words, rooted at the least deep of the two or more."""
         b, k, n, _ = scores.shape
         sizes = kept.sum(axis=1)
         order = np.argsort(~kept, axis=1, kind="stable")[:, : sizes.max()]  # (b, m), kept first
         columns = np.insert(order + 1, 0, 0, axis=1)  # (b, m + 1)
-        across, trees = np.arange(b)[:, None, None, None], np.arange(k)[:, None, None]
-        small = scores[across, trees, order[:, None, :, None], columns[:, None, None]]
+        sentence, tree = np.arange(b)[:, None, None], np.arange(k)[:, None]
+        small = scores[
+            sentence[..., None], tree[..., None], order[:, None, :, None], columns[:, None, None]
+        ]  # (b, k, m, m + 1)
         small[..., 0] = 0.0  # the root is settled: its scores have no say
         top = self._top_kept(scores, lengths, kept, roots)  # (b, k)
         top = np.take_along_axis(np.cumsum(kept, axis=1), top - 1, axis=1)  # among the kept
-        heads = np.full((b, k, n), -1)
-        joined = np.flatnonzero(sizes > 1)  # one kept word alone has no edge
         found = arborescences(
-            small[joined].reshape(-1, *small.shape[2:]),
-            np.repeat(sizes[joined], k),
-            roots=top[joined].ravel(),
-        ).reshape(len(joined), k, -1)  # (j, k, m), -1 for words that are not kept
-        words = columns[joined[:, None, None], np.maximum(found, 0)]
-        heads[joined[:, None, None], trees[..., 0], order[joined, None]] = np.where(
-            found < 0, -1, words
-        )
+            small.reshape(b * k, *small.shape[2:]), np.repeat(sizes, k), roots=top.ravel()
+        ).reshape(b, k, -1)  # (b, k, m), -1 behind the kept
+        heads = np.full((b, k, n), -1)
+        words = columns[sentence, np.maximum(found, 0)]
+        heads[sentence, tree, order[:, None]] = np.where(found < 0, -1, words)
         return heads
 
     def _top_kept(

@@ -27,8 +27,9 @@ class Prediction:
         Relation labels, where the method has them (a parse file; no probe has).
     as_tree : bool, default True
         Whether arc scores are read as a tree. If not, each word has its best-scored head by itself:
-        the edges need be no tree, and where the scores forbid every word to be the root (``-inf``
-        throughout column 0), nothing is said of the root.
+        the edges need be no tree, a word without a head has its own number in `heads`, and where
+        the scores forbid every word to be the root (``-inf`` throughout column 0), nothing is said
+        of the root.
     """
 
     heads: NDArray[np.integer]
