@@ -60,7 +60,7 @@ def log_partition(distances: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
     lowest = distances.masked_fill(~real, math.inf).amin((-2, -1), keepdim=True)
     lowest = lowest.masked_fill(lowest == math.inf, 0)  # (..., b, 1, 1); of one word
     span = SPAN * math.log(torch.finfo(distances.dtype).max)
-    weights = (distances - lowest).clamp(max=span).neg().exp() * real  # (..., b, n, n)
+    weights = (lowest - distances).clamp(min=-span).exp().masked_fill(~real, 0)  # (..., b, n, n)
     n_edges = real[..., 0, :].sum(-1)  # (b,)
     sums, shares = _remove(weights, real)
     log_z = sums[..., 1:].log().sum(-1) - lowest[..., 0, 0] * n_edges

@@ -53,7 +53,7 @@ def random_distances(n: int, seed: int) -> Tensor:
 def padded(matrices: list[Tensor]) -> tuple[Tensor, Tensor]:
     """Put matrices into one batch, with values in the padding that must not matter."""
     n = max(map(len, matrices))
-    distances = torch.full((len(matrices), n, n), 7.0, dtype=matrices[0].dtype)
+    distances = torch.full((len(matrices), n, n), -200.0, dtype=matrices[0].dtype)
     real = torch.zeros(len(matrices), n, n, dtype=torch.bool)
     for row, is_pair, one in zip(distances, real, matrices, strict=True):
         row[: len(one), : len(one)] = one
@@ -107,6 +107,14 @@ def test_no_digit_is_lost_between_tight_groups() -> None:
     expected = torch.full((4, 4), 0.25).fill_diagonal_(0)
     expected[0, 1] = expected[1, 0] = expected[2, 3] = expected[3, 2] = 1
     torch.testing.assert_close(marginals[0], expected)
+
+
+def test_words_that_all_lie_far_apart() -> None:
+    """What stands on the diagonal, nearer than any pair, is no weight."""
+    log_z, marginals = log_partition(*padded([torch.full((n, n), 300.0) for n in (3, 2)]))
+    assert log_z.tolist() == pytest.approx([log(3) - 600, -300])
+    assert marginals.diagonal(dim1=1, dim2=2).tolist() == [[0, 0, 0], [0, 0, 0]]
+    assert marginals.sum((1, 2)).tolist() == pytest.approx([4, 2])
 
 
 def test_beyond_the_type_all_stays_finite() -> None:

@@ -99,9 +99,9 @@ def test_a_class_outside_the_package() -> None:
     [
         (
             "linaer",
-            "unknown method 'linaer' .did you mean 'linear'.*; choose from 'probe', .*'all'",
+            "unknown method 'linaer' .did you mean 'linear'.*; choose from .*'probe', .*'all'",
         ),
-        ("", "no method was named; choose from probe, .*, or all"),
+        ("", "no method was named; choose from .*probe, .*, or all"),
         ([], "no method was named"),
         ("nowhere:Class", "the module of 'nowhere:Class' cannot be imported: ModuleNotFoundError"),
         ("broken:Class", "'broken:Class' cannot be imported: ZeroDivisionError: division by zero"),
