@@ -1,0 +1,194 @@
+"""What is known of every word and every head it may have, kept in a file beside memory.
+
+A treebank has some hundred times as many pairs of words as words, and each pair as many numbers as
+the model has attention heads: too much for memory, so that it is written once and read batch by
+batch.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from structprobe.errors import StoreError
+from structprobe.probe.head_choice import HeadBlock
+from structprobe.trees.grouping import group_by_length, pad
+
+BLOCK_CELLS = 1 << 13  # pairs of a block, padding included, at most (a sentence is never cut)
+BLOCKS = 4  # in a batch, so that a step sees short and long sentences
+
+
+class CandidateFile:
+    """The features of all candidates of all words, in float16 in an unnamed temporary file.
+
+    The file is in the folder for temporary files (``TMPDIR``) and gone with the object, or at
+    the end of a ``with`` block.
+
+    Parameters
+    ----------
+    lengths : sequence of int
+        The number of words of each sentence.
+    n_features : int
+        How many numbers each candidate of a word has.
+    """
+
+    def __init__(self, lengths: Sequence[int], n_features: int) -> None:
+        self.lengths, self.n_features = np.array(lengths, dtype=np.int64), n_features
+        self._starts = np.full(len(self.lengths), -1, dtype=np.int64)  # in numbers
+        self._n_numbers = 0
+        self._file = tempfile.TemporaryFile(prefix="structprobe-")  # noqa: SIM115  # while we are
+        self._numbers: NDArray[np.float16] | None = None
+        self._squares = np.zeros((2, n_features))
+        self._counts = np.zeros((2, 1))
+
+    def __enter__(self) -> CandidateFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._numbers = None
+        self._file.close()
+
+    def write(self, sentence: int, features: NDArray[np.floating]) -> None:
+        """Write the features of one sentence.
+
+        Parameters
+        ----------
+        sentence : int
+            Which, from 0; each once, in any order.
+        features : ndarray of float, shape (n, n + 1, n_features)
+            ``[i, h]`` tells of head `h` (1-based, 0 = root) of word `i` (0-based).
+
+        Raises
+        ------
+        StoreError
+            If the disk is full.
+        """
+        n = self.lengths[sentence]
+        assert features.shape == (n, n + 1, self.n_features)
+        own = np.eye(n, n + 1, 1, dtype=bool)  # a word is no head of its own
+        squares = np.square(features, dtype=np.float64)
+        self._squares += [squares[:, 0].sum(axis=0), squares[:, 1:][~own[:, 1:]].sum(axis=0)]
+        self._counts += [[n], [n * (n - 1)]]
+        self._starts[sentence] = self._n_numbers
+        self._n_numbers += features.size
+        try:
+            self._file.write(features.astype(np.float16).tobytes())
+        except OSError as error:
+            hint = "set TMPDIR to a folder with more room"
+            raise StoreError(
+                f"cannot write a temporary file: {error.strerror}", hint=hint
+            ) from error
+
+    def scales(self) -> NDArray[np.float32]:
+        """Give what brings each feature to a mean square of 1.
+
+        Returns
+        -------
+        ndarray of float32, shape (2, n_features)
+            Of the root, and of other words as heads; 1 where a feature is always 0.
+        """
+        mean = self._squares / np.maximum(self._counts, 1)
+        return np.where(mean > 0, 1 / np.sqrt(np.where(mean > 0, mean, 1)), 1).astype(np.float32)
+
+    def read(self, sentences: NDArray[np.integer]) -> Tensor:
+        """Read the features of some sentences.
+
+        Parameters
+        ----------
+        sentences : ndarray of int, shape (b,)
+            Which.
+
+        Returns
+        -------
+        Tensor of float32, shape (b, n, n + 1, n_features)
+            Padded with zeros behind.
+        """
+        if self._numbers is None:
+            self._file.flush()
+            self._numbers = np.memmap(self._file, dtype=np.float16, mode="r")
+        n = int(self.lengths[sentences].max())
+        padded = np.zeros((len(sentences), n, n + 1, self.n_features), dtype=np.float32)
+        for row, sentence in zip(padded, sentences, strict=True):
+            m, start = self.lengths[sentence], self._starts[sentence]
+            size = m * (m + 1) * self.n_features
+            row[:m, : m + 1] = self._numbers[start : start + size].reshape(m, m + 1, -1)
+        return torch.from_numpy(padded)
+
+
+class Candidates:
+    """Sentences with their gold heads and features, in blocks of like length.
+
+    Parameters
+    ----------
+    file : CandidateFile
+        The features, all written.
+    heads : sequence of ndarray of int, shape (n,)
+        The gold heads of each sentence, 1-based, 0 for the root's.
+    words : sequence of ndarray of float, shape (n, hidden_size), optional
+        The word vectors of each sentence.
+    device : torch.device
+        Where blocks are put.
+    """
+
+    def __init__(
+        self,
+        file: CandidateFile,
+        heads: Sequence[NDArray[np.integer]],
+        words: Sequence[NDArray[np.floating]] | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.file, self.heads, self.words, self.device = file, heads, words, device
+        self.blocks = group_by_length(file.lengths, max_cells=BLOCK_CELLS)
+
+    def block(self, sentences: NDArray[np.integer]) -> HeadBlock:
+        """Put some sentences together.
+
+        Parameters
+        ----------
+        sentences : ndarray of int, shape (b,)
+            Which.
+
+        Returns
+        -------
+        HeadBlock
+            Its inputs are features of shape (b, n, n + 1, n_features) and, if there are such, word
+            vectors of shape (b, n, hidden_size), else None.
+        """
+        heads = torch.from_numpy(pad([self.heads[i] for i in sentences], fill=-1, dtype=np.int64))
+        words = None
+        if self.words is not None:
+            vectors = pad([self.words[i] for i in sentences], dtype=np.float32)
+            words = torch.from_numpy(vectors).to(self.device)
+        inputs = self.file.read(sentences).to(self.device), words
+        return HeadBlock(inputs, heads.to(self.device))
+
+    def __iter__(self) -> Iterator[HeadBlock]:
+        """Give all blocks, one after the other; they are made anew each time."""
+        return map(self.block, self.blocks)
+
+    def epochs(self, generator: np.random.Generator) -> Callable[[], Iterator[list[HeadBlock]]]:
+        """Give all blocks in random order, some at a time.
+
+        Parameters
+        ----------
+        generator : Generator
+            Draws the orders.
+
+        Returns
+        -------
+        callable
+            Gives the batches of one more epoch.
+        """
+
+        def epoch() -> Iterator[list[Any]]:
+            order = generator.permutation(len(self.blocks))
+            for start in range(0, len(order), BLOCKS):
+                yield [self.block(self.blocks[i]) for i in order[start : start + BLOCKS]]
+
+        return epoch
