@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.closeness import assert_same_vectors
 from support.models import TOKENIZERS, tiny_model, wordpiece
 
 from structprobe.encoder import Encoder, ahead
@@ -183,7 +184,7 @@ def test_vectors_are_those_without_a_thread(
         one = on_thread.layer(layer).values
         assert np.array_equal(one, without.layer(layer).values)
         # Other batches: the same but for rounding.
-        np.testing.assert_allclose(one, in_one_part.layer(layer).values, rtol=1e-5, atol=1e-5)
+        assert_same_vectors(one, in_one_part.layer(layer).values)
 
 
 def test_an_interrupted_run_goes_on_and_reads_only_what_is_missing(

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from support.closeness import assert_same_vectors
 from support.models import FAST, MODELS, SLOW, TOKENIZERS, gpt2_bpe, tiny_model, unigram, wordpiece
 from support.slow_encoding import encode_plainly, layers_of, pool_plainly, spans_of
 
@@ -52,7 +53,7 @@ def test_every_word_of_every_layer_equals_the_plain_way(model: str, tokenizer: s
         text, spans = spans_of(words, [" "] * len(words))
         expected = encode_plainly(encoder.model, encoder.tokenizer, text, spans)
         for layer in bank.layers:
-            np.testing.assert_allclose(bank.layer(layer)[i], expected[layer], rtol=1e-5, atol=1e-5)
+            assert_same_vectors(bank.layer(layer)[i], expected[layer])
 
 
 @pytest.mark.parametrize("pooling", ["mean", "first", "last"])
@@ -66,7 +67,7 @@ def test_original_spacing_and_every_pooling_equal_the_plain_way(
         text, spans = spans_of(words, GAPS.get(i, [" "] * len(words)))
         expected = encode_plainly(encoder.model, encoder.tokenizer, text, spans, pooling)
         for layer in (1, 3):
-            np.testing.assert_allclose(bank.layer(layer)[i], expected[layer], rtol=1e-5, atol=1e-5)
+            assert_same_vectors(bank.layer(layer)[i], expected[layer])
 
 
 def test_the_room_shows_its_public_names_and_no_others() -> None:
@@ -90,7 +91,7 @@ def test_a_slow_tokenizer_word_by_word() -> None:
     pieces = ["<cls>", "a", "b", "##c", "##d"]  # cd stands close behind b
     ids = torch.tensor([encoder.tokenizer.convert_tokens_to_ids(pieces)])
     (expected,) = pool_plainly([layers_of(encoder.model, ids)[2]], [[1], [2], [3, 4]])
-    np.testing.assert_allclose(vectors[0], expected, atol=1e-5)
+    assert_same_vectors(vectors[0], expected)
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -102,7 +103,7 @@ def test_a_sentence_has_the_same_vectors_alone_and_in_a_batch(model: str, tokeni
         alone = encoder.encode([words])
         for layer in together.layers:
             one, other = together.layer(layer)[i], alone.layer(layer)[0]
-            np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+            assert_same_vectors(one, other)
 
 
 def test_the_padding_side_does_not_matter() -> None:
@@ -128,8 +129,8 @@ def test_bos_stands_in_front_where_the_tokenizer_puts_none() -> None:
     hidden = layers_of(encoder.model, ids)[3].numpy()
     pieces = encoder.tokenizer.convert_ids_to_tokens(ids[0])
     dog = next(i for i, piece in enumerate(pieces) if piece.startswith("Ġ"))
-    np.testing.assert_allclose(vectors[0][0], hidden[1:dog].mean(0), atol=1e-5)
-    np.testing.assert_allclose(vectors[0][1], hidden[dog:].mean(0), atol=1e-5)
+    assert_same_vectors(vectors[0][0], hidden[1:dog].mean(0))
+    assert_same_vectors(vectors[0][1], hidden[dog:].mean(0))
 
 
 def test_bos_changes_nothing_where_the_tokenizer_puts_one() -> None:
@@ -292,9 +293,7 @@ def test_an_interrupted_run_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     plain = make("bert", "wordpiece", batch_tokens=20)
     n_whole = len(list(plain.batches(SENTENCES)))
     assert n_runs == 1 + n_whole  # only the one that was cut off ran twice
-    np.testing.assert_allclose(
-        bank.layer(3).values, plain.encode(SENTENCES).layer(3).values, atol=1e-5
-    )
+    assert_same_vectors(bank.layer(3).values, plain.encode(SENTENCES).layer(3).values)
 
 
 def test_other_spacing_of_the_same_words_is_another_cache(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.closeness import assert_same_vectors
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
 from support.vector_writer import KEY, expected, fill, filled, in_subprocess, open_at
@@ -209,6 +210,4 @@ def test_an_encoder_encodes_shards(tmp_path):
     whole, one = encoder.encode(bank, **how), encoder.encode(bank, layers=(0, 2))
     assert whole.outliers == {}  # nothing was encoded again
     for layer in (0, 2):
-        np.testing.assert_allclose(
-            whole.layer(layer).values, one.layer(layer).values, rtol=1e-4, atol=1e-5
-        )
+        assert_same_vectors(whole.layer(layer).values, one.layer(layer).values)

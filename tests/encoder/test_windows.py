@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.closeness import assert_same_vectors
 from support.models import TOKENIZERS, tiny_model
 from support.slow_encoding import layers_of
 
@@ -131,9 +132,7 @@ def test_a_long_sentence_by_hand(model: str, tokenizer: str) -> None:
         for layer in (1, 3):
             places = [piece - start + len(around[0]) for piece in mine]
             expected = layers[layer][places].numpy().mean(0)
-            np.testing.assert_allclose(
-                vectors.layer(layer)[0][word], expected, rtol=1e-5, atol=1e-5
-            )
+            assert_same_vectors(vectors.layer(layer)[0][word], expected)
 
 
 def test_a_word_longer_than_the_model_by_hand() -> None:
@@ -149,7 +148,7 @@ def test_a_word_longer_than_the_model_by_hand() -> None:
         hidden = layers_of(encoder.model, _row(around, ids[start : start + 8]))[3]
         found.append(hidden[piece - start].numpy())
     # Of two windows the first leaves more to the left; a window at the start cuts nothing off.
-    np.testing.assert_allclose(vectors[0][1], np.mean(found, axis=0), rtol=1e-5, atol=1e-5)
+    assert_same_vectors(vectors[0][1], np.mean(found, axis=0))
 
 
 def test_a_sentence_without_limit_is_one_window() -> None:
