@@ -6,6 +6,7 @@ import argparse
 import importlib
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -75,7 +76,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         130 interrupted. A fault in the usage exits with 2 from within argparse.
     """
     _open_closed_streams()
-    args = build_parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    args = build_parser().parse_args(given)
+    args.command_line = shlex.join(["structprobe", *given])
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is first loaded
     if sys.stdout is None:
         return _fault("standard output is closed; give it a file or a pipe")
