@@ -225,7 +225,7 @@ def _number(x: float, y: float, text: str) -> str:
     """Write a number over a line, which shows as broken there."""
     return (
         f'<text x="{_px(x)}" y="{_px(y + TINY * 0.35)}" fill="{INK}" font-size="{TINY}"'
-        ' text-anchor="middle" stroke="#fff" stroke-width="4" paint-order="stroke"'
+        ' text-anchor="middle" stroke="#fff" stroke-width="6" paint-order="stroke"'
         f' stroke-linejoin="round">{text}</text>'
     )
 
