@@ -96,6 +96,23 @@ def draw_layer_curves(
     return ax
 
 
+def has_curve(rows: Sequence[Mapping[str, Any]], metric: str) -> bool:
+    """Tell whether some method has a score on several layers.
+
+    Parameters
+    ----------
+    rows, metric
+        As for `draw_layer_curves`.
+
+    Returns
+    -------
+    bool
+        Whether there is a curve to draw.
+    """
+    scored = [row for row in rows if row.get(metric) is not None and row.get("layer") is not None]
+    return any(len({row["layer"] for row in own}) > 1 for own in _parted(scored).values())
+
+
 def _parted(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
     """Part rows by what is named of them, which is what they differ in, the method at least."""
     differing = [key for key in _PARTING if len({row.get(key) for row in rows}) > 1] or ["method"]
