@@ -20,12 +20,12 @@ class Stroke(NamedTuple):
     dashes: tuple[int, ...] = ()
 
 
-# After Okabe & Ito, told apart by all eyes (their orange darkened, to show on white paper); the
-# dashes tell them apart in print.
+# Blue, vermilion and (darkened, to show on white paper) purple of Okabe & Ito, told apart by all
+# eyes; the dashes tell them apart in print.
 STROKES = {
     "gold": Stroke("#3b4252"),
     "right": Stroke("#0072b2"),
-    "missed": Stroke("#b8860b", (2, 4)),
+    "missed": Stroke("#a8447c", (2, 4)),
     "wrong": Stroke("#d55e00", (8, 4)),
 }
 INK = "#333333"  # of small letters

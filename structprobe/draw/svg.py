@@ -50,7 +50,7 @@ def draw_svg(
     Arrows point from head to dependent. Where `pred_heads` are given, the gold tree is above the
     words and the recovered one below. An edge is right where the other tree joins the same two
     words, in whichever direction, as UUAS counts: a solid blue line on both sides. Gold edges that
-    were missed are dotted and golden, wrong ones dashed and red; roots likewise.
+    were missed are dotted and purple, wrong ones dashed and red; roots likewise.
 
     Parameters
     ----------

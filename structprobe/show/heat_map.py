@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from structprobe.errors import StructprobeError
 from structprobe.experiments.head_analysis import HeadAnalysis
 from structprobe.experiments.results import ResultsFolder
-from structprobe.show.pictures.style import load_matplotlib
+from structprobe.show.pictures.library import load_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

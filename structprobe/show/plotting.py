@@ -22,10 +22,11 @@ from structprobe.show.pictures.depths import draw_depths
 from structprobe.show.pictures.distances import draw_distances
 from structprobe.show.pictures.files import write_pictures
 from structprobe.show.pictures.layer_curves import draw_layer_curves, has_curve
+from structprobe.show.pictures.library import load_matplotlib
 from structprobe.show.pictures.principal_axes import draw_principal_axes
 from structprobe.show.pictures.rank_grid import draw_rank_grid
 from structprobe.show.pictures.recall import draw_recall_by_deprel, draw_recall_by_length
-from structprobe.show.pictures.style import load_matplotlib, title_of
+from structprobe.show.pictures.style import axes_or_new, put_title
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -196,8 +197,7 @@ def _from_heads(path: Path) -> dict[str, Figure]:
             table[one["layer"] - 1, one["head"] - 1] = one["alignment"] or np.nan
     except (ValueError, KeyError, TypeError) as error:
         raise ResultError(f"does not tell of heads: {error!r}", where=str(path)) from error
-    punct = f"punctuation: {told.get('punct')}"
-    title = "\n".join(["Dependency alignment, in per cent", title_of([told]), punct])
-    axes = draw_heat_map(table, title=title)
-    axes.title.set_fontsize(8)
+    what = f"Dependency alignment of attention heads, in per cent; punct={told.get('punct')!r}"
+    axes = draw_heat_map(table, ax=axes_or_new(None, 5.6, 4.2))
+    put_title(axes, what, [told])
     return {"heads": axes.figure}

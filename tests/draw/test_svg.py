@@ -16,7 +16,7 @@ from structprobe.draw.svg import estimated_width
 from structprobe.draw.tokens import visible
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
-RIGHT, MISSED, WRONG = "#0072b2", "#b8860b", "#d55e00"
+RIGHT, MISSED, WRONG = "#0072b2", "#a8447c", "#d55e00"
 
 
 def parsed(svg):

@@ -21,7 +21,7 @@ def test_two_trees():
         r"\begin{dependency}",
         r"  \definecolor{found}{HTML}{0072B2}",
         r"  \depstyle{found}{draw=found, thick}",
-        r"  \definecolor{missed}{HTML}{B8860B}",
+        r"  \definecolor{missed}{HTML}{A8447C}",
         r"  \depstyle{missed}{draw=missed, thick, dotted}",
         r"  \definecolor{wrong}{HTML}{D55E00}",
         r"  \depstyle{wrong}{draw=wrong, thick, dashed}",

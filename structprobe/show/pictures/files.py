@@ -5,12 +5,13 @@ from __future__ import annotations
 import io
 import os
 import uuid
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from structprobe.errors import ResultError, unknown_name
-from structprobe.show.pictures.style import load_matplotlib
+from structprobe.show.pictures.library import load_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -104,7 +105,8 @@ def _rendered(figure: Figure, form: str) -> bytes:
     # Letters stay text that can be searched and edited; nothing in the file tells the time.
     settings = {"svg.hashsalt": "structprobe", "pdf.fonttype": 42}
     metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(form)
-    with load_matplotlib().rc_context(settings):
+    with load_matplotlib().rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # `fonts_for` has told
         figure.savefig(content, format=form, dpi=200, metadata=metadata, bbox_inches="tight")
     return content.getvalue()
 

@@ -80,9 +80,12 @@ def draw_layer_curves(
             for end in ("low", "high")
         )
         ax.fill_between(layers, low, high, color=style["color"], alpha=0.2, linewidth=0)
-    for index, (label, own) in enumerate(flat.items()):
-        height = factor * _mean(own, metric, None)
+    heights: dict[float, list[str]] = {}  # those of one height share a line
+    for label, own in flat.items():
+        heights.setdefault(factor * _mean(own, metric, None), []).append(label)
+    for index, (height, labels) in enumerate(heights.items()):
         dashes = (0, DASHES[index % len(DASHES)])
+        label = " = ".join(labels)
         ax.axhline(height, color=GREY, linestyle=dashes, linewidth=1.2, label=label)
     ax.xaxis.get_major_locator().set_params(integer=True)
     ax.set(xlabel="layer", ylabel=NAMES[metric] + (" in per cent" if factor == 100 else ""))

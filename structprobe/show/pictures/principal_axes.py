@@ -10,8 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from structprobe.draw.arcs import Tree, compare
 from structprobe.draw.palette import STROKES
+from structprobe.draw.tokens import cells
 from structprobe.errors import ResultError
-from structprobe.show.pictures.style import axes_or_new, fonts_for, put_title
+from structprobe.show.pictures.library import fonts_for
+from structprobe.show.pictures.style import axes_or_new, put_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -143,7 +145,7 @@ def _write_words(ax: Axes, places: NDArray[np.float64], words: Sequence[str]) ->
     points = places / extent * inches / _POINT  # in points of print
     taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in points]
     for word, place, (x, y) in zip(words, places, points, strict=True):
-        width = 5.2 * len(word)
+        width = 5.2 * cells(word)
         boxes = []
         for dx, dy in _PLACES:
             left = x + dx - (width if dx < 0 else width / 2 if dx == 0 else 0)

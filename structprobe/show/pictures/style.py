@@ -1,15 +1,15 @@
-"""What all pictures share: matplotlib when it is needed, colours, fonts, titles."""
+"""What all pictures share: colours, axes, titles, words along an axis."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from structprobe.draw.tokens import visible
-from structprobe.errors import StructprobeError
 from structprobe.scores.protocol import Protocol
+from structprobe.show.pictures.library import fonts_for, load_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 # Okabe & Ito (2008), in an order in which neighbours differ in lightness too.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
-DASHES = ((5, 2), (1, 1.5), (5, 2, 1, 2), (8, 2), (3, 1, 1, 1, 1, 1))
+DASHES = ((7, 3), (1, 2), (7, 2, 1, 2), (3, 2), (7, 2, 1, 2, 1, 2))
 GREY = "#444444"  # of baselines
 SCALE = "cividis"  # of heat maps: even in lightness, and the same to red-green blind eyes
 NAMES = {
@@ -30,29 +30,6 @@ NAMES = {
     "nspr": "NSpr.",
 }
 _PROTOCOL = ("punct", "min_length", "max_length")
-
-
-def load_matplotlib() -> Any:
-    """Import matplotlib.
-
-    Returns
-    -------
-    module
-        ``matplotlib``.
-
-    Raises
-    ------
-    StructprobeError
-        If it is not installed.
-    """
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise StructprobeError(
-            "pictures need matplotlib, which is not installed",
-            hint="install it with: pip install 'structprobe[plot]'",
-        ) from error
-    return matplotlib
 
 
 def new_figure(width: float, height: float) -> Figure:
@@ -160,7 +137,7 @@ def put_title(ax: Axes, what: str, rows: Sequence[Mapping[str, Any]], **options:
 
 
 def short_name(model: str) -> str:
-    """Give a model's name without the folders that it lies in.
+    """Give a model's name without most of the folders that it lies in.
 
     Parameters
     ----------
@@ -170,50 +147,14 @@ def short_name(model: str) -> str:
     Returns
     -------
     str
-        A hub id as it is, of a path the last part.
+        A hub id as it is, of a path the last two parts.
 
     Examples
     --------
-    >>> short_name("google/bert"), short_name("/data/models/bert")
-    ('google/bert', 'bert')
+    >>> short_name("google/bert"), short_name("/data/models/bert/v2")
+    ('google/bert', 'bert/v2')
     """
-    path = PurePath(model)
-    return path.name if len(path.parts) > 2 or path.is_absolute() else model
-
-
-def fonts_for(texts: Iterable[str]) -> list[str]:
-    """Name installed fonts that have all letters of some texts, as far as there are any.
-
-    Parameters
-    ----------
-    texts : iterable of str
-        What is to be written.
-
-    Returns
-    -------
-    list of str
-        Families for matplotlib, which takes each letter from the first that has it.
-    """
-    load_matplotlib()
-    from matplotlib import font_manager
-    from matplotlib.ft2font import FT2Font
-
-    found = ["DejaVu Sans"]
-    missing = set(map(ord, "".join(texts)))
-    missing -= set(FT2Font(font_manager.findfont(found[0])).get_charmap())
-    usual = [
-        font
-        for font in font_manager.fontManager.ttflist
-        if font.weight in (400, "normal", "regular") and font.style == "normal"
-    ]
-    for font in sorted(usual, key=lambda font: ("Sans" not in font.name, font.name)):
-        if not missing:
-            break
-        there = missing & set(FT2Font(font.fname).get_charmap())
-        if there:
-            missing -= there
-            found.append(font.name)
-    return found
+    return "/".join(PurePath(model).parts[-2:]) if PurePath(model).parts[2:] else model
 
 
 def word_labels(axis: Any, words: Sequence[str], **options: Any) -> None:
