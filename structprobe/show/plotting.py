@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -28,9 +28,6 @@ from structprobe.show.pictures.rank_grid import draw_rank_grid
 from structprobe.show.pictures.recall import draw_recall_by_deprel, draw_recall_by_length
 from structprobe.show.pictures.style import axes_or_new, put_title
 from structprobe.treebank.sentence import Sentence
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 _log = logging.getLogger(__name__)
 _CURVES = ("uuas", "root_acc", "dspr", "nspr")
@@ -98,7 +95,7 @@ def plot_folder(
     return write_pictures(figures, out, formats=formats, force=force)
 
 
-def _from_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Figure]:
+def _from_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Draw curves and grids."""
     written = [row for row in rows if row.get("words_as") is None]
     figures = {
@@ -128,14 +125,14 @@ def _groups(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
 
 def _from_predictions(
     folder: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]], sent_id: str | None
-) -> dict[str, Figure]:
+) -> dict[str, Any]:
     """Draw recall, and one sentence, of the best run."""
     found = _best(folder, rows)
     if found is None:
         _log.warning("no pictures of sentences: no run keeps predictions with distances and gold")
         return {}
     row, sentences, predictions = found
-    figures: dict[str, Figure] = {}
+    figures: dict[str, Any] = {}
     scores = score(sentences, predictions, punct=row["punct"])
     if scores.by_deprel:
         figures["recall-by-deprel"] = draw_recall_by_deprel(scores, row=row).figure
@@ -185,7 +182,7 @@ def _chosen(sentences: Sequence[Sentence], sent_id: str | None) -> int:
     raise ResultError(f"no sentence has the sent_id {sent_id!r}")
 
 
-def _from_heads(path: Path) -> dict[str, Figure]:
+def _from_heads(path: Path) -> dict[str, Any]:
     """Draw the dependency alignment of attention heads."""
     if not path.is_file():
         return {}

@@ -10,7 +10,14 @@ from numpy.typing import ArrayLike
 
 from structprobe.draw.tokens import is_right_to_left
 from structprobe.errors import ResultError
-from structprobe.show.pictures.style import COLOURS, GREY, axes_or_new, put_title, word_labels
+from structprobe.show.pictures.style import (
+    COLOURS,
+    GREY,
+    axes_or_new,
+    put_title,
+    whole_numbers,
+    word_labels,
+)
 from structprobe.trees import tree_depths
 
 if TYPE_CHECKING:
@@ -66,7 +73,7 @@ def draw_depths(
     ax.plot(places, pred, color=COLOURS[1], marker="s", linestyle="--", label="predicted")
     word_labels(ax.xaxis, words, rotation=60, ha="right", rotation_mode="anchor", fontsize=9)
     ax.set_ylabel("depth in edges")
-    ax.yaxis.get_major_locator().set_params(integer=True)
+    whole_numbers(ax.yaxis)
     ax.invert_yaxis()
     if is_right_to_left(tuple(words), direction):
         ax.invert_xaxis()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -17,13 +17,14 @@ from structprobe.show.pictures.style import (
     axes_or_new,
     put_title,
     short_name,
+    whole_numbers,
 )
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # What parts curves from one another, and how a value is told where curves differ in it.
-_PARTING = {
+_PARTING: Mapping[str, Callable[[Any], str]] = {
     "model": short_name,
     "method": str,
     "recipe": "recipe {}".format,
@@ -73,7 +74,7 @@ def draw_layer_curves(
     factor = 1 if metric in ("dspr", "nspr") else 100
     for index, (label, own) in enumerate(curves.items()):
         layers = sorted({row["layer"] for row in own})
-        style = {"color": COLOURS[index % 6], "marker": MARKERS[index % 6]}
+        style: dict[str, Any] = {"color": COLOURS[index % 6], "marker": MARKERS[index % 6]}
         ax.plot(layers, [factor * _mean(own, metric, one) for one in layers], label=label, **style)
         low, high = (
             [factor * _mean(own, f"{metric}_{end}", one) for one in layers]
@@ -87,7 +88,7 @@ def draw_layer_curves(
         dashes = (0, DASHES[index % len(DASHES)])
         label = " = ".join(labels)
         ax.axhline(height, color=GREY, linestyle=dashes, linewidth=1.2, label=label)
-    ax.xaxis.get_major_locator().set_params(integer=True)
+    whole_numbers(ax.xaxis)
     ax.set(xlabel="layer", ylabel=NAMES[metric] + (" in per cent" if factor == 100 else ""))
     ax.grid(axis="y", color="#dddddd", linewidth=0.6)
     ax.set_axisbelow(True)

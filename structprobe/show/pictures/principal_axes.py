@@ -140,7 +140,7 @@ def _draw_edges(
 def _write_words(ax: Axes, places: NDArray[np.float64], words: Sequence[str]) -> None:
     """Write each word beside its point, where it does not run into one already written."""
     families = fonts_for(words)
-    inches = 0.62 * min(ax.figure.get_size_inches())  # roughly what the axes measure
+    inches = min(ax.bbox.width, ax.bbox.height) / ax.figure.dpi
     extent = max(np.ptp(places, axis=0).max(), np.finfo(float).tiny) * 1.3
     points = places / extent * inches / _POINT  # in points of print
     taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in points]

@@ -61,11 +61,11 @@ def draw_rank_grid(
     ax.set_xticks(range(len(layers)), list(map(str, layers)))
     ax.set_yticks(range(len(ranks)), list(map(str, ranks)))
     ax.set(xlabel="layer", ylabel="rank")
+    middle = (np.nanmin(table) + np.nanmax(table)) / 2
     for (y, x), value in np.ndenumerate(table):
         if not np.isnan(value):
-            dark = image.norm(value) < 0.5
             ax.text(x, y, f"{value:.1f}", ha="center", va="center", fontsize=8,
-                    color="white" if dark else "black")  # fmt: skip
+                    color="white" if value < middle else "black")  # fmt: skip
     ax.figure.colorbar(image, ax=ax, label=f"{NAMES[metric]} in per cent")
     put_title(ax, f"{NAMES[metric]} by layer and rank", used,
               correlations=metric in ("dspr", "nspr"))  # fmt: skip

@@ -129,7 +129,7 @@ def put_title(ax: Axes, what: str, rows: Sequence[Mapping[str, Any]], **options:
         As for `title_of`.
     """
     size = 8
-    inches = ax.get_position().width * ax.figure.get_figwidth()
+    inches = ax.bbox.width / ax.figure.dpi
     width = max(30, int(inches * 72 / (size * 0.52)))
     told = [visible(line) for line in title_of(rows, **options).split("\n")]
     lines = [part for line in (what, *told) for part in textwrap.wrap(line, width)]
@@ -155,6 +155,17 @@ def short_name(model: str) -> str:
     ('google/bert', 'bert/v2')
     """
     return "/".join(PurePath(model).parts[-2:]) if PurePath(model).parts[2:] else model
+
+
+def whole_numbers(axis: Any) -> None:
+    """Let an axis have ticks at whole numbers alone.
+
+    Parameters
+    ----------
+    axis : matplotlib.axis.Axis
+        The axis.
+    """
+    axis.get_major_locator().set_params(integer=True)
 
 
 def word_labels(axis: Any, words: Sequence[str], **options: Any) -> None:
