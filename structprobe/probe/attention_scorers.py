@@ -16,7 +16,9 @@ from torch import Tensor
 # Adam's step at its highest, for features of mean square 1: of weights, and of weights by word,
 # which overshoot with the step that suits the former, since many coordinates add up to a weight.
 LEARNING_RATE, WORDS_RATE = 0.02, 0.005
-AXES = 128  # coordinates of a word; with many more, the training words are learnt by heart
+# Coordinates of a word: of 32 to 384, what did best on EWT dev with a small BERT. With all that
+# there are, the training words are learnt by heart.
+AXES = 128
 
 Inputs = tuple[Tensor, Tensor | None]
 

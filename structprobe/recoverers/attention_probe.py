@@ -74,6 +74,9 @@ class AttentionProbe(Recoverer):
     -----
     The attention of the training sentences is kept in a temporary file while `fit` runs: two
     bytes for each pair of words and head, some 0.9 GB for 12,500 sentences and 72 heads.
+
+    With `words` the probe learns about words as well as about heads: what it scores above
+    ``attention-probe`` is not all to be found in attention.
     """
 
     name = "attention-probe"
