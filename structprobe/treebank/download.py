@@ -55,8 +55,8 @@ def download(
     if not url.startswith(("https://", "http://")):
         raise TreebankError("is no address of http or https", path=url)
     try:
-        response = urlopen(  # noqa: S310  # the scheme is checked above
-            Request(url, headers={"User-Agent": f"structprobe/{__version__}"}),  # noqa: S310
+        response = urlopen(
+            Request(url, headers={"User-Agent": f"structprobe/{__version__}"}),
             timeout=timeout,
         )
     except HTTPError as error:
