@@ -7,7 +7,7 @@ import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError, URLError
-from urllib.request import Request, urlopen
+from urllib.request import Request, build_opener
 
 from tqdm import tqdm
 
@@ -55,9 +55,9 @@ def download(
     if not url.startswith(("https://", "http://")):
         raise TreebankError("is no address of http or https", path=url)
     try:
-        response = urlopen(
-            Request(url, headers={"User-Agent": f"structprobe/{__version__}"}),
-            timeout=timeout,
+        # An opener of its own, since that of `urlopen` keeps the proxies of its first call.
+        response = build_opener().open(
+            Request(url, headers={"User-Agent": f"structprobe/{__version__}"}), timeout=timeout
         )
     except HTTPError as error:
         error.close()

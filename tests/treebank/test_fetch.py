@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import socket
 import tarfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +56,56 @@ def test_a_good_treebank_arrives_whole(server: Server, tmp_path: Path) -> None:
     assert counts == {"train": (2, 4), "test": (1, 2)}
     assert parts["train"].paths == (folder / "toy_one-ud-train.conllu",)
     require_clean(parts)
+
+
+def test_a_bar_is_drawn_where_it_is_asked_for(
+    server: Server, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    server.put("UD_Toy-One", make_archive(good_files()))
+    fetch_treebank("UD_Toy-One", tmp_path / "a", progress=True)
+    assert "fetch: 100%" in capsys.readouterr().err
+    fetch_treebank("UD_Toy-One", tmp_path / "b")  # stderr is no terminal here
+    assert capsys.readouterr().err == ""
+
+
+def test_the_old_folder_comes_back_where_the_new_cannot_be_moved(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.put("UD_Toy-One", make_archive(good_files()))
+    folder = tmp_path / "toy"
+    folder.mkdir()
+    (folder / "README").write_text("mine", encoding="utf-8")
+    rename = Path.rename
+
+    def fail_on_files(self: Path, target: Path) -> Path:
+        if self.name == "files":
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_on_files)
+    refuse("cannot be written: No space left on device", folder, force=True)
+    assert (folder / "README").read_text(encoding="utf-8") == "mine"
+
+
+def test_a_server_that_talks_nonsense(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        monkeypatch.setenv("STRUCTPROBE_UD_URL", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        for answer, said in [
+            (b"SSH-2.0\r\n", "cannot be understood"),
+            (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc", "ended too early"),
+        ]:
+            thread = threading.Thread(target=_answer_one, args=(listening, answer))
+            thread.start()
+            refuse(said, tmp_path / "x")
+            thread.join()
+
+
+def _answer_one(listening: socket.socket, answer: bytes) -> None:
+    connection, _ = listening.accept()
+    with connection:
+        connection.recv(2**16)
+        connection.sendall(answer)
 
 
 def test_another_release_is_another_tag(server: Server, tmp_path: Path) -> None:
@@ -188,6 +239,12 @@ def test_sizes_are_capped(server: Server, tmp_path: Path, monkeypatch: pytest.Mo
     server.put("UD_Toy-One", make_archive(bomb))
     monkeypatch.setattr(archive, "MAX_UNPACKED", 40_000)
     refuse("unfolds to more than 40000 bytes", tmp_path / "x")
+    monkeypatch.undo()
+    monkeypatch.setenv("STRUCTPROBE_UD_URL", server.url)
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    tail = gzip.compress(bytes(2 * archive.MAX_TAIL))  # gzip files joined unfold to one
+    server.put("UD_Toy-One", make_archive(good_files()) + tail)
+    refuse("too much behind the last file", tmp_path / "x")
     monkeypatch.setattr(download, "MAX_DOWNLOAD", 100)
     refuse("larger than 100 bytes", tmp_path / "x")
 
