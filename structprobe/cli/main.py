@@ -15,6 +15,7 @@ from structprobe._version import __version__
 from structprobe.errors import StructprobeError
 
 COMMANDS = {
+    "treebank": "fetch a treebank of Universal Dependencies by name, and check it",
     "fit": "fit a distance and a depth probe on one layer and save them",
     "evaluate": "score a saved probe on a treebank, the linear chain beside it",
     "score": "score a parse file made by anything against a gold treebank",
