@@ -24,6 +24,7 @@ COMMANDS = {
     "localise": "where in a model the syntax is: by layer, by a learned mix, and from below",
     "heads": "what the attention heads of a model look at, and which relations they follow",
     "compare": "many ways of reading trees out of a model; one row a method; resumable",
+    "report": "one page of a sweep, a comparison or a fit: tables, curves, every sentence",
     "demo": "the main job on the embedded treebank and a small encoder",
 }
 

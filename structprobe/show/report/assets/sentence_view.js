@@ -1,0 +1,91 @@
+// One sentence by one run: tree, heat maps, depths and the same as a table.
+
+class SentenceView {
+  constructor() {
+    this.cell = null;
+    const point = (cell) => {
+      this.cell = cell;
+      this.drawMaps();
+      this.readOut();
+    };
+    this.goldMap = new HeatMap(byId("gold-map"), "Gold", point);
+    this.predMap = new HeatMap(byId("pred-map"), "Predicted", point);
+    const redraw = () => this.shown && this.drawMaps();
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
+  }
+
+  // `shown` has words, gold heads or null, deprels, upos, heads, depths, distances.
+  show(shown) {
+    const another = this.shown?.words !== shown.words;
+    const box = byId("tree");
+    if (another) {
+      this.cell = null;
+      box.style.minHeight = "";
+      box.scrollLeft = 0;
+    }
+    this.shown = shown;
+    const compared = drawTree(box, shown.words, shown.gold, shown.heads);
+    // The picture grows with the layers that are seen and never jumps back under the reader.
+    const height = Math.max(compared.height, parseFloat(box.style.minHeight) || 0);
+    box.style.minHeight = `${Math.ceil(height)}px`;
+    if (another && isRightToLeft(shown.words)) box.scrollLeft = box.scrollWidth;
+    this.prepareMaps(another);
+    this.drawMaps();
+    this.readOut();
+    if (byId("as-table").open) this.fillTable();
+    return compared;
+  }
+
+  prepareMaps(another) {
+    const { gold, distances } = this.shown;
+    if (another) this.goldDistances = gold ? treeDistances(gold) : null;
+    const greatest = (values) => (values || []).reduce((a, b) => (b > a ? b : a), 1);
+    this.most = Math.max(greatest(this.goldDistances), gold ? 0 : greatest(distances));
+    byId("maps").hidden = !distances;
+    byId("no-maps").hidden = Boolean(distances);
+    byId("gold-figure").hidden = !gold;
+    byId("scale-most").textContent = String(Math.round(this.most));
+  }
+
+  drawMaps() {
+    const { words, distances } = this.shown;
+    if (!distances) return;
+    if (this.goldDistances) this.goldMap.show(words, this.goldDistances, this.most, this.cell);
+    this.predMap.show(words, distances, this.most, this.cell);
+  }
+
+  readOut() {
+    const { words, distances } = this.shown;
+    const box = byId("pair");
+    if (!this.cell || !distances) {
+      box.textContent = "Point at a square, or go to a map and press the arrow keys.";
+      return;
+    }
+    const [row, column] = this.cell;
+    const at = row * words.length + column;
+    const gold = this.goldDistances ? `gold ${this.goldDistances[at]}, ` : "";
+    box.textContent =
+      `${words[row]} – ${words[column]}: ${gold}predicted ${distances[at].toFixed(1)}`;
+  }
+
+  fillTable() {
+    const { words, gold, deprels, upos, heads, depths } = this.shown;
+    const goldDepths = gold ? treeDepths(gold) : null;
+    const named = (head) => (head === 0 ? "root" : `${head} ${words[head - 1]}`);
+    const rows = words.map((word, index) =>
+      make(
+        "tr",
+        {},
+        make("th", { scope: "row", class: "number" }, String(index + 1)),
+        make("td", { dir: "auto" }, word),
+        make("td", {}, upos ? upos[index] : "–"),
+        make("td", {}, deprels ? deprels[index] : "–"),
+        make("td", { dir: "auto" }, gold ? named(gold[index]) : "–"),
+        make("td", { dir: "auto" }, heads[index] === index + 1 ? "–" : named(heads[index])),
+        make("td", { class: "number" }, goldDepths ? String(goldDepths[index]) : "–"),
+        make("td", { class: "number" }, depths ? depths[index].toFixed(1) : "–"),
+      ),
+    );
+    byId("word-rows").replaceChildren(...rows);
+  }
+}
