@@ -80,7 +80,10 @@ def read_source(folder: str | os.PathLike[str]) -> Results | FittedProbe:
     if (path / MARKER).exists():
         rows = read_rows(path)
         if not rows:
-            raise ResultError("there is no result row in here yet", where=str(folder), hint=_KINDS)
+            what = "there is no result row in here"
+            if (path / "heads.json").exists():
+                what += ": `structprobe heads` wrote its own tables and pictures"
+            raise ResultError(what, where=str(folder), hint=_KINDS)
         return Results(path, rows, read_commands(path))
     if (path / CONFIG).exists():
         return FittedProbe(path, read_config(path))

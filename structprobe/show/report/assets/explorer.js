@@ -37,6 +37,7 @@ class Explorer {
     this.at = at ?? this.chosen.best;
     this.slider.max = this.chosen.runs.length - 1;
     this.slider.disabled = this.chosen.runs.length < 2;
+    this.fitSlider(this.chosen.runs.length);
     if (byId("series")) byId("series").value = number;
     await this.run.load();
     if (bank !== this.run.bank) {
@@ -44,6 +45,12 @@ class Explorer {
       this.sentence = null;
     }
     this.refresh();
+  }
+
+  // Puts the stops of the slider under the middles of the bars; its thumb is 16 pixels wide.
+  fitSlider(count) {
+    this.slider.style.width = `calc(${(100 * (count - 1)) / count}% + 16px)`;
+    this.slider.style.marginInlineStart = `calc(${50 / count}% - 8px)`;
   }
 
   async toRun(at) {
