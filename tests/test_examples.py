@@ -20,7 +20,8 @@ from structprobe.experiments.rows import make_row
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
 PAGE = "compare.py"  # writes a page from folders of results, and prints nothing
-EXAMPLES = sorted(path for path in FOLDER.glob("*.py") if path.name != PAGE)
+PICTURES = "screenshots.py"  # takes pictures of pages by a browser, and prints nothing
+EXAMPLES = sorted(path for path in FOLDER.glob("*.py") if path.name not in (PAGE, PICTURES))
 
 # Another processor rounds differently, and training carries that on: scores in per cent may
 # move by this much, and a tree by an edge.

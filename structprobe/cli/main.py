@@ -25,6 +25,7 @@ COMMANDS = {
     "heads": "what the attention heads of a model look at, and which relations they follow",
     "compare": "many ways of reading trees out of a model; one row a method; resumable",
     "report": "one page of a sweep, a comparison or a fit: tables, curves, every sentence",
+    "serve": "a page on this machine that parses what is typed, layer by layer",
     "demo": "the main job on the embedded treebank and a small encoder",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from structprobe.errors import ScoreError
@@ -53,6 +54,7 @@ def sweep(
     untrained: bool = False,
     cache: str | os.PathLike[str] | None = None,
     keep_predictions: bool = True,
+    save_probes: bool = False,
     command: str | None = None,
     device: str = "auto",
     backend: Backend = HERE,
@@ -100,6 +102,9 @@ def sweep(
     keep_predictions : bool, default=True
         Whether to keep each run's predictions, with the gold trees, beside its row; not those of
         runs already done. They take some 2 n² bytes for each sentence of n words and each probe.
+    save_probes : bool, default=False
+        Whether to save each fitted probe too, in the folder of results; not those of runs already
+        done. Each takes 8 times rank times hidden size in bytes.
     command : str, optional
         The command line that asked for it, to be written down in the folder.
     device : str, default="auto"
@@ -153,6 +158,7 @@ def sweep(
 
     how: dict[str, Any] = {"device": device, "memory_gb": memory_gb}
     how["keep_predictions"] = keep_predictions
+    how["probes_of"] = Path(folder).absolute() if save_probes else None
     how["verbose"] = progress is not False and backend.is_here
     results = ResultsFolder(folder)
     results.tell_command(command)

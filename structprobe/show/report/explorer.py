@@ -10,7 +10,7 @@ from structprobe.scores.table import column
 from structprobe.show.report.elements import Markup, element
 from structprobe.show.report.kept_runs import KeptRun, KeptSeries
 from structprobe.show.report.packing import Explorer
-from structprobe.show.report.view import legend, maps, slider, tree_box, word_table
+from structprobe.show.report.view import legend, numbers, slider, tree_box, word_table
 
 _SHOWN = 6  # sentences at each end
 _LEAST_EDGES = 5  # of a sentence that can be among the worst or the best
@@ -64,7 +64,7 @@ def explorer_section(kept: Sequence[KeptSeries], packed: Explorer) -> Markup:
         element("p", id="status", role="status", aria_live="polite"),
         legend(gold=gold),
         tree_box(),
-        maps(),
+        numbers(gold=gold),
         word_table(),
         [element("p", note, class_="note") for note in notes],
         class_="view",

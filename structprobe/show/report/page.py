@@ -11,7 +11,14 @@ from importlib.resources import files
 from structprobe._version import __version__
 from structprobe.show.report.elements import Markup, element, join
 
-VIEW_SCRIPTS = ("nodes.js", "trees.js", "tree_view.js", "heat_view.js", "sentence_view.js")
+VIEW_SCRIPTS = (
+    "nodes.js",
+    "trees.js",
+    "tree_view.js",
+    "heat_view.js",
+    "depth_view.js",
+    "sentence_view.js",
+)
 """What draws a sentence, in the order in which it is read."""
 
 REPORT_SCRIPTS = (*VIEW_SCRIPTS, "data.js", "sort.js", "search.js", "explorer.js", "report.js")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from structprobe.show.report.elements import Markup, element, join
+from structprobe.show.report.elements import Markup, element
 
 _WORD_COLUMNS = (
     ("no.", True),
@@ -16,13 +16,17 @@ _WORD_COLUMNS = (
 )
 
 
-def slider(label: str) -> Markup:
+def slider(label: str, *, count: int = 1, at: int = 0) -> Markup:
     """Make the slider that goes through layers or methods.
 
     Parameters
     ----------
     label : str
         What it goes through.
+    count : int
+        How many there are, where that is known before scripts run.
+    at : int
+        Where it stands at first.
 
     Returns
     -------
@@ -35,7 +39,7 @@ def slider(label: str) -> Markup:
         element(
             "div",
             element("svg", id="bars", preserveAspectRatio="none", aria_hidden="true"),
-            element("input", type="range", id="layer", min=0, max=0, value=0, step=1),
+            element("input", type="range", id="layer", min=0, max=count - 1, value=at),
             class_="track",
         ),
         element("output", id="run-name", for_="layer"),
@@ -78,14 +82,24 @@ def tree_box() -> Markup:
     )
 
 
-def maps() -> Markup:
-    """Make the place of the heat maps.
+def numbers(*, gold: bool) -> Markup:
+    """Make the place of heat maps and depths.
+
+    Parameters
+    ----------
+    gold : bool
+        Whether there is a gold tree beside what was predicted.
 
     Returns
     -------
     Markup
-        Two canvases, their scale, and what the chosen pair of words has.
+        Two canvases, their scale, what the chosen pair of words has, and the depths.
     """
+    return element("div", _maps(), _depths(gold), class_="numbers")
+
+
+def _maps() -> Markup:
+    """Make the heat maps."""
     figures = [
         element(
             "figure",
@@ -107,7 +121,8 @@ def maps() -> Markup:
         element("span", "edges apart"),
         class_="scale",
     )
-    return join(
+    return element(
+        "div",
         element(
             "div",
             element("div", figures, class_="pair-of-maps"),
@@ -118,6 +133,13 @@ def maps() -> Markup:
         element("p", "There are no predicted distances here.", id="no-maps", class_="note",
                 hidden=True),
     )  # fmt: skip
+
+
+def _depths(gold: bool) -> Markup:
+    """Make the depths of the words."""
+    told = "Depths below the root: predicted as dots, gold as rings" if gold else "Depths"
+    box = element("div", id="depths", class_="wide", tabindex=0, role="region", aria_label="Depths")
+    return element("figure", element("figcaption", told), box, id="depth-figure")
 
 
 def word_table() -> Markup:

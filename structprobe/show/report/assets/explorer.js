@@ -13,7 +13,6 @@ class Explorer {
     this.slider.addEventListener("input", () => this.toRun(Number(this.slider.value)));
     byId("previous").addEventListener("click", () => this.step(-1));
     byId("next").addEventListener("click", () => this.step(1));
-    byId("as-table").addEventListener("toggle", () => this.view.fillTable());
     byId("series")?.addEventListener("change", (event) => this.toSeries(Number(event.target.value)));
     for (const link of document.querySelectorAll("a[data-sentence]")) {
       link.addEventListener("click", () => this.follow(link.dataset));

@@ -52,10 +52,11 @@ class HeatMap {
     const n = words.length;
     const context = this.canvas.getContext("2d");
     const labelled = HEAT.room / n >= HEAT.font * 0.8;
+    const page = document.body.clientWidth - 36; // a phone may be narrower than the map
     context.font = `${HEAT.font}px ${FONT}`;
     const longest = Math.max(...words.map((word) => context.measureText(word).width));
     const space = labelled ? Math.min(HEAT.labels, Math.ceil(longest)) + 8 : 2;
-    this.size = Math.max(HEAT.least, Math.min(HEAT.most, Math.floor(HEAT.room / n)));
+    this.size = Math.max(HEAT.least, Math.min(HEAT.most, Math.floor(Math.min(HEAT.room, page - space) / n)));
     this.left = this.top = space;
     this.width = space + n * this.size + 2;
     const ratio = window.devicePixelRatio || 1;

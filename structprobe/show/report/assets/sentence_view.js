@@ -10,6 +10,7 @@ class SentenceView {
     };
     this.goldMap = new HeatMap(byId("gold-map"), "Gold", point);
     this.predMap = new HeatMap(byId("pred-map"), "Predicted", point);
+    byId("as-table").addEventListener("toggle", () => this.shown && this.fillTable());
     const redraw = () => this.shown && this.drawMaps();
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   }
@@ -32,6 +33,7 @@ class SentenceView {
     this.prepareMaps(another);
     this.drawMaps();
     this.readOut();
+    this.drawDepths();
     if (byId("as-table").open) this.fillTable();
     return compared;
   }
@@ -45,6 +47,12 @@ class SentenceView {
     byId("no-maps").hidden = Boolean(distances);
     byId("gold-figure").hidden = !gold;
     byId("scale-most").textContent = String(Math.round(this.most));
+  }
+
+  drawDepths() {
+    const { words, gold, depths } = this.shown;
+    byId("depth-figure").hidden = !depths;
+    drawDepths(byId("depths"), words, gold ? treeDepths(gold) : null, depths);
   }
 
   drawMaps() {

@@ -22,27 +22,24 @@ function middlesOf(words) {
   return { middles: isRightToLeft(words) ? middles.map((x) => total - x) : middles, total };
 }
 
-// Draws the tree into a box; `gold` is null where nobody annotated the sentence.
+// Draws the tree into a box; `gold` is null where nobody annotated the sentence, and then the
+// recovered tree stands above the words.
 function drawTree(box, words, gold, pred) {
   const { middles, total } = middlesOf(words);
   const compared = compareTrees(gold, pred);
-  const above = gold ? side(compared.gold, rootOf(gold), middles, -1, "missed") : null;
-  const sameRoot = gold && rootOf(gold) === rootOf(pred);
-  const below = side(compared.pred, rootOf(pred), middles, 1, gold ? "wrong" : "right");
-  for (const one of [above, below]) {
-    if (one && gold) one.root.classList.add(sameRoot ? "right" : one.other);
-    else if (one) one.root.classList.add("right");
-  }
-  const line = TREE.margin + (above ? above.height : TREE.size);
-  const height = line + below.height + TREE.margin;
+  const recovered = side(compared.pred, rootOf(pred), middles, gold ? 1 : -1, gold ? "wrong" : "right");
+  const above = gold ? side(compared.gold, rootOf(gold), middles, -1, "missed") : recovered;
+  const sameRoot = !gold || rootOf(gold) === rootOf(pred);
+  for (const one of [above, recovered]) one.root.classList.add(sameRoot ? "right" : one.other);
+  const line = TREE.margin + above.height;
+  const height = line + (gold ? recovered.height : TREE.size) + TREE.margin;
   const svg = draw("svg", {
     class: "tree", role: "img", width: Math.ceil(total), height: Math.ceil(height),
     viewBox: `0 0 ${Math.ceil(total)} ${Math.ceil(height)}`,
     "aria-label": describe(words, gold, pred, compared),
   });
   const inner = draw("g", { transform: `translate(0 ${line})` });
-  if (above) inner.append(above.group);
-  inner.append(below.group);
+  inner.append(above.group, recovered.group);
   words.forEach((word, index) => {
     const text = draw("text", { x: middles[index], y: TREE.size * 0.32, class: "word" });
     text.textContent = word;
