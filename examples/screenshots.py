@@ -20,7 +20,8 @@ from structprobe.show.live.server import LiveServer
 from structprobe.show.report import write_report
 
 HERE = Path(__file__).parent
-WIDTH, REPORT_HEIGHT, LIVE_HEIGHT = 1120, 900, 860
+WIDTH, HEIGHT = 1200, 1130
+MOST_WORDS = 13  # of the sentence that the report shows
 SENTENCE = "the dog that chased the cat ran to the river"
 
 
@@ -29,11 +30,13 @@ def picture_report(browser: Browser, folder: Path, out: Path, word: str) -> None
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / "report.html"
         write_report(folder, path)
-        page = browser.new_page(viewport={"width": WIDTH, "height": REPORT_HEIGHT})
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.goto(path.as_uri())
         page.wait_for_selector("html[data-ready=all]", state="attached")
         page.locator("#word").fill(word)
-        page.locator("#sentences").scroll_into_view_if_needed()
+        while page.locator("#tree text.word").count() > MOST_WORDS:
+            page.locator("#next").click()
+        page.evaluate("document.activeElement.blur()")
         page.evaluate("document.getElementById('sentences').scrollIntoView()")
         page.screenshot(path=out)
         page.close()
@@ -44,12 +47,13 @@ def picture_live(browser: Browser, folder: Path, out: Path, sentence: str) -> No
     with LiveServer("127.0.0.1", 0) as server:
         server.use(LiveProbes.load([folder]))
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        page = browser.new_page(viewport={"width": WIDTH, "height": LIVE_HEIGHT})
+        page = browser.new_page(viewport={"width": WIDTH, "height": HEIGHT})
         page.goto(server.address)
         page.locator("#text").fill(sentence)
         page.keyboard.press("Enter")
         page.wait_for_selector("html[data-parsed='2']", state="attached")
-        page.screenshot(path=out)
+        page.evaluate("document.activeElement.blur()")
+        page.screenshot(path=out, full_page=True)
         page.close()
         server.shutdown()
 
@@ -60,7 +64,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("folder", type=Path, help="results of a sweep that saved its probes")
     parser.add_argument("--chromium", default="/usr/bin/chromium", help="the browser")
     parser.add_argument("--out", type=Path, default=HERE, help="where the pictures go")
-    parser.add_argument("--word", default="that the", help="which sentence the report shows")
+    parser.add_argument("--word", default="who", help="which sentence the report shows")
     parser.add_argument("--sentence", default=SENTENCE, help="what is typed on the live page")
     args = parser.parse_args(argv)
     with sync_playwright() as playwright:

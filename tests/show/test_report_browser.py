@@ -146,6 +146,36 @@ def test_steps_and_the_list_by_keyboard(visit: Visit) -> None:
     assert page.evaluate("document.activeElement.closest('#found, #more, .view') !== null")
 
 
+def test_a_step_beyond_the_list_extends_it(browser: Any, tmp_path: Path) -> None:
+    planted_sweep(tmp_path / "DIR", planted_bank(150, longest=4), n_layers=2)
+    write_report(tmp_path / "DIR", tmp_path / "report.html")
+    for visit in opened(browser, (tmp_path / "report.html").as_uri()):
+        page = visit.page
+        assert page.locator("#found li").count() == 60
+        page.locator("#more").click()
+        assert page.locator("#found li").count() == 120
+        page.locator("#previous").click()
+        assert page.locator("#place").inner_text() == "150 of 150"
+        assert page.locator("#found li").count() == 150
+        assert page.locator("#more").is_hidden()
+        box, entry = (
+            page.locator(one).bounding_box() for one in ("#found", "#found [aria-current]")
+        )
+        assert box["y"] <= entry["y"]
+        assert entry["y"] + entry["height"] <= box["y"] + box["height"] + 1
+
+
+def test_gold_and_predicted_stand_beside_one_another(visit: Visit) -> None:
+    page = visit.page
+    for width in (1280, 1000, 720):
+        page.set_viewport_size({"width": width, "height": 800})
+        page.wait_for_timeout(50)
+        gold, pred = (page.locator(f"#{name}-map").bounding_box() for name in ("gold", "pred"))
+        assert gold["y"] == pred["y"]
+        assert gold["x"] + gold["width"] < pred["x"]
+        assert pred["x"] + pred["width"] <= width
+
+
 def test_tables_sort(visit: Visit) -> None:
     page = visit.page
     table = page.locator("table.headline")

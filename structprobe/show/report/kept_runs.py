@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from structprobe.experiments.kept import has_predictions, read_predictions, read_sentences
@@ -87,7 +87,7 @@ def read_kept(folder: str | os.PathLike[str], series: Sequence[Series]) -> list[
     """
     found: list[KeptSeries] = []
     room = MOST_RUNS
-    banks: dict[object, Sequence[Sentence]] = {}
+    banks = _banks(folder, series)
     for one in series:
         there = [
             (row, name)
@@ -101,19 +101,32 @@ def read_kept(folder: str | os.PathLike[str], series: Sequence[Series]) -> list[
     return found
 
 
+def _annotated(sentences: Sequence[Sentence]) -> bool:
+    return all(sentence.heads is not None for sentence in sentences)
+
+
+def _banks(
+    folder: str | os.PathLike[str], series: Sequence[Series]
+) -> dict[object, Sequence[Sentence]]:
+    """Read the sentences of each treebank once, with their gold trees where any run has them."""
+    banks: dict[object, Sequence[Sentence]] = {}
+    for row in (row for one in series for row in one.rows):
+        name = row["treebank_fingerprint"]
+        if name in banks and _annotated(banks[name]):
+            continue
+        if has_predictions(folder, row["key"]):
+            banks[name] = read_sentences(folder, row["key"])
+    return banks
+
+
 def _read(
     folder: str | os.PathLike[str],
     row: Row,
     name: str,
-    banks: dict[object, Sequence[Sentence]],
+    banks: Mapping[object, Sequence[Sentence]],
 ) -> KeptRun:
     """Read one run; sentences are the same objects for all runs on one treebank."""
-    sentences = banks.get(row["treebank_fingerprint"])
-    if sentences is None:
-        sentences = read_sentences(folder, row["key"])
-    annotated = all(sentence.heads is not None for sentence in sentences)
-    if annotated:
-        banks[row["treebank_fingerprint"]] = sentences
+    sentences = banks[row["treebank_fingerprint"]]
     predictions = [prediction for _, prediction in read_predictions(folder, row["key"])]
-    scores = score(sentences, predictions, punct=row["punct"]) if annotated else None
+    scores = score(sentences, predictions, punct=row["punct"]) if _annotated(sentences) else None
     return KeptRun(row, name, sentences, predictions, scores)

@@ -46,17 +46,16 @@ class HeatMap {
     if (row >= 0 && column >= 0 && row < n && column < n) onPoint([row, column]);
   }
 
-  // `values` are (n, n) row by row; NaN stays blank.
-  show(words, values, most, cell) {
+  // `values` are (n, n) row by row; NaN stays blank. `room` is how wide the map may be in pixels.
+  show(words, values, most, cell, room) {
     Object.assign(this, { words, values, most, cell });
     const n = words.length;
     const context = this.canvas.getContext("2d");
     const labelled = HEAT.room / n >= HEAT.font * 0.8;
-    const page = document.body.clientWidth - 36; // a phone may be narrower than the map
     context.font = `${HEAT.font}px ${FONT}`;
     const longest = Math.max(...words.map((word) => context.measureText(word).width));
     const space = labelled ? Math.min(HEAT.labels, Math.ceil(longest)) + 8 : 2;
-    this.size = Math.max(HEAT.least, Math.min(HEAT.most, Math.floor(Math.min(HEAT.room, page - space) / n)));
+    this.size = Math.max(HEAT.least, Math.min(HEAT.most, Math.floor(Math.min(HEAT.room, room - space - 2) / n)));
     this.left = this.top = space;
     this.width = space + n * this.size + 2;
     const ratio = window.devicePixelRatio || 1;

@@ -106,10 +106,23 @@ class Search {
   }
 
   mark(current) {
+    // A step may lead beyond what the list shows so far.
+    const place = this.found.indexOf(current);
+    while (place >= this.list.children.length) this.extend();
     for (const { firstChild: button } of this.list.children) {
       const chosen = Number(button.dataset.index) === current;
       if (chosen) button.setAttribute("aria-current", "true");
       else button.removeAttribute("aria-current");
+      if (chosen) this.reveal(button);
+    }
+  }
+
+  // Scrolls the list, and never the page, to an entry.
+  reveal({ offsetTop, offsetHeight }) {
+    const { list } = this;
+    const top = offsetTop - list.offsetTop;
+    if (top < list.scrollTop || top + offsetHeight > list.scrollTop + list.clientHeight) {
+      list.scrollTop = top - list.clientHeight / 2;
     }
   }
 

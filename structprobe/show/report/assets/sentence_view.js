@@ -12,6 +12,7 @@ class SentenceView {
     this.predMap = new HeatMap(byId("pred-map"), "Predicted", point);
     byId("as-table").addEventListener("toggle", () => this.shown && this.fillTable());
     const redraw = () => this.shown && this.drawMaps();
+    addEventListener("resize", redraw);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   }
 
@@ -58,8 +59,17 @@ class SentenceView {
   drawMaps() {
     const { words, distances } = this.shown;
     if (!distances) return;
-    if (this.goldDistances) this.goldMap.show(words, this.goldDistances, this.most, this.cell);
-    this.predMap.show(words, distances, this.most, this.cell);
+    const gold = this.goldDistances;
+    const room = this.roomForMaps(gold);
+    if (gold) this.goldMap.show(words, gold, this.most, this.cell, room);
+    this.predMap.show(words, distances, this.most, this.cell, room);
+  }
+
+  // Two maps stand beside one another, unless a phone is too narrow for that.
+  roomForMaps(both) {
+    const whole = document.querySelector(".numbers").clientWidth;
+    const half = Math.floor((whole - 33) / 2);
+    return both && half >= 240 ? half : whole;
   }
 
   readOut() {
