@@ -112,9 +112,10 @@ def extremes_section(kept: Sequence[KeptSeries]) -> Markup | None:
         )
         for title, found in (("Worst", order), ("Best", upwards))
     ]
+    of = f" of {first.series.name}" if first.series.layered else ""
     told = (
-        f"By the share of scored edges that {run.name} of {first.series.name} recovers; sentences "
-        f"with at least {_LEAST_EDGES} of them. Each leads to its tree."
+        f"By the share of scored edges that {run.name}{of} recovers; sentences with at least "
+        f"{_LEAST_EDGES} of them. Each leads to its tree."
     )
     return element(
         "section",

@@ -14,9 +14,13 @@ from structprobe.show.report.page import REPORT_SCRIPTS, make_page
 _WIDTH, _HEIGHT = 420, 220
 _LEFT, _TOP, _BOTTOM = 44, 10, 34
 _NOT_KEPT = (
-    "A saved probe keeps neither intervals nor trees, so there is no explorer here. `structprobe "
-    "evaluate` prints the probe's scores on any treebank with their intervals; `structprobe "
-    "sweep --layers N -o DIR/` and then `structprobe report DIR/` make a page with sentences."
+    "A saved probe keeps neither intervals nor trees, so there is no explorer here. ",
+    element("code", "structprobe evaluate PROBE/ test.conllu"),
+    " prints its scores on any treebank with their intervals; ",
+    element("code", "structprobe sweep --layers N … -o DIR/"),
+    " and then ",
+    element("code", "structprobe report DIR/"),
+    " make a page with sentences.",
 )
 
 
@@ -159,9 +163,11 @@ def _foot(config: Mapping[str, Any], origin: Mapping[str, Any]) -> Markup:
         "dev": [str(fitted_on.get("dev") or "")],
         "train fingerprint": [str(config["treebank_fingerprint"] or "")],
         "settings": [
-            f"{key} {value}"
-            for key, value in settings.items()
-            if value is not None and key not in ("verbose", "random_state")
+            ", ".join(
+                f"{key} {value}"
+                for key, value in settings.items()
+                if value is not None and key not in ("verbose", "random_state", "device")
+            )
         ],
         "seed": [str(settings["random_state"])] if settings.get("random_state") is not None else [],
         "versions": [", ".join(f"{k} {v}" for k, v in (config.get("versions") or {}).items())],

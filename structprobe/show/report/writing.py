@@ -217,9 +217,9 @@ def _recall_section(kept: Sequence[KeptSeries]) -> Markup | None:
     if first.runs[0].scores is None:
         return element("p", NO_GOLD, class_="note")
     runs = [*first.runs, *_alone(kept, first.runs[0])]
-    columns = "layers" if first.series.layered else "methods"
+    columns = f"layers of {first.series.name}" if first.series.layered else "methods"
     told = (
-        f"Columns are {columns} of {first.series.name}"
+        f"Columns are {columns}"
         + (", then the methods without layers" if len(runs) > len(first.runs) else "")
         + ". The edges are those that UUAS counts."
     )
