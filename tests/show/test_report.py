@@ -31,6 +31,7 @@ from structprobe.experiments.fit import fit_probe
 from structprobe.experiments.results import MARKER, ResultsFolder
 from structprobe.experiments.rows import make_row
 from structprobe.show.report import build_report, write_report
+from structprobe.show.report.curves import draw_curves
 from structprobe.show.report.elements import Markup, element
 from structprobe.show.report.explorer import HOW_TO_KEEP, NO_GOLD
 from structprobe.show.report.foot import results_foot
@@ -298,3 +299,22 @@ def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
         (line,) = capsys.readouterr().err.splitlines()
         assert line.startswith("structprobe: error: ")
     assert issubclass(ResultError, StructprobeError)
+
+
+def test_curves_span_whole_steps() -> None:
+    values = {"method": "probe", "treebank_fingerprint": "b"}
+    rows = [make_row(**values, layer=layer, uuas=uuas, uuas_low=uuas - 0.05, uuas_high=uuas + 0.05)
+            for layer, uuas in ((0, 0.32), (1, 0.95))]  # fmt: skip
+    rows.append(make_row(method="linear", uuas=0.08, treebank_fingerprint="b"))
+    curves = draw_curves(series_of(rows))
+    assert re.findall(r'class="tick left">(\d+)<', curves) == ["0", "20", "40", "60", "80", "100"]
+    assert "probe: 32.0 at layer 0, highest 95.0 at layer 1, 95.0 at layer 1; linear 8.0" in curves
+    assert curves.count("<polyline") == curves.count('class="band') == 1
+    assert curves.count("<circle") == 2
+    assert curves.count('class="dashed"') == 1
+    close = [row | {"uuas_low": None, "uuas_high": None} for row in rows[:2]]
+    close[0]["uuas"] = 0.91
+    curves = draw_curves(series_of(close))
+    assert re.findall(r'class="tick left">(\d+)<', curves) == ["90", "100"]
+    assert "polygon" not in curves
+    assert draw_curves(series_of(rows[2:])) is None

@@ -63,7 +63,7 @@ def _panel(metric: str, lines: Sequence[Series], baselines: Sequence[Row]) -> Ma
     """Draw one score."""
     dashed = [row for row in baselines if row[metric] is not None]
     layers = sorted({row["layer"] for one in lines for row in one.rows})
-    low, high = _span(metric, lines, dashed)
+    low, high, step = _axis(metric, lines, dashed)
 
     def x(layer: float) -> float:
         span = max(1, layers[-1] - layers[0])
@@ -72,7 +72,7 @@ def _panel(metric: str, lines: Sequence[Series], baselines: Sequence[Row]) -> Ma
     def y(value: float) -> float:
         return _TOP + (high - 100 * value) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
 
-    marks: list[Child] = [_ticks(layers, low, high, x, y)]
+    marks: list[Child] = [_ticks(layers, range(low, high + 1, step), x, y)]
     marks += _dashes(dashed, metric, y)
     if len(lines) <= _MOST_BANDS:
         marks += [_band(one, metric, at, x, y) for at, one in enumerate(lines)]
@@ -88,20 +88,20 @@ def _panel(metric: str, lines: Sequence[Series], baselines: Sequence[Row]) -> Ma
     return element("figure", element("figcaption", LABELS[metric]), picture)
 
 
-def _span(metric: str, lines: Sequence[Series], dashed: Sequence[Row]) -> tuple[int, int]:
-    """Choose the range of the axis in per cent, whole tens."""
+def _axis(metric: str, lines: Sequence[Series], dashed: Sequence[Row]) -> tuple[int, int, int]:
+    """Choose the ends of the axis in per cent and how far apart its numbers are."""
     rows = [*(row for one in lines for row in one.rows), *dashed]
     values = [row[key] for row in rows for key in (metric, f"{metric}_low", f"{metric}_high")]
     known = [100 * value for value in values if value is not None]
-    low, high = 10 * math.floor(min(known) / 10), 10 * math.ceil(max(known) / 10)
-    return low, max(high, low + 10)
+    step = 10 if max(known) - min(known) <= 60 else 20
+    low, high = step * math.floor(min(known) / step), step * math.ceil(max(known) / step)
+    return low, max(high, low + step), step
 
 
-def _ticks(layers: Sequence[int], low: int, high: int, x: Scale, y: Scale) -> Markup:
+def _ticks(layers: Sequence[int], values: range, x: Scale, y: Scale) -> Markup:
     """Draw the grid and its numbers."""
-    step = 10 if high - low <= 60 else 20
     marks = []
-    for value in range(low, high + 1, step):
+    for value in values:
         at = _px(y(value / 100))
         marks.append(element("path", d=f"M{_LEFT} {at}H{_WIDTH - _RIGHT}", class_="grid"))
         marks.append(element("text", str(value), x=_LEFT - 6, y=at, class_="tick left"))

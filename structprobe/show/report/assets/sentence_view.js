@@ -11,7 +11,10 @@ class SentenceView {
     this.goldMap = new HeatMap(byId("gold-map"), "Gold", point);
     this.predMap = new HeatMap(byId("pred-map"), "Predicted", point);
     byId("as-table").addEventListener("toggle", () => this.shown && this.fillTable());
-    const redraw = () => this.shown && this.drawMaps();
+    const redraw = () => {
+      this.drawn = null;
+      if (this.shown) this.drawMaps();
+    };
     addEventListener("resize", redraw);
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   }
@@ -41,7 +44,10 @@ class SentenceView {
 
   prepareMaps(another) {
     const { gold, distances } = this.shown;
-    if (another) this.goldDistances = gold ? treeDistances(gold) : null;
+    if (another) {
+      this.goldDistances = gold ? treeDistances(gold) : null;
+      this.goldDepths = gold ? treeDepths(gold) : null;
+    }
     const greatest = (values) => (values || []).reduce((a, b) => (b > a ? b : a), 1);
     this.most = Math.max(greatest(this.goldDistances), gold ? 0 : greatest(distances));
     byId("maps").hidden = !distances;
@@ -51,9 +57,9 @@ class SentenceView {
   }
 
   drawDepths() {
-    const { words, gold, depths } = this.shown;
+    const { words, depths } = this.shown;
     byId("depth-figure").hidden = !depths;
-    drawDepths(byId("depths"), words, gold ? treeDepths(gold) : null, depths);
+    drawDepths(byId("depths"), words, this.goldDepths, depths);
   }
 
   drawMaps() {
@@ -61,7 +67,12 @@ class SentenceView {
     if (!distances) return;
     const gold = this.goldDistances;
     const room = this.roomForMaps(gold);
-    if (gold) this.goldMap.show(words, gold, this.most, this.cell, room);
+    // The gold map stays as it is while the slider moves.
+    const drawn = [words, this.cell, this.most, room];
+    if (gold && drawn.some((value, index) => value !== this.drawn?.[index])) {
+      this.goldMap.show(words, gold, this.most, this.cell, room);
+      this.drawn = drawn;
+    }
     this.predMap.show(words, distances, this.most, this.cell, room);
   }
 
@@ -88,7 +99,7 @@ class SentenceView {
 
   fillTable() {
     const { words, gold, deprels, upos, heads, depths } = this.shown;
-    const goldDepths = gold ? treeDepths(gold) : null;
+    const { goldDepths } = this;
     const named = (head) => (head === 0 ? "root" : `${head} ${words[head - 1]}`);
     const rows = words.map((word, index) =>
       make(
