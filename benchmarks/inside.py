@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -118,18 +117,17 @@ def one_sentence(X: Any, y: Sequence[Any]) -> tuple[list[Any], list[Any]]:
     return [X[index]], [y[index]]
 
 
-def step_memory(X: Any, y: Sequence[Any]) -> float:
-    """Tell how far a step of training lifts the memory above what is held between steps, in MB."""
-    before, rises = [0.0], []
+def fit_memory(X: Any, y: Sequence[Any], warm: tuple[Any, Sequence[Any]]) -> float:
+    """Tell how far a few steps of training lift the memory above what is held before, in MB.
 
-    def on_step(step: int) -> None:
-        if step > 1:
-            rises.append(peak_memory() - before[0])
-        restart_peak()
-        before[0] = held_memory()
-
-    fit_distances(X, y, one_sentence(X, y), on_step, max_steps=4)
-    return statistics.median(rises)
+    All that the fit makes is in it, from before its first step. A fit of `warm` goes before, so
+    that libraries which load at their first use are not.
+    """
+    fit_distances(*warm, one_sentence(*warm), max_steps=4)
+    restart_peak()
+    before = held_memory()
+    fit_distances(X, y, one_sentence(X, y), max_steps=4)
+    return peak_memory() - before
 
 
 def seconds_of_steps(fit: Callable[..., object], n_steps: int) -> Seconds:

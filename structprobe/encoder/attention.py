@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+import os
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +14,13 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from structprobe.encoder.attention_file import AttentionFile, RawAttention
 from structprobe.encoder.attention_pass import attentions_of_pass, find_heads
 from structprobe.encoder.attention_rows import AttentionRows, attention_rows
 from structprobe.encoder.batching import TextBatch
 from structprobe.encoder.encoder import Encoder
-from structprobe.encoder.sentences import SpacedWords
+from structprobe.encoder.loading import refresh
+from structprobe.encoder.sentences import SpacedWords, digest, space_sentences
 from structprobe.errors import EncoderError, unknown_name
 
 SPECIAL = ("drop", "renormalise", "keep")
@@ -113,6 +118,10 @@ class WordAttentions:
     symmetrised : bool, default False
         Whether both weights of a pair of words become the sum of the two: of a causal model, the
         lower triangle mirrored. Rows then sum to more than they did.
+    cache : path, optional
+        A cache folder, as of `Encoder.encode`. Attention that is read to the end is kept there, and
+        not read from the model again where model and words are the same, whatever the options: 4
+        bytes for each layer, head and pair of words. Nothing is kept by default.
 
     Attributes
     ----------
@@ -136,11 +145,17 @@ class WordAttentions:
     """
 
     def __init__(
-        self, encoder: Encoder, *, special: str = "drop", symmetrised: bool = False
+        self,
+        encoder: Encoder,
+        *,
+        special: str = "drop",
+        symmetrised: bool = False,
+        cache: str | os.PathLike[str] | None = None,
     ) -> None:
         if special not in SPECIAL:
             raise EncoderError(unknown_name("special", special, SPECIAL))
         self.encoder, self.special, self.symmetrised = encoder, special, symmetrised
+        self.cache = cache
         encoder.loaded.model.eval()
         self.n_heads, self.causal = find_heads(encoder.loaded, encoder.surroundings.before)
 
@@ -170,15 +185,44 @@ class WordAttentions:
         ------
         EncoderError
             If there are no sentences, or a weight is not finite (the sentence and layer are named).
+        StoreError
+            If the cache folder is not ours, damaged, or the disk is full.
         """
-        self.encoder.loaded.model.eval()  # its owner may have trained it meanwhile
         hidden = None if progress is None else not progress
-        with tqdm(total=len(sentences), desc="attend", unit="sent", disable=hidden) as bar:
-            for batch in self.encoder.batches(sentences):
-                words = self._attend(batch)  # (b, n_layers, n_heads, n, n + 2)
-                _refuse_non_finite(words, batch.sentences)
-                yield self._finish(batch, words)
-                bar.update(len(batch.numbers))
+        with (
+            tqdm(total=len(sentences), desc="attend", unit="sent", disable=hidden) as bar,
+            contextlib.closing(self._raw(sentences)) as batches,
+        ):
+            for batch in batches:
+                yield self._finish(batch)
+                bar.update(len(batch.sentences))
+
+    def _raw(self, sentences: Sequence[Any]) -> Generator[RawAttention, None, None]:
+        """Give attention as it is, from the model or from the cache."""
+        passes = self._passes(sentences)
+        if self.cache is None:
+            yield from passes
+            return
+        file = AttentionFile(Path(self.cache), self._key(sentences))
+        yield from file.read() if file.is_there else file.keeping(passes)
+
+    def _key(self, sentences: Sequence[Any]) -> dict[str, object]:
+        """Say all that makes attention what it is."""
+        encoder = self.encoder
+        # The owner of a model object may have trained it meanwhile.
+        fingerprint = refresh(encoder.loaded, encoder.model).fingerprint
+        words = digest(space_sentences(sentences, encoder.spacing))
+        read_as = {name: encoder.origin(0)[name] for name in ("spacing", "bos", "dtype")}
+        return {"fingerprint": fingerprint, "words": words, **read_as}
+
+    def _passes(self, sentences: Sequence[Any]) -> Iterator[RawAttention]:
+        """Send sentences through the model."""
+        self.encoder.loaded.model.eval()  # its owner may have trained it meanwhile
+        for batch in self.encoder.batches(sentences):
+            words = self._attend(batch)  # (b, n_layers, n_heads, n, n + 2)
+            _refuse_non_finite(words, batch.sentences)
+            lengths = np.array([pieces.n_words for pieces in batch.pieces], dtype=np.int64)
+            yield RawAttention(batch.numbers, lengths, words)
 
     def _attend(self, batch: TextBatch) -> NDArray[np.float32]:
         """Read one batch; the last two columns are special tokens and the first position."""
@@ -204,18 +248,18 @@ class WordAttentions:
             from_words = source[:, None] @ to_words  # (n_rows, n_heads, n, n + 2)
             words[:, layer].index_add_(0, sentence, from_words)
 
-    def _finish(self, batch: TextBatch, words: NDArray[np.float32]) -> AttentionBatch:
+    def _finish(self, batch: RawAttention) -> AttentionBatch:
         """Take special tokens out of the matrices, and do what the options ask for."""
-        weights, special, first = words[..., :-2], words[..., -2], words[..., -1]
+        weights = batch.words[..., :-2]
+        special, first = batch.words[..., -2], batch.words[..., -1]
         if self.special == "renormalise":
             total = weights.sum(axis=-1, keepdims=True)
             weights = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
         if self.symmetrised:
             mirrored = weights.swapaxes(-1, -2) * ~np.eye(weights.shape[-1], dtype=np.bool_)
             weights = weights + mirrored
-        lengths = np.array([pieces.n_words for pieces in batch.pieces], dtype=np.int64)
         kept = self.special == "keep"
-        return AttentionBatch(batch.numbers, lengths, weights, special, first, kept)
+        return AttentionBatch(batch.sentences, batch.lengths, weights, special, first, kept)
 
 
 def _refuse_non_finite(words: NDArray[np.float32], sentences: Sequence[SpacedWords]) -> None:

@@ -76,7 +76,8 @@ def compare(
     seed : int, default=0
         Random state of all methods and disturbances.
     cache : path, optional
-        A folder for word vectors that stays. Without it they are kept in `out` until all is done.
+        A folder for word vectors and attention that stays. Without it they are kept in `out` until
+        all is done.
     device : str, default="auto"
         Where things are trained.
     keep_predictions : bool, default=True
@@ -92,7 +93,8 @@ def compare(
     list of dict
         The result rows, method by method in the order that was asked for, disturbed versions
         (``words_as``) behind the original. Times are those of fitting and predicting; word
-        vectors are encoded once for all methods and not among them.
+        vectors are encoded once for all methods and not among them. What else of the model several
+        methods share (attention, impacts of masking) counts for the first of them.
 
     Raises
     ------

@@ -68,7 +68,8 @@ _TOLD = {
     "steps": "training steps taken by the distance probe",
     "cpu_seconds": "processor time of fitting and predicting, all threads; of what runs that are "
     "trained together cost, each has the same share; encoding into word vectors is in it for "
-    "`evaluate` alone, other passes through a model always",
+    "`evaluate` alone, other passes through a model always, what several methods share with the "
+    "first of them",
     "wall_seconds": "the same by the clock on the wall",
     "version": "the version of structprobe",
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Self
@@ -41,6 +42,9 @@ class AttentionHead(Recoverer):
         Whether both weights of a pair of words become their sum, see `WordAttentions`.
     punct : {"upos", "xpos", "keep"}, optional
         The words left out of UUAS on dev, as for `score`.
+    cache : path, optional
+        A folder in which attention is kept for others that read the same sentences, see
+        `WordAttentions`.
     progress : bool, optional
         Whether to draw bars on stderr; by default where that is a terminal.
 
@@ -77,6 +81,7 @@ class AttentionHead(Recoverer):
         special: str = "drop",
         symmetrised: bool = False,
         punct: str | None = None,
+        cache: str | os.PathLike[str] | None = None,
         progress: bool | None = None,
     ) -> None:
         from structprobe.encoder.attention import WordAttentions
@@ -87,7 +92,9 @@ class AttentionHead(Recoverer):
         self.uses_gold = gold_root
         self.name += {"renormalise": "-renormalised", "keep": "-special-kept"}.get(special, "")
         self.name += "-symmetrised" * symmetrised + "-gold-root" * gold_root
-        self.attentions = WordAttentions(encoder, special=special, symmetrised=symmetrised)
+        self.attentions = WordAttentions(
+            encoder, special=special, symmetrised=symmetrised, cache=cache
+        )
         shape = {"layer": self.attentions.n_layers, "head": self.attentions.n_heads}
         for (name, highest), asked in zip(shape.items(), (layer, head), strict=True):
             if asked is not None and not 1 <= asked <= highest:
@@ -102,7 +109,7 @@ class AttentionHead(Recoverer):
         Parameters
         ----------
         setting : Setting
-            The model, the protocol on dev, and whether to draw bars.
+            The model, the protocol on dev, the cache, and whether to draw bars.
         **told
             Options, as `variants` has them.
 
@@ -116,7 +123,8 @@ class AttentionHead(Recoverer):
         EncoderError
             If the model gives no attentions.
         """
-        return cls(setting.encoder, punct=setting.punct, progress=setting.progress, **told)
+        told = {"cache": setting.cache, "progress": setting.progress, **told}
+        return cls(setting.encoder, punct=setting.punct, **told)
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
         """Try all heads, and choose; nothing is learned.

@@ -32,7 +32,7 @@ class AttentionMax(AttentionHead):
 
     Parameters
     ----------
-    encoder, layer, head, gold_root, special, symmetrised, punct, progress
+    encoder, layer, head, gold_root, special, symmetrised, punct, cache, progress
         As for `AttentionHead`. With ``special="keep"``, a word that attends to special tokens more
         than to any other word has the head 0.
     direction : {"to", "from"}, default "to"

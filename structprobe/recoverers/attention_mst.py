@@ -26,7 +26,7 @@ class AttentionMST(AttentionHead):
 
     Parameters
     ----------
-    encoder, layer, head, gold_root, special, symmetrised, punct, progress
+    encoder, layer, head, gold_root, special, symmetrised, punct, cache, progress
         As for `AttentionHead`.
 
     Examples

@@ -29,7 +29,7 @@ class Setting:
     punct : {"upos", "xpos", "keep"} or None
         The protocol by which a layer or a head is chosen on dev.
     cache : path or None
-        A folder for word vectors.
+        A folder for word vectors, and for what else of the model several methods read.
     device : str
         Where things are trained.
     progress : bool or None

@@ -13,6 +13,7 @@ from support.tiny_checkpoints import ARCHITECTURES, make_model, make_tokenizer
 
 from structprobe import Encoder, Sentence
 from structprobe.encoder.attention import WordAttentions
+from structprobe.encoder.attention_file import RawAttention
 from structprobe.encoder.attention_pass import eager_attention
 from structprobe.encoder.attention_rows import attention_rows
 from structprobe.encoder.batching import Layout, TextBatch
@@ -174,7 +175,8 @@ def test_a_row_without_attention_to_words_stays_empty() -> None:
     (batch,) = attentions.encoder.batches([["a"]])
     words = np.zeros((1, 3, 4, 1, 3), np.float32)
     words[..., 1] = 1  # all of it on special tokens
-    assert not attentions._finish(batch, words).weights.any()
+    raw = RawAttention(batch.numbers, np.array([1]), words)
+    assert not attentions._finish(raw).weights.any()
 
 
 def test_the_lower_triangle_is_mirrored() -> None:
