@@ -205,6 +205,23 @@ def test_runs_without_predictions_say_how_to_keep_them(tmp_path: Path) -> None:
     assert "explorer-data" not in page.split("<script>")[0]
 
 
+def test_runs_that_are_not_in_the_explorer_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank = planted_bank(5)
+    planted_sweep(tmp_path, bank, n_layers=3)
+    assert "in the table of scores alone" not in build_report(tmp_path)
+    (tmp_path / "predictions" / "probe-1-0.npz").unlink()
+    page = build_report(tmp_path)
+    assert "Of 4 runs, 1 are in the table of scores alone" in page
+    names = [run["name"] for run in data_of(page)["series"][0]["runs"]]
+    assert names == ["layer 0", "layer 2"]
+    monkeypatch.setattr("structprobe.show.report.kept_runs.MOST_RUNS", 2)
+    page = build_report(tmp_path)
+    assert len(data_of(page)["series"]) == 1
+    assert "Of 4 runs, 2 are" in page
+
+
 def test_predictions_of_an_older_version_have_no_gold(tmp_path: Path) -> None:
     bank = planted_bank(5)
     bare = [type(sentence)(sentence.words) for sentence in bank]

@@ -25,7 +25,7 @@ NO_GOLD = (
 )
 
 
-def explorer_section(kept: Sequence[KeptSeries], packed: Explorer) -> Markup:
+def explorer_section(kept: Sequence[KeptSeries], packed: Explorer, n_scored: int) -> Markup:
     """Make the explorer, which scripts fill.
 
     Parameters
@@ -34,6 +34,8 @@ def explorer_section(kept: Sequence[KeptSeries], packed: Explorer) -> Markup:
         What it goes through.
     packed : Explorer
         The same, packed.
+    n_scored : int
+        How many runs there are, those that are not here included.
 
     Returns
     -------
@@ -52,6 +54,11 @@ def explorer_section(kept: Sequence[KeptSeries], packed: Explorer) -> Markup:
     notes = ["Pictures show all words; UUAS is scored over the words that the protocol keeps, "
              "as told at the foot of the page."]  # fmt: skip
     notes += [] if gold else [NO_GOLD]
+    if missing := n_scored - len(packed.blocks):
+        notes.append(
+            f"Of {n_scored:,} runs, {missing:,} are in the table of scores alone: no predictions "
+            "are kept of them, or there was no room for them here."
+        )
     if packed.left_out:
         notes.append(
             f"The distances of {packed.left_out:,} long sentences are left out of this page."

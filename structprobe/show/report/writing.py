@@ -109,11 +109,12 @@ def _results_page(source: Results, title: str | None) -> str:
     kept = read_kept(source.folder, series)
     packed = Explorer(kept)
     name = title or _title(source.rows)
+    n_scored = sum(len(one.rows) for one in series)
     sections = {
         "scores": ("Scores", _scores_section(source.rows, series)),
         "curves": ("By layer", _curves_section(series)),
         "recall": ("By relation and length", _recall_section(kept)),
-        "sentences": ("Sentences", explorer_section(kept, packed) if kept else None),
+        "sentences": ("Sentences", explorer_section(kept, packed, n_scored) if kept else None),
         "extremes": ("Worst and best", extremes_section(kept) if kept else None),
         "made": ("How this was made", results_foot(source.rows, source.commands)),
     }
