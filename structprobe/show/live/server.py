@@ -63,10 +63,10 @@ def serve(
     """
     with _listen(host, port) as server:
         server.use(load())
-        on_ready(server.address)
-        if not _is_loopback(host):
-            _log.warning("everybody who reaches %s can use this page", host)
         try:
+            on_ready(server.address)
+            if not _is_loopback(host):
+                _log.warning("everybody who reaches %s can use this page", host)
             server.serve_forever()
         except KeyboardInterrupt:
             _log.info("stopped")
