@@ -20,6 +20,7 @@ from structprobe.experiments.grid import (
     probe_runs,
 )
 from structprobe.experiments.groups import Group, groups_of
+from structprobe.experiments.kept import has_predictions
 from structprobe.experiments.results import ResultsFolder, check_folder
 from structprobe.experiments.rows import Row
 from structprobe.experiments.runs import Banks, Outcome, outcome, timed
@@ -171,6 +172,10 @@ def sweep(
     with vectors_folder(results.folder, cache) as vectors:
         todo = {run.key for run in every} - results.keys
         _log.info("%d of %d runs to do", len(todo), len(every))
+        bare = [run for run in every if run.key not in todo and not _is_kept(results, run)]
+        if keep_predictions and bare:
+            told = "%d runs were done without keeping predictions; a new folder would have them"
+            _log.info(told, len(bare))
         for run, method in methods:
             if run.key in todo:
                 keep(run, _run_baseline(run, method, banks))
@@ -191,10 +196,15 @@ def sweep(
                     keep(*done)
     results.mend()
     if keep_predictions:
-        told = results.predictions_bytes / 1e6
-        _log.info("the predictions kept in %s take %.1f MB", results.folder, told)
+        megabytes = results.predictions_bytes / 1e6
+        _log.info("the predictions kept in %s take %.1f MB", results.folder, megabytes)
     by_key = {row["key"]: row for row in results.rows}
     return [by_key[run.key] for run in every]
+
+
+def _is_kept(results: ResultsFolder, run: Run) -> bool:
+    """Tell whether the predictions of a run that is done are there."""
+    return has_predictions(results.folder, run.key)
 
 
 def _baselines(seeds: Sequence[int], banks: Banks) -> list[tuple[Run, Recoverer]]:

@@ -120,13 +120,18 @@ def test_all_of_a_prediction_is_kept() -> None:
     assert found.distances is found.depths is None
 
 
-def test_predictions_are_left_out_on_request(encoder: Encoder, tmp_path: Path) -> None:
+def test_predictions_are_left_out_on_request(
+    encoder: Encoder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     options = {"layers": "0", "max_steps": 2, "keep_predictions": False}
     rows = sweep(encoder, *BANKS, folder=tmp_path, **options)
     assert not any(has_predictions(tmp_path, row["key"]) for row in rows)
     assert ResultsFolder(tmp_path).predictions_bytes == 0
     with pytest.raises(ResultError, match="no predictions were kept"):
         read_sentences(tmp_path, rows[0]["key"])
+    with caplog.at_level("INFO", logger="structprobe"):
+        sweep(encoder, *BANKS, folder=tmp_path, layers="0", max_steps=2)
+    assert f"{len(rows)} runs were done without keeping predictions" in caplog.text
 
 
 def test_a_comparison_keeps_those_of_written_words(encoder: Encoder, tmp_path: Path) -> None:

@@ -193,7 +193,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Refuse what a page of another site asks, also where its name points at this machine."""
         host = self.headers.get("Host", "")
         if not _may_be_called(host, self.server.host):
-            self._refuse(HTTPStatus.FORBIDDEN, "this server does not go by that name")
+            self._refuse(
+                HTTPStatus.FORBIDDEN,
+                "this server does not go by that name; ask for it by its number, or serve with "
+                "--host NAME",
+            )
             return False
         origin = self.headers.get("Origin")
         if origin is not None and urlsplit(origin).netloc != host:
