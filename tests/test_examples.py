@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 import shlex
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from structprobe import Encoder
 from structprobe.cli.main import build_parser
 from structprobe.experiments.compare import compare
 from structprobe.experiments.rows import make_row
+from structprobe.experiments.sweep import sweep
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
 PAGE = "compare.py"  # writes a page from folders of results, and prints nothing
-EXAMPLES = sorted(path for path in FOLDER.glob("*.py") if path.name != PAGE)
+PICTURES = "screenshots.py"  # takes pictures of pages by a browser, and prints nothing
+EXAMPLES = sorted(path for path in FOLDER.glob("*.py") if path.name not in (PAGE, PICTURES))
 
 # Another processor rounds differently, and training carries that on: scores in per cent may
 # move by this much, and a tree by an edge.
@@ -54,6 +57,22 @@ def test_an_example_gives_what_it_says(
         assert words in told
         assert words in printed
         assert (tmp_path / "tree.svg").read_text(encoding="utf-8").startswith("<svg")
+
+
+def test_the_pictures_of_pages_are_taken(tmp_path: Path) -> None:
+    program = shutil.which("chromium")
+    pytest.importorskip("playwright", reason="playwright is not installed (extra browser)")
+    if program is None:
+        pytest.skip("there is no chromium; on Debian: apt-get install chromium")
+    encoder = Encoder(save_checkpoint(tmp_path / "model", "bert"))
+    banks = tiny_bank(), tiny_bank(seed=1)
+    sweep(encoder, *banks, folder=tmp_path / "DIR", max_steps=2, save_probes=True)
+    script = runpy.run_path(str(FOLDER / PICTURES))
+    given = [str(tmp_path / "DIR"), "--chromium", program, "--out", str(tmp_path), "--word", "the"]
+    script["main"](given)
+    for name in ("report.png", "serve.png"):
+        assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
+        assert (FOLDER / name).stat().st_size < 200_000
 
 
 @pytest.mark.parametrize("job", ["encode", "sweep"])

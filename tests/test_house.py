@@ -46,6 +46,7 @@ FORBIDDEN = {
 }
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
+ASSETS = sorted([*PACKAGE.rglob("*.js"), *PACKAGE.rglob("*.css")])
 
 
 def room_of(path: Path) -> str:
@@ -94,6 +95,15 @@ def test_files_hold_one_idea(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     assert source.count("\n") <= 400, "a second idea in here wants a file of its own"
     assert ast.get_docstring(ast.parse(source)), "the first line says what lives here"
+
+
+@pytest.mark.parametrize("path", ASSETS, ids=lambda path: path.name)
+def test_pages_make_no_markup_of_data(path: Path) -> None:
+    source = path.read_text(encoding="utf-8")
+    assert source.count("\n") <= 400
+    for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
+        assert way not in source
+    assert "://" not in source.replace("http://www.w3.org/2000/svg", ""), "no outside address"
 
 
 def heavy_after(code: str) -> set[str]:

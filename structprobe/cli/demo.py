@@ -26,6 +26,7 @@ def run(args: argparse.Namespace) -> None:
         folder=args.out,
         steps=args.max_steps or STEPS,
         device=args.device,
+        command=args.command_line,
         progress=progress_of(args),
     )
     print_rows(rows, args)

@@ -26,6 +26,8 @@ COMMANDS = {
     "heads": "what the attention heads of a model look at, and which relations they follow",
     "compare": "many ways of reading trees out of a model; one row a method; resumable",
     "plot": "the pictures that a folder of results allows, as PDF, SVG or PNG",
+    "report": "one page of a sweep, a comparison or a fit: tables, curves, every sentence",
+    "serve": "a page on this machine that parses what is typed, layer by layer",
     "demo": "the main job on the embedded treebank and a small encoder",
 }
 

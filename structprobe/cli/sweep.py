@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--cache", default=None, metavar="DIR", help="keep word vectors there")
     options.add_keep(parser)
     parser.add_argument(
+        "--save-probes", action="store_true", help="save each probe too, for `structprobe serve`"
+    )
+    parser.add_argument(
         "--dry-run",
         action="store_true",
         help="print what the sweep will cost in disk, memory and time; nothing is written",
@@ -50,6 +53,7 @@ def run(args: argparse.Namespace) -> None:
         "products": args.products,
         "punct": args.punct,
         "untrained": args.untrained,
+        "keep_predictions": args.keep_predictions,
         "cache": args.cache,
         "device": args.device,
         "memory_gb": args.memory_gb,
@@ -69,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
         banks,
         **grid,
         baselines=not args.no_baselines,
-        keep_predictions=args.keep_predictions,
+        save_probes=args.save_probes,
         command=args.command_line,
         backend=options.build_backend(args),
         progress=progress_of(args),

@@ -64,6 +64,7 @@ def demonstrate(
     folder: str | os.PathLike[str] | None = None,
     steps: int = STEPS,
     device: str = "auto",
+    command: str | None = None,
     progress: bool | None = None,
 ) -> tuple[list[Row], str]:
     """Probe all layers of the embedded encoder on the embedded treebank.
@@ -76,6 +77,8 @@ def demonstrate(
         Training steps of each probe.
     device : str
         Where the model runs and the probes are trained.
+    command : str, optional
+        The command line that asked for it, to be written down in the folder.
     progress : bool, optional
         Whether to draw bars on stderr; by default where that is a terminal.
 
@@ -105,7 +108,7 @@ def demonstrate(
             test,
             folder=kept,
             max_steps=steps,
-            keep_predictions=True,
+            command=command,
             device=device,
             progress=progress,
         )

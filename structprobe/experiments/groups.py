@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from structprobe.experiments.fit import make_probe, report
 from structprobe.experiments.grid import Run
-from structprobe.experiments.rows import Row
+from structprobe.experiments.kept import probe_path
+from structprobe.experiments.rows import Row, bank_name
 from structprobe.experiments.runs import Banks, Outcome, timed
 
 if TYPE_CHECKING:
@@ -39,6 +41,8 @@ class Group:
         Whether to draw bars.
     keep_predictions : bool
         Whether the predictions are wanted.
+    probes_of : path or None
+        A folder of results to save the fitted probes in; None where they are not wanted.
     """
 
     runs: tuple[Run, ...]
@@ -48,6 +52,7 @@ class Group:
     memory_gb: float | None = None
     verbose: bool = False
     keep_predictions: bool = False
+    probes_of: str | os.PathLike[str] | None = None
 
     def __call__(self) -> list[tuple[Run, Outcome]]:
         """Do the runs, as many layers together as fit.
@@ -90,6 +95,10 @@ class Group:
         """Score one of the probes."""
         at_layer = {part: layers[run.layer] for part, layers in vectors.items()}
         found = report(probe, run, at_layer, self.banks, share)
+        if self.probes_of is not None:
+            fitted_on = {part: bank_name(bank) for part, bank in self.banks.parts.items()}
+            place = probe_path(self.probes_of, run.key)
+            probe.save_pretrained(place, dev_scores=found.scores.get("dev"), fitted_on=fitted_on)
         return found if self.keep_predictions else replace(found, predictions=())
 
 

@@ -1,4 +1,4 @@
-"""The predictions that are kept in a folder of results, read without changing it."""
+"""What a folder of results keeps of its runs, found and read without changing it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,23 @@ from structprobe.experiments.predictions import predictions_from_bytes, sentence
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
-PREDICTIONS = "predictions"
+PREDICTIONS, PROBES = "predictions", "probes"
+
+
+def probe_path(folder: str | os.PathLike[str], key: str) -> Path:
+    """Tell where a run's fitted probe is, if it was saved.
+
+    Parameters
+    ----------
+    folder, key
+        As for `has_predictions`.
+
+    Returns
+    -------
+    Path
+        The folder of the saved probe.
+    """
+    return Path(folder) / PROBES / key
 
 
 def has_predictions(folder: str | os.PathLike[str], key: str) -> bool:

@@ -49,6 +49,7 @@ def plan_sweep(
     products: str = "float32",
     punct: str | None = None,
     untrained: bool = False,
+    keep_predictions: bool = True,
     cache: str | os.PathLike[str] | None = None,
     device: str = "auto",
     memory_gb: float | None = None,
@@ -62,14 +63,15 @@ def plan_sweep(
     Parameters
     ----------
     encoder, train, dev, test, folder, layers, ranks, seeds, recipe, max_steps, products, punct, \
-    untrained, cache, device, memory_gb
+    untrained, keep_predictions, cache, device, memory_gb
         As `sweep` takes them.
 
     Returns
     -------
     dict
         ``model`` and ``train``, their names; ``runs`` and ``runs_done`` (whose rows are there
-        already); ``layers``, how many;
+        already); ``layers``, how many; ``bytes_kept``, about what the predictions of these
+        runs will take in the folder;
         ``n_words`` of all treebanks; ``bytes_per_layer``, ``bytes_in_all`` on disk and
         ``bytes_free`` where they will lie; ``peak_bytes``, the memory of one process that
         encodes or trains, None where the system does not tell; ``encode_seconds`` and
@@ -127,6 +129,7 @@ def plan_sweep(
         "runs": len(runs),
         "runs_done": len(runs) - len(todo),
         "layers": len(chosen),
+        "bytes_kept": len(todo) * _kept_bytes(banks.scored or ()) if keep_predictions else 0,
         "n_words": n_words,
         "bytes_per_layer": per_layer,
         "bytes_in_all": per_layer * len(to_encode),
@@ -136,6 +139,11 @@ def plan_sweep(
         "encode_seconds": encode_seconds,
         "train_seconds": train_seconds,
     }
+
+
+def _kept_bytes(bank: Iterable[Sentence]) -> int:
+    """Estimate a file of predictions: a float32 for each pair of words, and what words take."""
+    return sum(2 * len(sentence) * (len(sentence) - 1) + 12 * len(sentence) for sentence in bank)
 
 
 def _seconds_a_word(

@@ -25,7 +25,7 @@ def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Pr
     sentences : sequence of Sentence
         The sentences that were parsed.
     predictions : sequence of Prediction
-        Their predictions; either all or none have distances, and likewise depths.
+        Their predictions; either all or none have distances, and likewise all else.
 
     Returns
     -------
@@ -33,7 +33,9 @@ def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Pr
         The archive: ``offsets`` (n_sentences + 1,) counts words, ``words`` (n_words,) str,
         ``heads`` (n_words,) int32, ``depths`` (n_words,) float32; ``pair_distances`` float32, each
         sentence's distances above the diagonal row by row behind the one before, or, where they
-        are not symmetric, ``distances``, the whole (n, n) matrices. Of the gold, what all
+        are not symmetric, ``distances``, the whole (n, n) matrices; ``arc_scores`` float32, the
+        (n, n + 1) matrices; ``deprels`` (n_words,) str; ``as_tree`` (n_sentences,) bool where not
+        all are read as trees. So the file can be scored again. Of the gold, what all
         sentences have: ``gold_heads`` (n_words,) int32, ``gold_deprels``, ``gold_upos`` and
         ``gold_xpos`` (n_words,) str, ``sent_ids`` (n_sentences,) str.
     """
@@ -49,6 +51,15 @@ def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Pr
     distances = [prediction.distances for prediction in predictions]
     if all(value is not None for value in distances):
         arrays |= _flat_distances([np.asarray(value, np.float32) for value in distances])
+    arc_scores = [prediction.arc_scores for prediction in predictions]
+    if all(value is not None for value in arc_scores):
+        arrays["arc_scores"] = _flat(arc_scores, np.float32)
+    deprels = [prediction.deprels for prediction in predictions]
+    if all(value is not None for value in deprels):
+        labels = [label for one in deprels if one is not None for label in one]
+        arrays["deprels"] = np.array(labels, dtype=str)
+    if not all(prediction.as_tree for prediction in predictions):
+        arrays["as_tree"] = np.array([prediction.as_tree for prediction in predictions])
     arrays |= _gold(sentences)
     archive = io.BytesIO()
     np.savez_compressed(archive, allow_pickle=False, **arrays)
@@ -181,7 +192,7 @@ def _predictions(arrays: Mapping[str, NDArray[Any]]) -> list[Prediction]:
     lengths = np.diff(arrays["offsets"])
     heads = _cut(arrays["heads"], ends)
     depths: list[Any] = [None] * len(lengths)
-    distances: list[Any] = [None] * len(lengths)
+    distances, arc_scores, deprels = list(depths), list(depths), list(depths)
     if "depths" in arrays:
         depths = _cut(arrays["depths"], ends)
     if "pair_distances" in arrays:
@@ -190,7 +201,14 @@ def _predictions(arrays: Mapping[str, NDArray[Any]]) -> list[Prediction]:
     elif "distances" in arrays:
         flat = _cut(arrays["distances"], np.cumsum(lengths**2))
         distances = [matrix.reshape(n, n) for matrix, n in zip(flat, lengths, strict=True)]
-    return [Prediction(*one) for one in zip(heads, distances, depths, strict=True)]
+    if "arc_scores" in arrays:
+        flat = _cut(arrays["arc_scores"], np.cumsum(lengths * (lengths + 1)))
+        arc_scores = [rows.reshape(n, n + 1) for rows, n in zip(flat, lengths, strict=True)]
+    if "deprels" in arrays:
+        deprels = [tuple(map(str, one)) for one in _cut(arrays["deprels"], ends)]
+    as_tree = arrays.get("as_tree", np.ones(len(lengths), dtype=bool)).tolist()
+    columns = heads, distances, depths, arc_scores, deprels, as_tree
+    return [Prediction(*one) for one in zip(*columns, strict=True)]
 
 
 def _cut(array: NDArray[Any], ends: NDArray[np.integer]) -> list[Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from structprobe.errors import ScoreError
@@ -19,6 +20,7 @@ from structprobe.experiments.grid import (
     probe_runs,
 )
 from structprobe.experiments.groups import Group, groups_of
+from structprobe.experiments.kept import has_predictions
 from structprobe.experiments.results import ResultsFolder, check_folder
 from structprobe.experiments.rows import Row
 from structprobe.experiments.runs import Banks, Outcome, outcome, timed
@@ -53,6 +55,7 @@ def sweep(
     untrained: bool = False,
     cache: str | os.PathLike[str] | None = None,
     keep_predictions: bool = True,
+    save_probes: bool = False,
     command: str | None = None,
     device: str = "auto",
     backend: Backend = HERE,
@@ -100,6 +103,9 @@ def sweep(
     keep_predictions : bool, default=True
         Whether to keep each run's predictions, with the gold trees, beside its row; not those of
         runs already done. They take some 2 n² bytes for each sentence of n words and each probe.
+    save_probes : bool, default=False
+        Whether to save each fitted probe too, in the folder of results; not those of runs already
+        done. Each takes 8 times rank times hidden size in bytes.
     command : str, optional
         The command line that asked for it, to be written down in the folder.
     device : str, default="auto"
@@ -153,6 +159,7 @@ def sweep(
 
     how: dict[str, Any] = {"device": device, "memory_gb": memory_gb}
     how["keep_predictions"] = keep_predictions
+    how["probes_of"] = Path(folder).absolute() if save_probes else None
     how["verbose"] = progress is not False and backend.is_here
     results = ResultsFolder(folder)
     results.tell_command(command)
@@ -165,6 +172,10 @@ def sweep(
     with vectors_folder(results.folder, cache) as vectors:
         todo = {run.key for run in every} - results.keys
         _log.info("%d of %d runs to do", len(todo), len(every))
+        bare = [run for run in every if run.key not in todo and not _is_kept(results, run)]
+        if keep_predictions and bare:
+            told = "%d runs were done without keeping predictions; a new folder would have them"
+            _log.info(told, len(bare))
         for run, method in methods:
             if run.key in todo:
                 keep(run, _run_baseline(run, method, banks))
@@ -185,10 +196,15 @@ def sweep(
                     keep(*done)
     results.mend()
     if keep_predictions:
-        told = results.predictions_bytes / 1e6
-        _log.info("the predictions kept in %s take %.1f MB", results.folder, told)
+        megabytes = results.predictions_bytes / 1e6
+        _log.info("the predictions kept in %s take %.1f MB", results.folder, megabytes)
     by_key = {row["key"]: row for row in results.rows}
     return [by_key[run.key] for run in every]
+
+
+def _is_kept(results: ResultsFolder, run: Run) -> bool:
+    """Tell whether the predictions of a run that is done are there."""
+    return has_predictions(results.folder, run.key)
 
 
 def _baselines(seeds: Sequence[int], banks: Banks) -> list[tuple[Run, Recoverer]]:

@@ -17,17 +17,18 @@ def format_plan(plan: Mapping[str, Any]) -> str:
     Returns
     -------
     str
-        One line each: model and treebank, runs, disk, memory, time.
+        One line each: model and treebank, runs, disk, what is kept, memory, time.
 
     Examples
     --------
     >>> print(format_plan({"model": "bert", "train": "en.conllu", "runs": 7,
-    ...     "runs_done": 2, "layers": 7, "n_words": 1000,
+    ...     "runs_done": 2, "layers": 7, "n_words": 1000, "bytes_kept": 2.5e5,
     ...     "bytes_per_layer": 1536000, "bytes_in_all": 10752000, "bytes_free": 5e6,
     ...     "peak_bytes": None, "encode_seconds": 90.0, "train_seconds": 7200.0}))
     model     bert on en.conllu
     runs      7, of which 2 are done
     disk      1.5 MB a layer, 10.8 MB in all; TOO MUCH: 5.0 MB are free
+    kept      some 250.0 kB of predictions
     memory    unknown on this system
     encode    1.5 min, 1,000 words
     train     at most 2.0 h, one run after another
@@ -41,6 +42,7 @@ def format_plan(plan: Mapping[str, Any]) -> str:
         "model": f"{plan['model']} on {plan['train'] or 'sentences from no file'}",
         "runs": f"{plan['runs']:,}, of which {plan['runs_done']:,} are done",
         "disk": f"{on_disk}; {free}",
+        "kept": f"some {_size(plan['bytes_kept'])} of predictions",
         "memory": memory,
         "encode": f"{_time(plan['encode_seconds'])}, {plan['n_words']:,} words",
         "train": f"at most {_time(plan['train_seconds'])}, one run after another",

@@ -93,13 +93,45 @@ def test_a_sweep_can_be_scored_anew_from_what_it_keeps(encoder: Encoder, tmp_pat
             assert getattr(scores, metric) == row[metric]
 
 
-def test_predictions_are_left_out_on_request(encoder: Encoder, tmp_path: Path) -> None:
+def test_a_comparison_can_be_scored_anew_from_what_it_keeps(
+    encoder: Encoder, tmp_path: Path
+) -> None:
+    rows = [row for row in compare(encoder, *BANKS, out=tmp_path) if row["uuas"] is not None]
+    assert len(rows) > 8
+    for row in rows:
+        gold = read_sentences(tmp_path, row["key"])
+        predictions = [prediction for _, prediction in read_predictions(tmp_path, row["key"])]
+        scores = score(gold, predictions, punct=row["punct"])
+        for metric in ("uuas", "uas", "las", "root_acc"):
+            assert getattr(scores, metric) == row[metric], (row["method"], metric)
+
+
+def test_all_of_a_prediction_is_kept() -> None:
+    prediction = Prediction(
+        np.array([2, 2]),
+        arc_scores=np.array([[-np.inf, 0, 1], [-np.inf, 0.5, 2]], np.float32),
+        deprels=("nsubj", "root"),
+        as_tree=False,
+    )
+    content = predictions_to_bytes([Sentence(("dogs", "bark"))], [prediction])
+    ((_, found),) = predictions_from_bytes(content, "here")
+    np.testing.assert_array_equal(found.arc_scores, prediction.arc_scores)
+    assert (found.deprels, found.as_tree) == (prediction.deprels, False)
+    assert found.distances is found.depths is None
+
+
+def test_predictions_are_left_out_on_request(
+    encoder: Encoder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     options = {"layers": "0", "max_steps": 2, "keep_predictions": False}
     rows = sweep(encoder, *BANKS, folder=tmp_path, **options)
     assert not any(has_predictions(tmp_path, row["key"]) for row in rows)
     assert ResultsFolder(tmp_path).predictions_bytes == 0
     with pytest.raises(ResultError, match="no predictions were kept"):
         read_sentences(tmp_path, rows[0]["key"])
+    with caplog.at_level("INFO", logger="structprobe"):
+        sweep(encoder, *BANKS, folder=tmp_path, layers="0", max_steps=2)
+    assert f"{len(rows)} runs were done without keeping predictions" in caplog.text
 
 
 def test_a_comparison_keeps_those_of_written_words(encoder: Encoder, tmp_path: Path) -> None:

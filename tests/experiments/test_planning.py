@@ -41,6 +41,8 @@ def test_disk_is_counted(encoder: Encoder, tmp_path: Path) -> None:
     assert plan["n_words"] == n_words
     assert plan["bytes_per_layer"] == n_words * 8 * 2  # 8 wide, float16
     assert plan["bytes_in_all"] == 2 * 2 * plan["bytes_per_layer"]  # two layers, two models
+    pairs = sum(len(sentence) * (len(sentence) - 1) / 2 for sentence in BANKS[2])
+    assert plan["bytes_kept"] == 16 * (4 * pairs + 12 * BANKS[2].n_words)
     assert plan["bytes_free"] > 0
     assert plan["peak_bytes"] > 10e6  # Python alone takes more
     assert plan["encode_seconds"] > 0
@@ -60,7 +62,7 @@ def test_what_is_counted_is_what_is_written(encoder: Encoder, tmp_path: Path) ->
     assert (again["runs"], again["runs_done"]) == (12, 8)
     assert again["bytes_in_all"] == again["bytes_per_layer"]
     done = plan_sweep(encoder, *BANKS, **how, **GRID)
-    assert (done["runs_done"], done["bytes_in_all"]) == (8, 0)
+    assert (done["runs_done"], done["bytes_in_all"], done["bytes_kept"]) == (8, 0, 0)
     assert (done["encode_seconds"], done["train_seconds"]) == (0, 0)
     assert everything(tmp_path) == before
 
@@ -145,7 +147,7 @@ def test_the_command(encoder: Encoder, tmp_path: Path, capsys: pytest.CaptureFix
     assert main(command.split()) == 0
     told = capsys.readouterr().out
     assert [line.split()[0] for line in told.splitlines()] == [
-        "model", "runs", "disk", "memory", "encode", "train",
+        "model", "runs", "disk", "kept", "memory", "encode", "train",
     ]  # fmt: skip
     assert main([*command.split(), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["runs_done"] == 0
@@ -156,6 +158,7 @@ def test_a_plan_in_words() -> None:
     plan = dict.fromkeys(("runs", "runs_done", "layers", "n_words"), 1)
     plan |= {"model": "bert", "train": None}
     plan |= dict.fromkeys(("bytes_per_layer", "bytes_in_all", "bytes_free", "peak_bytes"), 0)
+    plan["bytes_kept"] = 2e3
     units = ["512.0 B", "2.0 kB", "3.0 MB", "4.5 GB", "1,234.0 TB"]
     spans = ["59.0 s", "2.0 min", "47.0 h", "3.0 days", "1.5 s"]
     counts, seconds = [512, 2e3, 3e6, 4.5e9, 1234e12], [59, 120, 47 * 3600, 3 * 86400, 1.5]
@@ -166,6 +169,7 @@ def test_a_plan_in_words() -> None:
         )  # fmt: skip
         assert f"{unit} in all; 1,000,000.0 TB are free" in told
         assert f"{unit} at the peak" in told
+        assert "some 2.0 kB of predictions" in told
         assert told.count(span) == 2
     times = {"encode_seconds": 1, "train_seconds": 1}
     assert "TOO MUCH: 0.0 B are free" in format_plan(plan | {"bytes_in_all": 1} | times)

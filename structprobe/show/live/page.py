@@ -1,0 +1,79 @@
+"""The page that asks for a sentence and shows its trees."""
+
+from __future__ import annotations
+
+from structprobe.show.live.probes import MOST_CHARACTERS, MOST_WORDS, LiveProbes
+from structprobe.show.report.elements import element, join
+from structprobe.show.report.page import VIEW_SCRIPTS, make_page
+from structprobe.show.report.view import numbers, slider, tree_box, word_table
+
+EXAMPLE = "the dog that chased the cat ran to the river"
+"""What is parsed before anything is typed."""
+
+
+def live_page(probes: LiveProbes) -> str:
+    """Make the page.
+
+    Parameters
+    ----------
+    probes : LiveProbes
+        What it is served with.
+
+    Returns
+    -------
+    str
+        HTML that asks no other server than its own.
+    """
+    count = len(probes.names)
+    layers = probes.names[0] if count == 1 else f"{count} layers"
+    form = element(
+        "form",
+        element("label", "A sentence, its words and marks parted by spaces", for_="text"),
+        element(
+            "input",
+            type="text",
+            id="text",
+            name="text",
+            value=EXAMPLE,
+            dir="auto",
+            maxlength=MOST_CHARACTERS,
+            autocomplete="off",
+            spellcheck="false",
+        ),
+        element("button", "Parse", type="submit"),
+        id="type",
+        class_="type",
+    )
+    shown = element(
+        "div",
+        slider("Layer", count=len(probes.names), at=probes.best),
+        tree_box(),
+        numbers(gold=False),
+        word_table(),
+        id="shown",
+        hidden=True,
+    )
+    told = (
+        f"Trees, distances and depths as structural probes read them out of {layers}. A probe "
+        "says what can be read out of a layer, not what the model does with it. Type up to "
+        f"{MOST_WORDS} words."
+    )
+    body = join(
+        element(
+            "header",
+            element("p", "structprobe serve", class_="kicker"),
+            element("h1", probes.model),
+            element("p", told, class_="finding"),
+        ),
+        element(
+            "main",
+            form,
+            element("p", id="status", role="status", aria_live="polite"),
+            shown,
+            element("noscript", element("p", "This page needs JavaScript.", class_="note")),
+            id="content",
+            tabindex=-1,
+        ),
+    )
+    title = f"structprobe: {probes.model}"
+    return make_page(title, body, scripts=(*VIEW_SCRIPTS, "live.js"), connect=True)

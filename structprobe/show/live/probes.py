@@ -1,0 +1,185 @@
+"""Saved probes of the layers of one model, which parse a sentence together."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+
+from structprobe.errors import ProbeError
+from structprobe.experiments.kept import probe_path
+from structprobe.experiments.results import MARKER, read_rows
+from structprobe.show.report.series import series_of
+from structprobe.treebank import Treebank
+
+if TYPE_CHECKING:
+    from structprobe.recoverers.probe import ProbeRecoverer
+
+MOST_CHARACTERS = 2000
+"""How long a text may be."""
+
+MOST_WORDS = 100
+"""How many words a text may have."""
+
+
+class LiveProbes:
+    """Probes on layers of one model.
+
+    Parameters
+    ----------
+    recoverers : sequence of ProbeRecoverer
+        At least one, fitted, all with the first one's encoder.
+    names : sequence of str
+        What the page calls each.
+    """
+
+    def __init__(self, recoverers: Sequence[ProbeRecoverer], names: Sequence[str]) -> None:
+        self.recoverers, self.names = list(recoverers), list(names)
+        self._lock = threading.Lock()  # one forward pass at a time is as fast, and bounds memory
+
+    @property
+    def model(self) -> str:
+        """The model's name, of a local path its end alone."""
+        origin = self.recoverers[0].encoder.origin(0)
+        return "/".join(str(origin["model"]).rstrip("/").split("/")[-2:])
+
+    @property
+    def best(self) -> int:
+        """The place of the probe with the highest UUAS on dev, as far as that was saved."""
+        saved = [getattr(one.probe, "saved_", None) or {} for one in self.recoverers]
+        uuas = [(one.get("dev_scores") or {}).get("uuas") or 0.0 for one in saved]
+        return uuas.index(max(uuas))
+
+    @classmethod
+    def load(cls, sources: Sequence[str | os.PathLike[str]], **loading: Any) -> Self:
+        """Load saved probes and their model.
+
+        Parameters
+        ----------
+        sources : sequence of path or str
+            Folders of saved probes or hub ids, of one model; or a folder of results whose sweep
+            saved its probes, of which the best grid point is taken, all layers.
+        **loading
+            Further arguments of `ProbeRecoverer.from_pretrained`.
+
+        Returns
+        -------
+        LiveProbes
+            By layer.
+
+        Raises
+        ------
+        ProbeError
+            If there is no such probe, or the probes are of several models.
+        ResultError
+            If a folder of results is damaged, or a newer version wrote it.
+        EncoderError
+            If the model cannot be loaded.
+        """
+        from structprobe.recoverers.probe import ProbeRecoverer
+
+        places = [place for source in sources for place in _probes_in(source)]
+        first = ProbeRecoverer.from_pretrained(places[0], **loading)
+        again = loading | {"model": first.encoder}
+        found = [first, *(ProbeRecoverer.from_pretrained(one, **again) for one in places[1:])]
+        _refuse_other_vectors(found, places)
+        order = sorted(range(len(found)), key=lambda at: found[at].layer)
+        layers = [found[at].layer for at in order]
+        names = [
+            f"layer {found[at].layer}"
+            + (f", {Path(places[at]).name}" if layers.count(found[at].layer) > 1 else "")
+            for at in order
+        ]
+        return cls([found[at] for at in order], names)
+
+    def parse(self, text: str) -> dict[str, Any]:
+        """Parse one sentence by all probes.
+
+        Parameters
+        ----------
+        text : str
+            Words, parted by white space and nowhere else.
+
+        Returns
+        -------
+        dict
+            Plain values: ``words``, and ``runs``, of each probe its ``name``, ``heads`` (1-based,
+            0 for the root's), ``depths`` and ``distances``, an (n, n) matrix row by row.
+
+        Raises
+        ------
+        ProbeError
+            If there is no word in it, or it is too long.
+        TreebankError
+            If it holds what no CoNLL-U file can hold.
+        EncoderError
+            If the model cannot read it.
+        """
+        if len(text) > MOST_CHARACTERS:
+            raise ProbeError(f"{len(text):,} characters are more than {MOST_CHARACTERS:,}")
+        words = text.split()
+        if not words:
+            raise ProbeError("there is no word to parse")
+        if len(words) > MOST_WORDS:
+            raise ProbeError(f"{len(words)} words are more than {MOST_WORDS}")
+        bank = Treebank.from_words([words])
+        encoder = self.recoverers[0].encoder
+        layers = sorted({one.layer for one in self.recoverers})
+        with self._lock:
+            vectors = encoder.encode(bank, layers=layers, progress=False)
+            predictions = [
+                one.probe.predictions(vectors.layer(one.layer))[0] for one in self.recoverers
+            ]
+        runs = [
+            {
+                "name": name,
+                "heads": prediction.heads.tolist(),
+                "depths": _rounded(prediction.depths),
+                "distances": _rounded(prediction.distances),
+            }
+            for name, prediction in zip(self.names, predictions, strict=True)
+        ]
+        return {"words": words, "runs": runs}
+
+
+def _rounded(values: Any) -> list[float]:
+    """Round to what a page shows."""
+    return np.round(np.asarray(values, dtype=np.float64).ravel(), 3).tolist()
+
+
+def _probes_in(source: str | os.PathLike[str]) -> list[str]:
+    """Name the saved probes that a source stands for."""
+    folder = Path(source)
+    if not (folder / MARKER).is_file():
+        return [str(source)]
+    rows = [row for row in read_rows(folder) if row["method"] == "probe"]
+    for series in series_of(rows):
+        paths = [probe_path(folder, row["key"]) for row in series.rows]
+        if saved := [str(path) for path in paths if path.is_dir()]:
+            return saved
+    raise ProbeError(
+        "no probes were saved beside these results",
+        where=str(source),
+        hint="sweep into a new folder with --save-probes, or name a folder that `fit` wrote",
+    )
+
+
+def _refuse_other_vectors(found: Sequence[ProbeRecoverer], places: Sequence[str]) -> None:
+    """Raise where probes were fitted on vectors that one encoder does not give."""
+
+    def vectors(one: ProbeRecoverer) -> Mapping[str, Any]:
+        origin: Mapping[str, Any] = one.probe.origin_
+        return {key: origin[key] for key in ("pooling", "spacing", "bos", "dtype")}
+
+    for one, place in zip(found, places, strict=True):
+        if vectors(one) != vectors(found[0]):
+            raise ProbeError(
+                f"was fitted on other vectors ({vectors(one)}) than {places[0]} "
+                f"({vectors(found[0])})",
+                where=place,
+                hint="serve them one by one",
+            )

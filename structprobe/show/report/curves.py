@@ -1,0 +1,193 @@
+"""Scores by layer as SVG: a line a series, its interval as a band, baselines as dashed lines."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+from structprobe.experiments.rows import METRICS, Row
+from structprobe.show.report.elements import Child, Markup, element, join
+from structprobe.show.report.series import Series
+
+LABELS = {
+    "uuas": "UUAS",
+    "uas": "UAS",
+    "las": "LAS",
+    "root_acc": "root",
+    "dspr": "DSpr.",
+    "nspr": "NSpr.",
+}
+"""The scores as the pages call them."""
+
+Scale = Callable[[float], float]
+
+_WIDTH, _HEIGHT = 420, 250
+_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 92, 12, 34
+_COLOURS = 7  # in the style sheet
+_MOST_BANDS = 7  # more would be a fog
+
+
+def draw_curves(series: Sequence[Series]) -> Markup | None:
+    """Draw one panel a score.
+
+    Parameters
+    ----------
+    series : sequence of Series
+        Layered ones become lines, the others dashed baselines.
+
+    Returns
+    -------
+    Markup or None
+        A figure a score and a legend; None where there is nothing with layers.
+    """
+    lines = [one for one in series if one.layered]
+    baselines = [one.rows[0] for one in series if not one.layered]
+    panels = [_panel(metric, lines, baselines) for metric in METRICS if _has(metric, lines)]
+    if not panels:
+        return None
+    legend = [
+        element("li", element("span", class_=f"swatch c{at % _COLOURS}"), one.name)
+        for at, one in enumerate(lines)
+    ]
+    return join(
+        element("ul", legend, class_="legend") if len(lines) > 1 else None,
+        element("div", panels, class_="panels"),
+    )
+
+
+def _has(metric: str, lines: Sequence[Series]) -> bool:
+    return any(row[metric] is not None for one in lines for row in one.rows)
+
+
+def _panel(metric: str, lines: Sequence[Series], baselines: Sequence[Row]) -> Markup:
+    """Draw one score."""
+    dashed = [row for row in baselines if row[metric] is not None]
+    layers = sorted({row["layer"] for one in lines for row in one.rows})
+    low, high, step = _axis(metric, lines, dashed)
+
+    def x(layer: float) -> float:
+        span = max(1, layers[-1] - layers[0])
+        return _LEFT + (layer - layers[0]) / span * (_WIDTH - _LEFT - _RIGHT)
+
+    def y(value: float) -> float:
+        return _TOP + (high - 100 * value) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
+
+    marks: list[Child] = [_ticks(layers, range(low, high + 1, step), x, y)]
+    marks += _dashes(dashed, metric, y)
+    if len(lines) <= _MOST_BANDS:
+        marks += [_band(one, metric, at, x, y) for at, one in enumerate(lines)]
+    marks += [_line(one, metric, at, x, y) for at, one in enumerate(lines)]
+    picture = element(
+        "svg",
+        marks,
+        viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
+        role="img",
+        aria_label=_told(metric, lines, dashed),
+        class_="curve",
+    )
+    return element("figure", element("figcaption", LABELS[metric]), picture)
+
+
+def _axis(metric: str, lines: Sequence[Series], dashed: Sequence[Row]) -> tuple[int, int, int]:
+    """Choose the ends of the axis in per cent and how far apart its numbers are."""
+    rows = [*(row for one in lines for row in one.rows), *dashed]
+    values = [row[key] for row in rows for key in (metric, f"{metric}_low", f"{metric}_high")]
+    known = [100 * value for value in values if value is not None]
+    step = 10 if max(known) - min(known) <= 60 else 20
+    low, high = step * math.floor(min(known) / step), step * math.ceil(max(known) / step)
+    return low, max(high, low + step), step
+
+
+def _ticks(layers: Sequence[int], values: range, x: Scale, y: Scale) -> Markup:
+    """Draw the grid and its numbers."""
+    marks = []
+    for value in values:
+        at = _px(y(value / 100))
+        marks.append(element("path", d=f"M{_LEFT} {at}H{_WIDTH - _RIGHT}", class_="grid"))
+        marks.append(element("text", str(value), x=_LEFT - 6, y=at, class_="tick left"))
+    every = math.ceil(len(layers) / 13)
+    for layer in layers[::every]:
+        marks.append(
+            element("text", str(layer), x=_px(x(layer)), y=_HEIGHT - _BOTTOM + 16, class_="tick")
+        )
+    middle = _px((_LEFT + _WIDTH - _RIGHT) / 2)
+    return join(marks, element("text", "layer", x=middle, y=_HEIGHT - 4, class_="tick"))
+
+
+def _dashes(dashed: Sequence[Row], metric: str, y: Scale) -> list[Markup]:
+    """Draw baselines, their names to the right and not over one another."""
+    ordered = sorted({row["method"]: row for row in dashed}.values(), key=lambda row: -row[metric])
+    places: list[float] = []
+    for row in ordered:
+        places.append(max(y(row[metric]), places[-1] + 12 if places else 0.0))
+    if places and (over := places[-1] - (_HEIGHT - _BOTTOM + 4)) > 0:
+        places = [place - over for place in places]
+    return [
+        join(
+            element("path", d=f"M{_LEFT} {_px(y(row[metric]))}H{_WIDTH - _RIGHT}", class_="dashed"),
+            element(
+                "text",
+                row["method"],
+                x=_WIDTH - _RIGHT + 6,
+                y=_px(place),
+                class_="tick right",
+            ),
+        )
+        for row, place in zip(ordered, places, strict=True)
+    ]
+
+
+def _band(one: Series, metric: str, at: int, x: Scale, y: Scale) -> Markup | None:
+    """Draw the intervals of a series."""
+    rows = [row for row in one.rows if row[f"{metric}_low"] is not None]
+    upper = [f"{_px(x(row['layer']))},{_px(y(row[f'{metric}_high']))}" for row in rows]
+    lower = [f"{_px(x(row['layer']))},{_px(y(row[f'{metric}_low']))}" for row in rows]
+    if len(rows) < 2:
+        return None
+    return element(
+        "polygon", points=" ".join([*upper, *reversed(lower)]), class_=f"band c{at % _COLOURS}"
+    )
+
+
+def _line(one: Series, metric: str, at: int, x: Scale, y: Scale) -> Markup:
+    """Draw the line of a series, a point a layer that tells its number."""
+    rows = [row for row in one.rows if row[metric] is not None]
+    points = [(x(row["layer"]), y(row[metric])) for row in rows]
+    dots = [
+        element(
+            "circle",
+            element("title", _point(one, row, metric)),
+            cx=_px(px),
+            cy=_px(py),
+            r=3,
+        )
+        for row, (px, py) in zip(rows, points, strict=True)
+    ]
+    path = " ".join(f"{_px(px)},{_px(py)}" for px, py in points)
+    return element("g", element("polyline", points=path), dots, class_=f"line c{at % _COLOURS}")
+
+
+def _point(one: Series, row: Row, metric: str) -> str:
+    """Tell one point in words."""
+    return f"{one.name}, layer {row['layer']}: {LABELS[metric]} {100 * row[metric]:.1f}"
+
+
+def _told(metric: str, lines: Sequence[Series], dashed: Sequence[Row]) -> str:
+    """Tell a panel in words."""
+    told = []
+    for one in lines:
+        rows = [row for row in one.rows if row[metric] is not None]
+        if not rows:
+            continue
+        best = max(rows, key=lambda row: row[metric])
+        told.append(
+            f"{one.name}: {100 * rows[0][metric]:.1f} at layer {rows[0]['layer']}, highest "
+            f"{100 * best[metric]:.1f} at layer {best['layer']}, {100 * rows[-1][metric]:.1f} "
+            f"at layer {rows[-1]['layer']}"
+        )
+    told += [f"{row['method']} {100 * row[metric]:.1f}" for row in dashed]
+    return f"{LABELS[metric]} by layer in per cent. {'; '.join(told)}. The table has all numbers."
+
+
+def _px(value: float) -> str:
+    return f"{value:.1f}".removesuffix(".0")

@@ -1,0 +1,204 @@
+"""The sections of a report about single sentences: the explorer, the worst and the best."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from structprobe.scores.table import column
+from structprobe.show.report.elements import Markup, element
+from structprobe.show.report.kept_runs import KeptRun, KeptSeries
+from structprobe.show.report.packing import Explorer
+from structprobe.show.report.view import legend, numbers, slider, tree_box, word_table
+
+_SHOWN = 6  # sentences at each end
+_LEAST_EDGES = 5  # of a sentence that can be among the worst or the best
+
+HOW_TO_KEEP = (
+    "No predictions are kept beside these rows, so there are no tables by relation and no "
+    "sentences to look at. Run the command again, without --no-keep-predictions, into a new folder."
+)
+NO_GOLD = (
+    "An older version kept these predictions without the gold trees, so right and wrong cannot be "
+    "told apart. Run the command again into a new folder to keep them too."
+)
+
+
+def explorer_section(kept: Sequence[KeptSeries], packed: Explorer, n_scored: int) -> Markup:
+    """Make the explorer, which scripts fill.
+
+    Parameters
+    ----------
+    kept : sequence of KeptSeries
+        What it goes through.
+    packed : Explorer
+        The same, packed.
+    n_scored : int
+        How many runs there are, those that are not here included.
+
+    Returns
+    -------
+    Markup
+        A section.
+    """
+    gold = kept[0].runs[0].scores is not None
+    layered = any(one.series.layered for one in kept)
+    step = element(
+        "div",
+        element("button", "← Previous", type="button", id="previous"),
+        element("p", element("b", id="sentence-id"), " ", element("span", id="place")),
+        element("button", "Next →", type="button", id="next"),
+        class_="step",
+    )
+    notes = ["Pictures show all words; UUAS is scored over the words that the protocol keeps, "
+             "as told at the foot of the page."]  # fmt: skip
+    notes += [] if gold else [NO_GOLD]
+    if missing := n_scored - len(packed.blocks):
+        notes.append(
+            f"Of {n_scored:,} runs, {missing:,} are in the table of scores alone: no predictions "
+            "are kept of them, or there was no room for them here."
+        )
+    if packed.left_out:
+        notes.append(
+            f"The distances of {packed.left_out:,} long sentences are left out of this page."
+        )
+    view = element(
+        "div",
+        step,
+        _series_choice(kept),
+        slider("Layer" if layered else "Method"),
+        element("p", id="status", role="status", aria_live="polite"),
+        legend(gold=gold),
+        tree_box(),
+        numbers(gold=gold),
+        word_table(),
+        [element("p", note, class_="note") for note in notes],
+        class_="view",
+    )
+    return element(
+        "section",
+        element("h2", "Sentence by sentence", id="sentences"),
+        element("noscript", element("p", "The explorer needs JavaScript.", class_="note")),
+        element("div", _search(), view, class_="explorer"),
+        aria_labelledby="sentences",
+    )
+
+
+def extremes_section(kept: Sequence[KeptSeries]) -> Markup | None:
+    """List the worst and the best sentences of the best run.
+
+    Parameters
+    ----------
+    kept : sequence of KeptSeries
+        The first one counts.
+
+    Returns
+    -------
+    Markup or None
+        A section; None where nothing is scored.
+    """
+    first = kept[0]
+    run = first.runs[first.best]
+    if run.scores is None:
+        return None
+    edges = column(run.scores.table, "edges")
+    right = column(run.scores.table, "right_edges")
+    long_enough = np.flatnonzero(edges >= _LEAST_EDGES)
+    if not len(long_enough):
+        return None
+    share = right[long_enough] / edges[long_enough]
+    order = long_enough[np.lexsort((-edges[long_enough], share))]
+    # Of equal ones the longer first, at either end.
+    upwards = long_enough[np.lexsort((-edges[long_enough], -share))]
+    lists = [
+        element(
+            "div",
+            element("h3", title),
+            element("ol", [_entry(run, int(index), first.best) for index in found[:_SHOWN]]),
+        )
+        for title, found in (("Worst", order), ("Best", upwards))
+    ]
+    of = f" of {first.series.name}" if first.series.layered else ""
+    told = (
+        f"By the share of scored edges that {run.name}{of} recovers; sentences with at least "
+        f"{_LEAST_EDGES} of them. Each leads to its tree."
+    )
+    return element(
+        "section",
+        element("h2", "Worst and best sentences", id="extremes"),
+        element("p", told, class_="note"),
+        element("div", lists, class_="two"),
+        aria_labelledby="extremes",
+    )
+
+
+def _entry(run: KeptRun, index: int, place: int) -> Markup:
+    """Write one sentence with its score, as a link to the explorer."""
+    assert run.scores is not None
+    edges = int(column(run.scores.table, "edges")[index])
+    right = int(column(run.scores.table, "right_edges")[index])
+    words = run.sentences[index].words
+    text = element("bdi", " ".join(words[:60]) + (" …" if len(words) > 60 else ""))
+    link = element(
+        "a",
+        element("span", f"{right} of {edges}", class_="score"),
+        " ",
+        text,
+        href="#sentences",
+        data_sentence=index,
+        data_series=0,
+        data_run=place,
+    )
+    return element("li", link)
+
+
+def _series_choice(kept: Sequence[KeptSeries]) -> Markup | None:
+    """Make the choice between series, where there are several."""
+    if len(kept) < 2:
+        return None
+    options = [element("option", one.series.name, value=at) for at, one in enumerate(kept)]
+    return element(
+        "p",
+        element("label", "Show", for_="series"),
+        " ",
+        element("select", options, id="series"),
+        class_="choice",
+    )
+
+
+def _search() -> Markup:
+    """Make the search and the list of what it finds."""
+    bound = {"type": "number", "min": 0, "max": 100, "step": 1, "inputmode": "numeric"}
+    form = element(
+        "form",
+        _field("Words", "word", element("input", type="search", id="word", name="word", dir="auto",
+                                autocomplete="off", placeholder="such as: that the")),
+        _field("Relation", "deprel", element("select", id="deprel", name="deprel")),
+        element(
+            "fieldset",
+            element("legend", "UUAS of the sentence, per cent"),
+            element("input", name="low", aria_label="at least", placeholder="0", **bound),
+            element("span", "to", aria_hidden="true"),
+            element("input", name="high", aria_label="at most", placeholder="100", **bound),
+        ),
+        _field("Order", "order", element("select", [
+            element("option", "as in the text", value="text"),
+            element("option", "worst first", value="worst"),
+            element("option", "best first", value="best"),
+        ], id="order", name="order")),
+        element("p", element("output", id="count", aria_live="polite"),
+                element("button", "Clear", type="reset"), class_="found"),
+        id="search", role="search", aria_label="Sentences",
+    )  # fmt: skip
+    return element(
+        "div",
+        form,
+        element("ol", id="found", aria_label="Sentences found"),
+        element("button", "Show more", type="button", id="more", hidden=True),
+        class_="finder",
+    )
+
+
+def _field(label: str, name: str, control: Markup) -> Markup:
+    return element("p", element("label", label, for_=name), control, class_="field")

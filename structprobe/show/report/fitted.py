@@ -1,0 +1,175 @@
+"""The page of one saved probe: its scores on dev, its training, and what is not kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from structprobe.scores.protocol import Protocol
+from structprobe.show.report.curves import LABELS
+from structprobe.show.report.elements import Markup, element, join
+from structprobe.show.report.foot import foot
+from structprobe.show.report.page import REPORT_SCRIPTS, make_page
+
+_WIDTH, _HEIGHT = 420, 220
+_LEFT, _TOP, _BOTTOM = 44, 10, 34
+_NOT_KEPT = (
+    "A saved probe keeps neither intervals nor trees, so there is no explorer here. ",
+    element("code", "structprobe evaluate PROBE/ test.conllu"),
+    " prints its scores on any treebank with their intervals; ",
+    element("code", "structprobe sweep --layers N … -o DIR/"),
+    " and then ",
+    element("code", "structprobe report DIR/"),
+    " make a page with sentences.",
+)
+
+
+def fitted_page(config: Mapping[str, Any], title: str | None) -> str:
+    """Make the page of a saved probe.
+
+    Parameters
+    ----------
+    config : mapping
+        Its ``config.json``.
+    title : str or None
+        The title; the model's name and the layer unless given.
+
+    Returns
+    -------
+    str
+        HTML that needs nothing from outside.
+    """
+    origin = config["origin"] or {}
+    model = "/".join(str(origin.get("model", "vectors")).rstrip("/").split("/")[-2:])
+    name = title or f"{model}, layer {origin.get('layer', 'unknown')}"
+    told = f"A structural probe of rank {config['rank']} on vectors of {config['hidden_size']}."
+    body = join(
+        element(
+            "header",
+            element("p", "structprobe report", class_="kicker"),
+            element("h1", name),
+            element("p", told, class_="finding"),
+        ),
+        element(
+            "main",
+            _scores(config["dev_scores"]),
+            _training(config["history"] or {}),
+            element("p", _NOT_KEPT, class_="note"),
+            id="content",
+            tabindex=-1,
+        ),
+        element("footer", _foot(config, origin)),
+    )
+    return make_page(name, body, scripts=REPORT_SCRIPTS)
+
+
+def _scores(scores: Mapping[str, Any] | None) -> Markup:
+    """Show the scores on dev."""
+    known = [key for key in LABELS if scores and scores.get(key) is not None]
+    content: Markup = element("p", "None were saved: there was no dev set.", class_="note")
+    if scores and known:
+        content = element(
+            "table",
+            element("caption", element("span", "In per cent")),
+            element(
+                "thead",
+                element("tr", [element("th", LABELS[key], scope="col") for key in known]),
+            ),
+            element(
+                "tbody",
+                element("tr", [
+                    element("td", f"{100 * scores[key]:.1f}", class_="number") for key in known
+                ]),
+            ),
+        )  # fmt: skip
+        content = element("div", content, class_="wide", tabindex=0, role="region",
+                          aria_label="Table: scores on dev")  # fmt: skip
+    return element(
+        "section", element("h2", "Scores on dev", id="scores"), content, aria_labelledby="scores"
+    )
+
+
+def _training(history: Mapping[str, Any]) -> Markup | None:
+    """Show the losses of both probes over the steps of training."""
+    figures = [
+        _losses(kind, history[kind]["evaluations"])
+        for kind in ("distance", "depth")
+        if isinstance(history.get(kind), Mapping) and history[kind].get("evaluations")
+    ]
+    if not figures:
+        return None
+    return element(
+        "section",
+        element("h2", "Training", id="training"),
+        element("div", figures, class_="panels"),
+        aria_labelledby="training",
+    )
+
+
+def _losses(kind: str, evaluations: Sequence[Mapping[str, Any]]) -> Markup:
+    """Draw the losses on train and dev of one probe."""
+    steps = [one["step"] for one in evaluations]
+    lines = {
+        name: [one.get(key) for one in evaluations]
+        for name, key in (("dev", "dev_loss"), ("train", "train_loss"))
+    }
+    known = [value for line in lines.values() for value in line if value is not None]
+    low, high = min(known), max(known)
+    span, last = max(high - low, 1e-9), max(max(steps), 1)
+    marks = []
+    for at, (name, line) in enumerate(lines.items()):
+        points = [
+            (_LEFT + (_WIDTH - _LEFT - 60) * step / last,
+             _TOP + (_HEIGHT - _TOP - _BOTTOM) * (high - value) / span)
+            for step, value in zip(steps, line, strict=True)
+            if value is not None
+        ]  # fmt: skip
+        if not points:
+            continue
+        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
+        x, y = points[-1]
+        marks.append(element("g", element("polyline", points=path), class_=f"line c{at}"))
+        marks.append(element("text", name, x=f"{x + 6:.1f}", y=f"{y:.1f}", class_="tick right"))
+    floor = _HEIGHT - _BOTTOM
+    marks += [
+        element("text", f"{high:.2f}", x=_LEFT - 6, y=_TOP + 4, class_="tick left"),
+        element("text", f"{low:.2f}", x=_LEFT - 6, y=floor, class_="tick left"),
+        element("path", d=f"M{_LEFT} {floor}H{_WIDTH - 60}", class_="grid"),
+        element("text", f"{last:,} steps", x=_WIDTH - 60, y=floor + 18, class_="tick left"),
+    ]
+    best = min((value for value in lines["dev"] if value is not None), default=None)
+    told = f"L1 loss of the {kind} probe over {last:,} steps"
+    label = told if best is None else f"{told}; the best on dev is {best:.4f}"
+    picture = element("svg", marks, viewBox=f"0 0 {_WIDTH} {_HEIGHT}", role="img",
+                      aria_label=label, class_="curve")  # fmt: skip
+    return element("figure", element("figcaption", label), picture)
+
+
+def _foot(config: Mapping[str, Any], origin: Mapping[str, Any]) -> Markup:
+    """Tell how the probe came about."""
+    fitted_on = config["fitted_on"] or {}
+    scores = config["dev_scores"] or {}
+    settings = config["hyperparameters"] or {}
+    protocol = {key: scores[key] for key in ("punct", "min_length", "max_length") if key in scores}
+    vectors = ", ".join(
+        f"{key} {origin[key]}" for key in ("pooling", "spacing", "bos", "dtype") if key in origin
+    )
+    terms = {
+        "protocol": [f"{Protocol(**protocol).describe()}."] if protocol else [],
+        "model": [str(origin[key]) for key in ("model", "revision") if origin.get(key)],
+        "model fingerprint": [str(origin.get("fingerprint") or "")],
+        "word vectors": [vectors],
+        "train": [str(fitted_on.get("train") or "")],
+        "dev": [str(fitted_on.get("dev") or "")],
+        "train fingerprint": [str(config["treebank_fingerprint"] or "")],
+        "settings": [
+            ", ".join(
+                f"{key} {value}"
+                for key, value in settings.items()
+                if value is not None and key not in ("verbose", "random_state", "device")
+            )
+        ],
+        "seed": [str(settings["random_state"])] if settings.get("random_state") is not None else [],
+        "versions": [", ".join(f"{k} {v}" for k, v in (config.get("versions") or {}).items())],
+    }
+    return foot(terms, [fitted_on.get("command")])

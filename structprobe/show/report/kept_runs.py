@@ -1,0 +1,132 @@
+"""The runs whose predictions are kept, read and scored anew for the tables and the explorer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from structprobe.experiments.kept import has_predictions, read_predictions, read_sentences
+from structprobe.experiments.rows import Row
+from structprobe.scores import score
+from structprobe.scores.prediction import Prediction
+from structprobe.scores.result import Scores
+from structprobe.show.report.series import Series
+from structprobe.treebank.sentence import Sentence
+
+MOST_RUNS = 40
+"""How many runs an explorer holds; the series that go beyond it are in the tables alone."""
+
+
+@dataclass(frozen=True)
+class KeptRun:
+    """One run with its predictions.
+
+    Attributes
+    ----------
+    row : dict
+        Its result row.
+    name : str
+        What tells it from the others of its series.
+    sentences : sequence of Sentence
+        With gold trees, unless an older version kept them.
+    predictions : sequence of Prediction
+        One a sentence.
+    scores : Scores or None
+        By the row's protocol; None where there are no gold trees.
+    """
+
+    row: Row
+    name: str
+    sentences: Sequence[Sentence]
+    predictions: Sequence[Prediction]
+    scores: Scores | None
+
+
+@dataclass(frozen=True)
+class KeptSeries:
+    """The runs of a series that keep predictions.
+
+    Attributes
+    ----------
+    series : Series
+        The whole series.
+    runs : sequence of KeptRun
+        At least one.
+    """
+
+    series: Series
+    runs: Sequence[KeptRun]
+
+    @property
+    def best(self) -> int:
+        """The place of the best run that is here."""
+        key = "dev_uuas" if self.series.chosen_on_dev else "uuas"
+        return max(range(len(self.runs)), key=lambda at: self.runs[at].row[key] or 0.0)
+
+
+def read_kept(folder: str | os.PathLike[str], series: Sequence[Series]) -> list[KeptSeries]:
+    """Read the predictions of series, as many as an explorer holds.
+
+    Parameters
+    ----------
+    folder : path
+        A folder of results.
+    series : sequence of Series
+        The most important first.
+
+    Returns
+    -------
+    list of KeptSeries
+        Those with predictions; the first always, the others as long as there is room.
+
+    Raises
+    ------
+    ResultError
+        If a file of predictions is damaged.
+    """
+    found: list[KeptSeries] = []
+    room = MOST_RUNS
+    banks = _banks(folder, series)
+    for one in series:
+        there = [
+            (row, name)
+            for row, name in zip(one.rows, one.names, strict=True)
+            if has_predictions(folder, row["key"])
+        ]
+        if not there or (found and len(there) > room):
+            continue
+        room -= len(there)
+        found.append(KeptSeries(one, [_read(folder, row, name, banks) for row, name in there]))
+    return found
+
+
+def _annotated(sentences: Sequence[Sentence]) -> bool:
+    return all(sentence.heads is not None for sentence in sentences)
+
+
+def _banks(
+    folder: str | os.PathLike[str], series: Sequence[Series]
+) -> dict[object, Sequence[Sentence]]:
+    """Read the sentences of each treebank once, with their gold trees where any run has them."""
+    banks: dict[object, Sequence[Sentence]] = {}
+    for row in (row for one in series for row in one.rows):
+        name = row["treebank_fingerprint"]
+        if name in banks and _annotated(banks[name]):
+            continue
+        if has_predictions(folder, row["key"]):
+            banks[name] = read_sentences(folder, row["key"])
+    return banks
+
+
+def _read(
+    folder: str | os.PathLike[str],
+    row: Row,
+    name: str,
+    banks: Mapping[object, Sequence[Sentence]],
+) -> KeptRun:
+    """Read one run; sentences are the same objects for all runs on one treebank."""
+    sentences = banks[row["treebank_fingerprint"]]
+    predictions = [prediction for _, prediction in read_predictions(folder, row["key"])]
+    scores = score(sentences, predictions, punct=row["punct"]) if _annotated(sentences) else None
+    return KeptRun(row, name, sentences, predictions, scores)

@@ -1,0 +1,167 @@
+"""Predictions packed small for a page: numbers of one or two bytes, deflated, as base64.
+
+Distances and depths are rounded to 256 steps between the least and the greatest of a sentence,
+which is finer than a picture shows; trees were decoded before and are exact.
+"""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.scores.table import column
+from structprobe.show.report.kept_runs import KeptRun, KeptSeries
+from structprobe.treebank.sentence import Sentence
+
+PAIR_BYTES = 10_000_000
+"""How many distances, of one byte each before they are deflated, a page holds."""
+
+
+class Explorer:
+    """What the explorer of a page needs.
+
+    Parameters
+    ----------
+    kept : sequence of KeptSeries
+        What it goes through.
+
+    Attributes
+    ----------
+    data : dict
+        Plain values: ``banks`` with their sentences, ``series`` with their runs.
+    blocks : dict of str to str
+        Each run's numbers by the name that `data` calls them, in base64.
+    left_out : int
+        So many sentences are so long that their distances are left out; 0 mostly.
+    """
+
+    def __init__(self, kept: Sequence[KeptSeries]) -> None:
+        self.blocks: dict[str, str] = {}
+        runs = [run for one in kept for run in one.runs]
+        banks = {id(run.sentences): run for run in runs}
+        longest = _longest(runs)
+        self.left_out = sum(
+            len(sentence) > longest for run in banks.values() for sentence in run.sentences
+        )
+        places = {name: place for place, name in enumerate(banks)}
+        self.data: dict[str, Any] = {
+            "banks": [_bank(run, longest) for run in banks.values()],
+            "series": [
+                {
+                    "name": one.series.name,
+                    "bank": places[id(one.runs[0].sentences)],
+                    "best": one.best,
+                    "runs": [self._run(run, longest) for run in one.runs],
+                }
+                for one in kept
+            ],
+        }
+
+    def _run(self, run: KeptRun, longest: int) -> dict[str, Any]:
+        """Tell of one run, and pack it."""
+        name = f"run-{len(self.blocks)}"
+        self.blocks[name] = pack(run, longest)
+        return {
+            "name": run.name,
+            "block": name,
+            "distances": _all_have(run, "distances"),
+            "depths": _all_have(run, "depths"),
+        }
+
+
+def pack(run: KeptRun, longest: int) -> str:
+    """Pack the numbers of one run.
+
+    Parameters
+    ----------
+    run : KeptRun
+        The run.
+    longest : int
+        Longer sentences go without distances.
+
+    Returns
+    -------
+    str
+        Base64 of deflated little-endian numbers: of each sentence least and greatest distance,
+        then depth (float32; where there are any), right edges (uint16); of each word its head
+        (uint16) and depth (uint8); of each pair of words of a sentence its distance (uint8).
+    """
+    n = len(run.sentences)
+    scales: list[NDArray[Any]] = []
+    bytes_: list[NDArray[Any]] = []
+    if _all_have(run, "distances"):
+        above = [
+            _above(np.asarray(one.distances)) if len(one) <= longest else np.empty(0)
+            for one in run.predictions
+        ]
+        _quantise(above, scales, bytes_)
+    if _all_have(run, "depths"):
+        _quantise([np.asarray(one.depths) for one in run.predictions], scales, bytes_)
+    right = column(run.scores.table, "right_edges") if run.scores else np.zeros(n)
+    heads = np.concatenate([np.empty(0), *(one.heads for one in run.predictions)])
+    parts = [*scales, right.astype("<u2"), heads.astype("<u2"), *reversed(bytes_)]
+    packed = zlib.compress(b"".join(part.tobytes() for part in parts), 9)
+    return base64.b64encode(packed).decode()
+
+
+def _quantise(
+    values: Sequence[NDArray[Any]], scales: list[NDArray[Any]], bytes_: list[NDArray[Any]]
+) -> None:
+    """Round the values of each sentence to 256 steps between their least and greatest."""
+    bounds = np.array([[one.min(), one.max()] if len(one) else [0, 0] for one in values], "<f4")
+    scales.append(bounds)
+    rounded = [
+        np.round(255 * (one - low) / (high - low)) if high > low else np.zeros(len(one))
+        for one, (low, high) in zip(values, bounds, strict=True)
+    ]
+    bytes_.append(np.clip(np.concatenate([np.empty(0), *rounded]), 0, 255).astype(np.uint8))
+
+
+def _above(distances: NDArray[Any]) -> NDArray[Any]:
+    """Give what is above the diagonal, where both directions differ their mean."""
+    return ((distances + distances.T) / 2)[np.triu_indices(len(distances), 1)]
+
+
+def _longest(runs: Sequence[KeptRun]) -> int:
+    """Tell up to how many words the distances of sentences fit into a page."""
+    lengths = np.sort(
+        [len(one) for run in runs if _all_have(run, "distances") for one in run.predictions]
+    )
+    taken = np.cumsum(lengths * (lengths - 1) // 2)
+    if not len(taken) or taken[-1] <= PAIR_BYTES:
+        return int(max((len(one) for run in runs for one in run.sentences), default=0))
+    first_out = lengths[np.searchsorted(taken, PAIR_BYTES, side="right")]
+    return int(first_out) - 1
+
+
+def _all_have(run: KeptRun, name: str) -> bool:
+    """Tell whether all predictions have something."""
+    return all(getattr(one, name) is not None for one in run.predictions)
+
+
+def _bank(run: KeptRun, longest: int) -> dict[str, Any]:
+    """Tell the sentences of a treebank, and how many edges are scored in each."""
+    edges = column(run.scores.table, "edges") if run.scores else np.zeros(len(run.sentences))
+    return {
+        "name": run.row["treebank"],
+        "longest": longest,
+        "edges": edges.astype(int).tolist(),
+        "sentences": [_sentence(sentence) for sentence in run.sentences],
+    }
+
+
+def _sentence(sentence: Sentence) -> dict[str, Any]:
+    """Tell one sentence, without what it lacks."""
+    told = {
+        "id": sentence.sent_id,
+        "words": sentence.words,
+        "heads": None if sentence.heads is None else sentence.heads.tolist(),
+        "deprels": sentence.deprels,
+        "upos": sentence.upos,
+    }
+    return {name: value for name, value in told.items() if value is not None}

@@ -1,0 +1,132 @@
+"""Result rows in series: the layers of one grid point, or the methods of a comparison."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from structprobe.experiments.rows import Row
+
+# What rows of one series agree in; the seed and the layer aside, all that makes a run another.
+_ALIKE = (
+    *("method", "fingerprint", "treebank_fingerprint", "train_fingerprint", "dev_fingerprint"),
+    *("part", "punct", "rank", "seed", "recipe", "max_steps", "products"),
+    *("pooling", "spacing", "bos", "dtype"),
+)
+_NAMED = ("treebank", "train", "model", "rank", "seed", "recipe", "max_steps", "products",
+          "pooling", "spacing", "bos", "dtype", "punct")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Series:
+    """Runs that a slider goes through.
+
+    Attributes
+    ----------
+    name : str
+        What they have in common.
+    rows : sequence of dict
+        Their rows, in order of layers, or of methods.
+    names : sequence of str
+        What tells one from another, such as ``"layer 3"``.
+    layered : bool
+        Whether they are the layers of one method.
+    """
+
+    name: str
+    rows: Sequence[Row]
+    names: Sequence[str]
+    layered: bool
+
+    @property
+    def best(self) -> int:
+        """The place of the run with the highest UUAS: on dev where there is one."""
+        on_dev = all(row["dev_uuas"] is not None for row in self.rows)
+        key = "dev_uuas" if on_dev else "uuas"
+        return max(range(len(self.rows)), key=lambda at: self.rows[at][key] or 0.0)
+
+    @property
+    def chosen_on_dev(self) -> bool:
+        """Whether `best` was chosen on dev."""
+        return all(row["dev_uuas"] is not None for row in self.rows)
+
+
+def series_of(rows: Sequence[Row]) -> list[Series]:
+    """Group the rows that have scores.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Result rows.
+
+    Returns
+    -------
+    list of Series
+        Layers of one grid point together, the best series first, then methods without layers one
+        by one. Where no method has several layers, all methods on one treebank are one series.
+    """
+    scored = [row for row in rows if row["uuas"] is not None and row["words_as"] is None]
+    groups: dict[tuple[object, ...], list[Row]] = {}
+    for row in scored:
+        groups.setdefault(tuple(row[key] for key in _ALIKE), []).append(row)
+    layered = [group for group in groups.values() if len({row["layer"] for row in group}) > 1]
+    if not layered:
+        return _comparisons(scored)
+    alone = [group for group in groups.values() if len({row["layer"] for row in group}) == 1]
+    differing = [key for key in _NAMED if len({str(group[0][key]) for group in layered}) > 1]
+    made = [_layers(group, differing) for group in layered]
+    made.sort(key=lambda one: -max(row["uuas"] for row in one.rows))
+    banks = {row["treebank_fingerprint"] for row in scored}
+    return made + [_alone(row, len(banks) > 1) for group in alone for row in group]
+
+
+def method_name(row: Row) -> str:
+    """Name a row's method, with what tells it from others of that name.
+
+    Parameters
+    ----------
+    row : dict
+        A result row.
+
+    Returns
+    -------
+    str
+        Such as ``"random, seed 1"``.
+    """
+    gold = " (uses gold)" if row["uses_gold"] else ""
+    told = [f"layer {row['layer']}"] if row["layer"] is not None else []
+    told += [f"head {row['head']}"] if row["head"] is not None else []
+    return ", ".join([f"{row['method']}{gold}", *told])
+
+
+def _layers(group: list[Row], differing: Sequence[str]) -> Series:
+    """Make the series of one grid point."""
+    ordered = sorted(group, key=lambda row: row["layer"])
+    first = ordered[0]
+    told = [
+        str(first[key]) if key in ("treebank", "train", "model") else f"{key} {first[key]}"
+        for key in differing
+        if first[key] is not None
+    ]
+    names = [f"layer {row['layer']}" for row in ordered]
+    return Series(", ".join([first["method"], *told]), ordered, names, layered=True)
+
+
+def _alone(row: Row, name_bank: bool) -> Series:
+    """Make the series of one run."""
+    seed = f", seed {row['seed']}" if row["seed"] is not None else ""
+    bank = f", {row['treebank']}" if name_bank else ""
+    name = f"{method_name(row)}{seed}{bank}"
+    return Series(name, [row], [method_name(row)], layered=False)
+
+
+def _comparisons(scored: Sequence[Row]) -> list[Series]:
+    """Put all methods on one treebank into one series, in the order of their rows."""
+    banks: dict[object, list[Row]] = {}
+    for row in scored:
+        banks.setdefault((row["treebank_fingerprint"], row["punct"]), []).append(row)
+    return [
+        Series(f"methods, {group[0]['treebank']}" if len(banks) > 1 else "methods", group,
+               [method_name(row) for row in group], layered=False)
+        for group in banks.values()
+    ]  # fmt: skip

@@ -1,0 +1,249 @@
+"""From a folder to a page, and the page to its file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from structprobe.errors import ResultError
+from structprobe.experiments.rows import Row
+from structprobe.show.report.curves import draw_curves
+from structprobe.show.report.elements import Markup, element, join
+from structprobe.show.report.explorer import (
+    HOW_TO_KEEP,
+    NO_GOLD,
+    explorer_section,
+    extremes_section,
+)
+from structprobe.show.report.fitted import fitted_page
+from structprobe.show.report.foot import results_foot
+from structprobe.show.report.kept_runs import KeptRun, KeptSeries, read_kept
+from structprobe.show.report.packing import Explorer
+from structprobe.show.report.page import REPORT_SCRIPTS, make_page
+from structprobe.show.report.series import Series, series_of
+from structprobe.show.report.source import FittedProbe, Results, read_source
+from structprobe.show.report.tables import (
+    by_arc_length,
+    by_relation,
+    by_sentence_length,
+    headline,
+)
+from structprobe.treebank.writing import write_text
+
+
+def write_report(
+    folder: str | os.PathLike[str],
+    out: str | os.PathLike[str],
+    *,
+    title: str | None = None,
+    force: bool = False,
+) -> dict[str, Any]:
+    """Write the page of a folder of results or of a saved probe.
+
+    Parameters
+    ----------
+    folder : path
+        What `sweep`, `compare` or `fit` wrote.
+    out : path
+        The HTML file.
+    title : str, optional
+        The title of the page; the model's and the treebank's name unless given.
+    force : bool, default=False
+        Whether a file that is there is replaced.
+
+    Returns
+    -------
+    dict
+        ``report``, the file, and ``megabytes``.
+
+    Raises
+    ------
+    ResultError
+        If the folder holds no result, a newer version wrote it, or the file is there already.
+    ProbeError
+        If a saved probe is damaged, or a newer version saved it.
+    TreebankError
+        If the file cannot be written.
+    """
+    target = Path(out)
+    if target.is_dir():
+        raise ResultError("is a folder", where=str(out), hint="name a file such as report.html")
+    if target.exists() and not force:
+        raise ResultError("exists already", where=str(out), hint="replace it with --force")
+    page = build_report(folder, title=title)
+    write_text(out, page)
+    return {"report": str(out), "megabytes": round(len(page.encode()) / 1e6, 2)}
+
+
+def build_report(folder: str | os.PathLike[str], *, title: str | None = None) -> str:
+    """Make the page of a folder of results or of a saved probe.
+
+    Parameters
+    ----------
+    folder, title
+        As for `write_report`.
+
+    Returns
+    -------
+    str
+        HTML that needs nothing from outside.
+
+    Raises
+    ------
+    ResultError
+        If the folder holds no result, or a newer version wrote it.
+    ProbeError
+        If a saved probe is damaged, or a newer version saved it.
+    """
+    source = read_source(folder)
+    if isinstance(source, FittedProbe):
+        return fitted_page(source.config, title)
+    return _results_page(source, title)
+
+
+def _results_page(source: Results, title: str | None) -> str:
+    """Make the page of result rows."""
+    series = series_of(source.rows)
+    kept = read_kept(source.folder, series)
+    packed = Explorer(kept)
+    name = title or _title(source.rows)
+    n_scored = sum(len(one.rows) for one in series)
+    sections = {
+        "scores": ("Scores", _scores_section(source.rows, series)),
+        "curves": ("By layer", _curves_section(series)),
+        "recall": ("By relation and length", _recall_section(kept)),
+        "sentences": ("Sentences", explorer_section(kept, packed, n_scored) if kept else None),
+        "extremes": ("Worst and best", extremes_section(kept) if kept else None),
+        "made": ("How this was made", results_foot(source.rows, source.commands)),
+    }
+    there = {name: section for name, section in sections.items() if section[1] is not None}
+    links = [element("a", label, href=f"#{name}") for name, (label, _) in there.items()]
+    made = there.pop("made")[1]
+    body = join(
+        _header(name, series, links),
+        element(
+            "main",
+            [section for _, section in there.values()],
+            None if kept else element("p", HOW_TO_KEEP, class_="note"),
+            id="content",
+            tabindex=-1,
+        ),
+        element("footer", made),
+    )
+    data = {"explorer-data": packed.data} if kept else {}
+    return make_page(name, body, scripts=REPORT_SCRIPTS, data=data, blocks=packed.blocks)
+
+
+def _header(name: str, series: Sequence[Series], links: Sequence[Markup]) -> Markup:
+    """Say what this is, and what came out of it, in a line or two."""
+    return element(
+        "header",
+        element("p", "structprobe report", class_="kicker"),
+        element("h1", name),
+        [element("p", _finding(one, series), class_="finding") for one in series[:1]],
+        element("nav", links, aria_label="Sections"),
+    )
+
+
+def _title(rows: Sequence[Row]) -> str:
+    """Name a report by its models and treebanks."""
+    models = dict.fromkeys(
+        "/".join(str(row["model"]).rstrip("/").split("/")[-2:])
+        for row in rows
+        if row["model"] and "(untrained" not in row["model"]
+    )
+    banks = dict.fromkeys(row["treebank"] for row in rows if row["treebank"])
+    named = [", ".join(part) for part in (models, banks) if part]
+    return " on ".join(named) or "Trees out of a model"
+
+
+def _finding(best: Series, series: Sequence[Series]) -> str:
+    """Tell the best run of the best series, and the chain beside it."""
+    row = best.rows[best.best]
+    low, high = row["uuas_low"], row["uuas_high"]
+    interval = "" if low is None else f" [{100 * low:.1f}, {100 * high:.1f}]"
+    kind = "layers" if best.layered else "methods"
+    chosen = "dev" if best.chosen_on_dev else row["part"]
+    told = (
+        f"Of {len(best.rows)} {kind}, {best.names[best.best]} is the best on {chosen}: on "
+        f"{row['part']} it recovers {100 * row['uuas']:.1f}\u202f%{interval} of the gold edges "
+        "(UUAS)"
+    )
+    chain = [
+        other["uuas"]
+        for one in series
+        for other in one.rows
+        if other["method"] == "linear"
+        and other["treebank_fingerprint"] == row["treebank_fingerprint"]
+    ]
+    beside = f"; the linear chain has {100 * chain[0]:.1f}\u202f%" if chain else ""
+    return f"{told}{beside}."
+
+
+def _scores_section(rows: Sequence[Row], series: Sequence[Series]) -> Markup:
+    """Show the headline table, and why rows are empty."""
+    best = [one.rows[one.best]["key"] for one in series[:1]]
+    empty = dict.fromkeys((row["method"], row["why_empty"]) for row in rows if row["why_empty"])
+    return element(
+        "section",
+        element("h2", "Scores", id="scores"),
+        headline(rows, best),
+        [element("p", f"{method} has no scores: {why}", class_="note") for method, why in empty],
+        aria_labelledby="scores",
+    )
+
+
+def _curves_section(series: Sequence[Series]) -> Markup | None:
+    """Show scores by layer, where there are layers."""
+    curves = draw_curves(series)
+    if curves is None:
+        return None
+    told = "In per cent. Bands are 95 % intervals; dashed lines are methods without layers."
+    return element(
+        "section",
+        element("h2", "By layer", id="curves"),
+        element("p", told, class_="note"),
+        curves,
+        aria_labelledby="curves",
+    )
+
+
+def _recall_section(kept: Sequence[KeptSeries]) -> Markup | None:
+    """Show recall by relation and by length of the first series, beside the methods alone."""
+    if not kept:
+        return None
+    first = kept[0]
+    if first.runs[0].scores is None:
+        return element("p", NO_GOLD, class_="note")
+    runs = [*first.runs, *_alone(kept, first.runs[0])]
+    columns = f"layers of {first.series.name}" if first.series.layered else "methods"
+    told = (
+        f"Columns are {columns}"
+        + (", then the methods without layers" if len(runs) > len(first.runs) else "")
+        + ". The edges are those that UUAS counts."
+    )
+    return element(
+        "section",
+        element("h2", "By relation and by length", id="recall"),
+        element("p", told, class_="note"),
+        by_relation(runs),
+        by_arc_length(runs),
+        by_sentence_length(runs),
+        aria_labelledby="recall",
+    )
+
+
+def _alone(kept: Sequence[KeptSeries], first: KeptRun) -> list[KeptRun]:
+    """Give the runs without layers on the same sentences."""
+    return [
+        run
+        for one in kept[1:]
+        if not one.series.layered
+        for run in one.runs
+        if run.sentences is first.sentences
+        and run.scores is not None
+        and first.scores is not None
+        and run.scores.protocol == first.scores.protocol
+    ]

@@ -1,0 +1,73 @@
+"""What the pages' scripts compute, held against our own Python, in a real browser."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+from support.browser import chromium
+
+from structprobe.draw.arcs import compare, stack
+from structprobe.recoverers.random_tree import random_heads
+from structprobe.show.report.page import VIEW_SCRIPTS, asset
+from structprobe.trees import gold_depths, gold_distances
+
+TREES = [random_heads(n, np.random.default_rng(n)).tolist() for n in (1, 2, 3, 8, 21, 60)]
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Any]:
+    with chromium() as browser:
+        page = browser.new_page()
+        page.add_script_tag(content="\n".join(map(asset, VIEW_SCRIPTS)))
+        yield page
+
+
+@pytest.mark.parametrize("heads", TREES, ids=len)
+def test_distances_and_depths(page: Any, heads: list[int]) -> None:
+    found = page.evaluate("heads => [...treeDistances(heads)]", heads)
+    expected = gold_distances([np.array(heads)])[0]
+    np.testing.assert_array_equal(np.reshape(found, expected.shape), expected)
+    depths = page.evaluate("heads => [...treeDepths(heads)]", heads)
+    assert depths == gold_depths([np.array(heads)])[0].tolist()
+
+
+@pytest.mark.parametrize("heads", TREES[1:], ids=len)
+def test_arcs_that_two_trees_share(page: Any, heads: list[int]) -> None:
+    others = random_heads(len(heads), np.random.default_rng(7)).tolist()
+    found = page.evaluate("([gold, pred]) => compareTrees(gold, pred)", [heads, others])
+    _, gold, pred = compare(["w"] * len(heads), heads, others)
+    for mine, theirs in ((found["gold"], gold), (found["pred"], pred)):
+        assert [(arc["head"], arc["dependent"], arc["shared"]) for arc in mine] == [
+            (arc.head, arc.dependent, arc.shared) for arc in theirs.arcs
+        ]
+    assert found["right"] == pred.n_shared
+
+
+def test_levels_of_arcs(page: Any) -> None:
+    generator = np.random.default_rng(0)
+    for n in (1, 5, 40):
+        spans = np.sort(generator.permutation(2 * n).reshape(n, 2), axis=1).tolist()
+        assert page.evaluate("spans => stackArcs(spans)", spans) == stack(spans)
+
+
+def test_heads_that_are_no_tree(page: Any) -> None:
+    assert page.evaluate("rootOf([2, 1])") == -1
+    assert page.evaluate("arcsOf([1, 1, 0]).length") == 1  # a word that names itself has no arc
+    assert all(map(math.isnan, page.evaluate("[...treeDepths([2, 1])]")))
+    assert page.evaluate("Number.isNaN(treeDistances([1, 0])[1])")
+
+
+@pytest.mark.parametrize(
+    ("words", "backwards"),
+    [(["הילד", "אכל", "."], True), (["قرأ", "the", "الكتاب"], True), (["猫", "が"], False),
+     (["the", "שלום", "dog"], False), (["1", "."], False)],
+)  # fmt: skip
+def test_scripts_from_right_to_left_are_laid_out_so(
+    page: Any, words: list[str], backwards: bool
+) -> None:
+    middles = page.evaluate("words => middlesOf(words).middles", words)
+    assert middles == sorted(middles, reverse=backwards)

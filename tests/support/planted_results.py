@@ -1,0 +1,115 @@
+"""Folders of results without a model: gold trees, and predictions that are those with noise."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from structprobe.experiments.results import ResultsFolder
+from structprobe.experiments.rows import make_row, score_values
+from structprobe.recoverers.linear import LinearChain
+from structprobe.recoverers.random_tree import random_heads
+from structprobe.scores import score
+from structprobe.scores.prediction import Prediction
+from structprobe.treebank.bank import Treebank
+from structprobe.treebank.sentence import Sentence
+from structprobe.trees import decode_rooted, gold_depths, gold_distances
+
+# What a page must show as it is: markup, the end of a script, emoji, right to left, line ends.
+HOSTILE = (
+    "<script>window.hacked=1</script>",
+    "</script><img",
+    "src=x",
+    "onerror=window.hacked=1>",
+    "<!--",
+    "&lt;b&gt;",
+    "\"'`${1}",
+    "👩‍👩‍👧",
+    "שלום",
+    "猫が",
+    "\u2028",
+    "a\u0301",
+)
+COMMAND = "structprobe sweep --model 'my <model>' --layers all -o 'my results'"
+
+
+def hostile_sentence() -> Sentence:
+    """One sentence of all that may break a page."""
+    n = len(HOSTILE)
+    heads = [0, *range(1, n)]
+    deprels = ("root", "</script>", *("dep",) * (n - 2))
+    return Sentence(HOSTILE, heads, deprels, ("X",) * n, sent_id="<i>first</i>")
+
+
+def planted_bank(n: int = 40, seed: int = 0, longest: int = 12) -> Treebank:
+    """Sentences of numbered words with random trees, the hostile one in front."""
+    generator = np.random.default_rng(seed)
+    sentences = [hostile_sentence()]
+    for number in range(1, n):
+        length = int(generator.integers(2, longest + 1))
+        heads = random_heads(length, generator)
+        words = tuple(f"w{number}-{i}" for i in range(length))
+        deprels = tuple("root" if head == 0 else ("obj", "nsubj")[i % 2] for i, head in
+                        enumerate(heads))  # fmt: skip
+        sentences.append(Sentence(words, heads, deprels, ("NOUN",) * length, sent_id=f"s-{number}"))
+    return Treebank(sentences)
+
+
+def noisy(bank: Sequence[Sentence], noise: float, seed: int) -> list[Prediction]:
+    """Gold distances and depths with noise, and the trees that are decoded from them."""
+    generator = np.random.default_rng(seed)
+    distances, depths = [], []
+    gold = [sentence.heads for sentence in bank]
+    for apart, below in zip(gold_distances(gold), gold_depths(gold), strict=True):
+        n = len(below)
+        half = np.triu(generator.standard_normal((n, n)) * noise, 1)
+        matrix = np.abs(apart + half + half.T).astype(np.float32)
+        np.fill_diagonal(matrix, 0)
+        distances.append(matrix)
+        level = below + generator.standard_normal(n) * noise
+        depths.append(level.astype(np.float32))
+    heads = decode_rooted(distances, depths)
+    return [Prediction(*one) for one in zip(heads, distances, depths, strict=True)]
+
+
+def planted_sweep(folder: Path, bank: Treebank, n_layers: int = 4, seed: int = 0) -> list[dict]:
+    """A folder as `sweep` writes it: the chain, and probes that are best in the middle."""
+    results = ResultsFolder(folder)
+    results.tell_command(COMMAND)
+    rows = [_add(results, bank, LinearChain().predict(bank), {"method": "linear"})]
+    for layer in range(n_layers):
+        noise = 0.3 + 0.5 * abs(layer - n_layers // 2)
+        told = {"method": "probe", "model": "my/<model>", "fingerprint": "f00d", "layer": layer}
+        told |= {"rank": 8, "seed": seed, "recipe": "whitened", "products": "float32"}
+        told |= {"pooling": "mean", "spacing": "words", "bos": False, "dtype": "float32"}
+        rows.append(_add(results, bank, noisy(bank, noise, seed + layer), told))
+    return rows
+
+
+def planted_comparison(folder: Path, bank: Treebank) -> list[dict]:
+    """A folder as `compare` writes it: methods without layers, one of them empty."""
+    results = ResultsFolder(folder)
+    told = {"method": "probe", "layer": 3, "model": "my/model"}
+    rows = [_add(results, bank, noisy(bank, 0.5, 0), told)]
+    rows.append(_add(results, bank, LinearChain().predict(bank), {"method": "linear"}))
+    empty = make_row(key="empty", method="attention-mst", why_empty="no <attention> here",
+                     part="test", treebank="planted.conllu")  # fmt: skip
+    results.add(empty)
+    shuffled = rows[0] | {"key": "shuffled", "words_as": "shuffled"}
+    results.add(shuffled)
+    return [*rows, empty, shuffled]
+
+
+def _add(
+    results: ResultsFolder, bank: Treebank, predictions: Sequence[Prediction], told: dict
+) -> dict:
+    """Score predictions and keep them beside their row."""
+    values = score_values(score(bank, predictions))
+    names = {"treebank": "planted.conllu", "part": "test", "treebank_fingerprint": "beef"}
+    names |= {"n_sentences": len(bank), "n_words": bank.n_words, "uses_gold": False}
+    key = f"{told['method']}-{told.get('layer')}-{told.get('seed')}"
+    row = make_row(**told, **names, **values, key=key, dev_uuas=values["uuas"])
+    results.add(row, bank, predictions)
+    return row
