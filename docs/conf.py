@@ -1,4 +1,4 @@
-"""How Sphinx makes the pages: ``make docs`` writes them to ``docs/_build/html``, without a network."""
+"""How Sphinx makes the pages; ``make docs`` writes them to ``docs/_build/html``, offline."""
 
 from structprobe import __version__
 
@@ -26,4 +26,8 @@ nitpick_ignore_regex = [("py:obj", ".*")]
 html_theme = "pydata_sphinx_theme"
 html_title = f"structprobe {release}"
 html_copy_source = False
-html_theme_options = {"navigation_with_keys": True, "show_prev_next": True, "navbar_end": ["theme-switcher"]}
+html_theme_options = {
+    "navigation_with_keys": True,
+    "show_prev_next": True,
+    "navbar_end": ["theme-switcher"],
+}

@@ -1,4 +1,4 @@
-"""The pages do what they say: their code runs and prints what stands below it, and Sphinx builds them.
+"""The pages do what they say: their code runs and prints what stands below it, and they build.
 
 In ``bash``, ``python`` and ``pycon`` blocks stands what runs on what is embedded. In ``sh`` blocks
 stands what needs a model or a treebank that is not here: their commands must parse.
@@ -34,6 +34,7 @@ pages = pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relativ
 def test_the_code_of_a_page_runs(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shutil.copytree(DOCS / "figures", tmp_path / "figures")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "agg")
     runner = PageRunner(path, tmp_path)
@@ -70,10 +71,10 @@ def test_the_list_of_commands_is_whole() -> None:
 def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
     source, pages = tmp_path / "docs", tmp_path / "html"
     shutil.copytree(DOCS, source, ignore=shutil.ignore_patterns("_build", "api"))
+    command = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-n", "-q", "-b", "html"]
     done = subprocess.run(
-        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-n", "-q", "-b", "html", source, pages],
-        capture_output=True, text=True, check=False, cwd=ROOT,
-    )  # fmt: skip
+        [*command, source, pages], capture_output=True, text=True, check=False, cwd=ROOT
+    )
     assert done.returncode == 0, done.stderr
     for path in PAGES:
         page = pages / path.relative_to(DOCS).with_suffix(".html")

@@ -61,7 +61,7 @@ def draw(path: Path = ROWS, picture: Path = PICTURE) -> None:
     one = next(row for row in rows if row["method"] == "probe")
     ax.set_title(
         f"SmolLM2-135M-Instruct, UD English EWT test, {int(one['n_sentences']):,} sentences,\n"
-        f"rank {one['rank']}, punct=\"{one['punct']}\", 95 % bootstrap intervals",
+        f'rank {one["rank"]}, punct="{one["punct"]}", 95 % bootstrap intervals',
         fontsize=10,
     )
     ax.set(xlabel="layer (0 = embedding output)", ylabel="UUAS, per cent", ylim=(0, 65))

@@ -31,7 +31,9 @@ def main(model: str, train: str, dev: str, cache: str) -> None:
     }
     bound = TIMES * np.median(np.concatenate(lengths["train"]))
     long_words = [one > bound for one in lengths["train"]]
-    kept = {part: [i for i, one in enumerate(lengths[part]) if one.max() <= bound] for part in banks}
+    kept = {
+        part: [i for i, one in enumerate(lengths[part]) if one.max() <= bound] for part in banks
+    }
     data = {
         part: ([vectors[part][i] for i in kept[part]], [banks[part][i] for i in kept[part]])
         for part in banks

@@ -75,8 +75,11 @@ class PageRunner:
     def run(self, block: Block) -> None:
         """Run one block, or compare what the last one printed."""
         act = {
-            "python": self._python, "pycon": self._doctest, "bash": self._bash, "text": self._compare
-        }.get(block.language)  # fmt: skip
+            "python": self._python,
+            "pycon": self._doctest,
+            "bash": self._bash,
+            "text": self._compare,
+        }.get(block.language)
         if act is not None:
             act(block)
 
