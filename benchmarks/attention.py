@@ -1,4 +1,4 @@
-"""Attention: matrices of words, and all heads scored, beside the bare passes that give attention.
+"""Attention and perturbed masking, beside the bare passes that they need.
 
 These stages need no store of vectors: ``python -m benchmarks.attention`` measures them alone.
 """
@@ -17,8 +17,13 @@ from benchmarks.table import STAGE_HEADER, Limit, Stage, at_most, stage_row
 from structprobe import AttentionMax, AttentionMST, Encoder, Recoverer, Treebank, WordAttentions
 from structprobe.encoder.attention_pass import attentions_of_pass
 from structprobe.encoder.batching import lay_out
+from structprobe.encoder.forward import layers_of_pass
+from structprobe.encoder.impacts import MaskedImpacts
+from structprobe.encoder.masking import MaskedCopies, MaskedRows
 
 Job = Callable[[Encoder, Treebank], object]
+MASKED_EVERY = 40  # of EWT dev: the passes of perturbed masking grow with the square of a sentence
+THROUGHPUT = 0.8  # of the bare passes
 
 
 def stages(plan: Plan) -> Iterator[Stage]:
@@ -30,6 +35,7 @@ def stages(plan: Plan) -> Iterator[Stage]:
         ("the same, mst, the gold root", _mst_gold_root, 10),
     ):
         yield in_own_process(_measure, plan, name, job, times)
+    yield in_own_process(_measure_masking, plan)
 
 
 def _measure(plan: Plan, name: str, job: Job, times: float) -> Stage:
@@ -40,6 +46,41 @@ def _measure(plan: Plan, name: str, job: Job, times: float) -> Stage:
     ours, floor = in_turn(lambda: job(encoder, dev), lambda: _bare(encoder, dev))
     limits: tuple[Limit, ...] = (at_most(ours.cpu / floor.cpu, times, "× floor"),)
     return Stage(name, ours, peak_memory(), floor.cpu, limits=limits)
+
+
+def _measure_masking(plan: Plan) -> Stage:
+    """Read the impacts of perturbed masking, in turn with bare passes over the same rows."""
+    bank, encoder = plan.bank("dev")[::MASKED_EVERY], plan.encoder()
+    model, asked = encoder.loaded.model, [encoder.n_layers]
+    passes = [
+        (torch.from_numpy(rows.ids), torch.from_numpy(rows.mask))
+        for rows in _masked_rows(encoder, bank)
+    ]
+
+    def bare() -> None:
+        with torch.inference_mode():
+            for ids, mask in passes:
+                layers_of_pass(model, ids, mask, asked)
+
+    _mask(encoder, bank[:2])  # loads what it loads before the clock starts
+    ours, floor = in_turn(lambda: _mask(encoder, bank), bare)
+    limits = (at_most(ours.cpu / floor.cpu, 1 / THROUGHPUT, "× floor"),)
+    name = f"perturbed masking of every {MASKED_EVERY}th sentence of EWT dev"
+    return Stage(name, ours, peak_memory(), floor.cpu, limits=limits)
+
+
+def _masked_rows(encoder: Encoder, bank: Treebank) -> Iterator[MaskedRows]:
+    """Give the rows that perturbed masking sends through the model."""
+    batches = list(encoder.batches(bank))
+    pieces = [one for batch in batches for one in batch.pieces]
+    mask = encoder.loaded.tokenizer.mask_token_id
+    copies = MaskedCopies(pieces, batches[-1].layout, mask)
+    return (copies.rows(start, stop) for start, stop in copies.batches)
+
+
+def _mask(encoder: Encoder, bank: Treebank) -> None:
+    for _ in MaskedImpacts(encoder).read(bank, progress=False):
+        pass
 
 
 def _bare(encoder: Encoder, bank: Treebank) -> None:

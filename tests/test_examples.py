@@ -131,10 +131,11 @@ def test_the_page_tells_whether_the_order_holds(page: dict[str, Any]) -> None:
         row("heads-empty", None, head=2), row("linear", 0.4),
     ]  # fmt: skip
     assert page["order_lines"](rows) == [
-        "probe (probe) 70.0 > attention probe (attention-probe-words) 65.0.",
-        "attention probe (attention-probe-words) 65.0 is NOT above best single head (heads) 66.0: "
+        "probe (probe) 70.0 > attention probe (attention-probe) 50.0.",
+        "attention probe (attention-probe) 50.0 is NOT above best single head (heads) 66.0: "
         "the order fails.",
         "best single head (heads) 66.0 > linear chain (linear) 40.0.",
+        "attention-probe-words has 65.0: it sees which words there are too, and learns heads.",
     ]
     assert page["order_lines"](rows[:1])[0] == "There is no attention probe among the rows."
 

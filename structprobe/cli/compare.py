@@ -45,6 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_punct(method)
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="the folder of results")
     parser.add_argument("--cache", default=None, metavar="DIR", help="keep word vectors there")
+    options.add_keep(parser)
     options.add_talk(parser)
 
 
@@ -64,6 +65,8 @@ def run(args: argparse.Namespace) -> None:
         cache=args.cache,
         device=args.device,
         out=args.out,
+        keep_predictions=args.keep_predictions,
+        command=args.command_line,
         progress=progress_of(args),
     )
     print_rows(rows, args)

@@ -40,6 +40,7 @@ def run(args: argparse.Namespace) -> None:
         cache=args.cache,
         device=args.device,
         memory_gb=args.memory_gb,
+        command=args.command_line,
         progress=progress_of(args),
     )
     print_rows([row], args)

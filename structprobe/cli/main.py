@@ -6,6 +6,7 @@ import argparse
 import importlib
 import logging
 import os
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from structprobe._version import __version__
 from structprobe.errors import StructprobeError
 
 COMMANDS = {
+    "treebank": "fetch a treebank of Universal Dependencies by name, and check it",
     "fit": "fit a distance and a depth probe on one layer and save them",
     "evaluate": "score a saved probe on a treebank, the linear chain beside it",
     "score": "score a parse file made by anything against a gold treebank",
@@ -23,6 +25,7 @@ COMMANDS = {
     "localise": "where in a model the syntax is: by layer, by a learned mix, and from below",
     "heads": "what the attention heads of a model look at, and which relations they follow",
     "compare": "many ways of reading trees out of a model; one row a method; resumable",
+    "plot": "the pictures that a folder of results allows, as PDF, SVG or PNG",
     "demo": "the main job on the embedded treebank and a small encoder",
 }
 
@@ -75,7 +78,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         130 interrupted. A fault in the usage exits with 2 from within argparse.
     """
     _open_closed_streams()
-    args = build_parser().parse_args(argv)
+    given = sys.argv[1:] if argv is None else argv
+    args = build_parser().parse_args(given)
+    args.command_line = shlex.join(["structprobe", *given])
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is first loaded
     if sys.stdout is None:
         return _fault("standard output is closed; give it a file or a pipe")

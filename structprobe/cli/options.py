@@ -207,6 +207,16 @@ def add_backend(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_keep(parser: argparse.ArgumentParser) -> None:
+    """Add whether predictions are kept, from which `report` makes its explorer."""
+    parser.add_argument(
+        "--keep-predictions",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="keep each run's trees and distances beside its row, for `structprobe report`",
+    )
+
+
 def build_backend(args: argparse.Namespace) -> Backend:
     """Name the backend that the options name."""
     from structprobe.experiments.backends import Backend

@@ -26,9 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="the folder of results")
     parser.add_argument("--cache", default=None, metavar="DIR", help="keep word vectors there")
-    parser.add_argument(
-        "--keep-predictions", action="store_true", help="keep each run's trees and distances"
-    )
+    options.add_keep(parser)
     parser.add_argument(
         "--dry-run",
         action="store_true",
@@ -70,6 +68,7 @@ def run(args: argparse.Namespace) -> None:
         **grid,
         baselines=not args.no_baselines,
         keep_predictions=args.keep_predictions,
+        command=args.command_line,
         backend=options.build_backend(args),
         progress=progress_of(args),
     )

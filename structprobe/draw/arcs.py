@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -24,11 +24,19 @@ class Arc:
     shared : bool
         Whether the other tree joins the same two words, in whichever direction, as UUAS counts;
         true where there is no other tree.
+    distance : float or None
+        What is written on it, where distances are asked for.
     """
 
     head: int
     dependent: int
     shared: bool
+    distance: float | None = None
+
+    @property
+    def label(self) -> str:
+        """The distance with one decimal; empty where there is none."""
+        return "" if self.distance is None else f"{self.distance:.1f}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,9 +62,26 @@ class Tree:
         """The number of arcs that the other tree shares."""
         return sum(arc.shared for arc in self.arcs)
 
+    def mirrored(self) -> Tree:
+        """Give the tree over the same words in reverse order.
+
+        Returns
+        -------
+        Tree
+            Its arcs still by dependent.
+        """
+        last = len(self.arcs)
+        arcs = [
+            replace(arc, head=last - arc.head, dependent=last - arc.dependent) for arc in self.arcs
+        ]
+        return Tree(tuple(arcs[::-1]), last - self.root, self.root_shared)
+
 
 def compare(
-    words: Sequence[str], heads: ArrayLike, pred_heads: ArrayLike | None = None
+    words: Sequence[str],
+    heads: ArrayLike,
+    pred_heads: ArrayLike | None = None,
+    distances: ArrayLike | None = None,
 ) -> tuple[tuple[str, ...], Tree, Tree | None]:
     """Check what is to be drawn, and mark where gold and recovered tree agree.
 
@@ -68,6 +93,8 @@ def compare(
         The head of each word, 1-based, 0 for the root's.
     pred_heads : array_like of int, shape (n,), optional
         The recovered heads.
+    distances : array_like of float, shape (n, n), optional
+        The distance of each two words, to be written on the arcs.
 
     Returns
     -------
@@ -81,7 +108,7 @@ def compare(
     Raises
     ------
     TreeError
-        If heads are no tree, or not one a word.
+        If heads are no tree, or not one a word; or there is not one distance for each two words.
 
     Examples
     --------
@@ -98,7 +125,8 @@ def compare(
                 hint="give one head a word",
             )
     joined = [set(map(tuple, edges(one).tolist())) for one in found]
-    trees = [_tree(one, found[-1 - i], joined[-1 - i]) for i, one in enumerate(found)]
+    lengths = _lengths(distances, len(words))
+    trees = [_tree(one, found[-1 - i], joined[-1 - i], lengths) for i, one in enumerate(found)]
     return tuple(map(visible, words)), trees[0], trees[1] if len(trees) > 1 else None
 
 
@@ -130,10 +158,33 @@ def stack(spans: Sequence[tuple[float, float]]) -> list[int]:
     return levels
 
 
-def _tree(heads: np.ndarray, other: np.ndarray, joined: set[tuple[int, ...]]) -> Tree:
+def _lengths(distances: ArrayLike | None, n: int) -> np.ndarray | None:
+    """Give the distances as a matrix."""
+    if distances is None:
+        return None
+    matrix = np.asarray(distances, dtype=np.float64)
+    if matrix.shape != (n, n):
+        raise TreeError(
+            f"distances of shape {matrix.shape} do not go with {n} words",
+            hint="give one for each two words",
+        )
+    return matrix
+
+
+def _tree(
+    heads: np.ndarray,
+    other: np.ndarray,
+    joined: set[tuple[int, ...]],
+    lengths: np.ndarray | None,
+) -> Tree:
     """One tree beside the heads and the edges of another."""
     arcs = [
-        Arc(head - 1, word, (min(head - 1, word), max(head - 1, word)) in joined)
+        Arc(
+            head - 1,
+            word,
+            (min(head - 1, word), max(head - 1, word)) in joined,
+            None if lengths is None else float(lengths[word, head - 1]),
+        )
         for word, head in enumerate(heads.tolist())
         if head
     ]

@@ -10,6 +10,7 @@ from xml.sax.saxutils import escape
 from numpy.typing import ArrayLike
 
 from structprobe.draw.arcs import Arc, Tree, compare, stack
+from structprobe.draw.palette import INK, STROKES
 from structprobe.draw.tokens import is_right_to_left, visible
 
 SIZE = 18  # of the letters, in pixels; all else is measured by it
@@ -19,17 +20,20 @@ PORT = 6  # between the arcs at one word
 CLEAR = 22  # from the middle of the words to where the arcs begin
 MARGIN = 16
 SMALL = 13  # size of the letters of labels and legend
+TINY = 11  # size of the numbers on arcs
 LEGEND = 36  # height of the line that tells the colours
 
-# Colours of Okabe & Ito, told apart by all eyes; the dashes tell them apart in print.
-_STYLES = {
-    "gold": ("#3b4252", ""),
-    "right": ("#0072b2", ""),
-    "missed": ("#b8860b", ' stroke-dasharray="2 4"'),
-    "wrong": ("#d55e00", ' stroke-dasharray="8 4"'),
-}
 _NARROW = set(" '!,.:;|`()[]{}/\\ijltfrI-\"·")
 _BROAD = set("mwMW@%—…")
+
+
+class Svg(str):
+    """An ``<svg>`` element, which shows itself as a picture in notebooks."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        return str(self)
 
 
 def draw_svg(
@@ -37,37 +41,45 @@ def draw_svg(
     heads: ArrayLike,
     pred_heads: ArrayLike | None = None,
     *,
+    distances: ArrayLike | None = None,
+    direction: str = "auto",
     title: str | None = None,
-) -> str:
+) -> Svg:
     """Draw a tree, or a gold and a recovered tree, as one SVG element.
 
     Arrows point from head to dependent. Where `pred_heads` are given, the gold tree is above the
     words and the recovered one below. An edge is right where the other tree joins the same two
     words, in whichever direction, as UUAS counts: a solid blue line on both sides. Gold edges that
-    were missed are dotted and golden, wrong ones dashed and red; roots likewise.
+    were missed are dotted and purple, wrong ones dashed and red; roots likewise.
 
     Parameters
     ----------
     words : sequence of str, length n
-        The words. Control and other invisible characters are shown escaped. Where most letters
-        are of a script written from right to left, so is the sentence.
+        The words. Control and other invisible characters are shown escaped.
     heads : array_like of int, shape (n,)
         The head of each word, 1-based, 0 for the root's.
     pred_heads : array_like of int, shape (n,), optional
         The recovered heads.
+    distances : array_like of float, shape (n, n), optional
+        The distance of each two words, as predicted, to be written on the arcs of both trees.
+    direction : {"auto", "ltr", "rtl"}
+        Where the sentence begins: at the left, at the right, or ("auto") at the right where most
+        letters are of a script written so.
     title : str, optional
         The title that screen readers and tooltips give; by default the sentence.
 
     Returns
     -------
-    str
-        An ``<svg>`` element with a size of its own, without identifiers or style sheets, so that
-        many can stand in one page. It tells its arcs in words, for screen readers.
+    Svg
+        A string: an ``<svg>`` element with a size of its own, without identifiers or style sheets,
+        so that many can stand in one page. It tells its arcs in words, for screen readers.
+        Notebooks show it as a picture.
 
     Raises
     ------
     TreeError
-        If heads are no tree, or not one a word.
+        If heads are no tree, or not one a word; if there is not one distance for each two words;
+        or if the direction is unknown.
 
     Examples
     --------
@@ -75,9 +87,9 @@ def draw_svg(
     >>> svg[:4], "&lt;b&gt;" in svg, "<b>" in svg
     ('<svg', True, False)
     """
-    shown, gold, pred = compare(words, heads, pred_heads)
+    shown, gold, pred = compare(words, heads, pred_heads, distances)
     legend, least = _legend(gold, pred) if pred else ([], 0.0)
-    middles, width = _middles(shown, least)
+    middles, width = _middles(shown, least, is_right_to_left(shown, direction))
     above, up = _side(gold, middles, -1, "missed" if pred else "gold", bool(pred))
     below, down = _side(pred, middles, 1, "wrong", True) if pred else ([], SIZE)
     line = MARGIN + up  # where the words stand
@@ -87,27 +99,26 @@ def draw_svg(
         for x, word in zip(middles, shown, strict=True)
     ]
     label = escape(" ".join(shown) if title is None else visible(title))
-    return "\n".join(
-        [
-            f'<svg xmlns="http://www.w3.org/2000/svg" width="{_px(width)}" height="{_px(height)}"'
-            f' viewBox="0 0 {_px(width)} {_px(height)}" role="img"'
-            f' font-family="Helvetica, Arial, sans-serif" font-size="{SIZE}">',
-            f"<title>{label}</title>",
-            f"<desc>{escape(_described(shown, gold, pred))}</desc>",
-            f'<rect width="{_px(width)}" height="{_px(height)}" rx="6" fill="#fff"/>',
-            f'<g transform="translate(0 {_px(line)})" fill="none" stroke-width="1.6">',
-            *above,
-            *below,
-            '<g fill="#1a1a1a" text-anchor="middle" xml:space="preserve">',
-            *texts,
-            "</g>",
-            "</g>",
-            f'<g transform="translate({MARGIN} {_px(height - LEGEND / 2)})" fill="#555">',
-            *legend,
-            "</g>",
-            "</svg>",
-        ]
-    )
+    lines = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{_px(width)}" height="{_px(height)}"'
+        f' viewBox="0 0 {_px(width)} {_px(height)}" role="img"'
+        f' font-family="Helvetica, Arial, sans-serif" font-size="{SIZE}">',
+        f"<title>{label}</title>",
+        f"<desc>{escape(_described(shown, gold, pred))}</desc>",
+        f'<rect width="{_px(width)}" height="{_px(height)}" rx="6" fill="#fff"/>',
+        f'<g transform="translate(0 {_px(line)})" fill="none" stroke-width="1.6">',
+        *above,
+        *below,
+        '<g fill="#1a1a1a" text-anchor="middle" xml:space="preserve">',
+        *texts,
+        "</g>",
+        "</g>",
+        f'<g transform="translate({MARGIN} {_px(height - LEGEND / 2)})" fill="#555">',
+        *legend,
+        "</g>",
+        "</svg>",
+    ]
+    return Svg("\n".join(lines))
 
 
 def estimated_width(text: str, size: float = SIZE) -> float:
@@ -146,13 +157,13 @@ def _em(char: str) -> float:
     return 0.74 if char.isupper() else 0.6
 
 
-def _middles(words: tuple[str, ...], least: float) -> tuple[list[float], float]:
+def _middles(words: tuple[str, ...], least: float, to_left: bool) -> tuple[list[float], float]:
     """Where the middles of the words stand, and the width of it all, at least as given."""
     widths = [max(estimated_width(word), 3 * PORT) for word in words]
     starts = list(accumulate((width + GAP for width in widths), initial=float(MARGIN)))
     total = starts[-1] - GAP + MARGIN
     middles = [start + width / 2 for start, width in zip(starts, widths, strict=False)]
-    if is_right_to_left(words):
+    if to_left:
         middles = [total - middle for middle in middles]
     shift = max(0.0, least - total) / 2
     return [middle + shift for middle in middles], total + 2 * shift
@@ -171,6 +182,8 @@ def _side(
         arc, (leaves, enters), level = tree.arcs[index], ends[index], levels[index]
         style = "right" if compared and arc.shared else other
         drawn.append(_arc(leaves, enters, side, CLEAR + LEVEL * level, style))
+        if arc.label:
+            drawn.append(_number((leaves + enters) / 2, side * (CLEAR + LEVEL * level), arc.label))
     style = "right" if compared and tree.root_shared else other
     drawn.append(_root(middles[tree.root], side, height, style))
     return drawn, height + SIZE
@@ -184,7 +197,6 @@ def _ends(arc: Arc, middles: list[float]) -> tuple[float, float]:
 
 def _arc(leaves: float, enters: float, side: int, height: float, style: str) -> str:
     """Draw one arc with round corners, and its arrow head."""
-    colour, dashes = _STYLES[style]
     turn = 1 if enters > leaves else -1
     radius = min(LEVEL * 0.6, abs(enters - leaves) / 2)
     top, base = side * height, side * CLEAR
@@ -195,19 +207,34 @@ def _arc(leaves: float, enters: float, side: int, height: float, style: str) -> 
         f"H{_px(enters - turn * radius)}"
         f"Q{_px(enters)} {_px(top)} {_px(enters)} {_px(corner)}V{_px(base + side * 5)}"
     )
-    return f'<path d="{line}" stroke="{colour}"{dashes}/>{_arrow(enters, side, colour)}'
+    return f'<path d="{line}"{_stroke(style)}/>{_arrow(enters, side, STROKES[style].colour)}'
 
 
 def _root(x: float, side: int, height: float, style: str) -> str:
     """Draw the arrow that enters the root from outside, with its name."""
-    colour, dashes = _STYLES[style]
     end = side * (height + SIZE * 0.35) + SIZE * 0.25
     return (
-        f'<path d="M{_px(x)} {_px(side * height)}V{_px(side * (CLEAR + 5))}" stroke="{colour}"'
-        f"{dashes}/>{_arrow(x, side, colour)}"
-        f'<text x="{_px(x)}" y="{_px(end)}" fill="{colour}" font-size="{SMALL}"'
+        f'<path d="M{_px(x)} {_px(side * height)}V{_px(side * (CLEAR + 5))}"{_stroke(style)}/>'
+        f"{_arrow(x, side, STROKES[style].colour)}"
+        f'<text x="{_px(x)}" y="{_px(end)}" fill="{INK}" font-size="{SMALL}"'
         ' text-anchor="middle">root</text>'
     )
+
+
+def _number(x: float, y: float, text: str) -> str:
+    """Write a number over a line, which shows as broken there."""
+    return (
+        f'<text x="{_px(x)}" y="{_px(y + TINY * 0.35)}" fill="{INK}" font-size="{TINY}"'
+        ' text-anchor="middle" stroke="#fff" stroke-width="6" paint-order="stroke"'
+        f' stroke-linejoin="round">{text}</text>'
+    )
+
+
+def _stroke(style: str) -> str:
+    """Write the attributes of a line of this style."""
+    colour, dashes = STROKES[style]
+    pattern = f' stroke-dasharray="{" ".join(map(str, dashes))}"' if dashes else ""
+    return f' stroke="{colour}"{pattern}'
 
 
 def _arrow(x: float, side: int, colour: str) -> str:
@@ -224,8 +251,7 @@ def _legend(gold: Tree, pred: Tree) -> tuple[list[str], float]:
     counts = {"right": pred.n_shared, "missed": n - gold.n_shared, "wrong": n - pred.n_shared}
     x, parts = 0.0, []
     for style, count in counts.items():
-        colour, dashes = _STYLES[style]
-        parts.append(f'<path d="M{_px(x)} -4h26" stroke="{colour}" stroke-width="2"{dashes}/>')
+        parts.append(f'<path d="M{_px(x)} -4h26" stroke-width="2"{_stroke(style)}/>')
         x = _note(parts, x + 32, f"{count} {style}") + GAP
     x = _note(parts, x, "gold above, recovered below")
     return parts, x + 2 * MARGIN

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from structprobe.draw.arcs import Tree, compare, stack
 from structprobe.draw.canvas import Canvas, flipped, mirrored
-from structprobe.draw.tokens import cells
+from structprobe.draw.tokens import cells, held, is_right_to_left
 
 # However narrow the terminal, a word is not cut to fewer columns.
 SHORTEST = 12
@@ -21,6 +21,8 @@ def draw_text(
     heads: ArrayLike,
     pred_heads: ArrayLike | None = None,
     *,
+    distances: ArrayLike | None = None,
+    direction: str = "auto",
     width: int | None = None,
 ) -> str:
     """Draw a tree, or a gold and a recovered tree, with box-drawing characters.
@@ -42,6 +44,11 @@ def draw_text(
         The head of each word, 1-based, 0 for the root's.
     pred_heads : array_like of int, shape (n,), optional
         The recovered heads.
+    distances : array_like of float, shape (n, n), optional
+        The distance of each two words, as predicted, to be written on the arcs of both trees.
+    direction : {"auto", "ltr", "rtl"}
+        Where the row of words begins: at the left, at the right, or ("auto") at the right where
+        most letters are of a script written so.
     width : int, optional
         The columns there are; by default those of the terminal.
 
@@ -49,12 +56,14 @@ def draw_text(
     -------
     str
         The drawing, without a last line break. Wide East Asian and combining characters are
-        counted by the columns that they take.
+        counted by the columns that they take. Words of right-to-left letters stand between
+        left-to-right marks, which no terminal shows, so that it leaves each in its place.
 
     Raises
     ------
     TreeError
-        If heads are no tree, or not one a word.
+        If heads are no tree, or not one a word; if there is not one distance for each two words;
+        or if the direction is unknown.
 
     Examples
     --------
@@ -72,9 +81,12 @@ def draw_text(
     ├──● chased
     └──► cats
     """
-    shown, gold, pred = compare(words, heads, pred_heads)
+    shown, gold, pred = compare(words, heads, pred_heads, distances)
     width = shutil.get_terminal_size().columns if width is None else width
-    lines = _upright(shown, gold, pred)
+    if is_right_to_left(shown, direction):
+        lines = _upright(shown[::-1], gold.mirrored(), pred.mirrored() if pred else None)
+    else:
+        lines = _upright(shown, gold, pred)
     turned = max(map(cells, lines)) > width
     if turned:
         lines = _turned(shown, gold, pred, width)
@@ -89,8 +101,10 @@ def _upright(words: tuple[str, ...], gold: Tree, pred: Tree | None) -> list[str]
     """Draw the words in one row, with arcs above and below."""
     trees = [tree for tree in (gold, pred) if tree]
     ports = [_Ports(tree, len(words)) for tree in trees]
+    labels = [len(arc.label) for tree in trees for arc in tree.arcs]
+    least = max(labels, default=-1) + 2 if any(labels) else 1  # a number fits over any arc
     sizes = [
-        max(1, cells(word), *(one.count(index) for one in ports))
+        max(least, cells(word), *(one.count(index) for one in ports))
         for index, word in enumerate(words)
     ]
     lefts = list(accumulate((size + 1 for size in sizes[:-1]), initial=0))
@@ -129,6 +143,9 @@ def _arcs(tree: Tree, ports: _Ports, lefts: list[int], sizes: list[int]) -> list
         canvas.along(leaves, arrows - level, arrows + 1, solid=arc.shared)
         canvas.along(enters, arrows - level, arrows, solid=arc.shared)
         canvas.mark(arrows, enters, "▼" if arc.shared else "▽")
+        start = (leaves + enters + 1 - len(arc.label)) // 2
+        for column, char in enumerate(arc.label, start):
+            canvas.mark(arrows - level, column, char)
     canvas.mark(arrows, entries[tree.root], "●" if tree.root_shared else "○")
     return canvas.lines()[:-1]
 
@@ -136,21 +153,35 @@ def _arcs(tree: Tree, ports: _Ports, lefts: list[int], sizes: list[int]) -> list
 def _turned(words: tuple[str, ...], gold: Tree, pred: Tree | None, width: int) -> list[str]:
     """Draw one word a line, its tree to the left, the recovered one mirrored to the right."""
     longest = max(map(cells, words))
+    trees = [tree for tree in (gold, pred) if tree]
     for step in (2, 1):
-        sides = [_branches(tree, len(words), step) for tree in (gold, pred) if tree]
+        sides = [
+            _numbered(_branches(tree, len(words), step), tree, right=tree is pred) for tree in trees
+        ]
         room = width - sum(len(side[0]) + 1 for side in sides)
         if longest <= room:
             break
     size = min(longest, max(room, SHORTEST))
     words = tuple(_clipped(word, size) for word in words)
-    lines = [f"{branch} {word}" for branch, word in zip(sides[0], words, strict=True)]
+    lines = [f"{branch} {held(word)}" for branch, word in zip(sides[0], words, strict=True)]
     if pred:
-        right = mirrored(sides[1])
         lines = [
             f"{line}{' ' * (size - cells(word))} {branch}"
-            for line, word, branch in zip(lines, words, right, strict=True)
+            for line, word, branch in zip(lines, words, sides[1], strict=True)
         ]
     return lines
+
+
+def _numbered(branches: list[str], tree: Tree, *, right: bool) -> list[str]:
+    """Put the distances between branches and words; mirror what stands to the right of these."""
+    branches = mirrored(branches) if right else branches
+    labels = {arc.dependent: arc.label for arc in tree.arcs}
+    size = max(map(len, labels.values()), default=0)
+    if not size:
+        return branches
+    columns = [labels.get(word, "").rjust(size) for word in range(len(branches))]
+    both = zip(columns, branches, strict=True)
+    return [f"{number} {line}" if right else f"{line} {number}" for number, line in both]
 
 
 def _branches(tree: Tree, n: int, step: int) -> list[str]:
@@ -199,4 +230,4 @@ def _clipped(word: str, size: int) -> str:
 def _centred(word: str, size: int) -> str:
     """Set the word in the middle of so many columns."""
     before = (size - cells(word)) // 2
-    return " " * before + word + " " * (size - cells(word) - before)
+    return " " * before + held(word) + " " * (size - cells(word) - before)

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from numpy.typing import ArrayLike
 
 from structprobe.draw.arcs import Tree, compare, stack
+from structprobe.draw.palette import STROKES
+from structprobe.draw.tokens import is_right_to_left
 
 LEVEL = 3  # between arcs, in ex
 
@@ -33,20 +35,28 @@ _ESCAPES = {
     "?": "?{}",
     "!": "!{}",
 }
+# ``right`` is a key of TikZ itself.
 _STYLES = {
-    "found": "draw=blue!70!black, thick",
-    "missed": "draw=orange!80!black, thick, dotted",
-    "wrong": "draw=red!80!black, thick, dashed",
+    "found": ("right", "thick"),
+    "missed": ("missed", "thick, dotted"),
+    "wrong": ("wrong", "thick, dashed"),
 }
 
 
-def draw_tikz(words: Sequence[str], heads: ArrayLike, pred_heads: ArrayLike | None = None) -> str:
+def draw_tikz(
+    words: Sequence[str],
+    heads: ArrayLike,
+    pred_heads: ArrayLike | None = None,
+    *,
+    distances: ArrayLike | None = None,
+    direction: str = "auto",
+) -> str:
     r"""Draw a tree, or a gold and a recovered tree, as a ``dependency`` environment.
 
     The document needs ``\usepackage{tikz-dependency}``. Where `pred_heads` are given, the gold
     tree is above the words and the recovered one below; an edge is found where the other tree joins
     the same two words, in whichever direction, as UUAS counts. The styles ``found``, ``missed`` and
-    ``wrong`` stand at the top, to be changed.
+    ``wrong`` stand at the top, to be changed, and a legend at the foot.
 
     Parameters
     ----------
@@ -58,6 +68,11 @@ def draw_tikz(words: Sequence[str], heads: ArrayLike, pred_heads: ArrayLike | No
         The head of each word, 1-based, 0 for the root's.
     pred_heads : array_like of int, shape (n,), optional
         The recovered heads.
+    distances : array_like of float, shape (n, n), optional
+        The distance of each two words, as predicted, to be written on the arcs of both trees.
+    direction : {"auto", "ltr", "rtl"}
+        Where the sentence begins: at the left, at the right, or ("auto") at the right where most
+        letters are of a script written so.
 
     Returns
     -------
@@ -67,7 +82,8 @@ def draw_tikz(words: Sequence[str], heads: ArrayLike, pred_heads: ArrayLike | No
     Raises
     ------
     TreeError
-        If heads are no tree, or not one a word.
+        If heads are no tree, or not one a word; if there is not one distance for each two words;
+        or if the direction is unknown.
 
     Examples
     --------
@@ -81,9 +97,18 @@ def draw_tikz(words: Sequence[str], heads: ArrayLike, pred_heads: ArrayLike | No
       \depedge[hide label, edge height=3ex]{3}{2}{}
     \end{dependency}
     """
-    shown, gold, pred = compare(words, heads, pred_heads)
+    shown, gold, pred = compare(words, heads, pred_heads, distances)
+    if is_right_to_left(shown, direction):
+        shown, gold, pred = shown[::-1], gold.mirrored(), pred.mirrored() if pred else None
     cells = r" \& ".join(f"{{{escape_latex(word)}}}" for word in shown)
-    styles = [rf"  \depstyle{{{name}}}{{{keys}}}" for name, keys in _STYLES.items()]
+    styles = [
+        line
+        for name, (told, keys) in _STYLES.items()
+        for line in (
+            rf"  \definecolor{{{name}}}{{HTML}}{{{STROKES[told].colour[1:].upper()}}}",
+            rf"  \depstyle{{{name}}}{{draw={name}, {keys}}}",
+        )
+    ]
     arcs = _arcs(gold, "missed", "") if pred else _arcs(gold, "", "")
     if pred:
         arcs += _arcs(pred, "wrong", "edge below")
@@ -95,6 +120,7 @@ def draw_tikz(words: Sequence[str], heads: ArrayLike, pred_heads: ArrayLike | No
             rf"    {cells} \\",
             r"  \end{deptext}",
             *arcs,
+            *(_legend(gold, pred) if pred else []),
             r"\end{dependency}",
         ]
     )
@@ -131,9 +157,26 @@ def _arcs(tree: Tree, other: str, side: str) -> list[str]:
     lines = [rf"  \deproot[{keys}]{{{tree.root + 1}}}{{root}}"]
     for arc, level in zip(tree.arcs, levels, strict=True):
         height = f"edge height={LEVEL * level}ex"
-        keys = _keys("hide label", _style(other, arc.shared), side, height)
-        lines.append(rf"  \depedge[{keys}]{{{arc.head + 1}}}{{{arc.dependent + 1}}}{{}}")
+        keys = _keys("" if arc.label else "hide label", _style(other, arc.shared), side, height)
+        ends = f"{{{arc.head + 1}}}{{{arc.dependent + 1}}}"
+        lines.append(rf"  \depedge[{keys}]{ends}{{{arc.label}}}")
     return lines
+
+
+def _legend(gold: Tree, pred: Tree) -> list[str]:
+    """Write the line that counts the edges by style."""
+    n = len(gold.arcs)
+    counts = {"right": pred.n_shared, "missed": n - gold.n_shared, "wrong": n - pred.n_shared}
+    notes = [
+        rf"\tikz[baseline=-.5ex]\draw[draw={name}, {keys}] (0,0) -- (1.5em,0); "
+        f"{counts[told]} {told}"
+        for name, (told, keys) in _STYLES.items()
+    ]
+    text = r" \quad ".join([*notes, "gold above, recovered below"])
+    return [
+        r"  \node[anchor=north, font=\footnotesize] at (current bounding box.south)",
+        rf"    {{{text}}};",
+    ]
 
 
 def _style(other: str, shared: bool) -> str:

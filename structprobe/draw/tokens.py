@@ -1,8 +1,12 @@
-"""Words as they may be shown: nothing that moves a cursor or hides, and how wide they are."""
+"""Words as they may be shown: nothing that moves a cursor or hides, how wide, in what direction."""
 
 from __future__ import annotations
 
 import unicodedata
+
+from structprobe.errors import TreeError, unknown_name
+
+DIRECTIONS = ("auto", "ltr", "rtl")
 
 # Joiners shape letters and emoji, so they stay; all other invisible characters are escaped.
 _JOINERS = "\u200c\u200d"
@@ -57,26 +61,63 @@ def cells(text: str) -> int:
     return sum(_cells(char) for char in text)
 
 
-def is_right_to_left(words: tuple[str, ...]) -> bool:
-    """Tell whether most letters of the words are of a script written from right to left.
+def is_right_to_left(words: tuple[str, ...], direction: str = "auto") -> bool:
+    """Tell whether a sentence is laid out from right to left.
 
     Parameters
     ----------
     words : tuple of str
         The words of a sentence.
+    direction : {"auto", "ltr", "rtl"}
+        As asked for; "auto" goes by whether most letters are of a script written so.
 
     Returns
     -------
     bool
-        Whether they are.
+        Whether it is.
+
+    Raises
+    ------
+    TreeError
+        If the direction is unknown.
 
     Examples
     --------
     >>> is_right_to_left(("הכלב", "רץ", "OK")), is_right_to_left(("dog", "כלב"))
     (True, False)
     """
+    if direction not in DIRECTIONS:
+        raise TreeError(unknown_name("direction", direction, DIRECTIONS))
+    if direction != "auto":
+        return direction == "rtl"
     directions = [unicodedata.bidirectional(char) for word in words for char in word]
     return directions.count("R") + directions.count("AL") > directions.count("L")
+
+
+def held(word: str) -> str:
+    """Keep a word of a right-to-left script from drawing its neighbours in a line with it.
+
+    Where the terminal orders letters by their direction, such words next to one another would
+    change places, and the arcs over them would lie.
+
+    Parameters
+    ----------
+    word : str
+        A printable word.
+
+    Returns
+    -------
+    str
+        The word; where a letter runs to the left, between two left-to-right marks, which take
+        no column.
+
+    Examples
+    --------
+    >>> held("dog"), len(held("כלב"))
+    ('dog', 5)
+    """
+    turns = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in word)
+    return f"\u200e{word}\u200e" if turns else word
 
 
 def _is_hidden(char: str) -> bool:

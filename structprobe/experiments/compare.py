@@ -15,10 +15,11 @@ from structprobe.experiments.clocked import clocked, timed_without_encoding
 from structprobe.experiments.grid import check_seeds
 from structprobe.experiments.results import ResultsFolder, check_folder
 from structprobe.experiments.rows import Row, make_row
-from structprobe.experiments.runs import Banks, key_of, outcome
+from structprobe.experiments.runs import Banks, Outcome, key_of, outcome
 from structprobe.experiments.vectors_folder import vectors_folder
 from structprobe.recoverers.base import Recoverer, Setting
 from structprobe.recoverers.methods import ALL, Method, choose_methods
+from structprobe.scores.prediction import Prediction
 from structprobe.scores.protocol import choose_protocol, kept_words
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.disturb import DISTURBANCES
@@ -43,6 +44,8 @@ def compare(
     seed: int = 0,
     cache: str | os.PathLike[str] | None = None,
     device: str = "auto",
+    keep_predictions: bool = True,
+    command: str | None = None,
     progress: bool | None = None,
 ) -> list[Row]:
     """Fit what needs fitting, choose on dev, score on test; one row a method.
@@ -77,6 +80,11 @@ def compare(
         all is done.
     device : str, default="auto"
         Where things are trained.
+    keep_predictions : bool, default=True
+        Whether to keep each method's predictions on test as it is written, with the gold trees,
+        beside its row.
+    command : str, optional
+        The command line that asked for it, to be written down in the folder.
     progress : bool, optional
         Whether to draw bars on stderr; by default where that is a terminal.
 
@@ -108,12 +116,13 @@ def compare(
     _check_tags(banks)
     versions = _versions(banks, seed if disturbed else None)
     results = ResultsFolder(out)
+    results.tell_command(command)
     with vectors_folder(results.folder, cache) as vectors:
         setting = Setting(
             clocked(encoder), seed=seed, punct=punct, cache=vectors, device=device,
             progress=progress,
         )  # fmt: skip
-        comparison = _Comparison(setting, versions, results)
+        comparison = _Comparison(setting, versions, results, keep_predictions)
         rows = [row for method in chosen for row in comparison.rows_of(method)]
     results.mend()
     return rows
@@ -143,6 +152,7 @@ class _Comparison:
     setting: Setting
     versions: Mapping[str | None, Banks]
     results: ResultsFolder
+    keep_predictions: bool
 
     def rows_of(self, method: Method) -> list[Row]:
         """Give a method's rows, and make those that are not there yet."""
@@ -150,36 +160,43 @@ class _Comparison:
         done = {row["key"]: row for row in self.results.rows}
         found = {words_as: done[key] for words_as, key in keys.items() if key in done}
         todo = [words_as for words_as in self.versions if words_as not in found]
-        for row in self._run(method, todo) if todo else ():
+        for row, predictions in self._run(method, todo) if todo else ():
             words_as = row["words_as"]
             row["key"] = self._key(method, words_as, why_empty=row["why_empty"])
-            self.results.add(row)
+            self.results.add(row, self.versions[words_as].test, predictions)
             found[words_as] = row
             _report(row)
         return [found[words_as] for words_as in self.versions]
 
-    def _run(self, method: Method, todo: Sequence[str | None]) -> Iterator[Row]:
-        """Fit a method and score it on some versions of test."""
+    def _run(
+        self, method: Method, todo: Sequence[str | None]
+    ) -> Iterator[tuple[Row, Sequence[Prediction] | None]]:
+        """Fit a method and score it on some versions of test; give what is to be kept."""
         try:
             recoverer = method.make(self.setting)
             with timed_without_encoding(self.setting.encoder) as fit_times:
                 recoverer.fit(self.versions[None].train, self.versions[None].dev)
         except StructprobeError as error:
             for words_as in todo:
-                yield self._empty(self._told(method.given or method.cls), method, words_as, error)
+                told = self._told(method.given or method.cls)
+                yield self._empty(told, method, words_as, error), None
             return
         for words_as in todo:
             told = self._told(recoverer)
             try:
-                row = self._scored(recoverer, told | _chosen(recoverer), method, words_as)
+                found = self._scored(recoverer, told | _chosen(recoverer), method, words_as)
             except StructprobeError as error:
-                row = self._empty(told, method, words_as, error)
-            else:
-                if words_as is None:
-                    row |= {name: row[name] + seconds for name, seconds in fit_times.items()}
-            yield row
+                yield self._empty(told, method, words_as, error), None
+                continue
+            row = found.row
+            if words_as is None:
+                row |= {name: row[name] + seconds for name, seconds in fit_times.items()}
+            kept = self.keep_predictions and words_as is None
+            yield row, found.predictions if kept else None
 
-    def _scored(self, recoverer: Recoverer, told: Row, method: Method, words_as: str | None) -> Row:
+    def _scored(
+        self, recoverer: Recoverer, told: Row, method: Method, words_as: str | None
+    ) -> Outcome:
         """Predict on one version of test and score."""
         banks = self.versions[words_as]
         assert banks.test is not None
@@ -187,7 +204,7 @@ class _Comparison:
         with timed_without_encoding(self.setting.encoder) as times:
             predictions = recoverer.predict(shown)
         told |= {"method": method.name, "words_as": words_as, **times}
-        return outcome(told, banks, {"test": predictions}).row
+        return outcome(told, banks, {"test": predictions})
 
     def _empty(
         self, told: Row, method: Method, words_as: str | None, error: StructprobeError

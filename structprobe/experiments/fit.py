@@ -44,6 +44,7 @@ def fit_probe(
     cache: str | os.PathLike[str] | None = None,
     device: str = "auto",
     memory_gb: float | None = None,
+    command: str | None = None,
     progress: bool | None = None,
 ) -> tuple[ProbeRecoverer, Row]:
     """Fit a distance and a depth probe on one layer, score them on dev, and save them.
@@ -80,6 +81,8 @@ def fit_probe(
     memory_gb : float, optional
         The room for vectors in training, in units of 10⁹ bytes (4 unless given); those that do
         not fit are streamed from the system's temporary folder.
+    command : str, optional
+        The command line that asked for it, to be written down in the probe's config.
     progress : bool, optional
         Whether to draw bars on stderr; by default where that is a terminal.
 
@@ -121,6 +124,8 @@ def fit_probe(
     found = run_probe(probe, run, vectors, banks)
     if out is not None:
         fitted_on = {part: bank_name(bank) for part, bank in banks.parts.items()}
+        if command is not None:
+            fitted_on["command"] = command
         recoverer.save_pretrained(out, dev_scores=found.scores.get("dev"), fitted_on=fitted_on)
         _log.info("saved the probe in %s", out)
     return recoverer, found.row

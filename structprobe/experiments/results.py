@@ -14,13 +14,20 @@ from pathlib import Path
 from structprobe._version import __version__
 from structprobe.encoder.locks import lock
 from structprobe.errors import ResultError
-from structprobe.experiments.predictions import predictions_from_bytes, predictions_to_bytes
+from structprobe.experiments.commands import COMMANDS, commands_with
+from structprobe.experiments.kept import (
+    PREDICTIONS,
+    predictions_path,
+    read_predictions,
+    read_sentences,
+)
+from structprobe.experiments.predictions import predictions_to_bytes
 from structprobe.experiments.rows import ROW_KEYS, Row
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
 FORMAT, FORMAT_VERSION = "structprobe-results", 1
-MARKER, ROWS, TABLE, PREDICTIONS = "structprobe.json", "rows.jsonl", "rows.csv", "predictions"
+MARKER, ROWS, TABLE = "structprobe.json", "rows.jsonl", "rows.csv"
 _LOCK = ".lock"
 
 
@@ -44,7 +51,8 @@ class ResultsFolder:
     -----
     The folder holds ``structprobe.json`` (which makes it ours), ``rows.jsonl`` (one row a
     line, keys as in `ROW_KEYS`; what is true), ``rows.csv`` (the same as a table, written anew
-    after each row) and ``predictions/KEY.npz`` for the runs that were asked to keep them.
+    after each row), ``predictions/KEY.npz`` for the runs that keep them, and
+    ``commands.jsonl`` (which commands were run, and by which versions).
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -93,7 +101,7 @@ class ResultsFolder:
                 return
             if predictions is not None and sentences is not None:
                 content = predictions_to_bytes(sentences, predictions)
-                _replace(self._predictions_path(row["key"]), content)
+                _replace(predictions_path(self.folder, row["key"]), content)
             self._append(row, whole)
             _replace(self.folder / TABLE, _csv([*rows, row]))
 
@@ -115,10 +123,50 @@ class ResultsFolder:
         ResultError
             If none were kept for this run, or the file is damaged.
         """
-        path = self._predictions_path(key)
-        if not path.is_file():
-            raise ResultError(f"no predictions were kept for run {key!r}", where=str(self.folder))
-        return predictions_from_bytes(path.read_bytes(), str(path))
+        return read_predictions(self.folder, key)
+
+    def sentences(self, key: str) -> list[Sentence]:
+        """Read the sentences of one run's predictions.
+
+        Parameters
+        ----------
+        key : str
+            The run's key.
+
+        Returns
+        -------
+        list of Sentence
+            With the gold tree and tags, unless an older version wrote the file.
+
+        Raises
+        ------
+        ResultError
+            If none were kept for this run, or the file is damaged.
+        """
+        return read_sentences(self.folder, key)
+
+    def tell_command(self, command: str | None) -> None:
+        """Write down what is about to fill the folder, unless it was the last to do so.
+
+        Parameters
+        ----------
+        command : str or None
+            The command line; None where there is none, as in Python.
+
+        Raises
+        ------
+        ResultError
+            If the folder cannot be written.
+        """
+        with _told(self.folder), self._locked():
+            content = commands_with(self.folder, command)
+            if content is not None:
+                _replace(self.folder / COMMANDS, content)
+
+    @property
+    def predictions_bytes(self) -> int:
+        """How much room the kept predictions take on the disk."""
+        return sum(path.stat().st_size for path in (self.folder / PREDICTIONS).glob("*.npz"))
 
     def write(self, name: str, text: str) -> None:
         """Write a file beside the rows, whole or not at all.
@@ -137,9 +185,6 @@ class ResultsFolder:
         """
         with _told(self.folder):
             _replace(self.folder / name, text.encode())
-
-    def _predictions_path(self, key: str) -> Path:
-        return self.folder / PREDICTIONS / f"{key}.npz"
 
     def _append(self, row: Row, whole: int) -> None:
         """Write one line behind the `whole` bytes that hold whole lines, and wait for the disk."""

@@ -52,7 +52,8 @@ def sweep(
     baselines: bool = True,
     untrained: bool = False,
     cache: str | os.PathLike[str] | None = None,
-    keep_predictions: bool = False,
+    keep_predictions: bool = True,
+    command: str | None = None,
     device: str = "auto",
     backend: Backend = HERE,
     memory_gb: float | None = None,
@@ -96,8 +97,11 @@ def sweep(
     cache : path, optional
         A folder for word vectors that stays. Without it they are kept in the folder of
         results until the sweep is done.
-    keep_predictions : bool, default=False
-        Whether to keep each run's predictions beside its row; not those of runs already done.
+    keep_predictions : bool, default=True
+        Whether to keep each run's predictions, with the gold trees, beside its row; not those of
+        runs already done. They take some 2 n² bytes for each sentence of n words and each probe.
+    command : str, optional
+        The command line that asked for it, to be written down in the folder.
     device : str, default="auto"
         Where the probes are trained.
     backend : Backend, optional
@@ -151,6 +155,7 @@ def sweep(
     how["keep_predictions"] = keep_predictions
     how["verbose"] = progress is not False and backend.is_here
     results = ResultsFolder(folder)
+    results.tell_command(command)
 
     def keep(run: Run, found: Outcome) -> None:
         sentences, predictions = banks.scored, found.predictions
@@ -179,6 +184,9 @@ def sweep(
                 for done in found:
                     keep(*done)
     results.mend()
+    if keep_predictions:
+        told = results.predictions_bytes / 1e6
+        _log.info("the predictions kept in %s take %.1f MB", results.folder, told)
     by_key = {row["key"]: row for row in results.rows}
     return [by_key[run.key] for run in every]
 

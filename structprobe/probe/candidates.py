@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -121,6 +121,13 @@ class CandidateFile:
         return torch.from_numpy(padded)
 
 
+class VectorsOfSentences(Protocol):
+    """The word vectors of sentences by their number: a list of arrays is one."""
+
+    def __getitem__(self, sentence: int, /) -> NDArray[np.floating]:
+        """Give those of one sentence, shape (n, hidden_size)."""
+
+
 class Candidates:
     """Sentences with their gold heads and features, in blocks of like length.
 
@@ -130,8 +137,8 @@ class Candidates:
         The features, all written.
     heads : sequence of ndarray of int, shape (n,)
         The gold heads of each sentence, 1-based, 0 for the root's.
-    words : sequence of ndarray of float, shape (n, hidden_size), optional
-        The word vectors of each sentence.
+    words : VectorsOfSentences, optional
+        The word vectors of each sentence, shape (n, hidden_size).
     device : torch.device
         Where blocks are put.
     """
@@ -140,7 +147,7 @@ class Candidates:
         self,
         file: CandidateFile,
         heads: Sequence[NDArray[np.integer]],
-        words: Sequence[NDArray[np.floating]] | None = None,
+        words: VectorsOfSentences | None = None,
         device: torch.device | str = "cpu",
     ) -> None:
         self.file, self.heads, self.words, self.device = file, heads, words, device

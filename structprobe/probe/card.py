@@ -81,8 +81,9 @@ def _named(origin: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _treebanks(config: Mapping[str, Any]) -> dict[str, object]:
-    """Tell the treebanks as far as they are known."""
-    return {**(config["fitted_on"] or {}), "treebank fingerprint": config["treebank_fingerprint"]}
+    """Tell the treebanks as far as they are known; not the command, which names local folders."""
+    known = {k: v for k, v in (config["fitted_on"] or {}).items() if k != "command"}
+    return {**known, "treebank fingerprint": config["treebank_fingerprint"]}
 
 
 def _recipe(config: Mapping[str, Any]) -> str:

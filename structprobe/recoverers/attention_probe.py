@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -19,7 +20,7 @@ from structprobe.trees.arborescences import arborescences
 if TYPE_CHECKING:
     from structprobe.encoder.attention import AttentionBatch
     from structprobe.encoder.encoder import Encoder
-    from structprobe.encoder.vectors import WordVectors
+    from structprobe.encoder.form_vectors import FormVectors
     from structprobe.probe.candidates import CandidateFile
 
 
@@ -28,10 +29,11 @@ class AttentionProbe(Recoverer):
 
     Clark et al. (2019), 'What does BERT look at? An analysis of BERT's attention', on probing
     combinations of attention heads. Without `words`, a weight for each head and direction; with
-    them, each weight is a linear function of the vectors of the two words at layer 0, which know
-    nothing of the sentence (the paper takes GloVe vectors). The root is a candidate beside the
-    words: attention to special tokens tells of it, and a constant. The tree is the most probable
-    one with one root (Chu-Liu/Edmonds).
+    them, each weight is a linear function of vectors of the two words that know nothing of the
+    sentence. The paper takes GloVe vectors; here a word has the vector of its form alone at layer
+    0 (`form_vectors`), along the 128 axes in which the training words differ most. The root is a
+    candidate beside the words: attention to special tokens tells of it, and a constant. The tree
+    is the most probable one with one root (Chu-Liu/Edmonds).
 
     Parameters
     ----------
@@ -39,13 +41,12 @@ class AttentionProbe(Recoverer):
         The model. A causal model's attention to what precedes a word tells of heads on both sides,
         since both directions are weighed.
     words : bool, default False
-        Whether the words have a say in the weights. On some hundred sentences this learns the
-        training words by heart (dev loss goes up from the start), so that it is not offered
-        by a name of its own yet.
+        Whether the words have a say in the weights: the method ``attention-probe-words``. Such a
+        probe has some 200 times as many parameters, and learns which words tend to be heads.
     max_steps : int, default 2000
         Steps of training; what has the lowest loss on dev is kept.
     cache : path, optional
-        A folder for the vectors of layer 0.
+        A folder for the vectors of words.
     random_state : int, default 0
         Draws the order of the batches.
     device : str, default "auto"
@@ -73,10 +74,16 @@ class AttentionProbe(Recoverer):
     -----
     The attention of the training sentences is kept in a temporary file while `fit` runs: two
     bytes for each pair of words and head, some 0.9 GB for 12,500 sentences and 72 heads.
+
+    With `words` the probe learns about words as well as about heads: what it scores above
+    ``attention-probe`` is not all to be found in attention.
     """
 
     name = "attention-probe"
     order = 30
+    variants: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+        {"attention-probe": {}, "attention-probe-words": {"words": True}}
+    )
 
     weights_: NDArray[np.float32] | None
     history_: list[dict[str, float]]
@@ -158,7 +165,7 @@ class AttentionProbe(Recoverer):
             If there is no room for the temporary file.
         """
         from structprobe.encoder.devices import find_device
-        from structprobe.probe.attention_scorers import LEARNING_RATE
+        from structprobe.probe.attention_scorers import LEARNING_RATE, WORDS_RATE
         from structprobe.probe.candidates import Candidates
         from structprobe.probe.head_choice import train_heads
         from structprobe.probe.progress import progress
@@ -169,8 +176,9 @@ class AttentionProbe(Recoverer):
             raise ProbeError("no dev set to stop by", hint="give one to fit")
         device = find_device(self.device)
         gold, dev_gold = _gold_heads(train), _gold_heads(dev)
-        vectors, dev_vectors = self._vectors(train), self._vectors(dev)
+        rate = WORDS_RATE if self.words else LEARNING_RATE
         with self._read(train) as file, self._read(dev) as dev_file:
+            vectors, dev_vectors = self._vectors(train), self._vectors(dev)
             scorer = self._scorer(file, vectors).to(device)
             candidates = Candidates(file, gold, vectors, device)
             shown = self.progress is not False
@@ -179,7 +187,7 @@ class AttentionProbe(Recoverer):
                     scorer,
                     candidates.epochs(np.random.default_rng(self.random_state)),
                     Candidates(dev_file, dev_gold, dev_vectors, device),
-                    Cosine(Whitened(), LEARNING_RATE, self.max_steps),
+                    Cosine(Whitened(), rate, self.max_steps),
                     lambda _: on_steps(1),
                 )
         self.scorer_ = scorer.cpu()
@@ -235,12 +243,13 @@ class AttentionProbe(Recoverer):
                 found[int(number)] = Prediction(heads[row, :n], arc_scores=arcs)
         return [found[number] for number in range(len(sentences))]
 
-    def _vectors(self, sentences: Sequence[Sentence]) -> WordVectors | None:
-        """Give the vectors of layer 0, if they have a say."""
+    def _vectors(self, sentences: Sequence[Sentence]) -> FormVectors | None:
+        """Give the vectors of words, if they have a say."""
         if not self.words:
             return None
-        bank = self.encoder.encode(sentences, layers=0, cache=self.cache, progress=self.progress)
-        return bank.layer(0)
+        from structprobe.encoder.form_vectors import form_vectors
+
+        return form_vectors(self.encoder, sentences, cache=self.cache, progress=self.progress)
 
     def _read(self, sentences: Sequence[Sentence]) -> CandidateFile:
         """Read the attention within all sentences into a file."""
@@ -254,21 +263,20 @@ class AttentionProbe(Recoverer):
                 file.write(int(number), own[:n, : n + 1])
         return file
 
-    def _scorer(self, file: CandidateFile, vectors: WordVectors | None) -> Any:
+    def _scorer(self, file: CandidateFile, vectors: FormVectors | None) -> Any:
         """Make what is to be trained."""
         import torch
 
         from structprobe.probe.attention_scorers import (
             AttentionScorer,
             AttentionWordsScorer,
-            standards,
+            main_axes,
         )
-        from structprobe.probe.inputs import read_words
 
         scales = torch.from_numpy(file.scales())
         if vectors is None:
             return AttentionScorer(scales)
-        return AttentionWordsScorer(scales, *standards(read_words(vectors)))
+        return AttentionWordsScorer(scales, *main_axes(vectors.values, vectors.counts))
 
 
 def _features(batch: AttentionBatch) -> NDArray[np.float32]:

@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from structprobe.errors import StructprobeError
 from structprobe.experiments.head_analysis import HeadAnalysis
 from structprobe.experiments.results import ResultsFolder
+from structprobe.show.pictures.library import load_matplotlib
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,7 +87,7 @@ def heat_maps(tables: Mapping[str, ArrayLike]) -> str:
     for axes, (title, table) in zip(panels, tables.items(), strict=True):
         draw_heat_map(table, title=title, ax=axes)
     text = io.StringIO()
-    with _matplotlib().rc_context({"svg.hashsalt": "structprobe"}):
+    with load_matplotlib().rc_context({"svg.hashsalt": "structprobe"}):
         panels[0].figure.savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue()
 
@@ -110,7 +111,7 @@ def save_heat_maps(analysis: HeadAnalysis, folder: str | os.PathLike[str]) -> No
         If the folder is none of ours, or cannot be written.
     """
     try:
-        _matplotlib()
+        load_matplotlib()
     except StructprobeError as error:
         _log.warning("no heat maps: %s", error)
         return
@@ -126,7 +127,7 @@ def save_heat_maps(analysis: HeadAnalysis, folder: str | os.PathLike[str]) -> No
 
 def _panels(count: int) -> list[Any]:
     """Make so many axes on a new figure, which no window shows and nothing else keeps."""
-    _matplotlib()
+    load_matplotlib()
     from matplotlib.figure import Figure
 
     across = min(_ACROSS, count)
@@ -137,14 +138,3 @@ def _panels(count: int) -> list[Any]:
     for axes in panels[count:]:
         axes.remove()
     return panels[:count]
-
-
-def _matplotlib() -> Any:
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise StructprobeError(
-            "pictures need matplotlib, which is not installed",
-            hint="install it with: pip install 'structprobe[plot]'",
-        ) from error
-    return matplotlib

@@ -54,3 +54,19 @@ def test_overlapping_arcs_have_different_levels_and_longer_ones_lie_over(pairs):
 def test_what_cannot_be_drawn(draw, words, heads, pred_heads, message):
     with pytest.raises(TreeError, match=message):
         draw(words, heads, pred_heads)
+
+
+@pytest.mark.parametrize("draw", [draw_text, draw_svg, draw_tikz])
+def test_what_cannot_be_written_on_arcs(draw):
+    with pytest.raises(TreeError, match=r"distances of shape \(2,\) do not go with 2 words; give"):
+        draw(["a", "b"], [0, 1], distances=[1.0, 2.0])
+    with pytest.raises(TreeError, match="unknown direction 'left'"):
+        draw(["a", "b"], [0, 1], direction="left")
+
+
+def test_mirrored():
+    _, tree, _ = compare(["a", "b", "c"], [2, 0, 2], None, [[0, 1, 2], [1, 0, 3], [2, 3, 0]])
+    assert [arc.distance for arc in tree.arcs] == [1, 3]
+    assert tree.mirrored().arcs == (Arc(1, 0, True, 3.0), Arc(1, 2, True, 1.0))
+    assert tree.mirrored().root == 1
+    assert tree.mirrored().mirrored() == tree

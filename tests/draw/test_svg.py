@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 from support.tree_cases import trees
 
 from structprobe.draw import draw_svg
+from structprobe.draw.palette import INK, STROKES
 from structprobe.draw.svg import estimated_width
 from structprobe.draw.tokens import visible
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
-RIGHT, MISSED, WRONG = "#0072b2", "#b8860b", "#d55e00"
+RIGHT, MISSED, WRONG = "#0072b2", "#a8447c", "#d55e00"
 
 
 def parsed(svg):
@@ -89,6 +90,36 @@ def test_sentences_written_from_right_to_left_are_drawn_so():
     assert places == sorted(places, reverse=True)
     places = [x for x, _ in words_in(parsed(draw_svg(["dog", "runs", "כלב"], [2, 0, 2])))]
     assert places == sorted(places)
+    turned = draw_svg(["dog", "runs", "כלב"], [2, 0, 2], direction="rtl")
+    places = [x for x, _ in words_in(parsed(turned))]
+    assert places == sorted(places, reverse=True)
+
+
+def test_distances_stand_on_the_arcs_of_both_trees():
+    distances = [[0, 1.24, 9], [1.24, 0, 3.96], [9, 3.96, 0]]
+    svg = draw_svg(["a", "b", "c"], [2, 0, 2], [2, 0, 1], distances=distances)
+    numbers = [text for text in parsed(svg).iter(f"{NAMESPACE}text") if text.get("paint-order")]
+    assert sorted(text.text for text in numbers) == ["1.2", "1.2", "4.0", "9.0"]
+    assert [float(text.get("y")) < 0 for text in numbers].count(True) == 2
+    assert "paint-order" not in draw_svg(["a", "b", "c"], [2, 0, 2], [2, 0, 1])
+
+
+def test_notebooks_show_it():
+    svg = draw_svg(["a"], [0])
+    assert svg._repr_html_() == svg
+
+
+@pytest.mark.parametrize("stroke", STROKES.values())
+def test_lines_show_on_white_paper(stroke):
+    assert 1.05 / (luminance(stroke.colour) + 0.05) >= 3
+    assert 1.05 / (luminance(INK) + 0.05) >= 4.5
+
+
+def luminance(colour):
+    """Relative luminance of a colour (WCAG 2)."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def test_words_do_not_run_into_one_another():

@@ -78,6 +78,49 @@ def test_wide_and_combining_characters_keep_their_columns():
     assert marked.splitlines()[:-1] == draw_text(["ete", "x"], [0, 1], width=80).splitlines()[:-1]
 
 
+def test_distances_stand_on_the_arcs():
+    distances = [[0, 1.24, 9], [1.24, 0, 12.96], [9, 12.96, 0]]
+    assert draw_text(["a", "b", "c"], [2, 0, 2], [2, 0, 1], distances=distances, width=90) == (
+        "  ┌─1.2─┐ ┌13.0╌┐\n"
+        "  ▼     │●╎     ▽\n"
+        "  a      b      c\n"
+        "  ▲╎     │●     △\n"
+        "  └┼1.2──┘      ╎\n"
+        "   └╌╌╌╌9.0╌╌╌╌╌┘\n"
+        "gold above, recovered below: 1 of 2 edges right; dashed: in one tree alone"
+    )
+    assert draw_text(["a", "b", "c"], [2, 0, 2], [2, 0, 1], distances=distances, width=9) == (
+        "┌─►  1.2 a 1.2 ◄─┬┐\n"
+        "├─●      b     ●─┼┘\n"
+        "└╌▷ 13.0 c 9.0 ◁╌┘\n"
+        "gold left, recovered right: 1 of 2 edges right; dashed: in one tree alone"
+    )
+
+
+@given(st.data())
+def test_every_distance_is_written_whole(data):
+    heads = data.draw(trees(min_size=2, max_size=8))
+    n = len(heads)
+    distances = [[1 + 7.5 * abs(i - j) for j in range(n)] for i in range(n)]
+    drawing = draw_text(words_of(heads), heads, distances=distances, width=10)
+    numbers = re.findall(r"\d+\.\d", drawing)
+    assert numbers == [f"{distances[i][h - 1]:.1f}" for i, h in enumerate(heads) if h]
+    if is_projective(heads):
+        drawing = draw_text(words_of(heads), heads, distances=distances, width=500)
+        assert sorted(re.findall(r"\d+\.\d", drawing)) == sorted(numbers)
+
+
+def test_right_to_left():
+    words = ["הכלב", "רץ", "מהר"]
+    drawing = draw_text(words, [2, 0, 2], width=80)
+    plain = draw_text(["xxx", "yy", "zzzz"], [2, 0, 2], width=80)
+    assert drawing.split("\n")[:-1] == plain.split("\n")[:-1]
+    row = drawing.split("\n")[-1]
+    assert row.split() == [f"\u200e{word}\u200e" for word in words[::-1]]
+    assert cells(row) == cells(plain.split("\n")[-1])
+    assert draw_text(["a", "b"], [0, 1], direction="rtl", width=80).endswith("b a")
+
+
 def test_the_width_of_the_terminal_is_the_default(monkeypatch):
     monkeypatch.setenv("COLUMNS", "31")
     assert draw_text(RELATIVE, GOLD) == draw_text(RELATIVE, GOLD, width=31)

@@ -7,6 +7,7 @@ import shutil
 import string
 import subprocess
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -18,9 +19,12 @@ from structprobe.draw.tikz import escape_latex
 def test_two_trees():
     assert draw_tikz(["the", "R&D", "ran"], [2, 3, 0], [2, 0, 1]).splitlines() == [
         r"\begin{dependency}",
-        r"  \depstyle{found}{draw=blue!70!black, thick}",
-        r"  \depstyle{missed}{draw=orange!80!black, thick, dotted}",
-        r"  \depstyle{wrong}{draw=red!80!black, thick, dashed}",
+        r"  \definecolor{found}{HTML}{0072B2}",
+        r"  \depstyle{found}{draw=found, thick}",
+        r"  \definecolor{missed}{HTML}{A8447C}",
+        r"  \depstyle{missed}{draw=missed, thick, dotted}",
+        r"  \definecolor{wrong}{HTML}{D55E00}",
+        r"  \depstyle{wrong}{draw=wrong, thick, dashed}",
         r"  \begin{deptext}[column sep=1em]",
         r"    {the} \& {R\symbol{38}D} \& {ran} \\",
         r"  \end{deptext}",
@@ -30,8 +34,28 @@ def test_two_trees():
         r"  \deproot[wrong, edge below, edge unit distance=2.625ex]{2}{root}",
         r"  \depedge[hide label, found, edge below, edge height=3ex]{2}{1}{}",
         r"  \depedge[hide label, wrong, edge below, edge height=6ex]{1}{3}{}",
+        r"  \node[anchor=north, font=\footnotesize] at (current bounding box.south)",
+        r"    {\tikz[baseline=-.5ex]\draw[draw=found, thick] (0,0) -- (1.5em,0); 1 right \quad "
+        r"\tikz[baseline=-.5ex]\draw[draw=missed, thick, dotted] (0,0) -- (1.5em,0); 1 missed "
+        r"\quad \tikz[baseline=-.5ex]\draw[draw=wrong, thick, dashed] (0,0) -- (1.5em,0); 1 wrong "
+        r"\quad gold above, recovered below};",
         r"\end{dependency}",
     ]
+
+
+def test_distances_stand_on_the_arcs():
+    code = draw_tikz(["a", "b"], [2, 0], [2, 0], distances=[[0, 1.26], [1.26, 0]])
+    assert r"  \depedge[found, edge height=3ex]{2}{1}{1.3}" in code.splitlines()
+    assert r"  \depedge[found, edge below, edge height=3ex]{2}{1}{1.3}" in code.splitlines()
+
+
+def test_right_to_left():
+    words = ["הכלב", "רץ", "מהר"]
+    assert draw_tikz(words, [2, 0, 2]) == draw_tikz(words[::-1], [2, 0, 2], direction="ltr")
+    there = draw_tikz(words, [0, 1, 2]).splitlines()
+    assert r"    {מהר} \& {רץ} \& {הכלב} \\" in there
+    assert r"  \deproot[edge unit distance=1.875ex]{3}{root}" in there
+    assert r"  \depedge[hide label, edge height=3ex]{3}{2}{}" in there
 
 
 @given(st.text(st.characters(codec="utf-8")))
@@ -55,6 +79,7 @@ def compiled(engine, folder, words):
         r"\usepackage{tikz-dependency}",
         r"\begin{document}",
         draw_tikz(words, heads, [*range(2, len(words) + 1), 0]),
+        draw_tikz(words[:5], heads[:5], [2, 0, 2, 2, 2], distances=np.ones((5, 5))),
         r"\end{document}",
     ]
     (folder / "tree.tex").write_text("\n".join(page), encoding="utf-8")

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
+from sklearn.decomposition import PCA
 
-from structprobe.probe.attention_scorers import AttentionScorer, AttentionWordsScorer, standards
-from structprobe.probe.words import Words
+from structprobe.probe.attention_scorers import AttentionScorer, AttentionWordsScorer, main_axes
 
-B, N, K, WIDTH = 2, 4, 3, 5
+B, N, K, WIDTH, N_AXES = 2, 4, 3, 5, 2
 
 
 def drawn(*shape: int, seed: int) -> torch.Tensor:
@@ -22,10 +22,10 @@ def fill(module: torch.nn.Module, seed: int) -> None:
 
 
 def test_all_weights_start_at_zero() -> None:
-    ones = torch.ones(WIDTH)
+    words = torch.ones(WIDTH), torch.ones(WIDTH, N_AXES)
     for module in (
         AttentionScorer(torch.ones(2, K)),
-        AttentionWordsScorer(torch.ones(2, K), ones, ones),
+        AttentionWordsScorer(torch.ones(2, K), *words),
     ):
         found = module((drawn(B, N, N + 1, K, seed=0), drawn(B, N, WIDTH, seed=1)))
         assert found.shape == (B, N, N + 1)
@@ -53,15 +53,16 @@ def test_a_weight_for_each_head_and_direction() -> None:
 
 def test_weights_from_the_two_words() -> None:
     scales = drawn(2, K, seed=9).abs()
-    mean, deviation = drawn(WIDTH, seed=10), drawn(WIDTH, seed=11).abs() + 0.5
-    scorer = AttentionWordsScorer(scales, mean, deviation)
+    mean, axes = drawn(WIDTH, seed=10), drawn(WIDTH, N_AXES, seed=11)
+    scorer = AttentionWordsScorer(scales, mean, axes)
     fill(scorer, 3)
     attention, vectors = drawn(B, N, N + 1, K, seed=0), drawn(B, N, WIDTH, seed=1)
     found = scorer((attention, vectors)).detach().numpy()
     by_row, by_column, root, constant = (one.detach().numpy() for one in scorer.parameters())
     for s in range(B):
         a = attention[s].numpy() * np.insert(np.tile(scales[1], (N, 1)), 0, scales[0], axis=0)
-        v = np.append((vectors[s] - mean) / deviation, np.ones((N, 1)), axis=1)
+        v = [[sum((one - mean) * axis) for axis in axes.T] + [1] for one in vectors[s]]
+        v = np.array(v)  # (N, N_AXES + 1)
         for i in range(N):
             wanted = constant @ v[i] + sum(root[:, k] @ v[i] * a[i, 0, k] for k in range(K))
             np.testing.assert_allclose(found[s, i, 0], wanted, rtol=1e-3)
@@ -76,8 +77,8 @@ def test_weights_from_the_two_words() -> None:
 
 
 def test_weights_that_do_not_look_at_words() -> None:
-    scales, ones = drawn(2, K, seed=9).abs(), torch.ones(WIDTH)
-    alone, together = AttentionScorer(scales), AttentionWordsScorer(scales, ones, ones)
+    scales, axes = drawn(2, K, seed=9).abs(), torch.ones(WIDTH, N_AXES)
+    alone, together = AttentionScorer(scales), AttentionWordsScorer(scales, axes[:, 0], axes)
     fill(alone, 3)
     with torch.no_grad():
         together.by_row[-1] = alone.between / 2
@@ -88,11 +89,25 @@ def test_weights_that_do_not_look_at_words() -> None:
     torch.testing.assert_close(together(inputs), alone(inputs), rtol=1e-4, atol=1e-4)
 
 
-def test_words_are_standardised_over_all_sentences() -> None:
-    vectors = np.random.default_rng(0).normal(3, 2, size=(40, 3)).astype(np.float32)
-    vectors[:, 1] = 0.1
-    lengths = np.array([4, 16, 20])
-    mean, deviation = standards(Words(vectors, np.array([0, 4, 20]), lengths))
-    np.testing.assert_allclose(mean, vectors.mean(axis=0), rtol=1e-5)
-    np.testing.assert_allclose(deviation[[0, 2]], vectors[:, [0, 2]].std(axis=0), rtol=1e-5)
-    assert deviation[1] == 1
+def test_axes_are_those_of_all_words_written_out() -> None:
+    forms = np.random.default_rng(0).normal(3, [4, 2, 1], size=(40, 3)).astype(np.float32)
+    forms = np.insert(forms, 1, 0.1, axis=1)  # the same in all words: no axis of its own
+    counts = np.random.default_rng(1).integers(1, 9, size=40)
+    words = np.repeat(forms, counts, axis=0)
+    mean, axes = main_axes(forms, counts, n_axes=4)
+    np.testing.assert_allclose(mean, words.mean(axis=0), rtol=1e-5)
+    coordinates = (words - mean.numpy()) @ axes.numpy()
+    second = coordinates.T @ coordinates / len(words)
+    np.testing.assert_allclose(second, np.eye(3) / 3, atol=1e-4)
+    # Fewer axes are those of most variance: what scikit-learn finds, but for signs and order.
+    few = main_axes(forms, counts, n_axes=2)[1].numpy()
+    wanted = PCA(n_components=2, whiten=True).fit_transform(words.astype(np.float64))
+    found = (words - mean.numpy()) @ few[:, ::-1] * 2**0.5
+    np.testing.assert_allclose(np.abs(found), np.abs(wanted), rtol=0.01, atol=0.01)
+
+
+def test_one_form_alone_has_no_axes() -> None:
+    mean, axes = main_axes(np.full((1, 3), 0.1, dtype=np.float32), np.array([7]))
+    assert axes.shape == (3, 0)
+    scorer = AttentionWordsScorer(torch.ones(2, K), mean, axes)
+    assert scorer((drawn(B, N, N + 1, K, seed=0), drawn(B, N, 3, seed=1))).shape == (B, N, N + 1)

@@ -46,7 +46,7 @@ def encoder() -> Encoder:
 
 def made(encoder: Encoder, name: str, seed: int = 0, **more: Any) -> AttentionProbe:
     setting = Setting(encoder, seed=seed, device="cpu", progress=False)
-    return AttentionProbe.for_model(setting, words=name.endswith("words"), **more)
+    return AttentionProbe.for_model(setting, **AttentionProbe.variants[name], **more)
 
 
 def copying(n: int, heads: Any, swapped: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:
@@ -101,6 +101,25 @@ def test_a_head_that_copies_the_gold_scores_100(
     assert probe.chosen_["choice"].endswith(" of 300")
 
 
+def test_only_words_tell_which_head_to_trust(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plant(monkeypatch, frozenset(WORDS[::2]))  # half of the words have the two heads swapped
+    train = bank(500, 0)
+    alone, words = (made(encoder, name, max_steps=600).fit(train, DEV) for name in NAMES)
+    assert words.weights_ is None
+    assert score(TEST, words.predict(TEST)).uas == 1
+    assert score(TEST, alone.predict(TEST)).uas < 0.9
+
+
+def test_words_that_no_training_sentence_has(encoder: Encoder) -> None:
+    probe = made(encoder, "attention-probe-words", max_steps=20).fit(TRAIN, DEV)
+    for words in (("telescope",), ("the", "telescope", "understands", "newspapers")):
+        (found,) = probe.predict([Sentence(words)])
+        assert np.isfinite(found.arc_scores[:, 0]).all()
+        assert (found.heads == 0).sum() == 1
+
+
 def test_predictions_are_the_sums_of_weights_and_attention(encoder: Encoder) -> None:
     probe = made(encoder, "attention-probe", max_steps=30).fit(TRAIN, DEV)
     to_root = probe.scorer_.weights()[0].detach().numpy()
@@ -149,9 +168,10 @@ def test_training_follows_the_seed(encoder: Encoder, monkeypatch: pytest.MonkeyP
     assert not np.array_equal(one, other)
 
 
-def test_a_causal_model_has_a_probe_too() -> None:
+@pytest.mark.parametrize("name", NAMES)
+def test_a_causal_model_has_a_probe_too(name: str) -> None:
     cutter = gpt2_bpe()
-    probe = made(Encoder(tiny_model("gpt2", cutter), tokenizer=cutter), "attention-probe")
+    probe = made(Encoder(tiny_model("gpt2", cutter), tokenizer=cutter), name)
     probe.max_steps = 20
     predictions = probe.fit(TRAIN, DEV).predict(TEST)
     for one, sentence in zip(predictions, TEST, strict=True):
@@ -159,9 +179,10 @@ def test_a_causal_model_has_a_probe_too() -> None:
         assert len(one) == len(sentence)
 
 
-def test_faults(encoder: Encoder) -> None:
-    probe = made(encoder, "attention-probe", max_steps=5)
-    with pytest.raises(NotFittedError, match="'attention-probe' is not fitted"):
+@pytest.mark.parametrize("name", NAMES)
+def test_faults(encoder: Encoder, name: str) -> None:
+    probe = made(encoder, name, max_steps=5)
+    with pytest.raises(NotFittedError, match=f"'{name}' is not fitted"):
         probe.predict(TEST)
     with pytest.raises(ProbeError, match="no dev set to stop by; give one to fit"):
         probe.fit(TRAIN)
@@ -170,6 +191,6 @@ def test_faults(encoder: Encoder) -> None:
     with pytest.raises(TreeError, match="the heads have 0 roots"):
         probe.fit([Sentence(("the", "dog"), heads=[2, 1])], DEV)
     with pytest.raises(ProbeError, match="max_steps is 0"):
-        made(encoder, "attention-probe", max_steps=0)
+        made(encoder, name, max_steps=0)
     with pytest.raises(EncoderError, match="unknown device 'gpu'"):
         AttentionProbe(encoder, device="gpu")

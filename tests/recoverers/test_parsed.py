@@ -6,8 +6,9 @@ import networkx
 import numpy as np
 import pytest
 
-from structprobe import ParsedSentence, Prediction, Treebank
+from structprobe import ParsedSentence, Prediction, Sentence, Treebank
 from structprobe.draw import draw_svg, draw_text, draw_tikz
+from structprobe.errors import ProbeError
 
 BLOCK = """\
 # sent_id = s1
@@ -33,21 +34,69 @@ def test_words_and_heads(parsed: ParsedSentence) -> None:
 
 
 def test_draws_itself(parsed: ParsedSentence) -> None:
-    assert str(parsed) == repr(parsed) == draw_text(parsed.words, parsed.heads)
-    assert parsed.to_svg() == parsed._repr_html_() == draw_svg(parsed.words, parsed.heads)
-    assert parsed.to_tikz() == draw_tikz(parsed.words, parsed.heads)
-    assert "Nord" in str(parsed)
-    assert "<svg" in parsed.to_svg()
-    assert "\\begin{dependency}" in parsed.to_tikz()
+    both = (parsed.words, parsed.gold_heads, parsed.heads)
+    assert str(parsed) == repr(parsed) == parsed.to_text() == draw_text(*both)
+    assert parsed.to_svg() == parsed._repr_html_() == draw_svg(*both)
+    assert parsed.to_tikz() == draw_tikz(*both)
+    for draw in (draw_text, draw_svg, draw_tikz):
+        alone = getattr(parsed, f"to_{draw.__name__.removeprefix('draw_')}")(gold=False)
+        assert alone == draw(parsed.words, parsed.heads) != draw(*both)
+
+
+def test_without_a_gold_tree_the_recovered_one_stands_alone() -> None:
+    parsed = ParsedSentence(Sentence(("a", "b")), Prediction(np.array([2, 0])))
+    assert parsed.gold_heads is None
+    assert str(parsed) == draw_text(("a", "b"), [2, 0])
+    assert list(parsed.to_networkx(missed=True).edges(data=True)) == [(2, 1, {})]
+
+
+def test_distances_on_request(parsed: ParsedSentence) -> None:
+    with pytest.raises(ProbeError, match="no distances to write on the arcs; leave"):
+        parsed.to_svg(distances=True)
+    distances = np.array([[0, 1.25, 2], [1.25, 0, 0.5], [2, 0.5, 0]])
+    parsed = ParsedSentence(parsed.sentence, Prediction(parsed.heads, distances))
+    for drawing in (
+        parsed.to_svg(distances=True),
+        parsed.to_tikz(distances=True),
+        parsed.to_text(distances=True, width=80),
+        str(parsed.to_displacy(distances=True)),
+    ):
+        assert "1.2" in drawing
+        assert "0.5" in drawing
+    assert "0.5" not in parsed.to_svg() + parsed.to_tikz() + str(parsed)
+    assert parsed.to_networkx().edges[2, 1]["distance"] == 1.25
 
 
 def test_graph(parsed: ParsedSentence) -> None:
     graph = parsed.to_networkx()
-    assert set(graph.edges) == {(2, 1), (2, 3)}
+    # Gold joins 3-1 and 3-2; recovered 2-1 and 2-3, of which the second is the first's edge.
+    assert dict(graph.edges) == {
+        (2, 1): {"gold": False, "recovered": True, "status": "wrong"},
+        (2, 3): {"gold": False, "recovered": True, "status": "right"},
+    }
     assert dict(graph.nodes(data="word")) == {1: "de", 2: "le", 3: "Nord"}
     assert dict(graph.nodes(data="root")) == {1: False, 2: True, 3: False}
     assert graph.graph["root"] == 2
     assert networkx.is_arborescence(graph)
+    both = parsed.to_networkx(missed=True)
+    assert both.edges[3, 1] == {
+        "deprel": "case",
+        "gold": True,
+        "recovered": False,
+        "status": "missed",
+    }
+    assert both.edges[3, 2]["status"] == "right"
+    assert len(both.edges) == 4
+
+
+def test_displacy_tells_the_recovered_tree(parsed: ParsedSentence) -> None:
+    told = parsed.to_displacy()
+    assert told["words"][0] == {"text": "de", "tag": "ADP"}
+    assert [(arc["start"], arc["end"], arc["dir"]) for arc in told["arcs"]] == [
+        (0, 1, "left"),
+        (1, 2, "right"),
+    ]
+    assert parsed.to_displacy(direction="rtl")["settings"] == {"direction": "rtl"}
 
 
 def test_conllu_keeps_all_but_the_tree(parsed: ParsedSentence) -> None:

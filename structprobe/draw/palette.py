@@ -1,0 +1,31 @@
+"""The colours and lines by which gold, right, missed and wrong arcs are told apart."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Stroke(NamedTuple):
+    """How a line is drawn.
+
+    Attributes
+    ----------
+    colour : str
+        As ``#rrggbb``; at least three times as dark or light as white paper (WCAG 1.4.11).
+    dashes : tuple of int
+        Lengths of strokes and gaps; none where the line is solid.
+    """
+
+    colour: str
+    dashes: tuple[int, ...] = ()
+
+
+# Blue, vermilion and (darkened, to show on white paper) purple of Okabe & Ito, told apart by all
+# eyes; the dashes tell them apart in print.
+STROKES = {
+    "gold": Stroke("#3b4252"),
+    "right": Stroke("#0072b2"),
+    "missed": Stroke("#a8447c", (2, 4)),
+    "wrong": Stroke("#d55e00", (8, 4)),
+}
+INK = "#333333"  # of small letters

@@ -1,0 +1,99 @@
+"""The predictions that are kept in a folder of results, read without changing it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from structprobe.errors import ResultError
+from structprobe.experiments.predictions import predictions_from_bytes, sentences_from_bytes
+from structprobe.scores.prediction import Prediction
+from structprobe.treebank.sentence import Sentence
+
+PREDICTIONS = "predictions"
+
+
+def has_predictions(folder: str | os.PathLike[str], key: str) -> bool:
+    """Tell whether a run's predictions were kept.
+
+    Parameters
+    ----------
+    folder : path
+        A folder of results.
+    key : str
+        The run's key.
+
+    Returns
+    -------
+    bool
+        Whether they are there.
+    """
+    return predictions_path(folder, key).is_file()
+
+
+def read_predictions(
+    folder: str | os.PathLike[str], key: str
+) -> list[tuple[tuple[str, ...], Prediction]]:
+    """Read the predictions of one run, changing nothing in the folder.
+
+    Parameters
+    ----------
+    folder, key
+        As for `has_predictions`.
+
+    Returns
+    -------
+    list of (tuple of str, Prediction)
+        The words and the prediction of each sentence.
+
+    Raises
+    ------
+    ResultError
+        If none were kept for this run, or the file is damaged.
+    """
+    return predictions_from_bytes(*_kept(folder, key))
+
+
+def read_sentences(folder: str | os.PathLike[str], key: str) -> list[Sentence]:
+    """Read the sentences of one run's predictions, changing nothing in the folder.
+
+    Parameters
+    ----------
+    folder, key
+        As for `has_predictions`.
+
+    Returns
+    -------
+    list of Sentence
+        With the gold tree and tags, unless an older version wrote the file.
+
+    Raises
+    ------
+    ResultError
+        If none were kept for this run, or the file is damaged.
+    """
+    return sentences_from_bytes(*_kept(folder, key))
+
+
+def _kept(folder: str | os.PathLike[str], key: str) -> tuple[bytes, str]:
+    """Give a file of predictions and its path."""
+    path = predictions_path(folder, key)
+    if not path.is_file():
+        raise ResultError(f"no predictions were kept for run {key!r}", where=str(folder))
+    return path.read_bytes(), str(path)
+
+
+def predictions_path(folder: str | os.PathLike[str], key: str) -> Path:
+    """Tell where a run's predictions are, if they are kept.
+
+    Parameters
+    ----------
+    folder, key
+        As for `has_predictions`.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
+    return Path(folder) / PREDICTIONS / f"{key}.npz"

@@ -1,0 +1,121 @@
+"""Pictures as files: PDF, SVG or PNG, the same bytes for the same picture."""
+
+from __future__ import annotations
+
+import io
+import os
+import uuid
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from structprobe.errors import ResultError, unknown_name
+from structprobe.show.pictures.library import load_matplotlib
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+FORMATS = ("pdf", "svg", "png")
+
+
+def write_pictures(
+    figures: Mapping[str, Figure],
+    out: str | os.PathLike[str],
+    *,
+    formats: Sequence[str] = ("pdf",),
+    force: bool = False,
+) -> list[Path]:
+    """Write figures into a folder, which is made where it does not exist.
+
+    Parameters
+    ----------
+    figures : mapping of str to matplotlib.figure.Figure
+        Figures by the name of their file.
+    out : path
+        The folder.
+    formats : sequence of {"pdf", "svg", "png"}
+        One file each.
+    force : bool, default=False
+        Whether to replace files that exist.
+
+    Returns
+    -------
+    list of Path
+        The files.
+
+    Raises
+    ------
+    ResultError
+        If a format is unknown, a file exists, or the folder cannot be written. Then no file that
+        existed has changed.
+    """
+    for one in formats:
+        if one not in FORMATS:
+            raise ResultError(unknown_name("format", one, FORMATS))
+    paths = {
+        Path(out) / f"{name}.{one}": (figure, one)
+        for name, figure in figures.items()
+        for one in dict.fromkeys(formats)
+    }
+    check_free(out, paths, force=force)
+    contents = {path: _rendered(*both) for path, both in paths.items()}
+    try:
+        Path(out).mkdir(parents=True, exist_ok=True)
+        for path, content in contents.items():
+            _replace(path, content)
+    except OSError as error:
+        raise ResultError(
+            f"cannot write pictures: {error.strerror or error}", where=str(out)
+        ) from error
+    return list(paths)
+
+
+def check_free(out: str | os.PathLike[str], paths: Mapping[Path, object], *, force: bool) -> None:
+    """Refuse a folder that is none, and files that exist.
+
+    Parameters
+    ----------
+    out : path
+        The folder.
+    paths : mapping of Path
+        The files that are to be written.
+    force : bool
+        Whether files may be replaced.
+
+    Raises
+    ------
+    ResultError
+        Names the first that is in the way.
+    """
+    if Path(out).exists() and not Path(out).is_dir():
+        raise ResultError("is a file, not a folder", where=str(out))
+    there = [path for path in paths if path.exists()]
+    if there and not force:
+        raise ResultError(
+            f"{there[0].name} exists already",
+            where=str(out),
+            hint="name another folder, or replace what is there with --force (force=True)",
+        )
+
+
+def _rendered(figure: Figure, form: str) -> bytes:
+    """Give a figure as the bytes of a file."""
+    content = io.BytesIO()
+    # Letters stay text that can be searched and edited; nothing in the file tells the time.
+    settings = {"svg.hashsalt": "structprobe", "pdf.fonttype": 42}
+    metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(form)
+    with load_matplotlib().rc_context(settings), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # `fonts_for` has told
+        figure.savefig(content, format=form, dpi=200, metadata=metadata, bbox_inches="tight")
+    return content.getvalue()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        fresh.write_bytes(content)
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)

@@ -1,0 +1,134 @@
+"""Scores by layer: a curve with its interval for each model, baselines as dashed lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from structprobe.errors import ResultError, unknown_name
+from structprobe.show.pictures.style import (
+    COLOURS,
+    DASHES,
+    GREY,
+    MARKERS,
+    NAMES,
+    axes_or_new,
+    put_title,
+    short_name,
+    whole_numbers,
+)
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# What parts curves from one another, and how a value is told where curves differ in it.
+_PARTING: Mapping[str, Callable[[Any], str]] = {
+    "model": short_name,
+    "method": str,
+    "recipe": "recipe {}".format,
+    "rank": "rank {}".format,
+    "words_as": "words {}".format,
+    "treebank": str,
+    "part": str,
+    "punct": "punct={}".format,
+}
+
+
+def draw_layer_curves(
+    rows: Sequence[Mapping[str, Any]], metric: str = "uuas", *, ax: Axes | None = None
+) -> Axes:
+    """Draw a score by layer.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Result rows, keys as in `structprobe.experiments.rows.ROW_KEYS`. Those with a layer make
+        curves, one for each model, method, recipe, rank and treebank; those without, such as
+        baselines, dashed lines from side to side. Of several seeds the mean is drawn, and the
+        mean of the bounds of their intervals.
+    metric : {"uuas", "uas", "las", "root_acc", "dspr", "nspr"}
+        The score, drawn in per cent; correlations as they are.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure, ``ax.figure`` of what is returned.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        The axes. The bands are 95 % bootstrap intervals over sentences.
+
+    Raises
+    ------
+    StructprobeError
+        If matplotlib is not installed, the score is unknown, or no row with a layer has it.
+    """
+    if metric not in NAMES:
+        raise ResultError(unknown_name("score", metric, NAMES))
+    scored = [row for row in rows if row.get(metric) is not None]
+    if not any(row.get("layer") is not None for row in scored):
+        raise ResultError(f"no row has a layer and {NAMES[metric]}", hint="give rows of a sweep")
+    curves = _parted([row for row in scored if row.get("layer") is not None])
+    flat = _parted([row for row in scored if row.get("layer") is None])
+    ax = axes_or_new(ax, 6.4, 4.4)
+    factor = 1 if metric in ("dspr", "nspr") else 100
+    for index, (label, own) in enumerate(curves.items()):
+        layers = sorted({row["layer"] for row in own})
+        style: dict[str, Any] = {"color": COLOURS[index % 6], "marker": MARKERS[index % 6]}
+        ax.plot(layers, [factor * _mean(own, metric, one) for one in layers], label=label, **style)
+        low, high = (
+            [factor * _mean(own, f"{metric}_{end}", one) for one in layers]
+            for end in ("low", "high")
+        )
+        ax.fill_between(layers, low, high, color=style["color"], alpha=0.2, linewidth=0)
+    heights: dict[float, list[str]] = {}  # those of one height share a line
+    for label, own in flat.items():
+        heights.setdefault(factor * _mean(own, metric, None), []).append(label)
+    for index, (height, labels) in enumerate(heights.items()):
+        dashes = (0, DASHES[index % len(DASHES)])
+        label = " = ".join(labels)
+        ax.axhline(height, color=GREY, linestyle=dashes, linewidth=1.2, label=label)
+    whole_numbers(ax.xaxis)
+    ax.set(xlabel="layer", ylabel=NAMES[metric] + (" in per cent" if factor == 100 else ""))
+    ax.grid(axis="y", color="#dddddd", linewidth=0.6)
+    ax.set_axisbelow(True)
+    legend = ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8, frameon=False)
+    for text in legend.get_texts():
+        text.set_parse_math(False)
+    put_title(ax, f"{NAMES[metric]} by layer, with 95 % bootstrap intervals over sentences",
+              scored, correlations=factor == 1)  # fmt: skip
+    return ax
+
+
+def has_curve(rows: Sequence[Mapping[str, Any]], metric: str) -> bool:
+    """Tell whether some method has a score on several layers.
+
+    Parameters
+    ----------
+    rows, metric
+        As for `draw_layer_curves`.
+
+    Returns
+    -------
+    bool
+        Whether there is a curve to draw.
+    """
+    scored = [row for row in rows if row.get(metric) is not None and row.get("layer") is not None]
+    return any(len({row["layer"] for row in own}) > 1 for own in _parted(scored).values())
+
+
+def _parted(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
+    """Part rows by what is named of them, which is what they differ in, the method at least."""
+    differing = [key for key in _PARTING if len({row.get(key) for row in rows}) > 1] or ["method"]
+    parted: dict[str, list[Mapping[str, Any]]] = {}
+    for row in rows:
+        told = [_PARTING[key](row[key]) for key in differing if row.get(key) is not None]
+        parted.setdefault(", ".join(told), []).append(row)
+    return parted
+
+
+def _mean(rows: Sequence[Mapping[str, Any]], key: str, layer: int | None) -> float:
+    """Mean of a value over the rows of one layer; NaN where none has it."""
+    values = [row.get(key) for row in rows if row.get("layer") == layer]
+    found = [value for value in values if value is not None]
+    return float(np.mean(found)) if found else np.nan

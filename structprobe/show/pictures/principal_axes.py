@@ -1,0 +1,164 @@
+"""The words of a sentence in the probe's space, on its two principal axes, the tree over them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structprobe.draw.arcs import Tree, compare
+from structprobe.draw.palette import STROKES
+from structprobe.draw.tokens import cells
+from structprobe.errors import ResultError
+from structprobe.show.pictures.library import fonts_for
+from structprobe.show.pictures.style import axes_or_new, put_title
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Where a word may stand about its point, in points: the first that is free is taken.
+_PLACES = ((5, 4), (5, -10), (-5, 4), (-5, -10), (0, 9), (0, -15), (9, -3), (-9, -3))
+_POINT = 1 / 72  # in inches
+
+
+def principal_axes(distances: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Place words by their squared distances on the two axes along which they vary most.
+
+    A structural probe's distances are squared L2 distances of the projected words (Hewitt &
+    Manning 2019, equation 1), so that they tell where the words lie, but for turning: the
+    places are those of principal component analysis of the projected words (classical scaling).
+
+    Parameters
+    ----------
+    distances : array_like of float, shape (n, n)
+        Squared distances.
+
+    Returns
+    -------
+    places : ndarray of float64, shape (n, 2)
+        Centred.
+    shares : ndarray of float64, shape (2,)
+        Of the variance of the words, fractions.
+
+    Examples
+    --------
+    >>> places, shares = principal_axes([[0, 1, 4], [1, 0, 1], [4, 1, 0]])
+    >>> abs(places.round(3)[:, 0]).tolist(), shares.round(3).tolist()
+    ([1.0, 0.0, 1.0], [1.0, 0.0])
+    """
+    squared = np.asarray(distances, dtype=np.float64)
+    n = len(squared)
+    centring = np.eye(n) - 1 / n  # (n, n)
+    values, vectors = np.linalg.eigh(-0.5 * centring @ squared @ centring)
+    values = np.maximum(values[::-1], 0)
+    places = np.zeros((n, 2))
+    known = min(n, 2)
+    places[:, :known] = (vectors[:, ::-1] * np.sqrt(values))[:, :known]
+    shares = np.zeros(2)
+    shares[:known] = values[:known] / max(values.sum(), np.finfo(float).tiny)
+    return places, shares
+
+
+def draw_principal_axes(
+    words: Sequence[str],
+    heads: ArrayLike,
+    distances: ArrayLike,
+    pred_heads: ArrayLike | None = None,
+    *,
+    row: Mapping[str, Any] | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Draw the projected words on their two principal axes, with the gold tree over them.
+
+    Parameters
+    ----------
+    words : sequence of str, length n
+        The words.
+    heads : array_like of int, shape (n,)
+        The gold heads, 1-based, 0 for the root's.
+    distances : array_like of float, shape (n, n)
+        The distances that a structural probe predicted: squared L2 distances of the projected
+        words, see `principal_axes`.
+    pred_heads : array_like of int, shape (n,), optional
+        The recovered heads; right, missed and wrong edges are then told apart.
+    row : mapping, optional
+        The result row that the prediction belongs to; the title tells of it.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure, ``ax.figure`` of what is returned.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Both axes on one scale; the root has a ring.
+
+    Raises
+    ------
+    StructprobeError
+        If matplotlib is not installed, heads are no tree, or shapes disagree.
+    """
+    shown, gold, pred = compare(words, heads, pred_heads, distances)
+    if not np.isfinite(np.asarray(distances, dtype=np.float64)).all():
+        raise ResultError("the distances are not all finite")
+    places, shares = principal_axes(distances)
+    ax = axes_or_new(ax, 6.8, 5.4)
+    for tree, other in ((gold, "missed" if pred else "gold"), (pred, "wrong")):
+        if tree:
+            _draw_edges(ax, places, tree, other, compared=pred is not None)
+    ax.plot(*places.T, "o", color="black", markersize=4, zorder=3)
+    ax.plot(*places[gold.root], "o", color="black", markersize=11, fillstyle="none", zorder=3,
+            label="gold root")  # fmt: skip
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.margins(0.12)
+    for name, share in zip(("x", "y"), shares, strict=True):
+        ax.set(**{f"{name}label": f"{'first' if name == 'x' else 'second'} principal axis "
+                                  f"({100 * share:.0f} % of the variance)"})  # fmt: skip
+    _write_words(ax, places, shown)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8, frameon=False)
+    put_title(ax, "Projected words, with the gold tree", [row] if row else [])
+    return ax
+
+
+def _draw_edges(
+    ax: Axes, places: NDArray[np.float64], tree: Tree, other: str, *, compared: bool
+) -> None:
+    """Draw the edges of one tree; those that both trees have are drawn with the gold tree."""
+    labelled: set[str] = set()
+    for arc in tree.arcs:
+        style = "right" if compared and arc.shared else other
+        if other == "wrong" and arc.shared:
+            continue
+        colour, dashes = STROKES[style]
+        ends = places[[arc.head, arc.dependent]]
+        label = {"gold": "gold edge"}.get(style, style)
+        ax.plot(*ends.T, color=colour, linewidth=1.4, linestyle=(0, dashes) if dashes else "-",
+                label=None if style in labelled else label)  # fmt: skip
+        labelled.add(style)
+
+
+def _write_words(ax: Axes, places: NDArray[np.float64], words: Sequence[str]) -> None:
+    """Write each word beside its point, where it does not run into one already written."""
+    families = fonts_for(words)
+    inches = min(ax.bbox.width, ax.bbox.height) / ax.figure.dpi
+    extent = max(np.ptp(places, axis=0).max(), np.finfo(float).tiny) * 1.3
+    points = places / extent * inches / _POINT  # in points of print
+    taken = [(x - 4, y - 4, x + 4, y + 4) for x, y in points]
+    for word, place, (x, y) in zip(words, places, points, strict=True):
+        width = 5.2 * cells(word)
+        boxes = []
+        for dx, dy in _PLACES:
+            left = x + dx - (width if dx < 0 else width / 2 if dx == 0 else 0)
+            boxes.append((left, y + dy, left + width, y + dy + 8))
+        hits = [sum(_meet(box, one) for one in taken) for box in boxes]
+        best = int(np.argmin(hits))
+        taken.append(boxes[best])
+        dx, dy = _PLACES[best]
+        ax.annotate(word, place, (dx, dy), textcoords="offset points", fontsize=9, zorder=4,
+                    ha="right" if dx < 0 else "left" if dx else "center",
+                    fontfamily=families, parse_math=False)  # fmt: skip
+
+
+def _meet(one: Sequence[float], other: Sequence[float]) -> bool:
+    """Whether two boxes overlap."""
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

@@ -1,0 +1,78 @@
+"""A score for each layer and rank, as a grid of coloured cells with the numbers in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from structprobe.errors import ResultError, unknown_name
+from structprobe.show.pictures.style import NAMES, SCALE, axes_or_new, put_title
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def draw_rank_grid(
+    rows: Sequence[Mapping[str, Any]], metric: str = "uuas", *, ax: Axes | None = None
+) -> Axes:
+    """Draw a score by layer and rank.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Result rows of one method on one model and treebank; those without a layer or a rank are
+        left out. Of several seeds the mean is drawn.
+    metric : {"uuas", "uas", "las", "root_acc", "dspr", "nspr"}
+        The score, in per cent; correlations times a hundred too.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure, ``ax.figure`` of what is returned.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Layers to the right, ranks upwards; what was not run is left blank.
+
+    Raises
+    ------
+    StructprobeError
+        If matplotlib is not installed, the score is unknown, no row has it with a layer and a
+        rank, or rows are of several methods, models or treebanks.
+    """
+    if metric not in NAMES:
+        raise ResultError(unknown_name("score", metric, NAMES))
+    used = [
+        row for row in rows if all(row.get(key) is not None for key in (metric, "layer", "rank"))
+    ]
+    if not used:
+        raise ResultError(f"no row has a layer, a rank and {NAMES[metric]}")
+    for key in ("method", "model", "recipe", "treebank", "part"):
+        values = sorted({str(row.get(key)) for row in used})
+        if len(values) > 1:
+            raise ResultError(
+                f"rows of several {key} values in one grid: {', '.join(values)}",
+                hint="draw one grid for each",
+            )
+    layers, ranks = (sorted({row[key] for row in used}) for key in ("layer", "rank"))
+    table = np.array([[_mean(used, metric, layer, rank) for layer in layers] for rank in ranks])
+    ax = axes_or_new(ax, 2.2 + 0.5 * len(layers), 1.8 + 0.4 * len(ranks))
+    image = ax.imshow(table, origin="lower", aspect="auto", cmap=SCALE)
+    ax.set_xticks(range(len(layers)), list(map(str, layers)))
+    ax.set_yticks(range(len(ranks)), list(map(str, ranks)))
+    ax.set(xlabel="layer", ylabel="rank")
+    middle = (np.nanmin(table) + np.nanmax(table)) / 2
+    for (y, x), value in np.ndenumerate(table):
+        if not np.isnan(value):
+            ax.text(x, y, f"{value:.1f}", ha="center", va="center", fontsize=8,
+                    color="white" if value < middle else "black")  # fmt: skip
+    ax.figure.colorbar(image, ax=ax, label=f"{NAMES[metric]} in per cent")
+    put_title(ax, f"{NAMES[metric]} by layer and rank", used,
+              correlations=metric in ("dspr", "nspr"))  # fmt: skip
+    return ax
+
+
+def _mean(rows: Sequence[Mapping[str, Any]], metric: str, layer: int, rank: int) -> float:
+    """Mean over the seeds of one cell, in per cent; NaN where there is none."""
+    values = [row[metric] for row in rows if (row["layer"], row["rank"]) == (layer, rank)]
+    return 100 * float(np.mean(values)) if values else np.nan

@@ -1,0 +1,129 @@
+"""Which gold edges are found: by their relation, and by their length."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from structprobe.errors import ResultError
+from structprobe.scores.result import Scores, Tally
+from structprobe.show.pictures.style import COLOURS, axes_or_new, put_title
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# The first length of each bar; the last bar is open.
+_LENGTHS = (1, 2, 3, 4, 5, 6, 7, 10, 15, 20, 30)
+
+
+def draw_recall_by_deprel(
+    scores: Scores, *, row: Mapping[str, Any] | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw the share of gold edges that are found, by relation.
+
+    Parameters
+    ----------
+    scores : Scores
+        Scores of a treebank with relations.
+    row : mapping, optional
+        The result row that they belong to; the title tells of it.
+    ax : matplotlib.axes.Axes, optional
+        Where to draw; by default in a new figure, ``ax.figure`` of what is returned.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        One bar a relation, without subtypes, the most frequent at the top; at its end how many
+        edges there are.
+
+    Raises
+    ------
+    StructprobeError
+        If matplotlib is not installed, or no edge was scored or has a relation.
+    """
+    tallies = sorted(scores.by_deprel.items(), key=lambda one: (-one[1].total, one[0]))
+    if not tallies:
+        raise ResultError("no edge with a relation was scored")
+    ax = axes_or_new(ax, 6.4, 1.4 + 0.22 * len(tallies))
+    places = range(len(tallies))
+    values = [_per_cent(one) for _, one in tallies]
+    ax.barh(places, values, color=COLOURS[0])
+    for place, value, (_, one) in zip(places, values, tallies, strict=True):
+        ax.text(value + 1, place, f"{one.total:,}", va="center", fontsize=8)
+    ax.set_yticks(places, [name for name, _ in tallies], fontsize=8, parse_math=False)
+    ax.invert_yaxis()
+    ax.set_ylim(len(tallies) - 0.4, -0.6)
+    ax.set(xlim=(0, 112), xlabel="edges found, in per cent (at the bar: edges in the gold)")
+    ax.set_xticks(range(0, 101, 20))
+    put_title(ax, "Recall by relation, whichever the direction", _rows(scores, row))
+    return ax
+
+
+def draw_recall_by_length(
+    scores: Scores, *, row: Mapping[str, Any] | None = None, ax: Axes | None = None
+) -> Axes:
+    """Draw the share of gold edges that are found, by length.
+
+    Parameters
+    ----------
+    scores, row, ax
+        As for `draw_recall_by_deprel`; relations are not needed.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        One bar for each length in words from 1 to 6, then 7 to 9, 10 to 14, 15 to 19, 20 to 29
+        and the rest, as far as there are any; above it how many edges there are.
+
+    Raises
+    ------
+    StructprobeError
+        If matplotlib is not installed, or no edge was scored.
+    """
+    tallies = _by_span(scores.by_arc_length)
+    if not tallies:
+        raise ResultError("no edge was scored")
+    ax = axes_or_new(ax, 6.4, 4)
+    places = range(len(tallies))
+    values = list(map(_per_cent, tallies.values()))
+    ax.bar(places, values, color=COLOURS[0])
+    for place, value, one in zip(places, values, tallies.values(), strict=True):
+        ax.text(place, value + 1, f"{one.total:,}", ha="center", fontsize=8)
+    ax.set_xticks(places, list(tallies))
+    ax.set(ylim=(0, 108), xlabel="length of the edge, in words")
+    ax.set_yticks(range(0, 101, 20))
+    ax.set_ylabel("edges found, in per cent (above: edges in the gold)")
+    put_title(ax, "Recall by length of the edge, whichever the direction", _rows(scores, row))
+    return ax
+
+
+def _by_span(tallies: Mapping[int, Tally]) -> dict[str, Tally]:
+    """Add tallies up to those of the bars."""
+    bars: dict[str, Tally] = {}
+    for first, behind in zip(_LENGTHS, [*_LENGTHS[1:], None], strict=True):
+        inside = [
+            one
+            for length, one in tallies.items()
+            if first <= length and (behind is None or length < behind)
+        ]
+        if inside:
+            bars[_span(first, behind)] = Tally(
+                sum(one.correct for one in inside), sum(one.total for one in inside)
+            )
+    return bars
+
+
+def _span(first: int, behind: int | None) -> str:
+    """Name a bar."""
+    if behind is None:
+        return f"{first}+"
+    return str(first) if behind == first + 1 else f"{first}–{behind - 1}"
+
+
+def _per_cent(tally: Tally) -> float:
+    return 100 * tally.correct / tally.total
+
+
+def _rows(scores: Scores, row: Mapping[str, Any] | None) -> Sequence[Mapping[str, Any]]:
+    """Give what the title tells of: the row, or else what the scores themselves know."""
+    return [scores.to_dict() if row is None else row]

@@ -1,0 +1,191 @@
+"""What all pictures share: colours, axes, titles, words along an axis."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
+
+from structprobe.draw.tokens import visible
+from structprobe.scores.protocol import Protocol
+from structprobe.show.pictures.library import fonts_for, load_matplotlib
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Okabe & Ito (2008), in an order in which neighbours differ in lightness too.
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+MARKERS = ("o", "s", "^", "D", "v", "P")
+DASHES = ((7, 3), (1, 2), (7, 2, 1, 2), (3, 2), (7, 2, 1, 2, 1, 2))
+GREY = "#444444"  # of baselines
+SCALE = "cividis"  # of heat maps: even in lightness, and the same to red-green blind eyes
+NAMES = {
+    "uuas": "UUAS",
+    "uas": "UAS",
+    "las": "LAS",
+    "root_acc": "root accuracy",
+    "dspr": "DSpr.",
+    "nspr": "NSpr.",
+}
+_PROTOCOL = ("punct", "min_length", "max_length")
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Make a figure that no window shows and nothing else keeps.
+
+    Parameters
+    ----------
+    width, height : float
+        In inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Empty.
+
+    Raises
+    ------
+    StructprobeError
+        If matplotlib is not installed.
+    """
+    load_matplotlib()
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
+    """Give the axes to draw on.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes or None
+        Those that were given.
+    width, height : float
+        Of a new figure, in inches, where none were.
+
+    Returns
+    -------
+    matplotlib.axes.Axes
+        Where to draw.
+
+    Raises
+    ------
+    StructprobeError
+        If matplotlib is not installed.
+    """
+    return new_figure(width, height).subplots() if ax is None else ax
+
+
+def title_of(rows: Sequence[Mapping[str, Any]], *, correlations: bool = False) -> str:
+    """Say what a picture is of, and by which protocol it was scored.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        The result rows that the picture shows.
+    correlations : bool
+        Whether it shows rank correlations, which have a protocol of their own.
+
+    Returns
+    -------
+    str
+        Model, layer and treebank where the rows have one, the number of sentences; and in lines
+        below each protocol. Empty where there are no rows.
+    """
+    models = _one(rows, "model")
+    layer = _one([row for row in rows if row.get("model")], "layer")
+    bank, part, n = (_one(rows, key) for key in ("treebank", "part", "n_sentences"))
+    first = [
+        short_name(models) if models else "",
+        f"layer {layer}" if layer is not None else "",
+        " ".join(filter(None, (bank, f"({part})" if part else ""))),
+        f"n = {n:,} sentences" if n else "",
+    ]
+    protocols = dict.fromkeys(
+        Protocol(*(row[key] for key in _PROTOCOL))
+        for row in rows
+        if all(row.get(key) is not None for key in _PROTOCOL)
+    )
+    lines = [", ".join(filter(None, first))]
+    lines += [protocol.describe(correlations=correlations) for protocol in protocols]
+    return "\n".join(filter(None, lines))
+
+
+def put_title(ax: Axes, what: str, rows: Sequence[Mapping[str, Any]], **options: Any) -> None:
+    """Put a title on axes, in lines as long as the axes are wide.
+
+    Parameters
+    ----------
+    ax : matplotlib.axes.Axes
+        The axes.
+    what : str
+        What is drawn.
+    rows : sequence of mapping
+        The result rows that it is of.
+    **options
+        As for `title_of`.
+    """
+    size = 8
+    inches = ax.bbox.width / ax.figure.dpi
+    width = max(30, int(inches * 72 / (size * 0.52)))
+    told = [visible(line) for line in title_of(rows, **options).split("\n")]
+    lines = [part for line in (what, *told) for part in textwrap.wrap(line, width)]
+    ax.set_title("\n".join(lines), fontsize=size, loc="left", parse_math=False)
+
+
+def short_name(model: str) -> str:
+    """Give a model's name without most of the folders that it lies in.
+
+    Parameters
+    ----------
+    model : str
+        A hub id or a path.
+
+    Returns
+    -------
+    str
+        A hub id as it is, of a path the last two parts.
+
+    Examples
+    --------
+    >>> short_name("google/bert"), short_name("/data/models/bert/v2")
+    ('google/bert', 'bert/v2')
+    """
+    return "/".join(PurePath(model).parts[-2:]) if PurePath(model).parts[2:] else model
+
+
+def whole_numbers(axis: Any) -> None:
+    """Let an axis have ticks at whole numbers alone.
+
+    Parameters
+    ----------
+    axis : matplotlib.axis.Axis
+        The axis.
+    """
+    axis.get_major_locator().set_params(integer=True)
+
+
+def word_labels(axis: Any, words: Sequence[str], **options: Any) -> None:
+    """Write words along an axis, the first at 0.
+
+    Parameters
+    ----------
+    axis : matplotlib.axis.Axis
+        The axis.
+    words : sequence of str, length n
+        The words; invisible characters are shown escaped.
+    **options
+        Properties of the text.
+    """
+    shown = [visible(word) for word in words]
+    options |= {"fontfamily": fonts_for(shown), "parse_math": False}
+    axis.set_ticks(range(len(shown)), shown, **options)
+
+
+def _one(rows: Sequence[Mapping[str, Any]], key: str) -> Any:
+    """Give the value that all rows which have one share, or None."""
+    values = {row.get(key) for row in rows} - {None}
+    return values.pop() if len(values) == 1 else None

@@ -1,0 +1,119 @@
+"""From an address on the web to a file on the disk, with every fault said in one line."""
+
+from __future__ import annotations
+
+import http.client
+import ssl
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, build_opener
+
+from tqdm import tqdm
+
+from structprobe._version import __version__
+from structprobe.errors import TreebankError
+
+TIMEOUT = 30.0  # seconds without a byte
+CHUNK = 2**16
+MAX_DOWNLOAD = 2**30  # the largest treebanks are a tenth of it, packed
+NETWORK_HINT = (
+    "check the network; https_proxy names a proxy, STRUCTPROBE_UD_URL a mirror to fetch from"
+)
+
+
+class NotThereError(TreebankError):
+    """The server answers, and has no such file."""
+
+
+def download(
+    url: str, path: Path, *, timeout: float = TIMEOUT, progress: bool | None = None
+) -> None:
+    """Fetch one file; the proxies that the environment names are used.
+
+    Parameters
+    ----------
+    url : str
+        Its address, of http or https.
+    path : Path
+        The file to write.
+    timeout : float
+        Seconds without a byte after which the server is given up.
+    progress : bool, optional
+        Whether to draw a bar; by default where stderr is a terminal.
+
+    Raises
+    ------
+    NotThereError
+        Where the server has no such file.
+    TreebankError
+        Where the address is of another kind; where no server answers, or with an error; where
+        what it sends ends too early, or is larger than 1 GiB.
+    OSError
+        Where the file cannot be written.
+    """
+    if not url.startswith(("https://", "http://")):
+        raise TreebankError("is no address of http or https", path=url)
+    try:
+        # An opener of its own, since that of `urlopen` keeps the proxies of its first call.
+        response = build_opener().open(
+            Request(url, headers={"User-Agent": f"structprobe/{__version__}"}), timeout=timeout
+        )
+    except HTTPError as error:
+        error.close()
+        answer = f"the server answers {error.code} {error.reason}"
+        if error.code in (404, 410):
+            raise NotThereError(answer, path=url) from error
+        raise TreebankError(answer, path=url, hint="try again later") from error
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise _unreachable(url, error) from error
+    length = response.headers.get("Content-Length", "")
+    total = int(length) if length.isdecimal() else None
+    bar = tqdm(
+        desc="fetch",
+        total=total,
+        unit="B",
+        unit_scale=True,
+        disable=None if progress is None else not progress,
+    )
+    with response, path.open("wb") as file, bar:
+        for chunk in _chunks(response, url):
+            file.write(chunk)
+            bar.update(len(chunk))
+            if file.tell() > MAX_DOWNLOAD:
+                raise TreebankError(f"larger than {MAX_DOWNLOAD} bytes", path=url)
+        if total is not None and file.tell() != total:
+            raise TreebankError(
+                f"the download ended after {file.tell()} of {total} bytes",
+                path=url,
+                hint="try again",
+            )
+
+
+def _chunks(response: http.client.HTTPResponse, url: str) -> Iterator[bytes]:
+    """Read a response to its end."""
+    while True:
+        try:
+            chunk = response.read(CHUNK)
+        except (OSError, http.client.HTTPException) as error:
+            raise _unreachable(url, error) from error
+        if not chunk:
+            return
+        yield chunk
+
+
+def _unreachable(url: str, error: Exception) -> TreebankError:
+    """Say why no server answered, or why it stopped."""
+    reason = error.reason if isinstance(error, URLError) else error
+    match reason:
+        case ssl.SSLError():
+            why = f"no secure connection: {reason}"
+        case TimeoutError():
+            why = "the server did not answer in time"
+        case http.client.IncompleteRead():
+            why = "the download ended too early"
+        case OSError():
+            why = f"the server cannot be reached: {reason.strerror or reason}"
+        case _:
+            why = f"the server cannot be understood: {reason}"
+    return TreebankError(why, path=url, hint=NETWORK_HINT)

@@ -1,0 +1,245 @@
+"""Fetch a treebank of Universal Dependencies by name from its public release repository."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from structprobe.errors import TreebankError
+from structprobe.treebank.archive import WANTED, unpack
+from structprobe.treebank.bank import Treebank
+from structprobe.treebank.download import TIMEOUT, NotThereError, download
+from structprobe.treebank.files import find_parts
+from structprobe.treebank.ud_names import known_names, nearest_names
+
+RELEASE = "2.16"
+SERVER = "https://github.com/UniversalDependencies"
+SERVER_VARIABLE = "STRUCTPROBE_UD_URL"
+NAME = re.compile(r"UD_[A-Za-z_]+-[A-Za-z0-9]+")
+
+
+@dataclass(frozen=True)
+class FetchedPart:
+    """One part of a treebank that was fetched, and what our reader makes of it.
+
+    Parameters
+    ----------
+    part : str
+        ``"train"``, ``"dev"`` or ``"test"``.
+    paths : tuple of Path
+        Its files, sorted by name.
+    n_sentences, n_words : int
+        How many sentences read clean, and their words.
+    faults : tuple of TreebankError
+        One for each sentence, or file, that does not.
+    """
+
+    part: str
+    paths: tuple[Path, ...]
+    n_sentences: int
+    n_words: int
+    faults: tuple[TreebankError, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Give the counts as plain values.
+
+        Returns
+        -------
+        dict
+            Ready for JSON: part, n_sentences, n_words, n_faults, paths.
+        """
+        return {
+            "part": self.part,
+            "n_sentences": self.n_sentences,
+            "n_words": self.n_words,
+            "n_faults": len(self.faults),
+            "paths": [str(path) for path in self.paths],
+        }
+
+
+def fetch_treebank(
+    name: str,
+    folder: str | os.PathLike[str],
+    *,
+    release: str = RELEASE,
+    force: bool = False,
+    timeout: float = TIMEOUT,
+    progress: bool | None = None,
+) -> dict[str, FetchedPart]:
+    """Fetch one release of a treebank, with its licence and README, whole or not at all.
+
+    It comes from the tag ``r<release>`` of ``UniversalDependencies/<name>`` at GitHub, or of the
+    mirror whose address, laid out alike, the environment variable ``STRUCTPROBE_UD_URL`` names.
+
+    Parameters
+    ----------
+    name : str
+        Such as ``"UD_English-EWT"``.
+    folder : path
+        The folder to make; it may be there if it is empty.
+    release : str
+        Such as ``"2.16"``.
+    force : bool
+        Replace a folder that is there, if it holds nothing but the files of a treebank.
+    timeout : float
+        Seconds without a byte after which the server is given up.
+    progress : bool, optional
+        Whether to draw a bar; by default where stderr is a terminal.
+
+    Returns
+    -------
+    dict of str to FetchedPart
+        The parts that there are of ``"train"``, ``"dev"`` and ``"test"``. A part with faults is
+        kept like any other; see `require_clean`.
+
+    Raises
+    ------
+    TreebankError
+        Where there is no such treebank or release (the nearest names are shown); where the
+        server cannot be reached; where what arrives is no whole and safe archive of a treebank;
+        where the folder is there, or cannot be written. Nothing is left behind then.
+    """
+    check_release(release)
+    if not NAME.fullmatch(name):
+        raise TreebankError(f"{name!r} is no name of a treebank", hint=_names_hint(name))
+    target = Path(folder).resolve()
+    server = (os.environ.get(SERVER_VARIABLE) or SERVER).rstrip("/")
+    url = f"{server}/{name}/archive/refs/tags/r{release}.tar.gz"
+    try:
+        _check_target(target, force)
+        # Beside the target, so that the last step is a rename.
+        with TemporaryDirectory(prefix=".structprobe-", dir=_nearest_folder(target)) as room:
+            packed, files = Path(room, "packed"), Path(room, "files")
+            files.mkdir()
+            download(url, packed, timeout=timeout, progress=progress)
+            unpack(packed, files, url)
+            _require_parts(files, url)
+            _put_in_place(files, target, Path(room, "before"))
+    except NotThereError as error:
+        raise _no_such(name, release, error) from error
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise TreebankError(f"cannot be written: {why}", path=str(target)) from error
+    return {part: _count(part, paths) for part, paths in find_parts(target).items()}
+
+
+def require_clean(parts: dict[str, FetchedPart]) -> None:
+    """Raise an error where a part has faults.
+
+    Parameters
+    ----------
+    parts : dict of str to FetchedPart
+        As `fetch_treebank` gives them.
+
+    Raises
+    ------
+    TreebankError
+        With the number of faults of each part, and the first.
+    """
+    faulty = [part for part in parts.values() if part.faults]
+    if faulty:
+        counts = ", ".join(f"{len(part.faults)} in {part.part}" for part in faulty)
+        raise TreebankError(
+            f"the treebank has faults ({counts}), the first: {faulty[0].faults[0]}",
+            hint="its files are kept; --skip-faults reads them without the faulty sentences",
+        )
+
+
+def check_release(release: str) -> str:
+    """Check the form of a release's number.
+
+    Parameters
+    ----------
+    release : str
+        Such as ``"2.16"``.
+
+    Returns
+    -------
+    str
+        The same.
+
+    Raises
+    ------
+    TreebankError
+        Where it is of another form.
+    """
+    if not re.fullmatch(r"[0-9]{1,2}\.[0-9]{1,2}", release):
+        raise TreebankError(f"{release!r} is no release", hint=f"give a number such as {RELEASE}")
+    return release
+
+
+def _no_such(name: str, release: str, error: NotThereError) -> TreebankError:
+    """Say what the server has not: the treebank, or only this release of it."""
+    if name in known_names():
+        what = f"there is no release {release} of {name}"
+        hint = f"not every treebank is in every release; --release names another, such as {RELEASE}"
+    else:
+        what, hint = f"there is no {name} of release {release}", _names_hint(name)
+    return TreebankError(f"{what}: {error.what}", path=error.path, hint=hint)
+
+
+def _names_hint(name: str) -> str:
+    near = nearest_names(name)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    return "universaldependencies.org lists the names, such as UD_English-EWT"
+
+
+def _check_target(target: Path, force: bool) -> None:
+    """Refuse what must not be replaced."""
+    if not os.path.lexists(target):
+        return
+    if not target.is_dir():
+        raise TreebankError("is there, and no folder", path=str(target), hint="name another")
+    held = sorted(target.iterdir())
+    if held and not force:
+        raise TreebankError(
+            "is there already", path=str(target), hint="--force replaces it; or name another"
+        )
+    for path in held:
+        # A slip such as `-o . --force` must not cost anyone their work.
+        if path.is_dir() or not WANTED.fullmatch(path.name):
+            raise TreebankError(
+                f"is not replaced, since it holds {path.name!r}, which is of no treebank",
+                path=str(target),
+                hint="name another folder",
+            )
+
+
+def _nearest_folder(target: Path) -> Path:
+    """Find the lowest folder above that exists."""
+    return next(above for above in target.parents if os.path.lexists(above))
+
+
+def _require_parts(files: Path, url: str) -> None:
+    try:
+        find_parts(files)
+    except TreebankError as error:
+        raise TreebankError("the archive has no part of a UD treebank", path=url) from error
+
+
+def _put_in_place(files: Path, target: Path, before: Path) -> None:
+    """Move the new folder to where it belongs, and an old one out of its way."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if not target.exists():
+        files.rename(target)
+        return
+    target.rename(before)
+    try:
+        files.rename(target)
+    except BaseException:
+        before.rename(target)
+        raise
+
+
+def _count(part: str, paths: list[Path]) -> FetchedPart:
+    """Read a part with all its faults."""
+    try:
+        bank = Treebank.read(paths, on_error="skip")
+    except TreebankError as fault:  # nothing of it reads
+        return FetchedPart(part, tuple(paths), 0, 0, (fault,))
+    return FetchedPart(part, tuple(paths), len(bank), bank.n_words, bank.skipped)

@@ -1,0 +1,117 @@
+"""All pictures of a folder: which, in which form, and nothing lost where they cannot be written."""
+
+from __future__ import annotations
+
+import json
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from support.result_rows import baseline_row, probe_row, write_folder
+
+from structprobe.cli.main import main
+from structprobe.errors import ResultError
+from structprobe.experiments.results import ResultsFolder
+from structprobe.show import plot_folder
+
+pytest.importorskip("matplotlib")
+
+NAMES = [
+    "layers-uuas",
+    "recall-by-deprel",
+    "recall-by-length",
+    "distances",
+    "principal-axes",
+    "depths",
+]
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("pictures") / "results"
+    write_folder(folder)
+    return folder
+
+
+def test_the_command(results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    before = sorted(results.rglob("*"))
+    out = tmp_path / "new" / "figures"
+    assert main(["plot", str(results), "-o", str(out), "--format", "svg"]) == 0
+    paths = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    assert [path.name for path in paths] == [f"{name}.svg" for name in NAMES]
+    for path in paths:
+        ElementTree.parse(path)
+    assert sorted(results.rglob("*")) == before
+    content = [path.read_bytes() for path in paths]
+    assert main(["plot", str(results), "-o", str(out), "--format", "svg"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("structprobe: error: ")
+    assert "layers-uuas.svg exists already" in told
+    assert "--force" in told
+    assert told.count("\n") == 1
+    command = ["plot", str(results), "-o", str(out), "--format", "svg", "--force", "--json"]
+    assert main(command) == 0
+    assert json.loads(capsys.readouterr().out) == [str(path) for path in paths]
+    assert [path.read_bytes() for path in paths] == content  # the same pictures, the same bytes
+
+
+def test_forms(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path / "r")
+    for rank in (4, 8):
+        results.add(probe_row(0, rank=rank))
+    paths = plot_folder(tmp_path / "r", tmp_path / "f", formats=["png", "pdf", "png"])
+    assert [path.name for path in paths] == ["ranks.png", "ranks.pdf"]
+    assert [path.read_bytes()[:4] for path in paths] == [b"\x89PNG", b"%PDF"]
+    with pytest.raises(ResultError, match="unknown format 'gif'"):
+        plot_folder(tmp_path / "r", tmp_path / "f", formats=["gif"])
+
+
+def test_several_grids_are_numbered(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path / "r")
+    for model in ("a", "b"):
+        for rank in (4, 8):
+            results.add(probe_row(0, rank=rank, model=model))
+    paths = plot_folder(tmp_path / "r", tmp_path / "f", formats=["svg"])
+    assert [path.name for path in paths] == ["ranks-1.svg", "ranks-2.svg"]
+
+
+def test_heads(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path / "r")
+    heads = [{"layer": 1, "head": 1, "alignment": 0.5}, {"layer": 1, "head": 2, "alignment": None}]
+    results.write("heads.json", json.dumps({"model": "bert", "punct": "upos", "heads": heads}))
+    paths = plot_folder(tmp_path / "r", tmp_path / "f")
+    assert [path.name for path in paths] == ["heads.pdf"]
+    results.write("heads.json", "[]")
+    with pytest.raises(ResultError, match=r"heads\.json: does not tell of heads"):
+        plot_folder(tmp_path / "r", tmp_path / "g")
+
+
+def test_one_sentence_by_its_name(results: Path, tmp_path: Path) -> None:
+    plot_folder(results, tmp_path / "f", formats=["svg"], sentence="s2")
+    plot_folder(results, tmp_path / "g", formats=["svg"])
+    both = [(tmp_path / out / "depths.svg").read_bytes() for out in "fg"]
+    assert both[0] != both[1]
+    with pytest.raises(ResultError, match="no sentence has the sent_id 's3'"):
+        plot_folder(results, tmp_path / "h", sentence="s3")
+    assert not (tmp_path / "h").exists()
+
+
+def test_bad_input(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "file").write_text("mine")
+    for folder in ("other", "file", "none"):
+        with pytest.raises(ResultError, match="no results here; name a folder that sweep, compare"):
+            plot_folder(tmp_path / folder, tmp_path / "f")
+    ResultsFolder(tmp_path / "empty").add(baseline_row("linear", 0.4))
+    with pytest.raises(ResultError, match="nothing to draw: no method with several layers"):
+        plot_folder(tmp_path / "empty", tmp_path / "f")
+    with pytest.raises(ResultError, match="file: is a file, not a folder"):
+        plot_folder(results, tmp_path / "file")
+    with pytest.raises(ResultError, match="cannot write pictures: Not a directory"):
+        plot_folder(results, tmp_path / "file" / "below", formats=["svg"])
+    assert (tmp_path / "file").read_text() == "mine"
+    marker = {"format": "structprobe-results", "format_version": 99}
+    (tmp_path / "other" / "structprobe.json").write_text(json.dumps(marker))
+    with pytest.raises(ResultError, match=r"format version 99.*upgrade structprobe"):
+        plot_folder(tmp_path / "other", tmp_path / "f")
+    assert not (tmp_path / "f").exists()
