@@ -41,6 +41,7 @@ bench: $(VENV)/.test
 
 # The pages, into docs/_build/html; a warning is an error.
 docs: $(VENV)/.test
+	rm -rf docs/reference/api
 	$(BIN)/python -m sphinx -W --keep-going -n -b html docs docs/_build/html
 
 $(BIN)/python:
