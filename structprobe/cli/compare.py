@@ -8,6 +8,8 @@ from typing import Any
 from structprobe.cli import options
 from structprobe.cli.output import print_rows, progress_of
 
+RESUMES = True  # the same command goes on where it was interrupted
+
 
 class _List(argparse.Action):
     """Prints the methods there are and ends, whatever else is missing on the command line."""

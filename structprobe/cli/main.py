@@ -59,7 +59,7 @@ def build_parser() -> argparse.ArgumentParser:
         )
         module = importlib.import_module(f"structprobe.cli.{name}")
         module.add_arguments(command)
-        command.set_defaults(run=module.run)
+        command.set_defaults(run=module.run, resumes=getattr(module, "RESUMES", False))
     return parser
 
 
@@ -98,11 +98,16 @@ def main(argv: Sequence[str] | None = None) -> int:
         place = f"{error.filename}: " if error.filename else ""
         return _fault(f"{place}{error.strerror or error}")
     except KeyboardInterrupt:
-        print(
-            "structprobe: interrupted; finished runs and cached vectors are kept", file=sys.stderr
-        )
+        print(f"structprobe: interrupted; {_what_is_kept(args)}", file=sys.stderr)
         return INTERRUPTED
     return 0
+
+
+def _what_is_kept(args: argparse.Namespace) -> str:
+    """Say what an interrupted command leaves, and how it goes on."""
+    if args.resumes:
+        return f"what was done is kept; go on with: {args.command_line}"
+    return "nothing was written; what is in a cache of vectors is kept"
 
 
 def _open_closed_streams() -> None:

@@ -7,6 +7,8 @@ import argparse
 from structprobe.cli import options
 from structprobe.cli.output import print_plans, print_rows, progress_of
 
+RESUMES = True  # the same command goes on where it was interrupted
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""

@@ -237,14 +237,19 @@ def test_a_fault_in_the_usage_is_status_2(command: str, capsys: pytest.CaptureFi
 def test_interruption_and_broken_pipes(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from structprobe.cli import score
+    from structprobe.cli import score, sweep
 
     def interrupted(args: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(score, "run", interrupted)
+    for module in (score, sweep):
+        monkeypatch.setattr(module, "run", interrupted)
     assert main(["score", "a", "b"]) == 130
-    assert "finished runs and cached vectors are kept" in capsys.readouterr().err
+    assert "interrupted; nothing was written" in capsys.readouterr().err
+    command = ["sweep", "--model", "m", "--train", "a file", "-o", "DIR"]
+    assert main(command) == 130
+    told = "go on with: structprobe sweep --model m --train 'a file' -o DIR\n"
+    assert capsys.readouterr().err.endswith(told)
 
 
 def test_a_reader_that_leaves_is_no_fault(world: Path) -> None:
