@@ -48,3 +48,7 @@ def test_kept_results_keep_loading(folder: Path) -> None:
     assert prediction.distances.tolist() == [[0, 1, 2], [1, 0, 1], [2, 1, 0]]
     assert prediction.depths is not None
     assert prediction.depths.tolist() == [1, 0, 1]
+    (sentence,) = ResultsFolder(folder).sentences(row["key"])
+    assert sentence.heads is not None
+    assert sentence.heads.tolist() == [2, 3, 0]
+    assert list(sentence.deprels or ()) == ["det", "nsubj", "root"]

@@ -9,6 +9,8 @@ from typing import Any
 
 from structprobe.scores.protocol import Protocol
 
+PICTURE = "training.svg"
+
 _SCORES = {
     "uuas": "UUAS",
     "uas": "UAS",
@@ -25,13 +27,15 @@ print(recoverer.parse("the dog that chased the cat ran"))
 ```"""
 
 
-def model_card(config: Mapping[str, Any]) -> str:
+def model_card(config: Mapping[str, Any], *, pictured: bool = False) -> str:
     """Write the card of a saved probe.
 
     Parameters
     ----------
     config : mapping
         The probe's ``config.json``.
+    pictured : bool, default False
+        Whether the picture `PICTURE` lies beside it.
 
     Returns
     -------
@@ -58,6 +62,7 @@ def model_card(config: Mapping[str, Any]) -> str:
         _list({**_named(origin), **_treebanks(config), "recipe": _recipe(config)}),
         "## Scores on the dev set",
         _scores(config["dev_scores"]),
+        *([f"![L1 loss on dev by training step, of both matrices]({PICTURE})"] * pictured),
         "## Versions",
         _list(config["versions"]),
     ]
@@ -100,12 +105,21 @@ def _scores(scores: Mapping[str, Any] | None) -> str:
     if not scores:
         return "None were saved."
     rows = [
-        f"| {label} | {100 * scores[key]:.1f} |"
+        f"| {label} | {100 * scores[key]:.1f} | {_interval(scores, key)} |"
         for key, label in _SCORES.items()
         if scores.get(key) is not None
     ]
     told = {key: scores[key] for key in ("punct", "min_length", "max_length") if key in scores}
-    return "\n".join(["| score | % |", "|---|---|", *rows, "", f"Protocol: {Protocol(**told)}."])
+    head = ["| score | % | 95 % interval |", "|---|---|---|"]
+    return "\n".join([*head, *rows, "", f"Protocol: {Protocol(**told)}."])
+
+
+def _interval(scores: Mapping[str, Any], key: str) -> str:
+    """Tell the bootstrap interval over sentences in per cent, where it was saved."""
+    ends = [scores.get(f"{key}{end}") for end in ("_low", "_high")]
+    return (
+        "–" if None in ends else " to ".join(f"{100 * end:.1f}" for end in ends if end is not None)
+    )
 
 
 def _list(values: Mapping[str, object]) -> str:

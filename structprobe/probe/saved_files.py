@@ -1,4 +1,4 @@
-"""What a saved probe consists of: two matrices, a config and a card; written and checked."""
+"""What a saved probe consists of: two matrices, a config, a card and its picture."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 from structprobe._version import __version__
 from structprobe.errors import ProbeError
-from structprobe.probe.card import model_card
+from structprobe.probe.card import PICTURE, model_card
+from structprobe.probe.training_curve import training_curve
+from structprobe.scores.result import Scores
+from structprobe.scores.table import METRICS
 
 if TYPE_CHECKING:
     from structprobe.probe.estimator import StructuralProbe
@@ -47,11 +50,14 @@ def write_files(
     from safetensors.numpy import save as tensors_to_bytes
 
     config = _config(probe, dev_scores, fitted_on)
+    picture = training_curve(config["history"])
+    pictures = {} if picture is None else {PICTURE: picture.encode()}
     tensors = {name: np.ascontiguousarray(getattr(probe, f"{name}_")) for name in COMPONENTS}
     return {
         WEIGHTS: tensors_to_bytes(tensors, {"format": "np"}),
         CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(),
-        CARD: model_card(config).encode(),
+        CARD: model_card(config, pictured=bool(pictures)).encode(),
+        **pictures,
     }
 
 
@@ -174,8 +180,8 @@ def _config(
 ) -> dict[str, Any]:
     """Tell all that was fitted, and on what, in plain values."""
     rank, hidden_size = probe.distance_components_.shape
-    if hasattr(dev_scores, "to_dict"):
-        dev_scores = dev_scores.to_dict()
+    if isinstance(dev_scores, Scores):
+        dev_scores = dev_scores.to_dict() | _intervals(dev_scores)
     # What was saved with a loaded probe still holds, unless it has been fitted since.
     saved = getattr(probe, "saved_", None)
     known = saved if saved is not None and saved["history"] is probe.history_ else {}
@@ -194,4 +200,15 @@ def _config(
         "fitted_on": plain(fitted_on or known.get("fitted_on")),
         "dev_scores": plain(dev_scores or known.get("dev_scores")),
         "history": plain(probe.history_),
+    }
+
+
+def _intervals(scores: Scores) -> dict[str, float]:
+    """Give the ends of the bootstrap intervals of all scores that have one."""
+    found = {metric: scores.interval(metric) for metric in METRICS}
+    return {
+        f"{metric}{end}": value
+        for metric, interval in found.items()
+        if interval is not None
+        for end, value in zip(("_low", "_high"), interval, strict=True)
     }

@@ -2,7 +2,7 @@
 
 Nothing is ever pickled. The folder is the hub's own format, so that any tool of the hub opens it:
 ``model.safetensors`` holds both matrices, ``config.json`` all that was fitted and on what,
-``README.md`` is the model card.
+``README.md`` is the model card, ``training.svg`` its picture.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from structprobe._version import __version__
 from structprobe.errors import ProbeError
+from structprobe.probe.card import PICTURE
 from structprobe.probe.saved_files import (
     CARD,
     COMPONENTS,
@@ -125,7 +126,7 @@ def check_target(folder: str | os.PathLike[str]) -> Path:
             where=str(folder),
             hint="name a new or an empty folder",
         )
-    if foreign := sorted(names - {CONFIG, WEIGHTS, CARD}):
+    if foreign := sorted(names - {CONFIG, WEIGHTS, CARD, PICTURE}):
         raise ProbeError(
             f"holds {foreign[0]!r}, which is no part of a saved probe and would be lost",
             where=str(folder),

@@ -7,6 +7,7 @@ import json
 import math
 from pathlib import Path
 from types import SimpleNamespace
+from xml.etree import ElementTree
 
 import huggingface_hub
 import huggingface_hub.constants
@@ -20,11 +21,13 @@ from support.small_disk import no_file_beyond
 from structprobe.encoder.vectors import WordVectors
 from structprobe.errors import ProbeError
 from structprobe.probe import NotFittedError, StructuralProbe
+from structprobe.probe.card import PICTURE
 from structprobe.probe.saved_files import CARD, CONFIG, WEIGHTS, plain
 from structprobe.probe.saving import check_target
+from structprobe.probe.training_curve import training_curve
 from structprobe.treebank import Treebank
 
-FILES = {CONFIG, WEIGHTS, CARD}
+FILES = {CONFIG, WEIGHTS, CARD, PICTURE}
 ORIGIN = {
     "model": "bert-base-cased",
     "revision": "0123abcd",
@@ -99,7 +102,9 @@ def test_config_tells_what_was_fitted(probe: StructuralProbe, tmp_path: Path) ->
     assert config["hyperparameters"]["random_state"] == 3
     assert config["origin"] == ORIGIN
     assert config["treebank_fingerprint"] == bank().fingerprint
-    assert config["dev_scores"] == scores.to_dict()
+    low, high = scores.interval("uuas")
+    assert config["dev_scores"].items() >= scores.to_dict().items()
+    assert (config["dev_scores"]["uuas_low"], config["dev_scores"]["uuas_high"]) == (low, high)
     assert config["dev_scores"]["punct"] == "keep"
     assert config["fitted_on"] == {"train": "three.conllu"}
     assert config["history"]["distance"]["steps"] == 20
@@ -406,13 +411,37 @@ def test_card_of_a_hub_model(probe: StructuralProbe, tmp_path: Path) -> None:
     assert card.data.library_name == "structprobe"
     assert "- layer: `7`" in card.text
     assert "- train: `three.conllu`" in card.text
-    assert f"| UUAS | {100 * scores.uuas:.1f} |" in card.text
+    low, high = (f"{100 * end:.1f}" for end in scores.interval("uuas"))
+    assert f"| UUAS | {100 * scores.uuas:.1f} | {low} to {high} |" in card.text
+    assert f"]({PICTURE})" in card.text
     assert 'Protocol: punct="keep": all words count' in card.text
     assert "ProbeRecoverer.from_pretrained" in card.text
     assert (
         "recipe: `loss=absolute, max_steps=20, products=float32, random_state=3, rank=4, "
         "recipe=whitened, " in card.text
     )
+
+
+def test_the_picture_shows_both_losses(probe: StructuralProbe, tmp_path: Path) -> None:
+    probe.save_pretrained(tmp_path)
+    picture = ElementTree.fromstring((tmp_path / PICTURE).read_text(encoding="utf-8"))
+    name = "{http://www.w3.org/2000/svg}"
+    lines = picture.findall(f"{name}polyline")
+    for kind, line in zip(("distance", "depth"), lines, strict=True):
+        evaluations = probe.history_[kind]["evaluations"]
+        points = [tuple(map(float, point.split(","))) for point in line.get("points").split()]
+        assert len(points) == len(evaluations)
+        # Farther right the later, higher up the greater the loss.
+        assert [x for x, _ in points] == sorted(x for x, _ in points)
+        losses = [one["dev_loss"] for one in evaluations]
+        assert np.argmin(losses) == np.argmax([y for _, y in points])
+        assert f"{kind} {min(losses):.3f}" in picture.findtext(f"{name}title")
+    assert [text.text for text in picture.findall(f"{name}text")][-2:] in (
+        ["distance", "depth"],
+        ["depth", "distance"],
+    )
+    assert training_curve({"distance": {"evaluations": [{"step": 1, "dev_loss": 1.0}]}}) is None
+    assert training_curve({}) is None
 
 
 def test_card_keeps_local_paths_to_itself(probe: StructuralProbe, tmp_path: Path) -> None:
