@@ -60,7 +60,7 @@ def _measure_masking(plan: Plan) -> Stage:
     def bare() -> None:
         with torch.inference_mode():
             for ids, mask in passes:
-                layers_of_pass(model, ids, mask, asked)
+                list(layers_of_pass(model, ids, mask, asked))
 
     _mask(encoder, bank[:2])  # loads what it loads before the clock starts
     ours, floor = in_turn(lambda: _mask(encoder, bank), bare)
