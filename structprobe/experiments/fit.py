@@ -17,6 +17,9 @@ from structprobe.experiments.grid import (
 )
 from structprobe.experiments.rows import Row, bank_name
 from structprobe.experiments.runs import Banks, Outcome, outcome, timed
+from structprobe.recoverers.linear import LinearChain
+from structprobe.scores.result import Scores
+from structprobe.scores.scoring import score
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -126,9 +129,22 @@ def fit_probe(
         fitted_on = {part: bank_name(bank) for part, bank in banks.parts.items()}
         if command is not None:
             fitted_on["command"] = command
-        recoverer.save_pretrained(out, dev_scores=found.scores.get("dev"), fitted_on=fitted_on)
+        recoverer.save_pretrained(
+            out,
+            dev_scores=found.scores.get("dev"),
+            fitted_on=fitted_on,
+            dev_baselines=_dev_baselines(banks),
+        )
         _log.info("saved the probe in %s", out)
     return recoverer, found.row
+
+
+def _dev_baselines(banks: Banks) -> dict[str, Scores]:
+    """Score the linear chain on dev, which costs next to nothing."""
+    if banks.dev is None:
+        return {}
+    chain = LinearChain()
+    return {chain.name: score(banks.dev, chain.predict(banks.dev), punct=banks.punct)}
 
 
 def make_probe(

@@ -19,6 +19,8 @@ _SCORES = {
     "nspr": "NSpr.",
 }
 
+_BASELINES = {"linear": "linear chain"}  # names as rows have them, and as people read them
+
 _LOADING = """\
 ```python
 from structprobe import ProbeRecoverer
@@ -61,7 +63,7 @@ def model_card(config: Mapping[str, Any], *, pictured: bool = False) -> str:
         "## Fitted on",
         _list({**_named(origin), **_treebanks(config), "recipe": _recipe(config)}),
         "## Scores on the dev set",
-        _scores(config["dev_scores"]),
+        _scores(config["dev_scores"], config.get("dev_baselines") or {}),
         *([f"![L1 loss on dev by training step, of both matrices]({PICTURE})"] * pictured),
         "## Versions",
         _list(config["versions"]),
@@ -100,18 +102,31 @@ def _recipe(config: Mapping[str, Any]) -> str:
     )
 
 
-def _scores(scores: Mapping[str, Any] | None) -> str:
-    """Tell the scores in per cent, and their protocol below."""
+def _scores(scores: Mapping[str, Any] | None, baselines: Mapping[str, Mapping[str, Any]]) -> str:
+    """Tell the scores in per cent, those of baselines beside them, and their protocol below."""
     if not scores:
         return "None were saved."
     rows = [
-        f"| {label} | {100 * scores[key]:.1f} | {_interval(scores, key)} |"
+        " | ".join(
+            [
+                f"| {label}",
+                _per_cent(scores[key]),
+                _interval(scores, key),
+                *(_per_cent(one.get(key)) for one in baselines.values()),
+            ]
+        )
+        + " |"
         for key, label in _SCORES.items()
         if scores.get(key) is not None
     ]
     told = {key: scores[key] for key in ("punct", "min_length", "max_length") if key in scores}
-    head = ["| score | % | 95 % interval |", "|---|---|---|"]
+    names = ["score", "%", "95 % interval", *(f"{_BASELINES.get(b, b)}, %" for b in baselines)]
+    head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     return "\n".join([*head, *rows, "", f"Protocol: {Protocol(**told)}."])
+
+
+def _per_cent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"
 
 
 def _interval(scores: Mapping[str, Any], key: str) -> str:

@@ -300,6 +300,7 @@ class StructuralProbe(BaseEstimator):
         *,
         dev_scores: object = None,
         fitted_on: Mapping[str, object] | None = None,
+        dev_baselines: Mapping[str, object] | None = None,
     ) -> Path:
         """Write the fitted probe into a folder; see `structprobe.probe.saving.save`.
 
@@ -311,6 +312,8 @@ class StructuralProbe(BaseEstimator):
             The scores on the dev set, for the config and the model card.
         fitted_on : mapping, optional
             What else to say of the data, in plain values.
+        dev_baselines : mapping of str to Scores or mapping, optional
+            The scores of baselines on the dev set by name, such as ``{"linear": scores}``.
 
         Returns
         -------
@@ -320,7 +323,9 @@ class StructuralProbe(BaseEstimator):
         from structprobe.probe import saving
 
         self._check_fitted()
-        return saving.save(self, folder, dev_scores=dev_scores, fitted_on=fitted_on)
+        return saving.save(
+            self, folder, dev_scores=dev_scores, fitted_on=fitted_on, dev_baselines=dev_baselines
+        )
 
     @classmethod
     def from_pretrained(

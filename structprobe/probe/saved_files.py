@@ -29,7 +29,10 @@ COMPONENTS = ("distance_components", "depth_components")
 
 
 def write_files(
-    probe: StructuralProbe, dev_scores: object, fitted_on: Mapping[str, object] | None
+    probe: StructuralProbe,
+    dev_scores: object,
+    fitted_on: Mapping[str, object] | None,
+    dev_baselines: Mapping[str, object] | None = None,
 ) -> dict[str, bytes]:
     """Give the files of a saved probe.
 
@@ -41,6 +44,8 @@ def write_files(
         The scores on the dev set; of a loaded probe those that were saved with it unless given.
     fitted_on : mapping or None
         What else to say of the data; likewise.
+    dev_baselines : mapping of str to Scores or mapping, optional
+        The scores of baselines on the dev set by the baseline's name; likewise.
 
     Returns
     -------
@@ -49,7 +54,7 @@ def write_files(
     """
     from safetensors.numpy import save as tensors_to_bytes
 
-    config = _config(probe, dev_scores, fitted_on)
+    config = _config(probe, dev_scores, fitted_on, dev_baselines)
     picture = training_curve(config["history"])
     pictures = {} if picture is None else {PICTURE: picture.encode()}
     tensors = {name: np.ascontiguousarray(getattr(probe, f"{name}_")) for name in COMPONENTS}
@@ -176,12 +181,14 @@ def plain(value: object) -> Any:
 
 
 def _config(
-    probe: StructuralProbe, dev_scores: object, fitted_on: Mapping[str, object] | None
+    probe: StructuralProbe,
+    dev_scores: object,
+    fitted_on: Mapping[str, object] | None,
+    dev_baselines: Mapping[str, object] | None,
 ) -> dict[str, Any]:
     """Tell all that was fitted, and on what, in plain values."""
     rank, hidden_size = probe.distance_components_.shape
-    if isinstance(dev_scores, Scores):
-        dev_scores = dev_scores.to_dict() | _intervals(dev_scores)
+    baselines = {name: _told(scores) for name, scores in (dev_baselines or {}).items()}
     # What was saved with a loaded probe still holds, unless it has been fitted since.
     saved = getattr(probe, "saved_", None)
     known = saved if saved is not None and saved["history"] is probe.history_ else {}
@@ -198,9 +205,15 @@ def _config(
         "origin": plain(probe.origin_),
         "treebank_fingerprint": plain(probe.treebank_fingerprint_),
         "fitted_on": plain(fitted_on or known.get("fitted_on")),
-        "dev_scores": plain(dev_scores or known.get("dev_scores")),
+        "dev_scores": plain(_told(dev_scores) or known.get("dev_scores")),
+        "dev_baselines": plain(baselines or known.get("dev_baselines")),
         "history": plain(probe.history_),
     }
+
+
+def _told(scores: object) -> object:
+    """Tell scores with their intervals; a mapping as it is."""
+    return scores.to_dict() | _intervals(scores) if isinstance(scores, Scores) else scores
 
 
 def _intervals(scores: Scores) -> dict[str, float]:

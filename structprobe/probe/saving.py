@@ -45,6 +45,7 @@ def save(
     *,
     dev_scores: object = None,
     fitted_on: Mapping[str, object] | None = None,
+    dev_baselines: Mapping[str, object] | None = None,
 ) -> Path:
     """Write a fitted probe into a folder, whole or not at all.
 
@@ -59,6 +60,8 @@ def save(
         The scores on the dev set, protocol included; kept in the config and the card.
     fitted_on : mapping, optional
         What else to say of the data: plain values such as ``{"train": "en_ewt-ud-train.conllu"}``.
+    dev_baselines : mapping of str to Scores or mapping, optional
+        The scores of baselines on the dev set by name, such as ``{"linear": scores}``.
 
     Returns
     -------
@@ -71,7 +74,7 @@ def save(
         If the folder holds anything that is no saved probe, or cannot be written.
     """
     target = check_target(folder)
-    files = write_files(probe, dev_scores, fitted_on)
+    files = write_files(probe, dev_scores, fitted_on, dev_baselines)
     token = uuid.uuid4().hex[:8]
     fresh = target.with_name(f".{target.name}.{token}.new")
     try:
@@ -192,6 +195,7 @@ def push(
     *,
     dev_scores: object = None,
     fitted_on: Mapping[str, object] | None = None,
+    dev_baselines: Mapping[str, object] | None = None,
     private: bool = False,
     token: str | None = None,
     revision: str | None = None,
@@ -205,7 +209,7 @@ def push(
         A fitted probe.
     repo_id : str
         The hub id, ``"owner/name"``; the repository is made where it does not exist.
-    dev_scores, fitted_on
+    dev_scores, fitted_on, dev_baselines
         As for `save`.
     private : bool, default=False
         Whether a repository made here is private.
@@ -230,7 +234,7 @@ def push(
 
     if not _HUB_ID.fullmatch(repo_id):
         raise ProbeError(f"{repo_id!r} is no hub id", hint="write it 'owner/name'")
-    files = write_files(probe, dev_scores, fitted_on)
+    files = write_files(probe, dev_scores, fitted_on, dev_baselines)
     api = HfApi(token=token)
     try:
         api.create_repo(repo_id, private=private, exist_ok=True)

@@ -8,13 +8,15 @@ from typing import Any
 from structprobe.draw.palette import STROKES
 
 WIDTH, HEIGHT = 560, 240
-LEFT, RIGHT, TOP, BOTTOM = 48, 84, 16, 36  # margins, for numbers and names
+LEFT, RIGHT, TOP, BOTTOM = 48, 84, 36, 40  # margins, for numbers and names
 
 _LINES = {"distance": STROKES["right"], "depth": STROKES["wrong"]}
-# Colours that show on white paper are made lighter on dark.
+# Colours that show on white paper are made lighter on dark. The ground is painted, as a site's own
+# dark theme and the reader's preference, which alone the picture knows, need not agree.
 _STYLE = (
-    "text{font:12px sans-serif;fill:#333}.axis{stroke:#999}"
-    "@media(prefers-color-scheme:dark){text{fill:#ddd}.line{filter:brightness(1.6)}}"
+    "text{font:12px sans-serif;fill:#333}.axis{stroke:#999}.ground{fill:#fff}"
+    "@media(prefers-color-scheme:dark){text{fill:#ddd}.ground{fill:#1b1f24}"
+    ".line{filter:brightness(1.6)}}"
 )
 
 
@@ -54,6 +56,7 @@ def training_curve(history: Mapping[str, Any]) -> str | None:
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
         f"<title>L1 loss on dev by training step; the lowest: {told}</title>",
         f"<style>{_STYLE}</style>",
+        f'<rect class="ground" width="{WIDTH}" height="{HEIGHT}" rx="6"/>',
         *_axes(place, last, highest),
     ]
     for kind, some in points.items():
@@ -79,8 +82,8 @@ def _axes(place: Any, last: int, highest: float) -> list[str]:
         f'<text x="{x - 6}" y="{top + 4}" text-anchor="end">{highest:.2f}</text>',
         f'<text x="{x}" y="{y + 16}" text-anchor="middle">0</text>',
         f'<text x="{right}" y="{y + 16}" text-anchor="middle">{last:,}</text>',
-        f'<text x="{(x + right) / 2}" y="{y + 30}" text-anchor="middle">'
-        "training step; up: L1 loss on dev</text>",
+        f'<text x="{x}" y="{top - 16}" text-anchor="start">L1 loss on dev</text>',
+        f'<text x="{(x + right) / 2}" y="{y + 30}" text-anchor="middle">training step</text>',
     ]
 
 

@@ -165,15 +165,18 @@ class ProbeRecoverer(Recoverer):
         *,
         dev_scores: object = None,
         fitted_on: Mapping[str, object] | None = None,
+        dev_baselines: Mapping[str, object] | None = None,
     ) -> None:
         """Save the fitted probe; the model itself is named in it, not copied.
 
         Parameters
         ----------
-        folder, dev_scores, fitted_on
+        folder, dev_scores, fitted_on, dev_baselines
             As for `StructuralProbe.save_pretrained`.
         """
-        self.probe.save_pretrained(folder, dev_scores=dev_scores, fitted_on=fitted_on)
+        self.probe.save_pretrained(
+            folder, dev_scores=dev_scores, fitted_on=fitted_on, dev_baselines=dev_baselines
+        )
 
     @classmethod
     def from_pretrained(

@@ -170,6 +170,9 @@ FAULTS = {
     ),
     "no such file": "evaluate {world}/probe {world}/gone.conllu",
     "nowhere: no such folder": "evaluate {world}/nowhere {world}/gold.conllu",
+    "no/such-probe: no such folder, and the hub gave no probe of that name": (
+        "parse no/such-probe {world}/gold.conllu"
+    ),
     "0 to 2": "fit --model {world}/model --train {world}/gold.conllu --layer 9 -o {world}/p",
     "1 to 8": (
         "fit --model {world}/model --train {world}/gold.conllu --layer 1 --rank 9 -o {world}/p"

@@ -46,7 +46,19 @@ def test_fit_scores_and_saves(encoder: Encoder, tmp_path: Path) -> None:
     assert row["dev_depth_loss"] == recoverer.probe.history_["depth"]["best_dev_loss"]
     assert min(row[key] for key in TIMES) > 0
     config = json.loads((tmp_path / "PROBE" / "config.json").read_text())
-    assert config["dev_scores"] == scores.to_dict()
+    assert config["dev_scores"].items() >= scores.to_dict().items()
+    assert (config["dev_scores"]["uuas_low"], config["dev_scores"]["uuas_high"]) == (
+        scores.interval("uuas")
+    )
+    chain = score(dev, LinearChain().predict(dev))
+    assert list(config["dev_baselines"]) == ["linear"]
+    assert config["dev_baselines"]["linear"].items() >= chain.to_dict().items()
+    card = (tmp_path / "PROBE" / "README.md").read_text(encoding="utf-8")
+    assert "| score | % | 95 % interval | linear chain, % |\n|---|---|---|---|\n" in card
+    (uuas,) = (line for line in card.splitlines() if line.startswith("| UUAS |"))
+    assert uuas.endswith(f" | {100 * chain.uuas:.1f} |")
+    (nspr,) = (line for line in card.splitlines() if line.startswith("| NSpr. |"))
+    assert nspr.endswith(" | – |")  # a chain has no depths
     assert config["fitted_on"] == {"train": "t.conllu", "dev": "d.conllu"}
     again = fit_probe(encoder, train, dev, layer=2, rank=3, seed=7, max_steps=10)[1]
     assert {k: v for k, v in again.items() if k not in TIMES} == {
@@ -59,7 +71,8 @@ def test_fit_without_dev_scores_nothing(encoder: Encoder, tmp_path: Path) -> Non
     assert row["part"] is row["uuas"] is row["n_sentences"] is row["dev"] is None
     assert row["rank"] == encoder.hidden_size
     assert row["dev_loss"] > 0
-    assert json.loads((tmp_path / "PROBE" / "config.json").read_text())["dev_scores"] is None
+    config = json.loads((tmp_path / "PROBE" / "config.json").read_text())
+    assert config["dev_scores"] is config["dev_baselines"] is None
 
 
 def test_faults_are_told_before_any_work(

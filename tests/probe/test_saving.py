@@ -115,14 +115,20 @@ def test_config_tells_what_was_fitted(probe: StructuralProbe, tmp_path: Path) ->
 def test_scores_survive_a_second_saving_but_not_a_second_fit(
     probe: StructuralProbe, tmp_path: Path
 ) -> None:
-    probe.save_pretrained(tmp_path / "a", dev_scores={"uuas": 0.5}, fitted_on={"train": "t"})
+    chain = {"linear": {"uuas": 0.25}}
+    probe.save_pretrained(
+        tmp_path / "a", dev_scores={"uuas": 0.5}, fitted_on={"train": "t"}, dev_baselines=chain
+    )
     loaded = StructuralProbe.from_pretrained(tmp_path / "a")
     loaded.save_pretrained(tmp_path / "b")
     assert config_of(tmp_path / "b")["dev_scores"] == {"uuas": 0.5}
     assert config_of(tmp_path / "b")["fitted_on"] == {"train": "t"}
+    assert config_of(tmp_path / "b")["dev_baselines"] == chain
+    assert "| UUAS | 50.0 | – | 25.0 |" in (tmp_path / "b" / CARD).read_text(encoding="utf-8")
     loaded.fit(vectors(1), bank()).save_pretrained(tmp_path / "c")
     assert config_of(tmp_path / "c")["dev_scores"] is None
     assert config_of(tmp_path / "c")["fitted_on"] is None
+    assert config_of(tmp_path / "c")["dev_baselines"] is None
 
 
 def test_a_device_of_torch_is_saved_by_its_name(probe: StructuralProbe, tmp_path: Path) -> None:
