@@ -19,8 +19,8 @@ from structprobe.encoder.attention_pass import attentions_of_pass, find_heads
 from structprobe.encoder.attention_rows import AttentionRows, attention_rows
 from structprobe.encoder.batching import TextBatch
 from structprobe.encoder.encoder import Encoder
-from structprobe.encoder.loading import refresh
-from structprobe.encoder.sentences import SpacedWords, digest, space_sentences
+from structprobe.encoder.pass_key import pass_key
+from structprobe.encoder.sentences import SpacedWords
 from structprobe.errors import EncoderError, unknown_name
 
 SPECIAL = ("drop", "renormalise", "keep")
@@ -203,17 +203,8 @@ class WordAttentions:
         if self.cache is None:
             yield from passes
             return
-        file = AttentionFile(Path(self.cache), self._key(sentences))
+        file = AttentionFile(Path(self.cache), pass_key(self.encoder, sentences))
         yield from file.read() if file.is_there else file.keeping(passes)
-
-    def _key(self, sentences: Sequence[Any]) -> dict[str, object]:
-        """Say all that makes attention what it is."""
-        encoder = self.encoder
-        # The owner of a model object may have trained it meanwhile.
-        fingerprint = refresh(encoder.loaded, encoder.model).fingerprint
-        words = digest(space_sentences(sentences, encoder.spacing))
-        read_as = {name: encoder.origin(0)[name] for name in ("spacing", "bos", "dtype")}
-        return {"fingerprint": fingerprint, "words": words, **read_as}
 
     def _passes(self, sentences: Sequence[Any]) -> Iterator[RawAttention]:
         """Send sentences through the model."""

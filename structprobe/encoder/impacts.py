@@ -17,10 +17,10 @@ from tqdm import tqdm
 from structprobe.encoder.encoder import Encoder
 from structprobe.encoder.forward import layers_of_pass
 from structprobe.encoder.layer_numbers import pick_layers
-from structprobe.encoder.loading import refresh
 from structprobe.encoder.masked_head import with_masked_head
 from structprobe.encoder.masking import MaskedCopies, MaskedRows
-from structprobe.encoder.sentences import SpacedWords, digest, space_sentences
+from structprobe.encoder.pass_key import pass_key
+from structprobe.encoder.sentences import SpacedWords
 from structprobe.errors import EncoderError, unknown_name
 
 MEASURES = ("distance", "probability")
@@ -154,12 +154,9 @@ class MaskedImpacts:
         EncoderError
             As `read`.
         """
-        encoder = self.encoder
-        words = digest(space_sentences(sentences, encoder.spacing))
-        fingerprint = refresh(encoder.loaded, encoder.model).fingerprint
-        settings = sorted(encoder.origin(self.layer).items())
-        key = (self.measure, self.limit, words, fingerprint, *settings)
-        known = _recalled.setdefault(encoder, {})
+        settings = (self.measure, self.limit, self.layer, self.encoder.pooling)
+        key = (*settings, *pass_key(self.encoder, sentences).values())
+        known = _recalled.setdefault(self.encoder, {})
         if key not in known:
             found: list[Impacts | None] = [None] * len(sentences)
             for number, impacts in self.read(sentences, progress):
