@@ -132,7 +132,7 @@ def read_hdf5(
 def _h5py() -> Any:
     """Import h5py when it is needed."""
     try:
-        import h5py  # type: ignore[import-untyped]
+        import h5py
     except ImportError as error:
         hint = "install it with: pip install 'structprobe[hdf5]'"
         raise StoreError("HDF5 files need h5py, which is not installed", hint=hint) from error

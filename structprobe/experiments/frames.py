@@ -30,7 +30,7 @@ def to_frame(rows: str | os.PathLike[str] | Iterable[Row]) -> Any:
         If pandas is not installed, or the folder is no folder of results.
     """
     try:
-        import pandas  # type: ignore[import-untyped]
+        import pandas
     except ImportError as error:
         hint = "install it with: pip install 'structprobe[pandas]'"
         raise ResultError("a table needs pandas, which is not installed", hint=hint) from error

@@ -51,6 +51,7 @@ class Spool:
         self.row_bytes, self._size = width * dtype.itemsize, n_rows * width * dtype.itemsize
         self._seeking = threading.Lock()
         with self._told():
+            # Open for as long as this is: `close` closes it.
             self._file = tempfile.TemporaryFile(prefix="structprobe-", buffering=0)  # noqa: SIM115
             self._file.truncate(self._size)
 
