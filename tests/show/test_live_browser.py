@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.browser import Visit, axe_faults, chromium, wait_until
+from support.browser import Visit, axe_faults, chromium, open_table, wait_until
 from support.planted_results import HOSTILE
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
@@ -88,7 +88,7 @@ def test_a_sentence_by_keyboard_and_by_layer(visit: Visit) -> None:
         assert page.locator("#depths circle").count() == 5
         seen.add(page.locator("#depths").inner_html())
     assert len(seen) == 3
-    page.locator("summary").click()
+    open_table(page)
     assert page.locator("#word-rows tr").count() == 5
     page.locator("#pred-map").focus()
     page.keyboard.press("ArrowDown")
@@ -100,7 +100,7 @@ def test_markup_and_emoji_stay_text(visit: Visit) -> None:
     typed = [word for word in HOSTILE if word.split() == [word]]
     type_in(page, " ".join(typed))
     assert words(page) == typed
-    page.locator("summary").click()
+    open_table(page)
     assert page.locator("#word-rows td:nth-child(2)").all_text_contents() == typed
     assert page.evaluate("window.hacked") is None
     assert page.locator("img, main i").count() == 0
@@ -136,7 +136,7 @@ def test_a_page_of_another_site_gets_nothing(
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_both_schemes_are_accessible(browser: Any, server: LiveServer, scheme: str) -> None:
     for visit in opened(browser, server, color_scheme=scheme):
-        visit.page.locator("summary").click()
+        open_table(visit.page)
         assert axe_faults(visit.page) == []
 
 

@@ -64,6 +64,12 @@ def wait_until(page: Any, expression: str) -> None:
     raise AssertionError(f"never true: {expression[:200]}")
 
 
+def open_table(page: Any) -> None:
+    """Open the table of the words, which is filled by an event that comes after the click."""
+    page.locator("#as-table summary").click()
+    page.locator("#word-rows tr").first.wait_for()
+
+
 def axe_faults(page: Any) -> list[str]:
     """The serious and critical faults that axe-core finds, or a skip where it is not there."""
     if not AXE.is_file():
