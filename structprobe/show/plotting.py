@@ -78,7 +78,7 @@ def plot_folder(
     load_matplotlib()
     if not (Path(folder) / MARKER).is_file():
         raise ResultError(
-            "no results here",
+            "no results here" if os.path.lexists(folder) else "no such folder",
             where=str(folder),
             hint="name a folder that sweep, compare or heads wrote",
         )

@@ -115,7 +115,7 @@ def fetch_treebank(
         with TemporaryDirectory(prefix=".structprobe-", dir=_nearest_folder(target)) as room:
             packed, files = Path(room, "packed"), Path(room, "files")
             files.mkdir()
-            download(url, packed, timeout=timeout, progress=progress)
+            _download(name, url, packed, timeout=timeout, progress=progress)
             unpack(packed, files, url)
             _require_parts(files, url)
             _put_in_place(files, target, Path(room, "before"))
@@ -170,6 +170,20 @@ def check_release(release: str) -> str:
     if not re.fullmatch(r"[0-9]{1,2}\.[0-9]{1,2}", release):
         raise TreebankError(f"{release!r} is no release", hint=f"give a number such as {RELEASE}")
     return release
+
+
+def _download(name: str, url: str, path: Path, **options: Any) -> None:
+    """Download, and where no server is reached say all the same that a name looks like a typo."""
+    try:
+        download(url, path, **options)
+    except NotThereError:
+        raise
+    except TreebankError as error:
+        if name in known_names():
+            raise
+        unknown = f"this version knows no {name}: {_names_hint(name)}"
+        hint = f"{error.hint}; {unknown}" if error.hint else unknown
+        raise TreebankError(error.what, path=error.path, hint=hint) from error
 
 
 def _no_such(name: str, release: str, error: NotThereError) -> TreebankError:

@@ -66,6 +66,12 @@ def find_parts(folder: str | os.PathLike[str]) -> dict[str, list[Path]]:
     TreebankError
         If it is no folder, or has no such file.
     """
+    if not os.path.lexists(folder):
+        raise TreebankError(
+            "no such folder",
+            path=os.fspath(folder),
+            hint="name the folder of a UD treebank; `structprobe treebank` fetches one by its name",
+        )
     found = {
         part: sorted(Path(folder).glob(f"*-ud-{part}*.conllu*"))
         for part in ("train", "dev", "test")

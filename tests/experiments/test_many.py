@@ -59,7 +59,10 @@ def test_parts_of_a_treebank(tmp_path: Path) -> None:
         "train": ["x-ud-train-a.conllu", "x-ud-train-b.conllu.gz"],
         "dev": ["x-ud-dev.conllu"],
     }
+    (tmp_path / "empty").mkdir()
     with pytest.raises(TreebankError, match="is no folder of a UD treebank; its files are called"):
+        find_parts(tmp_path / "empty")
+    with pytest.raises(TreebankError, match="none: no such folder; .* fetches one by its name"):
         find_parts(tmp_path / "none")
 
 

@@ -99,8 +99,10 @@ def test_one_sentence_by_its_name(results: Path, tmp_path: Path) -> None:
 def test_bad_input(results: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "file").write_text("mine")
-    for folder in ("other", "file", "none"):
-        with pytest.raises(ResultError, match="no results here; name a folder that sweep, compare"):
+    for folder, what in (
+        ("other", "no results here"), ("file", "no results here"), ("none", "no such folder")
+    ):  # fmt: skip
+        with pytest.raises(ResultError, match=f"{what}; name a folder that sweep, compare"):
             plot_folder(tmp_path / folder, tmp_path / "f")
     ResultsFolder(tmp_path / "empty").add(baseline_row("linear", 0.4))
     with pytest.raises(ResultError, match="nothing to draw: no method with several layers"):
