@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import doctest
+import html
 import json
 import os
 import re
+import shlex
 import zlib
 from pathlib import Path
 
@@ -248,12 +250,29 @@ def test_a_saved_probe_shows_what_there_is(encoder: Encoder, tmp_path: Path) -> 
     )
     page = build_report(tmp_path / "PROBE")
     assert f">{100 * row['uuas']:.1f}<" in page
-    assert "keeps neither intervals nor trees" in page
+    assert f"<small>{100 * row['uuas_low']:.1f}–{100 * row['uuas_high']:.1f}</small>" in page
+    assert '<th scope="row">linear</th>' in page
+    assert "keeps no trees" in page
     assert page.count('class="curve"') == 2
     assert "structprobe fit" in page
     assert command not in (tmp_path / "PROBE" / "README.md").read_text()
     fit_probe(encoder, banks[0], layer=1, max_steps=5, out=tmp_path / "BLIND")
     assert "None were saved" in build_report(tmp_path / "BLIND")
+
+
+def test_the_home_folder_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/jane")
+    command = shlex.join(
+        ["structprobe", "sweep", "--model", "/home/jane/my bert", "--cache=/home/jane/v",
+         "--train", "/home/janet/x", "-o", "DIR/"]
+    )  # fmt: skip
+    row = make_row(method="probe", model="/home/jane/my bert", fingerprint="ab")
+    text = html.unescape(re.sub("<[^>]+>", "", results_foot([row], [{"command": command}])))
+    assert "~/my bert (fingerprint ab)" in text
+    assert "--model ~/'my bert' \\\n    --cache ~/v \\\n    --train /home/janet/x" in text
+    assert "/home/jane/" not in text
+    monkeypatch.setenv("HOME", "/")
+    assert "/home/jane/my bert (" in results_foot([row], [])
 
 
 def test_foot_without_commands() -> None:

@@ -1,20 +1,22 @@
-"""The page of one saved probe: its scores on dev, its training, and what is not kept."""
+"""The page of one saved probe: its scores on dev beside baselines, its training, how it came."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from structprobe.experiments.rows import METRICS, Row, make_row
 from structprobe.scores.protocol import Protocol
-from structprobe.show.report.curves import LABELS
 from structprobe.show.report.elements import Markup, element, join
-from structprobe.show.report.foot import foot
+from structprobe.show.report.foot import INTERVALS, foot
 from structprobe.show.report.page import REPORT_SCRIPTS, make_page
+from structprobe.show.report.tables import headline
 
 _WIDTH, _HEIGHT = 420, 220
 _LEFT, _TOP, _BOTTOM = 44, 10, 34
+_LETTERS = 12  # height of a line of text
 _NOT_KEPT = (
-    "A saved probe keeps neither intervals nor trees, so there is no explorer here. ",
+    "A saved probe keeps no trees, so there is no explorer here. ",
     element("code", "structprobe evaluate PROBE/ test.conllu"),
     " prints its scores on any treebank with their intervals; ",
     element("code", "structprobe sweep --layers N … -o DIR/"),
@@ -52,7 +54,7 @@ def fitted_page(config: Mapping[str, Any], title: str | None) -> str:
         ),
         element(
             "main",
-            _scores(config["dev_scores"]),
+            _scores(config["dev_scores"], config.get("dev_baselines") or {}),
             _training(config["history"] or {}),
             element("p", _NOT_KEPT, class_="note"),
             id="content",
@@ -63,30 +65,23 @@ def fitted_page(config: Mapping[str, Any], title: str | None) -> str:
     return make_page(name, body, scripts=REPORT_SCRIPTS)
 
 
-def _scores(scores: Mapping[str, Any] | None) -> Markup:
-    """Show the scores on dev."""
-    known = [key for key in LABELS if scores and scores.get(key) is not None]
-    content: Markup = element("p", "None were saved: there was no dev set.", class_="note")
-    if scores and known:
-        content = element(
-            "table",
-            element("caption", element("span", "In per cent")),
-            element(
-                "thead",
-                element("tr", [element("th", LABELS[key], scope="col") for key in known]),
-            ),
-            element(
-                "tbody",
-                element("tr", [
-                    element("td", f"{100 * scores[key]:.1f}", class_="number") for key in known
-                ]),
-            ),
-        )  # fmt: skip
-        content = element("div", content, class_="wide", tabindex=0, role="region",
-                          aria_label="Table: scores on dev")  # fmt: skip
+def _scores(
+    scores: Mapping[str, Any] | None, baselines: Mapping[str, Mapping[str, Any]]
+) -> Markup:
+    """Show the scores on dev, and those of baselines beside them."""
+    content = element("p", "None were saved: there was no dev set.", class_="note")
+    if scores:
+        told = {"probe": scores, **baselines}
+        content = headline([_row(method, one) for method, one in told.items()])
     return element(
         "section", element("h2", "Scores on dev", id="scores"), content, aria_labelledby="scores"
     )
+
+
+def _row(method: str, scores: Mapping[str, Any]) -> Row:
+    """Give saved scores as a result row; older versions saved no intervals."""
+    keys = (f"{metric}{end}" for metric in METRICS for end in ("", "_low", "_high"))
+    return make_row(method=method, **{key: scores.get(key) for key in keys})
 
 
 def _training(history: Mapping[str, Any]) -> Markup | None:
@@ -116,7 +111,7 @@ def _losses(kind: str, evaluations: Sequence[Mapping[str, Any]]) -> Markup:
     known = [value for line in lines.values() for value in line if value is not None]
     low, high = min(known), max(known)
     span, last = max(high - low, 1e-9), max(max(steps), 1)
-    marks = []
+    marks, ends = [], []
     for at, (name, line) in enumerate(lines.items()):
         points = [
             (_LEFT + (_WIDTH - _LEFT - 60) * step / last,
@@ -129,7 +124,13 @@ def _losses(kind: str, evaluations: Sequence[Mapping[str, Any]]) -> Markup:
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
         x, y = points[-1]
         marks.append(element("g", element("polyline", points=path), class_=f"line c{at}"))
-        marks.append(element("text", name, x=f"{x + 6:.1f}", y=f"{y:.1f}", class_="tick right"))
+        ends.append((y, x, name))
+    lowest = 0.0
+    for y, x, name in sorted(ends):  # names that do not overlap where lines meet
+        lowest = max(y, lowest + _LETTERS)
+        marks.append(
+            element("text", name, x=f"{x + 6:.1f}", y=f"{lowest:.1f}", class_="tick right")
+        )
     floor = _HEIGHT - _BOTTOM
     marks += [
         element("text", f"{high:.2f}", x=_LEFT - 6, y=_TOP + 4, class_="tick left"),
@@ -156,6 +157,7 @@ def _foot(config: Mapping[str, Any], origin: Mapping[str, Any]) -> Markup:
     )
     terms = {
         "protocol": [f"{Protocol(**protocol).describe()}."] if protocol else [],
+        "intervals": [INTERVALS] if scores.get("uuas_low") is not None else [],
         "model": [str(origin[key]) for key in ("model", "revision") if origin.get(key)],
         "model fingerprint": [str(origin.get("fingerprint") or "")],
         "word vectors": [vectors],

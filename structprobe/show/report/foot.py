@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,9 @@ from typing import Any
 from structprobe.experiments.rows import Row
 from structprobe.scores.protocol import Protocol
 from structprobe.show.report.elements import Child, Markup, element
+
+INTERVALS = "95 %, percentile bootstrap over sentences, 1,000 resamples"
+"""How the intervals of rows and of saved probes come about."""
 
 _PROTOCOL = ("punct", "min_length", "max_length")
 
@@ -32,7 +36,7 @@ def results_foot(rows: Sequence[Row], commands: Sequence[Mapping[str, Any]]) -> 
     protocols = dict.fromkeys(Protocol(*(row[key] for key in _PROTOCOL)) for row in scored)
     terms = {
         "protocol": [f"{protocol.describe()}." for protocol in protocols],
-        "intervals": ["95 %, percentile bootstrap over sentences, 1,000 resamples"],
+        "intervals": [INTERVALS],
         "model": _distinct(rows, ("model", "fingerprint"), "{} (fingerprint {})"),
         "revision": _distinct(rows, ("revision",), "{}"),
         "word vectors": _distinct(
@@ -65,7 +69,8 @@ def foot(terms: Mapping[str, Iterable[str]], commands: Sequence[str | None]) -> 
     terms : mapping of str to iterable of str
         What is told of each; terms of which nothing is known are left out.
     commands : sequence of str or None
-        The command lines; None for one that was Python.
+        The command lines; None for one that was Python. The home folder is shown as ``~``, here
+        and where a term begins with it: it names a person, and pages are passed on.
 
     Returns
     -------
@@ -74,7 +79,7 @@ def foot(terms: Mapping[str, Iterable[str]], commands: Sequence[str | None]) -> 
     """
     known = {term: [one for one in told if one] for term, told in terms.items()}
     listed = [
-        element("div", element("dt", term), [element("dd", one) for one in told])
+        element("div", element("dt", term), [element("dd", _homeless(one)) for one in told])
         for term, told in known.items()
         if told
     ]
@@ -101,11 +106,25 @@ def _wrapped(command: str) -> str:
     """Break a command line before its options, as a shell takes it."""
     lines: list[str] = []
     for part in shlex.split(command):
-        if lines and not (part.startswith("-") and part.lstrip("-")[:1].isalpha()):
-            lines[-1] += f" {shlex.quote(part)}"
-        else:
-            lines.append(shlex.quote(part))
+        # A shell knows ~ at the beginning of a word alone.
+        for word in part.split("=", 1) if part.startswith("--") and "=/" in part else [part]:
+            if lines and not (word.startswith("-") and word.lstrip("-")[:1].isalpha()):
+                lines[-1] += f" {_quoted(word)}"
+            else:
+                lines.append(_quoted(word))
     return " \\\n    ".join(lines)
+
+
+def _quoted(word: str) -> str:
+    """Quote a word for a shell, all but the ~ of the home folder."""
+    shown = _homeless(word)
+    return shlex.quote(word) if shown == word else f"~/{shlex.quote(shown[2:])}"
+
+
+def _homeless(text: str) -> str:
+    """Show the home folder at the beginning of a path as ~."""
+    home = os.path.expanduser("~").rstrip("/")
+    return f"~{text[len(home) :]}" if home and text.startswith(f"{home}/") else text
 
 
 def _distinct(rows: Sequence[Row], keys: Sequence[str], form: str) -> list[str]:
