@@ -14,11 +14,13 @@ from structprobe.scores.attention_targets import TARGETS
 from structprobe.scores.protocol import PENN_PUNCTUATION
 from structprobe.show.columns import NOTHING, lay_out
 
-_PUNCT = {
+PUNCT = {
     "upos": "UPOS PUNCT",
     "xpos": f"XPOS {' '.join(PENN_PUNCTUATION)}",
     "keep": "not looked for",
 }
+"""What counts as punctuation, as the tables say it."""
+
 _LETTERS = {
     "diagonal": "d",
     "vertical": "v",
@@ -126,7 +128,7 @@ def _targets(analysis: HeadAnalysis) -> list[str]:
         *lay_out([["layer", *_SHOWN, "entropy"], *rows], [False] * (len(_SHOWN) + 2)),
         "What heads look at, in per cent of a word's whole attention, means of the heads of a "
         "layer; entropy in nats, special tokens as one place.",
-        f"{told}. Punctuation is {_PUNCT[analysis.about['punct']]}.",
+        f"{told}. Punctuation is {PUNCT[analysis.about['punct']]}.",
     ]
 
 

@@ -15,12 +15,20 @@ from numpy.typing import ArrayLike
 from structprobe.errors import StructprobeError
 from structprobe.experiments.head_analysis import HeadAnalysis
 from structprobe.experiments.results import ResultsFolder
+from structprobe.show.heads import PUNCT
 from structprobe.show.pictures.library import load_matplotlib
+from structprobe.show.pictures.style import SCALE, TITLE_SIZE, title_of, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _log = logging.getLogger(__name__)
+ALIGNMENT = (
+    "Dependency alignment of attention heads: per cent of the attention between words, a word's "
+    "to itself included, that falls on two words joined by an arc, either way; all words count"
+)
+"""What is drawn, and by which protocol."""
+
 _ACROSS = 4  # maps beside one another
 _INCHES = 2.6
 
@@ -55,7 +63,7 @@ def draw_heat_map(values: ArrayLike, *, title: str | None = None, ax: Any = None
     axes = _panels(1)[0] if ax is None else ax
     n_layers, n_heads = table.shape
     extent = (0.5, n_heads + 0.5, 0.5, n_layers + 0.5)
-    image = axes.imshow(table, origin="lower", extent=extent, aspect="auto", vmin=0, cmap="viridis")
+    image = axes.imshow(table, origin="lower", extent=extent, aspect="auto", vmin=0, cmap=SCALE)
     axes.figure.colorbar(image, ax=axes)
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.yaxis.get_major_locator().set_params(integer=True)
@@ -63,13 +71,15 @@ def draw_heat_map(values: ArrayLike, *, title: str | None = None, ax: Any = None
     return axes
 
 
-def heat_maps(tables: Mapping[str, ArrayLike]) -> str:
+def heat_maps(tables: Mapping[str, ArrayLike], *, title: str | None = None) -> str:
     """Draw several heat maps on one page.
 
     Parameters
     ----------
     tables : mapping of str to array_like, shape (n_layers, n_heads)
         Fractions by title.
+    title : str, optional
+        What stands above them all.
 
     Returns
     -------
@@ -84,11 +94,15 @@ def heat_maps(tables: Mapping[str, ArrayLike]) -> str:
     if not tables:
         raise StructprobeError("no tables to draw")
     panels = _panels(len(tables))
-    for axes, (title, table) in zip(panels, tables.items(), strict=True):
-        draw_heat_map(table, title=title, ax=axes)
+    for axes, (name, table) in zip(panels, tables.items(), strict=True):
+        draw_heat_map(table, title=name, ax=axes)
+    figure = panels[0].figure
+    if title:
+        lines = wrapped(title, figure.get_figwidth())
+        figure.suptitle(lines, x=0.01, ha="left", fontsize=TITLE_SIZE, parse_math=False)
     text = io.StringIO()
     with load_matplotlib().rc_context({"svg.hashsalt": "structprobe"}):
-        panels[0].figure.savefig(text, format="svg", metadata={"Date": None})
+        figure.savefig(text, format="svg", metadata={"Date": None})
     return text.getvalue()
 
 
@@ -116,13 +130,21 @@ def save_heat_maps(analysis: HeadAnalysis, folder: str | os.PathLike[str]) -> No
         _log.warning("no heat maps: %s", error)
         return
     relations = {name: table.max(axis=0) for name, table in analysis.accuracy.items()}
+    punct = f"punctuation is {PUNCT[analysis.about['punct']]}"
     pages = {
-        "relations.svg": relations,
-        "targets.svg": {"dependency alignment": analysis.alignment, **analysis.shares},
+        "relations.svg": (
+            "Accuracy of attention heads by relation, in per cent, in the better direction; "
+            "relations without subtypes; roots and special tokens left out",
+            relations,
+        ),
+        "targets.svg": (
+            f"{ALIGNMENT}. What heads look at: per cent of a word's whole attention; {punct}",
+            {"dependency alignment": analysis.alignment, **analysis.shares},
+        ),
     }
     results = ResultsFolder(folder)
-    for name, tables in pages.items():
-        results.write(name, heat_maps(tables))
+    for name, (what, tables) in pages.items():
+        results.write(name, heat_maps(tables, title=f"{what}\n{title_of([analysis.about])}"))
 
 
 def _panels(count: int) -> list[Any]:

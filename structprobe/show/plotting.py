@@ -17,7 +17,7 @@ from structprobe.experiments.kept import has_predictions, read_predictions, read
 from structprobe.experiments.results import MARKER, read_rows
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.scoring import score
-from structprobe.show.heat_map import draw_heat_map
+from structprobe.show.heat_map import ALIGNMENT, draw_heat_map
 from structprobe.show.pictures.depths import draw_depths
 from structprobe.show.pictures.distances import draw_distances
 from structprobe.show.pictures.files import write_pictures
@@ -194,7 +194,6 @@ def _from_heads(path: Path) -> dict[str, Any]:
             table[one["layer"] - 1, one["head"] - 1] = one["alignment"] or np.nan
     except (ValueError, KeyError, TypeError) as error:
         raise ResultError(f"does not tell of heads: {error!r}", where=str(path)) from error
-    what = f"Dependency alignment of attention heads, in per cent; punct={told.get('punct')!r}"
     axes = draw_heat_map(table, ax=axes_or_new(None, 5.6, 4.2))
-    put_title(axes, what, [told])
+    put_title(axes, ALIGNMENT, [told])
     return {"heads": axes.figure}

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from structprobe.experiments.head_analysis import HeadAnalysis
+from structprobe.experiments.results import ResultsFolder
 from structprobe.scores.attention_patterns import PatternRules
 from structprobe.scores.attention_targets import TARGETS
 from structprobe.show.heads import format_heads
+from structprobe.show.heat_map import save_heat_maps
 
 
 def row(**changes):
@@ -46,6 +50,20 @@ def analysis() -> HeadAnalysis:
         alignment=np.array([[0.375, np.nan]]),
         shuffled=np.array([[0.125, np.nan]]),
     )
+
+
+def test_pictures_say_what_they_are_of(analysis: HeadAnalysis, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    save_heat_maps(analysis, ResultsFolder(tmp_path / "DIR").folder)
+    said = {
+        "relations.svg": "Accuracy of attention heads by relation, in per cent, in the better",
+        "targets.svg": "punctuation is UPOS PUNCT",
+    }
+    for name, protocol in said.items():
+        comments = re.findall(r"<!--(.*?)-->", (tmp_path / "DIR" / name).read_text(), re.S)
+        title = " ".join(" ".join(comments).split())  # matplotlib's letters are paths
+        assert protocol in title
+        assert "tiny, e.conllu (test), n = 2,077 sentences" in title
 
 
 def test_all_tables(analysis: HeadAnalysis) -> None:

@@ -32,7 +32,10 @@ def test_distances_side_by_side_on_one_scale() -> None:
     for ax in (gold, predicted):
         assert ax.get_images()[0].get_clim() == (0, 7)
         assert labels(ax.xaxis) == labels(ax.yaxis) == SHOWN
-    assert "bert, layer 3," in gold.get_title(loc="left").replace("\n", " ")
+    told = gold.get_title(loc="left").split("\n")
+    assert "bert, layer 3," in told[0]
+    assert max(map(len, told)) > 50  # the lines reach over both tables
+    assert (told[-1], predicted.get_title(loc="left")) == ("Gold distances", "Predicted distances")
     assert gold.figure is predicted.figure
     gold.figure.canvas.draw()  # no word is read as mathematics
 

@@ -161,7 +161,9 @@ def test_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("STRUCTPROBE_UD_URL", f"http://127.0.0.1:{bound.getsockname()[1]}")
         refuse("cannot be reached: .*refused; check the network", tmp_path / "x")
         said = refuse("check the network", tmp_path / "x", "UD_Englsh-EWT")  # a typo, all the same
-        assert said.count("this version knows no UD_Englsh-EWT: did you mean UD_English-EWT or") == 1
+        assert (
+            said.count("this version knows no UD_Englsh-EWT: did you mean UD_English-EWT or") == 1
+        )
         assert "knows no" not in refuse("check the network", tmp_path / "x", "UD_English-EWT")
 
 

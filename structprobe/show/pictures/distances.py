@@ -72,6 +72,6 @@ def draw_distances(
         if is_right_to_left(tuple(words), direction):
             axes.invert_xaxis()
     left.figure.colorbar(image, ax=[left, right], label="distance in edges", shrink=0.8)
-    put_title(left, "Gold distances", [row] if row else [])
+    put_title(left, "Gold distances", [row] if row else [], to=right)
     put_title(right, "Predicted distances", [])
     return left, right

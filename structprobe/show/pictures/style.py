@@ -20,6 +20,7 @@ COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 MARKERS = ("o", "s", "^", "D", "v", "P")
 DASHES = ((7, 3), (1, 2), (7, 2, 1, 2), (3, 2), (7, 2, 1, 2, 1, 2))
 GREY = "#444444"  # of baselines
+TITLE_SIZE = 8  # of letters, in points
 SCALE = "cividis"  # of heat maps: even in lightness, and the same to red-green blind eyes
 NAMES = {
     "uuas": "UUAS",
@@ -114,7 +115,14 @@ def title_of(rows: Sequence[Mapping[str, Any]], *, correlations: bool = False) -
     return "\n".join(filter(None, lines))
 
 
-def put_title(ax: Axes, what: str, rows: Sequence[Mapping[str, Any]], **options: Any) -> None:
+def put_title(
+    ax: Axes,
+    what: str,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    to: Axes | None = None,
+    **options: Any,
+) -> None:
     """Put a title on axes, in lines as long as the axes are wide.
 
     Parameters
@@ -125,15 +133,36 @@ def put_title(ax: Axes, what: str, rows: Sequence[Mapping[str, Any]], **options:
         What is drawn.
     rows : sequence of mapping
         The result rows that it is of.
+    to : matplotlib.axes.Axes, optional
+        Axes at the right that the lines may reach above; `what` is then the last line, level
+        with that of theirs.
     **options
         As for `title_of`.
     """
-    size = 8
-    inches = ax.bbox.width / ax.figure.dpi
-    width = max(30, int(inches * 72 / (size * 0.52)))
-    told = [visible(line) for line in title_of(rows, **options).split("\n")]
-    lines = [part for line in (what, *told) for part in textwrap.wrap(line, width)]
-    ax.set_title("\n".join(lines), fontsize=size, loc="left", parse_math=False)
+    inches = ((ax if to is None else to).bbox.x1 - ax.bbox.x0) / ax.figure.dpi
+    told = title_of(rows, **options)
+    lines = wrapped(f"{what}\n{told}" if to is None else f"{told}\n{what}", inches)
+    ax.set_title(lines, fontsize=TITLE_SIZE, loc="left", parse_math=False)
+
+
+def wrapped(text: str, inches: float) -> str:
+    """Break the lines of a title.
+
+    Parameters
+    ----------
+    text : str
+        The title; invisible characters are shown escaped.
+    inches : float
+        The room that it has.
+
+    Returns
+    -------
+    str
+        The title in lines of that length, as far as letters are of the usual width.
+    """
+    width = max(30, int(inches * 72 / (TITLE_SIZE * 0.52)))
+    lines = [visible(line) for line in text.split("\n")]
+    return "\n".join(part for line in lines for part in textwrap.wrap(line, width))
 
 
 def short_name(model: str) -> str:

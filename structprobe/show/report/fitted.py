@@ -65,9 +65,7 @@ def fitted_page(config: Mapping[str, Any], title: str | None) -> str:
     return make_page(name, body, scripts=REPORT_SCRIPTS)
 
 
-def _scores(
-    scores: Mapping[str, Any] | None, baselines: Mapping[str, Mapping[str, Any]]
-) -> Markup:
+def _scores(scores: Mapping[str, Any] | None, baselines: Mapping[str, Mapping[str, Any]]) -> Markup:
     """Show the scores on dev, and those of baselines beside them."""
     content = element("p", "None were saved: there was no dev set.", class_="note")
     if scores:
