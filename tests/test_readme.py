@@ -45,3 +45,11 @@ def test_the_make_targets_exist() -> None:
 def test_the_files_it_names_exist() -> None:
     for name in re.findall(r"\]\((?!http)([^)#]+)\)", README):
         assert (ROOT / name).exists(), name
+
+
+def test_the_variables_of_its_commands_are_set_before() -> None:
+    commands = "".join(block.text for block in code_blocks(README, "bash"))
+    used = {name: commands.index(f"${name}") for name in re.findall(r"\$(\w+)", commands)}
+    assert used
+    for name, place in used.items():
+        assert re.search(rf"^{name}=", commands[:place], flags=re.MULTILINE), name
