@@ -31,3 +31,5 @@ html_theme_options = {
     "show_prev_next": True,
     "navbar_end": ["theme-switcher"],
 }
+# Only the reference has pages below its own: elsewhere the column would stand empty.
+html_sidebars = {"[!r]*": [], "recipe": [], "reference/commands": []}
