@@ -143,6 +143,7 @@ def _from_predictions(
     assert one.heads is not None
     assert prediction.distances is not None
     told = one.words, one.heads, prediction.distances
+    row = {**row, "sent_id": one.sent_id}
     figures["distances"] = draw_distances(*told, row=row)[0].figure
     figures["principal-axes"] = draw_principal_axes(*told, prediction.heads, row=row).figure
     if prediction.depths is not None:

@@ -91,6 +91,7 @@ def test_one_sentence_by_its_name(results: Path, tmp_path: Path) -> None:
     plot_folder(results, tmp_path / "g", formats=["svg"])
     both = [(tmp_path / out / "depths.svg").read_bytes() for out in "fg"]
     assert both[0] != both[1]
+    assert b"sentence s2" in both[0]
     with pytest.raises(ResultError, match="no sentence has the sent_id 's3'"):
         plot_folder(results, tmp_path / "h", sentence="s3")
     assert not (tmp_path / "h").exists()

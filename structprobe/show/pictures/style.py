@@ -93,16 +93,19 @@ def title_of(rows: Sequence[Mapping[str, Any]], *, correlations: bool = False) -
     Returns
     -------
     str
-        Model, layer and treebank where the rows have one, the number of sentences; and in lines
-        below each protocol. Empty where there are no rows.
+        Model, layer and treebank where the rows have one, the sentence where they name one
+        (``sent_id``), the number of sentences; and in lines below each protocol. Empty where
+        there are no rows.
     """
     models = _one(rows, "model")
     layer = _one([row for row in rows if row.get("model")], "layer")
     bank, part, n = (_one(rows, key) for key in ("treebank", "part", "n_sentences"))
+    sent_id = _one(rows, "sent_id")
     first = [
         short_name(models) if models else "",
         f"layer {layer}" if layer is not None else "",
         " ".join(filter(None, (bank, f"({part})" if part else ""))),
+        f"sentence {sent_id}" if sent_id else "",
         f"n = {n:,} sentences" if n else "",
     ]
     protocols = dict.fromkeys(
