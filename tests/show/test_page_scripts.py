@@ -71,3 +71,40 @@ def test_scripts_from_right_to_left_are_laid_out_so(
 ) -> None:
     middles = page.evaluate("words => middlesOf(words).middles", words)
     assert middles == sorted(middles, reverse=backwards)
+
+
+@pytest.mark.parametrize(
+    ("words", "backwards"), [(["a", "b", "c"], False), (["הילד", "אכל", "."], True)]
+)
+def test_columns_of_a_map_go_the_way_of_the_words(
+    page: Any, words: list[str], backwards: bool
+) -> None:
+    """Squares by their colour, what a pointer asks for, and what the arrow keys do."""
+    blank, told, pointed, moved = page.evaluate(
+        """words => {
+          document.documentElement.style = "--near: #000000; --middle: #808080; --far: #ffffff";
+          const canvas = document.createElement("canvas");
+          document.body.replaceChildren(canvas);
+          const asked = [];
+          const map = new HeatMap(canvas, "Gold", (cell) => asked.push(map.cell = cell));
+          const values = [0, 1, NaN, 0, 1, NaN, 0, 1, NaN];  // by columns
+          map.show(words, values, 1, null, 300);
+          const x = (place) => map.left + map.size * (place + 0.5);
+          const y = map.top + map.size * 0.5;
+          const context = canvas.getContext("2d");
+          const pixel = (place) => [...context.getImageData(x(place), y, 1, 1).data];
+          const box = canvas.getBoundingClientRect();
+          canvas.dispatchEvent(new PointerEvent("pointerdown",
+            { clientX: box.left + x(0), clientY: box.top + y }));
+          canvas.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
+          return [[0, 1, 2].map((place) => pixel(place)[3] === 0),
+                  [0, 1, 2].map((place) => pixel(place)[0]), asked[0], asked[1]];
+        }""",
+        words,
+    )
+    order = [2, 1, 0] if backwards else [0, 1, 2]  # which column stands at which place
+    assert blank == [column == 2 for column in order]
+    assert [red for red, none in zip(told, blank, strict=True) if not none] == [
+        255 * column for column in order if column < 2
+    ]
+    assert (pointed, moved) == ([0, order[0]], [0, order[1]])

@@ -30,10 +30,17 @@ class HeatMap {
       if (!step[event.key] || !this.values) return;
       event.preventDefault();
       const n = this.words.length;
-      const [row, column] = this.cell || [0, -step[event.key][1]];
+      const [down, right] = step[event.key];
+      const onwards = this.mirrored ? -right : right;
+      const [row, column] = this.cell || [0, -onwards];
       const clamp = (value) => Math.min(n - 1, Math.max(0, value));
-      onPoint([clamp(row + step[event.key][0]), clamp(column + step[event.key][1])]);
+      onPoint([clamp(row + down), clamp(column + onwards)]);
     });
+  }
+
+  // Which place from the left a column has, and which column a place: as the tree reads.
+  across(column) {
+    return this.mirrored ? this.words.length - 1 - column : column;
   }
 
   point(event, onPoint) {
@@ -43,12 +50,12 @@ class HeatMap {
     const column = Math.floor(((event.clientX - box.left) * scale - this.left) / this.size);
     const row = Math.floor(((event.clientY - box.top) * scale - this.top) / this.size);
     const n = this.words.length;
-    if (row >= 0 && column >= 0 && row < n && column < n) onPoint([row, column]);
+    if (row >= 0 && column >= 0 && row < n && column < n) onPoint([row, this.across(column)]);
   }
 
   // `values` are (n, n) row by row; NaN stays blank. `room` is how wide the map may be in pixels.
   show(words, values, most, cell, room) {
-    Object.assign(this, { words, values, most, cell });
+    Object.assign(this, { words, values, most, cell, mirrored: isRightToLeft(words) });
     const n = words.length;
     const context = this.canvas.getContext("2d");
     const labelled = HEAT.room / n >= HEAT.font * 0.8;
@@ -75,10 +82,11 @@ class HeatMap {
       const value = this.values[index];
       if (Number.isNaN(value)) continue;
       const place = Math.min(63, Math.max(0, Math.round((63 * value) / this.most)));
+      const pixel = 4 * (index - (index % n) + this.across(index % n));
       for (let channel = 0; channel < 3; channel++) {
-        image.data[4 * index + channel] = colours[place][channel];
+        image.data[pixel + channel] = colours[place][channel];
       }
-      image.data[4 * index + 3] = 255;
+      image.data[pixel + 3] = 255;
     }
     const small = document.createElement("canvas");
     small.width = small.height = n;
@@ -97,7 +105,7 @@ class HeatMap {
       const middle = this.size * (index + 0.5);
       context.fillText(word, this.left - 5, this.top + middle, space - 6);
       context.save();
-      context.translate(this.left + middle, this.top - 5);
+      context.translate(this.left + this.size * (this.across(index) + 0.5), this.top - 5);
       context.rotate(Math.PI / 2);
       context.fillText(word, 0, 0, space - 6);
       context.restore();
@@ -107,7 +115,7 @@ class HeatMap {
   frame(context, [row, column]) {
     context.strokeStyle = getComputedStyle(this.canvas).color;
     context.lineWidth = 2;
-    const [x, y] = [this.left + column * this.size, this.top + row * this.size];
+    const [x, y] = [this.left + this.across(column) * this.size, this.top + row * this.size];
     context.strokeRect(x + 1, y + 1, this.size - 2, this.size - 2);
   }
 
