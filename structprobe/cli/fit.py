@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument("--rank", type=options.positive, default=None, help="full if not given")
     recipe.add_argument("--seed", type=int, default=0, help="random state")
     parser.add_argument("-o", "--out", required=True, metavar="PROBE", help="the probe's folder")
+    parser.add_argument("--force", action="store_true", help="replace a probe that is there")
     parser.add_argument("--cache", default=None, metavar="DIR", help="keep word vectors there")
     options.add_talk(parser)
 
@@ -37,6 +38,7 @@ def run(args: argparse.Namespace) -> None:
         products=args.products,
         punct=args.punct,
         out=args.out,
+        force=args.force,
         cache=args.cache,
         device=args.device,
         memory_gb=args.memory_gb,

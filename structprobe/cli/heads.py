@@ -31,6 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--out", default=None, metavar="DIR", help="a folder for tables and heat maps"
     )
+    parser.add_argument("--force", action="store_true", help="replace tables that are there")
     options.add_talk(parser)
 
 
@@ -47,6 +48,7 @@ def run(args: argparse.Namespace) -> None:
         punct=args.punct,
         seed=args.seed,
         out=args.out,
+        force=args.force,
         progress=progress_of(args),
     )
     if args.out is not None:

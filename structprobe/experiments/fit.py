@@ -44,6 +44,7 @@ def fit_probe(
     products: str = "float32",
     punct: str | None = None,
     out: str | os.PathLike[str] | None = None,
+    force: bool = False,
     cache: str | os.PathLike[str] | None = None,
     device: str = "auto",
     memory_gb: float | None = None,
@@ -77,6 +78,8 @@ def fit_probe(
         The words left out of UUAS and root accuracy.
     out : path, optional
         Where to save the probe; refused before any work if it is not ours.
+    force : bool, default=False
+        Whether a probe that is there already is replaced.
     cache : path, optional
         A folder for word vectors.
     device : str, default="auto"
@@ -100,7 +103,7 @@ def fit_probe(
     ------
     ProbeError
         If layer, rank, seed or another setting is out of range, or `out` exists and is no saved
-        probe.
+        probe, or one and not `force`.
     ScoreError
         If a treebank is empty or lacks heads.
     """
@@ -108,7 +111,7 @@ def fit_probe(
     from structprobe.recoverers.probe import ProbeRecoverer
 
     if out is not None:
-        check_target(out)
+        check_target(out, replace=force)
     banks = Banks.of(train, dev, punct=punct)
     (run,) = probe_runs(
         encoder,

@@ -9,13 +9,14 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.encoder.attention import WordAttentions
-from structprobe.errors import ScoreError
+from structprobe.errors import ResultError, ScoreError
 from structprobe.experiments.head_analysis import HeadAnalysis
 from structprobe.experiments.results import ResultsFolder
 from structprobe.experiments.rows import bank_name
@@ -34,6 +35,8 @@ from structprobe.trees import group_by_length, pad
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
 
+_ALL = "heads.json"
+
 
 def analyse_heads(
     encoder: Encoder,
@@ -45,6 +48,7 @@ def analyse_heads(
     seed: int = 0,
     rules: PatternRules | None = None,
     out: str | os.PathLike[str] | None = None,
+    force: bool = False,
     progress: bool | None = None,
 ) -> HeadAnalysis:
     """Find out what each attention head of a model does, in one pass over each treebank.
@@ -67,6 +71,8 @@ def analyse_heads(
     out : path, optional
         A folder of results, to which ``heads.json`` (all), ``heads.csv`` (a row a head) and
         ``relations.csv`` are written.
+    force : bool, default=False
+        Whether such files are replaced where they are there already.
     progress : bool, optional
         Whether to draw bars on stderr; by default where that is a terminal.
 
@@ -78,7 +84,7 @@ def analyse_heads(
     Raises
     ------
     ResultError
-        If `out` holds something else, or cannot be written.
+        If `out` holds something else, or an analysis and not `force`, or cannot be written.
     EncoderError
         If the model gives no attentions.
     ScoreError
@@ -88,7 +94,7 @@ def analyse_heads(
     banks = {part: as_bank(bank, part) for part, bank in given.items() if bank is not None}
     protocol = choose_protocol(banks["test"], punct)
     names, gold = _read_gold(banks)
-    folder = None if out is None else ResultsFolder(out)
+    folder = None if out is None else _folder(out, force)
     chosen_on = "dev" if "dev" in banks else "train"
     with timed() as times:
         attentions = WordAttentions(encoder)
@@ -221,11 +227,22 @@ def _labels(bank: Treebank, part: str) -> list[str]:
     return list(chain.from_iterable(sentence.deprels or () for sentence in bank))
 
 
+def _folder(out: str | os.PathLike[str], force: bool) -> ResultsFolder:
+    """Open a folder of results, unless it has an analysis that must not be replaced."""
+    if (Path(out) / _ALL).exists() and not force:
+        raise ResultError(
+            f"{_ALL} exists already",
+            where=str(out),
+            hint="name another folder, or replace what is there with --force (force=True)",
+        )
+    return ResultsFolder(out)
+
+
 def _write(analysis: HeadAnalysis, folder: ResultsFolder) -> None:
     """Write everything as JSON, and heads and relations as tables."""
     everything = analysis.to_dict()
     text = json.dumps(everything, ensure_ascii=False, indent=2, allow_nan=False)
-    folder.write("heads.json", text + "\n")
+    folder.write(_ALL, text + "\n")
     for name in ("heads", "relations"):
         rows = everything[name]
         table = io.StringIO()

@@ -94,13 +94,15 @@ def save(
     return Path(folder)
 
 
-def check_target(folder: str | os.PathLike[str]) -> Path:
+def check_target(folder: str | os.PathLike[str], *, replace: bool = True) -> Path:
     """Refuse a folder that a probe must not be saved into; worth a call before a long fit.
 
     Parameters
     ----------
     folder : path
         Where a probe is to be saved.
+    replace : bool, default=True
+        Whether a probe that is there already may be replaced.
 
     Returns
     -------
@@ -110,8 +112,8 @@ def check_target(folder: str | os.PathLike[str]) -> Path:
     Raises
     ------
     ProbeError
-        If it is a file, holds anything that is not part of a saved probe, or lies where no
-        folder can be made.
+        If it is a file, holds anything that is not part of a saved probe, or a probe that must
+        not be replaced, or lies where no folder can be made.
     """
     target = Path(os.path.realpath(folder))
     if not target.exists():
@@ -128,6 +130,12 @@ def check_target(folder: str | os.PathLike[str]) -> Path:
             "the folder exists and is no saved probe",
             where=str(folder),
             hint="name a new or an empty folder",
+        )
+    if names and not replace:
+        raise ProbeError(
+            "holds a saved probe already",
+            where=str(folder),
+            hint="name another folder, or replace what is there with --force (force=True)",
         )
     if foreign := sorted(names - {CONFIG, WEIGHTS, CARD, PICTURE}):
         raise ProbeError(

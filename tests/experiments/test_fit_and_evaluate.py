@@ -74,6 +74,17 @@ def test_fit_without_dev_scores_nothing(encoder: Encoder, tmp_path: Path) -> Non
     assert config["dev_scores"] is config["dev_baselines"] is None
 
 
+def test_a_probe_is_not_replaced_unasked(encoder: Encoder, tmp_path: Path) -> None:
+    out = tmp_path / "PROBE"
+    fit_probe(encoder, tiny_bank(), layer=0, max_steps=2, out=out)
+    before = (out / "config.json").read_bytes()
+    with pytest.raises(ProbeError, match=r"PROBE: holds a saved probe already; .* --force"):
+        fit_probe(encoder, tiny_bank(), layer=1, max_steps=2, out=out)
+    assert (out / "config.json").read_bytes() == before
+    fit_probe(encoder, tiny_bank(), layer=1, max_steps=2, out=out, force=True)
+    assert (out / "config.json").read_bytes() != before
+
+
 def test_faults_are_told_before_any_work(
     encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -182,6 +182,12 @@ def test_what_is_written(encoder: Encoder, tmp_path: Path, monkeypatch: pytest.M
     assert everything["heads"][0]["alignment"] is None
     with (tmp_path / "heads" / "relations.csv").open() as file:
         assert [row["relation"] for row in csv.DictReader(file)][:2] == ["all", "all"]
+    before = (tmp_path / "heads" / "heads.json").read_bytes()
+    with pytest.raises(ResultError, match=r"heads\.json exists already; .* --force"):
+        analyse_heads(encoder, *BANKS.values(), out=tmp_path / "heads", seed=1)
+    assert (tmp_path / "heads" / "heads.json").read_bytes() == before
+    analyse_heads(encoder, *BANKS.values(), out=tmp_path / "heads", seed=1, force=True)
+    assert (tmp_path / "heads" / "heads.json").read_bytes() != before
 
 
 def test_faults_are_told_before_any_work(
