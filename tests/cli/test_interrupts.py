@@ -78,7 +78,7 @@ def methods_of(folder: Path) -> list[str]:
 def test_a_sweep(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bank, out = str(world / "a few.conllu"), world / "swept"
     # So little room that each layer is trained by itself, and its row written then.
-    how = "--ranks 2 --max-steps 60 --device cpu --memory-gb 1e-5".split()
+    how = ["--ranks", "2", "--max-steps", "60", "--device", "cpu", "--memory-gb", "1e-5"]
     files = ["--model", str(world / "deep"), "--train", bank, "--dev", bank, "-o", str(out)]
     resume = interrupted(["sweep", *files, *how], lambda: "probe" in methods_of(out))
     kept = [*rows_of(out)]
@@ -94,7 +94,7 @@ def test_a_sweep(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_comparison(world: Path) -> None:
     bank, out = str(world / "a few.conllu"), world / "compared"
     files = [argument for part in ("train", "dev", "test") for argument in (f"--{part}", bank)]
-    how = "--methods linear,right-branching,probe,random --device cpu".split()
+    how = ["--methods", "linear,right-branching,probe,random", "--device", "cpu"]
     command = ["compare", "--model", str(world / "model"), *files, *how, "-o", str(out), "-q"]
     resume = interrupted(command, lambda: "linear" in methods_of(out))
     kept = [*rows_of(out)]
@@ -108,7 +108,7 @@ def test_encoding(world: Path) -> None:
     """Rows that are kept are written over, to see that they are not written again."""
     cache = world / "cache"
     files = ["--model", str(world / "model"), "--cache", str(cache), str(world / "many.conllu")]
-    how = "--layers 1 --device cpu --batch-tokens 16 -q".split()
+    how = ["--layers", "1", "--device", "cpu", "--batch-tokens", "16", "-q"]
 
     def begun() -> bool:
         return any(np.load(part, mmap_mode="r").any() for part in cache.rglob("*.part"))
