@@ -15,7 +15,8 @@ def progress_bar(
 ) -> Iterator[Callable[[int], None]]:
     """Show a progress bar, with rate and time left, while something is done.
 
-    A bar within another goes when it is done; one by itself stays.
+    A bar within another goes when it is done; one by itself stays. Where there is nothing to do
+    there is none.
 
     Parameters
     ----------
@@ -35,6 +36,7 @@ def progress_bar(
     callable
         Takes how many more units are done; any thread may call it.
     """
+    hidden = None if shown is None else not shown
     lock = threading.Lock()
     with tqdm(
         desc=kind,
@@ -43,7 +45,7 @@ def progress_bar(
         unit=unit,
         unit_scale=unit == "B",
         leave=None,
-        disable=None if shown is None else not shown,
+        disable=True if total == 0 else hidden,
     ) as bar:
 
         def advance(count: int) -> None:

@@ -56,7 +56,13 @@ class Group:
     probes_of: str | os.PathLike[str] | None = None
 
     def __call__(self) -> list[tuple[Run, Outcome]]:
-        """Do the runs, all of `outcomes` at once: what another process sends back."""
+        """Do the runs, all of `outcomes` at once: what another process sends back.
+
+        Returns
+        -------
+        list of (Run, Outcome)
+            As `outcomes` yields them.
+        """
         return [*self.outcomes()]
 
     def outcomes(self) -> Iterator[tuple[Run, Outcome]]:

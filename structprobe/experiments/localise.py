@@ -19,6 +19,7 @@ from structprobe.experiments.grid import parse_layers
 from structprobe.experiments.runs import Banks
 from structprobe.scores.result import Scores
 from structprobe.scores.scoring import score
+from structprobe.progress import progress_bar
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -183,11 +184,13 @@ def localise(
         for layer, probe in probes.items()
     }
     cumulative: dict[int, Scores] = {}
-    for n in range(1, len(chosen) + 1):
-        own = {layer: known["train"][layer] for layer in chosen[:n]}
-        mix = LayerMix(**told).fit(own, banks.train, held_out)
-        cumulative[chosen[n - 1]] = score(gold, mix.predictions(at), punct=punct)
-        _log.info("mix of the layers %s: UUAS %s", chosen[:n], cumulative[chosen[n - 1]].uuas)
+    with progress_bar("mixes of layers", len(chosen), "mix", shown=progress) as advance:
+        for n in range(1, len(chosen) + 1):
+            own = {layer: known["train"][layer] for layer in chosen[:n]}
+            mix = LayerMix(**told).fit(own, banks.train, held_out)
+            cumulative[chosen[n - 1]] = score(gold, mix.predictions(at), punct=punct)
+            _log.info("mix of the layers %s: UUAS %s", chosen[:n], cumulative[chosen[n - 1]].uuas)
+            advance(1)
     weights = {
         kind: dict(zip(chosen, getattr(mix, f"{kind}_weights_").tolist(), strict=True))
         for kind in METRICS

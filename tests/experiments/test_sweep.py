@@ -71,7 +71,7 @@ def test_what_is_done_is_not_done_again(
     assert [row for row in more if row["layer"] != 1] == rows
     before = (tmp_path / ROWS).read_bytes()
     monkeypatch.setattr(Encoder, "encode", None)
-    monkeypatch.setattr(Group, "__call__", None)
+    monkeypatch.setattr(Group, "outcomes", None)
     assert sweep(encoder, *BANKS, folder=tmp_path, **SMALL) == rows
     assert (tmp_path / ROWS).read_bytes() == before
 
@@ -80,7 +80,7 @@ def test_interrupted_and_taken_up(
     encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted: list[tuple[int, ...]] = []
-    do = Group.__call__
+    do = Group.outcomes
 
     def counting(group: Group) -> Any:
         if len(fitted) == 2:
@@ -92,7 +92,7 @@ def test_interrupted_and_taken_up(
     room = 1.5 * (BANKS[0].n_words + BANKS[1].n_words) * 8 * 4 / 1e9
     settings = {**SMALL, "layers": "0-2", "seeds": (0,), "baselines": False, "memory_gb": room}
     with monkeypatch.context() as patch:
-        patch.setattr(Group, "__call__", counting)
+        patch.setattr(Group, "outcomes", counting)
         with pytest.raises(KeyboardInterrupt):
             sweep(encoder, *BANKS, folder=tmp_path, **settings)
     assert fitted == [(0, 0), (1, 1)]
@@ -101,7 +101,7 @@ def test_interrupted_and_taken_up(
         file.write('{"torn": ')
     fitted.clear()
     with monkeypatch.context() as patch:
-        patch.setattr(Group, "__call__", counting)
+        patch.setattr(Group, "outcomes", counting)
         rows = sweep(encoder, *BANKS, folder=tmp_path, **settings)
     assert fitted == [(2, 2)]
     assert grid_of(rows) == list(itertools.product((0, 1, 2), (2, 8), (0,)))
