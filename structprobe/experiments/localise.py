@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 from structprobe.errors import ScoreError
 from structprobe.experiments.grid import parse_layers
 from structprobe.experiments.runs import Banks
+from structprobe.progress import progress_bar
 from structprobe.scores.result import Scores
 from structprobe.scores.scoring import score
-from structprobe.progress import progress_bar
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
