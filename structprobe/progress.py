@@ -11,7 +11,13 @@ from tqdm import tqdm
 
 @contextmanager
 def progress_bar(
-    kind: str, total: int | None, unit: str, *, shown: bool | None = None, done: int = 0
+    kind: str,
+    total: int | None,
+    unit: str,
+    *,
+    shown: bool | None = None,
+    done: int = 0,
+    delay: float = 0,
 ) -> Iterator[Callable[[int], None]]:
     """Show a progress bar, with rate and time left, while something is done.
 
@@ -30,6 +36,8 @@ def progress_bar(
         Whether to show anything; by default where standard error is a terminal.
     done : int, default=0
         Units that were done before.
+    delay : float, default=0
+        Seconds before anything is shown, where most are done by then.
 
     Yields
     ------
@@ -44,6 +52,7 @@ def progress_bar(
         initial=done,
         unit=unit,
         unit_scale=unit == "B",
+        delay=delay,
         leave=None,
         disable=True if total == 0 else hidden,
     ) as bar:
