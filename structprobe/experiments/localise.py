@@ -173,11 +173,10 @@ def localise(
         "max_steps": max_steps,
         "random_state": seed,
         "device": device,
+        "verbose": progress is not False,
     }
     held_out = known["dev"], banks.dev
-    probes = LayerSweep(**told, verbose=progress is not False).fit(
-        known["train"], banks.train, dev=held_out
-    )
+    probes = LayerSweep(**told).fit(known["train"], banks.train, dev=held_out)
     at = known[part]
     curve = {
         layer: score(gold, probe.predictions(at[layer]), punct=punct)

@@ -24,8 +24,8 @@ COMMANDS = {
         f"compare {TEST} --methods attention-mst,linear -o {{out}}",
         {"methods", "attend"},
     ),
-    "localise": (f"localise {FEW}", {"encode", "probes of 3 layers", "mixes of layers"}),
-    "heads": (f"heads {TEST} -o {{out}}", {"attend"}),
+    "localise": (f"localise {FEW}", {"encode", "probes of 3 layers", "mixes of layers", "mix"}),
+    "heads": (f"heads {TEST} -o {{out}}", {"attend", "draw"}),
     "report": ("report {world}/SWEPT -o {out}.html", {"read", "pack"}),
     "plot": ("plot {world}/SWEPT -o {out} --format svg", {"draw"}),
 }
