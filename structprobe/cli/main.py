@@ -10,6 +10,7 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import TextIO
 
 from structprobe._version import __version__
 from structprobe.errors import StructprobeError
@@ -125,10 +126,20 @@ def _fault(message: str) -> int:
     return DATA_FAULT
 
 
+class _AboveBars(logging.StreamHandler[TextIO]):
+    """Writes a line of the log where a progress bar stands, and the bar anew below it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        from tqdm import tqdm
+
+        with tqdm.external_write_mode(self.stream):
+            super().emit(record)
+
+
 @contextmanager
 def _log_to_stderr(args: argparse.Namespace) -> Iterator[None]:
     """Send the log to stderr while a command runs, and leave the logger as it was."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _AboveBars(sys.stderr)
     handler.setFormatter(logging.Formatter("structprobe: %(message)s"))
     logger = logging.getLogger("structprobe")
     before = logger.handlers, logger.propagate, logger.level

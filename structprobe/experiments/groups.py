@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -55,13 +55,25 @@ class Group:
     probes_of: str | os.PathLike[str] | None = None
 
     def __call__(self) -> list[tuple[Run, Outcome]]:
-        """Do the runs, as many layers together as fit.
+        """Do the runs, and give all at the end, as another process must.
 
         Returns
         -------
         list of (Run, Outcome)
-            Each run with what it gave. Its times are its share of what all have cost, the same
-            for each, and what its own predictions took.
+            As `outcomes` gives them.
+        """
+        return [*self.outcomes()]
+
+    def outcomes(self) -> Iterator[tuple[Run, Outcome]]:
+        """Do the runs, as many layers together as fit.
+
+        Yields
+        ------
+        run : Run
+            Each, in their order, as soon as it is done.
+        outcome : Outcome
+            What it gave. Its times are its share of the time since others were done, the same for
+            all that are done at once, and what its own predictions took.
         """
         from structprobe.probe.together import fit_together
 
@@ -76,14 +88,15 @@ class Group:
         }
         dev = None if self.banks.dev is None else (vectors["dev"], self.banks.dev)
         jobs = [*zip(layers, probes, strict=True)]
-        with timed() as times:
-            for _ in fit_together(jobs, vectors["train"], self.banks.train, dev=dev):
-                pass
-        share = {name: seconds / len(self.runs) for name, seconds in times.items()}
-        return [
-            (run, self._report(run, probe, vectors, share))
-            for run, (_, probe) in zip(self.runs, jobs, strict=True)
-        ]
+        fits = fit_together(jobs, vectors["train"], self.banks.train, dev=dev)
+        shares: dict[int, Row] = {}
+        for run, probe in zip(self.runs, probes, strict=True):
+            while id(probe) not in shares:
+                with timed() as times:
+                    done = next(fits)
+                share = {name: seconds / len(done) for name, seconds in times.items()}
+                shares |= {id(fitted): share for _, fitted in done}
+            yield run, self._report(run, probe, vectors, shares[id(probe)])
 
     def _report(
         self,

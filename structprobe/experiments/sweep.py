@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -115,8 +116,8 @@ def sweep(
         must be seen from there.
     memory_gb : float, optional
         The room for vectors in training, in units of 10⁹ bytes (4 unless given). In this process,
-        as many layers as fit are trained together, and their rows written when all are done; a
-        layer that does not fit by itself is streamed from the system's temporary folder.
+        as many layers as fit are trained together, and a layer that does not fit by itself is
+        streamed from the system's temporary folder.
     progress : bool, optional
         Whether to draw bars on stderr; by default where that is a terminal.
 
@@ -191,7 +192,8 @@ def sweep(
             # Only these are done elsewhere; rows are written here.
             # Here, runs share what they can; elsewhere, the more parts the better.
             parts = groups_of(runs, encoded, memory_gb) if backend.is_here else zip(runs)
-            for found in backend.run([Group(part, encoded, banks, **how) for part in parts]):
+            work = [Group(part, encoded, banks, **how) for part in parts]
+            with contextlib.closing(_outcomes(work, backend)) as found:
                 for done in found:
                     keep(*done)
     results.mend()
@@ -200,6 +202,18 @@ def sweep(
         _log.info("the predictions kept in %s take %.1f MB", results.folder, megabytes)
     by_key = {row["key"]: row for row in results.rows}
     return [by_key[run.key] for run in every]
+
+
+def _outcomes(
+    work: Sequence[Group], backend: Backend
+) -> Generator[tuple[Run, Outcome], None, None]:
+    """Give each run with its outcome as soon as it is there."""
+    if backend.is_here:  # layer by layer, so that what is interrupted keeps those that are done
+        for group in work:
+            yield from group.outcomes()
+        return
+    for found in backend.run(work):
+        yield from found
 
 
 def _is_kept(results: ResultsFolder, run: Run) -> bool:

@@ -71,7 +71,7 @@ def test_what_is_done_is_not_done_again(
     assert [row for row in more if row["layer"] != 1] == rows
     before = (tmp_path / ROWS).read_bytes()
     monkeypatch.setattr(Encoder, "encode", None)
-    monkeypatch.setattr(Group, "__call__", None)
+    monkeypatch.setattr(Group, "outcomes", None)
     assert sweep(encoder, *BANKS, folder=tmp_path, **SMALL) == rows
     assert (tmp_path / ROWS).read_bytes() == before
 
@@ -80,7 +80,7 @@ def test_interrupted_and_taken_up(
     encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted: list[tuple[int, ...]] = []
-    do = Group.__call__
+    do = Group.outcomes
 
     def counting(group: Group) -> Any:
         if len(fitted) == 2:
@@ -92,7 +92,7 @@ def test_interrupted_and_taken_up(
     room = 1.5 * (BANKS[0].n_words + BANKS[1].n_words) * 8 * 4 / 1e9
     settings = {**SMALL, "layers": "0-2", "seeds": (0,), "baselines": False, "memory_gb": room}
     with monkeypatch.context() as patch:
-        patch.setattr(Group, "__call__", counting)
+        patch.setattr(Group, "outcomes", counting)
         with pytest.raises(KeyboardInterrupt):
             sweep(encoder, *BANKS, folder=tmp_path, **settings)
     assert fitted == [(0, 0), (1, 1)]
@@ -101,12 +101,36 @@ def test_interrupted_and_taken_up(
         file.write('{"torn": ')
     fitted.clear()
     with monkeypatch.context() as patch:
-        patch.setattr(Group, "__call__", counting)
+        patch.setattr(Group, "outcomes", counting)
         rows = sweep(encoder, *BANKS, folder=tmp_path, **settings)
     assert fitted == [(2, 2)]
     assert grid_of(rows) == list(itertools.product((0, 1, 2), (2, 8), (0,)))
     assert rows == read_rows(tmp_path)
     assert not (tmp_path / VECTORS).exists()
+
+
+def test_layers_that_are_done_stay_where_the_others_of_their_group_are_lost(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {**SMALL, "layers": "0-2", "seeds": (0,), "baselines": False, "device": "cpu"}
+    whole = sweep(encoder, *BANKS, folder=tmp_path / "whole", **settings)
+    score = Group._report
+
+    def dying(group: Group, run: Any, *rest: Any) -> Any:
+        if run.layer == 2:
+            raise KeyboardInterrupt
+        return score(group, run, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Group, "_report", dying)
+        with pytest.raises(KeyboardInterrupt):
+            sweep(encoder, *BANKS, folder=tmp_path / "DIR", **settings)
+    there = read_rows(tmp_path / "DIR")
+    assert grid_of(there) == list(itertools.product((0, 1), (2, 8), (0,)))
+    assert not [one for one in threading.enumerate() if one.name.startswith("structprobe")]
+    rows = sweep(encoder, *BANKS, folder=tmp_path / "DIR", **settings)
+    assert rows[: len(there)] == there
+    assert [row["uuas"] for row in rows] == [row["uuas"] for row in whole]
 
 
 def test_layers_that_fit_are_one_group(encoder: Encoder) -> None:
