@@ -104,7 +104,7 @@ def fit_mix(
     mix = _Mix(DistanceLoss() if pairs else depth_loss, problem, *laid_out)
     weights = mix.solve(course, MIX_RATE / rate)
     return Mixed(
-        (problem.components.double().cpu() @ basis).float().numpy(),
+        (problem.components.cpu().double() @ basis).float().numpy(),
         weights,
         weights * scales,
         problem.history,
@@ -140,7 +140,7 @@ class _Mix:
             if self.problem.note(step, torch.stack(losses).cpu(), dev_loss, self.components):
                 break
             losses = []
-        return best_weights.double().cpu().numpy()
+        return best_weights.cpu().double().numpy()
 
     def _gradients(self, batch: Batch, gradient: Tensor, mix_gradient: Tensor) -> Tensor:
         """Give the loss of a batch, and fill the gradients in components and logits."""
