@@ -10,7 +10,6 @@ import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO
 
 from structprobe._version import __version__
 from structprobe.errors import StructprobeError
@@ -126,20 +125,12 @@ def _fault(message: str) -> int:
     return DATA_FAULT
 
 
-class _AboveBars(logging.StreamHandler[TextIO]):
-    """Writes a line of the log where a progress bar stands, and the bar anew below it."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        from tqdm import tqdm
-
-        with tqdm.external_write_mode(self.stream):
-            super().emit(record)
-
-
 @contextmanager
 def _log_to_stderr(args: argparse.Namespace) -> Iterator[None]:
     """Send the log to stderr while a command runs, and leave the logger as it was."""
-    handler = _AboveBars(sys.stderr)
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
+    handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("structprobe: %(message)s"))
     logger = logging.getLogger("structprobe")
     before = logger.handlers, logger.propagate, logger.level
@@ -148,7 +139,8 @@ def _log_to_stderr(args: argparse.Namespace) -> Iterator[None]:
         logging.ERROR if args.quiet else logging.DEBUG if args.verbose else logging.INFO
     )
     try:
-        yield
+        with logging_redirect_tqdm([logger]):  # a line goes above the bars, not into them
+            yield
     finally:
         logger.handlers, logger.propagate, level = before
         logger.setLevel(level)

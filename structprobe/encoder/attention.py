@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from structprobe.encoder.attention_file import AttentionFile, RawAttention
 from structprobe.encoder.attention_pass import attentions_of_pass, find_heads
@@ -22,6 +21,7 @@ from structprobe.encoder.encoder import Encoder
 from structprobe.encoder.pass_key import pass_key
 from structprobe.encoder.sentences import SpacedWords
 from structprobe.errors import EncoderError, unknown_name
+from structprobe.progress import progress_bar
 
 SPECIAL = ("drop", "renormalise", "keep")
 """What may become of attention to special tokens, see `WordAttentions`."""
@@ -188,14 +188,13 @@ class WordAttentions:
         StoreError
             If the cache folder is not ours, damaged, or the disk is full.
         """
-        hidden = None if progress is None else not progress
         with (
-            tqdm(total=len(sentences), desc="attend", unit="sent", disable=hidden) as bar,
+            progress_bar("attend", len(sentences), "sent", shown=progress) as advance,
             contextlib.closing(self._raw(sentences)) as batches,
         ):
             for batch in batches:
                 yield self._finish(batch)
-                bar.update(len(batch.sentences))
+                advance(len(batch.sentences))
 
     def _raw(self, sentences: Sequence[Any]) -> Generator[RawAttention, None, None]:
         """Give attention as it is, from the model or from the cache."""

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from structprobe.experiments.fit import make_probe, report
+from structprobe.experiments.fit import dev_baselines, make_probe, report
 from structprobe.experiments.grid import Run
 from structprobe.experiments.kept import probe_path
 from structprobe.experiments.rows import Row, bank_name
@@ -16,6 +16,7 @@ from structprobe.experiments.runs import Banks, Outcome, timed
 if TYPE_CHECKING:
     from structprobe.encoder.vectors import EncodedBank, WordVectors
     from structprobe.probe.estimator import StructuralProbe
+    from structprobe.scores.result import Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +56,12 @@ class Group:
     probes_of: str | os.PathLike[str] | None = None
 
     def __call__(self) -> list[tuple[Run, Outcome]]:
-        """Do the runs, and give all at the end, as another process must.
+        """Do the runs, all of `outcomes` at once: what another process sends back.
 
         Returns
         -------
         list of (Run, Outcome)
-            As `outcomes` gives them.
+            As `outcomes` yields them.
         """
         return [*self.outcomes()]
 
@@ -70,7 +71,7 @@ class Group:
         Yields
         ------
         run : Run
-            Each, in their order, as soon as it is done.
+            Each, in their order, as soon as it is fitted and scored.
         outcome : Outcome
             What it gave. Its times are its share of the time since others were done, the same for
             all that are done at once, and what its own predictions took.
@@ -90,13 +91,17 @@ class Group:
         jobs = [*zip(layers, probes, strict=True)]
         fits = fit_together(jobs, vectors["train"], self.banks.train, dev=dev)
         shares: dict[int, Row] = {}
+        baselines = {} if self.probes_of is None else dev_baselines(self.banks)
         for run, probe in zip(self.runs, probes, strict=True):
             while id(probe) not in shares:
                 with timed() as times:
                     done = next(fits)
                 share = {name: seconds / len(done) for name, seconds in times.items()}
                 shares |= {id(fitted): share for _, fitted in done}
-            yield run, self._report(run, probe, vectors, shares[id(probe)])
+            found = self._report(run, probe, vectors, shares[id(probe)])
+            if self.probes_of is not None:
+                self._save(run, probe, found, baselines)
+            yield run, found if self.keep_predictions else replace(found, predictions=())
 
     def _report(
         self,
@@ -107,12 +112,19 @@ class Group:
     ) -> Outcome:
         """Score one of the probes."""
         at_layer = {part: layers[run.layer] for part, layers in vectors.items()}
-        found = report(probe, run, at_layer, self.banks, share)
-        if self.probes_of is not None:
-            fitted_on = {part: bank_name(bank) for part, bank in self.banks.parts.items()}
-            place = probe_path(self.probes_of, run.key)
-            probe.save_pretrained(place, dev_scores=found.scores.get("dev"), fitted_on=fitted_on)
-        return found if self.keep_predictions else replace(found, predictions=())
+        return report(probe, run, at_layer, self.banks, share)
+
+    def _save(
+        self, run: Run, probe: StructuralProbe, found: Outcome, baselines: Mapping[str, Scores]
+    ) -> None:
+        """Save one of the probes, with the card that `fit_probe` gives."""
+        assert self.probes_of is not None
+        probe.save_pretrained(
+            probe_path(self.probes_of, run.key),
+            dev_scores=found.scores.get("dev"),
+            fitted_on={part: bank_name(bank) for part, bank in self.banks.parts.items()},
+            dev_baselines=baselines,
+        )
 
 
 def groups_of(

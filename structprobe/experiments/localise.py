@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from structprobe.errors import ScoreError
 from structprobe.experiments.grid import parse_layers
 from structprobe.experiments.runs import Banks
+from structprobe.progress import progress_bar
 from structprobe.scores.result import Scores
 from structprobe.scores.scoring import score
 from structprobe.treebank.sentence import Sentence
@@ -172,22 +173,23 @@ def localise(
         "max_steps": max_steps,
         "random_state": seed,
         "device": device,
+        "verbose": progress is not False,
     }
     held_out = known["dev"], banks.dev
-    probes = LayerSweep(**told, verbose=progress is not False).fit(
-        known["train"], banks.train, dev=held_out
-    )
+    probes = LayerSweep(**told).fit(known["train"], banks.train, dev=held_out)
     at = known[part]
     curve = {
         layer: score(gold, probe.predictions(at[layer]), punct=punct)
         for layer, probe in probes.items()
     }
     cumulative: dict[int, Scores] = {}
-    for n in range(1, len(chosen) + 1):
-        own = {layer: known["train"][layer] for layer in chosen[:n]}
-        mix = LayerMix(**told).fit(own, banks.train, held_out)
-        cumulative[chosen[n - 1]] = score(gold, mix.predictions(at), punct=punct)
-        _log.info("mix of the layers %s: UUAS %s", chosen[:n], cumulative[chosen[n - 1]].uuas)
+    with progress_bar("mixes of layers", len(chosen), "mix", shown=progress) as advance:
+        for n in range(1, len(chosen) + 1):
+            own = {layer: known["train"][layer] for layer in chosen[:n]}
+            mix = LayerMix(**told).fit(own, banks.train, held_out)
+            cumulative[chosen[n - 1]] = score(gold, mix.predictions(at), punct=punct)
+            _log.info("mix of the layers %s: UUAS %s", chosen[:n], cumulative[chosen[n - 1]].uuas)
+            advance(1)
     weights = {
         kind: dict(zip(chosen, getattr(mix, f"{kind}_weights_").tolist(), strict=True))
         for kind in METRICS

@@ -18,11 +18,13 @@ from structprobe.errors import ProbeError, ResultError, ScoreError
 from structprobe.experiments.fit import fit_probe
 from structprobe.experiments.grid import probe_runs
 from structprobe.experiments.groups import Group, groups_of
+from structprobe.experiments.kept import probe_path
 from structprobe.experiments.results import ROWS, ResultsFolder, read_rows
 from structprobe.experiments.rows import Row
 from structprobe.experiments.runs import Banks
 from structprobe.experiments.sweep import sweep
 from structprobe.experiments.vectors_folder import VECTORS
+from structprobe.probe import together
 from structprobe.probe.streaming import Spool
 
 BASELINES = ["linear", "right-branching", "left-branching", "random", "random"]
@@ -61,6 +63,21 @@ def test_a_run_is_what_fit_gives(encoder: Encoder, tmp_path: Path) -> None:
     assert {k: v for k, v in chosen.items() if k not in times} == {
         k: v for k, v in alone.items() if k not in times
     }
+
+
+def test_a_saved_probe_is_what_fit_saves(encoder: Encoder, tmp_path: Path) -> None:
+    """Card and all: the linear chain beside the scores, and their intervals."""
+    swept = sweep(encoder, *BANKS[:2], folder=tmp_path, baselines=False, save_probes=True, **SMALL)
+    (row,) = (r for r in swept if (r["layer"], r["rank"], r["seed"]) == (2, 2, 1))
+    saved, fitted = probe_path(tmp_path, row["key"]), tmp_path / "PROBE"
+    fit_probe(encoder, *BANKS[:2], layer=2, rank=2, seed=1, max_steps=5, out=fitted)
+    assert {path.name for path in saved.iterdir()} == {path.name for path in fitted.iterdir()}
+    for name in ("README.md", "model.safetensors", "training.svg"):
+        assert (saved / name).read_bytes() == (fitted / name).read_bytes()
+    card = (saved / "README.md").read_text(encoding="utf-8")
+    assert "| score | % | 95 % interval | linear chain, % |\n" in card
+    low, high = (100 * row[f"uuas_{end}"] for end in ("low", "high"))
+    assert f"| UUAS | {100 * row['uuas']:.1f} | {low:.1f} to {high:.1f} | " in card
 
 
 def test_what_is_done_is_not_done_again(
@@ -114,16 +131,16 @@ def test_layers_that_are_done_stay_where_the_others_of_their_group_are_lost(
 ) -> None:
     settings = {**SMALL, "layers": "0-2", "seeds": (0,), "baselines": False, "device": "cpu"}
     whole = sweep(encoder, *BANKS, folder=tmp_path / "whole", **settings)
-    score = Group._report
+    fit = together.fit_kind
 
-    def dying(group: Group, run: Any, *rest: Any) -> Any:
-        if run.layer == 2:
-            raise KeyboardInterrupt
-        return score(group, run, *rest)
+    def dying(kind: str, course: Any, train: Any, dev: Any, ranks: Any, *rest: Any) -> Any:
+        if 2 in ranks:
+            raise ProbeError("the loss is no longer finite")
+        return fit(kind, course, train, dev, ranks, *rest)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Group, "_report", dying)
-        with pytest.raises(KeyboardInterrupt):
+        patch.setattr(together, "fit_kind", dying)
+        with pytest.raises(ProbeError, match="no longer finite"):
             sweep(encoder, *BANKS, folder=tmp_path / "DIR", **settings)
     there = read_rows(tmp_path / "DIR")
     assert grid_of(there) == list(itertools.product((0, 1), (2, 8), (0,)))
