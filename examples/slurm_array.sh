@@ -4,8 +4,11 @@
 #     array=$(sbatch --parsable --array=1-8 --gpus=1 examples/slurm_array.sh encode)
 #     sbatch --dependency="afterok:$array" examples/slurm_array.sh sweep
 #
-# All that the jobs share is the folder $WORK, on a file system that every node sees. A job that
-# was killed is submitted again and goes on where it stopped.
+# All that the jobs share is the folder $WORK, on a file system that every node sees. What was
+# killed is submitted again and goes on where it stopped; of an array, some tasks will do when told
+# of how many:
+#
+#     SHARDS=8 sbatch --array=3,5 --gpus=1 examples/slurm_array.sh encode
 
 #SBATCH --job-name=structprobe
 #SBATCH --cpus-per-task=8
@@ -17,11 +20,12 @@ set -euo pipefail
 MODEL=${MODEL:-bert-base-cased}
 BANK=${BANK:-UD_English-EWT/en_ewt-ud}
 WORK=${WORK:-$PWD/work}
+SHARDS=${SHARDS:-${SLURM_ARRAY_TASK_COUNT:-1}}
 
 case $1 in
 encode)
     structprobe encode --model "$MODEL" --dtype float16 --layers all --cache "$WORK/vectors" --quiet \
-        --shard "$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT" \
+        --shard "$SLURM_ARRAY_TASK_ID/$SHARDS" \
         "$BANK-train.conllu" "$BANK-dev.conllu" "$BANK-test.conllu"
     ;;
 sweep)

@@ -80,14 +80,22 @@ def test_the_pictures_of_pages_are_taken(tmp_path: Path) -> None:
         assert (FOLDER / name).stat().st_size < 200_000
 
 
-@pytest.mark.parametrize("job", ["encode", "sweep"])
-def test_the_slurm_script_calls_what_there_is(job: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("job", "told"),
+    [
+        ("encode", {"SLURM_ARRAY_TASK_COUNT": "8"}),
+        ("encode", {"SLURM_ARRAY_TASK_COUNT": "2", "SHARDS": "8"}),  # two of eight, again
+        ("sweep", {}),
+    ],
+)
+def test_the_slurm_script_calls_what_there_is(
+    job: str, told: dict[str, str], tmp_path: Path
+) -> None:
     """Run it with a `structprobe` that prints its arguments, as one of Slurm's tasks."""
     printer = tmp_path / "structprobe"
     printer.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
     printer.chmod(0o755)
-    slurm = {"ARRAY_TASK_ID": "3", "ARRAY_TASK_COUNT": "8", "CPUS_PER_TASK": "4"}
-    environment = {f"SLURM_{name}": value for name, value in slurm.items()}
+    environment = {"SLURM_ARRAY_TASK_ID": "3", "SLURM_CPUS_PER_TASK": "4", **told}
     environment |= {"PATH": f"{tmp_path}:/usr/bin:/bin", "WORK": "/shared/my work"}
     done = subprocess.run(
         ["/bin/bash", str(FOLDER / "slurm_array.sh"), job],
@@ -106,7 +114,7 @@ def test_the_slurm_script_calls_what_there_is(job: str, tmp_path: Path) -> None:
 def test_the_slurm_script_says_how_it_is_submitted() -> None:
     text = (FOLDER / "slurm_array.sh").read_text(encoding="utf-8")
     calls = re.findall(r"sbatch .*?(examples/\S+) (\w+)", text)
-    assert calls == [("examples/slurm_array.sh", "encode"), ("examples/slurm_array.sh", "sweep")]
+    assert calls == [("examples/slurm_array.sh", job) for job in ("encode", "sweep", "encode")]
 
 
 @pytest.fixture(scope="module")

@@ -223,7 +223,9 @@ def _client(scheduler: str | None) -> Iterator[Any]:
         )
     try:
         from distributed import Client
+        from distributed.comm.addressing import resolve_address
 
+        resolve_address(scheduler)  # a client of what is no address cannot even be closed
         client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except ImportError as error:
         hint = "install it with: pip install 'structprobe[cluster]'"

@@ -71,10 +71,10 @@ class Group:
         Yields
         ------
         run : Run
-            One of the runs, when all are fitted and this one is scored.
+            Each, in their order, as soon as it is fitted and scored.
         outcome : Outcome
-            What it gave. Its times are its share of what all fits have cost, the same for each,
-            and what its own predictions took.
+            What it gave. Its times are its share of the time since others were done, the same for
+            all that are done at once, and what its own predictions took.
         """
         from structprobe.probe.together import fit_together
 
@@ -89,13 +89,16 @@ class Group:
         }
         dev = None if self.banks.dev is None else (vectors["dev"], self.banks.dev)
         jobs = [*zip(layers, probes, strict=True)]
-        with timed() as times:
-            for _ in fit_together(jobs, vectors["train"], self.banks.train, dev=dev):
-                pass
-        share = {name: seconds / len(self.runs) for name, seconds in times.items()}
+        fits = fit_together(jobs, vectors["train"], self.banks.train, dev=dev)
+        shares: dict[int, Row] = {}
         baselines = {} if self.probes_of is None else dev_baselines(self.banks)
         for run, probe in zip(self.runs, probes, strict=True):
-            found = self._report(run, probe, vectors, share)
+            while id(probe) not in shares:
+                with timed() as times:
+                    done = next(fits)
+                share = {name: seconds / len(done) for name, seconds in times.items()}
+                shares |= {id(fitted): share for _, fitted in done}
+            found = self._report(run, probe, vectors, shares[id(probe)])
             if self.probes_of is not None:
                 self._save(run, probe, found, baselines)
             yield run, found if self.keep_predictions else replace(found, predictions=())

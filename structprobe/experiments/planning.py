@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from structprobe.experiments.grid import (
+    Run,
     check_ranks,
     check_seeds,
     check_training,
@@ -33,7 +35,7 @@ if TYPE_CHECKING:
 Plan = dict[str, Any]
 
 LONGEST, SAMPLED, FITTED = 8, 64, 256  # sentences that are measured on
-FEW_STEPS, MORE_STEPS = 2, 12
+FEW_STEPS, MORE_STEPS = 10, 20  # the default recipe looks at dev as often in both
 CARD_BYTES = 10_000  # config, card and picture of a saved probe, about
 
 
@@ -78,9 +80,11 @@ def plan_sweep(
         already); ``layers``, how many; ``bytes_kept`` and ``bytes_saved``, about what the
         predictions and the saved probes of the runs to come will take in the folder;
         ``n_words`` of all treebanks; ``bytes_per_layer``, ``bytes_in_all`` on disk and
-        ``bytes_free`` where they will lie; ``peak_bytes``, the memory of one process that
-        encodes or trains, None where the system does not tell; ``encode_seconds`` and
-        ``train_seconds``, of the runs that are not done, one after another; the latter is an
+        ``bytes_free`` where they will lie; ``bytes_streamed``, about what the fits that are under
+        way at once take in the temporary folder, 0 where each layer fits into the room for
+        vectors, and ``bytes_temporary``, what is free there; ``peak_bytes``, the memory of one
+        process that encodes or trains, None where the system does not tell; ``encode_seconds``
+        and ``train_seconds``, of the runs that are not done, one after another; the latter is an
         upper bound for the recipe that stops by itself.
 
     Raises
@@ -142,6 +146,8 @@ def plan_sweep(
         "bytes_per_layer": per_layer,
         "bytes_in_all": per_layer * len(to_encode),
         "bytes_free": shutil.disk_usage(_existing(Path(folder if cache is None else cache))).free,
+        "bytes_streamed": _streamed_bytes(banks, encoder, todo, products, memory_gb, device),
+        "bytes_temporary": shutil.disk_usage(tempfile.gettempdir()).free,
         "peak_bytes": encode_peak
         and max(encode_peak, _peak_of_training(banks, encoder, len(chosen), products, memory_gb)),
         "encode_seconds": encode_seconds,
@@ -173,17 +179,23 @@ def _seconds_a_word(
 def _seconds_a_run(
     banks: Banks, hidden_size: int, max_steps: int | None, how: Mapping[str, Any]
 ) -> float:
-    """Measure a few steps and what comes before them, and extrapolate."""
+    """Measure a few steps, and what comes before them or goes with the size, and extrapolate."""
     from structprobe.probe.estimator import StructuralProbe
 
     sample = _even(sorted(banks.train, key=len), FITTED)
     generator = np.random.default_rng(0)
-    vectors = [generator.standard_normal((len(s), hidden_size), np.float32) for s in sample]
+    dev = banks.dev or _even(banks.train, len(banks.train) // 10)  # as many as are held out
+    share = len(sample) / len(banks.train)
+    dev_sample = _even(sorted(dev, key=len), max(1, round(share * len(dev))))
+    vectors, dev_vectors = (
+        [generator.standard_normal((len(s), hidden_size), np.float32) for s in part]
+        for part in (sample, dev_sample)
+    )
     taken = []
     for steps in (FEW_STEPS, FEW_STEPS, MORE_STEPS):  # the first time is a warm-up
         probe = StructuralProbe(**how, max_steps=steps, random_state=0)
         started = time.perf_counter()
-        probe.fit(vectors, sample, dev=(vectors, sample))
+        probe.fit(vectors, sample, dev=(dev_vectors, dev_sample))
         taken.append(time.perf_counter() - started)
     a_step = max(0.0, taken[2] - taken[1]) / (MORE_STEPS - FEW_STEPS)
     before = max(0.0, taken[1] - FEW_STEPS * a_step)
@@ -201,21 +213,50 @@ def _most_steps(recipe: str, max_steps: int | None, n_sentences: int) -> int:
     return int(numbers.max_steps)
 
 
+def _streamed_bytes(
+    banks: Banks,
+    encoder: Encoder,
+    runs: Sequence[Run],
+    products: str,
+    memory_gb: float | None,
+    device: str,
+) -> int:
+    """Tell what vectors that are streamed take: a file for each fit that is under way."""
+    from structprobe.encoder.devices import find_device
+    from structprobe.probe.together import most_at_once
+
+    a_layer = _layer_bytes(banks, encoder, products)
+    if a_layer <= _room(memory_gb):
+        return 0
+    fits = 2 * len({(run.values["method"], run.layer, run.values["seed"]) for run in runs})
+    return a_layer * min(fits, most_at_once(find_device(device)))
+
+
 def _peak_of_training(
     banks: Banks, encoder: Encoder, n_layers: int, products: str, memory_gb: float | None
 ) -> int:
     """Estimate a training process: what it holds now, vectors, gold distances, predictions."""
-    import torch
-
-    from structprobe.probe.room import laid_out_bytes
-    from structprobe.probe.settings import MEMORY_GB
-
-    n_words = banks.train.n_words, banks.dev.n_words if banks.dev else 0
-    vectors = n_layers * laid_out_bytes(*n_words, encoder.hidden_size, getattr(torch, products))
-    room = int(1e9 * (MEMORY_GB if memory_gb is None else memory_gb))
+    vectors, room = n_layers * _layer_bytes(banks, encoder, products), _room(memory_gb)
     pairs = sum(len(sentence) ** 2 for bank in banks.parts.values() for sentence in bank)
     # int16 gold distances, the same in batches with their weights, float32 predictions.
     return _peak_bytes() + min(vectors, room) + pairs * (2 + 2 * 4 + 4)
+
+
+def _layer_bytes(banks: Banks, encoder: Encoder, products: str) -> int:
+    """Give the bytes of one layer as it is trained on."""
+    import torch
+
+    from structprobe.probe.room import laid_out_bytes
+
+    n_words = banks.train.n_words, banks.dev.n_words if banks.dev else 0
+    return laid_out_bytes(*n_words, encoder.hidden_size, getattr(torch, products))
+
+
+def _room(memory_gb: float | None) -> int:
+    """Give the room for vectors in bytes."""
+    from structprobe.probe.settings import MEMORY_GB
+
+    return int(1e9 * (MEMORY_GB if memory_gb is None else memory_gb))
 
 
 def _peak_bytes() -> int:

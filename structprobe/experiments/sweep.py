@@ -118,8 +118,8 @@ def sweep(
         must be seen from there.
     memory_gb : float, optional
         The room for vectors in training, in units of 10⁹ bytes (4 unless given). In this process,
-        as many layers as fit are trained together, and their rows written when all are trained; a
-        layer that does not fit by itself is streamed from the system's temporary folder.
+        as many layers as fit are trained together, and a layer that does not fit by itself is
+        streamed from the system's temporary folder.
     progress : bool, optional
         Whether to draw bars on stderr; by default where that is a terminal.
 

@@ -213,7 +213,7 @@ class Pool:
         sentence, inside = ragged(lengths)
         words = self.first_words[sentences][sentence] + inside  # (m,)
         gold = self.gold[self._tensor(self._first_gold(sentences)[sentence] + inside)]
-        weights = self._tensor(1 / (lengths[sentence] * len(sentences))).to(self.dtype)
+        weights = self._weights(1 / (lengths[sentence] * len(sentences)))
         rows = self._rows(words, first_row)
         return WordBatch(rows, gold.to(self.dtype), weights, len(sentences))
 
@@ -245,7 +245,7 @@ class Pool:
             self._rows(flat_words, first_row),
             blocks,
             gold,
-            self._tensor(_flat(weights)).to(self.dtype),
+            self._weights(_flat(weights)),
             self._tensor(_flat(diagonal)),
             len(sentences),
             stays=stays,
@@ -260,6 +260,10 @@ class Pool:
         if first_row is None:
             return self._tensor(words)
         return slice(first_row, first_row + len(words))
+
+    def _weights(self, array: NDArray[np.float64]) -> Tensor:
+        """Have weights where `gold` lies; there is no float64 on some devices."""
+        return torch.from_numpy(array).to(self.dtype).to(self.gold.device)
 
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
         return torch.from_numpy(array).to(self.gold.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Hashable, Mapping
 from typing import Any
 
@@ -77,7 +78,7 @@ class LayerSweep:
                 raise ProbeError(f"dev is {type(dev).__name__}", hint="give dev=(X_dev, y_dev)")
             dev = layers_of(dev[0], "X of dev"), dev[1]
         seed = self.random_state
-        if not isinstance(seed, int):
+        if not isinstance(seed, numbers.Integral):
             seed = int(read_generator(seed).integers(2**31))
         probes = {layer: StructuralProbe(**self.settings, random_state=seed) for layer in layers}
         list(fit_together([*probes.items()], layers, y, dev=dev))

@@ -111,7 +111,7 @@ def fit_mix(
     mix = _Mix(DistanceLoss() if pairs else depth_loss, problem, *laid_out)
     weights = mix.solve(course, MIX_RATE / rate, advance)
     return Mixed(
-        (problem.components.double().cpu() @ basis).float().numpy(),
+        (problem.components.cpu().double() @ basis).float().numpy(),
         weights,
         weights * scales,
         problem.history,
@@ -151,7 +151,7 @@ class _Mix:
                 break
             losses = []
         advance(course.max_steps - step)
-        return best_weights.double().cpu().numpy()
+        return best_weights.cpu().double().numpy()
 
     def _gradients(self, batch: Batch, gradient: Tensor, mix_gradient: Tensor) -> Tensor:
         """Give the loss of a batch, and fill the gradients in components and logits."""

@@ -191,6 +191,22 @@ def stacks_layers(device: torch.device) -> bool:
     return device.type != "cpu"
 
 
+def most_at_once(device: torch.device) -> int:
+    """Tell how many fits there are side by side at most.
+
+    Parameters
+    ----------
+    device : torch.device
+        Where the probes are trained.
+
+    Returns
+    -------
+    int
+        One for each core, or one where layers are put into one product.
+    """
+    return 1 if stacks_layers(device) else torch.get_num_threads()
+
+
 def layer_groups(
     layers: Sequence[Hashable],
     train_set: Examples,
@@ -231,9 +247,7 @@ def layer_groups(
 def _n_workers(tasks: Sequence[_Task], settings: Settings) -> int:
     """Tell how many fits there are side by side: by the cores, and by the memory."""
     in_memory = settings.memory_gb * 1e9 / max(task.n_bytes for task in tasks)
-    if stacks_layers(settings.device):
-        return 1
-    return max(1, int(min(torch.get_num_threads(), len(tasks), in_memory)))
+    return max(1, int(min(most_at_once(settings.device), len(tasks), in_memory)))
 
 
 def _tasks(

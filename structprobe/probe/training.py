@@ -327,12 +327,13 @@ def mean_loss(loss: Loss, components: Tensor, vectors: Vectors, batches: Iterabl
     Tensor of float64, shape (...,)
         The means, on the processor.
     """
-    sums, n_sentences = [], 0
+    means, counts = [], []
     for batch in batches:
-        losses = loss(components, rows_of(vectors, batch.rows), batch, None)
-        sums.append(losses.double() * batch.n_sentences)
-        n_sentences += batch.n_sentences
-    return torch.stack(sums).sum(0).cpu() / n_sentences
+        means.append(loss(components, rows_of(vectors, batch.rows), batch, None))
+        counts.append(batch.n_sentences)
+    on_processor = torch.stack(means).cpu()  # first, as there is no float64 on some devices
+    sums = [mean.double() * count for mean, count in zip(on_processor, counts, strict=True)]
+    return torch.stack(sums).sum(0) / sum(counts)
 
 
 def _endless(epoch: Callable[[], Iterable[Batch]]) -> Iterator[Batch]:

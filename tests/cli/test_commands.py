@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import logging
 import subprocess
@@ -10,9 +11,10 @@ from pathlib import Path
 
 import pytest
 from support.tiny_checkpoints import save_checkpoint
+from tqdm import tqdm
 
 from structprobe import Treebank
-from structprobe.cli.main import main
+from structprobe.cli.main import _log_to_stderr, main
 
 GOLD = """\
 # sent_id = one
@@ -60,6 +62,17 @@ def test_the_log_is_left_as_it_was(world: Path) -> None:
     for command in (f"score {world}/gold.conllu {world}/gold.conllu", "score nowhere nowhere"):
         main([*command.split(), "-v"])
         assert (logger.handlers, logger.propagate, logger.level) == before
+
+
+def test_a_line_of_the_log_stands_above_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    """A sweep tells of each layer while it trains the next."""
+    told = argparse.Namespace(quiet=False, verbose=False)
+    with tqdm(total=2, desc="steps") as bar, _log_to_stderr(told):
+        bar.update()
+        logging.getLogger("structprobe").info("layer 0")
+    before, _, after = capsys.readouterr().err.partition("structprobe: layer 0\n")
+    assert before.endswith("\r")  # nothing else is on the line
+    assert after.startswith("\rsteps:  50%")
 
 
 def test_fit_saves_a_probe(world: Path) -> None:

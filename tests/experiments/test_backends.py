@@ -129,6 +129,17 @@ def test_a_worker_with_another_version() -> None:
 
 
 @pytest.mark.usefixtures("distributed")
+@pytest.mark.parametrize("address", ["nowhere", "tcp://127.0.0.1", "http://127.0.0.1:8786"])
+def test_what_is_no_address_is_told_without_a_client(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client of what is no address prints a traceback 20 s after the message."""
+    monkeypatch.setattr("distributed.Client", None)
+    with pytest.raises(ClusterError, match=f"no Dask scheduler at {address}: "):
+        Backend(scheduler=address).check()
+
+
+@pytest.mark.usefixtures("distributed")
 def test_a_dead_scheduler_is_one_line_and_the_rows_stay(
     encoder: Encoder,
     tmp_path: Path,

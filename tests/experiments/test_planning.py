@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank, tiny_file
 
@@ -18,6 +19,9 @@ from structprobe.experiments import planning
 from structprobe.experiments.planning import plan_sweep
 from structprobe.experiments.runs import Banks
 from structprobe.experiments.sweep import sweep
+from structprobe.probe.recipes import Whitened
+from structprobe.probe.streaming import Spool
+from structprobe.probe.training import Cosine
 from structprobe.show.plan import format_plan
 
 BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))
@@ -98,6 +102,50 @@ def test_memory_is_that_of_the_room_for_vectors_at_most(
     assert vectors(memory_gb=3e-6) == 3000
 
 
+def test_what_is_streamed_is_on_disk_too(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Against the files that the fits of a sweep write: a thread each, whatever lies in memory."""
+    banks = tiny_bank(150), BANKS[1]
+    grid: dict[str, Any] = {"layers": "0", "ranks": (2,), "seeds": (0, 1), "max_steps": 5}
+    how: dict[str, Any] = {"folder": tmp_path / "DIR", "device": "cpu", **grid}
+    room = 0.5e-9 * sum(bank.n_words for bank in banks) * 8 * 4  # for half a layer
+    assert plan_sweep(encoder, *banks, **how)["bytes_streamed"] == 0
+    plan = plan_sweep(encoder, *banks, **how, memory_gb=room)
+    sizes: list[int] = []
+    make = Spool.__init__
+
+    def noted(spool: Spool, *shape: Any) -> None:
+        make(spool, *shape)
+        sizes.append(spool._size)
+
+    monkeypatch.setattr(Spool, "__init__", noted)
+    rows = sweep(encoder, *banks, **how, memory_gb=room, baselines=False)
+    assert (len(rows), len(sizes)) == (2, 2 * 2 * 2)  # two seeds, two kinds, train and dev
+    at_once = min(4, torch.get_num_threads())
+    assert plan["bytes_streamed"] == pytest.approx(at_once * sum(sizes) / 4, rel=0.1)
+    assert plan["bytes_temporary"] > 0
+
+
+def test_the_looks_at_dev_are_counted_as_often_as_they_are_taken(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Against a clock on which a step takes 3 s, and to look at one dev sentence 0.1 s."""
+    now = [0.0]
+    monkeypatch.setattr(planning.time, "perf_counter", lambda: now[0])
+
+    def fit(probe: StructuralProbe, *_: Any, dev: Any) -> StructuralProbe:
+        schedule = Cosine(Whitened(), 1.0, probe.max_steps)
+        looks = sum(map(schedule.evaluates_at, range(1, probe.max_steps + 1)))
+        now[0] += 3 * probe.max_steps + 0.1 * looks * len(dev[1])
+        return probe
+
+    monkeypatch.setattr(StructuralProbe, "fit", fit)
+    banks = Banks.of(tiny_bank(1000), tiny_bank(200, seed=1))
+    taken = planning._seconds_a_run(banks, 8, None, {"recipe": "whitened"})
+    assert taken == pytest.approx(3 * 2000 + 0.1 * 10 * 200, rel=0.01)
+
+
 def test_time_is_extrapolated(
     encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -175,6 +223,7 @@ def test_a_plan_in_words() -> None:
     plan |= dict.fromkeys(("bytes_per_layer", "bytes_in_all", "bytes_free", "peak_bytes"), 0)
     plan |= {"bytes_kept": 2e3, "bytes_saved": 0}
     units = ["512.0 B", "2.0 kB", "3.0 MB", "4.5 GB", "1,234.0 TB"]
+    plan |= {"bytes_streamed": 0, "bytes_temporary": 0}
     spans = ["59.0 s", "2.0 min", "47.0 h", "3.0 days", "1.5 s"]
     counts, seconds = [512, 2e3, 3e6, 4.5e9, 1234e12], [59, 120, 47 * 3600, 3 * 86400, 1.5]
     for size, unit, span, second in zip(counts, units, spans, seconds, strict=True):
@@ -188,6 +237,8 @@ def test_a_plan_in_words() -> None:
         assert told.count(span) == 2
     times = {"encode_seconds": 1, "train_seconds": 1}
     assert "TOO MUCH: 0.0 B are free" in format_plan(plan | {"bytes_in_all": 1} | times)
+    streamed = format_plan(plan | {"bytes_streamed": 9e9} | times)
+    assert "temporary some 9.0 GB at once while training; TOO MUCH: 0.0 B are free" in streamed
     saving = format_plan(plan | {"bytes_saved": 3e6} | times)
     assert "kept      some 2.0 kB of predictions, 3.0 MB of probes\n" in saving
     assert "kept      rows alone\n" in format_plan(plan | {"bytes_kept": 0} | times)

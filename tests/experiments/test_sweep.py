@@ -24,6 +24,7 @@ from structprobe.experiments.rows import Row
 from structprobe.experiments.runs import Banks
 from structprobe.experiments.sweep import sweep
 from structprobe.experiments.vectors_folder import VECTORS
+from structprobe.probe import together
 from structprobe.probe.streaming import Spool
 
 BASELINES = ["linear", "right-branching", "left-branching", "random", "random"]
@@ -123,6 +124,30 @@ def test_interrupted_and_taken_up(
     assert grid_of(rows) == list(itertools.product((0, 1, 2), (2, 8), (0,)))
     assert rows == read_rows(tmp_path)
     assert not (tmp_path / VECTORS).exists()
+
+
+def test_layers_that_are_done_stay_where_the_others_of_their_group_are_lost(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = {**SMALL, "layers": "0-2", "seeds": (0,), "baselines": False, "device": "cpu"}
+    whole = sweep(encoder, *BANKS, folder=tmp_path / "whole", **settings)
+    fit = together.fit_kind
+
+    def dying(kind: str, course: Any, train: Any, dev: Any, ranks: Any, *rest: Any) -> Any:
+        if 2 in ranks:
+            raise ProbeError("the loss is no longer finite")
+        return fit(kind, course, train, dev, ranks, *rest)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(together, "fit_kind", dying)
+        with pytest.raises(ProbeError, match="no longer finite"):
+            sweep(encoder, *BANKS, folder=tmp_path / "DIR", **settings)
+    there = read_rows(tmp_path / "DIR")
+    assert grid_of(there) == list(itertools.product((0, 1), (2, 8), (0,)))
+    assert not [one for one in threading.enumerate() if one.name.startswith("structprobe")]
+    rows = sweep(encoder, *BANKS, folder=tmp_path / "DIR", **settings)
+    assert rows[: len(there)] == there
+    assert [row["uuas"] for row in rows] == [row["uuas"] for row in whole]
 
 
 def test_layers_that_fit_are_one_group(encoder: Encoder) -> None:

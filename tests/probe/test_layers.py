@@ -124,6 +124,14 @@ def test_groups_hold_layers_of_one_width_that_fit() -> None:
         assert layer_groups([*widths, "a"], whole, dev, settings) == expected
 
 
+@pytest.mark.parametrize("seed", [np.int64(3), np.uint8(3)])
+def test_a_seed_of_numpy_is_the_number_that_it_is(seed: Any) -> None:
+    """As of ``for seed in np.arange(3)``."""
+    found = LayerSweep(rank=4, max_steps=5, random_state=seed, device="cpu").fit(X, HEADS, dev=DEV)
+    alone = StructuralProbe(rank=4, max_steps=5, random_state=seed, device="cpu")
+    assert same(found[3], alone.fit(X[3], HEADS, dev=(DEV_X[3], DEV_HEADS)))
+
+
 def test_a_bank_of_layers_and_a_generator_will_do() -> None:
     encoded = SimpleNamespace(layers=(0, 3), layer=X.__getitem__)
     found = LayerSweep(max_steps=5, random_state=np.random.default_rng(0)).fit(encoded, HEADS)
