@@ -40,6 +40,9 @@ class HeadAnalysis:
     alignment, shuffled : ndarray, shape (n_layers, n_heads)
         Share of attention between words that falls on arcs: of the gold trees, and of the same
         trees over shuffled words.
+    trees : sequence of dict
+        The best head of each layer by each way of reading trees off a head, see
+        `structprobe.experiments.single_heads.tree_rows`.
     """
 
     about: Mapping[str, Any]
@@ -50,6 +53,7 @@ class HeadAnalysis:
     entropy: NDArray[np.float64]
     alignment: NDArray[np.float64]
     shuffled: NDArray[np.float64]
+    trees: Sequence[dict[str, Any]]
 
     @property
     def patterns(self) -> NDArray[np.str_]:
@@ -110,7 +114,8 @@ class HeadAnalysis:
         Returns
         -------
         dict
-            All of `about`; ``rules``, ``margin``, ``heterogeneous``, ``relations`` and ``heads``.
+            All of `about`; ``rules``, ``margin``, ``heterogeneous``, ``relations``, ``trees`` and
+            ``heads``.
         """
         return {
             **self.about,
@@ -118,6 +123,7 @@ class HeadAnalysis:
             "margin": MARGIN,
             "heterogeneous": self.heterogeneous(),
             "relations": list(self.relations),
+            "trees": list(self.trees),
             "heads": self.head_rows(),
         }
 

@@ -20,6 +20,7 @@ from structprobe.experiments.head_analysis import HeadAnalysis
 from structprobe.experiments.results import ResultsFolder
 from structprobe.experiments.rows import bank_name
 from structprobe.experiments.runs import as_bank, timed
+from structprobe.experiments.single_heads import SingleHeads, single_head_methods, tree_rows
 from structprobe.scores.attachment import without_subtypes
 from structprobe.scores.attention_alignment import Alignment, shuffled_heads
 from structprobe.scores.attention_best import RelationScores, relation_rows
@@ -59,14 +60,14 @@ def analyse_heads(
     train, dev, test : sequence of Sentence
         Sentences with heads and relations; `dev` may be None.
     punct : {"upos", "xpos", "keep"}, optional
-        Which words are punctuation, as in `Protocol`; none with ``"keep"``.
+        Which words are punctuation, as in `Protocol`, and left out of UUAS; none with ``"keep"``.
     seed : int
         Of the shuffled trees.
     rules : PatternRules, optional
         When a head has which pattern.
     out : path, optional
-        A folder of results, to which ``heads.json`` (all), ``heads.csv`` (a row a head) and
-        ``relations.csv`` are written.
+        A folder of results, to which ``heads.json`` (all), ``heads.csv`` (a row a head),
+        ``relations.csv`` and ``trees.csv`` are written.
     progress : bool, optional
         Whether to draw bars on stderr; by default where that is a terminal.
 
@@ -94,11 +95,17 @@ def analyse_heads(
         attentions = WordAttentions(encoder)
         shape = attentions.n_layers, attentions.n_heads
         choice, told = (RelationTally(names, *shape) for _ in range(2))
+        methods = single_head_methods(encoder)
+        trees = {
+            part: SingleHeads(methods, banks[part], protocol.punct) for part in (chosen_on, "test")
+        }
         for batch in attentions.read(banks[chosen_on], progress=progress):
             choice.add(batch.weights, *gold[chosen_on].batch(batch.sentences))
+            trees[chosen_on].add(batch)
         sums = _Sums(banks["test"], gold["test"], protocol, seed, attentions)
         for batch in attentions.read(banks["test"], progress=progress):
             told.add(batch.weights, *gold["test"].batch(batch.sentences))
+            trees["test"].add(batch)
             sums.add(batch)
     about = {
         "model": encoder.origin(0)["model"],
@@ -129,6 +136,7 @@ def analyse_heads(
     analysis = HeadAnalysis(
         about, rules, rows, accuracy, shares, sums.targets.entropy,
         sums.alignment.share, sums.shuffled.share,
+        tree_rows(trees[chosen_on].uuas, trees["test"].uuas),
     )  # fmt: skip
     if folder is not None:
         _write(analysis, folder)
@@ -226,7 +234,7 @@ def _write(analysis: HeadAnalysis, folder: ResultsFolder) -> None:
     everything = analysis.to_dict()
     text = json.dumps(everything, ensure_ascii=False, indent=2, allow_nan=False)
     folder.write("heads.json", text + "\n")
-    for name in ("heads", "relations"):
+    for name in ("heads", "relations", "trees"):
         rows = everything[name]
         table = io.StringIO()
         writer = csv.DictWriter(table, list(rows[0]) if rows else [], lineterminator="\n")

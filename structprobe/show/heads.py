@@ -41,11 +41,11 @@ def format_heads(analysis: HeadAnalysis) -> str:
     Returns
     -------
     str
-        Four tables, shares and accuracies in per cent, each followed by what it tells: the best
-        heads by relation, dependency alignment, what heads look at, patterns. A head is named
+        Five tables, shares and scores in per cent, each followed by what it tells: the best heads
+        by relation, trees from single heads, dependency alignment, what heads look at, patterns. A head is named
         by its layer and its place in it, both from 1, such as 4-7. No newline at the end.
     """
-    parts = (_relations, _alignment, _targets, _patterns)
+    parts = (_relations, _trees, _alignment, _targets, _patterns)
     return "\n\n".join("\n".join(part(analysis)) for part in parts)
 
 
@@ -101,6 +101,30 @@ def _relation_cells(row: Mapping[str, Any]) -> list[str]:
         _per_cent(by_offset),
         NOTHING if gain is None else f"{100 * gain:+.1f}",
         " ".join([*names[:_AHEAD], *more]) or NOTHING,
+    ]
+
+
+def _trees(analysis: HeadAnalysis) -> list[str]:
+    about = analysis.about
+    methods = list(dict.fromkeys(row["method"] for row in analysis.trees))
+    heading, best = ["layer"], []
+    cells: dict[int, list[str]] = {row["layer"]: [] for row in analysis.trees}
+    for row in analysis.trees:
+        name = NOTHING if row["head"] is None else head_name(row["layer"], row["head"])
+        cells[row["layer"]] += [name, _per_cent(row["choice_uuas"]), _per_cent(row["uuas"])]
+        if row["best"]:
+            best.append(f"{row['method']} {name} ({_per_cent(row['uuas'])})")
+    for method in methods:
+        heading += [method, about["chosen_on"], about["part"]]
+    lines = [heading, *([str(layer), *row] for layer, row in cells.items())]
+    left_out = "" if about["punct"] == "keep" else f", {_PUNCT[about['punct']]} left out"
+    return [
+        *lay_out(lines, [False] * len(heading)),
+        f"Trees from single heads: the best head of each layer and its UUAS, chosen on "
+        f"{about['chosen_on']}, by structprobe compare's methods; max makes edges and no tree, "
+        f"gold-root uses the gold root{left_out}.",
+        f"Best of all layers on {about['chosen_on']}, with its UUAS on {about['part']}: "
+        f"{', '.join(best) or NOTHING}.",
     ]
 
 

@@ -33,7 +33,7 @@ def test_tables_and_files(command: str, tmp_path: Path, capsys: pytest.CaptureFi
         assert told in printed.out
     pictures = {"relations.svg", "targets.svg"} if importlib.util.find_spec("matplotlib") else set()
     assert {path.name for path in (tmp_path / "out").iterdir()} == pictures | {
-        "structprobe.json", "heads.json", "heads.csv", "relations.csv"
+        "structprobe.json", "heads.json", "heads.csv", "relations.csv", "trees.csv"
     }  # fmt: skip
 
 

@@ -45,11 +45,17 @@ def analysis() -> HeadAnalysis:
         entropy=np.array([[1.0, 2.0]]),
         alignment=np.array([[0.375, np.nan]]),
         shuffled=np.array([[0.125, np.nan]]),
-    )
+        trees=[
+            {"method": "attention-max", "layer": 1, "head": 2, "choice_uuas": 0.5, "uuas": 0.25,
+             "best": True},
+            {"method": "attention-mst", "layer": 1, "head": None, "choice_uuas": None,
+             "uuas": None, "best": False},
+        ],
+    )  # fmt: skip
 
 
 def test_all_tables(analysis: HeadAnalysis) -> None:
-    relations, alignment, targets, patterns = format_heads(analysis).split("\n\n")
+    relations, trees, alignment, targets, patterns = format_heads(analysis).split("\n\n")
     lines = relations.splitlines()
     heading = "relation direction arcs head pattern dev test offset by offset gain 10 ahead"
     assert " ".join(lines[0].split()) == heading
@@ -58,6 +64,19 @@ def test_all_tables(analysis: HeadAnalysis) -> None:
     assert lines[2].split()[4:] == ["1,234", *"–" * 8]
     assert "e.conllu, 2,077 sentences; heads chosen on dev" in lines[3]
     assert "t.conllu" in lines[3]
+    heading, layer, about, best = trees.splitlines()
+    assert heading.split() == [
+        "layer",
+        "attention-max",
+        "dev",
+        "test",
+        "attention-mst",
+        "dev",
+        "test",
+    ]
+    assert layer.split() == ["1", "1-2", "50.0", "25.0", "–", "–", "–"]
+    assert about.endswith("uses the gold root, UPOS PUNCT left out.")
+    assert best == "Best of all layers on dev, with its UUAS on test: attention-max 1-2 (25.0)."
     assert alignment.splitlines()[0].split() == ["layer", "h1", "h2", "mean", "shuffled"]
     assert alignment.splitlines()[1].split() == ["1", "37.5", "–", "37.5", "12.5"]
     assert "(seed 7)" in alignment
