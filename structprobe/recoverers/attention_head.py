@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -66,6 +67,9 @@ class AttentionHead(Recoverer):
     """
 
     order = 40
+    options: Mapping[str, type] = MappingProxyType(
+        {"layer": int, "head": int, "gold_root": bool, "special": str, "symmetrised": bool}
+    )
     makes_trees = True
 
     dev_uuas_: NDArray[np.float64]

@@ -87,6 +87,9 @@ class Perturbed(Recoverer):
             "perturbed-probability": {"measure": "probability"},
         }
     )
+    options = MappingProxyType(
+        {"decoder": str, "measure": str, "root": str, "layer": int, "limit": int}
+    )
 
     def __init__(
         self,

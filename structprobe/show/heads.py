@@ -42,8 +42,9 @@ def format_heads(analysis: HeadAnalysis) -> str:
     -------
     str
         Five tables, shares and scores in per cent, each followed by what it tells: the best heads
-        by relation, trees from single heads, dependency alignment, what heads look at, patterns. A head is named
-        by its layer and its place in it, both from 1, such as 4-7. No newline at the end.
+        by relation, trees from single heads, dependency alignment, what heads look at, patterns. A
+        head is named by its layer and its place in it, both from 1, such as 4-7. No newline at the
+        end.
     """
     parts = (_relations, _trees, _alignment, _targets, _patterns)
     return "\n\n".join("\n".join(part(analysis)) for part in parts)
