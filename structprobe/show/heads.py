@@ -165,10 +165,18 @@ def _patterns(analysis: HeadAnalysis) -> list[str]:
     )
     return [
         *_grid(cells, {}),
-        f"Patterns of {analysis.patterns.size} heads: {', '.join(counts)}.",
+        f"Patterns of {analysis.patterns.size} heads: {', '.join(counts)}. {_segments(analysis)}",
         f"Heterogeneous: {100 * analysis.heterogeneous():.1f} per cent of heads ({others}).",
         f"Rules: {analysis.rules.describe()}.",
     ]
+
+
+def _segments(analysis: HeadAnalysis) -> str:
+    """Say whether there were two segments, without which no head is block."""
+    n_pairs = analysis.about["n_pairs"]
+    if n_pairs is None:
+        return "Sentences were read one by one, so that none can be block; --pairs reads two."
+    return f"Of {n_pairs:,} pairs of consecutive sentences, read as two segments."
 
 
 def _grid(cells: Sequence[Sequence[str]], beside: Mapping[str, Sequence[str]]) -> list[str]:

@@ -28,7 +28,7 @@ def analysis() -> HeadAnalysis:
     about = {
         "model": "tiny", "train": "t.conllu", "chosen_on": "dev", "part": "test",
         "treebank": "e.conllu", "n_sentences": 2077, "n_words": 25094, "punct": "upos", "seed": 7,
-        "first_is_special": True,
+        "first_is_special": True, "n_pairs": None,
         "cpu_seconds": 1.0, "wall_seconds": 1.0,
     }  # fmt: skip
     shares = dict.fromkeys(TARGETS, np.array([[0.25, 0.5]]))
@@ -87,6 +87,20 @@ def test_all_tables(analysis: HeadAnalysis) -> None:
     assert "Heterogeneous: 50.0 per cent of heads (0.0 at 40 %, 50.0 at 60 %)" in patterns
     assert analysis.rules.describe() in patterns
     assert "left out" not in alignment
+    assert "Sentences were read one by one, so that none can be block; --pairs" in patterns
+
+
+def test_block_where_pairs_were_read(analysis: HeadAnalysis) -> None:
+    paired = replace(
+        analysis,
+        about={**analysis.about, "n_pairs": 1038},
+        own_segment=np.array([[0.95, 0.95]]),
+    )
+    *_, patterns = format_heads(paired).split("\n\n")
+    assert patterns.splitlines()[1].split() == ["1", "d", "b"]
+    assert "Of 1,038 pairs of consecutive sentences, read as two segments." in patterns
+    assert paired.head_rows()[1]["own_segment"] == 0.95
+    assert paired.heterogeneous() == 0.0
 
 
 def test_the_first_word_where_it_is_first(analysis: HeadAnalysis) -> None:
