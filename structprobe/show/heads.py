@@ -151,7 +151,7 @@ def _targets(analysis: HeadAnalysis) -> list[str]:
         *lay_out([["layer", *_SHOWN, "entropy"], *rows], [False] * (len(_SHOWN) + 2)),
         "What heads look at, in per cent of a word's whole attention, means of the heads of a "
         "layer; entropy in nats, special tokens as one place.",
-        f"{told}. Punctuation is {_PUNCT[analysis.about['punct']]}.",
+        f"{told}. Punctuation is {_PUNCT[analysis.about['punct']]}.{_together(analysis)}",
     ]
 
 
@@ -169,6 +169,12 @@ def _patterns(analysis: HeadAnalysis) -> list[str]:
         f"Heterogeneous: {100 * analysis.heterogeneous():.1f} per cent of heads ({others}).",
         f"Rules: {analysis.rules.describe()}.",
     ]
+
+
+def _together(analysis: HeadAnalysis) -> str:
+    if analysis.about["n_pairs"] is None:
+        return ""
+    return " Neighbours and the last word are of the two sentences of a pair together."
 
 
 def _segments(analysis: HeadAnalysis) -> str:
