@@ -26,8 +26,8 @@ class HeadAnalysis:
         ``model``, ``train``, ``chosen_on`` (the part that heads were chosen on), ``part`` and
         ``treebank`` (what is told of), ``n_sentences``, ``n_words``, ``punct``,
         ``first_is_special`` (whether the first position is a special token, or else the first
-        word's), ``seed``, ``n_pairs`` (of sentences read as two segments; None where each was read by
-        itself), ``cpu_seconds`` and ``wall_seconds``.
+        word's), ``seed``, ``n_pairs`` (of sentences read as two segments, None where each was
+        read by itself), ``cpu_seconds`` and ``wall_seconds``.
     rules : PatternRules
         When a head has which pattern.
     relations : sequence of dict

@@ -36,6 +36,8 @@ class LayerMix:
         Draws batches and starts.
     device : str
         Where to train, as `StructuralProbe` takes it.
+    loss : {"absolute", "tree"}
+        What distances are trained by, as of `StructuralProbe`.
 
     Attributes
     ----------
@@ -67,9 +69,10 @@ class LayerMix:
         max_steps: int | None = None,
         random_state: int = 0,
         device: str = "auto",
+        loss: str = "absolute",
     ) -> None:
         self.rank, self.max_steps = rank, max_steps
-        self.random_state, self.device = random_state, device
+        self.random_state, self.device, self.loss = random_state, device, loss
 
     def fit(self, X: Any, y: Any, dev: tuple[Any, Any]) -> Self:
         """Learn both mixes.
@@ -107,7 +110,7 @@ class LayerMix:
             "learning_rate": None,
             "device": self.device,
             "products": "float32",
-            "loss": "absolute",
+            "loss": self.loss,
         }
         settings = read_settings(told, widths.pop())
         generator = read_generator(self.random_state)
