@@ -66,7 +66,8 @@ class Recoverer(ABC):
     options : mapping of str to type
         What more `for_model` may be told, as in ``name[option=value]``; int, float, bool or str.
     chosen_ : mapping of str to object
-        What `fit` chose on dev, by keys of a result row such as ``layer`` and ``head``.
+        What `fit` chose on dev, by keys of a result row such as ``layer`` and ``head``; `predict`
+        may add what is true of the sentences that it was given last.
     """
 
     name: str
