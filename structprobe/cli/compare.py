@@ -19,7 +19,9 @@ class _List(argparse.Action):
 
         methods = find_methods().values()
         width = max(len(method.name) for method in methods)
-        print("\n".join(f"{method.name:<{width}}  {method.summary}" for method in methods))
+        print(
+            "\n".join(f"{method.name:<{width}}  {method.summary}" for method in methods), flush=True
+        )
         parser.exit()
 
 
