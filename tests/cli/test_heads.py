@@ -45,6 +45,14 @@ def test_json(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["relations"][0]["relation"] == "all"
 
 
+def test_pairs_that_a_tokenizer_does_not_know(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command.split(), "--pairs"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "puts no special token between two segments; read sentences one by one" in line
+
+
 def test_faults(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "thesis.tex").touch()
     assert main([*command.split(), "-o", str(tmp_path)]) == 1
