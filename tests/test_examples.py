@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
@@ -17,8 +18,12 @@ from support.tiny_trees import tiny_bank
 from structprobe import Encoder
 from structprobe.cli.main import build_parser
 from structprobe.experiments.compare import compare
+from structprobe.experiments.kept import predictions_path
+from structprobe.experiments.predictions import predictions_to_bytes
 from structprobe.experiments.rows import make_row
 from structprobe.experiments.sweep import sweep
+from structprobe.scores import Prediction
+from structprobe.treebank.sentence import Sentence
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
 PAGE = "compare.py"  # writes a page from folders of results, and prints nothing
@@ -112,13 +117,13 @@ def page() -> dict[str, Any]:
 def test_the_page_is_written_from_folders_of_results(page: dict[str, Any], tmp_path: Path) -> None:
     encoder = Encoder(save_checkpoint(tmp_path / "model", "bert"))
     banks = [tiny_bank(seed=seed) for seed in range(3)]
-    for folder in ("minilm", "smollm2"):
+    for folder in ("minilm", "smollm2", "minilm-fifth"):
         methods = "random,linear,probe-layer-0"
         compare(encoder, *banks, methods=methods, disturbed=True, out=tmp_path / folder)
     page["main"]([str(tmp_path), "-o", str(tmp_path / "page.md")])
     text = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert re.findall("^## (.*)", text, flags=re.M) == [one.title for one in page["COMPARISONS"]]
-    assert text.count("Scored on the test treebank, 12 sentences.") == 2
+    assert text.count("Scored on the test treebank, 12 sentences.") == 3
     first = text[: text.index("## SmolLM2")]
     rows = re.findall(r"^(probe-layer-0|linear|random) ", first, flags=re.M)
     assert rows == ["probe-layer-0", "linear", "random"]
@@ -133,9 +138,8 @@ def test_the_commands_of_the_page_parse(
     page["main"](["--commands"])
     printed = capsys.readouterr().out.replace("\\\n", " ")
     commands = [line for line in printed.splitlines() if line.startswith("structprobe ")]
-    assert len(commands) == 2
-    for command in commands:
-        assert build_parser().parse_args(shlex.split(command)[1:]).disturbed
+    parsed = [build_parser().parse_args(shlex.split(command)[1:]) for command in commands]
+    assert [one.disturbed for one in parsed] == [True, True, False]
     (slices,) = re.findall(r'python -c "(.*?)"', printed, flags=re.S)
     compile(slices, "the page", "exec")
 
@@ -163,3 +167,22 @@ def test_a_scored_row_takes_the_place_of_an_empty_one(page: dict[str, Any]) -> N
     empty, scored = (make_row(method="linear", why_empty=why) for why in ("disk full", None))
     assert page["newest"]([empty, scored]) == page["newest"]([scored, empty]) == [scored]
     assert page["newest"]([empty]) == [empty]
+
+
+def test_the_page_tells_edges_by_where_the_head_stands(
+    page: dict[str, Any], tmp_path: Path
+) -> None:
+    heads = [3, 3, 0, 9, 3, 5, 8, 6, 3]
+    assert page["places"](heads) == (
+        "after 2", "after 1", "root", "after 5 and more", "before 2", "before 1", "after 1",
+        "before 2", "before 5 and more",
+    )  # fmt: skip
+    gold = [Sentence(tuple("abcdefghi"), heads, upos=("X",) * 9)]
+    found = [3, 3, 0, 3, 3, 5, 6, 6, 8]  # 1, 2, 5, 6 and 8 as in the gold
+    row = make_row(method="probe", key="k", punct="keep")
+    path = predictions_path(tmp_path, "k")
+    path.parent.mkdir()
+    path.write_bytes(predictions_to_bytes(gold, [Prediction(np.array(found))]))
+    lines = page["by_place"](tmp_path, [row]).splitlines()
+    assert lines[2] == "| probe | 100.0 | 100.0 | – | 0.0 | 50.0 | 100.0 | – | 0.0 |"
+    assert page["by_place"](tmp_path, [row | {"key": "another"}]) == ""

@@ -16,6 +16,7 @@ PACKAGE = ROOT / "structprobe"
 ROOMS = (
     "_version",
     "errors",
+    "progress",
     "treebank",
     "trees",
     "draw",

@@ -56,5 +56,5 @@ def run(args: argparse.Namespace) -> None:
         progress=progress_of(args),
     )
     if args.out is not None:
-        save_heat_maps(analysis, args.out)
+        save_heat_maps(analysis, args.out, progress_of(args))
     print_heads(analysis, args)

@@ -135,6 +135,8 @@ def _fault(message: str) -> int:
 @contextmanager
 def _log_to_stderr(args: argparse.Namespace) -> Iterator[None]:
     """Send the log to stderr while a command runs, and leave the logger as it was."""
+    from tqdm.contrib.logging import logging_redirect_tqdm
+
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("structprobe: %(message)s"))
     logger = logging.getLogger("structprobe")
@@ -144,7 +146,8 @@ def _log_to_stderr(args: argparse.Namespace) -> Iterator[None]:
         logging.ERROR if args.quiet else logging.DEBUG if args.verbose else logging.INFO
     )
     try:
-        yield
+        with logging_redirect_tqdm([logger]):  # a line goes above the bars, not into them
+            yield
     finally:
         logger.handlers, logger.propagate, level = before
         logger.setLevel(level)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from structprobe.cli.output import progress_of
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
@@ -261,7 +263,8 @@ def read_bank(files: Sequence[str | Path], args: argparse.Namespace) -> Treebank
     """Read one treebank."""
     from structprobe.treebank import Treebank
 
-    return Treebank.read(files, on_error="skip" if args.skip_faults else "raise")
+    on_error: Literal["skip", "raise"] = "skip" if args.skip_faults else "raise"
+    return Treebank.read(files, on_error=on_error, progress=progress_of(args))
 
 
 def read_optional(files: Sequence[str | Path] | None, args: argparse.Namespace) -> Treebank | None:

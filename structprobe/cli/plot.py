@@ -6,6 +6,7 @@ import argparse
 import json
 
 from structprobe.cli import options
+from structprobe.cli.output import progress_of
 
 FORMATS = ("pdf", "svg", "png")
 
@@ -34,6 +35,11 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.show import plot_folder
 
     paths = plot_folder(
-        args.results, args.out, formats=args.format, sentence=args.sentence, force=args.force
+        args.results,
+        args.out,
+        formats=args.format,
+        sentence=args.sentence,
+        force=args.force,
+        progress=progress_of(args),
     )
     print(json.dumps([*map(str, paths)]) if args.json else "\n".join(map(str, paths)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import options
-from structprobe.cli.output import print_plain
+from structprobe.cli.output import print_plain, progress_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,4 +25,5 @@ def run(args: argparse.Namespace) -> None:
     """Write the page."""
     from structprobe.show.report import write_report
 
-    print_plain([write_report(args.folder, args.out, title=args.title, force=args.force)], args)
+    told = {"title": args.title, "force": args.force, "progress": progress_of(args)}
+    print_plain([write_report(args.folder, args.out, **told)], args)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import options
-from structprobe.cli.output import print_rows
+from structprobe.cli.output import print_rows, progress_of
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,4 +20,5 @@ def run(args: argparse.Namespace) -> None:
     """Score and print."""
     from structprobe.experiments.evaluate import score_files
 
-    print_rows([score_files(args.gold, args.system, punct=args.punct)], args)
+    row = score_files(args.gold, args.system, punct=args.punct, progress=progress_of(args))
+    print_rows([row], args)

@@ -54,9 +54,11 @@ def run(args: argparse.Namespace) -> None:
         "punct": args.punct,
         "untrained": args.untrained,
         "keep_predictions": args.keep_predictions,
+        "save_probes": args.save_probes,
         "cache": args.cache,
         "device": args.device,
         "memory_gb": args.memory_gb,
+        "progress": progress_of(args),
     }
     banks = options.read_treebanks(args)
     encoders = (options.build_encoder(args, model) for model in args.model)
@@ -73,9 +75,7 @@ def run(args: argparse.Namespace) -> None:
         banks,
         **grid,
         baselines=not args.no_baselines,
-        save_probes=args.save_probes,
         command=args.command_line,
         backend=options.build_backend(args),
-        progress=progress_of(args),
     )
     print_rows(rows, args)

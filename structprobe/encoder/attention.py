@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from structprobe.encoder.attention_file import AttentionFile, RawAttention
 from structprobe.encoder.attention_pass import attentions_of_pass, find_heads
@@ -24,6 +23,7 @@ from structprobe.encoder.pieces import Pieces
 from structprobe.encoder.segment_pairs import PairFrame, find_pair_frame, pair_rows
 from structprobe.encoder.sentences import SpacedWords
 from structprobe.errors import EncoderError, unknown_name
+from structprobe.progress import progress_bar
 
 SPECIAL = ("drop", "renormalise", "keep")
 """What may become of attention to special tokens, see `WordAttentions`."""
@@ -192,14 +192,13 @@ class WordAttentions:
         StoreError
             If the cache folder is not ours, damaged, or the disk is full.
         """
-        hidden = None if progress is None else not progress
         with (
-            tqdm(total=len(sentences), desc="attend", unit="sent", disable=hidden) as bar,
+            progress_bar("attend", len(sentences), "sent", shown=progress) as advance,
             contextlib.closing(self._raw(sentences)) as batches,
         ):
             for batch in batches:
                 yield self._finish(batch)
-                bar.update(len(batch.sentences))
+                advance(len(batch.sentences))
 
     def read_pairs(
         self, sentences: Sequence[Any], *, progress: bool | None = None
@@ -230,14 +229,13 @@ class WordAttentions:
         """
         frame = find_pair_frame(self.encoder.loaded.tokenizer)
         self.encoder.loaded.model.eval()  # its owner may have trained it meanwhile
-        hidden = None if progress is None else not progress
         n_sentences = len(sentences) // 2 * 2
-        with tqdm(total=n_sentences // 2, desc="attend", unit="pair", disable=hidden) as bar:
+        with progress_bar("attend", n_sentences // 2, "pair", shown=progress) as advance:
             for start in range(0, n_sentences, _AT_ONCE):
                 some = sentences[start : min(start + _AT_ONCE, n_sentences)]
                 for batch, segments in self._pairs(some, frame):
                     yield replace(batch, sentences=batch.sentences + start), segments
-                bar.update(len(some) // 2)
+                advance(len(some) // 2)
 
     def _pairs(
         self, sentences: Sequence[Any], frame: PairFrame

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from structprobe.encoder.ahead import make_parts, read_ahead
 from structprobe.encoder.batching import TextBatch, batch_up, lay_out, make_layout
@@ -28,6 +27,7 @@ from structprobe.encoder.store import MemoryStore, VectorStore, open_store, stor
 from structprobe.encoder.vectors import EncodedBank
 from structprobe.encoder.word_pass import word_vectors
 from structprobe.errors import EncoderError
+from structprobe.progress import progress_bar
 
 
 class Encoder:
@@ -347,12 +347,9 @@ class Encoder:
         parts = [store.own[part] for part in make_parts(own)]
         parts = [part for part in parts if missing[part].any()]
         n_there = len(store.own) - sum(map(len, parts))
-        hidden = None if progress is None else not progress
         with (
             torch.inference_mode(),
-            tqdm(
-                total=len(store.own), initial=n_there, desc="encode", unit="sent", disable=hidden
-            ) as bar,
+            progress_bar("encode", len(store.own), "sent", shown=progress, done=n_there) as advance,
             contextlib.closing(self._batches(spaced, parts)) as batches,
         ):
             for batch in batches:
@@ -363,7 +360,7 @@ class Encoder:
                     vectors = word_vectors(self._loaded, rows, store.missing_layers, watch)
                     refuse_non_finite(vectors, batch.sentences)
                     store.write(batch.numbers, vectors)
-                bar.update(len(batch.numbers))
+                advance(len(batch.numbers))
 
     def _batches(
         self, spaced: Sequence[SpacedWords], parts: Sequence[NDArray[np.int64]]

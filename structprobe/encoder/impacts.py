@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from tqdm import tqdm
 
 from structprobe.encoder.encoder import Encoder
 from structprobe.encoder.forward import layers_of_pass
@@ -22,6 +21,7 @@ from structprobe.encoder.masking import MaskedCopies, MaskedRows
 from structprobe.encoder.pass_key import pass_key
 from structprobe.encoder.sentences import SpacedWords
 from structprobe.errors import EncoderError, unknown_name
+from structprobe.progress import progress_bar
 
 MEASURES = ("distance", "probability")
 
@@ -128,9 +128,8 @@ class MaskedImpacts:
         copies = MaskedCopies(pieces, layout, self._mask_token)
         self.encoder.loaded.model.eval()  # its owner may have trained it meanwhile
         self._foretell(copies)
-        hidden = None if progress is None else not progress
-        with tqdm(total=copies.n_rows, desc="mask", unit="pass", disable=hidden) as bar:
-            for number, impacts in self._run(copies, bar.update):
+        with progress_bar("mask", copies.n_rows, "pass", shown=progress) as advance:
+            for number, impacts in self._run(copies, advance):
                 _refuse_non_finite(impacts, spaced[number])
                 yield numbers[number], impacts
 

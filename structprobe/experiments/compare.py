@@ -17,6 +17,7 @@ from structprobe.experiments.results import ResultsFolder, check_folder
 from structprobe.experiments.rows import Row, make_row
 from structprobe.experiments.runs import Banks, Outcome, key_of, outcome
 from structprobe.experiments.vectors_folder import vectors_folder
+from structprobe.progress import progress_bar
 from structprobe.recoverers.base import Recoverer, Setting
 from structprobe.recoverers.methods import ALL, Method, choose_methods
 from structprobe.scores.prediction import Prediction
@@ -117,13 +118,19 @@ def compare(
     versions = _versions(banks, seed if disturbed else None)
     results = ResultsFolder(out)
     results.tell_command(command)
-    with vectors_folder(results.folder, cache) as vectors:
+    with (
+        vectors_folder(results.folder, cache) as vectors,
+        progress_bar("methods", len(chosen), "method", shown=progress) as advance,
+    ):
         setting = Setting(
             clocked(encoder), seed=seed, punct=punct, cache=vectors, device=device,
             progress=progress,
         )  # fmt: skip
         comparison = _Comparison(setting, versions, results, keep_predictions)
-        rows = [row for method in chosen for row in comparison.rows_of(method)]
+        rows = []
+        for method in chosen:
+            rows += comparison.rows_of(method)
+            advance(1)
     results.mend()
     return rows
 

@@ -100,7 +100,11 @@ def evaluate_probe(
 
 
 def score_files(
-    gold: str | os.PathLike[str], system: str | os.PathLike[str], *, punct: str | None = None
+    gold: str | os.PathLike[str],
+    system: str | os.PathLike[str],
+    *,
+    punct: str | None = None,
+    progress: bool | None = None,
 ) -> Row:
     """Score a parse file made by anything against the gold file.
 
@@ -112,6 +116,9 @@ def score_files(
         CoNLL-U of the same sentences and words with the trees to score.
     punct : {"upos", "xpos", "keep"}, optional
         The words left out of UUAS and root accuracy, by the tags of the gold file.
+    progress : bool, optional
+        Whether to draw bars on stderr while large files are read; by default where that is a
+        terminal.
 
     Returns
     -------
@@ -126,8 +133,8 @@ def score_files(
         If the files do not hold the same sentences of the same words; the first difference is
         named with both lines.
     """
-    gold_bank = as_bank(Treebank.read(gold), "gold")
-    system_bank = as_bank(Treebank.read(system), "system")
+    gold_bank = as_bank(Treebank.read(gold, progress=progress), "gold")
+    system_bank = as_bank(Treebank.read(system, progress=progress), "system")
     for number, pair in enumerate(zip_longest(gold_bank, system_bank), start=1):
         _check_same_words(number, *pair)
     predictions = [

@@ -133,14 +133,25 @@ def fit_probe(
             out,
             dev_scores=found.scores.get("dev"),
             fitted_on=fitted_on,
-            dev_baselines=_dev_baselines(banks),
+            dev_baselines=dev_baselines(banks),
         )
         _log.info("saved the probe in %s", out)
     return recoverer, found.row
 
 
-def _dev_baselines(banks: Banks) -> dict[str, Scores]:
-    """Score the linear chain on dev, which costs next to nothing."""
+def dev_baselines(banks: Banks) -> dict[str, Scores]:
+    """Score on dev what a saved probe's card shows beside it: the linear chain.
+
+    Parameters
+    ----------
+    banks : Banks
+        The treebanks.
+
+    Returns
+    -------
+    dict of str to Scores
+        By the baseline's name; empty where there is no dev.
+    """
     if banks.dev is None:
         return {}
     chain = LinearChain()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from structprobe.experiments.fit import make_probe, report
+from structprobe.experiments.fit import dev_baselines, make_probe, report
 from structprobe.experiments.grid import Run
 from structprobe.experiments.kept import probe_path
 from structprobe.experiments.rows import Row, bank_name
@@ -16,6 +16,7 @@ from structprobe.experiments.runs import Banks, Outcome, timed
 if TYPE_CHECKING:
     from structprobe.encoder.vectors import EncodedBank, WordVectors
     from structprobe.probe.estimator import StructuralProbe
+    from structprobe.scores.result import Scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +56,25 @@ class Group:
     probes_of: str | os.PathLike[str] | None = None
 
     def __call__(self) -> list[tuple[Run, Outcome]]:
-        """Do the runs, as many layers together as fit.
+        """Do the runs, all of `outcomes` at once: what another process sends back.
 
         Returns
         -------
         list of (Run, Outcome)
-            Each run with what it gave. Its times are its share of what all have cost, the same
-            for each, and what its own predictions took.
+            As `outcomes` yields them.
+        """
+        return [*self.outcomes()]
+
+    def outcomes(self) -> Iterator[tuple[Run, Outcome]]:
+        """Do the runs, as many layers together as fit.
+
+        Yields
+        ------
+        run : Run
+            One of the runs, when all are fitted and this one is scored.
+        outcome : Outcome
+            What it gave. Its times are its share of what all fits have cost, the same for each,
+            and what its own predictions took.
         """
         from structprobe.probe.together import fit_together
 
@@ -80,10 +93,12 @@ class Group:
             for _ in fit_together(jobs, vectors["train"], self.banks.train, dev=dev):
                 pass
         share = {name: seconds / len(self.runs) for name, seconds in times.items()}
-        return [
-            (run, self._report(run, probe, vectors, share))
-            for run, (_, probe) in zip(self.runs, jobs, strict=True)
-        ]
+        baselines = {} if self.probes_of is None else dev_baselines(self.banks)
+        for run, probe in zip(self.runs, probes, strict=True):
+            found = self._report(run, probe, vectors, share)
+            if self.probes_of is not None:
+                self._save(run, probe, found, baselines)
+            yield run, found if self.keep_predictions else replace(found, predictions=())
 
     def _report(
         self,
@@ -94,12 +109,19 @@ class Group:
     ) -> Outcome:
         """Score one of the probes."""
         at_layer = {part: layers[run.layer] for part, layers in vectors.items()}
-        found = report(probe, run, at_layer, self.banks, share)
-        if self.probes_of is not None:
-            fitted_on = {part: bank_name(bank) for part, bank in self.banks.parts.items()}
-            place = probe_path(self.probes_of, run.key)
-            probe.save_pretrained(place, dev_scores=found.scores.get("dev"), fitted_on=fitted_on)
-        return found if self.keep_predictions else replace(found, predictions=())
+        return report(probe, run, at_layer, self.banks, share)
+
+    def _save(
+        self, run: Run, probe: StructuralProbe, found: Outcome, baselines: Mapping[str, Scores]
+    ) -> None:
+        """Save one of the probes, with the card that `fit_probe` gives."""
+        assert self.probes_of is not None
+        probe.save_pretrained(
+            probe_path(self.probes_of, run.key),
+            dev_scores=found.scores.get("dev"),
+            fitted_on={part: bank_name(bank) for part, bank in self.banks.parts.items()},
+            dev_baselines=baselines,
+        )
 
 
 def groups_of(

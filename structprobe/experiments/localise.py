@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from structprobe.errors import MethodError, ScoreError, unknown_name
 from structprobe.experiments.grid import parse_layers
 from structprobe.experiments.runs import Banks
+from structprobe.progress import progress_bar
 from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.methods import find_methods
 from structprobe.scores.result import Scores
@@ -203,11 +204,14 @@ def localise(
     }
     held_out = known["dev"], banks.dev
     cumulative: dict[int, Scores] = {}
-    for n in range(1, len(chosen) + 1):
-        own = {layer: known["train"][layer] for layer in chosen[:n]}
-        mix = _new_mix(probe, told).fit(own, banks.train, held_out)
-        cumulative[chosen[n - 1]] = score(gold, mix.predictions(at), punct=punct)
-        _log.info("mix of the layers %s: UUAS %s", chosen[:n], cumulative[chosen[n - 1]].uuas)
+    with progress_bar("mixes of layers", len(chosen), "mix", shown=progress) as advance:
+        for n in range(1, len(chosen) + 1):
+            own = {layer: known["train"][layer] for layer in chosen[:n]}
+            mix = _new_mix(probe, told | {"verbose": progress is not False})
+            mix.fit(own, banks.train, held_out)
+            cumulative[chosen[n - 1]] = score(gold, mix.predictions(at), punct=punct)
+            _log.info("mix of the layers %s: UUAS %s", chosen[:n], cumulative[chosen[n - 1]].uuas)
+            advance(1)
     metrics = METRICS[probe]
     found = {kind: getattr(mix, f"{kind}_weights_") for kind in metrics}
     return Localised(

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from structprobe.experiments.results import check_folder, read_rows
 from structprobe.experiments.rows import bank_name
 from structprobe.experiments.runs import Banks
 from structprobe.probe.recipes import RECIPES
+from structprobe.progress import progress_bar
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ Plan = dict[str, Any]
 
 LONGEST, SAMPLED, FITTED = 8, 64, 256  # sentences that are measured on
 FEW_STEPS, MORE_STEPS = 2, 12
+CARD_BYTES = 10_000  # config, card and picture of a saved probe, about
 
 
 def plan_sweep(
@@ -50,9 +53,11 @@ def plan_sweep(
     punct: str | None = None,
     untrained: bool = False,
     keep_predictions: bool = True,
+    save_probes: bool = False,
     cache: str | os.PathLike[str] | None = None,
     device: str = "auto",
     memory_gb: float | None = None,
+    progress: bool | None = None,
 ) -> Plan:
     """Tell what `sweep` of the same arguments will cost. Nothing is written.
 
@@ -63,15 +68,15 @@ def plan_sweep(
     Parameters
     ----------
     encoder, train, dev, test, folder, layers, ranks, seeds, recipe, max_steps, products, punct, \
-    untrained, keep_predictions, cache, device, memory_gb
+    untrained, keep_predictions, save_probes, cache, device, memory_gb, progress
         As `sweep` takes them.
 
     Returns
     -------
     dict
         ``model`` and ``train``, their names; ``runs`` and ``runs_done`` (whose rows are there
-        already); ``layers``, how many; ``bytes_kept``, about what the predictions of these
-        runs will take in the folder;
+        already); ``layers``, how many; ``bytes_kept`` and ``bytes_saved``, about what the
+        predictions and the saved probes of the runs to come will take in the folder;
         ``n_words`` of all treebanks; ``bytes_per_layer``, ``bytes_in_all`` on disk and
         ``bytes_free`` where they will lie; ``peak_bytes``, the memory of one process that
         encodes or trains, None where the system does not tell; ``encode_seconds`` and
@@ -114,15 +119,17 @@ def plan_sweep(
     per_layer = n_words * encoder.hidden_size * encoder.bytes_per_value
     to_encode = {(run.values["method"], run.layer) for run in todo}
     passes = len({method for method, _ in to_encode})
-    encode_seconds = passes * n_words * _seconds_a_word(encoder, sentences, chosen)
-    encode_peak = _peak_bytes()
     train_seconds = 0.0
     how = {"recipe": recipe, "products": products, "device": device}
-    for rank in {run.values["rank"] for run in todo}:
-        n_runs = sum(run.values["rank"] == rank for run in todo)
-        train_seconds += n_runs * _seconds_a_run(
-            banks, encoder.hidden_size, max_steps, {**how, "rank": rank}
-        )
+    n_runs = Counter(run.values["rank"] for run in todo)
+    with progress_bar("measure", 1 + len(n_runs), "part", shown=progress) as advance:
+        encode_seconds = passes * n_words * _seconds_a_word(encoder, sentences, chosen)
+        encode_peak = _peak_bytes()
+        advance(1)
+        for rank, count in n_runs.items():
+            own = {**how, "rank": rank}
+            train_seconds += count * _seconds_a_run(banks, encoder.hidden_size, max_steps, own)
+            advance(1)
     return {
         "model": encoder.origin(0)["model"],
         "train": bank_name(banks.train),
@@ -130,6 +137,7 @@ def plan_sweep(
         "runs_done": len(runs) - len(todo),
         "layers": len(chosen),
         "bytes_kept": len(todo) * _kept_bytes(banks.scored or ()) if keep_predictions else 0,
+        "bytes_saved": save_probes * sum(n * _saved_bytes(encoder, r) for r, n in n_runs.items()),
         "n_words": n_words,
         "bytes_per_layer": per_layer,
         "bytes_in_all": per_layer * len(to_encode),
@@ -144,6 +152,11 @@ def plan_sweep(
 def _kept_bytes(bank: Iterable[Sentence]) -> int:
     """Estimate a file of predictions: a float32 for each pair of words, and what words take."""
     return sum(2 * len(sentence) * (len(sentence) - 1) + 12 * len(sentence) for sentence in bank)
+
+
+def _saved_bytes(encoder: Encoder, rank: int) -> int:
+    """Estimate a saved probe: two float32 matrices, and what tells of them."""
+    return 2 * rank * encoder.hidden_size * 4 + CARD_BYTES
 
 
 def _seconds_a_word(

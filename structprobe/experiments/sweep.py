@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,7 @@ from structprobe.experiments.results import ResultsFolder, check_folder
 from structprobe.experiments.rows import Row
 from structprobe.experiments.runs import Banks, Outcome, outcome, timed
 from structprobe.experiments.vectors_folder import vectors_folder
+from structprobe.progress import progress_bar
 from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.branching import LeftBranching, RightBranching
 from structprobe.recoverers.linear import LinearChain
@@ -115,7 +118,7 @@ def sweep(
         must be seen from there.
     memory_gb : float, optional
         The room for vectors in training, in units of 10⁹ bytes (4 unless given). In this process,
-        as many layers as fit are trained together, and their rows written when all are done; a
+        as many layers as fit are trained together, and their rows written when all are trained; a
         layer that does not fit by itself is streamed from the system's temporary folder.
     progress : bool, optional
         Whether to draw bars on stderr; by default where that is a terminal.
@@ -168,14 +171,16 @@ def sweep(
         sentences, predictions = banks.scored, found.predictions
         results.add(found.row, *((sentences, predictions) if keep_predictions else ()))
         _log.info("%s: UUAS %s", run, _per_cent(found.row["uuas"]))
+        advance(1)
 
-    with vectors_folder(results.folder, cache) as vectors:
+    with vectors_folder(results.folder, cache) as vectors, contextlib.ExitStack() as stack:
         todo = {run.key for run in every} - results.keys
         _log.info("%d of %d runs to do", len(todo), len(every))
         bare = [run for run in every if run.key not in todo and not _is_kept(results, run)]
         if keep_predictions and bare:
             told = "%d runs were done without keeping predictions; a new folder would have them"
             _log.info(told, len(bare))
+        advance = stack.enter_context(progress_bar("runs", len(todo), "run", shown=progress))
         for run, method in methods:
             if run.key in todo:
                 keep(run, _run_baseline(run, method, banks))
@@ -191,15 +196,22 @@ def sweep(
             # Only these are done elsewhere; rows are written here.
             # Here, runs share what they can; elsewhere, the more parts the better.
             parts = groups_of(runs, encoded, memory_gb) if backend.is_here else zip(runs)
-            for found in backend.run([Group(part, encoded, banks, **how) for part in parts]):
-                for done in found:
-                    keep(*done)
+            groups = [Group(part, encoded, banks, **how) for part in parts]
+            for run, found in _outcomes(groups, backend):
+                keep(run, found)
     results.mend()
     if keep_predictions:
         megabytes = results.predictions_bytes / 1e6
         _log.info("the predictions kept in %s take %.1f MB", results.folder, megabytes)
     by_key = {row["key"]: row for row in results.rows}
     return [by_key[run.key] for run in every]
+
+
+def _outcomes(groups: Sequence[Group], backend: Backend) -> Iterator[tuple[Run, Outcome]]:
+    """Give what the runs of groups gave: here, as each is scored; elsewhere, group by group."""
+    done: Iterator[Iterable[tuple[Run, Outcome]]]
+    done = (group.outcomes() for group in groups) if backend.is_here else backend.run(groups)
+    return chain.from_iterable(done)
 
 
 def _is_kept(results: ResultsFolder, run: Run) -> bool:

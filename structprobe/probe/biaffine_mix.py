@@ -20,6 +20,7 @@ from structprobe.probe.recipes import Whitened
 from structprobe.probe.settings import read_generator, read_settings
 from structprobe.probe.training import Cosine
 from structprobe.probe.whitening import second_moments, whitening
+from structprobe.progress import progress_bar
 from structprobe.scores.prediction import Prediction
 
 
@@ -38,6 +39,8 @@ class BiaffineMix:
         Draws batches, the start and the dropout.
     device : str
         Where to train, as `StructuralProbe` takes it.
+    verbose : bool
+        Whether to show a progress bar, on standard error, where that is a terminal.
 
     Attributes
     ----------
@@ -58,9 +61,10 @@ class BiaffineMix:
         max_steps: int | None = None,
         random_state: int = 0,
         device: str = "auto",
+        verbose: bool = False,
     ) -> None:
         self.rank, self.max_steps = rank, max_steps
-        self.random_state, self.device = random_state, device
+        self.random_state, self.device, self.verbose = random_state, device, verbose
 
     def fit(self, X: Any, y: Any, dev: tuple[Any, Any]) -> Self:
         """Learn the form and the weights.
@@ -118,12 +122,16 @@ class BiaffineMix:
         ]
         scorer = BiaffineScorer(len(basis), settings.rank, generator)
         module = _MixedScorer(scorer, len(scales)).to(device)
-        self.history_ = train_heads(
-            module,
-            lambda: [mixed[index] for index in generator.permutation(len(mixed))],
-            _stacked(dev_blocks),
-            Cosine(recipe, RATE, settings.max_steps or recipe.max_steps),
-        )
+        n_steps = settings.max_steps or recipe.max_steps
+        shown = None if self.verbose else False
+        with progress_bar("biaffine mix", n_steps, "step", shown=shown) as advance:
+            self.history_ = train_heads(
+                module,
+                lambda: [mixed[index] for index in generator.permutation(len(mixed))],
+                _stacked(dev_blocks),
+                Cosine(recipe, RATE, n_steps),
+                lambda step: advance(1),
+            )
         self.layers_, self.scorer_, self.basis_ = tuple(read), scorer, basis
         self.heads_weights_ = module.weights().detach().double().cpu().numpy()
         self.heads_factors_ = self.heads_weights_ * scales

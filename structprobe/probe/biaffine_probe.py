@@ -26,12 +26,12 @@ from structprobe.probe.inputs import (
     read_words,
 )
 from structprobe.probe.not_fitted import NotFittedError
-from structprobe.probe.progress import progress
 from structprobe.probe.recipes import Whitened
 from structprobe.probe.settings import read_generator, read_settings
 from structprobe.probe.training import Cosine
 from structprobe.probe.whitening import second_moments, whitening
 from structprobe.probe.words import Words
+from structprobe.progress import progress_bar
 from structprobe.scores.prediction import Prediction
 from structprobe.trees import gold_depths
 from structprobe.trees.arborescences import arborescences
@@ -151,7 +151,8 @@ class BiaffineProbe(BaseEstimator):
         batches = head_batches(words, heads, basis, size, generator, device)
         dev_blocks = head_blocks(dev_words, dev_heads, basis, device)
         scorer = BiaffineScorer(len(basis), settings.rank, generator, self.dropout).to(device)
-        with progress("biaffine probe", n_steps, shown=self.verbose) as advance:
+        shown = None if self.verbose else False
+        with progress_bar("biaffine probe", n_steps, "step", shown=shown) as advance:
             self.history_ = train_heads(
                 scorer,
                 lambda: [batches[index] for index in generator.permutation(len(batches))],

@@ -15,7 +15,9 @@ from structprobe.probe.inputs import read_words
 from structprobe.probe.layers import layers_of
 from structprobe.probe.mixing import fit_mix, mix_words
 from structprobe.probe.projecting import predict_depths, predict_distances
+from structprobe.probe.recipes import Whitened
 from structprobe.probe.settings import read_generator, read_settings
+from structprobe.progress import progress_bar
 from structprobe.scores.prediction import Prediction
 from structprobe.trees import decode_rooted
 
@@ -38,6 +40,8 @@ class LayerMix:
         Where to train, as `StructuralProbe` takes it.
     loss : {"absolute", "tree"}
         What distances are trained by, as of `StructuralProbe`.
+    verbose : bool
+        Whether to show a progress bar, on standard error, where that is a terminal.
 
     Attributes
     ----------
@@ -70,9 +74,10 @@ class LayerMix:
         random_state: int = 0,
         device: str = "auto",
         loss: str = "absolute",
+        verbose: bool = False,
     ) -> None:
-        self.rank, self.max_steps = rank, max_steps
-        self.random_state, self.device, self.loss = random_state, device, loss
+        self.rank, self.max_steps, self.loss = rank, max_steps, loss
+        self.random_state, self.device, self.verbose = random_state, device, verbose
 
     def fit(self, X: Any, y: Any, dev: tuple[Any, Any]) -> Self:
         """Learn both mixes.
@@ -116,10 +121,13 @@ class LayerMix:
         generator = read_generator(self.random_state)
         self.layers_: tuple[Any, ...] = tuple(train_set.layers)
         seeds = cast(SeedSequence, generator.bit_generator.seed_seq).spawn(len(KINDS))
-        distance, depth = (
-            fit_mix(kind, train_set, dev_set, settings, seed)
-            for kind, seed in zip(KINDS, seeds, strict=True)
-        )
+        n_steps = len(KINDS) * (settings.max_steps or Whitened().max_steps)
+        shown = None if self.verbose else False
+        with progress_bar("mix", n_steps, "step", shown=shown) as advance:
+            distance, depth = (
+                fit_mix(kind, train_set, dev_set, settings, seed, advance)
+                for kind, seed in zip(KINDS, seeds, strict=True)
+            )
         self.distance_weights_, self.depth_weights_ = distance.weights, depth.weights
         self.distance_factors_, self.depth_factors_ = distance.factors, depth.factors
         self.distance_components_, self.depth_components_ = distance.components, depth.components

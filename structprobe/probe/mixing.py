@@ -10,7 +10,7 @@ tear apart.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -60,7 +60,12 @@ class Mixed:
 
 
 def fit_mix(
-    kind: str, train_set: Examples, dev_set: Examples, settings: Settings, seed: SeedSequence
+    kind: str,
+    train_set: Examples,
+    dev_set: Examples,
+    settings: Settings,
+    seed: SeedSequence,
+    advance: Callable[[int], None],
 ) -> Mixed:
     """Find the components and the weights of the layers together, by the default recipe.
 
@@ -74,6 +79,8 @@ def fit_mix(
         The numbers of the recipe, which must be the default one.
     seed : numpy.random.SeedSequence
         Draws the batches and the start.
+    advance : callable
+        Takes how many more of the course's steps are done, or need not be.
 
     Returns
     -------
@@ -103,7 +110,7 @@ def fit_mix(
     problem = Problem(start, Cosine(recipe, rate, course.max_steps))
     loss = DISTANCE_LOSSES[settings.loss]() if pairs else depth_loss
     mix = _Mix(loss, problem, *laid_out)
-    weights = mix.solve(course, MIX_RATE / rate)
+    weights = mix.solve(course, MIX_RATE / rate, advance)
     return Mixed(
         (problem.components.double().cpu() @ basis).float().numpy(),
         weights,
@@ -121,7 +128,9 @@ class _Mix:
         self.components = problem.start.clone()  # (rank, width)
         self.logits = vectors.new_zeros(len(vectors))  # (n_layers,)
 
-    def solve(self, course: Course, mix_share: float) -> NDArray[np.float64]:
+    def solve(
+        self, course: Course, mix_share: float, advance: Callable[[int], None]
+    ) -> NDArray[np.float64]:
         """Take all steps; give the weights that go with the best components."""
         schedule, losses = self.problem.schedule, []
         adam, mix_adam = Adam(self.components), Adam(self.logits)
@@ -132,6 +141,7 @@ class _Mix:
             rate = schedule.learning_rate(step)
             adam.step(self.components, gradient, rate)
             mix_adam.step(self.logits, mix_gradient, rate * mix_share)
+            advance(1)
             if not schedule.evaluates_at(step):
                 continue
             weights = self.logits.softmax(0)
@@ -141,6 +151,7 @@ class _Mix:
             if self.problem.note(step, torch.stack(losses).cpu(), dev_loss, self.components):
                 break
             losses = []
+        advance(course.max_steps - step)
         return best_weights.double().cpu().numpy()
 
     def _gradients(self, batch: Batch, gradient: Tensor, mix_gradient: Tensor) -> Tensor:

@@ -21,11 +21,11 @@ from structprobe.errors import ProbeError
 from structprobe.probe.examples import KINDS, Examples, layer_name, read_examples
 from structprobe.probe.fitting import Course, Found, course_of, fit_kind, moments_of
 from structprobe.probe.inputs import check_origin, check_pairs, check_width, hold_out, origin_of
-from structprobe.probe.progress import progress
 from structprobe.probe.room import bytes_held, bytes_of_layer, streams
 from structprobe.probe.settings import Settings, read_fraction, read_generator, read_settings
 from structprobe.probe.whitening import Moments
 from structprobe.probe.workers import Goes, side_by_side
+from structprobe.progress import progress_bar
 
 if TYPE_CHECKING:
     from structprobe.probe.estimator import StructuralProbe
@@ -158,7 +158,8 @@ def fit_together(
     label = "probe" if len(layers) == 1 else f"probes of {len(layers)} layers"
     n_steps = sum(task.split.courses[task.kind].max_steps for task in tasks)
     found: dict[str, dict[tuple[Hashable, int], Found]] = {}
-    with progress(label, n_steps, shown=any(probe.verbose for _, probe in jobs)) as advance:
+    shown = None if any(probe.verbose for _, probe in jobs) else False
+    with progress_bar(label, n_steps, "step", shown=shown) as advance:
         results = side_by_side([partial(task, advance) for task in tasks], n_workers)
         for task, result in zip(tasks, results, strict=True):
             found[task.kind] = result

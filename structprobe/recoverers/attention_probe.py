@@ -169,9 +169,9 @@ class AttentionProbe(Recoverer):
         from structprobe.probe.attention_scorers import LEARNING_RATE, WORDS_RATE
         from structprobe.probe.candidates import Candidates
         from structprobe.probe.head_choice import train_heads
-        from structprobe.probe.progress import progress
         from structprobe.probe.recipes import Whitened
         from structprobe.probe.training import Cosine
+        from structprobe.progress import progress_bar
 
         if dev is None:
             raise ProbeError("no dev set to stop by", hint="give one to fit")
@@ -182,8 +182,8 @@ class AttentionProbe(Recoverer):
             vectors, dev_vectors = self._vectors(train), self._vectors(dev)
             scorer = self._scorer(file, vectors).to(device)
             candidates = Candidates(file, gold, vectors, device)
-            shown = self.progress is not False
-            with progress("attention probe", self.max_steps, shown=shown) as on_steps:
+            shown = self.progress
+            with progress_bar("attention probe", self.max_steps, "step", shown=shown) as on_steps:
                 self.history_ = train_heads(
                     scorer,
                     candidates.epochs(np.random.default_rng(self.random_state)),

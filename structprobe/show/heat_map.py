@@ -15,6 +15,7 @@ from numpy.typing import ArrayLike
 from structprobe.errors import StructprobeError
 from structprobe.experiments.head_analysis import HeadAnalysis
 from structprobe.experiments.results import ResultsFolder
+from structprobe.progress import progress_bar
 from structprobe.show.pictures.library import load_matplotlib
 
 if TYPE_CHECKING:
@@ -92,7 +93,9 @@ def heat_maps(tables: Mapping[str, ArrayLike]) -> str:
     return text.getvalue()
 
 
-def save_heat_maps(analysis: HeadAnalysis, folder: str | os.PathLike[str]) -> None:
+def save_heat_maps(
+    analysis: HeadAnalysis, folder: str | os.PathLike[str], progress: bool | None = None
+) -> None:
     """Draw what was found out about heads, or log why it cannot be drawn.
 
     ``relations.svg`` has the accuracy of each head for each relation, in the direction in which
@@ -104,6 +107,8 @@ def save_heat_maps(analysis: HeadAnalysis, folder: str | os.PathLike[str]) -> No
         What `structprobe.experiments.heads.analyse_heads` gave.
     folder : path
         A folder of results.
+    progress : bool, optional
+        Whether to draw a bar on stderr; by default where that is a terminal.
 
     Raises
     ------
@@ -121,8 +126,10 @@ def save_heat_maps(analysis: HeadAnalysis, folder: str | os.PathLike[str]) -> No
         "targets.svg": {"dependency alignment": analysis.alignment, **analysis.shares},
     }
     results = ResultsFolder(folder)
-    for name, tables in pages.items():
-        results.write(name, heat_maps(tables))
+    with progress_bar("draw", len(pages), "file", shown=progress) as advance:
+        for name, tables in pages.items():
+            results.write(name, heat_maps(tables))
+            advance(1)
 
 
 def _panels(count: int) -> list[Any]:

@@ -22,13 +22,13 @@ def format_plan(plan: Mapping[str, Any]) -> str:
     Examples
     --------
     >>> print(format_plan({"model": "bert", "train": "en.conllu", "runs": 7,
-    ...     "runs_done": 2, "layers": 7, "n_words": 1000, "bytes_kept": 2.5e5,
+    ...     "runs_done": 2, "layers": 7, "n_words": 1000, "bytes_kept": 2.5e5, "bytes_saved": 1e6,
     ...     "bytes_per_layer": 1536000, "bytes_in_all": 10752000, "bytes_free": 5e6,
     ...     "peak_bytes": None, "encode_seconds": 90.0, "train_seconds": 7200.0}))
     model     bert on en.conllu
     runs      7, of which 2 are done
     disk      1.5 MB a layer, 10.8 MB in all; TOO MUCH: 5.0 MB are free
-    kept      some 250.0 kB of predictions
+    kept      some 250.0 kB of predictions, 1.0 MB of probes
     memory    unknown on this system
     encode    1.5 min, 1,000 words
     train     at most 2.0 h, one run after another
@@ -36,13 +36,15 @@ def format_plan(plan: Mapping[str, Any]) -> str:
     fits = plan["bytes_in_all"] <= plan["bytes_free"]
     free = f"{'' if fits else 'TOO MUCH: '}{_size(plan['bytes_free'])} are free"
     on_disk = f"{_size(plan['bytes_per_layer'])} a layer, {_size(plan['bytes_in_all'])} in all"
+    kept = {"predictions": plan["bytes_kept"], "probes": plan["bytes_saved"]}
+    parts = [f"{_size(count)} of {name}" for name, count in kept.items() if count]
     peak = plan["peak_bytes"]
     memory = f"{_size(peak)} at the peak of a process" if peak else "unknown on this system"
     lines = {
         "model": f"{plan['model']} on {plan['train'] or 'sentences from no file'}",
         "runs": f"{plan['runs']:,}, of which {plan['runs_done']:,} are done",
         "disk": f"{on_disk}; {free}",
-        "kept": f"some {_size(plan['bytes_kept'])} of predictions",
+        "kept": f"some {', '.join(parts)}" if parts else "rows alone",
         "memory": memory,
         "encode": f"{_time(plan['encode_seconds'])}, {plan['n_words']:,} words",
         "train": f"at most {_time(plan['train_seconds'])}, one run after another",

@@ -42,6 +42,7 @@ def plot_folder(
     formats: Sequence[str] = ("pdf",),
     sentence: str | None = None,
     force: bool = False,
+    progress: bool | None = None,
 ) -> list[Path]:
     """Draw all pictures that a folder of results allows.
 
@@ -63,6 +64,8 @@ def plot_folder(
         The sent_id of the sentence to draw; else the first of 8 to 20 words, or the first of all.
     force : bool, default=False
         Whether to replace pictures that exist.
+    progress : bool, optional
+        Whether to draw a bar on stderr; by default where that is a terminal.
 
     Returns
     -------
@@ -92,7 +95,7 @@ def plot_folder(
             where=str(folder),
             hint="run a sweep over layers, or compare again, without --no-keep-predictions",
         )
-    return write_pictures(figures, out, formats=formats, force=force)
+    return write_pictures(figures, out, formats=formats, force=force, progress=progress)
 
 
 def _from_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -59,6 +59,7 @@ class Treebank(Sequence[Sentence]):
         paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
         *,
         on_error: OnError = "raise",
+        progress: bool | None = False,
     ) -> Treebank:
         """Read a treebank from CoNLL-U.
 
@@ -70,6 +71,9 @@ class Treebank(Sequence[Sentence]):
         on_error : {"raise", "skip"}
             At the first fault raise an error, or leave the faulty sentence (or the file without
             any) out, keep the error in `skipped` and log a warning.
+        progress : bool or None, default=False
+            Whether to draw a bar on stderr for a file that takes long; None for where that is a
+            terminal.
 
         Returns
         -------
@@ -86,7 +90,7 @@ class Treebank(Sequence[Sentence]):
             With "skip", only where nothing is left. (A sentence with ``_`` for all heads is no
             fault: its `heads` are None.)
         """
-        sentences, skipped = read_files(paths, on_error)
+        sentences, skipped = read_files(paths, on_error, progress)
         return cls(sentences, skipped=skipped)
 
     @classmethod

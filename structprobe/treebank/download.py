@@ -9,10 +9,9 @@ from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, build_opener
 
-from tqdm import tqdm
-
 from structprobe._version import __version__
 from structprobe.errors import TreebankError
+from structprobe.progress import progress_bar
 
 TIMEOUT = 30.0  # seconds without a byte
 CHUNK = 2**16
@@ -69,17 +68,11 @@ def download(
         raise _unreachable(url, error) from error
     length = response.headers.get("Content-Length", "")
     total = int(length) if length.isdecimal() else None
-    bar = tqdm(
-        desc="fetch",
-        total=total,
-        unit="B",
-        unit_scale=True,
-        disable=None if progress is None else not progress,
-    )
-    with response, path.open("wb") as file, bar:
+    bar = progress_bar("fetch", total, "B", shown=progress)
+    with response, path.open("wb") as file, bar as advance:
         for chunk in _chunks(response, url):
             file.write(chunk)
-            bar.update(len(chunk))
+            advance(len(chunk))
             if file.tell() > MAX_DOWNLOAD:
                 raise TreebankError(f"larger than {MAX_DOWNLOAD} bytes", path=url)
         if total is not None and file.tell() != total:

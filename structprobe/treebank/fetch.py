@@ -88,7 +88,7 @@ def fetch_treebank(
     timeout : float
         Seconds without a byte after which the server is given up.
     progress : bool, optional
-        Whether to draw a bar; by default where stderr is a terminal.
+        Whether to draw bars; by default where stderr is a terminal.
 
     Returns
     -------
@@ -124,7 +124,7 @@ def fetch_treebank(
     except OSError as error:
         why = error.strerror or str(error)
         raise TreebankError(f"cannot be written: {why}", path=str(target)) from error
-    return {part: _count(part, paths) for part, paths in find_parts(target).items()}
+    return {part: _count(part, paths, progress) for part, paths in find_parts(target).items()}
 
 
 def require_clean(parts: dict[str, FetchedPart]) -> None:
@@ -236,10 +236,10 @@ def _put_in_place(files: Path, target: Path, before: Path) -> None:
         raise
 
 
-def _count(part: str, paths: list[Path]) -> FetchedPart:
+def _count(part: str, paths: list[Path], progress: bool | None) -> FetchedPart:
     """Read a part with all its faults."""
     try:
-        bank = Treebank.read(paths, on_error="skip")
+        bank = Treebank.read(paths, on_error="skip", progress=progress)
     except TreebankError as fault:  # nothing of it reads
         return FetchedPart(part, tuple(paths), 0, 0, (fault,))
     return FetchedPart(part, tuple(paths), len(bank), bank.n_words, bank.skipped)

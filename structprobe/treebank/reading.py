@@ -14,6 +14,7 @@ import numpy as np
 from conllu.exceptions import ParseException
 
 from structprobe.errors import TreebankError, unknown_name
+from structprobe.progress import progress_bar
 from structprobe.treebank.blocks import Block, bare, split_blocks
 from structprobe.treebank.checks import (
     ID,
@@ -32,6 +33,7 @@ from structprobe.treebank.sentence import Sentence
 _log = logging.getLogger(__name__)
 
 OnError = Literal["raise", "skip"]
+SECONDS = 1.0  # of reading a file before a bar is drawn
 
 
 def _as_written(cells: list[str], i: int) -> str:
@@ -45,7 +47,9 @@ _PARSERS: dict[str, Callable[[list[str], int], Any]] = dict.fromkeys(
 
 
 def read_files(
-    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], on_error: OnError = "raise"
+    paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    on_error: OnError = "raise",
+    progress: bool | None = False,
 ) -> tuple[list[Sentence], list[TreebankError]]:
     """Read the sentences of a file, a glob pattern, or several; see `Treebank.read`.
 
@@ -55,6 +59,8 @@ def read_files(
         What to read.
     on_error : {"raise", "skip"}
         Whether a fault ends the reading, or its sentence is left out.
+    progress : bool or None, default=False
+        Whether to draw a bar for each file that takes long.
 
     Returns
     -------
@@ -78,7 +84,7 @@ def read_files(
         except TreebankError as fault:
             _keep(fault, faults, on_error)
             continue
-        found, skipped = _read_blocks(text, str(path), on_error)
+        found, skipped = _read_blocks(text, str(path), on_error, progress)
         sentences += found
         faults += skipped
     return _some(sentences, faults)
@@ -140,17 +146,19 @@ def _some(
 
 
 def _read_blocks(
-    text: str, path: str | None, on_error: OnError
+    text: str, path: str | None, on_error: OnError, progress: bool | None = False
 ) -> tuple[list[Sentence], list[TreebankError]]:
     """Read the sentences of one file's text, and collect its faults."""
     sentences: list[Sentence] = []
     faults: list[TreebankError] = []
     blocks = split_blocks(text)
-    for block in blocks:
-        try:
-            sentences.append(_read_block(block, path))
-        except TreebankError as fault:
-            _keep(fault, faults, on_error)
+    with progress_bar("read", len(blocks), "sent", shown=progress, delay=SECONDS) as advance:
+        for block in blocks:
+            try:
+                sentences.append(_read_block(block, path))
+            except TreebankError as fault:
+                _keep(fault, faults, on_error)
+            advance(1)
     if not blocks:
         what = f"no sentence in {len(text)} characters" if text else "an empty file"
         hint = "give a file in CoNLL-U"

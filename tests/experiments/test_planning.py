@@ -34,6 +34,12 @@ def everything(folder: Path) -> list[tuple[str, int]]:
     return sorted((str(path), path.stat().st_size) for path in folder.rglob("*"))
 
 
+def components(folder: Path) -> list[Any]:
+    """Give the matrices of a saved probe."""
+    probe = StructuralProbe.from_pretrained(folder)
+    return [probe.distance_components_, probe.depth_components_]
+
+
 def test_disk_is_counted(encoder: Encoder, tmp_path: Path) -> None:
     plan = plan_sweep(encoder, *BANKS, folder=tmp_path / "DIR", untrained=True, **GRID)
     n_words = sum(bank.n_words for bank in BANKS)
@@ -51,18 +57,26 @@ def test_disk_is_counted(encoder: Encoder, tmp_path: Path) -> None:
 
 
 def test_what_is_counted_is_what_is_written(encoder: Encoder, tmp_path: Path) -> None:
-    plan = plan_sweep(encoder, *BANKS, folder=tmp_path / "DIR", **GRID)
+    told = {**GRID, "folder": tmp_path / "DIR"}
+    assert plan_sweep(encoder, *BANKS, **told)["bytes_saved"] == 0
+    plan = plan_sweep(encoder, *BANKS, **told, save_probes=True)
     how: dict[str, Any] = {"folder": tmp_path / "DIR", "cache": tmp_path / "cache"}
-    sweep(encoder, *BANKS, **how, **GRID)
+    sweep(encoder, *BANKS, **how, **GRID, save_probes=True)
     headers = 128 * 2 * 3  # NumPy's, one a layer and treebank
     written = sum(path.stat().st_size for path in (tmp_path / "cache").rglob("layer-*.npy"))
     assert written == plan["bytes_in_all"] + headers
+    probes = [*(tmp_path / "DIR" / "probes").iterdir()]
+    matrices = sum(matrix.nbytes for one in probes for matrix in components(one))
+    assert plan["bytes_saved"] == matrices + 8 * planning.CARD_BYTES
+    saved = sum(path.stat().st_size for one in probes for path in one.iterdir())
+    assert 0.5 * plan["bytes_saved"] < saved < 1.5 * plan["bytes_saved"]
     before = everything(tmp_path)
     again = plan_sweep(encoder, *BANKS, **how, **{**GRID, "layers": "0-2"})
     assert (again["runs"], again["runs_done"]) == (12, 8)
     assert again["bytes_in_all"] == again["bytes_per_layer"]
-    done = plan_sweep(encoder, *BANKS, **how, **GRID)
-    assert (done["runs_done"], done["bytes_in_all"], done["bytes_kept"]) == (8, 0, 0)
+    done = plan_sweep(encoder, *BANKS, **how, **GRID, save_probes=True)
+    assert (done["runs_done"], done["bytes_in_all"]) == (8, 0)
+    assert (done["bytes_kept"], done["bytes_saved"]) == (0, 0)
     assert (done["encode_seconds"], done["train_seconds"]) == (0, 0)
     assert everything(tmp_path) == before
 
@@ -142,10 +156,11 @@ def test_faults_come_before_any_work(encoder: Encoder, tmp_path: Path) -> None:
 def test_the_command(encoder: Encoder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bank = tiny_file(tmp_path / "bank.conllu").paths[0]
     command = f"sweep --model {encoder.model} --train {bank} --dev {bank} -o {tmp_path}/DIR -q"
-    command += " --device cpu --max-steps 5 --dry-run"
+    command += " --device cpu --max-steps 5 --dry-run --save-probes"
     before = everything(tmp_path)
     assert main(command.split()) == 0
     told = capsys.readouterr().out
+    assert " of probes\n" in told
     assert [line.split()[0] for line in told.splitlines()] == [
         "model", "runs", "disk", "kept", "memory", "encode", "train",
     ]  # fmt: skip
@@ -158,7 +173,7 @@ def test_a_plan_in_words() -> None:
     plan = dict.fromkeys(("runs", "runs_done", "layers", "n_words"), 1)
     plan |= {"model": "bert", "train": None}
     plan |= dict.fromkeys(("bytes_per_layer", "bytes_in_all", "bytes_free", "peak_bytes"), 0)
-    plan["bytes_kept"] = 2e3
+    plan |= {"bytes_kept": 2e3, "bytes_saved": 0}
     units = ["512.0 B", "2.0 kB", "3.0 MB", "4.5 GB", "1,234.0 TB"]
     spans = ["59.0 s", "2.0 min", "47.0 h", "3.0 days", "1.5 s"]
     counts, seconds = [512, 2e3, 3e6, 4.5e9, 1234e12], [59, 120, 47 * 3600, 3 * 86400, 1.5]
@@ -169,7 +184,10 @@ def test_a_plan_in_words() -> None:
         )  # fmt: skip
         assert f"{unit} in all; 1,000,000.0 TB are free" in told
         assert f"{unit} at the peak" in told
-        assert "some 2.0 kB of predictions" in told
+        assert "some 2.0 kB of predictions\n" in told
         assert told.count(span) == 2
     times = {"encode_seconds": 1, "train_seconds": 1}
     assert "TOO MUCH: 0.0 B are free" in format_plan(plan | {"bytes_in_all": 1} | times)
+    saving = format_plan(plan | {"bytes_saved": 3e6} | times)
+    assert "kept      some 2.0 kB of predictions, 3.0 MB of probes\n" in saving
+    assert "kept      rows alone\n" in format_plan(plan | {"bytes_kept": 0} | times)

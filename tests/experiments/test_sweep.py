@@ -18,6 +18,7 @@ from structprobe.errors import ProbeError, ResultError, ScoreError
 from structprobe.experiments.fit import fit_probe
 from structprobe.experiments.grid import probe_runs
 from structprobe.experiments.groups import Group, groups_of
+from structprobe.experiments.kept import probe_path
 from structprobe.experiments.results import ROWS, ResultsFolder, read_rows
 from structprobe.experiments.rows import Row
 from structprobe.experiments.runs import Banks
@@ -63,6 +64,21 @@ def test_a_run_is_what_fit_gives(encoder: Encoder, tmp_path: Path) -> None:
     }
 
 
+def test_a_saved_probe_is_what_fit_saves(encoder: Encoder, tmp_path: Path) -> None:
+    """Card and all: the linear chain beside the scores, and their intervals."""
+    swept = sweep(encoder, *BANKS[:2], folder=tmp_path, baselines=False, save_probes=True, **SMALL)
+    (row,) = (r for r in swept if (r["layer"], r["rank"], r["seed"]) == (2, 2, 1))
+    saved, fitted = probe_path(tmp_path, row["key"]), tmp_path / "PROBE"
+    fit_probe(encoder, *BANKS[:2], layer=2, rank=2, seed=1, max_steps=5, out=fitted)
+    assert {path.name for path in saved.iterdir()} == {path.name for path in fitted.iterdir()}
+    for name in ("README.md", "model.safetensors", "training.svg"):
+        assert (saved / name).read_bytes() == (fitted / name).read_bytes()
+    card = (saved / "README.md").read_text(encoding="utf-8")
+    assert "| score | % | 95 % interval | linear chain, % |\n" in card
+    low, high = (100 * row[f"uuas_{end}"] for end in ("low", "high"))
+    assert f"| UUAS | {100 * row['uuas']:.1f} | {low:.1f} to {high:.1f} | " in card
+
+
 def test_what_is_done_is_not_done_again(
     encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -71,7 +87,7 @@ def test_what_is_done_is_not_done_again(
     assert [row for row in more if row["layer"] != 1] == rows
     before = (tmp_path / ROWS).read_bytes()
     monkeypatch.setattr(Encoder, "encode", None)
-    monkeypatch.setattr(Group, "__call__", None)
+    monkeypatch.setattr(Group, "outcomes", None)
     assert sweep(encoder, *BANKS, folder=tmp_path, **SMALL) == rows
     assert (tmp_path / ROWS).read_bytes() == before
 
@@ -80,7 +96,7 @@ def test_interrupted_and_taken_up(
     encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fitted: list[tuple[int, ...]] = []
-    do = Group.__call__
+    do = Group.outcomes
 
     def counting(group: Group) -> Any:
         if len(fitted) == 2:
@@ -92,7 +108,7 @@ def test_interrupted_and_taken_up(
     room = 1.5 * (BANKS[0].n_words + BANKS[1].n_words) * 8 * 4 / 1e9
     settings = {**SMALL, "layers": "0-2", "seeds": (0,), "baselines": False, "memory_gb": room}
     with monkeypatch.context() as patch:
-        patch.setattr(Group, "__call__", counting)
+        patch.setattr(Group, "outcomes", counting)
         with pytest.raises(KeyboardInterrupt):
             sweep(encoder, *BANKS, folder=tmp_path, **settings)
     assert fitted == [(0, 0), (1, 1)]
@@ -101,7 +117,7 @@ def test_interrupted_and_taken_up(
         file.write('{"torn": ')
     fitted.clear()
     with monkeypatch.context() as patch:
-        patch.setattr(Group, "__call__", counting)
+        patch.setattr(Group, "outcomes", counting)
         rows = sweep(encoder, *BANKS, folder=tmp_path, **settings)
     assert fitted == [(2, 2)]
     assert grid_of(rows) == list(itertools.product((0, 1, 2), (2, 8), (0,)))

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from structprobe.errors import ResultError, unknown_name
+from structprobe.progress import progress_bar
 from structprobe.show.pictures.library import load_matplotlib
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def write_pictures(
     *,
     formats: Sequence[str] = ("pdf",),
     force: bool = False,
+    progress: bool | None = None,
 ) -> list[Path]:
     """Write figures into a folder, which is made where it does not exist.
 
@@ -38,6 +40,8 @@ def write_pictures(
         One file each.
     force : bool, default=False
         Whether to replace files that exist.
+    progress : bool, optional
+        Whether to draw a bar on stderr; by default where that is a terminal.
 
     Returns
     -------
@@ -59,7 +63,11 @@ def write_pictures(
         for one in dict.fromkeys(formats)
     }
     check_free(out, paths, force=force)
-    contents = {path: _rendered(*both) for path, both in paths.items()}
+    contents = {}
+    with progress_bar("draw", len(paths), "file", shown=progress) as advance:
+        for path, both in paths.items():
+            contents[path] = _rendered(*both)
+            advance(1)
     try:
         Path(out).mkdir(parents=True, exist_ok=True)
         for path, content in contents.items():

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from structprobe.experiments.kept import has_predictions, read_predictions, read_sentences
 from structprobe.experiments.rows import Row
+from structprobe.progress import progress_bar
 from structprobe.scores import score
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.result import Scores
@@ -65,7 +66,9 @@ class KeptSeries:
         return max(range(len(self.runs)), key=lambda at: self.runs[at].row[key] or 0.0)
 
 
-def read_kept(folder: str | os.PathLike[str], series: Sequence[Series]) -> list[KeptSeries]:
+def read_kept(
+    folder: str | os.PathLike[str], series: Sequence[Series], progress: bool | None = None
+) -> list[KeptSeries]:
     """Read the predictions of series, as many as an explorer holds.
 
     Parameters
@@ -74,6 +77,8 @@ def read_kept(folder: str | os.PathLike[str], series: Sequence[Series]) -> list[
         A folder of results.
     series : sequence of Series
         The most important first.
+    progress : bool, optional
+        Whether to draw a bar on stderr; by default where that is a terminal.
 
     Returns
     -------
@@ -85,19 +90,28 @@ def read_kept(folder: str | os.PathLike[str], series: Sequence[Series]) -> list[
     ResultError
         If a file of predictions is damaged.
     """
-    found: list[KeptSeries] = []
+    chosen: list[tuple[Series, list[tuple[Row, str]]]] = []
     room = MOST_RUNS
-    banks = _banks(folder, series)
     for one in series:
         there = [
             (row, name)
             for row, name in zip(one.rows, one.names, strict=True)
             if has_predictions(folder, row["key"])
         ]
-        if not there or (found and len(there) > room):
+        if not there or (chosen and len(there) > room):
             continue
         room -= len(there)
-        found.append(KeptSeries(one, [_read(folder, row, name, banks) for row, name in there]))
+        chosen.append((one, there))
+    banks = _banks(folder, series)
+    found: list[KeptSeries] = []
+    n_runs = sum(len(there) for _, there in chosen)
+    with progress_bar("read", n_runs, "run", shown=progress) as advance:
+        for one, there in chosen:
+            runs = []
+            for row, name in there:
+                runs.append(_read(folder, row, name, banks))
+                advance(1)
+            found.append(KeptSeries(one, runs))
     return found
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from structprobe.progress import progress_bar
 from structprobe.scores.table import column
 from structprobe.show.report.kept_runs import KeptRun, KeptSeries
 from structprobe.treebank.sentence import Sentence
@@ -29,6 +30,8 @@ class Explorer:
     ----------
     kept : sequence of KeptSeries
         What it goes through.
+    progress : bool, optional
+        Whether to draw a bar on stderr; by default where that is a terminal.
 
     Attributes
     ----------
@@ -40,7 +43,7 @@ class Explorer:
         So many sentences are so long that their distances are left out; 0 mostly.
     """
 
-    def __init__(self, kept: Sequence[KeptSeries]) -> None:
+    def __init__(self, kept: Sequence[KeptSeries], progress: bool | None = None) -> None:
         self.blocks: dict[str, str] = {}
         runs = [run for one in kept for run in one.runs]
         banks = {id(run.sentences): run for run in runs}
@@ -49,6 +52,11 @@ class Explorer:
             len(sentence) > longest for run in banks.values() for sentence in run.sentences
         )
         places = {name: place for place, name in enumerate(banks)}
+        told: dict[int, dict[str, Any]] = {}
+        with progress_bar("pack", len(runs), "run", shown=progress) as advance:
+            for run in runs:
+                told[id(run)] = self._run(run, longest)
+                advance(1)
         self.data: dict[str, Any] = {
             "banks": [_bank(run, longest) for run in banks.values()],
             "series": [
@@ -56,7 +64,7 @@ class Explorer:
                     "name": one.series.name,
                     "bank": places[id(one.runs[0].sentences)],
                     "best": one.best,
-                    "runs": [self._run(run, longest) for run in one.runs],
+                    "runs": [told[id(run)] for run in one.runs],
                 }
                 for one in kept
             ],

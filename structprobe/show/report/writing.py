@@ -39,6 +39,7 @@ def write_report(
     *,
     title: str | None = None,
     force: bool = False,
+    progress: bool | None = None,
 ) -> dict[str, Any]:
     """Write the page of a folder of results or of a saved probe.
 
@@ -52,6 +53,8 @@ def write_report(
         The title of the page; the model's and the treebank's name unless given.
     force : bool, default=False
         Whether a file that is there is replaced.
+    progress : bool, optional
+        Whether to draw bars on stderr; by default where that is a terminal.
 
     Returns
     -------
@@ -72,17 +75,19 @@ def write_report(
         raise ResultError("is a folder", where=str(out), hint="name a file such as report.html")
     if target.exists() and not force:
         raise ResultError("exists already", where=str(out), hint="replace it with --force")
-    page = build_report(folder, title=title)
+    page = build_report(folder, title=title, progress=progress)
     write_text(out, page)
     return {"report": str(out), "megabytes": round(len(page.encode()) / 1e6, 2)}
 
 
-def build_report(folder: str | os.PathLike[str], *, title: str | None = None) -> str:
+def build_report(
+    folder: str | os.PathLike[str], *, title: str | None = None, progress: bool | None = None
+) -> str:
     """Make the page of a folder of results or of a saved probe.
 
     Parameters
     ----------
-    folder, title
+    folder, title, progress
         As for `write_report`.
 
     Returns
@@ -100,14 +105,14 @@ def build_report(folder: str | os.PathLike[str], *, title: str | None = None) ->
     source = read_source(folder)
     if isinstance(source, FittedProbe):
         return fitted_page(source.config, title)
-    return _results_page(source, title)
+    return _results_page(source, title, progress)
 
 
-def _results_page(source: Results, title: str | None) -> str:
+def _results_page(source: Results, title: str | None, progress: bool | None) -> str:
     """Make the page of result rows."""
     series = series_of(source.rows)
-    kept = read_kept(source.folder, series)
-    packed = Explorer(kept)
+    kept = read_kept(source.folder, series, progress)
+    packed = Explorer(kept, progress)
     name = title or _title(source.rows)
     n_scored = sum(len(one.rows) for one in series)
     sections = {

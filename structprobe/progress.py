@@ -1,0 +1,64 @@
+"""Progress bars, on standard error, and only for somebody who looks: all of ours are made here."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from tqdm import tqdm
+
+
+@contextmanager
+def progress_bar(
+    kind: str,
+    total: int | None,
+    unit: str,
+    *,
+    shown: bool | None = None,
+    done: int = 0,
+    delay: float = 0,
+) -> Iterator[Callable[[int], None]]:
+    """Show a progress bar, with rate and time left, while something is done.
+
+    A bar within another goes when it is done; one by itself stays. Where there is nothing to do
+    there is none.
+
+    Parameters
+    ----------
+    kind : str
+        What is done.
+    total : int or None
+        Units in all, at most; None where that is not known.
+    unit : str
+        What is counted; bytes (``"B"``) are told in kB, MB and so on.
+    shown : bool, optional
+        Whether to show anything; by default where standard error is a terminal.
+    done : int, default=0
+        Units that were done before.
+    delay : float, default=0
+        Seconds before anything is shown, where most are done by then.
+
+    Yields
+    ------
+    callable
+        Takes how many more units are done; any thread may call it.
+    """
+    hidden = None if shown is None else not shown
+    lock = threading.Lock()
+    with tqdm(
+        desc=kind,
+        total=total,
+        initial=done,
+        unit=unit,
+        unit_scale=unit == "B",
+        delay=delay,
+        leave=None,
+        disable=True if total == 0 else hidden,
+    ) as bar:
+
+        def advance(count: int) -> None:
+            with lock:
+                bar.update(count)
+
+        yield advance
