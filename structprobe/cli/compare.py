@@ -19,7 +19,9 @@ class _List(argparse.Action):
 
         methods = find_methods().values()
         width = max(len(method.name) for method in methods)
-        print("\n".join(f"{method.name:<{width}}  {method.summary}" for method in methods))
+        print(
+            "\n".join(f"{method.name:<{width}}  {method.summary}" for method in methods), flush=True
+        )
         parser.exit()
 
 
@@ -33,10 +35,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     options.add_skip(group)
     method = parser.add_argument_group("methods")
     method.add_argument(
-        "--methods", default="all", help="all, or names parted by commas; module:Class for others"
+        "--methods",
+        default="all",
+        help="all, or names parted by commas; module:Class for others; options of a method in "
+        "brackets, such as 'attention-max[layer=3,head=9],perturbed[limit=20]'",
     )
     method.add_argument(
-        "--list", action=_List, nargs=0, help="print the methods there are, and end"
+        "--list", action=_List, nargs=0, help="print the methods and their options, and end"
     )
     method.add_argument("--seed", type=int, default=0, help="random state of all methods")
     method.add_argument(

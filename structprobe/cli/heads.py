@@ -29,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--seed", type=int, default=0, help="of the shuffled trees")
     parser.add_argument(
+        "--pairs",
+        action="store_true",
+        help="look at patterns in consecutive sentences read two by two, as two segments",
+    )
+    parser.add_argument(
         "-o", "--out", default=None, metavar="DIR", help="a folder for tables and heat maps"
     )
     parser.add_argument("--force", action="store_true", help="replace tables that are there")
@@ -47,6 +52,7 @@ def run(args: argparse.Namespace) -> None:
         options.read_bank(args.test, args),
         punct=args.punct,
         seed=args.seed,
+        pairs=args.pairs,
         out=args.out,
         force=args.force,
         progress=progress_of(args),

@@ -20,8 +20,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     options.add_skip(group)
     options.add_punct(parser)
+    parser.add_argument(
+        "--probe",
+        default="probe",
+        choices=("probe", "probe-tree", "biaffine"),
+        help="what is fitted on layers and mixes, as compare names it",
+    )
     parser.add_argument("--layers", default="all", help="all, or such as 0,8,16-24")
-    parser.add_argument("--rank", type=options.positive, default=None, help="full if not given")
+    parser.add_argument(
+        "--rank", type=options.positive, default=None, help="the probe's own if not given"
+    )
     parser.add_argument("--seed", type=int, default=0, help="random state")
     parser.add_argument("--max-steps", type=options.positive, default=None, help="of each fit")
     parser.add_argument("--cache", default=None, metavar="DIR", help="keep word vectors there")
@@ -37,6 +45,7 @@ def run(args: argparse.Namespace) -> None:
         options.read_bank(args.train, args),
         options.read_bank(args.dev, args),
         options.read_optional(args.test, args),
+        probe=args.probe,
         layers=args.layers,
         rank=args.rank,
         seed=args.seed,

@@ -81,7 +81,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     _open_closed_streams()
     given = sys.argv[1:] if argv is None else argv
-    args = build_parser().parse_args(given)
+    try:
+        args = build_parser().parse_args(given)
+    except BrokenPipeError:  # of what an option prints, as compare's --list
+        return _stop_writing()
     args.command_line = shlex.join(["structprobe", *given])
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is first loaded
     if sys.stdout is None:
@@ -93,9 +96,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except StructprobeError as error:
         return _fault(str(error))
     except BrokenPipeError:
-        # The reader of our output (`head`, say) has gone; nothing is left to be told to anyone.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return _stop_writing()
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _fault(f"{place}{error.strerror or error}")
@@ -118,6 +119,12 @@ def _open_closed_streams() -> None:
         if getattr(sys, name) is None:
             stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115  # until we end
             setattr(sys, name, stream)
+
+
+def _stop_writing() -> int:
+    """Write to nobody: the reader of our output (`head`, say) has gone."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
 
 
 def _fault(message: str) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,15 +16,19 @@ from numpy.typing import NDArray
 from structprobe.encoder.attention_file import AttentionFile, RawAttention
 from structprobe.encoder.attention_pass import attentions_of_pass, find_heads
 from structprobe.encoder.attention_rows import AttentionRows, attention_rows
-from structprobe.encoder.batching import TextBatch
+from structprobe.encoder.batching import TextBatch, make_batches
 from structprobe.encoder.encoder import Encoder
 from structprobe.encoder.pass_key import pass_key
+from structprobe.encoder.pieces import Pieces
+from structprobe.encoder.segment_pairs import PairFrame, find_pair_frame, pair_rows
 from structprobe.encoder.sentences import SpacedWords
 from structprobe.errors import EncoderError, unknown_name
 from structprobe.progress import progress_bar
 
 SPECIAL = ("drop", "renormalise", "keep")
 """What may become of attention to special tokens, see `WordAttentions`."""
+
+_AT_ONCE = 1024  # sentences whose pieces are held while they are put into pairs; even
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -196,6 +200,67 @@ class WordAttentions:
                 yield self._finish(batch)
                 advance(len(batch.sentences))
 
+    def read_pairs(
+        self, sentences: Sequence[Any], *, progress: bool | None = None
+    ) -> Iterator[tuple[AttentionBatch, NDArray[np.int64]]]:
+        """Read sentences two by two, the first with the second and so on, as two segments.
+
+        Models such as BERT were trained on pairs, and some heads keep to a segment. A last sentence
+        without another is left out, and so are pairs that the model cannot take whole.
+
+        Parameters
+        ----------
+        sentences, progress
+            As for `read`.
+
+        Yields
+        ------
+        batch : AttentionBatch
+            Some pairs, each as if it were one sentence: the words of the second sentence come
+            behind those of the first, and what stands between is special tokens. ``sentences`` has
+            the first sentence of each pair.
+        segments : ndarray of int64, shape (b, n)
+            0 for words of the first sentence, 1 for all behind.
+
+        Raises
+        ------
+        EncoderError
+            As `read`, and if the tokenizer does not know two segments.
+        """
+        frame = find_pair_frame(self.encoder.loaded.tokenizer)
+        self.encoder.loaded.model.eval()  # its owner may have trained it meanwhile
+        n_sentences = len(sentences) // 2 * 2
+        with progress_bar("attend", n_sentences // 2, "pair", shown=progress) as advance:
+            for start in range(0, n_sentences, _AT_ONCE):
+                some = sentences[start : min(start + _AT_ONCE, n_sentences)]
+                for batch, segments in self._pairs(some, frame):
+                    yield replace(batch, sentences=batch.sentences + start), segments
+                advance(len(some) // 2)
+
+    def _pairs(
+        self, sentences: Sequence[Any], frame: PairFrame
+    ) -> Iterator[tuple[AttentionBatch, NDArray[np.int64]]]:
+        """Read the pairs that the model takes whole, those of like length together."""
+        pieces: dict[int, Pieces] = {}
+        spaced: dict[int, SpacedWords] = {}
+        for text in self.encoder.batches(sentences):
+            pieces |= zip(text.numbers.tolist(), text.pieces, strict=True)
+            spaced |= zip(text.numbers.tolist(), text.sentences, strict=True)
+        limit, layout = self.encoder.loaded.max_positions, text.layout
+        pairs = {n: (pieces[n], pieces[n + 1]) for n in range(0, len(pieces), 2)}
+        pairs = {n: pair for n, pair in pairs.items() if frame.width(pair) <= (limit or np.inf)}
+        numbers = np.array([*pairs], dtype=np.int64)
+        widths = [frame.width(pair) for pair in pairs.values()]
+        for batch in make_batches(widths, layout.batch_tokens):
+            own = numbers[batch]
+            some = [pairs[n] for n in own.tolist()]
+            firsts = np.array([one.n_words for one, _ in some], dtype=np.int64)
+            lengths = firsts + np.array([other.n_words for _, other in some])
+            segments = (np.arange(lengths.max()) >= firsts[:, None]).astype(np.int64)
+            words = self._attend_rows([pair_rows(some, frame, layout.pad)], *segments.shape)
+            _refuse_non_finite(words, [spaced[n] for n in own.tolist()])
+            yield self._finish(RawAttention(own, lengths, words)), segments
+
     def _raw(self, sentences: Sequence[Any]) -> Generator[RawAttention, None, None]:
         """Give attention as it is, from the model or from the cache."""
         passes = self._passes(sentences)
@@ -216,11 +281,15 @@ class WordAttentions:
 
     def _attend(self, batch: TextBatch) -> NDArray[np.float32]:
         """Read one batch; the last two columns are special tokens and the first position."""
-        device, b = self.encoder.loaded.device, len(batch.numbers)
         n = max(pieces.n_words for pieces in batch.pieces)
+        return self._attend_rows(attention_rows(batch), len(batch.numbers), n)
+
+    def _attend_rows(self, parts: Iterable[AttentionRows], b: int, n: int) -> NDArray[np.float32]:
+        """Send rows through the model; give the words' sums, (b, n_layers, n_heads, n, n + 2)."""
+        device = self.encoder.loaded.device
         words = torch.zeros((b, self.n_layers, self.n_heads, n, n + 2), device=device)
         with torch.inference_mode():
-            for rows in attention_rows(batch):
+            for rows in parts:
                 self._add(rows, words)
         return words.cpu().numpy()
 
@@ -230,7 +299,8 @@ class WordAttentions:
             torch.from_numpy(array).to(words.device)
             for array in (rows.ids, rows.mask, rows.sentence, rows.source, rows.target)
         )
-        attentions = attentions_of_pass(self.encoder.loaded, ids, mask)
+        types = None if rows.types is None else torch.from_numpy(rows.types).to(words.device)
+        attentions = attentions_of_pass(self.encoder.loaded, ids, mask, types)
         n_rows, n_heads, n_positions, _ = attentions[0].shape
         for layer, weights in enumerate(attentions):
             to_words = weights.float().flatten(1, 2) @ target

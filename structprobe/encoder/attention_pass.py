@@ -16,7 +16,7 @@ _HINT = "only a model with an eager attention path in transformers writes its at
 
 
 def attentions_of_pass(
-    loaded: LoadedModel, ids: torch.Tensor, mask: torch.Tensor
+    loaded: LoadedModel, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, ...]:
     """Run a model once and give the attention of its layers.
 
@@ -31,6 +31,8 @@ def attentions_of_pass(
         Tokens, padded on the right.
     mask : Tensor of int64, shape (n_rows, n_positions)
         1 for a token, 0 for padding.
+    types : Tensor of int64, shape (n_rows, n_positions), optional
+        Token types; the model's own default unless given.
 
     Returns
     -------
@@ -43,10 +45,11 @@ def attentions_of_pass(
         If the model gives no attentions, not those of all layers, or not from each token to each.
     """
     name = loaded.name
+    more = {} if types is None else {"token_type_ids": types}
     try:
         with eager_attention(loaded.model):
             output = loaded.model(
-                input_ids=ids, attention_mask=mask, output_attentions=True, return_dict=True
+                input_ids=ids, attention_mask=mask, output_attentions=True, return_dict=True, **more
             )
     except Exception as error:  # each architecture fails in its own way
         text = " ".join(str(error).split())[:200] or type(error).__name__

@@ -34,6 +34,8 @@ class AttentionRows:
         What each position counts for as the one that is looked at: 1 for its word, shared evenly
         where it is a piece of several. The last but one column marks special tokens, the last one
         the first position.
+    types : ndarray of int64, shape (n_rows, n_positions), or None
+        Token types, where the model is given two segments.
     """
 
     ids: NDArray[np.int64]
@@ -41,6 +43,7 @@ class AttentionRows:
     sentence: NDArray[np.int64]
     source: NDArray[np.float32]
     target: NDArray[np.float32]
+    types: NDArray[np.int64] | None = None
 
 
 def attention_rows(batch: TextBatch) -> Iterator[AttentionRows]:

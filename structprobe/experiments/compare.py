@@ -191,7 +191,7 @@ class _Comparison:
         for words_as in todo:
             told = self._told(recoverer)
             try:
-                found = self._scored(recoverer, told | _chosen(recoverer), method, words_as)
+                found = self._scored(recoverer, told, method, words_as)
             except StructprobeError as error:
                 yield self._empty(told, method, words_as, error), None
                 continue
@@ -210,6 +210,7 @@ class _Comparison:
         shown = banks.test if recoverer.uses_gold else _bare(banks.test)
         with timed_without_encoding(self.setting.encoder) as times:
             predictions = recoverer.predict(shown)
+        told = told | _chosen(recoverer)  # only now, since it may tell of these sentences
         told |= {"method": method.name, "words_as": words_as, **times}
         return outcome(told, banks, {"test": predictions})
 

@@ -26,7 +26,8 @@ class HeadAnalysis:
         ``model``, ``train``, ``chosen_on`` (the part that heads were chosen on), ``part`` and
         ``treebank`` (what is told of), ``n_sentences``, ``n_words``, ``punct``,
         ``first_is_special`` (whether the first position is a special token, or else the first
-        word's), ``seed``, ``cpu_seconds`` and ``wall_seconds``.
+        word's), ``seed``, ``n_pairs`` (of sentences read as two segments, None where each was
+        read by itself), ``cpu_seconds`` and ``wall_seconds``.
     rules : PatternRules
         When a head has which pattern.
     relations : sequence of dict
@@ -40,6 +41,12 @@ class HeadAnalysis:
     alignment, shuffled : ndarray, shape (n_layers, n_heads)
         Share of attention between words that falls on arcs: of the gold trees, and of the same
         trees over shuffled words.
+    trees : sequence of dict
+        The best head of each layer by each way of reading trees off a head, see
+        `structprobe.experiments.single_heads.tree_rows`.
+    own_segment : ndarray, shape (n_layers, n_heads), or None
+        Share of attention between words that stays within one of two segments; None where sentences
+        were read one by one.
     """
 
     about: Mapping[str, Any]
@@ -50,11 +57,13 @@ class HeadAnalysis:
     entropy: NDArray[np.float64]
     alignment: NDArray[np.float64]
     shuffled: NDArray[np.float64]
+    trees: Sequence[dict[str, Any]]
+    own_segment: NDArray[np.float64] | None = None
 
     @property
     def patterns(self) -> NDArray[np.str_]:
         """The pattern of each head (n_layers, n_heads), out of `PATTERNS`."""
-        return self.rules.name(self.shares["near"], self.shares["delimiters"])
+        return self.rules.name(self.shares["near"], self.shares["delimiters"], self.own_segment)
 
     @property
     def pattern_counts(self) -> dict[str, int]:
@@ -89,7 +98,8 @@ class HeadAnalysis:
         -------
         list of dict
             ``layer`` and ``head``, from 1; ``pattern``; the shares by their names; ``entropy``,
-            ``alignment`` and ``shuffled``, None where a head attends to no word that counts.
+            ``alignment`` and ``shuffled``, None where a head attends to no word that counts; where
+            pairs were read ``own_segment``, likewise.
         """
         patterns = self.patterns
         values = {
@@ -98,6 +108,8 @@ class HeadAnalysis:
             "alignment": self.alignment,
             "shuffled": self.shuffled,
         }
+        if self.own_segment is not None:
+            values["own_segment"] = self.own_segment
         return [
             {"layer": layer + 1, "head": head + 1, "pattern": str(patterns[layer, head])}
             | {name: _number(float(array[layer, head])) for name, array in values.items()}
@@ -110,7 +122,8 @@ class HeadAnalysis:
         Returns
         -------
         dict
-            All of `about`; ``rules``, ``margin``, ``heterogeneous``, ``relations`` and ``heads``.
+            All of `about`; ``rules``, ``margin``, ``heterogeneous``, ``relations``, ``trees`` and
+            ``heads``.
         """
         return {
             **self.about,
@@ -118,6 +131,7 @@ class HeadAnalysis:
             "margin": MARGIN,
             "heterogeneous": self.heterogeneous(),
             "relations": list(self.relations),
+            "trees": list(self.trees),
             "heads": self.head_rows(),
         }
 

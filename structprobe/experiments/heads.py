@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.encoder.attention import WordAttentions
+from structprobe.encoder.attention import AttentionBatch, WordAttentions
+from structprobe.encoder.segment_pairs import find_pair_frame
 from structprobe.errors import ResultError, ScoreError
 from structprobe.experiments.head_analysis import HeadAnalysis
 from structprobe.experiments.results import ResultsFolder
 from structprobe.experiments.rows import bank_name
 from structprobe.experiments.runs import as_bank, timed
+from structprobe.experiments.single_heads import SingleHeads, single_head_methods, tree_rows
 from structprobe.scores.attachment import without_subtypes
 from structprobe.scores.attention_alignment import Alignment, shuffled_heads
 from structprobe.scores.attention_best import RelationScores, relation_rows
@@ -47,6 +49,7 @@ def analyse_heads(
     punct: str | None = None,
     seed: int = 0,
     rules: PatternRules | None = None,
+    pairs: bool = False,
     out: str | os.PathLike[str] | None = None,
     force: bool = False,
     progress: bool | None = None,
@@ -63,14 +66,19 @@ def analyse_heads(
     train, dev, test : sequence of Sentence
         Sentences with heads and relations; `dev` may be None.
     punct : {"upos", "xpos", "keep"}, optional
-        Which words are punctuation, as in `Protocol`; none with ``"keep"``.
+        Which words are punctuation, as in `Protocol`, and left out of UUAS; none with ``"keep"``.
     seed : int
         Of the shuffled trees.
     rules : PatternRules, optional
         When a head has which pattern.
+    pairs : bool, default=False
+        Whether what heads look at, and so their patterns, is told of consecutive sentences read two
+        by two, as two segments (see `WordAttentions.read_pairs`): only so can a pattern be block.
+        Words and neighbours are then those of both sentences together. Relations, trees and
+        alignment are of single sentences all the same.
     out : path, optional
-        A folder of results, to which ``heads.json`` (all), ``heads.csv`` (a row a head) and
-        ``relations.csv`` are written.
+        A folder of results, to which ``heads.json`` (all), ``heads.csv`` (a row a head),
+        ``relations.csv`` and ``trees.csv`` are written.
     force : bool, default=False
         Whether such files are replaced where they are there already.
     progress : bool, optional
@@ -86,26 +94,39 @@ def analyse_heads(
     ResultError
         If `out` holds something else, or an analysis and not `force`, or cannot be written.
     EncoderError
-        If the model gives no attentions.
+        If the model gives no attentions, or with `pairs` its tokenizer does not know two segments.
     ScoreError
-        If a treebank is empty or lacks heads or relations, or `punct` lacks its tags.
+        If a treebank is empty or lacks heads or relations, or `punct` lacks its tags; with `pairs`,
+        if the model takes no pair of test whole.
     """
     given = {"train": train, "dev": dev, "test": test}
     banks = {part: as_bank(bank, part) for part, bank in given.items() if bank is not None}
     protocol = choose_protocol(banks["test"], punct)
     names, gold = _read_gold(banks)
+    if pairs:
+        find_pair_frame(encoder.loaded.tokenizer)  # refused before any pass
     folder = None if out is None else _folder(out, force)
     chosen_on = "dev" if "dev" in banks else "train"
     with timed() as times:
         attentions = WordAttentions(encoder)
         shape = attentions.n_layers, attentions.n_heads
         choice, told = (RelationTally(names, *shape) for _ in range(2))
+        methods = single_head_methods(encoder)
+        trees = {
+            part: SingleHeads(methods, banks[part], protocol.punct) for part in (chosen_on, "test")
+        }
         for batch in attentions.read(banks[chosen_on], progress=progress):
             choice.add(batch.weights, *gold[chosen_on].batch(batch.sentences))
+            trees[chosen_on].add(batch)
         sums = _Sums(banks["test"], gold["test"], protocol, seed, attentions)
         for batch in attentions.read(banks["test"], progress=progress):
             told.add(batch.weights, *gold["test"].batch(batch.sentences))
-            sums.add(batch)
+            trees["test"].add(batch)
+            sums.add_trees(batch)
+            if not pairs:
+                sums.add_targets(batch, sums.punct)
+        if pairs:
+            sums.add_pairs(attentions, progress)
     about = {
         "model": encoder.origin(0)["model"],
         "train": bank_name(banks["train"]),
@@ -117,6 +138,7 @@ def analyse_heads(
         "punct": protocol.punct,
         "first_is_special": sums.first_is_special,
         "seed": seed,
+        "n_pairs": sums.n_pairs,
         **times,
     }
     rules = PatternRules() if rules is None else rules
@@ -125,7 +147,7 @@ def analyse_heads(
         RelationScores(choice, gold[chosen_on].offsets(names)),
         RelationScores(told, gold["test"].offsets(names)),
         gold["train"].offsets(names).best(),
-        rules.name(shares["near"], shares["delimiters"]),
+        rules.name(shares["near"], shares["delimiters"], sums.targets.own_segment),
     )
     accuracy = {
         name: told.accuracy[:, number]
@@ -135,6 +157,8 @@ def analyse_heads(
     analysis = HeadAnalysis(
         about, rules, rows, accuracy, shares, sums.targets.entropy,
         sums.alignment.share, sums.shuffled.share,
+        tree_rows(trees[chosen_on].uuas, trees["test"].uuas),
+        sums.targets.own_segment,
     )  # fmt: skip
     if folder is not None:
         _write(analysis, folder)
@@ -176,7 +200,8 @@ class _Sums:
         attentions: WordAttentions,
     ) -> None:
         shape = attentions.n_layers, attentions.n_heads
-        self.gold = gold
+        self.gold, self.bank = gold, bank
+        self.n_pairs: int | None = None
         lengths = np.array([len(sentence) for sentence in bank], dtype=np.int64)
         kept = kept_words(bank, lengths, protocol)
         self.punct = np.split(~kept, np.cumsum(lengths)[:-1])
@@ -188,19 +213,42 @@ class _Sums:
         )
         self.targets = TargetSums(*shape, first_is_special=self.first_is_special)
 
-    def add(self, batch: Any) -> None:
-        """Add a batch of attention."""
+    def add_trees(self, batch: AttentionBatch) -> None:
+        """Add what falls on arcs in a batch of sentences."""
         some = batch.sentences.tolist()
         heads, _ = self.gold.batch(batch.sentences)
         self.alignment.add(batch.weights, heads)
         self.shuffled.add(batch.weights, pad([self.other_heads[i] for i in some], fill=-1))
+
+    def add_targets(
+        self,
+        batch: AttentionBatch,
+        punct: Sequence[NDArray[np.bool_]] | Mapping[int, NDArray[np.bool_]],
+        segments: NDArray[np.integer] | None = None,
+    ) -> None:
+        """Add what is looked at in a batch of sentences, or of pairs of them."""
         self.targets.add(
             batch.weights,
             batch.lengths,
             special=batch.special,
             first=batch.first,
-            punct=pad([self.punct[i] for i in some]),
+            punct=pad([punct[i] for i in batch.sentences.tolist()]),
+            segments=segments,
         )
+
+    def add_pairs(self, attentions: WordAttentions, progress: bool | None) -> None:
+        """Add what is looked at in all sentences, two by two."""
+        self.n_pairs = 0
+        last = len(self.punct) - 1
+        punct = {i: np.concatenate(self.punct[i : i + 2]) for i in range(0, last, 2)}
+        for batch, segments in attentions.read_pairs(self.bank, progress=progress):
+            self.add_targets(batch, punct, segments)
+            self.n_pairs += len(batch.sentences)
+        if not self.n_pairs:
+            raise ScoreError(
+                "the model takes no two consecutive sentences whole",
+                hint="give two or more sentences, short enough for the model; or leave pairs out",
+            )
 
 
 def _read_gold(banks: Mapping[str, Treebank]) -> tuple[list[str], dict[str, _Gold]]:
@@ -243,7 +291,7 @@ def _write(analysis: HeadAnalysis, folder: ResultsFolder) -> None:
     everything = analysis.to_dict()
     text = json.dumps(everything, ensure_ascii=False, indent=2, allow_nan=False)
     folder.write(_ALL, text + "\n")
-    for name in ("heads", "relations"):
+    for name in ("heads", "relations", "trees"):
         rows = everything[name]
         table = io.StringIO()
         writer = csv.DictWriter(table, list(rows[0]) if rows else [], lineterminator="\n")

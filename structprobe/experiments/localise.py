@@ -10,25 +10,33 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from structprobe.errors import ScoreError
+from structprobe.errors import MethodError, ScoreError, unknown_name
 from structprobe.experiments.grid import parse_layers
 from structprobe.experiments.runs import Banks
 from structprobe.progress import progress_bar
+from structprobe.recoverers.best_layer import BestLayer
+from structprobe.recoverers.methods import find_methods
 from structprobe.scores.result import Scores
 from structprobe.scores.scoring import score
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
+    from structprobe.probe.biaffine_mix import BiaffineMix
+    from structprobe.probe.mix import LayerMix
 
 _log = logging.getLogger(__name__)
 
-# The score that says where each kind of mix gains.
-METRICS = {"distance": "uuas", "depth": "root_acc"}
+# For each probe the score that says where each kind of mix gains.
+METRICS = {
+    "probe": {"distance": "uuas", "depth": "root_acc"},
+    "probe-tree": {"distance": "uuas", "depth": "root_acc"},
+    "biaffine": {"heads": "uuas"},
+}
 
 
 @dataclass(frozen=True)
@@ -37,25 +45,29 @@ class Localised:
 
     Attributes
     ----------
+    probe : str
+        Which probe was fitted: one of `METRICS`.
     layers : tuple of int
         The layers, ascending.
     curve : dict of int to Scores
         Of a probe on each layer alone.
     weights : dict of str to dict of int to float
-        Under ``distance`` and ``depth`` the weight of each layer in the mix of all.
+        Under ``distance`` and ``depth``, of a biaffine probe under ``heads``, the weight of each
+        layer in the mix of all.
     gravity : dict of str to float
         Mean layer under these weights.
     cumulative : dict of int to Scores
         Of a mix of the layers from the lowest to each.
     expected : dict of str to float
-        Mean layer at which UUAS (``distance``) and root accuracy (``depth``) are gained; NaN where
-        nothing is.
+        Mean layer at which UUAS (``distance``, ``heads``) and root accuracy (``depth``) are gained;
+        NaN where nothing is.
     part : str
         What the scores are of: ``"test"`` or ``"dev"``.
     n_sentences : int
         How many sentences that has.
     """
 
+    probe: str
     layers: tuple[int, ...]
     curve: dict[int, Scores]
     weights: dict[str, dict[int, float]]
@@ -79,6 +91,7 @@ class Localised:
             Scores as fractions.
         """
         return {
+            "probe": self.probe,
             "part": self.part,
             "n_sentences": self.n_sentences,
             "punct": next(iter(self.curve.values())).protocol.punct,
@@ -90,8 +103,7 @@ class Localised:
                     "layer": layer,
                     "uuas": self.curve[layer].uuas,
                     "root_acc": self.curve[layer].root_acc,
-                    "distance_weight": self.weights["distance"][layer],
-                    "depth_weight": self.weights["depth"][layer],
+                    **{f"{kind}_weight": own[layer] for kind, own in self.weights.items()},
                     "cumulative_uuas": self.cumulative[layer].uuas,
                     "cumulative_root_acc": self.cumulative[layer].root_acc,
                 }
@@ -106,6 +118,7 @@ def localise(
     dev: Sequence[Sentence],
     test: Sequence[Sentence] | None = None,
     *,
+    probe: str = "probe",
     layers: str | Iterable[int] = "all",
     rank: int | None = None,
     seed: int = 0,
@@ -125,10 +138,12 @@ def localise(
         Sentences to learn from, and to choose the best probes by.
     test : sequence of Sentence, optional
         Sentences to report on; `dev` unless given.
+    probe : {"probe", "probe-tree", "biaffine"}, default="probe"
+        What is fitted on each layer and on the mixes, as `compare` names it.
     layers : str or iterable of int, default="all"
         As `parse_layers` reads them; two or more. Vectors of all of them are held at once.
     rank : int, optional
-        Rank of all probes; full unless given.
+        Rank of all probes; the probe's own default unless given.
     seed : int, default=0
         Random state.
     max_steps : int, optional
@@ -151,12 +166,15 @@ def localise(
     ------
     ProbeError
         If a layer or the rank is out of range.
+    MethodError
+        If there is no such probe to localise.
     ScoreError
         If a treebank is empty or lacks heads, or there are fewer than two layers.
     """
-    from structprobe.probe.layers import LayerSweep
-    from structprobe.probe.mix import LayerMix, centre_of_gravity, expected_layer
+    from structprobe.probe.mix import centre_of_gravity, expected_layer
 
+    if probe not in METRICS:
+        raise MethodError(unknown_name("probe", probe, METRICS))
     banks = Banks.of(train, dev, test, punct)
     assert banks.dev is not None  # it had to be given
     gold, part = banks.scored or banks.dev, banks.part or "dev"
@@ -173,41 +191,52 @@ def localise(
         "max_steps": max_steps,
         "random_state": seed,
         "device": device,
-        "verbose": progress is not False,
     }
-    held_out = known["dev"], banks.dev
-    probes = LayerSweep(**told).fit(known["train"], banks.train, dev=held_out)
+    recoverer = find_methods()[probe].cls
+    assert issubclass(recoverer, BestLayer)
+    probes = recoverer(encoder, layers=chosen, progress=progress, **told).fit_layers(
+        vectors["train"], banks.train, (vectors["dev"], banks.dev)
+    )
     at = known[part]
     curve = {
-        layer: score(gold, probe.predictions(at[layer]), punct=punct)
-        for layer, probe in probes.items()
+        layer: score(gold, fitted.predictions(at[layer]), punct=punct)
+        for layer, fitted in probes.items()
     }
+    held_out = known["dev"], banks.dev
     cumulative: dict[int, Scores] = {}
     with progress_bar("mixes of layers", len(chosen), "mix", shown=progress) as advance:
         for n in range(1, len(chosen) + 1):
             own = {layer: known["train"][layer] for layer in chosen[:n]}
-            mix = LayerMix(**told).fit(own, banks.train, held_out)
+            mix = _new_mix(probe, told | {"verbose": progress is not False})
+            mix.fit(own, banks.train, held_out)
             cumulative[chosen[n - 1]] = score(gold, mix.predictions(at), punct=punct)
             _log.info("mix of the layers %s: UUAS %s", chosen[:n], cumulative[chosen[n - 1]].uuas)
             advance(1)
-    weights = {
-        kind: dict(zip(chosen, getattr(mix, f"{kind}_weights_").tolist(), strict=True))
-        for kind in METRICS
-    }
+    metrics = METRICS[probe]
+    found = {kind: getattr(mix, f"{kind}_weights_") for kind in metrics}
     return Localised(
+        probe=probe,
         layers=tuple(chosen),
         curve=curve,
-        weights=weights,
-        gravity={
-            kind: centre_of_gravity(chosen, getattr(mix, f"{kind}_weights_")) for kind in METRICS
-        },
+        weights={kind: dict(zip(chosen, own.tolist(), strict=True)) for kind, own in found.items()},
+        gravity={kind: centre_of_gravity(chosen, own) for kind, own in found.items()},
         cumulative=cumulative,
         expected={
             kind: expected_layer(
                 {layer: getattr(scores, metric) or 0.0 for layer, scores in cumulative.items()}
             )
-            for kind, metric in METRICS.items()
+            for kind, metric in metrics.items()
         },
         part=part,
         n_sentences=len(gold),
     )
+
+
+def _new_mix(probe: str, told: Mapping[str, Any]) -> LayerMix | BiaffineMix:
+    """Make the mix on which a probe is fitted."""
+    from structprobe.probe.biaffine_mix import BiaffineMix
+    from structprobe.probe.mix import LayerMix
+
+    if probe == "biaffine":
+        return BiaffineMix(**told)
+    return LayerMix(**told, loss="tree" if probe == "probe-tree" else "absolute")

@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
+from torch import Tensor
 
 from structprobe.errors import ProbeError
 from structprobe.probe.biaffine import (
@@ -133,8 +134,8 @@ class BiaffineProbe(BaseEstimator):
         TreeError
             The heads of a sentence are no tree.
         """
-        words, heads = _read(X, y)
-        dev_words, dev_heads = _read(dev[0], dev[1], " of dev")
+        words, heads = read_trees(X, y)
+        dev_words, dev_heads = read_trees(dev[0], dev[1], " of dev")
         check_width(dev_words, words.hidden_size, "X of dev")
         check_origin(origin_of(dev[0]), origin_of(X), "X of dev")
         told: dict[str, Any] = {"recipe": "whitened", "products": "float32", "loss": "absolute"}
@@ -189,18 +190,60 @@ class BiaffineProbe(BaseEstimator):
         check_width(words, self.n_features_in_, "X")
         check_origin(origin_of(X), self.origin_, "X")
         check_finite(words, "X")
-        found: dict[int, Prediction] = {}
-        for sentences, scores in arc_log_probabilities(self.scorer_, words, self.basis_):
-            heads = arborescences(scores, words.lengths[sentences])
-            for index, own_heads, own_scores in zip(sentences.tolist(), heads, scores, strict=True):
-                n = int(words.lengths[index])
-                own = own_scores[:n, : n + 1].copy()
-                found[index] = Prediction(own_heads[:n].copy(), arc_scores=own)
-        return [found[index] for index in range(len(words))]
+        return predictions_of(self.scorer_, words, self.basis_)
 
 
-def _read(X: Any, y: Any, suffix: str = "") -> tuple[Words, list[NDArray[Any]]]:
-    """Take vectors and trees, and check them."""
+def predictions_of(scorer: BiaffineScorer, words: Words, basis: Tensor) -> list[Prediction]:
+    """Decode the best tree of each sentence.
+
+    Parameters
+    ----------
+    scorer : BiaffineScorer
+        In evaluation mode.
+    words : Words
+        Word vectors.
+    basis : Tensor, shape (n_kept, hidden_size)
+        The map to the coordinates that the scorer reads.
+
+    Returns
+    -------
+    list of Prediction
+        Heads, and as arc scores the log-probability of each head.
+    """
+    found: dict[int, Prediction] = {}
+    for sentences, scores in arc_log_probabilities(scorer, words, basis):
+        heads = arborescences(scores, words.lengths[sentences])
+        for index, own_heads, own_scores in zip(sentences.tolist(), heads, scores, strict=True):
+            n = int(words.lengths[index])
+            own = own_scores[:n, : n + 1].copy()
+            found[index] = Prediction(own_heads[:n].copy(), arc_scores=own)
+    return [found[index] for index in range(len(words))]
+
+
+def read_trees(X: Any, y: Any, suffix: str = "") -> tuple[Words, list[NDArray[Any]]]:
+    """Take vectors and trees, and check them.
+
+    Parameters
+    ----------
+    X, y : object
+        As `BiaffineProbe.fit` takes them.
+    suffix : str
+        What messages say behind their names.
+
+    Returns
+    -------
+    words : Words
+        The vectors.
+    heads : list of ndarray of int
+        The trees.
+
+    Raises
+    ------
+    ProbeError
+        They cannot be used.
+    TreeError
+        The heads of a sentence are no tree.
+    """
     words = read_words(X, "X" + suffix)
     heads = read_heads(y, words, ("X" + suffix, "y" + suffix))
     check_finite(words, "X" + suffix, y)

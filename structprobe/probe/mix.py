@@ -38,6 +38,8 @@ class LayerMix:
         Draws batches and starts.
     device : str
         Where to train, as `StructuralProbe` takes it.
+    loss : {"absolute", "tree"}
+        What distances are trained by, as of `StructuralProbe`.
     verbose : bool
         Whether to show a progress bar, on standard error, where that is a terminal.
 
@@ -71,9 +73,10 @@ class LayerMix:
         max_steps: int | None = None,
         random_state: int = 0,
         device: str = "auto",
+        loss: str = "absolute",
         verbose: bool = False,
     ) -> None:
-        self.rank, self.max_steps = rank, max_steps
+        self.rank, self.max_steps, self.loss = rank, max_steps, loss
         self.random_state, self.device, self.verbose = random_state, device, verbose
 
     def fit(self, X: Any, y: Any, dev: tuple[Any, Any]) -> Self:
@@ -112,7 +115,7 @@ class LayerMix:
             "learning_rate": None,
             "device": self.device,
             "products": "float32",
-            "loss": "absolute",
+            "loss": self.loss,
         }
         settings = read_settings(told, widths.pop())
         generator = read_generator(self.random_state)

@@ -23,8 +23,8 @@ from torch import Tensor
 from structprobe.probe.adam import Adam
 from structprobe.probe.batches import Batch
 from structprobe.probe.examples import Examples
-from structprobe.probe.fitting import Course, course_of
-from structprobe.probe.geometry import DistanceLoss, depth_loss
+from structprobe.probe.fitting import DISTANCE_LOSSES, Course, course_of
+from structprobe.probe.geometry import depth_loss
 from structprobe.probe.layout import Layout
 from structprobe.probe.recipes import Whitened
 from structprobe.probe.settings import Settings
@@ -96,7 +96,7 @@ def fit_mix(
     assert isinstance(recipe, Whitened)
     batches_seed, start_seed = seed.spawn(2)
     course = course_of(kind, train_set, dev_set, settings, batches_seed)
-    scales = np.array([_unit_scale(words) for words in train_set.layers.values()])
+    scales = np.array([unit_scale(words) for words in train_set.layers.values()])
     basis = whitening(second_moments(_even_mix(train_set, scales)), centred=pairs)
     laid_out = [
         _lay_out(examples, scales, basis, layout, pairs, settings.device)
@@ -108,7 +108,8 @@ def fit_mix(
     start = torch.from_numpy(drawn).float().to(settings.device)
     rate = settings.learning_rate or scale * (recipe.distance_rate if pairs else recipe.depth_rate)
     problem = Problem(start, Cosine(recipe, rate, course.max_steps))
-    mix = _Mix(DistanceLoss() if pairs else depth_loss, problem, *laid_out)
+    loss = DISTANCE_LOSSES[settings.loss]() if pairs else depth_loss
+    mix = _Mix(loss, problem, *laid_out)
     weights = mix.solve(course, MIX_RATE / rate, advance)
     return Mixed(
         (problem.components.cpu().double() @ basis).float().numpy(),
@@ -204,8 +205,19 @@ def _even_mix(examples: Examples, scales: NDArray[np.float64]) -> Words:
     return mix_words(examples.layers, scales / len(scales))
 
 
-def _unit_scale(words: Words) -> float:
-    """Find the factor that brings a layer to a mean square of 1 about its sentences' means."""
+def unit_scale(words: Words) -> float:
+    """Find the factor that brings a layer to unit scale.
+
+    Parameters
+    ----------
+    words : Words
+        The layer's vectors.
+
+    Returns
+    -------
+    float
+        With it their mean square about their sentences' means is 1; 1 where that is 0.
+    """
     total = sum(float(chunk.square().sum()) for chunk in words.chunks(centred=True))
     size = int(words.lengths.sum()) * words.hidden_size
     return float((size / total) ** 0.5) if total else 1.0

@@ -115,9 +115,27 @@ class TreeLoss:
         self._known: dict[int, tuple[PairBatch, list[_Gold]]] = {}
 
     def __call__(
-        self, components: Tensor, vectors: Tensor, batch: PairBatch, gradient: Tensor | None = None
+        self,
+        components: Tensor,
+        vectors: Tensor,
+        batch: PairBatch,
+        gradient: Tensor | None = None,
+        vector_gradient: Tensor | None = None,
     ) -> Tensor:
-        """Give the loss, and fill the gradient; see `tree_loss`."""
+        """Give the loss, and fill the gradients.
+
+        Parameters
+        ----------
+        components, vectors, batch, gradient
+            As for `tree_loss`.
+        vector_gradient : Tensor, shape (..., m, width), optional
+            Overwritten by the gradient in the vectors.
+
+        Returns
+        -------
+        Tensor, shape (...,)
+            The loss.
+        """
         projected = (vectors @ components.to(vectors.dtype).mT).to(components.dtype)
         loss = components.new_zeros(components.shape[:-2])
         pulled = torch.empty_like(projected)  # (..., m, rank)
@@ -133,6 +151,8 @@ class TreeLoss:
             pulled[..., gold.block.rows, :] = (pull @ words).flatten(-3, -2)
         if gradient is not None:
             gradient.copy_(pulled.to(vectors.dtype).mT @ vectors)
+        if vector_gradient is not None:
+            torch.matmul(pulled, components, out=vector_gradient)
         return loss
 
     def _gold_of(self, batch: PairBatch) -> list[_Gold]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -66,6 +67,9 @@ class AttentionHead(Recoverer):
     """
 
     order = 40
+    options: Mapping[str, type] = MappingProxyType(
+        {"layer": int, "head": int, "gold_root": bool, "special": str, "symmetrised": bool}
+    )
     makes_trees = True
 
     dev_uuas_: NDArray[np.float64]
@@ -179,16 +183,37 @@ class AttentionHead(Recoverer):
                 "no gold edge between two kept words to choose a head by",
                 hint=f"the protocol is {gold.protocol.describe(correlations=False)}",
             )
-        n_layers, n_heads = self.attentions.n_layers, self.attentions.n_heads
-        right = np.zeros(n_layers * n_heads, dtype=np.int64)
+        right = np.zeros((self.attentions.n_layers, self.attentions.n_heads), dtype=np.int64)
         for batch in self.attentions.read(sentences, progress=self.progress):
-            some = gold.padded(batch.sentences)
-            roots = self._roots(batch, sentences)
-            scores = self._arc_scores(batch, roots)
-            scores = scores.reshape(len(scores), -1, *scores.shape[-2:])  # (b, k, n, n + 1)
-            heads = self._heads_over_kept(scores, batch.lengths, some.kept, roots)
-            right += some.count_right(heads)
-        return right.reshape(n_layers, n_heads) / gold.n_edges
+            right += self.count_right(batch, gold, sentences)
+        return right / gold.n_edges
+
+    def count_right(
+        self, batch: AttentionBatch, gold: GoldEdges, sentences: Sequence[Sentence]
+    ) -> NDArray[np.int64]:
+        """Count the gold edges that every head gets right in a batch of attention.
+
+        Parameters
+        ----------
+        batch : AttentionBatch
+            Attention read with the options of this method.
+        gold : GoldEdges
+            What of `sentences` counts.
+        sentences : sequence of Sentence
+            All sentences that are read; the batch has some of them.
+
+        Returns
+        -------
+        ndarray of int64, shape (n_layers, n_heads)
+            Over the sentences of the batch.
+        """
+        some = gold.padded(batch.sentences)
+        roots = self._roots(batch, sentences)
+        scores = self._arc_scores(batch, roots)  # (b, n_layers, n_heads, n, n + 1)
+        shape = scores.shape[1:3]
+        scores = scores.reshape(len(scores), -1, *scores.shape[-2:])  # (b, k, n, n + 1)
+        heads = self._heads_over_kept(scores, batch.lengths, some.kept, roots)
+        return some.count_right(heads).reshape(shape)
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the tree of each sentence from the head that was chosen.

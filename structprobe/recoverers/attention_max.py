@@ -56,6 +56,7 @@ class AttentionMax(AttentionHead):
             "attention-max-symmetrised-gold-root": {"symmetrised": True, "gold_root": True},
         }
     )
+    options = MappingProxyType({**AttentionHead.options, "direction": str})
     makes_trees = False
 
     def __init__(self, encoder: Encoder, *, direction: str = "to", **options: Any) -> None:

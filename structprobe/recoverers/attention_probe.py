@@ -84,6 +84,7 @@ class AttentionProbe(Recoverer):
     variants: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         {"attention-probe": {}, "attention-probe-words": {"words": True}}
     )
+    options = MappingProxyType({"max_steps": int})
 
     weights_: NDArray[np.float32] | None
     history_: list[dict[str, float]]

@@ -63,8 +63,11 @@ class Recoverer(ABC):
     variants : mapping of str to mapping
         Names on the command line, where one class goes by several, and what `for_model` is told
         for each; a class without any goes by `name`.
+    options : mapping of str to type
+        What more `for_model` may be told, as in ``name[option=value]``; int, float, bool or str.
     chosen_ : mapping of str to object
-        What `fit` chose on dev, by keys of a result row such as ``layer`` and ``head``.
+        What `fit` chose on dev, by keys of a result row such as ``layer`` and ``head``; `predict`
+        may add what is true of the sentences that it was given last.
     """
 
     name: str
@@ -72,6 +75,7 @@ class Recoverer(ABC):
     reads_model: bool = True
     order: int = 50
     variants: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
+    options: Mapping[str, type] = MappingProxyType({})
     chosen_: Mapping[str, Any] = MappingProxyType({})
 
     @classmethod
@@ -83,7 +87,7 @@ class Recoverer(ABC):
         setting : Setting
             The model and what else all methods share.
         **told
-            What `variants` has for the name that was asked for.
+            What `variants` has for the name that was asked for, and `options` that were given.
 
         Returns
         -------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.errors import ProbeError
@@ -58,6 +59,7 @@ class BestLayer(Recoverer):
 
     name = "probe"
     order = 10
+    options = MappingProxyType({"rank": int, "max_steps": int})
 
     recoverer_: ProbeRecoverer
     curve_: Mapping[int, float]

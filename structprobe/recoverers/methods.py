@@ -6,12 +6,13 @@ import importlib
 import inspect
 import pkgutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from structprobe import recoverers
 from structprobe.errors import MethodError, unknown_name
 from structprobe.recoverers.base import Recoverer, Setting
+from structprobe.recoverers.method_options import split_names, with_options
 
 ALL = "all"
 
@@ -39,10 +40,17 @@ class Method:
 
     @property
     def summary(self) -> str:
-        """What it is, in one line: the first of its class's docstring, and what it is told."""
+        """What it is, in one line: of its class's docstring, what it is told, what it takes."""
         first = (inspect.getdoc(self.cls) or "").partition("\n")[0]
         told = ", ".join(f"{name}={value}" for name, value in self.told.items())
-        return f"{first} [{told}]" if told else first
+        takes = ", ".join(self.takes)
+        parts = [first, f"[{told}]" if told else "", f"Options: {takes}." if takes else ""]
+        return " ".join(filter(None, parts))
+
+    @property
+    def takes(self) -> dict[str, type]:
+        """The options that it takes beyond what its name says, and their types."""
+        return {name: kind for name, kind in self.cls.options.items() if name not in self.told}
 
     def make(self, setting: Setting) -> Recoverer:
         """Make its recoverer for a model.
@@ -99,8 +107,9 @@ def choose_methods(
     ----------
     wanted : str, Recoverer, Method or iterable of them
         Names, several parted by commas; ``"all"``, which are those that `find_methods` finds;
-        ``"module:Class"`` for a class outside the package, which must be importable;
-        recoverers, which go by their `name`.
+        ``"module:Class"`` for a class outside the package, which must be importable; either of
+        these with options of its class, ``"attention-max[layer=3,head=9]"``; recoverers, which go
+        by their `name`.
 
     Returns
     -------
@@ -110,7 +119,8 @@ def choose_methods(
     Raises
     ------
     MethodError
-        If there is no such method, none was named, or two go by one name.
+        If there is no such method, none was named, two go by one name, or a method does not take
+        an option.
     """
     known = find_methods()
     chosen: dict[str, Method] = {}
@@ -157,16 +167,22 @@ def _meant(wanted: str | Recoverer | Method, known: Mapping[str, Method]) -> lis
     if isinstance(wanted, Recoverer):
         return [Method(wanted.name, type(wanted), given=wanted)]
     found: list[Method] = []
-    for name in filter(None, (part.strip() for part in str(wanted).split(","))):
-        if name == ALL:
+    for name, options in split_names(str(wanted)):
+        if name == ALL and not options:
             found += known.values()
         elif ":" in name:
-            found += _methods_of(_load(name))
+            found += [_told(method, options) for method in _methods_of(_load(name))]
         elif name in known:
-            found.append(known[name])
+            found.append(_told(known[name], options))
         else:
             raise MethodError(unknown_name("method", name, [*known, ALL]))
     return found
+
+
+def _told(method: Method, options: Mapping[str, Any]) -> Method:
+    """Give a method with options of its own, and a name that says them."""
+    name = with_options(method.name, options, method.takes)
+    return replace(method, name=name, told={**method.told, **options})
 
 
 def _load(path: str) -> type[Recoverer]:

@@ -87,6 +87,9 @@ class Perturbed(Recoverer):
             "perturbed-probability": {"measure": "probability"},
         }
     )
+    options = MappingProxyType(
+        {"decoder": str, "measure": str, "root": str, "layer": int, "limit": int}
+    )
 
     def __init__(
         self,
@@ -111,9 +114,9 @@ class Perturbed(Recoverer):
         parts = [self.name, decoder.removeprefix("mst"), measure.removeprefix("distance")]
         self.name = "-".join(filter(None, [*parts, "gold-root" * self.uses_gold]))
         self._longer = "too long for the model" if limit is None else f"of over {limit} words"
-        self.chosen_ = {"layer": self.reader.layer}
-        if limit is not None:
-            self.chosen_["choice"] = f"linear chain for sentences {self._longer}"
+        told = None if limit is None else f"linear chain for sentences {self._longer}"
+        self._unread = {} if told is None else {"choice": told}
+        self.chosen_ = {"layer": self.reader.layer, **self._unread}
 
     @classmethod
     def for_model(cls, setting: Setting, **told: Any) -> Self:
@@ -142,6 +145,7 @@ class Perturbed(Recoverer):
             return []
         given = [_gold_root(one) if self.uses_gold else None for one in sentences]
         impacts = self.reader.recall(sentences, self.progress)
+        self.chosen_ = {"layer": self.reader.layer, **self._unread}
         if skipped := sum(matrix is None for matrix in impacts):
             told = f"linear chain for {skipped:,} of {len(impacts):,} sentences, {self._longer}"
             self.chosen_ = {**self.chosen_, "choice": told}

@@ -43,11 +43,12 @@ def format_heads(analysis: HeadAnalysis) -> str:
     Returns
     -------
     str
-        Four tables, shares and accuracies in per cent, each followed by what it tells: the best
-        heads by relation, dependency alignment, what heads look at, patterns. A head is named
-        by its layer and its place in it, both from 1, such as 4-7. No newline at the end.
+        Five tables, shares and scores in per cent, each followed by what it tells: the best heads
+        by relation, trees from single heads, dependency alignment, what heads look at, patterns. A
+        head is named by its layer and its place in it, both from 1, such as 4-7. No newline at the
+        end.
     """
-    parts = (_relations, _alignment, _targets, _patterns)
+    parts = (_relations, _trees, _alignment, _targets, _patterns)
     return "\n\n".join("\n".join(part(analysis)) for part in parts)
 
 
@@ -106,6 +107,30 @@ def _relation_cells(row: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _trees(analysis: HeadAnalysis) -> list[str]:
+    about = analysis.about
+    methods = list(dict.fromkeys(row["method"] for row in analysis.trees))
+    heading, best = ["layer"], []
+    cells: dict[int, list[str]] = {row["layer"]: [] for row in analysis.trees}
+    for row in analysis.trees:
+        name = NOTHING if row["head"] is None else head_name(row["layer"], row["head"])
+        cells[row["layer"]] += [name, _per_cent(row["choice_uuas"]), _per_cent(row["uuas"])]
+        if row["best"]:
+            best.append(f"{row['method']} {name} ({_per_cent(row['uuas'])})")
+    for method in methods:
+        heading += [method, about["chosen_on"], about["part"]]
+    lines = [heading, *([str(layer), *row] for layer, row in cells.items())]
+    left_out = "" if about["punct"] == "keep" else f", {PUNCT[about['punct']]} left out"
+    return [
+        *lay_out(lines, [False] * len(heading)),
+        f"Trees from single heads: the best head of each layer and its UUAS, chosen on "
+        f"{about['chosen_on']}, by structprobe compare's methods; max makes edges and no tree, "
+        f"gold-root uses the gold root{left_out}.",
+        f"Best of all layers on {about['chosen_on']}, with its UUAS on {about['part']}: "
+        f"{', '.join(best) or NOTHING}.",
+    ]
+
+
 def _alignment(analysis: HeadAnalysis) -> list[str]:
     cells = [list(map(_per_cent, row)) for row in analysis.alignment]
     means = {"mean": analysis.alignment, "shuffled": analysis.shuffled}
@@ -128,7 +153,7 @@ def _targets(analysis: HeadAnalysis) -> list[str]:
         *lay_out([["layer", *_SHOWN, "entropy"], *rows], [False] * (len(_SHOWN) + 2)),
         "What heads look at, in per cent of a word's whole attention, means of the heads of a "
         "layer; entropy in nats, special tokens as one place.",
-        f"{told}. Punctuation is {PUNCT[analysis.about['punct']]}.",
+        f"{told}. Punctuation is {PUNCT[analysis.about['punct']]}.{_together(analysis)}",
     ]
 
 
@@ -142,10 +167,24 @@ def _patterns(analysis: HeadAnalysis) -> list[str]:
     )
     return [
         *_grid(cells, {}),
-        f"Patterns of {analysis.patterns.size} heads: {', '.join(counts)}.",
+        f"Patterns of {analysis.patterns.size} heads: {', '.join(counts)}. {_segments(analysis)}",
         f"Heterogeneous: {100 * analysis.heterogeneous():.1f} per cent of heads ({others}).",
         f"Rules: {analysis.rules.describe()}.",
     ]
+
+
+def _together(analysis: HeadAnalysis) -> str:
+    if analysis.about["n_pairs"] is None:
+        return ""
+    return " Neighbours and the last word are of the two sentences of a pair together."
+
+
+def _segments(analysis: HeadAnalysis) -> str:
+    """Say whether there were two segments, without which no head is block."""
+    n_pairs = analysis.about["n_pairs"]
+    if n_pairs is None:
+        return "Sentences were read one by one, so that none can be block; --pairs reads two."
+    return f"Of {n_pairs:,} pairs of consecutive sentences, read as two segments."
 
 
 def _grid(cells: Sequence[Sequence[str]], beside: Mapping[str, Sequence[str]]) -> list[str]:

@@ -11,10 +11,19 @@ _HEADINGS = {
     "layer": "layer",
     "uuas": "UUAS",
     "distance_weight": "weight",
+    "heads_weight": "weight",
     "cumulative_uuas": "UUAS 0..l",
     "root_acc": "root",
     "depth_weight": "depth weight",
     "cumulative_root_acc": "root 0..l",
+}
+
+
+# What each kind of mix is of, and where it gains.
+_KINDS = {
+    "distance": ("distances", "UUAS"),
+    "depth": ("depths", "root"),
+    "heads": ("heads", "UUAS"),
 }
 
 
@@ -32,22 +41,25 @@ def format_localised(values: Mapping[str, Any]) -> str:
         One line a layer, scores and weights in per cent, and below what they say. No newline at
         the end.
     """
-    lines = [[*_HEADINGS.values()]]
-    lines += [[_cell(key, layer[key]) for key in _HEADINGS] for layer in values["layers"]]
-    table = lay_out(lines, [False] * len(_HEADINGS))
+    keys = [key for key in _HEADINGS if key in values["layers"][0]]
+    lines = [[_HEADINGS[key] for key in keys]]
+    lines += [[_cell(key, layer[key]) for key in keys] for layer in values["layers"]]
+    table = lay_out(lines, [False] * len(keys))
     gravity, expected = values["centre_of_gravity"], values["expected_layer"]
     highest = values["layers"][-1]["layer"]
     return "\n".join(
         [
             *table,
             f"Best layer by UUAS: {values['best_layer']} of {highest}.",
-            f"Centre of gravity of the mix: {gravity['distance']:.2f} (distances), "
-            f"{gravity['depth']:.2f} (depths).",
-            f"Expected layer, by what each adds from below: {_layer(expected['distance'])} (UUAS), "
-            f"{_layer(expected['depth'])} (root).",
-            f"Scored on {values['part']}, {values['n_sentences']:,} sentences, in per cent; "
-            f"punct={values['punct']}; weights are of layers at unit scale; 0..l is a mix of the "
-            "lowest layer to this one.",
+            "Centre of gravity of the mix: "
+            + ", ".join(f"{own:.2f} ({_KINDS[kind][0]})" for kind, own in gravity.items())
+            + ".",
+            "Expected layer, by what each adds from below: "
+            + ", ".join(f"{_layer(own)} ({_KINDS[kind][1]})" for kind, own in expected.items())
+            + ".",
+            f"Of {values['probe']}; scored on {values['part']}, {values['n_sentences']:,} "
+            f"sentences, in per cent; punct={values['punct']}; weights are of layers at unit "
+            "scale; 0..l is a mix of the lowest layer to this one.",
         ]
     )
 

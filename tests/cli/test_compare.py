@@ -71,6 +71,21 @@ def test_rows_as_json_and_as_a_table(
     assert (world / "a" / "rows.jsonl").read_bytes() == written
 
 
+def test_options_of_methods(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    methods = "attention-max[layer=2,head=1],attention-max[layer=3],attention-mst[head=0],linear"
+    assert main([*command(world, methods, "options"), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["layer"], row["head"]) for row in rows[:2]] == [(2, 1), (None, None)]
+    assert [row["why_empty"] for row in rows] == [
+        None, "no layer 3 of attention, only 1 to 2", "no head 0 of attention, only 1 to 2", None,
+    ]  # fmt: skip
+    assert [row["uuas"] is None for row in rows] == [False, True, True, False]
+    assert main(command(world, methods, "options")) == 0
+    table = capsys.readouterr().out.splitlines()
+    assert table[1].startswith("attention-max[layer=2,head=1]  ")
+    assert table[5] == "attention-max[layer=3] has no scores: no layer 3 of attention, only 1 to 2"
+
+
 def test_disturbed_rows(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(command(world, "random", "b", "--disturbed", "--seed", "3", "--punct", "keep")) == 0
     table = capsys.readouterr().out.splitlines()

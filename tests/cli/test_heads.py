@@ -33,7 +33,7 @@ def test_tables_and_files(command: str, tmp_path: Path, capsys: pytest.CaptureFi
         assert told in printed.out
     pictures = {"relations.svg", "targets.svg"} if importlib.util.find_spec("matplotlib") else set()
     assert {path.name for path in (tmp_path / "out").iterdir()} == pictures | {
-        "structprobe.json", "heads.json", "heads.csv", "relations.csv"
+        "structprobe.json", "heads.json", "heads.csv", "relations.csv", "trees.csv"
     }  # fmt: skip
 
 
@@ -43,6 +43,14 @@ def test_json(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert found["punct"] == "keep"
     assert len(found["heads"]) == 4
     assert found["relations"][0]["relation"] == "all"
+
+
+def test_pairs_that_a_tokenizer_does_not_know(
+    command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main([*command.split(), "--pairs"]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "puts no special token between two segments; read sentences one by one" in line
 
 
 def test_faults(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

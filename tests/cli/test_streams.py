@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -55,3 +56,17 @@ def test_text_that_is_no_text_is_refused_with_its_line(
     text.write_bytes(content)
     assert main(["parse", "nowhere", str(text), "--text"]) == 1
     assert f"{text}{said}" in capsys.readouterr().err
+
+
+def test_a_list_whose_reader_has_gone_is_no_fault() -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "structprobe", "compare", "--list"],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writer)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -164,6 +164,25 @@ def test_what_was_chosen_is_told(encoder: Encoder, tmp_path: Path) -> None:
     assert read_rows(tmp_path) == [row]
 
 
+def test_what_predict_tells_of_its_sentences_is_in_their_row(
+    encoder: Encoder, tmp_path: Path
+) -> None:
+    class Skips(Star):
+        name = "skips"
+
+        def predict(self, sentences: Any) -> list[Prediction]:
+            long = sum(len(one) > 4 for one in sentences)
+            self.chosen_ = {"choice": f"a star for {long} sentences"}
+            return super().predict(sentences)
+
+    rows = compare(encoder, *BANKS, methods=Skips(), disturbed=True, out=tmp_path)
+    for row in rows:
+        words_as = row["words_as"]
+        bank = BANKS[2] if words_as is None else DISTURBANCES[words_as](BANKS[2], 0)
+        assert row["choice"] == f"a star for {sum(len(one) > 4 for one in bank)} sentences"
+    assert rows[-1]["choice"] != rows[0]["choice"]
+
+
 def test_an_empty_row_says_why_and_the_others_go_on(
     encoder: Encoder, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

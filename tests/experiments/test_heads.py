@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from support.models import paired_wordpiece, tiny_model
 from support.planted_attention import plant
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
 
-from structprobe import Encoder, Treebank, WordAttentions
-from structprobe.errors import ResultError, ScoreError
+from structprobe import Encoder, Treebank, WordAttentions, score
+from structprobe.errors import EncoderError, ResultError, ScoreError
 from structprobe.experiments.heads import analyse_heads
+from structprobe.experiments.single_heads import single_head_methods, tree_rows
 from structprobe.scores.attention_alignment import Alignment, shuffled_heads
 from structprobe.scores.attention_patterns import PatternRules
 from structprobe.scores.attention_relations import RelationTally
@@ -77,6 +80,15 @@ def test_planted_heads(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> Non
     assert puncts > 0
     assert analysis.shares["punct"][1, 1] == pytest.approx(puncts / bank.n_words)
     assert analysis.patterns[0].tolist() == ["vertical", "diagonal"]
+    best = {row["method"]: row for row in analysis.trees if row["best"]}
+    assert list(best) == [
+        "attention-max", "attention-max-from", "attention-mst", "attention-mst-gold-root"
+    ]  # fmt: skip
+    for name in ("attention-max", "attention-mst", "attention-mst-gold-root"):
+        row = best[name]
+        assert (row["layer"], row["head"], row["choice_uuas"], row["uuas"]) == (2, 1, 1.0, 1.0)
+    chain = next(row for row in analysis.trees if row["method"] == "attention-mst")
+    assert (chain["layer"], chain["head"], chain["best"]) == (1, 2, False)
     assert sum(analysis.pattern_counts.values()) == 4
 
 
@@ -144,6 +156,18 @@ def test_a_model_sentence_by_sentence(kind: str, tmp_path: Path) -> None:
             table = tallies["dev"].accuracy[direction, number]
             row = next(row for row in analysis.relations[direction::2] if row["relation"] == name)
             assert table[row["layer"] - 1, row["head"] - 1] == table.max() == row["choice_accuracy"]
+    for method in single_head_methods(encoder):
+        on_dev, on_test = method.score_heads(dev), method.score_heads(test)
+        rows = [row for row in analysis.trees if row["method"] == method.name]
+        assert [row["head"] for row in rows] == (on_dev.argmax(axis=1) + 1).tolist()
+        assert [row["choice_uuas"] for row in rows] == on_dev.max(axis=1).tolist()
+        assert [row["uuas"] for row in rows] == [
+            on_test[layer, row["head"] - 1] for layer, row in enumerate(rows)
+        ]
+        alone = method.fit(train, dev)
+        (row,) = (row for row in rows if row["best"])
+        assert alone.chosen_ == {"layer": row["layer"], "head": row["head"]}
+        assert row["uuas"] == score(test, alone.predict(test)).uuas
     assert analysis.alignment == pytest.approx(alignment.share)
     assert analysis.shuffled == pytest.approx(shuffled.share)
     assert analysis.entropy == pytest.approx(targets.entropy, abs=1e-5)
@@ -154,6 +178,56 @@ def test_a_model_sentence_by_sentence(kind: str, tmp_path: Path) -> None:
     assert {k: v for k, v in again.items() if k not in times} == {
         k: v for k, v in analysis.to_dict().items() if k not in times
     }
+
+
+def test_a_head_is_not_chosen_where_no_edge_counts() -> None:
+    nothing, some = np.full((1, 2), np.nan), np.array([[0.5, 0.25]])
+    (row,) = tree_rows({"m": nothing}, {"m": some})
+    assert (row["head"], row["choice_uuas"], row["uuas"], row["best"]) == (None, None, None, False)
+    (row,) = tree_rows({"m": some}, {"m": nothing})
+    assert (row["head"], row["choice_uuas"], row["uuas"], row["best"]) == (1, 0.5, None, True)
+
+
+@pytest.mark.parametrize("n", [12, 11])
+def test_pairs_are_what_heads_look_at(n: int) -> None:
+    tokenizer = paired_wordpiece()
+    encoder = Encoder(tiny_model("bert", tokenizer, positions=256), tokenizer=tokenizer)
+    test = BANKS["test"][:n]
+    alone = analyse_heads(encoder, BANKS["train"], BANKS["dev"], test)
+    analysis = analyse_heads(encoder, BANKS["train"], BANKS["dev"], test, pairs=True)
+    assert (alone.about["n_pairs"], analysis.about["n_pairs"]) == (None, n // 2)
+    assert (alone.own_segment, alone.pattern_counts["block"]) == (None, 0)
+    assert analysis.alignment == pytest.approx(alone.alignment)
+    assert analysis.trees == alone.trees
+    targets = TargetSums(3, 4, first_is_special=True)
+    for batch, segments in WordAttentions(encoder).read_pairs(test):
+        for row, number in enumerate(batch.sentences.tolist()):
+            k = batch.lengths[row]
+            tags = [*test[number].upos, *test[number + 1].upos]
+            targets.add(
+                batch.weights[row : row + 1, ..., :k, :k], batch.lengths[row : row + 1],
+                special=batch.special[row : row + 1, ..., :k],
+                first=batch.first[row : row + 1, ..., :k],
+                punct=np.array([[tag == "PUNCT" for tag in tags]]),
+                segments=segments[row : row + 1, :k],
+            )  # fmt: skip
+    for name, share in targets.shares.items():
+        assert analysis.shares[name] == pytest.approx(share, abs=1e-6)
+    assert analysis.own_segment == pytest.approx(targets.own_segment)
+    loose = replace(analysis, rules=PatternRules(mainly=1.0, within=0.5)).patterns
+    assert ((loose == "block") == (targets.own_segment >= 0.5)).all()
+    assert (loose == "block").any()
+    told = {(row["layer"], row["head"]): row["pattern"] for row in analysis.head_rows()}
+    assert all(row["pattern"] == told[row["layer"], row["head"]] for row in analysis.relations)
+
+
+def test_pairs_that_cannot_be_read(encoder: Encoder) -> None:
+    with pytest.raises(EncoderError, match="no special token between two segments"):
+        analyse_heads(encoder, *BANKS.values(), pairs=True)
+    tokenizer = paired_wordpiece()
+    paired = Encoder(tiny_model("bert", tokenizer), tokenizer=tokenizer)
+    with pytest.raises(ScoreError, match="no two consecutive sentences whole; give two or more"):
+        analyse_heads(paired, BANKS["train"], BANKS["dev"], BANKS["test"][:1], pairs=True)
 
 
 def test_thresholds(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:

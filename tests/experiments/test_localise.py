@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,9 +13,12 @@ from support.tiny_trees import tiny_bank, tiny_file
 
 from structprobe import Encoder, LayerSweep, score
 from structprobe.cli.main import main
-from structprobe.errors import ScoreError
-from structprobe.experiments.localise import localise
+from structprobe.errors import MethodError, ScoreError
+from structprobe.experiments.localise import METRICS, localise
+from structprobe.probe.biaffine_mix import BiaffineMix
 from structprobe.probe.mix import LayerMix, centre_of_gravity, expected_layer
+from structprobe.recoverers.biaffine import Biaffine
+from structprobe.recoverers.tree_probe import TreeProbe
 from structprobe.show.localised import format_localised
 
 
@@ -47,6 +51,43 @@ def test_each_way_is_what_it_is_by_itself(model: Path) -> None:
     assert found.curve[found.best_layer].uuas == best
 
 
+@pytest.mark.parametrize(
+    ("probe", "recoverer", "new_mix"),
+    [
+        ("probe-tree", TreeProbe, lambda **told: LayerMix(**told, loss="tree")),
+        ("biaffine", Biaffine, BiaffineMix),
+    ],
+)
+def test_other_probes(model: Path, probe: str, recoverer: Any, new_mix: Any) -> None:
+    encoder = Encoder(model)
+    train, dev, test = tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2)
+    told = {"rank": 3, "max_steps": 15}
+    found = localise(encoder, train, dev, test, probe=probe, **told, progress=False)
+    X, X_dev, X_test = (encoder.encode(bank, progress=False) for bank in (train, dev, test))
+    best = recoverer(encoder, **told)
+    probes = best.fit_layers(X, train, (X_dev, dev))
+    for layer, fitted in probes.items():
+        alone = score(test, fitted.predictions(X_test.layer(layer)))
+        assert found.curve[layer].to_dict() == alone.to_dict()
+    for n in (1, 3):
+        own = {layer: X.layer(layer) for layer in range(n)}
+        mix = new_mix(**told).fit(own, train, (X_dev, dev))
+        mixed = score(test, mix.predictions(X_test))
+        assert found.cumulative[n - 1].to_dict() == mixed.to_dict()
+    kind = next(iter(METRICS[probe]))
+    assert list(found.weights[kind].values()) == getattr(mix, f"{kind}_weights_").tolist()
+    printed = format_localised(found.values())
+    assert printed.splitlines()[-1].startswith(f"Of {probe}; scored on test")
+    assert ("(depths)" in printed, "(heads)" in printed) == (
+        probe != "biaffine", probe == "biaffine",
+    )  # fmt: skip
+
+
+def test_a_probe_without_layers_is_refused(model: Path) -> None:
+    with pytest.raises(MethodError, match="unknown probe 'linear'; choose from 'probe', "):
+        localise(Encoder(model), tiny_bank(), tiny_bank(), probe="linear")
+
+
 def test_the_command_prints_a_table_or_json(
     model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -73,7 +114,7 @@ def test_the_table_lays_out_scores_and_what_they_say() -> None:
         "cumulative_uuas": 0.5, "cumulative_root_acc": 0.125,
     }  # fmt: skip
     values = {
-        "part": "dev", "n_sentences": 1234, "punct": "upos", "best_layer": 0,
+        "probe": "probe", "part": "dev", "n_sentences": 1234, "punct": "upos", "best_layer": 0,
         "centre_of_gravity": {"distance": 1.5, "depth": 2.0},
         "expected_layer": {"distance": float("nan"), "depth": 1.0}, "layers": [layer],
     }  # fmt: skip
@@ -83,7 +124,7 @@ def test_the_table_lays_out_scores_and_what_they_say() -> None:
     assert best == "Best layer by UUAS: 0 of 0."
     assert "1.50 (distances), 2.00 (depths)" in gravity
     assert "– (UUAS), 1.00 (root)" in expected
-    assert scored.startswith("Scored on dev, 1,234 sentences")
+    assert scored.startswith("Of probe; scored on dev, 1,234 sentences")
 
 
 def test_one_layer_is_no_place_to_look(model: Path) -> None:

@@ -12,11 +12,14 @@ from support.planted import planted
 from structprobe import StructuralProbe, score
 from structprobe.errors import ProbeError
 from structprobe.probe.batches import Pool
+from structprobe.probe.biaffine_mix import BiaffineMix
+from structprobe.probe.biaffine_probe import BiaffineProbe
 from structprobe.probe.geometry import DistanceLoss, depth_loss
 from structprobe.probe.inputs import read_words
 from structprobe.probe.layout import FixedBatches
 from structprobe.probe.mix import LayerMix, centre_of_gravity, expected_layer
 from structprobe.probe.mixing import mix_words
+from structprobe.probe.tree_likelihood import TreeLoss
 from structprobe.trees import flat_depths, flat_distances
 
 N_TRAIN = 90
@@ -51,6 +54,30 @@ def test_the_mix_is_the_layer_that_holds_the_tree() -> None:
     assert found.uuas == pytest.approx(alone.uuas, abs=0.05)
 
 
+def test_a_mix_trained_by_trees() -> None:
+    mix = LayerMix(max_steps=300, device="cpu", loss="tree").fit(X, HEADS[:N_TRAIN], DEV)
+    assert mix.distance_weights_[1] > 2 * max(mix.distance_weights_[[0, 2]])
+    probe = StructuralProbe(max_steps=300, random_state=0, device="cpu", loss="tree")
+    probe.fit(X[2], HEADS[:N_TRAIN], dev=(DEV[0][2], DEV[1]))
+    found = score(DEV[1], mix.predictions(DEV[0])).uuas
+    assert found == pytest.approx(probe.evaluate(DEV[0][2], DEV[1]).uuas, abs=0.1)
+
+
+def test_a_mix_that_chooses_heads() -> None:
+    mix = BiaffineMix(max_steps=600, device="cpu").fit(X, HEADS[:N_TRAIN], DEV)
+    assert mix.heads_weights_.sum() == pytest.approx(1)
+    assert mix.heads_weights_[1] > 2 * max(mix.heads_weights_[[0, 2]])
+    probe = BiaffineProbe(max_steps=600, random_state=0, device="cpu")
+    probe.fit(X[2], HEADS[:N_TRAIN], dev=(DEV[0][2], DEV[1]))
+    found = score(DEV[1], mix.predictions(DEV[0])).uuas
+    alone = score(DEV[1], probe.predictions(DEV[0][2])).uuas
+    assert found == pytest.approx(alone, abs=0.1)
+    lone = BiaffineMix(max_steps=20, device="cpu").fit(
+        {2: X[2]}, HEADS[:N_TRAIN], ({2: DEV[0][2]}, DEV[1])
+    )
+    assert lone.heads_weights_.tolist() == [1.0]
+
+
 def test_predictions_are_those_of_the_mixed_vectors() -> None:
     mix = LayerMix(max_steps=20, rank=3, device="cpu").fit(X, HEADS[:N_TRAIN], DEV)
     first = mix.predictions(DEV[0])[0]
@@ -77,8 +104,9 @@ def test_a_lone_layer_is_the_probe_of_that_layer() -> None:
     assert losses[0] == pytest.approx(losses[1], rel=0.05)  # other batches, another start
 
 
-@pytest.mark.parametrize("pairs", [True, False])
-def test_the_gradient_in_the_vectors_is_what_autograd_finds(pairs: bool) -> None:
+@pytest.mark.parametrize("loss", [DistanceLoss(), depth_loss, TreeLoss()])
+def test_the_gradient_in_the_vectors_is_what_autograd_finds(loss: Any) -> None:
+    pairs = loss is not depth_loss
     heads = HEADS[:5]
     lengths = np.array([len(one) for one in heads])
     gold = torch.from_numpy((flat_distances if pairs else flat_depths)(heads))
@@ -92,7 +120,6 @@ def test_the_gradient_in_the_vectors_is_what_autograd_finds(pairs: bool) -> None
         vectors[row : row + n] = drawn[row : row + n]
     components = torch.randn(4, 7, dtype=torch.float64, generator=rng)
     gradient, towards = torch.empty_like(components), torch.empty_like(vectors)
-    loss = DistanceLoss() if pairs else depth_loss
     loss(components, vectors, batch, gradient, towards)
     for index in ((0, 3), (5, 1), (layout.n_rows - 1, 6)):
         moved = [vectors.clone() for _ in range(2)]
@@ -121,6 +148,8 @@ def test_expected_layer_counts_gains_where_they_come() -> None:
         (lambda: LayerMix().fit({0: X[0], 2: NARROW}, HEADS[:N_TRAIN], DEV), "of the widths"),
         (lambda: LayerMix().fit({1: X[0]}, HEADS[:N_TRAIN], DEV), "of layer 1 of dev"),
         (lambda: LayerMix(rank=99).fit(X, HEADS[:N_TRAIN], DEV), "rank 99 is out of range"),
+        (lambda: BiaffineMix().fit({0: X[0], 2: NARROW}, HEADS[:N_TRAIN], DEV), "of the widths"),
+        (lambda: BiaffineMix().fit({1: X[0]}, HEADS[:N_TRAIN], DEV), "no vectors of layer 1"),
         (
             lambda: LayerMix(max_steps=2).fit(X, HEADS[:N_TRAIN], DEV).predictions({0: X[0]}),
             "no vectors of layer 2",

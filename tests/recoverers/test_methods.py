@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import inspect
 from pathlib import Path
 
 import pytest
 
-from structprobe import LinearChain, RandomTree, Recoverer
+from structprobe import LinearChain, RandomTree, Recoverer, StructuralProbe
 from structprobe.errors import MethodError
 from structprobe.recoverers import linear
 from structprobe.recoverers.base import Setting
+from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.methods import Method, choose_methods, find_methods
 
 BASELINES = [
@@ -23,6 +25,13 @@ class Varied(Recoverer):
     """Does nothing, in two ways."""
     variants = {"varied-a": {"way": "a"}, "varied-b": {"way": "b"}}
     def __init__(self, way): self.way = way
+    def predict(self, sentences): return []
+
+class Numbered(Recoverer):
+    """Does nothing, so many times."""
+    name = "numbered"
+    options = {"times": int}
+    def __init__(self, times=1): self.times = times
     def predict(self, sentences): return []
 
 class Nameless(Recoverer):
@@ -94,6 +103,30 @@ def test_a_class_outside_the_package() -> None:
     assert both[2].cls is LinearChain
 
 
+@pytest.mark.usefixtures("outside")
+def test_options_are_told_to_the_class_and_are_in_the_name() -> None:
+    both = choose_methods("attention-max[layer=3, head=9],outside:Numbered[times=4], linear")
+    assert [method.name for method in both] == [
+        "attention-max[layer=3,head=9]", "numbered[times=4]", "linear",
+    ]  # fmt: skip
+    assert (dict(both[0].told), both[1].make(Setting(None)).times) == ({"layer": 3, "head": 9}, 4)
+    assert names("probe,probe[rank=2],probe[rank=3]") == ["probe", "probe[rank=2]", "probe[rank=3]"]
+    (told,) = choose_methods("attention-max-from[special=renormalise,symmetrised=True]")
+    assert told.told == {"direction": "from", "special": "renormalise", "symmetrised": True}
+    assert "direction" not in told.takes
+    assert told.summary.endswith("Options: layer, head, gold_root.")
+
+
+def test_every_option_is_one_of_its_class() -> None:
+    for method in find_methods().values():
+        known: set[str] = set()
+        for cls in method.cls.__mro__:
+            known |= set(inspect.signature(cls.__init__).parameters)
+        if issubclass(method.cls, BestLayer):
+            known |= set(inspect.signature(StructuralProbe).parameters)
+        assert set(method.cls.options) <= known
+
+
 @pytest.mark.parametrize(
     ("wanted", "words"),
     [
@@ -112,6 +145,18 @@ def test_a_class_outside_the_package() -> None:
         ("os:path", "names no method"),
         (["linear", LinearChain()], "two methods are called 'linear'; give each a name of its own"),
         ([RandomTree(1), RandomTree(2)], "two methods are called 'random'"),
+        ("linear[rank=3]", "the method 'linear' takes no options, but 'rank' was given"),
+        ("probe[rnk=3]", "probe: unknown option 'rnk' .did you mean 'rank'.*choose from 'rank', "),
+        ("attention-max[layer=x]", "attention-max: layer='x'; give a whole number"),
+        ("attention-max[layer=True]", "attention-max: layer=True; give a whole number"),
+        ("attention-max[symmetrised=1]", "symmetrised=1; give True or False"),
+        ("attention-max[special=1]", "special=1; give a name"),
+        ("attention-max-from[direction=to]", "attention-max-from: unknown option 'direction'"),
+        ("attention-max[layer]", "'layer' in 'attention-max.layer.' is no option; write it such"),
+        ("attention-max[layer=3", "brackets do not match in 'attention-max.layer=3'"),
+        ("attention-max]layer=3[", "brackets do not match"),
+        ("[layer=3]", "'.layer=3.' names no method"),
+        ("all[rank=3]", "unknown method 'all'"),
     ],
 )
 @pytest.mark.usefixtures("outside")

@@ -172,6 +172,8 @@ def test_sentences_beyond_the_limit_get_the_chain(encoder: Encoder) -> None:
     assert recoverer.predict(long)[3].heads.tolist() == list(range(63))
     told = "linear chain for 1 of 4 sentences, too long for the model"
     assert recoverer.chosen_["choice"] == told
+    recoverer.predict(SENTENCES)  # all of which the model takes
+    assert recoverer.chosen_ == {"layer": 3}
     assert recoverer.predict([]) == []
 
 

@@ -32,7 +32,7 @@ def analysis() -> HeadAnalysis:
     about = {
         "model": "tiny", "train": "t.conllu", "chosen_on": "dev", "part": "test",
         "treebank": "e.conllu", "n_sentences": 2077, "n_words": 25094, "punct": "upos", "seed": 7,
-        "first_is_special": True,
+        "first_is_special": True, "n_pairs": None,
         "cpu_seconds": 1.0, "wall_seconds": 1.0,
     }  # fmt: skip
     shares = dict.fromkeys(TARGETS, np.array([[0.25, 0.5]]))
@@ -49,7 +49,13 @@ def analysis() -> HeadAnalysis:
         entropy=np.array([[1.0, 2.0]]),
         alignment=np.array([[0.375, np.nan]]),
         shuffled=np.array([[0.125, np.nan]]),
-    )
+        trees=[
+            {"method": "attention-max", "layer": 1, "head": 2, "choice_uuas": 0.5, "uuas": 0.25,
+             "best": True},
+            {"method": "attention-mst", "layer": 1, "head": None, "choice_uuas": None,
+             "uuas": None, "best": False},
+        ],
+    )  # fmt: skip
 
 
 def test_pictures_say_what_they_are_of(analysis: HeadAnalysis, tmp_path: Path) -> None:
@@ -67,7 +73,7 @@ def test_pictures_say_what_they_are_of(analysis: HeadAnalysis, tmp_path: Path) -
 
 
 def test_all_tables(analysis: HeadAnalysis) -> None:
-    relations, alignment, targets, patterns = format_heads(analysis).split("\n\n")
+    relations, trees, alignment, targets, patterns = format_heads(analysis).split("\n\n")
     lines = relations.splitlines()
     heading = "relation direction arcs head pattern dev test offset by offset gain 10 ahead"
     assert " ".join(lines[0].split()) == heading
@@ -76,6 +82,19 @@ def test_all_tables(analysis: HeadAnalysis) -> None:
     assert lines[2].split()[4:] == ["1,234", *"–" * 8]
     assert "e.conllu, 2,077 sentences; heads chosen on dev" in lines[3]
     assert "t.conllu" in lines[3]
+    heading, layer, about, best = trees.splitlines()
+    assert heading.split() == [
+        "layer",
+        "attention-max",
+        "dev",
+        "test",
+        "attention-mst",
+        "dev",
+        "test",
+    ]
+    assert layer.split() == ["1", "1-2", "50.0", "25.0", "–", "–", "–"]
+    assert about.endswith("uses the gold root, UPOS PUNCT left out.")
+    assert best == "Best of all layers on dev, with its UUAS on test: attention-max 1-2 (25.0)."
     assert alignment.splitlines()[0].split() == ["layer", "h1", "h2", "mean", "shuffled"]
     assert alignment.splitlines()[1].split() == ["1", "37.5", "–", "37.5", "12.5"]
     assert "(seed 7)" in alignment
@@ -86,6 +105,20 @@ def test_all_tables(analysis: HeadAnalysis) -> None:
     assert "Heterogeneous: 50.0 per cent of heads (0.0 at 40 %, 50.0 at 60 %)" in patterns
     assert analysis.rules.describe() in patterns
     assert "left out" not in alignment
+    assert "Sentences were read one by one, so that none can be block; --pairs" in patterns
+
+
+def test_block_where_pairs_were_read(analysis: HeadAnalysis) -> None:
+    paired = replace(
+        analysis,
+        about={**analysis.about, "n_pairs": 1038},
+        own_segment=np.array([[0.95, 0.95]]),
+    )
+    *_, patterns = format_heads(paired).split("\n\n")
+    assert patterns.splitlines()[1].split() == ["1", "d", "b"]
+    assert "Of 1,038 pairs of consecutive sentences, read as two segments." in patterns
+    assert paired.head_rows()[1]["own_segment"] == 0.95
+    assert paired.heterogeneous() == 0.0
 
 
 def test_the_first_word_where_it_is_first(analysis: HeadAnalysis) -> None:

@@ -53,6 +53,20 @@ def wordpiece() -> PreTrainedTokenizerFast:
     return _wrap(tokenizer, names)
 
 
+@cache
+def paired_wordpiece() -> PreTrainedTokenizerFast:
+    """Cut as `wordpiece` does, and write two segments as BERT does."""
+    tokenizer = Tokenizer.from_str(wordpiece().backend_tokenizer.to_str())
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]",
+        pair="[CLS] $A [SEP] $B:1 [SEP]:1",
+        special_tokens=[("[CLS]", 2), ("[SEP]", 3)],
+    )
+    names = {"unk": "[UNK]", "pad": "[PAD]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+    inputs = ["input_ids", "token_type_ids", "attention_mask"]
+    return _wrap(tokenizer, names, model_input_names=inputs)
+
+
 def _byte_level(special: list[str], add_prefix_space: bool) -> Tokenizer:
     tokenizer = Tokenizer(algorithms.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=add_prefix_space)
