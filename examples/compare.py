@@ -68,14 +68,15 @@ structprobe compare --model SMOLLM2/ --gguf-file SmolLM2-135M-Instruct.Q4_1.gguf
     --train train-fifth.conllu --dev dev-half.conllu --test en_ewt-ud-test.conllu \\
     -o RESULTS/smollm2/
 """,
-        "The attention probe is above the probe here. Three causes were looked at, beside MiniLM on "
+        "The attention probe is above the probe here. Four causes were looked at, beside MiniLM on "
         "the same sentences (below). The number of sentences: the probe, with a matrix to learn, "
         "loses points there against all of train, and the attention probe, with two weights a head, "
-        "hardly any; but the order holds. The model's direction (its vectors know nothing of what "
-        "follows): with the head two to four words away the probe finds fewer of those that come "
-        "after than of those before, but so it does with MiniLM, and here the attention probe is "
-        "ahead on both sides. What is left is the model itself: more heads to weigh, "
-        "and a layer that tells the probe less.",
+        "hardly any; but the order holds. The loss: the same geometry trained as a parser "
+        "(probe-tree) is nearer, and below still. The model's direction (its vectors know nothing "
+        "of what follows): with the head two to four words away the probe finds fewer of those that "
+        "come after than of those before, but so it does with MiniLM, and here the attention probe "
+        "is ahead on both sides. What is left is the model itself: more heads to weigh, and layers "
+        "that tell the probe less.",
     ),
     Comparison(
         "MiniLM, on the sentences of the decoder",
