@@ -117,7 +117,7 @@ def _open_closed_streams() -> None:
     """Open what the shell closed (``<&-``, ``2>&-``), where Python has None, onto nothing."""
     for name, mode in (("stdin", "r"), ("stderr", "w")):
         if getattr(sys, name) is None:
-            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115  # until we end
+            stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115 -- open until we end
             setattr(sys, name, stream)
 
 

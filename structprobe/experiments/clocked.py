@@ -12,17 +12,18 @@ from structprobe.experiments.runs import timed
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
+else:
+    Encoder = object  # laid over an encoder's class below, without loading it here
 
 
-class _Clocked:
+class _Clocked(Encoder):
     """What is laid over an encoder's class."""
 
     encoding_times: Row
 
     def encode(self, *args: Any, **options: Any) -> Any:
         with timed() as times:
-            # The class behind this one is an encoder's, made in `clocked`; mypy sees `object`.
-            bank = super().encode(*args, **options)  # type: ignore[misc]
+            bank = super().encode(*args, **options)
         for name, seconds in times.items():
             self.encoding_times[name] += seconds
         return bank
@@ -62,7 +63,8 @@ def timed_without_encoding(encoder: Encoder) -> Iterator[Row]:
     dict
         Filled at the end, as by `timed`.
     """
-    account: Row = getattr(encoder, "encoding_times")  # noqa: B009 -- of the class laid over it
+    assert isinstance(encoder, _Clocked)
+    account = encoder.encoding_times
     before = dict(account)
     with timed() as times:
         yield times

@@ -42,8 +42,7 @@ class CandidateFile:
         self.lengths, self.n_features = np.array(lengths, dtype=np.int64), n_features
         self._starts = np.full(len(self.lengths), -1, dtype=np.int64)  # in numbers
         self._n_numbers = 0
-        # Open for as long as this is: `__exit__` closes it.
-        self._file = tempfile.TemporaryFile(prefix="structprobe-")  # noqa: SIM115
+        self._file = tempfile.TemporaryFile(prefix="structprobe-")  # noqa: SIM115 -- see `__exit__`
         self._numbers: NDArray[np.float16] | None = None
         self._squares = np.zeros((2, n_features))
         self._counts = np.zeros((2, 1))

@@ -51,8 +51,9 @@ class Spool:
         self.row_bytes, self._size = width * dtype.itemsize, n_rows * width * dtype.itemsize
         self._seeking = threading.Lock()
         with self._told():
-            # Open for as long as this is: `close` closes it.
-            self._file = tempfile.TemporaryFile(prefix="structprobe-", buffering=0)  # noqa: SIM115
+            self._file = tempfile.TemporaryFile(  # noqa: SIM115 -- open until `close`
+                prefix="structprobe-", buffering=0
+            )
             self._file.truncate(self._size)
 
     def close(self) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -43,8 +45,8 @@ def test_the_last_layer_is_what_the_model_returns(name: str) -> None:
     assert torch.allclose(first, output.hidden_states[0], atol=1e-6)
 
 
-def layout(**changes: object) -> Layout:
-    settings: dict[str, object] = {
+def layout(**changes: Any) -> Layout:
+    settings: dict[str, Any] = {
         "surroundings": Surroundings((101,), (102,)),
         "size": None,
         "reads_right": True,
@@ -52,7 +54,7 @@ def layout(**changes: object) -> Layout:
         "pad": 9,
         "batch_tokens": 100,
     }
-    return Layout(**(settings | changes))  # type: ignore[arg-type]  # checked by the test itself
+    return Layout(**(settings | changes))
 
 
 def pieces(ids: list[int], links: list[list[int]]) -> Pieces:
@@ -108,10 +110,10 @@ def test_attention_is_that_of_torch_where_the_model_has_it(
         pytest.skip(f"{type(model).__name__} of this transformers has none")
     n_calls, attention = 0, torch.nn.functional.scaled_dot_product_attention
 
-    def count(*args: object, **kwargs: object) -> torch.Tensor:
+    def count(*args: Any, **kwargs: Any) -> torch.Tensor:
         nonlocal n_calls
         n_calls += 1
-        return attention(*args, **kwargs)  # type: ignore[arg-type]
+        return attention(*args, **kwargs)
 
     monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", count)
     ids = torch.tensor([[5, 6, 7]])
