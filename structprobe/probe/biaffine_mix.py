@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from structprobe.errors import ProbeError
 from structprobe.probe.biaffine import BiaffineScorer, head_batches, head_blocks
 from structprobe.probe.biaffine_probe import RANK, RATE, predictions_of, read_trees
 from structprobe.probe.head_choice import HeadBlock, train_heads
 from structprobe.probe.inputs import read_words
 from structprobe.probe.layers import layers_of
-from structprobe.probe.mixing import MIX_RATE, mix_words, unit_scale
+from structprobe.probe.mixing import MIX_RATE, common_width, mix_words, pick_layers, unit_scale
 from structprobe.probe.recipes import Whitened
 from structprobe.probe.settings import read_generator, read_settings
 from structprobe.probe.training import Cosine
@@ -93,17 +92,15 @@ class BiaffineMix:
         given = layers_of(X, "X")
         read = {layer: read_trees(vectors, y) for layer, vectors in given.items()}
         words, (heads, *_) = [one for one, _ in read.values()], [own for _, own in read.values()]
-        held_out = self._pick(layers_of(dev[0], "X of dev"), tuple(read))
+        held_out = pick_layers(layers_of(dev[0], "X of dev"), read, " of dev")
         dev_read = [read_trees(vectors, dev[1], " of dev") for vectors in held_out.values()]
-        widths = {one.hidden_size for one in [*words, *(own for own, _ in dev_read)]}
-        if len(widths) > 1:
-            raise ProbeError(f"layers of the widths {sorted(widths)} cannot be mixed")
+        width = common_width([*words, *(own for own, _ in dev_read)])
         told: dict[str, Any] = {
             "rank": RANK if self.rank is None else self.rank, "max_steps": self.max_steps,
             "recipe": "whitened", "products": "float32", "loss": "absolute", "batch_size": None,
             "learning_rate": None, "device": self.device,
         }  # fmt: skip
-        settings = read_settings(told, max(RANK, *widths))
+        settings = read_settings(told, max(RANK, width))
         generator, recipe, device = read_generator(self.random_state), Whitened(), settings.device
         scales = np.array([unit_scale(one) for one in words])
         even = mix_words(dict(zip(read, words, strict=True)), scales / len(scales))
@@ -155,16 +152,9 @@ class BiaffineMix:
         ProbeError
             A layer is missing.
         """
-        given = self._pick(layers_of(X, "X"), self.layers_)
+        given = pick_layers(layers_of(X, "X"), self.layers_)
         words = {layer: read_words(vectors) for layer, vectors in given.items()}
         return predictions_of(self.scorer_, mix_words(words, self.heads_factors_), self.basis_)
-
-    @staticmethod
-    def _pick(given: Mapping[Any, Any], layers: Sequence[Any]) -> dict[Any, Any]:
-        missing = [layer for layer in layers if layer not in given]
-        if missing:
-            raise ProbeError(f"there are no vectors of layer {missing[0]}")
-        return {layer: given[layer] for layer in layers}
 
 
 class _MixedScorer(nn.Module):

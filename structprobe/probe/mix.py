@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Mapping
+from collections.abc import Hashable, Mapping
 from typing import Any, Self, cast
 
 import numpy as np
 from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
-from structprobe.errors import ProbeError
 from structprobe.probe.examples import KINDS, read_examples
 from structprobe.probe.inputs import read_words
 from structprobe.probe.layers import layers_of
-from structprobe.probe.mixing import fit_mix, mix_words
+from structprobe.probe.mixing import common_width, fit_mix, mix_words, pick_layers
 from structprobe.probe.projecting import predict_depths, predict_distances
 from structprobe.probe.recipes import Whitened
 from structprobe.probe.settings import read_generator, read_settings
@@ -102,11 +101,9 @@ class LayerMix:
             The vectors, trees or settings cannot be used, or a loss stopped being finite.
         """
         train_set = read_examples(layers_of(X, "X"), y)
-        held = _pick(layers_of(dev[0], "X of dev"), train_set.layers, " of dev")
+        held = pick_layers(layers_of(dev[0], "X of dev"), train_set.layers, " of dev")
         dev_set = read_examples(held, dev[1], " of dev")
-        widths = {words.hidden_size for words in train_set.layers.values()}
-        if len(widths) > 1:
-            raise ProbeError(f"layers of the widths {sorted(widths)} cannot be mixed")
+        width = common_width(train_set.layers.values())
         told = {
             "rank": self.rank,
             "recipe": "whitened",
@@ -117,7 +114,7 @@ class LayerMix:
             "products": "float32",
             "loss": self.loss,
         }
-        settings = read_settings(told, widths.pop())
+        settings = read_settings(told, width)
         generator = read_generator(self.random_state)
         self.layers_: tuple[Any, ...] = tuple(train_set.layers)
         seeds = cast(SeedSequence, generator.bit_generator.seed_seq).spawn(len(KINDS))
@@ -152,7 +149,7 @@ class LayerMix:
         ProbeError
             A layer is missing.
         """
-        given = _pick(layers_of(X, "X"), self.layers_)
+        given = pick_layers(layers_of(X, "X"), self.layers_)
         layers = {layer: read_words(vectors) for layer, vectors in given.items()}
         distances = predict_distances(
             mix_words(layers, self.distance_factors_), self.distance_components_
@@ -160,17 +157,6 @@ class LayerMix:
         depths = predict_depths(mix_words(layers, self.depth_factors_), self.depth_components_)
         heads = decode_rooted(distances, depths)
         return [Prediction(*parts) for parts in zip(heads, distances, depths, strict=True)]
-
-
-def _pick(
-    given: Mapping[Hashable, Any], layers: Iterable[Hashable], suffix: str = ""
-) -> dict[Hashable, Any]:
-    """Pick the layers that are mixed from those that were given."""
-    layers = list(layers)
-    missing = [layer for layer in layers if layer not in given]
-    if missing:
-        raise ProbeError(f"there are no vectors of layer {missing[0]}{suffix}")
-    return {layer: given[layer] for layer in layers}
 
 
 def centre_of_gravity(layers: Any, weights: NDArray[np.floating]) -> float:

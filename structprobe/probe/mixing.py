@@ -20,6 +20,7 @@ from numpy.random import SeedSequence
 from numpy.typing import NDArray
 from torch import Tensor
 
+from structprobe.errors import ProbeError
 from structprobe.probe.adam import Adam
 from structprobe.probe.batches import Batch
 from structprobe.probe.examples import Examples
@@ -173,6 +174,61 @@ class _Mix:
             total += float(self.loss(self.components, mixed, batch)) * batch.n_sentences
             n_sentences += batch.n_sentences
         return total / n_sentences
+
+
+def pick_layers(
+    given: Mapping[Hashable, Any], layers: Iterable[Hashable], suffix: str = ""
+) -> dict[Hashable, Any]:
+    """Pick the layers that are mixed from those that were given.
+
+    Parameters
+    ----------
+    given : mapping of hashable to vectors
+        What there is.
+    layers : iterable of hashable
+        What is mixed, in order.
+    suffix : str
+        Whose vectors they are, for the message.
+
+    Returns
+    -------
+    dict of hashable to vectors
+        The layers that are mixed.
+
+    Raises
+    ------
+    ProbeError
+        A layer is missing.
+    """
+    layers = list(layers)
+    missing = [layer for layer in layers if layer not in given]
+    if missing:
+        raise ProbeError(f"there are no vectors of layer {missing[0]}{suffix}")
+    return {layer: given[layer] for layer in layers}
+
+
+def common_width(layers: Iterable[Words]) -> int:
+    """Find the width of the vectors of layers that are mixed.
+
+    Parameters
+    ----------
+    layers : iterable of Words
+        The layers, one at least.
+
+    Returns
+    -------
+    int
+        Their width.
+
+    Raises
+    ------
+    ProbeError
+        They have more than one.
+    """
+    widths = sorted({words.hidden_size for words in layers})
+    if len(widths) > 1:
+        raise ProbeError(f"layers of the widths {widths} cannot be mixed")
+    return widths[0]
 
 
 def mix_words(layers: Mapping[Hashable, Words], factors: NDArray[np.float64]) -> Words:
