@@ -68,7 +68,7 @@ structprobe compare --model SMOLLM2/ --gguf-file SmolLM2-135M-Instruct.Q4_1.gguf
     --train train-fifth.conllu --dev dev-half.conllu --test en_ewt-ud-test.conllu \\
     -o RESULTS/smollm2/
 """,
-        "The attention probe is above the probe here. Four causes were looked at, beside MiniLM on "
+        "The attention probe is above the probe here. Three causes were looked at, beside MiniLM on "
         "the same sentences (below). The number of sentences: the probe, with a matrix to learn, "
         "loses points there against all of train, and the attention probe, with two weights a head, "
         "hardly any; but the order holds. The loss: the same geometry trained as a parser "
