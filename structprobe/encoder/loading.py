@@ -20,6 +20,7 @@ from structprobe.encoder.fingerprints import (
     fingerprint_parameters,
     fingerprint_tokenizer,
 )
+from structprobe.encoder.hub import find_commit, refuse_unknown, unreachable
 from structprobe.encoder.limits import measure
 from structprobe.encoder.quiet import quiet_transformers
 from structprobe.errors import EncoderError
@@ -121,13 +122,14 @@ def load_model(
     wanted_dtype = find_dtype(dtype)
     if isinstance(model, str | os.PathLike):
         source, gguf_file = _locate(os.fspath(model), gguf_file)
+        refuse_unknown(source, revision, gguf_file)
         wanted_device = find_device(device)
         options = {"revision": revision, "trust_remote_code": trust_remote_code}
         if gguf_file:
             options["gguf_file"] = gguf_file
         loaded_tokenizer = _load_tokenizer(source, tokenizer, options)
         whole = _load_weights(source, wanted_device, wanted_dtype, options)
-        commit = _commit(source, revision, gguf_file)
+        commit = find_commit(source, revision, gguf_file)
         file = f"/{gguf_file}" if gguf_file else ""
         weights = commit + file if commit else fingerprint_files(source, gguf_file)
         name, revision = source + file, commit or revision
@@ -282,6 +284,7 @@ def _load_tokenizer(source: str, tokenizer: Any, options: dict[str, Any]) -> Any
         return tokenizer
     if tokenizer is not None:
         source = os.path.expanduser(os.fspath(tokenizer))
+        refuse_unknown(source, None)
         options = {"trust_remote_code": options["trust_remote_code"]}
     try:
         with quiet_transformers():
@@ -300,10 +303,7 @@ def _explain(what: str, source: str, error: Exception) -> EncoderError:
                     f"{what}: package {package} is missing", hint=f"pip install {package}"
                 )
     if not Path(source).exists() and "connect" in text:
-        return EncoderError(
-            f"{source!r} is not, or not whole, in the local cache and the hub cannot be reached",
-            hint=f"check the name, or fetch it once with a connection: hf download {source}",
-        )
+        return unreachable(source)
     if "custom code" in text:
         hint = "read it, then pass trust_remote_code=True"
         return EncoderError(f"{what}: it comes with code of its own", hint=hint)
@@ -365,17 +365,3 @@ def _check_vocabulary(tokenizer: Any, name: str) -> None:
     if not set(tokenizer.get_vocab()) - added - set(tokenizer.all_special_tokens):
         hint = "its files (tokenizer.json, vocab.txt, ...) are missing; pass tokenizer="
         raise EncoderError(f"the tokenizer of {name!r} has no vocabulary", hint=hint)
-
-
-def _commit(source: str, revision: str | None, gguf_file: str | None) -> str | None:
-    """Find the hub commit that was loaded, from where its files lie in the cache."""
-    if Path(source).exists():
-        return None
-    from huggingface_hub import try_to_load_from_cache
-
-    for name in (gguf_file, "config.json", "tokenizer_config.json"):
-        path = name and try_to_load_from_cache(source, name, revision=revision)
-        found = re.search(r"snapshots[/\\]([0-9a-f]{40})[/\\]", str(path))
-        if found:
-            return found.group(1)
-    return None

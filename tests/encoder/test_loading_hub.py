@@ -19,8 +19,8 @@ from support.elsewhere import in_subprocess
 from support.tiny_checkpoints import read_weights, save_checkpoint, save_gguf, write_weights
 from transformers.utils import logging as transformers_logging
 
-from structprobe.encoder import loading
 from structprobe.encoder.fingerprints import fingerprint_tokenizer
+from structprobe.encoder.hub import find_commit
 from structprobe.encoder.loading import load_model, untrained
 from structprobe.encoder.quiet import quiet_transformers
 from structprobe.errors import EncoderError
@@ -72,8 +72,8 @@ def test_a_hub_id_in_the_cache(tmp_path, monkeypatch, revision):
     assert loaded.fingerprint == f"{COMMIT}-{fingerprint_tokenizer(loaded.tokenizer)}"
     config = f"snapshots/{COMMIT}/config.json"
     (tmp_path / "hub" / "models--group--tiny" / config).unlink()
-    assert loading._commit("group/tiny", revision, None) == COMMIT  # from the tokenizer's
-    assert loading._commit("group/other", revision, "a.gguf") is None
+    assert find_commit("group/tiny", revision, None) == COMMIT  # from the tokenizer's
+    assert find_commit("group/other", revision, "a.gguf") is None
 
 
 def test_nothing_is_printed_while_loading(tmp_path):
