@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.device import on_device
 from benchmarks.longer import longer
 from benchmarks.plan import Plan
 from benchmarks.quality import quality
@@ -84,12 +85,18 @@ def _parser() -> argparse.ArgumentParser:
         help="nothing but the default recipe beside ten times its steps (an hour or more)",
     )
     parser.add_argument(
+        "--device", help="nothing but the stages of a GPU, on that one: cuda, cuda:1, mps"
+    )
+    parser.add_argument(
         "--write", action="store_true", help="put what is printed into benchmarks/RESULTS.md"
     )
     return parser
 
 
 def _rows(args: argparse.Namespace, plan: Plan) -> Iterator[Stage | Line]:
+    if args.device:
+        yield from on_device(plan, args.device)
+        return
     if not (args.quality_only or args.scale_only or args.longer_only):
         yield from stages(plan)
     if args.scale or args.scale_only:

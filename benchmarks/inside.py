@@ -45,7 +45,7 @@ def fit_distances(
 ) -> Found:
     """Fit one layer's distance probe, and no depth probe beside it."""
     train, held = read_examples({None: X}, y), read_examples({None: dev[0]}, dev[1])
-    probe = StructuralProbe(rank=RANK, device="cpu", **settings)
+    probe = StructuralProbe(**{"rank": RANK, "device": "cpu", **settings})
     told = read_settings(probe.get_params(), train.layers[None].hidden_size)
     batches, start = SeedSequence(0).spawn(2)
     course = course_of("distance", train, held, told, batches)
@@ -56,7 +56,8 @@ def fit_distances(
 
 def fit_layers(X: Any, y: Any, dev: tuple[Any, Any], **settings: Any) -> dict[int, StructuralProbe]:
     """Fit all layers of an `EncodedBank` in one run."""
-    return LayerSweep(rank=RANK, random_state=0, device="cpu", **settings).fit(X, y, dev=dev)
+    own = {"rank": RANK, "random_state": 0, "device": "cpu", **settings}
+    return LayerSweep(**own).fit(X, y, dev=dev)
 
 
 def has_bfloat16() -> bool:
