@@ -7,6 +7,7 @@ from typing import Any
 
 from structprobe.cli import options
 from structprobe.cli.output import print_rows, progress_of
+from structprobe.errors import StructprobeError
 
 RESUMES = True  # the same command goes on where it was interrupted
 
@@ -59,12 +60,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the methods whose rows are not in the folder yet, and print all rows."""
     from structprobe.experiments.compare import compare
+    from structprobe.experiments.results import check_folder
     from structprobe.recoverers.methods import choose_methods
 
-    chosen = choose_methods(args.methods)  # refused before a model is loaded
+    chosen = choose_methods(args.methods)  # all that can be refused before a model is loaded
+    check_folder(args.out)
+    banks = [options.read_bank(files, args) for files in (args.train, args.dev, args.test)]
     rows = compare(
         options.build_encoder(args),
-        *(options.read_bank(files, args) for files in (args.train, args.dev, args.test)),
+        *banks,
         methods=chosen,
         disturbed=args.disturbed,
         punct=args.punct,
@@ -77,3 +81,5 @@ def run(args: argparse.Namespace) -> None:
         progress=progress_of(args),
     )
     print_rows(rows, args)
+    if all(row["why_empty"] for row in rows):
+        raise StructprobeError("no method gave scores", hint="each row says why")

@@ -45,11 +45,14 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.experiments.heads import analyse_heads
     from structprobe.show.heat_map import save_heat_maps
 
+    # Before a model is loaded, which may take long.
+    train, test = (options.read_bank(files, args) for files in (args.train, args.test))
+    dev = options.read_optional(args.dev, args)
     analysis = analyse_heads(
         options.build_encoder(args),
-        options.read_bank(args.train, args),
-        options.read_optional(args.dev, args),
-        options.read_bank(args.test, args),
+        train,
+        dev,
+        test,
         punct=args.punct,
         seed=args.seed,
         pairs=args.pairs,

@@ -40,11 +40,14 @@ def run(args: argparse.Namespace) -> None:
     """Fit the probes and mixes, and print what they say."""
     from structprobe.experiments.localise import localise
 
+    # Before a model is loaded, which may take long.
+    train, dev = (options.read_bank(files, args) for files in (args.train, args.dev))
+    test = options.read_optional(args.test, args)
     found = localise(
         options.build_encoder(args),
-        options.read_bank(args.train, args),
-        options.read_bank(args.dev, args),
-        options.read_optional(args.test, args),
+        train,
+        dev,
+        test,
         probe=args.probe,
         layers=args.layers,
         rank=args.rank,

@@ -85,6 +85,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         args = build_parser().parse_args(given)
     except BrokenPipeError:  # of what an option prints, as compare's --list
         return _stop_writing()
+    except KeyboardInterrupt:  # while a command's options are imported
+        print("structprobe: interrupted; nothing was done", file=sys.stderr)
+        return INTERRUPTED
     args.command_line = shlex.join(["structprobe", *given])
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is first loaded
     if sys.stdout is None:

@@ -171,8 +171,10 @@ class _Comparison:
             words_as = row["words_as"]
             row["key"] = self._key(method, words_as, why_empty=row["why_empty"])
             self.results.add(row, self.versions[words_as].test, predictions)
+            reasons = {one["why_empty"] for one in found.values()}
+            if row["why_empty"] is None or row["why_empty"] not in reasons:
+                _report(row)  # a reason that all versions have is told once
             found[words_as] = row
-            _report(row)
         return [found[words_as] for words_as in self.versions]
 
     def _run(

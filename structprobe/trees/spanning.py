@@ -88,7 +88,7 @@ def spanning_trees(distances: ArrayLike, lengths: ArrayLike, roots: ArrayLike) -
     """
     distances = np.asarray(distances)
     lengths, roots = np.asarray(lengths, dtype=np.intp), np.asarray(roots, dtype=np.intp)
-    b, n = (*distances.shape, 0)[:2]
+    b, n = (*distances.shape, 0, 0)[:2]
     if distances.shape != (b, n, n) or lengths.shape != (b,) or roots.shape != (b,):
         raise TreeError(
             f"distances of shape {distances.shape} do not go with lengths of shape {lengths.shape}"

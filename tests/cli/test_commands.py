@@ -14,6 +14,7 @@ from support.tiny_checkpoints import save_checkpoint
 from tqdm import tqdm
 
 from structprobe import Treebank
+from structprobe.cli import options
 from structprobe.cli.main import _log_to_stderr, main
 
 GOLD = """\
@@ -266,6 +267,34 @@ def test_interruption_and_broken_pipes(
     assert main(command) == 130
     told = "go on with: structprobe sweep --model m --train 'a file' -o DIR\n"
     assert capsys.readouterr().err.endswith(told)
+
+
+def test_files_are_looked_at_before_a_model_is_loaded(
+    world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(options, "build_encoder", None)
+    gold = f"{world}/gold.conllu"
+    for command in (
+        f"fit --model m --train {gold} --dev {world}/gone --layer 1 -o {world}/new",
+        f"localise --model m --train {gold} --dev {world}/gone",
+        f"heads --model m --train {gold} --test {world}/gone",
+        f"sweep --model m --train {gold} --dev {world}/gone -o {world}/new",
+    ):
+        assert main(command.split()) == 1
+        assert capsys.readouterr().err.rstrip().endswith(f"{world}/gone: no such file")
+    assert main(f"fit --model m --train {world}/gone --layer 1 -o {world}/probe".split()) == 1
+    assert "holds a saved probe already" in capsys.readouterr().err
+
+
+def test_an_interruption_while_commands_are_imported(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("structprobe.cli.main.build_parser", interrupted)
+    assert main(["demo"]) == 130
+    assert capsys.readouterr().err == "structprobe: interrupted; nothing was done\n"
 
 
 def test_a_reader_that_leaves_is_no_fault(world: Path) -> None:

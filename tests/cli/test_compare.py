@@ -86,6 +86,19 @@ def test_options_of_methods(world: Path, capsys: pytest.CaptureFixture[str]) -> 
     assert table[5] == "attention-max[layer=3] has no scores: no layer 3 of attention, only 1 to 2"
 
 
+def test_no_scores_at_all_are_a_fault_that_is_told_once(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [one for one in command(world, "stars:Unfit", "none", "--disturbed") if one != "-q"]
+    assert main(arguments) == 1
+    printed = capsys.readouterr()
+    assert "unfit has no scores: the model has no attentions" in printed.out
+    assert printed.err.count("the model has no attentions") == 1  # of four rows
+    assert printed.err.splitlines()[-1] == (
+        "structprobe: error: no method gave scores; each row says why"
+    )
+
+
 def test_disturbed_rows(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(command(world, "random", "b", "--disturbed", "--seed", "3", "--punct", "keep")) == 0
     table = capsys.readouterr().out.splitlines()
@@ -113,6 +126,12 @@ def test_a_fault_is_one_line(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("structprobe: error: unknown method 'linaer' (did you mean 'linear'?)")
     assert not (world / "c").exists()
+    assert main(command(world, "linear", "stars.py")) == 1
+    assert "stars.py" in capsys.readouterr().err
+    arguments = command(world, "linear", "c")
+    arguments[arguments.index("--dev") + 1] = "gone.conllu"
+    assert main(arguments) == 1
+    assert "gone.conllu: no such file" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("missing", ["--model", "--dev", "--test", "-o"])

@@ -199,6 +199,8 @@ def test_bad_shapes_roots_and_depths():
         spanning_tree(np.empty((0, 0)))
     with pytest.raises(TreeError, match="lengths of shape"):
         spanning_trees(square[None], [3, 3], [0])
+    with pytest.raises(TreeError, match=r"distances of shape \(\) do not go"):
+        spanning_trees(1.0, [3], [0])
     with pytest.raises(TreeError, match=r"sentence 1 .*the depth of word 2 .* is NaN"):
         decode_rooted([square, square], [[0, 1, 2], [0, np.nan, 1]])
     with pytest.raises(TreeError, match="distances of 1 sentences and depths of 2"):
