@@ -14,7 +14,7 @@ from structprobe.errors import StructprobeError
 from structprobe.experiments.clocked import clocked, timed_without_encoding
 from structprobe.experiments.grid import check_seeds
 from structprobe.experiments.results import ResultsFolder, check_folder
-from structprobe.experiments.rows import Row, make_row
+from structprobe.experiments.rows import Row, make_row, per_cent
 from structprobe.experiments.runs import Banks, Outcome, key_of, outcome
 from structprobe.experiments.vectors_folder import vectors_folder
 from structprobe.progress import progress_bar
@@ -272,5 +272,4 @@ def _report(row: Row) -> None:
     if row["why_empty"]:
         _log.warning("%s has no scores: %s", name, row["why_empty"])
     else:
-        uuas = "–" if row["uuas"] is None else f"{100 * row['uuas']:.1f}"
-        _log.info("%s: UUAS %s", name, uuas)
+        _log.info("%s: UUAS %s", name, per_cent(row["uuas"]))

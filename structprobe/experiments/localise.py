@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from structprobe.errors import MethodError, ScoreError, unknown_name
 from structprobe.experiments.grid import parse_layers
+from structprobe.experiments.rows import per_cent
 from structprobe.experiments.runs import Banks
 from structprobe.progress import progress_bar
 from structprobe.recoverers.best_layer import BestLayer
@@ -210,7 +211,8 @@ def localise(
             mix = _new_mix(probe, told | {"verbose": progress is not False})
             mix.fit(own, banks.train, held_out)
             cumulative[chosen[n - 1]] = score(gold, mix.predictions(at), punct=punct)
-            _log.info("mix of the layers %s: UUAS %s", chosen[:n], cumulative[chosen[n - 1]].uuas)
+            uuas = per_cent(cumulative[chosen[n - 1]].uuas)
+            _log.info("mix of the layers %s: UUAS %s", chosen[:n], uuas)
             advance(1)
     metrics = METRICS[probe]
     found = {kind: getattr(mix, f"{kind}_weights_") for kind in metrics}

@@ -123,6 +123,27 @@ def score_values(scores: Scores) -> Row:
     return values
 
 
+def per_cent(score: float | None) -> str:
+    """Write a score as a log line tells it.
+
+    Parameters
+    ----------
+    score : float or None
+        A fraction; None where nothing was scored.
+
+    Returns
+    -------
+    str
+        Per cent with one decimal, as in tables.
+
+    Examples
+    --------
+    >>> per_cent(0.5071), per_cent(None)
+    ('50.7', '–')
+    """
+    return "–" if score is None else f"{100 * score:.1f}"
+
+
 def bank_name(bank: Treebank) -> str | None:
     """Name a treebank by the files it was read from.
 

@@ -24,7 +24,7 @@ from structprobe.experiments.grid import (
 from structprobe.experiments.groups import Group, groups_of
 from structprobe.experiments.kept import has_predictions
 from structprobe.experiments.results import ResultsFolder, check_folder
-from structprobe.experiments.rows import Row
+from structprobe.experiments.rows import Row, per_cent
 from structprobe.experiments.runs import Banks, Outcome, outcome, timed
 from structprobe.experiments.vectors_folder import vectors_folder
 from structprobe.progress import progress_bar
@@ -170,7 +170,7 @@ def sweep(
     def keep(run: Run, found: Outcome) -> None:
         sentences, predictions = banks.scored, found.predictions
         results.add(found.row, *((sentences, predictions) if keep_predictions else ()))
-        _log.info("%s: UUAS %s", run, _per_cent(found.row["uuas"]))
+        _log.info("%s: UUAS %s", run, per_cent(found.row["uuas"]))
         advance(1)
 
     with vectors_folder(results.folder, cache) as vectors, contextlib.ExitStack() as stack:
@@ -237,7 +237,3 @@ def _run_baseline(run: Run, method: Recoverer, banks: Banks) -> Outcome:
             part: method.predict(bank) for part, bank in banks.parts.items() if part != "train"
         }
     return outcome({**run.values, **times}, banks, predictions)
-
-
-def _per_cent(value: float | None) -> str:
-    return "–" if value is None else f"{100 * value:.1f}"

@@ -15,6 +15,7 @@ import numpy as np
 from structprobe.errors import ResultError
 from structprobe.experiments.kept import has_predictions, read_predictions, read_sentences
 from structprobe.experiments.results import MARKER, read_rows
+from structprobe.experiments.rows import METRICS
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.scoring import score
 from structprobe.show.heat_map import ALIGNMENT, draw_heat_map
@@ -30,7 +31,6 @@ from structprobe.show.pictures.style import axes_or_new, put_title
 from structprobe.treebank.sentence import Sentence
 
 _log = logging.getLogger(__name__)
-_CURVES = ("uuas", "root_acc", "dspr", "nspr")
 _GRID = ("method", "model", "recipe", "treebank", "part")
 _SHOWN_LENGTHS = range(8, 21)  # of the sentence that is drawn where none is named
 
@@ -103,7 +103,7 @@ def _from_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     written = [row for row in rows if row.get("words_as") is None]
     figures = {
         f"layers-{metric}": draw_layer_curves(written, metric).figure
-        for metric in _CURVES
+        for metric in METRICS
         if has_curve(written, metric)
     }
     grids = [

@@ -27,11 +27,15 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return save_checkpoint(tmp_path_factory.mktemp("tiny-bert"), "bert")
 
 
-def test_each_way_is_what_it_is_by_itself(model: Path) -> None:
+def test_each_way_is_what_it_is_by_itself(model: Path, caplog: pytest.LogCaptureFixture) -> None:
     encoder = Encoder(model)
     train, dev, test = tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2)
     told = {"rank": 3, "max_steps": 15}
-    found = localise(encoder, train, dev, test, **told, progress=False)
+    with caplog.at_level("INFO", logger="structprobe"):
+        found = localise(encoder, train, dev, test, **told, progress=False)
+    for n in (1, 2, 3):  # in per cent with one decimal, as everywhere
+        uuas = 100 * (found.cumulative[n - 1].uuas or 0)
+        assert f"mix of the layers {[0, 1, 2][:n]}: UUAS {uuas:.1f}\n" in caplog.text
     assert (found.layers, found.part, found.n_sentences) == ((0, 1, 2), "test", len(test))
     X, X_dev, X_test = (encoder.encode(bank, progress=False) for bank in (train, dev, test))
     probes = LayerSweep(**told, random_state=0).fit(X, train, dev=(X_dev, dev))

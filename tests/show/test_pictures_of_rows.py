@@ -71,10 +71,13 @@ def test_seeds_are_averaged_and_ranks_parted() -> None:
     assert not has_curve([probe_row(1), probe_row(2, rank=8)], "uuas")
 
 
-def test_correlations_are_no_percentages() -> None:
-    ax = draw_layer_curves([probe_row(layer, nspr=0.5) for layer in (0, 1)], "nspr")
-    assert ax.lines[0].get_ydata().tolist() == [0.5, 0.5]
-    assert ax.get_ylabel() == "NSpr."
+def test_correlations_are_in_per_cent_as_in_tables() -> None:
+    values = {"nspr": 0.5, "nspr_low": 0.4, "nspr_high": 0.75}
+    ax = draw_layer_curves([probe_row(layer, **values) for layer in (0, 1)], "nspr")
+    assert ax.lines[0].get_ydata().tolist() == [50, 50]
+    band = ax.collections[0].get_paths()[0].vertices
+    assert {tuple(place) for place in band.round(6)} >= {(0, 40), (1, 75)}
+    assert ax.get_ylabel() == "NSpr. in per cent"
 
 
 def test_it_draws_where_it_is_told() -> None:

@@ -66,6 +66,14 @@ def test_forms(tmp_path: Path) -> None:
         plot_folder(tmp_path / "r", tmp_path / "f", formats=["gif"])
 
 
+def test_a_curve_for_each_score_that_rows_have(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path / "r")
+    for layer in (0, 1):
+        results.add(probe_row(layer, uas=0.5, dspr=0.6))
+    paths = plot_folder(tmp_path / "r", tmp_path / "f", formats=["svg"])
+    assert [path.stem for path in paths] == ["layers-uuas", "layers-uas", "layers-dspr"]
+
+
 def test_several_grids_are_numbered(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path / "r")
     for model in ("a", "b"):

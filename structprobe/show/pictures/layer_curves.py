@@ -49,7 +49,7 @@ def draw_layer_curves(
         baselines, dashed lines from side to side. Of several seeds the mean is drawn, and the
         mean of the bounds of their intervals.
     metric : {"uuas", "uas", "las", "root_acc", "dspr", "nspr"}
-        The score, drawn in per cent; correlations as they are.
+        The score, drawn in per cent; correlations times a hundred too.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default in a new figure, ``ax.figure`` of what is returned.
 
@@ -71,32 +71,31 @@ def draw_layer_curves(
     curves = _parted([row for row in scored if row.get("layer") is not None])
     flat = _parted([row for row in scored if row.get("layer") is None])
     ax = axes_or_new(ax, 6.4, 4.4)
-    factor = 1 if metric in ("dspr", "nspr") else 100
     for index, (label, own) in enumerate(curves.items()):
         layers = sorted({row["layer"] for row in own})
         style: dict[str, Any] = {"color": COLOURS[index % 6], "marker": MARKERS[index % 6]}
-        ax.plot(layers, [factor * _mean(own, metric, one) for one in layers], label=label, **style)
+        ax.plot(layers, [_mean(own, metric, one) for one in layers], label=label, **style)
         low, high = (
-            [factor * _mean(own, f"{metric}_{end}", one) for one in layers]
+            [_mean(own, f"{metric}_{end}", one) for one in layers]
             for end in ("low", "high")
         )
         ax.fill_between(layers, low, high, color=style["color"], alpha=0.2, linewidth=0)
     heights: dict[float, list[str]] = {}  # those of one height share a line
     for label, own in flat.items():
-        heights.setdefault(factor * _mean(own, metric, None), []).append(label)
+        heights.setdefault(_mean(own, metric, None), []).append(label)
     for index, (height, labels) in enumerate(heights.items()):
         dashes = (0, DASHES[index % len(DASHES)])
         label = " = ".join(labels)
         ax.axhline(height, color=GREY, linestyle=dashes, linewidth=1.2, label=label)
     whole_numbers(ax.xaxis)
-    ax.set(xlabel="layer", ylabel=NAMES[metric] + (" in per cent" if factor == 100 else ""))
+    ax.set(xlabel="layer", ylabel=f"{NAMES[metric]} in per cent")
     ax.grid(axis="y", color="#dddddd", linewidth=0.6)
     ax.set_axisbelow(True)
     legend = ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8, frameon=False)
     for text in legend.get_texts():
         text.set_parse_math(False)
     put_title(ax, f"{NAMES[metric]} by layer, with 95 % bootstrap intervals over sentences",
-              scored, correlations=factor == 1)  # fmt: skip
+              scored, correlations=metric in ("dspr", "nspr"))  # fmt: skip
     return ax
 
 
@@ -128,7 +127,7 @@ def _parted(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, An
 
 
 def _mean(rows: Sequence[Mapping[str, Any]], key: str, layer: int | None) -> float:
-    """Mean of a value over the rows of one layer; NaN where none has it."""
+    """Mean of a value over the rows of one layer, in per cent; NaN where none has it."""
     values = [row.get(key) for row in rows if row.get("layer") == layer]
     found = [value for value in values if value is not None]
-    return float(np.mean(found)) if found else np.nan
+    return 100 * float(np.mean(found)) if found else np.nan
