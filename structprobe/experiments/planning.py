@@ -22,7 +22,7 @@ from structprobe.experiments.grid import (
     parse_layers,
     probe_runs,
 )
-from structprobe.experiments.results import check_folder, read_rows
+from structprobe.experiments.results import ResultsFolder, check_folder
 from structprobe.experiments.rows import bank_name
 from structprobe.experiments.runs import Banks
 from structprobe.probe.recipes import RECIPES
@@ -96,7 +96,7 @@ def plan_sweep(
     ResultError
         If the folder is not ours.
     """
-    done = {row["key"] for row in read_rows(folder)} if check_folder(folder) else set()
+    done = ResultsFolder(folder).keys if check_folder(folder) else set()
     banks = Banks.of(train, dev, test, punct)
     chosen = parse_layers(layers, encoder.n_layers)
     numbers = check_ranks(ranks, encoder.hidden_size)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import logging
 import os
 import uuid
 from collections.abc import Iterator, Sequence
@@ -27,8 +28,12 @@ from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
 FORMAT, FORMAT_VERSION = "structprobe-results", 1
+_MARK = json.dumps({"format": FORMAT, "format_version": FORMAT_VERSION})
 MARKER, ROWS, TABLE = "structprobe.json", "rows.jsonl", "rows.csv"
 _LOCK = ".lock"
+_TORN = "is cut off: what wrote it was killed"
+
+_log = logging.getLogger(__name__)
 
 
 class ResultsFolder:
@@ -58,15 +63,14 @@ class ResultsFolder:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
         if not check_folder(folder):
-            marker = {"format": FORMAT, "format_version": FORMAT_VERSION}
             with _told(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)
-                _replace(self.folder / MARKER, (json.dumps(marker) + "\n").encode())
+                _replace(self.folder / MARKER, f"{_MARK}\n".encode())
 
     @property
     def rows(self) -> list[Row]:
         """All rows, in the order they were added; a line torn by a crash is left out."""
-        return read_rows(self.folder)
+        return _read(self.folder / ROWS)[0]
 
     @property
     def keys(self) -> set[str]:
@@ -189,8 +193,11 @@ class ResultsFolder:
     def _append(self, row: Row, whole: int) -> None:
         """Write one line behind the `whole` bytes that hold whole lines, and wait for the disk."""
         line = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode()
-        descriptor = os.open(self.folder / ROWS, os.O_RDWR | os.O_CREAT, 0o666)
+        path = self.folder / ROWS
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
+            if os.fstat(descriptor).st_size > whole:
+                _log.warning("%s: the last row %s; it is taken out and done again", path, _TORN)
             os.ftruncate(descriptor, whole)
             os.lseek(descriptor, whole, os.SEEK_SET)
             try:
@@ -250,12 +257,14 @@ def check_folder(folder: str | os.PathLike[str]) -> bool:
                 hint="name a new or an empty folder",
             )
         return False
+    hint = f"name another folder; if the results in it are ours, write {_MARK} into {MARKER}"
     try:
         marker = json.loads((path / MARKER).read_bytes())
     except ValueError as error:
-        raise ResultError(f"not JSON: {error}", where=str(path / MARKER)) from error
+        raise ResultError(f"not JSON: {error}", where=str(path / MARKER), hint=hint) from error
     if not isinstance(marker, dict) or marker.get("format") != FORMAT:
-        raise ResultError(f"{MARKER} does not mark results of ours", where=str(folder))
+        what = f"{MARKER} does not mark results of ours"
+        raise ResultError(what, where=str(folder), hint=hint)
     found = marker.get("format_version")
     if not isinstance(found, int) or found > FORMAT_VERSION:
         raise ResultError(
@@ -277,16 +286,24 @@ def read_rows(folder: str | os.PathLike[str]) -> list[Row]:
     Returns
     -------
     list of dict
-        All rows, in the order they were added; a line torn by a crash is left out.
+        All rows, in the order they were added; a last line torn by a crash is left out, which
+        the log tells.
 
     Raises
     ------
     ResultError
-        If there is no such folder, it is not ours, or a row in it is damaged.
+        If there is no such folder, it is not ours, a row in it is damaged, or its only row is
+        torn.
     """
     if not check_folder(folder):
         raise ResultError("no results here", where=str(folder))
-    rows, _ = _read(Path(folder) / ROWS)
+    path = Path(folder) / ROWS
+    rows, whole = _read(path)
+    if path.exists() and path.stat().st_size > whole:
+        hint = "start the same command again, which goes on from there"
+        if not rows:
+            raise ResultError(f"the only row {_TORN}", where=str(path), hint=hint)
+        _log.warning("%s: the last row %s, and it is left out; %s", path, _TORN, hint)
     return rows
 
 

@@ -71,6 +71,25 @@ def test_crash_at_any_byte_of_a_line(tmp_path: Path) -> None:
         assert (tmp_path / ROWS).read_bytes().count(b"\n") == 2
 
 
+def test_a_row_that_is_cut_off_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    results = ResultsFolder(tmp_path)
+    results.add(row("a"))
+    whole = (tmp_path / ROWS).read_bytes()
+    (tmp_path / ROWS).write_bytes(whole[:40])
+    told = "row is cut off: what wrote it was killed"
+    with pytest.raises(ResultError, match=rf"rows\.jsonl: the only {told}; start the same command"):
+        read_rows(tmp_path)
+    assert (tmp_path / ROWS).read_bytes() == whole[:40]  # whoever reads changes nothing
+    assert caplog.text == ""
+    assert results.keys == set()
+    results.add(row("a"))
+    assert f"rows.jsonl: the last {told}; it is taken out and done again" in caplog.text
+    assert (tmp_path / ROWS).read_bytes() == whole
+    (tmp_path / ROWS).write_bytes(whole + whole[:40])
+    assert [one["key"] for one in read_rows(tmp_path)] == ["a"]
+    assert f"the last {told}, and it is left out; start the same command again" in caplog.text
+
+
 def test_table_is_mended(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
     results.add(row("a"))
@@ -123,8 +142,9 @@ def test_folder_that_is_not_ours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("marker", "words"),
     [
-        ("{", r"structprobe\.json: not JSON"),
+        ("{", r"structprobe\.json: not JSON: .*; name another folder"),
         ("[]", "does not mark results of ours"),
+        ("{}", r"does not mark results of ours; name another folder; if .*-results.* into struct"),
         ('{"format": "other"}', "does not mark results of ours"),
         (
             '{"format": "structprobe-results", "format_version": 2}',

@@ -76,8 +76,7 @@ def draw_layer_curves(
         style: dict[str, Any] = {"color": COLOURS[index % 6], "marker": MARKERS[index % 6]}
         ax.plot(layers, [_mean(own, metric, one) for one in layers], label=label, **style)
         low, high = (
-            [_mean(own, f"{metric}_{end}", one) for one in layers]
-            for end in ("low", "high")
+            [_mean(own, f"{metric}_{end}", one) for one in layers] for end in ("low", "high")
         )
         ax.fill_between(layers, low, high, color=style["color"], alpha=0.2, linewidth=0)
     heights: dict[float, list[str]] = {}  # those of one height share a line
