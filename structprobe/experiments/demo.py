@@ -100,7 +100,7 @@ def demonstrate(
     encoder = Encoder(embedded_model(), device=device)
     train, dev, test = embedded_treebanks()
     with TemporaryDirectory() as scratch:
-        kept = Path(folder or scratch) if folder else Path(scratch) / "results"
+        kept = Path(folder) if folder else Path(scratch) / "results"
         rows = sweep(
             encoder,
             train,

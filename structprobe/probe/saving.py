@@ -303,13 +303,20 @@ def _local_folder(source: str | os.PathLike[str], revision: str | None) -> Path:
     if not _HUB_ID.fullmatch(str(source)):
         raise ProbeError("no such folder", where=str(source), hint=_HUB_HINT)
     from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
+    at = f" at revision {revision!r}" if revision else ""
     try:
         fetched = snapshot_download(
             str(source), revision=revision, allow_patterns=[CONFIG, WEIGHTS, CARD]
         )
+    except LocalEntryNotFoundError as error:
+        raise ProbeError(
+            f"no such folder, not in the local cache{at}, and the hub cannot be reached",
+            where=str(source),
+            hint=f"check the name, or fetch it once with a connection: hf download {source}",
+        ) from error
     except _hub_errors() as error:
-        at = f" at revision {revision!r}" if revision else ""
         raise ProbeError(
             f"no such folder, and the hub gave no probe of that name{at}: {_first_line(error)}",
             where=str(source),

@@ -184,7 +184,7 @@ FAULTS = {
     ),
     "no such file": "evaluate {world}/probe {world}/gone.conllu",
     "nowhere: no such folder": "evaluate {world}/nowhere {world}/gold.conllu",
-    "no/such-probe: no such folder, and the hub gave no probe of that name": (
+    "no/such-probe: no such folder, not in the local cache, and the hub cannot be reached": (
         "parse no/such-probe {world}/gold.conllu"
     ),
     "0 to 2": "fit --model {world}/model --train {world}/gold.conllu --layer 9 -o {world}/p",

@@ -277,10 +277,22 @@ def test_hub_id_is_read_from_the_cache_offline(
 def test_unknown_hub_id_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hub_cache(tmp_path, "me/other", monkeypatch)
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ProbeError, match="me/probe: no such folder, and the hub gave no") as caught:
+    with pytest.raises(ProbeError) as caught:
         StructuralProbe.from_pretrained("me/probe", revision="v2")
-    assert "at revision 'v2'" in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert str(caught.value) == (
+        "me/probe: no such folder, not in the local cache at revision 'v2', and the hub cannot be "
+        "reached; check the name, or fetch it once with a connection: hf download me/probe"
+    )
+
+
+def test_what_the_hub_answers_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise ValueError("401 Client Error.\nRepository Not Found")
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    told = "me/probe: no such folder, and the hub gave no probe of that name: 401 Client Error; a"
+    with pytest.raises(ProbeError, match=told):
+        StructuralProbe.from_pretrained("me/probe")
 
 
 def test_revision_of_a_folder_is_refused(probe: StructuralProbe, tmp_path: Path) -> None:
