@@ -139,10 +139,16 @@ def add_treebanks(parser: argparse.ArgumentParser, *, test: bool) -> None:
         "--train", nargs="+", required=not test, metavar="FILE", help="to learn from"
     )
     group.add_argument(
-        "--dev", nargs="+", default=None, metavar="FILE", help="to stop by; else a tenth of train"
+        "--dev",
+        nargs="+",
+        default=None,
+        metavar="FILE",
+        help="to stop by; else a tenth of train" + ", and --test is needed to score on" * test,
     )
     if test:
-        group.add_argument("--test", nargs="+", default=None, metavar="FILE", help="to report on")
+        group.add_argument(
+            "--test", nargs="+", default=None, metavar="FILE", help="to report on; else dev"
+        )
     add_skip(group)
 
 
@@ -276,7 +282,7 @@ def read_treebanks(
     args: argparse.Namespace,
 ) -> list[tuple[Treebank, Treebank | None, Treebank | None]]:
     """Read train, dev and test of each treebank that a sweep goes over."""
-    from structprobe.errors import TreebankError
+    from structprobe.errors import ScoreError, TreebankError
     from structprobe.treebank.files import find_parts
 
     if args.train is not None:
@@ -285,9 +291,12 @@ def read_treebanks(
         raise TreebankError("--dev and --test go with --train; --treebank has its own")
     else:
         files = [find_parts(folder) for folder in args.treebank]
-    for parts, folder in zip(files, args.treebank or [], strict=False):
+    for parts, folder in zip(files, args.treebank or [None], strict=True):
         if "train" not in parts:
             raise TreebankError("there is no train part to learn from", path=folder)
+        if not parts.get("dev") and not parts.get("test"):  # before anything is loaded
+            hint = "give a dev or a test treebank"
+            raise ScoreError("there is nothing to score on", where=folder, hint=hint)
     return [
         (
             read_bank(parts["train"], args),

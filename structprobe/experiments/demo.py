@@ -118,7 +118,10 @@ def demonstrate(
             progress=progress,
         )
         best = best_layer(rows)
-        predictions = ResultsFolder(kept).predictions(best["key"])
+        results = ResultsFolder(kept)
+        predictions = results.predictions(best["key"])
+        if folder:  # of a temporary one nobody needs to know
+            results.tell_room()
     index = _typical(test, [prediction.heads for _, prediction in predictions], best["uuas"])
     words, prediction = predictions[index]
     told = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
+from structprobe.experiments.results import ResultsFolder
 from structprobe.experiments.rows import Row
 from structprobe.experiments.sweep import sweep
 from structprobe.treebank.bank import Treebank
@@ -43,4 +44,5 @@ def sweep_many(
     for encoder in encoders:
         for parts in treebanks:
             found |= {row["key"]: row for row in sweep(encoder, *parts, **options)}
+    ResultsFolder(options["folder"]).tell_room()
     return list(found.values())

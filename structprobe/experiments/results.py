@@ -172,6 +172,11 @@ class ResultsFolder:
         """How much room the kept predictions take on the disk."""
         return sum(path.stat().st_size for path in (self.folder / PREDICTIONS).glob("*.npz"))
 
+    def tell_room(self) -> None:
+        """Log how much room the kept predictions take, where there are any."""
+        if taken := self.predictions_bytes:
+            _log.info("the predictions kept in %s take %.1f MB", self.folder, taken / 1e6)
+
     def write(self, name: str, text: str) -> None:
         """Write a file beside the rows, whole or not at all.
 

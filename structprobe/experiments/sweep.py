@@ -200,9 +200,6 @@ def sweep(
             for run, found in _outcomes(groups, backend):
                 keep(run, found)
     results.mend()
-    if keep_predictions:
-        megabytes = results.predictions_bytes / 1e6
-        _log.info("the predictions kept in %s take %.1f MB", results.folder, megabytes)
     by_key = {row["key"]: row for row in results.rows}
     return [by_key[run.key] for run in every]
 

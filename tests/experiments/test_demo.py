@@ -30,6 +30,19 @@ def test_rows_and_the_drawing_of_the_layer_best_on_dev(
     assert "gold above, recovered below" in lines[-1]
 
 
+def test_the_room_that_predictions_take_is_told_where_they_stay(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    parts = [bank[:12] for bank in demo.embedded_treebanks()]
+    monkeypatch.setattr(demo, "embedded_treebanks", lambda: parts)
+    with caplog.at_level("INFO", logger="structprobe"):
+        demo.demonstrate(steps=1, progress=False)
+        assert "runs to do" in caplog.text
+        assert "predictions kept" not in caplog.text
+        demo.demonstrate(folder=tmp_path / "kept", steps=1, progress=False)
+    assert f"the predictions kept in {tmp_path}/kept take 0." in caplog.text
+
+
 def test_the_sentence_drawn_is_a_typical_one() -> None:
     chain, star = range(10), [0] + [1] * 9  # they share one edge of nine
     nearly = [*range(9), 8]  # the chain but for its last edge

@@ -38,8 +38,10 @@ def test_models_by_treebanks(
     assert main([*command, "--dry-run"]) == 0
     assert capsys.readouterr().out.count("train ") == 4
     assert not (tmp_path / "DIR").exists()
-    assert main([*command, "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)
+    assert main([*command[:-1], "--json"]) == 0
+    printed = capsys.readouterr()
+    assert printed.err.count(f"the predictions kept in {tmp_path}/DIR take ") == 1
+    rows = json.loads(printed.out)
     assert [(Path(row["model"]).name, row["treebank"]) for row in rows if row["model"]] == [
         ("bert", "a-ud-dev.conllu"), ("bert", "b-ud-test.conllu"),
         ("gpt2", "a-ud-dev.conllu"), ("gpt2", "b-ud-test.conllu"),
