@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from structprobe._version import __version__
+from structprobe.cli.parser import HelpFormatter, refuse_unknown
 from structprobe.errors import StructprobeError
 
 COMMANDS = {
@@ -57,11 +58,12 @@ def build_parser() -> argparse.ArgumentParser:
             help=summary,
             description=summary[0].upper() + summary[1:] + ".",
             allow_abbrev=False,
-            formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+            formatter_class=HelpFormatter,
         )
         module = importlib.import_module(f"structprobe.cli.{name}")
         module.add_arguments(command)
-        command.set_defaults(run=module.run, resumes=getattr(module, "RESUMES", False))
+        resumes = getattr(module, "RESUMES", False)
+        command.set_defaults(run=module.run, resumes=resumes, parser=command)
     return parser
 
 
@@ -82,7 +84,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     _open_closed_streams()
     given = sys.argv[1:] if argv is None else argv
     try:
-        args = build_parser().parse_args(given)
+        args, unknown = build_parser().parse_known_args(given)
+        refuse_unknown(args.parser, unknown)
     except BrokenPipeError:  # of what an option prints, as compare's --list
         return _stop_writing()
     except KeyboardInterrupt:  # while a command's options are imported
