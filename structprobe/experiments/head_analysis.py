@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.scores.attention_best import MARGIN
+from structprobe.scores.attention_best import LEAST_ARCS, MARGIN
 from structprobe.scores.attention_patterns import PATTERNS, PatternRules
 
 
@@ -122,13 +122,14 @@ class HeadAnalysis:
         Returns
         -------
         dict
-            All of `about`; ``rules``, ``margin``, ``heterogeneous``, ``relations``, ``trees`` and
-            ``heads``.
+            All of `about`; ``rules``, ``margin``, ``least_arcs``, ``heterogeneous``,
+            ``relations``, ``trees`` and ``heads``.
         """
         return {
             **self.about,
             "rules": self.rules.describe(),
             "margin": MARGIN,
+            "least_arcs": LEAST_ARCS,
             "heterogeneous": self.heterogeneous(),
             "relations": list(self.relations),
             "trees": list(self.trees),

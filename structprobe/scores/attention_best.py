@@ -13,6 +13,9 @@ from structprobe.scores.attention_relations import DIRECTIONS, OffsetTally, Rela
 MARGIN = 0.1
 """By how much a head must beat the fixed offset to be listed, a fraction."""
 
+LEAST_ARCS = 20
+"""How many arcs of a relation must be scored for heads to be listed: of two, any head gets one."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RelationScores:
@@ -56,7 +59,8 @@ def relation_rows(
         ``accuracy``, all None where the relation does not occur there; ``offset`` and
         ``offset_accuracy``, None where there is no offset; ``ahead``, the heads that beat the
         offset by `MARGIN` on both parts, each ``[layer, head, accuracy]``, the best where heads
-        are chosen first. Accuracies are fractions.
+        are chosen first, and none of a relation with fewer than `LEAST_ARCS` arcs in the part that
+        is told of. Accuracies are fractions.
     """
     accuracy = np.stack([choice.heads.accuracy, told.heads.accuracy])  # (2, 2, rows, layers, heads)
     baseline = np.stack([part.offsets.accuracy(offsets) for part in (choice, told)])  # (2, rows)
@@ -69,7 +73,9 @@ def relation_rows(
             **_best(accuracy[:, direction, number], patterns),
             "offset": int(offsets[number]) or None,
             "offset_accuracy": float(baseline[1, number]) if offsets[number] else None,
-            "ahead": _ahead(accuracy[:, direction, number], baseline[:, number]),
+            "ahead": _ahead(accuracy[:, direction, number], baseline[:, number])
+            if told.heads.total[number] >= LEAST_ARCS
+            else [],
         }
         for number in common.tolist()
         if told.heads.total[number]

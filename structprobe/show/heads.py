@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.experiments.head_analysis import HeadAnalysis
-from structprobe.scores.attention_best import MARGIN
+from structprobe.scores.attention_best import LEAST_ARCS, MARGIN
 from structprobe.scores.attention_targets import TARGETS
 from structprobe.scores.protocol import PENN_PUNCTUATION
 from structprobe.show.columns import NOTHING, lay_out
@@ -83,7 +83,8 @@ def _relations(analysis: HeadAnalysis) -> list[str]:
         "Read off as a word's head: the other word that it attends to most (dependent to head), or "
         "that attends to it most (head to dependent); roots and special tokens left out.",
         f"{100 * MARGIN:g} ahead: heads that beat the offset by so many points on "
-        f"{about['chosen_on']} and {about['part']}.",
+        f"{about['chosen_on']} and {about['part']}; relations with at least {LEAST_ARCS} arcs in "
+        f"{about['part']}.",
     ]
 
 

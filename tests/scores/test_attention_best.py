@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
-from structprobe.scores.attention_best import RelationScores, relation_rows
+from structprobe.scores.attention_best import LEAST_ARCS, RelationScores, relation_rows
 from structprobe.scores.attention_relations import OffsetTally, RelationTally
 
 PATTERNS = np.array([["diagonal", "vertical"]])
 
 
-def scores(total, correct, offsets):
-    """Counts of 1 layer and 2 heads; `correct` by direction, relation and head."""
+def scores(total, correct, offsets, times=10):
+    """Counts of 1 layer and 2 heads, so many times; `correct` by direction, relation and head."""
     heads, by_offset = (
         RelationTally(["det", "obj", "new"], 1, 2),
         OffsetTally(["det", "obj", "new"]),
     )
-    heads.total[:] = total
-    heads.correct[:, :, 0] = correct
-    for heads_row, relation in offsets:
+    heads.total[:] = np.multiply(total, times)
+    heads.correct[:, :, 0] = np.multiply(correct, times)
+    for heads_row, relation in offsets * times:
         by_offset.add(np.array([heads_row]), np.array([[relation] * len(heads_row)]))
     return RelationScores(heads, by_offset)
 
@@ -43,16 +43,16 @@ def test_rows():
     assert all(tuple(row) == keys for row in rows)
     assert [tuple(row.values()) for row in rows] == [
         # By +1 1 of 4 in choice, 2 of 5 in told: head 2 is ahead in choice, not in told (0.4).
-        ("all", to_head, 5, 1, 2, "vertical", 0.75, 0.4, 1, 0.4, []),
+        ("all", to_head, 50, 1, 2, "vertical", 0.75, 0.4, 1, 0.4, []),
         # Both heads are alike in choice: the first. Head 2 is ahead on both.
-        ("all", to_dependent, 5, 1, 1, "diagonal", 0.5, 0.0, 1, 0.4, [[1, 2, 1.0]]),
-        ("det", to_head, 2, 1, 2, "vertical", 1.0, 1.0, 1, 0.5, [[1, 2, 1.0]]),
-        ("det", to_dependent, 2, 1, 1, "diagonal", 0.0, 0.5, 1, 0.5, []),
-        ("obj", to_head, 2, 1, 2, "vertical", 0.5, 0.0, -1, 1.0, []),
-        ("obj", to_dependent, 2, 1, 1, "diagonal", 1.0, 0.5, -1, 1.0, []),
+        ("all", to_dependent, 50, 1, 1, "diagonal", 0.5, 0.0, 1, 0.4, [[1, 2, 1.0]]),
+        ("det", to_head, 20, 1, 2, "vertical", 1.0, 1.0, 1, 0.5, [[1, 2, 1.0]]),
+        ("det", to_dependent, 20, 1, 1, "diagonal", 0.0, 0.5, 1, 0.5, []),
+        ("obj", to_head, 20, 1, 2, "vertical", 0.5, 0.0, -1, 1.0, []),
+        ("obj", to_dependent, 20, 1, 1, "diagonal", 1.0, 0.5, -1, 1.0, []),
         # No such relation in choice, and none that an offset was learnt from.
-        ("new", to_head, 1, None, None, None, None, None, None, None, []),
-        ("new", to_dependent, 1, None, None, None, None, None, None, None, []),
+        ("new", to_head, 10, None, None, None, None, None, None, None, []),
+        ("new", to_dependent, 10, None, None, None, None, None, None, None, []),
     ]
 
 
@@ -63,3 +63,15 @@ def test_the_heads_ahead_are_ordered_by_what_they_were_chosen_by():
     row = relation_rows(choice, told, np.array([1, 0, 0, 0]), PATTERNS)[0]
     assert row["ahead"] == [[1, 2, 0.6], [1, 1, 0.8]]
     assert (row["offset"], row["offset_accuracy"]) == (1, 0.0)
+
+
+def test_no_head_is_ahead_where_there_are_few_arcs():
+    right = [[[1, 0], [1, 0], [0, 0], [0, 0]]] * 2
+    enough = scores([1, 1, 0, 0], right, [([2, 0], 0)], times=LEAST_ARCS)
+    few = scores([1, 1, 0, 0], right, [([2, 0], 0)], times=LEAST_ARCS - 1)
+    for choice in (enough, few):  # what counts is the part that is told of
+        for told, ahead in ((enough, [[1, 1, 1.0]]), (few, [])):
+            rows = relation_rows(choice, told, np.array([-1, -1, 0, 0]), PATTERNS)
+            assert [row["relation"] for row in rows] == ["all", "all", "det", "det"]
+            assert [row["ahead"] for row in rows] == [ahead] * 4
+            assert {row["accuracy"] for row in rows} == {1.0}  # the table keeps them all

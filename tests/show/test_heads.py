@@ -82,6 +82,7 @@ def test_all_tables(analysis: HeadAnalysis) -> None:
     assert lines[2].split()[4:] == ["1,234", *"–" * 8]
     assert "e.conllu, 2,077 sentences; heads chosen on dev" in lines[3]
     assert "t.conllu" in lines[3]
+    assert lines[5].endswith("on dev and test; relations with at least 20 arcs in test.")
     heading, layer, about, best = trees.splitlines()
     assert heading.split() == [
         "layer",
