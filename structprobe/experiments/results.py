@@ -202,7 +202,7 @@ class ResultsFolder:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             if os.fstat(descriptor).st_size > whole:
-                _log.warning("%s: the last row %s; it is taken out and done again", path, _TORN)
+                _log.warning("%s: the last row %s, and it is taken out", path, _TORN)
             os.ftruncate(descriptor, whole)
             os.lseek(descriptor, whole, os.SEEK_SET)
             try:

@@ -75,6 +75,9 @@ def test_treebanks_that_do_not_do(
     common = ["sweep", "--model", f"{world}/bert", "-o", f"{tmp_path}/DIR", *SMALL]
     assert main([*common, "--treebank", str(tmp_path)]) == 1
     assert "there is no train part to learn from" in capsys.readouterr().err
+    (tmp_path / "x-ud-dev.conllu").rename(tmp_path / "x-ud-train.conllu")
+    assert main([*common, "--treebank", f"{world}/A", str(tmp_path)]) == 1
+    assert f"{tmp_path}: there is nothing to score on; give a dev" in capsys.readouterr().err
     assert main([*common, "--treebank", f"{world}/A", "--dev", f"{world}/A/a-ud-dev.conllu"]) == 1
     assert "--dev and --test go with --train" in capsys.readouterr().err
     with pytest.raises(SystemExit) as stopped:

@@ -83,7 +83,7 @@ def test_a_row_that_is_cut_off_is_told(tmp_path: Path, caplog: pytest.LogCapture
     assert caplog.text == ""
     assert results.keys == set()
     results.add(row("a"))
-    assert f"rows.jsonl: the last {told}; it is taken out and done again" in caplog.text
+    assert f"rows.jsonl: the last {told}, and it is taken out" in caplog.text
     assert (tmp_path / ROWS).read_bytes() == whole
     (tmp_path / ROWS).write_bytes(whole + whole[:40])
     assert [one["key"] for one in read_rows(tmp_path)] == ["a"]
