@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from structprobe.errors import TreebankError
+from structprobe.targets import nearest_existing
 from structprobe.treebank.archive import WANTED, unpack
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.download import TIMEOUT, NotThereError, download
@@ -112,7 +113,9 @@ def fetch_treebank(
     try:
         _check_target(target, force)
         # Beside the target, so that the last step is a rename.
-        with TemporaryDirectory(prefix=".structprobe-", dir=_nearest_folder(target)) as room:
+        with TemporaryDirectory(
+            prefix=".structprobe-", dir=nearest_existing(target.parent)
+        ) as room:
             packed, files = Path(room, "packed"), Path(room, "files")
             files.mkdir()
             _download(name, url, packed, timeout=timeout, progress=progress)
@@ -222,11 +225,6 @@ def _check_target(target: Path, force: bool) -> None:
                 path=str(target),
                 hint="name another folder",
             )
-
-
-def _nearest_folder(target: Path) -> Path:
-    """Find the lowest folder above that exists."""
-    return next(above for above in target.parents if os.path.lexists(above))
 
 
 def _require_parts(files: Path, url: str) -> None:
