@@ -83,7 +83,7 @@ def test_files(tmp_path: Path) -> None:
         check_file(old, force=False)
     with pytest.raises(ResultError, match="is a folder; name a file"):
         check_file(tmp_path, force=True)
-    with pytest.raises(ResultError, match="there is no folder '.*deeper'; make it"):
+    with pytest.raises(ResultError, match=r"there is no folder '.*deeper'; make it"):
         check_file(tmp_path / "deeper" / "new", force=True)
     with pytest.raises(ResultError, match="old' is a file, not a folder"):
         check_file(old / "new", force=True)
