@@ -29,6 +29,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", "--out", default="-", metavar="OUT", help="file to write, - for standard output"
     )
     parser.add_argument("--force", action="store_true", help="replace a file that is there")
+    parser.epilog = (
+        "HEAD is the recovered one. DEPREL is root or dep, since a probe gives no relations, and "
+        "DEPS is emptied, since it would contradict HEAD; all else is as in IN, byte for byte."
+    )
     options.add_skip(parser)
     options.add_saved_model(parser)
     options.add_talk(parser, json="one JSON object a sentence, each on a line")

@@ -130,6 +130,16 @@ def test_parse_reads_a_pipe_and_writes_a_file(world: Path) -> None:
     assert out.read_bytes() == done.stdout
 
 
+def test_what_parse_writes_has_no_las(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = f"{world}/gold.conllu {world}/unlabelled.conllu"
+    assert main(f"parse {world}/probe -q {files.replace(' ', ' -o ')}".split()) == 0
+    (row,) = run_json(capsys, f"score {files}")
+    assert row["las"] is None
+    assert row["uas"] is not None
+    assert main([*f"score {files}".split(), "-q"]) == 0
+    assert "LAS" not in capsys.readouterr().out  # as in all tables, a column that no row fills
+
+
 def test_parse_draws_plain_text(world: Path, capfdbinary) -> None:
     text = world / "text.txt"
     text.write_text("the dog ran\n\nthe cat saw a dog\n", encoding="utf-8")
