@@ -119,7 +119,8 @@ def extremes_section(kept: Sequence[KeptSeries]) -> Markup | None:
         )
         for title, found in (("Worst", order), ("Best", upwards))
     ]
-    of = f" of {first.series.name}" if first.series.layered else ""
+    of = f" on {run.row['treebank']}" if len(kept) > 1 else ""
+    of = f" of {first.series.name}" if first.series.layered else of
     told = (
         f"By the share of scored edges that {run.name}{of} recovers; sentences with at least "
         f"{_LEAST_EDGES} of them. Each leads to its tree."

@@ -73,11 +73,24 @@ def series_of(rows: Sequence[Row]) -> list[Series]:
     if not layered:
         return _comparisons(scored)
     alone = [group for group in groups.values() if len({row["layer"] for row in group}) == 1]
-    differing = [key for key in _NAMED if len({str(group[0][key]) for group in layered}) > 1]
+    differing = _differing([group[0] for group in layered], scored)
     made = [_layers(group, differing) for group in layered]
     made.sort(key=lambda one: -max(row["uuas"] for row in one.rows))
-    banks = {row["treebank_fingerprint"] for row in scored}
-    return made + [_alone(row, len(banks) > 1) for group in alone for row in group]
+    return made + [_alone(row, "treebank" in differing) for group in alone for row in group]
+
+
+def _differing(firsts: Sequence[Row], scored: Sequence[Row]) -> list[str]:
+    """Give what tells series apart: the treebank wherever there are several, and what differs."""
+    several = len({row["treebank_fingerprint"] for row in scored}) > 1
+    found = [
+        key
+        for key in _NAMED
+        if len({str(row[key]) for row in firsts}) > 1 or (key == "treebank" and several)
+    ]
+    banks = {row["treebank"] for row in firsts}
+    if several and len({(row["treebank"], row["train"]) for row in firsts}) == len(banks):
+        found = [key for key in found if key != "train"]  # the treebank tells it already
+    return found
 
 
 def method_name(row: Row) -> str:
