@@ -195,7 +195,10 @@ def _curves_section(series: Sequence[Series]) -> Markup | None:
     ]
     if not curves:
         return None
-    told = "In per cent. Bands are 95 % intervals; dashed lines are methods without layers."
+    told = (
+        "In per cent. Bands are 95 % intervals; dashed lines are methods without layers, each with "
+        "its score."
+    )
     return element(
         "section",
         element("h2", "By layer", id="curves"),

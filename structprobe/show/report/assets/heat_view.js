@@ -71,6 +71,7 @@ class HeatMap {
     context.scale(ratio, ratio);
     this.squares(context, heatColours(64));
     if (labelled) this.label(context, space);
+    this.caption(labelled);
     if (cell) this.frame(context, cell);
     this.canvas.setAttribute("aria-label", this.told());
   }
@@ -110,6 +111,12 @@ class HeatMap {
       context.fillText(word, 0, 0, space - 6);
       context.restore();
     });
+  }
+
+  caption(labelled) {
+    const caption = this.canvas.closest("figure")?.querySelector("figcaption");
+    const without = " (too many words to name here: a square names its two)";
+    if (caption) caption.textContent = `${this.name} distances${labelled ? "" : without}`;
   }
 
   frame(context, [row, column]) {
