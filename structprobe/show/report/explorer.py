@@ -15,14 +15,17 @@ from structprobe.show.report.view import legend, numbers, slider, tree_box, word
 _SHOWN = 6  # sentences at each end
 _LEAST_EDGES = 5  # of a sentence that can be among the worst or the best
 
-_BARS = "Bars: UUAS of this sentence at each stop of the slider; a whole bar is 100 %."
+_BARS = "Bars: UUAS of this sentence at each stop of the slider; full height is 100 %."
 HOW_TO_KEEP = (
     "No predictions are kept beside these rows, so there are no tables by relation and no "
     "sentences to look at. Run the command again, without --no-keep-predictions, into a new folder."
 )
 _NO_WORD = (
-    "Words are searched as the treebank parts and writes them, such as do n't for don't; a mark is "
-    "a word of its own."
+    "Words are searched as the treebank parts and writes them, such as ",
+    element("code", "do n't"),
+    " for ",
+    element("code", "don't"),
+    "; a mark is a word of its own.",
 )
 NO_GOLD = (
     "An older version kept these predictions without the gold trees, so right and wrong cannot be "

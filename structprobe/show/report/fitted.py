@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from structprobe.experiments.rows import METRICS, Row, make_row
@@ -153,7 +153,7 @@ def _foot(config: Mapping[str, Any], origin: Mapping[str, Any]) -> Markup:
     vectors = ", ".join(
         f"{key} {origin[key]}" for key in ("pooling", "spacing", "bos", "dtype") if key in origin
     )
-    terms = {
+    terms: dict[str, Iterable[str]] = {
         "protocol": [tell_protocol(Protocol(**protocol))] if protocol else [],
         "intervals": [INTERVALS] if scores.get("uuas_low") is not None else [],
         "model": [str(origin[key]) for key in ("model", "revision") if origin.get(key)],

@@ -34,7 +34,7 @@ def results_foot(rows: Sequence[Row], commands: Sequence[Mapping[str, Any]]) -> 
     """
     scored = [row for row in rows if all(row[key] is not None for key in _PROTOCOL)]
     protocols = dict.fromkeys(Protocol(*(row[key] for key in _PROTOCOL)) for row in scored)
-    terms = {
+    terms: dict[str, Iterable[str]] = {
         "protocol": [tell_protocol(protocol) for protocol in protocols],
         "intervals": [INTERVALS],
         "model": _distinct(rows, ("model", "fingerprint"), "{} (fingerprint {})"),
