@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.browser import Visit, chromium, wait_until
+from support.browser import Visit, axe_faults, chromium, wait_until
 from support.planted_results import planted_bank, planted_sweep
 
 from structprobe.draw.palette import STROKES
@@ -156,3 +156,14 @@ def test_baselines_tell_their_score_at_the_end_of_their_line() -> None:
     first, second = (float(y) for y, _ in labels)
     assert second - first == pytest.approx(12)
     assert (first + second) / 2 == pytest.approx(sum(lines) / 2, abs=0.1)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_search_without_hits_and_a_phone_are_accessible(
+    browser: Any, address: str, scheme: str
+) -> None:
+    size = {"width": 390, "height": 800}
+    for visit in opened(browser, address, viewport=size, color_scheme=scheme):
+        visit.page.locator("#word").fill("don't")
+        visit.page.locator("#hint").wait_for()
+        assert axe_faults(visit.page) == []

@@ -53,7 +53,7 @@ def test_a_sweep_of_treebanks_that_share_a_name(tmp_path: Path) -> None:
     a, b = "test.conllu (aaaaaa)", "test.conllu (bbbbbb)"
     assert cells == [a] * 5 + [b] * 5
     assert sorted(names) == [f"linear, {a}", f"linear, {b}", f"probe, {a}", f"probe, {b}"]
-    assert sorted(one.split(": ")[0] for one in told) == [a, b]
+    assert sorted(one.split(": of 4 layers, ")[0] for one in told) == [f"On {a}", f"On {b}"]
     assert all("layer 2 is the best on dev" in one and "linear chain has" in one for one in told)
     assert page.count('<tr class="best">') == 2
     assert f"on {a}, {b}</h1>" in page
@@ -65,7 +65,7 @@ def test_a_comparison_on_treebanks_that_share_a_name(tmp_path: Path) -> None:
     page = build_report(both(tmp_path, planted_comparison))
     told, names, _ = of_page(page)
     assert names == ["methods, test.conllu (aaaaaa)", "methods, test.conllu (bbbbbb)"]
-    assert [one.split(": ")[0] for one in told] == [name[9:] for name in names]
+    assert [one.split(": of 2")[0] for one in told] == [f"On {name[9:]}" for name in names]
     assert f"Columns are {names[0]}." in page
     assert "layer 3 on test.conllu (aaaaaa) recovers" in page
 

@@ -21,7 +21,7 @@ LABELS = {
 
 Scale = Callable[[float], float]
 
-_WIDTH, _HEIGHT = 450, 250
+_WIDTH, _HEIGHT = 420, 250
 _LEFT, _RIGHT, _TOP, _BOTTOM = 34, 122, 12, 34
 _LEADER = 16  # from the end of a dashed line to its label
 _LETTERS = 12.0  # height of a label

@@ -60,17 +60,17 @@ def _finding(best: Series, series: Sequence[Series], name_bank: bool) -> str:
     interval = "" if low is None else f" [{100 * low:.1f}, {100 * high:.1f}]"
     share = f"{100 * row['uuas']:.1f}\u202f%{interval} of the gold edges (UUAS)"
     name, part = best.names[best.best], row["part"]
-    of = f"{len(best.rows)} {'layers' if best.layered else 'methods'}"
+    of = f"{'of' if name_bank else 'Of'} {len(best.rows)} {'layers' if best.layered else 'methods'}"
     if len(best.rows) == 1:
         told = f"{name} recovers {share} on {part}"
     elif best.chosen_on_dev:
-        told = f"Of {of}, {name} is the best on dev: on {part} it recovers {share}"
+        told = f"{of}, {name} is the best on dev: on {part} it recovers {share}"
     else:
         told = (
-            f"Of {of}, {name} has the highest score on {part}; nothing was chosen by it. It "
+            f"{of}, {name} has the highest score on {part}; nothing was chosen by it. It "
             f"recovers {share}"
         )
-    bank = f"{row['treebank']}: " if name_bank else ""
+    bank = f"On {row['treebank']}: " if name_bank else ""
     return f"{bank}{told}{_chain(best, series)}."
 
 
