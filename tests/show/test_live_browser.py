@@ -166,7 +166,7 @@ def test_a_map_without_names_says_so(visit: Visit) -> None:
     assert caption.inner_text() == "Predicted distances"
     type_in(page, " ".join(["word"] * 60))
     assert caption.inner_text() == (
-        "Predicted distances (too many words to name here: a square names its two)"
+        "Predicted distances (too many words for labels; point at a square for its two words)"
     )
     type_in(page, "few words")
     assert caption.inner_text() == "Predicted distances"

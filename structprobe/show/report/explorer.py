@@ -15,7 +15,7 @@ from structprobe.show.report.view import legend, numbers, slider, tree_box, word
 _SHOWN = 6  # sentences at each end
 _LEAST_EDGES = 5  # of a sentence that can be among the worst or the best
 
-_BARS = "Bars: UUAS of this sentence at each stop of the slider; full height is 100 %."
+_BARS = "Bars: UUAS of this sentence at each stop of the slider; the line above them is 100 %."
 HOW_TO_KEEP = (
     "No predictions are kept beside these rows, so there are no tables by relation and no "
     "sentences to look at. Run the command again, without --no-keep-predictions, into a new folder."
