@@ -127,3 +127,16 @@ def test_many_treebanks_are_not_all_told_at_the_top() -> None:
     told = findings(series_of(rows))
     assert len(told) == MOST + 1
     assert told[-1] == "The table has the scores on 2 more treebanks."
+
+
+def test_of_several_series_that_of_the_best_layer_on_dev_is_told() -> None:
+    rows = [
+        row(layer=layer, rank=rank, uuas=uuas, dev_uuas=dev_uuas)
+        for rank, uuas, dev_uuas in ((2, 0.9, 0.5), (8, 0.6, 0.7))  # test would choose the other
+        for layer in (0, 1)
+    ]
+    (told,) = findings(series_of(rows))
+    assert told.startswith("Of 2 layers of probe, rank 8, layer 0 is the best on dev: on test it")
+    rows.append(row(treebank="other.conllu", treebank_fingerprint=SECOND))
+    (told,) = findings(series_of(rows))
+    assert told.startswith("On test.conllu: of 2 layers of probe, rank 8, layer 0 is")

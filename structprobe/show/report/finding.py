@@ -60,7 +60,7 @@ def _finding(best: Series, series: Sequence[Series], name_bank: bool) -> str:
     interval = "" if low is None else f" [{100 * low:.1f}, {100 * high:.1f}]"
     share = f"{100 * row['uuas']:.1f}\u202f%{interval} of the gold edges (UUAS)"
     name, part = best.names[best.best], row["part"]
-    of = f"{'of' if name_bank else 'Of'} {len(best.rows)} {'layers' if best.layered else 'methods'}"
+    of = f"{'of' if name_bank else 'Of'} {len(best.rows)} {_kind(best, series)}"
     if len(best.rows) == 1:
         told = f"{name} recovers {share} on {part}"
     elif best.chosen_on_dev:
@@ -72,6 +72,16 @@ def _finding(best: Series, series: Sequence[Series], name_bank: bool) -> str:
         )
     bank = f"On {row['treebank']}: " if name_bank else ""
     return f"{bank}{told}{_chain(best, series)}."
+
+
+def _kind(best: Series, series: Sequence[Series]) -> str:
+    """Say what a series goes through, and which series it is where its treebank has others."""
+    if not best.layered:
+        return "methods"
+    bank = best.rows[0]["treebank_fingerprint"]
+    alike = [one for one in series if one.layered and one.rows[0]["treebank_fingerprint"] == bank]
+    name = best.name.replace(f", {best.rows[0]['treebank']}", "", 1)
+    return f"layers of {name}" if len(alike) > 1 else "layers"
 
 
 def _chain(best: Series, series: Sequence[Series]) -> str:

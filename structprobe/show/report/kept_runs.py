@@ -70,7 +70,7 @@ class KeptSeries:
     @property
     def best(self) -> int:
         """The place of the best run that is here."""
-        key = "dev_uuas" if self.series.chosen_on_dev else "uuas"
+        key = self.series.chosen_by
         return max(range(len(self.runs)), key=lambda at: self.runs[at].row[key] or 0.0)
 
 
