@@ -17,6 +17,7 @@ ROOMS = (
     "_version",
     "errors",
     "progress",
+    "targets",
     "treebank",
     "trees",
     "draw",

@@ -28,6 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--out", default="-", metavar="OUT", help="file to write, - for standard output"
     )
+    parser.add_argument("--force", action="store_true", help="replace a file that is there")
+    parser.epilog = (
+        "HEAD is the recovered one. DEPREL is root or dep, since a probe gives no relations, and "
+        "DEPS is emptied, since it would contradict HEAD; all else is as in IN, byte for byte."
+    )
     options.add_skip(parser)
     options.add_saved_model(parser)
     options.add_talk(parser, json="one JSON object a sentence, each on a line")
@@ -37,8 +42,11 @@ def run(args: argparse.Namespace) -> None:
     """Parse and write."""
     from structprobe.recoverers.parsed import ParsedSentence
     from structprobe.recoverers.probe import ProbeRecoverer
+    from structprobe.targets import check_file
     from structprobe.treebank.writing import join_blocks, write_text
 
+    if args.out != "-":
+        check_file(args.out, force=args.force)  # before a model is loaded
     bank = _read(args)
     recoverer = ProbeRecoverer.from_pretrained(args.probe, **options.saved_model(args))
     recoverer.progress = progress_of(args)

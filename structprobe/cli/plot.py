@@ -33,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Draw the pictures and print where they are."""
     from structprobe.show import plot_folder
+    from structprobe.targets import check_room
 
+    check_room(args.out)  # before anything is drawn
     paths = plot_folder(
         args.results,
         args.out,

@@ -24,6 +24,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the page."""
     from structprobe.show.report import write_report
+    from structprobe.targets import check_file
 
+    check_file(args.out, force=args.force)  # before the page is made
     told = {"title": args.title, "force": args.force, "progress": progress_of(args)}
     print_plain([write_report(args.folder, args.out, **told)], args)

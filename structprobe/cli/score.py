@@ -12,6 +12,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the command's options."""
     parser.add_argument("gold", metavar="GOLD", help="CoNLL-U with the gold trees")
     parser.add_argument("system", metavar="SYSTEM", help="CoNLL-U with the trees to score")
+    parser.epilog = (
+        "LAS is left out where all relations of SYSTEM are dep or root, as parse writes them, and "
+        "not those of GOLD. Of a file's one tree over all words, the edges between kept words "
+        "count; evaluate decodes a probe's distances anew over the kept words, so that UUAS and "
+        "root accuracy differ a little."
+    )
     options.add_punct(parser)
     options.add_talk(parser)
 

@@ -16,7 +16,7 @@ from structprobe.experiments.grid import check_seeds
 from structprobe.experiments.results import ResultsFolder, check_folder
 from structprobe.experiments.rows import Row, make_row
 from structprobe.experiments.runs import Banks, Outcome, key_of, outcome
-from structprobe.experiments.vectors_folder import vectors_folder
+from structprobe.experiments.vectors_folder import check_cache, vectors_folder
 from structprobe.progress import progress_bar
 from structprobe.recoverers.base import Recoverer, Setting
 from structprobe.recoverers.methods import ALL, Method, choose_methods
@@ -109,10 +109,13 @@ def compare(
         If the seed is below 0.
     ResultError
         If the folder is not ours or cannot be written; rows already there stay.
+    StoreError
+        If `cache` is no folder for word vectors.
     """
     chosen = choose_methods(methods)
     check_seeds([seed])
     check_folder(out)
+    check_cache(cache)
     banks = Banks.of(train, dev, test, punct)
     _check_tags(banks)
     versions = _versions(banks, seed if disturbed else None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from itertools import zip_longest
+from itertools import chain, zip_longest
 from typing import Any
 
 from structprobe.errors import ScoreError
@@ -13,6 +13,7 @@ from structprobe.experiments.runs import as_bank, timed
 from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.linear import LinearChain
 from structprobe.scores import score
+from structprobe.scores.attachment import without_subtypes
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank import Treebank
 from structprobe.treebank.sentence import Sentence
@@ -108,6 +109,15 @@ def score_files(
 ) -> Row:
     """Score a parse file made by anything against the gold file.
 
+    The file holds one tree a sentence, over all its words, and no distances: of it, the edges
+    between kept words count, where `evaluate` decodes the distances anew over the kept words, and
+    the root is the kept word that is least deep in the tree. So UUAS and root accuracy of what
+    ``structprobe parse`` wrote differ a little from those of `evaluate`.
+
+    There is no LAS of a file whose relations are all ``dep`` and ``root`` (subtypes cut off), as
+    those of ``structprobe parse`` are: its trees are unlabelled. It is scored where the gold
+    file has no other relations either.
+
     Parameters
     ----------
     gold : path
@@ -123,7 +133,8 @@ def score_files(
     Returns
     -------
     dict
-        A result row; ``las`` where both files have relations.
+        A result row; ``las`` where both files have relations and those of the system file say
+        something, else None.
 
     Raises
     ------
@@ -137,8 +148,9 @@ def score_files(
     system_bank = as_bank(Treebank.read(system, progress=progress), "system")
     for number, pair in enumerate(zip_longest(gold_bank, system_bank), start=1):
         _check_same_words(number, *pair)
+    labelled = _names_relations(system_bank) or not _names_relations(gold_bank)
     predictions = [
-        Prediction(sentence.heads, deprels=sentence.deprels)
+        Prediction(sentence.heads, deprels=sentence.deprels if labelled else None)
         for sentence in system_bank
         if sentence.heads is not None
     ]
@@ -185,6 +197,12 @@ def _told(recoverer: Recoverer) -> Row:
     elif hasattr(recoverer, "random_state"):
         told["seed"] = recoverer.random_state
     return told
+
+
+def _names_relations(bank: Treebank) -> bool:
+    """Tell whether any relation of a treebank says more than that there is an arc or a root."""
+    labels = without_subtypes(chain.from_iterable(one.deprels or () for one in bank))
+    return not {"dep", "root"}.issuperset(labels)
 
 
 def _check_same_words(number: int, gold: Sentence | None, system: Sentence | None) -> None:

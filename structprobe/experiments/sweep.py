@@ -26,7 +26,7 @@ from structprobe.experiments.kept import has_predictions
 from structprobe.experiments.results import ResultsFolder, check_folder
 from structprobe.experiments.rows import Row
 from structprobe.experiments.runs import Banks, Outcome, outcome, timed
-from structprobe.experiments.vectors_folder import vectors_folder
+from structprobe.experiments.vectors_folder import check_cache, vectors_folder
 from structprobe.progress import progress_bar
 from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.branching import LeftBranching, RightBranching
@@ -137,10 +137,13 @@ def sweep(
         If there is neither dev nor test, or a treebank is empty or lacks heads.
     ResultError
         If the folder is not ours or cannot be written; rows already there stay.
+    StoreError
+        If `cache` is no folder for word vectors.
     ClusterError
         If the backend cannot be reached or fails; rows already there stay.
     """
     check_folder(folder)
+    check_cache(cache)
     banks = Banks.of(train, dev, test, punct)
     if banks.scored is None:
         raise ScoreError("there is nothing to score on", hint="give a dev or a test treebank")

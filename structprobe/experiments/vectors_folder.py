@@ -8,9 +8,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from structprobe.encoder.cache_folder import one_line_faults, refuse_foreign
 from structprobe.encoder.locks import lock
+from structprobe.errors import StoreError
+from structprobe.targets import check_room
 
 VECTORS = "vectors"
+
+
+def check_cache(cache: str | os.PathLike[str] | None) -> None:
+    """Refuse a folder for word vectors that is none, before any work is done.
+
+    Parameters
+    ----------
+    cache : path or None
+        A folder for word vectors that stays, if there is to be one.
+
+    Raises
+    ------
+    StoreError
+        If it is a file, holds something else, or cannot be made.
+    """
+    if cache is None:
+        return
+    with one_line_faults(Path(cache)):
+        refuse_foreign(Path(cache))
+    if not os.path.exists(cache):  # one that is there and whole is only read
+        check_room(cache, error=StoreError)
 
 
 @contextmanager

@@ -29,6 +29,7 @@ from structprobe.probe.saved_files import (
     read_tensors,
     write_files,
 )
+from structprobe.targets import check_room
 
 if TYPE_CHECKING:
     from structprobe.probe.estimator import StructuralProbe
@@ -116,15 +117,9 @@ def check_target(folder: str | os.PathLike[str], *, replace: bool = True) -> Pat
         not be replaced, or lies where no folder can be made.
     """
     target = Path(os.path.realpath(folder))
-    if not target.exists():
-        there = next(parent for parent in target.parents if parent.exists())
-        if not there.is_dir() or not os.access(there, os.W_OK | os.X_OK):
-            why = "cannot be written to" if there.is_dir() else "is a file, not a folder"
-            raise ProbeError(f"{str(there)!r} {why}", where=str(folder), hint="name another folder")
-        return target
-    if not target.is_dir():
+    if target.exists() and not target.is_dir():
         raise ProbeError("is a file, not a folder", where=str(folder))
-    names = {entry.name for entry in target.iterdir()}
+    names = {entry.name for entry in target.iterdir()} if target.exists() else set()
     if names and not _is_ours(target):
         raise ProbeError(
             "the folder exists and is no saved probe",
@@ -143,6 +138,8 @@ def check_target(folder: str | os.PathLike[str], *, replace: bool = True) -> Pat
             where=str(folder),
             hint="move it away or name another folder",
         )
+    # The new folder is made beside an older one, not in it.
+    check_room(target.parent, where=folder, error=ProbeError)
     return target
 
 

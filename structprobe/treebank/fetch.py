@@ -10,6 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from structprobe.errors import TreebankError
+from structprobe.targets import nearest_existing
 from structprobe.treebank.archive import WANTED, unpack
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.download import TIMEOUT, NotThereError, download
@@ -19,6 +20,7 @@ from structprobe.treebank.ud_names import known_names, nearest_names
 RELEASE = "2.16"
 SERVER = "https://github.com/UniversalDependencies"
 SERVER_VARIABLE = "STRUCTPROBE_UD_URL"
+_LISTED = "universaldependencies.org lists the names, such as UD_English-EWT"
 NAME = re.compile(r"UD_[A-Za-z_]+-[A-Za-z0-9]+")
 
 
@@ -78,7 +80,7 @@ def fetch_treebank(
     Parameters
     ----------
     name : str
-        Such as ``"UD_English-EWT"``.
+        Such as ``"UD_English-EWT"``; a slash behind it does not matter.
     folder : path
         The folder to make; it may be there if it is empty.
     release : str
@@ -104,15 +106,18 @@ def fetch_treebank(
         where the folder is there, or cannot be written. Nothing is left behind then.
     """
     check_release(release)
+    name = name.rstrip("/")
     if not NAME.fullmatch(name):
-        raise TreebankError(f"{name!r} is no name of a treebank", hint=_names_hint(name))
+        raise _unknown(name) or TreebankError(f"{name!r} is no name of a treebank", hint=_LISTED)
     target = Path(folder).resolve()
     server = (os.environ.get(SERVER_VARIABLE) or SERVER).rstrip("/")
     url = f"{server}/{name}/archive/refs/tags/r{release}.tar.gz"
     try:
         _check_target(target, force)
         # Beside the target, so that the last step is a rename.
-        with TemporaryDirectory(prefix=".structprobe-", dir=_nearest_folder(target)) as room:
+        with TemporaryDirectory(
+            prefix=".structprobe-", dir=nearest_existing(target.parent)
+        ) as room:
             packed, files = Path(room, "packed"), Path(room, "files")
             files.mkdir()
             _download(name, url, packed, timeout=timeout, progress=progress)
@@ -173,34 +178,41 @@ def check_release(release: str) -> str:
 
 
 def _download(name: str, url: str, path: Path, **options: Any) -> None:
-    """Download, and where no server is reached say all the same that a name looks like a typo."""
+    """Download, and where no server is reached say first that a name looks like a typo."""
     try:
         download(url, path, **options)
     except NotThereError:
         raise
     except TreebankError as error:
-        if name in known_names():
-            raise
-        unknown = f"this version knows no {name}: {_names_hint(name)}"
-        hint = f"{error.hint}; {unknown}" if error.hint else unknown
-        raise TreebankError(error.what, path=error.path, hint=hint) from error
+        if unknown := _unknown(name, error):
+            raise unknown from error
+        raise
 
 
 def _no_such(name: str, release: str, error: NotThereError) -> TreebankError:
     """Say what the server has not: the treebank, or only this release of it."""
+    if unknown := _unknown(name, error):
+        return unknown
     if name in known_names():
         what = f"there is no release {release} of {name}"
         hint = f"not every treebank is in every release; --release names another, such as {RELEASE}"
     else:
-        what, hint = f"there is no {name} of release {release}", _names_hint(name)
+        what, hint = f"there is no {name} of release {release}", _LISTED
     return TreebankError(f"{what}: {error.what}", path=error.path, hint=hint)
 
 
-def _names_hint(name: str) -> str:
-    near = nearest_names(name)
-    if near:
-        return f"did you mean {' or '.join(near)}?"
-    return "universaldependencies.org lists the names, such as UD_English-EWT"
+def _unknown(name: str, error: TreebankError | None = None) -> TreebankError | None:
+    """Ask whether another name was meant, if this one is not known and others are near.
+
+    It may have been looked for all the same, since treebanks that are newer than this version are
+    not known to it; `error` tells what came of it.
+    """
+    near = [] if name in known_names() else nearest_names(name)
+    if not near:
+        return None
+    asked = f"did you mean {' or '.join(near)}?"
+    looked = f" (nor is it found: {error.where}: {error.what})" if error else ""
+    return TreebankError(f"no treebank {name!r} is known", hint=asked + looked)
 
 
 def _check_target(target: Path, force: bool) -> None:
@@ -222,11 +234,6 @@ def _check_target(target: Path, force: bool) -> None:
                 path=str(target),
                 hint="name another folder",
             )
-
-
-def _nearest_folder(target: Path) -> Path:
-    """Find the lowest folder above that exists."""
-    return next(above for above in target.parents if os.path.lexists(above))
 
 
 def _require_parts(files: Path, url: str) -> None:

@@ -26,15 +26,20 @@ def nearest_names(name: str, n: int = 3) -> list[str]:
     Parameters
     ----------
     name : str
-        A name with a typo, in any case, with or without ``UD_``.
+        A name with a typo, or a part of one, in any case, with or without ``UD_``.
     n : int
         How many at most.
 
     Returns
     -------
     list of str
-        The nearest first; empty where none is near.
+        Those that contain what was typed, names whose language or treebank it is first, then the
+        shortest; where none does, those spelt most alike; empty where none is near.
     """
-    folded = {known.casefold(): known for known in known_names()}
-    wanted = "ud_" + name.casefold().removeprefix("ud_")
-    return [folded[near] for near in difflib.get_close_matches(wanted, folded, n=n)]
+    # Without what all names share, which would make any two alike.
+    folded = {known.casefold().removeprefix("ud_"): known for known in known_names()}
+    typed = name.casefold().removeprefix("ud_")
+    holding = [known for known in folded if len(typed) > 1 and typed in known]
+    holding.sort(key=lambda known: (typed not in known.split("-"), len(known)))
+    near = holding[:n] or difflib.get_close_matches(typed, folded, n=n)
+    return [folded[one] for one in near]

@@ -130,6 +130,16 @@ def test_parse_reads_a_pipe_and_writes_a_file(world: Path) -> None:
     assert out.read_bytes() == done.stdout
 
 
+def test_what_parse_writes_has_no_las(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    files = f"{world}/gold.conllu {world}/unlabelled.conllu"
+    assert main(f"parse {world}/probe -q {files.replace(' ', ' -o ')}".split()) == 0
+    (row,) = run_json(capsys, f"score {files}")
+    assert row["las"] is None
+    assert row["uas"] is not None
+    assert main([*f"score {files}".split(), "-q"]) == 0
+    assert "LAS" not in capsys.readouterr().out  # as in all tables, a column that no row fills
+
+
 def test_parse_draws_plain_text(world: Path, capfdbinary) -> None:
     text = world / "text.txt"
     text.write_text("the dog ran\n\nthe cat saw a dog\n", encoding="utf-8")
@@ -311,3 +321,58 @@ def test_operating_system_faults_are_one_line(
     out = world / "no" / "such" / "folder" / "out.conllu"
     assert main(["parse", f"{world}/probe", f"{world}/gold.conllu", "-q", "-o", str(out)]) == 1
     assert str(out) in capsys.readouterr().err
+
+
+def test_parse_overwrites_nothing_unasked(
+    world: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gold = tmp_path / "gold.conllu"
+    gold.write_text(GOLD, encoding="utf-8")
+    # Before any work: there is no such probe, and that is not what is told.
+    assert main(["parse", "nowhere", str(gold), "-o", str(gold)]) == 1
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.endswith("exists already; name another file, or replace what is there with "
+                         "--force (force=True)")  # fmt: skip
+    assert gold.read_text(encoding="utf-8") == GOLD
+
+
+def test_parse_replaces_its_own_input_whole_or_not_at_all(
+    world: Path, tmp_path: Path, capfdbinary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gold = tmp_path / "gold.conllu"
+    gold.write_text(GOLD, encoding="utf-8")
+    command = ["parse", f"{world}/probe", str(gold), "-q"]
+    assert main(command) == 0
+    wanted = capfdbinary.readouterr().out
+
+    def refuse(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as full:
+        full.setattr("structprobe.treebank.writing.os.replace", refuse)
+        assert main([*command, "-o", str(gold), "--force"]) == 1
+    assert b"No space left on device" in capfdbinary.readouterr().err
+    assert gold.read_text(encoding="utf-8") == GOLD
+    assert main([*command, "-o", str(gold), "--force"]) == 0
+    assert gold.read_bytes() == wanted
+    assert [path.name for path in tmp_path.iterdir()] == ["gold.conllu"]
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no /proc here")
+def test_places_that_cannot_be_written_are_told_before_the_work(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gold, probe = f"{world}/gold.conllu", f"{world}/probe"
+    for command in (
+        f"fit --model nowhere --train {gold} --layer 1 -o",
+        f"parse nowhere {gold} -o",
+        "report nowhere -o",
+        "plot nowhere -o",
+    ):
+        assert main([*command.split(), "/proc/structprobe"]) == 1
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "/proc/structprobe: '/proc' cannot be written to: " in line
+    sweep = f"sweep --model {world}/model --train {gold} --dev {gold} -q -o {world}/none --cache"
+    assert main([*sweep.split(), f"{probe}/config.json"]) == 1
+    assert "config.json is a file, no cache folder" in capsys.readouterr().err
+    assert not (world / "none").exists()

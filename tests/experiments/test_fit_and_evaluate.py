@@ -150,6 +150,58 @@ def test_parse_file_against_gold(tmp_path: Path) -> None:
     assert (row["uas"], row["uuas"]) == (wanted.uas, wanted.uuas)
 
 
+def relabelled(path: Path, text: str, *labels: str) -> Path:
+    """Write a treebank whose relations are these, over and over."""
+    rows = [line.split("\t") for line in text.split("\n")]
+    words = [row for row in rows if len(row) == 10]
+    for i, row in enumerate(words):
+        row[7] = labels[i % len(labels)]
+    path.write_text("\n".join("\t".join(row) for row in rows))
+    return path
+
+
+def test_no_las_of_unlabelled_trees(tmp_path: Path) -> None:
+    text = tiny_text(4)
+    named = relabelled(tmp_path / "named", text, "root", "nsubj:pass", "dep")
+    bare = relabelled(tmp_path / "bare", text, "root", "dep", "dep:aux")
+    other = relabelled(tmp_path / "other", text, "root", "nsubj", "dep")
+    one = relabelled(tmp_path / "one", text, *["dep"] * 8, "obj")
+    none = relabelled(tmp_path / "none", text, "_")
+    assert score_files(named, bare)["las"] is None
+    assert score_files(named, bare)["uas"] == 1.0
+    assert score_files(named, none)["las"] is None
+    # Where one word has a relation, the file has relations; where gold has none, they are equal.
+    assert score_files(named, other)["las"] == 1.0
+    assert score_files(named, one)["las"] is not None
+    assert score_files(bare, bare)["las"] == 1.0
+    assert score_files(bare, named)["las"] == pytest.approx(2 / 3, abs=0.05)
+
+
+def test_parse_and_score_differ_from_evaluate_in_what_is_decoded_anew(
+    encoder: Encoder, tmp_path: Path
+) -> None:
+    bank = tiny_file(tmp_path / "gold.conllu", 60)
+    recoverer, _ = fit_probe(encoder, bank, layer=2, rank=3, max_steps=10, progress=False)
+    predictions = recoverer.predict(bank)
+    blocks = [rewrite(*both) for both in zip(bank, (p.heads for p in predictions), strict=True)]
+    (tmp_path / "parsed.conllu").write_text("".join(blocks))
+    rows = {}
+    for punct in ("upos", "keep"):
+        (own,) = evaluate([recoverer], bank, punct=punct)
+        rows[punct] = (
+            own,
+            score_files(tmp_path / "gold.conllu", tmp_path / "parsed.conllu", punct=punct),
+        )
+    for metric in ("uuas", "uas", "root_acc"):
+        own, of_file = (row[metric] for row in rows["keep"])
+        assert own == of_file
+    own, of_file = rows["upos"]
+    assert own["uas"] == of_file["uas"]
+    assert own["uuas"] != of_file["uuas"]
+    cut = score(bank, [Prediction(one.heads) for one in predictions])
+    assert (of_file["uuas"], of_file["root_acc"]) == (cut.uuas, cut.root_acc)
+
+
 def test_files_that_differ(tmp_path: Path) -> None:
     gold, system = tmp_path / "gold.conllu", tmp_path / "system.conllu"
     bank = tiny_file(gold, 4)

@@ -481,9 +481,3 @@ def test_plain_values() -> None:
         "generator": None,
         "ok": [None, True, "x"],
     }
-
-
-def test_a_place_where_no_folder_can_be_made_is_refused_before_the_fit(tmp_path):
-    (tmp_path / "file").write_text("dear to me")
-    with pytest.raises(ProbeError, match=r"file' is a file, not a folder"):
-        check_target(tmp_path / "file" / "below")

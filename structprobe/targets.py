@@ -1,0 +1,94 @@
+"""Whether a file or a folder can be made at a place, tried before long work."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from structprobe.errors import ResultError, StructprobeError
+
+
+def nearest_existing(path: Path) -> Path:
+    """Find what is there of a path, or above it.
+
+    Parameters
+    ----------
+    path : Path
+        An absolute path, which may not be there.
+
+    Returns
+    -------
+    Path
+        The path itself where it is there, else the lowest above it that is.
+    """
+    return next(place for place in (path, *path.parents) if os.path.lexists(place))
+
+
+def check_room(
+    folder: str | os.PathLike[str],
+    *,
+    where: str | os.PathLike[str] | None = None,
+    error: type[StructprobeError] = ResultError,
+) -> None:
+    """Refuse a folder that nothing can be written into, or that cannot be made.
+
+    A folder is made there and removed again, since the permissions of a folder do not tell all:
+    root may write anywhere, and yet not into ``/proc`` nor onto a disk that is read only.
+
+    Parameters
+    ----------
+    folder : path
+        The folder; it and those above it need not be there.
+    where : path, optional
+        What an error names; the folder unless given.
+    error : type of StructprobeError
+        The error to raise.
+
+    Raises
+    ------
+    StructprobeError
+        Of the type `error`, with the folder that stands in the way.
+    """
+    told = str(where if where is not None else folder)
+    there = nearest_existing(Path(os.path.realpath(folder)))
+    if not there.is_dir():
+        what = f"{str(there)!r} is a file, not a folder"
+        raise error(what, where=told, hint="name another folder")
+    try:
+        with TemporaryDirectory(prefix=".structprobe-", dir=there):
+            pass
+    except OSError as fault:
+        what = f"{str(there)!r} cannot be written to: {fault.strerror or fault}"
+        raise error(what, where=told, hint="name another folder") from fault
+
+
+def check_file(path: str | os.PathLike[str], *, force: bool) -> None:
+    """Refuse a file that must not or cannot be written.
+
+    Parameters
+    ----------
+    path : path
+        The file; its folder must be there.
+    force : bool
+        Whether a file that is there may be replaced.
+
+    Raises
+    ------
+    ResultError
+        If it is no ordinary file, is there and not `force`, or its folder cannot be written to.
+    """
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        what = "is a folder" if target.is_dir() else "is no ordinary file"
+        raise ResultError(what, where=str(path), hint="name a file")
+    if target.exists() and not force:
+        raise ResultError(
+            "exists already",
+            where=str(path),
+            hint="name another file, or replace what is there with --force (force=True)",
+        )
+    if not target.parent.exists():
+        what = f"there is no folder {str(target.parent)!r}"
+        raise ResultError(what, where=str(path), hint="make it, or name another")
+    check_room(target.parent, where=path)
