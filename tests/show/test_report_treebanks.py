@@ -11,8 +11,8 @@ from support.planted_results import planted_bank, planted_comparison, planted_sw
 
 from structprobe.experiments.results import ResultsFolder
 from structprobe.experiments.rows import make_row
+from structprobe.show.banks import name_banks
 from structprobe.show.report import build_report
-from structprobe.show.report.banks import name_banks
 from structprobe.show.report.finding import MOST, findings
 from structprobe.show.report.series import series_of
 

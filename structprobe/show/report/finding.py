@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from structprobe.show.report.banks import banks_of
+from structprobe.show.banks import banks_of
 from structprobe.show.report.series import Series
 
 MOST = 6

@@ -9,7 +9,7 @@ from typing import Any
 
 from structprobe.errors import ResultError
 from structprobe.experiments.rows import Row
-from structprobe.show.report.banks import name_banks
+from structprobe.show.banks import name_banks
 from structprobe.show.report.curves import draw_curves
 from structprobe.show.report.elements import Markup, element, join
 from structprobe.show.report.explorer import (

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from structprobe.experiments.rows import Row
 
 _DIGITS = 6  # of a fingerprint, enough to tell a few treebanks apart
 
 
-def name_banks(rows: Sequence[Row]) -> list[Row]:
+def name_banks(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
     """Name treebanks so that two never share a name.
 
     Parameters
     ----------
-    rows : sequence of dict
-        Result rows.
+    rows : iterable of mapping
+        Result rows; without a fingerprint a treebank keeps its name.
 
     Returns
     -------
@@ -23,29 +24,27 @@ def name_banks(rows: Sequence[Row]) -> list[Row]:
         The rows; where several treebanks, or several training sets, have one file name, the
         first digits of their fingerprints stand behind it.
     """
+    named = [dict(row) for row in rows]
     for name, fingerprint in (
         ("treebank", "treebank_fingerprint"),
         ("train", "train_fingerprint"),
     ):
         found: dict[object, set[object]] = {}
-        for row in rows:
-            if row[fingerprint] is not None:
-                found.setdefault(row[name], set()).add(row[fingerprint])
-        rows = [
-            row | {name: f"{row[name]} ({row[fingerprint][:_DIGITS]})"}
-            if row[fingerprint] is not None and len(found[row[name]]) > 1
-            else row
-            for row in rows
-        ]
-    return list(rows)
+        for row in named:
+            if row.get(fingerprint) is not None:
+                found.setdefault(row.get(name), set()).add(row[fingerprint])
+        for row in named:
+            if row.get(fingerprint) is not None and len(found[row.get(name)]) > 1:
+                row[name] = f"{row[name]} ({row[fingerprint][:_DIGITS]})"
+    return named
 
 
-def banks_of(rows: Sequence[Row]) -> dict[object, str]:
+def banks_of(rows: Iterable[Row]) -> dict[object, str]:
     """Give the treebanks that rows are scored on.
 
     Parameters
     ----------
-    rows : sequence of dict
+    rows : iterable of dict
         Result rows, with the names of `name_banks`.
 
     Returns
