@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from structprobe.scores.protocol import Protocol
+from structprobe.show.banks import name_banks
 from structprobe.show.columns import NOTHING, lay_out
 
 _SCORES = {
@@ -59,6 +60,7 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
     method  UUAS
     linear  48.2
     """
+    rows = name_banks(rows)
     if columns is None:
         columns = _filled(rows)
     heading = [_HEADINGS.get(column, column) for column in columns]

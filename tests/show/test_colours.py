@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import combinations
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from structprobe.draw.palette import STROKES
 from structprobe.show.pictures.style import COLOURS
+from structprobe.show.report.page import asset
 
 # Machado, Oliveira & Fernandes (2009), severity 1: what eyes see, in linear RGB.
 SEEN = {
@@ -50,3 +52,25 @@ def test_colours_differ(seen) -> None:
     for one, other in combinations(styles, 2):
         assert np.linalg.norm(lab(one.colour, seen) - lab(other.colour, seen)) > 15
         assert one.dashes != other.dashes
+
+
+def luminance(colour):
+    """Relative luminance of a colour (WCAG 2)."""
+    parts = np.array([int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)])
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return linear @ XYZ[1]
+
+
+@pytest.mark.parametrize(("scheme", "least"), [("light", 3.0), ("dark", 4.5)])
+def test_arcs_of_the_pages_show_and_differ(scheme: str, least: float) -> None:
+    # Lines need 3 against their ground (WCAG 1.4.11); those of the dark scheme have that of text.
+    place = ("light", "dark").index(scheme)
+    block = re.findall(r":root \{(.*?)\}", asset("style.css"), re.DOTALL)[place]
+    colours = dict(re.findall(r"--(\w+): (#\w{6});", block))
+    arcs = [colours[name] for name in ("right", "missed", "wrong")]
+    for one in arcs:
+        low, high = sorted([luminance(one), luminance(colours["paper"])])
+        assert (high + 0.05) / (low + 0.05) >= least
+    for seen in SEEN.values():
+        for one, other in combinations(arcs, 2):
+            assert np.linalg.norm(lab(one, seen) - lab(other, seen)) > 15

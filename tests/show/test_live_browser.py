@@ -145,3 +145,28 @@ def test_a_phone(browser: Any, server: LiveServer) -> None:
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 360
         width = visit.page.locator("#pred-map").bounding_box()["width"]
         assert width <= 360
+
+
+def test_a_long_word_is_shortened_where_it_is_told(visit: Visit) -> None:
+    page = visit.page
+    type_in(page, "a" * 300 + "b" * 300)
+    told = page.locator("#status").inner_text()
+    assert told.endswith("the root is " + "a" * 19 + "…" + "b" * 19)
+    page.locator("#pred-map").focus()
+    page.keyboard.press("ArrowRight")
+    assert page.locator("#pair").inner_text().count("a…b") == 2
+    assert words(page) == ["a" * 300 + "b" * 300]
+    type_in(page, "👩" * 40)
+    assert page.locator("#status").inner_text().endswith("the root is " + "👩" * 40)
+
+
+def test_a_map_without_names_says_so(visit: Visit) -> None:
+    page = visit.page
+    caption = page.locator("#pred-figure figcaption")
+    assert caption.inner_text() == "Predicted distances"
+    type_in(page, " ".join(["word"] * 60))
+    assert caption.inner_text() == (
+        "Predicted distances (too many words for labels; point at a square for its two words)"
+    )
+    type_in(page, "few words")
+    assert caption.inner_text() == "Predicted distances"

@@ -130,13 +130,15 @@ def test_what_is_packed_is_what_was_predicted(folder: Path) -> None:
     scales = np.frombuffer(buffer, "<f4", 4 * n).reshape(2, n, 2)
     at = 16 * n
     right = np.frombuffer(buffer, "<u2", n, at)
-    heads = np.frombuffer(buffer, "<u2", n_words, at + 2 * n)
-    at += 2 * (n + n_words)
+    drawn = np.frombuffer(buffer, "<u2", n, at + 2 * n)
+    heads = np.frombuffer(buffer, "<u2", n_words, at + 4 * n)
+    at += 2 * (2 * n + n_words)
     depths = np.frombuffer(buffer, np.uint8, n_words, at)
     pairs = np.frombuffer(buffer, np.uint8, offset=at + n_words)
     assert len(pairs) == sum(length * (length - 1) // 2 for length in lengths)
     assert heads.tolist() == [int(head) for one in run.predictions for head in one.heads]
     assert right.sum() == run.scores.counts["n_right_edges"]
+    assert drawn.tolist() == right.tolist()  # no word is left out of these sentences
     word = pair = 0
     for i, one in enumerate(run.predictions):
         (low, high), (least, most) = scales[:, i]

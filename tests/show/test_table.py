@@ -46,6 +46,19 @@ def test_rows_that_differ_in_part_or_protocol_say_so() -> None:
     assert "brackets" not in table[4]
 
 
+def test_treebanks_of_one_name_are_told_apart() -> None:
+    told = {"method": "a", "uuas": 0.5, "part": "test", "treebank": "test.conllu", **PROTOCOL}
+    told["n_sentences"] = 7
+    rows = [told | {"treebank_fingerprint": digits * 8} for digits in ("12", "34", "12")]
+    table = format_table(rows).splitlines()
+    assert table[0].split() == ["method", "treebank", "UUAS"]
+    assert [line.split()[1:3] for line in table[1:4]] == [
+        ["test.conllu", "(121212)"], ["test.conllu", "(343434)"], ["test.conllu", "(121212)"]
+    ]  # fmt: skip
+    assert table[4:6] == [f"Scored on test.conllu ({d * 3}), 7 sentences." for d in ("12", "34")]
+    assert "treebank" not in format_table(rows[::2]).splitlines()[0]
+
+
 def test_gold_information_is_told() -> None:
     assert "probe (uses gold)" in format_table([{"method": "probe", "uses_gold": True}])
 

@@ -22,7 +22,9 @@ LABELS = {
 Scale = Callable[[float], float]
 
 _WIDTH, _HEIGHT = 420, 250
-_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 92, 12, 34
+_LEFT, _RIGHT, _TOP, _BOTTOM = 34, 122, 12, 34
+_LEADER = 16  # from the end of a dashed line to its label
+_LETTERS = 12.0  # height of a label
 _COLOURS = 7  # in the style sheet
 _MOST_BANDS = 7  # more would be a fog
 
@@ -115,26 +117,38 @@ def _ticks(layers: Sequence[int], values: range, x: Scale, y: Scale) -> Markup:
 
 
 def _dashes(dashed: Sequence[Row], metric: str, y: Scale) -> list[Markup]:
-    """Draw baselines, their names to the right and not over one another."""
+    """Draw baselines; a thin line leads from each to its label where that had to move."""
     ordered = sorted({row["method"]: row for row in dashed}.values(), key=lambda row: -row[metric])
-    places: list[float] = []
-    for row in ordered:
-        places.append(max(y(row[metric]), places[-1] + 12 if places else 0.0))
-    if places and (over := places[-1] - (_HEIGHT - _BOTTOM + 4)) > 0:
-        places = [place - over for place in places]
+    heights = [y(row[metric]) for row in ordered]
+    places = _spread(heights, _LETTERS, _TOP - 4, _HEIGHT - _BOTTOM + 4)
+    end = _WIDTH - _RIGHT
     return [
         join(
-            element("path", d=f"M{_LEFT} {_px(y(row[metric]))}H{_WIDTH - _RIGHT}", class_="dashed"),
-            element(
-                "text",
-                row["method"],
-                x=_WIDTH - _RIGHT + 6,
-                y=_px(place),
-                class_="tick right",
-            ),
+            element("path", d=f"M{_LEFT} {_px(height)}H{end}", class_="dashed"),
+            element("path", d=f"M{end} {_px(height)}L{end + _LEADER - 3} {_px(place)}",
+                    class_="leader"),
+            element("text", f"{row['method']} {100 * row[metric]:.1f}", x=end + _LEADER,
+                    y=_px(place), class_="tick right"),
         )
-        for row, place in zip(ordered, places, strict=True)
-    ]
+        for row, height, place in zip(ordered, heights, places, strict=True)
+    ]  # fmt: skip
+
+
+def _spread(wanted: Sequence[float], apart: float, first: float, last: float) -> list[float]:
+    """Place labels in order between two ends, as near to where they are wanted as can be."""
+    # Where labels touch they move as one block to the mean of what they want (least squares).
+    blocks: list[list[float]] = []
+    for rank, place in enumerate(wanted):
+        blocks.append([place - apart * rank])
+        while len(blocks) > 1 and _mean(blocks[-2]) > _mean(blocks[-1]):
+            blocks[-2:] = [blocks[-2] + blocks[-1]]
+    starts = [_mean(block) for block in blocks for _ in block]
+    latest = last - apart * (len(wanted) - 1)
+    return [max(first, min(start, latest)) + apart * rank for rank, start in enumerate(starts)]
+
+
+def _mean(values: Sequence[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _band(one: Series, metric: str, at: int, x: Scale, y: Scale) -> Markup | None:

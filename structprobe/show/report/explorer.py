@@ -15,9 +15,17 @@ from structprobe.show.report.view import legend, numbers, slider, tree_box, word
 _SHOWN = 6  # sentences at each end
 _LEAST_EDGES = 5  # of a sentence that can be among the worst or the best
 
+_BARS = "Bars: UUAS of this sentence at each stop of the slider; the line above them is 100 %."
 HOW_TO_KEEP = (
     "No predictions are kept beside these rows, so there are no tables by relation and no "
     "sentences to look at. Run the command again, without --no-keep-predictions, into a new folder."
+)
+_NO_WORD = (
+    "Words are searched as the treebank parts and writes them, such as ",
+    element("code", "do n't"),
+    " for ",
+    element("code", "don't"),
+    "; a mark is a word of its own.",
 )
 NO_GOLD = (
     "An older version kept these predictions without the gold trees, so right and wrong cannot be "
@@ -67,7 +75,7 @@ def explorer_section(kept: Sequence[KeptSeries], packed: Explorer, n_scored: int
         "div",
         step,
         _series_choice(kept),
-        slider("Layer" if layered else "Method"),
+        slider("Layer" if layered else "Method", bars=_BARS if gold else None),
         element("p", id="status", role="status", aria_live="polite"),
         legend(gold=gold),
         tree_box(),
@@ -119,7 +127,8 @@ def extremes_section(kept: Sequence[KeptSeries]) -> Markup | None:
         )
         for title, found in (("Worst", order), ("Best", upwards))
     ]
-    of = f" of {first.series.name}" if first.series.layered else ""
+    of = f" on {run.row['treebank']}" if len(kept) > 1 else ""
+    of = f" of {first.series.name}" if first.series.layered else of
     told = (
         f"By the share of scored edges that {run.name}{of} recovers; sentences with at least "
         f"{_LEAST_EDGES} of them. Each leads to its tree."
@@ -189,6 +198,7 @@ def _search() -> Markup:
         ], id="order", name="order")),
         element("p", element("output", id="count", aria_live="polite"),
                 element("button", "Clear", type="reset"), class_="found"),
+        element("p", _NO_WORD, id="hint", class_="note", hidden=True),
         id="search", role="search", aria_label="Sentences",
     )  # fmt: skip
     return element(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from structprobe.experiments.rows import METRICS, Row, make_row
 from structprobe.scores.protocol import Protocol
 from structprobe.show.report.elements import Markup, element, join
-from structprobe.show.report.foot import INTERVALS, foot
+from structprobe.show.report.foot import INTERVALS, foot, tell_protocol
 from structprobe.show.report.page import REPORT_SCRIPTS, make_page
 from structprobe.show.report.tables import headline
 
@@ -153,8 +153,8 @@ def _foot(config: Mapping[str, Any], origin: Mapping[str, Any]) -> Markup:
     vectors = ", ".join(
         f"{key} {origin[key]}" for key in ("pooling", "spacing", "bos", "dtype") if key in origin
     )
-    terms = {
-        "protocol": [f"{Protocol(**protocol).describe()}."] if protocol else [],
+    terms: dict[str, Iterable[str]] = {
+        "protocol": [tell_protocol(Protocol(**protocol))] if protocol else [],
         "intervals": [INTERVALS] if scores.get("uuas_low") is not None else [],
         "model": [str(origin[key]) for key in ("model", "revision") if origin.get(key)],
         "model fingerprint": [str(origin.get("fingerprint") or "")],

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from structprobe.experiments.rows import Row
-from structprobe.scores.protocol import Protocol
-from structprobe.show.report.elements import Child, Markup, element
+from structprobe.scores.protocol import PENN_PUNCTUATION, Protocol
+from structprobe.show.report.elements import Child, Markup, element, join
 
 INTERVALS = "95 %, percentile bootstrap over sentences, 1,000 resamples"
 """How the intervals of rows and of saved probes come about."""
@@ -34,8 +34,8 @@ def results_foot(rows: Sequence[Row], commands: Sequence[Mapping[str, Any]]) -> 
     """
     scored = [row for row in rows if all(row[key] is not None for key in _PROTOCOL)]
     protocols = dict.fromkeys(Protocol(*(row[key] for key in _PROTOCOL)) for row in scored)
-    terms = {
-        "protocol": [f"{protocol.describe()}." for protocol in protocols],
+    terms: dict[str, Iterable[str]] = {
+        "protocol": [tell_protocol(protocol) for protocol in protocols],
         "intervals": [INTERVALS],
         "model": _distinct(rows, ("model", "fingerprint"), "{} (fingerprint {})"),
         "revision": _distinct(rows, ("revision",), "{}"),
@@ -90,6 +90,24 @@ def foot(terms: Mapping[str, Iterable[str]], commands: Sequence[str | None]) -> 
         _commands(commands),
         aria_labelledby="made",
     )
+
+
+def tell_protocol(protocol: Protocol) -> Markup:
+    """Tell a protocol, each tag set as code: `` and '' are tags, and no quotation marks.
+
+    Parameters
+    ----------
+    protocol : Protocol
+        The protocol.
+
+    Returns
+    -------
+    Markup
+        A sentence.
+    """
+    before, tags, behind = f"{protocol.describe()}.".partition(" ".join(PENN_PUNCTUATION))
+    codes = [[element("code", tag), " "] for tag in tags.split()]
+    return join(before, codes, behind.lstrip())
 
 
 def _commands(commands: Sequence[str | None]) -> Child:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from structprobe.experiments.kept import has_predictions, read_predictions, read_sentences
 from structprobe.experiments.rows import Row
@@ -12,6 +15,7 @@ from structprobe.progress import progress_bar
 from structprobe.scores import score
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.result import Scores
+from structprobe.scores.table import column
 from structprobe.show.report.series import Series
 from structprobe.treebank.sentence import Sentence
 
@@ -35,6 +39,9 @@ class KeptRun:
         One a sentence.
     scores : Scores or None
         By the row's protocol; None where there are no gold trees.
+    drawn : ndarray of int64, shape (n_sentences,)
+        How many of the scored edges are in the tree over all words, which pictures show; the score
+        may decode another one over the words that it keeps. 0 where there are no gold trees.
     """
 
     row: Row
@@ -42,6 +49,7 @@ class KeptRun:
     sentences: Sequence[Sentence]
     predictions: Sequence[Prediction]
     scores: Scores | None
+    drawn: NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -62,7 +70,7 @@ class KeptSeries:
     @property
     def best(self) -> int:
         """The place of the best run that is here."""
-        key = "dev_uuas" if self.series.chosen_on_dev else "uuas"
+        key = self.series.chosen_by
         return max(range(len(self.runs)), key=lambda at: self.runs[at].row[key] or 0.0)
 
 
@@ -142,5 +150,11 @@ def _read(
     """Read one run; sentences are the same objects for all runs on one treebank."""
     sentences = banks[row["treebank_fingerprint"]]
     predictions = [prediction for _, prediction in read_predictions(folder, row["key"])]
-    scores = score(sentences, predictions, punct=row["punct"]) if _annotated(sentences) else None
-    return KeptRun(row, name, sentences, predictions, scores)
+    if not _annotated(sentences):
+        nothing = np.zeros(len(sentences), np.int64)
+        return KeptRun(row, name, sentences, predictions, None, nothing)
+    scores = score(sentences, predictions, punct=row["punct"])
+    trees = [replace(one, distances=None, arc_scores=None) for one in predictions]
+    over_all = score(sentences, trees, punct=row["punct"])
+    drawn = column(over_all.table, "right_edges").astype(np.int64)
+    return KeptRun(row, name, sentences, predictions, scores, drawn)

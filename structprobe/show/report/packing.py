@@ -96,8 +96,9 @@ def pack(run: KeptRun, longest: int) -> str:
     -------
     str
         Base64 of deflated little-endian numbers: of each sentence least and greatest distance,
-        then depth (float32; where there are any), right edges (uint16); of each word its head
-        (uint16) and depth (uint8); of each pair of words of a sentence its distance (uint8).
+        then depth (float32; where there are any), right edges by score and by tree (uint16); of
+        each word its head (uint16) and depth (uint8); of each pair of words of a sentence its
+        distance (uint8).
     """
     n = len(run.sentences)
     scales: list[NDArray[Any]] = []
@@ -112,7 +113,8 @@ def pack(run: KeptRun, longest: int) -> str:
         _quantise([np.asarray(one.depths) for one in run.predictions], scales, bytes_)
     right = column(run.scores.table, "right_edges") if run.scores else np.zeros(n)
     heads = np.concatenate([np.empty(0), *(one.heads for one in run.predictions)])
-    parts = [*scales, right.astype("<u2"), heads.astype("<u2"), *reversed(bytes_)]
+    counts = [right.astype("<u2"), run.drawn.astype("<u2")]
+    parts = [*scales, *counts, heads.astype("<u2"), *reversed(bytes_)]
     packed = zlib.compress(b"".join(part.tobytes() for part in parts), 9)
     return base64.b64encode(packed).decode()
 

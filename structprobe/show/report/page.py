@@ -13,6 +13,7 @@ from structprobe.show.report.elements import Markup, element, join
 
 VIEW_SCRIPTS = (
     "nodes.js",
+    "edges.js",
     "trees.js",
     "tree_view.js",
     "heat_view.js",

@@ -41,14 +41,17 @@ class Series:
     @property
     def best(self) -> int:
         """The place of the run with the highest UUAS: on dev where there is one."""
-        on_dev = all(row["dev_uuas"] is not None for row in self.rows)
-        key = "dev_uuas" if on_dev else "uuas"
-        return max(range(len(self.rows)), key=lambda at: self.rows[at][key] or 0.0)
+        return max(range(len(self.rows)), key=lambda at: self.rows[at][self.chosen_by] or 0.0)
 
     @property
     def chosen_on_dev(self) -> bool:
         """Whether `best` was chosen on dev."""
         return all(row["dev_uuas"] is not None for row in self.rows)
+
+    @property
+    def chosen_by(self) -> str:
+        """The key of the score that `best` has most of."""
+        return "dev_uuas" if self.chosen_on_dev else "uuas"
 
 
 def series_of(rows: Sequence[Row]) -> list[Series]:
@@ -73,11 +76,26 @@ def series_of(rows: Sequence[Row]) -> list[Series]:
     if not layered:
         return _comparisons(scored)
     alone = [group for group in groups.values() if len({row["layer"] for row in group}) == 1]
-    differing = [key for key in _NAMED if len({str(group[0][key]) for group in layered}) > 1]
+    differing = _differing([group[0] for group in layered], scored)
     made = [_layers(group, differing) for group in layered]
-    made.sort(key=lambda one: -max(row["uuas"] for row in one.rows))
-    banks = {row["treebank_fingerprint"] for row in scored}
-    return made + [_alone(row, len(banks) > 1) for group in alone for row in group]
+    # The best first: on dev, as layers are chosen, where all have that.
+    key = "dev_uuas" if all(one.chosen_on_dev for one in made) else "uuas"
+    made.sort(key=lambda one: -one.rows[one.best][key])
+    return made + [_alone(row, "treebank" in differing) for group in alone for row in group]
+
+
+def _differing(firsts: Sequence[Row], scored: Sequence[Row]) -> list[str]:
+    """Give what tells series apart: the treebank wherever there are several, and what differs."""
+    several = len({row["treebank_fingerprint"] for row in scored}) > 1
+    found = [
+        key
+        for key in _NAMED
+        if len({str(row[key]) for row in firsts}) > 1 or (key == "treebank" and several)
+    ]
+    banks = {row["treebank"] for row in firsts}
+    if several and len({(row["treebank"], row["train"]) for row in firsts}) == len(banks):
+        found = [key for key in found if key != "train"]  # the treebank tells it already
+    return found
 
 
 def method_name(row: Row) -> str:

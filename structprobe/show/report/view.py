@@ -16,7 +16,7 @@ _WORD_COLUMNS = (
 )
 
 
-def slider(label: str, *, count: int = 1, at: int = 0) -> Markup:
+def slider(label: str, *, count: int = 1, at: int = 0, bars: str | None = None) -> Markup:
     """Make the slider that goes through layers or methods.
 
     Parameters
@@ -27,6 +27,8 @@ def slider(label: str, *, count: int = 1, at: int = 0) -> Markup:
         How many there are, where that is known before scripts run.
     at : int
         Where it stands at first.
+    bars : str, optional
+        What the bars above it are, where there are any.
 
     Returns
     -------
@@ -43,6 +45,7 @@ def slider(label: str, *, count: int = 1, at: int = 0) -> Markup:
             class_="track",
         ),
         element("output", id="run-name", for_="layer"),
+        element("p", bars, class_="bars-told") if bars else None,
         class_="slider",
     )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from structprobe.errors import ResultError
 from structprobe.experiments.rows import Row
+from structprobe.show.banks import name_banks
 from structprobe.show.report.curves import draw_curves
 from structprobe.show.report.elements import Markup, element, join
 from structprobe.show.report.explorer import (
@@ -17,6 +18,7 @@ from structprobe.show.report.explorer import (
     explorer_section,
     extremes_section,
 )
+from structprobe.show.report.finding import findings, leading
 from structprobe.show.report.fitted import fitted_page
 from structprobe.show.report.foot import results_foot
 from structprobe.show.report.kept_runs import KeptRun, KeptSeries, read_kept
@@ -110,13 +112,14 @@ def build_report(
 
 def _results_page(source: Results, title: str | None, progress: bool | None) -> str:
     """Make the page of result rows."""
-    series = series_of(source.rows)
+    rows = name_banks(source.rows)
+    series = series_of(rows)
     kept = read_kept(source.folder, series, progress)
     packed = Explorer(kept, progress)
-    name = title or _title(source.rows)
+    name = title or _title(rows)
     n_scored = sum(len(one.rows) for one in series)
     sections = {
-        "scores": ("Scores", _scores_section(source.rows, series)),
+        "scores": ("Scores", _scores_section(rows, series)),
         "curves": ("By layer", _curves_section(series)),
         "recall": ("By relation and length", _recall_section(kept)),
         "sentences": ("Sentences", explorer_section(kept, packed, n_scored) if kept else None),
@@ -147,7 +150,7 @@ def _header(name: str, series: Sequence[Series], links: Sequence[Markup]) -> Mar
         "header",
         element("p", "structprobe report", class_="kicker"),
         element("h1", name),
-        [element("p", _finding(one, series), class_="finding") for one in series[:1]],
+        [element("p", told, class_="finding") for told in findings(series)],
         element("nav", links, aria_label="Sections"),
     )
 
@@ -164,32 +167,9 @@ def _title(rows: Sequence[Row]) -> str:
     return " on ".join(named) or "Trees out of a model"
 
 
-def _finding(best: Series, series: Sequence[Series]) -> str:
-    """Tell the best run of the best series, and the chain beside it."""
-    row = best.rows[best.best]
-    low, high = row["uuas_low"], row["uuas_high"]
-    interval = "" if low is None else f" [{100 * low:.1f}, {100 * high:.1f}]"
-    kind = "layers" if best.layered else "methods"
-    chosen = "dev" if best.chosen_on_dev else row["part"]
-    told = (
-        f"Of {len(best.rows)} {kind}, {best.names[best.best]} is the best on {chosen}: on "
-        f"{row['part']} it recovers {100 * row['uuas']:.1f}\u202f%{interval} of the gold edges "
-        "(UUAS)"
-    )
-    chain = [
-        other["uuas"]
-        for one in series
-        for other in one.rows
-        if other["method"] == "linear"
-        and other["treebank_fingerprint"] == row["treebank_fingerprint"]
-    ]
-    beside = f"; the linear chain has {100 * chain[0]:.1f}\u202f%" if chain else ""
-    return f"{told}{beside}."
-
-
 def _scores_section(rows: Sequence[Row], series: Sequence[Series]) -> Markup:
     """Show the headline table, and why rows are empty."""
-    best = [one.rows[one.best]["key"] for one in series[:1]]
+    best = [one.rows[one.best]["key"] for one in leading(series)]
     empty = dict.fromkeys((row["method"], row["why_empty"]) for row in rows if row["why_empty"])
     return element(
         "section",
@@ -202,10 +182,23 @@ def _scores_section(rows: Sequence[Row], series: Sequence[Series]) -> Markup:
 
 def _curves_section(series: Sequence[Series]) -> Markup | None:
     """Show scores by layer, where there are layers."""
-    curves = draw_curves(series)
-    if curves is None:
+    firsts = [one.rows[0] for one in series]
+    banks = {row["treebank_fingerprint"]: str(row["treebank"]) for row in firsts}
+    drawn = {
+        bank: draw_curves([one for one in series if one.rows[0]["treebank_fingerprint"] == bank])
+        for bank in banks
+    }
+    curves = [
+        [element("h3", banks[bank]) if len(banks) > 1 else None, panels]
+        for bank, panels in drawn.items()
+        if panels is not None
+    ]
+    if not curves:
         return None
-    told = "In per cent. Bands are 95 % intervals; dashed lines are methods without layers."
+    told = (
+        "In per cent. Bands are 95 % intervals; dashed lines are methods without layers, each with "
+        "its score."
+    )
     return element(
         "section",
         element("h2", "By layer", id="curves"),
@@ -223,7 +216,8 @@ def _recall_section(kept: Sequence[KeptSeries]) -> Markup | None:
     if first.runs[0].scores is None:
         return element("p", NO_GOLD, class_="note")
     runs = [*first.runs, *_alone(kept, first.runs[0])]
-    columns = f"layers of {first.series.name}" if first.series.layered else "methods"
+    name = first.series.name
+    columns = f"layers of {name}" if first.series.layered else name
     told = (
         f"Columns are {columns}"
         + (", then the methods without layers" if len(runs) > len(first.runs) else "")

@@ -60,6 +60,7 @@ class Run {
     if (this.distances) this.pairScale = take(Float32Array, 2 * size);
     if (this.depths) this.depthScale = take(Float32Array, 2 * size);
     this.right = take(Uint16Array, size);
+    this.drawn = take(Uint16Array, size);
     this.heads = take(Uint16Array, nWords);
     if (this.depths) this.depthBytes = take(Uint8Array, nWords);
     if (this.distances) this.pairBytes = take(Uint8Array, nPairs);

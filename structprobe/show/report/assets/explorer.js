@@ -67,7 +67,16 @@ class Explorer {
     const all = this.run.bank.size;
     if (!found.includes(this.sentence)) this.sentence = found[0] ?? this.sentence ?? (all ? 0 : null);
     this.search.show(this.run, this.sentence);
+    this.pale(!found.length);
     this.draw();
+  }
+
+  // Where nothing is found, the sentence that was shown before stays, pale and out of reach.
+  pale(none) {
+    byId("tree").closest(".view").classList.toggle("none", none);
+    for (const part of document.querySelectorAll(".view > :is(.key, #tree, .numbers, #as-table)")) {
+      part.inert = none;
+    }
   }
 
   choose(index) {
@@ -110,6 +119,10 @@ class Explorer {
     const place = found.indexOf(sentence) + 1;
     byId("sentence-id").textContent = id || `sentence ${sentence + 1}`;
     byId("place").textContent = place ? `${place} of ${found.length}` : "not among those found";
+    if (!found.length) {
+      byId("sentence-id").textContent = "";
+      byId("place").textContent = "no sentence is found";
+    }
     const { gold, pred, right } = compared;
     byId("n-right").textContent = `${right} right`;
     byId("n-wrong").textContent = `${pred.length - right} wrong`;
@@ -117,7 +130,9 @@ class Explorer {
     const score = edges
       ? `${run.right[sentence]} of ${edges} scored edges right (UUAS ${perCent(run.right[sentence], edges)})`
       : "no edge is scored here";
-    byId("status").textContent = `${run.name}: ${score}`;
+    byId("status").textContent = !found.length
+      ? `${run.name}: no sentence is found; below is the one before.`
+      : `${run.name}: ${score}${edges ? tellDrawn(run, sentence) : ""}`;
   }
 
   // A bar a run: how this sentence fares along the slider.
@@ -135,4 +150,13 @@ class Explorer {
     byId("bars").setAttribute("viewBox", `0 0 ${runs.length} 32`);
     byId("bars").replaceChildren(...bars);
   }
+}
+
+// The score decodes anew over the words that it keeps, and may find another tree than is drawn.
+function tellDrawn({ right, drawn }, sentence) {
+  if (drawn[sentence] === right[sentence]) return "";
+  return (
+    `. The tree drawn, over all words, has ${drawn[sentence]} of them; ` +
+    "the score decodes anew over the words that it keeps."
+  );
 }

@@ -1,6 +1,6 @@
 // Distances between words as maps of squares, gold beside predicted on one scale.
 
-const HEAT = { most: 30, least: 4, font: 12, labels: 120, room: 440 };
+const HEAT = { most: 30, least: 4, font: 12, labels: 120, letters: 24, room: 440 };
 
 // The colours of the scale, near to far, by the scheme that the system asks for.
 function heatColours(count) {
@@ -56,11 +56,12 @@ class HeatMap {
   // `values` are (n, n) row by row; NaN stays blank. `room` is how wide the map may be in pixels.
   show(words, values, most, cell, room) {
     Object.assign(this, { words, values, most, cell, mirrored: isRightToLeft(words) });
+    this.labels = words.map((word) => shortened(word, HEAT.letters));
     const n = words.length;
     const context = this.canvas.getContext("2d");
     const labelled = HEAT.room / n >= HEAT.font * 0.8;
     context.font = `${HEAT.font}px ${FONT}`;
-    const longest = Math.max(...words.map((word) => context.measureText(word).width));
+    const longest = Math.max(...this.labels.map((word) => context.measureText(word).width));
     const space = labelled ? Math.min(HEAT.labels, Math.ceil(longest)) + 8 : 2;
     this.size = Math.max(HEAT.least, Math.min(HEAT.most, Math.floor(Math.min(HEAT.room, room - space - 2) / n)));
     this.left = this.top = space;
@@ -71,6 +72,7 @@ class HeatMap {
     context.scale(ratio, ratio);
     this.squares(context, heatColours(64));
     if (labelled) this.label(context, space);
+    this.caption(labelled);
     if (cell) this.frame(context, cell);
     this.canvas.setAttribute("aria-label", this.told());
   }
@@ -101,7 +103,7 @@ class HeatMap {
     context.fillStyle = style.color;
     context.textAlign = "right";
     context.textBaseline = "middle";
-    this.words.forEach((word, index) => {
+    this.labels.forEach((word, index) => {
       const middle = this.size * (index + 0.5);
       context.fillText(word, this.left - 5, this.top + middle, space - 6);
       context.save();
@@ -110,6 +112,12 @@ class HeatMap {
       context.fillText(word, 0, 0, space - 6);
       context.restore();
     });
+  }
+
+  caption(labelled) {
+    const caption = this.canvas.closest("figure")?.querySelector("figcaption");
+    const without = " (too many words for labels; point at a square for its two words)";
+    if (caption) caption.textContent = `${this.name} distances${labelled ? "" : without}`;
   }
 
   frame(context, [row, column]) {

@@ -56,7 +56,7 @@ class Live {
       depths: run.depths, distances: Float32Array.from(run.distances),
     });
     const count = words.length === 1 ? "1 word" : `${words.length} words`;
-    this.say(`${run.name}: ${count}, the root is ${words[rootOf(run.heads)]}`);
+    this.say(`${run.name}: ${count}, the root is ${shortened(words[rootOf(run.heads)])}`);
     document.documentElement.dataset.parsed = this.asked;
   }
 

@@ -24,6 +24,14 @@ function byId(id) {
   return document.getElementById(id);
 }
 
+// Shortens what is too long for a line in its middle, by whole characters.
+function shortened(text, most = 40) {
+  const letters = [...text];
+  if (letters.length <= most) return text;
+  const kept = Math.floor((most - 1) / 2);
+  return `${letters.slice(0, kept).join("")}…${letters.slice(-kept).join("")}`;
+}
+
 function perCent(part, whole) {
   return whole ? ((100 * part) / whole).toFixed(0) + " %" : "–";
 }

@@ -83,6 +83,7 @@ class Search {
   show(run, current) {
     const total = run.bank.size.toLocaleString("en");
     byId("count").textContent = `${this.found.length.toLocaleString("en")} of ${total} sentences`;
+    byId("hint").hidden = Boolean(this.found.length) || !this.asked().word;
     this.run = run;
     this.list.replaceChildren();
     this.extend();

@@ -94,7 +94,7 @@ class SentenceView {
     const at = row * words.length + column;
     const gold = this.goldDistances ? `gold ${this.goldDistances[at]}, ` : "";
     box.textContent =
-      `${words[row]} – ${words[column]}: ${gold}predicted ${distances[at].toFixed(1)}`;
+      `${shortened(words[row])} – ${shortened(words[column])}: ${gold}predicted ${distances[at].toFixed(1)}`;
   }
 
   fillTable() {

@@ -1,0 +1,59 @@
+"""Treebanks told apart by what is in them: many are called test.conllu."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from structprobe.experiments.rows import Row
+
+_DIGITS = 6  # of a fingerprint, enough to tell a few treebanks apart
+
+
+def name_banks(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
+    """Name treebanks so that two never share a name.
+
+    Parameters
+    ----------
+    rows : iterable of mapping
+        Result rows; without a fingerprint a treebank keeps its name.
+
+    Returns
+    -------
+    list of dict
+        The rows; where several treebanks, or several training sets, have one file name, the
+        first digits of their fingerprints stand behind it.
+    """
+    named = [dict(row) for row in rows]
+    for name, fingerprint in (
+        ("treebank", "treebank_fingerprint"),
+        ("train", "train_fingerprint"),
+    ):
+        found: dict[object, set[object]] = {}
+        for row in named:
+            if row.get(fingerprint) is not None:
+                found.setdefault(row.get(name), set()).add(row[fingerprint])
+        for row in named:
+            if row.get(fingerprint) is not None and len(found[row.get(name)]) > 1:
+                row[name] = f"{row[name]} ({row[fingerprint][:_DIGITS]})"
+    return named
+
+
+def banks_of(rows: Iterable[Row]) -> dict[object, str]:
+    """Give the treebanks that rows are scored on.
+
+    Parameters
+    ----------
+    rows : iterable of dict
+        Result rows, with the names of `name_banks`.
+
+    Returns
+    -------
+    dict of str to str
+        Their names by their fingerprints, in the order of the rows.
+    """
+    return {
+        row["treebank_fingerprint"]: str(row["treebank"])
+        for row in rows
+        if row["treebank_fingerprint"] is not None
+    }
