@@ -32,11 +32,16 @@ def name_banks(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
         found: dict[object, set[object]] = {}
         for row in named:
             if row.get(fingerprint) is not None:
-                found.setdefault(row.get(name), set()).add(row[fingerprint])
+                found.setdefault(_as_scored(row, name), set()).add(row[fingerprint])
         for row in named:
-            if row.get(fingerprint) is not None and len(found[row.get(name)]) > 1:
+            if row.get(fingerprint) is not None and len(found[_as_scored(row, name)]) > 1:
                 row[name] = f"{row[name]} ({row[fingerprint][:_DIGITS]})"
     return named
+
+
+def _as_scored(row: Mapping[str, Any], name: str) -> tuple[object, object]:
+    """Give the name and how words are disturbed, which changes the fingerprint but no treebank."""
+    return row.get(name), row.get("words_as")
 
 
 def banks_of(rows: Iterable[Row]) -> dict[object, str]:
