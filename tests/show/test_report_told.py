@@ -13,14 +13,18 @@ from support.planted_results import planted_bank, planted_sweep
 
 from structprobe.draw.palette import STROKES
 from structprobe.experiments.results import ResultsFolder
-from structprobe.experiments.rows import make_row
+from structprobe.experiments.rows import make_row, score_values
 from structprobe.recoverers.linear import LinearChain
+from structprobe.scores import score
 from structprobe.scores.protocol import PENN_PUNCTUATION
 from structprobe.show.report import write_report
 from structprobe.show.report.curves import _spread, draw_curves
 from structprobe.show.report.foot import results_foot
+from structprobe.show.report.kept_runs import read_kept
+from structprobe.show.report.packing import Explorer
 from structprobe.show.report.page import asset
 from structprobe.show.report.series import series_of
+from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence
 
 
@@ -167,3 +171,19 @@ def test_a_search_without_hits_and_a_phone_are_accessible(
         visit.page.locator("#word").fill("don't")
         visit.page.locator("#hint").wait_for()
         assert axe_faults(visit.page) == []
+
+
+def test_edges_are_counted_by_the_protocol_of_each_row(tmp_path: Path) -> None:
+    tags = ("NOUN", "VERB", "PUNCT")
+    bank = Treebank([Sentence(words=("dogs", "bark", "."), heads=(2, 0, 2), upos=tags)])
+    results, predictions = ResultsFolder(tmp_path), LinearChain().predict(bank)
+    names = {"method": "linear", "part": "test", "treebank": "t", "treebank_fingerprint": "beef"}
+    for punct in ("upos", "keep"):
+        values = score_values(score(bank, predictions, punct=punct))
+        row = make_row(key=punct, **names, **values, n_sentences=1, n_words=3)
+        results.add(row, bank, predictions)
+    kept = read_kept(tmp_path, series_of(results.rows))
+    assert [one.series.name for one in kept] == ["methods, punct upos", "methods, punct keep"]
+    packed = Explorer(kept).data
+    edges = [packed["banks"][one["bank"]]["edges"] for one in packed["series"]]
+    assert edges == [[1], [2]]

@@ -46,11 +46,10 @@ class Explorer:
     def __init__(self, kept: Sequence[KeptSeries], progress: bool | None = None) -> None:
         self.blocks: dict[str, str] = {}
         runs = [run for one in kept for run in one.runs]
-        banks = {id(run.sentences): run for run in runs}
+        banks = {_bank_of(run): run for run in runs}
         longest = _longest(runs)
-        self.left_out = sum(
-            len(sentence) > longest for run in banks.values() for sentence in run.sentences
-        )
+        texts = {id(run.sentences): run.sentences for run in runs}
+        self.left_out = sum(len(one) > longest for text in texts.values() for one in text)
         places = {name: place for place, name in enumerate(banks)}
         told: dict[int, dict[str, Any]] = {}
         with progress_bar("pack", len(runs), "run", shown=progress) as advance:
@@ -62,7 +61,7 @@ class Explorer:
             "series": [
                 {
                     "name": one.series.name,
-                    "bank": places[id(one.runs[0].sentences)],
+                    "bank": places[_bank_of(one.runs[0])],
                     "best": one.best,
                     "runs": [told[id(run)] for run in one.runs],
                 }
@@ -152,6 +151,11 @@ def _longest(runs: Sequence[KeptRun]) -> int:
 def _all_have(run: KeptRun, name: str) -> bool:
     """Tell whether all predictions have something."""
     return all(getattr(one, name) is not None for one in run.predictions)
+
+
+def _bank_of(run: KeptRun) -> tuple[int, object]:
+    """Tell a run's treebank from others; by other protocols it has other scored edges."""
+    return id(run.sentences), run.row["punct"]
 
 
 def _bank(run: KeptRun, longest: int) -> dict[str, Any]:

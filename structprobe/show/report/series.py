@@ -140,11 +140,15 @@ def _alone(row: Row, name_bank: bool) -> Series:
 
 def _comparisons(scored: Sequence[Row]) -> list[Series]:
     """Put all methods on one treebank into one series, in the order of their rows."""
-    banks: dict[object, list[Row]] = {}
+    banks: dict[tuple[object, object], list[Row]] = {}
     for row in scored:
         banks.setdefault((row["treebank_fingerprint"], row["punct"]), []).append(row)
-    return [
-        Series(f"methods, {group[0]['treebank']}" if len(banks) > 1 else "methods", group,
-               [method_name(row) for row in group], layered=False)
-        for group in banks.values()
-    ]  # fmt: skip
+    several = [len({place[at] for place in banks}) > 1 for at in range(2)]
+    found = []
+    for group in banks.values():
+        told = group[0]["treebank"], f"punct {group[0]['punct']}"
+        name = ", ".join(
+            ["methods", *(one for one, tell in zip(told, several, strict=True) if tell)]
+        )
+        found.append(Series(name, group, [method_name(row) for row in group], layered=False))
+    return found
