@@ -27,6 +27,7 @@ from structprobe.experiments.rows import bank_name
 from structprobe.experiments.runs import Banks
 from structprobe.probe.recipes import RECIPES
 from structprobe.progress import progress_bar
+from structprobe.targets import nearest_existing
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -123,6 +124,7 @@ def plan_sweep(
     per_layer = n_words * encoder.hidden_size * encoder.bytes_per_value
     to_encode = {(run.values["method"], run.layer) for run in todo}
     passes = len({method for method, _ in to_encode})
+    place = Path(os.path.realpath(folder if cache is None else cache))
     train_seconds = 0.0
     how = {"recipe": recipe, "products": products, "device": device}
     n_runs = Counter(run.values["rank"] for run in todo)
@@ -145,7 +147,7 @@ def plan_sweep(
         "n_words": n_words,
         "bytes_per_layer": per_layer,
         "bytes_in_all": per_layer * len(to_encode),
-        "bytes_free": shutil.disk_usage(_existing(Path(folder if cache is None else cache))).free,
+        "bytes_free": shutil.disk_usage(nearest_existing(place)).free,
         "bytes_streamed": _streamed_bytes(banks, encoder, todo, products, memory_gb, device),
         "bytes_temporary": shutil.disk_usage(tempfile.gettempdir()).free,
         "peak_bytes": encode_peak
@@ -273,9 +275,3 @@ def _even(ordered: Sequence[Sentence], count: int) -> list[Sentence]:
     """Take so many of sorted sentences, evenly from the shortest to the longest."""
     places = np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int)
     return [ordered[place] for place in places]
-
-
-def _existing(folder: Path) -> Path:
-    """Give the nearest folder there is."""
-    folder = folder.absolute()
-    return next(path for path in (folder, *folder.parents) if path.exists())
