@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import textwrap
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -42,7 +42,7 @@ class Seen(Star):
     """Keeps what it was shown."""
 
     name = "seen"
-    shown: list[Any] = []  # noqa: RUF012
+    shown: ClassVar[list[Any]] = []
 
     def predict(self, sentences: Any) -> list[Prediction]:
         self.shown.append(sentences)
@@ -52,7 +52,7 @@ class Seen(Star):
 class SeenGold(Seen):
     name = "seen-gold"
     uses_gold = True
-    shown: list[Any] = []  # noqa: RUF012
+    shown: ClassVar[list[Any]] = []
 
 
 class Unfit(Star):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.conllu_text import cut
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank, tiny_file
 
@@ -335,8 +336,7 @@ def test_pretrained_middle_beats_its_untrained_copy(
 def tiny_slices(treebanks: Path, folder: Path) -> list[Any]:
     from structprobe import Treebank
 
-    text = (treebanks / "UD_English-EWT" / "en_ewt-ud-train.conllu").read_text(encoding="utf-8")
-    first = folder / "first.conllu"  # the whole part takes long to read
-    first.write_text("\n\n".join([*text.split("\n\n", 1250)[:1250], ""]), encoding="utf-8")
+    first = folder / "first.conllu"
+    cut(treebanks / "UD_English-EWT" / "en_ewt-ud-train.conllu", first, slice(1250))
     bank = Treebank.read(first)
     return [bank[:1000], bank[1000:1100], bank[1100:1250]]

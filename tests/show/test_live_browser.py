@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.browser import Visit, axe_faults, chromium, open_table, wait_until
+from support.browser import Visit, axe_faults, open_table, wait_until
 from support.planted_results import HOSTILE
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
@@ -18,12 +18,6 @@ from structprobe import Encoder
 from structprobe.experiments.sweep import sweep
 from structprobe.show.live import LiveProbes
 from structprobe.show.live.server import LiveServer
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")

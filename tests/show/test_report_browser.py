@@ -8,18 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.browser import Visit, axe_faults, chromium, open_table, wait_until
+from support.browser import Visit, axe_faults, open_report, open_table, wait_until
 from support.planted_results import HOSTILE, planted_bank, planted_comparison, planted_sweep
 
 from structprobe.show.report import write_report
 
 N = 40
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as one:
-        yield one
 
 
 @pytest.fixture(scope="module")
@@ -30,16 +24,9 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     return (folder / "report.html").as_uri()
 
 
-def opened(browser: Any, address: str, **options: Any) -> Iterator[Visit]:
-    visit = Visit(browser, address, **options)
-    visit.page.wait_for_selector("html[data-ready=all]", state="attached")
-    yield visit
-    visit.close()
-
-
 @pytest.fixture
 def visit(browser: Any, address: str) -> Iterator[Visit]:
-    yield from opened(browser, address, viewport={"width": 1280, "height": 900})
+    yield from open_report(browser, address, viewport={"width": 1280, "height": 900})
 
 
 def shown(page: Any) -> str:
@@ -149,7 +136,7 @@ def test_steps_and_the_list_by_keyboard(visit: Visit) -> None:
 def test_a_step_beyond_the_list_extends_it(browser: Any, tmp_path: Path) -> None:
     planted_sweep(tmp_path / "DIR", planted_bank(150, longest=4), n_layers=2)
     write_report(tmp_path / "DIR", tmp_path / "report.html")
-    for visit in opened(browser, (tmp_path / "report.html").as_uri()):
+    for visit in open_report(browser, (tmp_path / "report.html").as_uri()):
         page = visit.page
         assert page.locator("#found li").count() == 60
         page.locator("#more").click()
@@ -230,7 +217,7 @@ def test_other_runs_and_links_to_sentences(visit: Visit) -> None:
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_both_schemes_are_accessible(browser: Any, address: str, scheme: str) -> None:
-    for visit in opened(browser, address, color_scheme=scheme):
+    for visit in open_report(browser, address, color_scheme=scheme):
         page = visit.page
         ground = page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
         red = int(ground.split("(")[1].split(",")[0])
@@ -249,7 +236,7 @@ def test_colours_follow_the_system(visit: Visit) -> None:
 
 def test_a_phone_and_a_reader_who_wants_no_motion(browser: Any, address: str) -> None:
     size = {"width": 360, "height": 740}
-    for visit in opened(browser, address, viewport=size, reduced_motion="reduce"):
+    for visit in open_report(browser, address, viewport=size, reduced_motion="reduce"):
         page = visit.page
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
         still = "getComputedStyle(document.querySelector('#bars rect')).transitionDuration"
@@ -261,7 +248,7 @@ def test_a_phone_and_a_reader_who_wants_no_motion(browser: Any, address: str) ->
 def test_a_comparison(browser: Any, tmp_path: Path) -> None:
     planted_comparison(tmp_path / "DIR", planted_bank(8))
     write_report(tmp_path / "DIR", tmp_path / "report.html")
-    for visit in opened(browser, (tmp_path / "report.html").as_uri()):
+    for visit in open_report(browser, (tmp_path / "report.html").as_uri()):
         page = visit.page
         assert page.locator("#run-name").inner_text() == "probe, layer 3"
         page.locator("#layer").focus()
@@ -293,7 +280,7 @@ def test_a_large_report_is_small_and_quick(browser: Any, tmp_path: Path) -> None
       }
       return { taken, added };
     }"""
-    for visit in opened(browser, (tmp_path / "report.html").as_uri()):
+    for visit in open_report(browser, (tmp_path / "report.html").as_uri()):
         page = visit.page
         page.locator("#order").select_option("best")
         n_words = page.locator("#tree text.word").count()

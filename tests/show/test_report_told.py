@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support.browser import Visit, axe_faults, chromium, wait_until
+from support.browser import axe_faults, open_report, wait_until
 from support.planted_results import planted_bank, planted_sweep
 
 from structprobe.draw.palette import STROKES
@@ -29,24 +28,11 @@ from structprobe.treebank.sentence import Sentence
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with chromium() as one:
-        yield one
-
-
-@pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> str:
     folder = tmp_path_factory.mktemp("told")
     planted_sweep(folder / "DIR", planted_bank(20))
     write_report(folder / "DIR", folder / "report.html")
     return (folder / "report.html").as_uri()
-
-
-def opened(browser: Any, address: str, **options: Any) -> Iterator[Visit]:
-    visit = Visit(browser, address, **options)
-    visit.page.wait_for_selector("html[data-ready=all]", state="attached")
-    yield visit
-    visit.close()
 
 
 def test_a_tree_that_is_not_the_one_scored_says_so(browser: Any, tmp_path: Path) -> None:
@@ -58,7 +44,7 @@ def test_a_tree_that_is_not_the_one_scored_says_so(browser: Any, tmp_path: Path)
                    treebank="t.conllu", treebank_fingerprint="beef")  # fmt: skip
     ResultsFolder(tmp_path / "DIR").add(row, bank, LinearChain().predict(bank))
     write_report(tmp_path / "DIR", tmp_path / "report.html")
-    for visit in opened(browser, (tmp_path / "report.html").as_uri()):
+    for visit in open_report(browser, (tmp_path / "report.html").as_uri()):
         told = visit.page.locator("#status")
         assert told.inner_text() == (
             "linear: 1 of 1 scored edges right (UUAS 100 %). The tree drawn, over all words, has 0 "
@@ -69,7 +55,7 @@ def test_a_tree_that_is_not_the_one_scored_says_so(browser: Any, tmp_path: Path)
 
 
 def test_where_nothing_is_found_nothing_seems_to_be(browser: Any, address: str) -> None:
-    for visit in opened(browser, address):
+    for visit in open_report(browser, address):
         page = visit.page
         assert page.locator("#hint").is_hidden()
         page.locator("#word").fill("don't")
@@ -96,7 +82,7 @@ def test_where_nothing_is_found_nothing_seems_to_be(browser: Any, address: str) 
 
 
 def test_bars_over_the_slider_are_explained(browser: Any, address: str) -> None:
-    for visit in opened(browser, address):
+    for visit in open_report(browser, address):
         told = visit.page.locator(".bars-told")
         assert told.inner_text().startswith("Bars: UUAS of this sentence")
         bars, words = visit.page.locator("#bars").bounding_box(), told.bounding_box()
@@ -104,7 +90,7 @@ def test_bars_over_the_slider_are_explained(browser: Any, address: str) -> None:
 
 
 def test_what_scrolls_sideways_fades_where_there_is_more(browser: Any, address: str) -> None:
-    for visit in opened(browser, address, viewport={"width": 390, "height": 800}):
+    for visit in open_report(browser, address, viewport={"width": 390, "height": 800}):
         page = visit.page
         table = "document.querySelector('.wide:has(.headline)')"
         mask = f"getComputedStyle({table}).maskImage"
@@ -167,7 +153,7 @@ def test_a_search_without_hits_and_a_phone_are_accessible(
     browser: Any, address: str, scheme: str
 ) -> None:
     size = {"width": 390, "height": 800}
-    for visit in opened(browser, address, viewport=size, color_scheme=scheme):
+    for visit in open_report(browser, address, viewport=size, color_scheme=scheme):
         visit.page.locator("#word").fill("don't")
         visit.page.locator("#hint").wait_for()
         assert axe_faults(visit.page) == []

@@ -64,6 +64,14 @@ def wait_until(page: Any, expression: str) -> None:
     raise AssertionError(f"never true: {expression[:200]}")
 
 
+def open_report(browser: Any, address: str, **options: Any) -> Iterator[Visit]:
+    """Open the page of a report, and wait until its scripts are done."""
+    visit = Visit(browser, address, **options)
+    visit.page.wait_for_selector("html[data-ready=all]", state="attached")
+    yield visit
+    visit.close()
+
+
 def open_table(page: Any) -> None:
     """Open the table of the words, which is filled by an event that comes after the click."""
     page.locator("#as-table summary").click()
