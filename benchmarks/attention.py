@@ -15,11 +15,11 @@ from benchmarks.clock import in_own_process, in_turn, peak_memory
 from benchmarks.plan import Plan
 from benchmarks.table import STAGE_HEADER, Limit, Stage, at_most, stage_row
 from structprobe import AttentionMax, AttentionMST, Encoder, Recoverer, Treebank, WordAttentions
-from structprobe.encoder.attention_pass import attentions_of_pass
-from structprobe.encoder.batching import lay_out
+from structprobe.attention.forward import attentions_of_pass
 from structprobe.encoder.forward import layers_of_pass
-from structprobe.encoder.impacts import MaskedImpacts
-from structprobe.encoder.masking import MaskedCopies, MaskedRows
+from structprobe.encoder.subwords.batching import lay_out
+from structprobe.masking.impacts import MaskedImpacts
+from structprobe.masking.masked_copies import MaskedCopies, MaskedRows
 
 Job = Callable[[Encoder, Treebank], object]
 MASKED_EVERY = 40  # of EWT dev: the passes of perturbed masking grow with the square of a sentence

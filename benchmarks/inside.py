@@ -15,11 +15,11 @@ from numpy.random import SeedSequence
 from benchmarks.clock import Seconds, Stopwatch, held_memory, peak_memory, restart_peak, timed
 from benchmarks.plan import RANK
 from structprobe import LayerSweep, StructuralProbe
-from structprobe.probe.examples import read_examples
-from structprobe.probe.fitting import Found, course_of, fit_kind, moments_of
-from structprobe.probe.layers import layers_of
+from structprobe.probe.data.examples import read_examples
+from structprobe.probe.layer_sweep import layers_of
 from structprobe.probe.projecting import predict_distances
-from structprobe.probe.settings import read_settings
+from structprobe.probe.training.fit import Found, course_of, fit_kind, moments_of
+from structprobe.probe.training.settings import read_settings
 from structprobe.scores import Prediction, score
 from structprobe.trees import decode_rooted
 

@@ -17,7 +17,7 @@ from benchmarks.costs import Costs, measure
 from benchmarks.plan import HIDDEN_SIZE, LAYER, N_LAYERS, RANK, Plan
 from benchmarks.table import Limit, Line, Stage, at_most, number, times_the_reference
 from structprobe import StructuralProbe, Treebank, score
-from structprobe.probe.fitting import Found
+from structprobe.probe.training.fit import Found
 from structprobe.trees import gold_distances
 
 # What the published recipe reaches on MiniLM layer 4, rank 384, EWT dev, and how far off counts.

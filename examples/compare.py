@@ -14,9 +14,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-from structprobe.experiments.kept import has_predictions, read_predictions, read_sentences
-from structprobe.experiments.results import read_rows
-from structprobe.experiments.rows import Row
+from structprobe.experiments.folder.results import read_rows
+from structprobe.experiments.folder.rows import Row
+from structprobe.experiments.folder.saved_runs import (
+    has_predictions,
+    read_predictions,
+    read_sentences,
+)
 from structprobe.recoverers.methods import find_methods
 from structprobe.scores import score
 from structprobe.show.table import format_table

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING
 from structprobe._version import __version__
 
 if TYPE_CHECKING:
-    from structprobe.encoder.attention import WordAttentions
+    from structprobe.attention.word_attentions import WordAttentions
     from structprobe.encoder.encoder import Encoder
     from structprobe.encoder.vectors import EncodedBank, WordVectors
     from structprobe.errors import StructprobeError
     from structprobe.probe.estimator import StructuralProbe
-    from structprobe.probe.layers import LayerSweep
+    from structprobe.probe.layer_sweep import LayerSweep
     from structprobe.probe.not_fitted import NotFittedError
     from structprobe.recoverers.attention_max import AttentionMax
     from structprobe.recoverers.attention_mst import AttentionMST
@@ -38,7 +38,7 @@ _HOME = {
     "AttentionMax": "structprobe.recoverers.attention_max",
     "EncodedBank": "structprobe.encoder.vectors",
     "Encoder": "structprobe.encoder.encoder",
-    "LayerSweep": "structprobe.probe.layers",
+    "LayerSweep": "structprobe.probe.layer_sweep",
     "LeftBranching": "structprobe.recoverers.branching",
     "LinearChain": "structprobe.recoverers.linear",
     "NotFittedError": "structprobe.probe.not_fitted",
@@ -54,7 +54,7 @@ _HOME = {
     "StructprobeError": "structprobe.errors",
     "StructuralProbe": "structprobe.probe.estimator",
     "Treebank": "structprobe.treebank.bank",
-    "WordAttentions": "structprobe.encoder.attention",
+    "WordAttentions": "structprobe.attention.word_attentions",
     "WordVectors": "structprobe.encoder.vectors",
     "score": "structprobe.scores.scoring",
 }

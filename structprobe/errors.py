@@ -98,22 +98,7 @@ class ClusterError(StructprobeError):
 
 
 def unknown_name(kind: str, value: object, choices: Iterable[str]) -> str:
-    """Say that `value` is no known name of its `kind`, listing the choices.
-
-    Parameters
-    ----------
-    kind : str
-        What is being named, such as ``"pooling"``.
-    value : object
-        The name that was given.
-    choices : iterable of str
-        The names that exist.
-
-    Returns
-    -------
-    str
-        One clause for an error's message, with the nearest name where one is near.
-    """
+    """Say that `value` is no known name of its `kind`, listing the choices."""
     known = list(choices)
     near = difflib.get_close_matches(str(value), known, n=1)
     meant = f" (did you mean {near[0]!r}?)" if near else ""

@@ -23,26 +23,6 @@ def progress_bar(
 
     A bar within another goes when it is done; one by itself stays. Where there is nothing to do
     there is none.
-
-    Parameters
-    ----------
-    kind : str
-        What is done.
-    total : int or None
-        Units in all, at most; None where that is not known.
-    unit : str
-        What is counted; bytes (``"B"``) are told in kB, MB and so on.
-    shown : bool, optional
-        Whether to show anything; by default where standard error is a terminal.
-    done : int, default=0
-        Units that were done before.
-    delay : float, default=0
-        Seconds before anything is shown, where most are done by then.
-
-    Yields
-    ------
-    callable
-        Takes how many more units are done; any thread may call it.
     """
     hidden = None if shown is None else not shown
     lock = threading.Lock()

@@ -10,18 +10,7 @@ from structprobe.errors import ResultError, StructprobeError
 
 
 def nearest_existing(path: Path) -> Path:
-    """Find what is there of a path, or above it.
-
-    Parameters
-    ----------
-    path : Path
-        An absolute path, which may not be there.
-
-    Returns
-    -------
-    Path
-        The path itself where it is there, else the lowest above it that is.
-    """
+    """Find what is there of a path, or above it."""
     return next(place for place in (path, *path.parents) if os.path.lexists(place))
 
 
@@ -35,20 +24,6 @@ def check_room(
 
     A folder is made there and removed again, since the permissions of a folder do not tell all:
     root may write anywhere, and yet not into ``/proc`` nor onto a disk that is read only.
-
-    Parameters
-    ----------
-    folder : path
-        The folder; it and those above it need not be there.
-    where : path, optional
-        What an error names; the folder unless given.
-    error : type of StructprobeError
-        The error to raise.
-
-    Raises
-    ------
-    StructprobeError
-        Of the type `error`, with the folder that stands in the way.
     """
     told = str(where if where is not None else folder)
     there = nearest_existing(Path(os.path.realpath(folder)))
@@ -64,20 +39,7 @@ def check_room(
 
 
 def check_file(path: str | os.PathLike[str], *, force: bool) -> None:
-    """Refuse a file that must not or cannot be written.
-
-    Parameters
-    ----------
-    path : path
-        The file; its folder must be there.
-    force : bool
-        Whether a file that is there may be replaced.
-
-    Raises
-    ------
-    ResultError
-        If it is no ordinary file, is there and not `force`, or its folder cannot be written to.
-    """
+    """Refuse a file that must not or cannot be written."""
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         what = "is a folder" if target.is_dir() else "is no ordinary file"

@@ -60,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the methods whose rows are not in the folder yet, and print all rows."""
     from structprobe.experiments.compare import compare
-    from structprobe.experiments.results import check_folder
+    from structprobe.experiments.folder.results import check_folder
     from structprobe.recoverers.methods import choose_methods
 
     chosen = choose_methods(args.methods)  # all that can be refused before a model is loaded

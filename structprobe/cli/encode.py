@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Encode, and print what is there."""
-    from structprobe.encoder.shards import Shard
+    from structprobe.encoder.cache.shards import Shard
     from structprobe.experiments.encoding import encode_banks
 
     shard = None if args.shard is None else Shard.parse(args.shard)

@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Fit, score on dev, save."""
     from structprobe.experiments.fit import fit_probe
-    from structprobe.probe.saving import check_target
+    from structprobe.probe.saving.pretrained import check_target
 
     check_target(args.out, replace=args.force)  # this and the treebanks before a model is loaded
     train, dev = options.read_bank(args.train, args), options.read_optional(args.dev, args)

@@ -61,6 +61,6 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(found.values(), indent=2))
         return
-    from structprobe.show.localised import format_localised
+    from structprobe.show.localise_table import format_localised
 
     print(format_localised(found.values()))

@@ -68,19 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command.
-
-    Parameters
-    ----------
-    argv : sequence of str, optional
-        The arguments, without the program's name; by default those of the process.
-
-    Returns
-    -------
-    int
-        The exit status: 0 done, 1 a fault in the data (one line on stderr says which),
-        130 interrupted. A fault in the usage exits with 2 from within argparse.
-    """
+    """Run one command."""
     _open_closed_streams()
     given = sys.argv[1:] if argv is None else argv
     try:

@@ -11,7 +11,7 @@ from structprobe.cli.output import progress_of
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
-    from structprobe.experiments.backends import Backend
+    from structprobe.experiments.runs.backends import Backend
     from structprobe.treebank import Treebank
 
 PUNCT = ("upos", "xpos", "keep")
@@ -234,7 +234,7 @@ def add_keep(parser: argparse.ArgumentParser) -> None:
 
 def build_backend(args: argparse.Namespace) -> Backend:
     """Name the backend that the options name."""
-    from structprobe.experiments.backends import Backend
+    from structprobe.experiments.runs.backends import Backend
 
     return Backend(args.jobs, args.backend, args.scheduler)
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from structprobe.experiments.head_analysis import HeadAnalysis
+    from structprobe.attention.head_analysis import HeadAnalysis
 
 
 def print_rows(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> None:
@@ -36,7 +36,7 @@ def print_plans(plans: Sequence[dict[str, Any]], args: argparse.Namespace) -> No
     if args.json:
         print(json.dumps(plans, indent=2))
         return
-    from structprobe.show.plan import format_plan
+    from structprobe.show.cost_table import format_plan
 
     print("\n\n".join(map(format_plan, plans)))
 
@@ -46,7 +46,7 @@ def print_heads(analysis: HeadAnalysis, args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps(analysis.to_dict(), ensure_ascii=False, indent=2))
         return
-    from structprobe.show.heads import format_heads
+    from structprobe.show.head_tables import format_heads
 
     print(format_heads(analysis))
 

@@ -15,15 +15,7 @@ class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
 
 
 def refuse_unknown(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
-    """End with a fault in the usage, which names the options near those that there are not.
-
-    Parameters
-    ----------
-    parser : argparse.ArgumentParser
-        The command's.
-    unknown : sequence of str
-        The arguments that it could not place; where there are none, nothing is done.
-    """
+    """End with a fault in the usage, which names the options near those that there are not."""
     if not unknown:
         return
     options = parser._option_string_actions  # which argparse tells in no other way

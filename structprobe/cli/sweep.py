@@ -63,12 +63,12 @@ def run(args: argparse.Namespace) -> None:
     banks = options.read_treebanks(args)
     encoders = (options.build_encoder(args, model) for model in args.model)
     if args.dry_run:
-        from structprobe.experiments.planning import plan_sweep
+        from structprobe.experiments.runs.planning import plan_sweep
 
         plans = [plan_sweep(model, *parts, **grid) for model in encoders for parts in banks]
         print_plans(plans, args)
         return
-    from structprobe.experiments.many import sweep_many
+    from structprobe.experiments.runs.several import sweep_many
 
     rows = sweep_many(
         encoders,

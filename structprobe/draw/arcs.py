@@ -15,23 +15,12 @@ from structprobe.trees import edges
 
 @dataclass(frozen=True, slots=True)
 class Arc:
-    """One arc of a tree, words counted from 0.
-
-    Attributes
-    ----------
-    head, dependent : int
-        The words that it joins.
-    shared : bool
-        Whether the other tree joins the same two words, in whichever direction, as UUAS counts;
-        true where there is no other tree.
-    distance : float or None
-        What is written on it, where distances are asked for.
-    """
+    """One arc of a tree, words counted from 0."""
 
     head: int
     dependent: int
     shared: bool
-    distance: float | None = None
+    distance: float | None = None  # What is written on it, where distances are asked for
 
     @property
     def label(self) -> str:
@@ -41,21 +30,11 @@ class Arc:
 
 @dataclass(frozen=True, slots=True)
 class Tree:
-    """One tree to draw.
+    """One tree to draw."""
 
-    Attributes
-    ----------
-    arcs : tuple of Arc
-        Its arcs, by dependent.
-    root : int
-        Its root, 0-based.
-    root_shared : bool
-        Whether the other tree has the same root; true where there is no other tree.
-    """
-
-    arcs: tuple[Arc, ...]
-    root: int
-    root_shared: bool
+    arcs: tuple[Arc, ...]  # Its arcs, by dependent
+    root: int  # Its root, 0-based
+    root_shared: bool  # Whether the other tree has the same root
 
     @property
     def n_shared(self) -> int:
@@ -63,13 +42,7 @@ class Tree:
         return sum(arc.shared for arc in self.arcs)
 
     def mirrored(self) -> Tree:
-        """Give the tree over the same words in reverse order.
-
-        Returns
-        -------
-        Tree
-            Its arcs still by dependent.
-        """
+        """Give the tree over the same words in reverse order."""
         last = len(self.arcs)
         arcs = [
             replace(arc, head=last - arc.head, dependent=last - arc.dependent) for arc in self.arcs
@@ -83,39 +56,8 @@ def compare(
     pred_heads: ArrayLike | None = None,
     distances: ArrayLike | None = None,
 ) -> tuple[tuple[str, ...], Tree, Tree | None]:
-    """Check what is to be drawn, and mark where gold and recovered tree agree.
-
-    Parameters
-    ----------
-    words : sequence of str, length n
-        The words.
-    heads : array_like of int, shape (n,)
-        The head of each word, 1-based, 0 for the root's.
-    pred_heads : array_like of int, shape (n,), optional
-        The recovered heads.
-    distances : array_like of float, shape (n, n), optional
-        The distance of each two words, to be written on the arcs.
-
-    Returns
-    -------
-    words : tuple of str
-        The words, printable.
-    gold : Tree
-        The tree of `heads`.
-    pred : Tree or None
-        The tree of `pred_heads`.
-
-    Raises
-    ------
-    TreeError
-        If heads are no tree, or not one a word; or there is not one distance for each two words.
-
-    Examples
-    --------
-    >>> words, gold, pred = compare(["dogs", "ran", "fast"], [2, 0, 2], [0, 1, 1])
-    >>> [arc.shared for arc in gold.arcs], [arc.shared for arc in pred.arcs]
-    ([True, False], [True, False])
-    """
+    """Check what is to be drawn, and mark where gold and recovered tree agree."""
+    # heads (n,), pred_heads (n,), distances (n, n)
     given = [heads] if pred_heads is None else [heads, pred_heads]
     found = [np.asarray(one) for one in given]
     for name, one in zip(("heads", "pred_heads"), found, strict=False):
@@ -131,23 +73,7 @@ def compare(
 
 
 def stack(spans: Sequence[tuple[float, float]]) -> list[int]:
-    """Give each arc a level, so that arcs lie over all shorter ones that they overlap.
-
-    Parameters
-    ----------
-    spans : sequence of (float, float)
-        The ends of each arc, the lesser first. Arcs that only touch do not overlap.
-
-    Returns
-    -------
-    list of int
-        The level of each arc, from 1.
-
-    Examples
-    --------
-    >>> stack([(0, 9), (0, 4), (5, 9), (6, 8), (3, 12)])
-    [3, 1, 2, 1, 4]
-    """
+    """Give each arc a level, so that arcs lie over all shorter ones that they overlap."""
     levels = [0] * len(spans)
     placed: list[int] = []
     for index in sorted(range(len(spans)), key=lambda index: spans[index][1] - spans[index][0]):

@@ -13,13 +13,7 @@ _FLIP = str.maketrans("┘┐└┌┴┬▼▽", "┐┘┌└┬┴▲△")
 
 
 class Canvas:
-    """A grid of characters to draw lines on.
-
-    Parameters
-    ----------
-    rows, columns : int
-        Its size.
-    """
+    """A grid of characters to draw lines on."""
 
     def __init__(self, rows: int, columns: int) -> None:
         self._strokes = np.zeros((rows, columns), dtype=np.uint8)
@@ -27,55 +21,25 @@ class Canvas:
         self._marks: dict[tuple[int, int], str] = {}
 
     def across(self, row: int, start: int, stop: int, *, solid: bool) -> None:
-        """Draw a line along a row, both ends included.
-
-        Parameters
-        ----------
-        row, start, stop : int
-            Where; the ends in either order.
-        solid : bool
-            Whether the line is solid; else dashed where no solid one runs with it.
-        """
+        """Draw a line along a row, both ends included."""
         start, stop = sorted((start, stop))
         self._strokes[row, start:stop] |= RIGHT
         self._strokes[row, start + 1 : stop + 1] |= LEFT
         self._solid[row, start : stop + 1] |= solid
 
     def along(self, column: int, start: int, stop: int, *, solid: bool) -> None:
-        """Draw a line along a column, both ends included.
-
-        Parameters
-        ----------
-        column, start, stop : int
-            Where; the ends in either order.
-        solid : bool
-            Whether the line is solid; else dashed where no solid one runs with it.
-        """
+        """Draw a line along a column, both ends included."""
         start, stop = sorted((start, stop))
         self._strokes[start:stop, column] |= DOWN
         self._strokes[start + 1 : stop + 1, column] |= UP
         self._solid[start : stop + 1, column] |= solid
 
     def mark(self, row: int, column: int, char: str) -> None:
-        """Put a character over whatever is there.
-
-        Parameters
-        ----------
-        row, column : int
-            Where.
-        char : str
-            One character of width 1.
-        """
+        """Put a character over whatever is there."""
         self._marks[row, column] = char
 
     def lines(self) -> list[str]:
-        """Give the drawing.
-
-        Returns
-        -------
-        list of str
-            One a row, all of the same width.
-        """
+        """Give the drawing."""
         chars = [[_STROKES[stroke] for stroke in row] for row in self._strokes.tolist()]
         for row, column in np.argwhere(~self._solid).tolist():
             chars[row][column] = _DASHED.get(int(self._strokes[row, column]), chars[row][column])
@@ -85,42 +49,10 @@ class Canvas:
 
 
 def mirrored(lines: list[str]) -> list[str]:
-    """Turn a drawing left to right.
-
-    Parameters
-    ----------
-    lines : list of str
-        Lines of one width, from a canvas.
-
-    Returns
-    -------
-    list of str
-        The mirrored lines.
-
-    Examples
-    --------
-    >>> mirrored(["┌─►"])
-    ['◄─┐']
-    """
+    """Turn a drawing left to right."""
     return [line[::-1].translate(_MIRROR) for line in lines]
 
 
 def flipped(lines: list[str]) -> list[str]:
-    """Turn a drawing upside down.
-
-    Parameters
-    ----------
-    lines : list of str
-        Lines from a canvas.
-
-    Returns
-    -------
-    list of str
-        The flipped lines.
-
-    Examples
-    --------
-    >>> flipped(["┌─┐", "▼ │"])
-    ['▲ │', '└─┘']
-    """
+    """Turn a drawing upside down."""
     return [line.translate(_FLIP) for line in lines[::-1]]

@@ -6,18 +6,10 @@ from typing import NamedTuple
 
 
 class Stroke(NamedTuple):
-    """How a line is drawn.
+    """How a line is drawn."""
 
-    Attributes
-    ----------
-    colour : str
-        As ``#rrggbb``; at least three times as dark or light as white paper (WCAG 1.4.11).
-    dashes : tuple of int
-        Lengths of strokes and gaps; none where the line is solid.
-    """
-
-    colour: str
-    dashes: tuple[int, ...] = ()
+    colour: str  # As ``#rrggbb``
+    dashes: tuple[int, ...] = ()  # Lengths of strokes and gaps
 
 
 # Blue, vermilion and (darkened, to show on white paper) purple of Okabe & Ito, told apart by all

@@ -122,27 +122,7 @@ def draw_svg(
 
 
 def estimated_width(text: str, size: float = SIZE) -> float:
-    """Estimate how wide a text is in a sans-serif font.
-
-    Parameters
-    ----------
-    text : str
-        Printable text.
-    size : float
-        The size of the font in pixels.
-
-    Returns
-    -------
-    float
-        Its width in pixels, rather too much than too little.
-
-    Examples
-    --------
-    >>> estimated_width("il") < estimated_width("no") < estimated_width("MW")
-    True
-    >>> estimated_width("猫", 20), estimated_width("e\u0301", 20) == estimated_width("e", 20)
-    (20.0, True)
-    """
+    """Estimate how wide a text is in a sans-serif font."""
     return size * sum(_em(char) for char in text)
 
 

@@ -127,23 +127,7 @@ def draw_tikz(
 
 
 def escape_latex(text: str) -> str:
-    r"""Escape a text so that LaTeX prints it as it is.
-
-    Parameters
-    ----------
-    text : str
-        Any printable text.
-
-    Returns
-    -------
-    str
-        LaTeX code; also ligatures such as ``--`` are kept apart.
-
-    Examples
-    --------
-    >>> print(escape_latex("50% off -- {now}"))
-    50\% off -{}-{} \{now\}
-    """
+    r"""Escape a text so that LaTeX prints it as it is."""
     return "".join(_ESCAPES.get(char, char) for char in text)
 
 

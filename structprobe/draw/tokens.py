@@ -14,78 +14,17 @@ _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def visible(word: str) -> str:
-    r"""Escape what a word must not bring into a drawing.
-
-    Control characters (escape sequences of terminals begin with one), line separators,
-    overrides of the direction of writing, other invisible characters, lone surrogates and
-    noncharacters are written as Python writes them.
-
-    Parameters
-    ----------
-    word : str
-        Any word.
-
-    Returns
-    -------
-    str
-        The word, printable.
-
-    Examples
-    --------
-    >>> print(visible("\x1b[31mred"))
-    \x1b[31mred
-    >>> print(visible("naïve \u202e"))
-    naïve \u202e
-    """
+    r"""Escape what a word must not bring into a drawing."""
     return "".join(_escape(char) if _is_hidden(char) else char for char in word)
 
 
 def cells(text: str) -> int:
-    """Count the columns that a text takes in a terminal.
-
-    Parameters
-    ----------
-    text : str
-        Printable text.
-
-    Returns
-    -------
-    int
-        Two for each wide East Asian character, none for each combining one, one for all others.
-
-    Examples
-    --------
-    >>> cells("cat"), cells("猫"), cells("e\u0301")
-    (3, 2, 1)
-    """
+    """Count the columns that a text takes in a terminal."""
     return sum(_cells(char) for char in text)
 
 
 def is_right_to_left(words: tuple[str, ...], direction: str = "auto") -> bool:
-    """Tell whether a sentence is laid out from right to left.
-
-    Parameters
-    ----------
-    words : tuple of str
-        The words of a sentence.
-    direction : {"auto", "ltr", "rtl"}
-        As asked for; "auto" goes by whether most letters are of a script written so.
-
-    Returns
-    -------
-    bool
-        Whether it is.
-
-    Raises
-    ------
-    TreeError
-        If the direction is unknown.
-
-    Examples
-    --------
-    >>> is_right_to_left(("הכלב", "רץ", "OK")), is_right_to_left(("dog", "כלב"))
-    (True, False)
-    """
+    """Tell whether a sentence is laid out from right to left."""
     if direction not in DIRECTIONS:
         raise TreeError(unknown_name("direction", direction, DIRECTIONS))
     if direction != "auto":
@@ -99,22 +38,6 @@ def held(word: str) -> str:
 
     Where the terminal orders letters by their direction, such words next to one another would
     change places, and the arcs over them would lie.
-
-    Parameters
-    ----------
-    word : str
-        A printable word.
-
-    Returns
-    -------
-    str
-        The word; where a letter runs to the left, between two left-to-right marks, which take
-        no column.
-
-    Examples
-    --------
-    >>> held("dog"), len(held("כלב"))
-    ('dog', 5)
     """
     turns = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in word)
     return f"\u200e{word}\u200e" if turns else word

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from structprobe.encoder.sentences import SpacedWords
+from structprobe.encoder.subwords.sentences import SpacedWords
 from structprobe.errors import EncoderError
 
 OUTLIER_FACTOR = 20.0
@@ -22,20 +22,8 @@ _logger = logging.getLogger(__name__)
 def refuse_non_finite(
     vectors: Mapping[int, NDArray[np.floating]], sentences: Sequence[SpacedWords]
 ) -> None:
-    """Refuse vectors with values that are infinite or no numbers.
-
-    Parameters
-    ----------
-    vectors : mapping of int to ndarray, shape (n_words, hidden_size)
-        The vectors of each layer, sentence after sentence.
-    sentences : sequence of SpacedWords
-        The sentences.
-
-    Raises
-    ------
-    EncoderError
-        If there is such a value; names the first sentence and layer.
-    """
+    """Refuse vectors with values that are infinite or no numbers."""
+    # vectors (n_words, hidden_size)
     for layer in sorted(vectors):
         with np.errstate(over="ignore", invalid="ignore"):
             if np.isfinite(vectors[layer].sum()):  # a quick look: it misses nothing
@@ -55,27 +43,15 @@ def refuse_non_finite(
 
 
 class NormWatch:
-    """Count the pieces whose vectors are enormous beside the others of their layer.
-
-    Decoders put a vector of enormous norm on the first token of a text; such vectors rule any
-    loss that looks at lengths. Norms are counted in bins 0.05 % wide, so that their memory does not
-    grow with the treebank.
-    """
+    """Count the pieces whose vectors are enormous beside the others of their layer."""
 
     def __init__(self) -> None:
         self._counts: dict[int, NDArray[np.uint32]] = {}  # of each layer, how many in each bin
         self._largest: dict[int, float] = {}
 
     def add(self, layer: int, norms: torch.Tensor) -> None:
-        """Note the norms of some pieces.
-
-        Parameters
-        ----------
-        layer : int
-            The layer.
-        norms : Tensor of float32, shape (n_pieces,)
-            Norms of the vectors of pieces that words are made of.
-        """
+        """Note the norms of some pieces."""
+        # norms (n_pieces,)
         values = norms.cpu().numpy()
         if layer not in self._counts:
             self._counts[layer] = np.zeros(_N_BINS, np.uint32)
@@ -84,14 +60,7 @@ class NormWatch:
         self._largest[layer] = max(self._largest.get(layer, 0.0), float(values.max(initial=0)))
 
     def report(self) -> dict[int, int]:
-        """Count the outliers, and log a line for each layer that has any.
-
-        Returns
-        -------
-        dict of int to int
-            For each layer the number of positions whose norm is beyond `OUTLIER_FACTOR` times
-            the layer's median, both to the width of a bin.
-        """
+        """Count the outliers, and log a line for each layer that has any."""
         outliers = {}
         for layer, counts in sorted(self._counts.items()):
             up_to = np.cumsum(counts, dtype=np.int64)  # norms in each bin and those below

@@ -13,20 +13,25 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from structprobe.encoder.ahead import make_parts, read_ahead
-from structprobe.encoder.batching import TextBatch, batch_up, lay_out, make_layout
+from structprobe.encoder.cache.shards import Shard
+from structprobe.encoder.cache.store import MemoryStore, VectorStore, open_store, storage_dtype
 from structprobe.encoder.checks import NormWatch, refuse_non_finite
-from structprobe.encoder.layer_numbers import pick_layers
-from structprobe.encoder.loading import LoadedModel, load_model, refresh, untrained
 from structprobe.encoder.pooling import check_pooling
-from structprobe.encoder.reading import make_reader
-from structprobe.encoder.sentences import SpacedWords, check_spacing, digest, space_sentences
-from structprobe.encoder.shards import Shard
-from structprobe.encoder.special_tokens import Surroundings, find_surroundings
-from structprobe.encoder.store import MemoryStore, VectorStore, open_store, storage_dtype
+from structprobe.encoder.subwords.batching import TextBatch, batch_up, lay_out, make_layout
+from structprobe.encoder.subwords.prefetch import make_parts, read_ahead
+from structprobe.encoder.subwords.reader import make_reader
+from structprobe.encoder.subwords.sentences import (
+    SpacedWords,
+    check_spacing,
+    digest,
+    space_sentences,
+)
+from structprobe.encoder.subwords.special_tokens import Surroundings, find_surroundings
 from structprobe.encoder.vectors import EncodedBank
 from structprobe.encoder.word_pass import word_vectors
 from structprobe.errors import EncoderError
+from structprobe.models.layer_numbers import pick_layers
+from structprobe.models.loading import LoadedModel, load_model, refresh, untrained
 from structprobe.progress import progress_bar
 
 

@@ -12,25 +12,8 @@ import torch
 def layers_of_pass(
     model: Any, ids: torch.Tensor, mask: torch.Tensor, layers: Sequence[int]
 ) -> Iterator[torch.Tensor]:
-    """Run a model once and give its layers one by one.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        A transformers model in evaluation mode.
-    ids : Tensor of int64, shape (n_rows, n_positions)
-        Tokens, padded on the right.
-    mask : Tensor of int64, shape (n_rows, n_positions)
-        1 for a token, 0 for padding.
-    layers : sequence of int
-        Which to give; 0 is the embedding output, the last what the model returns, after its
-        final norm where it has one.
-
-    Yields
-    ------
-    Tensor, shape (n_rows, n_positions, hidden_size)
-        The layers, in the order of `layers`.
-    """
+    """Run a model once and give its layers one by one."""
+    # ids (n_rows, n_positions), mask (n_rows, n_positions) -> (n_rows, n_positions, hidden_size)
     output = model(
         input_ids=ids,
         attention_mask=mask,
@@ -48,20 +31,6 @@ def reads_right(model: Any, before: Sequence[int], plain: Sequence[int]) -> bool
 
     Two texts that differ in their last token go through the model; where earlier vectors differ
     too, it reads to the right.
-
-    Parameters
-    ----------
-    model : torch.nn.Module
-        A transformers model in evaluation mode.
-    before : sequence of int
-        Special tokens in front of a text.
-    plain : sequence of int
-        Two different ordinary tokens.
-
-    Returns
-    -------
-    bool
-        False for a causal model.
     """
     first, second = plain
     ids = torch.tensor([[*before, first, first, last] for last in (first, second)])

@@ -179,20 +179,8 @@ class EncodedBank:
 
 
 def check_offsets(offsets: NDArray[np.int64], n_words: int | None = None) -> None:
-    """Refuse offsets that do not start at 0, fall, or end elsewhere than at `n_words`.
-
-    Parameters
-    ----------
-    offsets : ndarray of int64, shape (n_sentences + 1,)
-        Where each sentence starts, and the end of the last.
-    n_words : int, optional
-        Words in all.
-
-    Raises
-    ------
-    EncoderError
-        If the offsets do not cut `n_words` rows into sentences.
-    """
+    """Refuse offsets that do not start at 0, fall, or end elsewhere than at `n_words`."""
+    # offsets (n_sentences + 1,)
     if offsets.ndim != 1 or not len(offsets) or offsets[0] != 0 or (np.diff(offsets) < 0).any():
         raise EncoderError("offsets must be one row of integers that starts at 0 and never falls")
     if n_words is not None and offsets[-1] != n_words:
@@ -200,19 +188,7 @@ def check_offsets(offsets: NDArray[np.int64], n_words: int | None = None) -> Non
 
 
 def pack(values: NDArray[Any]) -> object:
-    """Give what pickles cheaply for an array: its place on a read-only map, or itself.
-
-    Parameters
-    ----------
-    values : ndarray
-        Any array.
-
-    Returns
-    -------
-    tuple or ndarray
-        ``(path, dtype, offset in bytes, shape)`` for a contiguous part of a read-only memory
-        map, else a plain array.
-    """
+    """Give what pickles cheaply for an array: its place on a read-only map, or itself."""
     root: Any = values
     while isinstance(root, np.ndarray) and not isinstance(root.base, mmap.mmap):
         root = root.base
@@ -225,23 +201,7 @@ def pack(values: NDArray[Any]) -> object:
 
 
 def unpack(packed: Any) -> NDArray[Any]:
-    """Undo `pack`.
-
-    Parameters
-    ----------
-    packed : tuple or ndarray
-        What `pack` gave.
-
-    Returns
-    -------
-    ndarray
-        The array, on a read-only map if it was on one.
-
-    Raises
-    ------
-    StoreError
-        If the file it lay in is gone or shorter than it was.
-    """
+    """Undo `pack`."""
     if not isinstance(packed, tuple):
         return np.asarray(packed)
     path, dtype, offset, shape = packed

@@ -8,34 +8,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from structprobe.encoder.batching import Rows
 from structprobe.encoder.checks import NormWatch
 from structprobe.encoder.forward import layers_of_pass
-from structprobe.encoder.loading import LoadedModel
 from structprobe.encoder.pooling import pool
+from structprobe.encoder.subwords.batching import Rows
+from structprobe.models.loading import LoadedModel
 
 
 def word_vectors(
     loaded: LoadedModel, parts: Iterable[Rows], layers: Sequence[int], watch: NormWatch
 ) -> dict[int, NDArray[np.float32]]:
-    """Send the rows of a batch through the model and pool every layer.
-
-    Parameters
-    ----------
-    loaded : LoadedModel
-        The model.
-    parts : iterable of Rows
-        What `lay_out` gave for one batch.
-    layers : sequence of int
-        The layers wanted.
-    watch : NormWatch
-        Notes the norms of the pieces.
-
-    Returns
-    -------
-    dict of int to ndarray of float32, shape (n_words, hidden_size)
-        The vectors of each layer, sentence after sentence.
-    """
+    """Send the rows of a batch through the model and pool every layer."""
+    # -> (n_words, hidden_size)
     sums: dict[int, torch.Tensor] = {}
     for rows in parts:
         ids, mask, positions, starts, weights, used = (

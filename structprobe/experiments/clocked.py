@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from structprobe.experiments.rows import Row
-from structprobe.experiments.runs import timed
+from structprobe.experiments.folder.rows import Row
+from structprobe.experiments.runs.run import timed
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
@@ -30,18 +30,7 @@ class _Clocked(Encoder):
 
 
 def clocked(encoder: Encoder) -> Encoder:
-    """Make the same encoder with an account of the time that it spends on word vectors.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        The encoder, which stays as it is.
-
-    Returns
-    -------
-    Encoder
-        Its `encode` gives the same; untrained copies of it keep the same account.
-    """
+    """Make the same encoder with an account of the time that it spends on word vectors."""
     account = {"cpu_seconds": 0.0, "wall_seconds": 0.0}
     fresh = copy.copy(encoder)
     # The account is the class's, so that all copies share it.
@@ -51,18 +40,7 @@ def clocked(encoder: Encoder) -> Encoder:
 
 @contextmanager
 def timed_without_encoding(encoder: Encoder) -> Iterator[Row]:
-    """Measure what happens inside, but for encoding.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        As `clocked` makes it.
-
-    Yields
-    ------
-    dict
-        Filled at the end, as by `timed`.
-    """
+    """Measure what happens inside, but for encoding."""
     assert isinstance(encoder, _Clocked)
     account = encoder.encoding_times
     before = dict(account)

@@ -12,11 +12,11 @@ import numpy as np
 
 from structprobe.errors import StructprobeError
 from structprobe.experiments.clocked import clocked, timed_without_encoding
-from structprobe.experiments.grid import check_seeds
-from structprobe.experiments.results import ResultsFolder, check_folder
-from structprobe.experiments.rows import Row, make_row, per_cent
-from structprobe.experiments.runs import Banks, Outcome, key_of, outcome
-from structprobe.experiments.vectors_folder import check_cache, vectors_folder
+from structprobe.experiments.folder.results import ResultsFolder, check_folder
+from structprobe.experiments.folder.rows import Row, make_row, per_cent
+from structprobe.experiments.folder.vectors_folder import check_cache, vectors_folder
+from structprobe.experiments.runs.grid import check_seeds
+from structprobe.experiments.runs.run import Banks, Outcome, key_of, outcome
 from structprobe.progress import progress_bar
 from structprobe.recoverers.base import Recoverer, Setting
 from structprobe.recoverers.methods import ALL, Method, choose_methods

@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 
 from structprobe.draw import draw_text
 from structprobe.errors import EncoderError
-from structprobe.experiments.results import ResultsFolder
-from structprobe.experiments.rows import Row
+from structprobe.experiments.folder.results import ResultsFolder
+from structprobe.experiments.folder.rows import Row
 from structprobe.experiments.sweep import sweep
 from structprobe.treebank import Treebank
 from structprobe.treebank.sentence import Sentence
@@ -27,18 +27,7 @@ STEPS = 600
 
 
 def embedded_model() -> str:
-    """Find the small pretrained encoder of the extra ``demo``.
-
-    Returns
-    -------
-    str
-        The folder of MiniLM-L6: BERT architecture, 6 layers, 384 wide.
-
-    Raises
-    ------
-    EncoderError
-        If the extra is not installed.
-    """
+    """Find the small pretrained encoder of the extra ``demo``."""
     spec = importlib.util.find_spec(MODEL_PACKAGE)
     if spec is None or spec.origin is None:
         raise EncoderError(
@@ -49,13 +38,7 @@ def embedded_model() -> str:
 
 
 def embedded_treebanks() -> tuple[Treebank, Treebank, Treebank]:
-    """Read the embedded treebank.
-
-    Returns
-    -------
-    tuple of Treebank
-        Its train, dev and test part.
-    """
+    """Read the embedded treebank."""
     folder = Path(str(files("structprobe.data"))) / "sample"
     train, dev, test = (
         Treebank.read(folder / f"{part}.conllu") for part in ("train", "dev", "test")
@@ -71,35 +54,7 @@ def demonstrate(
     command: str | None = None,
     progress: bool | None = None,
 ) -> tuple[list[Row], str]:
-    """Probe all layers of the embedded encoder on the embedded treebank.
-
-    Parameters
-    ----------
-    folder : path, optional
-        A folder of results to keep; a temporary one unless given.
-    steps : int
-        Training steps of each probe.
-    device : str
-        Where the model runs and the probes are trained.
-    command : str, optional
-        The command line that asked for it, to be written down in the folder.
-    progress : bool, optional
-        Whether to draw bars on stderr; by default where that is a terminal.
-
-    Returns
-    -------
-    rows : list of dict
-        The baselines' result rows, then one a layer, scored on test.
-    drawing : str
-        A test sentence with its gold tree above and, below, the tree recovered from the layer
-        that was best on dev. It is a typical one: of those with nine to twelve words, the first
-        whose share of edges found is nearest to the layer's UUAS.
-
-    Raises
-    ------
-    EncoderError
-        If the extra ``demo`` is not installed.
-    """
+    """Probe all layers of the embedded encoder on the embedded treebank."""
     from structprobe.encoder.encoder import Encoder
 
     encoder = Encoder(embedded_model(), device=device)
@@ -151,16 +106,5 @@ def _heads(sentence: Sentence) -> ArrayLike:
 
 
 def best_layer(rows: Sequence[Row]) -> Row:
-    """Choose the probe that was best on dev.
-
-    Parameters
-    ----------
-    rows : sequence of dict
-        Result rows of a sweep with a dev set.
-
-    Returns
-    -------
-    dict
-        The row of the probe with the highest UUAS on dev.
-    """
+    """Choose the probe that was best on dev."""
     return max((row for row in rows if row["method"] == "probe"), key=lambda row: row["dev_uuas"])

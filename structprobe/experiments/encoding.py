@@ -7,9 +7,9 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from structprobe.encoder.shards import Shard
+from structprobe.encoder.cache.shards import Shard
 from structprobe.errors import EncoderError
-from structprobe.experiments.grid import parse_layers
+from structprobe.experiments.runs.grid import parse_layers
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:

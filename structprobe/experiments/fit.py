@@ -7,7 +7,8 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from structprobe.experiments.grid import (
+from structprobe.experiments.folder.rows import Row, bank_name
+from structprobe.experiments.runs.grid import (
     Run,
     check_ranks,
     check_seeds,
@@ -15,8 +16,7 @@ from structprobe.experiments.grid import (
     parse_layers,
     probe_runs,
 )
-from structprobe.experiments.rows import Row, bank_name
-from structprobe.experiments.runs import Banks, Outcome, outcome, timed
+from structprobe.experiments.runs.run import Banks, Outcome, outcome, timed
 from structprobe.recoverers.linear import LinearChain
 from structprobe.scores.result import Scores
 from structprobe.scores.scoring import score
@@ -107,7 +107,7 @@ def fit_probe(
     ScoreError
         If a treebank is empty or lacks heads.
     """
-    from structprobe.probe.saving import check_target
+    from structprobe.probe.saving.pretrained import check_target
     from structprobe.recoverers.probe import ProbeRecoverer
 
     if out is not None:
@@ -143,18 +143,7 @@ def fit_probe(
 
 
 def dev_baselines(banks: Banks) -> dict[str, Scores]:
-    """Score on dev what a saved probe's card shows beside it: the linear chain.
-
-    Parameters
-    ----------
-    banks : Banks
-        The treebanks.
-
-    Returns
-    -------
-    dict of str to Scores
-        By the baseline's name; empty where there is no dev.
-    """
+    """Score on dev what a saved probe's card shows beside it: the linear chain."""
     if banks.dev is None:
         return {}
     chain = LinearChain()
@@ -164,24 +153,7 @@ def dev_baselines(banks: Banks) -> dict[str, Scores]:
 def make_probe(
     run: Run, *, device: str = "auto", memory_gb: float | None = None, verbose: bool = False
 ) -> StructuralProbe:
-    """Make the probe of a run, not yet fitted.
-
-    Parameters
-    ----------
-    run : Run
-        Tells rank, recipe, steps, products and seed.
-    device : str
-        Where it is trained.
-    memory_gb : float, optional
-        The room for its vectors.
-    verbose : bool
-        Whether it draws a bar.
-
-    Returns
-    -------
-    StructuralProbe
-        The probe.
-    """
+    """Make the probe of a run, not yet fitted."""
     from structprobe.probe.estimator import StructuralProbe
 
     names = "rank", "recipe", "max_steps", "products"
@@ -196,24 +168,7 @@ def make_probe(
 def run_probe(
     probe: StructuralProbe, run: Run, vectors: Mapping[str, WordVectors], banks: Banks
 ) -> Outcome:
-    """Fit a probe, predict and score.
-
-    Parameters
-    ----------
-    probe : StructuralProbe
-        The run's probe, which is fitted.
-    run : Run
-        What the row tells of it.
-    vectors : mapping of str to WordVectors
-        One layer's vectors of each part.
-    banks : Banks
-        The treebanks.
-
-    Returns
-    -------
-    Outcome
-        Row, scores and predictions.
-    """
+    """Fit a probe, predict and score."""
     with timed() as times:
         dev = None if banks.dev is None else (vectors["dev"], banks.dev)
         probe.fit(vectors["train"], banks.train, dev=dev)
@@ -227,26 +182,7 @@ def report(
     banks: Banks,
     fit_times: Row,
 ) -> Outcome:
-    """Predict with a fitted probe, and score.
-
-    Parameters
-    ----------
-    probe : StructuralProbe
-        The run's probe, fitted.
-    run : Run
-        What the row tells of it.
-    vectors : mapping of str to WordVectors
-        One layer's vectors of each part.
-    banks : Banks
-        The treebanks.
-    fit_times : dict
-        What the fit took, as `timed` gives it; the time to predict is added.
-
-    Returns
-    -------
-    Outcome
-        Row, scores and predictions.
-    """
+    """Predict with a fitted probe, and score."""
     with timed() as times:
         predictions = {
             part: probe.predictions(found) for part, found in vectors.items() if part != "train"

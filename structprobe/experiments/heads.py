@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.encoder.attention import AttentionBatch, WordAttentions
-from structprobe.encoder.segment_pairs import find_pair_frame
+from structprobe.attention.alignment import Alignment, shuffled_heads
+from structprobe.attention.best_heads import RelationScores, relation_rows
+from structprobe.attention.head_analysis import HeadAnalysis
+from structprobe.attention.patterns import PatternRules
+from structprobe.attention.relations import OffsetTally, RelationTally
+from structprobe.attention.segment_pairs import find_pair_frame
+from structprobe.attention.targets import TargetSums
+from structprobe.attention.word_attentions import AttentionBatch, WordAttentions
 from structprobe.errors import ResultError, ScoreError
-from structprobe.experiments.head_analysis import HeadAnalysis
-from structprobe.experiments.results import ResultsFolder
-from structprobe.experiments.rows import bank_name
-from structprobe.experiments.runs import as_bank, timed
+from structprobe.experiments.folder.results import ResultsFolder
+from structprobe.experiments.folder.rows import bank_name
+from structprobe.experiments.runs.run import as_bank, timed
 from structprobe.experiments.single_heads import SingleHeads, single_head_methods, tree_rows
 from structprobe.scores.attachment import without_subtypes
-from structprobe.scores.attention_alignment import Alignment, shuffled_heads
-from structprobe.scores.attention_best import RelationScores, relation_rows
-from structprobe.scores.attention_patterns import PatternRules
-from structprobe.scores.attention_relations import OffsetTally, RelationTally
-from structprobe.scores.attention_targets import TargetSums
 from structprobe.scores.protocol import Protocol, choose_protocol, kept_words
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from structprobe.errors import MethodError, ScoreError, unknown_name
-from structprobe.experiments.grid import parse_layers
-from structprobe.experiments.rows import per_cent
-from structprobe.experiments.runs import Banks
+from structprobe.experiments.folder.rows import per_cent
+from structprobe.experiments.runs.grid import parse_layers
+from structprobe.experiments.runs.run import Banks
 from structprobe.progress import progress_bar
 from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.methods import find_methods
@@ -27,8 +27,8 @@ from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
-    from structprobe.probe.biaffine_mix import BiaffineMix
-    from structprobe.probe.mix import LayerMix
+    from structprobe.probe.readers.biaffine_mix import BiaffineMix
+    from structprobe.probe.readers.layer_mix import LayerMix
 
 _log = logging.getLogger(__name__)
 
@@ -42,41 +42,17 @@ METRICS = {
 
 @dataclass(frozen=True)
 class Localised:
-    """Where the syntax is, three ways.
+    """Where the syntax is, three ways."""
 
-    Attributes
-    ----------
-    probe : str
-        Which probe was fitted: one of `METRICS`.
-    layers : tuple of int
-        The layers, ascending.
-    curve : dict of int to Scores
-        Of a probe on each layer alone.
-    weights : dict of str to dict of int to float
-        Under ``distance`` and ``depth``, of a biaffine probe under ``heads``, the weight of each
-        layer in the mix of all.
-    gravity : dict of str to float
-        Mean layer under these weights.
-    cumulative : dict of int to Scores
-        Of a mix of the layers from the lowest to each.
-    expected : dict of str to float
-        Mean layer at which UUAS (``distance``, ``heads``) and root accuracy (``depth``) are gained;
-        NaN where nothing is.
-    part : str
-        What the scores are of: ``"test"`` or ``"dev"``.
-    n_sentences : int
-        How many sentences that has.
-    """
-
-    probe: str
-    layers: tuple[int, ...]
-    curve: dict[int, Scores]
+    probe: str  # Which probe was fitted: one of `METRICS`
+    layers: tuple[int, ...]  # The layers, ascending
+    curve: dict[int, Scores]  # Of a probe on each layer alone
     weights: dict[str, dict[int, float]]
-    gravity: dict[str, float]
-    cumulative: dict[int, Scores]
+    gravity: dict[str, float]  # Mean layer under these weights
+    cumulative: dict[int, Scores]  # Of a mix of the layers from the lowest to each
     expected: dict[str, float]
-    part: str
-    n_sentences: int
+    part: str  # What the scores are of: ``"test"`` or ``"dev"``
+    n_sentences: int  # How many sentences that has
 
     @property
     def best_layer(self) -> int:
@@ -84,13 +60,7 @@ class Localised:
         return max(self.layers, key=lambda layer: (self.curve[layer].uuas or 0, -layer))
 
     def values(self) -> dict[str, Any]:
-        """Give it in plain values, for JSON.
-
-        Returns
-        -------
-        dict
-            Scores as fractions.
-        """
+        """Give it in plain values, for JSON."""
         return {
             "probe": self.probe,
             "part": self.part,
@@ -172,7 +142,7 @@ def localise(
     ScoreError
         If a treebank is empty or lacks heads, or there are fewer than two layers.
     """
-    from structprobe.probe.mix import centre_of_gravity, expected_layer
+    from structprobe.probe.readers.layer_mix import centre_of_gravity, expected_layer
 
     if probe not in METRICS:
         raise MethodError(unknown_name("probe", probe, METRICS))
@@ -236,8 +206,8 @@ def localise(
 
 def _new_mix(probe: str, told: Mapping[str, Any]) -> LayerMix | BiaffineMix:
     """Make the mix on which a probe is fitted."""
-    from structprobe.probe.biaffine_mix import BiaffineMix
-    from structprobe.probe.mix import LayerMix
+    from structprobe.probe.readers.biaffine_mix import BiaffineMix
+    from structprobe.probe.readers.layer_mix import LayerMix
 
     if probe == "biaffine":
         return BiaffineMix(**told)

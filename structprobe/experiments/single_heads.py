@@ -15,24 +15,12 @@ from structprobe.scores.edge_counts import GoldEdges
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
-    from structprobe.encoder.attention import AttentionBatch
+    from structprobe.attention.word_attentions import AttentionBatch
     from structprobe.encoder.encoder import Encoder
 
 
 def single_head_methods(encoder: Encoder) -> list[AttentionHead]:
-    """Make the ways of reading trees off a head that are told of head by head.
-
-    Parameters
-    ----------
-    encoder : Encoder
-        The model.
-
-    Returns
-    -------
-    list of AttentionHead
-        *max* in both directions and *mst* (Htut et al. 2019; Raganato & Tiedemann 2018), the
-        latter with the root that the decoder chooses and with the gold one.
-    """
+    """Make the ways of reading trees off a head that are told of head by head."""
     return [
         AttentionMax(encoder),
         AttentionMax(encoder, direction="from"),
@@ -42,17 +30,7 @@ def single_head_methods(encoder: Encoder) -> list[AttentionHead]:
 
 
 class SingleHeads:
-    """UUAS of every head by several methods, added up over one reading of a treebank.
-
-    Parameters
-    ----------
-    methods : sequence of AttentionHead
-        The methods, which all read the same attention.
-    bank : sequence of Sentence
-        The treebank.
-    punct : {"upos", "xpos", "keep"}, optional
-        The words left out of UUAS.
-    """
+    """UUAS of every head by several methods, added up over one reading of a treebank."""
 
     def __init__(
         self, methods: Sequence[AttentionHead], bank: Sequence[Sentence], punct: str | None
@@ -62,13 +40,7 @@ class SingleHeads:
         self._right: dict[str, Any] = {method.name: 0 for method in methods}
 
     def add(self, batch: AttentionBatch) -> None:
-        """Add a batch of attention.
-
-        Parameters
-        ----------
-        batch : AttentionBatch
-            Some sentences of the treebank.
-        """
+        """Add a batch of attention."""
         for method in self.methods:
             self._right[method.name] += method.count_right(batch, self._gold, self.bank)
 
@@ -82,21 +54,8 @@ class SingleHeads:
 def tree_rows(
     choice: Mapping[str, NDArray[np.float64]], told: Mapping[str, NDArray[np.float64]]
 ) -> list[dict[str, Any]]:
-    """Choose a head in each layer on one part of a treebank and tell its UUAS on another.
-
-    Parameters
-    ----------
-    choice, told : mapping of str to ndarray, shape (n_layers, n_heads)
-        UUAS by method, on the part that heads are chosen on and on the one that is told of.
-
-    Returns
-    -------
-    list of dict
-        One a method and layer: ``method``, ``layer`` and ``head`` (from 1, the first of equally
-        good ones), ``choice_uuas``, ``uuas``, and ``best``, whether it is the best head of all
-        layers by ``choice_uuas``. UUAS are fractions; ``head`` and they are None where no gold edge
-        counts.
-    """
+    """Choose a head in each layer on one part of a treebank and tell its UUAS on another."""
+    # choice (n_layers, n_heads), told (n_layers, n_heads)
     rows = []
     for method, chosen_by in choice.items():
         heads = chosen_by.argmax(axis=1)

@@ -11,8 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from structprobe.errors import ScoreError
-from structprobe.experiments.backends import HERE, Backend
-from structprobe.experiments.grid import (
+from structprobe.experiments.folder.results import ResultsFolder, check_folder
+from structprobe.experiments.folder.rows import Row, per_cent
+from structprobe.experiments.folder.saved_runs import has_predictions
+from structprobe.experiments.folder.vectors_folder import check_cache, vectors_folder
+from structprobe.experiments.runs.backends import HERE, Backend
+from structprobe.experiments.runs.grid import (
     Run,
     baseline_run,
     check_ranks,
@@ -21,12 +25,8 @@ from structprobe.experiments.grid import (
     parse_layers,
     probe_runs,
 )
-from structprobe.experiments.groups import Group, groups_of
-from structprobe.experiments.kept import has_predictions
-from structprobe.experiments.results import ResultsFolder, check_folder
-from structprobe.experiments.rows import Row, per_cent
-from structprobe.experiments.runs import Banks, Outcome, outcome, timed
-from structprobe.experiments.vectors_folder import check_cache, vectors_folder
+from structprobe.experiments.runs.groups import Group, groups_of
+from structprobe.experiments.runs.run import Banks, Outcome, outcome, timed
 from structprobe.progress import progress_bar
 from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.branching import LeftBranching, RightBranching

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from structprobe.probe.estimator import StructuralProbe
-    from structprobe.probe.layers import LayerSweep
+    from structprobe.probe.layer_sweep import LayerSweep
     from structprobe.probe.not_fitted import NotFittedError
 
 _HOME = {
-    "LayerSweep": "structprobe.probe.layers",
+    "LayerSweep": "structprobe.probe.layer_sweep",
     "NotFittedError": "structprobe.probe.not_fitted",
     "StructuralProbe": "structprobe.probe.estimator",
 }

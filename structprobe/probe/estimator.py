@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from structprobe.errors import ProbeError
-from structprobe.probe.inputs import (
+from structprobe.probe.data.inputs import (
     check_finite,
     check_origin,
     check_width,
@@ -21,11 +21,11 @@ from structprobe.probe.inputs import (
     read_heads,
     read_words,
 )
+from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.not_fitted import NotFittedError
 from structprobe.probe.projecting import predict_depths, predict_distances, project
-from structprobe.probe.settings import MEMORY_GB
-from structprobe.probe.together import fit_together
-from structprobe.probe.words import Words
+from structprobe.probe.training.joint_fit import fit_together
+from structprobe.probe.training.settings import MEMORY_GB
 from structprobe.scores import Prediction, score
 from structprobe.trees import decode_rooted
 
@@ -55,12 +55,12 @@ class StructuralProbe(BaseEstimator):
         How the matrices are found. ``"whitened"`` finds them in whitened coordinates with a fixed
         budget of steps, and does not depend on how the model scales its directions;
         ``"published"`` is the recipe of the paper, on the raw vectors. All numbers are in
-        `structprobe.probe.recipes`.
+        `structprobe.probe.training.recipes`.
     loss : {"absolute", "tree"}
         What the distances are trained by: their absolute error, or the likelihood of the gold tree
         among all spanning trees, in nats an edge, as a parser is trained
-        (`structprobe.probe.tree_likelihood`). Their scale then says how sure the probe is, and
-        they are distances in the tree no more. Depths are trained alike under both.
+        (`structprobe.probe.losses.tree_likelihood`). Their scale then says how sure the probe is,
+        and they are distances in the tree no more. Depths are trained alike under both.
     max_steps : int, optional
         Training steps for each matrix; by default the recipe's own budget.
     batch_size : int, optional
@@ -302,7 +302,7 @@ class StructuralProbe(BaseEstimator):
         fitted_on: Mapping[str, object] | None = None,
         dev_baselines: Mapping[str, object] | None = None,
     ) -> Path:
-        """Write the fitted probe into a folder; see `structprobe.probe.saving.save`.
+        """Write the fitted probe into a folder; see `structprobe.probe.saving.pretrained.save`.
 
         Parameters
         ----------
@@ -320,7 +320,7 @@ class StructuralProbe(BaseEstimator):
         Path
             The folder.
         """
-        from structprobe.probe import saving
+        from structprobe.probe.saving import pretrained as saving
 
         self._check_fitted()
         return saving.save(
@@ -331,7 +331,7 @@ class StructuralProbe(BaseEstimator):
     def from_pretrained(
         cls, source: str | os.PathLike[str], *, revision: str | None = None
     ) -> Self:
-        """Read a saved probe; see `structprobe.probe.saving.load`.
+        """Read a saved probe; see `structprobe.probe.saving.pretrained.load`.
 
         Parameters
         ----------
@@ -345,26 +345,26 @@ class StructuralProbe(BaseEstimator):
         StructuralProbe
             The fitted probe.
         """
-        from structprobe.probe import saving
+        from structprobe.probe.saving import pretrained as saving
 
         return saving.load(source, revision=revision, cls=cls)
 
     def push_to_hub(self, repo_id: str, **options: Any) -> str:
-        """Upload the fitted probe to the hub; see `structprobe.probe.saving.push`.
+        """Upload the fitted probe to the hub; see `structprobe.probe.saving.pretrained.push`.
 
         Parameters
         ----------
         repo_id : str
             The hub id, ``"owner/name"``.
         **options
-            What `structprobe.probe.saving.push` takes besides.
+            What `structprobe.probe.saving.pretrained.push` takes besides.
 
         Returns
         -------
         str
             The address of the commit.
         """
-        from structprobe.probe import saving
+        from structprobe.probe.saving import pretrained as saving
 
         self._check_fitted()
         return saving.push(self, repo_id, **options)

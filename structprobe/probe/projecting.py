@@ -9,61 +9,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from structprobe.probe.geometry import squared_depths, squared_distances
-from structprobe.probe.words import Words
+from structprobe.probe.data.ragged_vectors import Words
+from structprobe.probe.losses.geometry import squared_depths, squared_distances
 
 
 def project(words: Words, components: NDArray[np.floating]) -> list[NDArray[np.float32]]:
-    """Project the words of each sentence.
-
-    Parameters
-    ----------
-    words : Words
-        Word vectors.
-    components : ndarray of float, shape (rank, hidden_size)
-        The projection B.
-
-    Returns
-    -------
-    list of ndarray of float32, each (n_words, rank)
-        The projected words.
-    """
+    """Project the words of each sentence."""
+    # components (rank, hidden_size) -> (n_words, rank)
     return _by_length(lambda projected: projected, words, components)
 
 
 def predict_distances(words: Words, components: NDArray[np.floating]) -> list[NDArray[np.float32]]:
-    """Predict the distances between the words of each sentence.
-
-    Parameters
-    ----------
-    words : Words
-        Word vectors.
-    components : ndarray of float, shape (rank, hidden_size)
-        The projection B of the distance probe.
-
-    Returns
-    -------
-    list of ndarray of float32, each (n_words, n_words)
-        Symmetric, none below zero, zero on the diagonal.
-    """
+    """Predict the distances between the words of each sentence."""
+    # components (rank, hidden_size) -> (n_words, n_words)
     return _by_length(squared_distances, words, components, centred=True)
 
 
 def predict_depths(words: Words, components: NDArray[np.floating]) -> list[NDArray[np.float32]]:
-    """Predict the depth of each word.
-
-    Parameters
-    ----------
-    words : Words
-        Word vectors.
-    components : ndarray of float, shape (rank, hidden_size)
-        The projection B of the depth probe.
-
-    Returns
-    -------
-    list of ndarray of float32, each (n_words,)
-        None below zero.
-    """
+    """Predict the depth of each word."""
+    # components (rank, hidden_size) -> (n_words,)
     return _by_length(squared_depths, words, components)
 
 

@@ -18,7 +18,7 @@ from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
-    from structprobe.encoder.attention import AttentionBatch
+    from structprobe.attention.word_attentions import AttentionBatch
     from structprobe.encoder.encoder import Encoder
 
 
@@ -88,7 +88,7 @@ class AttentionHead(Recoverer):
         cache: str | os.PathLike[str] | None = None,
         progress: bool | None = None,
     ) -> None:
-        from structprobe.encoder.attention import WordAttentions
+        from structprobe.attention.word_attentions import WordAttentions
 
         self.encoder, self.layer, self.head = encoder, layer, head
         self.gold_root, self.special, self.symmetrised = gold_root, special, symmetrised

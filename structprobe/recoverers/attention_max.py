@@ -15,7 +15,7 @@ from structprobe.recoverers.attention_head import AttentionHead
 from structprobe.trees.best_heads import best_heads
 
 if TYPE_CHECKING:
-    from structprobe.encoder.attention import AttentionBatch
+    from structprobe.attention.word_attentions import AttentionBatch
     from structprobe.encoder.encoder import Encoder
 
 DIRECTIONS = ("to", "from")

@@ -18,10 +18,10 @@ from structprobe.trees import gold_depths, pad
 from structprobe.trees.arborescences import arborescences
 
 if TYPE_CHECKING:
-    from structprobe.encoder.attention import AttentionBatch
+    from structprobe.attention.word_attentions import AttentionBatch
     from structprobe.encoder.encoder import Encoder
     from structprobe.encoder.form_vectors import FormVectors
-    from structprobe.probe.candidates import CandidateFile
+    from structprobe.probe.readers.head_candidates import CandidateFile
 
 
 class AttentionProbe(Recoverer):
@@ -100,8 +100,8 @@ class AttentionProbe(Recoverer):
         device: str = "auto",
         progress: bool | None = None,
     ) -> None:
-        from structprobe.encoder.attention import WordAttentions
-        from structprobe.encoder.devices import find_device
+        from structprobe.attention.word_attentions import WordAttentions
+        from structprobe.models.devices import find_device
 
         if max_steps < 1:
             raise ProbeError(f"max_steps is {max_steps}; at least 1 is needed")
@@ -165,12 +165,12 @@ class AttentionProbe(Recoverer):
         StoreError
             If there is no room for the temporary file.
         """
-        from structprobe.encoder.devices import find_device
-        from structprobe.probe.attention_scorers import LEARNING_RATE, WORDS_RATE
-        from structprobe.probe.candidates import Candidates
-        from structprobe.probe.head_choice import train_heads
-        from structprobe.probe.recipes import Whitened
-        from structprobe.probe.training import Cosine
+        from structprobe.attention.scorers import LEARNING_RATE, WORDS_RATE
+        from structprobe.models.devices import find_device
+        from structprobe.probe.readers.head_candidates import Candidates
+        from structprobe.probe.readers.head_choice import train_heads
+        from structprobe.probe.training.loop import Cosine
+        from structprobe.probe.training.recipes import Whitened
         from structprobe.progress import progress_bar
 
         if dev is None:
@@ -220,7 +220,7 @@ class AttentionProbe(Recoverer):
         """
         import torch
 
-        from structprobe.probe.head_choice import head_log_probabilities
+        from structprobe.probe.readers.head_choice import head_log_probabilities
 
         if not hasattr(self, "scorer_"):
             from structprobe.probe.not_fitted import NotFittedError
@@ -254,7 +254,7 @@ class AttentionProbe(Recoverer):
 
     def _read(self, sentences: Sequence[Sentence]) -> CandidateFile:
         """Read the attention within all sentences into a file."""
-        from structprobe.probe.candidates import CandidateFile
+        from structprobe.probe.readers.head_candidates import CandidateFile
 
         n_features = self.attentions.n_layers * self.attentions.n_heads
         file = CandidateFile([len(sentence) for sentence in sentences], n_features)
@@ -268,7 +268,7 @@ class AttentionProbe(Recoverer):
         """Make what is to be trained."""
         import torch
 
-        from structprobe.probe.attention_scorers import (
+        from structprobe.attention.scorers import (
             AttentionScorer,
             AttentionWordsScorer,
             main_axes,

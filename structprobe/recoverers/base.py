@@ -18,30 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Setting:
-    """What a comparison gives to every method that it makes.
+    """What a comparison gives to every method that it makes."""
 
-    Attributes
-    ----------
-    encoder : Encoder
-        The model.
-    seed : int
-        Random state of whatever is drawn.
-    punct : {"upos", "xpos", "keep"} or None
-        The protocol by which a layer or a head is chosen on dev.
-    cache : path or None
-        A folder for word vectors, and for what else of the model several methods read.
-    device : str
-        Where things are trained.
-    progress : bool or None
-        Whether to draw bars on stderr; None where that is a terminal.
-    """
-
-    encoder: Encoder
-    seed: int = 0
-    punct: str | None = None
+    encoder: Encoder  # The model
+    seed: int = 0  # Random state of whatever is drawn
+    punct: str | None = None  # The protocol by which a layer or a head is chosen on dev
     cache: str | os.PathLike[str] | None = None
-    device: str = "auto"
-    progress: bool | None = None
+    device: str = "auto"  # Where things are trained
+    progress: bool | None = None  # Whether to draw bars on stderr
 
 
 class Recoverer(ABC):

@@ -166,7 +166,7 @@ class BestLayer(Recoverer):
         dict of int to StructuralProbe, or to anything else with its `predictions`
             By layer.
         """
-        from structprobe.probe.layers import LayerSweep
+        from structprobe.probe.layer_sweep import LayerSweep
 
         sweep = LayerSweep(
             random_state=self.random_state,

@@ -32,7 +32,7 @@ class Biaffine(BestLayer):
         self, vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]
     ) -> dict[int, Any]:
         """Fit a head selector on every layer; see `BestLayer.fit_layers`."""
-        from structprobe.probe.biaffine_probe import BiaffineProbe
+        from structprobe.probe.readers.biaffine_probe import BiaffineProbe
 
         told: dict[str, Any] = {"random_state": self.random_state, "device": self.device}
         told |= {"verbose": self.progress is not False, **self.settings}

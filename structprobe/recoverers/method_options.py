@@ -21,30 +21,7 @@ _WRITTEN = re.compile(r"(?P<name>[^\[\]]+)(?:\[(?P<options>[^\[\]]*)\])?")
 
 
 def split_names(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Read names parted by commas, each with or without options in brackets.
-
-    Parameters
-    ----------
-    text : str
-        Such as ``linear, attention-max[layer=3,head=9]``.
-
-    Yields
-    ------
-    name : str
-        The name.
-    options : dict of str to object
-        Numbers, True and False as such, all else as text.
-
-    Raises
-    ------
-    MethodError
-        If brackets are open, or hold something else than ``option=value``.
-
-    Examples
-    --------
-    >>> list(split_names("linear, attention-max[layer=3,special=keep]"))
-    [('linear', {}), ('attention-max', {'layer': 3, 'special': 'keep'})]
-    """
+    """Read names parted by commas, each with or without options in brackets."""
     if re.sub(r"[^\[\]]", "", text).replace("[]", ""):
         raise MethodError(f"brackets do not match in {text!r}", hint=_HINT)
     for written in filter(None, map(str.strip, _ONE.findall(text))):
@@ -62,27 +39,7 @@ def split_names(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def with_options(name: str, options: Mapping[str, Any], known: Mapping[str, type]) -> str:
-    """Write a method's name with its options, which must be among those that it takes.
-
-    Parameters
-    ----------
-    name : str
-        The name without options.
-    options : mapping of str to object
-        The options.
-    known : mapping of str to type
-        Those that the method takes.
-
-    Returns
-    -------
-    str
-        Such as ``attention-max[layer=3,head=9]``.
-
-    Raises
-    ------
-    MethodError
-        If it does not take an option, or not such a value of it.
-    """
+    """Write a method's name with its options, which must be among those that it takes."""
     for option, value in options.items():
         if not known:
             raise MethodError(f"the method {name!r} takes no options, but {option!r} was given")

@@ -19,24 +19,12 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Method:
-    """A way of recovering trees, by name.
+    """A way of recovering trees, by name."""
 
-    Attributes
-    ----------
-    name : str
-        Its name in tables and on the command line.
-    cls : type
-        The class of its recoverer.
-    told : mapping
-        What `Recoverer.for_model` is told for this name.
-    given : Recoverer or None
-        The recoverer itself, where it was made beforehand.
-    """
-
-    name: str
-    cls: type[Recoverer]
+    name: str  # Its name in tables and on the command line
+    cls: type[Recoverer]  # The class of its recoverer
     told: Mapping[str, Any] = field(default_factory=dict)
-    given: Recoverer | None = None
+    given: Recoverer | None = None  # The recoverer itself, where it was made beforehand
 
     @property
     def summary(self) -> str:
@@ -53,23 +41,7 @@ class Method:
         return {name: kind for name, kind in self.cls.options.items() if name not in self.told}
 
     def make(self, setting: Setting) -> Recoverer:
-        """Make its recoverer for a model.
-
-        Parameters
-        ----------
-        setting : Setting
-            The model and what else all methods share.
-
-        Returns
-        -------
-        Recoverer
-            Not fitted, unless it was given.
-
-        Raises
-        ------
-        StructprobeError
-            If the model is unfit for the method.
-        """
+        """Make its recoverer for a model."""
         return self.given or self.cls.for_model(setting, **self.told)
 
 
@@ -78,16 +50,6 @@ def find_methods() -> dict[str, Method]:
 
     Every concrete subclass of `Recoverer` in any of its modules is one, or several by its
     `variants`; a class that has no name before it is made (`ProbeRecoverer`) is none.
-
-    Returns
-    -------
-    dict of str to Method
-        By name, in the order of their classes, the strongest first.
-
-    Raises
-    ------
-    TypeError
-        If two classes go by one name.
     """
     found: dict[str, Method] = {}
     for cls in sorted(_classes(), key=lambda cls: (cls.order, cls.__name__)):
@@ -101,27 +63,7 @@ def find_methods() -> dict[str, Method]:
 def choose_methods(
     wanted: str | Recoverer | Method | Iterable[str | Recoverer | Method] = ALL,
 ) -> list[Method]:
-    """Tell which methods are meant.
-
-    Parameters
-    ----------
-    wanted : str, Recoverer, Method or iterable of them
-        Names, several parted by commas; ``"all"``, which are those that `find_methods` finds;
-        ``"module:Class"`` for a class outside the package, which must be importable; either of
-        these with options of its class, ``"attention-max[layer=3,head=9]"``; recoverers, which go
-        by their `name`.
-
-    Returns
-    -------
-    list of Method
-        Each once, in the order in which they were named.
-
-    Raises
-    ------
-    MethodError
-        If there is no such method, none was named, two go by one name, or a method does not take
-        an option.
-    """
+    """Tell which methods are meant."""
     known = find_methods()
     chosen: dict[str, Method] = {}
     for one in [wanted] if isinstance(wanted, str | Recoverer | Method) else wanted:

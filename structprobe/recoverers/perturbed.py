@@ -32,7 +32,7 @@ class Perturbed(Recoverer):
     """Recovers trees by perturbed masking (Wu et al. 2020), which has no parameters to learn.
 
     The impact of word j on word i is how far masking j moves what the model makes of the masked i
-    (`structprobe.encoder.impacts.MaskedImpacts`); the more, the likelier they are joined.
+    (`structprobe.masking.impacts.MaskedImpacts`); the more, the likelier they are joined.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ class Perturbed(Recoverer):
         limit: int | None = None,
         progress: bool | None = None,
     ) -> None:
-        from structprobe.encoder.impacts import MaskedImpacts
+        from structprobe.masking.impacts import MaskedImpacts
 
         if decoder not in DECODERS:
             raise ProbeError(unknown_name("decoder", decoder, DECODERS))

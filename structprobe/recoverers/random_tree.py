@@ -65,24 +65,8 @@ class RandomTree(Recoverer):
 
 
 def random_heads(n: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Draw the heads of a tree over n words, evenly from all n ** (n - 1) rooted trees.
-
-    By Joyal's bijection (1981, Une théorie combinatoire des séries formelles): of a random map
-    of the words into themselves, the words on cycles, in order, with their images below them,
-    are read as a path, and all other words hang below their images.
-
-    Parameters
-    ----------
-    n : int
-        The number of words.
-    generator : Generator
-        Where the draws come from.
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-        1-based, 0 for the root's.
-    """
+    """Draw the heads of a tree over n words, evenly from all n ** (n - 1) rooted trees."""
+    # -> (n,)
     image = generator.integers(n, size=n)
     far = image
     for _ in range(n.bit_length()):

@@ -14,7 +14,7 @@ class TreeProbe(BestLayer):
     All but that loss is as for `BestLayer`: the squared L2 distances, their rank, coordinates,
     batches and steps, the depth probe that tells the root, the decoding and the choice of the
     layer. So the difference between the two is the loss's alone; see
-    `structprobe.probe.tree_likelihood`.
+    `structprobe.probe.losses.tree_likelihood`.
 
     Parameters
     ----------

@@ -16,20 +16,8 @@ from structprobe.trees.best_heads import best_heads
 
 
 def scored_edges(trees: FlatTrees, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell which words' gold arcs are edges that UUAS counts.
-
-    Parameters
-    ----------
-    trees : FlatTrees
-        The gold trees.
-    kept : ndarray of bool, shape (n_words,)
-        The words that count.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_words,)
-        True where the word has a head, and both are kept.
-    """
+    """Tell which words' gold arcs are edges that UUAS counts."""
+    # kept (n_words,) -> (n_words,)
     has_head = trees.gold > 0
     return kept & has_head & kept[trees.first + np.where(has_head, trees.gold - 1, 0)]
 
@@ -40,30 +28,8 @@ def right_edges(
     kept: NDArray[np.bool_],
     roots: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
-    """Tell which words' gold arcs are, in either direction, among the predicted edges.
-
-    A prediction with distances is decoded anew over the kept words, by minimum spanning tree
-    (Hewitt & Manning 2019, section 4.1 and their code); one with arc scores by maximum
-    arborescence from the predicted root or, where it is no tree, by the best kept head of each kept
-    word; one with heads alone has those edges of its tree that join two kept words.
-
-    Parameters
-    ----------
-    trees : FlatTrees
-        Gold and predicted trees.
-    predictions : sequence of Prediction
-        The predictions that they came from.
-    kept : ndarray of bool, shape (n_words,)
-        The words that count.
-    roots : ndarray of int64, shape (n_sentences,)
-        The predicted root of each sentence, as `predicted_roots` gives it.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_words,)
-        True where the word's gold arc is a predicted edge; only where `scored_edges` is true has
-        it a meaning.
-    """
+    """Tell which words' gold arcs are, in either direction, among the predicted edges."""
+    # kept (n_words,), roots (n_sentences,) -> (n_words,)
     pred = _heads_over_kept(trees, predictions, kept, roots)
     heads = trees.first + np.maximum(trees.gold - 1, 0)  # place of the gold head among all words
     return (pred == trees.gold) | (pred[heads] == trees.positions)
@@ -75,21 +41,8 @@ def predicted_roots(
     """Find the least deep kept word of each sentence, the first of several.
 
     Depths are the predicted ones, or those of the predicted heads where a prediction has none.
-
-    Parameters
-    ----------
-    trees : FlatTrees
-        Gold and predicted trees.
-    predictions : sequence of Prediction
-        The predictions that they came from.
-    kept : ndarray of bool, shape (n_words,)
-        The words that count.
-
-    Returns
-    -------
-    ndarray of int64, shape (n_sentences,)
-        1-based; 0 where no kept word has a depth.
     """
+    # kept (n_words,) -> (n_sentences,)
     of_heads = trees.split(trees.pred_depths)
     parts = [
         own if prediction.depths is None else prediction.depths
@@ -111,25 +64,8 @@ def right_roots(
     kept: NDArray[np.bool_],
     roots: NDArray[np.int64],
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Tell which sentences' roots are right, and which sentences are asked.
-
-    Parameters
-    ----------
-    trees : FlatTrees
-        The gold trees.
-    predictions : sequence of Prediction
-        The predictions.
-    kept : ndarray of bool, shape (n_words,)
-        The words that count.
-    roots : ndarray of int64, shape (n_sentences,)
-        The predicted root of each sentence, as `predicted_roots` gives it.
-
-    Returns
-    -------
-    right, asked : ndarray of bool, shape (n_sentences,)
-        Asked is every sentence with a kept word whose prediction says something of the root; a gold
-        root that is not kept is never found.
-    """
+    """Tell which sentences' roots are right, and which sentences are asked."""
+    # kept (n_words,), roots (n_sentences,) -> (n_sentences,)
     gold_roots = trees.positions[trees.gold == 0]  # one a sentence, in order
     asked = np.bincount(trees.sentence[kept], minlength=len(trees.lengths)) > 0
     asked &= np.array([not _is_rootless(one) for one in predictions], dtype=bool)
@@ -137,18 +73,8 @@ def right_roots(
 
 
 def without_subtypes(labels: Iterable[str]) -> NDArray[np.str_]:
-    """Cut language-specific subtypes off relation labels, as the official UD evaluation does.
-
-    Parameters
-    ----------
-    labels : iterable of str, n of them
-        Such as ``nsubj:pass``.
-
-    Returns
-    -------
-    ndarray of str, shape (n,)
-        Such as ``nsubj``.
-    """
+    """Cut language-specific subtypes off relation labels, as the official UD evaluation does."""
+    # -> (n,)
     labels = list(labels)
     names = {label: label.partition(":")[0] for label in set(labels)}
     return np.array([names[label] for label in labels], dtype=np.str_)

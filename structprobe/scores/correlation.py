@@ -13,25 +13,8 @@ _CELLS_AT_ONCE = 1 << 21  # of distance matrices, to bound memory
 
 
 def centred_ranks(rows: ArrayLike) -> NDArray[np.float64]:
-    """Rank the values of each row, ties by mean rank, and centre the ranks.
-
-    Parameters
-    ----------
-    rows : array_like, shape (r, n)
-        Numbers.
-
-    Returns
-    -------
-    ndarray of float64, shape (r, n)
-        Twice the mean rank (1 for the smallest) less n + 1: whole numbers that add up to 0.
-
-    Examples
-    --------
-    Ranks 1, 2.5, 4, 2.5:
-
-    >>> centred_ranks([[0, 7, 9, 7]]).tolist()
-    [[-3.0, 0.0, 3.0, 0.0]]
-    """
+    """Rank the values of each row, ties by mean rank, and centre the ranks."""
+    # rows (r, n) -> (r, n)
     rows = np.asarray(rows)
     r, n = rows.shape
     order = np.argsort(rows, axis=1) + n * np.arange(r)[:, None]  # places in the flat array
@@ -47,18 +30,8 @@ def centred_ranks(rows: ArrayLike) -> NDArray[np.float64]:
 
 
 def rank_correlations(gold: ArrayLike, pred: ArrayLike) -> NDArray[np.float64]:
-    """Spearman's rank correlation of each row of one array with that row of another.
-
-    Parameters
-    ----------
-    gold, pred : array_like, shape (r, n)
-        Numbers.
-
-    Returns
-    -------
-    ndarray of float64, shape (r,)
-        NaN where either row is constant.
-    """
+    """Spearman's rank correlation of each row of one array with that row of another."""
+    # gold (r, n), pred (r, n) -> (r,)
     gold_ranks, pred_ranks = centred_ranks(gold), centred_ranks(pred)
     # Centred ranks are whole numbers, so these sums are exact and a constant row gives just 0.
     norms = np.einsum("rn,rn->r", gold_ranks, gold_ranks) * np.einsum(
@@ -74,20 +47,8 @@ def distance_correlations(
     """Correlate each word's predicted with its gold distances, itself included.
 
     This is the DSpr. of Hewitt & Manning (2019), section 4.1, before any averaging.
-
-    Parameters
-    ----------
-    gold_heads : sequence of ndarray of int, shape (n,)
-        The gold heads of each sentence.
-    distances : sequence of ndarray of float, shape (n, n)
-        The predicted distances of each.
-
-    Returns
-    -------
-    ndarray of float64, shape (2, n_sentences)
-        Of each sentence, the sum of its words' correlations, and the number of words that have
-        one.
     """
+    # gold_heads (n,), distances (n, n) -> (2, n_sentences)
     gold_matrices = gold_distances(gold_heads)
 
     def correlate(chosen: list[int], n: int) -> NDArray[np.float64]:
@@ -105,17 +66,8 @@ def depth_correlations(
     """Correlate each sentence's predicted with its gold depths.
 
     This is the NSpr. of Hewitt & Manning (2019), section 4.1, before any averaging.
-
-    Parameters
-    ----------
-    gold_depths, depths : sequence of ndarray of float, shape (n,)
-        The gold and the predicted depths of each sentence.
-
-    Returns
-    -------
-    ndarray of float64, shape (2, n_sentences)
-        Of each sentence, its correlation (0 where it has none), and whether it has one (1 or 0).
     """
+    # gold_depths (n,), depths (n,) -> (2, n_sentences)
 
     def correlate(chosen: list[int], n: int) -> NDArray[np.float64]:
         del n

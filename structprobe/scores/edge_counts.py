@@ -21,36 +21,15 @@ from structprobe.scores.protocol import choose_protocol, kept_words
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PaddedGold:
-    """The gold trees of some sentences, padded.
+    """The gold trees of some sentences, padded."""
 
-    Attributes
-    ----------
-    heads : ndarray of int64, shape (b, n)
-        1-based, 0 for the root's and in the padding.
-    kept : ndarray of bool, shape (b, n)
-        The words that count for UUAS.
-    edges : ndarray of bool, shape (b, n)
-        The words whose arcs are edges that UUAS counts.
-    """
-
-    heads: NDArray[np.int64]
-    kept: NDArray[np.bool_]
-    edges: NDArray[np.bool_]
+    heads: NDArray[np.int64]  # (b, n): 1-based, 0 for the root's and in the padding
+    kept: NDArray[np.bool_]  # (b, n): the words that count for UUAS
+    edges: NDArray[np.bool_]  # (b, n): the words whose arcs are edges that UUAS counts
 
     def count_right(self, pred: NDArray[np.integer]) -> NDArray[np.int64]:
-        """Count the gold edges that are among the predicted ones, in either direction.
-
-        Parameters
-        ----------
-        pred : ndarray of int, shape (b, k, n)
-            The heads of `k` predictions of each sentence, 1-based; over the kept words alone,
-            where a prediction is decoded anew over these.
-
-        Returns
-        -------
-        ndarray of int64, shape (k,)
-            Right edges of each prediction, over all sentences.
-        """
+        """Count the gold edges that are among the predicted ones, in either direction."""
+        # pred (b, k, n) -> (k,)
         b, k, n = pred.shape
         above = np.broadcast_to(np.maximum(self.heads - 1, 0)[:, None], (b, k, n))
         back = np.take_along_axis(pred, above, axis=2) == np.arange(1, n + 1)
@@ -59,27 +38,7 @@ class PaddedGold:
 
 
 class GoldEdges:
-    """The gold trees of a treebank, checked, and what of them counts for UUAS.
-
-    Parameters
-    ----------
-    gold : sequence of Sentence
-        Sentences with heads.
-    punct : {"upos", "xpos", "keep"}, optional
-        As for `score`.
-
-    Attributes
-    ----------
-    protocol : Protocol
-        By which words are kept.
-    n_edges : int
-        Gold edges between kept words.
-
-    Raises
-    ------
-    ScoreError
-        As `score`.
-    """
+    """The gold trees of a treebank, checked, and what of them counts for UUAS."""
 
     def __init__(self, gold: Sequence[Any], punct: str | None = None) -> None:
         self.protocol = choose_protocol(gold, punct)
@@ -89,18 +48,8 @@ class GoldEdges:
         self.n_edges = int(self._edges.sum())
 
     def padded(self, sentences: NDArray[np.integer]) -> PaddedGold:
-        """Give some of the trees.
-
-        Parameters
-        ----------
-        sentences : ndarray of int, shape (b,)
-            Which, from 0.
-
-        Returns
-        -------
-        PaddedGold
-            Padded to the longest of them.
-        """
+        """Give some of the trees."""
+        # sentences (b,)
         lengths = self._trees.lengths[sentences]
         starts = np.cumsum(self._trees.lengths)[sentences] - lengths
         inside = np.arange(lengths.max()) < lengths[:, None]  # (b, n)

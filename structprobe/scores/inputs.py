@@ -16,30 +16,15 @@ from structprobe.scores.prediction import Prediction
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlatTrees:
-    """The gold and the predicted trees of all sentences, one word behind the other.
+    """The gold and the predicted trees of all sentences, one word behind the other."""
 
-    Attributes
-    ----------
-    lengths : ndarray of int64, shape (n_sentences,)
-        Words of each sentence.
-    sentence : ndarray of int64, shape (n_words,)
-        The sentence that each word stands in, 0-based.
-    first : ndarray of int64, shape (n_words,)
-        The place, among all words, of the first word of each word's sentence.
-    gold, pred : ndarray of int64, shape (n_words,)
-        The heads within the sentence, 1-based, 0 for the root's.
-    gold_depths, pred_depths : ndarray of float, shape (n_words,)
-        Depth of each word in its tree, 0 for the root, infinity where no root is reached (in
-        predicted heads that are no tree).
-    """
-
-    lengths: NDArray[np.int64]
-    sentence: NDArray[np.int64]
-    first: NDArray[np.int64]
-    gold: NDArray[np.int64]
-    pred: NDArray[np.int64]
-    gold_depths: NDArray[np.float64]
-    pred_depths: NDArray[np.float64]
+    lengths: NDArray[np.int64]  # (n_sentences,): words of each sentence
+    sentence: NDArray[np.int64]  # (n_words,): the sentence that each word stands in, 0-based
+    first: NDArray[np.int64]  # (n_words,)
+    gold: NDArray[np.int64]  # (n_words,): the heads within the sentence, 1-based, 0 for the root's
+    pred: NDArray[np.int64]  # (n_words,): the heads within the sentence, 1-based, 0 for the root's
+    gold_depths: NDArray[np.float64]  # (n_words,)
+    pred_depths: NDArray[np.float64]  # (n_words,)
 
     @property
     def positions(self) -> NDArray[np.int64]:
@@ -47,45 +32,14 @@ class FlatTrees:
         return np.arange(len(self.first)) - self.first + 1
 
     def split(self, words: NDArray[Any]) -> list[NDArray[Any]]:
-        """Cut what is said of all words by sentences.
-
-        Parameters
-        ----------
-        words : ndarray, shape (n_words,)
-            A value of each word.
-
-        Returns
-        -------
-        list of ndarray, shape (n,)
-            The values of the words of each sentence, views.
-        """
+        """Cut what is said of all words by sentences."""
+        # words (n_words,) -> (n,)
         ends = np.cumsum(self.lengths).tolist()
         return [words[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def flatten(gold: Sequence[Any], predictions: Sequence[Prediction]) -> FlatTrees:
-    """Check gold trees and predictions and lay them out flat.
-
-    Parameters
-    ----------
-    gold : sequence of Sentence or of head arrays
-        The gold trees.
-    predictions : sequence of Prediction
-        One for each. Their heads need be no tree, so that methods which give each word its
-        likeliest head are scored too.
-
-    Returns
-    -------
-    FlatTrees
-        Both, flat.
-
-    Raises
-    ------
-    ScoreError
-        If their numbers differ, a gold sentence has no heads or heads that are no tree, or a
-        prediction has other shapes than its sentence, a head out of range or a value that is
-        not finite. One thing is looked at after the other, and the first sentence at fault named.
-    """
+    """Check gold trees and predictions and lay them out flat."""
     if len(gold) != len(predictions):
         raise ScoreError(
             f"{len(gold)} gold sentences but {len(predictions)} predictions",
@@ -111,39 +65,13 @@ def flatten(gold: Sequence[Any], predictions: Sequence[Prediction]) -> FlatTrees
 
 
 def place(gold: Sequence[Any], index: int) -> str:
-    """Say where a gold sentence stands, for messages.
-
-    Parameters
-    ----------
-    gold : sequence of Sentence or of head arrays
-        The gold trees.
-    index : int
-        Which of them, 0-based.
-
-    Returns
-    -------
-    str
-        Such as ``gold[3] (en.conllu:12: sent_id 'weblog-3')``.
-    """
+    """Say where a gold sentence stands, for messages."""
     known = getattr(gold[index], "where", None)
     return f"gold[{index}] ({known})" if known else f"gold[{index}]"
 
 
 def pred_place(gold: Sequence[Any], index: int) -> str:
-    """Say which sentence a prediction belongs to, for messages.
-
-    Parameters
-    ----------
-    gold : sequence of Sentence or of head arrays
-        The gold trees.
-    index : int
-        Which of them, 0-based.
-
-    Returns
-    -------
-    str
-        Such as ``predictions[3] (en.conllu:12: sent_id 'weblog-3')``.
-    """
+    """Say which sentence a prediction belongs to, for messages."""
     return f"predictions{place(gold, index).removeprefix('gold')}"
 
 

@@ -82,25 +82,7 @@ class Protocol:
 
 
 def choose_protocol(gold: Sequence[Any], punct: str | None) -> Protocol:
-    """Give the protocol that was asked for, or the default for this gold.
-
-    Parameters
-    ----------
-    gold : sequence of Sentence or of head arrays
-        The gold trees.
-    punct : {"upos", "xpos", "keep"} or None
-        What is left out; None is ``"upos"`` where the gold has UPOS, else ``"keep"``.
-
-    Returns
-    -------
-    Protocol
-        With the published lengths.
-
-    Raises
-    ------
-    ScoreError
-        If `punct` is unknown.
-    """
+    """Give the protocol that was asked for, or the default for this gold."""
     if punct is None:
         tagged = any(getattr(sentence, "upos", None) is not None for sentence in gold)
         punct = "upos" if tagged else "keep"
@@ -110,27 +92,8 @@ def choose_protocol(gold: Sequence[Any], punct: str | None) -> Protocol:
 def kept_words(
     gold: Sequence[Any], lengths: NDArray[np.int64], protocol: Protocol
 ) -> NDArray[np.bool_]:
-    """Tell which words count for UUAS and root accuracy.
-
-    Parameters
-    ----------
-    gold : sequence of Sentence or of head arrays
-        The gold trees.
-    lengths : ndarray of int, shape (n_sentences,)
-        The number of words of each.
-    protocol : Protocol
-        What is left out.
-
-    Returns
-    -------
-    ndarray of bool, shape (n_words,)
-        Over the words of all sentences, one behind the other.
-
-    Raises
-    ------
-    ScoreError
-        If a sentence lacks the column of tags that the protocol looks at.
-    """
+    """Tell which words count for UUAS and root accuracy."""
+    # lengths (n_sentences,) -> (n_words,)
     if protocol.punct == "keep":
         return np.ones(int(lengths.sum()), dtype=bool)
     columns: list[Sequence[str]] = []

@@ -202,20 +202,8 @@ class Scores:
 def tally(
     keys: NDArray[np.int64], right: NDArray[np.floating], total: NDArray[np.floating]
 ) -> dict[int, Tally]:
-    """Add up counts by whole-numbered key.
-
-    Parameters
-    ----------
-    keys : ndarray of int, shape (n,)
-        From 0.
-    right, total : ndarray of float, shape (n,)
-        What is added up, whole numbers.
-
-    Returns
-    -------
-    dict of int to Tally
-        Of the keys for which something was counted, in order.
-    """
+    """Add up counts by whole-numbered key."""
+    # keys (n,), right (n,), total (n,)
     if not len(keys):
         return {}
     sums = np.stack([np.bincount(keys, right), np.bincount(keys, total)], axis=1).astype(np.int64)

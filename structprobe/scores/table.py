@@ -30,15 +30,7 @@ COLUMNS = (
 
 
 class Quotient(NamedTuple):
-    """Which two columns make a score.
-
-    Attributes
-    ----------
-    part, whole : str
-        The columns that are added up and divided.
-    by_length : bool
-        Whether the quotient is taken for each sentence length and then averaged over lengths.
-    """
+    """Which two columns make a score."""
 
     part: str
     whole: str
@@ -57,47 +49,16 @@ METRICS = {
 
 
 def column(table: NDArray[np.float64], name: str) -> NDArray[np.float64]:
-    """Give one column of a table of counts.
-
-    Parameters
-    ----------
-    table : ndarray of float64, shape (n_sentences, len(COLUMNS))
-        The counts.
-    name : str
-        One of `COLUMNS`.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_sentences,)
-        A view.
-    """
+    """Give one column of a table of counts."""
+    # table (n_sentences, len(COLUMNS) -> (n_sentences,)
     return table[:, COLUMNS.index(name)]
 
 
 def estimates(
     table: NDArray[np.float64], metric: str, weights: ArrayLike | None = None
 ) -> NDArray[np.float64]:
-    """Compute one score under several weightings of the sentences.
-
-    Parameters
-    ----------
-    table : ndarray of float64, shape (n_sentences, len(COLUMNS))
-        The counts.
-    metric : str
-        One of `METRICS`.
-    weights : array_like of float, shape (b, n_sentences), optional
-        How often each sentence is taken; each once by default (b = 1).
-
-    Returns
-    -------
-    ndarray of float64, shape (b,)
-        Fractions (correlations for dspr and nspr); NaN where nothing is scored.
-
-    Raises
-    ------
-    ScoreError
-        If there is no such score.
-    """
+    """Compute one score under several weightings of the sentences."""
+    # table (n_sentences, len(COLUMNS), weights (b, n_sentences) -> (b,)
     if metric not in METRICS:
         raise ScoreError(unknown_name("score", metric, METRICS))
     quotient = METRICS[metric]

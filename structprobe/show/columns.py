@@ -9,25 +9,7 @@ NOTHING = "–"
 
 
 def lay_out(lines: Sequence[Sequence[str]], to_left: Sequence[bool]) -> list[str]:
-    """Align cells in columns.
-
-    Parameters
-    ----------
-    lines : sequence of sequence of str
-        The cells of each line, as many in each.
-    to_left : sequence of bool
-        Which columns are aligned to the left; numbers look better to the right.
-
-    Returns
-    -------
-    list of str
-        The lines, columns parted by two spaces.
-
-    Examples
-    --------
-    >>> lay_out([["layer", "n"], ["first", "12"]], [True, False])
-    ['layer   n', 'first  12']
-    """
+    """Align cells in columns."""
     widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
     return [
         "  ".join(

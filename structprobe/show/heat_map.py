@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from structprobe.attention.head_analysis import HeadAnalysis
 from structprobe.errors import StructprobeError
-from structprobe.experiments.head_analysis import HeadAnalysis
-from structprobe.experiments.results import ResultsFolder
+from structprobe.experiments.folder.results import ResultsFolder
 from structprobe.progress import progress_bar
-from structprobe.show.heads import PUNCT
+from structprobe.show.head_tables import PUNCT
 from structprobe.show.pictures.library import load_matplotlib
 from structprobe.show.pictures.style import SCALE, TITLE_SIZE, title_of, wrapped
 
@@ -73,25 +73,8 @@ def draw_heat_map(values: ArrayLike, *, title: str | None = None, ax: Any = None
 
 
 def heat_maps(tables: Mapping[str, ArrayLike], *, title: str | None = None) -> str:
-    """Draw several heat maps on one page.
-
-    Parameters
-    ----------
-    tables : mapping of str to array_like, shape (n_layers, n_heads)
-        Fractions by title.
-    title : str, optional
-        What stands above them all.
-
-    Returns
-    -------
-    str
-        The page as SVG; the same tables give the same text.
-
-    Raises
-    ------
-    StructprobeError
-        As `draw_heat_map`, and if there is no table.
-    """
+    """Draw several heat maps on one page."""
+    # tables (n_layers, n_heads)
     if not tables:
         raise StructprobeError("no tables to draw")
     panels = _panels(len(tables))
@@ -114,20 +97,6 @@ def save_heat_maps(
 
     ``relations.svg`` has the accuracy of each head for each relation, in the direction in which
     it is better; ``targets.svg`` dependency alignment and what heads look at.
-
-    Parameters
-    ----------
-    analysis : HeadAnalysis
-        What `structprobe.experiments.heads.analyse_heads` gave.
-    folder : path
-        A folder of results.
-    progress : bool, optional
-        Whether to draw a bar on stderr; by default where that is a terminal.
-
-    Raises
-    ------
-    ResultError
-        If the folder is none of ours, or cannot be written.
     """
     try:
         load_matplotlib()

@@ -13,9 +13,13 @@ from typing import Any
 import numpy as np
 
 from structprobe.errors import ResultError
-from structprobe.experiments.kept import has_predictions, read_predictions, read_sentences
-from structprobe.experiments.results import MARKER, read_rows
-from structprobe.experiments.rows import METRICS
+from structprobe.experiments.folder.results import MARKER, read_rows
+from structprobe.experiments.folder.rows import METRICS
+from structprobe.experiments.folder.saved_runs import (
+    has_predictions,
+    read_predictions,
+    read_sentences,
+)
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.scoring import score
 from structprobe.show.heat_map import ALIGNMENT, draw_heat_map

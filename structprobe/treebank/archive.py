@@ -17,26 +17,7 @@ MAX_TAIL = 2**20  # bytes behind the last file: tar pads with some 10,000 zeros
 
 
 def unpack(archive: Path, folder: Path, name: str) -> None:
-    """Unpack the treebank, its licence and its README, and nothing else.
-
-    Parameters
-    ----------
-    archive : Path
-        A ``.tar.gz`` with one folder, whose direct files are looked at: ``*.conllu``,
-        ``LICENSE*`` and ``README*``.
-    folder : Path
-        An empty folder to put them into.
-    name : str
-        Where the archive comes from, for messages.
-
-    Raises
-    ------
-    TreebankError
-        Where it is no such archive, is cut short or damaged, has a file that leads out of its
-        folder, a link in place of a file or two files of one name, or unfolds to over 4 GiB.
-    OSError
-        Where a file cannot be written.
-    """
+    """Unpack the treebank, its licence and its README, and nothing else."""
     try:
         with (
             gzip.open(archive) as packed,

@@ -10,20 +10,10 @@ BOM = "\ufeff"
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """The lines of one sentence.
+    """The lines of one sentence."""
 
-    Attributes
-    ----------
-    line : int
-        The line of the file, counted from 1, of the first of `lines`.
-    lines : list of str
-        The lines as read, endings included, and the blank lines behind them.
-    start : int
-        The index in `lines` where the sentence itself begins, behind blocks of comments alone.
-    """
-
-    line: int
-    lines: list[str]
+    line: int  # The line of the file, counted from 1, of the first of `lines`
+    lines: list[str]  # The lines as read, endings included, and the blank lines behind them
     start: int
 
 
@@ -33,22 +23,7 @@ def bare(line: str, number: int) -> str:
 
 
 def split_blocks(text: str) -> list[Block]:
-    """Cut a text into blocks that, joined, are the text.
-
-    Lines end at a line feed alone: the other characters that Unicode calls line ends are
-    ordinary characters of a word. Blank lines belong to the block before them. A block of comments
-    alone is no sentence: it goes in front of the next block, or behind the last one.
-
-    Parameters
-    ----------
-    text : str
-        The text of a file.
-
-    Returns
-    -------
-    list of Block
-        One a sentence; none where the text holds no line that is neither blank nor a comment.
-    """
+    """Cut a text into blocks that, joined, are the text."""
     lines = list(io.StringIO(text, newline="\n"))
     blocks: list[Block] = []
     first = run = start = 0  # where the block, its last run of lines, and its sentence begin

@@ -25,21 +25,11 @@ _repr.maxstring = 60
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a block stands, to make its errors.
+    """Where a block stands, to make its errors."""
 
-    Attributes
-    ----------
-    path : str or None
-        The file.
-    line : int
-        The line, counted from 1, of the block's first line.
-    sent_id : str or None
-        The sentence's name, where it is known already.
-    """
-
-    path: str | None
-    line: int
-    sent_id: str | None = None
+    path: str | None  # The file
+    line: int  # The line, counted from 1, of the block's first line
+    sent_id: str | None = None  # The sentence's name, where it is known already
 
     def fault(self, what: str, row: int, hint: str) -> TreebankError:
         """Make the error for a fault in line `row` (0-based) of the block."""
@@ -49,20 +39,7 @@ class Place:
 
 
 def check_characters(lines: Sequence[str], place: Place) -> None:
-    """Refuse bytes that were no UTF-8 (decoded to lone surrogates), and NUL.
-
-    Parameters
-    ----------
-    lines : sequence of str
-        The lines of a block.
-    place : Place
-        Where they stand.
-
-    Raises
-    ------
-    TreebankError
-        At the first such character.
-    """
+    """Refuse bytes that were no UTF-8 (decoded to lone surrogates), and NUL."""
     for row, line in enumerate(lines):
         if line.isascii() and "\0" not in line:
             continue
@@ -90,27 +67,7 @@ def check_comment(line: str, row: int, place: Place) -> None:
 
 
 def split_columns(line: str, row: int, place: Place) -> list[str]:
-    """Split a line into its ten columns.
-
-    Parameters
-    ----------
-    line : str
-        The line without its ending.
-    row : int
-        Its index in the block, from 0.
-    place : Place
-        Where the block stands.
-
-    Returns
-    -------
-    list of str
-        Ten strings, none empty.
-
-    Raises
-    ------
-    TreebankError
-        For another number of columns, an empty one, or a byte order mark in front.
-    """
+    """Split a line into its ten columns."""
     if line.startswith(BOM):
         hint = "take it out; it may stand at the start of a file only"
         raise place.fault("a byte order mark inside the file", row, hint)
@@ -130,21 +87,7 @@ def split_columns(line: str, row: int, place: Place) -> list[str]:
 
 
 def check_ids(ids: Sequence[tuple[int, str]], place: Place) -> None:
-    """Hold the IDs of a sentence to their order: words 1, 2, …, ranges and empty nodes in place.
-
-    Parameters
-    ----------
-    ids : sequence of (int, str)
-        Row in the block, from 0, and ID of each line of the sentence.
-    place : Place
-        Where the block stands.
-
-    Raises
-    ------
-    TreebankError
-        For an ID that is none, one that is out of order, a range that is reversed, overlaps another
-        or reaches beyond the last word, and a sentence without words.
-    """
+    """Hold the IDs of a sentence to their order: words 1, 2, …, ranges and empty nodes in place."""
     n = minor = range_end = range_row = 0
     opened = False  # a range was opened by the line before
     for row, value in ids:
@@ -185,20 +128,7 @@ def _out_of_order(value: str, expected: int, row: int, place: Place) -> Treebank
 
 
 def check_heads(words: Sequence[tuple[int, list[str]]], place: Place) -> None:
-    """Hold the HEADs of a sentence's words to be numbers in its range, or ``_`` throughout.
-
-    Parameters
-    ----------
-    words : sequence of (int, list of str)
-        Row in the block, from 0, and columns of each word.
-    place : Place
-        Where the block stands.
-
-    Raises
-    ------
-    TreebankError
-        For a HEAD that is neither a number nor ``_``, one out of range, and ``_`` among numbers.
-    """
+    """Hold the HEADs of a sentence's words to be numbers in its range, or ``_`` throughout."""
     n = len(words)
     hint = f"write the ID of a word, 1 to {n}, or 0 for the root"
     missing = []
@@ -230,26 +160,7 @@ def check_no_heads(others: Sequence[tuple[int, list[str]]], place: Place) -> Non
 
 
 def tree_fault(heads: Sequence[int]) -> tuple[int, str, str] | None:
-    """Find what keeps heads from being one tree.
-
-    Parameters
-    ----------
-    heads : sequence of int, length n
-        The head of each word, 1-based, 0 for the root's, all in 0 … n.
-
-    Returns
-    -------
-    (int, str, str) or None
-        The word to blame (0-based), what is wrong and what to do: a word that is its own head, no
-        root, two roots or a cycle. None where the heads are a tree.
-
-    Examples
-    --------
-    >>> tree_fault([2, 0, 2]) is None
-    True
-    >>> tree_fault([0, 3, 2])[1]
-    'the heads run in a circle: 2 → 3 → 2'
-    """
+    """Find what keeps heads from being one tree."""
     roots = [i for i, head in enumerate(heads) if head == 0]
     for i, head in enumerate(heads, start=1):
         if head == i:

@@ -28,29 +28,7 @@ class NotThereError(TreebankError):
 def download(
     url: str, path: Path, *, timeout: float = TIMEOUT, progress: bool | None = None
 ) -> None:
-    """Fetch one file; the proxies that the environment names are used.
-
-    Parameters
-    ----------
-    url : str
-        Its address, of http or https.
-    path : Path
-        The file to write.
-    timeout : float
-        Seconds without a byte after which the server is given up.
-    progress : bool, optional
-        Whether to draw a bar; by default where stderr is a terminal.
-
-    Raises
-    ------
-    NotThereError
-        Where the server has no such file.
-    TreebankError
-        Where the address is of another kind; where no server answers, or with an error; where
-        what it sends ends too early, or is larger than 1 GiB.
-    OSError
-        Where the file cannot be written.
-    """
+    """Fetch one file; the proxies that the environment names are used."""
     if not url.startswith(("https://", "http://")):
         raise TreebankError("is no address of http or https", path=url)
     try:

@@ -26,34 +26,16 @@ NAME = re.compile(r"UD_[A-Za-z_]+-[A-Za-z0-9]+")
 
 @dataclass(frozen=True)
 class FetchedPart:
-    """One part of a treebank that was fetched, and what our reader makes of it.
+    """One part of a treebank that was fetched, and what our reader makes of it."""
 
-    Parameters
-    ----------
-    part : str
-        ``"train"``, ``"dev"`` or ``"test"``.
-    paths : tuple of Path
-        Its files, sorted by name.
-    n_sentences, n_words : int
-        How many sentences read clean, and their words.
-    faults : tuple of TreebankError
-        One for each sentence, or file, that does not.
-    """
-
-    part: str
-    paths: tuple[Path, ...]
+    part: str  # ``"train"``, ``"dev"`` or ``"test"``
+    paths: tuple[Path, ...]  # Its files, sorted by name
     n_sentences: int
     n_words: int
-    faults: tuple[TreebankError, ...]
+    faults: tuple[TreebankError, ...]  # One for each sentence, or file, that does not
 
     def to_dict(self) -> dict[str, Any]:
-        """Give the counts as plain values.
-
-        Returns
-        -------
-        dict
-            Ready for JSON: part, n_sentences, n_words, n_faults, paths.
-        """
+        """Give the counts as plain values."""
         return {
             "part": self.part,
             "n_sentences": self.n_sentences,
@@ -133,18 +115,7 @@ def fetch_treebank(
 
 
 def require_clean(parts: dict[str, FetchedPart]) -> None:
-    """Raise an error where a part has faults.
-
-    Parameters
-    ----------
-    parts : dict of str to FetchedPart
-        As `fetch_treebank` gives them.
-
-    Raises
-    ------
-    TreebankError
-        With the number of faults of each part, and the first.
-    """
+    """Raise an error where a part has faults."""
     faulty = [part for part in parts.values() if part.faults]
     if faulty:
         counts = ", ".join(f"{len(part.faults)} in {part.part}" for part in faulty)
@@ -155,23 +126,7 @@ def require_clean(parts: dict[str, FetchedPart]) -> None:
 
 
 def check_release(release: str) -> str:
-    """Check the form of a release's number.
-
-    Parameters
-    ----------
-    release : str
-        Such as ``"2.16"``.
-
-    Returns
-    -------
-    str
-        The same.
-
-    Raises
-    ------
-    TreebankError
-        Where it is of another form.
-    """
+    """Check the form of a release's number."""
     if not re.fullmatch(r"[0-9]{1,2}\.[0-9]{1,2}", release):
         raise TreebankError(f"{release!r} is no release", hint=f"give a number such as {RELEASE}")
     return release

@@ -21,23 +21,7 @@ SMALL = 64 * 2**20
 
 
 def find_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """List the files that a path, a glob pattern or several of them name.
-
-    Parameters
-    ----------
-    paths : str, path or iterable of them
-        A file; a pattern with ``*``, ``?``, ``[`` or ``**``; or several of either.
-
-    Returns
-    -------
-    list of Path
-        In the order given, the files of one pattern sorted by name.
-
-    Raises
-    ------
-    TreebankError
-        For a file that does not exist, a folder, a pattern that matches no file, or no path.
-    """
+    """List the files that a path, a glob pattern or several of them name."""
     if isinstance(paths, str | os.PathLike):
         paths = [paths]
     found = [file for path in paths for file in _matches(os.fspath(path))]
@@ -47,25 +31,7 @@ def find_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]])
 
 
 def find_parts(folder: str | os.PathLike[str]) -> dict[str, list[Path]]:
-    """List the files of a Universal Dependencies treebank by the part they belong to.
-
-    Parameters
-    ----------
-    folder : path
-        Such as ``UD_English-EWT``, with files such as ``en_ewt-ud-train.conllu``; a part may lie
-        in several files, and they may end in ``.gz``.
-
-    Returns
-    -------
-    dict of str to list of Path
-        The files of ``"train"``, ``"dev"`` and ``"test"``, sorted by name; without the parts
-        that are not there.
-
-    Raises
-    ------
-    TreebankError
-        If it is no folder, or has no such file.
-    """
+    """List the files of a Universal Dependencies treebank by the part they belong to."""
     if not os.path.lexists(folder):
         raise TreebankError(
             "no such folder",
@@ -114,23 +80,7 @@ def _nearby(path: str) -> str:
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """Read one file whole.
-
-    Parameters
-    ----------
-    path : str or path
-        The file.
-
-    Returns
-    -------
-    bytes
-        Its bytes, as they are.
-
-    Raises
-    ------
-    TreebankError
-        Where the operating system will not give it.
-    """
+    """Read one file whole."""
     try:
         return Path(path).read_bytes()
     except OSError as error:
@@ -138,27 +88,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def to_text(data: bytes, path: str | None) -> str:
-    """Decode the bytes of a file, unfolding gzip, known by its first two bytes.
-
-    Parameters
-    ----------
-    data : bytes
-        A file's bytes.
-    path : str or None
-        The file, for messages.
-
-    Returns
-    -------
-    str
-        The text, byte order mark and line endings kept. A byte that is no UTF-8 becomes a lone
-        surrogate, which the checks of its sentence find and name.
-
-    Raises
-    ------
-    TreebankError
-        For UTF-16 by its byte order mark, and for gzip that is damaged or unfolds to more than
-        64 MiB and more than 100 times its size.
-    """
+    """Decode the bytes of a file, unfolding gzip, known by its first two bytes."""
     if data.startswith(GZIP_MAGIC):
         data = _unfold(data, path)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):

@@ -51,30 +51,7 @@ def read_files(
     on_error: OnError = "raise",
     progress: bool | None = False,
 ) -> tuple[list[Sentence], list[TreebankError]]:
-    """Read the sentences of a file, a glob pattern, or several; see `Treebank.read`.
-
-    Parameters
-    ----------
-    paths : str, path or iterable of them
-        What to read.
-    on_error : {"raise", "skip"}
-        Whether a fault ends the reading, or its sentence is left out.
-    progress : bool or None, default=False
-        Whether to draw a bar for each file that takes long.
-
-    Returns
-    -------
-    sentences : list of Sentence
-        At least one.
-    faults : list of TreebankError
-        One for each sentence, or file without any, that was left out.
-
-    Raises
-    ------
-    TreebankError
-        For a fault, unless it is to be skipped; for a file that cannot be read at all; and where
-        all sentences were left out.
-    """
+    """Read the sentences of a file, a glob pattern, or several; see `Treebank.read`."""
     _check_choice(on_error)
     sentences: list[Sentence] = []
     faults: list[TreebankError] = []
@@ -93,29 +70,7 @@ def read_files(
 def read_text(
     text: str | bytes, path: str | None, on_error: OnError = "raise"
 ) -> tuple[list[Sentence], list[TreebankError]]:
-    """Read the sentences of one file's text or bytes; see `Treebank.from_text`.
-
-    Parameters
-    ----------
-    text : str or bytes
-        CoNLL-U.
-    path : str or None
-        Where it comes from, for messages.
-    on_error : {"raise", "skip"}
-        Whether a fault ends the reading, or its sentence is left out.
-
-    Returns
-    -------
-    sentences : list of Sentence
-        At least one.
-    faults : list of TreebankError
-        One for each sentence that was left out.
-
-    Raises
-    ------
-    TreebankError
-        For the first fault, unless it is to be skipped; and where no sentence is left.
-    """
+    """Read the sentences of one file's text or bytes; see `Treebank.from_text`."""
     _check_choice(on_error)
     if isinstance(text, bytes):
         text = to_text(text, path)

@@ -7,35 +7,14 @@ from importlib.resources import files
 
 
 def known_names() -> list[str]:
-    """List the treebanks whose names this version knows.
-
-    Returns
-    -------
-    list of str
-        Such as ``"UD_English-EWT"``, by language. New ones come with every release, so a name
-        that is not among them may well exist.
-    """
+    """List the treebanks whose names this version knows."""
     text = files("structprobe.treebank").joinpath("ud_names.txt").read_text(encoding="utf-8")
     rows = (line.split() for line in text.splitlines())
     return [f"UD_{language}-{treebank}" for language, *treebanks in rows for treebank in treebanks]
 
 
 def nearest_names(name: str, n: int = 3) -> list[str]:
-    """List the known names that are most like one that is none.
-
-    Parameters
-    ----------
-    name : str
-        A name with a typo, or a part of one, in any case, with or without ``UD_``.
-    n : int
-        How many at most.
-
-    Returns
-    -------
-    list of str
-        Those that contain what was typed, names whose language or treebank it is first, then the
-        shortest; where none does, those spelt most alike; empty where none is near.
-    """
+    """List the known names that are most like one that is none."""
     # Without what all names share, which would make any two alike.
     folded = {known.casefold().removeprefix("ud_"): known for known in known_names()}
     typed = name.casefold().removeprefix("ud_")

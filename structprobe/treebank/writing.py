@@ -19,19 +19,7 @@ from structprobe.treebank.text import join_words
 
 
 def block_of(sentence: Sentence) -> str:
-    """Give the CoNLL-U block of a sentence.
-
-    Parameters
-    ----------
-    sentence : Sentence
-        Any sentence.
-
-    Returns
-    -------
-    str
-        The block as read, byte for byte; for a sentence that was not read from CoNLL-U, a new one
-        with its sent_id, its text and ``_`` for what it does not have.
-    """
+    """Give the CoNLL-U block of a sentence."""
     return "".join(sentence.raw_lines) if sentence.raw_lines else "".join(_plain_lines(sentence))
 
 
@@ -150,19 +138,6 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a text as a UTF-8 file, whole or not at all; packed if its name ends in ``.gz``.
 
     The text goes to a new file in the same folder, which takes the name at the end.
-
-    Parameters
-    ----------
-    path : str or path
-        The file; one that exists is replaced.
-    text : str
-        What to write.
-
-    Raises
-    ------
-    TreebankError
-        For a path that is no ordinary file, a full disk, and whatever else the operating system
-        refuses.
     """
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):

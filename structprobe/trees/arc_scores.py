@@ -9,29 +9,8 @@ from structprobe.errors import TreeError
 
 
 def check_arc_scores(arc_scores: ArrayLike) -> NDArray[np.float64]:
-    """Check a matrix of arc scores, and copy it with the arcs from a word to itself forbidden.
-
-    Parameters
-    ----------
-    arc_scores : array_like, shape (n, n + 1)
-        ``arc_scores[i, h]`` is the score of head `h` (1-based, 0 = root) for word `i` (0-based);
-        ``-inf`` forbids the arc.
-
-    Returns
-    -------
-    ndarray of float64, shape (n, n + 1)
-        A copy, ``-inf`` on every ``[i, i + 1]``.
-
-    Raises
-    ------
-    TreeError
-        If the shape is another, or a score off that diagonal is NaN or ``+inf``.
-
-    Examples
-    --------
-    >>> check_arc_scores([[1, 0, 2], [3, 4, 0]]).tolist()
-    [[1.0, -inf, 2.0], [3.0, 4.0, -inf]]
-    """
+    """Check a matrix of arc scores, and copy it with the arcs from a word to itself forbidden."""
+    # arc_scores (n, n + 1) -> (n, n + 1)
     scores = np.array(arc_scores, dtype=np.float64)
     if scores.ndim != 2 or len(scores) < 1 or scores.shape[1] != len(scores) + 1:
         raise TreeError(
@@ -52,25 +31,7 @@ def check_arc_scores(arc_scores: ArrayLike) -> NDArray[np.float64]:
 
 
 def no_tree(kind: str, where: str | None = None) -> TreeError:
-    """Say that forbidden arcs leave no tree.
-
-    Parameters
-    ----------
-    kind : str
-        What kind of tree was looked for.
-    where : str, optional
-        In which sentence.
-
-    Returns
-    -------
-    TreeError
-        The error to raise.
-
-    Examples
-    --------
-    >>> print(no_tree("tree"))
-    no tree with exactly one root without arcs of score -inf; allow more arcs
-    """
+    """Say that forbidden arcs leave no tree."""
     return TreeError(
         f"no {kind} with exactly one root without arcs of score -inf",
         where=where,

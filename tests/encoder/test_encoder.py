@@ -374,6 +374,6 @@ def test_a_gguf_decoder_reads_two_words() -> None:
 
 
 def _spaced_words(words: list[str]) -> list[Any]:
-    from structprobe.encoder.sentences import space_sentences
+    from structprobe.encoder.subwords.sentences import space_sentences
 
     return space_sentences([words], "words")

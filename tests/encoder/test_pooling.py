@@ -6,7 +6,7 @@ import torch
 
 from structprobe.encoder.checks import refuse_non_finite
 from structprobe.encoder.pooling import check_pooling, pool, weigh_links
-from structprobe.encoder.sentences import SpacedWords
+from structprobe.encoder.subwords.sentences import SpacedWords
 from structprobe.errors import EncoderError
 
 WORDS = np.array([0, 1, 1, 1, 2, 2])

@@ -16,9 +16,9 @@ from structprobe import Encoder, LinearChain, Prediction, RandomTree, Recoverer,
 from structprobe.errors import EncoderError, MethodError, ResultError, ScoreError, TreebankError
 from structprobe.experiments.clocked import clocked, timed_without_encoding
 from structprobe.experiments.compare import compare
-from structprobe.experiments.results import ROWS, read_rows
-from structprobe.experiments.rows import Row
-from structprobe.experiments.vectors_folder import VECTORS
+from structprobe.experiments.folder.results import ROWS, read_rows
+from structprobe.experiments.folder.rows import Row
+from structprobe.experiments.folder.vectors_folder import VECTORS
 from structprobe.recoverers.base import Setting
 from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.methods import Method

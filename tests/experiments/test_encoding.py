@@ -12,10 +12,10 @@ from support.tiny_trees import tiny_file
 
 from structprobe import Encoder, Treebank
 from structprobe.cli.main import main
-from structprobe.encoder.shards import Shard
+from structprobe.encoder.cache.shards import Shard
 from structprobe.errors import EncoderError
 from structprobe.experiments.encoding import encode_banks
-from structprobe.experiments.results import read_rows
+from structprobe.experiments.folder.results import read_rows
 
 HIDDEN_SIZE = 8
 

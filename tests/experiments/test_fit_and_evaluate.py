@@ -13,7 +13,7 @@ from structprobe import Encoder, LinearChain, Prediction, RandomTree, Treebank, 
 from structprobe.errors import ProbeError, ScoreError, TreebankError
 from structprobe.experiments.evaluate import evaluate, evaluate_probe, score_files
 from structprobe.experiments.fit import fit_probe
-from structprobe.experiments.rows import ROW_KEYS
+from structprobe.experiments.folder.rows import ROW_KEYS
 from structprobe.treebank import rewrite
 
 TIMES = {"cpu_seconds", "wall_seconds"}

@@ -15,14 +15,14 @@ from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
 
 from structprobe import Encoder, Treebank, WordAttentions, score
+from structprobe.attention.alignment import Alignment, shuffled_heads
+from structprobe.attention.best_heads import LEAST_ARCS
+from structprobe.attention.patterns import PatternRules
+from structprobe.attention.relations import RelationTally
+from structprobe.attention.targets import TARGETS, TargetSums
 from structprobe.errors import EncoderError, ResultError, ScoreError
 from structprobe.experiments.heads import analyse_heads
 from structprobe.experiments.single_heads import single_head_methods, tree_rows
-from structprobe.scores.attention_alignment import Alignment, shuffled_heads
-from structprobe.scores.attention_best import LEAST_ARCS
-from structprobe.scores.attention_patterns import PatternRules
-from structprobe.scores.attention_relations import RelationTally
-from structprobe.scores.attention_targets import TARGETS, TargetSums
 
 
 def labelled(seed: int, n: int = 12) -> Treebank:

@@ -15,11 +15,11 @@ from structprobe import Encoder, LayerSweep, score
 from structprobe.cli.main import main
 from structprobe.errors import MethodError, ScoreError
 from structprobe.experiments.localise import METRICS, localise
-from structprobe.probe.biaffine_mix import BiaffineMix
-from structprobe.probe.mix import LayerMix, centre_of_gravity, expected_layer
+from structprobe.probe.readers.biaffine_mix import BiaffineMix
+from structprobe.probe.readers.layer_mix import LayerMix, centre_of_gravity, expected_layer
 from structprobe.recoverers.biaffine import Biaffine
 from structprobe.recoverers.tree_probe import TreeProbe
-from structprobe.show.localised import format_localised
+from structprobe.show.localise_table import format_localised
 
 
 @pytest.fixture(scope="module")

@@ -21,8 +21,8 @@ import structprobe.probe
 from structprobe.encoder.vectors import WordVectors
 from structprobe.errors import ProbeError
 from structprobe.probe import NotFittedError, StructuralProbe
-from structprobe.probe import saving as saving_module
-from structprobe.probe.inputs import hold_out
+from structprobe.probe.data.inputs import hold_out
+from structprobe.probe.saving import pretrained as saving_module
 from structprobe.scores import Prediction
 from structprobe.treebank import Sentence, Treebank
 from structprobe.trees import tree_depths, tree_distances

@@ -8,10 +8,10 @@ from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
 from structprobe.probe import StructuralProbe
-from structprobe.probe import words as words_module
-from structprobe.probe.inputs import check_finite
+from structprobe.probe.data import ragged_vectors as words_module
+from structprobe.probe.data.inputs import check_finite
+from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.projecting import predict_depths, predict_distances, project
-from structprobe.probe.words import Words
 from structprobe.trees import spanning_tree
 
 LENGTHS = np.array([3, 1, 7, 3, 2, 7, 7, 1, 12, 3])

@@ -14,7 +14,7 @@ from support.tiny_trees import tiny_bank
 from support.tree_cases import all_trees
 
 from structprobe import Encoder, NotFittedError, Sentence, Treebank, score
-from structprobe.encoder.attention import WordAttentions
+from structprobe.attention.word_attentions import WordAttentions
 from structprobe.errors import EncoderError, ProbeError, ScoreError
 from structprobe.recoverers.attention_head import AttentionHead
 from structprobe.recoverers.attention_max import AttentionMax

@@ -12,8 +12,8 @@ from sklearn.exceptions import NotFittedError
 from support.models import gpt2_bpe, tiny_model, wordpiece
 from support.planted import planted
 
+from structprobe.attention.word_attentions import AttentionBatch, WordAttentions
 from structprobe.encoder import Encoder
-from structprobe.encoder.attention import AttentionBatch, WordAttentions
 from structprobe.errors import EncoderError, ProbeError, TreeError
 from structprobe.recoverers.attention_probe import AttentionProbe
 from structprobe.recoverers.base import Setting
@@ -159,7 +159,7 @@ def test_the_gold_of_test_is_not_looked_at(encoder: Encoder, name: str) -> None:
 
 def test_training_follows_the_seed(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     # Blocks so small that there are many, whose order is drawn.
-    monkeypatch.setattr("structprobe.probe.candidates.BLOCK_CELLS", 60)
+    monkeypatch.setattr("structprobe.probe.readers.head_candidates.BLOCK_CELLS", 60)
     one, again, other = (
         made(encoder, "attention-probe", seed=seed, max_steps=20).fit(TRAIN, DEV).weights_
         for seed in (0, 0, 1)

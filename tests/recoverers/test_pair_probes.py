@@ -12,7 +12,7 @@ from support.tiny_trees import tiny_bank
 
 from structprobe import Encoder, Prediction, StructuralProbe, Treebank, score
 from structprobe.errors import EncoderError, ProbeError
-from structprobe.probe.biaffine_probe import BiaffineProbe
+from structprobe.probe.readers.biaffine_probe import BiaffineProbe
 from structprobe.recoverers.base import Setting
 from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.biaffine import Biaffine

@@ -11,8 +11,8 @@ from support.models import gpt2_bpe, tiny_model, wordpiece
 from support.tree_cases import all_trees
 
 from structprobe.encoder import Encoder
-from structprobe.encoder.impacts import MaskedImpacts
 from structprobe.errors import EncoderError, ProbeError, TreeError
+from structprobe.masking.impacts import MaskedImpacts
 from structprobe.recoverers.base import Setting
 from structprobe.recoverers.perturbed import Perturbed
 from structprobe.scores import score

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from structprobe.experiments.head_analysis import HeadAnalysis
-from structprobe.experiments.results import ResultsFolder
-from structprobe.scores.attention_patterns import PatternRules
-from structprobe.scores.attention_targets import TARGETS
-from structprobe.show.heads import format_heads
+from structprobe.attention.head_analysis import HeadAnalysis
+from structprobe.attention.patterns import PatternRules
+from structprobe.attention.targets import TARGETS
+from structprobe.experiments.folder.results import ResultsFolder
+from structprobe.show.head_tables import format_heads
 from structprobe.show.heat_map import save_heat_maps
 
 

@@ -30,15 +30,15 @@ from structprobe import Encoder, score
 from structprobe.cli.main import main
 from structprobe.errors import ProbeError, ResultError, StructprobeError, TreebankError
 from structprobe.experiments.fit import fit_probe
-from structprobe.experiments.results import MARKER, ResultsFolder
-from structprobe.experiments.rows import make_row
+from structprobe.experiments.folder.results import MARKER, ResultsFolder
+from structprobe.experiments.folder.rows import make_row
 from structprobe.show.report import build_report, write_report
 from structprobe.show.report.curves import draw_curves
 from structprobe.show.report.elements import Markup, element
 from structprobe.show.report.explorer import HOW_TO_KEEP, NO_GOLD
 from structprobe.show.report.foot import results_foot
-from structprobe.show.report.kept_runs import read_kept
 from structprobe.show.report.packing import Explorer, pack
+from structprobe.show.report.saved_predictions import read_kept
 from structprobe.show.report.series import series_of
 
 
@@ -220,7 +220,7 @@ def test_runs_that_are_not_in_the_explorer_are_counted(
     assert "Of 4 runs, 1 are in the table of scores alone" in page
     names = [run["name"] for run in data_of(page)["series"][0]["runs"]]
     assert names == ["layer 0", "layer 2"]
-    monkeypatch.setattr("structprobe.show.report.kept_runs.MOST_RUNS", 2)
+    monkeypatch.setattr("structprobe.show.report.saved_predictions.MOST_RUNS", 2)
     page = build_report(tmp_path)
     assert len(data_of(page)["series"]) == 1
     assert "Of 4 runs, 2 are" in page

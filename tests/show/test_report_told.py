@@ -11,17 +11,17 @@ from support.browser import axe_faults, open_report, wait_until
 from support.planted_results import planted_bank, planted_sweep
 
 from structprobe.draw.palette import STROKES
-from structprobe.experiments.results import ResultsFolder
-from structprobe.experiments.rows import make_row, score_values
+from structprobe.experiments.folder.results import ResultsFolder
+from structprobe.experiments.folder.rows import make_row, score_values
 from structprobe.recoverers.linear import LinearChain
 from structprobe.scores import score
 from structprobe.scores.protocol import PENN_PUNCTUATION
 from structprobe.show.report import write_report
 from structprobe.show.report.curves import _spread, draw_curves
 from structprobe.show.report.foot import results_foot
-from structprobe.show.report.kept_runs import read_kept
 from structprobe.show.report.packing import Explorer
 from structprobe.show.report.page import asset
+from structprobe.show.report.saved_predictions import read_kept
 from structprobe.show.report.series import series_of
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence

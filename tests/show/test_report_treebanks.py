@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from support.planted_results import planted_bank, planted_comparison, planted_sweep
 
-from structprobe.experiments.results import ResultsFolder
-from structprobe.experiments.rows import make_row
-from structprobe.show.banks import name_banks
+from structprobe.experiments.folder.results import ResultsFolder
+from structprobe.experiments.folder.rows import make_row
 from structprobe.show.report import build_report
 from structprobe.show.report.finding import MOST, findings
 from structprobe.show.report.series import series_of
+from structprobe.show.treebank_labels import name_banks
 
 FIRST, SECOND = "aaaaaa0000", "bbbbbb1111"
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from structprobe.experiments.groups import Group
+from structprobe.experiments.runs.groups import Group
 
 ROOT = Path(__file__).resolve().parents[2]
 PATH = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from structprobe.encoder.attention import AttentionBatch
+from structprobe.attention.word_attentions import AttentionBatch
 
 
 def plant(monkeypatch, before: tuple[int, ...] = (0,)) -> list[int]:

@@ -11,7 +11,7 @@ from support.tiny_checkpoints import SPECIAL, make_tokenizer
 from transformers import BertConfig, BertModel
 
 from structprobe import Encoder, Sentence, Treebank
-from structprobe.encoder.attention import AttentionBatch
+from structprobe.attention.word_attentions import AttentionBatch
 from structprobe.recoverers.random_tree import random_heads
 
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from structprobe.experiments.results import ResultsFolder
-from structprobe.experiments.rows import make_row, score_values
+from structprobe.experiments.folder.results import ResultsFolder
+from structprobe.experiments.folder.rows import make_row, score_values
 from structprobe.recoverers.linear import LinearChain
 from structprobe.recoverers.random_tree import random_heads
 from structprobe.scores import score

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from structprobe import Prediction, Sentence
-from structprobe.experiments.results import ResultsFolder
-from structprobe.experiments.rows import make_row
+from structprobe.experiments.folder.results import ResultsFolder
+from structprobe.experiments.folder.rows import make_row
 from structprobe.trees import tree_depths, tree_distances
 
 TOLD = {

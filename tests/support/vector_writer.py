@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from structprobe.encoder import store
-from structprobe.encoder.shards import Shard
+from structprobe.encoder.cache import store
+from structprobe.encoder.cache.shards import Shard
 from structprobe.errors import StoreError
 
 ROOT = Path(__file__).resolve().parents[2]

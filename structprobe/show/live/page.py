@@ -12,18 +12,7 @@ EXAMPLE = "the dog that chased the cat ran to the river"
 
 
 def live_page(probes: LiveProbes) -> str:
-    """Make the page.
-
-    Parameters
-    ----------
-    probes : LiveProbes
-        What it is served with.
-
-    Returns
-    -------
-    str
-        HTML that asks no other server than its own.
-    """
+    """Make the page."""
     count = len(probes.names)
     layers = probes.names[0] if count == 1 else f"{count} layers"
     form = element(

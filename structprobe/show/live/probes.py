@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from structprobe.errors import ProbeError
-from structprobe.experiments.kept import probe_path
-from structprobe.experiments.results import MARKER, read_rows
+from structprobe.experiments.folder.results import MARKER, read_rows
+from structprobe.experiments.folder.saved_runs import probe_path
 from structprobe.show.report.series import series_of
 from structprobe.treebank import Treebank
 

@@ -73,15 +73,7 @@ def serve(
 
 
 class LiveServer(ThreadingHTTPServer):
-    """Answers each request in a thread of its own.
-
-    Parameters
-    ----------
-    host : str
-        The address to listen on.
-    port : int
-        The port.
-    """
+    """Answers each request in a thread of its own."""
 
     daemon_threads = True
 
@@ -92,13 +84,7 @@ class LiveServer(ThreadingHTTPServer):
         super().__init__((host, port), _Handler)
 
     def use(self, probes: LiveProbes) -> None:
-        """Say what is served.
-
-        Parameters
-        ----------
-        probes : LiveProbes
-            The probes.
-        """
+        """Say what is served."""
         self.probes = probes
         self.page = live_page(probes).encode()
 

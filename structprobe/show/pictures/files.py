@@ -28,32 +28,7 @@ def write_pictures(
     force: bool = False,
     progress: bool | None = None,
 ) -> list[Path]:
-    """Write figures into a folder, which is made where it does not exist.
-
-    Parameters
-    ----------
-    figures : mapping of str to matplotlib.figure.Figure
-        Figures by the name of their file.
-    out : path
-        The folder.
-    formats : sequence of {"pdf", "svg", "png"}
-        One file each.
-    force : bool, default=False
-        Whether to replace files that exist.
-    progress : bool, optional
-        Whether to draw a bar on stderr; by default where that is a terminal.
-
-    Returns
-    -------
-    list of Path
-        The files.
-
-    Raises
-    ------
-    ResultError
-        If a format is unknown, a file exists, or the folder cannot be written. Then no file that
-        existed has changed.
-    """
+    """Write figures into a folder, which is made where it does not exist."""
     for one in formats:
         if one not in FORMATS:
             raise ResultError(unknown_name("format", one, FORMATS))
@@ -80,22 +55,7 @@ def write_pictures(
 
 
 def check_free(out: str | os.PathLike[str], paths: Mapping[Path, object], *, force: bool) -> None:
-    """Refuse a folder that is none, and files that exist.
-
-    Parameters
-    ----------
-    out : path
-        The folder.
-    paths : mapping of Path
-        The files that are to be written.
-    force : bool
-        Whether files may be replaced.
-
-    Raises
-    ------
-    ResultError
-        Names the first that is in the way.
-    """
+    """Refuse a folder that is none, and files that exist."""
     if Path(out).exists() and not Path(out).is_dir():
         raise ResultError("is a file, not a folder", where=str(out))
     there = [path for path in paths if path.exists()]

@@ -44,10 +44,10 @@ def draw_layer_curves(
     Parameters
     ----------
     rows : sequence of mapping
-        Result rows, keys as in `structprobe.experiments.rows.ROW_KEYS`. Those with a layer make
-        curves, one for each model, method, recipe, rank and treebank; those without, such as
-        baselines, dashed lines from side to side. Of several seeds the mean is drawn, and the
-        mean of the bounds of their intervals.
+        Result rows, keys as in `structprobe.experiments.folder.rows.ROW_KEYS`. Those with a
+        layer make curves, one for each model, method, recipe, rank and treebank; those without,
+        such as baselines, dashed lines from side to side. Of several seeds the mean is drawn, and
+        the mean of the bounds of their intervals.
     metric : {"uuas", "uas", "las", "root_acc", "dspr", "nspr"}
         The score, drawn in per cent; correlations times a hundred too.
     ax : matplotlib.axes.Axes, optional
@@ -99,18 +99,7 @@ def draw_layer_curves(
 
 
 def has_curve(rows: Sequence[Mapping[str, Any]], metric: str) -> bool:
-    """Tell whether some method has a score on several layers.
-
-    Parameters
-    ----------
-    rows, metric
-        As for `draw_layer_curves`.
-
-    Returns
-    -------
-    bool
-        Whether there is a curve to draw.
-    """
+    """Tell whether some method has a score on several layers."""
     scored = [row for row in rows if row.get(metric) is not None and row.get("layer") is not None]
     return any(len({row["layer"] for row in own}) > 1 for own in _parted(scored).values())
 

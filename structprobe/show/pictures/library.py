@@ -12,18 +12,7 @@ _log = logging.getLogger(__name__)
 
 
 def load_matplotlib() -> Any:
-    """Import matplotlib.
-
-    Returns
-    -------
-    module
-        ``matplotlib``.
-
-    Raises
-    ------
-    StructprobeError
-        If it is not installed.
-    """
+    """Import matplotlib."""
     try:
         import matplotlib
     except ImportError as error:
@@ -35,19 +24,7 @@ def load_matplotlib() -> Any:
 
 
 def fonts_for(texts: Iterable[str]) -> list[str]:
-    """Name installed fonts that have all letters of some texts, as far as there are any.
-
-    Parameters
-    ----------
-    texts : iterable of str
-        What is to be written.
-
-    Returns
-    -------
-    list of str
-        Families for matplotlib, which takes each letter from the first that has it. What letters
-        no font has is logged; they are shown as boxes.
-    """
+    """Name installed fonts that have all letters of some texts, as far as there are any."""
     load_matplotlib()
     from matplotlib.font_manager import findfont
     from matplotlib.ft2font import FT2Font

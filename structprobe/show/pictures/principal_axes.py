@@ -24,30 +24,8 @@ _POINT = 1 / 72  # in inches
 
 
 def principal_axes(distances: ArrayLike) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Place words by their squared distances on the two axes along which they vary most.
-
-    A structural probe's distances are squared L2 distances of the projected words (Hewitt &
-    Manning 2019, equation 1), so that they tell where the words lie, but for turning: the
-    places are those of principal component analysis of the projected words (classical scaling).
-
-    Parameters
-    ----------
-    distances : array_like of float, shape (n, n)
-        Squared distances.
-
-    Returns
-    -------
-    places : ndarray of float64, shape (n, 2)
-        Centred.
-    shares : ndarray of float64, shape (2,)
-        Of the variance of the words, fractions.
-
-    Examples
-    --------
-    >>> places, shares = principal_axes([[0, 1, 4], [1, 0, 1], [4, 1, 0]])
-    >>> abs(places.round(3)[:, 0]).tolist(), shares.round(3).tolist()
-    ([1.0, 0.0, 1.0], [1.0, 0.0])
-    """
+    """Place words by their squared distances on the two axes along which they vary most."""
+    # distances (n, n) -> (n, 2), (2,)
     squared = np.asarray(distances, dtype=np.float64)
     n = len(squared)
     centring = np.eye(n) - 1 / n  # (n, n)

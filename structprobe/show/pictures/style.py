@@ -34,23 +34,7 @@ _PROTOCOL = ("punct", "min_length", "max_length")
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Make a figure that no window shows and nothing else keeps.
-
-    Parameters
-    ----------
-    width, height : float
-        In inches.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Empty.
-
-    Raises
-    ------
-    StructprobeError
-        If matplotlib is not installed.
-    """
+    """Make a figure that no window shows and nothing else keeps."""
     load_matplotlib()
     from matplotlib.figure import Figure
 
@@ -58,45 +42,12 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
-    """Give the axes to draw on.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes or None
-        Those that were given.
-    width, height : float
-        Of a new figure, in inches, where none were.
-
-    Returns
-    -------
-    matplotlib.axes.Axes
-        Where to draw.
-
-    Raises
-    ------
-    StructprobeError
-        If matplotlib is not installed.
-    """
+    """Give the axes to draw on."""
     return new_figure(width, height).subplots() if ax is None else ax
 
 
 def title_of(rows: Sequence[Mapping[str, Any]], *, correlations: bool = False) -> str:
-    """Say what a picture is of, and by which protocol it was scored.
-
-    Parameters
-    ----------
-    rows : sequence of mapping
-        The result rows that the picture shows.
-    correlations : bool
-        Whether it shows rank correlations, which have a protocol of their own.
-
-    Returns
-    -------
-    str
-        Model, layer and treebank where the rows have one, the sentence where they name one
-        (``sent_id``), the number of sentences; and in lines below each protocol. Empty where
-        there are no rows.
-    """
+    """Say what a picture is of, and by which protocol it was scored."""
     models = _one(rows, "model")
     layer = _one([row for row in rows if row.get("model")], "layer")
     bank, part, n = (_one(rows, key) for key in ("treebank", "part", "n_sentences"))
@@ -126,22 +77,7 @@ def put_title(
     to: Axes | None = None,
     **options: Any,
 ) -> None:
-    """Put a title on axes, in lines as long as the axes are wide.
-
-    Parameters
-    ----------
-    ax : matplotlib.axes.Axes
-        The axes.
-    what : str
-        What is drawn.
-    rows : sequence of mapping
-        The result rows that it is of.
-    to : matplotlib.axes.Axes, optional
-        Axes at the right that the lines may reach above; `what` is then the last line, level
-        with that of theirs.
-    **options
-        As for `title_of`.
-    """
+    """Put a title on axes, in lines as long as the axes are wide."""
     inches = ((ax if to is None else to).bbox.x1 - ax.bbox.x0) / ax.figure.dpi
     told = title_of(rows, **options)
     lines = wrapped(f"{what}\n{told}" if to is None else f"{told}\n{what}", inches)
@@ -149,69 +85,24 @@ def put_title(
 
 
 def wrapped(text: str, inches: float) -> str:
-    """Break the lines of a title.
-
-    Parameters
-    ----------
-    text : str
-        The title; invisible characters are shown escaped.
-    inches : float
-        The room that it has.
-
-    Returns
-    -------
-    str
-        The title in lines of that length, as far as letters are of the usual width.
-    """
+    """Break the lines of a title."""
     width = max(30, int(inches * 72 / (TITLE_SIZE * 0.52)))
     lines = [visible(line) for line in text.split("\n")]
     return "\n".join(part for line in lines for part in textwrap.wrap(line, width))
 
 
 def short_name(model: str) -> str:
-    """Give a model's name without most of the folders that it lies in.
-
-    Parameters
-    ----------
-    model : str
-        A hub id or a path.
-
-    Returns
-    -------
-    str
-        A hub id as it is, of a path the last two parts.
-
-    Examples
-    --------
-    >>> short_name("google/bert"), short_name("/data/models/bert/v2")
-    ('google/bert', 'bert/v2')
-    """
+    """Give a model's name without most of the folders that it lies in."""
     return "/".join(PurePath(model).parts[-2:]) if PurePath(model).parts[2:] else model
 
 
 def whole_numbers(axis: Any) -> None:
-    """Let an axis have ticks at whole numbers alone.
-
-    Parameters
-    ----------
-    axis : matplotlib.axis.Axis
-        The axis.
-    """
+    """Let an axis have ticks at whole numbers alone."""
     axis.get_major_locator().set_params(integer=True)
 
 
 def word_labels(axis: Any, words: Sequence[str], **options: Any) -> None:
-    """Write words along an axis, the first at 0.
-
-    Parameters
-    ----------
-    axis : matplotlib.axis.Axis
-        The axis.
-    words : sequence of str, length n
-        The words; invisible characters are shown escaped.
-    **options
-        Properties of the text.
-    """
+    """Write words along an axis, the first at 0."""
     shown = [visible(word) for word in words]
     options |= {"fontfamily": fonts_for(shown), "parse_math": False}
     axis.set_ticks(range(len(shown)), shown, **options)

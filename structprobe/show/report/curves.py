@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from structprobe.experiments.rows import METRICS, Row
+from structprobe.experiments.folder.rows import METRICS, Row
 from structprobe.show.report.elements import Child, Markup, element, join
 from structprobe.show.report.series import Series
 
@@ -30,18 +30,7 @@ _MOST_BANDS = 7  # more would be a fog
 
 
 def draw_curves(series: Sequence[Series]) -> Markup | None:
-    """Draw one panel a score.
-
-    Parameters
-    ----------
-    series : sequence of Series
-        Layered ones become lines, the others dashed baselines.
-
-    Returns
-    -------
-    Markup or None
-        A figure a score and a legend; None where there is nothing with layers.
-    """
+    """Draw one panel a score."""
     lines = [one for one in series if one.layered]
     baselines = [one.rows[0] for one in series if not one.layered]
     panels = [_panel(metric, lines, baselines) for metric in METRICS if _has(metric, lines)]

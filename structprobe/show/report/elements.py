@@ -20,28 +20,7 @@ Child: TypeAlias = "str | Iterable[Child] | None"
 
 
 def element(name: str, /, *children: Child, **attributes: object) -> Markup:
-    """Make an element.
-
-    Parameters
-    ----------
-    name : str
-        Its name.
-    *children : str, Markup, iterable of them, or None
-        What is in it; plain strings are escaped.
-    **attributes
-        ``class_`` is ``class`` and ``aria_label`` is ``aria-label``; None and False leave an
-        attribute out, True gives it no value.
-
-    Returns
-    -------
-    Markup
-        The element.
-
-    Examples
-    --------
-    >>> element("td", "<b> & co", class_="number", data_value=3)
-    '<td class="number" data-value="3">&lt;b&gt; &amp; co</td>'
-    """
+    """Make an element."""
     told = "".join(
         _attribute(key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items()
     )
@@ -51,18 +30,7 @@ def element(name: str, /, *children: Child, **attributes: object) -> Markup:
 
 
 def join(*children: Child) -> Markup:
-    """Put pieces one behind the other.
-
-    Parameters
-    ----------
-    *children : str, Markup, iterable of them, or None
-        The pieces; plain strings are escaped.
-
-    Returns
-    -------
-    Markup
-        Them all.
-    """
+    """Put pieces one behind the other."""
     return Markup("".join(_child(child) for child in children))
 
 

@@ -8,8 +8,8 @@ import numpy as np
 
 from structprobe.scores.table import column
 from structprobe.show.report.elements import Markup, element
-from structprobe.show.report.kept_runs import KeptRun, KeptSeries
 from structprobe.show.report.packing import Explorer
+from structprobe.show.report.saved_predictions import KeptRun, KeptSeries
 from structprobe.show.report.view import legend, numbers, slider, tree_box, word_table
 
 _SHOWN = 6  # sentences at each end
@@ -34,22 +34,7 @@ NO_GOLD = (
 
 
 def explorer_section(kept: Sequence[KeptSeries], packed: Explorer, n_scored: int) -> Markup:
-    """Make the explorer, which scripts fill.
-
-    Parameters
-    ----------
-    kept : sequence of KeptSeries
-        What it goes through.
-    packed : Explorer
-        The same, packed.
-    n_scored : int
-        How many runs there are, those that are not here included.
-
-    Returns
-    -------
-    Markup
-        A section.
-    """
+    """Make the explorer, which scripts fill."""
     gold = kept[0].runs[0].scores is not None
     layered = any(one.series.layered for one in kept)
     step = element(
@@ -94,18 +79,7 @@ def explorer_section(kept: Sequence[KeptSeries], packed: Explorer, n_scored: int
 
 
 def extremes_section(kept: Sequence[KeptSeries]) -> Markup | None:
-    """List the worst and the best sentences of the best run.
-
-    Parameters
-    ----------
-    kept : sequence of KeptSeries
-        The first one counts.
-
-    Returns
-    -------
-    Markup or None
-        A section; None where nothing is scored.
-    """
+    """List the worst and the best sentences of the best run."""
     first = kept[0]
     run = first.runs[first.best]
     if run.scores is None:

@@ -4,27 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from structprobe.show.banks import banks_of
 from structprobe.show.report.series import Series
+from structprobe.show.treebank_labels import banks_of
 
 MOST = 6
 """Of so many treebanks it is told what came out; of the others the table tells it."""
 
 
 def leading(series: Sequence[Series]) -> list[Series]:
-    """Give the series that is told of first on each treebank.
-
-    Parameters
-    ----------
-    series : sequence of Series
-        The best first, as `series_of` gives them.
-
-    Returns
-    -------
-    list of Series
-        One a treebank: its best layers, or its methods. Where a treebank has neither several
-        layers nor several methods in one series, there is nothing to tell of it.
-    """
+    """Give the series that is told of first on each treebank."""
     found: dict[object, Series] = {}
     for one in series:
         if one.layered or len(one.rows) > 1 or len(series) == 1:
@@ -33,18 +21,7 @@ def leading(series: Sequence[Series]) -> list[Series]:
 
 
 def findings(series: Sequence[Series]) -> list[str]:
-    """Tell the best run on each treebank, and the chain beside it.
-
-    Parameters
-    ----------
-    series : sequence of Series
-        As `series_of` gives them, of rows that `name_banks` named.
-
-    Returns
-    -------
-    list of str
-        A paragraph a treebank, which names it where there are several.
-    """
+    """Tell the best run on each treebank, and the chain beside it."""
     several = len(banks_of([row for one in series for row in one.rows])) > 1
     led = leading(series)
     told = [_finding(one, series, several) for one in led[:MOST]]

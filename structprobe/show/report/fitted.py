@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from structprobe.experiments.rows import METRICS, Row, make_row
+from structprobe.experiments.folder.rows import METRICS, Row, make_row
 from structprobe.scores.protocol import Protocol
 from structprobe.show.report.elements import Markup, element, join
 from structprobe.show.report.foot import INTERVALS, foot, tell_protocol
@@ -27,20 +27,7 @@ _NOT_KEPT = (
 
 
 def fitted_page(config: Mapping[str, Any], title: str | None) -> str:
-    """Make the page of a saved probe.
-
-    Parameters
-    ----------
-    config : mapping
-        Its ``config.json``.
-    title : str or None
-        The title; the model's name and the layer unless given.
-
-    Returns
-    -------
-    str
-        HTML that needs nothing from outside.
-    """
+    """Make the page of a saved probe."""
     origin = config["origin"] or {}
     model = "/".join(str(origin.get("model", "vectors")).rstrip("/").split("/")[-2:])
     name = title or f"{model}, layer {origin.get('layer', 'unknown')}"

@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from structprobe.experiments.rows import Row
+from structprobe.experiments.folder.rows import Row
 from structprobe.scores.protocol import PENN_PUNCTUATION, Protocol
 from structprobe.show.report.elements import Child, Markup, element, join
 
@@ -18,20 +18,7 @@ _PROTOCOL = ("punct", "min_length", "max_length")
 
 
 def results_foot(rows: Sequence[Row], commands: Sequence[Mapping[str, Any]]) -> Markup:
-    """Tell how result rows came about.
-
-    Parameters
-    ----------
-    rows : sequence of dict
-        The rows.
-    commands : sequence of mapping
-        As `read_commands` gives them.
-
-    Returns
-    -------
-    Markup
-        A section.
-    """
+    """Tell how result rows came about."""
     scored = [row for row in rows if all(row[key] is not None for key in _PROTOCOL)]
     protocols = dict.fromkeys(Protocol(*(row[key] for key in _PROTOCOL)) for row in scored)
     terms: dict[str, Iterable[str]] = {
@@ -62,21 +49,7 @@ def results_foot(rows: Sequence[Row], commands: Sequence[Mapping[str, Any]]) -> 
 
 
 def foot(terms: Mapping[str, Iterable[str]], commands: Sequence[str | None]) -> Markup:
-    """Make a foot of what is known.
-
-    Parameters
-    ----------
-    terms : mapping of str to iterable of str
-        What is told of each; terms of which nothing is known are left out.
-    commands : sequence of str or None
-        The command lines; None for one that was Python. The home folder is shown as ``~``, here
-        and where a term begins with it: it names a person, and pages are passed on.
-
-    Returns
-    -------
-    Markup
-        A section.
-    """
+    """Make a foot of what is known."""
     known = {term: [one for one in told if one] for term, told in terms.items()}
     listed = [
         element("div", element("dt", term), [element("dd", _homeless(one)) for one in told])
@@ -93,18 +66,7 @@ def foot(terms: Mapping[str, Iterable[str]], commands: Sequence[str | None]) -> 
 
 
 def tell_protocol(protocol: Protocol) -> Markup:
-    """Tell a protocol, each tag set as code: `` and '' are tags, and no quotation marks.
-
-    Parameters
-    ----------
-    protocol : Protocol
-        The protocol.
-
-    Returns
-    -------
-    Markup
-        A sentence.
-    """
+    """Tell a protocol, each tag set as code: `` and '' are tags, and no quotation marks."""
     before, tags, behind = f"{protocol.describe()}.".partition(" ".join(PENN_PUNCTUATION))
     codes = [[element("code", tag), " "] for tag in tags.split()]
     return join(before, codes, behind.lstrip())

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from structprobe.progress import progress_bar
 from structprobe.scores.table import column
-from structprobe.show.report.kept_runs import KeptRun, KeptSeries
+from structprobe.show.report.saved_predictions import KeptRun, KeptSeries
 from structprobe.treebank.sentence import Sentence
 
 PAIR_BYTES = 10_000_000
@@ -24,24 +24,7 @@ PAIR_BYTES = 10_000_000
 
 
 class Explorer:
-    """What the explorer of a page needs.
-
-    Parameters
-    ----------
-    kept : sequence of KeptSeries
-        What it goes through.
-    progress : bool, optional
-        Whether to draw a bar on stderr; by default where that is a terminal.
-
-    Attributes
-    ----------
-    data : dict
-        Plain values: ``banks`` with their sentences, ``series`` with their runs.
-    blocks : dict of str to str
-        Each run's numbers by the name that `data` calls them, in base64.
-    left_out : int
-        So many sentences are so long that their distances are left out; 0 mostly.
-    """
+    """What the explorer of a page needs."""
 
     def __init__(self, kept: Sequence[KeptSeries], progress: bool | None = None) -> None:
         self.blocks: dict[str, str] = {}
@@ -82,23 +65,7 @@ class Explorer:
 
 
 def pack(run: KeptRun, longest: int) -> str:
-    """Pack the numbers of one run.
-
-    Parameters
-    ----------
-    run : KeptRun
-        The run.
-    longest : int
-        Longer sentences go without distances.
-
-    Returns
-    -------
-    str
-        Base64 of deflated little-endian numbers: of each sentence least and greatest distance,
-        then depth (float32; where there are any), right edges by score and by tree (uint16); of
-        each word its head (uint16) and depth (uint8); of each pair of words of a sentence its
-        distance (uint8).
-    """
+    """Pack the numbers of one run."""
     n = len(run.sentences)
     scales: list[NDArray[Any]] = []
     bytes_: list[NDArray[Any]] = []

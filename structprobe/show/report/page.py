@@ -35,29 +35,7 @@ def make_page(
     blocks: Mapping[str, str] | None = None,
     connect: bool = False,
 ) -> str:
-    """Put a whole page together.
-
-    Parameters
-    ----------
-    title : str
-        Its title.
-    body : Markup
-        What it shows.
-    scripts : iterable of str
-        Files of our own that it runs, in order.
-    data : mapping of str to object, optional
-        Plain values for scripts, by the id of their element.
-    blocks : mapping of str to str, optional
-        Base64 for scripts, by the id of its element.
-    connect : bool
-        Whether scripts may ask the server that the page came from.
-
-    Returns
-    -------
-    str
-        HTML. Its content security policy allows the styles and scripts that are in it, by their
-        digests, and nothing else: no address, no other script, no style from data.
-    """
+    """Put a whole page together."""
     style = asset("style.css")
     script = f"(() => {{\n'use strict';\n{''.join(map(asset, scripts))}}})();\n"
     policy = (
@@ -89,18 +67,7 @@ def make_page(
 
 
 def asset(name: str) -> str:
-    """Read a file that pages are made of.
-
-    Parameters
-    ----------
-    name : str
-        Its name.
-
-    Returns
-    -------
-    str
-        Its text.
-    """
+    """Read a file that pages are made of."""
     return (files("structprobe.show.report") / "assets" / name).read_text(encoding="utf-8")
 
 

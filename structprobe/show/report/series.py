@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from structprobe.experiments.rows import Row
+from structprobe.experiments.folder.rows import Row
 
 # What rows of one series agree in; the seed and the layer aside, all that makes a run another.
 _ALIKE = (
@@ -19,24 +19,12 @@ _NAMED = ("treebank", "train", "model", "rank", "seed", "recipe", "max_steps", "
 
 @dataclass(frozen=True)
 class Series:
-    """Runs that a slider goes through.
+    """Runs that a slider goes through."""
 
-    Attributes
-    ----------
-    name : str
-        What they have in common.
-    rows : sequence of dict
-        Their rows, in order of layers, or of methods.
-    names : sequence of str
-        What tells one from another, such as ``"layer 3"``.
-    layered : bool
-        Whether they are the layers of one method.
-    """
-
-    name: str
-    rows: Sequence[Row]
-    names: Sequence[str]
-    layered: bool
+    name: str  # What they have in common
+    rows: Sequence[Row]  # Their rows, in order of layers, or of methods
+    names: Sequence[str]  # What tells one from another, such as ``"layer 3"``
+    layered: bool  # Whether they are the layers of one method
 
     @property
     def best(self) -> int:
@@ -55,19 +43,7 @@ class Series:
 
 
 def series_of(rows: Sequence[Row]) -> list[Series]:
-    """Group the rows that have scores.
-
-    Parameters
-    ----------
-    rows : sequence of dict
-        Result rows.
-
-    Returns
-    -------
-    list of Series
-        Layers of one grid point together, the best series first, then methods without layers one
-        by one. Where no method has several layers, all methods on one treebank are one series.
-    """
+    """Group the rows that have scores."""
     scored = [row for row in rows if row["uuas"] is not None and row["words_as"] is None]
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in scored:
@@ -99,18 +75,7 @@ def _differing(firsts: Sequence[Row], scored: Sequence[Row]) -> list[str]:
 
 
 def method_name(row: Row) -> str:
-    """Name a row's method, with what tells it from others of that name.
-
-    Parameters
-    ----------
-    row : dict
-        A result row.
-
-    Returns
-    -------
-    str
-        Such as ``"random, seed 1"``.
-    """
+    """Name a row's method, with what tells it from others of that name."""
     gold = " (uses gold)" if row["uses_gold"] else ""
     told = [f"layer {row['layer']}"] if row["layer"] is not None else []
     told += [f"head {row['head']}"] if row["head"] is not None else []

@@ -9,70 +9,33 @@ from pathlib import Path
 from typing import Any
 
 from structprobe.errors import ResultError
-from structprobe.experiments.commands import read_commands
-from structprobe.experiments.results import MARKER, read_rows
-from structprobe.experiments.rows import Row
-from structprobe.probe.saved_files import CONFIG, read_config
+from structprobe.experiments.folder.commands import read_commands
+from structprobe.experiments.folder.results import MARKER, read_rows
+from structprobe.experiments.folder.rows import Row
+from structprobe.probe.saving.saved_files import CONFIG, read_config
 
 _KINDS = "name a folder that `structprobe sweep`, `compare` or `fit` wrote"
 
 
 @dataclass(frozen=True)
 class Results:
-    """A folder of results.
+    """A folder of results."""
 
-    Attributes
-    ----------
-    folder : Path
-        Where it is.
-    rows : sequence of dict
-        Its result rows, at least one.
-    commands : sequence of mapping
-        What filled it, as `read_commands` tells.
-    """
-
-    folder: Path
-    rows: Sequence[Row]
-    commands: Sequence[Mapping[str, Any]]
+    folder: Path  # Where it is
+    rows: Sequence[Row]  # Its result rows, at least one
+    commands: Sequence[Mapping[str, Any]]  # What filled it, as `read_commands` tells
 
 
 @dataclass(frozen=True)
 class FittedProbe:
-    """A folder of a saved probe.
+    """A folder of a saved probe."""
 
-    Attributes
-    ----------
-    folder : Path
-        Where it is.
-    config : mapping
-        Its ``config.json``.
-    """
-
-    folder: Path
-    config: Mapping[str, Any]
+    folder: Path  # Where it is
+    config: Mapping[str, Any]  # Its ``config.json``
 
 
 def read_source(folder: str | os.PathLike[str]) -> Results | FittedProbe:
-    """Find out what a folder is, and read it.
-
-    Parameters
-    ----------
-    folder : path
-        What `sweep`, `compare` or `fit` wrote.
-
-    Returns
-    -------
-    Results or FittedProbe
-        What was found.
-
-    Raises
-    ------
-    ResultError
-        If there is no such folder, it is none of these, a newer version wrote it, or no run is
-        done yet.
-    ProbeError
-        If a saved probe is damaged, or a newer version saved it.
-    """
+    """Find out what a folder is, and read it."""
     path = Path(folder)
     if not path.is_dir():
         what = "is a file, not a folder" if path.exists() else "no such folder"

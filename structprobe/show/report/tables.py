@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from structprobe.experiments.rows import METRICS, Row
+from structprobe.experiments.folder.rows import METRICS, Row
 from structprobe.scores.result import Scores, Tally
 from structprobe.show.columns import NOTHING
 from structprobe.show.report.curves import LABELS
 from structprobe.show.report.elements import Child, Markup, element
-from structprobe.show.report.kept_runs import KeptRun
+from structprobe.show.report.saved_predictions import KeptRun
 
 _TOLD = {
     "method": "method",
@@ -29,20 +29,7 @@ _LENGTHS = ((1, 5), (6, 10), (11, 15), (16, 20), (21, 30), (31, 40), (41, 60), (
 
 
 def headline(rows: Sequence[Row], best: Iterable[str] = ()) -> Markup:
-    """Make the table of all rows.
-
-    Parameters
-    ----------
-    rows : sequence of dict
-        Result rows.
-    best : iterable of str
-        The keys of the rows to set off.
-
-    Returns
-    -------
-    Markup
-        A table that sorts, scores in per cent with their intervals.
-    """
+    """Make the table of all rows."""
     columns = [key for key in _TOLD if _worth_showing(rows, key)]
     scores = [key for key in METRICS if any(row[key] is not None for row in rows)]
     scores += [key for key in ("dev_uuas",) if any(row[key] is not None for row in rows)]
@@ -63,18 +50,7 @@ def headline(rows: Sequence[Row], best: Iterable[str] = ()) -> Markup:
 
 
 def by_relation(runs: Sequence[KeptRun]) -> Markup | None:
-    """Make the table of recall by relation.
-
-    Parameters
-    ----------
-    runs : sequence of KeptRun
-        The columns, all on the same sentences.
-
-    Returns
-    -------
-    Markup or None
-        A table that sorts; None where the gold has no relations.
-    """
+    """Make the table of recall by relation."""
     return _recall(
         "Gold edges recovered, in per cent, by the relation of the dependent",
         "relation",
@@ -84,18 +60,7 @@ def by_relation(runs: Sequence[KeptRun]) -> Markup | None:
 
 
 def by_arc_length(runs: Sequence[KeptRun]) -> Markup | None:
-    """Make the table of recall by the distance between an edge's ends.
-
-    Parameters
-    ----------
-    runs : sequence of KeptRun
-        The columns, all on the same sentences.
-
-    Returns
-    -------
-    Markup or None
-        A table that sorts; None where no edge is scored.
-    """
+    """Make the table of recall by the distance between an edge's ends."""
     return _recall(
         "Gold edges recovered, in per cent, by how many words apart their ends are",
         "words apart",
@@ -105,18 +70,7 @@ def by_arc_length(runs: Sequence[KeptRun]) -> Markup | None:
 
 
 def by_sentence_length(runs: Sequence[KeptRun]) -> Markup | None:
-    """Make the table of recall by the length of the sentence.
-
-    Parameters
-    ----------
-    runs : sequence of KeptRun
-        The columns, all on the same sentences.
-
-    Returns
-    -------
-    Markup or None
-        A table that sorts; None where no edge is scored.
-    """
+    """Make the table of recall by the length of the sentence."""
     return _recall(
         "Gold edges recovered, in per cent, by the number of words in the sentence",
         "words",

@@ -17,24 +17,7 @@ _WORD_COLUMNS = (
 
 
 def slider(label: str, *, count: int = 1, at: int = 0, bars: str | None = None) -> Markup:
-    """Make the slider that goes through layers or methods.
-
-    Parameters
-    ----------
-    label : str
-        What it goes through.
-    count : int
-        How many there are, where that is known before scripts run.
-    at : int
-        Where it stands at first.
-    bars : str, optional
-        What the bars above it are, where there are any.
-
-    Returns
-    -------
-    Markup
-        The slider with the name of where it stands.
-    """
+    """Make the slider that goes through layers or methods."""
     return element(
         "div",
         element("label", label, for_="layer"),
@@ -51,18 +34,7 @@ def slider(label: str, *, count: int = 1, at: int = 0, bars: str | None = None) 
 
 
 def legend(*, gold: bool) -> Markup:
-    """Make the key to the lines of the picture.
-
-    Parameters
-    ----------
-    gold : bool
-        Whether there is a gold tree to tell right from wrong by.
-
-    Returns
-    -------
-    Markup
-        Nothing where there is none.
-    """
+    """Make the key to the lines of the picture."""
     if not gold:
         return Markup("")
     entries = [
@@ -73,31 +45,14 @@ def legend(*, gold: bool) -> Markup:
 
 
 def tree_box() -> Markup:
-    """Make the box that the picture of a tree is drawn into.
-
-    Returns
-    -------
-    Markup
-        A box that scrolls by itself.
-    """
+    """Make the box that the picture of a tree is drawn into."""
     return element(
         "div", id="tree", class_="wide", tabindex=0, role="region", aria_label="Tree, scrolls"
     )
 
 
 def numbers(*, gold: bool) -> Markup:
-    """Make the place of heat maps and depths.
-
-    Parameters
-    ----------
-    gold : bool
-        Whether there is a gold tree beside what was predicted.
-
-    Returns
-    -------
-    Markup
-        Two canvases, their scale, what the chosen pair of words has, and the depths.
-    """
+    """Make the place of heat maps and depths."""
     return element("div", _maps(), _depths(gold), class_="numbers")
 
 
@@ -146,13 +101,7 @@ def _depths(gold: bool) -> Markup:
 
 
 def word_table() -> Markup:
-    """Make the table that tells the picture word by word.
-
-    Returns
-    -------
-    Markup
-        A table that opens on request.
-    """
+    """Make the table that tells the picture word by word."""
     heads = [
         element("th", label, scope="col", class_="number" if number else None)
         for label, number in _WORD_COLUMNS

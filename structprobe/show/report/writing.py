@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from structprobe.errors import ResultError
-from structprobe.experiments.rows import Row
-from structprobe.show.banks import name_banks
+from structprobe.experiments.folder.rows import Row
 from structprobe.show.report.curves import draw_curves
 from structprobe.show.report.elements import Markup, element, join
 from structprobe.show.report.explorer import (
@@ -21,9 +20,9 @@ from structprobe.show.report.explorer import (
 from structprobe.show.report.finding import findings, leading
 from structprobe.show.report.fitted import fitted_page
 from structprobe.show.report.foot import results_foot
-from structprobe.show.report.kept_runs import KeptRun, KeptSeries, read_kept
 from structprobe.show.report.packing import Explorer
 from structprobe.show.report.page import REPORT_SCRIPTS, make_page
+from structprobe.show.report.saved_predictions import KeptRun, KeptSeries, read_kept
 from structprobe.show.report.series import Series, series_of
 from structprobe.show.report.source import FittedProbe, Results, read_source
 from structprobe.show.report.tables import (
@@ -32,6 +31,7 @@ from structprobe.show.report.tables import (
     by_sentence_length,
     headline,
 )
+from structprobe.show.treebank_labels import name_banks
 from structprobe.treebank.writing import write_text
 
 

@@ -1,0 +1,58 @@
+"""Dependency alignment: the share of a head's attention that falls on the arcs of a tree."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structprobe.attention.sums import check_weights, pair_sums
+
+
+class Alignment:
+    """Attention on pairs of words joined by an arc, added up batch by batch."""
+
+    def __init__(self, n_layers: int, n_heads: int, *, first_is_special: bool) -> None:
+        self.first_is_special = first_is_special
+        self._on_arcs = np.zeros((n_layers, n_heads))
+        self._total = np.zeros((n_layers, n_heads))
+
+    def add(self, weights: NDArray[np.floating], heads: NDArray[np.integer]) -> None:
+        """Add a padded batch."""
+        # weights (b, n_layers, n_heads, n, n), heads (b, n)
+        check_weights(weights, heads=heads)
+        arcs = _joined(heads)
+        counted = np.ones_like(arcs)
+        counted[:, :, 0] = self.first_is_special
+        on_arcs, total = pair_sums(weights, np.stack([arcs & counted, counted], axis=1))
+        self._on_arcs += on_arcs
+        self._total += total
+
+    @property
+    def share(self) -> NDArray[np.float64]:
+        """Shares (n_layers, n_heads); NaN where a head attends to no word that counts."""
+        nothing = np.full_like(self._total, np.nan)
+        return np.divide(self._on_arcs, self._total, out=nothing, where=self._total > 0)
+
+
+def shuffled_heads(heads: ArrayLike, generator: np.random.Generator) -> NDArray[np.int64]:
+    """Lay a tree over the words of its sentence in random order.
+
+    The tree keeps its shape, that is its depths and how many dependents each head has; where its
+    words stand is random, each order as likely as any other.
+    """
+    # heads (n,) -> (n,)
+    old = np.asarray(heads, dtype=np.int64)
+    place = generator.permutation(len(old))
+    new = np.zeros_like(old)
+    new[place] = np.where(old > 0, place[old - 1] + 1, 0)
+    return new
+
+
+def _joined(heads: NDArray[np.integer]) -> NDArray[np.bool_]:
+    """Whether two words are joined by an arc, either way (b, n, n)."""
+    b, n = heads.shape
+    joined = np.zeros((b, n, n), dtype=np.bool_)
+    sentence, word = np.nonzero(heads > 0)
+    head = heads[sentence, word] - 1
+    joined[sentence, word, head] = joined[sentence, head, word] = True
+    return joined

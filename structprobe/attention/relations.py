@@ -1,0 +1,106 @@
+"""Which attention heads point along which relations, and what a fixed offset does as well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.attention.sums import check_weights
+from structprobe.errors import ScoreError
+
+DIRECTIONS = ("dependent to head", "head to dependent")
+"""Who attends to whom where a head counts as right, see `RelationTally`."""
+
+ALL = "all"
+"""The name of the row of all arcs together."""
+
+
+class RelationTally:
+    """Words whose head an attention head points out, by relation, added up batch by batch."""
+
+    def __init__(self, relations: Sequence[str], n_layers: int, n_heads: int) -> None:
+        self.names = (ALL, *relations)
+        self.total = np.zeros(len(self.names), dtype=np.int64)
+        self.correct = np.zeros((2, len(self.names), n_layers, n_heads), dtype=np.int64)
+
+    def add(
+        self,
+        weights: NDArray[np.floating],
+        heads: NDArray[np.integer],
+        relations: NDArray[np.integer],
+    ) -> None:
+        """Add a padded batch."""
+        # weights (b, n_layers, n_heads, n, n), heads (b, n), relations (b, n)
+        check_weights(weights, heads=heads, relations=relations)
+        sentence, word = np.nonzero(heads > 0)
+        head = heads[sentence, word] - 1
+        real = heads >= 0
+        pairs = real[:, :, None] & real[:, None, :] & ~np.eye(heads.shape[1], dtype=np.bool_)
+        others = np.where(pairs[:, None, None], weights, -1)  # (b, n_layers, n_heads, n, n)
+        rows = _rows(len(self.names), relations[sentence, word])  # (n_relations + 1, arcs)
+        self.total += rows.sum(axis=1).astype(np.int64)
+        for direction, axis in enumerate((-1, -2)):
+            ends = (word, head) if axis == -1 else (head, word)
+            found = others.argmax(axis=axis)[sentence, :, :, word]  # (arcs, n_layers, n_heads)
+            weight = weights[sentence, :, :, *ends]  # of the gold arc
+            right = ((found == head[:, None, None]) & (weight > 0)).astype(np.float32)
+            # Below 2 ** 24 arcs a batch, sums of float32 ones are exact.
+            counts = rows @ right.reshape(len(right), self.correct[0, 0].size)
+            self.correct[direction] += counts.astype(np.int64).reshape(self.correct[0].shape)
+
+    @property
+    def accuracy(self) -> NDArray[np.float64]:
+        """Fractions (2, n_relations + 1, n_layers, n_heads); NaN where there are no arcs."""
+        total = np.where(self.total > 0, self.total, np.nan)
+        return self.correct / total[:, None, None]
+
+
+class OffsetTally:
+    """How far, in words, heads stand from their dependents, by relation."""
+
+    def __init__(self, relations: Sequence[str]) -> None:
+        self.names = (ALL, *relations)
+        self._counts: dict[int, NDArray[np.int64]] = {}
+        self.total = np.zeros(len(self.names), dtype=np.int64)
+
+    def add(self, heads: NDArray[np.integer], relations: NDArray[np.integer]) -> None:
+        """Add a padded batch, or one sentence as a batch of one."""
+        # heads (b, n), relations (b, n)
+        if heads.ndim != 2 or heads.shape != relations.shape:
+            raise ScoreError(f"heads of shape {heads.shape}, relations of {relations.shape}")
+        arcs = heads > 0
+        offsets = (heads - 1 - np.arange(heads.shape[1]))[arcs]
+        for offset in np.unique(offsets).tolist():
+            these = relations[arcs][offsets == offset]
+            counts = _rows(len(self.names), these).sum(axis=1).astype(np.int64)
+            self._counts[offset] = self._counts.get(offset, 0) + counts
+            self.total += counts
+
+    def best(self) -> NDArray[np.int64]:
+        """Find the commonest offset of each relation."""
+        # -> (n_relations + 1,)
+        best = np.zeros(len(self.names), dtype=np.int64)
+        most = np.zeros(len(self.names), dtype=np.int64)
+        for offset in sorted(self._counts, key=lambda offset: (abs(offset), offset)):
+            more = self._counts[offset] > most
+            best[more], most[more] = offset, self._counts[offset][more]
+        return best
+
+    def accuracy(self, offsets: NDArray[np.integer]) -> NDArray[np.float64]:
+        """Give the share of arcs with a given offset."""
+        # offsets (n_relations + 1,) -> (n_relations + 1,)
+        none = np.zeros(len(self.names), dtype=np.int64)
+        right = [
+            self._counts.get(offset, none)[number] for number, offset in enumerate(offsets.tolist())
+        ]
+        return np.array(right) / np.where(self.total > 0, self.total, np.nan)
+
+
+def _rows(n_names: int, relations: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Ones in the row of each arc's relation and in the row of all (n_names, arcs)."""
+    rows = np.zeros((n_names, len(relations)), dtype=np.float32)
+    rows[0] = 1
+    rows[relations + 1, np.arange(len(relations))] = 1
+    return rows

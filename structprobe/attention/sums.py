@@ -1,0 +1,36 @@
+"""How much attention falls on given pairs of words, by layer and head."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.errors import ScoreError
+
+
+def pair_sums(weights: NDArray[np.floating], pairs: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Add up the attention that falls on pairs of words, for several sets of pairs at once."""
+    # weights (b, n_layers, n_heads, n, n), pairs (b, k, n, n) -> (k, n_layers, n_heads)
+    b, n_layers, n_heads, n, _ = weights.shape
+    k = pairs.shape[1]
+    chosen = pairs.reshape(b, k, n * n).swapaxes(1, 2).astype(weights.dtype)  # (b, n * n, k)
+    sums = weights.reshape(b, n_layers * n_heads, n * n) @ chosen  # (b, n_layers * n_heads, k)
+    return sums.sum(axis=0, dtype=np.float64).T.reshape(k, n_layers, n_heads)
+
+
+def check_weights(weights: NDArray[np.floating], **beside: NDArray[Any]) -> None:
+    """Refuse attention that does not go with what is told of the words."""
+    # weights (b, n_layers, n_heads, n, n), **beside (b, n)
+    shape = weights.shape
+    if len(shape) != 5 or shape[-1] != shape[-2]:
+        raise ScoreError(
+            f"attention of shape {shape}", hint="give (b, n_layers, n_heads, n, n), n words padded"
+        )
+    for name, array in beside.items():
+        if array.shape != (shape[0], shape[-1]):
+            raise ScoreError(
+                f"{name} of shape {array.shape} for attention of shape {shape}",
+                hint="give one value a word, padded like the attention",
+            )

@@ -1,0 +1,119 @@
+"""What a head looks at: the shares of attention on neighbours, delimiters and the like."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.attention.sums import check_weights, pair_sums
+
+TARGETS = {
+    "itself": "the word itself",
+    "previous": "the previous word, of words that have one",
+    "next": "the next word, of words that have one",
+    "special": "special tokens",
+    "first": "the first position that the model reads, a special token or a piece of a word",
+    "punct": "punctuation",
+    "end": "the last word of the sentence",
+    "near": "the word itself and its two neighbours",
+    "delimiters": "special tokens, the first position and punctuation, unless near",
+}
+"""What shares are of; some overlap, such as the last word and punctuation."""
+
+_PAIRS = ("itself", "previous", "next", "punct", "end", "near", "delimiters", "between")
+
+
+class TargetSums:
+    """Where the attention of words goes, added up batch by batch.
+
+    Shares are of the whole attention of a word, special tokens included, averaged over all words.
+    (Raganato & Tiedemann 2018; Clark et al. 2019, section 3; Kovaleva et al. 2019.)
+    """
+
+    def __init__(self, n_layers: int, n_heads: int, *, first_is_special: bool) -> None:
+        self.first_is_special = first_is_special
+        names = (*_PAIRS, "special", "first", "entropy", "own_segment")
+        self._sums = {name: np.zeros((n_layers, n_heads)) for name in names}
+        self._n_words = self._n_neighbours = 0
+        self._segmented = False
+
+    def add(
+        self,
+        weights: NDArray[np.floating],
+        lengths: NDArray[np.integer],
+        *,
+        special: NDArray[np.floating],
+        first: NDArray[np.floating],
+        punct: NDArray[np.bool_],
+        segments: NDArray[np.integer] | None = None,
+    ) -> None:
+        """Add a padded batch."""
+        check_weights(weights, punct=punct, **({} if segments is None else {"segments": segments}))
+        pairs = self._pairs(lengths, punct)
+        sums = pair_sums(weights, np.stack([pairs[name] for name in _PAIRS], axis=1))
+        for name, found in zip(_PAIRS, sums, strict=True):
+            self._sums[name] += found
+        on_special = special.sum(axis=(0, -1), dtype=np.float64)
+        self._sums["special"] += on_special
+        self._sums["delimiters"] += on_special
+        self._sums["first"] += first.sum(axis=(0, -1), dtype=np.float64)
+        self._sums["entropy"] += _entropies(weights, special)
+        self._n_words += int(lengths.sum())
+        self._n_neighbours += int((lengths - 1).sum())
+        if segments is not None:
+            self._segmented = True
+            own = segments[:, :, None] == segments[:, None, :]
+            self._sums["own_segment"] += pair_sums(weights, own[:, None])[0]
+
+    @property
+    def shares(self) -> dict[str, NDArray[np.float64]]:
+        """Shares (n_layers, n_heads) by the names of `TARGETS`; NaN where there are no words."""
+        counts = dict.fromkeys(TARGETS, self._n_words)
+        counts |= {"previous": self._n_neighbours, "next": self._n_neighbours}
+        return {name: self._sums[name] / (counts[name] or np.nan) for name in TARGETS}
+
+    @property
+    def entropy(self) -> NDArray[np.float64]:
+        """Entropy in nats of where a word looks, special tokens as one place, averaged over words.
+
+        (n_layers, n_heads); Clark et al. (2019), section 3.3, over words in place of pieces.
+        """
+        return self._sums["entropy"] / (self._n_words or np.nan)
+
+    @property
+    def own_segment(self) -> NDArray[np.float64] | None:
+        """Share of attention between words within one segment; None where there are no segments."""
+        if not self._segmented:
+            return None
+        between = self._sums["between"]
+        return self._sums["own_segment"] / np.where(between > 0, between, np.nan)
+
+    def _pairs(
+        self, lengths: NDArray[np.integer], punct: NDArray[np.bool_]
+    ) -> dict[str, NDArray[np.bool_]]:
+        """For each target the pairs (i, j) of words where `j` is that target of `i` (b, n, n)."""
+        b, n = punct.shape
+        words = np.arange(n)
+        away = words - words[:, None]  # (n, n): how far j stands behind i
+        near = np.abs(away) <= 1
+        delimiter = punct | (False if self.first_is_special else words == 0)
+        pairs = {
+            "itself": away == 0,
+            "previous": away == -1,
+            "next": away == 1,
+            "punct": punct[:, None],
+            "end": (words == lengths[:, None] - 1)[:, None],
+            "near": near,
+            "delimiters": delimiter[:, None] & ~near,
+            "between": np.True_,
+        }
+        return {name: np.broadcast_to(mask, (b, n, n)) for name, mask in pairs.items()}
+
+
+def _entropies(weights: NDArray[np.floating], special: NDArray[np.floating]) -> NDArray[np.float64]:
+    """Sum over words of the entropy of their attention (n_layers, n_heads)."""
+    total = np.zeros(weights.shape[1:3])
+    for part in (weights, special):
+        logs = np.log(np.where(part > 0, part, 1))
+        total -= (part * logs).sum(axis=tuple(range(3, part.ndim))).sum(axis=0, dtype=np.float64)
+    return total

@@ -1,0 +1,301 @@
+"""`WordAttentions`: what each word attends to, in every layer and head, as matrices of words."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from structprobe.attention.file import AttentionFile, RawAttention
+from structprobe.attention.forward import attentions_of_pass, find_heads
+from structprobe.attention.rows import AttentionRows, attention_rows
+from structprobe.attention.segment_pairs import PairFrame, find_pair_frame, pair_rows
+from structprobe.encoder.cache.pass_key import pass_key
+from structprobe.encoder.encoder import Encoder
+from structprobe.encoder.subwords.batching import TextBatch, make_batches
+from structprobe.encoder.subwords.pieces import Pieces
+from structprobe.encoder.subwords.sentences import SpacedWords
+from structprobe.errors import EncoderError, unknown_name
+from structprobe.progress import progress_bar
+
+SPECIAL = ("drop", "renormalise", "keep")
+"""What may become of attention to special tokens, see `WordAttentions`."""
+
+_AT_ONCE = 1024  # sentences whose pieces are held while they are put into pairs; even
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AttentionBatch:
+    """The attention of some sentences of like length, padded with zeros.
+
+    Layers and heads are counted from 0 here: place 0 is the attention that makes layer 1.
+    """
+
+    sentences: NDArray[np.int64]  # (b,): which of the sentences that were read, from 0
+    lengths: NDArray[np.int64]  # (b,): the number of words of each
+    weights: NDArray[np.float32]  # (b, n_layers, n_heads, n, n)
+    special: NDArray[np.float32]  # (b, n_layers, n_heads, n)
+    first: NDArray[np.float32]  # (b, n_layers, n_heads, n)
+    special_kept: bool = False  # Whether special tokens are a node beside the words
+
+    def arc_scores(self) -> NDArray[np.float32]:
+        """Give attention as scores of heads: head `j` of word `i` scores weight `i`, `j`."""
+        # -> (b, n_layers, n_heads, n, n + 1)
+        root = self.special if self.special_kept else np.zeros_like(self.special)
+        return np.concatenate([root[..., None], self.weights], axis=-1)
+
+    def of_head(self, layer: int, head: int) -> AttentionBatch:
+        """Give the attention of one head alone."""
+        own = np.s_[:, layer : layer + 1, head : head + 1]
+        return replace(
+            self, weights=self.weights[own], special=self.special[own], first=self.first[own]
+        )
+
+
+class WordAttentions:
+    """The attention of a model as matrices from word to word, of all layers and heads.
+
+    Attention *to* a word is summed over its pieces, attention *from* a word is averaged over its
+    pieces (Clark et al. 2019, 'What does BERT look at?', section 4.1). What falls on a piece that
+    belongs to several words is shared evenly among them; what falls on a piece that belongs to none
+    (spaces alone) is left out. So a row sums to at most 1, together with what falls on special
+    tokens.
+
+    A sentence longer than the model takes is read in the overlapping windows in which `Encoder`
+    reads it: the row of a word comes from the window that gives it most context, and its attention
+    to words outside of that window is 0.
+
+    Of an encoder-decoder the encoder's self-attention is read. Of a causal model a matrix is lower
+    triangular, but for words that share a piece.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The model. It is read by its eager attention path; its own passes stay as they are.
+    special : {"drop", "renormalise", "keep"}, default "drop"
+        What becomes of attention to special tokens. ``"drop"``: it is left out, and the rest stays
+        as it is. ``"renormalise"``: it is left out, and each row is divided by what is left, so
+        that it sums to 1 (a row without anything left stays 0). ``"keep"``: weights as with
+        ``"drop"``, and the special tokens together are one more node beside the words, which takes
+        the root's place in `AttentionBatch.arc_scores`.
+    symmetrised : bool, default False
+        Whether both weights of a pair of words become the sum of the two: of a causal model, the
+        lower triangle mirrored. Rows then sum to more than they did.
+    cache : path, optional
+        A cache folder, as of `Encoder.encode`. Attention that is read to the end is kept there, and
+        not read from the model again where model and words are the same, whatever the options: 4
+        bytes for each layer, head and pair of words. Nothing is kept by default.
+
+    Attributes
+    ----------
+    n_layers, n_heads : int
+        Layers, from 1, and heads of each.
+    causal : bool
+        Whether the model attends to what precedes a word alone.
+
+    Raises
+    ------
+    EncoderError
+        If the model gives no attentions, as state-space models and some fused ones do, or `special`
+        is unknown.
+
+    Examples
+    --------
+    >>> attentions = WordAttentions(Encoder("bert-base-cased"))  # doctest: +SKIP
+    >>> for batch in attentions.read([["The", "dog", "barks"]]):  # doctest: +SKIP
+    ...     print(batch.weights.shape)
+    (1, 12, 12, 3, 3)
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        special: str = "drop",
+        symmetrised: bool = False,
+        cache: str | os.PathLike[str] | None = None,
+    ) -> None:
+        if special not in SPECIAL:
+            raise EncoderError(unknown_name("special", special, SPECIAL))
+        self.encoder, self.special, self.symmetrised = encoder, special, symmetrised
+        self.cache = cache
+        encoder.loaded.model.eval()
+        self.n_heads, self.causal = find_heads(encoder.loaded, encoder.surroundings.before)
+
+    @property
+    def n_layers(self) -> int:
+        """Layers, from 1."""
+        return self.encoder.n_layers
+
+    def read(
+        self, sentences: Sequence[Any], *, progress: bool | None = None
+    ) -> Iterator[AttentionBatch]:
+        """Read sentences batch by batch; only one batch is in memory at a time.
+
+        Parameters
+        ----------
+        sentences : sequence of Sentence or of sequences of str
+            A `Treebank`, or lists of words.
+        progress : bool, optional
+            Whether to draw a bar on stderr; by default where stderr is a terminal.
+
+        Yields
+        ------
+        AttentionBatch
+            Some sentences of like length, the longest first; each sentence in one batch.
+
+        Raises
+        ------
+        EncoderError
+            If there are no sentences, or a weight is not finite (the sentence and layer are named).
+        StoreError
+            If the cache folder is not ours, damaged, or the disk is full.
+        """
+        with (
+            progress_bar("attend", len(sentences), "sent", shown=progress) as advance,
+            contextlib.closing(self._raw(sentences)) as batches,
+        ):
+            for batch in batches:
+                yield self._finish(batch)
+                advance(len(batch.sentences))
+
+    def read_pairs(
+        self, sentences: Sequence[Any], *, progress: bool | None = None
+    ) -> Iterator[tuple[AttentionBatch, NDArray[np.int64]]]:
+        """Read sentences two by two, the first with the second and so on, as two segments.
+
+        Models such as BERT were trained on pairs, and some heads keep to a segment. A last sentence
+        without another is left out, and so are pairs that the model cannot take whole.
+
+        Parameters
+        ----------
+        sentences, progress
+            As for `read`.
+
+        Yields
+        ------
+        batch : AttentionBatch
+            Some pairs, each as if it were one sentence: the words of the second sentence come
+            behind those of the first, and what stands between is special tokens. ``sentences`` has
+            the first sentence of each pair.
+        segments : ndarray of int64, shape (b, n)
+            0 for words of the first sentence, 1 for all behind.
+
+        Raises
+        ------
+        EncoderError
+            As `read`, and if the tokenizer does not know two segments.
+        """
+        frame = find_pair_frame(self.encoder.loaded.tokenizer)
+        self.encoder.loaded.model.eval()  # its owner may have trained it meanwhile
+        n_sentences = len(sentences) // 2 * 2
+        with progress_bar("attend", n_sentences // 2, "pair", shown=progress) as advance:
+            for start in range(0, n_sentences, _AT_ONCE):
+                some = sentences[start : min(start + _AT_ONCE, n_sentences)]
+                for batch, segments in self._pairs(some, frame):
+                    yield replace(batch, sentences=batch.sentences + start), segments
+                advance(len(some) // 2)
+
+    def _pairs(
+        self, sentences: Sequence[Any], frame: PairFrame
+    ) -> Iterator[tuple[AttentionBatch, NDArray[np.int64]]]:
+        """Read the pairs that the model takes whole, those of like length together."""
+        pieces: dict[int, Pieces] = {}
+        spaced: dict[int, SpacedWords] = {}
+        for text in self.encoder.batches(sentences):
+            pieces |= zip(text.numbers.tolist(), text.pieces, strict=True)
+            spaced |= zip(text.numbers.tolist(), text.sentences, strict=True)
+        limit, layout = self.encoder.loaded.max_positions, text.layout
+        pairs = {n: (pieces[n], pieces[n + 1]) for n in range(0, len(pieces), 2)}
+        pairs = {n: pair for n, pair in pairs.items() if frame.width(pair) <= (limit or np.inf)}
+        numbers = np.array([*pairs], dtype=np.int64)
+        widths = [frame.width(pair) for pair in pairs.values()]
+        for batch in make_batches(widths, layout.batch_tokens):
+            own = numbers[batch]
+            some = [pairs[n] for n in own.tolist()]
+            firsts = np.array([one.n_words for one, _ in some], dtype=np.int64)
+            lengths = firsts + np.array([other.n_words for _, other in some])
+            segments = (np.arange(lengths.max()) >= firsts[:, None]).astype(np.int64)
+            words = self._attend_rows([pair_rows(some, frame, layout.pad)], *segments.shape)
+            _refuse_non_finite(words, [spaced[n] for n in own.tolist()])
+            yield self._finish(RawAttention(own, lengths, words)), segments
+
+    def _raw(self, sentences: Sequence[Any]) -> Generator[RawAttention, None, None]:
+        """Give attention as it is, from the model or from the cache."""
+        passes = self._passes(sentences)
+        if self.cache is None:
+            yield from passes
+            return
+        file = AttentionFile(Path(self.cache), pass_key(self.encoder, sentences))
+        yield from file.read() if file.is_there else file.keeping(passes)
+
+    def _passes(self, sentences: Sequence[Any]) -> Iterator[RawAttention]:
+        """Send sentences through the model."""
+        self.encoder.loaded.model.eval()  # its owner may have trained it meanwhile
+        for batch in self.encoder.batches(sentences):
+            words = self._attend(batch)  # (b, n_layers, n_heads, n, n + 2)
+            _refuse_non_finite(words, batch.sentences)
+            lengths = np.array([pieces.n_words for pieces in batch.pieces], dtype=np.int64)
+            yield RawAttention(batch.numbers, lengths, words)
+
+    def _attend(self, batch: TextBatch) -> NDArray[np.float32]:
+        """Read one batch; the last two columns are special tokens and the first position."""
+        n = max(pieces.n_words for pieces in batch.pieces)
+        return self._attend_rows(attention_rows(batch), len(batch.numbers), n)
+
+    def _attend_rows(self, parts: Iterable[AttentionRows], b: int, n: int) -> NDArray[np.float32]:
+        """Send rows through the model; give the words' sums, (b, n_layers, n_heads, n, n + 2)."""
+        device = self.encoder.loaded.device
+        words = torch.zeros((b, self.n_layers, self.n_heads, n, n + 2), device=device)
+        with torch.inference_mode():
+            for rows in parts:
+                self._add(rows, words)
+        return words.cpu().numpy()
+
+    def _add(self, rows: AttentionRows, words: torch.Tensor) -> None:
+        """Add what some windows give to the matrices of their sentences."""
+        ids, mask, sentence, source, target = (
+            torch.from_numpy(array).to(words.device)
+            for array in (rows.ids, rows.mask, rows.sentence, rows.source, rows.target)
+        )
+        types = None if rows.types is None else torch.from_numpy(rows.types).to(words.device)
+        attentions = attentions_of_pass(self.encoder.loaded, ids, mask, types)
+        n_rows, n_heads, n_positions, _ = attentions[0].shape
+        for layer, weights in enumerate(attentions):
+            to_words = weights.float().flatten(1, 2) @ target
+            to_words = to_words.view(n_rows, n_heads, n_positions, -1)
+            from_words = source[:, None] @ to_words  # (n_rows, n_heads, n, n + 2)
+            words[:, layer].index_add_(0, sentence, from_words)
+
+    def _finish(self, batch: RawAttention) -> AttentionBatch:
+        """Take special tokens out of the matrices, and do what the options ask for."""
+        weights = batch.words[..., :-2]
+        special, first = batch.words[..., -2], batch.words[..., -1]
+        if self.special == "renormalise":
+            total = weights.sum(axis=-1, keepdims=True)
+            weights = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
+        if self.symmetrised:
+            mirrored = weights.swapaxes(-1, -2) * ~np.eye(weights.shape[-1], dtype=np.bool_)
+            weights = weights + mirrored
+        kept = self.special == "keep"
+        return AttentionBatch(batch.sentences, batch.lengths, weights, special, first, kept)
+
+
+def _refuse_non_finite(words: NDArray[np.float32], sentences: Sequence[SpacedWords]) -> None:
+    """Refuse attention that is infinite or no number; names the first sentence and layer."""
+    if np.isfinite(words.sum()):  # a quick look: it misses nothing
+        return
+    wrong = np.argwhere(~np.isfinite(words).all(axis=(2, 3, 4)))
+    number, layer = wrong[0]
+    raise EncoderError(
+        f"layer {layer + 1}: the attention is not finite",
+        where=sentences[number].where,
+        hint="the model overflows in this dtype; try dtype='float32' or 'bfloat16'",
+    )

@@ -1,0 +1,1 @@
+"""Word vectors on disk: whole layers, shards, locks and HDF5."""

@@ -1,0 +1,97 @@
+"""A cache folder: ours or not; small files whole or not at all; system faults in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from structprobe.errors import StoreError
+
+VERSION = 1
+MARKER, KIND = "structprobe-vectors.json", "structprobe word vectors"
+
+
+def claim(folder: Path) -> None:
+    """Make the folder where it is missing, and mark it as ours."""
+    folder.mkdir(parents=True, exist_ok=True)
+    write_json(folder / MARKER, {"kind": KIND, "version": VERSION})
+
+
+def refuse_foreign(folder: Path) -> None:
+    """Refuse a folder that is not ours, or was made by another version."""
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise StoreError(f"{folder} is a file, no cache folder")
+    marker = read_json(folder / MARKER)
+    if not isinstance(marker, dict) or marker.get("kind") != KIND:
+        if any(not path.name.startswith(MARKER) for path in folder.iterdir()):
+            hint = "give a new or empty folder"
+            raise StoreError(f"{folder} exists and is no cache of ours", hint=hint)
+    elif marker.get("version") != VERSION:
+        raise StoreError(
+            f"{folder} was written in version {marker.get('version')} of the format, "
+            f"this is version {VERSION}",
+            hint="give a new folder",
+        )
+
+
+@contextlib.contextmanager
+def one_line_faults(folder: Path) -> Iterator[None]:
+    """Turn the system's faults within the block into one line."""
+    try:
+        yield
+    except OSError as error:
+        place = error.filename or folder
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        hint = "make room and run again: what is written is kept" if full else None
+        raise StoreError(f"cannot use {place}: {error.strerror or error}", hint=hint) from error
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Any]:
+    """Write a file whole or not at all."""
+    draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
+    try:
+        with draft.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def to_json(value: object) -> str:
+    """Write plain values as JSON, the same ones always in the same way."""
+    return json.dumps(value, sort_keys=True, indent=1)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file, unless it says so already."""
+    if read_json(path) != json.loads(to_json(value)):
+        with replacing(path) as file:
+            file.write(to_json(value).encode())
+
+
+def read_json(path: Path) -> object:
+    """Read a JSON file."""
+    try:
+        return json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return None
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,145 @@
+"""One layer on disk: written row by row beside its final name, published when it is whole.
+
+``layer-07.npy`` is there only when all its words are. Until then the rows lie in
+``layer-07.part``, and ``layer-07.journal`` lists the sentences whose rows are safely there:
+counted from 1, eight bytes each, so that zeros left by a crash mean nothing. A shard's journal
+bears its name, as in ``layer-07.3-of-8.journal``.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.errors import StoreError
+
+_ENTRY = np.dtype("<i8")
+
+
+class LayerFile:
+    """The file of one layer."""
+
+    def __init__(
+        self,
+        folder: Path,
+        layer: int,
+        shape: tuple[int, int],
+        dtype: np.dtype,
+        shard: str | None = None,
+    ) -> None:
+        self.path = folder / f"layer-{layer:02d}.npy"
+        self.part = self.path.with_suffix(".part")
+        self.journal = self.path.with_suffix(f".{shard}.journal" if shard else ".journal")
+        self._is_shard = shard is not None
+        self.shape, self.dtype = shape, dtype
+        # Python ints: NumPy's own would be written as names that cannot be read back.
+        description = {
+            "descr": np.lib.format.dtype_to_descr(dtype),
+            "fortran_order": False,
+            "shape": tuple(map(int, shape)),
+        }
+        header = io.BytesIO()
+        np.lib.format.write_array_header_1_0(header, description)
+        self._header = header.getvalue()
+        self._row_bytes = int(shape[1]) * dtype.itemsize
+        self._size = len(self._header) + int(shape[0]) * self._row_bytes
+        self._file: Any = None
+
+    def is_whole(self) -> bool:
+        """Tell whether the layer was written to its end."""
+        if not self.path.exists():
+            return False
+        with self.path.open("rb") as file:
+            intact = file.read(len(self._header)) == self._header
+        if not intact or self.path.stat().st_size != self._size:
+            hint = "delete it and encode again"
+            raise StoreError(
+                f"{self.path} is damaged: not the {self._size} bytes written", hint=hint
+            )
+        return True
+
+    def map(self) -> NDArray[Any]:
+        """Map the whole layer into memory, read-only."""
+        # -> (n_words_total, hidden_size)
+        if not self.is_whole():
+            raise StoreError(f"{self.path} was not written to its end", hint="encode again")
+        if 0 in self.shape:
+            return np.empty(self.shape, self.dtype)
+        offset = len(self._header)
+        return np.memmap(self.path, self.dtype, mode="r", offset=offset, shape=self.shape)
+
+    def begin(self) -> NDArray[np.int64]:
+        """Open the layer for writing, going on where an interrupted run stopped."""
+        if not self._is_sound():  # the journals first: they must never speak of another file
+            for journal in self._journals():
+                journal.unlink(missing_ok=True)
+            self.part.write_bytes(self._header)
+            os.truncate(self.part, self._size)
+        self._file = self.part.open("r+b", buffering=0)
+        if self._is_shard:  # so that others see that there are shards
+            self.journal.touch()
+        if self.journal.exists():  # half an entry, left by a crash, would put the next ones off
+            size = self.journal.stat().st_size
+            os.truncate(self.journal, size - size % _ENTRY.itemsize)
+        return self.noted()
+
+    def noted(self) -> NDArray[np.int64]:
+        """List what all journals say."""
+        entries = [np.fromfile(journal, _ENTRY) for journal in self._journals()]
+        written = np.concatenate([np.empty(0, _ENTRY), *entries]) - 1
+        return written[written >= 0].astype(np.int64)
+
+    def write_rows(
+        self, starts: NDArray[np.int64], n_words: NDArray[np.int64], rows: NDArray[Any]
+    ) -> None:
+        """Write the vectors of a batch's words."""
+        # starts (n_sentences,), n_words (n_sentences,), rows (sum of n_words, hidden_size)
+        values = memoryview(rows.reshape(-1).view(np.uint8))
+        places = (len(self._header) + starts * self._row_bytes).tolist()
+        cuts = np.cumsum([0, *n_words * self._row_bytes]).tolist()
+        for place, (i, j) in zip(places, pairwise(cuts), strict=True):
+            self._file.seek(place)
+            left = values[i:j]
+            while left:  # an unbuffered write may be short
+                left = left[self._file.write(left) :]
+
+    def sync(self, sentences: Iterable[int]) -> None:
+        """Make the rows durable, then note the sentences in the journal."""
+        os.fsync(self._file.fileno())
+        entries = np.fromiter(sentences, _ENTRY) + 1
+        with self.journal.open("ab") as journal:
+            journal.write(entries.tobytes())
+            journal.flush()
+            os.fsync(journal.fileno())
+
+    def publish(self) -> None:
+        """Give the file its final name, where it lacks it; all rows are written and synced."""
+        self.close()
+        if not self.path.exists():
+            self.part.replace(self.path)
+        for journal in self._journals():
+            journal.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Close the file, keeping what is written for another run."""
+        if self._file is not None:
+            self._file.close()
+
+    def _journals(self) -> list[Path]:
+        """List the journals of all who write this layer."""
+        return list(self.path.parent.glob(f"{self.path.stem}.*journal"))
+
+    def _is_sound(self) -> bool:
+        """Tell whether there is a part, and of the right form."""
+        if not self.part.exists():
+            return False
+        with self.part.open("rb") as file:
+            same = file.read(len(self._header)) == self._header
+        return same and self.part.stat().st_size == self._size

@@ -1,0 +1,128 @@
+"""Shards: one treebank's vectors written by several processes, on one machine or many.
+
+Every shard writes its own sentences' rows into the same files under a journal of its own
+(``layer-07.3-of-8.journal``), so that what is there is what any journal lists, and the process
+that completes a layer gives it its final name. Processes need a folder that all of them see.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.encoder.cache.cache_folder import read_json, to_json
+from structprobe.errors import StoreError
+
+_JOURNAL = re.compile(r"layer-(\d+)\.(\d+)-of-(\d+)\.journal")
+
+
+@dataclass(frozen=True, slots=True)
+class Shard:
+    """One of the parts that a treebank's sentences are cut into."""
+
+    number: int  # Which, counted from 1
+    count: int  # Of how many
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.count:
+            hint = "shards are counted from 1: 1/8 to 8/8"
+            raise StoreError(f"there is no shard {self.number} of {self.count}", hint=hint)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read a shard as it is written on the command line."""
+        match = re.fullmatch(r"(\d+)/(\d+)", text, flags=re.ASCII)
+        if not match:
+            raise StoreError(f"{text!r} is no shard", hint="write it such as 3/8")
+        return cls(int(match[1]), int(match[2]))
+
+    @property
+    def name(self) -> str:
+        """Its name in files' names."""
+        return f"{self.number}-of-{self.count}"
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
+
+def cut(offsets: NDArray[np.int64], count: int) -> NDArray[np.int64]:
+    """Cut sentences into parts that lie side by side and have about the same number of words."""
+    # offsets (n_sentences + 1,) -> (count + 1,)
+    # A sentence goes where its middle falls; all in half words.
+    shares = 2 * np.arange(1, count) * int(offsets[-1]) // count
+    inner = np.searchsorted(offsets[:-1] + offsets[1:], shares)
+    return np.concatenate([[0], inner, [len(offsets) - 1]]).astype(np.int64)
+
+
+def belongs(offsets: NDArray[np.int64], shard: Shard | None) -> NDArray[np.bool_]:
+    """Tell which sentences a shard is to write."""
+    # offsets (n_sentences + 1,) -> (n_sentences,)
+    mine = np.full(len(offsets) - 1, shard is None)
+    if shard is not None:
+        start, stop = cut(offsets, shard.count)[shard.number - 1 : shard.number + 1]
+        mine[start:stop] = True
+    return mine
+
+
+def shards_begun(folder: Path, layers: Iterable[int] | None = None) -> set[tuple[int, int]]:
+    """List the shards that have begun, and are not whole yet."""
+    wanted = None if layers is None else set(layers)
+    found = [_JOURNAL.fullmatch(path.name) for path in folder.glob("layer-*.journal")]
+    return {
+        (int(match[2]), int(match[3]))
+        for match in found
+        if match and (wanted is None or int(match[1]) in wanted)
+    }
+
+
+def shards_missing(
+    offsets: NDArray[np.int64], written: NDArray[np.bool_], count: int
+) -> tuple[int, ...]:
+    """List the shards with sentences that nobody has written."""
+    # offsets (n_sentences + 1,), written (n_sentences,)
+    cuts = cut(offsets, count)
+    return tuple(k for k in range(1, count + 1) if not written[cuts[k - 1] : cuts[k]].all())
+
+
+def refuse_other_count(folder: Path, shard: Shard, begun: set[tuple[int, int]]) -> None:
+    """Refuse to cut a treebank in another way than those who began."""
+    if counts := {count for _, count in begun} - {shard.count}:
+        raise StoreError(
+            f"these vectors were begun in {max(counts)} shards, not in {shard.count}",
+            hint=f"go on with shards such as 1/{max(counts)}, or delete {folder}",
+        )
+
+
+def refuse_missing(
+    folder: Path, manifest: Mapping[str, Any], missing: Iterable[int], count: int
+) -> None:
+    """Say which shards lack, and what the cache has in their place."""
+    names = ", ".join(f"{number}/{count}" for number in missing)
+    raise StoreError(
+        f"{folder.parent} lacks the shards {names} of these vectors"
+        + "".join(_told_of_others(folder, manifest, count)),
+        hint=f"encode them with --shard, or delete {folder}",
+    )
+
+
+def _told_of_others(folder: Path, manifest: Mapping[str, Any], count: int) -> Iterable[str]:
+    """Tell of shards of the same sentences that another model or setting has made."""
+    own = json.loads(to_json(manifest))["key"]
+    for path in sorted(folder.parent.glob("*/manifest.json")):
+        theirs = read_json(path)
+        key = theirs.get("key", {}) if isinstance(theirs, dict) else {}
+        if path.parent == folder or key.get("words") != own.get("words"):
+            continue
+        numbers = sorted(number for number, n in shards_begun(path.parent) if n == count)
+        if numbers:
+            differs = [name for name in own if key.get(name) != own[name]]
+            values = ", ".join(f"{name} {key.get(name)!r}, not {own[name]!r}" for name in differs)
+            shards = ", ".join(f"{number}/{count}" for number in numbers)
+            yield f" (it has {shards} with {values})"

@@ -1,0 +1,272 @@
+"""Word vectors on disk: one array a layer, resumable, never read half written.
+
+A cache folder holds one subfolder for each key, named by its digest, so that another model,
+treebank or setting never meets the vectors of this one::
+
+    CACHE/structprobe-vectors.json       says that the folder is ours
+    CACHE/<digest>/manifest.json         the key, the shape and type of a layer
+    CACHE/<digest>/offsets.npy           where each sentence starts
+    CACHE/<digest>/layer-07.npy          one whole layer (see `layer_file`)
+    CACHE/<digest>/lock                  held by the one process that writes
+
+Several processes may write the same vectors as shards (see `shards`): each
+holds ``lock-3-of-8``, and ``lock`` only while it begins and while it ends.
+
+Layers may be added later: those that are there are used, only the others are written. Arrays
+are written by ordinary writes, since a full disk kills a process that writes through a map, and
+mapped read-only. NumPy has no bfloat16: such vectors are stored as float32, which holds them
+exactly. A subfolder may be deleted at any time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from structprobe.encoder.cache.cache_folder import (
+    VERSION,
+    claim,
+    one_line_faults,
+    read_json,
+    refuse_foreign,
+    replacing,
+    sync_folder,
+    to_json,
+    write_json,
+)
+from structprobe.encoder.cache.layer_file import LayerFile
+from structprobe.encoder.cache.locks import lock
+from structprobe.encoder.cache.memory_store import MemoryStore, Store
+from structprobe.encoder.cache.shards import (
+    Shard,
+    belongs,
+    refuse_missing,
+    refuse_other_count,
+    shards_begun,
+    shards_missing,
+)
+from structprobe.encoder.vectors import check_offsets
+from structprobe.errors import StoreError, unknown_name
+
+__all__ = ["MemoryStore", "VectorStore", "open_store", "storage_dtype"]
+
+SYNC_SECONDS = 5.0  # what a crash may lose; syncing at every write costs more than the model
+STORED_AS = {"float32": "<f4", "float16": "<f2", "bfloat16": "<f4"}
+
+
+def open_store(
+    folder: str | os.PathLike[str] | None,
+    *,
+    key: Mapping[str, object],
+    layers: Iterable[int],
+    offsets: ArrayLike,
+    hidden_size: int,
+    dtype: object,
+    shard: Shard | None = None,
+) -> VectorStore | MemoryStore:
+    """Open the store of these vectors: create it, go on with it, or find it whole.
+
+    Use it as a context manager, so that whatever happens its lock is given back and what was
+    written is kept. While another process writes the same vectors this waits.
+    """
+    # offsets (n_sentences + 1,)
+    wanted = tuple(sorted({int(layer) for layer in layers}))
+    cuts = np.asarray(offsets, dtype=np.int64)
+    check_offsets(cuts)
+    stored = storage_dtype(dtype)
+    if folder is None:
+        return MemoryStore(wanted, cuts, hidden_size, stored)
+    return VectorStore(Path(folder), dict(key), wanted, cuts, hidden_size, stored, shard)
+
+
+def storage_dtype(dtype: object) -> np.dtype:
+    """Give the NumPy type in which vectors of a type are stored."""
+    name = dtype if isinstance(dtype, str) else getattr(dtype, "name", str(dtype))
+    name = name.removeprefix("torch.")
+    if name not in STORED_AS:
+        raise StoreError(unknown_name("dtype", name, STORED_AS))
+    return np.dtype(STORED_AS[name])
+
+
+class VectorStore(Store):
+    """Vectors on disk; see `open_store` and the head of this module."""
+
+    def __init__(
+        self,
+        folder: Path,
+        key: dict[str, object],
+        layers: tuple[int, ...],
+        offsets: NDArray[np.int64],
+        hidden_size: int,
+        dtype: np.dtype,
+        shard: Shard | None = None,
+    ) -> None:
+        super().__init__(layers, offsets, hidden_size, dtype)
+        self._shard, self.own = shard, np.flatnonzero(belongs(offsets, shard))
+        manifest = {
+            "version": VERSION,
+            "key": key,
+            "n_sentences": len(offsets) - 1,
+            "shape": list(self.shape),
+            "dtype": dtype.name,
+            "offsets": hashlib.blake2b(offsets.tobytes(), digest_size=16).hexdigest(),
+        }
+        digest = hashlib.blake2b(to_json(manifest).encode(), digest_size=16).hexdigest()
+        self.folder = folder / digest
+        self._files = {layer: self._layer_file(layer) for layer in layers}
+        self._fresh: list[int] = []  # written since the last sync
+        self._synced_at = time.monotonic()
+        self._unlock: Callable[[], None] | None = None
+        with one_line_faults(folder):
+            refuse_foreign(folder)
+            self._find_missing_layers()
+            if self.missing_layers:
+                self._prepare(folder, manifest)
+            self._check_manifest(manifest)
+
+    def layer(self, layer: int) -> NDArray[Any]:
+        """Map one whole layer into memory, read-only."""
+        # -> (n_words_total, hidden_size)
+        with one_line_faults(self.folder):
+            return self._layer_file(layer).map()
+
+    def write(self, sentences: ArrayLike, vectors: Mapping[int, ArrayLike]) -> None:
+        """Write the vectors of some sentences; as `MemoryStore.write`, but on disk."""
+        with one_line_faults(self.folder):
+            super().write(sentences, vectors)
+            self._fresh += np.asarray(sentences, dtype=np.int64).tolist()
+            if time.monotonic() - self._synced_at >= SYNC_SECONDS:
+                self._sync()
+
+    def finish(self) -> None:
+        """Give each layer its final name; afterwards all layers can be read.
+
+        Of a shard, those layers alone that all shards have written; `missing_layers` and
+        `missing_shards` tell of the others.
+        """
+        super().finish()
+        with one_line_faults(self.folder):
+            self._sync()
+            with self._alone():
+                for layer in self.missing_layers:
+                    file = self._files[layer]
+                    if file.is_whole() or self._noted(file).all():
+                        file.publish()
+                sync_folder(self.folder)
+                self._find_missing_layers()
+                self._find_written()
+        self.close()
+
+    @property
+    def missing_shards(self) -> tuple[int, ...]:
+        """The shards that had sentences to write when this one was opened or finished."""
+        count = 1 if self._shard is None else self._shard.count
+        return shards_missing(self.offsets, self._written, count)
+
+    def close(self) -> None:
+        """Keep what is written for another run, and give the lock back."""
+        if self._unlock is None:
+            return
+        try:
+            with contextlib.suppress(OSError):  # what is not noted is written again
+                if self._fresh:
+                    self._sync()
+        finally:
+            for file in self._files.values():
+                file.close()
+            self._unlock()
+            self._unlock = None
+
+    def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
+        self._files[layer].write_rows(*self._spans(numbers), values)
+
+    def _layer_file(self, layer: int) -> LayerFile:
+        shard = None if self._shard is None else self._shard.name
+        return LayerFile(self.folder, layer, self.shape, self.dtype, shard)
+
+    def _find_missing_layers(self) -> None:
+        """See which of the wanted layers are not whole."""
+        self.missing_layers = tuple(n for n in self.layers if not self._files[n].is_whole())
+        if not self.missing_layers:
+            self._written[:] = True
+
+    def _prepare(self, folder: Path, manifest: dict[str, object]) -> None:
+        """Take the lock and open the layers that are missing still."""
+        claim(folder)
+        self.folder.mkdir(exist_ok=True)
+        name = "lock" if self._shard is None else f"lock-{self._shard.name}"
+        self._unlock = lock(self.folder / name)
+        try:
+            with self._alone():
+                self._find_missing_layers()  # another process may just have written them
+                if self.missing_layers:
+                    self._begin(manifest)
+            if not self.missing_layers:
+                self.close()
+        except BaseException:
+            self.close()
+            raise
+
+    def _begin(self, manifest: dict[str, object]) -> None:
+        """Open the layers that are missing, and see what of them is there already."""
+        begun = shards_begun(self.folder, self.missing_layers)
+        if self._shard is not None:
+            refuse_other_count(self.folder, self._shard, begun)
+        write_json(self.folder / "manifest.json", manifest)
+        with replacing(self.folder / "offsets.npy") as file:
+            np.save(file, self.offsets)
+        for layer in self.missing_layers:
+            self._files[layer].begin()
+        self._find_written()
+        if self._shard is None and begun and self.missing.size:
+            count = max(count for _, count in begun)
+            missing = shards_missing(self.offsets, self._written, count)
+            refuse_missing(self.folder, manifest, missing, count)
+
+    def _find_written(self) -> None:
+        """See which sentences are written in all the layers that are missing."""
+        self._written[:] = True
+        for layer in self.missing_layers:
+            self._written &= self._noted(self._files[layer])
+
+    def _noted(self, file: LayerFile) -> NDArray[np.bool_]:
+        """Tell which sentences a layer's journals list."""
+        there = np.zeros(len(self._written), dtype=bool)
+        noted = file.noted()
+        there[noted[noted < len(there)]] = True
+        return there
+
+    @contextlib.contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other shards from beginning or ending meanwhile."""
+        unlock = None if self._shard is None else lock(self.folder / "lock")
+        try:
+            yield
+        finally:
+            if unlock is not None:
+                unlock()
+
+    def _check_manifest(self, manifest: dict[str, object]) -> None:
+        """Refuse a subfolder whose manifest is not the one its name stands for."""
+        path = self.folder / "manifest.json"
+        if read_json(path) != json.loads(to_json(manifest)):
+            self.close()
+            hint = f"delete {self.folder} and encode again"
+            raise StoreError(f"{path} is damaged or missing", hint=hint)
+
+    def _sync(self) -> None:
+        """Make what was written durable, and note it."""
+        # Forgotten first: after a failed sync the next may succeed though rows are lost.
+        fresh, self._fresh = self._fresh, []
+        for layer in self.missing_layers:
+            self._files[layer].sync(fresh)
+        self._synced_at = time.monotonic()

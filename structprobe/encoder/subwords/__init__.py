@@ -1,0 +1,1 @@
+"""From words to the subwords a model reads, and back."""

@@ -1,0 +1,148 @@
+"""Sentences of like length, laid out side by side as the model takes them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.encoder.forward import reads_right
+from structprobe.encoder.pooling import weigh_links
+from structprobe.encoder.subwords.pieces import Pieces
+from structprobe.encoder.subwords.sentences import SpacedWords
+from structprobe.encoder.subwords.special_tokens import Surroundings
+from structprobe.encoder.subwords.windows import choose_windows, cut_windows
+from structprobe.errors import EncoderError
+from structprobe.models.loading import LoadedModel
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some windows of a batch, padded on the right, and what of them makes which words."""
+
+    ids: NDArray[np.int64]  # (n_rows, n_positions)
+    mask: NDArray[np.int64]  # (n_rows, n_positions): 1 where there is a token, 0 for padding
+    positions: NDArray[np.int64]  # (n_links,)
+    starts: NDArray[np.int64]  # (n_words,)
+    weights: NDArray[np.float32]  # (n_links,): its share
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """How sentences are laid out; the same for all of an encoder's."""
+
+    surroundings: Surroundings  # Special tokens around each window
+    size: int | None  # Pieces that a window takes
+    reads_right: bool  # Whether the model reads what follows a word
+    pooling: str  # How pieces make a word
+    pad: int  # Vocabulary number written behind a window's end
+    batch_tokens: int  # Positions, padding included, that go through the model at once
+
+    def width(self, n_pieces: int) -> int:
+        """Give the positions that a sentence's windows take, special tokens included."""
+        return min(n_pieces, self.size or n_pieces) + len(self.surroundings)
+
+
+@dataclass(frozen=True, slots=True)
+class TextBatch:
+    """Some sentences of like length, cut into pieces."""
+
+    numbers: NDArray[np.int64]  # (b,): which of the sentences that were given, from 0
+    sentences: list[SpacedWords]  # Their words
+    pieces: list[Pieces]  # Their pieces
+    layout: Layout  # How to lay them out
+
+
+def make_layout(
+    loaded: LoadedModel,
+    surroundings: Surroundings,
+    pooling: str,
+    batch_tokens: int,
+    longest: int,
+) -> Layout:
+    """Say how to lay sentences out for a model."""
+    limit = loaded.max_positions
+    size = None if limit is None else limit - len(surroundings)
+    if size is not None and size < 1:
+        raise EncoderError(f"the model takes {limit} positions, no room for a word")
+    special = set(loaded.tokenizer.all_special_ids)
+    plain = [i for i in range(len(special) + 2) if i not in special][:2]
+    windowed = size is not None and longest > size
+    pad = getattr(loaded.model.config, "pad_token_id", None)
+    return Layout(
+        surroundings=surroundings,
+        size=size,
+        reads_right=windowed and reads_right(loaded.model, surroundings.before, plain),
+        pooling=pooling,
+        pad=loaded.tokenizer.pad_token_id or 0 if pad is None else pad,
+        batch_tokens=batch_tokens,
+    )
+
+
+def batch_up(
+    sentences: Sequence[SpacedWords], pieces: Sequence[Pieces], layout: Layout
+) -> Iterator[TextBatch]:
+    """Put sentences of like length together, within the layout's budget."""
+    widths = [layout.width(len(one.ids)) for one in pieces]
+    for numbers in make_batches(widths, layout.batch_tokens):
+        yield TextBatch(
+            numbers, [sentences[i] for i in numbers], [pieces[i] for i in numbers], layout
+        )
+
+
+def make_batches(widths: Sequence[int], batch_tokens: int) -> list[NDArray[np.int64]]:
+    """Put sentences of like length together, the longest first."""
+    order = np.argsort(-np.asarray(widths, dtype=np.int64), kind="stable")
+    batches, start = [], 0
+    while start < len(order):
+        stop = start + max(1, batch_tokens // widths[order[start]])
+        batches.append(order[start:stop])
+        start = stop
+    return batches
+
+
+def lay_out(sentences: Sequence[Pieces], layout: Layout) -> Iterator[Rows]:
+    """Write the sentences of a batch as rows of tokens."""
+    before, after = (
+        np.array(part, np.int32) for part in (layout.surroundings.before, layout.surroundings.after)
+    )
+    rows: list[NDArray[np.int32]] = []
+    places: list[NDArray[np.int64]] = []  # row and column of each link
+    words: list[NDArray[np.int64]] = []
+    n_words = 0
+    for pieces in sentences:
+        n_pieces = len(pieces.ids)
+        windows = cut_windows(pieces.links, n_pieces, layout.size or n_pieces)
+        chosen = choose_windows(pieces.links, windows, n_pieces, layout.reads_right)
+        places.append(np.array([chosen + len(rows), pieces.links[:, 0] - windows[chosen, 0]]))
+        words.append(pieces.links[:, 1] + n_words)
+        rows += [np.concatenate([before, pieces.ids[i:j], after]) for i, j in windows.tolist()]
+        n_words += pieces.n_words
+    row, column = np.concatenate(places, axis=1)
+    word = np.concatenate(words)
+    weight = weigh_links(word, layout.pooling)
+    step = max(1, layout.batch_tokens // max(map(len, rows)))
+    for start in range(0, len(rows), step):
+        ids, mask = pad_rows(rows[start : start + step], layout.pad)
+        inside = (row >= start) & (row < start + step) & (weight > 0)
+        yield Rows(
+            ids=ids,
+            mask=mask,
+            positions=(row[inside] - start) * ids.shape[1] + column[inside] + len(before),
+            starts=np.searchsorted(word[inside], np.arange(n_words)),
+            weights=weight[inside],
+        )
+
+
+def pad_rows(
+    rows: Sequence[NDArray[np.int32]], pad: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Write rows one below the other, padded on the right."""
+    # -> (n_rows, n_positions)
+    lengths = np.array([len(row) for row in rows])
+    mask = np.arange(lengths.max()) < lengths[:, None]  # (n_rows, n_positions)
+    ids = np.full(mask.shape, pad, dtype=np.int64)
+    ids[mask] = np.concatenate(rows)
+    return ids, mask.astype(np.int64)

@@ -1,0 +1,51 @@
+"""The pieces that a model reads, and which of them count for which word."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+_SPACES = [code for code in range(0x3001) if chr(code).isspace()]  # there are none beyond
+
+
+@dataclass(frozen=True, slots=True)
+class Pieces:
+    """The pieces of one sentence, special tokens around it not among them."""
+
+    ids: NDArray[np.int32]  # (n_pieces,): the pieces' numbers in the vocabulary
+    links: NDArray[np.int64]  # (n_links, 2)
+    n_words: int  # How many words the sentence has
+
+
+def link_pieces(
+    text: str,
+    spans: NDArray[np.integer],
+    offsets: ArrayLike,
+    blank: NDArray[np.bool_] | None = None,
+) -> NDArray[np.int64]:
+    """Link each piece to every word with which it shares a character that is no space."""
+    # spans (n_words, 2), offsets (n_pieces, 2), blank (n_pieces,) -> (n_links, 2)
+    lengths = spans[:, 1] - spans[:, 0]
+    word_at = np.full(len(text), -1)  # (n_chars,), the word of each character
+    word_at[join_ranges(spans[:, 0], lengths)] = np.repeat(np.arange(len(spans)), lengths)
+    word_at[np.isin(np.frombuffer(text.encode("utf-32-le"), "<u4"), _SPACES)] = -1
+
+    bounds = np.asarray(offsets, dtype=np.int64).reshape(-1, 2)
+    lengths = bounds[:, 1] - bounds[:, 0]
+    if blank is not None:
+        lengths = np.where(blank, 0, lengths)
+    words = word_at[join_ranges(bounds[:, 0], lengths)]  # (n_chars_of_pieces,)
+    pieces = np.repeat(np.arange(len(bounds)), lengths)
+    inside = words >= 0
+    base = len(bounds) + 1
+    pairs = np.unique(words[inside] * base + pieces[inside])
+    return np.stack([pairs % base, pairs // base], axis=1)
+
+
+def join_ranges(starts: NDArray[np.integer], lengths: NDArray[np.integer]) -> NDArray[np.int64]:
+    """Join the ranges ``start .. start + length`` into one row of numbers."""
+    # starts (n_ranges,), lengths (n_ranges,) -> (sum of lengths,)
+    before = np.cumsum(lengths) - lengths
+    return np.arange(lengths.sum()) + np.repeat(starts - before, lengths)

@@ -1,0 +1,1 @@
+"""Folders of results: rows, predictions, and what they keep of their runs."""

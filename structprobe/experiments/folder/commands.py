@@ -1,0 +1,48 @@
+"""Which commands filled a folder of results, and by which versions."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from structprobe._version import __version__
+from structprobe.errors import ResultError
+
+COMMANDS = "commands.jsonl"
+_PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn")
+
+
+def commands_with(folder: str | os.PathLike[str], command: str | None) -> bytes | None:
+    """Give the file of commands with one more."""
+    known = read_commands(folder)
+    told = {"command": command, "versions": current_versions()}
+    if known and {name: known[-1].get(name) for name in told} == told:
+        return None
+    told["time"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in (*known, told)).encode()
+
+
+def read_commands(folder: str | os.PathLike[str]) -> list[Mapping[str, Any]]:
+    """Read which commands filled a folder of results."""
+    path = Path(folder) / COMMANDS
+    if not path.exists():
+        return []
+    try:
+        lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+    except ValueError as error:
+        raise ResultError(f"not JSON: {error}", where=str(path)) from error
+    if not all(isinstance(line, dict) for line in lines):
+        raise ResultError("does not tell commands", where=str(path), hint="remove it")
+    return lines
+
+
+def current_versions() -> dict[str, str]:
+    """Tell the versions that results depend on."""
+    packages = {name: version(name) for name in _PACKAGES}
+    return {"structprobe": __version__, "python": platform.python_version(), **packages}

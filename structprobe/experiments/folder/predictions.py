@@ -1,0 +1,165 @@
+"""A prediction file: of each sentence of one run what was predicted, and the gold tree, as npz."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.errors import ResultError
+from structprobe.scores.prediction import Prediction
+from structprobe.treebank.sentence import Sentence
+
+
+def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Prediction]) -> bytes:
+    """Write predictions as a compressed npz archive."""
+    lengths = [len(sentence) for sentence in sentences]
+    arrays: dict[str, NDArray[Any]] = {
+        "offsets": np.cumsum([0, *lengths], dtype=np.int64),
+        "words": np.array([word for sentence in sentences for word in sentence.words], dtype=str),
+        "heads": _flat([prediction.heads for prediction in predictions], np.int32),
+    }
+    depths = [prediction.depths for prediction in predictions]
+    if all(value is not None for value in depths):
+        arrays["depths"] = _flat(depths, np.float32)
+    distances = [prediction.distances for prediction in predictions]
+    if all(value is not None for value in distances):
+        arrays |= _flat_distances([np.asarray(value, np.float32) for value in distances])
+    arc_scores = [prediction.arc_scores for prediction in predictions]
+    if all(value is not None for value in arc_scores):
+        arrays["arc_scores"] = _flat(arc_scores, np.float32)
+    deprels = [prediction.deprels for prediction in predictions]
+    if all(value is not None for value in deprels):
+        labels = [label for one in deprels if one is not None for label in one]
+        arrays["deprels"] = np.array(labels, dtype=str)
+    if not all(prediction.as_tree for prediction in predictions):
+        arrays["as_tree"] = np.array([prediction.as_tree for prediction in predictions])
+    arrays |= _gold(sentences)
+    archive = io.BytesIO()
+    np.savez_compressed(archive, allow_pickle=False, **arrays)
+    return archive.getvalue()
+
+
+def predictions_from_bytes(content: bytes, where: str) -> list[tuple[tuple[str, ...], Prediction]]:
+    """Read the predictions that `predictions_to_bytes` wrote."""
+    with _told(where):
+        arrays = _load(content)
+        return [
+            (tuple(map(str, words)), prediction)
+            for words, prediction in zip(_words(arrays), _predictions(arrays), strict=True)
+        ]
+
+
+def sentences_from_bytes(content: bytes, where: str) -> list[Sentence]:
+    """Read the sentences that `predictions_to_bytes` wrote."""
+    with _told(where):
+        arrays = _load(content)
+        ends, words = arrays["offsets"][1:], _words(arrays)
+        columns: dict[str, list[Any]] = {"words": words}
+        for name in ("heads", *_COLUMNS):
+            if f"gold_{name}" in arrays:
+                columns[name] = _cut(arrays[f"gold_{name}"], ends)
+        if "sent_ids" in arrays:
+            columns["sent_id"] = [str(name) or None for name in arrays["sent_ids"]]
+        return [_sentence(columns, index) for index in range(len(words))]
+
+
+_COLUMNS = ("deprels", "upos", "xpos")
+
+
+def _gold(sentences: Sequence[Sentence]) -> dict[str, NDArray[Any]]:
+    """Lay out what all sentences have of the gold."""
+    arrays: dict[str, NDArray[Any]] = {}
+    if all(sentence.heads is not None for sentence in sentences):
+        arrays["gold_heads"] = _flat([sentence.heads for sentence in sentences], np.int32)
+    for name in _COLUMNS:
+        columns = [getattr(sentence, name) for sentence in sentences]
+        if all(column is not None for column in columns):
+            arrays[f"gold_{name}"] = np.array([*chain.from_iterable(columns)], dtype=str)
+    if any(sentence.sent_id for sentence in sentences):
+        arrays["sent_ids"] = np.array([sentence.sent_id or "" for sentence in sentences])
+    return arrays
+
+
+def _sentence(columns: Mapping[str, Sequence[Any]], index: int) -> Sentence:
+    """Make one sentence of what there is."""
+    values = {name: column[index] for name, column in columns.items()}
+    for name in ("words", *_COLUMNS):
+        if name in values:
+            values[name] = tuple(map(str, values[name]))
+    return Sentence(**values)
+
+
+def _flat_distances(matrices: Sequence[NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
+    """Lay out distances, each pair of words once where that says it all."""
+    if all(np.array_equal(one, one.T) and not np.diag(one).any() for one in matrices):
+        above = [one[np.triu_indices(len(one), 1)] for one in matrices]
+        return {"pair_distances": _flat(above, np.float32)}
+    return {"distances": _flat(matrices, np.float32)}
+
+
+def _square(pairs: NDArray[np.float32], n: int) -> NDArray[np.float32]:
+    """Make a symmetric matrix, shape (n, n), of what is above its diagonal."""
+    matrix = np.zeros((n, n), dtype=np.float32)
+    matrix[np.triu_indices(n, 1)] = pairs
+    return matrix + matrix.T
+
+
+def _load(content: bytes) -> dict[str, NDArray[Any]]:
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return dict(archive)
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """Tell of a damaged archive in one line."""
+    try:
+        yield
+    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        raise ResultError(f"not a file of predictions: {error}", where=where) from error
+
+
+def _words(arrays: Mapping[str, NDArray[Any]]) -> list[Any]:
+    """Cut the words into sentences."""
+    return _cut(arrays["words"], arrays["offsets"][1:])
+
+
+def _predictions(arrays: Mapping[str, NDArray[Any]]) -> list[Prediction]:
+    """Cut flat arrays into sentences."""
+    ends = arrays["offsets"][1:]
+    lengths = np.diff(arrays["offsets"])
+    heads = _cut(arrays["heads"], ends)
+    depths: list[Any] = [None] * len(lengths)
+    distances, arc_scores, deprels = list(depths), list(depths), list(depths)
+    if "depths" in arrays:
+        depths = _cut(arrays["depths"], ends)
+    if "pair_distances" in arrays:
+        flat = _cut(arrays["pair_distances"], np.cumsum(lengths * (lengths - 1) // 2))
+        distances = [_square(pairs, n) for pairs, n in zip(flat, lengths, strict=True)]
+    elif "distances" in arrays:
+        flat = _cut(arrays["distances"], np.cumsum(lengths**2))
+        distances = [matrix.reshape(n, n) for matrix, n in zip(flat, lengths, strict=True)]
+    if "arc_scores" in arrays:
+        flat = _cut(arrays["arc_scores"], np.cumsum(lengths * (lengths + 1)))
+        arc_scores = [rows.reshape(n, n + 1) for rows, n in zip(flat, lengths, strict=True)]
+    if "deprels" in arrays:
+        deprels = [tuple(map(str, one)) for one in _cut(arrays["deprels"], ends)]
+    as_tree = arrays.get("as_tree", np.ones(len(lengths), dtype=bool)).tolist()
+    columns = heads, distances, depths, arc_scores, deprels, as_tree
+    return [Prediction(*one) for one in zip(*columns, strict=True)]
+
+
+def _cut(array: NDArray[Any], ends: NDArray[np.integer]) -> list[Any]:
+    """Cut a flat array behind each sentence."""
+    return np.split(array, ends)[:-1]
+
+
+def _flat(arrays: Sequence[Any], dtype: type) -> NDArray[Any]:
+    """Lay arrays out flat, one behind the other."""
+    return np.concatenate([np.empty(0), *(np.ravel(array) for array in arrays)]).astype(dtype)

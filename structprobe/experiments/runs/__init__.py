@@ -1,0 +1,1 @@
+"""Runs and grids of runs: what they are, where they run, what they cost."""

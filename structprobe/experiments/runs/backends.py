@@ -1,0 +1,222 @@
+"""Where the independent parts of a grid run: here, in processes, on a cluster; through joblib.
+
+The parts come back in the order in which they are done, and the caller writes what they give, so
+that workers only read: the vectors' store, which all of them map into memory, and the trees.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import logging
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import BrokenExecutor
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from structprobe._version import __version__
+from structprobe.errors import ClusterError, unknown_name
+
+_log = logging.getLogger(__name__)
+_Given = TypeVar("_Given")
+
+# Who makes a backend of another package known to joblib.
+REGISTRARS = {
+    "ray": "ray.util.joblib:register_ray",
+    "spark": "joblibspark:register_spark",
+}
+TRIES = 3  # times that a part may take its worker down with it
+CONNECT_SECONDS = 10
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """Where parts are run."""
+
+    jobs: int = 1  # How many at once, where the backend does not know better
+    name: str | None = None  # A joblib backend
+    scheduler: str | None = None  # Address of a Dask scheduler
+
+    @property
+    def is_here(self) -> bool:
+        """Whether parts run one after another in this process."""
+        return self.jobs == 1 and self.name is None and self.scheduler is None
+
+    def check(self) -> None:
+        """Refuse at once what would fail only when there is something to run."""
+        if not self.is_here:
+            with contextlib.ExitStack() as stack:
+                self._options(self._known_name(), stack)
+
+    def run(self, parts: Sequence[Callable[[], _Given]]) -> Iterator[_Given]:
+        """Run all parts; those that were lost with their worker once more."""
+        if self.is_here:
+            yield from (part() for part in parts)
+            return
+        name = self._known_name()
+        left = dict(enumerate(parts))
+        with contextlib.ExitStack() as stack:
+            options = self._options(name, stack)
+            lost = 0
+            while left:
+                before = len(left)
+                tasks = [_Part(number, part) for number, part in left.items()]
+                try:
+                    for number, given in _parallel(name, self.jobs, options, tasks):
+                        del left[number]
+                        yield given
+                except BrokenExecutor as error:
+                    # A pool does not outlive its workers: what is left goes to a new one.
+                    lost = lost + 1 if len(left) == before else 1
+                    if lost == TRIES:
+                        raise ClusterError(
+                            f"a worker died {TRIES} times before it had finished anything",
+                            hint="there may be too little memory: try fewer jobs",
+                        ) from error
+                    _log.warning("a worker died; its run is done again")
+
+    def _known_name(self) -> str:
+        """Give the backend's name, known to joblib."""
+        name = self.name or ("dask" if self.scheduler else "loky")
+        if self.scheduler is not None and name != "dask":
+            raise ClusterError(
+                f"a scheduler is of use to the backend 'dask' alone, not to {name!r}"
+            )
+        _make_known(name)
+        return name
+
+    def _options(self, name: str, stack: contextlib.ExitStack) -> dict[str, Any]:
+        """Give what joblib is told of a backend, and reach the cluster where there is one."""
+        if name == "loky":
+            return {"inner_max_num_threads": max(1, cores() // self.jobs)}
+        if name == "dask":
+            return {"backend": _on_dask(stack.enter_context(_client(self.scheduler)))}
+        return {}
+
+
+HERE = Backend()
+
+
+@dataclass(frozen=True, slots=True, eq=False)  # Dask's backend wants it to be hashable
+class _Part(Generic[_Given]):
+    """A part with its number.
+
+    Without arguments: Dask's joblib backend would scatter them, and what is scattered is lost
+    for good with the worker that holds it.
+    """
+
+    number: int
+    part: Callable[[], _Given]
+
+    def __call__(self) -> tuple[int, _Given]:
+        return self.number, self.part()
+
+    def __repr__(self) -> str:
+        return f"structprobe_{self.number}"  # what a cluster calls it
+
+
+def cores() -> int:
+    """Count the processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _parallel(
+    name: str, jobs: int, options: dict[str, Any], tasks: Sequence[_Part[_Given]]
+) -> Iterator[tuple[int, _Given]]:
+    """Run tasks through joblib, and tell faults of the workers in one line."""
+    from joblib import Parallel, delayed, parallel_config
+    from joblib.parallel import get_active_backend
+
+    try:
+        with parallel_config(**{"backend": name, "n_jobs": jobs, **options}):
+            streams = get_active_backend()[0].supports_return_generator
+            # One task at a time to a worker: they are long, and few.
+            pool = Parallel(return_as="generator_unordered" if streams else "list", batch_size=1)
+        yield from pool(delayed(task)() for task in tasks)
+    except ImportError as error:
+        raise ClusterError(
+            f"a worker cannot import what it needs: {error}",
+            hint=f"install structprobe {__version__} where the workers run",
+        ) from error
+    except Exception as error:
+        if type(error).__module__.partition(".")[0] != "distributed":
+            raise
+        reason = str(error).partition("\n")[0]
+        raise ClusterError(f"the Dask cluster failed: {type(error).__name__}: {reason}") from error
+
+
+def _make_known(name: str) -> None:
+    """See to it that joblib knows a backend by its name."""
+    from joblib.parallel import BACKENDS, EXTERNAL_BACKENDS
+
+    if name in BACKENDS:
+        return
+    if name in REGISTRARS:
+        module, _, function = REGISTRARS[name].partition(":")
+        try:
+            getattr(importlib.import_module(module), function)()
+        except ImportError as error:
+            raise ClusterError(f"the backend {name!r} is not installed: {error}") from error
+        return
+    if name != "dask":
+        known = sorted({*BACKENDS, *EXTERNAL_BACKENDS, *REGISTRARS})
+        raise ClusterError(unknown_name("backend", name, known))
+    try:
+        EXTERNAL_BACKENDS[name]()
+    except ImportError as error:
+        hint = "install it with: pip install 'structprobe[cluster]'"
+        raise ClusterError("the backend 'dask' is not installed", hint=hint) from error
+
+
+def _on_dask(client: Any) -> Any:
+    """Make joblib's backend of a Dask cluster, which is used however small it is."""
+    from joblib.parallel import BACKENDS
+
+    made = BACKENDS["dask"](client=client)
+    counted = made.effective_n_jobs
+    # Where joblib is told of a single job, it does the work in this very process.
+    made.effective_n_jobs = lambda n_jobs: max(2, counted(n_jobs))
+    return made
+
+
+@contextlib.contextmanager
+def _client(scheduler: str | None) -> Iterator[Any]:
+    """Reach a Dask scheduler, and see that its workers can do our work."""
+    if scheduler is None:
+        raise ClusterError(
+            "the backend 'dask' needs a scheduler", hint="name its address, such as tcp://host:8786"
+        )
+    try:
+        from distributed import Client
+        from distributed.comm.addressing import resolve_address
+
+        resolve_address(scheduler)  # a client of what is no address cannot even be closed
+        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+    except ImportError as error:
+        hint = "install it with: pip install 'structprobe[cluster]'"
+        raise ClusterError("the backend 'dask' is not installed", hint=hint) from error
+    except (OSError, ValueError) as error:  # nobody answers, or it is no address
+        reason = " ".join(str(error).split())
+        raise ClusterError(f"no Dask scheduler at {scheduler}: {reason}") from error
+    with client:
+        try:
+            client.wait_for_workers(1, timeout=CONNECT_SECONDS)
+        except TimeoutError as error:
+            raise ClusterError(
+                f"the Dask scheduler at {scheduler} has no workers", hint="start some: dask worker"
+            ) from error
+        _check_workers(client)
+        yield client
+
+
+def _check_workers(client: Any) -> None:
+    """Refuse workers without our package, or with another version of it."""
+    # A builtin: functions of ours could not even be sent to a worker that lacks the package.
+    found = client.run(eval, "__import__('structprobe').__version__", {}, on_error="return")
+    for worker, version in found.items():
+        if version != __version__:
+            told = f"has structprobe {version}" if isinstance(version, str) else "lacks structprobe"
+            raise ClusterError(
+                f"the worker {worker} {told}", hint=f"install structprobe {__version__} there"
+            )

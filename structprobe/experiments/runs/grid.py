@@ -1,0 +1,139 @@
+"""Which runs a sweep is made of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from structprobe.errors import ProbeError, unknown_name
+from structprobe.experiments.folder.rows import Row
+from structprobe.experiments.runs.run import Banks, key_of
+from structprobe.probe.training.recipes import RECIPES
+
+if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
+
+
+def parse_layers(layers: str | Iterable[int], n_layers: int) -> tuple[int, ...]:
+    """Tell which layers are meant."""
+    hint = f"the model has the layers 0 to {n_layers}; write 'all', or such as '0,2-{n_layers}'"
+    wanted: set[int] = set()
+    for part in _split(layers, n_layers):
+        match = re.fullmatch(r"(-?\d+)(?:-(\d+))?", part)
+        if not match:
+            raise ProbeError(f"{part!r} is neither a layer nor a range of layers", hint=hint)
+        first, last = int(match[1]), int(match[2] or match[1])
+        if first > last:
+            raise ProbeError(f"the range of layers {part!r} runs backwards", hint=hint)
+        if first < 0 or last > n_layers:
+            outside = first if first < 0 else last
+            raise ProbeError(f"layer {outside} is out of range", hint=hint)
+        wanted.update(range(first, last + 1))
+    if not wanted:
+        raise ProbeError("no layer was named", hint=hint)
+    return tuple(sorted(wanted))
+
+
+def check_ranks(ranks: Iterable[int | None], hidden_size: int) -> tuple[int, ...]:
+    """Refuse ranks that a model's vectors do not allow."""
+    found = tuple(dict.fromkeys(hidden_size if rank is None else rank for rank in ranks))
+    for rank in found:
+        if not 1 <= rank <= hidden_size:
+            raise ProbeError(
+                f"rank {rank} is out of range: the model's vectors allow 1 to {hidden_size}"
+            )
+    if not found:
+        raise ProbeError("no rank was named", hint=f"name some from 1 to {hidden_size}")
+    return found
+
+
+def check_seeds(seeds: Iterable[int | None]) -> tuple[int | None, ...]:
+    """Refuse random states that no generator takes, before any work is done."""
+    found = tuple(dict.fromkeys(seeds))
+    for seed in found:
+        if seed is not None and seed < 0:
+            raise ProbeError(f"seed {seed} is out of range", hint="give whole numbers, 0 or more")
+    if not found:
+        raise ProbeError("no seed was named", hint="give whole numbers, 0 or more")
+    return found
+
+
+def check_training(products: str, memory_gb: float | None, device: str) -> str:
+    """Refuse a type of products or a memory limit that cannot be had, before any work is done."""
+    from structprobe.probe.training.settings import read_memory, read_products
+
+    if memory_gb is not None:
+        read_memory(memory_gb)
+    return read_products(products, device)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One point of a grid."""
+
+    values: Mapping[str, Any]  # What its row tells of it beforehand, keys as in `ROW_KEYS`
+
+    @property
+    def key(self) -> str:
+        """The digest of all that decides the result."""
+        return str(self.values["key"])
+
+    @property
+    def layer(self) -> int:
+        """The layer read."""
+        return int(self.values["layer"])
+
+    def __str__(self) -> str:
+        told = (
+            f"{name} {self.values[name]}"
+            for name in ("layer", "rank", "seed")
+            if self.values.get(name) is not None
+        )
+        return ", ".join([str(self.values["method"]), *told])
+
+
+def probe_runs(
+    encoder: Encoder,
+    banks: Banks,
+    *,
+    layers: Sequence[int],
+    ranks: Sequence[int],
+    seeds: Sequence[int | None],
+    recipe: str,
+    max_steps: int | None,
+    products: str = "float32",
+    method: str = "probe",
+) -> list[Run]:
+    """List the probes of a grid: every layer with every rank and seed."""
+    if recipe not in RECIPES:
+        raise ProbeError(unknown_name("recipe", recipe, RECIPES))
+    return [
+        _run(
+            {"method": method, "uses_gold": False, **encoder.origin(layer), "rank": rank}
+            | {"seed": seed, "recipe": recipe, "max_steps": max_steps, "products": products},
+            banks,
+        )
+        for layer in layers
+        for rank in ranks
+        for seed in seeds
+    ]
+
+
+def baseline_run(name: str, uses_gold: bool, seed: int | None, banks: Banks) -> Run:
+    """Make the run of a method without a model."""
+    return _run({"method": name, "uses_gold": uses_gold, "seed": seed}, banks)
+
+
+def _run(values: Row, banks: Banks) -> Run:
+    return Run({**values, "key": key_of(values, banks)})
+
+
+def _split(layers: str | Iterable[int], n_layers: int) -> list[str]:
+    """Give the parts of what was named, as text."""
+    if not isinstance(layers, str):
+        return [str(layer) for layer in layers]
+    if layers.strip() == "all":
+        return [f"0-{n_layers}"]
+    return [part.strip() for part in layers.split(",")]

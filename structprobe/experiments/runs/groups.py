@@ -1,0 +1,119 @@
+"""Runs that are done together, as one piece of work that any process can do."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from structprobe.experiments.fit import dev_baselines, make_probe, report
+from structprobe.experiments.folder.rows import Row, bank_name
+from structprobe.experiments.folder.saved_runs import probe_path
+from structprobe.experiments.runs.grid import Run
+from structprobe.experiments.runs.run import Banks, Outcome, timed
+
+if TYPE_CHECKING:
+    from structprobe.encoder.vectors import EncodedBank, WordVectors
+    from structprobe.probe.estimator import StructuralProbe
+    from structprobe.scores.result import Scores
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Some runs on one model's vectors.
+
+    Vectors in a store travel as the place where they lie, so that every process maps the same
+    files; what comes back are rows, and predictions where they are kept.
+    """
+
+    runs: tuple[Run, ...]  # What to do
+    vectors: Mapping[str, EncodedBank]  # The vectors of each part
+    banks: Banks  # The treebanks
+    device: str = "auto"  # Where the probes are trained
+    memory_gb: float | None = None  # The room for vectors there
+    verbose: bool = False  # Whether to draw bars
+    keep_predictions: bool = False  # Whether the predictions are wanted
+    probes_of: str | os.PathLike[str] | None = None
+
+    def __call__(self) -> list[tuple[Run, Outcome]]:
+        """Do the runs, all of `outcomes` at once: what another process sends back."""
+        return [*self.outcomes()]
+
+    def outcomes(self) -> Iterator[tuple[Run, Outcome]]:
+        """Do the runs, as many layers together as fit."""
+        from structprobe.probe.training.joint_fit import fit_together
+
+        probes = [
+            make_probe(run, device=self.device, memory_gb=self.memory_gb, verbose=self.verbose)
+            for run in self.runs
+        ]
+        layers = [run.layer for run in self.runs]
+        vectors = {
+            part: {layer: bank.layer(layer) for layer in layers}
+            for part, bank in self.vectors.items()
+        }
+        dev = None if self.banks.dev is None else (vectors["dev"], self.banks.dev)
+        jobs = [*zip(layers, probes, strict=True)]
+        fits = fit_together(jobs, vectors["train"], self.banks.train, dev=dev)
+        shares: dict[int, Row] = {}
+        baselines = {} if self.probes_of is None else dev_baselines(self.banks)
+        for run, probe in zip(self.runs, probes, strict=True):
+            while id(probe) not in shares:
+                with timed() as times:
+                    done = next(fits)
+                share = {name: seconds / len(done) for name, seconds in times.items()}
+                shares |= {id(fitted): share for _, fitted in done}
+            found = self._report(run, probe, vectors, shares[id(probe)])
+            if self.probes_of is not None:
+                self._save(run, probe, found, baselines)
+            yield run, found if self.keep_predictions else replace(found, predictions=())
+
+    def _report(
+        self,
+        run: Run,
+        probe: StructuralProbe,
+        vectors: Mapping[str, Mapping[int, WordVectors]],
+        share: Row,
+    ) -> Outcome:
+        """Score one of the probes."""
+        at_layer = {part: layers[run.layer] for part, layers in vectors.items()}
+        return report(probe, run, at_layer, self.banks, share)
+
+    def _save(
+        self, run: Run, probe: StructuralProbe, found: Outcome, baselines: Mapping[str, Scores]
+    ) -> None:
+        """Save one of the probes, with the card that `fit_probe` gives."""
+        assert self.probes_of is not None
+        probe.save_pretrained(
+            probe_path(self.probes_of, run.key),
+            dev_scores=found.scores.get("dev"),
+            fitted_on={part: bank_name(bank) for part, bank in self.banks.parts.items()},
+            dev_baselines=baselines,
+        )
+
+
+def groups_of(
+    runs: Sequence[Run], vectors: Mapping[str, EncodedBank], memory_gb: float | None = None
+) -> list[tuple[Run, ...]]:
+    """Cut a grid into groups of layers that are trained together."""
+    import torch
+
+    from structprobe.probe.training.memory import laid_out_bytes
+    from structprobe.probe.training.settings import MEMORY_GB
+
+    n_words, n_dev_words = (
+        int(vectors[part].offsets[-1]) if part in vectors else 0 for part in ("train", "dev")
+    )
+    room = 1e9 * (MEMORY_GB if memory_gb is None else memory_gb)
+    groups: list[list[Run]] = []
+    left = 0.0
+    for layer, products in dict.fromkeys((run.layer, run.values["products"]) for run in runs):
+        width = vectors["train"].layer(layer).hidden_size
+        size = laid_out_bytes(n_words, n_dev_words, width, getattr(torch, products))
+        left -= size
+        if left < 0:
+            groups.append([])
+            left = room - size
+        groups[-1] += [run for run in runs if run.layer == layer]
+    return [tuple(group) for group in groups]

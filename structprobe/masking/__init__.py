@@ -1,0 +1,1 @@
+"""Masked copies of sentences, and the impact of hiding a word."""

@@ -1,0 +1,206 @@
+"""Perturbed masking: how much hiding one word changes what a model makes of another hidden one."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from structprobe.encoder.cache.pass_key import pass_key
+from structprobe.encoder.encoder import Encoder
+from structprobe.encoder.forward import layers_of_pass
+from structprobe.encoder.subwords.sentences import SpacedWords
+from structprobe.errors import EncoderError, unknown_name
+from structprobe.masking.masked_copies import MaskedCopies, MaskedRows
+from structprobe.masking.masked_head import with_masked_head
+from structprobe.models.layer_numbers import pick_layers
+from structprobe.progress import progress_bar
+
+MEASURES = ("distance", "probability")
+
+Impacts = NDArray[np.float32]
+_Read = dict[tuple[object, ...], list[Impacts | None]]
+
+_logger = logging.getLogger(__name__)
+
+# What was read, for as long as its encoder lives; n * n numbers a sentence, so little beside it.
+_recalled: WeakKeyDictionary[Encoder, _Read] = WeakKeyDictionary()
+
+
+class MaskedImpacts:
+    """Reads the impact of each word on each other word of a sentence out of a masked model."""
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        measure: str = "distance",
+        layer: int | None = None,
+        limit: int | None = None,
+    ) -> None:
+        if measure not in MEASURES:
+            raise EncoderError(unknown_name("measure", measure, MEASURES))
+        if limit is not None and limit < 1:
+            raise EncoderError(f"limit is {limit}; at least 1 word is needed")
+        self.encoder, self.measure, self.limit = encoder, measure, limit
+        (self.layer,) = pick_layers(encoder.n_layers if layer is None else layer, encoder.n_layers)
+        self._mask_token = _find_mask(encoder)
+        self._read_rows: Callable[[MaskedRows], Tensor] = self._vectors
+        if measure == "probability":
+            self._whole = with_masked_head(encoder.loaded, encoder.model, encoder.trust_remote_code)
+            self._read_rows = self._probabilities
+
+    def read(
+        self, sentences: Iterable[Any], progress: bool | None = None
+    ) -> Iterator[tuple[int, Impacts]]:
+        """Give the impacts within each sentence, the longest sentences first.
+
+        Before the first, the number of passes and the time that they should take, measured on a
+        batch of middling length, are logged. Memory does not grow with the number of sentences.
+        """
+        # -> (n, n)
+        numbers, spaced, pieces = [], [], []
+        for batch in self.encoder.batches(sentences):
+            layout = batch.layout
+            for number, words, one in zip(
+                batch.numbers, batch.sentences, batch.pieces, strict=True
+            ):
+                whole = layout.size is None or len(one.ids) <= layout.size
+                if whole and one.n_words <= (self.limit or one.n_words):
+                    numbers.append(int(number))
+                    spaced.append(words)
+                    pieces.append(one)
+        copies = MaskedCopies(pieces, layout, self._mask_token)
+        self.encoder.loaded.model.eval()  # its owner may have trained it meanwhile
+        self._foretell(copies)
+        with progress_bar("mask", copies.n_rows, "pass", shown=progress) as advance:
+            for number, impacts in self._run(copies, advance):
+                _refuse_non_finite(impacts, spaced[number])
+                yield numbers[number], impacts
+
+    def recall(
+        self, sentences: Sequence[Any], progress: bool | None = None
+    ) -> list[Impacts | None]:
+        """Give the impacts within all sentences, read once in the life of the encoder."""
+        # -> (n, n)
+        settings = (self.measure, self.limit, self.layer, self.encoder.pooling)
+        key = (*settings, *pass_key(self.encoder, sentences).values())
+        known = _recalled.setdefault(self.encoder, {})
+        if key not in known:
+            found: list[Impacts | None] = [None] * len(sentences)
+            for number, impacts in self.read(sentences, progress):
+                found[number] = impacts
+            known[key] = found
+        return known[key]
+
+    def _foretell(self, copies: MaskedCopies) -> None:
+        """Log how many passes there are to be and how long they should take."""
+        if not copies.batches:
+            return
+        rows = copies.rows(*copies.batches[len(copies.batches) // 2])
+        for _ in range(2):  # the first warms up
+            start = time.perf_counter()
+            with torch.inference_mode():
+                self._read_rows(rows).cpu()
+            seconds = time.perf_counter() - start
+        _logger.info(
+            "perturbed masking: %s passes for %s sentences, some %s seconds",
+            *(
+                f"{copies.n_rows:,}",
+                f"{len(copies.sentences):,}",
+                f"{seconds * len(copies.batches):,.1f}",
+            ),
+        )
+
+    def _run(
+        self, copies: MaskedCopies, on_rows: Callable[[int], object]
+    ) -> Iterator[tuple[int, Impacts]]:
+        """Send all copies through the model, and put the impacts of each sentence together."""
+        held: Tensor | None = None  # words masked alone, of a sentence that goes on; (n, width)
+        matrix = np.empty((0, 0), dtype=np.float32)
+        for start, stop in copies.batches:
+            rows = copies.rows(start, stop)
+            lengths = [copies.sentences[part.sentence].n_words for part in rows.parts]
+            changes, alone = self._changes(rows, lengths, held)
+            for part, n in zip(rows.parts, lengths, strict=True):
+                if part.begins:
+                    matrix = np.zeros((n, n), dtype=np.float32)
+                one, other = rows.words[part.first : part.last].T
+                matrix[one, other], matrix[other, one] = changes[part.first : part.last].T
+                if part.ends:
+                    yield part.sentence, matrix
+            held = None if rows.parts[-1].ends else alone[-lengths[-1] :]
+            on_rows(stop - start)
+
+    def _changes(
+        self, rows: MaskedRows, lengths: Sequence[int], held: Tensor | None
+    ) -> tuple[NDArray[np.float32], Tensor]:
+        """Compare each masked word with itself masked alone.
+
+        Returns the impact of the second on the first and of the first on the second, (n_rows, 2),
+        and the words of all parts masked alone, (n_words, width).
+        """
+        with torch.inference_mode():
+            read = self._read_rows(rows)  # (n_rows, 2, width)
+            n_rows = [part.last - part.first for part in rows.parts]
+            words = rows.words + np.repeat(np.cumsum([0, *lengths[:-1]]), n_rows)[:, None]
+            places = torch.from_numpy(words).to(read.device)
+            alone = read.new_zeros(sum(lengths), read.shape[-1])  # (n_words, width)
+            if held is not None:
+                alone[: len(held)] = held
+            single = places[:, 0] == places[:, 1]
+            alone[places[single, 0]] = read[single, 0]
+            change = alone[places] - read  # (n_rows, 2, width)
+            if self.measure == "distance":
+                change = torch.linalg.vector_norm(change, dim=-1, keepdim=True)
+            return change.squeeze(-1).cpu().numpy(), alone
+
+    def _vectors(self, rows: MaskedRows) -> Tensor:
+        """Give the vectors of both masked words of each row; shape (n_rows, 2, hidden_size)."""
+        ids, mask, weights = self._put(rows.ids, rows.mask, rows.weights)
+        (hidden,) = layers_of_pass(self.encoder.loaded.model, ids, mask, [self.layer])
+        return weights @ hidden.float()
+
+    def _probabilities(self, rows: MaskedRows) -> Tensor:
+        """Give the probability of what is masked, of both words; shape (n_rows, 2, 1)."""
+        ids, mask, weights, truth = self._put(rows.ids, rows.mask, rows.weights, rows.unmasked)
+        logits = self._whole(input_ids=ids, attention_mask=mask, return_dict=True).logits
+        asked = (weights > 0).any(dim=1)  # (n_rows, n_positions)
+        chances = logits[asked].float().softmax(dim=-1)  # (n_asked, n_vocabulary)
+        right = chances.new_zeros(asked.shape)  # (n_rows, n_positions)
+        right[asked] = chances.gather(1, truth[asked][:, None]).squeeze(1)
+        return weights @ right[:, :, None]
+
+    def _put(self, *arrays: NDArray[Any]) -> list[Tensor]:
+        """Put arrays where the model is."""
+        return [torch.from_numpy(array).to(self.encoder.loaded.device) for array in arrays]
+
+
+def _find_mask(encoder: Encoder) -> int:
+    """Give the number of the mask token."""
+    loaded = encoder.loaded
+    token = loaded.tokenizer.mask_token_id
+    if token is None or token >= loaded.model.get_input_embeddings().weight.shape[0]:
+        raise EncoderError(
+            f"{loaded.name!r} has no mask token, which perturbed masking needs",
+            hint="choose a masked language model, such as BERT, RoBERTa or DeBERTa",
+        )
+    return int(token)
+
+
+def _refuse_non_finite(impacts: NDArray[np.float32], sentence: SpacedWords) -> None:
+    """Refuse impacts that are infinite or no numbers."""
+    if not np.isfinite(impacts).all():
+        on, by = np.argwhere(~np.isfinite(impacts))[0]
+        raise EncoderError(
+            f"the impact of word {sentence.words[by]!r} on {sentence.words[on]!r} is not finite",
+            where=sentence.where,
+            hint="the model overflows in this dtype; try dtype='float32' or 'bfloat16'",
+        )

@@ -1,0 +1,126 @@
+"""Masked copies of sentences: each word masked alone, and with each other word.
+
+A sentence of n words has ``n + n(n - 1) / 2`` copies: what masking word j does to word i, and what
+masking i does to j, are both read from the copy in which the two are masked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.encoder.pooling import weigh_links
+from structprobe.encoder.subwords.batching import Layout
+from structprobe.encoder.subwords.pieces import Pieces
+
+
+class Part(NamedTuple):
+    """The copies of one sentence among some rows."""
+
+    sentence: int  # The sentence's number
+    first: int
+    last: int
+    begins: bool
+    ends: bool
+
+
+@dataclass(frozen=True, slots=True)
+class MaskedRows:
+    """Some masked copies, padded on the right, and where their masked words are."""
+
+    ids: NDArray[np.int64]  # (n_rows, n_positions)
+    unmasked: NDArray[np.int64]  # (n_rows, n_positions): the same without masks
+    mask: NDArray[np.int64]  # (n_rows, n_positions): 1 where there is a token, 0 for padding
+    words: NDArray[np.int64]  # (n_rows, 2)
+    weights: NDArray[np.float32]  # (n_rows, 2, n_positions)
+    parts: tuple[Part, ...]  # Which sentences they are copies of
+
+
+class MaskedCopies:
+    """The masked copies of sentences, the longest sentences first, cut into batches.
+
+    A batch may end within a sentence. Of a word that is split, all pieces are masked; a piece that
+    counts for two words is masked with either.
+    """
+
+    def __init__(self, sentences: Sequence[Pieces], layout: Layout, mask_token: int) -> None:
+        self.sentences, self.layout, self.mask_token = sentences, layout, mask_token
+        around = layout.surroundings
+        self._before = np.array(around.before, dtype=np.int64)
+        self._after = np.array(around.after, dtype=np.int64)
+        widths = np.array([len(one.ids) for one in sentences], dtype=np.int64) + len(around)
+        self._order = np.argsort(-widths, kind="stable")  # sentences, the widest first
+        self._widths = widths[self._order]
+        words = np.array([one.n_words for one in sentences], dtype=np.int64)[self._order]
+        self._starts = np.cumsum([0, *(words * (words + 1) // 2)])  # first row of each sentence
+        self.n_rows = int(self._starts[-1])
+        self.batches = list(self._cut(layout.batch_tokens))
+
+    def rows(self, start: int, stop: int) -> MaskedRows:
+        """Write some copies out."""
+        first, last = np.searchsorted(self._starts, [start, stop - 1], side="right") - 1
+        shape = (stop - start, int(self._widths[first]))
+        unmasked = np.full(shape, self.layout.pad, dtype=np.int64)
+        hidden, there = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+        words = np.empty((len(unmasked), 2), dtype=np.int64)
+        weights = np.zeros((len(unmasked), 2, unmasked.shape[1]), dtype=np.float32)
+        parts = []
+        for place in range(first, last + 1):
+            top, bottom = self._starts[place : place + 2].tolist()  # rows of the sentence
+            part = Part(
+                sentence=int(self._order[place]),
+                first=max(start, top) - start,
+                last=min(stop, bottom) - start,
+                begins=start <= top,
+                ends=bottom <= stop,
+            )
+            parts.append(part)
+            row, width = slice(part.first, part.last), slice(int(self._widths[place]))
+            pieces = self.sentences[part.sentence]
+            masked = _masked_words(pieces.n_words)[start + part.first - top :]
+            masked = masked[: part.last - part.first]
+            share, touched = self._shares(pieces)
+            unmasked[row, width] = np.concatenate([self._before, pieces.ids, self._after])
+            there[row, width] = True
+            hidden[row, width] = touched[masked].any(axis=1)
+            words[row], weights[row, :, width] = masked, share[masked]
+        return MaskedRows(
+            ids=np.where(hidden, self.mask_token, unmasked),
+            unmasked=unmasked,
+            mask=there.astype(np.int64),
+            words=words,
+            weights=weights,
+            parts=tuple(parts),
+        )
+
+    def _shares(self, pieces: Pieces) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
+        """Give the share of each position in each word, and whether it is of it; (n_words, width).
+
+        The two are not the same: all pieces of a word are masked, however they are pooled.
+        """
+        word, position = pieces.links[:, 1], pieces.links[:, 0] + len(self._before)
+        width = len(self._before) + len(pieces.ids) + len(self._after)
+        shares = np.zeros((pieces.n_words, width), dtype=np.float32)
+        shares[word, position] = weigh_links(word, self.layout.pooling)
+        touched = np.zeros(shares.shape, dtype=bool)
+        touched[word, position] = True
+        return shares, touched
+
+    def _cut(self, batch_tokens: int) -> Iterator[tuple[int, int]]:
+        """Cut all rows into batches."""
+        start = 0
+        while start < self.n_rows:
+            widest = self._widths[np.searchsorted(self._starts, start, side="right") - 1]
+            stop = min(self.n_rows, start + max(1, batch_tokens // int(widest)))
+            yield start, stop
+            start = stop
+
+
+def _masked_words(n: int) -> NDArray[np.int64]:
+    """List the words to mask, one by one and then in pairs; shape (n * (n + 1) / 2, 2)."""
+    alone = np.repeat(np.arange(n)[:, None], 2, axis=1)
+    return np.concatenate([alone, np.argwhere(np.triu(np.ones((n, n)), 1))])

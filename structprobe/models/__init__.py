@@ -1,0 +1,1 @@
+"""Language models, loaded: the hub, files, limits, fingerprints and devices. It knows no words."""

@@ -1,0 +1,93 @@
+"""Find by one small forward pass how deep and wide a model is and how much text it takes.
+
+How many positions a model really takes, special tokens included:
+
+1. Where it looks positions up in tables (learned ones, as BERT, GPT-2 and RoBERTa do), the rows
+   of the smallest table that are left from the first position on. A pass over four equal tokens
+   shows the tables: they are looked up at four consecutive rows. RoBERTa's starts at row 2, so
+   that 514 rows take 512 tokens.
+2. Otherwise (rotary, relative or no positions) what its configuration gives as
+   ``max_position_embeddings`` or ``max_seq_len``, if that is positive.
+3. Otherwise any number (None), as T5.
+
+The tokenizer's ``model_max_length`` plays no part: it speaks of training or of nothing (1e30).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch.overrides import TorchFunctionMode
+
+from structprobe.errors import EncoderError
+
+_N_TOKENS = 4
+
+
+def measure(model: Any, tokenizer: Any, name: str) -> tuple[int, int, int | None]:
+    """Run four tokens through a model and look."""
+    try:
+        # Not in inference mode: what the model caches now must serve its owner's training too.
+        with torch.no_grad(), _TableSpy() as spy:
+            ids = torch.full((1, _N_TOKENS), _plain_token(model, tokenizer), device=model.device)
+            output = model(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                output_hidden_states=True,
+                return_dict=True,
+            )
+    except Exception as error:  # each architecture fails in its own way
+        text = " ".join(str(error).split())[:200] or type(error).__name__
+        raise EncoderError(f"{name!r} cannot read plain text: {text}") from error
+    hidden = getattr(output, "hidden_states", None)
+    if not hidden:
+        raise EncoderError(f"{name!r} gives no hidden states, so there are no layers to read")
+    shapes = [tuple(layer.shape) for layer in hidden]
+    if set(shapes) != {(1, _N_TOKENS, shapes[0][-1])}:
+        odd = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), 0)
+        raise EncoderError(
+            f"{name!r}: layer {odd} has shape {shapes[odd]} for {_N_TOKENS} tokens; "
+            "one vector of one width for each token and layer is wanted"
+        )
+    limit = min(spy.limits) if spy.limits else _claimed_limit(model.config)
+    return len(hidden) - 1, int(shapes[0][-1]), limit
+
+
+class _TableSpy(TorchFunctionMode):
+    """Watch embedding lookups, and note how many positions each table of positions takes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.limits: list[int] = []
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Let each call through; look at lookups only."""
+        if func is torch.nn.functional.embedding:
+            named = dict(zip(("input", "weight"), args, strict=False)) | (kwargs or {})
+            numbers = named["input"]
+            # Some models pad to a multiple of their window; a matrix is relative positions.
+            if numbers.numel() == numbers.shape[-1] >= _N_TOKENS:
+                first, *rest = numbers.reshape(-1)[:_N_TOKENS].tolist()
+                if rest == list(range(first + 1, first + _N_TOKENS)):
+                    self.limits.append(int(named["weight"].shape[0]) - first)
+        return func(*args, **(kwargs or {}))
+
+
+def _plain_token(model: Any, tokenizer: Any) -> int:
+    """Give a token that is not special: RoBERTa counts no positions for padding."""
+    special = {*tokenizer.all_special_ids, getattr(model.config, "pad_token_id", None)}
+    n_rows = model.get_input_embeddings().weight.shape[0]
+    return next((token for token in range(n_rows) if token not in special), 0)
+
+
+def _claimed_limit(config: Any) -> int | None:
+    """Give the positions that a configuration allows, if it speaks of them."""
+    config = config.get_text_config() if hasattr(config, "get_text_config") else config
+    for key in ("max_position_embeddings", "max_seq_len"):
+        claimed = getattr(config, key, None)
+        if isinstance(claimed, int) and claimed > 0:
+            return claimed
+    return None

@@ -1,0 +1,272 @@
+"""Load a language model and its tokenizer, whatever the architecture, ready to be read."""
+
+from __future__ import annotations
+
+import copy
+import os
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from numbers import Integral
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from structprobe.errors import EncoderError
+from structprobe.models.devices import find_device, find_dtype
+from structprobe.models.fingerprints import (
+    fingerprint_architecture,
+    fingerprint_files,
+    fingerprint_parameters,
+    fingerprint_tokenizer,
+)
+from structprobe.models.hub import find_commit, refuse_unknown, unreachable
+from structprobe.models.limits import measure
+from structprobe.models.quiet import quiet_transformers
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model that is ready to be read, and what there is to know about it."""
+
+    model: Any  # The bare model in evaluation mode on its device
+    tokenizer: Any  # Its tokenizer
+    name: str  # Hub id, folder or class name, for people
+    revision: str | None  # The hub commit it was loaded from, else the revision asked for, if any
+    fingerprint: str  # Changes when the weights or the tokenizer change
+    device: torch.device  # Where it runs
+    dtype: torch.dtype  # Type of its weights
+    n_layers: int  # Highest layer
+    hidden_size: int  # Width of a vector
+    max_positions: int | None  # Positions the model can really take, special tokens included
+    whole_class: type  # Class of the whole model, from which `untrained` makes a fresh one
+    whole_config: Any  # Configuration of the whole model
+
+
+def load_model(
+    model: Any,
+    *,
+    tokenizer: Any = None,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    gguf_file: str | None = None,
+    device: str | torch.device = "auto",
+    dtype: str | torch.dtype = "float32",
+) -> LoadedModel:
+    """Load a model by hub id or from a folder, or take a loaded one."""
+    wanted_dtype = find_dtype(dtype)
+    if isinstance(model, str | os.PathLike):
+        source, gguf_file = _locate(os.fspath(model), gguf_file)
+        refuse_unknown(source, revision, gguf_file)
+        wanted_device = find_device(device)
+        options = {"revision": revision, "trust_remote_code": trust_remote_code}
+        if gguf_file:
+            options["gguf_file"] = gguf_file
+        loaded_tokenizer = _load_tokenizer(source, tokenizer, options)
+        whole = _load_weights(source, wanted_device, wanted_dtype, options)
+        commit = find_commit(source, revision, gguf_file)
+        file = f"/{gguf_file}" if gguf_file else ""
+        weights = commit + file if commit else fingerprint_files(source, gguf_file)
+        name, revision = source + file, commit or revision
+    else:
+        whole, loaded_tokenizer = model, tokenizer
+        _check_object(whole, loaded_tokenizer, device, wanted_dtype)
+        wanted_device, revision = whole.device, None
+        name = getattr(whole.config, "name_or_path", "") or type(whole).__name__
+        weights = fingerprint_parameters(_readable(whole))
+    _check_vocabulary(loaded_tokenizer, name)
+    readable = _readable(whole).eval()
+    with quiet_transformers():
+        n_layers, hidden_size, max_positions = measure(readable, loaded_tokenizer, name)
+    return LoadedModel(
+        model=readable,
+        tokenizer=loaded_tokenizer,
+        name=name,
+        revision=revision,
+        fingerprint=f"{weights}-{fingerprint_tokenizer(loaded_tokenizer)}",
+        device=wanted_device,
+        dtype=wanted_dtype,
+        n_layers=n_layers,
+        hidden_size=hidden_size,
+        max_positions=max_positions,
+        whole_class=type(whole),
+        whole_config=whole.config,
+    )
+
+
+def refresh(loaded: LoadedModel, model: Any) -> LoadedModel:
+    """Take the fingerprint of a model object anew: its owner may have trained it meanwhile."""
+    if isinstance(model, str | os.PathLike) or _readable(model) is not loaded.model:
+        return loaded
+    weights = fingerprint_parameters(loaded.model)
+    return replace(loaded, fingerprint=f"{weights}-{fingerprint_tokenizer(loaded.tokenizer)}")
+
+
+def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
+    """Make the same architecture with fresh weights: the baseline of what learning adds.
+
+    The caller's random numbers are not disturbed. The weights depend on the seed alone, not on
+    device or dtype.
+    """
+    if not isinstance(random_state, Integral) or random_state < 0:
+        raise EncoderError(f"random_state must be a whole number from 0, got {random_state!r}")
+    seed = int(random_state)
+    with quiet_transformers(), torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        whole = loaded.whole_class(copy.deepcopy(loaded.whole_config))
+    fresh = _readable(whole).to(device=loaded.device, dtype=loaded.dtype).eval()
+    architecture = fingerprint_architecture(loaded.whole_config)
+    tokenizer = fingerprint_tokenizer(loaded.tokenizer)
+    return replace(
+        loaded,
+        model=fresh,
+        name=f"{loaded.name} (untrained, seed {seed})",
+        fingerprint=f"untrained-{architecture}-seed{seed}-{tokenizer}",
+    )
+
+
+def _readable(whole: Any) -> Any:
+    """Give the part that reads text: the bare model, of an encoder-decoder its encoder."""
+    if getattr(whole.config, "is_encoder_decoder", False):
+        return whole.get_encoder()
+    return whole.base_model
+
+
+def _locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
+    """Split a path into folder and GGUF file, and refuse a folder that holds no model."""
+    if gguf_file is None and source.endswith(".gguf"):
+        source, gguf_file = os.path.split(source)
+        source = source or "."
+    looks_local = source.startswith((".", "/", "~", "\\")) or source.count("/") > 1
+    source = os.path.expanduser(source) if looks_local else source
+    folder = Path(source)
+    if not source or not folder.is_dir():
+        if looks_local or not source or folder.exists():
+            hint = "give a hub id, a folder made by save_pretrained, or a .gguf file"
+            raise EncoderError(f"no model folder {source!r}", hint=hint)
+        return source, gguf_file
+    source = os.path.abspath(source)  # as it is kept with a probe, which is loaded from elsewhere
+    if gguf_file:
+        if not (folder / gguf_file).is_file():
+            there = ", ".join(sorted(path.name for path in folder.glob("*.gguf"))) or "none"
+            raise EncoderError(f"no file {gguf_file!r} in {source}", hint=f"GGUF files: {there}")
+        return source, gguf_file
+    if not (folder / "config.json").is_file():
+        hint = "a model folder is what save_pretrained writes"
+        if any(folder.glob("*.gguf")):
+            hint = "name its GGUF file with gguf_file="
+        raise EncoderError(f"no config.json in {source}, so it holds no model", hint=hint)
+    if not any(path.suffix in (".safetensors", ".bin") for path in folder.iterdir()):
+        hint = "model.safetensors or pytorch_model.bin is wanted; was it downloaded whole?"
+        raise EncoderError(f"no weights in {source}", hint=hint)
+    return source, None
+
+
+def _load_weights(
+    source: str, device: torch.device, dtype: torch.dtype, options: dict[str, Any]
+) -> Any:
+    """Load a model, with the part that is read on its device and no weight of it missing."""
+    from transformers import AutoModel
+
+    try:
+        with quiet_transformers():
+            whole, info = AutoModel.from_pretrained(
+                source, dtype=dtype, output_loading_info=True, **options
+            )
+            _readable(whole).to(device)
+    except Exception as error:  # any library below may fail, each in its own way
+        raise _explain(f"cannot load model {source!r}", source, error) from error
+    _refuse_missing(source, whole, info["missing_keys"])
+    return whole
+
+
+def _load_tokenizer(source: str, tokenizer: Any, options: dict[str, Any]) -> Any:
+    """Load the tokenizer beside the model or the named one, or take the given object."""
+    from transformers import AutoTokenizer
+
+    if tokenizer is not None and not isinstance(tokenizer, str | os.PathLike):
+        return tokenizer
+    if tokenizer is not None:
+        source = os.path.expanduser(os.fspath(tokenizer))
+        refuse_unknown(source, None)
+        options = {"trust_remote_code": options["trust_remote_code"]}
+    try:
+        with quiet_transformers():
+            return AutoTokenizer.from_pretrained(source, **options)
+    except Exception as error:  # as above
+        raise _explain(f"cannot load a tokenizer from {source!r}", source, error) from error
+
+
+def _explain(what: str, source: str, error: Exception) -> EncoderError:
+    """Turn a fault below into one line that says what to do."""
+    text = " ".join(str(error).split())
+    if isinstance(error, ImportError) or re.search(r"pip install|is required|installed", text):
+        for package in ("gguf", "accelerate", "sentencepiece", "tiktoken", "protobuf"):
+            if package in text.lower() and not _installed(package):
+                return EncoderError(
+                    f"{what}: package {package} is missing", hint=f"pip install {package}"
+                )
+    if not Path(source).exists() and "connect" in text:
+        return unreachable(source)
+    if "custom code" in text:
+        hint = "read it, then pass trust_remote_code=True"
+        return EncoderError(f"{what}: it comes with code of its own", hint=hint)
+    return EncoderError(f"{what}: {text[:300] or type(error).__name__}")
+
+
+def _installed(package: str) -> bool:
+    """Tell whether a package can be imported."""
+    from importlib.util import find_spec
+
+    try:
+        return find_spec("google.protobuf" if package == "protobuf" else package) is not None
+    except ModuleNotFoundError:  # not even its parent
+        return False
+
+
+def _refuse_missing(source: str, whole: Any, missing: Iterable[str]) -> None:
+    """Refuse a checkpoint without some of the weights that are read."""
+    used = {id(tensor) for tensor in _readable(whole).state_dict(keep_vars=True).values()}
+    tensors = whole.state_dict(keep_vars=True)
+    lacking = sorted(
+        key
+        for key in missing
+        if "pooler" not in key.split(".") and key in tensors and id(tensors[key]) in used
+    )
+    if lacking:
+        raise EncoderError(
+            f"the checkpoint of {source!r} lacks {len(lacking)} weights of its "
+            f"{type(whole).__name__}, first {lacking[0]!r}",
+            hint="they would be random; was it saved from another architecture?",
+        )
+
+
+def _check_object(whole: Any, tokenizer: Any, device: Any, dtype: torch.dtype) -> None:
+    """Refuse a model object that is none, has no tokenizer, or is not as it is asked for."""
+    if not hasattr(whole, "config") or not hasattr(whole, "base_model"):
+        hint = "give a hub id, a folder, or a transformers model with tokenizer="
+        raise EncoderError(f"model is {type(whole).__name__}, no transformers model", hint=hint)
+    if tokenizer is None or isinstance(tokenizer, str | os.PathLike):
+        raise EncoderError("a loaded model needs its loaded tokenizer", hint="pass tokenizer=")
+    if whole.dtype != dtype:
+        names = [str(kind).removeprefix("torch.") for kind in (whole.dtype, dtype)]
+        raise EncoderError(
+            f"the model object is in {names[0]}, asked for is {names[1]}",
+            hint=f"pass dtype={names[0]!r}, or cast it yourself with model.to(torch.{names[1]})",
+        )
+    if device != "auto" and find_device(device) != whole.device:
+        raise EncoderError(
+            f"the model object is on {whole.device}, asked for is {device}",
+            hint=f"move it yourself with model.to({str(device)!r}), or leave device='auto'",
+        )
+
+
+def _check_vocabulary(tokenizer: Any, name: str) -> None:
+    """Refuse a tokenizer that was made from nothing: it knows special tokens at most."""
+    if not callable(getattr(tokenizer, "get_vocab", None)):
+        raise EncoderError(f"{name}: {type(tokenizer).__name__} is no transformers tokenizer")
+    added = {str(token) for token in getattr(tokenizer, "added_tokens_decoder", {}).values()}
+    if not set(tokenizer.get_vocab()) - added - set(tokenizer.all_special_tokens):
+        hint = "its files (tokenizer.json, vocab.txt, ...) are missing; pass tokenizer="
+        raise EncoderError(f"the tokenizer of {name!r} has no vocabulary", hint=hint)

@@ -1,0 +1,1 @@
+"""What probes learn from: ragged vectors, examples, batches and whitening."""

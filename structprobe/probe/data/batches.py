@@ -1,0 +1,225 @@
+"""Batches: which rows of the word vectors are whose, and the gold values beside them.
+
+A batch holds no vectors. It says which rows of a layer's vectors are its words, so that one batch
+serves all layers, and several probes at once. The sentences of a batch of distances lie in blocks
+of like length, each padded to its longest with rows of zeros, so that every product of a
+step runs on views; little of it is padding, and mostly none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from structprobe.probe.data.ragged_vectors import ragged
+from structprobe.trees import group_by_length
+
+# Sentences of one block differ in length by at most this share: fewer blocks against less padding.
+SLACK = 0.25
+# Every fixed batch holds sentences from so many bands of length.
+BANDS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Sentences of like length within a batch: b of them, of n words or few less."""
+
+    n_sentences: int
+    n_words: int
+    rows: slice  # Their b * n rows of the batch, padding included
+    cells: slice  # Their b * n * n cells among those of the batch
+
+
+@dataclass(frozen=True, slots=True)
+class PairBatch:
+    """Rows and gold distances of several sentences, m rows and c cells in all."""
+
+    rows: slice | Tensor  # (m,): where the rows lie among those of the vectors
+    blocks: Sequence[Block]  # The sentences by length
+    gold: Tensor  # (c,): the gold distances of each block (b, n, n), one behind the other
+    weights: Tensor  # (c,)
+    diagonal: Tensor  # (m,): the cell in which each row meets itself
+    n_sentences: int  # How many sentences the batch holds
+    stays: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class WordBatch:
+    """Rows and gold depths of several sentences, m words in all."""
+
+    rows: slice | Tensor  # (m,): where the words lie among the rows of the vectors
+    gold: Tensor  # (m,): gold depths
+    weights: Tensor  # (m,)
+    n_sentences: int  # How many sentences the batch holds
+
+
+Batch = PairBatch | WordBatch
+
+
+class Vectors(Protocol):
+    """Word vectors of which batches take rows: a tensor, or `streaming.Streamed`."""
+
+    def dim(self) -> int:
+        """How many axes there are."""
+
+    def __getitem__(self, index: Any, /) -> Tensor:
+        """Give some rows."""
+
+
+@dataclass(slots=True)
+class Pool:
+    """All sentences of a training or dev set, from which batches are taken."""
+
+    lengths: NDArray[np.int64]  # (n_sentences,): words in each sentence
+    gold: Tensor  # The gold distances (row by row, n² of them) or depths of each sentence, flat
+    pairs: bool  # Whether `gold` holds distances rather than depths
+    dtype: torch.dtype = torch.float32  # The type of the batches' gold values and weights
+    first_gold: NDArray[np.int64] | None = None  # (n_sentences,)
+    first_words: NDArray[np.int64] = field(init=False)  # (n_sentences,)
+    n_words: int = field(init=False)  # Words in all
+
+    def __post_init__(self) -> None:
+        sizes = self.lengths**2 if self.pairs else self.lengths
+        if self.first_gold is None:
+            self.first_gold = np.cumsum(sizes) - sizes
+        self.first_words = np.cumsum(self.lengths) - self.lengths
+        self.n_words = int(self.lengths.sum())
+
+    def batch(
+        self,
+        sentences: NDArray[np.integer],
+        first_row: int | None = None,
+        *,
+        stays: bool = False,
+    ) -> Batch:
+        """Put sentences into one batch."""
+        # sentences (b,)
+        sentences = self._sorted(sentences)
+        if self.pairs:
+            return self._pair_batch(sentences, first_row, stays)
+        return self._word_batch(sentences, first_row)
+
+    def rows_taken(
+        self, sentences: NDArray[np.integer]
+    ) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
+        """Tell how the rows of a batch are shared out."""
+        # sentences (b,) -> (b,), (b,)
+        sentences = self._sorted(sentences)
+        taken = self.lengths[sentences]
+        if self.pairs:
+            for group in group_by_length(taken, slack=SLACK):
+                taken[group] = taken[group].max()
+        return sentences, taken
+
+    def _sorted(self, sentences: NDArray[np.integer]) -> NDArray[np.integer]:
+        return sentences[np.argsort(self.lengths[sentences], kind="stable")]
+
+    def _word_batch(self, sentences: NDArray[np.integer], first_row: int | None) -> Batch:
+        """Put one word behind the other."""
+        lengths = self.lengths[sentences]  # (b,)
+        sentence, inside = ragged(lengths)
+        words = self.first_words[sentences][sentence] + inside  # (m,)
+        gold = self.gold[self._tensor(self._first_gold(sentences)[sentence] + inside)]
+        weights = self._weights(1 / (lengths[sentence] * len(sentences)))
+        rows = self._rows(words, first_row)
+        return WordBatch(rows, gold.to(self.dtype), weights, len(sentences))
+
+    def _pair_batch(
+        self, sentences: NDArray[np.integer], first_row: int | None, stays: bool
+    ) -> Batch:
+        """Put sentences of like length into blocks, padded."""
+        blocks, words, pairs, weights, diagonal = [], [], [], [], []
+        row = cell = 0
+        for group in group_by_length(self.lengths[sentences], slack=SLACK):
+            own = sentences[group]
+            lengths = self.lengths[own]  # (b,)
+            b, n = len(own), int(lengths.max())
+            place = np.arange(n)
+            is_word = place < lengths[:, None]  # (b, n)
+            words.append(np.where(is_word, self.first_words[own, None] + place, self.n_words))
+            square = place[:, None] * lengths[:, None, None] + place  # (b, n, n)
+            is_pair = is_word[:, :, None] & is_word[:, None, :]
+            pairs.append(np.where(is_pair, self._first_gold(own)[:, None, None] + square, -1))
+            weights.append(is_pair / (lengths[:, None, None] ** 2 * len(sentences)))
+            first_cells = cell + np.arange(b)[:, None] * n * n  # (b, 1)
+            diagonal.append(first_cells + place * (n + 1))
+            blocks.append(Block(b, n, slice(row, row + b * n), slice(cell, cell + b * n * n)))
+            row, cell = row + b * n, cell + b * n * n
+        flat_words, flat_pairs = _flat(words), _flat(pairs)
+        gold = self.gold[self._tensor(np.maximum(flat_pairs, 0))].to(self.dtype)
+        gold[self._tensor(flat_pairs < 0)] = 0
+        return PairBatch(
+            self._rows(flat_words, first_row),
+            blocks,
+            gold,
+            self._weights(_flat(weights)),
+            self._tensor(_flat(diagonal)),
+            len(sentences),
+            stays=stays,
+        )
+
+    def _first_gold(self, sentences: NDArray[np.integer]) -> NDArray[np.int64]:
+        assert self.first_gold is not None  # since __post_init__
+        return self.first_gold[sentences]
+
+    def _rows(self, words: NDArray[np.int64], first_row: int | None) -> slice | Tensor:
+        """Tell where a batch's rows lie."""
+        if first_row is None:
+            return self._tensor(words)
+        return slice(first_row, first_row + len(words))
+
+    def _weights(self, array: NDArray[np.float64]) -> Tensor:
+        """Have weights where `gold` lies; there is no float64 on some devices."""
+        return torch.from_numpy(array).to(self.dtype).to(self.gold.device)
+
+    def _tensor(self, array: NDArray[np.generic]) -> Tensor:
+        return torch.from_numpy(array).to(self.gold.device)
+
+
+def random_batches(pool: Pool, batch_size: int, generator: np.random.Generator) -> Iterator[Batch]:
+    """Draw all sentences of a pool once, in batches of random sentences."""
+    order = generator.permutation(len(pool.lengths))
+    for start in range(0, len(order), batch_size):
+        yield pool.batch(order[start : start + batch_size])
+
+
+def rows_of(vectors: Vectors, rows: slice | Tensor) -> Tensor:
+    """Give a batch's rows of the vectors: a view of a slice, else a copy."""
+    # vectors (..., n_rows, width) -> (..., m, width)
+    if not isinstance(vectors, Tensor):
+        return vectors[rows]
+    if isinstance(rows, slice):
+        return vectors[..., rows, :]
+    return vectors.index_select(-2, rows)
+
+
+def order_by_length(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Order sentences by length, so that neighbours share a length."""
+    # lengths (n_sentences,) -> (n_sentences,)
+    return np.argsort(lengths, kind="stable")
+
+
+def mixed_batches(
+    lengths: NDArray[np.int64], batch_size: int, generator: np.random.Generator
+) -> list[NDArray[np.int64]]:
+    """Compose batches that mix lengths and yet pad little."""
+    # lengths (n_sentences,)
+    n_batches = -(-len(lengths) // batch_size)
+    shuffled = generator.permutation(len(lengths))
+    ordered = shuffled[order_by_length(lengths[shuffled])]
+    bands = []
+    for band in np.array_split(ordered, min(BANDS, batch_size)):
+        neighbours = np.array_split(band, n_batches)
+        bands.append([neighbours[i] for i in generator.permutation(n_batches)])
+    return [np.concatenate(parts) for parts in zip(*bands, strict=True)]
+
+
+def _flat(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    """Put one array after another, in one dimension."""
+    return np.concatenate([array.ravel() for array in arrays])

@@ -1,0 +1,1 @@
+"""Geometries: their losses and gradients in closed form."""

@@ -1,0 +1,250 @@
+"""Squared L2 geometry: distances and depths of projected words, the losses and their gradients.
+
+Everything here works on tensors and knows neither sentences nor treebanks. A word vector ``h`` is
+projected by the components ``B`` (rank, hidden_size); the squared length of ``B (h_i - h_j)`` is
+the predicted distance of two words and that of ``B h_i`` the predicted depth of one (Hewitt and
+Manning 2019, section 2.2, equation 1, and section 2.3).
+
+The distances come from the Gram matrix of the projected words, ``d_ij = g_ii + g_jj - 2 g_ij``,
+and never from a tensor of differences. The gradient is written down rather than derived: with
+``S`` the signs of the errors, weighted, and ``L = diag(S 1) - S`` its Laplacian, the loss has the
+gradient ``4 L P`` in the projected words ``P`` (n, rank) of a sentence, hence ``4 (L P)^T H`` in
+``B``; for depths it is ``2 (s P)^T H``. All functions take leading dimensions (layers, say)
+in front of the vectors and the components.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from structprobe.probe.data.batches import PairBatch, WordBatch
+
+
+def squared_distances(projected: Tensor) -> Tensor:
+    """Squared L2 distances between the projected words of each sentence.
+
+    The sentence is centred first: that changes no distance, and without it float32 loses half
+    of its digits where the vectors lie far from the origin.
+    """
+    # projected (..., n, rank) -> (..., n, n)
+    centred = projected - projected.mean(-2, keepdim=True)  # (..., n, rank)
+    distances = _distances_from_gram(centred @ centred.mT)  # (..., n, n)
+    return ((distances + distances.mT) / 2).clamp_(min=0)
+
+
+def squared_depths(projected: Tensor) -> Tensor:
+    """Squared L2 lengths of the projected words."""
+    # projected (..., n, rank) -> (..., n)
+    return projected.square().sum(-1)
+
+
+class DistanceLoss:
+    """`distance_loss` for many batches, one after another, in memory that is used again.
+
+    A step has four times as many views of its blocks as it has operations on numbers, so those of
+    a batch that will be met again are kept. Not for two threads at once.
+    """
+
+    def __init__(self) -> None:
+        self._scratch: _Scratch | None = None
+        self._views: dict[int, tuple[PairBatch, _Views]] = {}
+
+    def __call__(
+        self,
+        components: Tensor,
+        vectors: Tensor,
+        batch: PairBatch,
+        gradient: Tensor | None = None,
+        vector_gradient: Tensor | None = None,
+    ) -> Tensor:
+        """Give the loss, and fill the gradients."""
+        # vector_gradient (..., m, width) -> (...,)
+        views = self._views_of(batch, components)
+        _project(vectors, components, out=views.projected)  # (..., m, rank)
+        for block in views.blocks:
+            _multiply(block.words, block.words_t, block.cells)  # Gram matrices, (..., b, n, n)
+        squares = views.cells.index_select(-1, batch.diagonal)  # (..., m)
+        for block in views.blocks:
+            own = squares[..., block.rows].unflatten(-1, block.shape)  # (..., b, n)
+            torch.add(own.unsqueeze(-1), own.unsqueeze(-2), out=block.errors)
+        # What were Gram matrices becomes signs, then Laplacians; the sums distances, then errors.
+        cells, errors = views.cells, views.errors
+        errors.add_(cells, alpha=-2).sub_(batch.gold)
+        torch.sign(errors, out=cells)
+        cells *= batch.weights
+        loss = errors.mul_(cells).sum(-1)
+        if gradient is None:
+            return loss
+        cells *= -4
+        for block in views.blocks:
+            block.diagonal.sub_(block.cells.sum(-1))  # 4 L
+            _multiply(block.cells, block.words, block.pulled)
+        _pull(views.pulled, vectors, gradient)
+        if vector_gradient is not None:
+            torch.matmul(views.pulled, components, out=vector_gradient)
+        return loss
+
+    def _views_of(self, batch: PairBatch, components: Tensor) -> _Views:
+        """Give a batch's views of the memory, which grows with the batches."""
+        n_rows, n_cells = len(batch.diagonal), len(batch.gold)
+        if self._scratch is None or not self._scratch.serves(components, n_rows, n_cells):
+            self._scratch = _Scratch.like(components, n_rows, n_cells)
+            self._views = {}
+        known = self._views.get(id(batch))
+        if known is not None:
+            return known[1]
+        views = self._scratch.views(batch)
+        if batch.stays:
+            self._views[id(batch)] = batch, views  # with the batch, which keeps its identity
+        return views
+
+
+def distance_loss(
+    components: Tensor, vectors: Tensor, batch: PairBatch, gradient: Tensor | None = None
+) -> Tensor:
+    """L1 loss of the distances: over word pairs, divided by n² a sentence, mean over the batch.
+
+    Hewitt and Manning 2019, section 3 (equation of the distance probe). A one-word sentence
+    counts as a sentence and adds nothing.
+    """
+    # components (..., rank, width), vectors (..., m, width), gradient (..., rank, width) -> (...,)
+    return DistanceLoss()(components, vectors, batch, gradient)
+
+
+def depth_loss(
+    components: Tensor,
+    vectors: Tensor,
+    batch: WordBatch,
+    gradient: Tensor | None = None,
+    vector_gradient: Tensor | None = None,
+) -> Tensor:
+    """L1 loss of the depths: over words, divided by n a sentence, mean over the batch.
+
+    Hewitt and Manning 2019, section 3 (equation of the depth probe).
+    """
+    projected = components.new_empty(*vectors.shape[:-1], components.shape[-2])
+    _project(vectors, components, out=projected)  # (..., m, rank)
+    errors = squared_depths(projected).sub_(batch.gold)  # (..., m)
+    signs = errors.sign().mul_(batch.weights)
+    loss = errors.mul_(signs).sum(-1)
+    if gradient is not None:
+        projected *= signs.mul_(2).unsqueeze(-1)
+        _pull(projected, vectors, gradient)
+        if vector_gradient is not None:
+            torch.matmul(projected, components, out=vector_gradient)
+    return loss
+
+
+def _project(vectors: Tensor, components: Tensor, out: Tensor) -> None:
+    """Put ``H Bᵀ`` into memory in the type of B, by a product in the type of H."""
+    if vectors.dtype == components.dtype:
+        torch.matmul(vectors, components.mT, out=out)
+    else:
+        out.copy_(vectors @ components.to(vectors.dtype).mT)
+
+
+def _pull(pulled: Tensor, vectors: Tensor, gradient: Tensor) -> None:
+    """Put ``Gᵀ H`` into the gradient, by a product in the type of H."""
+    if vectors.dtype == gradient.dtype:
+        torch.matmul(pulled.mT, vectors, out=gradient)
+    else:
+        gradient.copy_(pulled.to(vectors.dtype).mT @ vectors)
+
+
+def _multiply(left: Tensor, right: Tensor, out: Tensor) -> None:
+    """Batched product into a view."""
+    if left.dim() == 3:
+        torch.bmm(left, right, out=out)
+    else:
+        out.copy_(left @ right)
+
+
+def _distances_from_gram(gram: Tensor) -> Tensor:
+    """Squared distances from Gram matrices, in place: (..., n, n); the diagonal is exactly zero."""
+    squares = gram.diagonal(dim1=-2, dim2=-1).clone()  # (..., n)
+    gram.mul_(-2)
+    gram += squares.unsqueeze(-1)
+    gram += squares.unsqueeze(-2)
+    return gram
+
+
+@dataclass(frozen=True, slots=True)
+class _BlockViews:
+    """One block of a batch: b sentences of n words."""
+
+    shape: tuple[int, int]  # b, n
+    rows: slice
+    words: Tensor  # (..., b, n, rank)
+    words_t: Tensor
+    pulled: Tensor  # (..., b, n, rank)
+    cells: Tensor  # (..., b, n, n)
+    errors: Tensor
+    diagonal: Tensor  # (..., b, n), of the cells
+
+
+@dataclass(frozen=True, slots=True)
+class _Views:
+    """What a step on one batch writes into: whole, and block by block."""
+
+    projected: Tensor  # (..., m, rank)
+    pulled: Tensor  # the gradient in `projected`
+    cells: Tensor  # (..., c)
+    errors: Tensor
+    blocks: list[_BlockViews]
+
+
+@dataclass(frozen=True, slots=True)
+class _Scratch:
+    """Flat memory for the largest batch so far; contiguous for each batch, whatever its size."""
+
+    shape: tuple[int, ...]  # of the components
+    rows: tuple[Tensor, Tensor]
+    cells: tuple[Tensor, Tensor]
+
+    @classmethod
+    def like(cls, components: Tensor, n_rows: int, n_cells: int) -> _Scratch:
+        """Take memory of the components' type, where they lie."""
+        n_problems = components.shape[:-2].numel()
+        sizes = n_problems * n_rows * components.shape[-2], n_problems * n_cells
+        rows, cells = ((components.new_empty(n), components.new_empty(n)) for n in sizes)
+        return cls(tuple(components.shape), rows, cells)
+
+    def serves(self, components: Tensor, n_rows: int, n_cells: int) -> bool:
+        """Tell whether a batch of so many rows and cells fits."""
+        n_problems = components.shape[:-2].numel()
+        return (
+            tuple(components.shape) == self.shape
+            and n_problems * n_rows * components.shape[-2] <= len(self.rows[0])
+            and n_problems * n_cells <= len(self.cells[0])
+        )
+
+    def views(self, batch: PairBatch) -> _Views:
+        """Cut out what a batch needs."""
+        leading, rank = self.shape[:-2], self.shape[-2]
+        row_shape, cell_shape = (*leading, len(batch.diagonal), rank), (*leading, len(batch.gold))
+        projected, pulled = (_cut(flat, row_shape) for flat in self.rows)
+        cells, errors = (_cut(flat, cell_shape) for flat in self.cells)
+        blocks = []
+        for block in batch.blocks:
+            b, n = block.n_sentences, block.n_words
+            words, own_pulled = (
+                part[..., block.rows, :].unflatten(-2, (b, n)) for part in (projected, pulled)
+            )
+            square, own_errors = (
+                part[..., block.cells].unflatten(-1, (b, n, n)) for part in (cells, errors)
+            )
+            diagonal = square.diagonal(dim1=-2, dim2=-1)
+            blocks.append(
+                _BlockViews(
+                    (b, n), block.rows, words, words.mT, own_pulled, square, own_errors, diagonal
+                )
+            )
+        return _Views(projected, pulled, cells, errors, blocks)
+
+
+def _cut(flat: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """Give the beginning of flat memory a shape."""
+    return flat[: torch.Size(shape).numel()].view(shape)

@@ -1,0 +1,156 @@
+"""The L2 geometry trained as a parser: the likelihood of the gold tree among all spanning trees.
+
+A tree has the probability ``exp(-sum of its distances) / Z``. ``Z``, the sum over all spanning
+trees, is the determinant of the weights' Laplacian less one row and column (Kirchhoff's matrix-tree
+theorem; Koo et al. 2007, Structured Prediction Models via the Matrix-Tree Theorem; Smith and Smith
+2007). The gradient in a distance is the gold edge less the edge's marginal probability. Distances
+here are those of the structural probe, so that only the loss differs from it, as between the probe
+and the parser of Hall Maudslay et al. 2020, A Tale of a Probe and a Parser.
+
+The determinant is found by removing one word after another: its weights ``w_k`` are shared out
+among those that stay, ``w_ij + w_ik w_jk / sum(w_k)``, and the sums' product is the determinant.
+Marginals are weights times effective resistances, which come back as the words do. Nothing but
+positive numbers is added in the first pass, so that no digit is lost however tightly some words
+hang together; an LU factorisation of the Laplacian loses all of them once weights differ by more
+than the digits of the type.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from structprobe.probe.data.batches import Block, PairBatch
+from structprobe.probe.losses.geometry import squared_distances
+
+# Of the range of a type's exponent, the share that the weights of one sentence may take.
+SPAN = 0.7
+
+
+def log_partition(distances: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum over the spanning trees of padded sentences, with the marginals of their edges."""
+    # distances (..., b, n, n), real (b, n, n) -> (..., b), (..., b, n, n)
+    lowest = distances.masked_fill(~real, math.inf).amin((-2, -1), keepdim=True)
+    lowest = lowest.masked_fill(lowest == math.inf, 0)  # (..., b, 1, 1); of one word
+    span = SPAN * math.log(torch.finfo(distances.dtype).max)
+    weights = (lowest - distances).clamp(min=-span).exp().masked_fill(~real, 0)  # (..., b, n, n)
+    n_edges = real[..., 0, :].sum(-1)  # (b,)
+    sums, shares = _remove(weights, real)
+    log_z = sums[..., 1:].log().sum(-1) - lowest[..., 0, 0] * n_edges
+    return log_z, weights * _resistances(sums, shares)
+
+
+def _remove(weights: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
+    """Remove all words but the first, from the last on.
+
+    Gives the sums of their weights when they are removed (..., b, n), and in row k, before the
+    diagonal, the shares of each word that was left (..., b, n, n).
+    """
+    left = weights.clone()
+    # Padding hangs on the first word by a weight of 1, so that it changes nothing.
+    left[..., 1:, 0] += ~real[:, 0, 1:]
+    sums = torch.ones_like(weights[..., 0])
+    for k in range(weights.shape[-1] - 1, 0, -1):
+        row = left[..., k, :k]  # (..., b, k)
+        total = row.sum(-1, keepdim=True)
+        sums[..., k] = total[..., 0]
+        share = row / total
+        left[..., :k, :k].addcmul_(share.unsqueeze(-1), row.unsqueeze(-2))
+        row.copy_(share)
+    return sums, left
+
+
+def _resistances(sums: Tensor, shares: Tensor) -> Tensor:
+    """Effective resistance between every two words, the words added again in turn."""
+    found = torch.zeros_like(shares)
+    for k in range(1, shares.shape[-1]):
+        share = shares[..., k, :k].unsqueeze(-1)  # (..., b, k, 1)
+        others = found[..., :k, :k] @ share  # (..., b, k, 1)
+        own = others + 1 / sums[..., k, None, None] - share.mT @ others / 2
+        found[..., :k, k], found[..., k, :k] = own[..., 0], own[..., 0]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _Gold:
+    """What a block's loss needs beside the distances: b sentences of n words."""
+
+    block: Block
+    real: Tensor  # bool (b, n, n): two words
+    edges: Tensor  # (b, n, n): 1 at both cells of a gold edge
+    weights: Tensor  # (b,): of a sentence in the loss
+
+
+class TreeLoss:
+    """`tree_loss` for many batches, which remembers the gold edges of those that are met again."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[PairBatch, list[_Gold]]] = {}
+
+    def __call__(
+        self,
+        components: Tensor,
+        vectors: Tensor,
+        batch: PairBatch,
+        gradient: Tensor | None = None,
+        vector_gradient: Tensor | None = None,
+    ) -> Tensor:
+        """Give the loss, and fill the gradients."""
+        # vector_gradient (..., m, width) -> (...,)
+        projected = (vectors @ components.to(vectors.dtype).mT).to(components.dtype)
+        loss = components.new_zeros(components.shape[:-2])
+        pulled = torch.empty_like(projected)  # (..., m, rank)
+        for gold in self._gold_of(batch):
+            shape = gold.block.n_sentences, gold.block.n_words
+            words = projected[..., gold.block.rows, :].unflatten(-2, shape)  # (..., b, n, rank)
+            distances = squared_distances(words)  # (..., b, n, n)
+            log_z, marginals = log_partition(distances, gold.real)
+            told = (distances * gold.edges).sum((-2, -1)) / 2  # (..., b)
+            loss = loss + ((told + log_z) * gold.weights).sum(-1)
+            pull = (marginals - gold.edges) * (2 * gold.weights[:, None, None])
+            pull.diagonal(dim1=-2, dim2=-1).sub_(pull.sum(-1))
+            pulled[..., gold.block.rows, :] = (pull @ words).flatten(-3, -2)
+        if gradient is not None:
+            gradient.copy_(pulled.to(vectors.dtype).mT @ vectors)
+        if vector_gradient is not None:
+            torch.matmul(pulled, components, out=vector_gradient)
+        return loss
+
+    def _gold_of(self, batch: PairBatch) -> list[_Gold]:
+        """Give what the batch says of its blocks."""
+        known = self._known.get(id(batch))
+        if known is not None:
+            return known[1]
+        gold = [_read(batch, block) for block in batch.blocks]
+        if batch.stays:
+            self._known[id(batch)] = batch, gold  # with the batch, which keeps its identity
+        return gold
+
+
+def tree_loss(
+    components: Tensor, vectors: Tensor, batch: PairBatch, gradient: Tensor | None = None
+) -> Tensor:
+    """Negative log-likelihood of the gold trees: nats an edge in a sentence, mean over the batch.
+
+    As in the loss of the probe each sentence weighs the same however long; one of one word counts
+    and adds nothing.
+    """
+    # components (..., rank, width), vectors (..., m, width), gradient (..., rank, width) -> (...,)
+    return TreeLoss()(components, vectors, batch, gradient)
+
+
+def _read(batch: PairBatch, block: Block) -> _Gold:
+    """Take the gold edges of a block out of its batch's distances."""
+    shape = block.n_sentences, block.n_words, block.n_words
+    words = batch.weights[block.cells].view(shape) > 0  # (b, n, n), the diagonal included
+    own = torch.eye(block.n_words, dtype=torch.bool, device=words.device)
+    n_edges = words[:, 0].sum(-1) - 1  # (b,)
+    return _Gold(
+        block,
+        words & ~own,
+        (batch.gold[block.cells].view(shape) == 1).to(batch.gold.dtype),
+        1 / (n_edges.clamp(min=1) * batch.n_sentences).to(batch.gold.dtype),
+    )

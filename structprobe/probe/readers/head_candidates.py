@@ -1,0 +1,133 @@
+"""What is known of every word and every head it may have, kept in a file beside memory.
+
+A treebank has some hundred times as many pairs of words as words, and each pair as many numbers as
+the model has attention heads: too much for memory, so that it is written once and read batch by
+batch.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from structprobe.errors import StoreError
+from structprobe.probe.readers.head_choice import HeadBlock
+from structprobe.trees.grouping import group_by_length, pad
+
+BLOCK_CELLS = 1 << 13  # pairs of a block, padding included, at most (a sentence is never cut)
+BLOCKS = 4  # in a batch, so that a step sees short and long sentences
+
+
+class CandidateFile:
+    """The features of all candidates of all words, in float16 in an unnamed temporary file.
+
+    The file is in the folder for temporary files (``TMPDIR``) and gone with the object, or at
+    the end of a ``with`` block.
+    """
+
+    def __init__(self, lengths: Sequence[int], n_features: int) -> None:
+        self.lengths, self.n_features = np.array(lengths, dtype=np.int64), n_features
+        self._starts = np.full(len(self.lengths), -1, dtype=np.int64)  # in numbers
+        self._n_numbers = 0
+        self._file = tempfile.TemporaryFile(prefix="structprobe-")  # noqa: SIM115 -- see `__exit__`
+        self._numbers: NDArray[np.float16] | None = None
+        self._squares = np.zeros((2, n_features))
+        self._counts = np.zeros((2, 1))
+
+    def __enter__(self) -> CandidateFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._numbers = None
+        self._file.close()
+
+    def write(self, sentence: int, features: NDArray[np.floating]) -> None:
+        """Write the features of one sentence."""
+        # features (n, n + 1, n_features)
+        n = self.lengths[sentence]
+        assert features.shape == (n, n + 1, self.n_features)
+        own = np.eye(n, n + 1, 1, dtype=bool)  # a word is no head of its own
+        squares = np.square(features, dtype=np.float64)
+        self._squares += [squares[:, 0].sum(axis=0), squares[:, 1:][~own[:, 1:]].sum(axis=0)]
+        self._counts += [[n], [n * (n - 1)]]
+        self._starts[sentence] = self._n_numbers
+        self._n_numbers += features.size
+        try:
+            self._file.write(features.astype(np.float16).tobytes())
+        except OSError as error:
+            hint = "set TMPDIR to a folder with more room"
+            raise StoreError(
+                f"cannot write a temporary file: {error.strerror}", hint=hint
+            ) from error
+
+    def scales(self) -> NDArray[np.float32]:
+        """Give what brings each feature to a mean square of 1."""
+        # -> (2, n_features)
+        mean = self._squares / np.maximum(self._counts, 1)
+        return np.where(mean > 0, 1 / np.sqrt(np.where(mean > 0, mean, 1)), 1).astype(np.float32)
+
+    def read(self, sentences: NDArray[np.integer]) -> Tensor:
+        """Read the features of some sentences."""
+        # sentences (b,) -> (b, n, n + 1, n_features)
+        if self._numbers is None:
+            self._file.flush()
+            self._numbers = np.memmap(self._file, dtype=np.float16, mode="r")
+        n = int(self.lengths[sentences].max())
+        padded = np.zeros((len(sentences), n, n + 1, self.n_features), dtype=np.float32)
+        for row, sentence in zip(padded, sentences, strict=True):
+            m, start = self.lengths[sentence], self._starts[sentence]
+            size = m * (m + 1) * self.n_features
+            row[:m, : m + 1] = self._numbers[start : start + size].reshape(m, m + 1, -1)
+        return torch.from_numpy(padded)
+
+
+class VectorsOfSentences(Protocol):
+    """The word vectors of sentences by their number: a list of arrays is one."""
+
+    def __getitem__(self, sentence: int, /) -> NDArray[np.floating]:
+        """Give those of one sentence, shape (n, hidden_size)."""
+
+
+class Candidates:
+    """Sentences with their gold heads and features, in blocks of like length."""
+
+    def __init__(
+        self,
+        file: CandidateFile,
+        heads: Sequence[NDArray[np.integer]],
+        words: VectorsOfSentences | None = None,
+        device: torch.device | str = "cpu",
+    ) -> None:
+        self.file, self.heads, self.words, self.device = file, heads, words, device
+        self.blocks = group_by_length(file.lengths, max_cells=BLOCK_CELLS)
+
+    def block(self, sentences: NDArray[np.integer]) -> HeadBlock:
+        """Put some sentences together."""
+        # sentences (b,)
+        heads = torch.from_numpy(pad([self.heads[i] for i in sentences], fill=-1, dtype=np.int64))
+        words = None
+        if self.words is not None:
+            vectors = pad([self.words[i] for i in sentences], dtype=np.float32)
+            words = torch.from_numpy(vectors).to(self.device)
+        inputs = self.file.read(sentences).to(self.device), words
+        return HeadBlock(inputs, heads.to(self.device))
+
+    def __iter__(self) -> Iterator[HeadBlock]:
+        """Give all blocks, one after the other; they are made anew each time."""
+        return map(self.block, self.blocks)
+
+    def epochs(self, generator: np.random.Generator) -> Callable[[], Iterator[list[HeadBlock]]]:
+        """Give all blocks in random order, some at a time."""
+
+        def epoch() -> Iterator[list[Any]]:
+            order = generator.permutation(len(self.blocks))
+            for start in range(0, len(order), BLOCKS):
+                yield [self.block(self.blocks[i]) for i in order[start : start + BLOCKS]]
+
+        return epoch

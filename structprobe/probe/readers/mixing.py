@@ -1,0 +1,206 @@
+"""A probe on a learned mix of layers: one weight a layer beside the components.
+
+The word vector that the probe sees is ``sum_l s_l c_l h_l`` (Peters et al. 2018, Deep
+contextualized word representations, equation 1; Tenney et al. 2019, BERT Rediscovers the Classical
+NLP Pipeline, section 3.1): ``c_l`` brings layer l to unit scale, so that a weight does not make up
+for a layer's size, and the weights ``s``, a softmax, are learned with the components. All layers
+are whitened by one map, that of their even mix: they share their axes, which a map for each would
+tear apart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.random import SeedSequence
+from numpy.typing import NDArray
+from torch import Tensor
+
+from structprobe.errors import ProbeError
+from structprobe.probe.data.batches import Batch
+from structprobe.probe.data.examples import Examples
+from structprobe.probe.data.layout import Layout
+from structprobe.probe.data.ragged_vectors import Words
+from structprobe.probe.data.whitening import lay_out, second_moments, whitening
+from structprobe.probe.losses.geometry import depth_loss
+from structprobe.probe.training.adam import Adam
+from structprobe.probe.training.fit import DISTANCE_LOSSES, Course, course_of
+from structprobe.probe.training.loop import Cosine, Problem
+from structprobe.probe.training.recipes import Whitened
+from structprobe.probe.training.settings import Settings
+
+# Adam's step for the weights' logarithms at its highest: over 2,000 steps it can part two layers
+# by a factor far beyond what any found mix has.
+MIX_RATE = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Mixed:
+    """What the fit of a mix found."""
+
+    components: NDArray[np.float32]  # (rank, hidden_size): for mixed raw vectors
+    weights: NDArray[np.float64]  # (n_layers,): of each layer at unit scale
+    factors: NDArray[np.float64]  # (n_layers,)
+    history: list[dict[str, float]]  # One entry an evaluation, as `Problem.history`
+
+
+def fit_mix(
+    kind: str,
+    train_set: Examples,
+    dev_set: Examples,
+    settings: Settings,
+    seed: SeedSequence,
+    advance: Callable[[int], None],
+) -> Mixed:
+    """Find the components and the weights of the layers together, by the default recipe."""
+    recipe, pairs = settings.recipe, kind == "distance"
+    assert isinstance(recipe, Whitened)
+    batches_seed, start_seed = seed.spawn(2)
+    course = course_of(kind, train_set, dev_set, settings, batches_seed)
+    scales = np.array([unit_scale(words) for words in train_set.layers.values()])
+    basis = whitening(second_moments(_even_mix(train_set, scales)), centred=pairs)
+    laid_out = [
+        _lay_out(examples, scales, basis, layout, pairs, settings.device)
+        for examples, layout in ((train_set, course.layout), (dev_set, course.dev.layout))
+    ]
+    scale = (settings.rank * len(basis)) ** -0.5
+    spread = recipe.start * scale
+    drawn = np.random.default_rng(start_seed).uniform(-spread, spread, (settings.rank, len(basis)))
+    start = torch.from_numpy(drawn).float().to(settings.device)
+    rate = settings.learning_rate or scale * (recipe.distance_rate if pairs else recipe.depth_rate)
+    problem = Problem(start, Cosine(recipe, rate, course.max_steps))
+    loss = DISTANCE_LOSSES[settings.loss]() if pairs else depth_loss
+    mix = _Mix(loss, problem, *laid_out)
+    weights = mix.solve(course, MIX_RATE / rate, advance)
+    return Mixed(
+        (problem.components.cpu().double() @ basis).float().numpy(),
+        weights,
+        weights * scales,
+        problem.history,
+    )
+
+
+class _Mix:
+    """One problem with the weights of its layers beside it."""
+
+    def __init__(self, loss: Any, problem: Problem, vectors: Tensor, dev_vectors: Tensor) -> None:
+        self.loss, self.problem = loss, problem
+        self.vectors, self.dev_vectors = vectors, dev_vectors  # (n_layers, n_rows, width)
+        self.components = problem.start.clone()  # (rank, width)
+        self.logits = vectors.new_zeros(len(vectors))  # (n_layers,)
+
+    def solve(
+        self, course: Course, mix_share: float, advance: Callable[[int], None]
+    ) -> NDArray[np.float64]:
+        """Take all steps; give the weights that go with the best components."""
+        schedule, losses = self.problem.schedule, []
+        adam, mix_adam = Adam(self.components), Adam(self.logits)
+        gradient, mix_gradient = torch.empty_like(self.components), torch.empty_like(self.logits)
+        best, best_weights = float("inf"), self.logits.softmax(0)
+        for step, batch in enumerate(_endless(course), 1):
+            losses.append(self._gradients(batch, gradient, mix_gradient))
+            rate = schedule.learning_rate(step)
+            adam.step(self.components, gradient, rate)
+            mix_adam.step(self.logits, mix_gradient, rate * mix_share)
+            advance(1)
+            if not schedule.evaluates_at(step):
+                continue
+            weights = self.logits.softmax(0)
+            dev_loss = self._dev_loss(course.dev, weights)
+            if dev_loss < best:
+                best, best_weights = dev_loss, weights
+            if self.problem.note(step, torch.stack(losses).cpu(), dev_loss, self.components):
+                break
+            losses = []
+        advance(course.max_steps - step)
+        return best_weights.cpu().double().numpy()
+
+    def _gradients(self, batch: Batch, gradient: Tensor, mix_gradient: Tensor) -> Tensor:
+        """Give the loss of a batch, and fill the gradients in components and logits."""
+        layers = self.vectors[:, batch.rows].flatten(1)  # (n_layers, m * width)
+        weights = self.logits.softmax(0)
+        mixed = (weights @ layers).view(-1, self.vectors.shape[-1])  # (m, width)
+        towards = torch.empty_like(mixed)
+        loss: Tensor = self.loss(self.components, mixed, batch, gradient, towards)
+        by_weight = layers @ towards.flatten()  # (n_layers,)
+        torch.mul(weights, by_weight - weights @ by_weight, out=mix_gradient)
+        return loss
+
+    def _dev_loss(self, dev: Iterable[Batch], weights: Tensor) -> float:
+        """Mean loss over the sentences of the dev set."""
+        total, n_sentences = 0.0, 0
+        for batch in dev:
+            mixed = torch.tensordot(weights, self.dev_vectors[:, batch.rows], 1)  # (m, width)
+            total += float(self.loss(self.components, mixed, batch)) * batch.n_sentences
+            n_sentences += batch.n_sentences
+        return total / n_sentences
+
+
+def pick_layers(
+    given: Mapping[Hashable, Any], layers: Iterable[Hashable], suffix: str = ""
+) -> dict[Hashable, Any]:
+    """Pick the layers that are mixed from those that were given."""
+    layers = list(layers)
+    missing = [layer for layer in layers if layer not in given]
+    if missing:
+        raise ProbeError(f"there are no vectors of layer {missing[0]}{suffix}")
+    return {layer: given[layer] for layer in layers}
+
+
+def common_width(layers: Iterable[Words]) -> int:
+    """Find the width of the vectors of layers that are mixed."""
+    widths = sorted({words.hidden_size for words in layers})
+    if len(widths) > 1:
+        raise ProbeError(f"layers of the widths {widths} cannot be mixed")
+    return widths[0]
+
+
+def mix_words(layers: Mapping[Hashable, Words], factors: NDArray[np.float64]) -> Words:
+    """Mix the vectors of several layers."""
+    # factors (n_layers,)
+    first = next(iter(layers.values()))
+    total = np.zeros((int(first.lengths.sum()), first.hidden_size), dtype=np.float32)
+    for words, factor in zip(layers.values(), factors, strict=True):
+        done = 0
+        for chunk in words.chunks():
+            total[done : done + len(chunk)] += (factor * chunk).numpy()
+            done += len(chunk)
+    return Words(total, np.cumsum(first.lengths) - first.lengths, first.lengths)
+
+
+def _even_mix(examples: Examples, scales: NDArray[np.float64]) -> Words:
+    """Mix all layers at unit scale alike."""
+    return mix_words(examples.layers, scales / len(scales))
+
+
+def unit_scale(words: Words) -> float:
+    """Find the factor that brings a layer to unit scale."""
+    total = sum(float(chunk.square().sum()) for chunk in words.chunks(centred=True))
+    size = int(words.lengths.sum()) * words.hidden_size
+    return float((size / total) ** 0.5) if total else 1.0
+
+
+def _lay_out(
+    examples: Examples,
+    scales: NDArray[np.float64],
+    basis: Tensor,
+    layout: Layout,
+    centred: bool,
+    device: torch.device,
+) -> Tensor:
+    """Lay all layers out at unit scale in the shared coordinates: (n_layers, n_rows, width)."""
+    out = torch.zeros(len(scales), layout.n_rows, len(basis), device=device)
+    for words, scale, own in zip(examples.layers.values(), scales, out, strict=True):
+        lay_out(words, basis * scale, own, layout.first_rows, centred=centred)
+    return out
+
+
+def _endless(course: Course) -> Iterator[Batch]:
+    """Epoch after epoch."""
+    epoch = course.begin()
+    while True:
+        yield from epoch()

@@ -1,0 +1,1 @@
+"""Saved probes: files, model card, and matrices of earlier research code."""

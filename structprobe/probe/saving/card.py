@@ -1,0 +1,133 @@
+"""The card of a saved probe: what it is, what it was fitted on, its scores, how to load it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from structprobe.scores.protocol import Protocol
+
+PICTURE = "training.svg"
+
+_SCORES = {
+    "uuas": "UUAS",
+    "uas": "UAS",
+    "root_acc": "root accuracy",
+    "dspr": "DSpr.",
+    "nspr": "NSpr.",
+}
+
+_BASELINES = {"linear": "linear chain"}  # names as rows have them, and as people read them
+
+_LOADING = """\
+```python
+from structprobe import ProbeRecoverer
+recoverer = ProbeRecoverer.from_pretrained("PROBE")  # this folder, or its hub id
+print(recoverer.parse("the dog that chased the cat ran"))
+```"""
+
+
+def model_card(config: Mapping[str, Any], *, pictured: bool = False) -> str:
+    """Write the card of a saved probe."""
+    from huggingface_hub import ModelCard, ModelCardData
+
+    origin = config["origin"] or {}
+    data = ModelCardData(
+        base_model=_hub_id(origin.get("model")),
+        library_name="structprobe",
+        tags=["structural-probe", "syntax", "dependency-parsing", "interpretability"],
+    )
+    sections = [
+        "# Structural probe",
+        f"Two matrices of rank {config['rank']} that turn the {config['hidden_size']}-dimensional "
+        "word vectors of one layer of a language model into tree distances and tree depths "
+        "(Hewitt & Manning 2019). Heads are read off the minimum spanning tree of the distances, "
+        "rooted at the shallowest word.",
+        "## Loading",
+        _LOADING,
+        "## Fitted on",
+        _list({**_named(origin), **_treebanks(config), "recipe": _recipe(config)}),
+        "## Scores on the dev set",
+        _scores(config["dev_scores"], config.get("dev_baselines") or {}),
+        *([f"![L1 loss on dev by training step, of both matrices]({PICTURE})"] * pictured),
+        "## Versions",
+        _list(config["versions"]),
+    ]
+    return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(sections) + "\n"))
+
+
+def _hub_id(model: object) -> str | None:
+    """Give the model's name where it is a hub id and not a folder of somebody's machine."""
+    name = str(model or "")
+    local = os.path.exists(name) or os.path.isabs(name) or name.startswith(".")
+    return name if name.count("/") <= 1 and name and not local and " " not in name else None
+
+
+def _named(origin: Mapping[str, Any]) -> dict[str, object]:
+    """Tell the vectors' origin, of a local path its end alone."""
+    if not origin:
+        return {"vectors": "given as plain arrays, of unknown origin"}
+    model = origin.get("model")
+    shown = _hub_id(model) or "/".join(Path(str(model)).parts[-2:])
+    return {**origin, "model": shown}
+
+
+def _treebanks(config: Mapping[str, Any]) -> dict[str, object]:
+    """Tell the treebanks as far as they are known; not the command, which names local folders."""
+    known = {k: v for k, v in (config["fitted_on"] or {}).items() if k != "command"}
+    return {**known, "treebank fingerprint": config["treebank_fingerprint"]}
+
+
+def _recipe(config: Mapping[str, Any]) -> str:
+    """Tell the hyperparameters that were set."""
+    return ", ".join(
+        f"{name}={value}"
+        for name, value in config["hyperparameters"].items()
+        if value is not None and name not in ("device", "memory_gb", "verbose")
+    )
+
+
+def _scores(scores: Mapping[str, Any] | None, baselines: Mapping[str, Mapping[str, Any]]) -> str:
+    """Tell the scores in per cent, those of baselines beside them, and their protocol below."""
+    if not scores:
+        return "None were saved."
+    rows = [
+        " | ".join(
+            [
+                f"| {label}",
+                _per_cent(scores[key]),
+                _interval(scores, key),
+                *(_per_cent(one.get(key)) for one in baselines.values()),
+            ]
+        )
+        + " |"
+        for key, label in _SCORES.items()
+        if scores.get(key) is not None
+    ]
+    told = {key: scores[key] for key in ("punct", "min_length", "max_length") if key in scores}
+    names = ["score", "%", "95 % interval", *(f"{_BASELINES.get(b, b)}, %" for b in baselines)]
+    head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
+    return "\n".join([*head, *rows, "", f"Protocol: {Protocol(**told)}."])
+
+
+def _per_cent(value: float | None) -> str:
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def _interval(scores: Mapping[str, Any], key: str) -> str:
+    """Tell the bootstrap interval over sentences in per cent, where it was saved."""
+    ends = [scores.get(f"{key}{end}") for end in ("_low", "_high")]
+    return (
+        "–" if None in ends else " to ".join(f"{100 * end:.1f}" for end in ends if end is not None)
+    )
+
+
+def _list(values: Mapping[str, object]) -> str:
+    """Write a bullet a value, leaving out what is not known."""
+    return "\n".join(
+        f"- {str(name).replace('_', ' ')}: `{value}`"
+        for name, value in values.items()
+        if value is not None
+    )

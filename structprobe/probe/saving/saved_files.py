@@ -1,0 +1,165 @@
+"""What a saved probe consists of: two matrices, a config, a card and its picture."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe._version import __version__
+from structprobe.errors import ProbeError
+from structprobe.probe.saving.card import PICTURE, model_card
+from structprobe.probe.saving.training_curve import training_curve
+from structprobe.scores.result import Scores
+from structprobe.scores.table import METRICS
+
+if TYPE_CHECKING:
+    from structprobe.probe.estimator import StructuralProbe
+
+FORMAT = "structprobe-probe"
+FORMAT_VERSION = 1
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+COMPONENTS = ("distance_components", "depth_components")
+
+
+def write_files(
+    probe: StructuralProbe,
+    dev_scores: object,
+    fitted_on: Mapping[str, object] | None,
+    dev_baselines: Mapping[str, object] | None = None,
+) -> dict[str, bytes]:
+    """Give the files of a saved probe."""
+    from safetensors.numpy import save as tensors_to_bytes
+
+    config = _config(probe, dev_scores, fitted_on, dev_baselines)
+    picture = training_curve(config["history"])
+    pictures = {} if picture is None else {PICTURE: picture.encode()}
+    tensors = {name: np.ascontiguousarray(getattr(probe, f"{name}_")) for name in COMPONENTS}
+    return {
+        WEIGHTS: tensors_to_bytes(tensors, {"format": "np"}),
+        CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(),
+        CARD: model_card(config, pictured=bool(pictures)).encode(),
+        **pictures,
+    }
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read and check ``config.json``."""
+    path = folder / CONFIG
+    if not path.is_file():
+        raise ProbeError(f"no {CONFIG} here, so no saved probe", where=str(folder))
+    try:
+        config = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ProbeError(f"not JSON: {error}", where=str(path)) from error
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        raise ProbeError(
+            "is not the config of a structural probe",
+            where=str(path),
+            hint="name a folder that save_pretrained wrote",
+        )
+    found = config.get("format_version")
+    if not isinstance(found, int) or found > FORMAT_VERSION:
+        raise ProbeError(
+            f"format version {found!r}, and structprobe {__version__} reads up to {FORMAT_VERSION}",
+            where=str(path),
+            hint="upgrade structprobe",
+        )
+    keys = ("hidden_size", "rank", "hyperparameters", "origin", "treebank_fingerprint")
+    if missing := [
+        key for key in (*keys, "fitted_on", "dev_scores", "history") if key not in config
+    ]:
+        raise ProbeError(f"key {missing[0]!r} is missing", where=str(path))
+    return config
+
+
+def read_tensors(folder: Path, shape: tuple[int, int]) -> dict[str, NDArray[np.floating]]:
+    """Read and check both matrices."""
+    # -> (rank, hidden_size)
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as tensors_from_bytes
+
+    path = folder / WEIGHTS
+    try:
+        tensors = tensors_from_bytes(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ProbeError(f"no {WEIGHTS} here: the probe is not whole", where=str(folder)) from error
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise ProbeError(f"not readable as safetensors: {error}", where=str(path)) from error
+    for name in COMPONENTS:
+        if name not in tensors:
+            raise ProbeError(f"matrix {name!r} is missing", where=str(path))
+        found = tensors[name].shape
+        if found != shape:
+            raise ProbeError(
+                f"{name} has the shape {found}, the config says {shape}", where=str(path)
+            )
+        if not np.isfinite(tensors[name]).all():
+            raise ProbeError(f"{name} holds values that are not finite", where=str(path))
+    return tensors
+
+
+def plain(value: object) -> Any:
+    """Turn a value into what strict JSON can hold."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | None) else None
+
+
+def _config(
+    probe: StructuralProbe,
+    dev_scores: object,
+    fitted_on: Mapping[str, object] | None,
+    dev_baselines: Mapping[str, object] | None,
+) -> dict[str, Any]:
+    """Tell all that was fitted, and on what, in plain values."""
+    rank, hidden_size = probe.distance_components_.shape
+    baselines = {name: _told(scores) for name, scores in (dev_baselines or {}).items()}
+    # What was saved with a loaded probe still holds, unless it has been fitted since.
+    saved = getattr(probe, "saved_", None)
+    known = saved if saved is not None and saved["history"] is probe.history_ else {}
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "versions": {
+            "structprobe": __version__,
+            **{package: version(package) for package in ("torch", "transformers")},
+        },
+        "hidden_size": int(hidden_size),
+        "rank": int(rank),
+        "hyperparameters": plain({**probe.get_params(), "device": str(probe.device)}),
+        "origin": plain(probe.origin_),
+        "treebank_fingerprint": plain(probe.treebank_fingerprint_),
+        "fitted_on": plain(fitted_on or known.get("fitted_on")),
+        "dev_scores": plain(_told(dev_scores) or known.get("dev_scores")),
+        "dev_baselines": plain(baselines or known.get("dev_baselines")),
+        "history": plain(probe.history_),
+    }
+
+
+def _told(scores: object) -> object:
+    """Tell scores with their intervals; a mapping as it is."""
+    return scores.to_dict() | _intervals(scores) if isinstance(scores, Scores) else scores
+
+
+def _intervals(scores: Scores) -> dict[str, float]:
+    """Give the ends of the bootstrap intervals of all scores that have one."""
+    found = {metric: scores.interval(metric) for metric in METRICS}
+    return {
+        f"{metric}{end}": value
+        for metric, interval in found.items()
+        if interval is not None
+        for end, value in zip(("_low", "_high"), interval, strict=True)
+    }

@@ -1,0 +1,1 @@
+"""The training engine, recipes and settings."""

@@ -1,0 +1,269 @@
+"""Fit probes of one kind together: vectors of some layers in, components for each out.
+
+Layers, and ranks on each, that share their sentences and their seed share all batches. Off the
+processor all layers of a rank are one product; on it, one layer at a time is handed in, so that
+what a step needs stays in a core's caches. Either way a probe is found as if it were alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.random import SeedSequence
+from numpy.typing import NDArray
+from torch import Tensor
+
+from structprobe.probe.data.batches import (
+    Batch,
+    Pool,
+    mixed_batches,
+    order_by_length,
+    random_batches,
+)
+from structprobe.probe.data.examples import Examples
+from structprobe.probe.data.layout import FixedBatches, Layout, word_order
+from structprobe.probe.data.ragged_vectors import Words
+from structprobe.probe.data.whitening import Moments, lay_out, second_moments, whitening
+from structprobe.probe.losses.geometry import DistanceLoss, depth_loss
+from structprobe.probe.losses.tree_likelihood import TreeLoss
+from structprobe.probe.training.loop import Cosine, Loss, Plateau, Problem, Schedule, Stack, train
+from structprobe.probe.training.memory import streams
+from structprobe.probe.training.recipes import Published
+from structprobe.probe.training.settings import Settings
+from structprobe.probe.training.streaming import ReadAhead, Streamed, spooled
+
+DEV_BATCH_SIZE = 64
+
+DISTANCE_LOSSES: dict[str, Callable[[], Loss]] = {"absolute": DistanceLoss, "tree": TreeLoss}
+
+OnStep = Callable[[int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a fit gave."""
+
+    components: NDArray[np.float32]  # (rank, hidden_size)
+    history: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """Batches for all probes of one kind and seed."""
+
+    begin: Callable[[], Callable[[], Iterable[Batch]]]  # Begins anew, whoever else is under way
+    steps_per_epoch: int  # Batches in an epoch
+    max_steps: int  # Steps after which training ends in any case
+    layout: Layout  # Where the rows of the training set lie
+    dev: FixedBatches  # The dev set
+
+
+def fit_kind(
+    kind: str,
+    course: Course,
+    train_set: Examples,
+    dev_set: Examples,
+    ranks: Mapping[Hashable, Sequence[int]],
+    moments: Mapping[Hashable, Moments],
+    settings: Settings,
+    seed: SeedSequence,
+    on_step: OnStep | None = None,
+) -> dict[tuple[Hashable, int], Found]:
+    """Find the components of the distance or the depth probes."""
+    pairs = kind == "distance"
+    bases: dict[Hashable, Tensor | None] = {
+        layer: whitening(moments[layer], centred=pairs) if moments else None for layer in ranks
+    }
+    problems = {}
+    for layer, own_ranks in ranks.items():
+        width, basis = train_set.layers[layer].hidden_size, bases[layer]
+        for rank in own_ranks:
+            n_kept = width if basis is None else len(basis)
+            schedule, spread = _schedule(settings, course, rank, n_kept, pairs)
+            start = torch.zeros(rank, width)
+            drawn = np.random.default_rng(seed).uniform(-spread, spread, (rank, n_kept))
+            start[:, :n_kept] = torch.from_numpy(drawn)
+            problems[layer, rank] = Problem(start.to(settings.device), schedule)
+    loss: Callable[[], Loss] = DISTANCE_LOSSES[settings.loss] if pairs else lambda: depth_loss
+    if streams([*ranks], train_set, dev_set, settings):
+        (layer,) = ranks
+        words = train_set.layers[layer], dev_set.layers[layer]
+        how = course, settings, on_step
+        _train_from_disk(loss, [*problems.values()], words, bases[layer], *how, centred=pairs)
+    else:
+        lay = partial(_lay_out, bases=bases, device=settings.device, centred=pairs)
+        vectors = lay(train_set, course.layout, dtype=settings.products)
+        dev_vectors = lay(dev_set, course.dev.layout, dtype=torch.float32)
+        stacks = _stacks(loss, problems, [*ranks], vectors, dev_vectors)
+        train(stacks, course.begin(), course.dev, on_step)
+    return {
+        key: Found(
+            _raw_components(problem.components, bases[key[0]]),
+            _history(problem.history, course.steps_per_epoch),
+        )
+        for key, problem in problems.items()
+    }
+
+
+def moments_of(
+    examples: Examples, layers: Iterable[Hashable], settings: Settings
+) -> dict[Hashable, Moments]:
+    """Sum up what the recipe must know of the vectors; it may be nothing."""
+    if isinstance(settings.recipe, Published):
+        return {}
+    device = settings.device if settings.device.type == "cuda" else None
+    return {layer: second_moments(examples.layers[layer], device) for layer in layers}
+
+
+def course_of(
+    kind: str,
+    train_set: Examples,
+    dev_set: Examples,
+    settings: Settings,
+    seed: SeedSequence,
+    *,
+    kept: bool = True,
+) -> Course:
+    """Compose the batches."""
+    generator = np.random.default_rng(seed)
+    pairs, recipe, lengths = kind == "distance", settings.recipe, train_set.lengths
+    batch_size = settings.batch_size or recipe.batch_size
+    pool = _pool(train_set, kind, settings.device)
+    epoch: Callable[[np.random.Generator], Iterable[Batch]]
+    if isinstance(recipe, Published):
+        epoch = partial(random_batches, pool, batch_size)
+        steps_per_epoch = -(-len(lengths) // batch_size)
+        max_steps = recipe.max_epochs * steps_per_epoch
+        layout = word_order(pool, batch_size)
+    else:
+        # One-word sentences have no distances, and would only thin out the steps.
+        chosen = np.flatnonzero(lengths > 1) if pairs else np.arange(len(lengths))
+        parts = [chosen[part] for part in mixed_batches(lengths[chosen], batch_size, generator)]
+        batches = FixedBatches(pool, parts, kept=kept)
+        epoch, steps_per_epoch = batches.shuffled, len(batches)
+        max_steps = recipe.max_steps
+        layout = batches.layout
+    order = order_by_length(dev_set.lengths)
+    parts = np.split(order, range(DEV_BATCH_SIZE, len(order), DEV_BATCH_SIZE))
+    return Course(
+        begin=lambda: partial(epoch, deepcopy(generator)),
+        steps_per_epoch=steps_per_epoch,
+        max_steps=settings.max_steps or max_steps,
+        layout=layout,
+        dev=FixedBatches(_pool(dev_set, kind, settings.device), parts, kept=kept),
+    )
+
+
+def _pool(examples: Examples, kind: str, device: torch.device) -> Pool:
+    """Have the gold values where training is."""
+    gold = examples.gold[kind]
+    values = torch.from_numpy(gold.values).to(device)
+    return Pool(examples.lengths, values, kind == "distance", first_gold=gold.starts)
+
+
+def _schedule(
+    settings: Settings, course: Course, rank: int, n_coordinates: int, pairs: bool
+) -> tuple[Schedule, float]:
+    """Give a probe's schedule, and how far from zero it starts."""
+    recipe, rate = settings.recipe, settings.learning_rate
+    if isinstance(recipe, Published):
+        rate = rate or recipe.learning_rate
+        return Plateau(recipe, rate, course.steps_per_epoch, course.max_steps), recipe.start
+    scale = (rank * n_coordinates) ** -0.5
+    rate = rate or scale * (recipe.distance_rate if pairs else recipe.depth_rate)
+    return Cosine(recipe, rate, course.max_steps), recipe.start * scale
+
+
+def _lay_out(
+    examples: Examples,
+    layout: Layout,
+    *,
+    bases: Mapping[Hashable, Tensor | None],
+    device: torch.device,
+    dtype: torch.dtype,
+    centred: bool,
+) -> Tensor:
+    """Lay out the vectors of all layers: (n_layers, n_rows, hidden_size); all of one width."""
+    layers = [examples.layers[layer] for layer in bases]
+    shape = len(layers), layout.n_rows, layers[0].hidden_size
+    out = torch.zeros(shape, device=device, dtype=dtype)
+    for words, basis, own in zip(layers, bases.values(), out, strict=True):
+        lay_out(words, basis, own, layout.first_rows, centred=centred)
+    return out
+
+
+def _train_from_disk(
+    loss: Callable[[], Loss],
+    problems: Sequence[Problem],
+    words: tuple[Words, Words],
+    basis: Tensor | None,
+    course: Course,
+    settings: Settings,
+    on_step: OnStep | None,
+    *,
+    centred: bool,
+) -> None:
+    """Train on one layer that does not fit into memory; each problem reads its rows for itself."""
+    epoch, device = course.begin(), settings.device
+    with (
+        spooled(words[0], basis, course.layout, settings.products, centred=centred) as spool,
+        spooled(words[1], basis, course.dev.layout, torch.float32, centred=centred) as dev_spool,
+    ):
+        stacks = [
+            Stack(loss(), [problem], Streamed(spool, device), Streamed(dev_spool, device))
+            for problem in problems
+        ]
+        dev = ReadAhead(course.dev, dev_spool)
+        train(stacks, lambda: ReadAhead(epoch(), spool), dev, on_step)
+
+
+def _stacks(
+    loss: Callable[[], Loss],
+    problems: Mapping[tuple[Hashable, int], Problem],
+    layers: Sequence[Hashable],
+    vectors: Tensor,
+    dev_vectors: Tensor,
+) -> list[Stack]:
+    """Put problems together that are solved in one go: those of one rank on several layers."""
+    if len(layers) == 1:
+        return [
+            Stack(loss(), [problem], vectors[0], dev_vectors[0]) for problem in problems.values()
+        ]
+    place = {layer: index for index, layer in enumerate(layers)}
+    stacks = []
+    for rank in {rank: None for _, rank in problems}:
+        own = {layer: problem for (layer, other), problem in problems.items() if other == rank}
+        if len(own) == len(layers):
+            stacks.append(Stack(loss(), [*own.values()], vectors, dev_vectors))
+        else:
+            index = torch.tensor([place[layer] for layer in own], device=vectors.device)
+            stacks.append(Stack(loss(), [*own.values()], vectors[index], dev_vectors[index]))
+    return stacks
+
+
+def _raw_components(components: Tensor, basis: Tensor | None) -> NDArray[np.float32]:
+    """Components for raw vectors."""
+    components = components.cpu()
+    if basis is not None:
+        basis = basis.cpu()
+        components = (components[:, : len(basis)].double() @ basis).float()
+    return components.numpy()
+
+
+def _history(evaluations: list[dict[str, float]], steps_per_epoch: int) -> dict[str, Any]:
+    """Put the course of a training run into plain values."""
+    best = min(evaluations, key=lambda entry: entry["dev_loss"])
+    return {
+        "steps_per_epoch": steps_per_epoch,
+        "steps": evaluations[-1]["step"],
+        "best_step": best["step"],
+        "best_epoch": best["step"] / steps_per_epoch,
+        "best_dev_loss": best["dev_loss"],
+        "evaluations": evaluations,
+    }

@@ -1,0 +1,228 @@
+"""The training engine: it knows tensors, a loss and a learning rate, and nothing of syntax."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from structprobe.errors import ProbeError
+from structprobe.probe.data.batches import Batch, Vectors, rows_of
+from structprobe.probe.training.adam import Adam
+from structprobe.probe.training.recipes import Published, Whitened
+
+Loss = Callable[[Tensor, Tensor, Any, Tensor | None], Tensor]
+
+
+class Schedule(Protocol):
+    """When to step how far, when to look at the dev loss, and when to stop."""
+
+    max_steps: int  # Steps after which training ends in any case
+
+    def learning_rate(self, step: int) -> float:
+        """Adam's step size at a step, counted from 1."""
+
+    def evaluates_at(self, step: int) -> bool:
+        """Whether the dev loss is taken after a step."""
+
+    def stops_after(self, step: int, dev_loss: float) -> bool:
+        """Take note of a dev loss, and say whether training ends."""
+
+
+class Plateau:
+    """The published schedule: decay and stop by the dev loss, taken once an epoch."""
+
+    def __init__(
+        self, recipe: Published, learning_rate: float, steps_per_epoch: int, max_steps: int | None
+    ) -> None:
+        self.recipe, self.rate, self.steps_per_epoch = recipe, learning_rate, steps_per_epoch
+        self.max_steps = max_steps or recipe.max_epochs * steps_per_epoch
+        self.best = self.last_gain = math.inf
+        self.stale = 0
+
+    def learning_rate(self, step: int) -> float:
+        """Adam's step size, the same throughout an epoch."""
+        del step
+        return self.rate
+
+    def evaluates_at(self, step: int) -> bool:
+        """Whether an epoch, or training, ends with this step."""
+        return step % self.steps_per_epoch == 0 or step >= self.max_steps
+
+    def stops_after(self, step: int, dev_loss: float) -> bool:
+        """Decay where there is no new best; stop where there was no gain for long."""
+        if dev_loss >= self.best:
+            self.rate *= self.recipe.decay
+        self.best = min(self.best, dev_loss)
+        self.stale += 1
+        if dev_loss < self.last_gain - self.recipe.min_gain:
+            self.last_gain, self.stale = dev_loss, 0
+        return self.stale >= self.recipe.patience or step >= self.max_steps
+
+
+class Cosine:
+    """The default schedule: a linear warm-up, then a cosine down to zero."""
+
+    def __init__(self, recipe: Whitened, learning_rate: float, max_steps: int) -> None:
+        self.recipe, self.peak, self.max_steps = recipe, learning_rate, max_steps
+        self.warm_up = max(1, round(recipe.warm_up * max_steps))
+        self.evaluate_every = max(1, max_steps // recipe.evaluations)
+
+    def learning_rate(self, step: int) -> float:
+        """Adam's step size at a step, counted from 1."""
+        if step <= self.warm_up:
+            return self.peak * step / self.warm_up
+        done = (step - self.warm_up) / (self.max_steps + 1 - self.warm_up)
+        return self.peak * (1 + math.cos(math.pi * done)) / 2
+
+    def evaluates_at(self, step: int) -> bool:
+        """Whether the dev loss is due."""
+        return step % self.evaluate_every == 0 or step >= self.max_steps
+
+    def stops_after(self, step: int, dev_loss: float) -> bool:
+        """Stop when the steps are used up."""
+        del dev_loss
+        return step >= self.max_steps
+
+
+@dataclass(slots=True)
+class Problem:
+    """One set of components to be found, and what has been found so far."""
+
+    start: Tensor  # (rank, width): where to start
+    schedule: Schedule  # Learning rate, evaluations and the end
+    components: Tensor = field(init=False)  # (rank, width): the components with the lowest dev loss
+    history: list[dict[str, float]] = field(init=False, default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.components = self.start.clone()
+
+    def note(self, step: int, losses: Tensor, dev_loss: float, current: Tensor) -> bool:
+        """Take note of an evaluation."""
+        # losses (n_steps,), current (rank, width)
+        _check_finite(losses, dev_loss, step)
+        if dev_loss < min((entry["dev_loss"] for entry in self.history), default=math.inf):
+            self.components.copy_(current)
+        self.history.append(
+            {
+                "step": step,
+                "learning_rate": self.schedule.learning_rate(step),
+                "train_loss": float(losses.mean()),
+                "dev_loss": dev_loss,
+            }
+        )
+        return self.schedule.stops_after(step, dev_loss)
+
+
+class Stack:
+    """Problems of one rank that are solved in one go, each on vectors of its own.
+
+    A lone problem may come without the axis of problems, which spares its products an axis.
+    Nothing in a step waits for the device.
+    """
+
+    def __init__(
+        self, loss: Loss, problems: Sequence[Problem], vectors: Vectors, dev_vectors: Vectors
+    ) -> None:
+        self.loss, self.problems = loss, list(problems)
+        self.vectors, self.dev_vectors = vectors, dev_vectors
+        starts = torch.stack([problem.start for problem in problems])
+        self.components = starts if vectors.dim() > 2 else starts.squeeze(0)
+        self.gradient, self.adam = torch.empty_like(self.components), Adam(self.components)
+        self.losses: list[Tensor] = []
+        self.shares: Tensor | None = None
+        self._share_rates(1)
+
+    def step(self, batch: Batch, step: int) -> None:
+        """Take one step."""
+        rows = rows_of(self.vectors, batch.rows)
+        self.losses.append(self.loss(self.components, rows, batch, self.gradient))
+        rate = self.problems[0].schedule.learning_rate(step)
+        self.adam.step(self.components, self.gradient, rate, self.shares)
+
+    def evaluate(self, dev: Iterable[Batch], step: int) -> None:
+        """Take the dev loss, keep what is best, and let go of problems that are done."""
+        dev_losses = mean_loss(self.loss, self.components, self.dev_vectors, dev)
+        losses = torch.stack(self.losses).cpu().reshape(len(self.losses), -1)  # (n_steps, p)
+        self.losses = []
+        current = self.components.view(-1, *self.components.shape[-2:])  # (p, rank, width)
+        found = zip(self.problems, losses.T, dev_losses.reshape(-1).tolist(), current, strict=True)
+        going = [not problem.note(step, *values) for problem, *values in found]
+        if not all(going):
+            self._keep([place for place, goes_on in enumerate(going) if goes_on])
+        if self.problems:
+            self._share_rates(step + 1)
+
+    def _keep(self, places: list[int]) -> None:
+        """Go on with the problems at these places."""
+        self.problems = [self.problems[place] for place in places]
+        if self.problems:  # so there are several, along the first axis
+            index = torch.tensor(places, device=self.components.device)
+            self.components, self.gradient = self.components[index], self.gradient[index]
+            self.vectors, self.dev_vectors = self.vectors[index], self.dev_vectors[index]
+            self.adam.keep(index)
+
+    def _share_rates(self, step: int) -> None:
+        """Relate the problems' learning rates to the first one's, till the next evaluation."""
+        rates = [problem.schedule.learning_rate(step) for problem in self.problems]
+        shares = torch.tensor(rates, dtype=torch.float64) / rates[0]
+        self.shares = None
+        if (shares != 1).any():
+            self.shares = shares.to(self.components)[:, None, None]
+
+
+def train(
+    stacks: Sequence[Stack],
+    epoch: Callable[[], Iterable[Batch]],
+    dev: Iterable[Batch],
+    on_step: Callable[[int], None] | None = None,
+) -> None:
+    """Minimise losses with Adam on the same batches, keeping what has the lowest dev loss.
+
+    What is found is kept in the stacks' problems.
+    """
+    going, step, batches = list(stacks), 0, _endless(epoch)
+    while going:
+        batch, step = next(batches), step + 1
+        for stack in going:
+            stack.step(batch, step)
+        if on_step:
+            on_step(step)
+        if going[0].problems[0].schedule.evaluates_at(step):
+            for stack in going:
+                stack.evaluate(dev, step)
+            going = [stack for stack in going if stack.problems]
+
+
+def mean_loss(loss: Loss, components: Tensor, vectors: Vectors, batches: Iterable[Batch]) -> Tensor:
+    """Mean of a loss over the sentences of several batches."""
+    # components (..., rank, width), vectors (..., n_rows, width) -> (...,)
+    means, counts = [], []
+    for batch in batches:
+        means.append(loss(components, rows_of(vectors, batch.rows), batch, None))
+        counts.append(batch.n_sentences)
+    on_processor = torch.stack(means).cpu()  # first, as there is no float64 on some devices
+    sums = [mean.double() * count for mean, count in zip(on_processor, counts, strict=True)]
+    return torch.stack(sums).sum(0) / sum(counts)
+
+
+def _endless(epoch: Callable[[], Iterable[Batch]]) -> Iterator[Batch]:
+    """Epoch after epoch."""
+    while True:
+        yield from epoch()
+
+
+def _check_finite(losses: Tensor, dev_loss: float, step: int) -> None:
+    """Name the first step whose loss was not finite."""
+    bad = torch.nonzero(~losses.isfinite().flatten())
+    if not len(bad) and math.isfinite(dev_loss):
+        return
+    where = step - len(losses) + 1 + int(bad[0]) if len(bad) else step
+    raise ProbeError(
+        f"the loss is no longer finite at step {where}",
+        hint="give a smaller learning_rate, or recipe='whitened'",
+    )

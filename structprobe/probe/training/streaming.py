@@ -1,0 +1,168 @@
+"""Vectors that do not fit into memory: laid out once into a file, and read batch by batch.
+
+The file holds the rows that would else lie in one tensor, in the same order, so that training
+takes the same steps, bit for bit. It is read and not mapped, since the pages of a map count as
+memory of the process. What grows with the treebank is on disk, but for its gold values and a few
+numbers a sentence.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from structprobe.errors import ProbeError
+from structprobe.probe.data.batches import Batch
+from structprobe.probe.data.layout import Layout
+from structprobe.probe.data.ragged_vectors import Words
+from structprobe.probe.data.whitening import coordinates
+
+
+class Spool:
+    """Rows of numbers in a temporary file, which is gone when it is closed.
+
+    Any number of threads may read at once.
+    """
+
+    def __init__(self, n_rows: int, width: int, dtype: torch.dtype, most_rows: int) -> None:
+        self.width, self.dtype, self.most_rows = width, dtype, most_rows
+        self.row_bytes, self._size = width * dtype.itemsize, n_rows * width * dtype.itemsize
+        self._seeking = threading.Lock()
+        with self._told():
+            self._file = tempfile.TemporaryFile(  # noqa: SIM115 -- open until `close`
+                prefix="structprobe-", buffering=0
+            )
+            self._file.truncate(self._size)
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._file.close()
+
+    def write(self, rows: NDArray[np.int64], values: Tensor) -> None:
+        """Write some rows."""
+        # rows (m,), values (m, at most width)
+        block = torch.zeros(len(rows), self.width, dtype=self.dtype)
+        block[:, : values.shape[1]] = values
+        content, done = _bytes_of(block), 0
+        with self._told():
+            for row, count in _runs(rows):
+                left = content[done * self.row_bytes : (done + count) * self.row_bytes]
+                self._file.seek(row * self.row_bytes)
+                while left:
+                    left = left[self._file.write(left) :]
+                done += count
+
+    def read(self, rows: slice | Tensor, out: memoryview) -> int:
+        """Read some rows."""
+        # rows (m,)
+        done = 0
+        for row, count in _runs(rows):
+            self._read(row * self.row_bytes, out[done * self.row_bytes :][: count * self.row_bytes])
+            done += count
+        return done
+
+    def will_need(self, rows: slice | Tensor) -> None:
+        """Have the system fetch rows that are read next, where it takes such advice."""
+        # rows (m,)
+        if hasattr(os, "posix_fadvise"):
+            for row, count in _runs(rows):
+                place = row * self.row_bytes, count * self.row_bytes
+                os.posix_fadvise(self._file.fileno(), *place, os.POSIX_FADV_WILLNEED)
+
+    def _read(self, place: int, out: memoryview) -> None:
+        """Fill memory from one place of the file."""
+        while out:
+            if hasattr(os, "preadv"):
+                count = os.preadv(self._file.fileno(), [out], place)
+            else:
+                with self._seeking:
+                    self._file.seek(place)
+                    count = self._file.readinto(out) or 0
+            place, out = place + count, out[count:]
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Tell in one line that the disk is full, or that there is none."""
+        try:
+            yield
+        except OSError as error:
+            raise ProbeError(
+                f"no room for {self._size:,} bytes of vectors: {error.strerror or error}",
+                where=tempfile.tempdir,
+                hint="name another folder in TMPDIR, or give a memory_gb in which they fit",
+            ) from error
+
+
+@contextmanager
+def spooled(
+    words: Words, basis: Tensor | None, layout: Layout, dtype: torch.dtype, *, centred: bool
+) -> Iterator[Spool]:
+    """Lay words out into a file, as `whitening.lay_out` does into a tensor."""
+    spool = Spool(layout.n_rows, words.hidden_size, dtype, layout.most_rows)
+    try:
+        for rows, values in coordinates(words, basis, layout.first_rows, centred=centred):
+            spool.write(rows, values)
+        yield spool
+    finally:
+        spool.close()
+
+
+class Streamed:
+    """Vectors in a file as one problem sees them: what it takes of them is read then.
+
+    Each reader has memory of its own, so that several may read the same file at once.
+    """
+
+    def __init__(self, spool: Spool, device: torch.device) -> None:
+        self._spool, self._device = spool, device
+        self._held = torch.empty(spool.most_rows, spool.width, dtype=spool.dtype)
+        self._bytes = _bytes_of(self._held)
+
+    def dim(self) -> int:
+        """How many axes there are: rows and width."""
+        return 2
+
+    def __getitem__(self, rows: slice | Tensor) -> Tensor:
+        """Give rows, (m, width); on the processor they hold until the next are taken."""
+        return self._held[: self._spool.read(rows, self._bytes)].to(self._device)
+
+
+class ReadAhead:
+    """Batches whose rows the disk is asked for one batch ahead."""
+
+    def __init__(self, batches: Iterable[Batch], spool: Spool) -> None:
+        self._batches, self._spool = batches, spool
+
+    def __iter__(self) -> Iterator[Batch]:
+        coming = iter(self._batches)
+        batch = next(coming, None)
+        while batch is not None:
+            following = next(coming, None)
+            if following is not None:
+                self._spool.will_need(following.rows)
+            yield batch
+            batch = following
+
+
+def _runs(rows: slice | Tensor | NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Give the first row and the length of each run of rows that follow on each other."""
+    if isinstance(rows, slice):
+        yield rows.start, rows.stop - rows.start
+        return
+    numbers = rows.numpy(force=True) if isinstance(rows, Tensor) else rows
+    for run in np.split(numbers, np.flatnonzero(np.diff(numbers) != 1) + 1):
+        if len(run):
+            yield int(run[0]), len(run)
+
+
+def _bytes_of(block: Tensor) -> memoryview:
+    """See a tensor's own memory as bytes."""
+    return memoryview(block.view(torch.uint8).numpy().reshape(-1))

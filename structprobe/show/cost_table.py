@@ -1,0 +1,52 @@
+"""The costs of a sweep as lines of text."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def format_plan(plan: Mapping[str, Any]) -> str:
+    """Write a plan for people."""
+    on_disk = f"{_size(plan['bytes_per_layer'])} a layer, {_size(plan['bytes_in_all'])} in all"
+    streamed = f"some {_size(plan['bytes_streamed'])} at once while training"
+    kept = {"predictions": plan["bytes_kept"], "probes": plan["bytes_saved"]}
+    parts = [f"{_size(count)} of {name}" for name, count in kept.items() if count]
+    peak = plan["peak_bytes"]
+    memory = f"{_size(peak)} at the peak of a process" if peak else "unknown on this system"
+    lines = {
+        "model": f"{plan['model']} on {plan['train'] or 'sentences from no file'}",
+        "runs": f"{plan['runs']:,}, of which {plan['runs_done']:,} are done",
+        "disk": f"{on_disk}; {_free(plan['bytes_in_all'], plan['bytes_free'])}",
+        "kept": f"some {', '.join(parts)}" if parts else "rows alone",
+        "temporary": f"{streamed}; {_free(plan['bytes_streamed'], plan['bytes_temporary'])}",
+        "memory": memory,
+        "encode": f"{_time(plan['encode_seconds'])}, {plan['n_words']:,} words",
+        "train": f"at most {_time(plan['train_seconds'])}, one run after another",
+    }
+    if not plan["bytes_streamed"]:
+        del lines["temporary"]
+    return "\n".join(f"{name:<10}{told}" for name, told in lines.items())
+
+
+def _free(needed: float, free: float) -> str:
+    """Tell how much is free, and whether that will do."""
+    return f"{'' if needed <= free else 'TOO MUCH: '}{_size(free)} are free"
+
+
+def _size(count: float) -> str:
+    """Write a number of bytes with the unit that suits it."""
+    for unit in ("B", "kB", "MB", "GB"):
+        if count < 1000:
+            return f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:,.1f} TB"
+
+
+def _time(seconds: float) -> str:
+    """Write a duration with the unit that suits it."""
+    for unit, length in (("s", 60), ("min", 60), ("h", 48)):
+        if seconds < length:
+            return f"{seconds:.1f} {unit}"
+        seconds /= 24 if unit == "h" else 60
+    return f"{seconds:,.1f} days"

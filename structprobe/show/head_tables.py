@@ -1,0 +1,184 @@
+"""What attention heads do, as tables for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.attention.best_heads import LEAST_ARCS, MARGIN
+from structprobe.attention.head_analysis import HeadAnalysis
+from structprobe.attention.targets import TARGETS
+from structprobe.scores.protocol import PENN_PUNCTUATION
+from structprobe.show.columns import NOTHING, lay_out
+
+PUNCT = {
+    "upos": "UPOS PUNCT",
+    "xpos": f"XPOS {' '.join(PENN_PUNCTUATION)}",
+    "keep": "not looked for",
+}
+"""What counts as punctuation, as the tables say it."""
+
+_LETTERS = {
+    "diagonal": "d",
+    "vertical": "v",
+    "vertical+diagonal": "vd",
+    "block": "b",
+    "heterogeneous": "H",
+}
+_SHOWN = ("itself", "previous", "next", "special", "first", "punct", "end")
+_AHEAD = 4  # so many heads are named, the others counted
+
+
+def format_heads(analysis: HeadAnalysis) -> str:
+    """Lay out what was found out about heads."""
+    parts = (_relations, _trees, _alignment, _targets, _patterns)
+    return "\n\n".join("\n".join(part(analysis)) for part in parts)
+
+
+def head_name(layer: int, head: int) -> str:
+    """Name a head as Clark et al. (2019) do."""
+    return f"{layer}-{head}"
+
+
+def _relations(analysis: HeadAnalysis) -> list[str]:
+    about = analysis.about
+    heading = ["relation", "direction", "arcs", "head", "pattern", about["chosen_on"]]
+    heading += [about["part"], "offset", "by offset", "gain", f"{100 * MARGIN:g} ahead"]
+    lines = [heading, *(_relation_cells(row) for row in analysis.relations)]
+    to_left = [name in ("relation", "direction", "pattern", heading[-1]) for name in heading]
+    return [
+        *lay_out(lines, to_left),
+        f"Accuracy in per cent on {about['treebank'] or about['part']}, "
+        f"{about['n_sentences']:,} sentences; heads chosen on {about['chosen_on']}, offsets "
+        f"(-1: the head is the word before) on {about['train'] or 'train'}; relations without "
+        f"subtypes.",
+        "Read off as a word's head: the other word that it attends to most (dependent to head), or "
+        "that attends to it most (head to dependent); roots and special tokens left out.",
+        f"{100 * MARGIN:g} ahead: heads that beat the offset by so many points on "
+        f"{about['chosen_on']} and {about['part']}; relations with at least {LEAST_ARCS} arcs in "
+        f"{about['part']}.",
+    ]
+
+
+def _relation_cells(row: Mapping[str, Any]) -> list[str]:
+    chosen, by_offset = row["accuracy"], row["offset_accuracy"]
+    gain = None if chosen is None or by_offset is None else chosen - by_offset
+    names = [head_name(layer, head) for layer, head, _ in row["ahead"]]
+    more = [f"+{len(names) - _AHEAD}"] if len(names) > _AHEAD else []
+    return [
+        row["relation"],
+        row["direction"],
+        f"{row['n_arcs']:,}",
+        NOTHING if row["head"] is None else head_name(row["layer"], row["head"]),
+        row["pattern"] or NOTHING,
+        _per_cent(row["choice_accuracy"]),
+        _per_cent(chosen),
+        NOTHING if row["offset"] is None else f"{row['offset']:+d}",
+        _per_cent(by_offset),
+        NOTHING if gain is None else f"{100 * gain:+.1f}",
+        " ".join([*names[:_AHEAD], *more]) or NOTHING,
+    ]
+
+
+def _trees(analysis: HeadAnalysis) -> list[str]:
+    about = analysis.about
+    methods = list(dict.fromkeys(row["method"] for row in analysis.trees))
+    heading, best = ["layer"], []
+    cells: dict[int, list[str]] = {row["layer"]: [] for row in analysis.trees}
+    for row in analysis.trees:
+        name = NOTHING if row["head"] is None else head_name(row["layer"], row["head"])
+        cells[row["layer"]] += [name, _per_cent(row["choice_uuas"]), _per_cent(row["uuas"])]
+        if row["best"]:
+            best.append(f"{row['method']} {name} ({_per_cent(row['uuas'])})")
+    for method in methods:
+        heading += [method, about["chosen_on"], about["part"]]
+    lines = [heading, *([str(layer), *row] for layer, row in cells.items())]
+    left_out = "" if about["punct"] == "keep" else f", {PUNCT[about['punct']]} left out"
+    return [
+        *lay_out(lines, [False] * len(heading)),
+        f"Trees from single heads: the best head of each layer and its UUAS, chosen on "
+        f"{about['chosen_on']}, by structprobe compare's methods; max makes edges and no tree, "
+        f"gold-root uses the gold root{left_out}.",
+        f"Best of all layers on {about['chosen_on']}, with its UUAS on {about['part']}: "
+        f"{', '.join(best) or NOTHING}.",
+    ]
+
+
+def _alignment(analysis: HeadAnalysis) -> list[str]:
+    cells = [list(map(_per_cent, row)) for row in analysis.alignment]
+    means = {"mean": analysis.alignment, "shuffled": analysis.shuffled}
+    beside = {name: list(map(_per_cent, _means(values))) for name, values in means.items()}
+    first = "." if analysis.about["first_is_special"] else "; attention to the first word left out."
+    return [
+        *_grid(cells, beside),
+        "Dependency alignment: per cent of a head's attention between words, a word's to itself "
+        "included, that falls on two words joined by an arc, either way; shuffled: the mean for "
+        f"the same trees over shuffled words (seed {analysis.about['seed']}){first}",
+    ]
+
+
+def _targets(analysis: HeadAnalysis) -> list[str]:
+    columns = [[f"{100 * mean:.1f}" for mean in _means(analysis.shares[name])] for name in _SHOWN]
+    columns.append([f"{mean:.2f}" for mean in _means(analysis.entropy)])
+    rows = [[str(layer), *cells] for layer, cells in enumerate(zip(*columns, strict=True), 1)]
+    told = "; ".join(f"{name}: {TARGETS[name]}" for name in _SHOWN)
+    return [
+        *lay_out([["layer", *_SHOWN, "entropy"], *rows], [False] * (len(_SHOWN) + 2)),
+        "What heads look at, in per cent of a word's whole attention, means of the heads of a "
+        "layer; entropy in nats, special tokens as one place.",
+        f"{told}. Punctuation is {PUNCT[analysis.about['punct']]}.{_together(analysis)}",
+    ]
+
+
+def _patterns(analysis: HeadAnalysis) -> list[str]:
+    cells = [[_LETTERS[name] for name in row] for row in analysis.patterns.tolist()]
+    counts = [
+        f"{count} {name} ({_LETTERS[name]})" for name, count in analysis.pattern_counts.items()
+    ]
+    others = ", ".join(
+        f"{100 * analysis.heterogeneous(mainly):.1f} at {100 * mainly:g} %" for mainly in (0.4, 0.6)
+    )
+    return [
+        *_grid(cells, {}),
+        f"Patterns of {analysis.patterns.size} heads: {', '.join(counts)}. {_segments(analysis)}",
+        f"Heterogeneous: {100 * analysis.heterogeneous():.1f} per cent of heads ({others}).",
+        f"Rules: {analysis.rules.describe()}.",
+    ]
+
+
+def _together(analysis: HeadAnalysis) -> str:
+    if analysis.about["n_pairs"] is None:
+        return ""
+    return " Neighbours and the last word are of the two sentences of a pair together."
+
+
+def _segments(analysis: HeadAnalysis) -> str:
+    """Say whether there were two segments, without which no head is block."""
+    n_pairs = analysis.about["n_pairs"]
+    if n_pairs is None:
+        return "Sentences were read one by one, so that none can be block; --pairs reads two."
+    return f"Of {n_pairs:,} pairs of consecutive sentences, read as two segments."
+
+
+def _grid(cells: Sequence[Sequence[str]], beside: Mapping[str, Sequence[str]]) -> list[str]:
+    """Lay out layers × heads, and further columns beside."""
+    heading = ["layer", *(f"h{head}" for head in range(1, len(cells[0]) + 1)), *beside]
+    lines = [
+        [str(layer), *row, *(column[layer - 1] for column in beside.values())]
+        for layer, row in enumerate(cells, start=1)
+    ]
+    return lay_out([heading, *lines], [False] * len(heading))
+
+
+def _means(values: NDArray[np.float64]) -> list[float]:
+    """Mean over the heads of each layer, those without a value left out."""
+    there = ~np.isnan(values)
+    sums, counts = np.where(there, values, 0).sum(axis=1), there.sum(axis=1)
+    return [total / count if count else np.nan for total, count in zip(sums, counts, strict=True)]
+
+
+def _per_cent(value: float | None) -> str:
+    return NOTHING if value is None or np.isnan(value) else f"{100 * value:.1f}"

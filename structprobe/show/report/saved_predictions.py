@@ -1,0 +1,119 @@
+"""The runs whose predictions are kept, read and scored anew for the tables and the explorer."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.experiments.folder.rows import Row
+from structprobe.experiments.folder.saved_runs import (
+    has_predictions,
+    read_predictions,
+    read_sentences,
+)
+from structprobe.progress import progress_bar
+from structprobe.scores import score
+from structprobe.scores.prediction import Prediction
+from structprobe.scores.result import Scores
+from structprobe.scores.table import column
+from structprobe.show.report.series import Series
+from structprobe.treebank.sentence import Sentence
+
+MOST_RUNS = 40
+"""How many runs an explorer holds; the series that go beyond it are in the tables alone."""
+
+
+@dataclass(frozen=True)
+class KeptRun:
+    """One run with its predictions."""
+
+    row: Row  # Its result row
+    name: str  # What tells it from the others of its series
+    sentences: Sequence[Sentence]  # With gold trees, unless an older version kept them
+    predictions: Sequence[Prediction]  # One a sentence
+    scores: Scores | None  # By the row's protocol
+    drawn: NDArray[np.int64]  # (n_sentences,)
+
+
+@dataclass(frozen=True)
+class KeptSeries:
+    """The runs of a series that keep predictions."""
+
+    series: Series  # The whole series
+    runs: Sequence[KeptRun]  # At least one
+
+    @property
+    def best(self) -> int:
+        """The place of the best run that is here."""
+        key = self.series.chosen_by
+        return max(range(len(self.runs)), key=lambda at: self.runs[at].row[key] or 0.0)
+
+
+def read_kept(
+    folder: str | os.PathLike[str], series: Sequence[Series], progress: bool | None = None
+) -> list[KeptSeries]:
+    """Read the predictions of series, as many as an explorer holds."""
+    chosen: list[tuple[Series, list[tuple[Row, str]]]] = []
+    room = MOST_RUNS
+    for one in series:
+        there = [
+            (row, name)
+            for row, name in zip(one.rows, one.names, strict=True)
+            if has_predictions(folder, row["key"])
+        ]
+        if not there or (chosen and len(there) > room):
+            continue
+        room -= len(there)
+        chosen.append((one, there))
+    banks = _banks(folder, series)
+    found: list[KeptSeries] = []
+    n_runs = sum(len(there) for _, there in chosen)
+    with progress_bar("read", n_runs, "run", shown=progress) as advance:
+        for one, there in chosen:
+            runs = []
+            for row, name in there:
+                runs.append(_read(folder, row, name, banks))
+                advance(1)
+            found.append(KeptSeries(one, runs))
+    return found
+
+
+def _annotated(sentences: Sequence[Sentence]) -> bool:
+    return all(sentence.heads is not None for sentence in sentences)
+
+
+def _banks(
+    folder: str | os.PathLike[str], series: Sequence[Series]
+) -> dict[object, Sequence[Sentence]]:
+    """Read the sentences of each treebank once, with their gold trees where any run has them."""
+    banks: dict[object, Sequence[Sentence]] = {}
+    for row in (row for one in series for row in one.rows):
+        name = row["treebank_fingerprint"]
+        if name in banks and _annotated(banks[name]):
+            continue
+        if has_predictions(folder, row["key"]):
+            banks[name] = read_sentences(folder, row["key"])
+    return banks
+
+
+def _read(
+    folder: str | os.PathLike[str],
+    row: Row,
+    name: str,
+    banks: Mapping[object, Sequence[Sentence]],
+) -> KeptRun:
+    """Read one run; sentences are the same objects for all runs on one treebank."""
+    sentences = banks[row["treebank_fingerprint"]]
+    predictions = [prediction for _, prediction in read_predictions(folder, row["key"])]
+    if not _annotated(sentences):
+        nothing = np.zeros(len(sentences), np.int64)
+        return KeptRun(row, name, sentences, predictions, None, nothing)
+    scores = score(sentences, predictions, punct=row["punct"])
+    trees = [replace(one, distances=None, arc_scores=None) for one in predictions]
+    over_all = score(sentences, trees, punct=row["punct"])
+    drawn = column(over_all.table, "right_edges").astype(np.int64)
+    return KeptRun(row, name, sentences, predictions, scores, drawn)

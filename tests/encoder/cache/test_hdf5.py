@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from structprobe.encoder.cache.hdf5 import read_hdf5, write_hdf5
+from structprobe.encoder.vectors import EncodedBank
+from structprobe.errors import StoreError
+
+WORDS = [["the", "dog"], ["x"], ["a", "b", "c"]]
+
+
+@pytest.fixture
+def bank() -> EncodedBank:
+    rng = np.random.default_rng(0)
+    values = {layer: rng.standard_normal((6, 4)).astype(np.float32) for layer in (0, 3, 5)}
+    return EncodedBank(values, np.array([0, 2, 3, 6]), {"model": "m"})
+
+
+def test_what_is_written_comes_back(bank: EncodedBank, tmp_path: Path) -> None:
+    path = write_hdf5(bank, tmp_path / "vectors.hdf5")
+    with h5py.File(path) as file:
+        assert sorted(file) == ["0", "1", "2"]
+        assert file["2"].shape == (3, 3, 4)
+        assert np.array_equal(file["2"][1], bank.layer(3)[2])
+    for layers in (None, [3], [5, 0]):
+        again = read_hdf5(path, WORDS, layers=layers, origin=bank.origin)
+        assert again.layers == tuple(sorted(layers or bank.layers))
+        assert len(again) == 3
+        for layer in again.layers:
+            assert np.array_equal(again.layer(layer).values, bank.layer(layer).values)
+            assert again.layer(layer).origin == {"model": "m", "layer": layer}
+
+
+def test_pieces_are_averaged_word_by_word(tmp_path: Path) -> None:
+    values = np.arange(2 * 5 * 3, dtype=np.float32).reshape(2, 5, 3)  # [CLS] th ##e dog [SEP]
+    with h5py.File(tmp_path / "pieces", "w") as file:
+        file["0"] = values
+    found = read_hdf5(
+        tmp_path / "pieces", [["the", "dog"]], first_layer=1, pieces=[[(1, 3), (3, 4)]]
+    )
+    assert found.layers == (1, 2)
+    for layer in (1, 2):
+        expected = [(values[layer - 1, 1] + values[layer - 1, 2]) / 2, values[layer - 1, 3]]
+        assert np.array_equal(found.layer(layer)[0], expected)
+    with pytest.raises(StoreError, match=r"has 5 vectors, the sentence has 2 words.*pieces="):
+        read_hdf5(tmp_path / "pieces", [["the", "dog"]])
+    with pytest.raises(StoreError, match="pieces are not among 5"):
+        read_hdf5(tmp_path / "pieces", [["the", "dog"]], pieces=[[(1, 3), (3, 6)]])
+    with pytest.raises(StoreError, match="a span for each word"):
+        read_hdf5(tmp_path / "pieces", [["the", "dog"]], pieces=[[(1, 3)]])
+
+
+def test_layers_may_lie_in_any_order(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "turned", "w") as file:
+        file["0"] = np.stack([np.full((1, 2), 12.0), np.zeros((1, 2))])
+        file.attrs["layers"] = [12, 0]
+    found = read_hdf5(tmp_path / "turned", [["a"]])
+    assert found.layers == (0, 12)
+    assert found.layer(12)[0].tolist() == [[12.0, 12.0]]
+    assert read_hdf5(tmp_path / "turned", [["a"]], layers=[12]).layer(12)[0].max() == 12
+    with h5py.File(tmp_path / "turned", "r+") as file:
+        file.attrs["layers"] = [12, 0, 1]
+    with pytest.raises(StoreError, match="names 3 layers and has 2"):
+        read_hdf5(tmp_path / "turned", [["a"]])
+
+
+def test_faults_are_told(
+    bank: EncodedBank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_hdf5(bank, tmp_path / "vectors")
+    with pytest.raises(StoreError, match="there already"):
+        write_hdf5(bank, path)
+    write_hdf5(bank, path, force=True)
+    with pytest.raises(StoreError, match="holds 3 datasets, there are 2 sentences"):
+        read_hdf5(path, WORDS[:2])
+    with pytest.raises(StoreError, match=r"no layer 4.*there are 0, 3, 5"):
+        read_hdf5(path, WORDS, layers=[4])
+    with pytest.raises(StoreError, match="cannot be read"):
+        read_hdf5(tmp_path / "none", WORDS)
+    (tmp_path / "text").write_text("no HDF5")
+    with pytest.raises(StoreError, match="cannot be read"):
+        read_hdf5(tmp_path / "text", WORDS)
+    with h5py.File(tmp_path / "flat", "w") as file:
+        file["0"] = np.ones((2, 3))
+    with pytest.raises(StoreError, match=r"dataset 0: has the shape \(2, 3\)"):
+        read_hdf5(tmp_path / "flat", [["a", "b"]])
+    with h5py.File(tmp_path / "group", "w") as file:
+        file.create_group("0")
+    with pytest.raises(StoreError, match="dataset 0: has the shape None"):
+        read_hdf5(tmp_path / "group", [["a"]])
+    with h5py.File(tmp_path / "uneven", "w") as file:
+        file["0"], file["1"] = np.ones((2, 1, 3)), np.ones((2, 1, 4))
+    with pytest.raises(StoreError, match="dataset 1: has 2 layers of 4 numbers, the first"):
+        read_hdf5(tmp_path / "uneven", [["a"], ["b"]])
+    with h5py.File(tmp_path / "group", "w") as file:
+        pass
+    with pytest.raises(StoreError, match="holds no sentence"):
+        read_hdf5(tmp_path / "group", [])
+    with pytest.raises(StoreError, match="cannot write"):
+        write_hdf5(bank, tmp_path / "no" / "folder")
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    with pytest.raises(StoreError, match=r"structprobe\[hdf5\]"):
+        read_hdf5(path, WORDS)

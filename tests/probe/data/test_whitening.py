@@ -1,0 +1,100 @@
+"""Words are walked in order; whitened coordinates have the identity as their second moment."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from structprobe.probe.data import ragged_vectors as words_module
+from structprobe.probe.data.ragged_vectors import Words, ragged
+from structprobe.probe.data.whitening import lay_out, second_moments, whitening
+
+
+def basis_of(words: Words, *, centred: bool) -> Tensor:
+    """The whitening map of word vectors."""
+    return whitening(second_moments(words), centred=centred)
+
+
+def make_words(seed: int = 0, hidden_size: int = 6, scale: object = 1.0) -> Words:
+    """Sixty sentences of 1 to 9 words, away from the origin."""
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(1, 10, 60)
+    values = (rng.normal(size=(lengths.sum(), hidden_size)) * scale + 3).astype(np.float32)
+    return Words(values, np.cumsum(lengths) - lengths, lengths)
+
+
+@pytest.mark.parametrize("chunk_words", [1, 7, 10_000])
+def test_chunks_give_whole_sentences_in_the_order_asked_for(
+    monkeypatch: pytest.MonkeyPatch, chunk_words: int
+) -> None:
+    monkeypatch.setattr(words_module, "CHUNK_SIZE", 6 * chunk_words)
+    words = make_words().take(np.array([5, 0, 33]))
+    rows = [
+        words.values[start : start + n]
+        for start, n in zip(words.starts, words.lengths, strict=True)
+    ]
+    plain, centred = torch.cat(list(words.chunks())), torch.cat(list(words.chunks(centred=True)))
+    assert np.array_equal(plain, np.concatenate(rows).astype(np.float64))
+    expected = np.concatenate([row - row.mean(0, dtype=np.float64) for row in rows])
+    assert np.allclose(centred, expected, atol=1e-12)
+
+
+def test_ragged_by_hand() -> None:
+    sentence, inside = ragged(np.array([2, 1, 3]))
+    assert sentence.tolist() == [0, 0, 1, 2, 2, 2]
+    assert inside.tolist() == [0, 1, 0, 0, 1, 2]
+
+
+@pytest.mark.parametrize("centred", [True, False])
+def test_whitened_coordinates_have_the_identity_as_second_moment(centred: bool) -> None:
+    words = make_words(scale=np.logspace(0, -3, 6))
+    basis = basis_of(words, centred=centred)
+    n_words = int(words.lengths.sum())
+    white = torch.empty(n_words, 6, dtype=torch.float64)
+    lay_out(words, basis, white, words.starts, centred=centred)
+    assert np.allclose(white.T @ white / len(white), np.eye(6), atol=1e-4)
+
+
+def test_the_moment_about_the_origin_sees_an_offset_and_the_covariance_does_not() -> None:
+    near = make_words()
+    far = Words(near.values + 50, near.starts, near.lengths)
+    assert np.allclose(
+        basis_of(near, centred=True).abs(), basis_of(far, centred=True).abs(), atol=1e-3
+    )
+    assert basis_of(far, centred=False).norm(dim=1).min() < 0.1  # the direction of the offset
+    assert basis_of(near, centred=True).norm(dim=1).min() > 0.5
+
+
+def test_directions_that_hold_only_rounding_are_dropped() -> None:
+    words = make_words()
+    values = words.values.copy()
+    values[:, 5] = -values[:, :5].sum(1)  # as layer norm leaves it: the vectors sum to zero
+    assert basis_of(Words(values, words.starts, words.lengths), centred=True).shape == (5, 6)
+
+
+def test_a_direction_above_the_resolution_is_kept() -> None:
+    words = make_words(scale=np.array([1, 1, 1, 1, 1, 1e-5]))
+    centred = Words(words.values - 3, words.starts, words.lengths)
+    assert basis_of(centred, centred=True).shape == (6, 6)
+
+
+def test_both_moments_are_those_of_the_plain_definition(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words_module, "CHUNK_SIZE", 6 * 30)
+    words = make_words()
+    moments, n_words = second_moments(words), int(words.lengths.sum())
+    plain, centred = (torch.cat(list(words.chunks(centred=centre))) for centre in (False, True))
+    assert np.allclose(moments.about_origin, plain.T @ plain / n_words, atol=1e-12)
+    assert np.allclose(moments.within, centred.T @ centred / n_words, atol=1e-12)
+    assert moments.squared_norm == pytest.approx(float(plain.square().sum(1).mean()))
+
+
+def test_words_are_laid_out_where_they_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words_module, "CHUNK_SIZE", 2 * 2)
+    words = Words(np.arange(10.0).reshape(5, 2), np.array([0, 1, 3]), np.array([1, 2, 2]))
+    out = torch.full((6, 3), 7.0)
+    lay_out(words, None, out, np.array([-1, 4, 1]), centred=False)
+    # The first sentence is left out; rows 0 and 3 and the third column are nobody's.
+    expected = [[7, 7, 7], [6, 7, 7], [8, 9, 7], [7, 7, 7], [2, 3, 7], [4, 5, 7]]
+    assert out.tolist() == expected
