@@ -20,6 +20,7 @@ PACKAGE = ROOT / "structprobe"
 ROOMS = (
     "_version",
     "errors",
+    "heads",
     "progress",
     "targets",
     "treebank",
