@@ -21,6 +21,7 @@ ROOMS = (
     "_version",
     "errors",
     "heads",
+    "notebook",
     "progress",
     "targets",
     "treebank",

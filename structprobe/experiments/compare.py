@@ -18,7 +18,7 @@ from structprobe.experiments.folder.vectors_folder import check_cache, vectors_f
 from structprobe.experiments.runs.grid import check_seeds
 from structprobe.experiments.runs.run import Banks, Outcome, key_of, outcome
 from structprobe.progress import progress_bar
-from structprobe.recoverers.base import Recoverer, Setting
+from structprobe.recoverers.base import MethodContext, Recoverer
 from structprobe.recoverers.methods import ALL, Method, choose_methods
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.protocol import choose_protocol, kept_words
@@ -125,7 +125,7 @@ def compare(
         vectors_folder(results.folder, cache) as vectors,
         progress_bar("methods", len(chosen), "method", shown=progress) as advance,
     ):
-        setting = Setting(
+        setting = MethodContext(
             clocked(encoder), seed=seed, punct=punct, cache=vectors, device=device,
             progress=progress,
         )  # fmt: skip
@@ -159,7 +159,7 @@ def _versions(banks: Banks, seed: int | None) -> dict[str | None, Banks]:
 class _Comparison:
     """What all methods have in common."""
 
-    setting: Setting
+    setting: MethodContext
     versions: Mapping[str | None, Banks]
     results: ResultsFolder
     keep_predictions: bool

@@ -16,7 +16,7 @@ from typing import Any
 
 from structprobe import recoverers
 from structprobe.errors import MethodError, unknown_name
-from structprobe.recoverers.base import Recoverer, Setting
+from structprobe.recoverers.base import MethodContext, Recoverer
 
 ALL = "all"
 _HINT = "write it such as attention-max[layer=3,head=9]"
@@ -53,9 +53,9 @@ class Method:
         """The options that it takes beyond what its name says, and their types."""
         return {name: kind for name, kind in self.cls.options.items() if name not in self.told}
 
-    def make(self, setting: Setting) -> Recoverer:
+    def make(self, context: MethodContext) -> Recoverer:
         """Make its recoverer for a model."""
-        return self.given or self.cls.for_model(setting, **self.told)
+        return self.given or self.cls.for_model(context, **self.told)
 
 
 def find_methods() -> dict[str, Method]:

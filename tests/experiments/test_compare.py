@@ -19,7 +19,7 @@ from structprobe.experiments.compare import compare
 from structprobe.experiments.folder.results import ROWS, read_rows
 from structprobe.experiments.folder.rows import Row
 from structprobe.experiments.folder.vectors_folder import VECTORS
-from structprobe.recoverers.base import Setting
+from structprobe.recoverers.base import MethodContext
 from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.methods import Method
 from structprobe.treebank.disturb import DISTURBANCES
@@ -61,7 +61,7 @@ class Unfit(Star):
     name = "unfit"
 
     @classmethod
-    def for_model(cls, setting: Setting, **told: Any) -> Any:
+    def for_model(cls, context: MethodContext, **told: Any) -> Any:
         raise EncoderError("the model has\nno attentions", hint="choose another")
 
 

@@ -16,7 +16,7 @@ from structprobe.attention.word_attentions import AttentionBatch, WordAttentions
 from structprobe.encoder import Encoder
 from structprobe.errors import EncoderError, ProbeError, TreeError
 from structprobe.recoverers.attention_probe import AttentionProbe
-from structprobe.recoverers.base import Setting
+from structprobe.recoverers.base import MethodContext
 from structprobe.scores import score
 from structprobe.treebank import Sentence, Treebank
 from structprobe.trees import arborescence
@@ -45,8 +45,8 @@ def encoder() -> Encoder:
 
 
 def made(encoder: Encoder, name: str, seed: int = 0, **more: Any) -> AttentionProbe:
-    setting = Setting(encoder, seed=seed, device="cpu", progress=False)
-    return AttentionProbe.for_model(setting, **AttentionProbe.variants[name], **more)
+    context = MethodContext(encoder, seed=seed, device="cpu", progress=False)
+    return AttentionProbe.for_model(context, **AttentionProbe.variants[name], **more)
 
 
 def copying(n: int, heads: Any, swapped: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:
