@@ -191,7 +191,7 @@ def _check_kinds(encoder: object, layer: object, probe: object) -> None:
     """Refuse arguments in another order, or of another kind."""
     hint = "write ProbeRecoverer(encoder, layer, probe)"
     for name, value, wanted, fits in (
-        ("encoder", encoder, "an Encoder", hasattr(encoder, "encode")),
+        ("encoder", encoder, "an Encoder", hasattr(encoder, "n_layers")),
         ("layer", layer, "a whole number", layer is None or _is_whole(layer)),
         ("probe", probe, "a StructuralProbe", hasattr(probe, "predictions")),
     ):
