@@ -39,7 +39,7 @@ class Comparison:
     title: str
     folder: str
     model: str
-    told: str
+    intro: str
     commands: str
     order: str = ""
 
@@ -110,9 +110,9 @@ def page(results: Path) -> str:
         "share.",
     ]
     for one in COMPARISONS:
-        rows = [told_of(row, one.model) for row in newest(read_rows(results / one.folder))]
+        rows = [with_model_name(row, one.model) for row in newest(read_rows(results / one.folder))]
         written = [row for row in rows if row["words_as"] is None]
-        parts += [f"## {one.title}", one.told, f"```bash\n{one.commands}```", table(written)]
+        parts += [f"## {one.title}", one.intro, f"```bash\n{one.commands}```", table(written)]
         lines = order_lines(written)
         parts += ["\n".join(f"- {line}" for line in lines)]
         found = by_place(results / one.folder, written)
@@ -141,7 +141,7 @@ def newest(rows: Sequence[Row]) -> list[Row]:
     return [found[one] for one in order if one in found]
 
 
-def told_of(row: Row, model: str) -> Row:
+def with_model_name(row: Row, model: str) -> Row:
     """Replace the model's local path with the name used in the commands."""
     empty = row["why_empty"]
     if empty and row["model"]:
@@ -205,12 +205,12 @@ def order_lines(rows: Sequence[Row]) -> list[str]:
         if any(row["uuas"] is not None for row in found)
     }
     lines = [f"No {name} among the rows." for name in rungs if name not in best]
-    told = {name: f"{name} ({row['method']}) {per_cent(row)}" for name, row in best.items()}
+    shown = {name: f"{name} ({row['method']}) {per_cent(row)}" for name, row in best.items()}
     for above, below in pairwise(best):
         holds = best[above]["uuas"] > best[below]["uuas"]
         sign = ">" if holds else "is NOT above"
         lines.append(
-            f"{told[above]} {sign} {told[below]}{'.' if holds else ': the order does not hold.'}"
+            f"{shown[above]} {sign} {shown[below]}{'.' if holds else ': the order does not hold.'}"
         )
     return lines + [
         f"{row['method']} scores {per_cent(row)}: it also sees the words, and learns which tend to be heads."
