@@ -23,6 +23,7 @@ ROOMS = (
     "progress",
     "targets",
     "locks",
+    "notebook",
     "treebank",
     "trees",
     "draw",

@@ -127,6 +127,12 @@ class WordAttentions:
         self.cache = cache
         self.n_heads, self.causal = find_heads(encoder.loaded, encoder.surroundings.before)
 
+    def __repr__(self) -> str:
+        return (
+            f"<WordAttentions: {self.n_layers} layers of {self.n_heads} heads, "
+            f"special={self.special!r}, symmetrised={self.symmetrised!r}, of {self.encoder!r}>"
+        )
+
     @property
     def n_layers(self) -> int:
         """Layers, from 1."""

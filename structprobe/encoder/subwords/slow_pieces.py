@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,7 +25,7 @@ class SlowReader:
     """
 
     def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
+        self._tokenizer = copy.deepcopy(tokenizer)  # its owner may change it
         self._named = named_tokens(tokenizer)
         self._cut: dict[tuple[str | None, str], tuple[list[int], list[bool]]] = {}
 
