@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -36,6 +36,7 @@ from structprobe.encoder.subwords.sentences import (
 from structprobe.encoder.subwords.special_tokens import Surroundings, find_surroundings
 from structprobe.encoder.vectors import EncodedBank
 from structprobe.errors import EncoderError
+from structprobe.models import Model, Tokenizer
 from structprobe.models.limits import Layers, pick_layers
 from structprobe.models.loading import LoadedModel, load_model, refresh, untrained
 from structprobe.models.reading import reading
@@ -135,9 +136,9 @@ class Encoder:
 
     def __init__(
         self,
-        model: Any,
+        model: Model,
         *,
-        tokenizer: Any = None,
+        tokenizer: Tokenizer = None,
         revision: str | None = None,
         trust_remote_code: bool = False,
         gguf_file: str | None = None,
