@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from structprobe.encoder.subwords.sentences import SentenceLike
 from structprobe.encoder.vectors import EncodedBank
 from structprobe.errors import StoreError
+from structprobe.treebank.sentence import Sentence
 
 LAYERS = "layers"
 
@@ -101,8 +102,7 @@ def read_hdf5(
         `sentences`, or it has no such layer.
     """
     h5py = _h5py()
-    words: list[Sequence[str]] = [getattr(sentence, "words", sentence) for sentence in sentences]
-    lengths = [*map(len, words)]
+    lengths = [len(one.words if isinstance(one, Sentence) else one) for one in sentences]
     if pieces is not None and [*map(len, pieces)] != lengths:
         raise StoreError("pieces must name a span for each word of each sentence")
     where = str(path)
