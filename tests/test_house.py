@@ -24,6 +24,8 @@ ROOMS = (
     "notebook",
     "progress",
     "targets",
+    "locks",
+    "notebook",
     "treebank",
     "trees",
     "draw",
