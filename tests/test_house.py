@@ -22,6 +22,7 @@ ROOMS = (
     "errors",
     "progress",
     "targets",
+    "locks",
     "treebank",
     "trees",
     "draw",

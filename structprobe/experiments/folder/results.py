@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from structprobe._version import __version__
-from structprobe.encoder.cache.locks import lock
 from structprobe.errors import ResultError
 from structprobe.experiments.folder.commands import COMMANDS, commands_with
 from structprobe.experiments.folder.predictions import predictions_to_bytes
@@ -24,6 +23,7 @@ from structprobe.experiments.folder.saved_runs import (
     read_predictions,
     read_sentences,
 )
+from structprobe.locks import lock
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
