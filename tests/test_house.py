@@ -27,6 +27,7 @@ ROOMS = (
     "trees",
     "draw",
     "scores",
+    "results",
     "models",
     "encoder",
     "probe",
@@ -46,6 +47,7 @@ FORBIDDEN = {
     "trees": HEAVY | {"structprobe.treebank"},
     "draw": HEAVY | {"structprobe.treebank"},
     "scores": HEAVY | {"structprobe.treebank"},
+    "results": HEAVY | {"structprobe.trees", "structprobe.draw"},
     "models": {"sklearn", "matplotlib"} | PLAIN,
     "encoder": {"sklearn", "matplotlib"} | PLAIN - {"structprobe.treebank"},
     "probe": {
