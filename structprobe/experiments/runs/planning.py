@@ -17,8 +17,8 @@ import numpy as np
 
 from structprobe.experiments.config import SweepConfig, Training
 from structprobe.experiments.fit import make_probe
-from structprobe.experiments.runs.grid import Grid, Run, known_products, probe_runs
-from structprobe.experiments.runs.run import Banks
+from structprobe.experiments.runs.grid import Grid, known_products, probe_runs
+from structprobe.experiments.runs.run import Banks, Run
 from structprobe.probe.training.recipes import RECIPES
 from structprobe.progress import progress_bar
 from structprobe.results.folder import ResultsFolder, check_folder
