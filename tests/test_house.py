@@ -22,6 +22,7 @@ ROOMS = (
     "errors",
     "progress",
     "targets",
+    "devices",
     "treebank",
     "trees",
     "draw",

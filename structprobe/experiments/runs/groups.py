@@ -42,7 +42,7 @@ class Group:
 
     def outcomes(self) -> Iterator[tuple[Run, Outcome]]:
         """Do the runs, as many layers together as fit."""
-        from structprobe.probe.training.joint_fit import fit_together
+        from structprobe.probe.estimator import fit_together
 
         probes = [
             make_probe(run, device=self.device, memory_gb=self.memory_gb, verbose=self.verbose)
@@ -99,8 +99,8 @@ def groups_of(
     """Cut a grid into groups of layers that are trained together."""
     import torch
 
-    from structprobe.probe.training.memory import laid_out_bytes
     from structprobe.probe.training.settings import MEMORY_GB
+    from structprobe.probe.training.streaming import laid_out_bytes
 
     n_words, n_dev_words = (
         int(vectors[part].offsets[-1]) if part in vectors else 0 for part in ("train", "dev")
