@@ -80,9 +80,10 @@ def compare(
     -------
     Rows
         A list of dicts, which shows itself as a table: method by method in the order that was asked
-        for, disturbed versions (``words_as``) behind the original. Times are those of fitting and predicting; word
-        vectors are encoded once for all methods and not among them. What else of the model several
-        methods share (attention, impacts of masking) counts for the first of them.
+        for, disturbed versions (``words_as``) behind the original. Times are those of fitting and
+        predicting; word vectors are encoded once for all methods and not among them. What else of
+        the model several methods share (attention, impacts of masking) counts for the first of
+        them.
 
     Raises
     ------

@@ -13,8 +13,8 @@ from typing import Any
 
 import torch
 
-from structprobe.errors import EncoderError
-from structprobe.models.devices import find_device, find_dtype
+from structprobe.devices import find_device
+from structprobe.errors import EncoderError, unknown_name
 from structprobe.models.fingerprints import (
     fingerprint_architecture,
     fingerprint_files,
@@ -24,6 +24,8 @@ from structprobe.models.fingerprints import (
 from structprobe.models.hub import find_commit, refuse_unknown, unreachable
 from structprobe.models.limits import measure
 from structprobe.models.quiet import quiet_transformers
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def load_model(
     if isinstance(model, str | os.PathLike):
         source, gguf_file = _locate(os.fspath(model), gguf_file)
         refuse_unknown(source, revision, gguf_file)
-        wanted_device = find_device(device)
+        wanted_device = find_device(device, error=EncoderError)
         options = {"revision": revision, "trust_remote_code": trust_remote_code}
         if gguf_file:
             options["gguf_file"] = gguf_file
@@ -242,6 +244,14 @@ def _refuse_missing(source: str, whole: Any, missing: Iterable[str]) -> None:
         )
 
 
+def find_dtype(name: str | torch.dtype) -> torch.dtype:
+    """Give the number type of this name."""
+    plain = str(name).removeprefix("torch.")
+    if plain not in DTYPES:
+        raise EncoderError(unknown_name("dtype", plain, DTYPES))
+    return DTYPES[plain]
+
+
 def _check_object(whole: Any, tokenizer: Any, device: Any, dtype: torch.dtype) -> None:
     """Refuse a model object that is none, has no tokenizer, or is not as it is asked for."""
     if not hasattr(whole, "config") or not hasattr(whole, "base_model"):
@@ -255,7 +265,7 @@ def _check_object(whole: Any, tokenizer: Any, device: Any, dtype: torch.dtype) -
             f"the model object is in {names[0]}, asked for is {names[1]}",
             hint=f"pass dtype={names[0]!r}, or cast it yourself with model.to(torch.{names[1]})",
         )
-    if device != "auto" and find_device(device) != whole.device:
+    if device != "auto" and find_device(device, error=EncoderError) != whole.device:
         raise EncoderError(
             f"the model object is on {whole.device}, asked for is {device}",
             hint=f"move it yourself with model.to({str(device)!r}), or leave device='auto'",

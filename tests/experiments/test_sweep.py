@@ -281,7 +281,7 @@ def test_without_dev_or_without_test(encoder: Encoder, tmp_path: Path) -> None:
         ({"punct": "best"}, ScoreError, "unknown punct 'best'"),
         ({"products": "best"}, ProbeError, "unknown products 'best'"),
         ({"memory_gb": -1}, ProbeError, "memory_gb -1 is not a number above 0"),
-        ({"products": "auto", "device": "no"}, ProbeError, "device 'no' cannot be used"),
+        ({"products": "auto", "device": "no"}, ProbeError, "unknown device 'no'"),
     ],
 )
 def test_faults_are_told_before_any_work(

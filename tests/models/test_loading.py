@@ -24,9 +24,8 @@ from transformers import (
 )
 
 from structprobe.errors import EncoderError
-from structprobe.models.devices import find_dtype
 from structprobe.models.fingerprints import fingerprint_tokenizer
-from structprobe.models.loading import load_model, untrained
+from structprobe.models.loading import find_dtype, load_model, untrained
 
 IDS = torch.tensor([[0, 4, 5, 2]])
 

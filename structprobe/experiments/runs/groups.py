@@ -41,7 +41,7 @@ class Group:
 
     def outcomes(self) -> Iterator[tuple[Run, Outcome]]:
         """Do the runs, as many layers together as fit."""
-        from structprobe.probe.training.joint_fit import fit_together
+        from structprobe.probe.estimator import fit_together
 
         probes = [
             make_probe(run.values["rank"], run.values["seed"], self.training, verbose=self.verbose)
@@ -98,8 +98,8 @@ def groups_of(
     """Cut a grid into groups of layers that are trained together."""
     import torch
 
-    from structprobe.probe.training.memory import laid_out_bytes
     from structprobe.probe.training.settings import MEMORY_GB
+    from structprobe.probe.training.streaming import laid_out_bytes
 
     n_words, n_dev_words = (
         int(vectors[part].offsets[-1]) if part in vectors else 0 for part in ("train", "dev")
