@@ -22,7 +22,14 @@ from structprobe.probe.projecting import (
 )
 from structprobe.probe.training.joint_fit import FittedProbe, fit_jointly
 from structprobe.probe.training.settings import MEMORY_GB
-from structprobe.probe.types import DevLike, Layer, RandomState, TreesLike, WordVectorsLike
+from structprobe.probe.types import (
+    DevLike,
+    Layer,
+    RandomState,
+    TreesLike,
+    VectorsByLayer,
+    WordVectorsLike,
+)
 from structprobe.scores import Prediction
 
 if TYPE_CHECKING:
@@ -377,10 +384,10 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
 
 def fit_together(
     jobs: Sequence[tuple[Layer, StructuralProbe]],
-    X: Mapping[Layer, WordVectorsLike],
+    X: VectorsByLayer,
     y: TreesLike,
     *,
-    dev: tuple[Mapping[Layer, WordVectorsLike], TreesLike] | None = None,
+    dev: tuple[VectorsByLayer, TreesLike] | None = None,
 ) -> Iterator[list[tuple[Layer, StructuralProbe]]]:
     """Fit probes on several layers of the same sentences, and give them as they are done."""
     parameters = [(layer, probe.get_params()) for layer, probe in jobs]
