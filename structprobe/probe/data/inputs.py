@@ -104,7 +104,7 @@ def check_finite(words: Words, name: str, y: TreesLike | None = None) -> None:
             raise ProbeError(
                 "the vector holds NaN or an infinity",
                 where=f"{_place(name, index, y)}, word {word + 1}",
-                hint="encode the treebank anew, in float32",
+                hint="encode the treebank again, in float32",
             )
         done += len(chunk)
 
