@@ -172,7 +172,8 @@ def _refuse_other_vectors(found: Sequence[ProbeRecoverer], places: Sequence[str]
     """Raise where probes were fitted on vectors that one encoder does not give."""
 
     def vectors(one: ProbeRecoverer) -> Mapping[str, Any]:
-        origin: Mapping[str, Any] = one.probe.origin_
+        origin = one.probe.origin_
+        assert origin is not None  # else it was not loaded
         return {key: origin[key] for key in ("pooling", "spacing", "bos", "dtype")}
 
     for one, place in zip(found, places, strict=True):
