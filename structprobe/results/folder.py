@@ -257,7 +257,7 @@ def check_folder(folder: str | os.PathLike[str]) -> bool:
     if not (path / MARKER).exists():
         if not all(name.startswith(f".{MARKER}.") for name in names):
             raise ResultError(
-                "the folder exists and is no folder of results of ours",
+                "the folder exists and is not a structprobe results folder",
                 where=str(folder),
                 hint="name a new or an empty folder",
             )
@@ -268,7 +268,7 @@ def check_folder(folder: str | os.PathLike[str]) -> bool:
     except ValueError as error:
         raise ResultError(f"not JSON: {error}", where=str(path / MARKER), hint=hint) from error
     if not isinstance(marker, dict) or marker.get("format") != FORMAT:
-        what = f"{MARKER} does not mark results of ours"
+        what = f"{MARKER} does not mark a structprobe results folder"
         raise ResultError(what, where=str(folder), hint=hint)
     found = marker.get("format_version")
     if not isinstance(found, int) or found > FORMAT_VERSION:
