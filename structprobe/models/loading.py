@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 
-from structprobe.errors import EncoderError
+from structprobe.devices import find_device
+from structprobe.errors import EncoderError, unknown_name
 from structprobe.models import Config, Model, Tokenizer
-from structprobe.models.devices import find_device, find_dtype
 from structprobe.models.fingerprints import (
     fingerprint_architecture,
     fingerprint_files,
@@ -27,6 +27,7 @@ from structprobe.models.hub import find_commit, refuse_unknown, unreachable
 from structprobe.models.limits import measure
 from structprobe.models.quiet import quiet_transformers
 
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _TOKENIZER_FILE = re.compile(r"tokeni[sz]er|vocab|merges|\.(model|tiktoken|gguf)$")
 _NO_TOKENIZER = (
     "its files (tokenizer.json, vocab.txt, ...) belong in the model folder, where "
@@ -68,7 +69,7 @@ def load_model(
     if isinstance(model, str | os.PathLike):
         source, gguf_file = _locate(os.fspath(model), gguf_file)
         refuse_unknown(source, revision, gguf_file)
-        wanted_device = find_device(device)
+        wanted_device = find_device(device, error=EncoderError)
         options = _options(revision, trust_remote_code, gguf_file)
         loaded_tokenizer = _load_tokenizer(source, tokenizer, options)
         whole = _load_weights(source, wanted_device, wanted_dtype, options)
@@ -304,6 +305,14 @@ def _refuse_missing(source: str, whole: Model, missing: Iterable[str]) -> None:
         )
 
 
+def find_dtype(name: str | torch.dtype) -> torch.dtype:
+    """Give the number type of this name."""
+    plain = str(name).removeprefix("torch.")
+    if plain not in DTYPES:
+        raise EncoderError(unknown_name("dtype", plain, DTYPES))
+    return DTYPES[plain]
+
+
 def _check_object(
     whole: Model, tokenizer: Tokenizer, device: str | torch.device, dtype: torch.dtype
 ) -> None:
@@ -320,7 +329,7 @@ def _check_object(
             f"the model is in {names[0]}, but {names[1]} is asked for",
             hint=f"pass dtype={names[0]!r}, or cast it yourself with model.to(torch.{names[1]})",
         )
-    if device != "auto" and find_device(device) != whole.device:
+    if device != "auto" and find_device(device, error=EncoderError) != whole.device:
         raise EncoderError(
             f"the model is on {whole.device}, but {device} is asked for",
             hint=f"move it yourself with model.to({str(device)!r}), or leave device='auto'",

@@ -103,7 +103,7 @@ class AttentionProbe(Recoverer):
         progress: bool | None = None,
     ) -> None:
         from structprobe.attention.word_attentions import WordAttentions
-        from structprobe.models.devices import find_device
+        from structprobe.devices import find_device
 
         if max_steps < 1:
             raise ProbeError(f"max_steps is {max_steps}; at least 1 is needed")
@@ -111,7 +111,7 @@ class AttentionProbe(Recoverer):
         self.random_state, self.device, self.progress = random_state, device, progress
         self.name += "-words" * words
         self.attentions = WordAttentions(encoder, special="keep")
-        find_device(device)
+        find_device(device, error=ProbeError)
 
     @classmethod
     def for_model(cls, context: MethodContext, **options: Any) -> Self:
@@ -128,7 +128,7 @@ class AttentionProbe(Recoverer):
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
         """Learn the weights; dev, to stop by, is needed."""
         from structprobe.attention.scorers import LEARNING_RATE, WORDS_RATE
-        from structprobe.models.devices import find_device
+        from structprobe.devices import find_device
         from structprobe.probe.readers.head_candidates import Candidates
         from structprobe.probe.readers.head_choice import train_heads
         from structprobe.probe.training.loop import Cosine
@@ -137,7 +137,7 @@ class AttentionProbe(Recoverer):
 
         if dev is None:
             raise ProbeError("no dev set to stop by", hint=NO_DEV)
-        device = find_device(self.device)
+        device = find_device(self.device, error=ProbeError)
         gold, dev_gold = _gold_heads(train), _gold_heads(dev)
         rate = WORDS_RATE if self.words else LEARNING_RATE
         with self._read(train) as file, self._read(dev) as dev_file:

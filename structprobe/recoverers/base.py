@@ -55,6 +55,9 @@ class Recoverer(ABC):
     fitted_attribute : str or None
         The attribute that `fit` sets and `predict` cannot do without; None where there is nothing
         to fit.
+    version : int
+        To be raised when the same settings come to give other trees: rows of the older version
+        are then not taken for results of this one.
     chosen_ : mapping of str to object
         What `fit` chose on dev, by keys of a result row such as ``layer`` and ``head``; `predict`
         may add what is true of the sentences that it was given last.
@@ -66,6 +69,7 @@ class Recoverer(ABC):
     order: int = 50
     variants: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     options: Mapping[str, type] = MappingProxyType({})
+    version: int = 1
     fitted_attribute: str | None = None
     chosen_: Mapping[str, Any] = MappingProxyType({})
 
@@ -115,6 +119,23 @@ class Recoverer(ABC):
         """
         del train, dev
         return self
+
+    def describe(self) -> dict[str, Any]:
+        """Say what a result row says of the method, fitted or not.
+
+        Returns
+        -------
+        dict
+            Keys of a result row: ``method``, ``uses_gold``, ``seed`` (of `random_state`, where
+            there is one), and, where there is an `encoder`, where its vectors come from.
+        """
+        told = {"method": self.name, "uses_gold": self.uses_gold}
+        told["seed"] = getattr(self, "random_state", None)
+        encoder: Encoder | None = getattr(self, "encoder", None)
+        if encoder is None:
+            return told
+        origin = encoder.origin(0)  # all but the layer, which is for each method to say
+        return told | {key: value for key, value in origin.items() if key != "layer"}
 
     @abstractmethod
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:

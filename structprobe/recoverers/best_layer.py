@@ -42,7 +42,7 @@ class BestLayer(Recoverer):
     progress : bool, optional
         Whether to draw bars on stderr; by default where that is a terminal.
     **settings
-        All else that `LayerSweep` takes, such as ``rank`` and ``max_steps``.
+        All else that `StructuralProbe` takes, such as ``rank`` and ``max_steps``.
 
     Attributes
     ----------
@@ -124,15 +124,16 @@ class BestLayer(Recoverer):
 
     def fit_layers(self, vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]) -> Any:
         """Fit what is tried on every layer: something with `predictions`, by layer."""
-        from structprobe.probe.layer_sweep import LayerSweep
+        from structprobe.probe.estimator import StructuralProbe, fit_together
 
-        sweep = LayerSweep(
-            random_state=self.random_state,
-            device=self.device,
-            verbose=self.progress is not False,
-            **self.settings,
+        told = {"random_state": self.random_state, "device": self.device, **self.settings}
+        told["verbose"] = self.progress is not False
+        probes = {layer: StructuralProbe(**told) for layer in vectors.layers}
+        layers, dev_layers = (
+            {layer: bank.layer(layer) for layer in vectors.layers} for bank in (vectors, dev[0])
         )
-        return sweep.fit(vectors, train, dev=dev)
+        list(fit_together([*probes.items()], layers, train, dev=(dev_layers, dev[1])))
+        return probes
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the tree of each sentence from the layer that was chosen."""

@@ -24,10 +24,9 @@ from transformers import (
 )
 
 from structprobe.errors import EncoderError
-from structprobe.models.devices import find_dtype
 from structprobe.models.fingerprints import fingerprint_tokenizer
 from structprobe.models.limits import pick_layers
-from structprobe.models.loading import layers_from_config, load_model, untrained
+from structprobe.models.loading import find_dtype, layers_from_config, load_model, untrained
 
 IDS = torch.tensor([[0, 4, 5, 2]])
 

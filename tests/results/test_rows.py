@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 from support.tiny_trees import tiny_bank, tiny_file, tiny_text
 
 from structprobe import LinearChain, Prediction, Treebank, __version__, score
-from structprobe.experiments.folder.rows import (
+from structprobe.results.rows import (
     METRICS,
     ROW_KEYS,
     bank_name,
@@ -24,6 +25,8 @@ def test_all_keys_in_order() -> None:
     assert list(row) == list(ROW_KEYS)
     assert (row["uuas"], row["method"], row["layer"]) == (0.5, "linear", None)
     assert row["version"] == __version__
+    packages = "torch", "transformers"
+    assert [row[f"{name}_version"] for name in packages] == [*map(version, packages)]
     assert all(ROW_KEYS.values())
 
 

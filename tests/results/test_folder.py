@@ -16,9 +16,9 @@ from support.tiny_trees import tiny_bank
 
 from structprobe import LinearChain, Prediction, Sentence
 from structprobe.errors import ResultError
-from structprobe.experiments.folder.predictions import predictions_from_bytes, predictions_to_bytes
-from structprobe.experiments.folder.results import MARKER, ROWS, TABLE, ResultsFolder, read_rows
-from structprobe.experiments.folder.rows import ROW_KEYS, Row, make_row
+from structprobe.results.folder import MARKER, ROWS, TABLE, ResultsFolder, read_rows
+from structprobe.results.predictions import predictions_from_bytes, predictions_to_bytes
+from structprobe.results.rows import ROW_KEYS, Row, make_row
 
 
 def row(key: str, **values: object) -> Row:
@@ -131,7 +131,9 @@ def test_full_disk_at_the_start(tmp_path: Path) -> None:
 
 def test_folder_that_is_not_ours(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(ResultError, match="exists and is no folder of results of ours") as caught:
+    with pytest.raises(
+        ResultError, match="exists and is not a structprobe results folder"
+    ) as caught:
         ResultsFolder(tmp_path)
     assert str(tmp_path) in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
@@ -143,9 +145,12 @@ def test_folder_that_is_not_ours(tmp_path: Path) -> None:
     ("marker", "words"),
     [
         ("{", r"structprobe\.json: not JSON: .*; name another folder"),
-        ("[]", "does not mark results of ours"),
-        ("{}", r"does not mark results of ours; name another folder; if .*-results.* into struct"),
-        ('{"format": "other"}', "does not mark results of ours"),
+        ("[]", "does not mark a structprobe results folder"),
+        (
+            "{}",
+            r"not mark a structprobe results folder; name another folder; if .*-results.* into str",
+        ),
+        ('{"format": "other"}', "does not mark a structprobe results folder"),
         (
             '{"format": "structprobe-results", "format_version": 2}',
             "version 2, .* up to 1; upgrade",
