@@ -134,10 +134,10 @@ def test_layers_that_are_done_stay_where_the_others_of_their_group_are_lost(
     whole = sweep(encoder, *BANKS, folder=tmp_path / "whole", **settings)
     fit = together.fit_kind
 
-    def dying(kind: str, course: Any, train: Any, dev: Any, ranks: Any, *rest: Any) -> Any:
+    def dying(task: Any, ranks: Any, *rest: Any) -> Any:
         if 2 in ranks:
             raise ProbeError("the loss is no longer finite")
-        return fit(kind, course, train, dev, ranks, *rest)
+        return fit(task, ranks, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(together, "fit_kind", dying)
