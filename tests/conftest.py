@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from support.interrupts import heed_interrupts
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Before torch is imported: where test files run side by side, each has one thread.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+heed_interrupts()
 
 # No test asserts a time, on however busy a machine.
 settings.register_profile("structprobe", deadline=None)
