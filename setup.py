@@ -18,6 +18,7 @@ class BuildPackages(build_py):
     """Leaves out the script that draws the sample: it needs the grammar, which is not installed."""
 
     def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
+        """List the modules of a package that are installed."""
         found = super().find_package_modules(package, package_dir)
         return [module for module in found if module[1] != "make_sample"]
 

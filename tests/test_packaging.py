@@ -1,4 +1,4 @@
-"""What is built for a package index: whole, described without a clone, and able to run by itself."""
+"""What is built for a package index: whole, described without a clone, able to run by itself."""
 
 from __future__ import annotations
 

@@ -111,7 +111,9 @@ def test_encoding(world: Path) -> None:
     how = ["--layers", "1", "--device", "cpu", "--batch-tokens", "16", "-q"]
 
     def begun() -> bool:
-        parts = [part for part in cache.rglob("*.part") if part.stat().st_size > 128]  # has a header
+        parts = [
+            part for part in cache.rglob("*.part") if part.stat().st_size > 128
+        ]  # has a header
         return any(np.load(part, mmap_mode="r").any() for part in parts)
 
     resume = interrupted(["encode", *files, *how], begun)
