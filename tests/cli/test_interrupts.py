@@ -23,7 +23,10 @@ from structprobe.experiments.folder.results import ROWS
 N_LAYERS = 12
 N_SENTENCES = 2000
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="there is no Ctrl-C of this kind")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="there is no Ctrl-C of this kind"),
+]
 
 
 @pytest.fixture(scope="module")
