@@ -23,11 +23,11 @@ settings.load_profile("structprobe")
 ROOT = Path(__file__).resolve().parent.parent
 
 # What `make check` leaves out beside the tests that are marked as slow themselves.
-SLOW_FIXTURES = {"browser", "treebanks"}
+SLOW_FIXTURES = {"browser", "built", "treebanks"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what needs a browser or real treebanks."""
+    """Mark as slow what needs a browser, real treebanks, or a wheel that is built."""
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)

@@ -250,6 +250,7 @@ def test_an_open_address_is_warned_of(
     assert "everybody" not in caplog.text
 
 
+@pytest.mark.slow
 def test_interruption_ends_it_cleanly(world: Path) -> None:
     command = [sys.executable, "-m", "structprobe", "serve", str(world / "layer-1"), "--port", "0"]
     with subprocess.Popen(

@@ -79,6 +79,7 @@ def with_a_death(encoder: Encoder, folder: Path, backend: Backend) -> list[Row]:
     return table(rows)
 
 
+@pytest.mark.slow
 def test_processes_one_of_which_is_killed(
     encoder: Encoder, plain: list[Row], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -86,6 +87,7 @@ def test_processes_one_of_which_is_killed(
     assert "a worker died; its run is done again" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("distributed")
 def test_a_dask_cluster_one_of_whose_workers_is_killed(
     encoder: Encoder, plain: list[Row], tmp_path: Path
@@ -104,6 +106,7 @@ def test_a_dask_cluster_one_of_whose_workers_is_killed(
             list(dask.run([Lacking()]))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("distributed")
 def test_faults_of_a_cluster(
     tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
@@ -139,6 +142,7 @@ def test_what_is_no_address_is_told_without_a_client(
         Backend(scheduler=address).check()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("distributed")
 def test_a_dead_scheduler_is_one_line_and_the_rows_stay(
     encoder: Encoder,
@@ -217,6 +221,7 @@ def test_without_dask(lacks: str, monkeypatch: pytest.MonkeyPatch) -> None:
         Backend(scheduler="tcp://127.0.0.1:9").check()
 
 
+@pytest.mark.slow
 def test_a_part_that_kills_every_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "TRIES", 2)
     with pytest.raises(ClusterError, match=r"a worker died 2 times .* try fewer jobs"):
