@@ -34,7 +34,8 @@ class PaddedGold:
         above = np.broadcast_to(np.maximum(self.heads - 1, 0)[:, None], (b, k, n))
         back = np.take_along_axis(pred, above, axis=2) == np.arange(1, n + 1)
         right = (pred == self.heads[:, None]) | back  # (b, k, n)
-        return (right & self.edges[:, None]).sum(axis=(0, 2))
+        counts: NDArray[np.int64] = (right & self.edges[:, None]).sum(axis=(0, 2))
+        return counts
 
 
 class GoldEdges:

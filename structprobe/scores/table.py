@@ -81,4 +81,6 @@ def _divide(
     part: NDArray[np.float64], whole: NDArray[np.floating | np.integer]
 ) -> NDArray[np.float64]:
     """Divide, with NaN for nothing by nothing."""
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    nothing = np.full(part.shape, np.nan)
+    quotient: NDArray[np.float64] = np.divide(part, whole, out=nothing, where=whole > 0)
+    return quotient
