@@ -59,7 +59,7 @@ def minilm() -> str:
 
 @pytest.fixture
 def encoded_once(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep vectors for the whole session, where what is tested keeps none: pages share treebanks."""
+    """Keep vectors for the whole session where what is tested keeps none: treebanks are shared."""
     from structprobe import Encoder
 
     folder = tmp_path_factory.getbasetemp()

@@ -140,6 +140,7 @@ def test_the_description_shows_nothing_that_only_a_clone_has(wheel: Path) -> Non
     assert text.count("```") == readme.count("```")
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.usefixtures("minilm")
 def test_the_demo_runs_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None:
     """The packages that it needs are lent; what is imported of ours lies in the environment."""
