@@ -38,6 +38,7 @@ class Card(TorchFunctionMode):
         return given
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how",
     [
