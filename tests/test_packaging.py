@@ -158,7 +158,7 @@ def test_the_demo_runs_from_the_wheel_alone(wheel: Path, tmp_path: Path) -> None
     run = {"cwd": tmp_path, "env": environment, "capture_output": True, "text": True}
     found = subprocess.run([python, "-c", where], check=True, **run).stdout.split()
     assert [path for path in found if not path.startswith(own.stdout.strip())] == []
-    command = [python.with_name("structprobe"), "demo"]
+    command = [python.with_name("structprobe"), "demo", "--max-steps", "50"]
     done = subprocess.run(command, check=False, **run)
     assert done.returncode == 0, done.stderr
     layers = re.findall(r"^ *probe +(\d)\b", done.stdout, flags=re.MULTILINE)
