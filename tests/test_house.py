@@ -25,6 +25,7 @@ ROOMS = (
     "progress",
     "targets",
     "locks",
+    "notebook",
     "devices",
     "treebank",
     "trees",
