@@ -1,19 +1,20 @@
-"""Ask which layer holds the tree: one probe a layer, and the baselines, in one table.
+"""Find the best layer: train one probe per layer and compare them with baselines.
 
-Run it with ``python examples/which_layer.py``; it needs the extra ``demo`` and no network.
+Run with ``python examples/which_layer.py``. Needs the extra ``demo``, but no network.
 """
 
 from tempfile import TemporaryDirectory
 
 from structprobe import Encoder, Treebank
 from structprobe.data import SAMPLE
+from structprobe.experiments.config import SweepConfig, Training
 from structprobe.experiments.demo import embedded_model
 from structprobe.experiments.sweep import sweep
 from structprobe.show.table import format_table
 
 train, dev, test = (Treebank.read(SAMPLE / f"{part}.conllu") for part in ("train", "dev", "test"))
 
-with TemporaryDirectory() as folder:  # give a folder of your own to keep rows and resume
+with TemporaryDirectory() as folder:  # use your own folder to keep the rows and resume
     rows = sweep(
         Encoder(embedded_model()),
         train[:500],
@@ -23,7 +24,7 @@ with TemporaryDirectory() as folder:  # give a folder of your own to keep rows a
         ranks=[64],
         seeds=[0],
         folder=folder,
-        max_steps=300,
+        config=SweepConfig(Training(max_steps=300)),
     )
 
 print(format_table(rows))

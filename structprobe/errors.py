@@ -8,6 +8,25 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Self
+
+
+class Hint(str):
+    """What to do, in the words of Python, with the same in those of the command line.
+
+    It is the Python string, so that whoever hands a hint on, hands on both.
+    """
+
+    shell: str
+
+    def __new__(cls, python: str, *, shell: str) -> Self:
+        """Take what to write in Python, and what to type in a shell."""
+        hint = super().__new__(cls, python)
+        hint.shell = shell
+        return hint
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return _rebuild_hint, (str(self), self.shell)
 
 
 class StructprobeError(ValueError):
@@ -20,13 +39,27 @@ class StructprobeError(ValueError):
     where : str, optional
         Where it was found, such as ``"en.conllu:12: sent_id 'weblog-3'"``; printed in front.
     hint : str, optional
-        What to do about it; printed behind.
+        What to do about it; printed behind. Where Python and the command line write it in
+        different ways, a `Hint` holds both.
     """
 
     def __init__(self, what: str, *, where: str | None = None, hint: str | None = None) -> None:
         self.what, self.where, self.hint = what, where, hint
-        message = f"{where}: {what}" if where else what
-        super().__init__(f"{message}; {hint}" if hint else message)
+        super().__init__(self._message(hint))
+
+    def for_shell(self) -> str:
+        """Give the message as the command line prints it, options in place of arguments.
+
+        Returns
+        -------
+        str
+            One line.
+        """
+        return self._message(self.hint.shell if isinstance(self.hint, Hint) else self.hint)
+
+    def _message(self, hint: str | None) -> str:
+        message = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{message}; {hint}" if hint else message
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by keyword, so that an error raised in a worker process arrives whole."""
@@ -68,6 +101,19 @@ class TreebankError(StructprobeError):
 class TreeError(StructprobeError):
     """Heads that are no tree, or a matrix from which no tree can be decoded."""
 
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        sentence: int | None = None,
+    ) -> None:
+        self.sentence = sentence or 0  # of many, counted from 0
+        if sentence is not None and where is None:
+            where = f"sentence {sentence} (counted from 0)"
+        super().__init__(what, where=where, hint=hint)
+
 
 class EncoderError(StructprobeError):
     """A model, tokenizer or sentence that cannot be turned into word vectors."""
@@ -103,6 +149,10 @@ def unknown_name(kind: str, value: object, choices: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(value), known, n=1)
     meant = f" (did you mean {near[0]!r}?)" if near else ""
     return f"unknown {kind} {value!r}{meant}; choose from {', '.join(map(repr, known))}"
+
+
+def _rebuild_hint(python: str, shell: str) -> Hint:
+    return Hint(python, shell=shell)
 
 
 def _rebuild(

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from structprobe.errors import ResultError, StructprobeError
+from structprobe.errors import Hint, ResultError, StructprobeError
 
 
 def nearest_existing(path: Path) -> Path:
@@ -48,7 +48,10 @@ def check_file(path: str | os.PathLike[str], *, force: bool) -> None:
         raise ResultError(
             "exists already",
             where=str(path),
-            hint="name another file, or replace what is there with --force (force=True)",
+            hint=Hint(
+                "name another file, or pass force=True to replace it",
+                shell="name another file, or replace it with --force",
+            ),
         )
     if not target.parent.exists():
         what = f"there is no folder {str(target.parent)!r}"

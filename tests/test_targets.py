@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from structprobe.errors import ProbeError, ResultError, StoreError, StructprobeError
-from structprobe.experiments.folder.vectors_folder import check_cache
+from structprobe.experiments.vectors_folder import check_cache
 from structprobe.probe.saving.pretrained import check_target
 from structprobe.targets import check_file, check_room, nearest_existing
 
@@ -79,7 +79,7 @@ def test_files(tmp_path: Path) -> None:
     old.write_text("dear to me")
     check_file(new, force=False)
     check_file(old, force=True)
-    with pytest.raises(ResultError, match=r"old: exists already; .* with --force \(force=True\)"):
+    with pytest.raises(ResultError, match=r"old: exists already; .* pass force=True to replace it"):
         check_file(old, force=False)
     with pytest.raises(ResultError, match="is a folder; name a file"):
         check_file(tmp_path, force=True)

@@ -7,7 +7,6 @@ import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,11 +16,10 @@ from structprobe.attention.file import AttentionFile, RawAttention
 from structprobe.attention.forward import attentions_of_pass, find_heads
 from structprobe.attention.rows import AttentionRows, attention_rows
 from structprobe.attention.segment_pairs import PairFrame, find_pair_frame, pair_rows
-from structprobe.encoder.cache.pass_key import pass_key
-from structprobe.encoder.encoder import Encoder
+from structprobe.encoder.encoder import Encoder, pass_key
 from structprobe.encoder.subwords.batching import TextBatch, make_batches
 from structprobe.encoder.subwords.pieces import Pieces
-from structprobe.encoder.subwords.sentences import SpacedWords
+from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords
 from structprobe.errors import EncoderError, unknown_name
 from structprobe.progress import progress_bar
 
@@ -126,8 +124,13 @@ class WordAttentions:
             raise EncoderError(unknown_name("special", special, SPECIAL))
         self.encoder, self.special, self.symmetrised = encoder, special, symmetrised
         self.cache = cache
-        encoder.loaded.model.eval()
         self.n_heads, self.causal = find_heads(encoder.loaded, encoder.surroundings.before)
+
+    def __repr__(self) -> str:
+        return (
+            f"<WordAttentions: {self.n_layers} layers of {self.n_heads} heads, "
+            f"special={self.special!r}, symmetrised={self.symmetrised!r}, of {self.encoder!r}>"
+        )
 
     @property
     def n_layers(self) -> int:
@@ -135,7 +138,7 @@ class WordAttentions:
         return self.encoder.n_layers
 
     def read(
-        self, sentences: Sequence[Any], *, progress: bool | None = None
+        self, sentences: Sequence[SentenceLike], *, progress: bool | None = None
     ) -> Iterator[AttentionBatch]:
         """Read sentences batch by batch; only one batch is in memory at a time.
 
@@ -167,7 +170,7 @@ class WordAttentions:
                 advance(len(batch.sentences))
 
     def read_pairs(
-        self, sentences: Sequence[Any], *, progress: bool | None = None
+        self, sentences: Sequence[SentenceLike], *, progress: bool | None = None
     ) -> Iterator[tuple[AttentionBatch, NDArray[np.int64]]]:
         """Read sentences two by two, the first with the second and so on, as two segments.
 
@@ -194,7 +197,6 @@ class WordAttentions:
             As `read`, and if the tokenizer does not know two segments.
         """
         frame = find_pair_frame(self.encoder.loaded.tokenizer)
-        self.encoder.loaded.model.eval()  # its owner may have trained it meanwhile
         n_sentences = len(sentences) // 2 * 2
         with progress_bar("attend", n_sentences // 2, "pair", shown=progress) as advance:
             for start in range(0, n_sentences, _AT_ONCE):
@@ -204,7 +206,7 @@ class WordAttentions:
                 advance(len(some) // 2)
 
     def _pairs(
-        self, sentences: Sequence[Any], frame: PairFrame
+        self, sentences: Sequence[SentenceLike], frame: PairFrame
     ) -> Iterator[tuple[AttentionBatch, NDArray[np.int64]]]:
         """Read the pairs that the model takes whole, those of like length together."""
         pieces: dict[int, Pieces] = {}
@@ -227,7 +229,7 @@ class WordAttentions:
             _refuse_non_finite(words, [spaced[n] for n in own.tolist()])
             yield self._finish(RawAttention(own, lengths, words)), segments
 
-    def _raw(self, sentences: Sequence[Any]) -> Generator[RawAttention, None, None]:
+    def _raw(self, sentences: Sequence[SentenceLike]) -> Generator[RawAttention, None, None]:
         """Give attention as it is, from the model or from the cache."""
         passes = self._passes(sentences)
         if self.cache is None:
@@ -236,9 +238,8 @@ class WordAttentions:
         file = AttentionFile(Path(self.cache), pass_key(self.encoder, sentences))
         yield from file.read() if file.is_there else file.keeping(passes)
 
-    def _passes(self, sentences: Sequence[Any]) -> Iterator[RawAttention]:
+    def _passes(self, sentences: Sequence[SentenceLike]) -> Iterator[RawAttention]:
         """Send sentences through the model."""
-        self.encoder.loaded.model.eval()  # its owner may have trained it meanwhile
         for batch in self.encoder.batches(sentences):
             words = self._attend(batch)  # (b, n_layers, n_heads, n, n + 2)
             _refuse_non_finite(words, batch.sentences)
@@ -254,7 +255,7 @@ class WordAttentions:
         """Send rows through the model; give the words' sums, (b, n_layers, n_heads, n, n + 2)."""
         device = self.encoder.loaded.device
         words = torch.zeros((b, self.n_layers, self.n_heads, n, n + 2), device=device)
-        with torch.inference_mode():
+        with torch.no_grad():
             for rows in parts:
                 self._add(rows, words)
         return words.cpu().numpy()

@@ -38,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Fit the probes and mixes, and print what they say."""
+    from structprobe.experiments.config import LocaliseConfig
     from structprobe.experiments.localise import localise
 
     # Before a model is loaded, which may take long.
@@ -52,11 +53,8 @@ def run(args: argparse.Namespace) -> None:
         layers=args.layers,
         rank=args.rank,
         seed=args.seed,
-        max_steps=args.max_steps,
         punct=args.punct,
-        cache=args.cache,
-        device=args.device,
-        progress=progress_of(args),
+        config=LocaliseConfig(args.max_steps, args.device, args.cache, progress_of(args)),
     )
     if args.json:
         print(json.dumps(found.values(), indent=2))

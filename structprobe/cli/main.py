@@ -88,7 +88,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             args.run(args)
         sys.stdout.flush()
     except StructprobeError as error:
-        return _fault(str(error))
+        return _fault(error.for_shell())
     except BrokenPipeError:
         return _stop_writing()
     except OSError as error:

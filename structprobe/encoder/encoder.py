@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
-from collections.abc import Generator, Iterable, Iterator, Sequence
+import time
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -16,11 +17,17 @@ from numpy.typing import NDArray
 from structprobe.encoder.cache.shards import Shard
 from structprobe.encoder.cache.store import MemoryStore, VectorStore, open_store, storage_dtype
 from structprobe.encoder.checks import NormWatch, refuse_non_finite
-from structprobe.encoder.pooling import check_pooling
-from structprobe.encoder.subwords.batching import TextBatch, batch_up, lay_out, make_layout
-from structprobe.encoder.subwords.prefetch import make_parts, read_ahead
-from structprobe.encoder.subwords.reader import make_reader
+from structprobe.encoder.pooling import word_vectors
+from structprobe.encoder.subwords.batching import (
+    TextBatch,
+    batch_up,
+    check_pooling,
+    lay_out,
+    make_layout,
+)
+from structprobe.encoder.subwords.prefetch import make_parts, make_reader, read_ahead
 from structprobe.encoder.subwords.sentences import (
+    SentenceLike,
     SpacedWords,
     check_spacing,
     digest,
@@ -28,11 +35,40 @@ from structprobe.encoder.subwords.sentences import (
 )
 from structprobe.encoder.subwords.special_tokens import Surroundings, find_surroundings
 from structprobe.encoder.vectors import EncodedBank
-from structprobe.encoder.word_pass import word_vectors
 from structprobe.errors import EncoderError
-from structprobe.models.layer_numbers import pick_layers
+from structprobe.models import Model, Tokenizer
+from structprobe.models.limits import Layers, pick_layers
 from structprobe.models.loading import LoadedModel, load_model, refresh, untrained
+from structprobe.models.reading import reading
+from structprobe.notebook import html_table
 from structprobe.progress import progress_bar
+
+
+class Seconds(NamedTuple):
+    """Time that was spent, on processors and on the wall."""
+
+    cpu: float
+    wall: float
+
+
+class _Clock:
+    """An account of time that all copies of an encoder share."""
+
+    def __init__(self) -> None:
+        self.spent = Seconds(0.0, 0.0)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Add the time that the block takes, whatever becomes of it."""
+        cpu, wall = time.process_time(), time.perf_counter()
+        try:
+            yield
+        finally:
+            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+            self.spent = Seconds(self.spent.cpu + cpu, self.spent.wall + wall)
 
 
 class Encoder:
@@ -81,6 +117,8 @@ class Encoder:
         Width of a vector.
     fingerprint : str
         Changes when weights or tokenizer change.
+    encoding_seconds : Seconds
+        Time that this encoder and its copies spent on word vectors so far: ``cpu`` and ``wall``.
 
     Raises
     ------
@@ -98,9 +136,9 @@ class Encoder:
 
     def __init__(
         self,
-        model: Any,
+        model: Model,
         *,
-        tokenizer: Any = None,
+        tokenizer: Tokenizer = None,
         revision: str | None = None,
         trust_remote_code: bool = False,
         gguf_file: str | None = None,
@@ -137,7 +175,16 @@ class Encoder:
         )
         self._surroundings = find_surroundings(self._loaded.tokenizer, bos)
         self._reader = make_reader(self._loaded.tokenizer)
+        self._clock = _Clock()
         self._batch_tokens = batch_tokens or (1024 if self._loaded.device.type == "cpu" else 8192)
+
+    def __repr__(self) -> str:
+        facts = self._facts()
+        told = ", ".join(f"{name}={value!r}" for name, value in facts.items() if name != "model")
+        return f"Encoder({facts['model']!r}, {told})"
+
+    def _repr_html_(self) -> str:
+        return html_table("Encoder", self._facts())
 
     @property
     def n_layers(self) -> int:
@@ -156,12 +203,17 @@ class Encoder:
 
     @property
     def fingerprint(self) -> str:
-        """What changes when weights or tokenizer change."""
-        return self._loaded.fingerprint
+        """What changes when weights or tokenizer change; of a model object, as it is now."""
+        return self._look().fingerprint
+
+    @property
+    def encoding_seconds(self) -> Seconds:
+        """Time that this encoder and its copies spent on word vectors so far, in seconds."""
+        return self._clock.spent
 
     @property
     def loaded(self) -> LoadedModel:
-        """The model as it is read: bare, on its device, with its tokenizer and limits."""
+        """The model that is read: bare, with its tokenizer and limits, as it was last seen."""
         return self._loaded
 
     @property
@@ -171,6 +223,8 @@ class Encoder:
 
     def origin(self, layer: int) -> dict[str, object]:
         """Say where this encoder's vectors come from, as `WordVectors` carry it.
+
+        Of a model object the weights are looked at, which takes about as long as one short pass.
 
         Parameters
         ----------
@@ -188,7 +242,8 @@ class Encoder:
         EncoderError
             If there is no such layer.
         """
-        return {**self._origin(), "layer": pick_layers([layer], self.n_layers)[0]}
+        origin = self._origin()
+        return {**origin, "layer": pick_layers(layer, self.n_layers)[0]}
 
     def untrained(self, random_state: int = 0) -> Encoder:
         """Make the same encoder with random weights: what the architecture gives by itself.
@@ -209,9 +264,9 @@ class Encoder:
 
     def encode(
         self,
-        sentences: Iterable[Any],
+        sentences: Iterable[SentenceLike],
         *,
-        layers: Any = None,
+        layers: Layers = None,
         cache: str | os.PathLike[str] | None = None,
         progress: bool | None = None,
     ) -> EncodedBank:
@@ -245,20 +300,22 @@ class Encoder:
             If the cache folder is not ours, damaged, or the disk is full.
         """
         spaced = space_sentences(sentences, self.spacing)
-        with self._open(spaced, layers, cache) as store:
-            watch = NormWatch()
-            if store.missing_layers:
-                self._fill(store, spaced, watch, progress)
-                store.finish()
-            values = {layer: store.layer(layer) for layer in store.layers}
-        return EncodedBank(values, store.offsets, self._origin(), outliers=watch.report())
+        watch = NormWatch()
+        with self._clock.running():
+            origin = self._origin()  # before the passes: it is kept with the vectors
+            with self._open(spaced, origin, layers, cache) as store:
+                if store.missing_layers:
+                    self._fill(store, spaced, watch, progress)
+                    store.finish()
+                values = {layer: store.layer(layer) for layer in store.layers}
+        return EncodedBank(values, store.offsets, origin, outliers=watch.report())
 
     def encode_shard(
         self,
-        sentences: Iterable[Any],
+        sentences: Iterable[SentenceLike],
         shard: Shard,
         *,
-        layers: Any = None,
+        layers: Layers = None,
         cache: str | os.PathLike[str],
         progress: bool | None = None,
     ) -> tuple[int, ...]:
@@ -291,14 +348,17 @@ class Encoder:
             As `encode`, or if the folder holds another number of shards.
         """
         spaced = space_sentences(sentences, self.spacing)
-        with self._open(spaced, layers, cache, shard) as store:
+        with (
+            self._clock.running(),
+            self._open(spaced, self._origin(), layers, cache, shard) as store,
+        ):
             if store.missing_layers:
                 self._fill(store, spaced, NormWatch(), progress)
                 store.finish()
             assert isinstance(store, VectorStore)  # since there is a folder
             return store.missing_shards
 
-    def batches(self, sentences: Iterable[Any]) -> Iterator[TextBatch]:
+    def batches(self, sentences: Iterable[SentenceLike]) -> Iterator[TextBatch]:
         """Prepare sentences for other passes through the model than those of `encode`.
 
         Parameters
@@ -318,19 +378,44 @@ class Encoder:
             If there are no sentences, or one has no words.
         """
         spaced = space_sentences(sentences, self.spacing)
+        self._look()
         lengths = np.array([len(sentence.words) for sentence in spaced], dtype=np.int64)
         with contextlib.closing(self._batches(spaced, make_parts(lengths))) as batches:
             yield from batches
 
+    def _facts(self) -> dict[str, object]:
+        """Say what there is to know about an encoder at a glance."""
+        loaded = self._loaded
+        return {
+            "model": loaded.name,
+            "n_layers": loaded.n_layers,
+            "hidden_size": loaded.hidden_size,
+            "dtype": str(loaded.dtype).removeprefix("torch."),
+            "device": str(loaded.device),
+            "pooling": self.pooling,
+            "spacing": self.spacing,
+            "bos": self.bos,
+        }
+
+    def _look(self) -> LoadedModel:
+        """See what has become of a model object, whose owner may have trained it meanwhile."""
+        self._loaded = refresh(self._loaded, self.model, self.device)
+        return self._loaded
+
     def _open(
-        self, spaced: Sequence[SpacedWords], layers: Any, cache: Any, shard: Shard | None = None
+        self,
+        spaced: Sequence[SpacedWords],
+        origin: Mapping[str, object],
+        layers: Layers,
+        cache: str | os.PathLike[str] | None,
+        shard: Shard | None = None,
     ) -> VectorStore | MemoryStore:
         """Open the store of these sentences' vectors."""
-        if cache is not None:
-            self._loaded = refresh(self._loaded, self.model)
+        # Where the model lies is no part of what makes vectors what they are.
+        deciding = {name: origin[name] for name in origin if name not in ("model", "revision")}
         return open_store(
             cache,
-            key=self._key(spaced),
+            key={**deciding, "words": digest(spaced)},
             layers=pick_layers(layers, self.n_layers),
             offsets=np.cumsum([0, *(len(sentence.words) for sentence in spaced)]),
             hidden_size=self.hidden_size,
@@ -346,14 +431,13 @@ class Encoder:
         progress: bool | None,
     ) -> None:
         """Encode the sentences that a store is missing, in batches as if all were missing."""
-        self._loaded.model.eval()  # the owner of a model object may have trained it meanwhile
         missing = np.isin(np.arange(len(spaced)), store.missing)
         own = np.diff(store.offsets)[store.own]  # (n_own_sentences,), their words
         parts = [store.own[part] for part in make_parts(own)]
         parts = [part for part in parts if missing[part].any()]
         n_there = len(store.own) - sum(map(len, parts))
         with (
-            torch.inference_mode(),
+            reading(self._loaded.model),
             progress_bar("encode", len(store.own), "sent", shown=progress, done=n_there) as advance,
             contextlib.closing(self._batches(spaced, parts)) as batches,
         ):
@@ -384,18 +468,21 @@ class Encoder:
                     yield replace(batch, numbers=part[batch.numbers])
 
     def _origin(self) -> dict[str, object]:
-        """Say where vectors of any layer come from."""
+        """Say where vectors of any layer come from, as the model is now."""
+        loaded = self._look()
         return {
-            "model": self._loaded.name,
-            "revision": self._loaded.revision,
-            "fingerprint": self._loaded.fingerprint,
+            "model": loaded.name,
+            "revision": loaded.revision,
+            "fingerprint": loaded.fingerprint,
             "pooling": self.pooling,
             "spacing": self.spacing,
             "bos": self.bos,
-            "dtype": str(self._loaded.dtype).removeprefix("torch."),
+            "dtype": str(loaded.dtype).removeprefix("torch."),
         }
 
-    def _key(self, spaced: Sequence[SpacedWords]) -> dict[str, object]:
-        """Say all that makes vectors what they are; where the model lies is no part of it."""
-        key = {**self._origin(), "words": digest(spaced)}
-        return {name: value for name, value in key.items() if name not in ("model", "revision")}
+
+def pass_key(encoder: Encoder, sentences: Iterable[SentenceLike]) -> dict[str, object]:
+    """Say all that decides what a model makes of the pieces of sentences, however pooled."""
+    origin = encoder.origin(0)
+    words = digest(space_sentences(sentences, encoder.spacing))
+    return {"words": words} | {k: origin[k] for k in ("fingerprint", "spacing", "bos", "dtype")}

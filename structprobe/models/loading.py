@@ -13,25 +13,34 @@ from typing import Any
 
 import torch
 
-from structprobe.errors import EncoderError
-from structprobe.models.devices import find_device, find_dtype
+from structprobe.devices import find_device
+from structprobe.errors import EncoderError, unknown_name
+from structprobe.models import Config, Model, Tokenizer
 from structprobe.models.fingerprints import (
     fingerprint_architecture,
     fingerprint_files,
     fingerprint_parameters,
     fingerprint_tokenizer,
+    glance,
 )
 from structprobe.models.hub import find_commit, refuse_unknown, unreachable
 from structprobe.models.limits import measure
 from structprobe.models.quiet import quiet_transformers
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_TOKENIZER_FILE = re.compile(r"tokeni[sz]er|vocab|merges|\.(model|tiktoken|gguf)$")
+_NO_TOKENIZER = (
+    "its files (tokenizer.json, vocab.txt, ...) belong in the model folder, where "
+    "tokenizer.save_pretrained writes them; in Python, tokenizer= takes one from elsewhere"
+)
 
 
 @dataclass(frozen=True)
 class LoadedModel:
     """A model that is ready to be read, and what there is to know about it."""
 
-    model: Any  # The bare model in evaluation mode on its device
-    tokenizer: Any  # Its tokenizer
+    model: Model  # The bare model
+    tokenizer: Tokenizer  # Its tokenizer
     name: str  # Hub id, folder or class name, for people
     revision: str | None  # The hub commit it was loaded from, else the revision asked for, if any
     fingerprint: str  # Changes when the weights or the tokenizer change
@@ -41,13 +50,14 @@ class LoadedModel:
     hidden_size: int  # Width of a vector
     max_positions: int | None  # Positions the model can really take, special tokens included
     whole_class: type  # Class of the whole model, from which `untrained` makes a fresh one
-    whole_config: Any  # Configuration of the whole model
+    whole_config: Config  # Configuration of the whole model
+    glance: str | None = None  # Of an object, what shows whether its owner has changed it
 
 
 def load_model(
-    model: Any,
+    model: Model,
     *,
-    tokenizer: Any = None,
+    tokenizer: Tokenizer = None,
     revision: str | None = None,
     trust_remote_code: bool = False,
     gguf_file: str | None = None,
@@ -55,14 +65,12 @@ def load_model(
     dtype: str | torch.dtype = "float32",
 ) -> LoadedModel:
     """Load a model by hub id or from a folder, or take a loaded one."""
-    wanted_dtype = find_dtype(dtype)
+    wanted_dtype, glimpse = find_dtype(dtype), None
     if isinstance(model, str | os.PathLike):
         source, gguf_file = _locate(os.fspath(model), gguf_file)
         refuse_unknown(source, revision, gguf_file)
-        wanted_device = find_device(device)
-        options = {"revision": revision, "trust_remote_code": trust_remote_code}
-        if gguf_file:
-            options["gguf_file"] = gguf_file
+        wanted_device = find_device(device, error=EncoderError)
+        options = _options(revision, trust_remote_code, gguf_file)
         loaded_tokenizer = _load_tokenizer(source, tokenizer, options)
         whole = _load_weights(source, wanted_device, wanted_dtype, options)
         commit = find_commit(source, revision, gguf_file)
@@ -74,9 +82,10 @@ def load_model(
         _check_object(whole, loaded_tokenizer, device, wanted_dtype)
         wanted_device, revision = whole.device, None
         name = getattr(whole.config, "name_or_path", "") or type(whole).__name__
+        glimpse = glance(_readable(whole))
         weights = fingerprint_parameters(_readable(whole))
     _check_vocabulary(loaded_tokenizer, name)
-    readable = _readable(whole).eval()
+    readable = _readable(whole)
     with quiet_transformers():
         n_layers, hidden_size, max_positions = measure(readable, loaded_tokenizer, name)
     return LoadedModel(
@@ -92,15 +101,58 @@ def load_model(
         max_positions=max_positions,
         whole_class=type(whole),
         whole_config=whole.config,
+        glance=glimpse,
     )
 
 
-def refresh(loaded: LoadedModel, model: Any) -> LoadedModel:
-    """Take the fingerprint of a model object anew: its owner may have trained it meanwhile."""
-    if isinstance(model, str | os.PathLike) or _readable(model) is not loaded.model:
+def layers_from_config(
+    model: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    gguf_file: str | None = None,
+) -> int | None:
+    """Give a model's highest layer as its configuration has it, before any weights are read.
+
+    None where the configuration does not say; the names of model and revision are checked.
+    """
+    source, gguf_file = _locate(os.fspath(model), gguf_file)
+    refuse_unknown(source, revision, gguf_file)
+    from transformers import AutoConfig
+
+    options = _options(revision, trust_remote_code, gguf_file)
+    try:
+        with quiet_transformers():
+            config = AutoConfig.from_pretrained(source, **options)
+        n_layers = config.get_text_config().num_hidden_layers
+    except Exception:  # each in its own way; loading will say it
+        return None
+    return n_layers if isinstance(n_layers, int) else None
+
+
+def refresh(loaded: LoadedModel, model: Model, device: str | torch.device = "auto") -> LoadedModel:
+    """Look at a model object anew: its owner may have trained, moved, cast or cut it meanwhile.
+
+    Its tokenizer counts as it was when the model was loaded, since that is what is read with.
+    """
+    if loaded.glance is None or _readable(model) is not loaded.model:
         return loaded
-    weights = fingerprint_parameters(loaded.model)
-    return replace(loaded, fingerprint=f"{weights}-{fingerprint_tokenizer(loaded.tokenizer)}")
+    _check_object(model, loaded.tokenizer, device, loaded.dtype)
+    glimpse = glance(loaded.model)
+    if (glimpse, model.device) == (loaded.glance, loaded.device):
+        return loaded
+    weights, tokenizer = fingerprint_parameters(loaded.model), loaded.fingerprint.split("-")[-1]
+    with quiet_transformers():
+        n_layers, hidden_size, max_positions = measure(loaded.model, loaded.tokenizer, loaded.name)
+    return replace(
+        loaded,
+        fingerprint=f"{weights}-{tokenizer}",
+        device=model.device,
+        n_layers=n_layers,
+        hidden_size=hidden_size,
+        max_positions=max_positions,
+        glance=glimpse,
+    )
 
 
 def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
@@ -123,10 +175,19 @@ def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
         model=fresh,
         name=f"{loaded.name} (untrained, seed {seed})",
         fingerprint=f"untrained-{architecture}-seed{seed}-{tokenizer}",
+        glance=None,
     )
 
 
-def _readable(whole: Any) -> Any:
+def _options(
+    revision: str | None, trust_remote_code: bool, gguf_file: str | None
+) -> dict[str, Any]:
+    """Give what transformers wants to be told beside the name of a model."""
+    options = {"revision": revision, "trust_remote_code": trust_remote_code}
+    return options | ({"gguf_file": gguf_file} if gguf_file else {})
+
+
+def _readable(whole: Model) -> Model:
     """Give the part that reads text: the bare model, of an encoder-decoder its encoder."""
     if getattr(whole.config, "is_encoder_decoder", False):
         return whole.get_encoder()
@@ -165,7 +226,7 @@ def _locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
 
 def _load_weights(
     source: str, device: torch.device, dtype: torch.dtype, options: dict[str, Any]
-) -> Any:
+) -> Model:
     """Load a model, with the part that is read on its device and no weight of it missing."""
     from transformers import AutoModel
 
@@ -181,7 +242,7 @@ def _load_weights(
     return whole
 
 
-def _load_tokenizer(source: str, tokenizer: Any, options: dict[str, Any]) -> Any:
+def _load_tokenizer(source: str, tokenizer: Tokenizer, options: dict[str, Any]) -> Tokenizer:
     """Load the tokenizer beside the model or the named one, or take the given object."""
     from transformers import AutoTokenizer
 
@@ -195,6 +256,8 @@ def _load_tokenizer(source: str, tokenizer: Any, options: dict[str, Any]) -> Any
         with quiet_transformers():
             return AutoTokenizer.from_pretrained(source, **options)
     except Exception as error:  # as above
+        if Path(source).is_dir() and not any(map(_TOKENIZER_FILE.search, os.listdir(source))):
+            raise EncoderError(f"no tokenizer in {source}", hint=_NO_TOKENIZER) from error
         raise _explain(f"cannot load a tokenizer from {source!r}", source, error) from error
 
 
@@ -225,7 +288,7 @@ def _installed(package: str) -> bool:
         return False
 
 
-def _refuse_missing(source: str, whole: Any, missing: Iterable[str]) -> None:
+def _refuse_missing(source: str, whole: Model, missing: Iterable[str]) -> None:
     """Refuse a checkpoint without some of the weights that are read."""
     used = {id(tensor) for tensor in _readable(whole).state_dict(keep_vars=True).values()}
     tensors = whole.state_dict(keep_vars=True)
@@ -242,31 +305,42 @@ def _refuse_missing(source: str, whole: Any, missing: Iterable[str]) -> None:
         )
 
 
-def _check_object(whole: Any, tokenizer: Any, device: Any, dtype: torch.dtype) -> None:
+def find_dtype(name: str | torch.dtype) -> torch.dtype:
+    """Give the number type of this name."""
+    plain = str(name).removeprefix("torch.")
+    if plain not in DTYPES:
+        raise EncoderError(unknown_name("dtype", plain, DTYPES))
+    return DTYPES[plain]
+
+
+def _check_object(
+    whole: Model, tokenizer: Tokenizer, device: str | torch.device, dtype: torch.dtype
+) -> None:
     """Refuse a model object that is none, has no tokenizer, or is not as it is asked for."""
     if not hasattr(whole, "config") or not hasattr(whole, "base_model"):
         hint = "give a hub id, a folder, or a transformers model with tokenizer="
-        raise EncoderError(f"model is {type(whole).__name__}, no transformers model", hint=hint)
+        raise EncoderError(f"{type(whole).__name__} is not a transformers model", hint=hint)
     if tokenizer is None or isinstance(tokenizer, str | os.PathLike):
-        raise EncoderError("a loaded model needs its loaded tokenizer", hint="pass tokenizer=")
+        hint = "Encoder(model, tokenizer=AutoTokenizer.from_pretrained(...))"
+        raise EncoderError("a loaded model needs its loaded tokenizer", hint=hint)
     if whole.dtype != dtype:
         names = [str(kind).removeprefix("torch.") for kind in (whole.dtype, dtype)]
         raise EncoderError(
-            f"the model object is in {names[0]}, asked for is {names[1]}",
+            f"the model is in {names[0]}, but {names[1]} is asked for",
             hint=f"pass dtype={names[0]!r}, or cast it yourself with model.to(torch.{names[1]})",
         )
-    if device != "auto" and find_device(device) != whole.device:
+    if device != "auto" and find_device(device, error=EncoderError) != whole.device:
         raise EncoderError(
-            f"the model object is on {whole.device}, asked for is {device}",
+            f"the model is on {whole.device}, but {device} is asked for",
             hint=f"move it yourself with model.to({str(device)!r}), or leave device='auto'",
         )
 
 
-def _check_vocabulary(tokenizer: Any, name: str) -> None:
-    """Refuse a tokenizer that was made from nothing: it knows special tokens at most."""
+def _check_vocabulary(tokenizer: Tokenizer, name: str) -> None:
+    """Refuse a tokenizer that was made from nothing: no letter in it but in special tokens."""
     if not callable(getattr(tokenizer, "get_vocab", None)):
-        raise EncoderError(f"{name}: {type(tokenizer).__name__} is no transformers tokenizer")
+        raise EncoderError(f"{name}: {type(tokenizer).__name__} is not a transformers tokenizer")
     added = {str(token) for token in getattr(tokenizer, "added_tokens_decoder", {}).values()}
-    if not set(tokenizer.get_vocab()) - added - set(tokenizer.all_special_tokens):
-        hint = "its files (tokenizer.json, vocab.txt, ...) are missing; pass tokenizer="
-        raise EncoderError(f"the tokenizer of {name!r} has no vocabulary", hint=hint)
+    written = set(tokenizer.get_vocab()) - added - set(tokenizer.all_special_tokens)
+    if not any(char.isalnum() for char in "".join(written)):
+        raise EncoderError(f"the tokenizer of {name!r} has no vocabulary", hint=_NO_TOKENIZER)

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
-from structprobe.errors import ProbeError
-from structprobe.recoverers.base import Recoverer, Setting
+from structprobe.errors import Hint, ProbeError
+from structprobe.recoverers.base import MethodContext, Recoverer
 from structprobe.recoverers.probe import ProbeRecoverer
 from structprobe.scores import score
 from structprobe.scores.prediction import Prediction
@@ -17,6 +17,9 @@ from structprobe.treebank.sentence import Sentence
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
     from structprobe.encoder.vectors import EncodedBank
+
+
+NO_DEV = Hint("give one to fit", shell="give one with --dev or --treebank")
 
 
 class BestLayer(Recoverer):
@@ -39,7 +42,7 @@ class BestLayer(Recoverer):
     progress : bool, optional
         Whether to draw bars on stderr; by default where that is a terminal.
     **settings
-        All else that `LayerSweep` takes, such as ``rank`` and ``max_steps``.
+        All else that `StructuralProbe` takes, such as ``rank`` and ``max_steps``.
 
     Attributes
     ----------
@@ -60,6 +63,7 @@ class BestLayer(Recoverer):
     name = "probe"
     order = 10
     options = MappingProxyType({"rank": int, "max_steps": int})
+    fitted_attribute = "recoverer_"
 
     recoverer_: ProbeRecoverer
     curve_: Mapping[int, float]
@@ -82,53 +86,22 @@ class BestLayer(Recoverer):
         self.settings = settings
 
     @classmethod
-    def for_model(cls, setting: Setting, **told: Any) -> Self:
-        """Make it as a comparison does, by the default recipe at full rank.
-
-        Parameters
-        ----------
-        setting : Setting
-            The model and what else all methods share.
-        **told
-            Further arguments of the class.
-
-        Returns
-        -------
-        BestLayer
-            Not fitted.
-        """
+    def for_model(cls, context: MethodContext, **options: Any) -> Self:
+        """Make it for a model, by the default recipe at full rank; see `Recoverer.for_model`."""
         return cls(
-            setting.encoder,
-            punct=setting.punct,
-            cache=setting.cache,
-            random_state=setting.seed,
-            device=setting.device,
-            progress=setting.progress,
-            **told,
+            context.encoder,
+            punct=context.punct,
+            cache=context.cache,
+            random_state=context.seed,
+            device=context.device,
+            progress=context.progress,
+            **options,
         )
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
-        """Fit the probes of all layers in one training run, and choose a layer.
-
-        Parameters
-        ----------
-        train : sequence of Sentence
-            Sentences with heads.
-        dev : sequence of Sentence
-            Sentences with heads, to stop and to choose by.
-
-        Returns
-        -------
-        BestLayer
-            Itself.
-
-        Raises
-        ------
-        ProbeError
-            If there is no dev set, or no edge in it to choose a layer by.
-        """
+        """Fit the probes of all layers in one training run, and choose a layer on dev."""
         if dev is None:
-            raise ProbeError("no dev set to choose a layer by", hint="give one to fit")
+            raise ProbeError("no dev set to choose a layer by", hint=NO_DEV)
         vectors, dev_vectors = (
             self.encoder.encode(bank, layers=self.layers, cache=self.cache, progress=self.progress)
             for bank in (train, dev)
@@ -150,52 +123,19 @@ class BestLayer(Recoverer):
         return self
 
     def fit_layers(self, vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]) -> Any:
-        """Fit what is tried on every layer.
+        """Fit what is tried on every layer: something with `predictions`, by layer."""
+        from structprobe.probe.estimator import StructuralProbe, fit_together
 
-        Parameters
-        ----------
-        vectors : EncodedBank
-            The training sentences in all layers.
-        train : sequence of Sentence
-            Their trees.
-        dev : tuple of (EncodedBank, sequence of Sentence)
-            What to stop by.
-
-        Returns
-        -------
-        dict of int to StructuralProbe, or to anything else with its `predictions`
-            By layer.
-        """
-        from structprobe.probe.layer_sweep import LayerSweep
-
-        sweep = LayerSweep(
-            random_state=self.random_state,
-            device=self.device,
-            verbose=self.progress is not False,
-            **self.settings,
+        told = {"random_state": self.random_state, "device": self.device, **self.settings}
+        told["verbose"] = self.progress is not False
+        probes = {layer: StructuralProbe(**told) for layer in vectors.layers}
+        layers, dev_layers = (
+            {layer: bank.layer(layer) for layer in vectors.layers} for bank in (vectors, dev[0])
         )
-        return sweep.fit(vectors, train, dev=dev)
+        list(fit_together([*probes.items()], layers, train, dev=(dev_layers, dev[1])))
+        return probes
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Recover the tree of each sentence from the layer that was chosen.
-
-        Parameters
-        ----------
-        sentences : sequence of Sentence
-            The sentences; their heads, if any, are not looked at.
-
-        Returns
-        -------
-        list of Prediction
-            With distances and depths.
-
-        Raises
-        ------
-        NotFittedError
-            If nothing was fitted.
-        """
-        if not hasattr(self, "recoverer_"):
-            from structprobe.probe.not_fitted import NotFittedError
-
-            raise NotFittedError(f"the method {self.name!r} is not fitted", hint="call fit first")
+        """Recover the tree of each sentence from the layer that was chosen."""
+        self._check_fitted()
         return self.recoverer_.predict(sentences)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
-from structprobe.errors import EncoderError, ProbeError
+from structprobe.errors import EncoderError, Hint, ProbeError
 from structprobe.recoverers.base import Recoverer
-from structprobe.recoverers.parsed import ParsedSentence
+from structprobe.results.saved_probes import locate_probe
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
@@ -25,23 +26,23 @@ class ProbeRecoverer(Recoverer):
     ----------
     encoder : Encoder
         The model, with its pooling and spacing.
-    layer : int
-        The layer to read, 0 (the embeddings' output) to ``encoder.n_layers``.
+    layer : int, optional
+        The layer to read, 0 (the embeddings' output) to ``encoder.n_layers``; a fitted probe knows
+        its own.
     probe : StructuralProbe, optional
         The probe to fit, or a fitted one; one with the default settings unless given.
     cache : path, optional
         A folder where word vectors are kept, so that the same sentences are encoded only once.
     name : str, default="probe"
-        The method's name in tables. The baselines of the same probe are made by
-        ``ProbeRecoverer(encoder.untrained(0), layer, name="probe-untrained")`` and
-        ``ProbeRecoverer(encoder, 0, name="probe-layer-0")``.
+        The method's name in tables.
     progress : bool, optional
         Whether to draw a bar on stderr while encoding; by default where that is a terminal.
 
     Raises
     ------
     ProbeError
-        If the model has no such layer.
+        If the arguments are in another order, the model has no such layer, or the probe was fitted
+        on another.
 
     Examples
     --------
@@ -52,7 +53,7 @@ class ProbeRecoverer(Recoverer):
     def __init__(
         self,
         encoder: Encoder,
-        layer: int,
+        layer: int | None = None,
         probe: StructuralProbe | None = None,
         *,
         cache: str | os.PathLike[str] | None = None,
@@ -63,82 +64,38 @@ class ProbeRecoverer(Recoverer):
             from structprobe.probe.estimator import StructuralProbe
 
             probe = StructuralProbe()
-        if not 0 <= layer <= encoder.n_layers:
-            raise ProbeError(
-                f"layer {layer} is out of range: the model has the layers 0 to {encoder.n_layers}"
-            )
-        self.encoder, self.layer, self.probe = encoder, layer, probe
+        _check_kinds(encoder, layer, probe)
+        self.encoder, self.probe = encoder, probe
+        self.layer = _checked_layer(layer, encoder, probe)
         self.cache, self.progress = cache, progress
         self.name = name  # the baselines on another model or layer are this class by another name
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
-        """Encode the sentences and fit the probe on them.
-
-        Parameters
-        ----------
-        train : sequence of Sentence
-            Sentences with heads.
-        dev : sequence of Sentence, optional
-            Sentences to stop by; a part of `train` is held out where there are none.
-
-        Returns
-        -------
-        ProbeRecoverer
-            Itself.
-        """
+        """Encode the sentences and fit the probe; without dev, a part of train is held out."""
         held_out = None if dev is None else (self.encode(dev), dev)
         self.probe.fit(self.encode(train), train, dev=held_out)
         return self
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Recover the tree of each sentence.
-
-        Parameters
-        ----------
-        sentences : sequence of Sentence
-            The sentences; their heads, if any, are not looked at.
-
-        Returns
-        -------
-        list of Prediction
-            Heads over all words, and the distances and depths that they came from.
-
-        Raises
-        ------
-        NotFittedError
-            If the probe is not fitted.
-        """
+        """Recover the tree of each sentence, with distances and depths."""
+        self._check_fitted()
         return self.probe.predictions(self.encode(sentences)) if len(sentences) else []
 
-    def parse(self, text: str | Sequence[str]) -> ParsedSentence:
-        """Parse one sentence.
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the probe can predict."""
+        return any(name.endswith("_") for name in vars(self.probe))  # as scikit-learn tells
 
-        Parameters
-        ----------
-        text : str or sequence of str
-            A text, which is split into words at white space and nowhere else (punctuation stays
-            with its word unless parted from it), or the words themselves.
-
-        Returns
-        -------
-        ParsedSentence
-            The tree, which prints itself.
-
-        Raises
-        ------
-        ProbeError
-            If there is no word in it.
-        NotFittedError
-            If the probe is not fitted.
-        """
-        from structprobe.treebank import Treebank
-
-        words = text.split() if isinstance(text, str) else list(text)
-        if not words:
-            raise ProbeError(f"no word to parse in {text!r}")
-        (sentence,) = Treebank.from_words([words])
-        (prediction,) = self.predict([sentence])
-        return ParsedSentence(sentence, prediction)
+    def describe(self) -> dict[str, Any]:
+        """Say what a result row says of the method: of the probe too, fitted or not."""
+        told = {**super().describe(), "layer": self.layer}
+        settings = self.probe.get_params()
+        told |= {key: settings[key] for key in ("recipe", "max_steps", "products")}
+        told["seed"] = settings["random_state"]
+        if hasattr(self.probe, "distance_components_"):
+            told["rank"] = len(self.probe.distance_components_)
+            told["train_fingerprint"] = self.probe.treebank_fingerprint_
+        return told
 
     def encode(self, sentences: Sequence[Sentence]) -> WordVectors:
         """Encode sentences as the probe sees them.
@@ -183,6 +140,9 @@ class ProbeRecoverer(Recoverer):
         cls,
         source: str | os.PathLike[str],
         *,
+        layer: int | None = None,
+        rank: int | None = None,
+        seed: int | None = None,
         revision: str | None = None,
         model: Any = None,
         device: str = "auto",
@@ -195,7 +155,10 @@ class ProbeRecoverer(Recoverer):
         Parameters
         ----------
         source : path or str
-            A folder that a probe was saved in, or a hub id such as ``"owner/name"``.
+            A folder that a probe was saved in, a hub id such as ``"owner/name"``, or a folder of
+            results with saved probes.
+        layer, rank, seed : int, optional
+            Which probe of a folder of results; the best on dev of those that are left open.
         revision : str, optional
             Branch, tag or commit of the probe on the hub.
         model : Encoder, path, str or model object, optional
@@ -219,19 +182,25 @@ class ProbeRecoverer(Recoverer):
         ------
         ProbeError
             If there is no such probe, it was fitted on plain arrays, or the model is another.
+        ResultError
+            If a folder of results has no such probe, or does not say which one is meant.
         EncoderError
             If the model cannot be loaded.
         """
         from structprobe.encoder.encoder import Encoder
         from structprobe.probe.estimator import StructuralProbe
 
+        source = locate_probe(source, layer=layer, rank=rank, seed=seed)
         probe = StructuralProbe.from_pretrained(source, revision=revision)
         origin: dict[str, Any] | None = probe.origin_
         if origin is None:
             raise ProbeError(
                 "the probe was fitted on plain arrays and does not know its model",
                 where=str(source),
-                hint="load it with StructuralProbe.from_pretrained and give it vectors",
+                hint=Hint(
+                    "load it with StructuralProbe.from_pretrained and give it vectors",
+                    shell="fit one on a model with `structprobe fit`",
+                ),
             )
         encoder = model
         if not isinstance(model, Encoder):
@@ -240,6 +209,43 @@ class ProbeRecoverer(Recoverer):
             encoder = _load_encoder(origin, model, options, str(source))
         _refuse_other_model(encoder.origin(origin["layer"]), origin, str(source))
         return cls(encoder, origin["layer"], probe, cache=cache, progress=progress)
+
+
+def _check_kinds(encoder: object, layer: object, probe: object) -> None:
+    """Refuse arguments in another order, or of another kind."""
+    hint = "write ProbeRecoverer(encoder, layer, probe)"
+    for name, value, wanted, fits in (
+        ("encoder", encoder, "an Encoder", hasattr(encoder, "n_layers")),
+        ("layer", layer, "a whole number", layer is None or _is_whole(layer)),
+        ("probe", probe, "a StructuralProbe", hasattr(probe, "predictions")),
+    ):
+        if not fits:
+            found = repr(value) if isinstance(value, str | float) else f"a {type(value).__name__}"
+            raise ProbeError(f"{name} is {found}, not {wanted}", hint=hint)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _checked_layer(layer: int | None, encoder: Encoder, probe: StructuralProbe) -> int:
+    """Give the layer to read: the one that was asked for, or that of a fitted probe."""
+    origin = getattr(probe, "origin_", None)
+    fitted_on: int | None = None if origin is None else origin.get("layer")
+    if layer is None and fitted_on is None:
+        raise ProbeError("no layer was given", hint=f"choose from 0 to {encoder.n_layers}")
+    wanted = fitted_on if layer is None else int(layer)
+    assert wanted is not None
+    if not 0 <= wanted <= encoder.n_layers:
+        raise ProbeError(
+            f"layer {wanted} is out of range: the model has the layers 0 to {encoder.n_layers}"
+        )
+    if fitted_on is not None and wanted != fitted_on:
+        raise ProbeError(
+            f"the probe was fitted on layer {fitted_on}, and is to read layer {wanted}",
+            hint="leave layer out, or give a new probe to fit",
+        )
+    return wanted
 
 
 def _load_encoder(
@@ -253,10 +259,11 @@ def _load_encoder(
     try:
         return Encoder(origin["model"], **{"revision": origin["revision"], **options})
     except EncoderError as error:
+        reason = f"{error.where}: {error.what}" if error.where else error.what
         raise ProbeError(
-            f"the model that the probe was fitted on does not load: {error}",
+            f"the model that the probe was fitted on does not load: {reason}",
             where=where,
-            hint="where it is elsewhere now, name it as model",
+            hint=Hint("if it has moved, pass model=", shell="if it has moved, give --model"),
         ) from error
 
 
@@ -270,5 +277,8 @@ def _refuse_other_model(
         f"the probe was fitted on {origin['model']} (fingerprint {origin['fingerprint']}), "
         f"and this is {found['model']} (fingerprint {found['fingerprint']})",
         where=where,
-        hint="name the model it was fitted on",
+        hint=Hint(
+            "pass the model it was fitted on as model=",
+            shell="give the model it was fitted on with --model",
+        ),
     )

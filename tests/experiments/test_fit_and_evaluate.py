@@ -6,14 +6,14 @@ import json
 from pathlib import Path
 
 import pytest
+from support.flat_settings import fit_probe
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank, tiny_file, tiny_text
 
 from structprobe import Encoder, LinearChain, Prediction, RandomTree, Treebank, score
 from structprobe.errors import ProbeError, ScoreError, TreebankError
 from structprobe.experiments.evaluate import evaluate, evaluate_probe, score_files
-from structprobe.experiments.fit import fit_probe
-from structprobe.experiments.folder.rows import ROW_KEYS
+from structprobe.results.rows import ROW_KEYS
 from structprobe.treebank import rewrite
 
 TIMES = {"cpu_seconds", "wall_seconds"}
@@ -91,7 +91,7 @@ def test_faults_are_told_before_any_work(
     monkeypatch.setattr(Encoder, "encode", None)
     (tmp_path / "mine").touch()
     bank = tiny_bank()
-    with pytest.raises(ProbeError, match="exists and is no saved probe"):
+    with pytest.raises(ProbeError, match="exists and is not a saved probe"):
         fit_probe(encoder, bank, layer=0, out=tmp_path)
     with pytest.raises(ProbeError, match=r"layer 3 is out of range; .* 0 to 2"):
         fit_probe(encoder, bank, layer=3)

@@ -11,22 +11,22 @@ from typing import Any
 import numpy as np
 import pytest
 from support.conllu_text import cut
+from support.flat_settings import fit_probe, sweep
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank, tiny_file
 
 from structprobe import Encoder, score
 from structprobe.errors import ProbeError, ResultError, ScoreError
-from structprobe.experiments.fit import fit_probe
-from structprobe.experiments.folder.results import ROWS, ResultsFolder, read_rows
-from structprobe.experiments.folder.rows import Row
-from structprobe.experiments.folder.saved_runs import probe_path
-from structprobe.experiments.folder.vectors_folder import VECTORS
-from structprobe.experiments.runs.grid import probe_runs
+from structprobe.experiments.config import Training
+from structprobe.experiments.runs.grid import Grid, probe_runs
 from structprobe.experiments.runs.groups import Group, groups_of
 from structprobe.experiments.runs.run import Banks
-from structprobe.experiments.sweep import sweep
+from structprobe.experiments.vectors_folder import VECTORS
 from structprobe.probe.training import joint_fit as together
 from structprobe.probe.training.streaming import Spool
+from structprobe.results.folder import ROWS, ResultsFolder, read_rows
+from structprobe.results.rows import Row
+from structprobe.results.saved_runs import probe_path
 
 BASELINES = ["linear", "right-branching", "left-branching", "random", "random"]
 BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))
@@ -70,7 +70,7 @@ def test_a_saved_probe_is_what_fit_saves(encoder: Encoder, tmp_path: Path) -> No
     """Card and all: the linear chain beside the scores, and their intervals."""
     swept = sweep(encoder, *BANKS[:2], folder=tmp_path, baselines=False, save_probes=True, **SMALL)
     (row,) = (r for r in swept if (r["layer"], r["rank"], r["seed"]) == (2, 2, 1))
-    saved, fitted = probe_path(tmp_path, row["key"]), tmp_path / "PROBE"
+    saved, fitted = probe_path(tmp_path, row), tmp_path / "PROBE"
     fit_probe(encoder, *BANKS[:2], layer=2, rank=2, seed=1, max_steps=5, out=fitted)
     assert {path.name for path in saved.iterdir()} == {path.name for path in fitted.iterdir()}
     for name in ("README.md", "model.safetensors", "training.svg"):
@@ -134,10 +134,10 @@ def test_layers_that_are_done_stay_where_the_others_of_their_group_are_lost(
     whole = sweep(encoder, *BANKS, folder=tmp_path / "whole", **settings)
     fit = together.fit_kind
 
-    def dying(kind: str, course: Any, train: Any, dev: Any, ranks: Any, *rest: Any) -> Any:
+    def dying(task: Any, ranks: Any, *rest: Any) -> Any:
         if 2 in ranks:
             raise ProbeError("the loss is no longer finite")
-        return fit(kind, course, train, dev, ranks, *rest)
+        return fit(task, ranks, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(together, "fit_kind", dying)
@@ -154,15 +154,15 @@ def test_layers_that_are_done_stay_where_the_others_of_their_group_are_lost(
 def test_layers_that_fit_are_one_group(encoder: Encoder) -> None:
     vectors = {"train": encoder.encode(BANKS[0]), "test": encoder.encode(BANKS[2])}
     banks = Banks.of(*BANKS[:2])
-    grid: dict[str, Any] = {"layers": (0, 1, 2), "ranks": (2, 8), "seeds": (0,)}
-    runs = probe_runs(encoder, banks, **grid, recipe="whitened", max_steps=5)
+    grid = Grid((0, 1, 2), (2, 8))
+    runs = probe_runs(encoder, banks, grid, Training(max_steps=5))
     assert groups_of(runs, vectors) == [tuple(runs)]
     layer_bytes = BANKS[0].n_words * 8 * 4
     two = groups_of(runs, vectors, (2 * layer_bytes + 1) / 1e9)
     assert two == [tuple(runs[:4]), tuple(runs[4:])]
     assert groups_of(runs, vectors, 1e-9) == [tuple(runs[i : i + 2]) for i in (0, 2, 4)]
     # In bfloat16 the vectors to learn from take half of that, and those of dev as much as ever.
-    halves = probe_runs(encoder, banks, **grid, recipe="whitened", max_steps=5, products="bfloat16")
+    halves = probe_runs(encoder, banks, grid, Training(max_steps=5, products="bfloat16"))
     vectors["dev"] = encoder.encode(BANKS[1])
     size = (BANKS[0].n_words * 2 + BANKS[1].n_words * 4) * 8
     assert groups_of(halves, vectors, (3 * size + 1) / 1e9) == [tuple(halves)]
@@ -199,7 +199,7 @@ def test_streamed_layers_give_the_same_rows(
 def test_rows_stay_where_there_is_no_room_for_a_batch(encoder: Encoder, tmp_path: Path) -> None:
     how: dict[str, Any] = {**SMALL, "ranks": (2,), "seeds": (0,), "folder": tmp_path}
     before = sweep(encoder, *BANKS, **{**how, "layers": "0"})
-    with pytest.raises(ProbeError, match=r"memory_gb 1e-08 is too little"):
+    with pytest.raises(ProbeError, match=r"memory_gb 1e-08 is too small"):
         sweep(encoder, *BANKS, **how, memory_gb=1e-8)
     assert read_rows(tmp_path) == before
     assert len(sweep(encoder, *BANKS, **how)) == len(before) + 1
@@ -281,7 +281,12 @@ def test_without_dev_or_without_test(encoder: Encoder, tmp_path: Path) -> None:
         ({"punct": "best"}, ScoreError, "unknown punct 'best'"),
         ({"products": "best"}, ProbeError, "unknown products 'best'"),
         ({"memory_gb": -1}, ProbeError, "memory_gb -1 is not a number above 0"),
-        ({"products": "auto", "device": "no"}, ProbeError, "device 'no' cannot be used"),
+        ({"products": "auto", "device": "no"}, ProbeError, "unknown device 'no'"),
+        ({"device": "meta"}, ProbeError, "device 'meta' is not available"),
+        ({"max_steps": 0}, ProbeError, "max_steps 0 is out of range; it is a whole number, 1 or"),
+        ({"training": {"recipe": "published"}}, ProbeError, r"training is .*; give Training\("),
+        ({"seeds": (0, 1.5)}, ProbeError, "seed 1.5 is out of range"),
+        ({"ranks": (True,)}, ProbeError, "rank True is out of range"),
     ],
 )
 def test_faults_are_told_before_any_work(
@@ -298,7 +303,7 @@ def test_faults_are_told_before_any_work(
 
 def test_foreign_folder_is_refused(encoder: Encoder, tmp_path: Path) -> None:
     (tmp_path / "mine").touch()
-    with pytest.raises(ResultError, match="exists and is no folder of results of ours"):
+    with pytest.raises(ResultError, match="exists and is not a structprobe results folder"):
         sweep(encoder, *BANKS, folder=tmp_path, **SMALL)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 

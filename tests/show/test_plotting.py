@@ -11,7 +11,7 @@ from support.result_rows import baseline_row, probe_row, write_folder
 
 from structprobe.cli.main import main
 from structprobe.errors import ResultError
-from structprobe.experiments.folder.results import ResultsFolder
+from structprobe.results.folder import ResultsFolder
 from structprobe.show import plot_folder
 
 pytest.importorskip("matplotlib")

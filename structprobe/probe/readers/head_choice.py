@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from structprobe.probe.training.adam import Adam
-from structprobe.probe.training.loop import Problem, Schedule
+from structprobe.probe.training.loop import Adam, Problem, Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +41,10 @@ def head_loss(module: Callable[[Any], Tensor], blocks: Iterable[HeadBlock]) -> T
     sums, n_words = [], 0
     for block in blocks:
         is_word = block.heads >= 0  # (b, n)
-        told = head_log_probabilities(module(block.inputs), is_word)  # (b, n, n + 1)
-        gold = told.gather(-1, block.heads.clamp(min=0).unsqueeze(-1)).squeeze(-1)  # (b, n)
+        log_probabilities = head_log_probabilities(module(block.inputs), is_word)  # (b, n, n + 1)
+        gold = log_probabilities.gather(-1, block.heads.clamp(min=0).unsqueeze(-1)).squeeze(
+            -1
+        )  # (b, n)
         sums.append(-gold[is_word].sum())
         n_words += int(is_word.sum())
     return torch.stack(sums).sum() / n_words

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from structprobe.errors import ProbeError
-from structprobe.experiments.folder.results import MARKER, read_rows
-from structprobe.experiments.folder.saved_runs import probe_path
+from structprobe.results.folder import MARKER, read_rows
+from structprobe.results.saved_runs import probe_path
 from structprobe.show.report.series import series_of
 from structprobe.treebank import Treebank
 
@@ -158,7 +158,7 @@ def _probes_in(source: str | os.PathLike[str]) -> list[str]:
         return [str(source)]
     rows = [row for row in read_rows(folder) if row["method"] == "probe"]
     for series in series_of(rows):
-        paths = [probe_path(folder, row["key"]) for row in series.rows]
+        paths = [probe_path(folder, row) for row in series.rows]
         if saved := [str(path) for path in paths if path.is_dir()]:
             return saved
     raise ProbeError(
@@ -172,7 +172,8 @@ def _refuse_other_vectors(found: Sequence[ProbeRecoverer], places: Sequence[str]
     """Raise where probes were fitted on vectors that one encoder does not give."""
 
     def vectors(one: ProbeRecoverer) -> Mapping[str, Any]:
-        origin: Mapping[str, Any] = one.probe.origin_
+        origin = one.probe.origin_
+        assert origin is not None  # else it was not loaded
         return {key: origin[key] for key in ("pooling", "spacing", "bos", "dtype")}
 
     for one, place in zip(found, places, strict=True):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from structprobe.errors import ResultError
-from structprobe.experiments.folder.rows import Row
+from structprobe.results.rows import Row
 from structprobe.show.report.curves import draw_curves
 from structprobe.show.report.elements import Markup, element, join
 from structprobe.show.report.explorer import (

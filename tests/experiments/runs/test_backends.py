@@ -6,12 +6,14 @@ import os
 import sys
 import types
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from support.deadly import Deadly, DeadlyGroup, Lacking, Square, dask_scheduler
+from support.flat_settings import sweep
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank, tiny_file
 
@@ -19,10 +21,10 @@ from structprobe import Encoder
 from structprobe.cli.main import main
 from structprobe.errors import ClusterError
 from structprobe.experiments import sweep as sweeping
-from structprobe.experiments.folder.results import read_rows
-from structprobe.experiments.folder.rows import Row
 from structprobe.experiments.runs import backends
 from structprobe.experiments.runs.backends import HERE, Backend, cores
+from structprobe.results.folder import read_rows
+from structprobe.results.rows import Row
 
 BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))
 GRID: dict[str, Any] = {"layers": "0,2", "ranks": (2, None), "seeds": (0,), "max_steps": 5}
@@ -56,22 +58,15 @@ def table(rows: list[Row]) -> list[Row]:
 def plain(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("plain")
-    return table(sweeping.sweep(encoder, *BANKS, folder=folder, **GRID))
+    return table(sweep(encoder, *BANKS, folder=folder, **GRID))
 
 
 def with_a_death(encoder: Encoder, folder: Path, backend: Backend) -> list[Row]:
     """Sweep, and have the worker killed that begins with layer 2."""
     flag = folder / "killed"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweeping, "Group", DeadlyGroup)
-        rows = sweeping.sweep(
-            encoder,
-            *BANKS,
-            folder=folder / "DIR",
-            backend=backend,
-            device=f"cpu@{os.getpid()}@{flag}",
-            **GRID,
-        )
+        patch.setattr(sweeping, "Group", partial(DeadlyGroup, parent=os.getpid(), flag=flag))
+        rows = sweep(encoder, *BANKS, folder=folder / "DIR", backend=backend, device="cpu", **GRID)
     assert flag.exists()
     assert sorted(row["key"] for row in read_rows(folder / "DIR")) == sorted(
         row["key"] for row in rows
@@ -170,7 +165,7 @@ def test_any_registered_backend(
     encoder: Encoder, plain: list[Row], tmp_path: Path, name: str
 ) -> None:
     how: dict[str, Any] = {"folder": tmp_path, "backend": Backend(2, name)}
-    assert table(sweeping.sweep(encoder, *BANKS, **how, **GRID)) == plain
+    assert table(sweep(encoder, *BANKS, **how, **GRID)) == plain
 
 
 def test_a_backend_of_another_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,8 +21,8 @@ from structprobe import LayerSweep, StructuralProbe
 from structprobe.errors import ProbeError
 from structprobe.probe.data import ragged_vectors as words_module
 from structprobe.probe.data.ragged_vectors import Words, give_back
+from structprobe.probe.estimator import fit_together
 from structprobe.probe.training import fit as fitting
-from structprobe.probe.training.joint_fit import fit_together
 from structprobe.probe.training.streaming import ReadAhead, Spool, Streamed
 
 X, HEADS = planted(400, seed=0, noise=0.3)
@@ -125,8 +125,8 @@ def test_layers_ranks_and_seeds_are_streamed_one_layer_at_a_time(spools: list[Sp
 
 def test_a_sweep_passes_the_room_on(spools: list[Spool]) -> None:
     how: dict[str, Any] = {"random_state": 0, "max_steps": 5, "batch_size": 8, "device": "cpu"}
-    resident = LayerSweep(**how).fit({2: X}, HEADS)
-    streamed = LayerSweep(**how, memory_gb=LITTLE).fit({2: X}, HEADS)
+    resident = LayerSweep(**how).fit({2: X}, HEADS).probes_
+    streamed = LayerSweep(**how, memory_gb=LITTLE).fit({2: X}, HEADS).probes_
     assert len(spools) == 4
     assert streamed[2].memory_gb == LITTLE
     assert same(resident[2], streamed[2])
@@ -137,7 +137,7 @@ def test_less_room_than_a_batch_takes_is_refused_with_what_is_needed(
     recipe: dict[str, Any], spools: list[Spool]
 ) -> None:
     how = {"random_state": 0, "device": "cpu", **recipe, "max_steps": 3}
-    with pytest.raises(ProbeError, match=r"memory_gb 1e-07 is too little: .* bytes; give") as told:
+    with pytest.raises(ProbeError, match=r"memory_gb 1e-07 is too small: .* bytes; give") as told:
         StructuralProbe(**how, memory_gb=1e-7).fit(X, HEADS, dev=DEV)
     assert not spools
     (n_bytes,) = re.findall(r"take ([\d,]+) bytes", told.value.what)
@@ -148,7 +148,7 @@ def test_less_room_than_a_batch_takes_is_refused_with_what_is_needed(
     StructuralProbe(**how, memory_gb=float(re.findall(r"give (\S+)", told.value.hint)[0])).fit(
         X, HEADS, dev=DEV
     )
-    with pytest.raises(ProbeError, match="too little"):
+    with pytest.raises(ProbeError, match="too small"):
         StructuralProbe(**how, memory_gb=(needed - 1) / 1e9).fit(X, HEADS, dev=DEV)
 
 
@@ -159,12 +159,14 @@ def test_a_full_disk_is_told_and_nothing_is_left(
     probe = StructuralProbe(max_steps=3, batch_size=8, random_state=0, memory_gb=LITTLE)
     with (
         no_file_beyond(40_000),
-        pytest.raises(ProbeError, match=r"no room for [\d,]+ bytes of vectors.* TMPDIR") as told,
+        pytest.raises(
+            ProbeError, match=r"no disk space for [\d,]+ bytes of vectors.* TMPDIR"
+        ) as told,
     ):
         probe.fit(X, HEADS, dev=DEV)
     assert told.value.where == str(tmp_path)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "nowhere"))
-    with pytest.raises(ProbeError, match="no room"):
+    with pytest.raises(ProbeError, match="no disk space"):
         probe.fit(X, HEADS, dev=DEV)
     assert not list(tmp_path.iterdir())
 

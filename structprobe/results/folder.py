@@ -1,0 +1,393 @@
+"""A folder of results: rows that survive a crash, a table beside them, predictions where asked."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import logging
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from structprobe._version import __version__
+from structprobe.errors import ResultError
+from structprobe.locks import lock
+from structprobe.results.commands import COMMANDS, commands_with
+from structprobe.results.frames import Rows, frame_of
+from structprobe.results.predictions import predictions_to_bytes
+from structprobe.results.probe_names import name_probe
+from structprobe.results.rows import ROW_KEYS, Row
+from structprobe.results.saved_runs import (
+    PREDICTIONS,
+    predictions_path,
+    read_predictions,
+    read_sentences,
+    unnamed_probe_path,
+)
+from structprobe.scores.prediction import Prediction
+from structprobe.treebank.sentence import Sentence
+
+FORMAT, FORMAT_VERSION = "structprobe-results", 1
+_MARK = json.dumps({"format": FORMAT, "format_version": FORMAT_VERSION})
+MARKER, ROWS, TABLE = "structprobe.json", "rows.jsonl", "rows.csv"
+_LOCK = ".lock"
+_TORN = "is cut off: what wrote it was killed"
+
+_log = logging.getLogger(__name__)
+
+
+class ResultsFolder:
+    """A folder of result rows, made where it does not exist.
+
+    Several processes may write into one folder: each row is added under a lock, written at once
+    and forced to the disk, so that a crash loses at most the row being written.
+
+    Parameters
+    ----------
+    folder : path
+        A new or empty folder, or one that structprobe made.
+
+    Raises
+    ------
+    ResultError
+        If the folder exists and is not ours, is of a newer format, or cannot be written.
+
+    Notes
+    -----
+    The folder holds ``structprobe.json`` (which makes it ours), ``rows.jsonl`` (one row a
+    line, keys as in `ROW_KEYS`; what is true), ``rows.csv`` (the same as a table, written anew
+    after each row), ``predictions/KEY.npz`` for the runs that keep them, ``probes/NAME`` for
+    those whose probes are saved (such as ``probes/layer-03_rank-384_seed-0``), and
+    ``commands.jsonl`` (which commands were run, and by which versions).
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.folder = Path(folder)
+        if not check_folder(folder):
+            with _told(self.folder):
+                self.folder.mkdir(parents=True, exist_ok=True)
+                _replace(self.folder / MARKER, f"{_MARK}\n".encode())
+
+    @property
+    def rows(self) -> Rows:
+        """All rows, in the order they were added; a line torn by a crash is left out."""
+        return _read(self.folder / ROWS)[0]
+
+    @property
+    def keys(self) -> set[str]:
+        """The keys of the runs that are done."""
+        return {row["key"] for row in self.rows}
+
+    def add(
+        self,
+        row: Row,
+        sentences: Sequence[Sentence] | None = None,
+        predictions: Sequence[Prediction] | None = None,
+    ) -> None:
+        """Add a row, unless its run is already here.
+
+        Parameters
+        ----------
+        row : dict
+            As `make_row` makes it, with its key.
+        sentences : sequence of Sentence, optional
+            The sentences of the predictions.
+        predictions : sequence of Prediction, optional
+            What to keep beside the row.
+
+        Raises
+        ------
+        ResultError
+            If the folder cannot be written; what was in it before stays.
+        """
+        with _told(self.folder), self._locked():
+            rows, whole = _read(self.folder / ROWS)
+            if row["key"] in {known["key"] for known in rows}:
+                return
+            row = self._named(row, rows)
+            if predictions is not None and sentences is not None:
+                content = predictions_to_bytes(sentences, predictions)
+                _replace(predictions_path(self.folder, row["key"]), content)
+            self._append(row, whole)
+            _replace(self.folder / TABLE, _csv([*rows, row]))
+
+    def predictions(self, key: str) -> list[tuple[tuple[str, ...], Prediction]]:
+        """Read the predictions of one run.
+
+        Parameters
+        ----------
+        key : str
+            The run's key.
+
+        Returns
+        -------
+        list of (tuple of str, Prediction)
+            The words and the prediction of each sentence.
+
+        Raises
+        ------
+        ResultError
+            If none were kept for this run, or the file is damaged.
+        """
+        return read_predictions(self.folder, key)
+
+    def sentences(self, key: str) -> list[Sentence]:
+        """Read the sentences of one run's predictions.
+
+        Parameters
+        ----------
+        key : str
+            The run's key.
+
+        Returns
+        -------
+        list of Sentence
+            With the gold tree and tags, unless an older version wrote the file.
+
+        Raises
+        ------
+        ResultError
+            If none were kept for this run, or the file is damaged.
+        """
+        return read_sentences(self.folder, key)
+
+    def tell_command(self, command: str | None) -> None:
+        """Write down what is about to fill the folder, unless it was the last to do so.
+
+        Parameters
+        ----------
+        command : str or None
+            The command line; None where there is none, as in Python.
+
+        Raises
+        ------
+        ResultError
+            If the folder cannot be written.
+        """
+        with _told(self.folder), self._locked():
+            content = commands_with(self.folder, command)
+            if content is not None:
+                _replace(self.folder / COMMANDS, content)
+
+    @property
+    def predictions_bytes(self) -> int:
+        """How much room the kept predictions take on the disk."""
+        return sum(path.stat().st_size for path in (self.folder / PREDICTIONS).glob("*.npz"))
+
+    def tell_room(self) -> None:
+        """Log how much room the kept predictions take, where there are any."""
+        if taken := self.predictions_bytes:
+            _log.info("the predictions kept in %s take %.1f MB", self.folder, taken / 1e6)
+
+    def write(self, name: str, text: str) -> None:
+        """Write a file beside the rows, whole or not at all.
+
+        Parameters
+        ----------
+        name : str
+            Its name; one that exists is replaced.
+        text : str
+            What is in it.
+
+        Raises
+        ------
+        ResultError
+            If the folder cannot be written.
+        """
+        with _told(self.folder):
+            _replace(self.folder / name, text.encode())
+
+    def _named(self, row: Row, rows: Sequence[Row]) -> Row:
+        """Give the probe that waits for this row its name; under the lock, so that none has two."""
+        waiting = unnamed_probe_path(self.folder, row["key"])
+        if not waiting.is_dir():
+            return row
+        others = {known["probe"]: known for known in rows if known["probe"]}
+        name = name_probe(row, others, os.listdir(waiting.parent))
+        waiting.rename(waiting.with_name(name))
+        return {**row, "probe": name}
+
+    def _append(self, row: Row, whole: int) -> None:
+        """Write one line behind the `whole` bytes that hold whole lines, and wait for the disk."""
+        line = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        path = self.folder / ROWS
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            if os.fstat(descriptor).st_size > whole:
+                _log.warning("%s: the last row %s, and it is taken out", path, _TORN)
+            os.ftruncate(descriptor, whole)
+            os.lseek(descriptor, whole, os.SEEK_SET)
+            try:
+                _write_all(descriptor, line)
+                os.fsync(descriptor)
+            except OSError:
+                os.ftruncate(descriptor, whole)
+                raise
+        finally:
+            os.close(descriptor)
+
+    def mend(self) -> None:
+        """Write the table anew from the rows, where a crash came between the two."""
+        with _told(self.folder), self._locked():
+            _replace(self.folder / TABLE, _csv(self.rows))
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold the folder's lock; the system frees it when a process dies."""
+        unlock = lock(self.folder / _LOCK)
+        try:
+            yield
+        finally:
+            unlock()
+
+
+def check_folder(folder: str | os.PathLike[str]) -> bool:
+    """Refuse a folder that results must not be written into."""
+    path = Path(folder)
+    if not path.exists():
+        return False
+    if not path.is_dir():
+        raise ResultError("is a file, not a folder", where=str(folder))
+    # Listed first: another process may be making the folder ours in this very moment.
+    names = [entry.name for entry in path.iterdir()]
+    if not (path / MARKER).exists():
+        if not all(name.startswith(f".{MARKER}.") for name in names):
+            raise ResultError(
+                "the folder exists and is not a structprobe results folder",
+                where=str(folder),
+                hint="name a new or an empty folder",
+            )
+        return False
+    hint = f"name another folder; if the results in it are ours, write {_MARK} into {MARKER}"
+    try:
+        marker = json.loads((path / MARKER).read_bytes())
+    except ValueError as error:
+        raise ResultError(f"not JSON: {error}", where=str(path / MARKER), hint=hint) from error
+    if not isinstance(marker, dict) or marker.get("format") != FORMAT:
+        what = f"{MARKER} does not mark a structprobe results folder"
+        raise ResultError(what, where=str(folder), hint=hint)
+    found = marker.get("format_version")
+    if not isinstance(found, int) or found > FORMAT_VERSION:
+        raise ResultError(
+            f"format version {found!r}, and structprobe {__version__} knows up to {FORMAT_VERSION}",
+            where=str(folder),
+            hint="upgrade structprobe",
+        )
+    return True
+
+
+def read_rows(folder: str | os.PathLike[str]) -> Rows:
+    """Read the rows of a folder of results, changing nothing in it.
+
+    Parameters
+    ----------
+    folder : path
+        A folder that `ResultsFolder` made.
+
+    Returns
+    -------
+    list of dict
+        All rows, in the order they were added; a last line torn by a crash is left out, which
+        the log tells.
+
+    Raises
+    ------
+    ResultError
+        If there is no such folder, it is not ours, a row in it is damaged, or its only row is
+        torn.
+    """
+    if not check_folder(folder):
+        raise ResultError("no results here", where=str(folder))
+    path = Path(folder) / ROWS
+    rows, whole = _read(path)
+    if path.exists() and path.stat().st_size > whole:
+        hint = "start the same command again, which goes on from there"
+        if not rows:
+            raise ResultError(f"the only row {_TORN}", where=str(path), hint=hint)
+        _log.warning("%s: the last row %s, and it is left out; %s", path, _TORN, hint)
+    return rows
+
+
+def to_frame(rows: str | os.PathLike[str] | Iterable[Row]) -> Any:
+    """Give result rows as a pandas table.
+
+    Parameters
+    ----------
+    rows : path or iterable of dict
+        A folder of results, or rows as `sweep` and `compare` return them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per run, columns in the order of `ROW_KEYS`; scores are fractions (float64), whole
+        numbers are nullable (Int64), names are categories.
+
+    Raises
+    ------
+    ResultError
+        If pandas is not installed, or the folder is no folder of results.
+    """
+    return frame_of(read_rows(rows) if isinstance(rows, str | os.PathLike) else rows)
+
+
+def _read(path: Path) -> tuple[Rows, int]:
+    """Give all whole rows, and how many bytes they take; a torn end is not among them."""
+    content = path.read_bytes() if path.exists() else b""
+    whole = content.rfind(b"\n") + 1
+    rows = Rows()
+    for number, line in enumerate(content[:whole].split(b"\n")[:-1], start=1):
+        try:
+            rows.append({**dict.fromkeys(ROW_KEYS), **json.loads(line)})
+        except (ValueError, TypeError) as error:
+            raise ResultError(
+                f"not a row of results: {line[:40]!r}",
+                where=f"{path}:{number}",
+                hint="remove this line; its run will be done again",
+            ) from error
+    return rows, whole
+
+
+@contextmanager
+def _told(folder: Path) -> Iterator[None]:
+    """Tell a fault of the disk in one line."""
+    try:
+        yield
+    except OSError as error:
+        raise ResultError(
+            f"cannot write results: {error.strerror or error}",
+            where=str(folder),
+            hint="the rows already there are untouched",
+        ) from error
+
+
+def _csv(rows: Sequence[Row]) -> bytes:
+    """Write rows as a table with a heading."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, list(ROW_KEYS), extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    table.writerows(rows)
+    return text.getvalue().encode()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    path.parent.mkdir(exist_ok=True)
+    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
+    try:
+        with fresh.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        fresh.replace(path)
+    finally:
+        fresh.unlink(missing_ok=True)
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    """Write all bytes, also where the system takes them in pieces."""
+    while content:
+        content = content[os.write(descriptor, content) :]

@@ -1,0 +1,243 @@
+"""A folder of results loses nothing: not to a crash, a full disk, or a second writer."""
+
+from __future__ import annotations
+
+import csv
+import json
+import multiprocessing
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from support.small_disk import no_file_beyond
+from support.tiny_trees import tiny_bank
+
+from structprobe import LinearChain, Prediction, Sentence
+from structprobe.errors import ResultError
+from structprobe.results.folder import MARKER, ROWS, TABLE, ResultsFolder, read_rows
+from structprobe.results.predictions import predictions_from_bytes, predictions_to_bytes
+from structprobe.results.rows import ROW_KEYS, Row, make_row
+
+
+def row(key: str, **values: object) -> Row:
+    return make_row(key=key, method="linear", treebank="Việt Nam.conllu", **values)
+
+
+def test_rows_come_back(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path / "deep" / "DIR")
+    assert results.rows == []
+    results.add(row("a", uuas=0.1))
+    results.add(row("b", layer=3))
+    assert results.rows == [row("a", uuas=0.1), row("b", layer=3)]
+    assert results.keys == {"a", "b"}
+    assert ResultsFolder(tmp_path / "deep" / "DIR").rows == results.rows
+    assert read_rows(tmp_path / "deep" / "DIR") == results.rows
+    with (results.folder / TABLE).open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert list(table[0]) == list(ROW_KEYS)
+    assert [(line["key"], line["uuas"], line["layer"]) for line in table] == [
+        ("a", "0.1", ""),
+        ("b", "", "3"),
+    ]
+    assert table[0]["treebank"] == "Việt Nam.conllu"
+
+
+def test_a_run_is_added_once(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path)
+    results.add(row("a", uuas=0.1))
+    results.add(row("a", uuas=0.9))
+    assert [found["uuas"] for found in results.rows] == [0.1]
+
+
+def test_a_row_of_an_older_version_gets_the_new_keys(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path)
+    (tmp_path / ROWS).write_text('{"key": "a", "uuas": 0.5}\n')
+    assert results.rows == [{**dict.fromkeys(ROW_KEYS), "key": "a", "uuas": 0.5}]
+
+
+def test_crash_at_any_byte_of_a_line(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path)
+    results.add(row("a"))
+    whole = (tmp_path / ROWS).read_bytes()
+    results.add(row("b"))
+    both = (tmp_path / ROWS).read_bytes()
+    for cut in [*range(len(whole), len(both), 37), len(both) - 1]:
+        (tmp_path / ROWS).write_bytes(both[:cut])
+        assert results.keys == {"a"}
+        results.add(row("c"))
+        assert results.keys == {"a", "c"}
+        assert (tmp_path / ROWS).read_bytes().count(b"\n") == 2
+
+
+def test_a_row_that_is_cut_off_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    results = ResultsFolder(tmp_path)
+    results.add(row("a"))
+    whole = (tmp_path / ROWS).read_bytes()
+    (tmp_path / ROWS).write_bytes(whole[:40])
+    told = "row is cut off: what wrote it was killed"
+    with pytest.raises(ResultError, match=rf"rows\.jsonl: the only {told}; start the same command"):
+        read_rows(tmp_path)
+    assert (tmp_path / ROWS).read_bytes() == whole[:40]  # whoever reads changes nothing
+    assert caplog.text == ""
+    assert results.keys == set()
+    results.add(row("a"))
+    assert f"rows.jsonl: the last {told}, and it is taken out" in caplog.text
+    assert (tmp_path / ROWS).read_bytes() == whole
+    (tmp_path / ROWS).write_bytes(whole + whole[:40])
+    assert [one["key"] for one in read_rows(tmp_path)] == ["a"]
+    assert f"the last {told}, and it is left out; start the same command again" in caplog.text
+
+
+def test_table_is_mended(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path)
+    results.add(row("a"))
+    wanted = (tmp_path / TABLE).read_bytes()
+    (tmp_path / TABLE).unlink()
+    results.mend()
+    assert (tmp_path / TABLE).read_bytes() == wanted
+
+
+@pytest.mark.parametrize("damage", ["{torn\n", "[1]\n"])
+def test_damage_in_the_middle_is_named(tmp_path: Path, damage: str) -> None:
+    results = ResultsFolder(tmp_path)
+    results.add(row("a"))
+    lines = (tmp_path / ROWS).read_text(encoding="utf-8")
+    (tmp_path / ROWS).write_text(lines + damage + lines, encoding="utf-8")
+    with pytest.raises(ResultError, match=r"rows\.jsonl:2: not a row of results: .*remove this"):
+        _ = results.rows
+
+
+def test_full_disk_keeps_what_is_there(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path)
+    results.add(row("a"))
+    before = {path: path.read_bytes() for path in (tmp_path / ROWS, tmp_path / TABLE)}
+    with (
+        no_file_beyond(len(before[tmp_path / ROWS]) + 100),
+        pytest.raises(ResultError, match=r"cannot write results: .*already there are untouched"),
+    ):
+        results.add(row("b"))
+    assert {path: path.read_bytes() for path in before} == before
+    assert not list(tmp_path.glob(f".{TABLE}*"))
+    results.add(row("b"))
+    assert results.keys == {"a", "b"}
+
+
+def test_full_disk_at_the_start(tmp_path: Path) -> None:
+    with no_file_beyond(3), pytest.raises(ResultError, match="cannot write results"):
+        ResultsFolder(tmp_path / "DIR")
+
+
+def test_folder_that_is_not_ours(tmp_path: Path) -> None:
+    (tmp_path / "thesis.tex").write_text("mine")
+    with pytest.raises(
+        ResultError, match="exists and is not a structprobe results folder"
+    ) as caught:
+        ResultsFolder(tmp_path)
+    assert str(tmp_path) in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+    with pytest.raises(ResultError, match="is a file, not a folder"):
+        ResultsFolder(tmp_path / "thesis.tex")
+
+
+@pytest.mark.parametrize(
+    ("marker", "words"),
+    [
+        ("{", r"structprobe\.json: not JSON: .*; name another folder"),
+        ("[]", "does not mark a structprobe results folder"),
+        (
+            "{}",
+            r"not mark a structprobe results folder; name another folder; if .*-results.* into str",
+        ),
+        ('{"format": "other"}', "does not mark a structprobe results folder"),
+        (
+            '{"format": "structprobe-results", "format_version": 2}',
+            "version 2, .* up to 1; upgrade",
+        ),
+    ],
+)
+def test_marker_of_another_kind(tmp_path: Path, marker: str, words: str) -> None:
+    (tmp_path / MARKER).write_text(marker)
+    with pytest.raises(ResultError, match=words):
+        ResultsFolder(tmp_path)
+
+
+def test_no_results_to_read(tmp_path: Path) -> None:
+    with pytest.raises(ResultError, match="no results here"):
+        read_rows(tmp_path / "nowhere")
+    assert not (tmp_path / "nowhere").exists()
+
+
+def add_many(folder: Path, writer: int) -> None:
+    results = ResultsFolder(folder)
+    for number in range(8):
+        results.add(row(f"{writer}-{number}"))
+        results.add(row(f"shared-{number}"))
+
+
+def test_several_writers_tear_nothing(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("fork")
+    writers = [context.Process(target=add_many, args=(tmp_path / "DIR", i)) for i in range(3)]
+    for writer in writers:
+        writer.start()
+    for writer in writers:
+        writer.join()
+        assert writer.exitcode == 0
+    keys = [found["key"] for found in read_rows(tmp_path / "DIR")]
+    assert len(keys) == len(set(keys)) == 3 * 8 + 8
+    table = (tmp_path / "DIR" / TABLE).read_text(encoding="utf-8")
+    assert len(table.splitlines()) == 1 + len(keys)
+
+
+def test_predictions_beside_the_row(tmp_path: Path) -> None:
+    results, bank = ResultsFolder(tmp_path), tiny_bank()
+    predictions = LinearChain().predict(bank)
+    results.add(row("a"), bank, predictions)
+    results.add(row("b"))
+    found = results.predictions("a")
+    assert [words for words, _ in found] == [sentence.words for sentence in bank]
+    for (_, mine), theirs in zip(found, predictions, strict=True):
+        np.testing.assert_array_equal(mine.heads, theirs.heads)
+        np.testing.assert_array_equal(mine.distances, theirs.distances)
+        assert mine.depths is None
+    with pytest.raises(ResultError, match="no predictions were kept for run 'b'"):
+        results.predictions("b")
+    (tmp_path / "predictions" / "a.npz").write_bytes(b"PK damaged")
+    with pytest.raises(ResultError, match=r"a\.npz: not a file of predictions"):
+        results.predictions("a")
+
+
+words = st.text(st.characters(exclude_categories=("Cs", "Cc", "Zl", "Zp")), min_size=1)
+
+
+@given(st.lists(st.lists(words, min_size=1, max_size=4), max_size=4), st.booleans())
+def test_prediction_file_holds_anything(sentences: list[list[str]], scored: bool) -> None:
+    generator = np.random.default_rng(0)
+    bank = [Sentence(tuple(one)) for one in sentences]
+    predictions = [
+        Prediction(
+            generator.integers(0, n + 1, n),
+            generator.random((n, n), np.float32) if scored else None,
+            generator.random(n, np.float32) if scored else None,
+        )
+        for n in map(len, bank)
+    ]
+    found = predictions_from_bytes(predictions_to_bytes(bank, predictions), "here")
+    assert [one for one, _ in found] == [sentence.words for sentence in bank]
+    for (_, mine), theirs in zip(found, predictions, strict=True):
+        np.testing.assert_array_equal(mine.heads, theirs.heads)
+        if scored:
+            np.testing.assert_array_equal(mine.distances, theirs.distances)
+            np.testing.assert_array_equal(mine.depths, theirs.depths)
+        else:
+            assert mine.distances is mine.depths is None
+
+
+def test_rows_are_strict_json(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path)
+    with pytest.raises(ValueError, match="JSON compliant"):
+        results.add(row("a", uuas=float("nan")))
+    assert results.rows == []
+    results.add(row("b"))
+    assert json.loads((tmp_path / ROWS).read_text(encoding="utf-8"))["key"] == "b"

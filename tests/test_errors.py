@@ -1,0 +1,70 @@
+"""Errors say what to do in the language of the caller, and arrive whole wherever they are sent."""
+
+from __future__ import annotations
+
+import ast
+import copy
+import pickle
+from pathlib import Path
+
+import pytest
+
+import structprobe
+from structprobe.cli import main as front_door
+from structprobe.errors import Hint, StructprobeError, TreebankError
+
+BOTH = Hint("pass force=True", shell="replace it with --force")
+
+
+def test_python_reads_arguments_and_the_shell_options() -> None:
+    error = StructprobeError("exists already", where="out.csv", hint=BOTH)
+    assert str(error) == "out.csv: exists already; pass force=True"
+    assert error.for_shell() == "out.csv: exists already; replace it with --force"
+
+
+@pytest.mark.parametrize("hint", [None, "name another file"])
+def test_what_has_one_form_is_the_same_to_both(hint: str | None) -> None:
+    error = StructprobeError("exists already", where="out.csv", hint=hint)
+    assert error.for_shell() == str(error)
+
+
+@pytest.mark.parametrize("send", [copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))])
+def test_both_forms_arrive_from_a_worker(send) -> None:
+    error = send(TreebankError("no root", path="en.conllu", line=3, hint=BOTH))
+    assert error.for_shell() == "en.conllu:3: no root; replace it with --force"
+    assert str(error) == "en.conllu:3: no root; pass force=True"
+
+
+def test_a_hint_handed_on_keeps_both_forms() -> None:
+    first = TreebankError("no root", hint=BOTH)
+    second = StructprobeError(first.what, where="sentence 2", hint=first.hint)
+    assert second.for_shell() == "sentence 2: no root; replace it with --force"
+
+
+def test_the_command_line_prints_the_options(monkeypatch, capsys) -> None:
+    def fail(args) -> None:
+        raise StructprobeError("exists already", where="out.csv", hint=BOTH)
+
+    monkeypatch.setattr("structprobe.cli.demo.run", fail)
+    assert front_door.main(["demo"]) == 1
+    printed = capsys.readouterr().err
+    assert printed == "structprobe: error: out.csv: exists already; replace it with --force\n"
+
+
+ROOMS = ("errors", "treebank", "trees", "draw", "scores", "recoverers", "targets")
+
+
+def test_no_plain_hint_names_an_option_of_the_command_line() -> None:
+    """A hint that does is read by users of Python too, and must hold both forms."""
+    package = Path(structprobe.__file__).parent
+    seen = 0
+    for path in sorted(package.rglob("*.py")):
+        if path.relative_to(package).parts[0].removesuffix(".py") not in ROOMS:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "hint":
+                plain = [one for one in ast.walk(node.value) if isinstance(one, ast.Constant)]
+                is_both = isinstance(node.value, ast.Call)
+                seen += 1
+                assert is_both or not any("--" in str(one.value) for one in plain), (path, plain)
+    assert seen > 50
