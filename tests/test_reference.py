@@ -140,7 +140,7 @@ def test_what_the_reference_shows_has_its_parts(name: str) -> None:
 
 
 def overrides(name: str) -> bool:
-    """Tell whether a method of one line does what a listed base, to which its page leads, tells."""
+    """Tell whether a method of one line is one that a base, itself listed, describes at length."""
     cls, _, own = name.rpartition(".")
     if "\n" in doc_of(name) or not cls or not isinstance(find(cls), type):
         return False
