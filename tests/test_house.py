@@ -74,7 +74,6 @@ MOST_CODE = 300
 
 # The most parameters of a function, `__init__` aside; what travels together is one dataclass.
 MOST_PARAMETERS = 10
-# TEMPORARY, and exact: shrinks to nothing as these take one configuration in place of many.
 
 SILENT = {
     tokenize.COMMENT,
