@@ -39,9 +39,6 @@ class HasHeads(Protocol):
 # `Treebank`, or sentences, or rows of heads.
 TreesLike: TypeAlias = Sequence[HasHeads] | Sequence[Sequence[int] | NDArray[np.integer]]
 
-DevLike: TypeAlias = tuple[WordVectorsLike, TreesLike]
-LayersDevLike: TypeAlias = tuple[LayersLike, TreesLike]
-
 RandomState: TypeAlias = int | np.integer | np.random.Generator | np.random.RandomState | None
 
 # Where vectors came from, in plain values; None where they do not say.
