@@ -33,11 +33,13 @@ class LayerSweep(StructuralHyperparameters, LayersEstimator):
         As for `StructuralProbe`.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         Seed of the probe on every layer. If it is not an integer, one is drawn for all layers.
-    device, products, verbose
+    device, products
         As for `StructuralProbe`.
     memory_gb : float
         Memory for word vectors during training, in units of 10⁹ bytes. As many layers as fit are
         trained together; a layer that does not fit is streamed, as by `StructuralProbe`.
+    verbose : bool
+        As for `StructuralProbe`.
 
     Attributes
     ----------

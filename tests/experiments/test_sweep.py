@@ -280,13 +280,13 @@ def test_without_dev_or_without_test(encoder: Encoder, tmp_path: Path) -> None:
         ({"recipe": "best"}, ProbeError, "unknown recipe 'best'"),
         ({"punct": "best"}, ScoreError, "unknown punct 'best'"),
         ({"products": "best"}, ProbeError, "unknown products 'best'"),
-        ({"memory_gb": -1}, ProbeError, "memory_gb -1 is not a number above 0"),
+        ({"memory_gb": -1}, ProbeError, "memory_gb must be a positive number, got -1"),
         ({"products": "auto", "device": "no"}, ProbeError, "unknown device 'no'"),
         ({"device": "meta"}, ProbeError, "device 'meta' is not available"),
         ({"max_steps": 0}, ProbeError, "max_steps 0 is out of range; it is a whole number, 1 or"),
         ({"training": {"recipe": "published"}}, ProbeError, r"training is .*; give Training\("),
         ({"seeds": (0, 1.5)}, ProbeError, "seed 1.5 is out of range"),
-        ({"ranks": (True,)}, ProbeError, "rank True is out of range"),
+        ({"ranks": (True,)}, ProbeError, "rank must be .*, got True"),
     ],
 )
 def test_faults_are_told_before_any_work(

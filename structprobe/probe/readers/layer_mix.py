@@ -63,10 +63,10 @@ class LayerMix(LayersEstimator):
         *,
         rank: int | None = None,
         max_steps: int | None = None,
+        loss: str = "absolute",
         validation_fraction: float = 0.1,
         random_state: RandomState = None,
         device: str = "auto",
-        loss: str = "absolute",
         verbose: bool = False,
     ) -> None:
         self.rank, self.max_steps, self.loss = rank, max_steps, loss
