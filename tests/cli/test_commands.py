@@ -378,5 +378,5 @@ def test_places_that_cannot_be_written_are_told_before_the_work(
         assert "/proc/structprobe: '/proc' cannot be written to: " in line
     sweep = f"sweep --model {world}/model --train {gold} --dev {gold} -q -o {world}/none --cache"
     assert main([*sweep.split(), f"{probe}/config.json"]) == 1
-    assert "config.json is a file, no cache folder" in capsys.readouterr().err
+    assert "config.json is a file, not a cache folder" in capsys.readouterr().err
     assert not (world / "none").exists()
