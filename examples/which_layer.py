@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 from structprobe import Encoder, Treebank
 from structprobe.data import SAMPLE
+from structprobe.experiments.config import SweepConfig, Training
 from structprobe.experiments.demo import embedded_model
 from structprobe.experiments.sweep import sweep
 from structprobe.show.table import format_table
@@ -23,7 +24,7 @@ with TemporaryDirectory() as folder:  # give a folder of your own to keep rows a
         ranks=[64],
         seeds=[0],
         folder=folder,
-        max_steps=300,
+        config=SweepConfig(Training(max_steps=300)),
     )
 
 print(format_table(rows))

@@ -12,16 +12,15 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.flat_settings import compare, sweep
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
 
 from structprobe import Encoder
 from structprobe.cli.main import build_parser
-from structprobe.experiments.compare import compare
 from structprobe.experiments.folder.predictions import predictions_to_bytes
 from structprobe.experiments.folder.rows import make_row
 from structprobe.experiments.folder.saved_runs import predictions_path
-from structprobe.experiments.sweep import sweep
 from structprobe.scores import Prediction
 from structprobe.treebank.sentence import Sentence
 

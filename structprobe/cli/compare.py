@@ -62,6 +62,7 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the methods whose rows are not in the folder yet, and print all rows."""
     from structprobe.experiments.compare import compare
+    from structprobe.experiments.config import CompareConfig
     from structprobe.experiments.folder.results import check_folder
     from structprobe.recoverers.methods import choose_methods
 
@@ -75,12 +76,14 @@ def run(args: argparse.Namespace) -> None:
         disturbed=args.disturbed,
         punct=args.punct,
         seed=args.seed,
-        cache=args.cache,
-        device=args.device,
         out=args.out,
-        keep_predictions=args.keep_predictions,
-        command=args.command_line,
-        progress=progress_of(args),
+        config=CompareConfig(
+            args.device,
+            args.cache,
+            args.keep_predictions,
+            command=args.command_line,
+            progress=progress_of(args),
+        ),
     )
     print_rows(rows, args)
     if all(row["why_empty"] for row in rows):

@@ -30,6 +30,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Fit, score on dev, save."""
+    from structprobe.experiments.config import FitConfig, Training
     from structprobe.experiments.fit import fit_probe
     from structprobe.probe.saving.pretrained import check_target
 
@@ -42,16 +43,14 @@ def run(args: argparse.Namespace) -> None:
         layer=args.layer,
         rank=args.rank,
         seed=args.seed,
-        recipe=args.recipe,
-        max_steps=args.max_steps,
-        products=args.products,
         punct=args.punct,
         out=args.out,
-        force=args.force,
-        cache=args.cache,
-        device=args.device,
-        memory_gb=args.memory_gb,
-        command=args.command_line,
-        progress=progress_of(args),
+        config=FitConfig(
+            Training(args.recipe, args.max_steps, args.products, args.device, args.memory_gb),
+            force=args.force,
+            cache=args.cache,
+            command=args.command_line,
+            progress=progress_of(args),
+        ),
     )
     print_rows([row], args)

@@ -40,6 +40,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Read the attention of all heads, print the tables, and draw heat maps."""
+    from structprobe.experiments.config import HeadsConfig
     from structprobe.experiments.heads import analyse_heads
     from structprobe.show.heat_map import save_heat_maps
 
@@ -55,8 +56,7 @@ def run(args: argparse.Namespace) -> None:
         seed=args.seed,
         pairs=args.pairs,
         out=args.out,
-        force=args.force,
-        progress=progress_of(args),
+        config=HeadsConfig(force=args.force, progress=progress_of(args)),
     )
     if args.out is not None:
         save_heat_maps(analysis, args.out, progress_of(args))

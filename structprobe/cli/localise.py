@@ -36,6 +36,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Fit the probes and mixes, and print the table."""
+    from structprobe.experiments.config import LocaliseConfig
     from structprobe.experiments.localise import localise
 
     # Before a model is loaded, which may take long.
@@ -50,11 +51,8 @@ def run(args: argparse.Namespace) -> None:
         layers=args.layers,
         rank=args.rank,
         seed=args.seed,
-        max_steps=args.max_steps,
         punct=args.punct,
-        cache=args.cache,
-        device=args.device,
-        progress=progress_of(args),
+        config=LocaliseConfig(args.max_steps, args.device, args.cache, progress_of(args)),
     )
     if args.json:
         print(json.dumps(found.values(), indent=2))

@@ -55,22 +55,26 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Do the runs that are not in the folder yet, and print all rows; or estimate the cost."""
+    from structprobe.experiments.config import SweepConfig, Training
+
+    config = SweepConfig(
+        Training(args.recipe, args.max_steps, args.products, args.device, args.memory_gb),
+        baselines=not args.no_baselines,
+        untrained=args.untrained,
+        cache=args.cache,
+        keep_predictions=args.keep_predictions,
+        save_probes=args.save_probes,
+        backend=inputs.build_backend(args),
+        command=args.command_line,
+        progress=progress_of(args),
+    )
     grid = {
         "folder": args.out,
         "layers": args.layers,
         "ranks": [None] if args.ranks is None else args.ranks,
         "seeds": args.seeds,
-        "recipe": args.recipe,
-        "max_steps": args.max_steps,
-        "products": args.products,
         "punct": args.punct,
-        "untrained": args.untrained,
-        "keep_predictions": args.keep_predictions,
-        "save_probes": args.save_probes,
-        "cache": args.cache,
-        "device": args.device,
-        "memory_gb": args.memory_gb,
-        "progress": progress_of(args),
+        "config": config,
     }
     banks = inputs.read_treebanks(args)
     encoders = (inputs.build_encoder(args, model) for model in args.model)
@@ -80,14 +84,6 @@ def run(args: argparse.Namespace) -> None:
         plans = [plan_sweep(model, *parts, **grid) for model in encoders for parts in banks]
         print_plans(plans, args)
         return
-    from structprobe.experiments.runs.several import sweep_many
+    from structprobe.experiments.sweep import sweep_many
 
-    rows = sweep_many(
-        encoders,
-        banks,
-        **grid,
-        baselines=not args.no_baselines,
-        command=args.command_line,
-        backend=inputs.build_backend(args),
-    )
-    print_rows(rows, args)
+    print_rows(sweep_many(encoders, banks, **grid), args)

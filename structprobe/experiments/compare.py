@@ -12,6 +12,7 @@ import numpy as np
 
 from structprobe.errors import StructprobeError
 from structprobe.experiments.clocked import clocked, timed_without_encoding
+from structprobe.experiments.config import CompareConfig
 from structprobe.experiments.folder.results import ResultsFolder, check_folder
 from structprobe.experiments.folder.rows import Row, make_row, per_cent
 from structprobe.experiments.folder.vectors_folder import check_cache, vectors_folder
@@ -43,11 +44,7 @@ def compare(
     disturbed: bool = False,
     punct: str | None = None,
     seed: int = 0,
-    cache: str | os.PathLike[str] | None = None,
-    device: str = "auto",
-    keep_predictions: bool = True,
-    command: str | None = None,
-    progress: bool | None = None,
+    config: CompareConfig | None = None,
 ) -> list[Row]:
     """Fit what needs fitting, choose on dev, score on test; one row a method.
 
@@ -76,18 +73,8 @@ def compare(
         The words left out of UUAS and root accuracy, on dev as on test.
     seed : int, default=0
         Random state of all methods and disturbances.
-    cache : path, optional
-        A folder for word vectors and attention that stays. Without it they are kept in `out` until
-        all is done.
-    device : str, default="auto"
-        Where things are trained.
-    keep_predictions : bool, default=True
-        Whether to keep each method's predictions on test as it is written, with the gold trees,
-        beside its row.
-    command : str, optional
-        The command line that asked for it, to be written down in the folder.
-    progress : bool, optional
-        Whether to draw bars on stderr; by default where that is a terminal.
+    config : CompareConfig, optional
+        All else: the cache, the device, what is kept.
 
     Returns
     -------
@@ -110,26 +97,27 @@ def compare(
     ResultError
         If the folder is not ours or cannot be written; rows already there stay.
     StoreError
-        If `cache` is no folder for word vectors.
+        If ``config.cache`` is no folder for word vectors.
     """
+    config = config or CompareConfig()
     chosen = choose_methods(methods)
     check_seeds([seed])
     check_folder(out)
-    check_cache(cache)
+    check_cache(config.cache)
     banks = Banks.of(train, dev, test, punct)
     _check_tags(banks)
     versions = _versions(banks, seed if disturbed else None)
     results = ResultsFolder(out)
-    results.tell_command(command)
+    results.tell_command(config.command)
     with (
-        vectors_folder(results.folder, cache) as vectors,
-        progress_bar("methods", len(chosen), "method", shown=progress) as advance,
+        vectors_folder(results.folder, config.cache) as vectors,
+        progress_bar("methods", len(chosen), "method", shown=config.progress) as advance,
     ):
         setting = Setting(
-            clocked(encoder), seed=seed, punct=punct, cache=vectors, device=device,
-            progress=progress,
+            clocked(encoder), seed=seed, punct=punct, cache=vectors, device=config.device,
+            progress=config.progress,
         )  # fmt: skip
-        comparison = _Comparison(setting, versions, results, keep_predictions)
+        comparison = _Comparison(setting, versions, results, config.keep_predictions)
         rows = []
         for method in chosen:
             rows += comparison.rows_of(method)

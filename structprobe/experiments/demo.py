@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike
 
 from structprobe.draw import draw_text
 from structprobe.errors import EncoderError
+from structprobe.experiments.config import SweepConfig, Training
 from structprobe.experiments.folder.results import ResultsFolder
 from structprobe.experiments.folder.rows import Row
 from structprobe.experiments.sweep import sweep
@@ -67,10 +68,9 @@ def demonstrate(
             dev,
             test,
             folder=kept,
-            max_steps=steps,
-            command=command,
-            device=device,
-            progress=progress,
+            config=SweepConfig(
+                Training(max_steps=steps, device=device), command=command, progress=progress
+            ),
         )
         best = best_layer(rows)
         results = ResultsFolder(kept)

@@ -5,17 +5,12 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from structprobe.experiments.config import FitConfig, Training
 from structprobe.experiments.folder.rows import Row, bank_name
-from structprobe.experiments.runs.grid import (
-    Run,
-    check_ranks,
-    check_seeds,
-    check_training,
-    parse_layers,
-    probe_runs,
-)
+from structprobe.experiments.runs.grid import Grid, Run, known_products, probe_runs
 from structprobe.experiments.runs.run import Banks, Outcome, outcome, timed
 from structprobe.recoverers.linear import LinearChain
 from structprobe.scores.result import Scores
@@ -39,17 +34,9 @@ def fit_probe(
     layer: int,
     rank: int | None = None,
     seed: int | None = 0,
-    recipe: str = "whitened",
-    max_steps: int | None = None,
-    products: str = "float32",
     punct: str | None = None,
     out: str | os.PathLike[str] | None = None,
-    force: bool = False,
-    cache: str | os.PathLike[str] | None = None,
-    device: str = "auto",
-    memory_gb: float | None = None,
-    command: str | None = None,
-    progress: bool | None = None,
+    config: FitConfig | None = None,
 ) -> tuple[ProbeRecoverer, Row]:
     """Fit a distance and a depth probe on one layer, score them on dev, and save them.
 
@@ -68,29 +55,12 @@ def fit_probe(
         Rank of the probe; full unless given.
     seed : int or None, default=0
         Random state of the probe.
-    recipe : {"whitened", "published"}
-        How the probe is trained.
-    max_steps : int, optional
-        The limit on its steps; the recipe's own unless given.
-    products : {"float32", "bfloat16", "auto"}
-        The type of the two large products of a step; "auto" is the faster one on this machine.
     punct : {"upos", "xpos", "keep"}, optional
         The words left out of UUAS and root accuracy.
     out : path, optional
-        Where to save the probe; refused before any work if it is not ours.
-    force : bool, default=False
-        Whether a probe that is there already is replaced.
-    cache : path, optional
-        A folder for word vectors.
-    device : str, default="auto"
-        Where the probe is trained.
-    memory_gb : float, optional
-        The room for vectors in training, in units of 10⁹ bytes (4 unless given); those that do
-        not fit are streamed from the system's temporary folder.
-    command : str, optional
-        The command line that asked for it, to be written down in the probe's config.
-    progress : bool, optional
-        Whether to draw bars on stderr; by default where that is a terminal.
+        Where to save the probe; checked before any work is done.
+    config : FitConfig, optional
+        All else: how the probe is trained, the cache, whether a saved probe is replaced.
 
     Returns
     -------
@@ -102,36 +72,29 @@ def fit_probe(
     Raises
     ------
     ProbeError
-        If layer, rank, seed or another setting is out of range, or `out` exists and is no saved
-        probe, or one and not `force`.
+        If layer, rank or seed is out of range, or `out` exists and is no saved probe, or one and
+        not ``config.force``.
     ScoreError
         If a treebank is empty or lacks heads.
     """
     from structprobe.probe.saving.pretrained import check_target
     from structprobe.recoverers.probe import ProbeRecoverer
 
+    config = config or FitConfig()
     if out is not None:
-        check_target(out, replace=force)
+        check_target(out, replace=config.force)
     banks = Banks.of(train, dev, punct=punct)
-    (run,) = probe_runs(
-        encoder,
-        banks,
-        layers=parse_layers([layer], encoder.n_layers),
-        ranks=check_ranks([rank], encoder.hidden_size),
-        seeds=check_seeds([seed]),
-        recipe=recipe,
-        max_steps=max_steps,
-        products=check_training(products, memory_gb, device),
-    )
-    verbose = progress is not False
-    probe = make_probe(run, device=device, memory_gb=memory_gb, verbose=verbose)
-    recoverer = ProbeRecoverer(encoder, layer, probe, cache=cache, progress=progress)
+    grid, training = Grid.of(encoder, [layer], [rank], [seed]), known_products(config.training)
+    (run,) = probe_runs(encoder, banks, grid, training)
+    verbose = config.progress is not False
+    probe = make_probe(run.values["rank"], seed, training, verbose=verbose)
+    recoverer = ProbeRecoverer(encoder, layer, probe, cache=config.cache, progress=config.progress)
     vectors = {part: recoverer.encode(bank) for part, bank in banks.parts.items()}
     found = run_probe(probe, run, vectors, banks)
     if out is not None:
         fitted_on = {part: bank_name(bank) for part, bank in banks.parts.items()}
-        if command is not None:
-            fitted_on["command"] = command
+        if config.command is not None:
+            fitted_on["command"] = config.command
         recoverer.save_pretrained(
             out,
             dev_scores=found.scores.get("dev"),
@@ -151,18 +114,13 @@ def dev_baselines(banks: Banks) -> dict[str, Scores]:
 
 
 def make_probe(
-    run: Run, *, device: str = "auto", memory_gb: float | None = None, verbose: bool = False
+    rank: int, seed: int | None, training: Training, *, verbose: bool = False
 ) -> StructuralProbe:
-    """Make the probe of a run, not yet fitted."""
+    """Make a probe, not yet fitted."""
     from structprobe.probe.estimator import StructuralProbe
 
-    names = "rank", "recipe", "max_steps", "products"
-    settings = {name: run.values[name] for name in names}
-    if memory_gb is not None:
-        settings["memory_gb"] = memory_gb
-    return StructuralProbe(
-        **settings, random_state=run.values["seed"], device=device, verbose=verbose
-    )
+    told = {name: value for name, value in asdict(training).items() if value is not None}
+    return StructuralProbe(rank=rank, random_state=seed, verbose=verbose, **told)
 
 
 def run_probe(

@@ -24,6 +24,7 @@ from structprobe.attention.segment_pairs import find_pair_frame
 from structprobe.attention.targets import TargetSums
 from structprobe.attention.word_attentions import AttentionBatch, WordAttentions
 from structprobe.errors import ResultError, ScoreError
+from structprobe.experiments.config import HeadsConfig
 from structprobe.experiments.folder.results import ResultsFolder
 from structprobe.experiments.folder.rows import bank_name
 from structprobe.experiments.runs.run import as_bank, timed
@@ -48,11 +49,9 @@ def analyse_heads(
     *,
     punct: str | None = None,
     seed: int = 0,
-    rules: PatternRules | None = None,
     pairs: bool = False,
     out: str | os.PathLike[str] | None = None,
-    force: bool = False,
-    progress: bool | None = None,
+    config: HeadsConfig | None = None,
 ) -> HeadAnalysis:
     """Find out what each attention head of a model does, in one pass over each treebank.
 
@@ -69,8 +68,6 @@ def analyse_heads(
         Which words are punctuation, as in `Protocol`, and left out of UUAS; none with ``"keep"``.
     seed : int
         Of the shuffled trees.
-    rules : PatternRules, optional
-        When a head has which pattern.
     pairs : bool, default=False
         Whether what heads look at, and so their patterns, is told of consecutive sentences read two
         by two, as two segments (see `WordAttentions.read_pairs`): only so can a pattern be block.
@@ -79,10 +76,8 @@ def analyse_heads(
     out : path, optional
         A folder of results, to which ``heads.json`` (all), ``heads.csv`` (a row a head),
         ``relations.csv`` and ``trees.csv`` are written.
-    force : bool, default=False
-        Whether such files are replaced where they are there already.
-    progress : bool, optional
-        Whether to draw bars on stderr; by default where that is a terminal.
+    config : HeadsConfig, optional
+        All else: the rules for patterns, whether files that are there are replaced.
 
     Returns
     -------
@@ -92,20 +87,22 @@ def analyse_heads(
     Raises
     ------
     ResultError
-        If `out` holds something else, or an analysis and not `force`, or cannot be written.
+        If `out` holds something else, or an analysis and not ``config.force``, or cannot be
+        written.
     EncoderError
         If the model gives no attentions, or with `pairs` its tokenizer does not know two segments.
     ScoreError
         If a treebank is empty or lacks heads or relations, or `punct` lacks its tags; with `pairs`,
         if the model takes no pair of test whole.
     """
+    config = config or HeadsConfig()
     given = {"train": train, "dev": dev, "test": test}
     banks = {part: as_bank(bank, part) for part, bank in given.items() if bank is not None}
     protocol = choose_protocol(banks["test"], punct)
     names, gold = _read_gold(banks)
     if pairs:
         find_pair_frame(encoder.loaded.tokenizer)  # refused before any pass
-    folder = None if out is None else _folder(out, force)
+    folder = None if out is None else _folder(out, config.force)
     chosen_on = "dev" if "dev" in banks else "train"
     with timed() as times:
         attentions = WordAttentions(encoder)
@@ -115,18 +112,18 @@ def analyse_heads(
         trees = {
             part: SingleHeads(methods, banks[part], protocol.punct) for part in (chosen_on, "test")
         }
-        for batch in attentions.read(banks[chosen_on], progress=progress):
+        for batch in attentions.read(banks[chosen_on], progress=config.progress):
             choice.add(batch.weights, *gold[chosen_on].batch(batch.sentences))
             trees[chosen_on].add(batch)
         sums = _Sums(banks["test"], gold["test"], protocol, seed, attentions)
-        for batch in attentions.read(banks["test"], progress=progress):
+        for batch in attentions.read(banks["test"], progress=config.progress):
             told.add(batch.weights, *gold["test"].batch(batch.sentences))
             trees["test"].add(batch)
             sums.add_trees(batch)
             if not pairs:
                 sums.add_targets(batch, sums.punct)
         if pairs:
-            sums.add_pairs(attentions, progress)
+            sums.add_pairs(attentions, config.progress)
     about = {
         "model": encoder.origin(0)["model"],
         "train": bank_name(banks["train"]),
@@ -141,7 +138,7 @@ def analyse_heads(
         "n_pairs": sums.n_pairs,
         **times,
     }
-    rules = PatternRules() if rules is None else rules
+    rules = config.rules or PatternRules()
     shares = sums.targets.shares
     rows = relation_rows(
         RelationScores(choice, gold[chosen_on].offsets(names)),

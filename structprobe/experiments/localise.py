@@ -9,12 +9,12 @@ score of such mixes of the layers 0 to l, as l grows, with the layer at which it
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from structprobe.errors import MethodError, ScoreError, unknown_name
+from structprobe.experiments.config import LocaliseConfig
 from structprobe.experiments.folder.rows import per_cent
 from structprobe.experiments.runs.grid import parse_layers
 from structprobe.experiments.runs.run import Banks
@@ -93,11 +93,8 @@ def localise(
     layers: str | Iterable[int] = "all",
     rank: int | None = None,
     seed: int = 0,
-    max_steps: int | None = None,
     punct: str | None = None,
-    cache: str | os.PathLike[str] | None = None,
-    device: str = "auto",
-    progress: bool | None = None,
+    config: LocaliseConfig | None = None,
 ) -> Localised:
     """Find out where in a model the syntax is.
 
@@ -117,16 +114,10 @@ def localise(
         Rank of all probes; the probe's own default unless given.
     seed : int, default=0
         Random state.
-    max_steps : int, optional
-        The limit on the steps of each fit; the default recipe's own unless given.
     punct : {"upos", "xpos", "keep"}, optional
         The words left out of UUAS and root accuracy.
-    cache : path, optional
-        A folder for word vectors.
-    device : str, default="auto"
-        Where the probes are trained.
-    progress : bool, optional
-        Whether to draw bars on stderr; by default where that is a terminal.
+    config : LocaliseConfig, optional
+        All else: the limit on training steps, the device, the cache.
 
     Returns
     -------
@@ -144,6 +135,7 @@ def localise(
     """
     from structprobe.probe.readers.layer_mix import centre_of_gravity, expected_layer
 
+    config = config or LocaliseConfig()
     if probe not in METRICS:
         raise MethodError(unknown_name("probe", probe, METRICS))
     banks = Banks.of(train, dev, test, punct)
@@ -153,19 +145,19 @@ def localise(
     if len(chosen) < 2:
         raise ScoreError(f"layer {chosen[0]} alone", hint="give two or more layers")
     vectors = {
-        name: encoder.encode(bank, layers=chosen, cache=cache, progress=progress)
+        name: encoder.encode(bank, layers=chosen, cache=config.cache, progress=config.progress)
         for name, bank in banks.parts.items()
     }
     known = {part: {layer: bank.layer(layer) for layer in chosen} for part, bank in vectors.items()}
     told: dict[str, Any] = {
         "rank": rank,
-        "max_steps": max_steps,
+        "max_steps": config.max_steps,
         "random_state": seed,
-        "device": device,
+        "device": config.device,
     }
     recoverer = find_methods()[probe].cls
     assert issubclass(recoverer, BestLayer)
-    probes = recoverer(encoder, layers=chosen, progress=progress, **told).fit_layers(
+    probes = recoverer(encoder, layers=chosen, progress=config.progress, **told).fit_layers(
         vectors["train"], banks.train, (vectors["dev"], banks.dev)
     )
     at = known[part]
@@ -175,10 +167,10 @@ def localise(
     }
     held_out = known["dev"], banks.dev
     cumulative: dict[int, Scores] = {}
-    with progress_bar("mixes of layers", len(chosen), "mix", shown=progress) as advance:
+    with progress_bar("mixes of layers", len(chosen), "mix", shown=config.progress) as advance:
         for n in range(1, len(chosen) + 1):
             own = {layer: known["train"][layer] for layer in chosen[:n]}
-            mix = _new_mix(probe, told | {"verbose": progress is not False})
+            mix = _new_mix(probe, told | {"verbose": config.progress is not False})
             mix.fit(own, banks.train, held_out)
             cumulative[chosen[n - 1]] = score(gold, mix.predictions(at), punct=punct)
             uuas = per_cent(cumulative[chosen[n - 1]].uuas)

@@ -9,13 +9,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from support.flat_settings import compare
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank, tiny_file
 
 from structprobe import Encoder, LinearChain, Prediction, RandomTree, Recoverer, Treebank, score
 from structprobe.errors import EncoderError, MethodError, ResultError, ScoreError, TreebankError
 from structprobe.experiments.clocked import clocked, timed_without_encoding
-from structprobe.experiments.compare import compare
 from structprobe.experiments.folder.results import ROWS, read_rows
 from structprobe.experiments.folder.rows import Row
 from structprobe.experiments.folder.vectors_folder import VECTORS

@@ -6,13 +6,13 @@ import json
 from pathlib import Path
 
 import pytest
+from support.flat_settings import fit_probe
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank, tiny_file, tiny_text
 
 from structprobe import Encoder, LinearChain, Prediction, RandomTree, Treebank, score
 from structprobe.errors import ProbeError, ScoreError, TreebankError
 from structprobe.experiments.evaluate import evaluate, evaluate_probe, score_files
-from structprobe.experiments.fit import fit_probe
 from structprobe.experiments.folder.rows import ROW_KEYS
 from structprobe.treebank import rewrite
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.flat_settings import analyse_heads
 from support.models import paired_wordpiece, tiny_model
 from support.planted_attention import plant
 from support.tiny_checkpoints import save_checkpoint
@@ -21,7 +22,6 @@ from structprobe.attention.patterns import PatternRules
 from structprobe.attention.relations import RelationTally
 from structprobe.attention.targets import TARGETS, TargetSums
 from structprobe.errors import EncoderError, ResultError, ScoreError
-from structprobe.experiments.heads import analyse_heads
 from structprobe.experiments.single_heads import single_head_methods, tree_rows
 
 

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.flat_settings import localise
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank, tiny_file
 
 from structprobe import Encoder, LayerSweep, score
 from structprobe.cli.main import main
 from structprobe.errors import MethodError, ScoreError
-from structprobe.experiments.localise import METRICS, localise
+from structprobe.experiments.localise import METRICS
 from structprobe.probe.readers.biaffine_mix import BiaffineMix
 from structprobe.probe.readers.layer_mix import LayerMix, centre_of_gravity, expected_layer
 from structprobe.recoverers.biaffine import Biaffine

@@ -11,20 +11,20 @@ from typing import Any
 import numpy as np
 import pytest
 from support.conllu_text import cut
+from support.flat_settings import fit_probe, sweep
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank, tiny_file
 
 from structprobe import Encoder, score
 from structprobe.errors import ProbeError, ResultError, ScoreError
-from structprobe.experiments.fit import fit_probe
+from structprobe.experiments.config import Training
 from structprobe.experiments.folder.results import ROWS, ResultsFolder, read_rows
 from structprobe.experiments.folder.rows import Row
 from structprobe.experiments.folder.saved_runs import probe_path
 from structprobe.experiments.folder.vectors_folder import VECTORS
-from structprobe.experiments.runs.grid import probe_runs
+from structprobe.experiments.runs.grid import Grid, probe_runs
 from structprobe.experiments.runs.groups import Group, groups_of
 from structprobe.experiments.runs.run import Banks
-from structprobe.experiments.sweep import sweep
 from structprobe.probe.training import joint_fit as together
 from structprobe.probe.training.streaming import Spool
 
@@ -154,15 +154,15 @@ def test_layers_that_are_done_stay_where_the_others_of_their_group_are_lost(
 def test_layers_that_fit_are_one_group(encoder: Encoder) -> None:
     vectors = {"train": encoder.encode(BANKS[0]), "test": encoder.encode(BANKS[2])}
     banks = Banks.of(*BANKS[:2])
-    grid: dict[str, Any] = {"layers": (0, 1, 2), "ranks": (2, 8), "seeds": (0,)}
-    runs = probe_runs(encoder, banks, **grid, recipe="whitened", max_steps=5)
+    grid = Grid((0, 1, 2), (2, 8))
+    runs = probe_runs(encoder, banks, grid, Training(max_steps=5))
     assert groups_of(runs, vectors) == [tuple(runs)]
     layer_bytes = BANKS[0].n_words * 8 * 4
     two = groups_of(runs, vectors, (2 * layer_bytes + 1) / 1e9)
     assert two == [tuple(runs[:4]), tuple(runs[4:])]
     assert groups_of(runs, vectors, 1e-9) == [tuple(runs[i : i + 2]) for i in (0, 2, 4)]
     # In bfloat16 the vectors to learn from take half of that, and those of dev as much as ever.
-    halves = probe_runs(encoder, banks, **grid, recipe="whitened", max_steps=5, products="bfloat16")
+    halves = probe_runs(encoder, banks, grid, Training(max_steps=5, products="bfloat16"))
     vectors["dev"] = encoder.encode(BANKS[1])
     size = (BANKS[0].n_words * 2 + BANKS[1].n_words * 4) * 8
     assert groups_of(halves, vectors, (3 * size + 1) / 1e9) == [tuple(halves)]

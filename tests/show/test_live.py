@@ -16,14 +16,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.flat_settings import fit_probe, sweep
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
 
 from structprobe import Encoder, ProbeRecoverer
 from structprobe.cli.main import main
 from structprobe.errors import ProbeError, StructprobeError
-from structprobe.experiments.fit import fit_probe
-from structprobe.experiments.sweep import sweep
 from structprobe.show.live import LiveProbes, serve
 from structprobe.show.live.probes import MOST_CHARACTERS, MOST_WORDS
 from structprobe.show.live.server import MOST_BYTES, LiveServer

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from support.browser import Visit, axe_faults, open_table, wait_until
+from support.flat_settings import sweep
 from support.planted_results import HOSTILE
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
 
 from structprobe import Encoder
-from structprobe.experiments.sweep import sweep
 from structprobe.show.live import LiveProbes
 from structprobe.show.live.server import LiveServer
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.flat_settings import fit_probe
 from support.planted_results import (
     COMMAND,
     HOSTILE,
@@ -29,7 +30,6 @@ import structprobe.show.report.elements
 from structprobe import Encoder, score
 from structprobe.cli.main import main
 from structprobe.errors import ProbeError, ResultError, StructprobeError, TreebankError
-from structprobe.experiments.fit import fit_probe
 from structprobe.experiments.folder.results import MARKER, ResultsFolder
 from structprobe.experiments.folder.rows import make_row
 from structprobe.show.report import build_report, write_report

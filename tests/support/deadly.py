@@ -19,21 +19,19 @@ ROOT = Path(__file__).resolve().parents[2]
 PATH = f"{ROOT}{os.pathsep}{ROOT / 'tests'}"
 
 
+@dataclass(frozen=True, slots=True)
 class DeadlyGroup(Group):
-    """A group that kills the process it runs in, once, when it is about to run layer 2.
+    """A group that kills the process it runs in, once, when it is about to run layer 2."""
 
-    The process that must not do the work, and the file by which the group knows whether it has
-    killed before, are named behind the device.
-    """
+    parent: int = 0  # The process that must not do the work
+    flag: Path = Path()  # The file by which the group knows whether it has killed before
 
     def __call__(self):
-        _, parent, flag_name = self.device.split("@")
-        flag = Path(flag_name)
-        assert os.getpid() != int(parent), "not done by a worker"
-        if self.runs[0].layer == 2 and not flag.exists():
-            flag.write_text(str(os.getpid()))
+        assert os.getpid() != self.parent, "not done by a worker"
+        if self.runs[0].layer == 2 and not self.flag.exists():
+            self.flag.write_text(str(os.getpid()))
             os.kill(os.getpid(), signal.SIGKILL)
-        return Group(self.runs, self.vectors, self.banks, "cpu")()
+        return Group(self.runs, self.vectors, self.banks, self.training)()
 
 
 @dataclass(frozen=True)

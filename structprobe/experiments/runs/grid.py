@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
 
-from structprobe.errors import ProbeError, unknown_name
+from structprobe.errors import ProbeError
+from structprobe.experiments.config import Training
 from structprobe.experiments.folder.rows import Row
 from structprobe.experiments.runs.run import Banks, key_of
-from structprobe.probe.training.recipes import RECIPES
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
@@ -40,7 +41,7 @@ def check_ranks(ranks: Iterable[int | None], hidden_size: int) -> tuple[int, ...
     """Refuse ranks that a model's vectors do not allow."""
     found = tuple(dict.fromkeys(hidden_size if rank is None else rank for rank in ranks))
     for rank in found:
-        if not 1 <= rank <= hidden_size:
+        if not (_is_whole(rank) and 1 <= rank <= hidden_size):
             raise ProbeError(
                 f"rank {rank} is out of range: the model's vectors allow 1 to {hidden_size}"
             )
@@ -53,20 +54,46 @@ def check_seeds(seeds: Iterable[int | None]) -> tuple[int | None, ...]:
     """Refuse random states that no generator takes, before any work is done."""
     found = tuple(dict.fromkeys(seeds))
     for seed in found:
-        if seed is not None and seed < 0:
+        if seed is not None and not (_is_whole(seed) and seed >= 0):
             raise ProbeError(f"seed {seed} is out of range", hint="give whole numbers, 0 or more")
     if not found:
         raise ProbeError("no seed was named", hint="give whole numbers, 0 or more")
     return found
 
 
-def check_training(products: str, memory_gb: float | None, device: str) -> str:
-    """Refuse a type of products or a memory limit that cannot be had, before any work is done."""
-    from structprobe.probe.training.settings import read_memory, read_products
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
 
-    if memory_gb is not None:
-        read_memory(memory_gb)
-    return read_products(products, device)
+
+@dataclass(frozen=True)
+class Grid:
+    """Which probes are fitted on a model: each layer with each rank and seed."""
+
+    layers: tuple[int, ...]
+    ranks: tuple[int, ...]
+    seeds: tuple[int | None, ...] = (0,)
+
+    @classmethod
+    def of(
+        cls,
+        encoder: Encoder,
+        layers: str | Iterable[int],
+        ranks: Iterable[int | None],
+        seeds: Iterable[int | None],
+    ) -> Self:
+        """Check what was named against a model."""
+        return cls(
+            parse_layers(layers, encoder.n_layers),
+            check_ranks(ranks, encoder.hidden_size),
+            check_seeds(seeds),
+        )
+
+
+def known_products(training: Training) -> Training:
+    """Decide on this machine what the "auto" of products stands for."""
+    from structprobe.probe.training.settings import read_products
+
+    return replace(training, products=read_products(training.products, training.device))
 
 
 @dataclass(frozen=True)
@@ -95,29 +122,19 @@ class Run:
 
 
 def probe_runs(
-    encoder: Encoder,
-    banks: Banks,
-    *,
-    layers: Sequence[int],
-    ranks: Sequence[int],
-    seeds: Sequence[int | None],
-    recipe: str,
-    max_steps: int | None,
-    products: str = "float32",
-    method: str = "probe",
+    encoder: Encoder, banks: Banks, grid: Grid, training: Training, method: str = "probe"
 ) -> list[Run]:
     """List the probes of a grid: every layer with every rank and seed."""
-    if recipe not in RECIPES:
-        raise ProbeError(unknown_name("recipe", recipe, RECIPES))
+    told = {name: getattr(training, name) for name in ("recipe", "max_steps", "products")}
     return [
         _run(
-            {"method": method, "uses_gold": False, **encoder.origin(layer), "rank": rank}
-            | {"seed": seed, "recipe": recipe, "max_steps": max_steps, "products": products},
+            {"method": method, "uses_gold": False, **encoder.origin(layer)}
+            | {"rank": rank, "seed": seed, **told},
             banks,
         )
-        for layer in layers
-        for rank in ranks
-        for seed in seeds
+        for layer in grid.layers
+        for rank in grid.ranks
+        for seed in grid.seeds
     ]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from structprobe.experiments.config import Training
 from structprobe.experiments.fit import dev_baselines, make_probe, report
 from structprobe.experiments.folder.rows import Row, bank_name
 from structprobe.experiments.folder.saved_runs import probe_path
@@ -30,8 +31,7 @@ class Group:
     runs: tuple[Run, ...]  # What to do
     vectors: Mapping[str, EncodedBank]  # The vectors of each part
     banks: Banks  # The treebanks
-    device: str = "auto"  # Where the probes are trained
-    memory_gb: float | None = None  # The room for vectors there
+    training: Training  # How the probes are trained
     verbose: bool = False  # Whether to draw bars
     keep_predictions: bool = False  # Whether the predictions are wanted
     probes_of: str | os.PathLike[str] | None = None
@@ -45,7 +45,7 @@ class Group:
         from structprobe.probe.training.joint_fit import fit_together
 
         probes = [
-            make_probe(run, device=self.device, memory_gb=self.memory_gb, verbose=self.verbose)
+            make_probe(run.values["rank"], run.values["seed"], self.training, verbose=self.verbose)
             for run in self.runs
         ]
         layers = [run.layer for run in self.runs]

@@ -8,22 +8,18 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from structprobe.experiments.config import SweepConfig, Training
+from structprobe.experiments.fit import make_probe
 from structprobe.experiments.folder.results import ResultsFolder, check_folder
 from structprobe.experiments.folder.rows import bank_name
-from structprobe.experiments.runs.grid import (
-    Run,
-    check_ranks,
-    check_seeds,
-    check_training,
-    parse_layers,
-    probe_runs,
-)
+from structprobe.experiments.runs.grid import Grid, Run, known_products, probe_runs
 from structprobe.experiments.runs.run import Banks
 from structprobe.probe.training.recipes import RECIPES
 from structprobe.progress import progress_bar
@@ -50,19 +46,10 @@ def plan_sweep(
     layers: str | Iterable[int] = "all",
     ranks: Iterable[int | None] = (None,),
     seeds: Iterable[int] = (0,),
-    recipe: str = "whitened",
-    max_steps: int | None = None,
-    products: str = "float32",
     punct: str | None = None,
-    untrained: bool = False,
-    keep_predictions: bool = True,
-    save_probes: bool = False,
-    cache: str | os.PathLike[str] | None = None,
-    device: str = "auto",
-    memory_gb: float | None = None,
-    progress: bool | None = None,
+    config: SweepConfig | None = None,
 ) -> Plan:
-    """Tell what `sweep` of the same arguments will cost. Nothing is written.
+    """Estimate what `sweep` with the same arguments will cost. Nothing is written.
 
     Some of the longest sentences and an even sample are sent through the model; a few steps of
     training are taken on random vectors of the same shapes, since the cost does not depend on
@@ -70,8 +57,7 @@ def plan_sweep(
 
     Parameters
     ----------
-    encoder, train, dev, test, folder, layers, ranks, seeds, recipe, max_steps, products, punct, \
-    untrained, keep_predictions, save_probes, cache, device, memory_gb, progress
+    encoder, train, dev, test, folder, layers, ranks, seeds, punct, config
         As `sweep` takes them.
 
     Returns
@@ -82,7 +68,7 @@ def plan_sweep(
         predictions and the saved probes of the runs to come will take in the folder;
         ``n_words`` of all treebanks; ``bytes_per_layer``, ``bytes_in_all`` on disk and
         ``bytes_free`` where they will lie; ``bytes_streamed``, about what the fits that are under
-        way at once take in the temporary folder, 0 where each layer fits into the room for
+        way at once take in the temporary folder, 0 where each layer fits into the memory for
         vectors, and ``bytes_temporary``, what is free there; ``peak_bytes``, the memory of one
         process that encodes or trains, None where the system does not tell; ``encode_seconds``
         and ``train_seconds``, of the runs that are not done, one after another; the latter is an
@@ -91,32 +77,23 @@ def plan_sweep(
     Raises
     ------
     ProbeError
-        If a layer, rank, seed or another setting is out of range.
+        If a layer, rank or seed is out of range.
     ScoreError
         If a treebank is empty or lacks heads.
     ResultError
-        If the folder is not ours.
+        If the folder is no structprobe results folder.
     """
+    config = config or SweepConfig()
     done = ResultsFolder(folder).keys if check_folder(folder) else set()
     banks = Banks.of(train, dev, test, punct)
-    chosen = parse_layers(layers, encoder.n_layers)
-    numbers = check_ranks(ranks, encoder.hidden_size)
-    products = check_training(products, memory_gb, device)
-    models = {"probe": encoder} | ({"probe-untrained": encoder.untrained(0)} if untrained else {})
+    grid, training = Grid.of(encoder, layers, ranks, seeds), known_products(config.training)
+    models = {"probe": encoder}
+    if config.untrained:
+        models["probe-untrained"] = encoder.untrained(0)
     runs = [
         run
         for name, model in models.items()
-        for run in probe_runs(
-            model,
-            banks,
-            layers=chosen,
-            ranks=numbers,
-            seeds=check_seeds(seeds),
-            recipe=recipe,
-            max_steps=max_steps,
-            products=products,
-            method=name,
-        )
+        for run in probe_runs(model, banks, grid, training, name)
     ]
     todo = [run for run in runs if run.key not in done]
     sentences = sorted((s for bank in banks.parts.values() for s in bank), key=len)
@@ -124,34 +101,33 @@ def plan_sweep(
     per_layer = n_words * encoder.hidden_size * encoder.bytes_per_value
     to_encode = {(run.values["method"], run.layer) for run in todo}
     passes = len({method for method, _ in to_encode})
-    place = Path(os.path.realpath(folder if cache is None else cache))
+    place = Path(os.path.realpath(folder if config.cache is None else config.cache))
     train_seconds = 0.0
-    how = {"recipe": recipe, "products": products, "device": device}
     n_runs = Counter(run.values["rank"] for run in todo)
-    with progress_bar("measure", 1 + len(n_runs), "part", shown=progress) as advance:
-        encode_seconds = passes * n_words * _seconds_a_word(encoder, sentences, chosen)
+    with progress_bar("measure", 1 + len(n_runs), "part", shown=config.progress) as advance:
+        encode_seconds = passes * n_words * _seconds_a_word(encoder, sentences, grid.layers)
         encode_peak = _peak_bytes()
         advance(1)
         for rank, count in n_runs.items():
-            own = {**how, "rank": rank}
-            train_seconds += count * _seconds_a_run(banks, encoder.hidden_size, max_steps, own)
+            train_seconds += count * _seconds_a_run(banks, encoder.hidden_size, rank, training)
             advance(1)
     return {
         "model": encoder.origin(0)["model"],
         "train": bank_name(banks.train),
         "runs": len(runs),
         "runs_done": len(runs) - len(todo),
-        "layers": len(chosen),
-        "bytes_kept": len(todo) * _kept_bytes(banks.scored or ()) if keep_predictions else 0,
-        "bytes_saved": save_probes * sum(n * _saved_bytes(encoder, r) for r, n in n_runs.items()),
+        "layers": len(grid.layers),
+        "bytes_kept": len(todo) * _kept_bytes(banks.scored or ()) if config.keep_predictions else 0,
+        "bytes_saved": config.save_probes
+        * sum(count * _saved_bytes(encoder, rank) for rank, count in n_runs.items()),
         "n_words": n_words,
         "bytes_per_layer": per_layer,
         "bytes_in_all": per_layer * len(to_encode),
         "bytes_free": shutil.disk_usage(nearest_existing(place)).free,
-        "bytes_streamed": _streamed_bytes(banks, encoder, todo, products, memory_gb, device),
+        "bytes_streamed": _streamed_bytes(banks, encoder, todo, training),
         "bytes_temporary": shutil.disk_usage(tempfile.gettempdir()).free,
         "peak_bytes": encode_peak
-        and max(encode_peak, _peak_of_training(banks, encoder, len(chosen), products, memory_gb)),
+        and max(encode_peak, _peak_of_training(banks, encoder, len(grid.layers), training)),
         "encode_seconds": encode_seconds,
         "train_seconds": train_seconds,
     }
@@ -178,12 +154,8 @@ def _seconds_a_word(
     return (time.perf_counter() - started) / sum(map(len, sample))
 
 
-def _seconds_a_run(
-    banks: Banks, hidden_size: int, max_steps: int | None, how: Mapping[str, Any]
-) -> float:
+def _seconds_a_run(banks: Banks, hidden_size: int, rank: int, training: Training) -> float:
     """Measure a few steps, and what comes before them or goes with the size, and extrapolate."""
-    from structprobe.probe.estimator import StructuralProbe
-
     sample = _even(sorted(banks.train, key=len), FITTED)
     generator = np.random.default_rng(0)
     dev = banks.dev or _even(banks.train, len(banks.train) // 10)  # as many as are held out
@@ -195,50 +167,42 @@ def _seconds_a_run(
     )
     taken = []
     for steps in (FEW_STEPS, FEW_STEPS, MORE_STEPS):  # the first time is a warm-up
-        probe = StructuralProbe(**how, max_steps=steps, random_state=0)
+        probe = make_probe(rank, 0, replace(training, max_steps=steps, memory_gb=None))
         started = time.perf_counter()
         probe.fit(vectors, sample, dev=(dev_vectors, dev_sample))
         taken.append(time.perf_counter() - started)
     a_step = max(0.0, taken[2] - taken[1]) / (MORE_STEPS - FEW_STEPS)
     before = max(0.0, taken[1] - FEW_STEPS * a_step)
     scale = banks.train.n_words / sum(map(len, sample))
-    return before * scale + a_step * _most_steps(how["recipe"], max_steps, len(banks.train))
+    return before * scale + a_step * _most_steps(training, len(banks.train))
 
 
-def _most_steps(recipe: str, max_steps: int | None, n_sentences: int) -> int:
-    """Give the limit on a recipe's steps."""
-    numbers: Any = RECIPES[recipe]
-    if max_steps is not None:
-        return max_steps
+def _most_steps(training: Training, n_sentences: int) -> int:
+    """Give the limit on training steps, a recipe's own or another."""
+    numbers: Any = RECIPES[training.recipe]
+    if training.max_steps is not None:
+        return training.max_steps
     if hasattr(numbers, "max_epochs"):
         return int(numbers.max_epochs * -(-n_sentences // numbers.batch_size))
     return int(numbers.max_steps)
 
 
-def _streamed_bytes(
-    banks: Banks,
-    encoder: Encoder,
-    runs: Sequence[Run],
-    products: str,
-    memory_gb: float | None,
-    device: str,
-) -> int:
+def _streamed_bytes(banks: Banks, encoder: Encoder, runs: Sequence[Run], training: Training) -> int:
     """Tell what vectors that are streamed take: a file for each fit that is under way."""
     from structprobe.models.devices import find_device
     from structprobe.probe.training.joint_fit import most_at_once
 
-    a_layer = _layer_bytes(banks, encoder, products)
-    if a_layer <= _room(memory_gb):
+    a_layer = _layer_bytes(banks, encoder, training.products)
+    if a_layer <= _room(training.memory_gb):
         return 0
     fits = 2 * len({(run.values["method"], run.layer, run.values["seed"]) for run in runs})
-    return a_layer * min(fits, most_at_once(find_device(device)))
+    return a_layer * min(fits, most_at_once(find_device(training.device)))
 
 
-def _peak_of_training(
-    banks: Banks, encoder: Encoder, n_layers: int, products: str, memory_gb: float | None
-) -> int:
+def _peak_of_training(banks: Banks, encoder: Encoder, n_layers: int, training: Training) -> int:
     """Estimate a training process: what it holds now, vectors, gold distances, predictions."""
-    vectors, room = n_layers * _layer_bytes(banks, encoder, products), _room(memory_gb)
+    vectors = n_layers * _layer_bytes(banks, encoder, training.products)
+    room = _room(training.memory_gb)
     pairs = sum(len(sentence) ** 2 for bank in banks.parts.values() for sentence in bank)
     # int16 gold distances, the same in batches with their weights, float32 predictions.
     return _peak_bytes() + min(vectors, room) + pairs * (2 + 2 * 4 + 4)

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from support.few_steps import with_few_steps
+from support.flat_settings import compare, sweep
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
 
 from structprobe import Encoder, LinearChain, Prediction, Sentence, score
 from structprobe.errors import ResultError
-from structprobe.experiments.compare import compare
 from structprobe.experiments.folder.commands import COMMANDS, read_commands
 from structprobe.experiments.folder.predictions import (
     predictions_from_bytes,
@@ -28,7 +28,6 @@ from structprobe.experiments.folder.saved_runs import (
     read_predictions,
     read_sentences,
 )
-from structprobe.experiments.sweep import sweep
 from structprobe.recoverers.methods import find_methods
 
 BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))

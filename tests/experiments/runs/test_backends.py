@@ -6,12 +6,14 @@ import os
 import sys
 import types
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from support.deadly import Deadly, DeadlyGroup, Lacking, Square, dask_scheduler
+from support.flat_settings import sweep
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank, tiny_file
 
@@ -56,22 +58,15 @@ def table(rows: list[Row]) -> list[Row]:
 def plain(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> list[Row]:
     torch.set_num_threads(1)
     folder = tmp_path_factory.mktemp("plain")
-    return table(sweeping.sweep(encoder, *BANKS, folder=folder, **GRID))
+    return table(sweep(encoder, *BANKS, folder=folder, **GRID))
 
 
 def with_a_death(encoder: Encoder, folder: Path, backend: Backend) -> list[Row]:
     """Sweep, and have the worker killed that begins with layer 2."""
     flag = folder / "killed"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sweeping, "Group", DeadlyGroup)
-        rows = sweeping.sweep(
-            encoder,
-            *BANKS,
-            folder=folder / "DIR",
-            backend=backend,
-            device=f"cpu@{os.getpid()}@{flag}",
-            **GRID,
-        )
+        patch.setattr(sweeping, "Group", partial(DeadlyGroup, parent=os.getpid(), flag=flag))
+        rows = sweep(encoder, *BANKS, folder=folder / "DIR", backend=backend, device="cpu", **GRID)
     assert flag.exists()
     assert sorted(row["key"] for row in read_rows(folder / "DIR")) == sorted(
         row["key"] for row in rows
@@ -166,7 +161,7 @@ def test_any_registered_backend(
     encoder: Encoder, plain: list[Row], tmp_path: Path, name: str
 ) -> None:
     how: dict[str, Any] = {"folder": tmp_path, "backend": Backend(2, name)}
-    assert table(sweeping.sweep(encoder, *BANKS, **how, **GRID)) == plain
+    assert table(sweep(encoder, *BANKS, **how, **GRID)) == plain
 
 
 def test_a_backend_of_another_package(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -10,7 +11,9 @@ from hypothesis import strategies as st
 from support.tiny_trees import tiny_bank
 
 from structprobe.errors import ProbeError, ScoreError
+from structprobe.experiments.config import Training
 from structprobe.experiments.runs.grid import (
+    Grid,
     baseline_run,
     check_ranks,
     check_seeds,
@@ -89,17 +92,19 @@ class Named:
         return {**self.told, **rest, "layer": layer}
 
 
-def keys(encoder: Named | None = None, banks: Banks | None = None, **changes: object) -> list[str]:
-    settings = {"layers": [0, 1], "ranks": [2, 4], "seeds": [0, 1, 2], "recipe": "whitened"}
+def keys(
+    encoder: Named | None = None, banks: Banks | None = None, method: str = "probe", **changes: Any
+) -> list[str]:
+    grid = Grid((0, 1), (2, 4), (0, 1, 2))
     banks = banks or Banks.of(tiny_bank(5), tiny_bank(5, 1), tiny_bank(5, 2))
-    runs = probe_runs(encoder or Named(), banks, **{**settings, "max_steps": None, **changes})
+    runs = probe_runs(encoder or Named(), banks, grid, Training(**changes), method)
     return [run.key for run in runs]
 
 
 def test_each_point_of_the_grid_has_its_key() -> None:
     runs = probe_runs(
         Named(), Banks.of(tiny_bank(5), tiny_bank(5, 1)),
-        layers=[0, 1], ranks=[2, 4], seeds=[0], recipe="published", max_steps=3,
+        Grid((0, 1), (2, 4)), Training(recipe="published", max_steps=3),
     )  # fmt: skip
     assert [str(run) for run in runs] == [
         "probe, layer 0, rank 2, seed 0",

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 import torch
+from support.flat_settings import plan_sweep, sweep
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank, tiny_file
 
 from structprobe import Encoder, StructuralProbe
 from structprobe.cli.main import main
 from structprobe.errors import ProbeError, ResultError
+from structprobe.experiments.config import Training
 from structprobe.experiments.runs import planning
-from structprobe.experiments.runs.planning import plan_sweep
 from structprobe.experiments.runs.run import Banks
-from structprobe.experiments.sweep import sweep
 from structprobe.probe.training.loop import Cosine
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.training.streaming import Spool
@@ -94,8 +94,7 @@ def test_memory_is_that_of_the_room_for_vectors_at_most(
 
     def vectors(**how: Any) -> int:
         banks = Banks.of(*BANKS)
-        rest = {"products": "float32", "memory_gb": None, **how}
-        return planning._peak_of_training(banks, encoder, 2, **rest) - 14 * pairs
+        return planning._peak_of_training(banks, encoder, 2, Training(**how)) - 14 * pairs
 
     assert vectors() == 2 * (n_train + n_dev) * 8 * 4
     assert vectors(products="bfloat16") == 2 * (n_train * 2 + n_dev * 4) * 8
@@ -142,7 +141,7 @@ def test_the_looks_at_dev_are_counted_as_often_as_they_are_taken(
 
     monkeypatch.setattr(StructuralProbe, "fit", fit)
     banks = Banks.of(tiny_bank(1000), tiny_bank(200, seed=1))
-    taken = planning._seconds_a_run(banks, 8, None, {"recipe": "whitened"})
+    taken = planning._seconds_a_run(banks, 8, 8, Training())
     assert taken == pytest.approx(3 * 2000 + 0.1 * 10 * 200, rel=0.01)
 
 
@@ -176,7 +175,7 @@ def test_time_is_extrapolated(
     [("whitened", None, 2000), ("published", None, 40 * 6), ("published", 7, 7)],
 )
 def test_the_limit_on_steps(recipe: str, max_steps: int | None, most: int) -> None:
-    assert planning._most_steps(recipe, max_steps, 101) == most
+    assert planning._most_steps(Training(recipe, max_steps), 101) == most
 
 
 def test_the_sample_is_even() -> None:
