@@ -41,7 +41,8 @@ class Parser(argparse.ArgumentParser):
             getattr(found, self.rest).extend(left)
             left = []
         if left:
-            self.error(f"unexpected {_plural('argument', left)} {' '.join(left)}")
+            what = "unknown option" if left[0].startswith("-") else "unexpected argument"
+            self.error(f"{what} {left[0]}")
         for fault in filter(None, (rule(found) for rule in self.rules)):
             self.error(fault)
         return found, []
@@ -77,7 +78,7 @@ class Parser(argparse.ArgumentParser):
             if word == "--" or (has_commands and not word.startswith("-")):
                 break  # values follow, or the command's own options
             name = word.partition("=")[0]
-            if name.startswith("--") and " " not in name and name not in known:
+            if name.startswith("--") and " " not in name and name not in [*known, *unknown]:
                 unknown.append(name)
         if not unknown:
             return

@@ -14,7 +14,7 @@ from support.tiny_checkpoints import save_checkpoint
 from tqdm import tqdm
 
 from structprobe import Treebank
-from structprobe.cli import options
+from structprobe.cli import inputs
 from structprobe.cli.main import _log_to_stderr, main
 
 GOLD = """\
@@ -208,10 +208,6 @@ FAULTS = {
         "sweep --model {world}/model --train {world}/gold.conllu --dev {world}/gold.conllu "
         "-o {world}/taken"
     ),
-    "neither a layer nor a range of layers": (
-        "sweep --model {world}/model --train {world}/gold.conllu --dev {world}/gold.conllu "
-        "--layers x -o {world}/r"
-    ),
     "faulty.conllu:1": "score {world}/faulty.conllu {world}/gold.conllu",
     "'cuda:99'": (
         "fit --model {world}/model --train {world}/gold.conllu --layer 1 -o {world}/p "
@@ -245,6 +241,7 @@ def test_a_fault_is_one_line_and_status_1(
         "demo --no-such-flag",
         "demo --jso",
         "sweep --model m --train t -o d --ranks 3,x",
+        "sweep --model m --train t -o d --layers x",
         "demo --max-steps 0",
         "fit --model m --train t -o d --layer 1 --memory-gb 0",
         "fit --model m --train t -o d --layer 1 --memory-gb inf",
@@ -275,14 +272,14 @@ def test_interruption_and_broken_pipes(
     assert "interrupted; nothing was written" in capsys.readouterr().err
     command = ["sweep", "--model", "m", "--train", "a file", "-o", "DIR"]
     assert main(command) == 130
-    told = "go on with: structprobe sweep --model m --train 'a file' -o DIR\n"
+    told = "resume with: structprobe sweep --model m --train 'a file' -o DIR\n"
     assert capsys.readouterr().err.endswith(told)
 
 
 def test_files_are_looked_at_before_a_model_is_loaded(
     world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(options, "build_encoder", None)
+    monkeypatch.setattr(inputs, "build_encoder", None)
     gold = f"{world}/gold.conllu"
     for command in (
         f"fit --model m --train {gold} --dev {world}/gone --layer 1 -o {world}/new",
@@ -292,7 +289,7 @@ def test_files_are_looked_at_before_a_model_is_loaded(
     ):
         assert main(command.split()) == 1
         assert f"{world}/gone: no such file" in capsys.readouterr().err
-    told = "structprobe: error: there is nothing to score on; give a dev or a test treebank\n"
+    told = "structprobe: error: there is nothing to score on; give a dev or a test set\n"
     assert main(f"sweep --model m --train {gold} -o {world}/new".split()) == 1
     assert capsys.readouterr().err == told
     assert main(f"fit --model m --train {world}/gone --layer 1 -o {world}/probe".split()) == 1
