@@ -68,10 +68,14 @@ def run(args: argparse.Namespace) -> None:
 
     chosen = choose_methods(args.methods)  # all that can be refused before a model is loaded
     check_folder(args.out)
-    banks = inputs.read_treebank(args)
+    train, dev, test = inputs.read_treebank(args)
+    assert dev is not None  # all three are needed
+    assert test is not None
     rows = compare(
         inputs.build_encoder(args),
-        *banks,
+        train,
+        dev,
+        test,
         methods=chosen,
         disturbed=args.disturbed,
         punct=args.punct,

@@ -1,8 +1,9 @@
-"""Completion of commands, options, choices and files in a shell, by shtab (the extra completion)."""
+"""Completion of commands, options and files in a shell, by shtab (the extra completion)."""
 
 from __future__ import annotations
 
 import argparse
+import importlib
 from typing import Any
 
 from structprobe.cli.parser import Parser
@@ -20,8 +21,9 @@ class PrintCompletion(argparse.Action):
     def __call__(
         self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, shell: Any, *_: Any
     ) -> None:
+        """Print the script."""
         try:
-            import shtab
+            shtab = importlib.import_module("shtab")
         except ImportError:
             parser.error("completion needs shtab: pip install 'structprobe[completion]'")
         assert isinstance(parser, Parser)

@@ -30,9 +30,7 @@ def add_output(parser: Parser, *, json: str = "print results as JSON") -> None:
 def add_device(parser: Parser) -> None:
     """Add where the model runs and what a batch may hold."""
     group = parser.add_argument_group("hardware")
-    group.add_argument(
-        "--device", default="auto", help="auto, or a torch device: cpu, cuda:1, mps"
-    )
+    group.add_argument("--device", default="auto", help="auto, or a torch device: cpu, cuda:1, mps")
     group.add_argument(
         "--batch-tokens",
         type=values.positive,
@@ -93,8 +91,8 @@ def add_saved_probe(parser: Parser, *, several: bool = False) -> None:
     layer = "layer of the probe; default: the best on the dev set"
     if several:
         group.add_argument(
-            "--layer", "--layers", dest="layers", type=values.layers, default=None, metavar="LAYERS",
-            help="such as 3 or 0,8,16-24; default: all",
+            "--layer", "--layers", dest="layers", type=values.layers, default=None,
+            metavar="LAYERS", help="such as 3 or 0,8,16-24; default: all",
         )  # fmt: skip
     else:
         add_layer(group, help=layer)
@@ -275,7 +273,7 @@ def add_backend(parser: Parser) -> None:
         "--backend",
         default=None,
         metavar="NAME",
-        help="joblib backend: loky (the default for parallel jobs), dask, ray or any registered one",
+        help="joblib backend: loky (default for parallel jobs), dask, ray or any registered one",
     )
     group.add_argument(
         "--scheduler", default=None, metavar="ADDRESS", help="Dask scheduler, tcp://host:8786"

@@ -73,7 +73,7 @@ class Parser(argparse.ArgumentParser):
     def _refuse_unknown(self, given: Sequence[str]) -> None:
         known = self._option_string_actions
         has_commands = bool(self.commands())
-        unknown = []
+        unknown: list[str] = []
         for word in given:
             if word == "--" or (has_commands and not word.startswith("-")):
                 break  # values follow, or the command's own options

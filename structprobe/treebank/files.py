@@ -86,9 +86,9 @@ def _part(folder: Path, part: str) -> list[Path]:
 
 def _matches(path: str) -> list[Path]:
     if os.path.isdir(path):
-        raise TreebankError(
-            "is a folder, not a file", path=path, hint=f"name its files, such as {os.path.join(path, '*.conllu')}"
-        )
+        told = f"name its files, such as {os.path.join(path, '*.conllu')}"
+        hint = Hint(told, shell=f"{told}, or give the folder as --treebank")
+        raise TreebankError("is a folder, not a file", path=path, hint=hint)
     if os.path.exists(path):
         return [Path(path)]
     if glob.has_magic(path):

@@ -57,7 +57,9 @@ def test_a_near_option_is_named_before_those_that_are_missing(
     assert capsys.readouterr().err == f"{told} (see 'structprobe fit --help')\n"
 
 
-@pytest.mark.parametrize(("given", "shown"), [("help", ""), ("help fit", "fit "), ("help plot", "plot ")])
+@pytest.mark.parametrize(
+    ("given", "shown"), [("help", ""), ("help fit", "fit "), ("help plot", "plot ")]
+)
 def test_help_of_a_command(given: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(given.split())
