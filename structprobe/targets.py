@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from structprobe.errors import ResultError, StructprobeError
+from structprobe.errors import Hint, ResultError, StructprobeError
 
 
 def nearest_existing(path: Path) -> Path:
@@ -42,13 +42,16 @@ def check_file(path: str | os.PathLike[str], *, force: bool) -> None:
     """Refuse a file that must not or cannot be written."""
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
-        what = "is a folder" if target.is_dir() else "is no ordinary file"
+        what = "is a folder" if target.is_dir() else "is not a regular file"
         raise ResultError(what, where=str(path), hint="name a file")
     if target.exists() and not force:
         raise ResultError(
             "exists already",
             where=str(path),
-            hint="name another file, or replace what is there with --force (force=True)",
+            hint=Hint(
+                "name another file, or replace it with force=True",
+                shell="name another file, or replace it with --force",
+            ),
         )
     if not target.parent.exists():
         what = f"there is no folder {str(target.parent)!r}"

@@ -27,8 +27,8 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write the page."""
     from structprobe.show.report import write_report
-    from structprobe.targets import check_file
+    from structprobe.show.report.writing import check_page
 
-    check_file(args.out, force=args.force)  # before the page is made
+    check_page(args.out, force=args.force)  # before anything is read
     told = {"title": args.title, "force": args.force, "progress": progress_of(args)}
     print_plain([write_report(args.folder, args.out, **told)], args)

@@ -331,8 +331,7 @@ def test_parse_overwrites_nothing_unasked(
     # Before any work: there is no such probe, and that is not what is told.
     assert main(["parse", "nowhere", str(gold), "-o", str(gold)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("exists already; name another file, or replace what is there with "
-                         "--force (force=True)")  # fmt: skip
+    assert line.endswith("exists already; name another file, or replace it with --force")
     assert gold.read_text(encoding="utf-8") == GOLD
 
 

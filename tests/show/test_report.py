@@ -29,7 +29,7 @@ from support.tiny_trees import tiny_bank
 import structprobe.show.report.elements
 from structprobe import Encoder, score
 from structprobe.cli.main import main
-from structprobe.errors import ProbeError, ResultError, StructprobeError, TreebankError
+from structprobe.errors import ProbeError, ResultError, StructprobeError
 from structprobe.experiments.folder.results import MARKER, ResultsFolder
 from structprobe.experiments.folder.rows import make_row
 from structprobe.show.report import build_report, write_report
@@ -310,7 +310,9 @@ def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
 def test_nothing_is_overwritten_unless_asked(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "report.html"
     out.write_text("dear to me")
-    with pytest.raises(ResultError, match="exists already; replace it with --force"):
+    with pytest.raises(
+        ResultError, match="exists already; name another file, or replace it with force"
+    ):
         write_report(folder, out)
     assert out.read_text() == "dear to me"
     told = write_report(folder, out, force=True)
@@ -318,8 +320,10 @@ def test_nothing_is_overwritten_unless_asked(folder: Path, tmp_path: Path) -> No
     assert told == {"report": str(out), "megabytes": round(out.stat().st_size / 1e6, 2)}
     with pytest.raises(ResultError, match="is a folder"):
         write_report(folder, tmp_path)
-    with pytest.raises(TreebankError, match="cannot be written"):
+    with pytest.raises(ResultError, match="there is no folder"):
         write_report(folder, tmp_path / "no" / "such" / "report.html")
+    write_report(folder, out)  # over its own page
+    assert out.stat().st_size / 1e6 == pytest.approx(told["megabytes"], abs=0.01)
     assert os.listdir(tmp_path) == ["report.html"]
 
 
@@ -328,8 +332,11 @@ def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["report", str(folder), "-o", str(out), "--title", "<Title>"]) == 0
     assert str(out) in capsys.readouterr().out
     assert "<title>&lt;Title&gt;</title>" in out.read_text(encoding="utf-8")
+    assert main(["report", str(folder), "-o", str(out)]) == 0  # over its own page
+    (tmp_path / "mine.html").write_text("<!DOCTYPE html><title>mine</title>")
+    capsys.readouterr()
     for command in (
-        ["report", str(folder), "-o", str(out)],
+        ["report", str(folder), "-o", str(tmp_path / "mine.html")],
         ["report", str(tmp_path), "-o", str(tmp_path / "other.html")],
         ["report", str(folder), "-o", str(tmp_path / "no" / "report.html")],
     ):
