@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from structprobe.errors import ProbeError
+from structprobe.errors import Hint, ProbeError
 from structprobe.experiments.folder.results import MARKER, read_rows
 from structprobe.experiments.folder.saved_runs import probe_path
 from structprobe.show.report.series import series_of
@@ -120,12 +120,14 @@ class LiveProbes:
             If the model cannot read it.
         """
         if len(text) > MOST_CHARACTERS:
-            raise ProbeError(f"{len(text):,} characters are more than {MOST_CHARACTERS:,}")
+            raise ProbeError(
+                f"the text has {len(text):,} characters; the limit is {MOST_CHARACTERS:,}"
+            )
         words = text.split()
         if not words:
-            raise ProbeError("there is no word to parse")
+            raise ProbeError("there are no words to parse")
         if len(words) > MOST_WORDS:
-            raise ProbeError(f"{len(words)} words are more than {MOST_WORDS}")
+            raise ProbeError(f"the sentence has {len(words)} words; the limit is {MOST_WORDS}")
         bank = Treebank.from_words([words])
         encoder = self.recoverers[0].encoder
         layers = sorted({one.layer for one in self.recoverers})
@@ -148,7 +150,8 @@ class LiveProbes:
 
 def _rounded(values: Any) -> list[float]:
     """Round to what a page shows."""
-    return np.round(np.asarray(values, dtype=np.float64).ravel(), 3).tolist()
+    rounded: list[float] = np.round(np.asarray(values, dtype=np.float64).ravel(), 3).tolist()
+    return rounded
 
 
 def _probes_in(source: str | os.PathLike[str]) -> list[str]:
@@ -162,9 +165,12 @@ def _probes_in(source: str | os.PathLike[str]) -> list[str]:
         if saved := [str(path) for path in paths if path.is_dir()]:
             return saved
     raise ProbeError(
-        "no probes were saved beside these results",
+        "this results folder holds no saved probes",
         where=str(source),
-        hint="sweep into a new folder with --save-probes, or name a folder that `fit` wrote",
+        hint=Hint(
+            "sweep into a new folder with save_probes=True, or name a saved probe",
+            shell="sweep into a new folder with --save-probes, or name a folder that `fit` wrote",
+        ),
     )
 
 
@@ -181,5 +187,5 @@ def _refuse_other_vectors(found: Sequence[ProbeRecoverer], places: Sequence[str]
                 f"was fitted on other vectors ({vectors(one)}) than {places[0]} "
                 f"({vectors(found[0])})",
                 where=place,
-                hint="serve them one by one",
+                hint="serve them separately",
             )

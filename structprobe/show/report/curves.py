@@ -58,7 +58,7 @@ def _panel(metric: str, lines: Sequence[Series], baselines: Sequence[Row]) -> Ma
 
     def x(layer: float) -> float:
         span = max(1, layers[-1] - layers[0])
-        return _LEFT + (layer - layers[0]) / span * (_WIDTH - _LEFT - _RIGHT)
+        return _LEFT + float(layer - layers[0]) / span * (_WIDTH - _LEFT - _RIGHT)
 
     def y(value: float) -> float:
         return _TOP + (high - 100 * value) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
