@@ -18,9 +18,9 @@ from support.tiny_trees import tiny_bank
 
 from structprobe import Encoder
 from structprobe.cli.main import build_parser
-from structprobe.experiments.folder.predictions import predictions_to_bytes
-from structprobe.experiments.folder.rows import make_row
-from structprobe.experiments.folder.saved_runs import predictions_path
+from structprobe.results.predictions import predictions_to_bytes
+from structprobe.results.rows import make_row
+from structprobe.results.saved_runs import predictions_path
 from structprobe.scores import Prediction
 from structprobe.treebank.sentence import Sentence
 

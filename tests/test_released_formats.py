@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from structprobe import StructuralProbe
-from structprobe.experiments.folder.results import ResultsFolder, read_rows
+from structprobe.results.folder import ResultsFolder, read_rows
 
 DATA = Path(__file__).parent / "data"
 DISTANCE = [[1, 0, 2, 0], [0, 1, 0, -1]]

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from structprobe.errors import ProbeError, ResultError, StoreError, StructprobeError
-from structprobe.experiments.folder.vectors_folder import check_cache
+from structprobe.experiments.vectors_folder import check_cache
 from structprobe.probe.saving.pretrained import check_target
 from structprobe.targets import check_file, check_room, nearest_existing
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import matplotlib
 
-from structprobe.experiments.folder.results import read_rows
+from structprobe.results.folder import read_rows
 from structprobe.show import draw_layer_curves
 
 HERE = Path(__file__).resolve().parent

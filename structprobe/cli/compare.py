@@ -63,8 +63,8 @@ def run(args: argparse.Namespace) -> None:
     """Run the methods whose rows are not in the folder yet, and print all rows."""
     from structprobe.experiments.compare import compare
     from structprobe.experiments.config import CompareConfig
-    from structprobe.experiments.folder.results import check_folder
     from structprobe.recoverers.methods import choose_methods
+    from structprobe.results.folder import check_folder
 
     chosen = choose_methods(args.methods)  # all that can be refused before a model is loaded
     check_folder(args.out)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
+import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -33,6 +34,33 @@ from structprobe.errors import EncoderError
 from structprobe.models.layer_numbers import pick_layers
 from structprobe.models.loading import LoadedModel, load_model, refresh, untrained
 from structprobe.progress import progress_bar
+
+
+class Seconds(NamedTuple):
+    """Time that was spent, on processors and on the wall."""
+
+    cpu: float
+    wall: float
+
+
+class _Clock:
+    """An account of time that all copies of an encoder share."""
+
+    def __init__(self) -> None:
+        self.spent = Seconds(0.0, 0.0)
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """Add the time that the block takes, whatever becomes of it."""
+        cpu, wall = time.process_time(), time.perf_counter()
+        try:
+            yield
+        finally:
+            cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
+            self.spent = Seconds(self.spent.cpu + cpu, self.spent.wall + wall)
 
 
 class Encoder:
@@ -81,6 +109,8 @@ class Encoder:
         Width of a vector.
     fingerprint : str
         Changes when weights or tokenizer change.
+    encoding_seconds : Seconds
+        Time that this encoder and its copies spent on word vectors so far: ``cpu`` and ``wall``.
 
     Raises
     ------
@@ -137,6 +167,7 @@ class Encoder:
         )
         self._surroundings = find_surroundings(self._loaded.tokenizer, bos)
         self._reader = make_reader(self._loaded.tokenizer)
+        self._clock = _Clock()
         self._batch_tokens = batch_tokens or (1024 if self._loaded.device.type == "cpu" else 8192)
 
     @property
@@ -158,6 +189,11 @@ class Encoder:
     def fingerprint(self) -> str:
         """What changes when weights or tokenizer change."""
         return self._loaded.fingerprint
+
+    @property
+    def encoding_seconds(self) -> Seconds:
+        """Time that this encoder and its copies spent on word vectors so far, in seconds."""
+        return self._clock.spent
 
     @property
     def loaded(self) -> LoadedModel:
@@ -245,7 +281,7 @@ class Encoder:
             If the cache folder is not ours, damaged, or the disk is full.
         """
         spaced = space_sentences(sentences, self.spacing)
-        with self._open(spaced, layers, cache) as store:
+        with self._clock.running(), self._open(spaced, layers, cache) as store:
             watch = NormWatch()
             if store.missing_layers:
                 self._fill(store, spaced, watch, progress)
@@ -291,7 +327,7 @@ class Encoder:
             As `encode`, or if the folder holds another number of shards.
         """
         spaced = space_sentences(sentences, self.spacing)
-        with self._open(spaced, layers, cache, shard) as store:
+        with self._clock.running(), self._open(spaced, layers, cache, shard) as store:
             if store.missing_layers:
                 self._fill(store, spaced, NormWatch(), progress)
                 store.finish()

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from structprobe.experiments.folder.rows import Row
 from structprobe.experiments.runs.run import timed
+from structprobe.results.rows import Row
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder

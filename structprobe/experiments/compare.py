@@ -13,14 +13,14 @@ import numpy as np
 from structprobe.errors import StructprobeError
 from structprobe.experiments.clocked import clocked, timed_without_encoding
 from structprobe.experiments.config import CompareConfig
-from structprobe.experiments.folder.results import ResultsFolder, check_folder
-from structprobe.experiments.folder.rows import Row, make_row, per_cent
-from structprobe.experiments.folder.vectors_folder import check_cache, vectors_folder
 from structprobe.experiments.runs.grid import check_seeds
 from structprobe.experiments.runs.run import Banks, Outcome, key_of, outcome
+from structprobe.experiments.vectors_folder import check_cache, vectors_folder
 from structprobe.progress import progress_bar
 from structprobe.recoverers.base import Recoverer, Setting
 from structprobe.recoverers.methods import ALL, Method, choose_methods
+from structprobe.results.folder import ResultsFolder, check_folder
+from structprobe.results.rows import Row, make_row, per_cent
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.protocol import choose_protocol, kept_words
 from structprobe.treebank.bank import Treebank

@@ -14,9 +14,9 @@ from numpy.typing import ArrayLike
 from structprobe.draw import draw_text
 from structprobe.errors import EncoderError
 from structprobe.experiments.config import SweepConfig, Training
-from structprobe.experiments.folder.results import ResultsFolder
-from structprobe.experiments.folder.rows import Row
 from structprobe.experiments.sweep import sweep
+from structprobe.results.folder import ResultsFolder
+from structprobe.results.rows import Row
 from structprobe.treebank import Treebank
 from structprobe.treebank.sentence import Sentence
 from structprobe.trees import edges

@@ -8,10 +8,10 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from structprobe.errors import ScoreError
-from structprobe.experiments.folder.rows import Row, bank_name, make_row, run_key, score_values
 from structprobe.experiments.runs.run import as_bank, timed
 from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.linear import LinearChain
+from structprobe.results.rows import Row, bank_name, make_row, run_key, score_values
 from structprobe.scores import score
 from structprobe.scores.attachment import without_subtypes
 from structprobe.scores.prediction import Prediction

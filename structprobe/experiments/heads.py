@@ -25,10 +25,10 @@ from structprobe.attention.targets import TargetSums
 from structprobe.attention.word_attentions import AttentionBatch, WordAttentions
 from structprobe.errors import ResultError, ScoreError
 from structprobe.experiments.config import HeadsConfig
-from structprobe.experiments.folder.results import ResultsFolder
-from structprobe.experiments.folder.rows import bank_name
 from structprobe.experiments.runs.run import as_bank, timed
 from structprobe.experiments.single_heads import SingleHeads, single_head_methods, tree_rows
+from structprobe.results.folder import ResultsFolder
+from structprobe.results.rows import bank_name
 from structprobe.scores.attachment import without_subtypes
 from structprobe.scores.protocol import Protocol, choose_protocol, kept_words
 from structprobe.treebank.bank import Treebank

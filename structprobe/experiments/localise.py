@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 
 from structprobe.errors import MethodError, ScoreError, unknown_name
 from structprobe.experiments.config import LocaliseConfig
-from structprobe.experiments.folder.rows import per_cent
 from structprobe.experiments.runs.grid import parse_layers
 from structprobe.experiments.runs.run import Banks
 from structprobe.progress import progress_bar
 from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.methods import find_methods
+from structprobe.results.rows import per_cent
 from structprobe.scores.result import Scores
 from structprobe.scores.scoring import score
 from structprobe.treebank.sentence import Sentence

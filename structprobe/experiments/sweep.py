@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any
 
 from structprobe.errors import ScoreError
 from structprobe.experiments.config import SweepConfig
-from structprobe.experiments.folder.results import ResultsFolder, check_folder
-from structprobe.experiments.folder.rows import Row, per_cent
-from structprobe.experiments.folder.saved_runs import has_predictions
-from structprobe.experiments.folder.vectors_folder import check_cache, vectors_folder
 from structprobe.experiments.runs.backends import Backend
 from structprobe.experiments.runs.grid import Grid, Run, baseline_run, known_products, probe_runs
 from structprobe.experiments.runs.groups import Group, groups_of
 from structprobe.experiments.runs.run import Banks, Outcome, outcome, timed
+from structprobe.experiments.vectors_folder import check_cache, vectors_folder
 from structprobe.progress import progress_bar
 from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.branching import LeftBranching, RightBranching
 from structprobe.recoverers.linear import LinearChain
 from structprobe.recoverers.random_tree import RandomTree
+from structprobe.results.folder import ResultsFolder, check_folder
+from structprobe.results.rows import Row, per_cent
+from structprobe.results.saved_runs import has_predictions
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence
 

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike
 
 from structprobe.attention.head_analysis import HeadAnalysis
 from structprobe.errors import StructprobeError
-from structprobe.experiments.folder.results import ResultsFolder
 from structprobe.progress import progress_bar
+from structprobe.results.folder import ResultsFolder
 from structprobe.show.head_tables import PUNCT
 from structprobe.show.pictures.library import load_matplotlib
 from structprobe.show.pictures.style import SCALE, TITLE_SIZE, title_of, wrapped

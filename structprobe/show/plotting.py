@@ -15,9 +15,9 @@ import numpy as np
 
 from structprobe.draw import draw_svg
 from structprobe.errors import Hint, ResultError
-from structprobe.experiments.folder.results import MARKER, read_rows
-from structprobe.experiments.folder.rows import METRICS
-from structprobe.experiments.folder.saved_runs import (
+from structprobe.results.folder import MARKER, read_rows
+from structprobe.results.rows import METRICS
+from structprobe.results.saved_runs import (
     has_predictions,
     read_predictions,
     read_sentences,

@@ -42,7 +42,7 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
     Parameters
     ----------
     rows : sequence of mapping
-        Result rows, keys as in `structprobe.experiments.folder.rows.ROW_KEYS`.
+        Result rows, keys as in `structprobe.results.rows.ROW_KEYS`.
     columns : sequence of str, optional
         The keys to show, in order. By default the usual ones that some row fills, and ``model``,
         ``treebank``, ``part`` and ``punct`` where rows differ in them.

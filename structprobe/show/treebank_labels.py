@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from structprobe.experiments.folder.rows import Row
+from structprobe.results.rows import Row
 
 _DIGITS = 6  # of a fingerprint, enough to tell a few treebanks apart
 

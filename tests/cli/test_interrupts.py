@@ -18,7 +18,7 @@ from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_file
 
 from structprobe.cli.main import main
-from structprobe.experiments.folder.results import ROWS
+from structprobe.results.folder import ROWS
 
 N_LAYERS = 12
 N_SENTENCES = 2000

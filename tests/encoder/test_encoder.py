@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import logging
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from support.models import FAST, MODELS, SLOW, TOKENIZERS, gpt2_bpe, tiny_model,
 from support.slow_encoding import encode_plainly, layers_of, pool_plainly, spans_of
 
 from structprobe.encoder import EncodedBank, Encoder
+from structprobe.encoder.cache.shards import Shard
 from structprobe.encoder.word_pass import word_vectors
 from structprobe.errors import EncoderError
 from structprobe.treebank import Sentence
@@ -301,6 +303,27 @@ def test_other_spacing_of_the_same_words_is_another_cache(tmp_path: Path) -> Non
     apart = encoder.encode([["do", "n't"]], cache=tmp_path).layer(3)
     close = encoder.encode([Sentence(words=("do", "n't"), gaps=("", ""))], cache=tmp_path).layer(3)
     assert not np.allclose(apart.values, close.values)
+
+
+def test_time_spent_on_vectors_is_counted_through_all_copies(tmp_path: Path) -> None:
+    encoder = make("bert", "wordpiece")
+    assert encoder.encoding_seconds == (0, 0)
+    encoder.encode(SENTENCES)
+    first = encoder.encoding_seconds
+    assert min(first.cpu, first.wall) > 0
+    fresh = encoder.untrained(0)
+    assert fresh.encoding_seconds == first
+    fresh.encode(SENTENCES, cache=tmp_path)
+    second = encoder.encoding_seconds
+    assert second.wall > first.wall
+    copy.deepcopy(encoder).encode_shard(SENTENCES, Shard(1, 2), cache=tmp_path / "shards")
+    third = encoder.encoding_seconds
+    assert third.wall > second.wall
+    with pytest.raises(EncoderError, match="no layer 9"):
+        encoder.encode(SENTENCES, layers=9)
+    assert encoder.encoding_seconds.wall > third.wall
+    assert pickle.loads(pickle.dumps(encoder)).encoding_seconds == encoder.encoding_seconds
+    assert make("bert", "wordpiece").encoding_seconds == (0, 0)
 
 
 def test_progress_goes_to_stderr_where_asked(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,12 +16,12 @@ from support.tiny_trees import tiny_bank, tiny_file
 from structprobe import Encoder, LinearChain, Prediction, RandomTree, Recoverer, Treebank, score
 from structprobe.errors import EncoderError, MethodError, ResultError, ScoreError, TreebankError
 from structprobe.experiments.clocked import clocked, timed_without_encoding
-from structprobe.experiments.folder.results import ROWS, read_rows
-from structprobe.experiments.folder.rows import Row
-from structprobe.experiments.folder.vectors_folder import VECTORS
+from structprobe.experiments.vectors_folder import VECTORS
 from structprobe.recoverers.base import Setting
 from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.methods import Method
+from structprobe.results.folder import ROWS, read_rows
+from structprobe.results.rows import Row
 from structprobe.treebank.disturb import DISTURBANCES
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,7 +9,7 @@ import pytest
 from structprobe import Sentence, Treebank
 from structprobe.errors import EncoderError
 from structprobe.experiments import demo
-from structprobe.experiments.folder.results import read_rows
+from structprobe.results.folder import read_rows
 
 
 def test_rows_and_the_drawing_of_the_layer_best_on_dev(

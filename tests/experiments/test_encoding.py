@@ -15,7 +15,7 @@ from structprobe.cli.main import main
 from structprobe.encoder.cache.shards import Shard
 from structprobe.errors import EncoderError
 from structprobe.experiments.encoding import encode_banks
-from structprobe.experiments.folder.results import read_rows
+from structprobe.results.folder import read_rows
 
 HIDDEN_SIZE = 8
 

@@ -13,7 +13,7 @@ from support.tiny_trees import tiny_bank, tiny_file, tiny_text
 from structprobe import Encoder, LinearChain, Prediction, RandomTree, Treebank, score
 from structprobe.errors import ProbeError, ScoreError, TreebankError
 from structprobe.experiments.evaluate import evaluate, evaluate_probe, score_files
-from structprobe.experiments.folder.rows import ROW_KEYS
+from structprobe.results.rows import ROW_KEYS
 from structprobe.treebank import rewrite
 
 TIMES = {"cpu_seconds", "wall_seconds"}

@@ -18,15 +18,15 @@ from support.tiny_trees import tiny_bank, tiny_file
 from structprobe import Encoder, score
 from structprobe.errors import ProbeError, ResultError, ScoreError
 from structprobe.experiments.config import Training
-from structprobe.experiments.folder.results import ROWS, ResultsFolder, read_rows
-from structprobe.experiments.folder.rows import Row
-from structprobe.experiments.folder.saved_runs import probe_path
-from structprobe.experiments.folder.vectors_folder import VECTORS
 from structprobe.experiments.runs.grid import Grid, probe_runs
 from structprobe.experiments.runs.groups import Group, groups_of
 from structprobe.experiments.runs.run import Banks
+from structprobe.experiments.vectors_folder import VECTORS
 from structprobe.probe.training import joint_fit as together
 from structprobe.probe.training.streaming import Spool
+from structprobe.results.folder import ROWS, ResultsFolder, read_rows
+from structprobe.results.rows import Row
+from structprobe.results.saved_runs import probe_path
 
 BASELINES = ["linear", "right-branching", "left-branching", "random", "random"]
 BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))

@@ -12,7 +12,7 @@ import pytest
 from structprobe.attention.head_analysis import HeadAnalysis
 from structprobe.attention.patterns import PatternRules
 from structprobe.attention.targets import TARGETS
-from structprobe.experiments.folder.results import ResultsFolder
+from structprobe.results.folder import ResultsFolder
 from structprobe.show.head_tables import format_heads
 from structprobe.show.heat_map import save_heat_maps
 

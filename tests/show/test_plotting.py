@@ -15,7 +15,7 @@ from structprobe.cli.main import main
 from structprobe.draw import draw_svg
 from structprobe.draw.palette import STROKES
 from structprobe.errors import ResultError
-from structprobe.experiments.folder.results import ResultsFolder
+from structprobe.results.folder import ResultsFolder
 from structprobe.scores import Prediction, score
 from structprobe.show import plot_folder
 from structprobe.show.pictures.trees import to_figure, tree_name, typical

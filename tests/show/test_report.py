@@ -30,8 +30,8 @@ import structprobe.show.report.elements
 from structprobe import Encoder, score
 from structprobe.cli.main import main
 from structprobe.errors import ProbeError, ResultError, StructprobeError
-from structprobe.experiments.folder.results import MARKER, ResultsFolder
-from structprobe.experiments.folder.rows import make_row
+from structprobe.results.folder import MARKER, ResultsFolder
+from structprobe.results.rows import make_row
 from structprobe.show.report import build_report, write_report
 from structprobe.show.report.curves import draw_curves
 from structprobe.show.report.elements import Markup, element

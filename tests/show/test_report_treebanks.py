@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from support.planted_results import planted_bank, planted_comparison, planted_sweep
 
-from structprobe.experiments.folder.results import ResultsFolder
-from structprobe.experiments.folder.rows import make_row
+from structprobe.results.folder import ResultsFolder
+from structprobe.results.rows import make_row
 from structprobe.show.report import build_report
 from structprobe.show.report.finding import MOST, findings
 from structprobe.show.report.series import series_of

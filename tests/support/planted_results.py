@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from structprobe.experiments.folder.results import ResultsFolder
-from structprobe.experiments.folder.rows import make_row, score_values
 from structprobe.recoverers.linear import LinearChain
 from structprobe.recoverers.random_tree import random_heads
+from structprobe.results.folder import ResultsFolder
+from structprobe.results.rows import make_row, score_values
 from structprobe.scores import score
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.bank import Treebank

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from structprobe import Prediction, Sentence
-from structprobe.experiments.folder.results import ResultsFolder
-from structprobe.experiments.folder.rows import make_row
+from structprobe.results.folder import ResultsFolder
+from structprobe.results.rows import make_row
 from structprobe.trees import tree_depths, tree_distances
 
 TOLD = {

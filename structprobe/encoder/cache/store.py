@@ -44,7 +44,6 @@ from structprobe.encoder.cache.cache_folder import (
     write_json,
 )
 from structprobe.encoder.cache.layer_file import LayerFile
-from structprobe.encoder.cache.locks import lock
 from structprobe.encoder.cache.memory_store import MemoryStore, Store
 from structprobe.encoder.cache.shards import (
     Shard,
@@ -56,6 +55,7 @@ from structprobe.encoder.cache.shards import (
 )
 from structprobe.encoder.vectors import check_offsets
 from structprobe.errors import StoreError, unknown_name
+from structprobe.locks import lock
 
 __all__ = ["MemoryStore", "VectorStore", "open_store", "storage_dtype"]
 

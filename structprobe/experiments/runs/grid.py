@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.errors import ProbeError
 from structprobe.experiments.config import Training
-from structprobe.experiments.folder.rows import Row
 from structprobe.experiments.runs.run import Banks, key_of
+from structprobe.results.rows import Row
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 
 from structprobe.experiments.config import Training
 from structprobe.experiments.fit import dev_baselines, make_probe, report
-from structprobe.experiments.folder.rows import Row, bank_name
-from structprobe.experiments.folder.saved_runs import probe_path
 from structprobe.experiments.runs.grid import Run
 from structprobe.experiments.runs.run import Banks, Outcome, timed
+from structprobe.results.rows import Row, bank_name
+from structprobe.results.saved_runs import probe_path
 
 if TYPE_CHECKING:
     from structprobe.encoder.vectors import EncodedBank, WordVectors

@@ -17,12 +17,12 @@ import numpy as np
 
 from structprobe.experiments.config import SweepConfig, Training
 from structprobe.experiments.fit import make_probe
-from structprobe.experiments.folder.results import ResultsFolder, check_folder
-from structprobe.experiments.folder.rows import bank_name
 from structprobe.experiments.runs.grid import Grid, Run, known_products, probe_runs
 from structprobe.experiments.runs.run import Banks
 from structprobe.probe.training.recipes import RECIPES
 from structprobe.progress import progress_bar
+from structprobe.results.folder import ResultsFolder, check_folder
+from structprobe.results.rows import bank_name
 from structprobe.targets import nearest_existing
 from structprobe.treebank.sentence import Sentence
 

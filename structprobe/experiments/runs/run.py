@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from structprobe.errors import ScoreError
-from structprobe.experiments.folder.rows import (
+from structprobe.results.rows import (
     METRICS,
     Row,
     bank_name,

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from structprobe.errors import Hint, ProbeError
-from structprobe.experiments.folder.results import MARKER, read_rows
-from structprobe.experiments.folder.saved_runs import probe_path
+from structprobe.results.folder import MARKER, read_rows
+from structprobe.results.saved_runs import probe_path
 from structprobe.show.report.series import series_of
 from structprobe.treebank import Treebank
 

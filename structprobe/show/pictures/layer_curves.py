@@ -44,7 +44,7 @@ def draw_layer_curves(
     Parameters
     ----------
     rows : sequence of mapping
-        Result rows, keys as in `structprobe.experiments.folder.rows.ROW_KEYS`. Those with a
+        Result rows, keys as in `structprobe.results.rows.ROW_KEYS`. Those with a
         layer make curves, one for each model, method, recipe, rank and treebank; those without,
         such as baselines, dashed lines from side to side. Of several seeds the mean is drawn, and
         the mean of the bounds of their intervals.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
-from structprobe.experiments.folder.rows import METRICS, Row
+from structprobe.results.rows import METRICS, Row
 from structprobe.show.report.elements import Child, Markup, element, join
 from structprobe.show.report.series import Series
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from structprobe.experiments.folder.rows import METRICS, Row, make_row
+from structprobe.results.rows import METRICS, Row, make_row
 from structprobe.scores.protocol import Protocol
 from structprobe.show.report.elements import Markup, element, join
 from structprobe.show.report.foot import INTERVALS, foot, tell_protocol

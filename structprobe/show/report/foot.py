@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from structprobe.experiments.folder.rows import Row
+from structprobe.results.rows import Row
 from structprobe.scores.protocol import PENN_PUNCTUATION, Protocol
 from structprobe.show.report.elements import Child, Markup, element, join
 

@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.experiments.folder.rows import Row
-from structprobe.experiments.folder.saved_runs import (
+from structprobe.progress import progress_bar
+from structprobe.results.rows import Row
+from structprobe.results.saved_runs import (
     has_predictions,
     read_predictions,
     read_sentences,
 )
-from structprobe.progress import progress_bar
 from structprobe.scores import score
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.result import Scores

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from structprobe.experiments.folder.rows import Row
+from structprobe.results.rows import Row
 
 # What rows of one series agree in; the seed and the layer aside, all that makes a run another.
 _ALIKE = (

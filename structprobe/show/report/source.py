@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from structprobe.errors import ResultError
-from structprobe.experiments.folder.commands import read_commands
-from structprobe.experiments.folder.results import MARKER, read_rows
-from structprobe.experiments.folder.rows import Row
 from structprobe.probe.saving.saved_files import CONFIG, read_config
+from structprobe.results.commands import read_commands
+from structprobe.results.folder import MARKER, read_rows
+from structprobe.results.rows import Row
 
 _KINDS = "name a folder that `structprobe sweep`, `compare` or `fit` wrote"
 

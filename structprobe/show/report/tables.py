@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from structprobe.experiments.folder.rows import METRICS, Row
+from structprobe.results.rows import METRICS, Row
 from structprobe.scores.result import Scores, Tally
 from structprobe.show.columns import NOTHING
 from structprobe.show.report.curves import LABELS

@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-from structprobe.experiments.folder.rows import Row
+from structprobe.results.rows import Row
 from structprobe.show.report.curves import draw_curves
 from structprobe.show.report.elements import Markup, element, join
 from structprobe.show.report.explorer import (

@@ -68,11 +68,11 @@ def test_other_layers_are_added_to_those_there(tmp_path):
         assert more.missing_layers == (1,)
         assert list(more.missing) == [0, 1, 2, 3, 4]
         fill(more)
-    assert sorted(path.name for path in folder.iterdir()) == [
+    there = {path.name for path in folder.iterdir()} - {"lock"}  # some filelocks take it away
+    assert sorted(there) == [
         "layer-00.npy",
         "layer-01.npy",
         "layer-02.npy",
-        "lock",
         "manifest.json",
         "offsets.npy",
     ]

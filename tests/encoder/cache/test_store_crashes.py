@@ -17,8 +17,8 @@ from support.vector_writer import expected, fill, filled, in_subprocess, open_at
 
 from structprobe.encoder.cache import layer_file, store
 from structprobe.encoder.cache.layer_file import LayerFile
-from structprobe.encoder.cache.locks import lock
 from structprobe.errors import StoreError
+from structprobe.locks import lock
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -247,3 +247,17 @@ def test_a_real_full_filesystem(tmp_path):
         assert not list(mount.rglob("layer*.npy"))
     finally:
         subprocess.run(["umount", str(mount)], check=True)
+
+
+def test_vectors_are_written_where_no_folder_can_be_opened(tmp_path, monkeypatch):
+    """As on Windows, where names are durable without it."""
+    real = os.open
+
+    def no_folders(path, *args, **options):
+        if os.path.isdir(path):
+            raise PermissionError(errno.EACCES, "Permission denied", path)
+        return real(path, *args, **options)
+
+    monkeypatch.setattr(os, "open", no_folders)
+    monkeypatch.delattr(os, "O_DIRECTORY")
+    np.testing.assert_array_equal(filled(tmp_path / "cache").layer(0), expected(0))

@@ -21,10 +21,10 @@ from structprobe import Encoder
 from structprobe.cli.main import main
 from structprobe.errors import ClusterError
 from structprobe.experiments import sweep as sweeping
-from structprobe.experiments.folder.results import read_rows
-from structprobe.experiments.folder.rows import Row
 from structprobe.experiments.runs import backends
 from structprobe.experiments.runs.backends import HERE, Backend, cores
+from structprobe.results.folder import read_rows
+from structprobe.results.rows import Row
 
 BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))
 GRID: dict[str, Any] = {"layers": "0,2", "ranks": (2, None), "seeds": (0,), "max_steps": 5}

@@ -9,7 +9,7 @@ import pytest
 from support.tiny_trees import tiny_bank, tiny_file, tiny_text
 
 from structprobe import LinearChain, Prediction, Treebank, __version__, score
-from structprobe.experiments.folder.rows import (
+from structprobe.results.rows import (
     METRICS,
     ROW_KEYS,
     bank_name,

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from structprobe.errors import ResultError
-from structprobe.experiments.folder.results import read_rows
-from structprobe.experiments.folder.rows import ROW_KEYS, Row
+from structprobe.results.folder import read_rows
+from structprobe.results.rows import ROW_KEYS, Row
 
 
 def to_frame(rows: str | os.PathLike[str] | Iterable[Row]) -> Any:

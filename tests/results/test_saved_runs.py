@@ -15,20 +15,20 @@ from support.tiny_trees import tiny_bank
 
 from structprobe import Encoder, LinearChain, Prediction, Sentence, score
 from structprobe.errors import ResultError
-from structprobe.experiments.folder.commands import COMMANDS, read_commands
-from structprobe.experiments.folder.predictions import (
+from structprobe.recoverers.methods import find_methods
+from structprobe.results.commands import COMMANDS, read_commands
+from structprobe.results.folder import ResultsFolder
+from structprobe.results.predictions import (
     predictions_from_bytes,
     predictions_to_bytes,
     sentences_from_bytes,
 )
-from structprobe.experiments.folder.results import ResultsFolder
-from structprobe.experiments.folder.rows import make_row
-from structprobe.experiments.folder.saved_runs import (
+from structprobe.results.rows import make_row
+from structprobe.results.saved_runs import (
     has_predictions,
     read_predictions,
     read_sentences,
 )
-from structprobe.recoverers.methods import find_methods
 
 BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))
 

@@ -16,9 +16,9 @@ from support.tiny_trees import tiny_bank
 
 from structprobe import LinearChain, Prediction, Sentence
 from structprobe.errors import ResultError
-from structprobe.experiments.folder.predictions import predictions_from_bytes, predictions_to_bytes
-from structprobe.experiments.folder.results import MARKER, ROWS, TABLE, ResultsFolder, read_rows
-from structprobe.experiments.folder.rows import ROW_KEYS, Row, make_row
+from structprobe.results.folder import MARKER, ROWS, TABLE, ResultsFolder, read_rows
+from structprobe.results.predictions import predictions_from_bytes, predictions_to_bytes
+from structprobe.results.rows import ROW_KEYS, Row, make_row
 
 
 def row(key: str, **values: object) -> Row:

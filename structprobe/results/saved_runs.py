@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from structprobe.errors import ResultError
-from structprobe.experiments.folder.predictions import predictions_from_bytes, sentences_from_bytes
+from structprobe.results.predictions import predictions_from_bytes, sentences_from_bytes
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from structprobe.errors import ResultError
-from structprobe.experiments.folder.frames import to_frame
-from structprobe.experiments.folder.results import ResultsFolder
-from structprobe.experiments.folder.rows import ROW_KEYS, make_row
+from structprobe.results.folder import ResultsFolder
+from structprobe.results.frames import to_frame
+from structprobe.results.rows import ROW_KEYS, make_row
 
 
 def test_rows_and_folders_become_tables(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,12 +13,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from structprobe._version import __version__
-from structprobe.encoder.cache.locks import lock
 from structprobe.errors import ResultError
-from structprobe.experiments.folder.commands import COMMANDS, commands_with
-from structprobe.experiments.folder.predictions import predictions_to_bytes
-from structprobe.experiments.folder.rows import ROW_KEYS, Row
-from structprobe.experiments.folder.saved_runs import (
+from structprobe.locks import lock
+from structprobe.results.commands import COMMANDS, commands_with
+from structprobe.results.predictions import predictions_to_bytes
+from structprobe.results.rows import ROW_KEYS, Row
+from structprobe.results.saved_runs import (
     PREDICTIONS,
     predictions_path,
     read_predictions,

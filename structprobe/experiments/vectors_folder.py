@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from structprobe.encoder.cache.cache_folder import one_line_faults, refuse_foreign
-from structprobe.encoder.cache.locks import lock
 from structprobe.errors import StoreError
+from structprobe.locks import lock
 from structprobe.targets import check_room
 
 VECTORS = "vectors"

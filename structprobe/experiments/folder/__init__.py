@@ -1,1 +1,0 @@
-"""Folders of results: rows, predictions, and what they keep of their runs."""

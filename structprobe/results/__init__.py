@@ -1,0 +1,1 @@
+"""Folders of results: rows, predictions and probes, written and read; no model is needed."""
