@@ -18,7 +18,7 @@ from structprobe.progress import progress_bar
 from structprobe.results.folder import ResultsFolder
 from structprobe.show.head_tables import PUNCT
 from structprobe.show.pictures.library import load_matplotlib
-from structprobe.show.pictures.style import SCALE, TITLE_SIZE, title_of, wrapped
+from structprobe.show.pictures.style import SCALE, TITLE_SIZE, title_of, whole_numbers, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -67,8 +67,8 @@ def draw_heat_map(values: ArrayLike, *, title: str | None = None, ax: Any = None
     extent = (0.5, n_heads + 0.5, 0.5, n_layers + 0.5)
     image = axes.imshow(table, origin="lower", extent=extent, aspect="auto", vmin=0, cmap=SCALE)
     axes.figure.colorbar(image, ax=axes)
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    whole_numbers(axes.xaxis)
+    whole_numbers(axes.yaxis)
     axes.set(xlabel="head", ylabel="layer", title=title or "")
     return axes
 

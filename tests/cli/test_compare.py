@@ -103,7 +103,7 @@ def test_disturbed_rows(world: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(command(world, "random", "b", "--disturbed", "--seed", "3", "--punct", "keep")) == 0
     table = capsys.readouterr().out.splitlines()
     assert [line.split()[:3] for line in table[:5]] == [
-        ["method", "words", "as"], ["random", "written", "3"], ["random", "shuffled", "3"],
+        ["method", "input", "seed"], ["random", "original", "3"], ["random", "shuffled", "3"],
         ["random", "swapped", "3"], ["random", "truncated", "3"],
     ]  # fmt: skip
     assert 'punct="keep"' in table[-1]

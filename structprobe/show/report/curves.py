@@ -53,12 +53,12 @@ def _has(metric: str, lines: Sequence[Series]) -> bool:
 def _panel(metric: str, lines: Sequence[Series], baselines: Sequence[Row]) -> Markup:
     """Draw one score."""
     dashed = [row for row in baselines if row[metric] is not None]
-    layers = sorted({row["layer"] for one in lines for row in one.rows})
+    layers: list[int] = sorted({row["layer"] for one in lines for row in one.rows})
+    first, span = layers[0], max(1, layers[-1] - layers[0])
     low, high, step = _axis(metric, lines, dashed)
 
     def x(layer: float) -> float:
-        span = max(1, layers[-1] - layers[0])
-        return _LEFT + float(layer - layers[0]) / span * (_WIDTH - _LEFT - _RIGHT)
+        return _LEFT + (layer - first) / span * (_WIDTH - _LEFT - _RIGHT)
 
     def y(value: float) -> float:
         return _TOP + (high - 100 * value) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
