@@ -106,7 +106,7 @@ def test_all_tables(analysis: HeadAnalysis) -> None:
     assert "Heterogeneous: 50.0 per cent of heads (0.0 at 40 %, 50.0 at 60 %)" in patterns
     assert analysis.rules.describe() in patterns
     assert "excluded" not in alignment
-    assert "Sentences were read one by one, so that none can be block; --pairs" in patterns
+    assert "Sentences were read one at a time, so no head can be block (--pairs" in patterns
 
 
 def test_block_where_pairs_were_read(analysis: HeadAnalysis) -> None:

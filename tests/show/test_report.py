@@ -296,7 +296,7 @@ def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ResultError, match="the results folder is empty; name a folder"):
         build_report(folder)
     (folder / "heads.json").touch()
-    with pytest.raises(ResultError, match="`structprobe heads` wrote its own"):
+    with pytest.raises(ResultError, match="but for the tables and figures of `structprobe heads`"):
         build_report(folder)
     newer = json.loads((folder / MARKER).read_text()) | {"format_version": 99}
     (folder / MARKER).write_text(json.dumps(newer))
