@@ -16,10 +16,10 @@ from benchmarks.plan import Plan
 from benchmarks.table import STAGE_HEADER, Limit, Stage, at_most, stage_row
 from structprobe import AttentionMax, AttentionMST, Encoder, Recoverer, Treebank, WordAttentions
 from structprobe.attention.forward import attentions_of_pass
-from structprobe.encoder.forward import layers_of_pass
 from structprobe.encoder.subwords.batching import lay_out
 from structprobe.masking.impacts import MaskedImpacts
 from structprobe.masking.masked_copies import MaskedCopies, MaskedRows
+from structprobe.models.reading import layers_of_pass
 
 Job = Callable[[Encoder, Treebank], object]
 MASKED_EVERY = 40  # of EWT dev: the passes of perturbed masking grow with the square of a sentence

@@ -15,10 +15,10 @@ from numpy.random import SeedSequence
 from benchmarks.clock import Seconds, Stopwatch, held_memory, peak_memory, restart_peak, timed
 from benchmarks.plan import RANK
 from structprobe import LayerSweep, StructuralProbe
-from structprobe.probe.data.examples import read_examples
-from structprobe.probe.layer_sweep import layers_of
+from structprobe.probe.data.examples import Split, read_examples
+from structprobe.probe.data.inputs import layers_of
 from structprobe.probe.projecting import predict_distances
-from structprobe.probe.training.fit import Found, course_of, fit_kind, moments_of
+from structprobe.probe.training.fit import FittedMatrix, fit_kind, make_task, moments_of
 from structprobe.probe.training.settings import read_settings
 from structprobe.scores import Prediction, score
 from structprobe.trees import decode_rooted
@@ -42,22 +42,20 @@ def one_core() -> Iterator[None]:
 
 def fit_distances(
     X: Any, y: Any, dev: tuple[Any, Any], on_step: OnStep | None = None, **settings: Any
-) -> Found:
+) -> FittedMatrix:
     """Fit one layer's distance probe, and no depth probe beside it."""
-    train, held = read_examples({None: X}, y), read_examples({None: dev[0]}, dev[1])
+    split = Split(read_examples({None: X}, y), read_examples({None: dev[0]}, dev[1]), None)
     probe = StructuralProbe(**{"rank": RANK, "device": "cpu", **settings})
-    told = read_settings(probe.get_params(), train.layers[None].hidden_size)
-    batches, start = SeedSequence(0).spawn(2)
-    course = course_of("distance", train, held, told, batches)
-    moments = moments_of(train, [None], told)
-    found = fit_kind("distance", course, train, held, {None: [RANK]}, moments, told, start, on_step)
-    return found[None, RANK]
+    told = read_settings(probe.get_params(), split.train.layers[None].hidden_size)
+    task = make_task("distance", split, told, SeedSequence(0).spawn(2))
+    moments = moments_of(split.train, [None], told)
+    return fit_kind(task, {None: [RANK]}, moments, on_step)[None, RANK]
 
 
 def fit_layers(X: Any, y: Any, dev: tuple[Any, Any], **settings: Any) -> dict[int, StructuralProbe]:
     """Fit all layers of an `EncodedBank` in one run."""
     own = {"rank": RANK, "random_state": 0, "device": "cpu", **settings}
-    return LayerSweep(**own).fit(X, y, dev=dev)
+    return LayerSweep(**own).fit(X, y, dev=dev).probes_
 
 
 def has_bfloat16() -> bool:
@@ -163,18 +161,17 @@ def distance_scores(
 ) -> dict[int, tuple[float, float]]:
     """Fit the distance probes of all layers, and no depth probes; give L1 and UUAS on dev."""
     probe = StructuralProbe(device="cpu", **settings)
-    sets = [read_examples(layers_of(bank, "X"), trees) for bank, trees in ((X, y), dev)]
-    layers = sets[0].layers
+    split = Split(*(read_examples(layers_of(bank), trees) for bank, trees in ((X, y), dev)), None)
+    layers = split.train.layers
     told = read_settings(probe.get_params(), next(iter(layers.values())).hidden_size)
-    batches, start = SeedSequence(0).spawn(2)
-    course = course_of("distance", *sets, told, batches)
-    found: dict[Any, Found] = {}
+    task = make_task("distance", split, told, SeedSequence(0).spawn(2))
+    found: dict[Any, FittedMatrix] = {}
     for layer in layers:
-        moments = moments_of(sets[0], [layer], told)
-        found |= fit_kind("distance", course, *sets, {layer: [told.rank]}, moments, told, start)
+        moments = moments_of(split.train, [layer], told)
+        found |= fit_kind(task, {layer: [told.rank]}, moments)
     scores = {}
     for (layer, _), fit in found.items():
-        distances = predict_distances(sets[1].layers[layer], fit.components)
+        distances = predict_distances(split.dev.layers[layer], fit.components)
         # Any root will do: UUAS looks at edges alone.
         heads = decode_rooted(distances, [np.zeros(len(one)) for one in distances])
         trees = [Prediction(*parts) for parts in zip(heads, distances, strict=True)]

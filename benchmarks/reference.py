@@ -209,21 +209,17 @@ def train(
 ) -> Run:
     """Adam, a tenth of the rate after an epoch without a new best; stop after 5 without gain."""
     optimizer = torch.optim.Adam(probe.parameters(), lr=learning_rate)
-    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(
-        optimizer, factor=0.1, patience=0, threshold=0, eps=0
-    )
-    best, last_gain, stale = Run(probe, math.inf, 0), math.inf, 0
+    plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.1, patience=0)
+    best, stale = Run(probe, math.inf, 0), 0
     kept: dict[str, Tensor] = {}
     for epoch in range(1, max_epochs + 1):
         train_epoch(probe, optimizer, vectors, gold)
         loss = dev_loss(probe, dev_vectors, dev_gold)
         plateau.step(loss)
-        if loss < best.loss:
-            best.loss = loss
-            kept = {name: value.clone() for name, value in probe.state_dict().items()}
         stale += 1
-        if loss < last_gain - 1e-4:
-            last_gain, stale = loss, 0
+        if loss < best.loss - 1e-4:
+            best.loss, stale = loss, 0
+            kept = {name: value.clone() for name, value in probe.state_dict().items()}
         best.epochs = epoch
         if stale >= 5:
             break

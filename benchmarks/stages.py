@@ -17,7 +17,7 @@ from benchmarks.costs import Costs, measure
 from benchmarks.plan import HIDDEN_SIZE, LAYER, N_LAYERS, RANK, Plan
 from benchmarks.table import Limit, Line, Stage, at_most, number, times_the_reference
 from structprobe import StructuralProbe, Treebank, score
-from structprobe.probe.training.fit import Found
+from structprobe.probe.training.fit import FittedMatrix
 from structprobe.trees import gold_distances
 
 # What the published recipe reaches on MiniLM layer 4, rank 384, EWT dev, and how far off counts.
@@ -158,9 +158,9 @@ def converge(plan: Plan, costs: Costs) -> list[Stage]:
     data = vectors.layer(LAYER), train, (dev_vectors.layer(LAYER), dev)
     rows = []
     for products in ("float32", "bfloat16") if inside.has_bfloat16() else ("float32",):
-        found: list[Found] = []
+        found: list[FittedMatrix] = []
 
-        def fit(products: str = products, found: list[Found] = found) -> None:
+        def fit(products: str = products, found: list[FittedMatrix] = found) -> None:
             found.append(inside.fit_distances(*data, products=products))
 
         with inside.one_core():

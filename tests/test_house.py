@@ -23,6 +23,7 @@ ROOMS = (
     "progress",
     "targets",
     "locks",
+    "devices",
     "treebank",
     "trees",
     "draw",

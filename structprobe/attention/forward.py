@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ import torch
 from structprobe.errors import EncoderError
 from structprobe.models.loading import LoadedModel
 from structprobe.models.quiet import quiet_transformers
+from structprobe.models.reading import reading
 
 _HINT = "only a model with an eager attention path in transformers writes its attention down"
 
@@ -26,7 +27,7 @@ def attentions_of_pass(
     name = loaded.name
     more = {} if types is None else {"token_type_ids": types}
     try:
-        with eager_attention(loaded.model):
+        with reading(loaded.model), eager_attention(loaded.model):
             output = loaded.model(
                 input_ids=ids, attention_mask=mask, output_attentions=True, return_dict=True, **more
             )
@@ -49,18 +50,29 @@ def eager_attention(model: Any) -> Iterator[None]:
     A model that cannot be switched is left as it is: it may write its attention down all the same.
     """
     inner = [one for one in model.modules() if hasattr(one, "set_attn_implementation")]
-    before = [(one, one.config._attn_implementation) for one in inner]
-    if all(way == "eager" for _, way in before):
+    if all(one.config._attn_implementation == "eager" for one in inner):
         yield
         return
+    before = [(config, dict(vars(config))) for config in _configs(inner)]
     try:
         with quiet_transformers():
             model.set_attn_implementation("eager")
         yield
     finally:
-        with quiet_transformers():
-            for one, way in before:  # from the outside in, each with what is in it
-                one.set_attn_implementation(way)
+        for config, settings in before:
+            vars(config).update(settings)
+
+
+def _configs(models: Iterable[Any]) -> list[Any]:
+    """List the configurations of models and all that are in them, each once."""
+    found: dict[int, Any] = {}
+    left = [one.config for one in models]
+    while left:
+        config = left.pop()
+        if id(config) not in found:
+            found[id(config)] = config
+            left += [getattr(config, name, None) for name in getattr(config, "sub_configs", ())]
+    return [config for config in found.values() if config is not None]
 
 
 def find_heads(loaded: LoadedModel, before: Sequence[int]) -> tuple[int, bool]:
@@ -68,8 +80,7 @@ def find_heads(loaded: LoadedModel, before: Sequence[int]) -> tuple[int, bool]:
     special = set(loaded.tokenizer.all_special_ids)
     plain = next(i for i in range(len(special) + 1) if i not in special)
     ids = torch.tensor([[*before, plain, plain, plain]], device=loaded.device)
-    with torch.inference_mode():
-        attentions = attentions_of_pass(loaded, ids, torch.ones_like(ids))
+    attentions = attentions_of_pass(loaded, ids, torch.ones_like(ids))
     ahead = [one.triu(1).abs().max() for one in attentions]
     return attentions[0].shape[1], not bool(torch.stack(ahead).any())
 

@@ -17,8 +17,7 @@ from structprobe.attention.file import AttentionFile, RawAttention
 from structprobe.attention.forward import attentions_of_pass, find_heads
 from structprobe.attention.rows import AttentionRows, attention_rows
 from structprobe.attention.segment_pairs import PairFrame, find_pair_frame, pair_rows
-from structprobe.encoder.cache.pass_key import pass_key
-from structprobe.encoder.encoder import Encoder
+from structprobe.encoder.encoder import Encoder, pass_key
 from structprobe.encoder.subwords.batching import TextBatch, make_batches
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SpacedWords
@@ -126,7 +125,6 @@ class WordAttentions:
             raise EncoderError(unknown_name("special", special, SPECIAL))
         self.encoder, self.special, self.symmetrised = encoder, special, symmetrised
         self.cache = cache
-        encoder.loaded.model.eval()
         self.n_heads, self.causal = find_heads(encoder.loaded, encoder.surroundings.before)
 
     @property
@@ -194,7 +192,6 @@ class WordAttentions:
             As `read`, and if the tokenizer does not know two segments.
         """
         frame = find_pair_frame(self.encoder.loaded.tokenizer)
-        self.encoder.loaded.model.eval()  # its owner may have trained it meanwhile
         n_sentences = len(sentences) // 2 * 2
         with progress_bar("attend", n_sentences // 2, "pair", shown=progress) as advance:
             for start in range(0, n_sentences, _AT_ONCE):
@@ -238,7 +235,6 @@ class WordAttentions:
 
     def _passes(self, sentences: Sequence[Any]) -> Iterator[RawAttention]:
         """Send sentences through the model."""
-        self.encoder.loaded.model.eval()  # its owner may have trained it meanwhile
         for batch in self.encoder.batches(sentences):
             words = self._attend(batch)  # (b, n_layers, n_heads, n, n + 2)
             _refuse_non_finite(words, batch.sentences)
@@ -254,7 +250,7 @@ class WordAttentions:
         """Send rows through the model; give the words' sums, (b, n_layers, n_heads, n, n + 2)."""
         device = self.encoder.loaded.device
         words = torch.zeros((b, self.n_layers, self.n_heads, n, n + 2), device=device)
-        with torch.inference_mode():
+        with torch.no_grad():
             for rows in parts:
                 self._add(rows, words)
         return words.cpu().numpy()

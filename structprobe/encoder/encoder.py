@@ -6,7 +6,7 @@ import contextlib
 import copy
 import os
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, Self
 
@@ -17,11 +17,17 @@ from numpy.typing import NDArray
 from structprobe.encoder.cache.shards import Shard
 from structprobe.encoder.cache.store import MemoryStore, VectorStore, open_store, storage_dtype
 from structprobe.encoder.checks import NormWatch, refuse_non_finite
-from structprobe.encoder.pooling import check_pooling
-from structprobe.encoder.subwords.batching import TextBatch, batch_up, lay_out, make_layout
-from structprobe.encoder.subwords.prefetch import make_parts, read_ahead
-from structprobe.encoder.subwords.reader import make_reader
+from structprobe.encoder.pooling import word_vectors
+from structprobe.encoder.subwords.batching import (
+    TextBatch,
+    batch_up,
+    check_pooling,
+    lay_out,
+    make_layout,
+)
+from structprobe.encoder.subwords.prefetch import make_parts, make_reader, read_ahead
 from structprobe.encoder.subwords.sentences import (
+    SentenceLike,
     SpacedWords,
     check_spacing,
     digest,
@@ -29,10 +35,10 @@ from structprobe.encoder.subwords.sentences import (
 )
 from structprobe.encoder.subwords.special_tokens import Surroundings, find_surroundings
 from structprobe.encoder.vectors import EncodedBank
-from structprobe.encoder.word_pass import word_vectors
 from structprobe.errors import EncoderError
-from structprobe.models.layer_numbers import pick_layers
+from structprobe.models.limits import Layers, pick_layers
 from structprobe.models.loading import LoadedModel, load_model, refresh, untrained
+from structprobe.models.reading import reading
 from structprobe.progress import progress_bar
 
 
@@ -187,8 +193,8 @@ class Encoder:
 
     @property
     def fingerprint(self) -> str:
-        """What changes when weights or tokenizer change."""
-        return self._loaded.fingerprint
+        """What changes when weights or tokenizer change; of a model object, as it is now."""
+        return self._look().fingerprint
 
     @property
     def encoding_seconds(self) -> Seconds:
@@ -197,7 +203,7 @@ class Encoder:
 
     @property
     def loaded(self) -> LoadedModel:
-        """The model as it is read: bare, on its device, with its tokenizer and limits."""
+        """The model that is read: bare, with its tokenizer and limits, as it was last seen."""
         return self._loaded
 
     @property
@@ -207,6 +213,8 @@ class Encoder:
 
     def origin(self, layer: int) -> dict[str, object]:
         """Say where this encoder's vectors come from, as `WordVectors` carry it.
+
+        Of a model object the weights are looked at, which takes about as long as one short pass.
 
         Parameters
         ----------
@@ -224,7 +232,8 @@ class Encoder:
         EncoderError
             If there is no such layer.
         """
-        return {**self._origin(), "layer": pick_layers([layer], self.n_layers)[0]}
+        origin = self._origin()
+        return {**origin, "layer": pick_layers(layer, self.n_layers)[0]}
 
     def untrained(self, random_state: int = 0) -> Encoder:
         """Make the same encoder with random weights: what the architecture gives by itself.
@@ -245,9 +254,9 @@ class Encoder:
 
     def encode(
         self,
-        sentences: Iterable[Any],
+        sentences: Iterable[SentenceLike],
         *,
-        layers: Any = None,
+        layers: Layers = None,
         cache: str | os.PathLike[str] | None = None,
         progress: bool | None = None,
     ) -> EncodedBank:
@@ -281,20 +290,22 @@ class Encoder:
             If the cache folder is not ours, damaged, or the disk is full.
         """
         spaced = space_sentences(sentences, self.spacing)
-        with self._clock.running(), self._open(spaced, layers, cache) as store:
-            watch = NormWatch()
-            if store.missing_layers:
-                self._fill(store, spaced, watch, progress)
-                store.finish()
-            values = {layer: store.layer(layer) for layer in store.layers}
-        return EncodedBank(values, store.offsets, self._origin(), outliers=watch.report())
+        watch = NormWatch()
+        with self._clock.running():
+            origin = self._origin()  # before the passes: it is kept with the vectors
+            with self._open(spaced, origin, layers, cache) as store:
+                if store.missing_layers:
+                    self._fill(store, spaced, watch, progress)
+                    store.finish()
+                values = {layer: store.layer(layer) for layer in store.layers}
+        return EncodedBank(values, store.offsets, origin, outliers=watch.report())
 
     def encode_shard(
         self,
-        sentences: Iterable[Any],
+        sentences: Iterable[SentenceLike],
         shard: Shard,
         *,
-        layers: Any = None,
+        layers: Layers = None,
         cache: str | os.PathLike[str],
         progress: bool | None = None,
     ) -> tuple[int, ...]:
@@ -327,14 +338,17 @@ class Encoder:
             As `encode`, or if the folder holds another number of shards.
         """
         spaced = space_sentences(sentences, self.spacing)
-        with self._clock.running(), self._open(spaced, layers, cache, shard) as store:
+        with (
+            self._clock.running(),
+            self._open(spaced, self._origin(), layers, cache, shard) as store,
+        ):
             if store.missing_layers:
                 self._fill(store, spaced, NormWatch(), progress)
                 store.finish()
             assert isinstance(store, VectorStore)  # since there is a folder
             return store.missing_shards
 
-    def batches(self, sentences: Iterable[Any]) -> Iterator[TextBatch]:
+    def batches(self, sentences: Iterable[SentenceLike]) -> Iterator[TextBatch]:
         """Prepare sentences for other passes through the model than those of `encode`.
 
         Parameters
@@ -354,19 +368,30 @@ class Encoder:
             If there are no sentences, or one has no words.
         """
         spaced = space_sentences(sentences, self.spacing)
+        self._look()
         lengths = np.array([len(sentence.words) for sentence in spaced], dtype=np.int64)
         with contextlib.closing(self._batches(spaced, make_parts(lengths))) as batches:
             yield from batches
 
+    def _look(self) -> LoadedModel:
+        """See what has become of a model object, whose owner may have trained it meanwhile."""
+        self._loaded = refresh(self._loaded, self.model, self.device)
+        return self._loaded
+
     def _open(
-        self, spaced: Sequence[SpacedWords], layers: Any, cache: Any, shard: Shard | None = None
+        self,
+        spaced: Sequence[SpacedWords],
+        origin: Mapping[str, object],
+        layers: Layers,
+        cache: str | os.PathLike[str] | None,
+        shard: Shard | None = None,
     ) -> VectorStore | MemoryStore:
         """Open the store of these sentences' vectors."""
-        if cache is not None:
-            self._loaded = refresh(self._loaded, self.model)
+        # Where the model lies is no part of what makes vectors what they are.
+        deciding = {name: origin[name] for name in origin if name not in ("model", "revision")}
         return open_store(
             cache,
-            key=self._key(spaced),
+            key={**deciding, "words": digest(spaced)},
             layers=pick_layers(layers, self.n_layers),
             offsets=np.cumsum([0, *(len(sentence.words) for sentence in spaced)]),
             hidden_size=self.hidden_size,
@@ -382,14 +407,13 @@ class Encoder:
         progress: bool | None,
     ) -> None:
         """Encode the sentences that a store is missing, in batches as if all were missing."""
-        self._loaded.model.eval()  # the owner of a model object may have trained it meanwhile
         missing = np.isin(np.arange(len(spaced)), store.missing)
         own = np.diff(store.offsets)[store.own]  # (n_own_sentences,), their words
         parts = [store.own[part] for part in make_parts(own)]
         parts = [part for part in parts if missing[part].any()]
         n_there = len(store.own) - sum(map(len, parts))
         with (
-            torch.inference_mode(),
+            reading(self._loaded.model),
             progress_bar("encode", len(store.own), "sent", shown=progress, done=n_there) as advance,
             contextlib.closing(self._batches(spaced, parts)) as batches,
         ):
@@ -420,18 +444,21 @@ class Encoder:
                     yield replace(batch, numbers=part[batch.numbers])
 
     def _origin(self) -> dict[str, object]:
-        """Say where vectors of any layer come from."""
+        """Say where vectors of any layer come from, as the model is now."""
+        loaded = self._look()
         return {
-            "model": self._loaded.name,
-            "revision": self._loaded.revision,
-            "fingerprint": self._loaded.fingerprint,
+            "model": loaded.name,
+            "revision": loaded.revision,
+            "fingerprint": loaded.fingerprint,
             "pooling": self.pooling,
             "spacing": self.spacing,
             "bos": self.bos,
-            "dtype": str(self._loaded.dtype).removeprefix("torch."),
+            "dtype": str(loaded.dtype).removeprefix("torch."),
         }
 
-    def _key(self, spaced: Sequence[SpacedWords]) -> dict[str, object]:
-        """Say all that makes vectors what they are; where the model lies is no part of it."""
-        key = {**self._origin(), "words": digest(spaced)}
-        return {name: value for name, value in key.items() if name not in ("model", "revision")}
+
+def pass_key(encoder: Encoder, sentences: Iterable[SentenceLike]) -> dict[str, object]:
+    """Say all that decides what a model makes of the pieces of sentences, however pooled."""
+    origin = encoder.origin(0)
+    words = digest(space_sentences(sentences, encoder.spacing))
+    return {"words": words} | {k: origin[k] for k in ("fingerprint", "spacing", "bos", "dtype")}

@@ -1,31 +1,40 @@
-"""From the vectors of pieces to the vectors of words."""
+"""A batch through the model, and from the vectors of its pieces to those of its words."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from structprobe.errors import EncoderError, unknown_name
-
-POOLINGS = ("mean", "first", "last")
-
-
-def check_pooling(pooling: str) -> None:
-    """Refuse an unknown pooling."""
-    if pooling not in POOLINGS:
-        raise EncoderError(unknown_name("pooling", pooling, POOLINGS))
+from structprobe.encoder.checks import NormWatch
+from structprobe.encoder.subwords.batching import Rows
+from structprobe.models.loading import LoadedModel
+from structprobe.models.reading import layers_of_pass
 
 
-def weigh_links(words: NDArray[np.integer], pooling: str) -> NDArray[np.float32]:
-    """Give the share that each piece has in the vector of its word."""
-    # words (n_links,) -> (n_links,)
-    if pooling == "mean":
-        return (1 / np.bincount(words)[words]).astype(np.float32)
-    turns = np.diff(words) != 0
-    edge = [True]
-    chosen = np.concatenate([edge, turns] if pooling == "first" else [turns, edge])
-    return chosen.astype(np.float32)
+def word_vectors(
+    loaded: LoadedModel, parts: Iterable[Rows], layers: Sequence[int], watch: NormWatch
+) -> dict[int, NDArray[np.float32]]:
+    """Send the rows of a batch through the model and pool every layer."""
+    # -> (n_words, hidden_size)
+    sums: dict[int, torch.Tensor] = {}
+    for rows in parts:
+        ids, mask, positions, starts, weights, used = (
+            torch.from_numpy(array).to(loaded.device)
+            for array in (
+                *(rows.ids, rows.mask, rows.positions, rows.starts, rows.weights),
+                np.unique(rows.positions),
+            )
+        )
+        passed = layers_of_pass(loaded.model, ids, mask, layers)
+        for layer, hidden in zip(layers, passed, strict=True):
+            norms = torch.linalg.vector_norm(hidden, dim=-1, dtype=torch.float32)
+            watch.add(layer, norms.flatten()[used])
+            pooled = pool(hidden, positions, starts, weights)  # (n_words, hidden_size)
+            sums[layer] = sums[layer] + pooled if layer in sums else pooled
+    return {layer: pooled.cpu().numpy() for layer, pooled in sums.items()}
 
 
 def pool(

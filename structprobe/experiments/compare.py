@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from structprobe.errors import StructprobeError
-from structprobe.experiments.clocked import clocked, timed_without_encoding
 from structprobe.experiments.config import CompareConfig
 from structprobe.experiments.runs.grid import check_seeds
-from structprobe.experiments.runs.run import Banks, Outcome, key_of, outcome
+from structprobe.experiments.runs.run import Banks, Outcome, outcome, recipe_version, timed
 from structprobe.experiments.vectors_folder import check_cache, vectors_folder
 from structprobe.progress import progress_bar
 from structprobe.recoverers.base import Recoverer, Setting
 from structprobe.recoverers.methods import ALL, Method, choose_methods
 from structprobe.results.folder import ResultsFolder, check_folder
+from structprobe.results.frames import Rows
 from structprobe.results.rows import Row, make_row, per_cent
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.protocol import choose_protocol, kept_words
@@ -45,8 +45,8 @@ def compare(
     punct: str | None = None,
     seed: int = 0,
     config: CompareConfig | None = None,
-) -> list[Row]:
-    """Fit what needs fitting, choose on dev, score on test; one row a method.
+) -> Rows:
+    """Fit what needs fitting, choose on dev, score on test; one row per method.
 
     A method that is unfit for the model, or fails with a `StructprobeError`, has a row without
     scores that says why, and the others go on. A method whose row is in the folder is not run
@@ -63,9 +63,9 @@ def compare(
         The folder of results: a new or empty one, or one that structprobe made. A row is written
         as soon as it is there.
     methods : str, Recoverer, or iterable of them
-        As `choose_methods` takes them: names, ``"module:Class"``, or recoverers. A recoverer is
-        known in the folder by its name: give it another where its settings are others. It brings
-        its own encoder and cache, and its encoding counts among its time.
+        As `choose_methods` takes them: names, ``"module:Class"``, or recoverers. A recoverer
+        brings its own encoder, settings and cache. It is known in the folder by its name, its class
+        and its plain attributes that do not begin or end with an underscore.
     disturbed : bool, default=False
         Whether the fitted methods are scored too on test with its words shuffled, with content
         words swapped and with sentences truncated (see `structprobe.treebank.disturb`).
@@ -78,11 +78,12 @@ def compare(
 
     Returns
     -------
-    list of dict
-        The result rows, method by method in the order that was asked for, disturbed versions
-        (``words_as``) behind the original. Times are those of fitting and predicting; word
-        vectors are encoded once for all methods and not among them. What else of the model several
-        methods share (attention, impacts of masking) counts for the first of them.
+    Rows
+        A list of dicts, which shows itself as a table: method by method in the order that was asked
+        for, disturbed versions (``words_as``) behind the original. Times are those of fitting and
+        predicting; word vectors are encoded once for all methods and not among them. What else of
+        the model several methods share (attention, impacts of masking) counts for the first of
+        them.
 
     Raises
     ------
@@ -114,11 +115,12 @@ def compare(
         progress_bar("methods", len(chosen), "method", shown=config.progress) as advance,
     ):
         setting = Setting(
-            clocked(encoder), seed=seed, punct=punct, cache=vectors, device=config.device,
+            encoder, seed=seed, punct=punct, cache=vectors, device=config.device,
             progress=config.progress,
         )  # fmt: skip
-        comparison = _Comparison(setting, versions, results, config.keep_predictions)
-        rows = []
+        model = {name: value for name, value in encoder.origin(0).items() if name != "layer"}
+        comparison = _Comparison(setting, versions, results, config.keep_predictions, model)
+        rows = Rows()
         for method in chosen:
             rows += comparison.rows_of(method)
             advance(1)
@@ -151,16 +153,22 @@ class _Comparison:
     versions: Mapping[str | None, Banks]
     results: ResultsFolder
     keep_predictions: bool
+    model: Row  # Where the model's vectors come from, whatever the layer
 
     def rows_of(self, method: Method) -> list[Row]:
         """Give a method's rows, and make those that are not there yet."""
-        keys = {words_as: self._key(method, words_as) for words_as in self.versions}
+        deciding = self._deciding(method)  # before a fit, which may add to what it is set to
+
+        def key(words_as: str | None, **more: object) -> str:
+            return self.versions[words_as].key_of({**deciding, "words_as": words_as, **more})
+
+        keys = {words_as: key(words_as) for words_as in self.versions}
         done = {row["key"]: row for row in self.results.rows}
         found = {words_as: done[key] for words_as, key in keys.items() if key in done}
         todo = [words_as for words_as in self.versions if words_as not in found]
         for row, predictions in self._run(method, todo) if todo else ():
             words_as = row["words_as"]
-            row["key"] = self._key(method, words_as, why_empty=row["why_empty"])
+            row["key"] = key(words_as, why_empty=row["why_empty"])
             self.results.add(row, self.versions[words_as].test, predictions)
             reasons = {one["why_empty"] for one in found.values()}
             if row["why_empty"] is None or row["why_empty"] not in reasons:
@@ -174,7 +182,7 @@ class _Comparison:
         """Fit a method and score it on some versions of test; give what is to be kept."""
         try:
             recoverer = method.make(self.setting)
-            with timed_without_encoding(self.setting.encoder) as fit_times:
+            with timed(self.setting.encoder) as fit_times:
                 recoverer.fit(self.versions[None].train, self.versions[None].dev)
         except StructprobeError as error:
             for words_as in todo:
@@ -201,7 +209,7 @@ class _Comparison:
         banks = self.versions[words_as]
         assert banks.test is not None
         shown = banks.test if recoverer.uses_gold else _bare(banks.test)
-        with timed_without_encoding(self.setting.encoder) as times:
+        with timed(self.setting.encoder) as times:
             predictions = recoverer.predict(shown)
         told = told | _chosen(recoverer)  # only now, since it may tell of these sentences
         told |= {"method": method.name, "words_as": words_as, **times}
@@ -218,29 +226,62 @@ class _Comparison:
         return make_row(**told, why_empty=" ".join(str(error).split()))
 
     def _told(self, recoverer: Recoverer | type[Recoverer]) -> Row:
-        """Tell what a row tells of a method before it has chosen anything."""
+        """Tell what a row tells of a method, or of a class that none could be made of."""
         told: Row = {"uses_gold": recoverer.uses_gold}
-        if not recoverer.reads_model:
-            return told | {"seed": getattr(recoverer, "random_state", None)}
-        encoder = getattr(recoverer, "encoder", self.setting.encoder)
-        return told | {"seed": self.setting.seed} | _model(encoder)
+        said = {} if isinstance(recoverer, type) else recoverer.describe()
+        if recoverer.reads_model:
+            told |= {"seed": self.setting.seed, **({} if "fingerprint" in said else self.model)}
+        return told | {key: value for key, value in said.items() if (key, value) != ("seed", None)}
 
-    def _key(self, method: Method, words_as: str | None, **more: Any) -> str:
-        """Digest what decides a row, before anything is made."""
+    def _deciding(self, method: Method) -> Row:
+        """Tell what decides a method's rows, before anything is made."""
+        cls = method.cls
         deciding: Row = {
             "method": method.name,
-            "class": f"{method.cls.__module__}:{method.cls.__qualname__}",
+            "class": f"{cls.__module__}:{cls.__qualname__}",
+            "version": cls.version if cls.version > 1 else None,
+            "settings": settings_of(method) or None,
             "seed": self.setting.seed,
-            "words_as": words_as,
         }
-        if method.cls.reads_model:
-            deciding |= _model(self.setting.encoder)
-        return key_of(deciding | more, self.versions[words_as])
+        if cls.reads_model:
+            deciding |= self.model | recipe_version("whitened", str(self.model["dtype"]))
+        return deciding
 
 
-def _model(encoder: Encoder) -> Row:
-    """Tell of a model what does not depend on the layer."""
-    return {name: value for name, value in encoder.origin(0).items() if name != "layer"}
+def settings_of(method: Method) -> Row:
+    """Give what was set by hand and a method's name does not say, in plain values for a key."""
+    told = {} if method.name.endswith("]") else dict(method.told)  # brackets say what is in them
+    usual = method.cls.variants.get(method.name, {})
+    told = {name: value for name, value in told.items() if name not in usual}
+    if method.given is not None:
+        told |= {
+            name: value
+            for name, value in vars(method.given).items()
+            if not (name.startswith("_") or name.endswith("_") or name in _NO_SETTINGS)
+        }
+    return {name: _plain(value) for name, value in told.items()}
+
+
+# What a recoverer is given that does not decide its result, or is told elsewhere.
+_NO_SETTINGS = {"name", "cache", "device", "progress", "verbose", "memory_gb"}
+
+
+def _plain(value: Any) -> Any:
+    """Give a setting as what JSON knows."""
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, np.generic | np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(one) for key, one in value.items() if key not in _NO_SETTINGS}
+    if isinstance(value, Sequence | set | frozenset):
+        return [_plain(one) for one in value]
+    if hasattr(value, "origin"):  # an encoder
+        return {
+            key: one for key, one in value.origin(0).items() if key not in ("model", "revision")
+        }
+    told = value.get_params() if hasattr(value, "get_params") else {}  # an estimator
+    return [f"{type(value).__module__}:{type(value).__qualname__}", _plain(told)]
 
 
 def _chosen(recoverer: Recoverer) -> Row:

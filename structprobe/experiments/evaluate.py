@@ -8,10 +8,11 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from structprobe.errors import ScoreError
-from structprobe.experiments.runs.run import as_bank, timed
+from structprobe.experiments.runs.run import as_bank, key_of, timed
 from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.linear import LinearChain
-from structprobe.results.rows import Row, bank_name, make_row, run_key, score_values
+from structprobe.results.frames import Rows
+from structprobe.results.rows import Row, bank_name, make_row, score_values
 from structprobe.scores import score
 from structprobe.scores.attachment import without_subtypes
 from structprobe.scores.prediction import Prediction
@@ -25,7 +26,7 @@ def evaluate(
     *,
     punct: str | None = None,
     part: str = "test",
-) -> list[Row]:
+) -> Rows:
     """Score recoverers on a treebank.
 
     Parameters
@@ -41,8 +42,8 @@ def evaluate(
 
     Returns
     -------
-    list of dict
-        One result row each, in order.
+    Rows
+        A list of dicts, which shows itself as a table: one result row each, in order.
 
     Raises
     ------
@@ -50,11 +51,11 @@ def evaluate(
         If the treebank is empty or lacks heads.
     """
     bank = as_bank(bank, part)
-    rows = []
+    rows = Rows()
     for recoverer in recoverers:
         with timed() as times:
             predictions = recoverer.predict(bank)
-        rows.append(_row(_told(recoverer), bank, predictions, punct, part) | times)
+        rows.append(_row(recoverer.describe(), bank, predictions, punct, part) | times)
     return rows
 
 
@@ -65,7 +66,7 @@ def evaluate_probe(
     punct: str | None = None,
     part: str = "test",
     **loading: Any,
-) -> list[Row]:
+) -> Rows:
     """Score a saved probe on a treebank, the linear chain beside it.
 
     Parameters
@@ -83,8 +84,8 @@ def evaluate_probe(
 
     Returns
     -------
-    list of dict
-        The probe's result row, then the chain's.
+    Rows
+        A list of dicts, which shows itself as a table: the probe's result row, then the chain's.
 
     Raises
     ------
@@ -163,10 +164,8 @@ def _row(
 ) -> Row:
     """Make the row of predictions on a treebank."""
     scores = score(bank, predictions, punct=punct)
-    deciding = {key: value for key, value in told.items() if key not in ("model", "revision")}
-    key = run_key(**deciding, treebank=bank.fingerprint, punct=scores.protocol.punct)
     return make_row(
-        key=key,
+        key=key_of(told, {"treebank": bank}, scores.protocol.punct),
         treebank=bank_name(bank),
         treebank_fingerprint=bank.fingerprint,
         part=part,
@@ -175,28 +174,6 @@ def _row(
         **told,
         **score_values(scores),
     )
-
-
-def _told(recoverer: Recoverer) -> Row:
-    """Tell what a row tells of its method."""
-    from structprobe.recoverers.probe import ProbeRecoverer
-
-    told: Row = {"method": recoverer.name, "uses_gold": recoverer.uses_gold}
-    if isinstance(recoverer, ProbeRecoverer):
-        told |= recoverer.encoder.origin(recoverer.layer)
-        probe = recoverer.probe
-        settings = probe.get_params()
-        told |= {
-            "rank": len(probe.distance_components_),
-            "seed": settings["random_state"],
-            "recipe": settings["recipe"],
-            "max_steps": settings["max_steps"],
-            "products": settings["products"],
-            "train_fingerprint": probe.treebank_fingerprint_,
-        }
-    elif hasattr(recoverer, "random_state"):
-        told["seed"] = recoverer.random_state
-    return told
 
 
 def _names_relations(bank: Treebank) -> bool:

@@ -9,8 +9,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from structprobe.experiments.config import FitConfig, Training
-from structprobe.experiments.runs.grid import Grid, Run, known_products, probe_runs
-from structprobe.experiments.runs.run import Banks, Outcome, outcome, timed
+from structprobe.experiments.runs.grid import Grid, known_products, probe_runs
+from structprobe.experiments.runs.run import Banks, Outcome, Run, outcome, timed
 from structprobe.recoverers.linear import LinearChain
 from structprobe.results.rows import Row, bank_name
 from structprobe.scores.result import Scores

@@ -171,7 +171,7 @@ def localise(
         for n in range(1, len(chosen) + 1):
             own = {layer: known["train"][layer] for layer in chosen[:n]}
             mix = _new_mix(probe, told | {"verbose": config.progress is not False})
-            mix.fit(own, banks.train, held_out)
+            mix.fit(own, banks.train, dev=held_out)
             cumulative[chosen[n - 1]] = score(gold, mix.predictions(at), punct=punct)
             uuas = per_cent(cumulative[chosen[n - 1]].uuas)
             _log.info("mix of the layers %s: UUAS %s", chosen[:n], uuas)

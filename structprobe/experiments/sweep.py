@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any
 from structprobe.errors import ScoreError
 from structprobe.experiments.config import SweepConfig
 from structprobe.experiments.runs.backends import Backend
-from structprobe.experiments.runs.grid import Grid, Run, baseline_run, known_products, probe_runs
+from structprobe.experiments.runs.grid import Grid, baseline_run, known_products, probe_runs
 from structprobe.experiments.runs.groups import Group, groups_of
-from structprobe.experiments.runs.run import Banks, Outcome, outcome, timed
+from structprobe.experiments.runs.run import Banks, Outcome, Run, outcome, timed
 from structprobe.experiments.vectors_folder import check_cache, vectors_folder
 from structprobe.progress import progress_bar
 from structprobe.recoverers.base import Recoverer
@@ -23,6 +23,7 @@ from structprobe.recoverers.branching import LeftBranching, RightBranching
 from structprobe.recoverers.linear import LinearChain
 from structprobe.recoverers.random_tree import RandomTree
 from structprobe.results.folder import ResultsFolder, check_folder
+from structprobe.results.frames import Rows
 from structprobe.results.rows import Row, per_cent
 from structprobe.results.saved_runs import has_predictions
 from structprobe.treebank.bank import Treebank
@@ -48,7 +49,7 @@ def sweep(
     seeds: Iterable[int] = (0,),
     punct: str | None = None,
     config: SweepConfig | None = None,
-) -> list[Row]:
+) -> Rows:
     """Fit and score one probe for each layer, rank and seed; one row per run.
 
     A run whose row is already in the folder is not done again, whatever its files are called:
@@ -79,8 +80,9 @@ def sweep(
 
     Returns
     -------
-    list of dict
-        The result rows of this grid, baselines first, then layer by layer.
+    Rows
+        A list of dicts, which shows itself as a table: the rows of this grid, baselines first, then
+        layer by layer.
 
     Raises
     ------
@@ -158,19 +160,17 @@ def sweep(
                 keep(run, found)
     results.mend()
     by_key = {row["key"]: row for row in results.rows}
-    return [by_key[run.key] for run in every]
+    return Rows(by_key[run.key] for run in every)
 
 
-def sweep_many(
-    encoders: Iterable[Encoder], treebanks: Sequence[Parts], **options: Any
-) -> list[Row]:
+def sweep_many(encoders: Iterable[Encoder], treebanks: Sequence[Parts], **options: Any) -> Rows:
     """Sweep every model over every treebank, into one folder."""
     found: dict[str, Row] = {}
     for encoder in encoders:
         for parts in treebanks:
             found |= {row["key"]: row for row in sweep(encoder, *parts, **options)}
     ResultsFolder(options["folder"]).tell_room()
-    return list(found.values())
+    return Rows(found.values())
 
 
 def _outcomes(groups: Sequence[Group], backend: Backend) -> Iterator[tuple[Run, Outcome]]:

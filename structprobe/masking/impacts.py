@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
@@ -13,14 +14,14 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from structprobe.encoder.cache.pass_key import pass_key
-from structprobe.encoder.encoder import Encoder
-from structprobe.encoder.forward import layers_of_pass
-from structprobe.encoder.subwords.sentences import SpacedWords
+from structprobe.encoder.encoder import Encoder, pass_key
+from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords
 from structprobe.errors import EncoderError, unknown_name
 from structprobe.masking.masked_copies import MaskedCopies, MaskedRows
-from structprobe.masking.masked_head import with_masked_head
-from structprobe.models.layer_numbers import pick_layers
+from structprobe.models.fingerprints import fingerprint_parameters
+from structprobe.models.limits import pick_layers
+from structprobe.models.quiet import quiet_transformers
+from structprobe.models.reading import layers_of_pass, reading
 from structprobe.progress import progress_bar
 
 MEASURES = ("distance", "probability")
@@ -54,11 +55,11 @@ class MaskedImpacts:
         self._mask_token = _find_mask(encoder)
         self._read_rows: Callable[[MaskedRows], Tensor] = self._vectors
         if measure == "probability":
-            self._whole = with_masked_head(encoder.loaded, encoder.model, encoder.trust_remote_code)
+            self._whole = _with_masked_head(encoder)
             self._read_rows = self._probabilities
 
     def read(
-        self, sentences: Iterable[Any], progress: bool | None = None
+        self, sentences: Iterable[SentenceLike], progress: bool | None = None
     ) -> Iterator[tuple[int, Impacts]]:
         """Give the impacts within each sentence, the longest sentences first.
 
@@ -78,7 +79,6 @@ class MaskedImpacts:
                     spaced.append(words)
                     pieces.append(one)
         copies = MaskedCopies(pieces, layout, self._mask_token)
-        self.encoder.loaded.model.eval()  # its owner may have trained it meanwhile
         self._foretell(copies)
         with progress_bar("mask", copies.n_rows, "pass", shown=progress) as advance:
             for number, impacts in self._run(copies, advance):
@@ -86,12 +86,13 @@ class MaskedImpacts:
                 yield numbers[number], impacts
 
     def recall(
-        self, sentences: Sequence[Any], progress: bool | None = None
+        self, sentences: Sequence[SentenceLike], progress: bool | None = None
     ) -> list[Impacts | None]:
         """Give the impacts within all sentences, read once in the life of the encoder."""
         # -> (n, n)
         settings = (self.measure, self.limit, self.layer, self.encoder.pooling)
-        key = (*settings, *pass_key(self.encoder, sentences).values())
+        head = fingerprint_parameters(self._whole) if self.measure == "probability" else None
+        key = (*settings, head, *pass_key(self.encoder, sentences).values())
         known = _recalled.setdefault(self.encoder, {})
         if key not in known:
             found: list[Impacts | None] = [None] * len(sentences)
@@ -107,7 +108,7 @@ class MaskedImpacts:
         rows = copies.rows(*copies.batches[len(copies.batches) // 2])
         for _ in range(2):  # the first warms up
             start = time.perf_counter()
-            with torch.inference_mode():
+            with torch.no_grad():
                 self._read_rows(rows).cpu()
             seconds = time.perf_counter() - start
         _logger.info(
@@ -147,7 +148,7 @@ class MaskedImpacts:
         Returns the impact of the second on the first and of the first on the second, (n_rows, 2),
         and the words of all parts masked alone, (n_words, width).
         """
-        with torch.inference_mode():
+        with torch.no_grad():
             read = self._read_rows(rows)  # (n_rows, 2, width)
             n_rows = [part.last - part.first for part in rows.parts]
             words = rows.words + np.repeat(np.cumsum([0, *lengths[:-1]]), n_rows)[:, None]
@@ -165,13 +166,16 @@ class MaskedImpacts:
     def _vectors(self, rows: MaskedRows) -> Tensor:
         """Give the vectors of both masked words of each row; shape (n_rows, 2, hidden_size)."""
         ids, mask, weights = self._put(rows.ids, rows.mask, rows.weights)
-        (hidden,) = layers_of_pass(self.encoder.loaded.model, ids, mask, [self.layer])
+        model = self.encoder.loaded.model
+        with reading(model):
+            (hidden,) = layers_of_pass(model, ids, mask, [self.layer])
         return weights @ hidden.float()
 
     def _probabilities(self, rows: MaskedRows) -> Tensor:
         """Give the probability of what is masked, of both words; shape (n_rows, 2, 1)."""
         ids, mask, weights, truth = self._put(rows.ids, rows.mask, rows.weights, rows.unmasked)
-        logits = self._whole(input_ids=ids, attention_mask=mask, return_dict=True).logits
+        with reading(self._whole):
+            logits = self._whole(input_ids=ids, attention_mask=mask, return_dict=True).logits
         asked = (weights > 0).any(dim=1)  # (n_rows, n_positions)
         chances = logits[asked].float().softmax(dim=-1)  # (n_asked, n_vocabulary)
         right = chances.new_zeros(asked.shape)  # (n_rows, n_positions)
@@ -193,6 +197,41 @@ def _find_mask(encoder: Encoder) -> int:
             hint="choose a masked language model, such as BERT, RoBERTa or DeBERTa",
         )
     return int(token)
+
+
+def _with_masked_head(encoder: Encoder) -> Any:
+    """Give a model together with its language-modelling head."""
+    loaded, model = encoder.loaded, encoder.model
+    if not isinstance(model, str | os.PathLike):
+        has_head = model is not loaded.model and model.base_model is loaded.model
+        if has_head and model.get_output_embeddings() is not None:
+            return model
+        raise _no_head(loaded.name)
+    if loaded.fingerprint.startswith("untrained-"):
+        raise _no_head(loaded.name)
+    from transformers import AutoModelForMaskedLM
+
+    try:
+        with quiet_transformers():
+            whole, info = AutoModelForMaskedLM.from_pretrained(
+                loaded.name,
+                revision=loaded.revision,
+                trust_remote_code=encoder.trust_remote_code,
+                dtype=loaded.dtype,
+                output_loading_info=True,
+            )
+    except Exception as error:  # any library below may fail, each in its own way
+        raise _no_head(loaded.name) from error
+    if info["missing_keys"]:
+        raise _no_head(loaded.name)
+    return whole.to(loaded.device)
+
+
+def _no_head(name: str) -> EncoderError:
+    return EncoderError(
+        f"{name!r} has no head for masked language modelling, which measure='probability' needs",
+        hint="load a checkpoint that was saved with its head, or choose measure='distance'",
+    )
 
 
 def _refuse_non_finite(impacts: NDArray[np.float32], sentence: SpacedWords) -> None:

@@ -13,8 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.encoder.pooling import weigh_links
-from structprobe.encoder.subwords.batching import Layout
+from structprobe.encoder.subwords.batching import Layout, weigh_links
 from structprobe.encoder.subwords.pieces import Pieces
 
 

@@ -6,13 +6,19 @@ import contextlib
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterable
+import uuid
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 
 _DIGEST_BYTES = 16
+_ROW = 4096  # numbers of 8 bytes that are summed as a row, see `glance`
+
+# Hooks cannot be read: each is known by a name of its own for as long as it lives.
+_hook_names: WeakKeyDictionary[Callable[..., Any], str] = WeakKeyDictionary()
 
 # Keys of a configuration that do not change what a model computes.
 _IDLE_KEYS = {
@@ -36,8 +42,19 @@ def fingerprint_files(folder: str, gguf_file: str | None = None) -> str:
 
 
 def fingerprint_parameters(model: torch.nn.Module) -> str:
-    """Digest a loaded model: names, shapes and bytes of its weights, and its configuration."""
-    return _digest(_parameter_parts(model))
+    """Digest a loaded model: its configuration, weights, adapters and hooks."""
+    return _digest(_parameter_parts(model, _bytes))
+
+
+def glance(model: torch.nn.Module) -> str:
+    """Digest what shows whether a model has changed, in about the time of one short pass.
+
+    As `fingerprint_parameters`, but large weights by the number of writes into them, which torch
+    counts, and by sums of their bits by rows and columns, for writes that it does not count (those
+    through `.data` or a NumPy view). No step of training, rounding, noise or permutation leaves all
+    these sums as they were.
+    """
+    return _digest(_parameter_parts(model, _sums))
 
 
 def fingerprint_architecture(config: Any) -> str:
@@ -64,13 +81,58 @@ def _file_parts(paths: list[Path]) -> Iterable[bytes]:
             yield path.name.encode() + b"\0" + hashlib.file_digest(file, "blake2b").digest()
 
 
-def _parameter_parts(model: Any) -> Iterable[bytes | memoryview]:
-    """Give the configuration, then name, shape, type and bytes of each weight."""
+def _parameter_parts(
+    model: Any, show: Callable[[torch.Tensor], Iterable[memoryview]]
+) -> Iterator[bytes | memoryview]:
+    """Give the configuration, then name, shape, type and content of each weight, then switches."""
     yield _plain_config(model.config)
     for name, tensor in sorted(model.state_dict().items()):
         yield f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode()
-        flat = tensor.detach().to("cpu").contiguous().reshape(-1)
-        yield memoryview(flat.view(torch.uint8).numpy())
+        yield from show(tensor.detach())
+    for name, module in model.named_modules():
+        settings = {key: value for key, value in vars(module).items() if _is_plain(value)}
+        if any("adapter" in key for key in settings):  # may be switched on and off
+            del settings["training"]
+            yield f"{name} {json.dumps(settings, sort_keys=True)}".encode()
+        for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values()):
+            if not str(getattr(hook, "__module__", "")).startswith("transformers."):
+                yield f"{name} {_hook_name(hook)}".encode()
+
+
+def _bytes(tensor: torch.Tensor) -> Iterator[memoryview]:
+    """Give all bytes of a weight."""
+    flat = tensor.to("cpu").contiguous().reshape(-1)
+    yield memoryview(flat.view(torch.uint8).numpy())
+
+
+def _sums(tensor: torch.Tensor) -> Iterator[memoryview]:
+    """Give what shows quickly whether a weight has changed; of a small one all its bytes."""
+    flat = tensor.contiguous().reshape(-1).view(torch.uint8)
+    end = len(flat) // (8 * _ROW) * 8 * _ROW
+    block = flat[:end]
+    if block.storage_offset() % 8:
+        block = block.clone()
+    rows = block.view(torch.int64).view(-1, _ROW)
+    n_writes = torch.tensor(0 if tensor.is_inference() else tensor._version)
+    for part in (n_writes, rows.sum(dim=0), rows.sum(dim=1), flat[end:]):
+        yield memoryview(part.cpu().numpy()).cast("B")
+
+
+def _is_plain(value: object) -> bool:
+    """Tell whether a value can be written as JSON, the same one always in the same way."""
+    if isinstance(value, dict):
+        return all(isinstance(key, str) and _is_plain(one) for key, one in value.items())
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, bool | int | float | str)
+
+
+def _hook_name(hook: Callable[..., Any]) -> str:
+    """Give the name of a hook, the same for as long as it lives."""
+    try:
+        return _hook_names.setdefault(hook, uuid.uuid4().hex)
+    except TypeError:  # neither hashed nor watched: another one each time
+        return uuid.uuid4().hex
 
 
 def _plain_config(config: Any) -> bytes:

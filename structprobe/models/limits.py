@@ -15,21 +15,49 @@ The tokenizer's ``model_max_length`` plays no part: it speaks of training or of 
 
 from __future__ import annotations
 
-from typing import Any
+import operator
+from collections.abc import Iterable
+from typing import Any, SupportsIndex
 
 import torch
 from torch.overrides import TorchFunctionMode
 
 from structprobe.errors import EncoderError
+from structprobe.models.reading import reading
+
+Layers = SupportsIndex | Iterable[SupportsIndex | range] | None
 
 _N_TOKENS = 4
+
+
+def pick_layers(layers: Layers, n_layers: int) -> list[int]:
+    """Make layers of what was given; all of them of None."""
+    everything = range(n_layers + 1)
+    if layers is None:
+        return list(everything)
+    given: Iterable[Any] = [layers]
+    if isinstance(layers, Iterable) and not isinstance(layers, str | bytes):
+        given = layers
+    picked: set[int] = set()
+    for one in given:
+        try:
+            picked.update(one if isinstance(one, range) else [operator.index(one)])
+        except TypeError:
+            hint = f"layers are numbered from 0, the embedding output, to {n_layers}"
+            raise EncoderError(f"{one!r} is not the number of a layer", hint=hint) from None
+    for layer in sorted(picked):
+        if layer not in everything:
+            hint = "0 is the embedding output"
+            raise EncoderError(f"no layer {layer}, only 0 to {n_layers}", hint=hint)
+    if not picked:
+        raise EncoderError("no layers asked for", hint=f"choose from 0 to {n_layers}")
+    return sorted(picked)
 
 
 def measure(model: Any, tokenizer: Any, name: str) -> tuple[int, int, int | None]:
     """Run four tokens through a model and look."""
     try:
-        # Not in inference mode: what the model caches now must serve its owner's training too.
-        with torch.no_grad(), _TableSpy() as spy:
+        with reading(model), _TableSpy() as spy:
             ids = torch.full((1, _N_TOKENS), _plain_token(model, tokenizer), device=model.device)
             output = model(
                 input_ids=ids,

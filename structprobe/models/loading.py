@@ -13,24 +13,27 @@ from typing import Any
 
 import torch
 
-from structprobe.errors import EncoderError
-from structprobe.models.devices import find_device, find_dtype
+from structprobe.devices import find_device
+from structprobe.errors import EncoderError, unknown_name
 from structprobe.models.fingerprints import (
     fingerprint_architecture,
     fingerprint_files,
     fingerprint_parameters,
     fingerprint_tokenizer,
+    glance,
 )
 from structprobe.models.hub import find_commit, refuse_unknown, unreachable
 from structprobe.models.limits import measure
 from structprobe.models.quiet import quiet_transformers
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 @dataclass(frozen=True)
 class LoadedModel:
     """A model that is ready to be read, and what there is to know about it."""
 
-    model: Any  # The bare model in evaluation mode on its device
+    model: Any  # The bare model
     tokenizer: Any  # Its tokenizer
     name: str  # Hub id, folder or class name, for people
     revision: str | None  # The hub commit it was loaded from, else the revision asked for, if any
@@ -42,6 +45,7 @@ class LoadedModel:
     max_positions: int | None  # Positions the model can really take, special tokens included
     whole_class: type  # Class of the whole model, from which `untrained` makes a fresh one
     whole_config: Any  # Configuration of the whole model
+    glance: str | None = None  # Of an object, what shows whether its owner has changed it
 
 
 def load_model(
@@ -55,11 +59,11 @@ def load_model(
     dtype: str | torch.dtype = "float32",
 ) -> LoadedModel:
     """Load a model by hub id or from a folder, or take a loaded one."""
-    wanted_dtype = find_dtype(dtype)
+    wanted_dtype, glimpse = find_dtype(dtype), None
     if isinstance(model, str | os.PathLike):
         source, gguf_file = _locate(os.fspath(model), gguf_file)
         refuse_unknown(source, revision, gguf_file)
-        wanted_device = find_device(device)
+        wanted_device = find_device(device, error=EncoderError)
         options = {"revision": revision, "trust_remote_code": trust_remote_code}
         if gguf_file:
             options["gguf_file"] = gguf_file
@@ -74,9 +78,10 @@ def load_model(
         _check_object(whole, loaded_tokenizer, device, wanted_dtype)
         wanted_device, revision = whole.device, None
         name = getattr(whole.config, "name_or_path", "") or type(whole).__name__
+        glimpse = glance(_readable(whole))
         weights = fingerprint_parameters(_readable(whole))
     _check_vocabulary(loaded_tokenizer, name)
-    readable = _readable(whole).eval()
+    readable = _readable(whole)
     with quiet_transformers():
         n_layers, hidden_size, max_positions = measure(readable, loaded_tokenizer, name)
     return LoadedModel(
@@ -92,15 +97,33 @@ def load_model(
         max_positions=max_positions,
         whole_class=type(whole),
         whole_config=whole.config,
+        glance=glimpse,
     )
 
 
-def refresh(loaded: LoadedModel, model: Any) -> LoadedModel:
-    """Take the fingerprint of a model object anew: its owner may have trained it meanwhile."""
-    if isinstance(model, str | os.PathLike) or _readable(model) is not loaded.model:
+def refresh(loaded: LoadedModel, model: Any, device: str | torch.device = "auto") -> LoadedModel:
+    """Look at a model object anew: its owner may have trained, moved, cast or cut it meanwhile.
+
+    Its tokenizer counts as it was when the model was loaded, since that is what is read with.
+    """
+    if loaded.glance is None or _readable(model) is not loaded.model:
         return loaded
-    weights = fingerprint_parameters(loaded.model)
-    return replace(loaded, fingerprint=f"{weights}-{fingerprint_tokenizer(loaded.tokenizer)}")
+    _check_object(model, loaded.tokenizer, device, loaded.dtype)
+    glimpse = glance(loaded.model)
+    if (glimpse, model.device) == (loaded.glance, loaded.device):
+        return loaded
+    weights, tokenizer = fingerprint_parameters(loaded.model), loaded.fingerprint.split("-")[-1]
+    with quiet_transformers():
+        n_layers, hidden_size, max_positions = measure(loaded.model, loaded.tokenizer, loaded.name)
+    return replace(
+        loaded,
+        fingerprint=f"{weights}-{tokenizer}",
+        device=model.device,
+        n_layers=n_layers,
+        hidden_size=hidden_size,
+        max_positions=max_positions,
+        glance=glimpse,
+    )
 
 
 def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
@@ -123,6 +146,7 @@ def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
         model=fresh,
         name=f"{loaded.name} (untrained, seed {seed})",
         fingerprint=f"untrained-{architecture}-seed{seed}-{tokenizer}",
+        glance=None,
     )
 
 
@@ -242,6 +266,14 @@ def _refuse_missing(source: str, whole: Any, missing: Iterable[str]) -> None:
         )
 
 
+def find_dtype(name: str | torch.dtype) -> torch.dtype:
+    """Give the number type of this name."""
+    plain = str(name).removeprefix("torch.")
+    if plain not in DTYPES:
+        raise EncoderError(unknown_name("dtype", plain, DTYPES))
+    return DTYPES[plain]
+
+
 def _check_object(whole: Any, tokenizer: Any, device: Any, dtype: torch.dtype) -> None:
     """Refuse a model object that is none, has no tokenizer, or is not as it is asked for."""
     if not hasattr(whole, "config") or not hasattr(whole, "base_model"):
@@ -255,7 +287,7 @@ def _check_object(whole: Any, tokenizer: Any, device: Any, dtype: torch.dtype) -
             f"the model object is in {names[0]}, asked for is {names[1]}",
             hint=f"pass dtype={names[0]!r}, or cast it yourself with model.to(torch.{names[1]})",
         )
-    if device != "auto" and find_device(device) != whole.device:
+    if device != "auto" and find_device(device, error=EncoderError) != whole.device:
         raise EncoderError(
             f"the model object is on {whole.device}, asked for is {device}",
             hint=f"move it yourself with model.to({str(device)!r}), or leave device='auto'",

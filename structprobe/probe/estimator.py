@@ -2,38 +2,67 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 
+from structprobe._version import __version__
 from structprobe.errors import ProbeError
-from structprobe.probe.data.inputs import (
-    check_finite,
-    check_origin,
-    check_width,
-    origin_of,
-    read_heads,
-    read_words,
-)
+from structprobe.probe.base import OneLayerEstimator
 from structprobe.probe.data.ragged_vectors import Words
-from structprobe.probe.not_fitted import NotFittedError
-from structprobe.probe.projecting import predict_depths, predict_distances, project
-from structprobe.probe.training.joint_fit import fit_together
+from structprobe.probe.projecting import (
+    predict_depths,
+    predict_distances,
+    predict_trees,
+    project,
+)
+from structprobe.probe.training.joint_fit import FittedProbe, fit_jointly
 from structprobe.probe.training.settings import MEMORY_GB
-from structprobe.scores import Prediction, score
-from structprobe.trees import decode_rooted
+from structprobe.probe.types import DevLike, Layer, RandomState, TreesLike, WordVectorsLike
+from structprobe.scores import Prediction
 
 if TYPE_CHECKING:
-    from structprobe.scores import Scores
+    from structprobe.probe.saving.saved_files import SavedProbe
 
 
-class StructuralProbe(BaseEstimator):
+class StructuralHyperparameters:
+    """The hyperparameters of structural probes."""
+
+    def __init__(
+        self,
+        *,
+        rank: int | None = None,
+        recipe: str = "whitened",
+        loss: str = "absolute",
+        max_steps: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        validation_fraction: float = 0.1,
+        random_state: RandomState = None,
+        device: str = "auto",
+        products: str = "float32",
+        memory_gb: float = MEMORY_GB,
+        verbose: bool = False,
+    ) -> None:
+        self.rank = rank
+        self.recipe = recipe
+        self.loss = loss
+        self.max_steps = max_steps
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.validation_fraction = validation_fraction
+        self.random_state = random_state
+        self.device = device
+        self.products = products
+        self.memory_gb = memory_gb
+        self.verbose = verbose
+
+
+class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
     """Recover trees from word vectors by two linear maps.
 
     Two matrices B are learned such that the squared length of ``B_distance (h_i - h_j)`` is the
@@ -115,36 +144,15 @@ class StructuralProbe(BaseEstimator):
     [[2, 0, 2], [0, 1]]
     """
 
-    def __init__(
-        self,
-        *,
-        rank: int | None = None,
-        recipe: str = "whitened",
-        loss: str = "absolute",
-        max_steps: int | None = None,
-        batch_size: int | None = None,
-        learning_rate: float | None = None,
-        validation_fraction: float = 0.1,
-        random_state: Any = None,
-        device: str = "auto",
-        products: str = "float32",
-        memory_gb: float = MEMORY_GB,
-        verbose: bool = False,
-    ) -> None:
-        self.rank = rank
-        self.recipe = recipe
-        self.loss = loss
-        self.max_steps = max_steps
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.validation_fraction = validation_fraction
-        self.random_state = random_state
-        self.device = device
-        self.products = products
-        self.memory_gb = memory_gb
-        self.verbose = verbose
+    distance_components_: NDArray[np.float32]
+    depth_components_: NDArray[np.float32]
+    history_: dict[str, Any]
+    treebank_fingerprint_: str | None
+    saved_: Mapping[str, Any]  # What was saved beside the probe, by `NOTES`; only where loaded
 
-    def fit(self, X: Any, y: Any, *, dev: tuple[Any, Any] | None = None) -> Self:
+    _hint = "call fit, or load a saved probe with from_pretrained"
+
+    def fit(self, X: WordVectorsLike, y: TreesLike, *, dev: DevLike | None = None) -> Self:
         """Learn both matrices, afresh.
 
         Parameters
@@ -169,13 +177,12 @@ class StructuralProbe(BaseEstimator):
         TreeError
             The heads of a sentence are no tree.
         """
-        if dev is not None and (not isinstance(dev, tuple | list) or len(dev) != 2):
-            raise ProbeError(f"dev is {type(dev).__name__}", hint="give dev=(X_dev, y_dev)")
-        own_dev = None if dev is None else ({None: dev[0]}, dev[1])
-        list(fit_together([(None, self)], {None: X}, y, dev=own_dev))
+        own_dev, layers = self._dev_layers(dev), self._layers(X, "X")
+        for found in fit_jointly([(None, self.get_params())], layers, y, dev=own_dev):
+            self.keep_fit(found[0])
         return self
 
-    def transform(self, X: Any) -> list[NDArray[np.float32]]:
+    def transform(self, X: WordVectorsLike) -> list[NDArray[np.float32]]:
         """Project words with the distance probe's matrix.
 
         Parameters
@@ -188,9 +195,9 @@ class StructuralProbe(BaseEstimator):
         list of ndarray of float32, each (n_words, rank)
             The projected words; squared distances between them are `distances`.
         """
-        return project(self._words(X), self.distance_components_)
+        return project(self._read(X), self.distance_components_)
 
-    def distances(self, X: Any) -> list[NDArray[np.float32]]:
+    def distances(self, X: WordVectorsLike) -> list[NDArray[np.float32]]:
         """Predict the distance in the tree of every two words.
 
         Parameters
@@ -203,9 +210,9 @@ class StructuralProbe(BaseEstimator):
         list of ndarray of float32, each (n_words, n_words)
             Distances: symmetric, zero on the diagonal.
         """
-        return predict_distances(self._words(X), self.distance_components_)
+        return predict_distances(self._read(X), self.distance_components_)
 
-    def depths(self, X: Any) -> list[NDArray[np.float32]]:
+    def depths(self, X: WordVectorsLike) -> list[NDArray[np.float32]]:
         """Predict the depth in the tree of every word.
 
         Parameters
@@ -218,25 +225,9 @@ class StructuralProbe(BaseEstimator):
         list of ndarray of float32, each (n_words,)
             Depths; the root's should be 0.
         """
-        return predict_depths(self._words(X), self.depth_components_)
+        return predict_depths(self._read(X), self.depth_components_)
 
-    def predict(self, X: Any) -> list[NDArray[np.integer]]:
-        """Recover the tree of each sentence.
-
-        Parameters
-        ----------
-        X : WordVectors, or sequence of arrays (n_words, hidden_size)
-            Word vectors, as for `fit`.
-
-        Returns
-        -------
-        list of ndarray of int, each (n_words,)
-            The head of each word, 1-based, 0 for the root's: the minimum spanning tree of the
-            distances, rooted at the word of least depth, over all words.
-        """
-        return [prediction.heads for prediction in self.predictions(X)]
-
-    def predictions(self, X: Any) -> list[Prediction]:
+    def predictions(self, X: WordVectorsLike) -> list[Prediction]:
         """Recover the tree of each sentence, with the distances and depths it came from.
 
         Parameters
@@ -249,50 +240,10 @@ class StructuralProbe(BaseEstimator):
         list of Prediction
             One a sentence.
         """
-        words = self._words(X)
+        words = self._read(X)
         distances = predict_distances(words, self.distance_components_)
         depths = predict_depths(words, self.depth_components_)
-        heads = decode_rooted(distances, depths)
-        return [Prediction(*parts) for parts in zip(heads, distances, depths, strict=True)]
-
-    def score(self, X: Any, y: Any) -> float:
-        """Undirected unlabelled attachment score, by the default protocol of `evaluate`.
-
-        Parameters
-        ----------
-        X : WordVectors, or sequence of arrays (n_words, hidden_size)
-            Word vectors, as for `fit`.
-        y : Treebank, sequence of Sentence, or sequence of heads
-            The trees, as for `fit`.
-
-        Returns
-        -------
-        float
-            A fraction; NaN where there was no edge to score.
-        """
-        uuas = self.evaluate(X, y).uuas
-        return math.nan if uuas is None else uuas
-
-    def evaluate(self, X: Any, y: Any, *, punct: str | None = None) -> Scores:
-        """Score the recovered trees against gold ones.
-
-        Parameters
-        ----------
-        X : WordVectors, or sequence of arrays (n_words, hidden_size)
-            Word vectors, as for `fit`.
-        y : Treebank, sequence of Sentence, or sequence of heads
-            The trees, as for `fit`.
-        punct : {"upos", "xpos", "keep"}, optional
-            Which words UUAS and root accuracy leave out; see `structprobe.scores.score`.
-
-        Returns
-        -------
-        Scores
-            All scores with their counts and protocol.
-        """
-        words = self._words(X)
-        read_heads(y, words)
-        return score(y, self.predictions(X), punct=punct)
+        return predict_trees(distances, depths)
 
     def save_pretrained(
         self,
@@ -322,10 +273,8 @@ class StructuralProbe(BaseEstimator):
         """
         from structprobe.probe.saving import pretrained as saving
 
-        self._check_fitted()
-        return saving.save(
-            self, folder, dev_scores=dev_scores, fitted_on=fitted_on, dev_baselines=dev_baselines
-        )
+        notes = {"dev_scores": dev_scores, "fitted_on": fitted_on, "dev_baselines": dev_baselines}
+        return saving.save(self._to_save(notes), folder)
 
     @classmethod
     def from_pretrained(
@@ -347,17 +296,34 @@ class StructuralProbe(BaseEstimator):
         """
         from structprobe.probe.saving import pretrained as saving
 
-        return saving.load(source, revision=revision, cls=cls)
+        saved = saving.load(source, revision=revision)
+        try:
+            return cls.from_saved(saved)
+        except TypeError as error:
+            raise ProbeError(
+                f"hyperparameters that structprobe {__version__} does not know: {error}",
+                where=str(source),
+            ) from error
 
-    def push_to_hub(self, repo_id: str, **options: Any) -> str:
-        """Upload the fitted probe to the hub; see `structprobe.probe.saving.pretrained.push`.
+    def push_to_hub(
+        self,
+        repo_id: str,
+        *,
+        dev_scores: object = None,
+        fitted_on: Mapping[str, object] | None = None,
+        dev_baselines: Mapping[str, object] | None = None,
+        **hub: Any,
+    ) -> str:
+        """Upload the fitted probe to the hub, in one commit.
 
         Parameters
         ----------
         repo_id : str
             The hub id, ``"owner/name"``.
-        **options
-            What `structprobe.probe.saving.pretrained.push` takes besides.
+        dev_scores, fitted_on, dev_baselines
+            As for `save_pretrained`.
+        **hub
+            How it is uploaded: ``private``, ``token``, ``revision``, ``commit_message``.
 
         Returns
         -------
@@ -366,22 +332,59 @@ class StructuralProbe(BaseEstimator):
         """
         from structprobe.probe.saving import pretrained as saving
 
-        self._check_fitted()
-        return saving.push(self, repo_id, **options)
+        notes = {"dev_scores": dev_scores, "fitted_on": fitted_on, "dev_baselines": dev_baselines}
+        return saving.push(self._to_save(notes), repo_id, **hub)
 
-    def _words(self, X: Any) -> Words:
+    @classmethod
+    def from_saved(cls, saved: SavedProbe) -> Self:
+        """Make a fitted probe of plain values."""
+        probe = cls(**saved.hyperparameters)
+        for name, matrix in saved.matrices.items():
+            setattr(probe, f"{name}_", matrix)
+        probe.n_features_in_ = probe.distance_components_.shape[1]
+        probe.origin_, probe.treebank_fingerprint_ = saved.origin, saved.treebank_fingerprint
+        probe.history_, probe.saved_ = dict(saved.history), saved.notes
+        return probe
+
+    def keep_fit(self, found: FittedProbe) -> None:
+        """Take what a fit found as one's own."""
+        self.distance_components_, self.depth_components_ = (
+            found.matrices[kind].components for kind in ("distance", "depth")
+        )
+        self.history_, self.n_features_in_ = found.history, found.n_features
+        self.origin_, self.treebank_fingerprint_ = found.origin, found.treebank_fingerprint
+        self.saved_ = {}  # which was said of an earlier fit
+
+    def _to_save(self, notes: Mapping[str, Any]) -> SavedProbe:
+        """Give the fitted probe in plain values; notes of a loaded one hold unless given anew."""
+        from structprobe.probe.saving.saved_files import COMPONENTS, SavedProbe
+
+        self._check_fitted()
+        given = {name: value for name, value in notes.items() if value is not None}
+        return SavedProbe(
+            {name: getattr(self, f"{name}_") for name in COMPONENTS},
+            self.get_params(),
+            self.history_,
+            self.origin_,
+            self.treebank_fingerprint_,
+            {**self.saved_, **given},
+        )
+
+    def _read(self, X: WordVectorsLike) -> Words:
         """Vectors to apply the probe to, checked against those of the fit."""
-        self._check_fitted()
-        words = read_words(X)
-        check_width(words, self.n_features_in_, "X")
-        check_origin(origin_of(X), self.origin_, "X")
-        check_finite(words, "X")
-        return words
+        return self._words(X)[None]
 
-    def _check_fitted(self) -> None:
-        """Refuse to use a probe that has learned nothing."""
-        if not hasattr(self, "distance_components_"):
-            raise NotFittedError(
-                f"this {type(self).__name__} is not fitted",
-                hint="call fit, or read a saved one by from_pretrained",
-            )
+
+def fit_together(
+    jobs: Sequence[tuple[Layer, StructuralProbe]],
+    X: Mapping[Layer, WordVectorsLike],
+    y: TreesLike,
+    *,
+    dev: tuple[Mapping[Layer, WordVectorsLike], TreesLike] | None = None,
+) -> Iterator[list[tuple[Layer, StructuralProbe]]]:
+    """Fit probes on several layers of the same sentences, and give them as they are done."""
+    parameters = [(layer, probe.get_params()) for layer, probe in jobs]
+    for found in fit_jointly(parameters, X, y, dev=dev):
+        for place, fitted in found.items():
+            jobs[place][1].keep_fit(fitted)
+        yield [jobs[place] for place in found]

@@ -11,6 +11,17 @@ from torch import Tensor
 
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.losses.geometry import squared_depths, squared_distances
+from structprobe.scores import Prediction
+from structprobe.trees import decode_rooted
+
+
+def predict_trees(
+    distances: list[NDArray[np.float32]], depths: list[NDArray[np.float32]]
+) -> list[Prediction]:
+    """Decode the minimum spanning tree of each sentence, rooted at the word of least depth."""
+    # distances (n_words, n_words), depths (n_words,)
+    heads = decode_rooted(distances, depths)
+    return [Prediction(*parts) for parts in zip(heads, distances, depths, strict=True)]
 
 
 def project(words: Words, components: NDArray[np.floating]) -> list[NDArray[np.float32]]:
@@ -50,7 +61,7 @@ def _by_length(
         done += len(chunk)
         last = int(np.searchsorted(ends, done)) + 1
         lengths, counts = np.unique(words.lengths[first:last], return_counts=True)
-        blocks = projected.split((lengths * counts).tolist())
+        blocks = torch.split(projected, (lengths * counts).tolist())
         for n, rows in zip(lengths.tolist(), blocks, strict=True):
             predicted = predict(rows.unflatten(0, (-1, n))).numpy()
             same = order[first : first + len(predicted)]

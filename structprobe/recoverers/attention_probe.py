@@ -101,7 +101,7 @@ class AttentionProbe(Recoverer):
         progress: bool | None = None,
     ) -> None:
         from structprobe.attention.word_attentions import WordAttentions
-        from structprobe.models.devices import find_device
+        from structprobe.devices import find_device
 
         if max_steps < 1:
             raise ProbeError(f"max_steps is {max_steps}; at least 1 is needed")
@@ -109,7 +109,7 @@ class AttentionProbe(Recoverer):
         self.random_state, self.device, self.progress = random_state, device, progress
         self.name += "-words" * words
         self.attentions = WordAttentions(encoder, special="keep")
-        find_device(device)
+        find_device(device, error=ProbeError)
 
     @classmethod
     def for_model(cls, setting: Setting, **told: Any) -> Self:
@@ -166,7 +166,7 @@ class AttentionProbe(Recoverer):
             If there is no room for the temporary file.
         """
         from structprobe.attention.scorers import LEARNING_RATE, WORDS_RATE
-        from structprobe.models.devices import find_device
+        from structprobe.devices import find_device
         from structprobe.probe.readers.head_candidates import Candidates
         from structprobe.probe.readers.head_choice import train_heads
         from structprobe.probe.training.loop import Cosine
@@ -175,7 +175,7 @@ class AttentionProbe(Recoverer):
 
         if dev is None:
             raise ProbeError("no dev set to stop by", hint="give one to fit")
-        device = find_device(self.device)
+        device = find_device(self.device, error=ProbeError)
         gold, dev_gold = _gold_heads(train), _gold_heads(dev)
         rate = WORDS_RATE if self.words else LEARNING_RATE
         with self._read(train) as file, self._read(dev) as dev_file:

@@ -49,6 +49,9 @@ class Recoverer(ABC):
         for each; a class without any goes by `name`.
     options : mapping of str to type
         What more `for_model` may be told, as in ``name[option=value]``; int, float, bool or str.
+    version : int
+        To be raised when the same settings come to give other trees: rows of the older version
+        are then not taken for results of this one.
     chosen_ : mapping of str to object
         What `fit` chose on dev, by keys of a result row such as ``layer`` and ``head``; `predict`
         may add what is true of the sentences that it was given last.
@@ -60,6 +63,7 @@ class Recoverer(ABC):
     order: int = 50
     variants: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     options: Mapping[str, type] = MappingProxyType({})
+    version: int = 1
     chosen_: Mapping[str, Any] = MappingProxyType({})
 
     @classmethod
@@ -103,6 +107,23 @@ class Recoverer(ABC):
         """
         del train, dev
         return self
+
+    def describe(self) -> dict[str, Any]:
+        """Say what a result row says of the method, fitted or not.
+
+        Returns
+        -------
+        dict
+            Keys of a result row: ``method``, ``uses_gold``, ``seed`` (of `random_state`, where
+            there is one), and, where there is an `encoder`, where its vectors come from.
+        """
+        told = {"method": self.name, "uses_gold": self.uses_gold}
+        told["seed"] = getattr(self, "random_state", None)
+        encoder: Encoder | None = getattr(self, "encoder", None)
+        if encoder is None:
+            return told
+        origin = encoder.origin(0)  # all but the layer, which is for each method to say
+        return told | {key: value for key, value in origin.items() if key != "layer"}
 
     @abstractmethod
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:

@@ -39,7 +39,7 @@ class BestLayer(Recoverer):
     progress : bool, optional
         Whether to draw bars on stderr; by default where that is a terminal.
     **settings
-        All else that `LayerSweep` takes, such as ``rank`` and ``max_steps``.
+        All else that `StructuralProbe` takes, such as ``rank`` and ``max_steps``.
 
     Attributes
     ----------
@@ -166,15 +166,16 @@ class BestLayer(Recoverer):
         dict of int to StructuralProbe, or to anything else with its `predictions`
             By layer.
         """
-        from structprobe.probe.layer_sweep import LayerSweep
+        from structprobe.probe.estimator import StructuralProbe, fit_together
 
-        sweep = LayerSweep(
-            random_state=self.random_state,
-            device=self.device,
-            verbose=self.progress is not False,
-            **self.settings,
+        told = {"random_state": self.random_state, "device": self.device, **self.settings}
+        told["verbose"] = self.progress is not False
+        probes = {layer: StructuralProbe(**told) for layer in vectors.layers}
+        layers, dev_layers = (
+            {layer: bank.layer(layer) for layer in vectors.layers} for bank in (vectors, dev[0])
         )
-        return sweep.fit(vectors, train, dev=dev)
+        list(fit_together([*probes.items()], layers, train, dev=(dev_layers, dev[1])))
+        return probes
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the tree of each sentence from the layer that was chosen.

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from structprobe.errors import EncoderError, ProbeError
 from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.parsed import ParsedSentence
+from structprobe.results.saved_probes import locate_probe
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
@@ -140,6 +141,25 @@ class ProbeRecoverer(Recoverer):
         (prediction,) = self.predict([sentence])
         return ParsedSentence(sentence, prediction)
 
+    def describe(self) -> dict[str, Any]:
+        """Say what a result row says of the method, fitted or not.
+
+        Returns
+        -------
+        dict
+            Keys of a result row: what `Recoverer.describe` gives, ``layer``, and of the probe
+            ``seed``, ``recipe``, ``max_steps`` and ``products``; of a fitted one ``rank`` and
+            ``train_fingerprint`` too.
+        """
+        told = {**super().describe(), "layer": self.layer}
+        settings = self.probe.get_params()
+        told |= {key: settings[key] for key in ("recipe", "max_steps", "products")}
+        told["seed"] = settings["random_state"]
+        if hasattr(self.probe, "distance_components_"):
+            told["rank"] = len(self.probe.distance_components_)
+            told["train_fingerprint"] = self.probe.treebank_fingerprint_
+        return told
+
     def encode(self, sentences: Sequence[Sentence]) -> WordVectors:
         """Encode sentences as the probe sees them.
 
@@ -183,6 +203,9 @@ class ProbeRecoverer(Recoverer):
         cls,
         source: str | os.PathLike[str],
         *,
+        layer: int | None = None,
+        rank: int | None = None,
+        seed: int | None = None,
         revision: str | None = None,
         model: Any = None,
         device: str = "auto",
@@ -195,7 +218,10 @@ class ProbeRecoverer(Recoverer):
         Parameters
         ----------
         source : path or str
-            A folder that a probe was saved in, or a hub id such as ``"owner/name"``.
+            A folder that a probe was saved in, a hub id such as ``"owner/name"``, or a folder of
+            results with saved probes.
+        layer, rank, seed : int, optional
+            Which probe of a folder of results; the best on dev of those that are left open.
         revision : str, optional
             Branch, tag or commit of the probe on the hub.
         model : Encoder, path, str or model object, optional
@@ -219,12 +245,15 @@ class ProbeRecoverer(Recoverer):
         ------
         ProbeError
             If there is no such probe, it was fitted on plain arrays, or the model is another.
+        ResultError
+            If a folder of results has no such probe, or does not say which one is meant.
         EncoderError
             If the model cannot be loaded.
         """
         from structprobe.encoder.encoder import Encoder
         from structprobe.probe.estimator import StructuralProbe
 
+        source = locate_probe(source, layer=layer, rank=rank, seed=seed)
         probe = StructuralProbe.from_pretrained(source, revision=revision)
         origin: dict[str, Any] | None = probe.origin_
         if origin is None:

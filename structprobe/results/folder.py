@@ -8,21 +8,25 @@ import json
 import logging
 import os
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from structprobe._version import __version__
 from structprobe.errors import ResultError
 from structprobe.locks import lock
 from structprobe.results.commands import COMMANDS, commands_with
+from structprobe.results.frames import Rows, frame_of
 from structprobe.results.predictions import predictions_to_bytes
+from structprobe.results.probe_names import name_probe
 from structprobe.results.rows import ROW_KEYS, Row
 from structprobe.results.saved_runs import (
     PREDICTIONS,
     predictions_path,
     read_predictions,
     read_sentences,
+    unnamed_probe_path,
 )
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
@@ -56,7 +60,8 @@ class ResultsFolder:
     -----
     The folder holds ``structprobe.json`` (which makes it ours), ``rows.jsonl`` (one row a
     line, keys as in `ROW_KEYS`; what is true), ``rows.csv`` (the same as a table, written anew
-    after each row), ``predictions/KEY.npz`` for the runs that keep them, and
+    after each row), ``predictions/KEY.npz`` for the runs that keep them, ``probes/NAME`` for
+    those whose probes are saved (such as ``probes/layer-03_rank-384_seed-0``), and
     ``commands.jsonl`` (which commands were run, and by which versions).
     """
 
@@ -68,7 +73,7 @@ class ResultsFolder:
                 _replace(self.folder / MARKER, f"{_MARK}\n".encode())
 
     @property
-    def rows(self) -> list[Row]:
+    def rows(self) -> Rows:
         """All rows, in the order they were added; a line torn by a crash is left out."""
         return _read(self.folder / ROWS)[0]
 
@@ -103,6 +108,7 @@ class ResultsFolder:
             rows, whole = _read(self.folder / ROWS)
             if row["key"] in {known["key"] for known in rows}:
                 return
+            row = self._named(row, rows)
             if predictions is not None and sentences is not None:
                 content = predictions_to_bytes(sentences, predictions)
                 _replace(predictions_path(self.folder, row["key"]), content)
@@ -195,6 +201,16 @@ class ResultsFolder:
         with _told(self.folder):
             _replace(self.folder / name, text.encode())
 
+    def _named(self, row: Row, rows: Sequence[Row]) -> Row:
+        """Give the probe that waits for this row its name; under the lock, so that none has two."""
+        waiting = unnamed_probe_path(self.folder, row["key"])
+        if not waiting.is_dir():
+            return row
+        others = {known["probe"]: known for known in rows if known["probe"]}
+        name = name_probe(row, others, os.listdir(waiting.parent))
+        waiting.rename(waiting.with_name(name))
+        return {**row, "probe": name}
+
     def _append(self, row: Row, whole: int) -> None:
         """Write one line behind the `whole` bytes that hold whole lines, and wait for the disk."""
         line = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode()
@@ -264,7 +280,7 @@ def check_folder(folder: str | os.PathLike[str]) -> bool:
     return True
 
 
-def read_rows(folder: str | os.PathLike[str]) -> list[Row]:
+def read_rows(folder: str | os.PathLike[str]) -> Rows:
     """Read the rows of a folder of results, changing nothing in it.
 
     Parameters
@@ -296,11 +312,33 @@ def read_rows(folder: str | os.PathLike[str]) -> list[Row]:
     return rows
 
 
-def _read(path: Path) -> tuple[list[Row], int]:
+def to_frame(rows: str | os.PathLike[str] | Iterable[Row]) -> Any:
+    """Give result rows as a pandas table.
+
+    Parameters
+    ----------
+    rows : path or iterable of dict
+        A folder of results, or rows as `sweep` and `compare` return them.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row per run, columns in the order of `ROW_KEYS`; scores are fractions (float64), whole
+        numbers are nullable (Int64), names are categories.
+
+    Raises
+    ------
+    ResultError
+        If pandas is not installed, or the folder is no folder of results.
+    """
+    return frame_of(read_rows(rows) if isinstance(rows, str | os.PathLike) else rows)
+
+
+def _read(path: Path) -> tuple[Rows, int]:
     """Give all whole rows, and how many bytes they take; a torn end is not among them."""
     content = path.read_bytes() if path.exists() else b""
     whole = content.rfind(b"\n") + 1
-    rows = []
+    rows = Rows()
     for number, line in enumerate(content[:whole].split(b"\n")[:-1], start=1):
         try:
             rows.append({**dict.fromkeys(ROW_KEYS), **json.loads(line)})

@@ -1,38 +1,107 @@
-"""Result rows as a pandas table, where pandas is there."""
+"""Result rows to look at: as a table of text, in a notebook, or of pandas, where it is there."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable
-from typing import Any
+from html import escape
+from typing import Any, Self, SupportsIndex, overload
 
 from structprobe.errors import ResultError
-from structprobe.results.folder import read_rows
-from structprobe.results.rows import ROW_KEYS, Row
+from structprobe.results.rows import METRICS, ROW_KEYS, Row, per_cent
+
+_WHOLE = (
+    "layer", "head", "rank", "seed", "max_steps", "n_sentences", "n_words", "min_length",
+    "max_length", "steps",
+)  # fmt: skip
+_YES_OR_NO = ("uses_gold", "bos")
+_OWN = ("key", "choice", "why_empty", "probe")  # texts that hardly any two rows share
+_MEASURED = ("uuas", "uas", "las", "root_acc", "dspr", "nspr", "dev_", "_seconds")
 
 
-def to_frame(rows: str | os.PathLike[str] | Iterable[Row]) -> Any:
-    """Give result rows as a pandas table.
+_NAMED = ("method", "words_as", "model", "treebank", "part", "layer", "head", "rank", "seed")
+_SCORES = (*METRICS, "dev_uuas")
 
-    Parameters
-    ----------
-    rows : path or iterable of dict
-        A folder of results, or rows as `sweep` and `compare` return them.
 
-    Returns
-    -------
-    pandas.DataFrame
-        One row a run, columns in the order of `ROW_KEYS`; scores are fractions.
+class Rows(list[Row]):
+    """Result rows: a list of dicts that shows itself as a table."""
 
-    Raises
-    ------
-    ResultError
-        If pandas is not installed, or the folder is no folder of results.
-    """
+    @overload
+    def __getitem__(self, place: SupportsIndex, /) -> Row: ...
+    @overload
+    def __getitem__(self, place: slice, /) -> Self: ...
+    def __getitem__(self, place: SupportsIndex | slice, /) -> Row | Self:
+        """Give one row, or some as `Rows`."""
+        if isinstance(place, slice):
+            return type(self)(super().__getitem__(place))
+        return super().__getitem__(place)
+
+    def to_frame(self) -> Any:
+        """Give the rows as a pandas table, as `structprobe.to_frame` does.
+
+        Returns
+        -------
+        pandas.DataFrame
+            One row per run.
+
+        Raises
+        ------
+        ResultError
+            If pandas is not installed.
+        """
+        return frame_of(self)
+
+    def __repr__(self) -> str:
+        cells = self._cells()
+        widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+        lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
+        return "\n".join([self._told(), *filter(None, lines)])
+
+    def _repr_html_(self) -> str:
+        """Show the rows as a table in a notebook."""
+        heading, *lines = self._cells()
+        table = "".join(
+            "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in line) + "</tr>"
+            for tag, line in [("th", heading), *(("td", line) for line in lines)]
+        )
+        return f"<table><caption>{self._told()}</caption>{table}</table>"
+
+    def _told(self) -> str:
+        return f"{len(self)} row{'s' * (len(self) != 1)}, scores in per cent"
+
+    def _cells(self) -> list[list[str]]:
+        """Lay out what rows say of themselves and their scores, where any of them says it."""
+        keys = [
+            key
+            for key in (*_NAMED, *_SCORES, "why_empty")
+            if any(row.get(key) is not None for row in self)
+        ]
+        return [keys, *([_cell(key, row.get(key)) for key in keys] for row in self)]
+
+
+def _cell(key: str, value: Any) -> str:
+    """Write one value of a row."""
+    return per_cent(value) if key in _SCORES else "–" if value is None else str(value)
+
+
+def frame_of(rows: Iterable[Row]) -> Any:
+    """Give rows as a pandas table whose columns keep their types, values missing or not."""
     try:
         import pandas
     except ImportError as error:
         hint = "install it with: pip install 'structprobe[pandas]'"
         raise ResultError("a table needs pandas, which is not installed", hint=hint) from error
-    found = read_rows(rows) if isinstance(rows, str | os.PathLike) else list(rows)
-    return pandas.DataFrame(found, columns=list(ROW_KEYS))
+    table = pandas.DataFrame(list(rows), columns=list(ROW_KEYS), dtype=object)
+    return table.astype({key: kind for key in ROW_KEYS if (kind := _kind(key)) != "object"})
+
+
+def _kind(key: str) -> str:
+    """Name the pandas type of a column."""
+    if key in _WHOLE:
+        return "Int64"
+    if key in _YES_OR_NO:
+        return "boolean"
+    if key in _OWN:
+        return "object"
+    if key.endswith(("_fingerprint", "_version")) or key == "dev":
+        return "category"
+    return "float64" if key.startswith(_MEASURED) or key.endswith(_MEASURED) else "category"

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -37,7 +39,7 @@ _TOLD = {
     "recipe": "how the probe was trained: 'whitened' or 'published'",
     "max_steps": "the limit on training steps that was asked for, None for the recipe's own",
     "products": "type of the two large products of a training step, such as 'float32'",
-    "pooling": "pieces to a word: 'mean', 'first' or 'last'",
+    "pooling": "how subwords are pooled into words: 'mean', 'first' or 'last'",
     "spacing": "'words' (single spaces) or 'original'",
     "bos": "whether a beginning-of-sequence token stood in front",
     "dtype": "precision of the model",
@@ -71,7 +73,10 @@ _TOLD = {
     "`evaluate` alone, other passes through a model always, what several methods share with the "
     "first of them",
     "wall_seconds": "the same by the clock on the wall",
-    "version": "the version of structprobe",
+    "version": "the version of structprobe that made the row",
+    "torch_version": "the version of torch, None in a row of an older structprobe",
+    "transformers_version": "the version of transformers, likewise",
+    "probe": "the folder of the fitted probe in `probes/`, None where none was saved",
 }
 
 ROW_KEYS: Mapping[str, str] = MappingProxyType(_TOLD)
@@ -82,7 +87,14 @@ def make_row(**values: object) -> Row:
     """Make a result row, all keys in order, None where nothing is given."""
     if unknown := sorted(set(values) - set(ROW_KEYS)):
         raise TypeError(f"no key of a result row: {', '.join(unknown)}")
-    return dict.fromkeys(ROW_KEYS) | {"version": __version__} | values
+    return dict.fromkeys(ROW_KEYS) | _versions() | values
+
+
+@cache
+def _versions() -> Row:
+    """Name the versions that a row depends on, without loading what they are of."""
+    others = {f"{name}_version": version(name) for name in ("torch", "transformers")}
+    return {"version": __version__, **others}
 
 
 def score_values(scores: Scores) -> Row:

@@ -7,14 +7,20 @@ from pathlib import Path
 
 from structprobe.errors import ResultError
 from structprobe.results.predictions import predictions_from_bytes, sentences_from_bytes
+from structprobe.results.rows import Row
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
 PREDICTIONS, PROBES = "predictions", "probes"
 
 
-def probe_path(folder: str | os.PathLike[str], key: str) -> Path:
-    """Tell where a run's fitted probe is, if it was saved."""
+def probe_path(folder: str | os.PathLike[str], row: Row) -> Path:
+    """Tell where a run's fitted probe is, if it was saved; an older structprobe named it by key."""
+    return Path(folder) / PROBES / (row.get("probe") or row["key"])
+
+
+def unnamed_probe_path(folder: str | os.PathLike[str], key: str) -> Path:
+    """Tell where a fitted probe waits for its row, and for the name that it gets with it."""
     return Path(folder) / PROBES / key
 
 

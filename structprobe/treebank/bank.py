@@ -222,6 +222,14 @@ class Treebank(Sequence[Sentence]):
             digest.update(json.dumps([s.words, heads, s.upos, s.xpos, s.deprels]).encode())
         return digest.hexdigest()
 
+    @cached_property
+    def gaps_fingerprint(self) -> str:
+        """A digest of what stands between words, which `fingerprint` leaves out."""
+        digest = hashlib.sha256()
+        for sentence in self._sentences:
+            digest.update(json.dumps(sentence.gaps).encode())
+        return digest.hexdigest()
+
     def to_conllu(self) -> str:
         """Give the treebank in CoNLL-U: what was read from a file as it was, byte for byte.
 

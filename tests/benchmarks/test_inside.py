@@ -20,7 +20,7 @@ def test_distance_probes_are_those_of_a_whole_fit(recipe: str) -> None:
     )
     settings = {"recipe": recipe, "max_steps": 30, "rank": 12}
     found = distance_scores(X, y, dev, punct="keep", **settings)
-    probes = LayerSweep(random_state=0, device="cpu", **settings).fit(X, y, dev=dev)
+    probes = LayerSweep(random_state=0, device="cpu", **settings).fit(X, y, dev=dev).probes_
     assert [*found] == [*probes]
     for layer, probe in probes.items():
         loss, uuas = found[layer]

@@ -15,7 +15,7 @@ from support.slow_encoding import encode_plainly, layers_of, pool_plainly, spans
 
 from structprobe.encoder import EncodedBank, Encoder
 from structprobe.encoder.cache.shards import Shard
-from structprobe.encoder.word_pass import word_vectors
+from structprobe.encoder.pooling import word_vectors
 from structprobe.errors import EncoderError
 from structprobe.treebank import Sentence
 

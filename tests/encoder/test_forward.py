@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.models import MODELS, TOKENIZERS, tiny_model
 
-from structprobe.encoder.forward import layers_of_pass, reads_right
 from structprobe.encoder.subwords.batching import Layout, lay_out, make_batches
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.special_tokens import Surroundings
+from structprobe.models.reading import layers_of_pass, reads_right
 
 
 def readable(name: str, dtype: torch.dtype = torch.float32) -> torch.nn.Module:

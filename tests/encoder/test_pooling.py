@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from structprobe.encoder.checks import refuse_non_finite
-from structprobe.encoder.pooling import check_pooling, pool, weigh_links
+from structprobe.encoder.pooling import pool
+from structprobe.encoder.subwords.batching import check_pooling, weigh_links
 from structprobe.encoder.subwords.sentences import SpacedWords
 from structprobe.errors import EncoderError
 

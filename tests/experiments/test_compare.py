@@ -15,7 +15,7 @@ from support.tiny_trees import tiny_bank, tiny_file
 
 from structprobe import Encoder, LinearChain, Prediction, RandomTree, Recoverer, Treebank, score
 from structprobe.errors import EncoderError, MethodError, ResultError, ScoreError, TreebankError
-from structprobe.experiments.clocked import clocked, timed_without_encoding
+from structprobe.experiments.runs.run import timed
 from structprobe.experiments.vectors_folder import VECTORS
 from structprobe.recoverers.base import Setting
 from structprobe.recoverers.best_layer import BestLayer
@@ -284,19 +284,16 @@ def test_a_version_that_fails_leaves_its_own_row_empty(encoder: Encoder, tmp_pat
 
 
 def test_vectors_are_encoded_once_and_are_nobodys_cost(encoder: Encoder, tmp_path: Path) -> None:
-    with_account = clocked(encoder)
-    assert isinstance(with_account, Encoder)
-    account = with_account.encoding_times
-    vectors = with_account.encode(BANKS[0]).layer(1)
+    vectors = encoder.encode(BANKS[0]).layer(1)
     np.testing.assert_array_equal(vectors.values, encoder.encode(BANKS[0]).layer(1).values)
-    spent = dict(account)
-    assert spent["cpu_seconds"] > 0
-    with timed_without_encoding(with_account) as times:
-        with_account.untrained(0).encode(BANKS[0])
-    assert account["cpu_seconds"] > spent["cpu_seconds"]
-    assert not hasattr(encoder, "encoding_times")
-    whole = account["wall_seconds"] - spent["wall_seconds"]
+    spent = encoder.encoding_seconds
+    assert spent.cpu > 0
+    with timed() as all_in, timed(encoder) as times:
+        encoder.untrained(0).encode(BANKS[0])
+    assert encoder.encoding_seconds.cpu > spent.cpu
+    whole = encoder.encoding_seconds.wall - spent.wall
     assert times["wall_seconds"] >= 0 < whole
+    assert all_in["wall_seconds"] == pytest.approx(times["wall_seconds"] + whole, abs=0.05)
     fast = Method("probe", BestLayer, {"max_steps": 5})
     compare(encoder, *BANKS, methods=fast, cache=tmp_path / "cache", out=tmp_path / "DIR")
     assert any((tmp_path / "cache").iterdir())

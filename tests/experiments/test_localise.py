@@ -39,13 +39,13 @@ def test_each_way_is_what_it_is_by_itself(model: Path, caplog: pytest.LogCapture
         assert f"mix of the layers {[0, 1, 2][:n]}: UUAS {uuas:.1f}\n" in caplog.text
     assert (found.layers, found.part, found.n_sentences) == ((0, 1, 2), "test", len(test))
     X, X_dev, X_test = (encoder.encode(bank, progress=False) for bank in (train, dev, test))
-    probes = LayerSweep(**told, random_state=0).fit(X, train, dev=(X_dev, dev))
+    probes = LayerSweep(**told, random_state=0).fit(X, train, dev=(X_dev, dev)).probes_
     for layer, probe in probes.items():
         alone = probe.evaluate(X_test.layer(layer), test)
         assert found.curve[layer].to_dict() == alone.to_dict()
     for n in (1, 2, 3):
         own = {layer: X.layer(layer) for layer in range(n)}
-        mix = LayerMix(**told).fit(own, train, (X_dev, dev))
+        mix = LayerMix(**told, random_state=0).fit(own, train, dev=(X_dev, dev))
         mixed = score(test, mix.predictions(X_test))
         assert found.cumulative[n - 1].to_dict() == mixed.to_dict()
     assert list(found.weights["depth"].values()) == mix.depth_weights_.tolist()
@@ -76,7 +76,7 @@ def test_other_probes(model: Path, probe: str, recoverer: Any, new_mix: Any) -> 
         assert found.curve[layer].to_dict() == alone.to_dict()
     for n in (1, 3):
         own = {layer: X.layer(layer) for layer in range(n)}
-        mix = new_mix(**told).fit(own, train, (X_dev, dev))
+        mix = new_mix(**told, random_state=0).fit(own, train, dev=(X_dev, dev))
         mixed = score(test, mix.predictions(X_test))
         assert found.cumulative[n - 1].to_dict() == mixed.to_dict()
     kind = next(iter(METRICS[probe]))

@@ -70,7 +70,7 @@ def test_a_saved_probe_is_what_fit_saves(encoder: Encoder, tmp_path: Path) -> No
     """Card and all: the linear chain beside the scores, and their intervals."""
     swept = sweep(encoder, *BANKS[:2], folder=tmp_path, baselines=False, save_probes=True, **SMALL)
     (row,) = (r for r in swept if (r["layer"], r["rank"], r["seed"]) == (2, 2, 1))
-    saved, fitted = probe_path(tmp_path, row["key"]), tmp_path / "PROBE"
+    saved, fitted = probe_path(tmp_path, row), tmp_path / "PROBE"
     fit_probe(encoder, *BANKS[:2], layer=2, rank=2, seed=1, max_steps=5, out=fitted)
     assert {path.name for path in saved.iterdir()} == {path.name for path in fitted.iterdir()}
     for name in ("README.md", "model.safetensors", "training.svg"):
@@ -281,7 +281,7 @@ def test_without_dev_or_without_test(encoder: Encoder, tmp_path: Path) -> None:
         ({"punct": "best"}, ScoreError, "unknown punct 'best'"),
         ({"products": "best"}, ProbeError, "unknown products 'best'"),
         ({"memory_gb": -1}, ProbeError, "memory_gb -1 is not a number above 0"),
-        ({"products": "auto", "device": "no"}, ProbeError, "device 'no' cannot be used"),
+        ({"products": "auto", "device": "no"}, ProbeError, "unknown device 'no'"),
     ],
 )
 def test_faults_are_told_before_any_work(

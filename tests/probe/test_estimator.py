@@ -21,7 +21,7 @@ import structprobe.probe
 from structprobe.encoder.vectors import WordVectors
 from structprobe.errors import ProbeError
 from structprobe.probe import NotFittedError, StructuralProbe
-from structprobe.probe.data.inputs import hold_out
+from structprobe.probe.data.examples import hold_out
 from structprobe.probe.saving import pretrained as saving_module
 from structprobe.scores import Prediction
 from structprobe.treebank import Sentence, Treebank
@@ -360,8 +360,11 @@ def test_saving_goes_through_the_room_s_saving(
     assert [h.tolist() for h in copy.predict(X)] == [h.tolist() for h in probe.predict(X)]
     calls = []
     monkeypatch.setattr(saving_module, "push", lambda *a, **k: calls.append((a, k)) or "address")
-    assert probe.push_to_hub("owner/name", private=True) == "address"
-    assert calls == [((probe, "owner/name"), {"private": True})]
+    assert probe.push_to_hub("owner/name", dev_scores={"uuas": 0.5}, private=True) == "address"
+    (((saved, repo_id), options),) = calls
+    assert saved.matrices["distance_components"] is probe.distance_components_
+    assert saved.notes == {"dev_scores": {"uuas": 0.5}}
+    assert (repo_id, options) == ("owner/name", {"private": True})
 
 
 @pytest.mark.parametrize(("verbose", "terminal"), [(True, True), (True, False), (False, True)])

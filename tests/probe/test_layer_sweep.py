@@ -12,9 +12,11 @@ from support.planted import planted
 
 from structprobe import LayerSweep, StructuralProbe
 from structprobe.errors import ProbeError
+from structprobe.probe.data.examples import Examples
 from structprobe.probe.data.ragged_vectors import Words
+from structprobe.probe.estimator import fit_together
 from structprobe.probe.training import joint_fit as together
-from structprobe.probe.training.joint_fit import Examples, fit_together, layer_groups
+from structprobe.probe.training.joint_fit import layer_groups
 from structprobe.probe.training.settings import read_settings
 
 N_TRAIN = 90
@@ -56,7 +58,7 @@ def test_each_layer_is_found_as_if_alone(
     recipe: dict[str, Any], given_dev: bool, memory_gb: float
 ) -> None:
     sweep = LayerSweep(rank=12, random_state=3, device="cpu", memory_gb=memory_gb, **recipe)
-    found = sweep.fit(X, HEADS, dev=DEV if given_dev else None)
+    found = sweep.fit(X, HEADS, dev=DEV if given_dev else None).probes_
     assert list(found) == [0, 3, 7]
     for layer, probe in found.items():
         alone = StructuralProbe(rank=12, random_state=3, device="cpu", **recipe)
@@ -73,9 +75,9 @@ def test_layers_in_one_product_score_as_if_alone(
     recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sweep = LayerSweep(random_state=0, device="cpu", **recipe)
-    alone = sweep.fit(X, HEADS, dev=DEV)
+    alone = sweep.fit(X, HEADS, dev=DEV).probes_
     monkeypatch.setattr(together, "stacks_layers", lambda _: True)
-    for layer, probe in sweep.fit(X, HEADS, dev=DEV).items():
+    for layer, probe in sweep.fit(X, HEADS, dev=DEV).probes_.items():
         scores = [one.score(DEV_X[layer], DEV_HEADS) for one in (probe, alone[layer])]
         assert scores[0] == pytest.approx(scores[1], abs=0.01)
         for kind in ("distance", "depth"):
@@ -128,14 +130,19 @@ def test_groups_hold_layers_of_one_width_that_fit() -> None:
 def test_a_seed_of_numpy_is_the_number_that_it_is(seed: Any) -> None:
     """As of ``for seed in np.arange(3)``."""
     found = LayerSweep(rank=4, max_steps=5, random_state=seed, device="cpu").fit(X, HEADS, dev=DEV)
+    found = found.probes_
     alone = StructuralProbe(rank=4, max_steps=5, random_state=seed, device="cpu")
     assert same(found[3], alone.fit(X[3], HEADS, dev=(DEV_X[3], DEV_HEADS)))
 
 
 def test_a_bank_of_layers_and_a_generator_will_do() -> None:
     encoded = SimpleNamespace(layers=(0, 3), layer=X.__getitem__)
-    found = LayerSweep(max_steps=5, random_state=np.random.default_rng(0)).fit(encoded, HEADS)
-    again = LayerSweep(max_steps=5, random_state=np.random.default_rng(0)).fit(encoded, HEADS)
+    found = (
+        LayerSweep(max_steps=5, random_state=np.random.default_rng(0)).fit(encoded, HEADS).probes_
+    )
+    again = (
+        LayerSweep(max_steps=5, random_state=np.random.default_rng(0)).fit(encoded, HEADS).probes_
+    )
     assert list(found) == [0, 3]
     assert same(found[3], again[3])
 
@@ -184,7 +191,10 @@ def test_bfloat16_products_stay_close() -> None:
         (lambda: LayerSweep().fit(X[0], HEADS), "X is list, not the vectors of several layers"),
         (lambda: LayerSweep().fit({}, HEADS), "there is no layer"),
         (lambda: LayerSweep().fit(X, HEADS, dev=3), "dev is int"),
-        (lambda: LayerSweep().fit(X, HEADS, dev=({0: DEV_X[0]}, DEV_HEADS)), "no X of layer 3 of"),
+        (
+            lambda: LayerSweep().fit(X, HEADS, dev=({0: DEV_X[0]}, DEV_HEADS)),
+            "X of dev has no vectors of layer 3",
+        ),
         (lambda: LayerSweep(rank=25).fit(X, HEADS), "rank 25 is out of range"),
         (lambda: LayerSweep().fit({0: X[0], 1: X[0][1:]}, HEADS), "X of layer 1 has 89 sentences"),
         (lambda: list(fit_together([], X, HEADS)), "no probe to fit"),

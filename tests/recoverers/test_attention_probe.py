@@ -14,7 +14,7 @@ from support.planted import planted
 
 from structprobe.attention.word_attentions import AttentionBatch, WordAttentions
 from structprobe.encoder import Encoder
-from structprobe.errors import EncoderError, ProbeError, TreeError
+from structprobe.errors import ProbeError, TreeError
 from structprobe.recoverers.attention_probe import AttentionProbe
 from structprobe.recoverers.base import Setting
 from structprobe.scores import score
@@ -192,5 +192,5 @@ def test_faults(encoder: Encoder, name: str) -> None:
         probe.fit([Sentence(("the", "dog"), heads=[2, 1])], DEV)
     with pytest.raises(ProbeError, match="max_steps is 0"):
         made(encoder, name, max_steps=0)
-    with pytest.raises(EncoderError, match="unknown device 'gpu'"):
+    with pytest.raises(ProbeError, match="unknown device 'gpu'"):
         AttentionProbe(encoder, device="gpu")

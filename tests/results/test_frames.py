@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from structprobe.errors import ResultError
-from structprobe.results.folder import ResultsFolder
-from structprobe.results.frames import to_frame
+from structprobe.results.folder import ResultsFolder, to_frame
 from structprobe.results.rows import ROW_KEYS, make_row
 
 

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.encoder.forward import reads_right
-from structprobe.encoder.pooling import weigh_links
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SpacedWords
 from structprobe.encoder.subwords.special_tokens import Surroundings
 from structprobe.encoder.subwords.windows import choose_windows, cut_windows
-from structprobe.errors import EncoderError
+from structprobe.errors import EncoderError, unknown_name
 from structprobe.models.loading import LoadedModel
+from structprobe.models.reading import reads_right
+
+POOLINGS = ("mean", "first", "last")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,12 @@ class TextBatch:
     sentences: list[SpacedWords]  # Their words
     pieces: list[Pieces]  # Their pieces
     layout: Layout  # How to lay them out
+
+
+def check_pooling(pooling: str) -> None:
+    """Refuse an unknown pooling."""
+    if pooling not in POOLINGS:
+        raise EncoderError(unknown_name("pooling", pooling, POOLINGS))
 
 
 def make_layout(
@@ -134,6 +141,17 @@ def lay_out(sentences: Sequence[Pieces], layout: Layout) -> Iterator[Rows]:
             starts=np.searchsorted(word[inside], np.arange(n_words)),
             weights=weight[inside],
         )
+
+
+def weigh_links(words: NDArray[np.integer], pooling: str) -> NDArray[np.float32]:
+    """Give the share that each piece has in the vector of its word."""
+    # words (n_links,) -> (n_links,)
+    if pooling == "mean":
+        return (1 / np.bincount(words)[words]).astype(np.float32)
+    turns = np.diff(words) != 0
+    edge = [True]
+    chosen = np.concatenate([edge, turns] if pooling == "first" else [turns, edge])
+    return chosen.astype(np.float32)
 
 
 def pad_rows(

@@ -11,14 +11,16 @@ import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.encoder.cache.shards import cut
+from structprobe.encoder.subwords.fast_pieces import FastReader
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SpacedWords
+from structprobe.encoder.subwords.slow_pieces import SlowReader
 
 # Words of a part, about 10 MB as pieces. Parts are batched each by itself: smaller ones pad more
 # (EWT train at 1,024 positions: 0.4 % more than in one part, at a quarter of this 1.8 %).
@@ -27,10 +29,16 @@ _STEP = 1000  # sentences, between two looks whether anybody still waits
 
 
 class Reader(Protocol):
-    """What cuts sentences into pieces; see `make_reader`."""
+    """What cuts sentences into pieces."""
 
     def read(self, sentences: Sequence[SpacedWords]) -> list[Pieces]:
         """Give one `Pieces` a sentence."""
+
+
+def make_reader(tokenizer: Any) -> Reader:
+    """Take character offsets where the tokenizer gives them, else go word by word."""
+    gives_offsets = getattr(tokenizer, "is_fast", False) and hasattr(tokenizer, "backend_tokenizer")
+    return FastReader(tokenizer) if gives_offsets else SlowReader(tokenizer)
 
 
 def make_parts(

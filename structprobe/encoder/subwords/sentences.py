@@ -9,6 +9,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from structprobe.errors import EncoderError, unknown_name
+from structprobe.treebank.sentence import Sentence
+
+SentenceLike = Sentence | Sequence[str]
 
 SPACINGS = ("words", "original")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -23,7 +26,7 @@ class SpacedWords:
     where: str  # Where the sentence stands, for messages
 
 
-def space_sentences(sentences: Iterable[Any], spacing: str) -> list[SpacedWords]:
+def space_sentences(sentences: Iterable[SentenceLike], spacing: str) -> list[SpacedWords]:
     """Take sentences in any form and space them."""
     check_spacing(spacing)
     if isinstance(sentences, str):

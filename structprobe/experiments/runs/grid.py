@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from structprobe.errors import ProbeError
 from structprobe.experiments.config import Training
-from structprobe.experiments.runs.run import Banks, key_of
-from structprobe.results.rows import Row
+from structprobe.experiments.runs.run import Banks, Run
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
@@ -96,42 +95,14 @@ def known_products(training: Training) -> Training:
     return replace(training, products=read_products(training.products, training.device))
 
 
-@dataclass(frozen=True)
-class Run:
-    """One point of a grid."""
-
-    values: Mapping[str, Any]  # What its row tells of it beforehand, keys as in `ROW_KEYS`
-
-    @property
-    def key(self) -> str:
-        """The digest of all that decides the result."""
-        return str(self.values["key"])
-
-    @property
-    def layer(self) -> int:
-        """The layer read."""
-        return int(self.values["layer"])
-
-    def __str__(self) -> str:
-        told = (
-            f"{name} {self.values[name]}"
-            for name in ("layer", "rank", "seed")
-            if self.values.get(name) is not None
-        )
-        return ", ".join([str(self.values["method"]), *told])
-
-
 def probe_runs(
     encoder: Encoder, banks: Banks, grid: Grid, training: Training, method: str = "probe"
 ) -> list[Run]:
     """List the probes of a grid: every layer with every rank and seed."""
-    told = {name: getattr(training, name) for name in ("recipe", "max_steps", "products")}
+    told = {"method": method, "uses_gold": False, **encoder.origin(0)}
+    told |= {name: getattr(training, name) for name in ("recipe", "max_steps", "products")}
     return [
-        _run(
-            {"method": method, "uses_gold": False, **encoder.origin(layer)}
-            | {"rank": rank, "seed": seed, **told},
-            banks,
-        )
+        Run.of({**told, "layer": layer, "rank": rank, "seed": seed}, banks)
         for layer in grid.layers
         for rank in grid.ranks
         for seed in grid.seeds
@@ -140,11 +111,7 @@ def probe_runs(
 
 def baseline_run(name: str, uses_gold: bool, seed: int | None, banks: Banks) -> Run:
     """Make the run of a method without a model."""
-    return _run({"method": name, "uses_gold": uses_gold, "seed": seed}, banks)
-
-
-def _run(values: Row, banks: Banks) -> Run:
-    return Run({**values, "key": key_of(values, banks)})
+    return Run.of({"method": name, "uses_gold": uses_gold, "seed": seed}, banks)
 
 
 def _split(layers: str | Iterable[int], n_layers: int) -> list[str]:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 
 from structprobe.experiments.config import Training
 from structprobe.experiments.fit import dev_baselines, make_probe, report
-from structprobe.experiments.runs.grid import Run
-from structprobe.experiments.runs.run import Banks, Outcome, timed
+from structprobe.experiments.runs.run import Banks, Outcome, Run, timed
 from structprobe.results.rows import Row, bank_name
-from structprobe.results.saved_runs import probe_path
+from structprobe.results.saved_runs import unnamed_probe_path
 
 if TYPE_CHECKING:
     from structprobe.encoder.vectors import EncodedBank, WordVectors
@@ -42,7 +41,7 @@ class Group:
 
     def outcomes(self) -> Iterator[tuple[Run, Outcome]]:
         """Do the runs, as many layers together as fit."""
-        from structprobe.probe.training.joint_fit import fit_together
+        from structprobe.probe.estimator import fit_together
 
         probes = [
             make_probe(run.values["rank"], run.values["seed"], self.training, verbose=self.verbose)
@@ -86,7 +85,7 @@ class Group:
         """Save one of the probes, with the card that `fit_probe` gives."""
         assert self.probes_of is not None
         probe.save_pretrained(
-            probe_path(self.probes_of, run.key),
+            unnamed_probe_path(self.probes_of, run.key),
             dev_scores=found.scores.get("dev"),
             fitted_on={part: bank_name(bank) for part, bank in self.banks.parts.items()},
             dev_baselines=baselines,
@@ -99,8 +98,8 @@ def groups_of(
     """Cut a grid into groups of layers that are trained together."""
     import torch
 
-    from structprobe.probe.training.memory import laid_out_bytes
     from structprobe.probe.training.settings import MEMORY_GB
+    from structprobe.probe.training.streaming import laid_out_bytes
 
     n_words, n_dev_words = (
         int(vectors[part].offsets[-1]) if part in vectors else 0 for part in ("train", "dev")

@@ -17,8 +17,8 @@ import numpy as np
 
 from structprobe.experiments.config import SweepConfig, Training
 from structprobe.experiments.fit import make_probe
-from structprobe.experiments.runs.grid import Grid, Run, known_products, probe_runs
-from structprobe.experiments.runs.run import Banks
+from structprobe.experiments.runs.grid import Grid, known_products, probe_runs
+from structprobe.experiments.runs.run import Banks, Run
 from structprobe.probe.training.recipes import RECIPES
 from structprobe.progress import progress_bar
 from structprobe.results.folder import ResultsFolder, check_folder
@@ -189,7 +189,7 @@ def _most_steps(training: Training, n_sentences: int) -> int:
 
 def _streamed_bytes(banks: Banks, encoder: Encoder, runs: Sequence[Run], training: Training) -> int:
     """Tell what vectors that are streamed take: a file for each fit that is under way."""
-    from structprobe.models.devices import find_device
+    from structprobe.devices import find_device
     from structprobe.probe.training.joint_fit import most_at_once
 
     a_layer = _layer_bytes(banks, encoder, training.products)
@@ -212,7 +212,7 @@ def _layer_bytes(banks: Banks, encoder: Encoder, products: str) -> int:
     """Give the bytes of one layer as it is trained on."""
     import torch
 
-    from structprobe.probe.training.memory import laid_out_bytes
+    from structprobe.probe.training.streaming import laid_out_bytes
 
     n_words = banks.train.n_words, banks.dev.n_words if banks.dev else 0
     return laid_out_bytes(*n_words, encoder.hidden_size, getattr(torch, products))

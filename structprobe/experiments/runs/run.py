@@ -1,14 +1,17 @@
-"""One run: what it is, what it learns from, and its result row."""
+"""One run: what it is, what decides its result, what it learns from, and its result row."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, Self
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.errors import ScoreError
+from structprobe.probe.training.recipes import RECIPES
 from structprobe.results.rows import (
     METRICS,
     Row,
@@ -23,6 +26,9 @@ from structprobe.scores.result import Scores
 from structprobe.scores.scoring import score
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence
+
+if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,10 @@ class Banks:
         """The treebank that scores are reported on."""
         return self.test or self.dev
 
+    def key_of(self, values: Mapping[str, Any]) -> str:
+        """Digest all that decides a result on these treebanks."""
+        return key_of(values, self.parts, choose_protocol(self.scored or (), self.punct).punct)
+
     def values(self) -> Row:
         """Give a row's part that names the treebanks."""
         values: Row = {"part": self.part}
@@ -72,6 +82,36 @@ class Banks:
             if bank is not None:
                 values |= {key: bank_name(bank), f"{key}_fingerprint": bank.fingerprint}
         return values
+
+
+@dataclass(frozen=True)
+class Run:
+    """One point of a grid."""
+
+    values: Mapping[str, Any]  # What its row tells of it beforehand, keys as in `ROW_KEYS`
+
+    @classmethod
+    def of(cls, values: Row, banks: Banks) -> Self:
+        """Make a run of what its row tells of it, and the digest of all that decides it."""
+        return cls({**values, "key": banks.key_of(values)})
+
+    @property
+    def key(self) -> str:
+        """The digest of all that decides the result."""
+        return str(self.values["key"])
+
+    @property
+    def layer(self) -> int:
+        """The layer read."""
+        return int(self.values["layer"])
+
+    def __str__(self) -> str:
+        told = (
+            f"{name} {self.values[name]}"
+            for name in ("layer", "rank", "seed")
+            if self.values.get(name) is not None
+        )
+        return ", ".join([str(self.values["method"]), *told])
 
 
 @dataclass(frozen=True)
@@ -99,13 +139,24 @@ def as_bank(bank: Sequence[Sentence], part: str) -> Treebank:
 
 
 @contextmanager
-def timed() -> Iterator[Row]:
-    """Measure what happens inside."""
+def timed(encoder: Encoder | None = None) -> Iterator[Row]:
+    """Measure what happens inside; with an encoder, all but the time that it spends on encoding."""
     times: Row = {}
-    cpu, wall = time.process_time(), time.perf_counter()
+    before, encoded = _clocks(), _encoded(encoder)
     yield times
-    times["cpu_seconds"] = time.process_time() - cpu
-    times["wall_seconds"] = time.perf_counter() - wall
+    for name, start, spent, now, then in zip(
+        ("cpu_seconds", "wall_seconds"), before, encoded, _clocks(), _encoded(encoder), strict=True
+    ):
+        times[name] = now - start - (then - spent)
+
+
+def _clocks() -> tuple[float, float]:
+    return time.process_time(), time.perf_counter()
+
+
+def _encoded(encoder: Encoder | None) -> tuple[float, ...]:
+    """Read the seconds, CPU and wall, that an encoder and its copies have spent on encoding."""
+    return (0.0, 0.0) if encoder is None else tuple(encoder.encoding_seconds)
 
 
 def outcome(values: Row, banks: Banks, predictions: Mapping[str, Sequence[Prediction]]) -> Outcome:
@@ -124,12 +175,32 @@ def outcome(values: Row, banks: Banks, predictions: Mapping[str, Sequence[Predic
     return Outcome(make_row(**row), scores, predictions[banks.part])
 
 
-def key_of(values: Mapping[str, Any], banks: Banks) -> str:
-    """Digest all that decides a run's result, whatever its files and folders are called."""
-    names_only = {"model", "revision", "steps", "dev_loss", "dev_depth_loss", "key"}
-    deciding = {key: value for key, value in values.items() if key not in names_only}
+def key_of(values: Mapping[str, Any], parts: Mapping[str, Treebank], punct: str) -> str:
+    """Digest all that decides a result, whatever its files and folders are called."""
+    deciding = {key: value for key, value in values.items() if key not in _NAMES_ONLY}
     if deciding.get("products") == "float32":  # as it is where nothing is said of them
         del deciding["products"]
-    fingerprints = {part: bank.fingerprint for part, bank in banks.parts.items()}
-    punct = choose_protocol(banks.scored or (), banks.punct).punct
+    if deciding.get("spacing") == "original":
+        deciding |= {f"{part}_gaps": bank.gaps_fingerprint for part, bank in parts.items()}
+    deciding |= recipe_version(deciding.get("recipe"), deciding.get("dtype"))
+    fingerprints = {part: bank.fingerprint for part, bank in parts.items()}
     return run_key(**deciding, **fingerprints, punct=punct)
+
+
+_NAMES_ONLY = {"model", "revision", "steps", "dev_loss", "dev_depth_loss", "key"}
+
+# The recipes as they were before keys held them. What is still so is left out of a key, so that
+# rows of older folders are found again.
+_FIRST_RECIPES = {"whitened": "693eabf4", "published": "d25513d5"}
+
+
+def recipe_version(recipe: str | None, dtype: str | None) -> Row:
+    """Give what a key tells of a recipe beside its name: its numbers, and how it cuts noise."""
+    if recipe is None:
+        return {}
+    numbers = json.dumps(asdict(RECIPES[recipe]), sort_keys=True)
+    digest = hashlib.sha256(numbers.encode()).hexdigest()[:8]
+    told = {} if digest == _FIRST_RECIPES.get(recipe) else {"recipe_numbers": digest}
+    # Whitening drops directions by the resolution of this type; it was always by that of float32.
+    by_type = recipe == "whitened" and dtype in ("float16", "bfloat16")
+    return told | ({"whitening": 2} if by_type else {})

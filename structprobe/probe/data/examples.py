@@ -1,17 +1,26 @@
-"""Sentences with what is to be predicted of them: distances for one probe, depths for the other."""
+"""Training and dev sets: vectors, gold trees, and what is to be predicted: distances or depths."""
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
-from structprobe.probe.data.inputs import check_finite, read_heads, read_words
+from structprobe.probe.data.inputs import (
+    check_finite,
+    check_origin,
+    check_pairs,
+    check_width,
+    origin_of,
+    pick_layers,
+    read_heads,
+    read_words,
+)
 from structprobe.probe.data.ragged_vectors import Words
+from structprobe.probe.types import Layer, TreesLike, WordVectorsLike
 from structprobe.trees import flat_depths, flat_distances
 
 KINDS = ("distance", "depth")
@@ -29,8 +38,9 @@ class Gold:
 class Examples:
     """Sentences with their vectors in one or more layers, and what is to be predicted of them."""
 
-    layers: Mapping[Hashable, Words]  # Their vectors in each layer
+    layers: Mapping[Layer, Words]  # Their vectors in each layer
     gold: Mapping[str, Gold]  # Their gold distances and depths, by `KINDS`
+    heads: Sequence[NDArray[np.integer]] = ()  # Their gold heads
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -43,13 +53,45 @@ class Examples:
         return Examples(
             {layer: words.take(sentences) for layer, words in self.layers.items()},
             {kind: Gold(one.values, one.starts[sentences]) for kind, one in self.gold.items()},
+            [self.heads[index] for index in sentences],
         )
 
 
-def read_examples(X: Mapping[Hashable, Any], y: Any, suffix: str = "") -> Examples:
-    """Take vectors and trees in any form that a probe accepts, and check them."""
-    if not X:
-        raise ProbeError("there is no layer to learn from", hint="give the vectors of one or more")
+@dataclass(frozen=True, slots=True)
+class Split:
+    """What is learned from, and what the best step is chosen by."""
+
+    train: Examples
+    dev: Examples
+    held_out: NDArray[np.int64] | None  # Which sentences are `dev`; None if that was given
+
+
+def read_sets(
+    X: Mapping[Layer, WordVectorsLike],
+    y: TreesLike,
+    dev: tuple[Mapping[Layer, WordVectorsLike], TreesLike] | None,
+    kinds: Sequence[str] = KINDS,
+) -> tuple[Examples, Examples | None]:
+    """Take the training and the dev set in any form that a probe accepts, checked."""
+    train_set = read_examples(X, y, kinds=kinds)
+    for layer, words in train_set.layers.items():
+        check_pairs(words, layer_name(layer))
+    if dev is None:
+        return train_set, None
+    held_out = pick_layers(dev[0], X, "X of dev")
+    dev_set = read_examples(held_out, dev[1], " of dev", kinds=kinds)
+    for layer, words in dev_set.layers.items():
+        name = f"{layer_name(layer)} of dev"
+        check_width(words, train_set.layers[layer].hidden_size, name)
+        check_origin(origin_of(held_out[layer]), origin_of(X[layer]), name)
+        check_pairs(words, name)
+    return train_set, dev_set
+
+
+def read_examples(
+    X: Mapping[Layer, WordVectorsLike], y: TreesLike, suffix: str = "", kinds: Sequence[str] = KINDS
+) -> Examples:
+    """Take sentences in any form that a probe accepts, and check them."""
     layers = {}
     for layer, vectors in X.items():
         name = layer_name(layer) + suffix
@@ -57,13 +99,48 @@ def read_examples(X: Mapping[Hashable, Any], y: Any, suffix: str = "") -> Exampl
         heads = read_heads(y, words, (name, "y" + suffix))
         check_finite(words, name, y)
     lengths = words.lengths
-    gold = {
-        "distance": Gold(flat_distances(heads), np.cumsum(lengths**2) - lengths**2),
-        "depth": Gold(flat_depths(heads), np.cumsum(lengths) - lengths),
-    }
-    return Examples(layers, gold)
+    makers = {"distance": (flat_distances, lengths**2), "depth": (flat_depths, lengths)}
+    gold = {}
+    for kind in kinds:
+        make, sizes = makers[kind]
+        gold[kind] = Gold(make(heads), np.cumsum(sizes) - sizes)
+    return Examples(layers, gold, heads)
 
 
-def layer_name(layer: Hashable) -> str:
+def split(
+    train_set: Examples, dev_set: Examples | None, share: float, generator: np.random.Generator
+) -> Split:
+    """Hold out a share of the training sentences where there is no dev set."""
+    if dev_set is not None:
+        return Split(train_set, dev_set, None)
+    rest, held_out = hold_out(train_set.lengths, share, generator)
+    return Split(train_set.take(rest), train_set.take(held_out), held_out)
+
+
+def hold_out(
+    lengths: NDArray[np.int64], fraction: float, generator: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Split sentences at random into those to train on and those to hold out.
+
+    Both parts get a sentence of two or more words, without which there is nothing to learn from
+    and nothing to choose by.
+    """
+    # lengths (n_sentences,)
+    order = generator.permutation(len(lengths))
+    long = order[lengths[order] > 1]
+    if len(long) < 2:
+        raise ProbeError(
+            f"too few sentences of two or more words, {len(long)} of {len(lengths)}, to hold out"
+            " some of them",
+            hint="give dev=(X_dev, y_dev)",
+        )
+    # The first two long sentences go to either end, where no fraction can part them wrongly.
+    others = order[(order != long[0]) & (order != long[1])]
+    order = np.concatenate([long[:1], others, long[1:2]])
+    n = min(max(1, round(fraction * len(order))), len(order) - 1)
+    return np.sort(order[n:]), np.sort(order[:n])
+
+
+def layer_name(layer: Layer) -> str:
     """Name a layer's vectors in messages."""
     return "X" if layer is None else f"X of layer {layer}"

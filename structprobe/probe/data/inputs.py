@@ -2,30 +2,68 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
-from structprobe.probe.data.ragged_vectors import Words, give_back
+from structprobe.probe.data.ragged_vectors import FLOAT32_EPS, Words, give_back
+from structprobe.probe.types import Layer, LayersLike, Origin, TreesLike, WordVectorsLike
+
+T = TypeVar("T")
 
 # What must agree between the vectors that a probe was fitted on and those it is used on.
 ORIGIN_KEYS = ("fingerprint", "layer", "pooling", "spacing", "bos")
 
+# The resolution of types that are coarser than float32.
+_COARSE = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 
-def read_words(X: Any, name: str = "X") -> Words:
+
+def layers_of(X: LayersLike, name: str = "X") -> Mapping[Layer, WordVectorsLike]:
+    """Take the vectors of several layers in any form that a probe accepts."""
+    if not isinstance(X, Mapping):
+        if not _has_layers(X):
+            raise ProbeError(
+                f"{name} is {type(X).__name__}, not the vectors of several layers",
+                hint="give an EncodedBank, or a dict of layer to vectors",
+            )
+        X = {layer: X.layer(layer) for layer in X.layers}
+    if not X:
+        raise ProbeError(f"there is no layer in {name}", hint="give the vectors of one or more")
+    return X
+
+
+def pick_layers(
+    given: Mapping[Layer, T], layers: Iterable[Layer], name: str = "X"
+) -> dict[Layer, T]:
+    """Pick the layers that are wanted from those that were given."""
+    found = {}
+    for layer in layers:
+        if layer not in given:
+            known = ", ".join(map(str, given))
+            raise ProbeError(f"{name} has no vectors of layer {layer}", hint=f"it has: {known}")
+        found[layer] = given[layer]
+    return found
+
+
+def read_words(X: WordVectorsLike, name: str = "X") -> Words:
     """Take word vectors in any form that a probe accepts."""
     # X (n_words, hidden_size)
+    if _has_layers(X):
+        layers = ", ".join(map(str, X.layers))
+        raise ProbeError(
+            f"{name} holds the vectors of several layers ({layers})", hint="choose one: X.layer(n)"
+        )
     if not hasattr(X, "__len__") or isinstance(X, str | Mapping):
         raise ProbeError(f"{name} is {type(X).__name__}, not a list of arrays", hint=_SHAPE_HINT)
     if not len(X):
         raise ProbeError(f"{name} is empty", hint="give at least one sentence")
     if hasattr(X, "values") and hasattr(X, "offsets"):
         values, offsets = X.values, np.asarray(X.offsets, dtype=np.int64)
-        words = Words(values, offsets[:-1], np.diff(offsets))
+        words = Words(values, offsets[:-1], np.diff(offsets), _resolution([values], origin_of(X)))
     else:
         arrays = [_array(x, f"{name}[{index}]") for index, x in enumerate(X)]
         widths = [array.shape[1] for array in arrays]
@@ -36,14 +74,15 @@ def read_words(X: Any, name: str = "X") -> Words:
                     where=f"{name}[{index}]",
                 )
         lengths = np.array([len(array) for array in arrays], dtype=np.int64)
-        words = Words(np.concatenate(arrays), np.cumsum(lengths) - lengths, lengths)
+        starts, eps = np.cumsum(lengths) - lengths, _resolution(X, origin_of(X))
+        words = Words(np.concatenate(arrays), starts, lengths, eps)
     if not words.lengths.all():
         index = int(np.argmin(words.lengths))
         raise ProbeError("the sentence has no words", where=f"{name}[{index}]")
     return words
 
 
-def check_finite(words: Words, name: str, y: Any = None) -> None:
+def check_finite(words: Words, name: str, y: TreesLike | None = None) -> None:
     """Refuse vectors with NaN or infinities."""
     if _all_finite(words):
         return
@@ -62,7 +101,9 @@ def check_finite(words: Words, name: str, y: Any = None) -> None:
         done += len(chunk)
 
 
-def read_heads(y: Any, words: Words, names: tuple[str, str] = ("X", "y")) -> list[NDArray[Any]]:
+def read_heads(
+    y: TreesLike, words: Words, names: tuple[str, str] = ("X", "y")
+) -> list[NDArray[np.integer]]:
     """Take the heads of the sentences in any form that a probe accepts."""
     # y (n_words,) -> (n_words,)
     X_name, y_name = names
@@ -107,9 +148,7 @@ def origin_of(X: Any) -> dict[str, object] | None:
     return None if origin is None else dict(origin)
 
 
-def check_origin(
-    given: Mapping[str, object] | None, fitted: Mapping[str, object] | None, name: str
-) -> None:
+def check_origin(given: Origin, fitted: Origin, name: str) -> None:
     """Refuse vectors that come from elsewhere than those the probe was fitted on."""
     if given is None or fitted is None:
         return
@@ -130,37 +169,24 @@ def check_width(words: Words, expected: int, name: str) -> None:
         )
 
 
+def check_lengths(layers: Mapping[Layer, Words]) -> None:
+    """Refuse layers of different sentences."""
+    (first, words), *others = layers.items()
+    for layer, other in others:
+        if not np.array_equal(words.lengths, other.lengths):
+            raise ProbeError(
+                f"X of layer {layer} and X of layer {first} are of different sentences",
+                hint="encode the same treebank for all layers",
+            )
+
+
 def check_pairs(words: Words, name: str) -> None:
     """Refuse sentences none of which has a distance."""
     if words.lengths.max() < 2:
         raise ProbeError(
             f"no sentence of {name} has two or more words",
-            hint="there is no distance to learn from or to choose by",
+            hint="without word pairs there are no distances to learn from or to choose by",
         )
-
-
-def hold_out(
-    lengths: NDArray[np.int64], fraction: float, generator: np.random.Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Split sentences at random into those to train on and those to hold out.
-
-    Both parts get a sentence of two or more words, without which there is nothing to learn from
-    and nothing to choose by.
-    """
-    # lengths (n_sentences,)
-    order = generator.permutation(len(lengths))
-    long = order[lengths[order] > 1]
-    if len(long) < 2:
-        raise ProbeError(
-            f"too few sentences of two or more words, {len(long)} of {len(lengths)}, to hold out"
-            " some of them",
-            hint="give dev=(X_dev, y_dev)",
-        )
-    # The first two long sentences go to either end, where no fraction can part them wrongly.
-    others = order[(order != long[0]) & (order != long[1])]
-    order = np.concatenate([long[:1], others, long[1:2]])
-    n = min(max(1, round(fraction * len(order))), len(order) - 1)
-    return np.sort(order[n:]), np.sort(order[:n])
 
 
 def _all_finite(words: Words) -> bool:
@@ -173,6 +199,18 @@ def _all_finite(words: Words) -> bool:
             return False
         give_back(words.values)
     return True
+
+
+def _has_layers(X: Any) -> bool:
+    """Tell whether these are the vectors of several layers, as `EncodedBank` holds them."""
+    return hasattr(X, "layers") and hasattr(X, "layer")
+
+
+def _resolution(arrays: Iterable[Any], origin: Origin) -> float:
+    """Find the resolution of the coarsest type that vectors are in, or were computed in."""
+    types = {getattr(array, "dtype", None) for array in arrays}
+    names = {str(one).removeprefix("torch.") for one in types} | {str((origin or {}).get("dtype"))}
+    return max([FLOAT32_EPS, *(eps for name, eps in _COARSE.items() if name in names)])
 
 
 _SHAPE_HINT = "give one array (n_words, hidden_size) a sentence"
@@ -191,7 +229,7 @@ def _array(x: Any, where: str) -> NDArray[np.floating]:
     return array if array.dtype.kind == "f" else array.astype(np.float32)
 
 
-def _place(name: str, index: int, y: Sequence[Any] | None) -> str:
+def _place(name: str, index: int, y: TreesLike | None) -> str:
     """Name a sentence by its index and, where it knows, by where it stands."""
     where = getattr(y[index], "where", None) if y is not None else None
     return f"{where}: {name}[{index}]" if where else f"{name}[{index}]"

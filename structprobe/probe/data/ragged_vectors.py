@@ -14,6 +14,8 @@ from torch import Tensor
 
 # How many numbers are worked on at a time: 8 MB in float64.
 CHUNK_SIZE = 1 << 20
+# The resolution of vectors of which nothing else is known: numbers next to 1 differ by this.
+FLOAT32_EPS = float(np.finfo(np.float32).eps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +25,7 @@ class Words:
     values: NDArray[np.floating]  # (at least n_words_total, hidden_size): word vectors
     starts: NDArray[np.int64]  # (n_sentences,): the row at which each sentence begins
     lengths: NDArray[np.int64]  # (n_sentences,): words in each sentence, one or more
+    eps: float = FLOAT32_EPS  # The resolution of the type in which the vectors were computed
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -40,7 +43,7 @@ class Words:
     def take(self, sentences: NDArray[np.integer]) -> Words:
         """Take some of the sentences, in the order asked for; nothing is copied."""
         # sentences (n,)
-        return Words(self.values, self.starts[sentences], self.lengths[sentences])
+        return Words(self.values, self.starts[sentences], self.lengths[sentences], self.eps)
 
     def chunks(
         self,
@@ -63,7 +66,7 @@ class Words:
             yield words
 
     def cuts(self) -> Iterator[tuple[int, int]]:
-        """Tell of which sentences `chunks` gives the words."""
+        """Give the sentences whose words each of `chunks` holds: first, and one past the last."""
         ends, most = np.cumsum(self.lengths), self.chunk_words
         first = done = 0
         while first < len(self):

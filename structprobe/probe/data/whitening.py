@@ -4,6 +4,9 @@ A probe's matrix absorbs any linear map of the vectors, so that the family of pr
 in all coordinates; only the path of the optimiser differs. In whitened coordinates, where the
 second moment of the vectors is the identity, that path does not depend on how the model happens
 to scale its directions. All sums over words are taken in float64.
+
+A direction in which the vectors hold nothing but rounding, as layer norm leaves one, is dropped:
+whitened, it would be noise at full size.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from structprobe.errors import ProbeError
-from structprobe.probe.data.ragged_vectors import Words, ragged, sentence_means
+from structprobe.probe.data.ragged_vectors import FLOAT32_EPS, Words, ragged, sentence_means
 
 N_STRIPS = 4
 
@@ -27,8 +30,9 @@ class Moments:
     """Second moments of word vectors, in float64."""
 
     about_origin: Tensor  # (hidden_size, hidden_size): about the origin, all that a depth sees
-    within: Tensor  # (hidden_size, hidden_size)
+    within: Tensor  # (hidden_size, hidden_size): about the mean of each sentence
     squared_norm: float  # Mean squared norm of the vectors
+    eps: float  # The resolution of the type in which the vectors were computed
 
 
 def second_moments(words: Words, device: torch.device | None = None) -> Moments:
@@ -46,7 +50,8 @@ def second_moments(words: Words, device: torch.device | None = None) -> Moments:
     about_origin = about_origin.triu() + about_origin.triu(1).T
     n_words = int(words.lengths.sum())
     squared_norm = float(about_origin.trace()) / n_words
-    return Moments(about_origin / n_words, (about_origin - between) / n_words, squared_norm)
+    within = (about_origin - between) / n_words
+    return Moments(about_origin / n_words, within, squared_norm, words.eps)
 
 
 def whitening(moments: Moments, *, centred: bool) -> Tensor:
@@ -54,11 +59,16 @@ def whitening(moments: Moments, *, centred: bool) -> Tensor:
     # -> (n_kept, hidden_size)
     moment = moments.within if centred else moments.about_origin
     variances, directions = torch.linalg.eigh(moment)  # (hidden,), (hidden, hidden)
-    kept = variances > torch.finfo(torch.float32).eps ** 2 * moments.squared_norm
+    # Rounding a number to the nearest moves it in proportion to its size: what a direction holds of
+    # that goes by the sizes of the coordinates that it is made of. In float32 it is less than what
+    # computing adds, which goes by the size of the whole vector.
+    rounding = moments.eps**2 * (directions.square().T @ moments.about_origin.diagonal())
+    kept = variances > rounding.clamp(min=FLOAT32_EPS**2 * moments.squared_norm)
     if not kept.any():
         fault = "all words of a sentence have the same vector" if centred else "all vectors are 0"
         raise ProbeError(fault, hint="look at the layer, and at how it was encoded")
-    return (directions[:, kept] / variances[kept].sqrt()).T.contiguous()
+    basis: Tensor = (directions[:, kept] / variances[kept].sqrt()).T
+    return basis.contiguous()
 
 
 def coordinates(

@@ -3,33 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from structprobe.probe.data.inputs import read_words
+from structprobe.probe.base import LayersEstimator
+from structprobe.probe.data.examples import split
 from structprobe.probe.data.whitening import second_moments, whitening
-from structprobe.probe.layer_sweep import layers_of
 from structprobe.probe.readers.biaffine import BiaffineScorer, head_batches, head_blocks
-from structprobe.probe.readers.biaffine_probe import RANK, RATE, predictions_of, read_trees
+from structprobe.probe.readers.biaffine_probe import RATE, predictions_of, read_head_settings
 from structprobe.probe.readers.head_choice import HeadBlock, train_heads
 from structprobe.probe.readers.mixing import (
     MIX_RATE,
     common_width,
+    even_mix,
     mix_words,
-    pick_layers,
     unit_scale,
 )
 from structprobe.probe.training.loop import Cosine
 from structprobe.probe.training.recipes import Whitened
-from structprobe.probe.training.settings import read_generator, read_settings
+from structprobe.probe.training.settings import read_fraction, read_generator
+from structprobe.probe.types import LayersDevLike, LayersLike, RandomState, TreesLike
 from structprobe.progress import progress_bar
 from structprobe.scores.prediction import Prediction
 
 
-class BiaffineMix:
+class BiaffineMix(LayersEstimator):
     """A biaffine head selector on a mix of layers whose weights are learned with it.
 
     The mix is that of `LayerMix`, the form and its training those of `BiaffineProbe`.
@@ -40,8 +41,10 @@ class BiaffineMix:
         Rows of the two projections, as of `BiaffineProbe`.
     max_steps : int, optional
         The budget; the default recipe's own unless given.
-    random_state : int
-        Draws batches, the start and the dropout.
+    validation_fraction : float
+        The share of the training sentences that is held out where `fit` is given no dev set.
+    random_state : int, numpy.random.Generator, numpy.random.RandomState or None
+        Draws the held-out sentences, batches, the start and the dropout.
     device : str
         Where to train, as `StructuralProbe` takes it.
     verbose : bool
@@ -56,7 +59,12 @@ class BiaffineMix:
     heads_factors_ : ndarray of float64, shape (n_layers,)
         What the raw vectors of each layer are multiplied by.
     history_ : list of dict
-        One entry an evaluation, as of `BiaffineProbe`.
+        One entry per evaluation, as for `BiaffineProbe`.
+    n_features_in_ : int
+        hidden_size of the vectors seen by `fit`.
+    origins_ : dict of dict
+        Where the vectors of each layer came from, if they said so; vectors of another origin are
+        refused.
     """
 
     def __init__(
@@ -64,14 +72,16 @@ class BiaffineMix:
         *,
         rank: int | None = None,
         max_steps: int | None = None,
-        random_state: int = 0,
+        validation_fraction: float = 0.1,
+        random_state: RandomState = None,
         device: str = "auto",
         verbose: bool = False,
     ) -> None:
         self.rank, self.max_steps = rank, max_steps
-        self.random_state, self.device, self.verbose = random_state, device, verbose
+        self.validation_fraction, self.random_state = validation_fraction, random_state
+        self.device, self.verbose = device, verbose
 
-    def fit(self, X: Any, y: Any, dev: tuple[Any, Any]) -> Self:
+    def fit(self, X: LayersLike, y: TreesLike, *, dev: LayersDevLike | None = None) -> Self:
         """Learn the form and the weights.
 
         Parameters
@@ -80,8 +90,8 @@ class BiaffineMix:
             The vectors of each layer, all of one width.
         y : Treebank, sequence of Sentence, or sequence of heads
             The trees.
-        dev : tuple of (X, y)
-            What the best form is chosen by.
+        dev : tuple of (X, y), optional
+            What the best form is chosen by; by default a random share of the training sentences.
 
         Returns
         -------
@@ -95,22 +105,16 @@ class BiaffineMix:
         TreeError
             The heads of a sentence are no tree.
         """
-        given = layers_of(X, "X")
-        read = {layer: read_trees(vectors, y) for layer, vectors in given.items()}
-        words, (heads, *_) = [one for one, _ in read.values()], [own for _, own in read.values()]
-        held_out = pick_layers(layers_of(dev[0], "X of dev"), read, " of dev")
-        dev_read = [read_trees(vectors, dev[1], " of dev") for vectors in held_out.values()]
-        width = common_width([*words, *(own for own, _ in dev_read)])
-        told: dict[str, Any] = {
-            "rank": RANK if self.rank is None else self.rank, "max_steps": self.max_steps,
-            "recipe": "whitened", "products": "float32", "loss": "absolute", "batch_size": None,
-            "learning_rate": None, "device": self.device,
-        }  # fmt: skip
-        settings = read_settings(told, max(RANK, width))
-        generator, recipe, device = read_generator(self.random_state), Whitened(), settings.device
+        # Depths are not needed, but making them checks that the heads are trees.
+        train_set, dev_set = self._read_sets(X, y, dev, kinds=("depth",))
+        width = common_width(train_set.layers.values())
+        settings = read_head_settings(self.get_params(), width)
+        recipe, generator = Whitened(), read_generator(self.random_state)
+        parts = split(train_set, dev_set, read_fraction(self.validation_fraction), generator)
+        words, dev_words = ([*part.layers.values()] for part in (parts.train, parts.dev))
+        heads, dev_heads, device = parts.train.heads, parts.dev.heads, settings.device
         scales = np.array([unit_scale(one) for one in words])
-        even = mix_words(dict(zip(read, words, strict=True)), scales / len(scales))
-        basis = whitening(second_moments(even), centred=False)
+        basis = whitening(second_moments(even_mix(parts.train, scales)), centred=False)
         seed = int(generator.integers(2**31))  # the same batches of every layer
         batches = [
             head_batches(
@@ -120,8 +124,8 @@ class BiaffineMix:
         ]
         mixed = [_stacked(same) for same in zip(*batches, strict=True)]
         dev_blocks = [
-            head_blocks(one, own, basis * scale, device)
-            for (one, own), scale in zip(dev_read, scales, strict=True)
+            head_blocks(one, dev_heads, basis * scale, device)
+            for one, scale in zip(dev_words, scales, strict=True)
         ]
         scorer = BiaffineScorer(len(basis), settings.rank, generator)
         module = _MixedScorer(scorer, len(scales)).to(device)
@@ -135,12 +139,13 @@ class BiaffineMix:
                 Cosine(recipe, RATE, n_steps),
                 lambda step: advance(1),
             )
-        self.layers_, self.scorer_, self.basis_ = tuple(read), scorer, basis
+        self.scorer_, self.basis_ = scorer, basis
         self.heads_weights_ = module.weights().detach().double().cpu().numpy()
         self.heads_factors_ = self.heads_weights_ * scales
+        self._note_layers(X, width)
         return self
 
-    def predictions(self, X: Any) -> list[Prediction]:
+    def predictions(self, X: LayersLike) -> list[Prediction]:
         """Recover the tree of each sentence.
 
         Parameters
@@ -156,11 +161,13 @@ class BiaffineMix:
         Raises
         ------
         ProbeError
-            A layer is missing.
+            A layer is missing, or its vectors differ in kind from those of the fit.
+        NotFittedError
+            Nothing was fitted.
         """
-        given = pick_layers(layers_of(X, "X"), self.layers_)
-        words = {layer: read_words(vectors) for layer, vectors in given.items()}
-        return predictions_of(self.scorer_, mix_words(words, self.heads_factors_), self.basis_)
+        layers = self._words(X)
+        words = mix_words(layers, self.heads_factors_)
+        return predictions_of(self.scorer_, words, self.basis_)
 
 
 class _MixedScorer(nn.Module):

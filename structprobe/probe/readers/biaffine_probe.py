@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Self
 
-from numpy.typing import NDArray
-from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from structprobe.errors import ProbeError
-from structprobe.probe.data.inputs import (
-    check_finite,
-    check_origin,
-    check_width,
-    origin_of,
-    read_heads,
-    read_words,
-)
+from structprobe.probe.base import OneLayerEstimator
+from structprobe.probe.data.examples import split
+from structprobe.probe.data.inputs import origin_of
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.data.whitening import second_moments, whitening
-from structprobe.probe.not_fitted import NotFittedError
 from structprobe.probe.readers.biaffine import (
     DROPOUT,
     BiaffineScorer,
@@ -30,10 +23,15 @@ from structprobe.probe.readers.biaffine import (
 from structprobe.probe.readers.head_choice import train_heads
 from structprobe.probe.training.loop import Cosine
 from structprobe.probe.training.recipes import Whitened
-from structprobe.probe.training.settings import read_generator, read_settings
+from structprobe.probe.training.settings import (
+    Settings,
+    read_fraction,
+    read_generator,
+    read_settings,
+)
+from structprobe.probe.types import DevLike, RandomState, TreesLike, WordVectorsLike
 from structprobe.progress import progress_bar
 from structprobe.scores.prediction import Prediction
-from structprobe.trees import gold_depths
 from structprobe.trees.arborescences import arborescences
 
 RANK = 128
@@ -41,7 +39,7 @@ RANK = 128
 RATE = 0.002
 
 
-class BiaffineProbe(BaseEstimator):
+class BiaffineProbe(OneLayerEstimator):
     """Recover directed trees from word vectors by choosing a head for each word.
 
     The form is that of `BiaffineScorer`, on whitened vectors, so that it does not depend on how
@@ -64,8 +62,10 @@ class BiaffineProbe(BaseEstimator):
     dropout : float
         The share of the numbers that a step leaves out; 0 for none. The default suits vectors in
         which many numbers tell alike, as those of models do.
+    validation_fraction : float
+        The share of the training sentences that is held out where `fit` is given no dev set.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
-        Draws the start, the batches and the dropout.
+        Draws the held-out sentences, the start, the batches and the dropout.
     device : str
         Where to train, as `StructuralProbe` takes it.
     verbose : bool
@@ -78,7 +78,7 @@ class BiaffineProbe(BaseEstimator):
     basis_ : Tensor of float64, shape (n_kept, hidden_size)
         The map to the whitened coordinates that it reads.
     history_ : list of dict
-        One entry an evaluation: ``step``, ``learning_rate``, ``train_loss``, ``dev_loss``.
+        One entry per evaluation: ``step``, ``learning_rate``, ``train_loss``, ``dev_loss``.
     n_features_in_ : int
         hidden_size of the vectors seen by `fit`.
     origin_ : dict or None
@@ -103,15 +103,17 @@ class BiaffineProbe(BaseEstimator):
         batch_size: int | None = None,
         learning_rate: float | None = None,
         dropout: float = DROPOUT,
-        random_state: Any = None,
+        validation_fraction: float = 0.1,
+        random_state: RandomState = None,
         device: str = "auto",
         verbose: bool = False,
     ) -> None:
         self.rank, self.max_steps, self.batch_size = rank, max_steps, batch_size
-        self.learning_rate, self.dropout, self.random_state = learning_rate, dropout, random_state
+        self.learning_rate, self.dropout = learning_rate, dropout
+        self.validation_fraction, self.random_state = validation_fraction, random_state
         self.device, self.verbose = device, verbose
 
-    def fit(self, X: Any, y: Any, *, dev: tuple[Any, Any]) -> Self:
+    def fit(self, X: WordVectorsLike, y: TreesLike, *, dev: DevLike | None = None) -> Self:
         """Learn the form, afresh.
 
         Parameters
@@ -120,8 +122,9 @@ class BiaffineProbe(BaseEstimator):
             Word vectors, one array a sentence.
         y : Treebank, sequence of Sentence, or sequence of array_like of int, each (n_words,)
             The trees.
-        dev : tuple of (X, y)
-            Vectors and trees to stop by, in the forms above.
+        dev : tuple of (X, y), optional
+            Vectors and trees to stop by, in the forms above; by default a random share of the
+            training sentences, which are then not learned from.
 
         Returns
         -------
@@ -135,22 +138,21 @@ class BiaffineProbe(BaseEstimator):
         TreeError
             The heads of a sentence are no tree.
         """
-        words, heads = read_trees(X, y)
-        dev_words, dev_heads = read_trees(dev[0], dev[1], " of dev")
-        check_width(dev_words, words.hidden_size, "X of dev")
-        check_origin(origin_of(dev[0]), origin_of(X), "X of dev")
-        told: dict[str, Any] = {"recipe": "whitened", "products": "float32", "loss": "absolute"}
-        told["rank"] = RANK if self.rank is None else self.rank
-        settings = read_settings(self.get_params() | told, max(RANK, words.hidden_size))
+        # Depths are not needed, but making them checks that the heads are trees.
+        train_set, dev_set = self._read_sets(X, y, dev, kinds=("depth",))
+        width = train_set.layers[None].hidden_size
+        settings = read_head_settings(self.get_params(), width)
         if not 0 <= self.dropout < 1:
             raise ProbeError(f"dropout {self.dropout!r} is out of range; it is 0 or more, below 1")
         recipe, generator = Whitened(), read_generator(self.random_state)
+        parts = split(train_set, dev_set, read_fraction(self.validation_fraction), generator)
+        words, dev_words = parts.train.layers[None], parts.dev.layers[None]
         n_steps, device = settings.max_steps or recipe.max_steps, settings.device
 
         basis = whitening(second_moments(words), centred=False)
         size = settings.batch_size or recipe.batch_size
-        batches = head_batches(words, heads, basis, size, generator, device)
-        dev_blocks = head_blocks(dev_words, dev_heads, basis, device)
+        batches = head_batches(words, parts.train.heads, basis, size, generator, device)
+        dev_blocks = head_blocks(dev_words, parts.dev.heads, basis, device)
         scorer = BiaffineScorer(len(basis), settings.rank, generator, self.dropout).to(device)
         shown = None if self.verbose else False
         with progress_bar("biaffine probe", n_steps, "step", shown=shown) as advance:
@@ -162,10 +164,10 @@ class BiaffineProbe(BaseEstimator):
                 lambda step: advance(1),
             )
         self.scorer_, self.basis_ = scorer, basis
-        self.n_features_in_, self.origin_ = words.hidden_size, origin_of(X)
+        self.n_features_in_, self.origin_ = width, origin_of(X)
         return self
 
-    def predictions(self, X: Any) -> list[Prediction]:
+    def predictions(self, X: WordVectorsLike) -> list[Prediction]:
         """Recover the tree of each sentence.
 
         Parameters
@@ -185,13 +187,14 @@ class BiaffineProbe(BaseEstimator):
         NotFittedError
             Nothing was fitted.
         """
-        if not hasattr(self, "scorer_"):
-            raise NotFittedError("this BiaffineProbe is not fitted", hint="call fit first")
-        words = read_words(X)
-        check_width(words, self.n_features_in_, "X")
-        check_origin(origin_of(X), self.origin_, "X")
-        check_finite(words, "X")
+        words = self._words(X)[None]
         return predictions_of(self.scorer_, words, self.basis_)
+
+
+def read_head_settings(parameters: Mapping[str, Any], width: int) -> Settings:
+    """Check the hyperparameters of an estimator that chooses heads; its rank may be above width."""
+    rank = RANK if parameters["rank"] is None else parameters["rank"]
+    return read_settings({**parameters, "rank": rank}, max(RANK, width))
 
 
 def predictions_of(scorer: BiaffineScorer, words: Words, basis: Tensor) -> list[Prediction]:
@@ -205,12 +208,3 @@ def predictions_of(scorer: BiaffineScorer, words: Words, basis: Tensor) -> list[
             own = own_scores[:n, : n + 1].copy()
             found[index] = Prediction(own_heads[:n].copy(), arc_scores=own)
     return [found[index] for index in range(len(words))]
-
-
-def read_trees(X: Any, y: Any, suffix: str = "") -> tuple[Words, list[NDArray[Any]]]:
-    """Take vectors and trees, and check them."""
-    words = read_words(X, "X" + suffix)
-    heads = read_heads(y, words, ("X" + suffix, "y" + suffix))
-    check_finite(words, "X" + suffix, y)
-    gold_depths(heads)  # names heads that are no tree
-    return words, heads

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from structprobe.probe.training.adam import Adam
-from structprobe.probe.training.loop import Problem, Schedule
+from structprobe.probe.training.loop import Adam, Problem, Schedule
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
-from numpy.random import SeedSequence
 from numpy.typing import NDArray
 
-from structprobe.probe.data.examples import KINDS, read_examples
-from structprobe.probe.data.inputs import read_words
-from structprobe.probe.layer_sweep import layers_of
-from structprobe.probe.projecting import predict_depths, predict_distances
-from structprobe.probe.readers.mixing import common_width, fit_mix, mix_words, pick_layers
+from structprobe.probe.base import LayersEstimator
+from structprobe.probe.data.examples import KINDS, split
+from structprobe.probe.projecting import predict_depths, predict_distances, predict_trees
+from structprobe.probe.readers.mixing import common_width, fit_mix, mix_words
 from structprobe.probe.training.recipes import Whitened
-from structprobe.probe.training.settings import read_generator, read_settings
+from structprobe.probe.training.settings import (
+    read_fraction,
+    read_generator,
+    read_settings,
+    spawn_seeds,
+)
+from structprobe.probe.types import LayersDevLike, LayersLike, RandomState, TreesLike
 from structprobe.progress import progress_bar
 from structprobe.scores.prediction import Prediction
-from structprobe.trees import decode_rooted
 
 
-class LayerMix:
+class LayerMix(LayersEstimator):
     """A structural probe on a mix of layers whose weights are learned with it.
 
     Distances and depths have a mix each. The weights are those of layers brought to unit scale
@@ -33,8 +36,10 @@ class LayerMix:
         Rank of both probes; full unless given.
     max_steps : int, optional
         The budget; the default recipe's own unless given.
-    random_state : int
-        Draws batches and starts.
+    validation_fraction : float
+        The share of the training sentences that is held out where `fit` is given no dev set.
+    random_state : int, numpy.random.Generator, numpy.random.RandomState or None
+        Draws the held-out sentences, batches and starts.
     device : str
         Where to train, as `StructuralProbe` takes it.
     loss : {"absolute", "tree"}
@@ -53,14 +58,18 @@ class LayerMix:
     distance_components_, depth_components_ : ndarray of float32, shape (rank, hidden_size)
         The matrices, for mixed raw vectors.
     history_ : dict
-        Under ``distance`` and ``depth`` one entry an evaluation.
+        Under ``distance`` and ``depth`` one entry per evaluation.
+    n_features_in_ : int
+        hidden_size of the vectors seen by `fit`.
+    origins_ : dict of dict
+        Where the vectors of each layer came from, if they said so; vectors of another origin are
+        refused.
 
     Examples
     --------
     >>> heads = [np.array([2, 0, 2]), np.array([0, 1])]
     >>> layer = [np.array([[1.0, 0], [0, 0], [0, 1.0]]), np.array([[0, 0], [1.0, 0]])]
-    >>> mix = LayerMix(max_steps=50, random_state=0).fit({0: layer, 1: layer}, heads, (
-    ...     {0: layer, 1: layer}, heads))
+    >>> mix = LayerMix(max_steps=50, random_state=0).fit({0: layer, 1: layer}, heads)
     >>> float(round(mix.distance_weights_.sum(), 6))
     1.0
     """
@@ -70,15 +79,17 @@ class LayerMix:
         *,
         rank: int | None = None,
         max_steps: int | None = None,
-        random_state: int = 0,
+        validation_fraction: float = 0.1,
+        random_state: RandomState = None,
         device: str = "auto",
         loss: str = "absolute",
         verbose: bool = False,
     ) -> None:
         self.rank, self.max_steps, self.loss = rank, max_steps, loss
-        self.random_state, self.device, self.verbose = random_state, device, verbose
+        self.validation_fraction, self.random_state = validation_fraction, random_state
+        self.device, self.verbose = device, verbose
 
-    def fit(self, X: Any, y: Any, dev: tuple[Any, Any]) -> Self:
+    def fit(self, X: LayersLike, y: TreesLike, *, dev: LayersDevLike | None = None) -> Self:
         """Learn both mixes.
 
         Parameters
@@ -87,8 +98,8 @@ class LayerMix:
             The vectors of each layer, all of one width.
         y : Treebank, sequence of Sentence, or sequence of heads
             The trees.
-        dev : tuple of (X, y)
-            What the best mixes are chosen by.
+        dev : tuple of (X, y), optional
+            What the best mixes are chosen by; by default a random share of the training sentences.
 
         Returns
         -------
@@ -99,39 +110,30 @@ class LayerMix:
         ------
         ProbeError
             The vectors, trees or settings cannot be used, or a loss stopped being finite.
+        TreeError
+            The heads of a sentence are no tree.
         """
-        train_set = read_examples(layers_of(X, "X"), y)
-        held = pick_layers(layers_of(dev[0], "X of dev"), train_set.layers, " of dev")
-        dev_set = read_examples(held, dev[1], " of dev")
+        train_set, dev_set = self._read_sets(X, y, dev)
         width = common_width(train_set.layers.values())
-        told = {
-            "rank": self.rank,
-            "recipe": "whitened",
-            "max_steps": self.max_steps,
-            "batch_size": None,
-            "learning_rate": None,
-            "device": self.device,
-            "products": "float32",
-            "loss": self.loss,
-        }
-        settings = read_settings(told, width)
+        settings = read_settings(self.get_params(), width)
         generator = read_generator(self.random_state)
-        self.layers_: tuple[Any, ...] = tuple(train_set.layers)
-        seeds = cast(SeedSequence, generator.bit_generator.seed_seq).spawn(len(KINDS))
+        parts = split(train_set, dev_set, read_fraction(self.validation_fraction), generator)
+        seeds = spawn_seeds(generator, len(KINDS))
         n_steps = len(KINDS) * (settings.max_steps or Whitened().max_steps)
         shown = None if self.verbose else False
         with progress_bar("mix", n_steps, "step", shown=shown) as advance:
             distance, depth = (
-                fit_mix(kind, train_set, dev_set, settings, seed, advance)
+                fit_mix(kind, parts, settings, seed, advance)
                 for kind, seed in zip(KINDS, seeds, strict=True)
             )
         self.distance_weights_, self.depth_weights_ = distance.weights, depth.weights
         self.distance_factors_, self.depth_factors_ = distance.factors, depth.factors
         self.distance_components_, self.depth_components_ = distance.components, depth.components
         self.history_ = {"distance": distance.history, "depth": depth.history}
+        self._note_layers(X, width)
         return self
 
-    def predictions(self, X: Any) -> list[Prediction]:
+    def predictions(self, X: LayersLike) -> list[Prediction]:
         """Recover the tree of each sentence.
 
         Parameters
@@ -147,16 +149,16 @@ class LayerMix:
         Raises
         ------
         ProbeError
-            A layer is missing.
+            A layer is missing, or its vectors differ in kind from those of the fit.
+        NotFittedError
+            Nothing was fitted.
         """
-        given = pick_layers(layers_of(X, "X"), self.layers_)
-        layers = {layer: read_words(vectors) for layer, vectors in given.items()}
+        layers = self._words(X)
         distances = predict_distances(
             mix_words(layers, self.distance_factors_), self.distance_components_
         )
         depths = predict_depths(mix_words(layers, self.depth_factors_), self.depth_components_)
-        heads = decode_rooted(distances, depths)
-        return [Prediction(*parts) for parts in zip(heads, distances, depths, strict=True)]
+        return predict_trees(distances, depths)
 
 
 def centre_of_gravity(layers: Any, weights: NDArray[np.floating]) -> float:

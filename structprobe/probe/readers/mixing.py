@@ -10,7 +10,7 @@ tear apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,17 +21,15 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from structprobe.errors import ProbeError
-from structprobe.probe.data.batches import Batch
-from structprobe.probe.data.examples import Examples
-from structprobe.probe.data.layout import Layout
+from structprobe.probe.data.batches import Batch, Layout
+from structprobe.probe.data.examples import Examples, Split
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.data.whitening import lay_out, second_moments, whitening
-from structprobe.probe.losses.geometry import depth_loss
-from structprobe.probe.training.adam import Adam
-from structprobe.probe.training.fit import DISTANCE_LOSSES, Course, course_of
-from structprobe.probe.training.loop import Cosine, Problem
+from structprobe.probe.training.fit import BatchPlan, Task, make_task
+from structprobe.probe.training.loop import Adam, Cosine, Problem
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.training.settings import Settings
+from structprobe.probe.types import Layer
 
 # Adam's step for the weights' logarithms at its highest: over 2,000 steps it can part two layers
 # by a factor far beyond what any found mix has.
@@ -39,7 +37,7 @@ MIX_RATE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
-class Mixed:
+class FittedMix:
     """What the fit of a mix found."""
 
     components: NDArray[np.float32]  # (rank, hidden_size): for mixed raw vectors
@@ -50,33 +48,34 @@ class Mixed:
 
 def fit_mix(
     kind: str,
-    train_set: Examples,
-    dev_set: Examples,
+    split: Split,
     settings: Settings,
     seed: SeedSequence,
     advance: Callable[[int], None],
-) -> Mixed:
+) -> FittedMix:
     """Find the components and the weights of the layers together, by the default recipe."""
-    recipe, pairs = settings.recipe, kind == "distance"
+    recipe, device = settings.recipe, settings.device
     assert isinstance(recipe, Whitened)
-    batches_seed, start_seed = seed.spawn(2)
-    course = course_of(kind, train_set, dev_set, settings, batches_seed)
-    scales = np.array([unit_scale(words) for words in train_set.layers.values()])
-    basis = whitening(second_moments(_even_mix(train_set, scales)), centred=pairs)
-    laid_out = [
-        _lay_out(examples, scales, basis, layout, pairs, settings.device)
-        for examples, layout in ((train_set, course.layout), (dev_set, course.dev.layout))
-    ]
+    task = make_task(kind, split, settings, seed.spawn(2))
+    batches, pairs = task.batches, task.pairs
+    scales = np.array([unit_scale(words) for words in split.train.layers.values()])
+    basis = whitening(second_moments(even_mix(split.train, scales)), centred=pairs)
+    vectors, dev_vectors = (
+        _lay_out(examples, scales, basis, layout, pairs, device)
+        for examples, layout in (
+            (split.train, batches.layout),
+            (split.dev, batches.dev.layout),
+        )
+    )
     scale = (settings.rank * len(basis)) ** -0.5
     spread = recipe.start * scale
-    drawn = np.random.default_rng(start_seed).uniform(-spread, spread, (settings.rank, len(basis)))
-    start = torch.from_numpy(drawn).float().to(settings.device)
+    drawn = np.random.default_rng(task.seed).uniform(-spread, spread, (settings.rank, len(basis)))
+    start = torch.from_numpy(drawn).float().to(device)
     rate = settings.learning_rate or scale * (recipe.distance_rate if pairs else recipe.depth_rate)
-    problem = Problem(start, Cosine(recipe, rate, course.max_steps))
-    loss = DISTANCE_LOSSES[settings.loss]() if pairs else depth_loss
-    mix = _Mix(loss, problem, *laid_out)
-    weights = mix.solve(course, MIX_RATE / rate, advance)
-    return Mixed(
+    problem = Problem(start, Cosine(recipe, rate, batches.max_steps))
+    mix = _Mix(task, problem, vectors, dev_vectors)
+    weights = mix.solve(MIX_RATE / rate, advance)
+    return FittedMix(
         (problem.components.cpu().double() @ basis).float().numpy(),
         weights,
         weights * scales,
@@ -87,21 +86,20 @@ def fit_mix(
 class _Mix:
     """One problem with the weights of its layers beside it."""
 
-    def __init__(self, loss: Any, problem: Problem, vectors: Tensor, dev_vectors: Tensor) -> None:
-        self.loss, self.problem = loss, problem
+    def __init__(self, task: Task, problem: Problem, vectors: Tensor, dev_vectors: Tensor) -> None:
+        self.batches, self.problem = task.batches, problem
+        self.loss: Any = task.new_loss()
         self.vectors, self.dev_vectors = vectors, dev_vectors  # (n_layers, n_rows, width)
         self.components = problem.start.clone()  # (rank, width)
         self.logits = vectors.new_zeros(len(vectors))  # (n_layers,)
 
-    def solve(
-        self, course: Course, mix_share: float, advance: Callable[[int], None]
-    ) -> NDArray[np.float64]:
+    def solve(self, mix_share: float, advance: Callable[[int], None]) -> NDArray[np.float64]:
         """Take all steps; give the weights that go with the best components."""
         schedule, losses = self.problem.schedule, []
         adam, mix_adam = Adam(self.components), Adam(self.logits)
         gradient, mix_gradient = torch.empty_like(self.components), torch.empty_like(self.logits)
-        best, best_weights = float("inf"), self.logits.softmax(0)
-        for step, batch in enumerate(_endless(course), 1):
+        best_weights = self.logits.softmax(0)
+        for step, batch in enumerate(_endless(self.batches), 1):
             losses.append(self._gradients(batch, gradient, mix_gradient))
             rate = schedule.learning_rate(step)
             adam.step(self.components, gradient, rate)
@@ -110,13 +108,14 @@ class _Mix:
             if not schedule.evaluates_at(step):
                 continue
             weights = self.logits.softmax(0)
-            dev_loss = self._dev_loss(course.dev, weights)
-            if dev_loss < best:
-                best, best_weights = dev_loss, weights
-            if self.problem.note(step, torch.stack(losses).cpu(), dev_loss, self.components):
+            dev_loss = self._dev_loss(weights)
+            ends = self.problem.note(step, torch.stack(losses).cpu(), dev_loss, self.components)
+            if self.problem.kept["step"] == step:
+                best_weights = weights
+            if ends:
                 break
             losses = []
-        advance(course.max_steps - step)
+        advance(self.batches.max_steps - step)
         return best_weights.cpu().double().numpy()
 
     def _gradients(self, batch: Batch, gradient: Tensor, mix_gradient: Tensor) -> Tensor:
@@ -130,25 +129,14 @@ class _Mix:
         torch.mul(weights, by_weight - weights @ by_weight, out=mix_gradient)
         return loss
 
-    def _dev_loss(self, dev: Iterable[Batch], weights: Tensor) -> float:
+    def _dev_loss(self, weights: Tensor) -> float:
         """Mean loss over the sentences of the dev set."""
         total, n_sentences = 0.0, 0
-        for batch in dev:
+        for batch in self.batches.dev:
             mixed = torch.tensordot(weights, self.dev_vectors[:, batch.rows], 1)  # (m, width)
             total += float(self.loss(self.components, mixed, batch)) * batch.n_sentences
             n_sentences += batch.n_sentences
         return total / n_sentences
-
-
-def pick_layers(
-    given: Mapping[Hashable, Any], layers: Iterable[Hashable], suffix: str = ""
-) -> dict[Hashable, Any]:
-    """Pick the layers that are mixed from those that were given."""
-    layers = list(layers)
-    missing = [layer for layer in layers if layer not in given]
-    if missing:
-        raise ProbeError(f"there are no vectors of layer {missing[0]}{suffix}")
-    return {layer: given[layer] for layer in layers}
 
 
 def common_width(layers: Iterable[Words]) -> int:
@@ -159,7 +147,7 @@ def common_width(layers: Iterable[Words]) -> int:
     return widths[0]
 
 
-def mix_words(layers: Mapping[Hashable, Words], factors: NDArray[np.float64]) -> Words:
+def mix_words(layers: Mapping[Layer, Words], factors: NDArray[np.float64]) -> Words:
     """Mix the vectors of several layers."""
     # factors (n_layers,)
     first = next(iter(layers.values()))
@@ -169,10 +157,11 @@ def mix_words(layers: Mapping[Hashable, Words], factors: NDArray[np.float64]) ->
         for chunk in words.chunks():
             total[done : done + len(chunk)] += (factor * chunk).numpy()
             done += len(chunk)
-    return Words(total, np.cumsum(first.lengths) - first.lengths, first.lengths)
+    eps = max(words.eps for words in layers.values())
+    return Words(total, np.cumsum(first.lengths) - first.lengths, first.lengths, eps)
 
 
-def _even_mix(examples: Examples, scales: NDArray[np.float64]) -> Words:
+def even_mix(examples: Examples, scales: NDArray[np.float64]) -> Words:
     """Mix all layers at unit scale alike."""
     return mix_words(examples.layers, scales / len(scales))
 
@@ -199,8 +188,8 @@ def _lay_out(
     return out
 
 
-def _endless(course: Course) -> Iterator[Batch]:
+def _endless(batches: BatchPlan) -> Iterator[Batch]:
     """Epoch after epoch."""
-    epoch = course.begin()
+    epoch = batches.begin()
     while True:
         yield from epoch()

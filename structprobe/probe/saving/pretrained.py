@@ -12,45 +12,29 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
 
-from structprobe._version import __version__
 from structprobe.errors import ProbeError
 from structprobe.probe.saving.card import PICTURE
 from structprobe.probe.saving.saved_files import (
     CARD,
-    COMPONENTS,
     CONFIG,
     FORMAT,
     WEIGHTS,
-    read_config,
-    read_tensors,
+    SavedProbe,
+    read_files,
     write_files,
 )
 from structprobe.targets import check_room
-
-if TYPE_CHECKING:
-    from structprobe.probe.estimator import StructuralProbe
-
-_Probe = TypeVar("_Probe", bound="StructuralProbe")
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB_HINT = "a saved probe is a folder, or a hub id written 'owner/name'"
 
 
-def save(
-    probe: StructuralProbe,
-    folder: str | os.PathLike[str],
-    *,
-    dev_scores: object = None,
-    fitted_on: Mapping[str, object] | None = None,
-    dev_baselines: Mapping[str, object] | None = None,
-) -> Path:
+def save(probe: SavedProbe, folder: str | os.PathLike[str]) -> Path:
     """Write a fitted probe into a folder, whole or not at all."""
     target = check_target(folder)
-    files = write_files(probe, dev_scores, fitted_on, dev_baselines)
+    files = write_files(probe)
     token = uuid.uuid4().hex[:8]
     fresh = target.with_name(f".{target.name}.{token}.new")
     try:
@@ -99,42 +83,15 @@ def check_target(folder: str | os.PathLike[str], *, replace: bool = True) -> Pat
     return target
 
 
-def load(
-    source: str | os.PathLike[str],
-    *,
-    revision: str | None = None,
-    cls: type[_Probe] | None = None,
-) -> _Probe:
+def load(source: str | os.PathLike[str], *, revision: str | None = None) -> SavedProbe:
     """Read a saved probe from a folder or from the hub."""
-    from structprobe.probe.estimator import StructuralProbe
-
-    folder = _local_folder(source, revision)
-    config = read_config(folder)
-    tensors = read_tensors(folder, (config["rank"], config["hidden_size"]))
-    try:
-        probe = (cls or StructuralProbe)(**config["hyperparameters"])
-    except TypeError as error:
-        raise ProbeError(
-            f"hyperparameters that structprobe {__version__} does not know: {error}",
-            where=str(folder / CONFIG),
-        ) from error
-    for name in COMPONENTS:
-        setattr(probe, f"{name}_", tensors[name])
-    probe.n_features_in_ = config["hidden_size"]
-    probe.origin_ = config["origin"]
-    probe.treebank_fingerprint_ = config["treebank_fingerprint"]
-    probe.history_ = config["history"]
-    probe.saved_ = config
-    return probe
+    return read_files(_local_folder(source, revision))
 
 
 def push(
-    probe: StructuralProbe,
+    probe: SavedProbe,
     repo_id: str,
     *,
-    dev_scores: object = None,
-    fitted_on: Mapping[str, object] | None = None,
-    dev_baselines: Mapping[str, object] | None = None,
     private: bool = False,
     token: str | None = None,
     revision: str | None = None,
@@ -145,7 +102,7 @@ def push(
 
     if not _HUB_ID.fullmatch(repo_id):
         raise ProbeError(f"{repo_id!r} is no hub id", hint="write it 'owner/name'")
-    files = write_files(probe, dev_scores, fitted_on, dev_baselines)
+    files = write_files(probe)
     api = HfApi(token=token)
     try:
         api.create_repo(repo_id, private=private, exist_ok=True)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
 from structprobe.probe.estimator import StructuralProbe
+from structprobe.probe.saving.saved_files import COMPONENTS, SavedProbe
 
 MATRIX = "proj"
 
@@ -89,15 +90,15 @@ def probe_from_projections(
             where=str(depth),
         )
     rank = max(len(matrix) for matrix in matrices)
-    probe = StructuralProbe(rank=rank, recipe="published")
-    probe.distance_components_, probe.depth_components_ = (
-        np.pad(matrix, ((0, rank - len(matrix)), (0, 0))) for matrix in matrices
+    filled = (np.pad(matrix, ((0, rank - len(matrix)), (0, 0))) for matrix in matrices)
+    return StructuralProbe.from_saved(
+        SavedProbe(
+            dict(zip(COMPONENTS, filled, strict=True)),
+            {"rank": rank, "recipe": "published"},
+            history={},
+            origin=None if origin is None else dict(origin),
+        )
     )
-    probe.n_features_in_ = widths[0]
-    probe.origin_ = None if origin is None else dict(origin)
-    probe.treebank_fingerprint_ = None
-    probe.history_ = {}
-    return probe
 
 
 def _matrix(state: Any, where: str) -> NDArray[np.float32]:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,37 +17,56 @@ from structprobe._version import __version__
 from structprobe.errors import ProbeError
 from structprobe.probe.saving.card import PICTURE, model_card
 from structprobe.probe.saving.training_curve import training_curve
+from structprobe.probe.types import Origin
 from structprobe.scores.result import Scores
 from structprobe.scores.table import METRICS
-
-if TYPE_CHECKING:
-    from structprobe.probe.estimator import StructuralProbe
 
 FORMAT = "structprobe-probe"
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 COMPONENTS = ("distance_components", "depth_components")
+NOTES = ("fitted_on", "dev_scores", "dev_baselines")  # what else is said of a probe in its config
 
 
-def write_files(
-    probe: StructuralProbe,
-    dev_scores: object,
-    fitted_on: Mapping[str, object] | None,
-    dev_baselines: Mapping[str, object] | None = None,
-) -> dict[str, bytes]:
+@dataclass(frozen=True, slots=True)
+class SavedProbe:
+    """A fitted probe in plain values: what is saved, and what comes back."""
+
+    matrices: Mapping[str, NDArray[np.floating]]  # By `COMPONENTS`, each (rank, hidden_size)
+    hyperparameters: Mapping[str, Any]
+    history: Mapping[str, Any]  # As `StructuralProbe.history_`
+    origin: Origin = None
+    treebank_fingerprint: str | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)  # By `NOTES`, what is known of them
+
+
+def write_files(probe: SavedProbe) -> dict[str, bytes]:
     """Give the files of a saved probe."""
     from safetensors.numpy import save as tensors_to_bytes
 
-    config = _config(probe, dev_scores, fitted_on, dev_baselines)
+    config = _config(probe)
     picture = training_curve(config["history"])
     pictures = {} if picture is None else {PICTURE: picture.encode()}
-    tensors = {name: np.ascontiguousarray(getattr(probe, f"{name}_")) for name in COMPONENTS}
+    tensors = {name: np.ascontiguousarray(probe.matrices[name]) for name in COMPONENTS}
     return {
         WEIGHTS: tensors_to_bytes(tensors, {"format": "np"}),
         CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(),
         CARD: model_card(config, pictured=bool(pictures)).encode(),
         **pictures,
     }
+
+
+def read_files(folder: Path) -> SavedProbe:
+    """Read and check a saved probe."""
+    config = read_config(folder)
+    return SavedProbe(
+        read_tensors(folder, (config["rank"], config["hidden_size"])),
+        config["hyperparameters"],
+        config["history"],
+        config["origin"],
+        config["treebank_fingerprint"],
+        {name: config.get(name) for name in NOTES},
+    )
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -118,18 +138,11 @@ def plain(value: object) -> Any:
     return value if isinstance(value, str | int | None) else None
 
 
-def _config(
-    probe: StructuralProbe,
-    dev_scores: object,
-    fitted_on: Mapping[str, object] | None,
-    dev_baselines: Mapping[str, object] | None,
-) -> dict[str, Any]:
-    """Tell all that was fitted, and on what, in plain values."""
-    rank, hidden_size = probe.distance_components_.shape
-    baselines = {name: _told(scores) for name, scores in (dev_baselines or {}).items()}
-    # What was saved with a loaded probe still holds, unless it has been fitted since.
-    saved = getattr(probe, "saved_", None)
-    known = saved if saved is not None and saved["history"] is probe.history_ else {}
+def _config(probe: SavedProbe) -> dict[str, Any]:
+    """Put all that was fitted, and on what, into plain values."""
+    rank, hidden_size = probe.matrices[COMPONENTS[0]].shape
+    baselines = probe.notes.get("dev_baselines") or {}
+    device = str(probe.hyperparameters["device"])
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
@@ -139,18 +152,18 @@ def _config(
         },
         "hidden_size": int(hidden_size),
         "rank": int(rank),
-        "hyperparameters": plain({**probe.get_params(), "device": str(probe.device)}),
-        "origin": plain(probe.origin_),
-        "treebank_fingerprint": plain(probe.treebank_fingerprint_),
-        "fitted_on": plain(fitted_on or known.get("fitted_on")),
-        "dev_scores": plain(_told(dev_scores) or known.get("dev_scores")),
-        "dev_baselines": plain(baselines or known.get("dev_baselines")),
-        "history": plain(probe.history_),
+        "hyperparameters": plain({**probe.hyperparameters, "device": device}),
+        "origin": plain(probe.origin),
+        "treebank_fingerprint": plain(probe.treebank_fingerprint),
+        "fitted_on": plain(probe.notes.get("fitted_on") or None),
+        "dev_scores": plain(_scores(probe.notes.get("dev_scores")) or None),
+        "dev_baselines": plain({name: _scores(one) for name, one in baselines.items()} or None),
+        "history": plain(probe.history),
     }
 
 
-def _told(scores: object) -> object:
-    """Tell scores with their intervals; a mapping as it is."""
+def _scores(scores: object) -> object:
+    """Give scores with their intervals; a mapping as it is."""
     return scores.to_dict() | _intervals(scores) if isinstance(scores, Scores) else scores
 
 

@@ -7,7 +7,7 @@ what a step needs stays in a core's caches. Either way a probe is found as if it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
@@ -21,22 +21,23 @@ from torch import Tensor
 
 from structprobe.probe.data.batches import (
     Batch,
+    FixedBatches,
+    Layout,
     Pool,
     mixed_batches,
     order_by_length,
     random_batches,
+    word_order,
 )
-from structprobe.probe.data.examples import Examples
-from structprobe.probe.data.layout import FixedBatches, Layout, word_order
-from structprobe.probe.data.ragged_vectors import Words
+from structprobe.probe.data.examples import Examples, Split
 from structprobe.probe.data.whitening import Moments, lay_out, second_moments, whitening
 from structprobe.probe.losses.geometry import DistanceLoss, depth_loss
 from structprobe.probe.losses.tree_likelihood import TreeLoss
 from structprobe.probe.training.loop import Cosine, Loss, Plateau, Problem, Schedule, Stack, train
-from structprobe.probe.training.memory import streams
 from structprobe.probe.training.recipes import Published
 from structprobe.probe.training.settings import Settings
-from structprobe.probe.training.streaming import ReadAhead, Streamed, spooled
+from structprobe.probe.training.streaming import ReadAhead, Streamed, spooled, streams
+from structprobe.probe.types import Layer
 
 DEV_BATCH_SIZE = 64
 
@@ -46,16 +47,16 @@ OnStep = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """What a fit gave."""
+class FittedMatrix:
+    """The matrix that a fit found, for raw vectors, and how training went."""
 
     components: NDArray[np.float32]  # (rank, hidden_size)
     history: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """Batches for all probes of one kind and seed."""
+class BatchPlan:
+    """The batches of all probes of one kind and seed."""
 
     begin: Callable[[], Callable[[], Iterable[Batch]]]  # Begins anew, whoever else is under way
     steps_per_epoch: int  # Batches in an epoch
@@ -64,56 +65,82 @@ class Course:
     dev: FixedBatches  # The dev set
 
 
-def fit_kind(
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What one kind of probe learns from, and how: the same for all layers and ranks."""
+
+    kind: str  # One of `KINDS`
+    split: Split
+    settings: Settings
+    batches: BatchPlan
+    seed: SeedSequence  # Draws where training starts
+
+    @property
+    def pairs(self) -> bool:
+        """Whether word pairs are learned from, and not words."""
+        return self.kind == "distance"
+
+    def new_loss(self) -> Loss:
+        """Make what is minimised; one that keeps memory serves one thread."""
+        return DISTANCE_LOSSES[self.settings.loss]() if self.pairs else depth_loss
+
+
+def make_task(
     kind: str,
-    course: Course,
-    train_set: Examples,
-    dev_set: Examples,
-    ranks: Mapping[Hashable, Sequence[int]],
-    moments: Mapping[Hashable, Moments],
+    split: Split,
     settings: Settings,
-    seed: SeedSequence,
+    seeds: Sequence[SeedSequence],
+    *,
+    kept: bool = True,
+) -> Task:
+    """Compose the batches by the first seed; the second draws where training starts."""
+    batches_seed, start_seed = seeds
+    batches = plan_batches(kind, split, settings, batches_seed, kept=kept)
+    return Task(kind, split, settings, batches, start_seed)
+
+
+def fit_kind(
+    task: Task,
+    ranks: Mapping[Layer, Sequence[int]],
+    moments: Mapping[Layer, Moments],
     on_step: OnStep | None = None,
-) -> dict[tuple[Hashable, int], Found]:
-    """Find the components of the distance or the depth probes."""
-    pairs = kind == "distance"
-    bases: dict[Hashable, Tensor | None] = {
-        layer: whitening(moments[layer], centred=pairs) if moments else None for layer in ranks
+) -> dict[tuple[Layer, int], FittedMatrix]:
+    """Find the matrices of one kind, of all ranks on each layer."""
+    train_set, dev_set, settings = task.split.train, task.split.dev, task.settings
+    bases: dict[Layer, Tensor | None] = {
+        layer: whitening(moments[layer], centred=task.pairs) if moments else None for layer in ranks
     }
     problems = {}
     for layer, own_ranks in ranks.items():
         width, basis = train_set.layers[layer].hidden_size, bases[layer]
         for rank in own_ranks:
             n_kept = width if basis is None else len(basis)
-            schedule, spread = _schedule(settings, course, rank, n_kept, pairs)
+            schedule, spread = _schedule(task, rank, n_kept)
             start = torch.zeros(rank, width)
-            drawn = np.random.default_rng(seed).uniform(-spread, spread, (rank, n_kept))
+            drawn = np.random.default_rng(task.seed).uniform(-spread, spread, (rank, n_kept))
             start[:, :n_kept] = torch.from_numpy(drawn)
             problems[layer, rank] = Problem(start.to(settings.device), schedule)
-    loss: Callable[[], Loss] = DISTANCE_LOSSES[settings.loss] if pairs else lambda: depth_loss
     if streams([*ranks], train_set, dev_set, settings):
         (layer,) = ranks
-        words = train_set.layers[layer], dev_set.layers[layer]
-        how = course, settings, on_step
-        _train_from_disk(loss, [*problems.values()], words, bases[layer], *how, centred=pairs)
+        _train_from_disk(task, [*problems.values()], layer, bases[layer], on_step)
     else:
-        lay = partial(_lay_out, bases=bases, device=settings.device, centred=pairs)
-        vectors = lay(train_set, course.layout, dtype=settings.products)
-        dev_vectors = lay(dev_set, course.dev.layout, dtype=torch.float32)
-        stacks = _stacks(loss, problems, [*ranks], vectors, dev_vectors)
-        train(stacks, course.begin(), course.dev, on_step)
+        lay = partial(_lay_out, bases=bases, device=settings.device, centred=task.pairs)
+        vectors = lay(train_set, task.batches.layout, dtype=settings.products)
+        dev_vectors = lay(dev_set, task.batches.dev.layout, dtype=torch.float32)
+        stacks = _stacks(task.new_loss, problems, [*ranks], vectors, dev_vectors)
+        train(stacks, task.batches.begin(), task.batches.dev, on_step)
     return {
-        key: Found(
+        key: FittedMatrix(
             _raw_components(problem.components, bases[key[0]]),
-            _history(problem.history, course.steps_per_epoch),
+            _history(problem, task.batches.steps_per_epoch),
         )
         for key, problem in problems.items()
     }
 
 
 def moments_of(
-    examples: Examples, layers: Iterable[Hashable], settings: Settings
-) -> dict[Hashable, Moments]:
+    examples: Examples, layers: Iterable[Layer], settings: Settings
+) -> dict[Layer, Moments]:
     """Sum up what the recipe must know of the vectors; it may be nothing."""
     if isinstance(settings.recipe, Published):
         return {}
@@ -121,16 +148,11 @@ def moments_of(
     return {layer: second_moments(examples.layers[layer], device) for layer in layers}
 
 
-def course_of(
-    kind: str,
-    train_set: Examples,
-    dev_set: Examples,
-    settings: Settings,
-    seed: SeedSequence,
-    *,
-    kept: bool = True,
-) -> Course:
+def plan_batches(
+    kind: str, split: Split, settings: Settings, seed: SeedSequence, *, kept: bool = True
+) -> BatchPlan:
     """Compose the batches."""
+    train_set, dev_set = split.train, split.dev
     generator = np.random.default_rng(seed)
     pairs, recipe, lengths = kind == "distance", settings.recipe, train_set.lengths
     batch_size = settings.batch_size or recipe.batch_size
@@ -151,7 +173,7 @@ def course_of(
         layout = batches.layout
     order = order_by_length(dev_set.lengths)
     parts = np.split(order, range(DEV_BATCH_SIZE, len(order), DEV_BATCH_SIZE))
-    return Course(
+    return BatchPlan(
         begin=lambda: partial(epoch, deepcopy(generator)),
         steps_per_epoch=steps_per_epoch,
         max_steps=settings.max_steps or max_steps,
@@ -167,24 +189,22 @@ def _pool(examples: Examples, kind: str, device: torch.device) -> Pool:
     return Pool(examples.lengths, values, kind == "distance", first_gold=gold.starts)
 
 
-def _schedule(
-    settings: Settings, course: Course, rank: int, n_coordinates: int, pairs: bool
-) -> tuple[Schedule, float]:
+def _schedule(task: Task, rank: int, n_coordinates: int) -> tuple[Schedule, float]:
     """Give a probe's schedule, and how far from zero it starts."""
-    recipe, rate = settings.recipe, settings.learning_rate
+    recipe, rate, batches = task.settings.recipe, task.settings.learning_rate, task.batches
     if isinstance(recipe, Published):
         rate = rate or recipe.learning_rate
-        return Plateau(recipe, rate, course.steps_per_epoch, course.max_steps), recipe.start
+        return Plateau(recipe, rate, batches.steps_per_epoch, batches.max_steps), recipe.start
     scale = (rank * n_coordinates) ** -0.5
-    rate = rate or scale * (recipe.distance_rate if pairs else recipe.depth_rate)
-    return Cosine(recipe, rate, course.max_steps), recipe.start * scale
+    rate = rate or scale * (recipe.distance_rate if task.pairs else recipe.depth_rate)
+    return Cosine(recipe, rate, batches.max_steps), recipe.start * scale
 
 
 def _lay_out(
     examples: Examples,
     layout: Layout,
     *,
-    bases: Mapping[Hashable, Tensor | None],
+    bases: Mapping[Layer, Tensor | None],
     device: torch.device,
     dtype: torch.dtype,
     centred: bool,
@@ -199,51 +219,50 @@ def _lay_out(
 
 
 def _train_from_disk(
-    loss: Callable[[], Loss],
+    task: Task,
     problems: Sequence[Problem],
-    words: tuple[Words, Words],
+    layer: Layer,
     basis: Tensor | None,
-    course: Course,
-    settings: Settings,
     on_step: OnStep | None,
-    *,
-    centred: bool,
 ) -> None:
     """Train on one layer that does not fit into memory; each problem reads its rows for itself."""
-    epoch, device = course.begin(), settings.device
+    batches, device, centred = task.batches, task.settings.device, task.pairs
+    words, dev_words = (part.layers[layer] for part in (task.split.train, task.split.dev))
+    products, epoch = task.settings.products, batches.begin()
     with (
-        spooled(words[0], basis, course.layout, settings.products, centred=centred) as spool,
-        spooled(words[1], basis, course.dev.layout, torch.float32, centred=centred) as dev_spool,
+        spooled(words, basis, batches.layout, products, centred=centred) as spool,
+        spooled(dev_words, basis, batches.dev.layout, torch.float32, centred=centred) as dev_spool,
     ):
         stacks = [
-            Stack(loss(), [problem], Streamed(spool, device), Streamed(dev_spool, device))
+            Stack(task.new_loss(), [problem], Streamed(spool, device), Streamed(dev_spool, device))
             for problem in problems
         ]
-        dev = ReadAhead(course.dev, dev_spool)
+        dev = ReadAhead(batches.dev, dev_spool)
         train(stacks, lambda: ReadAhead(epoch(), spool), dev, on_step)
 
 
 def _stacks(
-    loss: Callable[[], Loss],
-    problems: Mapping[tuple[Hashable, int], Problem],
-    layers: Sequence[Hashable],
+    new_loss: Callable[[], Loss],
+    problems: Mapping[tuple[Layer, int], Problem],
+    layers: Sequence[Layer],
     vectors: Tensor,
     dev_vectors: Tensor,
 ) -> list[Stack]:
     """Put problems together that are solved in one go: those of one rank on several layers."""
     if len(layers) == 1:
         return [
-            Stack(loss(), [problem], vectors[0], dev_vectors[0]) for problem in problems.values()
+            Stack(new_loss(), [problem], vectors[0], dev_vectors[0])
+            for problem in problems.values()
         ]
     place = {layer: index for index, layer in enumerate(layers)}
     stacks = []
     for rank in {rank: None for _, rank in problems}:
         own = {layer: problem for (layer, other), problem in problems.items() if other == rank}
         if len(own) == len(layers):
-            stacks.append(Stack(loss(), [*own.values()], vectors, dev_vectors))
+            stacks.append(Stack(new_loss(), [*own.values()], vectors, dev_vectors))
         else:
             index = torch.tensor([place[layer] for layer in own], device=vectors.device)
-            stacks.append(Stack(loss(), [*own.values()], vectors[index], dev_vectors[index]))
+            stacks.append(Stack(new_loss(), [*own.values()], vectors[index], dev_vectors[index]))
     return stacks
 
 
@@ -256,14 +275,14 @@ def _raw_components(components: Tensor, basis: Tensor | None) -> NDArray[np.floa
     return components.numpy()
 
 
-def _history(evaluations: list[dict[str, float]], steps_per_epoch: int) -> dict[str, Any]:
+def _history(problem: Problem, steps_per_epoch: int) -> dict[str, Any]:
     """Put the course of a training run into plain values."""
-    best = min(evaluations, key=lambda entry: entry["dev_loss"])
+    best = problem.kept
     return {
         "steps_per_epoch": steps_per_epoch,
-        "steps": evaluations[-1]["step"],
+        "steps": problem.history[-1]["step"],
         "best_step": best["step"],
         "best_epoch": best["step"] / steps_per_epoch,
         "best_dev_loss": best["dev_loss"],
-        "evaluations": evaluations,
+        "evaluations": problem.history,
     }

@@ -12,16 +12,46 @@ from torch import Tensor
 
 from structprobe.errors import ProbeError
 from structprobe.probe.data.batches import Batch, Vectors, rows_of
-from structprobe.probe.training.adam import Adam
 from structprobe.probe.training.recipes import Published, Whitened
 
 Loss = Callable[[Tensor, Tensor, Any, Tensor | None], Tensor]
+
+ADAM_EPSILON = 1e-8
+
+
+class Adam:
+    """Adam (Kingma and Ba 2015, algorithm 1) on one tensor, in place."""
+
+    def __init__(self, like: Tensor, betas: tuple[float, float] = (0.9, 0.999)) -> None:
+        self.mean, self.square = torch.zeros_like(like), torch.zeros_like(like)
+        self.scratch, self.betas, self.t = torch.empty_like(like), betas, 0
+
+    def step(
+        self, parameters: Tensor, gradient: Tensor, rate: float, shares: Tensor | None = None
+    ) -> None:
+        """Move the parameters one step."""
+        beta1, beta2 = self.betas
+        self.t += 1
+        self.mean.lerp_(gradient, 1 - beta1)
+        self.square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        # The bias of the second moment goes into the numbers, which saves a pass over the tensor.
+        bias = (1 - beta2**self.t) ** 0.5
+        torch.sqrt(self.square, out=self.scratch).add_(ADAM_EPSILON * bias)
+        if shares is not None:
+            self.scratch /= shares
+        parameters.addcdiv_(self.mean, self.scratch, value=-rate * bias / (1 - beta1**self.t))
+
+    def keep(self, index: Tensor) -> None:
+        """Go on with some of the problems along the first axis."""
+        self.mean, self.square = self.mean[index], self.square[index]
+        self.scratch = torch.empty_like(self.mean)
 
 
 class Schedule(Protocol):
     """When to step how far, when to look at the dev loss, and when to stop."""
 
     max_steps: int  # Steps after which training ends in any case
+    min_gain: float  # How far the dev loss must fall for components to replace those kept
 
     def learning_rate(self, step: int) -> float:
         """Adam's step size at a step, counted from 1."""
@@ -34,13 +64,18 @@ class Schedule(Protocol):
 
 
 class Plateau:
-    """The published schedule: decay and stop by the dev loss, taken once an epoch."""
+    """The published schedule: decay and stop by the dev loss, taken once an epoch.
+
+    The decay is that of `torch.optim.lr_scheduler.ReduceLROnPlateau` at its defaults, which the
+    authors use with a patience of 0.
+    """
 
     def __init__(
         self, recipe: Published, learning_rate: float, steps_per_epoch: int, max_steps: int | None
     ) -> None:
         self.recipe, self.rate, self.steps_per_epoch = recipe, learning_rate, steps_per_epoch
         self.max_steps = max_steps or recipe.max_epochs * steps_per_epoch
+        self.min_gain = recipe.min_gain
         self.best = self.last_gain = math.inf
         self.stale = 0
 
@@ -54,18 +89,23 @@ class Plateau:
         return step % self.steps_per_epoch == 0 or step >= self.max_steps
 
     def stops_after(self, step: int, dev_loss: float) -> bool:
-        """Decay where there is no new best; stop where there was no gain for long."""
-        if dev_loss >= self.best:
-            self.rate *= self.recipe.decay
-        self.best = min(self.best, dev_loss)
+        """Decay where the loss is not clearly a new best; stop where there was no gain for long."""
+        if dev_loss < self.best * (1 - self.recipe.decay_threshold):
+            self.best = dev_loss
+        else:
+            slower = self.rate * self.recipe.decay
+            if self.rate - slower > self.recipe.min_decay:
+                self.rate = slower
         self.stale += 1
-        if dev_loss < self.last_gain - self.recipe.min_gain:
+        if dev_loss < self.last_gain - self.min_gain:
             self.last_gain, self.stale = dev_loss, 0
         return self.stale >= self.recipe.patience or step >= self.max_steps
 
 
 class Cosine:
     """The default schedule: a linear warm-up, then a cosine down to zero."""
+
+    min_gain = 0.0
 
     def __init__(self, recipe: Whitened, learning_rate: float, max_steps: int) -> None:
         self.recipe, self.peak, self.max_steps = recipe, learning_rate, max_steps
@@ -95,26 +135,28 @@ class Problem:
 
     start: Tensor  # (rank, width): where to start
     schedule: Schedule  # Learning rate, evaluations and the end
-    components: Tensor = field(init=False)  # (rank, width): the components with the lowest dev loss
+    components: Tensor = field(init=False)  # (rank, width): the components that are kept
+    kept: dict[str, float] = field(init=False)  # The evaluation that they come from
     history: list[dict[str, float]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
         self.components = self.start.clone()
+        self.kept = {"dev_loss": math.inf}
 
     def note(self, step: int, losses: Tensor, dev_loss: float, current: Tensor) -> bool:
         """Take note of an evaluation."""
         # losses (n_steps,), current (rank, width)
         _check_finite(losses, dev_loss, step)
-        if dev_loss < min((entry["dev_loss"] for entry in self.history), default=math.inf):
+        entry = {
+            "step": step,
+            "learning_rate": self.schedule.learning_rate(step),
+            "train_loss": float(losses.mean()),
+            "dev_loss": dev_loss,
+        }
+        self.history.append(entry)
+        if dev_loss < self.kept["dev_loss"] - self.schedule.min_gain:
             self.components.copy_(current)
-        self.history.append(
-            {
-                "step": step,
-                "learning_rate": self.schedule.learning_rate(step),
-                "train_loss": float(losses.mean()),
-                "dev_loss": dev_loss,
-            }
-        )
+            self.kept = entry
         return self.schedule.stops_after(step, dev_loss)
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 class Published:
     """The recipe of Hewitt and Manning 2019, as in the authors' code.
 
-    Trains on the raw vectors with batches of random sentences. After every epoch without a new
-    best dev loss the learning rate is multiplied by `decay`; Adam's moments are not reset (the
-    paper says they are, the code does not).
+    Trains on the raw vectors with batches of random sentences. After every epoch without a clear
+    new best dev loss the learning rate is multiplied by `decay`, as by the defaults of torch's
+    ``ReduceLROnPlateau`` with a patience of 0; Adam's moments are not reset (the paper says they
+    are, the code does not). The matrices are those of the last gain.
 
     Attributes
     ----------
@@ -23,8 +24,13 @@ class Published:
         Adam's step at the start.
     decay : float
         The factor on the learning rate after an epoch without a new best dev loss.
+    decay_threshold : float
+        The share of the best dev loss by which it must fall to count as a new best for `decay`.
+    min_decay : float
+        The least change of the learning rate; a smaller one is not made.
     min_gain : float
-        How far the dev loss must fall to count as a gain for `patience`.
+        How far the dev loss must fall to count as a gain, for `patience` and for matrices to be
+        kept.
     patience : int
         Epochs without a gain after which training stops.
     max_epochs : int
@@ -35,6 +41,8 @@ class Published:
     batch_size: int = 20
     learning_rate: float = 0.001
     decay: float = 0.1
+    decay_threshold: float = 1e-4
+    min_decay: float = 1e-8
     min_gain: float = 1e-4
     patience: int = 5
     max_epochs: int = 40

@@ -1,4 +1,4 @@
-"""What a probe is told beside its data: the hyperparameters, checked, and what they stand for."""
+"""The hyperparameters of probes: checked, and turned into what they stand for."""
 
 from __future__ import annotations
 
@@ -6,11 +6,13 @@ import math
 import numbers
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.random import SeedSequence
 
+from structprobe.devices import find_device
 from structprobe.errors import ProbeError, unknown_name
 from structprobe.probe.training.recipes import RECIPES, Published, Whitened
 
@@ -24,7 +26,7 @@ MEMORY_GB = 4.0
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a fit is told beside its data."""
+    """The hyperparameters of a fit, checked."""
 
     recipe: Published | Whitened  # How to look for the components
     rank: int  # How many components
@@ -37,9 +39,9 @@ class Settings:
     loss: str = "absolute"  # One of `LOSSES`: what is minimised over the distances
 
 
-def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
-    """Check a probe's hyperparameters."""
-    recipe, rate = parameters["recipe"], parameters["learning_rate"]
+def read_settings(parameters: Mapping[str, Any], most_rank: int) -> Settings:
+    """Check an estimator's hyperparameters; what it does not have is as by default."""
+    recipe, rate = parameters.get("recipe", "whitened"), parameters.get("learning_rate")
     if recipe not in [*RECIPES]:  # a list: what was given may have no hash
         raise ProbeError(unknown_name("recipe", recipe, RECIPES))
     loss = parameters.get("loss", "absolute")
@@ -47,27 +49,27 @@ def read_settings(parameters: Mapping[str, Any], hidden_size: int) -> Settings:
         raise ProbeError(unknown_name("loss", loss, LOSSES))
     if rate is not None and not (_is_number(rate) and 0 < rate < math.inf):
         raise ProbeError(f"learning_rate {rate!r} is not a number above 0")
-    device = _device(parameters["device"])
+    device = find_device(parameters["device"], error=ProbeError)
     return Settings(
         recipe=RECIPES[recipe],
-        rank=_whole("rank", parameters["rank"], hidden_size) or hidden_size,
+        rank=_whole("rank", parameters["rank"], most_rank) or most_rank,
         device=device,
         max_steps=_whole("max_steps", parameters["max_steps"]),
-        batch_size=_whole("batch_size", parameters["batch_size"]),
+        batch_size=_whole("batch_size", parameters.get("batch_size")),
         learning_rate=None if rate is None else float(rate),
-        products=getattr(torch, read_products(parameters["products"], device)),
+        products=getattr(torch, read_products(parameters.get("products", "float32"), device)),
         memory_gb=read_memory(parameters.get("memory_gb", MEMORY_GB)),
         loss=loss,
     )
 
 
-def read_products(name: Any, device: Any) -> str:
-    """Find the type of products that is meant."""
+def read_products(name: str, device: str | torch.device) -> str:
+    """Find the type of products; "auto" is bfloat16 where the hardware has it."""
     if name not in [*PRODUCTS]:
         raise ProbeError(unknown_name("products", name, PRODUCTS))
     if name != "auto":
         return str(name)
-    device = _device(device)
+    device = find_device(device, error=ProbeError)
     if device.type == "cuda":  # pragma: no cover -- no CUDA where the tests run
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
@@ -78,7 +80,7 @@ def read_products(name: Any, device: Any) -> str:
 
 
 def read_memory(memory_gb: Any) -> float:
-    """Check the room for vectors."""
+    """Check the memory for vectors."""
     if not (_is_number(memory_gb) and 0 < memory_gb < math.inf):
         raise ProbeError(f"memory_gb {memory_gb!r} is not a number above 0")
     return float(memory_gb)
@@ -103,23 +105,15 @@ def read_generator(random_state: Any) -> np.random.Generator:
         ) from error
 
 
+def spawn_seeds(generator: np.random.Generator, count: int) -> list[SeedSequence]:
+    """Draw seeds that do not depend on what the generator has drawn so far."""
+    # numpy's own types leave out that a generator's seed can spawn more.
+    return cast(SeedSequence, generator.bit_generator.seed_seq).spawn(count)
+
+
 def _is_number(value: Any) -> bool:
     """Check that a setting is a real number, whoever's."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
-
-
-def _device(name: Any) -> torch.device:
-    """Find the device that a name stands for."""
-    if name == "auto":
-        there = torch.accelerator.is_available()
-        return (torch.accelerator.current_accelerator() if there else None) or torch.device("cpu")
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ProbeError(f"device {name!r} cannot be used: {reason}") from error
-    return device
 
 
 def _whole(name: str, value: Any, high: int | None = None) -> int | None:

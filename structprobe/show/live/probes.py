@@ -161,7 +161,7 @@ def _probes_in(source: str | os.PathLike[str]) -> list[str]:
         return [str(source)]
     rows = [row for row in read_rows(folder) if row["method"] == "probe"]
     for series in series_of(rows):
-        paths = [probe_path(folder, row["key"]) for row in series.rows]
+        paths = [probe_path(folder, row) for row in series.rows]
         if saved := [str(path) for path in paths if path.is_dir()]:
             return saved
     raise ProbeError(

@@ -13,7 +13,7 @@ import torch
 from support.models import TOKENIZERS, tiny_model
 
 from structprobe.encoder import Encoder
-from structprobe.encoder.word_pass import word_vectors
+from structprobe.encoder.pooling import word_vectors
 
 WORDS = ["the", "dog", "that", "chased", "the", "cat", "ran", "unbelievable"]
 SENTENCES = [(WORDS * 4)[: 1 + 5 * i % 23] for i in range(24)]

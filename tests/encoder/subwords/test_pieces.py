@@ -20,7 +20,7 @@ from support.models import (
 from support.slow_encoding import counts, spans_of
 
 from structprobe.encoder.subwords.pieces import Pieces, link_pieces
-from structprobe.encoder.subwords.reader import make_reader
+from structprobe.encoder.subwords.prefetch import make_reader
 from structprobe.encoder.subwords.sentences import SpacedWords, space_sentences
 from structprobe.encoder.subwords.special_tokens import Surroundings, find_surroundings
 from structprobe.errors import EncoderError

@@ -22,8 +22,7 @@ from structprobe.encoder import Encoder
 from structprobe.encoder import encoder as encoder_module
 from structprobe.encoder.subwords import prefetch as ahead
 from structprobe.encoder.subwords.pieces import Pieces
-from structprobe.encoder.subwords.prefetch import make_parts, read_ahead
-from structprobe.encoder.subwords.reader import make_reader
+from structprobe.encoder.subwords.prefetch import make_parts, make_reader, read_ahead
 from structprobe.encoder.subwords.sentences import SpacedWords, space_sentences
 from structprobe.errors import EncoderError
 

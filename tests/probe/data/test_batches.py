@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from structprobe.probe.data.batches import (
     Block,
+    FixedBatches,
     PairBatch,
     Pool,
     WordBatch,
@@ -17,8 +18,8 @@ from structprobe.probe.data.batches import (
     order_by_length,
     random_batches,
     rows_of,
+    word_order,
 )
-from structprobe.probe.data.layout import FixedBatches, word_order
 
 LENGTHS = [2, 1, 3]
 

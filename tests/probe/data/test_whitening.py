@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from structprobe.encoder.vectors import WordVectors
 from structprobe.probe.data import ragged_vectors as words_module
+from structprobe.probe.data.inputs import read_words
 from structprobe.probe.data.ragged_vectors import Words, ragged
 from structprobe.probe.data.whitening import lay_out, second_moments, whitening
 
@@ -98,3 +102,55 @@ def test_words_are_laid_out_where_they_are_wanted(monkeypatch: pytest.MonkeyPatc
     # The first sentence is left out; rows 0 and 3 and the third column are nobody's.
     expected = [[7, 7, 7], [6, 7, 7], [8, 9, 7], [7, 7, 7], [2, 3, 7], [4, 5, 7]]
     assert out.tolist() == expected
+
+
+def layer_norm(dtype: torch.dtype, *, outlier: bool = False) -> Tensor:
+    """Vectors as a layer norm with weights leaves them in a type: one direction holds nothing."""
+    rng = torch.Generator().manual_seed(0)
+    hidden = torch.randn(2000, 48, generator=rng)
+    if outlier:
+        hidden[::100, 7] = 400.0
+    norm = torch.nn.LayerNorm(48)
+    with torch.no_grad():
+        norm.weight.copy_(1 + 0.3 * torch.randn(48, generator=rng))
+        norm.bias.copy_(0.3 * torch.randn(48, generator=rng))
+        return norm.to(dtype)(hidden.to(dtype))
+
+
+def bases_of(vectors: Any) -> list[Tensor]:
+    words = read_words(vectors)
+    return [basis_of(words, centred=centred) for centred in (True, False)]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("outlier", [False, True])
+def test_what_layer_norm_leaves_empty_is_dropped_in_every_type(
+    dtype: torch.dtype, outlier: bool
+) -> None:
+    """By float32's resolution the empty direction of float16 is kept, at thousands of times."""
+    normed = layer_norm(dtype, outlier=outlier)
+    name = str(dtype).removeprefix("torch.")
+    tensors = [*normed.split(10)]
+    values = (normed.float() if dtype == torch.bfloat16 else normed).numpy()
+    encoded = WordVectors(values, np.arange(0, 2001, 10), {"dtype": name})
+    for basis in bases_of(tensors) + bases_of(encoded):
+        # Centred, the bias falls away too, so that the weights' reciprocals are left empty; about
+        # the origin the bias fills them, evenly.
+        assert basis.norm(dim=1).max() < 100
+    assert bases_of(encoded)[0].shape == (47, 48)
+    if dtype != torch.float32:
+        assert bases_of([values.astype(np.float32)[i : i + 10] for i in range(0, 2000, 10)])[
+            0
+        ].norm(dim=1).max() > (1000 if dtype == torch.float16 else 100)
+
+
+def test_a_large_coordinate_costs_no_other_direction_in_half_precision() -> None:
+    """Rounding goes by each number's own size, and not by that of the vector's largest."""
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=(2000, 48))
+    values[::20, 3] = 30_000
+    offsets = np.arange(0, 2001, 10)
+    for name in ("float16", "bfloat16"):
+        rounded = torch.from_numpy(values).to(getattr(torch, name)).float().numpy()
+        for basis in bases_of(WordVectors(rounded, offsets, {"dtype": name})):
+            assert basis.shape == (48, 48)

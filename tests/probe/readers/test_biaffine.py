@@ -161,7 +161,7 @@ VECTORS, HEADS = planted(6, seed=0)
         ({"rank": 129}, VECTORS, HEADS, "rank 129 is out of range; .* 1 to 128"),
         ({"dropout": 1.0}, VECTORS, HEADS, "dropout 1.0 is out of range"),
         ({"max_steps": 0}, VECTORS, HEADS, "max_steps 0 is out of range"),
-        ({"device": "abacus"}, VECTORS, HEADS, "device 'abacus' cannot be used"),
+        ({"device": "abacus"}, VECTORS, HEADS, "unknown device 'abacus'"),
         ({}, VECTORS, HEADS[:-1], "X has 6 sentences, y has 5"),
         ({}, [x * np.nan for x in VECTORS], HEADS, "NaN or an infinity"),
         ({}, [x[:, :7] for x in VECTORS], HEADS, "X of dev is 24 wide"),

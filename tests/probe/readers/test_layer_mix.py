@@ -11,9 +11,8 @@ from support.planted import planted
 
 from structprobe import StructuralProbe, score
 from structprobe.errors import ProbeError
-from structprobe.probe.data.batches import Pool
+from structprobe.probe.data.batches import FixedBatches, Pool
 from structprobe.probe.data.inputs import read_words
-from structprobe.probe.data.layout import FixedBatches
 from structprobe.probe.losses.geometry import DistanceLoss, depth_loss
 from structprobe.probe.losses.tree_likelihood import TreeLoss
 from structprobe.probe.readers.biaffine_mix import BiaffineMix
@@ -35,51 +34,55 @@ def bank(part: slice) -> dict[int, list[Any]]:
     return {0: noise[0], 2: trees, 5: noise[1]}
 
 
+TRAIN_HEADS = HEADS[:N_TRAIN]
 X, DEV = bank(slice(N_TRAIN)), (bank(slice(N_TRAIN, None)), HEADS[N_TRAIN:])
 
 NARROW = [x[:, :3] for x in X[0]]
+NARROW_DEV = ({0: DEV[0][0], 2: [x[:, :3] for x in DEV[0][2]]}, DEV[1])
 
 
 def test_the_mix_is_the_layer_that_holds_the_tree() -> None:
-    mix = LayerMix(max_steps=600, device="cpu").fit(X, HEADS[:N_TRAIN], DEV)
+    mix = LayerMix(max_steps=600, random_state=0, device="cpu").fit(X, TRAIN_HEADS, dev=DEV)
     assert mix.layers_ == (0, 2, 5)
     for weights in (mix.distance_weights_, mix.depth_weights_):
         assert weights.sum() == pytest.approx(1)
         assert weights[1] > 2 * max(weights[0], weights[2])
     assert centre_of_gravity(mix.layers_, mix.distance_weights_) == pytest.approx(2, abs=0.6)
     probe = StructuralProbe(max_steps=600, random_state=0, device="cpu")
-    probe.fit(X[2], HEADS[:N_TRAIN], dev=(DEV[0][2], DEV[1]))
+    probe.fit(X[2], TRAIN_HEADS, dev=(DEV[0][2], DEV[1]))
     found = score(DEV[1], mix.predictions(DEV[0]))
     alone = probe.evaluate(DEV[0][2], DEV[1])
     assert found.uuas == pytest.approx(alone.uuas, abs=0.05)
 
 
 def test_a_mix_trained_by_trees() -> None:
-    mix = LayerMix(max_steps=300, device="cpu", loss="tree").fit(X, HEADS[:N_TRAIN], DEV)
+    mix = LayerMix(max_steps=300, random_state=0, device="cpu", loss="tree").fit(
+        X, TRAIN_HEADS, dev=DEV
+    )
     assert mix.distance_weights_[1] > 2 * max(mix.distance_weights_[[0, 2]])
     probe = StructuralProbe(max_steps=300, random_state=0, device="cpu", loss="tree")
-    probe.fit(X[2], HEADS[:N_TRAIN], dev=(DEV[0][2], DEV[1]))
+    probe.fit(X[2], TRAIN_HEADS, dev=(DEV[0][2], DEV[1]))
     found = score(DEV[1], mix.predictions(DEV[0])).uuas
     assert found == pytest.approx(probe.evaluate(DEV[0][2], DEV[1]).uuas, abs=0.1)
 
 
 def test_a_mix_that_chooses_heads() -> None:
-    mix = BiaffineMix(max_steps=600, device="cpu").fit(X, HEADS[:N_TRAIN], DEV)
+    mix = BiaffineMix(max_steps=600, random_state=0, device="cpu").fit(X, TRAIN_HEADS, dev=DEV)
     assert mix.heads_weights_.sum() == pytest.approx(1)
     assert mix.heads_weights_[1] > 2 * max(mix.heads_weights_[[0, 2]])
     probe = BiaffineProbe(max_steps=600, random_state=0, device="cpu")
-    probe.fit(X[2], HEADS[:N_TRAIN], dev=(DEV[0][2], DEV[1]))
+    probe.fit(X[2], TRAIN_HEADS, dev=(DEV[0][2], DEV[1]))
     found = score(DEV[1], mix.predictions(DEV[0])).uuas
     alone = score(DEV[1], probe.predictions(DEV[0][2])).uuas
     assert found == pytest.approx(alone, abs=0.1)
-    lone = BiaffineMix(max_steps=20, device="cpu").fit(
-        {2: X[2]}, HEADS[:N_TRAIN], ({2: DEV[0][2]}, DEV[1])
+    lone = BiaffineMix(max_steps=20, random_state=0, device="cpu").fit(
+        {2: X[2]}, TRAIN_HEADS, dev=({2: DEV[0][2]}, DEV[1])
     )
     assert lone.heads_weights_.tolist() == [1.0]
 
 
 def test_predictions_are_those_of_the_mixed_vectors() -> None:
-    mix = LayerMix(max_steps=20, rank=3, device="cpu").fit(X, HEADS[:N_TRAIN], DEV)
+    mix = LayerMix(max_steps=20, random_state=0, rank=3, device="cpu").fit(X, TRAIN_HEADS, dev=DEV)
     first = mix.predictions(DEV[0])[0]
     mixed = sum(
         factor * DEV[0][layer][0]
@@ -91,12 +94,12 @@ def test_predictions_are_those_of_the_mixed_vectors() -> None:
 
 
 def test_a_lone_layer_is_the_probe_of_that_layer() -> None:
-    mix = LayerMix(max_steps=100, device="cpu").fit(
-        {2: X[2]}, HEADS[:N_TRAIN], ({2: DEV[0][2]}, DEV[1])
+    mix = LayerMix(max_steps=100, random_state=0, device="cpu").fit(
+        {2: X[2]}, TRAIN_HEADS, dev=({2: DEV[0][2]}, DEV[1])
     )
     assert mix.distance_weights_.tolist() == [1.0]
     probe = StructuralProbe(max_steps=100, random_state=0, device="cpu")
-    probe.fit(X[2], HEADS[:N_TRAIN], dev=(DEV[0][2], DEV[1]))
+    probe.fit(X[2], TRAIN_HEADS, dev=(DEV[0][2], DEV[1]))
     losses = [
         min(entry["dev_loss"] for entry in mix.history_["distance"]),
         probe.history_["distance"]["best_dev_loss"],
@@ -145,13 +148,26 @@ def test_expected_layer_counts_gains_where_they_come() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: LayerMix().fit({0: X[0], 2: NARROW}, HEADS[:N_TRAIN], DEV), "of the widths"),
-        (lambda: LayerMix().fit({1: X[0]}, HEADS[:N_TRAIN], DEV), "of layer 1 of dev"),
-        (lambda: LayerMix(rank=99).fit(X, HEADS[:N_TRAIN], DEV), "rank 99 is out of range"),
-        (lambda: BiaffineMix().fit({0: X[0], 2: NARROW}, HEADS[:N_TRAIN], DEV), "of the widths"),
-        (lambda: BiaffineMix().fit({1: X[0]}, HEADS[:N_TRAIN], DEV), "no vectors of layer 1"),
         (
-            lambda: LayerMix(max_steps=2).fit(X, HEADS[:N_TRAIN], DEV).predictions({0: X[0]}),
+            lambda: LayerMix().fit({0: X[0], 2: NARROW}, TRAIN_HEADS, dev=NARROW_DEV),
+            "of the widths",
+        ),
+        (
+            lambda: LayerMix().fit({1: X[0]}, TRAIN_HEADS, dev=DEV),
+            "X of dev has no vectors of layer 1",
+        ),
+        (lambda: LayerMix(rank=99).fit(X, TRAIN_HEADS, dev=DEV), "rank 99 is out of range"),
+        (
+            lambda: BiaffineMix().fit({0: X[0], 2: NARROW}, TRAIN_HEADS, dev=NARROW_DEV),
+            "of the widths",
+        ),
+        (lambda: BiaffineMix().fit({1: X[0]}, TRAIN_HEADS, dev=DEV), "no vectors of layer 1"),
+        (
+            lambda: (
+                LayerMix(max_steps=2, random_state=0)
+                .fit(X, TRAIN_HEADS, dev=DEV)
+                .predictions({0: X[0]})
+            ),
             "no vectors of layer 2",
         ),
     ],

@@ -11,7 +11,8 @@ from support.planted import planted
 from torch.overrides import TorchFunctionMode
 
 from structprobe import StructuralProbe
-from structprobe.probe.training.joint_fit import fit_together
+from structprobe.probe.estimator import fit_together
+from structprobe.probe.training import settings
 
 VECTORS, HEADS = planted(40, seed=0, noise=0.3)
 STEPS = 12
@@ -50,7 +51,10 @@ class Card(TorchFunctionMode):
     ids=["whitened", "published", "bfloat16", "tree", "streamed"],
 )
 @pytest.mark.parametrize("n_layers", [1, 3])
-def test_no_step_waits_for_the_device_or_needs_float64(how: dict[str, Any], n_layers: int) -> None:
+def test_no_step_waits_for_the_device_or_needs_float64(
+    how: dict[str, Any], n_layers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings, "find_device", lambda name, **_: torch.device(name))
     layers = range(n_layers)
     jobs = [
         (layer, StructuralProbe(rank=rank, max_steps=steps, random_state=0, device="meta", **how))

@@ -21,8 +21,8 @@ from structprobe import LayerSweep, StructuralProbe
 from structprobe.errors import ProbeError
 from structprobe.probe.data import ragged_vectors as words_module
 from structprobe.probe.data.ragged_vectors import Words, give_back
+from structprobe.probe.estimator import fit_together
 from structprobe.probe.training import fit as fitting
-from structprobe.probe.training.joint_fit import fit_together
 from structprobe.probe.training.streaming import ReadAhead, Spool, Streamed
 
 X, HEADS = planted(400, seed=0, noise=0.3)
@@ -125,8 +125,8 @@ def test_layers_ranks_and_seeds_are_streamed_one_layer_at_a_time(spools: list[Sp
 
 def test_a_sweep_passes_the_room_on(spools: list[Spool]) -> None:
     how: dict[str, Any] = {"random_state": 0, "max_steps": 5, "batch_size": 8, "device": "cpu"}
-    resident = LayerSweep(**how).fit({2: X}, HEADS)
-    streamed = LayerSweep(**how, memory_gb=LITTLE).fit({2: X}, HEADS)
+    resident = LayerSweep(**how).fit({2: X}, HEADS).probes_
+    streamed = LayerSweep(**how, memory_gb=LITTLE).fit({2: X}, HEADS).probes_
     assert len(spools) == 4
     assert streamed[2].memory_gb == LITTLE
     assert same(resident[2], streamed[2])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -12,8 +13,8 @@ from torch import Tensor
 from structprobe.errors import ProbeError
 from structprobe.probe.data.batches import WordBatch
 from structprobe.probe.losses.geometry import depth_loss
-from structprobe.probe.training.adam import Adam
 from structprobe.probe.training.loop import (
+    Adam,
     Cosine,
     Plateau,
     Problem,
@@ -76,6 +77,57 @@ def test_plateau_decays_without_a_best_and_stops_without_a_gain() -> None:
     for epoch, (dev_loss, rate, stops) in enumerate(course, 1):
         assert schedule.stops_after(10 * epoch, dev_loss) is stops
         assert schedule.learning_rate(10 * epoch + 1) == rate
+
+
+DEV_LOSSES = {
+    "falls, stays, rises": [1.0, 0.9, 0.9, 0.89995, 0.8, 0.85, 0.79, 0.5, 0.6, 0.7],
+    "less than a share of 1e-4": [2.0, 1.9999, 1.99975, 1.9, 1.89985, 1.8],
+    "gains below 1e-4 add up": [1.0 - 5e-5 * epoch for epoch in range(12)],
+    "a share that is no gain": [0.5, 0.49994, 0.49988, 0.4998, 0.4997, 0.4, 0.3],
+    "a rate that can fall no more": [1.0] + [1.1, 0.9, 1.1, 0.8, 1.1, 0.7] * 4,
+    "random": (1 + 0.3 * np.random.default_rng(0).normal(size=40)).tolist(),
+    "slow": (0.5 + 0.5 * np.exp(-np.arange(40) / 4)).tolist(),
+}
+
+
+def by_the_authors(dev_losses: list[float], rate: float) -> tuple[list[float], int]:
+    """The rates after each epoch till training stops, and the epoch whose weights are kept.
+
+    The learning rate is torch's own scheduler's; weights are kept and training stops by the rule of
+    the authors' code, written here in our own words.
+    """
+    optimiser = torch.optim.Adam([torch.zeros(1, requires_grad=True)], lr=rate)
+    scheduler = torch.optim.lr_scheduler.ReduceLROnPlateau(optimiser, factor=0.1, patience=0)
+    lowest, kept, rates = math.inf, -1, []
+    for epoch, loss in enumerate(dev_losses):
+        optimiser.step()
+        scheduler.step(loss)
+        rates.append(optimiser.param_groups[0]["lr"])
+        if loss < lowest - 0.0001:
+            lowest, kept = loss, epoch
+        elif kept < epoch - 4:
+            break
+    return rates, kept
+
+
+@pytest.mark.parametrize("dev_losses", DEV_LOSSES.values(), ids=DEV_LOSSES)
+@pytest.mark.parametrize("rate", [1e-3, 1e-7])
+def test_the_published_schedule_is_that_of_torch_and_the_authors(
+    dev_losses: list[float], rate: float
+) -> None:
+    recipe = RECIPES["published"]
+    assert isinstance(recipe, Published)
+    problem = Problem(torch.zeros(1, 1), Plateau(recipe, rate, 1, None))
+    rates = []
+    for epoch, loss in enumerate(dev_losses, 1):
+        ends = problem.note(epoch, torch.ones(1), loss, torch.full((1, 1), float(epoch)))
+        rates.append(problem.schedule.learning_rate(epoch + 1))
+        if ends:
+            break
+    expected, kept = by_the_authors(dev_losses, rate)
+    assert rates == expected
+    assert problem.kept["step"] == kept + 1
+    assert problem.components.item() == kept + 1
 
 
 def test_plateau_ends_at_its_budget() -> None:

@@ -1,0 +1,36 @@
+"""Where a model or a probe runs: one rule for the name of a device, in encoding and in training."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from structprobe.errors import StructprobeError, unknown_name
+
+if TYPE_CHECKING:
+    import torch
+
+KNOWN = ("auto", "cpu", "cuda", "cuda:1", "mps")
+
+
+def find_device(
+    name: str | torch.device, *, error: type[StructprobeError] = StructprobeError
+) -> torch.device:
+    """Give the device of this name; "auto" is CUDA or MPS where there is one, else the CPU."""
+    import torch  # here, so that importing the package stays cheap
+
+    if name == "auto":
+        kinds = [("cuda", torch.cuda.is_available()), ("mps", torch.backends.mps.is_available())]
+        name = next((kind for kind, there in kinds if there), "cpu")
+    try:
+        device = torch.device(name)
+    except (RuntimeError, TypeError):
+        raise error(unknown_name("device", name, KNOWN)) from None
+    try:
+        there = torch.empty(1, device=device).device  # cuda:0 for cuda
+    except (RuntimeError, AssertionError, NotImplementedError):
+        there = None
+    if there is None or there.type == "meta":  # a device without numbers
+        count = torch.cuda.device_count()
+        hint = f"{count} CUDA devices were found; device='auto' takes what there is"
+        raise error(f"device {str(name)!r} is not available", hint=hint)
+    return there

@@ -1,0 +1,110 @@
+"""Read a model and leave it as it was found: one pass, all its layers, on which sides it reads."""
+
+from __future__ import annotations
+
+import inspect
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import torch
+from torch.nn import Module
+
+
+@dataclass
+class _Found:
+    """How a module was before anybody read it."""
+
+    training: bool
+    names: frozenset[str]  # Of its attributes
+    hooks: frozenset[int]  # The numbers of its forward hooks
+    n_readers: int = 0
+
+
+_guard = threading.Lock()
+_found: WeakKeyDictionary[Module, _Found] = WeakKeyDictionary()
+
+
+@contextmanager
+def reading(model: Module) -> Iterator[None]:
+    """Let a model be read within the block: in evaluation mode, without gradients.
+
+    Its owner may be training it: afterwards each module is in the mode it was found in, and what
+    the pass itself left there (transformers' hooks that note outputs) is gone, also after an error
+    and where several threads read at once. Flags are set by hand, since `Module.train` may be
+    overridden to merge weights. Not in inference mode: what the model caches now must serve its
+    owner's training too.
+    """
+    modules = list(model.modules())
+    with _guard:
+        for module in modules:
+            found = _found.get(module)
+            if found is None:
+                hooks = frozenset(module._forward_hooks)
+                found = _Found(module.training, frozenset(vars(module)), hooks)
+                _found[module] = found
+            found.n_readers += 1
+            module.training = False
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        with _guard:
+            for module in modules:
+                _found[module].n_readers -= 1
+                if not _found[module].n_readers:
+                    _restore(module, _found.pop(module))
+
+
+def layers_of_pass(
+    model: Any, ids: torch.Tensor, mask: torch.Tensor, layers: Sequence[int]
+) -> Iterator[torch.Tensor]:
+    """Run a model once and give its layers one by one."""
+    # ids (n_rows, n_positions), mask (n_rows, n_positions) -> (n_rows, n_positions, hidden_size)
+    output = model(
+        input_ids=ids,
+        attention_mask=mask,
+        output_hidden_states=True,
+        return_dict=True,
+        **_no_cache(model),
+    )
+    hidden = (*output.hidden_states[:-1], output.last_hidden_state)
+    for layer in layers:
+        yield hidden[layer]
+
+
+def reads_right(model: Any, before: Sequence[int], plain: Sequence[int]) -> bool:
+    """Find out whether a model reads what follows a token.
+
+    Two texts that differ in their last token go through the model; where earlier vectors differ
+    too, it reads to the right.
+    """
+    first, second = plain
+    ids = torch.tensor([[*before, first, first, last] for last in (first, second)])
+    with reading(model):
+        ids = ids.to(model.device)
+        (last_layer,) = layers_of_pass(model, ids, torch.ones_like(ids), [-1])
+    earlier = last_layer[:, :-1].float()  # (2, n_positions - 1, hidden_size)
+    moved = (earlier[0] - earlier[1]).abs().max()
+    return bool(moved > 1e-5 * earlier.abs().max())
+
+
+def _restore(module: Module, found: _Found) -> None:
+    """Put a module back as it was found."""
+    module.training = found.training
+    for number in set(module._forward_hooks) - found.hooks:
+        del module._forward_hooks[number]
+        module._forward_hooks_with_kwargs.pop(number, None)
+        module._forward_hooks_always_called.pop(number, None)
+    for name in set(vars(module)) - found.names:
+        delattr(module, name)
+
+
+def _no_cache(model: Any) -> dict[str, bool]:
+    """Ask for no keys and values of a text that nobody will continue, where that can be asked."""
+    return (
+        {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
+    )

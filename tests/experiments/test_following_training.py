@@ -1,0 +1,46 @@
+"""A sweep at each checkpoint of a model in training, into one folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from support.tiny_checkpoints import make_model, make_tokenizer
+from support.tiny_trees import tiny_bank
+
+from structprobe import Encoder
+from structprobe.experiments.folder.results import read_rows
+from structprobe.experiments.sweep import sweep
+
+BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))
+GRID: dict[str, Any] = {"layers": "2", "ranks": (2,), "seeds": (0,)}
+
+
+def test_each_checkpoint_gets_rows_of_its_own(tmp_path: Path) -> None:
+    model = make_model("bert")
+    encoder = Encoder(model, tokenizer=make_tokenizer())
+    optimiser = torch.optim.SGD(model.parameters(), lr=1.0)
+
+    def probe_row() -> dict[str, Any]:
+        rows = sweep(encoder, *BANKS, folder=tmp_path / "RESULTS", **GRID)
+        (row,) = (row for row in rows if row["method"] == "probe")
+        return dict(row)
+
+    first = probe_row()
+    assert probe_row() == first  # nothing has changed: no new run
+    model.train()
+    output = model(input_ids=torch.tensor([[2, 5, 6, 3]]))
+    output.last_hidden_state.pow(2)[..., ::2].sum().backward()
+    optimiser.step()
+    assert all(module.training for module in model.modules())
+
+    second = probe_row()
+    assert second["key"] != first["key"]
+    assert second["fingerprint"] != first["fingerprint"]
+    assert second["dev_loss"] != first["dev_loss"]
+    assert second["dspr"] != first["dspr"]
+    kept = [row for row in read_rows(tmp_path / "RESULTS") if row["method"] == "probe"]
+    assert [row["key"] for row in kept] == [first["key"], second["key"]]
+    assert dict(kept[0]) == first
+    assert all(module.training for module in model.modules())
