@@ -55,9 +55,11 @@ def model_named(name: str) -> str:
 
 
 def saved_model(args: argparse.Namespace) -> dict[str, Any]:
-    """Give the arguments of `ProbeRecoverer.from_pretrained` that were named."""
-    names = ("model", "gguf_file", "dtype", "revision", "cache", "batch_tokens", "device")
-    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+    """Give what options say about the choice and the loading of a saved probe."""
+    names = ("layer", "layers", "rank", "seed", "model", "gguf_file", "dtype", "revision", "cache",
+             "batch_tokens", "device")  # fmt: skip
+    named = {name: getattr(args, name, None) for name in names}
+    given: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
     if "model" in given:
         given["model"] = model_named(given["model"])
     return given | ({"trust_remote_code": True} if args.trust_remote_code else {})
