@@ -101,6 +101,19 @@ class TreebankError(StructprobeError):
 class TreeError(StructprobeError):
     """Heads that are no tree, or a matrix from which no tree can be decoded."""
 
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        hint: str | None = None,
+        sentence: int | None = None,
+    ) -> None:
+        self.sentence = sentence or 0  # of many, counted from 0
+        if sentence is not None and where is None:
+            where = f"sentence {sentence} (counted from 0)"
+        super().__init__(what, where=where, hint=hint)
+
 
 class EncoderError(StructprobeError):
     """A model, tokenizer or sentence that cannot be turned into word vectors."""

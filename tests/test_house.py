@@ -20,6 +20,8 @@ PACKAGE = ROOT / "structprobe"
 ROOMS = (
     "_version",
     "errors",
+    "heads",
+    "notebook",
     "progress",
     "targets",
     "locks",

@@ -16,7 +16,7 @@ from structprobe.experiments.runs.grid import check_seeds
 from structprobe.experiments.runs.run import Banks, Outcome, outcome, recipe_version, timed
 from structprobe.experiments.vectors_folder import check_cache, vectors_folder
 from structprobe.progress import progress_bar
-from structprobe.recoverers.base import Recoverer, Setting
+from structprobe.recoverers.base import MethodContext, Recoverer
 from structprobe.recoverers.methods import ALL, Method, choose_methods
 from structprobe.results.folder import ResultsFolder, check_folder
 from structprobe.results.frames import Rows
@@ -114,7 +114,7 @@ def compare(
         vectors_folder(results.folder, config.cache) as vectors,
         progress_bar("methods", len(chosen), "method", shown=config.progress) as advance,
     ):
-        setting = Setting(
+        setting = MethodContext(
             encoder, seed=seed, punct=punct, cache=vectors, device=config.device,
             progress=config.progress,
         )  # fmt: skip
@@ -149,7 +149,7 @@ def _versions(banks: Banks, seed: int | None) -> dict[str | None, Banks]:
 class _Comparison:
     """What all methods have in common."""
 
-    setting: Setting
+    setting: MethodContext
     versions: Mapping[str | None, Banks]
     results: ResultsFolder
     keep_predictions: bool

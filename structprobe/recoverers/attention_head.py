@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import EncoderError, ProbeError, ScoreError
-from structprobe.recoverers.base import Recoverer, Setting
+from structprobe.recoverers.base import MethodContext, Recoverer
 from structprobe.scores.edge_counts import GoldEdges
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
@@ -70,6 +70,7 @@ class AttentionHead(Recoverer):
     options: Mapping[str, type] = MappingProxyType(
         {"layer": int, "head": int, "gold_root": bool, "special": str, "symmetrised": bool}
     )
+    fitted_attribute = "chosen_"
     makes_trees = True
 
     dev_uuas_: NDArray[np.float64]
@@ -107,49 +108,13 @@ class AttentionHead(Recoverer):
             self.chosen_ = {"layer": layer, "head": head}
 
     @classmethod
-    def for_model(cls, setting: Setting, **told: Any) -> Self:
-        """Make the method for a model, as a comparison does.
-
-        Parameters
-        ----------
-        setting : Setting
-            The model, the protocol on dev, the cache, and whether to draw bars.
-        **told
-            Options, as `variants` has them.
-
-        Returns
-        -------
-        Recoverer
-            Not fitted.
-
-        Raises
-        ------
-        EncoderError
-            If the model gives no attentions.
-        """
-        told = {"cache": setting.cache, "progress": setting.progress, **told}
-        return cls(setting.encoder, punct=setting.punct, **told)
+    def for_model(cls, context: MethodContext, **options: Any) -> Self:
+        """Make the method for a model, with its protocol on dev; see `Recoverer.for_model`."""
+        given = {"cache": context.cache, "progress": context.progress, **options}
+        return cls(context.encoder, punct=context.punct, **given)
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
-        """Try all heads, and choose; nothing is learned.
-
-        Parameters
-        ----------
-        train : sequence of Sentence
-            Sentences with heads, looked at only where there is no `dev`.
-        dev : sequence of Sentence, optional
-            Sentences to choose by.
-
-        Returns
-        -------
-        AttentionHead
-            Itself.
-
-        Raises
-        ------
-        ScoreError
-            If the sentences lack heads, or tags that `punct` asks for, or hold no edge to count.
-        """
+        """Try all heads on dev, else on train, and choose; nothing is learned."""
         self.dev_uuas_ = self.score_heads(train if dev is None else dev)
         self.best_heads_ = self.dev_uuas_.argmax(axis=1) + 1
         open_to = np.full(self.dev_uuas_.shape, -1.0)  # what may not be chosen is worse than 0
@@ -191,22 +156,8 @@ class AttentionHead(Recoverer):
     def count_right(
         self, batch: AttentionBatch, gold: GoldEdges, sentences: Sequence[Sentence]
     ) -> NDArray[np.int64]:
-        """Count the gold edges that every head gets right in a batch of attention.
-
-        Parameters
-        ----------
-        batch : AttentionBatch
-            Attention read with the options of this method.
-        gold : GoldEdges
-            What of `sentences` counts.
-        sentences : sequence of Sentence
-            All sentences that are read; the batch has some of them.
-
-        Returns
-        -------
-        ndarray of int64, shape (n_layers, n_heads)
-            Over the sentences of the batch.
-        """
+        """Count the gold edges that every head gets right in a batch of attention."""
+        # -> (n_layers, n_heads)
         some = gold.padded(batch.sentences)
         roots = self._roots(batch, sentences)
         scores = self._arc_scores(batch, roots)  # (b, n_layers, n_heads, n, n + 1)
@@ -216,29 +167,8 @@ class AttentionHead(Recoverer):
         return some.count_right(heads).reshape(shape)
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Recover the tree of each sentence from the head that was chosen.
-
-        Parameters
-        ----------
-        sentences : sequence of Sentence
-            The sentences; their heads are not looked at unless `uses_gold`.
-
-        Returns
-        -------
-        list of Prediction
-            Heads over all words, and the arc scores that they came from.
-
-        Raises
-        ------
-        NotFittedError
-            If no head was chosen.
-        ProbeError
-            If the gold root is to be told and a sentence has no heads.
-        """
-        if not self.chosen_:
-            from structprobe.probe.not_fitted import NotFittedError
-
-            raise NotFittedError(f"{self.name}: no head was chosen; call fit, or name one")
+        """Recover the tree of each sentence from the head that was chosen."""
+        self._check_fitted()
         layer, head = self.chosen_["layer"] - 1, self.chosen_["head"] - 1
         found: dict[int, Prediction] = {}
         reading = self.attentions.read(sentences, progress=self.progress) if sentences else ()

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from structprobe.errors import EncoderError, unknown_name
 from structprobe.recoverers.attention_head import AttentionHead
-from structprobe.trees.best_heads import best_heads
+from structprobe.trees.arc_scores import best_heads
 
 if TYPE_CHECKING:
     from structprobe.attention.word_attentions import AttentionBatch

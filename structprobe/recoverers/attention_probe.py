@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
-from structprobe.recoverers.base import Recoverer, Setting
+from structprobe.recoverers.base import MethodContext, Recoverer
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 from structprobe.trees import gold_depths, pad
@@ -85,6 +85,7 @@ class AttentionProbe(Recoverer):
         {"attention-probe": {}, "attention-probe-words": {"words": True}}
     )
     options = MappingProxyType({"max_steps": int})
+    fitted_attribute = "scorer_"
 
     weights_: NDArray[np.float32] | None
     history_: list[dict[str, float]]
@@ -112,59 +113,19 @@ class AttentionProbe(Recoverer):
         find_device(device, error=ProbeError)
 
     @classmethod
-    def for_model(cls, setting: Setting, **told: Any) -> Self:
-        """Make the method for a model, as a comparison does.
-
-        Parameters
-        ----------
-        setting : Setting
-            The model and what else all methods share.
-        **told
-            Options, as `variants` has them.
-
-        Returns
-        -------
-        AttentionProbe
-            Not fitted.
-
-        Raises
-        ------
-        EncoderError
-            If the model gives no attentions.
-        """
+    def for_model(cls, context: MethodContext, **options: Any) -> Self:
+        """Make the method for a model; see `Recoverer.for_model`."""
         return cls(
-            setting.encoder,
-            cache=setting.cache,
-            random_state=setting.seed,
-            device=setting.device,
-            progress=setting.progress,
-            **told,
+            context.encoder,
+            cache=context.cache,
+            random_state=context.seed,
+            device=context.device,
+            progress=context.progress,
+            **options,
         )
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
-        """Learn the weights.
-
-        Parameters
-        ----------
-        train : sequence of Sentence
-            Sentences with heads.
-        dev : sequence of Sentence
-            Sentences with heads, to stop by.
-
-        Returns
-        -------
-        AttentionProbe
-            Itself.
-
-        Raises
-        ------
-        ProbeError
-            If there is no dev set, a sentence lacks heads, or a loss is not finite.
-        TreeError
-            If the heads of a sentence are no tree.
-        StoreError
-            If there is no room for the temporary file.
-        """
+        """Learn the weights; dev, to stop by, is needed."""
         from structprobe.attention.scorers import LEARNING_RATE, WORDS_RATE
         from structprobe.devices import find_device
         from structprobe.probe.readers.head_candidates import Candidates
@@ -201,31 +162,12 @@ class AttentionProbe(Recoverer):
         return self
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Recover the tree of each sentence.
-
-        Parameters
-        ----------
-        sentences : sequence of Sentence
-            The sentences; their heads, if any, are not looked at.
-
-        Returns
-        -------
-        list of Prediction
-            Heads over all words, and as arc scores the log-probability of each head.
-
-        Raises
-        ------
-        NotFittedError
-            If nothing was fitted.
-        """
+        """Recover the tree of each sentence, its arc scores the log-probabilities of heads."""
         import torch
 
         from structprobe.probe.readers.head_choice import head_log_probabilities
 
-        if not hasattr(self, "scorer_"):
-            from structprobe.probe.not_fitted import NotFittedError
-
-            raise NotFittedError(f"the method {self.name!r} is not fitted", hint="call fit first")
+        self._check_fitted()
         if not len(sentences):
             return []
         found: dict[int, Prediction] = {}

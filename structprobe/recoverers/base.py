@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
+from structprobe.errors import ProbeError
+from structprobe.recoverers.parsed import ParsedSentence
 from structprobe.scores.prediction import Prediction
+from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -17,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Setting:
+class MethodContext:
     """What a comparison gives to every method that it makes."""
 
     encoder: Encoder  # The model
@@ -45,10 +48,13 @@ class Recoverer(ABC):
         Where it stands in a table of all methods: the lower the stronger it is meant to be, 90
         and above for baselines, which are there to be beaten.
     variants : mapping of str to mapping
-        Names on the command line, where one class goes by several, and what `for_model` is told
+        Names on the command line, where one class goes by several, and what `for_model` is given
         for each; a class without any goes by `name`.
     options : mapping of str to type
-        What more `for_model` may be told, as in ``name[option=value]``; int, float, bool or str.
+        What more `for_model` may be given, as in ``name[option=value]``; int, float, bool or str.
+    fitted_attribute : str or None
+        The attribute that `fit` sets and `predict` cannot do without; None where there is nothing
+        to fit.
     version : int
         To be raised when the same settings come to give other trees: rows of the older version
         are then not taken for results of this one.
@@ -64,17 +70,18 @@ class Recoverer(ABC):
     variants: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     options: Mapping[str, type] = MappingProxyType({})
     version: int = 1
+    fitted_attribute: str | None = None
     chosen_: Mapping[str, Any] = MappingProxyType({})
 
     @classmethod
-    def for_model(cls, setting: Setting, **told: Any) -> Self:
+    def for_model(cls, context: MethodContext, **options: Any) -> Self:
         """Make the method for a model, as a comparison does.
 
         Parameters
         ----------
-        setting : Setting
+        context : MethodContext
             The model and what else all methods share.
-        **told
+        **options
             What `variants` has for the name that was asked for, and `options` that were given.
 
         Returns
@@ -87,8 +94,8 @@ class Recoverer(ABC):
         StructprobeError
             If the model is unfit for the method; the message names why.
         """
-        del setting
-        return cls(**told)
+        del context
+        return cls(**options)
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
         """Learn from annotated sentences; a method with nothing to learn returns itself.
@@ -104,6 +111,11 @@ class Recoverer(ABC):
         -------
         Recoverer
             Itself.
+
+        Raises
+        ------
+        StructprobeError
+            If sentences lack what the method learns from, or there is no dev set and it needs one.
         """
         del train, dev
         return self
@@ -137,5 +149,79 @@ class Recoverer(ABC):
         Returns
         -------
         list of Prediction
-            One a sentence, in order.
+            One a sentence, in order: heads over all words, and the scores that they came from.
+
+        Raises
+        ------
+        NotFittedError
+            If the method needs fitting and was not fitted.
         """
+
+    def parse(self, text: str | Sequence[str] | Sentence) -> ParsedSentence:
+        """Parse one sentence.
+
+        Parameters
+        ----------
+        text : str, sequence of str or Sentence
+            A text, which is split into words at white space and nowhere else (punctuation stays
+            with its word unless parted from it); or the words themselves; or a sentence of a
+            treebank.
+
+        Returns
+        -------
+        ParsedSentence
+            The tree, which prints itself.
+
+        Raises
+        ------
+        ProbeError
+            If there is no word in it, or more than one sentence.
+        NotFittedError
+            If the method needs fitting and was not fitted.
+        """
+        sentence = _one_sentence(text)
+        (prediction,) = self.predict([sentence])
+        return ParsedSentence(sentence, prediction)
+
+    @property
+    def is_fitted(self) -> bool:
+        """Whether it can predict; True for a method that has nothing to fit."""
+        return self.fitted_attribute is None or bool(getattr(self, self.fitted_attribute, None))
+
+    def _check_fitted(self) -> None:
+        """Refuse to predict with what has learned nothing."""
+        if not self.is_fitted:
+            from structprobe.probe.not_fitted import NotFittedError
+
+            raise NotFittedError(f"the method {self.name!r} is not fitted", hint="call fit first")
+
+    def __repr__(self) -> str:
+        given = {key: getattr(self, key, None) for key in ("layer", "head")} | dict(self.chosen_)
+        told = [f"{key} {value}" for key, value in given.items() if value is not None]
+        told += [] if self.is_fitted else ["not fitted"]
+        model = getattr(getattr(getattr(self, "encoder", None), "loaded", None), "name", None)
+        of_model = f" of {model}" if model else ""
+        behind = f": {', '.join(told)}" if told else ""
+        return f"<{type(self).__name__} {getattr(self, 'name', '')!r}{of_model}{behind}>"
+
+
+def _one_sentence(given: object) -> Sentence:
+    """Make a sentence of what is to be parsed."""
+    if isinstance(given, Sentence):
+        return given
+    words = given.split() if isinstance(given, str) else given
+    if isinstance(words, Treebank) or not isinstance(words, Sequence) or isinstance(words, bytes):
+        raise _no_sentence(repr(given) if isinstance(given, Treebank) else type(given).__name__)
+    if not words:
+        raise ProbeError(f"no word to parse in {given!r}")
+    for word in words:
+        if not isinstance(word, str):
+            raise _no_sentence(f"a {type(given).__name__} of {type(word).__name__}")
+    return Treebank.from_words([words])[0]
+
+
+def _no_sentence(found: str) -> ProbeError:
+    return ProbeError(
+        f"parse takes one sentence, and was given {found}",
+        hint="give a text, a list of words or a Sentence; predict takes several sentences",
+    )

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.errors import ProbeError
-from structprobe.recoverers.base import Recoverer, Setting
+from structprobe.recoverers.base import MethodContext, Recoverer
 from structprobe.recoverers.probe import ProbeRecoverer
 from structprobe.scores import score
 from structprobe.scores.prediction import Prediction
@@ -60,6 +60,7 @@ class BestLayer(Recoverer):
     name = "probe"
     order = 10
     options = MappingProxyType({"rank": int, "max_steps": int})
+    fitted_attribute = "recoverer_"
 
     recoverer_: ProbeRecoverer
     curve_: Mapping[int, float]
@@ -82,51 +83,20 @@ class BestLayer(Recoverer):
         self.settings = settings
 
     @classmethod
-    def for_model(cls, setting: Setting, **told: Any) -> Self:
-        """Make it as a comparison does, by the default recipe at full rank.
-
-        Parameters
-        ----------
-        setting : Setting
-            The model and what else all methods share.
-        **told
-            Further arguments of the class.
-
-        Returns
-        -------
-        BestLayer
-            Not fitted.
-        """
+    def for_model(cls, context: MethodContext, **options: Any) -> Self:
+        """Make it for a model, by the default recipe at full rank; see `Recoverer.for_model`."""
         return cls(
-            setting.encoder,
-            punct=setting.punct,
-            cache=setting.cache,
-            random_state=setting.seed,
-            device=setting.device,
-            progress=setting.progress,
-            **told,
+            context.encoder,
+            punct=context.punct,
+            cache=context.cache,
+            random_state=context.seed,
+            device=context.device,
+            progress=context.progress,
+            **options,
         )
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
-        """Fit the probes of all layers in one training run, and choose a layer.
-
-        Parameters
-        ----------
-        train : sequence of Sentence
-            Sentences with heads.
-        dev : sequence of Sentence
-            Sentences with heads, to stop and to choose by.
-
-        Returns
-        -------
-        BestLayer
-            Itself.
-
-        Raises
-        ------
-        ProbeError
-            If there is no dev set, or no edge in it to choose a layer by.
-        """
+        """Fit the probes of all layers in one training run, and choose a layer on dev."""
         if dev is None:
             raise ProbeError("no dev set to choose a layer by", hint="give one to fit")
         vectors, dev_vectors = (
@@ -150,22 +120,7 @@ class BestLayer(Recoverer):
         return self
 
     def fit_layers(self, vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]) -> Any:
-        """Fit what is tried on every layer.
-
-        Parameters
-        ----------
-        vectors : EncodedBank
-            The training sentences in all layers.
-        train : sequence of Sentence
-            Their trees.
-        dev : tuple of (EncodedBank, sequence of Sentence)
-            What to stop by.
-
-        Returns
-        -------
-        dict of int to StructuralProbe, or to anything else with its `predictions`
-            By layer.
-        """
+        """Fit what is tried on every layer: something with `predictions`, by layer."""
         from structprobe.probe.estimator import StructuralProbe, fit_together
 
         told = {"random_state": self.random_state, "device": self.device, **self.settings}
@@ -178,25 +133,6 @@ class BestLayer(Recoverer):
         return probes
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Recover the tree of each sentence from the layer that was chosen.
-
-        Parameters
-        ----------
-        sentences : sequence of Sentence
-            The sentences; their heads, if any, are not looked at.
-
-        Returns
-        -------
-        list of Prediction
-            With distances and depths.
-
-        Raises
-        ------
-        NotFittedError
-            If nothing was fitted.
-        """
-        if not hasattr(self, "recoverer_"):
-            from structprobe.probe.not_fitted import NotFittedError
-
-            raise NotFittedError(f"the method {self.name!r} is not fitted", hint="call fit first")
+        """Recover the tree of each sentence from the layer that was chosen."""
+        self._check_fitted()
         return self.recoverer_.predict(sentences)

@@ -19,18 +19,7 @@ class RightBranching(Recoverer):
     order = 93
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Recover the right-branching tree of each sentence.
-
-        Parameters
-        ----------
-        sentences : sequence of Sentence
-            The sentences; only their lengths are looked at.
-
-        Returns
-        -------
-        list of Prediction
-            With heads alone.
-        """
+        """Recover the tree of each sentence; only its length is looked at."""
         return [Prediction(heads=np.arange(len(sentence))) for sentence in sentences]
 
 
@@ -42,18 +31,7 @@ class LeftBranching(Recoverer):
     order = 94
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Recover the left-branching tree of each sentence.
-
-        Parameters
-        ----------
-        sentences : sequence of Sentence
-            The sentences; only their lengths are looked at.
-
-        Returns
-        -------
-        list of Prediction
-            With heads alone.
-        """
+        """Recover the tree of each sentence; only its length is looked at."""
         return [_mirror(len(sentence)) for sentence in sentences]
 
 

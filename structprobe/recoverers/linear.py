@@ -23,18 +23,7 @@ class LinearChain(Recoverer):
     order = 92
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Recover the chain of each sentence.
-
-        Parameters
-        ----------
-        sentences : sequence of Sentence
-            The sentences; only their lengths are looked at.
-
-        Returns
-        -------
-        list of Prediction
-            With heads and distances.
-        """
+        """Recover the chain of each sentence; only its length is looked at."""
         return [_chain(len(sentence)) for sentence in sentences]
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError, TreeError, unknown_name
-from structprobe.recoverers.base import Recoverer, Setting
+from structprobe.recoverers.base import MethodContext, Recoverer
 from structprobe.recoverers.linear import LinearChain
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
@@ -109,7 +109,7 @@ class Perturbed(Recoverer):
         if root not in ROOTS:
             raise ProbeError(unknown_name("root", root, ROOTS))
         self.reader = MaskedImpacts(encoder, measure=measure, layer=layer, limit=limit)
-        self.decoder, self.progress = decoder, progress
+        self.encoder, self.decoder, self.progress = encoder, decoder, progress
         self.uses_gold = root == "gold"
         parts = [self.name, decoder.removeprefix("mst"), measure.removeprefix("distance")]
         self.name = "-".join(filter(None, [*parts, "gold-root" * self.uses_gold]))
@@ -119,28 +119,12 @@ class Perturbed(Recoverer):
         self.chosen_ = {"layer": self.reader.layer, **self._unread}
 
     @classmethod
-    def for_model(cls, setting: Setting, **told: Any) -> Self:
+    def for_model(cls, context: MethodContext, **options: Any) -> Self:
         """Make the method for a model; see `Recoverer.for_model`."""
-        return cls(setting.encoder, progress=setting.progress, **told)
+        return cls(context.encoder, progress=context.progress, **options)
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Recover the tree of each sentence.
-
-        Parameters
-        ----------
-        sentences : sequence of Sentence
-            The sentences; their heads are not looked at unless the root is to be the gold one.
-
-        Returns
-        -------
-        list of Prediction
-            One a sentence, in order.
-
-        Raises
-        ------
-        TreeError
-            If the gold root is asked for and a sentence has no heads.
-        """
+        """Recover the tree of each sentence; heads are looked at where the root is the gold one."""
         if not len(sentences):
             return []
         given = [_gold_root(one) if self.uses_gold else None for one in sentences]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.errors import EncoderError, ProbeError
 from structprobe.recoverers.base import Recoverer
-from structprobe.recoverers.parsed import ParsedSentence
 from structprobe.results.saved_probes import locate_probe
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
@@ -26,23 +26,23 @@ class ProbeRecoverer(Recoverer):
     ----------
     encoder : Encoder
         The model, with its pooling and spacing.
-    layer : int
-        The layer to read, 0 (the embeddings' output) to ``encoder.n_layers``.
+    layer : int, optional
+        The layer to read, 0 (the embeddings' output) to ``encoder.n_layers``; a fitted probe knows
+        its own.
     probe : StructuralProbe, optional
         The probe to fit, or a fitted one; one with the default settings unless given.
     cache : path, optional
         A folder where word vectors are kept, so that the same sentences are encoded only once.
     name : str, default="probe"
-        The method's name in tables. The baselines of the same probe are made by
-        ``ProbeRecoverer(encoder.untrained(0), layer, name="probe-untrained")`` and
-        ``ProbeRecoverer(encoder, 0, name="probe-layer-0")``.
+        The method's name in tables.
     progress : bool, optional
         Whether to draw a bar on stderr while encoding; by default where that is a terminal.
 
     Raises
     ------
     ProbeError
-        If the model has no such layer.
+        If the arguments are in another order, the model has no such layer, or the probe was fitted
+        on another.
 
     Examples
     --------
@@ -53,7 +53,7 @@ class ProbeRecoverer(Recoverer):
     def __init__(
         self,
         encoder: Encoder,
-        layer: int,
+        layer: int | None = None,
         probe: StructuralProbe | None = None,
         *,
         cache: str | os.PathLike[str] | None = None,
@@ -64,93 +64,30 @@ class ProbeRecoverer(Recoverer):
             from structprobe.probe.estimator import StructuralProbe
 
             probe = StructuralProbe()
-        if not 0 <= layer <= encoder.n_layers:
-            raise ProbeError(
-                f"layer {layer} is out of range: the model has the layers 0 to {encoder.n_layers}"
-            )
-        self.encoder, self.layer, self.probe = encoder, layer, probe
+        _check_kinds(encoder, layer, probe)
+        self.encoder, self.probe = encoder, probe
+        self.layer = _checked_layer(layer, encoder, probe)
         self.cache, self.progress = cache, progress
         self.name = name  # the baselines on another model or layer are this class by another name
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
-        """Encode the sentences and fit the probe on them.
-
-        Parameters
-        ----------
-        train : sequence of Sentence
-            Sentences with heads.
-        dev : sequence of Sentence, optional
-            Sentences to stop by; a part of `train` is held out where there are none.
-
-        Returns
-        -------
-        ProbeRecoverer
-            Itself.
-        """
+        """Encode the sentences and fit the probe; without dev, a part of train is held out."""
         held_out = None if dev is None else (self.encode(dev), dev)
         self.probe.fit(self.encode(train), train, dev=held_out)
         return self
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Recover the tree of each sentence.
-
-        Parameters
-        ----------
-        sentences : sequence of Sentence
-            The sentences; their heads, if any, are not looked at.
-
-        Returns
-        -------
-        list of Prediction
-            Heads over all words, and the distances and depths that they came from.
-
-        Raises
-        ------
-        NotFittedError
-            If the probe is not fitted.
-        """
+        """Recover the tree of each sentence, with distances and depths."""
+        self._check_fitted()
         return self.probe.predictions(self.encode(sentences)) if len(sentences) else []
 
-    def parse(self, text: str | Sequence[str]) -> ParsedSentence:
-        """Parse one sentence.
-
-        Parameters
-        ----------
-        text : str or sequence of str
-            A text, which is split into words at white space and nowhere else (punctuation stays
-            with its word unless parted from it), or the words themselves.
-
-        Returns
-        -------
-        ParsedSentence
-            The tree, which prints itself.
-
-        Raises
-        ------
-        ProbeError
-            If there is no word in it.
-        NotFittedError
-            If the probe is not fitted.
-        """
-        from structprobe.treebank import Treebank
-
-        words = text.split() if isinstance(text, str) else list(text)
-        if not words:
-            raise ProbeError(f"no word to parse in {text!r}")
-        (sentence,) = Treebank.from_words([words])
-        (prediction,) = self.predict([sentence])
-        return ParsedSentence(sentence, prediction)
+    @property
+    def is_fitted(self) -> bool:
+        """Whether the probe can predict."""
+        return any(name.endswith("_") for name in vars(self.probe))  # as scikit-learn tells
 
     def describe(self) -> dict[str, Any]:
-        """Say what a result row says of the method, fitted or not.
-
-        Returns
-        -------
-        dict
-            Keys of a result row: what `Recoverer.describe` gives, ``layer``, and of the probe
-            ``seed``, ``recipe``, ``max_steps`` and ``products``; of a fitted one ``rank`` and
-            ``train_fingerprint`` too.
-        """
+        """Say what a result row says of the method: of the probe too, fitted or not."""
         told = {**super().describe(), "layer": self.layer}
         settings = self.probe.get_params()
         told |= {key: settings[key] for key in ("recipe", "max_steps", "products")}
@@ -269,6 +206,43 @@ class ProbeRecoverer(Recoverer):
             encoder = _load_encoder(origin, model, options, str(source))
         _refuse_other_model(encoder.origin(origin["layer"]), origin, str(source))
         return cls(encoder, origin["layer"], probe, cache=cache, progress=progress)
+
+
+def _check_kinds(encoder: object, layer: object, probe: object) -> None:
+    """Refuse arguments in another order, or of another kind."""
+    hint = "write ProbeRecoverer(encoder, layer, probe)"
+    for name, value, wanted, fits in (
+        ("encoder", encoder, "an Encoder", hasattr(encoder, "n_layers")),
+        ("layer", layer, "a whole number", layer is None or _is_whole(layer)),
+        ("probe", probe, "a StructuralProbe", hasattr(probe, "predictions")),
+    ):
+        if not fits:
+            found = repr(value) if isinstance(value, str | float) else f"a {type(value).__name__}"
+            raise ProbeError(f"{name} is {found}, not {wanted}", hint=hint)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _checked_layer(layer: int | None, encoder: Encoder, probe: StructuralProbe) -> int:
+    """Give the layer to read: the one that was asked for, or that of a fitted probe."""
+    origin = getattr(probe, "origin_", None)
+    fitted_on: int | None = None if origin is None else origin.get("layer")
+    if layer is None and fitted_on is None:
+        raise ProbeError("no layer was given", hint=f"choose from 0 to {encoder.n_layers}")
+    wanted = fitted_on if layer is None else int(layer)
+    assert wanted is not None
+    if not 0 <= wanted <= encoder.n_layers:
+        raise ProbeError(
+            f"layer {wanted} is out of range: the model has the layers 0 to {encoder.n_layers}"
+        )
+    if fitted_on is not None and wanted != fitted_on:
+        raise ProbeError(
+            f"the probe was fitted on layer {fitted_on}, and is to read layer {wanted}",
+            hint="leave layer out, or give a new probe to fit",
+        )
+    return wanted
 
 
 def _load_encoder(

@@ -1,60 +1,52 @@
-"""What the probe is held against: the same probe where there is no context, or no training."""
+"""What the probe is held against: the same probe without context, or without training."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any, Self
+from collections.abc import Iterable
+from typing import Any
 
-from structprobe.recoverers.base import Setting
+from structprobe.encoder import Encoder
+from structprobe.errors import MethodError
 from structprobe.recoverers.best_layer import BestLayer
 
 
 class LayerZero(BestLayer):
-    """The probe on layer 0, where no word knows its neighbours: what words alone tell."""
+    """The probe on layer 0, where no word knows its neighbours: what words alone tell.
+
+    Parameters
+    ----------
+    encoder, **options
+        As for `BestLayer`, without the choice of layers.
+    """
 
     name = "probe-layer-0"
     order = 90
 
-    @classmethod
-    def for_model(cls, setting: Setting, **told: Any) -> Self:
-        """Make it as a comparison does.
-
-        Parameters
-        ----------
-        setting : Setting
-            The model and what else all methods share.
-        **told
-            Further arguments of the class.
-
-        Returns
-        -------
-        LayerZero
-            Not fitted.
-        """
-        return super().for_model(setting, layers=(0,), **told)
+    def __init__(self, encoder: Encoder, *, layers: Iterable[int] = (0,), **options: Any) -> None:
+        wanted = tuple(layers)
+        if wanted != (0,):
+            raise MethodError(
+                f"{self.name} reads layer 0, and was given layers {wanted}",
+                hint="leave layers out, or use BestLayer(encoder, layers=...)",
+            )
+        super().__init__(encoder, layers=wanted, **options)
 
 
 class UntrainedProbe(BestLayer):
-    """The probe on the best layer of the same model with random weights."""
+    """The probe on the best layer of the same model with random weights.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The model, whose weights are not read: those of the method are drawn by `random_state`.
+    random_state : int, default=0
+        Random state of the weights and of the probes.
+    **options
+        As for `BestLayer`.
+    """
 
     name = "probe-untrained"
     order = 91
 
-    @classmethod
-    def for_model(cls, setting: Setting, **told: Any) -> Self:
-        """Make it as a comparison does, on weights drawn by the setting's seed.
-
-        Parameters
-        ----------
-        setting : Setting
-            The model and what else all methods share.
-        **told
-            Further arguments of the class.
-
-        Returns
-        -------
-        UntrainedProbe
-            Not fitted.
-        """
-        untrained = setting.encoder.untrained(setting.seed)
-        return super().for_model(replace(setting, encoder=untrained), **told)
+    def __init__(self, encoder: Encoder, *, random_state: int = 0, **options: Any) -> None:
+        super().__init__(encoder.untrained(random_state), random_state=random_state, **options)

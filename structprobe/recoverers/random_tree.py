@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.recoverers.base import Recoverer, Setting
+from structprobe.recoverers.base import MethodContext, Recoverer
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
@@ -30,36 +30,12 @@ class RandomTree(Recoverer):
         self.random_state = random_state
 
     @classmethod
-    def for_model(cls, setting: Setting, **told: Any) -> Self:
-        """Make it with the setting's seed.
-
-        Parameters
-        ----------
-        setting : Setting
-            Tells the seed.
-        **told
-            Nothing.
-
-        Returns
-        -------
-        RandomTree
-            Ready to predict.
-        """
-        return cls(setting.seed, **told)
+    def for_model(cls, context: MethodContext, **options: Any) -> Self:
+        """Make it with the context's seed; see `Recoverer.for_model`."""
+        return cls(context.seed, **options)
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Draw a tree for each sentence.
-
-        Parameters
-        ----------
-        sentences : sequence of Sentence
-            The sentences; only their lengths are looked at.
-
-        Returns
-        -------
-        list of Prediction
-            With heads alone.
-        """
+        """Draw a tree for each sentence; only its length is looked at."""
         generator = np.random.default_rng(self.random_state)
         return [Prediction(heads=random_heads(len(sentence), generator)) for sentence in sentences]
 

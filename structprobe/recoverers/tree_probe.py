@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from structprobe.encoder import Encoder
+from structprobe.errors import MethodError
 from structprobe.recoverers.best_layer import BestLayer
+
+LOSS = "tree"
 
 
 class TreeProbe(BestLayer):
@@ -18,12 +21,17 @@ class TreeProbe(BestLayer):
 
     Parameters
     ----------
-    encoder, **told
-        As for `BestLayer`.
+    encoder, **options
+        As for `BestLayer`, without a loss.
     """
 
     name = "probe-tree"
     order = 11
 
-    def __init__(self, encoder: Encoder, **told: Any) -> None:
-        super().__init__(encoder, loss="tree", **told)
+    def __init__(self, encoder: Encoder, *, loss: str = LOSS, **options: Any) -> None:
+        if loss != LOSS:
+            raise MethodError(
+                f"{self.name} is trained by the loss {LOSS!r}, and was given {loss!r}",
+                hint="leave loss out, or use BestLayer(encoder, loss=...)",
+            )
+        super().__init__(encoder, loss=loss, **options)

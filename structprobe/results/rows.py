@@ -102,9 +102,9 @@ def score_values(scores: Scores) -> Row:
     values: Row = {
         name: getattr(scores.protocol, name) for name in ("punct", "min_length", "max_length")
     }
-    for metric in METRICS:
+    for metric, interval in scores.intervals(METRICS).items():
         values[metric] = getattr(scores, metric)
-        values[f"{metric}_low"], values[f"{metric}_high"] = scores.interval(metric) or (None, None)
+        values[f"{metric}_low"], values[f"{metric}_high"] = interval or (None, None)
     return values
 
 

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from structprobe.errors import ScoreError, TreeError
 from structprobe.scores.inputs import FlatTrees
 from structprobe.scores.prediction import Prediction
-from structprobe.trees import decode_rooted
-from structprobe.trees.arborescence import arborescence
-from structprobe.trees.best_heads import best_heads
+from structprobe.trees import arborescences, best_heads, decode_rooted, group_by_length, pad
 
 
 def scored_edges(trees: FlatTrees, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -99,9 +97,18 @@ def _heads_over_kept(
     )
     for index, found in zip(chosen, decoded, strict=True):
         heads[index] = found
-    for index, one in enumerate(predictions):
-        if one.distances is None and one.arc_scores is not None:
-            heads[index] = _best_arcs(one, masks[index], int(roots[index]), index)
+    scored = [
+        index
+        for index, one in enumerate(predictions)
+        if one.distances is None and one.arc_scores is not None
+    ]
+    for index in scored:
+        heads[index] = np.full(len(masks[index]), -1)
+    scored = [index for index in scored if masks[index].sum() > 1]  # one word alone has no edge
+    small = [_kept_scores(predictions[index], masks[index], int(roots[index])) for index in scored]
+    for index, found in zip(scored, _best_arcs(predictions, scored, small), strict=True):
+        inside = np.flatnonzero(masks[index])
+        heads[index][inside] = np.append(0, inside + 1)[found]
     return np.concatenate([np.empty(0, np.int64), *heads])
 
 
@@ -111,23 +118,31 @@ def _is_rootless(prediction: Prediction) -> bool:
     return not prediction.as_tree and scores is not None and bool(np.isneginf(scores[:, 0]).all())
 
 
-def _best_arcs(
-    prediction: Prediction, kept: NDArray[np.bool_], root: int, index: int
-) -> NDArray[np.intp]:
-    """Decode arc scores over some words, as a tree or each word by itself."""
-    heads, inside = np.full(len(kept), -1), np.flatnonzero(kept)
-    if len(inside) < 2:
-        return heads
-    positions = np.append(0, inside + 1)  # (kept + 1,)
+def _kept_scores(prediction: Prediction, kept: NDArray[np.bool_], root: int) -> NDArray[np.float64]:
+    """Give the arc scores (k, k + 1) among the kept words and the root, which may be settled."""
+    inside = np.flatnonzero(kept)
+    positions = np.append(0, inside + 1)
     scores = np.array(prediction.arc_scores, dtype=np.float64)[inside[:, None], positions]
-    if not prediction.as_tree:
-        heads[inside] = positions[best_heads(scores)]
-        return heads
-    forced = int(np.searchsorted(positions, root)) if root else None
-    if forced:
-        scores[:, 0] = 0.0  # the root is settled: its scores, which may forbid it, have no say
-    try:
-        heads[inside] = positions[arborescence(scores, root=forced)]
-    except TreeError as error:
-        raise ScoreError(error.what, where=f"predictions[{index}]", hint=error.hint) from error
+    if prediction.as_tree and root:
+        # Its scores, which may forbid it, have no say.
+        scores[:, 0] = np.where(inside + 1 == root, 0.0, -np.inf)
+    return scores
+
+
+def _best_arcs(
+    predictions: Sequence[Prediction], scored: list[int], scores: list[NDArray[np.float64]]
+) -> list[NDArray[np.intp]]:
+    """Decode arc scores (k, k + 1) as trees, in batches of like length, or word by word."""
+    heads = [best_heads(matrix) for matrix in scores]
+    as_tree = [place for place, index in enumerate(scored) if predictions[index].as_tree]
+    for group in group_by_length([len(scores[place]) for place in as_tree]):
+        places = [as_tree[member] for member in group]
+        sizes = [len(scores[place]) for place in places]
+        try:
+            found = arborescences(pad([scores[place] for place in places]), sizes)
+        except TreeError as error:
+            where = f"predictions[{scored[places[error.sentence]]}]"
+            raise ScoreError(error.what, where=where, hint=error.hint) from error
+        for place, row, size in zip(places, found, sizes, strict=True):
+            heads[place] = row[:size]
     return heads

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -10,8 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structprobe.errors import ScoreError
+from structprobe.errors import ScoreError, TreeError
 from structprobe.scores.prediction import Prediction
+from structprobe.trees.checked_heads import (
+    check_range,
+    checked_depths,
+    join_heads,
+    word_depths,
+)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,22 +53,34 @@ def flatten(gold: Sequence[Any], predictions: Sequence[Prediction]) -> FlatTrees
             hint="give one prediction for each sentence, in the same order",
         )
     heads = [_gold_heads(gold, index) for index in range(len(gold))]
-    lengths = np.array([len(row) for row in heads], dtype=np.int64)
+    with _named(gold, place, "the gold heads are no tree: "):
+        flat_gold, lengths = join_heads(heads)
+        gold_depths = checked_depths(flat_gold, lengths)
     for index, (prediction, n) in enumerate(zip(predictions, lengths.tolist(), strict=True)):
         _check_shapes(prediction, n, partial(pred_place, gold, index))
     _check_values(gold, predictions)
-    flat_gold = _joined(heads)
-    flat_pred = _joined([np.asarray(prediction.heads) for prediction in predictions])
+    with _named(gold, pred_place):
+        flat_pred, _ = join_heads([prediction.heads for prediction in predictions])
+        check_range(flat_pred, lengths)
+    pred_depths = word_depths(flat_pred, lengths)
     sentence = np.repeat(np.arange(len(lengths)), lengths)
     first = (np.cumsum(lengths) - lengths)[sentence]
-    for flat, where in ((flat_gold, place), (flat_pred, pred_place)):
-        _check_range(flat, lengths, first, sentence, partial(where, gold))
-    gold_depths = _depths(flat_gold, first, lengths)
-    _check_trees(gold, flat_gold, gold_depths, sentence)
     return FlatTrees(
         lengths, sentence, first, flat_gold, flat_pred,
-        gold_depths, _depths(flat_pred, first, lengths),
+        gold_depths.astype(np.float64), np.where(pred_depths < 0, np.inf, pred_depths),
     )  # fmt: skip
+
+
+@contextmanager
+def _named(
+    gold: Sequence[Any], where: Callable[[Sequence[Any], int], str], what: str = ""
+) -> Iterator[None]:
+    """Say of heads that are no tree which sentence's they are."""
+    try:
+        yield
+    except TreeError as error:
+        told = where(gold, error.sentence)
+        raise ScoreError(what + error.what, where=told, hint=error.hint) from error
 
 
 def place(gold: Sequence[Any], index: int) -> str:
@@ -75,28 +94,16 @@ def pred_place(gold: Sequence[Any], index: int) -> str:
     return f"predictions{place(gold, index).removeprefix('gold')}"
 
 
-def _gold_heads(gold: Sequence[Any], index: int) -> NDArray[np.integer]:
+def _gold_heads(gold: Sequence[Any], index: int) -> ArrayLike:
     item = gold[index]
-    heads = getattr(item, "heads", item)
+    heads: ArrayLike | None = getattr(item, "heads", item)
     if heads is None:
         raise ScoreError(
             "the gold sentence has no heads",
             where=place(gold, index),
             hint="score against an annotated treebank",
         )
-    return _heads(heads, partial(place, gold, index))
-
-
-def _heads(heads: ArrayLike, where: Callable[[], str]) -> NDArray[np.integer]:
-    """Give heads as the array that they should be."""
-    array = np.asarray(heads)
-    if array.ndim != 1 or not len(array) or array.dtype.kind not in "iu":
-        raise ScoreError(
-            f"heads of shape {array.shape} and type {array.dtype}",
-            where=where(),
-            hint="give one integer a word, at least one word",
-        )
-    return array
+    return heads
 
 
 def _check_shapes(prediction: Prediction, n: int, where: Callable[[], str]) -> None:
@@ -116,7 +123,6 @@ def _check_shapes(prediction: Prediction, n: int, where: Callable[[], str]) -> N
                 where=where(),
                 hint="check that predictions and gold are of the same sentences",
             )
-    _heads(prediction.heads, where)
 
 
 def _check_values(gold: Sequence[Any], predictions: Sequence[Prediction]) -> None:
@@ -134,60 +140,5 @@ def _check_values(gold: Sequence[Any], predictions: Sequence[Prediction]) -> Non
             raise ScoreError(what, where=pred_place(gold, index))
 
 
-def _check_range(
-    heads: NDArray[np.int64],
-    lengths: NDArray[np.int64],
-    first: NDArray[np.int64],
-    sentence: NDArray[np.int64],
-    where: Callable[[int], str],
-) -> None:
-    """Refuse heads outside of their sentence."""
-    wrong = np.flatnonzero((heads < 0) | (heads > lengths[sentence]))
-    if len(wrong):
-        word, index = wrong[0], int(sentence[wrong[0]])
-        raise ScoreError(
-            f"head {heads[word]} of word {word - first[word] + 1} is not within 0 to"
-            f" {lengths[index]}",
-            where=where(index),
-        )
-
-
 def _not_finite(values: ArrayLike) -> NDArray[np.bool_]:
     return ~np.isfinite(values)
-
-
-def _joined(arrays: list[NDArray[np.integer]]) -> NDArray[np.int64]:
-    return np.concatenate(arrays).astype(np.int64) if arrays else np.empty(0, dtype=np.int64)
-
-
-def _depths(
-    heads: NDArray[np.int64], first: NDArray[np.int64], lengths: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """Count the steps from each word to its root by pointer doubling; infinite where none is."""
-    n_words = len(heads)
-    # One more word, above all roots and its own head, takes in the paths that have ended.
-    parent = np.append(np.where(heads > 0, first + heads - 1, n_words), n_words)
-    steps = np.append(np.ones(n_words, dtype=np.int64), 0)
-    for _ in range(int(lengths.max(initial=0)).bit_length()):
-        steps += steps[parent]
-        parent = parent[parent]
-    return np.where(parent[:-1] == n_words, steps[:-1] - 1.0, np.inf)
-
-
-def _check_trees(
-    gold: Sequence[Any],
-    heads: NDArray[np.int64],
-    depths: NDArray[np.float64],
-    sentence: NDArray[np.int64],
-) -> None:
-    """Refuse gold heads that are no tree with one root."""
-    roots = np.bincount(sentence[heads == 0], minlength=len(gold))
-    looped = np.bincount(sentence[np.isinf(depths)], minlength=len(gold))
-    wrong = np.flatnonzero((roots != 1) | (looped > 0))
-    if len(wrong):
-        index = int(wrong[0])
-        raise ScoreError(
-            f"the gold heads are no tree: {roots[index]} roots, {looped[index]} words on or below "
-            "a cycle",
-            where=place(gold, index),
-        )

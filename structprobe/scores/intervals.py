@@ -1,8 +1,8 @@
-"""Bootstrap over sentences: resamples of a table of counts, and the interval of a score."""
+"""Bootstrap over sentences: resamples of a table of counts, and the intervals of scores."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,23 +13,26 @@ from structprobe.scores.table import estimates
 _WEIGHTS_AT_ONCE = 1 << 22  # of resampled tables, to bound memory
 
 
-def percentile_interval(
+def percentile_intervals(
     table: NDArray[np.float64],
-    metric: str,
+    metrics: Sequence[str],
     *,
     n: int = 1000,
     level: float = 0.95,
     random_state: int | np.random.Generator | None = 0,
-) -> tuple[float, float] | None:
-    """Compute the percentile bootstrap interval of a score over sentences."""
-    # table (n_sentences, len(COLUMNS)
+) -> dict[str, tuple[float, float] | None]:
+    """Compute the percentile bootstrap intervals of scores, all from the same resamples."""
+    # table (n_sentences, len(COLUMNS))
     check_resampling(n, level)
-    if np.isnan(estimates(table, metric)).all():
-        return None
-    draws = np.concatenate(
-        [estimates(table, metric, weights) for weights in resamples(len(table), n, random_state)]
-    )
-    return quantile_bounds(draws, level)
+    scored = [metric for metric in metrics if not np.isnan(estimates(table, metric)).all()]
+    draws: dict[str, list[NDArray[np.float64]]] = {metric: [] for metric in scored}
+    for weights in resamples(len(table), n, random_state) if scored else ():
+        for metric in scored:
+            draws[metric].append(estimates(table, metric, weights))
+    return {
+        metric: quantile_bounds(np.concatenate(draws[metric]), level) if metric in draws else None
+        for metric in metrics
+    }
 
 
 def resamples(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import ScoreError
-from structprobe.scores.intervals import percentile_interval
+from structprobe.scores.intervals import percentile_intervals
 from structprobe.scores.protocol import Protocol
 from structprobe.scores.table import COLUMNS, METRICS, column, estimates
 
@@ -147,7 +147,38 @@ class Scores:
         ScoreError
             If there is no such score, or `n` or `level` is out of range.
         """
-        return percentile_interval(self.table, metric, n=n, level=level, random_state=random_state)
+        return self.intervals([metric], n=n, level=level, random_state=random_state)[metric]
+
+    def intervals(
+        self,
+        metrics: Sequence[str] = tuple(METRICS),
+        *,
+        n: int = 1000,
+        level: float = 0.95,
+        random_state: int | np.random.Generator | None = 0,
+    ) -> dict[str, tuple[float, float] | None]:
+        """Compute the intervals of several scores over the same resamples.
+
+        Parameters
+        ----------
+        metrics : sequence of str
+            The scores, all of them unless given.
+        n, level, random_state
+            As for `interval`, which gives the same bounds for one score.
+
+        Returns
+        -------
+        dict of str to (low, high), or None
+            By score.
+
+        Raises
+        ------
+        ScoreError
+            As `interval`.
+        """
+        return percentile_intervals(
+            self.table, metrics, n=n, level=level, random_state=random_state
+        )
 
     def to_dict(self) -> dict[str, float | int | str | None]:
         """Give scores, counts and protocol under flat keys, of plain values, for JSON.

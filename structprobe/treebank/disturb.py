@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from structprobe.errors import TreebankError
+from structprobe.heads import tree_fault
 from structprobe.treebank.bank import Treebank
-from structprobe.treebank.checks import tree_fault
 from structprobe.treebank.sentence import Sentence
 
 CONTENT = ("NOUN", "PROPN", "VERB", "ADJ", "ADV")
@@ -184,9 +184,9 @@ def _beginning(sentence: Sentence, n: int) -> Sentence:
 def _refuse_no_tree(sentence: Sentence) -> None:
     """Refuse the heads of a sentence that was not read, whose tree nobody has checked."""
     assert sentence.heads is not None
-    heads = sentence.heads.tolist()
-    if min(heads) < 0 or max(heads) > len(heads) or tree_fault(heads):
-        raise TreebankError(f"{sentence.where}: the heads {heads} are no tree")
+    if fault := tree_fault(sentence.heads.tolist()):
+        what = f"{sentence.where}: the heads are no tree: {fault.what}"
+        raise TreebankError(what, hint=fault.hint)
 
 
 def _kept_heads(heads: Sequence[int], n: int) -> list[int]:

@@ -14,6 +14,7 @@ import numpy as np
 from conllu.exceptions import ParseException
 
 from structprobe.errors import TreebankError, unknown_name
+from structprobe.heads import tree_fault
 from structprobe.progress import progress_bar
 from structprobe.treebank.blocks import Block, bare, split_blocks
 from structprobe.treebank.checks import (
@@ -25,7 +26,6 @@ from structprobe.treebank.checks import (
     check_ids,
     check_no_heads,
     split_columns,
-    tree_fault,
 )
 from structprobe.treebank.files import find_files, read_bytes, to_text
 from structprobe.treebank.sentence import Sentence

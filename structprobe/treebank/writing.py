@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import TreebankError
+from structprobe.heads import tree_fault
 from structprobe.treebank.blocks import BOM
-from structprobe.treebank.checks import DEPREL, DEPS, HEAD, tree_fault
+from structprobe.treebank.checks import DEPREL, DEPS, HEAD
 from structprobe.treebank.sentence import Sentence
 from structprobe.treebank.text import join_words
 
@@ -89,13 +90,8 @@ def _checked(sentence: Sentence, heads: Sequence[int] | NDArray[np.integer]) -> 
         what = f"heads of shape {array.shape} and type {array.dtype} for {n} words"
         raise TreebankError(f"{sentence.where}: {what}", hint="give one whole number a word")
     new: list[int] = array.tolist()
-    for i, head in enumerate(new, start=1):
-        if not 0 <= head <= n:
-            raise TreebankError(
-                f"{sentence.where}: head {head} of word {i} is out of range", hint=f"give 0 to {n}"
-            )
     if fault := tree_fault(new):
-        raise TreebankError(f"{sentence.where}: {fault[1]}", hint=fault[2])
+        raise TreebankError(f"{sentence.where}: {fault.what}", hint=fault.hint)
     return new
 
 

@@ -3,9 +3,8 @@
 Heads are 1-based, 0 for the root's; everything else counts from 0.
 """
 
-from structprobe.trees.arborescence import arborescence
-from structprobe.trees.arborescences import arborescences
-from structprobe.trees.best_heads import best_heads
+from structprobe.trees.arborescences import arborescence, arborescences
+from structprobe.trees.arc_scores import best_heads
 from structprobe.trees.gold import (
     edges,
     flat_depths,

@@ -1,11 +1,18 @@
-"""The best trees of many matrices of arc scores at once: `arborescence` in lockstep.
+"""The best trees for arc scores, crossing arcs allowed: Chu-Liu/Edmonds with exactly one root.
 
-One step takes one arc in every matrix: it lengthens the path, or closes a cycle, which is
-contracted at once. Steps, ties and rounding are those of `arborescence`, so that the trees are the
-same to the last arc; only the books are kept in arrays over the matrices.
+Chu & Liu (1965), Edmonds (1967); for parsing, McDonald et al. (2005), 'Non-projective dependency
+parsing using spanning tree algorithms'. Nodes grow into a path along their best incoming arcs; a
+cycle on the path is contracted into one node (Gabow et al. 1986). A contracted node is a row of
+best arcs into it from every word, so that contraction is a maximum over rows, and O(n²) in all.
 
-Weights are complex, minus the penalty of `arborescence` as the real part and the score as the
-other, since numpy orders complex numbers by the real part first: just the order of those pairs.
+Many matrices go in lockstep: one step takes one arc in every matrix, which lengthens the path, or
+closes a cycle, which is contracted at once.
+
+The one root and the forbidden arcs are exact, with no large constant mixed into the scores: weights
+are pairs (penalty, score) compared by penalty first, and Chu-Liu/Edmonds only adds, subtracts and
+compares weights. An arc from the root costs one penalty, a forbidden arc more than all roots. The
+pairs are complex numbers, minus the penalty as the real part and the score as the other, since
+numpy orders complex numbers by the real part first.
 """
 
 from __future__ import annotations
@@ -14,8 +21,56 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structprobe.errors import TreeError
-from structprobe.trees.arc_scores import no_tree
+from structprobe.trees.arc_scores import check_arc_scores, no_tree
 from structprobe.trees.grouping import group_by_length
+
+
+def arborescence(arc_scores: ArrayLike, *, root: int | None = None) -> NDArray[np.intp]:
+    """Find the tree of the greatest sum of arc scores, with exactly one root.
+
+    Parameters
+    ----------
+    arc_scores : array_like, shape (n, n + 1)
+        ``arc_scores[i, h]`` is the score of head `h` (1-based, 0 = root) for word `i` (0-based);
+        ``-inf`` forbids the arc. Arcs from a word to itself are not looked at.
+    root : int, optional
+        The word, 1-based, that must be the root; by default the root that is best.
+
+    Returns
+    -------
+    ndarray of int, shape (n,)
+        The head of each word, 1-based, 0 for the root's. Of equal arcs into a node, the one from
+        the lower head is taken; so the same scores always give the same tree.
+
+    Raises
+    ------
+    TreeError
+        If a score is NaN or ``+inf``, the shape is another, `root` is no word, or forbidden arcs
+        leave no tree.
+
+    Examples
+    --------
+    Word 1 and word 2 would each rather hang on the other (9 and 8): a cycle. Best is to enter it
+    at word 2, from the root (5), which keeps the 9.
+
+    >>> arborescence([[1, 0, 9], [5, 8, 0]]).tolist()
+    [2, 0]
+
+    Greedily both words are roots (3 + 3); with one root, the best sum is 3 + 2.
+
+    >>> arborescence([[3, 0, 1], [3, 2, 0]]).tolist()
+    [0, 1]
+    >>> arborescence([[3, 0, 1], [3, 2, 0]], root=2).tolist()
+    [2, 0]
+    """
+    scores = check_arc_scores(arc_scores)
+    n = len(scores)
+    if root is not None:
+        if not 1 <= root <= n:
+            raise TreeError(f"root {root} is no word", hint=f"choose from 1 to {n}")
+        scores[np.arange(n) != root - 1, 0] = -np.inf
+    heads: NDArray[np.intp] = _decode(scores[None], np.array([n]), np.isneginf(scores)[None])[0]
+    return heads
 
 
 def arborescences(
@@ -80,7 +135,7 @@ def _check_sizes(lengths: NDArray[np.intp], n: int, roots: NDArray[np.intp] | No
     if len(wrong):
         raise TreeError(
             f"length {lengths[wrong[0]]} of a sentence padded to {n} words",
-            where=f"sentence {wrong[0]} (counted from 0)",
+            sentence=int(wrong[0]),
             hint=f"choose from 1 to {n}",
         )
     if roots is None:
@@ -91,7 +146,7 @@ def _check_sizes(lengths: NDArray[np.intp], n: int, roots: NDArray[np.intp] | No
     if len(wrong):
         raise TreeError(
             f"root {roots[wrong[0]]} is no word",
-            where=f"sentence {wrong[0]} (counted from 0)",
+            sentence=int(wrong[0]),
             hint=f"choose from 1 to {lengths[wrong[0]]}",
         )
 
@@ -113,7 +168,7 @@ def _forbidden(
         raise TreeError(
             f"the score of head {head} for word {word + 1} (counted from 1) is"
             f" {scores[sentence, word, head]}",
-            where=f"sentence {names[sentence]} (counted from 0)",
+            sentence=int(names[sentence]),
             hint="give finite scores, or -inf to forbid an arc",
         )
     forbidden = ~real | np.isneginf(scores)
@@ -126,8 +181,9 @@ def _decode(
     scores: NDArray[np.float64],
     lengths: NDArray[np.intp],
     forbidden: NDArray[np.bool_],
-    names: NDArray[np.intp],
+    names: NDArray[np.intp] | None = None,
 ) -> NDArray[np.intp]:
+    """Heads (b, n), -1 in the padding; `names` are the numbers of the sentences, where several."""
     b, n, _ = scores.shape
     weights = np.empty(scores.shape, dtype=np.complex128)
     weights.real = np.where(forbidden, -(lengths[:, None, None] + 1), 0)
@@ -139,7 +195,7 @@ def _decode(
     taken = forbidden[np.arange(b)[:, None], np.arange(n), heads] & ~padding
     wrong = np.flatnonzero(taken.any(axis=1) | (((heads == 0) & ~padding).sum(axis=1) != 1))
     if len(wrong):
-        raise no_tree("tree", where=f"sentence {names[wrong[0]]} (counted from 0)")
+        raise no_tree("tree", sentence=None if names is None else int(names[wrong[0]]))
     heads[padding] = -1
     return heads
 

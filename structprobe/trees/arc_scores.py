@@ -1,4 +1,4 @@
-"""What the decoders of directed scores take."""
+"""Scores of arcs from heads to words: what decoders take, and the best head of each word."""
 
 from __future__ import annotations
 
@@ -30,10 +30,40 @@ def check_arc_scores(arc_scores: ArrayLike) -> NDArray[np.float64]:
     return scores
 
 
-def no_tree(kind: str, where: str | None = None) -> TreeError:
+def no_tree(kind: str, sentence: int | None = None) -> TreeError:
     """Say that forbidden arcs leave no tree."""
     return TreeError(
         f"no {kind} with exactly one root without arcs of score -inf",
-        where=where,
         hint="allow more arcs",
+        sentence=sentence,
     )
+
+
+def best_heads(arc_scores: ArrayLike) -> NDArray[np.intp]:
+    """Find the best-scored head of each word, whatever the others have.
+
+    Parameters
+    ----------
+    arc_scores : array_like, shape (..., n, n + 1)
+        ``arc_scores[..., i, h]`` is the score of head `h` (1-based, 0 = root) for word `i`
+        (0-based); ``-inf`` forbids the arc. Arcs from a word to itself are not looked at.
+
+    Returns
+    -------
+    ndarray of int, shape (..., n)
+        The head of each word, 1-based, 0 for the root's and where all arcs are forbidden; the
+        lowest of equal ones.
+
+    Examples
+    --------
+    >>> best_heads([[1, 0, 9], [5, 8, 0]]).tolist()
+    [2, 1]
+    >>> best_heads([[-np.inf, 0, 9], [-np.inf, -np.inf, 0]]).tolist()
+    [2, 0]
+    """
+    scores = np.array(arc_scores)
+    if np.issubdtype(scores.dtype, np.integer):
+        scores = scores.astype(np.float64)
+    words = np.arange(scores.shape[-2])
+    scores[..., words, words + 1] = -np.inf
+    return scores.argmax(axis=-1)

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from structprobe.errors import TreeError
+from structprobe.trees.checked_heads import checked_depths, join_heads
 from structprobe.trees.grouping import group_by_length, pad
 
 
@@ -43,8 +44,8 @@ def tree_depths(heads: ArrayLike) -> NDArray[np.intp]:
     >>> tree_depths([2, 3, 0, 3]).tolist()
     [2, 1, 0, 1]
     """
-    flat, lengths = _flatten([heads])
-    return _depths(flat, lengths)
+    flat, lengths = join_heads([heads])
+    return checked_depths(flat, lengths)
 
 
 def tree_distances(heads: ArrayLike) -> NDArray[np.intp]:
@@ -96,8 +97,8 @@ def edges(heads: ArrayLike) -> NDArray[np.intp]:
     >>> edges([2, 3, 0, 3]).tolist()
     [[0, 1], [1, 2], [2, 3]]
     """
-    flat, lengths = _flatten([heads])
-    _depths(flat, lengths)
+    flat, lengths = join_heads([heads])
+    checked_depths(flat, lengths)
     dependents = np.flatnonzero(flat)
     pairs = np.sort(np.stack([dependents, flat[dependents] - 1], axis=1), axis=1)
     return pairs[np.lexsort((pairs[:, 1], pairs[:, 0]))]
@@ -128,8 +129,8 @@ def gold_depths(heads: Sequence[ArrayLike]) -> list[NDArray[np.int16]]:
     """
     if not len(heads):
         return []
-    flat, lengths = _flatten(heads)
-    depths = _depths(flat, lengths).astype(np.int16)
+    flat, lengths = join_heads(heads)
+    depths = checked_depths(flat, lengths).astype(np.int16)
     return np.split(depths, np.cumsum(lengths)[:-1])
 
 
@@ -158,7 +159,7 @@ def gold_distances(heads: Sequence[ArrayLike]) -> list[NDArray[np.int16]]:
     """
     if not len(heads):
         return []
-    flat, lengths = _flatten(heads)
+    flat, lengths = join_heads(heads)
     distances = _flat_distances(flat, lengths, np.int16)
     cells = np.split(distances, np.cumsum(lengths**2)[:-1])
     return [own.reshape(n, n) for own, n in zip(cells, lengths, strict=True)]
@@ -187,7 +188,7 @@ def flat_depths(heads: Sequence[ArrayLike]) -> NDArray[np.int16]:
     >>> flat_depths([[0], [2, 0]]).tolist()
     [0, 1, 0]
     """
-    return _depths(*_flatten(heads)).astype(np.int16)
+    return checked_depths(*join_heads(heads)).astype(np.int16)
 
 
 def flat_distances(heads: Sequence[ArrayLike]) -> NDArray[np.integer]:
@@ -213,7 +214,7 @@ def flat_distances(heads: Sequence[ArrayLike]) -> NDArray[np.integer]:
     >>> flat_distances([[0], [2, 0]]).tolist()
     [0, 0, 1, 1, 0]
     """
-    flat, lengths = _flatten(heads)
+    flat, lengths = join_heads(heads)
     fits = lengths.max(initial=0) <= np.iinfo(np.uint8).max + 1
     return _flat_distances(flat, lengths, np.uint8 if fits else np.int16)
 
@@ -245,7 +246,7 @@ def padded_tree_depths(heads: ArrayLike, lengths: ArrayLike) -> NDArray[np.int16
     """
     heads, lengths, inside = _unpad(heads, lengths)
     depths = np.zeros(heads.shape, dtype=np.int16)
-    depths[inside] = _depths(heads[inside], lengths)
+    depths[inside] = checked_depths(heads[inside], lengths)
     return depths
 
 
@@ -278,21 +279,6 @@ def padded_tree_distances(heads: ArrayLike, lengths: ArrayLike) -> NDArray[np.in
     return _distances(heads, padded_tree_depths(heads, lengths), lengths)
 
 
-def _flatten(heads: Sequence[ArrayLike]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """All heads behind one another, and the number of words of each sentence."""
-    arrays = [np.asarray(one) for one in heads]
-    for index, array in enumerate(arrays):
-        if array.ndim != 1 or array.dtype.kind not in "iu":
-            raise TreeError(
-                f"heads are not a row of whole numbers but {heads[index]!r:.80}",
-                where=f"heads[{index}]",
-                hint="give one head a word, 1-based, 0 for the root's",
-            )
-    lengths = np.array([len(array) for array in arrays], dtype=np.intp)
-    flat = np.concatenate(arrays).astype(np.intp) if arrays else np.empty(0, dtype=np.intp)
-    return flat, lengths
-
-
 def _unpad(
     heads: ArrayLike, lengths: ArrayLike
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
@@ -308,61 +294,11 @@ def _unpad(
     return heads, lengths, inside
 
 
-def _depths(heads: NDArray[np.intp], lengths: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Depths of all words of all sentences behind one another, heads checked on the way."""
-    starts = np.cumsum(lengths) - lengths
-    _check_range(heads, lengths, starts)
-    # Above every root stands one more node, its own parent; after k rounds `jump` points 2**k
-    # nodes up and `steps` counts the arcs on the way to it.
-    top = len(heads)
-    jump = np.append(np.where(heads == 0, top, heads - 1 + np.repeat(starts, lengths)), top)
-    steps = np.ones(top + 1, dtype=np.intp)
-    steps[top] = 0
-    for _ in range(int(lengths.max(initial=0)).bit_length()):
-        steps += steps[jump]
-        jump = jump[jump]
-    lost = np.flatnonzero(jump != top)
-    if len(lost):
-        sentence = np.searchsorted(starts, lost[0], side="right") - 1
-        # So many steps above a word that never reaches the root, one is on the cycle itself.
-        word = jump[lost[0]] - starts[sentence] + 1
-        raise TreeError(
-            f"the heads have a cycle through word {word} (counted from 1)",
-            where=f"heads[{sentence}]",
-        )
-    return steps[:top] - 1
-
-
-def _check_range(
-    heads: NDArray[np.intp], lengths: NDArray[np.intp], starts: NDArray[np.intp]
-) -> None:
-    """Raise unless every head is a word or 0, and every sentence has one root."""
-    if (lengths < 1).any():
-        raise TreeError(
-            "a tree has at least one word", where=f"heads[{np.flatnonzero(lengths < 1)[0]}]"
-        )
-    wrong = np.flatnonzero((heads < 0) | (heads > np.repeat(lengths, lengths)))
-    if len(wrong):
-        sentence = np.searchsorted(starts, wrong[0], side="right") - 1
-        raise TreeError(
-            f"word {wrong[0] - starts[sentence] + 1} (counted from 1) has head {heads[wrong[0]]},"
-            f" out of range 0 to {lengths[sentence]}",
-            where=f"heads[{sentence}]",
-        )
-    roots = np.add.reduceat((heads == 0).astype(np.intp), starts) if len(starts) else starts
-    wrong = np.flatnonzero(roots != 1)
-    if len(wrong):
-        raise TreeError(
-            f"the heads have {roots[wrong[0]]} roots (words with head 0), and a tree has one",
-            where=f"heads[{wrong[0]}]",
-        )
-
-
 def _flat_distances(
     heads: NDArray[np.intp], lengths: NDArray[np.intp], dtype: DTypeLike
 ) -> NDArray[Any]:
     """Distances of all sentences behind one another, in padded batches of like length."""
-    depths = _depths(heads, lengths)
+    depths = checked_depths(heads, lengths)
     last, last_cell = np.cumsum(lengths), np.cumsum(lengths**2)
     found = np.empty(int(last_cell[-1]) if len(last_cell) else 0, dtype=dtype)
     for group in group_by_length(lengths):

@@ -99,7 +99,7 @@ def spanning_trees(distances: ArrayLike, lengths: ArrayLike, roots: ArrayLike) -
     if len(wrong):
         raise TreeError(
             f"root {roots[wrong[0]]} (0-based) is no word of {lengths[wrong[0]]} in {n}",
-            where=f"sentence {wrong[0]} (counted from 0)",
+            sentence=int(wrong[0]),
         )
     inside = np.arange(n) < lengths[:, None]  # (b, n)
     distances = distances.astype(np.float64, copy=False)
@@ -154,7 +154,7 @@ def decode_rooted(
         if len(wrong):
             raise TreeError(
                 f"the depth of word {wrong[0, 1] + 1} (counted from 1) is NaN",
-                where=f"sentence {group[wrong[0, 0]]} (counted from 0)",
+                sentence=int(group[wrong[0, 0]]),
             )
         inside = np.arange(depth.shape[1]) < lengths[group][:, None]  # (b, n)
         if masks is not None:
@@ -177,7 +177,7 @@ def _check_shapes(
         if row.ndim != 1 or len(row) < 1 or matrix.shape != (len(row), len(row)):
             raise TreeError(
                 f"distances of shape {matrix.shape} do not go with depths of shape {row.shape}",
-                where=f"sentence {index} (counted from 0)",
+                sentence=index,
                 hint="give distances (n, n) and depths (n,) of the same n words",
             )
     if masks is not None and [len(mask) for mask in masks] != [len(row) for row in rows]:
@@ -231,7 +231,7 @@ def _edges(
         raise TreeError(
             f"the distance of words {i + 1} and {j + 1} (counted from 1) is"
             f" {distances[row, i, j]:g} one way and {distances[row, j, i]:g} the other",
-            where=f"sentence {names[row]} (counted from 0)",
+            sentence=int(names[row]),
             hint="distances must be finite numbers",
         )
     halves = np.where(real, distances / 2, np.inf)

@@ -17,7 +17,7 @@ from structprobe import Encoder, LinearChain, Prediction, RandomTree, Recoverer,
 from structprobe.errors import EncoderError, MethodError, ResultError, ScoreError, TreebankError
 from structprobe.experiments.runs.run import timed
 from structprobe.experiments.vectors_folder import VECTORS
-from structprobe.recoverers.base import Setting
+from structprobe.recoverers.base import MethodContext
 from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.methods import Method
 from structprobe.results.folder import ROWS, read_rows
@@ -61,7 +61,7 @@ class Unfit(Star):
     name = "unfit"
 
     @classmethod
-    def for_model(cls, setting: Setting, **told: Any) -> Any:
+    def for_model(cls, context: MethodContext, **told: Any) -> Any:
         raise EncoderError("the model has\nno attentions", hint="choose another")
 
 

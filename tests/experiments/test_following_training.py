@@ -10,8 +10,8 @@ from support.tiny_checkpoints import make_model, make_tokenizer
 from support.tiny_trees import tiny_bank
 
 from structprobe import Encoder
-from structprobe.experiments.folder.results import read_rows
 from structprobe.experiments.sweep import sweep
+from structprobe.results.folder import read_rows
 
 BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))
 GRID: dict[str, Any] = {"layers": "2", "ranks": (2,), "seeds": (0,)}

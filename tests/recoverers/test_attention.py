@@ -19,7 +19,7 @@ from structprobe.errors import EncoderError, ProbeError, ScoreError
 from structprobe.recoverers.attention_head import AttentionHead
 from structprobe.recoverers.attention_max import AttentionMax
 from structprobe.recoverers.attention_mst import AttentionMST
-from structprobe.recoverers.base import Setting
+from structprobe.recoverers.base import MethodContext
 
 VARIANTS = [
     pytest.param(cls, told, id=name)
@@ -178,7 +178,7 @@ def test_given_matrices_with_known_trees(
 )
 def test_a_planted_model_scores_100(cls: type[AttentionHead], told: dict[str, Any]) -> None:
     encoder, dev, test = planted_encoder(), planted_bank(), planted_bank(30, seed=5)
-    method = cls.for_model(Setting(encoder, progress=False), **told).fit([], dev)
+    method = cls.for_model(MethodContext(encoder, progress=False), **told).fit([], dev)
     assert method.chosen_ == PLANTED
     assert method.dev_uuas_[1, 1] == 1.0
     assert np.delete(method.dev_uuas_.ravel(), 3).max() < 0.9
@@ -282,4 +282,4 @@ def test_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     blind = Encoder(make_model("mamba"), tokenizer=make_tokenizer())
     with pytest.raises(EncoderError, match="gives no attentions"):
-        AttentionMax.for_model(Setting(blind))
+        AttentionMax.for_model(MethodContext(blind))

@@ -16,7 +16,7 @@ from structprobe.attention.word_attentions import AttentionBatch, WordAttentions
 from structprobe.encoder import Encoder
 from structprobe.errors import ProbeError, TreeError
 from structprobe.recoverers.attention_probe import AttentionProbe
-from structprobe.recoverers.base import Setting
+from structprobe.recoverers.base import MethodContext
 from structprobe.scores import score
 from structprobe.treebank import Sentence, Treebank
 from structprobe.trees import arborescence
@@ -45,8 +45,8 @@ def encoder() -> Encoder:
 
 
 def made(encoder: Encoder, name: str, seed: int = 0, **more: Any) -> AttentionProbe:
-    setting = Setting(encoder, seed=seed, device="cpu", progress=False)
-    return AttentionProbe.for_model(setting, **AttentionProbe.variants[name], **more)
+    context = MethodContext(encoder, seed=seed, device="cpu", progress=False)
+    return AttentionProbe.for_model(context, **AttentionProbe.variants[name], **more)
 
 
 def copying(n: int, heads: Any, swapped: Sequence[bool]) -> tuple[np.ndarray, np.ndarray]:
@@ -188,7 +188,7 @@ def test_faults(encoder: Encoder, name: str) -> None:
         probe.fit(TRAIN)
     with pytest.raises(ProbeError, match="no heads to learn from"):
         probe.fit([Sentence(("dog",))], DEV)
-    with pytest.raises(TreeError, match="the heads have 0 roots"):
+    with pytest.raises(TreeError, match="no word is the root"):
         probe.fit([Sentence(("the", "dog"), heads=[2, 1])], DEV)
     with pytest.raises(ProbeError, match="max_steps is 0"):
         made(encoder, name, max_steps=0)

@@ -12,7 +12,7 @@ from support.tiny_trees import tiny_bank
 
 from structprobe import Encoder, NotFittedError, Sentence, StructuralProbe, Treebank, score
 from structprobe.errors import ProbeError
-from structprobe.recoverers.base import Setting
+from structprobe.recoverers.base import MethodContext
 from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.probe_baselines import LayerZero, UntrainedProbe
 
@@ -80,18 +80,20 @@ def test_nothing_to_choose_by(encoder: Encoder) -> None:
 
 
 def test_made_for_a_setting(encoder: Encoder, tmp_path: Path) -> None:
-    setting = Setting(encoder, seed=3, punct="keep", cache=tmp_path, device="cpu", progress=False)
-    made = BestLayer.for_model(setting, max_steps=7)
+    context = MethodContext(
+        encoder, seed=3, punct="keep", cache=tmp_path, device="cpu", progress=False
+    )
+    made = BestLayer.for_model(context, max_steps=7)
     told = (made.encoder, made.random_state, made.punct, made.cache, made.device, made.progress)
     assert told == (encoder, 3, "keep", tmp_path, "cpu", False)
     assert (made.layers, made.settings) == ((0, 1, 2), {"max_steps": 7})
 
 
 def test_what_it_is_held_against(encoder: Encoder) -> None:
-    setting = Setting(encoder, seed=4, progress=False)
-    zero = LayerZero.for_model(setting, max_steps=5).fit(TRAIN, DEV)
+    context = MethodContext(encoder, seed=4, progress=False)
+    zero = LayerZero.for_model(context, max_steps=5).fit(TRAIN, DEV)
     assert (zero.chosen_, list(zero.curve_)) == ({"layer": 0}, [0])
-    untrained = UntrainedProbe.for_model(setting, max_steps=5).fit(TRAIN, DEV)
+    untrained = UntrainedProbe.for_model(context, max_steps=5).fit(TRAIN, DEV)
     by_hand = BestLayer(encoder.untrained(4), random_state=4, max_steps=5).fit(TRAIN, DEV)
     assert untrained.curve_ == by_hand.curve_
     assert heads_of(untrained.predict(TEST)) == heads_of(by_hand.predict(TEST))

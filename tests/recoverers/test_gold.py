@@ -10,7 +10,7 @@ from support.tiny_trees import tiny_bank
 from transformers import BertForMaskedLM
 
 from structprobe import Encoder, Prediction, Sentence, Treebank
-from structprobe.recoverers.base import Recoverer, Setting
+from structprobe.recoverers.base import MethodContext, Recoverer
 from structprobe.recoverers.methods import choose_methods, find_methods
 from structprobe.recoverers.random_tree import random_heads
 
@@ -39,11 +39,11 @@ def fitted() -> dict[str, Recoverer]:
     tiny = tiny_model("bert", tokenizer)
     model = BertForMaskedLM(tiny.config)  # with the head that probabilities need
     model.bert.load_state_dict(tiny.state_dict(), strict=False)
-    setting = Setting(Encoder(model, tokenizer=tokenizer), progress=False)
+    context = MethodContext(Encoder(model, tokenizer=tokenizer), progress=False)
     names = {name: with_few_steps(name) for name in find_methods()}
     methods = choose_methods(names.values())
     return {
-        name: method.make(setting).fit(TRAIN, DEV)
+        name: method.make(context).fit(TRAIN, DEV)
         for name, method in zip(names, methods, strict=True)
     }
 

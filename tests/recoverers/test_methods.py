@@ -10,7 +10,7 @@ import pytest
 from structprobe import LinearChain, RandomTree, Recoverer, StructuralProbe
 from structprobe.errors import MethodError
 from structprobe.recoverers import linear
-from structprobe.recoverers.base import Setting
+from structprobe.recoverers.base import MethodContext
 from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.methods import Method, choose_methods, find_methods
 
@@ -85,10 +85,10 @@ def test_recoverers_and_methods_are_taken_as_they_are() -> None:
     mine = RandomTree(7)
     (method,) = choose_methods(mine)
     assert method == Method("random", RandomTree, given=mine)
-    setting = Setting(None)
-    assert method.make(setting) is mine
+    context = MethodContext(None)
+    assert method.make(context) is mine
     assert choose_methods([method]) == [method]
-    made = find_methods()["random"].make(Setting(None, seed=5))
+    made = find_methods()["random"].make(MethodContext(None, seed=5))
     assert (type(made), made.random_state) == (RandomTree, 5)
 
 
@@ -99,7 +99,7 @@ def test_a_class_outside_the_package() -> None:
         ("varied-a", {"way": "a"}), ("varied-b", {"way": "b"}),
     ]  # fmt: skip
     assert both[1].summary == "Does nothing, in two ways. [way=b]"
-    assert both[1].make(Setting(None)).way == "b"
+    assert both[1].make(MethodContext(None)).way == "b"
     assert both[2].cls is LinearChain
 
 
@@ -109,7 +109,10 @@ def test_options_are_told_to_the_class_and_are_in_the_name() -> None:
     assert [method.name for method in both] == [
         "attention-max[layer=3,head=9]", "numbered[times=4]", "linear",
     ]  # fmt: skip
-    assert (dict(both[0].told), both[1].make(Setting(None)).times) == ({"layer": 3, "head": 9}, 4)
+    assert (dict(both[0].told), both[1].make(MethodContext(None)).times) == (
+        {"layer": 3, "head": 9},
+        4,
+    )
     assert names("probe,probe[rank=2],probe[rank=3]") == ["probe", "probe[rank=2]", "probe[rank=3]"]
     (told,) = choose_methods("attention-max-from[special=renormalise,symmetrised=True]")
     assert told.told == {"direction": "from", "special": "renormalise", "symmetrised": True}

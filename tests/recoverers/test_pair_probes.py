@@ -13,7 +13,7 @@ from support.tiny_trees import tiny_bank
 from structprobe import Encoder, Prediction, StructuralProbe, Treebank, score
 from structprobe.errors import EncoderError, ProbeError
 from structprobe.probe.readers.biaffine_probe import BiaffineProbe
-from structprobe.recoverers.base import Setting
+from structprobe.recoverers.base import MethodContext
 from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.biaffine import Biaffine
 from structprobe.recoverers.methods import find_methods
@@ -77,8 +77,10 @@ def test_biaffine_is_the_best_of_lone_fits(encoder: Encoder) -> None:
 
 @pytest.mark.parametrize("cls", PAIR_PROBES)
 def test_made_for_a_setting(cls: type[BestLayer], encoder: Encoder, tmp_path: Path) -> None:
-    setting = Setting(encoder, seed=3, punct="keep", cache=tmp_path, device="cpu", progress=False)
-    made = cls.for_model(setting, max_steps=7)
+    context = MethodContext(
+        encoder, seed=3, punct="keep", cache=tmp_path, device="cpu", progress=False
+    )
+    made = cls.for_model(context, max_steps=7)
     told = (made.encoder, made.random_state, made.punct, made.cache, made.device, made.progress)
     assert told == (encoder, 3, "keep", tmp_path, "cpu", False)
     assert made.settings["max_steps"] == 7

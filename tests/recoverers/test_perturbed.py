@@ -13,7 +13,7 @@ from support.tree_cases import all_trees
 from structprobe.encoder import Encoder
 from structprobe.errors import EncoderError, ProbeError, TreeError
 from structprobe.masking.impacts import MaskedImpacts
-from structprobe.recoverers.base import Setting
+from structprobe.recoverers.base import MethodContext
 from structprobe.recoverers.perturbed import Perturbed
 from structprobe.scores import score
 from structprobe.treebank import Sentence, Treebank
@@ -32,7 +32,9 @@ def encoder() -> Encoder:
 
 
 def made(encoder: Encoder, name: str, **more: Any) -> Perturbed:
-    return Perturbed.for_model(Setting(encoder, progress=False), **Perturbed.variants[name], **more)
+    return Perturbed.for_model(
+        MethodContext(encoder, progress=False), **Perturbed.variants[name], **more
+    )
 
 
 def plant(monkeypatch: pytest.MonkeyPatch, impacts: list[Any]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.stats
 from support.score_reference import Gold
 
 from structprobe.recoverers.random_tree import random_heads
@@ -97,6 +98,50 @@ def test_interval_does_not_depend_on_how_many_are_drawn_at_once(monkeypatch):
     assert low < scores.uuas < high
     monkeypatch.setattr(intervals, "_WEIGHTS_AT_ONCE", 1)
     assert scores.interval("uuas", n=300) == (low, high)
+
+
+def test_intervals_of_all_scores_share_one_drawing(monkeypatch):
+    scores = score(*bank(40, 0.4))
+    alone = {metric: scores.interval(metric, n=100, random_state=3) for metric in METRICS}
+    drawn = []
+
+    def draw(*asked):
+        drawn.append(asked)
+        return resamples(*asked)
+
+    resamples = intervals.resamples
+    monkeypatch.setattr(intervals, "resamples", draw)
+    together = scores.intervals(n=100, random_state=3)
+    assert list(together) == list(METRICS)
+    assert together == alone
+    assert drawn == [(40, 100, 3)]
+
+
+def test_intervals_of_nothing_are_none():
+    scores = score([np.array([0])], [Prediction(np.array([0]))])
+    found = scores.intervals(["uuas", "uas"], n=10)
+    assert found == {"uuas": None, "uas": (1.0, 1.0)}
+    assert score([], []).intervals(["uuas"], n=10) == {"uuas": None}
+
+
+@pytest.mark.parametrize("metric", ["uuas", "dspr", "nspr"])
+def test_interval_is_the_percentile_bootstrap_of_scipy(metric):
+    scores = score(*bank(60, 0.4))
+    table = scores.table
+
+    def statistic(places, axis):
+        assert axis == -1
+        rows = places.reshape(-1, len(table))
+        weights = np.array([np.bincount(row, minlength=len(table)) for row in rows])
+        return estimates(table, metric, weights).reshape(places.shape[:-1])
+
+    theirs = scipy.stats.bootstrap(
+        (np.arange(len(table)),), statistic, n_resamples=4000, method="percentile",
+        vectorized=True, batch=500, random_state=1,
+    ).confidence_interval  # fmt: skip
+    ours = scores.interval(metric, n=4000)
+    noise = 0.1 * (theirs.high - theirs.low)  # of 4000 draws
+    np.testing.assert_allclose(ours, theirs, atol=noise)
 
 
 def test_a_system_does_not_differ_from_itself():

@@ -12,9 +12,9 @@ import pytest
 from support.tiny_trees import tiny_bank
 
 from structprobe.errors import TreebankError
+from structprobe.heads import tree_fault
 from structprobe.recoverers.random_tree import random_heads
 from structprobe.treebank import Sentence, Treebank
-from structprobe.treebank.checks import tree_fault
 from structprobe.treebank.disturb import (
     CONTENT,
     DISTURBANCES,
@@ -175,9 +175,7 @@ def test_faults() -> None:
     for heads in ([2, 1], [3, 0], [-1, 0]):
         sentence = Sentence(("a", "b"), np.array(heads))
         for disturb in (shuffle_words, truncate):
-            with pytest.raises(
-                TreebankError, match=r"the sentence .a b.: the heads .* are no tree"
-            ):
+            with pytest.raises(TreebankError, match=r"the sentence .a b.: the heads are no tree: "):
                 disturb([sentence])
 
 

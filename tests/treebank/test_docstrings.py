@@ -8,9 +8,9 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["bank", "checks", "text"])
+@pytest.mark.parametrize("name", ["treebank.bank", "heads", "treebank.text"])
 def test_examples(name):
-    module = importlib.import_module(f"structprobe.treebank.{name}")
+    module = importlib.import_module(f"structprobe.{name}")
     result = doctest.testmod(module)
     assert result.attempted > 0
     assert result.failed == 0

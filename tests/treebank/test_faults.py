@@ -8,8 +8,8 @@ import pytest
 from support.conllu_text import block, dog, line
 
 from structprobe.errors import TreebankError
+from structprobe.heads import tree_fault
 from structprobe.treebank import Treebank
-from structprobe.treebank.checks import tree_fault
 
 # name: the lines of the faulty sentence, the index of the line to blame, what the message says
 FAULTS = {

@@ -19,7 +19,6 @@ from structprobe.probe.saving.card import PICTURE, model_card
 from structprobe.probe.saving.training_curve import training_curve
 from structprobe.probe.types import Origin
 from structprobe.scores.result import Scores
-from structprobe.scores.table import METRICS
 
 FORMAT = "structprobe-probe"
 FORMAT_VERSION = 1
@@ -169,10 +168,9 @@ def _scores(scores: object) -> object:
 
 def _intervals(scores: Scores) -> dict[str, float]:
     """Give the ends of the bootstrap intervals of all scores that have one."""
-    found = {metric: scores.interval(metric) for metric in METRICS}
     return {
         f"{metric}{end}": value
-        for metric, interval in found.items()
+        for metric, interval in scores.intervals().items()
         if interval is not None
         for end, value in zip(("_low", "_high"), interval, strict=True)
     }

@@ -124,7 +124,7 @@ def test_vectors_without_any_difference_are_refused() -> None:
 
 
 def test_heads_that_are_no_tree_are_refused() -> None:
-    with pytest.raises(TreeError, match=r"heads\[7\]: the heads have 0 roots"):
+    with pytest.raises(TreeError, match=r"heads\[7\]: word 1 is its own head"):
         StructuralProbe(max_steps=1).fit(X, changed(HEADS, 7, np.full(len(X[7]), 1)))
 
 

@@ -1,74 +1,29 @@
-"""The best tree for arc scores, crossing arcs allowed: Chu-Liu/Edmonds with exactly one root.
+"""Chu-Liu/Edmonds of one matrix, its nodes and weights kept apart: slow, and easy to follow.
 
-Chu & Liu (1965), Edmonds (1967); for parsing, McDonald et al. (2005), 'Non-projective dependency
-parsing using spanning tree algorithms'. Nodes grow into a path along their best incoming arcs; a
-cycle on the path is contracted into one node (Gabow et al. 1986). A contracted node is a row of
-best arcs into it from every word, so that contraction is a maximum over rows, and O(n²) in all.
-
-The one root and the forbidden arcs are exact, with no large constant mixed into the scores: weights
-are pairs (penalty, score) compared by penalty first, and Chu-Liu/Edmonds only adds, subtracts and
-compares weights. An arc from the root costs one penalty, a forbidden arc more than all roots.
+Nodes grow into a path along their best incoming arcs; a cycle on the path is contracted into one
+node. Weights are pairs (penalty, score) compared by penalty first: an arc from the root costs one
+penalty, a forbidden arc more than all roots.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
-
-from structprobe.errors import TreeError
-from structprobe.trees.arc_scores import check_arc_scores, no_tree
+from numpy.typing import NDArray
 
 
-def arborescence(arc_scores: ArrayLike, *, root: int | None = None) -> NDArray[np.intp]:
-    """Find the tree of the greatest sum of arc scores, with exactly one root.
-
-    Parameters
-    ----------
-    arc_scores : array_like, shape (n, n + 1)
-        ``arc_scores[i, h]`` is the score of head `h` (1-based, 0 = root) for word `i` (0-based);
-        ``-inf`` forbids the arc. Arcs from a word to itself are not looked at.
-    root : int, optional
-        The word, 1-based, that must be the root; by default the root that is best.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        The head of each word, 1-based, 0 for the root's. Of equal arcs into a node, the one from
-        the lower head is taken; so the same scores always give the same tree.
-
-    Raises
-    ------
-    TreeError
-        If a score is NaN or ``+inf``, the shape is another, `root` is no word, or forbidden arcs
-        leave no tree.
-
-    Examples
-    --------
-    Word 1 and word 2 would each rather hang on the other (9 and 8): a cycle. Best is to enter it
-    at word 2, from the root (5), which keeps the 9.
-
-    >>> arborescence([[1, 0, 9], [5, 8, 0]]).tolist()
-    [2, 0]
-
-    Greedily both words are roots (3 + 3); with one root, the best sum is 3 + 2.
-
-    >>> arborescence([[3, 0, 1], [3, 2, 0]]).tolist()
-    [0, 1]
-    >>> arborescence([[3, 0, 1], [3, 2, 0]], root=2).tolist()
-    [2, 0]
-    """
-    scores = check_arc_scores(arc_scores)
+def slow_arborescence(arc_scores, root=None):
+    """The heads of the best tree (n,), or None where there is none."""
+    scores = np.array(arc_scores, dtype=np.float64)
     n = len(scores)
+    scores[np.arange(n), np.arange(1, n + 1)] = -np.inf
     if root is not None:
-        if not 1 <= root <= n:
-            raise TreeError(f"root {root} is no word", hint=f"choose from 1 to {n}")
         scores[np.arange(n) != root - 1, 0] = -np.inf
     forbidden = np.isneginf(scores)
     penalties = np.where(forbidden, n + 1, 0)
     penalties[:, 0] += 1
     heads = _best_arcs(np.where(forbidden, 0, scores), penalties)
     if forbidden[np.arange(n), heads].any() or (heads == 0).sum() != 1:
-        raise no_tree("tree")
+        return None
     return heads
 
 

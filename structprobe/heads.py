@@ -1,0 +1,64 @@
+"""What keeps the heads of a sentence from being one tree: the one place that says it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+
+class TreeFault(NamedTuple):
+    """Why heads are no tree."""
+
+    word: int  # 0-based: where to look
+    what: str
+    hint: str
+
+
+def tree_fault(heads: Sequence[int]) -> TreeFault | None:
+    """Find what keeps heads, 1-based and 0 for the root's, from being one tree.
+
+    >>> tree_fault([2, 0, 2]) is None
+    True
+    >>> tree_fault([0, 3, 2]).what
+    'the heads run in a circle: 2 → 3 → 2'
+    """
+    n = len(heads)
+    if not n:
+        return TreeFault(0, "a tree has at least one word", "leave the sentence out")
+    for word, head in enumerate(heads, start=1):
+        if not 0 <= head <= n:
+            what = f"head {head} of word {word} is out of range"
+            return TreeFault(word - 1, what, f"give 0 to {n}")
+        if head == word:
+            what = f"word {word} is its own head"
+            return TreeFault(word - 1, what, "give it another head, or 0 for the root")
+    roots = [word for word, head in enumerate(heads, start=1) if head == 0]
+    if not roots:
+        return TreeFault(0, "no word is the root", "give one word HEAD 0")
+    if len(roots) > 1:
+        listed = ", ".join(map(str, roots[:5])) + ", …" * (len(roots) > 5)
+        what = f"{len(roots)} roots: words {listed}"
+        return TreeFault(roots[1] - 1, what, "give one word only HEAD 0")
+    seen = [0] * (n + 1)  # the walk that first came by each word
+    seen[0] = -1
+    for start in range(1, n + 1):
+        word = start
+        while not seen[word]:
+            seen[word] = start
+            word = heads[word - 1]
+        if seen[word] == start:
+            what = f"the heads run in a circle: {_circle(heads, word)}"
+            return TreeFault(word - 1, what, "every word must lead to the root")
+        # A word that an earlier walk came by leads to the root, as that walk did.
+    return None
+
+
+def _circle(heads: Sequence[int], first: int) -> str:
+    """Write the words of a cycle in the order of the walk, the middle of a long one left out."""
+    words = [first]
+    while (word := heads[words[-1] - 1]) != first:
+        words.append(word)
+    shown = [str(word) for word in words]
+    if len(shown) > 8:
+        shown[4:-3] = ["…"]
+    return " → ".join([*shown, str(first)])
