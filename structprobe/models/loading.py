@@ -27,6 +27,11 @@ from structprobe.models.limits import measure
 from structprobe.models.quiet import quiet_transformers
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_TOKENIZER_FILE = re.compile(r"tokeni[sz]er|vocab|merges|\.(model|tiktoken|gguf)$")
+_NO_TOKENIZER = (
+    "its files (tokenizer.json, vocab.txt, ...) belong in the model folder, where "
+    "tokenizer.save_pretrained writes them; in Python, tokenizer= takes one from elsewhere"
+)
 
 
 @dataclass(frozen=True)
@@ -64,9 +69,7 @@ def load_model(
         source, gguf_file = _locate(os.fspath(model), gguf_file)
         refuse_unknown(source, revision, gguf_file)
         wanted_device = find_device(device, error=EncoderError)
-        options = {"revision": revision, "trust_remote_code": trust_remote_code}
-        if gguf_file:
-            options["gguf_file"] = gguf_file
+        options = _options(revision, trust_remote_code, gguf_file)
         loaded_tokenizer = _load_tokenizer(source, tokenizer, options)
         whole = _load_weights(source, wanted_device, wanted_dtype, options)
         commit = find_commit(source, revision, gguf_file)
@@ -99,6 +102,31 @@ def load_model(
         whole_config=whole.config,
         glance=glimpse,
     )
+
+
+def layers_from_config(
+    model: str | os.PathLike[str],
+    *,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    gguf_file: str | None = None,
+) -> int | None:
+    """Give a model's highest layer as its configuration has it, before any weights are read.
+
+    None where the configuration does not say; the names of model and revision are checked.
+    """
+    source, gguf_file = _locate(os.fspath(model), gguf_file)
+    refuse_unknown(source, revision, gguf_file)
+    from transformers import AutoConfig
+
+    options = _options(revision, trust_remote_code, gguf_file)
+    try:
+        with quiet_transformers():
+            config = AutoConfig.from_pretrained(source, **options)
+        n_layers = config.get_text_config().num_hidden_layers
+    except Exception:  # each in its own way; loading will say it
+        return None
+    return n_layers if isinstance(n_layers, int) else None
 
 
 def refresh(loaded: LoadedModel, model: Any, device: str | torch.device = "auto") -> LoadedModel:
@@ -148,6 +176,14 @@ def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
         fingerprint=f"untrained-{architecture}-seed{seed}-{tokenizer}",
         glance=None,
     )
+
+
+def _options(
+    revision: str | None, trust_remote_code: bool, gguf_file: str | None
+) -> dict[str, Any]:
+    """Give what transformers wants to be told beside the name of a model."""
+    options = {"revision": revision, "trust_remote_code": trust_remote_code}
+    return options | ({"gguf_file": gguf_file} if gguf_file else {})
 
 
 def _readable(whole: Any) -> Any:
@@ -219,6 +255,8 @@ def _load_tokenizer(source: str, tokenizer: Any, options: dict[str, Any]) -> Any
         with quiet_transformers():
             return AutoTokenizer.from_pretrained(source, **options)
     except Exception as error:  # as above
+        if Path(source).is_dir() and not any(map(_TOKENIZER_FILE.search, os.listdir(source))):
+            raise EncoderError(f"no tokenizer in {source}", hint=_NO_TOKENIZER) from error
         raise _explain(f"cannot load a tokenizer from {source!r}", source, error) from error
 
 
@@ -278,27 +316,28 @@ def _check_object(whole: Any, tokenizer: Any, device: Any, dtype: torch.dtype) -
     """Refuse a model object that is none, has no tokenizer, or is not as it is asked for."""
     if not hasattr(whole, "config") or not hasattr(whole, "base_model"):
         hint = "give a hub id, a folder, or a transformers model with tokenizer="
-        raise EncoderError(f"model is {type(whole).__name__}, no transformers model", hint=hint)
+        raise EncoderError(f"{type(whole).__name__} is not a transformers model", hint=hint)
     if tokenizer is None or isinstance(tokenizer, str | os.PathLike):
-        raise EncoderError("a loaded model needs its loaded tokenizer", hint="pass tokenizer=")
+        hint = "Encoder(model, tokenizer=AutoTokenizer.from_pretrained(...))"
+        raise EncoderError("a loaded model needs its loaded tokenizer", hint=hint)
     if whole.dtype != dtype:
         names = [str(kind).removeprefix("torch.") for kind in (whole.dtype, dtype)]
         raise EncoderError(
-            f"the model object is in {names[0]}, asked for is {names[1]}",
+            f"the model is in {names[0]}, but {names[1]} is asked for",
             hint=f"pass dtype={names[0]!r}, or cast it yourself with model.to(torch.{names[1]})",
         )
     if device != "auto" and find_device(device, error=EncoderError) != whole.device:
         raise EncoderError(
-            f"the model object is on {whole.device}, asked for is {device}",
+            f"the model is on {whole.device}, but {device} is asked for",
             hint=f"move it yourself with model.to({str(device)!r}), or leave device='auto'",
         )
 
 
 def _check_vocabulary(tokenizer: Any, name: str) -> None:
-    """Refuse a tokenizer that was made from nothing: it knows special tokens at most."""
+    """Refuse a tokenizer that was made from nothing: no letter in it but in special tokens."""
     if not callable(getattr(tokenizer, "get_vocab", None)):
-        raise EncoderError(f"{name}: {type(tokenizer).__name__} is no transformers tokenizer")
+        raise EncoderError(f"{name}: {type(tokenizer).__name__} is not a transformers tokenizer")
     added = {str(token) for token in getattr(tokenizer, "added_tokens_decoder", {}).values()}
-    if not set(tokenizer.get_vocab()) - added - set(tokenizer.all_special_tokens):
-        hint = "its files (tokenizer.json, vocab.txt, ...) are missing; pass tokenizer="
-        raise EncoderError(f"the tokenizer of {name!r} has no vocabulary", hint=hint)
+    written = set(tokenizer.get_vocab()) - added - set(tokenizer.all_special_tokens)
+    if not any(char.isalnum() for char in "".join(written)):
+        raise EncoderError(f"the tokenizer of {name!r} has no vocabulary", hint=_NO_TOKENIZER)

@@ -25,7 +25,8 @@ from transformers import (
 
 from structprobe.errors import EncoderError
 from structprobe.models.fingerprints import fingerprint_tokenizer
-from structprobe.models.loading import find_dtype, load_model, untrained
+from structprobe.models.limits import pick_layers
+from structprobe.models.loading import find_dtype, layers_from_config, load_model, untrained
 
 IDS = torch.tensor([[0, 4, 5, 2]])
 
@@ -119,13 +120,13 @@ def test_a_head_is_left_off(bert):
 
 def test_an_object_is_taken_as_it_is():
     model = make_model("gpt2").to(torch.bfloat16)
-    with pytest.raises(EncoderError, match="is in bfloat16, asked for is float32; pass dtype='bf"):
+    with pytest.raises(EncoderError, match="but float32 is asked for; pass dtype='bfloat16'"):
         load_model(model, tokenizer=make_tokenizer())
     loaded = load_model(model, tokenizer=make_tokenizer(), dtype="bfloat16", device="cpu")
     assert loaded.model is model
     assert loaded.revision is None
     moved = make_model("gpt2").to("meta")
-    with pytest.raises(EncoderError, match=r"is on meta, asked for is cpu; move it yourself"):
+    with pytest.raises(EncoderError, match=r"is on meta, but cpu is asked for; move it yourself"):
         load_model(moved, tokenizer=make_tokenizer(), device="cpu")
 
 
@@ -264,3 +265,32 @@ def test_untrained_depends_on_the_seed_alone_not_on_the_trained_weights(tmp_path
 def test_a_seed_that_is_none(roberta, seed):
     with pytest.raises(EncoderError, match="random_state must be a whole number from 0"):
         untrained(load_model(roberta), seed)
+
+
+@pytest.mark.parametrize("kind", ["bert", "roberta", "gpt2", "llama", "longformer", "t5", "mpt"])
+def test_layers_are_known_before_weights_are_read(tmp_path, kind):
+    folder = save_checkpoint(tmp_path, kind)
+    expected = load_model(folder).n_layers
+    for path in tmp_path.glob("*.safetensors"):
+        path.write_bytes(b"no weights")
+    assert layers_from_config(folder) == expected == 2
+
+
+def test_layers_that_a_configuration_does_not_tell(bert, tmp_path):
+    config = Path(bert, "config.json")
+    for changed in ('{"model_type": "unheard-of"}', "no JSON"):
+        config.write_text(changed)
+        assert layers_from_config(bert) is None
+    with pytest.raises(EncoderError, match="no model folder"):
+        layers_from_config(tmp_path / "not" / "there")
+
+
+@pytest.mark.parametrize("layer", ["encoder.layer.3", "3", 1.5, b"1"])
+@pytest.mark.parametrize("several", [False, True])
+def test_what_is_not_the_number_of_a_layer(layer, several):
+    with pytest.raises(EncoderError, match="is not the number of a layer") as caught:
+        pick_layers([0, layer] if several else layer, 12)
+    assert str(caught.value) == (
+        f"{layer!r} is not the number of a layer; "
+        "layers are numbered from 0, the embedding output, to 12"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -30,10 +31,10 @@ def bert(tmp_path):
 @pytest.mark.parametrize(
     ("model", "tokenizer", "message"),
     [
-        (make_model("bert"), None, "needs its loaded tokenizer; pass tokenizer="),
+        (make_model("bert"), None, "needs its loaded tokenizer; .*tokenizer=AutoTokenizer"),
         (make_model("bert"), "bert-base-cased", "needs its loaded tokenizer"),
-        (torch.nn.Linear(2, 2), make_tokenizer(), "model is Linear, no transformers model"),
-        (make_model("bert"), "a b".split, "builtin_function_or_method is no transformers tok"),
+        (torch.nn.Linear(2, 2), make_tokenizer(), "^Linear is not a transformers model"),
+        (make_model("bert"), "a b".split, "builtin_function_or_method is not a transformers tok"),
     ],
 )
 def test_objects_that_will_not_do(model, tokenizer, message):
@@ -91,12 +92,26 @@ def test_a_folder_that_lacks_something(bert, remove, message):
     assert "\n" not in str(error.value)
 
 
-def test_a_tokenizer_made_of_nothing(bert):
+@pytest.mark.parametrize("kind", ["Bert", "T5", "GPT2", "Albert", "XLMRoberta", "Llama"])
+def test_a_tokenizer_made_of_nothing(bert, kind):
     for path in Path(bert).glob("tokenizer*"):
         path.unlink()
-    Path(bert, "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer"}')
+    Path(bert, "tokenizer_config.json").write_text(f'{{"tokenizer_class": "{kind}Tokenizer"}}')
     with pytest.raises(EncoderError, match=r"has no vocabulary|cannot load a tokenizer"):
         load_model(bert)
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "llama", "t5"])
+def test_a_model_without_a_tokenizer_is_told_in_one_line_for_shell_and_python(tmp_path, kind):
+    make_model(kind).save_pretrained(tmp_path)
+    with pytest.raises(EncoderError) as error:
+        load_model(tmp_path)
+    assert re.fullmatch(
+        f"(no tokenizer in {tmp_path}|the tokenizer of '{tmp_path}' has no vocabulary); "
+        r"its files \(tokenizer.json, vocab.txt, ...\) belong in the model folder, where "
+        r"tokenizer.save_pretrained writes them; in Python, tokenizer= takes one from elsewhere",
+        str(error.value),
+    )
 
 
 def test_damaged_files(bert):
