@@ -31,11 +31,16 @@ def build_encoder(args: argparse.Namespace, model: str | None = None) -> Encoder
     from structprobe.encoder.encoder import Encoder
 
     optional = {} if args.batch_tokens is None else {"batch_tokens": args.batch_tokens}
+    name = model_named(model or args.model)
+    where = {
+        "revision": args.revision,
+        "trust_remote_code": args.trust_remote_code,
+        "gguf_file": args.gguf_file,
+    }
+    _check_layers(args, name, where)
     return Encoder(
-        model_named(model or args.model),
-        revision=args.revision,
-        trust_remote_code=args.trust_remote_code,
-        gguf_file=args.gguf_file,
+        name,
+        **where,
         device=args.device,
         dtype=args.dtype,
         pooling=args.pooling,
@@ -43,6 +48,19 @@ def build_encoder(args: argparse.Namespace, model: str | None = None) -> Encoder
         bos=args.bos,
         **optional,
     )
+
+
+def _check_layers(args: argparse.Namespace, model: str, where: Mapping[str, Any]) -> None:
+    """Refuse layers that a model does not have, before its weights are loaded."""
+    layers = getattr(args, "layers", None) or [getattr(args, "layer", None)]
+    if layers in ("all", [None]):
+        return
+    from structprobe.experiments.runs.grid import parse_layers
+    from structprobe.models.loading import layers_from_config
+
+    highest = layers_from_config(model, **where)
+    if highest is not None:
+        parse_layers(layers, highest)
 
 
 def model_named(name: str) -> str:

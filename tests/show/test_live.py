@@ -22,7 +22,7 @@ from support.tiny_trees import tiny_bank
 
 from structprobe import Encoder, ProbeRecoverer
 from structprobe.cli.main import main
-from structprobe.errors import ProbeError, StructprobeError
+from structprobe.errors import ProbeError, ResultError, StructprobeError
 from structprobe.show.live import LiveProbes, serve
 from structprobe.show.live.probes import MOST_CHARACTERS, MOST_WORDS
 from structprobe.show.live.server import MOST_BYTES, LiveServer
@@ -100,8 +100,17 @@ def test_the_probes_of_a_sweep(world: Path) -> None:
     assert len(ranks) == 1
     saved = [one.probe.saved_["dev_scores"]["uuas"] for one in probes.recoverers]
     assert saved[probes.best] == max(saved)
-    with pytest.raises(ProbeError, match=r"holds no saved probes; .*save_probes=True"):
+    few = LiveProbes.load([world / "DIR"], device="cpu", layers="0,2", rank=2)
+    assert few.names == ["layer 0", "layer 2"]
+    assert {len(one.probe.distance_components_) for one in few.recoverers} == {2}
+    with pytest.raises(ResultError, match=r"holds no saved probes; .*save_probes=True"):
         LiveProbes.load([world / "unsaved"])
+    with pytest.raises(ResultError, match=r"no saved probe has rank 3; saved: rank 2, 8"):
+        LiveProbes.load([world / "DIR"], rank=3)
+    with pytest.raises(ProbeError, match=r"layer 4 is out of range; the model has layers 0 to 2"):
+        LiveProbes.load([world / "DIR"], layers="1-4")
+    with pytest.raises(ProbeError, match=r"layers 1 were given, but this is not a results folder"):
+        LiveProbes.load([world / "layer-0"], layers="1")
     with pytest.raises(ProbeError, match="nowhere"):
         LiveProbes.load([world / "nowhere"])
 
