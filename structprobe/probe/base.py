@@ -25,7 +25,14 @@ from structprobe.probe.data.inputs import (
 )
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.not_fitted import NotFittedError
-from structprobe.probe.types import Layer, LayersLike, Origin, TreesLike, WordVectorsLike
+from structprobe.probe.types import (
+    Layer,
+    LayersLike,
+    Origin,
+    TreesLike,
+    VectorsByLayer,
+    WordVectorsLike,
+)
 from structprobe.scores import Prediction, score
 
 if TYPE_CHECKING:
@@ -34,14 +41,14 @@ if TYPE_CHECKING:
 V = TypeVar("V")  # The vectors of one layer, or of several
 
 
-class TreeEstimator(BaseEstimator, Generic[V]):  # type: ignore[misc]  # scikit-learn has no types
+class TreeEstimator(BaseEstimator, Generic[V]):
     """Recovers trees from word vectors; a subclass says how it is fitted and how it predicts."""
 
     n_features_in_: int
 
     _hint = "call fit first"  # What to do where nothing was fitted
 
-    def _layers(self, X: V, name: str) -> Mapping[Layer, WordVectorsLike]:
+    def _layers(self, X: V, name: str) -> VectorsByLayer:
         """Take vectors by layer."""
         raise NotImplementedError
 
@@ -123,7 +130,7 @@ class TreeEstimator(BaseEstimator, Generic[V]):  # type: ignore[misc]  # scikit-
 
     def _dev_layers(
         self, dev: tuple[V, TreesLike] | None
-    ) -> tuple[Mapping[Layer, WordVectorsLike], TreesLike] | None:
+    ) -> tuple[VectorsByLayer, TreesLike] | None:
         """Take the dev set, its vectors by layer."""
         if dev is None:
             return None
@@ -156,7 +163,7 @@ class OneLayerEstimator(TreeEstimator[WordVectorsLike]):
 
     origin_: Origin
 
-    def _layers(self, X: WordVectorsLike, name: str) -> Mapping[Layer, WordVectorsLike]:
+    def _layers(self, X: WordVectorsLike, name: str) -> VectorsByLayer:
         del name
         return {None: X}
 
@@ -176,7 +183,7 @@ class LayersEstimator(TreeEstimator[LayersLike]):
         self.origins_ = {layer: origin_of(given) for layer, given in layers_of(X).items()}
         self.layers_ = tuple(self.origins_)
 
-    def _layers(self, X: LayersLike, name: str) -> Mapping[Layer, WordVectorsLike]:
+    def _layers(self, X: LayersLike, name: str) -> VectorsByLayer:
         return layers_of(X, name)
 
     def _fitted_on(self) -> Mapping[Layer, Origin]:

@@ -22,7 +22,14 @@ from structprobe.probe.projecting import (
 )
 from structprobe.probe.training.joint_fit import FittedProbe, fit_jointly
 from structprobe.probe.training.settings import MEMORY_GB
-from structprobe.probe.types import DevLike, Layer, RandomState, TreesLike, WordVectorsLike
+from structprobe.probe.types import (
+    DevLike,
+    Layer,
+    RandomState,
+    TreesLike,
+    VectorsByLayer,
+    WordVectorsLike,
+)
 from structprobe.scores import Prediction
 
 if TYPE_CHECKING:
@@ -87,9 +94,9 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
         `structprobe.probe.training.recipes`.
     loss : {"absolute", "tree"}
         What the distances are trained by: their absolute error, or the likelihood of the gold tree
-        among all spanning trees, in nats an edge, as a parser is trained
+        among all spanning trees, in nats per edge, as a parser is trained
         (`structprobe.probe.losses.tree_likelihood`). Their scale then says how sure the probe is,
-        and they are distances in the tree no more. Depths are trained alike under both.
+        and they are no longer distances in the tree. Depths are trained the same way under both.
     max_steps : int, optional
         Training steps for each matrix; by default the recipe's own budget.
     batch_size : int, optional
@@ -103,17 +110,17 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
         Draws the start, the batches and the held-out sentences. The same number gives the same
         matrices, bit for bit, on the same machine.
     device : str
-        ``"auto"`` (CUDA or MPS where there is one, else the processor), or a device as torch
-        names them: ``"cpu"``, ``"cuda:1"``, ``"mps"``.
+        ``"auto"`` (CUDA or MPS if available, else the CPU), or a device as torch names it:
+        ``"cpu"``, ``"cuda:1"``, ``"mps"``.
     products : {"float32", "bfloat16", "auto"}
         The type of the two large products of a training step; sums are float32 always.
         ``"bfloat16"`` is faster and halves the memory where the hardware has it, and the dev loss
         differed by 0.001 at most where it was measured (MiniLM on English EWT);
         ``"auto"`` takes it there.
     memory_gb : float
-        The room for vectors in training, in units of 10⁹ bytes. Vectors that do not fit are laid
-        out once in the system's temporary folder (``TMPDIR``) and read from there batch by batch;
-        the matrices are the same, on the processor bit for bit. Less than the largest batches
+        The memory for vectors in training, in units of 10⁹ bytes. Vectors that do not fit are
+        written once to the system's temporary folder (``TMPDIR``) and read from there batch by
+        batch; the matrices are the same, on the CPU bit for bit. Less than the largest batches
         take is refused.
     verbose : bool
         Whether to show a progress bar, on standard error, where that is a terminal.
@@ -153,7 +160,7 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
     _hint = "call fit, or load a saved probe with from_pretrained"
 
     def fit(self, X: WordVectorsLike, y: TreesLike, *, dev: DevLike | None = None) -> Self:
-        """Learn both matrices, afresh.
+        """Learn both matrices from scratch.
 
         Parameters
         ----------
@@ -179,7 +186,7 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
         """
         own_dev, layers = self._dev_layers(dev), self._layers(X, "X")
         for found in fit_jointly([(None, self.get_params())], layers, y, dev=own_dev):
-            self.keep_fit(found[0])
+            self._keep_fit(found[0])
         return self
 
     def transform(self, X: WordVectorsLike) -> list[NDArray[np.float32]]:
@@ -298,7 +305,7 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
 
         saved = saving.load(source, revision=revision)
         try:
-            return cls.from_saved(saved)
+            return cls._from_saved(saved)
         except TypeError as error:
             raise ProbeError(
                 f"hyperparameters that structprobe {__version__} does not know: {error}",
@@ -336,7 +343,7 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
         return saving.push(self._to_save(notes), repo_id, **hub)
 
     @classmethod
-    def from_saved(cls, saved: SavedProbe) -> Self:
+    def _from_saved(cls, saved: SavedProbe) -> Self:
         """Make a fitted probe of plain values."""
         probe = cls(**saved.hyperparameters)
         for name, matrix in saved.matrices.items():
@@ -346,7 +353,7 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
         probe.history_, probe.saved_ = dict(saved.history), saved.notes
         return probe
 
-    def keep_fit(self, found: FittedProbe) -> None:
+    def _keep_fit(self, found: FittedProbe) -> None:
         """Take what a fit found as one's own."""
         self.distance_components_, self.depth_components_ = (
             found.matrices[kind].components for kind in ("distance", "depth")
@@ -377,14 +384,14 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
 
 def fit_together(
     jobs: Sequence[tuple[Layer, StructuralProbe]],
-    X: Mapping[Layer, WordVectorsLike],
+    X: VectorsByLayer,
     y: TreesLike,
     *,
-    dev: tuple[Mapping[Layer, WordVectorsLike], TreesLike] | None = None,
+    dev: tuple[VectorsByLayer, TreesLike] | None = None,
 ) -> Iterator[list[tuple[Layer, StructuralProbe]]]:
     """Fit probes on several layers of the same sentences, and give them as they are done."""
     parameters = [(layer, probe.get_params()) for layer, probe in jobs]
     for found in fit_jointly(parameters, X, y, dev=dev):
         for place, fitted in found.items():
-            jobs[place][1].keep_fit(fitted)
+            jobs[place][1]._keep_fit(fitted)
         yield [jobs[place] for place in found]

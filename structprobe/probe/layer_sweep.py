@@ -106,7 +106,7 @@ class LayerSweep(StructuralHyperparameters, LayersEstimator):
         for found in fit_jointly([(layer, parameters) for layer in names], layers, y, dev=own_dev):
             for place, fitted in found.items():
                 probe = StructuralProbe(**parameters)
-                probe.keep_fit(fitted)
+                probe._keep_fit(fitted)
                 probes[names[place]] = probe
                 vectors, trees = (layers, y) if own_dev is None else own_dev
                 held_out, given = fitted.held_out, vectors[names[place]]

@@ -63,7 +63,7 @@ def _by_length(
         lengths, counts = np.unique(words.lengths[first:last], return_counts=True)
         blocks = torch.split(projected, (lengths * counts).tolist())
         for n, rows in zip(lengths.tolist(), blocks, strict=True):
-            predicted = predict(rows.unflatten(0, (-1, n))).numpy()
+            predicted = predict(torch.unflatten(rows, 0, (-1, n))).numpy()
             same = order[first : first + len(predicted)]
             for index, one in zip(same.tolist(), predicted, strict=True):
                 found[index] = one

@@ -24,7 +24,8 @@ class EncodedLayers(Protocol):
 
 
 # The vectors of several layers, by whatever names them.
-LayersLike: TypeAlias = EncodedLayers | Mapping[Any, WordVectorsLike]
+VectorsByLayer: TypeAlias = Mapping[Any, WordVectorsLike]
+LayersLike: TypeAlias = EncodedLayers | VectorsByLayer
 
 
 class HasHeads(Protocol):
@@ -44,6 +45,6 @@ LayersDevLike: TypeAlias = tuple[LayersLike, TreesLike]
 RandomState: TypeAlias = int | np.integer | np.random.Generator | np.random.RandomState | None
 
 # Where vectors came from, in plain values; None where they do not say.
-Origin: TypeAlias = Mapping[str, object] | None
+Origin: TypeAlias = dict[str, Any] | None
 
 Layer: TypeAlias = Hashable

@@ -188,7 +188,7 @@ def test_products_and_room_reach_the_probe(world: Path, capsys: pytest.CaptureFi
 
 
 FAULTS = {
-    "memory_gb 1e-09 is too little": (
+    "memory_gb 1e-09 is too small": (
         "fit --model {world}/model --train {world}/gold.conllu --dev {world}/gold.conllu "
         "--layer 1 -o {world}/p --device cpu --memory-gb 1e-9"
     ),

@@ -91,7 +91,7 @@ def test_faults_are_told_before_any_work(
     monkeypatch.setattr(Encoder, "encode", None)
     (tmp_path / "mine").touch()
     bank = tiny_bank()
-    with pytest.raises(ProbeError, match="exists and is no saved probe"):
+    with pytest.raises(ProbeError, match="exists and is not a saved probe"):
         fit_probe(encoder, bank, layer=0, out=tmp_path)
     with pytest.raises(ProbeError, match=r"layer 3 is out of range; .* 0 to 2"):
         fit_probe(encoder, bank, layer=3)

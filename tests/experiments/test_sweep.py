@@ -199,7 +199,7 @@ def test_streamed_layers_give_the_same_rows(
 def test_rows_stay_where_there_is_no_room_for_a_batch(encoder: Encoder, tmp_path: Path) -> None:
     how: dict[str, Any] = {**SMALL, "ranks": (2,), "seeds": (0,), "folder": tmp_path}
     before = sweep(encoder, *BANKS, **{**how, "layers": "0"})
-    with pytest.raises(ProbeError, match=r"memory_gb 1e-08 is too little"):
+    with pytest.raises(ProbeError, match=r"memory_gb 1e-08 is too small"):
         sweep(encoder, *BANKS, **how, memory_gb=1e-8)
     assert read_rows(tmp_path) == before
     assert len(sweep(encoder, *BANKS, **how)) == len(before) + 1

@@ -153,7 +153,7 @@ class TestAll:
             USES[use](fitted, given(kind, broken))
         assert line(told.value) == (
             "X[4], word 2: the vector holds NaN or an infinity;"
-            " encode the treebank anew, in float32"
+            " encode the treebank again, in float32"
         )
         USES[use](fitted, of_encoder(kind, VECTORS))
         USES[use](fitted, given(kind, VECTORS))
@@ -212,7 +212,7 @@ class TestAll:
             ({"rank": 129}, "rank 129 is out of range; it is a whole number, 1 to "),
             ({"rank": 0}, "rank 0 is out of range; "),
             ({"max_steps": 0}, "max_steps 0 is out of range; it is a whole number, 1 or more"),
-            ({"random_state": "x"}, "random_state 'x' is no seed; "),
+            ({"random_state": "x"}, "random_state 'x' is not a valid seed; "),
             ({"validation_fraction": 1}, "validation_fraction 1 is not between 0 and 1"),
         ],
     )

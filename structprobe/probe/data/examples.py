@@ -20,7 +20,7 @@ from structprobe.probe.data.inputs import (
     read_words,
 )
 from structprobe.probe.data.ragged_vectors import Words
-from structprobe.probe.types import Layer, TreesLike, WordVectorsLike
+from structprobe.probe.types import Layer, TreesLike, VectorsByLayer
 from structprobe.trees import flat_depths, flat_distances
 
 KINDS = ("distance", "depth")
@@ -67,9 +67,9 @@ class Split:
 
 
 def read_sets(
-    X: Mapping[Layer, WordVectorsLike],
+    X: VectorsByLayer,
     y: TreesLike,
-    dev: tuple[Mapping[Layer, WordVectorsLike], TreesLike] | None,
+    dev: tuple[VectorsByLayer, TreesLike] | None,
     kinds: Sequence[str] = KINDS,
 ) -> tuple[Examples, Examples | None]:
     """Take the training and the dev set in any form that a probe accepts, checked."""
@@ -89,7 +89,7 @@ def read_sets(
 
 
 def read_examples(
-    X: Mapping[Layer, WordVectorsLike], y: TreesLike, suffix: str = "", kinds: Sequence[str] = KINDS
+    X: VectorsByLayer, y: TreesLike, suffix: str = "", kinds: Sequence[str] = KINDS
 ) -> Examples:
     """Take sentences in any form that a probe accepts, and check them."""
     layers = {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
 import torch
@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
 from structprobe.probe.data.ragged_vectors import FLOAT32_EPS, Words, give_back
-from structprobe.probe.types import Layer, LayersLike, Origin, TreesLike, WordVectorsLike
+from structprobe.probe.types import (
+    EncodedLayers,
+    Layer,
+    LayersLike,
+    Origin,
+    TreesLike,
+    VectorsByLayer,
+    WordVectorsLike,
+)
 
 T = TypeVar("T")
 
@@ -22,7 +30,7 @@ ORIGIN_KEYS = ("fingerprint", "layer", "pooling", "spacing", "bos")
 _COARSE = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 
 
-def layers_of(X: LayersLike, name: str = "X") -> Mapping[Layer, WordVectorsLike]:
+def layers_of(X: LayersLike, name: str = "X") -> VectorsByLayer:
     """Take the vectors of several layers in any form that a probe accepts."""
     if not isinstance(X, Mapping):
         if not _has_layers(X):
@@ -96,7 +104,7 @@ def check_finite(words: Words, name: str, y: TreesLike | None = None) -> None:
             raise ProbeError(
                 "the vector holds NaN or an infinity",
                 where=f"{_place(name, index, y)}, word {word + 1}",
-                hint="encode the treebank anew, in float32",
+                hint="encode the treebank again, in float32",
             )
         done += len(chunk)
 
@@ -112,8 +120,8 @@ def read_heads(
             f"{y_name} is {type(y).__name__}, not a Treebank, a list of Sentence or of heads"
         )
     if len(y) != len(words):
-        counts = [np.size(getattr(one, "heads", one)) for one in y]
-        pairs = zip(words.lengths.tolist(), counts, strict=False)
+        rows: list[Any] = [getattr(one, "heads", one) for one in y]
+        pairs = zip(words.lengths.tolist(), map(np.size, rows), strict=False)
         shorter = min(len(y), len(words))
         first = next((i for i, (n, count) in enumerate(pairs) if n != count), shorter)
         raise ProbeError(
@@ -122,7 +130,7 @@ def read_heads(
         )
     heads = []
     for index, one in enumerate(y):
-        row = getattr(one, "heads", one)
+        row: Any = getattr(one, "heads", one)
         where = _place(y_name, index, y)
         if row is None:
             raise ProbeError(
@@ -142,7 +150,7 @@ def read_heads(
     return heads
 
 
-def origin_of(X: Any) -> dict[str, object] | None:
+def origin_of(X: WordVectorsLike) -> Origin:
     """Where vectors came from, if they say so."""
     origin = getattr(X, "origin", None)
     return None if origin is None else dict(origin)
@@ -201,7 +209,7 @@ def _all_finite(words: Words) -> bool:
     return True
 
 
-def _has_layers(X: Any) -> bool:
+def _has_layers(X: object) -> TypeGuard[EncodedLayers]:
     """Tell whether these are the vectors of several layers, as `EncodedBank` holds them."""
     return hasattr(X, "layers") and hasattr(X, "layer")
 

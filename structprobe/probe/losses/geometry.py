@@ -68,7 +68,7 @@ class DistanceLoss:
             _multiply(block.words, block.words_t, block.cells)  # Gram matrices, (..., b, n, n)
         squares = views.cells.index_select(-1, batch.diagonal)  # (..., m)
         for block in views.blocks:
-            own = squares[..., block.rows].unflatten(-1, block.shape)  # (..., b, n)
+            own = torch.unflatten(squares[..., block.rows], -1, block.shape)  # (..., b, n)
             torch.add(own.unsqueeze(-1), own.unsqueeze(-2), out=block.errors)
         # What were Gram matrices becomes signs, then Laplacians; the sums distances, then errors.
         cells, errors = views.cells, views.errors
@@ -231,10 +231,11 @@ class _Scratch:
         for block in batch.blocks:
             b, n = block.n_sentences, block.n_words
             words, own_pulled = (
-                part[..., block.rows, :].unflatten(-2, (b, n)) for part in (projected, pulled)
+                torch.unflatten(part[..., block.rows, :], -2, (b, n))
+                for part in (projected, pulled)
             )
             square, own_errors = (
-                part[..., block.cells].unflatten(-1, (b, n, n)) for part in (cells, errors)
+                torch.unflatten(part[..., block.cells], -1, (b, n, n)) for part in (cells, errors)
             )
             diagonal = square.diagonal(dim1=-2, dim2=-1)
             blocks.append(

@@ -105,7 +105,8 @@ class TreeLoss:
         pulled = torch.empty_like(projected)  # (..., m, rank)
         for gold in self._gold_of(batch):
             shape = gold.block.n_sentences, gold.block.n_words
-            words = projected[..., gold.block.rows, :].unflatten(-2, shape)  # (..., b, n, rank)
+            rows = projected[..., gold.block.rows, :]
+            words = torch.unflatten(rows, -2, shape)  # (..., b, n, rank)
             distances = squared_distances(words)  # (..., b, n, n)
             log_z, marginals = log_partition(distances, gold.real)
             told = (distances * gold.edges).sum((-2, -1)) / 2  # (..., b)

@@ -114,7 +114,7 @@ class BiaffineProbe(OneLayerEstimator):
         self.device, self.verbose = device, verbose
 
     def fit(self, X: WordVectorsLike, y: TreesLike, *, dev: DevLike | None = None) -> Self:
-        """Learn the form, afresh.
+        """Learn the form from scratch.
 
         Parameters
         ----------

@@ -62,7 +62,7 @@ def check_target(folder: str | os.PathLike[str], *, replace: bool = True) -> Pat
     names = {entry.name for entry in target.iterdir()} if target.exists() else set()
     if names and not _is_ours(target):
         raise ProbeError(
-            "the folder exists and is no saved probe",
+            "the folder exists and is not a saved probe",
             where=str(folder),
             hint="name a new or an empty folder",
         )
@@ -74,7 +74,7 @@ def check_target(folder: str | os.PathLike[str], *, replace: bool = True) -> Pat
         )
     if foreign := sorted(names - {CONFIG, WEIGHTS, CARD, PICTURE}):
         raise ProbeError(
-            f"holds {foreign[0]!r}, which is no part of a saved probe and would be lost",
+            f"holds {foreign[0]!r}, which is not part of a saved probe and would be lost",
             where=str(folder),
             hint="move it away or name another folder",
         )
@@ -101,7 +101,7 @@ def push(
     from huggingface_hub import CommitOperationAdd, HfApi
 
     if not _HUB_ID.fullmatch(repo_id):
-        raise ProbeError(f"{repo_id!r} is no hub id", hint="write it 'owner/name'")
+        raise ProbeError(f"{repo_id!r} is not a hub id", hint="write it 'owner/name'")
     files = write_files(probe)
     api = HfApi(token=token)
     try:

@@ -91,7 +91,7 @@ def probe_from_projections(
         )
     rank = max(len(matrix) for matrix in matrices)
     filled = (np.pad(matrix, ((0, rank - len(matrix)), (0, 0))) for matrix in matrices)
-    return StructuralProbe.from_saved(
+    return StructuralProbe._from_saved(
         SavedProbe(
             dict(zip(COMPONENTS, filled, strict=True)),
             {"rank": rank, "recipe": "published"},

@@ -108,7 +108,9 @@ def read_tensors(folder: Path, shape: tuple[int, int]) -> dict[str, NDArray[np.f
     try:
         tensors = tensors_from_bytes(path.read_bytes())
     except FileNotFoundError as error:
-        raise ProbeError(f"no {WEIGHTS} here: the probe is not whole", where=str(folder)) from error
+        raise ProbeError(
+            f"no {WEIGHTS} here: the saved probe is incomplete", where=str(folder)
+        ) from error
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ProbeError(f"not readable as safetensors: {error}", where=str(path)) from error
     for name in COMPONENTS:

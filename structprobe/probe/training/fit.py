@@ -1,8 +1,8 @@
 """Fit probes of one kind together: vectors of some layers in, components for each out.
 
-Layers, and ranks on each, that share their sentences and their seed share all batches. Off the
-processor all layers of a rank are one product; on it, one layer at a time is handed in, so that
-what a step needs stays in a core's caches. Either way a probe is found as if it were alone.
+Layers, and ranks on each, that share their sentences and their seed share all batches. On an
+accelerator all layers of a rank are one product; on the CPU, one layer at a time is handed in, so
+that what a step needs stays in a core's caches. Either way a probe is found as if it were alone.
 """
 
 from __future__ import annotations

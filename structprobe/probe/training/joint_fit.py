@@ -36,7 +36,7 @@ from structprobe.probe.training.settings import (
     spawn_seeds,
 )
 from structprobe.probe.training.streaming import bytes_held, bytes_of_layer, streams
-from structprobe.probe.types import Layer, Origin, TreesLike, WordVectorsLike
+from structprobe.probe.types import Layer, Origin, TreesLike, VectorsByLayer
 from structprobe.progress import progress_bar
 
 # Hyperparameters in which probes that are fitted together may differ.
@@ -118,10 +118,10 @@ class _Piece:
 
 def fit_jointly(
     jobs: Sequence[Job],
-    X: Mapping[Layer, WordVectorsLike],
+    X: VectorsByLayer,
     y: TreesLike,
     *,
-    dev: tuple[Mapping[Layer, WordVectorsLike], TreesLike] | None = None,
+    dev: tuple[VectorsByLayer, TreesLike] | None = None,
 ) -> Iterator[dict[int, FittedProbe]]:
     """Fit probes on several layers of the same sentences; give what is found by its job's place."""
     whole, whole_dev = read_sets(X, y, dev)

@@ -247,8 +247,8 @@ def mean_loss(loss: Loss, components: Tensor, vectors: Vectors, batches: Iterabl
     for batch in batches:
         means.append(loss(components, rows_of(vectors, batch.rows), batch, None))
         counts.append(batch.n_sentences)
-    on_processor = torch.stack(means).cpu()  # first, as there is no float64 on some devices
-    sums = [mean.double() * count for mean, count in zip(on_processor, counts, strict=True)]
+    on_cpu = torch.stack(means).cpu()  # first, as there is no float64 on some devices
+    sums = [mean.double() * count for mean, count in zip(on_cpu, counts, strict=True)]
     return torch.stack(sums).sum(0) / sum(counts)
 
 

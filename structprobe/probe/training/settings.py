@@ -35,7 +35,7 @@ class Settings:
     batch_size: int | None = None  # Sentences in a batch
     learning_rate: float | None = None  # Adam's step
     products: torch.dtype = torch.float32
-    memory_gb: float = MEMORY_GB  # The room for vectors, in units of 10⁹ bytes
+    memory_gb: float = MEMORY_GB  # The memory for vectors, in units of 10⁹ bytes
     loss: str = "absolute"  # One of `LOSSES`: what is minimised over the distances
 
 
@@ -101,7 +101,8 @@ def read_generator(random_state: Any) -> np.random.Generator:
         return np.random.default_rng(random_state)
     except (TypeError, ValueError) as error:
         raise ProbeError(
-            f"random_state {random_state!r} is no seed", hint="give a whole number, 0 or more"
+            f"random_state {random_state!r} is not a valid seed",
+            hint="give a whole number, 0 or more",
         ) from error
 
 

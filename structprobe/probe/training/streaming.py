@@ -67,7 +67,7 @@ def bytes_held(
     size = len(ranks[layers[0]]) * laid_out_bytes(most, dev_most, width, settings.products)
     if size > settings.memory_gb * 1e9:
         raise ProbeError(
-            f"memory_gb {settings.memory_gb:g} is too little: the vectors of the largest batches"
+            f"memory_gb {settings.memory_gb:g} is too small: the vectors of the largest batches"
             f" alone take {size:,} bytes",
             hint=f"give {math.ceil(size / 1e4) / 1e5:g} or more",
         )
@@ -143,7 +143,7 @@ class Spool:
             yield
         except OSError as error:
             raise ProbeError(
-                f"no room for {self._size:,} bytes of vectors: {error.strerror or error}",
+                f"no disk space for {self._size:,} bytes of vectors: {error.strerror or error}",
                 where=tempfile.tempdir,
                 hint="name another folder in TMPDIR, or give a memory_gb in which they fit",
             ) from error
@@ -179,7 +179,7 @@ class Streamed:
         return 2
 
     def __getitem__(self, rows: slice | Tensor) -> Tensor:
-        """Give rows, (m, width); on the processor they hold until the next are taken."""
+        """Give rows, (m, width); on the CPU they hold until the next are taken."""
         return self._held[: self._spool.read(rows, self._bytes)].to(self._device)
 
 

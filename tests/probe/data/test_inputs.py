@@ -145,9 +145,9 @@ SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
     "learning_rate text": ({"learning_rate": "fast"}, r"learning_rate 'fast' is not a number"),
     "fraction": ({"validation_fraction": 1.0}, r"validation_fraction 1.0 is not between 0 and 1"),
     "fraction 0": ({"validation_fraction": 0}, r"validation_fraction 0 is not between 0 and 1"),
-    "seed": ({"random_state": "x"}, r"random_state 'x' is no seed; give a whole number"),
-    "negative seed": ({"random_state": -1}, r"random_state -1 is no seed"),
-    "device": ({"device": "gpu9"}, r"unknown device 'gpu9' .*choose from 'auto'"),
+    "seed": ({"random_state": "x"}, r"random_state 'x' is not a valid seed; give a whole number"),
+    "negative seed": ({"random_state": -1}, r"random_state -1 is not a valid seed"),
+    "device": ({"device": "gpu9"}, r"unknown device 'gpu9'.* choose from 'auto'"),
     "no such device": ({"device": "cuda:99"}, r"device 'cuda:99' is not available; "),
     "no device": ({"device": None}, r"unknown device None; choose from"),
 }

@@ -249,10 +249,10 @@ def test_scale_of_a_direction_does_not_matter() -> None:
 def test_all_layers_together_are_what_each_is_alone() -> None:
     (X, y), dev = (planted(40, seed=seed, noise=0.3) for seed in range(2))
     sweep = LayerSweep(loss="tree", max_steps=20, random_state=1, device="cpu")
-    probes = sweep.fit({0: X, 1: [x[:, ::-1] for x in X]}, y, dev=({0: dev[0], 1: dev[0]}, dev[1]))
+    sweep.fit({0: X, 1: [x[:, ::-1] for x in X]}, y, dev=({0: dev[0], 1: dev[0]}, dev[1]))
     alone = StructuralProbe(loss="tree", max_steps=20, random_state=1, device="cpu")
     alone.fit(X, y, dev=dev)
-    np.testing.assert_array_equal(probes[0].distance_components_, alone.distance_components_)
+    np.testing.assert_array_equal(sweep.probes_[0].distance_components_, alone.distance_components_)
 
 
 def test_an_unknown_loss_is_named() -> None:

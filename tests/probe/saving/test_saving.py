@@ -173,10 +173,10 @@ def test_a_link_to_a_folder_stays_a_link(probe: StructuralProbe, tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("notes.txt", "mine", "is no saved probe; name a new or an empty folder"),
-        (CONFIG, '{"model_type": "bert"}', "is no saved probe"),
-        (CONFIG, "no json", "is no saved probe"),
-        (CONFIG, "[]", "is no saved probe"),
+        ("notes.txt", "mine", "is not a saved probe; name a new or an empty folder"),
+        (CONFIG, '{"model_type": "bert"}', "is not a saved probe"),
+        (CONFIG, "no json", "is not a saved probe"),
+        (CONFIG, "[]", "is not a saved probe"),
     ],
 )
 def test_foreign_folder_is_refused(
@@ -195,7 +195,7 @@ def test_foreign_folder_is_refused(
 def test_a_probe_with_someone_elses_file_is_kept(probe: StructuralProbe, tmp_path: Path) -> None:
     probe.save_pretrained(tmp_path / "PROBE")
     (tmp_path / "PROBE" / "thesis.tex").touch()
-    with pytest.raises(ProbeError, match=r"'thesis\.tex', which is no part of a saved probe"):
+    with pytest.raises(ProbeError, match=r"'thesis\.tex', which is not part of a saved probe"):
         probe.save_pretrained(tmp_path / "PROBE")
 
 
@@ -357,7 +357,9 @@ def test_matrices_missing_or_damaged(probe: StructuralProbe, tmp_path: Path) -> 
     with pytest.raises(ProbeError, match="not readable as safetensors"):
         StructuralProbe.from_pretrained(tmp_path)
     weights.unlink()
-    with pytest.raises(ProbeError, match=r"no model\.safetensors here: the probe is not whole"):
+    with pytest.raises(
+        ProbeError, match=r"no model\.safetensors here: the saved probe is incomplete"
+    ):
         StructuralProbe.from_pretrained(tmp_path)
 
 
@@ -405,7 +407,7 @@ def test_push_commits_the_same_files(
 
 
 def test_push_tells_what_went_wrong(probe: StructuralProbe, hub: type[HubStandIn]) -> None:
-    with pytest.raises(ProbeError, match="'probe' is no hub id; write it 'owner/name'"):
+    with pytest.raises(ProbeError, match="'probe' is not a hub id; write it 'owner/name'"):
         probe.push_to_hub("probe")
     hub.error = OSError("no way there\nand more")
     with pytest.raises(ProbeError, match=r"cannot upload to 'me/probe': no way there$"):
