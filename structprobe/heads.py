@@ -1,9 +1,23 @@
-"""What keeps the heads of a sentence from being one tree: the one place that says it."""
+"""Heads of sentences: what may be given as such, and what keeps them from being one tree."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
+
+from numpy.typing import ArrayLike
+
+
+class HasHeads(Protocol):
+    """Anything with the heads of a sentence, such as `Sentence`; None where it has no tree."""
+
+    @property
+    def heads(self) -> ArrayLike | None:
+        """The head of each word, 1-based, 0 for the root's."""
+
+
+TreesLike = Sequence[HasHeads | ArrayLike]
+"""Gold trees: sentences with heads, or plain heads."""
 
 
 class TreeFault(NamedTuple):

@@ -49,7 +49,7 @@ def check_file(path: str | os.PathLike[str], *, force: bool) -> None:
             "exists already",
             where=str(path),
             hint=Hint(
-                "name another file, or replace it with force=True",
+                "name another file, or pass force=True to replace it",
                 shell="name another file, or replace it with --force",
             ),
         )

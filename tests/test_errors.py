@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import copy
 import pickle
+from pathlib import Path
 
 import pytest
 
+import structprobe
 from structprobe.cli import main as front_door
 from structprobe.errors import Hint, StructprobeError, TreebankError
 
@@ -46,3 +49,22 @@ def test_the_command_line_prints_the_options(monkeypatch, capsys) -> None:
     assert front_door.main(["demo"]) == 1
     printed = capsys.readouterr().err
     assert printed == "structprobe: error: out.csv: exists already; replace it with --force\n"
+
+
+ROOMS = ("errors", "treebank", "trees", "draw", "scores", "recoverers", "targets")
+
+
+def test_no_plain_hint_names_an_option_of_the_command_line() -> None:
+    """A hint that does is read by users of Python too, and must hold both forms."""
+    package = Path(structprobe.__file__).parent
+    seen = 0
+    for path in sorted(package.rglob("*.py")):
+        if path.relative_to(package).parts[0].removesuffix(".py") not in ROOMS:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.keyword) and node.arg == "hint":
+                plain = [one for one in ast.walk(node.value) if isinstance(one, ast.Constant)]
+                is_both = isinstance(node.value, ast.Call)
+                seen += 1
+                assert is_both or not any("--" in str(one.value) for one in plain), (path, plain)
+    assert seen > 50

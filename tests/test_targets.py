@@ -79,7 +79,7 @@ def test_files(tmp_path: Path) -> None:
     old.write_text("dear to me")
     check_file(new, force=False)
     check_file(old, force=True)
-    with pytest.raises(ResultError, match=r"old: exists already; .* with force=True"):
+    with pytest.raises(ResultError, match=r"old: exists already; .* pass force=True to replace it"):
         check_file(old, force=False)
     with pytest.raises(ResultError, match="is a folder; name a file"):
         check_file(tmp_path, force=True)

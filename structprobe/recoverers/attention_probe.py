@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
 from structprobe.recoverers.base import MethodContext, Recoverer
+from structprobe.recoverers.best_layer import NO_DEV
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 from structprobe.trees import gold_depths, pad
@@ -135,7 +136,7 @@ class AttentionProbe(Recoverer):
         from structprobe.progress import progress_bar
 
         if dev is None:
-            raise ProbeError("no dev set to stop by", hint="give one to fit")
+            raise ProbeError("no dev set to stop by", hint=NO_DEV)
         device = find_device(self.device, error=ProbeError)
         gold, dev_gold = _gold_heads(train), _gold_heads(dev)
         rate = WORDS_RATE if self.words else LEARNING_RATE

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
-from structprobe.errors import ProbeError
+from structprobe.errors import Hint, ProbeError
 from structprobe.recoverers.base import MethodContext, Recoverer
 from structprobe.recoverers.probe import ProbeRecoverer
 from structprobe.scores import score
@@ -17,6 +17,9 @@ from structprobe.treebank.sentence import Sentence
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
     from structprobe.encoder.vectors import EncodedBank
+
+
+NO_DEV = Hint("give one to fit", shell="give one with --dev or --treebank")
 
 
 class BestLayer(Recoverer):
@@ -98,7 +101,7 @@ class BestLayer(Recoverer):
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
         """Fit the probes of all layers in one training run, and choose a layer on dev."""
         if dev is None:
-            raise ProbeError("no dev set to choose a layer by", hint="give one to fit")
+            raise ProbeError("no dev set to choose a layer by", hint=NO_DEV)
         vectors, dev_vectors = (
             self.encoder.encode(bank, layers=self.layers, cache=self.cache, progress=self.progress)
             for bank in (train, dev)

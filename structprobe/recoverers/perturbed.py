@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.errors import ProbeError, TreeError, unknown_name
+from structprobe.errors import Hint, ProbeError, TreeError, unknown_name
 from structprobe.recoverers.base import MethodContext, Recoverer
 from structprobe.recoverers.linear import LinearChain
 from structprobe.scores.prediction import Prediction
@@ -148,7 +148,10 @@ def _gold_root(sentence: Sentence) -> int:
         raise TreeError(
             "the sentence has no heads and so no gold root",
             where=sentence.where,
-            hint="give annotated sentences, or root='impact'",
+            hint=Hint(
+                "give annotated sentences, or root='impact'",
+                shell="give annotated sentences, or a method without a gold root",
+            ),
         )
     return int((sentence.heads == 0).argmax()) + 1
 

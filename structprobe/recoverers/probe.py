@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
-from structprobe.errors import EncoderError, ProbeError
+from structprobe.errors import EncoderError, Hint, ProbeError
 from structprobe.recoverers.base import Recoverer
 from structprobe.results.saved_probes import locate_probe
 from structprobe.scores.prediction import Prediction
@@ -197,7 +197,10 @@ class ProbeRecoverer(Recoverer):
             raise ProbeError(
                 "the probe was fitted on plain arrays and does not know its model",
                 where=str(source),
-                hint="load it with StructuralProbe.from_pretrained and give it vectors",
+                hint=Hint(
+                    "load it with StructuralProbe.from_pretrained and give it vectors",
+                    shell="fit one on a model with `structprobe fit`",
+                ),
             )
         encoder = model
         if not isinstance(model, Encoder):
@@ -256,10 +259,13 @@ def _load_encoder(
     try:
         return Encoder(origin["model"], **{"revision": origin["revision"], **options})
     except EncoderError as error:
+        reason = f"{error.where}: {error.what}" if error.where else error.what
         raise ProbeError(
-            f"the model that the probe was fitted on does not load: {error}",
+            f"the model that the probe was fitted on does not load: {reason}",
             where=where,
-            hint="where it is elsewhere now, name it as model",
+            hint=Hint(
+                "if it has moved, pass model=", shell="if it has moved, give it with --model"
+            ),
         ) from error
 
 
@@ -273,5 +279,8 @@ def _refuse_other_model(
         f"the probe was fitted on {origin['model']} (fingerprint {origin['fingerprint']}), "
         f"and this is {found['model']} (fingerprint {found['fingerprint']})",
         where=where,
-        hint="name the model it was fitted on",
+        hint=Hint(
+            "pass the model it was fitted on as model=",
+            shell="give the model it was fitted on with --model",
+        ),
     )

@@ -30,7 +30,8 @@ def right_edges(
     # kept (n_words,), roots (n_sentences,) -> (n_words,)
     pred = _heads_over_kept(trees, predictions, kept, roots)
     heads = trees.first + np.maximum(trees.gold - 1, 0)  # place of the gold head among all words
-    return (pred == trees.gold) | (pred[heads] == trees.positions)
+    right: NDArray[np.bool_] = (pred == trees.gold) | (pred[heads] == trees.positions)
+    return right
 
 
 def predicted_roots(
@@ -122,7 +123,8 @@ def _kept_scores(prediction: Prediction, kept: NDArray[np.bool_], root: int) -> 
     """Give the arc scores (k, k + 1) among the kept words and the root, which may be settled."""
     inside = np.flatnonzero(kept)
     positions = np.append(0, inside + 1)
-    scores = np.array(prediction.arc_scores, dtype=np.float64)[inside[:, None], positions]
+    whole = np.array(prediction.arc_scores, dtype=np.float64)
+    scores: NDArray[np.float64] = whole[inside[:, None], positions]
     if prediction.as_tree and root:
         # Its scores, which may forbid it, have no say.
         scores[:, 0] = np.where(inside + 1 == root, 0.0, -np.inf)

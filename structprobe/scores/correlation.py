@@ -18,7 +18,8 @@ def centred_ranks(rows: ArrayLike) -> NDArray[np.float64]:
     from scipy.stats import rankdata  # here, since a parse file has no distances to rank
 
     ranks: NDArray[np.float64] = rankdata(rows, axis=1)
-    return 2.0 * ranks - (ranks.shape[1] + 1)
+    centred: NDArray[np.float64] = 2.0 * ranks - (ranks.shape[1] + 1)
+    return centred
 
 
 def rank_correlations(gold: ArrayLike, pred: ArrayLike) -> NDArray[np.float64]:
@@ -30,7 +31,9 @@ def rank_correlations(gold: ArrayLike, pred: ArrayLike) -> NDArray[np.float64]:
         "rn,rn->r", pred_ranks, pred_ranks
     )
     products = np.einsum("rn,rn->r", gold_ranks, pred_ranks)
-    return np.divide(products, np.sqrt(norms), out=np.full(len(norms), np.nan), where=norms > 0)
+    found = np.full(len(norms), np.nan)
+    np.divide(products, np.sqrt(norms), out=found, where=norms > 0)
+    return found
 
 
 def distance_correlations(

@@ -6,13 +6,12 @@ than the model itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from structprobe.heads import TreesLike
 from structprobe.scores.attachment import scored_edges
 from structprobe.scores.inputs import FlatTrees, flatten
 from structprobe.scores.prediction import Prediction
@@ -34,13 +33,14 @@ class PaddedGold:
         above = np.broadcast_to(np.maximum(self.heads - 1, 0)[:, None], (b, k, n))
         back = np.take_along_axis(pred, above, axis=2) == np.arange(1, n + 1)
         right = (pred == self.heads[:, None]) | back  # (b, k, n)
-        return (right & self.edges[:, None]).sum(axis=(0, 2))
+        counts: NDArray[np.int64] = (right & self.edges[:, None]).sum(axis=(0, 2))
+        return counts
 
 
 class GoldEdges:
     """The gold trees of a treebank, checked, and what of them counts for UUAS."""
 
-    def __init__(self, gold: Sequence[Any], punct: str | None = None) -> None:
+    def __init__(self, gold: TreesLike, punct: str | None = None) -> None:
         self.protocol = choose_protocol(gold, punct)
         self._trees: FlatTrees = flatten(gold, [Prediction(one.heads) for one in gold])
         self._kept = kept_words(gold, self._trees.lengths, self.protocol)

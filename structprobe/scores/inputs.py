@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structprobe.errors import ScoreError, TreeError
+from structprobe.heads import TreesLike
 from structprobe.scores.prediction import Prediction
 from structprobe.trees.checked_heads import (
     check_range,
@@ -45,7 +46,7 @@ class FlatTrees:
         return [words[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
-def flatten(gold: Sequence[Any], predictions: Sequence[Prediction]) -> FlatTrees:
+def flatten(gold: TreesLike, predictions: Sequence[Prediction]) -> FlatTrees:
     """Check gold trees and predictions and lay them out flat."""
     if len(gold) != len(predictions):
         raise ScoreError(
@@ -73,7 +74,7 @@ def flatten(gold: Sequence[Any], predictions: Sequence[Prediction]) -> FlatTrees
 
 @contextmanager
 def _named(
-    gold: Sequence[Any], where: Callable[[Sequence[Any], int], str], what: str = ""
+    gold: TreesLike, where: Callable[[TreesLike, int], str], what: str = ""
 ) -> Iterator[None]:
     """Say of heads that are no tree which sentence's they are."""
     try:
@@ -83,19 +84,19 @@ def _named(
         raise ScoreError(what + error.what, where=told, hint=error.hint) from error
 
 
-def place(gold: Sequence[Any], index: int) -> str:
+def place(gold: TreesLike, index: int) -> str:
     """Say where a gold sentence stands, for messages."""
     known = getattr(gold[index], "where", None)
     return f"gold[{index}] ({known})" if known else f"gold[{index}]"
 
 
-def pred_place(gold: Sequence[Any], index: int) -> str:
+def pred_place(gold: TreesLike, index: int) -> str:
     """Say which sentence a prediction belongs to, for messages."""
     return f"predictions{place(gold, index).removeprefix('gold')}"
 
 
-def _gold_heads(gold: Sequence[Any], index: int) -> ArrayLike:
-    item = gold[index]
+def _gold_heads(gold: TreesLike, index: int) -> ArrayLike:
+    item: Any = gold[index]
     heads: ArrayLike | None = getattr(item, "heads", item)
     if heads is None:
         raise ScoreError(
@@ -125,7 +126,7 @@ def _check_shapes(prediction: Prediction, n: int, where: Callable[[], str]) -> N
             )
 
 
-def _check_values(gold: Sequence[Any], predictions: Sequence[Prediction]) -> None:
+def _check_values(gold: TreesLike, predictions: Sequence[Prediction]) -> None:
     """Refuse distances and depths that are not finite, and arc scores that are no numbers."""
     for name, wrong, told in (
         ("depths", _not_finite, "finite"),

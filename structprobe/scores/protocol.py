@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.errors import ScoreError, unknown_name
+from structprobe.errors import Hint, ScoreError, unknown_name
+from structprobe.heads import TreesLike
 from structprobe.scores.inputs import place
 
 PENN_PUNCTUATION = ("''", ",", ".", ":", "``", "-LRB-", "-RRB-")
@@ -81,7 +81,7 @@ class Protocol:
         )
 
 
-def choose_protocol(gold: Sequence[Any], punct: str | None) -> Protocol:
+def choose_protocol(gold: TreesLike, punct: str | None) -> Protocol:
     """Give the protocol that was asked for, or the default for this gold."""
     if punct is None:
         tagged = any(getattr(sentence, "upos", None) is not None for sentence in gold)
@@ -90,7 +90,7 @@ def choose_protocol(gold: Sequence[Any], punct: str | None) -> Protocol:
 
 
 def kept_words(
-    gold: Sequence[Any], lengths: NDArray[np.int64], protocol: Protocol
+    gold: TreesLike, lengths: NDArray[np.int64], protocol: Protocol
 ) -> NDArray[np.bool_]:
     """Tell which words count for UUAS and root accuracy."""
     # lengths (n_sentences,) -> (n_words,)
@@ -104,7 +104,10 @@ def kept_words(
             raise ScoreError(
                 f"punct={protocol.punct!r}: {found} {protocol.punct.upper()} for {length} words",
                 where=place(gold, index),
-                hint="choose punct from 'upos', 'xpos' (each needs its column), 'keep'",
+                hint=Hint(
+                    "choose punct from 'upos', 'xpos' (each needs its column), 'keep'",
+                    shell="choose --punct from upos, xpos (each needs its column), keep",
+                ),
             )
         columns.append(tags)
     left_out = frozenset(_LEFT_OUT[protocol.punct])

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import chain
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import ScoreError
+from structprobe.heads import TreesLike
 from structprobe.scores.attachment import (
     predicted_roots,
     right_edges,
@@ -26,7 +26,7 @@ from structprobe.scores.table import COLUMNS, column
 
 
 def score(
-    gold: Sequence[Any], predictions: Sequence[Prediction], *, punct: str | None = None
+    gold: TreesLike, predictions: Sequence[Prediction], *, punct: str | None = None
 ) -> Scores:
     """Score predictions against gold trees by the published protocol.
 
@@ -104,7 +104,7 @@ def _add(table: NDArray[np.float64], name: str, trees: FlatTrees, words: NDArray
     column(table, name)[:] = np.bincount(trees.sentence[words], minlength=len(table))
 
 
-def _relations(gold: Sequence[Any], trees: FlatTrees) -> NDArray[np.str_]:
+def _relations(gold: TreesLike, trees: FlatTrees) -> NDArray[np.str_]:
     """Give the gold relation of each word without its subtype; empty where there is none."""
     columns = [getattr(sentence, "deprels", None) for sentence in gold]
     for index, (deprels, length) in enumerate(zip(columns, trees.lengths, strict=True)):
@@ -119,7 +119,7 @@ def _relations(gold: Sequence[Any], trees: FlatTrees) -> NDArray[np.str_]:
 
 def _count_labels(
     table: NDArray[np.float64],
-    gold: Sequence[Any],
+    gold: TreesLike,
     predictions: Sequence[Prediction],
     trees: FlatTrees,
     relations: NDArray[np.str_],

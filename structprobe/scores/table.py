@@ -51,7 +51,8 @@ METRICS = {
 def column(table: NDArray[np.float64], name: str) -> NDArray[np.float64]:
     """Give one column of a table of counts."""
     # table (n_sentences, len(COLUMNS) -> (n_sentences,)
-    return table[:, COLUMNS.index(name)]
+    values: NDArray[np.float64] = table[:, COLUMNS.index(name)]
+    return values
 
 
 def estimates(
@@ -81,4 +82,6 @@ def _divide(
     part: NDArray[np.float64], whole: NDArray[np.floating | np.integer]
 ) -> NDArray[np.float64]:
     """Divide, with NaN for nothing by nothing."""
-    return np.divide(part, whole, out=np.full(part.shape, np.nan), where=whole > 0)
+    found = np.full(part.shape, np.nan)
+    np.divide(part, whole, out=found, where=whole > 0)
+    return found

@@ -9,7 +9,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from structprobe.errors import TreebankError
+from structprobe.errors import Hint, TreebankError
 from structprobe.targets import nearest_existing
 from structprobe.treebank.archive import WANTED, unpack
 from structprobe.treebank.bank import Treebank
@@ -120,7 +120,10 @@ def require_clean(parts: dict[str, FetchedPart]) -> None:
         counts = ", ".join(f"{len(part.faults)} in {part.part}" for part in faulty)
         raise TreebankError(
             f"the treebank has faults ({counts}), the first: {faulty[0].faults[0]}",
-            hint="its files are kept; --skip-faults reads them without the faulty sentences",
+            hint=Hint(
+                "its files are kept; on_error='skip' reads them without the faulty sentences",
+                shell="its files are kept; --skip-faults reads them without the faulty sentences",
+            ),
         )
 
 
@@ -149,7 +152,10 @@ def _no_such(name: str, release: str, error: NotThereError) -> TreebankError:
         return unknown
     if name in known_names():
         what = f"there is no release {release} of {name}"
-        hint = f"not every treebank is in every release; --release names another, such as {RELEASE}"
+        why = "not every treebank is in every release"
+        hint: str = Hint(
+            f"{why}; pass release={RELEASE!r}, or another", shell=f"{why}; try --release {RELEASE}"
+        )
     else:
         what, hint = f"there is no {name} of release {release}", _LISTED
     return TreebankError(f"{what}: {error.what}", path=error.path, hint=hint)
@@ -178,7 +184,12 @@ def _check_target(target: Path, force: bool) -> None:
     held = sorted(target.iterdir())
     if held and not force:
         raise TreebankError(
-            "is there already", path=str(target), hint="--force replaces it; or name another"
+            "is there already",
+            path=str(target),
+            hint=Hint(
+                "pass force=True to replace it, or name another folder",
+                shell="replace it with --force, or name another folder",
+            ),
         )
     for path in held:
         # A slip such as `-o . --force` must not cost anyone their work.

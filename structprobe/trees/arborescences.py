@@ -251,7 +251,7 @@ class _Lockstep:
         row = self.row[going, node]
         weights = self.weights[going, row]  # (g, n + 1)
         weights[:, 1:][self.outermost[going] == node[:, None]] = -np.inf
-        best = weights.argmax(axis=1)
+        best: NDArray[np.intp] = weights.argmax(axis=1)
         self.head[going, node] = best
         self.dependent[going, node] = self.enters[going, row, best]
         self.weight[going, node] = weights[np.arange(len(going)), best]
@@ -268,7 +268,8 @@ class _Lockstep:
         self.size[going] = 0
         outermost = self.outermost[going]
         word = self.done[going[:, None], outermost].argmin(axis=1)
-        return outermost[np.arange(len(going)), word]
+        following: NDArray[np.intp] = outermost[np.arange(len(going)), word]
+        return following
 
     def _contract(self, going: NDArray[np.intp], first: NDArray[np.intp]) -> NDArray[np.intp]:
         """Make one node of the path from place `first` on, and take it off the path.

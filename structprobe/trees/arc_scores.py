@@ -66,4 +66,5 @@ def best_heads(arc_scores: ArrayLike) -> NDArray[np.intp]:
         scores = scores.astype(np.float64)
     words = np.arange(scores.shape[-2])
     scores[..., words, words + 1] = -np.inf
-    return scores.argmax(axis=-1)
+    best: NDArray[np.intp] = scores.argmax(axis=-1)
+    return best

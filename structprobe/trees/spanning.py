@@ -52,8 +52,9 @@ def spanning_tree(distances: ArrayLike, root: int = 0) -> NDArray[np.intp]:
     >>> spanning_tree([[0, 3, 3], [3, 0, 3], [3, 3, 0]], root=2).tolist()
     [3, 1, 0]
     """
-    distances = np.asarray(distances)
-    return spanning_trees(distances[None], distances.shape[:1], [root])[0]
+    matrix = np.asarray(distances)
+    heads: NDArray[np.intp] = spanning_trees(matrix[None], matrix.shape[:1], [root])[0]
+    return heads
 
 
 def spanning_trees(distances: ArrayLike, lengths: ArrayLike, roots: ArrayLike) -> NDArray[np.intp]:

@@ -114,7 +114,7 @@ def test_model_that_has_moved(
 ) -> None:
     recoverer.probe.origin_ = {**encoder.origin(1), "model": str(tmp_path / "gone")}
     recoverer.save_pretrained(tmp_path / "PROBE")
-    with pytest.raises(ProbeError, match=r"does not load: .*gone.*; where it is elsewhere now"):
+    with pytest.raises(ProbeError, match=r"does not load: .*gone.*; if it has moved, pass model="):
         ProbeRecoverer.from_pretrained(tmp_path / "PROBE")
     with pytest.raises(EncoderError, match="nowhere"):
         ProbeRecoverer.from_pretrained(tmp_path / "PROBE", model=str(tmp_path / "nowhere"))
