@@ -263,9 +263,7 @@ def _load_encoder(
         raise ProbeError(
             f"the model that the probe was fitted on does not load: {reason}",
             where=where,
-            hint=Hint(
-                "if it has moved, pass model=", shell="if it has moved, give it with --model"
-            ),
+            hint=Hint("if it has moved, pass model=", shell="if it has moved, give --model"),
         ) from error
 
 

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+SHOWN = 12  # heads, in the line that shows a prediction
 
-@dataclass(frozen=True, slots=True, eq=False)
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Prediction:
     """The recovered tree of one sentence of n words, with the scores it came from.
 
@@ -41,3 +43,11 @@ class Prediction:
 
     def __len__(self) -> int:
         return len(self.heads)
+
+    def __repr__(self) -> str:
+        heads = np.asarray(self.heads).tolist()
+        shown = str(heads) if len(heads) <= SHOWN else f"{str(heads[:SHOWN])[:-1]}, …]"
+        parts = ("distances", "depths", "arc_scores", "deprels")
+        held = [name for name in parts if getattr(self, name) is not None]
+        told = f", with {', '.join(held)}" if held else ""
+        return f"Prediction({len(heads)} words: heads {shown}{told})"

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import ScoreError
+from structprobe.notebook import html_table
 from structprobe.scores.intervals import percentile_intervals
 from structprobe.scores.protocol import Protocol
 from structprobe.scores.table import COLUMNS, METRICS, column, estimates
@@ -224,6 +225,13 @@ class Scores:
 
     def __repr__(self) -> str:
         return f"<Scores: {self}>"
+
+    def _repr_html_(self) -> str:
+        """Show the scores in a notebook, in per cent, as a table."""
+        shown = {label: _per_cent(self._value(metric)) for metric, label in _PRINTED.items()}
+        counts = self.counts
+        title = f"{counts['n_sentences']:,} sentences, {counts['n_words']:,} words; {self.protocol}"
+        return html_table(title, shown)
 
     def _value(self, metric: str) -> float | None:
         value = float(estimates(self.table, metric)[0])

@@ -10,9 +10,12 @@ from functools import cached_property
 from typing import overload
 
 from structprobe.errors import TreebankError
+from structprobe.notebook import html_table
 from structprobe.treebank.reading import OnError, read_files, read_text
 from structprobe.treebank.sentence import Sentence
 from structprobe.treebank.writing import block_of, join_blocks, write_text
+
+SHOWN = 5  # sentences, in a notebook
 
 
 class Treebank(Sequence[Sentence]):
@@ -182,6 +185,15 @@ class Treebank(Sequence[Sentence]):
         counts = [f"{len(self)} sentences", f"{self.n_words} words"]
         left_out = [f"{len(self.skipped)} skipped"] * bool(self.skipped)
         return f"Treebank({', '.join([' '.join(name)] * bool(name) + counts + left_out)})"
+
+    def _repr_html_(self) -> str:
+        """Show what is in it, and how the first sentences begin, in a notebook."""
+        first = {
+            sentence.sent_id or f"sentence {i + 1}": " ".join(sentence.words)
+            for i, sentence in enumerate(self._sentences[:SHOWN])
+        }
+        more = {"…": f"and {len(self) - SHOWN:,} more"} if len(self) > SHOWN else {}
+        return html_table(repr(self), first | more)
 
     def filter(self, predicate: Callable[[Sentence], bool]) -> Treebank:
         """Keep some of the sentences.

@@ -131,7 +131,7 @@ def test_a_missing_release_of_a_known_treebank(server: Server, tmp_path: Path) -
     said = refuse("no release 2.99 of UD_English-EWT", tmp_path / "x", "UD_English-EWT",
                   release="2.99")  # fmt: skip
     assert "404" in said
-    assert "--release names another" in said
+    assert "pass release='2.16', or another" in said
 
 
 @pytest.mark.parametrize(
@@ -293,7 +293,7 @@ def test_nothing_is_overwritten_unasked(server: Server, tmp_path: Path) -> None:
     folder.mkdir()
     fetch_treebank("UD_Toy-One", folder, progress=False)  # an empty folder may be there
     (folder / "README.old").write_text("mine", encoding="utf-8")
-    refuse("is there already; --force", folder)
+    refuse("is there already; pass force=True", folder)
     assert names_in(folder) == sorted([*KEPT, "README.old"])
     assert len(server.asked) == 1
     fetch_treebank("UD_Toy-One", folder, force=True, progress=False)
