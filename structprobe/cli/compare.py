@@ -47,6 +47,9 @@ def add_arguments(parser: Parser) -> None:
         "--list", action=_List, nargs=0, help="list the methods and their options, and exit"
     )
     options.add_seed(method)
+    for name, example in {"layer": "attention-max[layer=3]", "rank": "probe[rank=64]"}.items():
+        told = f"a method takes its options in brackets, as in --methods '{example}'"
+        parser.instead |= {f"--{name}": told, f"--{name}s": told}
     method.add_argument(
         "--disturbed",
         action="store_true",

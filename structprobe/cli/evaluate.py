@@ -38,6 +38,7 @@ def run(args: argparse.Namespace) -> None:
     """Score and print."""
     from structprobe.experiments.evaluate import evaluate_probe
 
+    inputs.check_probe(args)
     rows = evaluate_probe(
         args.probe,
         inputs.read_test(args),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from structprobe.experiments.runs.backends import Backend
     from structprobe.treebank import Treebank
 
+_log = logging.getLogger(__name__)
 MINILM = "minilm"  # what the small encoder of the extra ``demo`` is called
 
 
@@ -72,6 +74,15 @@ def model_named(name: str) -> str:
     return embedded_model()
 
 
+def check_probe(args: argparse.Namespace) -> None:
+    """Refuse a file in the place of a saved probe: the two are easily swapped."""
+    from structprobe.errors import ProbeError
+
+    if os.path.isfile(args.probe):
+        hint = "PROBE comes first, then the file"
+        raise ProbeError("is a file, not a saved probe", where=args.probe, hint=hint)
+
+
 def saved_model(args: argparse.Namespace) -> dict[str, Any]:
     """Give what options say about the choice and the loading of a saved probe."""
     names = ("layer", "layers", "rank", "seed", "model", "gguf_file", "dtype", "revision", "cache",
@@ -109,6 +120,9 @@ def read_treebanks(args: argparse.Namespace) -> list[Parts]:
     found = []
     for files in _files(args).values():
         banks = {part: read_bank(paths, args) for part, paths in files.items()}
+        if len(banks.get("dev", ())) > len(banks["train"]):
+            told = "the dev set has more sentences than the training set (%d and %d): swapped?"
+            _log.warning(told, len(banks["dev"]), len(banks["train"]))
         found.append(Parts(banks["train"], banks.get("dev"), banks.get("test")))
     return found
 

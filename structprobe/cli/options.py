@@ -150,7 +150,7 @@ def _treebank_fault(
     missing = [f"--{part}" for part in needs if not getattr(args, part)]
     if args.treebank is None:
         if missing and not given:
-            return f"missing --treebank, or {' and '.join(missing)}"
+            return f"missing --treebank or {' and '.join(missing)}"
         return f"missing {' and '.join(missing)}" if missing else None
     if given:
         return f"--treebank and {given[0]} exclude each other: a treebank has its own parts"

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from structprobe.recoverers.parsed import ParsedSentence
     from structprobe.treebank import Treebank
 
+_PIPE = "to parse a sentence, pipe it in: echo 'the dog ran' | structprobe parse PROBE - --text"
+
 
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
@@ -30,6 +32,7 @@ def add_arguments(parser: Parser) -> None:
         "-o", "--out", default="-", metavar="OUT", help="file to write, or - for standard output"
     )
     parser.add_argument("--force", action="store_true", help="replace an existing file")
+    parser.surplus = f"; {_PIPE}"
     parser.epilog = (
         "HEAD holds the predicted heads. DEPREL is root or dep, since a probe predicts no relation "
         "labels, and DEPS is emptied, since it could contradict HEAD; everything else is copied "
@@ -48,6 +51,7 @@ def run(args: argparse.Namespace) -> None:
 
     if args.out != "-":
         check_file(args.out, force=args.force)  # before a model is loaded
+    inputs.check_probe(args)
     bank = _read(args)
     recoverer = ProbeRecoverer.from_pretrained(args.probe, **inputs.saved_model(args))
     recoverer.progress = progress_of(args)
@@ -68,18 +72,30 @@ def run(args: argparse.Namespace) -> None:
 
 def _read(args: argparse.Namespace) -> Treebank:
     """Read the input, from a file or standard input, as CoNLL-U or as plain text."""
+    from structprobe.errors import TreebankError
     from structprobe.treebank import Treebank
     from structprobe.treebank.checks import Place, check_characters
     from structprobe.treebank.files import read_bytes, to_text
 
-    if args.input != "-" and not args.text:
-        return inputs.read_bank([args.input], args)
+    path = Path(args.input)
+    if args.input != "-" and not path.exists() and (args.text or " " in args.input):
+        raise TreebankError("no such file", path=args.input, hint=_PIPE)
+    if args.input != "-" and not args.text and not path.is_file():
+        return inputs.read_bank([args.input], args)  # several files, or none
     name = "<stdin>" if args.input == "-" else args.input
-    data = sys.stdin.buffer.read() if args.input == "-" else read_bytes(Path(args.input))
+    data = sys.stdin.buffer.read() if args.input == "-" else read_bytes(path)
+    text = to_text(data, name)
     if args.text:
-        lines = to_text(data, name).removeprefix("\ufeff").split("\n")
+        lines = text.removeprefix("\ufeff").split("\n")
         check_characters(lines, Place(name, 1))
+        if not text.strip():
+            raise TreebankError("there is no text to parse", path=name)
         return Treebank.from_words(line.split() for line in lines if line.strip())
+    if text.strip() and "\t" not in text:
+        hint = "add --text to parse plain text, one sentence per line"
+        raise TreebankError("plain text, not CoNLL-U", path=name, hint=hint)
+    if args.input != "-":
+        return inputs.read_bank([args.input], args)
     return Treebank.from_text(data, path=name, on_error="skip" if args.skip_faults else "raise")
 
 

@@ -29,6 +29,9 @@ class Parser(argparse.ArgumentParser):
         self.rules: list[Callable[[argparse.Namespace], str | None]] = []
         # The list that takes positional arguments behind options, which argparse leaves over.
         self.rest: str | None = None
+        # What to do in place of an option that there is not, and of one argument too many.
+        self.instead: dict[str, str] = {}
+        self.surplus = ""
 
     def parse_known_args(  # type: ignore[override]  # argparse overloads it for namespaces
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
@@ -41,8 +44,9 @@ class Parser(argparse.ArgumentParser):
             getattr(found, self.rest).extend(left)
             left = []
         if left:
-            what = "unknown option" if left[0].startswith("-") else "unexpected argument"
-            self.error(f"{what} {left[0]}")
+            if left[0].startswith("-"):
+                self.error(f"unknown option {left[0]}")
+            self.error(f"unexpected argument {left[0]!r}{self.surplus}")
         for fault in filter(None, (rule(found) for rule in self.rules)):
             self.error(fault)
         return found, []
@@ -59,8 +63,16 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End with one line that says what is wrong and where help is."""
         what = re.sub(r"^argument (\S+): ", r"\1: ", message)
-        what = what.replace("the following arguments are required: ", "missing ")
+        what = re.sub("^the following arguments are required: (.*)", self._missing, what)
         self.exit(2, f"{self.prog}: error: {what} (see '{self.prog} --help')\n")
+
+    def _missing(self, match: re.Match[str]) -> str:
+        """Name what is missing, and say what an argument without an option is."""
+        told = {action.metavar: action.help for action in self._get_positional_actions()}
+        names = match[1].split(", ")
+        return "missing " + " and ".join(
+            f"{name} ({told[name]})" if told.get(name) else name for name in names
+        )
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Name the choice that is near one that there is not."""
@@ -84,18 +96,36 @@ class Parser(argparse.ArgumentParser):
             return
         if has_commands:
             self.error(f"unknown option {unknown[0]}; a command's options follow its name")
+        if instead := [self.instead[name] for name in unknown if name in self.instead]:
+            self.error(f"unknown option {unknown[0]}; {instead[0]}")
         near = _nearest(unknown, known)
         meant = f"; did you mean {near}?" if near else ""
         self.error(f"unknown {_plural('option', unknown)} {' and '.join(unknown)}{meant}")
+
+
+# What options of other programs are called here.
+_ELSEWHERE = {
+    "--epochs": "--max-steps",
+    "--steps": "--max-steps",
+    "--output": "--out",
+    "--output-dir": "--out",
+    "--gpu": "--device",
+    "--cuda": "--device",
+    "--batch-size": "--batch-tokens",
+    "--data": "--treebank",
+    "--corpus": "--treebank",
+    "--n-jobs": "--jobs",
+}
 
 
 def _nearest(unknown: Iterable[str], known: Iterable[str]) -> str:
     """Name the options that are most like unknown ones."""
     bare = {option.lstrip("-"): option for option in known}
     near = [
-        bare[match]
+        _ELSEWHERE[word] if _ELSEWHERE.get(word) in bare.values() else bare[match[0]]
         for word in unknown
-        for match in difflib.get_close_matches(word.lstrip("-"), bare, n=1)
+        if (match := difflib.get_close_matches(word.lstrip("-"), bare, n=1, cutoff=0.7))
+        or _ELSEWHERE.get(word) in bare.values()
     ]
     return " and ".join(dict.fromkeys(near))
 

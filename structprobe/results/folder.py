@@ -257,7 +257,7 @@ def check_folder(folder: str | os.PathLike[str]) -> bool:
     if not (path / MARKER).exists():
         if not all(name.startswith(f".{MARKER}.") for name in names):
             raise ResultError(
-                "the folder exists and is no folder of results of ours",
+                "the folder exists and is not a structprobe results folder",
                 where=str(folder),
                 hint="name a new or an empty folder",
             )
@@ -268,7 +268,7 @@ def check_folder(folder: str | os.PathLike[str]) -> bool:
     except ValueError as error:
         raise ResultError(f"not JSON: {error}", where=str(path / MARKER), hint=hint) from error
     if not isinstance(marker, dict) or marker.get("format") != FORMAT:
-        what = f"{MARKER} does not mark results of ours"
+        what = f"{MARKER} does not mark structprobe results"
         raise ResultError(what, where=str(folder), hint=hint)
     found = marker.get("format_version")
     if not isinstance(found, int) or found > FORMAT_VERSION:
@@ -329,7 +329,7 @@ def to_frame(rows: str | os.PathLike[str] | Iterable[Row]) -> Any:
     Raises
     ------
     ResultError
-        If pandas is not installed, or the folder is no folder of results.
+        If pandas is not installed, or the folder is not a structprobe results folder.
     """
     return frame_of(read_rows(rows) if isinstance(rows, str | os.PathLike) else rows)
 

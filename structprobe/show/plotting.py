@@ -202,8 +202,8 @@ def _chosen(sentences: Sequence[Sentence], sent_id: str | None) -> int:
         if one.sent_id == sent_id:
             return index
     known = [one.sent_id for one in sentences if one.sent_id]
-    near = difflib.get_close_matches(sent_id, known, n=1) or known[:1]
-    hint = f"such as {near[0]!r}" if near else None
+    near = difflib.get_close_matches(sent_id, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"the first is {known[0]!r}" if known else None
     raise ResultError(f"no sentence has the sent_id {sent_id!r}", hint=hint)
 
 

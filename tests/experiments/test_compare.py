@@ -327,5 +327,5 @@ def test_treebanks_that_will_not_do(encoder: Encoder, tmp_path: Path) -> None:
         compare(encoder, *BANKS[:2], untagged, disturbed=True, out=tmp_path / "DIR")
     assert not (tmp_path / "DIR").exists()
     (tmp_path / "mine").touch()
-    with pytest.raises(ResultError, match="no folder of results of ours"):
+    with pytest.raises(ResultError, match="not a structprobe results folder"):
         compare(encoder, *BANKS, out=tmp_path)

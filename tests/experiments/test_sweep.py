@@ -298,7 +298,7 @@ def test_faults_are_told_before_any_work(
 
 def test_foreign_folder_is_refused(encoder: Encoder, tmp_path: Path) -> None:
     (tmp_path / "mine").touch()
-    with pytest.raises(ResultError, match="exists and is no folder of results of ours"):
+    with pytest.raises(ResultError, match="exists and is not a structprobe results folder"):
         sweep(encoder, *BANKS, folder=tmp_path, **SMALL)
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 

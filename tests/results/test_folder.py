@@ -131,7 +131,9 @@ def test_full_disk_at_the_start(tmp_path: Path) -> None:
 
 def test_folder_that_is_not_ours(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").write_text("mine")
-    with pytest.raises(ResultError, match="exists and is no folder of results of ours") as caught:
+    with pytest.raises(
+        ResultError, match="exists and is not a structprobe results folder"
+    ) as caught:
         ResultsFolder(tmp_path)
     assert str(tmp_path) in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
@@ -143,9 +145,12 @@ def test_folder_that_is_not_ours(tmp_path: Path) -> None:
     ("marker", "words"),
     [
         ("{", r"structprobe\.json: not JSON: .*; name another folder"),
-        ("[]", "does not mark results of ours"),
-        ("{}", r"does not mark results of ours; name another folder; if .*-results.* into struct"),
-        ('{"format": "other"}', "does not mark results of ours"),
+        ("[]", "does not mark structprobe results"),
+        (
+            "{}",
+            r"not mark structprobe results; name another folder; if .*-results.* into struct",
+        ),
+        ('{"format": "other"}', "does not mark structprobe results"),
         (
             '{"format": "structprobe-results", "format_version": 2}',
             "version 2, .* up to 1; upgrade",

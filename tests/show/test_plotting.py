@@ -90,7 +90,7 @@ def test_trees_in_every_form(results: Path, tmp_path: Path) -> None:
     assert trees[0].read_text(encoding="utf-8").count(">root</text>") == 2  # gold and recovered
     for path in paths:
         path.write_bytes(path.read_bytes().replace(b"structprobe plot", b"somebody's own"))
-    with pytest.raises(ResultError, match=r"exists already; .*with force=True"):
+    with pytest.raises(ResultError, match=r"exists already; .*pass force=True"):
         plot_folder(results, tmp_path, formats=forms, sentence="s2")
 
 
@@ -159,7 +159,7 @@ def test_one_sentence_by_its_name(results: Path, tmp_path: Path) -> None:
     both = [(tmp_path / out / "depths.svg").read_bytes() for out in "fg"]
     assert both[0] != both[1]
     assert b"sentence s2" in both[0]
-    with pytest.raises(ResultError, match="no sentence has the sent_id 's3'; such as 's1'"):
+    with pytest.raises(ResultError, match="no sentence has the sent_id 's3'; did you mean 's2'"):
         plot_folder(results, tmp_path / "h", sentence="s3")
     assert not (tmp_path / "h").exists()
 

@@ -67,7 +67,7 @@ def check_free(out: str | os.PathLike[str], paths: Mapping[Path, object], *, for
             f"{there[0].name} exists already",
             where=str(out),
             hint=Hint(
-                "name another folder, or replace the files with force=True",
+                "name another folder, or pass force=True to replace the files",
                 shell="name another folder, or replace the files with --force",
             ),
         )

@@ -196,7 +196,7 @@ def test_faults_come_before_any_work(encoder: Encoder, tmp_path: Path) -> None:
     with pytest.raises(ProbeError, match="layer 99 is out of range"):
         plan_sweep(encoder, *BANKS, folder=tmp_path / "DIR", layers="99")
     (tmp_path / "own").write_text("mine")
-    with pytest.raises(ResultError, match="no folder of results of ours"):
+    with pytest.raises(ResultError, match="not a structprobe results folder"):
         plan_sweep(encoder, *BANKS, folder=tmp_path)
 
 
