@@ -107,7 +107,7 @@ def sweep(
         raise ScoreError("there is nothing to score on", hint="give a dev or a test treebank")
     config.backend.check()
     grid, training = Grid.of(encoder, layers, ranks, seeds), known_products(config.training)
-    methods = _baselines(grid.seeds, banks) if config.baselines else []
+    methods = baseline_methods(grid.seeds, banks) if config.baselines else []
     models = {"probe": encoder}
     if config.untrained:
         models["probe-untrained"] = encoder.untrained(0)
@@ -185,7 +185,7 @@ def _is_kept(results: ResultsFolder, run: Run) -> bool:
     return has_predictions(results.folder, run.key)
 
 
-def _baselines(seeds: Sequence[Any], banks: Banks) -> list[tuple[Run, Recoverer]]:
+def baseline_methods(seeds: Sequence[Any], banks: Banks) -> list[tuple[Run, Recoverer]]:
     """Give the methods that need no model, each with its run."""
     fixed: list[Recoverer] = [LinearChain(), RightBranching(), LeftBranching()]
     seeded = [*((method, None) for method in fixed), *((RandomTree(seed), seed) for seed in seeds)]

@@ -310,9 +310,7 @@ def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
 def test_nothing_is_overwritten_unless_asked(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "report.html"
     out.write_text("dear to me")
-    with pytest.raises(
-        ResultError, match="exists already; name another file, or replace it with force"
-    ):
+    with pytest.raises(ResultError, match="exists already; name another file, or pass force=True"):
         write_report(folder, out)
     assert out.read_text() == "dear to me"
     told = write_report(folder, out, force=True)
@@ -363,3 +361,15 @@ def test_curves_span_whole_steps() -> None:
     assert re.findall(r'class="tick left">(\d+)<', curves) == ["90", "100"]
     assert "polygon" not in curves
     assert draw_curves(series_of(rows[2:])) is None
+
+
+def test_several_seeds_of_a_baseline_are_drawn_as_their_mean() -> None:
+    values = {"treebank_fingerprint": "b"}
+    rows = [make_row(**values, method="probe", layer=layer, uuas=0.5) for layer in (0, 1)]
+    rows += [
+        make_row(**values, method="random", seed=seed, uuas=uuas)
+        for seed, uuas in ((0, 0.1), (1, 0.3))
+    ]
+    curves = draw_curves(series_of(rows))
+    assert "random (mean) 20.0" in curves
+    assert curves.count('class="dashed"') == 1
