@@ -17,7 +17,7 @@ RESULTS = Path(__file__).with_name("RESULTS.md")
 
 @dataclass(frozen=True)
 class Line:
-    """One figure: what was measured, what it gave, and what it is held to."""
+    """One figure: what was measured, its value, and its limit."""
 
     stage: str
     figure: str
@@ -27,7 +27,7 @@ class Line:
 
 @dataclass(frozen=True)
 class Limit:
-    """What a stage is held to, in words, and whether it holds."""
+    """A limit for a stage, in words, and whether it holds."""
 
     told: str
     holds: bool
@@ -35,7 +35,7 @@ class Limit:
 
 @dataclass(frozen=True)
 class Reference:
-    """CPU seconds of a stage done the plain way, and how they were come by."""
+    """CPU seconds of the reference implementation for a stage, and how they were measured."""
 
     cpu: float
     how: str = ""
@@ -43,22 +43,22 @@ class Reference:
 
 @dataclass(frozen=True)
 class Stage:
-    """One stage: ours, beside what it cannot do without, and beside the plain way.
+    """One stage: our time, compared with the floor and with the reference implementation.
 
     Attributes
     ----------
     name : str
         What was done, on what.
     ours : Seconds
-        CPU and wall seconds of ours.
+        CPU and wall seconds of our implementation.
     peak : float, optional
-        Most memory that a process doing just this held, in MB.
+        Peak memory of a process that runs only this stage, in MB.
     floor : float, optional
         CPU seconds of the bare products or forward passes.
     reference : Reference, optional
-        The plain way.
+        The reference implementation.
     limits : tuple of Limit
-        What it is held to.
+        Limits of the stage.
     """
 
     name: str
@@ -69,20 +69,26 @@ class Stage:
     limits: tuple[Limit, ...] = ()
 
 
+INTRO = """\
+The floor is the CPU time of the bare matrix products or forward passes of a stage. The reference is
+a straightforward implementation (`benchmarks/reference.py`); where it is slow, part of the stage is
+measured and scaled up. Missed limits are listed at the end.
+"""
+
 STAGE_HEADER = (
     "| stage | CPU s | wall s | peak MB | floor, CPU s | ours / floor | reference, CPU s "
-    "| reference / ours | held to |\n|---|---:|---:|---:|---:|---:|---:|---:|---|"
+    "| reference / ours | limits |\n|---|---:|---:|---:|---:|---:|---:|---:|---|"
 )
-LINE_HEADER = "| figure | measured | held to | |\n|---|---|---|---|"
+LINE_HEADER = "| figure | measured | limit | |\n|---|---|---|---|"
 
 
 def at_most(value: float, limit: float, unit: str) -> Limit:
-    """Hold a number to an upper limit."""
+    """Set an upper limit."""
     return Limit(f"at most {limit:g} {unit}", value <= limit)
 
 
 def times_the_reference(stage_cpu: float, reference: Reference, least: float) -> Limit:
-    """Hold a stage to a fraction of what the reference takes."""
+    """Limit a stage to a fraction of the time of the reference."""
     return Limit(f"1/{least:g} of the reference", stage_cpu * least <= reference.cpu)
 
 
@@ -120,7 +126,7 @@ def verdict(holds: bool) -> str:
 
 
 def number(value: float | None) -> str:
-    """Write a number to three digits, without an exponent; a dash where there is none."""
+    """Format a number to three digits, without an exponent; a dash for None."""
     if value is None:
         return "–"
     if not math.isfinite(value):
@@ -132,7 +138,7 @@ def number(value: float | None) -> str:
 
 
 def missed(rows: Iterable[Stage | Line]) -> list[str]:
-    """Name what misses a limit."""
+    """List what misses a limit."""
     names = []
     for row in rows:
         if isinstance(row, Line):
@@ -143,7 +149,7 @@ def missed(rows: Iterable[Stage | Line]) -> list[str]:
 
 
 def machine() -> str:
-    """Name the processor, its cores and torch."""
+    """Describe the CPU, its cores and torch."""
     import torch
 
     info = Path("/proc/cpuinfo")
@@ -157,11 +163,11 @@ def machine() -> str:
 
 
 def write_results(printed: Sequence[str], options: str, path: Path | None = None) -> None:
-    """Put what was printed into the results, in place of the run before, all at once."""
+    """Replace the results file with what was printed, atomically."""
     path = path or RESULTS
     today = datetime.datetime.now(datetime.UTC).date().isoformat()
     command = " ".join(["python -m benchmarks", *([options] if options else [])])
     scratch = path.with_suffix(".part")
-    text = "\n".join([f"# The last run\n\n`{command}`, {today}.\n", *printed])
+    text = "\n".join([f"# Latest benchmark run\n\n`{command}`, {today}.\n", INTRO, *printed])
     scratch.write_text(text + "\n", encoding="utf-8")
     scratch.replace(path)

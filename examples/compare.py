@@ -1,9 +1,9 @@
-"""Write ``examples/compare.md``: every method on English EWT, for an encoder and for a decoder.
+"""Write ``examples/compare.md``: all methods on English EWT, for an encoder and a decoder.
 
-The tables are made of folders of results, which the commands in it fill::
+The tables are made from results folders, which are created by the commands on the page::
 
-    python examples/compare.py --commands   # prints the commands alone
-    python examples/compare.py RESULTS/     # writes the page from its folders
+    python examples/compare.py --commands   # print only the commands
+    python examples/compare.py RESULTS/     # write the page from the folders in RESULTS/
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from structprobe.treebank.disturb import DISTURBANCES
 PAGE = Path(__file__).with_suffix(".md")
 VERSIONS = (None, *DISTURBANCES)
 SIDES = ("before", "after")
-SPANS = {"1": 1, "2": 2, "3 to 4": 4, "5 and more": 10**6}  # each with its longest, in words
+SPANS = {"1": 1, "2": 2, "3 to 4": 4, "5 or more": 10**6}  # name: longest distance in words
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Comparison:
     title: str
     folder: str
     model: str
-    told: str
+    intro: str
     commands: str
     order: str = ""
 
@@ -49,9 +49,10 @@ COMPARISONS = (
         "MiniLM, an encoder",
         "minilm",
         "MINILM/",
-        "All of EWT; the small encoder of the extra `demo`. It was tuned to give one vector to a "
-        "sentence, and perturbed masking finds next to nothing in its last layer (on every 80th "
-        "sentence of test, decoded by Eisner, 17.2, and 29.5 in layer 1).",
+        "All of EWT, with the small encoder of the extra `demo`. This model was fine-tuned to produce "
+        "one vector per sentence, and perturbed masking finds almost nothing in its last layer (on "
+        "every 80th test sentence, with Eisner decoding, its UUAS is 17.2, compared with 29.5 in "
+        "layer 1).",
         """\
 structprobe compare --model MINILM/ --methods all --disturbed --punct xpos \\
     --train en_ewt-ud-train.conllu --dev en_ewt-ud-dev.conllu --test en_ewt-ud-test.conllu \\
@@ -62,7 +63,8 @@ structprobe compare --model MINILM/ --methods all --disturbed --punct xpos \\
         "SmolLM2-135M, a decoder",
         "smollm2",
         "SMOLLM2/",
-        "Every fifth sentence of train and every second of dev, all of test; 4-bit weights.",
+        "Every fifth sentence of the training set, every second sentence of the dev set, and the "
+        "whole test set; 4-bit weights.",
         """\
 python -c "from structprobe import Treebank
 Treebank.read('en_ewt-ud-train.conllu')[::5].write('train-fifth.conllu')
@@ -72,21 +74,22 @@ structprobe compare --model SMOLLM2/ --gguf-file SmolLM2-135M-Instruct.Q4_1.gguf
     --train train-fifth.conllu --dev dev-half.conllu --test en_ewt-ud-test.conllu \\
     -o RESULTS/smollm2/
 """,
-        "The attention probe is above the probe here. Three causes were looked at, beside MiniLM on "
-        "the same sentences (below). The number of sentences: the probe, with a matrix to learn, "
-        "loses points there against all of train, and the attention probe, with two weights a head, "
-        "hardly any; but the order holds. The loss: the same geometry trained as a parser "
-        "(probe-tree) is nearer, and below still. The model's direction (its vectors know nothing "
-        "of what follows): with the head two to four words away the probe finds fewer of those that "
-        "come after than of those before, but so it does with MiniLM, and here the attention probe "
-        "is ahead on both sides. What is left is the model itself: more heads to weigh, and layers "
-        "that tell the probe less.",
+        "Here the attention probe scores higher than the probe. We looked at three possible causes, "
+        "with MiniLM on the same sentences (below) for comparison. (1) The number of sentences: with "
+        "fewer training sentences, MiniLM's probe, which learns a matrix, loses points, while its "
+        "attention probe, which learns two weights per head, loses hardly any; but the order stays "
+        "the same. (2) The loss: the same geometry trained as a parser (probe-tree) comes closer, but "
+        "stays below the attention probe. (3) The direction of the model, whose vectors contain "
+        "nothing about the words that follow: if the head is two to four words away, the probe finds "
+        "fewer of the heads after the word than of those before it; but this is also true of MiniLM, "
+        "and here the attention probe is ahead on both sides. What remains is the model itself: it "
+        "has more attention heads to combine, and its layers are less useful to the probe.",
     ),
     Comparison(
         "MiniLM, on the sentences of the decoder",
         "minilm-fifth",
         "MINILM/",
-        "Beside the other two, for what the number of sentences does and what the model.",
+        "This comparison separates the effect of the number of sentences from that of the model.",
         """\
 structprobe compare --model MINILM/ --punct xpos \\
     --methods probe,attention-probe,attention-max,attention-max-from,linear \\
@@ -98,47 +101,48 @@ structprobe compare --model MINILM/ --punct xpos \\
 
 
 def page(results: Path) -> str:
-    """Write the page from the folders of results."""
+    """Write the page from the results folders."""
     parts = [
         "# All methods, one table",
-        "Written by `examples/compare.py` from folders of results. All layers, heads and weights "
-        "were chosen or learnt on train and dev; the scores are of test. CPU s is fitting and "
-        "predicting, without the encoding of word vectors, which methods share.",
+        "Written by `examples/compare.py` from results folders. All layers, heads and weights were "
+        "chosen or learned on the training and dev sets; scores are on the test set. CPU s is the "
+        "time for training and prediction, without encoding the word vectors, which the methods "
+        "share.",
     ]
     for one in COMPARISONS:
-        rows = [told_of(row, one.model) for row in newest(read_rows(results / one.folder))]
+        rows = [with_model_name(row, one.model) for row in newest(read_rows(results / one.folder))]
         written = [row for row in rows if row["words_as"] is None]
-        parts += [f"## {one.title}", one.told, f"```bash\n{one.commands}```", table(written)]
+        parts += [f"## {one.title}", one.intro, f"```bash\n{one.commands}```", table(written)]
         lines = order_lines(written)
         parts += ["\n".join(f"- {line}" for line in lines)]
         found = by_place(results / one.folder, written)
         if found:
             parts += [
-                "Gold edges found, in per cent, by the side of its dependent on which the head "
-                "stands and how many words away:",
+                "Gold edges found, in per cent, by the position of the head: before or after its "
+                "dependent, and how many words away:",
                 found,
             ]
-        if one.order and any("fails" in line for line in lines):
+        if one.order and any("does not hold" in line for line in lines):
             parts += [one.order]
         if len(rows) > len(written):
             parts += [
-                "Order and nonsense: the same fitted methods on disturbed sentences, those that were "
-                "run with `--disturbed`.",
+                "The same fitted methods on disturbed sentences (words shuffled, content words "
+                "swapped, sentences truncated), for the methods that were run with `--disturbed`:",
                 uuas(rows),
             ]
     return "\n\n".join(parts) + "\n"
 
 
 def newest(rows: Sequence[Row]) -> list[Row]:
-    """Give one row a method and disturbance, a scored one before an empty one, in their order."""
+    """Keep one row per method and disturbance, preferring scored rows to empty ones."""
     scored_last = sorted(rows, key=lambda row: row["why_empty"] is None)
     found = {(row["method"], row["words_as"]): row for row in scored_last}
     order = [(method, version) for method in find_methods() for version in VERSIONS]
     return [found[one] for one in order if one in found]
 
 
-def told_of(row: Row, model: str) -> Row:
-    """Tell of a row what holds on any machine: the model by the name that the commands give it."""
+def with_model_name(row: Row, model: str) -> Row:
+    """Replace the model's local path with the name used in the commands."""
     empty = row["why_empty"]
     if empty and row["model"]:
         empty = empty.replace(row["model"], model)
@@ -146,12 +150,12 @@ def told_of(row: Row, model: str) -> Row:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """Lay rows out as they are printed in a terminal."""
+    """Format rows as they are printed in a terminal."""
     return f"```\n{format_table(rows)}\n```"
 
 
 def uuas(rows: Sequence[Row]) -> str:
-    """Lay the UUAS of methods out by what was done to the sentences."""
+    """Make a table of UUAS by method and disturbance."""
     found = {(row["method"], row["words_as"]): row for row in rows}
     heading = ["UUAS", *(version or "written" for version in VERSIONS)]
     lines = [heading, ["---", *["--:"] * len(VERSIONS)]]
@@ -161,13 +165,13 @@ def uuas(rows: Sequence[Row]) -> str:
 
 
 def by_place(folder: Path, rows: Sequence[Row]) -> str:
-    """Lay out which edges the probe and the attention probe find, where predictions were kept."""
+    """Make a table of edges found by the position of the head, for rows with saved predictions."""
     names = [f"{side} {span}" for side in SIDES for span in SPANS]
     lines = [["", *(f"head {name}" for name in names)], ["---", *["--:"] * len(names)]]
     for row in rows:
         if row["method"] in ("probe", "attention-probe") and has_predictions(folder, row["key"]):
             sentences = read_sentences(folder, row["key"])
-            # The score by relation, of trees whose relations are the places of the heads.
+            # Scores by relation, with the position of the head in place of the relation.
             gold = [replace(one, deprels=places(one.heads)) for one in sentences]
             predictions = [one for _, one in read_predictions(folder, row["key"])]
             found = score(gold, predictions, punct=row["punct"]).by_deprel
@@ -178,7 +182,7 @@ def by_place(folder: Path, rows: Sequence[Row]) -> str:
 
 
 def places(heads: Sequence[int]) -> tuple[str, ...]:
-    """Name of each word where its head stands, as ``before 2``, and ``root`` of the root."""
+    """Name the position of each word's head, such as ``before 2``; ``root`` for the root."""
 
     def place(position: int, head: int) -> str:
         span = next(name for name, most in SPANS.items() if abs(head - position) <= most)
@@ -200,35 +204,39 @@ def order_lines(rows: Sequence[Row]) -> list[str]:
         for name, found in rungs.items()
         if any(row["uuas"] is not None for row in found)
     }
-    lines = [f"There is no {name} among the rows." for name in rungs if name not in best]
-    told = {name: f"{name} ({row['method']}) {per_cent(row)}" for name, row in best.items()}
+    lines = [f"No {name} among the rows." for name in rungs if name not in best]
+    shown = {name: f"{name} ({row['method']}) {per_cent(row)}" for name, row in best.items()}
     for above, below in pairwise(best):
         holds = best[above]["uuas"] > best[below]["uuas"]
         sign = ">" if holds else "is NOT above"
-        lines.append(f"{told[above]} {sign} {told[below]}{'.' if holds else ': the order fails.'}")
+        lines.append(
+            f"{shown[above]} {sign} {shown[below]}{'.' if holds else ': the order does not hold.'}"
+        )
     return lines + [
-        f"{row['method']} has {per_cent(row)}: it sees which words there are too, and learns heads."
+        f"{row['method']} scores {per_cent(row)}: it also sees the words, and learns which tend to be heads."
         for row in rows
         if row["method"] == "attention-probe-words" and row["uuas"] is not None
     ]
 
 
 def per_cent(row: Row | None) -> str:
-    """Write a row's UUAS in per cent."""
+    """Format a row's UUAS in per cent."""
     return "–" if row is None or row["uuas"] is None else f"{100 * row['uuas']:.1f}"
 
 
 def main(argv: Sequence[str] | None = None) -> None:
-    """Read the folders of results and write the page."""
-    parser = argparse.ArgumentParser(description="Write compare.md from folders of results.")
-    parser.add_argument("results", nargs="?", type=Path, help="the folder of both folders")
-    parser.add_argument("--commands", action="store_true", help="print the commands alone")
-    parser.add_argument("-o", "--out", type=Path, default=PAGE, help="the page")
+    """Read the results folders and write the page."""
+    parser = argparse.ArgumentParser(description="Write compare.md from results folders.")
+    parser.add_argument(
+        "results", nargs="?", type=Path, help="folder that contains the results folders"
+    )
+    parser.add_argument("--commands", action="store_true", help="print only the commands")
+    parser.add_argument("-o", "--out", type=Path, default=PAGE, help="file to write")
     args = parser.parse_args(argv)
     if args.commands:
         print("\n".join(one.commands for one in COMPARISONS))
     elif args.results is None:
-        parser.error("name the folder of results, or ask for --commands")
+        parser.error("give the folder of the results folders, or --commands")
     else:
         args.out.write_text(page(args.results), encoding="utf-8")
 

@@ -1,6 +1,6 @@
-"""Fit a structural probe on one layer, and score it beside the linear chain.
+"""Train a structural probe on one layer and compare it with the linear chain.
 
-Run it with ``python examples/fit_one_layer.py``; it needs the extra ``demo`` and no network.
+Run with ``python examples/fit_one_layer.py``. Needs the extra ``demo``, but no network.
 """
 
 from structprobe import Encoder, LinearChain, StructuralProbe, Treebank, score
@@ -8,7 +8,7 @@ from structprobe.data import SAMPLE
 from structprobe.experiments.demo import embedded_model
 
 train, dev, test = (Treebank.read(SAMPLE / f"{part}.conllu") for part in ("train", "dev", "test"))
-encoder = Encoder(embedded_model())  # or a hub id: Encoder("bert-base-cased")
+encoder = Encoder(embedded_model())  # or a Hub id: Encoder("bert-base-cased")
 
 LAYER = 4
 train_vectors, dev_vectors, test_vectors = (

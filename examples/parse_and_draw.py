@@ -1,7 +1,7 @@
-"""Parse a sentence of your own: draw it in the terminal, for LaTeX, and as SVG beside a gold tree.
+"""Parse a sentence and draw its tree as text and for LaTeX; draw another with its gold tree as SVG.
 
-Run it with ``python examples/parse_and_draw.py``; it needs the extra ``demo`` and no network. The
-picture goes to ``tree.svg`` in the folder that you stand in.
+Run with ``python examples/parse_and_draw.py``. Needs the extra ``demo``, but no network. The SVG
+is written to ``tree.svg`` in the current folder.
 """
 
 from pathlib import Path
@@ -19,7 +19,7 @@ tree = recoverer.parse("the dog that chased the cat ran to the river")
 print(tree)
 print(tree.to_tikz())
 
-# The first annotated sentence of nine to twelve words: gold tree above, recovered tree below.
+# The first annotated sentence with 9 to 12 words: gold tree above, recovered tree below.
 sentence = next(one for one in Treebank.read(HANDMADE) if 9 <= len(one) <= 12)
 (prediction,) = recoverer.predict([sentence])
 picture = draw_svg(sentence.words, sentence.heads, prediction.heads)

@@ -1,6 +1,6 @@
-"""The probe among scikit-learn's tools: a pipeline, and a search over ranks.
+"""Use the probe with scikit-learn: a pipeline and a grid search over ranks.
 
-Run it with ``python examples/scikit_learn.py``; it needs the extra ``demo`` and no network.
+Run with ``python examples/scikit_learn.py``. Needs the extra ``demo``, but no network.
 """
 
 import numpy as np
@@ -21,14 +21,14 @@ unit_length = FunctionTransformer(
 )
 pipeline = make_pipeline(unit_length, StructuralProbe(max_steps=150, random_state=0))
 
-# `score` is UUAS over all words, so scikit-learn finds the rank of the best trees.
+# `score` returns UUAS over all words, so the search finds the rank with the best trees.
 folds = KFold(2, shuffle=True, random_state=0)
 search = GridSearchCV(pipeline, {"structuralprobe__rank": [8, 64]}, cv=folds).fit(X, y)
 for rank, uuas in zip((8, 64), search.cv_results_["mean_test_score"], strict=True):
     print(f"rank {rank:2d}: UUAS {100 * uuas:.1f}")
-print(f"the best: rank {search.best_params_['structuralprobe__rank']}")
+print(f"best rank: {search.best_params_['structuralprobe__rank']}")
 
 # It prints:
 # rank  8: UUAS 28.3
 # rank 64: UUAS 54.3
-# the best: rank 64
+# best rank: 64

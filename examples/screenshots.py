@@ -1,9 +1,9 @@
-"""Pictures of both pages, for the README: of a report, and of the live page.
+"""Take the screenshots in the README: a report and the live page.
 
     python examples/screenshots.py RESULTS/ --chromium /usr/bin/chromium
 
-RESULTS/ is a folder that `structprobe sweep --save-probes` wrote. Needs the extra ``browser`` and a
-Chromium of the system's. Writes report.png and serve.png beside this script.
+RESULTS/ is a results folder written by `structprobe sweep --save-probes`. Needs the extra
+``browser`` and an installed Chromium. Writes report.png and serve.png to the folder of this script.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from structprobe.show.report import write_report
 
 HERE = Path(__file__).parent
 WIDTH, HEIGHT = 1200, 1130
-MOST_WORDS = 13  # of the sentence that the report shows
+MOST_WORDS = 13  # maximum length of the sentence shown in the report
 SENTENCE = "the dog that chased the cat ran to the river"
 
 
 def picture_report(browser: Browser, folder: Path, out: Path, word: str) -> None:
-    """Show the explorer at the first sentence of some length that has a word in it."""
+    """Take a picture of a report, at the first short sentence that contains a word."""
     with TemporaryDirectory() as scratch:
         path = Path(scratch) / "report.html"
         write_report(folder, path)
@@ -43,7 +43,7 @@ def picture_report(browser: Browser, folder: Path, out: Path, word: str) -> None
 
 
 def picture_live(browser: Browser, folder: Path, out: Path, sentence: str) -> None:
-    """Show a sentence on the live page."""
+    """Take a picture of the live page with a parsed sentence."""
     with LiveServer("127.0.0.1", 0) as server:
         server.use(LiveProbes.load([folder]))
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -59,13 +59,17 @@ def picture_live(browser: Browser, folder: Path, out: Path, sentence: str) -> No
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Make both pictures."""
+    """Take both pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("folder", type=Path, help="results of a sweep that saved its probes")
-    parser.add_argument("--chromium", default="/usr/bin/chromium", help="the browser")
-    parser.add_argument("--out", type=Path, default=HERE, help="where the pictures go")
-    parser.add_argument("--word", default="who", help="which sentence the report shows")
-    parser.add_argument("--sentence", default=SENTENCE, help="what is typed on the live page")
+    parser.add_argument("folder", type=Path, help="results folder of a sweep with --save-probes")
+    parser.add_argument(
+        "--chromium", default="/usr/bin/chromium", help="path of the Chromium program"
+    )
+    parser.add_argument("--out", type=Path, default=HERE, help="folder for the pictures")
+    parser.add_argument(
+        "--word", default="who", help="word that the sentence shown in the report contains"
+    )
+    parser.add_argument("--sentence", default=SENTENCE, help="sentence to type on the live page")
     args = parser.parse_args(argv)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

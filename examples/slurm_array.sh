@@ -1,12 +1,12 @@
 #!/bin/bash
-# A Slurm array encodes a treebank in shards, one a task and GPU; then one job trains the probes.
+# Encode a treebank with a Slurm array, one shard and one GPU per task; then train the probes.
 #
 #     array=$(sbatch --parsable --array=1-8 --gpus=1 examples/slurm_array.sh encode)
 #     sbatch --dependency="afterok:$array" examples/slurm_array.sh sweep
 #
-# All that the jobs share is the folder $WORK, on a file system that every node sees. What was
-# killed is submitted again and goes on where it stopped; of an array, some tasks will do when told
-# of how many:
+# The jobs share only the folder $WORK, which must be on a file system that all nodes can access.
+# Jobs that were killed resume when they are submitted again. To submit only some tasks of the array
+# again, set SHARDS to the total number of shards:
 #
 #     SHARDS=8 sbatch --array=3,5 --gpus=1 examples/slurm_array.sh encode
 

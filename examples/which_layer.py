@@ -1,6 +1,6 @@
-"""Ask which layer holds the tree: one probe a layer, and the baselines, in one table.
+"""Find the best layer: train one probe per layer and compare them with baselines.
 
-Run it with ``python examples/which_layer.py``; it needs the extra ``demo`` and no network.
+Run with ``python examples/which_layer.py``. Needs the extra ``demo``, but no network.
 """
 
 from tempfile import TemporaryDirectory
@@ -14,7 +14,7 @@ from structprobe.show.table import format_table
 
 train, dev, test = (Treebank.read(SAMPLE / f"{part}.conllu") for part in ("train", "dev", "test"))
 
-with TemporaryDirectory() as folder:  # give a folder of your own to keep rows and resume
+with TemporaryDirectory() as folder:  # use your own folder to keep the rows and resume
     rows = sweep(
         Encoder(embedded_model()),
         train[:500],

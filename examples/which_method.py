@@ -1,6 +1,6 @@
-"""Ask which way of reading trees out of a model finds most, and what its trees depend on.
+"""Compare methods of recovering trees, on the original and on disturbed sentences.
 
-Run it with ``python examples/which_method.py``; it needs the extra ``demo`` and no network.
+Run with ``python examples/which_method.py``. Needs the extra ``demo``, but no network.
 """
 
 from tempfile import TemporaryDirectory
@@ -14,15 +14,15 @@ from structprobe.show.table import format_table
 
 train, dev, test = (Treebank.read(SAMPLE / f"{part}.conllu") for part in ("train", "dev", "test"))
 encoder = Encoder(embedded_model())
-probe = BestLayer(encoder, rank=64, max_steps=300)  # "probe" would do, and takes longer
+probe = BestLayer(encoder, rank=64, max_steps=300)  # or just "probe", which takes longer
 
-with TemporaryDirectory() as folder:  # give a folder of your own to keep rows and resume
+with TemporaryDirectory() as folder:  # use your own folder to keep the rows and resume
     rows = compare(
         encoder,
         train[:500],
         dev,
         test,
-        methods=[probe, "linear", "random"],  # "all" without this line
+        methods=[probe, "linear", "random"],  # default: "all"
         disturbed=True,
         out=folder,
     )

@@ -136,7 +136,7 @@ def test_the_page_is_written_from_folders_of_results(page: dict[str, Any], tmp_p
     assert rows == ["probe-layer-0", "linear", "random"]
     assert "| UUAS | written | shuffled | swapped | truncated |" in first
     assert first.count("| linear | ") == 1
-    assert "- There is no attention probe among the rows." in first
+    assert "- No attention probe among the rows." in first
 
 
 def test_the_commands_of_the_page_parse(
@@ -163,11 +163,12 @@ def test_the_page_tells_whether_the_order_holds(page: dict[str, Any]) -> None:
     assert page["order_lines"](rows) == [
         "probe (probe) 70.0 > attention probe (attention-probe) 50.0.",
         "attention probe (attention-probe) 50.0 is NOT above best single head (heads) 66.0: "
-        "the order fails.",
+        "the order does not hold.",
         "best single head (heads) 66.0 > linear chain (linear) 40.0.",
-        "attention-probe-words has 65.0: it sees which words there are too, and learns heads.",
+        "attention-probe-words scores 65.0: it also sees the words, and learns which tend to be "
+        "heads.",
     ]
-    assert page["order_lines"](rows[:1])[0] == "There is no attention probe among the rows."
+    assert page["order_lines"](rows[:1])[0] == "No attention probe among the rows."
 
 
 def test_a_scored_row_takes_the_place_of_an_empty_one(page: dict[str, Any]) -> None:
@@ -181,8 +182,8 @@ def test_the_page_tells_edges_by_where_the_head_stands(
 ) -> None:
     heads = [3, 3, 0, 9, 3, 5, 8, 6, 3]
     assert page["places"](heads) == (
-        "after 2", "after 1", "root", "after 5 and more", "before 2", "before 1", "after 1",
-        "before 2", "before 5 and more",
+        "after 2", "after 1", "root", "after 5 or more", "before 2", "before 1", "after 1",
+        "before 2", "before 5 or more",
     )  # fmt: skip
     gold = [Sentence(tuple("abcdefghi"), heads, upos=("X",) * 9)]
     found = [3, 3, 0, 3, 3, 5, 6, 6, 8]  # 1, 2, 5, 6 and 8 as in the gold

@@ -40,7 +40,7 @@ def test_a_missed_limit_is_the_exit_status_and_is_written_down(capsys, tmp_path)
     printed = capsys.readouterr().out
     assert printed.rstrip().endswith("MISSED: growth (1.0 ± 0.1)")
     kept = (tmp_path / "RESULTS.md").read_text(encoding="utf-8")
-    assert kept.startswith("# The last run\n\n`python -m benchmarks --scale --write`, 2")
+    assert kept.startswith("# Latest benchmark run\n\n`python -m benchmarks --scale --write`, 2")
     assert kept.endswith(printed)
 
 

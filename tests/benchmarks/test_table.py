@@ -81,7 +81,7 @@ def test_the_last_run_replaces_the_one_before(tmp_path):
     table.write_results(["the processor", "| a |"], "--scale --write", path)
     table.write_results(["the processor", "| b |"], "", path)
     text = path.read_text(encoding="utf-8")
-    assert text.startswith("# The last run\n\n`python -m benchmarks`, 2")
+    assert text.startswith("# Latest benchmark run\n\n`python -m benchmarks`, 2")
     assert text.endswith("the processor\n| b |\n")
     assert [one.name for one in tmp_path.iterdir()] == ["RESULTS.md"]
 
