@@ -6,12 +6,13 @@ than the model itself.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.heads import TreesLike
+from structprobe.heads import HasHeads
 from structprobe.scores.attachment import scored_edges
 from structprobe.scores.inputs import FlatTrees, flatten
 from structprobe.scores.prediction import Prediction
@@ -40,9 +41,9 @@ class PaddedGold:
 class GoldEdges:
     """The gold trees of a treebank, checked, and what of them counts for UUAS."""
 
-    def __init__(self, gold: TreesLike, punct: str | None = None) -> None:
+    def __init__(self, gold: Sequence[HasHeads], punct: str | None = None) -> None:
         self.protocol = choose_protocol(gold, punct)
-        self._trees: FlatTrees = flatten(gold, [Prediction(one.heads) for one in gold])
+        self._trees: FlatTrees = flatten(gold, [Prediction(np.asarray(one.heads)) for one in gold])
         self._kept = kept_words(gold, self._trees.lengths, self.protocol)
         self._edges = scored_edges(self._trees, self._kept)
         self.n_edges = int(self._edges.sum())
