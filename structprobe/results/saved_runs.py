@@ -16,7 +16,7 @@ PREDICTIONS, PROBES = "predictions", "probes"
 
 def probe_path(folder: str | os.PathLike[str], row: Row) -> Path:
     """Tell where a run's fitted probe is, if it was saved; an older structprobe named it by key."""
-    return Path(folder) / PROBES / (row.get("probe") or row["key"])
+    return Path(folder) / PROBES / str(row.get("probe") or row["key"])
 
 
 def unnamed_probe_path(folder: str | os.PathLike[str], key: str) -> Path:

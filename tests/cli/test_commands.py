@@ -377,3 +377,26 @@ def test_places_that_cannot_be_written_are_told_before_the_work(
     assert main([*sweep.split(), f"{probe}/config.json"]) == 1
     assert "config.json is a file, no cache folder" in capsys.readouterr().err
     assert not (world / "none").exists()
+
+
+def test_treebanks_and_models_by_name(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "UD_Toy-One"
+    folder.mkdir()
+    for part in ("train", "dev"):
+        (folder / f"toy-ud-{part}.conllu").write_text(GOLD, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("structprobe.experiments.demo.embedded_model", lambda: f"{world}/model")
+    how = "--model minilm --treebank UD_Toy-One --layers 1 --device cpu"
+    done = run_json(capsys, f"encode {how} --cache cache")
+    assert [one["treebank"] for one in done] == ["UD_Toy-One train", "UD_Toy-One dev"]
+    (row,) = run_json(capsys, f"fit {how} --max-steps 2 -o probe")
+    assert (row["model"], row["part"]) == (f"{world}/model", "dev")
+    several = how.replace("--layers 1", "--layer 0-1")
+    rows = run_json(capsys, f"localise {several} --max-steps 2 --rank 2")
+    assert rows["part"] == "dev"
+    (folder / "toy-ud-dev.conllu").write_text(2 * GOLD, encoding="utf-8")
+    assert main(f"fit {how} --max-steps 2 -o other".split()) == 0
+    told = "the dev set has more sentences than the training set (4 and 2): swapped?"
+    assert told in capsys.readouterr().err
