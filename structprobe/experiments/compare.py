@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from structprobe.errors import StructprobeError
+from structprobe.devices import find_device
+from structprobe.errors import ProbeError, StructprobeError
 from structprobe.experiments.config import CompareConfig
 from structprobe.experiments.runs.grid import check_seeds
 from structprobe.experiments.runs.run import Banks, Outcome, outcome, recipe_version, timed
@@ -103,6 +104,7 @@ def compare(
     config = config or CompareConfig()
     chosen = choose_methods(methods)
     check_seeds([seed])
+    find_device(config.device, error=ProbeError)
     check_folder(out)
     check_cache(config.cache)
     banks = Banks.of(train, dev, test, punct)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
+from structprobe.devices import KNOWN
 from structprobe.errors import ProbeError, unknown_name
 from structprobe.experiments.runs.backends import HERE, Backend
 from structprobe.probe.training.recipes import RECIPES
@@ -237,9 +238,8 @@ def check_device(device: Any) -> None:
 
     try:
         torch.device(device)
-    except (RuntimeError, TypeError) as error:
-        reason = str(error).splitlines()[0]
-        raise ProbeError(f"device {device!r} cannot be used: {reason}") from error
+    except (RuntimeError, TypeError):
+        raise ProbeError(unknown_name("device", device, KNOWN)) from None
 
 
 def _check_training(training: Any) -> None:

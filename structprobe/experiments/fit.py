@@ -84,7 +84,8 @@ def fit_probe(
     if out is not None:
         check_target(out, replace=config.force)
     banks = Banks.of(train, dev, punct=punct)
-    grid, training = Grid.of(encoder, [layer], [rank], [seed]), known_products(config.training)
+    grid = Grid.of(encoder, [layer], [rank], [seed])
+    training = known_products(config.training, here=True)
     (run,) = probe_runs(encoder, banks, grid, training)
     verbose = config.progress is not False
     probe = make_probe(run.values["rank"], seed, training, verbose=verbose)

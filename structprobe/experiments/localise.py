@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from structprobe.errors import MethodError, ScoreError, unknown_name
+from structprobe.devices import find_device
+from structprobe.errors import MethodError, ProbeError, ScoreError, unknown_name
 from structprobe.experiments.config import LocaliseConfig
 from structprobe.experiments.runs.grid import parse_layers
 from structprobe.experiments.runs.run import Banks
@@ -138,6 +139,7 @@ def localise(
     config = config or LocaliseConfig()
     if probe not in METRICS:
         raise MethodError(unknown_name("probe", probe, METRICS))
+    find_device(config.device, error=ProbeError)
     banks = Banks.of(train, dev, test, punct)
     assert banks.dev is not None  # it had to be given
     gold, part = banks.scored or banks.dev, banks.part or "dev"

@@ -106,7 +106,9 @@ def sweep(
     if banks.scored is None:
         raise ScoreError("there is nothing to score on", hint="give a dev or a test treebank")
     config.backend.check()
-    grid, training = Grid.of(encoder, layers, ranks, seeds), known_products(config.training)
+    here = config.backend.is_here
+    grid = Grid.of(encoder, layers, ranks, seeds)
+    training = known_products(config.training, here=here)
     methods = baseline_methods(grid.seeds, banks) if config.baselines else []
     models = {"probe": encoder}
     if config.untrained:
@@ -115,7 +117,6 @@ def sweep(
         name: probe_runs(model, banks, grid, training, name) for name, model in models.items()
     }
     every = [run for run, _ in methods] + [run for runs in probes.values() for run in runs]
-    here = config.backend.is_here
     how: dict[str, Any] = {
         "training": training,
         "verbose": config.progress is not False and here,

@@ -285,14 +285,22 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
 
     @classmethod
     def from_pretrained(
-        cls, source: str | os.PathLike[str], *, revision: str | None = None
+        cls,
+        source: str | os.PathLike[str],
+        *,
+        layer: int | None = None,
+        rank: int | None = None,
+        seed: int | None = None,
+        revision: str | None = None,
     ) -> Self:
         """Read a saved probe; see `structprobe.probe.saving.pretrained.load`.
 
         Parameters
         ----------
         source : path or str
-            A folder, or a hub id such as ``"owner/name"``.
+            A folder, a hub id such as ``"owner/name"``, or a folder of results with saved probes.
+        layer, rank, seed : int, optional
+            Which probe of a folder of results; the best on dev of those that are left open.
         revision : str, optional
             Branch, tag or commit on the hub.
 
@@ -300,9 +308,18 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
         -------
         StructuralProbe
             The fitted probe.
+
+        Raises
+        ------
+        ProbeError
+            If there is no such probe.
+        ResultError
+            If a folder of results has no such probe, or does not say which one is meant.
         """
         from structprobe.probe.saving import pretrained as saving
+        from structprobe.results.saved_probes import locate_probe
 
+        source = locate_probe(source, layer=layer, rank=rank, seed=seed)
         saved = saving.load(source, revision=revision)
         try:
             return cls._from_saved(saved)

@@ -268,7 +268,7 @@ def check_folder(folder: str | os.PathLike[str]) -> bool:
     except ValueError as error:
         raise ResultError(f"not JSON: {error}", where=str(path / MARKER), hint=hint) from error
     if not isinstance(marker, dict) or marker.get("format") != FORMAT:
-        what = f"{MARKER} does not mark structprobe results"
+        what = f"{MARKER} does not mark a structprobe results folder"
         raise ResultError(what, where=str(folder), hint=hint)
     found = marker.get("format_version")
     if not isinstance(found, int) or found > FORMAT_VERSION:

@@ -54,7 +54,8 @@ def plot_folder(
 
     From rows: ``layers-SCORE`` where a method has several layers, ``ranks`` where it has several
     ranks (``ranks-1`` and so on for grids of several methods, models or treebanks).
-    From kept predictions, those of the run with the best UUAS that have distances and gold trees:
+    From kept predictions with distances and gold trees, those of the run that is best on dev (on
+    the scored part, if there are no scores on dev):
     ``recall-by-deprel`` and ``recall-by-length``; for one sentence ``distances``, ``depths`` and
     ``principal-axes``; and ``tree-SENT_ID``, gold and recovered tree, for the sentence that is
     named, or for three of 8 to 20 words whose share of edges found is nearest to the UUAS.
@@ -175,7 +176,7 @@ def _from_predictions(
 def _best(
     folder: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]
 ) -> tuple[Mapping[str, Any], list[Sentence], list[Prediction]] | None:
-    """Give the run with the best UUAS of those with distances and gold, and its predictions."""
+    """Give the best run of those with distances and gold, on dev if possible, and what it keeps."""
     kept = [
         row
         for row in rows
@@ -183,7 +184,9 @@ def _best(
         and not row.get("uses_gold")
         and has_predictions(folder, row["key"])
     ]
-    for row in sorted(kept, key=lambda row: -row["uuas"]):
+    # The test set chooses nothing, not even what is drawn, where there is a dev set.
+    key = "uuas" if any(row.get("dev_uuas") is None for row in kept) else "dev_uuas"
+    for row in sorted(kept, key=lambda row: -row[key]):
         sentences = read_sentences(folder, row["key"])
         predictions = [prediction for _, prediction in read_predictions(folder, row["key"])]
         if all(one.heads is not None for one in sentences) and all(

@@ -134,10 +134,10 @@ def test_layers_that_are_done_stay_where_the_others_of_their_group_are_lost(
     whole = sweep(encoder, *BANKS, folder=tmp_path / "whole", **settings)
     fit = together.fit_kind
 
-    def dying(kind: str, course: Any, train: Any, dev: Any, ranks: Any, *rest: Any) -> Any:
+    def dying(task: Any, ranks: Any, *rest: Any) -> Any:
         if 2 in ranks:
             raise ProbeError("the loss is no longer finite")
-        return fit(kind, course, train, dev, ranks, *rest)
+        return fit(task, ranks, *rest)
 
     with monkeypatch.context() as patch:
         patch.setattr(together, "fit_kind", dying)
@@ -282,6 +282,11 @@ def test_without_dev_or_without_test(encoder: Encoder, tmp_path: Path) -> None:
         ({"products": "best"}, ProbeError, "unknown products 'best'"),
         ({"memory_gb": -1}, ProbeError, "memory_gb -1 is not a number above 0"),
         ({"products": "auto", "device": "no"}, ProbeError, "unknown device 'no'"),
+        ({"device": "meta"}, ProbeError, "device 'meta' is not available"),
+        ({"max_steps": 0}, ProbeError, "max_steps 0 is out of range; it is a whole number, 1 or"),
+        ({"training": {"recipe": "published"}}, ProbeError, r"training is .*; give Training\("),
+        ({"seeds": (0, 1.5)}, ProbeError, "seed 1.5 is out of range"),
+        ({"ranks": (True,)}, ProbeError, "rank True is out of range"),
     ],
 )
 def test_faults_are_told_before_any_work(

@@ -145,12 +145,12 @@ def test_folder_that_is_not_ours(tmp_path: Path) -> None:
     ("marker", "words"),
     [
         ("{", r"structprobe\.json: not JSON: .*; name another folder"),
-        ("[]", "does not mark structprobe results"),
+        ("[]", "does not mark a structprobe results folder"),
         (
             "{}",
-            r"not mark structprobe results; name another folder; if .*-results.* into struct",
+            r"not mark a structprobe results folder; name another folder; if .*-results.* into str",
         ),
-        ('{"format": "other"}', "does not mark structprobe results"),
+        ('{"format": "other"}', "does not mark a structprobe results folder"),
         (
             '{"format": "structprobe-results", "format_version": 2}',
             "version 2, .* up to 1; upgrade",

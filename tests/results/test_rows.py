@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,8 @@ def test_all_keys_in_order() -> None:
     assert list(row) == list(ROW_KEYS)
     assert (row["uuas"], row["method"], row["layer"]) == (0.5, "linear", None)
     assert row["version"] == __version__
+    packages = "torch", "transformers"
+    assert [row[f"{name}_version"] for name in packages] == [*map(version, packages)]
     assert all(ROW_KEYS.values())
 
 

@@ -20,6 +20,7 @@ from structprobe.scores import Prediction, score
 from structprobe.show import plot_folder
 from structprobe.show.pictures.trees import to_figure, tree_name, typical
 from structprobe.treebank.sentence import Sentence
+from structprobe.trees import tree_distances
 
 pytest.importorskip("matplotlib")
 
@@ -159,7 +160,7 @@ def test_one_sentence_by_its_name(results: Path, tmp_path: Path) -> None:
     both = [(tmp_path / out / "depths.svg").read_bytes() for out in "fg"]
     assert both[0] != both[1]
     assert b"sentence s2" in both[0]
-    with pytest.raises(ResultError, match="no sentence has the sent_id 's3'; did you mean 's2'"):
+    with pytest.raises(ResultError, match="no sentence has the sent_id 's3'; the first is 's1'"):
         plot_folder(results, tmp_path / "h", sentence="s3")
     assert not (tmp_path / "h").exists()
 
@@ -186,3 +187,17 @@ def test_bad_input(results: Path, tmp_path: Path) -> None:
     with pytest.raises(ResultError, match=r"format version 99.*upgrade structprobe"):
         plot_folder(tmp_path / "other", tmp_path / "f")
     assert not (tmp_path / "f").exists()
+
+
+def test_what_is_drawn_is_chosen_on_dev(tmp_path: Path) -> None:
+    results, sentences = ResultsFolder(tmp_path / "r"), write_folder(tmp_path / "other")
+    for layer, uuas, dev in ((0, 0.9, 0.4), (1, 0.6, 0.5)):
+        predictions = [
+            Prediction(np.asarray(one.heads), tree_distances(one.heads)) for one in sentences
+        ]
+        results.add(probe_row(layer, uuas=uuas, dev_uuas=dev), sentences, predictions)
+    (path,) = (
+        one for one in plot_folder(tmp_path / "r", tmp_path / "f", formats=["svg"])
+        if one.stem == "distances"
+    )  # fmt: skip
+    assert "layer 1" in path.read_text(encoding="utf-8")

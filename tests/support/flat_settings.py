@@ -21,7 +21,7 @@ def make_config(cls: Any, **settings: Any) -> Any:
     if "training" in {field.name for field in fields(cls)}:
         names = {field.name for field in fields(configs.Training)} & set(settings)
         training = {name: settings.pop(name) for name in names}
-        settings["training"] = configs.Training(**training)
+        settings.setdefault("training", configs.Training(**training))
     return cls(**settings)
 
 

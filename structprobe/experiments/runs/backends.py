@@ -192,7 +192,8 @@ def _client(scheduler: str | None) -> Iterator[Any]:
         from distributed.comm.addressing import resolve_address
 
         resolve_address(scheduler)  # a client of what is no address cannot even be closed
-        client = Client(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
+        connect: Any = Client  # which has no types
+        client = connect(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
     except ImportError as error:
         hint = "install it with: pip install 'structprobe[cluster]'"
         raise ClusterError("the backend 'dask' is not installed", hint=hint) from error

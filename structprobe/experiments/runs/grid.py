@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Self
 
+from structprobe.devices import find_device
 from structprobe.errors import ProbeError
 from structprobe.experiments.config import Training
 from structprobe.experiments.runs.run import Banks, Run
@@ -90,10 +91,12 @@ class Grid:
         )
 
 
-def known_products(training: Training) -> Training:
-    """Decide on this machine what the "auto" of products stands for."""
+def known_products(training: Training, *, here: bool = False) -> Training:
+    """Decide on this machine what the "auto" of products stands for, and see that it can train."""
     from structprobe.probe.training.settings import read_products
 
+    if here:
+        find_device(training.device, error=ProbeError)
     return replace(training, products=read_products(training.products, training.device))
 
 

@@ -22,7 +22,7 @@ from structprobe.trees import group_by_length
 
 # Sentences of one block differ in length by at most this share: fewer blocks against less padding.
 SLACK = 0.25
-# Every fixed batch holds sentences from so many bands of length.
+# Every fixed batch holds sentences from this many bands of length.
 BANDS = 4
 
 
@@ -117,7 +117,7 @@ class Pool:
     def rows_taken(
         self, sentences: NDArray[np.integer]
     ) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
-        """Tell how the rows of a batch are shared out."""
+        """Give how the rows of a batch are shared out."""
         # sentences (b,) -> (b,), (b,)
         sentences = self._sorted(sentences)
         taken = self.lengths[sentences]
@@ -179,7 +179,7 @@ class Pool:
         return found
 
     def _rows(self, words: NDArray[np.int64], first_row: int | None) -> slice | Tensor:
-        """Tell where a batch's rows lie."""
+        """Give where a batch's rows lie."""
         if first_row is None:
             return self._tensor(words)
         return slice(first_row, first_row + len(words))

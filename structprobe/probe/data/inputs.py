@@ -210,7 +210,7 @@ def _all_finite(words: Words) -> bool:
 
 
 def _has_layers(X: object) -> TypeGuard[EncodedLayers]:
-    """Tell whether these are the vectors of several layers, as `EncodedBank` holds them."""
+    """Whether these are the vectors of several layers, as `EncodedBank` holds them."""
     return hasattr(X, "layers") and hasattr(X, "layer")
 
 

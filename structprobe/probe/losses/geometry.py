@@ -213,7 +213,7 @@ class _Scratch:
         return cls(tuple(components.shape), rows, cells)
 
     def serves(self, components: Tensor, n_rows: int, n_cells: int) -> bool:
-        """Tell whether a batch of so many rows and cells fits."""
+        """Whether a batch of this many rows and cells fits."""
         n_problems = components.shape[:-2].numel()
         return (
             tuple(components.shape) == self.shape

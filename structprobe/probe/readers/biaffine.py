@@ -100,8 +100,8 @@ def arc_log_probabilities(
         lengths = words.lengths[group]
         padded = _whitened(words.take(group), basis, scorer.root.device)  # (b, n, n_kept)
         is_word = torch.from_numpy(np.arange(padded.shape[1]) < lengths[:, None])
-        told = head_log_probabilities(scorer(padded), is_word.to(padded.device))
-        yield group, told.cpu().numpy()
+        log_probabilities = head_log_probabilities(scorer(padded), is_word.to(padded.device))
+        yield group, log_probabilities.cpu().numpy()
 
 
 def _block(

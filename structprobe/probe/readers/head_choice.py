@@ -41,8 +41,10 @@ def head_loss(module: Callable[[Any], Tensor], blocks: Iterable[HeadBlock]) -> T
     sums, n_words = [], 0
     for block in blocks:
         is_word = block.heads >= 0  # (b, n)
-        told = head_log_probabilities(module(block.inputs), is_word)  # (b, n, n + 1)
-        gold = told.gather(-1, block.heads.clamp(min=0).unsqueeze(-1)).squeeze(-1)  # (b, n)
+        log_probabilities = head_log_probabilities(module(block.inputs), is_word)  # (b, n, n + 1)
+        gold = log_probabilities.gather(-1, block.heads.clamp(min=0).unsqueeze(-1)).squeeze(
+            -1
+        )  # (b, n)
         sums.append(-gold[is_word].sum())
         n_words += int(is_word.sum())
     return torch.stack(sums).sum() / n_words

@@ -66,7 +66,7 @@ def _hub_id(model: object) -> str | None:
 
 
 def _named(origin: Mapping[str, Any]) -> dict[str, object]:
-    """Tell the vectors' origin, of a local path its end alone."""
+    """Give the vectors' origin, of a local path its end alone."""
     if not origin:
         return {"vectors": "given as plain arrays, of unknown origin"}
     model = origin.get("model")
@@ -75,13 +75,13 @@ def _named(origin: Mapping[str, Any]) -> dict[str, object]:
 
 
 def _treebanks(config: Mapping[str, Any]) -> dict[str, object]:
-    """Tell the treebanks as far as they are known; not the command, which names local folders."""
+    """Give the treebanks as far as they are known; not the command, which names local folders."""
     known = {k: v for k, v in (config["fitted_on"] or {}).items() if k != "command"}
     return {**known, "treebank fingerprint": config["treebank_fingerprint"]}
 
 
 def _recipe(config: Mapping[str, Any]) -> str:
-    """Tell the hyperparameters that were set."""
+    """Give the hyperparameters that were set."""
     return ", ".join(
         f"{name}={value}"
         for name, value in config["hyperparameters"].items()
@@ -90,7 +90,7 @@ def _recipe(config: Mapping[str, Any]) -> str:
 
 
 def _scores(scores: Mapping[str, Any] | None, baselines: Mapping[str, Mapping[str, Any]]) -> str:
-    """Tell the scores in per cent, those of baselines beside them, and their protocol below."""
+    """Give the scores in per cent, those of baselines beside them, and their protocol below."""
     if not scores:
         return "None were saved."
     rows = [
@@ -106,10 +106,10 @@ def _scores(scores: Mapping[str, Any] | None, baselines: Mapping[str, Mapping[st
         for key, label in _SCORES.items()
         if scores.get(key) is not None
     ]
-    told = {key: scores[key] for key in ("punct", "min_length", "max_length") if key in scores}
+    protocol = {key: scores[key] for key in ("punct", "min_length", "max_length") if key in scores}
     names = ["score", "%", "95 % interval", *(f"{_BASELINES.get(b, b)}, %" for b in baselines)]
     head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
-    return "\n".join([*head, *rows, "", f"Protocol: {Protocol(**told)}."])
+    return "\n".join([*head, *rows, "", f"Protocol: {Protocol(**protocol)}."])
 
 
 def _per_cent(value: float | None) -> str:
@@ -117,7 +117,7 @@ def _per_cent(value: float | None) -> str:
 
 
 def _interval(scores: Mapping[str, Any], key: str) -> str:
-    """Tell the bootstrap interval over sentences in per cent, where it was saved."""
+    """Give the bootstrap interval over sentences in per cent, where it was saved."""
     ends = [scores.get(f"{key}{end}") for end in ("_low", "_high")]
     return (
         "–" if None in ends else " to ".join(f"{100 * end:.1f}" for end in ends if end is not None)

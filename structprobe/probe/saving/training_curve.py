@@ -40,10 +40,12 @@ def training_curve(history: Mapping[str, Any]) -> str | None:
         x = LEFT + (WIDTH - LEFT - RIGHT) * step / last
         return round(x, 1), round(HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * loss / highest, 1)
 
-    told = ", ".join(f"{kind} {min(loss for _, loss in some):.3f}" for kind, some in points.items())
+    lowest_losses = ", ".join(
+        f"{kind} {min(loss for _, loss in some):.3f}" for kind, some in points.items()
+    )
     parts = [
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" role="img">',
-        f"<title>L1 loss on dev by training step; the lowest: {told}</title>",
+        f"<title>L1 loss on dev by training step; the lowest: {lowest_losses}</title>",
         f"<style>{_STYLE}</style>",
         f'<rect class="ground" width="{WIDTH}" height="{HEIGHT}" rx="6"/>',
         *_axes(place, last, highest),

@@ -46,7 +46,7 @@ def bytes_of_layer(
 def streams(
     layers: Sequence[Layer], train_set: Examples, dev_set: Examples, settings: Settings
 ) -> bool:
-    """Tell whether vectors are streamed: those of a lone layer that does not fit into memory."""
+    """Whether vectors are streamed: those of a lone layer that does not fit into memory."""
     size = bytes_of_layer(layers[0], train_set, dev_set, settings)
     return len(layers) == 1 and size > settings.memory_gb * 1e9
 
@@ -84,7 +84,7 @@ class Spool:
         self.width, self.dtype, self.most_rows = width, dtype, most_rows
         self.row_bytes, self._size = width * dtype.itemsize, n_rows * width * dtype.itemsize
         self._seeking = threading.Lock()
-        with self._told():
+        with self._disk_errors():
             self._file = tempfile.TemporaryFile(  # noqa: SIM115 -- open until `close`
                 prefix="structprobe-", buffering=0
             )
@@ -100,7 +100,7 @@ class Spool:
         block = torch.zeros(len(rows), self.width, dtype=self.dtype)
         block[:, : values.shape[1]] = values
         content, done = _bytes_of(block), 0
-        with self._told():
+        with self._disk_errors():
             for row, count in _runs(rows):
                 left = content[done * self.row_bytes : (done + count) * self.row_bytes]
                 self._file.seek(row * self.row_bytes)
@@ -137,8 +137,8 @@ class Spool:
             place, out = place + count, out[count:]
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
-        """Tell in one line that the disk is full, or that there is none."""
+    def _disk_errors(self) -> Iterator[None]:
+        """Say in one line that the disk is full, or that there is none."""
         try:
             yield
         except OSError as error:
