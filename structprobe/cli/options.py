@@ -92,7 +92,7 @@ def add_saved_probe(parser: Parser, *, several: bool = False) -> None:
     if several:
         group.add_argument(
             "--layer", "--layers", dest="layers", type=values.layers, default=None,
-            metavar="LAYERS", help="such as 3 or 0,8,16-24; default: all",
+            metavar="LAYERS", help="list such as 0,8,16-24; default: all",
         )  # fmt: skip
     else:
         add_layer(group, help=layer)
@@ -184,7 +184,7 @@ def add_layers(group: argparse._ActionsContainer) -> None:
     """Add several layers."""
     group.add_argument(
         "--layers", "--layer", dest="layers", type=values.layers, default="all", metavar="LAYERS",
-        help="all, or such as 0,8,16-24 (0 = embedding output)",
+        help="all, or a list such as 0,8,16-24 (0 = embedding output)",
     )  # fmt: skip
 
 

@@ -13,10 +13,10 @@ from structprobe.errors import unknown_name
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Help that shows the defaults that say something: not None, and not those of switches."""
+    """Help that shows the defaults that say something: not None, no switch's, no list."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        says_nothing = action.default is None or isinstance(action.default, bool)
+        says_nothing = action.default is None or isinstance(action.default, bool | list)
         return action.help if says_nothing else super()._get_help_string(action)
 
 

@@ -19,7 +19,7 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder for the figures")
     parser.add_argument(
-        "--format", nargs="+", default=["pdf"], choices=FORMATS, help="file formats"
+        "--format", nargs="+", default=["pdf"], choices=FORMATS, help="file formats; default: pdf"
     )
     parser.add_argument(
         "--sentence",

@@ -20,6 +20,7 @@ def test_help_tells_no_default_of_none(command: str, capsys: pytest.CaptureFixtu
     assert "None" not in told
     assert "(default: False)" not in told
     assert "(default: True)" not in told
+    assert "(default: [" not in told
 
 
 def test_help_tells_the_other_defaults(capsys: pytest.CaptureFixture[str]) -> None:
