@@ -205,7 +205,7 @@ FAULTS = {
     "{world}/taken": (
         "fit --model {world}/model --train {world}/gold.conllu --layer 1 -o {world}/taken"
     ),
-    "taken: the folder exists and is no folder of results": (
+    "taken: the folder exists and is not a structprobe results folder": (
         "sweep --model {world}/model --train {world}/gold.conllu --dev {world}/gold.conllu "
         "-o {world}/taken"
     ),

@@ -59,7 +59,7 @@ def test_faults(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     printed = capsys.readouterr()
     assert printed.out == ""
     (line,) = printed.err.splitlines()
-    assert "is no folder of results" in line
+    assert "is not a structprobe results folder" in line
     with pytest.raises(SystemExit) as stop:
         main(["heads", "--model", "m", "--train", "t.conllu"])
     assert stop.value.code == 2

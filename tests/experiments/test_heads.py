@@ -281,7 +281,7 @@ def test_faults_are_told_before_any_work(
     with pytest.raises(ScoreError, match="unknown punct 'all'"):
         analyse_heads(encoder, train, dev, test, punct="all")
     (tmp_path / "mine").touch()
-    with pytest.raises(ResultError, match="is no folder of results"):
+    with pytest.raises(ResultError, match="is not a structprobe results folder"):
         analyse_heads(encoder, train, dev, test, out=tmp_path)
 
 
