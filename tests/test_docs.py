@@ -29,8 +29,9 @@ LANGUAGES = {"python", "pycon", "bash", "sh", "text", "latex", "conllu"}
 pages = pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(DOCS)))
 
 
+@pytest.mark.slow
 @pages
-@pytest.mark.usefixtures("minilm")
+@pytest.mark.usefixtures("minilm", "encoded_once")
 def test_the_code_of_a_page_runs(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,6 +68,7 @@ def test_the_list_of_commands_is_whole() -> None:
     assert set(re.findall(r"^## `structprobe (\w+)`", text, flags=re.MULTILINE)) == set(COMMANDS)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(importlib.util.find_spec("sphinx") is None, reason="the extra docs is missing")
 def test_the_pages_build_without_a_warning(tmp_path: Path) -> None:
     source, pages = tmp_path / "docs", tmp_path / "html"

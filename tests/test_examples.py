@@ -39,8 +39,9 @@ def numbers(text: str) -> list[float]:
     return [float(number) for number in re.findall(r"(?<![\d.])\d+\.\d(?!\d)", text)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("script", EXAMPLES, ids=lambda path: path.name)
-@pytest.mark.usefixtures("minilm")
+@pytest.mark.usefixtures("minilm", "encoded_once")
 def test_an_example_gives_what_it_says(
     script: Path,
     tmp_path: Path,
@@ -63,6 +64,7 @@ def test_an_example_gives_what_it_says(
         assert (tmp_path / "tree.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
+@pytest.mark.slow
 def test_the_pictures_of_pages_are_taken(tmp_path: Path) -> None:
     program = shutil.which("chromium")
     pytest.importorskip("playwright", reason="playwright is not installed (extra browser)")

@@ -25,6 +25,7 @@ ROOMS = (
     "progress",
     "targets",
     "locks",
+    "notebook",
     "devices",
     "treebank",
     "trees",
@@ -70,6 +71,9 @@ LISTS = {"cli", "recoverers"}
 
 # The most lines of code of a file: no docstrings, comments or blank lines.
 MOST_CODE = 300
+
+# The most parameters of a function, `__init__` aside; what travels together is one dataclass.
+MOST_PARAMETERS = 10
 
 SILENT = {
     tokenize.COMMENT,
@@ -170,6 +174,26 @@ def test_files_hold_one_idea(path: Path) -> None:
     source = path.read_text(encoding="utf-8")
     assert lines_of_code(source) <= MOST_CODE, "a second idea in here wants a file of its own"
     assert ast.get_docstring(ast.parse(source)), "the first line says what lives here"
+
+
+def parameters_of(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Count what a function may be given, without the object that it is a method of."""
+    every = node.args
+    names = [one.arg for one in (*every.posonlyargs, *every.args, *every.kwonlyargs)]
+    more = [one for one in (every.vararg, every.kwarg) if one is not None]
+    return len(names) + len(more) - (names[:1] in (["self"], ["cls"]))
+
+
+def test_functions_take_few_parameters() -> None:
+    many = {
+        f"{path.relative_to(PACKAGE)}:{node.name}"
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.name != "__init__"
+        and parameters_of(node) > MOST_PARAMETERS
+    }
+    assert many == set()
 
 
 @pytest.mark.parametrize("path", ASSETS, ids=lambda path: path.name)

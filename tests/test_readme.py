@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.usefixtures("minilm")
+@pytest.mark.slow
+@pytest.mark.usefixtures("minilm", "encoded_once")
 def test_the_python_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 
 from structprobe.errors import EncoderError
+from structprobe.models import Config, Model
 from structprobe.models.loading import LoadedModel
 from structprobe.models.quiet import quiet_transformers
 from structprobe.models.reading import reading
@@ -44,7 +44,7 @@ def attentions_of_pass(
 
 
 @contextmanager
-def eager_attention(model: Any) -> Iterator[None]:
+def eager_attention(model: Model) -> Iterator[None]:
     """Let a model, and the models in it, attend in the eager way within the block.
 
     A model that cannot be switched is left as it is: it may write its attention down all the same.
@@ -60,12 +60,12 @@ def eager_attention(model: Any) -> Iterator[None]:
         yield
     finally:
         for config, settings in before:
-            vars(config).update(settings)
+            config.__dict__.update(settings)
 
 
-def _configs(models: Iterable[Any]) -> list[Any]:
+def _configs(models: Iterable[Model]) -> list[Config]:
     """List the configurations of models and all that are in them, each once."""
-    found: dict[int, Any] = {}
+    found: dict[int, Config] = {}
     left = [one.config for one in models]
     while left:
         config = left.pop()

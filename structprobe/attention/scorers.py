@@ -91,7 +91,8 @@ class AttentionWordsScorer(torch.nn.Module):
 
     def _weights(self, words: Tensor, parameters: Tensor) -> Tensor:
         """Give the weights (b, n, n_features, 2) that each word has for each head."""
-        weights = (words @ parameters.flatten(1)).unflatten(-1, parameters.shape[1:])
+        flat = words @ parameters.flatten(1)
+        weights = flat.view(*flat.shape[:-1], *parameters.shape[1:])
         return weights * self.scales[1, :, None]
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -12,6 +11,7 @@ from structprobe.attention.rows import AttentionRows
 from structprobe.encoder.subwords.batching import pad_rows
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.errors import EncoderError
+from structprobe.models import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class PairFrame:
         return n_special + sum(len(pieces.ids) for pieces in pair)
 
 
-def find_pair_frame(tokenizer: Any) -> PairFrame:
+def find_pair_frame(tokenizer: Tokenizer) -> PairFrame:
     """Look how the tokenizer writes two segments."""
     special = set(tokenizer.all_special_ids)
     for text in ("a", "the", "1", "."):

@@ -17,7 +17,8 @@ def pair_sums(weights: NDArray[np.floating], pairs: NDArray[np.bool_]) -> NDArra
     k = pairs.shape[1]
     chosen = pairs.reshape(b, k, n * n).swapaxes(1, 2).astype(weights.dtype)  # (b, n * n, k)
     sums = weights.reshape(b, n_layers * n_heads, n * n) @ chosen  # (b, n_layers * n_heads, k)
-    return sums.sum(axis=0, dtype=np.float64).T.reshape(k, n_layers, n_heads)
+    total: NDArray[np.float64] = sums.sum(axis=0, dtype=np.float64)
+    return total.T.reshape(k, n_layers, n_heads)
 
 
 def check_weights(weights: NDArray[np.floating], **beside: NDArray[Any]) -> None:

@@ -7,7 +7,6 @@ import os
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,7 +19,7 @@ from structprobe.attention.segment_pairs import PairFrame, find_pair_frame, pair
 from structprobe.encoder.encoder import Encoder, pass_key
 from structprobe.encoder.subwords.batching import TextBatch, make_batches
 from structprobe.encoder.subwords.pieces import Pieces
-from structprobe.encoder.subwords.sentences import SpacedWords
+from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords
 from structprobe.errors import EncoderError, unknown_name
 from structprobe.progress import progress_bar
 
@@ -127,13 +126,19 @@ class WordAttentions:
         self.cache = cache
         self.n_heads, self.causal = find_heads(encoder.loaded, encoder.surroundings.before)
 
+    def __repr__(self) -> str:
+        return (
+            f"<WordAttentions: {self.n_layers} layers of {self.n_heads} heads, "
+            f"special={self.special!r}, symmetrised={self.symmetrised!r}, of {self.encoder!r}>"
+        )
+
     @property
     def n_layers(self) -> int:
         """Layers, from 1."""
         return self.encoder.n_layers
 
     def read(
-        self, sentences: Sequence[Any], *, progress: bool | None = None
+        self, sentences: Sequence[SentenceLike], *, progress: bool | None = None
     ) -> Iterator[AttentionBatch]:
         """Read sentences batch by batch; only one batch is in memory at a time.
 
@@ -165,7 +170,7 @@ class WordAttentions:
                 advance(len(batch.sentences))
 
     def read_pairs(
-        self, sentences: Sequence[Any], *, progress: bool | None = None
+        self, sentences: Sequence[SentenceLike], *, progress: bool | None = None
     ) -> Iterator[tuple[AttentionBatch, NDArray[np.int64]]]:
         """Read sentences two by two, the first with the second and so on, as two segments.
 
@@ -201,7 +206,7 @@ class WordAttentions:
                 advance(len(some) // 2)
 
     def _pairs(
-        self, sentences: Sequence[Any], frame: PairFrame
+        self, sentences: Sequence[SentenceLike], frame: PairFrame
     ) -> Iterator[tuple[AttentionBatch, NDArray[np.int64]]]:
         """Read the pairs that the model takes whole, those of like length together."""
         pieces: dict[int, Pieces] = {}
@@ -224,7 +229,7 @@ class WordAttentions:
             _refuse_non_finite(words, [spaced[n] for n in own.tolist()])
             yield self._finish(RawAttention(own, lengths, words)), segments
 
-    def _raw(self, sentences: Sequence[Any]) -> Generator[RawAttention, None, None]:
+    def _raw(self, sentences: Sequence[SentenceLike]) -> Generator[RawAttention, None, None]:
         """Give attention as it is, from the model or from the cache."""
         passes = self._passes(sentences)
         if self.cache is None:
@@ -233,7 +238,7 @@ class WordAttentions:
         file = AttentionFile(Path(self.cache), pass_key(self.encoder, sentences))
         yield from file.read() if file.is_there else file.keeping(passes)
 
-    def _passes(self, sentences: Sequence[Any]) -> Iterator[RawAttention]:
+    def _passes(self, sentences: Sequence[SentenceLike]) -> Iterator[RawAttention]:
         """Send sentences through the model."""
         for batch in self.encoder.batches(sentences):
             words = self._attend(batch)  # (b, n_layers, n_heads, n, n + 2)

@@ -8,7 +8,7 @@ import os
 import time
 from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 import numpy as np
 import torch
@@ -36,9 +36,11 @@ from structprobe.encoder.subwords.sentences import (
 from structprobe.encoder.subwords.special_tokens import Surroundings, find_surroundings
 from structprobe.encoder.vectors import EncodedBank
 from structprobe.errors import EncoderError
+from structprobe.models import Model, Tokenizer
 from structprobe.models.limits import Layers, pick_layers
 from structprobe.models.loading import LoadedModel, load_model, refresh, untrained
 from structprobe.models.reading import reading
+from structprobe.notebook import html_table
 from structprobe.progress import progress_bar
 
 
@@ -134,9 +136,9 @@ class Encoder:
 
     def __init__(
         self,
-        model: Any,
+        model: Model,
         *,
-        tokenizer: Any = None,
+        tokenizer: Tokenizer = None,
         revision: str | None = None,
         trust_remote_code: bool = False,
         gguf_file: str | None = None,
@@ -175,6 +177,14 @@ class Encoder:
         self._reader = make_reader(self._loaded.tokenizer)
         self._clock = _Clock()
         self._batch_tokens = batch_tokens or (1024 if self._loaded.device.type == "cpu" else 8192)
+
+    def __repr__(self) -> str:
+        facts = self._facts()
+        told = ", ".join(f"{name}={value!r}" for name, value in facts.items() if name != "model")
+        return f"Encoder({facts['model']!r}, {told})"
+
+    def _repr_html_(self) -> str:
+        return html_table("Encoder", self._facts())
 
     @property
     def n_layers(self) -> int:
@@ -372,6 +382,20 @@ class Encoder:
         lengths = np.array([len(sentence.words) for sentence in spaced], dtype=np.int64)
         with contextlib.closing(self._batches(spaced, make_parts(lengths))) as batches:
             yield from batches
+
+    def _facts(self) -> dict[str, object]:
+        """Say what there is to know about an encoder at a glance."""
+        loaded = self._loaded
+        return {
+            "model": loaded.name,
+            "n_layers": loaded.n_layers,
+            "hidden_size": loaded.hidden_size,
+            "dtype": str(loaded.dtype).removeprefix("torch."),
+            "device": str(loaded.device),
+            "pooling": self.pooling,
+            "spacing": self.spacing,
+            "bos": self.bos,
+        }
 
     def _look(self) -> LoadedModel:
         """See what has become of a model object, whose owner may have trained it meanwhile."""

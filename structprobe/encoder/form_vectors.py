@@ -26,7 +26,8 @@ class FormVectors:
 
     def __getitem__(self, sentence: int) -> NDArray[np.float32]:
         """Give the vectors of one sentence's words, shape (n_words, hidden_size)."""
-        return self.values[self.numbers[sentence]]
+        vectors: NDArray[np.float32] = self.values[self.numbers[sentence]]
+        return vectors
 
     @property
     def counts(self) -> NDArray[np.int64]:

@@ -6,13 +6,20 @@ import mmap
 import operator
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain
 from types import MappingProxyType
-from typing import Any, SupportsIndex, overload
+from typing import Any, NoReturn, SupportsIndex, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import EncoderError, StoreError
+from structprobe.notebook import html_table
+
+_OF_A_LAYER = (
+    "an EncodedBank holds several layers: bank.layer(7) gives the word vectors of one, sentence by "
+    "sentence, and bank.layers lists those there are"
+)
 
 
 class WordVectors(Sequence[NDArray[np.floating]]):
@@ -158,10 +165,14 @@ class EncodedBank:
         EncoderError
             If this layer was not encoded; the message names those that were.
         """
-        number = operator.index(layer)
+        try:
+            number = operator.index(layer)
+        except TypeError:
+            hint = f"the layers encoded are {_ranges(self.layers)}"
+            raise EncoderError(f"{layer!r} is not the number of a layer", hint=hint) from None
         if number not in self._values:
-            known = ", ".join(map(str, self.layers))
-            hint = "encode the treebank again with this layer among `layers`"
+            known = _ranges(self.layers)
+            hint = "encode the treebank again with this layer in `layers`"
             raise EncoderError(f"layer {number} was not encoded (there are {known})", hint=hint)
         return WordVectors(self._values[number], self.offsets, {**self.origin, "layer": number})
 
@@ -170,8 +181,36 @@ class EncodedBank:
         return len(self.offsets) - 1
 
     def __repr__(self) -> str:
-        layers = ", ".join(map(str, self.layers))
-        return f"<EncodedBank: {len(self)} sentences, {self.offsets[-1]} words, layers {layers}>"
+        facts = self._facts()
+        n_sentences, n_words, layers, width, dtype, *model = facts.values()
+        source = f", of {model[0]}" if model else ""
+        return (
+            f"<EncodedBank: {n_sentences} sentences, {n_words} words, layers {layers}, "
+            f"{width} wide, {dtype}{source}>"
+        )
+
+    def _repr_html_(self) -> str:
+        return html_table("EncodedBank", self._facts())
+
+    def _facts(self) -> dict[str, object]:
+        """Say what there is to know about the vectors at a glance."""
+        first = next(iter(self._values.values()), np.empty((0, 0)))
+        facts: dict[str, object] = {
+            "sentences": len(self),
+            "words": int(self.offsets[-1]),
+            "layers": _ranges(self.layers),
+            "hidden_size": first.shape[1],
+            "dtype": first.dtype.name,
+        }
+        return facts | {name: self.origin[name] for name in ("model",) if name in self.origin}
+
+    def __iter__(self) -> NoReturn:
+        """Say how to get at sentences: it would not be clear of which layer they are."""
+        raise TypeError(_OF_A_LAYER)
+
+    def __getitem__(self, index: object) -> NoReturn:
+        """As `__iter__`."""
+        raise TypeError(_OF_A_LAYER)
 
     def __reduce__(self) -> tuple[object, ...]:
         packed = {layer: pack(values) for layer, values in self._values.items()}
@@ -212,6 +251,18 @@ def unpack(packed: Any) -> NDArray[Any]:
     except (OSError, ValueError) as error:
         hint = "encode the treebank again"
         raise StoreError(f"the pickled vectors lay in {path}: {error}", hint=hint) from None
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Write ascending numbers, runs of three and more with a dash: 0, 4-6."""
+    runs: list[list[int]] = []
+    for number in numbers:
+        if runs and number == runs[-1][-1] + 1:
+            runs[-1].append(number)
+        else:
+            runs.append([number])
+    parts = [[f"{run[0]}-{run[-1]}"] if len(run) > 2 else map(str, run) for run in runs]
+    return ", ".join(chain.from_iterable(parts)) or "none"
 
 
 def _rebuild_vectors(

@@ -18,6 +18,7 @@ from structprobe.encoder.encoder import Encoder, pass_key
 from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords
 from structprobe.errors import EncoderError, unknown_name
 from structprobe.masking.masked_copies import MaskedCopies, MaskedRows
+from structprobe.models import Model
 from structprobe.models.fingerprints import fingerprint_parameters
 from structprobe.models.limits import pick_layers
 from structprobe.models.quiet import quiet_transformers
@@ -178,7 +179,7 @@ class MaskedImpacts:
             logits = self._whole(input_ids=ids, attention_mask=mask, return_dict=True).logits
         asked = (weights > 0).any(dim=1)  # (n_rows, n_positions)
         chances = logits[asked].float().softmax(dim=-1)  # (n_asked, n_vocabulary)
-        right = chances.new_zeros(asked.shape)  # (n_rows, n_positions)
+        right: Tensor = chances.new_zeros(asked.shape)  # (n_rows, n_positions)
         right[asked] = chances.gather(1, truth[asked][:, None]).squeeze(1)
         return weights @ right[:, :, None]
 
@@ -199,7 +200,7 @@ def _find_mask(encoder: Encoder) -> int:
     return int(token)
 
 
-def _with_masked_head(encoder: Encoder) -> Any:
+def _with_masked_head(encoder: Encoder) -> Model:
     """Give a model together with its language-modelling head."""
     loaded, model = encoder.loaded, encoder.model
     if not isinstance(model, str | os.PathLike):

@@ -14,6 +14,8 @@ from weakref import WeakKeyDictionary
 
 import torch
 
+from structprobe.models import Config, Model, Tokenizer
+
 _DIGEST_BYTES = 16
 _ROW = 4096  # numbers of 8 bytes that are summed as a row, see `glance`
 
@@ -57,12 +59,12 @@ def glance(model: torch.nn.Module) -> str:
     return _digest(_parameter_parts(model, _sums))
 
 
-def fingerprint_architecture(config: Any) -> str:
+def fingerprint_architecture(config: Config) -> str:
     """Digest a configuration: all that a model without training is."""
     return _digest([_plain_config(config)])
 
 
-def fingerprint_tokenizer(tokenizer: Any) -> str:
+def fingerprint_tokenizer(tokenizer: Tokenizer) -> str:
     """Digest what a tokenizer does to a text."""
     return _digest(_tokenizer_parts(tokenizer))
 
@@ -82,7 +84,7 @@ def _file_parts(paths: list[Path]) -> Iterable[bytes]:
 
 
 def _parameter_parts(
-    model: Any, show: Callable[[torch.Tensor], Iterable[memoryview]]
+    model: Model, show: Callable[[torch.Tensor], Iterable[memoryview]]
 ) -> Iterator[bytes | memoryview]:
     """Give the configuration, then name, shape, type and content of each weight, then switches."""
     yield _plain_config(model.config)
@@ -135,13 +137,13 @@ def _hook_name(hook: Callable[..., Any]) -> str:
         return uuid.uuid4().hex
 
 
-def _plain_config(config: Any) -> bytes:
+def _plain_config(config: Config) -> bytes:
     """Write a configuration without what does not change the computation."""
     settings = {k: v for k, v in config.to_dict().items() if k not in _IDLE_KEYS}
     return json.dumps(settings, sort_keys=True, default=str).encode()
 
 
-def _tokenizer_parts(tokenizer: Any) -> Iterable[bytes]:
+def _tokenizer_parts(tokenizer: Tokenizer) -> Iterable[bytes]:
     """Give class, limits, special tokens and rules of a tokenizer."""
     names = {key: str(value) for key, value in tokenizer.special_tokens_map.items()}
     yield type(tokenizer).__name__.encode()

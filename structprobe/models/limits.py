@@ -23,6 +23,7 @@ import torch
 from torch.overrides import TorchFunctionMode
 
 from structprobe.errors import EncoderError
+from structprobe.models import Config, Model, Tokenizer
 from structprobe.models.reading import reading
 
 Layers = SupportsIndex | Iterable[SupportsIndex | range] | None
@@ -54,7 +55,7 @@ def pick_layers(layers: Layers, n_layers: int) -> list[int]:
     return sorted(picked)
 
 
-def measure(model: Any, tokenizer: Any, name: str) -> tuple[int, int, int | None]:
+def measure(model: Model, tokenizer: Tokenizer, name: str) -> tuple[int, int, int | None]:
     """Run four tokens through a model and look."""
     try:
         with reading(model), _TableSpy() as spy:
@@ -104,14 +105,14 @@ class _TableSpy(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _plain_token(model: Any, tokenizer: Any) -> int:
+def _plain_token(model: Model, tokenizer: Tokenizer) -> int:
     """Give a token that is not special: RoBERTa counts no positions for padding."""
     special = {*tokenizer.all_special_ids, getattr(model.config, "pad_token_id", None)}
     n_rows = model.get_input_embeddings().weight.shape[0]
     return next((token for token in range(n_rows) if token not in special), 0)
 
 
-def _claimed_limit(config: Any) -> int | None:
+def _claimed_limit(config: Config) -> int | None:
     """Give the positions that a configuration allows, if it speaks of them."""
     config = config.get_text_config() if hasattr(config, "get_text_config") else config
     for key in ("max_position_embeddings", "max_seq_len"):

@@ -15,6 +15,7 @@ import torch
 
 from structprobe.devices import find_device
 from structprobe.errors import EncoderError, unknown_name
+from structprobe.models import Config, Model, Tokenizer
 from structprobe.models.fingerprints import (
     fingerprint_architecture,
     fingerprint_files,
@@ -38,8 +39,8 @@ _NO_TOKENIZER = (
 class LoadedModel:
     """A model that is ready to be read, and what there is to know about it."""
 
-    model: Any  # The bare model
-    tokenizer: Any  # Its tokenizer
+    model: Model  # The bare model
+    tokenizer: Tokenizer  # Its tokenizer
     name: str  # Hub id, folder or class name, for people
     revision: str | None  # The hub commit it was loaded from, else the revision asked for, if any
     fingerprint: str  # Changes when the weights or the tokenizer change
@@ -49,14 +50,14 @@ class LoadedModel:
     hidden_size: int  # Width of a vector
     max_positions: int | None  # Positions the model can really take, special tokens included
     whole_class: type  # Class of the whole model, from which `untrained` makes a fresh one
-    whole_config: Any  # Configuration of the whole model
+    whole_config: Config  # Configuration of the whole model
     glance: str | None = None  # Of an object, what shows whether its owner has changed it
 
 
 def load_model(
-    model: Any,
+    model: Model,
     *,
-    tokenizer: Any = None,
+    tokenizer: Tokenizer = None,
     revision: str | None = None,
     trust_remote_code: bool = False,
     gguf_file: str | None = None,
@@ -129,7 +130,7 @@ def layers_from_config(
     return n_layers if isinstance(n_layers, int) else None
 
 
-def refresh(loaded: LoadedModel, model: Any, device: str | torch.device = "auto") -> LoadedModel:
+def refresh(loaded: LoadedModel, model: Model, device: str | torch.device = "auto") -> LoadedModel:
     """Look at a model object anew: its owner may have trained, moved, cast or cut it meanwhile.
 
     Its tokenizer counts as it was when the model was loaded, since that is what is read with.
@@ -186,7 +187,7 @@ def _options(
     return options | ({"gguf_file": gguf_file} if gguf_file else {})
 
 
-def _readable(whole: Any) -> Any:
+def _readable(whole: Model) -> Model:
     """Give the part that reads text: the bare model, of an encoder-decoder its encoder."""
     if getattr(whole.config, "is_encoder_decoder", False):
         return whole.get_encoder()
@@ -225,7 +226,7 @@ def _locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
 
 def _load_weights(
     source: str, device: torch.device, dtype: torch.dtype, options: dict[str, Any]
-) -> Any:
+) -> Model:
     """Load a model, with the part that is read on its device and no weight of it missing."""
     from transformers import AutoModel
 
@@ -241,7 +242,7 @@ def _load_weights(
     return whole
 
 
-def _load_tokenizer(source: str, tokenizer: Any, options: dict[str, Any]) -> Any:
+def _load_tokenizer(source: str, tokenizer: Tokenizer, options: dict[str, Any]) -> Tokenizer:
     """Load the tokenizer beside the model or the named one, or take the given object."""
     from transformers import AutoTokenizer
 
@@ -287,7 +288,7 @@ def _installed(package: str) -> bool:
         return False
 
 
-def _refuse_missing(source: str, whole: Any, missing: Iterable[str]) -> None:
+def _refuse_missing(source: str, whole: Model, missing: Iterable[str]) -> None:
     """Refuse a checkpoint without some of the weights that are read."""
     used = {id(tensor) for tensor in _readable(whole).state_dict(keep_vars=True).values()}
     tensors = whole.state_dict(keep_vars=True)
@@ -312,7 +313,9 @@ def find_dtype(name: str | torch.dtype) -> torch.dtype:
     return DTYPES[plain]
 
 
-def _check_object(whole: Any, tokenizer: Any, device: Any, dtype: torch.dtype) -> None:
+def _check_object(
+    whole: Model, tokenizer: Tokenizer, device: str | torch.device, dtype: torch.dtype
+) -> None:
     """Refuse a model object that is none, has no tokenizer, or is not as it is asked for."""
     if not hasattr(whole, "config") or not hasattr(whole, "base_model"):
         hint = "give a hub id, a folder, or a transformers model with tokenizer="
@@ -333,7 +336,7 @@ def _check_object(whole: Any, tokenizer: Any, device: Any, dtype: torch.dtype) -
         )
 
 
-def _check_vocabulary(tokenizer: Any, name: str) -> None:
+def _check_vocabulary(tokenizer: Tokenizer, name: str) -> None:
     """Refuse a tokenizer that was made from nothing: no letter in it but in special tokens."""
     if not callable(getattr(tokenizer, "get_vocab", None)):
         raise EncoderError(f"{name}: {type(tokenizer).__name__} is not a transformers tokenizer")

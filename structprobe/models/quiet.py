@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from typing import Any
 
 
 @contextmanager
@@ -21,7 +22,8 @@ def quiet_transformers() -> Iterator[None]:
         disable_progress_bars,
         enable_progress_bars,
     )
-    from transformers.utils import logging as settings
+
+    settings: Any = importlib.import_module("transformers.utils.logging")  # it has no types
 
     logger = logging.getLogger("transformers")
     level = logger.level

@@ -7,11 +7,12 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 from weakref import WeakKeyDictionary
 
 import torch
 from torch.nn import Module
+
+from structprobe.models import Model
 
 
 @dataclass
@@ -60,7 +61,7 @@ def reading(model: Module) -> Iterator[None]:
 
 
 def layers_of_pass(
-    model: Any, ids: torch.Tensor, mask: torch.Tensor, layers: Sequence[int]
+    model: Model, ids: torch.Tensor, mask: torch.Tensor, layers: Sequence[int]
 ) -> Iterator[torch.Tensor]:
     """Run a model once and give its layers one by one."""
     # ids (n_rows, n_positions), mask (n_rows, n_positions) -> (n_rows, n_positions, hidden_size)
@@ -76,7 +77,7 @@ def layers_of_pass(
         yield hidden[layer]
 
 
-def reads_right(model: Any, before: Sequence[int], plain: Sequence[int]) -> bool:
+def reads_right(model: Model, before: Sequence[int], plain: Sequence[int]) -> bool:
     """Find out whether a model reads what follows a token.
 
     Two texts that differ in their last token go through the model; where earlier vectors differ
@@ -103,7 +104,7 @@ def _restore(module: Module, found: _Found) -> None:
         delattr(module, name)
 
 
-def _no_cache(model: Any) -> dict[str, bool]:
+def _no_cache(model: Model) -> dict[str, bool]:
     """Ask for no keys and values of a text that nobody will continue, where that can be asked."""
     return (
         {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}

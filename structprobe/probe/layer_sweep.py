@@ -32,11 +32,13 @@ class LayerSweep(StructuralHyperparameters, LayersEstimator):
         As for `StructuralProbe`.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         The seed of every layer's probe. One number is drawn from anything but a number.
-    device, products, verbose
+    device, products
         As for `StructuralProbe`.
     memory_gb : float
         The memory for vectors in training, in units of 10⁹ bytes. As many layers as fit are trained
         at once; one that does not fit by itself is streamed, as by `StructuralProbe`.
+    verbose : bool
+        As for `StructuralProbe`.
 
     Attributes
     ----------

@@ -156,8 +156,22 @@ class AttentionHead(Recoverer):
     def count_right(
         self, batch: AttentionBatch, gold: GoldEdges, sentences: Sequence[Sentence]
     ) -> NDArray[np.int64]:
-        """Count the gold edges that every head gets right in a batch of attention."""
-        # -> (n_layers, n_heads)
+        """Count the gold edges that every head gets right in a batch of attention.
+
+        Parameters
+        ----------
+        batch : AttentionBatch
+            Attention read with the options of this method.
+        gold : GoldEdges
+            What of `sentences` counts.
+        sentences : sequence of Sentence
+            All sentences that are read; the batch has some of them.
+
+        Returns
+        -------
+        ndarray of int64, shape (n_layers, n_heads)
+            Over the sentences of the batch.
+        """
         some = gold.padded(batch.sentences)
         roots = self._roots(batch, sentences)
         scores = self._arc_scores(batch, roots)  # (b, n_layers, n_heads, n, n + 1)

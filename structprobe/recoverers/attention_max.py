@@ -32,12 +32,19 @@ class AttentionMax(AttentionHead):
 
     Parameters
     ----------
-    encoder, layer, head, gold_root, special, symmetrised, punct, cache, progress
-        As for `AttentionHead`. With ``special="keep"``, a word that attends to special tokens more
-        than to any other word has the head 0.
+    encoder : Encoder
+        The model.
     direction : {"to", "from"}, default "to"
         Whether the head of a word is the word that it attends to most, or the one that attends to
         it most, that is, the one from which most comes.
+    **options
+        All else that `AttentionHead` takes. With ``special="keep"``, a word that attends to special
+        tokens more than to any other word has the head 0.
+
+    Raises
+    ------
+    EncoderError
+        As for `AttentionHead`; if special tokens are kept where the direction is "from".
 
     Examples
     --------

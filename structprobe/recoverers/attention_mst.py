@@ -29,6 +29,11 @@ class AttentionMST(AttentionHead):
     encoder, layer, head, gold_root, special, symmetrised, punct, cache, progress
         As for `AttentionHead`.
 
+    Raises
+    ------
+    EncoderError
+        As for `AttentionHead`.
+
     Examples
     --------
     >>> method = AttentionMST(encoder, gold_root=True).fit(train, dev)  # doctest: +SKIP

@@ -123,7 +123,22 @@ class BestLayer(Recoverer):
         return self
 
     def fit_layers(self, vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]) -> Any:
-        """Fit what is tried on every layer: something with `predictions`, by layer."""
+        """Fit what is tried on every layer.
+
+        Parameters
+        ----------
+        vectors : EncodedBank
+            The training sentences in all layers.
+        train : sequence of Sentence
+            Their trees.
+        dev : tuple of (EncodedBank, sequence of Sentence)
+            The sentences that decide when training stops.
+
+        Returns
+        -------
+        dict of int to estimator
+            By layer, something with `predictions`.
+        """
         from structprobe.probe.estimator import StructuralProbe, fit_together
 
         told = {"random_state": self.random_state, "device": self.device, **self.settings}

@@ -15,8 +15,17 @@ class LayerZero(BestLayer):
 
     Parameters
     ----------
-    encoder, **options
-        As for `BestLayer`, without the choice of layers.
+    encoder : Encoder
+        The model.
+    layers : iterable of int, default (0,)
+        What makes the method; no others are taken.
+    **options
+        All else that `BestLayer` takes.
+
+    Raises
+    ------
+    MethodError
+        If other layers are given.
     """
 
     name = "probe-layer-0"

@@ -21,8 +21,17 @@ class TreeProbe(BestLayer):
 
     Parameters
     ----------
-    encoder, **options
-        As for `BestLayer`, without a loss.
+    encoder : Encoder
+        The model.
+    loss : {"tree"}
+        What makes the method; no other is taken.
+    **options
+        All else that `BestLayer` takes.
+
+    Raises
+    ------
+    MethodError
+        If another loss is given.
     """
 
     name = "probe-tree"

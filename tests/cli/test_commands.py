@@ -122,6 +122,7 @@ def test_parse_keeps_all_but_the_tree(world: Path, capfdbinary) -> None:
     assert all(sentence.heads is not None for sentence in Treebank.from_text(parsed))
 
 
+@pytest.mark.slow
 def test_parse_reads_a_pipe_and_writes_a_file(world: Path) -> None:
     command = [sys.executable, "-m", "structprobe", "parse", f"{world}/probe", "-", "-q"]
     done = subprocess.run(command, input=GOLD.encode(), capture_output=True, check=True)

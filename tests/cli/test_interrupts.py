@@ -23,7 +23,10 @@ from structprobe.results.folder import ROWS
 N_LAYERS = 12
 N_SENTENCES = 2000
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="there is no Ctrl-C of this kind")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(os.name != "posix", reason="there is no Ctrl-C of this kind"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +114,10 @@ def test_encoding(world: Path) -> None:
     how = ["--layers", "1", "--device", "cpu", "--batch-tokens", "16", "-q"]
 
     def begun() -> bool:
-        return any(np.load(part, mmap_mode="r").any() for part in cache.rglob("*.part"))
+        parts = [
+            part for part in cache.rglob("*.part") if part.stat().st_size > 128
+        ]  # has a header
+        return any(np.load(part, mmap_mode="r").any() for part in parts)
 
     resume = interrupted(["encode", *files, *how], begun)
     (folder,) = {path.parent for path in cache.rglob("layer-01.*")}

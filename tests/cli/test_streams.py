@@ -13,6 +13,7 @@ from support.tiny_trees import tiny_file
 from structprobe.cli.main import main
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "closed", "said"),
     [

@@ -13,6 +13,7 @@ from support.closeness import assert_same_vectors
 from support.models import FAST, MODELS, SLOW, TOKENIZERS, gpt2_bpe, tiny_model, unigram, wordpiece
 from support.slow_encoding import encode_plainly, layers_of, pool_plainly, spans_of
 
+from structprobe import WordAttentions
 from structprobe.encoder import EncodedBank, Encoder
 from structprobe.encoder.cache.shards import Shard
 from structprobe.encoder.pooling import word_vectors
@@ -303,6 +304,28 @@ def test_other_spacing_of_the_same_words_is_another_cache(tmp_path: Path) -> Non
     apart = encoder.encode([["do", "n't"]], cache=tmp_path).layer(3)
     close = encoder.encode([Sentence(words=("do", "n't"), gaps=("", ""))], cache=tmp_path).layer(3)
     assert not np.allclose(apart.values, close.values)
+
+
+def test_an_encoder_shows_what_it_is() -> None:
+    encoder = make("bert", "wordpiece", pooling="first")
+    told = "n_layers=3, hidden_size=32, dtype='float32', device='cpu', pooling='first', "
+    assert repr(encoder) == f"Encoder('BertModel', {told}spacing='words', bos=False)"
+    assert "(untrained, seed 3)" in repr(encoder.untrained(3))
+    assert ">BertModel</td>" in encoder._repr_html_()
+    shown = repr(WordAttentions(encoder))
+    assert shown.startswith("<WordAttentions: 3 layers of 4 heads, special='drop', symmetrised=Fa")
+
+
+@pytest.mark.parametrize("tokenizer", ["wordpiece", "slow_words"])
+def test_a_tokenizer_counts_as_it_was_when_the_encoder_was_made(tokenizer: str) -> None:
+    cutter = copy.deepcopy(TOKENIZERS[tokenizer]())
+    encoder = Encoder(tiny_model("bert", cutter), tokenizer=cutter)
+    before = encoder.encode([["unbelievable"]]).layer(1)
+    cutter.add_tokens(["unbelievable", "newspapers"])
+    encoder.model.resize_token_embeddings(len(cutter))
+    after = encoder.encode([["unbelievable"], ["newspapers"]]).layer(1)
+    np.testing.assert_allclose(after[0], before[0], atol=1e-6)
+    assert after.origin["fingerprint"] != Encoder(encoder.model, tokenizer=cutter).fingerprint
 
 
 def test_time_spent_on_vectors_is_counted_through_all_copies(tmp_path: Path) -> None:

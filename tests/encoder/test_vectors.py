@@ -137,11 +137,32 @@ def test_repr_tells_size_and_source(values):
     assert repr(named).endswith("float32, layer 7 of bert>")
 
 
+def test_a_bank_of_many_layers_shows_them_shortly(values):
+    bank = EncodedBank(dict.fromkeys([0, 1, 3, 4, 5, 12], values), OFFSETS, {"model": "<b>"})
+    assert "layers 0, 1, 3-5, 12, 4 wide, float32, of <b>>" in repr(bank)
+    assert "<b>" not in bank._repr_html_()
+    assert repr(EncodedBank({}, [0])) == (
+        "<EncodedBank: 0 sentences, 0 words, layers none, 0 wide, float64>"
+    )
+
+
+def test_a_bank_says_how_to_get_at_its_sentences(values):
+    bank = EncodedBank({7: values}, OFFSETS)
+    for attempt in (lambda: [*bank], lambda: bank[0], lambda: list(bank)):
+        with pytest.raises(TypeError, match=r"holds several layers: bank.layer\(7\) gives"):
+            attempt()
+
+
 def test_a_bank_gives_its_layers_and_names_them(values, mapped):
     bank = EncodedBank({7: mapped, 0: values + 1}, OFFSETS, {"model": "bert"})
     assert bank.layers == (0, 7)
     assert len(bank) == 4
-    assert repr(bank) == "<EncodedBank: 4 sentences, 10 words, layers 0, 7>"
+    assert repr(bank) == (
+        "<EncodedBank: 4 sentences, 10 words, layers 0, 7, 4 wide, float32, of bert>"
+    )
+    assert ">layers</th>" in bank._repr_html_()
+    with pytest.raises(EncoderError, match=r"'encoder\.layer\.3' is not the number of a layer; "):
+        bank.layer("encoder.layer.3")
     layer = bank.layer(np.int64(7))
     assert layer.origin == {"model": "bert", "layer": 7}
     np.testing.assert_array_equal(layer[1], values[2:5])

@@ -323,6 +323,7 @@ def test_two_sweeps_in_one_folder(encoder: Encoder, tmp_path: Path) -> None:
     assert len(found["a"]) == 13
 
 
+@pytest.mark.slow
 def test_pretrained_middle_beats_its_untrained_copy(
     minilm: str, treebanks: Path, tmp_path: Path
 ) -> None:

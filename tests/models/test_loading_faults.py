@@ -151,6 +151,7 @@ def test_a_name_that_is_no_hub_id():
         load_model("a b c")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["gguf", "accelerate"])
 def test_a_missing_package_is_named(tmp_path, package):
     file = save_gguf(tmp_path / "model.gguf")

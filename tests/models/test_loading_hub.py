@@ -76,6 +76,7 @@ def test_a_hub_id_in_the_cache(tmp_path, monkeypatch, revision):
     assert find_commit("group/other", revision, "a.gguf") is None
 
 
+@pytest.mark.slow
 def test_nothing_is_printed_while_loading(tmp_path):
     """A head that is not used, a pooler that is missing: transformers would print a table."""
     snapshot = hub_cache(tmp_path) / "snapshots" / COMMIT

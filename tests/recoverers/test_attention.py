@@ -41,6 +41,7 @@ def encoder(request: pytest.FixtureRequest) -> Encoder:
     return make_encoder(*request.param, positions=9)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("punct", ["upos", "keep"])
 @pytest.mark.parametrize(("cls", "told"), VARIANTS)
 def test_every_head_has_the_score_of_its_predictions(

@@ -101,6 +101,7 @@ def test_a_head_that_copies_the_gold_scores_100(
     assert probe.chosen_["choice"].endswith(" of 300")
 
 
+@pytest.mark.slow
 def test_only_words_tell_which_head_to_trust(
     encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,7 @@ def heads_of(predictions: list[Prediction]) -> list[list[int]]:
     return [prediction.heads.tolist() for prediction in predictions]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("cls", PAIR_PROBES)
 def test_the_layer_that_holds_the_trees_is_found(cls: type[BestLayer]) -> None:
     train, dev, test = (distinct_bank(400, seed) for seed in range(3))

@@ -157,6 +157,7 @@ def test_untrained_copy_is_another_method(encoder: Encoder) -> None:
     assert baseline.probe.origin_["fingerprint"] != encoder.fingerprint
 
 
+@pytest.mark.slow
 def test_from_text_to_tree_with_the_pretrained_model(
     minilm: str, treebanks: Path, tmp_path: Path
 ) -> None:

@@ -18,6 +18,7 @@ def plain(table):
     return {key: tuple(value) for key, value in table.items()}
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(scored_banks(), st.sampled_from(["upos", "xpos", "keep"]))
 def test_all_scores_are_what_they_are_by_definition(bank, punct):

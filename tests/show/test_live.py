@@ -258,6 +258,7 @@ def test_an_open_address_is_warned_of(
     assert "everybody" not in caplog.text
 
 
+@pytest.mark.slow
 def test_interruption_ends_it_cleanly(world: Path) -> None:
     command = [sys.executable, "-m", "structprobe", "serve", str(world / "layer-1"), "--port", "0"]
     with subprocess.Popen(
@@ -270,6 +271,9 @@ def test_interruption_ends_it_cleanly(world: Path) -> None:
         line = process.stdout.readline()
         assert line.startswith("http://127.0.0.1:")
         process.send_signal(signal.SIGINT)
-        out, err = process.communicate(timeout=30)
+        try:
+            out, err = process.communicate(timeout=30)
+        finally:
+            process.kill()
     assert (process.returncode, out) == (0, "")
     assert err.splitlines() == ["structprobe: stopped"]

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from structprobe.encoder.subwords.sentences import SentenceLike
 from structprobe.encoder.vectors import EncodedBank
 from structprobe.errors import StoreError
+from structprobe.treebank.sentence import Sentence
 
 LAYERS = "layers"
 
@@ -61,7 +63,7 @@ def write_hdf5(bank: EncodedBank, path: str | os.PathLike[str], *, force: bool =
 
 def read_hdf5(
     path: str | os.PathLike[str],
-    sentences: Sequence[Any],
+    sentences: Sequence[SentenceLike],
     *,
     layers: Iterable[int] | None = None,
     first_layer: int = 0,
@@ -100,7 +102,7 @@ def read_hdf5(
         `sentences`, or it has no such layer.
     """
     h5py = _h5py()
-    lengths = [len(getattr(sentence, "words", sentence)) for sentence in sentences]
+    lengths = [len(one.words if isinstance(one, Sentence) else one) for one in sentences]
     if pieces is not None and [*map(len, pieces)] != lengths:
         raise StoreError("pieces must name a span for each word of each sentence")
     where = str(path)

@@ -147,7 +147,8 @@ def weigh_links(words: NDArray[np.integer], pooling: str) -> NDArray[np.float32]
     """Give the share that each piece has in the vector of its word."""
     # words (n_links,) -> (n_links,)
     if pooling == "mean":
-        return (1 / np.bincount(words)[words]).astype(np.float32)
+        shares: NDArray[np.float64] = 1 / np.bincount(words)[words]
+        return shares.astype(np.float32)
     turns = np.diff(words) != 0
     edge = [True]
     chosen = np.concatenate([edge, turns] if pooling == "first" else [turns, edge])

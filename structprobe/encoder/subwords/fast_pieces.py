@@ -15,6 +15,7 @@ from structprobe.encoder.subwords.pieces import Pieces, link_pieces
 from structprobe.encoder.subwords.sentences import SpacedWords
 from structprobe.encoder.subwords.special_tokens import named_tokens
 from structprobe.errors import EncoderError
+from structprobe.models import Tokenizer
 from structprobe.treebank.text import join_words
 
 # Stands in the text for a word that yields no piece: noncharacters, which no text holds.
@@ -29,7 +30,7 @@ class FastReader:
     would move offsets), in which special tokens are not looked for in the text.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
+    def __init__(self, tokenizer: Tokenizer) -> None:
         from tokenizers import AddedToken
 
         self._named = named_tokens(tokenizer)

@@ -48,4 +48,5 @@ def join_ranges(starts: NDArray[np.integer], lengths: NDArray[np.integer]) -> ND
     """Join the ranges ``start .. start + length`` into one row of numbers."""
     # starts (n_ranges,), lengths (n_ranges,) -> (sum of lengths,)
     before = np.cumsum(lengths) - lengths
-    return np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+    numbers: NDArray[np.int64] = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
+    return numbers

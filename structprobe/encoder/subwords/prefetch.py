@@ -11,7 +11,7 @@ import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from structprobe.encoder.subwords.fast_pieces import FastReader
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SpacedWords
 from structprobe.encoder.subwords.slow_pieces import SlowReader
+from structprobe.models import Tokenizer
 
 # Words of a part, about 10 MB as pieces. Parts are batched each by itself: smaller ones pad more
 # (EWT train at 1,024 positions: 0.4 % more than in one part, at a quarter of this 1.8 %).
@@ -35,7 +36,7 @@ class Reader(Protocol):
         """Give one `Pieces` a sentence."""
 
 
-def make_reader(tokenizer: Any) -> Reader:
+def make_reader(tokenizer: Tokenizer) -> Reader:
     """Take character offsets where the tokenizer gives them, else go word by word."""
     gives_offsets = getattr(tokenizer, "is_fast", False) and hasattr(tokenizer, "backend_tokenizer")
     return FastReader(tokenizer) if gives_offsets else SlowReader(tokenizer)

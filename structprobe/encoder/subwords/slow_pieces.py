@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SpacedWords
 from structprobe.encoder.subwords.special_tokens import named_tokens
 from structprobe.errors import EncoderError
+from structprobe.models import Tokenizer
 
 # Written in front of a word to see how the tokenizer cuts it in the middle of a text.
 _ANCHORS = ("a", ".")
@@ -23,8 +24,8 @@ class SlowReader:
     a word are therefore its own. Pieces that are spaces alone are read and count for no word.
     """
 
-    def __init__(self, tokenizer: Any) -> None:
-        self._tokenizer = tokenizer
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = copy.deepcopy(tokenizer)  # its owner may change it
         self._named = named_tokens(tokenizer)
         self._cut: dict[tuple[str | None, str], tuple[list[int], list[bool]]] = {}
 

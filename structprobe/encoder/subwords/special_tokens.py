@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from structprobe.errors import EncoderError
+from structprobe.models import Tokenizer
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +20,7 @@ class Surroundings:
         return len(self.before) + len(self.after)
 
 
-def find_surroundings(tokenizer: Any, bos: bool = False) -> Surroundings:
+def find_surroundings(tokenizer: Tokenizer, bos: bool = False) -> Surroundings:
     """Look what the tokenizer puts around a text."""
     before, after = _look(tokenizer)
     if bos:
@@ -35,12 +35,12 @@ def find_surroundings(tokenizer: Any, bos: bool = False) -> Surroundings:
     return Surroundings(before, after)
 
 
-def named_tokens(tokenizer: Any) -> dict[int, str]:
+def named_tokens(tokenizer: Tokenizer) -> dict[int, str]:
     """Give the special tokens that no text may become."""
     return dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
 
 
-def _look(tokenizer: Any) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _look(tokenizer: Tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Write a plain text with and without special tokens, and find one in the other."""
     for text in ("a", "the", "1", "."):
         bare = tokenizer(text, add_special_tokens=False)["input_ids"]

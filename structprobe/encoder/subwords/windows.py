@@ -43,7 +43,8 @@ def choose_windows(
     right = np.where(ends == n_pieces, n_pieces, ends - 1 - final)
     context = np.minimum(left, right) if reads_right else left
     inside = (first >= starts) & (final < ends)
-    return np.argmax(np.where(inside, context, -1), axis=1)
+    chosen: NDArray[np.int64] = np.argmax(np.where(inside, context, -1), axis=1)
+    return chosen
 
 
 def word_extents(links: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -32,7 +32,18 @@ CONNECT_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where parts are run."""
+    """Where the runs of a sweep or comparison are done: here, on other cores, or on a cluster.
+
+    Attributes
+    ----------
+    jobs : int
+        How many runs are done at once, where the backend does not know better.
+    name : str, optional
+        A joblib backend: "loky" (other processes) by default, "threading", "dask", or any other
+        that is registered.
+    scheduler : str, optional
+        The address of a Dask scheduler.
+    """
 
     jobs: int = 1  # How many at once, where the backend does not know better
     name: str | None = None  # A joblib backend
@@ -50,7 +61,24 @@ class Backend:
                 self._options(self._known_name(), stack)
 
     def run(self, parts: Sequence[Callable[[], _Given]]) -> Iterator[_Given]:
-        """Run all parts; those that were lost with their worker once more."""
+        """Run all parts; those that were lost with their worker once more.
+
+        Parameters
+        ----------
+        parts : sequence of callable
+            Each is called without arguments.
+
+        Yields
+        ------
+        object
+            What each part gives, in the order in which they are done.
+
+        Raises
+        ------
+        ClusterError
+            If the backend is unknown or cannot be reached, or workers die before they have
+            finished anything.
+        """
         if self.is_here:
             yield from (part() for part in parts)
             return

@@ -74,6 +74,7 @@ def with_a_death(encoder: Encoder, folder: Path, backend: Backend) -> list[Row]:
     return table(rows)
 
 
+@pytest.mark.slow
 def test_processes_one_of_which_is_killed(
     encoder: Encoder, plain: list[Row], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -81,6 +82,7 @@ def test_processes_one_of_which_is_killed(
     assert "a worker died; its run is done again" in caplog.text
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("distributed")
 def test_a_dask_cluster_one_of_whose_workers_is_killed(
     encoder: Encoder, plain: list[Row], tmp_path: Path
@@ -99,6 +101,7 @@ def test_a_dask_cluster_one_of_whose_workers_is_killed(
             list(dask.run([Lacking()]))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("distributed")
 def test_faults_of_a_cluster(
     tmp_path: Path, encoder: Encoder, monkeypatch: pytest.MonkeyPatch
@@ -134,6 +137,7 @@ def test_what_is_no_address_is_told_without_a_client(
         Backend(scheduler=address).check()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("distributed")
 def test_a_dead_scheduler_is_one_line_and_the_rows_stay(
     encoder: Encoder,
@@ -212,6 +216,7 @@ def test_without_dask(lacks: str, monkeypatch: pytest.MonkeyPatch) -> None:
         Backend(scheduler="tcp://127.0.0.1:9").check()
 
 
+@pytest.mark.slow
 def test_a_part_that_kills_every_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "TRIES", 2)
     with pytest.raises(ClusterError, match=r"a worker died 2 times .* try fewer jobs"):

@@ -66,6 +66,7 @@ def test_a_mix_trained_by_trees() -> None:
     assert found == pytest.approx(probe.evaluate(DEV[0][2], DEV[1]).uuas, abs=0.1)
 
 
+@pytest.mark.slow
 def test_a_mix_that_chooses_heads() -> None:
     mix = BiaffineMix(max_steps=600, random_state=0, device="cpu").fit(X, TRAIN_HEADS, dev=DEV)
     assert mix.heads_weights_.sum() == pytest.approx(1)

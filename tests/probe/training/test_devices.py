@@ -39,6 +39,7 @@ class Card(TorchFunctionMode):
         return given
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "how",
     [
