@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from structprobe.treebank import Treebank
 
 _log = logging.getLogger(__name__)
-MINILM = "minilm"  # what the small encoder of the extra ``demo`` is called
 
 
 class Parts(NamedTuple):
@@ -33,7 +32,7 @@ def build_encoder(args: argparse.Namespace, model: str | None = None) -> Encoder
     from structprobe.encoder.encoder import Encoder
 
     optional = {} if args.batch_tokens is None else {"batch_tokens": args.batch_tokens}
-    name = model_named(model or args.model)
+    name = model or args.model
     where = {
         "revision": args.revision,
         "trust_remote_code": args.trust_remote_code,
@@ -65,15 +64,6 @@ def _check_layers(args: argparse.Namespace, model: str, where: Mapping[str, Any]
         parse_layers(layers, highest)
 
 
-def model_named(name: str) -> str:
-    """Give the folder of the demonstration model for its name, any other name as it is."""
-    if name != MINILM or os.path.exists(name):
-        return name
-    from structprobe.experiments.demo import embedded_model
-
-    return embedded_model()
-
-
 def check_probe(args: argparse.Namespace) -> None:
     """Refuse a file in the place of a saved probe: the two are easily swapped."""
     from structprobe.errors import ProbeError
@@ -89,8 +79,6 @@ def saved_model(args: argparse.Namespace) -> dict[str, Any]:
              "batch_tokens", "device")  # fmt: skip
     named = {name: getattr(args, name, None) for name in names}
     given: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
-    if "model" in given:
-        given["model"] = model_named(given["model"])
     return given | ({"trust_remote_code": True} if args.trust_remote_code else {})
 
 

@@ -41,8 +41,8 @@ DATA_FAULT, INTERRUPTED = 1, 130
 SPIN_COUNT = "10000"
 
 
-def build_parser() -> Parser:
-    """Build the parser of all commands; cheap, since no command's own imports are made."""
+def build_parser(only: str | None = None) -> Parser:
+    """Build the parser of all commands, with the options of all or of one alone."""
     parser = Parser(
         prog="structprobe",
         description="How much syntax is in the layers of a language model, and can the tree be "
@@ -63,6 +63,8 @@ def build_parser() -> Parser:
         command = commands.add_parser(
             name, help=summary, description=summary[0].upper() + summary[1:] + "."
         )
+        if only not in (None, name):
+            continue
         module = importlib.import_module(f"structprobe.cli.{name}")
         module.add_arguments(command)
         resumes = getattr(module, "RESUMES", False)
@@ -75,8 +77,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     _open_closed_streams()
     given = list(sys.argv[1:] if argv is None else argv)
     try:
-        parser = build_parser()
-        args = parser.parse_args(_as_option(given))
+        words = _as_option(given)
+        named = next(iter(words), None)
+        parser = build_parser(named if named in COMMANDS else None)
+        args = parser.parse_args(words)
         if args.command is None:
             parser.error(f"no command given; choose from {', '.join(COMMANDS)}")
     except BrokenPipeError:  # of what an option prints, as compare's --list
