@@ -1,7 +1,7 @@
 """One family of errors: what was wrong, with which value, where, and what to do.
 
 Every fault that a user can cause is a `StructprobeError`; the command line prints its one line
-and exits with 1. Anything else that escapes is a bug of ours.
+and exits with 1. Anything else that escapes is a bug.
 """
 
 from __future__ import annotations

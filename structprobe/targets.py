@@ -42,7 +42,7 @@ def check_file(path: str | os.PathLike[str], *, force: bool) -> None:
     """Refuse a file that must not or cannot be written."""
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
-        what = "is a folder" if target.is_dir() else "is no ordinary file"
+        what = "is a folder" if target.is_dir() else "is not a regular file"
         raise ResultError(what, where=str(path), hint="name a file")
     if target.exists() and not force:
         raise ResultError(

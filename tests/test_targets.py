@@ -88,7 +88,7 @@ def test_files(tmp_path: Path) -> None:
     with pytest.raises(ResultError, match="old' is a file, not a folder"):
         check_file(old / "new", force=True)
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(ResultError, match="pipe: is no ordinary file"):
+    with pytest.raises(ResultError, match="pipe: is not a regular file"):
         check_file(tmp_path / "pipe", force=True)
     assert (sorted(os.listdir(tmp_path)), old.read_text()) == (["old", "pipe"], "dear to me")
 

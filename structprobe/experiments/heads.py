@@ -23,7 +23,7 @@ from structprobe.attention.relations import OffsetTally, RelationTally
 from structprobe.attention.segment_pairs import find_pair_frame
 from structprobe.attention.targets import TargetSums
 from structprobe.attention.word_attentions import AttentionBatch, WordAttentions
-from structprobe.errors import ResultError, ScoreError
+from structprobe.errors import Hint, ResultError, ScoreError
 from structprobe.experiments.config import HeadsConfig
 from structprobe.experiments.runs.run import as_bank, timed
 from structprobe.experiments.single_heads import SingleHeads, single_head_methods, tree_rows
@@ -278,7 +278,10 @@ def _folder(out: str | os.PathLike[str], force: bool) -> ResultsFolder:
         raise ResultError(
             f"{_ALL} exists already",
             where=str(out),
-            hint="name another folder, or replace what is there with --force (force=True)",
+            hint=Hint(
+                "name another folder, or pass force=True to replace it",
+                shell="name another folder, or replace it with --force",
+            ),
         )
     return ResultsFolder(out)
 

@@ -109,7 +109,7 @@ def sweep(
     here = config.backend.is_here
     grid = Grid.of(encoder, layers, ranks, seeds)
     training = known_products(config.training, here=here)
-    methods = _baselines(grid.seeds, banks) if config.baselines else []
+    methods = baseline_methods(grid.seeds, banks) if config.baselines else []
     models = {"probe": encoder}
     if config.untrained:
         models["probe-untrained"] = encoder.untrained(0)
@@ -186,7 +186,7 @@ def _is_kept(results: ResultsFolder, run: Run) -> bool:
     return has_predictions(results.folder, run.key)
 
 
-def _baselines(seeds: Sequence[Any], banks: Banks) -> list[tuple[Run, Recoverer]]:
+def baseline_methods(seeds: Sequence[Any], banks: Banks) -> list[tuple[Run, Recoverer]]:
     """Give the methods that need no model, each with its run."""
     fixed: list[Recoverer] = [LinearChain(), RightBranching(), LeftBranching()]
     seeded = [*((method, None) for method in fixed), *((RandomTree(seed), seed) for seed in seeds)]

@@ -329,7 +329,7 @@ def to_frame(rows: str | os.PathLike[str] | Iterable[Row]) -> Any:
     Raises
     ------
     ResultError
-        If pandas is not installed, or the folder is no folder of results.
+        If pandas is not installed, or the folder is not a structprobe results folder.
     """
     return frame_of(read_rows(rows) if isinstance(rows, str | os.PathLike) else rows)
 

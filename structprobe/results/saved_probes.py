@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from structprobe.errors import ResultError
+from structprobe.errors import Hint, ResultError
 from structprobe.results.folder import MARKER, read_rows
 from structprobe.results.rows import Row, per_cent
 from structprobe.results.saved_runs import probe_path
@@ -34,9 +34,13 @@ def saved_probes(folder: str | os.PathLike[str], method: str = "probe") -> list[
     found = [(path, row) for path, row in found if row["method"] == method and path.is_dir()]
     if not found:
         raise ResultError(
-            "no probes were saved beside these results",
+            "this results folder holds no saved probes",
             where=str(folder),
-            hint="sweep into a new folder with probes saved, or name a folder that `fit` wrote",
+            hint=Hint(
+                "sweep into a new folder with save_probes=True, or name a saved probe",
+                shell="sweep into a new folder with --save-probes, or name a folder that `fit` "
+                "wrote",
+            ),
         )
     return found
 
@@ -89,8 +93,8 @@ def find_probe(
         meant = [(path, row) for path, row in found if _is_meant(key, value, row.get(key))]
         if not meant:
             there = _listed(row.get(key) for _, row in found)
-            what = f"no saved probe of {key} {value}; there is {there}"
-            raise ResultError(what, where=str(folder))
+            what = f"no saved probe has {key} {value}"
+            raise ResultError(what, where=str(folder), hint=f"saved: {key} {there}")
         found = meant
     for key, usual in _COMPARABLE.items():
         if len({row[key] for _, row in found}) > 1:
@@ -98,14 +102,17 @@ def find_probe(
             raise ResultError(
                 f"holds probes of more than one {name}: {_listed(row[name] for _, row in found)}",
                 where=str(folder),
-                hint="name the one that is meant, or the folder of one probe in it",
+                hint="name the folder of one probe in it",
             )
     if len(found) > 1 and any(row["dev_uuas"] is None for _, row in found):
         raise ResultError(
             "holds several probes, and no scores on dev to choose by: "
             + _listed(probe_label(row) for _, row in found),
             where=str(folder),
-            hint="name the layer, rank and seed",
+            hint=Hint(
+                "choose one with layer=, rank= and seed=",
+                shell="choose one with --layer, --rank and --seed",
+            ),
         )
     return min(found, key=lambda one: _order(one[1]))
 
@@ -126,9 +133,12 @@ def locate_probe(
     for key, value in given.items():
         if value is not None:
             raise ResultError(
-                f"{key} {value} was asked for, and this is no folder of results",
+                f"{key} {value} was given, but this is not a results folder",
                 where=str(source),
-                hint=f"leave the {key} out for a single saved probe",
+                hint=Hint(
+                    f"leave out {key}= for a single saved probe",
+                    shell=f"leave out --{key} for a single saved probe",
+                ),
             )
     return source
 

@@ -31,6 +31,9 @@ def space_sentences(sentences: Iterable[SentenceLike], spacing: str) -> list[Spa
     check_spacing(spacing)
     if isinstance(sentences, str):
         raise EncoderError(f"sentences is {_short(sentences)}, a string", hint=_WANTED)
+    if not isinstance(sentences, Iterable):
+        what = f"sentences is {type(sentences).__name__}, not a list of sentences"
+        raise EncoderError(what, hint=_WANTED)
     spaced = [_space(sentence, i, spacing) for i, sentence in enumerate(sentences)]
     if not spaced:
         raise EncoderError("no sentences to encode", hint="the treebank is empty")

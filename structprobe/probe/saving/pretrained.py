@@ -71,8 +71,8 @@ def check_target(folder: str | os.PathLike[str], *, replace: bool = True) -> Pat
             "already contains a saved probe",
             where=str(folder),
             hint=Hint(
-                "choose another folder, or replace it with force=True",
-                shell="choose another folder, or replace it with --force",
+                "name another folder, or pass force=True to replace it",
+                shell="name another folder, or replace it with --force",
             ),
         )
     if foreign := sorted(names - {CONFIG, WEIGHTS, CARD, PICTURE}):
