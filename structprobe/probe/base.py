@@ -26,6 +26,7 @@ from structprobe.probe.data.inputs import (
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.not_fitted import NotFittedError
 from structprobe.probe.types import (
+    DevByLayer,
     Layer,
     LayersLike,
     Origin,
@@ -56,9 +57,7 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         """Give the layers that are read, with the origin of their vectors."""
         raise NotImplementedError
 
-    def _fit(
-        self, X: VectorsByLayer, y: TreesLike, dev: tuple[VectorsByLayer, TreesLike] | None
-    ) -> None:
+    def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
         """Find and set the fitted attributes."""
         raise NotImplementedError
 
@@ -175,9 +174,7 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         read_heads(y, next(iter(words.values())))
         return score(y, self._predict(words), punct=punct)
 
-    def _dev_layers(
-        self, dev: tuple[V, TreesLike] | None
-    ) -> tuple[VectorsByLayer, TreesLike] | None:
+    def _dev_layers(self, dev: tuple[V, TreesLike] | None) -> DevByLayer:
         """Take the dev set, its vectors by layer."""
         if dev is None:
             return None

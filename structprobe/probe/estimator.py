@@ -23,6 +23,7 @@ from structprobe.probe.projecting import (
 from structprobe.probe.training.joint_fit import FittedProbe, fit_jointly
 from structprobe.probe.training.settings import MEMORY_GB
 from structprobe.probe.types import (
+    DevByLayer,
     Layer,
     RandomState,
     TreesLike,
@@ -160,9 +161,7 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
 
     _hint = "call fit, or load a saved probe with from_pretrained"
 
-    def _fit(
-        self, X: VectorsByLayer, y: TreesLike, dev: tuple[VectorsByLayer, TreesLike] | None
-    ) -> None:
+    def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
         for found in fit_jointly([(None, self.get_params())], X, y, dev=dev):
             self._keep_fit(found[0])
 
@@ -364,7 +363,7 @@ def fit_together(
     X: VectorsByLayer,
     y: TreesLike,
     *,
-    dev: tuple[VectorsByLayer, TreesLike] | None = None,
+    dev: DevByLayer = None,
 ) -> Iterator[list[tuple[Layer, StructuralProbe]]]:
     """Fit probes on several layers of the same sentences, and yield them as they finish."""
     parameters = [(layer, probe.get_params()) for layer, probe in jobs]

@@ -13,7 +13,7 @@ from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.estimator import StructuralHyperparameters, StructuralProbe
 from structprobe.probe.training.joint_fit import fit_jointly
 from structprobe.probe.training.settings import read_generator
-from structprobe.probe.types import Layer, TreesLike, VectorsByLayer
+from structprobe.probe.types import DevByLayer, Layer, TreesLike, VectorsByLayer
 from structprobe.scores import Prediction
 
 
@@ -74,9 +74,7 @@ class LayerSweep(StructuralHyperparameters, LayersEstimator):
     best_layer_: Any
     best_probe_: StructuralProbe
 
-    def _fit(
-        self, X: VectorsByLayer, y: TreesLike, dev: tuple[VectorsByLayer, TreesLike] | None
-    ) -> None:
+    def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
         seed = self.random_state
         if not isinstance(seed, numbers.Integral):
             seed = int(read_generator(seed).integers(2**31))

@@ -39,6 +39,9 @@ class HasHeads(Protocol):
 # `Treebank`, or sentences, or lists of heads.
 TreesLike: TypeAlias = Sequence[HasHeads] | Sequence[Sequence[int] | NDArray[np.integer]]
 
+# A dev set, its vectors by layer; None to hold out training sentences.
+DevByLayer: TypeAlias = tuple[VectorsByLayer, TreesLike] | None
+
 RandomState: TypeAlias = int | np.integer | np.random.Generator | np.random.RandomState | None
 
 # The model and settings that vectors come from, in plain values; None if unknown.

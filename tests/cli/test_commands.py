@@ -296,7 +296,7 @@ def test_files_are_looked_at_before_a_model_is_loaded(
     assert main(f"sweep --model m --train {gold} -o {world}/new".split()) == 1
     assert capsys.readouterr().err == told
     assert main(f"fit --model m --train {world}/gone --layer 1 -o {world}/probe".split()) == 1
-    assert "holds a saved probe already" in capsys.readouterr().err
+    assert "already contains a saved probe" in capsys.readouterr().err
 
 
 def test_an_interruption_while_commands_are_imported(

@@ -83,7 +83,7 @@ def test_shards_then_a_sweep(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--shard", "3/2"), "there is no shard 3 of 2; shards are counted from 1"),
+        (("--shard", "3/2"), "there is no shard 3 of 2; shards are numbered from 1"),
         (("--shard", "one"), "'one' is not a shard; use the form 3/8"),
         (("--layers", "99"), "layer 99 is out of range"),
     ],

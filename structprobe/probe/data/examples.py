@@ -20,7 +20,7 @@ from structprobe.probe.data.inputs import (
     read_words,
 )
 from structprobe.probe.data.ragged_vectors import Words
-from structprobe.probe.types import Layer, TreesLike, VectorsByLayer
+from structprobe.probe.types import DevByLayer, Layer, TreesLike, VectorsByLayer
 from structprobe.trees import flat_depths, flat_distances
 
 KINDS = ("distance", "depth")
@@ -69,7 +69,7 @@ class Split:
 def read_sets(
     X: VectorsByLayer,
     y: TreesLike,
-    dev: tuple[VectorsByLayer, TreesLike] | None,
+    dev: DevByLayer,
     kinds: Sequence[str] = KINDS,
 ) -> tuple[Examples, Examples | None]:
     """Read and check the training and the dev set in any form that a probe accepts."""

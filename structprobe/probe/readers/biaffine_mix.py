@@ -30,7 +30,7 @@ from structprobe.probe.readers.mixing import (
 from structprobe.probe.training.loop import Cosine
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.training.settings import read_split
-from structprobe.probe.types import Layer, RandomState, TreesLike, VectorsByLayer
+from structprobe.probe.types import DevByLayer, Layer, RandomState, TreesLike, VectorsByLayer
 from structprobe.scores.prediction import Prediction
 
 
@@ -75,9 +75,7 @@ class BiaffineMix(LayersEstimator):
         self.validation_fraction, self.random_state = validation_fraction, random_state
         self.device, self.verbose = device, verbose
 
-    def _fit(
-        self, X: VectorsByLayer, y: TreesLike, dev: tuple[VectorsByLayer, TreesLike] | None
-    ) -> None:
+    def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
         # Depths are not needed, but computing them checks that the heads are trees.
         parameters, sets = self.get_params(), read_sets(X, y, dev, kinds=("depth",))
         width = common_width(sets[0].layers.values())

@@ -25,7 +25,7 @@ from structprobe.probe.readers.head_choice import HeadBlock, train_heads
 from structprobe.probe.training.loop import Cosine, Schedule
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.training.settings import Settings, read_settings, read_split
-from structprobe.probe.types import Layer, RandomState, TreesLike, VectorsByLayer
+from structprobe.probe.types import DevByLayer, Layer, RandomState, TreesLike, VectorsByLayer
 from structprobe.progress import progress_bar
 from structprobe.scores.prediction import Prediction
 from structprobe.trees.arborescences import arborescences
@@ -98,9 +98,7 @@ class BiaffineProbe(OneLayerEstimator):
         self.validation_fraction, self.random_state = validation_fraction, random_state
         self.device, self.verbose = device, verbose
 
-    def _fit(
-        self, X: VectorsByLayer, y: TreesLike, dev: tuple[VectorsByLayer, TreesLike] | None
-    ) -> None:
+    def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
         # Depths are not needed, but computing them checks that the heads are trees.
         parameters, sets = self.get_params(), read_sets(X, y, dev, kinds=("depth",))
         width = sets[0].layers[None].hidden_size

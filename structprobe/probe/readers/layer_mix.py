@@ -15,7 +15,7 @@ from structprobe.probe.projecting import predict_depths, predict_distances, pred
 from structprobe.probe.readers.mixing import common_width, fit_mix, mix_words
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.training.settings import read_settings, read_split, spawn_seeds
-from structprobe.probe.types import Layer, RandomState, TreesLike, VectorsByLayer
+from structprobe.probe.types import DevByLayer, Layer, RandomState, TreesLike, VectorsByLayer
 from structprobe.progress import progress_bar
 from structprobe.scores.prediction import Prediction
 
@@ -73,9 +73,7 @@ class LayerMix(LayersEstimator):
         self.validation_fraction, self.random_state = validation_fraction, random_state
         self.device, self.verbose = device, verbose
 
-    def _fit(
-        self, X: VectorsByLayer, y: TreesLike, dev: tuple[VectorsByLayer, TreesLike] | None
-    ) -> None:
+    def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
         parameters, sets = self.get_params(), read_sets(X, y, dev)
         width = common_width(sets[0].layers.values())
         settings = read_settings(parameters, width)

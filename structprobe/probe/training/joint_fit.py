@@ -35,7 +35,7 @@ from structprobe.probe.training.settings import (
     spawn_seeds,
 )
 from structprobe.probe.training.streaming import bytes_held, bytes_of_layer, streams
-from structprobe.probe.types import Layer, Origin, TreesLike, VectorsByLayer
+from structprobe.probe.types import DevByLayer, Layer, Origin, TreesLike, VectorsByLayer
 from structprobe.progress import progress_bar
 
 # Hyperparameters that may differ between probes that are fitted together.
@@ -120,7 +120,7 @@ def fit_jointly(
     X: VectorsByLayer,
     y: TreesLike,
     *,
-    dev: tuple[VectorsByLayer, TreesLike] | None = None,
+    dev: DevByLayer = None,
 ) -> Iterator[dict[int, FittedProbe]]:
     """Fit probes on several layers of the same sentences; give results by the index of the job."""
     whole, whole_dev = read_sets(X, y, dev)

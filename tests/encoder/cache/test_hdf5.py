@@ -95,11 +95,11 @@ def test_faults_are_told(
         read_hdf5(tmp_path / "group", [["a"]])
     with h5py.File(tmp_path / "uneven", "w") as file:
         file["0"], file["1"] = np.ones((2, 1, 3)), np.ones((2, 1, 4))
-    with pytest.raises(StoreError, match="dataset 1: has 2 layers of 4 numbers, the first"):
+    with pytest.raises(StoreError, match="dataset 1: has 2 layers of width 4, but the first"):
         read_hdf5(tmp_path / "uneven", [["a"], ["b"]])
     with h5py.File(tmp_path / "group", "w") as file:
         pass
-    with pytest.raises(StoreError, match="holds no sentence"):
+    with pytest.raises(StoreError, match="has no sentences"):
         read_hdf5(tmp_path / "group", [])
     with pytest.raises(StoreError, match="cannot write"):
         write_hdf5(bank, tmp_path / "no" / "folder")
