@@ -15,8 +15,9 @@ from structprobe.recoverers.base import MethodContext, Recoverer
 from structprobe.recoverers.best_layer import NO_DEV
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
-from structprobe.trees import gold_depths, pad
+from structprobe.trees import gold_depths
 from structprobe.trees.arborescences import arborescences
+from structprobe.trees.grouping import pad
 
 if TYPE_CHECKING:
     from structprobe.attention.word_attentions import AttentionBatch
