@@ -1,4 +1,4 @@
-"""From what the user names (a path, a pattern, several) to the bytes and text of each file."""
+"""From paths and glob patterns to the bytes and text of files."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ SMALL = 64 * 2**20
 
 
 def find_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """List the files that a path, a glob pattern or several of them name."""
+    """List the files for a path, a glob pattern or several of them."""
     if isinstance(paths, str | os.PathLike):
         paths = [paths]
     found = [file for path in paths for file in _matches(os.fspath(path))]
     if not found:
-        raise TreebankError("no file to read was named", hint="give a path or a pattern")
+        raise TreebankError("no input file was given", hint="give a path or a pattern")
     return found
 
 
@@ -36,7 +36,7 @@ def find_parts(folder: str | os.PathLike[str]) -> dict[str, list[Path]]:
         raise TreebankError(
             "no such folder",
             path=os.fspath(folder),
-            hint="name the folder of a UD treebank; `structprobe treebank` fetches one by its name",
+            hint="give the folder of a UD treebank; `structprobe treebank` downloads one by name",
         )
     found = {
         part: sorted(Path(folder).glob(f"*-ud-{part}*.conllu*"))
@@ -44,9 +44,9 @@ def find_parts(folder: str | os.PathLike[str]) -> dict[str, list[Path]]:
     }
     if not any(found.values()):
         raise TreebankError(
-            "is no folder of a UD treebank",
+            "is not a UD treebank folder",
             path=os.fspath(folder),
-            hint="its files are called such as en_ewt-ud-train.conllu",
+            hint="its files should have names such as en_ewt-ud-train.conllu",
         )
     return {part: files for part, files in found.items() if files}
 
@@ -54,7 +54,7 @@ def find_parts(folder: str | os.PathLike[str]) -> dict[str, list[Path]]:
 def _matches(path: str) -> list[Path]:
     if os.path.isdir(path):
         raise TreebankError(
-            "is a folder and no file", path=path, hint=f"name its files, such as {path}/*.conllu"
+            "is a folder, not a file", path=path, hint=f"give its files, such as {path}/*.conllu"
         )
     if os.path.exists(path):
         return [Path(path)]
@@ -67,20 +67,20 @@ def _matches(path: str) -> list[Path]:
 
 
 def _nearby(path: str) -> str:
-    """Say what there is where nothing was found."""
+    """Suggest a similar file, or say what is wrong with the folder."""
     folder, name = os.path.split(path)
     try:
         names = sorted(set(os.listdir(folder or ".")) - {name})
     except FileNotFoundError:
         return f"there is no folder {folder!r} either"
     except OSError as error:
-        return f"its folder cannot be looked into: {error.strerror}"
+        return f"its folder cannot be listed: {error.strerror}"
     near = difflib.get_close_matches(name, names, n=1)
     return f"did you mean {os.path.join(folder, near[0])!r}?" if near else "check the path"
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """Read one file whole."""
+    """Read one file."""
     try:
         return Path(path).read_bytes()
     except OSError as error:
@@ -88,7 +88,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def to_text(data: bytes, path: str | None) -> str:
-    """Decode the bytes of a file, unfolding gzip, known by its first two bytes."""
+    """Decode the bytes of a file, unpacking gzip, recognised by its first two bytes."""
     if data.startswith(GZIP_MAGIC):
         data = _unfold(data, path)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -107,12 +107,12 @@ def _unfold(data: bytes, path: str | None) -> bytes:
         text = GzipFile(fileobj=io.BytesIO(data)).read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise TreebankError(
-            f"damaged gzip: {error}", path=path, hint="fetch or pack the file again"
+            f"damaged gzip file: {error}", path=path, hint="download or compress the file again"
         ) from error
     if len(text) > limit:
         raise TreebankError(
-            f"{len(data)} bytes of gzip unfold to more than {limit}",
+            f"{len(data)} bytes of gzip unpack to more than {limit}",
             path=path,
-            hint="unpack it yourself if it is meant to",
+            hint="unpack it yourself if this is intended",
         )
     return text

@@ -323,7 +323,7 @@ def test_treebanks_that_will_not_do(encoder: Encoder, tmp_path: Path) -> None:
     with pytest.raises(ScoreError, match="a sentence of the test treebank has no heads"):
         compare(encoder, *BANKS[:2], bare, out=tmp_path / "DIR")
     untagged = Treebank.from_text("1\tthe\t_\t_\t_\t_\t0\troot\t_\t_\n\n")
-    with pytest.raises(TreebankError, match="no UPOS, by which words are swapped"):
+    with pytest.raises(TreebankError, match="no UPOS tags to swap words by"):
         compare(encoder, *BANKS[:2], untagged, disturbed=True, out=tmp_path / "DIR")
     assert not (tmp_path / "DIR").exists()
     (tmp_path / "mine").touch()

@@ -39,14 +39,14 @@ def test_gold_without_heads_names_the_sentence():
     ("heads", "told"),
     [
         ([0, 0, 1], "no tree: 2 roots"),
-        ([2, 1, 0], "no tree: the heads run in a circle: 1 → 2 → 1"),
+        ([2, 1, 0], "no tree: the heads form a cycle: 1 → 2 → 1"),
         ([0, 1, 3], "no tree: word 3 is its own head"),
         ([2, 3, 1], "no tree: no word is the root"),
-        ([0, 1, 4], "head 4 of word 3 is out of range; give 0 to 3"),
+        ([0, 1, 4], "head 4 of word 3 is out of range; choose from 0 to 3"),
         ([0, -1, 1], "head -1 of word 2"),
-        (np.empty(0, int), "a tree has at least one word"),
-        ([[0, 1, 2]], "not a row of whole numbers but array([[0, 1, 2]])"),
-        ([0.0, 1.0, 2.0], "not a row of whole numbers but array([0., 1., 2.])"),
+        (np.empty(0, int), "a sentence without words has no tree"),
+        ([[0, 1, 2]], "must be a sequence of integers, not array([[0, 1, 2]])"),
+        ([0.0, 1.0, 2.0], "must be a sequence of integers, not array([0., 1., 2.])"),
     ],
 )
 def test_gold_that_is_no_tree(heads, told):

@@ -84,15 +84,15 @@ def test_padding_is_not_looked_at(sentences, more, fill):
 @pytest.mark.parametrize(
     ("heads", "message"),
     [
-        ([2, 1, 0], r"heads\[1\]: the heads run in a circle: 1 → 2 → 1"),
+        ([2, 1, 0], r"heads\[1\]: the heads form a cycle: 1 → 2 → 1"),
         ([0, 2, 2], r"heads\[1\]: word 2 is its own head"),
-        ([0, 3, 4, 3], r"the heads run in a circle: 3 → 4 → 3"),
+        ([0, 3, 4, 3], r"the heads form a cycle: 3 → 4 → 3"),
         ([0, 1, 0], r"heads\[1\]: 2 roots"),
         ([2, 3, 1], r"heads\[1\]: no word is the root"),
-        ([0, 4, 1], r"heads\[1\]: head 4 of word 2 is out of range; give 0 to 3"),
-        ([0, -1, 1], r"head -1 of word 2 is out of range; give 0 to 3"),
+        ([0, 4, 1], r"heads\[1\]: head 4 of word 2 is out of range; choose from 0 to 3"),
+        ([0, -1, 1], r"head -1 of word 2 is out of range; choose from 0 to 3"),
         ([], r"heads\[1\]: heads must be a sequence of integers, not \[\]"),
-        (np.empty(0, int), r"heads\[1\]: a tree has at least one word"),
+        (np.empty(0, int), r"heads\[1\]: a sentence without words has no tree"),
         ([0.0, 1.0], r"heads\[1\]: heads must be a sequence of integers, not \[0.0, 1.0\]"),
         ([[0, 1]], r"heads\[1\]: heads must be a sequence"),
         (None, r"heads\[1\]: heads must be a sequence of integers, not None"),
@@ -114,7 +114,7 @@ def test_no_tree_alone(function):
 def test_bad_batch(function):
     with pytest.raises(TreeError, match=r"heads\[1\]: 2 roots"):
         function([[0, 1], [0, 0]], [2, 2])
-    with pytest.raises(TreeError, match=r"heads\[1\]: a tree has at least one word"):
+    with pytest.raises(TreeError, match=r"heads\[1\]: a sentence without words has no tree"):
         function([[0, 1], [0, 0]], [2, 0])
     with pytest.raises(TreeError, match="do not match lengths"):
         function([[0, 1]], [3])

@@ -141,7 +141,9 @@ def test_the_root_is_a_kept_word_however_deep():
 def test_what_is_said_of_words_that_are_not_kept_is_not_looked_at():
     distances = np.array([[0, np.nan, 1], [np.inf, 0, np.nan], [1, np.nan, 0]])
     assert decode_rooted([distances], [[1, 0, 2]], [[True, False, True]])[0].tolist() == [0, -1, 1]
-    with pytest.raises(TreeError, match=r"words 1 and 2 .* is nan in one direction and inf in the other"):
+    with pytest.raises(
+        TreeError, match=r"words 1 and 2 .* is nan in one direction and inf in the other"
+    ):
         decode_rooted([distances], [[1, 0, 2]], [[True, True, True]])
 
 
@@ -168,7 +170,11 @@ def test_a_distance_is_averaged_with_its_mirror():
 @pytest.mark.parametrize(
     ("value", "mirror", "message"),
     [
-        (np.nan, np.nan, r"words 1 and 3 .* is nan in one direction and nan in the other; .*finite"),
+        (
+            np.nan,
+            np.nan,
+            r"words 1 and 3 .* is nan in one direction and nan in the other; .*finite",
+        ),
         (1.0, np.nan, "is 1 in one direction and nan in the other; distances must be finite"),
         (np.inf, np.inf, "is inf in one direction and inf in the other; distances must be finite"),
         (-np.inf, np.inf, "is -inf in one direction"),
@@ -203,11 +209,11 @@ def test_bad_shapes_roots_and_depths():
         spanning_trees(1.0, [3], [0])
     with pytest.raises(TreeError, match=r"sentence 1 .*the depth of word 2 .* is NaN"):
         decode_rooted([square, square], [[0, 1, 2], [0, np.nan, 1]])
-    with pytest.raises(TreeError, match="distances of 1 sentences and depths of 2"):
+    with pytest.raises(TreeError, match="distances for 1 sentences, but depths for 2"):
         decode_rooted([square], [[0, 1, 2], [0, 1, 2]])
-    with pytest.raises(TreeError, match="kept is of 0 sentences and 0 words, depths of 1 and 3"):
+    with pytest.raises(TreeError, match="kept covers 0 sentences and 0 words, but depths 1 and 3"):
         decode_rooted([square], [[0, 1, 2]], [])
-    with pytest.raises(TreeError, match="kept is of 1 sentences and 2 words, depths of 1 and 3"):
+    with pytest.raises(TreeError, match="kept covers 1 sentences and 2 words, but depths 1 and 3"):
         decode_rooted([square], [[0, 1, 2]], [[True, True]])
     with pytest.raises(TreeError, match=r"sentence 0 .*shape \(3, 3\) do not match .* \(2,\)"):
         decode_rooted([square], [[0, 1]])

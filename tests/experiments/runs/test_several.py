@@ -62,7 +62,7 @@ def test_parts_of_a_treebank(tmp_path: Path) -> None:
         "dev": ["x-ud-dev.conllu"],
     }
     (tmp_path / "empty").mkdir()
-    with pytest.raises(TreebankError, match="is no folder of a UD treebank; its files are called"):
+    with pytest.raises(TreebankError, match="is not a UD treebank folder; its files are called"):
         find_parts(tmp_path / "empty")
     with pytest.raises(TreebankError, match=r"none: no such folder; .* fetches one by its name"):
         find_parts(tmp_path / "none")
