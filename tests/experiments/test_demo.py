@@ -38,9 +38,9 @@ def test_the_room_that_predictions_take_is_told_where_they_stay(
     with caplog.at_level("INFO", logger="structprobe"):
         demo.demonstrate(steps=1, progress=False)
         assert "runs to do" in caplog.text
-        assert "predictions kept" not in caplog.text
+        assert "predictions saved" not in caplog.text
         demo.demonstrate(folder=tmp_path / "kept", steps=1, progress=False)
-    assert f"the predictions kept in {tmp_path}/kept take 0." in caplog.text
+    assert f"the predictions saved in {tmp_path}/kept take 0." in caplog.text
 
 
 def test_the_sentence_drawn_is_a_typical_one() -> None:

@@ -70,7 +70,10 @@ def test_gold_that_is_no_tree(heads, told):
             "distances contain a value that is not",
         ),
         (Prediction(HEADS, depths=np.array([0, 1, np.inf])), "depths contain a value that is not"),
-        (Prediction(HEADS, arc_scores=np.full((3, 4), np.nan)), "arc_scores contain a value that is"),
+        (
+            Prediction(HEADS, arc_scores=np.full((3, 4), np.nan)),
+            "arc_scores contain a value that is",
+        ),
     ],
 )
 def test_predictions_of_other_shapes_or_values(prediction, told):
