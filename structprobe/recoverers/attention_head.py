@@ -42,12 +42,12 @@ class AttentionHead(Recoverer):
     symmetrised : bool, default False
         Whether both weights of a pair of words become their sum, see `WordAttentions`.
     punct : {"upos", "xpos", "keep"}, optional
-        The words left out of UUAS on dev, as for `score`.
+        Which words UUAS on dev ignores, see `Protocol`.
     cache : path, optional
         A folder in which attention is kept for others that read the same sentences, see
         `WordAttentions`.
     progress : bool, optional
-        Whether to draw bars on stderr; by default where that is a terminal.
+        Whether to show progress bars; by default if stderr is a terminal.
 
     Attributes
     ----------

@@ -54,7 +54,7 @@ class AttentionProbe(Recoverer):
     device : str, default "auto"
         Where the weights are trained.
     progress : bool, optional
-        Whether to draw bars on stderr; by default where that is a terminal.
+        Whether to show progress bars; by default if stderr is a terminal.
 
     Attributes
     ----------

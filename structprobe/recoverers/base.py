@@ -28,7 +28,7 @@ class MethodContext:
     punct: str | None = None  # The protocol by which a layer or a head is chosen on dev
     cache: str | os.PathLike[str] | None = None
     device: str = "auto"  # Where things are trained
-    progress: bool | None = None  # Whether to draw bars on stderr
+    progress: bool | None = None  # Whether to show progress bars
 
 
 class Recoverer(ABC):

@@ -32,15 +32,15 @@ class BestLayer(Recoverer):
     layers : iterable of int, optional
         The layers to choose from; all unless given.
     punct : {"upos", "xpos", "keep"}, optional
-        The words left out of UUAS on dev.
+        Which words UUAS on dev ignores, see `Protocol`.
     cache : path, optional
-        A folder for word vectors. Without it those of all layers are held in memory.
+        A folder in which to cache word vectors. Without it those of all layers are held in memory.
     random_state : int, default=0
         Random state of the probes.
     device : str, default="auto"
         Where the probes are trained.
     progress : bool, optional
-        Whether to draw bars on stderr; by default where that is a terminal.
+        Whether to show progress bars; by default if stderr is a terminal.
     **settings
         All else that `StructuralProbe` takes, such as ``rank`` and ``max_steps``.
 

@@ -56,7 +56,7 @@ class Perturbed(Recoverer):
         the length; all are by default. A longer one, and one that the model cannot take whole,
         gets the linear chain; ``chosen_["choice"]`` says so, and after `predict` how many did.
     progress : bool, optional
-        Whether to draw a bar on stderr; by default where that is a terminal.
+        Whether to show a progress bar; by default if stderr is a terminal.
 
     Raises
     ------

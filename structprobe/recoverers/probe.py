@@ -36,7 +36,7 @@ class ProbeRecoverer(Recoverer):
     name : str, default="probe"
         The method's name in tables.
     progress : bool, optional
-        Whether to draw a bar on stderr while encoding; by default where that is a terminal.
+        Whether to show a progress bar while encoding; by default if stderr is a terminal.
 
     Raises
     ------
@@ -169,7 +169,7 @@ class ProbeRecoverer(Recoverer):
         cache : path, optional
             A folder where word vectors are kept.
         progress : bool, optional
-            Whether to draw a bar on stderr while encoding.
+            Whether to show a progress bar while encoding.
         **encoder_options
             Further arguments of `Encoder`, such as ``gguf_file`` or ``trust_remote_code``.
 

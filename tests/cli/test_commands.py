@@ -293,7 +293,7 @@ def test_files_are_looked_at_before_a_model_is_loaded(
     ):
         assert main(command.split()) == 1
         assert f"{world}/gone: no such file" in capsys.readouterr().err
-    told = "structprobe: error: there is nothing to score on; give a dev or a test treebank\n"
+    told = "structprobe: error: there is no treebank to score on; give a dev or test treebank\n"
     assert main(f"sweep --model m --train {gold} -o {world}/new".split()) == 1
     assert capsys.readouterr().err == told
     assert main(f"fit --model m --train {world}/gone --layer 1 -o {world}/probe".split()) == 1

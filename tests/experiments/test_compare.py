@@ -320,7 +320,7 @@ def test_faults_are_told_before_any_work(
 
 def test_treebanks_that_will_not_do(encoder: Encoder, tmp_path: Path) -> None:
     bare = Treebank.from_words([["the", "dog"]])
-    with pytest.raises(ScoreError, match="a sentence of the test treebank has no heads"):
+    with pytest.raises(ScoreError, match="a sentence in the test treebank has no heads"):
         compare(encoder, *BANKS[:2], bare, out=tmp_path / "DIR")
     untagged = Treebank.from_text("1\tthe\t_\t_\t_\t_\t0\troot\t_\t_\n\n")
     with pytest.raises(TreebankError, match="no UPOS tags to swap words by"):

@@ -24,7 +24,7 @@ def test_rows_and_the_drawing_of_the_layer_best_on_dev(
     assert best["dev_uuas"] == max(row["dev_uuas"] for row in rows if row["method"] == "probe")
     head, *lines = drawing.splitlines()
     assert head.startswith(f"layer {best['layer']}, the best on dev; sentence ")
-    drawn = next(one for one in parts[2] if f"sentence {one.sent_id} of test, " in head)
+    drawn = next(one for one in parts[2] if f"sentence {one.sent_id} of the test set, " in head)
     assert 9 <= len(drawn) <= 12
     assert list(drawn.words) in [line.split() for line in lines]
     assert "gold above, recovered below" in lines[-1]

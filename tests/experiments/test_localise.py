@@ -133,5 +133,5 @@ def test_the_table_lays_out_scores_and_what_they_say() -> None:
 
 
 def test_one_layer_is_no_place_to_look(model: Path) -> None:
-    with pytest.raises(ScoreError, match="layer 1 alone; give two or more"):
+    with pytest.raises(ScoreError, match="only one layer was given: 1; give at least two"):
         localise(Encoder(model), tiny_bank(), tiny_bank(), layers=[1])

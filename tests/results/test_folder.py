@@ -83,11 +83,11 @@ def test_a_row_that_is_cut_off_is_told(tmp_path: Path, caplog: pytest.LogCapture
     assert caplog.text == ""
     assert results.keys == set()
     results.add(row("a"))
-    assert f"rows.jsonl: the last {told}, and it is taken out" in caplog.text
+    assert f"rows.jsonl: the last {told}; it was removed" in caplog.text
     assert (tmp_path / ROWS).read_bytes() == whole
     (tmp_path / ROWS).write_bytes(whole + whole[:40])
     assert [one["key"] for one in read_rows(tmp_path)] == ["a"]
-    assert f"the last {told}, and it is left out; run the same command again" in caplog.text
+    assert f"the last {told}; it was skipped; run the same command again" in caplog.text
 
 
 def test_table_is_mended(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_folder_that_is_not_ours(tmp_path: Path) -> None:
         ("[]", "is not the marker of a structprobe results folder"),
         (
             "{}",
-            r"not the marker of a structprobe results folder; choose another folder; if .*-results.* to str",
+            r"not the marker of a structprobe results folder; choose another folder; if .*-results",
         ),
         ('{"format": "other"}', "is not the marker of a structprobe results folder"),
         (

@@ -97,7 +97,7 @@ def test_the_best_on_dev_is_meant_where_nothing_is_named(tmp_path: Path) -> None
     for wanted, words in [
         ({"layer": 9}, "no saved probe with layer 9; choose from 0, 1, 2"),
         ({"layer": 2, "rank": 4}, "no saved probe with rank 4; choose from 8"),
-        ({"model": "n"}, "no saved probe of model n; there is m"),
+        ({"model": "n"}, "no saved probe with model n; choose from m"),
         ({"method": "probe-untrained"}, "these results include no saved probes"),
     ]:
         with pytest.raises(ResultError, match=words):

@@ -62,9 +62,11 @@ def test_parts_of_a_treebank(tmp_path: Path) -> None:
         "dev": ["x-ud-dev.conllu"],
     }
     (tmp_path / "empty").mkdir()
-    with pytest.raises(TreebankError, match="is not a UD treebank folder; its files are called"):
+    with pytest.raises(
+        TreebankError, match="is not a UD treebank folder; its files should have names"
+    ):
         find_parts(tmp_path / "empty")
-    with pytest.raises(TreebankError, match=r"none: no such folder; .* fetches one by its name"):
+    with pytest.raises(TreebankError, match=r"none: no such folder; .* downloads one by name"):
         find_parts(tmp_path / "none")
 
 
