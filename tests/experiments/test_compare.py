@@ -303,7 +303,7 @@ def test_vectors_are_encoded_once_and_are_nobodys_cost(encoder: Encoder, tmp_pat
     ("changes", "error", "words"),
     [
         ({"methods": "linear,nothing"}, MethodError, "unknown method 'nothing'"),
-        ({"methods": [Star(), Star()]}, MethodError, "two methods are called 'star'"),
+        ({"methods": [Star(), Star()]}, MethodError, "two methods have the name 'star'"),
         ({"punct": "best"}, ScoreError, "unknown punct 'best'"),
         ({"punct": "xpos"}, ScoreError, "punct='xpos': no XPOS for 7 words"),
         ({"seed": -1}, ValueError, "seed -1 is out of range"),

@@ -252,7 +252,9 @@ def test_a_layer_or_a_head_may_be_named() -> None:
     for bad in ({"layer": 0}, {"layer": 4}, {"head": 5}, {"head": -1}):
         ((name, value),) = bad.items()
         highest = {"layer": 3, "head": 4}[name]
-        with pytest.raises(EncoderError, match=f"no {name} {value} of .*only 1 to {highest}"):
+        with pytest.raises(
+            EncoderError, match=f"attention {name} {value} is out of range; .* 1 to {highest}"
+        ):
             AttentionMST(encoder, **bad)
 
 
@@ -266,7 +268,7 @@ def test_names_go_by_the_options() -> None:
 
 def test_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = make_encoder(*MODELS[0])
-    with pytest.raises(NotFittedError, match="attention-mst: no head was chosen"):
+    with pytest.raises(NotFittedError, match="'attention-mst' is not fitted"):
         AttentionMST(encoder).predict(DEV)
     with pytest.raises(EncoderError, match="unknown direction 'up'; choose from 'to', 'from'"):
         AttentionMax(encoder, direction="up")
