@@ -103,7 +103,7 @@ def _encoding(plan: Plan, dev: Sequence[reference.Observation]) -> tuple[Referen
     """Send sentences of dev through the model one by one."""
     from transformers import AutoModel, AutoTokenizer
 
-    from structprobe.experiments.demo import embedded_model
+    from structprobe.models.embedded import embedded_model
 
     model = AutoModel.from_pretrained(embedded_model(), dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(embedded_model())

@@ -17,7 +17,7 @@ from benchmarks.plan import LAYER, N_LAYERS, RANK, Plan
 from benchmarks.table import Line, number
 from structprobe import Encoder, score
 from structprobe.encoder.vectors import WordVectors
-from structprobe.experiments.demo import embedded_model
+from structprobe.models.embedded import embedded_model
 
 # The layer curve that is held to a limit: a model of 24 layers, with its embeddings.
 WIDE_LAYERS, WIDE_SIZE, WIDE_SECONDS = 25, 1024, 60

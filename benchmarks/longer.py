@@ -12,7 +12,7 @@ from benchmarks.inside import distance_scores, has_bfloat16
 from benchmarks.quality import decoder
 from benchmarks.table import Line
 from structprobe import Encoder, Treebank
-from structprobe.experiments.demo import embedded_model
+from structprobe.models.embedded import embedded_model
 
 MAX_LOSS, MAX_UUAS = 0.002, 0.003  # how far behind the best the default may be
 

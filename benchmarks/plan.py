@@ -8,7 +8,7 @@ from typing import Any
 
 from structprobe import Encoder, Treebank
 from structprobe.encoder.vectors import EncodedBank
-from structprobe.experiments.demo import embedded_model
+from structprobe.models.embedded import embedded_model
 
 LAYER, RANK = 4, 384
 N_LAYERS, HIDDEN_SIZE = 7, 384  # of the model

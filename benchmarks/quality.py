@@ -11,7 +11,7 @@ from pathlib import Path
 from benchmarks.table import Line
 from structprobe import Encoder, StructuralProbe, Treebank
 from structprobe.encoder.vectors import EncodedBank
-from structprobe.experiments.demo import embedded_model
+from structprobe.models.embedded import embedded_model
 from structprobe.scores import Scores
 
 SEEDS = (0, 1, 2)

@@ -14,16 +14,14 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+from structprobe import format_table, read_rows, score
 from structprobe.recoverers.methods import find_methods
-from structprobe.results.folder import read_rows
 from structprobe.results.rows import Row
 from structprobe.results.saved_runs import (
     has_predictions,
     read_predictions,
     read_sentences,
 )
-from structprobe.scores import score
-from structprobe.show.table import format_table
 from structprobe.treebank.disturb import DISTURBANCES
 
 PAGE = Path(__file__).with_suffix(".md")

@@ -5,10 +5,9 @@ Run with ``python examples/fit_one_layer.py``. Needs the extra ``demo``, but no 
 
 from structprobe import Encoder, LinearChain, StructuralProbe, Treebank, score
 from structprobe.data import SAMPLE
-from structprobe.experiments.demo import embedded_model
 
 train, dev, test = (Treebank.read(SAMPLE / f"{part}.conllu") for part in ("train", "dev", "test"))
-encoder = Encoder(embedded_model())  # or a Hub id: Encoder("bert-base-cased")
+encoder = Encoder("minilm")  # or a Hub id: Encoder("bert-base-cased")
 
 LAYER = 4
 train_vectors, dev_vectors, test_vectors = (

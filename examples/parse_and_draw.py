@@ -9,11 +9,10 @@ from pathlib import Path
 from structprobe import Encoder, ProbeRecoverer, StructuralProbe, Treebank
 from structprobe.data import HANDMADE, SAMPLE
 from structprobe.draw import draw_svg
-from structprobe.experiments.demo import embedded_model
 
 train, dev = (Treebank.read(SAMPLE / f"{part}.conllu") for part in ("train", "dev"))
 probe = StructuralProbe(rank=64, max_steps=500, random_state=0)
-recoverer = ProbeRecoverer(Encoder(embedded_model()), layer=4, probe=probe).fit(train, dev)
+recoverer = ProbeRecoverer(Encoder("minilm"), layer=4, probe=probe).fit(train, dev)
 
 tree = recoverer.parse("the dog that chased the cat ran to the river")
 print(tree)

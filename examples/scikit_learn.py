@@ -10,10 +10,9 @@ from sklearn.preprocessing import FunctionTransformer
 
 from structprobe import Encoder, StructuralProbe, Treebank
 from structprobe.data import SAMPLE
-from structprobe.experiments.demo import embedded_model
 
 bank = Treebank.read(SAMPLE / "train.conllu")[:1000]
-X = list(Encoder(embedded_model()).encode(bank, layers=3, progress=False).layer(3))
+X = list(Encoder("minilm").encode(bank, layers=3, progress=False).layer(3))
 y = [sentence.heads for sentence in bank]
 
 unit_length = FunctionTransformer(

@@ -5,18 +5,14 @@ Run with ``python examples/which_layer.py``. Needs the extra ``demo``, but no ne
 
 from tempfile import TemporaryDirectory
 
-from structprobe import Encoder, Treebank
+from structprobe import Encoder, SweepConfig, Training, Treebank, format_table, sweep
 from structprobe.data import SAMPLE
-from structprobe.experiments.config import SweepConfig, Training
-from structprobe.experiments.demo import embedded_model
-from structprobe.experiments.sweep import sweep
-from structprobe.show.table import format_table
 
 train, dev, test = (Treebank.read(SAMPLE / f"{part}.conllu") for part in ("train", "dev", "test"))
 
 with TemporaryDirectory() as folder:  # use your own folder to keep the rows and resume
     rows = sweep(
-        Encoder(embedded_model()),
+        Encoder("minilm"),
         train[:500],
         dev,
         test,

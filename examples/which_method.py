@@ -5,15 +5,12 @@ Run with ``python examples/which_method.py``. Needs the extra ``demo``, but no n
 
 from tempfile import TemporaryDirectory
 
-from structprobe import Encoder, Treebank
+from structprobe import Encoder, Treebank, compare, format_table
 from structprobe.data import SAMPLE
-from structprobe.experiments.compare import compare
-from structprobe.experiments.demo import embedded_model
 from structprobe.recoverers.best_layer import BestLayer
-from structprobe.show.table import format_table
 
 train, dev, test = (Treebank.read(SAMPLE / f"{part}.conllu") for part in ("train", "dev", "test"))
-encoder = Encoder(embedded_model())
+encoder = Encoder("minilm")
 probe = BestLayer(encoder, rank=64, max_steps=300)  # or just "probe", which takes longer
 
 with TemporaryDirectory() as folder:  # use your own folder to keep the rows and resume

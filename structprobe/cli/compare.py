@@ -1,19 +1,20 @@
-"""``structprobe compare``: many ways of reading trees out of a model, one row a method."""
+"""``structprobe compare``: methods that recover trees from a model, one row per method."""
 
 from __future__ import annotations
 
 import argparse
 from typing import Any
 
-from structprobe.cli import options
+from structprobe.cli import inputs, options
 from structprobe.cli.output import print_rows, progress_of
+from structprobe.cli.parser import Parser
 from structprobe.errors import StructprobeError
 
-RESUMES = True  # the same command goes on where it was interrupted
+RESUMES = True  # the same command resumes it
 
 
 class _List(argparse.Action):
-    """Prints the methods there are and ends, whatever else is missing on the command line."""
+    """Prints the methods and exits, whatever else is missing on the command line."""
 
     def __call__(self, parser: argparse.ArgumentParser, *args: Any, **more: Any) -> None:
         from structprobe.recoverers.methods import find_methods
@@ -26,35 +27,39 @@ class _List(argparse.Action):
         parser.exit()
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_model(parser)
-    group = parser.add_argument_group("treebanks", "CoNLL-U files or globs; .gz is welcome")
-    parts = {"train": "to learn from", "dev": "to stop and choose by", "test": "to report on"}
-    for part, told in parts.items():
-        group.add_argument(f"--{part}", nargs="+", required=True, metavar="FILE", help=told)
-    options.add_skip(group)
+    uses = {
+        "train": "training set",
+        "dev": "dev set, for early stopping and choosing layers and heads",
+        "test": "test set, for the scores",
+    }
+    options.add_treebanks(parser, uses, needs=options.PARTS)
     method = parser.add_argument_group("methods")
     method.add_argument(
         "--methods",
         default="all",
-        help="all, or names parted by commas; module:Class for others; options of a method in "
-        "brackets, such as 'attention-max[layer=3,head=9],perturbed[limit=20]'",
+        help="all, or names separated by commas; module:Class for your own; options of a method "
+        "in brackets, such as 'attention-max[layer=3,head=9],perturbed[limit=20]'",
     )
     method.add_argument(
-        "--list", action=_List, nargs=0, help="print the methods and their options, and end"
+        "--list", action=_List, nargs=0, help="list the methods and their options, and exit"
     )
-    method.add_argument("--seed", type=int, default=0, help="random state of all methods")
+    options.add_seed(method)
+    for name, example in {"layer": "attention-max[layer=3]", "rank": "probe[rank=64]"}.items():
+        told = f"a method takes its options in brackets, as in --methods '{example}'"
+        parser.instead |= {f"--{name}": told, f"--{name}s": told}
     method.add_argument(
         "--disturbed",
         action="store_true",
-        help="score on shuffled words, swapped content words and truncated sentences too",
+        help="also score on shuffled words, swapped content words and truncated sentences",
     )
     options.add_punct(method)
-    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="the folder of results")
-    parser.add_argument("--cache", default=None, metavar="DIR", help="keep word vectors there")
+    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="results folder")
+    options.add_cache(parser)
     options.add_keep(parser)
-    options.add_talk(parser)
+    options.add_output(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -66,10 +71,14 @@ def run(args: argparse.Namespace) -> None:
 
     chosen = choose_methods(args.methods)  # all that can be refused before a model is loaded
     check_folder(args.out)
-    banks = [options.read_bank(files, args) for files in (args.train, args.dev, args.test)]
+    train, dev, test = inputs.read_treebank(args)
+    assert dev is not None  # all three are needed
+    assert test is not None
     rows = compare(
-        options.build_encoder(args),
-        *banks,
+        inputs.build_encoder(args),
+        train,
+        dev,
+        test,
         methods=chosen,
         disturbed=args.disturbed,
         punct=args.punct,
@@ -85,4 +94,4 @@ def run(args: argparse.Namespace) -> None:
     )
     print_rows(rows, args)
     if all(row["why_empty"] for row in rows):
-        raise StructprobeError("no method gave scores", hint="each row says why")
+        raise StructprobeError("no method gave scores", hint="the rows above say why")

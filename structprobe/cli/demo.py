@@ -1,21 +1,25 @@
-"""``structprobe demo``: the main job on the embedded treebank and a small encoder."""
+"""``structprobe demo``: probe a small model on the embedded treebank."""
 
 from __future__ import annotations
 
 import argparse
 
-from structprobe.cli import options
+from structprobe.cli import options, values
 from structprobe.cli.output import print_rows, progress_of
+from structprobe.cli.parser import Parser
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
-    parser.add_argument("-o", "--out", default=None, metavar="DIR", help="keep the results there")
+    parser.add_argument("-o", "--out", default=None, metavar="DIR", help="results folder to keep")
     parser.add_argument(
-        "--max-steps", type=options.positive, default=None, help="training steps of each probe"
+        "--max-steps", type=values.positive, default=None, metavar="N", help="maximum number of "
+        "training steps per probe",
+    )  # fmt: skip
+    parser.add_argument(
+        "--device", default="auto", help="auto, or a torch device: cpu, cuda:1, mps"
     )
-    parser.add_argument("--device", default="auto", help="auto, or as torch names it")
-    options.add_talk(parser)
+    options.add_output(parser)
 
 
 def run(args: argparse.Namespace) -> None:

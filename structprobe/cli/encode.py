@@ -1,48 +1,62 @@
-"""``structprobe encode``: fill a cache of word vectors, whole or one shard of it."""
+"""``structprobe encode``: precompute word vectors into a cache, all or one shard."""
 
 from __future__ import annotations
 
 import argparse
 
-from structprobe.cli import options
+from structprobe.cli import inputs, options
 from structprobe.cli.output import print_plain, progress_of
+from structprobe.cli.parser import Parser
 
-RESUMES = True  # the same command goes on where it was interrupted
+RESUMES = True  # the same command resumes it
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_model(parser)
     parser.add_argument(
         "files",
-        metavar="BANK",
-        nargs="+",
-        help="CoNLL-U file or quoted glob; each is a treebank of its own, such as a sweep's train",
+        metavar="FILE",
+        nargs="*",
+        help="CoNLL-U file or quoted glob; each is cached as a set of its own, such as the "
+        "training set of a sweep",
     )
-    options.add_skip(parser)
-    parser.add_argument("--layers", default="all", help="all, or such as 0,8,16-24")
+    uses = {part: f"files that make up the {part} set" for part in options.PARTS}
+    options.add_treebanks(parser, uses, needs=(), several=True)
+    parser.rest = "files"
+    parser.rules.append(_nothing_named)
+    options.add_layers(parser)
     parser.add_argument(
         "--shard",
         default=None,
         metavar="i/n",
-        help="the i-th of n parts of each treebank, from 1/n to n/n; others do the other parts",
+        help="encode only the i-th of n parts, such as 3/8; run the other parts separately",
     )
     parser.add_argument(
-        "--untrained", action="store_true", help="with an untrained copy of the model too"
+        "--untrained", action="store_true", help="also encode with an untrained copy of the model"
     )
-    parser.add_argument("--cache", required=True, metavar="DIR", help="keep the vectors there")
-    options.add_talk(parser)
+    parser.add_argument(
+        "--cache", required=True, metavar="DIR", help="folder in which to cache word vectors"
+    )
+    options.add_output(parser)
+
+
+def _nothing_named(args: argparse.Namespace) -> str | None:
+    """Ask for what is to be encoded."""
+    if args.files or args.treebank or any(getattr(args, part) for part in options.PARTS):
+        return None
+    return "missing FILE or --treebank: nothing to encode"
 
 
 def run(args: argparse.Namespace) -> None:
-    """Encode, and print what is there."""
+    """Encode, and print what the cache holds."""
     from structprobe.encoder.cache.shards import Shard
     from structprobe.experiments.encoding import encode_banks
 
     shard = None if args.shard is None else Shard.parse(args.shard)
-    banks = {name: options.read_bank([name], args) for name in args.files}
+    banks = inputs.read_each(args)
     done = encode_banks(
-        options.build_encoder(args),
+        inputs.build_encoder(args),
         banks,
         cache=args.cache,
         layers=args.layers,

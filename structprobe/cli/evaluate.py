@@ -1,32 +1,49 @@
-"""``structprobe evaluate``: score a saved probe on a treebank, the linear chain beside it."""
+"""``structprobe evaluate``: score a saved probe on a treebank, next to the linear baseline."""
 
 from __future__ import annotations
 
 import argparse
 
-from structprobe.cli import options
+from structprobe.cli import inputs, options
 from structprobe.cli.output import print_rows, progress_of
+from structprobe.cli.parser import Parser
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
-    parser.add_argument("probe", metavar="PROBE", help="folder of a saved probe, or a hub id")
-    parser.add_argument("files", metavar="TEST", nargs="+", help="CoNLL-U files or globs")
-    options.add_skip(parser)
+    options.add_saved_probe(parser)
+    parser.add_argument(
+        "files", metavar="TEST", nargs="*", help="CoNLL-U files or globs with gold trees"
+    )
+    group = parser.add_argument_group("treebank", "in place of TEST")
+    options.add_treebank(group, several=False)
+    group.add_argument("--test", nargs="+", default=None, metavar="FILE", help="test set")
+    options.add_skip(group)
+    parser.set_defaults(needs=("test",), needs_scores=False)
+    parser.rest = "files"
+    parser.rules += [_test_fault, options.one_treebank]
     options.add_punct(parser)
-    options.add_saved_model(parser)
-    options.add_talk(parser)
+    options.add_output(parser)
+
+
+def _test_fault(args: argparse.Namespace) -> str | None:
+    """Say where nothing to score on is named, or more than one thing."""
+    given = [bool(args.files), bool(args.test), bool(args.treebank)]
+    if not any(given):
+        return "missing TEST: name a CoNLL-U file with gold trees, or --treebank"
+    return None if sum(given) == 1 else "TEST, --test and --treebank exclude one another"
 
 
 def run(args: argparse.Namespace) -> None:
     """Score and print."""
     from structprobe.experiments.evaluate import evaluate_probe
 
+    inputs.check_probe(args)
     rows = evaluate_probe(
         args.probe,
-        options.read_bank(args.files, args),
+        inputs.read_test(args),
         punct=args.punct,
         progress=progress_of(args),
-        **options.saved_model(args),
+        **inputs.saved_model(args),
     )
     print_rows(rows, args)

@@ -1,25 +1,31 @@
-"""``structprobe fit``: fit a distance and a depth probe on one layer and save them."""
+"""``structprobe fit``: fit distance and depth probes on one layer and save them."""
 
 from __future__ import annotations
 
 import argparse
 
-from structprobe.cli import options
+from structprobe.cli import inputs, options
 from structprobe.cli.output import print_rows, progress_of
+from structprobe.cli.parser import Parser
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_model(parser)
-    options.add_treebanks(parser, test=False)
+    uses = {
+        "train": "training set",
+        "dev": "dev set, for early stopping and scores; default: a tenth of the training set, "
+        "without scores",
+    }
+    options.add_treebanks(parser, uses, needs=("train",))
     recipe = options.add_recipe(parser)
-    recipe.add_argument("--layer", type=int, required=True, help="0 = embedding output")
-    recipe.add_argument("--rank", type=options.positive, default=None, help="full if not given")
-    recipe.add_argument("--seed", type=int, default=0, help="random state")
-    parser.add_argument("-o", "--out", required=True, metavar="PROBE", help="the probe's folder")
-    parser.add_argument("--force", action="store_true", help="replace a probe that is there")
-    parser.add_argument("--cache", default=None, metavar="DIR", help="keep word vectors there")
-    options.add_talk(parser)
+    options.add_layer(recipe, required=True, help="layer to probe; 0 = embedding output")
+    options.add_rank(recipe, help="rank of the probe; default: full rank")
+    options.add_seed(recipe)
+    parser.add_argument("-o", "--out", required=True, metavar="PROBE", help="folder of the probe")
+    parser.add_argument("--force", action="store_true", help="replace an existing probe")
+    options.add_cache(parser)
+    options.add_output(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -29,9 +35,9 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.probe.saving.pretrained import check_target
 
     check_target(args.out, replace=args.force)  # this and the treebanks before a model is loaded
-    train, dev = options.read_bank(args.train, args), options.read_optional(args.dev, args)
+    train, dev, _ = inputs.read_treebank(args)
     _, row = fit_probe(
-        options.build_encoder(args),
+        inputs.build_encoder(args),
         train,
         dev,
         layer=args.layer,

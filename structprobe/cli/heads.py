@@ -1,43 +1,41 @@
-"""``structprobe heads``: what attention heads look at, and which relations they follow."""
+"""``structprobe heads``: what each attention head looks at, and which relations it follows."""
 
 from __future__ import annotations
 
 import argparse
 
-from structprobe.cli import options
+from structprobe.cli import inputs, options
 from structprobe.cli.output import print_heads, progress_of
+from structprobe.cli.parser import Parser
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_model(parser)
-    group = parser.add_argument_group("treebanks", "CoNLL-U files or globs; .gz is welcome")
-    group.add_argument(
-        "--train", nargs="+", required=True, metavar="FILE", help="to choose fixed offsets by"
-    )
-    group.add_argument(
-        "--dev", nargs="+", default=None, metavar="FILE", help="to choose heads by; else train"
-    )
-    group.add_argument("--test", nargs="+", required=True, metavar="FILE", help="to report on")
-    options.add_skip(group)
+    uses = {
+        "train": "training set, for choosing the best fixed offsets",
+        "dev": "dev set, for choosing heads; default: the training set",
+        "test": "test set, for the reported figures",
+    }
+    options.add_treebanks(parser, uses, needs=("train", "test"))
     parser.add_argument(
         "--punct",
         default=None,
         choices=options.PUNCT,
-        help="what counts as punctuation: UPOS PUNCT, the paper's Penn tags, or nothing; upos "
-        "where the treebank has it",
+        help="what counts as punctuation: UPOS PUNCT, the Penn punctuation tags, or nothing "
+        "(keep); default: upos where the treebank has UPOS",
     )
-    parser.add_argument("--seed", type=int, default=0, help="of the shuffled trees")
+    options.add_seed(parser, help="random seed of the shuffled trees")
     parser.add_argument(
         "--pairs",
         action="store_true",
-        help="look at patterns in consecutive sentences read two by two, as two segments",
+        help="find patterns in pairs of consecutive sentences, fed as two segments",
     )
     parser.add_argument(
-        "-o", "--out", default=None, metavar="DIR", help="a folder for tables and heat maps"
+        "-o", "--out", default=None, metavar="DIR", help="folder for tables and heat maps"
     )
-    parser.add_argument("--force", action="store_true", help="replace tables that are there")
-    options.add_talk(parser)
+    parser.add_argument("--force", action="store_true", help="replace existing tables")
+    options.add_output(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -47,10 +45,10 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.show.heat_map import save_heat_maps
 
     # Before a model is loaded, which may take long.
-    train, test = (options.read_bank(files, args) for files in (args.train, args.test))
-    dev = options.read_optional(args.dev, args)
+    train, dev, test = inputs.read_treebank(args)
+    assert test is not None  # it is needed
     analysis = analyse_heads(
-        options.build_encoder(args),
+        inputs.build_encoder(args),
         train,
         dev,
         test,

@@ -1,51 +1,49 @@
-"""``structprobe localise``: where in a model the syntax is, three ways."""
+"""``structprobe localise``: locate syntax in a model in three ways."""
 
 from __future__ import annotations
 
 import argparse
 import json
 
-from structprobe.cli import options
+from structprobe.cli import inputs, options
 from structprobe.cli.output import progress_of
+from structprobe.cli.parser import Parser
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_model(parser)
-    group = parser.add_argument_group("treebanks", "CoNLL-U files or globs; .gz is welcome")
-    group.add_argument("--train", nargs="+", required=True, metavar="FILE", help="to learn from")
-    group.add_argument("--dev", nargs="+", required=True, metavar="FILE", help="to choose by")
-    group.add_argument(
-        "--test", nargs="+", default=None, metavar="FILE", help="to report on; dev if not given"
-    )
-    options.add_skip(group)
+    uses = {
+        "train": "training set",
+        "dev": "dev set, for early stopping",
+        "test": "test set, for the scores; default: the dev set",
+    }
+    options.add_treebanks(parser, uses, needs=("train", "dev"))
     options.add_punct(parser)
     parser.add_argument(
         "--probe",
         default="probe",
         choices=("probe", "probe-tree", "biaffine"),
-        help="what is fitted on layers and mixes, as compare names it",
+        help="method to fit on layers and on mixes of layers; see `structprobe compare --list`",
     )
-    parser.add_argument("--layers", default="all", help="all, or such as 0,8,16-24")
-    parser.add_argument(
-        "--rank", type=options.positive, default=None, help="the probe's own if not given"
-    )
-    parser.add_argument("--seed", type=int, default=0, help="random state")
-    parser.add_argument("--max-steps", type=options.positive, default=None, help="of each fit")
-    parser.add_argument("--cache", default=None, metavar="DIR", help="keep word vectors there")
-    options.add_talk(parser)
+    options.add_layers(parser)
+    options.add_rank(parser, help="rank of the probe; default: set by the method")
+    options.add_seed(parser)
+    options.add_max_steps(parser)
+    options.add_cache(parser)
+    options.add_output(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Fit the probes and mixes, and print what they say."""
+    """Fit the probes and mixes, and print the table."""
     from structprobe.experiments.config import LocaliseConfig
     from structprobe.experiments.localise import localise
 
     # Before a model is loaded, which may take long.
-    train, dev = (options.read_bank(files, args) for files in (args.train, args.dev))
-    test = options.read_optional(args.test, args)
+    train, dev, test = inputs.read_treebank(args)
+    assert dev is not None  # it is needed
     found = localise(
-        options.build_encoder(args),
+        inputs.build_encoder(args),
         train,
         dev,
         test,

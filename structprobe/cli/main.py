@@ -1,4 +1,4 @@
-"""The front door of the command line: which command runs, and what a fault looks like."""
+"""The front door of the command line: which command runs, and what an error looks like."""
 
 from __future__ import annotations
 
@@ -12,24 +12,25 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from structprobe._version import __version__
-from structprobe.cli.parser import HelpFormatter, refuse_unknown
+from structprobe.cli.completion import SHELLS, PrintCompletion
+from structprobe.cli.parser import Parser
 from structprobe.errors import StructprobeError
 
 COMMANDS = {
-    "treebank": "fetch a treebank of Universal Dependencies by name, and check it",
-    "fit": "fit a distance and a depth probe on one layer and save them",
-    "evaluate": "score a saved probe on a treebank, the linear chain beside it",
-    "score": "score a parse file made by anything against a gold treebank",
-    "parse": "write CoNLL-U with recovered heads, or draw the trees of plain text",
-    "encode": "fill a cache of word vectors, whole or one shard of it",
-    "sweep": "one probe a layer, rank and seed; one row a run; resumable",
-    "localise": "where in a model the syntax is: by layer, by a learned mix, and from below",
-    "heads": "what the attention heads of a model look at, and which relations they follow",
-    "compare": "many ways of reading trees out of a model; one row a method; resumable",
-    "plot": "the pictures that a folder of results allows, as PDF, SVG or PNG",
-    "report": "one page of a sweep, a comparison or a fit: tables, curves, every sentence",
-    "serve": "a page on this machine that parses what is typed, layer by layer",
-    "demo": "the main job on the embedded treebank and a small encoder",
+    "treebank": "download a Universal Dependencies treebank and check it",
+    "fit": "fit distance and depth probes on one layer and save them",
+    "evaluate": "score a saved probe on a treebank, next to the linear baseline",
+    "score": "score any CoNLL-U parse against a gold treebank",
+    "parse": "parse CoNLL-U or plain text with a saved probe",
+    "encode": "precompute word vectors into a cache, all or one shard",
+    "sweep": "fit one probe per layer, rank and seed; one row per run; resumes if interrupted",
+    "localise": "locate syntax in a model: by layer, by a learned mix, and cumulatively",
+    "heads": "report what each attention head looks at and which relations it follows",
+    "compare": "compare methods that recover trees; one row per method; resumes if interrupted",
+    "plot": "draw figures and trees from a results folder, as PDF, SVG or PNG",
+    "report": "write one HTML page about a sweep, a comparison or a saved probe",
+    "serve": "serve a local page that parses the sentences you type, layer by layer",
+    "demo": "probe a small model on the embedded treebank",
 }
 
 DATA_FAULT, INTERRUPTED = 1, 130
@@ -40,40 +41,48 @@ DATA_FAULT, INTERRUPTED = 1, 130
 SPIN_COUNT = "10000"
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """Build the parser of all commands; cheap, since no command's own imports are made."""
-    parser = argparse.ArgumentParser(
+def build_parser(only: str | None = None) -> Parser:
+    """Build the parser of all commands, with the options of all or of one alone."""
+    parser = Parser(
         prog="structprobe",
         description="How much syntax is in the layers of a language model, and can the tree be "
         "read out of it?",
-        epilog="Results go to stdout, logs and progress to stderr. Exit status: 0 done, 1 a fault "
-        "in the data, 2 a fault in the usage.",
-        allow_abbrev=False,
+        epilog="`structprobe help COMMAND` shows the options of a command. Results go to stdout, "
+        "logs and progress to stderr. Exit status: 0 for success, 1 for an error in the data, 2 "
+        "for an error on the command line.",
     )
     parser.add_argument("--version", action="version", version=f"structprobe {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    parser.add_argument(
+        "--print-completion",
+        action=PrintCompletion,
+        choices=SHELLS,
+        help="print a completion script for your shell (extra completion)",
+    )
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, summary in COMMANDS.items():
         command = commands.add_parser(
-            name,
-            help=summary,
-            description=summary[0].upper() + summary[1:] + ".",
-            allow_abbrev=False,
-            formatter_class=HelpFormatter,
+            name, help=summary, description=summary[0].upper() + summary[1:] + "."
         )
+        if only not in (None, name):
+            continue
         module = importlib.import_module(f"structprobe.cli.{name}")
         module.add_arguments(command)
         resumes = getattr(module, "RESUMES", False)
-        command.set_defaults(run=module.run, resumes=resumes, parser=command)
+        command.set_defaults(run=module.run, resumes=resumes)
     return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command."""
     _open_closed_streams()
-    given = sys.argv[1:] if argv is None else argv
+    given = list(sys.argv[1:] if argv is None else argv)
     try:
-        args, unknown = build_parser().parse_known_args(given)
-        refuse_unknown(args.parser, unknown)
+        words = _as_option(given)
+        named = next(iter(words), None)
+        parser = build_parser(named if named in COMMANDS else None)
+        args = parser.parse_args(words)
+        if args.command is None:
+            parser.error(f"no command given; choose from {', '.join(COMMANDS)}")
     except BrokenPipeError:  # of what an option prints, as compare's --list
         return _stop_writing()
     except KeyboardInterrupt:  # while a command's options are imported
@@ -82,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     args.command_line = shlex.join(["structprobe", *given])
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is first loaded
     if sys.stdout is None:
-        return _fault("standard output is closed; give it a file or a pipe")
+        return _fault("standard output is closed; redirect it to a file or a pipe")
     try:
         with _log_to_stderr(args):
             args.run(args)
@@ -100,11 +109,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _as_option(given: list[str]) -> list[str]:
+    """Read ``help COMMAND`` as ``COMMAND --help``."""
+    return [*given[1:2], "--help"] if given[:1] == ["help"] else given
+
+
 def _what_is_kept(args: argparse.Namespace) -> str:
-    """Say what an interrupted command leaves, and how it goes on."""
+    """Say what an interrupted command leaves, and how to resume it."""
     if args.resumes:
-        return f"what was done is kept; go on with: {args.command_line}"
-    return "nothing was written; what is in a cache of vectors is kept"
+        return f"finished work is kept; resume with: {args.command_line}"
+    return "nothing was written; cached word vectors are kept"
 
 
 def _open_closed_streams() -> None:

@@ -1,307 +1,291 @@
-"""Options that several commands share, and what is built from them."""
+"""Options that several commands share: one spelling and one meaning wherever they stand."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from structprobe.cli.output import progress_of
+from structprobe.cli import values
+from structprobe.cli.parser import Parser
 
-if TYPE_CHECKING:
-    from structprobe.encoder.encoder import Encoder
-    from structprobe.experiments.runs.backends import Backend
-    from structprobe.treebank import Treebank
-
+PARTS = ("train", "dev", "test")
 PUNCT = ("upos", "xpos", "keep")
 PRODUCTS = ("float32", "bfloat16", "auto")
 DTYPES = ("float32", "bfloat16", "float16")
+FORCE = "replace what an earlier run wrote there"
 
 
-def int_list(text: str) -> list[int]:
-    """Read whole numbers parted by commas, as in ``32,128``."""
-    try:
-        return [int(part) for part in text.split(",")]
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{text!r} is not a list of whole numbers such as 32,128"
-        ) from None
-
-
-def positive(text: str) -> int:
-    """Read a whole number of at least 1."""
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 1")
-    return int(text)
-
-
-def port(text: str) -> int:
-    """Read the number of a port, 0 to 65535."""
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port; give a number up to 65535")
-    return int(text)
-
-
-def above_zero(text: str) -> float:
-    """Read a number above 0."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = 0.0
-    if not 0 < number < float("inf"):
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
-    return number
-
-
-def add_talk(parser: argparse.ArgumentParser, *, json: str = "results as JSON") -> None:
+def add_output(parser: Parser, *, json: str = "print results as JSON") -> None:
     """Add the options that say how results and logs are written."""
     group = parser.add_argument_group("output")
     group.add_argument("--json", action="store_true", help=json)
     loudness = group.add_mutually_exclusive_group()
     loudness.add_argument(
-        "-q", "--quiet", action="store_true", help="errors only, and no progress bars"
+        "-q", "--quiet", action="store_true", help="print errors only; no progress bars"
     )
-    loudness.add_argument("-v", "--verbose", action="store_true", help="more of what is going on")
+    loudness.add_argument("-v", "--verbose", action="store_true", help="log more details")
 
 
-def add_device(parser: argparse.ArgumentParser) -> None:
+def add_device(parser: Parser) -> None:
     """Add where the model runs and what a batch may hold."""
-    group = parser.add_argument_group("machine")
+    group = parser.add_argument_group("hardware")
+    group.add_argument("--device", default="auto", help="auto, or a torch device: cpu, cuda:1, mps")
     group.add_argument(
-        "--device", default="auto", help="auto, or as torch names it: cpu, cuda:1, mps"
-    )
-    group.add_argument(
-        "--batch-tokens", type=positive, default=None, help="padded tokens in one forward pass"
+        "--batch-tokens",
+        type=values.positive,
+        default=None,
+        metavar="N",
+        help="maximum number of tokens per batch, padding included",
     )
 
 
-def add_model(parser: argparse.ArgumentParser, *, several: bool = False) -> None:
+def add_model(parser: Parser, *, several: bool = False) -> None:
     """Add which model is encoded with, and how."""
     group = parser.add_argument_group("model")
+    which = "hub id, local folder, or minilm for the small demonstration model (extra demo)"
     group.add_argument(
         "--model",
         required=True,
         nargs="+" if several else None,
-        help="hub id, local folder, or a .gguf file in a folder" + "; or several" * several,
+        help=which + "; one or more" * several,
     )
-    group.add_argument("--revision", default=None, help="branch, tag or commit of the hub id")
-    group.add_argument("--gguf-file", default=None, help="the .gguf file in the model's folder")
+    group.add_argument("--revision", default=None, help="branch, tag or commit on the hub")
+    group.add_argument(
+        "--gguf-file", default=None, metavar="FILE", help="name of the .gguf file to load"
+    )
     group.add_argument(
         "--trust-remote-code", action="store_true", help="run code that comes with the model"
     )
-    group.add_argument("--dtype", default="float32", choices=DTYPES, help="precision")
     group.add_argument(
-        "--pooling", default="mean", choices=("mean", "first", "last"), help="pieces to a word"
+        "--dtype", default="float32", choices=DTYPES, help="floating-point type of the model"
+    )
+    group.add_argument(
+        "--pooling",
+        default="mean",
+        choices=("mean", "first", "last"),
+        help="how subwords are pooled into words",
     )
     group.add_argument(
         "--spacing",
         default="words",
         choices=("words", "original"),
-        help="words joined by single spaces, or spaced as in the treebank",
+        help="join words by single spaces, or space them as in the treebank",
     )
     group.add_argument(
-        "--bos", action="store_true", help="put a beginning-of-sequence token in front"
+        "--bos", action="store_true", help="prepend the beginning-of-sequence token (for decoders)"
     )
     add_device(parser)
 
 
-def add_saved_model(parser: argparse.ArgumentParser) -> None:
-    """Add where the model of a saved probe is, if not where the probe says, and where it runs."""
-    group = parser.add_argument_group("model", "by default the one that the probe was fitted on")
-    group.add_argument("--model", default=None, help="where it is now, if it has moved")
-    group.add_argument("--gguf-file", default=None, help="the .gguf file in its folder")
+def add_saved_probe(parser: Parser, *, several: bool = False) -> None:
+    """Add which saved probe is used, and where its model is and runs."""
+    folder = "folder of a saved probe, hub id, or results folder of a sweep with --save-probes"
+    parser.add_argument(
+        "probes" if several else "probe",
+        metavar="PROBE",
+        nargs="+" if several else None,
+        help=folder + "; one or more, of the same model" * several,
+    )
+    group = parser.add_argument_group("choice of a sweep's probe")
+    layer = "layer of the probe; default: the best on the dev set"
+    if several:
+        group.add_argument(
+            "--layer", "--layers", dest="layers", type=values.layers, default=None,
+            metavar="LAYERS", help="list such as 0,8,16-24; default: all",
+        )  # fmt: skip
+    else:
+        add_layer(group, help=layer)
+    add_rank(group, help="rank of the probe; default: the best on the dev set")
+    add_seed(group, default=None, help="random seed of the probe; default: the best on the dev set")
+    group = parser.add_argument_group("model", "default: as recorded with the probe")
+    group.add_argument("--model", default=None, help="hub id or folder, if the model has moved")
+    group.add_argument(
+        "--gguf-file", default=None, metavar="FILE", help="name of the .gguf file to load"
+    )
     group.add_argument(
         "--trust-remote-code", action="store_true", help="run code that comes with the model"
     )
     group.add_argument(
-        "--dtype", default=None, choices=DTYPES, help="precision, if not that of the fit"
+        "--dtype", default=None, choices=DTYPES, help="floating-point type of the model"
     )
-    group.add_argument("--revision", default=None, help="of the probe, where it is a hub id")
-    group.add_argument("--cache", default=None, metavar="DIR", help="keep word vectors there")
+    group.add_argument("--revision", default=None, help="revision of a probe on the hub")
+    add_cache(group)
     add_device(parser)
 
 
-def add_treebanks(parser: argparse.ArgumentParser, *, test: bool) -> None:
-    """Add the files to learn from, to choose by and, for `sweep`, to report on."""
-    group = parser.add_argument_group("treebanks", "CoNLL-U files or globs; .gz is welcome")
-    learnt: argparse._ActionsContainer = group
-    if test:
-        learnt = group.add_mutually_exclusive_group(required=True)
-        learnt.add_argument(
-            "--treebank",
-            nargs="+",
-            default=None,
-            metavar="DIR",
-            help="folders of UD treebanks, with all their parts; each is swept over",
-        )
-    learnt.add_argument(
-        "--train", nargs="+", required=not test, metavar="FILE", help="to learn from"
-    )
+def add_treebanks(
+    parser: Parser, uses: Mapping[str, str], *, needs: Sequence[str], several: bool = False
+) -> None:
+    """Add one treebank by its folder or name, or by the files of the parts that a command uses."""
+    group = parser.add_argument_group("treebank", "a folder or name, or CoNLL-U files (also .gz)")
+    add_treebank(group, several=several)
+    for part in PARTS:
+        if part in uses:
+            group.add_argument(
+                f"--{part}", nargs="+", default=None, metavar="FILE", help=uses[part]
+            )
+    add_skip(group)
+    parser.set_defaults(needs=needs, needs_scores=False)
+    parser.rules.append(lambda args: _treebank_fault(args, uses, needs, several))
+
+
+def add_treebank(group: argparse._ActionsContainer, *, several: bool) -> None:
+    """Add a whole treebank."""
     group.add_argument(
-        "--dev",
+        "--treebank",
         nargs="+",
         default=None,
-        metavar="FILE",
-        help="to stop by; else a tenth of train" + ", and --test is needed to score on" * test,
+        metavar="DIR",
+        help="folder of a UD treebank, name of one that `structprobe treebank` fetched, or sample "
+        "for the embedded treebank" + "; one or more" * several,
     )
-    if test:
-        group.add_argument(
-            "--test", nargs="+", default=None, metavar="FILE", help="to report on; else dev"
-        )
-    add_skip(group)
 
 
-def add_skip(parser: argparse._ActionsContainer) -> None:
+def _treebank_fault(
+    args: argparse.Namespace, uses: Mapping[str, str], needs: Sequence[str], several: bool
+) -> str | None:
+    """Say what is wrong with how a treebank is named."""
+    given = [f"--{part}" for part in uses if getattr(args, part)]
+    missing = [f"--{part}" for part in needs if not getattr(args, part)]
+    if args.treebank is None:
+        if missing and not given:
+            return f"missing --treebank or {' and '.join(missing)}"
+        return f"missing {' and '.join(missing)}" if missing else None
+    if given:
+        return f"--treebank and {given[0]} exclude each other: a treebank has its own parts"
+    return None if several else one_treebank(args)
+
+
+def one_treebank(args: argparse.Namespace) -> str | None:
+    """Refuse several treebanks where a command takes one."""
+    if args.treebank is not None and len(args.treebank) > 1:
+        return f"--treebank: {len(args.treebank)} given; this command takes one treebank"
+    return None
+
+
+def add_skip(group: argparse._ActionsContainer) -> None:
     """Add what to do with faulty sentences."""
-    parser.add_argument(
+    group.add_argument(
         "--skip-faults",
         action="store_true",
-        help="leave sentences with faults out, and count them, in place of stopping",
+        help="skip invalid sentences and report how many, instead of stopping",
     )
 
 
-def add_recipe(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+def add_layer(group: argparse._ActionsContainer, **settings: Any) -> None:
+    """Add one layer."""
+    group.add_argument(
+        "--layer", "--layers", dest="layer", type=values.layer, metavar="LAYER", **settings
+    )
+
+
+def add_layers(group: argparse._ActionsContainer) -> None:
+    """Add several layers."""
+    group.add_argument(
+        "--layers", "--layer", dest="layers", type=values.layers, default="all", metavar="LAYERS",
+        help="all, or a list such as 0,8,16-24 (0 = embedding output)",
+    )  # fmt: skip
+
+
+def add_rank(group: argparse._ActionsContainer, *, help: str) -> None:
+    """Add one rank."""
+    group.add_argument(
+        "--rank", "--ranks", dest="rank", type=values.single(values.positive), default=None,
+        metavar="RANK", help=help,
+    )  # fmt: skip
+
+
+def add_seed(
+    group: argparse._ActionsContainer, *, default: int | None = 0, help: str = "random seed"
+) -> None:
+    """Add one random seed."""
+    group.add_argument(
+        "--seed", "--seeds", dest="seed", type=values.single(values.seed), default=default,
+        metavar="SEED", help=help,
+    )  # fmt: skip
+
+
+def add_max_steps(group: argparse._ActionsContainer) -> None:
+    """Add the limit on training steps."""
+    group.add_argument(
+        "--max-steps",
+        type=values.positive,
+        default=None,
+        metavar="N",
+        help="maximum number of training steps; default: set by the recipe",
+    )
+
+
+def add_recipe(parser: Parser) -> argparse._ArgumentGroup:
     """Add how a probe is trained and which words its trees are scored over."""
     group = parser.add_argument_group("probe")
     group.add_argument(
         "--recipe",
         default="whitened",
         choices=("whitened", "published"),
-        help="how the probe's matrix is found",
+        help="how the probe is trained: on whitened vectors, or as published in 2019",
     )
-    group.add_argument(
-        "--max-steps",
-        type=positive,
-        default=None,
-        help="training steps; the recipe's own if not given",
-    )
+    add_max_steps(group)
     group.add_argument(
         "--products",
         default="float32",
         choices=PRODUCTS,
-        help="type of a step's two large products; auto is the faster one on this machine",
+        help="floating-point type of the large matrix products; auto picks the faster one",
     )
     group.add_argument(
         "--memory-gb",
-        type=above_zero,
+        type=values.above_zero,
         default=None,
         metavar="GB",
-        help="room for vectors in training, 4 if not given; a layer that does not fit is streamed "
-        "from the temporary folder (TMPDIR)",
+        help="memory for training vectors, 4 by default; a layer that needs more is streamed from "
+        "the temporary folder (TMPDIR)",
     )
     add_punct(group)
     return group
 
 
-def add_punct(parser: argparse._ActionsContainer) -> None:
+def add_punct(group: argparse._ActionsContainer) -> None:
     """Add which words UUAS and root accuracy leave out."""
-    parser.add_argument(
+    group.add_argument(
         "--punct",
         default=None,
         choices=PUNCT,
-        help="words left out of UUAS and root: UPOS PUNCT, the paper's Penn tags, or none; "
-        "upos where the treebank has it",
+        help="words excluded from UUAS and root accuracy: UPOS PUNCT, the Penn punctuation tags, "
+        "or none (keep); default: upos where the treebank has UPOS",
     )
 
 
-def add_backend(parser: argparse.ArgumentParser) -> None:
-    """Add where the runs of a grid are done."""
-    group = parser.add_argument_group("where the runs are done")
+def add_cache(group: argparse._ActionsContainer) -> None:
+    """Add where word vectors stay."""
     group.add_argument(
-        "--jobs", type=positive, default=1, help="so many at once, which share the processors"
+        "--cache", default=None, metavar="DIR", help="folder in which to cache word vectors"
+    )
+
+
+def add_backend(parser: Parser) -> None:
+    """Add where the runs of a grid are done."""
+    group = parser.add_argument_group("parallel and distributed runs")
+    group.add_argument(
+        "--jobs", type=values.positive, default=1, metavar="N", help="number of parallel jobs"
     )
     group.add_argument(
         "--backend",
         default=None,
         metavar="NAME",
-        help="of joblib: loky (the default of several jobs), dask, ray or any registered one",
+        help="joblib backend: loky (default for parallel jobs), dask, ray or any registered one",
     )
     group.add_argument(
-        "--scheduler", default=None, metavar="ADDRESS", help="of Dask, such as tcp://host:8786"
+        "--scheduler", default=None, metavar="ADDRESS", help="Dask scheduler, tcp://host:8786"
     )
 
 
-def add_keep(parser: argparse.ArgumentParser) -> None:
+def add_keep(parser: Parser) -> None:
     """Add whether predictions are kept, from which `report` makes its explorer."""
-    parser.add_argument(
+    keep = parser.add_argument(
         "--keep-predictions",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="keep each run's trees and distances beside its row, for `structprobe report`",
     )
-
-
-def build_backend(args: argparse.Namespace) -> Backend:
-    """Name the backend that the options name."""
-    from structprobe.experiments.runs.backends import Backend
-
-    return Backend(args.jobs, args.backend, args.scheduler)
-
-
-def build_encoder(args: argparse.Namespace, model: str | None = None) -> Encoder:
-    """Load the model that the options name, or that one of several."""
-    from structprobe.encoder.encoder import Encoder
-
-    optional = {} if args.batch_tokens is None else {"batch_tokens": args.batch_tokens}
-    return Encoder(
-        model or args.model,
-        revision=args.revision,
-        trust_remote_code=args.trust_remote_code,
-        gguf_file=args.gguf_file,
-        device=args.device,
-        dtype=args.dtype,
-        pooling=args.pooling,
-        spacing=args.spacing,
-        bos=args.bos,
-        **optional,
-    )
-
-
-def saved_model(args: argparse.Namespace) -> dict[str, Any]:
-    """Give the arguments of `ProbeRecoverer.from_pretrained` that were named."""
-    names = ("model", "gguf_file", "dtype", "revision", "cache", "batch_tokens", "device")
-    given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
-    return given | ({"trust_remote_code": True} if args.trust_remote_code else {})
-
-
-def read_bank(files: Sequence[str | Path], args: argparse.Namespace) -> Treebank:
-    """Read one treebank."""
-    from structprobe.treebank import Treebank
-
-    on_error: Literal["skip", "raise"] = "skip" if args.skip_faults else "raise"
-    return Treebank.read(files, on_error=on_error, progress=progress_of(args))
-
-
-def read_optional(files: Sequence[str | Path] | None, args: argparse.Namespace) -> Treebank | None:
-    """Read a treebank, if one was named."""
-    return None if files is None else read_bank(files, args)
-
-
-def read_treebanks(
-    args: argparse.Namespace,
-) -> list[tuple[Treebank, Treebank | None, Treebank | None]]:
-    """Read train, dev and test of each treebank that a sweep goes over."""
-    from structprobe.errors import ScoreError, TreebankError
-    from structprobe.treebank.files import find_parts
-
-    if args.train is not None:
-        files = [{"train": args.train, "dev": args.dev, "test": args.test}]
-    elif args.dev or args.test:
-        raise TreebankError("--dev and --test go with --train; --treebank has its own")
-    else:
-        files = [find_parts(folder) for folder in args.treebank]
-    for parts, folder in zip(files, args.treebank or [None], strict=True):
-        if "train" not in parts:
-            raise TreebankError("there is no train part to learn from", path=folder)
-        if not parts.get("dev") and not parts.get("test"):  # before anything is loaded
-            hint = "give a dev or a test treebank"
-            raise ScoreError("there is nothing to score on", where=folder, hint=hint)
-    return [
-        (
-            read_bank(parts["train"], args),
-            read_optional(parts.get("dev"), args),
-            read_optional(parts.get("test"), args),
-        )
-        for parts in files
-    ]
+    # Set afterwards, since argparse before Python 3.13 adds the default to it.
+    keep.help = "keep predicted trees for `structprobe report` and `plot` (the default)"

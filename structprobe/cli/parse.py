@@ -8,34 +8,38 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from structprobe.cli import options
+from structprobe.cli import inputs, options
 from structprobe.cli.output import progress_of
+from structprobe.cli.parser import Parser
 
 if TYPE_CHECKING:
     from structprobe.recoverers.parsed import ParsedSentence
     from structprobe.treebank import Treebank
 
+_PIPE = "to parse a sentence, pipe it in: echo 'the dog ran' | structprobe parse PROBE - --text"
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+
+def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
-    parser.add_argument("probe", metavar="PROBE", help="folder of a saved probe, or a hub id")
+    options.add_saved_probe(parser)
     parser.add_argument("input", metavar="IN", help="CoNLL-U file, or - for standard input")
     parser.add_argument(
         "--text",
         action="store_true",
-        help="IN is plain text, a sentence a line, words parted by white space; draw the trees",
+        help="read plain text, one sentence per line, words separated by spaces; draw the trees",
     )
     parser.add_argument(
-        "-o", "--out", default="-", metavar="OUT", help="file to write, - for standard output"
+        "-o", "--out", default="-", metavar="OUT", help="file to write, or - for standard output"
     )
-    parser.add_argument("--force", action="store_true", help="replace a file that is there")
+    parser.add_argument("--force", action="store_true", help="replace an existing file")
+    parser.surplus = f"; {_PIPE}"
     parser.epilog = (
-        "HEAD is the recovered one. DEPREL is root or dep, since a probe gives no relations, and "
-        "DEPS is emptied, since it would contradict HEAD; all else is as in IN, byte for byte."
+        "HEAD holds the predicted heads. DEPREL is root or dep, since a probe predicts no relation "
+        "labels, and DEPS is emptied, since it could contradict HEAD; everything else is copied "
+        "from IN byte for byte."
     )
     options.add_skip(parser)
-    options.add_saved_model(parser)
-    options.add_talk(parser, json="one JSON object a sentence, each on a line")
+    options.add_output(parser, json="print one JSON object per sentence and line")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -47,8 +51,9 @@ def run(args: argparse.Namespace) -> None:
 
     if args.out != "-":
         check_file(args.out, force=args.force)  # before a model is loaded
+    inputs.check_probe(args)
     bank = _read(args)
-    recoverer = ProbeRecoverer.from_pretrained(args.probe, **options.saved_model(args))
+    recoverer = ProbeRecoverer.from_pretrained(args.probe, **inputs.saved_model(args))
     recoverer.progress = progress_of(args)
     predictions = recoverer.predict(bank)
     trees = [ParsedSentence(*both) for both in zip(bank, predictions, strict=True)]
@@ -67,18 +72,30 @@ def run(args: argparse.Namespace) -> None:
 
 def _read(args: argparse.Namespace) -> Treebank:
     """Read the input, from a file or standard input, as CoNLL-U or as plain text."""
+    from structprobe.errors import TreebankError
     from structprobe.treebank import Treebank
     from structprobe.treebank.checks import Place, check_characters
     from structprobe.treebank.files import read_bytes, to_text
 
-    if args.input != "-" and not args.text:
-        return options.read_bank([args.input], args)
+    path = Path(args.input)
+    if args.input != "-" and not path.exists() and (args.text or " " in args.input):
+        raise TreebankError("no such file", path=args.input, hint=_PIPE)
+    if args.input != "-" and not args.text and not path.is_file():
+        return inputs.read_bank([args.input], args)  # several files, or none
     name = "<stdin>" if args.input == "-" else args.input
-    data = sys.stdin.buffer.read() if args.input == "-" else read_bytes(Path(args.input))
+    data = sys.stdin.buffer.read() if args.input == "-" else read_bytes(path)
+    text = to_text(data, name)
     if args.text:
-        lines = to_text(data, name).removeprefix("\ufeff").split("\n")
+        lines = text.removeprefix("\ufeff").split("\n")
         check_characters(lines, Place(name, 1))
+        if not text.strip():
+            raise TreebankError("there is no text to parse", path=name)
         return Treebank.from_words(line.split() for line in lines if line.strip())
+    if text.strip() and "\t" not in text:
+        hint = "add --text to parse plain text, one sentence per line"
+        raise TreebankError("plain text, not CoNLL-U", path=name, hint=hint)
+    if args.input != "-":
+        return inputs.read_bank([args.input], args)
     return Treebank.from_text(data, path=name, on_error="skip" if args.skip_faults else "raise")
 
 

@@ -1,27 +1,134 @@
-"""What argparse leaves to be wished: help without defaults that say nothing, and near options."""
+"""Where we differ from argparse: errors in one line that name what is near, help without noise."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
-from collections.abc import Sequence
+import re
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NoReturn
+
+from structprobe.errors import unknown_name
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Help that tells the defaults there are: None is told in words, or is none."""
+    """Help that shows the defaults that say something: not None, no switch's, no list."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default is None else super()._get_help_string(action)
+        says_nothing = action.default is None or isinstance(action.default, bool | list)
+        return action.help if says_nothing else super()._get_help_string(action)
 
 
-def refuse_unknown(parser: argparse.ArgumentParser, unknown: Sequence[str]) -> None:
-    """End with a fault in the usage, which names the options near those that there are not."""
-    if not unknown:
-        return
-    options = parser._option_string_actions  # which argparse tells in no other way
-    known = {option.lstrip("-"): option for option in options}
-    given = [word.partition("=")[0].lstrip("-") for word in unknown if word.startswith("--")]
-    near = [match for word in given for match in difflib.get_close_matches(word, known, n=1)]
-    meant = " and ".join(known[match] for match in dict.fromkeys(near))
-    told = f"; did you mean {meant}?" if meant else ""
-    parser.error(f"unrecognized arguments: {' '.join(unknown)}{told}")
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line each, without the usage."""
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=HelpFormatter, **settings)
+        # What no single option can say: each looks at all values and names what is wrong.
+        self.rules: list[Callable[[argparse.Namespace], str | None]] = []
+        # The list that takes positional arguments behind options, which argparse leaves over.
+        self.rest: str | None = None
+        # What to do in place of an option that there is not, and of one argument too many.
+        self.instead: dict[str, str] = {}
+        self.surplus = ""
+
+    def parse_known_args(  # type: ignore[override]  # argparse overloads it for namespaces
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> tuple[argparse.Namespace, list[str]]:
+        """Refuse unknown options first: what is misspelt is otherwise told to be missing."""
+        given = list(sys.argv[1:] if args is None else args)
+        self._refuse_unknown(given)
+        found, left = super().parse_known_args(given, namespace)
+        if self.rest and not any(word.startswith("-") for word in left):
+            getattr(found, self.rest).extend(left)
+            left = []
+        if left:
+            if left[0].startswith("-"):
+                self.error(f"unknown option {left[0]}")
+            self.error(f"unexpected argument {left[0]!r}{self.surplus}")
+        for fault in filter(None, (rule(found) for rule in self.rules)):
+            self.error(fault)
+        return found, []
+
+    def commands(self) -> dict[str, Parser]:
+        """Give the parsers of commands by name."""
+        return {
+            name: parser
+            for action in self._actions
+            if isinstance(action, argparse._SubParsersAction)
+            for name, parser in action.choices.items()
+        }
+
+    def error(self, message: str) -> NoReturn:
+        """End with one line that says what is wrong and where help is."""
+        what = re.sub(r"^argument (\S+): ", r"\1: ", message)
+        what = re.sub("^the following arguments are required: (.*)", self._missing, what)
+        self.exit(2, f"{self.prog}: error: {what} (see '{self.prog} --help')\n")
+
+    def _missing(self, match: re.Match[str]) -> str:
+        """Name what is missing, and say what an argument without an option is."""
+        told = {action.metavar: action.help for action in self._get_positional_actions()}
+        names = match[1].split(", ")
+        return "missing " + " and ".join(
+            f"{name} ({told[name]})" if told.get(name) else name for name in names
+        )
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """Name the choice that is near one that there is not."""
+        if action.choices is None or value in action.choices:
+            return
+        if isinstance(action, argparse._SubParsersAction):
+            raise argparse.ArgumentError(None, unknown_name("command", value, action.choices))
+        raise argparse.ArgumentError(action, unknown_name("value", value, action.choices))
+
+    def _refuse_unknown(self, given: Sequence[str]) -> None:
+        known = self._option_string_actions
+        has_commands = bool(self.commands())
+        unknown: list[str] = []
+        for word in given:
+            if word == "--" or (has_commands and not word.startswith("-")):
+                break  # values follow, or the command's own options
+            name = word.partition("=")[0]
+            if name.startswith("--") and " " not in name and name not in [*known, *unknown]:
+                unknown.append(name)
+        if not unknown:
+            return
+        if has_commands:
+            self.error(f"unknown option {unknown[0]}; a command's options follow its name")
+        if instead := [self.instead[name] for name in unknown if name in self.instead]:
+            self.error(f"unknown option {unknown[0]}; {instead[0]}")
+        near = _nearest(unknown, known)
+        meant = f"; did you mean {near}?" if near else ""
+        self.error(f"unknown {_plural('option', unknown)} {' and '.join(unknown)}{meant}")
+
+
+# What options of other programs are called here.
+_ELSEWHERE = {
+    "--epochs": "--max-steps",
+    "--steps": "--max-steps",
+    "--output": "--out",
+    "--output-dir": "--out",
+    "--gpu": "--device",
+    "--cuda": "--device",
+    "--batch-size": "--batch-tokens",
+    "--data": "--treebank",
+    "--corpus": "--treebank",
+    "--n-jobs": "--jobs",
+}
+
+
+def _nearest(unknown: Iterable[str], known: Iterable[str]) -> str:
+    """Name the options that are most like unknown ones."""
+    bare = {option.lstrip("-"): option for option in known}
+    near = [
+        _ELSEWHERE[word] if _ELSEWHERE.get(word) in bare.values() else bare[match[0]]
+        for word in unknown
+        if (match := difflib.get_close_matches(word.lstrip("-"), bare, n=1, cutoff=0.7))
+        or _ELSEWHERE.get(word) in bare.values()
+    ]
+    return " and ".join(dict.fromkeys(near))
+
+
+def _plural(noun: str, several: Sequence[object]) -> str:
+    return noun if len(several) == 1 else f"{noun}s"

@@ -1,4 +1,4 @@
-"""``structprobe plot``: the pictures that a folder of results allows."""
+"""``structprobe plot``: figures and trees from a results folder."""
 
 from __future__ import annotations
 
@@ -7,18 +7,19 @@ import json
 
 from structprobe.cli import options
 from structprobe.cli.output import progress_of
+from structprobe.cli.parser import Parser
 
 FORMATS = ("pdf", "svg", "png")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     parser.add_argument(
-        "results", metavar="RESULTS", help="a folder that sweep, compare or heads wrote"
+        "results", metavar="RESULTS", help="results folder of sweep, compare or heads"
     )
-    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="where pictures go")
+    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="folder for the figures")
     parser.add_argument(
-        "--format", nargs="+", default=["pdf"], choices=FORMATS, help="one file each"
+        "--format", nargs="+", default=["pdf"], choices=FORMATS, help="file formats; default: pdf"
     )
     parser.add_argument(
         "--sentence",
@@ -26,12 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SENT_ID",
         help="the sentence to draw; if not given, the first of 8 to 20 words",
     )
-    parser.add_argument("--force", action="store_true", help="replace pictures that exist")
-    options.add_talk(parser, json="the paths as a JSON array")
+    parser.add_argument(
+        "--force", action="store_true", help="also replace files that plot did not write"
+    )
+    options.add_output(parser, json="print the paths as a JSON array")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Draw the pictures and print where they are."""
+    """Draw the figures and print their paths."""
     from structprobe.show import plot_folder
     from structprobe.targets import check_room
 

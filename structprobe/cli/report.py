@@ -1,4 +1,4 @@
-"""``structprobe report``: one page of a folder of results or of a saved probe."""
+"""``structprobe report``: one page about a results folder or a saved probe."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import argparse
 
 from structprobe.cli import options
 from structprobe.cli.output import print_plain, progress_of
+from structprobe.cli.parser import Parser
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
-    parser.add_argument("folder", metavar="DIR", help="what sweep, compare or fit wrote")
+    parser.add_argument("folder", metavar="DIR", help="folder that sweep, compare or fit wrote")
     parser.add_argument(
-        "-o", "--out", default="report.html", metavar="FILE", help="the page, one HTML file"
+        "-o", "--out", default="report.html", metavar="FILE", help="HTML file to write"
     )
     parser.add_argument(
-        "--title", default=None, help="of the page; model and treebank if not given"
+        "--title", default=None, help="title of the page; default: model and treebank"
     )
-    parser.add_argument("--force", action="store_true", help="replace a file that is there")
-    options.add_talk(parser)
+    parser.add_argument(
+        "--force", action="store_true", help="also replace a file that report did not write"
+    )
+    options.add_output(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Write the page."""
     from structprobe.show.report import write_report
-    from structprobe.targets import check_file
+    from structprobe.show.report.writing import check_page
 
-    check_file(args.out, force=args.force)  # before the page is made
+    check_page(args.out, force=args.force)  # before anything is read
     told = {"title": args.title, "force": args.force, "progress": progress_of(args)}
     print_plain([write_report(args.folder, args.out, **told)], args)

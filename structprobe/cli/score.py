@@ -1,4 +1,4 @@
-"""``structprobe score``: score a parse file made by anything against a gold treebank."""
+"""``structprobe score``: score any CoNLL-U parse against a gold treebank."""
 
 from __future__ import annotations
 
@@ -6,20 +6,21 @@ import argparse
 
 from structprobe.cli import options
 from structprobe.cli.output import print_rows, progress_of
+from structprobe.cli.parser import Parser
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
-    parser.add_argument("gold", metavar="GOLD", help="CoNLL-U with the gold trees")
-    parser.add_argument("system", metavar="SYSTEM", help="CoNLL-U with the trees to score")
+    parser.add_argument("gold", metavar="GOLD", help="CoNLL-U file with gold trees")
+    parser.add_argument("system", metavar="SYSTEM", help="CoNLL-U file with the trees to score")
     parser.epilog = (
-        "LAS is left out where all relations of SYSTEM are dep or root, as parse writes them, and "
-        "not those of GOLD. Of a file's one tree over all words, the edges between kept words "
-        "count; evaluate decodes a probe's distances anew over the kept words, so that UUAS and "
-        "root accuracy differ a little."
+        "LAS is omitted if all relations in SYSTEM are dep or root, as `structprobe parse` "
+        "writes them, but those in GOLD are not. A file holds one tree over all words, of which "
+        "the edges between scored words count; `structprobe evaluate` decodes distances over the "
+        "scored words alone, so UUAS and root accuracy differ slightly."
     )
     options.add_punct(parser)
-    options.add_talk(parser)
+    options.add_output(parser)
 
 
 def run(args: argparse.Namespace) -> None:

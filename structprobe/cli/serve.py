@@ -1,25 +1,21 @@
-"""``structprobe serve``: a page on this machine that parses what is typed, layer by layer."""
+"""``structprobe serve``: a local page that parses the sentences you type, layer by layer."""
 
 from __future__ import annotations
 
 import argparse
 
-from structprobe.cli import options
+from structprobe.cli import inputs, options, values
+from structprobe.cli.parser import Parser
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
+    options.add_saved_probe(parser, several=True)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument(
-        "probes",
-        metavar="PROBE",
-        nargs="+",
-        help="folders of saved probes or hub ids, of one model; or the folder of a sweep that "
-        "saved its probes",
+        "--port", type=values.port, default=8000, help="port to listen on; 0 picks a free one"
     )
-    parser.add_argument("--host", default="127.0.0.1", help="the address to listen on")
-    parser.add_argument("--port", type=options.port, default=8000, help="0 takes a free one")
-    options.add_saved_model(parser)
-    options.add_talk(parser)
+    options.add_output(parser)
 
 
 def run(args: argparse.Namespace) -> None:
@@ -27,8 +23,8 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.show.live import LiveProbes, serve
 
     serve(
-        lambda: LiveProbes.load(args.probes, **options.saved_model(args)),
+        lambda: LiveProbes.load(args.probes, **inputs.saved_model(args)),
         host=args.host,
         port=args.port,
-        on_ready=lambda address: print(f"{address}  (Ctrl-C ends it)", flush=True),
+        on_ready=lambda address: print(f"{address}  (press Ctrl-C to stop)", flush=True),
     )

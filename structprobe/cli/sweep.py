@@ -1,48 +1,60 @@
-"""``structprobe sweep``: one probe a layer, rank and seed; one row a run; resumable."""
+"""``structprobe sweep``: one probe per layer, rank and seed; one row per run; resumes."""
 
 from __future__ import annotations
 
 import argparse
 
-from structprobe.cli import options
+from structprobe.cli import inputs, options, values
 from structprobe.cli.output import print_plans, print_rows, progress_of
+from structprobe.cli.parser import Parser
 
-RESUMES = True  # the same command goes on where it was interrupted
+RESUMES = True  # the same command resumes it
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_model(parser, several=True)
-    options.add_treebanks(parser, test=True)
+    uses = {
+        "train": "training set",
+        "dev": "dev set, for early stopping; default: a tenth of the training set (then --test is "
+        "needed)",
+        "test": "test set, for the scores; default: the dev set",
+    }
+    options.add_treebanks(parser, uses, needs=("train",), several=True)
+    parser.set_defaults(needs_scores=True)
     recipe = options.add_recipe(parser)
-    recipe.add_argument("--layers", default="all", help="all, or such as 0,8,16-24")
+    options.add_layers(recipe)
     recipe.add_argument(
-        "--ranks", type=options.int_list, default=None, help="such as 32,128; full if not given"
-    )
-    recipe.add_argument("--seeds", type=options.int_list, default=[0], help="such as 0,1,2")
+        "--ranks", "--rank", dest="ranks", type=values.several(values.positive), default=None,
+        metavar="RANKS", help="ranks such as 32,128; default: full rank",
+    )  # fmt: skip
     recipe.add_argument(
-        "--no-baselines", action="store_true", help="leave out the methods without a model"
+        "--seeds", "--seed", dest="seeds", type=values.several(values.seed), default=[0],
+        metavar="SEEDS", help="random seeds such as 0,1,2; default: 0",
+    )  # fmt: skip
+    recipe.add_argument(
+        "--no-baselines", action="store_true", help="skip the baselines that need no model"
     )
     recipe.add_argument(
-        "--untrained", action="store_true", help="the same grid on an untrained copy of the model"
+        "--untrained", action="store_true", help="also sweep an untrained copy of the model"
     )
-    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="the folder of results")
-    parser.add_argument("--cache", default=None, metavar="DIR", help="keep word vectors there")
+    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="results folder")
+    options.add_cache(parser)
     options.add_keep(parser)
     parser.add_argument(
-        "--save-probes", action="store_true", help="save each probe too, for `structprobe serve`"
+        "--save-probes", action="store_true", help="save the probes, for parse, evaluate and serve"
     )
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="print what the sweep will cost in disk, memory and time; nothing is written",
+        help="estimate disk space, memory and time, and write nothing",
     )
     options.add_backend(parser)
-    options.add_talk(parser)
+    options.add_output(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Do the runs that are not in the folder yet, and print all rows; or tell what it costs."""
+    """Do the runs that are not in the folder yet, and print all rows; or estimate the cost."""
     from structprobe.experiments.config import SweepConfig, Training
 
     config = SweepConfig(
@@ -52,7 +64,7 @@ def run(args: argparse.Namespace) -> None:
         cache=args.cache,
         keep_predictions=args.keep_predictions,
         save_probes=args.save_probes,
-        backend=options.build_backend(args),
+        backend=inputs.build_backend(args),
         command=args.command_line,
         progress=progress_of(args),
     )
@@ -64,8 +76,8 @@ def run(args: argparse.Namespace) -> None:
         "punct": args.punct,
         "config": config,
     }
-    banks = options.read_treebanks(args)
-    encoders = (options.build_encoder(args, model) for model in args.model)
+    banks = inputs.read_treebanks(args)
+    encoders = (inputs.build_encoder(args, model) for model in args.model)
     if args.dry_run:
         from structprobe.experiments.runs.planning import plan_sweep
 

@@ -1,4 +1,4 @@
-"""``structprobe treebank``: fetch a treebank of Universal Dependencies by name."""
+"""``structprobe treebank``: download a Universal Dependencies treebank by name."""
 
 from __future__ import annotations
 
@@ -6,38 +6,44 @@ import argparse
 
 from structprobe.cli import options
 from structprobe.cli.output import print_plain, progress_of
+from structprobe.cli.parser import Parser
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
-    parser.add_argument("name", metavar="NAME", help="such as UD_English-EWT")
+    parser.add_argument("name", metavar="NAME", help="name such as UD_English-EWT")
     parser.add_argument(
         "--release",
         type=_release,
         default=None,
         metavar="N.N",
-        help="such as 2.16; if not given, the newest that this version knows",
+        help="UD release such as 2.16; default: the newest known to this version",
     )
     parser.add_argument(
-        "-o", "--out", required=True, metavar="DIR", help="folder to make, with licence and README"
+        "-o",
+        "--out",
+        default=None,
+        metavar="DIR",
+        help="folder to create; default: NAME here, or in the folder that the environment "
+        "variable STRUCTPROBE_TREEBANKS names",
     )
-    parser.add_argument(
-        "--force", action="store_true", help="replace the folder of a treebank that is there"
-    )
+    parser.add_argument("--force", action="store_true", help="replace an existing treebank")
     parser.epilog = (
-        "It comes from github.com/UniversalDependencies, or from the mirror whose address the "
-        "environment variable STRUCTPROBE_UD_URL names; proxies are taken from the environment."
+        "Other commands then take the NAME as --treebank. The source is "
+        "github.com/UniversalDependencies, or a mirror whose address the environment variable "
+        "STRUCTPROBE_UD_URL holds; proxy settings are read from the environment."
     )
-    options.add_talk(parser)
+    options.add_output(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Fetch, check and print the counts."""
     from structprobe.treebank.fetch import RELEASE, fetch_treebank, require_clean
+    from structprobe.treebank.files import kept_folder
 
     parts = fetch_treebank(
         args.name,
-        args.out,
+        args.out or kept_folder(args.name),
         release=args.release or RELEASE,
         force=args.force,
         progress=progress_of(args),

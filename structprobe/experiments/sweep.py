@@ -101,12 +101,12 @@ def sweep(
     check_cache(config.cache)
     banks = Banks.of(train, dev, test, punct)
     if banks.scored is None:
-        raise ScoreError("there is no treebank to score on", hint="give a dev or test treebank")
+        raise ScoreError("there is nothing to score on", hint="give a dev or a test set")
     config.backend.check()
     here = config.backend.is_here
     grid = Grid.of(encoder, layers, ranks, seeds)
     training = known_products(config.training, here=here)
-    methods = _baselines(grid.seeds, banks) if config.baselines else []
+    methods = baseline_methods(grid.seeds, banks) if config.baselines else []
     models = {"probe": encoder}
     if config.untrained:
         models["probe-untrained"] = encoder.untrained(0)
@@ -179,7 +179,7 @@ def _outcomes(groups: Sequence[Group], backend: Backend) -> Iterator[tuple[Run, 
     return chain.from_iterable(done)
 
 
-def _baselines(seeds: Sequence[Any], banks: Banks) -> list[tuple[Run, Recoverer]]:
+def baseline_methods(seeds: Sequence[Any], banks: Banks) -> list[tuple[Run, Recoverer]]:
     """Return the methods that need no model, each with its run."""
     fixed: list[Recoverer] = [LinearChain(), RightBranching(), LeftBranching()]
     seeded = [*((method, None) for method in fixed), *((RandomTree(seed), seed) for seed in seeds)]

@@ -16,6 +16,7 @@ import torch
 from structprobe.devices import find_device
 from structprobe.errors import EncoderError, unknown_name
 from structprobe.models import Config, Model, Tokenizer
+from structprobe.models.embedded import MINILM, embedded_model
 from structprobe.models.fingerprints import (
     fingerprint_architecture,
     fingerprint_files,
@@ -201,6 +202,8 @@ def _locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
         source = source or "."
     looks_local = source.startswith((".", "/", "~", "\\")) or source.count("/") > 1
     source = os.path.expanduser(source) if looks_local else source
+    if source == MINILM and not os.path.exists(source):
+        source = embedded_model()
     folder = Path(source)
     if not source or not folder.is_dir():
         if looks_local or not source or folder.exists():

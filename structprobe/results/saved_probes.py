@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
-from structprobe.errors import ResultError
+from structprobe.errors import Hint, ResultError
 from structprobe.results.folder import MARKER, read_rows
 from structprobe.results.rows import Row, per_cent
 from structprobe.results.saved_runs import probe_path
@@ -34,9 +34,13 @@ def saved_probes(folder: str | os.PathLike[str], method: str = "probe") -> list[
     found = [(path, row) for path, row in found if row["method"] == method and path.is_dir()]
     if not found:
         raise ResultError(
-            "these results include no saved probes",
+            "this results folder holds no saved probes",
             where=str(folder),
-            hint="run a sweep that saves probes to a new folder, or give a folder written by `fit`",
+            hint=Hint(
+                "sweep into a new folder with save_probes=True, or name a saved probe",
+                shell="sweep into a new folder with --save-probes, or name a folder that `fit` "
+                "wrote",
+            ),
         )
     return found
 
@@ -88,8 +92,8 @@ def find_probe(
         meant = [(path, row) for path, row in found if _is_meant(key, value, row.get(key))]
         if not meant:
             there = _listed(row.get(key) for _, row in found)
-            what = f"no saved probe with {key} {value}; choose from {there}"
-            raise ResultError(what, where=str(folder))
+            what = f"no saved probe has {key} {value}"
+            raise ResultError(what, where=str(folder), hint=f"saved: {key} {there}")
         found = meant
     for key, usual in _COMPARABLE.items():
         if len({row[key] for _, row in found}) > 1:
@@ -97,14 +101,17 @@ def find_probe(
             raise ResultError(
                 f"has probes of more than one {name}: {_listed(row[name] for _, row in found)}",
                 where=str(folder),
-                hint="choose one, or give the folder of a single probe",
+                hint="give the folder of a single probe",
             )
     if len(found) > 1 and any(row["dev_uuas"] is None for _, row in found):
         raise ResultError(
             "contains several probes, without dev scores to choose by: "
             + _listed(probe_label(row) for _, row in found),
             where=str(folder),
-            hint="give the layer, rank and seed",
+            hint=Hint(
+                "choose one with layer=, rank= and seed=",
+                shell="choose one with --layer, --rank and --seed",
+            ),
         )
     return min(found, key=lambda one: _order(one[1]))
 
@@ -127,7 +134,10 @@ def locate_probe(
             raise ResultError(
                 f"{key} {value} was given, but this is not a results folder",
                 where=str(source),
-                hint=f"leave out the {key} for a single saved probe",
+                hint=Hint(
+                    f"leave out {key}= for a single saved probe",
+                    shell=f"leave out --{key} for a single saved probe",
+                ),
             )
     return source
 

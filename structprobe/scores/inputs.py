@@ -53,6 +53,12 @@ def flatten(gold: TreesLike, predictions: Sequence[Prediction]) -> FlatTrees:
             f"{len(gold)} gold sentences but {len(predictions)} predictions",
             hint="give one prediction per sentence, in the same order",
         )
+    for index, one in enumerate(predictions):
+        if not isinstance(one, Prediction):
+            raise ScoreError(
+                f"predictions[{index}] is a {type(one).__name__}, not a Prediction",
+                hint="write score(gold, predictions), the gold sentences first",
+            )
     heads = [_gold_heads(gold, index) for index in range(len(gold))]
     with _named(gold, place, "the gold heads are not a tree: "):
         flat_gold, lengths = join_heads(heads)

@@ -8,21 +8,21 @@ from typing import Any
 
 def format_plan(plan: Mapping[str, Any]) -> str:
     """Write a plan for people."""
-    on_disk = f"{_size(plan['bytes_per_layer'])} a layer, {_size(plan['bytes_in_all'])} in all"
-    streamed = f"some {_size(plan['bytes_streamed'])} at once while training"
-    kept = {"predictions": plan["bytes_kept"], "probes": plan["bytes_saved"]}
+    on_disk = f"{_size(plan['bytes_per_layer'])} per layer, {_size(plan['bytes_in_all'])} in total"
+    streamed = f"about {_size(plan['bytes_streamed'])} at a time during training"
+    kept = {"predictions": plan["bytes_kept"], "saved probes": plan["bytes_saved"]}
     parts = [f"{_size(count)} of {name}" for name, count in kept.items() if count]
     peak = plan["peak_bytes"]
-    memory = f"{_size(peak)} at the peak of a process" if peak else "unknown on this system"
+    memory = f"{_size(peak)} peak per process" if peak else "unknown on this system"
     lines = {
-        "model": f"{plan['model']} on {plan['train'] or 'sentences from no file'}",
-        "runs": f"{plan['runs']:,}, of which {plan['runs_done']:,} are done",
+        "model": f"{plan['model']} on {plan['train'] or 'sentences in memory'}",
+        "runs": f"{plan['runs']:,}, {plan['runs_done']:,} of them done",
         "disk": f"{on_disk}; {_free(plan['bytes_in_all'], plan['bytes_free'])}",
-        "kept": f"some {', '.join(parts)}" if parts else "rows alone",
+        "kept": f"about {', '.join(parts)}" if parts else "rows only",
         "temporary": f"{streamed}; {_free(plan['bytes_streamed'], plan['bytes_temporary'])}",
         "memory": memory,
         "encode": f"{_time(plan['encode_seconds'])}, {plan['n_words']:,} words",
-        "train": f"at most {_time(plan['train_seconds'])}, one run after another",
+        "train": f"at most {_time(plan['train_seconds'])} without parallel jobs",
     }
     if not plan["bytes_streamed"]:
         del lines["temporary"]
@@ -30,8 +30,8 @@ def format_plan(plan: Mapping[str, Any]) -> str:
 
 
 def _free(needed: float, free: float) -> str:
-    """Tell how much is free, and whether that will do."""
-    return f"{'' if needed <= free else 'TOO MUCH: '}{_size(free)} are free"
+    """Say how much is free, and whether that is enough."""
+    return f"{'' if needed <= free else 'TOO MUCH: '}{_size(free)} free"
 
 
 def _size(count: float) -> str:

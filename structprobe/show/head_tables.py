@@ -17,7 +17,7 @@ from structprobe.show.columns import NOTHING, lay_out
 PUNCT = {
     "upos": "UPOS PUNCT",
     "xpos": f"XPOS {' '.join(PENN_PUNCTUATION)}",
-    "keep": "not looked for",
+    "keep": "not identified",
 }
 """What counts as punctuation, as the tables say it."""
 
@@ -29,11 +29,11 @@ _LETTERS = {
     "heterogeneous": "H",
 }
 _SHOWN = ("itself", "previous", "next", "special", "first", "punct", "end")
-_AHEAD = 4  # so many heads are named, the others counted
+_AHEAD = 4  # heads that are named; the others are counted
 
 
 def format_heads(analysis: HeadAnalysis) -> str:
-    """Lay out what was found out about heads."""
+    """Lay out an analysis of attention heads."""
     parts = (_relations, _trees, _alignment, _targets, _patterns)
     return "\n\n".join("\n".join(part(analysis)) for part in parts)
 
@@ -53,13 +53,13 @@ def _relations(analysis: HeadAnalysis) -> list[str]:
         *lay_out(lines, to_left),
         f"Accuracy in per cent on {about['treebank'] or about['part']}, "
         f"{about['n_sentences']:,} sentences; heads chosen on {about['chosen_on']}, offsets "
-        f"(-1: the head is the word before) on {about['train'] or 'train'}; relations without "
+        f"(-1: the head is the preceding word) on {about['train'] or 'train'}; relations without "
         f"subtypes.",
-        "Read off as a word's head: the other word that it attends to most (dependent to head), or "
-        "that attends to it most (head to dependent); roots and special tokens left out.",
-        f"{100 * MARGIN:g} ahead: heads that beat the offset by so many points on "
-        f"{about['chosen_on']} and {about['part']}; relations with at least {LEAST_ARCS} arcs in "
-        f"{about['part']}.",
+        "The predicted head of a word is the other word that it attends to most (dependent to "
+        "head), or that attends to it most (head to dependent); roots and special tokens excluded.",
+        f"{100 * MARGIN:g} ahead: heads that beat the offset by {100 * MARGIN:g} points or more on "
+        f"both {about['chosen_on']} and {about['part']}, for relations with at least {LEAST_ARCS} "
+        f"arcs in {about['part']}.",
     ]
 
 
@@ -96,13 +96,13 @@ def _trees(analysis: HeadAnalysis) -> list[str]:
     for method in methods:
         heading += [method, about["chosen_on"], about["part"]]
     lines = [heading, *([str(layer), *row] for layer, row in cells.items())]
-    left_out = "" if about["punct"] == "keep" else f", {PUNCT[about['punct']]} left out"
+    left_out = "" if about["punct"] == "keep" else f"; {PUNCT[about['punct']]} excluded"
     return [
         *lay_out(lines, [False] * len(heading)),
         f"Trees from single heads: the best head of each layer and its UUAS, chosen on "
-        f"{about['chosen_on']}, by structprobe compare's methods; max makes edges and no tree, "
+        f"{about['chosen_on']}; methods as in structprobe compare; max yields edges, not a tree; "
         f"gold-root uses the gold root{left_out}.",
-        f"Best of all layers on {about['chosen_on']}, with its UUAS on {about['part']}: "
+        f"Best layer and head on {about['chosen_on']}, with UUAS on {about['part']}: "
         f"{', '.join(best) or NOTHING}.",
     ]
 
@@ -111,12 +111,12 @@ def _alignment(analysis: HeadAnalysis) -> list[str]:
     cells = [list(map(_per_cent, row)) for row in analysis.alignment]
     means = {"mean": analysis.alignment, "shuffled": analysis.shuffled}
     beside = {name: list(map(_per_cent, _means(values))) for name, values in means.items()}
-    first = "." if analysis.about["first_is_special"] else "; attention to the first word left out."
+    first = "." if analysis.about["first_is_special"] else "; attention to the first word excluded."
     return [
         *_grid(cells, beside),
-        "Dependency alignment: per cent of a head's attention between words, a word's to itself "
-        "included, that falls on two words joined by an arc, either way; shuffled: the mean for "
-        f"the same trees over shuffled words (seed {analysis.about['seed']}){first}",
+        "Dependency alignment: percentage of a head's attention between words (including a word's "
+        "attention to itself) that falls on pairs linked by an arc, in either direction; shuffled: "
+        f"the mean for the same trees over shuffled words (seed {analysis.about['seed']}){first}",
     ]
 
 
@@ -127,8 +127,8 @@ def _targets(analysis: HeadAnalysis) -> list[str]:
     told = "; ".join(f"{name}: {TARGETS[name]}" for name in _SHOWN)
     return [
         *lay_out([["layer", *_SHOWN, "entropy"], *rows], [False] * (len(_SHOWN) + 2)),
-        "What heads look at, in per cent of a word's whole attention, means of the heads of a "
-        "layer; entropy in nats, special tokens as one place.",
+        "What heads look at: percentage of a word's total attention, averaged over the heads of a "
+        "layer; entropy in nats, with all special tokens as one position.",
         f"{told}. Punctuation is {PUNCT[analysis.about['punct']]}.{_together(analysis)}",
     ]
 
@@ -152,15 +152,15 @@ def _patterns(analysis: HeadAnalysis) -> list[str]:
 def _together(analysis: HeadAnalysis) -> str:
     if analysis.about["n_pairs"] is None:
         return ""
-    return " Neighbours and the last word are of the two sentences of a pair together."
+    return " Neighbours and the last word are counted across both sentences of a pair."
 
 
 def _segments(analysis: HeadAnalysis) -> str:
     """Say whether there were two segments, without which no head is block."""
     n_pairs = analysis.about["n_pairs"]
     if n_pairs is None:
-        return "Sentences were read one by one, so that none can be block; --pairs reads two."
-    return f"Of {n_pairs:,} pairs of consecutive sentences, read as two segments."
+        return "Sentences were read one at a time, so no head can be block (--pairs reads two)."
+    return f"Found in {n_pairs:,} pairs of consecutive sentences, read as two segments."
 
 
 def _grid(cells: Sequence[Sequence[str]], beside: Mapping[str, Sequence[str]]) -> list[str]:

@@ -18,15 +18,16 @@ from structprobe.progress import progress_bar
 from structprobe.results.folder import ResultsFolder
 from structprobe.show.head_tables import PUNCT
 from structprobe.show.pictures.library import load_matplotlib
-from structprobe.show.pictures.style import SCALE, TITLE_SIZE, title_of, wrapped
+from structprobe.show.pictures.style import SCALE, TITLE_SIZE, title_of, whole_numbers, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _log = logging.getLogger(__name__)
 ALIGNMENT = (
-    "Dependency alignment of attention heads: per cent of the attention between words, a word's "
-    "to itself included, that falls on two words joined by an arc, either way; all words count"
+    "Dependency alignment of attention heads: percentage of the attention between words "
+    "(including a word's attention to itself) that falls on pairs linked by an arc, in either "
+    "direction; all words count"
 )
 """What is drawn, and by which protocol."""
 
@@ -61,13 +62,13 @@ def draw_heat_map(values: ArrayLike, *, title: str | None = None, ax: Any = None
         raise StructprobeError(
             f"values of shape {table.shape}", hint="give one for each layer and head"
         )
-    axes = _panels(1)[0] if ax is None else ax
+    axes: Axes = _panels(1)[0] if ax is None else ax
     n_layers, n_heads = table.shape
     extent = (0.5, n_heads + 0.5, 0.5, n_layers + 0.5)
     image = axes.imshow(table, origin="lower", extent=extent, aspect="auto", vmin=0, cmap=SCALE)
     axes.figure.colorbar(image, ax=axes)
-    axes.xaxis.get_major_locator().set_params(integer=True)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    whole_numbers(axes.xaxis)
+    whole_numbers(axes.yaxis)
     axes.set(xlabel="head", ylabel="layer", title=title or "")
     return axes
 
@@ -93,7 +94,7 @@ def heat_maps(tables: Mapping[str, ArrayLike], *, title: str | None = None) -> s
 def save_heat_maps(
     analysis: HeadAnalysis, folder: str | os.PathLike[str], progress: bool | None = None
 ) -> None:
-    """Draw what was found out about heads, or log why it cannot be drawn.
+    """Draw an analysis of heads, or log why it cannot be drawn.
 
     ``relations.svg`` has the accuracy of each head for each relation, in the direction in which
     it is better; ``targets.svg`` dependency alignment and what heads look at.
@@ -108,11 +109,11 @@ def save_heat_maps(
     pages = {
         "relations.svg": (
             "Accuracy of attention heads by relation, in per cent, in the better direction; "
-            "relations without subtypes; roots and special tokens left out",
+            "relations without subtypes; roots and special tokens excluded",
             relations,
         ),
         "targets.svg": (
-            f"{ALIGNMENT}. What heads look at: per cent of a word's whole attention; {punct}",
+            f"{ALIGNMENT}. What heads look at: percentage of a word's total attention; {punct}",
             {"dependency alignment": analysis.alignment, **analysis.shares},
         ),
     }

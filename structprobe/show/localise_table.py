@@ -42,12 +42,12 @@ def format_localised(values: Mapping[str, Any]) -> str:
             "Centre of gravity of the mix: "
             + ", ".join(f"{own:.2f} ({_KINDS[kind][0]})" for kind, own in gravity.items())
             + ".",
-            "Expected layer, by what each adds from below: "
+            "Expected layer, by the gain of each added layer: "
             + ", ".join(f"{_layer(own)} ({_KINDS[kind][1]})" for kind, own in expected.items())
             + ".",
-            f"Of {values['probe']}; scored on {values['part']}, {values['n_sentences']:,} "
-            f"sentences, in per cent; punct={values['punct']}; weights are of layers at unit "
-            "scale; 0..l is a mix of the lowest layer to this one.",
+            f"Method {values['probe']}; scores in per cent on {values['part']}, "
+            f"{values['n_sentences']:,} sentences; punct={values['punct']}; weights are for layers "
+            "scaled to unit norm; 0..l is a mix of all layers up to this one.",
         ]
     )
 

@@ -1,7 +1,8 @@
-"""All pictures that a folder of results allows."""
+"""All figures and trees that a results folder allows."""
 
 from __future__ import annotations
 
+import difflib
 import json
 import logging
 import os
@@ -12,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from structprobe.errors import ResultError
+from structprobe.draw import draw_svg
+from structprobe.errors import Hint, ResultError
 from structprobe.results.folder import MARKER, read_rows
 from structprobe.results.rows import METRICS
 from structprobe.results.saved_runs import (
@@ -32,11 +34,11 @@ from structprobe.show.pictures.principal_axes import draw_principal_axes
 from structprobe.show.pictures.rank_grid import draw_rank_grid
 from structprobe.show.pictures.recall import draw_recall_by_deprel, draw_recall_by_length
 from structprobe.show.pictures.style import axes_or_new, put_title
+from structprobe.show.pictures.trees import TYPICAL, tree_name, typical
 from structprobe.treebank.sentence import Sentence
 
 _log = logging.getLogger(__name__)
 _GRID = ("method", "model", "recipe", "treebank", "part")
-_SHOWN_LENGTHS = range(8, 21)  # of the sentence that is drawn where none is named
 
 
 def plot_folder(
@@ -48,28 +50,31 @@ def plot_folder(
     force: bool = False,
     progress: bool | None = None,
 ) -> list[Path]:
-    """Draw all pictures that a folder of results allows.
+    """Draw all figures and trees that a results folder allows.
 
     From rows: ``layers-SCORE`` where a method has several layers, ``ranks`` where it has several
-    ranks (``ranks-1`` and so on, where there are grids of several methods, models or treebanks).
-    From kept predictions, those of the run with the best UUAS that have distances and gold trees:
-    ``recall-by-deprel``, ``recall-by-length``; and of one sentence ``distances``, ``depths`` and
-    ``principal-axes``. From what `structprobe heads` wrote: ``heads``.
+    ranks (``ranks-1`` and so on for grids of several methods, models or treebanks).
+    From kept predictions with distances and gold trees, those of the run that is best on dev (on
+    the scored part, if there are no scores on dev):
+    ``recall-by-deprel`` and ``recall-by-length``; for one sentence ``distances``, ``depths`` and
+    ``principal-axes``; and ``tree-SENT_ID``, gold and recovered tree, for the sentence that is
+    named, or for three of 8 to 20 words whose share of edges found is nearest to the UUAS.
+    From what `structprobe heads` wrote: ``heads``.
 
     Parameters
     ----------
     folder : path
-        A folder that `sweep`, `compare` or `heads` wrote; nothing in it is changed.
+        A folder that `sweep`, `compare` or `heads` wrote; it is not changed.
     out : path
-        The folder for the pictures; made where it does not exist.
+        The folder for the figures; created if it does not exist.
     formats : sequence of {"pdf", "svg", "png"}
-        One file each.
+        File formats.
     sentence : str, optional
-        The sent_id of the sentence to draw; else the first of 8 to 20 words, or the first of all.
+        The sent_id of the sentence to draw.
     force : bool, default=False
-        Whether to replace pictures that exist.
+        Whether to replace files that an earlier call did not write.
     progress : bool, optional
-        Whether to draw a bar on stderr; by default where that is a terminal.
+        Whether to show a progress bar on stderr; by default if that is a terminal.
 
     Returns
     -------
@@ -79,13 +84,14 @@ def plot_folder(
     Raises
     ------
     StructprobeError
-        If matplotlib is not installed; the folder is none of ours, of a newer format, damaged, or
-        allows no picture; there is no such sentence; a picture exists; or `out` cannot be written.
+        If matplotlib is not installed; if the folder is not a results folder, of a newer format,
+        damaged, or has nothing to draw; if there is no such sentence; if another's file is in the
+        way; or if `out` cannot be written.
     """
     load_matplotlib()
     if not (Path(folder) / MARKER).is_file():
         raise ResultError(
-            "no results here" if os.path.lexists(folder) else "no such folder",
+            "is not a results folder" if os.path.lexists(folder) else "no such folder",
             where=str(folder),
             hint="name a folder that sweep, compare or heads wrote",
         )
@@ -97,7 +103,10 @@ def plot_folder(
             "nothing to draw: no method with several layers, no kept predictions with distances "
             "and gold trees, and no heads",
             where=str(folder),
-            hint="run a sweep over layers, or compare again, without --no-keep-predictions",
+            hint=Hint(
+                "sweep over layers, or compare again, with keep_predictions=True",
+                shell="run a sweep over layers, or compare again, without --no-keep-predictions",
+            ),
         )
     return write_pictures(figures, out, formats=formats, force=force, progress=progress)
 
@@ -133,10 +142,10 @@ def _groups(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
 def _from_predictions(
     folder: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]], sent_id: str | None
 ) -> dict[str, Any]:
-    """Draw recall, and one sentence, of the best run."""
+    """Draw recall, one sentence and a few trees of the best run."""
     found = _best(folder, rows)
     if found is None:
-        _log.warning("no pictures of sentences: no run keeps predictions with distances and gold")
+        _log.warning("no trees drawn: no run keeps predictions with distances and gold trees")
         return {}
     row, sentences, predictions = found
     figures: dict[str, Any] = {}
@@ -146,6 +155,12 @@ def _from_predictions(
     if scores.by_arc_length:
         figures["recall-by-length"] = draw_recall_by_length(scores, row=row).figure
     index = _chosen(sentences, sent_id)
+    for at in typical(sentences, scores) if sent_id is None else [index]:
+        one = sentences[at]
+        assert one.heads is not None
+        name = tree_name(one, at)
+        name = f"{name}-{at + 1}" if name in figures else name
+        figures[name] = draw_svg(one.words, one.heads, predictions[at].heads)
     one, prediction = sentences[index], predictions[index]
     assert one.heads is not None
     assert prediction.distances is not None
@@ -161,7 +176,7 @@ def _from_predictions(
 def _best(
     folder: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]
 ) -> tuple[Mapping[str, Any], list[Sentence], list[Prediction]] | None:
-    """Give the run with the best UUAS of those with distances and gold, and what it keeps."""
+    """Give the best run of those with distances and gold, on dev if possible, and what it keeps."""
     kept = [
         row
         for row in rows
@@ -169,7 +184,9 @@ def _best(
         and not row.get("uses_gold")
         and has_predictions(folder, row["key"])
     ]
-    for row in sorted(kept, key=lambda row: -row["uuas"]):
+    # The test set chooses nothing, not even what is drawn, where there is a dev set.
+    key = "uuas" if any(row.get("dev_uuas") is None for row in kept) else "dev_uuas"
+    for row in sorted(kept, key=lambda row: -row[key]):
         sentences = read_sentences(folder, row["key"])
         predictions = [prediction for _, prediction in read_predictions(folder, row["key"])]
         if all(one.heads is not None for one in sentences) and all(
@@ -182,12 +199,15 @@ def _best(
 def _chosen(sentences: Sequence[Sentence], sent_id: str | None) -> int:
     """Give the index of the sentence to draw."""
     if sent_id is None:
-        fitting = (i for i, one in enumerate(sentences) if len(one) in _SHOWN_LENGTHS)
+        fitting = (i for i, one in enumerate(sentences) if len(one) in TYPICAL)
         return next(fitting, 0)
     for index, one in enumerate(sentences):
         if one.sent_id == sent_id:
             return index
-    raise ResultError(f"no sentence has the sent_id {sent_id!r}")
+    known = [one.sent_id for one in sentences if one.sent_id]
+    near = difflib.get_close_matches(sent_id, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"the first is {known[0]!r}" if known else None
+    raise ResultError(f"no sentence has the sent_id {sent_id!r}", hint=hint)
 
 
 def _from_heads(path: Path) -> dict[str, Any]:
@@ -201,7 +221,8 @@ def _from_heads(path: Path) -> dict[str, Any]:
         for one in told["heads"]:
             table[one["layer"] - 1, one["head"] - 1] = one["alignment"] or np.nan
     except (ValueError, KeyError, TypeError) as error:
-        raise ResultError(f"does not tell of heads: {error!r}", where=str(path)) from error
+        what = f"is not what `structprobe heads` writes: {error!r}"
+        raise ResultError(what, where=str(path)) from error
     axes = draw_heat_map(table, ax=axes_or_new(None, 5.6, 4.2))
     put_title(axes, ALIGNMENT, [told])
     return {"heads": axes.figure}

@@ -26,7 +26,7 @@ _HEADINGS = {
     "wall_seconds": "wall s",
     "n_sentences": "sentences",
     "n_words": "words",
-    "words_as": "words as",
+    "words_as": "input",
     "choice": "chosen",
 }
 _USUAL = (
@@ -44,15 +44,15 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
     rows : sequence of mapping
         Result rows, keys as in `structprobe.results.rows.ROW_KEYS`.
     columns : sequence of str, optional
-        The keys to show, in order. By default the usual ones, without those that no row fills;
-        ``model``, ``treebank``, ``part`` and ``punct`` join them where the rows differ there.
+        The keys to show, in order. By default the usual ones that some row fills, and ``model``,
+        ``treebank``, ``part`` and ``punct`` where rows differ in them.
 
     Returns
     -------
     str
-        Scores in per cent, the 95 % interval of UUAS behind it in brackets, ``–`` for what is
-        not there; below the table a line for each method that has no scores, and one that tells
-        what was counted. No newline at the end.
+        Scores in per cent, with the 95 % interval of UUAS in brackets, and ``–`` for missing
+        values; below the table, one line for each method without scores, and one that states the
+        protocol. No newline at the end.
 
     Examples
     --------
@@ -84,7 +84,7 @@ def _cell(row: Mapping[str, Any], column: str) -> str:
     """Write one value."""
     value = row.get(column)
     if value is None:
-        return "written" if column == "words_as" else NOTHING
+        return "original" if column == "words_as" else NOTHING
     if column.removeprefix("dev_") in _SCORES:
         return f"{100 * value:.1f}{_interval(row, column)}"
     if column.endswith("_loss"):

@@ -15,13 +15,12 @@ from structprobe.treebank.archive import WANTED, unpack
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.download import TIMEOUT, NotThereError, download
 from structprobe.treebank.files import find_parts
-from structprobe.treebank.ud_names import known_names, nearest_names
+from structprobe.treebank.ud_names import NAME, known_names, nearest_names
 
 RELEASE = "2.16"
 SERVER = "https://github.com/UniversalDependencies"
 SERVER_VARIABLE = "STRUCTPROBE_UD_URL"
 _LISTED = "see universaldependencies.org for the names, such as UD_English-EWT"
-NAME = re.compile(r"UD_[A-Za-z_]+-[A-Za-z0-9]+")
 
 
 @dataclass(frozen=True)

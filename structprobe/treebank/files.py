@@ -9,9 +9,14 @@ import os
 import zlib
 from collections.abc import Iterable
 from gzip import GzipFile
+from importlib import resources
 from pathlib import Path
 
-from structprobe.errors import TreebankError
+from structprobe.errors import Hint, TreebankError
+from structprobe.treebank.ud_names import NAME, known_names, nearest_names
+
+FOLDER_VARIABLE = "STRUCTPROBE_TREEBANKS"  # names the folder where fetched treebanks are kept
+SAMPLE = "sample"  # the embedded treebank's name
 
 GZIP_MAGIC = b"\x1f\x8b"
 # CoNLL-U shrinks by 5 to 20 under gzip. A file that unfolds to more than this many times its
@@ -30,32 +35,60 @@ def find_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]])
     return found
 
 
-def find_parts(folder: str | os.PathLike[str]) -> dict[str, list[Path]]:
-    """List the files of a Universal Dependencies treebank by the part they belong to."""
-    if not os.path.lexists(folder):
-        raise TreebankError(
-            "no such folder",
-            path=os.fspath(folder),
-            hint="give the folder of a UD treebank; `structprobe treebank` downloads one by name",
-        )
-    found = {
-        part: sorted(Path(folder).glob(f"*-ud-{part}*.conllu*"))
-        for part in ("train", "dev", "test")
-    }
+def find_parts(name: str | os.PathLike[str]) -> dict[str, list[Path]]:
+    """List the files of a treebank by part, for a folder or a name as in `find_folder`."""
+    folder = find_folder(name)
+    found = {part: _part(folder, part) for part in ("train", "dev", "test")}
     if not any(found.values()):
         raise TreebankError(
-            "is not a UD treebank folder",
-            path=os.fspath(folder),
-            hint="its files should have names such as en_ewt-ud-train.conllu",
+            "is not the folder of a treebank",
+            path=os.fspath(name),
+            hint="its files should have names such as en_ewt-ud-train.conllu or train.conllu",
         )
     return {part: files for part, files in found.items() if files}
 
 
+def find_folder(name: str | os.PathLike[str]) -> Path:
+    """Find the folder of a treebank: a path, the name of a downloaded one, or the sample."""
+    text = os.fspath(name)
+    if os.path.isdir(text):
+        return Path(text)
+    if os.path.lexists(text):
+        hint = Hint("read it with Treebank.read", shell="name files with --train, --dev and --test")
+        raise TreebankError("is a file, not the folder of a treebank", path=text, hint=hint)
+    if text == SAMPLE:
+        return Path(str(resources.files("structprobe.data"))) / "sample"
+    if NAME.fullmatch(text.rstrip("/")):
+        kept = kept_folder(text)
+        if kept.is_dir():
+            return kept
+        near = [] if text.rstrip("/") in known_names() else nearest_names(text.rstrip("/"), n=1)
+        meant = f"did you mean {near[0]}? " if near else ""
+        fetch = f"`structprobe treebank {near[0] if near else text}` fetches it"
+        raise TreebankError("no such treebank here", path=text, hint=f"{meant}{fetch}")
+    raise TreebankError(
+        "no such folder",
+        path=text,
+        hint="give the folder of a treebank, or a name such as UD_English-EWT that "
+        "`structprobe treebank` has fetched",
+    )
+
+
+def kept_folder(name: str) -> Path:
+    """Return the default folder for a treebank: here, or where the variable points."""
+    return Path(os.environ.get(FOLDER_VARIABLE) or ".", name.rstrip("/"))
+
+
+def _part(folder: Path, part: str) -> list[Path]:
+    """List the files of one part, named as in Universal Dependencies, or by the part alone."""
+    return sorted(folder.glob(f"*-ud-{part}*.conllu*")) or sorted(folder.glob(f"{part}.conllu*"))
+
+
 def _matches(path: str) -> list[Path]:
     if os.path.isdir(path):
-        raise TreebankError(
-            "is a folder, not a file", path=path, hint=f"give its files, such as {path}/*.conllu"
-        )
+        told = f"give its files, such as {os.path.join(path, '*.conllu')}"
+        hint = Hint(told, shell=f"{told}, or give the folder as --treebank")
+        raise TreebankError("is a folder, not a file", path=path, hint=hint)
     if os.path.exists(path):
         return [Path(path)]
     if glob.has_magic(path):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import difflib
+import re
 from importlib.resources import files
+
+NAME = re.compile(r"UD_[A-Za-z_]+-[A-Za-z0-9]+")  # the form of a treebank's name
 
 
 def known_names() -> list[str]:

@@ -93,7 +93,7 @@ def test_damage_and_a_full_disk_are_told(tmp_path: Path) -> None:
         read(encoder, tmp_path)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "mine.txt").write_text("")
-    with pytest.raises(StoreError, match="no cache of ours"):
+    with pytest.raises(StoreError, match="not a structprobe cache"):
         read(encoder, tmp_path / "other")
 
 

@@ -14,7 +14,7 @@ from support.tiny_checkpoints import save_checkpoint
 from tqdm import tqdm
 
 from structprobe import Treebank
-from structprobe.cli import options
+from structprobe.cli import inputs
 from structprobe.cli.main import _log_to_stderr, main
 
 GOLD = """\
@@ -184,7 +184,9 @@ def test_products_and_room_reach_the_probe(world: Path, capsys: pytest.CaptureFi
     rows = run_json(capsys, f"sweep {files} --layers 1 {how} --no-baselines -o {world}/halves")
     assert [one["products"] for one in rows] == ["bfloat16"]
     assert rows[0]["dev_loss"] == row["dev_loss"]
-    (plan,) = run_json(capsys, f"sweep {files} --layers 1 {how} -o {world}/halves --dry-run")
+    (plan,) = run_json(
+        capsys, f"sweep {files} --layers 1 {how} -o {world}/halves --no-baselines --dry-run"
+    )
     assert (plan["runs"], plan["runs_done"]) == (1, 1)
 
 
@@ -208,10 +210,6 @@ FAULTS = {
     "taken: the folder exists and is not a structprobe results folder": (
         "sweep --model {world}/model --train {world}/gold.conllu --dev {world}/gold.conllu "
         "-o {world}/taken"
-    ),
-    "neither a layer nor a range of layers": (
-        "sweep --model {world}/model --train {world}/gold.conllu --dev {world}/gold.conllu "
-        "--layers x -o {world}/r"
     ),
     "faulty.conllu:1": "score {world}/faulty.conllu {world}/gold.conllu",
     "'cuda:99'": (
@@ -246,6 +244,7 @@ def test_a_fault_is_one_line_and_status_1(
         "demo --no-such-flag",
         "demo --jso",
         "sweep --model m --train t -o d --ranks 3,x",
+        "sweep --model m --train t -o d --layers x",
         "demo --max-steps 0",
         "fit --model m --train t -o d --layer 1 --memory-gb 0",
         "fit --model m --train t -o d --layer 1 --memory-gb inf",
@@ -276,14 +275,14 @@ def test_interruption_and_broken_pipes(
     assert "interrupted; nothing was written" in capsys.readouterr().err
     command = ["sweep", "--model", "m", "--train", "a file", "-o", "DIR"]
     assert main(command) == 130
-    told = "go on with: structprobe sweep --model m --train 'a file' -o DIR\n"
+    told = "resume with: structprobe sweep --model m --train 'a file' -o DIR\n"
     assert capsys.readouterr().err.endswith(told)
 
 
 def test_files_are_looked_at_before_a_model_is_loaded(
     world: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(options, "build_encoder", None)
+    monkeypatch.setattr(inputs, "build_encoder", None)
     gold = f"{world}/gold.conllu"
     for command in (
         f"fit --model m --train {gold} --dev {world}/gone --layer 1 -o {world}/new",
@@ -293,7 +292,7 @@ def test_files_are_looked_at_before_a_model_is_loaded(
     ):
         assert main(command.split()) == 1
         assert f"{world}/gone: no such file" in capsys.readouterr().err
-    told = "structprobe: error: there is no treebank to score on; give a dev or test treebank\n"
+    told = "structprobe: error: there is nothing to score on; give a dev or a test set\n"
     assert main(f"sweep --model m --train {gold} -o {world}/new".split()) == 1
     assert capsys.readouterr().err == told
     assert main(f"fit --model m --train {world}/gone --layer 1 -o {world}/probe".split()) == 1
@@ -335,8 +334,7 @@ def test_parse_overwrites_nothing_unasked(
     # Before any work: there is no such probe, and that is not what is told.
     assert main(["parse", "nowhere", str(gold), "-o", str(gold)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("exists already; name another file, or replace what is there with "
-                         "--force (force=True)")  # fmt: skip
+    assert line.endswith("exists already; name another file, or replace it with --force")
     assert gold.read_text(encoding="utf-8") == GOLD
 
 
@@ -380,3 +378,26 @@ def test_places_that_cannot_be_written_are_told_before_the_work(
     assert main([*sweep.split(), f"{probe}/config.json"]) == 1
     assert "config.json is a file, no cache folder" in capsys.readouterr().err
     assert not (world / "none").exists()
+
+
+def test_treebanks_and_models_by_name(
+    world: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "UD_Toy-One"
+    folder.mkdir()
+    for part in ("train", "dev"):
+        (folder / f"toy-ud-{part}.conllu").write_text(GOLD, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("structprobe.models.loading.embedded_model", lambda: f"{world}/model")
+    how = "--model minilm --treebank UD_Toy-One --layers 1 --device cpu"
+    done = run_json(capsys, f"encode {how} --cache cache")
+    assert [one["treebank"] for one in done] == ["UD_Toy-One train", "UD_Toy-One dev"]
+    (row,) = run_json(capsys, f"fit {how} --max-steps 2 -o probe")
+    assert (row["model"], row["part"]) == (f"{world}/model", "dev")
+    several = how.replace("--layers 1", "--layer 0-1")
+    rows = run_json(capsys, f"localise {several} --max-steps 2 --rank 2")
+    assert rows["part"] == "dev"
+    (folder / "toy-ud-dev.conllu").write_text(2 * GOLD, encoding="utf-8")
+    assert main(f"fit {how} --max-steps 2 -o other".split()) == 0
+    told = "the dev set has more sentences than the training set (4 and 2): swapped?"
+    assert told in capsys.readouterr().err

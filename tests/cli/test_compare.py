@@ -9,7 +9,7 @@ import pytest
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_text
 
-from structprobe.cli import options
+from structprobe.cli import inputs
 from structprobe.cli.main import main
 from structprobe.recoverers.methods import find_methods
 
@@ -95,7 +95,7 @@ def test_no_scores_at_all_are_a_fault_that_is_told_once(
     assert "unfit has no scores: the model has no attentions" in printed.out
     assert printed.err.count("the model has no attentions") == 1  # of four rows
     assert printed.err.splitlines()[-1] == (
-        "structprobe: error: no method gave scores; each row says why"
+        "structprobe: error: no method gave scores; the rows above say why"
     )
 
 
@@ -103,7 +103,7 @@ def test_disturbed_rows(world: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(command(world, "random", "b", "--disturbed", "--seed", "3", "--punct", "keep")) == 0
     table = capsys.readouterr().out.splitlines()
     assert [line.split()[:3] for line in table[:5]] == [
-        ["method", "words", "as"], ["random", "written", "3"], ["random", "shuffled", "3"],
+        ["method", "input", "seed"], ["random", "original", "3"], ["random", "shuffled", "3"],
         ["random", "swapped", "3"], ["random", "truncated", "3"],
     ]  # fmt: skip
     assert 'punct="keep"' in table[-1]
@@ -121,7 +121,7 @@ def test_the_methods_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_fault_is_one_line(
     world: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(options, "build_encoder", None)  # refused before a model is loaded
+    monkeypatch.setattr(inputs, "build_encoder", None)  # refused before a model is loaded
     assert main(command(world, "linaer", "c")) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("structprobe: error: unknown method 'linaer' (did you mean 'linear'?)")

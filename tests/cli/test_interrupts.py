@@ -59,8 +59,8 @@ def interrupted(arguments: list[str], begun: Callable[[], bool]) -> list[str]:
     assert "Traceback" not in told
     assert "Exception ignored" not in told
     last = told.splitlines()[-1]
-    start, _, resume = last.partition("go on with: ")
-    assert start == "structprobe: interrupted; what was done is kept; "
+    start, _, resume = last.partition("resume with: ")
+    assert start == "structprobe: interrupted; finished work is kept; "
     assert out == ""
     program, *rest = shlex.split(resume)
     assert program == "structprobe"

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
-from structprobe.cli.main import COMMANDS, main
+from structprobe.cli.completion import SHELLS
+from structprobe.cli.main import COMMANDS, build_parser, main
 
 
 @pytest.mark.parametrize("command", COMMANDS)
@@ -15,29 +18,109 @@ def test_help_tells_no_default_of_none(command: str, capsys: pytest.CaptureFixtu
     told = " ".join(capsys.readouterr().out.split())
     assert f"usage: structprobe {command}" in told
     assert "None" not in told
+    assert "(default: False)" not in told
+    assert "(default: True)" not in told
+    assert "(default: [" not in told
 
 
 def test_help_tells_the_other_defaults(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         main(["sweep", "--help"])
     told = " ".join(capsys.readouterr().out.split())
-    assert "precision (default: float32)" in told
-    assert "else a tenth of train, and --test is needed to score on" in told
+    assert "floating-point type of the model (default: float32)" in told
+    assert "default: a tenth of the training set (then --test is needed)" in told
 
 
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        ("--rank 64", "--rank 64; did you mean --ranks?"),
-        ("--rank=64 --seed 3", "--rank=64 --seed 3; did you mean --ranks and --seeds?"),
-        ("--rank 64 --rank 32", "--rank 64 --rank 32; did you mean --ranks?"),
-        ("--zebra", "--zebra"),
-        ("-z 1", "-z 1"),
+        ("--rnak 64", "option --rnak; did you mean --rank?"),
+        ("--rnak=64 --sed 3", "options --rnak and --sed; did you mean --rank and --seed?"),
+        ("--rnaks 64 --rnaks 32", "option --rnaks; did you mean --ranks?"),
+        ("--zebra", "option --zebra"),
+        ("-z 1", "option -z"),
     ],
 )
 def test_a_near_option_is_named(given: str, said: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
         main(f"sweep --model m --train t --dev d -o o {given}".split())
     assert stop.value.code == 2
-    last = capsys.readouterr().err.splitlines()[-1]
-    assert last == f"structprobe sweep: error: unrecognized arguments: {said}"
+    told = f"structprobe sweep: error: unknown {said} (see 'structprobe sweep --help')\n"
+    assert capsys.readouterr().err == told
+
+
+def test_a_near_option_is_named_before_those_that_are_missing(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["fit", "--modle", "bert-base-cased"])
+    told = "structprobe fit: error: unknown option --modle; did you mean --model?"
+    assert capsys.readouterr().err == f"{told} (see 'structprobe fit --help')\n"
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"), [("help", ""), ("help fit", "fit "), ("help plot", "plot ")]
+)
+def test_help_of_a_command(given: str, shown: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(given.split())
+    assert stop.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: structprobe {shown}[-h]")
+
+
+def test_singular_and_plural_are_one_option() -> None:
+    files = "--model m --treebank t"
+    for command, option, given in (
+        (f"fit {files} -o o", "layer", "3"),
+        (f"sweep {files} -o o", "layers", "0,2-3"),
+        (f"localise {files}", "layers", "0,2-3"),
+        (f"encode {files} --cache c", "layers", "all"),
+        ("parse p -", "layer", "3"),
+        ("evaluate p t", "layer", "3"),
+        ("serve p", "layers", "0-3"),
+        (f"fit {files} --layer 3 -o o", "rank", "64"),
+        (f"sweep {files} -o o", "ranks", "32,64"),
+        (f"localise {files}", "rank", "64"),
+        ("evaluate p t", "rank", "64"),
+        (f"fit {files} --layer 3 -o o", "seed", "5"),
+        (f"sweep {files} -o o", "seeds", "0,5"),
+        (f"localise {files}", "seed", "5"),
+        (f"compare {files} -o o", "seed", "5"),
+        (f"heads {files}", "seed", "5"),
+        ("parse p -", "seed", "5"),
+    ):
+        one, other = (
+            getattr(build_parser().parse_args([*command.split(), f"--{name}", given]), option)
+            for name in (option.rstrip("s"), f"{option.rstrip('s')}s")
+        )
+        assert one == other
+        assert str(one).strip("[]").replace(" ", "") == given
+
+
+def test_files_may_stand_behind_options() -> None:
+    for command, files in (
+        ("evaluate p -q a.conllu b.conllu", ["a.conllu", "b.conllu"]),
+        ("encode a.conllu --model m b.conllu --cache c", ["a.conllu", "b.conllu"]),
+    ):
+        assert build_parser().parse_args(command.split()).files == files
+
+
+def test_completion_is_printed_for_a_shell(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("shtab", reason="the extra completion is missing")
+    for shell in SHELLS:
+        with pytest.raises(SystemExit) as stop:
+            main(["--print-completion", shell])
+        assert stop.value.code == 0
+        script = capsys.readouterr().out
+        assert all(command in script for command in COMMANDS)
+        assert "--punct" in script
+
+
+def test_completion_without_shtab(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "shtab", None)
+    with pytest.raises(SystemExit) as stop:
+        main(["--print-completion", "zsh"])
+    assert stop.value.code == 2
+    assert "pip install 'structprobe[completion]'" in capsys.readouterr().err

@@ -19,7 +19,7 @@ from structprobe.cli.main import main
     [
         ("score {gold} {gold}", ">&-", "standard output is closed"),
         ("parse nowhere -", "<&-", "<stdin>: an empty file"),
-        ("parse nowhere - --text", "<&-", "nowhere: no such folder"),
+        ("parse nowhere - --text", "<&-", "<stdin>: there is no text to parse"),
     ],
 )
 def test_a_closed_stream_is_one_line(

@@ -70,4 +70,17 @@ def test_a_release_that_is_no_number_is_a_fault_in_the_usage(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["treebank", "UD_English-EWT", "--release", "new", "-o", str(tmp_path)])
-    assert "'new' is not a release number" in capsys.readouterr().err
+    assert "'new' is no release" in capsys.readouterr().err
+
+
+def test_a_treebank_is_fetched_under_its_name(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server.put("UD_Toy-One", make_archive(good_files()))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("STRUCTPROBE_TREEBANKS", raising=False)
+    assert main(["treebank", "UD_Toy-One", "-q"]) == 0
+    assert (tmp_path / "UD_Toy-One" / "toy_one-ud-train.conllu").exists()
+    monkeypatch.setenv("STRUCTPROBE_TREEBANKS", str(tmp_path / "kept"))
+    assert main(["treebank", "UD_Toy-One", "-q"]) == 0
+    assert (tmp_path / "kept" / "UD_Toy-One" / "toy_one-ud-train.conllu").exists()

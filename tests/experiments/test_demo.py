@@ -9,6 +9,7 @@ import pytest
 from structprobe import Sentence, Treebank
 from structprobe.errors import EncoderError
 from structprobe.experiments import demo
+from structprobe.models.embedded import embedded_model
 from structprobe.results.folder import read_rows
 
 
@@ -57,6 +58,6 @@ def tree(heads) -> Sentence:
 
 
 def test_a_missing_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(demo, "MODEL_PACKAGE", "no_such_package")
+    monkeypatch.setattr("structprobe.models.embedded._PACKAGE", "no_such_package")
     with pytest.raises(EncoderError, match=r"pip install 'structprobe\[demo\]'"):
-        demo.embedded_model()
+        embedded_model()

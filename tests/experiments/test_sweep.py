@@ -267,7 +267,7 @@ def test_without_dev_or_without_test(encoder: Encoder, tmp_path: Path) -> None:
     assert all(row["uuas"] == row["dev_uuas"] for row in only_dev)
     only_test = sweep(encoder, train, None, test, folder=tmp_path / "test", **settings)
     assert {(row["part"], row["dev_uuas"]) for row in only_test} == {("test", None)}
-    with pytest.raises(ScoreError, match="no treebank to score on; give a dev or test treebank"):
+    with pytest.raises(ScoreError, match="nothing to score on; give a dev or a test set"):
         sweep(encoder, train, folder=tmp_path / "none", **settings)
     assert not (tmp_path / "none").exists()
 

@@ -82,7 +82,7 @@ def test_all_tables(analysis: HeadAnalysis) -> None:
     assert lines[2].split()[4:] == ["1,234", *"–" * 8]
     assert "e.conllu, 2,077 sentences; heads chosen on dev" in lines[3]
     assert "t.conllu" in lines[3]
-    assert lines[5].endswith("on dev and test; relations with at least 20 arcs in test.")
+    assert lines[5].endswith("on both dev and test, for relations with at least 20 arcs in test.")
     heading, layer, about, best = trees.splitlines()
     assert heading.split() == [
         "layer",
@@ -94,8 +94,8 @@ def test_all_tables(analysis: HeadAnalysis) -> None:
         "test",
     ]
     assert layer.split() == ["1", "1-2", "50.0", "25.0", "–", "–", "–"]
-    assert about.endswith("uses the gold root, UPOS PUNCT left out.")
-    assert best == "Best of all layers on dev, with its UUAS on test: attention-max 1-2 (25.0)."
+    assert about.endswith("uses the gold root; UPOS PUNCT excluded.")
+    assert best == "Best layer and head on dev, with UUAS on test: attention-max 1-2 (25.0)."
     assert alignment.splitlines()[0].split() == ["layer", "h1", "h2", "mean", "shuffled"]
     assert alignment.splitlines()[1].split() == ["1", "37.5", "–", "37.5", "12.5"]
     assert "(seed 7)" in alignment
@@ -105,8 +105,8 @@ def test_all_tables(analysis: HeadAnalysis) -> None:
     assert "1 diagonal (d), 0 vertical (v)" in patterns
     assert "Heterogeneous: 50.0 per cent of heads (0.0 at 40 %, 50.0 at 60 %)" in patterns
     assert analysis.rules.describe() in patterns
-    assert "left out" not in alignment
-    assert "Sentences were read one by one, so that none can be block; --pairs" in patterns
+    assert "excluded" not in alignment
+    assert "Sentences were read one at a time, so no head can be block (--pairs" in patterns
 
 
 def test_block_where_pairs_were_read(analysis: HeadAnalysis) -> None:
@@ -117,7 +117,7 @@ def test_block_where_pairs_were_read(analysis: HeadAnalysis) -> None:
     )
     *_, patterns = format_heads(paired).split("\n\n")
     assert patterns.splitlines()[1].split() == ["1", "d", "b"]
-    assert "Of 1,038 pairs of consecutive sentences, read as two segments." in patterns
+    assert "Found in 1,038 pairs of consecutive sentences, read as two segments." in patterns
     assert paired.head_rows()[1]["own_segment"] == 0.95
     assert paired.heterogeneous() == 0.0
 
@@ -125,4 +125,4 @@ def test_block_where_pairs_were_read(analysis: HeadAnalysis) -> None:
 def test_the_first_word_where_it_is_first(analysis: HeadAnalysis) -> None:
     about = {**analysis.about, "first_is_special": False}
     told = format_heads(replace(analysis, about=about))
-    assert "(seed 7); attention to the first word left out." in told
+    assert "(seed 7); attention to the first word excluded." in told

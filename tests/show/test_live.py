@@ -22,7 +22,7 @@ from support.tiny_trees import tiny_bank
 
 from structprobe import Encoder, ProbeRecoverer
 from structprobe.cli.main import main
-from structprobe.errors import ProbeError, StructprobeError
+from structprobe.errors import ProbeError, ResultError, StructprobeError
 from structprobe.show.live import LiveProbes, serve
 from structprobe.show.live.probes import MOST_CHARACTERS, MOST_WORDS
 from structprobe.show.live.server import MOST_BYTES, LiveServer
@@ -100,8 +100,17 @@ def test_the_probes_of_a_sweep(world: Path) -> None:
     assert len(ranks) == 1
     saved = [one.probe.saved_["dev_scores"]["uuas"] for one in probes.recoverers]
     assert saved[probes.best] == max(saved)
-    with pytest.raises(ProbeError, match=r"no probes were saved .* --save-probes"):
+    few = LiveProbes.load([world / "DIR"], device="cpu", layers="0,2", rank=2)
+    assert few.names == ["layer 0", "layer 2"]
+    assert {len(one.probe.distance_components_) for one in few.recoverers} == {2}
+    with pytest.raises(ResultError, match=r"holds no saved probes; .*save_probes=True"):
         LiveProbes.load([world / "unsaved"])
+    with pytest.raises(ResultError, match=r"no saved probe has rank 3; saved: rank 2, 8"):
+        LiveProbes.load([world / "DIR"], rank=3)
+    with pytest.raises(ProbeError, match=r"layer 4 is out of range; the model has layers 0 to 2"):
+        LiveProbes.load([world / "DIR"], layers="1-4")
+    with pytest.raises(ProbeError, match=r"layers 1 were given, but this is not a results folder"):
+        LiveProbes.load([world / "layer-0"], layers="1")
     with pytest.raises(ProbeError, match="nowhere"):
         LiveProbes.load([world / "nowhere"])
 
@@ -149,9 +158,9 @@ def test_a_text_is_parsed_and_comes_back_as_json_alone(server: LiveServer) -> No
 
 JSON = json.dumps({"text": "the dog"})
 REFUSED: dict[str, tuple[int, dict[str, Any]]] = {
-    "no word to parse": (400, {"body": json.dumps({"text": " \n "})}),
-    f"more than {MOST_WORDS}": (400, {"body": json.dumps({"text": "a " * (MOST_WORDS + 1)})}),
-    f"more than {MOST_CHARACTERS:,}": (400, {"body": json.dumps({"text": "a" * 2001})}),
+    "no words to parse": (400, {"body": json.dumps({"text": " \n "})}),
+    f"the limit is {MOST_WORDS}": (400, {"body": json.dumps({"text": "a " * (MOST_WORDS + 1)})}),
+    f"the limit is {MOST_CHARACTERS:,}": (400, {"body": json.dumps({"text": "a" * 2001})}),
     "no CoNLL-U file can hold": (400, {"body": json.dumps({"text": "a\0b"})}),
     'send {"text"': (400, {"body": "{"}),
     "a sentence": (400, {"body": json.dumps(["the dog"])}),
@@ -160,14 +169,14 @@ REFUSED: dict[str, tuple[int, dict[str, Any]]] = {
     "send application/json": (415, {"body": JSON, "Content_Type": "text/plain"}),
     "application/json": (415, {"body": "text=a", "Content_Type": "multipart/form-data"}),
     f"at most {MOST_BYTES:,}": (413, {"body": "x" * (MOST_BYTES + 1)}),
-    "say how long": (411, {"body": "", "Content_Length": "-1"}),
-    "by that name": (403, {"body": JSON, "Host": "evil.example:8000"}),
-    "name": (403, {"body": JSON, "Host": "[::"}),
-    "another site": (403, {"body": JSON, "Origin": "http://evil.example"}),
-    "texts go to /parse": (404, {"path": "/pars", "body": JSON}),
-    "one page": (404, {"method": "GET", "path": "/etc/passwd"}),
-    "another": (403, {"method": "GET", "path": "/", "Origin": "null"}),
-    "that name": (403, {"method": "GET", "path": "/", "Host": "evil.example"}),
+    "Content-Length": (411, {"body": "", "Content_Length": "-1"}),
+    "unknown host name": (403, {"body": JSON, "Host": "evil.example:8000"}),
+    "host name": (403, {"body": JSON, "Host": "[::"}),
+    "other sites": (403, {"body": JSON, "Origin": "http://evil.example"}),
+    "post texts to /parse": (404, {"path": "/pars", "body": JSON}),
+    "the page is at /": (404, {"method": "GET", "path": "/etc/passwd"}),
+    "requests from other": (403, {"method": "GET", "path": "/", "Origin": "null"}),
+    "the IP address": (403, {"method": "GET", "path": "/", "Host": "evil.example"}),
     "Unsupported method": (501, {"method": "<b>", "path": "/"}),
 }
 
@@ -210,12 +219,12 @@ def test_a_broken_connection_stops_nothing(server: LiveServer) -> None:
 
 def test_a_port_in_use(server: LiveServer, capsys: pytest.CaptureFixture[str]) -> None:
     port = server.server_address[1]
-    with pytest.raises(StructprobeError, match=f":{port}: the port is in use; name another"):
+    with pytest.raises(StructprobeError, match=f":{port}: the port is in use; pass another"):
         serve(lambda: pytest.fail("nothing is loaded"), port=port)
     assert main(["serve", "nowhere", "--port", str(port)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
     assert "the port is in use" in line
-    with pytest.raises(StructprobeError, match="cannot listen here"):
+    with pytest.raises(StructprobeError, match="cannot listen on this address"):
         serve(lambda: pytest.fail("nothing is loaded"), host="no.such.host.invalid", port=0)
 
 
@@ -243,7 +252,7 @@ def test_an_open_address_is_warned_of(
 
     monkeypatch.setattr(LiveServer, "serve_forever", interrupted)
     serve(lambda: probes, host="0.0.0.0", port=0)
-    assert "everybody who reaches 0.0.0.0" in caplog.text
+    assert "anyone who can reach 0.0.0.0" in caplog.text
     caplog.clear()
     serve(lambda: probes, port=0)
     assert "everybody" not in caplog.text

@@ -106,7 +106,7 @@ def test_a_fault_is_told_and_what_was_there_stays(visit: Visit) -> None:
     page.locator("#text").fill("the " * 101)
     page.get_by_role("button", name="Parse").click()
     wait_until(page, "document.getElementById('status').textContent.startsWith('Not parsed')")
-    assert "101 words are more than 100" in page.locator("#status").inner_text()
+    assert "the sentence has 101 words; the limit is 100" in page.locator("#status").inner_text()
     assert len(words(page)) == 10
 
 

@@ -4,15 +4,23 @@ from __future__ import annotations
 
 import json
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from support.result_rows import baseline_row, probe_row, write_folder
 
 from structprobe.cli.main import main
+from structprobe.draw import draw_svg
+from structprobe.draw.palette import STROKES
 from structprobe.errors import ResultError
 from structprobe.results.folder import ResultsFolder
+from structprobe.scores import Prediction, score
 from structprobe.show import plot_folder
+from structprobe.show.pictures.trees import to_figure, tree_name, typical
+from structprobe.treebank.sentence import Sentence
+from structprobe.trees import tree_distances
 
 pytest.importorskip("matplotlib")
 
@@ -20,6 +28,7 @@ NAMES = [
     "layers-uuas",
     "recall-by-deprel",
     "recall-by-length",
+    "tree-s1",
     "distances",
     "principal-axes",
     "depths",
@@ -43,11 +52,17 @@ def test_the_command(results: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
         ElementTree.parse(path)
     assert sorted(results.rglob("*")) == before
     content = [path.read_bytes() for path in paths]
+    assert main(["plot", str(results), "-o", str(out), "--format", "svg"]) == 0  # over its own
+    assert [path.read_bytes() for path in paths] == content
+    capsys.readouterr()
+    paths[0].write_text("mine")
     assert main(["plot", str(results), "-o", str(out), "--format", "svg"]) == 1
-    told = capsys.readouterr().err
+    # Above it, the log may name letters that no font here has.
+    told = capsys.readouterr().err.splitlines(keepends=True)[-1]
     assert told.startswith("structprobe: error: ")
     assert "layers-uuas.svg exists already" in told
     assert "--force" in told
+    assert paths[0].read_text() == "mine"
     assert told.count("\n") == 1
     command = ["plot", str(results), "-o", str(out), "--format", "svg", "--force", "--json"]
     assert main(command) == 0
@@ -64,6 +79,51 @@ def test_forms(tmp_path: Path) -> None:
     assert [path.read_bytes()[:4] for path in paths] == [b"\x89PNG", b"%PDF"]
     with pytest.raises(ResultError, match="unknown format 'gif'"):
         plot_folder(tmp_path / "r", tmp_path / "f", formats=["gif"])
+
+
+def test_trees_in_every_form(results: Path, tmp_path: Path) -> None:
+    forms = ["svg", "png", "pdf"]
+    for _ in range(2):  # the second time over its own files
+        paths = plot_folder(results, tmp_path, formats=forms, sentence="s2")
+    trees = [path for path in paths if path.stem == "tree-s2"]
+    assert [path.suffix for path in trees] == [".svg", ".png", ".pdf"]
+    assert [path.read_bytes()[:4] for path in trees] == [b"<svg", b"\x89PNG", b"%PDF"]
+    assert trees[0].read_text(encoding="utf-8").count(">root</text>") == 2  # gold and recovered
+    for path in paths:
+        path.write_bytes(path.read_bytes().replace(b"structprobe plot", b"somebody's own"))
+    with pytest.raises(ResultError, match=r"exists already; .*pass force=True"):
+        plot_folder(results, tmp_path, formats=forms, sentence="s2")
+
+
+def test_a_figure_shows_what_the_drawing_has() -> None:
+    svg = draw_svg(["<b>", "$ran$", "off"], [2, 0, 2], [3, 0, 2])
+    figure = to_figure(svg)
+    from matplotlib.colors import to_rgba
+
+    (axes,) = figure.axes
+    written = [text.get_text() for text in axes.texts]
+    assert [word for word in written if word in ("<b>", "$ran$", "off")] == ["<b>", "$ran$", "off"]
+    assert {"root", "1 right", "1 missed", "1 wrong"} <= {*written}
+    assert len(axes.patches) == svg.count("<path")
+    colours = {patch.get_edgecolor() for patch in axes.patches if patch.get_edgecolor()[3]}
+    assert colours == {to_rgba(STROKES[name].colour) for name in ("right", "missed", "wrong")}
+    width = float(svg.split('width="')[1].split('"')[0])
+    assert figure.get_figwidth() == pytest.approx(width * 0.75 / 72)
+    assert all(0 < text.get_position()[0] < width for text in axes.texts)
+
+
+def test_typical_sentences_have_the_score_of_the_run() -> None:
+    heads = [0, 1, 2, 3, 4, 5, 6, 7, 8]
+    flat = [0, 1, 1, 1, 1, 1, 1, 1, 1]
+    half = [0, 1, 2, 3, 4, 1, 1, 1, 1]
+    sentences = [Sentence(tuple("abcdefghi"), heads, upos=("X",) * 9) for _ in range(3)]
+    sentences.append(Sentence(("a", "b"), [0, 1], upos=("X", "X")))
+    predictions = [Prediction(np.array(one)) for one in (heads, flat, half, [0, 1])]
+    scores = score(sentences, predictions, punct="keep")
+    assert typical(sentences, scores, 2) == [2, 1]  # 14 of 25 edges are right
+    assert typical(sentences[3:], score(sentences[3:], predictions[3:], punct="keep")) == [0]
+    assert tree_name(sentences[0], 4) == "tree-5"
+    assert tree_name(replace(sentences[0], sent_id="../a b"), 4) == "tree-.._a_b"
 
 
 def test_a_curve_for_each_score_that_rows_have(tmp_path: Path) -> None:
@@ -90,7 +150,7 @@ def test_heads(tmp_path: Path) -> None:
     paths = plot_folder(tmp_path / "r", tmp_path / "f")
     assert [path.name for path in paths] == ["heads.pdf"]
     results.write("heads.json", "[]")
-    with pytest.raises(ResultError, match=r"heads\.json: does not tell of heads"):
+    with pytest.raises(ResultError, match=r"heads\.json: is not what `structprobe heads` writes"):
         plot_folder(tmp_path / "r", tmp_path / "g")
 
 
@@ -100,7 +160,7 @@ def test_one_sentence_by_its_name(results: Path, tmp_path: Path) -> None:
     both = [(tmp_path / out / "depths.svg").read_bytes() for out in "fg"]
     assert both[0] != both[1]
     assert b"sentence s2" in both[0]
-    with pytest.raises(ResultError, match="no sentence has the sent_id 's3'"):
+    with pytest.raises(ResultError, match="no sentence has the sent_id 's3'; the first is 's1'"):
         plot_folder(results, tmp_path / "h", sentence="s3")
     assert not (tmp_path / "h").exists()
 
@@ -109,7 +169,8 @@ def test_bad_input(results: Path, tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
     (tmp_path / "file").write_text("mine")
     for folder, what in (
-        ("other", "no results here"), ("file", "no results here"), ("none", "no such folder")
+        ("other", "not a results folder"), ("file", "not a results folder"),
+        ("none", "no such folder"),
     ):  # fmt: skip
         with pytest.raises(ResultError, match=f"{what}; name a folder that sweep, compare"):
             plot_folder(tmp_path / folder, tmp_path / "f")
@@ -118,7 +179,7 @@ def test_bad_input(results: Path, tmp_path: Path) -> None:
         plot_folder(tmp_path / "empty", tmp_path / "f")
     with pytest.raises(ResultError, match="file: is a file, not a folder"):
         plot_folder(results, tmp_path / "file")
-    with pytest.raises(ResultError, match="cannot write pictures: Not a directory"):
+    with pytest.raises(ResultError, match="cannot write figures: Not a directory"):
         plot_folder(results, tmp_path / "file" / "below", formats=["svg"])
     assert (tmp_path / "file").read_text() == "mine"
     marker = {"format": "structprobe-results", "format_version": 99}
@@ -126,3 +187,17 @@ def test_bad_input(results: Path, tmp_path: Path) -> None:
     with pytest.raises(ResultError, match=r"format version 99.*upgrade structprobe"):
         plot_folder(tmp_path / "other", tmp_path / "f")
     assert not (tmp_path / "f").exists()
+
+
+def test_what_is_drawn_is_chosen_on_dev(tmp_path: Path) -> None:
+    results, sentences = ResultsFolder(tmp_path / "r"), write_folder(tmp_path / "other")
+    for layer, uuas, dev in ((0, 0.9, 0.4), (1, 0.6, 0.5)):
+        predictions = [
+            Prediction(np.asarray(one.heads), tree_distances(one.heads)) for one in sentences
+        ]
+        results.add(probe_row(layer, uuas=uuas, dev_uuas=dev), sentences, predictions)
+    (path,) = (
+        one for one in plot_folder(tmp_path / "r", tmp_path / "f", formats=["svg"])
+        if one.stem == "distances"
+    )  # fmt: skip
+    assert "layer 1" in path.read_text(encoding="utf-8")

@@ -29,7 +29,7 @@ from support.tiny_trees import tiny_bank
 import structprobe.show.report.elements
 from structprobe import Encoder, score
 from structprobe.cli.main import main
-from structprobe.errors import ProbeError, ResultError, StructprobeError, TreebankError
+from structprobe.errors import ProbeError, ResultError, StructprobeError
 from structprobe.results.folder import MARKER, ResultsFolder
 from structprobe.results.rows import make_row
 from structprobe.show.report import build_report, write_report
@@ -165,7 +165,7 @@ def test_distances_of_long_sentences_make_room(
     assert 5 * pairs <= 2000
     more = sum(length * (length - 1) // 2 for length in lengths if length <= longest + 1)
     assert 5 * more > 2000
-    assert "long sentences are left out" in build_report(folder)
+    assert "long sentences are omitted" in build_report(folder)
 
 
 def test_several_grids_and_models_are_series() -> None:
@@ -197,7 +197,7 @@ def test_a_comparison_has_methods_on_its_slider(tmp_path: Path) -> None:
     assert ">shuffled<" in page
     (series,) = data_of(page)["series"]
     assert [run["name"] for run in series["runs"]] == ["probe, layer 3", "linear"]
-    assert "The command is not known" in page
+    assert "No command was recorded" in page
 
 
 def test_runs_without_predictions_say_how_to_keep_them(tmp_path: Path) -> None:
@@ -214,16 +214,16 @@ def test_runs_that_are_not_in_the_explorer_are_counted(
 ) -> None:
     bank = planted_bank(5)
     planted_sweep(tmp_path, bank, n_layers=3)
-    assert "in the table of scores alone" not in build_report(tmp_path)
+    assert "only in the table of scores" not in build_report(tmp_path)
     (tmp_path / "predictions" / "probe-1-0.npz").unlink()
     page = build_report(tmp_path)
-    assert "Of 4 runs, 1 are in the table of scores alone" in page
+    assert "Of 4 runs, 1 appear only in the table of scores" in page
     names = [run["name"] for run in data_of(page)["series"][0]["runs"]]
     assert names == ["layer 0", "layer 2"]
     monkeypatch.setattr("structprobe.show.report.saved_predictions.MOST_RUNS", 2)
     page = build_report(tmp_path)
     assert len(data_of(page)["series"]) == 1
-    assert "Of 4 runs, 2 are" in page
+    assert "Of 4 runs, 2 appear" in page
 
 
 def test_predictions_of_an_older_version_have_no_gold(tmp_path: Path) -> None:
@@ -254,12 +254,12 @@ def test_a_saved_probe_shows_what_there_is(encoder: Encoder, tmp_path: Path) -> 
     assert f">{100 * row['uuas']:.1f}<" in page
     assert f"<small>{100 * row['uuas_low']:.1f}–{100 * row['uuas_high']:.1f}</small>" in page
     assert '<th scope="row">linear</th>' in page
-    assert "keeps no trees" in page
+    assert "holds no trees" in page
     assert page.count('class="curve"') == 2
     assert "structprobe fit" in page
     assert command not in (tmp_path / "PROBE" / "README.md").read_text()
     fit_probe(encoder, banks[0], layer=1, max_steps=5, out=tmp_path / "BLIND")
-    assert "None were saved" in build_report(tmp_path / "BLIND")
+    assert "No scores were saved" in build_report(tmp_path / "BLIND")
 
 
 def test_the_home_folder_is_not_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,15 +288,15 @@ def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
         build_report(tmp_path / "nowhere")
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "thesis.tex").touch()
-    with pytest.raises(ResultError, match="thesis: holds neither results nor a saved probe"):
+    with pytest.raises(ResultError, match="thesis: is neither a results folder nor a saved probe"):
         build_report(tmp_path / "thesis")
     with pytest.raises(ResultError, match="is a file, not a folder"):
         build_report(tmp_path / "thesis" / "thesis.tex")
     folder = ResultsFolder(tmp_path / "none").folder
-    with pytest.raises(ResultError, match="no result row in here; name a folder"):
+    with pytest.raises(ResultError, match="the results folder is empty; name a folder"):
         build_report(folder)
     (folder / "heads.json").touch()
-    with pytest.raises(ResultError, match="`structprobe heads` wrote its own"):
+    with pytest.raises(ResultError, match="but for the tables and figures of `structprobe heads`"):
         build_report(folder)
     newer = json.loads((folder / MARKER).read_text()) | {"format_version": 99}
     (folder / MARKER).write_text(json.dumps(newer))
@@ -310,7 +310,7 @@ def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
 def test_nothing_is_overwritten_unless_asked(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "report.html"
     out.write_text("dear to me")
-    with pytest.raises(ResultError, match="exists already; replace it with --force"):
+    with pytest.raises(ResultError, match="exists already; name another file, or pass force=True"):
         write_report(folder, out)
     assert out.read_text() == "dear to me"
     told = write_report(folder, out, force=True)
@@ -318,8 +318,10 @@ def test_nothing_is_overwritten_unless_asked(folder: Path, tmp_path: Path) -> No
     assert told == {"report": str(out), "megabytes": round(out.stat().st_size / 1e6, 2)}
     with pytest.raises(ResultError, match="is a folder"):
         write_report(folder, tmp_path)
-    with pytest.raises(TreebankError, match="cannot be written"):
+    with pytest.raises(ResultError, match="there is no folder"):
         write_report(folder, tmp_path / "no" / "such" / "report.html")
+    write_report(folder, out)  # over its own page
+    assert out.stat().st_size / 1e6 == pytest.approx(told["megabytes"], abs=0.01)
     assert os.listdir(tmp_path) == ["report.html"]
 
 
@@ -328,8 +330,11 @@ def test_the_command(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture
     assert main(["report", str(folder), "-o", str(out), "--title", "<Title>"]) == 0
     assert str(out) in capsys.readouterr().out
     assert "<title>&lt;Title&gt;</title>" in out.read_text(encoding="utf-8")
+    assert main(["report", str(folder), "-o", str(out)]) == 0  # over its own page
+    (tmp_path / "mine.html").write_text("<!DOCTYPE html><title>mine</title>")
+    capsys.readouterr()
     for command in (
-        ["report", str(folder), "-o", str(out)],
+        ["report", str(folder), "-o", str(tmp_path / "mine.html")],
         ["report", str(tmp_path), "-o", str(tmp_path / "other.html")],
         ["report", str(folder), "-o", str(tmp_path / "no" / "report.html")],
     ):
@@ -356,3 +361,15 @@ def test_curves_span_whole_steps() -> None:
     assert re.findall(r'class="tick left">(\d+)<', curves) == ["90", "100"]
     assert "polygon" not in curves
     assert draw_curves(series_of(rows[2:])) is None
+
+
+def test_several_seeds_of_a_baseline_are_drawn_as_their_mean() -> None:
+    values = {"treebank_fingerprint": "b"}
+    rows = [make_row(**values, method="probe", layer=layer, uuas=0.5) for layer in (0, 1)]
+    rows += [
+        make_row(**values, method="random", seed=seed, uuas=uuas)
+        for seed, uuas in ((0, 0.1), (1, 0.3))
+    ]
+    curves = draw_curves(series_of(rows))
+    assert "random (mean) 20.0" in curves
+    assert curves.count('class="dashed"') == 1

@@ -64,7 +64,7 @@ def test_search(visit: Visit) -> None:
     assert "w7-1" in shown(page)
     page.locator("#word").fill("no such word")
     assert found(page) == 0
-    assert page.locator("#place").inner_text() == "no sentence is found"
+    assert page.locator("#place").inner_text() == "no sentence found"
     page.locator("button[type=reset]").click()
     wait_until(page, f"document.getElementById('count').textContent.startsWith('{N}')")
     page.locator("#deprel").select_option("</script>")

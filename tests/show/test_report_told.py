@@ -48,7 +48,7 @@ def test_a_tree_that_is_not_the_one_scored_says_so(browser: Any, tmp_path: Path)
         told = visit.page.locator("#status")
         assert told.inner_text() == (
             "linear: 1 of 1 scored edges right (UUAS 100 %). The tree drawn, over all words, has 0 "
-            "of them; the score decodes anew over the words that it keeps."
+            "of them; UUAS decodes a tree over the scored words alone."
         )
         visit.page.locator("#next").click()
         assert told.inner_text() == "linear: 1 of 1 scored edges right (UUAS 100 %)"
@@ -59,11 +59,11 @@ def test_where_nothing_is_found_nothing_seems_to_be(browser: Any, address: str) 
         page = visit.page
         assert page.locator("#hint").is_hidden()
         page.locator("#word").fill("don't")
-        assert page.locator("#hint").inner_text().startswith("Words are searched as the treebank")
+        assert page.locator("#hint").inner_text().startswith("Search for words as the treebank")
         assert "do n't" in page.locator("#hint").inner_text()
-        assert page.locator("#place").inner_text() == "no sentence is found"
+        assert page.locator("#place").inner_text() == "no sentence found"
         assert page.locator("#sentence-id").inner_text() == ""
-        assert "no sentence is found" in page.locator("#status").inner_text()
+        assert "no sentence found" in page.locator("#status").inner_text()
         for part in ("#tree", ".key", ".numbers", "#as-table"):
             pale = f"document.querySelector('.view {part}')"
             assert page.evaluate(f"Number(getComputedStyle({pale}).opacity)") < 0.5
@@ -76,7 +76,7 @@ def test_where_nothing_is_found_nothing_seems_to_be(browser: Any, address: str) 
         page.locator("#word").fill("")
         page.locator("input[name=low]").fill("100")
         page.locator("input[name=high]").fill("0")
-        assert page.locator("#place").inner_text() == "no sentence is found"
+        assert page.locator("#place").inner_text() == "no sentence found"
         assert page.locator("#hint").is_hidden()  # no word was asked for
         assert visit.faults == []
 

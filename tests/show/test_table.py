@@ -88,10 +88,10 @@ def test_what_was_chosen_and_why_rows_are_empty() -> None:
         {"method": "masked", "words_as": "shuffled", "why_empty": "no mask token"},
     ]
     assert format_table(rows).splitlines() == [
-        "method  words as  layer  head  chosen  UUAS",
-        "heads   written       4     7  to      50.0",
+        "method  input     layer  head  chosen  UUAS",
+        "heads   original      4     7  to      50.0",
         "heads   shuffled      4     7  to         –",
-        "masked  written       –     –  –          –",
+        "masked  original      –     –  –          –",
         "masked  shuffled      –     –  –          –",
         "masked has no scores: no mask token",
     ]

@@ -9,9 +9,10 @@ import re
 import pytest
 from support.conllu_text import dog
 
-from structprobe.errors import TreebankError
+from structprobe.errors import Hint, TreebankError
 from structprobe.treebank import Treebank
 from structprobe.treebank import files as files_module
+from structprobe.treebank.files import find_folder, find_parts, kept_folder
 
 
 @pytest.fixture
@@ -140,3 +141,41 @@ def test_faulty_files_among_others(folder):
     ]
     with pytest.raises(TreebankError, match=r"no valid sentence: the first of 2 errors: .*d-dev"):
         Treebank.read([folder / "d-dev.conllu", folder / "e-dev.conllu"], on_error="skip")
+
+
+def test_a_treebank_is_named_by_its_folder_or_by_its_name(tmp_path, monkeypatch, sample):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("STRUCTPROBE_TREEBANKS", raising=False)
+    here, kept = tmp_path / "UD_Toy-One", tmp_path / "kept" / "UD_Toy-Two"
+    for folder in (here, kept):
+        folder.mkdir(parents=True)
+        (folder / "toy-ud-train.conllu").write_text(dog())
+    assert find_parts("UD_Toy-One") == find_parts("UD_Toy-One/")
+    assert [*find_parts(here)] == ["train"]
+    with pytest.raises(TreebankError, match="UD_Toy-Two: no such treebank here"):
+        find_parts("UD_Toy-Two")
+    monkeypatch.setenv("STRUCTPROBE_TREEBANKS", str(tmp_path / "kept"))
+    assert find_parts("UD_Toy-Two/")["train"] == [kept / "toy-ud-train.conllu"]
+    assert find_folder("UD_Toy-One").resolve() == here  # what is here comes first
+    assert kept_folder("UD_Toy-New/") == tmp_path / "kept" / "UD_Toy-New"
+    assert [*find_parts("sample")] == ["train", "dev", "test"]
+    assert find_parts("sample")["dev"][0].read_bytes() == (sample / "dev.conllu").read_bytes()
+    assert find_parts(sample)["train"] == [sample / "train.conllu"]
+
+
+def test_what_names_no_treebank(folder, monkeypatch):
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("STRUCTPROBE_TREEBANKS", raising=False)
+    with pytest.raises(TreebankError) as caught:
+        find_parts("UD_Englich-EWT")
+    assert str(caught.value) == (
+        "UD_Englich-EWT: no such treebank here; did you mean UD_English-EWT? "
+        "`structprobe treebank UD_English-EWT` fetches it"
+    )
+    with pytest.raises(TreebankError) as caught:
+        find_parts("a-dev.conllu")
+    assert isinstance(caught.value.hint, Hint)
+    assert caught.value.for_shell() == (
+        "a-dev.conllu: is a file, not the folder of a treebank; name files with --train, --dev "
+        "and --test"
+    )

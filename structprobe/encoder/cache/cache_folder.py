@@ -33,7 +33,7 @@ def refuse_foreign(folder: Path) -> None:
     if not isinstance(marker, dict) or marker.get("kind") != KIND:
         if any(not path.name.startswith(MARKER) for path in folder.iterdir()):
             hint = "give a new or empty folder"
-            raise StoreError(f"{folder} exists and is no cache of ours", hint=hint)
+            raise StoreError(f"{folder} exists and is not a structprobe cache", hint=hint)
     elif marker.get("version") != VERSION:
         raise StoreError(
             f"{folder} was written in version {marker.get('version')} of the format, "

@@ -31,6 +31,9 @@ def space_sentences(sentences: Iterable[SentenceLike], spacing: str) -> list[Spa
     check_spacing(spacing)
     if isinstance(sentences, str):
         raise EncoderError(f"sentences are {_short(sentences)}, a text", hint=_WANTED)
+    if not isinstance(sentences, Iterable):
+        what = f"sentences are {type(sentences).__name__}, not several sentences"
+        raise EncoderError(what, hint=_WANTED)
     spaced = [_space(sentence, i, spacing) for i, sentence in enumerate(sentences)]
     if not spaced:
         raise EncoderError("no sentences to encode", hint="the treebank is empty")

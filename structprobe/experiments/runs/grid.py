@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 
 def parse_layers(layers: str | Iterable[int], n_layers: int) -> tuple[int, ...]:
     """Read layers: "all", numbers, or ranges such as "0,2-4"."""
-    hint = f"the model has layers 0 to {n_layers}; use 'all', or a list such as '0,2-{n_layers}'"
+    hint = f"the model has layers 0 to {n_layers} (0 = embedding output)"
+    if isinstance(layers, str):
+        hint += f"; use 'all', or a list such as '0,1-{n_layers}'"
     wanted: set[int] = set()
     for part in _split(layers, n_layers):
         match = re.fullmatch(r"(-?\d+)(?:-(\d+))?", part)

@@ -19,6 +19,7 @@ from structprobe.experiments.config import SweepConfig, Training
 from structprobe.experiments.fit import make_probe
 from structprobe.experiments.runs.grid import Grid, known_products, probe_runs
 from structprobe.experiments.runs.run import Banks, Run
+from structprobe.experiments.sweep import baseline_methods
 from structprobe.probe.training.recipes import RECIPES
 from structprobe.progress import progress_bar
 from structprobe.results.folder import ResultsFolder, check_folder
@@ -93,6 +94,9 @@ def plan_sweep(
         for run in probe_runs(model, banks, grid, training, name)
     ]
     todo = [run for run in runs if run.key not in done]
+    # What needs no model costs next to nothing, and is among the rows.
+    methods = baseline_methods(grid.seeds, banks) if config.baselines else []
+    every = [*(run for run, _ in methods), *runs]
     sentences = sorted((s for bank in banks.parts.values() for s in bank), key=len)
     n_words = sum(map(len, sentences))
     per_layer = n_words * encoder.hidden_size * encoder.bytes_per_value
@@ -111,8 +115,8 @@ def plan_sweep(
     return {
         "model": encoder.origin(0)["model"],
         "train": bank_name(banks.train),
-        "runs": len(runs),
-        "runs_done": len(runs) - len(todo),
+        "runs": len(every),
+        "runs_done": sum(run.key in done for run in every),
         "layers": len(grid.layers),
         "bytes_kept": len(todo) * _kept_bytes(banks.scored or ()) if config.keep_predictions else 0,
         "bytes_saved": config.save_probes

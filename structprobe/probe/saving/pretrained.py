@@ -14,7 +14,7 @@ import shutil
 import uuid
 from pathlib import Path
 
-from structprobe.errors import ProbeError
+from structprobe.errors import Hint, ProbeError
 from structprobe.probe.saving.card import PICTURE
 from structprobe.probe.saving.saved_files import (
     CARD,
@@ -70,7 +70,10 @@ def check_target(folder: str | os.PathLike[str], *, replace: bool = True) -> Pat
         raise ProbeError(
             "holds a saved probe already",
             where=str(folder),
-            hint="name another folder, or replace what is there with --force (force=True)",
+            hint=Hint(
+                "name another folder, or pass force=True to replace it",
+                shell="name another folder, or replace it with --force",
+            ),
         )
     if foreign := sorted(names - {CONFIG, WEIGHTS, CARD, PICTURE}):
         raise ProbeError(

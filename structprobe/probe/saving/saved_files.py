@@ -72,7 +72,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     """Read and check ``config.json``."""
     path = folder / CONFIG
     if not path.is_file():
-        raise ProbeError(f"no {CONFIG} here, so no saved probe", where=str(folder))
+        raise ProbeError(f"is not a saved probe: it has no {CONFIG}", where=str(folder))
     try:
         config = json.loads(path.read_bytes())
     except ValueError as error:

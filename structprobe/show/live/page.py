@@ -17,7 +17,7 @@ def live_page(probes: LiveProbes) -> str:
     layers = probes.names[0] if count == 1 else f"{count} layers"
     form = element(
         "form",
-        element("label", "A sentence, its words and marks parted by spaces", for_="text"),
+        element("label", "A sentence, with spaces between words and punctuation", for_="text"),
         element(
             "input",
             type="text",
@@ -43,8 +43,8 @@ def live_page(probes: LiveProbes) -> str:
         hidden=True,
     )
     told = (
-        f"Trees, distances and depths as structural probes read them out of {layers}. A probe "
-        "says what can be read out of a layer, not what the model does with it. Type up to "
+        f"Trees, distances and depths that structural probes predict from {layers}. A probe "
+        "shows what can be read from a layer, not what the model does with it. Type up to "
         f"{MOST_WORDS} words."
     )
     body = join(

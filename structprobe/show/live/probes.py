@@ -5,15 +5,16 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from structprobe.errors import ProbeError
-from structprobe.results.folder import MARKER, read_rows
-from structprobe.results.saved_runs import probe_path
-from structprobe.show.report.series import series_of
+from structprobe.errors import Hint, ProbeError
+from structprobe.experiments.runs.grid import parse_layers
+from structprobe.results.saved_probes import find_probe, is_results, locate_probe, saved_probes
+from structprobe.show.report.series import ALIKE
 from structprobe.treebank import Treebank
 
 if TYPE_CHECKING:
@@ -55,14 +56,26 @@ class LiveProbes:
         return uuas.index(max(uuas))
 
     @classmethod
-    def load(cls, sources: Sequence[str | os.PathLike[str]], **loading: Any) -> Self:
+    def load(
+        cls,
+        sources: Sequence[str | os.PathLike[str]],
+        *,
+        layers: str | None = None,
+        rank: int | None = None,
+        seed: int | None = None,
+        **loading: Any,
+    ) -> Self:
         """Load saved probes and their model.
 
         Parameters
         ----------
         sources : sequence of path or str
             Folders of saved probes or hub ids, of one model; or a folder of results whose sweep
-            saved its probes, of which the best grid point is taken, all layers.
+            saved its probes, of which the grid point that is best on dev is taken.
+        layers : str, optional
+            Layers of a results folder, such as ``"0,2-5"``; all unless given.
+        rank, seed : int, optional
+            Rank and seed in a results folder; those of the best unless given.
         **loading
             Further arguments of `ProbeRecoverer.from_pretrained`.
 
@@ -82,16 +95,16 @@ class LiveProbes:
         """
         from structprobe.recoverers.probe import ProbeRecoverer
 
-        places = [place for source in sources for place in _probes_in(source)]
+        choice = _Choice(layers, rank, seed)
+        places = [place for source in sources for place in choice.probes_in(source)]
         first = ProbeRecoverer.from_pretrained(places[0], **loading)
         again = loading | {"model": first.encoder}
         found = [first, *(ProbeRecoverer.from_pretrained(one, **again) for one in places[1:])]
         _refuse_other_vectors(found, places)
         order = sorted(range(len(found)), key=lambda at: found[at].layer)
-        layers = [found[at].layer for at in order]
+        own = [one.layer for one in found]
         names = [
-            f"layer {found[at].layer}"
-            + (f", {Path(places[at]).name}" if layers.count(found[at].layer) > 1 else "")
+            f"layer {own[at]}" + (f", {Path(places[at]).name}" if own.count(own[at]) > 1 else "")
             for at in order
         ]
         return cls([found[at] for at in order], names)
@@ -120,12 +133,14 @@ class LiveProbes:
             If the model cannot read it.
         """
         if len(text) > MOST_CHARACTERS:
-            raise ProbeError(f"{len(text):,} characters are more than {MOST_CHARACTERS:,}")
+            raise ProbeError(
+                f"the text has {len(text):,} characters; the limit is {MOST_CHARACTERS:,}"
+            )
         words = text.split()
         if not words:
-            raise ProbeError("there is no word to parse")
+            raise ProbeError("there are no words to parse")
         if len(words) > MOST_WORDS:
-            raise ProbeError(f"{len(words)} words are more than {MOST_WORDS}")
+            raise ProbeError(f"the sentence has {len(words)} words; the limit is {MOST_WORDS}")
         bank = Treebank.from_words([words])
         encoder = self.recoverers[0].encoder
         layers = sorted({one.layer for one in self.recoverers})
@@ -148,32 +163,45 @@ class LiveProbes:
 
 def _rounded(values: Any) -> list[float]:
     """Round to what a page shows."""
-    return np.round(np.asarray(values, dtype=np.float64).ravel(), 3).tolist()
+    rounded: list[float] = np.round(np.asarray(values, dtype=np.float64).ravel(), 3).tolist()
+    return rounded
 
 
-def _probes_in(source: str | os.PathLike[str]) -> list[str]:
-    """Name the saved probes that a source stands for."""
-    folder = Path(source)
-    if not (folder / MARKER).is_file():
-        return [str(source)]
-    rows = [row for row in read_rows(folder) if row["method"] == "probe"]
-    for series in series_of(rows):
-        paths = [probe_path(folder, row) for row in series.rows]
-        if saved := [str(path) for path in paths if path.is_dir()]:
-            return saved
-    raise ProbeError(
-        "no probes were saved beside these results",
-        where=str(source),
-        hint="sweep into a new folder with --save-probes, or name a folder that `fit` wrote",
-    )
+@dataclass(frozen=True)
+class _Choice:
+    """Which probes of a results folder are meant."""
+
+    layers: str | None = None  # as `parse_layers` reads them; all unless given
+    rank: int | None = None
+    seed: int | None = None
+
+    def probes_in(self, source: str | os.PathLike[str]) -> list[str]:
+        """Name the saved probes that a source stands for: one, or the layers of a grid point."""
+        if not is_results(source):
+            if self.layers is not None:
+                hint = Hint("leave out layers=", shell="leave out --layers")
+                what = f"layers {self.layers} were given, but this is not a results folder"
+                raise ProbeError(what, where=str(source), hint=hint)
+            return [str(locate_probe(source, rank=self.rank, seed=self.seed))]
+        _, best = find_probe(source, rank=self.rank, seed=self.seed)
+        found = {
+            row["layer"]: str(path)
+            for path, row in saved_probes(source)
+            if all(row[key] == best[key] for key in ALIKE)
+        }
+        wanted = parse_layers(self.layers, max(found)) if self.layers else tuple(found)
+        if missing := [layer for layer in wanted if layer not in found and self.layers != "all"]:
+            there = ", ".join(map(str, sorted(found)))
+            what = f"no saved probe has layer {missing[0]}"
+            raise ProbeError(what, where=str(source), hint=f"saved: layers {there}")
+        return [found[layer] for layer in wanted if layer in found]
 
 
 def _refuse_other_vectors(found: Sequence[ProbeRecoverer], places: Sequence[str]) -> None:
     """Raise where probes were fitted on vectors that one encoder does not give."""
 
     def vectors(one: ProbeRecoverer) -> Mapping[str, Any]:
-        origin = one.probe.origin_
-        assert origin is not None  # else it was not loaded
+        origin = one.probe.origin_ or {}
         return {key: origin[key] for key in ("pooling", "spacing", "bos", "dtype")}
 
     for one, place in zip(found, places, strict=True):
@@ -182,5 +210,5 @@ def _refuse_other_vectors(found: Sequence[ProbeRecoverer], places: Sequence[str]
                 f"was fitted on other vectors ({vectors(one)}) than {places[0]} "
                 f"({vectors(found[0])})",
                 where=place,
-                hint="serve them one by one",
+                hint="serve them separately",
             )

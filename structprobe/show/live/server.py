@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from structprobe._version import __version__
-from structprobe.errors import StructprobeError
+from structprobe.errors import Hint, StructprobeError
 from structprobe.show.live.page import live_page
 from structprobe.show.live.probes import LiveProbes
 
@@ -66,7 +66,7 @@ def serve(
         try:
             on_ready(server.address)
             if not _is_loopback(host):
-                _log.warning("everybody who reaches %s can use this page", host)
+                _log.warning("anyone who can reach %s can use this page", host)
             server.serve_forever()
         except KeyboardInterrupt:
             _log.info("stopped")
@@ -113,7 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._from_here():
             return
         if urlsplit(self.path).path != "/":
-            self._refuse(HTTPStatus.NOT_FOUND, "there is one page, at /")
+            self._refuse(HTTPStatus.NOT_FOUND, "not found; the page is at /")
             return
         self._answer(HTTPStatus.OK, "text/html; charset=utf-8", self.server.page)
 
@@ -126,7 +126,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not self._from_here():
             return
         if urlsplit(self.path).path != "/parse":
-            self._refuse(HTTPStatus.NOT_FOUND, "texts go to /parse")
+            self._refuse(HTTPStatus.NOT_FOUND, "not found; post texts to /parse")
             return
         # What a form of another site can send is none of these; JSON needs our leave.
         if self.headers.get_content_type() != "application/json":
@@ -150,7 +150,7 @@ class _Handler(BaseHTTPRequestHandler):
             return
         except Exception:
             _log.exception("a text could not be parsed")
-            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "a fault of ours; the log tells more")
+            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the log")
             return
         content = json.dumps(found, allow_nan=False).encode()
         self._answer(HTTPStatus.OK, "application/json", content)
@@ -168,7 +168,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Read the body, or refuse it."""
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdecimal()):
-            self._refuse(HTTPStatus.LENGTH_REQUIRED, "say how long the text is")
+            self._refuse(HTTPStatus.LENGTH_REQUIRED, "the Content-Length header is missing")
             return None
         if int(length) > MOST_BYTES:
             self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"send at most {MOST_BYTES:,} bytes")
@@ -181,13 +181,12 @@ class _Handler(BaseHTTPRequestHandler):
         if not _may_be_called(host, self.server.host):
             self._refuse(
                 HTTPStatus.FORBIDDEN,
-                "this server does not go by that name; ask for it by its number, or serve with "
-                "--host NAME",
+                "unknown host name; use the IP address, or start the server with --host NAME",
             )
             return False
         origin = self.headers.get("Origin")
         if origin is not None and urlsplit(origin).netloc != host:
-            self._refuse(HTTPStatus.FORBIDDEN, "another site may not ask")
+            self._refuse(HTTPStatus.FORBIDDEN, "requests from other sites are refused")
             return False
         return True
 
@@ -217,10 +216,15 @@ def _listen(host: str, port: int) -> LiveServer:
         where = f"{host}:{port}"
         if error.errno == errno.EADDRINUSE:
             raise StructprobeError(
-                "the port is in use", where=where, hint="name another with --port; 0 takes any"
+                "the port is in use",
+                where=where,
+                hint=Hint(
+                    "pass another port (0: any free one)",
+                    shell="choose another with --port (0: any free one)",
+                ),
             ) from error
         raise StructprobeError(
-            f"cannot listen here: {error.strerror or error}", where=where
+            f"cannot listen on this address: {error.strerror or error}", where=where
         ) from error
 
 

@@ -10,31 +10,34 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from structprobe.errors import ResultError, unknown_name
+from structprobe.draw.svg import Svg
+from structprobe.errors import Hint, ResultError, unknown_name
 from structprobe.progress import progress_bar
 from structprobe.show.pictures.library import load_matplotlib
+from structprobe.show.pictures.trees import to_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FORMATS = ("pdf", "svg", "png")
+MARK = "structprobe plot"  # in each file, by which a later run knows it for its own
 
 
 def write_pictures(
-    figures: Mapping[str, Figure],
+    pictures: Mapping[str, Figure | Svg],
     out: str | os.PathLike[str],
     *,
     formats: Sequence[str] = ("pdf",),
     force: bool = False,
     progress: bool | None = None,
 ) -> list[Path]:
-    """Write figures into a folder, which is made where it does not exist."""
+    """Write pictures into a folder, which is made where it does not exist."""
     for one in formats:
         if one not in FORMATS:
             raise ResultError(unknown_name("format", one, FORMATS))
     paths = {
-        Path(out) / f"{name}.{one}": (figure, one)
-        for name, figure in figures.items()
+        Path(out) / f"{name}.{one}": (picture, one)
+        for name, picture in pictures.items()
         for one in dict.fromkeys(formats)
     }
     check_free(out, paths, force=force)
@@ -49,33 +52,49 @@ def write_pictures(
             _replace(path, content)
     except OSError as error:
         raise ResultError(
-            f"cannot write pictures: {error.strerror or error}", where=str(out)
+            f"cannot write figures: {error.strerror or error}", where=str(out)
         ) from error
     return list(paths)
 
 
 def check_free(out: str | os.PathLike[str], paths: Mapping[Path, object], *, force: bool) -> None:
-    """Refuse a folder that is none, and files that exist."""
+    """Refuse a folder that is none, and files that exist, unless they are earlier pictures."""
     if Path(out).exists() and not Path(out).is_dir():
         raise ResultError("is a file, not a folder", where=str(out))
-    there = [path for path in paths if path.exists()]
+    there = [path for path in paths if path.exists() and not _is_ours(path)]
     if there and not force:
         raise ResultError(
             f"{there[0].name} exists already",
             where=str(out),
-            hint="name another folder, or replace what is there with --force (force=True)",
+            hint=Hint(
+                "name another folder, or pass force=True to replace the files",
+                shell="name another folder, or replace the files with --force",
+            ),
         )
 
 
-def _rendered(figure: Figure, form: str) -> bytes:
-    """Give a figure as the bytes of a file."""
+def _is_ours(path: Path) -> bool:
+    """Tell whether an earlier run wrote a file."""
+    return path.is_file() and MARK.encode() in path.read_bytes()
+
+
+def _rendered(picture: Figure | Svg, form: str) -> bytes:
+    """Give a picture as the bytes of a file."""
+    if isinstance(picture, Svg):
+        if form == "svg":
+            return f"{picture}\n<!-- {MARK} -->\n".encode()
+        picture = to_figure(picture)
     content = io.BytesIO()
     # Letters stay text that can be searched and edited; nothing in the file tells the time.
     settings = {"svg.hashsalt": "structprobe", "pdf.fonttype": 42}
-    metadata = {"pdf": {"CreationDate": None}, "svg": {"Date": None}}.get(form)
+    metadata = {
+        "pdf": {"CreationDate": None, "Creator": MARK},
+        "svg": {"Date": None, "Creator": MARK},
+        "png": {"Software": MARK},
+    }[form]
     with load_matplotlib().rc_context(settings), warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # `fonts_for` has told
-        figure.savefig(content, format=form, dpi=200, metadata=metadata, bbox_inches="tight")
+        picture.savefig(content, format=form, dpi=200, metadata=metadata, bbox_inches="tight")
     return content.getvalue()
 
 

@@ -29,7 +29,7 @@ _PARTING: Mapping[str, Callable[[Any], str]] = {
     "method": str,
     "recipe": "recipe {}".format,
     "rank": "rank {}".format,
-    "words_as": "words {}".format,
+    "words_as": "input {}".format,
     "treebank": str,
     "part": str,
     "punct": "punct={}".format,

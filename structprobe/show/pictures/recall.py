@@ -53,9 +53,9 @@ def draw_recall_by_deprel(
     ax.set_yticks(places, [name for name, _ in tallies], fontsize=8, parse_math=False)
     ax.invert_yaxis()
     ax.set_ylim(len(tallies) - 0.4, -0.6)
-    ax.set(xlim=(0, 112), xlabel="edges found, in per cent (at the bar: edges in the gold)")
+    ax.set(xlim=(0, 112), xlabel="gold edges recovered, in per cent (numbers: gold edges)")
     ax.set_xticks(range(0, 101, 20))
-    put_title(ax, "Recall by relation, whichever the direction", _rows(scores, row))
+    put_title(ax, "Recall by relation, regardless of direction", _rows(scores, row))
     return ax
 
 
@@ -92,8 +92,8 @@ def draw_recall_by_length(
     ax.set_xticks(places, list(tallies))
     ax.set(ylim=(0, 108), xlabel="length of the edge, in words")
     ax.set_yticks(range(0, 101, 20))
-    ax.set_ylabel("edges found, in per cent (above: edges in the gold)")
-    put_title(ax, "Recall by length of the edge, whichever the direction", _rows(scores, row))
+    ax.set_ylabel("gold edges recovered, in per cent (numbers: gold edges)")
+    put_title(ax, "Recall by length of the edge, regardless of direction", _rows(scores, row))
     return ax
 
 

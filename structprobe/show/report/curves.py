@@ -53,12 +53,12 @@ def _has(metric: str, lines: Sequence[Series]) -> bool:
 def _panel(metric: str, lines: Sequence[Series], baselines: Sequence[Row]) -> Markup:
     """Draw one score."""
     dashed = [row for row in baselines if row[metric] is not None]
-    layers = sorted({row["layer"] for one in lines for row in one.rows})
+    layers: list[int] = sorted({row["layer"] for one in lines for row in one.rows})
+    first, span = layers[0], max(1, layers[-1] - layers[0])
     low, high, step = _axis(metric, lines, dashed)
 
     def x(layer: float) -> float:
-        span = max(1, layers[-1] - layers[0])
-        return _LEFT + (layer - layers[0]) / span * (_WIDTH - _LEFT - _RIGHT)
+        return _LEFT + (layer - first) / span * (_WIDTH - _LEFT - _RIGHT)
 
     def y(value: float) -> float:
         return _TOP + (high - 100 * value) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
@@ -107,8 +107,8 @@ def _ticks(layers: Sequence[int], values: range, x: Scale, y: Scale) -> Markup:
 
 def _dashes(dashed: Sequence[Row], metric: str, y: Scale) -> list[Markup]:
     """Draw baselines; a thin line leads from each to its label where that had to move."""
-    ordered = sorted({row["method"]: row for row in dashed}.values(), key=lambda row: -row[metric])
-    heights = [y(row[metric]) for row in ordered]
+    means = _means(dashed, metric)
+    heights = [y(mean) for mean in means.values()]
     places = _spread(heights, _LETTERS, _TOP - 4, _HEIGHT - _BOTTOM + 4)
     end = _WIDTH - _RIGHT
     return [
@@ -116,11 +116,23 @@ def _dashes(dashed: Sequence[Row], metric: str, y: Scale) -> list[Markup]:
             element("path", d=f"M{_LEFT} {_px(height)}H{end}", class_="dashed"),
             element("path", d=f"M{end} {_px(height)}L{end + _LEADER - 3} {_px(place)}",
                     class_="leader"),
-            element("text", f"{row['method']} {100 * row[metric]:.1f}", x=end + _LEADER,
-                    y=_px(place), class_="tick right"),
+            element("text", f"{name} {100 * mean:.1f}", x=end + _LEADER, y=_px(place),
+                    class_="tick right"),
         )
-        for row, height, place in zip(ordered, heights, places, strict=True)
+        for (name, mean), height, place in zip(means.items(), heights, places, strict=True)
     ]  # fmt: skip
+
+
+def _means(dashed: Sequence[Row], metric: str) -> dict[str, float]:
+    """Give the score of each baseline, the greatest first; of several seeds the mean."""
+    scores: dict[str, list[float]] = {}
+    for row in dashed:
+        scores.setdefault(row["method"], []).append(row[metric])
+    means = {
+        name if len(found) == 1 else f"{name} (mean)": sum(found) / len(found)
+        for name, found in scores.items()
+    }
+    return dict(sorted(means.items(), key=lambda one: -one[1]))
 
 
 def _spread(wanted: Sequence[float], apart: float, first: float, last: float) -> list[float]:
@@ -188,7 +200,7 @@ def _told(metric: str, lines: Sequence[Series], dashed: Sequence[Row]) -> str:
             f"{100 * best[metric]:.1f} at layer {best['layer']}, {100 * rows[-1][metric]:.1f} "
             f"at layer {rows[-1]['layer']}"
         )
-    told += [f"{row['method']} {100 * row[metric]:.1f}" for row in dashed]
+    told += [f"{name} {100 * mean:.1f}" for name, mean in _means(dashed, metric).items()]
     return f"{LABELS[metric]} by layer in per cent. {'; '.join(told)}. The table has all numbers."
 
 

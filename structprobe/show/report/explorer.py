@@ -15,21 +15,21 @@ from structprobe.show.report.view import legend, numbers, slider, tree_box, word
 _SHOWN = 6  # sentences at each end
 _LEAST_EDGES = 5  # of a sentence that can be among the worst or the best
 
-_BARS = "Bars: UUAS of this sentence at each stop of the slider; the line above them is 100 %."
+_BARS = "Bars: UUAS of this sentence at each position of the slider; the line above is 100 %."
 HOW_TO_KEEP = (
-    "No predictions are kept beside these rows, so there are no tables by relation and no "
-    "sentences to look at. Run the command again, without --no-keep-predictions, into a new folder."
+    "No predictions were kept with these results, so there are no tables by relation and no "
+    "sentences to show. Run the command again into a new folder, without --no-keep-predictions."
 )
 _NO_WORD = (
-    "Words are searched as the treebank parts and writes them, such as ",
+    "Search for words as the treebank splits them, such as ",
     element("code", "do n't"),
     " for ",
     element("code", "don't"),
-    "; a mark is a word of its own.",
+    "; punctuation marks are separate words.",
 )
 NO_GOLD = (
-    "An older version kept these predictions without the gold trees, so right and wrong cannot be "
-    "told apart. Run the command again into a new folder to keep them too."
+    "An older version kept these predictions without gold trees, so right and wrong edges cannot "
+    "be told apart. Run the command again into a new folder to keep both."
 )
 
 
@@ -44,17 +44,17 @@ def explorer_section(kept: Sequence[KeptSeries], packed: Explorer, n_scored: int
         element("button", "Next →", type="button", id="next"),
         class_="step",
     )
-    notes = ["Pictures show all words; UUAS is scored over the words that the protocol keeps, "
-             "as told at the foot of the page."]  # fmt: skip
+    notes = ["Trees show all words; UUAS is computed over the words that the protocol keeps "
+             "(see the end of the page)."]  # fmt: skip
     notes += [] if gold else [NO_GOLD]
     if missing := n_scored - len(packed.blocks):
         notes.append(
-            f"Of {n_scored:,} runs, {missing:,} are in the table of scores alone: no predictions "
-            "are kept of them, or there was no room for them here."
+            f"Of {n_scored:,} runs, {missing:,} appear only in the table of scores: their "
+            "predictions were not kept, or did not fit on this page."
         )
     if packed.left_out:
         notes.append(
-            f"The distances of {packed.left_out:,} long sentences are left out of this page."
+            f"The distances of {packed.left_out:,} long sentences are omitted from this page."
         )
     view = element(
         "div",
@@ -104,8 +104,8 @@ def extremes_section(kept: Sequence[KeptSeries]) -> Markup | None:
     of = f" on {run.row['treebank']}" if len(kept) > 1 else ""
     of = f" of {first.series.name}" if first.series.layered else of
     told = (
-        f"By the share of scored edges that {run.name}{of} recovers; sentences with at least "
-        f"{_LEAST_EDGES} of them. Each leads to its tree."
+        f"By the share of scored edges that {run.name}{of} recovers, among sentences with at least "
+        f"{_LEAST_EDGES} scored edges. Select one to see its tree."
     )
     return element(
         "section",

@@ -44,7 +44,7 @@ def _finding(best: Series, series: Sequence[Series], name_bank: bool) -> str:
         told = f"{of}, {name} is the best on dev: on {part} it recovers {share}"
     else:
         told = (
-            f"{of}, {name} has the highest score on {part}; nothing was chosen by it. It "
+            f"{of}, {name} has the highest score on {part}, where nothing was selected. It "
             f"recovers {share}"
         )
     bank = f"On {row['treebank']}: " if name_bank else ""

@@ -16,13 +16,13 @@ _WIDTH, _HEIGHT = 420, 220
 _LEFT, _TOP, _BOTTOM = 44, 10, 34
 _LETTERS = 12  # height of a line of text
 _NOT_KEPT = (
-    "A saved probe keeps no trees, so there is no explorer here. ",
+    "A saved probe holds no trees, so this page has no sentence explorer. ",
     element("code", "structprobe evaluate PROBE/ test.conllu"),
-    " prints its scores on any treebank with their intervals; ",
+    " prints its scores with intervals on any treebank; ",
     element("code", "structprobe sweep --layers N … -o DIR/"),
-    " and then ",
+    " followed by ",
     element("code", "structprobe report DIR/"),
-    " make a page with sentences.",
+    " makes a page with sentences.",
 )
 
 
@@ -31,7 +31,9 @@ def fitted_page(config: Mapping[str, Any], title: str | None) -> str:
     origin = config["origin"] or {}
     model = "/".join(str(origin.get("model", "vectors")).rstrip("/").split("/")[-2:])
     name = title or f"{model}, layer {origin.get('layer', 'unknown')}"
-    told = f"A structural probe of rank {config['rank']} on vectors of {config['hidden_size']}."
+    told = (
+        f"A structural probe of rank {config['rank']} on vectors of size {config['hidden_size']}."
+    )
     body = join(
         element(
             "header",
@@ -54,7 +56,7 @@ def fitted_page(config: Mapping[str, Any], title: str | None) -> str:
 
 def _scores(scores: Mapping[str, Any] | None, baselines: Mapping[str, Mapping[str, Any]]) -> Markup:
     """Show the scores on dev, and those of baselines beside them."""
-    content = element("p", "None were saved: there was no dev set.", class_="note")
+    content = element("p", "No scores were saved: there was no dev set.", class_="note")
     if scores:
         told = {"probe": scores, **baselines}
         content = headline([_row(method, one) for method, one in told.items()])

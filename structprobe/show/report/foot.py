@@ -76,7 +76,7 @@ def _commands(commands: Sequence[str | None]) -> Child:
     """Show the commands, or say why they are not known."""
     lines = [line for line in commands if line]
     if not lines:
-        told = "The command is not known: it was Python, or an older version."
+        told = "No command was recorded: the results were made in Python, or by an older version."
         return element("p", told, class_="note")
     head = element("h3", "Command" if len(lines) == 1 else "Commands, in order")
     return [head, *(element("pre", element("code", _wrapped(line)), tabindex=0) for line in lines)]

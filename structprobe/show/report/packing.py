@@ -100,7 +100,8 @@ def _quantise(
 
 def _above(distances: NDArray[Any]) -> NDArray[Any]:
     """Give what is above the diagonal, where both directions differ their mean."""
-    return ((distances + distances.T) / 2)[np.triu_indices(len(distances), 1)]
+    above: NDArray[Any] = ((distances + distances.T) / 2)[np.triu_indices(len(distances), 1)]
+    return above
 
 
 def _longest(runs: Sequence[KeptRun]) -> int:

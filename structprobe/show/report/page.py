@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
@@ -24,6 +25,8 @@ VIEW_SCRIPTS = (
 
 REPORT_SCRIPTS = (*VIEW_SCRIPTS, "data.js", "sort.js", "search.js", "explorer.js", "report.js")
 """What a report runs."""
+
+_HEAD_BYTES = 4096  # within which a page says what made it
 
 
 def make_page(
@@ -64,6 +67,15 @@ def make_page(
     )
     whole = element("html", "\n", head, "\n", element("body", inside), "\n", lang="en")
     return f"<!DOCTYPE html>\n{whole}\n"
+
+
+def is_page(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a file is a page of ours, which may be written anew."""
+    try:
+        with open(path, "rb") as file:
+            return b'<meta name="generator" content="structprobe ' in file.read(_HEAD_BYTES)
+    except OSError:
+        return False
 
 
 def asset(name: str) -> str:

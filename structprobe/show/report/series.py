@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from structprobe.results.rows import Row
 
-# What rows of one series agree in; the seed and the layer aside, all that makes a run another.
-_ALIKE = (
+# What rows of one series agree in: all that makes a run another but the layer.
+ALIKE = (
     *("method", "fingerprint", "treebank_fingerprint", "train_fingerprint", "dev_fingerprint"),
     *("part", "punct", "rank", "seed", "recipe", "max_steps", "products"),
     *("pooling", "spacing", "bos", "dtype"),
@@ -47,7 +47,7 @@ def series_of(rows: Sequence[Row]) -> list[Series]:
     scored = [row for row in rows if row["uuas"] is not None and row["words_as"] is None]
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in scored:
-        groups.setdefault(tuple(row[key] for key in _ALIKE), []).append(row)
+        groups.setdefault(tuple(row[key] for key in ALIKE), []).append(row)
     layered = [group for group in groups.values() if len({row["layer"] for row in group}) > 1]
     if not layered:
         return _comparisons(scored)

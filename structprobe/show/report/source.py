@@ -43,11 +43,13 @@ def read_source(folder: str | os.PathLike[str]) -> Results | FittedProbe:
     if (path / MARKER).exists():
         rows = read_rows(path)
         if not rows:
-            what = "there is no result row in here"
+            what = "the results folder is empty"
             if (path / "heads.json").exists():
-                what += ": `structprobe heads` wrote its own tables and pictures"
+                what += " but for the tables and figures of `structprobe heads`"
             raise ResultError(what, where=str(folder), hint=_KINDS)
         return Results(path, rows, read_commands(path))
     if (path / CONFIG).exists():
         return FittedProbe(path, read_config(path))
-    raise ResultError("holds neither results nor a saved probe", where=str(folder), hint=_KINDS)
+    raise ResultError(
+        "is neither a results folder nor a saved probe", where=str(folder), hint=_KINDS
+    )

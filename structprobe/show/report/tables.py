@@ -14,7 +14,7 @@ from structprobe.show.report.saved_predictions import KeptRun
 
 _TOLD = {
     "method": "method",
-    "words_as": "words as",
+    "words_as": "input",
     "model": "model",
     "treebank": "treebank",
     "layer": "layer",
@@ -45,7 +45,7 @@ def headline(rows: Sequence[Row], best: Iterable[str] = ()) -> Markup:
         )
         for row in rows
     ]
-    caption = "Scores in per cent; below each the 95 % bootstrap interval over sentences"
+    caption = "Scores in per cent, each above its 95 % bootstrap interval over sentences"
     return _table(caption, heads, body, "headline")
 
 
@@ -62,8 +62,8 @@ def by_relation(runs: Sequence[KeptRun]) -> Markup | None:
 def by_arc_length(runs: Sequence[KeptRun]) -> Markup | None:
     """Make the table of recall by the distance between an edge's ends."""
     return _recall(
-        "Gold edges recovered, in per cent, by how many words apart their ends are",
-        "words apart",
+        "Gold edges recovered, in per cent, by the distance between head and dependent",
+        "distance",
         runs,
         lambda scores: _binned(scores.by_arc_length, _BINS),
     )
@@ -72,7 +72,7 @@ def by_arc_length(runs: Sequence[KeptRun]) -> Markup | None:
 def by_sentence_length(runs: Sequence[KeptRun]) -> Markup | None:
     """Make the table of recall by the length of the sentence."""
     return _recall(
-        "Gold edges recovered, in per cent, by the number of words in the sentence",
+        "Gold edges recovered, in per cent, by sentence length in words",
         "words",
         runs,
         lambda scores: _binned(scores.by_sentence_length, _LENGTHS),
@@ -147,7 +147,7 @@ def _told_cell(row: Row, key: str) -> Markup:
     """Write what a row tells of its run."""
     value: Any = row[key]
     if key == "words_as" and value is None:
-        value = "written"
+        value = "original"
     if key == "method":
         name = f"{value} (uses gold)" if row["uses_gold"] else value
         return element("th", name, scope="row")

@@ -88,7 +88,7 @@ def _maps() -> Markup:
             element("p", id="pair", class_="note", role="status"),
             id="maps",
         ),
-        element("p", "There are no predicted distances here.", id="no-maps", class_="note",
+        element("p", "There are no predicted distances.", id="no-maps", class_="note",
                 hidden=True),
     )  # fmt: skip
 

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-from structprobe.errors import ResultError
 from structprobe.results.rows import Row
 from structprobe.show.report.curves import draw_curves
 from structprobe.show.report.elements import Markup, element, join
@@ -21,7 +19,7 @@ from structprobe.show.report.finding import findings, leading
 from structprobe.show.report.fitted import fitted_page
 from structprobe.show.report.foot import results_foot
 from structprobe.show.report.packing import Explorer
-from structprobe.show.report.page import REPORT_SCRIPTS, make_page
+from structprobe.show.report.page import REPORT_SCRIPTS, is_page, make_page
 from structprobe.show.report.saved_predictions import KeptRun, KeptSeries, read_kept
 from structprobe.show.report.series import Series, series_of
 from structprobe.show.report.source import FittedProbe, Results, read_source
@@ -32,6 +30,7 @@ from structprobe.show.report.tables import (
     headline,
 )
 from structprobe.show.treebank_labels import name_banks
+from structprobe.targets import check_file
 from structprobe.treebank.writing import write_text
 
 
@@ -54,9 +53,9 @@ def write_report(
     title : str, optional
         The title of the page; the model's and the treebank's name unless given.
     force : bool, default=False
-        Whether a file that is there is replaced.
+        Whether to replace a file that is not an earlier report.
     progress : bool, optional
-        Whether to draw bars on stderr; by default where that is a terminal.
+        Whether to show progress bars on stderr; by default if that is a terminal.
 
     Returns
     -------
@@ -66,20 +65,22 @@ def write_report(
     Raises
     ------
     ResultError
-        If the folder holds no result, a newer version wrote it, or the file is there already.
+        If the folder holds no results, or a newer version wrote it; or if the file exists and is
+        not a report.
     ProbeError
         If a saved probe is damaged, or a newer version saved it.
     TreebankError
         If the file cannot be written.
     """
-    target = Path(out)
-    if target.is_dir():
-        raise ResultError("is a folder", where=str(out), hint="name a file such as report.html")
-    if target.exists() and not force:
-        raise ResultError("exists already", where=str(out), hint="replace it with --force")
+    check_page(out, force=force)
     page = build_report(folder, title=title, progress=progress)
     write_text(out, page)
     return {"report": str(out), "megabytes": round(len(page.encode()) / 1e6, 2)}
+
+
+def check_page(path: str | os.PathLike[str], *, force: bool = False) -> None:
+    """Refuse a file that must not or cannot be written; an earlier page may be replaced."""
+    check_file(path, force=force or is_page(path))
 
 
 def build_report(

@@ -114,7 +114,7 @@ def test_key_order_and_tuples_do_not_matter(tmp_path):
 def test_a_folder_that_is_not_ours_is_refused(tmp_path, content):
     (tmp_path / content).write_text('{"kind": "something else"}')
     (tmp_path / "more.txt").write_text("mine")
-    with pytest.raises(StoreError, match="is no cache of ours; give a new or empty folder"):
+    with pytest.raises(StoreError, match="is not a structprobe cache; give a new or empty folder"):
         open_at(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([content, "more.txt"])
 

@@ -63,10 +63,10 @@ def test_parts_of_a_treebank(tmp_path: Path) -> None:
     }
     (tmp_path / "empty").mkdir()
     with pytest.raises(
-        TreebankError, match="is not a UD treebank folder; its files should have names"
+        TreebankError, match="is not the folder of a treebank; its files should have names"
     ):
         find_parts(tmp_path / "empty")
-    with pytest.raises(TreebankError, match=r"none: no such folder; .* downloads one by name"):
+    with pytest.raises(TreebankError, match=r"none: no such folder; .* has fetched"):
         find_parts(tmp_path / "none")
 
 
@@ -76,12 +76,15 @@ def test_treebanks_that_do_not_do(
     (tmp_path / "x-ud-dev.conllu").touch()
     common = ["sweep", "--model", f"{world}/bert", "-o", f"{tmp_path}/DIR", *SMALL]
     assert main([*common, "--treebank", str(tmp_path)]) == 1
-    assert "there is no train part to learn from" in capsys.readouterr().err
+    assert "the treebank has no train set; name the files with --train" in capsys.readouterr().err
     (tmp_path / "x-ud-dev.conllu").rename(tmp_path / "x-ud-train.conllu")
     assert main([*common, "--treebank", f"{world}/A", str(tmp_path)]) == 1
     assert f"{tmp_path}: there is nothing to score on; give a dev" in capsys.readouterr().err
-    assert main([*common, "--treebank", f"{world}/A", "--dev", f"{world}/A/a-ud-dev.conllu"]) == 1
-    assert "--dev and --test go with --train" in capsys.readouterr().err
+    with pytest.raises(SystemExit) as stopped:
+        main([*common, "--treebank", f"{world}/A", "--dev", f"{world}/A/a-ud-dev.conllu"])
+    assert stopped.value.code == 2
+    told = "--treebank and --dev exclude each other: a treebank has its own parts"
+    assert told in capsys.readouterr().err
     with pytest.raises(SystemExit) as stopped:
         main(common)
     assert stopped.value.code == 2

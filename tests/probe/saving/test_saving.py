@@ -339,7 +339,7 @@ def test_config_that_lacks_a_key(probe: StructuralProbe, tmp_path: Path) -> None
 
 def test_a_folder_without_a_probe(tmp_path: Path) -> None:
     (tmp_path / "probe.pt").write_bytes(b"\x80\x04")
-    with pytest.raises(ProbeError, match=r"no config\.json here, so no saved probe"):
+    with pytest.raises(ProbeError, match=r"is not a saved probe: it has no config\.json"):
         StructuralProbe.from_pretrained(tmp_path)
 
 

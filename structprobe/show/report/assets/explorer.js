@@ -118,10 +118,10 @@ class Explorer {
     const edges = run.bank.edges[sentence];
     const place = found.indexOf(sentence) + 1;
     byId("sentence-id").textContent = id || `sentence ${sentence + 1}`;
-    byId("place").textContent = place ? `${place} of ${found.length}` : "not among those found";
+    byId("place").textContent = place ? `${place} of ${found.length}` : "not among the sentences found";
     if (!found.length) {
       byId("sentence-id").textContent = "";
-      byId("place").textContent = "no sentence is found";
+      byId("place").textContent = "no sentence found";
     }
     const { gold, pred, right } = compared;
     byId("n-right").textContent = `${right} right`;
@@ -129,9 +129,9 @@ class Explorer {
     byId("n-missed").textContent = `${gold.length - right} missed`;
     const score = edges
       ? `${run.right[sentence]} of ${edges} scored edges right (UUAS ${perCent(run.right[sentence], edges)})`
-      : "no edge is scored here";
+      : "no scored edges in this sentence";
     byId("status").textContent = !found.length
-      ? `${run.name}: no sentence is found; below is the one before.`
+      ? `${run.name}: no sentence found; the previous one is shown below.`
       : `${run.name}: ${score}${edges ? tellDrawn(run, sentence) : ""}`;
   }
 
@@ -157,6 +157,6 @@ function tellDrawn({ right, drawn }, sentence) {
   if (drawn[sentence] === right[sentence]) return "";
   return (
     `. The tree drawn, over all words, has ${drawn[sentence]} of them; ` +
-    "the score decodes anew over the words that it keeps."
+    "UUAS decodes a tree over the scored words alone."
   );
 }

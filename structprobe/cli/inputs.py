@@ -1,0 +1,158 @@
+"""From what the options name to models and treebanks."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+from structprobe.cli.output import progress_of
+
+if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
+    from structprobe.experiments.runs.backends import Backend
+    from structprobe.treebank import Treebank
+
+_log = logging.getLogger(__name__)
+
+
+class Parts(NamedTuple):
+    """The parts of one treebank that a command uses."""
+
+    train: Treebank
+    dev: Treebank | None
+    test: Treebank | None
+
+
+def build_encoder(args: argparse.Namespace, model: str | None = None) -> Encoder:
+    """Load the model that the options name, or that one of several."""
+    from structprobe.encoder.encoder import Encoder
+
+    optional = {} if args.batch_tokens is None else {"batch_tokens": args.batch_tokens}
+    name = model or args.model
+    where = {
+        "revision": args.revision,
+        "trust_remote_code": args.trust_remote_code,
+        "gguf_file": args.gguf_file,
+    }
+    _check_layers(args, name, where)
+    return Encoder(
+        name,
+        **where,
+        device=args.device,
+        dtype=args.dtype,
+        pooling=args.pooling,
+        spacing=args.spacing,
+        bos=args.bos,
+        **optional,
+    )
+
+
+def _check_layers(args: argparse.Namespace, model: str, where: Mapping[str, Any]) -> None:
+    """Refuse layers that a model does not have, before its weights are loaded."""
+    layers = getattr(args, "layers", None) or [getattr(args, "layer", None)]
+    if layers in ("all", [None]):
+        return
+    from structprobe.experiments.runs.grid import parse_layers
+    from structprobe.models.loading import layers_from_config
+
+    highest = layers_from_config(model, **where)
+    if highest is not None:
+        parse_layers(layers, highest)
+
+
+def check_probe(args: argparse.Namespace) -> None:
+    """Refuse a file in the place of a saved probe: the two are easily swapped."""
+    from structprobe.errors import ProbeError
+
+    if os.path.isfile(args.probe):
+        hint = "PROBE comes first, then the file"
+        raise ProbeError("is a file, not a saved probe", where=args.probe, hint=hint)
+
+
+def saved_model(args: argparse.Namespace) -> dict[str, Any]:
+    """Give what options say about the choice and the loading of a saved probe."""
+    names = ("layer", "layers", "rank", "seed", "model", "gguf_file", "dtype", "revision", "cache",
+             "batch_tokens", "device")  # fmt: skip
+    named = {name: getattr(args, name, None) for name in names}
+    given: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
+    return given | ({"trust_remote_code": True} if args.trust_remote_code else {})
+
+
+def build_backend(args: argparse.Namespace) -> Backend:
+    """Name the backend that the options name."""
+    from structprobe.experiments.runs.backends import Backend
+
+    return Backend(args.jobs, args.backend, args.scheduler)
+
+
+def read_bank(files: Sequence[str | Path], args: argparse.Namespace) -> Treebank:
+    """Read the files of one treebank, or of one part of it."""
+    from structprobe.treebank import Treebank
+
+    on_error: Literal["skip", "raise"] = "skip" if args.skip_faults else "raise"
+    return Treebank.read(files, on_error=on_error, progress=progress_of(args))
+
+
+def read_treebank(args: argparse.Namespace) -> Parts:
+    """Read the one treebank that the options name."""
+    (parts,) = read_treebanks(args)
+    return parts
+
+
+def read_treebanks(args: argparse.Namespace) -> list[Parts]:
+    """Read the parts of each treebank that the options name, once all of them are found."""
+    found = []
+    for files in _files(args).values():
+        banks = {part: read_bank(paths, args) for part, paths in files.items()}
+        if len(banks.get("dev", ())) > len(banks["train"]):
+            told = "the dev set has more sentences than the training set (%d and %d): swapped?"
+            _log.warning(told, len(banks["dev"]), len(banks["train"]))
+        found.append(Parts(banks["train"], banks.get("dev"), banks.get("test")))
+    return found
+
+
+def read_each(args: argparse.Namespace) -> dict[str, Treebank]:
+    """Read files, and the parts of treebanks, as a treebank each."""
+    found = {name: read_bank([name], args) for name in args.files}
+    for name, files in _files(args, needs=()).items():
+        for part, paths in files.items():
+            found[" ".join([*filter(None, [name]), part])] = read_bank(paths, args)
+    return found
+
+
+def read_test(args: argparse.Namespace) -> Treebank:
+    """Read what to score on: files, or the test part of a treebank."""
+    if args.files or args.test:
+        return read_bank(args.files or args.test, args)
+    ((_, files),) = _files(args, needs=("test",)).items()
+    return read_bank(files["test"], args)
+
+
+def _files(
+    args: argparse.Namespace, needs: Sequence[str] | None = None
+) -> dict[str | None, Mapping[str, Sequence[str | Path]]]:
+    """List the files of each treebank by part, those in use alone, under the treebank's name."""
+    from structprobe.errors import ScoreError, TreebankError
+    from structprobe.treebank.files import find_parts
+
+    named = {part: getattr(args, part, None) for part in Parts._fields}
+    given = {part: files for part, files in named.items() if files}
+    found: dict[str | None, Mapping[str, Sequence[str | Path]]] = {}
+    if given:
+        found[None] = given
+    for name in args.treebank or ():
+        parts = find_parts(name)
+        found[name] = {part: parts[part] for part in parts if hasattr(args, part)}
+        for part in args.needs if needs is None else needs:
+            if part not in parts:
+                hint = "name the files with --train, --dev and --test"
+                raise TreebankError(f"the treebank has no {part} set", path=name, hint=hint)
+    for name, files in found.items():
+        if args.needs_scores and not files.keys() & {"dev", "test"}:
+            hint = "give a dev or a test set"
+            raise ScoreError("there is nothing to score on", where=name, hint=hint)
+    return found

@@ -1,0 +1,93 @@
+"""From the text of an option to its value, or one line on what is wrong with it."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Callable
+
+
+def positive(text: str) -> int:
+    """Read a whole number of at least 1."""
+    return _whole(text, least=1)
+
+
+def seed(text: str) -> int:
+    """Read a whole number of at least 0."""
+    return _whole(text, least=0)
+
+
+def several(one: Callable[[str], int]) -> Callable[[str], list[int]]:
+    """Make the reader of a list of numbers separated by commas, as in ``32,128``."""
+
+    def read(text: str) -> list[int]:
+        try:
+            return [one(part.strip()) for part in text.split(",")]
+        except argparse.ArgumentTypeError as error:
+            hint = "write a list as 32,128" if "," not in text else f"in the list {text!r}"
+            raise argparse.ArgumentTypeError(f"{error} ({hint})") from None
+
+    return read
+
+
+def single(one: Callable[[str], int]) -> Callable[[str], int]:
+    """Make the reader of one number, which says so where it is given a list."""
+
+    def read(text: str) -> int:
+        if "," in text:
+            raise argparse.ArgumentTypeError(f"{text!r} is a list; this command takes one value")
+        return one(text)
+
+    return read
+
+
+def layer(text: str) -> int:
+    """Read the number of one layer."""
+    if text == "all" or re.fullmatch(r"\d+(?:[,-]\d+)+", text):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} stands for several layers; this command takes one"
+        )
+    _refuse_no_layer(text, r"\d+", "a layer")
+    return int(text)
+
+
+def layers(text: str) -> str:
+    """Check what names layers: ``all``, or such as ``0,8,16-24``."""
+    if text != "all":
+        for part in text.split(","):
+            _refuse_no_layer(part.strip(), r"\d+(?:-\d+)?", "a layer or a range of layers")
+    return text
+
+
+def port(text: str) -> int:
+    """Read the number of a port, 0 to 65535."""
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port; give a number up to 65535")
+    return int(text)
+
+
+def above_zero(text: str) -> float:
+    """Read a number above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0.0
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
+    return number
+
+
+def _whole(text: str, least: int) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+    return int(text)
+
+
+def _refuse_no_layer(text: str, pattern: str, what: str) -> None:
+    """Refuse what is no layer; a module's name tells which layer was meant."""
+    if re.fullmatch(pattern, text):
+        return
+    hint = "0 is the embedding output, 1 the first layer"
+    if module := re.search(r"\.(\d+)(?:\.|$)", text):  # modules count from 0, as in encoder.layer.3
+        hint = f"the output of this module is layer {int(module[1]) + 1} (0 = embedding output)"
+    raise argparse.ArgumentTypeError(f"{text!r} is not {what}; {hint}")

@@ -1,0 +1,117 @@
+"""Gold and recovered trees of a few sentences, by `structprobe.draw`, in any format."""
+
+from __future__ import annotations
+
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from structprobe.draw.svg import Svg
+from structprobe.scores.result import Scores
+from structprobe.scores.table import column
+from structprobe.show.pictures.library import fonts_for, load_matplotlib
+from structprobe.treebank.sentence import Sentence
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TYPICAL = range(8, 21)  # the words of a sentence that is drawn where none is named
+_POINTS = 0.75  # to a pixel
+_NARROWER = 0.88  # letters of matplotlib's font take more room than those SVG is laid out for
+
+
+def typical(sentences: Sequence[Sentence], scores: Scores, count: int = 3) -> list[int]:
+    """Choose sentences of medium length whose share of edges found is nearest to the UUAS."""
+    edges, right = (column(scores.table, name) for name in ("edges", "right_edges"))
+    uuas = right.sum() / max(1, edges.sum())
+    fitting = [at for at, one in enumerate(sentences) if len(one) in TYPICAL and edges[at]]
+    fitting.sort(key=lambda at: abs(right[at] / edges[at] - uuas))  # the first of equal ones
+    return fitting[:count] or [0]
+
+
+def tree_name(sentence: Sentence, place: int) -> str:
+    """Name the file of a sentence's tree."""
+    plain = re.sub(r"[^\w.-]+", "_", sentence.sent_id or "")
+    return f"tree-{plain or place + 1}"
+
+
+def to_figure(svg: Svg) -> Figure:
+    """Draw what `draw_svg` gives with matplotlib, for the formats that are no SVG."""
+    load_matplotlib()
+    from matplotlib.figure import Figure
+
+    root = ElementTree.fromstring(svg)
+    width, height = (float(root.get(side, "")) for side in ("width", "height"))
+    figure = Figure(figsize=(width * _POINTS / 72, height * _POINTS / 72))
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set(xlim=(0, width), ylim=(height, 0))
+    axes.axis("off")
+    texts = [element.text or "" for element in root.iter() if element.tag.endswith("}text")]
+    _draw(axes, root, {"family": fonts_for(texts)}, (0.0, 0.0))
+    return figure
+
+
+def _draw(
+    axes: Axes, element: ElementTree.Element, inherited: Mapping[str, Any], at: tuple[float, float]
+) -> None:
+    """Draw an element and what is in it, `at` being where its origin stands."""
+    style = {**inherited, **element.attrib}
+    kind = element.tag.rpartition("}")[2]
+    if moved := re.fullmatch(r"translate\((\S+) (\S+)\)", element.get("transform", "")):
+        at = at[0] + float(moved[1]), at[1] + float(moved[2])
+    if kind == "path":
+        _draw_path(axes, style, at)
+    elif kind == "text":
+        _draw_text(axes, element.text or "", style, at)
+    for child in element:
+        _draw(axes, child, style, at)
+
+
+def _draw_path(axes: Axes, style: Mapping[str, Any], at: tuple[float, float]) -> None:
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path
+
+    codes = {"M": [Path.MOVETO], "L": [Path.LINETO], "Q": [Path.CURVE3] * 2, "Z": [Path.CLOSEPOLY]}
+    steps = [*_steps(style["d"])]
+    path = Path(
+        np.array([point for _, points in steps for point in points]) + at,
+        [code for command, _ in steps for code in codes[command]],
+    )
+    width = float(style["stroke-width"]) * _POINTS
+    dashes = [float(one) * _POINTS / width for one in style.get("stroke-dasharray", "").split()]
+    filled, stroked = style.get("fill", "none"), style.get("stroke", "none")
+    options = {"facecolor": filled, "edgecolor": stroked, "linewidth": width, "capstyle": "butt"}
+    axes.add_patch(PathPatch(path, **options, linestyle=(0, dashes) if dashes else "-"))
+
+
+def _steps(line: str) -> Iterator[tuple[str, list[tuple[float, float]]]]:
+    """Read the commands of a path with the points that each goes to."""
+    x, y = 0.0, 0.0
+    for command, text in re.findall(r"([A-Za-z])([^A-Za-z]*)", line):
+        numbers = [float(number) for number in text.split()]
+        if command in "Hh":
+            points = [(numbers[0] + (x if command == "h" else 0), y)]
+        elif command == "V":
+            points = [(x, numbers[0])]
+        else:
+            points = [*zip(numbers[::2], numbers[1::2], strict=True)] or [(x, y)]
+        x, y = points[-1]
+        yield ("L" if command in "HhV" else command), points
+
+
+def _draw_text(axes: Axes, text: str, style: Mapping[str, Any], at: tuple[float, float]) -> None:
+    axes.text(
+        float(style["x"]) + at[0],
+        float(style.get("y", 0)) + at[1],
+        text,
+        color=style["fill"],
+        fontsize=float(style["font-size"]) * _POINTS * _NARROWER,
+        fontfamily=style["family"],
+        ha={"middle": "center"}.get(style.get("text-anchor", ""), "left"),
+        va="baseline",
+        parse_math=False,
+    )
