@@ -261,7 +261,7 @@ def test_what_is_written(encoder: Encoder, tmp_path: Path, monkeypatch: pytest.M
     with (tmp_path / "heads" / "relations.csv").open() as file:
         assert [row["relation"] for row in csv.DictReader(file)][:2] == ["all", "all"]
     before = (tmp_path / "heads" / "heads.json").read_bytes()
-    with pytest.raises(ResultError, match=r"heads\.json already exists; .* --force"):
+    with pytest.raises(ResultError, match=r"heads\.json already exists; .* force=True"):
         analyse_heads(encoder, *BANKS.values(), out=tmp_path / "heads", seed=1)
     assert (tmp_path / "heads" / "heads.json").read_bytes() == before
     analyse_heads(encoder, *BANKS.values(), out=tmp_path / "heads", seed=1, force=True)

@@ -284,7 +284,11 @@ def test_without_dev_or_without_test(encoder: Encoder, tmp_path: Path) -> None:
         ({"products": "auto", "device": "no"}, ProbeError, "unknown device 'no'"),
         ({"device": "meta"}, ProbeError, "device 'meta' is not available"),
         ({"max_steps": 0}, ProbeError, "max_steps=0 is out of range; use an integer, 1 or"),
-        ({"training": {"recipe": "published"}}, ProbeError, r"training is .*; pass a Training\("),
+        (
+            {"training": {"recipe": "published"}},
+            ProbeError,
+            r"training is .*; pass a Training object",
+        ),
         ({"seeds": (0, 1.5)}, ProbeError, "seed 1.5 is out of range"),
         ({"ranks": (True,)}, ProbeError, "rank True is out of range"),
     ],

@@ -275,9 +275,9 @@ def test_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(EncoderError, match="cannot be kept with direction='from'"):
         AttentionMax(encoder, direction="from", special="keep")
     told = AttentionMST(encoder, layer=1, head=1, gold_root=True, progress=False)
-    with pytest.raises(ProbeError, match="attention-mst-gold-root is told the gold root, and"):
+    with pytest.raises(ProbeError, match="attention-mst-gold-root uses the gold root, but"):
         told.predict([Sentence(("a",))])
-    with pytest.raises(ScoreError, match="no gold edge between two kept words"):
+    with pytest.raises(ScoreError, match="no gold edges between kept words"):
         AttentionMST(encoder, progress=False).fit([Sentence(("a",), [0])])
     assert told.predict([]) == []
     monkeypatch.setitem(
