@@ -82,12 +82,12 @@ DATA = {
     FIT.replace("--layer 1", "--layer 99"): (
         "layer 99 is out of range; the model has layers 0 to 2 (0 = embedding output)"
     ),
-    f"{FIT} --rank 9": "rank 9 is out of range: the model's vectors allow 1 to 8",
+    f"{FIT} --rank 9": "rank 9 is out of range; choose from 1 to 8 (hidden size)",
     FIT.replace("train.conllu", "trian.conllu"): (
         "trian.conllu: no such file; did you mean 'train.conllu'?"
     ),
     FIT.replace("train.conllu", "UD_Toy-One"): (
-        "UD_Toy-One: is a folder, not a file; name its files, such as UD_Toy-One/*.conllu, or give "
+        "UD_Toy-One: is a folder, not a file; give its files, such as UD_Toy-One/*.conllu, or give "
         "the folder as --treebank"
     ),
     FIT.replace("--train train.conllu", "--treebank train.conllu"): (
@@ -99,7 +99,7 @@ DATA = {
         "UD_English-EWT` fetches it"
     ),
     FIT.replace("train.conllu", "headless.conllu"): (
-        "headless.conllu:1: a sentence of the train treebank has no heads; give an annotated "
+        "headless.conllu:1: a sentence in the train treebank has no heads; use an annotated "
         "treebank"
     ),
     FIT.replace("-o new", "-o probe"): (
@@ -120,7 +120,7 @@ DATA = {
         "there is nothing to score on; give a dev or a test set"
     ),
     SWEEP.replace("-o new", "-o thesis"): (
-        "thesis: the folder exists and is not a structprobe results folder; name a new or an empty "
+        "thesis: the folder exists and is not a structprobe results folder; choose a new or empty "
         "folder"
     ),
     "compare --model model --treebank UD_Toy-One -o new --methods 'attention-max[lyer=3]'": (
@@ -148,7 +148,7 @@ DATA = {
     "parse probe 'the dog ran' --text": f"the dog ran: no such file; {PIPE}",
     "parse probe - --text": "<stdin>: there is no text to parse",
     "parse probe test.conllu -o train.conllu": (
-        "train.conllu: exists already; name another file, or replace it with --force"
+        "train.conllu: already exists; choose another file, or use --force to replace it"
     ),
     "report thesis -o new": (
         "thesis: is neither a results folder nor a saved probe; name a folder that `structprobe "
@@ -239,7 +239,7 @@ PYTHON: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "ProbeRecoverer(probe, encoder)": (
         lambda w: ProbeRecoverer(w.probe, w.encoder),
-        "encoder is a StructuralProbe, not an Encoder; write ProbeRecoverer(encoder, layer, probe)",
+        "encoder is a StructuralProbe, not an Encoder; use ProbeRecoverer(encoder, layer, probe)",
     ),
     "recoverer.predict(text)": (
         lambda w: w.recoverer.predict("the dog ran"),
@@ -262,8 +262,8 @@ PYTHON: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "Treebank(path)": (
         lambda w: Treebank("train.conllu"),
-        "item 0 of a Treebank is a str, not a Sentence; read files by Treebank.read, lists of "
-        "words by Treebank.from_words",
+        "item 0 of a Treebank is a str, not a Sentence; use Treebank.read for files, "
+        "Treebank.from_words for lists of words",
     ),
     "score(predictions, bank)": (
         lambda w: score(w.recoverer.predict(w.bank), w.bank),
@@ -272,7 +272,7 @@ PYTHON: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "draw_svg with heads counted from 0": (
         lambda w: draw_svg(["the", "dog"], [1, -1]),
-        "heads[0]: word 1 is its own head; give it another head, or 0 for the root",
+        "heads[0]: word 1 is its own head; use another head, or 0 for the root",
     ),
 }
 

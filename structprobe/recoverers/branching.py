@@ -12,26 +12,26 @@ from structprobe.treebank.sentence import Sentence
 
 
 class RightBranching(Recoverer):
-    """Each word's head is the word before it; the first word is the root."""
+    """The head of each word is the previous word; the first word is the root."""
 
     name = "right-branching"
     reads_model = False
     order = 93
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Recover the tree of each sentence; only its length is looked at."""
+        """Recover the tree of each sentence; only its length is used."""
         return [Prediction(heads=np.arange(len(sentence))) for sentence in sentences]
 
 
 class LeftBranching(Recoverer):
-    """Each word's head is the word behind it; the last word is the root."""
+    """The head of each word is the next word; the last word is the root."""
 
     name = "left-branching"
     reads_model = False
     order = 94
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Recover the tree of each sentence; only its length is looked at."""
+        """Recover the tree of each sentence; only its length is used."""
         return [_mirror(len(sentence)) for sentence in sentences]
 
 

@@ -334,7 +334,7 @@ def test_parse_overwrites_nothing_unasked(
     # Before any work: there is no such probe, and that is not what is told.
     assert main(["parse", "nowhere", str(gold), "-o", str(gold)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("exists already; name another file, or replace it with --force")
+    assert line.endswith("already exists; choose another file, or use --force to replace it")
     assert gold.read_text(encoding="utf-8") == GOLD
 
 

@@ -82,7 +82,7 @@ def test_other_probes(model: Path, probe: str, recoverer: Any, new_mix: Any) -> 
     kind = next(iter(METRICS[probe]))
     assert list(found.weights[kind].values()) == getattr(mix, f"{kind}_weights_").tolist()
     printed = format_localised(found.values())
-    assert printed.splitlines()[-1].startswith(f"Of {probe}; scored on test")
+    assert printed.splitlines()[-1].startswith(f"Method {probe}; scores in per cent on test")
     assert ("(depths)" in printed, "(heads)" in printed) == (
         probe != "biaffine", probe == "biaffine",
     )  # fmt: skip
@@ -129,9 +129,9 @@ def test_the_table_lays_out_scores_and_what_they_say() -> None:
     assert best == "Best layer by UUAS: 0 of 0."
     assert "1.50 (distances), 2.00 (depths)" in gravity
     assert "– (UUAS), 1.00 (root)" in expected
-    assert scored.startswith("Of probe; scored on dev, 1,234 sentences")
+    assert scored.startswith("Method probe; scores in per cent on dev, 1,234 sentences")
 
 
 def test_one_layer_is_no_place_to_look(model: Path) -> None:
-    with pytest.raises(ScoreError, match="layer 1 alone; give two or more"):
+    with pytest.raises(ScoreError, match="only one layer was given: 1; give at least two"):
         localise(Encoder(model), tiny_bank(), tiny_bank(), layers=[1])

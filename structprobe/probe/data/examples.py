@@ -21,7 +21,7 @@ from structprobe.probe.data.inputs import (
 )
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.types import DevByLayer, Layer, TreesLike, VectorsByLayer
-from structprobe.trees import flat_depths, flat_distances
+from structprobe.trees.gold import flat_depths, flat_distances
 
 KINDS = ("distance", "depth")
 

@@ -19,7 +19,7 @@ from structprobe.probe.readers.biaffine_mix import BiaffineMix
 from structprobe.probe.readers.biaffine_probe import BiaffineProbe
 from structprobe.probe.readers.layer_mix import LayerMix, centre_of_gravity, expected_layer
 from structprobe.probe.readers.mixing import mix_words
-from structprobe.trees import flat_depths, flat_distances
+from structprobe.trees.gold import flat_depths, flat_distances
 
 N_TRAIN = 90
 VECTORS, HEADS = planted(120, seed=0, noise=0.3)
