@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from structprobe.draw.tokens import visible
+from structprobe.draw.word_display import visible
 from structprobe.errors import TreeError
 from structprobe.trees import edges
 

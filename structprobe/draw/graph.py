@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 from numpy.typing import ArrayLike
 
 from structprobe.draw.arcs import Arc, Tree, compare
-from structprobe.draw.tokens import is_right_to_left, visible
+from structprobe.draw.word_display import is_right_to_left, visible
 
 if TYPE_CHECKING:
     import networkx

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from structprobe.draw.arcs import Arc, Tree, compare, count_edges, stack
 from structprobe.draw.palette import INK, STROKES
-from structprobe.draw.tokens import is_right_to_left, visible
+from structprobe.draw.word_display import is_right_to_left, visible
 
 SIZE = 18  # of the letters, in pixels; all else is measured by it
 GAP = 16  # between words

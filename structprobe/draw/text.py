@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from structprobe.draw.arcs import Tree, compare, stack
 from structprobe.draw.canvas import Canvas, flipped, mirrored
-from structprobe.draw.tokens import cells, held, is_right_to_left
+from structprobe.draw.word_display import cells, held, is_right_to_left
 
 # Words are not cut to fewer columns, however narrow the terminal is.
 SHORTEST = 12

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from structprobe.draw.arcs import Tree, compare, count_edges, stack
 from structprobe.draw.palette import STROKES
-from structprobe.draw.tokens import is_right_to_left
+from structprobe.draw.word_display import is_right_to_left
 
 LEVEL = 3  # between arcs, in ex
 

@@ -33,7 +33,7 @@ from structprobe.scores.attachment import without_subtypes
 from structprobe.scores.protocol import Protocol, choose_protocol, kept_words
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence
-from structprobe.trees.grouping import group_by_length, pad
+from structprobe.trees.padding import group_by_length, pad
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder

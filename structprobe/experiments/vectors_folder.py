@@ -11,7 +11,7 @@ from pathlib import Path
 from structprobe.encoder.cache.cache_folder import one_line_faults, refuse_foreign
 from structprobe.errors import StoreError
 from structprobe.locks import lock
-from structprobe.targets import check_room
+from structprobe.output_paths import check_room
 
 VECTORS = "vectors"
 

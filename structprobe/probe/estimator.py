@@ -241,7 +241,7 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
         Path
             The folder.
         """
-        from structprobe.probe.saving import pretrained as saving
+        from structprobe.probe.saving import save_load as saving
 
         notes = {"dev_scores": dev_scores, "fitted_on": fitted_on, "dev_baselines": dev_baselines}
         return saving.save(self._to_save(notes), folder)
@@ -279,7 +279,7 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
         ResultError
             If no probe of the results folder matches, or it is not clear which one is meant.
         """
-        from structprobe.probe.saving import pretrained as saving
+        from structprobe.probe.saving import save_load as saving
         from structprobe.results.saved_probes import locate_probe
 
         source = locate_probe(source, layer=layer, rank=rank, seed=seed)
@@ -317,7 +317,7 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
         str
             The URL of the commit.
         """
-        from structprobe.probe.saving import pretrained as saving
+        from structprobe.probe.saving import save_load as saving
 
         notes = {"dev_scores": dev_scores, "fitted_on": fitted_on, "dev_baselines": dev_baselines}
         return saving.push(self._to_save(notes), repo_id, **hub)

@@ -17,7 +17,7 @@ from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 from structprobe.trees import gold_depths
 from structprobe.trees.arborescences import arborescences
-from structprobe.trees.grouping import pad
+from structprobe.trees.padding import pad
 
 if TYPE_CHECKING:
     from structprobe.attention.word_attentions import AttentionBatch

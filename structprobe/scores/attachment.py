@@ -11,7 +11,7 @@ from structprobe.errors import ScoreError, TreeError
 from structprobe.scores.inputs import FlatTrees
 from structprobe.scores.prediction import Prediction
 from structprobe.trees import arborescences, best_heads, decode_rooted
-from structprobe.trees.grouping import group_by_length, pad
+from structprobe.trees.padding import group_by_length, pad
 
 
 def scored_edges(trees: FlatTrees, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:

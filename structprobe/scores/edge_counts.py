@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.heads import HasHeads
 from structprobe.scores.attachment import scored_edges
 from structprobe.scores.inputs import FlatTrees, flatten
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.protocol import choose_protocol, kept_words
+from structprobe.tree_faults import HasHeads
 
 
 @dataclass(frozen=True, slots=True, eq=False)

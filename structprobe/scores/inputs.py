@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structprobe.errors import ScoreError, TreeError
-from structprobe.heads import TreesLike
 from structprobe.scores.prediction import Prediction
+from structprobe.tree_faults import TreesLike
 from structprobe.trees.checked_heads import (
     check_range,
     checked_depths,

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import Hint, ScoreError, unknown_name
-from structprobe.heads import TreesLike
 from structprobe.scores.inputs import place
+from structprobe.tree_faults import TreesLike
 
 PENN_PUNCTUATION = ("''", ",", ".", ":", "``", "-LRB-", "-RRB-")
 """The XPOS tags that ``punct="xpos"`` ignores: those of Hewitt & Manning (2019), section 4.1."""

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import ScoreError
-from structprobe.heads import TreesLike
 from structprobe.scores.attachment import (
     predicted_roots,
     right_edges,
@@ -23,6 +22,7 @@ from structprobe.scores.prediction import Prediction
 from structprobe.scores.protocol import Protocol, choose_protocol, kept_words
 from structprobe.scores.result import Scores, Tally, tally
 from structprobe.scores.table import COLUMNS, column
+from structprobe.tree_faults import TreesLike
 
 
 def score(

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from structprobe.errors import TreebankError
-from structprobe.heads import tree_fault
+from structprobe.tree_faults import tree_fault
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence
 

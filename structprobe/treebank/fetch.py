@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from structprobe.errors import Hint, TreebankError
-from structprobe.targets import nearest_existing
+from structprobe.output_paths import nearest_existing
 from structprobe.treebank.archive import WANTED, unpack
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.download import TIMEOUT, NotThereError, download

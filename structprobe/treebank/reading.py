@@ -14,8 +14,8 @@ import numpy as np
 from conllu.exceptions import ParseException
 
 from structprobe.errors import TreebankError, unknown_name
-from structprobe.heads import tree_fault
 from structprobe.progress import progress_bar
+from structprobe.tree_faults import tree_fault
 from structprobe.treebank.blocks import Block, bare, split_blocks
 from structprobe.treebank.checks import (
     ID,

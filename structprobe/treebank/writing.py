@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import TreebankError
-from structprobe.heads import tree_fault
+from structprobe.tree_faults import tree_fault
 from structprobe.treebank.blocks import BOM
 from structprobe.treebank.checks import DEPREL, DEPS, HEAD
 from structprobe.treebank.sentence import Sentence

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from structprobe.errors import TreeError
 from structprobe.trees.arc_scores import check_arc_scores, no_tree
-from structprobe.trees.grouping import group_by_length
+from structprobe.trees.padding import group_by_length
 
 
 def arborescence(arc_scores: ArrayLike, *, root: int | None = None) -> NDArray[np.intp]:

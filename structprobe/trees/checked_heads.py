@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structprobe.errors import TreeError
-from structprobe.heads import tree_fault
+from structprobe.tree_faults import tree_fault
 
 
 def join_heads(heads: Sequence[ArrayLike]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from structprobe.errors import TreeError
 from structprobe.trees.checked_heads import checked_depths, join_heads
-from structprobe.trees.grouping import group_by_length, pad
+from structprobe.trees.padding import group_by_length, pad
 
 
 def tree_depths(heads: ArrayLike) -> NDArray[np.intp]:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structprobe.errors import TreeError
-from structprobe.trees.grouping import group_by_length, pad
+from structprobe.trees.padding import group_by_length, pad
 
 _LAST = complex(np.inf, np.inf)  # comes after all edges
 

@@ -12,8 +12,8 @@ import pytest
 from support.tiny_trees import tiny_bank
 
 from structprobe.errors import TreebankError
-from structprobe.heads import tree_fault
 from structprobe.recoverers.random_tree import random_heads
+from structprobe.tree_faults import tree_fault
 from structprobe.treebank import Sentence, Treebank
 from structprobe.treebank.disturb import (
     CONTENT,

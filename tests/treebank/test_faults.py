@@ -8,7 +8,7 @@ import pytest
 from support.conllu_text import block, dog, line
 
 from structprobe.errors import TreebankError
-from structprobe.heads import tree_fault
+from structprobe.tree_faults import tree_fault
 from structprobe.treebank import Treebank
 
 # name: the lines of the faulty sentence, the index of the line to blame, what the message says

@@ -20,11 +20,11 @@ from structprobe.experiments.fit import make_probe
 from structprobe.experiments.runs.grid import Grid, known_products, probe_runs
 from structprobe.experiments.runs.run import Banks, Run
 from structprobe.experiments.sweep import baseline_methods
+from structprobe.output_paths import nearest_existing
 from structprobe.probe.training.recipes import RECIPES
 from structprobe.progress import progress_bar
 from structprobe.results.folder import ResultsFolder, check_folder
 from structprobe.results.rows import bank_name
-from structprobe.targets import nearest_existing
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from structprobe.probe.data.ragged_vectors import ragged
-from structprobe.trees.grouping import group_by_length
+from structprobe.trees.padding import group_by_length
 
 # Sentences of one block differ in length by at most this share: a trade of blocks for padding.
 SLACK = 0.25

@@ -19,7 +19,7 @@ from structprobe.probe.data.batches import SLACK, mixed_batches
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.data.whitening import lay_out
 from structprobe.probe.readers.head_choice import HeadBlock, head_log_probabilities
-from structprobe.trees.grouping import group_by_length, pad
+from structprobe.trees.padding import group_by_length, pad
 
 # Dropout rate of the word vectors and of both projections (Dozat and Manning 2017, table 1).
 # Without dropout, the scorer memorises the training set.

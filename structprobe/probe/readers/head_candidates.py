@@ -18,7 +18,7 @@ from torch import Tensor
 
 from structprobe.errors import StoreError
 from structprobe.probe.readers.head_choice import HeadBlock
-from structprobe.trees.grouping import group_by_length, pad
+from structprobe.trees.padding import group_by_length, pad
 
 BLOCK_CELLS = 1 << 13  # at most, pairs per block with padding (sentences are never split)
 BLOCKS = 4  # per batch, so that it contains short and long sentences

@@ -15,6 +15,7 @@ import uuid
 from pathlib import Path
 
 from structprobe.errors import Hint, ProbeError
+from structprobe.output_paths import check_room
 from structprobe.probe.saving.card import PICTURE
 from structprobe.probe.saving.saved_files import (
     CARD,
@@ -25,7 +26,6 @@ from structprobe.probe.saving.saved_files import (
     read_files,
     write_files,
 )
-from structprobe.targets import check_room
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB_HINT = "pass a folder, or a hub id of the form 'owner/name'"
