@@ -103,14 +103,14 @@ DATA = {
         "treebank"
     ),
     FIT.replace("-o new", "-o probe"): (
-        "probe: holds a saved probe already; name another folder, or replace it with --force"
+        "probe: already contains a saved probe; name another folder, or replace it with --force"
     ),
     FIT.replace("-o new", "-o thesis"): (
-        "thesis: the folder exists and is not a saved probe; name a new or an empty folder"
+        "thesis: the folder exists and is not a saved probe; choose a new or empty folder"
     ),
     FIT.replace("--model model", "--model bert-base-csaed"): (
-        "'bert-base-csaed' is not, or not whole, in the local cache and the hub cannot be reached; "
-        "check the name, or fetch it once with a connection: hf download bert-base-csaed"
+        "'bert-base-csaed' is missing or incomplete in the local cache, and the hub cannot be "
+        "reached; check the name, or download it while online: hf download bert-base-csaed"
     ),
     f"{FIT} --device gpu": (
         "unknown device 'gpu' (did you mean 'cpu'?); choose from 'auto', 'cpu', 'cuda', 'cuda:1', "
@@ -158,7 +158,7 @@ DATA = {
         "probe: is not a results folder; name a folder that sweep, compare or heads wrote"
     ),
     "encode train.conllu --model model --cache c --shard 9/8": (
-        "there is no shard 9 of 8; shards are counted from 1: 1/8 to 8/8"
+        "there is no shard 9 of 8; shards are numbered from 1, such as 1/8 to 8/8"
     ),
 }
 
@@ -227,7 +227,7 @@ PYTHON: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "probe.fit(X, y, dev=bank)": (
         lambda w: StructuralProbe().fit(w.X, w.bank, dev=w.bank),
-        "dev is Treebank; give dev=(X_dev, y_dev)",
+        "dev is Treebank, not a pair; pass dev=(X_dev, y_dev)",
     ),
     "probe.predict(X) before probe.fit": (
         lambda w: StructuralProbe().predict(w.X),
@@ -235,7 +235,7 @@ PYTHON: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "StructuralProbe(rank=0)": (
         lambda w: StructuralProbe(rank=0).fit(w.X, w.bank),
-        "rank 0 is out of range; it is a whole number, 1 to 8",
+        "rank must be an integer from 1 to 8, got 0",
     ),
     "ProbeRecoverer(probe, encoder)": (
         lambda w: ProbeRecoverer(w.probe, w.encoder),
@@ -243,12 +243,12 @@ PYTHON: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "recoverer.predict(text)": (
         lambda w: w.recoverer.predict("the dog ran"),
-        "sentences are 'the dog ran', a text; give a Treebank, or a list of sentences, each a "
+        "sentences is 'the dog ran', a string; pass a Treebank, or a list of sentences, each a "
         "Sentence or a list of words",
     ),
     "recoverer.predict(sentence)": (
         lambda w: w.recoverer.predict(w.bank[0]),
-        "sentences are Sentence, not several sentences; give a Treebank, or a list of sentences, "
+        "sentences is Sentence, not a list of sentences; pass a Treebank, or a list of sentences, "
         "each a Sentence or a list of words",
     ),
     "Encoder(model) without a tokenizer": (
@@ -258,7 +258,7 @@ PYTHON: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "encoder.encode(bank, layers=9)": (
         lambda w: w.encoder.encode(w.bank, layers=9),
-        "no layer 9, only 0 to 2; 0 is the embedding output",
+        "there is no layer 9, only 0 to 2; 0 is the embedding output",
     ),
     "Treebank(path)": (
         lambda w: Treebank("train.conllu"),

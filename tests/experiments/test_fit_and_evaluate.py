@@ -78,7 +78,7 @@ def test_a_probe_is_not_replaced_unasked(encoder: Encoder, tmp_path: Path) -> No
     out = tmp_path / "PROBE"
     fit_probe(encoder, tiny_bank(), layer=0, max_steps=2, out=out)
     before = (out / "config.json").read_bytes()
-    with pytest.raises(ProbeError, match=r"PROBE: holds a saved probe already; .* force=True"):
+    with pytest.raises(ProbeError, match=r"PROBE: already contains a saved probe; .* force=True"):
         fit_probe(encoder, tiny_bank(), layer=1, max_steps=2, out=out)
     assert (out / "config.json").read_bytes() == before
     fit_probe(encoder, tiny_bank(), layer=1, max_steps=2, out=out, force=True)

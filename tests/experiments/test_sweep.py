@@ -280,7 +280,7 @@ def test_without_dev_or_without_test(encoder: Encoder, tmp_path: Path) -> None:
         ({"recipe": "best"}, ProbeError, "unknown recipe 'best'"),
         ({"punct": "best"}, ScoreError, "unknown punct 'best'"),
         ({"products": "best"}, ProbeError, "unknown products 'best'"),
-        ({"memory_gb": -1}, ProbeError, "memory_gb -1 is not a number above 0"),
+        ({"memory_gb": -1}, ProbeError, "memory_gb must be a positive number, got -1"),
         ({"products": "auto", "device": "no"}, ProbeError, "unknown device 'no'"),
         ({"device": "meta"}, ProbeError, "device 'meta' is not available"),
         ({"max_steps": 0}, ProbeError, "max_steps=0 is out of range; use an integer, 1 or"),

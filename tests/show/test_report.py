@@ -303,7 +303,7 @@ def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ResultError, match=r"99, .* upgrade structprobe"):
         build_report(folder)
     (tmp_path / "thesis" / "config.json").write_text('{"format": "other"}')
-    with pytest.raises(ProbeError, match="is not the config of a structural probe"):
+    with pytest.raises(ProbeError, match="not the config of a structural probe"):
         build_report(tmp_path / "thesis")
 
 
