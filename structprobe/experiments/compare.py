@@ -246,6 +246,10 @@ class _Comparison:
         }
         if cls.reads_model:
             deciding |= self.model | recipe_version("whitened", str(self.model["dtype"]))
+        if cls.reads_head:
+            from structprobe.masking.impacts import head_fingerprint
+
+            deciding |= {"head": head_fingerprint(self.setting.encoder)}
         return deciding
 
 

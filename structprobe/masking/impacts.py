@@ -200,6 +200,12 @@ def _find_mask(encoder: Encoder) -> int:
     return int(token)
 
 
+def head_fingerprint(encoder: Encoder) -> str | None:
+    """Identify a model object with its head; None for a model that is loaded by name."""
+    model = encoder.model
+    return None if isinstance(model, str | os.PathLike) else fingerprint_parameters(model)
+
+
 def _with_masked_head(encoder: Encoder) -> Model:
     """Give a model with its language modelling head."""
     loaded, model = encoder.loaded, encoder.model

@@ -42,6 +42,9 @@ class Recoverer(ABC):
         Whether `predict` uses gold information (such as the gold root); shown with every score.
     reads_model : bool
         Whether the method uses a model, which result rows then name.
+    reads_head : bool
+        Whether it also uses the model's language-modelling head, whose weights then decide its
+        rows too.
     order : int
         Position in tables of all methods: lower for methods that should be stronger, 90 and above
         for baselines.
@@ -63,6 +66,7 @@ class Recoverer(ABC):
     name: str
     uses_gold: bool = False
     reads_model: bool = True
+    reads_head: bool = False
     order: int = 50
     variants: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     options: Mapping[str, type] = MappingProxyType({})

@@ -76,6 +76,7 @@ class Perturbed(Recoverer):
     """
 
     name = "perturbed"
+    reads_head = True  # for the measure "probability"
     variants: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         {
             "perturbed": {},

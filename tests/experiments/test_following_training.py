@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from support.tiny_checkpoints import make_model, make_tokenizer
 from support.tiny_trees import tiny_bank
+from transformers import BertForMaskedLM
 
 from structprobe import Encoder
+from structprobe.experiments.compare import compare
 from structprobe.experiments.sweep import sweep
 from structprobe.results.folder import read_rows
 
@@ -44,3 +46,20 @@ def test_each_checkpoint_gets_rows_of_its_own(tmp_path: Path) -> None:
     assert [row["key"] for row in kept] == [first["key"], second["key"]]
     assert dict(kept[0]) == first
     assert all(module.training for module in model.modules())
+
+
+def test_a_head_that_is_trained_alone_gets_a_row_of_its_own(tmp_path: Path) -> None:
+    model = BertForMaskedLM(make_model("bert").config)
+    encoder = Encoder(model, tokenizer=make_tokenizer())
+
+    def key() -> str:
+        (row,) = compare(encoder, *BANKS, out=tmp_path / "R", methods="perturbed-probability")
+        return str(row["key"])
+
+    first = key()
+    assert key() == first
+    fingerprint = encoder.fingerprint
+    with torch.no_grad():
+        model.cls.predictions.transform.dense.weight.mul_(2)
+    assert encoder.fingerprint == fingerprint  # the vectors are the same
+    assert key() != first
