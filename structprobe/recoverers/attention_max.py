@@ -22,7 +22,7 @@ DIRECTIONS = ("to", "from")
 
 
 class AttentionMax(AttentionHead):
-    """Takes for the head of a word the other word that it attends to most, in one attention head.
+    """Attaches each word to the other word that it attends to most, in one attention head.
 
     The method *max* of Htut et al. (2019), 'Do attention heads in BERT track syntactic
     dependencies?', section 3.1. It makes edges and no tree, and no root unless that is told: of a

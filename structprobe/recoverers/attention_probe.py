@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class AttentionProbe(Recoverer):
-    """Weighs the attention of all heads of all layers by the cross-entropy of each word's head.
+    """Combines all attention heads of all layers, with weights trained to predict the heads.
 
     Clark et al. (2019), 'What does BERT look at? An analysis of BERT's attention', on probing
     combinations of attention heads. Without `words`, a weight for each head and direction; with

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Biaffine(BestLayer):
-    """Chooses a head for each word by a biaffine form of two word vectors, as parsers do.
+    """Chooses the head of each word by a biaffine score of both vectors, as in a parser.
 
     Fitted on every layer with the whole budget of steps, and the layer chosen by UUAS on dev as
     that of the probe is. UUAS, like UAS, is of the best directed tree over the log-probabilities

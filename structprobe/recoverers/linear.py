@@ -12,7 +12,7 @@ from structprobe.treebank.sentence import Sentence
 
 
 class LinearChain(Recoverer):
-    """Joins each word to the next, the baseline of Hewitt & Manning (2019), section 4.1.
+    """Connects each word to the next: the baseline of Hewitt & Manning (2019), section 4.1.
 
     Its distances are ``|i - j|``, so that it is decoded anew over the words that a protocol
     keeps; its heads, which distances alone do not give, are those of `RightBranching`.

@@ -29,7 +29,7 @@ ROOTS = ("impact", "gold")
 
 
 class Perturbed(Recoverer):
-    """Recovers trees by perturbed masking (Wu et al. 2020), which has no parameters to learn.
+    """Recovers trees by perturbed masking (Wu et al. 2020); nothing is trained.
 
     The impact of word j on word i is how far masking j moves what the model makes of the masked i
     (`structprobe.masking.impacts.MaskedImpacts`); the more, the likelier they are joined.

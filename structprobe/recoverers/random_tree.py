@@ -14,7 +14,7 @@ from structprobe.treebank.sentence import Sentence
 
 
 class RandomTree(Recoverer):
-    """Draws a tree for each sentence, each rooted labelled tree as likely as any other.
+    """Draws a random tree for each sentence, uniformly from all rooted trees over its words.
 
     Parameters
     ----------

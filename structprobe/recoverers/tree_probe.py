@@ -12,7 +12,7 @@ LOSS = "tree"
 
 
 class TreeProbe(BestLayer):
-    """The structural probe, its distances trained by the likelihood of the gold tree.
+    """Trains the distances of a structural probe by the likelihood of the gold trees.
 
     All but that loss is as for `BestLayer`: the squared L2 distances, their rank, coordinates,
     batches and steps, the depth probe that tells the root, the decoding and the choice of the
