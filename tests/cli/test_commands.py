@@ -302,7 +302,7 @@ def test_files_are_looked_at_before_a_model_is_loaded(
 def test_an_interruption_while_commands_are_imported(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def interrupted() -> None:
+    def interrupted(only: str | None) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("structprobe.cli.main.build_parser", interrupted)

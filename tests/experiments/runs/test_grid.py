@@ -42,7 +42,7 @@ def test_layers(layers: object, wanted: tuple[int, ...]) -> None:
 @pytest.mark.parametrize(
     ("layers", "words"),
     [
-        ("7", "layer 7 is out of range; the model has the layers 0 to 6"),
+        ("7", "layer 7 is out of range; the model has layers 0 to 6"),
         ("0,4-9", "layer 9 is out of range"),
         ("-1", "layer -1 is out of range"),
         ([-2], "layer -2 is out of range"),
