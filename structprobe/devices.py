@@ -1,4 +1,4 @@
-"""Where a model or a probe runs: one rule for the name of a device, in encoding and in training."""
+"""The device that a model or a probe runs on: one rule for encoding and training."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ KNOWN = ("auto", "cpu", "cuda", "cuda:1", "mps")
 def find_device(
     name: str | torch.device, *, error: type[StructprobeError] = StructprobeError
 ) -> torch.device:
-    """Give the device of this name; "auto" is CUDA or MPS where there is one, else the CPU."""
+    """Give the device of this name; "auto" is CUDA or MPS if available, otherwise the CPU."""
     import torch  # here, so that importing the package stays cheap
 
     if name == "auto":
@@ -29,8 +29,8 @@ def find_device(
         there = torch.empty(1, device=device).device  # cuda:0 for cuda
     except (RuntimeError, AssertionError, NotImplementedError):
         there = None
-    if there is None or there.type == "meta":  # a device without numbers
+    if there is None or there.type == "meta":  # a device without data
         count = torch.cuda.device_count()
-        hint = f"{count} CUDA devices were found; device='auto' takes what there is"
+        hint = f"{count} CUDA devices found; device='auto' uses what is available"
         raise error(f"device {str(name)!r} is not available", hint=hint)
     return there

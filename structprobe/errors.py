@@ -1,7 +1,7 @@
-"""One family of errors: what was wrong, with which value, where, and what to do.
+"""The error classes: what was wrong, with which value, where, and what to do.
 
-Every fault that a user can cause is a `StructprobeError`; the command line prints its one line
-and exits with 1. Anything else that escapes is a bug.
+Every error that a user can cause is a `StructprobeError`; the command line prints it in one line
+and exits with 1. Any other exception is a bug in structprobe.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from typing import Self
 
 
 class Hint(str):
-    """What to do, in the words of Python, with the same in those of the command line.
+    """What to do, for callers in Python; `shell` says the same for the command line.
 
-    It is the Python string, so that whoever hands a hint on, hands on both.
+    It is itself the Python string, so that passing a hint on keeps both.
     """
 
     shell: str
 
     def __new__(cls, python: str, *, shell: str) -> Self:
-        """Take what to write in Python, and what to type in a shell."""
+        """Take the hint for Python, and the one for the shell."""
         hint = super().__new__(cls, python)
         hint.shell = shell
         return hint
@@ -30,17 +30,17 @@ class Hint(str):
 
 
 class StructprobeError(ValueError):
-    """Base of all errors that name a fault in what the user gave.
+    """Base class of all errors in what the user provided.
 
     Parameters
     ----------
     what : str
-        What was wrong, with the offending value in it.
+        What is wrong, including the invalid value.
     where : str, optional
-        Where it was found, such as ``"en.conllu:12: sent_id 'weblog-3'"``; printed in front.
+        The location, such as ``"en.conllu:12: sent_id 'weblog-3'"``; printed first.
     hint : str, optional
-        What to do about it; printed behind. Where Python and the command line write it in
-        different ways, a `Hint` holds both.
+        What to do about it; printed last. A `Hint` has separate texts for Python and the command
+        line.
     """
 
     def __init__(self, what: str, *, where: str | None = None, hint: str | None = None) -> None:
@@ -48,12 +48,12 @@ class StructprobeError(ValueError):
         super().__init__(self._message(hint))
 
     def for_shell(self) -> str:
-        """Give the message as the command line prints it, options in place of arguments.
+        """Return the message for the command line, which names options instead of arguments.
 
         Returns
         -------
         str
-            One line.
+            The message, in one line.
         """
         return self._message(self.hint.shell if isinstance(self.hint, Hint) else self.hint)
 
@@ -62,23 +62,23 @@ class StructprobeError(ValueError):
         return f"{message}; {hint}" if hint else message
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle by keyword, so that an error raised in a worker process arrives whole."""
+        """Pickle all attributes, so that an error raised in a worker process arrives complete."""
         return _rebuild, (type(self), self.__dict__.copy(), self.args)
 
 
 class TreebankError(StructprobeError):
-    """A fault in a CoNLL-U file.
+    """An error in a CoNLL-U file.
 
     Parameters
     ----------
     what : str
-        What was wrong, with the offending value in it.
+        What is wrong, including the invalid value.
     path : str, optional
         The file.
     line : int, optional
-        The line in it, counted from 1.
+        The 1-based line in the file.
     sent_id : str, optional
-        The sentence's ``sent_id`` comment.
+        The value of the sentence's ``sent_id`` comment.
     hint : str, optional
         What to do about it.
     """
@@ -99,14 +99,14 @@ class TreebankError(StructprobeError):
 
 
 class TreeError(StructprobeError):
-    """Heads that are no tree, or a matrix from which no tree can be decoded.
+    """Heads that are not a tree, or a matrix from which no tree can be decoded.
 
     Parameters
     ----------
     what, where, hint
         As for `StructprobeError`.
     sentence : int, optional
-        Which of many sentences it is, counted from 0; `where` says so unless it is given.
+        The 0-based index of the sentence, used for `where` unless that is given.
     """
 
     def __init__(
@@ -117,7 +117,7 @@ class TreeError(StructprobeError):
         hint: str | None = None,
         sentence: int | None = None,
     ) -> None:
-        self.sentence = sentence or 0  # of many, counted from 0
+        self.sentence = sentence or 0  # 0-based
         if sentence is not None and where is None:
             where = f"sentence {sentence} (counted from 0)"
         super().__init__(what, where=where, hint=hint)
@@ -128,7 +128,7 @@ class EncoderError(StructprobeError):
 
 
 class StoreError(StructprobeError):
-    """A store of word vectors that is missing, stale, damaged or not ours."""
+    """A store of word vectors that is missing, outdated, damaged or not from structprobe."""
 
 
 class ProbeError(StructprobeError):
@@ -136,23 +136,23 @@ class ProbeError(StructprobeError):
 
 
 class MethodError(StructprobeError):
-    """A way of recovering trees that there is not, or that cannot be named so."""
+    """An unknown or invalid method of recovering trees."""
 
 
 class ScoreError(StructprobeError):
-    """Predictions and gold trees that cannot be scored against one another."""
+    """Predictions and gold trees that cannot be compared."""
 
 
 class ResultError(StructprobeError):
-    """A folder of results that is missing, not ours, or not to be written to."""
+    """A results folder that is missing, not from structprobe, or cannot be written."""
 
 
 class ClusterError(StructprobeError):
-    """Workers or a scheduler that cannot be reached, or cannot do the work."""
+    """Workers or a scheduler that cannot be reached, or fail."""
 
 
 def unknown_name(kind: str, value: object, choices: Iterable[str]) -> str:
-    """Say that `value` is no known name of its `kind`, listing the choices."""
+    """Describe an unknown name of a `kind`, with the choices."""
     known = list(choices)
     near = difflib.get_close_matches(str(value), known, n=1)
     meant = f" (did you mean {near[0]!r}?)" if near else ""

@@ -1,4 +1,4 @@
-"""One writer at a time: a file lock that dies with its process."""
+"""File locks, for one writer at a time; they end with their process."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _held: dict[Path, threading.Thread] = {}  # which thread of this process holds w
 
 
 def lock(path: Path) -> Callable[[], None]:
-    """Take the lock, waiting as long as another process or thread holds it; give what frees it."""
+    """Acquire a lock, waiting for other processes and threads; return what releases it."""
     path = path.resolve()
     file = FileLock(path, thread_local=False)  # any thread may free it
     try:
@@ -25,8 +25,8 @@ def lock(path: Path) -> Callable[[], None]:
     except Timeout:
         if _held.get(path) is threading.current_thread():
             hint = "finish or close the other store first"
-            raise StoreError(f"{path.parent} is being written already", hint=hint) from None
-        _LOG.info("waiting for another process that writes %s", path.parent)
+            raise StoreError(f"{path.parent} is already being written", hint=hint) from None
+        _LOG.info("waiting for another process to finish writing %s", path.parent)
         file.acquire(poll_interval=_POLL_SECONDS)
     _held[path] = threading.current_thread()
 

@@ -1,4 +1,4 @@
-"""What notebooks show of our objects: a small table of labels and values."""
+"""How objects are shown in notebooks: a small table of labels and values."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from html import escape
 
 
 def html_table(title: str, rows: Mapping[str, object]) -> str:
-    """Write a table of one row a label; all text is escaped."""
+    """Write a table with one row per label; all text is escaped."""
     body = "".join(
         f'<tr><th style="text-align:left">{escape(label)}</th>'
         f'<td style="text-align:left">{escape(str(value))}</td></tr>'

@@ -1,4 +1,4 @@
-"""Progress bars, on standard error, and only for somebody who looks: all of ours are made here."""
+"""Progress bars, on standard error, and by default only in a terminal."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ def progress_bar(
     done: int = 0,
     delay: float = 0,
 ) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar, with rate and time left, while something is done.
+    """Show a progress bar with rate and remaining time; none if there is nothing to do.
 
-    A bar within another goes when it is done; one by itself stays. Where there is nothing to do
-    there is none.
+    A bar nested in another disappears when it is done; a bar on its own stays.
     """
     hidden = None if shown is None else not shown
     lock = threading.Lock()

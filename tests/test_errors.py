@@ -17,14 +17,14 @@ BOTH = Hint("pass force=True", shell="replace it with --force")
 
 
 def test_python_reads_arguments_and_the_shell_options() -> None:
-    error = StructprobeError("exists already", where="out.csv", hint=BOTH)
-    assert str(error) == "out.csv: exists already; pass force=True"
-    assert error.for_shell() == "out.csv: exists already; replace it with --force"
+    error = StructprobeError("already exists", where="out.csv", hint=BOTH)
+    assert str(error) == "out.csv: already exists; pass force=True"
+    assert error.for_shell() == "out.csv: already exists; replace it with --force"
 
 
 @pytest.mark.parametrize("hint", [None, "name another file"])
 def test_what_has_one_form_is_the_same_to_both(hint: str | None) -> None:
-    error = StructprobeError("exists already", where="out.csv", hint=hint)
+    error = StructprobeError("already exists", where="out.csv", hint=hint)
     assert error.for_shell() == str(error)
 
 
@@ -43,12 +43,12 @@ def test_a_hint_handed_on_keeps_both_forms() -> None:
 
 def test_the_command_line_prints_the_options(monkeypatch, capsys) -> None:
     def fail(args) -> None:
-        raise StructprobeError("exists already", where="out.csv", hint=BOTH)
+        raise StructprobeError("already exists", where="out.csv", hint=BOTH)
 
     monkeypatch.setattr("structprobe.cli.demo.run", fail)
     assert front_door.main(["demo"]) == 1
     printed = capsys.readouterr().err
-    assert printed == "structprobe: error: out.csv: exists already; replace it with --force\n"
+    assert printed == "structprobe: error: out.csv: already exists; replace it with --force\n"
 
 
 ROOMS = ("errors", "treebank", "trees", "draw", "scores", "recoverers", "targets")

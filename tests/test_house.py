@@ -20,10 +20,10 @@ PACKAGE = ROOT / "structprobe"
 ROOMS = (
     "_version",
     "errors",
-    "heads",
+    "tree_faults",
     "notebook",
     "progress",
-    "targets",
+    "output_paths",
     "locks",
     "notebook",
     "devices",

@@ -58,9 +58,9 @@ def test_one_holder_at_a_time_with_and_without_fcntl(tmp_path: Path, fcntl: str)
         timeout=60,
     )
     assert done.stderr == ""
-    waiting = f"waiting for another process that writes {tmp_path}"
+    waiting = f"waiting for another process to finish writing {tmp_path}"
     assert done.stdout.splitlines() == [
-        f"{tmp_path} is being written already; finish or close the other store first",
+        f"{tmp_path} is already being written; finish or close the other store first",
         waiting,
         "waits True",
         "has it 1",

@@ -85,12 +85,12 @@ DATA = {
     FIT.replace("--layer 1", "--layer 99"): (
         "layer 99 is out of range; the model has layers 0 to 2 (0 = embedding output)"
     ),
-    f"{FIT} --rank 9": "rank 9 is out of range: the model's vectors allow 1 to 8",
+    f"{FIT} --rank 9": "rank 9 is out of range; choose from 1 to 8 (hidden size)",
     FIT.replace("train.conllu", "trian.conllu"): (
         "trian.conllu: no such file; did you mean 'train.conllu'?"
     ),
     FIT.replace("train.conllu", "UD_Toy-One"): (
-        "UD_Toy-One: is a folder, not a file; name its files, such as UD_Toy-One/*.conllu, or give "
+        "UD_Toy-One: is a folder, not a file; give its files, such as UD_Toy-One/*.conllu, or give "
         "the folder as --treebank"
     ),
     FIT.replace("--train train.conllu", "--treebank train.conllu"): (
@@ -102,18 +102,18 @@ DATA = {
         "UD_English-EWT` fetches it"
     ),
     FIT.replace("train.conllu", "headless.conllu"): (
-        "headless.conllu:1: a sentence of the train treebank has no heads; give an annotated "
+        "headless.conllu:1: a sentence in the train treebank has no heads; use an annotated "
         "treebank"
     ),
     FIT.replace("-o new", "-o probe"): (
-        "probe: holds a saved probe already; name another folder, or replace it with --force"
+        "probe: already contains a saved probe; name another folder, or replace it with --force"
     ),
     FIT.replace("-o new", "-o thesis"): (
-        "thesis: the folder exists and is not a saved probe; name a new or an empty folder"
+        "thesis: the folder exists and is not a saved probe; choose a new or empty folder"
     ),
     FIT.replace("--model model", "--model bert-base-csaed"): (
-        "'bert-base-csaed' is not, or not whole, in the local cache and the hub cannot be reached; "
-        "check the name, or fetch it once with a connection: hf download bert-base-csaed"
+        "'bert-base-csaed' is missing or incomplete in the local cache, and the hub cannot be "
+        "reached; check the name, or download it while online: hf download bert-base-csaed"
     ),
     f"{FIT} --device gpu": (
         "unknown device 'gpu' (did you mean 'cpu'?); choose from 'auto', 'cpu', 'cuda', 'cuda:1', "
@@ -123,7 +123,7 @@ DATA = {
         "there is nothing to score on; give a dev or a test set"
     ),
     SWEEP.replace("-o new", "-o thesis"): (
-        "thesis: the folder exists and is not a structprobe results folder; name a new or an empty "
+        "thesis: the folder exists and is not a structprobe results folder; choose a new or empty "
         "folder"
     ),
     "compare --model model --treebank UD_Toy-One -o new --methods 'attention-max[lyer=3]'": (
@@ -152,7 +152,7 @@ DATA = {
     "parse probe 'the dog ran' --text": f"the dog ran: no such file; {PIPE}",
     "parse probe - --text": "<stdin>: there is no text to parse",
     "parse probe test.conllu -o train.conllu": (
-        "train.conllu: exists already; name another file, or replace it with --force"
+        "train.conllu: already exists; choose another file, or use --force to replace it"
     ),
     "report thesis -o new": (
         "thesis: is neither a results folder nor a saved probe; name a folder that `structprobe "
@@ -162,7 +162,7 @@ DATA = {
         "probe: is not a results folder; name a folder that sweep, compare or heads wrote"
     ),
     "encode train.conllu --model model --cache c --shard 9/8": (
-        "there is no shard 9 of 8; shards are counted from 1: 1/8 to 8/8"
+        "there is no shard 9 of 8; shards are numbered from 1, such as 1/8 to 8/8"
     ),
 }
 
@@ -231,7 +231,7 @@ PYTHON: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "probe.fit(X, y, dev=bank)": (
         lambda w: StructuralProbe().fit(w.X, w.bank, dev=w.bank),
-        "dev is Treebank; give dev=(X_dev, y_dev)",
+        "dev is Treebank, not a pair; pass dev=(X_dev, y_dev)",
     ),
     "probe.predict(X) before probe.fit": (
         lambda w: StructuralProbe().predict(w.X),
@@ -239,20 +239,20 @@ PYTHON: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "StructuralProbe(rank=0)": (
         lambda w: StructuralProbe(rank=0).fit(w.X, w.bank),
-        "rank 0 is out of range; it is a whole number, 1 to 8",
+        "rank must be an integer from 1 to 8, got 0",
     ),
     "ProbeRecoverer(probe, encoder)": (
         lambda w: ProbeRecoverer(w.probe, w.encoder),
-        "encoder is a StructuralProbe, not an Encoder; write ProbeRecoverer(encoder, layer, probe)",
+        "encoder is a StructuralProbe, not an Encoder; use ProbeRecoverer(encoder, layer, probe)",
     ),
     "recoverer.predict(text)": (
         lambda w: w.recoverer.predict("the dog ran"),
-        "sentences are 'the dog ran', a text; give a Treebank, or a list of sentences, each a "
+        "sentences is 'the dog ran', a string; pass a Treebank, or a list of sentences, each a "
         "Sentence or a list of words",
     ),
     "recoverer.predict(sentence)": (
         lambda w: w.recoverer.predict(w.bank[0]),
-        "sentences are Sentence, not several sentences; give a Treebank, or a list of sentences, "
+        "sentences is Sentence, not a list of sentences; pass a Treebank, or a list of sentences, "
         "each a Sentence or a list of words",
     ),
     "Encoder(model) without a tokenizer": (
@@ -262,12 +262,12 @@ PYTHON: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "encoder.encode(bank, layers=9)": (
         lambda w: w.encoder.encode(w.bank, layers=9),
-        "no layer 9, only 0 to 2; 0 is the embedding output",
+        "there is no layer 9, only 0 to 2; 0 is the embedding output",
     ),
     "Treebank(path)": (
         lambda w: Treebank("train.conllu"),
-        "item 0 of a Treebank is a str, not a Sentence; read files by Treebank.read, lists of "
-        "words by Treebank.from_words",
+        "item 0 of a Treebank is a str, not a Sentence; use Treebank.read for files, "
+        "Treebank.from_words for lists of words",
     ),
     "score(predictions, bank)": (
         lambda w: score(w.recoverer.predict(w.bank), w.bank),
@@ -276,7 +276,7 @@ PYTHON: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "draw_svg with heads counted from 0": (
         lambda w: draw_svg(["the", "dog"], [1, -1]),
-        "heads[0]: word 1 is its own head; give it another head, or 0 for the root",
+        "heads[0]: word 1 is its own head; use another head, or 0 for the root",
     ),
 }
 

@@ -1,1 +1,1 @@
-"""Attention from word to word: the pass, its file, and what heads do."""
+"""Attention between words, and the analysis of attention heads."""

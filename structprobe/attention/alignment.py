@@ -1,4 +1,4 @@
-"""Dependency alignment: the share of a head's attention that falls on the arcs of a tree."""
+"""Dependency alignment: the share of a head's attention on the arcs of a tree."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from structprobe.attention.sums import check_weights, pair_sums
 
 
 class Alignment:
-    """Attention on pairs of words joined by an arc, added up batch by batch."""
+    """Attention on pairs of words connected by an arc, summed over batches."""
 
     def __init__(self, n_layers: int, n_heads: int, *, first_is_special: bool) -> None:
         self.first_is_special = first_is_special
@@ -29,16 +29,16 @@ class Alignment:
 
     @property
     def share(self) -> NDArray[np.float64]:
-        """Shares (n_layers, n_heads); NaN where a head attends to no word that counts."""
+        """Shares (n_layers, n_heads); NaN if a head attends to no counted word."""
         nothing = np.full_like(self._total, np.nan)
         return np.divide(self._on_arcs, self._total, out=nothing, where=self._total > 0)
 
 
 def shuffled_heads(heads: ArrayLike, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Lay a tree over the words of its sentence in random order.
+    """Assign the words of a sentence to the nodes of its tree at random.
 
-    The tree keeps its shape, that is its depths and how many dependents each head has; where its
-    words stand is random, each order as likely as any other.
+    The tree keeps its shape (depths and numbers of dependents); all orders of its words are equally
+    likely.
     """
     # heads (n,) -> (n,)
     old = np.asarray(heads, dtype=np.int64)
@@ -49,7 +49,7 @@ def shuffled_heads(heads: ArrayLike, generator: np.random.Generator) -> NDArray[
 
 
 def _joined(heads: NDArray[np.integer]) -> NDArray[np.bool_]:
-    """Whether two words are joined by an arc, either way (b, n, n)."""
+    """Whether two words are connected by an arc in either direction (b, n, n)."""
     b, n = heads.shape
     joined = np.zeros((b, n, n), dtype=np.bool_)
     sentence, word = np.nonzero(heads > 0)

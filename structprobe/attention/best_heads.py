@@ -1,4 +1,4 @@
-"""The best attention head for each relation and direction, beside the best fixed offset."""
+"""The best attention head for each relation and direction, and the best fixed offset."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from numpy.typing import NDArray
 from structprobe.attention.relations import DIRECTIONS, OffsetTally, RelationTally
 
 MARGIN = 0.1
-"""By how much a head must beat the fixed offset to be listed, a fraction."""
+"""By how much a head must exceed the fixed offset to be listed, a fraction."""
 
 LEAST_ARCS = 20
-"""How many arcs of a relation must be scored for heads to be listed: of two, any head gets one."""
+"""Number of scored arcs a relation needs for heads to be listed; with two, any head gets one."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RelationScores:
-    """How well heads and fixed offsets do on one part of a treebank."""
+    """The accuracy of heads and fixed offsets on one part of a treebank."""
 
     heads: RelationTally  # Of every head
-    offsets: OffsetTally  # Of every offset, with the same relations
+    offsets: OffsetTally  # Of every offset, for the same relations
 
 
 def relation_rows(
@@ -31,7 +31,7 @@ def relation_rows(
     offsets: NDArray[np.integer],
     patterns: NDArray[np.str_],
 ) -> list[dict[str, Any]]:
-    """Choose heads on one part of a treebank and tell how they do on another."""
+    """Choose heads on one part of a treebank and report their accuracy on another."""
     # offsets (n_relations + 1,), patterns (n_layers, n_heads)
     accuracy = np.stack([choice.heads.accuracy, told.heads.accuracy])  # (2, 2, rows, layers, heads)
     baseline = np.stack([part.offsets.accuracy(offsets) for part in (choice, told)])  # (2, rows)
@@ -55,7 +55,7 @@ def relation_rows(
 
 
 def _best(accuracy: NDArray[np.float64], patterns: NDArray[np.str_]) -> dict[str, Any]:
-    """Tell of the head that is best on the first of two parts (2, n_layers, n_heads)."""
+    """Describe the head that is best on the first of two parts (2, n_layers, n_heads)."""
     keys = ("layer", "head", "pattern", "choice_accuracy", "accuracy")
     if np.isnan(accuracy[0]).any():
         return dict.fromkeys(keys)
@@ -66,9 +66,9 @@ def _best(accuracy: NDArray[np.float64], patterns: NDArray[np.str_]) -> dict[str
 
 
 def _ahead(accuracy: NDArray[np.float64], baseline: NDArray[np.float64]) -> list[list[Any]]:
-    """List the heads that beat the offset on both parts; none where a part has no arcs."""
+    """List the heads that exceed the offset on both parts; none if a part has no arcs."""
     gain = accuracy - baseline[:, None, None]
-    beats = (gain > MARGIN - 1e-9).all(axis=0)  # a gain of just the margin counts
+    beats = (gain > MARGIN - 1e-9).all(axis=0)  # a gain of exactly the margin counts
     layers, heads = np.nonzero(beats)
     order = np.argsort(-accuracy[0, layers, heads], kind="stable")
     return [

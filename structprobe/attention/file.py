@@ -1,4 +1,4 @@
-"""Attention that was read once, in a file: for the methods that read the same sentences again."""
+"""Attention in a cache file, for methods that read the same sentences again."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ VERSION = 1
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RawAttention:
-    """The attention of some sentences as it is read, before options ask for anything."""
+    """The attention of some sentences as read, before any options are applied."""
 
-    sentences: NDArray[np.int64]  # (b,): which sentences, from 0
-    lengths: NDArray[np.int64]  # (b,): the number of words of each
+    sentences: NDArray[np.int64]  # (b,): indices, from 0
+    lengths: NDArray[np.int64]  # (b,): numbers of words
     words: NDArray[np.float32]  # (b, n_layers, n_heads, n, n + 2): from word to word
 
 
 class AttentionFile:
-    """A file in a cache folder that holds the attention of some sentences."""
+    """A file in a cache folder with the attention of some sentences."""
 
     def __init__(self, folder: Path, key: Mapping[str, object]) -> None:
         told = to_json({**key, "version": VERSION}).encode()
@@ -43,11 +43,11 @@ class AttentionFile:
 
     @property
     def is_there(self) -> bool:
-        """Whether all batches were kept."""
+        """Whether all batches are stored."""
         return self.path.exists()
 
     def keeping(self, batches: Iterator[RawAttention]) -> Iterator[RawAttention]:
-        """Pass batches on, and keep them once the last was asked for; never a part of them."""
+        """Pass batches on, and store them once all were read, completely or not at all."""
         with one_line_faults(self.path.parent):
             claim(self.path.parent)
             with replacing(self.path) as file:
@@ -57,13 +57,13 @@ class AttentionFile:
                     yield batch
 
     def read(self) -> Iterator[RawAttention]:
-        """Give the batches that were kept, in their order."""
+        """Give the stored batches in their order."""
         with one_line_faults(self.path.parent), self.path.open("rb") as file:
             end = self.path.stat().st_size
             while file.tell() < end:
                 try:
                     batch = RawAttention(*(np.load(file, allow_pickle=False) for _ in range(3)))
                 except (ValueError, EOFError) as error:
-                    hint = "delete it; it is then read from the model again"
+                    hint = "delete it to compute it again"
                     raise StoreError(f"{self.path} is damaged: {error}", hint=hint) from error
                 yield batch

@@ -1,4 +1,4 @@
-"""One pass through a model that gives what every token attends to, in all layers and heads."""
+"""One pass through a model that gives the attention of all layers and heads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from structprobe.models.loading import LoadedModel
 from structprobe.models.quiet import quiet_transformers
 from structprobe.models.reading import reading
 
-_HINT = "only a model with an eager attention path in transformers writes its attention down"
+_HINT = "attention needs a model with an eager attention implementation in transformers"
 
 
 def attentions_of_pass(
@@ -21,8 +21,8 @@ def attentions_of_pass(
 ) -> tuple[torch.Tensor, ...]:
     """Run a model once and give the attention of its layers.
 
-    The eager path is asked for, since faster ones never write the weights down; what the model
-    used before, it uses again afterwards.
+    The eager implementation is used, since faster ones do not compute the weights; the previous one
+    is restored.
     """
     name = loaded.name
     more = {} if types is None else {"token_type_ids": types}
@@ -31,23 +31,23 @@ def attentions_of_pass(
             output = loaded.model(
                 input_ids=ids, attention_mask=mask, output_attentions=True, return_dict=True, **more
             )
-    except Exception as error:  # each architecture fails in its own way
+    except Exception as error:  # architectures raise errors of any type
         text = " ".join(str(error).split())[:200] or type(error).__name__
-        raise EncoderError(f"{name!r} gives no attentions: {text}", hint=_HINT) from error
+        raise EncoderError(f"{name!r} returns no attention: {text}", hint=_HINT) from error
     given = getattr(output, "attentions", None) or ()
     attentions = tuple(one for one in given if one is not None)
     if not attentions:
         kind = type(loaded.model).__name__
-        raise EncoderError(f"{name!r} gives no attentions ({kind} returned none)", hint=_HINT)
+        raise EncoderError(f"{name!r} returns no attention (from {kind})", hint=_HINT)
     _check_shapes(attentions, tuple(ids.shape), loaded)
     return attentions
 
 
 @contextmanager
 def eager_attention(model: Model) -> Iterator[None]:
-    """Let a model, and the models in it, attend in the eager way within the block.
+    """Switch a model, and the models in it, to eager attention within the block.
 
-    A model that cannot be switched is left as it is: it may write its attention down all the same.
+    A model that cannot be switched is left as it is: it may return its attention anyway.
     """
     inner = [one for one in model.modules() if hasattr(one, "set_attn_implementation")]
     if all(one.config._attn_implementation == "eager" for one in inner):
@@ -64,7 +64,7 @@ def eager_attention(model: Model) -> Iterator[None]:
 
 
 def _configs(models: Iterable[Model]) -> list[Config]:
-    """List the configurations of models and all that are in them, each once."""
+    """List the configurations of models and their sub-configurations, each once."""
     found: dict[int, Config] = {}
     left = [one.config for one in models]
     while left:
@@ -76,7 +76,7 @@ def _configs(models: Iterable[Model]) -> list[Config]:
 
 
 def find_heads(loaded: LoadedModel, before: Sequence[int]) -> tuple[int, bool]:
-    """Find out by one small pass how many heads a layer has and whether they look back alone."""
+    """Find out with one small pass how many heads a layer has and whether they are causal."""
     special = set(loaded.tokenizer.all_special_ids)
     plain = next(i for i in range(len(special) + 1) if i not in special)
     ids = torch.tensor([[*before, plain, plain, plain]], device=loaded.device)
@@ -88,10 +88,10 @@ def find_heads(loaded: LoadedModel, before: Sequence[int]) -> tuple[int, bool]:
 def _check_shapes(
     attentions: Sequence[torch.Tensor], shape: tuple[int, ...], loaded: LoadedModel
 ) -> None:
-    """Refuse attentions that are not of all layers, or not from each token to each."""
+    """Reject attention that is not of all layers, or not between all tokens."""
     if len(attentions) != loaded.n_layers:
         raise EncoderError(
-            f"{loaded.name!r} gives the attention of {len(attentions)} of {loaded.n_layers} layers",
+            f"{loaded.name!r} returns attention for {len(attentions)} of {loaded.n_layers} layers",
             hint=_HINT,
         )
     rows, n = shape
@@ -101,7 +101,7 @@ def _check_shapes(
         if tuple(one.shape) != wanted:
             raise EncoderError(
                 f"{loaded.name!r}: the attention of layer {layer} has shape {tuple(one.shape)} for "
-                f"{rows} rows of {n} tokens; (rows, heads, tokens, tokens) is wanted, with as many "
-                "heads in each layer",
+                f"{rows} rows of {n} tokens; expected (rows, heads, tokens, tokens), with the same "
+                "number of heads in each layer",
                 hint=_HINT,
             )

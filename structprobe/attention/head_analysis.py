@@ -1,4 +1,4 @@
-"""`HeadAnalysis`: what was found out about the attention heads of a model."""
+"""`HeadAnalysis`: the analysis of the attention heads of a model."""
 
 from __future__ import annotations
 
@@ -15,46 +15,46 @@ from structprobe.attention.patterns import PATTERNS, PatternRules
 
 @dataclass(frozen=True, eq=False)
 class HeadAnalysis:
-    """What `structprobe.experiments.heads.analyse_heads` found, on the part that is told of.
+    """The result of `structprobe.experiments.heads.analyse_heads`, for the reported part.
 
     Layers and heads are counted from 0 in arrays and from 1 in rows: layer `l` is the attention
-    that makes layer `l` of the model.
+    that computes layer `l` of the model.
 
     Attributes
     ----------
     about : mapping of str to plain values
-        ``model``, ``train``, ``chosen_on`` (the part that heads were chosen on), ``part`` and
-        ``treebank`` (what is told of), ``n_sentences``, ``n_words``, ``punct``,
-        ``first_is_special`` (whether the first position is a special token, or else the first
-        word's), ``seed``, ``n_pairs`` (of sentences read as two segments, None where each was
-        read by itself), ``cpu_seconds`` and ``wall_seconds``.
+        ``model``, ``train``, ``chosen_on`` (the part on which heads were chosen), ``part`` and
+        ``treebank`` (the reported data), ``n_sentences``, ``n_words``, ``punct``,
+        ``first_is_special`` (whether the first position is a special token, or belongs to the first
+        word), ``seed``, ``n_pairs`` (of sentences read as two segments, None if each was read by
+        itself), ``cpu_seconds`` and ``wall_seconds``.
     rules : PatternRules
-        When a head has which pattern.
+        The definition of the patterns.
     relations : sequence of dict
         Best heads and offsets, see `structprobe.attention.best_heads.relation_rows`.
     accuracy : mapping of str to ndarray, shape (2, n_layers, n_heads)
         The accuracy of every head for each of these relations, by direction.
     shares : mapping of str to ndarray, shape (n_layers, n_heads)
-        What each head looks at, by the names of `structprobe.attention.targets.TARGETS`.
+        What each head attends to, by the names of `structprobe.attention.targets.TARGETS`.
     entropy : ndarray, shape (n_layers, n_heads)
-        Of where words look, in nats.
+        Mean entropy of the attention of words, in nats.
     alignment, shuffled : ndarray, shape (n_layers, n_heads)
-        Share of attention between words that falls on arcs: of the gold trees, and of the same
-        trees over shuffled words.
+        Share of the attention between words that is on arcs: of the gold trees, and of the same
+        trees with shuffled words.
     trees : sequence of dict
-        The best head of each layer by each way of reading trees off a head, see
+        The best head of each layer for each way of decoding trees from a head, see
         `structprobe.experiments.single_heads.tree_rows`.
     own_segment : ndarray, shape (n_layers, n_heads), or None
-        Share of attention between words that stays within one of two segments; None where sentences
-        were read one by one.
+        Share of the attention between words within one of two segments; None if sentences were read
+        one by one.
     """
 
     about: Mapping[str, Any]
-    rules: PatternRules  # When a head has which pattern
+    rules: PatternRules
     relations: Sequence[dict[str, Any]]
     accuracy: Mapping[str, NDArray[np.float64]]  # (2, n_layers, n_heads)
     shares: Mapping[str, NDArray[np.float64]]  # (n_layers, n_heads)
-    entropy: NDArray[np.float64]  # (n_layers, n_heads): of where words look, in nats
+    entropy: NDArray[np.float64]  # (n_layers, n_heads): in nats
     alignment: NDArray[np.float64]  # (n_layers, n_heads)
     shuffled: NDArray[np.float64]  # (n_layers, n_heads)
     trees: Sequence[dict[str, Any]]
@@ -62,12 +62,12 @@ class HeadAnalysis:
 
     @property
     def patterns(self) -> NDArray[np.str_]:
-        """The pattern of each head (n_layers, n_heads), out of `PATTERNS`."""
+        """The pattern of each head (n_layers, n_heads), one of `PATTERNS`."""
         return self.rules.name(self.shares["near"], self.shares["delimiters"], self.own_segment)
 
     @property
     def pattern_counts(self) -> dict[str, int]:
-        """How many heads have each pattern."""
+        """The number of heads with each pattern."""
         return {name: int((self.patterns == name).sum()) for name in PATTERNS}
 
     def heterogeneous(self, mainly: float | None = None) -> float:
@@ -76,7 +76,7 @@ class HeadAnalysis:
         Parameters
         ----------
         mainly : float, optional
-            A threshold in place of that of the rules, to see how much hangs on it.
+            A threshold to use instead of that of the rules, to see its influence.
 
         Returns
         -------
@@ -86,7 +86,7 @@ class HeadAnalysis:
         Raises
         ------
         ScoreError
-            If `mainly` is no share.
+            If `mainly` is not between 0 and 1.
         """
         rules = self.rules if mainly is None else replace(self.rules, mainly=mainly)
         return float(np.mean(replace(self, rules=rules).patterns == "heterogeneous"))
@@ -97,9 +97,9 @@ class HeadAnalysis:
         Returns
         -------
         list of dict
-            ``layer`` and ``head``, from 1; ``pattern``; the shares by their names; ``entropy``,
-            ``alignment`` and ``shuffled``, None where a head attends to no word that counts; where
-            pairs were read ``own_segment``, likewise.
+            ``layer`` and ``head``, from 1; ``pattern``; the shares by name; ``entropy``,
+            ``alignment`` and ``shuffled``, None if a head attends to no counted word; if pairs were
+            read, also ``own_segment``.
         """
         patterns = self.patterns
         values = {
@@ -122,7 +122,7 @@ class HeadAnalysis:
         Returns
         -------
         dict
-            All of `about`; ``rules``, ``margin``, ``least_arcs``, ``heterogeneous``,
+            The values of `about`; ``rules``, ``margin``, ``least_arcs``, ``heterogeneous``,
             ``relations``, ``trees`` and ``heads``.
         """
         return {

@@ -1,4 +1,4 @@
-"""The pattern of a head by stated rules: diagonal, vertical, both, block, heterogeneous."""
+"""The pattern of a head by explicit rules: diagonal, vertical, both, block, heterogeneous."""
 
 from __future__ import annotations
 
@@ -15,18 +15,16 @@ PATTERNS = ("diagonal", "vertical", "vertical+diagonal", "block", "heterogeneous
 
 @dataclass(frozen=True, slots=True)
 class PatternRules:
-    """When a head has which pattern."""
+    """The rules that define the patterns."""
 
     mainly: float = 0.5
-    partly: float = 0.25  # It is both where each of the two draws at least this share
+    partly: float = 0.25  # For vertical+diagonal, the least share of each
     within: float = 0.9
 
     def __post_init__(self) -> None:
         for name in ("mainly", "partly", "within"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ScoreError(
-                    f"{name} is {getattr(self, name)}", hint="give a share from 0 to 1"
-                )
+                raise ScoreError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
 
     def name(
         self,
@@ -46,12 +44,12 @@ class PatternRules:
         )
 
     def describe(self) -> str:
-        """Say the rules in one line."""
+        """Describe the rules in one line."""
         return (
             f"near words (itself, its neighbours) and delimiters (special tokens, the first "
-            f"position, punctuation) draw at least {100 * self.mainly:g} % of a head's attention: "
-            f"vertical+diagonal where each draws at least {100 * self.partly:g} %, else diagonal "
-            f"or vertical, what draws more; other heads: block where at least "
-            f"{100 * self.within:g} % of attention between words stays within one of two segments, "
-            f"else heterogeneous"
+            f"position, punctuation) get at least {100 * self.mainly:g} % of its attention: "
+            f"vertical+diagonal if each gets at least {100 * self.partly:g} %, otherwise diagonal "
+            f"or vertical, whichever gets more; other heads: block if at least "
+            f"{100 * self.within:g} % of the attention between words is within one of two "
+            f"segments, otherwise heterogeneous"
         )

@@ -1,4 +1,4 @@
-"""Which attention heads point along which relations, and what a fixed offset does as well."""
+"""Attention heads that follow relations, compared with fixed offsets."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from structprobe.attention.sums import check_weights
 from structprobe.errors import ScoreError
 
 DIRECTIONS = ("dependent to head", "head to dependent")
-"""Who attends to whom where a head counts as right, see `RelationTally`."""
+"""Which word attends to which for a head to be correct, see `RelationTally`."""
 
 ALL = "all"
-"""The name of the row of all arcs together."""
+"""The name of the row for all arcs."""
 
 
 class RelationTally:
-    """Words whose head an attention head points out, by relation, added up batch by batch."""
+    """Words whose head an attention head finds, by relation, summed over batches."""
 
     def __init__(self, relations: Sequence[str], n_layers: int, n_heads: int) -> None:
         self.names = (ALL, *relations)
@@ -46,19 +46,19 @@ class RelationTally:
             found = others.argmax(axis=axis)[sentence, :, :, word]  # (arcs, n_layers, n_heads)
             weight = weights[sentence, :, :, *ends]  # of the gold arc
             right = ((found == head[:, None, None]) & (weight > 0)).astype(np.float32)
-            # Below 2 ** 24 arcs a batch, sums of float32 ones are exact.
+            # Below 2 ** 24 arcs per batch, sums of float32 ones are exact.
             counts = rows @ right.reshape(len(right), self.correct[0, 0].size)
             self.correct[direction] += counts.astype(np.int64).reshape(self.correct[0].shape)
 
     @property
     def accuracy(self) -> NDArray[np.float64]:
-        """Fractions (2, n_relations + 1, n_layers, n_heads); NaN where there are no arcs."""
+        """Fractions (2, n_relations + 1, n_layers, n_heads); NaN if there are no arcs."""
         total = np.where(self.total > 0, self.total, np.nan)
         return self.correct / total[:, None, None]
 
 
 class OffsetTally:
-    """How far, in words, heads stand from their dependents, by relation."""
+    """The offsets, in words, from dependents to their heads, by relation."""
 
     def __init__(self, relations: Sequence[str]) -> None:
         self.names = (ALL, *relations)
@@ -69,7 +69,9 @@ class OffsetTally:
         """Add a padded batch, or one sentence as a batch of one."""
         # heads (b, n), relations (b, n)
         if heads.ndim != 2 or heads.shape != relations.shape:
-            raise ScoreError(f"heads of shape {heads.shape}, relations of {relations.shape}")
+            raise ScoreError(
+                f"heads has shape {heads.shape}, but relations has shape {relations.shape}"
+            )
         arcs = heads > 0
         offsets = (heads - 1 - np.arange(heads.shape[1]))[arcs]
         for offset in np.unique(offsets).tolist():
@@ -79,7 +81,7 @@ class OffsetTally:
             self.total += counts
 
     def best(self) -> NDArray[np.int64]:
-        """Find the commonest offset of each relation."""
+        """Find the most common offset of each relation."""
         # -> (n_relations + 1,)
         best = np.zeros(len(self.names), dtype=np.int64)
         most = np.zeros(len(self.names), dtype=np.int64)

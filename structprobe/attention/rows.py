@@ -1,7 +1,7 @@
-"""Which positions of the model's rows make which words, as matrices around attention.
+"""Rows of tokens with the matrices that turn attention between tokens into that between words.
 
-`Rows` (`structprobe.encoder.subwords.batching`) says what makes the vector of a word; attention has
-two ends, and the piece that is looked at counts otherwise than the one that looks.
+Unlike vectors (`structprobe.encoder.subwords.batching.Rows`), attention has two ends: the subword
+that is attended to is weighted differently from the one that attends.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class AttentionRows:
 
     ids: NDArray[np.int64]  # (n_rows, n_positions): as in `Rows`
     mask: NDArray[np.int64]  # (n_rows, n_positions): as in `Rows`
-    sentence: NDArray[np.int64]  # (n_rows,): the sentence of each window, by its place in the batch
+    sentence: NDArray[np.int64]  # (n_rows,): the sentence of each window, by its index in the batch
     source: NDArray[np.float32]  # (n_rows, n_words, n_positions)
     target: NDArray[np.float32]  # (n_rows, n_positions, n_words + 2)
     types: NDArray[np.int64] | None = None  # (n_rows, n_positions)
@@ -36,7 +36,7 @@ def attention_rows(batch: TextBatch) -> Iterator[AttentionRows]:
     n_words = max(pieces.n_words for pieces in batch.pieces)
     rows: list[NDArray[np.int32]] = []
     sentence: list[int] = []
-    looking, looked_at = [], []  # links of the two ends, sentence by sentence
+    looking, looked_at = [], []  # links of the two ends, by sentence
     for number, pieces in enumerate(batch.pieces):
         windows = cut_windows(pieces.links, len(pieces.ids), layout.size or len(pieces.ids))
         source, target = _link_windows(pieces, windows, layout.reads_right)
@@ -74,7 +74,7 @@ def attention_rows(batch: TextBatch) -> Iterator[AttentionRows]:
 
 @dataclass(frozen=True, slots=True)
 class _Links:
-    """Which position of which row counts for which word, and with what share; each (n_links,)."""
+    """Links of positions in rows to words, with their shares; each (n_links,)."""
 
     row: NDArray[np.int64]
     position: NDArray[np.int64]
@@ -82,7 +82,7 @@ class _Links:
     share: NDArray[np.float64]
 
     def moved(self, rows: int, positions: int) -> _Links:
-        """Count rows and positions on from others."""
+        """Add offsets to rows and positions."""
         return _Links(self.row + rows, self.position + positions, self.word, self.share)
 
     @staticmethod
@@ -96,7 +96,7 @@ class _Links:
         )
 
     def matrix(self, start: int, shape: tuple[int, int, int]) -> NDArray[np.float32]:
-        """Write the shares of some rows from `start` on; shape (n_rows, n_positions, n_words)."""
+        """Give the shares of the rows from `start` on, (n_rows, n_positions, n_words)."""
         matrix = np.zeros(shape, dtype=np.float32)
         inside = (self.row >= start) & (self.row < start + shape[0])
         place = self.row[inside] - start, self.position[inside], self.word[inside]
@@ -107,11 +107,11 @@ class _Links:
 def _link_windows(
     pieces: Pieces, windows: NDArray[np.int64], reads_right: bool
 ) -> tuple[_Links, _Links]:
-    """Link the windows of one sentence to the words that look from them and that they look at."""
+    """Link the windows of one sentence to the words that attend and are attended to."""
     piece, word = pieces.links.T
     chosen = choose_windows(pieces.links, windows, len(pieces.ids), reads_right)
     source = _Links(chosen, piece - windows[chosen, 0], word, 1 / np.bincount(word)[word])
-    # A word is looked at from every window that has a piece of it.
+    # A word is attended to from every window that has a subword of it.
     window, link = np.nonzero((piece >= windows[:, :1]) & (piece < windows[:, 1:]))
     share = 1 / np.bincount(piece)[piece[link]]
     return source, _Links(window, piece[link] - windows[window, 0], word[link], share)

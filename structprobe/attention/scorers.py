@@ -1,9 +1,9 @@
-"""Scores of heads from the attention of all heads of a model together.
+"""Scores of syntactic heads from the attention of all heads of a model.
 
 Clark et al. (2019), 'What does BERT look at? An analysis of BERT's attention', section 4.3 on
 probing combinations of heads: the attention-only and the attention-and-words probe. The root is a
-candidate of its own: its features are the word's attention to special tokens, with weights of their
-own, and a constant.
+separate candidate: its features are the word's attention to special tokens, with separate weights,
+and a constant.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# Adam's step at its highest, for features of mean square 1: of weights, and of weights by word,
-# which overshoot with the step that suits the former, since many coordinates add up to a weight.
+# Peak learning rates of Adam, for features of mean square 1: of weights, and of weights by word,
+# which overshoot at the higher rate, since many coordinates add up to one weight.
 LEARNING_RATE, WORDS_RATE = 0.02, 0.005
-# Coordinates of a word: of 32 to 384, what did best on EWT dev with a small BERT. With all that
-# there are, the training words are learnt by heart.
+# Coordinates of a word: of 32 to 384, the best on EWT dev with a small BERT. With all coordinates,
+# the training words are memorised.
 AXES = 128
 
 Inputs = tuple[Tensor, Tensor | None]
@@ -26,8 +26,8 @@ Inputs = tuple[Tensor, Tensor | None]
 class AttentionScorer(torch.nn.Module):
     """A weight for each head and direction: the attention-only probe.
 
-    The score of head j for word i is ``sum_k w_k a_k[i, j] + u_k a_k[j, i]``, over the attention
-    heads k; of the root ``c + sum_k r_k a_k[i, special]``. All weights start at 0.
+    The score of head j for word i is ``sum_k w_k a_k[i, j] + u_k a_k[j, i]`` over the attention
+    heads k; that of the root is ``c + sum_k r_k a_k[i, special]``. All weights start at 0.
     """
 
     scales: Tensor  # (2, n_features)
@@ -50,7 +50,7 @@ class AttentionScorer(torch.nn.Module):
         return torch.cat([root[..., None], both[..., 0] + both[..., 1].mT], dim=-1)
 
     def weights(self) -> tuple[Tensor, Tensor]:
-        """Give the weights of attention as it is."""
+        """Give the weights of the unscaled attention."""
         # -> (n_features,), (n_features, 2)
         return self.scales[0] * self.root, self.scales[1, :, None] * self.between
 
@@ -67,7 +67,7 @@ class AttentionWordsScorer(torch.nn.Module):
         for name, value in (("scales", scales), ("mean", mean), ("axes", axes)):
             self.register_buffer(name, value)
         width, n_features = axes.shape[1] + 1, scales.shape[1]
-        # By the word whose row of attention is weighed, and by the one whose column it is.
+        # By the word whose row of attention is weighted, and by the one whose column is.
         self.by_row = torch.nn.Parameter(torch.zeros(width, n_features, 2))
         self.by_column = torch.nn.Parameter(torch.zeros(width, n_features, 2))
         self.root = torch.nn.Parameter(torch.zeros(width, n_features))
@@ -90,7 +90,7 @@ class AttentionWordsScorer(torch.nn.Module):
         return torch.cat([root[..., None], forth + back.mT], dim=-1)
 
     def _weights(self, words: Tensor, parameters: Tensor) -> Tensor:
-        """Give the weights (b, n, n_features, 2) that each word has for each head."""
+        """Give the weights of each word for each head (b, n, n_features, 2)."""
         flat = words @ parameters.flatten(1)
         weights = flat.view(*flat.shape[:-1], *parameters.shape[1:])
         return weights * self.scales[1, :, None]
@@ -99,14 +99,14 @@ class AttentionWordsScorer(torch.nn.Module):
 def main_axes(
     vectors: NDArray[np.floating], counts: NDArray[np.integer], n_axes: int = AXES
 ) -> tuple[Tensor, Tensor]:
-    """Find the axes along which word vectors differ most, and make words as long along each."""
+    """Find the main axes of word vectors, scaled to equal variance."""
     # vectors (n_forms, hidden_size), counts (n_forms,) -> (hidden_size,), (hidden_size, n_axes)
     values = torch.from_numpy(vectors).double()  # (n_forms, hidden_size)
     shares = torch.from_numpy(counts / counts.sum())  # (n_forms,)
     mean = shares @ values
     centred = (values - mean) * shares.sqrt()[:, None]
     variances, directions = torch.linalg.eigh(centred.T @ centred)  # the largest last
-    # What rounding leaves where all words are the same is no difference.
+    # Rounding errors between identical words are not a variance.
     kept = variances > 1e-12 * (shares @ values.square()).sum()
     axes = (directions[:, kept] / variances[kept].sqrt())[:, -n_axes:]  # (hidden_size, n_axes)
     return mean.float(), axes.float() / max(1, axes.shape[1]) ** 0.5

@@ -1,4 +1,4 @@
-"""Two sentences in one row, as two segments: what BERT-like models were trained on."""
+"""Two sentences in one row as two segments, as in the training of BERT."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class PairFrame:
     types: tuple[int, ...] | None
 
     def width(self, pair: tuple[Pieces, Pieces]) -> int:
-        """Count the positions that a pair takes."""
+        """Count the positions of a pair."""
         n_special = len(self.before) + len(self.between) + len(self.after)
         return n_special + sum(len(pieces.ids) for pieces in pair)
 
 
 def find_pair_frame(tokenizer: Tokenizer) -> PairFrame:
-    """Look how the tokenizer writes two segments."""
+    """Find the special tokens that the tokenizer puts around two segments."""
     special = set(tokenizer.all_special_ids)
     for text in ("a", "the", "1", "."):
         bare = tokenizer(text, add_special_tokens=False)["input_ids"]
@@ -50,12 +50,12 @@ def find_pair_frame(tokenizer: Tokenizer) -> PairFrame:
         )
     raise EncoderError(
         f"{type(tokenizer).__name__} puts no special token between two segments",
-        hint="read sentences one by one, or choose a model that was trained on pairs, as BERT was",
+        hint="read sentences one by one, or choose a model trained on pairs, such as BERT",
     )
 
 
 def pair_rows(pairs: Sequence[tuple[Pieces, Pieces]], frame: PairFrame, pad: int) -> AttentionRows:
-    """Write pairs of sentences as rows of tokens, the words of the second behind the first's."""
+    """Write pairs of sentences as rows of tokens, the words of the second after the first."""
     parts = [(frame.before, one.ids, frame.between, other.ids, frame.after) for one, other in pairs]
     rows = [np.concatenate(five).astype(np.int32) for five in parts]
     ids, mask = pad_rows(rows, pad)

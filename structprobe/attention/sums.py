@@ -1,4 +1,4 @@
-"""How much attention falls on given pairs of words, by layer and head."""
+"""Sums of attention on pairs of words, by layer and head."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from structprobe.errors import ScoreError
 
 
 def pair_sums(weights: NDArray[np.floating], pairs: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Add up the attention that falls on pairs of words, for several sets of pairs at once."""
+    """Sum the attention on pairs of words, for several sets of pairs together."""
     # weights (b, n_layers, n_heads, n, n), pairs (b, k, n, n) -> (k, n_layers, n_heads)
     b, n_layers, n_heads, n, _ = weights.shape
     k = pairs.shape[1]
@@ -22,16 +22,16 @@ def pair_sums(weights: NDArray[np.floating], pairs: NDArray[np.bool_]) -> NDArra
 
 
 def check_weights(weights: NDArray[np.floating], **beside: NDArray[Any]) -> None:
-    """Refuse attention that does not go with what is told of the words."""
+    """Reject attention whose shape does not match the other arrays."""
     # weights (b, n_layers, n_heads, n, n), **beside (b, n)
     shape = weights.shape
     if len(shape) != 5 or shape[-1] != shape[-2]:
         raise ScoreError(
-            f"attention of shape {shape}", hint="give (b, n_layers, n_heads, n, n), n words padded"
+            f"attention has shape {shape}", hint="it must be (b, n_layers, n_heads, n, n), padded"
         )
     for name, array in beside.items():
         if array.shape != (shape[0], shape[-1]):
             raise ScoreError(
-                f"{name} of shape {array.shape} for attention of shape {shape}",
-                hint="give one value a word, padded like the attention",
+                f"{name} has shape {array.shape}, but attention has shape {shape}",
+                hint="pass one value per word, padded like the attention",
             )

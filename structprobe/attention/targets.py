@@ -1,4 +1,4 @@
-"""What a head looks at: the shares of attention on neighbours, delimiters and the like."""
+"""What a head attends to: the shares of attention on neighbours, delimiters and so on."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from structprobe.attention.sums import check_weights, pair_sums
 
 TARGETS = {
     "itself": "the word itself",
-    "previous": "the previous word, of words that have one",
-    "next": "the next word, of words that have one",
+    "previous": "the previous word, for words that have one",
+    "next": "the next word, for words that have one",
     "special": "special tokens",
-    "first": "the first position that the model reads, a special token or a piece of a word",
+    "first": "the first position that the model reads, a special token or a subword",
     "punct": "punctuation",
     "end": "the last word of the sentence",
     "near": "the word itself and its two neighbours",
     "delimiters": "special tokens, the first position and punctuation, unless near",
 }
-"""What shares are of; some overlap, such as the last word and punctuation."""
+"""The targets of attention; some overlap, such as the last word and punctuation."""
 
 _PAIRS = ("itself", "previous", "next", "punct", "end", "near", "delimiters", "between")
 
 
 class TargetSums:
-    """Where the attention of words goes, added up batch by batch.
+    """The targets of the attention of words, summed over batches.
 
     Shares are of the whole attention of a word, special tokens included, averaged over all words.
     (Raganato & Tiedemann 2018; Clark et al. 2019, section 3; Kovaleva et al. 2019.)
@@ -67,22 +67,22 @@ class TargetSums:
 
     @property
     def shares(self) -> dict[str, NDArray[np.float64]]:
-        """Shares (n_layers, n_heads) by the names of `TARGETS`; NaN where there are no words."""
+        """Shares (n_layers, n_heads) by the names of `TARGETS`; NaN if there are no words."""
         counts = dict.fromkeys(TARGETS, self._n_words)
         counts |= {"previous": self._n_neighbours, "next": self._n_neighbours}
         return {name: self._sums[name] / (counts[name] or np.nan) for name in TARGETS}
 
     @property
     def entropy(self) -> NDArray[np.float64]:
-        """Entropy in nats of where a word looks, special tokens as one place, averaged over words.
+        """Mean entropy of the attention of a word in nats, with special tokens as one target.
 
-        (n_layers, n_heads); Clark et al. (2019), section 3.3, over words in place of pieces.
+        (n_layers, n_heads); Clark et al. (2019), section 3.3, over words instead of subwords.
         """
         return self._sums["entropy"] / (self._n_words or np.nan)
 
     @property
     def own_segment(self) -> NDArray[np.float64] | None:
-        """Share of attention between words within one segment; None where there are no segments."""
+        """Share of the attention between words within one segment; None without segments."""
         if not self._segmented:
             return None
         between = self._sums["between"]
@@ -91,10 +91,10 @@ class TargetSums:
     def _pairs(
         self, lengths: NDArray[np.integer], punct: NDArray[np.bool_]
     ) -> dict[str, NDArray[np.bool_]]:
-        """For each target the pairs (i, j) of words where `j` is that target of `i` (b, n, n)."""
+        """Give, for each target, the pairs (i, j) where `j` is that target of `i` (b, n, n)."""
         b, n = punct.shape
         words = np.arange(n)
-        away = words - words[:, None]  # (n, n): how far j stands behind i
+        away = words - words[:, None]  # (n, n): j - i
         near = np.abs(away) <= 1
         delimiter = punct | (False if self.first_is_special else words == 0)
         pairs = {

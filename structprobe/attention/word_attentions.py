@@ -1,4 +1,4 @@
-"""`WordAttentions`: what each word attends to, in every layer and head, as matrices of words."""
+"""`WordAttentions`: attention between words, in every layer and head."""
 
 from __future__ import annotations
 
@@ -24,33 +24,33 @@ from structprobe.errors import EncoderError, unknown_name
 from structprobe.progress import progress_bar
 
 SPECIAL = ("drop", "renormalise", "keep")
-"""What may become of attention to special tokens, see `WordAttentions`."""
+"""How attention to special tokens may be treated, see `WordAttentions`."""
 
-_AT_ONCE = 1024  # sentences whose pieces are held while they are put into pairs; even
+_AT_ONCE = 1024  # sentences in memory while they are paired; even
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class AttentionBatch:
-    """The attention of some sentences of like length, padded with zeros.
+    """The attention of some sentences of similar length, padded with zeros.
 
-    Layers and heads are counted from 0 here: place 0 is the attention that makes layer 1.
+    Layers and heads are counted from 0 here: index 0 is the attention that computes layer 1.
     """
 
-    sentences: NDArray[np.int64]  # (b,): which of the sentences that were read, from 0
-    lengths: NDArray[np.int64]  # (b,): the number of words of each
+    sentences: NDArray[np.int64]  # (b,): indices of the sentences, from 0
+    lengths: NDArray[np.int64]  # (b,): numbers of words
     weights: NDArray[np.float32]  # (b, n_layers, n_heads, n, n)
     special: NDArray[np.float32]  # (b, n_layers, n_heads, n)
     first: NDArray[np.float32]  # (b, n_layers, n_heads, n)
-    special_kept: bool = False  # Whether special tokens are a node beside the words
+    special_kept: bool = False  # Whether special tokens are an additional node
 
     def arc_scores(self) -> NDArray[np.float32]:
-        """Give attention as scores of heads: head `j` of word `i` scores weight `i`, `j`."""
+        """Give attention as arc scores: the score of head `j` for word `i` is weight `i`, `j`."""
         # -> (b, n_layers, n_heads, n, n + 1)
         root = self.special if self.special_kept else np.zeros_like(self.special)
         return np.concatenate([root[..., None], self.weights], axis=-1)
 
     def of_head(self, layer: int, head: int) -> AttentionBatch:
-        """Give the attention of one head alone."""
+        """Give the attention of one head."""
         own = np.s_[:, layer : layer + 1, head : head + 1]
         return replace(
             self, weights=self.weights[own], special=self.special[own], first=self.first[own]
@@ -58,51 +58,51 @@ class AttentionBatch:
 
 
 class WordAttentions:
-    """The attention of a model as matrices from word to word, of all layers and heads.
+    """The attention of a model as matrices from word to word, for all layers and heads.
 
-    Attention *to* a word is summed over its pieces, attention *from* a word is averaged over its
-    pieces (Clark et al. 2019, 'What does BERT look at?', section 4.1). What falls on a piece that
-    belongs to several words is shared evenly among them; what falls on a piece that belongs to none
-    (spaces alone) is left out. So a row sums to at most 1, together with what falls on special
-    tokens.
+    Attention *to* a word is summed over its subwords, attention *from* a word is averaged over its
+    subwords (Clark et al. 2019, 'What does BERT look at?', section 4.1). Attention to a subword
+    that belongs to several words is divided evenly among them; attention to a subword of no word
+    (only spaces) is left out. So each row, together with the attention to special tokens, sums to
+    at most 1.
 
-    A sentence longer than the model takes is read in the overlapping windows in which `Encoder`
-    reads it: the row of a word comes from the window that gives it most context, and its attention
+    A sentence that is too long for the model is read in the same overlapping windows as by
+    `Encoder`: the row of a word comes from the window that gives it most context, and its attention
     to words outside of that window is 0.
 
-    Of an encoder-decoder the encoder's self-attention is read. Of a causal model a matrix is lower
-    triangular, but for words that share a piece.
+    For an encoder-decoder model, this is the self-attention of the encoder. For a causal model,
+    matrices are lower triangular, except for words that share a subword.
 
     Parameters
     ----------
     encoder : Encoder
-        The model. It is read by its eager attention path; its own passes stay as they are.
+        The model. It is run with eager attention; its own passes are not affected.
     special : {"drop", "renormalise", "keep"}, default "drop"
-        What becomes of attention to special tokens. ``"drop"``: it is left out, and the rest stays
-        as it is. ``"renormalise"``: it is left out, and each row is divided by what is left, so
-        that it sums to 1 (a row without anything left stays 0). ``"keep"``: weights as with
-        ``"drop"``, and the special tokens together are one more node beside the words, which takes
-        the root's place in `AttentionBatch.arc_scores`.
+        How attention to special tokens is treated. ``"drop"``: it is left out, and the rest is
+        unchanged. ``"renormalise"``: it is left out, and each row is divided by its sum, so that it
+        sums to 1 (a row of zeros stays 0). ``"keep"``: weights as for ``"drop"``, and the special
+        tokens together are one more node, which takes the place of the root in
+        `AttentionBatch.arc_scores`.
     symmetrised : bool, default False
-        Whether both weights of a pair of words become the sum of the two: of a causal model, the
-        lower triangle mirrored. Rows then sum to more than they did.
+        Whether to replace both weights of a pair of words by their sum; for a causal model, this
+        mirrors the lower triangle. Rows then no longer sum to at most 1.
     cache : path, optional
-        A cache folder, as of `Encoder.encode`. Attention that is read to the end is kept there, and
-        not read from the model again where model and words are the same, whatever the options: 4
-        bytes for each layer, head and pair of words. Nothing is kept by default.
+        A cache folder, as for `Encoder.encode`. Attention that is read to the end is stored there
+        and reused if model and words are the same, whatever the options: 4 bytes for each layer,
+        head and pair of words. By default, nothing is stored.
 
     Attributes
     ----------
     n_layers, n_heads : int
-        Layers, from 1, and heads of each.
+        Number of layers, counted from 1, and of heads per layer.
     causal : bool
-        Whether the model attends to what precedes a word alone.
+        Whether the model only attends to preceding words.
 
     Raises
     ------
     EncoderError
-        If the model gives no attentions, as state-space models and some fused ones do, or `special`
-        is unknown.
+        If the model returns no attention, such as state-space models and some fused ones, or
+        `special` is unknown.
 
     Examples
     --------
@@ -134,7 +134,7 @@ class WordAttentions:
 
     @property
     def n_layers(self) -> int:
-        """Layers, from 1."""
+        """Number of layers, counted from 1."""
         return self.encoder.n_layers
 
     def read(
@@ -147,19 +147,20 @@ class WordAttentions:
         sentences : sequence of Sentence or of sequences of str
             A `Treebank`, or lists of words.
         progress : bool, optional
-            Whether to draw a bar on stderr; by default where stderr is a terminal.
+            Whether to show a progress bar on stderr; by default if stderr is a terminal.
 
         Yields
         ------
         AttentionBatch
-            Some sentences of like length, the longest first; each sentence in one batch.
+            Sentences of similar length, the longest first; each sentence is in one batch.
 
         Raises
         ------
         EncoderError
-            If there are no sentences, or a weight is not finite (the sentence and layer are named).
+            If there are no sentences, or a weight is not finite (the message names sentence and
+            layer).
         StoreError
-            If the cache folder is not ours, damaged, or the disk is full.
+            If the folder is not a structprobe cache, is damaged, or the disk is full.
         """
         with (
             progress_bar("attend", len(sentences), "sent", shown=progress) as advance,
@@ -172,10 +173,10 @@ class WordAttentions:
     def read_pairs(
         self, sentences: Sequence[SentenceLike], *, progress: bool | None = None
     ) -> Iterator[tuple[AttentionBatch, NDArray[np.int64]]]:
-        """Read sentences two by two, the first with the second and so on, as two segments.
+        """Read sentences in consecutive pairs, as two segments.
 
-        Models such as BERT were trained on pairs, and some heads keep to a segment. A last sentence
-        without another is left out, and so are pairs that the model cannot take whole.
+        Models such as BERT were trained on pairs, and some heads stay within a segment. An unpaired
+        last sentence is left out, and so are pairs that are too long for the model.
 
         Parameters
         ----------
@@ -185,16 +186,16 @@ class WordAttentions:
         Yields
         ------
         batch : AttentionBatch
-            Some pairs, each as if it were one sentence: the words of the second sentence come
-            behind those of the first, and what stands between is special tokens. ``sentences`` has
-            the first sentence of each pair.
+            Some pairs, each as if it were one sentence: the words of the second sentence follow
+            those of the first, and the tokens between them are special tokens. ``sentences`` has
+            the index of the first sentence of each pair.
         segments : ndarray of int64, shape (b, n)
-            0 for words of the first sentence, 1 for all behind.
+            0 for words of the first sentence, 1 for all others.
 
         Raises
         ------
         EncoderError
-            As `read`, and if the tokenizer does not know two segments.
+            As for `read`, and if the tokenizer does not support two segments.
         """
         frame = find_pair_frame(self.encoder.loaded.tokenizer)
         n_sentences = len(sentences) // 2 * 2
@@ -208,7 +209,7 @@ class WordAttentions:
     def _pairs(
         self, sentences: Sequence[SentenceLike], frame: PairFrame
     ) -> Iterator[tuple[AttentionBatch, NDArray[np.int64]]]:
-        """Read the pairs that the model takes whole, those of like length together."""
+        """Read the pairs that fit the model, in batches of similar length."""
         pieces: dict[int, Pieces] = {}
         spaced: dict[int, SpacedWords] = {}
         for text in self.encoder.batches(sentences):
@@ -230,7 +231,7 @@ class WordAttentions:
             yield self._finish(RawAttention(own, lengths, words)), segments
 
     def _raw(self, sentences: Sequence[SentenceLike]) -> Generator[RawAttention, None, None]:
-        """Give attention as it is, from the model or from the cache."""
+        """Give the unprocessed attention, from the model or from the cache."""
         passes = self._passes(sentences)
         if self.cache is None:
             yield from passes
@@ -239,7 +240,7 @@ class WordAttentions:
         yield from file.read() if file.is_there else file.keeping(passes)
 
     def _passes(self, sentences: Sequence[SentenceLike]) -> Iterator[RawAttention]:
-        """Send sentences through the model."""
+        """Run sentences through the model."""
         for batch in self.encoder.batches(sentences):
             words = self._attend(batch)  # (b, n_layers, n_heads, n, n + 2)
             _refuse_non_finite(words, batch.sentences)
@@ -247,12 +248,12 @@ class WordAttentions:
             yield RawAttention(batch.numbers, lengths, words)
 
     def _attend(self, batch: TextBatch) -> NDArray[np.float32]:
-        """Read one batch; the last two columns are special tokens and the first position."""
+        """Run one batch; the last two columns are special tokens and the first position."""
         n = max(pieces.n_words for pieces in batch.pieces)
         return self._attend_rows(attention_rows(batch), len(batch.numbers), n)
 
     def _attend_rows(self, parts: Iterable[AttentionRows], b: int, n: int) -> NDArray[np.float32]:
-        """Send rows through the model; give the words' sums, (b, n_layers, n_heads, n, n + 2)."""
+        """Run rows through the model; give the sums of words, (b, n_layers, n_heads, n, n + 2)."""
         device = self.encoder.loaded.device
         words = torch.zeros((b, self.n_layers, self.n_heads, n, n + 2), device=device)
         with torch.no_grad():
@@ -261,7 +262,7 @@ class WordAttentions:
         return words.cpu().numpy()
 
     def _add(self, rows: AttentionRows, words: torch.Tensor) -> None:
-        """Add what some windows give to the matrices of their sentences."""
+        """Add the attention of some windows to the matrices of their sentences."""
         ids, mask, sentence, source, target = (
             torch.from_numpy(array).to(words.device)
             for array in (rows.ids, rows.mask, rows.sentence, rows.source, rows.target)
@@ -276,7 +277,7 @@ class WordAttentions:
             words[:, layer].index_add_(0, sentence, from_words)
 
     def _finish(self, batch: RawAttention) -> AttentionBatch:
-        """Take special tokens out of the matrices, and do what the options ask for."""
+        """Separate special tokens from the matrices, and apply the options."""
         weights = batch.words[..., :-2]
         special, first = batch.words[..., -2], batch.words[..., -1]
         if self.special == "renormalise":
@@ -290,8 +291,8 @@ class WordAttentions:
 
 
 def _refuse_non_finite(words: NDArray[np.float32], sentences: Sequence[SpacedWords]) -> None:
-    """Refuse attention that is infinite or no number; names the first sentence and layer."""
-    if np.isfinite(words.sum()):  # a quick look: it misses nothing
+    """Raise an error for infinite or NaN attention that names the first sentence and layer."""
+    if np.isfinite(words.sum()):  # a quick test that misses nothing
         return
     wrong = np.argwhere(~np.isfinite(words).all(axis=(2, 3, 4)))
     number, layer = wrong[0]

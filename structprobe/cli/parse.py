@@ -46,9 +46,9 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Parse and write."""
+    from structprobe.output_paths import check_file
     from structprobe.recoverers.parsed import ParsedSentence
     from structprobe.recoverers.probe import ProbeRecoverer
-    from structprobe.targets import check_file
     from structprobe.treebank.writing import join_blocks, write_text
 
     if args.out != "-":

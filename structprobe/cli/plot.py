@@ -36,8 +36,8 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Draw the figures and print their paths."""
+    from structprobe.output_paths import check_room
     from structprobe.show import plot_folder
-    from structprobe.targets import check_room
 
     check_room(args.out)  # before anything is drawn
     paths = plot_folder(

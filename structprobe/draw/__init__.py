@@ -1,4 +1,4 @@
-"""One tree as text, SVG or tikz-dependency code, or for networkx and displaCy."""
+"""Trees as text, SVG or tikz-dependency code, or for networkx and displaCy."""
 
 from structprobe.draw.graph import to_displacy, to_networkx
 from structprobe.draw.svg import draw_svg

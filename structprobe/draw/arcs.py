@@ -1,4 +1,4 @@
-"""What all drawings share: two trees compared arc by arc, and arcs stacked without touching."""
+"""What all drawings share: comparing two trees arc by arc, and stacking arcs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import ArrayLike
 
-from structprobe.draw.tokens import visible
+from structprobe.draw.word_display import visible
 from structprobe.errors import TreeError
 from structprobe.trees import edges
 
@@ -20,7 +20,7 @@ class Arc:
     head: int
     dependent: int
     shared: bool
-    distance: float | None = None  # What is written on it, where distances are asked for
+    distance: float | None = None  # Written on it, if distances are shown
 
     @property
     def label(self) -> str:
@@ -42,7 +42,7 @@ class Tree:
         return sum(arc.shared for arc in self.arcs)
 
     def mirrored(self) -> Tree:
-        """Give the tree over the same words in reverse order."""
+        """Return the tree over the same words in reverse order."""
         last = len(self.arcs)
         arcs = [
             replace(arc, head=last - arc.head, dependent=last - arc.dependent) for arc in self.arcs
@@ -56,15 +56,15 @@ def compare(
     pred_heads: ArrayLike | None = None,
     distances: ArrayLike | None = None,
 ) -> tuple[tuple[str, ...], Tree, Tree | None]:
-    """Check what is to be drawn, and mark where gold and recovered tree agree."""
+    """Check the input, and mark the arcs on which gold and recovered tree agree."""
     # heads (n,), pred_heads (n,), distances (n, n)
     given = [heads] if pred_heads is None else [heads, pred_heads]
     found = [np.asarray(one) for one in given]
     for name, one in zip(("heads", "pred_heads"), found, strict=False):
         if one.shape != (len(words),):
             raise TreeError(
-                f"{name} of shape {one.shape} do not go with {len(words)} words",
-                hint="give one head a word",
+                f"{name} of shape {one.shape} do not match {len(words)} words",
+                hint="give one head per word",
             )
     joined = [set(map(tuple, edges(one).tolist())) for one in found]
     lengths = _lengths(distances, len(words))
@@ -72,8 +72,14 @@ def compare(
     return tuple(map(visible, words)), trees[0], trees[1] if len(trees) > 1 else None
 
 
+def count_edges(gold: Tree, pred: Tree) -> dict[str, int]:
+    """Count the right, missed and wrong edges."""
+    n = len(gold.arcs)
+    return {"right": pred.n_shared, "missed": n - gold.n_shared, "wrong": n - pred.n_shared}
+
+
 def stack(spans: Sequence[tuple[float, float]]) -> list[int]:
-    """Give each arc a level, so that arcs lie over all shorter ones that they overlap."""
+    """Give each arc a level above all shorter arcs that it overlaps."""
     levels = [0] * len(spans)
     placed: list[int] = []
     for index in sorted(range(len(spans)), key=lambda index: spans[index][1] - spans[index][0]):
@@ -85,14 +91,14 @@ def stack(spans: Sequence[tuple[float, float]]) -> list[int]:
 
 
 def _lengths(distances: ArrayLike | None, n: int) -> np.ndarray | None:
-    """Give the distances as a matrix."""
+    """Check the distances, if any."""
     if distances is None:
         return None
     matrix = np.asarray(distances, dtype=np.float64)
     if matrix.shape != (n, n):
         raise TreeError(
-            f"distances of shape {matrix.shape} do not go with {n} words",
-            hint="give one for each two words",
+            f"distances of shape {matrix.shape} do not match {n} words",
+            hint="give one distance for each pair of words",
         )
     return matrix
 
@@ -103,7 +109,7 @@ def _tree(
     joined: set[tuple[int, ...]],
     lengths: np.ndarray | None,
 ) -> Tree:
-    """One tree beside the heads and the edges of another."""
+    """Make one tree, compared with the heads and edges of another."""
     arcs = [
         Arc(
             head - 1,

@@ -1,4 +1,4 @@
-"""One tree in the forms of other libraries: a networkx graph, and what displaCy draws."""
+"""Trees in the formats of other libraries: networkx and displaCy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 from numpy.typing import ArrayLike
 
 from structprobe.draw.arcs import Arc, Tree, compare
-from structprobe.draw.tokens import is_right_to_left, visible
+from structprobe.draw.word_display import is_right_to_left, visible
 
 if TYPE_CHECKING:
     import networkx
@@ -23,36 +23,35 @@ def to_networkx(
     deprels: Sequence[str] | None = None,
     distances: ArrayLike | None = None,
 ) -> networkx.DiGraph:
-    """Give a tree, or a gold and a recovered tree in one, as a directed graph.
+    """Convert a tree, or a gold and a recovered tree together, to a directed graph.
 
     Parameters
     ----------
     words : sequence of str, length n
         The words.
     heads : array_like of int, shape (n,)
-        The head of each word, 1-based, 0 for the root's.
+        The head of each word, 1-based, 0 for the root.
     pred_heads : array_like of int, shape (n,), optional
         The recovered heads.
     deprels : sequence of str, length n, optional
         The relation of each word to its head in `heads`.
     distances : array_like of float, shape (n, n), optional
-        The distance of each two words, as predicted.
+        Predicted distances between words.
 
     Returns
     -------
     networkx.DiGraph
-        An arc from each head to each of its dependents. Nodes are the word's numbers from 1, as
-        in CoNLL-U, each with ``word`` and ``root`` (whether it is the root: of the recovered tree,
-        where there is one); ``graph.graph["root"]`` is the root's number. Arcs have ``deprel`` and
-        ``distance``, as far as known. Where there are two trees, arcs of both are in the graph,
-        with ``gold`` and ``recovered`` (in which of them the arc is) and ``status``: "right" where
-        both trees join the two words, in whichever direction, as UUAS counts; else "missed" (in
-        the gold tree alone) or "wrong".
+        An arc from each head to each of its dependents. Nodes are 1-based word numbers, as in
+        CoNLL-U, with ``word`` and ``root`` (whether it is the root, of the recovered tree if
+        given); ``graph.graph["root"]`` is the root's number. Arcs have ``deprel`` and ``distance``,
+        as far as known. With two trees, the graph has the arcs of both, with ``gold`` and
+        ``recovered`` (whether that tree has the arc) and ``status``: "right" if both trees connect
+        the two words (ignoring direction, as in UUAS), else "missed" or "wrong".
 
     Raises
     ------
     TreeError
-        If heads are no tree, or not one a word; or there is not one distance for each two words.
+        If the heads are not a tree, or `heads` or `distances` do not match the words.
 
     Examples
     --------
@@ -89,33 +88,33 @@ def to_displacy(
     distances: ArrayLike | None = None,
     direction: str = "auto",
 ) -> dict[str, Any]:
-    """Give a tree as what ``spacy.displacy.render(..., style="dep", manual=True)`` draws.
+    """Convert a tree for ``spacy.displacy.render(..., style="dep", manual=True)``.
 
     Parameters
     ----------
     words : sequence of str, length n
-        The words. Control and other invisible characters are shown escaped.
+        The words. Invisible characters are shown escaped.
     heads : array_like of int, shape (n,)
-        The head of each word, 1-based, 0 for the root's.
+        The head of each word, 1-based, 0 for the root.
     deprels, upos : sequence of str, length n, optional
-        What stands on the arcs and below the words; escaped, as displaCy does for words alone.
+        Labels of the arcs and words; escaped, since displaCy only escapes words.
     distances : array_like of float, shape (n, n), optional
-        The distance of each two words, to stand on the arcs, behind the relation.
+        Distances between words, shown on the arcs after the relation.
     direction : {"auto", "ltr", "rtl"}
-        Where the sentence begins; "auto" goes by the letters.
+        Direction of the words, as for `draw_text`.
 
     Returns
     -------
     dict
-        ``words`` (each with ``text`` and ``tag``), ``arcs`` (each with ``start`` and ``end``,
-        0-based and in this order, ``label``, and ``dir``: "left" where the head is at the end)
-        and ``settings`` with the ``direction``. Of plain values, for JSON.
+        ``words`` (each with ``text`` and ``tag``), ``arcs`` (each with 0-based ``start`` < ``end``,
+        ``label``, and ``dir``, which is "left" if the head is at the end) and ``settings`` with
+        the ``direction``. All values can be written to JSON.
 
     Raises
     ------
     TreeError
-        If heads are no tree, or not one a word; if there is not one distance for each two words;
-        or if the direction is unknown.
+        If the heads are not a tree, `heads` or `distances` do not match the words, or the direction
+        is unknown.
 
     Examples
     --------
@@ -133,7 +132,7 @@ def to_displacy(
 
 
 def _displacy_arcs(tree: Tree, deprels: Sequence[str] | None) -> list[dict[str, Any]]:
-    """List the arcs with what stands on them."""
+    """List the arcs with their labels."""
     return [
         {
             "start": min(arc.head, arc.dependent),
@@ -150,15 +149,15 @@ def _displacy_arcs(tree: Tree, deprels: Sequence[str] | None) -> list[dict[str, 
 
 
 def _escaped(text: str) -> str:
-    """Make a text fit to stand in markup."""
+    """Escape a text for markup."""
     return escape(visible(text))
 
 
 def _numbers(arc: Arc) -> tuple[int, int]:
-    """Give head and dependent, counted from 1."""
+    """Return head and dependent, 1-based."""
     return arc.head + 1, arc.dependent + 1
 
 
 def _distance(arc: Arc) -> dict[str, float]:
-    """Give the attribute of the distance, where there is one."""
+    """Return the distance as an attribute, if there is one."""
     return {} if arc.distance is None else {"distance": arc.distance}

@@ -1,4 +1,4 @@
-"""The colours and lines by which gold, right, missed and wrong arcs are told apart."""
+"""The colours and line styles of gold, right, missed and wrong arcs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One tree as SVG: gold arcs above the words, recovered ones below."""
+"""Trees as SVG: gold arcs above the words, recovered arcs below."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from xml.sax.saxutils import escape
 
 from numpy.typing import ArrayLike
 
-from structprobe.draw.arcs import Arc, Tree, compare, stack
+from structprobe.draw.arcs import Arc, Tree, compare, count_edges, stack
 from structprobe.draw.palette import INK, STROKES
-from structprobe.draw.tokens import is_right_to_left, visible
+from structprobe.draw.word_display import is_right_to_left, visible
 
 SIZE = 18  # of the letters, in pixels; all else is measured by it
 GAP = 16  # between words
@@ -28,7 +28,7 @@ _BROAD = set("mwMW@%—…")
 
 
 class Svg(str):
-    """An ``<svg>`` element, which shows itself as a picture in notebooks."""
+    """An ``<svg>`` element, shown as a picture in notebooks."""
 
     __slots__ = ()
 
@@ -47,39 +47,27 @@ def draw_svg(
 ) -> Svg:
     """Draw a tree, or a gold and a recovered tree, as one SVG element.
 
-    Arrows point from head to dependent. Where `pred_heads` are given, the gold tree is above the
-    words and the recovered one below. An edge is right where the other tree joins the same two
-    words, in whichever direction, as UUAS counts: a solid blue line on both sides. Gold edges that
-    were missed are dotted and purple, wrong ones dashed and red; roots likewise.
+    Arrows point from head to dependent. With `pred_heads`, the gold tree is above the words and the
+    recovered tree below. Edges in both trees (ignoring direction, as in UUAS) are solid blue lines;
+    missed gold edges are dotted and purple, wrong edges dashed and red. The same goes for roots.
 
     Parameters
     ----------
-    words : sequence of str, length n
-        The words. Control and other invisible characters are shown escaped.
-    heads : array_like of int, shape (n,)
-        The head of each word, 1-based, 0 for the root's.
-    pred_heads : array_like of int, shape (n,), optional
-        The recovered heads.
-    distances : array_like of float, shape (n, n), optional
-        The distance of each two words, as predicted, to be written on the arcs of both trees.
-    direction : {"auto", "ltr", "rtl"}
-        Where the sentence begins: at the left, at the right, or ("auto") at the right where most
-        letters are of a script written so.
+    words, heads, pred_heads, distances, direction
+        As for `draw_text`.
     title : str, optional
-        The title that screen readers and tooltips give; by default the sentence.
+        The title for screen readers and tooltips; by default the sentence.
 
     Returns
     -------
     Svg
-        A string: an ``<svg>`` element with a size of its own, without identifiers or style sheets,
-        so that many can stand in one page. It tells its arcs in words, for screen readers.
-        Notebooks show it as a picture.
+        A string with an ``<svg>`` element, shown as a picture in notebooks. It has no ids or style
+        sheets, so a page can contain several, and describes its arcs for screen readers.
 
     Raises
     ------
     TreeError
-        If heads are no tree, or not one a word; if there is not one distance for each two words;
-        or if the direction is unknown.
+        As for `draw_text`.
 
     Examples
     --------
@@ -138,7 +126,7 @@ def _em(char: str) -> float:
 
 
 def _middles(words: tuple[str, ...], least: float, to_left: bool) -> tuple[list[float], float]:
-    """Where the middles of the words stand, and the width of it all, at least as given."""
+    """Compute the centres of the words, and the total width, which is at least `least`."""
     widths = [max(estimated_width(word), 3 * PORT) for word in words]
     starts = list(accumulate((width + GAP for width in widths), initial=float(MARGIN)))
     total = starts[-1] - GAP + MARGIN
@@ -152,7 +140,7 @@ def _middles(words: tuple[str, ...], least: float, to_left: bool) -> tuple[list[
 def _side(
     tree: Tree, middles: list[float], side: int, other: str, compared: bool
 ) -> tuple[list[str], float]:
-    """Draw the arcs of one tree above (-1) or below (1) the words, and tell how high they go."""
+    """Draw the arcs of one tree above (-1) or below (1) the words; return them and their height."""
     ends = [_ends(arc, middles) for arc in tree.arcs]
     levels = stack([(min(pair), max(pair)) for pair in ends])
     height = CLEAR + LEVEL * (max(levels, default=0) + 1)
@@ -170,7 +158,7 @@ def _side(
 
 
 def _ends(arc: Arc, middles: list[float]) -> tuple[float, float]:
-    """Where an arc leaves its head, to the side of the arc that enters it, and where it ends."""
+    """Compute where an arc leaves its head, beside the arc that enters it, and where it ends."""
     leaves, enters = middles[arc.head], middles[arc.dependent]
     return leaves + (PORT if enters > leaves else -PORT), enters
 
@@ -202,7 +190,7 @@ def _root(x: float, side: int, height: float, style: str) -> str:
 
 
 def _number(x: float, y: float, text: str) -> str:
-    """Write a number over a line, which shows as broken there."""
+    """Write a number over a line, interrupting it."""
     return (
         f'<text x="{_px(x)}" y="{_px(y + TINY * 0.35)}" fill="{INK}" font-size="{TINY}"'
         ' text-anchor="middle" stroke="#fff" stroke-width="6" paint-order="stroke"'
@@ -226,11 +214,9 @@ def _arrow(x: float, side: int, colour: str) -> str:
 
 
 def _legend(gold: Tree, pred: Tree) -> tuple[list[str], float]:
-    """Draw the line that counts the edges by colour, and tell how wide a drawing it needs."""
-    n = len(gold.arcs)
-    counts = {"right": pred.n_shared, "missed": n - gold.n_shared, "wrong": n - pred.n_shared}
+    """Draw the line with the number of edges per colour; return it and its width."""
     x, parts = 0.0, []
-    for style, count in counts.items():
+    for style, count in count_edges(gold, pred).items():
         parts.append(f'<path d="M{_px(x)} -4h26" stroke-width="2"{_stroke(style)}/>')
         x = _note(parts, x + 32, f"{count} {style}") + GAP
     x = _note(parts, x, "gold above, recovered below")
@@ -238,20 +224,20 @@ def _legend(gold: Tree, pred: Tree) -> tuple[list[str], float]:
 
 
 def _note(parts: list[str], x: float, text: str) -> float:
-    """Put small text at `x`, and tell where it ends."""
+    """Put small text at `x`, and return where it ends."""
     parts.append(f'<text x="{_px(x)}" font-size="{SMALL}">{text}</text>')
     return x + estimated_width(text, SMALL)
 
 
 def _described(words: tuple[str, ...], gold: Tree, pred: Tree | None) -> str:
-    """Tell the trees in words."""
+    """Describe the trees in words."""
     if pred is None:
         return _told(words, gold)
     return f"Gold: {_told(words, gold)} Recovered: {_told(words, pred)}"
 
 
 def _told(words: tuple[str, ...], tree: Tree) -> str:
-    """Tell one tree in words."""
+    """Describe one tree in words."""
     arcs = [f"{words[arc.dependent]} depends on {words[arc.head]}" for arc in tree.arcs]
     return "; ".join([f"the root is {words[tree.root]}", *arcs]) + "."
 

@@ -1,4 +1,4 @@
-"""One tree in the terminal: arcs above the words, or one word a line where that is too wide."""
+"""Trees in the terminal: arcs above the words, or one word per line where that is too wide."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from numpy.typing import ArrayLike
 
 from structprobe.draw.arcs import Tree, compare, stack
 from structprobe.draw.canvas import Canvas, flipped, mirrored
-from structprobe.draw.tokens import cells, held, is_right_to_left
+from structprobe.draw.word_display import cells, held, is_right_to_left
 
-# However narrow the terminal, a word is not cut to fewer columns.
+# Words are not cut to fewer columns, however narrow the terminal is.
 SHORTEST = 12
 
 
@@ -27,43 +27,43 @@ def draw_text(
 ) -> str:
     """Draw a tree, or a gold and a recovered tree, with box-drawing characters.
 
-    Arrows point from head to dependent, ``●`` marks the root. Where `pred_heads` are given, the
-    gold tree is above the words and the recovered one below; an edge that joins two words which
-    the other tree does not join, in whichever direction (as UUAS counts), is dashed with a hollow
-    arrow: missed above, wrong below. ``○`` is a root that the other tree does not have.
+    Arrows point from head to dependent, ``●`` marks the root. With `pred_heads`, the gold tree is
+    above the words and the recovered tree below. Edges that are in only one tree (ignoring
+    direction, as in UUAS) are dashed with a hollow arrow: missed above, wrong below. ``○`` marks a
+    root that differs from the other tree's.
 
-    A drawing wider than `width` is turned: one word a line, its tree to the left, growing from
-    the root on the far left, and the recovered tree mirrored to the right. Words that are still
-    too long end in an ellipsis; only a very deep tree is wider even so.
+    A drawing wider than `width` has one word per line, with the tree to the left, growing from its
+    root, and the recovered tree mirrored to the right. Words that are still too long are cut with
+    an ellipsis; only a very deep tree can be wider.
 
     Parameters
     ----------
     words : sequence of str, length n
-        The words. Control and other invisible characters are shown escaped.
+        The words. Invisible characters are shown escaped.
     heads : array_like of int, shape (n,)
-        The head of each word, 1-based, 0 for the root's.
+        The head of each word, 1-based, 0 for the root.
     pred_heads : array_like of int, shape (n,), optional
         The recovered heads.
     distances : array_like of float, shape (n, n), optional
-        The distance of each two words, as predicted, to be written on the arcs of both trees.
+        Predicted distances between words, to be shown on the arcs of both trees.
     direction : {"auto", "ltr", "rtl"}
-        Where the row of words begins: at the left, at the right, or ("auto") at the right where
-        most letters are of a script written so.
+        Direction of the words; "auto" is right to left if most letters are of a right-to-left
+        script.
     width : int, optional
-        The columns there are; by default those of the terminal.
+        The available columns; by default the width of the terminal.
 
     Returns
     -------
     str
-        The drawing, without a last line break. Wide East Asian and combining characters are
-        counted by the columns that they take. Words of right-to-left letters stand between
-        left-to-right marks, which no terminal shows, so that it leaves each in its place.
+        The drawing, without a final line break. Wide East Asian and combining characters count as
+        the columns they take. Words in right-to-left scripts are enclosed in invisible
+        left-to-right marks, so that terminals do not reorder them.
 
     Raises
     ------
     TreeError
-        If heads are no tree, or not one a word; if there is not one distance for each two words;
-        or if the direction is unknown.
+        If the heads are not a tree, `heads` or `distances` do not match the words, or the direction
+        is unknown.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def _upright(words: tuple[str, ...], gold: Tree, pred: Tree | None) -> list[str]
 
 
 class _Ports:
-    """Where arcs meet words: side by side, dependents to the left, the head, those to the right."""
+    """Where arcs meet a word: those to the left, its own head's, those to the right."""
 
     def __init__(self, tree: Tree, n: int) -> None:
         self.left, self.right = [False] * n, [False] * n
@@ -151,7 +151,7 @@ def _arcs(tree: Tree, ports: _Ports, lefts: list[int], sizes: list[int]) -> list
 
 
 def _turned(words: tuple[str, ...], gold: Tree, pred: Tree | None, width: int) -> list[str]:
-    """Draw one word a line, its tree to the left, the recovered one mirrored to the right."""
+    """Draw one word per line, the tree to the left, the recovered one mirrored to the right."""
     longest = max(map(cells, words))
     trees = [tree for tree in (gold, pred) if tree]
     for step in (2, 1):
@@ -173,7 +173,7 @@ def _turned(words: tuple[str, ...], gold: Tree, pred: Tree | None, width: int) -
 
 
 def _numbered(branches: list[str], tree: Tree, *, right: bool) -> list[str]:
-    """Put the distances between branches and words; mirror what stands to the right of these."""
+    """Put the distances between branches and words; mirror what is on the right."""
     branches = mirrored(branches) if right else branches
     labels = {arc.dependent: arc.label for arc in tree.arcs}
     size = max(map(len, labels.values()), default=0)
@@ -185,12 +185,12 @@ def _numbered(branches: list[str], tree: Tree, *, right: bool) -> list[str]:
 
 
 def _branches(tree: Tree, n: int, step: int) -> list[str]:
-    """Draw the tree as branches that grow to the right; every head has an upright of its own."""
+    """Draw the tree as branches that grow to the right; every head has its own vertical line."""
     above = {arc.dependent: arc for arc in tree.arcs}
     below: dict[int, list[int]] = {}
     for arc in tree.arcs:
         below.setdefault(arc.head, []).append(arc.dependent)
-    # Uprights farther from the root stand farther right, and none runs over another.
+    # Vertical lines farther from the root are farther right, and none overlaps another.
     columns: dict[int, int] = {}
     taken: list[tuple[int, int, int]] = []
     queue = [tree.root]
@@ -228,6 +228,6 @@ def _clipped(word: str, size: int) -> str:
 
 
 def _centred(word: str, size: int) -> str:
-    """Set the word in the middle of so many columns."""
+    """Centre the word in `size` columns."""
     before = (size - cells(word)) // 2
     return " " * before + held(word) + " " * (size - cells(word) - before)

@@ -1,4 +1,4 @@
-"""One tree as LaTeX code for the package tikz-dependency."""
+"""Trees as LaTeX code for the tikz-dependency package."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from numpy.typing import ArrayLike
 
-from structprobe.draw.arcs import Tree, compare, stack
+from structprobe.draw.arcs import Tree, compare, count_edges, stack
 from structprobe.draw.palette import STROKES
-from structprobe.draw.tokens import is_right_to_left
+from structprobe.draw.word_display import is_right_to_left
 
 LEVEL = 3  # between arcs, in ex
 
@@ -53,37 +53,28 @@ def draw_tikz(
 ) -> str:
     r"""Draw a tree, or a gold and a recovered tree, as a ``dependency`` environment.
 
-    The document needs ``\usepackage{tikz-dependency}``. Where `pred_heads` are given, the gold
-    tree is above the words and the recovered one below; an edge is found where the other tree joins
-    the same two words, in whichever direction, as UUAS counts. The styles ``found``, ``missed`` and
-    ``wrong`` stand at the top, to be changed, and a legend at the foot.
+    The document needs ``\usepackage{tikz-dependency}``. With `pred_heads`, the gold tree is above
+    the words, the recovered tree below, and a legend under them. Edges in both trees (ignoring
+    direction, as in UUAS) have the style ``found``, others ``missed`` or ``wrong``; the styles are
+    defined at the top, where they can be changed.
 
     Parameters
     ----------
     words : sequence of str, length n
-        The words. What LaTeX would take for a command is escaped, so that every word of ASCII
-        compiles with pdfLaTeX, and every other with XeLaTeX or LuaLaTeX, given a font that has its
-        letters. Control and other invisible characters are shown escaped.
-    heads : array_like of int, shape (n,)
-        The head of each word, 1-based, 0 for the root's.
-    pred_heads : array_like of int, shape (n,), optional
-        The recovered heads.
-    distances : array_like of float, shape (n, n), optional
-        The distance of each two words, as predicted, to be written on the arcs of both trees.
-    direction : {"auto", "ltr", "rtl"}
-        Where the sentence begins: at the left, at the right, or ("auto") at the right where most
-        letters are of a script written so.
+        The words, escaped for LaTeX: ASCII words compile with pdfLaTeX, others with XeLaTeX or
+        LuaLaTeX and a font that has the letters. Invisible characters are shown escaped.
+    heads, pred_heads, distances, direction
+        As for `draw_text`.
 
     Returns
     -------
     str
-        LaTeX code, without a last line break.
+        LaTeX code, without a final line break.
 
     Raises
     ------
     TreeError
-        If heads are no tree, or not one a word; if there is not one distance for each two words;
-        or if the direction is unknown.
+        As for `draw_text`.
 
     Examples
     --------
@@ -127,7 +118,7 @@ def draw_tikz(
 
 
 def escape_latex(text: str) -> str:
-    r"""Escape a text so that LaTeX prints it as it is."""
+    r"""Escape a text so that LaTeX prints it unchanged."""
     return "".join(_ESCAPES.get(char, char) for char in text)
 
 
@@ -148,9 +139,8 @@ def _arcs(tree: Tree, other: str, side: str) -> list[str]:
 
 
 def _legend(gold: Tree, pred: Tree) -> list[str]:
-    """Write the line that counts the edges by style."""
-    n = len(gold.arcs)
-    counts = {"right": pred.n_shared, "missed": n - gold.n_shared, "wrong": n - pred.n_shared}
+    """Write the line with the number of edges per style."""
+    counts = count_edges(gold, pred)
     notes = [
         rf"\tikz[baseline=-.5ex]\draw[draw={name}, {keys}] (0,0) -- (1.5em,0); "
         f"{counts[told]} {told}"
@@ -169,5 +159,5 @@ def _style(other: str, shared: bool) -> str:
 
 
 def _keys(*keys: str) -> str:
-    """Options, the empty ones left out."""
+    """Join options, without empty ones."""
     return ", ".join(filter(None, keys))

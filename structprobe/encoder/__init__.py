@@ -1,7 +1,4 @@
-"""From sentences to word vectors: language models, their pieces, and the store on disk.
-
-The public names are imported when they are first used, so that importing the room is cheap.
-"""
+"""From sentences to word vectors. Public names are imported on first use (cheap import)."""
 
 from __future__ import annotations
 

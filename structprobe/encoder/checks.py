@@ -1,4 +1,4 @@
-"""What is looked at while vectors are made: values that are not finite, and enormous norms."""
+"""Checks of vectors as they are computed: non-finite values and extreme norms."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from structprobe.encoder.subwords.sentences import SpacedWords
 from structprobe.errors import EncoderError
 
 OUTLIER_FACTOR = 20.0
-_DROPPED = 12  # of the 32 bits of a float, the last ones, that are not looked at
+_DROPPED = 12  # the last of the 32 bits of a float are ignored
 _N_BINS = 1 << 31 - _DROPPED  # a norm has no sign
 
 _logger = logging.getLogger(__name__)
@@ -22,11 +22,11 @@ _logger = logging.getLogger(__name__)
 def refuse_non_finite(
     vectors: Mapping[int, NDArray[np.floating]], sentences: Sequence[SpacedWords]
 ) -> None:
-    """Refuse vectors with values that are infinite or no numbers."""
+    """Raise an error for vectors with infinite or NaN values."""
     # vectors (n_words, hidden_size)
     for layer in sorted(vectors):
         with np.errstate(over="ignore", invalid="ignore"):
-            if np.isfinite(vectors[layer].sum()):  # a quick look: it misses nothing
+            if np.isfinite(vectors[layer].sum()):  # a quick test that misses nothing
                 continue
         finite = np.isfinite(vectors[layer]).all(axis=1)  # (n_words,)
         if not finite.all():
@@ -43,24 +43,24 @@ def refuse_non_finite(
 
 
 class NormWatch:
-    """Count the pieces whose vectors are enormous beside the others of their layer."""
+    """Count the subwords with vectors of extreme norm in their layer."""
 
     def __init__(self) -> None:
-        self._counts: dict[int, NDArray[np.uint32]] = {}  # of each layer, how many in each bin
+        self._counts: dict[int, NDArray[np.uint32]] = {}  # by layer, counts per bin
         self._largest: dict[int, float] = {}
 
     def add(self, layer: int, norms: torch.Tensor) -> None:
-        """Note the norms of some pieces."""
+        """Add the norms of some subwords."""
         # norms (n_pieces,)
         values = norms.cpu().numpy()
         if layer not in self._counts:
             self._counts[layer] = np.zeros(_N_BINS, np.uint32)
-        one = np.uint32(1)  # of the type of the counts, which makes it 25 times as fast
+        one = np.uint32(1)  # same type as the counts, which is 25 times as fast
         np.add.at(self._counts[layer], _bins(values), one)
         self._largest[layer] = max(self._largest.get(layer, 0.0), float(values.max(initial=0)))
 
     def report(self) -> dict[int, int]:
-        """Count the outliers, and log a line for each layer that has any."""
+        """Count the outliers, and log a warning for each layer that has any."""
         outliers = {}
         for layer, counts in sorted(self._counts.items()):
             up_to = np.cumsum(counts, dtype=np.int64)  # norms in each bin and those below
@@ -70,7 +70,7 @@ class NormWatch:
             outliers[layer] = n_norms - int(up_to[limit])
             if outliers[layer]:
                 _logger.warning(
-                    "layer %d: %d of %d positions have a norm beyond %g times the median "
+                    "layer %d: %d of %d positions have a norm above %g times the median "
                     "(%.3g, largest %.4g)",
                     *(layer, outliers[layer], n_norms, OUTLIER_FACTOR, median),
                     self._largest[layer],

@@ -45,14 +45,14 @@ from structprobe.progress import progress_bar
 
 
 class Seconds(NamedTuple):
-    """Time that was spent, on processors and on the wall."""
+    """CPU time and wall time."""
 
     cpu: float
     wall: float
 
 
 class _Clock:
-    """An account of time that all copies of an encoder share."""
+    """The time spent by all copies of an encoder."""
 
     def __init__(self) -> None:
         self.spent = Seconds(0.0, 0.0)
@@ -62,7 +62,7 @@ class _Clock:
 
     @contextlib.contextmanager
     def running(self) -> Iterator[None]:
-        """Add the time that the block takes, whatever becomes of it."""
+        """Add the time that the block takes, also if it fails."""
         cpu, wall = time.process_time(), time.perf_counter()
         try:
             yield
@@ -72,58 +72,58 @@ class _Clock:
 
 
 class Encoder:
-    """A language model as a maker of word vectors.
+    """A language model that computes word vectors.
 
-    The model reads a text: the words with the gaps of `spacing` between them. A piece counts for
-    every word with which it shares a character that is no space; a word that would yield no
-    piece is written as the unknown token (U+FFFD where there is none), and one that spells a
-    special token is text. Sentences longer than the model takes are read in overlapping
-    windows, each word from the window that gives it most context.
+    The model reads a text: the words, separated according to `spacing`. A subword belongs to every
+    word with which it shares a non-space character; a word without any subword is replaced by the
+    unknown token (U+FFFD if there is none), and a word that looks like a special token is treated
+    as text. Sentences that are too long for the model are read in overlapping windows, and each
+    word is taken from the window that gives it most context.
 
     Parameters
     ----------
     model : str, path or transformers.PreTrainedModel
-        Hub id, folder, ``.gguf`` file, or a loaded model. Of an encoder-decoder the encoder
-        is read.
+        Hub id, folder, ``.gguf`` file, or a loaded model. For an encoder-decoder model, the
+        encoder is used.
     tokenizer : str, path or transformers.PreTrainedTokenizerBase, optional
-        The tokenizer, where it does not lie beside the model.
+        The tokenizer, if it is not in the same place as the model.
     revision : str, optional
         Branch, tag or commit on the hub.
     trust_remote_code : bool, default False
-        Whether code that comes with the model may run.
+        Whether to run code that comes with the model.
     gguf_file : str, optional
         Name of a ``.gguf`` file in the folder or repository.
     device : str or torch.device, default "auto"
-        As torch names it; ``"auto"`` takes a GPU where there is one.
+        A torch device; ``"auto"`` uses a GPU if one is available.
     dtype : {"float32", "bfloat16", "float16"}, default "float32"
-        Type in which the model runs, whatever its checkpoint says. Vectors are pooled in float32
-        and kept in float16 where `dtype` is that, else in float32.
+        Data type in which the model runs, whatever the type of its checkpoint. Vectors are pooled
+        in float32, and stored as float16 if `dtype` is float16, otherwise as float32.
     pooling : {"mean", "first", "last"}, default "mean"
-        How the pieces of a word make its vector.
+        How subwords are pooled into words.
     spacing : {"words", "original"}, default "words"
-        A single space between all words, or spaces as the treebank has them.
+        A single space between all words, or spaces as in the treebank.
     bos : bool, default False
-        Whether to put a beginning-of-sequence token in front where the tokenizer does not.
+        Whether to add a beginning-of-sequence token if the tokenizer does not add one.
     batch_tokens : int, optional
-        Positions, padding included, that go through the model at once; by default 1,024 on a CPU
-        (measured: fewer or more are slower) and 8,192 elsewhere.
+        Number of positions per batch, including padding; by default 1,024 on a CPU (measured: fewer
+        or more are slower) and 8,192 otherwise.
 
     Attributes
     ----------
     n_layers : int
-        The highest layer; layers run from 0, the embedding output, to `n_layers`, what the
-        model returns, after its final norm where it has one.
+        The highest layer; layers run from 0, the embedding output, to `n_layers`, the output of
+        the model (after its final norm, if it has one).
     hidden_size : int
         Width of a vector.
     fingerprint : str
         Changes when weights or tokenizer change.
     encoding_seconds : Seconds
-        Time that this encoder and its copies spent on word vectors so far: ``cpu`` and ``wall``.
+        Time that this encoder and its copies have spent on word vectors: ``cpu`` and ``wall``.
 
     Raises
     ------
     EncoderError
-        If the model or tokenizer cannot be loaded, a name is unknown, or `bos` is asked of a
+        If the model or tokenizer cannot be loaded, a name is unknown, or `bos` is set for a
         tokenizer without such a token.
 
     Examples
@@ -152,7 +152,7 @@ class Encoder:
         check_pooling(pooling)
         check_spacing(spacing)
         if batch_tokens is not None and batch_tokens < 1:
-            raise EncoderError(f"batch_tokens is {batch_tokens}; at least 1 is needed")
+            raise EncoderError(f"batch_tokens must be at least 1, got {batch_tokens}")
         self.model = model
         self.tokenizer = tokenizer
         self.revision = revision
@@ -198,22 +198,22 @@ class Encoder:
 
     @property
     def bytes_per_value(self) -> int:
-        """Bytes that each number of a stored vector takes."""
+        """Bytes per number of a stored vector."""
         return storage_dtype(self._loaded.dtype).itemsize
 
     @property
     def fingerprint(self) -> str:
-        """What changes when weights or tokenizer change; of a model object, as it is now."""
+        """Changes when weights or tokenizer change; that of a model object is always current."""
         return self._look().fingerprint
 
     @property
     def encoding_seconds(self) -> Seconds:
-        """Time that this encoder and its copies spent on word vectors so far, in seconds."""
+        """Seconds that this encoder and its copies have spent on word vectors."""
         return self._clock.spent
 
     @property
     def loaded(self) -> LoadedModel:
-        """The model that is read: bare, with its tokenizer and limits, as it was last seen."""
+        """The bare model with its tokenizer and limits, as last used."""
         return self._loaded
 
     @property
@@ -222,9 +222,9 @@ class Encoder:
         return self._surroundings
 
     def origin(self, layer: int) -> dict[str, object]:
-        """Say where this encoder's vectors come from, as `WordVectors` carry it.
+        """Describe where this encoder's vectors come from, as in `WordVectors.origin`.
 
-        Of a model object the weights are looked at, which takes about as long as one short pass.
+        For a model object, its weights are checked, which takes about as long as one short pass.
 
         Parameters
         ----------
@@ -234,8 +234,8 @@ class Encoder:
         Returns
         -------
         dict
-            Plain values under ``model``, ``revision``, ``fingerprint``, ``pooling``,
-            ``spacing``, ``bos``, ``dtype`` and ``layer``.
+            Plain values for ``model``, ``revision``, ``fingerprint``, ``pooling``, ``spacing``,
+            ``bos``, ``dtype`` and ``layer``.
 
         Raises
         ------
@@ -246,7 +246,7 @@ class Encoder:
         return {**origin, "layer": pick_layers(layer, self.n_layers)[0]}
 
     def untrained(self, random_state: int = 0) -> Encoder:
-        """Make the same encoder with random weights: what the architecture gives by itself.
+        """Make the same encoder with random weights, as a baseline for what training adds.
 
         Parameters
         ----------
@@ -256,7 +256,7 @@ class Encoder:
         Returns
         -------
         Encoder
-            A new encoder; this one stays as it is.
+            A new encoder; this one is not changed.
         """
         fresh = copy.copy(self)
         fresh._loaded = untrained(self._loaded, random_state)
@@ -277,32 +277,32 @@ class Encoder:
         sentences : iterable of Sentence or of sequences of str
             A `Treebank`, or lists of words.
         layers : int or iterable of int or range, optional
-            The layers wanted, 0 to `n_layers`; all by default.
+            The layers to keep, 0 to `n_layers`; all by default.
         cache : str or path, optional
-            A folder in which vectors are kept, and found again where model, words and settings
-            are the same; an interrupted run goes on from there. In memory by default.
+            A cache folder. Vectors are stored there and reused if model, words and settings are the
+            same; an interrupted run resumes. By default, vectors are kept in memory only.
         progress : bool, optional
-            Whether to draw a bar on stderr; by default where stderr is a terminal.
+            Whether to show a progress bar on stderr; by default if stderr is a terminal.
 
         Returns
         -------
         EncodedBank
-            The vectors; its ``outliers`` says for each layer that was encoded in this call how
-            many positions have a norm beyond 20 times the median.
+            The vectors; its ``outliers`` gives, for each layer encoded in this call, the number of
+            positions with a norm above 20 times the median.
 
         Raises
         ------
         EncoderError
-            If there are no sentences or no such layer; if a vector is not finite (the sentence
-            and layer are named, and nothing of that batch is kept) or a word yields no piece and
-            nothing can stand in for it, which is found when the longer sentences are done.
+            If there are no sentences or no such layer; if a vector is not finite (the message names
+            sentence and layer, and that batch is not stored); or if a word has no subword and
+            nothing can replace it, which is found once the longer sentences are done.
         StoreError
-            If the cache folder is not ours, damaged, or the disk is full.
+            If the folder is not a structprobe cache, is damaged, or the disk is full.
         """
         spaced = space_sentences(sentences, self.spacing)
         watch = NormWatch()
         with self._clock.running():
-            origin = self._origin()  # before the passes: it is kept with the vectors
+            origin = self._origin()  # before the passes, as it is stored with the vectors
             with self._open(spaced, origin, layers, cache) as store:
                 if store.missing_layers:
                     self._fill(store, spaced, watch, progress)
@@ -319,33 +319,33 @@ class Encoder:
         cache: str | os.PathLike[str],
         progress: bool | None = None,
     ) -> tuple[int, ...]:
-        """Do a part of what `encode` does, where other processes do the other parts.
+        """Encode one part of the sentences, while other processes encode the others.
 
         Parameters
         ----------
         sentences : iterable of Sentence or of sequences of str
-            All sentences, as `encode` takes them.
+            All sentences, as for `encode`.
         shard : Shard
             Which of them to encode.
         layers : int or iterable of int or range, optional
-            The layers wanted; all by default.
+            The layers to keep; all by default.
         cache : str or path
-            The folder of vectors, which all processes see.
+            The cache folder, shared by all processes.
         progress : bool, optional
-            Whether to draw a bar on stderr; by default where stderr is a terminal.
+            As for `encode`.
 
         Returns
         -------
         tuple of int
-            The shards that were still missing when this one was done, counted from 1. When
-            there are none, `encode` finds the vectors in the folder.
+            The shards that were still missing when this one was done, counted from 1. If there are
+            none, `encode` finds the vectors in the folder.
 
         Raises
         ------
         EncoderError
-            As `encode`.
+            As for `encode`.
         StoreError
-            As `encode`, or if the folder holds another number of shards.
+            As for `encode`, or if the folder has another number of shards.
         """
         spaced = space_sentences(sentences, self.spacing)
         with (
@@ -369,8 +369,8 @@ class Encoder:
         Yields
         ------
         TextBatch
-            Some sentences of like length, cut into pieces, the longest first, within the encoder's
-            budget of tokens; each sentence in one batch.
+            Tokenized sentences of similar length, the longest first, of at most `batch_tokens`
+            positions; each sentence is in one batch.
 
         Raises
         ------
@@ -384,7 +384,7 @@ class Encoder:
             yield from batches
 
     def _facts(self) -> dict[str, object]:
-        """Say what there is to know about an encoder at a glance."""
+        """Summarise the encoder, for its repr."""
         loaded = self._loaded
         return {
             "model": loaded.name,
@@ -398,7 +398,7 @@ class Encoder:
         }
 
     def _look(self) -> LoadedModel:
-        """See what has become of a model object, whose owner may have trained it meanwhile."""
+        """Refresh a model object, which may have been trained since it was last used."""
         self._loaded = refresh(self._loaded, self.model, self.device)
         return self._loaded
 
@@ -411,7 +411,7 @@ class Encoder:
         shard: Shard | None = None,
     ) -> VectorStore | MemoryStore:
         """Open the store of these sentences' vectors."""
-        # Where the model lies is no part of what makes vectors what they are.
+        # The location of a model does not affect its vectors.
         deciding = {name: origin[name] for name in origin if name not in ("model", "revision")}
         return open_store(
             cache,
@@ -430,7 +430,7 @@ class Encoder:
         watch: NormWatch,
         progress: bool | None,
     ) -> None:
-        """Encode the sentences that a store is missing, in batches as if all were missing."""
+        """Encode the sentences missing in a store, in the same batches as if all were missing."""
         missing = np.isin(np.arange(len(spaced)), store.missing)
         own = np.diff(store.offsets)[store.own]  # (n_own_sentences,), their words
         parts = [store.own[part] for part in make_parts(own)]
@@ -442,8 +442,8 @@ class Encoder:
             contextlib.closing(self._batches(spaced, parts)) as batches,
         ):
             for batch in batches:
-                # A batch of which some is there is done again whole: its make-up decides the
-                # last bits, and a resumed run is to give those of an undisturbed one.
+                # A partly finished batch is repeated as a whole: its composition affects the last
+                # bits, and a resumed run must give the same bits as an uninterrupted one.
                 if missing[batch.numbers].any():
                     rows = lay_out(batch.pieces, batch.layout)
                     vectors = word_vectors(self._loaded, rows, store.missing_layers, watch)
@@ -454,7 +454,7 @@ class Encoder:
     def _batches(
         self, spaced: Sequence[SpacedWords], parts: Sequence[NDArray[np.int64]]
     ) -> Generator[TextBatch, None, None]:
-        """Cut the sentences of each part into pieces, and put those of like length together."""
+        """Tokenize the sentences of each part, and batch those of similar length."""
         with contextlib.closing(read_ahead(self._reader, spaced, parts)) as ahead:
             for part, pieces in ahead:
                 layout = make_layout(
@@ -468,7 +468,7 @@ class Encoder:
                     yield replace(batch, numbers=part[batch.numbers])
 
     def _origin(self) -> dict[str, object]:
-        """Say where vectors of any layer come from, as the model is now."""
+        """Describe where vectors of any layer come from, with the current state of the model."""
         loaded = self._look()
         return {
             "model": loaded.name,
@@ -482,7 +482,7 @@ class Encoder:
 
 
 def pass_key(encoder: Encoder, sentences: Iterable[SentenceLike]) -> dict[str, object]:
-    """Say all that decides what a model makes of the pieces of sentences, however pooled."""
+    """Give all that determines the vectors of the subwords of sentences, before pooling."""
     origin = encoder.origin(0)
     words = digest(space_sentences(sentences, encoder.spacing))
     return {"words": words} | {k: origin[k] for k in ("fingerprint", "spacing", "bos", "dtype")}

@@ -1,4 +1,4 @@
-"""One vector for each form of a word, whatever the sentence in which it stands."""
+"""One vector per word form, independent of the sentence."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ from structprobe.treebank.sentence import Sentence
 
 
 class FormVectors:
-    """The words of many sentences, each with the vector of its form.
-
-    A form's vector is in memory once, however many words have it.
-    """
+    """The words of many sentences with the vector of their form, each stored once."""
 
     def __init__(self, values: NDArray[np.float32], numbers: Sequence[NDArray[np.integer]]) -> None:
         self.values, self.numbers = values, numbers
@@ -31,7 +28,7 @@ class FormVectors:
 
     @property
     def counts(self) -> NDArray[np.int64]:
-        """How many words have each form, shape (n_forms,)."""
+        """Number of words with each form, shape (n_forms,)."""
         return np.bincount(np.concatenate(self.numbers), minlength=len(self.values))
 
 
@@ -42,7 +39,7 @@ def form_vectors(
     cache: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
 ) -> FormVectors:
-    """Read the form of each word away from its sentence, at layer 0."""
+    """Encode the form of each word without its sentence, at layer 0."""
     forms = sorted({word for sentence in sentences for word in sentence.words})
     number = {form: place for place, form in enumerate(forms)}
     twice = [(form, form) for form in forms]

@@ -1,4 +1,4 @@
-"""A batch through the model, and from the vectors of its pieces to those of its words."""
+"""Run a batch through the model and pool the vectors of subwords into those of words."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from structprobe.models.reading import layers_of_pass
 def word_vectors(
     loaded: LoadedModel, parts: Iterable[Rows], layers: Sequence[int], watch: NormWatch
 ) -> dict[int, NDArray[np.float32]]:
-    """Send the rows of a batch through the model and pool every layer."""
+    """Run the rows of a batch through the model and pool every layer."""
     # -> (n_words, hidden_size)
     sums: dict[int, torch.Tensor] = {}
     for rows in parts:
@@ -40,7 +40,7 @@ def word_vectors(
 def pool(
     hidden: torch.Tensor, positions: torch.Tensor, starts: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
-    """Sum the weighed vectors of pieces to vectors of words, a whole batch in one product."""
+    """Sum the weighted vectors of subwords into vectors of words, for a whole batch at once."""
     vectors = hidden.flatten(0, 1).float()  # (n_rows * n_positions, hidden_size)
     return torch.nn.functional.embedding_bag(
         positions, vectors, starts, mode="sum", per_sample_weights=weights

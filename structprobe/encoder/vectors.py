@@ -1,4 +1,4 @@
-"""Word vectors of a whole treebank: ragged, lazy, and knowing where they came from."""
+"""Word vectors of a whole treebank, with their origin."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from structprobe.errors import EncoderError, StoreError
 from structprobe.notebook import html_table
 
 _OF_A_LAYER = (
-    "an EncodedBank holds several layers: bank.layer(7) gives the word vectors of one, sentence by "
-    "sentence, and bank.layers lists those there are"
+    "an EncodedBank holds several layers: use bank.layer(7) for the word vectors of one layer, "
+    "sentence by sentence; bank.layers lists the available layers"
 )
 
 
 class WordVectors(Sequence[NDArray[np.floating]]):
-    """The word vectors of one layer, one array a sentence.
+    """The word vectors of one layer, one array per sentence.
 
-    A sequence without ``.shape``, so that it serves as the ``X`` of `StructuralProbe.fit` and of
-    scikit-learn's splitters. Indexing gives views, nothing is copied. Vectors that lie on a
-    read-only memory map are pickled as the map's path and place, all others as plain arrays.
+    A sequence without ``.shape``, so that it works as the ``X`` of `StructuralProbe.fit` and of
+    scikit-learn's splitters. Indexing returns views without copying. Vectors on a read-only memory
+    map are pickled as the path and position of the map, all others as plain arrays.
 
     Parameters
     ----------
     values : ndarray of float, shape (n_words_total, hidden_size)
-        All words of all sentences, one below the other; may lie on a memory map.
+        The words of all sentences, concatenated; may be a memory map.
     offsets : ndarray of int64, shape (n_sentences + 1,)
-        Sentence `i` holds the rows ``offsets[i]:offsets[i + 1]``; starts at 0.
+        Sentence `i` has the rows ``offsets[i]:offsets[i + 1]``; starts at 0.
     origin : mapping, optional
-        Where the vectors came from: plain values under the keys ``model``, ``revision``,
+        Where the vectors come from: plain values for the keys ``model``, ``revision``,
         ``fingerprint``, ``layer``, ``pooling``, ``spacing``, ``bos`` and ``dtype``. A probe
-        keeps it and refuses vectors of another origin.
+        stores it and rejects vectors from another origin.
 
     Raises
     ------
     EncoderError
-        If `values` is not two-dimensional or `offsets` do not cut it into sentences.
+        If `values` is not two-dimensional or `offsets` do not divide it into sentences.
     """
 
     def __init__(
@@ -75,15 +75,15 @@ class WordVectors(Sequence[NDArray[np.floating]]):
     @overload
     def __getitem__(self, index: slice) -> WordVectors: ...
     def __getitem__(self, index: SupportsIndex | slice) -> NDArray[np.floating] | WordVectors:
-        """Give one sentence's vectors, shape (n_words, hidden_size), or a run of sentences.
+        """Give the vectors of one sentence, (n_words, hidden_size), or a slice of sentences.
 
-        A slice of step 1 is a view; any other step gathers its sentences into a copy.
+        A slice with step 1 is a view, any other slice a copy.
         """
         if isinstance(index, slice):
             return self._slice(range(*index.indices(len(self))))
         number = operator.index(index)
         if not -len(self) <= number < len(self):
-            raise IndexError(f"sentence {number} of {len(self)}")
+            raise IndexError(f"sentence {number} is out of range: there are {len(self)} sentences")
         number %= len(self)
         return self.values[self.offsets[number] : self.offsets[number + 1]]
 
@@ -100,7 +100,7 @@ class WordVectors(Sequence[NDArray[np.floating]]):
         )
 
     def _slice(self, numbers: range) -> WordVectors:
-        """Take the numbered sentences, as a view where they lie side by side."""
+        """Take some sentences, as a view if they are adjacent."""
         if numbers.step == 1:
             offsets = self.offsets[numbers.start : max(numbers.start, numbers.stop) + 1]
             values = self.values[offsets[0] : offsets[-1]]
@@ -115,19 +115,19 @@ class WordVectors(Sequence[NDArray[np.floating]]):
 
 
 class EncodedBank:
-    """A treebank's word vectors in several layers of one model.
+    """The word vectors of a treebank in several layers of one model.
 
     Parameters
     ----------
     values : mapping of int to ndarray of float, shape (n_words_total, hidden_size)
-        The vectors of each layer; may lie on memory maps.
+        The vectors of each layer; may be memory maps.
     offsets : ndarray of int64, shape (n_sentences + 1,)
-        Sentence `i` holds the rows ``offsets[i]:offsets[i + 1]`` of each layer.
+        Sentence `i` has the rows ``offsets[i]:offsets[i + 1]`` of each layer.
     origin : mapping, optional
-        Where the vectors came from, as in `WordVectors`, without the layer.
+        Where the vectors come from, as in `WordVectors`, without the layer.
     outliers : mapping of int to int, optional
-        For each layer the positions whose norm is enormous beside the others', among those
-        that were encoded and not found in a cache.
+        For each layer, the number of positions with an extreme norm, among those that were encoded
+        rather than found in a cache.
     """
 
     def __init__(
@@ -144,7 +144,7 @@ class EncodedBank:
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """The layers there are, ascending; 0 is the embedding output."""
+        """The available layers, ascending; 0 is the embedding output."""
         return tuple(self._values)
 
     def layer(self, layer: SupportsIndex) -> WordVectors:
@@ -163,17 +163,17 @@ class EncodedBank:
         Raises
         ------
         EncoderError
-            If this layer was not encoded; the message names those that were.
+            If this layer was not encoded.
         """
         try:
             number = operator.index(layer)
         except TypeError:
-            hint = f"the layers encoded are {_ranges(self.layers)}"
-            raise EncoderError(f"{layer!r} is not the number of a layer", hint=hint) from None
+            hint = f"available layers: {_ranges(self.layers)}"
+            raise EncoderError(f"{layer!r} is not a layer number", hint=hint) from None
         if number not in self._values:
             known = _ranges(self.layers)
-            hint = "encode the treebank again with this layer in `layers`"
-            raise EncoderError(f"layer {number} was not encoded (there are {known})", hint=hint)
+            hint = "encode the treebank again with this layer in layers="
+            raise EncoderError(f"layer {number} was not encoded (available: {known})", hint=hint)
         return WordVectors(self._values[number], self.offsets, {**self.origin, "layer": number})
 
     def __len__(self) -> int:
@@ -193,7 +193,7 @@ class EncodedBank:
         return html_table("EncodedBank", self._facts())
 
     def _facts(self) -> dict[str, object]:
-        """Say what there is to know about the vectors at a glance."""
+        """Summarise the vectors, for the repr."""
         first = next(iter(self._values.values()), np.empty((0, 0)))
         facts: dict[str, object] = {
             "sentences": len(self),
@@ -205,7 +205,7 @@ class EncodedBank:
         return facts | {name: self.origin[name] for name in ("model",) if name in self.origin}
 
     def __iter__(self) -> NoReturn:
-        """Say how to get at sentences: it would not be clear of which layer they are."""
+        """Raise an error, as it would not be clear which layer the sentences are from."""
         raise TypeError(_OF_A_LAYER)
 
     def __getitem__(self, index: object) -> NoReturn:
@@ -218,16 +218,18 @@ class EncodedBank:
 
 
 def check_offsets(offsets: NDArray[np.int64], n_words: int | None = None) -> None:
-    """Refuse offsets that do not start at 0, fall, or end elsewhere than at `n_words`."""
+    """Check that offsets start at 0, never decrease, and end at `n_words`."""
     # offsets (n_sentences + 1,)
     if offsets.ndim != 1 or not len(offsets) or offsets[0] != 0 or (np.diff(offsets) < 0).any():
-        raise EncoderError("offsets must be one row of integers that starts at 0 and never falls")
+        raise EncoderError(
+            "offsets must be a 1-D array of integers that starts at 0 and never decreases"
+        )
     if n_words is not None and offsets[-1] != n_words:
         raise EncoderError(f"offsets end at {offsets[-1]}, but there are {n_words} word vectors")
 
 
 def pack(values: NDArray[Any]) -> object:
-    """Give what pickles cheaply for an array: its place on a read-only map, or itself."""
+    """Give a compact form of an array for pickling: its position in a read-only map, or itself."""
     root: Any = values
     while isinstance(root, np.ndarray) and not isinstance(root.base, mmap.mmap):
         root = root.base
@@ -250,11 +252,11 @@ def unpack(packed: Any) -> NDArray[Any]:
         return np.memmap(path, dtype=dtype, mode="r", offset=offset, shape=shape)
     except (OSError, ValueError) as error:
         hint = "encode the treebank again"
-        raise StoreError(f"the pickled vectors lay in {path}: {error}", hint=hint) from None
+        raise StoreError(f"cannot read the pickled vectors in {path}: {error}", hint=hint) from None
 
 
 def _ranges(numbers: Sequence[int]) -> str:
-    """Write ascending numbers, runs of three and more with a dash: 0, 4-6."""
+    """Write ascending numbers, with a dash for three or more in a row: 0, 4-6."""
     runs: list[list[int]] = []
     for number in numbers:
         if runs and number == runs[-1][-1] + 1:

@@ -1,4 +1,4 @@
-"""Compare every way of recovering trees on the same sentences by the same scores."""
+"""Comparing all methods of recovering trees on the same sentences."""
 
 from __future__ import annotations
 
@@ -47,59 +47,58 @@ def compare(
     seed: int = 0,
     config: CompareConfig | None = None,
 ) -> Rows:
-    """Fit what needs fitting, choose on dev, score on test; one row per method.
+    """Fit methods on train, make choices on dev and score on test; one row per method.
 
-    A method that is unfit for the model, or fails with a `StructprobeError`, has a row without
-    scores that says why, and the others go on. A method whose row is in the folder is not run
-    again; one whose row is empty is tried again. A method that does not declare `uses_gold` is
-    given the bare words of test: no heads, relations or tags.
+    A method that does not suit the model, or fails with a `StructprobeError`, gets a row without
+    scores that says why; the others continue. A method whose row is in the folder is not run again,
+    unless that row has no scores. Methods without `uses_gold` get only the words of the test set,
+    without heads, relations or tags.
 
     Parameters
     ----------
     encoder : Encoder
         The model.
     train, dev, test : sequence of Sentence
-        Sentences with heads: to learn from, to stop and choose by, and to report on.
+        Sentences with heads, for training, for stopping and choosing, and for the scores.
     out : path
-        The folder of results: a new or empty one, or one that structprobe made. A row is written
-        as soon as it is there.
+        The results folder: new, empty, or from structprobe. Each row is written as soon as it is
+        done.
     methods : str, Recoverer, or iterable of them
-        As `choose_methods` takes them: names, ``"module:Class"``, or recoverers. A recoverer
-        brings its own encoder, settings and cache. It is known in the folder by its name, its class
-        and its plain attributes that do not begin or end with an underscore.
+        Names, ``"module:Class"``, or recoverers; by default all methods. A recoverer uses its own
+        encoder, settings and cache. To resume, it is identified by its name, class and plain
+        attributes that do not begin or end with an underscore.
     disturbed : bool, default=False
-        Whether the fitted methods are scored too on test with its words shuffled, with content
-        words swapped and with sentences truncated (see `structprobe.treebank.disturb`).
+        Whether to also score the fitted methods on the test set with shuffled words, with swapped
+        content words and with truncated sentences (see `structprobe.treebank.disturb`).
     punct : {"upos", "xpos", "keep"}, optional
-        The words left out of UUAS and root accuracy, on dev as on test.
+        Which words UUAS and root accuracy ignore, on dev and test; see `Protocol`.
     seed : int, default=0
-        Random state of all methods and disturbances.
+        Random state of all methods and perturbations.
     config : CompareConfig, optional
-        All else: the cache, the device, what is kept.
+        Further options: cache, device, what is saved.
 
     Returns
     -------
     Rows
-        A list of dicts, which shows itself as a table: method by method in the order that was asked
-        for, disturbed versions (``words_as``) behind the original. Times are those of fitting and
-        predicting; word vectors are encoded once for all methods and not among them. What else of
-        the model several methods share (attention, impacts of masking) counts for the first of
-        them.
+        A list of dicts, shown as a table: methods in the given order, perturbed versions
+        (``words_as``) after the original. Times are for fitting and predicting, without the word
+        vectors, which are encoded once for all methods. Other model outputs that methods share
+        (attention, impacts of masking) count for the first of them.
 
     Raises
     ------
     MethodError
-        If a method is unknown, or two go by one name; before anything is run.
+        If a method is unknown or two have the same name; raised before anything is run.
     ScoreError
-        If a treebank is empty or lacks heads, or the tags that `punct` looks at.
+        If a treebank is empty or has no heads, or not the tags that `punct` needs.
     TreebankError
-        If content words are to be swapped and test has no UPOS.
+        If `disturbed` is set and the test set has no UPOS tags.
     ProbeError
-        If the seed is below 0.
+        If the seed is negative.
     ResultError
-        If the folder is not ours or cannot be written; rows already there stay.
+        If the folder is not a results folder or cannot be written; existing rows are kept.
     StoreError
-        If ``config.cache`` is no folder for word vectors.
+        If ``config.cache`` is not a cache folder.
     """
     config = config or CompareConfig()
     chosen = choose_methods(methods)
@@ -138,7 +137,7 @@ def _check_tags(banks: Banks) -> None:
 
 
 def _versions(banks: Banks, seed: int | None) -> dict[str | None, Banks]:
-    """Give the treebanks with test as it is and, with a seed, with test disturbed."""
+    """Return the treebanks with the original test set and, with a seed, the perturbed ones."""
     assert banks.test is not None
     versions: dict[str | None, Banks] = {None: banks}
     if seed is not None:
@@ -155,11 +154,11 @@ class _Comparison:
     versions: Mapping[str | None, Banks]
     results: ResultsFolder
     keep_predictions: bool
-    model: Row  # Where the model's vectors come from, whatever the layer
+    model: Row  # The origin of the model's vectors, without the layer
 
     def rows_of(self, method: Method) -> list[Row]:
-        """Give a method's rows, and make those that are not there yet."""
-        deciding = self._deciding(method)  # before a fit, which may add to what it is set to
+        """Return a method's rows, running those that are not in the folder yet."""
+        deciding = self._deciding(method)  # before fitting, which may change its settings
 
         def key(words_as: str | None, **more: object) -> str:
             return self.versions[words_as].key_of({**deciding, "words_as": words_as, **more})
@@ -174,14 +173,14 @@ class _Comparison:
             self.results.add(row, self.versions[words_as].test, predictions)
             reasons = {one["why_empty"] for one in found.values()}
             if row["why_empty"] is None or row["why_empty"] not in reasons:
-                _report(row)  # a reason that all versions have is told once
+                _report(row)  # a reason that all versions share is logged once
             found[words_as] = row
         return [found[words_as] for words_as in self.versions]
 
     def _run(
         self, method: Method, todo: Sequence[str | None]
     ) -> Iterator[tuple[Row, Sequence[Prediction] | None]]:
-        """Fit a method and score it on some versions of test; give what is to be kept."""
+        """Fit a method and score versions of the test set; yield rows and predictions."""
         try:
             recoverer = method.make(self.setting)
             with timed(self.setting.encoder) as fit_times:
@@ -207,20 +206,20 @@ class _Comparison:
     def _scored(
         self, recoverer: Recoverer, told: Row, method: Method, words_as: str | None
     ) -> Outcome:
-        """Predict on one version of test and score."""
+        """Predict and score one version of the test set."""
         banks = self.versions[words_as]
         assert banks.test is not None
         shown = banks.test if recoverer.uses_gold else _bare(banks.test)
         with timed(self.setting.encoder) as times:
             predictions = recoverer.predict(shown)
-        told = told | _chosen(recoverer)  # only now, since it may tell of these sentences
+        told = told | _chosen(recoverer)  # only now, since it may depend on these sentences
         told |= {"method": method.name, "words_as": words_as, **times}
         return outcome(told, banks, {"test": predictions})
 
     def _empty(
         self, told: Row, method: Method, words_as: str | None, error: StructprobeError
     ) -> Row:
-        """Make a row without scores that says why."""
+        """Make a row without scores that gives the reason."""
         banks = self.versions[words_as]
         assert banks.test is not None
         told |= {"method": method.name, "words_as": words_as, **banks.values()}
@@ -228,7 +227,7 @@ class _Comparison:
         return make_row(**told, why_empty=" ".join(str(error).split()))
 
     def _told(self, recoverer: Recoverer | type[Recoverer]) -> Row:
-        """Tell what a row tells of a method, or of a class that none could be made of."""
+        """Describe a method for a row, or its class if the method could not be created."""
         told: Row = {"uses_gold": recoverer.uses_gold}
         said = {} if isinstance(recoverer, type) else recoverer.describe()
         if recoverer.reads_model:
@@ -236,7 +235,7 @@ class _Comparison:
         return told | {key: value for key, value in said.items() if (key, value) != ("seed", None)}
 
     def _deciding(self, method: Method) -> Row:
-        """Tell what decides a method's rows, before anything is made."""
+        """Return what determines a method's rows, before anything is created."""
         cls = method.cls
         deciding: Row = {
             "method": method.name,
@@ -251,8 +250,8 @@ class _Comparison:
 
 
 def settings_of(method: Method) -> Row:
-    """Give what was set by hand and a method's name does not say, in plain values for a key."""
-    told = {} if method.name.endswith("]") else dict(method.told)  # brackets say what is in them
+    """Return the settings that are not in the method's name, as plain values for a key."""
+    told = {} if method.name.endswith("]") else dict(method.told)  # brackets contain the settings
     usual = method.cls.variants.get(method.name, {})
     told = {name: value for name, value in told.items() if name not in usual}
     if method.given is not None:
@@ -264,12 +263,12 @@ def settings_of(method: Method) -> Row:
     return {name: _plain(value) for name, value in told.items()}
 
 
-# What a recoverer is given that does not decide its result, or is told elsewhere.
+# Attributes of a recoverer that do not affect its result, or are recorded elsewhere.
 _NO_SETTINGS = {"name", "cache", "device", "progress", "verbose", "memory_gb"}
 
 
 def _plain(value: Any) -> Any:
-    """Give a setting as what JSON knows."""
+    """Convert a setting to JSON types."""
     if value is None or isinstance(value, bool | int | float | str):
         return value
     if isinstance(value, np.generic | np.ndarray):
@@ -287,7 +286,7 @@ def _plain(value: Any) -> Any:
 
 
 def _chosen(recoverer: Recoverer) -> Row:
-    """Tell what was chosen on dev, in plain values that JSON knows."""
+    """Return what was chosen on dev, as JSON types."""
     return {
         name: value.item() if isinstance(value, np.generic) else value
         for name, value in recoverer.chosen_.items()
@@ -295,13 +294,13 @@ def _chosen(recoverer: Recoverer) -> Row:
 
 
 def _bare(bank: Treebank) -> Treebank:
-    """Take from sentences all that is gold."""
+    """Remove all gold annotation from sentences."""
     nothing: dict[str, Any] = dict.fromkeys(("heads", "deprels", "upos", "xpos"))
     return Treebank(replace(sentence, raw_lines=(), rows=(), **nothing) for sentence in bank)
 
 
 def _report(row: Row) -> None:
-    """Log a row as it comes."""
+    """Log a finished row."""
     name = row["method"] + (f" ({row['words_as']})" if row["words_as"] else "")
     if row["why_empty"]:
         _log.warning("%s has no scores: %s", name, row["why_empty"])

@@ -1,4 +1,4 @@
-"""How each command works: one frozen configuration a command, checked when it is made."""
+"""The options of the experiments: one frozen dataclass each, checked when created."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Training:
-    """How probes are trained.
+    """Options for training probes.
 
     Parameters
     ----------
     recipe : {"whitened", "published"}, default="whitened"
-        The way in which the probe's matrix is found.
+        How the matrix of the probe is learned.
     max_steps : int, optional
-        The limit on training steps; the recipe's own unless given.
+        The maximum number of training steps; by default that of the recipe.
     products : {"float32", "bfloat16", "auto"}, default="float32"
-        The type of the two large matrix products of a step; "auto" is the faster one on this
-        machine.
+        Precision of the two large matrix products of a training step; "auto" is the faster one on
+        this machine.
     device : str or torch.device, default="auto"
         Where probes are trained.
     memory_gb : float, optional
-        The memory for word vectors in training, in units of 10⁹ bytes (4 unless given). As many
-        layers as fit are trained together; a layer that does not fit by itself is streamed from
-        the system's temporary folder.
+        Memory for word vectors during training, in units of 10⁹ bytes; by default 4. As many layers
+        as fit are trained together; a layer that does not fit by itself is streamed from the
+        system's temporary folder.
 
     Raises
     ------
@@ -51,7 +51,7 @@ class Training:
     def __post_init__(self) -> None:
         from structprobe.probe.training.settings import PRODUCTS, read_memory
 
-        if self.recipe not in [*RECIPES]:  # a list: what was given may have no hash
+        if self.recipe not in [*RECIPES]:  # a list: the value may not be hashable
             raise ProbeError(unknown_name("recipe", self.recipe, RECIPES))
         if self.products not in [*PRODUCTS]:
             raise ProbeError(unknown_name("products", self.products, PRODUCTS))
@@ -63,20 +63,20 @@ class Training:
 
 @dataclass(frozen=True)
 class FitConfig:
-    """How `fit_probe` works.
+    """Options of `fit_probe`.
 
     Parameters
     ----------
     training : Training, optional
         How the probe is trained.
     force : bool, default=False
-        Whether a probe that is there already is replaced.
+        Whether to replace an existing probe.
     cache : path, optional
-        A folder for word vectors.
+        A folder in which to cache word vectors.
     command : str, optional
-        The command line, to be written down in the probe's config.
+        The command line, to be recorded in the probe's config.
     progress : bool, optional
-        Whether to draw bars on stderr; by default where that is a terminal.
+        Whether to show progress bars; by default if stderr is a terminal.
     """
 
     training: Training = field(default_factory=Training)
@@ -91,34 +91,34 @@ class FitConfig:
 
 @dataclass(frozen=True)
 class SweepConfig:
-    """How `sweep` works, and what `plan_sweep` reckons with.
+    """Options of `sweep` and `plan_sweep`.
 
     Parameters
     ----------
     training : Training, optional
         How the probes are trained.
     baselines : bool, default=True
-        Whether to score the linear chain, both branching trees and random trees (one per seed)
-        too.
+        Whether to also score the linear chain, both branching trees and random trees (one per
+        seed).
     untrained : bool, default=False
-        Whether to run the whole grid on an untrained copy of the model too (method
+        Whether to also run the grid on an untrained copy of the model (method
         ``"probe-untrained"``).
     cache : path, optional
-        A folder in which word vectors are kept. Without it they lie in the folder of results until
+        A folder in which to cache word vectors. By default they are in the results folder until
         the sweep is done.
     keep_predictions : bool, default=True
-        Whether to keep each run's predictions, with the gold trees, beside its row; not those of
-        runs already done. They take some 2 n² bytes for each sentence of n words and each probe.
+        Whether to save the predictions of each run, with the gold trees, but not of runs already
+        done. They take about 2 n² bytes per probe and sentence of n words.
     save_probes : bool, default=False
-        Whether to save each fitted probe too, in the folder of results; not those of runs already
-        done. Each takes 8 times rank times hidden size in bytes.
+        Whether to save each fitted probe in the results folder, but not of runs already done. A
+        probe takes 8 bytes times rank times hidden size.
     backend : Backend, optional
-        Where the runs are done; one after another in this process unless given. The folders
-        must be seen from there.
+        Where the runs are executed; by default one after another in this process. The workers must
+        have access to the folders.
     command : str, optional
-        The command line, to be written down in the folder.
+        The command line, to be recorded in the folder.
     progress : bool, optional
-        Whether to draw bars on stderr; by default where that is a terminal.
+        Whether to show progress bars; by default if stderr is a terminal.
     """
 
     training: Training = field(default_factory=Training)
@@ -137,27 +137,27 @@ class SweepConfig:
 
 @dataclass(frozen=True)
 class CompareConfig:
-    """How `compare` works.
+    """Options of `compare`.
 
     Parameters
     ----------
     device : str or torch.device, default="auto"
-        Where things are trained.
+        Where methods are trained.
     cache : path, optional
-        A folder in which word vectors and attention are kept. Without it they lie in the folder of
-        results until all is done.
+        A folder in which to cache word vectors and attention. By default they are in the results
+        folder until all methods are done.
     keep_predictions : bool, default=True
-        Whether to keep each method's predictions on the test set as it is written, with the gold
-        trees, beside its row.
+        Whether to save the predictions of each method on the original test set, with the gold
+        trees.
     command : str, optional
-        The command line, to be written down in the folder.
+        The command line, to be recorded in the folder.
     progress : bool, optional
-        Whether to draw bars on stderr; by default where that is a terminal.
+        Whether to show progress bars; by default if stderr is a terminal.
 
     Raises
     ------
     ProbeError
-        If there is no such device.
+        If the device is unknown.
     """
 
     device: Any = "auto"
@@ -172,23 +172,23 @@ class CompareConfig:
 
 @dataclass(frozen=True)
 class LocaliseConfig:
-    """How `localise` works.
+    """Options of `localise`.
 
     Parameters
     ----------
     max_steps : int, optional
-        The limit on the steps of each fit; the default recipe's own unless given.
+        The maximum number of steps of each fit; by default that of the recipe.
     device : str or torch.device, default="auto"
         Where the probes are trained.
     cache : path, optional
-        A folder for word vectors.
+        A folder in which to cache word vectors.
     progress : bool, optional
-        Whether to draw bars on stderr; by default where that is a terminal.
+        Whether to show progress bars; by default if stderr is a terminal.
 
     Raises
     ------
     ProbeError
-        If `max_steps` is out of range, or there is no such device.
+        If `max_steps` is out of range, or the device is unknown.
     """
 
     max_steps: int | None = None
@@ -203,16 +203,16 @@ class LocaliseConfig:
 
 @dataclass(frozen=True)
 class HeadsConfig:
-    """How `analyse_heads` works.
+    """Options of `analyse_heads`.
 
     Parameters
     ----------
     rules : PatternRules, optional
-        When a head has which pattern.
+        The rules that assign patterns to heads.
     force : bool, default=False
-        Whether an analysis that is in the folder already is replaced.
+        Whether to replace an existing analysis in the folder.
     progress : bool, optional
-        Whether to draw bars on stderr; by default where that is a terminal.
+        Whether to show progress bars; by default if stderr is a terminal.
     """
 
     rules: PatternRules | None = None
@@ -221,17 +221,17 @@ class HeadsConfig:
 
 
 def check_steps(max_steps: Any) -> None:
-    """Refuse a limit on training steps that is no whole number above 0."""
+    """Refuse a limit on training steps that is not a positive integer."""
     if max_steps is None:
         return
     whole = isinstance(max_steps, Integral) and not isinstance(max_steps, bool)
     if not whole or max_steps < 1:
-        told = f"max_steps {max_steps!r} is out of range; it is a whole number, 1 or more"
+        told = f"max_steps={max_steps!r} is out of range; use an integer, 1 or more"
         raise ProbeError(told)
 
 
 def check_device(device: Any) -> None:
-    """Refuse what names no device; whether it is there is for the machine that trains to say."""
+    """Refuse an unknown device; its availability is checked where the training runs."""
     if device == "auto":
         return
     import torch
@@ -245,5 +245,6 @@ def check_device(device: Any) -> None:
 def _check_training(training: Any) -> None:
     if not isinstance(training, Training):
         raise ProbeError(
-            f"training is {training!r}", hint="give Training(...), such as Training(max_steps=500)"
+            f"training is {training!r}",
+            hint="pass a Training object, such as Training(max_steps=500)",
         )

@@ -1,4 +1,4 @@
-"""The main job on what is embedded: a small encoder and a treebank of our own making."""
+"""A sweep on embedded data: a small encoder and an artificial treebank."""
 
 from __future__ import annotations
 
@@ -61,19 +61,19 @@ def demonstrate(
         best = best_layer(rows)
         results = ResultsFolder(kept)
         predictions = results.predictions(best["key"])
-        if folder:  # of a temporary one nobody needs to know
+        if folder:  # nobody needs to know about a temporary one
             results.tell_room()
     index = _typical(test, [prediction.heads for _, prediction in predictions], best["uuas"])
     words, prediction = predictions[index]
     told = (
-        f"layer {best['layer']}, the best on dev; sentence {test[index].sent_id} of test, "
-        "whose share of edges found is near the layer's UUAS"
+        f"layer {best['layer']}, the best on dev; sentence {test[index].sent_id} of the test set, "
+        "whose score is close to the UUAS of the layer"
     )
     return rows, f"{told}\n\n{draw_text(words, _heads(test[index]), prediction.heads)}"
 
 
 def _typical(test: Treebank, pred_heads: Sequence[ArrayLike], uuas: float) -> int:
-    """Choose a sentence to draw, by how near its share of edges found is to the score."""
+    """Choose a sentence to draw whose score is close to the overall score."""
     return min(
         (place for place, sentence in enumerate(test) if 9 <= len(sentence) <= 12),
         key=lambda place: abs(_found(_heads(test[place]), pred_heads[place]) - uuas),
@@ -81,7 +81,7 @@ def _typical(test: Treebank, pred_heads: Sequence[ArrayLike], uuas: float) -> in
 
 
 def _found(gold_heads: ArrayLike, pred_heads: ArrayLike) -> float:
-    """Give the share of a sentence's gold edges that are in the recovered tree."""
+    """Return the share of a sentence's gold edges that are in the recovered tree."""
     gold, pred = ({*map(tuple, edges(heads).tolist())} for heads in (gold_heads, pred_heads))
     return len(gold & pred) / len(gold)
 

@@ -1,4 +1,4 @@
-"""Fill a cache of word vectors, whole or one shard of it, before anything is trained."""
+"""Filling a cache of word vectors, completely or one shard of it, before training."""
 
 from __future__ import annotations
 
@@ -28,47 +28,46 @@ def encode_banks(
     untrained: bool = False,
     progress: bool | None = None,
 ) -> list[dict[str, Any]]:
-    """Encode treebanks into a cache, where a sweep finds them.
+    """Encode treebanks into a cache, for later sweeps.
 
     Parameters
     ----------
     encoder : Encoder
         The model.
     banks : mapping of str to sequence of Sentence
-        The treebanks by name. Each is kept by itself, as a sweep's train, dev and test are.
+        The treebanks by name. Each is cached separately, like train, dev and test in a sweep.
     cache : path
-        The folder of vectors.
+        The folder of the cache.
     layers : str or iterable of int, default="all"
-        As `parse_layers` reads them.
+        "all", layer numbers, or ranges such as ``"0,8,16-24"``.
     shard : Shard, optional
-        The part of each treebank's sentences to encode, where other processes do the others;
-        all unless given.
+        The part of each treebank's sentences to encode, if other processes encode the rest; by
+        default all.
     untrained : bool, default=False
-        Whether to encode with an untrained copy of the model too.
+        Whether to also encode with an untrained copy of the model.
     progress : bool, optional
-        Whether to draw bars on stderr; by default where that is a terminal.
+        Whether to show progress bars; by default if stderr is a terminal.
 
     Returns
     -------
     list of dict
-        One for each model and treebank: ``treebank``, ``untrained``, ``n_sentences``, ``n_words``,
-        ``n_layers``, ``bytes`` (of the whole treebank's vectors), ``shard`` and
-        ``missing_shards``.
+        For each model and treebank: ``treebank``, ``untrained``, ``n_sentences``, ``n_words``,
+        ``n_layers``, ``bytes`` (for the whole treebank), ``shard`` and ``missing_shards``.
 
     Raises
     ------
     EncoderError
-        If a treebank has no sentence.
+        If a treebank has no sentences.
     ProbeError
         If a layer is out of range.
     StoreError
-        If the cache is not ours, damaged or full, or does not fit the shard; what is there
-        already stays.
+        If the folder is not a cache, is damaged or full, or does not match the shard. Existing
+        vectors are kept.
     """
     chosen = parse_layers(layers, encoder.n_layers)
     for name, bank in banks.items():
         if not len(bank):
-            raise EncoderError("the treebank has no sentence", where=name)
+            raise EncoderError("the treebank has no sentences", where=name)
     models = {False: encoder, **({True: encoder.untrained(0)} if untrained else {})}
     done = []
     for is_untrained, model in models.items():
@@ -79,7 +78,7 @@ def encode_banks(
                 model.encode(bank, **how)
             else:
                 missing = model.encode_shard(bank, shard, **how)
-                _log.info("%s: shard %s is there; %s", name, shard, _told(missing))
+                _log.info("%s: shard %s is done; %s", name, shard, _told(missing))
             n_words = sum(map(len, bank))
             done.append(
                 {
@@ -97,7 +96,7 @@ def encode_banks(
 
 
 def _told(missing: Sequence[int]) -> str:
-    """Tell what is missing in words."""
+    """Describe the missing shards."""
     if not missing:
-        return "none is missing any more"
-    return f"{len(missing)} missing still: {', '.join(map(str, missing))}"
+        return "no shard is missing"
+    return f"{len(missing)} still missing: {', '.join(map(str, missing))}"

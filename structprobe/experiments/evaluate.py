@@ -1,4 +1,4 @@
-"""Score what is already there: saved probes, other recoverers, parse files."""
+"""Scoring saved probes, other recoverers and parse files."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ def evaluate(
     Parameters
     ----------
     recoverers : iterable of Recoverer
-        Fitted, where they need it.
+        The recoverers, fitted if necessary.
     bank : sequence of Sentence
         Sentences with heads.
     punct : {"upos", "xpos", "keep"}, optional
-        The words left out of UUAS and root accuracy.
+        Which words UUAS and root accuracy ignore, see `Protocol`.
     part : str, default="test"
-        What the row calls the treebank.
+        The name of the treebank in the row.
 
     Returns
     -------
     Rows
-        A list of dicts, which shows itself as a table: one result row each, in order.
+        A list of dicts, shown as a table: one result row per recoverer, in order.
 
     Raises
     ------
     ScoreError
-        If the treebank is empty or lacks heads.
+        If the treebank is empty or has no heads.
     """
     bank = as_bank(bank, part)
     rows = Rows()
@@ -67,32 +67,28 @@ def evaluate_probe(
     part: str = "test",
     **loading: Any,
 ) -> Rows:
-    """Score a saved probe on a treebank, the linear chain beside it.
+    """Score a saved probe and the linear chain on a treebank.
 
     Parameters
     ----------
     source : path or str
-        A folder that a probe was saved in, or a hub id.
-    bank : sequence of Sentence
-        Sentences with heads.
-    punct : {"upos", "xpos", "keep"}, optional
-        The words left out of UUAS and root accuracy.
-    part : str, default="test"
-        What the row calls the treebank.
+        The folder of a saved probe, or a hub id.
+    bank, punct, part
+        As for `evaluate`.
     **loading
         Further arguments of `ProbeRecoverer.from_pretrained`.
 
     Returns
     -------
     Rows
-        A list of dicts, which shows itself as a table: the probe's result row, then the chain's.
+        A list of dicts, shown as a table: the result rows of the probe and the chain.
 
     Raises
     ------
     ProbeError
-        If there is no such probe, or the model is another.
+        If there is no such probe, or it was fitted on a different model.
     ScoreError
-        If the treebank is empty or lacks heads.
+        If the treebank is empty or has no heads.
     """
     from structprobe.recoverers.probe import ProbeRecoverer
 
@@ -108,42 +104,40 @@ def score_files(
     punct: str | None = None,
     progress: bool | None = None,
 ) -> Row:
-    """Score a parse file made by anything against the gold file.
+    """Score a parse file from any parser against the gold file.
 
-    The file holds one tree a sentence, over all its words, and no distances: of it, the edges
-    between kept words count, where `evaluate` decodes the distances anew over the kept words, and
-    the root is the kept word that is least deep in the tree. So UUAS and root accuracy of what
-    ``structprobe parse`` wrote differ a little from those of `evaluate`.
+    A parse file has one tree per sentence, over all words, without distances. So its edges between
+    kept words count, while `evaluate` decodes the distances again over the kept words, and its root
+    is the shallowest kept word of the tree. UUAS and root accuracy of a file written by
+    ``structprobe parse`` therefore differ slightly from those of `evaluate`.
 
-    There is no LAS of a file whose relations are all ``dep`` and ``root`` (subtypes cut off), as
-    those of ``structprobe parse`` are: its trees are unlabelled. It is scored where the gold
-    file has no other relations either.
+    LAS is not scored if all relations of the file are ``dep`` or ``root`` (without subtypes), as in
+    the unlabelled trees of ``structprobe parse``, unless the same is true of the gold file.
 
     Parameters
     ----------
     gold : path
         CoNLL-U with the gold trees.
     system : path
-        CoNLL-U of the same sentences and words with the trees to score.
+        CoNLL-U with the same sentences and words, and the trees to score.
     punct : {"upos", "xpos", "keep"}, optional
-        The words left out of UUAS and root accuracy, by the tags of the gold file.
+        Which words UUAS and root accuracy ignore, by the gold tags; see `Protocol`.
     progress : bool, optional
-        Whether to draw bars on stderr while large files are read; by default where that is a
+        Whether to show progress bars while large files are read; by default if stderr is a
         terminal.
 
     Returns
     -------
     dict
-        A result row; ``las`` where both files have relations and those of the system file say
-        something, else None.
+        A result row; ``las`` is None unless both files have relations, as above.
 
     Raises
     ------
     TreebankError
         If a file cannot be read.
     ScoreError
-        If the files do not hold the same sentences of the same words; the first difference is
-        named with both lines.
+        If the files do not contain the same sentences and words; the message gives both lines of
+        the first difference.
     """
     gold_bank = as_bank(Treebank.read(gold, progress=progress), "gold")
     system_bank = as_bank(Treebank.read(system, progress=progress), "system")
@@ -177,20 +171,20 @@ def _row(
 
 
 def _names_relations(bank: Treebank) -> bool:
-    """Tell whether any relation of a treebank says more than that there is an arc or a root."""
+    """Check whether a treebank has relations other than ``dep`` and ``root``."""
     labels = without_subtypes(chain.from_iterable(one.deprels or () for one in bank))
     return not {"dep", "root"}.issuperset(labels)
 
 
 def _check_same_words(number: int, gold: Sentence | None, system: Sentence | None) -> None:
-    """Refuse two sentences that are not the same words."""
+    """Refuse two sentences with different words."""
     if gold is None or system is None:
         longer, name, other = (
             (gold, "gold", "system") if system is None else (system, "system", "gold")
         )
         assert longer is not None
         raise ScoreError(
-            f"the {other} file ends before sentence {number} of the {name} file",
+            f"the {other} file has no sentence {number}, but the {name} file does",
             where=longer.where,
         )
     if gold.words == system.words:
@@ -201,8 +195,8 @@ def _check_same_words(number: int, gold: Sentence | None, system: Sentence | Non
     )
     words = [s.words[place] if place < len(s) else "the end" for s in (gold, system)]
     raise ScoreError(
-        f"sentence {number} has other words than the gold at word {place + 1}: "
-        f"{words[1]!r}, and {words[0]!r} at {gold.where}",
+        f"sentence {number} differs from the gold file at word {place + 1}: "
+        f"{words[1]!r} instead of {words[0]!r} at {gold.where}",
         where=system.where,
-        hint="score files of the same sentences and words",
+        hint="both files must contain the same sentences and words",
     )

@@ -1,4 +1,4 @@
-"""Fit one probe on one layer, and save it."""
+"""Fitting one probe on one layer, and saving it."""
 
 from __future__ import annotations
 
@@ -47,37 +47,37 @@ def fit_probe(
     train : sequence of Sentence
         Sentences with heads.
     dev : sequence of Sentence, optional
-        Sentences to stop by and to score on; without them a tenth of `train` is held out to
-        stop by, and nothing is scored.
+        Sentences for stopping and scoring. By default a tenth of `train` is held out for stopping,
+        and nothing is scored.
     layer : int
-        The layer to read, 0 = embedding output.
+        The layer, 0 = embedding output.
     rank : int, optional
-        Rank of the probe; full unless given.
+        Rank of the probe; by default full rank.
     seed : int or None, default=0
         Random state of the probe.
     punct : {"upos", "xpos", "keep"}, optional
-        The words left out of UUAS and root accuracy.
+        Which words UUAS and root accuracy ignore, see `Protocol`.
     out : path, optional
-        Where to save the probe; checked before any work is done.
+        Where to save the probe.
     config : FitConfig, optional
-        All else: how the probe is trained, the cache, whether a saved probe is replaced.
+        Further options: training, cache, whether to replace a saved probe.
 
     Returns
     -------
     recoverer : ProbeRecoverer
-        Fitted.
+        The fitted probe, with its encoder.
     row : dict
         The result row, on dev.
 
     Raises
     ------
     ProbeError
-        If layer, rank or seed is out of range, or `out` exists and is no saved probe, or one and
-        not ``config.force``.
+        If layer, rank or seed is out of range; if `out` exists and is not a saved probe, or is one
+        and ``config.force`` is not set.
     ScoreError
-        If a treebank is empty or lacks heads.
+        If a treebank is empty or has no heads.
     """
-    from structprobe.probe.saving.pretrained import check_target
+    from structprobe.probe.saving.save_load import check_target
     from structprobe.recoverers.probe import ProbeRecoverer
 
     config = config or FitConfig()
@@ -107,7 +107,7 @@ def fit_probe(
 
 
 def dev_baselines(banks: Banks) -> dict[str, Scores]:
-    """Score on dev what a saved probe's card shows beside it: the linear chain."""
+    """Score the linear chain on dev, for the card of a saved probe."""
     if banks.dev is None:
         return {}
     chain = LinearChain()
@@ -117,7 +117,7 @@ def dev_baselines(banks: Banks) -> dict[str, Scores]:
 def make_probe(
     rank: int, seed: int | None, training: Training, *, verbose: bool = False
 ) -> StructuralProbe:
-    """Make a probe, not yet fitted."""
+    """Create an unfitted probe."""
     from structprobe.probe.estimator import StructuralProbe
 
     told = {name: value for name, value in asdict(training).items() if value is not None}

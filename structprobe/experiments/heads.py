@@ -1,4 +1,4 @@
-"""What the attention heads of a model do: relations, alignment with trees, what they look at."""
+"""Analysing attention heads: relations, alignment with trees, what they attend to."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from structprobe.scores.attachment import without_subtypes
 from structprobe.scores.protocol import Protocol, choose_protocol, kept_words
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence
-from structprobe.trees import group_by_length, pad
+from structprobe.trees.padding import group_by_length, pad
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
@@ -53,10 +53,10 @@ def analyse_heads(
     out: str | os.PathLike[str] | None = None,
     config: HeadsConfig | None = None,
 ) -> HeadAnalysis:
-    """Find out what each attention head of a model does, in one pass over each treebank.
+    """Analyse each attention head of a model, in one pass over each treebank.
 
-    Fixed offsets are chosen on train, heads on dev, or on train where there is no dev; the result
-    tells of test. Train goes through the model only where heads are chosen on it.
+    Fixed offsets are chosen on train, heads on dev (or train, without dev); results are on test.
+    Train is only run through the model if heads are chosen on it.
 
     Parameters
     ----------
@@ -65,35 +65,34 @@ def analyse_heads(
     train, dev, test : sequence of Sentence
         Sentences with heads and relations; `dev` may be None.
     punct : {"upos", "xpos", "keep"}, optional
-        Which words are punctuation, as in `Protocol`, and left out of UUAS; none with ``"keep"``.
+        Which words are punctuation, and ignored by UUAS, see `Protocol`; none with ``"keep"``.
     seed : int
-        Of the shuffled trees.
+        Random state of the shuffled trees.
     pairs : bool, default=False
-        Whether what heads look at, and so their patterns, is told of consecutive sentences read two
-        by two, as two segments (see `WordAttentions.read_pairs`): only so can a pattern be block.
-        Words and neighbours are then those of both sentences together. Relations, trees and
-        alignment are of single sentences all the same.
+        Whether to analyse what heads attend to, and their patterns, on pairs of consecutive
+        sentences, as two segments (see `WordAttentions.read_pairs`); the block pattern needs this.
+        Relations, trees and alignment are always on single sentences.
     out : path, optional
-        A folder of results, to which ``heads.json`` (all), ``heads.csv`` (a row a head),
-        ``relations.csv`` and ``trees.csv`` are written.
+        A results folder, for ``heads.json`` (everything), ``heads.csv`` (one row per head),
+        ``relations.csv`` and ``trees.csv``.
     config : HeadsConfig, optional
-        All else: the rules for patterns, whether files that are there are replaced.
+        Further options: rules for patterns, whether to replace existing files.
 
     Returns
     -------
     HeadAnalysis
-        Tables of heads and relations.
+        The tables of heads and relations.
 
     Raises
     ------
     ResultError
-        If `out` holds something else, or an analysis and not ``config.force``, or cannot be
-        written.
+        If `out` is not a results folder or cannot be written, or has an analysis and
+        ``config.force`` is not set.
     EncoderError
-        If the model gives no attentions, or with `pairs` its tokenizer does not know two segments.
+        If the model returns no attention, or `pairs` is set and its tokenizer has no segments.
     ScoreError
-        If a treebank is empty or lacks heads or relations, or `punct` lacks its tags; with `pairs`,
-        if the model takes no pair of test whole.
+        If a treebank is empty, lacks heads or relations, or the tags that `punct` needs; or if
+        `pairs` is set and no pair of test sentences fits into the model.
     """
     config = config or HeadsConfig()
     given = {"train": train, "dev": dev, "test": test}
@@ -164,13 +163,13 @@ def analyse_heads(
 
 @dataclass(frozen=True)
 class _Gold:
-    """Heads and numbers of relations of each sentence of a treebank."""
+    """The heads and relation ids of each sentence of a treebank."""
 
     heads: list[NDArray[np.int64]]
     relations: list[NDArray[np.intp]]
 
     def batch(self, numbers: NDArray[np.integer]) -> tuple[NDArray[Any], NDArray[Any]]:
-        """Give those of some sentences, padded."""
+        """Return those of some sentences, padded."""
         some = numbers.tolist()
         return (
             pad([self.heads[number] for number in some], fill=-1),
@@ -178,7 +177,7 @@ class _Gold:
         )
 
     def offsets(self, names: Sequence[str]) -> OffsetTally:
-        """Count how far heads stand from their dependents."""
+        """Count the offsets of heads from their dependents."""
         tally = OffsetTally(names)
         for group in group_by_length([len(heads) for heads in self.heads]):
             tally.add(*self.batch(group))
@@ -186,7 +185,7 @@ class _Gold:
 
 
 class _Sums:
-    """What is added up over the part that is told of, beside relations."""
+    """Sums over the part that is reported on, other than for relations."""
 
     def __init__(
         self,
@@ -211,7 +210,7 @@ class _Sums:
         self.targets = TargetSums(*shape, first_is_special=self.first_is_special)
 
     def add_trees(self, batch: AttentionBatch) -> None:
-        """Add what falls on arcs in a batch of sentences."""
+        """Add the attention along arcs in a batch of sentences."""
         some = batch.sentences.tolist()
         heads, _ = self.gold.batch(batch.sentences)
         self.alignment.add(batch.weights, heads)
@@ -223,7 +222,7 @@ class _Sums:
         punct: Sequence[NDArray[np.bool_]] | Mapping[int, NDArray[np.bool_]],
         segments: NDArray[np.integer] | None = None,
     ) -> None:
-        """Add what is looked at in a batch of sentences, or of pairs of them."""
+        """Add what is attended to in a batch of sentences, or of pairs."""
         self.targets.add(
             batch.weights,
             batch.lengths,
@@ -234,7 +233,7 @@ class _Sums:
         )
 
     def add_pairs(self, attentions: WordAttentions, progress: bool | None) -> None:
-        """Add what is looked at in all sentences, two by two."""
+        """Add what is attended to in pairs of consecutive sentences."""
         self.n_pairs = 0
         last = len(self.punct) - 1
         punct = {i: np.concatenate(self.punct[i : i + 2]) for i in range(0, last, 2)}
@@ -243,13 +242,13 @@ class _Sums:
             self.n_pairs += len(batch.sentences)
         if not self.n_pairs:
             raise ScoreError(
-                "the model takes no two consecutive sentences whole",
-                hint="give two or more sentences, short enough for the model; or leave pairs out",
+                "no two consecutive sentences fit into the model",
+                hint="use at least two sentences that are short enough, or leave out pairs",
             )
 
 
 def _read_gold(banks: Mapping[str, Treebank]) -> tuple[list[str], dict[str, _Gold]]:
-    """Name all relations, without subtypes, and number those of each treebank."""
+    """List all relations, without subtypes, and the ids of each treebank's."""
     labels = {part: without_subtypes(_labels(bank, part)) for part, bank in banks.items()}
     names = np.unique(np.concatenate(list(labels.values())))
     gold = {}
@@ -261,26 +260,26 @@ def _read_gold(banks: Mapping[str, Treebank]) -> tuple[list[str], dict[str, _Gol
 
 
 def _labels(bank: Treebank, part: str) -> list[str]:
-    """Give the relations of all words, one sentence behind the other."""
+    """Return the relations of all words, concatenated."""
     for sentence in bank:
         if sentence.deprels is None:
             raise ScoreError(
-                f"a sentence of the {part} treebank has no relations",
+                f"a sentence in the {part} treebank has no relations",
                 where=sentence.where,
-                hint="give a treebank with DEPREL",
+                hint="use a treebank with relations (DEPREL)",
             )
     return list(chain.from_iterable(sentence.deprels or () for sentence in bank))
 
 
 def _folder(out: str | os.PathLike[str], force: bool) -> ResultsFolder:
-    """Open a folder of results, unless it has an analysis that must not be replaced."""
+    """Open a results folder, unless it has an analysis that must not be replaced."""
     if (Path(out) / _ALL).exists() and not force:
         raise ResultError(
-            f"{_ALL} exists already",
+            f"{_ALL} already exists",
             where=str(out),
             hint=Hint(
-                "name another folder, or pass force=True to replace it",
-                shell="name another folder, or replace it with --force",
+                "choose another folder, or pass force=True to replace it",
+                shell="choose another folder, or use --force to replace it",
             ),
         )
     return ResultsFolder(out)

@@ -1,9 +1,9 @@
-"""Where in a model the syntax is: the curve over layers, a learned mix, and layers from below.
+"""Which layers encode syntax: scores by layer, a learned mix, and cumulative mixes.
 
-Three ways that need not agree (survey 'A Primer in BERTology', section 5.2): the score of a probe
-on each layer; the weights of a learned mix of all layers, with their centre of gravity; and the
-score of such mixes of the layers 0 to l, as l grows, with the layer at which it is gained
-(Tenney et al. 2019, BERT Rediscovers the Classical NLP Pipeline, section 3).
+Three measures that need not agree (survey 'A Primer in BERTology', section 5.2): the score of a
+probe on each layer; the weights of a learned mix of all layers, with their centre of gravity; and
+the scores of mixes of the layers 0 to l for growing l, with the expected layer of the gains (Tenney
+et al. 2019, BERT Rediscovers the Classical NLP Pipeline, section 3).
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-# For each probe the score that says where each kind of mix gains.
+# For each probe, the score that measures the gain of each kind of mix.
 METRICS = {
     "probe": {"distance": "uuas", "depth": "root_acc"},
     "probe-tree": {"distance": "uuas", "depth": "root_acc"},
@@ -43,25 +43,25 @@ METRICS = {
 
 @dataclass(frozen=True)
 class Localised:
-    """Where the syntax is, three ways."""
+    """Which layers encode syntax, by three measures."""
 
     probe: str  # Which probe was fitted: one of `METRICS`
     layers: tuple[int, ...]  # The layers, ascending
-    curve: dict[int, Scores]  # Of a probe on each layer alone
+    curve: dict[int, Scores]  # Scores of a probe on each layer
     weights: dict[str, dict[int, float]]
-    gravity: dict[str, float]  # Mean layer under these weights
-    cumulative: dict[int, Scores]  # Of a mix of the layers from the lowest to each
+    gravity: dict[str, float]  # The mean layer under these weights
+    cumulative: dict[int, Scores]  # Scores of a mix of the layers up to each
     expected: dict[str, float]
-    part: str  # What the scores are of: ``"test"`` or ``"dev"``
-    n_sentences: int  # How many sentences that has
+    part: str  # Which set the scores are on: ``"test"`` or ``"dev"``
+    n_sentences: int  # The number of its sentences
 
     @property
     def best_layer(self) -> int:
-        """The layer of the highest UUAS on the curve; the lowest of the best."""
+        """The layer with the highest UUAS; ties go to the lowest."""
         return max(self.layers, key=lambda layer: (self.curve[layer].uuas or 0, -layer))
 
     def values(self) -> dict[str, Any]:
-        """Give it in plain values, for JSON."""
+        """Return everything as JSON types."""
         return {
             "probe": self.probe,
             "part": self.part,
@@ -97,42 +97,43 @@ def localise(
     punct: str | None = None,
     config: LocaliseConfig | None = None,
 ) -> Localised:
-    """Find out where in a model the syntax is.
+    """Find out which layers of a model encode syntax.
 
     Parameters
     ----------
     encoder : Encoder
         The model.
     train, dev : sequence of Sentence
-        Sentences to learn from, and to choose the best probes by.
+        Sentences with heads, for training and for stopping.
     test : sequence of Sentence, optional
-        Sentences to report on; `dev` unless given.
+        Sentences for the scores; by default `dev`.
     probe : {"probe", "probe-tree", "biaffine"}, default="probe"
-        What is fitted on each layer and on the mixes, as `compare` names it.
+        The method fitted on each layer and on the mixes, as named by `compare`.
     layers : str or iterable of int, default="all"
-        As `parse_layers` reads them; two or more. Vectors of all of them are held at once.
+        At least two layers: "all", numbers, or ranges such as ``"0,8,16-24"``. The vectors of all
+        layers are in memory at once.
     rank : int, optional
-        Rank of all probes; the probe's own default unless given.
+        Rank of all probes; by default that of the method.
     seed : int, default=0
         Random state.
     punct : {"upos", "xpos", "keep"}, optional
-        The words left out of UUAS and root accuracy.
+        Which words UUAS and root accuracy ignore, see `Protocol`.
     config : LocaliseConfig, optional
-        All else: the limit on training steps, the device, the cache.
+        Further options: the limit on training steps, device, cache.
 
     Returns
     -------
     Localised
-        The curve, the mixes and what they say.
+        The scores by layer, and the mixes with their weights and scores.
 
     Raises
     ------
     ProbeError
         If a layer or the rank is out of range.
     MethodError
-        If there is no such probe to localise.
+        If `probe` is unknown.
     ScoreError
-        If a treebank is empty or lacks heads, or there are fewer than two layers.
+        If a treebank is empty or has no heads, or fewer than two layers are given.
     """
     from structprobe.probe.readers.layer_mix import centre_of_gravity, expected_layer
 
@@ -145,7 +146,7 @@ def localise(
     gold, part = banks.scored or banks.dev, banks.part or "dev"
     chosen = sorted(parse_layers(layers, encoder.n_layers))
     if len(chosen) < 2:
-        raise ScoreError(f"layer {chosen[0]} alone", hint="give two or more layers")
+        raise ScoreError(f"only one layer was given: {chosen[0]}", hint="give at least two layers")
     vectors = {
         name: encoder.encode(bank, layers=chosen, cache=config.cache, progress=config.progress)
         for name, bank in banks.parts.items()
@@ -199,7 +200,7 @@ def localise(
 
 
 def _new_mix(probe: str, told: Mapping[str, Any]) -> LayerMix | BiaffineMix:
-    """Make the mix on which a probe is fitted."""
+    """Create the unfitted mix for a probe."""
     from structprobe.probe.readers.biaffine_mix import BiaffineMix
     from structprobe.probe.readers.layer_mix import LayerMix
 

@@ -1,4 +1,4 @@
-"""Trees from single heads: the best head of each layer, chosen on one part, told of another."""
+"""Trees from single heads: the best head of each layer, chosen on one part, scored on another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def single_head_methods(encoder: Encoder) -> list[AttentionHead]:
-    """Make the ways of reading trees off a head that are told of head by head."""
+    """Create the methods that are reported for each head."""
     return [
         AttentionMax(encoder),
         AttentionMax(encoder, direction="from"),
@@ -30,7 +30,7 @@ def single_head_methods(encoder: Encoder) -> list[AttentionHead]:
 
 
 class SingleHeads:
-    """UUAS of every head by several methods, added up over one reading of a treebank."""
+    """UUAS of every head by several methods, summed over one pass through a treebank."""
 
     def __init__(
         self, methods: Sequence[AttentionHead], bank: Sequence[Sentence], punct: str | None
@@ -46,7 +46,7 @@ class SingleHeads:
 
     @property
     def uuas(self) -> dict[str, NDArray[np.float64]]:
-        """UUAS (n_layers, n_heads) by method; NaN where no gold edge counts."""
+        """UUAS (n_layers, n_heads) by method; NaN if no gold edge counts."""
         n_edges = self._gold.n_edges or np.nan
         return {name: right / n_edges for name, right in self._right.items()}
 
@@ -54,7 +54,7 @@ class SingleHeads:
 def tree_rows(
     choice: Mapping[str, NDArray[np.float64]], told: Mapping[str, NDArray[np.float64]]
 ) -> list[dict[str, Any]]:
-    """Choose a head in each layer on one part of a treebank and tell its UUAS on another."""
+    """Choose a head in each layer on one part of a treebank; report its UUAS on another."""
     # choice (n_layers, n_heads), told (n_layers, n_heads)
     rows = []
     for method, chosen_by in choice.items():

@@ -1,4 +1,4 @@
-"""Sweep a grid of layers, ranks and seeds into a folder of results, and take it up again."""
+"""Sweeping a grid of layers, ranks and seeds into a results folder, and resuming."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def sweep(
 ) -> Rows:
     """Fit and score one probe for each layer, rank and seed; one row per run.
 
-    A run whose row is already in the folder is not done again, whatever its files are called:
-    what counts are the fingerprints of model and treebanks and the settings.
+    Runs whose rows are already in the folder are skipped. They are identified by the settings and
+    the fingerprints of model and treebanks, not by file names.
 
     Parameters
     ----------
@@ -62,49 +62,46 @@ def sweep(
     train : sequence of Sentence
         Sentences with heads.
     dev, test : sequence of Sentence, optional
-        Sentences to stop by, and to report on; at least one of the two. The row has the
-        scores on the test set, if there is one, and those on dev under ``dev_*``.
+        Sentences for stopping, and for the scores; at least one of the two. Rows have the scores on
+        the test set, if there is one, and those on dev as ``dev_*``.
     folder : path
-        The folder of results: a new or empty one, or one that structprobe made.
+        The results folder: new, empty, or from structprobe.
     layers : str or iterable of int, default="all"
         ``"all"``, numbers, or ranges such as ``"0,8,16-24"``.
     ranks : iterable of int or None
-        Ranks of the probes; None is full rank.
+        Ranks of the probes; None for full rank.
     seeds : iterable of int
         Random states.
     punct : {"upos", "xpos", "keep"}, optional
-        The words left out of UUAS and root accuracy.
+        Which words UUAS and root accuracy ignore, see `Protocol`.
     config : SweepConfig, optional
-        All else: how probes are trained, which baselines are scored, what is kept, where the
-        runs are done.
+        Further options: training, baselines, what is saved, where the runs are executed.
 
     Returns
     -------
     Rows
-        A list of dicts, which shows itself as a table: the rows of this grid, baselines first, then
-        layer by layer.
+        A list of dicts, shown as a table: the rows of this grid, baselines first, then by layer.
 
     Raises
     ------
     ProbeError
-        If a layer, rank or seed is out of range; or if a layer is to be streamed and there is no
-        room for that, where rows already there stay.
+        If a layer, rank or seed is out of range; or if there is no disk space to stream a layer.
+        Existing rows are kept.
     ScoreError
-        If there is neither dev nor test, or a treebank is empty or lacks heads.
+        If there is neither dev nor test, or a treebank is empty or has no heads.
     ResultError
-        If the folder is no structprobe results folder or cannot be written; rows already there
-        stay.
+        If the folder is not a results folder or cannot be written; existing rows are kept.
     StoreError
-        If ``config.cache`` is no folder for word vectors.
+        If ``config.cache`` is not a cache folder.
     ClusterError
-        If the backend cannot be reached or fails; rows already there stay.
+        If the backend cannot be reached or fails; existing rows are kept.
     """
     config = config or SweepConfig()
     check_folder(folder)
     check_cache(config.cache)
     banks = Banks.of(train, dev, test, punct)
     if banks.scored is None:
-        raise ScoreError("there is nothing to score on", hint="give a dev or a test treebank")
+        raise ScoreError("there is nothing to score on", hint="give a dev or a test set")
     config.backend.check()
     here = config.backend.is_here
     grid = Grid.of(encoder, layers, ranks, seeds)
@@ -135,9 +132,10 @@ def sweep(
     with vectors_folder(results.folder, config.cache) as vectors, contextlib.ExitStack() as stack:
         todo = {run.key for run in every} - results.keys
         _log.info("%d of %d runs to do", len(todo), len(every))
-        bare = [run for run in every if run.key not in todo and not _is_kept(results, run)]
+        done = [run for run in every if run.key not in todo]
+        bare = [run for run in done if not has_predictions(results.folder, run.key)]
         if config.keep_predictions and bare:
-            told = "%d runs were done without keeping predictions; a new folder would have them"
+            told = "%d runs were done without saving predictions; use a new folder to save them"
             _log.info(told, len(bare))
         bar = progress_bar("runs", len(todo), "run", shown=config.progress)
         advance = stack.enter_context(bar)
@@ -153,8 +151,8 @@ def sweep(
                 part: model.encode(bank, layers=wanted, cache=vectors, progress=config.progress)
                 for part, bank in banks.parts.items()
             }
-            # Only these are done elsewhere; rows are written here.
-            # Here, runs share what they can; elsewhere, the more parts the better.
+            # Workers only run these; rows are written in this process, in which runs also share
+            # what they can. For workers, the more parts the better.
             parts = groups_of(runs, encoded, training.memory_gb) if here else zip(runs)
             groups = [Group(part, encoded, banks, **how) for part in parts]
             for run, found in _outcomes(groups, config.backend):
@@ -175,19 +173,14 @@ def sweep_many(encoders: Iterable[Encoder], treebanks: Sequence[Parts], **option
 
 
 def _outcomes(groups: Sequence[Group], backend: Backend) -> Iterator[tuple[Run, Outcome]]:
-    """Give what the runs of groups gave: here, as each is scored; elsewhere, group by group."""
+    """Yield the outcomes of runs: in this process one by one, from workers by group."""
     done: Iterator[Iterable[tuple[Run, Outcome]]]
     done = (group.outcomes() for group in groups) if backend.is_here else backend.run(groups)
     return chain.from_iterable(done)
 
 
-def _is_kept(results: ResultsFolder, run: Run) -> bool:
-    """Tell whether the predictions of a run that is done are there."""
-    return has_predictions(results.folder, run.key)
-
-
 def baseline_methods(seeds: Sequence[Any], banks: Banks) -> list[tuple[Run, Recoverer]]:
-    """Give the methods that need no model, each with its run."""
+    """Return the methods that need no model, each with its run."""
     fixed: list[Recoverer] = [LinearChain(), RightBranching(), LeftBranching()]
     seeded = [*((method, None) for method in fixed), *((RandomTree(seed), seed) for seed in seeds)]
     return [

@@ -1,4 +1,4 @@
-"""Where the runs of an experiment keep the word vectors that they share."""
+"""The folder of word vectors that the runs of an experiment share."""
 
 from __future__ import annotations
 
@@ -11,28 +11,28 @@ from pathlib import Path
 from structprobe.encoder.cache.cache_folder import one_line_faults, refuse_foreign
 from structprobe.errors import StoreError
 from structprobe.locks import lock
-from structprobe.targets import check_room
+from structprobe.output_paths import check_room
 
 VECTORS = "vectors"
 
 
 def check_cache(cache: str | os.PathLike[str] | None) -> None:
-    """Refuse a folder for word vectors that is none, before any work is done."""
+    """Check the cache folder before any work is done."""
     if cache is None:
         return
     with one_line_faults(Path(cache)):
         refuse_foreign(Path(cache))
-    if not os.path.exists(cache):  # one that is there and whole is only read
+    if not os.path.exists(cache):  # an existing complete one is only read
         check_room(cache, error=StoreError)
 
 
 @contextmanager
 def vectors_folder(folder: Path, cache: str | os.PathLike[str] | None) -> Iterator[Path]:
-    """Give a folder for word vectors: the user's, or one that goes when all is done."""
+    """Provide the user's cache folder, or a temporary one that is removed at the end."""
     if cache is not None:
         yield Path(cache)
         return
-    # One experiment at a time: the one that is done first must not take the other's vectors away.
+    # One experiment at a time: the first to finish must not remove the other's vectors.
     unlock = lock(folder / f".{VECTORS}.lock")
     try:
         yield folder / VECTORS

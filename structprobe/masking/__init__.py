@@ -1,1 +1,1 @@
-"""Masked copies of sentences, and the impact of hiding a word."""
+"""Perturbed masking: masked copies of sentences, and the impact of masking a word."""

@@ -1,4 +1,4 @@
-"""Perturbed masking: how much hiding one word changes what a model makes of another hidden one."""
+"""Perturbed masking: how masking one word changes the representation of another masked word."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ _Read = dict[tuple[object, ...], list[Impacts | None]]
 
 _logger = logging.getLogger(__name__)
 
-# What was read, for as long as its encoder lives; n * n numbers a sentence, so little beside it.
+# Impacts, kept as long as their encoder: n * n numbers per sentence, which is little.
 _recalled: WeakKeyDictionary[Encoder, _Read] = WeakKeyDictionary()
 
 
 class MaskedImpacts:
-    """Reads the impact of each word on each other word of a sentence out of a masked model."""
+    """Reads the impact of each word of a sentence on each other from a masked language model."""
 
     def __init__(
         self,
@@ -50,7 +50,7 @@ class MaskedImpacts:
         if measure not in MEASURES:
             raise EncoderError(unknown_name("measure", measure, MEASURES))
         if limit is not None and limit < 1:
-            raise EncoderError(f"limit is {limit}; at least 1 word is needed")
+            raise EncoderError(f"limit must be at least 1 word, got {limit}")
         self.encoder, self.measure, self.limit = encoder, measure, limit
         (self.layer,) = pick_layers(encoder.n_layers if layer is None else layer, encoder.n_layers)
         self._mask_token = _find_mask(encoder)
@@ -64,8 +64,8 @@ class MaskedImpacts:
     ) -> Iterator[tuple[int, Impacts]]:
         """Give the impacts within each sentence, the longest sentences first.
 
-        Before the first, the number of passes and the time that they should take, measured on a
-        batch of middling length, are logged. Memory does not grow with the number of sentences.
+        First, the number of passes and their estimated time, measured on a batch of medium length,
+        are logged. Memory does not grow with the number of sentences.
         """
         # -> (n, n)
         numbers, spaced, pieces = [], [], []
@@ -89,7 +89,7 @@ class MaskedImpacts:
     def recall(
         self, sentences: Sequence[SentenceLike], progress: bool | None = None
     ) -> list[Impacts | None]:
-        """Give the impacts within all sentences, read once in the life of the encoder."""
+        """Give the impacts within all sentences, computed once per encoder."""
         # -> (n, n)
         settings = (self.measure, self.limit, self.layer, self.encoder.pooling)
         head = fingerprint_parameters(self._whole) if self.measure == "probability" else None
@@ -103,7 +103,7 @@ class MaskedImpacts:
         return known[key]
 
     def _foretell(self, copies: MaskedCopies) -> None:
-        """Log how many passes there are to be and how long they should take."""
+        """Log the number of passes and their estimated time."""
         if not copies.batches:
             return
         rows = copies.rows(*copies.batches[len(copies.batches) // 2])
@@ -113,7 +113,7 @@ class MaskedImpacts:
                 self._read_rows(rows).cpu()
             seconds = time.perf_counter() - start
         _logger.info(
-            "perturbed masking: %s passes for %s sentences, some %s seconds",
+            "perturbed masking: %s passes for %s sentences, about %s seconds",
             *(
                 f"{copies.n_rows:,}",
                 f"{len(copies.sentences):,}",
@@ -124,8 +124,8 @@ class MaskedImpacts:
     def _run(
         self, copies: MaskedCopies, on_rows: Callable[[int], object]
     ) -> Iterator[tuple[int, Impacts]]:
-        """Send all copies through the model, and put the impacts of each sentence together."""
-        held: Tensor | None = None  # words masked alone, of a sentence that goes on; (n, width)
+        """Run all copies through the model, and collect the impacts of each sentence."""
+        held: Tensor | None = None  # (n, width): words masked alone, of an unfinished sentence
         matrix = np.empty((0, 0), dtype=np.float32)
         for start, stop in copies.batches:
             rows = copies.rows(start, stop)
@@ -144,9 +144,9 @@ class MaskedImpacts:
     def _changes(
         self, rows: MaskedRows, lengths: Sequence[int], held: Tensor | None
     ) -> tuple[NDArray[np.float32], Tensor]:
-        """Compare each masked word with itself masked alone.
+        """Compare each masked word with the same word masked alone.
 
-        Returns the impact of the second on the first and of the first on the second, (n_rows, 2),
+        Gives the impact of the second on the first and of the first on the second, (n_rows, 2),
         and the words of all parts masked alone, (n_words, width).
         """
         with torch.no_grad():
@@ -165,7 +165,7 @@ class MaskedImpacts:
             return change.squeeze(-1).cpu().numpy(), alone
 
     def _vectors(self, rows: MaskedRows) -> Tensor:
-        """Give the vectors of both masked words of each row; shape (n_rows, 2, hidden_size)."""
+        """Give the vectors of both masked words of each row, (n_rows, 2, hidden_size)."""
         ids, mask, weights = self._put(rows.ids, rows.mask, rows.weights)
         model = self.encoder.loaded.model
         with reading(model):
@@ -173,7 +173,7 @@ class MaskedImpacts:
         return weights @ hidden.float()
 
     def _probabilities(self, rows: MaskedRows) -> Tensor:
-        """Give the probability of what is masked, of both words; shape (n_rows, 2, 1)."""
+        """Give the probability of both masked words, (n_rows, 2, 1)."""
         ids, mask, weights, truth = self._put(rows.ids, rows.mask, rows.weights, rows.unmasked)
         with reading(self._whole):
             logits = self._whole(input_ids=ids, attention_mask=mask, return_dict=True).logits
@@ -184,12 +184,12 @@ class MaskedImpacts:
         return weights @ right[:, :, None]
 
     def _put(self, *arrays: NDArray[Any]) -> list[Tensor]:
-        """Put arrays where the model is."""
+        """Put arrays on the device of the model."""
         return [torch.from_numpy(array).to(self.encoder.loaded.device) for array in arrays]
 
 
 def _find_mask(encoder: Encoder) -> int:
-    """Give the number of the mask token."""
+    """Give the id of the mask token."""
     loaded = encoder.loaded
     token = loaded.tokenizer.mask_token_id
     if token is None or token >= loaded.model.get_input_embeddings().weight.shape[0]:
@@ -201,7 +201,7 @@ def _find_mask(encoder: Encoder) -> int:
 
 
 def _with_masked_head(encoder: Encoder) -> Model:
-    """Give a model together with its language-modelling head."""
+    """Give a model with its language modelling head."""
     loaded, model = encoder.loaded, encoder.model
     if not isinstance(model, str | os.PathLike):
         has_head = model is not loaded.model and model.base_model is loaded.model
@@ -221,7 +221,7 @@ def _with_masked_head(encoder: Encoder) -> Model:
                 dtype=loaded.dtype,
                 output_loading_info=True,
             )
-    except Exception as error:  # any library below may fail, each in its own way
+    except Exception as error:  # the libraries raise errors of any type
         raise _no_head(loaded.name) from error
     if info["missing_keys"]:
         raise _no_head(loaded.name)
@@ -231,12 +231,12 @@ def _with_masked_head(encoder: Encoder) -> Model:
 def _no_head(name: str) -> EncoderError:
     return EncoderError(
         f"{name!r} has no head for masked language modelling, which measure='probability' needs",
-        hint="load a checkpoint that was saved with its head, or choose measure='distance'",
+        hint="load a checkpoint that was saved with its head, or use measure='distance'",
     )
 
 
 def _refuse_non_finite(impacts: NDArray[np.float32], sentence: SpacedWords) -> None:
-    """Refuse impacts that are infinite or no numbers."""
+    """Raise an error for infinite or NaN impacts."""
     if not np.isfinite(impacts).all():
         on, by = np.argwhere(~np.isfinite(impacts))[0]
         raise EncoderError(

@@ -1,7 +1,7 @@
 """Masked copies of sentences: each word masked alone, and with each other word.
 
-A sentence of n words has ``n + n(n - 1) / 2`` copies: what masking word j does to word i, and what
-masking i does to j, are both read from the copy in which the two are masked.
+A sentence of n words has ``n + n(n - 1) / 2`` copies: the impact of word j on word i and that of i
+on j are both read from the copy in which both are masked.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from structprobe.encoder.subwords.pieces import Pieces
 class Part(NamedTuple):
     """The copies of one sentence among some rows."""
 
-    sentence: int  # The sentence's number
+    sentence: int  # Its index
     first: int
     last: int
     begins: bool
@@ -29,21 +29,21 @@ class Part(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class MaskedRows:
-    """Some masked copies, padded on the right, and where their masked words are."""
+    """Some masked copies, padded on the right, and the positions of their masked words."""
 
     ids: NDArray[np.int64]  # (n_rows, n_positions)
-    unmasked: NDArray[np.int64]  # (n_rows, n_positions): the same without masks
-    mask: NDArray[np.int64]  # (n_rows, n_positions): 1 where there is a token, 0 for padding
+    unmasked: NDArray[np.int64]  # (n_rows, n_positions): without masks
+    mask: NDArray[np.int64]  # (n_rows, n_positions): 1 for tokens, 0 for padding
     words: NDArray[np.int64]  # (n_rows, 2)
     weights: NDArray[np.float32]  # (n_rows, 2, n_positions)
-    parts: tuple[Part, ...]  # Which sentences they are copies of
+    parts: tuple[Part, ...]  # The sentences of the copies
 
 
 class MaskedCopies:
-    """The masked copies of sentences, the longest sentences first, cut into batches.
+    """The masked copies of sentences, the longest sentences first, in batches.
 
-    A batch may end within a sentence. Of a word that is split, all pieces are masked; a piece that
-    counts for two words is masked with either.
+    A batch may end within a sentence. All subwords of a word are masked; a subword that belongs to
+    two words is masked with either.
     """
 
     def __init__(self, sentences: Sequence[Pieces], layout: Layout, mask_token: int) -> None:
@@ -60,7 +60,7 @@ class MaskedCopies:
         self.batches = list(self._cut(layout.batch_tokens))
 
     def rows(self, start: int, stop: int) -> MaskedRows:
-        """Write some copies out."""
+        """Make some copies."""
         first, last = np.searchsorted(self._starts, [start, stop - 1], side="right") - 1
         shape = (stop - start, int(self._widths[first]))
         unmasked = np.full(shape, self.layout.pad, dtype=np.int64)
@@ -97,10 +97,11 @@ class MaskedCopies:
         )
 
     def _shares(self, pieces: Pieces) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Give the share of each position in each word, and whether it is of it; (n_words, width).
+        """Give the share of each position in each word, and whether it belongs to the word.
 
-        The two are not the same: all pieces of a word are masked, however they are pooled.
+        The two differ: all subwords of a word are masked, however they are pooled.
         """
+        # -> (n_words, width), (n_words, width)
         word, position = pieces.links[:, 1], pieces.links[:, 0] + len(self._before)
         width = len(self._before) + len(pieces.ids) + len(self._after)
         shares = np.zeros((pieces.n_words, width), dtype=np.float32)
@@ -110,7 +111,7 @@ class MaskedCopies:
         return shares, touched
 
     def _cut(self, batch_tokens: int) -> Iterator[tuple[int, int]]:
-        """Cut all rows into batches."""
+        """Divide all rows into batches."""
         start = 0
         while start < self.n_rows:
             widest = self._widths[np.searchsorted(self._starts, start, side="right") - 1]
@@ -120,6 +121,6 @@ class MaskedCopies:
 
 
 def _masked_words(n: int) -> NDArray[np.int64]:
-    """List the words to mask, one by one and then in pairs; shape (n * (n + 1) / 2, 2)."""
+    """List the words to mask, alone and then in pairs, (n * (n + 1) / 2, 2)."""
     alone = np.repeat(np.arange(n)[:, None], 2, axis=1)
     return np.concatenate([alone, np.argwhere(np.triu(np.ones((n, n)), 1))])

@@ -1,8 +1,8 @@
-"""Language models, loaded: the hub, files, limits, fingerprints and devices. It knows no words."""
+"""Loading, measuring and fingerprinting language models."""
 
 from typing import Any
 
-# What transformers gives; it exports no types for these that hold for all models.
+# Objects of transformers, which has no common types for them.
 Model = Any
 Tokenizer = Any
 Config = Any

@@ -1,4 +1,4 @@
-"""Tell models and tokenizers apart by what they hold, not by their names."""
+"""Fingerprints of models and tokenizers, by content rather than name."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ import torch
 from structprobe.models import Config, Model, Tokenizer
 
 _DIGEST_BYTES = 16
-_ROW = 4096  # numbers of 8 bytes that are summed as a row, see `glance`
+_ROW = 4096  # 8-byte numbers per summed row, see `glance`
 
-# Hooks cannot be read: each is known by a name of its own for as long as it lives.
+# Hooks cannot be inspected: each gets a unique name for as long as it lives.
 _hook_names: WeakKeyDictionary[Callable[..., Any], str] = WeakKeyDictionary()
 
 # Keys of a configuration that do not change what a model computes.
@@ -51,21 +51,20 @@ def fingerprint_parameters(model: torch.nn.Module) -> str:
 def glance(model: torch.nn.Module) -> str:
     """Digest what shows whether a model has changed, in about the time of one short pass.
 
-    As `fingerprint_parameters`, but large weights by the number of writes into them, which torch
-    counts, and by sums of their bits by rows and columns, for writes that it does not count (those
-    through `.data` or a NumPy view). No step of training, rounding, noise or permutation leaves all
-    these sums as they were.
+    As `fingerprint_parameters`, but for large weights the number of writes, which torch counts, and
+    the sums of their bits by row and column, for writes that it does not count (through `.data` or
+    a NumPy view). No training step, rounding, noise or permutation leaves all sums unchanged.
     """
     return _digest(_parameter_parts(model, _sums))
 
 
 def fingerprint_architecture(config: Config) -> str:
-    """Digest a configuration: all that a model without training is."""
+    """Digest a configuration, which defines an untrained model."""
     return _digest([_plain_config(config)])
 
 
 def fingerprint_tokenizer(tokenizer: Tokenizer) -> str:
-    """Digest what a tokenizer does to a text."""
+    """Digest all that determines how a tokenizer tokenizes."""
     return _digest(_tokenizer_parts(tokenizer))
 
 
@@ -86,14 +85,14 @@ def _file_parts(paths: list[Path]) -> Iterable[bytes]:
 def _parameter_parts(
     model: Model, show: Callable[[torch.Tensor], Iterable[memoryview]]
 ) -> Iterator[bytes | memoryview]:
-    """Give the configuration, then name, shape, type and content of each weight, then switches."""
+    """Give the configuration, name, shape, type and content of each weight, adapters and hooks."""
     yield _plain_config(model.config)
     for name, tensor in sorted(model.state_dict().items()):
         yield f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode()
         yield from show(tensor.detach())
     for name, module in model.named_modules():
         settings = {key: value for key, value in vars(module).items() if _is_plain(value)}
-        if any("adapter" in key for key in settings):  # may be switched on and off
+        if any("adapter" in key for key in settings):  # adapters may be switched on and off
             del settings["training"]
             yield f"{name} {json.dumps(settings, sort_keys=True)}".encode()
         for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values()):
@@ -108,7 +107,7 @@ def _bytes(tensor: torch.Tensor) -> Iterator[memoryview]:
 
 
 def _sums(tensor: torch.Tensor) -> Iterator[memoryview]:
-    """Give what shows quickly whether a weight has changed; of a small one all its bytes."""
+    """Give what shows quickly whether a weight has changed; for a small one, all its bytes."""
     flat = tensor.contiguous().reshape(-1).view(torch.uint8)
     end = len(flat) // (8 * _ROW) * 8 * _ROW
     block = flat[:end]
@@ -121,7 +120,7 @@ def _sums(tensor: torch.Tensor) -> Iterator[memoryview]:
 
 
 def _is_plain(value: object) -> bool:
-    """Tell whether a value can be written as JSON, the same one always in the same way."""
+    """Whether a value can be written as JSON, equal values always in the same way."""
     if isinstance(value, dict):
         return all(isinstance(key, str) and _is_plain(one) for key, one in value.items())
     if isinstance(value, list | tuple):
@@ -130,10 +129,10 @@ def _is_plain(value: object) -> bool:
 
 
 def _hook_name(hook: Callable[..., Any]) -> str:
-    """Give the name of a hook, the same for as long as it lives."""
+    """Give the unique name of a hook."""
     try:
         return _hook_names.setdefault(hook, uuid.uuid4().hex)
-    except TypeError:  # neither hashed nor watched: another one each time
+    except TypeError:  # unhashable or without weak references: a new name each time
         return uuid.uuid4().hex
 
 
@@ -160,6 +159,6 @@ def _tokenizer_parts(tokenizer: Tokenizer) -> Iterable[bytes]:
     }
     yield json.dumps([settings, tokenizer.get_vocab()], sort_keys=True).encode()
     with tempfile.TemporaryDirectory() as folder:
-        with contextlib.suppress(NotImplementedError):  # saves no files: its vocabulary tells
+        with contextlib.suppress(NotImplementedError):  # it saves no files: the vocabulary must do
             tokenizer.save_vocabulary(folder)
         yield from _file_parts(sorted(Path(folder).iterdir()))

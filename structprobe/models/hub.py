@@ -1,4 +1,4 @@
-"""What the hub and its cache know of a model, asked once and without waiting."""
+"""Look up models on the hub and in its cache, once and without long waits."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 
 from structprobe.errors import EncoderError
 
-WAIT = 10  # seconds for an answer of the hub
+WAIT = 10  # seconds for a response of the hub
 
 
 def find_commit(source: str, revision: str | None, gguf_file: str | None) -> str | None:
-    """Find the hub commit of a model in the cache, from where its files lie."""
+    """Find the hub commit of a model in the cache, from the path of its files."""
     if Path(source).exists():
         return None
     from huggingface_hub import try_to_load_from_cache
@@ -25,10 +25,10 @@ def find_commit(source: str, revision: str | None, gguf_file: str | None) -> str
 
 
 def refuse_unknown(source: str, revision: str | None, gguf_file: str | None = None) -> None:
-    """Refuse a hub id that is neither in the cache nor on the hub, before it is loaded.
+    """Reject a hub id that is neither in the cache nor on the hub, before it is loaded.
 
-    The loaders would try again and again for a name that is misspelt where there is no
-    connection, and for each of their files anew: most of a minute.
+    For a misspelt name without a connection, the loaders would retry for each of their files, for
+    almost a minute.
     """
     if Path(source).exists():
         return
@@ -41,30 +41,30 @@ def refuse_unknown(source: str, revision: str | None, gguf_file: str | None = No
         RevisionNotFoundError,
     )
 
-    # Its bases are those of the HTTP library, whichever the hub uses: a dead connection is one.
+    # Its bases are those of the HTTP library that the hub uses, connection errors among them.
     dead: tuple[type[BaseException], ...] = (*HfHubHTTPError.__bases__, OSError)
     try:
         if find_commit(source, revision, gguf_file) is None:
             HfApi().model_info(source, revision=revision, timeout=WAIT)
     except (GatedRepoError, HFValidationError):
-        return  # the loaders say it well
+        return  # the loaders have good messages for these
     except RepositoryNotFoundError as error:
-        hint = "check the name; a private model needs a login first: hf auth login"
+        hint = "check the name; for a private model, log in first: hf auth login"
         raise EncoderError(f"the hub has no model {source!r}", hint=hint) from error
     except RevisionNotFoundError as error:
-        hint = "name a branch, a tag or a commit of it"
+        hint = "pass a branch, a tag or a commit of the model"
         raise EncoderError(
             f"the hub has no revision {revision!r} of {source!r}", hint=hint
         ) from error
     except HfHubHTTPError:
-        return  # it answers, if oddly: mirrors have the files, but not always this address
+        return  # mirrors have the files, but not always this endpoint
     except dead as error:
         raise unreachable(source) from error
 
 
 def unreachable(source: str) -> EncoderError:
-    """Say that a model is not in the cache and cannot be fetched."""
+    """Make the error for a model that is not in the cache and cannot be downloaded."""
     return EncoderError(
-        f"{source!r} is not, or not whole, in the local cache and the hub cannot be reached",
-        hint=f"check the name, or fetch it once with a connection: hf download {source}",
+        f"{source!r} is missing or incomplete in the local cache, and the hub cannot be reached",
+        hint=f"check the name, or download it while online: hf download {source}",
     )

@@ -1,16 +1,16 @@
-"""Find by one small forward pass how deep and wide a model is and how much text it takes.
+"""Measure with one small forward pass how deep and wide a model is and how much text it reads.
 
-How many positions a model really takes, special tokens included:
+The number of positions that a model really accepts, special tokens included, is:
 
-1. Where it looks positions up in tables (learned ones, as BERT, GPT-2 and RoBERTa do), the rows
-   of the smallest table that are left from the first position on. A pass over four equal tokens
-   shows the tables: they are looked up at four consecutive rows. RoBERTa's starts at row 2, so
-   that 514 rows take 512 tokens.
-2. Otherwise (rotary, relative or no positions) what its configuration gives as
-   ``max_position_embeddings`` or ``max_seq_len``, if that is positive.
-3. Otherwise any number (None), as T5.
+1. If it looks up positions in tables (learned positions, as in BERT, GPT-2 and RoBERTa), the rows
+   of the smallest table from the first position on. A pass over four equal tokens shows the tables:
+   they are looked up at four consecutive rows. RoBERTa starts at row 2, so that 514 rows are enough
+   for 512 tokens.
+2. Otherwise (rotary, relative or no positions), ``max_position_embeddings`` or ``max_seq_len`` of
+   its configuration, if positive.
+3. Otherwise unlimited (None), as for T5.
 
-The tokenizer's ``model_max_length`` plays no part: it speaks of training or of nothing (1e30).
+The tokenizer's ``model_max_length`` is ignored: it is about training, or arbitrary (1e30).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _N_TOKENS = 4
 
 
 def pick_layers(layers: Layers, n_layers: int) -> list[int]:
-    """Make layers of what was given; all of them of None."""
+    """Read layers in any accepted form; None stands for all."""
     everything = range(n_layers + 1)
     if layers is None:
         return list(everything)
@@ -45,18 +45,18 @@ def pick_layers(layers: Layers, n_layers: int) -> list[int]:
             picked.update(one if isinstance(one, range) else [operator.index(one)])
         except TypeError:
             hint = f"layers are numbered from 0, the embedding output, to {n_layers}"
-            raise EncoderError(f"{one!r} is not the number of a layer", hint=hint) from None
+            raise EncoderError(f"{one!r} is not a layer number", hint=hint) from None
     for layer in sorted(picked):
         if layer not in everything:
             hint = "0 is the embedding output"
-            raise EncoderError(f"no layer {layer}, only 0 to {n_layers}", hint=hint)
+            raise EncoderError(f"there is no layer {layer}, only 0 to {n_layers}", hint=hint)
     if not picked:
-        raise EncoderError("no layers asked for", hint=f"choose from 0 to {n_layers}")
+        raise EncoderError("no layers given", hint=f"choose from 0 to {n_layers}")
     return sorted(picked)
 
 
 def measure(model: Model, tokenizer: Tokenizer, name: str) -> tuple[int, int, int | None]:
-    """Run four tokens through a model and look."""
+    """Run four tokens through a model, and give its layers, width and number of positions."""
     try:
         with reading(model), _TableSpy() as spy:
             ids = torch.full((1, _N_TOKENS), _plain_token(model, tokenizer), device=model.device)
@@ -71,20 +71,20 @@ def measure(model: Model, tokenizer: Tokenizer, name: str) -> tuple[int, int, in
         raise EncoderError(f"{name!r} cannot read plain text: {text}") from error
     hidden = getattr(output, "hidden_states", None)
     if not hidden:
-        raise EncoderError(f"{name!r} gives no hidden states, so there are no layers to read")
+        raise EncoderError(f"{name!r} returns no hidden states, so there are no layers to probe")
     shapes = [tuple(layer.shape) for layer in hidden]
     if set(shapes) != {(1, _N_TOKENS, shapes[0][-1])}:
         odd = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), 0)
         raise EncoderError(
             f"{name!r}: layer {odd} has shape {shapes[odd]} for {_N_TOKENS} tokens; "
-            "one vector of one width for each token and layer is wanted"
+            "expected one vector per token and layer, all of the same width"
         )
     limit = min(spy.limits) if spy.limits else _claimed_limit(model.config)
     return len(hidden) - 1, int(shapes[0][-1]), limit
 
 
 class _TableSpy(TorchFunctionMode):
-    """Watch embedding lookups, and note how many positions each table of positions takes."""
+    """Watch embedding lookups, and record the number of positions of each position table."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -93,11 +93,11 @@ class _TableSpy(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Let each call through; look at lookups only."""
+        """Pass each call through, and inspect lookups."""
         if func is torch.nn.functional.embedding:
             named = dict(zip(("input", "weight"), args, strict=False)) | (kwargs or {})
             numbers = named["input"]
-            # Some models pad to a multiple of their window; a matrix is relative positions.
+            # Some models pad to a multiple of their window; a matrix has relative positions.
             if numbers.numel() == numbers.shape[-1] >= _N_TOKENS:
                 first, *rest = numbers.reshape(-1)[:_N_TOKENS].tolist()
                 if rest == list(range(first + 1, first + _N_TOKENS)):
@@ -106,14 +106,14 @@ class _TableSpy(TorchFunctionMode):
 
 
 def _plain_token(model: Model, tokenizer: Tokenizer) -> int:
-    """Give a token that is not special: RoBERTa counts no positions for padding."""
+    """Give a token that is not special: RoBERTa does not count positions for padding."""
     special = {*tokenizer.all_special_ids, getattr(model.config, "pad_token_id", None)}
     n_rows = model.get_input_embeddings().weight.shape[0]
     return next((token for token in range(n_rows) if token not in special), 0)
 
 
 def _claimed_limit(config: Config) -> int | None:
-    """Give the positions that a configuration allows, if it speaks of them."""
+    """Give the number of positions in a configuration, if any."""
     config = config.get_text_config() if hasattr(config, "get_text_config") else config
     for key in ("max_position_embeddings", "max_seq_len"):
         claimed = getattr(config, key, None)

@@ -1,4 +1,4 @@
-"""Load a language model and its tokenizer, whatever the architecture, ready to be read."""
+"""Load a language model of any architecture, and its tokenizer."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ from structprobe.models.quiet import quiet_transformers
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _TOKENIZER_FILE = re.compile(r"tokeni[sz]er|vocab|merges|\.(model|tiktoken|gguf)$")
 _NO_TOKENIZER = (
-    "its files (tokenizer.json, vocab.txt, ...) belong in the model folder, where "
-    "tokenizer.save_pretrained writes them; in Python, tokenizer= takes one from elsewhere"
+    "put its files (tokenizer.json, vocab.txt, ...) into the model folder with "
+    "tokenizer.save_pretrained; in Python, you can also pass tokenizer="
 )
 
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """A model that is ready to be read, and what there is to know about it."""
+    """A model that is ready to use, and its properties."""
 
-    model: Model  # The bare model
-    tokenizer: Tokenizer  # Its tokenizer
-    name: str  # Hub id, folder or class name, for people
-    revision: str | None  # The hub commit it was loaded from, else the revision asked for, if any
+    model: Model  # Without a task head
+    tokenizer: Tokenizer
+    name: str  # Hub id, folder or class name, for display
+    revision: str | None  # The hub commit, or else the requested revision, if any
     fingerprint: str  # Changes when the weights or the tokenizer change
-    device: torch.device  # Where it runs
-    dtype: torch.dtype  # Type of its weights
+    device: torch.device
+    dtype: torch.dtype  # Of the weights
     n_layers: int  # Highest layer
     hidden_size: int  # Width of a vector
-    max_positions: int | None  # Positions the model can really take, special tokens included
-    whole_class: type  # Class of the whole model, from which `untrained` makes a fresh one
-    whole_config: Config  # Configuration of the whole model
-    glance: str | None = None  # Of an object, what shows whether its owner has changed it
+    max_positions: int | None  # Really accepted, special tokens included
+    whole_class: type  # Of the model with its head, used by `untrained`
+    whole_config: Config  # Of the model with its head
+    glance: str | None = None  # Of a model object, shows whether it has changed
 
 
 def load_model(
@@ -65,7 +65,7 @@ def load_model(
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "float32",
 ) -> LoadedModel:
-    """Load a model by hub id or from a folder, or take a loaded one."""
+    """Load a model from the hub or a folder, or use a loaded one."""
     wanted_dtype, glimpse = find_dtype(dtype), None
     if isinstance(model, str | os.PathLike):
         source, gguf_file = _locate(os.fspath(model), gguf_file)
@@ -113,9 +113,9 @@ def layers_from_config(
     trust_remote_code: bool = False,
     gguf_file: str | None = None,
 ) -> int | None:
-    """Give a model's highest layer as its configuration has it, before any weights are read.
+    """Read the highest layer of a model from its configuration, before any weights are loaded.
 
-    None where the configuration does not say; the names of model and revision are checked.
+    None if the configuration does not have it; the names of model and revision are checked.
     """
     source, gguf_file = _locate(os.fspath(model), gguf_file)
     refuse_unknown(source, revision, gguf_file)
@@ -126,15 +126,15 @@ def layers_from_config(
         with quiet_transformers():
             config = AutoConfig.from_pretrained(source, **options)
         n_layers = config.get_text_config().num_hidden_layers
-    except Exception:  # each in its own way; loading will say it
+    except Exception:  # errors of any type; loading has good messages
         return None
     return n_layers if isinstance(n_layers, int) else None
 
 
 def refresh(loaded: LoadedModel, model: Model, device: str | torch.device = "auto") -> LoadedModel:
-    """Look at a model object anew: its owner may have trained, moved, cast or cut it meanwhile.
+    """Refresh a model object, which may have been trained, moved, cast or truncated meanwhile.
 
-    Its tokenizer counts as it was when the model was loaded, since that is what is read with.
+    Its tokenizer is that of the time of loading, as this is the one in use.
     """
     if loaded.glance is None or _readable(model) is not loaded.model:
         return loaded
@@ -157,13 +157,13 @@ def refresh(loaded: LoadedModel, model: Model, device: str | torch.device = "aut
 
 
 def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
-    """Make the same architecture with fresh weights: the baseline of what learning adds.
+    """Make the same architecture with random weights, as a baseline.
 
-    The caller's random numbers are not disturbed. The weights depend on the seed alone, not on
-    device or dtype.
+    The caller's random state is not changed. The weights depend only on the seed, not on device or
+    dtype.
     """
     if not isinstance(random_state, Integral) or random_state < 0:
-        raise EncoderError(f"random_state must be a whole number from 0, got {random_state!r}")
+        raise EncoderError(f"random_state must be a non-negative integer, got {random_state!r}")
     seed = int(random_state)
     with quiet_transformers(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
@@ -183,20 +183,20 @@ def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
 def _options(
     revision: str | None, trust_remote_code: bool, gguf_file: str | None
 ) -> dict[str, Any]:
-    """Give what transformers wants to be told beside the name of a model."""
+    """Give the options for loading from transformers."""
     options = {"revision": revision, "trust_remote_code": trust_remote_code}
     return options | ({"gguf_file": gguf_file} if gguf_file else {})
 
 
 def _readable(whole: Model) -> Model:
-    """Give the part that reads text: the bare model, of an encoder-decoder its encoder."""
+    """Give the part that reads text: the bare model, or the encoder of an encoder-decoder."""
     if getattr(whole.config, "is_encoder_decoder", False):
         return whole.get_encoder()
     return whole.base_model
 
 
 def _locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
-    """Split a path into folder and GGUF file, and refuse a folder that holds no model."""
+    """Split a path into folder and GGUF file, and reject a folder without a model."""
     if gguf_file is None and source.endswith(".gguf"):
         source, gguf_file = os.path.split(source)
         source = source or "."
@@ -207,22 +207,24 @@ def _locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
     folder = Path(source)
     if not source or not folder.is_dir():
         if looks_local or not source or folder.exists():
-            hint = "give a hub id, a folder made by save_pretrained, or a .gguf file"
+            hint = "pass a hub id, a folder written by save_pretrained, or a .gguf file"
             raise EncoderError(f"no model folder {source!r}", hint=hint)
         return source, gguf_file
-    source = os.path.abspath(source)  # as it is kept with a probe, which is loaded from elsewhere
+    source = os.path.abspath(source)  # it is stored with probes, which may be loaded from elsewhere
     if gguf_file:
         if not (folder / gguf_file).is_file():
             there = ", ".join(sorted(path.name for path in folder.glob("*.gguf"))) or "none"
-            raise EncoderError(f"no file {gguf_file!r} in {source}", hint=f"GGUF files: {there}")
+            raise EncoderError(
+                f"no file {gguf_file!r} in {source}", hint=f"GGUF files there: {there}"
+            )
         return source, gguf_file
     if not (folder / "config.json").is_file():
-        hint = "a model folder is what save_pretrained writes"
+        hint = "pass a folder written by save_pretrained"
         if any(folder.glob("*.gguf")):
-            hint = "name its GGUF file with gguf_file="
-        raise EncoderError(f"no config.json in {source}, so it holds no model", hint=hint)
+            hint = "pass its GGUF file as gguf_file="
+        raise EncoderError(f"not a model folder: no config.json in {source}", hint=hint)
     if not any(path.suffix in (".safetensors", ".bin") for path in folder.iterdir()):
-        hint = "model.safetensors or pytorch_model.bin is wanted; was it downloaded whole?"
+        hint = "expected model.safetensors or pytorch_model.bin; is the download complete?"
         raise EncoderError(f"no weights in {source}", hint=hint)
     return source, None
 
@@ -230,7 +232,7 @@ def _locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
 def _load_weights(
     source: str, device: torch.device, dtype: torch.dtype, options: dict[str, Any]
 ) -> Model:
-    """Load a model, with the part that is read on its device and no weight of it missing."""
+    """Load a model, put the used part on the device, and check that no weight is missing."""
     from transformers import AutoModel
 
     try:
@@ -239,14 +241,14 @@ def _load_weights(
                 source, dtype=dtype, output_loading_info=True, **options
             )
             _readable(whole).to(device)
-    except Exception as error:  # any library below may fail, each in its own way
+    except Exception as error:  # the libraries raise errors of any type
         raise _explain(f"cannot load model {source!r}", source, error) from error
     _refuse_missing(source, whole, info["missing_keys"])
     return whole
 
 
 def _load_tokenizer(source: str, tokenizer: Tokenizer, options: dict[str, Any]) -> Tokenizer:
-    """Load the tokenizer beside the model or the named one, or take the given object."""
+    """Load the tokenizer of the model or the one named, or use the given object."""
     from transformers import AutoTokenizer
 
     if tokenizer is not None and not isinstance(tokenizer, str | os.PathLike):
@@ -265,34 +267,34 @@ def _load_tokenizer(source: str, tokenizer: Tokenizer, options: dict[str, Any]) 
 
 
 def _explain(what: str, source: str, error: Exception) -> EncoderError:
-    """Turn a fault below into one line that says what to do."""
+    """Turn an error of a library into one line that says what to do."""
     text = " ".join(str(error).split())
     if isinstance(error, ImportError) or re.search(r"pip install|is required|installed", text):
         for package in ("gguf", "accelerate", "sentencepiece", "tiktoken", "protobuf"):
             if package in text.lower() and not _installed(package):
                 return EncoderError(
-                    f"{what}: package {package} is missing", hint=f"pip install {package}"
+                    f"{what}: the package {package} is not installed", hint=f"pip install {package}"
                 )
     if not Path(source).exists() and "connect" in text:
         return unreachable(source)
     if "custom code" in text:
-        hint = "read it, then pass trust_remote_code=True"
-        return EncoderError(f"{what}: it comes with code of its own", hint=hint)
+        hint = "read the code, then pass trust_remote_code=True"
+        return EncoderError(f"{what}: it needs custom code", hint=hint)
     return EncoderError(f"{what}: {text[:300] or type(error).__name__}")
 
 
 def _installed(package: str) -> bool:
-    """Tell whether a package can be imported."""
+    """Whether a package can be imported."""
     from importlib.util import find_spec
 
     try:
         return find_spec("google.protobuf" if package == "protobuf" else package) is not None
-    except ModuleNotFoundError:  # not even its parent
+    except ModuleNotFoundError:  # its parent is missing
         return False
 
 
 def _refuse_missing(source: str, whole: Model, missing: Iterable[str]) -> None:
-    """Refuse a checkpoint without some of the weights that are read."""
+    """Reject a checkpoint without some of the used weights."""
     used = {id(tensor) for tensor in _readable(whole).state_dict(keep_vars=True).values()}
     tensors = whole.state_dict(keep_vars=True)
     lacking = sorted(
@@ -302,14 +304,14 @@ def _refuse_missing(source: str, whole: Model, missing: Iterable[str]) -> None:
     )
     if lacking:
         raise EncoderError(
-            f"the checkpoint of {source!r} lacks {len(lacking)} weights of its "
-            f"{type(whole).__name__}, first {lacking[0]!r}",
+            f"the checkpoint of {source!r} lacks {len(lacking)} weights of "
+            f"{type(whole).__name__}, such as {lacking[0]!r}",
             hint="they would be random; was it saved from another architecture?",
         )
 
 
 def find_dtype(name: str | torch.dtype) -> torch.dtype:
-    """Give the number type of this name."""
+    """Give the data type of this name."""
     plain = str(name).removeprefix("torch.")
     if plain not in DTYPES:
         raise EncoderError(unknown_name("dtype", plain, DTYPES))
@@ -319,9 +321,9 @@ def find_dtype(name: str | torch.dtype) -> torch.dtype:
 def _check_object(
     whole: Model, tokenizer: Tokenizer, device: str | torch.device, dtype: torch.dtype
 ) -> None:
-    """Refuse a model object that is none, has no tokenizer, or is not as it is asked for."""
+    """Reject an object that is not a model, has no tokenizer, or has another dtype or device."""
     if not hasattr(whole, "config") or not hasattr(whole, "base_model"):
-        hint = "give a hub id, a folder, or a transformers model with tokenizer="
+        hint = "pass a hub id, a folder, or a transformers model with tokenizer="
         raise EncoderError(f"{type(whole).__name__} is not a transformers model", hint=hint)
     if tokenizer is None or isinstance(tokenizer, str | os.PathLike):
         hint = "Encoder(model, tokenizer=AutoTokenizer.from_pretrained(...))"
@@ -329,18 +331,18 @@ def _check_object(
     if whole.dtype != dtype:
         names = [str(kind).removeprefix("torch.") for kind in (whole.dtype, dtype)]
         raise EncoderError(
-            f"the model is in {names[0]}, but {names[1]} is asked for",
-            hint=f"pass dtype={names[0]!r}, or cast it yourself with model.to(torch.{names[1]})",
+            f"the model has dtype {names[0]}, but {names[1]} was requested",
+            hint=f"pass dtype={names[0]!r}, or cast it with model.to(torch.{names[1]})",
         )
     if device != "auto" and find_device(device, error=EncoderError) != whole.device:
         raise EncoderError(
-            f"the model is on {whole.device}, but {device} is asked for",
-            hint=f"move it yourself with model.to({str(device)!r}), or leave device='auto'",
+            f"the model is on {whole.device}, but {device} was requested",
+            hint=f"move it with model.to({str(device)!r}), or use device='auto'",
         )
 
 
 def _check_vocabulary(tokenizer: Tokenizer, name: str) -> None:
-    """Refuse a tokenizer that was made from nothing: no letter in it but in special tokens."""
+    """Reject an empty tokenizer: one without letters except in special tokens."""
     if not callable(getattr(tokenizer, "get_vocab", None)):
         raise EncoderError(f"{name}: {type(tokenizer).__name__} is not a transformers tokenizer")
     added = {str(token) for token in getattr(tokenizer, "added_tokens_decoder", {}).values()}

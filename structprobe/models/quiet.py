@@ -1,4 +1,4 @@
-"""Keep transformers' bars and warnings off stderr while a model is loaded."""
+"""Silence the progress bars and warnings of transformers while a model is loaded."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from typing import Any
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Silence transformers' loading bars, warnings and reports within the block.
+    """Silence the loading bars, warnings and reports of transformers within the block.
 
-    Errors still show, and so do the hub's download bars. All settings are as before afterwards.
+    Errors and the download bars of the hub are still shown. All settings are restored afterwards.
     """
     from huggingface_hub.utils.tqdm import (
         are_progress_bars_disabled,
@@ -47,7 +47,7 @@ def quiet_transformers() -> Iterator[None]:
 
 @contextmanager
 def _quiet_gguf() -> Iterator[None]:
-    """Silence the bar of the GGUF reader, which heeds no setting."""
+    """Silence the bar of the GGUF reader, which ignores all settings."""
     module = importlib.import_module("transformers.modeling_gguf_pytorch_utils")
     bar = getattr(module, "tqdm", None)
     if bar is None:

@@ -1,4 +1,4 @@
-"""Read a model and leave it as it was found: one pass, all its layers, on which sides it reads."""
+"""Run a model and leave it as it was found: passes, their layers, the direction of context."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from structprobe.models import Model
 
 @dataclass
 class _Found:
-    """How a module was before anybody read it."""
+    """The state of a module before it was used."""
 
     training: bool
     names: frozenset[str]  # Of its attributes
@@ -31,13 +31,12 @@ _found: WeakKeyDictionary[Module, _Found] = WeakKeyDictionary()
 
 @contextmanager
 def reading(model: Module) -> Iterator[None]:
-    """Let a model be read within the block: in evaluation mode, without gradients.
+    """Run a model within the block in evaluation mode, without gradients.
 
-    Its owner may be training it: afterwards each module is in the mode it was found in, and what
-    the pass itself left there (transformers' hooks that note outputs) is gone, also after an error
-    and where several threads read at once. Flags are set by hand, since `Module.train` may be
-    overridden to merge weights. Not in inference mode: what the model caches now must serve its
-    owner's training too.
+    The model may be in training: afterwards each module is in its previous mode, and what the pass
+    left there (transformers' hooks that record outputs) is removed, also after an error and with
+    several threads. Flags are set directly, since `Module.train` may be overridden to merge
+    weights. Inference mode is not used: what the model caches must work in training too.
     """
     modules = list(model.modules())
     with _guard:
@@ -63,7 +62,7 @@ def reading(model: Module) -> Iterator[None]:
 def layers_of_pass(
     model: Model, ids: torch.Tensor, mask: torch.Tensor, layers: Sequence[int]
 ) -> Iterator[torch.Tensor]:
-    """Run a model once and give its layers one by one."""
+    """Run a model once and yield its layers."""
     # ids (n_rows, n_positions), mask (n_rows, n_positions) -> (n_rows, n_positions, hidden_size)
     output = model(
         input_ids=ids,
@@ -78,10 +77,9 @@ def layers_of_pass(
 
 
 def reads_right(model: Model, before: Sequence[int], plain: Sequence[int]) -> bool:
-    """Find out whether a model reads what follows a token.
+    """Find out whether a model uses right context.
 
-    Two texts that differ in their last token go through the model; where earlier vectors differ
-    too, it reads to the right.
+    Two texts that differ in their last token are run; if earlier vectors differ too, it does.
     """
     first, second = plain
     ids = torch.tensor([[*before, first, first, last] for last in (first, second)])
@@ -94,7 +92,7 @@ def reads_right(model: Model, before: Sequence[int], plain: Sequence[int]) -> bo
 
 
 def _restore(module: Module, found: _Found) -> None:
-    """Put a module back as it was found."""
+    """Restore the state of a module."""
     module.training = found.training
     for number in set(module._forward_hooks) - found.hooks:
         del module._forward_hooks[number]
@@ -105,7 +103,7 @@ def _restore(module: Module, found: _Found) -> None:
 
 
 def _no_cache(model: Model) -> dict[str, bool]:
-    """Ask for no keys and values of a text that nobody will continue, where that can be asked."""
+    """Switch off the cache of keys and values, if the model has one."""
     return (
         {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
     )

@@ -1,7 +1,4 @@
-"""Probes on word vectors: the geometry, the recipes that find it, and the estimator.
-
-The public names are imported when they are first used, so that importing the room is cheap.
-"""
+"""Probes on word vectors. Public names are imported on first use, so that this import is cheap."""
 
 from __future__ import annotations
 

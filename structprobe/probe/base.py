@@ -1,17 +1,17 @@
-"""What all estimators of trees share: how they take vectors, predict, score and refuse."""
+"""What all estimators share: fitting, predicting, scoring, and the checks of their input."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from structprobe.errors import ProbeError
-from structprobe.probe.data.examples import KINDS, Examples, layer_name, read_sets
+from structprobe.probe.data.examples import layer_name
 from structprobe.probe.data.inputs import (
     check_finite,
     check_lengths,
@@ -26,6 +26,7 @@ from structprobe.probe.data.inputs import (
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.not_fitted import NotFittedError
 from structprobe.probe.types import (
+    DevByLayer,
     Layer,
     LayersLike,
     Origin,
@@ -42,11 +43,11 @@ V = TypeVar("V")  # The vectors of one layer, or of several
 
 
 class TreeEstimator(BaseEstimator, Generic[V]):
-    """Recovers trees from word vectors; a subclass says how it is fitted and how it predicts."""
+    """Recovers trees from word vectors; a subclass defines `_fit` and `_predict`."""
 
     n_features_in_: int
 
-    _hint = "call fit first"  # What to do where nothing was fitted
+    _hint = "call fit first"  # What to do if it is not fitted
 
     def _layers(self, X: V, name: str) -> VectorsByLayer:
         """Take vectors by layer."""
@@ -56,29 +57,81 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         """Give the layers that are read, with the origin of their vectors."""
         raise NotImplementedError
 
-    def predictions(self, X: V) -> list[Prediction]:
-        """Recover the tree of each sentence, with all that it came from."""
+    def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
+        """Find and set the fitted attributes."""
         raise NotImplementedError
+
+    def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:
+        """Recover the trees from checked vectors of the layers of the fit."""
+        raise NotImplementedError
+
+    def fit(self, X: V, y: TreesLike, *, dev: tuple[V, TreesLike] | None = None) -> Self:
+        """Fit from scratch.
+
+        Parameters
+        ----------
+        X : word vectors
+            Of one layer: `WordVectors`, or a sequence of arrays or tensors of float, one
+            (n_words, hidden_size) per sentence. Of several layers: `EncodedBank`, or a mapping of
+            layer to such vectors.
+        y : Treebank, sequence of Sentence, or sequence of array_like of int, each (n_words,)
+            The trees: sentences with heads, or the heads, 1-based, 0 for the root.
+        dev : tuple of (X, y), optional
+            Vectors and trees by which the best training step (and layer) is chosen, in the same
+            forms; by default, a random ``validation_fraction`` of the training sentences, which
+            are then not trained on.
+
+        Returns
+        -------
+        self
+            The fitted estimator.
+
+        Raises
+        ------
+        ProbeError
+            If the vectors, trees or settings cannot be used, or a loss is no longer finite.
+        TreeError
+            If the heads of a sentence are not a tree.
+        """
+        self._fit(self._layers(X, "X"), y, self._dev_layers(dev))
+        return self
+
+    def predictions(self, X: V) -> list[Prediction]:
+        """Recover the tree of each sentence, with the scores it is decoded from.
+
+        Parameters
+        ----------
+        X : word vectors
+            As for `fit`; layers that were not used in `fit` are ignored.
+
+        Returns
+        -------
+        list of Prediction
+            One per sentence: heads with distances and depths, or with arc scores (the
+            log-probability of each head).
+
+        Raises
+        ------
+        ProbeError
+            If a layer is missing, or the vectors differ in width, model or settings from those
+            seen during `fit`.
+        NotFittedError
+            If the estimator is not fitted.
+        """
+        return self._predict(self._words(X))
 
     def predict(self, X: V) -> list[NDArray[np.integer]]:
         """Recover the tree of each sentence.
 
         Parameters
         ----------
-        X : as for `fit`
-            Word vectors.
+        X : word vectors
+            As for `predictions`, which raises the same errors.
 
         Returns
         -------
         list of ndarray of int, each (n_words,)
-            The head of each word, 1-based, 0 for the root's.
-
-        Raises
-        ------
-        ProbeError
-            The vectors differ in kind from those of the fit.
-        NotFittedError
-            Nothing was fitted.
+            The head of each word, 1-based, 0 for the root.
         """
         return [prediction.heads for prediction in self.predictions(X)]
 
@@ -87,28 +140,28 @@ class TreeEstimator(BaseEstimator, Generic[V]):
 
         Parameters
         ----------
-        X : as for `fit`
-            Word vectors.
+        X : word vectors
+            As for `predictions`.
         y : Treebank, sequence of Sentence, or sequence of heads
-            The trees.
+            The gold trees.
 
         Returns
         -------
         float
-            A fraction; NaN where there was no edge to score.
+            A fraction; NaN if there is no edge to score.
         """
         uuas = self.evaluate(X, y).uuas
         return math.nan if uuas is None else uuas
 
     def evaluate(self, X: V, y: TreesLike, *, punct: str | None = None) -> Scores:
-        """Score the recovered trees against gold ones.
+        """Score the predicted trees against gold trees.
 
         Parameters
         ----------
-        X : as for `fit`
-            Word vectors.
+        X : word vectors
+            As for `predictions`.
         y : Treebank, sequence of Sentence, or sequence of heads
-            The trees.
+            The gold trees.
         punct : {"upos", "xpos", "keep"}, optional
             Which words UUAS and root accuracy leave out; see `structprobe.scores.score`.
 
@@ -117,25 +170,18 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         Scores
             All scores with their counts and protocol.
         """
-        (words, *_) = self._words(X).values()
-        read_heads(y, words)
-        return score(y, self.predictions(X), punct=punct)
+        words = self._words(X)
+        read_heads(y, next(iter(words.values())))
+        return score(y, self._predict(words), punct=punct)
 
-    def _read_sets(
-        self, X: V, y: TreesLike, dev: tuple[V, TreesLike] | None, kinds: Sequence[str] = KINDS
-    ) -> tuple[Examples, Examples | None]:
-        """Take the training and the dev set, checked."""
-        layers = self._layers(X, "X")
-        return read_sets(layers, y, self._dev_layers(dev), kinds)
-
-    def _dev_layers(
-        self, dev: tuple[V, TreesLike] | None
-    ) -> tuple[VectorsByLayer, TreesLike] | None:
+    def _dev_layers(self, dev: tuple[V, TreesLike] | None) -> DevByLayer:
         """Take the dev set, its vectors by layer."""
         if dev is None:
             return None
         if not isinstance(dev, tuple | list) or len(dev) != 2:
-            raise ProbeError(f"dev is {type(dev).__name__}", hint="give dev=(X_dev, y_dev)")
+            raise ProbeError(
+                f"dev is {type(dev).__name__}, not a pair", hint="pass dev=(X_dev, y_dev)"
+            )
         return self._layers(dev[0], "X of dev"), dev[1]
 
     def _words(self, X: V) -> dict[Layer, Words]:
@@ -153,7 +199,7 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         return found
 
     def _check_fitted(self) -> None:
-        """Refuse to use an estimator that has learned nothing."""
+        """Raise an error unless the estimator is fitted."""
         if not hasattr(self, "n_features_in_"):
             raise NotFittedError(f"this {type(self).__name__} is not fitted", hint=self._hint)
 
@@ -177,10 +223,10 @@ class LayersEstimator(TreeEstimator[LayersLike]):
     origins_: dict[Any, Origin]
     layers_: tuple[Any, ...]
 
-    def _note_layers(self, X: LayersLike, width: int) -> None:
-        """Note what the vectors of the fit were, so that others are refused."""
+    def _note_layers(self, X: VectorsByLayer, width: int) -> None:
+        """Note the origin of the vectors of the fit, so that others are rejected."""
         self.n_features_in_ = width
-        self.origins_ = {layer: origin_of(given) for layer, given in layers_of(X).items()}
+        self.origins_ = {layer: origin_of(given) for layer, given in X.items()}
         self.layers_ = tuple(self.origins_)
 
     def _layers(self, X: LayersLike, name: str) -> VectorsByLayer:

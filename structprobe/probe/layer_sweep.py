@@ -5,25 +5,26 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any
 
 from structprobe.errors import ProbeError
 from structprobe.probe.base import LayersEstimator
+from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.estimator import StructuralHyperparameters, StructuralProbe
 from structprobe.probe.training.joint_fit import fit_jointly
 from structprobe.probe.training.settings import read_generator
-from structprobe.probe.types import LayersDevLike, LayersLike, TreesLike
+from structprobe.probe.types import DevByLayer, Layer, TreesLike, VectorsByLayer
 from structprobe.scores import Prediction
 
 
 class LayerSweep(StructuralHyperparameters, LayersEstimator):
     """Fit the same probe on every layer of a model, all layers in one training run.
 
-    All layers share the batches and the gold values. Each keeps its own learning rate, early stop
-    and best matrices, and leaves the run when it is done: what comes out is what
-    `StructuralProbe.fit` gives on that layer alone, on the CPU bit for bit.
+    The layers share batches and gold values. Each has its own learning rate, early stopping and
+    best matrices, and leaves the run when it is done: the result is the same as fitting a
+    `StructuralProbe` on that layer alone, on the CPU bit for bit.
 
-    As of a search over hyperparameters in scikit-learn, all probes are in `probes_`, and `predict`,
+    As with scikit-learn's hyperparameter searches, all probes are in `probes_`, and `predict`,
     `evaluate` and `score` use the one that is best on the dev set.
 
     Parameters
@@ -31,12 +32,12 @@ class LayerSweep(StructuralHyperparameters, LayersEstimator):
     rank, recipe, loss, max_steps, batch_size, learning_rate, validation_fraction
         As for `StructuralProbe`.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
-        The seed of every layer's probe. One number is drawn from anything but a number.
+        Seed of the probe on every layer. If it is not an integer, one is drawn for all layers.
     device, products
         As for `StructuralProbe`.
     memory_gb : float
-        The memory for vectors in training, in units of 10⁹ bytes. As many layers as fit are trained
-        at once; one that does not fit by itself is streamed, as by `StructuralProbe`.
+        Memory for word vectors during training, in units of 10⁹ bytes. As many layers as fit are
+        trained together; a layer that does not fit is streamed, as by `StructuralProbe`.
     verbose : bool
         As for `StructuralProbe`.
 
@@ -45,16 +46,16 @@ class LayerSweep(StructuralHyperparameters, LayersEstimator):
     probes_ : dict of StructuralProbe
         The fitted probe of each layer.
     dev_scores_ : dict of float
-        The UUAS of each layer's probe on the dev set, or on the sentences that were held out; NaN
-        where there was no edge to score.
+        UUAS of each layer's probe on the dev set or the held-out sentences; NaN if there is no
+        edge to score.
     best_layer_ : hashable
-        The layer of the highest of `dev_scores_`, the first of several.
+        The layer with the highest of `dev_scores_`; the first in a tie.
     best_probe_ : StructuralProbe
         The probe of that layer.
     n_features_in_ : int
         hidden_size of the vectors of that layer.
     origins_ : dict of dict
-        Where the vectors of that layer came from, if they said so.
+        The model and settings the vectors of that layer come from, if known.
 
     Examples
     --------
@@ -73,69 +74,30 @@ class LayerSweep(StructuralHyperparameters, LayersEstimator):
     best_layer_: Any
     best_probe_: StructuralProbe
 
-    def fit(self, X: LayersLike, y: TreesLike, *, dev: LayersDevLike | None = None) -> Self:
-        """Fit one probe on each layer, and find the one that is best on the dev set.
-
-        Parameters
-        ----------
-        X : EncodedBank, or mapping of hashable to vectors
-            The vectors of each layer, each as `StructuralProbe.fit` takes them.
-        y : Treebank, sequence of Sentence, or sequence of heads
-            The trees of the sentences that all layers are of.
-        dev : tuple of (X, y), optional
-            Vectors of each layer and trees to choose the best matrices and the best layer by; by
-            default a random share of the training sentences, the same for all layers.
-
-        Returns
-        -------
-        LayerSweep
-            Itself.
-
-        Raises
-        ------
-        ProbeError
-            The vectors, trees or settings cannot be used, or a loss stopped being finite.
-        TreeError
-            The heads of a sentence are no tree.
-        """
-        layers, own_dev = self._layers(X, "X"), self._dev_layers(dev)
+    def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
         seed = self.random_state
         if not isinstance(seed, numbers.Integral):
             seed = int(read_generator(seed).integers(2**31))
         parameters = {**self.get_params(), "random_state": seed}
         probes, scores = {}, {}
-        names = [*layers]
-        for found in fit_jointly([(layer, parameters) for layer in names], layers, y, dev=own_dev):
+        names = [*X]
+        vectors, trees = (X, y) if dev is None else dev
+        for found in fit_jointly([(layer, parameters) for layer in names], X, y, dev=dev):
             for place, fitted in found.items():
-                probe = StructuralProbe(**parameters)
+                layer = names[place]
+                probes[layer] = probe = StructuralProbe(**parameters)
                 probe._keep_fit(fitted)
-                probes[names[place]] = probe
-                vectors, trees = (layers, y) if own_dev is None else own_dev
-                held_out, given = fitted.held_out, vectors[names[place]]
-                if held_out is not None:
-                    given, trees = [given[i] for i in held_out], [trees[i] for i in held_out]
-                scores[names[place]] = probe.score(given, trees)
+                given, gold = vectors[layer], trees
+                if (held_out := fitted.held_out) is not None:
+                    given, gold = [given[i] for i in held_out], [trees[i] for i in held_out]
+                scores[layer] = probe.score(given, gold)
         self.best_layer_ = best_layer(scores)
         self.probes_, self.dev_scores_ = probes, scores
         self.best_probe_ = best = probes[self.best_layer_]
         self.n_features_in_, self.origins_ = best.n_features_in_, {self.best_layer_: best.origin_}
-        return self
 
-    def predictions(self, X: LayersLike) -> list[Prediction]:
-        """Recover the tree of each sentence by the probe that is best on the dev set.
-
-        Parameters
-        ----------
-        X : EncodedBank, or mapping of hashable to vectors
-            The vectors of the best layer; others may be there.
-
-        Returns
-        -------
-        list of Prediction
-            Heads, distances and depths.
-        """
-        self._words(X)
-        return self.best_probe_.predictions(self._layers(X, "X")[self.best_layer_])
+    def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:
+        return self.best_probe_._predict({None: words[self.best_layer_]})
 
 
 def best_layer(scores: Mapping[Any, float | None]) -> Any:
@@ -146,5 +108,5 @@ def best_layer(scores: Mapping[Any, float | None]) -> Any:
         if score is not None and not math.isnan(score)
     }
     if not known:
-        raise ProbeError("no edge of the dev set is scored, so that no layer can be chosen")
+        raise ProbeError("the best layer cannot be chosen: no edge of the dev set is scored")
     return max(known, key=known.__getitem__)

@@ -1,4 +1,4 @@
-"""The error of using a probe before it is fitted, which is also scikit-learn's."""
+"""The error for a probe that is used before it is fitted."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ from structprobe.errors import ProbeError
 
 
 class NotFittedError(ProbeError, sklearn.exceptions.NotFittedError):
-    """A probe was used before `fit`; caught by ``except sklearn.exceptions.NotFittedError`` too."""
+    """A probe is used before `fit`; it is also a ``sklearn.exceptions.NotFittedError``."""

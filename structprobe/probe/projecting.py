@@ -1,4 +1,4 @@
-"""Apply found components to the word vectors of many sentences."""
+"""Apply fitted components to the word vectors of many sentences."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from structprobe.trees import decode_rooted
 def predict_trees(
     distances: list[NDArray[np.float32]], depths: list[NDArray[np.float32]]
 ) -> list[Prediction]:
-    """Decode the minimum spanning tree of each sentence, rooted at the word of least depth."""
+    """Decode the minimum spanning trees, rooted at the words with the smallest depth."""
     # distances (n_words, n_words), depths (n_words,)
     heads = decode_rooted(distances, depths)
     return [Prediction(*parts) for parts in zip(heads, distances, depths, strict=True)]
@@ -55,7 +55,9 @@ def _by_length(
     words, ends = words.take(order), np.cumsum(words.lengths[order])
     found = [np.empty(0, np.float32)] * len(words)
     first = done = 0
-    dtype = torch.float64 if centred else matrix.dtype  # an offset can take most of the digits
+    dtype = (
+        torch.float64 if centred else matrix.dtype
+    )  # a common offset can cost most of the digits
     for chunk in words.chunks(centred=centred, dtype=dtype):
         projected = chunk.to(matrix.dtype) @ matrix  # (m, rank)
         done += len(chunk)

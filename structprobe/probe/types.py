@@ -1,4 +1,4 @@
-"""What users give to probes, named once for all signatures."""
+"""The types of the input of probes."""
 
 from __future__ import annotations
 
@@ -17,34 +17,34 @@ class EncodedLayers(Protocol):
 
     @property
     def layers(self) -> tuple[int, ...]:
-        """The layers there are."""
+        """The available layers."""
 
     def layer(self, layer: int, /) -> WordVectorsLike:
         """Give the vectors of one layer."""
 
 
-# The vectors of several layers, by whatever names them.
+# The vectors of several layers, by name.
 VectorsByLayer: TypeAlias = Mapping[Any, WordVectorsLike]
 LayersLike: TypeAlias = EncodedLayers | VectorsByLayer
 
 
 class HasHeads(Protocol):
-    """A sentence with its tree, as `Sentence` is one."""
+    """A sentence with its tree, such as `Sentence`."""
 
     @property
     def heads(self) -> NDArray[np.integer] | None:
         """The head of each word, 1-based, 0 = root."""
 
 
-# `Treebank`, or sentences, or rows of heads.
+# `Treebank`, or sentences, or lists of heads.
 TreesLike: TypeAlias = Sequence[HasHeads] | Sequence[Sequence[int] | NDArray[np.integer]]
 
-DevLike: TypeAlias = tuple[WordVectorsLike, TreesLike]
-LayersDevLike: TypeAlias = tuple[LayersLike, TreesLike]
+# A dev set, its vectors by layer; None to hold out training sentences.
+DevByLayer: TypeAlias = tuple[VectorsByLayer, TreesLike] | None
 
 RandomState: TypeAlias = int | np.integer | np.random.Generator | np.random.RandomState | None
 
-# Where vectors came from, in plain values; None where they do not say.
+# The model and settings that vectors come from, in plain values; None if unknown.
 Origin: TypeAlias = dict[str, Any] | None
 
 Layer: TypeAlias = Hashable

@@ -1,4 +1,4 @@
-"""What the methods that read one attention head have in common: the choice of the head."""
+"""The base of methods that read one attention head: choosing the head."""
 
 from __future__ import annotations
 
@@ -23,47 +23,46 @@ if TYPE_CHECKING:
 
 
 class AttentionHead(Recoverer):
-    """Recovers trees from the attention of one head: the one with the highest UUAS on dev.
+    """Recovers trees from the attention head with the highest UUAS on dev.
 
-    All heads of all layers are tried in one pass over dev, by what `score` counts.
+    All heads of all layers are scored in one pass over dev, in the same way as by `score`.
 
     Parameters
     ----------
     encoder : Encoder
         The model.
     layer : int, optional
-        The layer that the head makes, from 1; chosen by `fit` unless given.
+        The layer of the head, from 1; by default chosen by `fit`.
     head : int, optional
-        The head, from 1; chosen by `fit` unless given.
+        The head, from 1; by default chosen by `fit`.
     gold_root : bool, default False
-        Whether the root is told; `uses_gold` says so.
+        Whether to use the gold root, which also sets `uses_gold`.
     special : {"drop", "renormalise", "keep"}, default "drop"
-        What becomes of attention to special tokens, see `WordAttentions`.
+        How to treat attention to special tokens, see `WordAttentions`.
     symmetrised : bool, default False
-        Whether both weights of a pair of words become their sum, see `WordAttentions`.
+        Whether to replace both weights of a pair of words by their sum, see `WordAttentions`.
     punct : {"upos", "xpos", "keep"}, optional
-        The words left out of UUAS on dev, as for `score`.
+        Which words UUAS on dev ignores, see `Protocol`.
     cache : path, optional
-        A folder in which attention is kept for others that read the same sentences, see
-        `WordAttentions`.
+        A folder in which to cache attention, see `WordAttentions`.
     progress : bool, optional
-        Whether to draw bars on stderr; by default where that is a terminal.
+        Whether to show progress bars; by default if stderr is a terminal.
 
     Attributes
     ----------
     dev_uuas_ : ndarray of float64, shape (n_layers, n_heads)
-        UUAS of every head on dev; on train where `fit` was given no dev.
+        UUAS of every head on dev, or on train if `fit` was called without dev.
     best_heads_ : ndarray of int64, shape (n_layers,)
         The best head of each layer by `dev_uuas_`, from 1.
     makes_trees : bool
-        Whether heads are a tree; otherwise each word has a head by itself.
+        Whether the heads form a tree; otherwise each word has its own best head.
     chosen_ : dict
-        ``layer`` and ``head``, both from 1; the first of equally good ones.
+        ``layer`` and ``head``, both from 1; ties go to the first.
 
     Raises
     ------
     EncoderError
-        If the model gives no attentions, an option is unknown, or there is no such layer or head.
+        If the model returns no attention, an option is unknown, or layer or head is out of range.
     """
 
     order = 40
@@ -103,21 +102,23 @@ class AttentionHead(Recoverer):
         shape = {"layer": self.attentions.n_layers, "head": self.attentions.n_heads}
         for (name, highest), asked in zip(shape.items(), (layer, head), strict=True):
             if asked is not None and not 1 <= asked <= highest:
-                raise EncoderError(f"no {name} {asked} of attention, only 1 to {highest}")
+                raise EncoderError(
+                    f"attention {name} {asked} is out of range; choose from 1 to {highest}"
+                )
         if layer is not None and head is not None:
             self.chosen_ = {"layer": layer, "head": head}
 
     @classmethod
     def for_model(cls, context: MethodContext, **options: Any) -> Self:
-        """Make the method for a model, with its protocol on dev; see `Recoverer.for_model`."""
+        """Create the method for a model; see `Recoverer.for_model`."""
         given = {"cache": context.cache, "progress": context.progress, **options}
         return cls(context.encoder, punct=context.punct, **given)
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
-        """Try all heads on dev, else on train, and choose; nothing is learned."""
+        """Choose the best head on dev, or on train without dev."""
         self.dev_uuas_ = self.score_heads(train if dev is None else dev)
         self.best_heads_ = self.dev_uuas_.argmax(axis=1) + 1
-        open_to = np.full(self.dev_uuas_.shape, -1.0)  # what may not be chosen is worse than 0
+        open_to = np.full(self.dev_uuas_.shape, -1.0)  # what may not be chosen is below 0
         chosen = _only(self.layer), _only(self.head)
         open_to[chosen] = self.dev_uuas_[chosen]
         layer, head = np.unravel_index(open_to.argmax(), open_to.shape)
@@ -135,17 +136,17 @@ class AttentionHead(Recoverer):
         Returns
         -------
         ndarray of float64, shape (n_layers, n_heads)
-            The UUAS that `score` gives to the predictions of each head.
+            The UUAS of each head, as from `score`.
 
         Raises
         ------
         ScoreError
-            If the sentences lack heads, or tags that `punct` asks for, or hold no edge to count.
+            If the sentences have no heads, no edges to score, or not the tags that `punct` needs.
         """
         gold = GoldEdges(sentences, self.punct)
         if not gold.n_edges:
             raise ScoreError(
-                "no gold edge between two kept words to choose a head by",
+                "there are no gold edges between kept words to choose a head by",
                 hint=f"the protocol is {gold.protocol.describe(correlations=False)}",
             )
         right = np.zeros((self.attentions.n_layers, self.attentions.n_heads), dtype=np.int64)
@@ -156,21 +157,21 @@ class AttentionHead(Recoverer):
     def count_right(
         self, batch: AttentionBatch, gold: GoldEdges, sentences: Sequence[Sentence]
     ) -> NDArray[np.int64]:
-        """Count the gold edges that every head gets right in a batch of attention.
+        """Count the correct edges of every head in a batch of attention.
 
         Parameters
         ----------
         batch : AttentionBatch
-            Attention read with the options of this method.
+            Attention, read with the options of this method.
         gold : GoldEdges
-            What of `sentences` counts.
+            The gold edges of `sentences`.
         sentences : sequence of Sentence
-            All sentences that are read; the batch has some of them.
+            All sentences, including those of the batch.
 
         Returns
         -------
         ndarray of int64, shape (n_layers, n_heads)
-            Over the sentences of the batch.
+            Counts over the sentences of the batch.
         """
         some = gold.padded(batch.sentences)
         roots = self._roots(batch, sentences)
@@ -181,7 +182,7 @@ class AttentionHead(Recoverer):
         return some.count_right(heads).reshape(shape)
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Recover the tree of each sentence from the head that was chosen."""
+        """Recover the tree of each sentence from the chosen head."""
         self._check_fitted()
         layer, head = self.chosen_["layer"] - 1, self.chosen_["head"] - 1
         found: dict[int, Prediction] = {}
@@ -214,12 +215,12 @@ class AttentionHead(Recoverer):
         kept: NDArray[np.bool_],
         roots: NDArray[np.integer] | None,
     ) -> NDArray[np.integer]:
-        """Decode anew over the kept words, as `score` does; -1 for the words that are not kept."""
+        """Decode again over the kept words, like `score`; -1 for ignored words."""
 
     def _arc_scores(
         self, batch: AttentionBatch, roots: NDArray[np.integer] | None
     ) -> NDArray[np.float32]:
-        """Give the scores of heads (b, n_layers, n_heads, n, n + 1), the gold root's forced."""
+        """Return the arc scores (b, n_layers, n_heads, n, n + 1), with the gold root forced."""
         scores = batch.arc_scores()
         if roots is not None:
             rows, words = np.arange(len(roots)), roots - 1
@@ -231,20 +232,20 @@ class AttentionHead(Recoverer):
     def _roots(
         self, batch: AttentionBatch, sentences: Sequence[Sentence]
     ) -> NDArray[np.integer] | None:
-        """Give the gold roots (b,) of a batch, from 1, where they are to be told."""
+        """Return the gold roots (b,) of a batch, from 1, if they are used."""
         if not self.gold_root:
             return None
         some = [sentences[number] for number in batch.sentences]
         for sentence in some:
             if sentence.heads is None or 0 not in sentence.heads:
                 raise ProbeError(
-                    f"{self.name} is told the gold root, and there is none",
+                    f"{self.name} uses the gold root, but the sentence has none",
                     where=sentence.where,
-                    hint="give sentences with heads, or use the method without a gold root",
+                    hint="use sentences with heads, or the method without a gold root",
                 )
         return np.array([int(np.argmin(one.heads)) + 1 for one in some])
 
 
 def _only(number: int | None) -> slice:
-    """Give the place of one layer or head, counted from 1, or of all."""
+    """Return the index of one layer or head, from 1, or of all."""
     return slice(None) if number is None else slice(number - 1, number)

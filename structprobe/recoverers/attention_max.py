@@ -1,4 +1,4 @@
-"""The head of a word is the other word that it attends to most (Htut et al. 2019)."""
+"""The head of a word is the word it attends to most (Htut et al. 2019)."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ class AttentionMax(AttentionHead):
     """Attaches each word to the other word that it attends to most, in one attention head.
 
     The method *max* of Htut et al. (2019), 'Do attention heads in BERT track syntactic
-    dependencies?', section 3.1. It makes edges and no tree, and no root unless that is told: of a
-    sentence's root it says nothing, and root accuracy is not scored. Over the words that a protocol
-    keeps, the head of a word is the kept word that it attends to most. A weight of 0, as beyond a
-    causal model's triangle, is no attention; a word without any has no head (its own number).
+    dependencies?', section 3.1. It predicts edges, not a tree, and no root unless the gold root is
+    used, so root accuracy is not scored. When punctuation is ignored, the head of a word is the
+    kept word it attends to most. A weight of 0, as for later words in a causal model, is no
+    attention; a word without any has no head (its own number).
 
     Parameters
     ----------
     encoder : Encoder
         The model.
     direction : {"to", "from"}, default "to"
-        Whether the head of a word is the word that it attends to most, or the one that attends to
-        it most, that is, the one from which most comes.
+        Whether the head of a word is the word it attends to most, or the word that attends to it
+        most.
     **options
-        All else that `AttentionHead` takes. With ``special="keep"``, a word that attends to special
-        tokens more than to any other word has the head 0.
+        Further arguments of `AttentionHead`. With ``special="keep"``, a word that attends to
+        special tokens more than to any other word has the head 0.
 
     Raises
     ------
     EncoderError
-        As for `AttentionHead`; if special tokens are kept where the direction is "from".
+        As for `AttentionHead`; or if special tokens are kept and `direction` is "from".
 
     Examples
     --------
@@ -71,8 +71,8 @@ class AttentionMax(AttentionHead):
             raise EncoderError(unknown_name("direction", direction, DIRECTIONS))
         if direction == "from" and options.get("special") == "keep":
             raise EncoderError(
-                "special tokens cannot be kept where direction is 'from'",
-                hint="what special tokens attend to is not read; choose 'drop' or 'renormalise'",
+                "special tokens cannot be kept with direction='from'",
+                hint="attention from special tokens is not read; choose 'drop' or 'renormalise'",
             )
         self.direction = direction
         self.name += "-from" * (direction == "from")

@@ -1,4 +1,4 @@
-"""The best tree of what words attend to (Raganato & Tiedemann 2018)."""
+"""The maximum spanning tree of attention (Raganato & Tiedemann 2018)."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ class AttentionMST(AttentionHead):
 
     Raganato & Tiedemann (2018), 'An analysis of encoder representations in transformer-based
     machine translation'; the method *mst* of Htut et al. (2019), section 3.2; Jawahar et al.
-    (2019). A word attends to its head: the score of an arc is the weight from the dependent to the
-    head, and a tree's the sum of its arcs'. With `gold_root` the root is told, as in these papers;
-    without it, the decoder chooses it, so that the best tree of all roots is taken (with
-    ``special="keep"``, attention to special tokens is a word's score as the root).
+    (2019). The score of an arc is the attention weight from the dependent to the head. With
+    `gold_root` the gold root is used, as in these papers; without it, the best tree over all roots
+    is taken (with ``special="keep"``, attention to special tokens is a word's score as the root).
 
     Parameters
     ----------
@@ -84,7 +83,7 @@ class AttentionMST(AttentionHead):
         kept: NDArray[np.bool_],
         roots: NDArray[np.integer] | None,
     ) -> NDArray[np.integer]:
-        """Decode over the kept words, rooted at the least deep of the two or more."""
+        """Decode over the kept words, two or more, rooted at the shallowest."""
         b, k, n, _ = scores.shape
         sizes = kept.sum(axis=1)
         order = np.argsort(~kept, axis=1, kind="stable")[:, : sizes.max()]  # (b, m), kept first
@@ -93,7 +92,7 @@ class AttentionMST(AttentionHead):
         small = scores[
             sentence[..., None], tree[..., None], order[:, None, :, None], columns[:, None, None]
         ]  # (b, k, m, m + 1)
-        small[..., 0] = 0.0  # the root is settled: its scores have no say
+        small[..., 0] = 0.0  # the root is fixed: its scores are ignored
         top = self._top_kept(scores, lengths, kept, roots)  # (b, k)
         top = np.take_along_axis(np.cumsum(kept, axis=1), top - 1, axis=1)  # among the kept
         found = arborescences(
@@ -111,7 +110,7 @@ class AttentionMST(AttentionHead):
         kept: NDArray[np.bool_],
         roots: NDArray[np.integer] | None,
     ) -> NDArray[np.integer]:
-        """Give the least deep kept word of each tree over all words (b, k), from 1."""
+        """Return the shallowest kept word of each tree over all words (b, k), from 1."""
         b, k, n, _ = scores.shape
         top = np.ones((b, k), dtype=np.intp)
         unknown = np.arange(b)

@@ -1,4 +1,4 @@
-"""Attention probes: trees from the attention of all heads of a model together."""
+"""Attention probes: trees from all attention heads of a model together."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from structprobe.recoverers.base import MethodContext, Recoverer
 from structprobe.recoverers.best_layer import NO_DEV
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
-from structprobe.trees import gold_depths, pad
+from structprobe.trees import gold_depths
 from structprobe.trees.arborescences import arborescences
+from structprobe.trees.padding import pad
 
 if TYPE_CHECKING:
     from structprobe.attention.word_attentions import AttentionBatch
@@ -29,55 +30,55 @@ class AttentionProbe(Recoverer):
     """Combines all attention heads of all layers, with weights trained to predict the heads.
 
     Clark et al. (2019), 'What does BERT look at? An analysis of BERT's attention', on probing
-    combinations of attention heads. Without `words`, a weight for each head and direction; with
-    them, each weight is a linear function of vectors of the two words that know nothing of the
-    sentence. The paper takes GloVe vectors; here a word has the vector of its form alone at layer
-    0 (`form_vectors`), along the 128 axes in which the training words differ most. The root is a
-    candidate beside the words: attention to special tokens tells of it, and a constant. The tree
-    is the most probable one with one root (Chu-Liu/Edmonds).
+    combinations of attention heads. There is one weight per head and direction; with `words`, each
+    weight is a linear function of context-free vectors of the two words. The paper uses GloVe
+    vectors; here it is the vector of the word form alone at layer 0 (`form_vectors`), projected to
+    the first 128 principal axes of the training words. The root is a candidate too, scored by
+    attention to special tokens and a constant. The tree is the most probable one with one root
+    (Chu-Liu/Edmonds).
 
     Parameters
     ----------
     encoder : Encoder
-        The model. A causal model's attention to what precedes a word tells of heads on both sides,
-        since both directions are weighed.
+        The model. For a causal model, heads on both sides can be found, since both directions of
+        attention have weights.
     words : bool, default False
-        Whether the words have a say in the weights: the method ``attention-probe-words``. Such a
-        probe has some 200 times as many parameters, and learns which words tend to be heads.
+        Whether the weights depend on the words: the method ``attention-probe-words``. This probe
+        has about 200 times as many parameters, and learns which words tend to be heads.
     max_steps : int, default 2000
-        Steps of training; what has the lowest loss on dev is kept.
+        Training steps; the weights with the lowest loss on dev are kept.
     cache : path, optional
-        A folder for the vectors of words.
+        A folder in which to cache word vectors.
     random_state : int, default 0
-        Draws the order of the batches.
+        Random state of the order of the batches.
     device : str, default "auto"
         Where the weights are trained.
     progress : bool, optional
-        Whether to draw bars on stderr; by default where that is a terminal.
+        Whether to show progress bars; by default if stderr is a terminal.
 
     Attributes
     ----------
     weights_ : ndarray of float32, shape (n_layers, n_heads, 2), or None
-        Of the attention from a word to its head and from the head to the word; None with `words`,
-        where each pair of words has others.
+        Weights of the attention from a word to its head, and from the head to the word; None with
+        `words`, where they depend on the words.
     history_ : list of dict
-        The course of training: ``step``, ``learning_rate``, ``train_loss``, ``dev_loss`` (in nats
-        a word).
+        The training history: ``step``, ``learning_rate``, ``train_loss``, ``dev_loss`` (in nats per
+        word).
     chosen_ : dict
-        ``choice``: the step that was kept.
+        ``choice``: the training step that was kept.
 
     Raises
     ------
     EncoderError
-        If the model gives no attentions, or there is no such device.
+        If the model returns no attention, or the device is unknown.
 
     Notes
     -----
-    The attention of the training sentences is kept in a temporary file while `fit` runs: two
-    bytes for each pair of words and head, some 0.9 GB for 12,500 sentences and 72 heads.
+    `fit` stores the attention of the training sentences in a temporary file: two bytes for each
+    pair of words and head, about 0.9 GB for 12,500 sentences and 72 heads.
 
-    With `words` the probe learns about words as well as about heads: what it scores above
-    ``attention-probe`` is not all to be found in attention.
+    With `words`, the probe also learns about words, so not all that it scores above
+    ``attention-probe`` is due to attention.
     """
 
     name = "attention-probe"
@@ -106,7 +107,7 @@ class AttentionProbe(Recoverer):
         from structprobe.devices import find_device
 
         if max_steps < 1:
-            raise ProbeError(f"max_steps is {max_steps}; at least 1 is needed")
+            raise ProbeError(f"max_steps={max_steps} is out of range; use 1 or more")
         self.encoder, self.words, self.max_steps, self.cache = encoder, words, max_steps, cache
         self.random_state, self.device, self.progress = random_state, device, progress
         self.name += "-words" * words
@@ -115,7 +116,7 @@ class AttentionProbe(Recoverer):
 
     @classmethod
     def for_model(cls, context: MethodContext, **options: Any) -> Self:
-        """Make the method for a model; see `Recoverer.for_model`."""
+        """Create the method for a model; see `Recoverer.for_model`."""
         return cls(
             context.encoder,
             cache=context.cache,
@@ -126,7 +127,7 @@ class AttentionProbe(Recoverer):
         )
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
-        """Learn the weights; dev, to stop by, is needed."""
+        """Train the weights; dev is needed for early stopping."""
         from structprobe.attention.scorers import LEARNING_RATE, WORDS_RATE
         from structprobe.devices import find_device
         from structprobe.probe.readers.head_candidates import Candidates
@@ -136,7 +137,7 @@ class AttentionProbe(Recoverer):
         from structprobe.progress import progress_bar
 
         if dev is None:
-            raise ProbeError("no dev set to stop by", hint=NO_DEV)
+            raise ProbeError("early stopping needs a dev set", hint=NO_DEV)
         device = find_device(self.device, error=ProbeError)
         gold, dev_gold = _gold_heads(train), _gold_heads(dev)
         rate = WORDS_RATE if self.words else LEARNING_RATE
@@ -163,7 +164,7 @@ class AttentionProbe(Recoverer):
         return self
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Recover the tree of each sentence, its arc scores the log-probabilities of heads."""
+        """Recover the tree of each sentence; arc scores are the log-probabilities of heads."""
         import torch
 
         from structprobe.probe.readers.head_choice import head_log_probabilities
@@ -188,7 +189,7 @@ class AttentionProbe(Recoverer):
         return [found[number] for number in range(len(sentences))]
 
     def _vectors(self, sentences: Sequence[Sentence]) -> FormVectors | None:
-        """Give the vectors of words, if they have a say."""
+        """Return the vectors of words, if they are used."""
         if not self.words:
             return None
         from structprobe.encoder.form_vectors import form_vectors
@@ -208,7 +209,7 @@ class AttentionProbe(Recoverer):
         return file
 
     def _scorer(self, file: CandidateFile, vectors: FormVectors | None) -> Any:
-        """Make what is to be trained."""
+        """Create the scorer to train."""
         import torch
 
         from structprobe.attention.scorers import (
@@ -224,18 +225,18 @@ class AttentionProbe(Recoverer):
 
 
 def _features(batch: AttentionBatch) -> NDArray[np.float32]:
-    """Lay attention out by candidate: (b, n, n + 1, n_layers * n_heads), special tokens first."""
+    """Arrange attention by candidate: (b, n, n + 1, n_layers * n_heads), special tokens first."""
     scores = batch.arc_scores()  # (b, n_layers, n_heads, n, n + 1)
     scores = scores.reshape(len(scores), -1, *scores.shape[-2:])
     return np.ascontiguousarray(np.moveaxis(scores, 1, -1))
 
 
 def _gold_heads(sentences: Sequence[Sentence]) -> list[NDArray[np.int32]]:
-    """Give the gold heads, checked."""
+    """Return the gold heads, checked."""
     heads = []
     for sentence in sentences:
         if sentence.heads is None:
-            raise ProbeError("no heads to learn from", where=sentence.where)
+            raise ProbeError("a training sentence has no heads", where=sentence.where)
         heads.append(sentence.heads)
     gold_depths(heads)  # refuses what is no tree
     return heads

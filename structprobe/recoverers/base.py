@@ -1,4 +1,4 @@
-"""The one interface that joins everything that recovers trees from sentences."""
+"""The interface of all methods that recover trees from sentences."""
 
 from __future__ import annotations
 
@@ -21,46 +21,43 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class MethodContext:
-    """What a comparison gives to every method that it makes."""
+    """What a comparison passes to each method."""
 
     encoder: Encoder  # The model
-    seed: int = 0  # Random state of whatever is drawn
-    punct: str | None = None  # The protocol by which a layer or a head is chosen on dev
+    seed: int = 0  # Random state
+    punct: str | None = None  # The protocol for choosing a layer or head on dev
     cache: str | os.PathLike[str] | None = None
-    device: str = "auto"  # Where things are trained
-    progress: bool | None = None  # Whether to draw bars on stderr
+    device: str = "auto"  # Where methods are trained
+    progress: bool | None = None  # Whether to show progress bars
 
 
 class Recoverer(ABC):
-    """Turns sentences into trees. A new method is one subclass in one file.
+    """Base class of all methods that recover trees. A new method is a subclass in its own file.
 
     Attributes
     ----------
     name : str
         The method's name in tables and on the command line.
     uses_gold : bool
-        Whether `predict` looks at gold information (such as the gold root); printed beside
-        every score of such a method.
+        Whether `predict` uses gold information (such as the gold root); shown with every score.
     reads_model : bool
-        Whether there is a model in it, which a row then names; False for a method that looks at
-        no more than the sentences.
+        Whether the method uses a model, which result rows then name.
     order : int
-        Where it stands in a table of all methods: the lower the stronger it is meant to be, 90
-        and above for baselines, which are there to be beaten.
+        Position in tables of all methods: lower for methods that should be stronger, 90 and above
+        for baselines.
     variants : mapping of str to mapping
-        Names on the command line, where one class goes by several, and what `for_model` is given
-        for each; a class without any goes by `name`.
+        Names on the command line, if the class has several, with the arguments of `for_model` for
+        each; otherwise `name` is used.
     options : mapping of str to type
-        What more `for_model` may be given, as in ``name[option=value]``; int, float, bool or str.
+        Further arguments of `for_model`, as in ``name[option=value]``; int, float, bool or str.
     fitted_attribute : str or None
-        The attribute that `fit` sets and `predict` cannot do without; None where there is nothing
-        to fit.
+        The attribute that `fit` sets and `predict` needs; None if there is nothing to fit.
     version : int
-        To be raised when the same settings come to give other trees: rows of the older version
-        are then not taken for results of this one.
+        To be increased when the same settings give different trees, so that rows of the older
+        version are not reused.
     chosen_ : mapping of str to object
         What `fit` chose on dev, by keys of a result row such as ``layer`` and ``head``; `predict`
-        may add what is true of the sentences that it was given last.
+        may add information about the sentences it was last called with.
     """
 
     name: str
@@ -75,59 +72,59 @@ class Recoverer(ABC):
 
     @classmethod
     def for_model(cls, context: MethodContext, **options: Any) -> Self:
-        """Make the method for a model, as a comparison does.
+        """Create the method for a model, as in a comparison.
 
         Parameters
         ----------
         context : MethodContext
-            The model and what else all methods share.
+            The model, and what all methods share.
         **options
-            What `variants` has for the name that was asked for, and `options` that were given.
+            The arguments in `variants` for the given name, and given `options`.
 
         Returns
         -------
         Recoverer
-            Not fitted.
+            The unfitted method.
 
         Raises
         ------
         StructprobeError
-            If the model is unfit for the method; the message names why.
+            If the model does not suit the method.
         """
         del context
         return cls(**options)
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
-        """Learn from annotated sentences; a method with nothing to learn returns itself.
+        """Fit the method to annotated sentences, if there is anything to fit.
 
         Parameters
         ----------
         train : sequence of Sentence
             Sentences with heads.
         dev : sequence of Sentence, optional
-            Sentences for choosing and stopping, never for learning.
+            Sentences with heads, for choosing and stopping only.
 
         Returns
         -------
         Recoverer
-            Itself.
+            The fitted method.
 
         Raises
         ------
         StructprobeError
-            If sentences lack what the method learns from, or there is no dev set and it needs one.
+            If the sentences lack annotation that the method needs, or it needs a dev set.
         """
         del train, dev
         return self
 
     def describe(self) -> dict[str, Any]:
-        """Say what a result row says of the method, fitted or not.
+        """Return the values of a result row that describe the method, fitted or not.
 
         Returns
         -------
         dict
-            Keys of a result row: ``method``, ``uses_gold``, ``seed`` (of `random_state`, where
-            there is one), and, where there is an `encoder`, where its vectors come from.
+            Keys of a result row: ``method``, ``uses_gold``, ``seed`` (from `random_state`, if
+            any), and the origin of the vectors if there is an `encoder`.
         """
         told = {"method": self.name, "uses_gold": self.uses_gold}
         told["seed"] = getattr(self, "random_state", None)
@@ -144,17 +141,17 @@ class Recoverer(ABC):
         Parameters
         ----------
         sentences : sequence of Sentence
-            The sentences; their heads, if any, are not looked at unless `uses_gold`.
+            The sentences; their heads are ignored unless `uses_gold`.
 
         Returns
         -------
         list of Prediction
-            One a sentence, in order: heads over all words, and the scores that they came from.
+            One per sentence, in order: heads over all words, and the scores behind them.
 
         Raises
         ------
         NotFittedError
-            If the method needs fitting and was not fitted.
+            If the method is not fitted.
         """
 
     def parse(self, text: str | Sequence[str] | Sentence) -> ParsedSentence:
@@ -163,21 +160,20 @@ class Recoverer(ABC):
         Parameters
         ----------
         text : str, sequence of str or Sentence
-            A text, which is split into words at white space and nowhere else (punctuation stays
-            with its word unless parted from it); or the words themselves; or a sentence of a
-            treebank.
+            A text, which is split at whitespace only (so punctuation should be separated by
+            spaces); or a list of words; or a sentence of a treebank.
 
         Returns
         -------
         ParsedSentence
-            The tree, which prints itself.
+            The sentence with its tree, which is drawn when printed.
 
         Raises
         ------
         ProbeError
-            If there is no word in it, or more than one sentence.
+            If there are no words, or more than one sentence.
         NotFittedError
-            If the method needs fitting and was not fitted.
+            If the method is not fitted.
         """
         sentence = _one_sentence(text)
         (prediction,) = self.predict([sentence])
@@ -185,11 +181,11 @@ class Recoverer(ABC):
 
     @property
     def is_fitted(self) -> bool:
-        """Whether it can predict; True for a method that has nothing to fit."""
+        """Whether the method can predict; True if there is nothing to fit."""
         return self.fitted_attribute is None or bool(getattr(self, self.fitted_attribute, None))
 
     def _check_fitted(self) -> None:
-        """Refuse to predict with what has learned nothing."""
+        """Raise an error if the method is not fitted."""
         if not self.is_fitted:
             from structprobe.probe.not_fitted import NotFittedError
 
@@ -206,14 +202,14 @@ class Recoverer(ABC):
 
 
 def _one_sentence(given: object) -> Sentence:
-    """Make a sentence of what is to be parsed."""
+    """Create a sentence from what is to be parsed."""
     if isinstance(given, Sentence):
         return given
     words = given.split() if isinstance(given, str) else given
     if isinstance(words, Treebank) or not isinstance(words, Sequence) or isinstance(words, bytes):
         raise _no_sentence(repr(given) if isinstance(given, Treebank) else type(given).__name__)
     if not words:
-        raise ProbeError(f"no word to parse in {given!r}")
+        raise ProbeError(f"there are no words to parse in {given!r}")
     for word in words:
         if not isinstance(word, str):
             raise _no_sentence(f"a {type(given).__name__} of {type(word).__name__}")
@@ -222,6 +218,6 @@ def _one_sentence(given: object) -> Sentence:
 
 def _no_sentence(found: str) -> ProbeError:
     return ProbeError(
-        f"parse takes one sentence, and was given {found}",
-        hint="give a text, a list of words or a Sentence; predict takes several sentences",
+        f"parse takes one sentence, not {found}",
+        hint="pass a text, a list of words or a Sentence; use predict for several sentences",
     )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from structprobe.encoder.vectors import EncodedBank
 
 
-NO_DEV = Hint("give one to fit", shell="give one with --dev or --treebank")
+NO_DEV = Hint("pass one to fit", shell="give one with --dev or --treebank")
 
 
 class BestLayer(Recoverer):
@@ -30,28 +30,28 @@ class BestLayer(Recoverer):
     encoder : Encoder
         The model.
     layers : iterable of int, optional
-        The layers to choose from; all unless given.
+        The layers to choose from; by default all.
     punct : {"upos", "xpos", "keep"}, optional
-        The words left out of UUAS on dev.
+        Which words UUAS on dev ignores, see `Protocol`.
     cache : path, optional
-        A folder for word vectors. Without it those of all layers are held in memory.
+        A folder in which to cache word vectors; by default all layers are kept in memory.
     random_state : int, default=0
         Random state of the probes.
     device : str, default="auto"
         Where the probes are trained.
     progress : bool, optional
-        Whether to draw bars on stderr; by default where that is a terminal.
+        Whether to show progress bars; by default if stderr is a terminal.
     **settings
-        All else that `StructuralProbe` takes, such as ``rank`` and ``max_steps``.
+        Further arguments of `StructuralProbe`, such as ``rank`` and ``max_steps``.
 
     Attributes
     ----------
     recoverer_ : ProbeRecoverer
-        The probe on the layer that was chosen; it parses, and it can be saved.
+        The probe on the chosen layer, which can parse and be saved.
     curve_ : dict of int to float
         The UUAS on dev of each layer.
     chosen_ : dict
-        ``layer``: the best of `curve_`, the lowest of several.
+        ``layer``: the best of `curve_`; ties go to the lowest.
 
     Examples
     --------
@@ -87,7 +87,7 @@ class BestLayer(Recoverer):
 
     @classmethod
     def for_model(cls, context: MethodContext, **options: Any) -> Self:
-        """Make it for a model, by the default recipe at full rank; see `Recoverer.for_model`."""
+        """Create the method for a model; see `Recoverer.for_model`."""
         return cls(
             context.encoder,
             punct=context.punct,
@@ -99,9 +99,9 @@ class BestLayer(Recoverer):
         )
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
-        """Fit the probes of all layers in one training run, and choose a layer on dev."""
+        """Fit probes on all layers in one training run, and choose a layer on dev."""
         if dev is None:
-            raise ProbeError("no dev set to choose a layer by", hint=NO_DEV)
+            raise ProbeError("choosing a layer needs a dev set", hint=NO_DEV)
         vectors, dev_vectors = (
             self.encoder.encode(bank, layers=self.layers, cache=self.cache, progress=self.progress)
             for bank in (train, dev)
@@ -113,7 +113,7 @@ class BestLayer(Recoverer):
         }
         self.curve_ = {layer: value for layer, value in uuas.items() if value is not None}
         if not self.curve_:
-            raise ProbeError("no edge of the dev set is scored, so that no layer can be chosen")
+            raise ProbeError("no layer can be chosen: the dev set has no edges to score")
         layer = max(sorted(self.curve_), key=self.curve_.__getitem__)
         self.recoverer_ = ProbeRecoverer(
             self.encoder, layer, probes[layer],
@@ -123,21 +123,21 @@ class BestLayer(Recoverer):
         return self
 
     def fit_layers(self, vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]) -> Any:
-        """Fit what is tried on every layer.
+        """Fit an estimator on every layer.
 
         Parameters
         ----------
         vectors : EncodedBank
-            The training sentences in all layers.
+            The vectors of the training sentences, in all layers.
         train : sequence of Sentence
             Their trees.
         dev : tuple of (EncodedBank, sequence of Sentence)
-            The sentences that decide when training stops.
+            Vectors and trees for early stopping.
 
         Returns
         -------
         dict of int to estimator
-            By layer, something with `predictions`.
+            The fitted estimator of each layer, with a method `predictions`.
         """
         from structprobe.probe.estimator import StructuralProbe, fit_together
 
@@ -151,6 +151,6 @@ class BestLayer(Recoverer):
         return probes
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Recover the tree of each sentence from the layer that was chosen."""
+        """Recover the tree of each sentence from the chosen layer."""
         self._check_fitted()
         return self.recoverer_.predict(sentences)

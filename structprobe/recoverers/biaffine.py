@@ -1,4 +1,4 @@
-"""What a parser reads from the layer that is best on dev: the upper line of a comparison."""
+"""A biaffine parser on the best layer on dev, as an upper bound of a comparison."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 class Biaffine(BestLayer):
     """Chooses the head of each word by a biaffine score of both vectors, as in a parser.
 
-    Fitted on every layer with the whole budget of steps, and the layer chosen by UUAS on dev as
-    that of the probe is. UUAS, like UAS, is of the best directed tree over the log-probabilities
-    of heads. What was fitted cannot be saved.
+    It is fitted on every layer with the full number of steps, and the layer is chosen by UUAS on
+    dev. UUAS and UAS are of the best directed tree over the log-probabilities of heads. The fitted
+    parser cannot be saved.
 
     Parameters
     ----------
     encoder, layers, punct, cache, random_state, device, progress
         As for `BestLayer`.
     **settings
-        All else that `BiaffineProbe` takes, such as ``rank`` and ``max_steps``.
+        Further arguments of `BiaffineProbe`, such as ``rank`` and ``max_steps``.
     """
 
     name = "biaffine"
@@ -31,7 +31,7 @@ class Biaffine(BestLayer):
     def fit_layers(
         self, vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]
     ) -> dict[int, Any]:
-        """Fit a head selector on every layer; see `BestLayer.fit_layers`."""
+        """Fit a biaffine probe on every layer; see `BestLayer.fit_layers`."""
         from structprobe.probe.readers.biaffine_probe import BiaffineProbe
 
         told: dict[str, Any] = {"random_state": self.random_state, "device": self.device}

@@ -19,7 +19,7 @@ class RightBranching(Recoverer):
     order = 93
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Recover the tree of each sentence; only its length is looked at."""
+        """Recover the tree of each sentence; only its length is used."""
         return [Prediction(heads=np.arange(len(sentence))) for sentence in sentences]
 
 
@@ -31,7 +31,7 @@ class LeftBranching(Recoverer):
     order = 94
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Recover the tree of each sentence; only its length is looked at."""
+        """Recover the tree of each sentence; only its length is used."""
         return [_mirror(len(sentence)) for sentence in sentences]
 
 

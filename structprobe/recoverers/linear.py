@@ -1,4 +1,4 @@
-"""The linear chain: every word is joined to the next."""
+"""The linear chain: every word is connected to the next."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from structprobe.treebank.sentence import Sentence
 class LinearChain(Recoverer):
     """Connects each word to the next: the baseline of Hewitt & Manning (2019), section 4.1.
 
-    Its distances are ``|i - j|``, so that it is decoded anew over the words that a protocol
-    keeps; its heads, which distances alone do not give, are those of `RightBranching`.
+    Its distances are ``|i - j|``, so that it is decoded again over the kept words; its heads are
+    those of `RightBranching`.
     """
 
     name = "linear"
@@ -23,7 +23,7 @@ class LinearChain(Recoverer):
     order = 92
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Recover the chain of each sentence; only its length is looked at."""
+        """Recover the chain of each sentence; only its length is used."""
         return [_chain(len(sentence)) for sentence in sentences]
 
 

@@ -1,4 +1,4 @@
-"""One parsed sentence, which draws and exports itself."""
+"""One parsed sentence, with its drawings and exports."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, repr=False, eq=False)
 class ParsedSentence:
-    """A sentence with its recovered tree; printing it draws the tree in the terminal.
+    """A sentence with its recovered tree, which is drawn when printed.
 
-    Where the sentence has a gold tree, that is drawn above and the recovered one below, right,
-    missed and wrong arcs told apart.
+    If the sentence has a gold tree, that is drawn above and the recovered tree below; right, missed
+    and wrong arcs are distinguished.
 
     Attributes
     ----------
     sentence : Sentence
-        What was parsed.
+        The sentence.
     prediction : Prediction
-        Its recovered heads, with the distances and depths that they came from.
+        The recovered heads, with the scores they were decoded from.
 
     Examples
     --------
@@ -49,7 +49,7 @@ class ParsedSentence:
 
     @property
     def heads(self) -> NDArray[np.integer]:
-        """The recovered head of each word, shape (n,), 1-based, 0 for the root's."""
+        """The recovered head of each word, shape (n,), 1-based, 0 for the root."""
         return self.prediction.heads
 
     def __len__(self) -> int:
@@ -57,7 +57,7 @@ class ParsedSentence:
 
     @property
     def gold_heads(self) -> NDArray[np.integer] | None:
-        """The heads that the sentence came with, shape (n,), 1-based; None where it has none."""
+        """The gold heads of the sentence, shape (n,), 1-based; None if it has none."""
         return self.sentence.heads
 
     def __str__(self) -> str:
@@ -73,31 +73,29 @@ class ParsedSentence:
         direction: str = "auto",
         width: int | None = None,
     ) -> str:
-        """Draw the tree for a terminal.
+        """Draw the tree for the terminal.
 
         Parameters
         ----------
         gold : bool, default=True
-            Whether to draw the gold tree above and the recovered one below, where the sentence
-            has a gold tree; else the recovered tree stands alone, above.
+            Whether to draw the gold tree above and the recovered tree below, if the sentence has a
+            gold tree; otherwise only the recovered tree.
         distances : bool, default=False
-            Whether to write the predicted distance of the two words on each arc.
-        direction : {"auto", "ltr", "rtl"}
-            Where the sentence begins; "auto" goes by the letters.
-        width : int, optional
-            The columns there are; by default those of the terminal.
+            Whether to show the predicted distances on the arcs.
+        direction, width
+            As for `structprobe.draw.draw_text`.
 
         Returns
         -------
         str
-            The drawing, see `structprobe.draw.draw_text`.
+            The drawing.
 
         Raises
         ------
         ProbeError
-            If there are no distances to write.
+            If there are no distances to show.
         TreeError
-            If a tree is none.
+            If the heads are not a tree.
         """
         from structprobe.draw import draw_text
 
@@ -134,7 +132,7 @@ class ParsedSentence:
     def to_tikz(
         self, *, gold: bool = True, distances: bool = False, direction: str = "auto"
     ) -> str:
-        """Draw the tree for LaTeX's package tikz-dependency.
+        """Draw the tree for the LaTeX package tikz-dependency.
 
         Parameters
         ----------
@@ -157,21 +155,18 @@ class ParsedSentence:
         return draw_tikz(*self._trees(gold), distances=wanted, direction=direction)
 
     def to_networkx(self, *, missed: bool = False) -> networkx.DiGraph:
-        """Give the tree as a graph with an arc from each head to each of its dependents.
+        """Convert the tree to a graph with an arc from each head to each of its dependents.
 
         Parameters
         ----------
         missed : bool, default=False
-            Whether to give the arcs of the gold tree too that the recovered one does not have,
-            with which the graph is no tree.
+            Whether to include gold arcs that are not in the recovered tree; the graph is then not a
+            tree.
 
         Returns
         -------
         networkx.DiGraph
-            Nodes are the word's numbers from 1, as in CoNLL-U, each with the attributes ``word``
-            and ``root`` (True for one of them); ``graph.graph["root"]`` is the root's number.
-            Arcs have ``distance``, ``status`` and ``deprel`` as far as known, see
-            `structprobe.draw.to_networkx`.
+            The graph, with attributes as in `structprobe.draw.to_networkx`.
         """
         from structprobe.draw import to_networkx
 
@@ -187,7 +182,7 @@ class ParsedSentence:
         return graph
 
     def to_displacy(self, *, distances: bool = False, direction: str = "auto") -> dict[str, Any]:
-        """Give the recovered tree as spaCy's displaCy draws it (``manual=True``).
+        """Convert the recovered tree for spaCy's displaCy (``manual=True``).
 
         Parameters
         ----------
@@ -216,13 +211,13 @@ class ParsedSentence:
         )
 
     def to_conllu(self) -> str:
-        """Give the sentence as a CoNLL-U block with the recovered heads.
+        """Return the sentence as a CoNLL-U block with the recovered heads.
 
         Returns
         -------
         str
-            The block, blank line included: HEAD as recovered, DEPREL ``root`` or ``dep``, DEPS
-            ``_``, all else as it was read.
+            The block, with a final blank line: recovered HEAD, DEPREL ``root`` or ``dep``, DEPS
+            ``_``; everything else is unchanged.
         """
         from structprobe.treebank import rewrite
 
@@ -233,16 +228,16 @@ class ParsedSentence:
         return self.to_svg()
 
     def _trees(self, gold: bool) -> tuple[Any, ...]:
-        """Give words, and the heads of one tree or of both, gold first."""
+        """Return the words, and the heads of one or both trees, gold first."""
         if gold and self.gold_heads is not None:
             return self.words, self.gold_heads, self.heads
         return self.words, self.heads
 
     def _distances(self, wanted: bool) -> NDArray[np.floating] | None:
-        """Give the predicted distances, if they are wanted."""
+        """Return the predicted distances, if they are to be shown."""
         if wanted and self.prediction.distances is None:
             raise ProbeError(
-                "the prediction has no distances to write on the arcs",
-                hint="leave distances out; only a distance probe has them",
+                "the prediction has no distances to show on the arcs",
+                hint="leave out distances; only distance probes predict them",
             )
         return self.prediction.distances if wanted else None

@@ -1,4 +1,4 @@
-"""Perturbed masking: trees from what hiding one word does to the vector of another."""
+"""Perturbed masking: trees from the effect of masking one word on another."""
 
 from __future__ import annotations
 
@@ -31,49 +31,48 @@ ROOTS = ("impact", "gold")
 class Perturbed(Recoverer):
     """Recovers trees by perturbed masking (Wu et al. 2020); nothing is trained.
 
-    The impact of word j on word i is how far masking j moves what the model makes of the masked i
-    (`structprobe.masking.impacts.MaskedImpacts`); the more, the likelier they are joined.
+    The impact of word j on word i is how much masking j changes the output of the model for the
+    masked word i (`structprobe.masking.impacts.MaskedImpacts`).
 
     Parameters
     ----------
     encoder : Encoder
         A model with a mask token.
     decoder : {"mst", "cle", "eisner"}
-        ``"mst"`` joins the words by the maximum spanning tree of the mean of both impacts of a
-        pair, and directs it from the root. The others take the impact of j on i as the score of
-        head j for word i: ``"cle"`` finds the best tree (Chu-Liu/Edmonds), ``"eisner"`` the best
-        without crossing arcs.
+        ``"mst"`` finds the maximum spanning tree of the mean impact of each pair, and directs it
+        from the root. The others use the impact of j on i as the score of head j for word i:
+        ``"cle"`` finds the best tree (Chu-Liu/Edmonds), ``"eisner"`` the best projective tree.
     measure : {"distance", "probability"}
-        How an impact is measured.
+        How the impact is measured.
     root : {"impact", "gold"}
-        ``"impact"`` makes that word the root which has the greatest mean impact on the others, the
-        first of several; ``"gold"`` takes the gold root (as Wu et al. do for ``"cle"`` and
-        ``"eisner"``), and says so in `uses_gold`.
+        ``"impact"`` chooses the word with the highest mean impact on the others (the first, in a
+        tie); ``"gold"`` uses the gold root (like Wu et al. for ``"cle"`` and ``"eisner"``), which
+        also sets `uses_gold`.
     layer : int, optional
-        The layer whose vectors are compared; the last by default.
+        The layer whose vectors are compared; by default the last.
     limit : int, optional
-        The longest sentence, in words, that is masked, since the passes grow with the square of
-        the length; all are by default. A longer one, and one that the model cannot take whole,
-        gets the linear chain; ``chosen_["choice"]`` says so, and after `predict` how many did.
+        Maximum sentence length, in words, since the number of passes is quadratic in it; by default
+        unlimited. Longer sentences, and those that do not fit into the model, get the linear chain;
+        ``chosen_["choice"]`` says so, after `predict` with their number.
     progress : bool, optional
-        Whether to draw a bar on stderr; by default where that is a terminal.
+        Whether to show a progress bar; by default if stderr is a terminal.
 
     Raises
     ------
     EncoderError
-        As `MaskedImpacts`.
+        As for `MaskedImpacts`.
     ProbeError
-        If decoder or root is unknown.
+        If `decoder` or `root` is unknown.
 
     Notes
     -----
-    Predictions of ``"mst"`` have distances (the greatest impact of the sentence less the pair's,
-    0 on the diagonal) and of ``"cle"`` arc scores, so that UUAS decodes them anew over the words
-    that count; those of ``"eisner"`` have heads alone, since that would let arcs cross. Depths are
-    the mean impacts with the sign changed, where the root is not the gold one.
+    Predictions of ``"mst"`` have distances (the highest impact in the sentence minus the pair's, 0
+    on the diagonal) and those of ``"cle"`` have arc scores, so that UUAS decodes them again over
+    the kept words. Those of ``"eisner"`` have only heads, since decoding again would allow crossing
+    arcs. Unless the gold root is used, depths are the negative mean impacts.
 
-    What was read is kept in memory for other decoders on the same encoder: the time of the passes
-    is that of the method that comes first.
+    Impacts are kept in memory for other decoders on the same encoder, so the first of these methods
+    takes most of the time.
     """
 
     name = "perturbed"
@@ -113,18 +112,20 @@ class Perturbed(Recoverer):
         self.uses_gold = root == "gold"
         parts = [self.name, decoder.removeprefix("mst"), measure.removeprefix("distance")]
         self.name = "-".join(filter(None, [*parts, "gold-root" * self.uses_gold]))
-        self._longer = "too long for the model" if limit is None else f"of over {limit} words"
+        self._longer = (
+            "too long for the model" if limit is None else f"with more than {limit} words"
+        )
         told = None if limit is None else f"linear chain for sentences {self._longer}"
         self._unread = {} if told is None else {"choice": told}
         self.chosen_ = {"layer": self.reader.layer, **self._unread}
 
     @classmethod
     def for_model(cls, context: MethodContext, **options: Any) -> Self:
-        """Make the method for a model; see `Recoverer.for_model`."""
+        """Create the method for a model; see `Recoverer.for_model`."""
         return cls(context.encoder, progress=context.progress, **options)
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Recover the tree of each sentence; heads are looked at where the root is the gold one."""
+        """Recover the tree of each sentence; heads are used only for the gold root."""
         if not len(sentences):
             return []
         given = [_gold_root(one) if self.uses_gold else None for one in sentences]
@@ -143,21 +144,21 @@ class Perturbed(Recoverer):
 
 
 def _gold_root(sentence: Sentence) -> int:
-    """Give the gold root, counted from 1."""
+    """Return the gold root, from 1."""
     if sentence.heads is None:
         raise TreeError(
-            "the sentence has no heads and so no gold root",
+            "the sentence has no heads, so there is no gold root",
             where=sentence.where,
             hint=Hint(
-                "give annotated sentences, or root='impact'",
-                shell="give annotated sentences, or a method without a gold root",
+                "use annotated sentences, or root='impact'",
+                shell="use annotated sentences, or a method without a gold root",
             ),
         )
     return int((sentence.heads == 0).argmax()) + 1
 
 
 def _decode(impacts: Impacts, decoder: str, gold_root: int | None) -> Prediction:
-    """Decode the impacts within one sentence; the gold root is counted from 1."""
+    """Decode the impacts within one sentence; the gold root is given from 1."""
     n = len(impacts)
     influence = impacts.sum(axis=0, dtype=np.float64) / max(1, n - 1)  # (n,), on the others
     root = int(influence.argmax()) + 1 if gold_root is None else gold_root

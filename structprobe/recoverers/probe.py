@@ -1,4 +1,4 @@
-"""A structural probe joined with its encoder: from sentences, or plain text, to trees."""
+"""A structural probe with its encoder: from sentences, or plain text, to trees."""
 
 from __future__ import annotations
 
@@ -20,29 +20,29 @@ if TYPE_CHECKING:
 
 
 class ProbeRecoverer(Recoverer):
-    """Recovers trees from one layer of a model through a structural probe.
+    """Recovers trees from one layer of a model with a structural probe.
 
     Parameters
     ----------
     encoder : Encoder
         The model, with its pooling and spacing.
     layer : int, optional
-        The layer to read, 0 (the embeddings' output) to ``encoder.n_layers``; a fitted probe knows
-        its own.
+        The layer, from 0 (embedding output) to ``encoder.n_layers``; by default that of a fitted
+        probe.
     probe : StructuralProbe, optional
-        The probe to fit, or a fitted one; one with the default settings unless given.
+        The probe, fitted or not; by default a new one with default settings.
     cache : path, optional
-        A folder where word vectors are kept, so that the same sentences are encoded only once.
+        A folder in which to cache word vectors.
     name : str, default="probe"
         The method's name in tables.
     progress : bool, optional
-        Whether to draw a bar on stderr while encoding; by default where that is a terminal.
+        Whether to show a progress bar while encoding; by default if stderr is a terminal.
 
     Raises
     ------
     ProbeError
-        If the arguments are in another order, the model has no such layer, or the probe was fitted
-        on another.
+        If an argument has a wrong type, the layer is out of range, or the probe was fitted on
+        another layer.
 
     Examples
     --------
@@ -68,10 +68,10 @@ class ProbeRecoverer(Recoverer):
         self.encoder, self.probe = encoder, probe
         self.layer = _checked_layer(layer, encoder, probe)
         self.cache, self.progress = cache, progress
-        self.name = name  # the baselines on another model or layer are this class by another name
+        self.name = name  # baselines on another model or layer use this class with another name
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
-        """Encode the sentences and fit the probe; without dev, a part of train is held out."""
+        """Encode the sentences and fit the probe; without dev, part of train is held out."""
         held_out = None if dev is None else (self.encode(dev), dev)
         self.probe.fit(self.encode(train), train, dev=held_out)
         return self
@@ -84,10 +84,10 @@ class ProbeRecoverer(Recoverer):
     @property
     def is_fitted(self) -> bool:
         """Whether the probe can predict."""
-        return any(name.endswith("_") for name in vars(self.probe))  # as scikit-learn tells
+        return any(name.endswith("_") for name in vars(self.probe))  # as in scikit-learn
 
     def describe(self) -> dict[str, Any]:
-        """Say what a result row says of the method: of the probe too, fitted or not."""
+        """Return the values of a result row that describe the method and its probe."""
         told = {**super().describe(), "layer": self.layer}
         settings = self.probe.get_params()
         told |= {key: settings[key] for key in ("recipe", "max_steps", "products")}
@@ -98,7 +98,7 @@ class ProbeRecoverer(Recoverer):
         return told
 
     def encode(self, sentences: Sequence[Sentence]) -> WordVectors:
-        """Encode sentences as the probe sees them.
+        """Encode sentences as for the probe.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ class ProbeRecoverer(Recoverer):
         Returns
         -------
         WordVectors
-            The layer's vectors, one array of shape (n_words, hidden_size) a sentence.
+            The vectors of the layer, one array of shape (n_words, hidden_size) per sentence.
         """
         progress = self.progress if len(sentences) > 1 else False
         bank = self.encoder.encode(
@@ -124,7 +124,7 @@ class ProbeRecoverer(Recoverer):
         fitted_on: Mapping[str, object] | None = None,
         dev_baselines: Mapping[str, object] | None = None,
     ) -> None:
-        """Save the fitted probe; the model itself is named in it, not copied.
+        """Save the fitted probe, with the name of the model, not the model itself.
 
         Parameters
         ----------
@@ -150,40 +150,40 @@ class ProbeRecoverer(Recoverer):
         progress: bool | None = None,
         **encoder_options: Any,
     ) -> Self:
-        """Load a saved probe and the model that it was fitted on.
+        """Load a saved probe and its model.
 
         Parameters
         ----------
         source : path or str
-            A folder that a probe was saved in, a hub id such as ``"owner/name"``, or a folder of
-            results with saved probes.
+            The folder of a saved probe, a hub id such as ``"owner/name"``, or a results folder with
+            saved probes.
         layer, rank, seed : int, optional
-            Which probe of a folder of results; the best on dev of those that are left open.
+            Which probe of a results folder; by default the best on dev of those that match.
         revision : str, optional
             Branch, tag or commit of the probe on the hub.
         model : Encoder, path, str or model object, optional
-            Where the model is now, if not where the saved probe says: an `Encoder`, or anything
-            that `Encoder` takes. It must be the same model.
+            The model, if it has moved: an `Encoder`, or anything that `Encoder` accepts. It must be
+            the same model.
         device : str, default="auto"
-            Where the model runs, as torch names it.
+            The torch device to run the model on.
         cache : path, optional
-            A folder where word vectors are kept.
+            A folder in which to cache word vectors.
         progress : bool, optional
-            Whether to draw a bar on stderr while encoding.
+            Whether to show a progress bar while encoding.
         **encoder_options
             Further arguments of `Encoder`, such as ``gguf_file`` or ``trust_remote_code``.
 
         Returns
         -------
         ProbeRecoverer
-            Ready to `predict` and `parse`.
+            The fitted recoverer.
 
         Raises
         ------
         ProbeError
-            If there is no such probe, it was fitted on plain arrays, or the model is another.
+            If there is no such probe, it was fitted on plain arrays, or on another model.
         ResultError
-            If a folder of results has no such probe, or does not say which one is meant.
+            If a results folder has no such probe, or the choice is ambiguous.
         EncoderError
             If the model cannot be loaded.
         """
@@ -195,11 +195,11 @@ class ProbeRecoverer(Recoverer):
         origin: dict[str, Any] | None = probe.origin_
         if origin is None:
             raise ProbeError(
-                "the probe was fitted on plain arrays and does not know its model",
+                "the probe was fitted on plain arrays, so its model is unknown",
                 where=str(source),
                 hint=Hint(
-                    "load it with StructuralProbe.from_pretrained and give it vectors",
-                    shell="fit one on a model with `structprobe fit`",
+                    "load it with StructuralProbe.from_pretrained and pass it vectors",
+                    shell="fit a probe on a model with `structprobe fit`",
                 ),
             )
         encoder = model
@@ -212,11 +212,11 @@ class ProbeRecoverer(Recoverer):
 
 
 def _check_kinds(encoder: object, layer: object, probe: object) -> None:
-    """Refuse arguments in another order, or of another kind."""
-    hint = "write ProbeRecoverer(encoder, layer, probe)"
+    """Refuse arguments of a wrong type, or in a wrong order."""
+    hint = "use ProbeRecoverer(encoder, layer, probe)"
     for name, value, wanted, fits in (
         ("encoder", encoder, "an Encoder", hasattr(encoder, "n_layers")),
-        ("layer", layer, "a whole number", layer is None or _is_whole(layer)),
+        ("layer", layer, "an integer", layer is None or _is_whole(layer)),
         ("probe", probe, "a StructuralProbe", hasattr(probe, "predictions")),
     ):
         if not fits:
@@ -229,7 +229,7 @@ def _is_whole(value: object) -> bool:
 
 
 def _checked_layer(layer: int | None, encoder: Encoder, probe: StructuralProbe) -> int:
-    """Give the layer to read: the one that was asked for, or that of a fitted probe."""
+    """Return the given layer, or that of a fitted probe."""
     origin = getattr(probe, "origin_", None)
     fitted_on: int | None = None if origin is None else origin.get("layer")
     if layer is None and fitted_on is None:
@@ -238,12 +238,12 @@ def _checked_layer(layer: int | None, encoder: Encoder, probe: StructuralProbe) 
     assert wanted is not None
     if not 0 <= wanted <= encoder.n_layers:
         raise ProbeError(
-            f"layer {wanted} is out of range: the model has the layers 0 to {encoder.n_layers}"
+            f"layer {wanted} is out of range; the model has layers 0 to {encoder.n_layers}"
         )
     if fitted_on is not None and wanted != fitted_on:
         raise ProbeError(
-            f"the probe was fitted on layer {fitted_on}, and is to read layer {wanted}",
-            hint="leave layer out, or give a new probe to fit",
+            f"the probe was fitted on layer {fitted_on}, but layer {wanted} was given",
+            hint="leave out layer, or pass a new probe to fit",
         )
     return wanted
 
@@ -251,7 +251,7 @@ def _checked_layer(layer: int | None, encoder: Encoder, probe: StructuralProbe) 
 def _load_encoder(
     origin: Mapping[str, Any], model: Any, options: Mapping[str, Any], where: str
 ) -> Encoder:
-    """Load the model that was named, or else the one that the probe was fitted on."""
+    """Load the given model, or the one that the probe was fitted on."""
     from structprobe.encoder.encoder import Encoder
 
     if model is not None:
@@ -261,7 +261,7 @@ def _load_encoder(
     except EncoderError as error:
         reason = f"{error.where}: {error.what}" if error.where else error.what
         raise ProbeError(
-            f"the model that the probe was fitted on does not load: {reason}",
+            f"the model of the probe cannot be loaded: {reason}",
             where=where,
             hint=Hint("if it has moved, pass model=", shell="if it has moved, give --model"),
         ) from error
@@ -270,12 +270,12 @@ def _load_encoder(
 def _refuse_other_model(
     found: Mapping[str, object], origin: Mapping[str, object], where: str
 ) -> None:
-    """Raise where an encoder's vectors are not those that the probe was fitted on."""
+    """Refuse an encoder other than the one that the probe was fitted on."""
     if found["fingerprint"] == origin["fingerprint"]:
         return
     raise ProbeError(
         f"the probe was fitted on {origin['model']} (fingerprint {origin['fingerprint']}), "
-        f"and this is {found['model']} (fingerprint {found['fingerprint']})",
+        f"but this is {found['model']} (fingerprint {found['fingerprint']})",
         where=where,
         hint=Hint(
             "pass the model it was fitted on as model=",

@@ -1,4 +1,4 @@
-"""What the probe is held against: the same probe without context, or without training."""
+"""Baselines for the probe: without context, or on an untrained model."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class LayerZero(BestLayer):
     encoder : Encoder
         The model.
     layers : iterable of int, default (0,)
-        What makes the method; no others are taken.
+        Only layer 0 is accepted.
     **options
-        All else that `BestLayer` takes.
+        Further arguments of `BestLayer`.
 
     Raises
     ------
@@ -35,8 +35,8 @@ class LayerZero(BestLayer):
         wanted = tuple(layers)
         if wanted != (0,):
             raise MethodError(
-                f"{self.name} reads layer 0, and was given layers {wanted}",
-                hint="leave layers out, or use BestLayer(encoder, layers=...)",
+                f"{self.name} uses only layer 0, not {wanted}",
+                hint="leave out layers, or use BestLayer(encoder, layers=...)",
             )
         super().__init__(encoder, layers=wanted, **options)
 
@@ -47,9 +47,9 @@ class UntrainedProbe(BestLayer):
     Parameters
     ----------
     encoder : Encoder
-        The model, whose weights are not read: those of the method are drawn by `random_state`.
+        The model; its weights are replaced by random ones, drawn with `random_state`.
     random_state : int, default=0
-        Random state of the weights and of the probes.
+        Random state of the weights and the probes.
     **options
         As for `BestLayer`.
     """

@@ -1,4 +1,4 @@
-"""Random trees, drawn evenly from all rooted trees over a sentence's words."""
+"""Random trees, drawn uniformly from all rooted trees over the words of a sentence."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class RandomTree(Recoverer):
     Parameters
     ----------
     random_state : int
-        Seeds the draws; `predict` gives the same trees for the same lengths each time.
+        Random state; `predict` returns the same trees for the same lengths.
     """
 
     name = "random"
@@ -31,17 +31,17 @@ class RandomTree(Recoverer):
 
     @classmethod
     def for_model(cls, context: MethodContext, **options: Any) -> Self:
-        """Make it with the context's seed; see `Recoverer.for_model`."""
+        """Create the method with the seed of the context; see `Recoverer.for_model`."""
         return cls(context.seed, **options)
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
-        """Draw a tree for each sentence; only its length is looked at."""
+        """Draw a tree for each sentence; only its length is used."""
         generator = np.random.default_rng(self.random_state)
         return [Prediction(heads=random_heads(len(sentence), generator)) for sentence in sentences]
 
 
 def random_heads(n: int, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Draw the heads of a tree over n words, evenly from all n ** (n - 1) rooted trees."""
+    """Draw the heads of a tree over n words, uniformly from all n ** (n - 1) rooted trees."""
     # -> (n,)
     image = generator.integers(n, size=n)
     far = image

@@ -1,4 +1,4 @@
-"""The probe's geometry trained as a parser is, on the layer that is best on dev."""
+"""The structural probe, trained like a parser, on the best layer on dev."""
 
 from __future__ import annotations
 
@@ -14,19 +14,18 @@ LOSS = "tree"
 class TreeProbe(BestLayer):
     """Trains the distances of a structural probe by the likelihood of the gold trees.
 
-    All but that loss is as for `BestLayer`: the squared L2 distances, their rank, coordinates,
-    batches and steps, the depth probe that tells the root, the decoding and the choice of the
-    layer. So the difference between the two is the loss's alone; see
-    `structprobe.probe.losses.tree_likelihood`.
+    Everything except the loss is the same as for `BestLayer`: squared L2 distances, rank, training,
+    the depth probe for the root, decoding and the choice of the layer. Differences between the two
+    are thus due to the loss; see `structprobe.probe.losses.tree_likelihood`.
 
     Parameters
     ----------
     encoder : Encoder
         The model.
     loss : {"tree"}
-        What makes the method; no other is taken.
+        Only "tree" is accepted.
     **options
-        All else that `BestLayer` takes.
+        Further arguments of `BestLayer`.
 
     Raises
     ------
@@ -40,7 +39,7 @@ class TreeProbe(BestLayer):
     def __init__(self, encoder: Encoder, *, loss: str = LOSS, **options: Any) -> None:
         if loss != LOSS:
             raise MethodError(
-                f"{self.name} is trained by the loss {LOSS!r}, and was given {loss!r}",
-                hint="leave loss out, or use BestLayer(encoder, loss=...)",
+                f"{self.name} is trained with loss={LOSS!r}, not {loss!r}",
+                hint="leave out loss, or use BestLayer(encoder, loss=...)",
             )
         super().__init__(encoder, loss=loss, **options)

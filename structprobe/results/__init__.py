@@ -1,1 +1,1 @@
-"""Folders of results: rows, predictions and probes, written and read; no model is needed."""
+"""Results folders: writing and reading rows, predictions and probes, without a model."""

@@ -1,4 +1,4 @@
-"""Which commands filled a folder of results, and by which versions."""
+"""The commands that wrote to a results folder, with versions."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn")
 
 
 def commands_with(folder: str | os.PathLike[str], command: str | None) -> bytes | None:
-    """Give the file of commands with one more."""
+    """Return the content of the commands file with one more."""
     known = read_commands(folder)
     told = {"command": command, "versions": current_versions()}
     if known and {name: known[-1].get(name) for name in told} == told:
@@ -29,7 +29,7 @@ def commands_with(folder: str | os.PathLike[str], command: str | None) -> bytes 
 
 
 def read_commands(folder: str | os.PathLike[str]) -> list[Mapping[str, Any]]:
-    """Read which commands filled a folder of results."""
+    """Read the commands that wrote to a results folder."""
     path = Path(folder) / COMMANDS
     if not path.exists():
         return []
@@ -38,11 +38,11 @@ def read_commands(folder: str | os.PathLike[str]) -> list[Mapping[str, Any]]:
     except ValueError as error:
         raise ResultError(f"not JSON: {error}", where=str(path)) from error
     if not all(isinstance(line, dict) for line in lines):
-        raise ResultError("does not tell commands", where=str(path), hint="remove it")
+        raise ResultError("not a list of commands", where=str(path), hint="remove it")
     return lines
 
 
 def current_versions() -> dict[str, str]:
-    """Tell the versions that results depend on."""
+    """Return the versions that results depend on."""
     packages = {name: version(name) for name in _PACKAGES}
     return {"structprobe": __version__, "python": platform.python_version(), **packages}

@@ -1,4 +1,4 @@
-"""A folder of results: rows that survive a crash, a table beside them, predictions where asked."""
+"""The results folder: rows that survive a crash, a table, and optional predictions."""
 
 from __future__ import annotations
 
@@ -35,34 +35,35 @@ FORMAT, FORMAT_VERSION = "structprobe-results", 1
 _MARK = json.dumps({"format": FORMAT, "format_version": FORMAT_VERSION})
 MARKER, ROWS, TABLE = "structprobe.json", "rows.jsonl", "rows.csv"
 _LOCK = ".lock"
-_TORN = "is cut off: what wrote it was killed"
+_TORN = "is incomplete: the process writing it was killed"
 
 _log = logging.getLogger(__name__)
 
 
 class ResultsFolder:
-    """A folder of result rows, made where it does not exist.
+    """A folder of results, created if it does not exist.
 
-    Several processes may write into one folder: each row is added under a lock, written at once
-    and forced to the disk, so that a crash loses at most the row being written.
+    Several processes may write to the same folder: each row is added under a lock and flushed to
+    disk, so that a crash loses at most the row being written.
 
     Parameters
     ----------
     folder : path
-        A new or empty folder, or one that structprobe made.
+        A new or empty folder, or an existing results folder.
 
     Raises
     ------
     ResultError
-        If the folder exists and is not ours, is of a newer format, or cannot be written.
+        If the folder is not a structprobe results folder, has a newer format, or cannot be
+        written.
 
     Notes
     -----
-    The folder holds ``structprobe.json`` (which makes it ours), ``rows.jsonl`` (one row a
-    line, keys as in `ROW_KEYS`; what is true), ``rows.csv`` (the same as a table, written anew
-    after each row), ``predictions/KEY.npz`` for the runs that keep them, ``probes/NAME`` for
-    those whose probes are saved (such as ``probes/layer-03_rank-384_seed-0``), and
-    ``commands.jsonl`` (which commands were run, and by which versions).
+    The folder contains ``structprobe.json`` (the marker of a results folder), ``rows.jsonl`` (one
+    row per line, with the keys in `ROW_KEYS`), ``rows.csv`` (the same as a table, rewritten after
+    each row), ``predictions/KEY.npz`` and ``probes/NAME`` (such as
+    ``probes/layer-03_rank-384_seed-0``) for runs that save them, and ``commands.jsonl`` (the
+    commands that were run, with versions).
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -74,12 +75,12 @@ class ResultsFolder:
 
     @property
     def rows(self) -> Rows:
-        """All rows, in the order they were added; a line torn by a crash is left out."""
+        """All rows, in the order they were added, without a row left incomplete by a crash."""
         return _read(self.folder / ROWS)[0]
 
     @property
     def keys(self) -> set[str]:
-        """The keys of the runs that are done."""
+        """The keys of the finished runs."""
         return {row["key"] for row in self.rows}
 
     def add(
@@ -88,21 +89,21 @@ class ResultsFolder:
         sentences: Sequence[Sentence] | None = None,
         predictions: Sequence[Prediction] | None = None,
     ) -> None:
-        """Add a row, unless its run is already here.
+        """Add a row, unless its run is already in the folder.
 
         Parameters
         ----------
         row : dict
-            As `make_row` makes it, with its key.
+            The row, with its key.
         sentences : sequence of Sentence, optional
-            The sentences of the predictions.
+            The sentences that were predicted.
         predictions : sequence of Prediction, optional
-            What to keep beside the row.
+            The predictions to save with the row.
 
         Raises
         ------
         ResultError
-            If the folder cannot be written; what was in it before stays.
+            If the folder cannot be written; existing rows are unchanged.
         """
         with _told(self.folder), self._locked():
             rows, whole = _read(self.folder / ROWS)
@@ -131,7 +132,7 @@ class ResultsFolder:
         Raises
         ------
         ResultError
-            If none were kept for this run, or the file is damaged.
+            If none were saved for this run, or the file is damaged.
         """
         return read_predictions(self.folder, key)
 
@@ -146,22 +147,22 @@ class ResultsFolder:
         Returns
         -------
         list of Sentence
-            With the gold tree and tags, unless an older version wrote the file.
+            The sentences, with gold trees and tags unless the file is from an older version.
 
         Raises
         ------
         ResultError
-            If none were kept for this run, or the file is damaged.
+            If none were saved for this run, or the file is damaged.
         """
         return read_sentences(self.folder, key)
 
     def tell_command(self, command: str | None) -> None:
-        """Write down what is about to fill the folder, unless it was the last to do so.
+        """Record the command that writes to the folder, unless it is also the last one recorded.
 
         Parameters
         ----------
         command : str or None
-            The command line; None where there is none, as in Python.
+            The command line; None when called from Python.
 
         Raises
         ------
@@ -175,23 +176,23 @@ class ResultsFolder:
 
     @property
     def predictions_bytes(self) -> int:
-        """How much room the kept predictions take on the disk."""
+        """The size of the saved predictions on disk, in bytes."""
         return sum(path.stat().st_size for path in (self.folder / PREDICTIONS).glob("*.npz"))
 
     def tell_room(self) -> None:
-        """Log how much room the kept predictions take, where there are any."""
+        """Log the size of the saved predictions, if any."""
         if taken := self.predictions_bytes:
-            _log.info("the predictions kept in %s take %.1f MB", self.folder, taken / 1e6)
+            _log.info("the predictions saved in %s take %.1f MB", self.folder, taken / 1e6)
 
     def write(self, name: str, text: str) -> None:
-        """Write a file beside the rows, whole or not at all.
+        """Write a file to the folder, completely or not at all.
 
         Parameters
         ----------
         name : str
-            Its name; one that exists is replaced.
+            The file name; an existing file is replaced.
         text : str
-            What is in it.
+            The content.
 
         Raises
         ------
@@ -202,7 +203,7 @@ class ResultsFolder:
             _replace(self.folder / name, text.encode())
 
     def _named(self, row: Row, rows: Sequence[Row]) -> Row:
-        """Give the probe that waits for this row its name; under the lock, so that none has two."""
+        """Name the saved probe of this row; under the lock, so that names are unique."""
         waiting = unnamed_probe_path(self.folder, row["key"])
         if not waiting.is_dir():
             return row
@@ -212,13 +213,13 @@ class ResultsFolder:
         return {**row, "probe": name}
 
     def _append(self, row: Row, whole: int) -> None:
-        """Write one line behind the `whole` bytes that hold whole lines, and wait for the disk."""
+        """Write one line after the first `whole` bytes, which are complete lines, and flush it."""
         line = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode()
         path = self.folder / ROWS
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             if os.fstat(descriptor).st_size > whole:
-                _log.warning("%s: the last row %s, and it is taken out", path, _TORN)
+                _log.warning("%s: the last row %s; it was removed", path, _TORN)
             os.ftruncate(descriptor, whole)
             os.lseek(descriptor, whole, os.SEEK_SET)
             try:
@@ -231,13 +232,13 @@ class ResultsFolder:
             os.close(descriptor)
 
     def mend(self) -> None:
-        """Write the table anew from the rows, where a crash came between the two."""
+        """Rewrite the table from the rows, in case of an earlier crash."""
         with _told(self.folder), self._locked():
             _replace(self.folder / TABLE, _csv(self.rows))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the folder's lock; the system frees it when a process dies."""
+        """Hold the folder's lock, which is released when the process ends."""
         unlock = lock(self.folder / _LOCK)
         try:
             yield
@@ -246,34 +247,36 @@ class ResultsFolder:
 
 
 def check_folder(folder: str | os.PathLike[str]) -> bool:
-    """Refuse a folder that results must not be written into."""
+    """Refuse a folder that is not for results; return whether it has a marker."""
     path = Path(folder)
     if not path.exists():
         return False
     if not path.is_dir():
         raise ResultError("is a file, not a folder", where=str(folder))
-    # Listed first: another process may be making the folder ours in this very moment.
+    # Listed first: another process may be creating the marker at this moment.
     names = [entry.name for entry in path.iterdir()]
     if not (path / MARKER).exists():
         if not all(name.startswith(f".{MARKER}.") for name in names):
             raise ResultError(
                 "the folder exists and is not a structprobe results folder",
                 where=str(folder),
-                hint="name a new or an empty folder",
+                hint="choose a new or empty folder",
             )
         return False
-    hint = f"name another folder; if the results in it are ours, write {_MARK} into {MARKER}"
+    hint = (
+        f"choose another folder; if it does contain structprobe results, write {_MARK} to {MARKER}"
+    )
     try:
         marker = json.loads((path / MARKER).read_bytes())
     except ValueError as error:
         raise ResultError(f"not JSON: {error}", where=str(path / MARKER), hint=hint) from error
     if not isinstance(marker, dict) or marker.get("format") != FORMAT:
-        what = f"{MARKER} does not mark a structprobe results folder"
+        what = f"{MARKER} is not the marker of a structprobe results folder"
         raise ResultError(what, where=str(folder), hint=hint)
     found = marker.get("format_version")
     if not isinstance(found, int) or found > FORMAT_VERSION:
         raise ResultError(
-            f"format version {found!r}, and structprobe {__version__} knows up to {FORMAT_VERSION}",
+            f"format version {found!r}, but structprobe {__version__} reads up to {FORMAT_VERSION}",
             where=str(folder),
             hint="upgrade structprobe",
         )
@@ -281,61 +284,60 @@ def check_folder(folder: str | os.PathLike[str]) -> bool:
 
 
 def read_rows(folder: str | os.PathLike[str]) -> Rows:
-    """Read the rows of a folder of results, changing nothing in it.
+    """Read the rows of a results folder, without changing it.
 
     Parameters
     ----------
     folder : path
-        A folder that `ResultsFolder` made.
+        The results folder.
 
     Returns
     -------
-    list of dict
-        All rows, in the order they were added; a last line torn by a crash is left out, which
-        the log tells.
+    Rows
+        All rows, in the order they were added. A last row left incomplete by a crash is skipped,
+        with a warning.
 
     Raises
     ------
     ResultError
-        If there is no such folder, it is not ours, a row in it is damaged, or its only row is
-        torn.
+        If there is no such results folder, a row is damaged, or the only row is incomplete.
     """
     if not check_folder(folder):
-        raise ResultError("no results here", where=str(folder))
+        raise ResultError("contains no results", where=str(folder))
     path = Path(folder) / ROWS
     rows, whole = _read(path)
     if path.exists() and path.stat().st_size > whole:
-        hint = "start the same command again, which goes on from there"
+        hint = "run the same command again to resume"
         if not rows:
             raise ResultError(f"the only row {_TORN}", where=str(path), hint=hint)
-        _log.warning("%s: the last row %s, and it is left out; %s", path, _TORN, hint)
+        _log.warning("%s: the last row %s; it was skipped; %s", path, _TORN, hint)
     return rows
 
 
 def to_frame(rows: str | os.PathLike[str] | Iterable[Row]) -> Any:
-    """Give result rows as a pandas table.
+    """Convert result rows to a pandas table.
 
     Parameters
     ----------
     rows : path or iterable of dict
-        A folder of results, or rows as `sweep` and `compare` return them.
+        A results folder, or rows as returned by `sweep` and `compare`.
 
     Returns
     -------
     pandas.DataFrame
-        One row per run, columns in the order of `ROW_KEYS`; scores are fractions (float64), whole
-        numbers are nullable (Int64), names are categories.
+        One row per run, with columns in the order of `ROW_KEYS`; scores are fractions (float64),
+        integers are nullable (Int64), names are categories.
 
     Raises
     ------
     ResultError
-        If pandas is not installed, or the folder is not a structprobe results folder.
+        If pandas is not installed, or the folder is not a results folder.
     """
     return frame_of(read_rows(rows) if isinstance(rows, str | os.PathLike) else rows)
 
 
 def _read(path: Path) -> tuple[Rows, int]:
-    """Give all whole rows, and how many bytes they take; a torn end is not among them."""
+    """Read all complete rows, and the number of bytes they take."""
     content = path.read_bytes() if path.exists() else b""
     whole = content.rfind(b"\n") + 1
     rows = Rows()
@@ -344,28 +346,28 @@ def _read(path: Path) -> tuple[Rows, int]:
             rows.append({**dict.fromkeys(ROW_KEYS), **json.loads(line)})
         except (ValueError, TypeError) as error:
             raise ResultError(
-                f"not a row of results: {line[:40]!r}",
+                f"not a result row: {line[:40]!r}",
                 where=f"{path}:{number}",
-                hint="remove this line; its run will be done again",
+                hint="remove this line; its run will be repeated",
             ) from error
     return rows, whole
 
 
 @contextmanager
 def _told(folder: Path) -> Iterator[None]:
-    """Tell a fault of the disk in one line."""
+    """Report errors of the disk in one line."""
     try:
         yield
     except OSError as error:
         raise ResultError(
             f"cannot write results: {error.strerror or error}",
             where=str(folder),
-            hint="the rows already there are untouched",
+            hint="existing rows are unchanged",
         ) from error
 
 
 def _csv(rows: Sequence[Row]) -> bytes:
-    """Write rows as a table with a heading."""
+    """Write rows as a table with a header."""
     text = io.StringIO()
     table = csv.DictWriter(text, list(ROW_KEYS), extrasaction="ignore", lineterminator="\n")
     table.writeheader()
@@ -374,7 +376,7 @@ def _csv(rows: Sequence[Row]) -> bytes:
 
 
 def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
+    """Write a file completely or not at all."""
     path.parent.mkdir(exist_ok=True)
     fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
@@ -388,6 +390,6 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _write_all(descriptor: int, content: bytes) -> None:
-    """Write all bytes, also where the system takes them in pieces."""
+    """Write all bytes, even if the system takes only some at a time."""
     while content:
         content = content[os.write(descriptor, content) :]

@@ -1,4 +1,4 @@
-"""Result rows to look at: as a table of text, in a notebook, or of pandas, where it is there."""
+"""Result rows as a table: in text, in a notebook, or in pandas."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _WHOLE = (
     "max_length", "steps",
 )  # fmt: skip
 _YES_OR_NO = ("uses_gold", "bos")
-_OWN = ("key", "choice", "why_empty", "probe")  # texts that hardly any two rows share
+_OWN = ("key", "choice", "why_empty", "probe")  # texts that are rarely repeated
 _MEASURED = ("uuas", "uas", "las", "root_acc", "dspr", "nspr", "dev_", "_seconds")
 
 
@@ -23,20 +23,20 @@ _SCORES = (*METRICS, "dev_uuas")
 
 
 class Rows(list[Row]):
-    """Result rows: a list of dicts that shows itself as a table."""
+    """Result rows: a list of dicts that is shown as a table."""
 
     @overload
     def __getitem__(self, place: SupportsIndex, /) -> Row: ...
     @overload
     def __getitem__(self, place: slice, /) -> Self: ...
     def __getitem__(self, place: SupportsIndex | slice, /) -> Row | Self:
-        """Give one row, or some as `Rows`."""
+        """Return one row, or `Rows` for a slice."""
         if isinstance(place, slice):
             return type(self)(super().__getitem__(place))
         return super().__getitem__(place)
 
     def to_frame(self) -> Any:
-        """Give the rows as a pandas table, as `structprobe.to_frame` does.
+        """Convert the rows to a pandas table, like `structprobe.to_frame`.
 
         Returns
         -------
@@ -69,7 +69,7 @@ class Rows(list[Row]):
         return f"{len(self)} row{'s' * (len(self) != 1)}, scores in per cent"
 
     def _cells(self) -> list[list[str]]:
-        """Lay out what rows say of themselves and their scores, where any of them says it."""
+        """Format the descriptive keys and scores that any of the rows has."""
         keys = [
             key
             for key in (*_NAMED, *_SCORES, "why_empty")
@@ -79,23 +79,23 @@ class Rows(list[Row]):
 
 
 def _cell(key: str, value: Any) -> str:
-    """Write one value of a row."""
+    """Format one value of a row."""
     return per_cent(value) if key in _SCORES else "–" if value is None else str(value)
 
 
 def frame_of(rows: Iterable[Row]) -> Any:
-    """Give rows as a pandas table whose columns keep their types, values missing or not."""
+    """Convert rows to a pandas table; columns keep their types despite missing values."""
     try:
         import pandas
     except ImportError as error:
         hint = "install it with: pip install 'structprobe[pandas]'"
-        raise ResultError("a table needs pandas, which is not installed", hint=hint) from error
+        raise ResultError("pandas is not installed", hint=hint) from error
     table = pandas.DataFrame(list(rows), columns=list(ROW_KEYS), dtype=object)
     return table.astype({key: kind for key in ROW_KEYS if (kind := _kind(key)) != "object"})
 
 
 def _kind(key: str) -> str:
-    """Name the pandas type of a column."""
+    """Return the pandas type of a column."""
     if key in _WHOLE:
         return "Int64"
     if key in _YES_OR_NO:

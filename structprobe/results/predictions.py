@@ -1,4 +1,4 @@
-"""A prediction file: of each sentence of one run what was predicted, and the gold tree, as npz."""
+"""Prediction files: the predictions and gold trees of one run, as npz."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Pr
         "words": np.array([word for sentence in sentences for word in sentence.words], dtype=str),
         "heads": _flat([prediction.heads for prediction in predictions], np.int32),
     }
-    depths = [prediction.depths for prediction in predictions]
-    if all(value is not None for value in depths):
-        arrays["depths"] = _flat(depths, np.float32)
-    distances = [prediction.distances for prediction in predictions]
-    if all(value is not None for value in distances):
-        arrays |= _flat_distances([np.asarray(value, np.float32) for value in distances])
-    arc_scores = [prediction.arc_scores for prediction in predictions]
-    if all(value is not None for value in arc_scores):
-        arrays["arc_scores"] = _flat(arc_scores, np.float32)
-    deprels = [prediction.deprels for prediction in predictions]
-    if all(value is not None for value in deprels):
-        labels = [label for one in deprels if one is not None for label in one]
-        arrays["deprels"] = np.array(labels, dtype=str)
+    columns = {
+        name: [getattr(prediction, name) for prediction in predictions]
+        for name in ("depths", "distances", "arc_scores", "deprels")
+    }
+    for name, values in columns.items():
+        if any(value is None for value in values):
+            continue
+        if name == "deprels":
+            arrays[name] = np.array([*chain.from_iterable(values)], dtype=str)
+        elif name == "distances":
+            arrays |= _flat_distances([np.asarray(value, np.float32) for value in values])
+        else:
+            arrays[name] = _flat(values, np.float32)
     if not all(prediction.as_tree for prediction in predictions):
         arrays["as_tree"] = np.array([prediction.as_tree for prediction in predictions])
     arrays |= _gold(sentences)
@@ -74,7 +74,7 @@ _COLUMNS = ("deprels", "upos", "xpos")
 
 
 def _gold(sentences: Sequence[Sentence]) -> dict[str, NDArray[Any]]:
-    """Lay out what all sentences have of the gold."""
+    """Concatenate the gold columns that all sentences have."""
     arrays: dict[str, NDArray[Any]] = {}
     if all(sentence.heads is not None for sentence in sentences):
         arrays["gold_heads"] = _flat([sentence.heads for sentence in sentences], np.int32)
@@ -88,7 +88,7 @@ def _gold(sentences: Sequence[Sentence]) -> dict[str, NDArray[Any]]:
 
 
 def _sentence(columns: Mapping[str, Sequence[Any]], index: int) -> Sentence:
-    """Make one sentence of what there is."""
+    """Create one sentence from the available columns."""
     values = {name: column[index] for name, column in columns.items()}
     for name in ("words", *_COLUMNS):
         if name in values:
@@ -97,7 +97,7 @@ def _sentence(columns: Mapping[str, Sequence[Any]], index: int) -> Sentence:
 
 
 def _flat_distances(matrices: Sequence[NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
-    """Lay out distances, each pair of words once where that says it all."""
+    """Concatenate distances; symmetric ones with each pair of words once."""
     if all(np.array_equal(one, one.T) and not np.diag(one).any() for one in matrices):
         above = [one[np.triu_indices(len(one), 1)] for one in matrices]
         return {"pair_distances": _flat(above, np.float32)}
@@ -105,7 +105,7 @@ def _flat_distances(matrices: Sequence[NDArray[np.float32]]) -> dict[str, NDArra
 
 
 def _square(pairs: NDArray[np.float32], n: int) -> NDArray[np.float32]:
-    """Make a symmetric matrix, shape (n, n), of what is above its diagonal."""
+    """Fill a symmetric matrix (n, n) from the values above its diagonal."""
     matrix = np.zeros((n, n), dtype=np.float32)
     matrix[np.triu_indices(n, 1)] = pairs
     return matrix + matrix.T
@@ -118,20 +118,20 @@ def _load(content: bytes) -> dict[str, NDArray[Any]]:
 
 @contextmanager
 def _told(where: str) -> Iterator[None]:
-    """Tell of a damaged archive in one line."""
+    """Report a damaged archive in one line."""
     try:
         yield
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ResultError(f"not a file of predictions: {error}", where=where) from error
+        raise ResultError(f"not a predictions file: {error}", where=where) from error
 
 
 def _words(arrays: Mapping[str, NDArray[Any]]) -> list[Any]:
-    """Cut the words into sentences."""
+    """Split the words into sentences."""
     return _cut(arrays["words"], arrays["offsets"][1:])
 
 
 def _predictions(arrays: Mapping[str, NDArray[Any]]) -> list[Prediction]:
-    """Cut flat arrays into sentences."""
+    """Split concatenated arrays into sentences."""
     ends = arrays["offsets"][1:]
     lengths = np.diff(arrays["offsets"])
     heads = _cut(arrays["heads"], ends)
@@ -156,10 +156,10 @@ def _predictions(arrays: Mapping[str, NDArray[Any]]) -> list[Prediction]:
 
 
 def _cut(array: NDArray[Any], ends: NDArray[np.integer]) -> list[Any]:
-    """Cut a flat array behind each sentence."""
+    """Split an array after each sentence."""
     return np.split(array, ends)[:-1]
 
 
 def _flat(arrays: Sequence[Any], dtype: type) -> NDArray[Any]:
-    """Lay arrays out flat, one behind the other."""
+    """Flatten and concatenate arrays."""
     return np.concatenate([np.empty(0), *(np.ravel(array) for array in arrays)]).astype(dtype)

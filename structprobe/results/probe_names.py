@@ -1,4 +1,4 @@
-"""What the folder of a saved probe is called, in a folder of results that may hold many."""
+"""Folder names of saved probes."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from structprobe.results.rows import Row
 
-# What tells probes of one layer, rank and seed apart, the first that differs first.
+# What distinguishes probes of the same layer, rank and seed, in order of preference.
 _APART = (
     "model", "train", "dev", "recipe", "max_steps", "products", "pooling", "spacing", "bos",
     "dtype", "punct", "treebank",
@@ -17,7 +17,7 @@ _APART = (
 
 
 def name_probe(row: Row, others: Mapping[str, Row], taken: Iterable[str] = ()) -> str:
-    """Name a probe's folder: by layer, rank and seed, and by what tells it from those there."""
+    """Name a probe's folder by layer, rank and seed, and by what distinguishes it from others."""
     method = "" if row["method"] == "probe" else f"{row['method']}_"
     name = f"{method}layer-{row['layer']:02d}_rank-{row['rank']}_seed-{row['seed']}"
     while name in others:
@@ -31,6 +31,6 @@ def name_probe(row: Row, others: Mapping[str, Row], taken: Iterable[str] = ()) -
 
 
 def _short(value: Any) -> str:
-    """Write a value as part of a file's name."""
+    """Format a value as part of a file name."""
     end = Path(str(value)).name if "/" in str(value) else str(value)
     return re.sub(r"[^\w.+-]+", "-", end)[:60]

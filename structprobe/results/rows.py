@@ -1,4 +1,4 @@
-"""The result row: a flat mapping with fixed keys, which every table and picture reads."""
+"""The result row: a flat dictionary with fixed keys, read by every table and figure."""
 
 from __future__ import annotations
 
@@ -22,83 +22,81 @@ Row = dict[str, Any]
 METRICS = ("uuas", "uas", "las", "root_acc", "dspr", "nspr")
 
 _TOLD = {
-    "key": "digest of all that decides the result: two rows of one key are the same run",
+    "key": "hash of everything that determines the result: rows with the same key are the same run",
     "method": "the recoverer's name, such as 'probe', 'linear' or 'file'",
-    "uses_gold": "whether the method looks at gold information when it predicts",
-    "model": "hub id or folder of the model, None for a method without one",
-    "revision": "commit of the model on the hub, None for a folder",
-    "fingerprint": "digest of the model's weights, or its commit",
-    "layer": "the layer read, 0 = embedding output; of an attention head the layer it makes",
-    "head": "the attention head read, counted from 1",
-    "choice": "what else was chosen on dev, in words",
-    "why_empty": "why there are no scores, where a method could not be run",
-    "words_as": "what was done to the sentences: None for nothing, else 'shuffled', 'swapped' or "
-    "'truncated'",
-    "rank": "rank of the probe, None for a method without one",
-    "seed": "random state, None for a method without one",
+    "uses_gold": "whether the method uses gold information when it predicts",
+    "model": "hub id or folder of the model, None for methods without a model",
+    "revision": "commit of the model on the hub, None for a local folder",
+    "fingerprint": "hash of the model's weights, or its commit",
+    "layer": "the layer, 0 = embedding output; for an attention head, its layer, from 1",
+    "head": "the attention head, from 1",
+    "choice": "other choices made on dev, in words",
+    "why_empty": "why there are no scores, if a method could not be run",
+    "words_as": "how the sentences were changed: None, 'shuffled', 'swapped' or 'truncated'",
+    "rank": "rank of the probe, None for methods without one",
+    "seed": "random state, None for methods without one",
     "recipe": "how the probe was trained: 'whitened' or 'published'",
-    "max_steps": "the limit on training steps that was asked for, None for the recipe's own",
-    "products": "type of the two large products of a training step, such as 'float32'",
+    "max_steps": "the given limit on training steps, None for the recipe's default",
+    "products": "precision of the two large matrix products in training, such as 'float32'",
     "pooling": "how subwords are pooled into words: 'mean', 'first' or 'last'",
     "spacing": "'words' (single spaces) or 'original'",
-    "bos": "whether a beginning-of-sequence token stood in front",
+    "bos": "whether a beginning-of-sequence token was added",
     "dtype": "precision of the model",
-    "train": "file names of the treebank learnt from",
-    "train_fingerprint": "digest of its words and trees",
-    "dev": "file names of the treebank stopped by, None where a part of train was held out",
-    "dev_fingerprint": "digest of its words and trees",
-    "treebank": "file names of the treebank scored",
-    "treebank_fingerprint": "digest of its words and trees",
-    "part": "what was scored: 'test' or 'dev'",
-    "n_sentences": "sentences scored",
-    "n_words": "words scored, punctuation included",
-    "punct": "the words left out of UUAS and root accuracy: 'upos', 'xpos' or 'keep'",
-    "min_length": "shortest sentence of DSpr. and NSpr., in words",
-    "max_length": "longest sentence of DSpr. and NSpr., in words",
+    "train": "file names of the training set",
+    "train_fingerprint": "hash of its words and trees",
+    "dev": "file names of the dev set, None if part of train was held out",
+    "dev_fingerprint": "hash of its words and trees",
+    "treebank": "file names of the treebank the scores are on",
+    "treebank_fingerprint": "hash of its words and trees",
+    "part": "which set the scores are on: 'test' or 'dev'",
+    "n_sentences": "number of scored sentences",
+    "n_words": "number of scored words, including punctuation",
+    "punct": "which words UUAS and root accuracy ignore: 'upos', 'xpos' or 'keep'",
+    "min_length": "minimum sentence length for DSpr. and NSpr., in words",
+    "max_length": "maximum sentence length for DSpr. and NSpr., in words",
     **{
         f"{metric}{end}": f"{metric}, a fraction{told}"
         for metric in METRICS
         for end, told in (
-            ("", "; None where nothing was scored"),
-            ("_low", ": lower end of the 95 % bootstrap interval over sentences"),
-            ("_high", ": upper end of the 95 % bootstrap interval over sentences"),
+            ("", "; None if there was nothing to score"),
+            ("_low", ": lower bound of the 95% bootstrap interval over sentences"),
+            ("_high", ": upper bound of the 95% bootstrap interval over sentences"),
         )
     },
     **{f"dev_{metric}": f"{metric} on the dev set, a fraction" for metric in METRICS},
     "dev_loss": "best L1 loss of the distance probe on the dev set",
     "dev_depth_loss": "best L1 loss of the depth probe on the dev set",
-    "steps": "training steps taken by the distance probe",
-    "cpu_seconds": "processor time of fitting and predicting, all threads; of what runs that are "
-    "trained together cost, each has the same share; encoding into word vectors is in it for "
-    "`evaluate` alone, other passes through a model always, what several methods share with the "
-    "first of them",
-    "wall_seconds": "the same by the clock on the wall",
-    "version": "the version of structprobe that made the row",
-    "torch_version": "the version of torch, None in a row of an older structprobe",
-    "transformers_version": "the version of transformers, likewise",
-    "probe": "the folder of the fitted probe in `probes/`, None where none was saved",
+    "steps": "training steps of the distance probe",
+    "cpu_seconds": "CPU time of fitting and predicting, over all threads; runs trained together "
+    "share their time equally; word encoding is included only in `evaluate`, other passes through "
+    "a model always, and work that several methods share counts for the first of them",
+    "wall_seconds": "the same in elapsed time",
+    "version": "version of structprobe that created the row",
+    "torch_version": "version of torch, None in rows from older versions of structprobe",
+    "transformers_version": "version of transformers, likewise",
+    "probe": "folder of the fitted probe in `probes/`, None if it was not saved",
 }
 
 ROW_KEYS: Mapping[str, str] = MappingProxyType(_TOLD)
-"""Every key of a result row, in order, with what it means."""
+"""Every key of a result row, in order, with its meaning."""
 
 
 def make_row(**values: object) -> Row:
-    """Make a result row, all keys in order, None where nothing is given."""
+    """Create a result row with all keys in order, None for missing values."""
     if unknown := sorted(set(values) - set(ROW_KEYS)):
-        raise TypeError(f"no key of a result row: {', '.join(unknown)}")
+        raise TypeError(f"not keys of a result row: {', '.join(unknown)}")
     return dict.fromkeys(ROW_KEYS) | _versions() | values
 
 
 @cache
 def _versions() -> Row:
-    """Name the versions that a row depends on, without loading what they are of."""
+    """Return the versions that a row depends on, without loading the packages."""
     others = {f"{name}_version": version(name) for name in ("torch", "transformers")}
     return {"version": __version__, **others}
 
 
 def score_values(scores: Scores) -> Row:
-    """Give a row's part that tells scores, their intervals and their protocol."""
+    """Return the values of a row for scores, their intervals and their protocol."""
     values: Row = {
         name: getattr(scores.protocol, name) for name in ("punct", "min_length", "max_length")
     }
@@ -109,7 +107,7 @@ def score_values(scores: Scores) -> Row:
 
 
 def per_cent(score: float | None) -> str:
-    """Write a score as a log line tells it."""
+    """Format a score in per cent."""
     return "–" if score is None else f"{100 * score:.1f}"
 
 
@@ -119,7 +117,7 @@ def bank_name(bank: Treebank) -> str | None:
 
 
 def run_key(**deciding: object) -> str:
-    """Digest all that decides a run's result."""
+    """Hash everything that determines the result of a run."""
     given = {name: value for name, value in deciding.items() if value is not None}
     text = json.dumps(given, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -1,4 +1,4 @@
-"""The probes that a sweep saved, and which one of them is meant."""
+"""Finding the probes that a sweep saved."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from structprobe.results.saved_runs import probe_path
 
 _log = logging.getLogger(__name__)
 
-# Probes are chosen among only within one value of these; beside each, what people call it by.
+# Only probes with the same values of these are compared; beside each, its usual name.
 _COMPARABLE = {
     "fingerprint": "model",
     "train_fingerprint": "train",
@@ -24,12 +24,12 @@ _COMPARABLE = {
 
 
 def is_results(source: str | os.PathLike[str]) -> bool:
-    """Tell whether something is a folder of results."""
+    """Decide whether a path is a results folder."""
     return (Path(source) / MARKER).is_file()
 
 
 def saved_probes(folder: str | os.PathLike[str], method: str = "probe") -> list[tuple[Path, Row]]:
-    """Give the probes saved in a folder of results, in the order of their rows."""
+    """List the probes saved in a results folder, in the order of their rows."""
     found = [(probe_path(folder, row), row) for row in read_rows(folder)]
     found = [(path, row) for path, row in found if row["method"] == method and path.is_dir()]
     if not found:
@@ -55,20 +55,20 @@ def find_probe(
     method: str = "probe",
     **more: object,
 ) -> tuple[Path, Row]:
-    """Find one saved probe in a folder of results: the best on dev of those that are meant.
+    """Find a saved probe in a results folder: the best on dev of those that match.
 
     Parameters
     ----------
     folder : path
-        A folder that `sweep` saved probes in.
+        A results folder in which `sweep` saved probes.
     layer, rank, seed : int, optional
-        Which probe; of all layers, ranks or seeds unless given.
+        The layer, rank and seed of the probe; by default any.
     model : str, optional
-        The model, where the folder has several: as the rows name it, or the end of that.
+        The model, if the folder has several: as named in the rows, or the last part of it.
     method : str, default="probe"
-        ``"probe"``, or ``"probe-untrained"`` for those on the untrained copy.
+        ``"probe"``, or ``"probe-untrained"`` for probes on the untrained model.
     **more
-        Values of other keys of a result row, such as ``recipe="published"``.
+        Values of other keys of the result row, such as ``recipe="published"``.
 
     Returns
     -------
@@ -80,10 +80,9 @@ def find_probe(
     Raises
     ------
     ResultError
-        If the folder holds no results or no saved probes, or none that is meant; if several
-        models, treebanks or protocols are meant, whose scores on dev cannot be compared; or if
-        several probes are meant and there are no scores on dev to choose by. What there is
-        is listed.
+        If the folder has no matching saved probes; if they are for several models, treebanks or
+        protocols, whose dev scores cannot be compared; or if several match without dev scores. The
+        message lists the choices.
     """
     found = saved_probes(folder, method)
     wanted = {"model": model, "layer": layer, "rank": rank, "seed": seed, **more}
@@ -100,13 +99,13 @@ def find_probe(
         if len({row[key] for _, row in found}) > 1:
             name = usual if len({row[usual] for _, row in found}) > 1 else key
             raise ResultError(
-                f"holds probes of more than one {name}: {_listed(row[name] for _, row in found)}",
+                f"has probes of more than one {name}: {_listed(row[name] for _, row in found)}",
                 where=str(folder),
-                hint="name the folder of one probe in it",
+                hint="give the folder of a single probe",
             )
     if len(found) > 1 and any(row["dev_uuas"] is None for _, row in found):
         raise ResultError(
-            "holds several probes, and no scores on dev to choose by: "
+            "contains several probes, without dev scores to choose by: "
             + _listed(probe_label(row) for _, row in found),
             where=str(folder),
             hint=Hint(
@@ -124,7 +123,7 @@ def locate_probe(
     rank: int | None = None,
     seed: int | None = None,
 ) -> str | os.PathLike[str]:
-    """Give where one saved probe is: what was named, or the one meant in a folder of results."""
+    """Return the path of a saved probe: `source` itself, or the one found in a results folder."""
     if is_results(source):
         path, row = find_probe(source, layer=layer, rank=rank, seed=seed)
         _log.info("%s: %s", source, probe_label(row))
@@ -144,25 +143,25 @@ def locate_probe(
 
 
 def probe_label(row: Row) -> str:
-    """Say which probe a row is of."""
+    """Describe the probe of a row."""
     told = ", ".join(f"{key} {row[key]}" for key in ("layer", "rank", "seed"))
     return told if row["dev_uuas"] is None else f"{told} (UUAS {per_cent(row['dev_uuas'])} on dev)"
 
 
 def _order(row: Row) -> tuple[float, ...]:
-    """Put the best on dev first; of several that are alike, the lowest layer, rank and seed."""
+    """Sort by UUAS on dev, descending; ties by layer, rank and seed."""
     return (-(row["dev_uuas"] or 0.0), row["layer"], row["rank"], row["seed"] or 0)
 
 
 def _is_meant(key: str, value: object, there: object) -> bool:
-    """Tell whether a value is the one that was named; a model goes by the end of its path too."""
+    """Decide whether a value matches; for a model, the last part of its path is enough."""
     if key == "model" and there is not None:
         return str(there) == value or str(there).rstrip("/").endswith(f"/{value}")
     return value == there
 
 
 def _listed(values: Iterable[object]) -> str:
-    """List values once each, in order."""
+    """List distinct values, in order."""
     found = dict.fromkeys(values)
     numbers = [value for value in found if isinstance(value, int)]
     ordered = sorted(numbers) if len(numbers) == len(found) else sorted(map(str, found))

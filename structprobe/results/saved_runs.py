@@ -1,4 +1,4 @@
-"""What a folder of results keeps of its runs, found and read without changing it."""
+"""Finding and reading what a results folder contains, without changing it."""
 
 from __future__ import annotations
 
@@ -15,40 +15,40 @@ PREDICTIONS, PROBES = "predictions", "probes"
 
 
 def probe_path(folder: str | os.PathLike[str], row: Row) -> Path:
-    """Tell where a run's fitted probe is, if it was saved; an older structprobe named it by key."""
+    """Return the path of a run's saved probe; older versions named it by key."""
     return Path(folder) / PROBES / str(row.get("probe") or row["key"])
 
 
 def unnamed_probe_path(folder: str | os.PathLike[str], key: str) -> Path:
-    """Tell where a fitted probe waits for its row, and for the name that it gets with it."""
+    """Return the path of a saved probe before its row is added, which names it."""
     return Path(folder) / PROBES / key
 
 
 def has_predictions(folder: str | os.PathLike[str], key: str) -> bool:
-    """Tell whether a run's predictions were kept."""
+    """Check whether a run's predictions were saved."""
     return predictions_path(folder, key).is_file()
 
 
 def read_predictions(
     folder: str | os.PathLike[str], key: str
 ) -> list[tuple[tuple[str, ...], Prediction]]:
-    """Read the predictions of one run, changing nothing in the folder."""
+    """Read the predictions of one run."""
     return predictions_from_bytes(*_kept(folder, key))
 
 
 def read_sentences(folder: str | os.PathLike[str], key: str) -> list[Sentence]:
-    """Read the sentences of one run's predictions, changing nothing in the folder."""
+    """Read the sentences of one run's predictions."""
     return sentences_from_bytes(*_kept(folder, key))
 
 
 def _kept(folder: str | os.PathLike[str], key: str) -> tuple[bytes, str]:
-    """Give a file of predictions and its path."""
+    """Read a predictions file, and return its path."""
     path = predictions_path(folder, key)
     if not path.is_file():
-        raise ResultError(f"no predictions were kept for run {key!r}", where=str(folder))
+        raise ResultError(f"no predictions were saved for run {key!r}", where=str(folder))
     return path.read_bytes(), str(path)
 
 
 def predictions_path(folder: str | os.PathLike[str], key: str) -> Path:
-    """Tell where a run's predictions are, if they are kept."""
+    """Return the path of a run's predictions."""
     return Path(folder) / PREDICTIONS / f"{key}.npz"

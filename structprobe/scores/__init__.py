@@ -1,4 +1,4 @@
-"""Scores of recovered trees: what counts, how it is averaged, and how sure it is."""
+"""Scores of recovered trees, their protocol, confidence intervals and significance."""
 
 from structprobe.scores.paired import PairedTest, paired_bootstrap
 from structprobe.scores.prediction import Prediction

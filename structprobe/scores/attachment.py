@@ -1,4 +1,4 @@
-"""Right edges, heads, labels and roots: which words of a prediction are right."""
+"""Correct edges, heads, labels and roots of predictions."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from structprobe.errors import ScoreError, TreeError
 from structprobe.scores.inputs import FlatTrees
 from structprobe.scores.prediction import Prediction
-from structprobe.trees import arborescences, best_heads, decode_rooted, group_by_length, pad
+from structprobe.trees import arborescences, best_heads, decode_rooted
+from structprobe.trees.padding import group_by_length, pad
 
 
 def scored_edges(trees: FlatTrees, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Tell which words' gold arcs are edges that UUAS counts."""
+    """Mark the words whose gold arcs count for UUAS."""
     # kept (n_words,) -> (n_words,)
     has_head = trees.gold > 0
     return kept & has_head & kept[trees.first + np.where(has_head, trees.gold - 1, 0)]
@@ -26,7 +27,7 @@ def right_edges(
     kept: NDArray[np.bool_],
     roots: NDArray[np.int64],
 ) -> NDArray[np.bool_]:
-    """Tell which words' gold arcs are, in either direction, among the predicted edges."""
+    """Mark the words whose gold arcs are predicted, in either direction."""
     # kept (n_words,), roots (n_sentences,) -> (n_words,)
     pred = _heads_over_kept(trees, predictions, kept, roots)
     heads = trees.first + np.maximum(trees.gold - 1, 0)  # place of the gold head among all words
@@ -37,9 +38,9 @@ def right_edges(
 def predicted_roots(
     trees: FlatTrees, predictions: Sequence[Prediction], kept: NDArray[np.bool_]
 ) -> NDArray[np.int64]:
-    """Find the least deep kept word of each sentence, the first of several.
+    """Find the shallowest kept word of each sentence, the first in a tie.
 
-    Depths are the predicted ones, or those of the predicted heads where a prediction has none.
+    Depths are the predicted ones, or else those of the predicted heads.
     """
     # kept (n_words,) -> (n_sentences,)
     of_heads = trees.split(trees.pred_depths)
@@ -63,7 +64,7 @@ def right_roots(
     kept: NDArray[np.bool_],
     roots: NDArray[np.int64],
 ) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-    """Tell which sentences' roots are right, and which sentences are asked."""
+    """Mark the sentences with a correct root, and those that count for root accuracy."""
     # kept (n_words,), roots (n_sentences,) -> (n_sentences,)
     gold_roots = trees.positions[trees.gold == 0]  # one a sentence, in order
     asked = np.bincount(trees.sentence[kept], minlength=len(trees.lengths)) > 0
@@ -85,9 +86,9 @@ def _heads_over_kept(
     kept: NDArray[np.bool_],
     roots: NDArray[np.int64],
 ) -> NDArray[np.int64]:
-    """Give the predicted heads, decoded anew over the kept words where there are scores for it.
+    """Return the predicted heads, decoded again over the kept words if there are scores.
 
-    Words that are not kept have the head -1 in a sentence that is decoded anew.
+    In sentences that are decoded again, ignored words have the head -1.
     """
     heads, masks = trees.split(trees.pred), trees.split(kept)
     chosen = [index for index, one in enumerate(predictions) if one.distances is not None]
@@ -114,19 +115,19 @@ def _heads_over_kept(
 
 
 def _is_rootless(prediction: Prediction) -> bool:
-    """Tell whether a prediction is no tree and says nothing of the root."""
+    """Decide whether a prediction is not a tree and has no root."""
     scores = prediction.arc_scores
     return not prediction.as_tree and scores is not None and bool(np.isneginf(scores[:, 0]).all())
 
 
 def _kept_scores(prediction: Prediction, kept: NDArray[np.bool_], root: int) -> NDArray[np.float64]:
-    """Give the arc scores (k, k + 1) among the kept words and the root, which may be settled."""
+    """Return the arc scores (k, k + 1) among the kept words and the root, if it is not fixed."""
     inside = np.flatnonzero(kept)
     positions = np.append(0, inside + 1)
     whole = np.array(prediction.arc_scores, dtype=np.float64)
     scores: NDArray[np.float64] = whole[inside[:, None], positions]
     if prediction.as_tree and root:
-        # Its scores, which may forbid it, have no say.
+        # Its scores, which may forbid it, are ignored.
         scores[:, 0] = np.where(inside + 1 == root, 0.0, -np.inf)
     return scores
 
@@ -134,7 +135,7 @@ def _kept_scores(prediction: Prediction, kept: NDArray[np.bool_], root: int) -> 
 def _best_arcs(
     predictions: Sequence[Prediction], scored: list[int], scores: list[NDArray[np.float64]]
 ) -> list[NDArray[np.intp]]:
-    """Decode arc scores (k, k + 1) as trees, in batches of like length, or word by word."""
+    """Decode arc scores (k, k + 1) as trees, in batches of similar length, or word by word."""
     heads = [best_heads(matrix) for matrix in scores]
     as_tree = [place for place, index in enumerate(scored) if predictions[index].as_tree]
     for group in group_by_length([len(scores[place]) for place in as_tree]):

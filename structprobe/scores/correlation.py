@@ -13,7 +13,7 @@ _CELLS_AT_ONCE = 1 << 21  # of distance matrices, to bound memory
 
 
 def centred_ranks(rows: ArrayLike) -> NDArray[np.float64]:
-    """Rank the values of each row, ties by mean rank; twice the ranks, centred: whole numbers."""
+    """Rank the values of each row, ties by mean rank; doubled and centred, to be integers."""
     # rows (r, n) -> (r, n)
     from scipy.stats import rankdata  # here, since a parse file has no distances to rank
 
@@ -26,7 +26,7 @@ def rank_correlations(gold: ArrayLike, pred: ArrayLike) -> NDArray[np.float64]:
     """Spearman's rank correlation of each row of one array with that row of another."""
     # gold (r, n), pred (r, n) -> (r,)
     gold_ranks, pred_ranks = centred_ranks(gold), centred_ranks(pred)
-    # Centred ranks are whole numbers, so these sums are exact and a constant row gives just 0.
+    # Centred ranks are integers, so these sums are exact and a constant row gives just 0.
     norms = np.einsum("rn,rn->r", gold_ranks, gold_ranks) * np.einsum(
         "rn,rn->r", pred_ranks, pred_ranks
     )
@@ -78,7 +78,7 @@ def _by_length(
     correlate: Callable[[list[int], int], NDArray[np.float64]],
     cells: Callable[[int], int],
 ) -> NDArray[np.float64]:
-    """Work on all sentences of one length together, some at a time."""
+    """Process sentences of the same length together, some at a time."""
     found = np.zeros((2, len(lengths)))
     each = np.asarray(lengths, dtype=np.int64)
     for n in np.unique(each):

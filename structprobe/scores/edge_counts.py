@@ -1,7 +1,7 @@
-"""Right edges of many predictions of the same sentences at once: what `score` counts for UUAS.
+"""Correct edges of many predictions of the same sentences: what `score` counts for UUAS.
 
-Every head of a model predicts a tree of every sentence; one `Prediction` for each would take longer
-than the model itself.
+Every attention head predicts a tree for every sentence; creating a `Prediction` for each would take
+longer than the model itself.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.heads import HasHeads
 from structprobe.scores.attachment import scored_edges
 from structprobe.scores.inputs import FlatTrees, flatten
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.protocol import choose_protocol, kept_words
+from structprobe.tree_faults import HasHeads
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PaddedGold:
-    """The gold trees of some sentences, padded."""
+    """Gold trees, padded."""
 
     heads: NDArray[np.int64]  # (b, n): 1-based, 0 for the root's and in the padding
     kept: NDArray[np.bool_]  # (b, n): the words that count for UUAS
@@ -39,7 +39,7 @@ class PaddedGold:
 
 
 class GoldEdges:
-    """The gold trees of a treebank, checked, and what of them counts for UUAS."""
+    """The checked gold trees of a treebank, and the edges that count for UUAS."""
 
     def __init__(self, gold: Sequence[HasHeads], punct: str | None = None) -> None:
         self.protocol = choose_protocol(gold, punct)
@@ -49,7 +49,7 @@ class GoldEdges:
         self.n_edges = int(self._edges.sum())
 
     def padded(self, sentences: NDArray[np.integer]) -> PaddedGold:
-        """Give some of the trees."""
+        """Select trees."""
         # sentences (b,)
         lengths = self._trees.lengths[sentences]
         starts = np.cumsum(self._trees.lengths)[sentences] - lengths

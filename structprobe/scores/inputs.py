@@ -1,4 +1,4 @@
-"""Gold trees and predictions, checked against one another and laid out flat for counting."""
+"""Gold trees and predictions, checked and concatenated for counting."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structprobe.errors import ScoreError, TreeError
-from structprobe.heads import TreesLike
 from structprobe.scores.prediction import Prediction
+from structprobe.tree_faults import TreesLike
 from structprobe.trees.checked_heads import (
     check_range,
     checked_depths,
@@ -24,13 +24,13 @@ from structprobe.trees.checked_heads import (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FlatTrees:
-    """The gold and the predicted trees of all sentences, one word behind the other."""
+    """The gold and predicted trees of all sentences, concatenated."""
 
     lengths: NDArray[np.int64]  # (n_sentences,): words of each sentence
     sentence: NDArray[np.int64]  # (n_words,): the sentence that each word stands in, 0-based
     first: NDArray[np.int64]  # (n_words,)
-    gold: NDArray[np.int64]  # (n_words,): the heads within the sentence, 1-based, 0 for the root's
-    pred: NDArray[np.int64]  # (n_words,): the heads within the sentence, 1-based, 0 for the root's
+    gold: NDArray[np.int64]  # (n_words,): heads within the sentence, 1-based, 0 for the root
+    pred: NDArray[np.int64]  # (n_words,): heads within the sentence, 1-based, 0 for the root
     gold_depths: NDArray[np.float64]  # (n_words,)
     pred_depths: NDArray[np.float64]  # (n_words,)
 
@@ -40,18 +40,18 @@ class FlatTrees:
         return np.arange(len(self.first)) - self.first + 1
 
     def split(self, words: NDArray[Any]) -> list[NDArray[Any]]:
-        """Cut what is said of all words by sentences."""
+        """Split an array over all words into sentences."""
         # words (n_words,) -> (n,)
         ends = np.cumsum(self.lengths).tolist()
         return [words[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 
 def flatten(gold: TreesLike, predictions: Sequence[Prediction]) -> FlatTrees:
-    """Check gold trees and predictions and lay them out flat."""
+    """Check gold trees and predictions, and concatenate them."""
     if len(gold) != len(predictions):
         raise ScoreError(
             f"{len(gold)} gold sentences but {len(predictions)} predictions",
-            hint="give one prediction for each sentence, in the same order",
+            hint="give one prediction per sentence, in the same order",
         )
     for index, one in enumerate(predictions):
         if not isinstance(one, Prediction):
@@ -60,7 +60,7 @@ def flatten(gold: TreesLike, predictions: Sequence[Prediction]) -> FlatTrees:
                 hint="write score(gold, predictions), the gold sentences first",
             )
     heads = [_gold_heads(gold, index) for index in range(len(gold))]
-    with _named(gold, place, "the gold heads are no tree: "):
+    with _named(gold, place, "the gold heads are not a tree: "):
         flat_gold, lengths = join_heads(heads)
         gold_depths = checked_depths(flat_gold, lengths)
     for index, (prediction, n) in enumerate(zip(predictions, lengths.tolist(), strict=True)):
@@ -82,7 +82,7 @@ def flatten(gold: TreesLike, predictions: Sequence[Prediction]) -> FlatTrees:
 def _named(
     gold: TreesLike, where: Callable[[TreesLike, int], str], what: str = ""
 ) -> Iterator[None]:
-    """Say of heads that are no tree which sentence's they are."""
+    """Add the sentence to errors about heads."""
     try:
         yield
     except TreeError as error:
@@ -91,13 +91,13 @@ def _named(
 
 
 def place(gold: TreesLike, index: int) -> str:
-    """Say where a gold sentence stands, for messages."""
+    """Describe the location of a gold sentence, for messages."""
     known = getattr(gold[index], "where", None)
     return f"gold[{index}] ({known})" if known else f"gold[{index}]"
 
 
 def pred_place(gold: TreesLike, index: int) -> str:
-    """Say which sentence a prediction belongs to, for messages."""
+    """Describe the location of a prediction, for messages."""
     return f"predictions{place(gold, index).removeprefix('gold')}"
 
 
@@ -108,7 +108,7 @@ def _gold_heads(gold: TreesLike, index: int) -> ArrayLike:
         raise ScoreError(
             "the gold sentence has no heads",
             where=place(gold, index),
-            hint="score against an annotated treebank",
+            hint="use an annotated treebank",
         )
     return heads
 
@@ -126,14 +126,14 @@ def _check_shapes(prediction: Prediction, n: int, where: Callable[[], str]) -> N
         found = (len(value),) if name == "deprels" else np.shape(value)
         if found != shape:
             raise ScoreError(
-                f"{name} of shape {found}, but {n} words ask for {shape}",
+                f"{name} of shape {found}, but {n} words need {shape}",
                 where=where(),
-                hint="check that predictions and gold are of the same sentences",
+                hint="check that predictions and gold are for the same sentences",
             )
 
 
 def _check_values(gold: TreesLike, predictions: Sequence[Prediction]) -> None:
-    """Refuse distances and depths that are not finite, and arc scores that are no numbers."""
+    """Refuse distances and depths that are not finite, and arc scores that are NaN."""
     for name, wrong, told in (
         ("depths", _not_finite, "finite"),
         ("distances", _not_finite, "finite"),
@@ -143,7 +143,7 @@ def _check_values(gold: TreesLike, predictions: Sequence[Prediction]) -> None:
         given = [np.ravel(value) for value in values if value is not None]
         if given and wrong(np.concatenate(given)).any():
             index = next(i for i, x in enumerate(values) if x is not None and wrong(x).any())
-            what = f"{name} hold a value that is not {told}"
+            what = f"{name} contain a value that is not {told}"
             raise ScoreError(what, where=pred_place(gold, index))
 
 

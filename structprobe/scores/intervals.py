@@ -1,4 +1,4 @@
-"""Bootstrap over sentences: resamples of a table of counts, and the intervals of scores."""
+"""Bootstrap over sentences: resampled counts, and confidence intervals of scores."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def percentile_intervals(
 def resamples(
     n_sentences: int, n: int, random_state: int | np.random.Generator | None
 ) -> Iterator[NDArray[np.float64]]:
-    """Draw how often each sentence is taken in each resample, some resamples at a time."""
+    """Draw the number of times each sentence is in each resample, some resamples at a time."""
     # -> (b, n_sentences)
     generator = np.random.default_rng(random_state)
     at_once = max(1, _WEIGHTS_AT_ONCE // n_sentences)
@@ -51,7 +51,7 @@ def resamples(
 
 
 def quantile_bounds(draws: NDArray[np.float64], level: float) -> tuple[float, float]:
-    """Give the bounds that hold a share of the resampled values between them."""
+    """Return the bounds of the central `level` of the resampled values."""
     # draws (n,)
     tail = (1.0 - level) / 2.0
     low, high = np.nanquantile(draws, [tail, 1.0 - tail])
@@ -59,8 +59,10 @@ def quantile_bounds(draws: NDArray[np.float64], level: float) -> tuple[float, fl
 
 
 def check_resampling(n: int, level: float) -> None:
-    """Refuse a number of resamples or a level that makes no interval."""
+    """Check the number of resamples and the level."""
     if n < 1:
-        raise ScoreError(f"{n} resamples", hint="give n of at least 1")
+        raise ScoreError(f"n={n} resamples", hint="n must be at least 1")
     if not 0.0 < level < 1.0:
-        raise ScoreError(f"a level of {level}", hint="give a share between 0 and 1, such as 0.95")
+        raise ScoreError(
+            f"level={level} is out of range", hint="choose 0 < level < 1, such as 0.95"
+        )

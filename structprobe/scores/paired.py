@@ -1,4 +1,4 @@
-"""A paired bootstrap test: whether two systems differ on the same sentences."""
+"""The paired bootstrap test: whether two systems differ on the same sentences."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ _ROUNDING = 1e-12  # differences closer than this are ties, so that rounding dec
 
 @dataclass(frozen=True, slots=True)
 class PairedTest:
-    """What a paired bootstrap test found.
+    """The result of a paired bootstrap test.
 
     Attributes
     ----------
     metric : str
         The score that was compared.
     a, b : float
-        Its value for either system.
+        Its values for the two systems.
     difference : float
         ``a - b``.
     low, high : float
         The percentile interval of the difference.
     p_value : float
-        How likely a difference at least as large, in either direction, is if there is none.
+        The probability of a difference at least as large, in either direction, if there is none.
     n : int
         The number of resamples.
     """
@@ -55,25 +55,24 @@ def paired_bootstrap(
 ) -> PairedTest:
     """Test whether two systems differ in a score on the same sentences.
 
-    The same resamples of sentences score both. The resampled differences d*, shifted to the null
-    hypothesis of no difference, are compared with the observed d: the p-value is the share of
-    resamples with ``|d* - d| >= |d|``, the two-sided form of Berg-Kirkpatrick, Burkett &
-    Klein (2012, An Empirical Investigation of Statistical Significance in NLP, section 2), with
-    one added above and below so that it is never 0 (Davison & Hinkley 1997, Bootstrap Methods
-    and their Application, section 4.2.3).
+    Both systems are scored on the same resamples of sentences. The p-value is the proportion of
+    resamples whose difference d* satisfies ``|d* - d| >= |d|`` for the observed difference d: the
+    two-sided form of Berg-Kirkpatrick, Burkett & Klein (2012, An Empirical Investigation of
+    Statistical Significance in NLP, section 2), with one added to numerator and denominator so that
+    it is never 0 (Davison & Hinkley 1997, Bootstrap Methods and their Application, section 4.2.3).
 
     Parameters
     ----------
     a, b : Scores
-        Of the two systems, on the same gold, in the same order, by the same protocol.
-    metric : str
-        One of ``uuas``, ``uas``, ``las``, ``dspr``, ``nspr``, ``root_acc``.
+        The scores of the two systems on the same gold sentences, by the same protocol.
+    metric : {"uuas", "uas", "las", "dspr", "nspr", "root_acc"}
+        The score to compare.
     n : int
         The number of resamples.
     level : float
-        The share of resamples between the bounds of the difference.
+        The confidence level of the interval of the difference.
     random_state : int, Generator or None
-        Seeds the draws; None draws differently each time.
+        Seed of the resampling; None gives different draws each time.
 
     Returns
     -------
@@ -83,15 +82,15 @@ def paired_bootstrap(
     Raises
     ------
     ScoreError
-        If the two were not scored on the same sentences by the same protocol, if either has
-        nothing scored, there is no such score, or `n` or `level` is out of range.
+        If the systems were not scored on the same sentences by the same protocol, if one of them
+        has no such score, or if `metric`, `n` or `level` is invalid.
     """
     check_resampling(n, level)
     _check_same_sentences(a, b)
     value_a, value_b = (float(estimates(scores.table, metric)[0]) for scores in (a, b))
     if np.isnan(value_a) or np.isnan(value_b):
         name = "a" if np.isnan(value_a) else "b"
-        raise ScoreError(f"system {name} has no {metric}: nothing was scored")
+        raise ScoreError(f"system {name} has no {metric}: there was nothing to score")
     difference = value_a - value_b
     draws = np.concatenate(
         [
@@ -109,15 +108,15 @@ def paired_bootstrap(
 def _check_same_sentences(a: Scores, b: Scores) -> None:
     """Refuse two systems whose sentences or protocols differ, as far as the counts can tell."""
     if a.protocol != b.protocol:
-        raise ScoreError(f"two protocols: {a.protocol!r} against {b.protocol!r}")
+        raise ScoreError(f"different protocols: {a.protocol!r} and {b.protocol!r}")
     if len(a.table) != len(b.table):
-        raise ScoreError(f"{len(a.table)} sentences against {len(b.table)}")
+        raise ScoreError(f"different numbers of sentences: {len(a.table)} and {len(b.table)}")
     for name in ("words", "kept", "edges"):
         differ = np.flatnonzero(column(a.table, name) != column(b.table, name))
         if len(differ):
             index = int(differ[0])
             raise ScoreError(
                 f"sentence {index} (counted from 0) has {column(a.table, name)[index]:.0f} {name} "
-                f"against {column(b.table, name)[index]:.0f}",
+                f"in one and {column(b.table, name)[index]:.0f} in the other",
                 hint="score both systems on the same gold sentences in the same order",
             )

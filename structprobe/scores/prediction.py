@@ -1,4 +1,4 @@
-"""What a recoverer says of one sentence."""
+"""The prediction of a recoverer for one sentence."""
 
 from __future__ import annotations
 
@@ -12,26 +12,25 @@ SHOWN = 12  # heads, in the line that shows a prediction
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Prediction:
-    """The recovered tree of one sentence of n words, with the scores it came from.
+    """The recovered tree of one sentence of n words, with the scores it was decoded from.
 
     Attributes
     ----------
     heads : ndarray of int, shape (n,)
-        The recovered head of each word over all words, 1-based, 0 for the root's.
+        The recovered head of each word, 1-based, 0 for the root.
     distances : ndarray of float, shape (n, n), or None
-        Predicted tree distances between words, where the method has them.
+        Predicted tree distances between words, if the method predicts them.
     depths : ndarray of float, shape (n,), or None
-        Predicted depth of each word (gold: the root's is 0), where the method has them.
+        Predicted depth of each word, if the method predicts them; the gold depth of the root is 0.
     arc_scores : ndarray of float, shape (n, n + 1), or None
         ``arc_scores[i, h]`` is the score of head `h` (1-based, 0 = root) for word `i` (0-based),
-        higher is better, where the method has them.
+        if the method predicts them; higher is better.
     deprels : tuple of str, length n, or None
-        Relation labels, where the method has them (a parse file; no probe has).
+        Relation labels, if available: a parse file has them, a probe does not.
     as_tree : bool, default True
-        Whether arc scores are read as a tree. If not, each word has its best-scored head by itself:
-        the edges need be no tree, a word without a head has its own number in `heads`, and where
-        the scores forbid every word to be the root (``-inf`` throughout column 0), nothing is said
-        of the root.
+        Whether arc scores are decoded as a tree. If not, each word has its highest-scoring head, so
+        the edges may not form a tree; a word without a head has its own number in `heads`, and if
+        column 0 is ``-inf`` throughout, no root is predicted.
     """
 
     heads: NDArray[np.integer]

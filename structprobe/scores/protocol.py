@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import Hint, ScoreError, unknown_name
-from structprobe.heads import TreesLike
 from structprobe.scores.inputs import place
+from structprobe.tree_faults import TreesLike
 
 PENN_PUNCTUATION = ("''", ",", ".", ":", "``", "-LRB-", "-RRB-")
-"""The XPOS tags left out by ``punct="xpos"``: those of Hewitt & Manning (2019), section 4.1."""
+"""The XPOS tags that ``punct="xpos"`` ignores: those of Hewitt & Manning (2019), section 4.1."""
 
 _LEFT_OUT = {"upos": ("PUNCT",), "xpos": PENN_PUNCTUATION, "keep": ()}
 _DESCRIBED = {
@@ -26,21 +26,21 @@ _DESCRIBED = {
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
-    """How scores are counted and averaged; printed beside every score.
+    """How scores are computed; printed with every score.
 
     Attributes
     ----------
     punct : {"upos", "xpos", "keep"}
-        Which words are left out of UUAS and root accuracy: those whose UPOS is ``PUNCT``, those
-        whose XPOS is one of the Penn tags in `PENN_PUNCTUATION` (Hewitt & Manning 2019), or none.
+        Which words UUAS and root accuracy ignore: words with the UPOS tag ``PUNCT``, words with a
+        Penn XPOS tag in `PENN_PUNCTUATION` (Hewitt & Manning 2019), or none.
     min_length, max_length : int
-        The shortest and the longest sentence, in words, whose rank correlations are averaged
-        into DSpr. and NSpr. (Hewitt & Manning 2019: 5 and 50).
+        Minimum and maximum length, in words, of the sentences that DSpr. and NSpr. are averaged
+        over (Hewitt & Manning 2019: 5 and 50).
 
     Raises
     ------
     ScoreError
-        If `punct` is none of the three, or no length lies between the two.
+        If `punct` is unknown, or the lengths are out of range.
     """
 
     punct: str = "upos"
@@ -52,25 +52,25 @@ class Protocol:
             raise ScoreError(unknown_name("punct", self.punct, _LEFT_OUT))
         if not 1 <= self.min_length <= self.max_length:
             raise ScoreError(
-                f"no sentence length lies between {self.min_length} and {self.max_length}",
-                hint="give 1 <= min_length <= max_length",
+                f"min_length={self.min_length} and max_length={self.max_length} are out of range",
+                hint="choose 1 <= min_length <= max_length",
             )
 
     def __str__(self) -> str:
         return self.describe()
 
     def describe(self, *, correlations: bool = True) -> str:
-        """Say in one line what is counted.
+        """Describe the protocol in one line.
 
         Parameters
         ----------
         correlations : bool
-            Whether to tell of DSpr. and NSpr. too.
+            Whether to include DSpr. and NSpr.
 
         Returns
         -------
         str
-            The line, without a stop.
+            The description.
         """
         attachment = f'punct="{self.punct}": {_DESCRIBED[self.punct]}'
         if not correlations:
@@ -82,7 +82,7 @@ class Protocol:
 
 
 def choose_protocol(gold: TreesLike, punct: str | None) -> Protocol:
-    """Give the protocol that was asked for, or the default for this gold."""
+    """Return the requested protocol, or the default for this gold."""
     if punct is None:
         tagged = any(getattr(sentence, "upos", None) is not None for sentence in gold)
         punct = "upos" if tagged else "keep"
@@ -92,7 +92,7 @@ def choose_protocol(gold: TreesLike, punct: str | None) -> Protocol:
 def kept_words(
     gold: TreesLike, lengths: NDArray[np.int64], protocol: Protocol
 ) -> NDArray[np.bool_]:
-    """Tell which words count for UUAS and root accuracy."""
+    """Mark the words that count for UUAS and root accuracy."""
     # lengths (n_sentences,) -> (n_words,)
     if protocol.punct == "keep":
         return np.ones(int(lengths.sum()), dtype=bool)

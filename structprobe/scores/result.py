@@ -20,12 +20,12 @@ _PRINTED = {"uuas": "UUAS", "uas": "UAS", "las": "LAS", "root_acc": "root", "dsp
 
 
 class Tally(NamedTuple):
-    """How many of how many were right.
+    """The number of correct items, and of all items.
 
     Attributes
     ----------
     correct, total : int
-        Never is `total` 0.
+        The two numbers; `total` is never 0.
     """
 
     correct: int
@@ -34,22 +34,22 @@ class Tally(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scores:
-    """The scores of some predictions on some gold sentences; made by `score`.
+    """The scores of predictions on gold sentences, as returned by `score`.
 
-    Scores of several files add up: ``score(a, pa) + score(b, pb)`` is ``score(a + b, pa + pb)``.
-    Every score is None, never 0, where nothing was scored.
+    Scores of several files can be added: ``score(a, pa) + score(b, pb)`` is
+    ``score(a + b, pa + pb)``. A score is None, not 0, if there was nothing to score.
 
     Attributes
     ----------
     protocol : Protocol
-        What was counted.
+        How the scores were computed.
     table : ndarray of float64, shape (n_sentences, len(COLUMNS))
         The counts of each sentence, in the columns `structprobe.scores.table.COLUMNS`.
     by_deprel : mapping of str to Tally
-        Edges of UUAS, right and in all, by the relation of the edge's dependent in the gold,
-        without its subtype; empty where the gold has no relations.
+        Correct and total edges of UUAS by the gold relation of the dependent, without subtypes;
+        empty if the gold has no relations.
     by_arc_length : mapping of int to Tally
-        The same by the distance in words, those left out included, between the edge's ends.
+        The same by the distance between head and dependent, in words (including ignored words).
     """
 
     protocol: Protocol
@@ -59,37 +59,37 @@ class Scores:
 
     @property
     def uuas(self) -> float | None:
-        """Share of gold edges between kept words that are predicted, in either direction."""
+        """Share of gold edges that are predicted, ignoring direction and punctuation."""
         return self._value("uuas")
 
     @property
     def uas(self) -> float | None:
-        """Share of all words with the right head, the root's arc included."""
+        """Share of all words with the correct head, including the root."""
         return self._value("uas")
 
     @property
     def las(self) -> float | None:
-        """Share of words with the right head and relation (no subtypes), where both have labels."""
+        """Share of words with the correct head and relation (without subtypes), where labelled."""
         return self._value("las")
 
     @property
     def dspr(self) -> float | None:
-        """Spearman correlation of distances by word, averaged within, then over lengths."""
+        """Spearman correlation of the distances of each word, averaged by sentence length."""
         return self._value("dspr")
 
     @property
     def nspr(self) -> float | None:
-        """Spearman correlation of depths by sentence, averaged within, then over lengths."""
+        """Spearman correlation of the depths of each sentence, averaged by sentence length."""
         return self._value("nspr")
 
     @property
     def root_acc(self) -> float | None:
-        """Share of sentences with a kept word whose least deep kept word is the gold root."""
+        """Share of sentences whose shallowest word, ignoring punctuation, is the gold root."""
         return self._value("root_acc")
 
     @property
     def by_sentence_length(self) -> dict[int, Tally]:
-        """Edges of UUAS, right and in all, by the number of words of their sentence."""
+        """Correct and total edges of UUAS by sentence length, in words."""
         return tally(
             column(self.table, "words").astype(np.int64),
             column(self.table, "right_edges"),
@@ -98,14 +98,14 @@ class Scores:
 
     @property
     def counts(self) -> dict[str, int]:
-        """What was counted, as whole numbers.
+        """The counts behind the scores.
 
-        ``n_sentences``, ``n_words``; ``n_kept`` words, ``n_one_word`` sentences (no edges),
-        ``n_none_kept`` sentences (of punctuation only: no edges, no root); of UUAS ``n_edges``
-        and ``n_right_edges``; of UAS ``n_right_heads``; of LAS ``n_labels`` and
-        ``n_right_labels``; of root accuracy ``n_roots`` and ``n_right_roots``; of DSpr. the words
-        with a correlation, ``n_rows``, and without, ``n_undefined_rows``; of NSpr. the sentences
-        with one, ``n_orders``, and without, ``n_undefined_orders``.
+        ``n_sentences`` and ``n_words``; ``n_kept`` words that are not ignored; ``n_one_word``
+        sentences (without edges) and ``n_none_kept`` sentences (only punctuation: no edges, no
+        root). For UUAS ``n_edges`` and ``n_right_edges``; for UAS ``n_right_heads``; for LAS
+        ``n_labels`` and ``n_right_labels``; for root accuracy ``n_roots`` and ``n_right_roots``;
+        for DSpr. the words with a correlation, ``n_rows``, and without, ``n_undefined_rows``; for
+        NSpr. the sentences with one, ``n_orders``, and without, ``n_undefined_orders``.
         """
         sums = dict(zip(COLUMNS, self.table.sum(axis=0), strict=True))
         found = {
@@ -125,7 +125,7 @@ class Scores:
         level: float = 0.95,
         random_state: int | np.random.Generator | None = 0,
     ) -> tuple[float, float] | None:
-        """Compute the percentile bootstrap interval of a score over sentences.
+        """Compute a percentile bootstrap confidence interval of a score, resampling sentences.
 
         Parameters
         ----------
@@ -134,19 +134,19 @@ class Scores:
         n : int
             The number of resamples.
         level : float
-            The share of resamples between the bounds.
+            The confidence level.
         random_state : int, Generator or None
-            Seeds the draws; None draws differently each time.
+            Seed of the resampling; None gives different draws each time.
 
         Returns
         -------
         (low, high) : tuple of float, or None
-            Fractions; None where nothing is scored.
+            The bounds, as fractions; None if there was nothing to score.
 
         Raises
         ------
         ScoreError
-            If there is no such score, or `n` or `level` is out of range.
+            If `metric` is unknown, or `n` or `level` is out of range.
         """
         return self.intervals([metric], n=n, level=level, random_state=random_state)[metric]
 
@@ -158,31 +158,31 @@ class Scores:
         level: float = 0.95,
         random_state: int | np.random.Generator | None = 0,
     ) -> dict[str, tuple[float, float] | None]:
-        """Compute the intervals of several scores over the same resamples.
+        """Compute the intervals of several scores from the same resamples.
 
         Parameters
         ----------
         metrics : sequence of str
-            The scores, all of them unless given.
+            The scores; by default all.
         n, level, random_state
-            As for `interval`, which gives the same bounds for one score.
+            As for `interval`, which returns the same bounds.
 
         Returns
         -------
         dict of str to (low, high), or None
-            By score.
+            The interval of each score.
 
         Raises
         ------
         ScoreError
-            As `interval`.
+            As for `interval`.
         """
         return percentile_intervals(
             self.table, metrics, n=n, level=level, random_state=random_state
         )
 
     def to_dict(self) -> dict[str, float | int | str | None]:
-        """Give scores, counts and protocol under flat keys, of plain values, for JSON.
+        """Return scores, counts and protocol as a flat dictionary for JSON.
 
         Returns
         -------
@@ -199,13 +199,13 @@ class Scores:
         }
 
     def __add__(self, other: Scores) -> Scores:
-        """Join the scores of two sets of sentences, as if they had been scored together."""
+        """Combine the scores of two sets of sentences, as if scored together."""
         if not isinstance(other, Scores):
             return NotImplemented
         if self.protocol != other.protocol:
             raise ScoreError(
-                f"two protocols do not add up: {self.protocol!r} and {other.protocol!r}",
-                hint="give the same punct to both",
+                f"cannot add scores of different protocols: {self.protocol!r}, {other.protocol!r}",
+                hint="use the same punct for both",
             )
         return Scores(
             self.protocol,
@@ -227,7 +227,7 @@ class Scores:
         return f"<Scores: {self}>"
 
     def _repr_html_(self) -> str:
-        """Show the scores in a notebook, in per cent, as a table."""
+        """Show the scores as a table in a notebook, in per cent."""
         shown = {label: _per_cent(self._value(metric)) for metric, label in _PRINTED.items()}
         counts = self.counts
         title = f"{counts['n_sentences']:,} sentences, {counts['n_words']:,} words; {self.protocol}"
@@ -241,7 +241,7 @@ class Scores:
 def tally(
     keys: NDArray[np.int64], right: NDArray[np.floating], total: NDArray[np.floating]
 ) -> dict[int, Tally]:
-    """Add up counts by whole-numbered key."""
+    """Sum the counts for each integer key."""
     # keys (n,), right (n,), total (n,)
     if not len(keys):
         return {}

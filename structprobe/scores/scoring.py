@@ -1,4 +1,4 @@
-"""`score`: the one way from gold trees and predictions to `Scores`."""
+"""`score`: from gold trees and predictions to `Scores`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import ScoreError
-from structprobe.heads import TreesLike
 from structprobe.scores.attachment import (
     predicted_roots,
     right_edges,
@@ -23,6 +22,7 @@ from structprobe.scores.prediction import Prediction
 from structprobe.scores.protocol import Protocol, choose_protocol, kept_words
 from structprobe.scores.result import Scores, Tally, tally
 from structprobe.scores.table import COLUMNS, column
+from structprobe.tree_faults import TreesLike
 
 
 def score(
@@ -30,39 +30,39 @@ def score(
 ) -> Scores:
     """Score predictions against gold trees by the published protocol.
 
-    UUAS is micro-averaged over the gold edges between kept words. A prediction with distances
-    or arc scores is decoded anew over the kept words (with distances where it has both), the
-    published way; of another, the edges between kept words count. The root is the least deep
-    kept word, over all sentences with a kept word: a gold root that is not kept is missed (and a
-    prediction that is no tree and has no root is not asked, see `Prediction`). UAS
-    and LAS count all words, the root's arc included, relations without subtypes, as the official
-    UD evaluation does. DSpr. is the Spearman correlation of each word's distances to all words
-    (itself included, ties by mean rank), averaged over the words of each sentence length, then
-    over lengths 5 to 50; NSpr. that of a sentence's depths, averaged likewise; undefined ones, of
-    constant predictions, are skipped and counted. (Hewitt & Manning 2019, A Structural Probe
-    for Finding Syntax in Word Representations, section 4.1.)
+    UUAS is micro-averaged over the gold edges between kept words (by default, all but punctuation).
+    Predictions with distances or arc scores are decoded again over the kept words (from distances
+    if there are both), as published; otherwise the predicted edges between kept words count. The
+    predicted root is the shallowest kept word, in every sentence with a kept word; a gold root that
+    is not kept counts as missed, and predictions without a root (see `Prediction`) are not counted.
+    UAS and LAS count all words, including the root, without subtypes of relations, like the
+    official UD evaluation. DSpr. is the Spearman correlation between each word's predicted and gold
+    distances to all words (including itself, ties by mean rank), averaged over the words of each
+    sentence length, then over the lengths 5 to 50; NSpr. is the same for the depths of each
+    sentence. Undefined correlations, of constant predictions, are skipped and counted. (Hewitt &
+    Manning 2019, A Structural Probe for Finding Syntax in Word Representations, section 4.1.)
 
     Parameters
     ----------
     gold : sequence of Sentence or of array_like of int, shape (n,)
-        Anything with ``heads``, and where it has them ``upos``, ``xpos`` and ``deprels``; or
-        plain heads, 1-based, 0 for the root's.
+        Sentences, or other objects with ``heads`` (and possibly ``upos``, ``xpos`` and
+        ``deprels``); or plain heads, 1-based, 0 for the root.
     predictions : sequence of Prediction
-        One for each gold sentence, in order.
+        One prediction per gold sentence, in order.
     punct : {"upos", "xpos", "keep"}, optional
-        Which words UUAS and root accuracy leave out, see `Protocol`; by default ``"upos"`` where
-        the gold has UPOS, else ``"keep"``.
+        Which words UUAS and root accuracy ignore, see `Protocol`; by default ``"upos"`` if the gold
+        has UPOS tags, else ``"keep"``.
 
     Returns
     -------
     Scores
-        With their protocol.
+        The scores, with their protocol.
 
     Raises
     ------
     ScoreError
-        If gold and predictions do not fit one another, the gold has no trees, or `punct` is
-        unknown or asks for tags that the gold lacks.
+        If gold and predictions do not match, the gold has no trees, or `punct` is unknown or needs
+        tags that the gold lacks.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def _count_labels(
     trees: FlatTrees,
     relations: NDArray[np.str_],
 ) -> None:
-    """Count what LAS looks at, in the sentences where gold and prediction have relations."""
+    """Count labels for LAS, in the sentences where gold and prediction have relations."""
     predicted = [
         None if getattr(sentence, "deprels", None) is None else prediction.deprels
         for sentence, prediction in zip(gold, predictions, strict=True)

@@ -1,4 +1,4 @@
-"""The counts of each sentence, one row a sentence, and every score as a quotient of their sums."""
+"""The counts, one row per sentence, and every score as a ratio of their sums."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ COLUMNS = (
 
 
 class Quotient(NamedTuple):
-    """Which two columns make a score."""
+    """The two columns whose ratio is a score."""
 
     part: str
     whole: str
@@ -50,7 +50,7 @@ METRICS = {
 
 def column(table: NDArray[np.float64], name: str) -> NDArray[np.float64]:
     """Give one column of a table of counts."""
-    # table (n_sentences, len(COLUMNS) -> (n_sentences,)
+    # table (n_sentences, len(COLUMNS)) -> (n_sentences,)
     values: NDArray[np.float64] = table[:, COLUMNS.index(name)]
     return values
 
@@ -59,7 +59,7 @@ def estimates(
     table: NDArray[np.float64], metric: str, weights: ArrayLike | None = None
 ) -> NDArray[np.float64]:
     """Compute one score under several weightings of the sentences."""
-    # table (n_sentences, len(COLUMNS), weights (b, n_sentences) -> (b,)
+    # table (n_sentences, len(COLUMNS)), weights (b, n_sentences) -> (b,)
     if metric not in METRICS:
         raise ScoreError(unknown_name("score", metric, METRICS))
     quotient = METRICS[metric]
@@ -81,7 +81,7 @@ def estimates(
 def _divide(
     part: NDArray[np.float64], whole: NDArray[np.floating | np.integer]
 ) -> NDArray[np.float64]:
-    """Divide, with NaN for nothing by nothing."""
+    """Divide, with NaN for 0 / 0."""
     found = np.full(part.shape, np.nan)
     np.divide(part, whole, out=found, where=whole > 0)
     return found

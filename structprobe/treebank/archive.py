@@ -1,4 +1,4 @@
-"""From the archive of a treebank's repository to its files, trusting nothing that is in it."""
+"""Unpacking the archive of a treebank's repository, without trusting its content."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_TAIL = 2**20  # bytes behind the last file: tar pads with some 10,000 zeros
 
 
 def unpack(archive: Path, folder: Path, name: str) -> None:
-    """Unpack the treebank, its licence and its README, and nothing else."""
+    """Unpack only the treebank, its licence and its README."""
     try:
         with (
             gzip.open(archive) as packed,
@@ -26,10 +26,10 @@ def unpack(archive: Path, folder: Path, name: str) -> None:
             _unpack(members, folder, name)
             # Reading to the end is what lets gzip compare its checksum.
             if len(packed.read(MAX_TAIL)) == MAX_TAIL:
-                raise TreebankError("too much behind the last file of the archive", path=name)
+                raise TreebankError("too much data after the last file of the archive", path=name)
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise TreebankError(
-            f"what arrived is no whole archive: {error}", path=name, hint="try again"
+            f"the download is not a complete archive: {error}", path=name, hint="try again"
         ) from error
 
 
@@ -39,21 +39,21 @@ def _unpack(members: tarfile.TarFile, folder: Path, name: str) -> None:
         place = PurePosixPath(member.name)
         size += max(member.size, 0)
         if size > MAX_UNPACKED:
-            raise TreebankError(f"unfolds to more than {MAX_UNPACKED} bytes", path=name)
+            raise TreebankError(f"unpacks to more than {MAX_UNPACKED} bytes", path=name)
         if place.is_absolute() or ".." in place.parts:
-            raise _unsafe(f"{member.name!r} leads out of the archive's folder", name)
+            raise _unsafe(f"{member.name!r} points outside the archive's folder", name)
         if len(place.parts) != 2 or member.isdir() or not WANTED.fullmatch(place.name):
             continue
         source = members.extractfile(member) if member.isreg() else None
         if source is None:
-            raise _unsafe(f"{member.name!r} is a link or a device, not a file", name)
+            raise _unsafe(f"{member.name!r} is a link or a device, not a regular file", name)
         if (folder / place.name).exists():
-            raise _unsafe(f"{member.name!r} is there twice", name)
+            raise _unsafe(f"{member.name!r} occurs twice", name)
         with source, (folder / place.name).open("xb") as target:
             shutil.copyfileobj(source, target)
 
 
 def _unsafe(what: str, name: str) -> TreebankError:
     return TreebankError(
-        f"the archive is not unpacked: {what}", path=name, hint="do not trust where it comes from"
+        f"the archive was not unpacked: {what}", path=name, hint="its source should not be trusted"
     )

@@ -19,21 +19,21 @@ SHOWN = 5  # sentences, in a notebook
 
 
 class Treebank(Sequence[Sentence]):
-    """An immutable sequence of sentences; a slice or a filter of it is a treebank again.
+    """An immutable sequence of sentences; slicing or filtering it gives another treebank.
 
-    Two treebanks are equal where their sentences are.
+    Two treebanks are equal if their sentences are equal.
 
     Parameters
     ----------
     sentences : iterable of Sentence
-        The sentences. To read a file, see `Treebank.read`.
+        The sentences. To read a file, use `Treebank.read`.
     skipped : iterable of TreebankError, optional
-        The faults of the sentences that were left out in reading.
+        The errors of the sentences that were skipped while reading.
 
     Raises
     ------
     TreebankError
-        Where one of the sentences is no `Sentence`.
+        If an item is not a `Sentence`.
 
     Examples
     --------
@@ -53,7 +53,7 @@ class Treebank(Sequence[Sentence]):
             if not isinstance(sentence, Sentence):
                 raise TreebankError(
                     f"item {i} of a Treebank is a {type(sentence).__name__}, not a Sentence",
-                    hint="read files by Treebank.read, lists of words by Treebank.from_words",
+                    hint="use Treebank.read for files, Treebank.from_words for lists of words",
                 )
 
     @classmethod
@@ -64,19 +64,19 @@ class Treebank(Sequence[Sentence]):
         on_error: OnError = "raise",
         progress: bool | None = False,
     ) -> Treebank:
-        """Read a treebank from CoNLL-U.
+        """Read a treebank from CoNLL-U files.
 
         Parameters
         ----------
         paths : str, path or iterable of them
-            A file; a pattern such as ``"UD_*/*-dev.conllu"``; or several of either. Files packed
-            by gzip are known by their content.
+            A file, a glob pattern such as ``"UD_*/*-dev.conllu"``, or several of either. Gzip files
+            are recognised by their content.
         on_error : {"raise", "skip"}
-            At the first fault raise an error, or leave the faulty sentence (or the file without
-            any) out, keep the error in `skipped` and log a warning.
+            "raise" stops at the first error. "skip" leaves out faulty sentences (and unreadable or
+            empty files), keeps their errors in `skipped` and logs a warning.
         progress : bool or None, default=False
-            Whether to draw a bar on stderr for a file that takes long; None for where that is a
-            terminal.
+            Whether to show a progress bar on stderr for files that take long to read; None shows
+            it only if stderr is a terminal.
 
         Returns
         -------
@@ -86,12 +86,12 @@ class Treebank(Sequence[Sentence]):
         Raises
         ------
         TreebankError
-            Naming file, line, sent_id and value: for not ten columns or an empty one; an ID out
-            of order; a broken multiword range; a HEAD that is neither a number nor ``_`` or is
-            out of range; ``_`` beside numbers; a word that is its own head; a cycle; no root or
-            two; bytes that are no UTF-8; a file without a sentence; a path that leads nowhere.
-            With "skip", only where nothing is left. (A sentence with ``_`` for all heads is no
-            fault: its `heads` are None.)
+            If a file cannot be found, is not UTF-8 or has no sentences; or if a sentence has a
+            wrong number of columns or an empty one, IDs out of order, an invalid multiword range,
+            an invalid, out-of-range or missing HEAD, or heads that are not a tree (no root or
+            several, a cycle, a word that is its own head). The message gives file, line, sent_id
+            and value. With "skip", raised only if nothing is left. A sentence with ``_`` for all
+            heads is valid: its `heads` are None.
         """
         sentences, skipped = read_files(paths, on_error, progress)
         return cls(sentences, skipped=skipped)
@@ -100,16 +100,16 @@ class Treebank(Sequence[Sentence]):
     def from_text(
         cls, text: str | bytes, *, path: str | None = None, on_error: OnError = "raise"
     ) -> Treebank:
-        """Read a treebank from a text in CoNLL-U, or from the bytes of a file or of a pipe.
+        """Read a treebank from CoNLL-U text, or from the bytes of a file or pipe.
 
         Parameters
         ----------
         text : str or bytes
-            CoNLL-U; bytes are UTF-8 or gzip.
+            CoNLL-U; bytes may be UTF-8 or gzip.
         path : str, optional
-            A name for messages, such as ``"<stdin>"``.
+            The name to show in messages, such as ``"<stdin>"``.
         on_error : {"raise", "skip"}
-            As in `read`.
+            As for `read`.
 
         Returns
         -------
@@ -119,14 +119,14 @@ class Treebank(Sequence[Sentence]):
         Raises
         ------
         TreebankError
-            As in `read`.
+            As for `read`.
         """
         sentences, skipped = read_text(text, path, on_error)
         return cls(sentences, skipped=skipped)
 
     @classmethod
     def from_words(cls, sentences: Iterable[Iterable[str]]) -> Treebank:
-        """Make a treebank without trees from lists of words.
+        """Create a treebank without trees from lists of words.
 
         Parameters
         ----------
@@ -136,19 +136,19 @@ class Treebank(Sequence[Sentence]):
         Returns
         -------
         Treebank
-            Sentences with `heads` None and a space behind each word.
+            Sentences without heads, with a space after each word.
 
         Raises
         ------
         TreebankError
-            For a string in place of a list of words, a sentence without words, and a word that
-            is empty or holds a tab or a line's end.
+            If a sentence is a string instead of a list of words, or has no words; or if a word is
+            empty or contains a tab or line break.
         """
         made = []
         for i, words in enumerate(sentences):
             if isinstance(words, str):
-                hint = "give lists of words, such as text.split()"
-                raise TreebankError(f"sentence {i} is the one string {words!r}", hint=hint)
+                hint = "give a list of words, such as text.split()"
+                raise TreebankError(f"sentence {i} is a single string: {words!r}", hint=hint)
             try:
                 made.append(Sentence(tuple(words)))
             except TreebankError as error:
@@ -163,7 +163,7 @@ class Treebank(Sequence[Sentence]):
     @overload
     def __getitem__(self, index: slice) -> Treebank: ...
     def __getitem__(self, index: int | slice) -> Sentence | Treebank:
-        """Give one sentence, or a treebank of some."""
+        """Return one sentence, or a treebank for a slice."""
         if isinstance(index, slice):
             return Treebank(self._sentences[index], skipped=self._skipped)
         return self._sentences[index]
@@ -187,7 +187,7 @@ class Treebank(Sequence[Sentence]):
         return f"Treebank({', '.join([' '.join(name)] * bool(name) + counts + left_out)})"
 
     def _repr_html_(self) -> str:
-        """Show what is in it, and how the first sentences begin, in a notebook."""
+        """Show the counts and the first sentences in a notebook."""
         first = {
             sentence.sent_id or f"sentence {i + 1}": " ".join(sentence.words)
             for i, sentence in enumerate(self._sentences[:SHOWN])
@@ -196,73 +196,76 @@ class Treebank(Sequence[Sentence]):
         return html_table(repr(self), first | more)
 
     def filter(self, predicate: Callable[[Sentence], bool]) -> Treebank:
-        """Keep some of the sentences.
+        """Select sentences.
 
         Parameters
         ----------
         predicate : callable
-            Takes a `Sentence` and says whether to keep it.
+            Takes a `Sentence` and returns whether to keep it.
 
         Returns
         -------
         Treebank
-            The sentences kept, in order.
+            The selected sentences, in order.
         """
         return Treebank(filter(predicate, self._sentences), skipped=self._skipped)
 
     @property
     def n_words(self) -> int:
-        """The number of words of all sentences."""
+        """The number of words in all sentences."""
         return sum(map(len, self._sentences))
 
     @property
     def paths(self) -> tuple[str, ...]:
-        """The files that the sentences were read from, in order."""
+        """The files the sentences were read from, in order."""
         return tuple(dict.fromkeys(s.path for s in self._sentences if s.path is not None))
 
     @property
     def skipped(self) -> tuple[TreebankError, ...]:
-        """The faults that ``on_error="skip"`` left out, one a sentence, in order."""
+        """The errors of the sentences skipped by ``on_error="skip"``, in order."""
         return self._skipped
 
     @cached_property
     def fingerprint(self) -> str:
         """A digest of words, heads, UPOS, XPOS and DEPREL: 64 hexadecimal digits."""
-        digest = hashlib.sha256()
-        for s in self._sentences:
-            heads = None if s.heads is None else s.heads.tolist()
-            digest.update(json.dumps([s.words, heads, s.upos, s.xpos, s.deprels]).encode())
-        return digest.hexdigest()
+        return _digest(
+            [s.words, None if s.heads is None else s.heads.tolist(), s.upos, s.xpos, s.deprels]
+            for s in self._sentences
+        )
 
     @cached_property
     def gaps_fingerprint(self) -> str:
-        """A digest of what stands between words, which `fingerprint` leaves out."""
-        digest = hashlib.sha256()
-        for sentence in self._sentences:
-            digest.update(json.dumps(sentence.gaps).encode())
-        return digest.hexdigest()
+        """A digest of the spaces between words, which `fingerprint` does not cover."""
+        return _digest(sentence.gaps for sentence in self._sentences)
 
     def to_conllu(self) -> str:
-        """Give the treebank in CoNLL-U: what was read from a file as it was, byte for byte.
+        """Return the treebank in CoNLL-U; sentences read from a file are unchanged, byte for byte.
 
         Returns
         -------
         str
-            The text of a file.
+            The content of a file.
         """
         return join_blocks(map(block_of, self._sentences))
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """Write the treebank in CoNLL-U, whole or not at all.
+        """Write the treebank to a CoNLL-U file, completely or not at all.
 
         Parameters
         ----------
         path : str or path
-            The file; one that exists is replaced. A name in ``.gz`` is packed by gzip.
+            The file, which is replaced if it exists; compressed if the name ends in ``.gz``.
 
         Raises
         ------
         TreebankError
-            Where it cannot be written, such as on a full disk; nothing is left half written.
+            If the file cannot be written, for example on a full disk.
         """
         write_text(path, self.to_conllu())
+
+
+def _digest(parts: Iterable[object]) -> str:
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(json.dumps(part).encode())
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Cuts the text of a CoNLL-U file into one block of lines a sentence, losing nothing."""
+"""Splitting a CoNLL-U file into one block of lines per sentence, losing nothing."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def bare(line: str, number: int) -> str:
 
 
 def split_blocks(text: str) -> list[Block]:
-    """Cut a text into blocks that, joined, are the text."""
+    """Split a text into blocks that, joined, reproduce it."""
     lines = list(io.StringIO(text, newline="\n"))
     blocks: list[Block] = []
     first = run = start = 0  # where the block, its last run of lines, and its sentence begin

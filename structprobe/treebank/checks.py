@@ -1,4 +1,4 @@
-"""What makes a block of CoNLL-U one sentence with one tree; every fault named with its place."""
+"""Checks that a CoNLL-U block is one sentence with one tree; errors give their location."""
 
 from __future__ import annotations
 
@@ -52,24 +52,24 @@ def check_characters(lines: Sequence[str], place: Place) -> None:
             if 0xDC80 <= code <= 0xDCFF:
                 what = f"invalid UTF-8: byte 0x{code - 0xDC00:02X} at character {match.start() + 1}"
             else:
-                what = f"the lone surrogate U+{code:04X}, which is no character"
-            raise place.fault(what, row, "convert the file to UTF-8 from what it is, or mend it")
+                what = f"lone surrogate U+{code:04X}, which is not a character"
+            raise place.fault(what, row, "convert the file to UTF-8")
 
 
 def check_comment(line: str, row: int, place: Place) -> None:
     """Refuse a declaration of columns other than the ten (CoNLL-U Plus)."""
     if (match := _GLOBAL_COLUMNS.match(line)) and tuple(match[1].split()) != COLUMNS:
         raise place.fault(
-            f"global.columns names other columns: {_repr.repr(match[1].strip())}",
+            f"unsupported global.columns: {_repr.repr(match[1].strip())}",
             row,
-            f"give the ten of CoNLL-U: {' '.join(COLUMNS)}",
+            f"use the ten columns of CoNLL-U: {' '.join(COLUMNS)}",
         )
 
 
 def split_columns(line: str, row: int, place: Place) -> list[str]:
     """Split a line into its ten columns."""
     if line.startswith(BOM):
-        hint = "take it out; it may stand at the start of a file only"
+        hint = "remove it; it may only start a file"
         raise place.fault("a byte order mark inside the file", row, hint)
     cells = line.split("\t")
     if len(cells) != 10:
@@ -77,11 +77,11 @@ def split_columns(line: str, row: int, place: Place) -> list[str]:
         if line.isspace():
             hint = "the line between two sentences must be empty"
         else:
-            hint = "separate columns by tabs and write `_` for what is not there"
-        raise place.fault(f"{found} in place of ten: {_repr.repr(line)}", row, hint)
+            hint = "separate columns by tabs and write `_` for missing values"
+        raise place.fault(f"{found} instead of ten: {_repr.repr(line)}", row, hint)
     if "" in cells:
         column = cells.index("")
-        hint = "write `_` for what is not there" if column != FORM else "every word needs a form"
+        hint = "write `_` for a missing value" if column != FORM else "every word needs a form"
         raise place.fault(f"{COLUMNS[column]} (column {column + 1}) is empty", row, hint)
     return cells
 
@@ -99,11 +99,11 @@ def check_ids(ids: Sequence[tuple[int, str]], place: Place) -> None:
             first, last = int(match[1]), int(match[2])
             if last < first:
                 raise place.fault(
-                    f"the range {value!r} runs backwards", row, "write the smaller ID first"
+                    f"the range {value!r} is reversed", row, "write the smaller ID first"
                 )
             if opened or n < range_end:
                 what = f"the range {value!r} overlaps the one before it"
-                raise place.fault(what, row, "a word belongs to one multiword token only")
+                raise place.fault(what, row, "a word can belong to only one multiword token")
             if first != n + 1:
                 raise _out_of_order(value, n + 1, row, place)
             range_end, range_row, opened = last, row, True
@@ -111,9 +111,11 @@ def check_ids(ids: Sequence[tuple[int, str]], place: Place) -> None:
             raise _out_of_order(value, n + 1, row, place)
         else:
             hint = "write 1, 2, … for words, 1-2 for ranges, 1.1 for empty nodes"
-            raise place.fault(f"{_repr.repr(value)} is no ID", row, hint)
+            raise place.fault(f"{_repr.repr(value)} is not a valid ID", row, hint)
     if n == 0:
-        raise place.fault("a sentence without words", ids[0][0], "give it a word or take it out")
+        raise place.fault(
+            "a sentence without words", ids[0][0], "add a word or remove the sentence"
+        )
     if range_end > n:
         what = f"a range ends at {range_end}, but the last word is {n}"
         raise place.fault(what, range_row, "end the range at its last word")
@@ -121,7 +123,7 @@ def check_ids(ids: Sequence[tuple[int, str]], place: Place) -> None:
 
 def _out_of_order(value: str, expected: int, row: int, place: Place) -> TreebankError:
     return place.fault(
-        f"ID {_repr.repr(value)} out of order: the next word is {expected}",
+        f"ID {_repr.repr(value)} out of order: the next word should be {expected}",
         row,
         "number the words of each sentence 1, 2, …, and leave an empty line between sentences",
     )
@@ -142,7 +144,7 @@ def check_heads(words: Sequence[tuple[int, list[str]]], place: Place) -> None:
             raise place.fault(f"HEAD {_repr.repr(head)} is out of range", row, hint)
     if 0 < len(missing) < n:
         raise place.fault(
-            f"HEAD is `_` here, but a number at {n - len(missing)} of {n} words",
+            f"HEAD is `_` here, but a number for {n - len(missing)} of {n} words",
             missing[0],
             "give every word of the sentence a head, or none",
         )
@@ -153,7 +155,7 @@ def check_no_heads(others: Sequence[tuple[int, list[str]]], place: Place) -> Non
     for row, cells in others:
         if cells[HEAD] != "_":
             raise place.fault(
-                f"HEAD {_repr.repr(cells[HEAD])} on {cells[ID]!r}, which is no word",
+                f"HEAD {_repr.repr(cells[HEAD])} on {cells[ID]!r}, which is not a word",
                 row,
                 "write `_`: only words have heads",
             )

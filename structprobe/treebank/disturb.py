@@ -1,8 +1,8 @@
-"""Treebanks whose order or sense is disturbed, to see what a method's trees depend on.
+"""Perturbed treebanks, to see what a method's trees depend on.
 
-Shuffled words leave the words and no order; swapped content words leave order and grammar and no
-sense; truncated sentences leave a beginning without its end (cf. Rogers, Kovaleva & Rumshisky
-2020, A Primer in BERTology, section 4.1).
+Shuffling keeps the words but not their order; swapping content words keeps order and grammar but
+not the meaning; truncation keeps only the beginning (cf. Rogers, Kovaleva & Rumshisky 2020, A
+Primer in BERTology, section 4.1).
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from structprobe.errors import TreebankError
-from structprobe.heads import tree_fault
+from structprobe.tree_faults import tree_fault
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence
 
@@ -29,55 +29,54 @@ SHARE = 0.5
 
 
 def shuffle_words(bank: Sequence[Sentence], seed: int = 0) -> Treebank:
-    """Put the words of each sentence into a random order.
+    """Shuffle the words of each sentence.
 
-    Every order is as likely as any other, the original one among them. Heads, relations and tags
-    go with their words, so that the tree is the same over the words; a space stands behind each
-    word.
+    All orders are equally likely, including the original. Heads, relations and tags move with their
+    words, so the tree over the words stays the same. Each word is followed by a space.
 
     Parameters
     ----------
     bank : sequence of Sentence
-        The sentences, with heads or without.
+        The sentences, with or without heads.
     seed : int
         Random state.
 
     Returns
     -------
     Treebank
-        As many sentences of as many words.
+        The same number of sentences, of the same lengths.
 
     Raises
     ------
     TreebankError
-        If the heads of a sentence are no tree.
+        If the heads of a sentence are not a tree.
     """
     generator = np.random.default_rng(seed)
     return Treebank(_reorder(sentence, generator.permutation(len(sentence))) for sentence in bank)
 
 
 def swap_content_words(bank: Sequence[Sentence], seed: int = 0) -> Treebank:
-    """Swap content words of one part of speech across the whole treebank.
+    """Swap content words of the same part of speech across the whole treebank.
 
-    The forms of all words of one UPOS among `CONTENT` are dealt out again at random, so that each
-    is there as often as before. All else stays: the tree, the other words, tags, spaces.
+    The forms of all words with the same UPOS tag, for each tag in `CONTENT`, are randomly permuted.
+    Trees, tags, spaces and all other words stay the same.
 
     Parameters
     ----------
     bank : sequence of Sentence
-        The sentences, with UPOS.
+        The sentences, with UPOS tags.
     seed : int
         Random state.
 
     Returns
     -------
     Treebank
-        As many sentences of as many words.
+        The same number of sentences, of the same lengths.
 
     Raises
     ------
     TreebankError
-        If a sentence has no UPOS.
+        If a sentence has no UPOS tags.
     """
     generator = np.random.default_rng(seed)
     words = [list(sentence.words) for sentence in bank]
@@ -85,8 +84,8 @@ def swap_content_words(bank: Sequence[Sentence], seed: int = 0) -> Treebank:
     for s, sentence in enumerate(bank):
         if sentence.upos is None:
             raise TreebankError(
-                f"{sentence.where}: no UPOS, by which words are swapped",
-                hint="give a treebank with parts of speech",
+                f"{sentence.where}: no UPOS tags to swap words by",
+                hint="use a treebank with UPOS tags",
             )
         for w, tag in enumerate(sentence.upos):
             if tag in CONTENT:
@@ -103,31 +102,30 @@ def swap_content_words(bank: Sequence[Sentence], seed: int = 0) -> Treebank:
 def truncate(bank: Sequence[Sentence], share: float = SHARE) -> Treebank:
     """Keep the beginning of each sentence.
 
-    Of n words the first ``ceil(share * n)`` are kept. A word whose head was cut off hangs on its
-    nearest ancestor that is kept. Where there is none, the root was cut off: of all words without a
-    kept ancestor the one that was least deep in the whole tree, the first of several, becomes the
-    root, and the others hang on it. So each sentence has one root again. Words that hang on another
-    head than before have the relation ``dep``, a new root ``root``.
+    The first ``ceil(share * n)`` of n words are kept. A word whose head was removed is attached to
+    its nearest kept ancestor. If the root was removed, the shallowest word without a kept ancestor
+    (the first, in a tie) becomes the root, and the other such words are attached to it. Reattached
+    words get the relation ``dep``, a new root gets ``root``.
 
     Parameters
     ----------
     bank : sequence of Sentence
-        The sentences, with heads or without.
+        The sentences, with or without heads.
     share : float
-        The share of the words to keep, above 0 and at most 1.
+        The share of words to keep, greater than 0 and at most 1.
 
     Returns
     -------
     Treebank
-        As many sentences, each of at least one word.
+        The same number of sentences, each of at least one word.
 
     Raises
     ------
     TreebankError
-        If `share` is out of range, or the heads of a sentence are no tree.
+        If `share` is out of range, or the heads of a sentence are not a tree.
     """
     if not 0 < share <= 1:
-        raise TreebankError(f"a share of {share} words to keep", hint="give one in (0, 1]")
+        raise TreebankError(f"share={share} is out of range", hint="choose 0 < share <= 1")
     return Treebank(_beginning(sentence, math.ceil(share * len(sentence))) for sentence in bank)
 
 
@@ -138,11 +136,11 @@ DISTURBANCES: Mapping[str, Callable[[Sequence[Sentence], int], Treebank]] = Mapp
         "truncated": lambda bank, seed: truncate(bank),
     }
 )
-"""What can be done to a treebank with a seed, by the name that result rows have for it."""
+"""The perturbations, called with a treebank and a seed, by their name in result rows."""
 
 
 def _changed(sentence: Sentence, **columns: Any) -> Sentence:
-    """Replace columns; what the sentence was in its file is no more true of it."""
+    """Replace columns, and drop the raw lines, which no longer describe the sentence."""
     return replace(sentence, raw_lines=(), rows=(), **columns)
 
 
@@ -182,15 +180,15 @@ def _beginning(sentence: Sentence, n: int) -> Sentence:
 
 
 def _refuse_no_tree(sentence: Sentence) -> None:
-    """Refuse the heads of a sentence that was not read, whose tree nobody has checked."""
+    """Check the tree, since sentences that were not read from a file are unchecked."""
     assert sentence.heads is not None
     if fault := tree_fault(sentence.heads.tolist()):
-        what = f"{sentence.where}: the heads are no tree: {fault.what}"
+        what = f"{sentence.where}: the heads are not a tree: {fault.what}"
         raise TreebankError(what, hint=fault.hint)
 
 
 def _kept_heads(heads: Sequence[int], n: int) -> list[int]:
-    """Give each of the first `n` words its nearest kept ancestor, and one of them the root."""
+    """Attach each of the first `n` words to its nearest kept ancestor; make one the root."""
     paths = [_path_up(heads, word) for word in range(1, n + 1)]
     kept = [next((word for word in path if word <= n), 0) for path in paths]
     orphans = [i for i, head in enumerate(kept) if head == 0]

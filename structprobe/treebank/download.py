@@ -1,4 +1,4 @@
-"""From an address on the web to a file on the disk, with every fault said in one line."""
+"""Downloading a file, with every error described in one line."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ TIMEOUT = 30.0  # seconds without a byte
 CHUNK = 2**16
 MAX_DOWNLOAD = 2**30  # the largest treebanks are a tenth of it, packed
 NETWORK_HINT = (
-    "check the network; https_proxy names a proxy, STRUCTPROBE_UD_URL a mirror to fetch from"
+    "check the network; set https_proxy to use a proxy, STRUCTPROBE_UD_URL to use a mirror"
 )
 
 
 class NotThereError(TreebankError):
-    """The server answers, and has no such file."""
+    """The server responded, but does not have the file."""
 
 
 def download(
     url: str, path: Path, *, timeout: float = TIMEOUT, progress: bool | None = None
 ) -> None:
-    """Fetch one file; the proxies that the environment names are used."""
+    """Download one file, through the proxies that the environment sets."""
     if not url.startswith(("https://", "http://")):
-        raise TreebankError("is no address of http or https", path=url)
+        raise TreebankError("is not an http or https URL", path=url)
     try:
         # An opener of its own, since that of `urlopen` keeps the proxies of its first call.
         response = build_opener().open(
@@ -38,7 +38,7 @@ def download(
         )
     except HTTPError as error:
         error.close()
-        answer = f"the server answers {error.code} {error.reason}"
+        answer = f"the server responded {error.code} {error.reason}"
         if error.code in (404, 410):
             raise NotThereError(answer, path=url) from error
         raise TreebankError(answer, path=url, hint="try again later") from error
@@ -78,7 +78,7 @@ def _unreachable(url: str, error: Exception) -> TreebankError:
     reason = error.reason if isinstance(error, URLError) else error
     match reason:
         case ssl.SSLError():
-            why = f"no secure connection: {reason}"
+            why = f"secure connection failed: {reason}"
         case TimeoutError():
             why = "the server did not answer in time"
         case http.client.IncompleteRead():
@@ -86,5 +86,5 @@ def _unreachable(url: str, error: Exception) -> TreebankError:
         case OSError():
             why = f"the server cannot be reached: {reason.strerror or reason}"
         case _:
-            why = f"the server cannot be understood: {reason}"
+            why = f"unexpected response from the server: {reason}"
     return TreebankError(why, path=url, hint=NETWORK_HINT)

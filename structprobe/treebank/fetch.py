@@ -1,4 +1,4 @@
-"""Fetch a treebank of Universal Dependencies by name from its public release repository."""
+"""Downloading Universal Dependencies treebanks by name from their release repositories."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from structprobe.errors import Hint, TreebankError
-from structprobe.targets import nearest_existing
+from structprobe.output_paths import nearest_existing
 from structprobe.treebank.archive import WANTED, unpack
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.download import TIMEOUT, NotThereError, download
@@ -20,18 +20,18 @@ from structprobe.treebank.ud_names import NAME, known_names, nearest_names
 RELEASE = "2.16"
 SERVER = "https://github.com/UniversalDependencies"
 SERVER_VARIABLE = "STRUCTPROBE_UD_URL"
-_LISTED = "universaldependencies.org lists the names, such as UD_English-EWT"
+_LISTED = "see universaldependencies.org for the names, such as UD_English-EWT"
 
 
 @dataclass(frozen=True)
 class FetchedPart:
-    """One part of a treebank that was fetched, and what our reader makes of it."""
+    """One part of a downloaded treebank, as far as it could be read."""
 
     part: str  # ``"train"``, ``"dev"`` or ``"test"``
     paths: tuple[Path, ...]  # Its files, sorted by name
     n_sentences: int
     n_words: int
-    faults: tuple[TreebankError, ...]  # One for each sentence, or file, that does not
+    faults: tuple[TreebankError, ...]  # One for each sentence, or file, that could not be read
 
     def to_dict(self) -> dict[str, Any]:
         """Give the counts as plain values."""
@@ -53,43 +53,43 @@ def fetch_treebank(
     timeout: float = TIMEOUT,
     progress: bool | None = None,
 ) -> dict[str, FetchedPart]:
-    """Fetch one release of a treebank, with its licence and README, whole or not at all.
+    """Download one release of a UD treebank, with its licence and README.
 
-    It comes from the tag ``r<release>`` of ``UniversalDependencies/<name>`` at GitHub, or of the
-    mirror whose address, laid out alike, the environment variable ``STRUCTPROBE_UD_URL`` names.
+    It is downloaded from the tag ``r<release>`` of ``UniversalDependencies/<name>`` on GitHub, or
+    from a mirror with the same layout, set by the environment variable ``STRUCTPROBE_UD_URL``.
 
     Parameters
     ----------
     name : str
-        Such as ``"UD_English-EWT"``; a slash behind it does not matter.
+        The name, such as ``"UD_English-EWT"``; a trailing slash is ignored.
     folder : path
-        The folder to make; it may be there if it is empty.
+        The folder to create; it may exist if it is empty.
     release : str
-        Such as ``"2.16"``.
+        The release, such as ``"2.16"``.
     force : bool
-        Replace a folder that is there, if it holds nothing but the files of a treebank.
+        Whether to replace an existing folder; only if it contains nothing but treebank files.
     timeout : float
-        Seconds without a byte after which the server is given up.
+        Timeout in seconds, while no data arrives.
     progress : bool, optional
-        Whether to draw bars; by default where stderr is a terminal.
+        Whether to show progress bars; by default if stderr is a terminal.
 
     Returns
     -------
     dict of str to FetchedPart
-        The parts that there are of ``"train"``, ``"dev"`` and ``"test"``. A part with faults is
-        kept like any other; see `require_clean`.
+        The available parts among ``"train"``, ``"dev"`` and ``"test"``. A part with errors is
+        kept; they are listed in its ``faults``.
 
     Raises
     ------
     TreebankError
-        Where there is no such treebank or release (the nearest names are shown); where the
-        server cannot be reached; where what arrives is no whole and safe archive of a treebank;
-        where the folder is there, or cannot be written. Nothing is left behind then.
+        If the treebank or release does not exist (similar names are suggested), the server cannot
+        be reached, the download is not a complete and safe archive of a treebank, or the folder
+        exists or cannot be written. Nothing is left behind.
     """
     check_release(release)
     name = name.rstrip("/")
     if not NAME.fullmatch(name):
-        raise _unknown(name) or TreebankError(f"{name!r} is no name of a treebank", hint=_LISTED)
+        raise _unknown(name) or TreebankError(f"{name!r} is not a treebank name", hint=_LISTED)
     target = Path(folder).resolve()
     server = (os.environ.get(SERVER_VARIABLE) or SERVER).rstrip("/")
     url = f"{server}/{name}/archive/refs/tags/r{release}.tar.gz"
@@ -114,15 +114,15 @@ def fetch_treebank(
 
 
 def require_clean(parts: dict[str, FetchedPart]) -> None:
-    """Raise an error where a part has faults."""
+    """Raise an error if a part contains errors."""
     faulty = [part for part in parts.values() if part.faults]
     if faulty:
         counts = ", ".join(f"{len(part.faults)} in {part.part}" for part in faulty)
         raise TreebankError(
-            f"the treebank has faults ({counts}), the first: {faulty[0].faults[0]}",
+            f"the treebank contains errors ({counts}), the first: {faulty[0].faults[0]}",
             hint=Hint(
-                "its files are kept; on_error='skip' reads them without the faulty sentences",
-                shell="its files are kept; --skip-faults reads them without the faulty sentences",
+                "its files were kept; on_error='skip' leaves out the faulty sentences",
+                shell="its files were kept; --skip-faults leaves out the faulty sentences",
             ),
         )
 
@@ -130,12 +130,14 @@ def require_clean(parts: dict[str, FetchedPart]) -> None:
 def check_release(release: str) -> str:
     """Check the form of a release's number."""
     if not re.fullmatch(r"[0-9]{1,2}\.[0-9]{1,2}", release):
-        raise TreebankError(f"{release!r} is no release", hint=f"give a number such as {RELEASE}")
+        raise TreebankError(
+            f"{release!r} is not a release number", hint=f"give a number such as {RELEASE}"
+        )
     return release
 
 
 def _download(name: str, url: str, path: Path, **options: Any) -> None:
-    """Download, and where no server is reached say first that a name looks like a typo."""
+    """Download; if no server is reached, first point out a name that looks like a typo."""
     try:
         download(url, path, **options)
     except NotThereError:
@@ -147,32 +149,31 @@ def _download(name: str, url: str, path: Path, **options: Any) -> None:
 
 
 def _no_such(name: str, release: str, error: NotThereError) -> TreebankError:
-    """Say what the server has not: the treebank, or only this release of it."""
+    """Say what the server lacks: the treebank, or only this release of it."""
     if unknown := _unknown(name, error):
         return unknown
     if name in known_names():
         what = f"there is no release {release} of {name}"
-        why = "not every treebank is in every release"
+        why = "not every release contains every treebank"
         hint: str = Hint(
             f"{why}; pass release={RELEASE!r}, or another", shell=f"{why}; try --release {RELEASE}"
         )
     else:
-        what, hint = f"there is no {name} of release {release}", _LISTED
+        what, hint = f"release {release} contains no {name}", _LISTED
     return TreebankError(f"{what}: {error.what}", path=error.path, hint=hint)
 
 
 def _unknown(name: str, error: TreebankError | None = None) -> TreebankError | None:
-    """Ask whether another name was meant, if this one is not known and others are near.
+    """Suggest similar names for one that is not known; `error` is what came of a download.
 
-    It may have been looked for all the same, since treebanks that are newer than this version are
-    not known to it; `error` tells what came of it.
+    A download is tried all the same, since this version does not know newer treebanks.
     """
     near = [] if name in known_names() else nearest_names(name)
     if not near:
         return None
     asked = f"did you mean {' or '.join(near)}?"
-    looked = f" (nor is it found: {error.where}: {error.what})" if error else ""
-    return TreebankError(f"no treebank {name!r} is known", hint=asked + looked)
+    looked = f" (and it was not found: {error.where}: {error.what})" if error else ""
+    return TreebankError(f"unknown treebank {name!r}", hint=asked + looked)
 
 
 def _check_target(target: Path, force: bool) -> None:
@@ -180,24 +181,24 @@ def _check_target(target: Path, force: bool) -> None:
     if not os.path.lexists(target):
         return
     if not target.is_dir():
-        raise TreebankError("is there, and no folder", path=str(target), hint="name another")
+        raise TreebankError("exists and is not a folder", path=str(target), hint="choose another")
     held = sorted(target.iterdir())
     if held and not force:
         raise TreebankError(
-            "is there already",
+            "already exists",
             path=str(target),
             hint=Hint(
-                "pass force=True to replace it, or name another folder",
-                shell="replace it with --force, or name another folder",
+                "choose another folder, or pass force=True to replace it",
+                shell="choose another folder, or use --force to replace it",
             ),
         )
     for path in held:
         # A slip such as `-o . --force` must not cost anyone their work.
         if path.is_dir() or not WANTED.fullmatch(path.name):
             raise TreebankError(
-                f"is not replaced, since it holds {path.name!r}, which is of no treebank",
+                f"was not replaced: it contains {path.name!r}, which is not part of a treebank",
                 path=str(target),
-                hint="name another folder",
+                hint="choose another folder",
             )
 
 
@@ -205,7 +206,7 @@ def _require_parts(files: Path, url: str) -> None:
     try:
         find_parts(files)
     except TreebankError as error:
-        raise TreebankError("the archive has no part of a UD treebank", path=url) from error
+        raise TreebankError("the archive contains no UD treebank files", path=url) from error
 
 
 def _put_in_place(files: Path, target: Path, before: Path) -> None:

@@ -1,4 +1,4 @@
-"""From what the user names (a path, a pattern, several) to the bytes and text of each file."""
+"""From paths and glob patterns to the bytes and text of files."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ SMALL = 64 * 2**20
 
 
 def find_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]]) -> list[Path]:
-    """List the files that a path, a glob pattern or several of them name."""
+    """List the files for a path, a glob pattern or several of them."""
     if isinstance(paths, str | os.PathLike):
         paths = [paths]
     found = [file for path in paths for file in _matches(os.fspath(path))]
     if not found:
-        raise TreebankError("no file to read was named", hint="give a path or a pattern")
+        raise TreebankError("no input file was given", hint="give a path or a pattern")
     return found
 
 
 def find_parts(name: str | os.PathLike[str]) -> dict[str, list[Path]]:
-    """List the files of a treebank by part: of a folder, or of a name as `find_folder` knows it."""
+    """List the files of a treebank by part, for a folder or a name as in `find_folder`."""
     folder = find_folder(name)
     found = {part: _part(folder, part) for part in ("train", "dev", "test")}
     if not any(found.values()):
         raise TreebankError(
             "is not the folder of a treebank",
             path=os.fspath(name),
-            hint="its files are called as en_ewt-ud-train.conllu, or train.conllu",
+            hint="its files should have names such as en_ewt-ud-train.conllu or train.conllu",
         )
     return {part: files for part, files in found.items() if files}
 
 
 def find_folder(name: str | os.PathLike[str]) -> Path:
-    """Find the folder of a treebank: at a path, under its name among those fetched, or embedded."""
+    """Find the folder of a treebank: a path, the name of a downloaded one, or the sample."""
     text = os.fspath(name)
     if os.path.isdir(text):
         return Path(text)
@@ -75,7 +75,7 @@ def find_folder(name: str | os.PathLike[str]) -> Path:
 
 
 def kept_folder(name: str) -> Path:
-    """Say where a treebank is fetched to unless told: here, or where the variable points."""
+    """Return the default folder for a treebank: here, or where the variable points."""
     return Path(os.environ.get(FOLDER_VARIABLE) or ".", name.rstrip("/"))
 
 
@@ -86,7 +86,7 @@ def _part(folder: Path, part: str) -> list[Path]:
 
 def _matches(path: str) -> list[Path]:
     if os.path.isdir(path):
-        told = f"name its files, such as {os.path.join(path, '*.conllu')}"
+        told = f"give its files, such as {os.path.join(path, '*.conllu')}"
         hint = Hint(told, shell=f"{told}, or give the folder as --treebank")
         raise TreebankError("is a folder, not a file", path=path, hint=hint)
     if os.path.exists(path):
@@ -100,20 +100,20 @@ def _matches(path: str) -> list[Path]:
 
 
 def _nearby(path: str) -> str:
-    """Say what there is where nothing was found."""
+    """Suggest a similar file, or say what is wrong with the folder."""
     folder, name = os.path.split(path)
     try:
         names = sorted(set(os.listdir(folder or ".")) - {name})
     except FileNotFoundError:
         return f"there is no folder {folder!r} either"
     except OSError as error:
-        return f"its folder cannot be looked into: {error.strerror}"
+        return f"its folder cannot be listed: {error.strerror}"
     near = difflib.get_close_matches(name, names, n=1)
     return f"did you mean {os.path.join(folder, near[0])!r}?" if near else "check the path"
 
 
 def read_bytes(path: str | os.PathLike[str]) -> bytes:
-    """Read one file whole."""
+    """Read one file."""
     try:
         return Path(path).read_bytes()
     except OSError as error:
@@ -121,7 +121,7 @@ def read_bytes(path: str | os.PathLike[str]) -> bytes:
 
 
 def to_text(data: bytes, path: str | None) -> str:
-    """Decode the bytes of a file, unfolding gzip, known by its first two bytes."""
+    """Decode the bytes of a file, unpacking gzip, recognised by its first two bytes."""
     if data.startswith(GZIP_MAGIC):
         data = _unfold(data, path)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -140,12 +140,12 @@ def _unfold(data: bytes, path: str | None) -> bytes:
         text = GzipFile(fileobj=io.BytesIO(data)).read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:
         raise TreebankError(
-            f"damaged gzip: {error}", path=path, hint="fetch or pack the file again"
+            f"damaged gzip file: {error}", path=path, hint="download or compress the file again"
         ) from error
     if len(text) > limit:
         raise TreebankError(
-            f"{len(data)} bytes of gzip unfold to more than {limit}",
+            f"{len(data)} bytes of gzip unpack to more than {limit}",
             path=path,
-            hint="unpack it yourself if it is meant to",
+            hint="unpack it yourself if this is intended",
         )
     return text

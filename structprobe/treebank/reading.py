@@ -1,4 +1,4 @@
-"""Reads sentences from CoNLL-U: our checks in front, the `conllu` package for the parsing."""
+"""Reading sentences from CoNLL-U: our own checks, then parsing by the `conllu` package."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import numpy as np
 from conllu.exceptions import ParseException
 
 from structprobe.errors import TreebankError, unknown_name
-from structprobe.heads import tree_fault
 from structprobe.progress import progress_bar
+from structprobe.tree_faults import tree_fault
 from structprobe.treebank.blocks import Block, bare, split_blocks
 from structprobe.treebank.checks import (
     ID,
@@ -83,7 +83,7 @@ def _check_choice(on_error: str) -> None:
 
 
 def _keep(fault: TreebankError, faults: list[TreebankError], on_error: OnError) -> None:
-    """Raise a fault, or put it with those that are to be skipped."""
+    """Raise an error, or collect it if errors are skipped."""
     if on_error == "raise":
         raise fault
     faults.append(fault)
@@ -92,18 +92,18 @@ def _keep(fault: TreebankError, faults: list[TreebankError], on_error: OnError) 
 def _some(
     sentences: list[Sentence], faults: list[TreebankError]
 ) -> tuple[list[Sentence], list[TreebankError]]:
-    """Report what was left out, and refuse to give nothing at all."""
+    """Report what was skipped, and refuse an empty result."""
     if not sentences:
-        raise TreebankError(f"no sentence is left; the first of {len(faults)} faulty: {faults[0]}")
+        raise TreebankError(f"no valid sentence: the first of {len(faults)} errors: {faults[0]}")
     if faults:
-        _log.warning("left out %d faulty sentences or files, the first: %s", len(faults), faults[0])
+        _log.warning("skipped %d faulty sentences or files, the first: %s", len(faults), faults[0])
     return sentences, faults
 
 
 def _read_blocks(
     text: str, path: str | None, on_error: OnError, progress: bool | None = False
 ) -> tuple[list[Sentence], list[TreebankError]]:
-    """Read the sentences of one file's text, and collect its faults."""
+    """Read the sentences and collect the errors of one file's text."""
     sentences: list[Sentence] = []
     faults: list[TreebankError] = []
     blocks = split_blocks(text)
@@ -116,13 +116,13 @@ def _read_blocks(
             advance(1)
     if not blocks:
         what = f"no sentence in {len(text)} characters" if text else "an empty file"
-        hint = "give a file in CoNLL-U"
+        hint = "give a CoNLL-U file"
         _keep(TreebankError(what, path=path or "<text>", hint=hint), faults, on_error)
     return _without_blank_columns(sentences), faults
 
 
 def _read_block(block: Block, path: str | None) -> Sentence:
-    """Check and parse one block; raise `TreebankError` for its first fault."""
+    """Check and parse one block; raise `TreebankError` for its first error."""
     comments: list[tuple[int, str]] = []  # row in the block, line
     tokens: list[tuple[int, str]] = []
     for row in range(block.start, len(block.lines)):
@@ -147,7 +147,9 @@ def _read_block(block: Block, path: str | None) -> Sentence:
     try:
         parsed = _parse([line.replace(" ", "\0") + "\t_" for _, line in tokens])
     except ParseException as error:
-        raise place.fault(f"refused by conllu: {error}", tokens[0][0], "mend the line") from error
+        raise place.fault(
+            f"rejected by conllu: {error}", tokens[0][0], "correct the line"
+        ) from error
     words = list(compress(parsed, is_word))
     rows = tuple(row for row, _ in compress(table, is_word))
     heads = None if words[0]["head"] is None else [word["head"] for word in words]
@@ -175,7 +177,7 @@ def _parse(lines: Sequence[str]) -> Any:
 
 
 def _gaps(tokens: Sequence[Any]) -> tuple[str, ...]:
-    """Find what stands behind each word: a space or nothing, by SpaceAfter."""
+    """Find what follows each word: a space or nothing, by SpaceAfter."""
     gaps: list[str] = []
     last_of_range, gap_behind_range, gap_inside = 0, " ", " "
     for i, token in enumerate(tokens):
@@ -196,7 +198,7 @@ def _gaps(tokens: Sequence[Any]) -> tuple[str, ...]:
 
 
 def _without_blank_columns(sentences: list[Sentence]) -> list[Sentence]:
-    """Make None of each column of labels that is ``_`` throughout the file."""
+    """Set columns of labels to None that are ``_`` throughout the file."""
     blank: dict[str, Any] = {
         name: None
         for name in ("deprels", "upos", "xpos")

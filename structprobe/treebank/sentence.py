@@ -18,42 +18,40 @@ _UNWRITABLE = re.compile("[\t\n\0\ud800-\udfff]")
 class Sentence:
     """One sentence: its syntactic words and, where annotated, its tree.
 
-    Two sentences are equal where all but `path`, `line`, `raw_lines` and `rows` agrees: what
-    they say counts, and not where and how it was written.
+    Two sentences are equal if they agree in everything except `path`, `line`, `raw_lines` and
+    `rows`.
 
     Attributes
     ----------
     words : tuple of str, length n
-        The syntactic words (FORM), never sub-words; multiword ranges and empty nodes are none.
+        The syntactic words (FORM), without multiword tokens and empty nodes.
     heads : ndarray of int32, shape (n,), or None
-        The head of each word, 1-based, 0 for the root's; read-only. None where the sentence has
-        ``_`` throughout.
+        The head of each word, 1-based, 0 for the root; read-only. None if HEAD is ``_`` for all
+        words.
     deprels, upos, xpos : tuple of str, length n, or None
-        The columns as written; None where the whole file has ``_`` throughout.
+        The columns as written; None if the column is ``_`` in the whole file.
     gaps : tuple of str, length n
-        What stands behind each word in the original text: a space or nothing, by SpaceAfter. The
-        last one stands behind the last word. Inside a multiword range it is nothing where
-        the range's form is its words joined, and a space where it is not. Left empty, it
-        becomes a space behind each word.
+        What follows each word in the original text, by SpaceAfter: a space or nothing. Within a
+        multiword token, nothing if the words joined give its form, else a space. By default a
+        space after each word.
     sent_id : str or None
-        The comment ``# sent_id``.
+        The value of the ``# sent_id`` comment.
     path : str or None
         The file it was read from.
     line : int or None
-        The line of that file, counted from 1, of the first of `raw_lines`; word `i` (0-based)
-        stands in line ``line + rows[i]``.
+        The 1-based line of `raw_lines` in that file; word `i` (0-based) is in line
+        ``line + rows[i]``.
     raw_lines : tuple of str
-        The block as read, line endings and the blank lines behind it included: the raw lines
-        of all sentences of a file, joined, are the file. Blocks of comments alone stand in front
-        of the sentence that follows them, or behind the last one.
+        The lines as read, with line endings and following blank lines; all sentences together
+        reproduce the file. Comment-only blocks belong to the next sentence, or to the last one.
     rows : tuple of int, length n
         The index in `raw_lines` of each word's line.
 
     Raises
     ------
     TreebankError
-        For no words, columns of different lengths, heads that are no whole numbers, and a value
-        that no CoNLL-U file can hold.
+        If there are no words, columns differ in length, heads are not integers, or a value cannot
+        be written to CoNLL-U.
     """
 
     words: tuple[str, ...]
@@ -73,18 +71,20 @@ class Sentence:
         for name in ("words", "deprels", "upos", "xpos"):
             column = getattr(self, name)
             if isinstance(column, str):
-                raise TreebankError(f"{name} is the one string {column!r}", hint="give a list")
+                raise TreebankError(
+                    f"{name} is a single string: {column!r}", hint="give a list of strings"
+                )
             if column is not None:
                 put(self, name, tuple(column))
                 self._check_column(name)
         put(self, "gaps", tuple(self.gaps) or (" ",) * len(self.words))
         if not self.words:
-            raise self._fault("a sentence without words", "give it a word or leave it out")
+            raise self._fault("a sentence without words", "add a word or leave the sentence out")
         if self.heads is not None:
             heads = np.array(self.heads)
             if heads.ndim != 1 or not np.issubdtype(heads.dtype, np.integer):
                 what = f"heads of shape {heads.shape} and type {heads.dtype}"
-                raise self._fault(what, "give one whole number a word")
+                raise self._fault(what, "give one integer per word")
             heads = heads.astype(np.int32)
             heads.flags.writeable = False
             put(self, "heads", heads)
@@ -92,7 +92,7 @@ class Sentence:
             column = getattr(self, name)
             if column is not None and len(column) != len(self.words):
                 what = f"{len(column)} {name} for {len(self.words)} words"
-                raise self._fault(what, "give one a word")
+                raise self._fault(what, "give one per word")
         if self.sent_id is not None and _UNWRITABLE.search(self.sent_id.replace("\t", " ")):
             raise TreebankError(f"sent_id {self.sent_id!r} is not one line of text")
 
@@ -104,8 +104,8 @@ class Sentence:
             (i, value) for i, value in enumerate(values) if not value or _UNWRITABLE.search(value)
         )
         raise self._fault(
-            f"{name}[{i}] is {value!r}, which no CoNLL-U file can hold",
-            "leave out empty strings, tabs, line ends, NULs and lone surrogates",
+            f"{name}[{i}] is {value!r}, which cannot be written to CoNLL-U",
+            "remove empty strings, tabs, line breaks, NULs and lone surrogates",
         )
 
     def _fault(self, what: str, hint: str) -> TreebankError:
@@ -138,7 +138,7 @@ class Sentence:
 
     @property
     def where(self) -> str:
-        """Where the sentence stands, for messages: file, line and sent_id as far as known."""
+        """The location of the sentence for messages: file, line and sent_id, as far as known."""
         place = f"{self.path}:{self.line}" if self.path and self.line else self.path
         name = f"sent_id {self.sent_id!r}" if self.sent_id else None
         return ": ".join(filter(None, (place, name))) or f"the sentence {' '.join(self.words)!r}"

@@ -1,4 +1,4 @@
-"""From words to the text that a model reads, knowing which characters are which word's."""
+"""From words to the text that a model reads, with the characters of each word."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from numpy.typing import NDArray
 
 
 def join_words(words: Sequence[str], gaps: Sequence[str]) -> tuple[str, NDArray[np.int64]]:
-    """Write words as a text and say where each of them stands in it.
+    """Join words into text, and locate each word in it.
 
     Parameters
     ----------
     words : sequence of str, length n
         The words of one sentence.
     gaps : sequence of str, length n
-        What stands behind each word, such as `Sentence.gaps`; a space each gives the text of
-        ``spacing="words"``. The last one is left out: a text ends with its last word.
+        What follows each word, such as `Sentence.gaps`; single spaces give the text of
+        ``spacing="words"``. The last gap is not used: the text ends with the last word.
 
     Returns
     -------
     text : str
-        The words with their gaps between them.
+        The words with the gaps between them.
     spans : ndarray of int64, shape (n, 2)
         The characters of each word: word `i` is ``text[spans[i, 0]:spans[i, 1]]``.
 

@@ -1,4 +1,4 @@
-"""The names of the treebanks of Universal Dependencies, for telling a typo from its neighbours."""
+"""The names of the UD treebanks, to suggest corrections of typos."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def known_names() -> list[str]:
 
 
 def nearest_names(name: str, n: int = 3) -> list[str]:
-    """List the known names that are most like one that is none."""
+    """List the known names most similar to an unknown one."""
     # Without what all names share, which would make any two alike.
     folded = {known.casefold().removeprefix("ud_"): known for known in known_names()}
     typed = name.casefold().removeprefix("ud_")

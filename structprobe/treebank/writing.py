@@ -1,4 +1,4 @@
-"""Writes CoNLL-U: sentences byte for byte as they were read, or with other heads."""
+"""Writing CoNLL-U: sentences byte for byte as they were read, or with other heads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import TreebankError
-from structprobe.heads import tree_fault
+from structprobe.tree_faults import tree_fault
 from structprobe.treebank.blocks import BOM
 from structprobe.treebank.checks import DEPREL, DEPS, HEAD
 from structprobe.treebank.sentence import Sentence
@@ -39,28 +39,28 @@ def _plain_lines(sentence: Sentence) -> list[str]:
 
 
 def rewrite(sentence: Sentence, heads: Sequence[int] | NDArray[np.integer]) -> str:
-    """Give the block of a sentence with other heads, and nothing left of its own analysis.
+    """Return the CoNLL-U block of a sentence with other heads, without its gold analysis.
 
-    HEAD is replaced, DEPREL becomes ``root`` or ``dep``, and DEPS ``_``, on the lines of
-    multiword ranges and empty nodes too, whose three columns become ``_``: DEPS is gold
-    analysis wherever it stands. All else is as it was, byte for byte.
+    HEAD is replaced, DEPREL becomes ``root`` or ``dep``, and DEPS becomes ``_``. For multiword
+    tokens and empty nodes, all three columns become ``_``. Everything else is unchanged, byte for
+    byte.
 
     Parameters
     ----------
     sentence : Sentence
         A sentence of n words, read from CoNLL-U or not.
     heads : sequence of int, length n
-        The new head of each word, 1-based, 0 for the root's.
+        The new head of each word, 1-based, 0 for the root.
 
     Returns
     -------
     str
-        The block, with what stands behind it. `join_blocks` joins several.
+        The block, with its trailing blank lines. `join_blocks` joins several.
 
     Raises
     ------
     TreebankError
-        Where the heads are not n whole numbers in 0 … n, or no tree.
+        If the heads are not n integers from 0 to n, or not a tree.
     """
     new = _checked(sentence, heads)
     if sentence.raw_lines:
@@ -88,7 +88,7 @@ def _checked(sentence: Sentence, heads: Sequence[int] | NDArray[np.integer]) -> 
     n = len(sentence)
     if array.shape != (n,) or not np.issubdtype(array.dtype, np.integer):
         what = f"heads of shape {array.shape} and type {array.dtype} for {n} words"
-        raise TreebankError(f"{sentence.where}: {what}", hint="give one whole number a word")
+        raise TreebankError(f"{sentence.where}: {what}", hint="give one integer per word")
     new: list[int] = array.tolist()
     if fault := tree_fault(new):
         raise TreebankError(f"{sentence.where}: {fault.what}", hint=fault.hint)
@@ -96,16 +96,15 @@ def _checked(sentence: Sentence, heads: Sequence[int] | NDArray[np.integer]) -> 
 
 
 def join_blocks(blocks: Iterable[str]) -> str:
-    """Join the blocks of sentences to the text of one file.
+    """Join the blocks of sentences into the text of one file.
 
-    The blocks of a file as read give that file. Where blocks meet that did not before, an empty
-    line is put between them if there is none, and a byte order mark that would come to stand
-    inside the text is left out.
+    The unchanged blocks of a file reproduce it. Between other blocks, a missing blank line is
+    added, and a byte order mark within the text is removed.
 
     Parameters
     ----------
     blocks : iterable of str
-        What `rewrite` gives, or the joined raw lines of a sentence.
+        Results of `rewrite`, or the joined `raw_lines` of sentences.
 
     Returns
     -------
@@ -122,7 +121,7 @@ def join_blocks(blocks: Iterable[str]) -> str:
 
 
 def _missing_end(block: str) -> str:
-    """Give what a block lacks of ending in an empty line, in its own kind of line ending."""
+    """Give the line breaks missing for a block to end in an empty line, in its own style."""
     newline = "\r\n" if "\r\n" in block else "\n"
     if not block.endswith("\n"):
         return newline * 2
@@ -131,17 +130,15 @@ def _missing_end(block: str) -> str:
 
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
-    """Write a text as a UTF-8 file, whole or not at all; packed if its name ends in ``.gz``.
-
-    The text goes to a new file in the same folder, which takes the name at the end.
-    """
+    """Write a UTF-8 file, completely or not at all; compressed if its name ends in ``.gz``."""
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):
-        raise TreebankError("is no file to write to", path=str(path), hint="name an ordinary file")
+        raise TreebankError("is not a regular file", path=str(path), hint="give the path of a file")
     data = text.encode("utf-8")
     if target.endswith(".gz"):
         data = gzip.compress(data, mtime=0)
     folder, name = os.path.split(target)
+    # A new file in the same folder takes the name when it is complete.
     unfinished = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.tmp")
     try:
         with open(unfinished, "xb") as file:
@@ -151,7 +148,7 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         os.replace(unfinished, target)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        hint = f"nothing was written; {'make room, or ' if full else ''}choose another folder"
+        hint = f"nothing was written; {'free some space, or ' if full else ''}choose another folder"
         raise TreebankError(
             f"cannot be written: {error.strerror}", path=str(path), hint=hint
         ) from error

@@ -22,41 +22,41 @@ from numpy.typing import ArrayLike, NDArray
 
 from structprobe.errors import TreeError
 from structprobe.trees.arc_scores import check_arc_scores, no_tree
-from structprobe.trees.grouping import group_by_length
+from structprobe.trees.padding import group_by_length
 
 
 def arborescence(arc_scores: ArrayLike, *, root: int | None = None) -> NDArray[np.intp]:
-    """Find the tree of the greatest sum of arc scores, with exactly one root.
+    """Find the tree with the highest sum of arc scores and exactly one root (Chu-Liu/Edmonds).
 
     Parameters
     ----------
     arc_scores : array_like, shape (n, n + 1)
         ``arc_scores[i, h]`` is the score of head `h` (1-based, 0 = root) for word `i` (0-based);
-        ``-inf`` forbids the arc. Arcs from a word to itself are not looked at.
+        ``-inf`` forbids the arc. Arcs from a word to itself are ignored.
     root : int, optional
-        The word, 1-based, that must be the root; by default the root that is best.
+        The 1-based word that must be the root; by default the best root is chosen.
 
     Returns
     -------
     ndarray of int, shape (n,)
-        The head of each word, 1-based, 0 for the root's. Of equal arcs into a node, the one from
-        the lower head is taken; so the same scores always give the same tree.
+        The head of each word, 1-based, 0 for the root. Ties between arcs into a node go to the
+        lower head, so the same scores always give the same tree.
 
     Raises
     ------
     TreeError
-        If a score is NaN or ``+inf``, the shape is another, `root` is no word, or forbidden arcs
-        leave no tree.
+        If a score is NaN or ``+inf``, the shape is wrong, `root` is out of range, or the forbidden
+        arcs leave no tree.
 
     Examples
     --------
-    Word 1 and word 2 would each rather hang on the other (9 and 8): a cycle. Best is to enter it
-    at word 2, from the root (5), which keeps the 9.
+    Words 1 and 2 each score highest as head of the other (9 and 8): a cycle. It is best entered at
+    word 2, from the root (5), which keeps the 9.
 
     >>> arborescence([[1, 0, 9], [5, 8, 0]]).tolist()
     [2, 0]
 
-    Greedily both words are roots (3 + 3); with one root, the best sum is 3 + 2.
+    Chosen one by one, both words would be roots (3 + 3); with one root, the best sum is 3 + 2.
 
     >>> arborescence([[3, 0, 1], [3, 2, 0]]).tolist()
     [0, 1]
@@ -67,7 +67,7 @@ def arborescence(arc_scores: ArrayLike, *, root: int | None = None) -> NDArray[n
     n = len(scores)
     if root is not None:
         if not 1 <= root <= n:
-            raise TreeError(f"root {root} is no word", hint=f"choose from 1 to {n}")
+            raise TreeError(f"root {root} is not a word", hint=f"choose from 1 to {n}")
         scores[np.arange(n) != root - 1, 0] = -np.inf
     heads: NDArray[np.intp] = _decode(scores[None], np.array([n]), np.isneginf(scores)[None])[0]
     return heads
@@ -76,31 +76,31 @@ def arborescence(arc_scores: ArrayLike, *, root: int | None = None) -> NDArray[n
 def arborescences(
     arc_scores: ArrayLike, lengths: ArrayLike, *, roots: ArrayLike | None = None
 ) -> NDArray[np.intp]:
-    """Find, for each sentence of a padded batch, the tree that `arborescence` finds.
+    """Find the best tree of each sentence in a padded batch, as `arborescence` does.
 
-    Where nothing scores words as roots, as in attention, give a column of zeros for the root: a
-    tree has one root arc, so equal root arcs leave the choice of root to the arcs between words.
+    Where there are no root scores, as in attention, pass a column of zeros for the root: a tree has
+    exactly one root arc, so the arcs between words then decide the root.
 
     Parameters
     ----------
     arc_scores : array_like, shape (b, n, n + 1)
         ``arc_scores[s, i, h]`` is the score of head `h` (1-based, 0 = root) for word `i` (0-based)
         of sentence `s`; ``-inf`` forbids the arc. Arcs from a word to itself and the padding are
-        not looked at.
+        ignored.
     lengths : array_like of int, shape (b,)
         The number of words of each sentence.
     roots : array_like of int, shape (b,), optional
-        The word of each sentence, 1-based, that must be its root; by default the root that is best.
+        The 1-based word of each sentence that must be its root; by default the best.
 
     Returns
     -------
     ndarray of int, shape (b, n)
-        The head of each word, 1-based, 0 for the root's, -1 in the padding.
+        The head of each word, 1-based, 0 for the root, -1 in the padding.
 
     Raises
     ------
     TreeError
-        As `arborescence`, the sentence named by its index; and if shapes do not fit.
+        As for `arborescence`, with the index of the sentence; and if the shapes do not match.
 
     Examples
     --------
@@ -116,8 +116,8 @@ def arborescences(
     rooted = None if roots is None else np.asarray(roots, dtype=np.intp)
     if scores.shape != (b, n, n + 1) or sizes.shape != (b,):
         raise TreeError(
-            f"arc scores of shape {scores.shape} do not go with lengths of shape {sizes.shape}",
-            hint="give arc scores (b, n, n + 1) and lengths (b,)",
+            f"arc scores of shape {scores.shape} do not match lengths of shape {sizes.shape}",
+            hint="pass arc scores of shape (b, n, n + 1) and lengths of shape (b,)",
         )
     _check_sizes(sizes, n, rooted)
     heads = np.full((b, n), -1, dtype=np.intp)
@@ -134,18 +134,18 @@ def _check_sizes(lengths: NDArray[np.intp], n: int, roots: NDArray[np.intp] | No
     wrong = np.flatnonzero((lengths < 1) | (lengths > n))
     if len(wrong):
         raise TreeError(
-            f"length {lengths[wrong[0]]} of a sentence padded to {n} words",
+            f"length {lengths[wrong[0]]} is out of range for sentences padded to {n} words",
             sentence=int(wrong[0]),
             hint=f"choose from 1 to {n}",
         )
     if roots is None:
         return
     if roots.shape != lengths.shape:
-        raise TreeError(f"roots of shape {roots.shape} for {len(lengths)} sentences")
+        raise TreeError(f"roots have shape {roots.shape}, but there are {len(lengths)} sentences")
     wrong = np.flatnonzero((roots < 1) | (roots > lengths))
     if len(wrong):
         raise TreeError(
-            f"root {roots[wrong[0]]} is no word",
+            f"root {roots[wrong[0]]} is not a word",
             sentence=int(wrong[0]),
             hint=f"choose from 1 to {lengths[wrong[0]]}",
         )
@@ -157,7 +157,7 @@ def _forbidden(
     names: NDArray[np.intp],
     roots: NDArray[np.intp] | None,
 ) -> NDArray[np.bool_]:
-    """Check the scores; which arcs may not be taken, itself and the padding among them."""
+    """Check the scores; mask the arcs that may not be taken, with self-arcs and the padding."""
     n = scores.shape[1]
     words = np.arange(n)
     real = (words < lengths[:, None])[:, :, None] & (np.arange(n + 1) <= lengths[:, None])[:, None]
@@ -169,7 +169,7 @@ def _forbidden(
             f"the score of head {head} for word {word + 1} (counted from 1) is"
             f" {scores[sentence, word, head]}",
             sentence=int(names[sentence]),
-            hint="give finite scores, or -inf to forbid an arc",
+            hint="scores must be finite, or -inf to forbid an arc",
         )
     forbidden = ~real | np.isneginf(scores)
     if roots is not None:
@@ -183,7 +183,7 @@ def _decode(
     forbidden: NDArray[np.bool_],
     names: NDArray[np.intp] | None = None,
 ) -> NDArray[np.intp]:
-    """Heads (b, n), -1 in the padding; `names` are the numbers of the sentences, where several."""
+    """Heads (b, n), -1 in the padding; `names` are the indices of the sentences, if several."""
     b, n, _ = scores.shape
     weights = np.empty(scores.shape, dtype=np.complex128)
     weights.real = np.where(forbidden, -(lengths[:, None, None] + 1), 0)
@@ -201,7 +201,7 @@ def _decode(
 
 
 class _Lockstep:
-    """The books of all matrices: nodes are the words, and from `n` on the contracted cycles.
+    """The state of all matrices: nodes are the words and, from `n` on, the contracted cycles.
 
     A contracted cycle takes over the row of weights of its first node, so that there are never
     more than `n` rows.

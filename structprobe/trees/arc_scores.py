@@ -1,4 +1,4 @@
-"""Scores of arcs from heads to words: what decoders take, and the best head of each word."""
+"""Checks of arc scores, and the best head of each word on its own."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def check_arc_scores(arc_scores: ArrayLike) -> NDArray[np.float64]:
     if scores.ndim != 2 or len(scores) < 1 or scores.shape[1] != len(scores) + 1:
         raise TreeError(
             f"arc scores have shape {scores.shape}",
-            hint="give (n, n + 1): for each word its score for the root, then for every word",
+            hint="pass shape (n, n + 1): one row per word, the root's column before the words'",
         )
     words = np.arange(len(scores))
     scores[words, words + 1] = -np.inf
@@ -25,34 +25,34 @@ def check_arc_scores(arc_scores: ArrayLike) -> NDArray[np.float64]:
         raise TreeError(
             f"the score of head {head} for word {word + 1} (counted from 1) is"
             f" {scores[word, head]}",
-            hint="give finite scores, or -inf to forbid an arc",
+            hint="scores must be finite, or -inf to forbid an arc",
         )
     return scores
 
 
 def no_tree(kind: str, sentence: int | None = None) -> TreeError:
-    """Say that forbidden arcs leave no tree."""
+    """Make the error for forbidden arcs that leave no tree."""
     return TreeError(
-        f"no {kind} with exactly one root without arcs of score -inf",
+        f"no {kind} with exactly one root avoids all arcs with score -inf",
         hint="allow more arcs",
         sentence=sentence,
     )
 
 
 def best_heads(arc_scores: ArrayLike) -> NDArray[np.intp]:
-    """Find the best-scored head of each word, whatever the others have.
+    """Find the highest-scoring head of each word, independently of the other words.
 
     Parameters
     ----------
     arc_scores : array_like, shape (..., n, n + 1)
         ``arc_scores[..., i, h]`` is the score of head `h` (1-based, 0 = root) for word `i`
-        (0-based); ``-inf`` forbids the arc. Arcs from a word to itself are not looked at.
+        (0-based); ``-inf`` forbids the arc. Arcs from a word to itself are ignored.
 
     Returns
     -------
     ndarray of int, shape (..., n)
-        The head of each word, 1-based, 0 for the root's and where all arcs are forbidden; the
-        lowest of equal ones.
+        The head of each word, 1-based; 0 for the root and where all arcs are forbidden. Ties go to
+        the lowest head.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""The heads of many sentences behind one another: checked, and how deep each word is."""
+"""Heads of several sentences, concatenated: checks and word depths."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structprobe.errors import TreeError
-from structprobe.heads import tree_fault
+from structprobe.tree_faults import tree_fault
 
 
 def join_heads(heads: Sequence[ArrayLike]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Join rows of whole numbers; give them (n_words,) and their lengths (n_sentences,)."""
+    """Concatenate rows of integers (n_words,), and give their lengths (n_sentences,)."""
     arrays = [np.asarray(one) for one in heads]
     for index, array in enumerate(arrays):
         if array.ndim != 1 or array.dtype.kind not in "iu":
-            what = f"heads are not a row of whole numbers but {heads[index]!r:.80}"
-            raise _fault(index, what, "give one head a word, 1-based, 0 for the root's")
+            what = f"heads must be a sequence of integers, not {heads[index]!r:.80}"
+            raise _fault(index, what, "pass one head per word, 1-based, with 0 for the root")
     lengths = np.array([len(array) for array in arrays], dtype=np.intp)
     flat = np.concatenate(arrays).astype(np.intp) if arrays else np.empty(0, dtype=np.intp)
     return flat, lengths
 
 
 def check_range(heads: NDArray[np.intp], lengths: NDArray[np.intp]) -> None:
-    """Refuse sentences without words, and heads (n_words,) outside of their sentence."""
+    """Refuse sentences without words, and heads (n_words,) outside their sentence."""
     wrong = lengths < 1
     wrong[np.repeat(np.arange(len(lengths)), lengths)[_outside(heads, lengths)]] = True
     _refuse_first(wrong, heads, lengths)
 
 
 def checked_depths(heads: NDArray[np.intp], lengths: NDArray[np.intp]) -> NDArray[np.intp]:
-    """Count the steps from each word (n_words,) to its root; refuse what is no tree."""
+    """Count the steps from each word (n_words,) to its root; refuse what is not a tree."""
     check_range(heads, lengths)
     depths = word_depths(heads, lengths)
     sentence = np.repeat(np.arange(len(lengths)), lengths)
@@ -63,7 +63,7 @@ def _outside(heads: NDArray[np.intp], lengths: NDArray[np.intp]) -> NDArray[np.b
 
 
 def _refuse_first(wrong: NDArray[np.bool_], heads: NDArray[Any], lengths: NDArray[np.intp]) -> None:
-    """Say what is wrong with the first of the sentences that are; wrong (n_sentences,)."""
+    """Raise the error of the first sentence that is `wrong` (n_sentences,)."""
     if wrong.any():
         index = int(wrong.argmax())
         end = int(lengths[: index + 1].sum())

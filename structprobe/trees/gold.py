@@ -1,8 +1,8 @@
-"""Gold depths, distances and edges from heads, for one tree or many at once.
+"""Gold depths, distances and edges from heads, for one tree or several.
 
 All functions check that the heads are trees: exactly one root, no cycle, heads in range. Depths
-come by pointer doubling over all words of all sentences; distances by induction over words in an
-order in which heads come before their dependents: the distance from a new word to any earlier
+are computed by pointer doubling over all words of all sentences; distances by induction over words
+in an order in which heads come before their dependents: the distance from a new word to any earlier
 one is that of its head, plus one.
 """
 
@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from structprobe.errors import TreeError
 from structprobe.trees.checked_heads import checked_depths, join_heads
-from structprobe.trees.grouping import group_by_length, pad
+from structprobe.trees.padding import group_by_length, pad
 
 
 def tree_depths(heads: ArrayLike) -> NDArray[np.intp]:
@@ -30,12 +30,12 @@ def tree_depths(heads: ArrayLike) -> NDArray[np.intp]:
     Returns
     -------
     ndarray of int, shape (n,)
-        The root's depth is 0.
+        The depth of each word; 0 for the root.
 
     Raises
     ------
     TreeError
-        If the heads are no tree.
+        If the heads are not a tree.
 
     Examples
     --------
@@ -49,7 +49,7 @@ def tree_depths(heads: ArrayLike) -> NDArray[np.intp]:
 
 
 def tree_distances(heads: ArrayLike) -> NDArray[np.intp]:
-    """Count the edges on the path between each two words of a tree.
+    """Count the edges on the path between each pair of words in a tree.
 
     Parameters
     ----------
@@ -59,12 +59,12 @@ def tree_distances(heads: ArrayLike) -> NDArray[np.intp]:
     Returns
     -------
     ndarray of int, shape (n, n)
-        Symmetrical, with a zero diagonal.
+        Symmetric, with a zero diagonal.
 
     Raises
     ------
     TreeError
-        If the heads are no tree.
+        If the heads are not a tree.
 
     Examples
     --------
@@ -75,7 +75,7 @@ def tree_distances(heads: ArrayLike) -> NDArray[np.intp]:
 
 
 def edges(heads: ArrayLike) -> NDArray[np.intp]:
-    """Undirected edges of a tree.
+    """List the undirected edges of a tree.
 
     Parameters
     ----------
@@ -85,12 +85,12 @@ def edges(heads: ArrayLike) -> NDArray[np.intp]:
     Returns
     -------
     ndarray of int, shape (n - 1, 2)
-        Pairs of words ``i < j``, 0-based, sorted.
+        Pairs of 0-based word positions ``i < j``, sorted.
 
     Raises
     ------
     TreeError
-        If the heads are no tree.
+        If the heads are not a tree.
 
     Examples
     --------
@@ -105,7 +105,7 @@ def edges(heads: ArrayLike) -> NDArray[np.intp]:
 
 
 def gold_depths(heads: Sequence[ArrayLike]) -> list[NDArray[np.int16]]:
-    """Depths of the words of many trees.
+    """Compute the word depths of several trees.
 
     Parameters
     ----------
@@ -115,12 +115,12 @@ def gold_depths(heads: Sequence[ArrayLike]) -> list[NDArray[np.int16]]:
     Returns
     -------
     list of ndarray of int16, shape (n,)
-        As `tree_depths`, one a sentence.
+        One array per sentence, as from `tree_depths`.
 
     Raises
     ------
     TreeError
-        If some heads are no tree; the message names the sentence by its index, counted from 0.
+        If the heads of a sentence are not a tree; the message gives its 0-based index.
 
     Examples
     --------
@@ -135,7 +135,7 @@ def gold_depths(heads: Sequence[ArrayLike]) -> list[NDArray[np.int16]]:
 
 
 def gold_distances(heads: Sequence[ArrayLike]) -> list[NDArray[np.int16]]:
-    """Distances between the words of many trees, in padded batches of like length.
+    """Compute the distances between words of several trees.
 
     Parameters
     ----------
@@ -145,12 +145,12 @@ def gold_distances(heads: Sequence[ArrayLike]) -> list[NDArray[np.int16]]:
     Returns
     -------
     list of ndarray of int16, shape (n, n)
-        As `tree_distances`, one a sentence.
+        One matrix per sentence, as from `tree_distances`.
 
     Raises
     ------
     TreeError
-        If some heads are no tree; the message names the sentence by its index, counted from 0.
+        If the heads of a sentence are not a tree; the message gives its 0-based index.
 
     Examples
     --------
@@ -166,81 +166,28 @@ def gold_distances(heads: Sequence[ArrayLike]) -> list[NDArray[np.int16]]:
 
 
 def flat_depths(heads: Sequence[ArrayLike]) -> NDArray[np.int16]:
-    """Depths of the words of many trees, in one array.
+    """Compute `gold_depths`, all sentences concatenated into one array.
 
-    Parameters
-    ----------
-    heads : sequence of array_like of int, shape (n,)
-        The heads of each sentence, 1-based, 0 for the root's.
-
-    Returns
-    -------
-    ndarray of int16, shape (sum of n,)
-        As `gold_depths`, one sentence behind the other.
-
-    Raises
-    ------
-    TreeError
-        As `gold_depths`.
-
-    Examples
-    --------
     >>> flat_depths([[0], [2, 0]]).tolist()
     [0, 1, 0]
     """
-    return checked_depths(*join_heads(heads)).astype(np.int16)
+    return checked_depths(*join_heads(heads)).astype(np.int16)  # (sum of n,)
 
 
 def flat_distances(heads: Sequence[ArrayLike]) -> NDArray[np.integer]:
-    """Distances between the words of many trees, in one array as small as can be.
+    """Compute `gold_distances`, flattened and concatenated, in the smallest type that holds them.
 
-    Parameters
-    ----------
-    heads : sequence of array_like of int, shape (n,)
-        The heads of each sentence, 1-based, 0 for the root's.
-
-    Returns
-    -------
-    ndarray of uint8, or int16 where a sentence has more than 256 words, shape (sum of n²,)
-        As `gold_distances`, row by row, one sentence behind the other.
-
-    Raises
-    ------
-    TreeError
-        As `gold_distances`.
-
-    Examples
-    --------
     >>> flat_distances([[0], [2, 0]]).tolist()
     [0, 0, 1, 1, 0]
     """
     flat, lengths = join_heads(heads)
     fits = lengths.max(initial=0) <= np.iinfo(np.uint8).max + 1
-    return _flat_distances(flat, lengths, np.uint8 if fits else np.int16)
+    return _flat_distances(flat, lengths, np.uint8 if fits else np.int16)  # (sum of n²,)
 
 
 def padded_tree_depths(heads: ArrayLike, lengths: ArrayLike) -> NDArray[np.int16]:
-    """Depths of the words of a padded batch of trees.
+    """Compute the depths of a padded batch of trees (b, n); 0 in the padding.
 
-    Parameters
-    ----------
-    heads : array_like of int, shape (b, n)
-        Heads, 1-based, 0 for the root's; whatever stands in the padding is not looked at.
-    lengths : array_like of int, shape (b,)
-        The number of words of each tree.
-
-    Returns
-    -------
-    ndarray of int16, shape (b, n)
-        As `tree_depths`; 0 in the padding.
-
-    Raises
-    ------
-    TreeError
-        If some heads are no tree; the message names the row of the batch, counted from 0.
-
-    Examples
-    --------
     >>> padded_tree_depths([[2, 0, -1], [0, 1, 2]], [2, 3]).tolist()
     [[1, 0, 0], [0, 1, 2]]
     """
@@ -251,27 +198,8 @@ def padded_tree_depths(heads: ArrayLike, lengths: ArrayLike) -> NDArray[np.int16
 
 
 def padded_tree_distances(heads: ArrayLike, lengths: ArrayLike) -> NDArray[np.int16]:
-    """Distances between the words of a padded batch of trees.
+    """Compute the distances of a padded batch of trees (b, n), as (b, n, n); 0 in the padding.
 
-    Parameters
-    ----------
-    heads : array_like of int, shape (b, n)
-        Heads, 1-based, 0 for the root's; whatever stands in the padding is not looked at.
-    lengths : array_like of int, shape (b,)
-        The number of words of each tree.
-
-    Returns
-    -------
-    ndarray of int16, shape (b, n, n)
-        As `tree_distances`; 0 in the padding.
-
-    Raises
-    ------
-    TreeError
-        If some heads are no tree; the message names the row of the batch, counted from 0.
-
-    Examples
-    --------
     >>> padded_tree_distances([[2, 0, -1], [0, 1, 2]], [2, 3]).tolist()
     [[[0, 1, 0], [1, 0, 0], [0, 0, 0]], [[0, 1, 2], [1, 0, 1], [2, 1, 0]]]
     """
@@ -282,13 +210,13 @@ def padded_tree_distances(heads: ArrayLike, lengths: ArrayLike) -> NDArray[np.in
 def _unpad(
     heads: ArrayLike, lengths: ArrayLike
 ) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.bool_]]:
-    """Arrays of a padded batch, and where its words are."""
+    """Give the arrays of a padded batch, and the mask of its words."""
     heads, lengths = np.asarray(heads, dtype=np.intp), np.asarray(lengths, dtype=np.intp)
     if heads.ndim != 2 or lengths.shape != heads.shape[:1] or (lengths > heads.shape[1]).any():
         raise TreeError(
-            f"heads of shape {heads.shape} do not go with lengths of shape {lengths.shape}"
+            f"heads of shape {heads.shape} do not match lengths of shape {lengths.shape}"
             f" and at most {max(lengths.flat, default=0)} words",
-            hint="give heads (b, n) and lengths (b,) of at most n",
+            hint="pass heads of shape (b, n) and lengths of shape (b,), each at most n",
         )
     inside = np.arange(heads.shape[1]) < lengths[:, None]  # (b, n)
     return heads, lengths, inside
@@ -297,7 +225,7 @@ def _unpad(
 def _flat_distances(
     heads: NDArray[np.intp], lengths: NDArray[np.intp], dtype: DTypeLike
 ) -> NDArray[Any]:
-    """Distances of all sentences behind one another, in padded batches of like length."""
+    """Compute all distances, concatenated, in padded batches of similar length."""
     depths = checked_depths(heads, lengths)
     last, last_cell = np.cumsum(lengths), np.cumsum(lengths**2)
     found = np.empty(int(last_cell[-1]) if len(last_cell) else 0, dtype=dtype)

@@ -14,29 +14,29 @@ from structprobe.trees.arc_scores import check_arc_scores, no_tree
 
 
 def eisner(arc_scores: ArrayLike) -> NDArray[np.intp]:
-    """Find the projective tree of the greatest sum of arc scores, with exactly one root.
+    """Find the projective tree with the highest sum of arc scores and exactly one root (Eisner).
 
     Parameters
     ----------
     arc_scores : array_like, shape (n, n + 1)
         ``arc_scores[i, h]`` is the score of head `h` (1-based, 0 = root) for word `i` (0-based);
-        ``-inf`` forbids the arc. Arcs from a word to itself are not looked at.
+        ``-inf`` forbids the arc. Arcs from a word to itself are ignored.
 
     Returns
     -------
     ndarray of int, shape (n,)
-        The head of each word, 1-based, 0 for the root's. Of equal splits of a span the leftmost is
-        taken, and of equal roots the first; so the same scores always give the same tree.
+        The head of each word, 1-based, 0 for the root. Ties go to the leftmost split of a span and
+        to the first root, so the same scores always give the same tree.
 
     Raises
     ------
     TreeError
-        If a score is NaN or ``+inf``, the shape is another, or forbidden arcs leave no tree.
+        If a score is NaN or ``+inf``, the shape is wrong, or the forbidden arcs leave no tree.
 
     Examples
     --------
-    Word 2 is the best root (5) and the best head of word 1 (9); word 3 would rather hang on word 1
-    (7), but that arc crosses the root's, so it hangs on word 2 (6).
+    Word 2 is the best root (5) and the best head of word 1 (9). Word 1 is the best head of word 3
+    (7), but that arc crosses the root's, so word 3 depends on word 2 (6).
 
     >>> eisner([[0, 0, 9, 0], [5, 0, 0, 0], [0, 7, 6, 0]]).tolist()
     [2, 0, 2]

@@ -15,39 +15,39 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structprobe.errors import TreeError
-from structprobe.trees.grouping import group_by_length, pad
+from structprobe.trees.padding import group_by_length, pad
 
 _LAST = complex(np.inf, np.inf)  # comes after all edges
 
 
 def spanning_tree(distances: ArrayLike, root: int = 0) -> NDArray[np.intp]:
-    """Minimum spanning tree of one sentence.
+    """Find the minimum spanning tree of one sentence.
 
     Parameters
     ----------
     distances : array_like, shape (n, n)
-        Distances between words, as for `spanning_trees`.
+        Distances between words, as in `spanning_trees`.
     root : int
-        The word, 0-based, from which the tree is directed.
+        The 0-based word that becomes the root; arcs point away from it.
 
     Returns
     -------
     ndarray of int, shape (n,)
-        The head of each word, 1-based, 0 for the root's.
+        The head of each word, 1-based, 0 for the root.
 
     Raises
     ------
     TreeError
-        As `spanning_trees`.
+        As for `spanning_trees`.
 
     Examples
     --------
-    The edges 1-2 (distance 1) and 0-1 (distance 2) join all words; 0-2 (distance 4) is left out.
+    The edges 1-2 (distance 1) and 0-1 (distance 2) connect all words; 0-2 (distance 4) is left out.
 
     >>> spanning_tree([[0, 2, 4], [2, 0, 1], [4, 1, 0]], root=1).tolist()
     [2, 0, 2]
 
-    Equal distances: 0-1 comes before 0-2, and that before 1-2.
+    Ties: the edge 0-1 comes before 0-2, which comes before 1-2.
 
     >>> spanning_tree([[0, 3, 3], [3, 0, 3], [3, 3, 0]], root=2).tolist()
     [3, 1, 0]
@@ -58,28 +58,28 @@ def spanning_tree(distances: ArrayLike, root: int = 0) -> NDArray[np.intp]:
 
 
 def spanning_trees(distances: ArrayLike, lengths: ArrayLike, roots: ArrayLike) -> NDArray[np.intp]:
-    """Minimum spanning trees of a padded batch of sentences.
+    """Find the minimum spanning trees of a padded batch of sentences.
 
     Parameters
     ----------
     distances : array_like, shape (b, n, n)
-        Distances between words. Zero and negative distances are distances like any other. Each is
-        averaged with its mirror, since products of matrices are symmetrical only up to rounding;
-        the diagonal and the padding are not looked at.
+        Distances between words; zero and negative values are allowed. Each entry is averaged with
+        its transpose, since matrix products are symmetric only up to rounding; the diagonal and
+        the padding are ignored.
     lengths : array_like of int, shape (b,)
         The number of words of each sentence.
     roots : array_like of int, shape (b,)
-        The word of each sentence, 0-based, from which its tree is directed.
+        The 0-based word of each sentence that becomes its root.
 
     Returns
     -------
     ndarray of int, shape (b, n)
-        The head of each word, 1-based, 0 for the root's, -1 in the padding.
+        The head of each word, 1-based, 0 for the root, -1 in the padding.
 
     Raises
     ------
     TreeError
-        If a distance is NaN or infinite, shapes do not fit, or a root is no word.
+        If a distance is NaN or infinite, the shapes do not match, or a root is out of range.
 
     Examples
     --------
@@ -92,14 +92,14 @@ def spanning_trees(distances: ArrayLike, lengths: ArrayLike, roots: ArrayLike) -
     b, n = (*distances.shape, 0, 0)[:2]
     if distances.shape != (b, n, n) or lengths.shape != (b,) or roots.shape != (b,):
         raise TreeError(
-            f"distances of shape {distances.shape} do not go with lengths of shape {lengths.shape}"
+            f"distances of shape {distances.shape} do not match lengths of shape {lengths.shape}"
             f" and roots of shape {roots.shape}",
-            hint="give distances (b, n, n), lengths (b,) and roots (b,)",
+            hint="pass shapes (b, n, n) for distances, (b,) for lengths and (b,) for roots",
         )
     wrong = np.flatnonzero((lengths < 1) | (lengths > n) | (roots < 0) | (roots >= lengths))
     if len(wrong):
         raise TreeError(
-            f"root {roots[wrong[0]]} (0-based) is no word of {lengths[wrong[0]]} in {n}",
+            f"root {roots[wrong[0]]} (0-based) is not one of {lengths[wrong[0]]} words in {n}",
             sentence=int(wrong[0]),
         )
     inside = np.arange(n) < lengths[:, None]  # (b, n)
@@ -112,30 +112,30 @@ def decode_rooted(
     depths: Sequence[ArrayLike],
     kept: Sequence[ArrayLike] | None = None,
 ) -> list[NDArray[np.intp]]:
-    """Decode trees from predicted distances and depths, in padded batches of like length.
+    """Decode trees from predicted distances and depths.
 
-    The minimum spanning tree of the distances, rooted at the shallowest word and directed by the
-    tree (Hewitt & Manning 2019, section 4.1, with the root of section 4.2).
+    Each tree is the minimum spanning tree of the distances, rooted at the shallowest word
+    (Hewitt & Manning 2019, section 4.1, with the root of section 4.2).
 
     Parameters
     ----------
     distances : sequence of array_like, shape (n, n)
-        Distances between the words of each sentence, as for `spanning_trees`.
+        Distances between the words of each sentence, as in `spanning_trees`.
     depths : sequence of array_like, shape (n,)
-        The depth of each word; the first of the least deep words becomes the root.
+        The depth of each word. The shallowest word becomes the root; ties go to the first.
     kept : sequence of array_like of bool, shape (n,), optional
-        The words of each sentence that the tree joins; all by default.
+        The words of each sentence to include in its tree; by default all.
 
     Returns
     -------
     list of ndarray of int, shape (n,)
-        The heads of each sentence, 1-based, 0 for the root's, -1 for words that are not kept.
+        The heads of each sentence, 1-based, 0 for the root, -1 for words left out.
 
     Raises
     ------
     TreeError
-        As `spanning_trees`, the sentence named by its index, counted from 0; and if a depth is
-        NaN or depths and distances do not go together.
+        As for `spanning_trees`, with the 0-based index of the sentence; and if a depth is NaN or
+        the shapes of depths and distances do not match.
 
     Examples
     --------
@@ -171,21 +171,21 @@ def decode_rooted(
 def _check_shapes(
     matrices: list[NDArray[Any]], rows: list[NDArray[Any]], masks: list[NDArray[np.bool_]] | None
 ) -> None:
-    """Refuse distances, depths and masks that are not of the same sentences."""
+    """Refuse distances, depths and masks of different sentences."""
     if len(matrices) != len(rows):
-        raise TreeError(f"distances of {len(matrices)} sentences and depths of {len(rows)}")
+        raise TreeError(f"distances for {len(matrices)} sentences, but depths for {len(rows)}")
     for index, (matrix, row) in enumerate(zip(matrices, rows, strict=True)):
         if row.ndim != 1 or len(row) < 1 or matrix.shape != (len(row), len(row)):
             raise TreeError(
-                f"distances of shape {matrix.shape} do not go with depths of shape {row.shape}",
+                f"distances of shape {matrix.shape} do not match depths of shape {row.shape}",
                 sentence=index,
-                hint="give distances (n, n) and depths (n,) of the same n words",
+                hint="pass shapes (n, n) and (n,) for the same n words",
             )
     if masks is not None and [len(mask) for mask in masks] != [len(row) for row in rows]:
         raise TreeError(
-            f"kept is of {len(masks)} sentences and {sum(map(len, masks))} words, depths of"
+            f"kept covers {len(masks)} sentences and {sum(map(len, masks))} words, but depths"
             f" {len(rows)} and {sum(map(len, rows))}",
-            hint="give kept (n,) for each of the same n words",
+            hint="pass one mask of shape (n,) per sentence of n words",
         )
 
 
@@ -217,7 +217,7 @@ def _spanning_trees(
 def _edges(
     distances: NDArray[np.float64], inside: NDArray[np.bool_], names: NDArray[np.intp]
 ) -> NDArray[np.complex128]:
-    """Edges as numbers that are ordered by (distance, i, j), in symmetrical matrices (b, n, n).
+    """Edges as numbers that are ordered by (distance, i, j), in symmetric matrices (b, n, n).
 
     NumPy orders complex numbers by their real and then by their imaginary parts: here the
     distance and ``i * n + j``. The distance is infinite to words that are not `inside`.
@@ -230,8 +230,8 @@ def _edges(
         row, *ends = np.argwhere(wrong)[0].tolist()
         i, j = sorted(ends)
         raise TreeError(
-            f"the distance of words {i + 1} and {j + 1} (counted from 1) is"
-            f" {distances[row, i, j]:g} one way and {distances[row, j, i]:g} the other",
+            f"the distance between words {i + 1} and {j + 1} (counted from 1) is"
+            f" {distances[row, i, j]:g} in one direction and {distances[row, j, i]:g} in the other",
             sentence=int(names[row]),
             hint="distances must be finite numbers",
         )

@@ -72,5 +72,5 @@ def test_all_orders_are_as_likely():
 
 def test_bad_input():
     batch = random_batch([3, 2])
-    with pytest.raises(ScoreError, match=r"heads of shape \(1, 3\) for attention"):
+    with pytest.raises(ScoreError, match=r"heads has shape \(1, 3\), but attention"):
         Alignment(2, 3, first_is_special=True).add(batch.weights, batch.heads[:1])

@@ -133,11 +133,13 @@ def test_offsets_of_nothing():
 def test_bad_input():
     batch = random_batch([3, 2])
     tally = RelationTally(NAMES, 2, 3)
-    with pytest.raises(ScoreError, match=r"attention of shape \(2, 2, 3, 3\); give \(b, n_layers"):
+    with pytest.raises(
+        ScoreError, match=r"attention has shape \(2, 2, 3, 3\); it must be \(b, n_layers"
+    ):
         tally.add(batch.weights[..., 0], batch.heads, batch.relations)
-    with pytest.raises(ScoreError, match=r"heads of shape \(2, 2\) for attention of shape"):
+    with pytest.raises(ScoreError, match=r"heads has shape \(2, 2\), but attention has shape"):
         tally.add(batch.weights, batch.heads[:, :2], batch.relations)
-    with pytest.raises(ScoreError, match=r"relations of shape \(1, 3\)"):
+    with pytest.raises(ScoreError, match=r"relations has shape \(1, 3\)"):
         tally.add(batch.weights, batch.heads, batch.relations[:1])
-    with pytest.raises(ScoreError, match=r"heads of shape \(3,\), relations of \(3,\)"):
+    with pytest.raises(ScoreError, match=r"heads has shape \(3,\), but relations has shape \(3,\)"):
         OffsetTally(NAMES).add(batch.heads[0], batch.relations[0])

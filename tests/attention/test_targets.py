@@ -145,7 +145,7 @@ def test_rules_are_told_and_checked():
     told = rules.describe()
     assert all(f"at least {share} %" in told for share in (60, 30, 80))
     for name in ("mainly", "partly", "within"):
-        with pytest.raises(ScoreError, match=rf"{name} is 1.5; give a share from 0 to 1"):
+        with pytest.raises(ScoreError, match=f"{name} must be between 0 and 1, got 1.5"):
             PatternRules(**{name: 1.5})
 
 
@@ -159,9 +159,9 @@ def test_bad_input():
     batch = random_batch([3, 2])
     sums = TargetSums(2, 3, first_is_special=True)
     batch.punct = batch.punct[:, :2]
-    with pytest.raises(ScoreError, match=r"punct of shape \(2, 2\) for attention"):
+    with pytest.raises(ScoreError, match=r"punct has shape \(2, 2\), but attention"):
         add(sums, batch)
-    with pytest.raises(ScoreError, match=r"segments of shape \(1, 3\)"):
+    with pytest.raises(ScoreError, match=r"segments has shape \(1, 3\)"):
         add(sums, random_batch([3, 2]), segments=np.zeros((1, 3)))
 
 

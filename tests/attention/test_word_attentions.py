@@ -220,7 +220,10 @@ def test_one_batch_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("kind", "fault"),
     [
-        ("mamba", r"'MambaModel' gives no attentions \(MambaModel returned none\); only a model"),
+        (
+            "mamba",
+            r"'MambaModel' returns no attention \(from MambaModel\); attention needs a model",
+        ),
         ("longformer", r"layer 1 has shape \(1, 2, 4, 9\) for 1 rows of 4 tokens"),
     ],
 )
@@ -236,9 +239,9 @@ def test_models_without_attentions(kind: str, fault: str, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("output", "fault"),
     [
-        (SimpleNamespace(attentions=(None, None, None)), "returned none"),
-        (SimpleNamespace(attentions=(torch.zeros(1, 4, 4, 4),)), "attention of 1 of 3 layers"),
-        (TypeError("no 'output_attentions' here"), "no attentions: no 'output_attentions' here"),
+        (SimpleNamespace(attentions=(None, None, None)), "returns no attention"),
+        (SimpleNamespace(attentions=(torch.zeros(1, 4, 4, 4),)), "attention for 1 of 3 layers"),
+        (TypeError("no 'output_attentions' here"), "no attention: no 'output_attentions' here"),
     ],
 )
 def test_fused_and_hybrid_models(output: Any, fault: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -296,7 +296,7 @@ def test_files_are_looked_at_before_a_model_is_loaded(
     assert main(f"sweep --model m --train {gold} -o {world}/new".split()) == 1
     assert capsys.readouterr().err == told
     assert main(f"fit --model m --train {world}/gone --layer 1 -o {world}/probe".split()) == 1
-    assert "holds a saved probe already" in capsys.readouterr().err
+    assert "already contains a saved probe" in capsys.readouterr().err
 
 
 def test_an_interruption_while_commands_are_imported(
@@ -334,7 +334,7 @@ def test_parse_overwrites_nothing_unasked(
     # Before any work: there is no such probe, and that is not what is told.
     assert main(["parse", "nowhere", str(gold), "-o", str(gold)]) == 1
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.endswith("exists already; name another file, or replace it with --force")
+    assert line.endswith("already exists; choose another file, or use --force to replace it")
     assert gold.read_text(encoding="utf-8") == GOLD
 
 
@@ -376,7 +376,7 @@ def test_places_that_cannot_be_written_are_told_before_the_work(
         assert "/proc/structprobe: '/proc' cannot be written to: " in line
     sweep = f"sweep --model {world}/model --train {gold} --dev {gold} -q -o {world}/none --cache"
     assert main([*sweep.split(), f"{probe}/config.json"]) == 1
-    assert "config.json is a file, no cache folder" in capsys.readouterr().err
+    assert "config.json is a file, not a cache folder" in capsys.readouterr().err
     assert not (world / "none").exists()
 
 

@@ -50,7 +50,7 @@ def test_faults_exit_with_1_behind_the_counts(
     printed = capsys.readouterr()
     assert "part=dev  n_sentences=1  n_words=2  n_faults=1" in printed.out
     (line,) = printed.err.splitlines()
-    assert line.startswith("structprobe: error: the treebank has faults (1 in dev)")
+    assert line.startswith("structprobe: error: the treebank contains errors (1 in dev)")
 
 
 def test_one_line_for_a_typo(
@@ -59,7 +59,7 @@ def test_one_line_for_a_typo(
     assert main(["treebank", "UD_Englich-EWT", "-o", str(tmp_path / "x")]) == 1
     printed = capsys.readouterr()
     (line,) = printed.err.splitlines()
-    told = "structprobe: error: no treebank 'UD_Englich-EWT' is known; did you mean UD_English-EWT"
+    told = "structprobe: error: unknown treebank 'UD_Englich-EWT'; did you mean UD_English-EWT"
     assert line.startswith(told)
     assert "404" in line  # newer ones than are known exist, so it was looked for
     assert printed.out == ""
@@ -70,7 +70,7 @@ def test_a_release_that_is_no_number_is_a_fault_in_the_usage(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["treebank", "UD_English-EWT", "--release", "new", "-o", str(tmp_path)])
-    assert "'new' is no release" in capsys.readouterr().err
+    assert "'new' is not a release number" in capsys.readouterr().err
 
 
 def test_a_treebank_is_fetched_under_its_name(

@@ -42,13 +42,13 @@ def test_overlapping_arcs_have_different_levels_and_longer_ones_lie_over(pairs):
 @pytest.mark.parametrize(
     ("words", "heads", "pred_heads", "message"),
     [
-        (["a", "b"], [0], None, r"heads of shape \(1,\) do not go with 2 words"),
-        (["a", "b"], None, None, r"heads of shape \(\) do not go with 2 words"),
-        (["a", "b"], [0, 1], [0], r"pred_heads of shape \(1,\) do not go with 2 words"),
+        (["a", "b"], [0], None, r"heads of shape \(1,\) do not match 2 words"),
+        (["a", "b"], None, None, r"heads of shape \(\) do not match 2 words"),
+        (["a", "b"], [0, 1], [0], r"pred_heads of shape \(1,\) do not match 2 words"),
         (["a", "b"], [0, 0], None, "2 roots"),
         (["a", "b"], [0, 1], [2, 1], "no word is the root"),
-        (["a", "b", "c"], [0, 3, 2], None, "circle"),
-        ([], [], None, "not a row of whole numbers"),
+        (["a", "b", "c"], [0, 3, 2], None, "form a cycle"),
+        ([], [], None, "must be a sequence of integers"),
     ],
 )
 def test_what_cannot_be_drawn(draw, words, heads, pred_heads, message):
@@ -58,7 +58,7 @@ def test_what_cannot_be_drawn(draw, words, heads, pred_heads, message):
 
 @pytest.mark.parametrize("draw", [draw_text, draw_svg, draw_tikz])
 def test_what_cannot_be_written_on_arcs(draw):
-    with pytest.raises(TreeError, match=r"distances of shape \(2,\) do not go with 2 words; give"):
+    with pytest.raises(TreeError, match=r"distances of shape \(2,\) do not match 2 words; give"):
         draw(["a", "b"], [0, 1], distances=[1.0, 2.0])
     with pytest.raises(TreeError, match="unknown direction 'left'"):
         draw(["a", "b"], [0, 1], direction="left")

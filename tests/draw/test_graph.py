@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from support.tree_cases import trees
 
 from structprobe.draw import to_displacy, to_networkx
-from structprobe.draw.tokens import visible
+from structprobe.draw.word_display import visible
 from structprobe.errors import TreeError
 
 

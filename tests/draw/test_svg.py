@@ -13,7 +13,7 @@ from support.tree_cases import trees
 from structprobe.draw import draw_svg
 from structprobe.draw.palette import INK, STROKES
 from structprobe.draw.svg import estimated_width
-from structprobe.draw.tokens import visible
+from structprobe.draw.word_display import visible
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 RIGHT, MISSED, WRONG = "#0072b2", "#a8447c", "#d55e00"

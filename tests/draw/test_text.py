@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from support.tree_cases import is_projective, trees
 
 from structprobe.draw import draw_text
-from structprobe.draw.tokens import cells
+from structprobe.draw.word_display import cells
 
 RELATIVE = ["the", "dog", "that", "chased", "the", "cat", "ran"]
 GOLD, PRED = [2, 7, 4, 2, 6, 4, 0], [2, 0, 4, 2, 6, 2, 6]

@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from structprobe.draw import draw_svg, draw_text
-from structprobe.draw.tokens import cells
+from structprobe.draw.word_display import cells
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_what_is_said_of_outliers(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         assert watch.report() == {0: 0, 7: 2}
     (record,) = caplog.records
-    said = "layer 7: 2 of 6 positions have a norm beyond 20 times the median (2, largest 1000)"
+    said = "layer 7: 2 of 6 positions have a norm above 20 times the median (2, largest 1000)"
     assert record.getMessage() == said
 
 

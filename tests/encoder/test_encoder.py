@@ -227,7 +227,7 @@ def test_a_layer_out_of_range_names_the_range(layers: Any) -> None:
 
 
 def test_no_layers_at_all_are_refused() -> None:
-    with pytest.raises(EncoderError, match="no layers asked for; choose from 0 to 3"):
+    with pytest.raises(EncoderError, match="no layers given; choose from 0 to 3"):
         make("bert", "wordpiece").encode(SENTENCES, layers=[])
 
 
@@ -365,7 +365,7 @@ def test_progress_goes_to_stderr_where_asked(capsys: pytest.CaptureFixture[str])
     [
         ({"pooling": "max"}, "unknown pooling 'max'; choose from 'mean', 'first', 'last'"),
         ({"spacing": "orignal"}, "unknown spacing 'orignal' .did you mean 'original'"),
-        ({"batch_tokens": 0}, "batch_tokens is 0"),
+        ({"batch_tokens": 0}, "batch_tokens must be at least 1, got 0"),
     ],
 )
 def test_unknown_settings_are_refused(options: dict[str, Any], message: str) -> None:
@@ -377,12 +377,12 @@ def test_unknown_settings_are_refused(options: dict[str, Any], message: str) -> 
     ("sentences", "message"),
     [
         ([], "no sentences to encode"),
-        ("the dog", "'the dog', a text"),
-        (["the dog"], "sentence 0 is 'the dog', no list of words"),
-        ([["a"], 3], "sentence 1 is 3, no list of words"),
-        ([["a"], []], "sentence 1: a sentence without words"),
-        ([["a", None]], "sentence 0: word 2 is None, no string"),
-        ([["a", "\ud800"]], "no valid Unicode"),
+        ("the dog", "'the dog', a string"),
+        (["the dog"], "sentence 0 is 'the dog', not a list of words"),
+        ([["a"], 3], "sentence 1 is 3, not a list of words"),
+        ([["a"], []], "sentence 1: the sentence has no words"),
+        ([["a", None]], "sentence 0: word 2 is None, not a string"),
+        ([["a", "\ud800"]], "not valid Unicode"),
     ],
 )
 def test_what_is_no_sentence_is_refused(sentences: Any, message: str) -> None:

@@ -182,11 +182,11 @@ def test_impacts_that_are_recalled_follow_training(measure: str) -> None:
 def test_a_model_that_is_cast_or_moved_meanwhile_is_refused() -> None:
     model, encoder = make()
     model.to(torch.bfloat16)
-    with pytest.raises(EncoderError, match="is in bfloat16, but float32 is asked for"):
+    with pytest.raises(EncoderError, match="has dtype bfloat16, but float32 was requested"):
         encoder.encode(SENTENCES)
     fixed = Encoder(tiny_model("bert", wordpiece()), tokenizer=wordpiece(), device="cpu")
     fixed.model.to("meta")
-    with pytest.raises(EncoderError, match="is on meta, but cpu is asked for"):
+    with pytest.raises(EncoderError, match="is on meta, but cpu was requested"):
         fixed.origin(0)
 
 

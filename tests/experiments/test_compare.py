@@ -303,7 +303,7 @@ def test_vectors_are_encoded_once_and_are_nobodys_cost(encoder: Encoder, tmp_pat
     ("changes", "error", "words"),
     [
         ({"methods": "linear,nothing"}, MethodError, "unknown method 'nothing'"),
-        ({"methods": [Star(), Star()]}, MethodError, "two methods are called 'star'"),
+        ({"methods": [Star(), Star()]}, MethodError, "two methods have the name 'star'"),
         ({"punct": "best"}, ScoreError, "unknown punct 'best'"),
         ({"punct": "xpos"}, ScoreError, "punct='xpos': no XPOS for 7 words"),
         ({"seed": -1}, ValueError, "seed -1 is out of range"),
@@ -320,10 +320,10 @@ def test_faults_are_told_before_any_work(
 
 def test_treebanks_that_will_not_do(encoder: Encoder, tmp_path: Path) -> None:
     bare = Treebank.from_words([["the", "dog"]])
-    with pytest.raises(ScoreError, match="a sentence of the test treebank has no heads"):
+    with pytest.raises(ScoreError, match="a sentence in the test treebank has no heads"):
         compare(encoder, *BANKS[:2], bare, out=tmp_path / "DIR")
     untagged = Treebank.from_text("1\tthe\t_\t_\t_\t_\t0\troot\t_\t_\n\n")
-    with pytest.raises(TreebankError, match="no UPOS, by which words are swapped"):
+    with pytest.raises(TreebankError, match="no UPOS tags to swap words by"):
         compare(encoder, *BANKS[:2], untagged, disturbed=True, out=tmp_path / "DIR")
     assert not (tmp_path / "DIR").exists()
     (tmp_path / "mine").touch()

@@ -25,7 +25,7 @@ def test_rows_and_the_drawing_of_the_layer_best_on_dev(
     assert best["dev_uuas"] == max(row["dev_uuas"] for row in rows if row["method"] == "probe")
     head, *lines = drawing.splitlines()
     assert head.startswith(f"layer {best['layer']}, the best on dev; sentence ")
-    drawn = next(one for one in parts[2] if f"sentence {one.sent_id} of test, " in head)
+    drawn = next(one for one in parts[2] if f"sentence {one.sent_id} of the test set, " in head)
     assert 9 <= len(drawn) <= 12
     assert list(drawn.words) in [line.split() for line in lines]
     assert "gold above, recovered below" in lines[-1]
@@ -39,9 +39,9 @@ def test_the_room_that_predictions_take_is_told_where_they_stay(
     with caplog.at_level("INFO", logger="structprobe"):
         demo.demonstrate(steps=1, progress=False)
         assert "runs to do" in caplog.text
-        assert "predictions kept" not in caplog.text
+        assert "predictions saved" not in caplog.text
         demo.demonstrate(folder=tmp_path / "kept", steps=1, progress=False)
-    assert f"the predictions kept in {tmp_path}/kept take 0." in caplog.text
+    assert f"the predictions saved in {tmp_path}/kept take 0." in caplog.text
 
 
 def test_the_sentence_drawn_is_a_typical_one() -> None:

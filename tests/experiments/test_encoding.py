@@ -65,26 +65,26 @@ def test_shards_then_a_sweep(
     n_words = Treebank.read(world / "bank.conllu").n_words
     assert done["bytes"] == n_words * done["n_layers"] * HIDDEN_SIZE * 4
     assert (done["shard"], done["missing_shards"]) == ("2/2", [1])
-    assert "shard 2/2 is there; 1 missing still: 1" in printed.err
+    assert "shard 2/2 is done; 1 still missing: 1" in printed.err
     assert sweep_without_a_model(world, cache, out) == 1
     told = capsys.readouterr().err
-    assert "lacks the shards 1/2 of these vectors; encode them with --shard" in told
+    assert "lacks shards 1/2 of these vectors; encode them with --shard" in told
     assert told.count("\n") == 1
     assert [row["method"] for row in read_rows(out)].count("probe") == 0
     assert encode(world, cache, "--shard", "1/2", "--dtype", "float16", "-q") == 0
     assert sweep_without_a_model(world, cache, out) == 1
     told = capsys.readouterr().err
-    assert "lacks the shards 1/2 of these vectors (it has 1/2 with dtype 'float16', not" in told
+    assert "lacks shards 1/2 of these vectors (it has 1/2 with dtype 'float16', not" in told
     assert encode(world, cache, "--shard", "1/2") == 0
-    assert "shard 1/2 is there; none is missing any more" in capsys.readouterr().err
+    assert "shard 1/2 is done; no shard is missing" in capsys.readouterr().err
     assert sweep_without_a_model(world, cache, out) == 0
 
 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("--shard", "3/2"), "there is no shard 3 of 2; shards are counted from 1"),
-        (("--shard", "one"), "'one' is no shard; write it such as 3/8"),
+        (("--shard", "3/2"), "there is no shard 3 of 2; shards are numbered from 1"),
+        (("--shard", "one"), "'one' is not a shard; use the form 3/8"),
         (("--layers", "99"), "layer 99 is out of range"),
     ],
 )

@@ -78,7 +78,7 @@ def test_a_probe_is_not_replaced_unasked(encoder: Encoder, tmp_path: Path) -> No
     out = tmp_path / "PROBE"
     fit_probe(encoder, tiny_bank(), layer=0, max_steps=2, out=out)
     before = (out / "config.json").read_bytes()
-    with pytest.raises(ProbeError, match=r"PROBE: holds a saved probe already; .* --force"):
+    with pytest.raises(ProbeError, match=r"PROBE: already contains a saved probe; .* force=True"):
         fit_probe(encoder, tiny_bank(), layer=1, max_steps=2, out=out)
     assert (out / "config.json").read_bytes() == before
     fit_probe(encoder, tiny_bank(), layer=1, max_steps=2, out=out, force=True)
@@ -95,7 +95,7 @@ def test_faults_are_told_before_any_work(
         fit_probe(encoder, bank, layer=0, out=tmp_path)
     with pytest.raises(ProbeError, match=r"layer 3 is out of range; .* 0 to 2"):
         fit_probe(encoder, bank, layer=3)
-    with pytest.raises(ProbeError, match=r"rank 9 is out of range: .* 1 to 8"):
+    with pytest.raises(ProbeError, match=r"rank 9 is out of range; .* 1 to 8"):
         fit_probe(encoder, bank, layer=0, rank=9)
     with pytest.raises(ScoreError, match="train treebank has no sentence"):
         fit_probe(encoder, [], layer=0)
@@ -206,16 +206,16 @@ def test_files_that_differ(tmp_path: Path) -> None:
     gold, system = tmp_path / "gold.conllu", tmp_path / "system.conllu"
     bank = tiny_file(gold, 4)
     system.write_text(tiny_text(3))
-    with pytest.raises(ScoreError, match="the system file ends before sentence 4 of the gold") as e:
+    with pytest.raises(ScoreError, match="the system file has no sentence 4, but the gold") as e:
         score_files(gold, system)
     assert bank[3].where in str(e.value)
-    with pytest.raises(ScoreError, match="the gold file ends before sentence 4 of the system file"):
+    with pytest.raises(ScoreError, match="the gold file has no sentence 4, but the system"):
         score_files(system, gold)
 
     second = bank[1].words[0]
     head, tail = tiny_text(4).split("tiny-1\n")
     system.write_text(head + "tiny-1\n" + tail.replace(f"\t{second}\t", "\tOTHER\t", 1))
-    with pytest.raises(ScoreError, match="sentence 2 has other words than the gold at word 1") as e:
+    with pytest.raises(ScoreError, match="sentence 2 differs from the gold file at word 1") as e:
         score_files(gold, system)
     for told in (f"{system}:{bank[1].line}", f"{gold}:{bank[1].line}", "'OTHER'", repr(second)):
         assert told in str(e.value)
@@ -224,10 +224,10 @@ def test_files_that_differ(tmp_path: Path) -> None:
     longer = "1\tthe\t_\t_\t_\t_\t0\t_\t_\t_\n2\tdog\t_\t_\t_\t_\t1\t_\t_\t_\n\n"
     shorter.write(gold)
     system.write_text(longer)
-    with pytest.raises(ScoreError, match="at word 2: 'dog', and 'the end' at"):
+    with pytest.raises(ScoreError, match="at word 2: 'dog' instead of 'the end' at"):
         score_files(gold, system)
     system.write_text(longer.replace("\t0\t", "\t_\t").replace("\t1\t_", "\t_\t_"))
-    with pytest.raises(ScoreError, match="a sentence of the system treebank has no heads"):
+    with pytest.raises(ScoreError, match="a sentence in the system treebank has no heads"):
         score_files(gold, system)
     with pytest.raises(TreebankError, match="nowhere"):
         score_files(gold, tmp_path / "nowhere.conllu")

@@ -267,7 +267,7 @@ def test_without_dev_or_without_test(encoder: Encoder, tmp_path: Path) -> None:
     assert all(row["uuas"] == row["dev_uuas"] for row in only_dev)
     only_test = sweep(encoder, train, None, test, folder=tmp_path / "test", **settings)
     assert {(row["part"], row["dev_uuas"]) for row in only_test} == {("test", None)}
-    with pytest.raises(ScoreError, match="nothing to score on; give a dev or a test treebank"):
+    with pytest.raises(ScoreError, match="nothing to score on; give a dev or a test set"):
         sweep(encoder, train, folder=tmp_path / "none", **settings)
     assert not (tmp_path / "none").exists()
 
@@ -276,15 +276,19 @@ def test_without_dev_or_without_test(encoder: Encoder, tmp_path: Path) -> None:
     ("changes", "error", "words"),
     [
         ({"layers": "0,3"}, ProbeError, "layer 3 is out of range; .* 0 to 2"),
-        ({"ranks": (2, 9)}, ProbeError, "rank 9 is out of range: .* 1 to 8"),
+        ({"ranks": (2, 9)}, ProbeError, "rank 9 is out of range; .* 1 to 8"),
         ({"recipe": "best"}, ProbeError, "unknown recipe 'best'"),
         ({"punct": "best"}, ScoreError, "unknown punct 'best'"),
         ({"products": "best"}, ProbeError, "unknown products 'best'"),
-        ({"memory_gb": -1}, ProbeError, "memory_gb -1 is not a number above 0"),
+        ({"memory_gb": -1}, ProbeError, "memory_gb must be a positive number, got -1"),
         ({"products": "auto", "device": "no"}, ProbeError, "unknown device 'no'"),
         ({"device": "meta"}, ProbeError, "device 'meta' is not available"),
-        ({"max_steps": 0}, ProbeError, "max_steps 0 is out of range; it is a whole number, 1 or"),
-        ({"training": {"recipe": "published"}}, ProbeError, r"training is .*; give Training\("),
+        ({"max_steps": 0}, ProbeError, "max_steps=0 is out of range; use an integer, 1 or"),
+        (
+            {"training": {"recipe": "published"}},
+            ProbeError,
+            r"training is .*; pass a Training object",
+        ),
         ({"seeds": (0, 1.5)}, ProbeError, "seed 1.5 is out of range"),
         ({"ranks": (True,)}, ProbeError, "rank True is out of range"),
     ],

@@ -178,7 +178,7 @@ def test_a_model_without_its_head_has_no_probabilities(tmp_path: Path) -> None:
         Encoder(str(tmp_path), device="cpu").untrained(0),
         Encoder(whole, tokenizer=cutter).untrained(0),
     ):
-        with pytest.raises(EncoderError, match=r"has no head .* choose measure='distance'"):
+        with pytest.raises(EncoderError, match=r"has no head .* use measure='distance'"):
             MaskedImpacts(encoder, measure="probability")
 
 
@@ -200,7 +200,7 @@ def bert(positions: int = 20, **options: Any) -> Encoder:
     [
         ({"measure": "distanc"}, "did you mean 'distance'.*'probability'"),
         ({"layer": 4}, "no layer 4, only 0 to 3"),
-        ({"limit": 0}, "limit is 0"),
+        ({"limit": 0}, "limit must be .*, got 0"),
     ],
 )
 def test_faults(told: dict[str, Any], message: str) -> None:
@@ -230,7 +230,7 @@ def test_passes_and_time_are_told_first(caplog: pytest.LogCaptureFixture) -> Non
         next(reader.read(SENTENCES, progress=False))
     # 7 * 8 / 2 + 1 + 2 * 3 / 2 + 10 * 11 / 2 + 3 * 4 / 2
     (line,) = [record.getMessage() for record in caplog.records]
-    assert line.startswith("perturbed masking: 93 passes for 5 sentences, some ")
+    assert line.startswith("perturbed masking: 93 passes for 5 sentences, about ")
     assert line.endswith(" seconds")
 
 

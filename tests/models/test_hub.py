@@ -72,7 +72,7 @@ def ask(tmp_path, address: str, model: str, revision: str | None = None) -> tupl
     ("model", "revision", "answer"),
     [
         ("group/their", None, "the hub has no model 'group/their'; check the name"),
-        ("group/there", "v9", "the hub has no revision 'v9' of 'group/there'; name a branch"),
+        ("group/there", "v9", "the hub has no revision 'v9' of 'group/there'; pass a branch"),
         ("group/there", None, "None"),
         ("group/gated", None, "None"),  # left to the loaders, as are
         ("group/odd", None, "None"),  # the hub's other faults
@@ -90,7 +90,7 @@ def test_a_hub_out_of_reach_is_told_at_once(tmp_path):
     with socket.socket() as taken:  # bound, but it does not listen: a connection is refused
         taken.bind(("127.0.0.1", 0))
         out, err = ask(tmp_path, f"http://127.0.0.1:{taken.getsockname()[1]}", "group/tiny")
-    assert out.startswith("'group/tiny' is not, or not whole, in the local cache")
+    assert out.startswith("'group/tiny' is missing or incomplete in the local cache")
     assert err == ""  # no line for each time that it was tried again
 
 

@@ -49,7 +49,7 @@ def test_missing_weights_are_refused_but_for_the_pooler(bert):
     for layer in (0, 1):
         del weights[f"encoder.layer.{layer}.output.dense.bias"]
     write_weights(bert, weights)
-    message = r"lacks 2 weights of its BertModel, first 'encoder\.layer\.0\.output\.dense\.bias'"
+    message = r"lacks 2 weights of BertModel, such as 'encoder\.layer\.0\.output\.dense\.bias'"
     with pytest.raises(EncoderError, match=message):
         load_model(bert)
 
@@ -79,8 +79,11 @@ def test_weights_of_another_shape(bert):
 @pytest.mark.parametrize(
     ("remove", "message"),
     [
-        ("model.safetensors", r"no weights in .*bert; model\.safetensors or pytorch_model\.bin"),
-        ("config.json", r"no config\.json in .*bert, so it holds no model"),
+        (
+            "model.safetensors",
+            r"no weights in .*bert; expected model\.safetensors or pytorch_model\.bin",
+        ),
+        ("config.json", r"not a model folder: no config\.json in .*bert"),
         ("tokenizer*", r"tokenizer"),
     ],
 )
@@ -108,8 +111,8 @@ def test_a_model_without_a_tokenizer_is_told_in_one_line_for_shell_and_python(tm
         load_model(tmp_path)
     assert re.fullmatch(
         f"(no tokenizer in {tmp_path}|the tokenizer of '{tmp_path}' has no vocabulary); "
-        r"its files \(tokenizer.json, vocab.txt, ...\) belong in the model folder, where "
-        r"tokenizer.save_pretrained writes them; in Python, tokenizer= takes one from elsewhere",
+        r"put its files \(tokenizer.json, vocab.txt, ...\) into the model folder with "
+        r"tokenizer.save_pretrained; in Python, you can also pass tokenizer=",
         str(error.value),
     )
 
@@ -126,7 +129,7 @@ def test_damaged_files(bert):
 
 @pytest.mark.parametrize("name", ["./nowhere", "/nowhere/at/all", "~/nowhere", "a/b/c", ""])
 def test_no_such_folder(name):
-    with pytest.raises(EncoderError, match=r"no model folder .*give a hub id, a folder"):
+    with pytest.raises(EncoderError, match=r"no model folder .*pass a hub id, a folder"):
         load_model(name)
 
 
@@ -140,8 +143,8 @@ def test_a_hub_id_that_is_not_there_offline():
     with pytest.raises(EncoderError) as error:
         load_model("no-such-group/no-such-model")
     assert str(error.value) == (
-        "'no-such-group/no-such-model' is not, or not whole, in the local cache and the hub "
-        "cannot be reached; check the name, or fetch it once with a connection: "
+        "'no-such-group/no-such-model' is missing or incomplete in the local cache, and the hub "
+        "cannot be reached; check the name, or download it while online: "
         "hf download no-such-group/no-such-model"
     )
 
@@ -168,7 +171,7 @@ def test_a_missing_package_is_named(tmp_path, package):
         "    print(error)\n"
     )
     out, _ = in_subprocess(script)
-    assert out.endswith(f"package {package} is missing; pip install {package}")
+    assert out.endswith(f"the package {package} is not installed; pip install {package}")
     assert "\n" not in out
 
 
@@ -176,7 +179,7 @@ def test_a_missing_package_is_named(tmp_path, package):
     ("kind", "message"),
     [
         ("vit", "cannot read plain text"),
-        ("funnel", r"layer 2 has shape \(1, 2, 8\) for 4 tokens; one vector of one width"),
+        ("funnel", r"layer 2 has shape \(1, 2, 8\) for 4 tokens; expected one vector"),
     ],
 )
 def test_models_that_cannot_be_read(kind, message):
@@ -194,7 +197,7 @@ def test_a_model_without_hidden_states(monkeypatch):
         return output
 
     monkeypatch.setattr(type(model), "forward", silent)
-    with pytest.raises(EncoderError, match="gives no hidden states, so there are no layers"):
+    with pytest.raises(EncoderError, match="returns no hidden states, so there are no layers"):
         load_model(model, tokenizer=make_tokenizer())
 
 
@@ -215,7 +218,7 @@ def test_what_is_missing_is_told_in_one_line(monkeypatch):
     needs = "you need protobuf or tiktoken installed"
     for package in ("protobuf", "tiktoken"):
         monkeypatch.setattr(loading, "_installed", lambda name, missing=package: name != missing)
-        message = f"cannot x: package {package} is missing; pip install {package}"
+        message = f"cannot x: the package {package} is not installed; pip install {package}"
         assert str(explain("cannot x", ".", ValueError(needs))) == message
     monkeypatch.setattr(loading, "_installed", lambda name: True)
     assert str(explain("cannot x", ".", ValueError(needs))) == f"cannot x: {needs}"

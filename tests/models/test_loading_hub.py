@@ -146,9 +146,11 @@ def test_a_gguf_file_by_path_and_by_name(tmp_path, monkeypatch):
     assert load_model("model.gguf").fingerprint == by_path.fingerprint
     fresh = untrained(by_path, 3)
     assert fresh.model(input_ids=IDS).last_hidden_state.shape == (1, 4, 8)
-    with pytest.raises(EncoderError, match=r"name its GGUF file with gguf_file="):
+    with pytest.raises(EncoderError, match=r"pass its GGUF file as gguf_file="):
         load_model(tmp_path)
-    with pytest.raises(EncoderError, match=r"no file 'other\.gguf' in .*; GGUF files: model\.gguf"):
+    with pytest.raises(
+        EncoderError, match=r"no file 'other\.gguf' in .*; GGUF files there: model\.gguf"
+    ):
         load_model(tmp_path, gguf_file="other.gguf")
     Path(file).write_bytes(b"not at all")
     with pytest.raises(EncoderError, match=r"cannot load .*GGUF"):

@@ -140,19 +140,19 @@ class TestAll:
         narrow = given(kind, [x[:, :5] for x in VECTORS])
         with pytest.raises(ProbeError) as told:
             USES[use](fitted, narrow)
-        assert line(told.value) == "X is 5 wide, the probe was fitted on vectors 24 wide"
+        assert line(told.value) == "X has width 5, but the probe was fitted on vectors of width 24"
         with pytest.raises(ProbeError) as told:
             USES[use](fitted, of_encoder(kind, VECTORS, pooling="last"))
         assert line(told.value) == (
-            "X is of model 'm' (pooling 'last'), the probe was fitted on model 'm' (pooling"
-            " 'mean'); encode with the model and settings of the fit"
+            "X comes from model 'm' (pooling 'last'), but the probe was fitted on model 'm'"
+            " (pooling 'mean'); encode with the model and settings that were used for fit"
         )
         broken = [x.copy() for x in VECTORS]
         broken[4][1, 2] = np.nan
         with pytest.raises(ProbeError) as told:
             USES[use](fitted, given(kind, broken))
         assert line(told.value) == (
-            "X[4], word 2: the vector holds NaN or an infinity;"
+            "X[4], word 2: the vector contains NaN or infinity;"
             " encode the treebank again, in float32"
         )
         USES[use](fitted, of_encoder(kind, VECTORS))
@@ -172,23 +172,25 @@ class TestAll:
             ),
             (
                 lambda: make(kind).fit(given(kind, VECTORS[:1]), HEADS[:1]),
-                f"too few sentences of two or more words, {int(len(HEADS[0]) > 1)} of 1, to hold",
+                "too few sentences to hold out some for validation: "
+                f"{int(len(HEADS[0]) > 1)} of 1 have",
             ),
-            (lambda: fit(kind, broken), "X[0], word 1: the vector holds NaN or an infinity;"),
+            (lambda: fit(kind, broken), "X[0], word 1: the vector contains NaN or infinity;"),
             (
                 lambda: make(kind).fit(*dev, dev=(given(kind, broken), HEADS)),
-                "X of dev[0], word 1: the vector holds NaN or an infinity;",
+                "X of dev[0], word 1: the vector contains NaN or infinity;",
             ),
             (
                 lambda: make(kind).fit(*dev, dev=(given(kind, [x[:, :5] for x in VECTORS]), HEADS)),
-                "X of dev is 5 wide, the probe was fitted on vectors 24 wide",
+                "X of dev has width 5, but the probe was fitted on vectors of width 24",
             ),
             (
                 lambda: make(kind).fit(
                     of_encoder(kind, VECTORS), HEADS,
                     dev=(of_encoder(kind, DEV_VECTORS, spacing="original"), DEV_HEADS),
                 ),
-                "X of dev is of model 'm' (spacing 'original'), the probe was fitted on model 'm'",
+                "X of dev comes from model 'm' (spacing 'original'), but the probe was fitted on"
+                " model 'm'",
             ),
             (lambda: make(kind).fit(*dev, dev=dev[0]), "dev is"),
             (lambda: fit(kind, VECTORS[:3]), "X has 3 sentences, y has 40;"),
@@ -201,7 +203,7 @@ class TestAll:
                 call()
             assert line(told.value).startswith(message)
         loop = [np.full(len(row), 1) for row in HEADS]
-        with pytest.raises(TreeError, match="the heads have 0 roots"):
+        with pytest.raises(TreeError, match="word 1 is its own head"):
             fit(kind, heads=loop)
 
     @pytest.mark.parametrize(
@@ -209,11 +211,11 @@ class TestAll:
         [
             ({"device": "meta"}, "device 'meta' is not available; "),
             ({"device": "no"}, "unknown device 'no'; choose from 'auto', 'cpu', "),
-            ({"rank": 129}, "rank 129 is out of range; it is a whole number, 1 to "),
-            ({"rank": 0}, "rank 0 is out of range; "),
-            ({"max_steps": 0}, "max_steps 0 is out of range; it is a whole number, 1 or more"),
+            ({"rank": 129}, "rank must be an integer from 1 to "),
+            ({"rank": 0}, "rank must be an integer from 1 to "),
+            ({"max_steps": 0}, "max_steps must be a positive integer, got 0"),
             ({"random_state": "x"}, "random_state 'x' is not a valid seed; "),
-            ({"validation_fraction": 1}, "validation_fraction 1 is not between 0 and 1"),
+            ({"validation_fraction": 1}, "validation_fraction must be between 0 and 1, got 1"),
         ],
     )
     def test_settings_out_of_range(self, kind: Any, settings: dict[str, Any], message: str) -> None:
@@ -238,7 +240,7 @@ class TestAll:
         )
         assert math.isnan(lone.score(one_word, [np.array([0])] * 3))
         if kind in (StructuralProbe, LayerSweep, LayerMix):
-            with pytest.raises(ProbeError, match=r"rank 25 is out of range; .* 1 to 24"):
+            with pytest.raises(ProbeError, match=r"rank must be an integer from 1 to 24, got 25"):
                 fit(kind, rank=25)
 
     @pytest.mark.parametrize("number", [np.int64, np.uint8, np.int16])
@@ -282,11 +284,11 @@ class TestLayers:
         for use in (lambda: make(kind).fit(VECTORS, HEADS), lambda: fitted.predict(VECTORS)):
             with pytest.raises(ProbeError, match="X is list, not the vectors of several layers"):
                 use()
-        with pytest.raises(ProbeError, match="there is no layer in X"):
+        with pytest.raises(ProbeError, match="X has no layers"):
             make(kind).fit({}, HEADS)
-        with pytest.raises(ProbeError, match="X has no vectors of layer 0; it has: 7"):
+        with pytest.raises(ProbeError, match="X has no vectors for layer 0; it has: 7"):
             fitted.predict({7: VECTORS})
-        with pytest.raises(ProbeError, match="X of dev has no vectors of layer 3; it has: 0"):
+        with pytest.raises(ProbeError, match="X of dev has no vectors for layer 3; it has: 0"):
             make(kind).fit(given(kind, VECTORS), HEADS, dev=({0: DEV_VECTORS}, DEV_HEADS))
 
     def test_a_bank_of_the_encoder_is_taken(self, kind: Any) -> None:
@@ -303,7 +305,7 @@ class TestLayers:
 def test_layers_of_different_sentences_are_not_mixed(kind: Any) -> None:
     turned = [*VECTORS[1:], VECTORS[0]]
     assert [len(x) for x in turned] != [len(x) for x in VECTORS]
-    with pytest.raises(ProbeError, match="X of layer 3 and X of layer 0 are of different sent"):
+    with pytest.raises(ProbeError, match="X of layer 3 and X of layer 0 have different sent"):
         fit(kind).predict({0: VECTORS, 3: turned})
 
 

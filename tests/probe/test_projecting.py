@@ -79,5 +79,5 @@ def test_only_the_words_asked_for_must_be_finite() -> None:
     for others in ([0, 1], [3, 4, 5], [9, 0], [9]):
         check_finite(words.take(np.array(others)), "X")
     for faulty, where in (([0, 1, 2], "2"), ([8], "0"), ([9, 8, 2], "1"), (range(10), "2")):
-        with pytest.raises(ProbeError, match=rf"^X\[{where}\], word \d: the vector holds NaN"):
+        with pytest.raises(ProbeError, match=rf"^X\[{where}\], word \d: the vector contains NaN"):
             check_finite(words.take(np.array(faulty)), "X")

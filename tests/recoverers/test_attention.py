@@ -252,7 +252,9 @@ def test_a_layer_or_a_head_may_be_named() -> None:
     for bad in ({"layer": 0}, {"layer": 4}, {"head": 5}, {"head": -1}):
         ((name, value),) = bad.items()
         highest = {"layer": 3, "head": 4}[name]
-        with pytest.raises(EncoderError, match=f"no {name} {value} of .*only 1 to {highest}"):
+        with pytest.raises(
+            EncoderError, match=f"attention {name} {value} is out .* 1 to {highest}"
+        ):
             AttentionMST(encoder, **bad)
 
 
@@ -266,16 +268,16 @@ def test_names_go_by_the_options() -> None:
 
 def test_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = make_encoder(*MODELS[0])
-    with pytest.raises(NotFittedError, match="attention-mst: no head was chosen"):
+    with pytest.raises(NotFittedError, match="'attention-mst' is not fitted"):
         AttentionMST(encoder).predict(DEV)
     with pytest.raises(EncoderError, match="unknown direction 'up'; choose from 'to', 'from'"):
         AttentionMax(encoder, direction="up")
-    with pytest.raises(EncoderError, match="cannot be kept where direction is 'from'"):
+    with pytest.raises(EncoderError, match="cannot be kept with direction='from'"):
         AttentionMax(encoder, direction="from", special="keep")
     told = AttentionMST(encoder, layer=1, head=1, gold_root=True, progress=False)
-    with pytest.raises(ProbeError, match="attention-mst-gold-root is told the gold root, and"):
+    with pytest.raises(ProbeError, match="attention-mst-gold-root uses the gold root, but"):
         told.predict([Sentence(("a",))])
-    with pytest.raises(ScoreError, match="no gold edge between two kept words"):
+    with pytest.raises(ScoreError, match="no gold edges between kept words"):
         AttentionMST(encoder, progress=False).fit([Sentence(("a",), [0])])
     assert told.predict([]) == []
     monkeypatch.setitem(

@@ -185,13 +185,13 @@ def test_faults(encoder: Encoder, name: str) -> None:
     probe = made(encoder, name, max_steps=5)
     with pytest.raises(NotFittedError, match=f"'{name}' is not fitted"):
         probe.predict(TEST)
-    with pytest.raises(ProbeError, match="no dev set to stop by; give one to fit"):
+    with pytest.raises(ProbeError, match="early stopping needs a dev set; pass one to fit"):
         probe.fit(TRAIN)
-    with pytest.raises(ProbeError, match="no heads to learn from"):
+    with pytest.raises(ProbeError, match="a training sentence has no heads"):
         probe.fit([Sentence(("dog",))], DEV)
     with pytest.raises(TreeError, match="no word is the root"):
         probe.fit([Sentence(("the", "dog"), heads=[2, 1])], DEV)
-    with pytest.raises(ProbeError, match="max_steps is 0"):
+    with pytest.raises(ProbeError, match="max_steps=0 is out of range"):
         made(encoder, name, max_steps=0)
     with pytest.raises(ProbeError, match="unknown device 'gpu'"):
         AttentionProbe(encoder, device="gpu")

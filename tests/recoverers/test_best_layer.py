@@ -70,10 +70,10 @@ def test_the_choice_is_made_by_the_protocol(encoder: Encoder) -> None:
 
 
 def test_nothing_to_choose_by(encoder: Encoder) -> None:
-    with pytest.raises(ProbeError, match="no dev set to choose a layer by; give one to fit"):
+    with pytest.raises(ProbeError, match="choosing a layer needs a dev set; pass one to fit"):
         BestLayer(encoder).fit(TRAIN)
     stop = Sentence(("ran", "."), np.array([0, 1]), upos=("VERB", "PUNCT"))
-    with pytest.raises(ProbeError, match="no edge of the dev set is scored"):
+    with pytest.raises(ProbeError, match="the dev set has no edges to score"):
         BestLayer(encoder, max_steps=2).fit(TRAIN, [stop])
     with pytest.raises(NotFittedError, match="'probe' is not fitted; call fit first"):
         BestLayer(encoder).predict(TEST)

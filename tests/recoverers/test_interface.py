@@ -103,11 +103,9 @@ def test_a_tree_probe_has_the_loss_of_trees_however_it_is_made(way: str, encoder
 
 def test_what_would_make_a_name_false_is_refused(encoder: Encoder) -> None:
     assert LayerZero(encoder, layers=(0,)).layers == (0,)
-    with pytest.raises(MethodError, match=r"probe-layer-0 reads layer 0, and was given .*\(0, 1\)"):
+    with pytest.raises(MethodError, match=r"probe-layer-0 uses only layer 0, not \(0, 1\)"):
         LayerZero(encoder, layers=(0, 1))
-    with pytest.raises(
-        MethodError, match="probe-tree is trained by the loss 'tree', and was given"
-    ):
+    with pytest.raises(MethodError, match="probe-tree is trained with loss='tree', not"):
         TreeProbe(encoder, loss="distance")
 
 
@@ -179,7 +177,7 @@ def test_a_sentence_keeps_its_gold_tree() -> None:
     ],
 )
 def test_what_is_not_one_sentence_is_refused_in_one_line(given: Any, found: str) -> None:
-    told = f"^parse takes one sentence, and was given {found}; give a text, a list of words or a"
+    told = f"^parse takes one sentence, not {found}; pass a text, a list of words or a"
     with pytest.raises(ProbeError, match=told):
         LinearChain().parse(given)
 
@@ -189,17 +187,17 @@ def test_what_is_not_one_sentence_is_refused_in_one_line(given: Any, found: str)
     [
         (lambda encoder, probe: (probe, encoder), "encoder is a StructuralProbe, not an Encoder"),
         (lambda encoder, probe: (probe, 1, encoder), "encoder is a StructuralProbe, not an Enc"),
-        (lambda encoder, probe: (encoder, probe), "layer is a StructuralProbe, not a whole number"),
-        (lambda encoder, probe: (encoder, probe, 1), "layer is a StructuralProbe, not a whole"),
+        (lambda encoder, probe: (encoder, probe), "layer is a StructuralProbe, not an integer"),
+        (lambda encoder, probe: (encoder, probe, 1), "layer is a StructuralProbe, not an integer"),
         (lambda encoder, probe: ("bert", 1, probe), "encoder is 'bert', not an Encoder"),
-        (lambda encoder, probe: (encoder, "1", probe), "layer is '1', not a whole number"),
-        (lambda encoder, probe: (encoder, 1.0), "layer is 1.0, not a whole number"),
-        (lambda encoder, probe: (encoder, True), "layer is a bool, not a whole number"),
+        (lambda encoder, probe: (encoder, "1", probe), "layer is '1', not an integer"),
+        (lambda encoder, probe: (encoder, 1.0), "layer is 1.0, not an integer"),
+        (lambda encoder, probe: (encoder, True), "layer is a bool, not an integer"),
         (lambda encoder, probe: (encoder, 1, encoder), "probe is a Encoder, not a StructuralProbe"),
     ],
 )
 def test_arguments_in_another_order_are_named(arguments: Any, told: str, encoder: Encoder) -> None:
-    hint = r"; write ProbeRecoverer\(encoder, layer, probe\)$"
+    hint = r"; use ProbeRecoverer\(encoder, layer, probe\)$"
     with pytest.raises(ProbeError, match=f"^{told}.*{hint}"):
         ProbeRecoverer(*arguments(encoder, StructuralProbe()))
 
@@ -211,5 +209,5 @@ def test_a_fitted_probe_knows_its_layer(encoder: Encoder) -> None:
     ProbeRecoverer(encoder, 1, probe, progress=False).fit(TRAIN, DEV)
     assert ProbeRecoverer(encoder, probe=probe).layer == 1
     assert ProbeRecoverer(encoder, np.int64(1), probe).layer == 1
-    with pytest.raises(ProbeError, match="the probe was fitted on layer 1, and is to read layer 2"):
+    with pytest.raises(ProbeError, match="the probe was fitted on layer 1, but layer 2 was given"):
         ProbeRecoverer(encoder, 2, probe)

@@ -51,7 +51,7 @@ def test_without_a_gold_tree_the_recovered_one_stands_alone() -> None:
 
 
 def test_distances_on_request(parsed: ParsedSentence) -> None:
-    with pytest.raises(ProbeError, match="no distances to write on the arcs; leave"):
+    with pytest.raises(ProbeError, match="no distances to show on the arcs; leave"):
         parsed.to_svg(distances=True)
     distances = np.array([[0, 1.25, 2], [1.25, 0, 0.5], [2, 0.5, 0]])
     parsed = ParsedSentence(parsed.sentence, Prediction(parsed.heads, distances))

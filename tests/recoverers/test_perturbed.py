@@ -156,16 +156,16 @@ def test_gold_is_looked_at_only_where_it_is_said(encoder: Encoder) -> None:
     for name in ("perturbed-cle-gold-root", "perturbed-eisner-gold-root"):
         for one, found in zip(SENTENCES, made(encoder, name).predict(SENTENCES), strict=True):
             assert found.heads.tolist().index(0) == one.heads.tolist().index(0)
-        with pytest.raises(TreeError, match="no heads and so no gold root"):
+        with pytest.raises(TreeError, match="no heads, so there is no gold root"):
             made(encoder, name).predict(bare)
 
 
 def test_sentences_beyond_the_limit_get_the_chain(encoder: Encoder) -> None:
     recoverer = made(encoder, "perturbed", limit=4)
-    assert recoverer.chosen_["choice"] == "linear chain for sentences of over 4 words"
+    assert recoverer.chosen_["choice"] == "linear chain for sentences with more than 4 words"
     predictions = recoverer.predict(SENTENCES)
     assert predictions[0].heads.tolist() == [0, 1, 2, 3, 4]
-    told = "linear chain for 1 of 3 sentences, of over 4 words"
+    told = "linear chain for 1 of 3 sentences, with more than 4 words"
     assert recoverer.chosen_ == {"layer": 3, "choice": told}
     within = made(encoder, "perturbed").predict(SENTENCES)
     np.testing.assert_array_equal(predictions[2].heads, within[2].heads)

@@ -70,7 +70,7 @@ def test_default_probe_is_not_fitted(encoder: Encoder) -> None:
 
 @pytest.mark.parametrize("layer", [-1, 3])
 def test_layer_out_of_range(encoder: Encoder, layer: int) -> None:
-    with pytest.raises(ProbeError, match=f"layer {layer} is out of range: .* layers 0 to 2"):
+    with pytest.raises(ProbeError, match=f"layer {layer} is out of range; .* layers 0 to 2"):
         ProbeRecoverer(encoder, layer)
 
 
@@ -87,7 +87,7 @@ def test_parses_text_and_words(recoverer: ProbeRecoverer) -> None:
 
 @pytest.mark.parametrize("nothing", ["", "  \n", []])
 def test_no_word_to_parse(recoverer: ProbeRecoverer, nothing: object) -> None:
-    with pytest.raises(ProbeError, match="no word to parse in"):
+    with pytest.raises(ProbeError, match="there are no words to parse in"):
         recoverer.parse(nothing)
 
 
@@ -114,7 +114,9 @@ def test_model_that_has_moved(
 ) -> None:
     recoverer.probe.origin_ = {**encoder.origin(1), "model": str(tmp_path / "gone")}
     recoverer.save_pretrained(tmp_path / "PROBE")
-    with pytest.raises(ProbeError, match=r"does not load: .*gone.*; if it has moved, pass model="):
+    with pytest.raises(
+        ProbeError, match=r"cannot be loaded: .*gone.*; if it has moved, pass model="
+    ):
         ProbeRecoverer.from_pretrained(tmp_path / "PROBE")
     with pytest.raises(EncoderError, match="nowhere"):
         ProbeRecoverer.from_pretrained(tmp_path / "PROBE", model=str(tmp_path / "nowhere"))
@@ -128,7 +130,7 @@ def test_model_that_has_moved(
 def test_another_model_is_refused(recoverer: ProbeRecoverer, model: str, tmp_path: Path) -> None:
     recoverer.save_pretrained(tmp_path / "PROBE")
     other = save_checkpoint(tmp_path / "other", "bert", seed=1)
-    with pytest.raises(ProbeError, match=r"the probe was fitted on .* and this is") as caught:
+    with pytest.raises(ProbeError, match=r"the probe was fitted on .* but this is") as caught:
         ProbeRecoverer.from_pretrained(tmp_path / "PROBE", model=other)
     for named in (model, other, "PROBE", str(recoverer.encoder.fingerprint)):
         assert named in str(caught.value)
@@ -137,7 +139,7 @@ def test_another_model_is_refused(recoverer: ProbeRecoverer, model: str, tmp_pat
 def test_a_probe_without_origin_has_no_model(tmp_path: Path) -> None:
     arrays = [np.eye(2, dtype=np.float32), np.eye(2, dtype=np.float32)]
     StructuralProbe(max_steps=1).fit(arrays, [[2, 0], [0, 1]]).save_pretrained(tmp_path)
-    with pytest.raises(ProbeError, match="fitted on plain arrays and does not know its model"):
+    with pytest.raises(ProbeError, match="fitted on plain arrays, so its model is unknown"):
         ProbeRecoverer.from_pretrained(tmp_path)
 
 

@@ -76,18 +76,18 @@ def test_a_row_that_is_cut_off_is_told(tmp_path: Path, caplog: pytest.LogCapture
     results.add(row("a"))
     whole = (tmp_path / ROWS).read_bytes()
     (tmp_path / ROWS).write_bytes(whole[:40])
-    told = "row is cut off: what wrote it was killed"
-    with pytest.raises(ResultError, match=rf"rows\.jsonl: the only {told}; start the same command"):
+    told = "row is incomplete: the process writing it was killed"
+    with pytest.raises(ResultError, match=rf"rows\.jsonl: the only {told}; run the same command"):
         read_rows(tmp_path)
     assert (tmp_path / ROWS).read_bytes() == whole[:40]  # whoever reads changes nothing
     assert caplog.text == ""
     assert results.keys == set()
     results.add(row("a"))
-    assert f"rows.jsonl: the last {told}, and it is taken out" in caplog.text
+    assert f"rows.jsonl: the last {told}; it was removed" in caplog.text
     assert (tmp_path / ROWS).read_bytes() == whole
     (tmp_path / ROWS).write_bytes(whole + whole[:40])
     assert [one["key"] for one in read_rows(tmp_path)] == ["a"]
-    assert f"the last {told}, and it is left out; start the same command again" in caplog.text
+    assert f"the last {told}; it was skipped; run the same command again" in caplog.text
 
 
 def test_table_is_mended(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_damage_in_the_middle_is_named(tmp_path: Path, damage: str) -> None:
     results.add(row("a"))
     lines = (tmp_path / ROWS).read_text(encoding="utf-8")
     (tmp_path / ROWS).write_text(lines + damage + lines, encoding="utf-8")
-    with pytest.raises(ResultError, match=r"rows\.jsonl:2: not a row of results: .*remove this"):
+    with pytest.raises(ResultError, match=r"rows\.jsonl:2: not a result row: .*remove this"):
         _ = results.rows
 
 
@@ -115,7 +115,7 @@ def test_full_disk_keeps_what_is_there(tmp_path: Path) -> None:
     before = {path: path.read_bytes() for path in (tmp_path / ROWS, tmp_path / TABLE)}
     with (
         no_file_beyond(len(before[tmp_path / ROWS]) + 100),
-        pytest.raises(ResultError, match=r"cannot write results: .*already there are untouched"),
+        pytest.raises(ResultError, match=r"cannot write results: .*existing rows are unchanged"),
     ):
         results.add(row("b"))
     assert {path: path.read_bytes() for path in before} == before
@@ -144,13 +144,13 @@ def test_folder_that_is_not_ours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("marker", "words"),
     [
-        ("{", r"structprobe\.json: not JSON: .*; name another folder"),
-        ("[]", "does not mark a structprobe results folder"),
+        ("{", r"structprobe\.json: not JSON: .*; choose another folder"),
+        ("[]", "is not the marker of a structprobe results folder"),
         (
             "{}",
-            r"not mark a structprobe results folder; name another folder; if .*-results.* into str",
+            r"not the marker of a structprobe results folder; choose another folder; if .*-results",
         ),
-        ('{"format": "other"}', "does not mark a structprobe results folder"),
+        ('{"format": "other"}', "is not the marker of a structprobe results folder"),
         (
             '{"format": "structprobe-results", "format_version": 2}',
             "version 2, .* up to 1; upgrade",
@@ -164,7 +164,7 @@ def test_marker_of_another_kind(tmp_path: Path, marker: str, words: str) -> None
 
 
 def test_no_results_to_read(tmp_path: Path) -> None:
-    with pytest.raises(ResultError, match="no results here"):
+    with pytest.raises(ResultError, match="contains no results"):
         read_rows(tmp_path / "nowhere")
     assert not (tmp_path / "nowhere").exists()
 
@@ -201,10 +201,10 @@ def test_predictions_beside_the_row(tmp_path: Path) -> None:
         np.testing.assert_array_equal(mine.heads, theirs.heads)
         np.testing.assert_array_equal(mine.distances, theirs.distances)
         assert mine.depths is None
-    with pytest.raises(ResultError, match="no predictions were kept for run 'b'"):
+    with pytest.raises(ResultError, match="no predictions were saved for run 'b'"):
         results.predictions("b")
     (tmp_path / "predictions" / "a.npz").write_bytes(b"PK damaged")
-    with pytest.raises(ResultError, match=r"a\.npz: not a file of predictions"):
+    with pytest.raises(ResultError, match=r"a\.npz: not a predictions file"):
         results.predictions("a")
 
 

@@ -31,7 +31,7 @@ def test_all_keys_in_order() -> None:
 
 
 def test_unknown_key_is_a_slip() -> None:
-    with pytest.raises(TypeError, match="no key of a result row: layers, uus"):
+    with pytest.raises(TypeError, match="not keys of a result row: layers, uus"):
         make_row(uus=0.5, layers=3)
 
 

@@ -95,10 +95,10 @@ def test_the_best_on_dev_is_meant_where_nothing_is_named(tmp_path: Path) -> None
     assert find_probe(tmp_path, rank=8)[1]["key"] == "b"
     assert find_probe(tmp_path, layer=1, rank=8, seed=0)[1]["key"] == "b"
     for wanted, words in [
-        ({"layer": 9}, "no saved probe of layer 9; there is 0, 1, 2"),
-        ({"layer": 2, "rank": 4}, "no saved probe of rank 4; there is 8"),
-        ({"model": "n"}, "no saved probe of model n; there is m"),
-        ({"method": "probe-untrained"}, "no probes were saved beside these results"),
+        ({"layer": 9}, "no saved probe has layer 9; saved: layer 0, 1, 2"),
+        ({"layer": 2, "rank": 4}, "no saved probe has rank 4; saved: rank 8"),
+        ({"model": "n"}, "no saved probe has model n; saved: model m"),
+        ({"method": "probe-untrained"}, "this results folder holds no saved probes"),
     ]:
         with pytest.raises(ResultError, match=words):
             find_probe(tmp_path, **wanted)  # type: ignore[arg-type]
@@ -108,7 +108,7 @@ def test_what_does_not_compare_is_listed(tmp_path: Path) -> None:
     common: dict[str, Any] = {"layer": 1, "dev_uuas": 0.5}
     planted(tmp_path, key="a", model="x/bert", fingerprint="1", **common)
     planted(tmp_path, key="b", model="y/gpt2", fingerprint="2", **common)
-    with pytest.raises(ResultError, match="more than one model: x/bert, y/gpt2; name the one"):
+    with pytest.raises(ResultError, match="more than one model: x/bert, y/gpt2; give the folder"):
         find_probe(tmp_path)
     assert find_probe(tmp_path, model="gpt2")[1]["key"] == "b"
     planted(tmp_path, key="c", model="y/gpt2", fingerprint="3", **common)
@@ -117,7 +117,7 @@ def test_what_does_not_compare_is_listed(tmp_path: Path) -> None:
     assert find_probe(tmp_path, fingerprint="3")[1]["key"] == "c"
     planted(tmp_path, key="d", model="z", layer=1, dev_uuas=None)
     planted(tmp_path, key="e", model="z", layer=2, dev_uuas=None)
-    with pytest.raises(ResultError, match=r"no scores on dev to choose by: layer 1, .*layer 2, "):
+    with pytest.raises(ResultError, match=r"without dev scores to choose by: layer 1, .*layer 2, "):
         find_probe(tmp_path, model="z")
     assert find_probe(tmp_path, model="z", layer=2)[1]["key"] == "e"
 
@@ -145,8 +145,8 @@ def test_a_folder_of_results_stands_for_one_of_its_probes(
     probe = StructuralProbe.from_pretrained(tmp_path / "DIR", layer=1, rank=8, seed=0)
     assert probe.origin_ is not None
     assert probe.origin_["layer"] == 1
-    with pytest.raises(ResultError, match="no saved probe of layer 7; there is 0, 1, 2"):
+    with pytest.raises(ResultError, match="no saved probe has layer 7; saved: layer 0, 1, 2"):
         StructuralProbe.from_pretrained(tmp_path / "DIR", layer=7)
     one = tmp_path / "DIR" / "probes" / "layer-01_rank-8_seed-0"
-    with pytest.raises(ResultError, match="layer 1 was asked for, and this is no folder of res"):
+    with pytest.raises(ResultError, match="layer 1 was given, but this is not a results folder"):
         StructuralProbe.from_pretrained(one, layer=1)

@@ -84,7 +84,7 @@ def test_a_file_of_an_older_version_is_read(tmp_path: Path) -> None:
     assert prediction.distances.tolist() == [[0, 1], [1, 0]]
     (sentence,) = sentences_from_bytes(archive.getvalue(), "old.npz")
     assert (sentence.words, sentence.heads) == (("dogs", "bark"), None)
-    with pytest.raises(ResultError, match=r"old\.npz: not a file of predictions"):
+    with pytest.raises(ResultError, match=r"old\.npz: not a predictions file"):
         sentences_from_bytes(b"PK damaged", "old.npz")
 
 
@@ -134,11 +134,11 @@ def test_predictions_are_left_out_on_request(
     rows = sweep(encoder, *BANKS, folder=tmp_path, **options)
     assert not any(has_predictions(tmp_path, row["key"]) for row in rows)
     assert ResultsFolder(tmp_path).predictions_bytes == 0
-    with pytest.raises(ResultError, match="no predictions were kept"):
+    with pytest.raises(ResultError, match="no predictions were saved"):
         read_sentences(tmp_path, rows[0]["key"])
     with caplog.at_level("INFO", logger="structprobe"):
         sweep(encoder, *BANKS, folder=tmp_path, layers="0", max_steps=2)
-    assert f"{len(rows)} runs were done without keeping predictions" in caplog.text
+    assert f"{len(rows)} runs were done without saving predictions" in caplog.text
 
 
 def test_a_comparison_keeps_those_of_written_words(encoder: Encoder, tmp_path: Path) -> None:

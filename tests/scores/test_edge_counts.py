@@ -46,7 +46,7 @@ def test_each_prediction_as_score_has_it(gold, punct, seed):
 def test_gold_is_checked():
     with pytest.raises(ScoreError, match=r"gold\[1\].*has no heads"):
         GoldEdges([Sentence(("a",), [0]), Sentence(("b",))])
-    with pytest.raises(ScoreError, match="no tree"):
+    with pytest.raises(ScoreError, match="not a tree"):
         GoldEdges([Sentence(("a", "b"), [2, 1])])
     with pytest.raises(ScoreError, match="no UPOS"):
         GoldEdges([Sentence(("a",), [0])], "upos")

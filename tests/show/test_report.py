@@ -303,14 +303,14 @@ def test_what_is_no_result_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ResultError, match=r"99, .* upgrade structprobe"):
         build_report(folder)
     (tmp_path / "thesis" / "config.json").write_text('{"format": "other"}')
-    with pytest.raises(ProbeError, match="is not the config of a structural probe"):
+    with pytest.raises(ProbeError, match="not the config of a structural probe"):
         build_report(tmp_path / "thesis")
 
 
 def test_nothing_is_overwritten_unless_asked(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "report.html"
     out.write_text("dear to me")
-    with pytest.raises(ResultError, match="exists already; name another file, or pass force=True"):
+    with pytest.raises(ResultError, match=r"already exists; .* pass force=True"):
         write_report(folder, out)
     assert out.read_text() == "dear to me"
     told = write_report(folder, out, force=True)

@@ -101,10 +101,10 @@ def test_sentence_is_frozen():
         ({"words": ("a",), "heads": [0.0]}, "heads of shape (1,) and type float64"),
         ({"words": ("a",), "heads": [[0]]}, "heads of shape (1, 1) and type int64"),
         ({"words": ("a", "")}, "words[1] is ''"),
-        ({"words": ("a\tb",)}, "words[0] is 'a\\tb', which no CoNLL-U file can hold"),
+        ({"words": ("a\tb",)}, "words[0] is 'a\\tb', which cannot be written to CoNLL-U"),
         ({"words": ("a",), "deprels": ("x\n",)}, "deprels[0] is 'x\\n'"),
         ({"words": ("\ud800",)}, "words[0] is '\\ud800'"),
-        ({"words": "ab"}, "words is the one string 'ab'; give a list"),
+        ({"words": "ab"}, "words is a single string: 'ab'; give a list"),
         ({"words": ("a",), "sent_id": "x\ny"}, "sent_id 'x\\ny' is not one line of text"),
     ],
 )
@@ -166,8 +166,8 @@ def test_from_words():
 @pytest.mark.parametrize(
     ("sentences", "what"),
     [
-        (["the dog"], "sentence 0 is the one string 'the dog'; give lists of words"),
-        ([["a"], []], "sentence 1: a sentence without words; give it a word or leave it out"),
+        (["the dog"], "sentence 0 is a single string: 'the dog'; give a list of words"),
+        ([["a"], []], "sentence 1: a sentence without words; add a word or leave the sentence out"),
         ([["b"], ["a", ""]], "sentence 1: words[1] is ''"),
         ([["a\nb"]], "sentence 0: words[0] is 'a\\nb'"),
     ],

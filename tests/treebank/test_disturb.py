@@ -12,8 +12,8 @@ import pytest
 from support.tiny_trees import tiny_bank
 
 from structprobe.errors import TreebankError
-from structprobe.heads import tree_fault
 from structprobe.recoverers.random_tree import random_heads
+from structprobe.tree_faults import tree_fault
 from structprobe.treebank import Sentence, Treebank
 from structprobe.treebank.disturb import (
     CONTENT,
@@ -167,15 +167,17 @@ def test_without_trees() -> None:
 
 
 def test_faults() -> None:
-    with pytest.raises(TreebankError, match="no UPOS, by which words are swapped; give a treebank"):
+    with pytest.raises(TreebankError, match="no UPOS tags to swap words by; use a treebank"):
         swap_content_words(Treebank.from_words([["a"]]))
     for share in (0, -0.5, 1.5, math.nan):
-        with pytest.raises(TreebankError, match=r"a share of .* words to keep; give one in \(0, 1"):
+        with pytest.raises(TreebankError, match=r"share=.* is out of range; choose 0 < share <= 1"):
             truncate(tiny_bank(), share)
     for heads in ([2, 1], [3, 0], [-1, 0]):
         sentence = Sentence(("a", "b"), np.array(heads))
         for disturb in (shuffle_words, truncate):
-            with pytest.raises(TreebankError, match=r"the sentence .a b.: the heads are no tree: "):
+            with pytest.raises(
+                TreebankError, match=r"the sentence .a b.: the heads are not a tree: "
+            ):
                 disturb([sentence])
 
 

@@ -8,14 +8,14 @@ import pytest
 from support.conllu_text import block, dog, line
 
 from structprobe.errors import TreebankError
-from structprobe.heads import tree_fault
+from structprobe.tree_faults import tree_fault
 from structprobe.treebank import Treebank
 
 # name: the lines of the faulty sentence, the index of the line to blame, what the message says
 FAULTS = {
-    "nine columns": ([line(1, "a", 0).rsplit("\t", 1)[0]], 0, "9 columns in place of ten"),
-    "eleven columns": ([line(1, "a", 0) + "\tx"], 0, "11 columns in place of ten"),
-    "spaces for tabs": ([line(1, "a", 0).replace("\t", "  ")], 0, "1 column in place of ten"),
+    "nine columns": ([line(1, "a", 0).rsplit("\t", 1)[0]], 0, "9 columns instead of ten"),
+    "eleven columns": ([line(1, "a", 0) + "\tx"], 0, "11 columns instead of ten"),
+    "spaces for tabs": ([line(1, "a", 0).replace("\t", "  ")], 0, "1 column instead of ten"),
     "a line of blanks": ([line(1, "a", 0), " \t "], 1, "the line between two sentences must be"),
     "no-break space alone": ([line(1, "a", 0), "\xa0"], 1, "between two sentences must be empty"),
     "empty FORM": ([line(1, "", 0)], 0, "FORM (column 2) is empty"),
@@ -31,45 +31,45 @@ FAULTS = {
     "HEAD mixed": (
         [line(1, "a", 2), line(2, "b"), line(3, "c", 0)],
         1,
-        "HEAD is `_` here, but a number at 2 of 3 words",
+        "HEAD is `_` here, but a number for 2 of 3 words",
     ),
     "HEAD on a range": (
         [line("1-2", "ab", 2), line(1, "a", 2), line(2, "b", 0)],
         0,
-        "HEAD '2' on '1-2', which is no word",
+        "HEAD '2' on '1-2', which is not a word",
     ),
     "HEAD on an empty node": (
         [line(1, "a", 0), line("1.1", "b", 1)],
         1,
-        "HEAD '1' on '1.1', which is no word",
+        "HEAD '1' on '1.1', which is not a word",
     ),
     "self-head": ([line(1, "a", 0), line(2, "b", 2)], 1, "word 2 is its own head"),
     "cycle": (
         [line(1, "a", 0), line(2, "b", 3), line(3, "c", 4), line(4, "d", 2)],
         1,
-        "the heads run in a circle: 2 → 3 → 4 → 2",
+        "the heads form a cycle: 2 → 3 → 4 → 2",
     ),
     "no root": ([line(1, "a", 2), line(2, "b", 1)], 0, "no word is the root"),
     "two roots": ([line(1, "a", 0), line(2, "b", 0)], 1, "2 roots: words 1, 2"),
     "ID repeated": (
         [line(1, "a", 0), line(1, "b", 1)],
         1,
-        "ID '1' out of order: the next word is 2",
+        "ID '1' out of order: the next word should be 2",
     ),
     "ID left out": (
         [line(1, "a", 0), line(3, "b", 1)],
         1,
-        "ID '3' out of order: the next word is 2",
+        "ID '3' out of order: the next word should be 2",
     ),
-    "ID from 0": ([line(0, "a", 0)], 0, "ID '0' out of order: the next word is 1"),
-    "ID no number": ([line("one", "a", 0)], 0, "'one' is no ID"),
-    "ID with a blank": ([line("1 ", "a", 0)], 0, "'1 ' is no ID"),
-    "ID with a no-break space": ([line("\xa01", "a", 0)], 0, r"'\xa01' is no ID"),
-    "range backwards": ([line("2-1", "ab"), line(1, "a", 0)], 0, "the range '2-1' runs backwards"),
+    "ID from 0": ([line(0, "a", 0)], 0, "ID '0' out of order: the next word should be 1"),
+    "ID no number": ([line("one", "a", 0)], 0, "'one' is not a valid ID"),
+    "ID with a blank": ([line("1 ", "a", 0)], 0, "'1 ' is not a valid ID"),
+    "ID with a no-break space": ([line("\xa01", "a", 0)], 0, r"'\xa01' is not a valid ID"),
+    "range backwards": ([line("2-1", "ab"), line(1, "a", 0)], 0, "the range '2-1' is reversed"),
     "range out of place": (
         [line(1, "a", 0), line("1-2", "ab"), line(2, "b", 1)],
         1,
-        "ID '1-2' out of order: the next word is 2",
+        "ID '1-2' out of order: the next word should be 2",
     ),
     "range behind range": (
         [line("1-2", "ab"), line("1-2", "ab"), line(1, "a", 0), line(2, "b", 1)],
@@ -86,17 +86,21 @@ FAULTS = {
         1,
         "a range ends at 3, but the last word is 2",
     ),
-    "range enormous": ([line("1-9999999999", "a"), line(1, "a", 0)], 0, "'1-9999999999' is no ID"),
+    "range enormous": (
+        [line("1-9999999999", "a"), line(1, "a", 0)],
+        0,
+        "'1-9999999999' is not a valid ID",
+    ),
     "empty node out of place": (
         [line(1, "a", 0), line("2.1", "b")],
         1,
-        "ID '2.1' out of order: the next word is 2",
+        "ID '2.1' out of order: the next word should be 2",
     ),
     "empty node from 2": ([line(1, "a", 0), line("1.2", "b")], 1, "ID '1.2' out of order"),
     "empty node in a range's head": (
         [line("1-2", "ab"), line("0.1", "x"), line(1, "a", 0), line(2, "b", 1)],
         1,
-        "ID '0.1' out of order: the next word is 1",
+        "ID '0.1' out of order: the next word should be 1",
     ),
     "no words": ([line("0.1", "a")], 0, "a sentence without words"),
     "sentences run together": (
@@ -107,11 +111,11 @@ FAULTS = {
     "other columns": (
         ["# global.columns = ID FORM HEAD", line(1, "a", 0)],
         0,
-        "global.columns names other columns: 'ID FORM HEAD'",
+        "unsupported global.columns: 'ID FORM HEAD'",
     ),
-    "BOM inside": ([line("\ufeff1", "a", 0)], 0, "a byte order mark inside the file; take it out"),
+    "BOM inside": ([line("\ufeff1", "a", 0)], 0, "a byte order mark inside the file; remove it"),
     "NUL": ([line(1, "a\0b", 0)], 0, "a NUL character"),
-    "lone surrogate": ([line(1, "a", 0), line(2, "\ud800", 1)], 1, "the lone surrogate U+D800"),
+    "lone surrogate": ([line(1, "a", 0), line(2, "\ud800", 1)], 1, "lone surrogate U+D800"),
 }
 
 
@@ -139,7 +143,7 @@ def test_fault_can_be_skipped(name, caplog):
     assert what in str(fault)
     assert fault.line == 7 + at
     (record,) = caplog.records
-    assert record.message == f"left out 1 faulty sentences or files, the first: {fault}"
+    assert record.message == f"skipped 1 faulty sentences or files, the first: {fault}"
     assert "1 skipped" in repr(bank)
     assert bank[:1].skipped == bank.filter(len).skipped == bank.skipped
 
@@ -167,7 +171,7 @@ def test_utf16_is_named(encoding):
 @pytest.mark.parametrize(
     ("data", "what"),
     [
-        (b"", "x.conllu: an empty file; give a file in CoNLL-U"),
+        (b"", "x.conllu: an empty file; give a CoNLL-U file"),
         (b"\xef\xbb\xbf", "x.conllu: no sentence in 1 characters"),
         (b"\n\n\r\n", "no sentence in 4 characters"),
         (b"# only\n\n# comments\n", "no sentence in 19 characters"),
@@ -176,14 +180,14 @@ def test_utf16_is_named(encoding):
 def test_file_without_a_sentence(data, what):
     with pytest.raises(TreebankError, match=re.escape(what)):
         Treebank.from_text(data, path="x.conllu")
-    with pytest.raises(TreebankError, match="no sentence is left; the first of 1 faulty: "):
+    with pytest.raises(TreebankError, match="no valid sentence: the first of 1 errors: "):
         Treebank.from_text(data, path="x.conllu", on_error="skip")
 
 
 def test_text_without_a_path_says_text():
     with pytest.raises(TreebankError, match=r"^<text>: an empty file"):
         Treebank.from_text("")
-    with pytest.raises(TreebankError, match=r"^<text>:1: 'x' is no ID"):
+    with pytest.raises(TreebankError, match=r"^<text>:1: 'x' is not a valid ID"):
         Treebank.from_text(block(line("x", "a", 0)))
 
 
@@ -201,21 +205,19 @@ def test_what_conllu_refuses_is_ours_too(monkeypatch):
         raise ParseException("no reason")
 
     monkeypatch.setattr(conllu, "parse_token_and_metadata", refuse)
-    with pytest.raises(TreebankError, match="<text>:1: refused by conllu: no reason"):
+    with pytest.raises(TreebankError, match="<text>:1: rejected by conllu: no reason"):
         Treebank.from_text(dog())
 
 
 def test_long_circles_and_many_roots_are_shown_short():
     circle = [*range(2, 31), 1, 0]
-    assert tree_fault(circle)[1] == (
-        "the heads run in a circle: 1 → 2 → 3 → 4 → … → 28 → 29 → 30 → 1"
-    )
+    assert tree_fault(circle)[1] == ("the heads form a cycle: 1 → 2 → 3 → 4 → … → 28 → 29 → 30 → 1")
     assert tree_fault([0] * 9)[1] == "9 roots: words 1, 2, 3, 4, 5, …"
 
 
 def test_circle_is_found_from_outside_and_blamed_on_a_word_of_it():
     # 1 hangs on 2, outside; 2 and 3 hang on one another; 4 is the root.
-    assert tree_fault([2, 3, 2, 0])[:2] == (1, "the heads run in a circle: 2 → 3 → 2")
+    assert tree_fault([2, 3, 2, 0])[:2] == (1, "the heads form a cycle: 2 → 3 → 2")
 
 
 def test_non_projective_trees_are_welcome():

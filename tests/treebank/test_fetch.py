@@ -92,7 +92,7 @@ def test_a_server_that_talks_nonsense(tmp_path: Path, monkeypatch: pytest.Monkey
     with socket.create_server(("127.0.0.1", 0)) as listening:
         monkeypatch.setenv("STRUCTPROBE_UD_URL", f"http://127.0.0.1:{listening.getsockname()[1]}")
         for answer, said in [
-            (b"SSH-2.0\r\n", "cannot be understood"),
+            (b"SSH-2.0\r\n", "unexpected response"),
             (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc", "ended too early"),
         ]:
             thread = threading.Thread(target=_answer_one, args=(listening, answer))
@@ -139,7 +139,7 @@ def test_a_missing_release_of_a_known_treebank(server: Server, tmp_path: Path) -
 )
 def test_a_typo_shows_the_nearest_names(server: Server, tmp_path: Path, name: str) -> None:
     said = refuse("did you mean UD_English-EWT( or UD_[^ ]+)*\\?", tmp_path / "x", name)
-    assert said.startswith(f"no treebank {name!r} is known; did you mean UD_English-EWT")
+    assert said.startswith(f"unknown treebank {name!r}; did you mean UD_English-EWT")
     # Only what may be a name is asked for; no slash reaches the address.
     assert len(server.asked) == (name == "UD_English-EWTT")
 
@@ -162,14 +162,14 @@ def test_a_slash_behind_a_name_does_not_matter(server: Server, tmp_path: Path) -
 
 
 def test_a_name_like_no_other(server: Server, tmp_path: Path) -> None:
-    refuse("universaldependencies.org lists the names", tmp_path / "x", "UD_Qqqqqqqqqqqqqq-ZZ9")
+    refuse("see universaldependencies.org for the names", tmp_path / "x", "UD_Qqqqqqqqqqqqqq-ZZ9")
 
 
 def test_other_answers_are_told(server: Server, tmp_path: Path) -> None:
     path = server.put("UD_Toy-One", b"")
     del server.bodies[path]
     server.statuses[path] = 503
-    refuse("the server answers 503 .*; try again later", tmp_path / "x")
+    refuse("the server responded 503 .*; try again later", tmp_path / "x")
 
 
 def test_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,11 +179,11 @@ def test_no_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setenv("STRUCTPROBE_UD_URL", f"http://127.0.0.1:{bound.getsockname()[1]}")
         refuse("cannot be reached: .*refused; check the network", tmp_path / "x")
         # A typo, all the same, and that is what is told first.
-        said = refuse("^no treebank 'UD_Englsh-EWT' is known; did you mean UD_English-EWT",
+        said = refuse("^unknown treebank 'UD_Englsh-EWT'; did you mean UD_English-EWT",
                       tmp_path / "x", "UD_Englsh-EWT")  # fmt: skip
-        assert said.partition("?")[2].startswith(" (nor is it found: http://127.0.0.1:")
+        assert said.partition("?")[2].startswith(" (and it was not found: http://127.0.0.1:")
         assert said.endswith("refused)")
-        assert "is known" not in refuse("check the network", tmp_path / "x", "UD_English-EWT")
+        assert "unknown" not in refuse("check the network", tmp_path / "x", "UD_English-EWT")
 
 
 def test_a_silent_server_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,13 +198,13 @@ def test_no_tls_where_it_is_promised(
     server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("STRUCTPROBE_UD_URL", server.url.replace("http:", "https:"))
-    refuse("no secure connection", tmp_path / "x")
+    refuse("secure connection failed", tmp_path / "x")
 
 
 @pytest.mark.parametrize("url", ["file:///etc", "mirror", "http://[broken"])
 def test_addresses_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
     monkeypatch.setenv("STRUCTPROBE_UD_URL", url)
-    refuse("is no address of http|cannot be understood", tmp_path / "x")
+    refuse("is not an http or https URL|unexpected response", tmp_path / "x")
 
 
 def test_a_download_that_ends_too_early(server: Server, tmp_path: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_download_that_ends_too_early(server: Server, tmp_path: Path) -> None:
     server.lengths[path] = len(body)
     refuse(f"ended after {len(body) - 100} of {len(body)} bytes", tmp_path / "x")
     del server.lengths[path]  # and where the server itself does not know better
-    refuse("no whole archive", tmp_path / "x")
+    refuse("not a complete archive", tmp_path / "x")
 
 
 @pytest.mark.parametrize(
@@ -221,20 +221,20 @@ def test_a_download_that_ends_too_early(server: Server, tmp_path: Path) -> None:
 )
 def test_what_is_no_archive(server: Server, tmp_path: Path, body: bytes) -> None:
     server.put("UD_Toy-One", body)
-    refuse("no whole archive", tmp_path / "x")
+    refuse("not a complete archive", tmp_path / "x")
 
 
 def test_a_damaged_archive(server: Server, tmp_path: Path) -> None:
     body = bytearray(make_archive(good_files()))
     body[-6] ^= 1  # the checksum
     server.put("UD_Toy-One", bytes(body))
-    refuse("no whole archive: CRC", tmp_path / "x")
+    refuse("not a complete archive: CRC", tmp_path / "x")
 
 
 @pytest.mark.parametrize("name", [f"{TOP}/../../evil.conllu", "/evil.conllu", "../evil.conllu"])
 def test_no_file_leads_outside(server: Server, tmp_path: Path, name: str) -> None:
     server.put("UD_Toy-One", make_archive(good_files() | {name: "evil"}))
-    refuse("leads out of the archive's folder", tmp_path / "deep" / "x")
+    refuse("points outside the archive's folder", tmp_path / "deep" / "x")
     assert names_in(tmp_path) == []
 
 
@@ -249,12 +249,12 @@ def test_no_links(server: Server, tmp_path: Path, kind: bytes) -> None:
 def test_no_file_twice(server: Server, tmp_path: Path) -> None:
     files = good_files() | good_files("another")
     server.put("UD_Toy-One", make_archive(files))
-    refuse("is there twice", tmp_path / "x")
+    refuse("occurs twice", tmp_path / "x")
 
 
 def test_no_archive_without_a_part(server: Server, tmp_path: Path) -> None:
     server.put("UD_Toy-One", make_archive({f"{TOP}/README.md": "soon"}))
-    refuse("no part of a UD treebank", tmp_path / "x")
+    refuse("contains no UD treebank files", tmp_path / "x")
 
 
 def test_sizes_are_capped(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,13 +262,13 @@ def test_sizes_are_capped(server: Server, tmp_path: Path, monkeypatch: pytest.Mo
     bomb = good_files() | {f"{TOP}/zeros": "0" * 50_000}
     server.put("UD_Toy-One", make_archive(bomb))
     monkeypatch.setattr(archive, "MAX_UNPACKED", 40_000)
-    refuse("unfolds to more than 40000 bytes", tmp_path / "x")
+    refuse("unpacks to more than 40000 bytes", tmp_path / "x")
     monkeypatch.undo()
     monkeypatch.setenv("STRUCTPROBE_UD_URL", server.url)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
     tail = gzip.compress(bytes(2 * archive.MAX_TAIL))  # gzip files joined unfold to one
     server.put("UD_Toy-One", make_archive(good_files()) + tail)
-    refuse("too much behind the last file", tmp_path / "x")
+    refuse("too much data after the last file", tmp_path / "x")
     monkeypatch.setattr(download, "MAX_DOWNLOAD", 100)
     refuse("larger than 100 bytes", tmp_path / "x")
 
@@ -281,7 +281,7 @@ def test_faults_are_counted_and_the_files_kept(server: Server, tmp_path: Path) -
     parts = fetch_treebank("UD_Toy-One", tmp_path / "toy", progress=False)
     counts = [(one.n_sentences, one.n_words, len(one.faults)) for one in parts.values()]
     assert counts == [(1, 2, 1), (0, 0, 1)]
-    said = r"faults \(1 in train, 1 in test\), the first: .*train.conllu:.*its files are kept"
+    said = r"errors \(1 in train, 1 in test\), the first: .*train.conllu:.*its files were kept"
     with pytest.raises(TreebankError, match=said):
         require_clean(parts)
     assert names_in(tmp_path / "toy") == KEPT
@@ -293,7 +293,7 @@ def test_nothing_is_overwritten_unasked(server: Server, tmp_path: Path) -> None:
     folder.mkdir()
     fetch_treebank("UD_Toy-One", folder, progress=False)  # an empty folder may be there
     (folder / "README.old").write_text("mine", encoding="utf-8")
-    refuse("is there already; pass force=True", folder)
+    refuse("already exists; choose another folder, or pass force=True", folder)
     assert names_in(folder) == sorted([*KEPT, "README.old"])
     assert len(server.asked) == 1
     fetch_treebank("UD_Toy-One", folder, force=True, progress=False)
@@ -303,7 +303,7 @@ def test_nothing_is_overwritten_unasked(server: Server, tmp_path: Path) -> None:
 
 def test_force_keeps_the_old_where_the_new_does_not_come(server: Server, tmp_path: Path) -> None:
     (tmp_path / "README").write_text("mine", encoding="utf-8")
-    refuse("there is no UD_Toy-One", tmp_path, force=True)
+    refuse("contains no UD_Toy-One", tmp_path, force=True)
     assert names_in(tmp_path) == ["README"]
 
 
@@ -311,7 +311,7 @@ def test_force_keeps_the_old_where_the_new_does_not_come(server: Server, tmp_pat
 def test_force_replaces_treebanks_only(server: Server, tmp_path: Path, held: str) -> None:
     path = tmp_path / held
     path.mkdir() if held.endswith("/") else path.touch()
-    refuse("is not replaced, since it holds", tmp_path, force=True)
+    refuse("was not replaced: it contains", tmp_path, force=True)
     assert path.exists()
     assert server.asked == []
 
@@ -319,7 +319,7 @@ def test_force_replaces_treebanks_only(server: Server, tmp_path: Path, held: str
 def test_targets_that_cannot_be_written(server: Server, tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.write_text("mine", encoding="utf-8")
-    refuse("is there, and no folder", file, force=True)
+    refuse("exists and is not a folder", file, force=True)
     refuse("cannot be written: Not a directory", file / "below")
     assert file.read_text(encoding="utf-8") == "mine"
     assert server.asked == []
@@ -327,7 +327,7 @@ def test_targets_that_cannot_be_written(server: Server, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("release", ["2", "r2.16", "2.16/..", "2.16\n", "", "٢.١"])
 def test_releases_are_numbers(tmp_path: Path, release: str) -> None:
-    refuse("is no release; give a number such as", tmp_path / "x", release=release)
+    refuse("is not a release number; give a number such as", tmp_path / "x", release=release)
     assert check_release("2.16") == "2.16"
 
 

@@ -67,7 +67,7 @@ def test_damaged_gzip(damage):
     else:
         position = -5 if damage == "checksum" else 30
         data[position] ^= 255
-    with pytest.raises(TreebankError, match=r"x\.gz: damaged gzip: .*pack the file again"):
+    with pytest.raises(TreebankError, match=r"x\.gz: damaged gzip file: .*compress the file again"):
         Treebank.from_text(bytes(data), path="x.gz")
 
 
@@ -76,7 +76,7 @@ def test_gzip_that_unfolds_without_end_is_refused(monkeypatch):
     ordinary = gzip.compress(dog().encode() * 100)  # more than 100 times, but small
     assert len(Treebank.from_text(ordinary)) == 100
     bomb = gzip.compress(b"\n" * 1_000_000)
-    what = f"{len(bomb)} bytes of gzip unfold to more than {100 * len(bomb)}"
+    what = f"{len(bomb)} bytes of gzip unpack to more than {100 * len(bomb)}"
     with pytest.raises(TreebankError, match=what):
         Treebank.from_text(bomb)
 
@@ -104,7 +104,7 @@ def test_missing_file_in_a_closed_folder(folder, monkeypatch):
         raise PermissionError(13, "Permission denied", path)
 
     monkeypatch.setattr(os, "listdir", refuse)
-    with pytest.raises(TreebankError, match="its folder cannot be looked into: Permission denied"):
+    with pytest.raises(TreebankError, match="its folder cannot be listed: Permission denied"):
         Treebank.read(folder / "x.conllu")
 
 
@@ -115,7 +115,7 @@ def test_folder_and_empty_pattern_and_nothing(folder):
         Treebank.read(f"{folder}/*.txt")
     with pytest.raises(TreebankError, match="the pattern matches no file"):
         Treebank.read(f"{folder}/su*")  # matches a folder only
-    with pytest.raises(TreebankError, match="no file to read was named; give a path"):
+    with pytest.raises(TreebankError, match="no input file was given; give a path"):
         Treebank.read([])
 
 
@@ -139,7 +139,7 @@ def test_faulty_files_among_others(folder):
         "d-dev.conllu",
         "e-dev.conllu",
     ]
-    with pytest.raises(TreebankError, match=r"no sentence is left; the first of 2 faulty: .*d-dev"):
+    with pytest.raises(TreebankError, match=r"no valid sentence: the first of 2 errors: .*d-dev"):
         Treebank.read([folder / "d-dev.conllu", folder / "e-dev.conllu"], on_error="skip")
 
 

@@ -83,13 +83,13 @@ def test_rewrite_of_words():
 @pytest.mark.parametrize(
     ("heads", "what"),
     [
-        ([2, 0], "heads of shape (2,) and type int64 for 3 words; give one whole number a word"),
+        ([2, 0], "heads of shape (2,) and type int64 for 3 words; give one integer per word"),
         ([2.0, 3.0, 0.0], "heads of shape (3,) and type float64 for 3 words"),
         ([[2, 3, 0]], "heads of shape (1, 3)"),
-        ([2, 4, 0], "head 4 of word 2 is out of range; give 0 to 3"),
+        ([2, 4, 0], "head 4 of word 2 is out of range; choose from 0 to 3"),
         ([2, -1, 0], "head -1 of word 2 is out of range"),
         ([1, 3, 0], "word 1 is its own head"),
-        ([2, 1, 0], "the heads run in a circle: 1 → 2 → 1"),
+        ([2, 1, 0], "the heads form a cycle: 1 → 2 → 1"),
         ([0, 3, 0], "2 roots: words 1, 3"),
     ],
 )
@@ -206,9 +206,9 @@ def test_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
 
 def test_write_to_what_is_no_file(tmp_path):
     bank = Treebank.from_text(dog())
-    with pytest.raises(TreebankError, match=f"{re.escape(str(tmp_path))}: is no file to write to"):
+    with pytest.raises(TreebankError, match=f"{re.escape(str(tmp_path))}: is not a regular file"):
         bank.write(tmp_path)
-    with pytest.raises(TreebankError, match="/dev/null: is no file to write to"):
+    with pytest.raises(TreebankError, match="/dev/null: is not a regular file"):
         bank.write("/dev/null")
     with pytest.raises(TreebankError, match="cannot be written: No such file or directory"):
         bank.write(tmp_path / "nowhere" / "x.conllu")

@@ -9,6 +9,7 @@ import pkgutil
 import pytest
 
 import structprobe.trees
+from structprobe.trees import gold, grouping
 
 MODULES = [module.name for module in pkgutil.iter_modules(structprobe.trees.__path__)]
 
@@ -21,3 +22,18 @@ def test_examples_are_true(name):
 @pytest.mark.parametrize("name", structprobe.trees.__all__)
 def test_examples_are_there(name):
     assert ">>>" in getattr(structprobe.trees, name).__doc__
+
+
+@pytest.mark.parametrize(
+    "helper",
+    [
+        gold.flat_depths,
+        gold.flat_distances,
+        gold.padded_tree_depths,
+        gold.padded_tree_distances,
+        grouping.group_by_length,
+        grouping.pad,
+    ],
+)
+def test_examples_of_helpers_are_there(helper):
+    assert ">>>" in helper.__doc__

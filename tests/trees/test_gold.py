@@ -9,16 +9,12 @@ from hypothesis import strategies as st
 from support.tree_cases import all_trees, trees, walked_distances
 
 from structprobe.errors import TreeError
-from structprobe.trees import (
-    edges,
+from structprobe.trees import edges, gold_depths, gold_distances, tree_depths, tree_distances
+from structprobe.trees.gold import (
     flat_depths,
     flat_distances,
-    gold_depths,
-    gold_distances,
     padded_tree_depths,
     padded_tree_distances,
-    tree_depths,
-    tree_distances,
 )
 
 # "A hearing is scheduled on the issue today", with its crossing arcs: issue hangs on hearing.
@@ -88,18 +84,18 @@ def test_padding_is_not_looked_at(sentences, more, fill):
 @pytest.mark.parametrize(
     ("heads", "message"),
     [
-        ([2, 1, 0], r"heads\[1\]: the heads run in a circle: 1 → 2 → 1"),
+        ([2, 1, 0], r"heads\[1\]: the heads form a cycle: 1 → 2 → 1"),
         ([0, 2, 2], r"heads\[1\]: word 2 is its own head"),
-        ([0, 3, 4, 3], r"the heads run in a circle: 3 → 4 → 3"),
+        ([0, 3, 4, 3], r"the heads form a cycle: 3 → 4 → 3"),
         ([0, 1, 0], r"heads\[1\]: 2 roots"),
         ([2, 3, 1], r"heads\[1\]: no word is the root"),
-        ([0, 4, 1], r"heads\[1\]: head 4 of word 2 is out of range; give 0 to 3"),
-        ([0, -1, 1], r"head -1 of word 2 is out of range; give 0 to 3"),
-        ([], r"heads\[1\]: heads are not a row of whole numbers but \[\]"),
-        (np.empty(0, int), r"heads\[1\]: a tree has at least one word"),
-        ([0.0, 1.0], r"heads\[1\]: heads are not a row of whole numbers but \[0.0, 1.0\]"),
-        ([[0, 1]], r"heads\[1\]: heads are not a row"),
-        (None, r"heads\[1\]: heads are not a row of whole numbers but None"),
+        ([0, 4, 1], r"heads\[1\]: head 4 of word 2 is out of range; choose from 0 to 3"),
+        ([0, -1, 1], r"head -1 of word 2 is out of range; choose from 0 to 3"),
+        ([], r"heads\[1\]: heads must be a sequence of integers, not \[\]"),
+        (np.empty(0, int), r"heads\[1\]: a sentence without words has no tree"),
+        ([0.0, 1.0], r"heads\[1\]: heads must be a sequence of integers, not \[0.0, 1.0\]"),
+        ([[0, 1]], r"heads\[1\]: heads must be a sequence"),
+        (None, r"heads\[1\]: heads must be a sequence of integers, not None"),
     ],
 )
 @pytest.mark.parametrize("function", [gold_depths, gold_distances])
@@ -118,13 +114,13 @@ def test_no_tree_alone(function):
 def test_bad_batch(function):
     with pytest.raises(TreeError, match=r"heads\[1\]: 2 roots"):
         function([[0, 1], [0, 0]], [2, 2])
-    with pytest.raises(TreeError, match=r"heads\[1\]: a tree has at least one word"):
+    with pytest.raises(TreeError, match=r"heads\[1\]: a sentence without words has no tree"):
         function([[0, 1], [0, 0]], [2, 0])
-    with pytest.raises(TreeError, match="do not go with lengths"):
+    with pytest.raises(TreeError, match="do not match lengths"):
         function([[0, 1]], [3])
-    with pytest.raises(TreeError, match="do not go with lengths"):
+    with pytest.raises(TreeError, match="do not match lengths"):
         function([[0, 1]], [2, 2])
-    with pytest.raises(TreeError, match="do not go with lengths"):
+    with pytest.raises(TreeError, match="do not match lengths"):
         function([0, 1], [2, 2])
 
 

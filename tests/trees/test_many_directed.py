@@ -126,19 +126,23 @@ def test_no_sentences():
 
 def test_bad_input():
     scores = np.zeros((2, 3, 4))
-    with pytest.raises(TreeError, match=r"shape \(2, 3, 3\) .* give arc scores \(b, n, n \+ 1\)"):
+    with pytest.raises(
+        TreeError, match=r"shape \(2, 3, 3\) .* pass arc scores of shape \(b, n, n \+ 1\)"
+    ):
         arborescences(scores[:, :, 1:], [3, 3])
     with pytest.raises(TreeError, match=r"lengths of shape \(1,\)"):
         arborescences(scores, [3])
-    with pytest.raises(TreeError, match=r"shape \(\) do not go"):
+    with pytest.raises(TreeError, match=r"shape \(\) do not match"):
         arborescences(0.0, [])
     for length in (0, 4):
         with pytest.raises(TreeError, match=f"sentence 1 .*length {length} .* choose from 1 to 3"):
             arborescences(scores, [3, length])
-    with pytest.raises(TreeError, match=r"roots of shape \(1,\) for 2 sentences"):
+    with pytest.raises(TreeError, match=r"roots have shape \(1,\), but there are 2 sentences"):
         arborescences(scores, [3, 3], roots=[1])
     for root in (0, 3):
-        with pytest.raises(TreeError, match=f"sentence 1 .*root {root} is no word; choose from 1"):
+        with pytest.raises(
+            TreeError, match=f"sentence 1 .*root {root} is not a word; choose from 1"
+        ):
             arborescences(scores, [3, 2], roots=[3, root])
     for value in (np.nan, np.inf):
         scores[1, 2, 1] = value

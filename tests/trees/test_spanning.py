@@ -141,7 +141,9 @@ def test_the_root_is_a_kept_word_however_deep():
 def test_what_is_said_of_words_that_are_not_kept_is_not_looked_at():
     distances = np.array([[0, np.nan, 1], [np.inf, 0, np.nan], [1, np.nan, 0]])
     assert decode_rooted([distances], [[1, 0, 2]], [[True, False, True]])[0].tolist() == [0, -1, 1]
-    with pytest.raises(TreeError, match=r"words 1 and 2 .* is nan one way and inf the other"):
+    with pytest.raises(
+        TreeError, match=r"words 1 and 2 .* is nan in one direction and inf in the other"
+    ):
         decode_rooted([distances], [[1, 0, 2]], [[True, True, True]])
 
 
@@ -168,10 +170,14 @@ def test_a_distance_is_averaged_with_its_mirror():
 @pytest.mark.parametrize(
     ("value", "mirror", "message"),
     [
-        (np.nan, np.nan, r"words 1 and 3 .* is nan one way and nan the other; .*finite"),
-        (1.0, np.nan, "is 1 one way and nan the other; distances must be finite"),
-        (np.inf, np.inf, "is inf one way and inf the other; distances must be finite"),
-        (-np.inf, np.inf, "is -inf one way"),
+        (
+            np.nan,
+            np.nan,
+            r"words 1 and 3 .* is nan in one direction and nan in the other; .*finite",
+        ),
+        (1.0, np.nan, "is 1 in one direction and nan in the other; distances must be finite"),
+        (np.inf, np.inf, "is inf in one direction and inf in the other; distances must be finite"),
+        (-np.inf, np.inf, "is -inf in one direction"),
     ],
 )
 def test_bad_distances(value, mirror, message):
@@ -187,29 +193,29 @@ def test_bad_distances(value, mirror, message):
 def test_bad_shapes_roots_and_depths():
     square = np.zeros((3, 3))
     for wrong in (np.zeros((2, 3)), np.zeros(3), 1.0, np.empty((0, 0)).reshape(0, 0)[None]):
-        with pytest.raises(TreeError, match="do not go with"):
+        with pytest.raises(TreeError, match="do not match"):
             spanning_tree(wrong)
-    with pytest.raises(TreeError, match=r"root 3 \(0-based\) is no word of 3 in 3"):
+    with pytest.raises(TreeError, match=r"root 3 \(0-based\) is not one of 3 words in 3"):
         spanning_tree(square, 3)
     with pytest.raises(TreeError, match="root -1"):
         spanning_tree(square, -1)
-    with pytest.raises(TreeError, match="no word of 4 in 3"):
+    with pytest.raises(TreeError, match="not one of 4 words in 3"):
         spanning_trees(square[None], [4], [0])
-    with pytest.raises(TreeError, match="no word of 0 in 0"):
+    with pytest.raises(TreeError, match="not one of 0 words in 0"):
         spanning_tree(np.empty((0, 0)))
     with pytest.raises(TreeError, match="lengths of shape"):
         spanning_trees(square[None], [3, 3], [0])
-    with pytest.raises(TreeError, match=r"distances of shape \(\) do not go"):
+    with pytest.raises(TreeError, match=r"distances of shape \(\) do not match"):
         spanning_trees(1.0, [3], [0])
     with pytest.raises(TreeError, match=r"sentence 1 .*the depth of word 2 .* is NaN"):
         decode_rooted([square, square], [[0, 1, 2], [0, np.nan, 1]])
-    with pytest.raises(TreeError, match="distances of 1 sentences and depths of 2"):
+    with pytest.raises(TreeError, match="distances for 1 sentences, but depths for 2"):
         decode_rooted([square], [[0, 1, 2], [0, 1, 2]])
-    with pytest.raises(TreeError, match="kept is of 0 sentences and 0 words, depths of 1 and 3"):
+    with pytest.raises(TreeError, match="kept covers 0 sentences and 0 words, but depths 1 and 3"):
         decode_rooted([square], [[0, 1, 2]], [])
-    with pytest.raises(TreeError, match="kept is of 1 sentences and 2 words, depths of 1 and 3"):
+    with pytest.raises(TreeError, match="kept covers 1 sentences and 2 words, but depths 1 and 3"):
         decode_rooted([square], [[0, 1, 2]], [[True, True]])
-    with pytest.raises(TreeError, match=r"sentence 0 .*shape \(3, 3\) do not go .* \(2,\)"):
+    with pytest.raises(TreeError, match=r"sentence 0 .*shape \(3, 3\) do not match .* \(2,\)"):
         decode_rooted([square], [[0, 1]])
-    with pytest.raises(TreeError, match="do not go"):
+    with pytest.raises(TreeError, match="do not match"):
         decode_rooted([np.empty((0, 0))], [[]])

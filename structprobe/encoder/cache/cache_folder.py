@@ -1,4 +1,4 @@
-"""A cache folder: ours or not; small files whole or not at all; system faults in one line."""
+"""Cache folders: their marker, atomic writes of small files, and one-line errors."""
 
 from __future__ import annotations
 
@@ -18,45 +18,45 @@ MARKER, KIND = "structprobe-vectors.json", "structprobe word vectors"
 
 
 def claim(folder: Path) -> None:
-    """Make the folder where it is missing, and mark it as ours."""
+    """Create the folder if it does not exist, and mark it as a cache."""
     folder.mkdir(parents=True, exist_ok=True)
     write_json(folder / MARKER, {"kind": KIND, "version": VERSION})
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Refuse a folder that is not ours, or was made by another version."""
+    """Reject a folder that is not a cache, or was made by another version."""
     if not folder.exists():
         return
     if not folder.is_dir():
-        raise StoreError(f"{folder} is a file, no cache folder")
+        raise StoreError(f"{folder} is a file, not a cache folder")
     marker = read_json(folder / MARKER)
     if not isinstance(marker, dict) or marker.get("kind") != KIND:
         if any(not path.name.startswith(MARKER) for path in folder.iterdir()):
-            hint = "give a new or empty folder"
+            hint = "choose a new or empty folder"
             raise StoreError(f"{folder} exists and is not a structprobe cache", hint=hint)
     elif marker.get("version") != VERSION:
         raise StoreError(
-            f"{folder} was written in version {marker.get('version')} of the format, "
-            f"this is version {VERSION}",
-            hint="give a new folder",
+            f"{folder} has version {marker.get('version')} of the cache format, "
+            f"but version {VERSION} is needed",
+            hint="choose a new folder",
         )
 
 
 @contextlib.contextmanager
 def one_line_faults(folder: Path) -> Iterator[None]:
-    """Turn the system's faults within the block into one line."""
+    """Turn errors of the operating system within the block into one-line messages."""
     try:
         yield
     except OSError as error:
         place = error.filename or folder
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        hint = "make room and run again: what is written is kept" if full else None
+        hint = "free some disk space and run again: the run resumes" if full else None
         raise StoreError(f"cannot use {place}: {error.strerror or error}", hint=hint) from error
 
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Any]:
-    """Write a file whole or not at all."""
+    """Write a file completely or not at all."""
     draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
         with draft.open("wb") as file:
@@ -69,12 +69,12 @@ def replacing(path: Path) -> Iterator[Any]:
 
 
 def to_json(value: object) -> str:
-    """Write plain values as JSON, the same ones always in the same way."""
+    """Write plain values as JSON, equal values always in the same way."""
     return json.dumps(value, sort_keys=True, indent=1)
 
 
 def write_json(path: Path, value: object) -> None:
-    """Write a JSON file, unless it says so already."""
+    """Write a JSON file, unless it has this content already."""
     if read_json(path) != json.loads(to_json(value)):
         with replacing(path) as file:
             file.write(to_json(value).encode())
@@ -89,7 +89,7 @@ def read_json(path: Path) -> object:
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable, where a folder can be opened (not on Windows)."""
+    """Make the names in a folder durable, if folders can be opened (not on Windows)."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

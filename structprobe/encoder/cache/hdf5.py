@@ -1,4 +1,4 @@
-"""Word vectors in the HDF5 layout of earlier research code: one dataset a sentence."""
+"""Word vectors in the HDF5 layout of earlier research code: one dataset per sentence."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ Spans = Sequence[tuple[int, int]]
 
 
 def write_hdf5(bank: EncodedBank, path: str | os.PathLike[str], *, force: bool = False) -> Path:
-    """Write word vectors as earlier research code reads them.
+    """Write word vectors in the format of earlier research code.
 
     Parameters
     ----------
     bank : EncodedBank
         The vectors.
     path : path
-        The file. A sentence is a dataset named by its number, from ``"0"``, of the shape
-        (n_layers, n_words, hidden_size); an attribute of the file says which layers these are.
+        The file. Each sentence is a dataset named by its index, from ``"0"``, of shape
+        (n_layers, n_words, hidden_size); an attribute of the file lists the layers.
     force : bool, default False
-        Whether a file that is there is written over.
+        Whether to overwrite an existing file.
 
     Returns
     -------
@@ -41,11 +41,11 @@ def write_hdf5(bank: EncodedBank, path: str | os.PathLike[str], *, force: bool =
     Raises
     ------
     StoreError
-        If h5py is not installed, the file is there already, or it cannot be written.
+        If h5py is not installed, the file exists, or it cannot be written.
     """
     h5py, target = _h5py(), Path(path)
     if target.exists() and not force:
-        raise StoreError(f"{target} is there already", hint="name another file, or force=True")
+        raise StoreError(f"{target} already exists", hint="choose another file, or pass force=True")
     layers = [bank.layer(layer) for layer in bank.layers]
     draft = target.with_name(f"{target.name}.{os.getpid()}")
     try:
@@ -70,52 +70,52 @@ def read_hdf5(
     pieces: Sequence[Spans] | None = None,
     origin: Mapping[str, object] | None = None,
 ) -> EncodedBank:
-    """Read vectors that earlier research code wrote.
+    """Read vectors in the format of earlier research code.
 
     Parameters
     ----------
     path : path
         The file: datasets ``"0"``, ``"1"`` and so on, each (n_layers, n_words, hidden_size), or
-        (n_layers, n_pieces, hidden_size) where `pieces` are given.
+        (n_layers, n_subwords, hidden_size) if `pieces` is given.
     sentences : sequence of Sentence or of sequences of str
-        The sentences that it is of, in their order.
+        The sentences of the file, in the same order.
     layers : iterable of int, optional
-        The layers wanted; all by default. Only these are held in memory.
+        The layers to read into memory; all by default.
     first_layer : int, default 0
-        The number of the first layer in the file, where it does not say itself: 1 for files of
-        BERT models without the embedding output.
+        The number of the first layer in the file, if the file does not list its layers: 1 for files
+        of BERT models without the embedding output.
     pieces : sequence of sequences of (int, int), optional
-        Of each sentence, for each word the first of its pieces and the one behind its last, special
-        tokens counted; a word's vector is the mean of its pieces' (Hewitt & Manning 2019).
+        For each word of each sentence, the range of its subwords (start, end), special tokens
+        included; the vector of a word is the mean of its subwords (Hewitt & Manning 2019).
     origin : mapping, optional
-        Where the vectors came from, as in `WordVectors`, without the layer.
+        Where the vectors come from, as in `WordVectors`, without the layer.
 
     Returns
     -------
     EncodedBank
-        The vectors of words.
+        The word vectors.
 
     Raises
     ------
     StoreError
-        If h5py is not installed, the file cannot be read, its sentences or words are not those of
-        `sentences`, or it has no such layer.
+        If h5py is not installed, the file cannot be read, it does not match `sentences`, or it has
+        no such layer.
     """
     h5py = _h5py()
     lengths = [len(one.words if isinstance(one, Sentence) else one) for one in sentences]
     if pieces is not None and [*map(len, pieces)] != lengths:
-        raise StoreError("pieces must name a span for each word of each sentence")
+        raise StoreError("pieces must have one (start, end) for each word of each sentence")
     where = str(path)
     try:
         with h5py.File(path, "r") as file:
             if len(file) != len(lengths) or any(str(i) not in file for i in range(len(lengths))):
                 raise StoreError(
-                    f"holds {len(file)} datasets, there are {len(lengths)} sentences",
+                    f"has {len(file)} datasets, but there are {len(lengths)} sentences",
                     where=where,
-                    hint="give the sentences that it was made of, in their order",
+                    hint="pass the sentences the file was made from, in the same order",
                 )
             if not lengths:
-                raise StoreError("holds no sentence", where=where)
+                raise StoreError("has no sentences", where=where)
             rows = _rows(file, first_layer, layers, where)
             places, shape = [*rows.values()], (file["0"].shape[0], file["0"].shape[2])
             found: dict[int, list[NDArray[Any]]] = {layer: [] for layer in rows}
@@ -142,28 +142,29 @@ def _h5py() -> Any:
 
 
 def _rows(file: Any, first: int, wanted: Iterable[int] | None, where: str) -> dict[int, int]:
-    """Give the place in each dataset of each layer that is wanted, ascending by layer."""
+    """Give the index of each wanted layer in the datasets, ascending by layer."""
     n_layers = _dataset(file, 0, None, f"{where}, dataset 0").shape[0]
     numbers = [*map(int, file.attrs.get(LAYERS, range(first, first + n_layers)))]
     if len(numbers) != n_layers:
-        raise StoreError(f"names {len(numbers)} layers and has {n_layers}", where=where)
+        raise StoreError(f"lists {len(numbers)} layers, but has {n_layers}", where=where)
     layers = sorted(set(numbers if wanted is None else map(int, wanted)))
     if unknown := [layer for layer in layers if layer not in numbers]:
-        hint = f"there are {', '.join(map(str, numbers))}"
+        hint = f"available layers: {', '.join(map(str, numbers))}"
         raise StoreError(f"has no layer {unknown[0]}", where=where, hint=hint)
     return {layer: numbers.index(layer) for layer in layers}
 
 
 def _dataset(file: Any, number: int, shape: tuple[int, int] | None, where: str) -> Any:
-    """Give one sentence's dataset, of so many layers and so wide as that of the first."""
+    """Give the dataset of one sentence, with as many layers and the same width as the first."""
     found = file[str(number)]
     told = getattr(found, "shape", None)
     if told is None or len(told) != 3:
-        hint = "each is to be (n_layers, n_words, hidden_size)"
-        raise StoreError(f"has the shape {told}", where=where, hint=hint)
+        hint = "it must be (n_layers, n_words, hidden_size)"
+        raise StoreError(f"has shape {told}", where=where, hint=hint)
     if shape is not None and (told[0], told[2]) != shape:
         raise StoreError(
-            f"has {told[0]} layers of {told[2]} numbers, the first has {shape[0]} of {shape[1]}",
+            f"has {told[0]} layers of width {told[2]}, but the first has {shape[0]} of width"
+            f" {shape[1]}",
             where=where,
         )
     return found
@@ -172,16 +173,18 @@ def _dataset(file: Any, number: int, shape: tuple[int, int] | None, where: str) 
 def _words(
     values: NDArray[Any], n_words: int, spans: Spans | None, where: str
 ) -> NDArray[np.floating]:
-    """Give vectors of words (n_layers, n_words, hidden_size) from those of words or pieces."""
+    """Give vectors of words (n_layers, n_words, hidden_size) from those of words or subwords."""
     if spans is not None:
         if any(not 0 <= start < stop <= values.shape[1] for start, stop in spans):
-            raise StoreError(f"a word's pieces are not among {values.shape[1]}", where=where)
+            raise StoreError(
+                f"the subwords of a word are not within 0 to {values.shape[1]}", where=where
+            )
         means = [values[:, start:stop].mean(axis=1) for start, stop in spans]
         return np.stack(means, axis=1) if means else values[:, :0]
     if values.shape[1] != n_words:
         raise StoreError(
-            f"has {values.shape[1]} vectors, the sentence has {n_words} words",
+            f"has {values.shape[1]} vectors, but the sentence has {n_words} words",
             where=where,
-            hint="where these are vectors of pieces, say which are whose by pieces=",
+            hint="if these are vectors of subwords, pass their words as pieces=",
         )
     return values

@@ -1,9 +1,9 @@
-"""One layer on disk: written row by row beside its final name, published when it is whole.
+"""One layer on disk: written to a draft row by row, and renamed when it is complete.
 
-``layer-07.npy`` is there only when all its words are. Until then the rows lie in
-``layer-07.part``, and ``layer-07.journal`` lists the sentences whose rows are safely there:
-counted from 1, eight bytes each, so that zeros left by a crash mean nothing. A shard's journal
-bears its name, as in ``layer-07.3-of-8.journal``.
+``layer-07.npy`` exists only when it has all words. Until then, the rows are in ``layer-07.part``,
+and ``layer-07.journal`` lists the sentences whose rows are safely on disk: counted from 1, eight
+bytes each, so that zeros left by a crash mean nothing. The journal of a shard has its name, as in
+``layer-07.3-of-8.journal``.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class LayerFile:
         self._file: Any = None
 
     def is_whole(self) -> bool:
-        """Tell whether the layer was written to its end."""
+        """Whether the layer is complete."""
         if not self.path.exists():
             return False
         with self.path.open("rb") as file:
@@ -61,7 +61,8 @@ class LayerFile:
         if not intact or self.path.stat().st_size != self._size:
             hint = "delete it and encode again"
             raise StoreError(
-                f"{self.path} is damaged: not the {self._size} bytes written", hint=hint
+                f"{self.path} is damaged: it does not have the {self._size} bytes written",
+                hint=hint,
             )
         return True
 
@@ -69,15 +70,15 @@ class LayerFile:
         """Map the whole layer into memory, read-only."""
         # -> (n_words_total, hidden_size)
         if not self.is_whole():
-            raise StoreError(f"{self.path} was not written to its end", hint="encode again")
+            raise StoreError(f"{self.path} is incomplete", hint="encode again")
         if 0 in self.shape:
             return np.empty(self.shape, self.dtype)
         offset = len(self._header)
         return np.memmap(self.path, self.dtype, mode="r", offset=offset, shape=self.shape)
 
     def begin(self) -> NDArray[np.int64]:
-        """Open the layer for writing, going on where an interrupted run stopped."""
-        if not self._is_sound():  # the journals first: they must never speak of another file
+        """Open the layer for writing; resume an interrupted run."""
+        if not self._is_sound():  # the journals first: they must never refer to another file
             for journal in self._journals():
                 journal.unlink(missing_ok=True)
             self.part.write_bytes(self._header)
@@ -85,13 +86,13 @@ class LayerFile:
         self._file = self.part.open("r+b", buffering=0)
         if self._is_shard:  # so that others see that there are shards
             self.journal.touch()
-        if self.journal.exists():  # half an entry, left by a crash, would put the next ones off
+        if self.journal.exists():  # half an entry, left by a crash, would shift the next ones
             size = self.journal.stat().st_size
             os.truncate(self.journal, size - size % _ENTRY.itemsize)
         return self.noted()
 
     def noted(self) -> NDArray[np.int64]:
-        """List what all journals say."""
+        """List the sentences in all journals."""
         entries = [np.fromfile(journal, _ENTRY) for journal in self._journals()]
         written = np.concatenate([np.empty(0, _ENTRY), *entries]) - 1
         return written[written >= 0].astype(np.int64)
@@ -120,7 +121,7 @@ class LayerFile:
             os.fsync(journal.fileno())
 
     def publish(self) -> None:
-        """Give the file its final name, where it lacks it; all rows are written and synced."""
+        """Give the file its final name, once all rows are written and synced."""
         self.close()
         if not self.path.exists():
             self.part.replace(self.path)
@@ -128,16 +129,16 @@ class LayerFile:
             journal.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Close the file, keeping what is written for another run."""
+        """Close the file; what is written is kept for another run."""
         if self._file is not None:
             self._file.close()
 
     def _journals(self) -> list[Path]:
-        """List the journals of all who write this layer."""
+        """List the journals of all shards of this layer."""
         return list(self.path.parent.glob(f"{self.path.stem}.*journal"))
 
     def _is_sound(self) -> bool:
-        """Tell whether there is a part, and of the right form."""
+        """Whether there is a draft with the right header and size."""
         if not self.part.exists():
             return False
         with self.part.open("rb") as file:

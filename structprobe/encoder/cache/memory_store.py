@@ -1,4 +1,4 @@
-"""Word vectors as they are gathered, batch by batch: what any store does, and one in memory."""
+"""Stores that collect word vectors batch by batch: their base, and one in memory."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from structprobe.errors import StoreError
 
 
 class Store(ABC):
-    """What stores in memory and on disk have in common: who is missing, what may be written."""
+    """The base of stores in memory and on disk: what is missing, and checks of what is written."""
 
     def __init__(
         self, layers: tuple[int, ...], offsets: NDArray[np.int64], hidden_size: int, dtype: np.dtype
@@ -40,7 +40,7 @@ class Store(ABC):
         n_words = int(self._spans(numbers)[1].sum())
         for layer in self.missing_layers:
             if layer not in vectors:
-                raise StoreError(f"vectors of layer {layer} are missing from what is written")
+                raise StoreError(f"the vectors of layer {layer} are missing")
             values = np.ascontiguousarray(vectors[layer], dtype=self.dtype)
             if values.shape != (n_words, self.shape[1]):
                 expected = (n_words, self.shape[1])
@@ -49,19 +49,19 @@ class Store(ABC):
         self._written[numbers] = True
 
     def finish(self) -> None:
-        """Declare the vectors whole."""
+        """Declare the vectors complete."""
         if self.missing.size:
             first = self.missing[0]
-            raise StoreError(f"{self.missing.size} sentences are not written, first {first}")
+            raise StoreError(f"{self.missing.size} sentences are not written, the first is {first}")
 
     @abstractmethod
     def layer(self, layer: int) -> NDArray[Any]:
-        """Give one layer that is whole."""
+        """Give one complete layer."""
         # -> (n_words_total, hidden_size)
 
     @abstractmethod
     def close(self) -> None:
-        """Let go of what is open, keeping what is written."""
+        """Close all files; what is written is kept."""
 
     def __enter__(self) -> Self:
         return self
@@ -71,10 +71,10 @@ class Store(ABC):
 
     @abstractmethod
     def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
-        """Put the sentences' rows where they belong."""
+        """Write the rows of some sentences."""
 
     def _spans(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Give for each sentence the number of its first word, and how many it has."""
+        """Give the index of the first word of each sentence, and its number of words."""
         starts = self.offsets[numbers]
         return starts, self.offsets[numbers + 1] - starts
 
@@ -94,7 +94,7 @@ class MemoryStore(Store):
         return self._values[layer]
 
     def close(self) -> None:
-        """Do nothing: the vectors stay as long as the store."""
+        """Do nothing: the vectors live as long as the store."""
 
     def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
         self._values[layer][join_ranges(*self._spans(numbers))] = values

@@ -1,8 +1,8 @@
 """Shards: one treebank's vectors written by several processes, on one machine or many.
 
-Every shard writes its own sentences' rows into the same files under a journal of its own
-(``layer-07.3-of-8.journal``), so that what is there is what any journal lists, and the process
-that completes a layer gives it its final name. Processes need a folder that all of them see.
+Every shard writes the rows of its own sentences into the same files, with its own journal
+(``layer-07.3-of-8.journal``); the rows listed in any journal are written, and the process that
+completes a layer gives it its final name. All processes need access to the same folder.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _JOURNAL = re.compile(r"layer-(\d+)\.(\d+)-of-(\d+)\.journal")
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """One of the parts that a treebank's sentences are cut into."""
+    """One of the parts that the sentences of a treebank are divided into."""
 
-    number: int  # Which, counted from 1
-    count: int  # Of how many
+    number: int  # Counted from 1
+    count: int
 
     def __post_init__(self) -> None:
         if not 1 <= self.number <= self.count:
-            hint = "shards are counted from 1: 1/8 to 8/8"
+            hint = "shards are numbered from 1, such as 1/8 to 8/8"
             raise StoreError(f"there is no shard {self.number} of {self.count}", hint=hint)
 
     @classmethod
@@ -40,12 +40,12 @@ class Shard:
         """Read a shard as it is written on the command line."""
         match = re.fullmatch(r"(\d+)/(\d+)", text, flags=re.ASCII)
         if not match:
-            raise StoreError(f"{text!r} is no shard", hint="write it such as 3/8")
+            raise StoreError(f"{text!r} is not a shard", hint="use the form 3/8")
         return cls(int(match[1]), int(match[2]))
 
     @property
     def name(self) -> str:
-        """Its name in files' names."""
+        """Its name in file names."""
         return f"{self.number}-of-{self.count}"
 
     def __str__(self) -> str:
@@ -53,7 +53,7 @@ class Shard:
 
 
 def cut(offsets: NDArray[np.int64], count: int) -> NDArray[np.int64]:
-    """Cut sentences into parts that lie side by side and have about the same number of words."""
+    """Divide sentences into adjacent parts with about the same number of words."""
     # offsets (n_sentences + 1,) -> (count + 1,)
     # A sentence goes where its middle falls; all in half words.
     shares = 2 * np.arange(1, count) * int(offsets[-1]) // count
@@ -62,7 +62,7 @@ def cut(offsets: NDArray[np.int64], count: int) -> NDArray[np.int64]:
 
 
 def belongs(offsets: NDArray[np.int64], shard: Shard | None) -> NDArray[np.bool_]:
-    """Tell which sentences a shard is to write."""
+    """Give a mask of the sentences that a shard has to write."""
     # offsets (n_sentences + 1,) -> (n_sentences,)
     mine = np.full(len(offsets) - 1, shard is None)
     if shard is not None:
@@ -72,7 +72,7 @@ def belongs(offsets: NDArray[np.int64], shard: Shard | None) -> NDArray[np.bool_
 
 
 def shards_begun(folder: Path, layers: Iterable[int] | None = None) -> set[tuple[int, int]]:
-    """List the shards that have begun, and are not whole yet."""
+    """List the shards that have been started but are not complete."""
     wanted = None if layers is None else set(layers)
     found = [_JOURNAL.fullmatch(path.name) for path in folder.glob("layer-*.journal")]
     return {
@@ -85,35 +85,35 @@ def shards_begun(folder: Path, layers: Iterable[int] | None = None) -> set[tuple
 def shards_missing(
     offsets: NDArray[np.int64], written: NDArray[np.bool_], count: int
 ) -> tuple[int, ...]:
-    """List the shards with sentences that nobody has written."""
+    """List the shards with unwritten sentences."""
     # offsets (n_sentences + 1,), written (n_sentences,)
     cuts = cut(offsets, count)
     return tuple(k for k in range(1, count + 1) if not written[cuts[k - 1] : cuts[k]].all())
 
 
 def refuse_other_count(folder: Path, shard: Shard, begun: set[tuple[int, int]]) -> None:
-    """Refuse to cut a treebank in another way than those who began."""
+    """Reject another number of shards than that of the shards already started."""
     if counts := {count for _, count in begun} - {shard.count}:
         raise StoreError(
-            f"these vectors were begun in {max(counts)} shards, not in {shard.count}",
-            hint=f"go on with shards such as 1/{max(counts)}, or delete {folder}",
+            f"these vectors were started in {max(counts)} shards, not in {shard.count}",
+            hint=f"continue with shards such as 1/{max(counts)}, or delete {folder}",
         )
 
 
 def refuse_missing(
     folder: Path, manifest: Mapping[str, Any], missing: Iterable[int], count: int
 ) -> None:
-    """Say which shards lack, and what the cache has in their place."""
+    """Raise an error that names the missing shards, and similar ones in the cache."""
     names = ", ".join(f"{number}/{count}" for number in missing)
     raise StoreError(
-        f"{folder.parent} lacks the shards {names} of these vectors"
+        f"{folder.parent} lacks shards {names} of these vectors"
         + "".join(_told_of_others(folder, manifest, count)),
         hint=f"encode them with --shard, or delete {folder}",
     )
 
 
 def _told_of_others(folder: Path, manifest: Mapping[str, Any], count: int) -> Iterable[str]:
-    """Tell of shards of the same sentences that another model or setting has made."""
+    """Describe shards of the same sentences made with another model or setting."""
     own = json.loads(to_json(manifest))["key"]
     for path in sorted(folder.parent.glob("*/manifest.json")):
         theirs = read_json(path)

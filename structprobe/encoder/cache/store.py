@@ -1,21 +1,21 @@
-"""Word vectors on disk: one array a layer, resumable, never read half written.
+"""Word vectors on disk: one array per layer, resumable, and never read half-written.
 
-A cache folder holds one subfolder for each key, named by its digest, so that another model,
-treebank or setting never meets the vectors of this one::
+A cache folder has one subfolder per key, named by its digest, so that vectors of different models,
+treebanks or settings are never mixed up::
 
-    CACHE/structprobe-vectors.json       says that the folder is ours
-    CACHE/<digest>/manifest.json         the key, the shape and type of a layer
+    CACHE/structprobe-vectors.json       marks the folder as a structprobe cache
+    CACHE/<digest>/manifest.json         the key, and the shape and type of a layer
     CACHE/<digest>/offsets.npy           where each sentence starts
-    CACHE/<digest>/layer-07.npy          one whole layer (see `layer_file`)
+    CACHE/<digest>/layer-07.npy          one complete layer (see `layer_file`)
     CACHE/<digest>/lock                  held by the one process that writes
 
-Several processes may write the same vectors as shards (see `shards`): each
-holds ``lock-3-of-8``, and ``lock`` only while it begins and while it ends.
+Several processes may write the same vectors as shards (see `shards`): each holds ``lock-3-of-8``,
+and ``lock`` only while it starts and while it ends.
 
-Layers may be added later: those that are there are used, only the others are written. Arrays
-are written by ordinary writes, since a full disk kills a process that writes through a map, and
-mapped read-only. NumPy has no bfloat16: such vectors are stored as float32, which holds them
-exactly. A subfolder may be deleted at any time.
+Layers can be added later: existing layers are reused, and only the others are written. Arrays are
+written with ordinary writes, since a full disk kills a process that writes through a memory map,
+and mapped read-only. NumPy has no bfloat16: such vectors are stored as float32, which represents
+them exactly. A subfolder may be deleted at any time.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ from structprobe.locks import lock
 
 __all__ = ["MemoryStore", "VectorStore", "open_store", "storage_dtype"]
 
-SYNC_SECONDS = 5.0  # what a crash may lose; syncing at every write costs more than the model
+SYNC_SECONDS = 5.0  # lost at most in a crash; syncing every write costs more than the model
 STORED_AS = {"float32": "<f4", "float16": "<f2", "bfloat16": "<f4"}
 
 
@@ -73,10 +73,10 @@ def open_store(
     dtype: object,
     shard: Shard | None = None,
 ) -> VectorStore | MemoryStore:
-    """Open the store of these vectors: create it, go on with it, or find it whole.
+    """Open the store of these vectors: create it, resume it, or find it complete.
 
-    Use it as a context manager, so that whatever happens its lock is given back and what was
-    written is kept. While another process writes the same vectors this waits.
+    Use it as a context manager, so that its lock is released and what was written is kept in any
+    case. It waits while another process writes the same vectors.
     """
     # offsets (n_sentences + 1,)
     wanted = tuple(sorted({int(layer) for layer in layers}))
@@ -98,7 +98,7 @@ def storage_dtype(dtype: object) -> np.dtype:
 
 
 class VectorStore(Store):
-    """Vectors on disk; see `open_store` and the head of this module."""
+    """Vectors on disk; see `open_store` and the docstring of this module."""
 
     def __init__(
         self,
@@ -134,13 +134,13 @@ class VectorStore(Store):
             self._check_manifest(manifest)
 
     def layer(self, layer: int) -> NDArray[Any]:
-        """Map one whole layer into memory, read-only."""
+        """Map one complete layer into memory, read-only."""
         # -> (n_words_total, hidden_size)
         with one_line_faults(self.folder):
             return self._layer_file(layer).map()
 
     def write(self, sentences: ArrayLike, vectors: Mapping[int, ArrayLike]) -> None:
-        """Write the vectors of some sentences; as `MemoryStore.write`, but on disk."""
+        """Write the vectors of some sentences to disk."""
         with one_line_faults(self.folder):
             super().write(sentences, vectors)
             self._fresh += np.asarray(sentences, dtype=np.int64).tolist()
@@ -150,8 +150,8 @@ class VectorStore(Store):
     def finish(self) -> None:
         """Give each layer its final name; afterwards all layers can be read.
 
-        Of a shard, those layers alone that all shards have written; `missing_layers` and
-        `missing_shards` tell of the others.
+        With shards, only layers that all shards have written; see `missing_layers` and
+        `missing_shards` for the others.
         """
         super().finish()
         with one_line_faults(self.folder):
@@ -168,16 +168,16 @@ class VectorStore(Store):
 
     @property
     def missing_shards(self) -> tuple[int, ...]:
-        """The shards that had sentences to write when this one was opened or finished."""
+        """The shards with unwritten sentences when this one was opened or finished."""
         count = 1 if self._shard is None else self._shard.count
         return shards_missing(self.offsets, self._written, count)
 
     def close(self) -> None:
-        """Keep what is written for another run, and give the lock back."""
+        """Keep what is written for another run, and release the lock."""
         if self._unlock is None:
             return
         try:
-            with contextlib.suppress(OSError):  # what is not noted is written again
+            with contextlib.suppress(OSError):  # rows that are not in the journal are written again
                 if self._fresh:
                     self._sync()
         finally:
@@ -194,13 +194,13 @@ class VectorStore(Store):
         return LayerFile(self.folder, layer, self.shape, self.dtype, shard)
 
     def _find_missing_layers(self) -> None:
-        """See which of the wanted layers are not whole."""
+        """Find which of the wanted layers are incomplete."""
         self.missing_layers = tuple(n for n in self.layers if not self._files[n].is_whole())
         if not self.missing_layers:
             self._written[:] = True
 
     def _prepare(self, folder: Path, manifest: dict[str, object]) -> None:
-        """Take the lock and open the layers that are missing still."""
+        """Take the lock and open the layers that are still missing."""
         claim(folder)
         self.folder.mkdir(exist_ok=True)
         name = "lock" if self._shard is None else f"lock-{self._shard.name}"
@@ -217,7 +217,7 @@ class VectorStore(Store):
             raise
 
     def _begin(self, manifest: dict[str, object]) -> None:
-        """Open the layers that are missing, and see what of them is there already."""
+        """Open the missing layers, and find what is already written."""
         begun = shards_begun(self.folder, self.missing_layers)
         if self._shard is not None:
             refuse_other_count(self.folder, self._shard, begun)
@@ -233,13 +233,13 @@ class VectorStore(Store):
             refuse_missing(self.folder, manifest, missing, count)
 
     def _find_written(self) -> None:
-        """See which sentences are written in all the layers that are missing."""
+        """Find which sentences are written in all missing layers."""
         self._written[:] = True
         for layer in self.missing_layers:
             self._written &= self._noted(self._files[layer])
 
     def _noted(self, file: LayerFile) -> NDArray[np.bool_]:
-        """Tell which sentences a layer's journals list."""
+        """Give a mask of the sentences in the journals of a layer."""
         there = np.zeros(len(self._written), dtype=bool)
         noted = file.noted()
         there[noted[noted < len(there)]] = True
@@ -247,7 +247,7 @@ class VectorStore(Store):
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
-        """Keep other shards from beginning or ending meanwhile."""
+        """Keep other shards from starting or finishing meanwhile."""
         unlock = None if self._shard is None else lock(self.folder / "lock")
         try:
             yield
@@ -256,7 +256,7 @@ class VectorStore(Store):
                 unlock()
 
     def _check_manifest(self, manifest: dict[str, object]) -> None:
-        """Refuse a subfolder whose manifest is not the one its name stands for."""
+        """Reject a subfolder whose manifest does not match its name."""
         path = self.folder / "manifest.json"
         if read_json(path) != json.loads(to_json(manifest)):
             self.close()
@@ -264,8 +264,8 @@ class VectorStore(Store):
             raise StoreError(f"{path} is damaged or missing", hint=hint)
 
     def _sync(self) -> None:
-        """Make what was written durable, and note it."""
-        # Forgotten first: after a failed sync the next may succeed though rows are lost.
+        """Make what was written durable, and add it to the journals."""
+        # Cleared first: after a failed sync, the next may succeed although rows are lost.
         fresh, self._fresh = self._fresh, []
         for layer in self.missing_layers:
             self._files[layer].sync(fresh)

@@ -1,1 +1,1 @@
-"""From words to the subwords a model reads, and back."""
+"""Tokenization: from words to the subwords a model reads, and back."""

@@ -1,4 +1,4 @@
-"""Sentences of like length, laid out side by side as the model takes them."""
+"""Batches of sentences of similar length, as input of the model."""
 
 from __future__ import annotations
 
@@ -21,43 +21,43 @@ POOLINGS = ("mean", "first", "last")
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Some windows of a batch, padded on the right, and what of them makes which words."""
+    """Some windows of a batch, padded on the right, and how they are pooled into words."""
 
     ids: NDArray[np.int64]  # (n_rows, n_positions)
-    mask: NDArray[np.int64]  # (n_rows, n_positions): 1 where there is a token, 0 for padding
+    mask: NDArray[np.int64]  # (n_rows, n_positions): 1 for tokens, 0 for padding
     positions: NDArray[np.int64]  # (n_links,)
     starts: NDArray[np.int64]  # (n_words,)
-    weights: NDArray[np.float32]  # (n_links,): its share
+    weights: NDArray[np.float32]  # (n_links,): the share of a subword in its word
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How sentences are laid out; the same for all of an encoder's."""
+    """How the sentences of an encoder are laid out."""
 
     surroundings: Surroundings  # Special tokens around each window
-    size: int | None  # Pieces that a window takes
+    size: int | None  # Subwords per window
     reads_right: bool  # Whether the model reads what follows a word
-    pooling: str  # How pieces make a word
-    pad: int  # Vocabulary number written behind a window's end
-    batch_tokens: int  # Positions, padding included, that go through the model at once
+    pooling: str  # Of subwords into words
+    pad: int  # Token id for padding
+    batch_tokens: int  # Positions per batch, padding included
 
     def width(self, n_pieces: int) -> int:
-        """Give the positions that a sentence's windows take, special tokens included."""
+        """Give the number of positions of a sentence's windows, special tokens included."""
         return min(n_pieces, self.size or n_pieces) + len(self.surroundings)
 
 
 @dataclass(frozen=True, slots=True)
 class TextBatch:
-    """Some sentences of like length, cut into pieces."""
+    """Some tokenized sentences of similar length."""
 
-    numbers: NDArray[np.int64]  # (b,): which of the sentences that were given, from 0
-    sentences: list[SpacedWords]  # Their words
-    pieces: list[Pieces]  # Their pieces
-    layout: Layout  # How to lay them out
+    numbers: NDArray[np.int64]  # (b,): indices of the given sentences, from 0
+    sentences: list[SpacedWords]
+    pieces: list[Pieces]
+    layout: Layout
 
 
 def check_pooling(pooling: str) -> None:
-    """Refuse an unknown pooling."""
+    """Raise an error for an unknown pooling."""
     if pooling not in POOLINGS:
         raise EncoderError(unknown_name("pooling", pooling, POOLINGS))
 
@@ -69,11 +69,13 @@ def make_layout(
     batch_tokens: int,
     longest: int,
 ) -> Layout:
-    """Say how to lay sentences out for a model."""
+    """Make the layout of sentences for a model."""
     limit = loaded.max_positions
     size = None if limit is None else limit - len(surroundings)
     if size is not None and size < 1:
-        raise EncoderError(f"the model takes {limit} positions, no room for a word")
+        raise EncoderError(
+            f"the model reads at most {limit} positions, which leaves none for a word"
+        )
     special = set(loaded.tokenizer.all_special_ids)
     plain = [i for i in range(len(special) + 2) if i not in special][:2]
     windowed = size is not None and longest > size
@@ -91,7 +93,7 @@ def make_layout(
 def batch_up(
     sentences: Sequence[SpacedWords], pieces: Sequence[Pieces], layout: Layout
 ) -> Iterator[TextBatch]:
-    """Put sentences of like length together, within the layout's budget."""
+    """Batch sentences of similar length, within the limit of the layout."""
     widths = [layout.width(len(one.ids)) for one in pieces]
     for numbers in make_batches(widths, layout.batch_tokens):
         yield TextBatch(
@@ -100,7 +102,7 @@ def batch_up(
 
 
 def make_batches(widths: Sequence[int], batch_tokens: int) -> list[NDArray[np.int64]]:
-    """Put sentences of like length together, the longest first."""
+    """Batch sentences of similar length, the longest first."""
     order = np.argsort(-np.asarray(widths, dtype=np.int64), kind="stable")
     batches, start = [], 0
     while start < len(order):
@@ -144,7 +146,7 @@ def lay_out(sentences: Sequence[Pieces], layout: Layout) -> Iterator[Rows]:
 
 
 def weigh_links(words: NDArray[np.integer], pooling: str) -> NDArray[np.float32]:
-    """Give the share that each piece has in the vector of its word."""
+    """Give the share of each subword in the vector of its word."""
     # words (n_links,) -> (n_links,)
     if pooling == "mean":
         shares: NDArray[np.float64] = 1 / np.bincount(words)[words]
@@ -158,7 +160,7 @@ def weigh_links(words: NDArray[np.integer], pooling: str) -> NDArray[np.float32]
 def pad_rows(
     rows: Sequence[NDArray[np.int32]], pad: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Write rows one below the other, padded on the right."""
+    """Stack rows, padded on the right."""
     # -> (n_rows, n_positions)
     lengths = np.array([len(row) for row in rows])
     mask = np.arange(lengths.max()) < lengths[:, None]  # (n_rows, n_positions)

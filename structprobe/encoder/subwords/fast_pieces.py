@@ -1,4 +1,4 @@
-"""Pieces by character offsets, from a tokenizer that gives them."""
+"""Subwords with character offsets, from a fast tokenizer."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from structprobe.errors import EncoderError
 from structprobe.models import Tokenizer
 from structprobe.treebank.text import join_words
 
-# Stands in the text for a word that yields no piece: noncharacters, which no text holds.
+# Replaces a word without subwords: noncharacters, which no text contains.
 _STAND_IN = "\ufdd0\ufdd1\ufdd0"
-_AT_ONCE = 1000  # sentences; bounds the memory that cutting takes
+_AT_ONCE = 1000  # sentences; limits the memory of tokenization
 
 
 class FastReader:
-    """Cut sentences into pieces with the backend of a fast tokenizer.
+    """Tokenize sentences with the backend of a fast tokenizer.
 
-    It works on a copy of its own, without truncation, padding and post-processing (the latter
-    would move offsets), in which special tokens are not looked for in the text.
+    It uses its own copy, without truncation, padding and post-processing (which would shift
+    offsets), that does not look for special tokens in the text.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -46,7 +46,7 @@ class FastReader:
         self._blank: dict[int, bool] = {}
 
     def read(self, sentences: Sequence[SpacedWords]) -> list[Pieces]:
-        """Cut sentences into pieces."""
+        """Tokenize sentences."""
         read = []
         for start in range(0, len(sentences), _AT_ONCE):
             some = sentences[start : start + _AT_ONCE]
@@ -56,7 +56,7 @@ class FastReader:
         return read
 
     def _cut_with_stand_ins(self, sentence: SpacedWords, silent: set[int]) -> Pieces:
-        """Cut a sentence in which some words have something else written for them."""
+        """Tokenize a sentence in which some words are replaced."""
         while True:
             words = tuple(
                 _STAND_IN if i in silent else word for i, word in enumerate(sentence.words)
@@ -71,7 +71,7 @@ class FastReader:
             silent |= more
 
     def _cut(self, sentences: Sequence[SpacedWords]) -> list[Pieces]:
-        """Cut sentences as they are; words may stay without a piece."""
+        """Tokenize sentences as they are; words may get no subword."""
         joined = [join_words(sentence.words, sentence.gaps) for sentence in sentences]
         texts, spans = [text for text, _ in joined], [span for _, span in joined]
         encodings = self._backend.encode_batch(texts, add_special_tokens=False)
@@ -80,7 +80,7 @@ class FastReader:
         offsets = [bounds for _, bounds in settled]
         n_pieces = [len(tokens) for tokens, _ in settled]
 
-        # All sentences at once: characters, pieces and words are counted through.
+        # All sentences together: characters, subwords and words are numbered consecutively.
         first_char = _starts(map(len, texts))
         first_piece, first_word = _starts(n_pieces), _starts(map(len, spans))
         links = link_pieces(
@@ -100,7 +100,7 @@ class FastReader:
         ]
 
     def _settle(self, text: str, encoding: Any) -> tuple[list[int], list[tuple[int, int]]]:
-        """Give pieces and offsets, with what is to be written for stand-ins and special tokens."""
+        """Give subwords and offsets, with replacements for stand-ins and special tokens."""
         ids, offsets = encoding.ids, encoding.offsets
         if self._odd.isdisjoint(ids):
             return ids, offsets
@@ -114,10 +114,10 @@ class FastReader:
     def _settle_piece(
         self, text: str, token: int, bounds: tuple[int, int]
     ) -> list[tuple[int, tuple[int, int]]]:
-        """Write the unknown token for a stand-in, and spell out what only looks special.
+        """Replace a stand-in by the unknown token, and split text that only looks special.
 
-        Some models (Unigram, word lists) hold the special tokens among their pieces and find
-        them in a text even where the tokenizer does not look for them.
+        Some models (Unigram, word lists) have special tokens in their vocabulary and find them in
+        a text even if the tokenizer does not look for them.
         """
         if token == self._stand_in:
             return [(written, bounds) for written in self._written_for_unknown()]
@@ -133,16 +133,16 @@ class FastReader:
         ]
 
     def _written_for_unknown(self) -> list[int]:
-        """Give the unknown token, else the pieces of U+FFFD."""
+        """Give the unknown token, or the subwords of U+FFFD."""
         if self._unknown is not None:
             return [self._unknown]
         written = self._backend.encode("\ufffd", add_special_tokens=False).ids
         if not written:
-            raise EncoderError("it yields no piece, and the tokenizer has no unknown token")
+            raise EncoderError("it has no subword, and the tokenizer has no unknown token")
         return list(written)
 
     def _are_blank(self, ids: NDArray[np.int32]) -> NDArray[np.bool_]:
-        """Tell which pieces are spaces alone."""
+        """Give a mask of the subwords that are only spaces."""
         distinct, place = np.unique(ids, return_inverse=True)
         for token in set(distinct.tolist()).difference(self._blank):
             text = self._backend.decode([token], skip_special_tokens=False)
@@ -151,16 +151,16 @@ class FastReader:
 
 
 def _silent_words(pieces: Pieces) -> set[int]:
-    """List the words without a piece."""
+    """Give the words without subwords."""
     return set(range(pieces.n_words)).difference(pieces.links[:, 1].tolist())
 
 
 def _starts(lengths: Iterable[int]) -> NDArray[np.int64]:
-    """Say where each of several stretches begins, and the end of the last."""
+    """Give the start of each of several concatenated ranges, and the end of the last."""
     return np.cumsum([0, *lengths], dtype=np.int64)
 
 
 def _rows(offsets: Iterable[list[tuple[int, int]]]) -> NDArray[np.int64]:
-    """Write offsets one below the other; shape (n, 2)."""
+    """Concatenate offsets to an array (n, 2)."""
     flat = chain.from_iterable(chain.from_iterable(offsets))
     return np.fromiter(flat, dtype=np.int64).reshape(-1, 2)

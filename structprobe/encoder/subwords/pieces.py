@@ -1,4 +1,4 @@
-"""The pieces that a model reads, and which of them count for which word."""
+"""The subwords of sentences, and which words they belong to."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ _SPACES = [code for code in range(0x3001) if chr(code).isspace()]  # there are n
 
 @dataclass(frozen=True, slots=True)
 class Pieces:
-    """The pieces of one sentence, special tokens around it not among them."""
+    """The subwords of one sentence, without special tokens."""
 
-    ids: NDArray[np.int32]  # (n_pieces,): the pieces' numbers in the vocabulary
-    links: NDArray[np.int64]  # (n_links, 2)
-    n_words: int  # How many words the sentence has
+    ids: NDArray[np.int32]  # (n_pieces,): token ids
+    links: NDArray[np.int64]  # (n_links, 2): subword and word
+    n_words: int
 
 
 def link_pieces(
@@ -25,7 +25,7 @@ def link_pieces(
     offsets: ArrayLike,
     blank: NDArray[np.bool_] | None = None,
 ) -> NDArray[np.int64]:
-    """Link each piece to every word with which it shares a character that is no space."""
+    """Link each subword to every word with which it shares a non-space character."""
     # spans (n_words, 2), offsets (n_pieces, 2), blank (n_pieces,) -> (n_links, 2)
     lengths = spans[:, 1] - spans[:, 0]
     word_at = np.full(len(text), -1)  # (n_chars,), the word of each character
@@ -45,7 +45,7 @@ def link_pieces(
 
 
 def join_ranges(starts: NDArray[np.integer], lengths: NDArray[np.integer]) -> NDArray[np.int64]:
-    """Join the ranges ``start .. start + length`` into one row of numbers."""
+    """Concatenate the ranges ``start .. start + length``."""
     # starts (n_ranges,), lengths (n_ranges,) -> (sum of lengths,)
     before = np.cumsum(lengths) - lengths
     numbers: NDArray[np.int64] = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)

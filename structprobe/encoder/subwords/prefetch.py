@@ -1,8 +1,8 @@
-"""Sentences cut into pieces on another thread, ahead of the model that reads them.
+"""Tokenization on another thread, ahead of the model.
 
-Pieces of a whole treebank are never held at once: sentences of like length are cut together, and
-while the model is at one part the thread is at the next. Which sentences make a part depends on
-their numbers of words alone, so that it is known before anything is cut, and the same in every run.
+The subwords of a whole treebank are never all in memory: sentences of similar length are tokenized
+together, and while the model reads one part, the thread tokenizes the next. The parts depend only
+on the numbers of words, so they are known in advance and the same in every run.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from structprobe.encoder.subwords.sentences import SpacedWords
 from structprobe.encoder.subwords.slow_pieces import SlowReader
 from structprobe.models import Tokenizer
 
-# Words of a part, about 10 MB as pieces. Parts are batched each by itself: smaller ones pad more
+# Words per part, about 10 MB of subwords. Parts are batched separately: smaller ones pad more
 # (EWT train at 1,024 positions: 0.4 % more than in one part, at a quarter of this 1.8 %).
 PART_WORDS = 131_072
-_STEP = 1000  # sentences, between two looks whether anybody still waits
+_STEP = 1000  # sentences between two checks whether anybody still waits
 
 
 class Reader(Protocol):
-    """What cuts sentences into pieces."""
+    """Tokenizes sentences."""
 
     def read(self, sentences: Sequence[SpacedWords]) -> list[Pieces]:
-        """Give one `Pieces` a sentence."""
+        """Give one `Pieces` per sentence."""
 
 
 def make_reader(tokenizer: Tokenizer) -> Reader:
-    """Take character offsets where the tokenizer gives them, else go word by word."""
+    """Use character offsets if the tokenizer gives them, otherwise tokenize word by word."""
     gives_offsets = getattr(tokenizer, "is_fast", False) and hasattr(tokenizer, "backend_tokenizer")
     return FastReader(tokenizer) if gives_offsets else SlowReader(tokenizer)
 
@@ -45,7 +45,7 @@ def make_reader(tokenizer: Tokenizer) -> Reader:
 def make_parts(
     lengths: NDArray[np.int64], most_words: int | None = None
 ) -> list[NDArray[np.int64]]:
-    """Put sentences of like length into parts of about the same number of words."""
+    """Group sentences of similar length into parts of about the same number of words."""
     # lengths (n_sentences,)
     order = np.argsort(-lengths, kind="stable")
     offsets = np.cumsum([0, *lengths[order]])
@@ -58,9 +58,9 @@ def make_parts(
 def read_ahead(
     reader: Reader, sentences: Sequence[SpacedWords], parts: Sequence[NDArray[np.int64]]
 ) -> Generator[tuple[NDArray[np.int64], list[Pieces]], None, None]:
-    """Cut sentences into pieces part by part, on a thread that is one part ahead.
+    """Tokenize sentences part by part, on a thread that is one part ahead.
 
-    The thread ends with the iterator: close it (`contextlib.closing`) where it may be left early.
+    The thread ends with the iterator: close it (`contextlib.closing`) if it may be left early.
     """
     left = threading.Event()
 

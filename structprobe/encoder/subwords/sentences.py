@@ -1,4 +1,4 @@
-"""What may be given as sentences, checked and spaced for the model."""
+"""Sentences in any accepted form, checked and spaced for the model."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class SpacedWords:
-    """The words of one sentence and what stands behind each of them in the model's text."""
+    """The words of one sentence, and what follows each of them in the text."""
 
-    words: tuple[str, ...]  # The words
-    gaps: tuple[str, ...]  # What stands behind each word
-    where: str  # Where the sentence stands, for messages
+    words: tuple[str, ...]
+    gaps: tuple[str, ...]  # What follows each word
+    where: str  # The place of the sentence, for messages
 
 
 def space_sentences(sentences: Iterable[SentenceLike], spacing: str) -> list[SpacedWords]:
-    """Take sentences in any form and space them."""
+    """Check sentences in any form and space them."""
     check_spacing(spacing)
     if isinstance(sentences, str):
-        raise EncoderError(f"sentences are {_short(sentences)}, a text", hint=_WANTED)
+        raise EncoderError(f"sentences is {_short(sentences)}, a string", hint=_WANTED)
     if not isinstance(sentences, Iterable):
-        what = f"sentences are {type(sentences).__name__}, not several sentences"
+        what = f"sentences is {type(sentences).__name__}, not a list of sentences"
         raise EncoderError(what, hint=_WANTED)
     spaced = [_space(sentence, i, spacing) for i, sentence in enumerate(sentences)]
     if not spaced:
@@ -41,13 +41,13 @@ def space_sentences(sentences: Iterable[SentenceLike], spacing: str) -> list[Spa
 
 
 def check_spacing(spacing: str) -> None:
-    """Refuse an unknown spacing."""
+    """Raise an error for an unknown spacing."""
     if spacing not in SPACINGS:
         raise EncoderError(unknown_name("spacing", spacing, SPACINGS))
 
 
 def digest(sentences: Sequence[SpacedWords]) -> str:
-    """Give the fingerprint of the texts and of where their words are."""
+    """Give a fingerprint of the texts and the positions of their words."""
     seen = hashlib.sha256()
     for sentence in sentences:
         fields = [part for pair in zip(sentence.words, sentence.gaps, strict=True) for part in pair]
@@ -55,28 +55,30 @@ def digest(sentences: Sequence[SpacedWords]) -> str:
     return seen.hexdigest()
 
 
-_WANTED = "give a Treebank, or a list of sentences, each a Sentence or a list of words"
+_WANTED = "pass a Treebank, or a list of sentences, each a Sentence or a list of words"
 
 
 def _space(sentence: Any, number: int, spacing: str) -> SpacedWords:
     """Check one sentence and space it."""
     given = getattr(sentence, "words", sentence)
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        raise EncoderError(f"sentence {number} is {_short(given)}, no list of words", hint=_WANTED)
+        raise EncoderError(
+            f"sentence {number} is {_short(given)}, not a list of words", hint=_WANTED
+        )
     words = tuple(given)
     where = getattr(sentence, "where", None) or f"sentence {number}"
     for i, word in enumerate(words):
         if not isinstance(word, str):
-            raise EncoderError(f"word {i + 1} is {_short(word)}, no string", where=where)
+            raise EncoderError(f"word {i + 1} is {_short(word)}, not a string", where=where)
         if not word.isascii() and _SURROGATE.search(word):
-            raise EncoderError(f"word {i + 1} is {word!r}, no valid Unicode", where=where)
+            raise EncoderError(f"word {i + 1} is {word!r}, which is not valid Unicode", where=where)
     if not words:
-        raise EncoderError("a sentence without words", where=where)
+        raise EncoderError("the sentence has no words", where=where)
     gaps = getattr(sentence, "gaps", ()) if spacing == "original" else ()
     return SpacedWords(words, tuple(gaps) or (" ",) * len(words), where)
 
 
 def _short(value: object) -> str:
-    """Show a value, cut where it is long."""
+    """Show a value, shortened if it is long."""
     shown = repr(value)
     return shown if len(shown) <= 40 else f"{shown[:37]}..."

@@ -1,4 +1,4 @@
-"""Pieces word by word, from a tokenizer that gives no character offsets."""
+"""Subwords word by word, from a tokenizer without character offsets."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from structprobe.encoder.subwords.special_tokens import named_tokens
 from structprobe.errors import EncoderError
 from structprobe.models import Tokenizer
 
-# Written in front of a word to see how the tokenizer cuts it in the middle of a text.
+# Put before a word to see how it is tokenized in the middle of a text.
 _ANCHORS = ("a", ".")
 
 
 class SlowReader:
-    """Cut sentences into pieces one word at a time.
+    """Tokenize sentences word by word.
 
-    Each word is cut with the gap in front of it, as it looks behind another word; the pieces of
-    a word are therefore its own. Pieces that are spaces alone are read and count for no word.
+    Each word is tokenized with the gap before it, as it would be after another word; so no subword
+    belongs to two words. Subwords that are only spaces are read but belong to no word.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
@@ -30,14 +30,14 @@ class SlowReader:
         self._cut: dict[tuple[str | None, str], tuple[list[int], list[bool]]] = {}
 
     def read(self, sentences: Sequence[SpacedWords]) -> list[Pieces]:
-        """Cut sentences into pieces."""
+        """Tokenize sentences."""
         return [self._read(sentence) for sentence in sentences]
 
     def _read(self, sentence: SpacedWords) -> Pieces:
-        """Cut one sentence."""
+        """Tokenize one sentence."""
         ids: list[int] = []
         links: list[tuple[int, int]] = []
-        gaps = (None, *sentence.gaps[:-1])  # what stands in front of each word
+        gaps = (None, *sentence.gaps[:-1])  # what precedes each word
         for i, (gap, word) in enumerate(zip(gaps, sentence.words, strict=True)):
             if (gap, word) not in self._cut:
                 self._cut[gap, word] = self._cut_word(gap, word, sentence.where)
@@ -47,18 +47,18 @@ class SlowReader:
         return Pieces(np.array(ids, np.int32), np.array(links, np.int64), len(sentence.words))
 
     def _cut_word(self, gap: str | None, word: str, where: str) -> tuple[list[int], list[bool]]:
-        """Give a word's pieces, the gap in front included, and whether each counts for it."""
+        """Give the subwords of a word and its gap, and whether each belongs to the word."""
         unknown = self._tokenizer.unk_token_id
         written = self._in_context(gap, "\ufffd") if unknown is None else [int(unknown)]
         for ids in (self._in_context(gap, word) if word.strip() else [], written):
             counts = [not self._is_blank(token) for token in ids]
             if any(counts):
                 return ids, counts
-        what = f"word {word!r}: it yields no piece, and the tokenizer has no unknown token"
+        what = f"word {word!r}: it has no subword, and the tokenizer has no unknown token"
         raise EncoderError(what, where=where)
 
     def _in_context(self, gap: str | None, word: str) -> list[int]:
-        """Cut a word as it is cut behind another one."""
+        """Tokenize a word as it would be after another one."""
         if gap is None:
             return self._ids(word)
         for anchor in _ANCHORS:
@@ -68,7 +68,7 @@ class SlowReader:
         return self._ids(gap + word)
 
     def _ids(self, text: str) -> list[int]:
-        """Cut a text, spelling out what looks like a special token."""
+        """Tokenize a text, splitting what looks like a special token."""
         tokens: list[str] = []
         for token in self._tokenizer.tokenize(text, split_special_tokens=True):
             looks_special = token in self._named.values() and token in text
@@ -77,6 +77,6 @@ class SlowReader:
         return [int(token) for token in ids if token is not None]
 
     def _is_blank(self, token: int) -> bool:
-        """Tell whether a piece is spaces alone."""
+        """Whether a subword is only spaces."""
         text = self._tokenizer.decode([token], skip_special_tokens=False)
         return not text.replace("▁", "").strip()

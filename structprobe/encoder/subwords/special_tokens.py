@@ -1,4 +1,4 @@
-"""What a tokenizer puts around a text, and what stands in for words it cannot write."""
+"""The special tokens of a tokenizer."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ class Surroundings:
     after: tuple[int, ...]
 
     def __len__(self) -> int:
-        """Count the positions that they take."""
+        """Count the tokens."""
         return len(self.before) + len(self.after)
 
 
 def find_surroundings(tokenizer: Tokenizer, bos: bool = False) -> Surroundings:
-    """Look what the tokenizer puts around a text."""
+    """Find the tokens that the tokenizer puts around a text."""
     before, after = _look(tokenizer)
     if bos:
         token = tokenizer.bos_token_id
         if token is None:
             raise EncoderError(
                 f"bos=True, but {type(tokenizer).__name__} has no beginning-of-sequence token",
-                hint="leave bos=False",
+                hint="use bos=False",
             )
         if token not in before:
             before = (int(token), *before)
@@ -36,16 +36,16 @@ def find_surroundings(tokenizer: Tokenizer, bos: bool = False) -> Surroundings:
 
 
 def named_tokens(tokenizer: Tokenizer) -> dict[int, str]:
-    """Give the special tokens that no text may become."""
+    """Give the special tokens by id."""
     return dict(zip(tokenizer.all_special_ids, tokenizer.all_special_tokens, strict=True))
 
 
 def _look(tokenizer: Tokenizer) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Write a plain text with and without special tokens, and find one in the other."""
+    """Tokenize a plain text with and without special tokens, and compare."""
     for text in ("a", "the", "1", "."):
         bare = tokenizer(text, add_special_tokens=False)["input_ids"]
         full = tokenizer(text)["input_ids"]
         for start in range(len(full) - len(bare) + 1 if bare else 0):
             if full[start : start + len(bare)] == bare:
                 return tuple(full[:start]), tuple(full[start + len(bare) :])
-    raise EncoderError(f"{type(tokenizer).__name__} makes no pieces of plain text")
+    raise EncoderError(f"{type(tokenizer).__name__} gives no subwords for plain text")

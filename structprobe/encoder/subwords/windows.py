@@ -1,4 +1,4 @@
-"""Overlapping windows over a sentence that is longer than the model takes."""
+"""Overlapping windows for sentences that are too long for the model."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 def cut_windows(links: NDArray[np.integer], n_pieces: int, size: int) -> NDArray[np.int64]:
     """Cover a sentence with windows that overlap by half.
 
-    A word longer than the overlap that no window holds whole gets one of its own around it,
-    unless it is longer than a window.
+    A word that no window contains completely gets its own window around it, unless it is longer
+    than a window.
     """
     # links (n_links, 2) -> (n_windows, 2)
     if n_pieces <= size:
@@ -29,7 +29,7 @@ def cut_windows(links: NDArray[np.integer], n_pieces: int, size: int) -> NDArray
 def choose_windows(
     links: NDArray[np.integer], windows: NDArray[np.integer], n_pieces: int, reads_right: bool
 ) -> NDArray[np.int64]:
-    """Choose for each word the window that gives it most context, and so for its pieces."""
+    """Choose, for the subwords of each word, the window with the most context for the word."""
     # links (n_links, 2), windows (n_windows, 2) -> (n_links,)
     if len(windows) == 1:
         return np.zeros(len(links), dtype=np.int64)
@@ -48,7 +48,7 @@ def choose_windows(
 
 
 def word_extents(links: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Give the first and the last piece of each word."""
+    """Give the first and the last subword of each word."""
     # links (n_links, 2) -> (n_words,)
     starts = np.flatnonzero(np.diff(links[:, 1], prepend=-1))
     ends = np.append(starts[1:], len(links))[: len(starts)]
@@ -61,5 +61,5 @@ def _holds(
     first: NDArray[np.integer],
     final: NDArray[np.integer],
 ) -> NDArray[np.bool_]:
-    """Tell which window holds which stretch whole; shape (n_stretches, n_windows)."""
+    """Give a mask of the windows that contain a range completely, (n_ranges, n_windows)."""
     return (first[:, None] >= starts) & (final[:, None] < starts + size)

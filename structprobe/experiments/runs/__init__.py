@@ -1,1 +1,1 @@
-"""Runs and grids of runs: what they are, where they run, what they cost."""
+"""Runs and grids of runs: planning, executing, estimating."""

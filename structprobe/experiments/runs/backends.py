@@ -1,7 +1,7 @@
-"""Where the independent parts of a grid run: here, in processes, on a cluster; through joblib.
+"""Where the independent parts of a grid run: in this process, in others or on a cluster, by joblib.
 
-The parts come back in the order in which they are done, and the caller writes what they give, so
-that workers only read: the vectors' store, which all of them map into memory, and the trees.
+Results are returned as they are finished and written by the caller. Workers only read: the store of
+vectors, which they map into memory, and the trees.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from structprobe.errors import ClusterError, unknown_name
 _log = logging.getLogger(__name__)
 _Given = TypeVar("_Given")
 
-# Who makes a backend of another package known to joblib.
+# Functions of other packages that register a backend with joblib.
 REGISTRARS = {
     "ray": "ray.util.joblib:register_ray",
     "spark": "joblibspark:register_spark",
@@ -32,52 +32,51 @@ CONNECT_SECONDS = 10
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """Where the runs of a sweep or comparison are done: here, on other cores, or on a cluster.
+    """Where the runs of a sweep are executed: in this process, in others, or on a cluster.
 
     Attributes
     ----------
     jobs : int
-        How many runs are done at once, where the backend does not know better.
+        Number of parallel runs, unless the backend decides.
     name : str, optional
-        A joblib backend: "loky" (other processes) by default, "threading", "dask", or any other
-        that is registered.
+        A joblib backend: "loky" (processes, the default), "threading", "dask", or another
+        registered one.
     scheduler : str, optional
         The address of a Dask scheduler.
     """
 
-    jobs: int = 1  # How many at once, where the backend does not know better
-    name: str | None = None  # A joblib backend
-    scheduler: str | None = None  # Address of a Dask scheduler
+    jobs: int = 1
+    name: str | None = None
+    scheduler: str | None = None
 
     @property
     def is_here(self) -> bool:
-        """Whether parts run one after another in this process."""
+        """Whether runs are executed one after another in this process."""
         return self.jobs == 1 and self.name is None and self.scheduler is None
 
     def check(self) -> None:
-        """Refuse at once what would fail only when there is something to run."""
+        """Raise errors now that would otherwise appear only when there is something to run."""
         if not self.is_here:
             with contextlib.ExitStack() as stack:
                 self._options(self._known_name(), stack)
 
     def run(self, parts: Sequence[Callable[[], _Given]]) -> Iterator[_Given]:
-        """Run all parts; those that were lost with their worker once more.
+        """Run all parts; repeat those whose worker died.
 
         Parameters
         ----------
         parts : sequence of callable
-            Each is called without arguments.
+            The parts, called without arguments.
 
         Yields
         ------
         object
-            What each part gives, in the order in which they are done.
+            The result of each part, as they are finished.
 
         Raises
         ------
         ClusterError
-            If the backend is unknown or cannot be reached, or workers die before they have
-            finished anything.
+            If the backend is unknown or cannot be reached, or workers die repeatedly.
         """
         if self.is_here:
             yield from (part() for part in parts)
@@ -99,23 +98,21 @@ class Backend:
                     lost = lost + 1 if len(left) == before else 1
                     if lost == TRIES:
                         raise ClusterError(
-                            f"a worker died {TRIES} times before it had finished anything",
-                            hint="there may be too little memory: try fewer jobs",
+                            f"a worker died {TRIES} times without finishing a run",
+                            hint="it may be out of memory: try fewer jobs",
                         ) from error
-                    _log.warning("a worker died; its run is done again")
+                    _log.warning("a worker died; its run is repeated")
 
     def _known_name(self) -> str:
-        """Give the backend's name, known to joblib."""
+        """Return the name of the backend, registered with joblib."""
         name = self.name or ("dask" if self.scheduler else "loky")
         if self.scheduler is not None and name != "dask":
-            raise ClusterError(
-                f"a scheduler is of use to the backend 'dask' alone, not to {name!r}"
-            )
+            raise ClusterError(f"the backend {name!r} does not use a scheduler; only 'dask' does")
         _make_known(name)
         return name
 
     def _options(self, name: str, stack: contextlib.ExitStack) -> dict[str, Any]:
-        """Give what joblib is told of a backend, and reach the cluster where there is one."""
+        """Return the options of a backend for joblib, connecting to its cluster if there is one."""
         if name == "loky":
             return {"inner_max_num_threads": max(1, cores() // self.jobs)}
         if name == "dask":
@@ -130,8 +127,8 @@ HERE = Backend()
 class _Part(Generic[_Given]):
     """A part with its number.
 
-    Without arguments: Dask's joblib backend would scatter them, and what is scattered is lost
-    for good with the worker that holds it.
+    It takes no arguments: Dask's joblib backend would scatter them, and scattered data is lost with
+    its worker.
     """
 
     number: int
@@ -145,14 +142,14 @@ class _Part(Generic[_Given]):
 
 
 def cores() -> int:
-    """Count the processors that this process may use."""
+    """Count the CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _parallel(
     name: str, jobs: int, options: dict[str, Any], tasks: Sequence[_Part[_Given]]
 ) -> Iterator[tuple[int, _Given]]:
-    """Run tasks through joblib, and tell faults of the workers in one line."""
+    """Run tasks through joblib, and report errors of workers in one line."""
     from joblib import Parallel, delayed, parallel_config
     from joblib.parallel import get_active_backend
 
@@ -164,7 +161,7 @@ def _parallel(
         yield from pool(delayed(task)() for task in tasks)
     except ImportError as error:
         raise ClusterError(
-            f"a worker cannot import what it needs: {error}",
+            f"a worker cannot import a package: {error}",
             hint=f"install structprobe {__version__} where the workers run",
         ) from error
     except Exception as error:
@@ -175,7 +172,7 @@ def _parallel(
 
 
 def _make_known(name: str) -> None:
-    """See to it that joblib knows a backend by its name."""
+    """Register a backend with joblib, if necessary."""
     from joblib.parallel import BACKENDS, EXTERNAL_BACKENDS
 
     if name in BACKENDS:
@@ -198,22 +195,22 @@ def _make_known(name: str) -> None:
 
 
 def _on_dask(client: Any) -> Any:
-    """Make joblib's backend of a Dask cluster, which is used however small it is."""
+    """Create the joblib backend for a Dask cluster, used even if it is small."""
     from joblib.parallel import BACKENDS
 
     made = BACKENDS["dask"](client=client)
     counted = made.effective_n_jobs
-    # Where joblib is told of a single job, it does the work in this very process.
+    # With a single job, joblib would do the work in this process.
     made.effective_n_jobs = lambda n_jobs: max(2, counted(n_jobs))
     return made
 
 
 @contextlib.contextmanager
 def _client(scheduler: str | None) -> Iterator[Any]:
-    """Reach a Dask scheduler, and see that its workers can do our work."""
+    """Connect to a Dask scheduler, and check its workers."""
     if scheduler is None:
         raise ClusterError(
-            "the backend 'dask' needs a scheduler", hint="name its address, such as tcp://host:8786"
+            "the backend 'dask' needs a scheduler", hint="give its address, such as tcp://host:8786"
         )
     try:
         from distributed import Client
@@ -233,15 +230,16 @@ def _client(scheduler: str | None) -> Iterator[Any]:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except TimeoutError as error:
             raise ClusterError(
-                f"the Dask scheduler at {scheduler} has no workers", hint="start some: dask worker"
+                f"the Dask scheduler at {scheduler} has no workers",
+                hint="start them with: dask worker",
             ) from error
         _check_workers(client)
         yield client
 
 
 def _check_workers(client: Any) -> None:
-    """Refuse workers without our package, or with another version of it."""
-    # A builtin: functions of ours could not even be sent to a worker that lacks the package.
+    """Refuse workers without structprobe, or with another version of it."""
+    # A builtin, since our own functions cannot be sent to a worker without the package.
     found = client.run(eval, "__import__('structprobe').__version__", {}, on_error="return")
     for worker, version in found.items():
         if version != __version__:

@@ -1,4 +1,4 @@
-"""Which runs a sweep is made of."""
+"""The runs of a sweep."""
 
 from __future__ import annotations
 
@@ -18,48 +18,48 @@ if TYPE_CHECKING:
 
 
 def parse_layers(layers: str | Iterable[int], n_layers: int) -> tuple[int, ...]:
-    """Tell which layers are meant."""
+    """Read layers: "all", numbers, or ranges such as "0,2-4"."""
     hint = f"the model has layers 0 to {n_layers} (0 = embedding output)"
     if isinstance(layers, str):
-        hint += f"; write 'all', or such as '0,1-{n_layers}'"
+        hint += f"; use 'all', or a list such as '0,1-{n_layers}'"
     wanted: set[int] = set()
     for part in _split(layers, n_layers):
         match = re.fullmatch(r"(-?\d+)(?:-(\d+))?", part)
         if not match:
-            raise ProbeError(f"{part!r} is neither a layer nor a range of layers", hint=hint)
+            raise ProbeError(f"{part!r} is not a layer or a range of layers", hint=hint)
         first, last = int(match[1]), int(match[2] or match[1])
         if first > last:
-            raise ProbeError(f"the range of layers {part!r} runs backwards", hint=hint)
+            raise ProbeError(f"the range of layers {part!r} is reversed", hint=hint)
         if first < 0 or last > n_layers:
             outside = first if first < 0 else last
             raise ProbeError(f"layer {outside} is out of range", hint=hint)
         wanted.update(range(first, last + 1))
     if not wanted:
-        raise ProbeError("no layer was named", hint=hint)
+        raise ProbeError("no layer was given", hint=hint)
     return tuple(sorted(wanted))
 
 
 def check_ranks(ranks: Iterable[int | None], hidden_size: int) -> tuple[int, ...]:
-    """Refuse ranks that a model's vectors do not allow."""
+    """Check ranks against the hidden size of a model."""
     found = tuple(dict.fromkeys(hidden_size if rank is None else rank for rank in ranks))
     for rank in found:
         if not (_is_whole(rank) and 1 <= rank <= hidden_size):
             raise ProbeError(
-                f"rank {rank} is out of range: the model's vectors allow 1 to {hidden_size}"
+                f"rank {rank} is out of range; choose from 1 to {hidden_size} (hidden size)"
             )
     if not found:
-        raise ProbeError("no rank was named", hint=f"name some from 1 to {hidden_size}")
+        raise ProbeError("no rank was given", hint=f"choose from 1 to {hidden_size}")
     return found
 
 
 def check_seeds(seeds: Iterable[int | None]) -> tuple[int | None, ...]:
-    """Refuse random states that no generator takes, before any work is done."""
+    """Check random states, before any work is done."""
     found = tuple(dict.fromkeys(seeds))
     for seed in found:
         if seed is not None and not (_is_whole(seed) and seed >= 0):
-            raise ProbeError(f"seed {seed} is out of range", hint="give whole numbers, 0 or more")
+            raise ProbeError(f"seed {seed} is out of range", hint="use integers, 0 or more")
     if not found:
-        raise ProbeError("no seed was named", hint="give whole numbers, 0 or more")
+        raise ProbeError("no seed was given", hint="use integers, 0 or more")
     return found
 
 
@@ -69,7 +69,7 @@ def _is_whole(value: object) -> bool:
 
 @dataclass(frozen=True)
 class Grid:
-    """Which probes are fitted on a model: each layer with each rank and seed."""
+    """The probes fitted on a model: each layer with each rank and seed."""
 
     layers: tuple[int, ...]
     ranks: tuple[int, ...]
@@ -83,7 +83,7 @@ class Grid:
         ranks: Iterable[int | None],
         seeds: Iterable[int | None],
     ) -> Self:
-        """Check what was named against a model."""
+        """Check the given values against a model."""
         return cls(
             parse_layers(layers, encoder.n_layers),
             check_ranks(ranks, encoder.hidden_size),
@@ -92,7 +92,7 @@ class Grid:
 
 
 def known_products(training: Training, *, here: bool = False) -> Training:
-    """Decide on this machine what the "auto" of products stands for, and see that it can train."""
+    """Resolve products="auto" on this machine, and check its device."""
     from structprobe.probe.training.settings import read_products
 
     if here:
@@ -120,7 +120,7 @@ def baseline_run(name: str, uses_gold: bool, seed: int | None, banks: Banks) -> 
 
 
 def _split(layers: str | Iterable[int], n_layers: int) -> list[str]:
-    """Give the parts of what was named, as text."""
+    """Split the given layers into parts, as text."""
     if not isinstance(layers, str):
         return [str(layer) for layer in layers]
     if layers.strip() == "all":

@@ -1,4 +1,4 @@
-"""Runs that are done together, as one piece of work that any process can do."""
+"""Groups of runs that are done together, by any process."""
 
 from __future__ import annotations
 
@@ -21,26 +21,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Some runs on one model's vectors.
+    """Some runs on the vectors of one model.
 
-    Vectors in a store travel as the place where they lie, so that every process maps the same
-    files; what comes back are rows, and predictions where they are kept.
+    Vectors in a store are sent as their path, so that every process maps the same files.
     """
 
     runs: tuple[Run, ...]  # What to do
     vectors: Mapping[str, EncodedBank]  # The vectors of each part
     banks: Banks  # The treebanks
     training: Training  # How the probes are trained
-    verbose: bool = False  # Whether to draw bars
+    verbose: bool = False  # Whether to show progress bars
     keep_predictions: bool = False  # Whether the predictions are wanted
     probes_of: str | os.PathLike[str] | None = None
 
     def __call__(self) -> list[tuple[Run, Outcome]]:
-        """Do the runs, all of `outcomes` at once: what another process sends back."""
+        """Do all runs, for processes that return the outcomes at once."""
         return [*self.outcomes()]
 
     def outcomes(self) -> Iterator[tuple[Run, Outcome]]:
-        """Do the runs, as many layers together as fit."""
+        """Do the runs, with as many layers together as fit into memory."""
         from structprobe.probe.estimator import fit_together
 
         probes = [
@@ -82,7 +81,7 @@ class Group:
     def _save(
         self, run: Run, probe: StructuralProbe, found: Outcome, baselines: Mapping[str, Scores]
     ) -> None:
-        """Save one of the probes, with the card that `fit_probe` gives."""
+        """Save one of the probes, with the same card as `fit_probe`."""
         assert self.probes_of is not None
         probe.save_pretrained(
             unnamed_probe_path(self.probes_of, run.key),
@@ -95,7 +94,7 @@ class Group:
 def groups_of(
     runs: Sequence[Run], vectors: Mapping[str, EncodedBank], memory_gb: float | None = None
 ) -> list[tuple[Run, ...]]:
-    """Cut a grid into groups of layers that are trained together."""
+    """Split a grid into groups of layers that are trained together."""
     import torch
 
     from structprobe.probe.training.settings import MEMORY_GB

@@ -1,4 +1,4 @@
-"""What a sweep will cost in disk, memory and time, told before it runs, from a few batches."""
+"""Estimating the disk space, memory and time of a sweep before it runs, from a few batches."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from structprobe.experiments.fit import make_probe
 from structprobe.experiments.runs.grid import Grid, known_products, probe_runs
 from structprobe.experiments.runs.run import Banks, Run
 from structprobe.experiments.sweep import baseline_methods
+from structprobe.output_paths import nearest_existing
 from structprobe.probe.training.recipes import RECIPES
 from structprobe.progress import progress_bar
 from structprobe.results.folder import ResultsFolder, check_folder
 from structprobe.results.rows import bank_name
-from structprobe.targets import nearest_existing
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 Plan = dict[str, Any]
 
-LONGEST, SAMPLED, FITTED = 8, 64, 256  # sentences that are measured on
+LONGEST, SAMPLED, FITTED = 8, 64, 256  # sentences to measure on
 FEW_STEPS, MORE_STEPS = 10, 20  # the default recipe looks at dev as often in both
 CARD_BYTES = 10_000  # config, card and picture of a saved probe, about
 
@@ -50,37 +50,34 @@ def plan_sweep(
     punct: str | None = None,
     config: SweepConfig | None = None,
 ) -> Plan:
-    """Estimate what `sweep` with the same arguments will cost. Nothing is written.
+    """Estimate the cost of `sweep` with the same arguments. Nothing is written.
 
-    Some of the longest sentences and an even sample are sent through the model; a few steps of
-    training are taken on random vectors of the same shapes, since the cost does not depend on
-    their values.
+    The longest sentences and an even sample are run through the model, and probes are trained for a
+    few steps on random vectors of the same shapes.
 
     Parameters
     ----------
     encoder, train, dev, test, folder, layers, ranks, seeds, punct, config
-        As `sweep` takes them.
+        As for `sweep`.
 
     Returns
     -------
     dict
-        ``model`` and ``train``, their names; ``runs`` and ``runs_done`` (whose rows are there
-        already); ``layers``, how many; ``bytes_kept`` and ``bytes_saved``, about what the
-        predictions and the saved probes of the runs to come will take in the folder;
-        ``n_words`` of all treebanks; ``bytes_per_layer``, ``bytes_in_all`` on disk and
-        ``bytes_free`` where they will lie; ``bytes_streamed``, about what the fits that are under
-        way at once take in the temporary folder, 0 where each layer fits into the memory for
-        vectors, and ``bytes_temporary``, what is free there; ``peak_bytes``, the memory of one
-        process that encodes or trains, None where the system does not tell; ``encode_seconds``
-        and ``train_seconds``, of the runs that are not done, one after another; the latter is an
-        upper bound for the recipe that stops by itself.
+        ``model`` and ``train``, their names; ``runs`` and ``runs_done``; ``layers``, their number;
+        ``bytes_kept`` and ``bytes_saved``, the approximate size of predictions and saved probes of
+        the remaining runs; ``n_words`` of all treebanks; ``bytes_per_layer`` and ``bytes_in_all``
+        of word vectors on disk, and ``bytes_free`` there; ``bytes_streamed``, the approximate size
+        of streamed vectors in the temporary folder (0 if each layer fits into memory), and
+        ``bytes_temporary``, the free space there; ``peak_bytes``, the memory of one process, None
+        if unknown; ``encode_seconds`` and ``train_seconds`` for the remaining runs, one after
+        another (an upper bound for training with early stopping).
 
     Raises
     ------
     ProbeError
         If a layer, rank or seed is out of range.
     ScoreError
-        If a treebank is empty or lacks heads.
+        If a treebank is empty or has no heads.
     ResultError
         If the folder is no structprobe results folder.
     """

@@ -1,4 +1,4 @@
-"""One run: what it is, what decides its result, what it learns from, and its result row."""
+"""One run: its settings, treebanks, key and result row."""
 
 from __future__ import annotations
 
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
 class Banks:
     """The treebanks of a run."""
 
-    train: Treebank  # To learn from
-    dev: Treebank | None = None  # To stop by
-    test: Treebank | None = None  # To report on
-    punct: str | None = None  # The words left out of UUAS and root accuracy
+    train: Treebank  # For training
+    dev: Treebank | None = None  # For stopping
+    test: Treebank | None = None  # For the scores
+    punct: str | None = None  # Which words UUAS and root accuracy ignore
 
     @classmethod
     def of(
@@ -48,7 +48,7 @@ class Banks:
         test: Sequence[Sentence] | None = None,
         punct: str | None = None,
     ) -> Self:
-        """Take treebanks, or plain lists of sentences."""
+        """Check treebanks, or plain lists of sentences."""
         parts = {"train": train, "dev": dev, "test": test}
         banks = {part: as_bank(bank, part) for part, bank in parts.items() if bank is not None}
         choose_protocol((), punct)
@@ -56,26 +56,26 @@ class Banks:
 
     @property
     def parts(self) -> dict[str, Treebank]:
-        """The treebanks there are, by the name of their part."""
+        """The given treebanks, by the name of their part."""
         named = {"train": self.train, "dev": self.dev, "test": self.test}
         return {part: bank for part, bank in named.items() if bank is not None}
 
     @property
     def part(self) -> str | None:
-        """The part that scores are reported on: test, else dev, else none."""
+        """The part that scores are on: test, else dev, else None."""
         return "test" if self.test else "dev" if self.dev else None
 
     @property
     def scored(self) -> Treebank | None:
-        """The treebank that scores are reported on."""
+        """The treebank that scores are on."""
         return self.test or self.dev
 
     def key_of(self, values: Mapping[str, Any]) -> str:
-        """Digest all that decides a result on these treebanks."""
+        """Hash everything that determines a result on these treebanks."""
         return key_of(values, self.parts, choose_protocol(self.scored or (), self.punct).punct)
 
     def values(self) -> Row:
-        """Give a row's part that names the treebanks."""
+        """Return the values of a row for the treebanks."""
         values: Row = {"part": self.part}
         named = {"train": self.train, "dev": self.dev, "treebank": self.scored}
         for key, bank in named.items():
@@ -88,16 +88,16 @@ class Banks:
 class Run:
     """One point of a grid."""
 
-    values: Mapping[str, Any]  # What its row tells of it beforehand, keys as in `ROW_KEYS`
+    values: Mapping[str, Any]  # The part of its row known beforehand
 
     @classmethod
     def of(cls, values: Row, banks: Banks) -> Self:
-        """Make a run of what its row tells of it, and the digest of all that decides it."""
+        """Create a run from the known part of its row, and its key."""
         return cls({**values, "key": banks.key_of(values)})
 
     @property
     def key(self) -> str:
-        """The digest of all that decides the result."""
+        """The hash of everything that determines the result."""
         return str(self.values["key"])
 
     @property
@@ -116,7 +116,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run gave: its row, its scores by part, and its predictions of the reported part."""
+    """The result of a run: its row, scores by part, and predictions on the reported part."""
 
     row: Row
     scores: Mapping[str, Scores]
@@ -124,23 +124,23 @@ class Outcome:
 
 
 def as_bank(bank: Sequence[Sentence], part: str) -> Treebank:
-    """Give a treebank that can be learnt from or scored on."""
+    """Check a treebank for training or scoring."""
     bank = bank if isinstance(bank, Treebank) else Treebank(bank)
     if not len(bank):
-        raise ScoreError(f"the {part} treebank has no sentence")
+        raise ScoreError(f"the {part} treebank has no sentences")
     for sentence in bank:
         if sentence.heads is None:
             raise ScoreError(
-                f"a sentence of the {part} treebank has no heads",
+                f"a sentence in the {part} treebank has no heads",
                 where=sentence.where,
-                hint="give an annotated treebank",
+                hint="use an annotated treebank",
             )
     return bank
 
 
 @contextmanager
 def timed(encoder: Encoder | None = None) -> Iterator[Row]:
-    """Measure what happens inside; with an encoder, all but the time that it spends on encoding."""
+    """Measure the time inside the block; with an encoder, without its time for encoding."""
     times: Row = {}
     before, encoded = _clocks(), _encoded(encoder)
     yield times
@@ -155,12 +155,12 @@ def _clocks() -> tuple[float, float]:
 
 
 def _encoded(encoder: Encoder | None) -> tuple[float, ...]:
-    """Read the seconds, CPU and wall, that an encoder and its copies have spent on encoding."""
+    """Return the CPU and wall seconds that an encoder and its copies spent on encoding."""
     return (0.0, 0.0) if encoder is None else tuple(encoder.encoding_seconds)
 
 
 def outcome(values: Row, banks: Banks, predictions: Mapping[str, Sequence[Prediction]]) -> Outcome:
-    """Score a run's predictions and make its row."""
+    """Score the predictions of a run and create its row."""
     scores = {
         part: score(banks.parts[part], found, punct=banks.punct)
         for part, found in predictions.items()
@@ -176,9 +176,9 @@ def outcome(values: Row, banks: Banks, predictions: Mapping[str, Sequence[Predic
 
 
 def key_of(values: Mapping[str, Any], parts: Mapping[str, Treebank], punct: str) -> str:
-    """Digest all that decides a result, whatever its files and folders are called."""
+    """Hash everything that determines a result, without names of files and folders."""
     deciding = {key: value for key, value in values.items() if key not in _NAMES_ONLY}
-    if deciding.get("products") == "float32":  # as it is where nothing is said of them
+    if deciding.get("products") == "float32":  # the default, which has no entry
         del deciding["products"]
     if deciding.get("spacing") == "original":
         deciding |= {f"{part}_gaps": bank.gaps_fingerprint for part, bank in parts.items()}
@@ -189,13 +189,13 @@ def key_of(values: Mapping[str, Any], parts: Mapping[str, Treebank], punct: str)
 
 _NAMES_ONLY = {"model", "revision", "steps", "dev_loss", "dev_depth_loss", "key"}
 
-# The recipes as they were before keys held them. What is still so is left out of a key, so that
-# rows of older folders are found again.
+# The recipes from before keys included them. They are left out of a key if unchanged, so that rows
+# in older folders are found again.
 _FIRST_RECIPES = {"whitened": "693eabf4", "published": "d25513d5"}
 
 
 def recipe_version(recipe: str | None, dtype: str | None) -> Row:
-    """Give what a key tells of a recipe beside its name: its numbers, and how it cuts noise."""
+    """Return the part of a key for a recipe besides its name: its numbers and noise cut-off."""
     if recipe is None:
         return {}
     numbers = json.dumps(asdict(RECIPES[recipe]), sort_keys=True)

@@ -1,1 +1,1 @@
-"""What probes learn from: ragged vectors, examples, batches and whitening."""
+"""Training data of probes: vectors, examples, batches and whitening."""

@@ -1,9 +1,9 @@
-"""Batches: which rows of the word vectors are whose, and the gold values beside them.
+"""Batches: which rows of the word vectors belong to which sentence, with the gold values.
 
 A batch holds no vectors. It says which rows of a layer's vectors are its words, so that one batch
-serves all layers, and several probes at once. The sentences of a batch of distances lie in blocks
-of like length, each padded to its longest with rows of zeros, so that every product of a
-step runs on views; little of it is padding, and mostly none.
+serves all layers and several probes at once. The sentences of a batch of distances are grouped into
+blocks of similar length, padded to the longest with rows of zeros, so that every product of a
+training step runs on views; there is little padding, and mostly none.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from structprobe.probe.data.ragged_vectors import ragged
-from structprobe.trees import group_by_length
+from structprobe.trees.padding import group_by_length
 
-# Sentences of one block differ in length by at most this share: fewer blocks against less padding.
+# Sentences of one block differ in length by at most this share: a trade of blocks for padding.
 SLACK = 0.25
 # Every fixed batch holds sentences from this many bands of length.
 BANDS = 4
@@ -28,7 +28,7 @@ BANDS = 4
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Sentences of like length within a batch: b of them, of n words or few less."""
+    """Sentences of similar length within a batch: b of them, of n words or slightly fewer."""
 
     n_sentences: int
     n_words: int
@@ -40,33 +40,33 @@ class Block:
 class PairBatch:
     """Rows and gold distances of several sentences, m rows and c cells in all."""
 
-    rows: slice | Tensor  # (m,): where the rows lie among those of the vectors
+    rows: slice | Tensor  # (m,): the rows of the vectors
     blocks: Sequence[Block]  # The sentences by length
-    gold: Tensor  # (c,): the gold distances of each block (b, n, n), one behind the other
+    gold: Tensor  # (c,): the gold distances of the blocks (b, n, n), concatenated
     weights: Tensor  # (c,)
     diagonal: Tensor  # (m,): the cell in which each row meets itself
-    n_sentences: int  # How many sentences the batch holds
-    stays: bool = False  # Whether it will be met again
+    n_sentences: int
+    stays: bool = False  # Whether it will be used again
 
 
 @dataclass(frozen=True, slots=True)
 class WordBatch:
     """Rows and gold depths of several sentences, m words in all."""
 
-    rows: slice | Tensor  # (m,): where the words lie among the rows of the vectors
+    rows: slice | Tensor  # (m,): the rows of the vectors
     gold: Tensor  # (m,): gold depths
     weights: Tensor  # (m,)
-    n_sentences: int  # How many sentences the batch holds
+    n_sentences: int
 
 
 Batch = PairBatch | WordBatch
 
 
 class Vectors(Protocol):
-    """Word vectors of which batches take rows: a tensor, or `streaming.Streamed`."""
+    """Word vectors from which batches take rows: a tensor, or `streaming.Streamed`."""
 
     def dim(self) -> int:
-        """How many axes there are."""
+        """Give the number of axes."""
 
     def __getitem__(self, index: Any, /) -> Tensor:
         """Give some rows."""
@@ -117,7 +117,7 @@ class Pool:
     def rows_taken(
         self, sentences: NDArray[np.integer]
     ) -> tuple[NDArray[np.integer], NDArray[np.int64]]:
-        """Give how the rows of a batch are shared out."""
+        """Give the order of the sentences in a batch, and the rows that each takes."""
         # sentences (b,) -> (b,), (b,)
         sentences = self._sorted(sentences)
         taken = self.lengths[sentences]
@@ -130,7 +130,7 @@ class Pool:
         return sentences[np.argsort(self.lengths[sentences], kind="stable")]
 
     def _word_batch(self, sentences: NDArray[np.integer], first_row: int | None) -> Batch:
-        """Put one word behind the other."""
+        """Concatenate the words of the sentences."""
         lengths = self.lengths[sentences]  # (b,)
         sentence, inside = ragged(lengths)
         words = self.first_words[sentences][sentence] + inside  # (m,)
@@ -142,7 +142,7 @@ class Pool:
     def _pair_batch(
         self, sentences: NDArray[np.integer], first_row: int | None, stays: bool
     ) -> Batch:
-        """Put sentences of like length into blocks, padded."""
+        """Group sentences of similar length into padded blocks."""
         blocks, words, pairs, weights, diagonal = [], [], [], [], []
         row = cell = 0
         for group in group_by_length(self.lengths[sentences], slack=SLACK):
@@ -179,13 +179,13 @@ class Pool:
         return found
 
     def _rows(self, words: NDArray[np.int64], first_row: int | None) -> slice | Tensor:
-        """Give where a batch's rows lie."""
+        """Give the rows of a batch."""
         if first_row is None:
             return self._tensor(words)
         return slice(first_row, first_row + len(words))
 
     def _weights(self, array: NDArray[np.float64]) -> Tensor:
-        """Have weights where `gold` lies; there is no float64 on some devices."""
+        """Put weights on the device of `gold`; some devices have no float64."""
         return torch.from_numpy(array).to(self.dtype).to(self.gold.device)
 
     def _tensor(self, array: NDArray[np.generic]) -> Tensor:
@@ -193,7 +193,7 @@ class Pool:
 
 
 class FixedBatches:
-    """Batches of the same sentences in every epoch, whose rows lie one batch behind the other."""
+    """Batches of the same sentences in every epoch, whose rows are laid out batch by batch."""
 
     def __init__(self, pool: Pool, parts: Sequence[NDArray[np.integer]], *, kept: bool) -> None:
         self._pool, self._parts, self._stay = pool, parts, kept
@@ -216,7 +216,7 @@ class FixedBatches:
         return (self[index] for index in range(len(self)))
 
     def shuffled(self, generator: np.random.Generator) -> Iterator[Batch]:
-        """Give all batches in another order, which is drawn at once."""
+        """Give all batches in random order."""
         order = generator.permutation(len(self))
         return (self[index] for index in order)
 
@@ -225,7 +225,7 @@ class FixedBatches:
 
 
 def word_order(pool: Pool, batch_size: int) -> Layout:
-    """Lay rows word after word, with one of padding at the end, for random batches."""
+    """Lay out rows word by word, with one row of padding at the end, for random batches."""
     longest = np.sort(pool.lengths)[-batch_size:]
     if pool.pairs:
         padded = np.maximum(longest + 1, (longest * (1 + SLACK)).astype(np.int64))
@@ -234,14 +234,14 @@ def word_order(pool: Pool, batch_size: int) -> Layout:
 
 
 def random_batches(pool: Pool, batch_size: int, generator: np.random.Generator) -> Iterator[Batch]:
-    """Draw all sentences of a pool once, in batches of random sentences."""
+    """Divide all sentences of a pool into random batches."""
     order = generator.permutation(len(pool.lengths))
     for start in range(0, len(order), batch_size):
         yield pool.batch(order[start : start + batch_size])
 
 
 def rows_of(vectors: Vectors, rows: slice | Tensor) -> Tensor:
-    """Give a batch's rows of the vectors: a view of a slice, else a copy."""
+    """Give the rows of a batch: a view if they are a slice, otherwise a copy."""
     # vectors (..., n_rows, width) -> (..., m, width)
     if not isinstance(vectors, Tensor):
         return vectors[rows]
@@ -251,7 +251,7 @@ def rows_of(vectors: Vectors, rows: slice | Tensor) -> Tensor:
 
 
 def order_by_length(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Order sentences by length, so that neighbours share a length."""
+    """Order sentences by length; a stable order."""
     # lengths (n_sentences,) -> (n_sentences,)
     return np.argsort(lengths, kind="stable")
 
@@ -259,7 +259,7 @@ def order_by_length(lengths: NDArray[np.int64]) -> NDArray[np.int64]:
 def mixed_batches(
     lengths: NDArray[np.int64], batch_size: int, generator: np.random.Generator
 ) -> list[NDArray[np.int64]]:
-    """Compose batches that mix lengths and yet pad little."""
+    """Compose batches that mix lengths but need little padding."""
     # lengths (n_sentences,)
     n_batches = -(-len(lengths) // batch_size)
     shuffled = generator.permutation(len(lengths))
@@ -272,5 +272,5 @@ def mixed_batches(
 
 
 def _flat(arrays: Sequence[NDArray[Any]]) -> NDArray[Any]:
-    """Put one array after another, in one dimension."""
+    """Flatten and concatenate arrays."""
     return np.concatenate([array.ravel() for array in arrays])

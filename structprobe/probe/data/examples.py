@@ -1,4 +1,4 @@
-"""Training and dev sets: vectors, gold trees, and what is to be predicted: distances or depths."""
+"""Training and dev sets: word vectors with gold heads, distances and depths."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from structprobe.probe.data.inputs import (
     read_words,
 )
 from structprobe.probe.data.ragged_vectors import Words
-from structprobe.probe.types import Layer, TreesLike, VectorsByLayer
-from structprobe.trees import flat_depths, flat_distances
+from structprobe.probe.types import DevByLayer, Layer, TreesLike, VectorsByLayer
+from structprobe.trees.gold import flat_depths, flat_distances
 
 KINDS = ("distance", "depth")
 
@@ -36,11 +36,11 @@ class Gold:
 
 @dataclass(frozen=True, slots=True)
 class Examples:
-    """Sentences with their vectors in one or more layers, and what is to be predicted of them."""
+    """Sentences with their vectors in one or more layers, and their gold values."""
 
-    layers: Mapping[Layer, Words]  # Their vectors in each layer
-    gold: Mapping[str, Gold]  # Their gold distances and depths, by `KINDS`
-    heads: Sequence[NDArray[np.integer]] = ()  # Their gold heads
+    layers: Mapping[Layer, Words]
+    gold: Mapping[str, Gold]  # Distances and depths, by `KINDS`
+    heads: Sequence[NDArray[np.integer]] = ()
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -48,7 +48,7 @@ class Examples:
         return next(iter(self.layers.values())).lengths
 
     def take(self, sentences: NDArray[np.integer]) -> Examples:
-        """Take some of the sentences, in the order asked for; nothing large is copied."""
+        """Take some of the sentences, in the given order; nothing large is copied."""
         # sentences (n,)
         return Examples(
             {layer: words.take(sentences) for layer, words in self.layers.items()},
@@ -59,20 +59,20 @@ class Examples:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """What is learned from, and what the best step is chosen by."""
+    """The training set, and the dev set by which the best step is chosen."""
 
     train: Examples
     dev: Examples
-    held_out: NDArray[np.int64] | None  # Which sentences are `dev`; None if that was given
+    held_out: NDArray[np.int64] | None  # The sentences of `dev`; None if `dev` was given
 
 
 def read_sets(
     X: VectorsByLayer,
     y: TreesLike,
-    dev: tuple[VectorsByLayer, TreesLike] | None,
+    dev: DevByLayer,
     kinds: Sequence[str] = KINDS,
 ) -> tuple[Examples, Examples | None]:
-    """Take the training and the dev set in any form that a probe accepts, checked."""
+    """Read and check the training and the dev set in any form that a probe accepts."""
     train_set = read_examples(X, y, kinds=kinds)
     for layer, words in train_set.layers.items():
         check_pairs(words, layer_name(layer))
@@ -91,7 +91,7 @@ def read_sets(
 def read_examples(
     X: VectorsByLayer, y: TreesLike, suffix: str = "", kinds: Sequence[str] = KINDS
 ) -> Examples:
-    """Take sentences in any form that a probe accepts, and check them."""
+    """Read and check sentences in any form that a probe accepts."""
     layers = {}
     for layer, vectors in X.items():
         name = layer_name(layer) + suffix
@@ -110,7 +110,7 @@ def read_examples(
 def split(
     train_set: Examples, dev_set: Examples | None, share: float, generator: np.random.Generator
 ) -> Split:
-    """Hold out a share of the training sentences where there is no dev set."""
+    """Hold out a share of the training sentences if there is no dev set."""
     if dev_set is not None:
         return Split(train_set, dev_set, None)
     rest, held_out = hold_out(train_set.lengths, share, generator)
@@ -122,19 +122,18 @@ def hold_out(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Split sentences at random into those to train on and those to hold out.
 
-    Both parts get a sentence of two or more words, without which there is nothing to learn from
-    and nothing to choose by.
+    Both parts get at least one sentence of two or more words, as only those have distances.
     """
     # lengths (n_sentences,)
     order = generator.permutation(len(lengths))
     long = order[lengths[order] > 1]
     if len(long) < 2:
         raise ProbeError(
-            f"too few sentences of two or more words, {len(long)} of {len(lengths)}, to hold out"
-            " some of them",
-            hint="give dev=(X_dev, y_dev)",
+            f"too few sentences to hold out some for validation: {len(long)} of {len(lengths)}"
+            " have two or more words",
+            hint="pass dev=(X_dev, y_dev)",
         )
-    # The first two long sentences go to either end, where no fraction can part them wrongly.
+    # The first two long sentences go to either end, so that each part gets one.
     others = order[(order != long[0]) & (order != long[1])]
     order = np.concatenate([long[:1], others, long[1:2]])
     n = min(max(1, round(fraction * len(order))), len(order) - 1)

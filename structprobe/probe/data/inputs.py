@@ -1,4 +1,4 @@
-"""What users pass to a probe, checked, into flat words and heads; every fault is named."""
+"""Check what users pass to a probe, and turn it into flat words and heads."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from structprobe.probe.types import (
 
 T = TypeVar("T")
 
-# What must agree between the vectors that a probe was fitted on and those it is used on.
+# What must be the same for the vectors that a probe was fitted on and is applied to.
 ORIGIN_KEYS = ("fingerprint", "layer", "pooling", "spacing", "bos")
 
 # The resolution of types that are coarser than float32.
@@ -31,34 +31,34 @@ _COARSE = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 
 
 def layers_of(X: LayersLike, name: str = "X") -> VectorsByLayer:
-    """Take the vectors of several layers in any form that a probe accepts."""
+    """Read the vectors of several layers in any form that a probe accepts."""
     if not isinstance(X, Mapping):
         if not _has_layers(X):
             raise ProbeError(
                 f"{name} is {type(X).__name__}, not the vectors of several layers",
-                hint="give an EncodedBank, or a dict of layer to vectors",
+                hint="pass an EncodedBank or a dict of vectors by layer",
             )
         X = {layer: X.layer(layer) for layer in X.layers}
     if not X:
-        raise ProbeError(f"there is no layer in {name}", hint="give the vectors of one or more")
+        raise ProbeError(f"{name} has no layers", hint="pass the vectors of at least one layer")
     return X
 
 
 def pick_layers(
     given: Mapping[Layer, T], layers: Iterable[Layer], name: str = "X"
 ) -> dict[Layer, T]:
-    """Pick the layers that are wanted from those that were given."""
+    """Select layers from those given."""
     found = {}
     for layer in layers:
         if layer not in given:
             known = ", ".join(map(str, given))
-            raise ProbeError(f"{name} has no vectors of layer {layer}", hint=f"it has: {known}")
+            raise ProbeError(f"{name} has no vectors for layer {layer}", hint=f"it has: {known}")
         found[layer] = given[layer]
     return found
 
 
 def read_words(X: WordVectorsLike, name: str = "X") -> Words:
-    """Take word vectors in any form that a probe accepts."""
+    """Read word vectors in any form that a probe accepts."""
     # X (n_words, hidden_size)
     if _has_layers(X):
         layers = ", ".join(map(str, X.layers))
@@ -68,7 +68,7 @@ def read_words(X: WordVectorsLike, name: str = "X") -> Words:
     if not hasattr(X, "__len__") or isinstance(X, str | Mapping):
         raise ProbeError(f"{name} is {type(X).__name__}, not a list of arrays", hint=_SHAPE_HINT)
     if not len(X):
-        raise ProbeError(f"{name} is empty", hint="give at least one sentence")
+        raise ProbeError(f"{name} is empty", hint="pass at least one sentence")
     if hasattr(X, "values") and hasattr(X, "offsets"):
         values, offsets = X.values, np.asarray(X.offsets, dtype=np.int64)
         words = Words(values, offsets[:-1], np.diff(offsets), _resolution([values], origin_of(X)))
@@ -78,7 +78,7 @@ def read_words(X: WordVectorsLike, name: str = "X") -> Words:
         for index, width in enumerate(widths):
             if width != widths[0]:
                 raise ProbeError(
-                    f"vectors are {width} wide, those of {name}[0] {widths[0]}",
+                    f"the vectors have width {width}, those of {name}[0] have width {widths[0]}",
                     where=f"{name}[{index}]",
                 )
         lengths = np.array([len(array) for array in arrays], dtype=np.int64)
@@ -91,7 +91,7 @@ def read_words(X: WordVectorsLike, name: str = "X") -> Words:
 
 
 def check_finite(words: Words, name: str, y: TreesLike | None = None) -> None:
-    """Refuse vectors with NaN or infinities."""
+    """Reject vectors with NaN or infinities."""
     if _all_finite(words):
         return
     done = 0
@@ -102,7 +102,7 @@ def check_finite(words: Words, name: str, y: TreesLike | None = None) -> None:
             index = int(np.searchsorted(ends, row, side="right"))
             word = row - int(ends[index] - words.lengths[index])
             raise ProbeError(
-                "the vector holds NaN or an infinity",
+                "the vector contains NaN or infinity",
                 where=f"{_place(name, index, y)}, word {word + 1}",
                 hint="encode the treebank again, in float32",
             )
@@ -112,12 +112,12 @@ def check_finite(words: Words, name: str, y: TreesLike | None = None) -> None:
 def read_heads(
     y: TreesLike, words: Words, names: tuple[str, str] = ("X", "y")
 ) -> list[NDArray[np.integer]]:
-    """Take the heads of the sentences in any form that a probe accepts."""
+    """Read the heads of the sentences in any form that a probe accepts."""
     # y (n_words,) -> (n_words,)
     X_name, y_name = names
     if not hasattr(y, "__len__") or isinstance(y, str | Mapping):
         raise ProbeError(
-            f"{y_name} is {type(y).__name__}, not a Treebank, a list of Sentence or of heads"
+            f"{y_name} is {type(y).__name__}, not a Treebank or a list of sentences or heads"
         )
     if len(y) != len(words):
         rows: list[Any] = [getattr(one, "heads", one) for one in y]
@@ -126,7 +126,7 @@ def read_heads(
         first = next((i for i, (n, count) in enumerate(pairs) if n != count), shorter)
         raise ProbeError(
             f"{X_name} has {len(words)} sentences, {y_name} has {len(y)}; "
-            f"the first that differs is number {first} (counted from 0)"
+            f"they first differ at sentence {first} (counted from 0)"
         )
     heads = []
     for index, one in enumerate(y):
@@ -134,71 +134,72 @@ def read_heads(
         where = _place(y_name, index, y)
         if row is None:
             raise ProbeError(
-                "the sentence has no heads", where=where, hint="a probe learns from trees"
+                "the sentence has no heads", where=where, hint="a probe is trained on trees"
             )
         row = np.asarray(row)
         if row.ndim != 1 or row.dtype.kind not in "iu":
-            raise ProbeError(f"{one!r:.80} is neither a Sentence nor a row of heads", where=where)
+            raise ProbeError(f"{one!r:.80} is neither a Sentence nor a list of heads", where=where)
         if len(row) != words.lengths[index]:
             raise ProbeError(
                 f"{X_name}[{index}] has {words.lengths[index]} words, {y_name}[{index}] has"
                 f" {len(row)}",
                 where=where,
-                hint="encode the same treebank that the trees come from",
+                hint="encode the treebank that the trees come from",
             )
         heads.append(row)
     return heads
 
 
 def origin_of(X: WordVectorsLike) -> Origin:
-    """Where vectors came from, if they say so."""
+    """Give the origin of vectors, if known."""
     origin = getattr(X, "origin", None)
     return None if origin is None else dict(origin)
 
 
 def check_origin(given: Origin, fitted: Origin, name: str) -> None:
-    """Refuse vectors that come from elsewhere than those the probe was fitted on."""
+    """Reject vectors from another origin than those the probe was fitted on."""
     if given is None or fitted is None:
         return
     differing = [key for key in ORIGIN_KEYS if given.get(key) != fitted.get(key)]
     if differing:
         raise ProbeError(
-            f"{name} is of {_describe(given, differing)}, the probe was fitted on"
+            f"{name} comes from {_describe(given, differing)}, but the probe was fitted on"
             f" {_describe(fitted, differing)}",
-            hint="encode with the model and settings of the fit",
+            hint="encode with the model and settings that were used for fit",
         )
 
 
 def check_width(words: Words, expected: int, name: str) -> None:
-    """Refuse vectors of another width than those of the fit."""
+    """Reject vectors of another width than those of the fit."""
     if words.hidden_size != expected:
         raise ProbeError(
-            f"{name} is {words.hidden_size} wide, the probe was fitted on vectors {expected} wide"
+            f"{name} has width {words.hidden_size}, but the probe was fitted on vectors of width"
+            f" {expected}"
         )
 
 
 def check_lengths(layers: Mapping[Layer, Words]) -> None:
-    """Refuse layers of different sentences."""
+    """Reject layers of different sentences."""
     (first, words), *others = layers.items()
     for layer, other in others:
         if not np.array_equal(words.lengths, other.lengths):
             raise ProbeError(
-                f"X of layer {layer} and X of layer {first} are of different sentences",
+                f"X of layer {layer} and X of layer {first} have different sentences",
                 hint="encode the same treebank for all layers",
             )
 
 
 def check_pairs(words: Words, name: str) -> None:
-    """Refuse sentences none of which has a distance."""
+    """Reject data without any sentence of two or more words."""
     if words.lengths.max() < 2:
         raise ProbeError(
             f"no sentence of {name} has two or more words",
-            hint="without word pairs there are no distances to learn from or to choose by",
+            hint="distances need word pairs, for training and for choosing the best step",
         )
 
 
 def _all_finite(words: Words) -> bool:
-    """Look at words that lie side by side where they lie; False where some may not be finite."""
+    """Check contiguous words in place; False if some may not be finite."""
     first, last = int(words.starts.min()), int((words.starts + words.lengths).max())
     if last - first > words.lengths.sum():
         return False
@@ -215,13 +216,13 @@ def _has_layers(X: object) -> TypeGuard[EncodedLayers]:
 
 
 def _resolution(arrays: Iterable[Any], origin: Origin) -> float:
-    """Find the resolution of the coarsest type that vectors are in, or were computed in."""
+    """Find the resolution of the coarsest type in which vectors are stored or were computed."""
     types = {getattr(array, "dtype", None) for array in arrays}
     names = {str(one).removeprefix("torch.") for one in types} | {str((origin or {}).get("dtype"))}
     return max([FLOAT32_EPS, *(eps for name, eps in _COARSE.items() if name in names)])
 
 
-_SHAPE_HINT = "give one array (n_words, hidden_size) a sentence"
+_SHAPE_HINT = "pass one array (n_words, hidden_size) per sentence"
 
 
 def _array(x: Any, where: str) -> NDArray[np.floating]:
@@ -232,18 +233,18 @@ def _array(x: Any, where: str) -> NDArray[np.floating]:
     array = np.asarray(x)
     if array.ndim != 2 or array.dtype.kind not in "fiu":
         raise ProbeError(
-            f"an array of shape {array.shape} and type {array.dtype}", where=where, hint=_SHAPE_HINT
+            f"array has shape {array.shape} and type {array.dtype}", where=where, hint=_SHAPE_HINT
         )
     return array if array.dtype.kind == "f" else array.astype(np.float32)
 
 
 def _place(name: str, index: int, y: TreesLike | None) -> str:
-    """Name a sentence by its index and, where it knows, by where it stands."""
+    """Name a sentence by its index and, if known, by its place in a file."""
     where = getattr(y[index], "where", None) if y is not None else None
     return f"{where}: {name}[{index}]" if where else f"{name}[{index}]"
 
 
 def _describe(origin: Mapping[str, object], keys: Sequence[str]) -> str:
-    """Name a model and those of its settings that differ."""
+    """Name a model and the settings that differ."""
     settings = ", ".join(f"{key} {origin.get(key)!r}" for key in keys)
     return f"model {origin.get('model')!r} ({settings})"

@@ -1,4 +1,4 @@
-"""Word vectors of many sentences, flat, with the walk over them that everything else uses."""
+"""Word vectors of many sentences in one array, and iteration over them in chunks."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-# How many numbers are worked on at a time: 8 MB in float64.
+# Numbers per chunk: 8 MB in float64.
 CHUNK_SIZE = 1 << 20
-# The resolution of vectors of which nothing else is known: numbers next to 1 differ by this.
+# The resolution assumed if nothing else is known: the spacing of numbers next to 1.
 FLOAT32_EPS = float(np.finfo(np.float32).eps)
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """The word vectors of all sentences, untouched."""
+    """The word vectors of all sentences, as given."""
 
     values: NDArray[np.floating]  # (at least n_words_total, hidden_size): word vectors
     starts: NDArray[np.int64]  # (n_sentences,): the row at which each sentence begins
@@ -37,11 +37,11 @@ class Words:
 
     @property
     def chunk_words(self) -> int:
-        """How many words are worked on at a time."""
+        """Number of words per chunk."""
         return max(1, CHUNK_SIZE // max(1, self.hidden_size))
 
     def take(self, sentences: NDArray[np.integer]) -> Words:
-        """Take some of the sentences, in the order asked for; nothing is copied."""
+        """Take some of the sentences, in the given order; nothing is copied."""
         # sentences (n,)
         return Words(self.values, self.starts[sentences], self.lengths[sentences], self.eps)
 
@@ -52,7 +52,7 @@ class Words:
         device: torch.device | None = None,
         dtype: torch.dtype = torch.float64,
     ) -> Iterator[Tensor]:
-        """Give the words of whole sentences, as many at a time as `CHUNK_SIZE` allows."""
+        """Iterate over the words in chunks of whole sentences."""
         # -> (m, hidden_size)
         for first, last in self.cuts():
             lengths = self.lengths[first:last]
@@ -66,7 +66,7 @@ class Words:
             yield words
 
     def cuts(self) -> Iterator[tuple[int, int]]:
-        """Give the sentences whose words each of `chunks` holds: first, and one past the last."""
+        """Give the sentences in each of `chunks`: the first, and one past the last."""
         ends, most = np.cumsum(self.lengths), self.chunk_words
         first = done = 0
         while first < len(self):
@@ -76,10 +76,9 @@ class Words:
 
 
 def give_back(values: NDArray[np.generic]) -> None:
-    """Give the pages of a read-only memory map back to the system, where it takes them.
+    """Release the pages of a read-only memory map, if the system supports it.
 
-    They count as memory of this process once they are read. The system keeps them as it does any
-    file, and reads them again where they are asked for.
+    Once read, they count as memory of this process. The system reads them again when needed.
     """
     root: Any = values
     while isinstance(root, np.ndarray) and not isinstance(root.base, mmap.mmap):
@@ -97,7 +96,7 @@ def sentence_means(words: Tensor, lengths: NDArray[np.int64]) -> Tensor:
 
 
 def ragged(lengths: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Find of which sentence each word is, where sentences lie one behind the other."""
+    """Find the sentence of each word, and its index in it, for concatenated sentences."""
     # lengths (n_sentences,) -> (n_words,), (n_words,)
     sentence = np.repeat(np.arange(len(lengths)), lengths)
     return sentence, np.arange(len(sentence)) - (np.cumsum(lengths) - lengths)[sentence]

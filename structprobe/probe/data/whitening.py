@@ -1,12 +1,12 @@
-"""The coordinates in which a probe is trained: whitened ones, or the raw vectors as they are.
+"""The coordinates in which a probe is trained: whitened, or the raw vectors.
 
-A probe's matrix absorbs any linear map of the vectors, so that the family of probes is the same
-in all coordinates; only the path of the optimiser differs. In whitened coordinates, where the
-second moment of the vectors is the identity, that path does not depend on how the model happens
-to scale its directions. All sums over words are taken in float64.
+A probe's matrix absorbs any linear map of the vectors, so the family of probes is the same in all
+coordinates; only the path of the optimiser differs. In whitened coordinates, where the second
+moment of the vectors is the identity, that path does not depend on how the model happens to scale
+its directions. All sums over words are computed in float64.
 
-A direction in which the vectors hold nothing but rounding, as layer norm leaves one, is dropped:
-whitened, it would be noise at full size.
+Directions in which the vectors contain nothing but rounding errors (layer norm leaves one) are
+dropped: whitening would scale them up to full-size noise.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ N_STRIPS = 4
 class Moments:
     """Second moments of word vectors, in float64."""
 
-    about_origin: Tensor  # (hidden_size, hidden_size): about the origin, all that a depth sees
-    within: Tensor  # (hidden_size, hidden_size): about the mean of each sentence
+    about_origin: Tensor  # (hidden_size, hidden_size): for depths
+    within: Tensor  # (hidden_size, hidden_size): about each sentence mean, for distances
     squared_norm: float  # Mean squared norm of the vectors
     eps: float  # The resolution of the type in which the vectors were computed
 
 
 def second_moments(words: Words, device: torch.device | None = None) -> Moments:
-    """Sum up the second moments of word vectors in one pass."""
+    """Compute the second moments of word vectors in one pass."""
     shape = words.hidden_size, words.hidden_size
     about_origin = torch.zeros(shape, dtype=torch.float64, device=device)
     between = torch.zeros_like(about_origin)
@@ -59,14 +59,14 @@ def whitening(moments: Moments, *, centred: bool) -> Tensor:
     # -> (n_kept, hidden_size)
     moment = moments.within if centred else moments.about_origin
     variances, directions = torch.linalg.eigh(moment)  # (hidden,), (hidden, hidden)
-    # Rounding a number to the nearest moves it in proportion to its size: what a direction holds of
-    # that goes by the sizes of the coordinates that it is made of. In float32 it is less than what
-    # computing adds, which goes by the size of the whole vector.
+    # Rounding errors are proportional to the rounded numbers: those of a direction depend on the
+    # sizes of the coordinates it consists of. In float32 they are smaller than the errors of
+    # computation, which depend on the size of the whole vector.
     rounding = moments.eps**2 * (directions.square().T @ moments.about_origin.diagonal())
     kept = variances > rounding.clamp(min=FLOAT32_EPS**2 * moments.squared_norm)
     if not kept.any():
-        fault = "all words of a sentence have the same vector" if centred else "all vectors are 0"
-        raise ProbeError(fault, hint="look at the layer, and at how it was encoded")
+        what = "all words of a sentence have the same vector" if centred else "all vectors are 0"
+        raise ProbeError(what, hint="check the layer and how it was encoded")
     basis: Tensor = (directions[:, kept] / variances[kept].sqrt()).T
     return basis.contiguous()
 
@@ -74,7 +74,7 @@ def whitening(moments: Moments, *, centred: bool) -> Tensor:
 def coordinates(
     words: Words, basis: Tensor | None, first_rows: NDArray[np.int64], *, centred: bool
 ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-    """Give words in the coordinates to train in, some at a time."""
+    """Transform words to the training coordinates, in chunks."""
     # basis (n_kept, hidden_size), first_rows (n_sentences,) -> (m,), (m, n_kept or hidden_size)
     # The map is exact and the words are centred exactly; their product is as exact as the words.
     change = None if basis is None else basis.float().T
@@ -97,7 +97,7 @@ def lay_out(
     *,
     centred: bool,
 ) -> None:
-    """Lay words out in the coordinates to train in."""
+    """Write words into `out`, in the training coordinates."""
     # out (n_rows, at least n_kept or hidden_size)
     for rows, values in coordinates(words, basis, first_rows, centred=centred):
         place = torch.from_numpy(rows).to(out.device)
@@ -105,6 +105,6 @@ def lay_out(
 
 
 def _strips(width: int) -> list[slice]:
-    """Cut the columns of a symmetric matrix so that its upper triangle is little more than half."""
+    """Divide the columns of a symmetric matrix into strips that cover little but its triangle."""
     strip = -(-width // N_STRIPS)
     return [slice(first, min(first + strip, width)) for first in range(0, width, strip)]

@@ -1,1 +1,1 @@
-"""Geometries: their losses and gradients in closed form."""
+"""Losses with gradients in closed form."""

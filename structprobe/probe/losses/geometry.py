@@ -5,12 +5,12 @@ projected by the components ``B`` (rank, hidden_size); the squared length of ``B
 the predicted distance of two words and that of ``B h_i`` the predicted depth of one (Hewitt and
 Manning 2019, section 2.2, equation 1, and section 2.3).
 
-The distances come from the Gram matrix of the projected words, ``d_ij = g_ii + g_jj - 2 g_ij``,
-and never from a tensor of differences. The gradient is written down rather than derived: with
-``S`` the signs of the errors, weighted, and ``L = diag(S 1) - S`` its Laplacian, the loss has the
-gradient ``4 L P`` in the projected words ``P`` (n, rank) of a sentence, hence ``4 (L P)^T H`` in
-``B``; for depths it is ``2 (s P)^T H``. All functions take leading dimensions (layers, say)
-in front of the vectors and the components.
+The distances are computed from the Gram matrix of the projected words, ``d_ij = g_ii + g_jj -
+2 g_ij``, never from a tensor of differences. Gradients are in closed form: with ``S`` the weighted
+signs of the errors and ``L = diag(S 1) - S`` its Laplacian, the gradient of the loss in the
+projected words ``P`` (n, rank) of a sentence is ``4 L P``, hence ``4 (L P)^T H`` in ``B``; for
+depths it is ``2 (s P)^T H``. All functions take leading dimensions (such as layers) of the vectors
+and the components.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from structprobe.probe.data.batches import PairBatch, WordBatch
 def squared_distances(projected: Tensor) -> Tensor:
     """Squared L2 distances between the projected words of each sentence.
 
-    The sentence is centred first: that changes no distance, and without it float32 loses half
-    of its digits where the vectors lie far from the origin.
+    The sentence is centred first, which changes no distance: without it, float32 loses half of its
+    digits if the vectors lie far from the origin.
     """
     # projected (..., n, rank) -> (..., n, n)
     centred = projected - projected.mean(-2, keepdim=True)  # (..., n, rank)
@@ -42,10 +42,13 @@ def squared_depths(projected: Tensor) -> Tensor:
 
 
 class DistanceLoss:
-    """`distance_loss` for many batches, one after another, in memory that is used again.
+    """L1 loss of the distances: summed over word pairs, over n² per sentence, mean over the batch.
 
-    A step has four times as many views of its blocks as it has operations on numbers, so those of
-    a batch that will be met again are kept. Not for two threads at once.
+    Hewitt and Manning 2019, section 3 (equation of the distance probe). A one-word sentence counts
+    as a sentence and adds nothing. The memory is reused for later batches; not thread-safe.
+
+    A step takes four times as many views of its blocks as operations on numbers, so the views of a
+    batch that will be used again are kept.
     """
 
     def __init__(self) -> None:
@@ -60,7 +63,8 @@ class DistanceLoss:
         gradient: Tensor | None = None,
         vector_gradient: Tensor | None = None,
     ) -> Tensor:
-        """Give the loss, and fill the gradients."""
+        """Give the loss, and fill in the gradients."""
+        # components (..., rank, width), vectors (..., m, width), gradient (..., rank, width)
         # vector_gradient (..., m, width) -> (...,)
         views = self._views_of(batch, components)
         _project(vectors, components, out=views.projected)  # (..., m, rank)
@@ -70,7 +74,7 @@ class DistanceLoss:
         for block in views.blocks:
             own = torch.unflatten(squares[..., block.rows], -1, block.shape)  # (..., b, n)
             torch.add(own.unsqueeze(-1), own.unsqueeze(-2), out=block.errors)
-        # What were Gram matrices becomes signs, then Laplacians; the sums distances, then errors.
+        # The Gram matrices become signs, then Laplacians; the sums become distances, then errors.
         cells, errors = views.cells, views.errors
         errors.add_(cells, alpha=-2).sub_(batch.gold)
         torch.sign(errors, out=cells)
@@ -88,7 +92,7 @@ class DistanceLoss:
         return loss
 
     def _views_of(self, batch: PairBatch, components: Tensor) -> _Views:
-        """Give a batch's views of the memory, which grows with the batches."""
+        """Give the views of the memory for a batch; the memory grows with the batches."""
         n_rows, n_cells = len(batch.diagonal), len(batch.gold)
         if self._scratch is None or not self._scratch.serves(components, n_rows, n_cells):
             self._scratch = _Scratch.like(components, n_rows, n_cells)
@@ -98,20 +102,8 @@ class DistanceLoss:
             return known[1]
         views = self._scratch.views(batch)
         if batch.stays:
-            self._views[id(batch)] = batch, views  # with the batch, which keeps its identity
+            self._views[id(batch)] = batch, views  # the batch too, so that its id stays in use
         return views
-
-
-def distance_loss(
-    components: Tensor, vectors: Tensor, batch: PairBatch, gradient: Tensor | None = None
-) -> Tensor:
-    """L1 loss of the distances: over word pairs, divided by n² a sentence, mean over the batch.
-
-    Hewitt and Manning 2019, section 3 (equation of the distance probe). A one-word sentence
-    counts as a sentence and adds nothing.
-    """
-    # components (..., rank, width), vectors (..., m, width), gradient (..., rank, width) -> (...,)
-    return DistanceLoss()(components, vectors, batch, gradient)
 
 
 def depth_loss(
@@ -121,7 +113,7 @@ def depth_loss(
     gradient: Tensor | None = None,
     vector_gradient: Tensor | None = None,
 ) -> Tensor:
-    """L1 loss of the depths: over words, divided by n a sentence, mean over the batch.
+    """L1 loss of the depths: summed over words, over n per sentence, mean over the batch.
 
     Hewitt and Manning 2019, section 3 (equation of the depth probe).
     """
@@ -139,7 +131,7 @@ def depth_loss(
 
 
 def _project(vectors: Tensor, components: Tensor, out: Tensor) -> None:
-    """Put ``H Bᵀ`` into memory in the type of B, by a product in the type of H."""
+    """Compute ``H Bᵀ`` in the type of H into memory in the type of B."""
     if vectors.dtype == components.dtype:
         torch.matmul(vectors, components.mT, out=out)
     else:
@@ -147,7 +139,7 @@ def _project(vectors: Tensor, components: Tensor, out: Tensor) -> None:
 
 
 def _pull(pulled: Tensor, vectors: Tensor, gradient: Tensor) -> None:
-    """Put ``Gᵀ H`` into the gradient, by a product in the type of H."""
+    """Compute ``Gᵀ H`` in the type of H into the gradient."""
     if vectors.dtype == gradient.dtype:
         torch.matmul(pulled.mT, vectors, out=gradient)
     else:
@@ -187,7 +179,7 @@ class _BlockViews:
 
 @dataclass(frozen=True, slots=True)
 class _Views:
-    """What a step on one batch writes into: whole, and block by block."""
+    """The memory that a step on one batch writes into, whole and by block."""
 
     projected: Tensor  # (..., m, rank)
     pulled: Tensor  # the gradient in `projected`
@@ -206,7 +198,7 @@ class _Scratch:
 
     @classmethod
     def like(cls, components: Tensor, n_rows: int, n_cells: int) -> _Scratch:
-        """Take memory of the components' type, where they lie."""
+        """Allocate memory of the type and on the device of the components."""
         n_problems = components.shape[:-2].numel()
         sizes = n_problems * n_rows * components.shape[-2], n_problems * n_cells
         rows, cells = ((components.new_empty(n), components.new_empty(n)) for n in sizes)
@@ -222,7 +214,7 @@ class _Scratch:
         )
 
     def views(self, batch: PairBatch) -> _Views:
-        """Cut out what a batch needs."""
+        """Give the views that a batch needs."""
         leading, rank = self.shape[:-2], self.shape[-2]
         row_shape, cell_shape = (*leading, len(batch.diagonal), rank), (*leading, len(batch.gold))
         projected, pulled = (_cut(flat, row_shape) for flat in self.rows)
@@ -247,5 +239,5 @@ class _Scratch:
 
 
 def _cut(flat: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Give the beginning of flat memory a shape."""
+    """View the beginning of flat memory in a shape."""
     return flat[: torch.Size(shape).numel()].view(shape)

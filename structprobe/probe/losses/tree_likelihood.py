@@ -1,18 +1,18 @@
 """The L2 geometry trained as a parser: the likelihood of the gold tree among all spanning trees.
 
 A tree has the probability ``exp(-sum of its distances) / Z``. ``Z``, the sum over all spanning
-trees, is the determinant of the weights' Laplacian less one row and column (Kirchhoff's matrix-tree
-theorem; Koo et al. 2007, Structured Prediction Models via the Matrix-Tree Theorem; Smith and Smith
-2007). The gradient in a distance is the gold edge less the edge's marginal probability. Distances
-here are those of the structural probe, so that only the loss differs from it, as between the probe
-and the parser of Hall Maudslay et al. 2020, A Tale of a Probe and a Parser.
+trees, is the determinant of the Laplacian of the weights without one row and column (Kirchhoff's
+matrix-tree theorem; Koo et al. 2007, Structured Prediction Models via the Matrix-Tree Theorem;
+Smith and Smith 2007). The gradient in a distance is the gold edge minus the marginal probability
+of the edge. The distances are those of the structural probe, so only the loss differs, as between
+the probe and the parser of Hall Maudslay et al. 2020, A Tale of a Probe and a Parser.
 
-The determinant is found by removing one word after another: its weights ``w_k`` are shared out
-among those that stay, ``w_ij + w_ik w_jk / sum(w_k)``, and the sums' product is the determinant.
-Marginals are weights times effective resistances, which come back as the words do. Nothing but
-positive numbers is added in the first pass, so that no digit is lost however tightly some words
-hang together; an LU factorisation of the Laplacian loses all of them once weights differ by more
-than the digits of the type.
+The determinant is computed by removing one word after another: its weights ``w_k`` are distributed
+among the remaining words, ``w_ij + w_ik w_jk / sum(w_k)``, and the product of the sums is the
+determinant. Marginals are weights times effective resistances, computed as the words are added
+again. The first pass adds only positive numbers, so that no digits are lost however strongly some
+words are connected; an LU factorisation of the Laplacian loses all of them once the weights differ
+by more than the digits of the type.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from torch import Tensor
 from structprobe.probe.data.batches import Block, PairBatch
 from structprobe.probe.losses.geometry import squared_distances
 
-# Of the range of a type's exponent, the share that the weights of one sentence may take.
+# The share of a type's exponent range that the weights of one sentence may take.
 SPAN = 0.7
 
 
@@ -46,11 +46,11 @@ def log_partition(distances: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
 def _remove(weights: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
     """Remove all words but the first, from the last on.
 
-    Gives the sums of their weights when they are removed (..., b, n), and in row k, before the
-    diagonal, the shares of each word that was left (..., b, n, n).
+    Gives the sum of each word's weights when it is removed (..., b, n), and in row k, before the
+    diagonal, the shares of the remaining words (..., b, n, n).
     """
     left = weights.clone()
-    # Padding hangs on the first word by a weight of 1, so that it changes nothing.
+    # Padding is connected to the first word with a weight of 1, which changes nothing.
     left[..., 1:, 0] += ~real[:, 0, 1:]
     sums = torch.ones_like(weights[..., 0])
     for k in range(weights.shape[-1] - 1, 0, -1):
@@ -64,7 +64,7 @@ def _remove(weights: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _resistances(sums: Tensor, shares: Tensor) -> Tensor:
-    """Effective resistance between every two words, the words added again in turn."""
+    """Effective resistance between every two words, adding the words again in turn."""
     found = torch.zeros_like(shares)
     for k in range(1, shares.shape[-1]):
         share = shares[..., k, :k].unsqueeze(-1)  # (..., b, k, 1)
@@ -76,7 +76,7 @@ def _resistances(sums: Tensor, shares: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class _Gold:
-    """What a block's loss needs beside the distances: b sentences of n words."""
+    """The gold data of a block: b sentences of n words."""
 
     block: Block
     real: Tensor  # bool (b, n, n): two words
@@ -85,7 +85,11 @@ class _Gold:
 
 
 class TreeLoss:
-    """`tree_loss` for many batches, which remembers the gold edges of those that are met again."""
+    """Negative log-likelihood of the gold trees: nats per edge in a sentence, mean over the batch.
+
+    As in the loss of the probe, all sentences have the same weight; a one-word sentence counts and
+    adds nothing. The gold edges of batches that are used again are kept.
+    """
 
     def __init__(self) -> None:
         self._known: dict[int, tuple[PairBatch, list[_Gold]]] = {}
@@ -98,7 +102,8 @@ class TreeLoss:
         gradient: Tensor | None = None,
         vector_gradient: Tensor | None = None,
     ) -> Tensor:
-        """Give the loss, and fill the gradients."""
+        """Give the loss, and fill in the gradients."""
+        # components (..., rank, width), vectors (..., m, width), gradient (..., rank, width)
         # vector_gradient (..., m, width) -> (...,)
         projected = (vectors @ components.to(vectors.dtype).mT).to(components.dtype)
         loss = components.new_zeros(components.shape[:-2])
@@ -121,30 +126,18 @@ class TreeLoss:
         return loss
 
     def _gold_of(self, batch: PairBatch) -> list[_Gold]:
-        """Give what the batch says of its blocks."""
+        """Give the gold data of a batch by block."""
         known = self._known.get(id(batch))
         if known is not None:
             return known[1]
         gold = [_read(batch, block) for block in batch.blocks]
         if batch.stays:
-            self._known[id(batch)] = batch, gold  # with the batch, which keeps its identity
+            self._known[id(batch)] = batch, gold  # the batch too, so that its id stays in use
         return gold
 
 
-def tree_loss(
-    components: Tensor, vectors: Tensor, batch: PairBatch, gradient: Tensor | None = None
-) -> Tensor:
-    """Negative log-likelihood of the gold trees: nats an edge in a sentence, mean over the batch.
-
-    As in the loss of the probe each sentence weighs the same however long; one of one word counts
-    and adds nothing.
-    """
-    # components (..., rank, width), vectors (..., m, width), gradient (..., rank, width) -> (...,)
-    return TreeLoss()(components, vectors, batch, gradient)
-
-
 def _read(batch: PairBatch, block: Block) -> _Gold:
-    """Take the gold edges of a block out of its batch's distances."""
+    """Read the gold edges of a block from the distances of its batch."""
     shape = block.n_sentences, block.n_words, block.n_words
     words = batch.weights[block.cells].view(shape) > 0  # (b, n, n), the diagonal included
     own = torch.eye(block.n_words, dtype=torch.bool, device=words.device)

@@ -1,1 +1,1 @@
-"""Readers of word vectors beside the structural probe: biaffine, and mixes of layers."""
+"""Estimators besides the structural probe: biaffine head selection and mixes of layers."""

@@ -1,9 +1,9 @@
-"""Head selection by a biaffine form of two words: what a parser reads from frozen vectors.
+"""Head selection by a biaffine function of two words: what a parser can read from frozen vectors.
 
 Dozat and Manning 2017, Deep Biaffine Attention for Neural Dependency Parsing, equations 4 to 6
-and 9, with no encoder of its own below. As a probe of pairs of words it is the arc prediction of
+and 9, without their encoder. As a probe of word pairs it corresponds to the arc prediction of
 Liu et al. 2019, Linguistic Knowledge and Transferability of Contextual Representations, with all
-candidates of a word at once.
+candidates of a word scored together.
 """
 
 from __future__ import annotations
@@ -19,18 +19,18 @@ from structprobe.probe.data.batches import SLACK, mixed_batches
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.data.whitening import lay_out
 from structprobe.probe.readers.head_choice import HeadBlock, head_log_probabilities
-from structprobe.trees import group_by_length, pad
+from structprobe.trees.padding import group_by_length, pad
 
-# Share of the numbers that a step leaves out, of the word vectors and of both projections (Dozat
-# and Manning 2017, table 1). Without it the form learns the training set by heart.
+# Dropout rate of the word vectors and of both projections (Dozat and Manning 2017, table 1).
+# Without dropout, the scorer memorises the training set.
 DROPOUT = 0.33
 
 
 class BiaffineScorer(nn.Module):
-    """Scores every head of every word by a biaffine form.
+    """Scores every head of every word with a biaffine function.
 
-    ``score(i, j) = d_i^T U h_j + u^T h_j`` with ``d_i = relu(D x_i + b)`` of the dependent and
-    ``h_j = relu(H x_j + c)`` of the head; the root has a learned h.
+    ``score(i, j) = d_i^T U h_j + u^T h_j`` with ``d_i = relu(D x_i + b)`` for the dependent and
+    ``h_j = relu(H x_j + c)`` for the head; the root has a learned h.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class BiaffineScorer(nn.Module):
         return (dependents @ self.between + self.alone) @ heads.mT
 
     def _drop(self, values: Tensor) -> Tensor:
-        """Leave out some of the numbers while training, the others made larger in return."""
+        """Apply dropout while training, drawn from the own generator."""
         if not self.training or not self.dropout:
             return values
         drawn = self.generator.random(values.shape, dtype=np.float32)
@@ -73,7 +73,7 @@ def head_batches(
     generator: np.random.Generator,
     device: torch.device,
 ) -> list[list[HeadBlock]]:
-    """Compose batches that mix lengths, each of blocks of sentences of like length."""
+    """Compose batches that mix lengths, each of blocks of similar length."""
     # heads (n_words,), basis (n_kept, hidden_size)
     batches = []
     for part in mixed_batches(words.lengths, batch_size, generator):
@@ -85,7 +85,7 @@ def head_batches(
 def head_blocks(
     words: Words, heads: Sequence[NDArray[np.integer]], basis: Tensor, device: torch.device
 ) -> list[HeadBlock]:
-    """Put all sentences into blocks of like length, once each; the rest as `head_batches`."""
+    """Group all sentences into blocks of similar length."""
     groups = group_by_length(words.lengths)
     return [_block(words, heads, basis, group, device) for group in groups]
 
@@ -94,7 +94,7 @@ def head_blocks(
 def arc_log_probabilities(
     scorer: BiaffineScorer, words: Words, basis: Tensor
 ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
-    """Predict the head of every word, sentences of like length at a time."""
+    """Predict the head of every word, for sentences of similar length together."""
     # basis (n_kept, hidden_size) -> (b,), (b, n, n + 1)
     for group in group_by_length(words.lengths):
         lengths = words.lengths[group]
@@ -111,7 +111,7 @@ def _block(
     sentences: NDArray[np.integer],
     device: torch.device,
 ) -> HeadBlock:
-    """Put some sentences into one block."""
+    """Combine some sentences into a block."""
     gold = pad([heads[index] for index in sentences], fill=-1, dtype=np.int64)  # (b, n)
     padded = _whitened(words.take(sentences), basis, device)
     return HeadBlock(padded, torch.from_numpy(gold).to(device))

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, Self
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from torch import Tensor
+import numpy as np
+from torch import Tensor, nn
 
 from structprobe.errors import ProbeError
 from structprobe.probe.base import OneLayerEstimator
-from structprobe.probe.data.examples import split
+from structprobe.probe.data.examples import read_sets
 from structprobe.probe.data.inputs import origin_of
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.data.whitening import second_moments, whitening
@@ -20,69 +21,53 @@ from structprobe.probe.readers.biaffine import (
     head_batches,
     head_blocks,
 )
-from structprobe.probe.readers.head_choice import train_heads
-from structprobe.probe.training.loop import Cosine
+from structprobe.probe.readers.head_choice import HeadBlock, train_heads
+from structprobe.probe.training.loop import Cosine, Schedule
 from structprobe.probe.training.recipes import Whitened
-from structprobe.probe.training.settings import (
-    Settings,
-    read_fraction,
-    read_generator,
-    read_settings,
-)
-from structprobe.probe.types import DevLike, RandomState, TreesLike, WordVectorsLike
+from structprobe.probe.training.settings import Settings, read_settings, read_split
+from structprobe.probe.types import DevByLayer, Layer, RandomState, TreesLike, VectorsByLayer
 from structprobe.progress import progress_bar
 from structprobe.scores.prediction import Prediction
 from structprobe.trees.arborescences import arborescences
 
 RANK = 128
-# Adam's step at its highest.
-RATE = 0.002
+RATE = 0.002  # the peak learning rate of Adam
 
 
 class BiaffineProbe(OneLayerEstimator):
     """Recover directed trees from word vectors by choosing a head for each word.
 
-    The form is that of `BiaffineScorer`, on whitened vectors, so that it does not depend on how
-    the model scales its directions; it is trained by the cross-entropy of the gold heads with the
-    batches, schedule and number of steps of the default recipe
-    (`structprobe.probe.training.recipes`). The tree is the best one by Chu-Liu/Edmonds. It
-    has far more freedom than a structural probe: take it for what can be read from the vectors
-    at all.
+    Heads are scored by a `BiaffineScorer` on whitened vectors, so that the result does not depend
+    on how the model scales its directions. It is trained with the cross-entropy of the gold heads
+    and the batches, schedule and number of steps of the default recipe
+    (`structprobe.probe.training.recipes`). The tree is the best one, found with Chu-Liu/Edmonds.
+    It is far more flexible than a structural probe: use it to estimate what can be read from the
+    vectors at all.
 
     Parameters
     ----------
     rank : int, optional
-        Rows of the two projections, 128 by default; at most hidden_size, or 128 where that is less.
-    max_steps : int, optional
-        Training steps; by default those of the default recipe.
-    batch_size : int, optional
-        Sentences in a step; by default those of the default recipe.
-    learning_rate : float, optional
-        Adam's step size at its highest.
+        Number of rows of the two projections, 128 by default; at most hidden_size, or 128 if
+        hidden_size is smaller.
     dropout : float
-        The share of the numbers that a step leaves out; 0 for none. The default suits vectors in
-        which many numbers tell alike, as those of models do.
-    validation_fraction : float
-        The share of the training sentences that is held out where `fit` is given no dev set.
-    random_state : int, numpy.random.Generator, numpy.random.RandomState or None
-        Draws the held-out sentences, the start, the batches and the dropout.
-    device : str
-        Where to train, as `StructuralProbe` takes it.
-    verbose : bool
-        Whether to show a progress bar, on standard error, where that is a terminal.
+        Dropout rate during training; 0 for none. The default suits vectors in which many
+        dimensions carry the same information, as those of language models do.
+    max_steps, batch_size, learning_rate, validation_fraction, random_state, device, verbose
+        As for `StructuralProbe`; ``learning_rate`` is the peak of the schedule.
 
     Attributes
     ----------
     scorer_ : BiaffineScorer
-        The form with the lowest dev loss.
+        The scorer with the lowest dev loss.
     basis_ : Tensor of float64, shape (n_kept, hidden_size)
-        The map to the whitened coordinates that it reads.
+        The map to the whitened coordinates that it takes.
     history_ : list of dict
         One entry per evaluation: ``step``, ``learning_rate``, ``train_loss``, ``dev_loss``.
     n_features_in_ : int
-        hidden_size of the vectors seen by `fit`.
+        hidden_size of the vectors seen during `fit`.
     origin_ : dict or None
-        Where the vectors came from, if they said so; vectors of another origin are refused.
+        The model and settings the vectors come from, if known; vectors from another origin are
+        rejected.
 
     Examples
     --------
@@ -99,10 +84,10 @@ class BiaffineProbe(OneLayerEstimator):
         self,
         *,
         rank: int | None = None,
+        dropout: float = DROPOUT,
         max_steps: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
-        dropout: float = DROPOUT,
         validation_fraction: float = 0.1,
         random_state: RandomState = None,
         device: str = "auto",
@@ -113,88 +98,58 @@ class BiaffineProbe(OneLayerEstimator):
         self.validation_fraction, self.random_state = validation_fraction, random_state
         self.device, self.verbose = device, verbose
 
-    def fit(self, X: WordVectorsLike, y: TreesLike, *, dev: DevLike | None = None) -> Self:
-        """Learn the form from scratch.
-
-        Parameters
-        ----------
-        X : WordVectors, or sequence of ndarray or Tensor of float, each (n_words, hidden_size)
-            Word vectors, one array a sentence.
-        y : Treebank, sequence of Sentence, or sequence of array_like of int, each (n_words,)
-            The trees.
-        dev : tuple of (X, y), optional
-            Vectors and trees to stop by, in the forms above; by default a random share of the
-            training sentences, which are then not learned from.
-
-        Returns
-        -------
-        BiaffineProbe
-            Itself.
-
-        Raises
-        ------
-        ProbeError
-            The vectors, trees or settings cannot be used, or the loss stopped being finite.
-        TreeError
-            The heads of a sentence are no tree.
-        """
-        # Depths are not needed, but making them checks that the heads are trees.
-        train_set, dev_set = self._read_sets(X, y, dev, kinds=("depth",))
-        width = train_set.layers[None].hidden_size
-        settings = read_head_settings(self.get_params(), width)
+    def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
+        # Depths are not needed, but computing them checks that the heads are trees.
+        parameters, sets = self.get_params(), read_sets(X, y, dev, kinds=("depth",))
+        width = sets[0].layers[None].hidden_size
+        settings, recipe = read_head_settings(parameters, width), Whitened()
         if not 0 <= self.dropout < 1:
-            raise ProbeError(f"dropout {self.dropout!r} is out of range; it is 0 or more, below 1")
-        recipe, generator = Whitened(), read_generator(self.random_state)
-        parts = split(train_set, dev_set, read_fraction(self.validation_fraction), generator)
+            raise ProbeError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
+        parts, generator = read_split(parameters, *sets)
         words, dev_words = parts.train.layers[None], parts.dev.layers[None]
-        n_steps, device = settings.max_steps or recipe.max_steps, settings.device
-
+        device = settings.device
         basis = whitening(second_moments(words), centred=False)
         size = settings.batch_size or recipe.batch_size
         batches = head_batches(words, parts.train.heads, basis, size, generator, device)
         dev_blocks = head_blocks(dev_words, parts.dev.heads, basis, device)
         scorer = BiaffineScorer(len(basis), settings.rank, generator, self.dropout).to(device)
-        shown = None if self.verbose else False
-        with progress_bar("biaffine probe", n_steps, "step", shown=shown) as advance:
-            self.history_ = train_heads(
-                scorer,
-                lambda: [batches[index] for index in generator.permutation(len(batches))],
-                dev_blocks,
-                Cosine(recipe, settings.learning_rate or RATE, n_steps),
-                lambda step: advance(1),
-            )
+        n_steps = settings.max_steps or recipe.max_steps
+        schedule = Cosine(recipe, settings.learning_rate or RATE, n_steps)
+        shown = ("biaffine probe", self.verbose)
+        self.history_ = train_scorer(scorer, batches, dev_blocks, schedule, generator, shown)
         self.scorer_, self.basis_ = scorer, basis
-        self.n_features_in_, self.origin_ = width, origin_of(X)
-        return self
+        self.n_features_in_, self.origin_ = width, origin_of(X[None])
 
-    def predictions(self, X: WordVectorsLike) -> list[Prediction]:
-        """Recover the tree of each sentence.
-
-        Parameters
-        ----------
-        X : WordVectors, or sequence of arrays (n_words, hidden_size)
-            Word vectors, as for `fit`.
-
-        Returns
-        -------
-        list of Prediction
-            Heads, and as arc scores the log-probability of each head.
-
-        Raises
-        ------
-        ProbeError
-            The vectors are not such as those of the fit.
-        NotFittedError
-            Nothing was fitted.
-        """
-        words = self._words(X)[None]
-        return predictions_of(self.scorer_, words, self.basis_)
+    def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:
+        return predictions_of(self.scorer_, words[None], self.basis_)
 
 
 def read_head_settings(parameters: Mapping[str, Any], width: int) -> Settings:
-    """Check the hyperparameters of an estimator that chooses heads; its rank may be above width."""
+    """Check the hyperparameters of a head selector; its rank may be above the width."""
     rank = RANK if parameters["rank"] is None else parameters["rank"]
     return read_settings({**parameters, "rank": rank}, max(RANK, width))
+
+
+def train_scorer(
+    module: nn.Module,
+    batches: Sequence[Sequence[HeadBlock]],
+    dev_blocks: Sequence[HeadBlock],
+    schedule: Schedule,
+    generator: np.random.Generator,
+    shown: tuple[str, bool],
+) -> list[dict[str, float]]:
+    """Train on shuffled batches, with a progress bar by name if it is to be shown."""
+    label, verbose = shown
+    with progress_bar(
+        label, schedule.max_steps, "step", shown=None if verbose else False
+    ) as advance:
+        return train_heads(
+            module,
+            lambda: [batches[index] for index in generator.permutation(len(batches))],
+            dev_blocks,
+            schedule,
+            lambda step: advance(1),
+        )
 
 
 def predictions_of(scorer: BiaffineScorer, words: Words, basis: Tensor) -> list[Prediction]:

@@ -1,8 +1,8 @@
-"""What is known of every word and every head it may have, kept in a file beside memory.
+"""Features of every word and each of its possible heads, in a file.
 
-A treebank has some hundred times as many pairs of words as words, and each pair as many numbers as
-the model has attention heads: too much for memory, so that it is written once and read batch by
-batch.
+A treebank has about a hundred times as many word pairs as words, and each pair has as many features
+as the model has attention heads: too much for memory, so the features are written to a file once
+and read batch by batch.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from torch import Tensor
 
 from structprobe.errors import StoreError
 from structprobe.probe.readers.head_choice import HeadBlock
-from structprobe.trees.grouping import group_by_length, pad
+from structprobe.trees.padding import group_by_length, pad
 
-BLOCK_CELLS = 1 << 13  # pairs of a block, padding included, at most (a sentence is never cut)
-BLOCKS = 4  # in a batch, so that a step sees short and long sentences
+BLOCK_CELLS = 1 << 13  # at most, pairs per block with padding (sentences are never split)
+BLOCKS = 4  # per batch, so that it contains short and long sentences
 
 
 class CandidateFile:
-    """The features of all candidates of all words, in float16 in an unnamed temporary file.
+    """The features of all candidate heads of all words, in float16 in a temporary file.
 
-    The file is in the folder for temporary files (``TMPDIR``) and gone with the object, or at
+    The file is in the folder for temporary files (``TMPDIR``), and deleted with the object or at
     the end of a ``with`` block.
     """
 
@@ -52,7 +52,7 @@ class CandidateFile:
         # features (n, n + 1, n_features)
         n = self.lengths[sentence]
         assert features.shape == (n, n + 1, self.n_features)
-        own = np.eye(n, n + 1, 1, dtype=bool)  # a word is no head of its own
+        own = np.eye(n, n + 1, 1, dtype=bool)  # a word cannot be its own head
         squares = np.square(features, dtype=np.float64)
         self._squares += [squares[:, 0].sum(axis=0), squares[:, 1:][~own[:, 1:]].sum(axis=0)]
         self._counts += [[n], [n * (n - 1)]]
@@ -61,13 +61,13 @@ class CandidateFile:
         try:
             self._file.write(features.astype(np.float16).tobytes())
         except OSError as error:
-            hint = "set TMPDIR to a folder with more room"
+            hint = "set TMPDIR to a folder with more space"
             raise StoreError(
                 f"cannot write a temporary file: {error.strerror}", hint=hint
             ) from error
 
     def scales(self) -> NDArray[np.float32]:
-        """Give what brings each feature to a mean square of 1."""
+        """Give the factors that scale each feature to a mean square of 1."""
         # -> (2, n_features)
         mean = self._squares / np.maximum(self._counts, 1)
         return np.where(mean > 0, 1 / np.sqrt(np.where(mean > 0, mean, 1)), 1).astype(np.float32)
@@ -88,14 +88,14 @@ class CandidateFile:
 
 
 class VectorsOfSentences(Protocol):
-    """The word vectors of sentences by their number: a list of arrays is one."""
+    """Word vectors by sentence index, such as a list of arrays."""
 
     def __getitem__(self, sentence: int, /) -> NDArray[np.floating]:
-        """Give those of one sentence, shape (n, hidden_size)."""
+        """Give the vectors of one sentence, (n, hidden_size)."""
 
 
 class Candidates:
-    """Sentences with their gold heads and features, in blocks of like length."""
+    """Sentences with their gold heads and features, in blocks of similar length."""
 
     def __init__(
         self,
@@ -108,7 +108,7 @@ class Candidates:
         self.blocks = group_by_length(file.lengths, max_cells=BLOCK_CELLS)
 
     def block(self, sentences: NDArray[np.integer]) -> HeadBlock:
-        """Put some sentences together."""
+        """Combine some sentences into a block."""
         # sentences (b,)
         heads = torch.from_numpy(pad([self.heads[i] for i in sentences], fill=-1, dtype=np.int64))
         words = None
@@ -119,11 +119,11 @@ class Candidates:
         return HeadBlock(inputs, heads.to(self.device))
 
     def __iter__(self) -> Iterator[HeadBlock]:
-        """Give all blocks, one after the other; they are made anew each time."""
+        """Iterate over all blocks; they are read anew each time."""
         return map(self.block, self.blocks)
 
     def epochs(self, generator: np.random.Generator) -> Callable[[], Iterator[list[HeadBlock]]]:
-        """Give all blocks in random order, some at a time."""
+        """Give batches of blocks in random order."""
 
         def epoch() -> Iterator[list[Any]]:
             order = generator.permutation(len(self.blocks))

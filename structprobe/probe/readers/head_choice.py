@@ -1,33 +1,32 @@
-"""Train anything that scores the heads a word may have: each word chooses among n + 1 of them.
+"""Train any module that scores the possible heads of a word: each word chooses among n + 1.
 
-The module gives scores, this file all else: what may be chosen, the loss, the steps. It knows
-neither where the scores come from (pairs of word vectors, attention) nor sentences.
+The module gives the scores; this file defines which heads are possible, the loss and the training
+loop. It does not know where the scores come from (pairs of word vectors, attention).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from structprobe.probe.training.loop import Adam, Problem, Schedule
+from structprobe.probe.training.loop import Adam, Problem, Schedule, endless
 
 
 @dataclass(frozen=True, slots=True)
 class HeadBlock:
-    """Sentences of like length with their gold heads: b of them, of n words or few less."""
+    """Sentences of similar length with their gold heads: b of them, of at most n words."""
 
-    inputs: Any  # What the module scores
+    inputs: Any  # Of the module
     heads: Tensor  # (b, n)
 
 
 def head_log_probabilities(scores: Tensor, is_word: Tensor) -> Tensor:
-    """Turn scores into log-probabilities over the heads that a word may have."""
+    """Turn scores into log-probabilities over the possible heads of each word."""
     # scores (b, n, n + 1), is_word (b, n) -> (b, n, n + 1)
     n = is_word.shape[-1]
     itself = torch.eye(n, n + 1, dtype=torch.bool, device=scores.device).roll(1, 1)
@@ -42,9 +41,8 @@ def head_loss(module: Callable[[Any], Tensor], blocks: Iterable[HeadBlock]) -> T
     for block in blocks:
         is_word = block.heads >= 0  # (b, n)
         log_probabilities = head_log_probabilities(module(block.inputs), is_word)  # (b, n, n + 1)
-        gold = log_probabilities.gather(-1, block.heads.clamp(min=0).unsqueeze(-1)).squeeze(
-            -1
-        )  # (b, n)
+        heads = block.heads.clamp(min=0).unsqueeze(-1)
+        gold = log_probabilities.gather(-1, heads).squeeze(-1)  # (b, n)
         sums.append(-gold[is_word].sum())
         n_words += int(is_word.sum())
     return torch.stack(sums).sum() / n_words
@@ -57,17 +55,16 @@ def train_heads(
     schedule: Schedule,
     on_step: Callable[[int], None] | None = None,
 ) -> list[dict[str, float]]:
-    """Minimise `head_loss` with Adam; the module is left with the lowest dev loss it had.
+    """Minimise `head_loss` with Adam; the module keeps the parameters of the lowest dev loss.
 
-    Nothing is drawn here: a module that starts alike, with batches that come alike, ends alike. It
-    is in training mode for the steps and in evaluation mode for dev and at the end.
+    It is in training mode for the steps, and in evaluation mode for the dev set and at the end.
     """
     parameters = [*module.parameters()]
     current = parameters_to_vector(parameters).detach()  # (n_parameters,)
-    vector_to_parameters(current, parameters)  # views of it from here on
+    vector_to_parameters(current, parameters)  # from here on, they are views of it
     problem, adam, losses = Problem(current, schedule), Adam(current), []
     module.train()
-    for step, batch in enumerate(chain.from_iterable(iter(epoch, None)), 1):
+    for step, batch in enumerate(endless(epoch), 1):
         loss = head_loss(module, batch)
         gradient = parameters_to_vector(torch.autograd.grad(loss, parameters))
         losses.append(loss.detach())

@@ -1,17 +1,18 @@
-"""A probe on a learned mix of layers: one weight a layer beside the components.
+"""A probe on a learned weighted sum of layers.
 
-The word vector that the probe sees is ``sum_l s_l c_l h_l`` (Peters et al. 2018, Deep
-contextualized word representations, equation 1; Tenney et al. 2019, BERT Rediscovers the Classical
-NLP Pipeline, section 3.1): ``c_l`` brings layer l to unit scale, so that a weight does not make up
-for a layer's size, and the weights ``s``, a softmax, are learned with the components. All layers
-are whitened by one map, that of their even mix: they share their axes, which a map for each would
-tear apart.
+The probe sees the word vector ``sum_l s_l c_l h_l`` (Peters et al. 2018, Deep contextualized word
+representations, equation 1; Tenney et al. 2019, BERT Rediscovers the Classical NLP Pipeline,
+section 3.1): ``c_l`` scales layer l to unit scale, so that a weight does not compensate for the
+size of a layer, and the weights ``s``, a softmax, are learned with the components. All layers are
+whitened with one map, that of their unweighted mean: they share axes, which separate maps would
+break.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -21,29 +22,28 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from structprobe.errors import ProbeError
-from structprobe.probe.data.batches import Batch, Layout
+from structprobe.probe.data.batches import Batch
 from structprobe.probe.data.examples import Examples, Split
 from structprobe.probe.data.ragged_vectors import Words
-from structprobe.probe.data.whitening import lay_out, second_moments, whitening
-from structprobe.probe.training.fit import BatchPlan, Task, make_task
-from structprobe.probe.training.loop import Adam, Cosine, Problem
-from structprobe.probe.training.recipes import Whitened
+from structprobe.probe.data.whitening import second_moments, whitening
+from structprobe.probe.training.fit import Task, lay_out_layers, make_task, new_problem
+from structprobe.probe.training.loop import Adam, Cosine, Problem, endless
 from structprobe.probe.training.settings import Settings
 from structprobe.probe.types import Layer
 
-# Adam's step for the weights' logarithms at its highest: over 2,000 steps it can part two layers
-# by a factor far beyond what any found mix has.
+# The peak learning rate for the logits of the weights: over 2,000 steps it can separate two layers
+# by a factor far beyond that of any mix found.
 MIX_RATE = 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class FittedMix:
-    """What the fit of a mix found."""
+    """The result of fitting a mix."""
 
     components: NDArray[np.float32]  # (rank, hidden_size): for mixed raw vectors
     weights: NDArray[np.float64]  # (n_layers,): of each layer at unit scale
     factors: NDArray[np.float64]  # (n_layers,)
-    history: list[dict[str, float]]  # One entry an evaluation, as `Problem.history`
+    history: list[dict[str, float]]  # As `Problem.history`
 
 
 def fit_mix(
@@ -53,28 +53,25 @@ def fit_mix(
     seed: SeedSequence,
     advance: Callable[[int], None],
 ) -> FittedMix:
-    """Find the components and the weights of the layers together, by the default recipe."""
-    recipe, device = settings.recipe, settings.device
-    assert isinstance(recipe, Whitened)
+    """Find the components and the weights of the layers together, with the default recipe."""
     task = make_task(kind, split, settings, seed.spawn(2))
-    batches, pairs = task.batches, task.pairs
+    batches = task.batches
     scales = np.array([unit_scale(words) for words in split.train.layers.values()])
-    basis = whitening(second_moments(even_mix(split.train, scales)), centred=pairs)
-    vectors, dev_vectors = (
-        _lay_out(examples, scales, basis, layout, pairs, device)
-        for examples, layout in (
-            (split.train, batches.layout),
-            (split.dev, batches.dev.layout),
-        )
+    basis = whitening(second_moments(even_mix(split.train, scales)), centred=task.pairs)
+    bases = {layer: basis * scale for layer, scale in zip(split.train.layers, scales, strict=True)}
+    lay = partial(
+        lay_out_layers,
+        bases=bases,
+        width=len(basis),
+        device=settings.device,
+        dtype=torch.float32,
+        centred=task.pairs,
     )
-    scale = (settings.rank * len(basis)) ** -0.5
-    spread = recipe.start * scale
-    drawn = np.random.default_rng(task.seed).uniform(-spread, spread, (settings.rank, len(basis)))
-    start = torch.from_numpy(drawn).float().to(device)
-    rate = settings.learning_rate or scale * (recipe.distance_rate if pairs else recipe.depth_rate)
-    problem = Problem(start, Cosine(recipe, rate, batches.max_steps))
+    vectors, dev_vectors = lay(split.train, batches.layout), lay(split.dev, batches.dev.layout)
+    problem = new_problem(task, settings.rank, len(basis), len(basis))
     mix = _Mix(task, problem, vectors, dev_vectors)
-    weights = mix.solve(MIX_RATE / rate, advance)
+    assert isinstance(problem.schedule, Cosine)
+    weights = mix.solve(MIX_RATE / problem.schedule.peak, advance)
     return FittedMix(
         (problem.components.cpu().double() @ basis).float().numpy(),
         weights,
@@ -84,7 +81,7 @@ def fit_mix(
 
 
 class _Mix:
-    """One problem with the weights of its layers beside it."""
+    """One problem and the weights of its layers."""
 
     def __init__(self, task: Task, problem: Problem, vectors: Tensor, dev_vectors: Tensor) -> None:
         self.batches, self.problem = task.batches, problem
@@ -94,12 +91,12 @@ class _Mix:
         self.logits = vectors.new_zeros(len(vectors))  # (n_layers,)
 
     def solve(self, mix_share: float, advance: Callable[[int], None]) -> NDArray[np.float64]:
-        """Take all steps; give the weights that go with the best components."""
+        """Take all steps; give the weights that belong to the best components."""
         schedule, losses = self.problem.schedule, []
         adam, mix_adam = Adam(self.components), Adam(self.logits)
         gradient, mix_gradient = torch.empty_like(self.components), torch.empty_like(self.logits)
         best_weights = self.logits.softmax(0)
-        for step, batch in enumerate(_endless(self.batches), 1):
+        for step, batch in enumerate(endless(self.batches.begin()), 1):
             losses.append(self._gradients(batch, gradient, mix_gradient))
             rate = schedule.learning_rate(step)
             adam.step(self.components, gradient, rate)
@@ -119,7 +116,7 @@ class _Mix:
         return best_weights.cpu().double().numpy()
 
     def _gradients(self, batch: Batch, gradient: Tensor, mix_gradient: Tensor) -> Tensor:
-        """Give the loss of a batch, and fill the gradients in components and logits."""
+        """Give the loss of a batch, and fill in both gradients."""
         layers = self.vectors[:, batch.rows].flatten(1)  # (n_layers, m * width)
         weights = self.logits.softmax(0)
         mixed = (weights @ layers).view(-1, self.vectors.shape[-1])  # (m, width)
@@ -140,10 +137,10 @@ class _Mix:
 
 
 def common_width(layers: Iterable[Words]) -> int:
-    """Find the width of the vectors of layers that are mixed."""
+    """Find the width of the layers to be mixed."""
     widths = sorted({words.hidden_size for words in layers})
     if len(widths) > 1:
-        raise ProbeError(f"layers of the widths {widths} cannot be mixed")
+        raise ProbeError(f"cannot mix layers of different widths: {', '.join(map(str, widths))}")
     return widths[0]
 
 
@@ -162,34 +159,12 @@ def mix_words(layers: Mapping[Layer, Words], factors: NDArray[np.float64]) -> Wo
 
 
 def even_mix(examples: Examples, scales: NDArray[np.float64]) -> Words:
-    """Mix all layers at unit scale alike."""
+    """Mix all layers at unit scale with equal weights."""
     return mix_words(examples.layers, scales / len(scales))
 
 
 def unit_scale(words: Words) -> float:
-    """Find the factor that brings a layer to unit scale."""
+    """Find the factor that scales a layer to unit scale."""
     total = sum(float(chunk.square().sum()) for chunk in words.chunks(centred=True))
     size = int(words.lengths.sum()) * words.hidden_size
     return float((size / total) ** 0.5) if total else 1.0
-
-
-def _lay_out(
-    examples: Examples,
-    scales: NDArray[np.float64],
-    basis: Tensor,
-    layout: Layout,
-    centred: bool,
-    device: torch.device,
-) -> Tensor:
-    """Lay all layers out at unit scale in the shared coordinates: (n_layers, n_rows, width)."""
-    out = torch.zeros(len(scales), layout.n_rows, len(basis), device=device)
-    for words, scale, own in zip(examples.layers.values(), scales, out, strict=True):
-        lay_out(words, basis * scale, own, layout.first_rows, centred=centred)
-    return out
-
-
-def _endless(batches: BatchPlan) -> Iterator[Batch]:
-    """Epoch after epoch."""
-    epoch = batches.begin()
-    while True:
-        yield from epoch()

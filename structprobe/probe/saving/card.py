@@ -1,4 +1,4 @@
-"""The card of a saved probe: what it is, what it was fitted on, its scores, how to load it."""
+"""The model card of a saved probe."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SCORES = {
     "nspr": "NSpr.",
 }
 
-_BASELINES = {"linear": "linear chain"}  # names as rows have them, and as people read them
+_BASELINES = {"linear": "linear chain"}  # names in rows, and as shown
 
 _LOADING = """\
 ```python
@@ -30,7 +30,7 @@ print(recoverer.parse("the dog that chased the cat ran"))
 
 
 def model_card(config: Mapping[str, Any], *, pictured: bool = False) -> str:
-    """Write the card of a saved probe."""
+    """Write the model card of a saved probe."""
     from huggingface_hub import ModelCard, ModelCardData
 
     origin = config["origin"] or {}
@@ -51,7 +51,7 @@ def model_card(config: Mapping[str, Any], *, pictured: bool = False) -> str:
         _list({**_named(origin), **_treebanks(config), "recipe": _recipe(config)}),
         "## Scores on the dev set",
         _scores(config["dev_scores"], config.get("dev_baselines") or {}),
-        *([f"![L1 loss on dev by training step, of both matrices]({PICTURE})"] * pictured),
+        *([f"![L1 loss on the dev set by training step, for both matrices]({PICTURE})"] * pictured),
         "## Versions",
         _list(config["versions"]),
     ]
@@ -59,23 +59,23 @@ def model_card(config: Mapping[str, Any], *, pictured: bool = False) -> str:
 
 
 def _hub_id(model: object) -> str | None:
-    """Give the model's name where it is a hub id and not a folder of somebody's machine."""
+    """Give the model's name if it is a hub id and not a local folder."""
     name = str(model or "")
     local = os.path.exists(name) or os.path.isabs(name) or name.startswith(".")
     return name if name.count("/") <= 1 and name and not local and " " not in name else None
 
 
 def _named(origin: Mapping[str, Any]) -> dict[str, object]:
-    """Give the vectors' origin, of a local path its end alone."""
+    """Give the origin of the vectors, a local path shortened to its end."""
     if not origin:
-        return {"vectors": "given as plain arrays, of unknown origin"}
+        return {"vectors": "plain arrays of unknown origin"}
     model = origin.get("model")
     shown = _hub_id(model) or "/".join(Path(str(model)).parts[-2:])
     return {**origin, "model": shown}
 
 
 def _treebanks(config: Mapping[str, Any]) -> dict[str, object]:
-    """Give the treebanks as far as they are known; not the command, which names local folders."""
+    """Give the treebanks, if known; not the command, which contains local folders."""
     known = {k: v for k, v in (config["fitted_on"] or {}).items() if k != "command"}
     return {**known, "treebank fingerprint": config["treebank_fingerprint"]}
 
@@ -90,9 +90,9 @@ def _recipe(config: Mapping[str, Any]) -> str:
 
 
 def _scores(scores: Mapping[str, Any] | None, baselines: Mapping[str, Mapping[str, Any]]) -> str:
-    """Give the scores in per cent, those of baselines beside them, and their protocol below."""
+    """Write a table of the scores and those of baselines in per cent, and their protocol."""
     if not scores:
-        return "None were saved."
+        return "No scores were saved."
     rows = [
         " | ".join(
             [
@@ -117,7 +117,7 @@ def _per_cent(value: float | None) -> str:
 
 
 def _interval(scores: Mapping[str, Any], key: str) -> str:
-    """Give the bootstrap interval over sentences in per cent, where it was saved."""
+    """Give the bootstrap interval over sentences in per cent, if saved."""
     ends = [scores.get(f"{key}{end}") for end in ("_low", "_high")]
     return (
         "–" if None in ends else " to ".join(f"{100 * end:.1f}" for end in ends if end is not None)
@@ -125,7 +125,7 @@ def _interval(scores: Mapping[str, Any], key: str) -> str:
 
 
 def _list(values: Mapping[str, object]) -> str:
-    """Write a bullet a value, leaving out what is not known."""
+    """Write one bullet per known value."""
     return "\n".join(
         f"- {str(name).replace('_', ' ')}: `{value}`"
         for name, value in values.items()

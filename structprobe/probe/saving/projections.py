@@ -1,4 +1,4 @@
-"""Matrices of earlier research code, read as fitted probes."""
+"""Read the matrices of earlier research code as fitted probes."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ MATRIX = "proj"
 def read_projection(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     """Read the matrix of one probe from the ``predictor.params`` of earlier research code.
 
-    The file is the state of a torch module whose one parameter, ``proj``, has the shape
+    The file is the state dict of a torch module whose only parameter, ``proj``, has the shape
     (hidden_size, rank) and projects a word vector as ``h @ proj`` (the code of Hewitt & Manning
-    2019). It is read by torch's restricted unpickler, which runs no code of the file.
+    2019). It is read with torch's restricted unpickler, which runs no code from the file.
 
     Parameters
     ----------
@@ -38,18 +38,19 @@ def read_projection(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     Raises
     ------
     ProbeError
-        If there is no such file, it is no torch file, wants to run code, or holds no such matrix.
+        If there is no such file, it is not a torch file, it would run code, or it contains no such
+        matrix.
     """
     where = str(path)
     try:
         state = torch.load(Path(path), map_location="cpu", weights_only=True)
     except OSError as error:
         raise ProbeError(f"cannot be read: {error.strerror or error}", where=where) from error
-    except Exception as error:  # what bytes that are no pickle raise has no end
+    except Exception as error:  # invalid pickles raise errors of any type
         raise ProbeError(
-            "not a file of plain tensors as torch.save writes them",
+            "not a file of plain tensors written by torch.save",
             where=where,
-            hint="files that would run code when they are read are refused",
+            hint="files that would run code when read are rejected",
         ) from error
     return _matrix(state, where)
 
@@ -65,27 +66,27 @@ def probe_from_projections(
     Parameters
     ----------
     distance, depth : path
-        ``predictor.params`` of a distance probe and of a depth probe over the same vectors. The
-        smaller of two ranks is filled up with zeros, which changes no distance.
+        ``predictor.params`` of a distance probe and of a depth probe for the same vectors. If the
+        ranks differ, the smaller is padded with zeros, which changes no distance.
     origin : mapping, optional
-        Where its vectors come from, as `WordVectors` carry it; vectors of another origin are then
-        refused.
+        Where the vectors come from, as in `WordVectors.origin`; vectors from another origin are
+        then rejected.
 
     Returns
     -------
     StructuralProbe
-        As if fitted; it can be saved.
+        A fitted probe; it can be saved.
 
     Raises
     ------
     ProbeError
-        As `read_projection`, or if the two are for vectors of different width.
+        As for `read_projection`, or if the two are for vectors of different width.
     """
     matrices = [read_projection(path) for path in (distance, depth)]
     widths = [matrix.shape[1] for matrix in matrices]
     if widths[0] != widths[1]:
         raise ProbeError(
-            f"the distance probe is for vectors of {widths[0]} numbers, the depth probe of "
+            f"the distance probe is for vectors of width {widths[0]}, the depth probe for width "
             f"{widths[1]}",
             where=str(depth),
         )
@@ -102,7 +103,7 @@ def probe_from_projections(
 
 
 def _matrix(state: Any, where: str) -> NDArray[np.float32]:
-    """Find the matrix in the state of a module, and turn it as we have it."""
+    """Find the matrix in the state dict of a module, and transpose it."""
     found = state.get(MATRIX) if isinstance(state, dict) else None
     if (
         not isinstance(found, torch.Tensor)
@@ -113,9 +114,9 @@ def _matrix(state: Any, where: str) -> NDArray[np.float32]:
     ):
         names = ", ".join(map(str, state)) if isinstance(state, dict) else type(state).__name__
         raise ProbeError(
-            f"holds no matrix of real numbers called {MATRIX!r}",
+            f"contains no matrix of real numbers named {MATRIX!r}",
             where=where,
-            hint=f"it holds: {names or 'nothing'}",
+            hint=f"it contains: {names or 'nothing'}",
         )
     matrix: NDArray[np.float32] = found.detach().float().numpy().T  # (rank, hidden_size)
     if not np.isfinite(matrix).all():

@@ -1,4 +1,4 @@
-"""What a saved probe consists of: two matrices, a config, a card and its picture."""
+"""The files of a saved probe: two matrices, a config, a card and its picture."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ FORMAT = "structprobe-probe"
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 COMPONENTS = ("distance_components", "depth_components")
-NOTES = ("fitted_on", "dev_scores", "dev_baselines")  # what else is said of a probe in its config
+NOTES = ("fitted_on", "dev_scores", "dev_baselines")  # further information on a probe in its config
 
 
 @dataclass(frozen=True, slots=True)
 class SavedProbe:
-    """A fitted probe in plain values: what is saved, and what comes back."""
+    """A fitted probe in plain values, as it is saved and loaded."""
 
     matrices: Mapping[str, NDArray[np.floating]]  # By `COMPONENTS`, each (rank, hidden_size)
     hyperparameters: Mapping[str, Any]
     history: Mapping[str, Any]  # As `StructuralProbe.history_`
     origin: Origin = None
     treebank_fingerprint: str | None = None
-    notes: Mapping[str, Any] = field(default_factory=dict)  # By `NOTES`, what is known of them
+    notes: Mapping[str, Any] = field(default_factory=dict)  # By `NOTES`, those that are known
 
 
 def write_files(probe: SavedProbe) -> dict[str, bytes]:
@@ -76,17 +76,17 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_bytes())
     except ValueError as error:
-        raise ProbeError(f"not JSON: {error}", where=str(path)) from error
+        raise ProbeError(f"not valid JSON: {error}", where=str(path)) from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         raise ProbeError(
-            "is not the config of a structural probe",
+            "not the config of a structural probe",
             where=str(path),
-            hint="name a folder that save_pretrained wrote",
+            hint="choose a folder written by save_pretrained",
         )
     found = config.get("format_version")
     if not isinstance(found, int) or found > FORMAT_VERSION:
         raise ProbeError(
-            f"format version {found!r}, and structprobe {__version__} reads up to {FORMAT_VERSION}",
+            f"format version {found!r}, but structprobe {__version__} reads up to {FORMAT_VERSION}",
             where=str(path),
             hint="upgrade structprobe",
         )
@@ -109,25 +109,25 @@ def read_tensors(folder: Path, shape: tuple[int, int]) -> dict[str, NDArray[np.f
         tensors = tensors_from_bytes(path.read_bytes())
     except FileNotFoundError as error:
         raise ProbeError(
-            f"no {WEIGHTS} here: the saved probe is incomplete", where=str(folder)
+            f"incomplete saved probe: it has no {WEIGHTS}", where=str(folder)
         ) from error
     except (SafetensorError, OSError, KeyError, ValueError) as error:
-        raise ProbeError(f"not readable as safetensors: {error}", where=str(path)) from error
+        raise ProbeError(f"not a valid safetensors file: {error}", where=str(path)) from error
     for name in COMPONENTS:
         if name not in tensors:
             raise ProbeError(f"matrix {name!r} is missing", where=str(path))
         found = tensors[name].shape
         if found != shape:
             raise ProbeError(
-                f"{name} has the shape {found}, the config says {shape}", where=str(path)
+                f"{name} has shape {found}, but the config says {shape}", where=str(path)
             )
         if not np.isfinite(tensors[name]).all():
-            raise ProbeError(f"{name} holds values that are not finite", where=str(path))
+            raise ProbeError(f"{name} contains values that are not finite", where=str(path))
     return tensors
 
 
 def plain(value: object) -> Any:
-    """Turn a value into what strict JSON can hold."""
+    """Convert a value for strict JSON."""
     if isinstance(value, Mapping):
         return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, np.ndarray | np.generic):
@@ -140,7 +140,7 @@ def plain(value: object) -> Any:
 
 
 def _config(probe: SavedProbe) -> dict[str, Any]:
-    """Put all that was fitted, and on what, into plain values."""
+    """Describe a probe and its training data in plain values."""
     rank, hidden_size = probe.matrices[COMPONENTS[0]].shape
     baselines = probe.notes.get("dev_baselines") or {}
     device = str(probe.hyperparameters["device"])
@@ -164,12 +164,12 @@ def _config(probe: SavedProbe) -> dict[str, Any]:
 
 
 def _scores(scores: object) -> object:
-    """Give scores with their intervals; a mapping as it is."""
+    """Give scores with their intervals; a mapping is returned unchanged."""
     return scores.to_dict() | _intervals(scores) if isinstance(scores, Scores) else scores
 
 
 def _intervals(scores: Scores) -> dict[str, float]:
-    """Give the ends of the bootstrap intervals of all scores that have one."""
+    """Give the ends of all bootstrap intervals."""
     return {
         f"{metric}{end}": value
         for metric, interval in scores.intervals().items()

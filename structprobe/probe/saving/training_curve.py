@@ -1,4 +1,4 @@
-"""The picture of a saved probe's card: the loss on dev as training went on."""
+"""The picture of a saved probe's card: the dev loss during training."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ WIDTH, HEIGHT = 560, 240
 LEFT, RIGHT, TOP, BOTTOM = 48, 84, 36, 40  # margins, for numbers and names
 
 _LINES = {"distance": STROKES["right"], "depth": STROKES["wrong"]}
-# Colours that show on white paper are made lighter on dark. The ground is painted, as a site's own
-# dark theme and the reader's preference, which alone the picture knows, need not agree.
+# The colours are made for a white background and lightened on a dark one. The background is drawn,
+# as the dark theme of a site may differ from the reader's preference, which the picture follows.
 _STYLE = (
     "text{font:12px sans-serif;fill:#333}.axis{stroke:#999}.ground{fill:#fff}"
     "@media(prefers-color-scheme:dark){text{fill:#ddd}.ground{fill:#1b1f24}"
@@ -21,7 +21,7 @@ _STYLE = (
 
 
 def training_curve(history: Mapping[str, Any]) -> str | None:
-    """Draw the L1 loss on dev by step, one line a kind of probe, a dot at the best."""
+    """Draw the L1 loss on dev by step: one line per kind of probe, with a dot at the minimum."""
     points = {
         kind: [
             (one["step"], one["dev_loss"]) for one in history.get(kind, {}).get("evaluations", ())
@@ -65,7 +65,7 @@ def training_curve(history: Mapping[str, Any]) -> str | None:
 
 
 def _axes(place: Any, last: int, highest: float) -> list[str]:
-    """Draw both axes and the numbers at their ends."""
+    """Draw both axes with the numbers at their ends."""
     (x, y), (right, _), (_, top) = place(0, 0), place(last, 0), place(0, highest)
     return [
         f'<path class="axis" d="M{x},{top}V{y}H{right}" fill="none"/>',
@@ -79,7 +79,7 @@ def _axes(place: Any, last: int, highest: float) -> list[str]:
 
 
 def _names(points: Mapping[str, list[tuple[int, float]]], place: Any) -> list[str]:
-    """Write each line's name at its end, not over one another."""
+    """Write the name of each line at its end, without overlaps."""
     ends = sorted((place(*some[-1])[1], kind) for kind, some in points.items())
     names, lowest = [], -float("inf")
     for y, kind in ends:

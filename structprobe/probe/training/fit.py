@@ -1,8 +1,8 @@
-"""Fit probes of one kind together: vectors of some layers in, components for each out.
+"""Fit probes of one kind together, on one or more layers.
 
-Layers, and ranks on each, that share their sentences and their seed share all batches. On an
-accelerator all layers of a rank are one product; on the CPU, one layer at a time is handed in, so
-that what a step needs stays in a core's caches. Either way a probe is found as if it were alone.
+Layers and ranks that share their sentences and seed share all batches. On an accelerator, all
+layers of a rank are one matrix product; on the CPU, layers come one at a time, so that the data of
+a step stays in a core's caches. Either way, each probe is the same as if it were fitted alone.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ OnStep = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class FittedMatrix:
-    """The matrix that a fit found, for raw vectors, and how training went."""
+    """A fitted matrix, for raw vectors, and its training history."""
 
     components: NDArray[np.float32]  # (rank, hidden_size)
     history: dict[str, Any]
@@ -58,30 +58,30 @@ class FittedMatrix:
 class BatchPlan:
     """The batches of all probes of one kind and seed."""
 
-    begin: Callable[[], Callable[[], Iterable[Batch]]]  # Begins anew, whoever else is under way
+    begin: Callable[[], Callable[[], Iterable[Batch]]]  # Independent of other runs under way
     steps_per_epoch: int  # Batches in an epoch
     max_steps: int  # Steps after which training ends in any case
-    layout: Layout  # Where the rows of the training set lie
-    dev: FixedBatches  # The dev set
+    layout: Layout  # Of the training set
+    dev: FixedBatches
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What one kind of probe learns from, and how: the same for all layers and ranks."""
+    """What a kind of probe is trained on, and how: the same for all layers and ranks."""
 
     kind: str  # One of `KINDS`
     split: Split
     settings: Settings
     batches: BatchPlan
-    seed: SeedSequence  # Draws where training starts
+    seed: SeedSequence  # Of the initial components
 
     @property
     def pairs(self) -> bool:
-        """Whether word pairs are learned from, and not words."""
+        """Whether it is trained on word pairs rather than words."""
         return self.kind == "distance"
 
     def new_loss(self) -> Loss:
-        """Make what is minimised; one that keeps memory serves one thread."""
+        """Make the loss; one that reuses memory serves one thread only."""
         return DISTANCE_LOSSES[self.settings.loss]() if self.pairs else depth_loss
 
 
@@ -93,7 +93,7 @@ def make_task(
     *,
     kept: bool = True,
 ) -> Task:
-    """Compose the batches by the first seed; the second draws where training starts."""
+    """Compose the batches with the first seed; the second is for the initial components."""
     batches_seed, start_seed = seeds
     batches = plan_batches(kind, split, settings, batches_seed, kept=kept)
     return Task(kind, split, settings, batches, start_seed)
@@ -115,16 +115,14 @@ def fit_kind(
         width, basis = train_set.layers[layer].hidden_size, bases[layer]
         for rank in own_ranks:
             n_kept = width if basis is None else len(basis)
-            schedule, spread = _schedule(task, rank, n_kept)
-            start = torch.zeros(rank, width)
-            drawn = np.random.default_rng(task.seed).uniform(-spread, spread, (rank, n_kept))
-            start[:, :n_kept] = torch.from_numpy(drawn)
-            problems[layer, rank] = Problem(start.to(settings.device), schedule)
+            problems[layer, rank] = new_problem(task, rank, n_kept, width)
     if streams([*ranks], train_set, dev_set, settings):
         (layer,) = ranks
         _train_from_disk(task, [*problems.values()], layer, bases[layer], on_step)
     else:
-        lay = partial(_lay_out, bases=bases, device=settings.device, centred=task.pairs)
+        lay = partial(
+            lay_out_layers, bases=bases, width=width, device=settings.device, centred=task.pairs
+        )
         vectors = lay(train_set, task.batches.layout, dtype=settings.products)
         dev_vectors = lay(dev_set, task.batches.dev.layout, dtype=torch.float32)
         stacks = _stacks(task.new_loss, problems, [*ranks], vectors, dev_vectors)
@@ -141,7 +139,7 @@ def fit_kind(
 def moments_of(
     examples: Examples, layers: Iterable[Layer], settings: Settings
 ) -> dict[Layer, Moments]:
-    """Sum up what the recipe must know of the vectors; it may be nothing."""
+    """Compute the second moments that the recipe needs, if any."""
     if isinstance(settings.recipe, Published):
         return {}
     device = settings.device if settings.device.type == "cuda" else None
@@ -183,14 +181,14 @@ def plan_batches(
 
 
 def _pool(examples: Examples, kind: str, device: torch.device) -> Pool:
-    """Have the gold values where training is."""
+    """Put the gold values on the training device."""
     gold = examples.gold[kind]
     values = torch.from_numpy(gold.values).to(device)
     return Pool(examples.lengths, values, kind == "distance", first_gold=gold.starts)
 
 
 def _schedule(task: Task, rank: int, n_coordinates: int) -> tuple[Schedule, float]:
-    """Give a probe's schedule, and how far from zero it starts."""
+    """Give a probe's schedule, and the bound of its initial components."""
     recipe, rate, batches = task.settings.recipe, task.settings.learning_rate, task.batches
     if isinstance(recipe, Published):
         rate = rate or recipe.learning_rate
@@ -200,21 +198,29 @@ def _schedule(task: Task, rank: int, n_coordinates: int) -> tuple[Schedule, floa
     return Cosine(recipe, rate, batches.max_steps), recipe.start * scale
 
 
-def _lay_out(
+def new_problem(task: Task, rank: int, n_kept: int, width: int) -> Problem:
+    """Draw the initial components, in the first `n_kept` coordinates, and make the schedule."""
+    schedule, spread = _schedule(task, rank, n_kept)
+    start = torch.zeros(rank, width)
+    drawn = np.random.default_rng(task.seed).uniform(-spread, spread, (rank, n_kept))
+    start[:, :n_kept] = torch.from_numpy(drawn)
+    return Problem(start.to(task.settings.device), schedule)
+
+
+def lay_out_layers(
     examples: Examples,
     layout: Layout,
     *,
     bases: Mapping[Layer, Tensor | None],
+    width: int,
     device: torch.device,
     dtype: torch.dtype,
     centred: bool,
 ) -> Tensor:
-    """Lay out the vectors of all layers: (n_layers, n_rows, hidden_size); all of one width."""
-    layers = [examples.layers[layer] for layer in bases]
-    shape = len(layers), layout.n_rows, layers[0].hidden_size
-    out = torch.zeros(shape, device=device, dtype=dtype)
-    for words, basis, own in zip(layers, bases.values(), out, strict=True):
-        lay_out(words, basis, own, layout.first_rows, centred=centred)
+    """Lay out the vectors of all layers in their coordinates: (n_layers, n_rows, width)."""
+    out = torch.zeros((len(bases), layout.n_rows, width), device=device, dtype=dtype)
+    for (layer, basis), own in zip(bases.items(), out, strict=True):
+        lay_out(examples.layers[layer], basis, own, layout.first_rows, centred=centred)
     return out
 
 
@@ -225,7 +231,7 @@ def _train_from_disk(
     basis: Tensor | None,
     on_step: OnStep | None,
 ) -> None:
-    """Train on one layer that does not fit into memory; each problem reads its rows for itself."""
+    """Train on one layer that does not fit into memory; each problem reads its own rows."""
     batches, device, centred = task.batches, task.settings.device, task.pairs
     words, dev_words = (part.layers[layer] for part in (task.split.train, task.split.dev))
     products, epoch = task.settings.products, batches.begin()
@@ -248,7 +254,7 @@ def _stacks(
     vectors: Tensor,
     dev_vectors: Tensor,
 ) -> list[Stack]:
-    """Put problems together that are solved in one go: those of one rank on several layers."""
+    """Stack the problems that are solved together: those of one rank on several layers."""
     if len(layers) == 1:
         return [
             Stack(new_loss(), [problem], vectors[0], dev_vectors[0])
@@ -267,7 +273,7 @@ def _stacks(
 
 
 def _raw_components(components: Tensor, basis: Tensor | None) -> NDArray[np.float32]:
-    """Components for raw vectors."""
+    """Map components back to raw vectors."""
     components = components.cpu()
     if basis is not None:
         basis = basis.cpu()
@@ -276,7 +282,7 @@ def _raw_components(components: Tensor, basis: Tensor | None) -> NDArray[np.floa
 
 
 def _history(problem: Problem, steps_per_epoch: int) -> dict[str, Any]:
-    """Put the course of a training run into plain values."""
+    """Give the history of a training run in plain values."""
     best = problem.kept
     return {
         "steps_per_epoch": steps_per_epoch,

@@ -1,12 +1,12 @@
-"""Fit many probes on one set of trees together: layers, ranks and seeds, as memory allows.
+"""Fit many probes on the same trees together: layers, ranks and seeds, as memory allows.
 
-A lone probe is the special case of one. Probes of one seed share their batches; gold values are
-made once; what a layer's vectors must be known for is summed up once for all probes on it.
+Fitting a single probe is a special case. Probes with the same seed share their batches; gold values
+are computed once, and the moments of a layer's vectors once for all probes on it.
 
-On the CPU a layer's distances and its depths are two pieces of work. A step of training is two
-large products and some twenty small operations, and the small ones gain nothing from threads: a
-second core that waits for them is lost. So each piece gets one core where there are enough of them
-to keep all cores busy, and a share of the cores where there are not.
+On the CPU, the distance probes and the depth probes of a layer are two tasks. A training step is
+two large products and some twenty small operations, which gain nothing from threads: a second core
+would only wait for them. So each task runs on one core if there are enough tasks to keep all cores
+busy, and on a share of the cores otherwise.
 """
 
 from __future__ import annotations
@@ -24,25 +24,24 @@ import torch
 from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
-from structprobe.probe.data.examples import KINDS, Examples, read_sets, split
+from structprobe.probe.data.examples import KINDS, Examples, read_sets
 from structprobe.probe.data.inputs import origin_of, pick_layers
 from structprobe.probe.data.whitening import Moments
 from structprobe.probe.training.fit import FittedMatrix, Task, fit_kind, make_task, moments_of
 from structprobe.probe.training.settings import (
     Settings,
-    read_fraction,
-    read_generator,
     read_settings,
+    read_split,
     spawn_seeds,
 )
 from structprobe.probe.training.streaming import bytes_held, bytes_of_layer, streams
-from structprobe.probe.types import Layer, Origin, TreesLike, VectorsByLayer
+from structprobe.probe.types import DevByLayer, Layer, Origin, TreesLike, VectorsByLayer
 from structprobe.progress import progress_bar
 
-# Hyperparameters in which probes that are fitted together may differ.
+# Hyperparameters that may differ between probes that are fitted together.
 OWN = ("rank", "random_state", "verbose")
 
-# A layer, and the hyperparameters of a probe to be fitted on it.
+# A layer, and the hyperparameters of a probe on it.
 Job = tuple[Layer, Mapping[str, Any]]
 
 T = TypeVar("T")
@@ -50,24 +49,24 @@ Goes = Callable[[], None]
 
 
 class Abandoned(Exception):  # noqa: N818 -- it is no error
-    """Ends a piece of work whose result is wanted no more."""
+    """Ends a piece of work whose result is no longer needed."""
 
 
 @dataclass(frozen=True, slots=True)
 class FittedProbe:
-    """What the fit of one probe found."""
+    """The result of fitting one probe."""
 
     matrices: Mapping[str, FittedMatrix]  # By `KINDS`
     history: dict[str, Any]  # As `StructuralProbe.history_`
-    n_features: int  # The width of the vectors
-    origin: Origin  # Where they came from
+    n_features: int  # hidden_size
+    origin: Origin  # Of the vectors
     treebank_fingerprint: str | None
-    held_out: NDArray[np.int64] | None  # The training sentences that served as dev set, if any
+    held_out: NDArray[np.int64] | None  # The training sentences used as dev set, if any
 
 
 @dataclass(slots=True)
 class _LazyMoments:
-    """The moments of some layers, summed up at their first use and dropped after the last."""
+    """The moments of some layers, computed at their first use and dropped after the last."""
 
     make: Callable[[], dict[Layer, Moments]]
     users: int
@@ -75,7 +74,7 @@ class _LazyMoments:
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def take(self) -> dict[Layer, Moments]:
-        """Give them to one of the users."""
+        """Give the moments to one of the users."""
         with self.lock:
             value = self.make() if self.value is None else self.value
             self.users -= 1
@@ -94,7 +93,7 @@ class _Piece:
 
     @property
     def n_bytes(self) -> int:
-        """The bytes of vectors that it holds."""
+        """The bytes of vectors that it holds in memory."""
         task, batches = self.task, self.task.batches
         layouts = batches.layout, batches.dev.layout
         return bytes_held(self.ranks, task.split.train, task.split.dev, layouts, task.settings)
@@ -121,9 +120,9 @@ def fit_jointly(
     X: VectorsByLayer,
     y: TreesLike,
     *,
-    dev: tuple[VectorsByLayer, TreesLike] | None = None,
+    dev: DevByLayer = None,
 ) -> Iterator[dict[int, FittedProbe]]:
-    """Fit probes on several layers of the same sentences; give what is found by its job's place."""
+    """Fit probes on several layers of the same sentences; give results by the index of the job."""
     whole, whole_dev = read_sets(X, y, dev)
     settings, ranks = _settings(jobs, whole)
     layers = list(dict.fromkeys(layer for layer, _ in jobs))
@@ -159,12 +158,12 @@ def fit_jointly(
 
 
 def stacks_layers(device: torch.device) -> bool:
-    """Whether layers are put into one product; on the CPU each has a core of its own."""
+    """Whether layers share one product; on the CPU, each has a core of its own."""
     return device.type != "cpu"
 
 
 def most_at_once(device: torch.device) -> int:
-    """Give how many fits there are side by side at most."""
+    """Give how many fits run in parallel at most."""
     return 1 if stacks_layers(device) else torch.get_num_threads()
 
 
@@ -174,7 +173,7 @@ def layer_groups(
     dev_set: Examples | None,
     settings: Settings,
 ) -> list[list[Layer]]:
-    """Cut layers into groups whose vectors fit into memory at once; layers of one width.
+    """Divide layers into groups of one width whose vectors fit into memory together.
 
     A layer that does not fit is a group by itself.
     """
@@ -192,7 +191,7 @@ def layer_groups(
 
 
 def side_by_side(pieces: Sequence[Callable[[Goes], T]], n_workers: int) -> Iterator[T]:
-    """Do pieces of work, some at a time, and give their results in order."""
+    """Run pieces of work in parallel, and give their results in order."""
     if n_workers <= 1:
         for piece in pieces:
             yield piece(lambda: None)
@@ -213,12 +212,12 @@ def side_by_side(pieces: Sequence[Callable[[Goes], T]], n_workers: int) -> Itera
     finally:
         abandoned.set()
         pool.shutdown(cancel_futures=True)
-        # else threads that are yet to come take the workers' share
+        # Otherwise, threads started later would inherit the number set for the workers.
         torch.set_num_threads(n_threads)
 
 
 def _n_workers(pieces: Sequence[_Piece], settings: Settings) -> int:
-    """Give how many fits there are side by side: by the cores, and by the memory."""
+    """Give how many fits run in parallel, limited by cores and memory."""
     in_memory = settings.memory_gb * 1e9 / max(piece.n_bytes for piece in pieces)
     return max(1, int(min(most_at_once(settings.device), len(pieces), in_memory)))
 
@@ -230,13 +229,13 @@ def _pieces(
     sets: tuple[Examples, Examples | None],
     settings: Settings,
 ) -> list[_Piece]:
-    """Cut the work into pieces; the kinds of one seed and group of layers follow each other."""
+    """Divide the work into pieces; the kinds of one seed and group of layers are adjacent."""
     pieces: list[_Piece] = []
     by_kind: dict[Layer, list[Task]] = {}
     whole, whole_dev = sets
     for layers in groups:
         by_seed = _by_seed(jobs, [i for i, (layer, _) in enumerate(jobs) if layer in layers])
-        # Where sentences are held out, what is left to learn from differs by seed.
+        # If sentences are held out, the training set differs by seed.
         shared = _LazyMoments(
             partial(moments_of, whole, layers, settings), len(KINDS) * len(by_seed)
         )
@@ -254,9 +253,8 @@ def _pieces(
 def _tasks(
     parameters: Mapping[str, Any], whole: Examples, whole_dev: Examples | None, settings: Settings
 ) -> list[Task]:
-    """Hold sentences out where there is no dev set, and compose the batches of both kinds."""
-    generator = read_generator(parameters["random_state"])
-    parts = split(whole, whole_dev, read_fraction(parameters["validation_fraction"]), generator)
+    """Hold out sentences if there is no dev set, and compose the batches of both kinds."""
+    parts, generator = read_split(parameters, whole, whole_dev)
     seeds = spawn_seeds(generator, 2 * len(KINDS))
     kept = not all(streams([layer], parts.train, parts.dev, settings) for layer in whole.layers)
     return [
@@ -268,7 +266,7 @@ def _tasks(
 def _history(
     parameters: Mapping[str, Any], found: Mapping[str, FittedMatrix], task: Task
 ) -> dict[str, Any]:
-    """Put the course of both fits into plain values."""
+    """Give the history of both fits in plain values."""
     return {
         "recipe": parameters["recipe"],
         "device": str(task.settings.device),
@@ -279,9 +277,9 @@ def _history(
 
 
 def _settings(jobs: Sequence[Job], train_set: Examples) -> tuple[Settings, list[int]]:
-    """Check the hyperparameters: what all probes share, and the rank of each."""
+    """Check the hyperparameters: those shared by all probes, and the rank of each."""
     if not jobs:
-        raise ProbeError("there is no probe to fit")
+        raise ProbeError("no probes to fit: the list of jobs is empty")
     pick_layers(train_set.layers, [layer for layer, _ in jobs])
     first, ranks = jobs[0][1], []
     for layer, parameters in jobs:
@@ -290,8 +288,8 @@ def _settings(jobs: Sequence[Job], train_set: Examples) -> tuple[Settings, list[
         ]
         if differing:
             raise ProbeError(
-                f"probes that are fitted together differ in {differing[0]}",
-                hint=f"they may differ in {', '.join(OWN)}",
+                f"probes that are fitted together must have the same {differing[0]}",
+                hint=f"only {', '.join(OWN)} may differ",
             )
         settings = read_settings(parameters, train_set.layers[layer].hidden_size)
         ranks.append(settings.rank)
@@ -299,7 +297,7 @@ def _settings(jobs: Sequence[Job], train_set: Examples) -> tuple[Settings, list[
 
 
 def _by_seed(jobs: Sequence[Job], places: Sequence[int]) -> dict[Layer, list[int]]:
-    """Put jobs with the same number for their random state together; others stay alone."""
+    """Group jobs with the same integer seed; others stay alone."""
     groups: dict[Layer, list[int]] = {}
     for place in places:
         state = jobs[place][1]["random_state"]
@@ -311,7 +309,7 @@ def _by_seed(jobs: Sequence[Job], places: Sequence[int]) -> dict[Layer, list[int
 def _ranks_by_layer(
     jobs: Sequence[Job], ranks: Sequence[int], places: Sequence[int]
 ) -> dict[Layer, list[int]]:
-    """Give the ranks that are wanted on each layer, each once."""
+    """Give the distinct ranks wanted on each layer."""
     wanted: dict[Layer, list[int]] = {}
     for place in places:
         own = wanted.setdefault(jobs[place][0], [])

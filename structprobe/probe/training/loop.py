@@ -1,11 +1,11 @@
-"""The training engine: it knows tensors, a loss and a learning rate, and nothing of syntax."""
+"""The training loop: it works on tensors and losses, and knows nothing about syntax."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from structprobe.probe.data.batches import Batch, Vectors, rows_of
 from structprobe.probe.training.recipes import Published, Whitened
 
 Loss = Callable[[Tensor, Tensor, Any, Tensor | None], Tensor]
+B = TypeVar("B")  # A batch of any kind
 
 ADAM_EPSILON = 1e-8
 
@@ -29,12 +30,12 @@ class Adam:
     def step(
         self, parameters: Tensor, gradient: Tensor, rate: float, shares: Tensor | None = None
     ) -> None:
-        """Move the parameters one step."""
+        """Update the parameters."""
         beta1, beta2 = self.betas
         self.t += 1
         self.mean.lerp_(gradient, 1 - beta1)
         self.square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
-        # The bias of the second moment goes into the numbers, which saves a pass over the tensor.
+        # Correcting the bias of the second moment in the scalars saves a pass over the tensor.
         bias = (1 - beta2**self.t) ** 0.5
         torch.sqrt(self.square, out=self.scratch).add_(ADAM_EPSILON * bias)
         if shares is not None:
@@ -42,32 +43,32 @@ class Adam:
         parameters.addcdiv_(self.mean, self.scratch, value=-rate * bias / (1 - beta1**self.t))
 
     def keep(self, index: Tensor) -> None:
-        """Go on with some of the problems along the first axis."""
+        """Keep only some of the problems, along the first axis."""
         self.mean, self.square = self.mean[index], self.square[index]
         self.scratch = torch.empty_like(self.mean)
 
 
 class Schedule(Protocol):
-    """When to step how far, when to look at the dev loss, and when to stop."""
+    """The learning rate, when to take the dev loss, and when to stop."""
 
-    max_steps: int  # Steps after which training ends in any case
-    min_gain: float  # How far the dev loss must fall for components to replace those kept
+    max_steps: int  # Training ends after this step at the latest
+    min_gain: float  # By how much the dev loss must fall for new components to be kept
 
     def learning_rate(self, step: int) -> float:
-        """Adam's step size at a step, counted from 1."""
+        """Learning rate at a step, counted from 1."""
 
     def evaluates_at(self, step: int) -> bool:
         """Whether the dev loss is taken after a step."""
 
     def stops_after(self, step: int, dev_loss: float) -> bool:
-        """Take note of a dev loss, and say whether training ends."""
+        """Record a dev loss, and say whether training ends."""
 
 
 class Plateau:
-    """The published schedule: decay and stop by the dev loss, taken once an epoch.
+    """The published schedule: decay and early stopping by the dev loss, taken once per epoch.
 
-    The decay is that of `torch.optim.lr_scheduler.ReduceLROnPlateau` at its defaults, which the
-    authors use with a patience of 0.
+    The decay is that of `torch.optim.lr_scheduler.ReduceLROnPlateau` with its defaults, but a
+    patience of 0, as the authors use it.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Plateau:
         self.stale = 0
 
     def learning_rate(self, step: int) -> float:
-        """Adam's step size, the same throughout an epoch."""
+        """Learning rate, constant within an epoch."""
         del step
         return self.rate
 
@@ -89,7 +90,7 @@ class Plateau:
         return step % self.steps_per_epoch == 0 or step >= self.max_steps
 
     def stops_after(self, step: int, dev_loss: float) -> bool:
-        """Decay where the loss is not clearly a new best; stop where there was no gain for long."""
+        """Decay if the loss is not clearly a new best; stop if there was no gain for too long."""
         if dev_loss < self.best * (1 - self.recipe.decay_threshold):
             self.best = dev_loss
         else:
@@ -113,28 +114,28 @@ class Cosine:
         self.evaluate_every = max(1, max_steps // recipe.evaluations)
 
     def learning_rate(self, step: int) -> float:
-        """Adam's step size at a step, counted from 1."""
+        """Learning rate at a step, counted from 1."""
         if step <= self.warm_up:
             return self.peak * step / self.warm_up
         done = (step - self.warm_up) / (self.max_steps + 1 - self.warm_up)
         return self.peak * (1 + math.cos(math.pi * done)) / 2
 
     def evaluates_at(self, step: int) -> bool:
-        """Whether the dev loss is due."""
+        """Whether the dev loss is taken after a step."""
         return step % self.evaluate_every == 0 or step >= self.max_steps
 
     def stops_after(self, step: int, dev_loss: float) -> bool:
-        """Stop when the steps are used up."""
+        """Stop after the last step."""
         del dev_loss
         return step >= self.max_steps
 
 
 @dataclass(slots=True)
 class Problem:
-    """One set of components to be found, and what has been found so far."""
+    """One set of components to be trained, and the best ones so far."""
 
-    start: Tensor  # (rank, width): where to start
-    schedule: Schedule  # Learning rate, evaluations and the end
+    start: Tensor  # (rank, width): the initial components
+    schedule: Schedule
     components: Tensor = field(init=False)  # (rank, width): the components that are kept
     kept: dict[str, float] = field(init=False)  # The evaluation that they come from
     history: list[dict[str, float]] = field(init=False, default_factory=list)
@@ -144,7 +145,7 @@ class Problem:
         self.kept = {"dev_loss": math.inf}
 
     def note(self, step: int, losses: Tensor, dev_loss: float, current: Tensor) -> bool:
-        """Take note of an evaluation."""
+        """Record an evaluation, and say whether training ends."""
         # losses (n_steps,), current (rank, width)
         _check_finite(losses, dev_loss, step)
         entry = {
@@ -161,9 +162,9 @@ class Problem:
 
 
 class Stack:
-    """Problems of one rank that are solved in one go, each on vectors of its own.
+    """Problems of one rank that are solved together, each on its own vectors.
 
-    A lone problem may come without the axis of problems, which spares its products an axis.
+    A single problem may come without the axis of problems, which saves its products an axis.
     Nothing in a step waits for the device.
     """
 
@@ -187,7 +188,7 @@ class Stack:
         self.adam.step(self.components, self.gradient, rate, self.shares)
 
     def evaluate(self, dev: Iterable[Batch], step: int) -> None:
-        """Take the dev loss, keep what is best, and let go of problems that are done."""
+        """Take the dev loss, keep the best components, and drop problems that are done."""
         dev_losses = mean_loss(self.loss, self.components, self.dev_vectors, dev)
         losses = torch.stack(self.losses).cpu().reshape(len(self.losses), -1)  # (n_steps, p)
         self.losses = []
@@ -200,7 +201,7 @@ class Stack:
             self._share_rates(step + 1)
 
     def _keep(self, places: list[int]) -> None:
-        """Go on with the problems at these places."""
+        """Keep only the problems at these places."""
         self.problems = [self.problems[place] for place in places]
         if self.problems:  # so there are several, along the first axis
             index = torch.tensor(places, device=self.components.device)
@@ -209,7 +210,7 @@ class Stack:
             self.adam.keep(index)
 
     def _share_rates(self, step: int) -> None:
-        """Relate the problems' learning rates to the first one's, till the next evaluation."""
+        """Relate the learning rates to that of the first problem, until the next evaluation."""
         rates = [problem.schedule.learning_rate(step) for problem in self.problems]
         shares = torch.tensor(rates, dtype=torch.float64) / rates[0]
         self.shares = None
@@ -223,11 +224,8 @@ def train(
     dev: Iterable[Batch],
     on_step: Callable[[int], None] | None = None,
 ) -> None:
-    """Minimise losses with Adam on the same batches, keeping what has the lowest dev loss.
-
-    What is found is kept in the stacks' problems.
-    """
-    going, step, batches = list(stacks), 0, _endless(epoch)
+    """Minimise losses with Adam on the same batches; the problems keep the best components."""
+    going, step, batches = list(stacks), 0, endless(epoch)
     while going:
         batch, step = next(batches), step + 1
         for stack in going:
@@ -241,30 +239,30 @@ def train(
 
 
 def mean_loss(loss: Loss, components: Tensor, vectors: Vectors, batches: Iterable[Batch]) -> Tensor:
-    """Mean of a loss over the sentences of several batches."""
+    """Mean loss over the sentences of several batches."""
     # components (..., rank, width), vectors (..., n_rows, width) -> (...,)
     means, counts = [], []
     for batch in batches:
         means.append(loss(components, rows_of(vectors, batch.rows), batch, None))
         counts.append(batch.n_sentences)
-    on_cpu = torch.stack(means).cpu()  # first, as there is no float64 on some devices
+    on_cpu = torch.stack(means).cpu()  # first, as some devices have no float64
     sums = [mean.double() * count for mean, count in zip(on_cpu, counts, strict=True)]
     return torch.stack(sums).sum(0) / sum(counts)
 
 
-def _endless(epoch: Callable[[], Iterable[Batch]]) -> Iterator[Batch]:
-    """Epoch after epoch."""
+def endless(epoch: Callable[[], Iterable[B]]) -> Iterator[B]:
+    """Give the batches of one epoch after another."""
     while True:
         yield from epoch()
 
 
 def _check_finite(losses: Tensor, dev_loss: float, step: int) -> None:
-    """Name the first step whose loss was not finite."""
+    """Raise an error at the first step whose loss was not finite."""
     bad = torch.nonzero(~losses.isfinite().flatten())
     if not len(bad) and math.isfinite(dev_loss):
         return
     where = step - len(losses) + 1 + int(bad[0]) if len(bad) else step
     raise ProbeError(
         f"the loss is no longer finite at step {where}",
-        hint="give a smaller learning_rate, or recipe='whitened'",
+        hint="use a smaller learning_rate or recipe='whitened'",
     )

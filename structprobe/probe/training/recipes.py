@@ -1,4 +1,4 @@
-"""The two recipes that find a probe: every number named."""
+"""The two training recipes of structural probes, with all their numbers."""
 
 from __future__ import annotations
 
@@ -10,31 +10,32 @@ class Published:
     """The recipe of Hewitt and Manning 2019, as in the authors' code.
 
     Trains on the raw vectors with batches of random sentences. After every epoch without a clear
-    new best dev loss the learning rate is multiplied by `decay`, as by the defaults of torch's
-    ``ReduceLROnPlateau`` with a patience of 0; Adam's moments are not reset (the paper says they
-    are, the code does not). The matrices are those of the last gain.
+    new best dev loss, the learning rate is multiplied by `decay`, as by torch's
+    ``ReduceLROnPlateau`` with a patience of 0 and otherwise its defaults; Adam's moments are not
+    reset (the paper says they are, but the code does not do it). The final matrices are those of
+    the last gain.
 
     Attributes
     ----------
     start : float
-        Components start uniform between minus and plus this.
+        Components are initialised uniformly between minus and plus this value.
     batch_size : int
-        Sentences in a batch.
+        Sentences per batch.
     learning_rate : float
-        Adam's step at the start.
+        Initial learning rate of Adam.
     decay : float
-        The factor on the learning rate after an epoch without a new best dev loss.
+        Factor for the learning rate after an epoch without a new best dev loss.
     decay_threshold : float
-        The share of the best dev loss by which it must fall to count as a new best for `decay`.
+        Fraction of the best dev loss by which it must fall to count as a new best for `decay`.
     min_decay : float
-        The least change of the learning rate; a smaller one is not made.
+        Smallest change of the learning rate; smaller changes are not made.
     min_gain : float
-        How far the dev loss must fall to count as a gain, for `patience` and for matrices to be
-        kept.
+        By how much the dev loss must fall to count as a gain, for `patience` and for the matrices
+        to be kept.
     patience : int
-        Epochs without a gain after which training stops.
+        Number of epochs without a gain after which training stops.
     max_epochs : int
-        Epochs after which training stops in any case.
+        Maximum number of epochs.
     """
 
     start: float = 0.05
@@ -52,32 +53,33 @@ class Published:
 class Whitened:
     """The default recipe: the published loss and geometry, optimised in whitened coordinates.
 
-    Batches that mix lengths, made once and shuffled; a learning rate that rises linearly during
-    the warm-up and falls to zero along a cosine. The budget is in steps, whatever the treebank's
-    size.
+    Batches mix sentence lengths; they are composed once and shuffled. The learning rate rises
+    linearly during the warm-up and falls to zero along a cosine. The number of steps does not
+    depend on the size of the treebank.
 
     Attributes
     ----------
     start : float
-        Components start uniform between minus and plus this, relative to the scale below.
+        Components are initialised uniformly between minus and plus this value, relative to the
+        scale below.
     batch_size : int
-        Sentences in a batch.
+        Sentences per batch.
     distance_rate, depth_rate : float
-        Adam's step at its highest, relative to the scale below. Depths, of which a sentence has
-        fewer, are fitted too closely at the lower rate.
+        Peak learning rate of Adam, relative to the scale below. Depths, of which a sentence has
+        fewer, overfit at the lower rate.
     warm_up : float
-        The share of the steps during which the learning rate rises.
+        Fraction of the steps during which the learning rate rises.
     max_steps : int
-        Steps in all.
+        Total number of steps.
     evaluations : int
-        How many times at least, evenly spaced, a run looks at the dev loss; of a run with fewer
-        steps, after each.
+        Minimum number of evenly spaced evaluations of the dev loss; a run with fewer steps is
+        evaluated after each.
 
     Notes
     -----
-    In whitened coordinates the components that fit a treebank have, whatever the vectors, about
-    the same norm; so the typical size of one number in them, and the step that suits it, is in
-    proportion to ``1 / sqrt(rank * n_coordinates)``: the scale.
+    In whitened coordinates, the components that fit a treebank have about the same norm, whatever
+    the vectors; the typical size of one of their numbers, and a suitable step, is therefore
+    proportional to ``1 / sqrt(rank * n_coordinates)``: the scale.
     """
 
     start: float = 0.1

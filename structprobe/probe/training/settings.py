@@ -1,4 +1,4 @@
-"""The hyperparameters of probes: checked, and turned into what they stand for."""
+"""The hyperparameters of probes, checked."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from numpy.random import SeedSequence
 
 from structprobe.devices import find_device
 from structprobe.errors import ProbeError, unknown_name
+from structprobe.probe.data.examples import Examples, Split, split
 from structprobe.probe.training.recipes import RECIPES, Published, Whitened
 
-# Parts of a processor that multiply bfloat16 numbers.
+# CPU features for multiplying bfloat16 numbers.
 _BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
 
 LOSSES = ("absolute", "tree")
@@ -28,27 +29,27 @@ MEMORY_GB = 4.0
 class Settings:
     """The hyperparameters of a fit, checked."""
 
-    recipe: Published | Whitened  # How to look for the components
-    rank: int  # How many components
+    recipe: Published | Whitened
+    rank: int
     device: torch.device  # Where to train
-    max_steps: int | None = None  # The budget
+    max_steps: int | None = None
     batch_size: int | None = None  # Sentences in a batch
-    learning_rate: float | None = None  # Adam's step
+    learning_rate: float | None = None
     products: torch.dtype = torch.float32
-    memory_gb: float = MEMORY_GB  # The memory for vectors, in units of 10⁹ bytes
-    loss: str = "absolute"  # One of `LOSSES`: what is minimised over the distances
+    memory_gb: float = MEMORY_GB  # In units of 10⁹ bytes
+    loss: str = "absolute"  # One of `LOSSES`, for the distances
 
 
 def read_settings(parameters: Mapping[str, Any], most_rank: int) -> Settings:
-    """Check an estimator's hyperparameters; what it does not have is as by default."""
+    """Check the hyperparameters of an estimator; those it does not have are at their defaults."""
     recipe, rate = parameters.get("recipe", "whitened"), parameters.get("learning_rate")
-    if recipe not in [*RECIPES]:  # a list: what was given may have no hash
+    if recipe not in [*RECIPES]:  # a list: the value may be unhashable
         raise ProbeError(unknown_name("recipe", recipe, RECIPES))
     loss = parameters.get("loss", "absolute")
     if loss not in LOSSES:
         raise ProbeError(unknown_name("loss", loss, LOSSES))
     if rate is not None and not (_is_number(rate) and 0 < rate < math.inf):
-        raise ProbeError(f"learning_rate {rate!r} is not a number above 0")
+        raise ProbeError(f"learning_rate must be a positive number, got {rate!r}")
     device = find_device(parameters["device"], error=ProbeError)
     return Settings(
         recipe=RECIPES[recipe],
@@ -64,16 +65,16 @@ def read_settings(parameters: Mapping[str, Any], most_rank: int) -> Settings:
 
 
 def read_products(name: str, device: str | torch.device) -> str:
-    """Find the type of products; "auto" is bfloat16 where the hardware has it."""
+    """Resolve the type of products; "auto" is bfloat16 if the hardware supports it."""
     if name not in [*PRODUCTS]:
         raise ProbeError(unknown_name("products", name, PRODUCTS))
     if name != "auto":
         return str(name)
     device = find_device(device, error=ProbeError)
-    if device.type == "cuda":  # pragma: no cover -- no CUDA where the tests run
+    if device.type == "cuda":  # pragma: no cover -- the tests run without CUDA
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
     else:
-        # An older torch cannot tell.
+        # Older versions of torch cannot tell.
         found: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
         fast = device.type == "cpu" and any(found.get(unit) for unit in _BFLOAT16_UNITS)
     return "bfloat16" if fast else "float32"
@@ -82,19 +83,12 @@ def read_products(name: str, device: str | torch.device) -> str:
 def read_memory(memory_gb: Any) -> float:
     """Check the memory for vectors."""
     if not (_is_number(memory_gb) and 0 < memory_gb < math.inf):
-        raise ProbeError(f"memory_gb {memory_gb!r} is not a number above 0")
+        raise ProbeError(f"memory_gb must be a positive number, got {memory_gb!r}")
     return float(memory_gb)
 
 
-def read_fraction(share: Any) -> float:
-    """Check the share of the sentences that is held out."""
-    if not (_is_number(share) and 0 < share < 1):
-        raise ProbeError(f"validation_fraction {share!r} is not between 0 and 1")
-    return float(share)
-
-
 def read_generator(random_state: Any) -> np.random.Generator:
-    """Make a generator of anything that scikit-learn or numpy takes as one."""
+    """Make a generator from anything that scikit-learn or numpy accepts as a random state."""
     if isinstance(random_state, np.random.RandomState):
         random_state = random_state.randint(2**31)
     try:
@@ -102,27 +96,38 @@ def read_generator(random_state: Any) -> np.random.Generator:
     except (TypeError, ValueError) as error:
         raise ProbeError(
             f"random_state {random_state!r} is not a valid seed",
-            hint="give a whole number, 0 or more",
+            hint="pass a non-negative integer",
         ) from error
 
 
+def read_split(
+    parameters: Mapping[str, Any], train_set: Examples, dev_set: Examples | None
+) -> tuple[Split, np.random.Generator]:
+    """Hold out training sentences if there is no dev set; give the generator for what follows."""
+    generator = read_generator(parameters["random_state"])
+    share = parameters["validation_fraction"]
+    if not (_is_number(share) and 0 < share < 1):
+        raise ProbeError(f"validation_fraction must be between 0 and 1, got {share!r}")
+    return split(train_set, dev_set, float(share), generator), generator
+
+
 def spawn_seeds(generator: np.random.Generator, count: int) -> list[SeedSequence]:
-    """Draw seeds that do not depend on what the generator has drawn so far."""
+    """Spawn seeds that do not depend on what the generator has drawn so far."""
     # numpy's own types leave out that a generator's seed can spawn more.
     return cast(SeedSequence, generator.bit_generator.seed_seq).spawn(count)
 
 
 def _is_number(value: Any) -> bool:
-    """Check that a setting is a real number, whoever's."""
+    """Check that a setting is a real number."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
 def _whole(name: str, value: Any, high: int | None = None) -> int | None:
-    """Check that a setting is None or a whole number in its range."""
+    """Check that a setting is None or an integer in its range."""
     if value is None:
         return None
     whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
     if not whole or value < 1 or (high is not None and value > high):
-        allowed = "1 or more" if high is None else f"1 to {high}"
-        raise ProbeError(f"{name} {value!r} is out of range; it is a whole number, {allowed}")
+        allowed = "a positive integer" if high is None else f"an integer from 1 to {high}"
+        raise ProbeError(f"{name} must be {allowed}, got {value!r}")
     return int(value)

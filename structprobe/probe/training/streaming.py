@@ -1,9 +1,9 @@
-"""Vectors that do not fit into memory: which those are; into a file, and read batch by batch.
+"""Vectors that do not fit into memory: written to a file, and read batch by batch.
 
-The file holds the rows that would else lie in one tensor, in the same order, so that training
-takes the same steps, bit for bit. It is read and not mapped, since the pages of a map count as
-memory of the process. What grows with the treebank is on disk, but for its gold values and a few
-numbers a sentence.
+The file holds the rows that would otherwise be in one tensor, in the same order, so that training
+takes the same steps, bit for bit. It is read rather than mapped, as the pages of a map count as
+memory of the process. All that grows with the treebank is on disk, except for its gold values and a
+few numbers per sentence.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from structprobe.probe.types import Layer
 
 
 def laid_out_bytes(n_words: int, n_dev_words: int, hidden_size: int, products: torch.dtype) -> int:
-    """Count the bytes of one layer's vectors as they are laid out for training."""
+    """Compute the bytes of one layer's vectors as laid out for training."""
     return hidden_size * (n_words * products.itemsize + n_dev_words * torch.float32.itemsize)
 
 
 def bytes_of_layer(
     layer: Layer, train_set: Examples, dev_set: Examples | None, settings: Settings
 ) -> int:
-    """Count the bytes of one layer of some sentences."""
+    """Compute the bytes of one layer for a training and a dev set."""
     n_dev_words = 0 if dev_set is None else int(dev_set.lengths.sum())
     width = train_set.layers[layer].hidden_size
     return laid_out_bytes(int(train_set.lengths.sum()), n_dev_words, width, settings.products)
@@ -46,7 +46,7 @@ def bytes_of_layer(
 def streams(
     layers: Sequence[Layer], train_set: Examples, dev_set: Examples, settings: Settings
 ) -> bool:
-    """Whether vectors are streamed: those of a lone layer that does not fit into memory."""
+    """Whether vectors are streamed: those of a single layer that does not fit into memory."""
     size = bytes_of_layer(layers[0], train_set, dev_set, settings)
     return len(layers) == 1 and size > settings.memory_gb * 1e9
 
@@ -58,7 +58,7 @@ def bytes_held(
     layouts: tuple[Layout, Layout],
     settings: Settings,
 ) -> int:
-    """Count the bytes of vectors that a fit holds: all, or the largest batches when streamed."""
+    """Compute the bytes of vectors that a fit holds: all, or the largest batches if streamed."""
     layers = [*ranks]
     if not streams(layers, train_set, dev_set, settings):
         return sum(bytes_of_layer(layer, train_set, dev_set, settings) for layer in layers)
@@ -69,16 +69,13 @@ def bytes_held(
         raise ProbeError(
             f"memory_gb {settings.memory_gb:g} is too small: the vectors of the largest batches"
             f" alone take {size:,} bytes",
-            hint=f"give {math.ceil(size / 1e4) / 1e5:g} or more",
+            hint=f"set it to at least {math.ceil(size / 1e4) / 1e5:g}",
         )
     return size
 
 
 class Spool:
-    """Rows of numbers in a temporary file, which is gone when it is closed.
-
-    Any number of threads may read at once.
-    """
+    """Rows of numbers in a temporary file, which is deleted when closed; reads are thread-safe."""
 
     def __init__(self, n_rows: int, width: int, dtype: torch.dtype, most_rows: int) -> None:
         self.width, self.dtype, self.most_rows = width, dtype, most_rows
@@ -91,7 +88,7 @@ class Spool:
             self._file.truncate(self._size)
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close and delete the file."""
         self._file.close()
 
     def write(self, rows: NDArray[np.int64], values: Tensor) -> None:
@@ -118,7 +115,7 @@ class Spool:
         return done
 
     def will_need(self, rows: slice | Tensor) -> None:
-        """Have the system fetch rows that are read next, where it takes such advice."""
+        """Advise the system, where possible, to fetch rows that are read next."""
         # rows (m,)
         if hasattr(os, "posix_fadvise"):
             for row, count in _runs(rows):
@@ -126,7 +123,7 @@ class Spool:
                 os.posix_fadvise(self._file.fileno(), *place, os.POSIX_FADV_WILLNEED)
 
     def _read(self, place: int, out: memoryview) -> None:
-        """Fill memory from one place of the file."""
+        """Fill memory from a position in the file."""
         while out:
             if hasattr(os, "preadv"):
                 count = os.preadv(self._file.fileno(), [out], place)
@@ -138,14 +135,14 @@ class Spool:
 
     @contextmanager
     def _disk_errors(self) -> Iterator[None]:
-        """Say in one line that the disk is full, or that there is none."""
+        """Turn errors of the disk into one-line messages."""
         try:
             yield
         except OSError as error:
             raise ProbeError(
-                f"no disk space for {self._size:,} bytes of vectors: {error.strerror or error}",
+                f"cannot write {self._size:,} bytes of vectors to disk: {error.strerror or error}",
                 where=tempfile.tempdir,
-                hint="name another folder in TMPDIR, or give a memory_gb in which they fit",
+                hint="set TMPDIR to another folder, or increase memory_gb until they fit",
             ) from error
 
 
@@ -153,7 +150,7 @@ class Spool:
 def spooled(
     words: Words, basis: Tensor | None, layout: Layout, dtype: torch.dtype, *, centred: bool
 ) -> Iterator[Spool]:
-    """Lay words out into a file, as `whitening.lay_out` does into a tensor."""
+    """Write words into a file, as `whitening.lay_out` does into a tensor."""
     spool = Spool(layout.n_rows, words.hidden_size, dtype, layout.most_rows)
     try:
         for rows, values in coordinates(words, basis, layout.first_rows, centred=centred):
@@ -164,9 +161,9 @@ def spooled(
 
 
 class Streamed:
-    """Vectors in a file as one problem sees them: what it takes of them is read then.
+    """Vectors in a file, read when they are indexed.
 
-    Each reader has memory of its own, so that several may read the same file at once.
+    Each reader has its own memory, so that several can read the same file at once.
     """
 
     def __init__(self, spool: Spool, device: torch.device) -> None:
@@ -175,16 +172,16 @@ class Streamed:
         self._bytes = _bytes_of(self._held)
 
     def dim(self) -> int:
-        """How many axes there are: rows and width."""
+        """Give the number of axes: rows and width."""
         return 2
 
     def __getitem__(self, rows: slice | Tensor) -> Tensor:
-        """Give rows, (m, width); on the CPU they hold until the next are taken."""
+        """Give rows, (m, width); on the CPU they are valid until the next call."""
         return self._held[: self._spool.read(rows, self._bytes)].to(self._device)
 
 
 class ReadAhead:
-    """Batches whose rows the disk is asked for one batch ahead."""
+    """Batches whose rows are requested from the disk one batch ahead."""
 
     def __init__(self, batches: Iterable[Batch], spool: Spool) -> None:
         self._batches, self._spool = batches, spool
@@ -201,7 +198,7 @@ class ReadAhead:
 
 
 def _runs(rows: slice | Tensor | NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Give the first row and the length of each run of rows that follow on each other."""
+    """Give the first row and the length of each run of consecutive rows."""
     if isinstance(rows, slice):
         yield rows.start, rows.stop - rows.start
         return
@@ -212,5 +209,5 @@ def _runs(rows: slice | Tensor | NDArray[np.int64]) -> Iterator[tuple[int, int]]
 
 
 def _bytes_of(block: Tensor) -> memoryview:
-    """See a tensor's own memory as bytes."""
+    """View the memory of a tensor as bytes."""
     return memoryview(block.view(torch.uint8).numpy().reshape(-1))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from structprobe.draw.tokens import is_right_to_left
+from structprobe.draw.word_display import is_right_to_left
 from structprobe.errors import ResultError
 from structprobe.show.pictures.style import SCALE, new_figure, put_title, word_labels
 from structprobe.trees import tree_distances

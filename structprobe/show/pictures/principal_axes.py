@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from structprobe.draw.arcs import Tree, compare
 from structprobe.draw.palette import STROKES
-from structprobe.draw.tokens import cells
+from structprobe.draw.word_display import cells
 from structprobe.errors import ResultError
 from structprobe.show.pictures.library import fonts_for
 from structprobe.show.pictures.style import axes_or_new, put_title

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from structprobe.draw.tokens import visible
+from structprobe.draw.word_display import visible
 from structprobe.scores.protocol import Protocol
 from structprobe.show.pictures.library import fonts_for, load_matplotlib
 

@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
+from structprobe.output_paths import check_file
 from structprobe.results.rows import Row
 from structprobe.show.report.curves import draw_curves
 from structprobe.show.report.elements import Markup, element, join
@@ -30,7 +31,6 @@ from structprobe.show.report.tables import (
     headline,
 )
 from structprobe.show.treebank_labels import name_banks
-from structprobe.targets import check_file
 from structprobe.treebank.writing import write_text
 
 

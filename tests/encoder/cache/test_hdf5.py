@@ -47,11 +47,11 @@ def test_pieces_are_averaged_word_by_word(tmp_path: Path) -> None:
     for layer in (1, 2):
         expected = [(values[layer - 1, 1] + values[layer - 1, 2]) / 2, values[layer - 1, 3]]
         assert np.array_equal(found.layer(layer)[0], expected)
-    with pytest.raises(StoreError, match=r"has 5 vectors, the sentence has 2 words.*pieces="):
+    with pytest.raises(StoreError, match=r"has 5 vectors, but the sentence has 2 words.*pieces="):
         read_hdf5(tmp_path / "pieces", [["the", "dog"]])
-    with pytest.raises(StoreError, match="pieces are not among 5"):
+    with pytest.raises(StoreError, match="subwords of a word are not within 0 to 5"):
         read_hdf5(tmp_path / "pieces", [["the", "dog"]], pieces=[[(1, 3), (3, 6)]])
-    with pytest.raises(StoreError, match="a span for each word"):
+    with pytest.raises(StoreError, match=r"one \(start, end\) for each word"):
         read_hdf5(tmp_path / "pieces", [["the", "dog"]], pieces=[[(1, 3)]])
 
 
@@ -65,7 +65,7 @@ def test_layers_may_lie_in_any_order(tmp_path: Path) -> None:
     assert read_hdf5(tmp_path / "turned", [["a"]], layers=[12]).layer(12)[0].max() == 12
     with h5py.File(tmp_path / "turned", "r+") as file:
         file.attrs["layers"] = [12, 0, 1]
-    with pytest.raises(StoreError, match="names 3 layers and has 2"):
+    with pytest.raises(StoreError, match="lists 3 layers, but has 2"):
         read_hdf5(tmp_path / "turned", [["a"]])
 
 
@@ -73,12 +73,12 @@ def test_faults_are_told(
     bank: EncodedBank, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = write_hdf5(bank, tmp_path / "vectors")
-    with pytest.raises(StoreError, match="there already"):
+    with pytest.raises(StoreError, match="already exists"):
         write_hdf5(bank, path)
     write_hdf5(bank, path, force=True)
-    with pytest.raises(StoreError, match="holds 3 datasets, there are 2 sentences"):
+    with pytest.raises(StoreError, match="has 3 datasets, but there are 2 sentences"):
         read_hdf5(path, WORDS[:2])
-    with pytest.raises(StoreError, match=r"no layer 4.*there are 0, 3, 5"):
+    with pytest.raises(StoreError, match=r"no layer 4.*layers: 0, 3, 5"):
         read_hdf5(path, WORDS, layers=[4])
     with pytest.raises(StoreError, match="cannot be read"):
         read_hdf5(tmp_path / "none", WORDS)
@@ -87,19 +87,19 @@ def test_faults_are_told(
         read_hdf5(tmp_path / "text", WORDS)
     with h5py.File(tmp_path / "flat", "w") as file:
         file["0"] = np.ones((2, 3))
-    with pytest.raises(StoreError, match=r"dataset 0: has the shape \(2, 3\)"):
+    with pytest.raises(StoreError, match=r"dataset 0: has shape \(2, 3\)"):
         read_hdf5(tmp_path / "flat", [["a", "b"]])
     with h5py.File(tmp_path / "group", "w") as file:
         file.create_group("0")
-    with pytest.raises(StoreError, match="dataset 0: has the shape None"):
+    with pytest.raises(StoreError, match="dataset 0: has shape None"):
         read_hdf5(tmp_path / "group", [["a"]])
     with h5py.File(tmp_path / "uneven", "w") as file:
         file["0"], file["1"] = np.ones((2, 1, 3)), np.ones((2, 1, 4))
-    with pytest.raises(StoreError, match="dataset 1: has 2 layers of 4 numbers, the first"):
+    with pytest.raises(StoreError, match="dataset 1: has 2 layers of width 4, but the first"):
         read_hdf5(tmp_path / "uneven", [["a"], ["b"]])
     with h5py.File(tmp_path / "group", "w") as file:
         pass
-    with pytest.raises(StoreError, match="holds no sentence"):
+    with pytest.raises(StoreError, match="has no sentences"):
         read_hdf5(tmp_path / "group", [])
     with pytest.raises(StoreError, match="cannot write"):
         write_hdf5(bank, tmp_path / "no" / "folder")

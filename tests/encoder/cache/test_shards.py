@@ -49,10 +49,10 @@ def test_a_shard_as_it_is_written():
     assert Shard.parse("3/8") == Shard(3, 8)
     assert str(Shard(3, 8)) == "3/8"
     for text in ("0/8", "9/8", "1/0"):
-        with pytest.raises(StoreError, match=r"there is no shard .*counted from 1"):
+        with pytest.raises(StoreError, match=r"there is no shard .*numbered from 1"):
             Shard.parse(text)
     for text in ("3", "3/", "a/b", "-1/2", "3 of 8"):
-        with pytest.raises(StoreError, match=r"is no shard; write it such as 3/8"):
+        with pytest.raises(StoreError, match=r"is not a shard; use the form 3/8"):
             Shard.parse(text)
 
 
@@ -98,7 +98,7 @@ def test_a_killed_shard_is_taken_up_and_the_other_is_untouched(tmp_path):
     assert (process.returncode, out) == (-9, ""), err
     other = filled(tmp_path / "cache", shard=SECOND)
     assert other.missing_shards == (1,)
-    with pytest.raises(StoreError, match=r"lacks the shards 1/2 of these vectors; encode them"):
+    with pytest.raises(StoreError, match=r"lacks shards 1/2 of these vectors; encode them"):
         open_at(tmp_path / "cache")
     with open_at(tmp_path / "cache", shard=FIRST) as again:
         assert list(again.missing) == [1, 2, 3]
@@ -163,7 +163,9 @@ def test_rows_of_an_unsharded_run_count(tmp_path):
 def test_another_number_of_shards_is_refused(tmp_path):
     store = filled(tmp_path / "cache", shard=FIRST)
     before = sorted(path.name for path in store.folder.iterdir())
-    with pytest.raises(StoreError, match=r"begun in 2 shards, not in 3; go on .* 1/2, or delete"):
+    with pytest.raises(
+        StoreError, match=r"started in 2 shards, not in 3; continue .* 1/2, or delete"
+    ):
         open_at(tmp_path / "cache", shard=Shard(1, 3))
     assert set(before) <= {path.name for path in store.folder.iterdir()}
     assert filled(tmp_path / "cache", shard=SECOND).missing_shards == ()
@@ -184,10 +186,10 @@ def test_shards_of_different_models_are_told(tmp_path):
     assert store.missing_shards == (1,)
     (tmp_path / "cache" / "odd").mkdir()
     (tmp_path / "cache" / "odd" / "manifest.json").write_text("[]")
-    words = r"lacks the shards 2/2 .*\(it has 2/2 with fingerprint 'g', not 'f'\); encode them"
+    words = r"lacks shards 2/2 .*\(it has 2/2 with fingerprint 'g', not 'f'\); encode them"
     with pytest.raises(StoreError, match=words):
         open_at(tmp_path / "cache")
-    words = r"lacks the shards 1/2 .*\(it has 1/2 with fingerprint 'f', not 'g'\); encode them"
+    words = r"lacks shards 1/2 .*\(it has 1/2 with fingerprint 'f', not 'g'\); encode them"
     with pytest.raises(StoreError, match=words):
         open_at(tmp_path / "cache", key=other)
     filled(tmp_path / "cache", shard=SECOND)  # what is there was kept
@@ -203,7 +205,7 @@ def test_an_encoder_encodes_shards(tmp_path):
     assert missing == ()
     assert encoder.encode_shard(bank, Shard(3, 3), **how) == (1, 2)
     assert encoder.encode_shard(bank, Shard(1, 3), **how) == (2,)
-    with pytest.raises(StoreError, match="lacks the shards 2/3 of these vectors"):
+    with pytest.raises(StoreError, match="lacks shards 2/3 of these vectors"):
         encoder.encode(bank, **how)
     assert encoder.encode_shard(bank, Shard(2, 3), **how) == ()
     assert encoder.encode_shard(bank, Shard(2, 3), **how) == ()

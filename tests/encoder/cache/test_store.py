@@ -27,7 +27,7 @@ def test_what_is_written_is_read(tmp_path, where):
     with opened:
         opened.write([3, 0], {n: np.concatenate([expected(n, 3), expected(n, 0)]) for n in (0, 2)})
         assert list(opened.missing) == [1, 2, 4]
-        with pytest.raises(StoreError, match="3 sentences are not written, first 1"):
+        with pytest.raises(StoreError, match="3 sentences are not written, the first is 1"):
             opened.finish()
         fill(opened)
     assert opened.missing.size == 0
@@ -77,7 +77,7 @@ def test_other_layers_are_added_to_those_there(tmp_path):
         "offsets.npy",
     ]
     np.testing.assert_array_equal(more.layer(1), expected(1))
-    with pytest.raises(StoreError, match=r"layer-07\.npy was not written to its end"):
+    with pytest.raises(StoreError, match=r"layer-07\.npy is incomplete"):
         more.layer(7)
 
 
@@ -97,7 +97,7 @@ def test_a_changed_key_never_meets_the_old_vectors(tmp_path, change):
     with open_at(tmp_path / "cache", **change) as new:
         assert new.folder != old.folder
         assert list(new.missing) == [0, 1, 2, 3, 4]
-        with pytest.raises(StoreError, match="not written"):
+        with pytest.raises(StoreError, match="is incomplete"):
             new.layer(0)
     with open_at(tmp_path / "cache") as again:
         assert again.missing.size == 0
@@ -114,20 +114,22 @@ def test_key_order_and_tuples_do_not_matter(tmp_path):
 def test_a_folder_that_is_not_ours_is_refused(tmp_path, content):
     (tmp_path / content).write_text('{"kind": "something else"}')
     (tmp_path / "more.txt").write_text("mine")
-    with pytest.raises(StoreError, match="is not a structprobe cache; give a new or empty folder"):
+    with pytest.raises(
+        StoreError, match="is not a structprobe cache; choose a new or empty folder"
+    ):
         open_at(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([content, "more.txt"])
 
 
 def test_a_file_another_version_and_an_empty_folder(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="is a file, no cache folder"):
+    with pytest.raises(StoreError, match="is a file, not a cache folder"):
         open_at(tmp_path / "file")
     (tmp_path / "empty").mkdir()
     filled(tmp_path / "empty")
     marker = tmp_path / "empty" / MARKER
     marker.write_text(json.dumps(json.loads(marker.read_text()) | {"version": 99}))
-    with pytest.raises(StoreError, match="version 99 of the format, this is version 1"):
+    with pytest.raises(StoreError, match="version 99 of the cache format, but version 1 is"):
         open_at(tmp_path / "empty")
 
 

@@ -28,7 +28,7 @@ def test_an_interrupted_run_resumes_where_it_stopped(tmp_path):
     with contextlib.suppress(KeyboardInterrupt), open_at(tmp_path / "cache") as opened:
         opened.write([4, 1], rows)
         raise KeyboardInterrupt
-    with pytest.raises(StoreError, match="not written to its end"):
+    with pytest.raises(StoreError, match="is incomplete"):
         opened.layer(0)
     with open_at(tmp_path / "cache", layers=(0,)) as fewer:
         assert list(fewer.missing) == [0, 2, 3]
@@ -47,7 +47,7 @@ def test_kill_in_the_middle_of_writing_then_resume(tmp_path):
     process, out, err = in_subprocess("write_and_die(*sys.argv[1:])", tmp_path / "cache", 3)
     assert process.returncode == -9, err
     assert out == ""
-    with pytest.raises(StoreError, match="not written"), open_at(tmp_path / "cache") as half:
+    with pytest.raises(StoreError, match="is incomplete"), open_at(tmp_path / "cache") as half:
         half.layer(0)
     with open_at(tmp_path / "cache") as again:  # the dead process's lock does not stand in the way
         assert list(again.missing) == [3, 4]
@@ -123,7 +123,7 @@ def test_a_full_disk_is_one_line_and_loses_nothing(tmp_path):
     process, out, err = in_subprocess("write_with_little_room(*sys.argv[1:])", tmp_path / "cache")
     assert process.returncode == 0, err
     assert out.startswith("cannot use ")
-    assert "File too large; make room and run again" in out
+    assert "File too large; free some disk space and run again" in out
     assert out.count("\n") == 1
     assert not list((tmp_path / "cache").rglob("layer*.npy"))
     filled(tmp_path / "cache")
@@ -143,7 +143,7 @@ def test_a_disk_that_fills_up_while_writing(tmp_path, monkeypatch, at):
                 patch.setattr(LayerFile, "write_rows", full)
             else:
                 patch.setattr(layer_file.os, "fsync", full)
-            with pytest.raises(StoreError, match="No space left on device; make room"):
+            with pytest.raises(StoreError, match="No space left on device; free some"):
                 opened.write([4], {n: expected(n, 4) for n in (0, 2)})
         assert not list(opened.folder.glob("layer*.npy"))
     with open_at(tmp_path / "cache") as again:
@@ -158,7 +158,7 @@ def test_a_disk_without_room_for_the_layers(tmp_path, monkeypatch):
 
     with monkeypatch.context() as patch:
         patch.setattr(LayerFile, "begin", full)
-        with pytest.raises(StoreError, match="Disk quota exceeded; make room"):
+        with pytest.raises(StoreError, match="Disk quota exceeded; free some"):
             open_at(tmp_path / "cache")
     filled(tmp_path / "cache")  # the lock was given back
 
@@ -240,7 +240,7 @@ def test_a_real_full_filesystem(tmp_path):
         pytest.skip("no small filesystem can be mounted here")
     try:
         with (
-            pytest.raises(StoreError, match="No space left on device; make room"),
+            pytest.raises(StoreError, match="No space left on device; free some"),
             open_at(mount / "cache", offsets=[0, 5000, 10000], hidden_size=64) as opened,
         ):
             opened.write([1], {n: np.ones((5000, 64)) for n in (0, 2)})

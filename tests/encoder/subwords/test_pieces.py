@@ -159,7 +159,7 @@ def test_a_silent_word_that_nothing_can_stand_for_is_an_error() -> None:
 
     backend = Tokenizer(models.BPE(vocab={"a": 0, "b": 1}, merges=[]))
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend)
-    with pytest.raises(EncoderError, match=r"^here: word 'é': it yields no piece"):
+    with pytest.raises(EncoderError, match=r"^here: word 'é': it has no subword"):
         read(tokenizer, ["a", "é"])
 
 
@@ -186,7 +186,7 @@ def test_a_slow_silent_word_that_nothing_can_stand_for_is_an_error() -> None:
     tokenizer = TOKENIZERS["slow_marks"]()
     tokenizer._numbers = {key: at for key, at in tokenizer._numbers.items() if key != "\ufffd"}
     tokenizer._numbers.pop("▁")
-    with pytest.raises(EncoderError, match=r"^here: word 'é': it yields no piece"):
+    with pytest.raises(EncoderError, match=r"^here: word 'é': it has no subword"):
         read(tokenizer, ["a", "é"])
 
 
@@ -301,5 +301,5 @@ def test_bos_is_put_in_front() -> None:
 
 
 def test_a_tokenizer_that_makes_no_pieces_is_refused() -> None:
-    with pytest.raises(EncoderError, match="makes no pieces of plain text"):
+    with pytest.raises(EncoderError, match="gives no subwords for plain text"):
         find_surroundings(lambda text, **kwargs: {"input_ids": []})

@@ -226,12 +226,12 @@ def test_a_word_that_cannot_be_cut_stops_the_run_where_it_stands(
 
     def fail_at_last(some: Sequence[SpacedWords]) -> list[Pieces]:
         if any(sentence.where == last for sentence in some):
-            raise EncoderError("it yields no piece", where=last)
+            raise EncoderError("it has no subword", where=last)
         return read(some)
 
     with monkeypatch.context() as patch:
         patch.setattr(encoder._reader, "read", fail_at_last)
-        with pytest.raises(EncoderError, match=rf"^{last}: it yields no piece"):
+        with pytest.raises(EncoderError, match=rf"^{last}: it has no subword"):
             encoder.encode(SENTENCES, cache=tmp_path)
     assert threads() == []
     n_runs, run = 0, encoder_module.word_vectors

@@ -79,7 +79,7 @@ def test_processes_one_of_which_is_killed(
     encoder: Encoder, plain: list[Row], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert with_a_death(encoder, tmp_path, Backend(2)) == plain
-    assert "a worker died; its run is done again" in caplog.text
+    assert "a worker died; its run is repeated" in caplog.text
 
 
 @pytest.mark.slow
@@ -188,10 +188,10 @@ def test_a_backend_of_another_package(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (Backend(2, "dusk"), r"unknown backend 'dusk' \(did you mean 'dask'\?\); choose from"),
         (Backend(2, "spark"), "the backend 'spark' is not installed: No module named"),
-        (Backend(2, "dask"), "the backend 'dask' needs a scheduler; name its address"),
+        (Backend(2, "dask"), "the backend 'dask' needs a scheduler; give its address"),
         (
             Backend(2, "loky", "tcp://a:1"),
-            "is of use to the backend 'dask' alone, not to 'loky'",
+            "the backend 'loky' does not use a scheduler",
         ),
         (Backend(scheduler="nowhere"), "no Dask scheduler at nowhere"),
     ],

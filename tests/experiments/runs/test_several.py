@@ -40,7 +40,7 @@ def test_models_by_treebanks(
     assert not (tmp_path / "DIR").exists()
     assert main([*command[:-1], "--json"]) == 0
     printed = capsys.readouterr()
-    assert printed.err.count(f"the predictions kept in {tmp_path}/DIR take ") == 1
+    assert printed.err.count(f"the predictions saved in {tmp_path}/DIR take ") == 1
     rows = json.loads(printed.out)
     assert [(Path(row["model"]).name, row["treebank"]) for row in rows if row["model"]] == [
         ("bert", "a-ud-dev.conllu"), ("bert", "b-ud-test.conllu"),
@@ -63,7 +63,7 @@ def test_parts_of_a_treebank(tmp_path: Path) -> None:
     }
     (tmp_path / "empty").mkdir()
     with pytest.raises(
-        TreebankError, match="is not the folder of a treebank; its files are called"
+        TreebankError, match="is not the folder of a treebank; its files should have names"
     ):
         find_parts(tmp_path / "empty")
     with pytest.raises(TreebankError, match=r"none: no such folder; .* has fetched"):

@@ -50,29 +50,29 @@ def with_value(value: float) -> list:
 
 
 FAULTS: dict[str, tuple[Callable[[], tuple[Any, Any]], str]] = {
-    "no sentences": (lambda: ([], []), r"X is empty; give at least one sentence"),
-    "not a list": (lambda: (3, HEADS), r"X is int, not a list of arrays; give one array"),
+    "no sentences": (lambda: ([], []), r"X is empty; pass at least one sentence"),
+    "not a list": (lambda: (3, HEADS), r"X is int, not a list of arrays; pass one array"),
     "a string": (lambda: ("words", HEADS), r"X is str, not a list"),
     "trees that are none": (lambda: (X, None), r"y is NoneType, not a Treebank"),
     "fewer trees": (
         lambda: (X, HEADS[:-1]),
-        r"X has 20 sentences, y has 19; the first that differs is number 19 \(counted from 0\)",
+        r"X has 20 sentences, y has 19; they first differ at sentence 19 \(counted from 0\)",
     ),
     "a tree left out": (  # its neighbour is as long
         lambda: (X, [HEADS[0], *HEADS[2:]]),
-        r"X has 20 sentences, y has 19; the first that differs is number 2 ",
+        r"X has 20 sentences, y has 19; they first differ at sentence 2 ",
     ),
     "one array for all": (
         lambda: (np.concatenate(X), HEADS),
-        r"X\[0\]: an array of shape \(24,\) and type float32; give one array \(n_words, hidden",
+        r"X\[0\]: array has shape \(24,\) and type float32; pass one array \(n_words, hidden",
     ),
     "words for vectors": (
         lambda: (changed(X, 2, np.array([["a"]])), HEADS),
-        r"X\[2\]: an array of shape \(1, 1\) and type <U1",
+        r"X\[2\]: array has shape \(1, 1\) and type <U1",
     ),
     "another width": (
         lambda: (changed(X, 5, X[5][:, :7]), HEADS),
-        r"X\[5\]: vectors are 7 wide, those of X\[0\] 24",
+        r"X\[5\]: the vectors have width 7, those of X\[0\] have width 24",
     ),
     "no words": (
         lambda: (changed(X, 3, X[3][:0]), changed(HEADS, 3, np.array([], int))),
@@ -80,7 +80,7 @@ FAULTS: dict[str, tuple[Callable[[], tuple[Any, Any]], str]] = {
     ),
     "more vectors than heads": (
         lambda: (X, changed(HEADS, 6, HEADS[6][:-1])),
-        rf"y\[6\]: X\[6\] has {len(X[6])} words, y\[6\] has {len(X[6]) - 1}; encode the same",
+        rf"y\[6\]: X\[6\] has {len(X[6])} words, y\[6\] has {len(X[6]) - 1}; encode the treebank",
     ),
     "more vectors than words": (
         lambda: (X, changed(HEADS, 6, sentence(99, np.zeros(99, int)))),
@@ -92,19 +92,19 @@ FAULTS: dict[str, tuple[Callable[[], tuple[Any, Any]], str]] = {
     ),
     "no numbers for heads": (
         lambda: (X, changed(HEADS, 1, ["a"] * len(X[1]))),
-        r"y\[1\]: \['a'.* is neither a Sentence nor a row of heads",
+        r"y\[1\]: \['a'.* is neither a Sentence nor a list of heads",
     ),
     "NaN": (
         lambda: (with_value(np.nan), HEADS),
-        r"X\[4\], word 2: the vector holds NaN or an infinity",
+        r"X\[4\], word 2: the vector contains NaN or infinity",
     ),
     "infinity": (
         lambda: (with_value(-np.inf), changed(HEADS, 4, sentence(len(X[4]), HEADS[4]))),
-        r"en.conllu:12: sent_id 's1': X\[4\], word 2: the vector holds NaN",
+        r"en.conllu:12: sent_id 's1': X\[4\], word 2: the vector contains NaN",
     ),
     "one long sentence": (
         lambda: ([X[4], *[x[:1] for x in X]], [HEADS[4], *[np.array([0])] * 20]),
-        r"too few sentences of two or more words, 1 of 21, to hold out .*give dev=",
+        r"too few sentences to hold out some for validation: 1 of 21 have .*pass dev=",
     ),
 }
 
@@ -129,23 +129,35 @@ def test_heads_that_are_no_tree_are_refused() -> None:
 
 
 SETTINGS: dict[str, tuple[dict[str, Any], str]] = {
-    "rank above": ({"rank": 25}, r"rank 25 is out of range; it is a whole number, 1 to 24"),
-    "rank 0": ({"rank": 0}, r"rank 0 is out of range; it is a whole number, 1 to 24"),
-    "rank not whole": ({"rank": 2.5}, r"rank 2.5 is out of range"),
-    "rank no number": ({"rank": True}, r"rank True is out of range"),
+    "rank above": ({"rank": 25}, r"rank must be an integer from 1 to 24, got 25"),
+    "rank 0": ({"rank": 0}, r"rank must be an integer from 1 to 24, got 0"),
+    "rank not whole": ({"rank": 2.5}, r"rank must be .*, got 2.5"),
+    "rank no number": ({"rank": True}, r"rank must be .*, got True"),
     "recipe": (
         {"recipe": "whitenned"},
         r"unknown recipe 'whitenned' \(did you mean 'whitened'\?\); choose from",
     ),
     "recipe of a list": ({"recipe": ["published"]}, r"unknown recipe \['published'\]"),
-    "max_steps": ({"max_steps": 0}, r"max_steps 0 is out of range; it is a whole number, 1 or"),
-    "batch_size": ({"batch_size": -1}, r"batch_size -1 is out of range"),
-    "learning_rate": ({"learning_rate": -0.1}, r"learning_rate -0.1 is not a number above 0"),
-    "learning_rate no number": ({"learning_rate": True}, r"learning_rate True is not a number"),
-    "learning_rate text": ({"learning_rate": "fast"}, r"learning_rate 'fast' is not a number"),
-    "fraction": ({"validation_fraction": 1.0}, r"validation_fraction 1.0 is not between 0 and 1"),
-    "fraction 0": ({"validation_fraction": 0}, r"validation_fraction 0 is not between 0 and 1"),
-    "seed": ({"random_state": "x"}, r"random_state 'x' is not a valid seed; give a whole number"),
+    "max_steps": ({"max_steps": 0}, r"max_steps must be a positive integer, got 0"),
+    "batch_size": ({"batch_size": -1}, r"batch_size must be a positive integer, got -1"),
+    "learning_rate": (
+        {"learning_rate": -0.1},
+        r"learning_rate must be .* number, got -0.1",
+    ),
+    "learning_rate no number": ({"learning_rate": True}, r"learning_rate must be .*, got True"),
+    "learning_rate text": ({"learning_rate": "fast"}, r"learning_rate must be .*, got 'fast'"),
+    "fraction": (
+        {"validation_fraction": 1.0},
+        r"validation_fraction must be .* 0 and 1, got 1.0",
+    ),
+    "fraction 0": (
+        {"validation_fraction": 0},
+        r"validation_fraction must be .* 0 and 1, got 0",
+    ),
+    "seed": (
+        {"random_state": "x"},
+        r"random_state 'x' is not a valid seed; pass a non-neg",
+    ),
     "negative seed": ({"random_state": -1}, r"random_state -1 is not a valid seed"),
     "device": ({"device": "gpu9"}, r"unknown device 'gpu9'.* choose from 'auto'"),
     "no such device": ({"device": "cuda:99"}, r"device 'cuda:99' is not available; "),
@@ -179,7 +191,7 @@ def test_the_device_is_found_or_given() -> None:
 
 def test_a_loss_that_explodes_names_the_step_and_the_cure() -> None:
     probe = StructuralProbe(max_steps=50, learning_rate=1e30, device="cpu")
-    with pytest.raises(ProbeError, match=r"no longer finite at step \d+; give a smaller"):
+    with pytest.raises(ProbeError, match=r"no longer finite at step \d+; use a smaller"):
         probe.fit(X, HEADS)
 
 
@@ -195,7 +207,9 @@ class TestDev:
     """Faults of the dev set are named as its own."""
 
     def test_not_a_pair(self) -> None:
-        with pytest.raises(ProbeError, match=r"dev is ndarray; give dev=\(X_dev, y_dev\)"):
+        with pytest.raises(
+            ProbeError, match=r"dev is ndarray, not a pair; pass dev=\(X_dev, y_dev\)"
+        ):
             StructuralProbe().fit(X, HEADS, dev=X[0])
 
     def test_lengths(self) -> None:
@@ -204,7 +218,7 @@ class TestDev:
 
     def test_width(self) -> None:
         narrow = [x[:, :5] for x in X]
-        with pytest.raises(ProbeError, match=r"X of dev is 5 wide, .* fitted on vectors 24 wide"):
+        with pytest.raises(ProbeError, match=r"X of dev has width 5, .* on vectors of width 24"):
             StructuralProbe().fit(X, HEADS, dev=(narrow, HEADS))
 
     def test_nothing_but_one_word_sentences(self) -> None:
@@ -215,7 +229,7 @@ class TestDev:
             StructuralProbe().fit(*short, dev=(X, HEADS))
 
     def test_origin(self) -> None:
-        with pytest.raises(ProbeError, match=r"X of dev is of model 'm' \(layer 4\)"):
+        with pytest.raises(ProbeError, match=r"X of dev comes from model 'm' \(layer 4\)"):
             StructuralProbe().fit(vectors_of(), HEADS, dev=(vectors_of(layer=4), HEADS))
 
 
@@ -237,7 +251,7 @@ def test_vectors_of_another_origin_are_refused_with_both_named(
     fitted: StructuralProbe, key: str, value: object
 ) -> None:
     message = (
-        rf"X is of model 'other' \({key} {value!r}\), the probe was fitted on model 'm'"
+        rf"X comes from model 'other' \({key} {value!r}\), but the probe was fitted on model 'm'"
         rf" \({key} {ORIGIN[key]!r}\); encode with"
     )
     with pytest.raises(ProbeError, match=message):
@@ -252,11 +266,11 @@ def test_vectors_of_the_same_or_no_origin_are_taken(fitted: StructuralProbe) -> 
 
 
 def test_faults_in_what_a_fitted_probe_is_applied_to(fitted: StructuralProbe) -> None:
-    with pytest.raises(ProbeError, match=r"X is 5 wide, the probe was fitted on vectors 24 wide"):
+    with pytest.raises(ProbeError, match=r"X has width 5, but the probe .* vectors of width 24"):
         fitted.predict([x[:, :5] for x in X])
     with pytest.raises(ProbeError, match=r"X is empty"):
         fitted.depths([])
-    with pytest.raises(ProbeError, match=r"X\[4\], word 2: the vector holds NaN"):
+    with pytest.raises(ProbeError, match=r"X\[4\], word 2: the vector contains NaN"):
         fitted.distances(with_value(np.nan))
     with pytest.raises(ProbeError, match=r"X has 20 sentences, y has 1"):
         fitted.score(X, HEADS[:1])

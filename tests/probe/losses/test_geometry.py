@@ -14,8 +14,8 @@ from torch import Tensor
 
 from structprobe.probe.data.batches import Batch, Pool, rows_of
 from structprobe.probe.losses.geometry import (
+    DistanceLoss,
     depth_loss,
-    distance_loss,
     squared_depths,
     squared_distances,
 )
@@ -90,7 +90,7 @@ def test_loss_and_gradient_are_those_of_autograd_on_the_plain_definition(
     (expected_gradient,) = torch.autograd.grad(expected, B)
     gradient = torch.full_like(B, torch.nan)
     with torch.no_grad():
-        loss = (distance_loss if pairs else depth_loss)(B, rows, batch, gradient)
+        loss = (DistanceLoss() if pairs else depth_loss)(B, rows, batch, gradient)
 
     assert loss.item() == pytest.approx(expected.item(), abs=1e-10)
     assert (gradient - expected_gradient).abs().max().item() < 1e-10
@@ -98,7 +98,7 @@ def test_loss_and_gradient_are_those_of_autograd_on_the_plain_definition(
 
 @pytest.mark.parametrize("pairs", [True, False])
 def test_leading_layers_give_each_layer_its_own_loss_and_gradient(pairs: bool) -> None:
-    loss = distance_loss if pairs else depth_loss
+    loss = DistanceLoss() if pairs else depth_loss
     rows, batch = make_batch([3, 1, 4], seed=1, pairs=pairs, layers=(2,))
     B = torch.from_numpy(np.random.default_rng(2).normal(size=(2, 3, 5)))
     gradient = torch.empty_like(B)
@@ -113,7 +113,7 @@ def test_leading_layers_give_each_layer_its_own_loss_and_gradient(pairs: bool) -
 
 @pytest.mark.parametrize("pairs", [True, False])
 def test_bfloat16_vectors_give_nearly_the_same_loss_and_gradient(pairs: bool) -> None:
-    loss = distance_loss if pairs else depth_loss
+    loss = DistanceLoss() if pairs else depth_loss
     rows, batch = make_batch([3, 1, 4], seed=1, pairs=pairs)
     B = torch.from_numpy(np.random.default_rng(2).normal(size=(3, 5)))
     exact, rounded = torch.empty_like(B), torch.empty_like(B)
@@ -137,7 +137,7 @@ def test_losses_by_hand() -> None:
     words = torch.tensor([[-1.0], [1]])
     one = torch.ones(1, 1)
     pairs = batch_of(words, [2], [np.array([[0, 1], [1, 0]])], pairs=True)
-    assert distance_loss(one, *pairs).item() == 6 / 4
+    assert DistanceLoss()(one, *pairs).item() == 6 / 4
     # Depths 1 and 1, gold 0 and 1: off by 1 and 0, over 2.
     assert depth_loss(one, *batch_of(words, [2], [np.array([0, 1])], pairs=False)).item() == 1 / 2
 
@@ -145,7 +145,7 @@ def test_losses_by_hand() -> None:
 def test_a_one_word_sentence_counts_as_a_sentence_without_a_distance() -> None:
     gold = [np.array([[0, 1], [1, 0]]), np.array([[0]])]
     batch = batch_of(torch.tensor([[-1.0], [1], [0]]), [2, 1], gold, pairs=True)
-    assert distance_loss(torch.ones(1, 1), *batch).item() == (6 / 4) / 2
+    assert DistanceLoss()(torch.ones(1, 1), *batch).item() == (6 / 4) / 2
 
 
 def test_distances_keep_their_digits_far_from_the_origin() -> None:

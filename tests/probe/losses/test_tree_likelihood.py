@@ -18,7 +18,7 @@ from structprobe import StructuralProbe
 from structprobe.errors import ProbeError
 from structprobe.probe.data.batches import PairBatch, Pool, rows_of
 from structprobe.probe.layer_sweep import LayerSweep
-from structprobe.probe.losses.tree_likelihood import TreeLoss, log_partition, tree_loss
+from structprobe.probe.losses.tree_likelihood import TreeLoss, log_partition
 from structprobe.recoverers.random_tree import random_heads
 from structprobe.trees import edges, gold_distances
 
@@ -169,7 +169,7 @@ def test_loss_and_gradient_are_those_of_autograd_on_all_trees(
         (expected_gradient,) = torch.autograd.grad(expected, B)
     gradient = torch.full_like(B, torch.nan)
     with torch.no_grad():
-        loss = tree_loss(B, rows, batch, gradient)
+        loss = TreeLoss()(B, rows, batch, gradient)
     assert loss.item() == pytest.approx(expected.item(), abs=1e-9)
     torch.testing.assert_close(gradient, expected_gradient, atol=1e-9, rtol=1e-8)
 
@@ -178,11 +178,11 @@ def test_gradient_of_long_sentences_by_finite_differences() -> None:
     _, _, rows, batch = make_batch([23, 9, 1], seed=4)
     B = torch.from_numpy(np.random.default_rng(5).normal(size=(3, 4)))
     gradient = torch.empty_like(B)
-    tree_loss(B, rows, batch, gradient)
+    TreeLoss()(B, rows, batch, gradient)
     for place in ((0, 0), (1, 3), (2, 2)):
         step = torch.zeros_like(B)
         step[place] = 1e-5
-        rise = tree_loss(B + step, rows, batch) - tree_loss(B - step, rows, batch)
+        rise = TreeLoss()(B + step, rows, batch) - TreeLoss()(B - step, rows, batch)
         assert gradient[place].item() == pytest.approx(rise.item() / 2e-5, rel=1e-5)
 
 
@@ -190,15 +190,15 @@ def test_leading_layers_and_bfloat16() -> None:
     _, _, rows, batch = make_batch([3, 1, 4], seed=1, layers=(2,))
     B = torch.from_numpy(np.random.default_rng(2).normal(size=(2, 3, 4)))
     gradient = torch.empty_like(B)
-    together = tree_loss(B, rows, batch, gradient)
+    together = TreeLoss()(B, rows, batch, gradient)
     assert together.shape == (2,)
     for layer in range(2):
         expected = torch.empty_like(B[layer])
-        alone = tree_loss(B[layer], rows[layer], batch, expected)
+        alone = TreeLoss()(B[layer], rows[layer], batch, expected)
         assert alone.item() == pytest.approx(together[layer].item())
         torch.testing.assert_close(gradient[layer], expected)
     rounded = torch.empty_like(B)
-    found = tree_loss(B, rows.bfloat16(), batch, rounded)
+    found = TreeLoss()(B, rows.bfloat16(), batch, rounded)
     torch.testing.assert_close(found, together, rtol=0.05, atol=0)
     assert (rounded - gradient).norm() < 0.05 * gradient.norm()
 
@@ -213,7 +213,7 @@ def test_batches_that_are_met_again() -> None:
             *(getattr(passing, name) for name in PairBatch.__slots__ if name != "stays"), stays=True
         )
         rows = rows_of(torch.cat([vectors, torch.zeros(1, 4).double()]), passing.rows)
-        expected = tree_loss(B, rows, passing).item()
+        expected = TreeLoss()(B, rows, passing).item()
         assert [loss(B, rows, one).item() for one in (kept, kept, passing)] == [expected] * 3
     assert len(loss._known) == 3
 

@@ -158,13 +158,13 @@ VECTORS, HEADS = planted(6, seed=0)
 @pytest.mark.parametrize(
     ("changes", "X", "y", "message"),
     [
-        ({"rank": 129}, VECTORS, HEADS, "rank 129 is out of range; .* 1 to 128"),
-        ({"dropout": 1.0}, VECTORS, HEADS, "dropout 1.0 is out of range"),
-        ({"max_steps": 0}, VECTORS, HEADS, "max_steps 0 is out of range"),
+        ({"rank": 129}, VECTORS, HEADS, "rank must be an integer from 1 to 128, got 129"),
+        ({"dropout": 1.0}, VECTORS, HEADS, "dropout must be .* below 1, got 1.0"),
+        ({"max_steps": 0}, VECTORS, HEADS, "max_steps must be a positive integer, got 0"),
         ({"device": "abacus"}, VECTORS, HEADS, "unknown device 'abacus'"),
         ({}, VECTORS, HEADS[:-1], "X has 6 sentences, y has 5"),
-        ({}, [x * np.nan for x in VECTORS], HEADS, "NaN or an infinity"),
-        ({}, [x[:, :7] for x in VECTORS], HEADS, "X of dev is 24 wide"),
+        ({}, [x * np.nan for x in VECTORS], HEADS, "NaN or infinity"),
+        ({}, [x[:, :7] for x in VECTORS], HEADS, "X of dev has width 24"),
     ],
 )
 def test_bad_input_is_named(changes: dict[str, Any], X: Any, y: Any, message: str) -> None:

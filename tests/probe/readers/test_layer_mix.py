@@ -19,7 +19,7 @@ from structprobe.probe.readers.biaffine_mix import BiaffineMix
 from structprobe.probe.readers.biaffine_probe import BiaffineProbe
 from structprobe.probe.readers.layer_mix import LayerMix, centre_of_gravity, expected_layer
 from structprobe.probe.readers.mixing import mix_words
-from structprobe.trees import flat_depths, flat_distances
+from structprobe.trees.gold import flat_depths, flat_distances
 
 N_TRAIN = 90
 VECTORS, HEADS = planted(120, seed=0, noise=0.3)
@@ -151,25 +151,25 @@ def test_expected_layer_counts_gains_where_they_come() -> None:
     [
         (
             lambda: LayerMix().fit({0: X[0], 2: NARROW}, TRAIN_HEADS, dev=NARROW_DEV),
-            "of the widths",
+            "layers of different widths",
         ),
         (
             lambda: LayerMix().fit({1: X[0]}, TRAIN_HEADS, dev=DEV),
-            "X of dev has no vectors of layer 1",
+            "X of dev has no vectors for layer 1",
         ),
-        (lambda: LayerMix(rank=99).fit(X, TRAIN_HEADS, dev=DEV), "rank 99 is out of range"),
+        (lambda: LayerMix(rank=99).fit(X, TRAIN_HEADS, dev=DEV), "rank must be .*, got 99"),
         (
             lambda: BiaffineMix().fit({0: X[0], 2: NARROW}, TRAIN_HEADS, dev=NARROW_DEV),
-            "of the widths",
+            "layers of different widths",
         ),
-        (lambda: BiaffineMix().fit({1: X[0]}, TRAIN_HEADS, dev=DEV), "no vectors of layer 1"),
+        (lambda: BiaffineMix().fit({1: X[0]}, TRAIN_HEADS, dev=DEV), "no vectors for layer 1"),
         (
             lambda: (
                 LayerMix(max_steps=2, random_state=0)
                 .fit(X, TRAIN_HEADS, dev=DEV)
                 .predictions({0: X[0]})
             ),
-            "no vectors of layer 2",
+            "no vectors for layer 2",
         ),
     ],
 )

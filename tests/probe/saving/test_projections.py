@@ -62,7 +62,7 @@ def test_what_is_no_projection_is_told(tmp_path: Path) -> None:
     with pytest.raises(ProbeError, match="not a file of plain tensors"):
         read_projection(tmp_path / "text")
     other = save(tmp_path / "other", {"weight": torch.ones(2, 2), "bias": torch.ones(2)})
-    with pytest.raises(ProbeError, match=r"called 'proj'.*it holds: weight, bias"):
+    with pytest.raises(ProbeError, match=r"named 'proj'.*it contains: weight, bias"):
         read_projection(other)
     for number, garbage in enumerate((b".", b"junk", b"")):
         (tmp_path / f"bytes{number}").write_bytes(garbage)
@@ -76,5 +76,5 @@ def test_what_is_no_projection_is_told(tmp_path: Path) -> None:
     with pytest.raises(ProbeError, match="not finite"):
         read_projection(save(tmp_path / "nan", torch.full((2, 2), torch.nan)))
     wide, narrow = (save(tmp_path / str(n), torch.ones(n, 2)) for n in (6, 4))
-    with pytest.raises(ProbeError, match=r"6 numbers, the depth probe of 4"):
+    with pytest.raises(ProbeError, match=r"width 6, the depth probe for width 4"):
         probe_from_projections(wide, narrow)

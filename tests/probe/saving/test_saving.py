@@ -22,7 +22,7 @@ from structprobe.encoder.vectors import WordVectors
 from structprobe.errors import ProbeError
 from structprobe.probe import NotFittedError, StructuralProbe
 from structprobe.probe.saving.card import PICTURE
-from structprobe.probe.saving.pretrained import check_target
+from structprobe.probe.saving.save_load import check_target
 from structprobe.probe.saving.saved_files import CARD, CONFIG, WEIGHTS, plain
 from structprobe.probe.saving.training_curve import training_curve
 from structprobe.treebank import Treebank
@@ -145,7 +145,7 @@ def test_plain_arrays_leave_no_origin(tmp_path: Path) -> None:
     assert loaded.origin_ is None
     assert loaded.treebank_fingerprint_ is None
     assert loaded.random_state is None  # a generator has no plain form
-    assert "given as plain arrays" in (tmp_path / CARD).read_text(encoding="utf-8")
+    assert "plain arrays of unknown origin" in (tmp_path / CARD).read_text(encoding="utf-8")
 
 
 def test_unfitted_is_not_saved(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_link_to_a_folder_stays_a_link(probe: StructuralProbe, tmp_path: Path)
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("notes.txt", "mine", "is not a saved probe; name a new or an empty folder"),
+        ("notes.txt", "mine", "is not a saved probe; choose a new or empty folder"),
         (CONFIG, '{"model_type": "bert"}', "is not a saved probe"),
         (CONFIG, "no json", "is not a saved probe"),
         (CONFIG, "[]", "is not a saved probe"),
@@ -215,7 +215,7 @@ def test_full_disk_loses_nothing(probe: StructuralProbe, tmp_path: Path, older: 
         probe.save_pretrained(folder, dev_scores={"uuas": 0.25})
     with (
         no_file_beyond(100),
-        pytest.raises(ProbeError, match=r"PROBE: cannot save the probe: .*untouched"),
+        pytest.raises(ProbeError, match=r"PROBE: cannot save the probe: .*were not changed"),
     ):
         probe.save_pretrained(folder, dev_scores={"uuas": 0.75})
     assert [path.name for path in tmp_path.iterdir()] == (["PROBE"] if older else [])
@@ -249,7 +249,7 @@ def test_older_probe_comes_back_if_the_swap_fails(
 @pytest.mark.parametrize("name", ["PROBE", "PROBE/", "./PROBE", "/no/such/PROBE", "a/b/c"])
 def test_missing_folder_says_so(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(ProbeError, match="no such folder; a saved probe is a folder") as caught:
+    with pytest.raises(ProbeError, match="no such folder; pass a folder") as caught:
         StructuralProbe.from_pretrained(name)
     assert str(caught.value).startswith(name)
     assert "'owner/name'" in str(caught.value)
@@ -281,7 +281,7 @@ def test_unknown_hub_id_offline(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         StructuralProbe.from_pretrained("me/probe", revision="v2")
     assert str(caught.value) == (
         "me/probe: no such folder, not in the local cache at revision 'v2', and the hub cannot be "
-        "reached; check the name, or fetch it once with a connection: hf download me/probe"
+        "reached; check the name, or download it while online: hf download me/probe"
     )
 
 
@@ -290,25 +290,25 @@ def test_what_the_hub_answers_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch)
         raise ValueError("401 Client Error.\nRepository Not Found")
 
     monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
-    told = "me/probe: no such folder, and the hub gave no probe of that name: 401 Client Error; a"
+    told = "me/probe: no such folder, and no such probe on the hub: 401 Client Error; p"
     with pytest.raises(ProbeError, match=told):
         StructuralProbe.from_pretrained("me/probe")
 
 
 def test_revision_of_a_folder_is_refused(probe: StructuralProbe, tmp_path: Path) -> None:
     probe.save_pretrained(tmp_path)
-    with pytest.raises(ProbeError, match="revision 'v2' makes sense for a hub id only"):
+    with pytest.raises(ProbeError, match="revision 'v2' applies only to a hub id"):
         StructuralProbe.from_pretrained(tmp_path, revision="v2")
 
 
 @pytest.mark.parametrize(
     ("values", "words"),
     [
-        ({"format": "bert"}, "is not the config of a structural probe"),
-        ({"format_version": 2}, "format version 2, and structprobe .* reads up to 1; upgrade"),
+        ({"format": "bert"}, "not the config of a structural probe"),
+        ({"format_version": 2}, "format version 2, but structprobe .* reads up to 1; upgrade"),
         ({"format_version": "1"}, "format version '1'"),
-        ({"rank": 3}, r"distance_components has the shape \(4, 6\), the config says \(3, 6\)"),
-        ({"hyperparameters": {"depth": 3}}, "hyperparameters that structprobe .* does not know"),
+        ({"rank": 3}, r"distance_components has shape \(4, 6\), but the config says \(3, 6\)"),
+        ({"hyperparameters": {"depth": 3}}, "hyperparameters that structprobe .* does not support"),
     ],
 )
 def test_config_that_does_not_fit(
@@ -324,7 +324,7 @@ def test_config_that_does_not_fit(
 def test_config_that_is_none(probe: StructuralProbe, tmp_path: Path, content: str) -> None:
     probe.save_pretrained(tmp_path)
     (tmp_path / CONFIG).write_text(content)
-    with pytest.raises(ProbeError, match=r"config\.json: (not JSON|is not the config)"):
+    with pytest.raises(ProbeError, match=r"config\.json: (not valid JSON|not the config)"):
         StructuralProbe.from_pretrained(tmp_path)
 
 
@@ -348,18 +348,16 @@ def test_matrices_missing_or_damaged(probe: StructuralProbe, tmp_path: Path) -> 
     weights = tmp_path / WEIGHTS
     whole = load_file(weights)
     save_file({**whole, "depth_components": np.full((4, 6), np.inf)}, weights)
-    with pytest.raises(ProbeError, match="depth_components holds values that are not finite"):
+    with pytest.raises(ProbeError, match="depth_components contains values that are not finite"):
         StructuralProbe.from_pretrained(tmp_path)
     save_file({"distance_components": whole["distance_components"]}, weights)
     with pytest.raises(ProbeError, match="matrix 'depth_components' is missing"):
         StructuralProbe.from_pretrained(tmp_path)
     weights.write_bytes(b"cut short")
-    with pytest.raises(ProbeError, match="not readable as safetensors"):
+    with pytest.raises(ProbeError, match="not a valid safetensors file"):
         StructuralProbe.from_pretrained(tmp_path)
     weights.unlink()
-    with pytest.raises(
-        ProbeError, match=r"no model\.safetensors here: the saved probe is incomplete"
-    ):
+    with pytest.raises(ProbeError, match=r"incomplete saved probe: it has no model\.safetensors"):
         StructuralProbe.from_pretrained(tmp_path)
 
 
@@ -407,7 +405,7 @@ def test_push_commits_the_same_files(
 
 
 def test_push_tells_what_went_wrong(probe: StructuralProbe, hub: type[HubStandIn]) -> None:
-    with pytest.raises(ProbeError, match="'probe' is not a hub id; write it 'owner/name'"):
+    with pytest.raises(ProbeError, match="'probe' is not a hub id; use the form 'owner/name'"):
         probe.push_to_hub("probe")
     hub.error = OSError("no way there\nand more")
     with pytest.raises(ProbeError, match=r"cannot upload to 'me/probe': no way there$"):
@@ -474,7 +472,7 @@ def test_card_keeps_local_paths_to_itself(probe: StructuralProbe, tmp_path: Path
     assert card.data.base_model is None
     assert "- model: `models/tiny`" in card.text
     assert "ada" not in card.content
-    assert "None were saved." in card.text
+    assert "No scores were saved." in card.text
     assert "revision" not in card.text
 
 

@@ -1,8 +1,8 @@
-"""A fitted probe into a folder or onto the hub, whole or not at all, and back.
+"""Save fitted probes to a folder or the hub, completely or not at all, and load them.
 
-Nothing is ever pickled. The folder is the hub's own format, so that any tool of the hub opens it:
-``model.safetensors`` holds both matrices, ``config.json`` all that was fitted and on what,
-``README.md`` is the model card, ``training.svg`` its picture.
+Nothing is pickled. The folder has the hub's own format, so that all tools of the hub can open it:
+``model.safetensors`` holds both matrices, ``config.json`` all hyperparameters and data of the fit,
+``README.md`` is the model card and ``training.svg`` its picture.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import uuid
 from pathlib import Path
 
 from structprobe.errors import Hint, ProbeError
+from structprobe.output_paths import check_room
 from structprobe.probe.saving.card import PICTURE
 from structprobe.probe.saving.saved_files import (
     CARD,
@@ -25,14 +26,13 @@ from structprobe.probe.saving.saved_files import (
     read_files,
     write_files,
 )
-from structprobe.targets import check_room
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
-_HUB_HINT = "a saved probe is a folder, or a hub id written 'owner/name'"
+_HUB_HINT = "pass a folder, or a hub id of the form 'owner/name'"
 
 
 def save(probe: SavedProbe, folder: str | os.PathLike[str]) -> Path:
-    """Write a fitted probe into a folder, whole or not at all."""
+    """Write a fitted probe to a folder, completely or not at all."""
     target = check_target(folder)
     files = write_files(probe)
     token = uuid.uuid4().hex[:8]
@@ -47,7 +47,7 @@ def save(probe: SavedProbe, folder: str | os.PathLike[str]) -> Path:
         raise ProbeError(
             f"cannot save the probe: {error.strerror or error}",
             where=str(folder),
-            hint="what was there before is untouched",
+            hint="existing files were not changed",
         ) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
@@ -55,7 +55,7 @@ def save(probe: SavedProbe, folder: str | os.PathLike[str]) -> Path:
 
 
 def check_target(folder: str | os.PathLike[str], *, replace: bool = True) -> Path:
-    """Refuse a folder that a probe must not be saved into; worth a call before a long fit."""
+    """Reject a folder that a probe must not be saved to; to be called before a long fit."""
     target = Path(os.path.realpath(folder))
     if target.exists() and not target.is_dir():
         raise ProbeError("is a file, not a folder", where=str(folder))
@@ -64,11 +64,11 @@ def check_target(folder: str | os.PathLike[str], *, replace: bool = True) -> Pat
         raise ProbeError(
             "the folder exists and is not a saved probe",
             where=str(folder),
-            hint="name a new or an empty folder",
+            hint="choose a new or empty folder",
         )
     if names and not replace:
         raise ProbeError(
-            "holds a saved probe already",
+            "already contains a saved probe",
             where=str(folder),
             hint=Hint(
                 "name another folder, or pass force=True to replace it",
@@ -77,11 +77,11 @@ def check_target(folder: str | os.PathLike[str], *, replace: bool = True) -> Pat
         )
     if foreign := sorted(names - {CONFIG, WEIGHTS, CARD, PICTURE}):
         raise ProbeError(
-            f"holds {foreign[0]!r}, which is not part of a saved probe and would be lost",
+            f"contains {foreign[0]!r}, which is not part of a saved probe and would be deleted",
             where=str(folder),
-            hint="move it away or name another folder",
+            hint="move it elsewhere, or choose another folder",
         )
-    # The new folder is made beside an older one, not in it.
+    # The new folder is made next to an older one, not in it.
     check_room(target.parent, where=folder, error=ProbeError)
     return target
 
@@ -104,7 +104,7 @@ def push(
     from huggingface_hub import CommitOperationAdd, HfApi
 
     if not _HUB_ID.fullmatch(repo_id):
-        raise ProbeError(f"{repo_id!r} is not a hub id", hint="write it 'owner/name'")
+        raise ProbeError(f"{repo_id!r} is not a hub id", hint="use the form 'owner/name'")
     files = write_files(probe)
     api = HfApi(token=token)
     try:
@@ -121,7 +121,7 @@ def push(
 
 
 def _write_durably(path: Path, content: bytes) -> None:
-    """Write a file and wait until it is on the disk."""
+    """Write a file and wait until it is on disk."""
     with path.open("wb") as file:
         file.write(content)
         file.flush()
@@ -129,7 +129,7 @@ def _write_durably(path: Path, content: bytes) -> None:
 
 
 def _swap(fresh: Path, target: Path, old: Path) -> None:
-    """Put `fresh` in the place of `target`, which comes back if that fails."""
+    """Replace `target` by `fresh`; restore it if that fails."""
     replaces = target.exists()
     if replaces:
         target.rename(old)
@@ -143,7 +143,7 @@ def _swap(fresh: Path, target: Path, old: Path) -> None:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether a folder's config says that it is a saved probe, of whatever version."""
+    """Whether a folder is a saved probe of any version, according to its config."""
     try:
         config = json.loads((folder / CONFIG).read_bytes())
     except (OSError, ValueError):
@@ -152,12 +152,12 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _local_folder(source: str | os.PathLike[str], revision: str | None) -> Path:
-    """Find the folder, fetching it from the hub where `source` is a hub id."""
+    """Find the folder; download it if `source` is a hub id."""
     folder = Path(source)
     if folder.is_dir():
         if revision is not None:
             raise ProbeError(
-                f"revision {revision!r} makes sense for a hub id only, and this is a folder",
+                f"revision {revision!r} applies only to a hub id, and this is a local folder",
                 where=str(source),
             )
         return folder
@@ -177,11 +177,11 @@ def _local_folder(source: str | os.PathLike[str], revision: str | None) -> Path:
         raise ProbeError(
             f"no such folder, not in the local cache{at}, and the hub cannot be reached",
             where=str(source),
-            hint=f"check the name, or fetch it once with a connection: hf download {source}",
+            hint=f"check the name, or download it while online: hf download {source}",
         ) from error
     except _hub_errors() as error:
         raise ProbeError(
-            f"no such folder, and the hub gave no probe of that name{at}: {_first_line(error)}",
+            f"no such folder, and no such probe on the hub{at}: {_first_line(error)}",
             where=str(source),
             hint=_HUB_HINT,
         ) from error
@@ -189,14 +189,14 @@ def _local_folder(source: str | os.PathLike[str], revision: str | None) -> Path:
 
 
 def _hub_errors() -> tuple[type[BaseException], ...]:
-    """Give what the hub's client raises when it is offline, refused or given a wrong name."""
+    """Give the errors that the hub's client raises if offline, refused or given a wrong name."""
     from huggingface_hub.errors import HfHubHTTPError
 
-    # Its bases are the HTTP library's, whichever the hub uses: a dead connection is one of them.
+    # Its bases are those of the HTTP library that the hub uses, connection errors among them.
     return (*HfHubHTTPError.__bases__, OSError, ValueError)
 
 
 def _first_line(error: BaseException) -> str:
-    """Cut a message of several lines down to its first."""
+    """Give the first line of a message."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__

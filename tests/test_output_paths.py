@@ -10,8 +10,8 @@ import pytest
 
 from structprobe.errors import ProbeError, ResultError, StoreError, StructprobeError
 from structprobe.experiments.vectors_folder import check_cache
-from structprobe.probe.saving.pretrained import check_target
-from structprobe.targets import check_file, check_room, nearest_existing
+from structprobe.output_paths import check_file, check_room, nearest_existing
+from structprobe.probe.saving.save_load import check_target
 
 NOWHERE = Path("/proc/structprobe")  # nobody makes a folder there, and yet root is told he may
 no_proc = pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no /proc here")
@@ -40,7 +40,7 @@ def test_folders_that_cannot(
     check: Callable[[Path], object], error: type[StructprobeError], tmp_path: Path
 ) -> None:
     (tmp_path / "file").write_text("dear to me")
-    with pytest.raises(error, match=r"below: .*file' is a file, not a folder; name another"):
+    with pytest.raises(error, match=r"below: .*file' is a file, not a folder; choose another"):
         check(tmp_path / "file" / "below")
     with pytest.raises(error, match="is a file, no"):
         check(tmp_path / "file")
@@ -56,7 +56,9 @@ def test_folders_that_the_system_refuses(
     check: Callable[[Path], object], error: type[StructprobeError]
 ) -> None:
     for path in (NOWHERE, NOWHERE / "below"):
-        with pytest.raises(error, match=rf"^{path}: '/proc' cannot be written to: .+; name anoth"):
+        with pytest.raises(
+            error, match=rf"^{path}: '/proc' cannot be written to: .+; choose anoth"
+        ):
             check(path)
 
 
@@ -79,11 +81,11 @@ def test_files(tmp_path: Path) -> None:
     old.write_text("dear to me")
     check_file(new, force=False)
     check_file(old, force=True)
-    with pytest.raises(ResultError, match=r"old: exists already; .* pass force=True to replace it"):
+    with pytest.raises(ResultError, match=r"old: already exists; .* pass force=True to replace it"):
         check_file(old, force=False)
-    with pytest.raises(ResultError, match="is a folder; name a file"):
+    with pytest.raises(ResultError, match="is a folder; give a file name"):
         check_file(tmp_path, force=True)
-    with pytest.raises(ResultError, match=r"there is no folder '.*deeper'; make it"):
+    with pytest.raises(ResultError, match=r"there is no folder '.*deeper'; create it"):
         check_file(tmp_path / "deeper" / "new", force=True)
     with pytest.raises(ResultError, match="old' is a file, not a folder"):
         check_file(old / "new", force=True)
@@ -97,7 +99,7 @@ def test_a_link_is_what_it_leads_to(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "old")
     check_file(tmp_path / "link", force=False)
     (tmp_path / "old").touch()
-    with pytest.raises(ResultError, match="link: exists already"):
+    with pytest.raises(ResultError, match="link: already exists"):
         check_file(tmp_path / "link", force=False)
 
 

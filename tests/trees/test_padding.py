@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from structprobe.trees import group_by_length, pad
+from structprobe.trees.padding import group_by_length, pad
 
 
 @given(

@@ -1,4 +1,4 @@
-"""Words as they may be shown: nothing that moves a cursor or hides, how wide, in what direction."""
+"""Words for display: invisible characters escaped, display width, direction."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 
 def visible(word: str) -> str:
-    r"""Escape what a word must not bring into a drawing."""
+    """Escape the invisible characters of a word."""
     return "".join(_escape(char) if _is_hidden(char) else char for char in word)
 
 
@@ -24,7 +24,7 @@ def cells(text: str) -> int:
 
 
 def is_right_to_left(words: tuple[str, ...], direction: str = "auto") -> bool:
-    """Tell whether a sentence is laid out from right to left."""
+    """Decide whether a sentence is shown from right to left."""
     if direction not in DIRECTIONS:
         raise TreeError(unknown_name("direction", direction, DIRECTIONS))
     if direction != "auto":
@@ -34,10 +34,10 @@ def is_right_to_left(words: tuple[str, ...], direction: str = "auto") -> bool:
 
 
 def held(word: str) -> str:
-    """Keep a word of a right-to-left script from drawing its neighbours in a line with it.
+    """Keep adjacent words of a right-to-left script in place.
 
-    Where the terminal orders letters by their direction, such words next to one another would
-    change places, and the arcs over them would lie.
+    Terminals that reorder letters by direction would swap them, and the arcs over them would be
+    wrong.
     """
     turns = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in word)
     return f"\u200e{word}\u200e" if turns else word

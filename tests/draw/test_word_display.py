@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from structprobe.draw.tokens import cells, is_right_to_left, visible
+from structprobe.draw.word_display import cells, is_right_to_left, visible
 
 
 @pytest.mark.parametrize(

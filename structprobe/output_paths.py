@@ -1,4 +1,4 @@
-"""Whether a file or a folder can be made at a place, tried before long work."""
+"""Checks, before long work, that a file or folder can be created."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from structprobe.errors import Hint, ResultError, StructprobeError
 
 
 def nearest_existing(path: Path) -> Path:
-    """Find what is there of a path, or above it."""
+    """Find the path itself, or its nearest parent that exists."""
     return next(place for place in (path, *path.parents) if os.path.lexists(place))
 
 
@@ -20,40 +20,40 @@ def check_room(
     where: str | os.PathLike[str] | None = None,
     error: type[StructprobeError] = ResultError,
 ) -> None:
-    """Refuse a folder that nothing can be written into, or that cannot be made.
+    """Refuse a folder that cannot be written to or created.
 
-    A folder is made there and removed again, since the permissions of a folder do not tell all:
-    root may write anywhere, and yet not into ``/proc`` nor onto a disk that is read only.
+    A temporary folder is created in it, since permissions are not enough: root may write anywhere,
+    but not to ``/proc`` or a read-only disk.
     """
     told = str(where if where is not None else folder)
     there = nearest_existing(Path(os.path.realpath(folder)))
     if not there.is_dir():
         what = f"{str(there)!r} is a file, not a folder"
-        raise error(what, where=told, hint="name another folder")
+        raise error(what, where=told, hint="choose another folder")
     try:
         with TemporaryDirectory(prefix=".structprobe-", dir=there):
             pass
     except OSError as fault:
         what = f"{str(there)!r} cannot be written to: {fault.strerror or fault}"
-        raise error(what, where=told, hint="name another folder") from fault
+        raise error(what, where=told, hint="choose another folder") from fault
 
 
 def check_file(path: str | os.PathLike[str], *, force: bool) -> None:
-    """Refuse a file that must not or cannot be written."""
+    """Refuse a file that exists, without `force`, or that cannot be written."""
     target = Path(os.path.realpath(path))
     if target.exists() and not target.is_file():
         what = "is a folder" if target.is_dir() else "is not a regular file"
-        raise ResultError(what, where=str(path), hint="name a file")
+        raise ResultError(what, where=str(path), hint="give a file name")
     if target.exists() and not force:
         raise ResultError(
-            "exists already",
+            "already exists",
             where=str(path),
             hint=Hint(
-                "name another file, or pass force=True to replace it",
-                shell="name another file, or replace it with --force",
+                "choose another file, or pass force=True to replace it",
+                shell="choose another file, or use --force to replace it",
             ),
         )
     if not target.parent.exists():
         what = f"there is no folder {str(target.parent)!r}"
-        raise ResultError(what, where=str(path), hint="make it, or name another")
+        raise ResultError(what, where=str(path), hint="create it, or choose another")
     check_room(target.parent, where=path)

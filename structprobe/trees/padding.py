@@ -1,7 +1,7 @@
-"""Ragged sentences into padded batches of like length, with little padding.
+"""Padded batches of sentences of similar length.
 
-Arrays of one sentence each become one array for many: sorted by length, so that little is padded,
-and cut by size, so that memory does not grow with the treebank.
+Sentences are sorted by length, so that there is little padding, and batches are limited in size, so
+that memory does not grow with the treebank.
 """
 
 from __future__ import annotations
@@ -16,27 +16,11 @@ from numpy.typing import ArrayLike, NDArray
 def group_by_length(
     lengths: ArrayLike, *, max_cells: int = 1 << 18, slack: float = 0.1
 ) -> list[NDArray[np.intp]]:
-    """Group sentences of like length, for padding into batches of square matrices.
+    """Group sentences of similar length, as indices, for batches of square matrices.
 
-    Parameters
-    ----------
-    lengths : array_like of int, shape (s,)
-        The number of words of each sentence.
-    max_cells : int
-        A group of `b` sentences padded to `n` words has at most this many cells, ``b * n * n``; a
-        sentence that is larger by itself is a group by itself.
-    slack : float
-        The longest sentence of a group is longer than its shortest by at most this share,
-        or by one word.
+    A group of `b` sentences padded to `n` words has at most ``max_cells = b * n * n`` cells (a
+    longer sentence is alone), and its lengths differ by at most the share `slack`, or by one word.
 
-    Returns
-    -------
-    list of ndarray of int
-        Indices of sentences; every sentence is in exactly one group. Lengths rise from group to
-        group, and within a group; equal lengths keep their order.
-
-    Examples
-    --------
     >>> [group.tolist() for group in group_by_length([3, 9, 3, 2, 30])]
     [[3, 0, 2], [1], [4]]
     """
@@ -54,24 +38,8 @@ def group_by_length(
 
 
 def pad(arrays: Sequence[ArrayLike], *, fill: Any = 0, dtype: Any = None) -> NDArray[Any]:
-    """Stack arrays of different sizes into one, filled up behind.
+    """Stack arrays of different sizes into one, each axis padded at its end with `fill`.
 
-    Parameters
-    ----------
-    arrays : sequence of array_like
-        At least one; all of the same number of axes.
-    fill : scalar
-        What stands in the padding.
-    dtype : dtype, optional
-        The dtype of the result; by default that of the first array.
-
-    Returns
-    -------
-    ndarray, shape (b, longest, ...)
-        One row an array; each axis as long as the longest array's.
-
-    Examples
-    --------
     >>> pad([[1, 2, 3], [4]], fill=-1).tolist()
     [[1, 2, 3], [4, -1, -1]]
     """
