@@ -1,4 +1,4 @@
-"""How much syntax is in the layers of a language model, and can the tree be read out of it.
+"""How much syntax do a language model's layers encode, and can trees be recovered from them.
 
 The public names are imported when they are first used, so that ``import structprobe`` is cheap.
 """

@@ -37,7 +37,7 @@ USAGE = {
         "--layer/--layers: '-1' is not a layer; 0 is the embedding output, 1 the first layer"
     ),
     f"structprobe {FIT} --layer 2,3": (
-        "--layer/--layers: '2,3' stands for several layers; this command takes one"
+        "--layer/--layers: '2,3' names several layers; this command takes one"
     ),
     f"structprobe {FIT} --rank 2,4": (
         "--rank/--ranks: '2,4' is a list; this command takes one value"
@@ -51,7 +51,7 @@ USAGE = {
         "--treebank: 2 given; this command takes one treebank"
     ),
     f"structprobe {SWEEP} --treebank UD_Toy-One": (
-        "--treebank and --train exclude each other: a treebank has its own parts"
+        "give either --treebank or --train: a treebank has its own parts"
     ),
     f"structprobe {SWEEP} --epochs 5": "unknown option --epochs; did you mean --max-steps?",
     f"structprobe {SWEEP} --ranks 2;4": (
@@ -59,13 +59,16 @@ USAGE = {
     ),
     "structprobe compare --model model --train t --dev d -o new": "missing --test",
     "structprobe compare --model model --treebank t -o new --rank 8": (
-        "unknown option --rank; a method takes its options in brackets, as in --methods "
+        "unknown option --rank; give a method its options in brackets, as in --methods "
         "'probe[rank=64]'"
     ),
     "structprobe evaluate probe": (
         "missing TEST: name a CoNLL-U file with gold trees, or --treebank"
     ),
-    "structprobe parse results": "missing IN (CoNLL-U file, or - for standard input)",
+    "structprobe fit --model model --train train.conllu -o new": "missing --layer",
+    "structprobe parse results": (
+        "missing IN (CoNLL-U file or, with --text, plain text; - for standard input)"
+    ),
     "structprobe parse probe the dog ran --text": f"unexpected argument 'dog'; {PIPE}",
     "structprobe encode --model model --cache c": ("missing FILE or --treebank: nothing to encode"),
     "structprobe plot results -o new --format jpg": (
@@ -130,6 +133,7 @@ DATA = {
     "evaluate test.conllu probe": (
         "test.conllu: is a file, not a saved probe; PROBE comes first, then the file"
     ),
+    "evaluate probe sample": "sample: no such file; for a treebank by name, use --treebank sample",
     "evaluate bare test.conllu": (
         "bare: this results folder holds no saved probes; sweep into a new folder with "
         "--save-probes, or name a folder that `fit` wrote"

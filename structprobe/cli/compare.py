@@ -40,7 +40,7 @@ def add_arguments(parser: Parser) -> None:
     method.add_argument(
         "--methods",
         default="all",
-        help="all, or names separated by commas; module:Class for your own; options of a method "
+        help="all, or names separated by commas; module:Class for a method of your own; options "
         "in brackets, such as 'attention-max[layer=3,head=9],perturbed[limit=20]'",
     )
     method.add_argument(
@@ -48,7 +48,7 @@ def add_arguments(parser: Parser) -> None:
     )
     options.add_seed(method)
     for name, example in {"layer": "attention-max[layer=3]", "rank": "probe[rank=64]"}.items():
-        told = f"a method takes its options in brackets, as in --methods '{example}'"
+        told = f"give a method its options in brackets, as in --methods '{example}'"
         parser.instead |= {f"--{name}": told, f"--{name}s": told}
     method.add_argument(
         "--disturbed",
@@ -94,4 +94,4 @@ def run(args: argparse.Namespace) -> None:
     )
     print_rows(rows, args)
     if all(row["why_empty"] for row in rows):
-        raise StructprobeError("no method gave scores", hint="the rows above say why")
+        raise StructprobeError("no method gave scores", hint="the output above says why")

@@ -1,4 +1,4 @@
-"""``structprobe demo``: probe a small model on the embedded treebank."""
+"""``structprobe demo``: probe a small model on the bundled treebank."""
 
 from __future__ import annotations
 
@@ -11,7 +11,9 @@ from structprobe.cli.parser import Parser
 
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
-    parser.add_argument("-o", "--out", default=None, metavar="DIR", help="results folder to keep")
+    parser.add_argument(
+        "-o", "--out", default=None, metavar="DIR", help="folder in which to keep the results"
+    )
     parser.add_argument(
         "--max-steps", type=values.positive, default=None, metavar="N", help="maximum number of "
         "training steps per probe",

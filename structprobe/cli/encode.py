@@ -1,4 +1,4 @@
-"""``structprobe encode``: precompute word vectors into a cache, all or one shard."""
+"""``structprobe encode``: compute word vectors and cache them, all at once or in shards."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def add_arguments(parser: Parser) -> None:
         "files",
         metavar="FILE",
         nargs="*",
-        help="CoNLL-U file or quoted glob; each is cached as a set of its own, such as the "
-        "training set of a sweep",
+        help="CoNLL-U file or quoted glob; each is cached as a separate set, such as the training "
+        "set of a sweep",
     )
-    uses = {part: f"files that make up the {part} set" for part in options.PARTS}
+    uses = {"train": "training set", "dev": "dev set", "test": "test set"}
     options.add_treebanks(parser, uses, needs=(), several=True)
     parser.rest = "files"
     parser.rules.append(_nothing_named)

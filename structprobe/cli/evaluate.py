@@ -1,4 +1,4 @@
-"""``structprobe evaluate``: score a saved probe on a treebank, next to the linear baseline."""
+"""``structprobe evaluate``: score a saved probe on a treebank, alongside the linear baseline."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_saved_probe(parser)
     parser.add_argument(
-        "files", metavar="TEST", nargs="*", help="CoNLL-U files or globs with gold trees"
+        "files", metavar="TEST", nargs="*", help="CoNLL-U files with gold trees, or quoted globs"
     )
     group = parser.add_argument_group("treebank", "in place of TEST")
     options.add_treebank(group, several=False)
@@ -31,7 +31,7 @@ def _test_fault(args: argparse.Namespace) -> str | None:
     given = [bool(args.files), bool(args.test), bool(args.treebank)]
     if not any(given):
         return "missing TEST: name a CoNLL-U file with gold trees, or --treebank"
-    return None if sum(given) == 1 else "TEST, --test and --treebank exclude one another"
+    return None if sum(given) == 1 else "give only one of TEST, --test and --treebank"
 
 
 def run(args: argparse.Namespace) -> None:

@@ -14,15 +14,17 @@ def add_arguments(parser: Parser) -> None:
     options.add_model(parser)
     uses = {
         "train": "training set",
-        "dev": "dev set, for early stopping and scores; default: a tenth of the training set, "
-        "without scores",
+        "dev": "dev set, for early stopping and scores; default: hold out a tenth of the training "
+        "set for early stopping, and print no scores",
     }
     options.add_treebanks(parser, uses, needs=("train",))
     recipe = options.add_recipe(parser)
     options.add_layer(recipe, required=True, help="layer to probe; 0 = embedding output")
     options.add_rank(recipe, help="rank of the probe; default: full rank")
     options.add_seed(recipe)
-    parser.add_argument("-o", "--out", required=True, metavar="PROBE", help="folder of the probe")
+    parser.add_argument(
+        "-o", "--out", required=True, metavar="PROBE", help="folder in which to save the probe"
+    )
     parser.add_argument("--force", action="store_true", help="replace an existing probe")
     options.add_cache(parser)
     options.add_output(parser)

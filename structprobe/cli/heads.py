@@ -15,7 +15,7 @@ def add_arguments(parser: Parser) -> None:
     uses = {
         "train": "training set, for choosing the best fixed offsets",
         "dev": "dev set, for choosing heads; default: the training set",
-        "test": "test set, for the reported figures",
+        "test": "test set, for the scores",
     }
     options.add_treebanks(parser, uses, needs=("train", "test"))
     parser.add_argument(
@@ -25,11 +25,11 @@ def add_arguments(parser: Parser) -> None:
         help="what counts as punctuation: UPOS PUNCT, the Penn punctuation tags, or nothing "
         "(keep); default: upos where the treebank has UPOS",
     )
-    options.add_seed(parser, help="random seed of the shuffled trees")
+    options.add_seed(parser, help="random seed for shuffling words in the baseline")
     parser.add_argument(
         "--pairs",
         action="store_true",
-        help="find patterns in pairs of consecutive sentences, fed as two segments",
+        help="compute targets and patterns on pairs of consecutive sentences, read as two segments",
     )
     parser.add_argument(
         "-o", "--out", default=None, metavar="DIR", help="folder for tables and heat maps"

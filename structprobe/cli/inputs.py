@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
@@ -93,8 +94,19 @@ def read_bank(files: Sequence[str | Path], args: argparse.Namespace) -> Treebank
     """Read the files of one treebank, or of one part of it."""
     from structprobe.treebank import Treebank
 
+    _refuse_names(files)
     on_error: Literal["skip", "raise"] = "skip" if args.skip_faults else "raise"
     return Treebank.read(files, on_error=on_error, progress=progress_of(args))
+
+
+def _refuse_names(files: Sequence[str | Path]) -> None:
+    """Refuse the name of a treebank in the place of a file: the two are easily swapped."""
+    from structprobe.errors import TreebankError
+
+    for name in map(str, files):
+        if re.fullmatch(r"sample|UD_[\w-]+", name) and not os.path.exists(name):
+            hint = f"for a treebank by name, use --treebank {name}"
+            raise TreebankError("no such file", path=name, hint=hint)
 
 
 def read_treebank(args: argparse.Namespace) -> Parts:
@@ -109,8 +121,12 @@ def read_treebanks(args: argparse.Namespace) -> list[Parts]:
     for files in _files(args).values():
         banks = {part: read_bank(paths, args) for part, paths in files.items()}
         if len(banks.get("dev", ())) > len(banks["train"]):
-            told = "the dev set has more sentences than the training set (%d and %d): swapped?"
-            _log.warning(told, len(banks["dev"]), len(banks["train"]))
+            _log.warning(
+                "the dev set has more sentences than the training set (%d and %d); were they "
+                "swapped?",
+                len(banks["dev"]),
+                len(banks["train"]),
+            )
         found.append(Parts(banks["train"], banks.get("dev"), banks.get("test")))
     return found
 

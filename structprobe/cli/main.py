@@ -19,18 +19,18 @@ from structprobe.errors import StructprobeError
 COMMANDS = {
     "treebank": "download a Universal Dependencies treebank and check it",
     "fit": "fit distance and depth probes on one layer and save them",
-    "evaluate": "score a saved probe on a treebank, next to the linear baseline",
+    "evaluate": "score a saved probe on a treebank, alongside the linear baseline",
     "score": "score any CoNLL-U parse against a gold treebank",
     "parse": "parse CoNLL-U or plain text with a saved probe",
-    "encode": "precompute word vectors into a cache, all or one shard",
+    "encode": "compute word vectors and cache them, all at once or in shards",
     "sweep": "fit one probe per layer, rank and seed; one row per run; resumes if interrupted",
-    "localise": "locate syntax in a model: by layer, by a learned mix, and cumulatively",
+    "localise": "locate syntax in a model: by layer, by a learned mix of layers, and cumulatively",
     "heads": "report what each attention head looks at and which relations it follows",
     "compare": "compare methods that recover trees; one row per method; resumes if interrupted",
     "plot": "draw figures and trees from a results folder, as PDF, SVG or PNG",
     "report": "write one HTML page about a sweep, a comparison or a saved probe",
     "serve": "serve a local page that parses the sentences you type, layer by layer",
-    "demo": "probe a small model on the embedded treebank",
+    "demo": "probe a small model on the bundled treebank",
 }
 
 DATA_FAULT, INTERRUPTED = 1, 130
@@ -45,18 +45,18 @@ def build_parser(only: str | None = None) -> Parser:
     """Build the parser of all commands, with the options of all or of one alone."""
     parser = Parser(
         prog="structprobe",
-        description="How much syntax is in the layers of a language model, and can the tree be "
-        "read out of it?",
+        description="How much syntax do the layers of a language model encode, and can "
+        "dependency trees be recovered from them?",
         epilog="`structprobe help COMMAND` shows the options of a command. Results go to stdout, "
-        "logs and progress to stderr. Exit status: 0 for success, 1 for an error in the data, 2 "
-        "for an error on the command line.",
+        "logs and progress to stderr. Exit status: 0 for success, 2 for an invalid command line, "
+        "130 if interrupted, 1 for any other error.",
     )
     parser.add_argument("--version", action="version", version=f"structprobe {__version__}")
     parser.add_argument(
         "--print-completion",
         action=PrintCompletion,
         choices=SHELLS,
-        help="print a completion script for your shell (extra completion)",
+        help="print a completion script for your shell (needs the extra completion)",
     )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, summary in COMMANDS.items():

@@ -43,7 +43,9 @@ def add_device(parser: Parser) -> None:
 def add_model(parser: Parser, *, several: bool = False) -> None:
     """Add which model is encoded with, and how."""
     group = parser.add_argument_group("model")
-    which = "hub id, local folder, or minilm for the small demonstration model (extra demo)"
+    which = (
+        "hub id, local folder, or minilm for the small demonstration model (needs the extra demo)"
+    )
     group.add_argument(
         "--model",
         required=True,
@@ -87,19 +89,23 @@ def add_saved_probe(parser: Parser, *, several: bool = False) -> None:
         nargs="+" if several else None,
         help=folder + "; one or more, of the same model" * several,
     )
-    group = parser.add_argument_group("choice of a sweep's probe")
+    group = parser.add_argument_group(
+        "choice of a probe", "if PROBE is the results folder of a sweep"
+    )
     layer = "layer of the probe; default: the best on the dev set"
     if several:
         group.add_argument(
             "--layer", "--layers", dest="layers", type=values.layers, default=None,
-            metavar="LAYERS", help="list such as 0,8,16-24; default: all",
+            metavar="LAYERS", help="layers to show, such as 0,8,16-24; default: all",
         )  # fmt: skip
     else:
         add_layer(group, help=layer)
     add_rank(group, help="rank of the probe; default: the best on the dev set")
     add_seed(group, default=None, help="random seed of the probe; default: the best on the dev set")
-    group = parser.add_argument_group("model", "default: as recorded with the probe")
-    group.add_argument("--model", default=None, help="hub id or folder, if the model has moved")
+    group = parser.add_argument_group("model", "default: as saved with the probe")
+    group.add_argument(
+        "--model", default=None, help="hub id or local folder, if the model has moved"
+    )
     group.add_argument(
         "--gguf-file", default=None, metavar="FILE", help="name of the .gguf file to load"
     )
@@ -118,7 +124,9 @@ def add_treebanks(
     parser: Parser, uses: Mapping[str, str], *, needs: Sequence[str], several: bool = False
 ) -> None:
     """Add one treebank by its folder or name, or by the files of the parts that a command uses."""
-    group = parser.add_argument_group("treebank", "a folder or name, or CoNLL-U files (also .gz)")
+    group = parser.add_argument_group(
+        "treebank", "a whole treebank, or CoNLL-U files (plain or .gz)"
+    )
     add_treebank(group, several=several)
     for part in PARTS:
         if part in uses:
@@ -137,8 +145,8 @@ def add_treebank(group: argparse._ActionsContainer, *, several: bool) -> None:
         nargs="+",
         default=None,
         metavar="DIR",
-        help="folder of a UD treebank, name of one that `structprobe treebank` fetched, or sample "
-        "for the embedded treebank" + "; one or more" * several,
+        help="folder of a UD treebank, name of one downloaded by `structprobe treebank`, or sample "
+        "for the bundled treebank" + "; one or more" * several,
     )
 
 
@@ -153,7 +161,7 @@ def _treebank_fault(
             return f"missing --treebank or {' and '.join(missing)}"
         return f"missing {' and '.join(missing)}" if missing else None
     if given:
-        return f"--treebank and {given[0]} exclude each other: a treebank has its own parts"
+        return f"give either --treebank or {given[0]}: a treebank has its own parts"
     return None if several else one_treebank(args)
 
 
@@ -184,7 +192,7 @@ def add_layers(group: argparse._ActionsContainer) -> None:
     """Add several layers."""
     group.add_argument(
         "--layers", "--layer", dest="layers", type=values.layers, default="all", metavar="LAYERS",
-        help="all, or a list such as 0,8,16-24 (0 = embedding output)",
+        help="all, or a list such as 0,8,16-24; 0 = embedding output",
     )  # fmt: skip
 
 
@@ -224,22 +232,23 @@ def add_recipe(parser: Parser) -> argparse._ArgumentGroup:
         "--recipe",
         default="whitened",
         choices=("whitened", "published"),
-        help="how the probe is trained: on whitened vectors, or as published in 2019",
+        help="train on whitened vectors, or as published by Hewitt & Manning (2019)",
     )
     add_max_steps(group)
     group.add_argument(
         "--products",
         default="float32",
         choices=PRODUCTS,
-        help="floating-point type of the large matrix products; auto picks the faster one",
+        help="floating-point type of the large matrix products in training; auto: bfloat16 where "
+        "the hardware supports it",
     )
     group.add_argument(
         "--memory-gb",
         type=values.above_zero,
         default=None,
         metavar="GB",
-        help="memory for training vectors, 4 by default; a layer that needs more is streamed from "
-        "the temporary folder (TMPDIR)",
+        help="maximum memory for training vectors (default: 4); a layer that needs more is "
+        "streamed from the temporary folder (TMPDIR)",
     )
     add_punct(group)
     return group
@@ -273,10 +282,14 @@ def add_backend(parser: Parser) -> None:
         "--backend",
         default=None,
         metavar="NAME",
-        help="joblib backend: loky (default for parallel jobs), dask, ray or any registered one",
+        help="joblib backend: loky (default for parallel jobs), dask, ray or any other that is "
+        "registered",
     )
     group.add_argument(
-        "--scheduler", default=None, metavar="ADDRESS", help="Dask scheduler, tcp://host:8786"
+        "--scheduler",
+        default=None,
+        metavar="ADDRESS",
+        help="address of the Dask scheduler, such as tcp://host:8786",
     )
 
 

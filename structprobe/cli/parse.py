@@ -22,7 +22,9 @@ _PIPE = "to parse a sentence, pipe it in: echo 'the dog ran' | structprobe parse
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_saved_probe(parser)
-    parser.add_argument("input", metavar="IN", help="CoNLL-U file, or - for standard input")
+    parser.add_argument(
+        "input", metavar="IN", help="CoNLL-U file or, with --text, plain text; - for standard input"
+    )
     parser.add_argument(
         "--text",
         action="store_true",
@@ -34,12 +36,12 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--force", action="store_true", help="replace an existing file")
     parser.surplus = f"; {_PIPE}"
     parser.epilog = (
-        "HEAD holds the predicted heads. DEPREL is root or dep, since a probe predicts no relation "
-        "labels, and DEPS is emptied, since it could contradict HEAD; everything else is copied "
-        "from IN byte for byte."
+        "In the output, HEAD is the predicted head. DEPREL is root or dep, since a probe predicts "
+        "no relation labels, and DEPS is cleared, since it could contradict HEAD. Everything else "
+        "is copied from IN byte for byte."
     )
     options.add_skip(parser)
-    options.add_output(parser, json="print one JSON object per sentence and line")
+    options.add_output(parser, json="print one JSON object per sentence, each on its own line")
 
 
 def run(args: argparse.Namespace) -> None:

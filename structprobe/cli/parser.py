@@ -69,7 +69,8 @@ class Parser(argparse.ArgumentParser):
     def _missing(self, match: re.Match[str]) -> str:
         """Name what is missing, and say what an argument without an option is."""
         told = {action.metavar: action.help for action in self._get_positional_actions()}
-        names = match[1].split(", ")
+        # Of an option's two spellings, as --layer/--layers, the first is enough.
+        names = re.sub(r"(--\w+)/\1s\b", r"\1", match[1]).split(", ")
         return "missing " + " and ".join(
             f"{name} ({told[name]})" if told.get(name) else name for name in names
         )

@@ -25,7 +25,8 @@ def add_arguments(parser: Parser) -> None:
         "--sentence",
         default=None,
         metavar="SENT_ID",
-        help="the sentence to draw; if not given, the first of 8 to 20 words",
+        help="sentence to draw; default: the trees of three typical sentences, and the first "
+        "sentence of 8 to 20 words in the other figures",
     )
     parser.add_argument(
         "--force", action="store_true", help="also replace files that plot did not write"

@@ -11,7 +11,7 @@ from structprobe.cli.parser import Parser
 
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
-    parser.add_argument("folder", metavar="DIR", help="folder that sweep, compare or fit wrote")
+    parser.add_argument("folder", metavar="DIR", help="folder written by sweep, compare or fit")
     parser.add_argument(
         "-o", "--out", default="report.html", metavar="FILE", help="HTML file to write"
     )

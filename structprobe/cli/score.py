@@ -14,10 +14,10 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("gold", metavar="GOLD", help="CoNLL-U file with gold trees")
     parser.add_argument("system", metavar="SYSTEM", help="CoNLL-U file with the trees to score")
     parser.epilog = (
-        "LAS is omitted if all relations in SYSTEM are dep or root, as `structprobe parse` "
-        "writes them, but those in GOLD are not. A file holds one tree over all words, of which "
-        "the edges between scored words count; `structprobe evaluate` decodes distances over the "
-        "scored words alone, so UUAS and root accuracy differ slightly."
+        "LAS is omitted if SYSTEM has no relations but dep and root, as written by `structprobe "
+        "parse`, and GOLD has others. The trees in a file cover all words, and the edges between "
+        "scored words are counted; `structprobe evaluate` decodes trees over the scored words "
+        "only, so its UUAS and root accuracy differ slightly."
     )
     options.add_punct(parser)
     options.add_output(parser)

@@ -16,8 +16,8 @@ def add_arguments(parser: Parser) -> None:
     options.add_model(parser, several=True)
     uses = {
         "train": "training set",
-        "dev": "dev set, for early stopping; default: a tenth of the training set (then --test is "
-        "needed)",
+        "dev": "dev set, for early stopping; default: hold out a tenth of the training set (--test "
+        "is then required)",
         "test": "test set, for the scores; default: the dev set",
     }
     options.add_treebanks(parser, uses, needs=("train",), several=True)

@@ -11,27 +11,27 @@ from structprobe.cli.parser import Parser
 
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
-    parser.add_argument("name", metavar="NAME", help="name such as UD_English-EWT")
+    parser.add_argument("name", metavar="NAME", help="name of the treebank, such as UD_English-EWT")
     parser.add_argument(
         "--release",
         type=_release,
         default=None,
         metavar="N.N",
-        help="UD release such as 2.16; default: the newest known to this version",
+        help="UD release such as 2.16; default: the newest that this version of structprobe knows",
     )
     parser.add_argument(
         "-o",
         "--out",
         default=None,
         metavar="DIR",
-        help="folder to create; default: NAME here, or in the folder that the environment "
-        "variable STRUCTPROBE_TREEBANKS names",
+        help="folder to create; default: NAME in the current folder, or in the folder that the "
+        "environment variable STRUCTPROBE_TREEBANKS names",
     )
     parser.add_argument("--force", action="store_true", help="replace an existing treebank")
     parser.epilog = (
-        "Other commands then take the NAME as --treebank. The source is "
-        "github.com/UniversalDependencies, or a mirror whose address the environment variable "
-        "STRUCTPROBE_UD_URL holds; proxy settings are read from the environment."
+        "Other commands then accept --treebank NAME. Treebanks are downloaded from "
+        "github.com/UniversalDependencies, or from a mirror if the environment variable "
+        "STRUCTPROBE_UD_URL is set to its address; proxy settings are read from the environment."
     )
     options.add_output(parser)
 

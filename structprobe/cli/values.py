@@ -44,9 +44,7 @@ def single(one: Callable[[str], int]) -> Callable[[str], int]:
 def layer(text: str) -> int:
     """Read the number of one layer."""
     if text == "all" or re.fullmatch(r"\d+(?:[,-]\d+)+", text):
-        raise argparse.ArgumentTypeError(
-            f"{text!r} stands for several layers; this command takes one"
-        )
+        raise argparse.ArgumentTypeError(f"{text!r} names several layers; this command takes one")
     _refuse_no_layer(text, r"\d+", "a layer")
     return int(text)
 

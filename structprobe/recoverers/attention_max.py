@@ -22,7 +22,7 @@ DIRECTIONS = ("to", "from")
 
 
 class AttentionMax(AttentionHead):
-    """Takes as head of each word the other word it attends to most, in one attention head.
+    """Attaches each word to the other word that it attends to most, in one attention head.
 
     The method *max* of Htut et al. (2019), 'Do attention heads in BERT track syntactic
     dependencies?', section 3.1. It predicts edges, not a tree, and no root unless the gold root is

@@ -15,7 +15,7 @@ from structprobe.trees.gold import padded_tree_depths
 
 
 class AttentionMST(AttentionHead):
-    """Takes the maximum spanning tree (Chu-Liu/Edmonds) over the weights of one attention head.
+    """Finds the maximum spanning tree (Chu-Liu/Edmonds) of the attention of one head.
 
     Raganato & Tiedemann (2018), 'An analysis of encoder representations in transformer-based
     machine translation'; the method *mst* of Htut et al. (2019), section 3.2; Jawahar et al.

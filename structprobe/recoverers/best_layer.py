@@ -23,7 +23,7 @@ NO_DEV = Hint("pass one to fit", shell="give one with --dev or --treebank")
 
 
 class BestLayer(Recoverer):
-    """Fits a probe on every layer and keeps the one with the highest UUAS on dev.
+    """Fits a probe on every layer and keeps the one with the highest UUAS on the dev set.
 
     Parameters
     ----------

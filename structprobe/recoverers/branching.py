@@ -12,7 +12,7 @@ from structprobe.treebank.sentence import Sentence
 
 
 class RightBranching(Recoverer):
-    """The head of each word is the previous word; the first word is the root."""
+    """Attaches each word to the word before it; the first word is the root."""
 
     name = "right-branching"
     reads_model = False
@@ -24,7 +24,7 @@ class RightBranching(Recoverer):
 
 
 class LeftBranching(Recoverer):
-    """The head of each word is the next word; the last word is the root."""
+    """Attaches each word to the word after it; the last word is the root."""
 
     name = "left-branching"
     reads_model = False

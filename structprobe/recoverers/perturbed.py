@@ -29,7 +29,7 @@ ROOTS = ("impact", "gold")
 
 
 class Perturbed(Recoverer):
-    """Recovers trees by perturbed masking (Wu et al. 2020), without any training.
+    """Recovers trees by perturbed masking (Wu et al. 2020); nothing is trained.
 
     The impact of word j on word i is how much masking j changes the output of the model for the
     masked word i (`structprobe.masking.impacts.MaskedImpacts`).

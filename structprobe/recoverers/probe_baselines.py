@@ -11,7 +11,7 @@ from structprobe.recoverers.best_layer import BestLayer
 
 
 class LayerZero(BestLayer):
-    """The probe on layer 0, where word vectors do not depend on context.
+    """Fits the probe on layer 0, the embedding output, where words have no context.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ class LayerZero(BestLayer):
 
 
 class UntrainedProbe(BestLayer):
-    """The probe on the best layer of the same model with random weights.
+    """Fits the probe on the best layer of an untrained copy of the model (random weights).
 
     Parameters
     ----------

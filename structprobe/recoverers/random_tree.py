@@ -14,7 +14,7 @@ from structprobe.treebank.sentence import Sentence
 
 
 class RandomTree(Recoverer):
-    """Draws a tree for each sentence, uniformly from all rooted labelled trees.
+    """Draws a random tree for each sentence, uniformly from all rooted trees over its words.
 
     Parameters
     ----------

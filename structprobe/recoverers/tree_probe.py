@@ -12,7 +12,7 @@ LOSS = "tree"
 
 
 class TreeProbe(BestLayer):
-    """The structural probe, with distances trained by the likelihood of the gold tree.
+    """Trains the distances of a structural probe by the likelihood of the gold trees.
 
     Everything except the loss is the same as for `BestLayer`: squared L2 distances, rank, training,
     the depth probe for the root, decoding and the choice of the layer. Differences between the two

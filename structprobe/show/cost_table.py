@@ -16,7 +16,7 @@ def format_plan(plan: Mapping[str, Any]) -> str:
     memory = f"{_size(peak)} peak per process" if peak else "unknown on this system"
     lines = {
         "model": f"{plan['model']} on {plan['train'] or 'sentences in memory'}",
-        "runs": f"{plan['runs']:,}, {plan['runs_done']:,} of them done",
+        "runs": f"{plan['runs']:,}, {plan['runs_done']:,} already done",
         "disk": f"{on_disk}; {_free(plan['bytes_in_all'], plan['bytes_free'])}",
         "kept": f"about {', '.join(parts)}" if parts else "rows only",
         "temporary": f"{streamed}; {_free(plan['bytes_streamed'], plan['bytes_temporary'])}",

@@ -54,7 +54,7 @@ def _relations(analysis: HeadAnalysis) -> list[str]:
         f"Accuracy in per cent on {about['treebank'] or about['part']}, "
         f"{about['n_sentences']:,} sentences; heads chosen on {about['chosen_on']}, offsets "
         f"(-1: the head is the preceding word) on {about['train'] or 'train'}; relations without "
-        f"subtypes.",
+        f"subtypes; 3-2 is head 2 of layer 3.",
         "The predicted head of a word is the other word that it attends to most (dependent to "
         "head), or that attends to it most (head to dependent); roots and special tokens excluded.",
         f"{100 * MARGIN:g} ahead: heads that beat the offset by {100 * MARGIN:g} points or more on "
@@ -67,7 +67,7 @@ def _relation_cells(row: Mapping[str, Any]) -> list[str]:
     chosen, by_offset = row["accuracy"], row["offset_accuracy"]
     gain = None if chosen is None or by_offset is None else chosen - by_offset
     names = [head_name(layer, head) for layer, head, _ in row["ahead"]]
-    more = [f"+{len(names) - _AHEAD}"] if len(names) > _AHEAD else []
+    more = [f"and {len(names) - _AHEAD} more"] if len(names) > _AHEAD else []
     return [
         row["relation"],
         row["direction"],
@@ -139,12 +139,13 @@ def _patterns(analysis: HeadAnalysis) -> list[str]:
         f"{count} {name} ({_LETTERS[name]})" for name, count in analysis.pattern_counts.items()
     ]
     others = ", ".join(
-        f"{100 * analysis.heterogeneous(mainly):.1f} at {100 * mainly:g} %" for mainly in (0.4, 0.6)
+        f"{100 * analysis.heterogeneous(mainly):.1f} % with a threshold of {100 * mainly:g} %"
+        for mainly in (0.4, 0.6)
     )
     return [
         *_grid(cells, {}),
         f"Patterns of {analysis.patterns.size} heads: {', '.join(counts)}. {_segments(analysis)}",
-        f"Heterogeneous: {100 * analysis.heterogeneous():.1f} per cent of heads ({others}).",
+        f"Heterogeneous: {100 * analysis.heterogeneous():.1f} % of heads ({others}).",
         f"Rules: {analysis.rules.describe()}.",
     ]
 

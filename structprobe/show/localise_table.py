@@ -34,11 +34,10 @@ def format_localised(values: Mapping[str, Any]) -> str:
     lines += [[_cell(key, layer[key]) for key in keys] for layer in values["layers"]]
     table = lay_out(lines, [False] * len(keys))
     gravity, expected = values["centre_of_gravity"], values["expected_layer"]
-    highest = values["layers"][-1]["layer"]
     return "\n".join(
         [
             *table,
-            f"Best layer by UUAS: {values['best_layer']} of {highest}.",
+            f"Best layer by UUAS: {values['best_layer']}.",
             "Centre of gravity of the mix: "
             + ", ".join(f"{own:.2f} ({_KINDS[kind][0]})" for kind, own in gravity.items())
             + ".",
@@ -46,8 +45,9 @@ def format_localised(values: Mapping[str, Any]) -> str:
             + ", ".join(f"{_layer(own)} ({_KINDS[kind][1]})" for kind, own in expected.items())
             + ".",
             f"Method {values['probe']}; scores in per cent on {values['part']}, "
-            f"{values['n_sentences']:,} sentences; punct={values['punct']}; weights are for layers "
-            "scaled to unit norm; 0..l is a mix of all layers up to this one.",
+            f'{values["n_sentences"]:,} sentences; punct="{values["punct"]}"; '
+            "weights are for layers scaled to unit norm; 0..l is a mix of all layers up to this "
+            "one.",
         ]
     )
 

@@ -71,9 +71,13 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
 
 def _filled(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Give the usual columns that some row fills, and those in which the rows differ."""
-    values = {key: {row.get(key) for row in rows} for key in ("model", "treebank", "part", "punct")}
-    # A method without a model has none; one on an untrained copy says so in its own name.
-    values["model"] = {str(name).partition(" (untrained")[0] for name in values["model"] if name}
+    # A method without a model has none, and one without scores neither has a protocol.
+    values = {
+        key: {row[key] for row in rows if row.get(key) is not None}
+        for key in ("model", "treebank", "part", "punct")
+    }
+    # A row of an untrained copy says so in the name of its method.
+    values["model"] = {str(name).partition(" (untrained")[0] for name in values["model"]}
     differing = [key for key, found in values.items() if len(found) > 1]
     usual = [*_USUAL[:1], *differing, *_USUAL[1:]]
     always = {"method", "uuas"} if rows else set()  # where nothing was scored the table shows that

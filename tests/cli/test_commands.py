@@ -399,5 +399,5 @@ def test_treebanks_and_models_by_name(
     assert rows["part"] == "dev"
     (folder / "toy-ud-dev.conllu").write_text(2 * GOLD, encoding="utf-8")
     assert main(f"fit {how} --max-steps 2 -o other".split()) == 0
-    told = "the dev set has more sentences than the training set (4 and 2): swapped?"
+    told = "the dev set has more sentences than the training set (4 and 2); were they swapped?"
     assert told in capsys.readouterr().err

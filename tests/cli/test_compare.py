@@ -97,7 +97,7 @@ def test_no_scores_at_all_are_a_fault_that_is_told_once(
     assert "unfit has no scores: the model has no attentions" in printed.out
     assert printed.err.count("the model has no attentions") == 1  # of four rows
     assert printed.err.splitlines()[-1] == (
-        "structprobe: error: no method gave scores; the rows above say why"
+        "structprobe: error: no method gave scores; the output above says why"
     )
 
 

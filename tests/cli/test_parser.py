@@ -28,7 +28,7 @@ def test_help_tells_the_other_defaults(capsys: pytest.CaptureFixture[str]) -> No
         main(["sweep", "--help"])
     told = " ".join(capsys.readouterr().out.split())
     assert "floating-point type of the model (default: float32)" in told
-    assert "default: a tenth of the training set (then --test is needed)" in told
+    assert "default: hold out a tenth of the training set (--test is then required)" in told
 
 
 @pytest.mark.parametrize(

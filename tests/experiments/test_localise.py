@@ -110,7 +110,7 @@ def test_the_command_prints_a_table_or_json(
     assert main(command) == 0
     printed = capsys.readouterr().out
     assert printed == format_localised(values) + "\n"
-    assert f"Best layer by UUAS: {values['best_layer']} of 2." in printed
+    assert f"Best layer by UUAS: {values['best_layer']}." in printed
 
 
 def test_the_table_lays_out_scores_and_what_they_say() -> None:
@@ -126,7 +126,7 @@ def test_the_table_lays_out_scores_and_what_they_say() -> None:
     heading, row, best, gravity, expected, scored = format_localised(values).splitlines()
     assert heading.split("  ")[0] == "layer"
     assert row.split() == ["0", "50.0", "25.0", "50.0", "–", "100.0", "12.5"]
-    assert best == "Best layer by UUAS: 0 of 0."
+    assert best == "Best layer by UUAS: 0."
     assert "1.50 (distances), 2.00 (depths)" in gravity
     assert "– (UUAS), 1.00 (root)" in expected
     assert scored.startswith("Method probe; scores in per cent on dev, 1,234 sentences")

@@ -46,6 +46,14 @@ def test_rows_that_differ_in_part_or_protocol_say_so() -> None:
     assert "brackets" not in table[4]
 
 
+def test_a_row_without_scores_does_not_differ_in_protocol() -> None:
+    empty = {"method": "b", "part": "test", "uuas": None, "punct": None, "why_empty": "no head"}
+    rows = [{"method": "a", "part": "test", "uuas": 0.5, **PROTOCOL}, empty]
+    table = format_table(rows).splitlines()
+    assert table[0].split() == ["method", "UUAS"]
+    assert table[3] == "b has no scores: no head"
+
+
 def test_treebanks_of_one_name_are_told_apart() -> None:
     told = {"method": "a", "uuas": 0.5, "part": "test", "treebank": "test.conllu", **PROTOCOL}
     told["n_sentences"] = 7
