@@ -284,5 +284,5 @@ def test_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         ARCHITECTURES, "mamba", {"hidden_size": 8, "num_hidden_layers": 2, "state_size": 4}
     )
     blind = Encoder(make_model("mamba"), tokenizer=make_tokenizer())
-    with pytest.raises(EncoderError, match="gives no attentions"):
+    with pytest.raises(EncoderError, match="returns no attention"):
         AttentionMax.for_model(MethodContext(blind))
