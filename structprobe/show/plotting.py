@@ -176,7 +176,7 @@ def _from_predictions(
 def _best(
     folder: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]
 ) -> tuple[Mapping[str, Any], list[Sentence], list[Prediction]] | None:
-    """Give the best run of those with distances and gold, on dev if possible, and what it keeps."""
+    """Give the best run with distances and gold, on dev if possible; baselines come last."""
     kept = [
         row
         for row in rows
@@ -186,7 +186,7 @@ def _best(
     ]
     # The test set chooses nothing, not even what is drawn, where there is a dev set.
     key = "uuas" if any(row.get("dev_uuas") is None for row in kept) else "dev_uuas"
-    for row in sorted(kept, key=lambda row: -row[key]):
+    for row in sorted(kept, key=lambda row: (row.get("model") is None, -row[key])):
         sentences = read_sentences(folder, row["key"])
         predictions = [prediction for _, prediction in read_predictions(folder, row["key"])]
         if all(one.heads is not None for one in sentences) and all(

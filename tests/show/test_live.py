@@ -128,7 +128,7 @@ def test_probes_on_other_vectors_are_refused(world: Path, tmp_path: Path) -> Non
         LiveProbes.load([world / "layer-0", tmp_path / "first"], device="cpu")
     strange = Encoder(save_checkpoint(tmp_path / "model", "bert", seed=5), device="cpu")
     fit_probe(strange, *BANKS, layer=1, max_steps=2, out=tmp_path / "strange")
-    with pytest.raises(ProbeError, match="and this is"):
+    with pytest.raises(ProbeError, match="but this is"):
         LiveProbes.load([world / "layer-0", tmp_path / "strange"], device="cpu")
 
 
@@ -161,7 +161,7 @@ REFUSED: dict[str, tuple[int, dict[str, Any]]] = {
     "no words to parse": (400, {"body": json.dumps({"text": " \n "})}),
     f"the limit is {MOST_WORDS}": (400, {"body": json.dumps({"text": "a " * (MOST_WORDS + 1)})}),
     f"the limit is {MOST_CHARACTERS:,}": (400, {"body": json.dumps({"text": "a" * 2001})}),
-    "no CoNLL-U file can hold": (400, {"body": json.dumps({"text": "a\0b"})}),
+    "cannot be written to CoNLL-U": (400, {"body": json.dumps({"text": "a\0b"})}),
     'send {"text"': (400, {"body": "{"}),
     "a sentence": (400, {"body": json.dumps(["the dog"])}),
     '"text": ': (400, {"body": json.dumps({"text": 3})}),

@@ -8,7 +8,7 @@ import importlib
 import pytest
 
 
-@pytest.mark.parametrize("name", ["treebank.bank", "heads", "treebank.text"])
+@pytest.mark.parametrize("name", ["treebank.bank", "tree_faults", "treebank.text"])
 def test_examples(name):
     module = importlib.import_module(f"structprobe.{name}")
     result = doctest.testmod(module)

@@ -9,7 +9,7 @@ import pkgutil
 import pytest
 
 import structprobe.trees
-from structprobe.trees import gold, grouping
+from structprobe.trees import gold, padding
 
 MODULES = [module.name for module in pkgutil.iter_modules(structprobe.trees.__path__)]
 
@@ -31,8 +31,8 @@ def test_examples_are_there(name):
         gold.flat_distances,
         gold.padded_tree_depths,
         gold.padded_tree_distances,
-        grouping.group_by_length,
-        grouping.pad,
+        padding.group_by_length,
+        padding.pad,
     ],
 )
 def test_examples_of_helpers_are_there(helper):

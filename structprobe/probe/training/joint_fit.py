@@ -14,10 +14,9 @@ from __future__ import annotations
 import numbers
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,6 +27,7 @@ from structprobe.probe.data.examples import KINDS, Examples, read_sets
 from structprobe.probe.data.inputs import origin_of, pick_layers
 from structprobe.probe.data.whitening import Moments
 from structprobe.probe.training.fit import FittedMatrix, Task, fit_kind, make_task, moments_of
+from structprobe.probe.training.parallel import Goes, side_by_side
 from structprobe.probe.training.settings import (
     Settings,
     read_settings,
@@ -43,13 +43,6 @@ OWN = ("rank", "random_state", "verbose")
 
 # A layer, and the hyperparameters of a probe on it.
 Job = tuple[Layer, Mapping[str, Any]]
-
-T = TypeVar("T")
-Goes = Callable[[], None]
-
-
-class Abandoned(Exception):  # noqa: N818 -- it is no error
-    """Ends a piece of work whose result is no longer needed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,32 +181,6 @@ def layer_groups(
             left, width = settings.memory_gb * 1e9 - size, own
         groups[-1].append(layer)
     return groups
-
-
-def side_by_side(pieces: Sequence[Callable[[Goes], T]], n_workers: int) -> Iterator[T]:
-    """Run pieces of work in parallel, and give their results in order."""
-    if n_workers <= 1:
-        for piece in pieces:
-            yield piece(lambda: None)
-        return
-    n_threads, abandoned = torch.get_num_threads(), threading.Event()
-
-    def goes() -> None:
-        if abandoned.is_set():
-            raise Abandoned
-
-    pool = ThreadPoolExecutor(
-        n_workers, "structprobe", torch.set_num_threads, (max(1, n_threads // n_workers),)
-    )
-    try:
-        futures: list[Future[T]] = [pool.submit(piece, goes) for piece in pieces]
-        for future in futures:
-            yield future.result()
-    finally:
-        abandoned.set()
-        pool.shutdown(cancel_futures=True)
-        # Otherwise, threads started later would inherit the number set for the workers.
-        torch.set_num_threads(n_threads)
 
 
 def _n_workers(pieces: Sequence[_Piece], settings: Settings) -> int:

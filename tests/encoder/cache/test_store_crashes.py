@@ -95,7 +95,7 @@ def test_threads_wait_for_one_another(tmp_path, caplog):
 
 def test_a_thread_does_not_wait_for_itself(tmp_path):
     with open_at(tmp_path / "cache"):
-        with pytest.raises(StoreError, match="being written already; finish or close"):
+        with pytest.raises(StoreError, match="already being written; finish or close"):
             open_at(tmp_path / "cache")
         with open_at(tmp_path / "cache", key={"other": 1}) as other:
             assert other.missing.size == 5
