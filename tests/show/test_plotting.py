@@ -201,3 +201,19 @@ def test_what_is_drawn_is_chosen_on_dev(tmp_path: Path) -> None:
         if one.stem == "distances"
     )  # fmt: skip
     assert "layer 1" in path.read_text(encoding="utf-8")
+
+
+def test_a_probe_is_drawn_where_a_baseline_is_better(tmp_path: Path) -> None:
+    results, sentences = ResultsFolder(tmp_path / "r"), write_folder(tmp_path / "other")
+    predictions = [
+        Prediction(np.asarray(one.heads), tree_distances(one.heads)) for one in sentences
+    ]
+    results.add(probe_row(1, uuas=0.3, dev_uuas=0.3), sentences, predictions)
+    linear = {"layer": None, "method": "linear", "model": None, "fingerprint": None}
+    row = probe_row(0, uuas=0.9, dev_uuas=0.9) | linear
+    results.add(row, sentences, predictions)
+    (path,) = (
+        one for one in plot_folder(tmp_path / "r", tmp_path / "f", formats=["svg"])
+        if one.stem == "distances"
+    )  # fmt: skip
+    assert "layer 1" in path.read_text(encoding="utf-8")
