@@ -35,9 +35,9 @@ class PrintCompletion(argparse.Action):
         parser.exit()
 
 
-def _complete(action: argparse.Action, shtab: Any) -> None:
-    """Say what an option's value is completed with."""
+def _complete(action: Any, shtab: Any) -> None:
+    """Say what an option's value is completed with, where shtab looks: as its `complete`."""
     if action.metavar in _FILES:
-        action.complete = shtab.FILE  # type: ignore[attr-defined]  # where shtab looks
+        action.complete = shtab.FILE
     elif action.metavar in _FOLDERS or action.dest == "model":
-        action.complete = shtab.DIRECTORY  # type: ignore[attr-defined]
+        action.complete = shtab.DIRECTORY
