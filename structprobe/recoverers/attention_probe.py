@@ -212,11 +212,7 @@ class AttentionProbe(Recoverer):
         """Create the scorer to train."""
         import torch
 
-        from structprobe.attention.scorers import (
-            AttentionScorer,
-            AttentionWordsScorer,
-            main_axes,
-        )
+        from structprobe.attention.scorers import AttentionScorer, AttentionWordsScorer, main_axes
 
         scales = torch.from_numpy(file.scales())
         if vectors is None:

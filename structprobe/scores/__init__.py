@@ -6,12 +6,4 @@ from structprobe.scores.protocol import Protocol
 from structprobe.scores.result import Scores, Tally
 from structprobe.scores.scoring import score
 
-__all__ = [
-    "PairedTest",
-    "Prediction",
-    "Protocol",
-    "Scores",
-    "Tally",
-    "paired_bootstrap",
-    "score",
-]
+__all__ = ["PairedTest", "Prediction", "Protocol", "Scores", "Tally", "paired_bootstrap", "score"]

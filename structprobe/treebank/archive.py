@@ -19,10 +19,7 @@ MAX_TAIL = 2**20  # bytes behind the last file: tar pads with some 10,000 zeros
 def unpack(archive: Path, folder: Path, name: str) -> None:
     """Unpack only the treebank, its licence and its README."""
     try:
-        with (
-            gzip.open(archive) as packed,
-            tarfile.open(fileobj=packed, mode="r:") as members,
-        ):
+        with gzip.open(archive) as packed, tarfile.open(fileobj=packed, mode="r:") as members:
             _unpack(members, folder, name)
             # Reading to the end is what lets gzip compare its checksum.
             if len(packed.read(MAX_TAIL)) == MAX_TAIL:
