@@ -25,8 +25,8 @@ class Hint(str):
         hint.shell = shell
         return hint
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild_hint, (str(self), self.shell)
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, str]]:
+        return (str(self),), {"shell": self.shell}
 
 
 class StructprobeError(ValueError):
@@ -39,8 +39,7 @@ class StructprobeError(ValueError):
     where : str, optional
         The location, such as ``"en.conllu:12: sent_id 'weblog-3'"``; printed first.
     hint : str, optional
-        What to do about it; printed last. A `Hint` has separate texts for Python and the command
-        line.
+        What to do; printed last. A `Hint` has separate texts for Python and the command line.
     """
 
     def __init__(self, what: str, *, where: str | None = None, hint: str | None = None) -> None:
@@ -61,26 +60,20 @@ class StructprobeError(ValueError):
         message = f"{self.where}: {self.what}" if self.where else self.what
         return f"{message}; {hint}" if hint else message
 
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle all attributes, so that an error raised in a worker process arrives complete."""
-        return _rebuild, (type(self), self.__dict__.copy(), self.args)
-
 
 class TreebankError(StructprobeError):
     """An error in a CoNLL-U file.
 
     Parameters
     ----------
-    what : str
-        What is wrong, including the invalid value.
+    what, hint
+        As for `StructprobeError`.
     path : str, optional
         The file.
     line : int, optional
         The 1-based line in the file.
     sent_id : str, optional
         The value of the sentence's ``sent_id`` comment.
-    hint : str, optional
-        What to do about it.
     """
 
     def __init__(
@@ -106,7 +99,7 @@ class TreeError(StructprobeError):
     what, where, hint
         As for `StructprobeError`.
     sentence : int, optional
-        The 0-based index of the sentence, used for `where` unless that is given.
+        The 0-based index of the sentence, for `where` unless that is given.
     """
 
     def __init__(
@@ -157,16 +150,3 @@ def unknown_name(kind: str, value: object, choices: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(value), known, n=1)
     meant = f" (did you mean {near[0]!r}?)" if near else ""
     return f"unknown {kind} {value!r}{meant}; choose from {', '.join(map(repr, known))}"
-
-
-def _rebuild_hint(python: str, shell: str) -> Hint:
-    return Hint(python, shell=shell)
-
-
-def _rebuild(
-    cls: type[StructprobeError], state: dict[str, object], args: tuple[object, ...]
-) -> StructprobeError:
-    error = cls.__new__(cls)
-    error.args = args
-    error.__dict__.update(state)
-    return error

@@ -76,7 +76,7 @@ def _read(args: argparse.Namespace) -> Treebank:
     """Read the input, from a file or standard input, as CoNLL-U or as plain text."""
     from structprobe.errors import TreebankError
     from structprobe.treebank import Treebank
-    from structprobe.treebank.checks import Place, check_characters
+    from structprobe.treebank.conllu_format import Place, check_characters
     from structprobe.treebank.files import read_bytes, to_text
 
     path = Path(args.input)

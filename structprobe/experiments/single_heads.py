@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from structprobe.recoverers.attention_head import AttentionHead
 from structprobe.recoverers.attention_max import AttentionMax
 from structprobe.recoverers.attention_mst import AttentionMST
-from structprobe.scores.edge_counts import GoldEdges
+from structprobe.scores.gold_edges import GoldEdges
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:

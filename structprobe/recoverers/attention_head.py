@@ -6,14 +6,14 @@ import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import EncoderError, ProbeError, ScoreError
-from structprobe.recoverers.base import MethodContext, Recoverer
-from structprobe.scores.edge_counts import GoldEdges
+from structprobe.recoverers.base import Recoverer
+from structprobe.scores.gold_edges import GoldEdges
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
@@ -31,22 +31,16 @@ class AttentionHead(Recoverer):
     ----------
     encoder : Encoder
         The model.
-    layer : int, optional
-        The layer of the head, from 1; by default chosen by `fit`.
-    head : int, optional
-        The head, from 1; by default chosen by `fit`.
+    layer, head : int, optional
+        The layer and the head in it, from 1; by default chosen by `fit`.
     gold_root : bool, default False
         Whether to use the gold root, which also sets `uses_gold`.
     special : {"drop", "renormalise", "keep"}, default "drop"
         How to treat attention to special tokens, see `WordAttentions`.
     symmetrised : bool, default False
-        Whether to replace both weights of a pair of words by their sum, see `WordAttentions`.
-    punct : {"upos", "xpos", "keep"}, optional
-        Which words UUAS on dev ignores, see `Protocol`.
-    cache : path, optional
-        A folder in which to cache attention, see `WordAttentions`.
-    progress : bool, optional
-        Whether to show progress bars; by default if stderr is a terminal.
+        Whether to replace both weights of a pair of words by their sum.
+    punct, cache, progress
+        As for `BestLayer`; attention is cached.
 
     Attributes
     ----------
@@ -70,6 +64,7 @@ class AttentionHead(Recoverer):
         {"layer": int, "head": int, "gold_root": bool, "special": str, "symmetrised": bool}
     )
     fitted_attribute = "chosen_"
+    from_context = ("encoder", "punct", "cache", "progress")
     makes_trees = True
 
     dev_uuas_: NDArray[np.float64]
@@ -107,12 +102,6 @@ class AttentionHead(Recoverer):
                 )
         if layer is not None and head is not None:
             self.chosen_ = {"layer": layer, "head": head}
-
-    @classmethod
-    def for_model(cls, context: MethodContext, **options: Any) -> Self:
-        """Create the method for a model; see `Recoverer.for_model`."""
-        given = {"cache": context.cache, "progress": context.progress, **options}
-        return cls(context.encoder, punct=context.punct, **given)
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
         """Choose the best head on dev, or on train without dev."""

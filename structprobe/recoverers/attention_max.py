@@ -35,11 +35,10 @@ class AttentionMax(AttentionHead):
     encoder : Encoder
         The model.
     direction : {"to", "from"}, default "to"
-        Whether the head of a word is the word it attends to most, or the word that attends to it
-        most.
+        Whether the head is the word attended to most, or the word that attends most.
     **options
-        Further arguments of `AttentionHead`. With ``special="keep"``, a word that attends to
-        special tokens more than to any other word has the head 0.
+        As for `AttentionHead`. With ``special="keep"``, a word that attends to special tokens more
+        than to any other word has the head 0.
 
     Raises
     ------

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
-from structprobe.recoverers.base import MethodContext, Recoverer
+from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.best_layer import NO_DEV
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
@@ -43,27 +43,20 @@ class AttentionProbe(Recoverer):
         The model. For a causal model, heads on both sides can be found, since both directions of
         attention have weights.
     words : bool, default False
-        Whether the weights depend on the words: the method ``attention-probe-words``. This probe
-        has about 200 times as many parameters, and learns which words tend to be heads.
+        Whether the weights depend on the words: the method ``attention-probe-words``, with about
+        200 times as many parameters. It also learns which words tend to be heads, so not all that
+        it scores above ``attention-probe`` is due to attention.
     max_steps : int, default 2000
         Training steps; the weights with the lowest loss on dev are kept.
-    cache : path, optional
-        A folder in which to cache word vectors.
-    random_state : int, default 0
-        Random state of the order of the batches.
-    device : str, default "auto"
-        Where the weights are trained.
-    progress : bool, optional
-        Whether to show progress bars; by default if stderr is a terminal.
+    cache, random_state, device, progress
+        As for `BestLayer`.
 
     Attributes
     ----------
     weights_ : ndarray of float32, shape (n_layers, n_heads, 2), or None
-        Weights of the attention from a word to its head, and from the head to the word; None with
-        `words`, where they depend on the words.
+        Weights of the attention from a word to its head, and back; None with `words`.
     history_ : list of dict
-        The training history: ``step``, ``learning_rate``, ``train_loss``, ``dev_loss`` (in nats per
-        word).
+        ``step``, ``learning_rate``, ``train_loss`` and ``dev_loss`` (in nats per word).
     chosen_ : dict
         ``choice``: the training step that was kept.
 
@@ -76,9 +69,6 @@ class AttentionProbe(Recoverer):
     -----
     `fit` stores the attention of the training sentences in a temporary file: two bytes for each
     pair of words and head, about 0.9 GB for 12,500 sentences and 72 heads.
-
-    With `words`, the probe also learns about words, so not all that it scores above
-    ``attention-probe`` is due to attention.
     """
 
     name = "attention-probe"
@@ -88,6 +78,7 @@ class AttentionProbe(Recoverer):
     )
     options = MappingProxyType({"max_steps": int})
     fitted_attribute = "scorer_"
+    from_context = ("encoder", "cache", "random_state", "device", "progress")
 
     weights_: NDArray[np.float32] | None
     history_: list[dict[str, float]]
@@ -113,18 +104,6 @@ class AttentionProbe(Recoverer):
         self.name += "-words" * words
         self.attentions = WordAttentions(encoder, special="keep")
         find_device(device, error=ProbeError)
-
-    @classmethod
-    def for_model(cls, context: MethodContext, **options: Any) -> Self:
-        """Create the method for a model; see `Recoverer.for_model`."""
-        return cls(
-            context.encoder,
-            cache=context.cache,
-            random_state=context.seed,
-            device=context.device,
-            progress=context.progress,
-            **options,
-        )
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
         """Train the weights; dev is needed for early stopping."""

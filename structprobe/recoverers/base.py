@@ -30,6 +30,11 @@ class MethodContext:
     device: str = "auto"  # Where methods are trained
     progress: bool | None = None  # Whether to show progress bars
 
+    @property
+    def random_state(self) -> int:
+        """The seed, by the name of the argument that takes it."""
+        return self.seed
+
 
 class Recoverer(ABC):
     """Base class of all methods that recover trees. A new method is a subclass in its own file.
@@ -43,21 +48,20 @@ class Recoverer(ABC):
     reads_model : bool
         Whether the method uses a model, which result rows then name.
     reads_head : bool
-        Whether it also uses the model's language-modelling head, whose weights then decide its
-        rows too.
+        Whether it uses the language-modelling head, whose weights then decide its rows too.
     order : int
-        Position in tables of all methods: lower for methods that should be stronger, 90 and above
-        for baselines.
+        Position in tables: lower for methods that should be stronger, 90 and above for baselines.
     variants : mapping of str to mapping
-        Names on the command line, if the class has several, with the arguments of `for_model` for
-        each; otherwise `name` is used.
+        The arguments of `for_model` by name on the command line, if the class has several names.
     options : mapping of str to type
         Further arguments of `for_model`, as in ``name[option=value]``; int, float, bool or str.
+    from_context : tuple of str
+        The arguments that `for_model` takes from its context: some of ``encoder``, ``punct``,
+        ``cache``, ``random_state``, ``device`` and ``progress``.
     fitted_attribute : str or None
         The attribute that `fit` sets and `predict` needs; None if there is nothing to fit.
     version : int
-        To be increased when the same settings give different trees, so that rows of the older
-        version are not reused.
+        Increased when the same settings give different trees, so that older rows are not reused.
     chosen_ : mapping of str to object
         What `fit` chose on dev, by keys of a result row such as ``layer`` and ``head``; `predict`
         may add information about the sentences it was last called with.
@@ -70,6 +74,7 @@ class Recoverer(ABC):
     order: int = 50
     variants: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     options: Mapping[str, type] = MappingProxyType({})
+    from_context: tuple[str, ...] = ()
     version: int = 1
     fitted_attribute: str | None = None
     chosen_: Mapping[str, Any] = MappingProxyType({})
@@ -95,8 +100,7 @@ class Recoverer(ABC):
         StructprobeError
             If the model does not suit the method.
         """
-        del context
-        return cls(**options)
+        return cls(**{name: getattr(context, name) for name in cls.from_context} | options)
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
         """Fit the method to annotated sentences, if there is anything to fit.
@@ -127,8 +131,8 @@ class Recoverer(ABC):
         Returns
         -------
         dict
-            Keys of a result row: ``method``, ``uses_gold``, ``seed`` (from `random_state`, if
-            any), and the origin of the vectors if there is an `encoder`.
+            ``method``, ``uses_gold``, ``seed`` (from `random_state`, if any), and the origin of the
+            vectors if there is an `encoder`.
         """
         told = {"method": self.name, "uses_gold": self.uses_gold}
         told["seed"] = getattr(self, "random_state", None)
@@ -164,8 +168,8 @@ class Recoverer(ABC):
         Parameters
         ----------
         text : str, sequence of str or Sentence
-            A text, which is split at whitespace only (so punctuation should be separated by
-            spaces); or a list of words; or a sentence of a treebank.
+            A text, split at whitespace only (put spaces around punctuation), a list of words, or a
+            sentence of a treebank.
 
         Returns
         -------

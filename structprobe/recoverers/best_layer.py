@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.errors import Hint, ProbeError
-from structprobe.recoverers.base import MethodContext, Recoverer
+from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.probe import ProbeRecoverer
 from structprobe.scores import score
 from structprobe.scores.prediction import Prediction
@@ -36,9 +36,9 @@ class BestLayer(Recoverer):
     cache : path, optional
         A folder in which to cache word vectors; by default all layers are kept in memory.
     random_state : int, default=0
-        Random state of the probes.
+        Random state of the training.
     device : str, default="auto"
-        Where the probes are trained.
+        Where to train.
     progress : bool, optional
         Whether to show progress bars; by default if stderr is a terminal.
     **settings
@@ -64,6 +64,7 @@ class BestLayer(Recoverer):
     order = 10
     options = MappingProxyType({"rank": int, "max_steps": int})
     fitted_attribute = "recoverer_"
+    from_context = ("encoder", "punct", "cache", "random_state", "device", "progress")
 
     recoverer_: ProbeRecoverer
     curve_: Mapping[int, float]
@@ -84,19 +85,6 @@ class BestLayer(Recoverer):
         self.layers = tuple(range(encoder.n_layers + 1) if layers is None else layers)
         self.random_state, self.device, self.progress = random_state, device, progress
         self.settings = settings
-
-    @classmethod
-    def for_model(cls, context: MethodContext, **options: Any) -> Self:
-        """Create the method for a model; see `Recoverer.for_model`."""
-        return cls(
-            context.encoder,
-            punct=context.punct,
-            cache=context.cache,
-            random_state=context.seed,
-            device=context.device,
-            progress=context.progress,
-            **options,
-        )
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
         """Fit probes on all layers in one training run, and choose a layer on dev."""

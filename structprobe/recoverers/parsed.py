@@ -34,8 +34,7 @@ class ParsedSentence:
     --------
     >>> import numpy as np
     >>> from structprobe import ParsedSentence, Prediction, Sentence
-    >>> prediction = Prediction(np.array([2, 0]))
-    >>> ParsedSentence(Sentence(("dogs", "bark")), prediction).heads
+    >>> ParsedSentence(Sentence(("dogs", "bark")), Prediction(np.array([2, 0]))).heads
     array([2, 0])
     """
 
@@ -78,8 +77,7 @@ class ParsedSentence:
         Parameters
         ----------
         gold : bool, default=True
-            Whether to draw the gold tree above and the recovered tree below, if the sentence has a
-            gold tree; otherwise only the recovered tree.
+            Whether to draw the gold tree, if there is one, above the recovered tree.
         distances : bool, default=False
             Whether to show the predicted distances on the arcs.
         direction, width
@@ -112,17 +110,12 @@ class ParsedSentence:
         Parameters
         ----------
         gold, distances, direction
-            As for `to_text`.
+            As for `to_text`, which raises the same errors.
 
         Returns
         -------
         str
             An ``<svg>`` element, see `structprobe.draw.draw_svg`.
-
-        Raises
-        ------
-        ProbeError, TreeError
-            As for `to_text`.
         """
         from structprobe.draw import draw_svg
 
@@ -137,17 +130,12 @@ class ParsedSentence:
         Parameters
         ----------
         gold, distances, direction
-            As for `to_text`.
+            As for `to_text`, which raises the same errors.
 
         Returns
         -------
         str
             A ``dependency`` environment, see `structprobe.draw.draw_tikz`.
-
-        Raises
-        ------
-        ProbeError, TreeError
-            As for `to_text`.
         """
         from structprobe.draw import draw_tikz
 
@@ -160,8 +148,7 @@ class ParsedSentence:
         Parameters
         ----------
         missed : bool, default=False
-            Whether to include gold arcs that are not in the recovered tree; the graph is then not a
-            tree.
+            Whether to include gold arcs that were not recovered; the graph is then not a tree.
 
         Returns
         -------
@@ -187,17 +174,12 @@ class ParsedSentence:
         Parameters
         ----------
         distances, direction
-            As for `to_text`.
+            As for `to_text`, which raises the same errors.
 
         Returns
         -------
         dict
             See `structprobe.draw.to_displacy`.
-
-        Raises
-        ------
-        ProbeError, TreeError
-            As for `to_text`.
         """
         from structprobe.draw import to_displacy
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import Hint, ProbeError, TreeError, unknown_name
-from structprobe.recoverers.base import MethodContext, Recoverer
-from structprobe.recoverers.linear import LinearChain
+from structprobe.recoverers.base import Recoverer
+from structprobe.recoverers.baselines import LinearChain
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 from structprobe.trees import arborescence, eisner, spanning_tree
@@ -39,15 +39,15 @@ class Perturbed(Recoverer):
     encoder : Encoder
         A model with a mask token.
     decoder : {"mst", "cle", "eisner"}
-        ``"mst"`` finds the maximum spanning tree of the mean impact of each pair, and directs it
-        from the root. The others use the impact of j on i as the score of head j for word i:
-        ``"cle"`` finds the best tree (Chu-Liu/Edmonds), ``"eisner"`` the best projective tree.
+        ``"mst"``: the maximum spanning tree of the mean impact of each pair, directed from the
+        root. The others score head j for word i by the impact of j on i: ``"cle"`` finds the best
+        tree (Chu-Liu/Edmonds), ``"eisner"`` the best projective tree.
     measure : {"distance", "probability"}
         How the impact is measured.
     root : {"impact", "gold"}
-        ``"impact"`` chooses the word with the highest mean impact on the others (the first, in a
-        tie); ``"gold"`` uses the gold root (like Wu et al. for ``"cle"`` and ``"eisner"``), which
-        also sets `uses_gold`.
+        ``"impact"``: the word with the highest mean impact on the others (the first, in a tie);
+        ``"gold"``: the gold root (like Wu et al. for ``"cle"`` and ``"eisner"``), which also sets
+        `uses_gold`.
     layer : int, optional
         The layer whose vectors are compared; by default the last.
     limit : int, optional
@@ -77,6 +77,7 @@ class Perturbed(Recoverer):
 
     name = "perturbed"
     reads_head = True  # for the measure "probability"
+    from_context = ("encoder", "progress")
     variants: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         {
             "perturbed": {},
@@ -119,11 +120,6 @@ class Perturbed(Recoverer):
         told = None if limit is None else f"linear chain for sentences {self._longer}"
         self._unread = {} if told is None else {"choice": told}
         self.chosen_ = {"layer": self.reader.layer, **self._unread}
-
-    @classmethod
-    def for_model(cls, context: MethodContext, **options: Any) -> Self:
-        """Create the method for a model; see `Recoverer.for_model`."""
-        return cls(context.encoder, progress=context.progress, **options)
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the tree of each sentence; heads are used only for the gold root."""

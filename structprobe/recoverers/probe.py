@@ -27,8 +27,7 @@ class ProbeRecoverer(Recoverer):
     encoder : Encoder
         The model, with its pooling and spacing.
     layer : int, optional
-        The layer, from 0 (embedding output) to ``encoder.n_layers``; by default that of a fitted
-        probe.
+        The layer, from 0 (embedding output); by default that of a fitted probe.
     probe : StructuralProbe, optional
         The probe, fitted or not; by default a new one with default settings.
     cache : path, optional
@@ -162,14 +161,11 @@ class ProbeRecoverer(Recoverer):
         revision : str, optional
             Branch, tag or commit of the probe on the hub.
         model : Encoder, path, str or model object, optional
-            The model, if it has moved: an `Encoder`, or anything that `Encoder` accepts. It must be
-            the same model.
+            The same model, if it has moved: an `Encoder`, or anything that `Encoder` accepts.
         device : str, default="auto"
             The torch device to run the model on.
-        cache : path, optional
-            A folder in which to cache word vectors.
-        progress : bool, optional
-            Whether to show a progress bar while encoding.
+        cache, progress
+            As for `ProbeRecoverer`.
         **encoder_options
             Further arguments of `Encoder`, such as ``gguf_file`` or ``trust_remote_code``.
 

@@ -15,12 +15,10 @@ class LayerZero(BestLayer):
 
     Parameters
     ----------
-    encoder : Encoder
-        The model.
+    encoder, **options
+        As for `BestLayer`.
     layers : iterable of int, default (0,)
         Only layer 0 is accepted.
-    **options
-        Further arguments of `BestLayer`.
 
     Raises
     ------

@@ -14,18 +14,15 @@ LOSS = "tree"
 class TreeProbe(BestLayer):
     """Trains the distances of a structural probe by the likelihood of the gold trees.
 
-    Everything except the loss is the same as for `BestLayer`: squared L2 distances, rank, training,
-    the depth probe for the root, decoding and the choice of the layer. Differences between the two
-    are thus due to the loss; see `structprobe.probe.losses.tree_likelihood`.
+    Differences to `BestLayer` are due to the loss, see `structprobe.probe.losses.tree_likelihood`:
+    squared L2 distances, rank, training, depths, decoding and the choice of the layer are the same.
 
     Parameters
     ----------
-    encoder : Encoder
-        The model.
+    encoder, **options
+        As for `BestLayer`.
     loss : {"tree"}
         Only "tree" is accepted.
-    **options
-        Further arguments of `BestLayer`.
 
     Raises
     ------

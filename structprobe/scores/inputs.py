@@ -13,8 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from structprobe.errors import ScoreError, TreeError
 from structprobe.scores.prediction import Prediction
-from structprobe.tree_faults import TreesLike
-from structprobe.trees.checked_heads import check_range, checked_depths, join_heads, word_depths
+from structprobe.tree_faults import TreesLike, check_range, checked_depths, join_heads, word_depths
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -4,32 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import ScoreError
 from structprobe.notebook import html_table
-from structprobe.scores.intervals import percentile_intervals
+from structprobe.scores.breakdowns import Tally, add_tallies, tally
+from structprobe.scores.intervals import check_resampling, quantile_bounds, resamples
 from structprobe.scores.protocol import Protocol
 from structprobe.scores.table import COLUMNS, METRICS, column, estimates
 
 _PRINTED = {"uuas": "UUAS", "uas": "UAS", "las": "LAS", "root_acc": "root", "dspr": "DSpr.",
             "nspr": "NSpr."}  # fmt: skip
-
-
-class Tally(NamedTuple):
-    """The number of correct items, and of all items.
-
-    Attributes
-    ----------
-    correct, total : int
-        The two numbers; `total` is never 0.
-    """
-
-    correct: int
-    total: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -177,9 +164,14 @@ class Scores:
         ScoreError
             As for `interval`.
         """
-        return percentile_intervals(
-            self.table, metrics, n=n, level=level, random_state=random_state
-        )
+        check_resampling(n, level)
+        scored = [one for one in metrics if not np.isnan(estimates(self.table, one)).all()]
+        draws: dict[str, list[NDArray[np.float64]]] = {metric: [] for metric in scored}
+        for weights in resamples(len(self.table), n, random_state) if scored else ():
+            for metric in scored:
+                draws[metric].append(estimates(self.table, metric, weights))
+        bounds = {one: quantile_bounds(np.concatenate(draws[one]), level) for one in scored}
+        return {metric: bounds.get(metric) for metric in metrics}
 
     def to_dict(self) -> dict[str, float | int | str | None]:
         """Return scores, counts and protocol as a flat dictionary for JSON.
@@ -210,8 +202,8 @@ class Scores:
         return Scores(
             self.protocol,
             np.concatenate([self.table, other.table]),
-            _joined(self.by_deprel, other.by_deprel),
-            _joined(self.by_arc_length, other.by_arc_length),
+            add_tallies(self.by_deprel, other.by_deprel),
+            add_tallies(self.by_arc_length, other.by_arc_length),
         )
 
     def __str__(self) -> str:
@@ -236,27 +228,6 @@ class Scores:
     def _value(self, metric: str) -> float | None:
         value = float(estimates(self.table, metric)[0])
         return None if np.isnan(value) else value
-
-
-def tally(
-    keys: NDArray[np.int64], right: NDArray[np.floating], total: NDArray[np.floating]
-) -> dict[int, Tally]:
-    """Sum the counts for each integer key."""
-    # keys (n,), right (n,), total (n,)
-    if not len(keys):
-        return {}
-    sums = np.stack([np.bincount(keys, right), np.bincount(keys, total)], axis=1).astype(np.int64)
-    return {int(key): Tally(*map(int, sums[key])) for key in np.flatnonzero(sums[:, 1])}
-
-
-def _joined(one: Mapping[Any, Tally], other: Mapping[Any, Tally]) -> dict[Any, Tally]:
-    """Add up two tables of tallies."""
-    none = Tally(0, 0)
-    joined = {}
-    for key in sorted({*one, *other}):
-        mine, theirs = one.get(key, none), other.get(key, none)
-        joined[key] = Tally(mine.correct + theirs.correct, mine.total + theirs.total)
-    return joined
 
 
 def _per_cent(value: float | None) -> str:

@@ -16,11 +16,12 @@ from structprobe.scores.attachment import (
     scored_edges,
     without_subtypes,
 )
+from structprobe.scores.breakdowns import tally, tally_deprels
 from structprobe.scores.correlation import depth_correlations, distance_correlations
 from structprobe.scores.inputs import FlatTrees, flatten, place
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.protocol import Protocol, choose_protocol, kept_words
-from structprobe.scores.result import Scores, Tally, tally
+from structprobe.scores.result import Scores
 from structprobe.scores.table import COLUMNS, column
 from structprobe.tree_faults import TreesLike
 
@@ -94,7 +95,7 @@ def score(
     return Scores(
         protocol,
         table,
-        _by_deprel(relations, right, counted),
+        tally_deprels(relations, right, counted),
         tally(np.abs(trees.gold - trees.positions), right.astype(float), counted.astype(float)),
     )
 
@@ -168,13 +169,3 @@ def _measured(predictions: Sequence[Prediction], what: str, protocol: Protocol) 
         if protocol.min_length <= len(prediction) <= protocol.max_length
         and getattr(prediction, what) is not None
     ]
-
-
-def _by_deprel(
-    relations: NDArray[np.str_], right: NDArray[np.bool_], counted: NDArray[np.bool_]
-) -> dict[str, Tally]:
-    """Count edges by the gold relation of their dependent."""
-    known = relations != ""
-    names, which = np.unique(relations[known], return_inverse=True)
-    sums = tally(which, right[known].astype(float), counted[known].astype(float))
-    return {str(names[key]): found for key, found in sums.items()}

@@ -13,8 +13,7 @@ from numpy.typing import NDArray
 
 from structprobe.errors import TreebankError
 from structprobe.tree_faults import tree_fault
-from structprobe.treebank.blocks import BOM
-from structprobe.treebank.checks import DEPREL, DEPS, HEAD
+from structprobe.treebank.conllu_format import BOM, DEPREL, DEPS, HEAD
 from structprobe.treebank.sentence import Sentence
 from structprobe.treebank.text import join_words
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from structprobe.errors import TreeError
-from structprobe.trees.checked_heads import checked_depths, join_heads
+from structprobe.tree_faults import checked_depths, join_heads
 from structprobe.trees.padding import group_by_length, pad
 
 

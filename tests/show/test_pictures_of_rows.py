@@ -9,8 +9,9 @@ import pytest
 from support.result_rows import baseline_row, probe_row
 
 from structprobe.errors import ResultError, StructprobeError
+from structprobe.scores.breakdowns import Tally
 from structprobe.scores.protocol import Protocol
-from structprobe.scores.result import Scores, Tally
+from structprobe.scores.result import Scores
 from structprobe.scores.table import COLUMNS
 from structprobe.show import (
     draw_layer_curves,

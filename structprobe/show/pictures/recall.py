@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from structprobe.errors import ResultError
-from structprobe.scores.result import Scores, Tally
+from structprobe.scores.breakdowns import Tally
+from structprobe.scores.result import Scores
 from structprobe.show.pictures.style import COLOURS, axes_or_new, put_title
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from structprobe.results.rows import METRICS, Row
-from structprobe.scores.result import Scores, Tally
+from structprobe.scores.breakdowns import Tally
+from structprobe.scores.result import Scores
 from structprobe.show.columns import NOTHING
 from structprobe.show.report.curves import LABELS
 from structprobe.show.report.elements import Child, Markup, element

@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from structprobe.errors import TreebankError
-from structprobe.treebank.blocks import BOM
 
+BOM = "\ufeff"
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 ID, FORM, UPOS, XPOS, HEAD, DEPREL, DEPS, MISC = 0, 1, 3, 4, 6, 7, 8, 9
 
