@@ -150,3 +150,8 @@ def unknown_name(kind: str, value: object, choices: Iterable[str]) -> str:
     near = difflib.get_close_matches(str(value), known, n=1)
     meant = f" (did you mean {near[0]!r}?)" if near else ""
     return f"unknown {kind} {value!r}{meant}; choose from {', '.join(map(repr, known))}"
+
+
+def counted(n: int, noun: str) -> str:
+    """Write a number with its noun, such as "1 sentence" or "1,200 sentences"."""
+    return f"{n:,} {noun if n == 1 else f'{noun}s'}"

@@ -38,6 +38,12 @@ def check_room(
         raise error(what, where=told, hint="choose another folder") from fault
 
 
+def replace_hint(kind: str) -> Hint:
+    """Say what to do about a file or folder that exists."""
+    told = f"choose another {kind}, or"
+    return Hint(f"{told} pass force=True to replace it", shell=f"{told} use --force to replace it")
+
+
 def check_file(path: str | os.PathLike[str], *, force: bool) -> None:
     """Refuse a file that exists, without `force`, or that cannot be written."""
     target = Path(os.path.realpath(path))
@@ -45,14 +51,7 @@ def check_file(path: str | os.PathLike[str], *, force: bool) -> None:
         what = "is a folder" if target.is_dir() else "is not a regular file"
         raise ResultError(what, where=str(path), hint="give a file name")
     if target.exists() and not force:
-        raise ResultError(
-            "already exists",
-            where=str(path),
-            hint=Hint(
-                "choose another file, or pass force=True to replace it",
-                shell="choose another file, or use --force to replace it",
-            ),
-        )
+        raise ResultError("already exists", where=str(path), hint=replace_hint("file"))
     if not target.parent.exists():
         what = f"there is no folder {str(target.parent)!r}"
         raise ResultError(what, where=str(path), hint="create it, or choose another")

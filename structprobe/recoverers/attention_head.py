@@ -6,13 +6,13 @@ import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.errors import EncoderError, ProbeError, ScoreError
-from structprobe.recoverers.base import Recoverer
+from structprobe.errors import EncoderError, ScoreError
+from structprobe.recoverers.base import Recoverer, gold_root
 from structprobe.scores.gold_edges import GoldEdges
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
@@ -20,6 +20,10 @@ from structprobe.treebank.sentence import Sentence
 if TYPE_CHECKING:
     from structprobe.attention.word_attentions import AttentionBatch
     from structprobe.encoder.encoder import Encoder
+
+Bools: TypeAlias = NDArray[np.bool_]
+Floats: TypeAlias = NDArray[np.floating]
+Ints: TypeAlias = NDArray[np.integer]
 
 
 class AttentionHead(Recoverer):
@@ -94,12 +98,11 @@ class AttentionHead(Recoverer):
         self.attentions = WordAttentions(
             encoder, special=special, symmetrised=symmetrised, cache=cache
         )
-        shape = {"layer": self.attentions.n_layers, "head": self.attentions.n_heads}
-        for (name, highest), asked in zip(shape.items(), (layer, head), strict=True):
-            if asked is not None and not 1 <= asked <= highest:
-                raise EncoderError(
-                    f"attention {name} {asked} is out of range; choose from 1 to {highest}"
-                )
+        n_layers, n_heads = self.attentions.n_layers, self.attentions.n_heads
+        for name, asked, n in (("layer", layer, n_layers), ("head", head, n_heads)):
+            if asked is not None and not 1 <= asked <= n:
+                what = f"attention {name} {asked} is out of range; choose from 1 to {n}"
+                raise EncoderError(what)
         if layer is not None and head is not None:
             self.chosen_ = {"layer": layer, "head": head}
 
@@ -107,11 +110,10 @@ class AttentionHead(Recoverer):
         """Choose the best head on dev, or on train without dev."""
         self.dev_uuas_ = self.score_heads(train if dev is None else dev)
         self.best_heads_ = self.dev_uuas_.argmax(axis=1) + 1
-        open_to = np.full(self.dev_uuas_.shape, -1.0)  # what may not be chosen is below 0
-        chosen = _only(self.layer), _only(self.head)
-        open_to[chosen] = self.dev_uuas_[chosen]
-        layer, head = np.unravel_index(open_to.argmax(), open_to.shape)
-        self.chosen_ = {"layer": int(layer) + 1, "head": int(head) + 1}
+        layers, heads = np.indices(self.dev_uuas_.shape) + 1
+        is_open = (layers == (self.layer or layers)) & (heads == (self.head or heads))
+        layer, head = np.argwhere(is_open)[self.dev_uuas_[is_open].argmax()] + 1
+        self.chosen_ = {"layer": int(layer), "head": int(head)}
         return self
 
     def score_heads(self, sentences: Sequence[Sentence]) -> NDArray[np.float64]:
@@ -175,40 +177,28 @@ class AttentionHead(Recoverer):
         self._check_fitted()
         layer, head = self.chosen_["layer"] - 1, self.chosen_["head"] - 1
         found: dict[int, Prediction] = {}
-        reading = self.attentions.read(sentences, progress=self.progress) if sentences else ()
-        for batch in reading:
+        for batch in self.attentions.read(sentences, progress=self.progress) if sentences else ():
             roots = self._roots(batch, sentences)
             scores = self._arc_scores(batch.of_head(layer, head), roots)[:, 0]  # (b, 1, n, n + 1)
             heads = self._heads(scores, batch.lengths, roots)[:, 0]  # (b, n)
-            for row, (number, n) in enumerate(zip(batch.sentences, batch.lengths, strict=True)):
-                arcs = scores[row, 0, :n, : n + 1].copy()
-                found[int(number)] = Prediction(
-                    heads[row, :n], arc_scores=arcs, as_tree=self.makes_trees
-                )
+            for number, n, row, arcs in zip(
+                batch.sentences.tolist(), batch.lengths, heads, scores[:, 0], strict=True
+            ):
+                own = arcs[:n, : n + 1].copy()
+                found[number] = Prediction(row[:n], arc_scores=own, as_tree=self.makes_trees)
         return [found[number] for number in range(len(sentences))]
 
     @abstractmethod
-    def _heads(
-        self,
-        scores: NDArray[np.floating],
-        lengths: NDArray[np.integer],
-        roots: NDArray[np.integer] | None,
-    ) -> NDArray[np.integer]:
+    def _heads(self, scores: Floats, lengths: Ints, roots: Ints | None) -> Ints:
         """Decode (b, k, n, n + 1) arc scores to heads (b, k, n); padding is whatever it is."""
 
     @abstractmethod
     def _heads_over_kept(
-        self,
-        scores: NDArray[np.floating],
-        lengths: NDArray[np.integer],
-        kept: NDArray[np.bool_],
-        roots: NDArray[np.integer] | None,
-    ) -> NDArray[np.integer]:
+        self, scores: Floats, lengths: Ints, kept: Bools, roots: Ints | None
+    ) -> Ints:
         """Decode again over the kept words, like `score`; -1 for ignored words."""
 
-    def _arc_scores(
-        self, batch: AttentionBatch, roots: NDArray[np.integer] | None
-    ) -> NDArray[np.float32]:
+    def _arc_scores(self, batch: AttentionBatch, roots: Ints | None) -> NDArray[np.float32]:
         """Return the arc scores (b, n_layers, n_heads, n, n + 1), with the gold root forced."""
         scores = batch.arc_scores()
         if roots is not None:
@@ -218,23 +208,8 @@ class AttentionHead(Recoverer):
             scores[rows, :, :, words, 0] = 0.0
         return scores
 
-    def _roots(
-        self, batch: AttentionBatch, sentences: Sequence[Sentence]
-    ) -> NDArray[np.integer] | None:
+    def _roots(self, batch: AttentionBatch, sentences: Sequence[Sentence]) -> Ints | None:
         """Return the gold roots (b,) of a batch, from 1, if they are used."""
         if not self.gold_root:
             return None
-        some = [sentences[number] for number in batch.sentences]
-        for sentence in some:
-            if sentence.heads is None or 0 not in sentence.heads:
-                raise ProbeError(
-                    f"{self.name} uses the gold root, but the sentence has none",
-                    where=sentence.where,
-                    hint="use sentences with heads, or the method without a gold root",
-                )
-        return np.array([int(np.argmin(one.heads)) + 1 for one in some])
-
-
-def _only(number: int | None) -> slice:
-    """Return the index of one layer or head, from 1, or of all."""
-    return slice(None) if number is None else slice(number - 1, number)
+        return np.array([gold_root(sentences[number], self.name) for number in batch.sentences])

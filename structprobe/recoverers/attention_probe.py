@@ -124,15 +124,11 @@ class AttentionProbe(Recoverer):
             vectors, dev_vectors = self._vectors(train), self._vectors(dev)
             scorer = self._scorer(file, vectors).to(device)
             candidates = Candidates(file, gold, vectors, device)
-            shown = self.progress
+            epochs = candidates.epochs(np.random.default_rng(self.random_state))
+            held_out = Candidates(dev_file, dev_gold, dev_vectors, device)
+            rates, shown = Cosine(Whitened(), rate, self.max_steps), self.progress
             with progress_bar("attention probe", self.max_steps, "step", shown=shown) as on_steps:
-                self.history_ = train_heads(
-                    scorer,
-                    candidates.epochs(np.random.default_rng(self.random_state)),
-                    Candidates(dev_file, dev_gold, dev_vectors, device),
-                    Cosine(Whitened(), rate, self.max_steps),
-                    lambda _: on_steps(1),
-                )
+                self.history_ = train_heads(scorer, epochs, held_out, rates, lambda _: on_steps(1))
         self.scorer_ = scorer.cpu()
         self.weights_ = None
         if not self.words:
@@ -154,17 +150,16 @@ class AttentionProbe(Recoverer):
         found: dict[int, Prediction] = {}
         vectors = self._vectors(sentences)
         for batch in self.attentions.read(sentences, progress=self.progress):
-            words = None
-            if vectors is not None:
-                words = torch.from_numpy(pad([vectors[i] for i in batch.sentences]))
+            own = None if vectors is None else pad([vectors[i] for i in batch.sentences])
+            words = None if own is None else torch.from_numpy(own)
             is_word = torch.arange(batch.lengths.max()) < torch.from_numpy(batch.lengths)[:, None]
             with torch.inference_mode():
                 scores = self.scorer_((torch.from_numpy(_features(batch)), words))
                 told = head_log_probabilities(scores, is_word).numpy()  # (b, n, n + 1)
             heads = arborescences(told, batch.lengths)
-            for row, (number, n) in enumerate(zip(batch.sentences, batch.lengths, strict=True)):
-                arcs = told[row, :n, : n + 1].copy()
-                found[int(number)] = Prediction(heads[row, :n], arc_scores=arcs)
+            numbers = batch.sentences.tolist()
+            for number, n, row, arcs in zip(numbers, batch.lengths, heads, told, strict=True):
+                found[number] = Prediction(row[:n], arc_scores=arcs[:n, : n + 1].copy())
         return [found[number] for number in range(len(sentences))]
 
     def _vectors(self, sentences: Sequence[Sentence]) -> FormVectors | None:
@@ -208,10 +203,9 @@ def _features(batch: AttentionBatch) -> NDArray[np.float32]:
 
 def _gold_heads(sentences: Sequence[Sentence]) -> list[NDArray[np.int32]]:
     """Return the gold heads, checked."""
-    heads = []
     for sentence in sentences:
         if sentence.heads is None:
             raise ProbeError("a training sentence has no heads", where=sentence.where)
-        heads.append(sentence.heads)
+    heads = [sentence.heads for sentence in sentences if sentence.heads is not None]
     gold_depths(heads)  # refuses what is no tree
     return heads

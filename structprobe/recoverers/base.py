@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from structprobe.errors import ProbeError
 from structprobe.recoverers.parsed import ParsedSentence
 from structprobe.scores.prediction import Prediction
@@ -134,12 +136,11 @@ class Recoverer(ABC):
             ``method``, ``uses_gold``, ``seed`` (from `random_state`, if any), and the origin of the
             vectors if there is an `encoder`.
         """
-        told = {"method": self.name, "uses_gold": self.uses_gold}
-        told["seed"] = getattr(self, "random_state", None)
+        seed = getattr(self, "random_state", None)
+        told = {"method": self.name, "uses_gold": self.uses_gold, "seed": seed}
         encoder: Encoder | None = getattr(self, "encoder", None)
-        if encoder is None:
-            return told
-        origin = encoder.origin(0)  # all but the layer, which is for each method to say
+        origin = {} if encoder is None else encoder.origin(0)
+        # All but the layer, which is for each method to say.
         return told | {key: value for key, value in origin.items() if key != "layer"}
 
     @abstractmethod
@@ -184,8 +185,7 @@ class Recoverer(ABC):
             If the method is not fitted.
         """
         sentence = _one_sentence(text)
-        (prediction,) = self.predict([sentence])
-        return ParsedSentence(sentence, prediction)
+        return ParsedSentence(sentence, *self.predict([sentence]))
 
     @property
     def is_fitted(self) -> bool:
@@ -207,6 +207,17 @@ class Recoverer(ABC):
         of_model = f" of {model}" if model else ""
         behind = f": {', '.join(told)}" if told else ""
         return f"<{type(self).__name__} {getattr(self, 'name', '')!r}{of_model}{behind}>"
+
+
+def gold_root(sentence: Sentence, method: str) -> int:
+    """Return the gold root, from 1, for a method that uses it."""
+    if sentence.heads is None or 0 not in sentence.heads:
+        raise ProbeError(
+            f"{method} uses the gold root, but the sentence has none",
+            where=sentence.where,
+            hint="use annotated sentences, or a method without a gold root",
+        )
+    return int(np.argmin(sentence.heads)) + 1
 
 
 def _one_sentence(given: object) -> Sentence:

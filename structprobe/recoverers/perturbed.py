@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.errors import Hint, ProbeError, TreeError, unknown_name
-from structprobe.recoverers.base import Recoverer
+from structprobe.errors import ProbeError, unknown_name
+from structprobe.recoverers.base import Recoverer, gold_root
 from structprobe.recoverers.baselines import LinearChain
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
@@ -19,8 +19,6 @@ from structprobe.trees import arborescence, eisner, spanning_tree
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
-
-Impacts = NDArray[np.float32]
 
 _logger = logging.getLogger(__name__)
 
@@ -114,23 +112,23 @@ class Perturbed(Recoverer):
         self.uses_gold = root == "gold"
         parts = [self.name, decoder.removeprefix("mst"), measure.removeprefix("distance")]
         self.name = "-".join(filter(None, [*parts, "gold-root" * self.uses_gold]))
-        self._longer = (
-            "too long for the model" if limit is None else f"with more than {limit} words"
-        )
-        told = None if limit is None else f"linear chain for sentences {self._longer}"
-        self._unread = {} if told is None else {"choice": told}
-        self.chosen_ = {"layer": self.reader.layer, **self._unread}
+        self._longer = "too long for the model"
+        self._told: dict[str, Any] = {"layer": self.reader.layer}
+        if limit is not None:
+            self._longer = f"with more than {limit} words"
+            self._told["choice"] = f"linear chain for sentences {self._longer}"
+        self.chosen_ = self._told
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the tree of each sentence; heads are used only for the gold root."""
         if not len(sentences):
             return []
-        given = [_gold_root(one) if self.uses_gold else None for one in sentences]
+        given = [gold_root(one, self.name) if self.uses_gold else None for one in sentences]
         impacts = self.reader.recall(sentences, self.progress)
-        self.chosen_ = {"layer": self.reader.layer, **self._unread}
+        self.chosen_ = self._told
         if skipped := sum(matrix is None for matrix in impacts):
             told = f"linear chain for {skipped:,} of {len(impacts):,} sentences, {self._longer}"
-            self.chosen_ = {**self.chosen_, "choice": told}
+            self.chosen_ = {**self._told, "choice": told}
             _logger.warning("%s: %s", self.name, told)
         return [
             _decode(matrix, self.decoder, root)
@@ -140,21 +138,7 @@ class Perturbed(Recoverer):
         ]
 
 
-def _gold_root(sentence: Sentence) -> int:
-    """Return the gold root, from 1."""
-    if sentence.heads is None:
-        raise TreeError(
-            "the sentence has no heads, so there is no gold root",
-            where=sentence.where,
-            hint=Hint(
-                "use annotated sentences, or root='impact'",
-                shell="use annotated sentences, or a method without a gold root",
-            ),
-        )
-    return int((sentence.heads == 0).argmax()) + 1
-
-
-def _decode(impacts: Impacts, decoder: str, gold_root: int | None) -> Prediction:
+def _decode(impacts: NDArray[np.float32], decoder: str, gold_root: int | None) -> Prediction:
     """Decode the impacts within one sentence; the gold root is given from 1."""
     n = len(impacts)
     influence = impacts.sum(axis=0, dtype=np.float64) / max(1, n - 1)  # (n,), on the others

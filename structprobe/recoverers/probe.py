@@ -109,11 +109,9 @@ class ProbeRecoverer(Recoverer):
         WordVectors
             The vectors of the layer, one array of shape (n_words, hidden_size) per sentence.
         """
-        progress = self.progress if len(sentences) > 1 else False
-        bank = self.encoder.encode(
-            sentences, layers=self.layer, cache=self.cache, progress=progress
-        )
-        return bank.layer(self.layer)
+        shown = self.progress if len(sentences) > 1 else False
+        encode, layer = self.encoder.encode, self.layer
+        return encode(sentences, layers=layer, cache=self.cache, progress=shown).layer(layer)
 
     def save_pretrained(
         self,
@@ -130,9 +128,8 @@ class ProbeRecoverer(Recoverer):
         folder, dev_scores, fitted_on, dev_baselines
             As for `StructuralProbe.save_pretrained`.
         """
-        self.probe.save_pretrained(
-            folder, dev_scores=dev_scores, fitted_on=fitted_on, dev_baselines=dev_baselines
-        )
+        told: dict[str, Any] = {"dev_scores": dev_scores, "fitted_on": fitted_on}
+        self.probe.save_pretrained(folder, dev_baselines=dev_baselines, **told)
 
     @classmethod
     def from_pretrained(
@@ -209,19 +206,16 @@ class ProbeRecoverer(Recoverer):
 
 def _check_kinds(encoder: object, layer: object, probe: object) -> None:
     """Refuse arguments of a wrong type, or in a wrong order."""
-    hint = "use ProbeRecoverer(encoder, layer, probe)"
+    is_whole = isinstance(layer, Integral) and not isinstance(layer, bool)
     for name, value, wanted, fits in (
         ("encoder", encoder, "an Encoder", hasattr(encoder, "n_layers")),
-        ("layer", layer, "an integer", layer is None or _is_whole(layer)),
+        ("layer", layer, "an integer", layer is None or is_whole),
         ("probe", probe, "a StructuralProbe", hasattr(probe, "predictions")),
     ):
         if not fits:
             found = repr(value) if isinstance(value, str | float) else f"a {type(value).__name__}"
+            hint = "use ProbeRecoverer(encoder, layer, probe)"
             raise ProbeError(f"{name} is {found}, not {wanted}", hint=hint)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _checked_layer(layer: int | None, encoder: Encoder, probe: StructuralProbe) -> int:
@@ -230,8 +224,7 @@ def _checked_layer(layer: int | None, encoder: Encoder, probe: StructuralProbe) 
     fitted_on: int | None = None if origin is None else origin.get("layer")
     if layer is None and fitted_on is None:
         raise ProbeError("no layer was given", hint=f"choose from 0 to {encoder.n_layers}")
-    wanted = fitted_on if layer is None else int(layer)
-    assert wanted is not None
+    wanted = int(fitted_on if layer is None else layer)  # type: ignore[arg-type]
     if not 0 <= wanted <= encoder.n_layers:
         raise ProbeError(
             f"layer {wanted} is out of range; the model has layers 0 to {encoder.n_layers}"

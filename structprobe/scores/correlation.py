@@ -27,9 +27,7 @@ def rank_correlations(gold: ArrayLike, pred: ArrayLike) -> NDArray[np.float64]:
     # gold (r, n), pred (r, n) -> (r,)
     gold_ranks, pred_ranks = centred_ranks(gold), centred_ranks(pred)
     # Centred ranks are integers, so these sums are exact and a constant row gives just 0.
-    norms = np.einsum("rn,rn->r", gold_ranks, gold_ranks) * np.einsum(
-        "rn,rn->r", pred_ranks, pred_ranks
-    )
+    norms = np.prod([np.einsum("rn,rn->r", one, one) for one in (gold_ranks, pred_ranks)], axis=0)
     products = np.einsum("rn,rn->r", gold_ranks, pred_ranks)
     found = np.full(len(norms), np.nan)
     np.divide(products, np.sqrt(norms), out=found, where=norms > 0)

@@ -22,10 +22,8 @@ class PairedTest:
     ----------
     metric : str
         The score that was compared.
-    a, b : float
-        Its values for the two systems.
-    difference : float
-        ``a - b``.
+    a, b, difference : float
+        Its values for the two systems, and ``a - b``.
     low, high : float
         The percentile interval of the difference.
     p_value : float
@@ -65,14 +63,10 @@ def paired_bootstrap(
     ----------
     a, b : Scores
         The scores of the two systems on the same gold sentences, by the same protocol.
-    metric : {"uuas", "uas", "las", "dspr", "nspr", "root_acc"}
-        The score to compare.
-    n : int
-        The number of resamples.
+    metric, n, random_state
+        As for `Scores.interval`.
     level : float
         The confidence level of the interval of the difference.
-    random_state : int, Generator or None
-        Seed of the resampling; None gives different draws each time.
 
     Returns
     -------
@@ -115,8 +109,9 @@ def _check_same_sentences(a: Scores, b: Scores) -> None:
         differ = np.flatnonzero(column(a.table, name) != column(b.table, name))
         if len(differ):
             index = int(differ[0])
+            one, other = (column(scores.table, name)[index] for scores in (a, b))
             raise ScoreError(
-                f"sentence {index} (counted from 0) has {column(a.table, name)[index]:.0f} {name} "
-                f"in one and {column(b.table, name)[index]:.0f} in the other",
+                f"sentence {index} (counted from 0) has {one:.0f} {name} in one and {other:.0f} in"
+                " the other",
                 hint="score both systems on the same gold sentences in the same order",
             )

@@ -9,7 +9,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.errors import Hint, ScoreError, unknown_name
+from structprobe.errors import Hint, ScoreError, counted, unknown_name
 from structprobe.scores.inputs import place
 from structprobe.tree_faults import TreesLike
 
@@ -101,8 +101,9 @@ def kept_words(
         tags = getattr(sentence, protocol.punct, None)
         if tags is None or len(tags) != length:
             found = "no" if tags is None else f"{len(tags)}"
+            told = f"{found} {protocol.punct.upper()} for {counted(int(length), 'word')}"
             raise ScoreError(
-                f"punct={protocol.punct!r}: {found} {protocol.punct.upper()} for {length} words",
+                f"punct={protocol.punct!r}: {told}",
                 where=place(gold, index),
                 hint=Hint(
                     "choose punct from 'upos', 'xpos' (each needs its column), 'keep'",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.errors import ScoreError
+from structprobe.errors import ScoreError, counted
 from structprobe.notebook import html_table
 from structprobe.scores.breakdowns import Tally, add_tallies, tally
 from structprobe.scores.intervals import check_resampling, quantile_bounds, resamples
@@ -152,17 +152,12 @@ class Scores:
         metrics : sequence of str
             The scores; by default all.
         n, level, random_state
-            As for `interval`, which returns the same bounds.
+            As for `interval`, which returns the same bounds and raises the same errors.
 
         Returns
         -------
         dict of str to (low, high), or None
             The interval of each score.
-
-        Raises
-        ------
-        ScoreError
-            As for `interval`.
         """
         check_resampling(n, level)
         scored = [one for one in metrics if not np.isnan(estimates(self.table, one)).all()]
@@ -179,8 +174,7 @@ class Scores:
         Returns
         -------
         dict
-            The six scores by name, the protocol's ``punct``, ``min_length`` and ``max_length``,
-            and all of `counts`.
+            The six scores by name, the fields of the protocol, and all of `counts`.
         """
         return {
             **{metric: self._value(metric) for metric in METRICS},
@@ -209,10 +203,8 @@ class Scores:
     def __str__(self) -> str:
         shown = [f"{label} {_per_cent(self._value(metric))}" for metric, label in _PRINTED.items()]
         counts = self.counts
-        sizes = ", ".join(
-            f"{counts[f'n_{name}']:,} {name.replace('_', ' ')}"
-            for name in ("sentences", "words", "edges", "undefined_rows")
-        )
+        nouns = ("sentence", "word", "edge", "undefined_row")
+        sizes = ", ".join(counted(counts[f"n_{noun}s"], noun.replace("_", " ")) for noun in nouns)
         return f"{', '.join(shown)} (per cent; {sizes}; {self.protocol})"
 
     def __repr__(self) -> str:
@@ -222,8 +214,8 @@ class Scores:
         """Show the scores as a table in a notebook, in per cent."""
         shown = {label: _per_cent(self._value(metric)) for metric, label in _PRINTED.items()}
         counts = self.counts
-        title = f"{counts['n_sentences']:,} sentences, {counts['n_words']:,} words; {self.protocol}"
-        return html_table(title, shown)
+        sizes = (counted(counts[f"n_{noun}s"], noun) for noun in ("sentence", "word"))
+        return html_table(f"{', '.join(sizes)}; {self.protocol}", shown)
 
     def _value(self, metric: str) -> float | None:
         value = float(estimates(self.table, metric)[0])

@@ -14,7 +14,7 @@ import conllu
 import numpy as np
 from conllu.exceptions import ParseException
 
-from structprobe.errors import TreebankError, unknown_name
+from structprobe.errors import TreebankError, counted, unknown_name
 from structprobe.progress import progress_bar
 from structprobe.tree_faults import tree_fault
 from structprobe.treebank.conllu_format import (
@@ -95,9 +95,11 @@ def _some(
 ) -> tuple[list[Sentence], list[TreebankError]]:
     """Report what was skipped, and refuse an empty result."""
     if not sentences:
-        raise TreebankError(f"no valid sentence: the first of {len(faults)} errors: {faults[0]}")
+        told = f"the first of {len(faults)} errors: {faults[0]}" if faults[1:] else str(faults[0])
+        raise TreebankError(f"no valid sentence: {told}")
     if faults:
-        _log.warning("skipped %d faulty sentences or files, the first: %s", len(faults), faults[0])
+        told = counted(len(faults), "error")
+        _log.warning("skipped faulty input: %s, the first: %s", told, faults[0])
     return sentences, faults
 
 
@@ -240,11 +242,8 @@ def _gaps(tokens: Sequence[Any]) -> tuple[str, ...]:
 
 def _without_blank_columns(sentences: list[Sentence]) -> list[Sentence]:
     """Set columns of labels to None that are ``_`` throughout the file."""
-    blank: dict[str, Any] = {
-        name: None
-        for name in ("deprels", "upos", "xpos")
-        if all(set(getattr(sentence, name)) == {"_"} for sentence in sentences)
-    }
-    if not blank:
-        return sentences
-    return [replace(sentence, **blank) for sentence in sentences]
+    for name in ("deprels", "upos", "xpos"):
+        if all(set(getattr(sentence, name)) == {"_"} for sentence in sentences):
+            blank: dict[str, Any] = {name: None}
+            sentences = [replace(sentence, **blank) for sentence in sentences]
+    return sentences
