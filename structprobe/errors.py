@@ -12,10 +12,7 @@ from typing import Self
 
 
 class Hint(str):
-    """What to do, for callers in Python; `shell` says the same for the command line.
-
-    It is itself the Python string, so that passing a hint on keeps both.
-    """
+    """What to do, for callers in Python; `shell` says the same for the command line."""
 
     shell: str
 

@@ -20,16 +20,13 @@ def check_room(
     where: str | os.PathLike[str] | None = None,
     error: type[StructprobeError] = ResultError,
 ) -> None:
-    """Refuse a folder that cannot be written to or created.
-
-    A temporary folder is created in it, since permissions are not enough: root may write anywhere,
-    but not to ``/proc`` or a read-only disk.
-    """
+    """Refuse a folder that cannot be written to or created."""
     told = str(where if where is not None else folder)
     there = nearest_existing(Path(os.path.realpath(folder)))
     if not there.is_dir():
         what = f"{str(there)!r} is a file, not a folder"
         raise error(what, where=told, hint="choose another folder")
+    # Permissions are not enough: root may write anywhere, but not to /proc or a read-only disk.
     try:
         with TemporaryDirectory(prefix=".structprobe-", dir=there):
             pass

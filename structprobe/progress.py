@@ -19,10 +19,7 @@ def progress_bar(
     done: int = 0,
     delay: float = 0,
 ) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar with rate and remaining time; none if there is nothing to do.
-
-    A bar nested in another disappears when it is done; a bar on its own stays.
-    """
+    """Show a progress bar with rate and remaining time, if there is something to do."""
     hidden = None if shown is None else not shown
     lock = threading.Lock()
     with tqdm(

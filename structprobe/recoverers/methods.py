@@ -8,8 +8,9 @@ import inspect
 import pkgutil
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from structprobe import recoverers
 from structprobe.errors import MethodError, unknown_name
@@ -41,11 +42,12 @@ class Method:
     @property
     def summary(self) -> str:
         """A one-line summary: from the docstring of the class, with settings and options."""
-        first = (inspect.getdoc(self.cls) or "").partition("\n")[0]
+        parts = [(inspect.getdoc(self.cls) or "").partition("\n")[0]]
         told = ", ".join(f"{name}={value}" for name, value in self.told.items())
-        takes = ", ".join(self.takes)
-        parts = [first, f"[{told}]" if told else "", f"Options: {takes}." if takes else ""]
-        return " ".join(filter(None, parts))
+        parts += [f"[{told}]"] * bool(told) + [f"Options: {', '.join(self.takes)}."] * bool(
+            self.takes
+        )
+        return " ".join(parts)
 
     @property
     def takes(self) -> dict[str, type]:
@@ -58,13 +60,14 @@ class Method:
 
 
 def find_methods() -> dict[str, Method]:
-    """Find all methods of the package `structprobe.recoverers`.
-
-    These are the concrete subclasses of `Recoverer` in its modules, with all `variants`, except
-    classes without a name, such as `ProbeRecoverer`.
-    """
+    """Find all concrete subclasses of `Recoverer` in this package that have a name, by variant."""
     found: dict[str, Method] = {}
-    for cls in sorted(_classes(), key=lambda cls: (cls.order, cls.__name__)):
+    names = [
+        info.name for info in pkgutil.iter_modules(recoverers.__path__, "structprobe.recoverers.")
+    ]
+    values = [(name, one) for name in names for one in vars(importlib.import_module(name)).values()]
+    classes = [one for name, one in values if _is_method(one) and one.__module__ == name]
+    for cls in sorted(classes, key=lambda cls: (cls.order, cls.__name__)):
         for method in _methods_of(cls):
             if method.name in found:
                 raise TypeError(f"{cls} and {found[method.name].cls} are both {method.name!r}")
@@ -82,24 +85,14 @@ def choose_methods(
         for method in _meant(one, known):
             other = chosen.setdefault(method.name, method)
             if (other.cls, other.given) != (method.cls, method.given):
-                raise MethodError(
-                    f"two methods have the name {method.name!r}", hint="give each a different name"
-                )
+                what = f"two methods have the name {method.name!r}"
+                raise MethodError(what, hint="give each a different name")
     if not chosen:
         raise MethodError("no method was given", hint=f"choose from {', '.join(known)}, or {ALL}")
     return list(chosen.values())
 
 
-def _classes() -> Iterator[type[Recoverer]]:
-    """Import the modules of the package, and yield the classes that are methods."""
-    for info in pkgutil.iter_modules(recoverers.__path__, f"{recoverers.__name__}."):
-        module = importlib.import_module(info.name)
-        for value in vars(module).values():
-            if _is_method(value) and value.__module__ == info.name:
-                yield value
-
-
-def _is_method(value: object) -> bool:
+def _is_method(value: object) -> TypeGuard[type[Recoverer]]:
     """Check for a concrete subclass of `Recoverer` with a name."""
     return (
         isinstance(value, type)
@@ -125,18 +118,12 @@ def _meant(wanted: str | Recoverer | Method, known: Mapping[str, Method]) -> lis
         if name == ALL and not options:
             found += known.values()
         elif ":" in name:
-            found += [_told(method, options) for method in _methods_of(_load(name))]
+            found += [_with_options(method, options) for method in _methods_of(_load(name))]
         elif name in known:
-            found.append(_told(known[name], options))
+            found.append(_with_options(known[name], options))
         else:
             raise MethodError(unknown_name("method", name, [*known, ALL]))
     return found
-
-
-def _told(method: Method, options: Mapping[str, Any]) -> Method:
-    """Return a method with options, which are part of its name."""
-    name = _with_options(method.name, options, method.takes)
-    return replace(method, name=name, told={**method.told, **options})
 
 
 def _load(path: str) -> type[Recoverer]:
@@ -149,11 +136,8 @@ def _load(path: str) -> type[Recoverer]:
         raise MethodError(f"the module of {path!r} cannot be imported: {told}") from error
     value = getattr(module, class_name, None)
     if not _is_method(value):
-        raise MethodError(
-            f"{path!r} is not a method",
-            hint="give a subclass of Recoverer with a name (or variants) and a predict method",
-        )
-    assert isinstance(value, type)
+        hint = "give a subclass of Recoverer with a name (or variants) and a predict method"
+        raise MethodError(f"{path!r} is not a method", hint=hint)
     return value
 
 
@@ -165,9 +149,8 @@ def _split_names(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
         found = _WRITTEN.fullmatch(written)
         if found is None:
             raise MethodError(f"{written!r} is not a method", hint=_HINT)
-        parts = (found["options"] or "").split(",") if found["options"] else []
         options = {}
-        for part in parts:
+        for part in found["options"].split(",") if found["options"] else ():
             option, is_there, value = (piece.strip() for piece in part.partition("="))
             if not (option and is_there and value):
                 raise MethodError(f"{part.strip()!r} in {written!r} is not an option", hint=_HINT)
@@ -175,8 +158,9 @@ def _split_names(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
         yield found["name"].strip(), options
 
 
-def _with_options(name: str, options: Mapping[str, Any], known: Mapping[str, type]) -> str:
-    """Format a method's name with its options, which are checked."""
+def _with_options(method: Method, options: Mapping[str, Any]) -> Method:
+    """Return a method with options, which are checked and part of its name."""
+    name, known = method.name, method.takes
     for option, value in options.items():
         if not known:
             raise MethodError(f"the method {name!r} has no options, but {option!r} was given")
@@ -184,14 +168,14 @@ def _with_options(name: str, options: Mapping[str, Any], known: Mapping[str, typ
             raise MethodError(f"{name}: {unknown_name('option', option, known)}")
         if type(value) is not known[option]:
             raise MethodError(f"{name}: {option}={value!r}", hint=_KINDS[known[option]])
-    told = ",".join(f"{option}={value}" for option, value in options.items())
-    return f"{name}[{told}]" if told else name
+    if options:
+        name += f"[{','.join(f'{option}={value}' for option, value in options.items())}]"
+    return replace(method, name=name, told={**method.told, **options})
 
 
 def _value(text: str) -> Any:
     """Read a number, True or False; everything else is text."""
-    try:
-        value = ast.literal_eval(text)
-    except (ValueError, SyntaxError):
-        return text
-    return value if isinstance(value, bool | int | float) else text
+    with suppress(ValueError, SyntaxError):
+        if isinstance(value := ast.literal_eval(text), bool | int | float):
+            return value
+    return text

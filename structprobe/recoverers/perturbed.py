@@ -123,6 +123,7 @@ class Perturbed(Recoverer):
         """Recover the tree of each sentence; heads are used only for the gold root."""
         if not len(sentences):
             return []
+        chains = LinearChain().predict(sentences)
         given = [gold_root(one, self.name) if self.uses_gold else None for one in sentences]
         impacts = self.reader.recall(sentences, self.progress)
         self.chosen_ = self._told
@@ -131,10 +132,8 @@ class Perturbed(Recoverer):
             self.chosen_ = {**self._told, "choice": told}
             _logger.warning("%s: %s", self.name, told)
         return [
-            _decode(matrix, self.decoder, root)
-            if matrix is not None
-            else LinearChain().predict([sentence])[0]
-            for sentence, matrix, root in zip(sentences, impacts, given, strict=True)
+            chain if matrix is None else _decode(matrix, self.decoder, root)
+            for chain, matrix, root in zip(chains, impacts, given, strict=True)
         ]
 
 

@@ -37,11 +37,9 @@ def right_edges(
 
 
 def predicted_roots(trees: FlatTrees, predictions: Sequence[Prediction], kept: Bools) -> Ints:
-    """Find the shallowest kept word of each sentence, the first in a tie.
-
-    Depths are the predicted ones, or else those of the predicted heads.
-    """
+    """Find the shallowest kept word of each sentence, the first in a tie."""
     # kept (n_words,) -> (n_sentences,)
+    # Depths are the predicted ones, or else those of the predicted heads.
     pairs = zip(predictions, trees.split(trees.pred_depths), strict=True)
     parts = [own if one.depths is None else one.depths for one, own in pairs]
     depths = np.concatenate([np.empty(0), *parts])  # (n_words,)
@@ -73,10 +71,7 @@ def without_subtypes(labels: Iterable[str]) -> NDArray[np.str_]:
 def _heads_over_kept(
     trees: FlatTrees, predictions: Sequence[Prediction], kept: Bools, roots: Ints
 ) -> Ints:
-    """Return the predicted heads, decoded again over the kept words if there are scores.
-
-    In sentences that are decoded again, ignored words have the head -1.
-    """
+    """Return the heads; where there are scores, decoded again over the kept words, -1 elsewhere."""
     heads, masks = trees.split(trees.pred), trees.split(kept)
     measured, scored = [], []
     for index, one in enumerate(predictions):

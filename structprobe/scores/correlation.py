@@ -37,10 +37,7 @@ def rank_correlations(gold: ArrayLike, pred: ArrayLike) -> NDArray[np.float64]:
 def distance_correlations(
     gold_heads: Sequence[NDArray[np.integer]], distances: Sequence[NDArray[np.floating]]
 ) -> NDArray[np.float64]:
-    """Correlate each word's predicted with its gold distances, itself included.
-
-    This is the DSpr. of Hewitt & Manning (2019), section 4.1, before any averaging.
-    """
+    """Correlate each word's distances with the gold ones: DSpr. (Hewitt & Manning 2019, 4.1)."""
     # gold_heads (n,), distances (n, n) -> (2, n_sentences)
     gold_matrices = gold_distances(gold_heads)
 
@@ -56,10 +53,7 @@ def distance_correlations(
 def depth_correlations(
     gold_depths: Sequence[NDArray[np.floating]], depths: Sequence[NDArray[np.floating]]
 ) -> NDArray[np.float64]:
-    """Correlate each sentence's predicted with its gold depths.
-
-    This is the NSpr. of Hewitt & Manning (2019), section 4.1, before any averaging.
-    """
+    """Correlate each sentence's depths with the gold ones: NSpr. (Hewitt & Manning 2019, 4.1)."""
     # gold_depths (n,), depths (n,) -> (2, n_sentences)
 
     def correlate(chosen: list[int], n: int) -> NDArray[np.float64]:

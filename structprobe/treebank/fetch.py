@@ -157,10 +157,7 @@ def _no_such(name: str, release: str, error: NotThereError) -> TreebankError:
 
 
 def _unknown(name: str, error: TreebankError | None = None) -> TreebankError | None:
-    """Suggest similar names for one that is not known; `error` is what came of a download.
-
-    A download is tried all the same, since this version does not know newer treebanks.
-    """
+    """Suggest similar names for one that is not known, though it may be of a newer treebank."""
     near = [] if name in known_names() else nearest_names(name)
     if not near:
         return None

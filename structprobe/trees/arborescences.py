@@ -173,11 +173,7 @@ def _decode(scores: Floats, lengths: Ints, forbidden: Bools, names: Ints | None 
 
 
 class _Lockstep:
-    """The state of all matrices: nodes are the words and, from `n` on, the contracted cycles.
-
-    A contracted cycle takes over the row of weights of its first node, so that there are never
-    more than `n` rows.
-    """
+    """The state of all matrices; nodes are the words and, from `n` on, the contracted cycles."""
 
     def __init__(self, weights: NDArray[np.complex128], padding: Bools) -> None:
         b, n, _ = weights.shape
@@ -244,10 +240,7 @@ class _Lockstep:
         return following
 
     def _contract(self, going: Ints, first: Ints) -> Ints:
-        """Make one node of the path from place `first` on, and take it off the path.
-
-        Its row holds, for every head, what entering the cycle gains over the cycle's own arc.
-        """
+        """Make one node of the path from place `first` on, and take it off the path."""
         n = self.path.shape[1]
         size = self.size[going] - first
         start = self.path[going, first]
@@ -263,6 +256,8 @@ class _Lockstep:
             better = more > gain[longer]
             gain[longer] = np.where(better, more, gain[longer])
             enters[longer] = np.where(better, self.enters[which, other_row], enters[longer])
+        # For every head, what entering the cycle gains over the cycle's own arc; in the row of its
+        # first node, so that there are never more than n rows.
         self.weights[going, row], self.enters[going, row] = gain, enters
         cycle = self.cycles[going]
         node = n + cycle
