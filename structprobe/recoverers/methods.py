@@ -43,10 +43,10 @@ class Method:
     def summary(self) -> str:
         """A one-line summary: from the docstring of the class, with settings and options."""
         parts = [(inspect.getdoc(self.cls) or "").partition("\n")[0]]
-        told = ", ".join(f"{name}={value}" for name, value in self.told.items())
-        parts += [f"[{told}]"] * bool(told) + [f"Options: {', '.join(self.takes)}."] * bool(
-            self.takes
-        )
+        if self.told:
+            parts.append(f"[{', '.join(f'{name}={value}' for name, value in self.told.items())}]")
+        if self.takes:
+            parts.append(f"Options: {', '.join(self.takes)}.")
         return " ".join(parts)
 
     @property
@@ -62,11 +62,10 @@ class Method:
 def find_methods() -> dict[str, Method]:
     """Find all concrete subclasses of `Recoverer` in this package that have a name, by variant."""
     found: dict[str, Method] = {}
-    names = [
-        info.name for info in pkgutil.iter_modules(recoverers.__path__, "structprobe.recoverers.")
-    ]
-    values = [(name, one) for name in names for one in vars(importlib.import_module(name)).values()]
-    classes = [one for name, one in values if _is_method(one) and one.__module__ == name]
+    classes = []
+    for info in pkgutil.iter_modules(recoverers.__path__, f"{recoverers.__name__}."):
+        values = vars(importlib.import_module(info.name)).values()
+        classes += [one for one in values if _is_method(one) and one.__module__ == info.name]
     for cls in sorted(classes, key=lambda cls: (cls.order, cls.__name__)):
         for method in _methods_of(cls):
             if method.name in found:
