@@ -136,10 +136,9 @@ class AttentionHead(Recoverer):
         """
         gold = GoldEdges(sentences, self.punct)
         if not gold.n_edges:
-            raise ScoreError(
-                "there are no gold edges between kept words to choose a head by",
-                hint=f"the protocol is {gold.protocol.describe(correlations=False)}",
-            )
+            what = "there are no gold edges between kept words to choose a head by"
+            hint = f"the protocol is {gold.protocol.describe(correlations=False)}"
+            raise ScoreError(what, hint=hint)
         right = np.zeros((self.attentions.n_layers, self.attentions.n_heads), dtype=np.int64)
         for batch in self.attentions.read(sentences, progress=self.progress):
             right += self.count_right(batch, gold, sentences)

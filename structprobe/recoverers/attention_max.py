@@ -64,10 +64,9 @@ class AttentionMax(AttentionHead):
         if direction not in DIRECTIONS:
             raise EncoderError(unknown_name("direction", direction, DIRECTIONS))
         if direction == "from" and options.get("special") == "keep":
-            raise EncoderError(
-                "special tokens cannot be kept with direction='from'",
-                hint="attention from special tokens is not read; choose 'drop' or 'renormalise'",
-            )
+            what = "special tokens cannot be kept with direction='from'"
+            hint = "attention from special tokens is not read; choose 'drop' or 'renormalise'"
+            raise EncoderError(what, hint=hint)
         self.direction = direction
         self.name += "-from" * (direction == "from")
         super().__init__(encoder, **options)

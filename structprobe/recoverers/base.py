@@ -212,11 +212,9 @@ class Recoverer(ABC):
 def gold_root(sentence: Sentence, method: str) -> int:
     """Return the gold root, from 1, for a method that uses it."""
     if sentence.heads is None or 0 not in sentence.heads:
-        raise ProbeError(
-            f"{method} uses the gold root, but the sentence has none",
-            where=sentence.where,
-            hint="use annotated sentences, or a method without a gold root",
-        )
+        what = f"{method} uses the gold root, but the sentence has none"
+        hint = "use annotated sentences, or a method without a gold root"
+        raise ProbeError(what, where=sentence.where, hint=hint)
     return int(np.argmin(sentence.heads)) + 1
 
 
@@ -236,7 +234,6 @@ def _one_sentence(given: object) -> Sentence:
 
 
 def _no_sentence(found: str) -> ProbeError:
-    return ProbeError(
-        f"parse takes one sentence, not {found}",
-        hint="pass a text, a list of words or a Sentence; use predict for several sentences",
-    )
+    what = f"parse takes one sentence, not {found}"
+    hint = "pass a text, a list of words or a Sentence; use predict for several sentences"
+    return ProbeError(what, hint=hint)

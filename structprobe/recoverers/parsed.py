@@ -218,8 +218,6 @@ class ParsedSentence:
     def _distances(self, wanted: bool) -> NDArray[np.floating] | None:
         """Return the predicted distances, if they are to be shown."""
         if wanted and self.prediction.distances is None:
-            raise ProbeError(
-                "the prediction has no distances to show on the arcs",
-                hint="leave out distances; only distance probes predict them",
-            )
+            what = "the prediction has no distances to show on the arcs"
+            raise ProbeError(what, hint="leave out distances; only distance probes predict them")
         return self.prediction.distances if wanted else None

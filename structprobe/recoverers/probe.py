@@ -230,10 +230,8 @@ def _checked_layer(layer: int | None, encoder: Encoder, probe: StructuralProbe) 
             f"layer {wanted} is out of range; the model has layers 0 to {encoder.n_layers}"
         )
     if fitted_on is not None and wanted != fitted_on:
-        raise ProbeError(
-            f"the probe was fitted on layer {fitted_on}, but layer {wanted} was given",
-            hint="leave out layer, or pass a new probe to fit",
-        )
+        what = f"the probe was fitted on layer {fitted_on}, but layer {wanted} was given"
+        raise ProbeError(what, hint="leave out layer, or pass a new probe to fit")
     return wanted
 
 
@@ -249,11 +247,9 @@ def _load_encoder(
         return Encoder(origin["model"], **{"revision": origin["revision"], **options})
     except EncoderError as error:
         reason = f"{error.where}: {error.what}" if error.where else error.what
-        raise ProbeError(
-            f"the model of the probe cannot be loaded: {reason}",
-            where=where,
-            hint=Hint("if it has moved, pass model=", shell="if it has moved, give --model"),
-        ) from error
+        what = f"the model of the probe cannot be loaded: {reason}"
+        hint = Hint("if it has moved, pass model=", shell="if it has moved, give --model")
+        raise ProbeError(what, where=where, hint=hint) from error
 
 
 def _refuse_other_model(

@@ -35,8 +35,6 @@ class TreeProbe(BestLayer):
 
     def __init__(self, encoder: Encoder, *, loss: str = LOSS, **options: Any) -> None:
         if loss != LOSS:
-            raise MethodError(
-                f"{self.name} is trained with loss={LOSS!r}, not {loss!r}",
-                hint="leave out loss, or use BestLayer(encoder, loss=...)",
-            )
+            what = f"{self.name} is trained with loss={LOSS!r}, not {loss!r}"
+            raise MethodError(what, hint="leave out loss, or use BestLayer(encoder, loss=...)")
         super().__init__(encoder, loss=loss, **options)

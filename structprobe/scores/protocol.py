@@ -51,10 +51,8 @@ class Protocol:
         if self.punct not in _LEFT_OUT:
             raise ScoreError(unknown_name("punct", self.punct, _LEFT_OUT))
         if not 1 <= self.min_length <= self.max_length:
-            raise ScoreError(
-                f"min_length={self.min_length} and max_length={self.max_length} are out of range",
-                hint="choose 1 <= min_length <= max_length",
-            )
+            what = f"min_length={self.min_length} and max_length={self.max_length} are out of range"
+            raise ScoreError(what, hint="choose 1 <= min_length <= max_length")
 
     def __str__(self) -> str:
         return self.describe()

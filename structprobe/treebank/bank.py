@@ -51,10 +51,9 @@ class Treebank(Sequence[Sentence]):
         self._skipped = tuple(skipped)
         for i, sentence in enumerate(self._sentences):
             if not isinstance(sentence, Sentence):
-                raise TreebankError(
-                    f"item {i} of a Treebank is a {type(sentence).__name__}, not a Sentence",
-                    hint="use Treebank.read for files, Treebank.from_words for lists of words",
-                )
+                what = f"item {i} of a Treebank is a {type(sentence).__name__}, not a Sentence"
+                hint = "use Treebank.read for files, Treebank.from_words for lists of words"
+                raise TreebankError(what, hint=hint)
 
     @classmethod
     def read(

@@ -118,10 +118,9 @@ def require_clean(parts: dict[str, FetchedPart]) -> None:
     if faulty := [part for part in parts.values() if part.faults]:
         counts = ", ".join(f"{len(part.faults)} in {part.part}" for part in faulty)
         told = "its files were kept; {} leaves out the faulty sentences"
-        raise TreebankError(
-            f"the treebank contains errors ({counts}), the first: {faulty[0].faults[0]}",
-            hint=Hint(told.format("on_error='skip'"), shell=told.format("--skip-faults")),
-        )
+        what = f"the treebank contains errors ({counts}), the first: {faulty[0].faults[0]}"
+        hint = Hint(told.format("on_error='skip'"), shell=told.format("--skip-faults"))
+        raise TreebankError(what, hint=hint)
 
 
 def check_release(release: str) -> str:

@@ -39,11 +39,9 @@ def find_parts(name: str | os.PathLike[str]) -> dict[str, list[Path]]:
     """List the files of a treebank by part, for a folder or a name as in `find_folder`."""
     found = part_files(find_folder(name))
     if not found:
-        raise TreebankError(
-            "is not the folder of a treebank",
-            path=os.fspath(name),
-            hint="its files should have names such as en_ewt-ud-train.conllu or train.conllu",
-        )
+        what = "is not the folder of a treebank"
+        hint = "its files should have names such as en_ewt-ud-train.conllu or train.conllu"
+        raise TreebankError(what, path=os.fspath(name), hint=hint)
     return found
 
 

@@ -119,10 +119,9 @@ def arborescences(
     b, n = (*scores.shape, 0, 0)[:2]
     rooted = None if roots is None else np.asarray(roots, dtype=np.intp)
     if scores.shape != (b, n, n + 1) or sizes.shape != (b,):
-        raise TreeError(
-            f"arc scores of shape {scores.shape} do not match lengths of shape {sizes.shape}",
-            hint="pass arc scores of shape (b, n, n + 1) and lengths of shape (b,)",
-        )
+        what = f"arc scores of shape {scores.shape} do not match lengths of shape {sizes.shape}"
+        hint = "pass arc scores of shape (b, n, n + 1) and lengths of shape (b,)"
+        raise TreeError(what, hint=hint)
     _check_sizes(sizes, n, rooted)
     heads = np.full((b, n), -1, dtype=np.intp)
     for group in group_by_length(sizes):

@@ -13,10 +13,9 @@ def check_arc_scores(arc_scores: ArrayLike) -> NDArray[np.float64]:
     # arc_scores (n, n + 1) -> (n, n + 1)
     scores = np.array(arc_scores, dtype=np.float64)
     if scores.ndim != 2 or len(scores) < 1 or scores.shape[1] != len(scores) + 1:
-        raise TreeError(
-            f"arc scores have shape {scores.shape}",
-            hint="pass shape (n, n + 1): one row per word, the root's column before the words'",
-        )
+        what = f"arc scores have shape {scores.shape}"
+        hint = "pass shape (n, n + 1): one row per word, the root's column before the words'"
+        raise TreeError(what, hint=hint)
     scores[forbidden_arcs(scores[None], np.array([len(scores)]))[0]] = -np.inf
     return scores
 
@@ -34,21 +33,16 @@ def forbidden_arcs(
     if len(wrong):
         sentence, word, head = wrong[0]
         score = scores[sentence, word, head]
-        raise TreeError(
-            f"the score of head {head} for word {word + 1} (counted from 1) is {score}",
-            sentence=None if names is None else int(names[sentence]),
-            hint="scores must be finite, or -inf to forbid an arc",
-        )
+        what = f"the score of head {head} for word {word + 1} (counted from 1) is {score}"
+        hint = "scores must be finite, or -inf to forbid an arc"
+        raise TreeError(what, sentence=None if names is None else int(names[sentence]), hint=hint)
     return ~real | np.isneginf(scores)
 
 
 def no_tree(kind: str, sentence: int | None = None) -> TreeError:
     """Make the error for forbidden arcs that leave no tree."""
-    return TreeError(
-        f"no {kind} with exactly one root avoids all arcs with score -inf",
-        hint="allow more arcs",
-        sentence=sentence,
-    )
+    what = f"no {kind} with exactly one root avoids all arcs with score -inf"
+    return TreeError(what, hint="allow more arcs", sentence=sentence)
 
 
 def best_heads(arc_scores: ArrayLike) -> NDArray[np.intp]:

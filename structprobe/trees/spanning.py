@@ -176,11 +176,9 @@ def _check_shapes(
         raise TreeError(f"distances for {told}, but depths for {len(rows)}")
     for index, (matrix, row) in enumerate(zip(matrices, rows, strict=True)):
         if row.ndim != 1 or len(row) < 1 or matrix.shape != (len(row), len(row)):
-            raise TreeError(
-                f"distances of shape {matrix.shape} do not match depths of shape {row.shape}",
-                sentence=index,
-                hint="pass shapes (n, n) and (n,) for the same n words",
-            )
+            what = f"distances of shape {matrix.shape} do not match depths of shape {row.shape}"
+            hint = "pass shapes (n, n) and (n,) for the same n words"
+            raise TreeError(what, sentence=index, hint=hint)
     if masks is not None and [len(mask) for mask in masks] != [len(row) for row in rows]:
         covered, wanted = (
             f"{counted(len(parts), 'sentence')} of {counted(sum(map(len, parts)), 'word')}"
