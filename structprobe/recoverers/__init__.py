@@ -8,13 +8,6 @@ from structprobe.recoverers.parsed import ParsedSentence
 from structprobe.recoverers.probe import ProbeRecoverer
 
 __all__ = [
-    "AttentionMST",
-    "AttentionMax",
-    "LeftBranching",
-    "LinearChain",
-    "ParsedSentence",
-    "ProbeRecoverer",
-    "RandomTree",
-    "Recoverer",
-    "RightBranching",
-]
+    "AttentionMST", "AttentionMax", "LeftBranching", "LinearChain", "ParsedSentence",
+    "ProbeRecoverer", "RandomTree", "Recoverer", "RightBranching",
+]  # fmt: skip

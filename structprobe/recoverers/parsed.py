@@ -97,12 +97,8 @@ class ParsedSentence:
         """
         from structprobe.draw import draw_text
 
-        return draw_text(
-            *self._trees(gold),
-            distances=self._distances(distances),
-            direction=direction,
-            width=width,
-        )
+        wanted = self._distances(distances)
+        return draw_text(*self._trees(gold), distances=wanted, direction=direction, width=width)
 
     def to_svg(self, *, gold: bool = True, distances: bool = False, direction: str = "auto") -> str:
         """Draw the tree as an SVG picture.
@@ -158,11 +154,9 @@ class ParsedSentence:
         from structprobe.draw import to_networkx
 
         gold = self.gold_heads is not None
-        graph = to_networkx(
-            *self._trees(gold),
-            deprels=self.sentence.deprels if gold else None,
-            distances=self.prediction.distances,
-        )
+        deprels = self.sentence.deprels if gold else None
+        weights = self.prediction.distances
+        graph = to_networkx(*self._trees(gold), deprels=deprels, distances=weights)
         if gold and not missed:
             arcs = graph.edges(data="recovered")
             graph.remove_edges_from([(a, b) for a, b, recovered in arcs if not recovered])
@@ -183,14 +177,9 @@ class ParsedSentence:
         """
         from structprobe.draw import to_displacy
 
-        return to_displacy(
-            self.words,
-            self.heads,
-            deprels=self.prediction.deprels,
-            upos=self.sentence.upos,
-            distances=self._distances(distances),
-            direction=direction,
-        )
+        labels: dict[str, Any] = {"deprels": self.prediction.deprels, "upos": self.sentence.upos}
+        wanted = self._distances(distances)
+        return to_displacy(*self._trees(False), distances=wanted, direction=direction, **labels)
 
     def to_conllu(self) -> str:
         """Return the sentence as a CoNLL-U block with the recovered heads.

@@ -187,14 +187,10 @@ class ProbeRecoverer(Recoverer):
         probe = StructuralProbe.from_pretrained(source, revision=revision)
         origin: dict[str, Any] | None = probe.origin_
         if origin is None:
-            raise ProbeError(
-                "the probe was fitted on plain arrays, so its model is unknown",
-                where=str(source),
-                hint=Hint(
-                    "load it with StructuralProbe.from_pretrained and pass it vectors",
-                    shell="fit a probe on a model with `structprobe fit`",
-                ),
-            )
+            what = "the probe was fitted on plain arrays, so its model is unknown"
+            hint = "load it with StructuralProbe.from_pretrained and pass it vectors"
+            hint = Hint(hint, shell="fit a probe on a model with `structprobe fit`")
+            raise ProbeError(what, where=str(source), hint=hint)
         encoder = model
         if not isinstance(model, Encoder):
             options = {key: origin[key] for key in ("pooling", "spacing", "bos", "dtype")}
@@ -258,12 +254,11 @@ def _refuse_other_model(
     """Refuse an encoder other than the one that the probe was fitted on."""
     if found["fingerprint"] == origin["fingerprint"]:
         return
+    shell = "give the model it was fitted on with --model"
+    hint = Hint("pass the model it was fitted on as model=", shell=shell)
+    fitted, given = (
+        f"{one['model']} (fingerprint {one['fingerprint']})" for one in (origin, found)
+    )
     raise ProbeError(
-        f"the probe was fitted on {origin['model']} (fingerprint {origin['fingerprint']}), "
-        f"but this is {found['model']} (fingerprint {found['fingerprint']})",
-        where=where,
-        hint=Hint(
-            "pass the model it was fitted on as model=",
-            shell="give the model it was fitted on with --model",
-        ),
+        f"the probe was fitted on {fitted}, but this is {given}", where=where, hint=hint
     )

@@ -86,12 +86,11 @@ def paired_bootstrap(
         name = "a" if np.isnan(value_a) else "b"
         raise ScoreError(f"system {name} has no {metric}: there was nothing to score")
     difference = value_a - value_b
-    draws = np.concatenate(
-        [
-            estimates(a.table, metric, weights) - estimates(b.table, metric, weights)
-            for weights in resamples(len(a.table), n, random_state)
-        ]
-    )
+    drawn = [
+        estimates(a.table, metric, weights) - estimates(b.table, metric, weights)
+        for weights in resamples(len(a.table), n, random_state)
+    ]
+    draws = np.concatenate(drawn)
     draws = draws[~np.isnan(draws)]
     extreme = np.abs(draws - difference) >= abs(difference) - _ROUNDING
     p_value = (1 + int(extreme.sum())) / (1 + len(draws))
@@ -109,9 +108,7 @@ def _check_same_sentences(a: Scores, b: Scores) -> None:
         differ = np.flatnonzero(column(a.table, name) != column(b.table, name))
         if len(differ):
             index = int(differ[0])
-            one, other = (column(scores.table, name)[index] for scores in (a, b))
-            raise ScoreError(
-                f"sentence {index} (counted from 0) has {one:.0f} {name} in one and {other:.0f} in"
-                " the other",
-                hint="score both systems on the same gold sentences in the same order",
-            )
+            one, other = (f"{column(scores.table, name)[index]:.0f}" for scores in (a, b))
+            what = f"sentence {index} (from 0) has {one} {name} in one and {other} in the other"
+            hint = "score both systems on the same gold sentences in the same order"
+            raise ScoreError(what, hint=hint)

@@ -100,13 +100,12 @@ def kept_words(
         if tags is None or len(tags) != length:
             found = "no" if tags is None else f"{len(tags)}"
             told = f"{found} {protocol.punct.upper()} for {counted(int(length), 'word')}"
+            hint = Hint(
+                "choose punct from 'upos', 'xpos' (each needs its column), 'keep'",
+                shell="choose --punct from upos, xpos (each needs its column), keep",
+            )
             raise ScoreError(
-                f"punct={protocol.punct!r}: {told}",
-                where=place(gold, index),
-                hint=Hint(
-                    "choose punct from 'upos', 'xpos' (each needs its column), 'keep'",
-                    shell="choose --punct from upos, xpos (each needs its column), keep",
-                ),
+                f"punct={protocol.punct!r}: {told}", where=place(gold, index), hint=hint
             )
         columns.append(tags)
     left_out = frozenset(_LEFT_OUT[protocol.punct])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,11 +77,8 @@ class Scores:
     @property
     def by_sentence_length(self) -> dict[int, Tally]:
         """Correct and total edges of UUAS by sentence length, in words."""
-        return tally(
-            column(self.table, "words").astype(np.int64),
-            column(self.table, "right_edges"),
-            column(self.table, "edges"),
-        )
+        words, *edges = (column(self.table, name) for name in ("words", "right_edges", "edges"))
+        return tally(words.astype(np.int64), *edges)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -94,15 +91,11 @@ class Scores:
         for DSpr. the words with a correlation, ``n_rows``, and without, ``n_undefined_rows``; for
         NSpr. the sentences with one, ``n_orders``, and without, ``n_undefined_orders``.
         """
-        sums = dict(zip(COLUMNS, self.table.sum(axis=0), strict=True))
-        found = {
-            "n_sentences": len(self.table),
-            "n_one_word": int((column(self.table, "words") == 1).sum()),
-            "n_none_kept": int((column(self.table, "kept") == 0).sum()),
-        }
-        return found | {
-            f"n_{name}": int(total) for name, total in sums.items() if not name.endswith("_sum")
-        }
+        found = {"n_sentences": len(self.table)}
+        found["n_one_word"] = int((column(self.table, "words") == 1).sum())
+        found["n_none_kept"] = int((column(self.table, "kept") == 0).sum())
+        sums = zip(COLUMNS, self.table.sum(axis=0).astype(int).tolist(), strict=True)
+        return found | {f"n_{name}": sum_ for name, sum_ in sums if not name.endswith("_sum")}
 
     def interval(
         self,
@@ -176,13 +169,8 @@ class Scores:
         dict
             The six scores by name, the fields of the protocol, and all of `counts`.
         """
-        return {
-            **{metric: self._value(metric) for metric in METRICS},
-            "punct": self.protocol.punct,
-            "min_length": self.protocol.min_length,
-            "max_length": self.protocol.max_length,
-            **self.counts,
-        }
+        values = {metric: self._value(metric) for metric in METRICS}
+        return {**values, **asdict(self.protocol), **self.counts}
 
     def __add__(self, other: Scores) -> Scores:
         """Combine the scores of two sets of sentences, as if scored together."""
@@ -193,12 +181,10 @@ class Scores:
                 f"cannot add scores of different protocols: {self.protocol!r}, {other.protocol!r}",
                 hint="use the same punct for both",
             )
-        return Scores(
-            self.protocol,
-            np.concatenate([self.table, other.table]),
-            add_tallies(self.by_deprel, other.by_deprel),
-            add_tallies(self.by_arc_length, other.by_arc_length),
-        )
+        by_deprel = add_tallies(self.by_deprel, other.by_deprel)
+        by_arc_length = add_tallies(self.by_arc_length, other.by_arc_length)
+        table = np.concatenate([self.table, other.table])
+        return Scores(self.protocol, table, by_deprel, by_arc_length)
 
     def __str__(self) -> str:
         shown = [f"{label} {_per_cent(self._value(metric))}" for metric, label in _PRINTED.items()]

@@ -219,10 +219,9 @@ class Treebank(Sequence[Sentence]):
     @cached_property
     def fingerprint(self) -> str:
         """A digest of words, heads, UPOS, XPOS and DEPREL: 64 hexadecimal digits."""
-        return _digest(
-            [s.words, None if s.heads is None else s.heads.tolist(), s.upos, s.xpos, s.deprels]
-            for s in self._sentences
-        )
+        heads = (None if one.heads is None else one.heads.tolist() for one in self._sentences)
+        pairs = zip(self._sentences, heads, strict=True)
+        return _digest([one.words, own, one.upos, one.xpos, one.deprels] for one, own in pairs)
 
     @cached_property
     def gaps_fingerprint(self) -> str:

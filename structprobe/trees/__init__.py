@@ -10,16 +10,7 @@ from structprobe.trees.projective import eisner
 from structprobe.trees.spanning import decode_rooted, spanning_tree, spanning_trees
 
 __all__ = [
-    "arborescence",
-    "arborescences",
-    "best_heads",
-    "decode_rooted",
-    "edges",
-    "eisner",
-    "gold_depths",
-    "gold_distances",
-    "spanning_tree",
-    "spanning_trees",
-    "tree_depths",
+    "arborescence", "arborescences", "best_heads", "decode_rooted", "edges", "eisner",
+    "gold_depths", "gold_distances", "spanning_tree", "spanning_trees", "tree_depths",
     "tree_distances",
-]
+]  # fmt: skip

@@ -146,11 +146,9 @@ def _check_sizes(lengths: Ints, n: int, roots: Ints | None) -> None:
         raise TreeError(f"roots have shape {roots.shape}, but lengths {lengths.shape}")
     wrong = np.flatnonzero((roots < 1) | (roots > lengths))
     if len(wrong):
-        what, hint = (
-            f"root {roots[wrong[0]]} is not a word",
-            f"choose from 1 to {lengths[wrong[0]]}",
-        )
-        raise TreeError(what, sentence=int(wrong[0]), hint=hint)
+        index = int(wrong[0])
+        what, hint = f"root {roots[index]} is not a word", f"choose from 1 to {lengths[index]}"
+        raise TreeError(what, sentence=index, hint=hint)
 
 
 def _decode(scores: Floats, lengths: Ints, forbidden: Bools, names: Ints | None = None) -> Ints:
