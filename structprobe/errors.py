@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from typing import Self
 
 
-class Hint(str):
+class Hint(str):  # itself the Python string, so that passing a hint on keeps both
     """What to do, for callers in Python; `shell` says the same for the command line."""
 
     shell: str

@@ -29,7 +29,7 @@ def progress_bar(
         unit=unit,
         unit_scale=unit == "B",
         delay=delay,
-        leave=None,
+        leave=None,  # a bar on its own stays, one nested in another does not
         disable=True if total == 0 else hidden,
     ) as bar:
 

@@ -78,7 +78,7 @@ class Treebank(Sequence[Sentence]):
         Returns
         -------
         Treebank
-            Its sentences with ``_`` for all heads have `heads` None.
+            Where all heads are ``_``, a sentence has `heads` None.
 
         Raises
         ------

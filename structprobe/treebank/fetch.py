@@ -156,7 +156,8 @@ def _no_such(name: str, release: str, error: NotThereError) -> TreebankError:
 
 
 def _unknown(name: str, error: TreebankError | None = None) -> TreebankError | None:
-    """Suggest similar names for one that is not known, though it may be of a newer treebank."""
+    """Suggest similar names for one that is not known, if there are any."""
+    # A download is tried all the same, since this version does not know newer treebanks.
     near = [] if name in known_names() else nearest_names(name)
     if not near:
         return None
