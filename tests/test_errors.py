@@ -54,6 +54,12 @@ def test_the_command_line_prints_the_options(monkeypatch, capsys) -> None:
 ROOMS = ("errors", "treebank", "trees", "draw", "scores", "recoverers", "targets")
 
 
+def is_assigned(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Assign) and any(
+        isinstance(target, ast.Name) and target.id == name for target in node.targets
+    )
+
+
 def test_no_plain_hint_names_an_option_of_the_command_line() -> None:
     """A hint that does is read by users of Python too, and must hold both forms."""
     package = Path(structprobe.__file__).parent
@@ -62,7 +68,9 @@ def test_no_plain_hint_names_an_option_of_the_command_line() -> None:
         if path.relative_to(package).parts[0].removesuffix(".py") not in ROOMS:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.keyword) and node.arg == "hint":
+            is_passed = isinstance(node, ast.keyword) and node.arg == "hint"
+            if is_passed or is_assigned(node, "hint"):
+                assert isinstance(node, ast.keyword | ast.Assign)
                 plain = [one for one in ast.walk(node.value) if isinstance(one, ast.Constant)]
                 is_both = isinstance(node.value, ast.Call)
                 seen += 1

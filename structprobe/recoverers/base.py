@@ -223,17 +223,13 @@ def _one_sentence(given: object) -> Sentence:
     if isinstance(given, Sentence):
         return given
     words = given.split() if isinstance(given, str) else given
-    if isinstance(words, Treebank) or not isinstance(words, Sequence) or isinstance(words, bytes):
-        raise _no_sentence(repr(given) if isinstance(given, Treebank) else type(given).__name__)
-    if not words:
-        raise ProbeError(f"there are no words to parse in {given!r}")
-    for word in words:
-        if not isinstance(word, str):
-            raise _no_sentence(f"a {type(given).__name__} of {type(word).__name__}")
-    return Treebank.from_words([words])[0]
-
-
-def _no_sentence(found: str) -> ProbeError:
-    what = f"parse takes one sentence, not {found}"
+    found = repr(given) if isinstance(given, Treebank) else type(given).__name__
+    if isinstance(words, Sequence) and not isinstance(words, Treebank | bytes):
+        if not words:
+            raise ProbeError(f"there are no words to parse in {given!r}")
+        others = [word for word in words if not isinstance(word, str)]
+        if not others:
+            return Treebank.from_words([words])[0]
+        found = f"a {found} of {type(others[0]).__name__}"
     hint = "pass a text, a list of words or a Sentence; use predict for several sentences"
-    return ProbeError(what, hint=hint)
+    raise ProbeError(f"parse takes one sentence, not {found}", hint=hint)

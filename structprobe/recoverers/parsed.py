@@ -76,10 +76,9 @@ class ParsedSentence:
 
         Parameters
         ----------
-        gold : bool, default=True
-            Whether to draw the gold tree, if there is one, above the recovered tree.
-        distances : bool, default=False
-            Whether to show the predicted distances on the arcs.
+        gold, distances : bool
+            Whether to draw the gold tree, if there is one, above the recovered tree; and whether to
+            show the predicted distances on the arcs.
         direction, width
             As for `structprobe.draw.draw_text`.
 

@@ -109,6 +109,7 @@ def _check_same_sentences(a: Scores, b: Scores) -> None:
         if len(differ):
             index = int(differ[0])
             one, other = (f"{column(scores.table, name)[index]:.0f}" for scores in (a, b))
-            what = f"sentence {index} (from 0) has {one} {name} in one and {other} in the other"
+            told = f"{one} {name} in one and {other} in the other"
+            what = f"sentence {index} (counted from 0) has {told}"
             hint = "score both systems on the same gold sentences in the same order"
             raise ScoreError(what, hint=hint)

@@ -63,10 +63,8 @@ def swap_content_words(bank: Sequence[Sentence], seed: int = 0) -> Treebank:
 
     Parameters
     ----------
-    bank : sequence of Sentence
-        The sentences, with UPOS tags.
-    seed : int
-        Random state.
+    bank, seed
+        As for `shuffle_words`; the sentences need UPOS tags.
 
     Returns
     -------

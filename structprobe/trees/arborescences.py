@@ -108,8 +108,7 @@ def arborescences(
 
     Examples
     --------
-    >>> padded = [[1, 0, 9, 0], [5, 8, 0, 0], [0, 0, 0, 0]]
-    >>> ties = [[0, 0, 0, 0]] * 3
+    >>> padded, ties = [[1, 0, 9, 0], [5, 8, 0, 0], [0, 0, 0, 0]], [[0, 0, 0, 0]] * 3
     >>> arborescences([padded, ties], lengths=[2, 3]).tolist()
     [[2, 0, -1], [0, 1, 1]]
     >>> arborescences([padded, ties], lengths=[2, 3], roots=[1, 2]).tolist()

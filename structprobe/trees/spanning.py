@@ -28,7 +28,7 @@ def spanning_tree(distances: ArrayLike, root: int = 0) -> NDArray[np.intp]:
     Parameters
     ----------
     distances : array_like, shape (n, n)
-        Distances between words, as in `spanning_trees`.
+        Distances between words, as for `spanning_trees`, with the same errors.
     root : int
         The 0-based word that becomes the root; arcs point away from it.
 
@@ -36,11 +36,6 @@ def spanning_tree(distances: ArrayLike, root: int = 0) -> NDArray[np.intp]:
     -------
     ndarray of int, shape (n,)
         The head of each word, 1-based, 0 for the root.
-
-    Raises
-    ------
-    TreeError
-        As for `spanning_trees`.
 
     Examples
     --------
@@ -66,12 +61,10 @@ def spanning_trees(distances: ArrayLike, lengths: ArrayLike, roots: ArrayLike) -
     ----------
     distances : array_like, shape (b, n, n)
         Distances between words; zero and negative values are allowed. Each entry is averaged with
-        its transpose, since matrix products are symmetric only up to rounding; the diagonal and
-        the padding are ignored.
-    lengths : array_like of int, shape (b,)
-        The number of words of each sentence.
-    roots : array_like of int, shape (b,)
-        The 0-based word of each sentence that becomes its root.
+        its transpose (matrix products are symmetric only up to rounding). The diagonal and the
+        padding are ignored.
+    lengths, roots : array_like of int, shape (b,)
+        The number of words of each sentence, and the 0-based word that becomes its root.
 
     Returns
     -------
