@@ -36,14 +36,11 @@ if TYPE_CHECKING:
     from structprobe.recoverers.attention_max import AttentionMax
     from structprobe.recoverers.attention_mst import AttentionMST
     from structprobe.recoverers.base import Recoverer
-    from structprobe.recoverers.baselines import (
-        LeftBranching,
-        LinearChain,
-        RandomTree,
-        RightBranching,
-    )  # fmt: skip
+    from structprobe.recoverers.branching import LeftBranching, RightBranching
+    from structprobe.recoverers.linear import LinearChain
     from structprobe.recoverers.parsed import ParsedSentence
     from structprobe.recoverers.probe import ProbeRecoverer
+    from structprobe.recoverers.random_tree import RandomTree
     from structprobe.results.folder import read_rows, to_frame
     from structprobe.results.frames import Rows
     from structprobe.results.saved_probes import find_probe

@@ -10,7 +10,7 @@ from typing import Any
 from structprobe.errors import ScoreError
 from structprobe.experiments.runs.run import as_bank, key_of, timed
 from structprobe.recoverers.base import Recoverer
-from structprobe.recoverers.baselines import LinearChain
+from structprobe.recoverers.linear import LinearChain
 from structprobe.results.frames import Rows
 from structprobe.results.rows import Row, bank_name, make_row, score_values
 from structprobe.scores import score

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from structprobe.experiments.config import FitConfig, Training
 from structprobe.experiments.runs.grid import Grid, known_products, probe_runs
 from structprobe.experiments.runs.run import Banks, Outcome, Run, outcome, timed
-from structprobe.recoverers.baselines import LinearChain
+from structprobe.recoverers.linear import LinearChain
 from structprobe.results.rows import Row, bank_name
 from structprobe.scores.result import Scores
 from structprobe.scores.scoring import score

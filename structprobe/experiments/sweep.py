@@ -19,7 +19,9 @@ from structprobe.experiments.runs.run import Banks, Outcome, Run, outcome, timed
 from structprobe.experiments.vectors_folder import check_cache, vectors_folder
 from structprobe.progress import progress_bar
 from structprobe.recoverers.base import Recoverer
-from structprobe.recoverers.baselines import LeftBranching, LinearChain, RandomTree, RightBranching
+from structprobe.recoverers.branching import LeftBranching, RightBranching
+from structprobe.recoverers.linear import LinearChain
+from structprobe.recoverers.random_tree import RandomTree
 from structprobe.results.folder import ResultsFolder, check_folder
 from structprobe.results.frames import Rows
 from structprobe.results.rows import Row, per_cent

@@ -3,9 +3,11 @@
 from structprobe.recoverers.attention_max import AttentionMax
 from structprobe.recoverers.attention_mst import AttentionMST
 from structprobe.recoverers.base import Recoverer
-from structprobe.recoverers.baselines import LeftBranching, LinearChain, RandomTree, RightBranching
+from structprobe.recoverers.branching import LeftBranching, RightBranching
+from structprobe.recoverers.linear import LinearChain
 from structprobe.recoverers.parsed import ParsedSentence
 from structprobe.recoverers.probe import ProbeRecoverer
+from structprobe.recoverers.random_tree import RandomTree
 
 __all__ = [
     "AttentionMST", "AttentionMax", "LeftBranching", "LinearChain", "ParsedSentence",

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError, unknown_name
 from structprobe.recoverers.base import Recoverer, gold_root
-from structprobe.recoverers.baselines import LinearChain
+from structprobe.recoverers.linear import LinearChain
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 from structprobe.trees import arborescence, eisner, spanning_tree

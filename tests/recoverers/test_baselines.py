@@ -9,13 +9,9 @@ import pytest
 from scipy.stats import chisquare
 from support.tree_cases import all_trees
 
-from structprobe.recoverers.baselines import (
-    LeftBranching,
-    LinearChain,
-    RandomTree,
-    RightBranching,
-    random_heads,
-)
+from structprobe.recoverers.branching import LeftBranching, RightBranching
+from structprobe.recoverers.linear import LinearChain
+from structprobe.recoverers.random_tree import RandomTree, random_heads
 from structprobe.scores import score
 from structprobe.treebank.sentence import Sentence
 from structprobe.trees import decode_rooted, tree_depths

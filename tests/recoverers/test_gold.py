@@ -11,8 +11,8 @@ from transformers import BertForMaskedLM
 
 from structprobe import Encoder, Prediction, Sentence, Treebank
 from structprobe.recoverers.base import MethodContext, Recoverer
-from structprobe.recoverers.baselines import random_heads
 from structprobe.recoverers.methods import choose_methods, find_methods
+from structprobe.recoverers.random_tree import random_heads
 
 TRAIN, DEV, TEST = (tiny_bank(seed=seed) for seed in range(3))
 

@@ -9,7 +9,7 @@ import pytest
 
 from structprobe import LinearChain, RandomTree, Recoverer, StructuralProbe
 from structprobe.errors import MethodError
-from structprobe.recoverers import baselines
+from structprobe.recoverers import linear
 from structprobe.recoverers.base import MethodContext
 from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.methods import Method, choose_methods, find_methods
@@ -68,8 +68,8 @@ def test_a_class_without_a_name_of_its_own_is_none() -> None:
 
 
 def test_two_of_one_name_are_a_slip(monkeypatch: pytest.MonkeyPatch) -> None:
-    other = type("Other", (LinearChain,), {"__module__": baselines.__name__})
-    monkeypatch.setattr(baselines, "Other", other, raising=False)
+    other = type("Other", (LinearChain,), {"__module__": linear.__name__})
+    monkeypatch.setattr(linear, "Other", other, raising=False)
     with pytest.raises(TypeError, match="are both 'linear'"):
         find_methods()
 

@@ -7,7 +7,7 @@ import pytest
 import scipy.stats
 from support.score_reference import Gold
 
-from structprobe.recoverers.baselines import random_heads
+from structprobe.recoverers.random_tree import random_heads
 from structprobe.scores import Prediction, intervals, paired_bootstrap, score
 from structprobe.scores.table import METRICS, estimates
 

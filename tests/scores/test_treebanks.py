@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from support.score_reference import reference_scores
 
-from structprobe.recoverers.baselines import LeftBranching, LinearChain, RightBranching
+from structprobe.recoverers.branching import LeftBranching, RightBranching
+from structprobe.recoverers.linear import LinearChain
 from structprobe.scores import Prediction, score
 from structprobe.treebank import Treebank
 from structprobe.trees import decode_rooted, gold_depths, gold_distances

@@ -11,7 +11,7 @@ import pytest
 from support.browser import chromium
 
 from structprobe.draw.arcs import compare, stack
-from structprobe.recoverers.baselines import random_heads
+from structprobe.recoverers.random_tree import random_heads
 from structprobe.show.report.page import VIEW_SCRIPTS, asset
 from structprobe.trees import gold_depths, gold_distances
 

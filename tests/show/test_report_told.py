@@ -11,7 +11,7 @@ from support.browser import axe_faults, open_report, wait_until
 from support.planted_results import planted_bank, planted_sweep
 
 from structprobe.draw.palette import STROKES
-from structprobe.recoverers.baselines import LinearChain
+from structprobe.recoverers.linear import LinearChain
 from structprobe.results.folder import ResultsFolder
 from structprobe.results.rows import make_row, score_values
 from structprobe.scores import score

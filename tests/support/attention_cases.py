@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from structprobe.recoverers.baselines import random_heads
+from structprobe.recoverers.random_tree import random_heads
 
 
 @dataclass

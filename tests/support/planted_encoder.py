@@ -49,7 +49,7 @@ class PlantedEncoder:
 
 def distinct_bank(n: int, seed: int = 0, longest: int = 9) -> Treebank:
     """Random trees over sentences of which no two are the same words."""
-    from structprobe.recoverers.baselines import random_heads
+    from structprobe.recoverers.random_tree import random_heads
 
     generator = np.random.default_rng(seed)
     sentences = []

@@ -12,7 +12,7 @@ from transformers import BertConfig, BertModel
 
 from structprobe import Encoder, Sentence, Treebank
 from structprobe.attention.word_attentions import AttentionBatch
-from structprobe.recoverers.baselines import random_heads
+from structprobe.recoverers.random_tree import random_heads
 
 
 class GivenAttentions:

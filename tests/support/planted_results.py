@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from structprobe.recoverers.baselines import LinearChain, random_heads
+from structprobe.recoverers.linear import LinearChain
+from structprobe.recoverers.random_tree import random_heads
 from structprobe.results.folder import ResultsFolder
 from structprobe.results.rows import make_row, score_values
 from structprobe.scores import score

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from support.tiny_checkpoints import WORDS
 
-from structprobe.recoverers.baselines import random_heads
+from structprobe.recoverers.random_tree import random_heads
 from structprobe.treebank import Treebank
 
 

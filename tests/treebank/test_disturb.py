@@ -12,7 +12,7 @@ import pytest
 from support.tiny_trees import tiny_bank
 
 from structprobe.errors import TreebankError
-from structprobe.recoverers.baselines import random_heads
+from structprobe.recoverers.random_tree import random_heads
 from structprobe.tree_faults import tree_fault
 from structprobe.treebank import Sentence, Treebank
 from structprobe.treebank.disturb import (

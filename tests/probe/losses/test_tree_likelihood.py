@@ -19,7 +19,7 @@ from structprobe.errors import ProbeError
 from structprobe.probe.data.batches import PairBatch, Pool, rows_of
 from structprobe.probe.layer_sweep import LayerSweep
 from structprobe.probe.losses.tree_likelihood import TreeLoss, log_partition
-from structprobe.recoverers.baselines import random_heads
+from structprobe.recoverers.random_tree import random_heads
 from structprobe.trees import edges, gold_distances
 
 

@@ -18,7 +18,7 @@ from structprobe.probe.readers.head_choice import (
 )
 from structprobe.probe.training.loop import Cosine
 from structprobe.probe.training.recipes import Whitened
-from structprobe.recoverers.baselines import random_heads
+from structprobe.recoverers.random_tree import random_heads
 from structprobe.trees.padding import pad
 
 

@@ -1,0 +1,29 @@
+"""The linear chain: every word is connected to the next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from structprobe.recoverers.base import Recoverer
+from structprobe.scores.prediction import Prediction
+from structprobe.treebank.sentence import Sentence
+
+
+class LinearChain(Recoverer):
+    """Connects each word to the next: the baseline of Hewitt & Manning (2019), section 4.1.
+
+    Its distances are ``|i - j|``, so that it is decoded again over the kept words; its heads are
+    those of `RightBranching`.
+    """
+
+    name = "linear"
+    reads_model = False
+    order = 92
+
+    def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
+        """Recover the chain of each sentence; only its length is used."""
+        places = [np.arange(len(sentence)) for sentence in sentences]
+        pairs = [(own, np.abs(own[:, None] - own).astype(np.float32)) for own in places]
+        return [Prediction(heads=own, distances=distances) for own, distances in pairs]
