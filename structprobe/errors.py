@@ -63,14 +63,12 @@ class TreebankError(StructprobeError):
 
     Parameters
     ----------
-    what, hint
-        As for `StructprobeError`.
-    path : str, optional
-        The file.
-    line : int, optional
-        The 1-based line in the file.
-    sent_id : str, optional
-        The value of the sentence's ``sent_id`` comment.
+    what : str
+        What is wrong, including the invalid value.
+    path, line, sent_id : str, int and str, optional
+        The file, the 1-based line in it, and the sentence's ``sent_id``.
+    hint : str, optional
+        What to do about it.
     """
 
     def __init__(

@@ -25,7 +25,12 @@ class AttentionMST(AttentionHead):
     Parameters
     ----------
     encoder, layer, head, gold_root, special, symmetrised, punct, cache, progress
-        As for `AttentionHead`, with the same errors.
+        As for `AttentionHead`.
+
+    Raises
+    ------
+    EncoderError
+        As for `AttentionHead`.
 
     Examples
     --------

@@ -15,10 +15,8 @@ class LayerZero(BestLayer):
 
     Parameters
     ----------
-    encoder, **options
-        As for `BestLayer`.
-    layers : iterable of int, default (0,)
-        Only layer 0 is accepted.
+    encoder, layers, **options
+        As for `BestLayer`; only layer 0 is accepted.
 
     Raises
     ------

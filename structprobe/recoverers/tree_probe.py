@@ -19,10 +19,8 @@ class TreeProbe(BestLayer):
 
     Parameters
     ----------
-    encoder, **options
-        As for `BestLayer`.
-    loss : {"tree"}
-        Only "tree" is accepted.
+    encoder, loss, **options
+        As for `BestLayer`; only the loss "tree" is accepted.
 
     Raises
     ------

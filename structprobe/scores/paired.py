@@ -63,10 +63,8 @@ def paired_bootstrap(
     ----------
     a, b : Scores
         The scores of the two systems on the same gold sentences, by the same protocol.
-    metric, n, random_state
-        As for `Scores.interval`.
-    level : float
-        The confidence level of the interval of the difference.
+    metric, n, level, random_state
+        As for `Scores.interval`; `level` is of the interval of the difference.
 
     Returns
     -------

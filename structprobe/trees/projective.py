@@ -19,13 +19,18 @@ def eisner(arc_scores: ArrayLike) -> NDArray[np.intp]:
     Parameters
     ----------
     arc_scores : array_like, shape (n, n + 1)
-        As for `arborescence`, with the same errors.
+        As for `arborescence`.
 
     Returns
     -------
     ndarray of int, shape (n,)
         The head of each word, 1-based, 0 for the root. Ties go to the leftmost split of a span and
         to the first root, so the same scores always give the same tree.
+
+    Raises
+    ------
+    TreeError
+        As for `arborescence`.
 
     Examples
     --------
