@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 import numpy as np
+import sklearn.exceptions
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
@@ -24,7 +25,6 @@ from structprobe.probe.data.inputs import (
     read_words,
 )
 from structprobe.probe.data.ragged_vectors import Words
-from structprobe.probe.not_fitted import NotFittedError
 from structprobe.probe.types import (
     DevByLayer,
     Layer,
@@ -34,12 +34,13 @@ from structprobe.probe.types import (
     VectorsByLayer,
     WordVectorsLike,
 )
-from structprobe.scores import Prediction, score
-
-if TYPE_CHECKING:
-    from structprobe.scores import Scores
+from structprobe.scores import Prediction, Scores, score
 
 V = TypeVar("V")  # The vectors of one layer, or of several
+
+
+class NotFittedError(ProbeError, sklearn.exceptions.NotFittedError):
+    """A probe is used before `fit`; it is also a ``sklearn.exceptions.NotFittedError``."""
 
 
 class TreeEstimator(BaseEstimator, Generic[V]):
@@ -71,15 +72,13 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         Parameters
         ----------
         X : word vectors
-            Of one layer: `WordVectors`, or a sequence of arrays or tensors of float, one
-            (n_words, hidden_size) per sentence. Of several layers: `EncodedBank`, or a mapping of
-            layer to such vectors.
+            Of one layer: `WordVectors`, or one float array or tensor (n_words, hidden_size) per
+            sentence. Of several layers: `EncodedBank`, or a mapping of layer to such vectors.
         y : Treebank, sequence of Sentence, or sequence of array_like of int, each (n_words,)
             The trees: sentences with heads, or the heads, 1-based, 0 for the root.
         dev : tuple of (X, y), optional
-            Vectors and trees by which the best training step (and layer) is chosen, in the same
-            forms; by default, a random ``validation_fraction`` of the training sentences, which
-            are then not trained on.
+            Vectors and trees by which the best training step (and layer) is chosen; by default, a
+            random ``validation_fraction`` of the training sentences, which are not trained on.
 
         Returns
         -------
@@ -107,14 +106,12 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         Returns
         -------
         list of Prediction
-            One per sentence: heads with distances and depths, or with arc scores (the
-            log-probability of each head).
+            Heads with distances and depths, or with arc scores (the log-probability of each head).
 
         Raises
         ------
         ProbeError
-            If a layer is missing, or the vectors differ in width, model or settings from those
-            seen during `fit`.
+            If a layer is missing, or width, model or settings differ from those of `fit`.
         NotFittedError
             If the estimator is not fitted.
         """
@@ -140,10 +137,8 @@ class TreeEstimator(BaseEstimator, Generic[V]):
 
         Parameters
         ----------
-        X : word vectors
-            As for `predictions`.
-        y : Treebank, sequence of Sentence, or sequence of heads
-            The gold trees.
+        X, y : word vectors, and gold trees
+            As for `predictions` and `fit`.
 
         Returns
         -------
@@ -158,10 +153,8 @@ class TreeEstimator(BaseEstimator, Generic[V]):
 
         Parameters
         ----------
-        X : word vectors
-            As for `predictions`.
-        y : Treebank, sequence of Sentence, or sequence of heads
-            The gold trees.
+        X, y : word vectors, and gold trees
+            As for `predictions` and `fit`.
         punct : {"upos", "xpos", "keep"}, optional
             Which words UUAS and root accuracy leave out; see `structprobe.scores.score`.
 
@@ -179,17 +172,15 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         if dev is None:
             return None
         if not isinstance(dev, tuple | list) or len(dev) != 2:
-            raise ProbeError(
-                f"dev is {type(dev).__name__}, not a pair", hint="pass dev=(X_dev, y_dev)"
-            )
+            told = f"dev is {type(dev).__name__}, not a pair"
+            raise ProbeError(told, hint="pass dev=(X_dev, y_dev)")
         return self._layers(dev[0], "X of dev"), dev[1]
 
     def _words(self, X: V) -> dict[Layer, Words]:
         """Take the vectors of the layers that are read, checked against those of the fit."""
         self._check_fitted()
         origins, found = self._fitted_on(), {}
-        given = pick_layers(self._layers(X, "X"), origins)
-        for layer, vectors in given.items():
+        for layer, vectors in pick_layers(self._layers(X, "X"), origins).items():
             name = layer_name(layer)
             found[layer] = words = read_words(vectors, name)
             check_width(words, self.n_features_in_, name)

@@ -18,7 +18,6 @@ _SCORES = {
     "dspr": "DSpr.",
     "nspr": "NSpr.",
 }
-
 _BASELINES = {"linear": "linear chain"}  # names in rows, and as shown
 
 _LOADING = """\
@@ -76,8 +75,9 @@ def _named(origin: Mapping[str, Any]) -> dict[str, object]:
 
 def _treebanks(config: Mapping[str, Any]) -> dict[str, object]:
     """Give the treebanks, if known; not the command, which contains local folders."""
-    known = {k: v for k, v in (config["fitted_on"] or {}).items() if k != "command"}
-    return {**known, "treebank fingerprint": config["treebank_fingerprint"]}
+    known = {**(config["fitted_on"] or {}), "treebank fingerprint": config["treebank_fingerprint"]}
+    known.pop("command", None)
+    return known
 
 
 def _recipe(config: Mapping[str, Any]) -> str:
@@ -93,21 +93,14 @@ def _scores(scores: Mapping[str, Any] | None, baselines: Mapping[str, Mapping[st
     """Write a table of the scores and those of baselines in per cent, and their protocol."""
     if not scores:
         return "No scores were saved."
-    rows = [
-        " | ".join(
-            [
-                f"| {label}",
-                _per_cent(scores[key]),
-                _interval(scores, key),
-                *(_per_cent(one.get(key)) for one in baselines.values()),
-            ]
-        )
-        + " |"
-        for key, label in _SCORES.items()
-        if scores.get(key) is not None
-    ]
+    rows = []
+    for key, label in _SCORES.items():
+        if scores.get(key) is not None:
+            others = [_per_cent(one.get(key)) for one in baselines.values()]
+            cells = [label, _per_cent(scores[key]), _interval(scores, key), *others]
+            rows.append(f"| {' | '.join(cells)} |")
     protocol = {key: scores[key] for key in ("punct", "min_length", "max_length") if key in scores}
-    names = ["score", "%", "95 % interval", *(f"{_BASELINES.get(b, b)}, %" for b in baselines)]
+    names = ["score", "%", "95% interval", *(f"{_BASELINES.get(b, b)}, %" for b in baselines)]
     head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     return "\n".join([*head, *rows, "", f"Protocol: {Protocol(**protocol)}."])
 
@@ -119,9 +112,7 @@ def _per_cent(value: float | None) -> str:
 def _interval(scores: Mapping[str, Any], key: str) -> str:
     """Give the bootstrap interval over sentences in per cent, if saved."""
     ends = [scores.get(f"{key}{end}") for end in ("_low", "_high")]
-    return (
-        "–" if None in ends else " to ".join(f"{100 * end:.1f}" for end in ends if end is not None)
-    )
+    return "–" if None in ends else " to ".join(map(_per_cent, ends))
 
 
 def _list(values: Mapping[str, object]) -> str:

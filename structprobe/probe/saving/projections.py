@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
 from structprobe.probe.estimator import StructuralProbe
-from structprobe.probe.saving.saved_files import COMPONENTS, SavedProbe
+from structprobe.probe.saving.config_and_weights import COMPONENTS, SavedProbe
 
 MATRIX = "proj"
 
@@ -21,9 +21,9 @@ MATRIX = "proj"
 def read_projection(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     """Read the matrix of one probe from the ``predictor.params`` of earlier research code.
 
-    The file is the state dict of a torch module whose only parameter, ``proj``, has the shape
-    (hidden_size, rank) and projects a word vector as ``h @ proj`` (the code of Hewitt & Manning
-    2019). It is read with torch's restricted unpickler, which runs no code from the file.
+    The file is the state dict of a torch module whose only parameter, ``proj``, of shape
+    (hidden_size, rank), projects a word vector as ``h @ proj`` (the code of Hewitt & Manning
+    2019). No code from the file is run.
 
     Parameters
     ----------
@@ -38,8 +38,7 @@ def read_projection(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     Raises
     ------
     ProbeError
-        If there is no such file, it is not a torch file, it would run code, or it contains no such
-        matrix.
+        If the file cannot be read, would run code, or contains no such matrix.
     """
     where = str(path)
     try:
@@ -47,11 +46,9 @@ def read_projection(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     except OSError as error:
         raise ProbeError(f"cannot be read: {error.strerror or error}", where=where) from error
     except Exception as error:  # invalid pickles raise errors of any type
-        raise ProbeError(
-            "not a file of plain tensors written by torch.save",
-            where=where,
-            hint="files that would run code when read are rejected",
-        ) from error
+        told = "not a file of plain tensors written by torch.save"
+        hint = "files that would run code when read are rejected"
+        raise ProbeError(told, where=where, hint=hint) from error
     return _matrix(state, where)
 
 
@@ -75,7 +72,7 @@ def probe_from_projections(
     Returns
     -------
     StructuralProbe
-        A fitted probe; it can be saved.
+        The fitted probe.
 
     Raises
     ------
@@ -83,14 +80,11 @@ def probe_from_projections(
         As for `read_projection`, or if the two are for vectors of different width.
     """
     matrices = [read_projection(path) for path in (distance, depth)]
-    widths = [matrix.shape[1] for matrix in matrices]
-    if widths[0] != widths[1]:
-        raise ProbeError(
-            f"the distance probe is for vectors of width {widths[0]}, the depth probe for width "
-            f"{widths[1]}",
-            where=str(depth),
-        )
-    rank = max(len(matrix) for matrix in matrices)
+    width, other = (matrix.shape[1] for matrix in matrices)
+    if width != other:
+        told = f"the distance probe is for vectors of width {width}, the depth probe for width"
+        raise ProbeError(f"{told} {other}", where=str(depth))
+    rank = max(map(len, matrices))
     filled = (np.pad(matrix, ((0, rank - len(matrix)), (0, 0))) for matrix in matrices)
     return StructuralProbe._from_saved(
         SavedProbe(

@@ -17,7 +17,7 @@ from pathlib import Path
 from structprobe.errors import Hint, ProbeError
 from structprobe.output_paths import check_room
 from structprobe.probe.saving.card import PICTURE
-from structprobe.probe.saving.saved_files import (
+from structprobe.probe.saving.config_and_weights import (
     CARD,
     CONFIG,
     FORMAT,
@@ -36,13 +36,16 @@ def save(probe: SavedProbe, folder: str | os.PathLike[str]) -> Path:
     target = check_target(folder)
     files = write_files(probe)
     token = uuid.uuid4().hex[:8]
-    fresh = target.with_name(f".{target.name}.{token}.new")
+    fresh, old = (target.with_name(f".{target.name}.{token}.{end}") for end in ("new", "old"))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh.mkdir()
         for name, content in files.items():
-            _write_durably(fresh / name, content)
-        _swap(fresh, target, target.with_name(f".{target.name}.{token}.old"))
+            with (fresh / name).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        _swap(fresh, target, old)
     except OSError as error:
         raise ProbeError(
             f"cannot save the probe: {error.strerror or error}",
@@ -56,29 +59,23 @@ def save(probe: SavedProbe, folder: str | os.PathLike[str]) -> Path:
 
 def check_target(folder: str | os.PathLike[str], *, replace: bool = True) -> Path:
     """Reject a folder that a probe must not be saved to; to be called before a long fit."""
-    target = Path(os.path.realpath(folder))
+    target, where = Path(os.path.realpath(folder)), str(folder)
     if target.exists() and not target.is_dir():
-        raise ProbeError("is a file, not a folder", where=str(folder))
+        raise ProbeError("is a file, not a folder", where=where)
     names = {entry.name for entry in target.iterdir()} if target.exists() else set()
     if names and not _is_ours(target):
-        raise ProbeError(
-            "the folder exists and is not a saved probe",
-            where=str(folder),
-            hint="choose a new or empty folder",
-        )
+        told = "the folder exists and is not a saved probe"
+        raise ProbeError(told, where=where, hint="choose a new or empty folder")
     if names and not replace:
-        raise ProbeError(
-            "already contains a saved probe",
-            where=str(folder),
-            hint=Hint(
-                "name another folder, or pass force=True to replace it",
-                shell="name another folder, or replace it with --force",
-            ),
+        hint = Hint(
+            "name another folder, or pass force=True to replace it",
+            shell="name another folder, or replace it with --force",
         )
+        raise ProbeError("already contains a saved probe", where=where, hint=hint)
     if foreign := sorted(names - {CONFIG, WEIGHTS, CARD, PICTURE}):
         raise ProbeError(
             f"contains {foreign[0]!r}, which is not part of a saved probe and would be deleted",
-            where=str(folder),
+            where=where,
             hint="move it elsewhere, or choose another folder",
         )
     # The new folder is made next to an older one, not in it.
@@ -120,14 +117,6 @@ def push(
     return str(commit.commit_url)
 
 
-def _write_durably(path: Path, content: bytes) -> None:
-    """Write a file and wait until it is on disk."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _swap(fresh: Path, target: Path, old: Path) -> None:
     """Replace `target` by `fresh`; restore it if that fails."""
     replaces = target.exists()
@@ -153,39 +142,32 @@ def _is_ours(folder: Path) -> bool:
 
 def _local_folder(source: str | os.PathLike[str], revision: str | None) -> Path:
     """Find the folder; download it if `source` is a hub id."""
-    folder = Path(source)
+    folder, where = Path(source), str(source)
     if folder.is_dir():
         if revision is not None:
-            raise ProbeError(
-                f"revision {revision!r} applies only to a hub id, and this is a local folder",
-                where=str(source),
-            )
+            told = f"revision {revision!r} applies only to a hub id, and this is a local folder"
+            raise ProbeError(told, where=where)
         return folder
     if folder.exists():
-        raise ProbeError("is a file, not a folder", where=str(source), hint=_HUB_HINT)
-    if not _HUB_ID.fullmatch(str(source)):
-        raise ProbeError("no such folder", where=str(source), hint=_HUB_HINT)
+        raise ProbeError("is a file, not a folder", where=where, hint=_HUB_HINT)
+    if not _HUB_ID.fullmatch(where):
+        raise ProbeError("no such folder", where=where, hint=_HUB_HINT)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     at = f" at revision {revision!r}" if revision else ""
+    wanted = [CONFIG, WEIGHTS, CARD]
     try:
-        fetched = snapshot_download(
-            str(source), revision=revision, allow_patterns=[CONFIG, WEIGHTS, CARD]
-        )
+        return Path(snapshot_download(where, revision=revision, allow_patterns=wanted))
     except LocalEntryNotFoundError as error:
         raise ProbeError(
             f"no such folder, not in the local cache{at}, and the hub cannot be reached",
-            where=str(source),
+            where=where,
             hint=f"check the name, or download it while online: hf download {source}",
         ) from error
     except _hub_errors() as error:
-        raise ProbeError(
-            f"no such folder, and no such probe on the hub{at}: {_first_line(error)}",
-            where=str(source),
-            hint=_HUB_HINT,
-        ) from error
-    return Path(fetched)
+        told = f"no such folder, and no such probe on the hub{at}: {_first_line(error)}"
+        raise ProbeError(told, where=where, hint=_HUB_HINT) from error
 
 
 def _hub_errors() -> tuple[type[BaseException], ...]:

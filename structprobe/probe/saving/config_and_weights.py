@@ -24,6 +24,10 @@ FORMAT = "structprobe-probe"
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 COMPONENTS = ("distance_components", "depth_components")
+_KEYS = (
+    *("hidden_size", "rank", "hyperparameters", "origin"),
+    *("treebank_fingerprint", "fitted_on", "dev_scores", "history"),
+)
 NOTES = ("fitted_on", "dev_scores", "dev_baselines")  # further information on a probe in its config
 
 
@@ -45,13 +49,12 @@ def write_files(probe: SavedProbe) -> dict[str, bytes]:
 
     config = _config(probe)
     picture = training_curve(config["history"])
-    pictures = {} if picture is None else {PICTURE: picture.encode()}
     tensors = {name: np.ascontiguousarray(probe.matrices[name]) for name in COMPONENTS}
     return {
         WEIGHTS: tensors_to_bytes(tensors, {"format": "np"}),
         CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(),
-        CARD: model_card(config, pictured=bool(pictures)).encode(),
-        **pictures,
+        CARD: model_card(config, pictured=picture is not None).encode(),
+        **({} if picture is None else {PICTURE: picture.encode()}),
     }
 
 
@@ -78,11 +81,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ProbeError(f"not valid JSON: {error}", where=str(path)) from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
-        raise ProbeError(
-            "not the config of a structural probe",
-            where=str(path),
-            hint="choose a folder written by save_pretrained",
-        )
+        hint = "choose a folder written by save_pretrained"
+        raise ProbeError("not the config of a structural probe", where=str(path), hint=hint)
     found = config.get("format_version")
     if not isinstance(found, int) or found > FORMAT_VERSION:
         raise ProbeError(
@@ -90,11 +90,9 @@ def read_config(folder: Path) -> dict[str, Any]:
             where=str(path),
             hint="upgrade structprobe",
         )
-    keys = ("hidden_size", "rank", "hyperparameters", "origin", "treebank_fingerprint")
-    if missing := [
-        key for key in (*keys, "fitted_on", "dev_scores", "history") if key not in config
-    ]:
-        raise ProbeError(f"key {missing[0]!r} is missing", where=str(path))
+    for key in _KEYS:
+        if key not in config:
+            raise ProbeError(f"key {key!r} is missing", where=str(path))
     return config
 
 
@@ -108,19 +106,16 @@ def read_tensors(folder: Path, shape: tuple[int, int]) -> dict[str, NDArray[np.f
     try:
         tensors = tensors_from_bytes(path.read_bytes())
     except FileNotFoundError as error:
-        raise ProbeError(
-            f"incomplete saved probe: it has no {WEIGHTS}", where=str(folder)
-        ) from error
+        told = f"incomplete saved probe: it has no {WEIGHTS}"
+        raise ProbeError(told, where=str(folder)) from error
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ProbeError(f"not a valid safetensors file: {error}", where=str(path)) from error
     for name in COMPONENTS:
         if name not in tensors:
             raise ProbeError(f"matrix {name!r} is missing", where=str(path))
-        found = tensors[name].shape
-        if found != shape:
-            raise ProbeError(
-                f"{name} has shape {found}, but the config says {shape}", where=str(path)
-            )
+        if (found := tensors[name].shape) != shape:
+            told = f"{name} has shape {found}, but the config says {shape}"
+            raise ProbeError(told, where=str(path))
         if not np.isfinite(tensors[name]).all():
             raise ProbeError(f"{name} contains values that are not finite", where=str(path))
     return tensors
@@ -164,13 +159,10 @@ def _config(probe: SavedProbe) -> dict[str, Any]:
 
 
 def _scores(scores: object) -> object:
-    """Give scores with their intervals; a mapping is returned unchanged."""
-    return scores.to_dict() | _intervals(scores) if isinstance(scores, Scores) else scores
-
-
-def _intervals(scores: Scores) -> dict[str, float]:
-    """Give the ends of all bootstrap intervals."""
-    return {
+    """Give scores with the ends of their bootstrap intervals; a mapping is returned unchanged."""
+    if not isinstance(scores, Scores):
+        return scores
+    return scores.to_dict() | {
         f"{metric}{end}": value
         for metric, interval in scores.intervals().items()
         if interval is not None
