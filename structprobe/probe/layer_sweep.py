@@ -33,11 +33,8 @@ class LayerSweep(StructuralHyperparameters, LayersEstimator):
         As for `StructuralProbe`.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         Seed of the probe on every layer. If it is not an integer, one is drawn for all layers.
-    device, products, verbose
-        As for `StructuralProbe`.
-    memory_gb : float
-        Memory for word vectors during training, in units of 10⁹ bytes. As many layers as fit are
-        trained together; a layer that does not fit is streamed, as by `StructuralProbe`.
+    device, products, memory_gb, verbose
+        As for `StructuralProbe`; as many layers as fit into ``memory_gb`` are trained together.
 
     Attributes
     ----------

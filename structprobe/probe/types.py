@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -14,20 +14,8 @@ TreesLike: TypeAlias = Sequence[Any]
 
 Layer: TypeAlias = Hashable
 VectorsByLayer: TypeAlias = Mapping[Any, WordVectorsLike]
-
-
-class EncodedLayers(Protocol):
-    """The vectors of several layers, as `EncodedBank` holds them."""
-
-    @property
-    def layers(self) -> tuple[int, ...]:
-        """The available layers."""
-
-    def layer(self, layer: int, /) -> WordVectorsLike:
-        """Give the vectors of one layer."""
-
-
-LayersLike: TypeAlias = EncodedLayers | VectorsByLayer
+# `EncodedBank`, or `VectorsByLayer`.
+LayersLike: TypeAlias = Any
 
 # A dev set, its vectors by layer; None to hold out training sentences.
 DevByLayer: TypeAlias = tuple[VectorsByLayer, TreesLike] | None

@@ -67,10 +67,7 @@ class Split:
 
 
 def read_sets(
-    X: VectorsByLayer,
-    y: TreesLike,
-    dev: DevByLayer,
-    kinds: Sequence[str] = KINDS,
+    X: VectorsByLayer, y: TreesLike, dev: DevByLayer, kinds: Sequence[str] = KINDS
 ) -> tuple[Examples, Examples | None]:
     """Read and check the training and the dev set in any form that a probe accepts."""
     train_set = read_examples(X, y, kinds=kinds)
@@ -100,21 +97,9 @@ def read_examples(
         check_finite(words, name, y)
     lengths = words.lengths
     makers = {"distance": (flat_distances, lengths**2), "depth": (flat_depths, lengths)}
-    gold = {}
-    for kind in kinds:
-        make, sizes = makers[kind]
-        gold[kind] = Gold(make(heads), np.cumsum(sizes) - sizes)
+    own = [(kind, *makers[kind]) for kind in kinds]
+    gold = {kind: Gold(make(heads), np.cumsum(sizes) - sizes) for kind, make, sizes in own}
     return Examples(layers, gold, heads)
-
-
-def split(
-    train_set: Examples, dev_set: Examples | None, share: float, generator: np.random.Generator
-) -> Split:
-    """Hold out a share of the training sentences if there is no dev set."""
-    if dev_set is not None:
-        return Split(train_set, dev_set, None)
-    rest, held_out = hold_out(train_set.lengths, share, generator)
-    return Split(train_set.take(rest), train_set.take(held_out), held_out)
 
 
 def hold_out(
@@ -124,7 +109,6 @@ def hold_out(
 
     Both parts get at least one sentence of two or more words, as only those have distances.
     """
-    # lengths (n_sentences,)
     order = generator.permutation(len(lengths))
     long = order[lengths[order] > 1]
     if len(long) < 2:

@@ -52,7 +52,8 @@ class DistanceLoss:
     """
 
     def __init__(self) -> None:
-        self._scratch: _Scratch | None = None
+        self._shape: torch.Size | None = None  # of the components
+        self._memory: list[Tensor] = []  # two of rows, two of cells, for the largest batch so far
         self._views: dict[int, tuple[PairBatch, _Views]] = {}
 
     def __call__(
@@ -86,24 +87,40 @@ class DistanceLoss:
         for block in views.blocks:
             block.diagonal.sub_(block.cells.sum(-1))  # 4 L
             _multiply(block.cells, block.words, block.pulled)
-        _pull(views.pulled, vectors, gradient)
-        if vector_gradient is not None:
-            torch.matmul(views.pulled, components, out=vector_gradient)
+        fill_gradients(views.pulled, components, vectors, gradient, vector_gradient)
         return loss
 
     def _views_of(self, batch: PairBatch, components: Tensor) -> _Views:
         """Give the views of the memory for a batch; the memory grows with the batches."""
-        n_rows, n_cells = len(batch.diagonal), len(batch.gold)
-        if self._scratch is None or not self._scratch.serves(components, n_rows, n_cells):
-            self._scratch = _Scratch.like(components, n_rows, n_cells)
-            self._views = {}
-        known = self._views.get(id(batch))
-        if known is not None:
-            return known[1]
-        views = self._scratch.views(batch)
+        *leading, rank, _ = components.shape
+        row_shape, cell_shape = (*leading, len(batch.diagonal), rank), (*leading, len(batch.gold))
+        sizes = [torch.Size(shape).numel() for shape in (row_shape, cell_shape)]
+        room = [len(flat) for flat in self._memory[::2]]
+        if components.shape != self._shape or room[0] < sizes[0] or room[1] < sizes[1]:
+            # Flat, so that it is contiguous for each batch, whatever its size.
+            self._memory = [components.new_empty(size) for size in sizes for _ in range(2)]
+            self._shape, self._views = components.shape, {}
+        if id(batch) in self._views:
+            return self._views[id(batch)][1]
+        projected, pulled = (_cut(flat, row_shape) for flat in self._memory[:2])
+        cells, errors = (_cut(flat, cell_shape) for flat in self._memory[2:])
+        blocks = []
+        for block in batch.blocks:
+            b, n = block.n_sentences, block.n_words
+            words, own_pulled = (
+                torch.unflatten(part[..., block.rows, :], -2, (b, n))
+                for part in (projected, pulled)
+            )
+            square, own_errors = (
+                torch.unflatten(part[..., block.cells], -1, (b, n, n)) for part in (cells, errors)
+            )
+            diagonal = square.diagonal(dim1=-2, dim2=-1)
+            views = words, words.mT, own_pulled, square, own_errors, diagonal
+            blocks.append(_BlockViews((b, n), block.rows, *views))
+        found = _Views(projected, pulled, cells, errors, blocks)
         if batch.stays:
-            self._views[id(batch)] = batch, views  # the batch too, so that its id stays in use
-        return views
+            self._views[id(batch)] = batch, found  # the batch too, so that its id stays in use
+        return found
 
 
 def depth_loss(
@@ -124,9 +141,7 @@ def depth_loss(
     loss = errors.mul_(signs).sum(-1)
     if gradient is not None:
         projected *= signs.mul_(2).unsqueeze(-1)
-        _pull(projected, vectors, gradient)
-        if vector_gradient is not None:
-            torch.matmul(projected, components, out=vector_gradient)
+        fill_gradients(projected, components, vectors, gradient, vector_gradient)
     return loss
 
 
@@ -138,12 +153,20 @@ def _project(vectors: Tensor, components: Tensor, out: Tensor) -> None:
         out.copy_(vectors @ components.to(vectors.dtype).mT)
 
 
-def _pull(pulled: Tensor, vectors: Tensor, gradient: Tensor) -> None:
-    """Compute ``Gᵀ H`` in the type of H into the gradient."""
+def fill_gradients(
+    pulled: Tensor,
+    components: Tensor,
+    vectors: Tensor,
+    gradient: Tensor,
+    vector_gradient: Tensor | None,
+) -> None:
+    """Compute ``Gᵀ H`` in the type of H, and ``G B``; G is the gradient in the projected words."""
     if vectors.dtype == gradient.dtype:
         torch.matmul(pulled.mT, vectors, out=gradient)
     else:
         gradient.copy_(pulled.to(vectors.dtype).mT @ vectors)
+    if vector_gradient is not None:
+        torch.matmul(pulled, components, out=vector_gradient)
 
 
 def _multiply(left: Tensor, right: Tensor, out: Tensor) -> None:
@@ -186,56 +209,6 @@ class _Views:
     cells: Tensor  # (..., c)
     errors: Tensor
     blocks: list[_BlockViews]
-
-
-@dataclass(frozen=True, slots=True)
-class _Scratch:
-    """Flat memory for the largest batch so far; contiguous for each batch, whatever its size."""
-
-    shape: tuple[int, ...]  # of the components
-    rows: tuple[Tensor, Tensor]
-    cells: tuple[Tensor, Tensor]
-
-    @classmethod
-    def like(cls, components: Tensor, n_rows: int, n_cells: int) -> _Scratch:
-        """Allocate memory of the type and on the device of the components."""
-        n_problems = components.shape[:-2].numel()
-        sizes = n_problems * n_rows * components.shape[-2], n_problems * n_cells
-        rows, cells = ((components.new_empty(n), components.new_empty(n)) for n in sizes)
-        return cls(tuple(components.shape), rows, cells)
-
-    def serves(self, components: Tensor, n_rows: int, n_cells: int) -> bool:
-        """Whether a batch of this many rows and cells fits."""
-        n_problems = components.shape[:-2].numel()
-        return (
-            tuple(components.shape) == self.shape
-            and n_problems * n_rows * components.shape[-2] <= len(self.rows[0])
-            and n_problems * n_cells <= len(self.cells[0])
-        )
-
-    def views(self, batch: PairBatch) -> _Views:
-        """Give the views that a batch needs."""
-        leading, rank = self.shape[:-2], self.shape[-2]
-        row_shape, cell_shape = (*leading, len(batch.diagonal), rank), (*leading, len(batch.gold))
-        projected, pulled = (_cut(flat, row_shape) for flat in self.rows)
-        cells, errors = (_cut(flat, cell_shape) for flat in self.cells)
-        blocks = []
-        for block in batch.blocks:
-            b, n = block.n_sentences, block.n_words
-            words, own_pulled = (
-                torch.unflatten(part[..., block.rows, :], -2, (b, n))
-                for part in (projected, pulled)
-            )
-            square, own_errors = (
-                torch.unflatten(part[..., block.cells], -1, (b, n, n)) for part in (cells, errors)
-            )
-            diagonal = square.diagonal(dim1=-2, dim2=-1)
-            blocks.append(
-                _BlockViews(
-                    (b, n), block.rows, words, words.mT, own_pulled, square, own_errors, diagonal
-                )
-            )
-        return _Views(projected, pulled, cells, errors, blocks)
 
 
 def _cut(flat: Tensor, shape: tuple[int, ...]) -> Tensor:

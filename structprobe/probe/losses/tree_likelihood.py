@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from structprobe.probe.data.batches import Block, PairBatch
-from structprobe.probe.losses.geometry import squared_distances
+from structprobe.probe.losses.geometry import fill_gradients, squared_distances
 
 # The share of a type's exponent range that the weights of one sentence may take.
 SPAN = 0.7
@@ -120,9 +120,7 @@ class TreeLoss:
             pull.diagonal(dim1=-2, dim2=-1).sub_(pull.sum(-1))
             pulled[..., gold.block.rows, :] = (pull @ words).flatten(-3, -2)
         if gradient is not None:
-            gradient.copy_(pulled.to(vectors.dtype).mT @ vectors)
-        if vector_gradient is not None:
-            torch.matmul(pulled, components, out=vector_gradient)
+            fill_gradients(pulled, components, vectors, gradient, vector_gradient)
         return loss
 
     def _gold_of(self, batch: PairBatch) -> list[_Gold]:

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from structprobe.errors import ProbeError
 from structprobe.probe.base import OneLayerEstimator
-from structprobe.probe.data.examples import read_sets
+from structprobe.probe.data.examples import Split, read_sets
 from structprobe.probe.data.inputs import origin_of
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.data.whitening import second_moments, whitening
@@ -22,6 +22,7 @@ from structprobe.probe.readers.biaffine import (
     head_blocks,
 )
 from structprobe.probe.readers.head_choice import HeadBlock, train_heads
+from structprobe.probe.readers.mixing import common_width
 from structprobe.probe.training.loop import Cosine, Schedule
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.training.settings import Settings, read_settings, read_split
@@ -37,12 +38,11 @@ RATE = 0.002  # the peak learning rate of Adam
 class BiaffineProbe(OneLayerEstimator):
     """Recover directed trees from word vectors by choosing a head for each word.
 
-    Heads are scored by a `BiaffineScorer` on whitened vectors, so that the result does not depend
-    on how the model scales its directions. It is trained with the cross-entropy of the gold heads
-    and the batches, schedule and number of steps of the default recipe
-    (`structprobe.probe.training.recipes`). The tree is the best one, found with Chu-Liu/Edmonds.
-    It is far more flexible than a structural probe: use it to estimate what can be read from the
-    vectors at all.
+    Heads are scored by a biaffine function (Dozat and Manning 2017) of whitened vectors, trained
+    with the cross-entropy of the gold heads and the batches, schedule and number of steps of the
+    default recipe (`structprobe.probe.training.recipes`). The tree is the best one, found with
+    Chu-Liu/Edmonds. It is far more flexible than a structural probe: use it to estimate what can
+    be read from the vectors at all.
 
     Parameters
     ----------
@@ -66,8 +66,7 @@ class BiaffineProbe(OneLayerEstimator):
     n_features_in_ : int
         hidden_size of the vectors seen during `fit`.
     origin_ : dict or None
-        The model and settings the vectors come from, if known; vectors from another origin are
-        rejected.
+        The model and settings the vectors come from, if known; others are then rejected.
 
     Examples
     --------
@@ -99,15 +98,11 @@ class BiaffineProbe(OneLayerEstimator):
         self.device, self.verbose = device, verbose
 
     def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
-        # Depths are not needed, but computing them checks that the heads are trees.
-        parameters, sets = self.get_params(), read_sets(X, y, dev, kinds=("depth",))
-        width = sets[0].layers[None].hidden_size
-        settings, recipe = read_head_settings(parameters, width), Whitened()
+        parts, settings, generator = read_head_sets(self.get_params(), X, y, dev)
         if not 0 <= self.dropout < 1:
             raise ProbeError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
-        parts, generator = read_split(parameters, *sets)
+        recipe, device = Whitened(), settings.device
         words, dev_words = parts.train.layers[None], parts.dev.layers[None]
-        device = settings.device
         basis = whitening(second_moments(words), centred=False)
         size = settings.batch_size or recipe.batch_size
         batches = head_batches(words, parts.train.heads, basis, size, generator, device)
@@ -118,16 +113,23 @@ class BiaffineProbe(OneLayerEstimator):
         shown = ("biaffine probe", self.verbose)
         self.history_ = train_scorer(scorer, batches, dev_blocks, schedule, generator, shown)
         self.scorer_, self.basis_ = scorer, basis
-        self.n_features_in_, self.origin_ = width, origin_of(X[None])
+        self.n_features_in_, self.origin_ = words.hidden_size, origin_of(X[None])
 
     def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:
         return predictions_of(self.scorer_, words[None], self.basis_)
 
 
-def read_head_settings(parameters: Mapping[str, Any], width: int) -> Settings:
-    """Check the hyperparameters of a head selector; its rank may be above the width."""
+def read_head_sets(
+    parameters: Mapping[str, Any], X: VectorsByLayer, y: TreesLike, dev: DevByLayer
+) -> tuple[Split, Settings, np.random.Generator]:
+    """Check the input and hyperparameters of a head selector; its rank may be above the width."""
+    # Depths are not needed, but computing them checks that the heads are trees.
+    train_set, dev_set = read_sets(X, y, dev, kinds=("depth",))
     rank = RANK if parameters["rank"] is None else parameters["rank"]
-    return read_settings({**parameters, "rank": rank}, max(RANK, width))
+    width = common_width(train_set.layers.values())
+    settings = read_settings({**parameters, "rank": rank}, max(RANK, width))
+    parts, generator = read_split(parameters, train_set, dev_set)
+    return parts, settings, generator
 
 
 def train_scorer(
@@ -140,15 +142,14 @@ def train_scorer(
 ) -> list[dict[str, float]]:
     """Train on shuffled batches, with a progress bar by name if it is to be shown."""
     label, verbose = shown
-    with progress_bar(
-        label, schedule.max_steps, "step", shown=None if verbose else False
-    ) as advance:
+    shown_bar = None if verbose else False
+    with progress_bar(label, schedule.max_steps, "step", shown=shown_bar) as advance:
         return train_heads(
             module,
             lambda: [batches[index] for index in generator.permutation(len(batches))],
             dev_blocks,
             schedule,
-            lambda step: advance(1),
+            lambda _: advance(1),
         )
 
 

@@ -46,8 +46,7 @@ class LayerMix(LayersEstimator):
     n_features_in_ : int
         hidden_size of the vectors seen during `fit`.
     origins_ : dict of dict
-        The model and settings the vectors of each layer come from, if known; vectors from another
-        origin are rejected.
+        The model and settings of each layer's vectors, if known; others are then rejected.
 
     Examples
     --------
@@ -82,14 +81,12 @@ class LayerMix(LayersEstimator):
         n_steps = len(KINDS) * (settings.max_steps or Whitened().max_steps)
         shown = None if self.verbose else False
         with progress_bar("mix", n_steps, "step", shown=shown) as advance:
-            distance, depth = (
-                fit_mix(kind, parts, settings, seed, advance)
-                for kind, seed in zip(KINDS, seeds, strict=True)
-            )
-        self.distance_weights_, self.depth_weights_ = distance.weights, depth.weights
-        self.distance_factors_, self.depth_factors_ = distance.factors, depth.factors
-        self.distance_components_, self.depth_components_ = distance.components, depth.components
-        self.history_ = {"distance": distance.history, "depth": depth.history}
+            pairs = zip(KINDS, seeds, strict=True)
+            found = {kind: fit_mix(kind, parts, settings, seed, advance) for kind, seed in pairs}
+        for kind, one in found.items():
+            for name in ("weights", "factors", "components"):
+                setattr(self, f"{kind}_{name}_", one[name])
+        self.history_ = {kind: one["history"] for kind, one in found.items()}
         self._note_layers(X, width)
 
     def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:

@@ -11,8 +11,6 @@ break.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,55 +34,34 @@ from structprobe.probe.types import Layer
 MIX_RATE = 0.02
 
 
-@dataclass(frozen=True, slots=True)
-class FittedMix:
-    """The result of fitting a mix."""
-
-    components: NDArray[np.float32]  # (rank, hidden_size): for mixed raw vectors
-    weights: NDArray[np.float64]  # (n_layers,): of each layer at unit scale
-    factors: NDArray[np.float64]  # (n_layers,)
-    history: list[dict[str, float]]  # As `Problem.history`
-
-
 def fit_mix(
-    kind: str,
-    split: Split,
-    settings: Settings,
-    seed: SeedSequence,
-    advance: Callable[[int], None],
-) -> FittedMix:
+    kind: str, split: Split, settings: Settings, seed: SeedSequence, advance: Callable[[int], None]
+) -> dict[str, Any]:
     """Find the components and the weights of the layers together, with the default recipe."""
+    # -> components (rank, hidden_size): for mixed raw vectors; weights (n_layers,): of each layer
+    # at unit scale; factors (n_layers,); history
     task = make_task(kind, split, settings, seed.spawn(2))
-    batches = task.batches
     scales = np.array([unit_scale(words) for words in split.train.layers.values()])
     basis = whitening(second_moments(even_mix(split.train, scales)), centred=task.pairs)
     bases = {layer: basis * scale for layer, scale in zip(split.train.layers, scales, strict=True)}
-    lay = partial(
-        lay_out_layers,
-        bases=bases,
-        width=len(basis),
-        device=settings.device,
-        dtype=torch.float32,
-        centred=task.pairs,
-    )
-    vectors, dev_vectors = lay(split.train, batches.layout), lay(split.dev, batches.dev.layout)
+    vectors, dev_vectors = lay_out_layers(task, bases, len(basis), torch.float32)
     problem = new_problem(task, settings.rank, len(basis), len(basis))
-    mix = _Mix(task, problem, vectors, dev_vectors)
     assert isinstance(problem.schedule, Cosine)
+    mix = _Mix(task, problem, vectors, dev_vectors)
     weights = mix.solve(MIX_RATE / problem.schedule.peak, advance)
-    return FittedMix(
-        (problem.components.cpu().double() @ basis).float().numpy(),
-        weights,
-        weights * scales,
-        problem.history,
-    )
+    return {
+        "components": (problem.components.cpu().double() @ basis).float().numpy(),
+        "weights": weights,
+        "factors": weights * scales,
+        "history": problem.history,
+    }
 
 
 class _Mix:
     """One problem and the weights of its layers."""
 
     def __init__(self, task: Task, problem: Problem, vectors: Tensor, dev_vectors: Tensor) -> None:
-        self.batches, self.problem = task.batches, problem
+        self.task, self.problem = task, problem
         self.loss: Any = task.new_loss()
         self.vectors, self.dev_vectors = vectors, dev_vectors  # (n_layers, n_rows, width)
         self.components = problem.start.clone()  # (rank, width)
@@ -96,7 +73,7 @@ class _Mix:
         adam, mix_adam = Adam(self.components), Adam(self.logits)
         gradient, mix_gradient = torch.empty_like(self.components), torch.empty_like(self.logits)
         best_weights = self.logits.softmax(0)
-        for step, batch in enumerate(endless(self.batches.begin()), 1):
+        for step, batch in enumerate(endless(self.task.begin()), 1):
             losses.append(self._gradients(batch, gradient, mix_gradient))
             rate = schedule.learning_rate(step)
             adam.step(self.components, gradient, rate)
@@ -112,7 +89,7 @@ class _Mix:
             if ends:
                 break
             losses = []
-        advance(self.batches.max_steps - step)
+        advance(self.task.max_steps - step)
         return best_weights.cpu().double().numpy()
 
     def _gradients(self, batch: Batch, gradient: Tensor, mix_gradient: Tensor) -> Tensor:
@@ -129,7 +106,7 @@ class _Mix:
     def _dev_loss(self, weights: Tensor) -> float:
         """Mean loss over the sentences of the dev set."""
         total, n_sentences = 0.0, 0
-        for batch in self.batches.dev:
+        for batch in self.task.dev:
             mixed = torch.tensordot(weights, self.dev_vectors[:, batch.rows], 1)  # (m, width)
             total += float(self.loss(self.components, mixed, batch)) * batch.n_sentences
             n_sentences += batch.n_sentences

@@ -28,12 +28,7 @@ from structprobe.probe.data.inputs import origin_of, pick_layers
 from structprobe.probe.data.whitening import Moments
 from structprobe.probe.training.fit import FittedMatrix, Task, fit_kind, make_task, moments_of
 from structprobe.probe.training.parallel import Goes, side_by_side
-from structprobe.probe.training.settings import (
-    Settings,
-    read_settings,
-    read_split,
-    spawn_seeds,
-)
+from structprobe.probe.training.settings import Settings, read_settings, read_split, spawn_seeds
 from structprobe.probe.training.streaming import bytes_held, bytes_of_layer, streams
 from structprobe.probe.types import DevByLayer, Layer, Origin, TreesLike, VectorsByLayer
 from structprobe.progress import progress_bar
@@ -87,9 +82,8 @@ class _Piece:
     @property
     def n_bytes(self) -> int:
         """The bytes of vectors that it holds in memory."""
-        task, batches = self.task, self.task.batches
-        layouts = batches.layout, batches.dev.layout
-        return bytes_held(self.ranks, task.split.train, task.split.dev, layouts, task.settings)
+        layouts = self.task.layout, self.task.dev.layout
+        return bytes_held(self.ranks, self.task.split, layouts, self.task.settings)
 
     def __call__(
         self, advance: Callable[[int], None], goes: Goes
@@ -104,16 +98,12 @@ class _Piece:
             done = step
 
         found = fit_kind(self.task, self.ranks, self.moments.take(), on_step)
-        advance(self.task.batches.max_steps - done)
+        advance(self.task.max_steps - done)
         return found
 
 
 def fit_jointly(
-    jobs: Sequence[Job],
-    X: VectorsByLayer,
-    y: TreesLike,
-    *,
-    dev: DevByLayer = None,
+    jobs: Sequence[Job], X: VectorsByLayer, y: TreesLike, *, dev: DevByLayer = None
 ) -> Iterator[dict[int, FittedProbe]]:
     """Fit probes on several layers of the same sentences; give results by the index of the job."""
     whole, whole_dev = read_sets(X, y, dev)
@@ -123,9 +113,10 @@ def fit_jointly(
     if stacks_layers(settings.device):
         groups = layer_groups(layers, whole, whole_dev, settings)
     pieces = _pieces(jobs, ranks, groups, (whole, whole_dev), settings)
-    n_workers = _n_workers(pieces, settings)
+    in_memory = int(settings.memory_gb * 1e9 / max(piece.n_bytes for piece in pieces))
+    n_workers = max(1, min(most_at_once(settings.device), len(pieces), in_memory))
     label = "probe" if len(layers) == 1 else f"probes of {len(layers)} layers"
-    n_steps = sum(piece.task.batches.max_steps for piece in pieces)
+    n_steps = sum(piece.task.max_steps for piece in pieces)
     found: dict[str, dict[tuple[Layer, int], FittedMatrix]] = {}
     shown = None if any(parameters["verbose"] for _, parameters in jobs) else False
     with progress_bar(label, n_steps, "step", shown=shown) as advance:
@@ -161,10 +152,7 @@ def most_at_once(device: torch.device) -> int:
 
 
 def layer_groups(
-    layers: Sequence[Layer],
-    train_set: Examples,
-    dev_set: Examples | None,
-    settings: Settings,
+    layers: Sequence[Layer], train_set: Examples, dev_set: Examples | None, settings: Settings
 ) -> list[list[Layer]]:
     """Divide layers into groups of one width whose vectors fit into memory together.
 
@@ -183,12 +171,6 @@ def layer_groups(
     return groups
 
 
-def _n_workers(pieces: Sequence[_Piece], settings: Settings) -> int:
-    """Give how many fits run in parallel, limited by cores and memory."""
-    in_memory = settings.memory_gb * 1e9 / max(piece.n_bytes for piece in pieces)
-    return max(1, int(min(most_at_once(settings.device), len(pieces), in_memory)))
-
-
 def _pieces(
     jobs: Sequence[Job],
     ranks: Sequence[int],
@@ -203,13 +185,14 @@ def _pieces(
     for layers in groups:
         by_seed = _by_seed(jobs, [i for i, (layer, _) in enumerate(jobs) if layer in layers])
         # If sentences are held out, the training set differs by seed.
-        shared = _LazyMoments(
-            partial(moments_of, whole, layers, settings), len(KINDS) * len(by_seed)
-        )
+        make = partial(moments_of, whole, layers, settings)
+        shared = _LazyMoments(make, len(KINDS) * len(by_seed))
         for seed, own in by_seed.items():
             if seed not in by_kind:
                 by_kind[seed] = _tasks(jobs[own[0]][1], whole, whole_dev, settings)
-            tasks, wanted = by_kind[seed], _ranks_by_layer(jobs, ranks, own)
+            tasks, wanted = by_kind[seed], dict[Layer, list[int]]()
+            for layer, rank in dict.fromkeys((jobs[place][0], ranks[place]) for place in own):
+                wanted.setdefault(layer, []).append(rank)
             if whole_dev is None:
                 train_set = tasks[0].split.train
                 shared = _LazyMoments(partial(moments_of, train_set, layers, settings), len(KINDS))
@@ -223,7 +206,7 @@ def _tasks(
     """Hold out sentences if there is no dev set, and compose the batches of both kinds."""
     parts, generator = read_split(parameters, whole, whole_dev)
     seeds = spawn_seeds(generator, 2 * len(KINDS))
-    kept = not all(streams([layer], parts.train, parts.dev, settings) for layer in whole.layers)
+    kept = not all(streams([layer], parts, settings) for layer in whole.layers)
     return [
         make_task(kind, parts, settings, seeds[2 * i : 2 * i + 2], kept=kept)
         for i, kind in enumerate(KINDS)
@@ -250,14 +233,12 @@ def _settings(jobs: Sequence[Job], train_set: Examples) -> tuple[Settings, list[
     pick_layers(train_set.layers, [layer for layer, _ in jobs])
     first, ranks = jobs[0][1], []
     for layer, parameters in jobs:
-        differing = [
-            name for name in parameters if name not in OWN and parameters[name] != first[name]
-        ]
-        if differing:
-            raise ProbeError(
-                f"probes that are fitted together must have the same {differing[0]}",
-                hint=f"only {', '.join(OWN)} may differ",
-            )
+        for name, value in parameters.items():
+            if name not in OWN and value != first[name]:
+                raise ProbeError(
+                    f"probes that are fitted together must have the same {name}",
+                    hint=f"only {', '.join(OWN)} may differ",
+                )
         settings = read_settings(parameters, train_set.layers[layer].hidden_size)
         ranks.append(settings.rank)
     return settings, ranks
@@ -271,15 +252,3 @@ def _by_seed(jobs: Sequence[Job], places: Sequence[int]) -> dict[Layer, list[int
         seed = int(state) if isinstance(state, numbers.Integral) else ("job", place)
         groups.setdefault(seed, []).append(place)
     return groups
-
-
-def _ranks_by_layer(
-    jobs: Sequence[Job], ranks: Sequence[int], places: Sequence[int]
-) -> dict[Layer, list[int]]:
-    """Give the distinct ranks wanted on each layer."""
-    wanted: dict[Layer, list[int]] = {}
-    for place in places:
-        own = wanted.setdefault(jobs[place][0], [])
-        if ranks[place] not in own:
-            own.append(ranks[place])
-    return wanted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -48,28 +48,14 @@ class Adam:
         self.scratch = torch.empty_like(self.mean)
 
 
-class Schedule(Protocol):
-    """The learning rate, when to take the dev loss, and when to stop."""
+class Plateau:
+    """The published schedule, with the dev loss taken once per epoch.
+
+    The decay is that of `ReduceLROnPlateau` with its defaults, but a patience of 0.
+    """
 
     max_steps: int  # Training ends after this step at the latest
     min_gain: float  # By how much the dev loss must fall for new components to be kept
-
-    def learning_rate(self, step: int) -> float:
-        """Learning rate at a step, counted from 1."""
-
-    def evaluates_at(self, step: int) -> bool:
-        """Whether the dev loss is taken after a step."""
-
-    def stops_after(self, step: int, dev_loss: float) -> bool:
-        """Record a dev loss, and say whether training ends."""
-
-
-class Plateau:
-    """The published schedule: decay and early stopping by the dev loss, taken once per epoch.
-
-    The decay is that of `torch.optim.lr_scheduler.ReduceLROnPlateau` with its defaults, but a
-    patience of 0, as the authors use it.
-    """
 
     def __init__(
         self, recipe: Published, learning_rate: float, steps_per_epoch: int, max_steps: int | None
@@ -81,16 +67,15 @@ class Plateau:
         self.stale = 0
 
     def learning_rate(self, step: int) -> float:
-        """Learning rate, constant within an epoch."""
-        del step
+        """Learning rate at a step, counted from 1; constant within an epoch."""
         return self.rate
 
     def evaluates_at(self, step: int) -> bool:
-        """Whether an epoch, or training, ends with this step."""
+        """Whether the dev loss is taken after a step: the last of an epoch, or of training."""
         return step % self.steps_per_epoch == 0 or step >= self.max_steps
 
     def stops_after(self, step: int, dev_loss: float) -> bool:
-        """Decay if the loss is not clearly a new best; stop if there was no gain for too long."""
+        """Record a dev loss, and say whether training ends: if there was no gain for too long."""
         if dev_loss < self.best * (1 - self.recipe.decay_threshold):
             self.best = dev_loss
         else:
@@ -126,8 +111,11 @@ class Cosine:
 
     def stops_after(self, step: int, dev_loss: float) -> bool:
         """Stop after the last step."""
-        del dev_loss
         return step >= self.max_steps
+
+
+# When to take the dev loss, when to stop, and the learning rate.
+Schedule = Plateau | Cosine
 
 
 @dataclass(slots=True)
@@ -164,8 +152,7 @@ class Problem:
 class Stack:
     """Problems of one rank that are solved together, each on its own vectors.
 
-    A single problem may come without the axis of problems, which saves its products an axis.
-    Nothing in a step waits for the device.
+    A single problem may come without the axis of problems. No step waits for the device.
     """
 
     def __init__(
@@ -194,20 +181,16 @@ class Stack:
         self.losses = []
         current = self.components.view(-1, *self.components.shape[-2:])  # (p, rank, width)
         found = zip(self.problems, losses.T, dev_losses.reshape(-1).tolist(), current, strict=True)
-        going = [not problem.note(step, *values) for problem, *values in found]
-        if not all(going):
-            self._keep([place for place, goes_on in enumerate(going) if goes_on])
-        if self.problems:
-            self._share_rates(step + 1)
-
-    def _keep(self, places: list[int]) -> None:
-        """Keep only the problems at these places."""
+        ended = [problem.note(step, *values) for problem, *values in found]
+        places = [place for place, ends in enumerate(ended) if not ends]
         self.problems = [self.problems[place] for place in places]
-        if self.problems:  # so there are several, along the first axis
+        if self.problems and any(ended):  # so there are several, along the first axis
             index = torch.tensor(places, device=self.components.device)
             self.components, self.gradient = self.components[index], self.gradient[index]
             self.vectors, self.dev_vectors = self.vectors[index], self.dev_vectors[index]
             self.adam.keep(index)
+        if self.problems:
+            self._share_rates(step + 1)
 
     def _share_rates(self, step: int) -> None:
         """Relate the learning rates to that of the first problem, until the next evaluation."""

@@ -14,7 +14,7 @@ from numpy.random import SeedSequence
 
 from structprobe.devices import find_device
 from structprobe.errors import ProbeError, unknown_name
-from structprobe.probe.data.examples import Examples, Split, split
+from structprobe.probe.data.examples import Examples, Split, hold_out
 from structprobe.probe.training.recipes import RECIPES, Published, Whitened
 
 # CPU features for multiplying bfloat16 numbers.
@@ -105,7 +105,10 @@ def read_split(
     share = parameters["validation_fraction"]
     if not (_is_number(share) and 0 < share < 1):
         raise ProbeError(f"validation_fraction must be between 0 and 1, got {share!r}")
-    return split(train_set, dev_set, float(share), generator), generator
+    if dev_set is not None:
+        return Split(train_set, dev_set, None), generator
+    rest, held_out = hold_out(train_set.lengths, float(share), generator)
+    return Split(train_set.take(rest), train_set.take(held_out), held_out), generator
 
 
 def spawn_seeds(generator: np.random.Generator, count: int) -> list[SeedSequence]:
