@@ -55,7 +55,7 @@ class Training:
         check_steps(self.max_steps)
         check_device(self.device)
         if self.memory_gb is not None:
-            settings.read_memory(self.memory_gb)
+            settings.read_positive("memory_gb", self.memory_gb)
 
 
 @dataclass(frozen=True)

@@ -12,18 +12,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from structprobe.errors import ProbeError
+from structprobe.probe.data import inputs
 from structprobe.probe.data.examples import layer_name
-from structprobe.probe.data.inputs import (
-    check_finite,
-    check_lengths,
-    check_origin,
-    check_width,
-    layers_of,
-    origin_of,
-    pick_layers,
-    read_heads,
-    read_words,
-)
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.types import (
     DevByLayer,
@@ -92,7 +82,13 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         TreeError
             If the heads of a sentence are not a tree.
         """
-        self._fit(self._layers(X, "X"), y, self._dev_layers(dev))
+        dev_layers = None
+        if dev is not None:
+            if not isinstance(dev, tuple | list) or len(dev) != 2:
+                told = f"dev is {type(dev).__name__}, not a pair"
+                raise ProbeError(told, hint="pass dev=(X_dev, y_dev)")
+            dev_layers = self._layers(dev[0], "X of dev"), dev[1]
+        self._fit(self._layers(X, "X"), y, dev_layers)
         return self
 
     def predictions(self, X: V) -> list[Prediction]:
@@ -164,29 +160,20 @@ class TreeEstimator(BaseEstimator, Generic[V]):
             All scores with their counts and protocol.
         """
         words = self._words(X)
-        read_heads(y, next(iter(words.values())))
+        inputs.read_heads(y, next(iter(words.values())))
         return score(y, self._predict(words), punct=punct)
-
-    def _dev_layers(self, dev: tuple[V, TreesLike] | None) -> DevByLayer:
-        """Take the dev set, its vectors by layer."""
-        if dev is None:
-            return None
-        if not isinstance(dev, tuple | list) or len(dev) != 2:
-            told = f"dev is {type(dev).__name__}, not a pair"
-            raise ProbeError(told, hint="pass dev=(X_dev, y_dev)")
-        return self._layers(dev[0], "X of dev"), dev[1]
 
     def _words(self, X: V) -> dict[Layer, Words]:
         """Take the vectors of the layers that are read, checked against those of the fit."""
         self._check_fitted()
         origins, found = self._fitted_on(), {}
-        for layer, vectors in pick_layers(self._layers(X, "X"), origins).items():
+        for layer, vectors in inputs.pick_layers(self._layers(X, "X"), origins).items():
             name = layer_name(layer)
-            found[layer] = words = read_words(vectors, name)
-            check_width(words, self.n_features_in_, name)
-            check_origin(origin_of(vectors), origins[layer], name)
-            check_finite(words, name)
-        check_lengths(found)
+            found[layer] = words = inputs.read_words(vectors, name)
+            inputs.check_width(words, self.n_features_in_, name)
+            inputs.check_origin(inputs.origin_of(vectors), origins[layer], name)
+            inputs.check_finite(words, name)
+        inputs.check_lengths(found)
         return found
 
     def _check_fitted(self) -> None:
@@ -217,11 +204,11 @@ class LayersEstimator(TreeEstimator[LayersLike]):
     def _note_layers(self, X: VectorsByLayer, width: int) -> None:
         """Note the origin of the vectors of the fit, so that others are rejected."""
         self.n_features_in_ = width
-        self.origins_ = {layer: origin_of(given) for layer, given in X.items()}
+        self.origins_ = {layer: inputs.origin_of(given) for layer, given in X.items()}
         self.layers_ = tuple(self.origins_)
 
     def _layers(self, X: LayersLike, name: str) -> VectorsByLayer:
-        return layers_of(X, name)
+        return inputs.layers_of(X, name)
 
     def _fitted_on(self) -> Mapping[Layer, Origin]:
         return self.origins_

@@ -9,16 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
-from structprobe.probe.data.inputs import (
-    check_finite,
-    check_origin,
-    check_pairs,
-    check_width,
-    origin_of,
-    pick_layers,
-    read_heads,
-    read_words,
-)
+from structprobe.probe.data import inputs
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.types import DevByLayer, Layer, TreesLike, VectorsByLayer
 from structprobe.trees.gold import flat_depths, flat_distances
@@ -72,16 +63,16 @@ def read_sets(
     """Read and check the training and the dev set in any form that a probe accepts."""
     train_set = read_examples(X, y, kinds=kinds)
     for layer, words in train_set.layers.items():
-        check_pairs(words, layer_name(layer))
+        inputs.check_pairs(words, layer_name(layer))
     if dev is None:
         return train_set, None
-    held_out = pick_layers(dev[0], X, "X of dev")
+    held_out = inputs.pick_layers(dev[0], X, "X of dev")
     dev_set = read_examples(held_out, dev[1], " of dev", kinds=kinds)
     for layer, words in dev_set.layers.items():
         name = f"{layer_name(layer)} of dev"
-        check_width(words, train_set.layers[layer].hidden_size, name)
-        check_origin(origin_of(held_out[layer]), origin_of(X[layer]), name)
-        check_pairs(words, name)
+        inputs.check_width(words, train_set.layers[layer].hidden_size, name)
+        inputs.check_origin(inputs.origin_of(held_out[layer]), inputs.origin_of(X[layer]), name)
+        inputs.check_pairs(words, name)
     return train_set, dev_set
 
 
@@ -92,9 +83,9 @@ def read_examples(
     layers = {}
     for layer, vectors in X.items():
         name = layer_name(layer) + suffix
-        layers[layer] = words = read_words(vectors, name)
-        heads = read_heads(y, words, (name, "y" + suffix))
-        check_finite(words, name, y)
+        layers[layer] = words = inputs.read_words(vectors, name)
+        heads = inputs.read_heads(y, words, (name, "y" + suffix))
+        inputs.check_finite(words, name, y)
     lengths = words.lengths
     makers = {"distance": (flat_distances, lengths**2), "depth": (flat_depths, lengths)}
     own = [(kind, *makers[kind]) for kind in kinds]

@@ -86,8 +86,15 @@ def read_words(X: WordVectorsLike, name: str = "X") -> Words:
 
 def check_finite(words: Words, name: str, y: TreesLike | None = None) -> None:
     """Reject vectors with NaN or infinities."""
-    if _all_finite(words):
-        return
+    first, last = int(words.starts.min()), int((words.starts + words.lengths).max())
+    if last - first <= words.lengths.sum():  # contiguous: checked in place
+        finite = True
+        for row in range(first, last, words.chunk_words):
+            block = words.values[row : min(row + words.chunk_words, last)]
+            finite = finite and bool(np.isfinite(block).all())
+            give_back(words.values)
+        if finite:
+            return
     done = 0
     for chunk in words.chunks():
         bad = (~chunk.isfinite().all(1)).nonzero()
@@ -182,18 +189,6 @@ def check_pairs(words: Words, name: str) -> None:
     if words.lengths.max() < 2:
         hint = "distances need word pairs, for training and for choosing the best step"
         raise ProbeError(f"no sentence of {name} has two or more words", hint=hint)
-
-
-def _all_finite(words: Words) -> bool:
-    """Check contiguous words in place; False if some may not be finite."""
-    first, last = int(words.starts.min()), int((words.starts + words.lengths).max())
-    if last - first > words.lengths.sum():
-        return False
-    for row in range(first, last, words.chunk_words):
-        if not np.isfinite(words.values[row : min(row + words.chunk_words, last)]).all():
-            return False
-        give_back(words.values)
-    return True
 
 
 def _has_layers(X: object) -> TypeGuard[Any]:

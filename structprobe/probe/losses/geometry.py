@@ -31,7 +31,9 @@ def squared_distances(projected: Tensor) -> Tensor:
     """
     # projected (..., n, rank) -> (..., n, n)
     centred = projected - projected.mean(-2, keepdim=True)  # (..., n, rank)
-    distances = _distances_from_gram(centred @ centred.mT)  # (..., n, n)
+    distances = centred @ centred.mT  # the Gram matrix, (..., n, n); the diagonal becomes exactly 0
+    squares = distances.diagonal(dim1=-2, dim2=-1).clone()  # (..., n)
+    distances.mul_(-2).add_(squares.unsqueeze(-1)).add_(squares.unsqueeze(-2))
     return ((distances + distances.mT) / 2).clamp_(min=0)
 
 
@@ -175,15 +177,6 @@ def _multiply(left: Tensor, right: Tensor, out: Tensor) -> None:
         torch.bmm(left, right, out=out)
     else:
         out.copy_(left @ right)
-
-
-def _distances_from_gram(gram: Tensor) -> Tensor:
-    """Squared distances from Gram matrices, in place: (..., n, n); the diagonal is exactly zero."""
-    squares = gram.diagonal(dim1=-2, dim2=-1).clone()  # (..., n)
-    gram.mul_(-2)
-    gram += squares.unsqueeze(-1)
-    gram += squares.unsqueeze(-2)
-    return gram
 
 
 @dataclass(frozen=True, slots=True)

@@ -125,24 +125,17 @@ class TreeLoss:
 
     def _gold_of(self, batch: PairBatch) -> list[_Gold]:
         """Give the gold data of a batch by block."""
-        known = self._known.get(id(batch))
-        if known is not None:
-            return known[1]
-        gold = [_read(batch, block) for block in batch.blocks]
+        if id(batch) in self._known:
+            return self._known[id(batch)][1]
+        found = []
+        for block in batch.blocks:
+            shape = block.n_sentences, block.n_words, block.n_words
+            words = batch.weights[block.cells].view(shape) > 0  # (b, n, n), the diagonal included
+            own = torch.eye(block.n_words, dtype=torch.bool, device=words.device)
+            edges = (batch.gold[block.cells].view(shape) == 1).to(batch.gold.dtype)
+            n_edges = words[:, 0].sum(-1) - 1  # (b,)
+            weights = 1 / (n_edges.clamp(min=1) * batch.n_sentences).to(batch.gold.dtype)
+            found.append(_Gold(block, words & ~own, edges, weights))
         if batch.stays:
-            self._known[id(batch)] = batch, gold  # the batch too, so that its id stays in use
-        return gold
-
-
-def _read(batch: PairBatch, block: Block) -> _Gold:
-    """Read the gold edges of a block from the distances of its batch."""
-    shape = block.n_sentences, block.n_words, block.n_words
-    words = batch.weights[block.cells].view(shape) > 0  # (b, n, n), the diagonal included
-    own = torch.eye(block.n_words, dtype=torch.bool, device=words.device)
-    n_edges = words[:, 0].sum(-1) - 1  # (b,)
-    return _Gold(
-        block,
-        words & ~own,
-        (batch.gold[block.cells].view(shape) == 1).to(batch.gold.dtype),
-        1 / (n_edges.clamp(min=1) * batch.n_sentences).to(batch.gold.dtype),
-    )
+            self._known[id(batch)] = batch, found  # the batch too, so that its id stays in use
+        return found

@@ -75,19 +75,26 @@ def head_batches(
 ) -> list[list[HeadBlock]]:
     """Compose batches that mix lengths, each of blocks of similar length."""
     # heads (n_words,), basis (n_kept, hidden_size)
-    batches = []
-    for part in mixed_batches(words.lengths, batch_size, generator):
-        groups = [part[group] for group in group_by_length(words.lengths[part], slack=SLACK)]
-        batches.append([_block(words, heads, basis, group, device) for group in groups])
-    return batches
+    return [
+        head_blocks(words.take(part), [heads[index] for index in part], basis, device, SLACK)
+        for part in mixed_batches(words.lengths, batch_size, generator)
+    ]
 
 
 def head_blocks(
-    words: Words, heads: Sequence[NDArray[np.integer]], basis: Tensor, device: torch.device
+    words: Words,
+    heads: Sequence[NDArray[np.integer]],
+    basis: Tensor,
+    device: torch.device,
+    slack: float = 0.1,
 ) -> list[HeadBlock]:
-    """Group all sentences into blocks of similar length."""
-    groups = group_by_length(words.lengths)
-    return [_block(words, heads, basis, group, device) for group in groups]
+    """Group sentences into padded blocks of similar length."""
+    blocks = []
+    for group in group_by_length(words.lengths, slack=slack):
+        gold = pad([heads[index] for index in group], fill=-1, dtype=np.int64)  # (b, n)
+        padded = _whitened(words.take(group), basis, device)
+        blocks.append(HeadBlock(padded, torch.from_numpy(gold).to(device)))
+    return blocks
 
 
 @torch.no_grad()
@@ -102,19 +109,6 @@ def arc_log_probabilities(
         is_word = torch.from_numpy(np.arange(padded.shape[1]) < lengths[:, None])
         log_probabilities = head_log_probabilities(scorer(padded), is_word.to(padded.device))
         yield group, log_probabilities.cpu().numpy()
-
-
-def _block(
-    words: Words,
-    heads: Sequence[NDArray[np.integer]],
-    basis: Tensor,
-    sentences: NDArray[np.integer],
-    device: torch.device,
-) -> HeadBlock:
-    """Combine some sentences into a block."""
-    gold = pad([heads[index] for index in sentences], fill=-1, dtype=np.int64)  # (b, n)
-    padded = _whitened(words.take(sentences), basis, device)
-    return HeadBlock(padded, torch.from_numpy(gold).to(device))
 
 
 def _whitened(words: Words, basis: Tensor, device: torch.device) -> Tensor:

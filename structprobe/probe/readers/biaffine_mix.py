@@ -19,12 +19,7 @@ from structprobe.probe.readers.biaffine_probe import (
     train_scorer,
 )
 from structprobe.probe.readers.head_choice import HeadBlock
-from structprobe.probe.readers.mixing import (
-    MIX_RATE,
-    even_mix,
-    mix_words,
-    unit_scale,
-)
+from structprobe.probe.readers.mixing import MIX_RATE, mix_words, unit_scale
 from structprobe.probe.training.loop import Cosine
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.types import DevByLayer, Layer, RandomState, TreesLike, VectorsByLayer
@@ -76,7 +71,9 @@ class BiaffineMix(LayersEstimator):
         recipe, device = Whitened(), settings.device
         words, dev_words = ([*part.layers.values()] for part in (parts.train, parts.dev))
         scales = np.array([unit_scale(one) for one in words])
-        basis = whitening(second_moments(even_mix(parts.train, scales)), centred=False)
+        basis = whitening(
+            second_moments(mix_words(parts.train.layers, scales / len(scales))), centred=False
+        )
         seed = int(generator.integers(2**31))  # the same batches of every layer
         batches, dev_blocks = [], []
         for own, own_dev, scale in zip(words, dev_words, scales, strict=True):

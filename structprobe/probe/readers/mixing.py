@@ -21,7 +21,7 @@ from torch import Tensor
 
 from structprobe.errors import ProbeError
 from structprobe.probe.data.batches import Batch
-from structprobe.probe.data.examples import Examples, Split
+from structprobe.probe.data.examples import Split
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.data.whitening import second_moments, whitening
 from structprobe.probe.training.fit import Task, lay_out_layers, make_task, new_problem
@@ -42,7 +42,9 @@ def fit_mix(
     # at unit scale; factors (n_layers,); history
     task = make_task(kind, split, settings, seed.spawn(2))
     scales = np.array([unit_scale(words) for words in split.train.layers.values()])
-    basis = whitening(second_moments(even_mix(split.train, scales)), centred=task.pairs)
+    basis = whitening(
+        second_moments(mix_words(split.train.layers, scales / len(scales))), centred=task.pairs
+    )
     bases = {layer: basis * scale for layer, scale in zip(split.train.layers, scales, strict=True)}
     vectors, dev_vectors = lay_out_layers(task, bases, len(basis), torch.float32)
     problem = new_problem(task, settings.rank, len(basis), len(basis))
@@ -133,11 +135,6 @@ def mix_words(layers: Mapping[Layer, Words], factors: NDArray[np.float64]) -> Wo
             done += len(chunk)
     eps = max(words.eps for words in layers.values())
     return Words(total, np.cumsum(first.lengths) - first.lengths, first.lengths, eps)
-
-
-def even_mix(examples: Examples, scales: NDArray[np.float64]) -> Words:
-    """Mix all layers at unit scale with equal weights."""
-    return mix_words(examples.layers, scales / len(scales))
 
 
 def unit_scale(words: Words) -> float:

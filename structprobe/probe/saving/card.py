@@ -33,8 +33,22 @@ def model_card(config: Mapping[str, Any], *, pictured: bool = False) -> str:
     from huggingface_hub import ModelCard, ModelCardData
 
     origin = config["origin"] or {}
+    base_model = _hub_id(origin.get("model"))
+    facts = {"vectors": "plain arrays of unknown origin"}
+    if origin:  # a local path shortened to its end
+        facts = {
+            **origin,
+            "model": base_model or "/".join(Path(str(origin.get("model"))).parts[-2:]),
+        }
+    facts |= {**(config["fitted_on"] or {}), "treebank fingerprint": config["treebank_fingerprint"]}
+    facts["command"] = None  # it contains local folders
+    facts["recipe"] = ", ".join(
+        f"{name}={value}"
+        for name, value in config["hyperparameters"].items()
+        if value is not None and name not in ("device", "memory_gb", "verbose")
+    )
     data = ModelCardData(
-        base_model=_hub_id(origin.get("model")),
+        base_model=base_model,
         library_name="structprobe",
         tags=["structural-probe", "syntax", "dependency-parsing", "interpretability"],
     )
@@ -47,7 +61,7 @@ def model_card(config: Mapping[str, Any], *, pictured: bool = False) -> str:
         "## Loading",
         _LOADING,
         "## Fitted on",
-        _list({**_named(origin), **_treebanks(config), "recipe": _recipe(config)}),
+        _list(facts),
         "## Scores on the dev set",
         _scores(config["dev_scores"], config.get("dev_baselines") or {}),
         *([f"![L1 loss on the dev set by training step, for both matrices]({PICTURE})"] * pictured),
@@ -62,31 +76,6 @@ def _hub_id(model: object) -> str | None:
     name = str(model or "")
     local = os.path.exists(name) or os.path.isabs(name) or name.startswith(".")
     return name if name.count("/") <= 1 and name and not local and " " not in name else None
-
-
-def _named(origin: Mapping[str, Any]) -> dict[str, object]:
-    """Give the origin of the vectors, a local path shortened to its end."""
-    if not origin:
-        return {"vectors": "plain arrays of unknown origin"}
-    model = origin.get("model")
-    shown = _hub_id(model) or "/".join(Path(str(model)).parts[-2:])
-    return {**origin, "model": shown}
-
-
-def _treebanks(config: Mapping[str, Any]) -> dict[str, object]:
-    """Give the treebanks, if known; not the command, which contains local folders."""
-    known = {**(config["fitted_on"] or {}), "treebank fingerprint": config["treebank_fingerprint"]}
-    known.pop("command", None)
-    return known
-
-
-def _recipe(config: Mapping[str, Any]) -> str:
-    """Give the hyperparameters that were set."""
-    return ", ".join(
-        f"{name}={value}"
-        for name, value in config["hyperparameters"].items()
-        if value is not None and name not in ("device", "memory_gb", "verbose")
-    )
 
 
 def _scores(scores: Mapping[str, Any] | None, baselines: Mapping[str, Mapping[str, Any]]) -> str:

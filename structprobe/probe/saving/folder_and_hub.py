@@ -83,11 +83,6 @@ def check_target(folder: str | os.PathLike[str], *, replace: bool = True) -> Pat
     return target
 
 
-def load(source: str | os.PathLike[str], *, revision: str | None = None) -> SavedProbe:
-    """Read a saved probe from a folder or from the hub."""
-    return read_files(_local_folder(source, revision))
-
-
 def push(
     probe: SavedProbe,
     repo_id: str,
@@ -140,14 +135,14 @@ def _is_ours(folder: Path) -> bool:
     return isinstance(config, dict) and config.get("format") == FORMAT
 
 
-def _local_folder(source: str | os.PathLike[str], revision: str | None) -> Path:
-    """Find the folder; download it if `source` is a hub id."""
+def load(source: str | os.PathLike[str], *, revision: str | None = None) -> SavedProbe:
+    """Read a saved probe from a folder, or from the hub if `source` is a hub id."""
     folder, where = Path(source), str(source)
     if folder.is_dir():
         if revision is not None:
             told = f"revision {revision!r} applies only to a hub id, and this is a local folder"
             raise ProbeError(told, where=where)
-        return folder
+        return read_files(folder)
     if folder.exists():
         raise ProbeError("is a file, not a folder", where=where, hint=_HUB_HINT)
     if not _HUB_ID.fullmatch(where):
@@ -158,7 +153,7 @@ def _local_folder(source: str | os.PathLike[str], revision: str | None) -> Path:
     at = f" at revision {revision!r}" if revision else ""
     wanted = [CONFIG, WEIGHTS, CARD]
     try:
-        return Path(snapshot_download(where, revision=revision, allow_patterns=wanted))
+        folder = Path(snapshot_download(where, revision=revision, allow_patterns=wanted))
     except LocalEntryNotFoundError as error:
         raise ProbeError(
             f"no such folder, not in the local cache{at}, and the hub cannot be reached",
@@ -168,6 +163,7 @@ def _local_folder(source: str | os.PathLike[str], revision: str | None) -> Path:
     except _hub_errors() as error:
         told = f"no such folder, and no such probe on the hub{at}: {_first_line(error)}"
         raise ProbeError(told, where=where, hint=_HUB_HINT) from error
+    return read_files(folder)
 
 
 def _hub_errors() -> tuple[type[BaseException], ...]:

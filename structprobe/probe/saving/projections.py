@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -49,7 +48,24 @@ def read_projection(path: str | os.PathLike[str]) -> NDArray[np.float32]:
         told = "not a file of plain tensors written by torch.save"
         hint = "files that would run code when read are rejected"
         raise ProbeError(told, where=where, hint=hint) from error
-    return _matrix(state, where)
+    found = state.get(MATRIX) if isinstance(state, dict) else None
+    if (
+        not isinstance(found, torch.Tensor)
+        or found.layout != torch.strided
+        or found.ndim != 2
+        or not found.numel()
+        or found.is_complex()
+    ):
+        names = ", ".join(map(str, state)) if isinstance(state, dict) else type(state).__name__
+        raise ProbeError(
+            f"contains no matrix of real numbers named {MATRIX!r}",
+            where=where,
+            hint=f"it contains: {names or 'nothing'}",
+        )
+    matrix: NDArray[np.float32] = found.detach().float().numpy().T  # (rank, hidden_size)
+    if not np.isfinite(matrix).all():
+        raise ProbeError(f"{MATRIX!r} is not finite", where=where)
+    return np.ascontiguousarray(matrix)
 
 
 def probe_from_projections(
@@ -94,25 +110,3 @@ def probe_from_projections(
             origin=None if origin is None else dict(origin),
         )
     )
-
-
-def _matrix(state: Any, where: str) -> NDArray[np.float32]:
-    """Find the matrix in the state dict of a module, and transpose it."""
-    found = state.get(MATRIX) if isinstance(state, dict) else None
-    if (
-        not isinstance(found, torch.Tensor)
-        or found.layout != torch.strided
-        or found.ndim != 2
-        or not found.numel()
-        or found.is_complex()
-    ):
-        names = ", ".join(map(str, state)) if isinstance(state, dict) else type(state).__name__
-        raise ProbeError(
-            f"contains no matrix of real numbers named {MATRIX!r}",
-            where=where,
-            hint=f"it contains: {names or 'nothing'}",
-        )
-    matrix: NDArray[np.float32] = found.detach().float().numpy().T  # (rank, hidden_size)
-    if not np.isfinite(matrix).all():
-        raise ProbeError(f"{MATRIX!r} is not finite", where=where)
-    return np.ascontiguousarray(matrix)

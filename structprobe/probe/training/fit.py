@@ -19,16 +19,8 @@ from numpy.random import SeedSequence
 from numpy.typing import NDArray
 from torch import Tensor
 
-from structprobe.probe.data.batches import (
-    Batch,
-    FixedBatches,
-    Layout,
-    Pool,
-    mixed_batches,
-    order_by_length,
-    random_batches,
-    word_order,
-)
+from structprobe.probe.data import batches
+from structprobe.probe.data.batches import Batch, FixedBatches, Layout, Pool
 from structprobe.probe.data.examples import Examples, Split
 from structprobe.probe.data.whitening import Moments, lay_out, second_moments, whitening
 from structprobe.probe.losses.geometry import DistanceLoss, depth_loss
@@ -89,18 +81,20 @@ def make_task(
     pool, dev_pool = (_pool(part, kind, settings.device) for part in (split.train, split.dev))
     epoch: Callable[[np.random.Generator], Iterable[Batch]]
     if isinstance(recipe, Published):
-        epoch = partial(random_batches, pool, batch_size)
+        epoch = partial(batches.random_batches, pool, batch_size)
         steps_per_epoch = -(-len(lengths) // batch_size)
         max_steps = recipe.max_epochs * steps_per_epoch
-        layout = word_order(pool, batch_size)
+        layout = batches.word_order(pool, batch_size)
     else:
         # One-word sentences have no distances, and would only thin out the steps.
         chosen = np.flatnonzero(lengths > 1) if pairs else np.arange(len(lengths))
-        parts = [chosen[part] for part in mixed_batches(lengths[chosen], batch_size, generator)]
-        batches = FixedBatches(pool, parts, kept=kept)
-        epoch, steps_per_epoch, layout = batches.shuffled, len(batches), batches.layout
+        parts = [
+            chosen[part] for part in batches.mixed_batches(lengths[chosen], batch_size, generator)
+        ]
+        fixed = FixedBatches(pool, parts, kept=kept)
+        epoch, steps_per_epoch, layout = fixed.shuffled, len(fixed), fixed.layout
         max_steps = recipe.max_steps
-    order = order_by_length(split.dev.lengths)
+    order = batches.order_by_length(split.dev.lengths)
     parts = np.split(order, range(DEV_BATCH_SIZE, len(order), DEV_BATCH_SIZE))
     return Task(
         *(kind, split, settings, start_seed),
@@ -134,13 +128,21 @@ def fit_kind(
     else:
         stacks = _stacks(task, problems, lay_out_layers(task, bases, width, settings.products))
         train(stacks, task.begin(), task.dev, on_step)
-    return {
-        key: FittedMatrix(
-            _raw_components(problem.components, bases[key[0]]),
-            _history(problem, task.steps_per_epoch),
-        )
-        for key, problem in problems.items()
-    }
+    found = {}
+    for (layer, rank), problem in problems.items():
+        components, basis, best = problem.components.cpu(), bases[layer], problem.kept
+        if basis is not None:  # back to raw vectors
+            components = (components[:, : len(basis)].double() @ basis.cpu()).float()
+        history = {
+            "steps_per_epoch": task.steps_per_epoch,
+            "steps": problem.history[-1]["step"],
+            "best_step": best["step"],
+            "best_epoch": best["step"] / task.steps_per_epoch,
+            "best_dev_loss": best["dev_loss"],
+            "evaluations": problem.history,
+        }
+        found[layer, rank] = FittedMatrix(components.numpy(), history)
+    return found
 
 
 def moments_of(
@@ -233,24 +235,3 @@ def _stacks(
             train_vectors, dev_vectors = train_vectors[index], dev_vectors[index]
         stacks.append(Stack(task.new_loss(), [*own.values()], train_vectors, dev_vectors))
     return stacks
-
-
-def _raw_components(components: Tensor, basis: Tensor | None) -> NDArray[np.float32]:
-    """Map components back to raw vectors."""
-    components = components.cpu()
-    if basis is not None:
-        components = (components[:, : len(basis)].double() @ basis.cpu()).float()
-    return components.numpy()
-
-
-def _history(problem: Problem, steps_per_epoch: int) -> dict[str, Any]:
-    """Give the history of a training run in plain values."""
-    best = problem.kept
-    return {
-        "steps_per_epoch": steps_per_epoch,
-        "steps": problem.history[-1]["step"],
-        "best_step": best["step"],
-        "best_epoch": best["step"] / steps_per_epoch,
-        "best_dev_loss": best["dev_loss"],
-        "evaluations": problem.history,
-    }

@@ -129,9 +129,16 @@ def fit_jointly(
             for place in piece.places:
                 layer, parameters = jobs[place]
                 own = {kind: some[layer, ranks[place]] for kind, some in found.items()}
+                history = {
+                    "recipe": parameters["recipe"],
+                    "device": str(settings.device),
+                    "n_train": len(piece.task.split.train.lengths),
+                    "n_dev": len(piece.task.split.dev.lengths),
+                    **{kind: own[kind].history for kind in KINDS},
+                }
                 fitted[place] = FittedProbe(
                     own,
-                    _history(parameters, own, piece.task),
+                    history,
                     whole.layers[layer].hidden_size,
                     origin_of(X[layer]),
                     getattr(y, "fingerprint", None),
@@ -183,7 +190,12 @@ def _pieces(
     by_kind: dict[Layer, list[Task]] = {}
     whole, whole_dev = sets
     for layers in groups:
-        by_seed = _by_seed(jobs, [i for i, (layer, _) in enumerate(jobs) if layer in layers])
+        by_seed: dict[Layer, list[int]] = {}  # other random states are not shared
+        for place, (layer, parameters) in enumerate(jobs):
+            if layer in layers:
+                state = parameters["random_state"]
+                seed = int(state) if isinstance(state, numbers.Integral) else ("job", place)
+                by_seed.setdefault(seed, []).append(place)
         # If sentences are held out, the training set differs by seed.
         make = partial(moments_of, whole, layers, settings)
         shared = _LazyMoments(make, len(KINDS) * len(by_seed))
@@ -213,19 +225,6 @@ def _tasks(
     ]
 
 
-def _history(
-    parameters: Mapping[str, Any], found: Mapping[str, FittedMatrix], task: Task
-) -> dict[str, Any]:
-    """Give the history of both fits in plain values."""
-    return {
-        "recipe": parameters["recipe"],
-        "device": str(task.settings.device),
-        "n_train": len(task.split.train.lengths),
-        "n_dev": len(task.split.dev.lengths),
-        **{kind: found[kind].history for kind in KINDS},
-    }
-
-
 def _settings(jobs: Sequence[Job], train_set: Examples) -> tuple[Settings, list[int]]:
     """Check the hyperparameters: those shared by all probes, and the rank of each."""
     if not jobs:
@@ -242,13 +241,3 @@ def _settings(jobs: Sequence[Job], train_set: Examples) -> tuple[Settings, list[
         settings = read_settings(parameters, train_set.layers[layer].hidden_size)
         ranks.append(settings.rank)
     return settings, ranks
-
-
-def _by_seed(jobs: Sequence[Job], places: Sequence[int]) -> dict[Layer, list[int]]:
-    """Group jobs with the same integer seed; others stay alone."""
-    groups: dict[Layer, list[int]] = {}
-    for place in places:
-        state = jobs[place][1]["random_state"]
-        seed = int(state) if isinstance(state, numbers.Integral) else ("job", place)
-        groups.setdefault(seed, []).append(place)
-    return groups

@@ -135,7 +135,13 @@ class Problem:
     def note(self, step: int, losses: Tensor, dev_loss: float, current: Tensor) -> bool:
         """Record an evaluation, and say whether training ends."""
         # losses (n_steps,), current (rank, width)
-        _check_finite(losses, dev_loss, step)
+        bad = torch.nonzero(~losses.isfinite().flatten())
+        if len(bad) or not math.isfinite(dev_loss):
+            where = step - len(losses) + 1 + int(bad[0]) if len(bad) else step
+            raise ProbeError(
+                f"the loss is no longer finite at step {where}",
+                hint="use a smaller learning_rate or recipe='whitened'",
+            )
         entry = {
             "step": step,
             "learning_rate": self.schedule.learning_rate(step),
@@ -237,15 +243,3 @@ def endless(epoch: Callable[[], Iterable[B]]) -> Iterator[B]:
     """Give the batches of one epoch after another."""
     while True:
         yield from epoch()
-
-
-def _check_finite(losses: Tensor, dev_loss: float, step: int) -> None:
-    """Raise an error at the first step whose loss was not finite."""
-    bad = torch.nonzero(~losses.isfinite().flatten())
-    if not len(bad) and math.isfinite(dev_loss):
-        return
-    where = step - len(losses) + 1 + int(bad[0]) if len(bad) else step
-    raise ProbeError(
-        f"the loss is no longer finite at step {where}",
-        hint="use a smaller learning_rate or recipe='whitened'",
-    )

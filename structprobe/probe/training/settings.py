@@ -51,9 +51,9 @@ def read_settings(parameters: Mapping[str, Any], most_rank: int) -> Settings:
         device=device,
         max_steps=read_whole("max_steps", parameters["max_steps"]),
         batch_size=read_whole("batch_size", parameters.get("batch_size")),
-        learning_rate=None if rate is None else _positive("learning_rate", rate),
+        learning_rate=None if rate is None else read_positive("learning_rate", rate),
         products=getattr(torch, read_products(parameters.get("products", "float32"), device)),
-        memory_gb=read_memory(parameters.get("memory_gb", MEMORY_GB)),
+        memory_gb=read_positive("memory_gb", parameters.get("memory_gb", MEMORY_GB)),
         loss=read_name("loss", parameters.get("loss", "absolute"), LOSSES),
     )
 
@@ -79,11 +79,6 @@ def read_products(name: str, device: str | torch.device) -> str:
     return "bfloat16" if fast else "float32"
 
 
-def read_memory(memory_gb: Any) -> float:
-    """Check the memory for vectors."""
-    return _positive("memory_gb", memory_gb)
-
-
 def read_generator(random_state: Any) -> np.random.Generator:
     """Make a generator from anything that scikit-learn or numpy accepts as a random state."""
     if isinstance(random_state, np.random.RandomState):
@@ -92,8 +87,7 @@ def read_generator(random_state: Any) -> np.random.Generator:
         return np.random.default_rng(random_state)
     except (TypeError, ValueError) as error:
         raise ProbeError(
-            f"random_state {random_state!r} is not a valid seed",
-            hint="pass a non-negative integer",
+            f"random_state {random_state!r} is not a valid seed", hint="pass a non-negative integer"
         ) from error
 
 
@@ -117,7 +111,7 @@ def spawn_seeds(generator: np.random.Generator, count: int) -> list[SeedSequence
     return cast(SeedSequence, generator.bit_generator.seed_seq).spawn(count)
 
 
-def _positive(name: str, value: Any) -> float:
+def read_positive(name: str, value: Any) -> float:
     """Check that a setting is a positive, finite number."""
     if not (_is_number(value) and 0 < value < math.inf):
         raise ProbeError(f"{name} must be a positive number, got {value!r}")
