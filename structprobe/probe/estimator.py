@@ -64,21 +64,17 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
     the distance between words i and j in the tree, and that of ``B_depth h_i`` the depth of word i
     (Hewitt and Manning 2019, A Structural Probe for Finding Syntax in Word Representations,
     sections 2.2 and 2.3). The predicted tree is the minimum spanning tree of the distances, rooted
-    at the word with the smallest depth.
-
-    The loss is that of the paper: the absolute error, summed over the word pairs of a sentence and
-    divided by the square of its length (for depths, over words and the length), averaged over
-    sentences. All sentences thus have the same weight; a one-word sentence has a distance loss
-    of 0.
+    at the word with the smallest depth. The loss is the absolute error, summed over the word pairs
+    of a sentence and divided by the square of its length (for depths, over words and the length),
+    averaged over sentences; a one-word sentence has a distance loss of 0.
 
     Parameters
     ----------
     rank : int, optional
         Number of rows of each matrix, 1 to hidden_size; hidden_size by default.
     recipe : {"whitened", "published"}
-        How the matrices are trained: in whitened coordinates, so that the result does not depend
-        on how the model scales its directions, or as in the paper, on the raw vectors. All
-        settings are listed in `structprobe.probe.training.recipes`.
+        How the matrices are trained: in whitened coordinates, or as in the paper, on the raw
+        vectors; see `structprobe.probe.training.recipes`.
     loss : {"absolute", "tree"}
         The loss for distances: their absolute error, or the negative log-likelihood of the gold
         tree among all spanning trees, in nats per edge, as for a parser
@@ -98,8 +94,7 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
         ``"auto"`` (CUDA or MPS if available, otherwise the CPU), or a torch device.
     products : {"float32", "bfloat16", "auto"}
         The type of the two large matrix products of a training step; sums are always float32.
-        ``"bfloat16"`` is faster and halves the memory on hardware that supports it, and changed
-        the dev loss by at most 0.001 where it was measured (MiniLM on English EWT); ``"auto"``
+        ``"bfloat16"`` is faster and halves the memory on hardware that supports it; ``"auto"``
         uses it on such hardware.
     memory_gb : float
         Memory for word vectors during training, in units of 10⁹ bytes. Vectors that do not fit are

@@ -96,18 +96,13 @@ def read_examples(
 def hold_out(
     lengths: NDArray[np.int64], fraction: float, generator: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Split sentences at random into those to train on and those to hold out.
-
-    Both parts get at least one sentence of two or more words, as only those have distances.
-    """
+    """Split sentences at random; both parts get one of two or more words, which has distances."""
     order = generator.permutation(len(lengths))
     long = order[lengths[order] > 1]
     if len(long) < 2:
-        raise ProbeError(
-            f"too few sentences to hold out some for validation: {len(long)} of {len(lengths)}"
-            " have two or more words",
-            hint="pass dev=(X_dev, y_dev)",
-        )
+        told = "too few sentences to hold out some for validation"
+        counts = f"{len(long)} of {len(lengths)} have two or more words"
+        raise ProbeError(f"{told}: {counts}", hint="pass dev=(X_dev, y_dev)")
     # The first two long sentences go to either end, so that each part gets one.
     others = order[(order != long[0]) & (order != long[1])]
     order = np.concatenate([long[:1], others, long[1:2]])

@@ -24,12 +24,9 @@ from structprobe.probe.data.batches import PairBatch, WordBatch
 
 
 def squared_distances(projected: Tensor) -> Tensor:
-    """Squared L2 distances between the projected words of each sentence.
-
-    The sentence is centred first, which changes no distance: without it, float32 loses half of its
-    digits if the vectors lie far from the origin.
-    """
+    """Squared L2 distances between the projected words of each sentence."""
     # projected (..., n, rank) -> (..., n, n)
+    # Without centring, float32 loses half of its digits if the vectors lie far from the origin.
     centred = projected - projected.mean(-2, keepdim=True)  # (..., n, rank)
     distances = centred @ centred.mT  # the Gram matrix, (..., n, n); the diagonal becomes exactly 0
     squares = distances.diagonal(dim1=-2, dim2=-1).clone()  # (..., n)
@@ -46,11 +43,9 @@ def squared_depths(projected: Tensor) -> Tensor:
 class DistanceLoss:
     """L1 loss of the distances: summed over word pairs, over n² per sentence, mean over the batch.
 
-    Hewitt and Manning 2019, section 3 (equation of the distance probe). A one-word sentence counts
-    as a sentence and adds nothing. The memory is reused for later batches; not thread-safe.
-
-    A step takes four times as many views of its blocks as operations on numbers, so the views of a
-    batch that will be used again are kept.
+    Hewitt and Manning 2019, section 3. A one-word sentence counts and adds nothing. The memory is
+    reused; not thread-safe. A step takes four times as many views of its blocks as operations on
+    numbers, so the views of a batch that will be used again are kept.
     """
 
     def __init__(self) -> None:
@@ -132,10 +127,8 @@ def depth_loss(
     gradient: Tensor | None = None,
     vector_gradient: Tensor | None = None,
 ) -> Tensor:
-    """L1 loss of the depths: summed over words, over n per sentence, mean over the batch.
-
-    Hewitt and Manning 2019, section 3 (equation of the depth probe).
-    """
+    """L1 loss of the depths: summed over words, over n per sentence, mean over the batch."""
+    # Hewitt and Manning 2019, section 3
     projected = components.new_empty(*vectors.shape[:-1], components.shape[-2])
     _project(vectors, components, out=projected)  # (..., m, rank)
     errors = squared_depths(projected).sub_(batch.gold)  # (..., m)

@@ -44,11 +44,9 @@ def log_partition(distances: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _remove(weights: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-    """Remove all words but the first, from the last on.
-
-    Gives the sum of each word's weights when it is removed (..., b, n), and in row k, before the
-    diagonal, the shares of the remaining words (..., b, n, n).
-    """
+    """Remove all words but the first, from the last on; give the sums and shares of each."""
+    # -> (..., b, n): the sum of each word's weights when it is removed
+    # -> (..., b, n, n): in row k, before the diagonal, the shares of the remaining words
     left = weights.clone()
     # Padding is connected to the first word with a weight of 1, which changes nothing.
     left[..., 1:, 0] += ~real[:, 0, 1:]
@@ -87,8 +85,7 @@ class _Gold:
 class TreeLoss:
     """Negative log-likelihood of the gold trees: nats per edge in a sentence, mean over the batch.
 
-    As in the loss of the probe, all sentences have the same weight; a one-word sentence counts and
-    adds nothing. The gold edges of batches that are used again are kept.
+    A one-word sentence counts and adds nothing. The gold edges of batches used again are kept.
     """
 
     def __init__(self) -> None:

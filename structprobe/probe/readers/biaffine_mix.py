@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from structprobe.probe.base import LayersEstimator
 from structprobe.probe.data.ragged_vectors import Words
-from structprobe.probe.data.whitening import second_moments, whitening
 from structprobe.probe.readers.biaffine import BiaffineScorer, head_batches, head_blocks
 from structprobe.probe.readers.biaffine_probe import (
     RATE,
@@ -19,7 +18,7 @@ from structprobe.probe.readers.biaffine_probe import (
     train_scorer,
 )
 from structprobe.probe.readers.head_choice import HeadBlock
-from structprobe.probe.readers.mixing import MIX_RATE, mix_words, unit_scale
+from structprobe.probe.readers.mixing import MIX_RATE, mix_words, whiten_mix
 from structprobe.probe.training.loop import Cosine
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.types import DevByLayer, Layer, RandomState, TreesLike, VectorsByLayer
@@ -70,10 +69,7 @@ class BiaffineMix(LayersEstimator):
         parts, settings, generator = read_head_sets(self.get_params(), X, y, dev)
         recipe, device = Whitened(), settings.device
         words, dev_words = ([*part.layers.values()] for part in (parts.train, parts.dev))
-        scales = np.array([unit_scale(one) for one in words])
-        basis = whitening(
-            second_moments(mix_words(parts.train.layers, scales / len(scales))), centred=False
-        )
+        scales, basis = whiten_mix(parts.train.layers, centred=False)
         seed = int(generator.integers(2**31))  # the same batches of every layer
         batches, dev_blocks = [], []
         for own, own_dev, scale in zip(words, dev_words, scales, strict=True):

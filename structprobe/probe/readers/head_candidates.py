@@ -25,11 +25,7 @@ BLOCKS = 4  # per batch, so that it contains short and long sentences
 
 
 class CandidateFile:
-    """The features of all candidate heads of all words, in float16 in a temporary file.
-
-    The file is in the folder for temporary files (``TMPDIR``), and deleted with the object or at
-    the end of a ``with`` block.
-    """
+    """The features of all candidate heads of all words, in float16 in a temporary file."""
 
     def __init__(self, lengths: Sequence[int], n_features: int) -> None:
         self.lengths, self.n_features = np.array(lengths, dtype=np.int64), n_features

@@ -98,10 +98,7 @@ class LayerMix(LayersEstimator):
 
 
 def centre_of_gravity(layers: Any, weights: NDArray[np.floating]) -> float:
-    """Mean layer under the weights of a mix.
-
-    Tenney et al. 2019, BERT Rediscovers the Classical NLP Pipeline, section 3.1.
-    """
+    """Mean layer under the weights of a mix (Tenney et al. 2019, section 3.1)."""
     # weights (n_layers,)
     return float(np.dot(np.asarray(layers, dtype=float), weights))
 

@@ -41,10 +41,7 @@ def fit_mix(
     # -> components (rank, hidden_size): for mixed raw vectors; weights (n_layers,): of each layer
     # at unit scale; factors (n_layers,); history
     task = make_task(kind, split, settings, seed.spawn(2))
-    scales = np.array([unit_scale(words) for words in split.train.layers.values()])
-    basis = whitening(
-        second_moments(mix_words(split.train.layers, scales / len(scales))), centred=task.pairs
-    )
+    scales, basis = whiten_mix(split.train.layers, centred=task.pairs)
     bases = {layer: basis * scale for layer, scale in zip(split.train.layers, scales, strict=True)}
     vectors, dev_vectors = lay_out_layers(task, bases, len(basis), torch.float32)
     problem = new_problem(task, settings.rank, len(basis), len(basis))
@@ -137,8 +134,14 @@ def mix_words(layers: Mapping[Layer, Words], factors: NDArray[np.float64]) -> Wo
     return Words(total, np.cumsum(first.lengths) - first.lengths, first.lengths, eps)
 
 
-def unit_scale(words: Words) -> float:
-    """Find the factor that scales a layer to unit scale."""
-    total = sum(float(chunk.square().sum()) for chunk in words.chunks(centred=True))
-    size = int(words.lengths.sum()) * words.hidden_size
-    return float((size / total) ** 0.5) if total else 1.0
+def whiten_mix(
+    layers: Mapping[Layer, Words], *, centred: bool
+) -> tuple[NDArray[np.float64], Tensor]:
+    """Find the factors that scale layers to unit scale, and whiten the mean of the layers."""
+    scales = np.ones(len(layers))
+    for place, words in enumerate(layers.values()):
+        total = sum(float(chunk.square().sum()) for chunk in words.chunks(centred=True))
+        if total:
+            scales[place] = (int(words.lengths.sum()) * words.hidden_size / total) ** 0.5
+    moments = second_moments(mix_words(layers, scales / len(scales)))
+    return scales, whitening(moments, centred=centred)

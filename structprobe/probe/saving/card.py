@@ -34,12 +34,9 @@ def model_card(config: Mapping[str, Any], *, pictured: bool = False) -> str:
 
     origin = config["origin"] or {}
     base_model = _hub_id(origin.get("model"))
-    facts = {"vectors": "plain arrays of unknown origin"}
-    if origin:  # a local path shortened to its end
-        facts = {
-            **origin,
-            "model": base_model or "/".join(Path(str(origin.get("model"))).parts[-2:]),
-        }
+    facts: dict[str, Any] = {**origin} or {"vectors": "plain arrays of unknown origin"}
+    if origin and not base_model:  # a local path, shortened to its end
+        facts["model"] = "/".join(Path(str(origin.get("model"))).parts[-2:])
     facts |= {**(config["fitted_on"] or {}), "treebank fingerprint": config["treebank_fingerprint"]}
     facts["command"] = None  # it contains local folders
     facts["recipe"] = ", ".join(

@@ -88,10 +88,8 @@ def make_task(
     else:
         # One-word sentences have no distances, and would only thin out the steps.
         chosen = np.flatnonzero(lengths > 1) if pairs else np.arange(len(lengths))
-        parts = [
-            chosen[part] for part in batches.mixed_batches(lengths[chosen], batch_size, generator)
-        ]
-        fixed = FixedBatches(pool, parts, kept=kept)
+        mixed = batches.mixed_batches(lengths[chosen], batch_size, generator)
+        fixed = FixedBatches(pool, [chosen[part] for part in mixed], kept=kept)
         epoch, steps_per_epoch, layout = fixed.shuffled, len(fixed), fixed.layout
         max_steps = recipe.max_steps
     order = batches.order_by_length(split.dev.lengths)

@@ -136,14 +136,9 @@ def fit_jointly(
                     "n_dev": len(piece.task.split.dev.lengths),
                     **{kind: own[kind].history for kind in KINDS},
                 }
-                fitted[place] = FittedProbe(
-                    own,
-                    history,
-                    whole.layers[layer].hidden_size,
-                    origin_of(X[layer]),
-                    getattr(y, "fingerprint", None),
-                    piece.task.split.held_out,
-                )
+                width, origin = whole.layers[layer].hidden_size, origin_of(X[layer])
+                known = width, origin, getattr(y, "fingerprint", None), piece.task.split.held_out
+                fitted[place] = FittedProbe(own, history, *known)
             found = {}
             yield fitted
 
@@ -161,10 +156,7 @@ def most_at_once(device: torch.device) -> int:
 def layer_groups(
     layers: Sequence[Layer], train_set: Examples, dev_set: Examples | None, settings: Settings
 ) -> list[list[Layer]]:
-    """Divide layers into groups of one width whose vectors fit into memory together.
-
-    A layer that does not fit is a group by itself.
-    """
+    """Divide layers into groups of one width that fit into memory together, or of one layer."""
     groups: list[list[Layer]] = []
     left, width = 0.0, 0
     for layer in dict.fromkeys(layers):
@@ -190,12 +182,12 @@ def _pieces(
     by_kind: dict[Layer, list[Task]] = {}
     whole, whole_dev = sets
     for layers in groups:
-        by_seed: dict[Layer, list[int]] = {}  # other random states are not shared
+        by_seed: dict[Layer, list[int]] = {}  # by integer; other random states are not shared
         for place, (layer, parameters) in enumerate(jobs):
             if layer in layers:
                 state = parameters["random_state"]
-                seed = int(state) if isinstance(state, numbers.Integral) else ("job", place)
-                by_seed.setdefault(seed, []).append(place)
+                shared_seed = isinstance(state, numbers.Integral)
+                by_seed.setdefault(int(state) if shared_seed else ("job", place), []).append(place)
         # If sentences are held out, the training set differs by seed.
         make = partial(moments_of, whole, layers, settings)
         shared = _LazyMoments(make, len(KINDS) * len(by_seed))
@@ -219,10 +211,8 @@ def _tasks(
     parts, generator = read_split(parameters, whole, whole_dev)
     seeds = spawn_seeds(generator, 2 * len(KINDS))
     kept = not all(streams([layer], parts, settings) for layer in whole.layers)
-    return [
-        make_task(kind, parts, settings, seeds[2 * i : 2 * i + 2], kept=kept)
-        for i, kind in enumerate(KINDS)
-    ]
+    own_seeds = zip(KINDS, seeds[::2], seeds[1::2], strict=True)
+    return [make_task(kind, parts, settings, own, kept=kept) for kind, *own in own_seeds]
 
 
 def _settings(jobs: Sequence[Job], train_set: Examples) -> tuple[Settings, list[int]]:
@@ -234,10 +224,8 @@ def _settings(jobs: Sequence[Job], train_set: Examples) -> tuple[Settings, list[
     for layer, parameters in jobs:
         for name, value in parameters.items():
             if name not in OWN and value != first[name]:
-                raise ProbeError(
-                    f"probes that are fitted together must have the same {name}",
-                    hint=f"only {', '.join(OWN)} may differ",
-                )
+                told = f"probes that are fitted together must have the same {name}"
+                raise ProbeError(told, hint=f"only {', '.join(OWN)} may differ")
         settings = read_settings(parameters, train_set.layers[layer].hidden_size)
         ranks.append(settings.rank)
     return settings, ranks

@@ -49,20 +49,14 @@ class Adam:
 
 
 class Plateau:
-    """The published schedule, with the dev loss taken once per epoch.
-
-    The decay is that of `ReduceLROnPlateau` with its defaults, but a patience of 0.
-    """
-
-    max_steps: int  # Training ends after this step at the latest
-    min_gain: float  # By how much the dev loss must fall for new components to be kept
+    """The published schedule: torch's `ReduceLROnPlateau`, with the dev loss once per epoch."""
 
     def __init__(
         self, recipe: Published, learning_rate: float, steps_per_epoch: int, max_steps: int | None
     ) -> None:
         self.recipe, self.rate, self.steps_per_epoch = recipe, learning_rate, steps_per_epoch
         self.max_steps = max_steps or recipe.max_epochs * steps_per_epoch
-        self.min_gain = recipe.min_gain
+        self.min_gain = recipe.min_gain  # by how much the loss must fall for components to be kept
         self.best = self.last_gain = math.inf
         self.stale = 0
 
@@ -156,10 +150,9 @@ class Problem:
 
 
 class Stack:
-    """Problems of one rank that are solved together, each on its own vectors.
+    """Problems of one rank that are solved together, each on its own vectors."""
 
-    A single problem may come without the axis of problems. No step waits for the device.
-    """
+    # A single problem may come without the axis of problems. No step waits for the device.
 
     def __init__(
         self, loss: Loss, problems: Sequence[Problem], vectors: Vectors, dev_vectors: Vectors

@@ -13,7 +13,7 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import chain, pairwise
 
 import numpy as np
@@ -149,20 +149,14 @@ def spooled(
     words: Words, basis: Tensor | None, layout: Layout, dtype: torch.dtype, *, centred: bool
 ) -> Iterator[Spool]:
     """Write words into a file, as `whitening.lay_out` does into a tensor."""
-    spool = Spool(layout.n_rows, words.hidden_size, dtype, layout.most_rows)
-    try:
+    with closing(Spool(layout.n_rows, words.hidden_size, dtype, layout.most_rows)) as spool:
         for rows, values in coordinates(words, basis, layout.first_rows, centred=centred):
             spool.write(rows, values)
         yield spool
-    finally:
-        spool.close()
 
 
 class Streamed:
-    """Vectors in a file, read when they are indexed.
-
-    Each reader has its own memory, so that several can read the same file at once.
-    """
+    """Vectors in a file, read when indexed; each reader has memory of its own."""
 
     def __init__(self, spool: Spool, device: torch.device) -> None:
         self._spool, self._device = spool, device
