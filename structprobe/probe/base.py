@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, Generic, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
 import sklearn.exceptions
@@ -18,35 +18,33 @@ from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.types import (
     DevByLayer,
     Layer,
-    LayersLike,
     Origin,
     TreesLike,
     VectorsByLayer,
-    WordVectorsLike,
+    VectorsLike,
 )
 from structprobe.scores import Prediction, Scores, score
-
-V = TypeVar("V")  # The vectors of one layer, or of several
 
 
 class NotFittedError(ProbeError, sklearn.exceptions.NotFittedError):
     """A probe is used before `fit`; it is also a ``sklearn.exceptions.NotFittedError``."""
 
 
-class TreeEstimator(BaseEstimator, Generic[V]):
-    """Recovers trees from word vectors; a subclass defines `_fit` and `_predict`."""
+class TreeEstimator(BaseEstimator):
+    """Recovers trees from the word vectors of one layer; a subclass defines `_fit`, `_predict`."""
 
     n_features_in_: int
+    origin_: Origin
 
     _hint = "call fit first"  # What to do if it is not fitted
 
-    def _layers(self, X: V, name: str) -> VectorsByLayer:
+    def _layers(self, X: VectorsLike, name: str) -> VectorsByLayer:
         """Take vectors by layer."""
-        raise NotImplementedError
+        return {None: X}
 
     def _fitted_on(self) -> Mapping[Layer, Origin]:
         """Give the layers that are read, with the origin of their vectors."""
-        raise NotImplementedError
+        return {None: self.origin_}
 
     def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
         """Find and set the fitted attributes."""
@@ -56,7 +54,9 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         """Recover the trees from checked vectors of the layers of the fit."""
         raise NotImplementedError
 
-    def fit(self, X: V, y: TreesLike, *, dev: tuple[V, TreesLike] | None = None) -> Self:
+    def fit(
+        self, X: VectorsLike, y: TreesLike, *, dev: tuple[VectorsLike, TreesLike] | None = None
+    ) -> Self:
         """Fit from scratch.
 
         Parameters
@@ -91,7 +91,7 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         self._fit(self._layers(X, "X"), y, dev_layers)
         return self
 
-    def predictions(self, X: V) -> list[Prediction]:
+    def predictions(self, X: VectorsLike) -> list[Prediction]:
         """Recover the tree of each sentence, with the scores it is decoded from.
 
         Parameters
@@ -113,7 +113,7 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         """
         return self._predict(self._words(X))
 
-    def predict(self, X: V) -> list[NDArray[np.integer]]:
+    def predict(self, X: VectorsLike) -> list[NDArray[np.integer]]:
         """Recover the tree of each sentence.
 
         Parameters
@@ -128,7 +128,7 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         """
         return [prediction.heads for prediction in self.predictions(X)]
 
-    def score(self, X: V, y: TreesLike) -> float:
+    def score(self, X: VectorsLike, y: TreesLike) -> float:
         """Undirected unlabelled attachment score, by the default protocol of `evaluate`.
 
         Parameters
@@ -144,7 +144,7 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         uuas = self.evaluate(X, y).uuas
         return math.nan if uuas is None else uuas
 
-    def evaluate(self, X: V, y: TreesLike, *, punct: str | None = None) -> Scores:
+    def evaluate(self, X: VectorsLike, y: TreesLike, *, punct: str | None = None) -> Scores:
         """Score the predicted trees against gold trees.
 
         Parameters
@@ -163,7 +163,7 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         inputs.read_heads(y, next(iter(words.values())))
         return score(y, self._predict(words), punct=punct)
 
-    def _words(self, X: V) -> dict[Layer, Words]:
+    def _words(self, X: VectorsLike) -> dict[Layer, Words]:
         """Take the vectors of the layers that are read, checked against those of the fit."""
         self._check_fitted()
         origins, found = self._fitted_on(), {}
@@ -182,20 +182,7 @@ class TreeEstimator(BaseEstimator, Generic[V]):
             raise NotFittedError(f"this {type(self).__name__} is not fitted", hint=self._hint)
 
 
-class OneLayerEstimator(TreeEstimator[WordVectorsLike]):
-    """Reads the vectors of one layer."""
-
-    origin_: Origin
-
-    def _layers(self, X: WordVectorsLike, name: str) -> VectorsByLayer:
-        del name
-        return {None: X}
-
-    def _fitted_on(self) -> Mapping[Layer, Origin]:
-        return {None: self.origin_}
-
-
-class LayersEstimator(TreeEstimator[LayersLike]):
+class LayersEstimator(TreeEstimator):
     """Reads the vectors of several layers."""
 
     origins_: dict[Any, Origin]
@@ -207,7 +194,7 @@ class LayersEstimator(TreeEstimator[LayersLike]):
         self.origins_ = {layer: inputs.origin_of(given) for layer, given in X.items()}
         self.layers_ = tuple(self.origins_)
 
-    def _layers(self, X: LayersLike, name: str) -> VectorsByLayer:
+    def _layers(self, X: VectorsLike, name: str) -> VectorsByLayer:
         return inputs.layers_of(X, name)
 
     def _fitted_on(self) -> Mapping[Layer, Origin]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from structprobe._version import __version__
 from structprobe.errors import ProbeError
-from structprobe.probe.base import OneLayerEstimator
+from structprobe.probe.base import TreeEstimator
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.projecting import predict_depths, predict_distances, predict_trees, project
 from structprobe.probe.training.joint_fit import FittedProbe, fit_jointly
@@ -57,7 +57,7 @@ class StructuralHyperparameters:
         self.memory_gb, self.verbose = memory_gb, verbose
 
 
-class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
+class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     """Recover dependency trees from word vectors with two linear maps.
 
     Learns two matrices B such that the squared length of ``B_distance (h_i - h_j)`` approximates

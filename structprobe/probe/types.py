@@ -14,8 +14,8 @@ TreesLike: TypeAlias = Sequence[Any]
 
 Layer: TypeAlias = Hashable
 VectorsByLayer: TypeAlias = Mapping[Any, WordVectorsLike]
-# `EncodedBank`, or `VectorsByLayer`.
-LayersLike: TypeAlias = Any
+# `EncodedBank` or `VectorsByLayer` for what reads several layers, otherwise `WordVectorsLike`.
+VectorsLike: TypeAlias = Any
 
 # A dev set, its vectors by layer; None to hold out training sentences.
 DevByLayer: TypeAlias = tuple[VectorsByLayer, TreesLike] | None

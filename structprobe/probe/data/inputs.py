@@ -13,10 +13,10 @@ from structprobe.errors import ProbeError
 from structprobe.probe.data.ragged_vectors import FLOAT32_EPS, Words, give_back
 from structprobe.probe.types import (
     Layer,
-    LayersLike,
     Origin,
     TreesLike,
     VectorsByLayer,
+    VectorsLike,
     WordVectorsLike,
 )
 
@@ -31,7 +31,7 @@ ORIGIN_KEYS = ("fingerprint", "layer", "pooling", "spacing", "bos")
 _COARSE = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 
 
-def layers_of(X: LayersLike, name: str = "X") -> VectorsByLayer:
+def layers_of(X: VectorsLike, name: str = "X") -> VectorsByLayer:
     """Read the vectors of several layers in any form that a probe accepts."""
     if not isinstance(X, Mapping) and not _has_layers(X):
         told = f"{name} is {type(X).__name__}, not the vectors of several layers"
@@ -182,6 +182,14 @@ def check_lengths(layers: Mapping[Layer, Words]) -> None:
         if not np.array_equal(words.lengths, other.lengths):
             told = f"X of layer {layer} and X of layer {first} have different sentences"
             raise ProbeError(told, hint="encode the same treebank for all layers")
+
+
+def common_width(layers: Iterable[Words]) -> int:
+    """Find the width of the layers to be mixed."""
+    widths = sorted({words.hidden_size for words in layers})
+    if len(widths) > 1:
+        raise ProbeError(f"cannot mix layers of different widths: {', '.join(map(str, widths))}")
+    return widths[0]
 
 
 def check_pairs(words: Words, name: str) -> None:

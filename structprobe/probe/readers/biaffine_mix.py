@@ -10,16 +10,17 @@ from torch import Tensor, nn
 
 from structprobe.probe.base import LayersEstimator
 from structprobe.probe.data.ragged_vectors import Words
-from structprobe.probe.readers.biaffine import BiaffineScorer, head_batches, head_blocks
 from structprobe.probe.readers.biaffine_probe import (
     RATE,
+    BiaffineScorer,
+    head_batches,
+    head_blocks,
     predictions_of,
     read_head_sets,
     train_scorer,
 )
 from structprobe.probe.readers.head_choice import HeadBlock
-from structprobe.probe.readers.mixing import MIX_RATE, mix_words, whiten_mix
-from structprobe.probe.training.loop import Cosine
+from structprobe.probe.readers.layer_mix import MIX_RATE, mix_words, whiten_mix
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.types import DevByLayer, Layer, RandomState, TreesLike, VectorsByLayer
 from structprobe.scores.prediction import Prediction
@@ -67,22 +68,21 @@ class BiaffineMix(LayersEstimator):
 
     def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
         parts, settings, generator = read_head_sets(self.get_params(), X, y, dev)
-        recipe, device = Whitened(), settings.device
+        size, device = Whitened().batch_size, settings.device
         words, dev_words = ([*part.layers.values()] for part in (parts.train, parts.dev))
         scales, basis = whiten_mix(parts.train.layers, centred=False)
         seed = int(generator.integers(2**31))  # the same batches of every layer
         batches, dev_blocks = [], []
         for own, own_dev, scale in zip(words, dev_words, scales, strict=True):
             mapped, own_generator = basis * scale, np.random.default_rng(seed)
-            given = own, parts.train.heads, mapped, recipe.batch_size, own_generator, device
+            given = own, parts.train.heads, mapped, size, own_generator, device
             batches.append(head_batches(*given))
             dev_blocks.append(head_blocks(own_dev, parts.dev.heads, mapped, device))
         mixed = [_stacked(same) for same in zip(*batches, strict=True)]
         scorer = BiaffineScorer(len(basis), settings.rank, generator)
         module = _MixedScorer(scorer, len(scales)).to(device)
-        schedule = Cosine(recipe, RATE, settings.max_steps or recipe.max_steps)
         given_dev, shown = _stacked(dev_blocks), ("biaffine mix", self.verbose)
-        self.history_ = train_scorer(module, mixed, given_dev, schedule, generator, shown)
+        self.history_ = train_scorer(module, mixed, given_dev, settings, generator, shown)
         self.scorer_, self.basis_ = scorer, basis
         self.heads_weights_ = module.weights().detach().double().cpu().numpy()
         self.heads_factors_ = self.heads_weights_ * scales

@@ -89,16 +89,13 @@ class _Piece:
         self, advance: Callable[[int], None], goes: Goes
     ) -> dict[tuple[Layer, int], FittedMatrix]:
         """Find the matrices."""
-        done = 0
 
-        def on_step(step: int) -> None:
-            nonlocal done
+        def on_step(_: int) -> None:
             goes()
             advance(1)
-            done = step
 
         found = fit_kind(self.task, self.ranks, self.moments.take(), on_step)
-        advance(self.task.max_steps - done)
+        advance(self.task.max_steps - max(one.history["steps"] for one in found.values()))
         return found
 
 

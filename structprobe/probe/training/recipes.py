@@ -22,19 +22,15 @@ class Published:
         Sentences per batch.
     learning_rate : float
         Initial learning rate of Adam.
-    decay : float
-        Factor for the learning rate after an epoch without a clear new best dev loss.
+    decay, min_decay : float
+        Factor for the learning rate after an epoch without a clear new best dev loss, and the
+        smallest change that is made.
     decay_threshold : float
         Fraction of the best dev loss by which it must fall to be a clear new best.
-    min_decay : float
-        Smallest change of the learning rate; smaller changes are not made.
     min_gain : float
-        By how much the dev loss must fall to count as a gain, for `patience` and for the matrices
-        to be kept.
-    patience : int
-        Epochs without a gain after which training stops.
-    max_epochs : int
-        Maximum number of epochs.
+        By how much the dev loss must fall to count as a gain; matrices are kept after a gain.
+    patience, max_epochs : int
+        Epochs without a gain, and epochs in all, after which training stops.
     """
 
     start: float = 0.05
@@ -67,11 +63,9 @@ class Whitened:
         overfit at the lower rate.
     warm_up : float
         Fraction of the steps during which the learning rate rises.
-    max_steps : int
-        Total number of steps.
-    evaluations : int
-        Minimum number of evenly spaced evaluations of the dev loss; a run with fewer steps is
-        evaluated after each.
+    max_steps, evaluations : int
+        Number of steps, and minimum number of evenly spaced evaluations of the dev loss; a run
+        with fewer steps is evaluated after each.
 
     Notes
     -----
