@@ -11,7 +11,7 @@ import pytest
 from structprobe.errors import ProbeError, ResultError, StoreError, StructprobeError
 from structprobe.experiments.vectors_folder import check_cache
 from structprobe.output_paths import check_file, check_room, nearest_existing
-from structprobe.probe.saving.folder_and_hub import check_target
+from structprobe.probe.saving.save_load import check_target
 
 NOWHERE = Path("/proc/structprobe")  # nobody makes a folder there, and yet root is told he may
 no_proc = pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="there is no /proc here")

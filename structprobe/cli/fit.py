@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
     """Fit, score on dev, save."""
     from structprobe.experiments.config import FitConfig, Training
     from structprobe.experiments.fit import fit_probe
-    from structprobe.probe.saving.folder_and_hub import check_target
+    from structprobe.probe.saving.save_load import check_target
 
     check_target(args.out, replace=args.force)  # this and the treebanks before a model is loaded
     train, dev, _ = inputs.read_treebank(args)

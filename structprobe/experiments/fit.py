@@ -77,7 +77,7 @@ def fit_probe(
     ScoreError
         If a treebank is empty or has no heads.
     """
-    from structprobe.probe.saving.folder_and_hub import check_target
+    from structprobe.probe.saving.save_load import check_target
     from structprobe.recoverers.probe import ProbeRecoverer
 
     config = config or FitConfig()

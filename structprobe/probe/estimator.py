@@ -28,7 +28,7 @@ from structprobe.probe.types import (
 from structprobe.scores import Prediction
 
 if TYPE_CHECKING:
-    from structprobe.probe.saving.config_and_weights import SavedProbe
+    from structprobe.probe.saving.save_load import SavedProbe
 
 
 class StructuralHyperparameters:
@@ -217,7 +217,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         Path
             The folder.
         """
-        from structprobe.probe.saving import folder_and_hub as saving
+        from structprobe.probe.saving import save_load as saving
 
         return saving.save(self._to_save(dev_scores, fitted_on, dev_baselines), folder)
 
@@ -254,7 +254,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         ResultError
             If no probe of the results folder matches, or it is not clear which one is meant.
         """
-        from structprobe.probe.saving import folder_and_hub as saving
+        from structprobe.probe.saving import save_load as saving
         from structprobe.results.saved_probes import locate_probe
 
         source = locate_probe(source, layer=layer, rank=rank, seed=seed)
@@ -292,7 +292,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         str
             The URL of the commit.
         """
-        from structprobe.probe.saving import folder_and_hub as saving
+        from structprobe.probe.saving import save_load as saving
 
         saved = self._to_save(dev_scores, fitted_on, dev_baselines)
         return saving.push(saved, repo_id, **hub)
@@ -319,7 +319,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
 
     def _to_save(self, dev_scores: object, fitted_on: object, dev_baselines: object) -> SavedProbe:
         """Give the fitted probe in plain values; notes of a loaded one are kept unless replaced."""
-        from structprobe.probe.saving.config_and_weights import COMPONENTS, SavedProbe
+        from structprobe.probe.saving.save_load import COMPONENTS, SavedProbe
 
         self._check_fitted()
         notes = {"dev_scores": dev_scores, "fitted_on": fitted_on, "dev_baselines": dev_baselines}

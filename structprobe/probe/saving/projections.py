@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
 from structprobe.probe.estimator import StructuralProbe
-from structprobe.probe.saving.config_and_weights import COMPONENTS, SavedProbe
+from structprobe.probe.saving.save_load import COMPONENTS, SavedProbe
 
 MATRIX = "proj"
 
