@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from structprobe.experiments.runs.backends import Backend
     from structprobe.experiments.runs.planning import plan_sweep
     from structprobe.experiments.sweep import sweep
+    from structprobe.probe.base import NotFittedError
     from structprobe.probe.estimator import StructuralProbe
     from structprobe.probe.layer_sweep import LayerSweep
-    from structprobe.probe.not_fitted import NotFittedError
     from structprobe.recoverers.attention_max import AttentionMax
     from structprobe.recoverers.attention_mst import AttentionMST
     from structprobe.recoverers.base import Recoverer
@@ -61,9 +61,9 @@ _NAMES = {
     "experiments.runs.backends": "Backend",
     "experiments.runs.planning": "plan_sweep",
     "experiments.sweep": "sweep",
+    "probe.base": "NotFittedError",
     "probe.estimator": "StructuralProbe",
     "probe.layer_sweep": "LayerSweep",
-    "probe.not_fitted": "NotFittedError",
     "recoverers": "AttentionMST AttentionMax LeftBranching LinearChain ParsedSentence "
     "ProbeRecoverer RandomTree Recoverer RightBranching",
     "results.folder": "read_rows to_frame",
