@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-NOTHING = "–"
-"""What stands for a value that is not there."""
+NOTHING = "–"  # stands for a value that is not there
 
 
 def lay_out(lines: Sequence[Sequence[str]], to_left: Sequence[bool]) -> list[str]:

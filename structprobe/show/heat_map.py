@@ -18,7 +18,14 @@ from structprobe.progress import progress_bar
 from structprobe.results.folder import ResultsFolder
 from structprobe.show.head_tables import PUNCT
 from structprobe.show.pictures.library import load_matplotlib
-from structprobe.show.pictures.style import SCALE, TITLE_SIZE, title_of, whole_numbers, wrapped
+from structprobe.show.pictures.style import (
+    SCALE,
+    TITLE_SIZE,
+    new_figure,
+    title_of,
+    whole_numbers,
+    wrapped,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +36,6 @@ ALIGNMENT = (
     "(including a word's attention to itself) that falls on pairs linked by an arc, in either "
     "direction; all words count"
 )
-"""What is drawn, and by which protocol."""
 
 _ACROSS = 4  # maps beside one another
 _INCHES = 2.6
@@ -43,19 +49,19 @@ def draw_heat_map(values: ArrayLike, *, title: str | None = None, ax: Any = None
     values : array_like of float, shape (n_layers, n_heads)
         Fractions, shown in per cent on a scale from 0 to the greatest; NaN is left blank.
     title : str, optional
-        What stands above.
+        The title.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure, ``ax.figure`` of what is returned.
+        Where to draw; by default in a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Layers from 1 at the bottom upwards, heads from 1 to the right.
+        The axes; layers grow upwards, heads to the right, both from 1.
 
     Raises
     ------
     StructprobeError
-        If matplotlib is not installed, or `values` are no table.
+        If matplotlib is not installed, or `values` are not a table.
     """
     table = 100 * np.asarray(values, dtype=np.float64)
     if table.ndim != 2 or not table.size:
@@ -94,11 +100,7 @@ def heat_maps(tables: Mapping[str, ArrayLike], *, title: str | None = None) -> s
 def save_heat_maps(
     analysis: HeadAnalysis, folder: str | os.PathLike[str], progress: bool | None = None
 ) -> None:
-    """Draw an analysis of heads, or log why it cannot be drawn.
-
-    ``relations.svg`` has the accuracy of each head for each relation, in the direction in which
-    it is better; ``targets.svg`` dependency alignment and what heads look at.
-    """
+    """Draw an analysis of heads, or log why it cannot be drawn."""
     try:
         load_matplotlib()
     except StructprobeError as error:
@@ -126,14 +128,10 @@ def save_heat_maps(
 
 
 def _panels(count: int) -> list[Any]:
-    """Make so many axes on a new figure, which no window shows and nothing else keeps."""
-    load_matplotlib()
-    from matplotlib.figure import Figure
-
+    """Make axes on a new figure."""
     across = min(_ACROSS, count)
     down = math.ceil(count / across)
-    size = (1.25 * _INCHES * across, _INCHES * down)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = new_figure(1.25 * _INCHES * across, _INCHES * down)
     panels = list(figure.subplots(down, across, squeeze=False).flat)
     for axes in panels[count:]:
         axes.remove()

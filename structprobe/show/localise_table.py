@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from structprobe.show.columns import lay_out
+from structprobe.errors import counted
+from structprobe.show.columns import NOTHING, lay_out
 
 _HEADINGS = {
     "layer": "layer",
@@ -17,8 +18,6 @@ _HEADINGS = {
     "depth_weight": "depth weight",
     "cumulative_root_acc": "root 0..l",
 }
-
-
 # What each kind of mix is of, and where it gains.
 _KINDS = {
     "distance": ("distances", "UUAS"),
@@ -32,31 +31,26 @@ def format_localised(values: Mapping[str, Any]) -> str:
     keys = [key for key in _HEADINGS if key in values["layers"][0]]
     lines = [[_HEADINGS[key] for key in keys]]
     lines += [[_cell(key, layer[key]) for key in keys] for layer in values["layers"]]
-    table = lay_out(lines, [False] * len(keys))
-    gravity, expected = values["centre_of_gravity"], values["expected_layer"]
-    return "\n".join(
-        [
-            *table,
-            f"Best layer by UUAS: {values['best_layer']}.",
-            "Centre of gravity of the mix: "
-            + ", ".join(f"{own:.2f} ({_KINDS[kind][0]})" for kind, own in gravity.items())
-            + ".",
-            "Expected layer, by the gain of each added layer: "
-            + ", ".join(f"{_layer(own)} ({_KINDS[kind][1]})" for kind, own in expected.items())
-            + ".",
-            f"Method {values['probe']}; scores in per cent on {values['part']}, "
-            f'{values["n_sentences"]:,} sentences; punct="{values["punct"]}"; '
-            "weights are for layers scaled to unit norm; 0..l is a mix of all layers up to this "
-            "one.",
-        ]
+    gravity, expected = (
+        ", ".join(
+            # NaN where nothing is gained
+            f"{NOTHING if own != own else f'{own:.2f}'} ({_KINDS[kind][at]})"
+            for kind, own in values[name].items()
+        )
+        for at, name in enumerate(("centre_of_gravity", "expected_layer"))
     )
+    lines_below = [
+        f"Best layer by UUAS: {values['best_layer']}.",
+        f"Centre of gravity of the mix: {gravity}.",
+        f"Expected layer, by the gain of each added layer: {expected}.",
+        f"Method {values['probe']}; scores in per cent on {values['part']}, "
+        f'{counted(values["n_sentences"], "sentence")}; punct="{values["punct"]}"; '
+        "weights are for layers scaled to unit norm; 0..l is a mix of all layers up to this one.",
+    ]
+    return "\n".join([*lay_out(lines, [False] * len(keys)), *lines_below])
 
 
 def _cell(key: str, value: Any) -> str:
     if value is None:
-        return "–"
+        return NOTHING
     return str(value) if key == "layer" else f"{100 * value:.1f}"
-
-
-def _layer(value: float) -> str:
-    return "–" if value != value else f"{value:.2f}"  # NaN where nothing is gained

@@ -5,21 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from structprobe.scores.protocol import Protocol
+from structprobe.errors import counted
 from structprobe.show.columns import NOTHING, lay_out
-from structprobe.show.treebank_labels import name_banks
+from structprobe.show.row_labels import SCORES, name_banks, protocols_of
 
-_SCORES = {
-    "uuas": "UUAS",
-    "uas": "UAS",
-    "las": "LAS",
-    "root_acc": "root",
-    "dspr": "DSpr.",
-    "nspr": "NSpr.",
-}
 _HEADINGS = {
-    **_SCORES,
-    **{f"dev_{key}": f"dev {label}" for key, label in _SCORES.items()},
+    **SCORES,
+    **{f"dev_{key}": f"dev {label}" for key, label in SCORES.items()},
     "dev_loss": "dev L1",
     "dev_depth_loss": "dev depth L1",
     "cpu_seconds": "CPU s",
@@ -31,9 +23,8 @@ _HEADINGS = {
 }
 _USUAL = (
     *("method", "words_as", "layer", "head", "choice", "rank", "seed"),
-    *(*_SCORES, "dev_uuas", "dev_loss", "cpu_seconds"),
+    *(*SCORES, "dev_uuas", "dev_loss", "cpu_seconds"),
 )
-_PROTOCOL = ("punct", "min_length", "max_length")
 
 
 def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
@@ -50,9 +41,8 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
     Returns
     -------
     str
-        Scores in per cent, with the 95 % interval of UUAS in brackets, and ``–`` for missing
-        values; below the table, one line for each method without scores, and one that states the
-        protocol. No newline at the end.
+        Scores in per cent, with the 95% interval of UUAS in brackets, and ``–`` for missing
+        values; below the table, a line for each method without scores, and the protocol.
 
     Examples
     --------
@@ -61,8 +51,7 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
     linear  48.2
     """
     rows = name_banks(rows)
-    if columns is None:
-        columns = _filled(rows)
+    columns = _filled(rows) if columns is None else columns
     heading = [_HEADINGS.get(column, column) for column in columns]
     lines = [heading, *([_cell(row, column) for column in columns] for row in rows)]
     to_left = [any(isinstance(row.get(column), str) for row in rows) for column in columns]
@@ -85,11 +74,10 @@ def _filled(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _cell(row: Mapping[str, Any], column: str) -> str:
-    """Write one value."""
     value = row.get(column)
     if value is None:
         return "original" if column == "words_as" else NOTHING
-    if column.removeprefix("dev_") in _SCORES:
+    if column.removeprefix("dev_") in SCORES:
         return f"{100 * value:.1f}{_interval(row, column)}"
     if column.endswith("_loss"):
         return f"{value:.4f}"
@@ -115,21 +103,14 @@ def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 def _protocol_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     """Tell what the rows were scored on and by which protocols, each once."""
     banks = dict.fromkeys(
-        (row["part"], row.get("treebank"), row["n_sentences"])
+        (row.get("treebank") or f"the {row['part']} treebank", row["n_sentences"])
         for row in rows
         if row.get("part") and row.get("n_sentences") is not None
     )
-    scored = [
-        f"Scored on {bank or f'the {part} treebank'}, {n:,} sentences." for part, bank, n in banks
-    ]
-    protocols = dict.fromkeys(
-        Protocol(*(row[key] for key in _PROTOCOL))
-        for row in rows
-        if all(row.get(key) is not None for key in _PROTOCOL)
-    )
     intervals = any(row.get("uuas_low") is not None for row in rows)
-    told = "; in brackets the 95 % bootstrap interval over sentences" if intervals else ""
+    told = "; in brackets the 95% bootstrap interval over sentences" if intervals else ""
     ranked = any(row.get(key) is not None for row in rows for key in ("dspr", "nspr"))
-    return scored + [
-        f"In per cent; {protocol.describe(correlations=ranked)}{told}." for protocol in protocols
+    return [
+        *(f"Scored on {bank}, {counted(n, 'sentence')}." for bank, n in banks),
+        *(f"In per cent; {one.describe(correlations=ranked)}{told}." for one in protocols_of(rows)),
     ]

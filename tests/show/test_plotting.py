@@ -60,7 +60,7 @@ def test_the_command(results: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     # Above it, the log may name letters that no font here has.
     told = capsys.readouterr().err.splitlines(keepends=True)[-1]
     assert told.startswith("structprobe: error: ")
-    assert "layers-uuas.svg exists already" in told
+    assert "layers-uuas.svg already exists" in told
     assert "--force" in told
     assert paths[0].read_text() == "mine"
     assert told.count("\n") == 1
@@ -91,7 +91,7 @@ def test_trees_in_every_form(results: Path, tmp_path: Path) -> None:
     assert trees[0].read_text(encoding="utf-8").count(">root</text>") == 2  # gold and recovered
     for path in paths:
         path.write_bytes(path.read_bytes().replace(b"structprobe plot", b"somebody's own"))
-    with pytest.raises(ResultError, match=r"exists already; .*pass force=True"):
+    with pytest.raises(ResultError, match=r"already exists; .*pass force=True"):
         plot_folder(results, tmp_path, formats=forms, sentence="s2")
 
 

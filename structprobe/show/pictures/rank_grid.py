@@ -23,16 +23,16 @@ def draw_rank_grid(
     ----------
     rows : sequence of mapping
         Result rows of one method on one model and treebank; those without a layer or a rank are
-        left out. Of several seeds the mean is drawn.
+        left out. Scores are means over seeds.
     metric : {"uuas", "uas", "las", "root_acc", "dspr", "nspr"}
-        The score, in per cent; correlations times a hundred too.
+        The score, drawn times a hundred.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure, ``ax.figure`` of what is returned.
+        Where to draw; by default in a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Layers to the right, ranks upwards; what was not run is left blank.
+        The axes: layers to the right, ranks upwards; what was not run is left blank.
 
     Raises
     ------
@@ -58,17 +58,17 @@ def draw_rank_grid(
     table = np.array([[_mean(used, metric, layer, rank) for layer in layers] for rank in ranks])
     ax = axes_or_new(ax, 2.2 + 0.5 * len(layers), 1.8 + 0.4 * len(ranks))
     image = ax.imshow(table, origin="lower", aspect="auto", cmap=SCALE)
-    ax.set_xticks(range(len(layers)), list(map(str, layers)))
-    ax.set_yticks(range(len(ranks)), list(map(str, ranks)))
+    ax.set_xticks(range(len(layers)), layers)
+    ax.set_yticks(range(len(ranks)), ranks)
     ax.set(xlabel="layer", ylabel="rank")
     middle = (np.nanmin(table) + np.nanmax(table)) / 2
     for (y, x), value in np.ndenumerate(table):
         if not np.isnan(value):
-            ax.text(x, y, f"{value:.1f}", ha="center", va="center", fontsize=8,
-                    color="white" if value < middle else "black")  # fmt: skip
+            colour = "white" if value < middle else "black"
+            ax.text(x, y, f"{value:.1f}", ha="center", va="center", fontsize=8, color=colour)
     ax.figure.colorbar(image, ax=ax, label=f"{NAMES[metric]} in per cent")
-    put_title(ax, f"{NAMES[metric]} by layer and rank", used,
-              correlations=metric in ("dspr", "nspr"))  # fmt: skip
+    title = f"{NAMES[metric]} by layer and rank"
+    put_title(ax, title, used, correlations=metric in ("dspr", "nspr"))
     return ax
 
 

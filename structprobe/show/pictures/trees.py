@@ -12,7 +12,8 @@ import numpy as np
 from structprobe.draw.svg import Svg
 from structprobe.scores.result import Scores
 from structprobe.scores.table import column
-from structprobe.show.pictures.library import fonts_for, load_matplotlib
+from structprobe.show.pictures.library import fonts_for
+from structprobe.show.pictures.style import new_figure
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -41,12 +42,9 @@ def tree_name(sentence: Sentence, place: int) -> str:
 
 def to_figure(svg: Svg) -> Figure:
     """Draw what `draw_svg` gives with matplotlib, for the formats that are no SVG."""
-    load_matplotlib()
-    from matplotlib.figure import Figure
-
     root = ElementTree.fromstring(svg)
     width, height = (float(root.get(side, "")) for side in ("width", "height"))
-    figure = Figure(figsize=(width * _POINTS / 72, height * _POINTS / 72))
+    figure = new_figure(width * _POINTS / 72, height * _POINTS / 72, layout=None)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, width), ylim=(height, 0))
     axes.axis("off")

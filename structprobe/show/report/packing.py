@@ -19,8 +19,7 @@ from structprobe.scores.table import column
 from structprobe.show.report.saved_predictions import KeptRun, KeptSeries
 from structprobe.treebank.sentence import Sentence
 
-PAIR_BYTES = 10_000_000
-"""How many distances, of one byte each before they are deflated, a page holds."""
+PAIR_BYTES = 10_000_000  # distances on a page, of one byte each before they are deflated
 
 
 class Explorer:
@@ -33,35 +32,20 @@ class Explorer:
         longest = _longest(runs)
         texts = {id(run.sentences): run.sentences for run in runs}
         self.left_out = sum(len(one) > longest for text in texts.values() for one in text)
-        places = {name: place for place, name in enumerate(banks)}
-        told: dict[int, dict[str, Any]] = {}
+        series: list[dict[str, Any]] = []
         with progress_bar("pack", len(runs), "run", shown=progress) as advance:
-            for run in runs:
-                told[id(run)] = self._run(run, longest)
-                advance(1)
-        self.data: dict[str, Any] = {
-            "banks": [_bank(run, longest) for run in banks.values()],
-            "series": [
-                {
-                    "name": one.series.name,
-                    "bank": places[_bank_of(one.runs[0])],
-                    "best": one.best,
-                    "runs": [told[id(run)] for run in one.runs],
-                }
-                for one in kept
-            ],
-        }
-
-    def _run(self, run: KeptRun, longest: int) -> dict[str, Any]:
-        """Tell of one run, and pack it."""
-        name = f"run-{len(self.blocks)}"
-        self.blocks[name] = pack(run, longest)
-        return {
-            "name": run.name,
-            "block": name,
-            "distances": _all_have(run, "distances"),
-            "depths": _all_have(run, "depths"),
-        }
+            for one in kept:
+                place, told = list(banks).index(_bank_of(one.runs[0])), []
+                for run in one.runs:
+                    name = f"run-{len(self.blocks)}"
+                    self.blocks[name] = pack(run, longest)
+                    has = {key: _all_have(run, key) for key in ("distances", "depths")}
+                    told.append({"name": run.name, "block": name, **has})
+                    advance(1)
+                shown = {"name": one.series.name, "bank": place, "best": one.best, "runs": told}
+                series.append(shown)
+        packed = [_bank(run, longest) for run in banks.values()]
+        self.data: dict[str, Any] = {"banks": packed, "series": series}
 
 
 def pack(run: KeptRun, longest: int) -> str:
@@ -70,10 +54,11 @@ def pack(run: KeptRun, longest: int) -> str:
     scales: list[NDArray[Any]] = []
     bytes_: list[NDArray[Any]] = []
     if _all_have(run, "distances"):
-        above = [
-            _above(np.asarray(one.distances)) if len(one) <= longest else np.empty(0)
-            for one in run.predictions
-        ]
+        # What is above the diagonal; where both directions differ, their mean.
+        short = (
+            np.asarray(one.distances if len(one) <= longest else []) for one in run.predictions
+        )
+        above = [((d + d.T) / 2)[np.triu_indices(len(d), 1)] if len(d) else d for d in short]
         _quantise(above, scales, bytes_)
     if _all_have(run, "depths"):
         _quantise([np.asarray(one.depths) for one in run.predictions], scales, bytes_)
@@ -96,12 +81,6 @@ def _quantise(
         for one, (low, high) in zip(values, bounds, strict=True)
     ]
     bytes_.append(np.clip(np.concatenate([np.empty(0), *rounded]), 0, 255).astype(np.uint8))
-
-
-def _above(distances: NDArray[Any]) -> NDArray[Any]:
-    """Give what is above the diagonal, where both directions differ their mean."""
-    above: NDArray[Any] = ((distances + distances.T) / 2)[np.triu_indices(len(distances), 1)]
-    return above
 
 
 def _longest(runs: Sequence[KeptRun]) -> int:
@@ -133,7 +112,7 @@ def _bank(run: KeptRun, longest: int) -> dict[str, Any]:
         "name": run.row["treebank"],
         "longest": longest,
         "edges": edges.astype(int).tolist(),
-        "sentences": [_sentence(sentence) for sentence in run.sentences],
+        "sentences": list(map(_sentence, run.sentences)),
     }
 
 
