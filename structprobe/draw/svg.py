@@ -198,7 +198,6 @@ def _number(x: float, y: float, text: str) -> str:
 
 
 def _stroke(style: str) -> str:
-    """Write the attributes of a line of this style."""
     colour, dashes = STROKES[style]
     pattern = f' stroke-dasharray="{" ".join(map(str, dashes))}"' if dashes else ""
     return f' stroke="{colour}"{pattern}'
@@ -226,7 +225,6 @@ def _legend(gold: Tree, pred: Tree) -> tuple[list[str], float]:
 
 
 def _told(words: tuple[str, ...], tree: Tree) -> str:
-    """Describe one tree in words."""
     arcs = [f"{words[arc.dependent]} depends on {words[arc.head]}" for arc in tree.arcs]
     return "; ".join([f"the root is {words[tree.root]}", *arcs]) + "."
 

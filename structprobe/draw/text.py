@@ -104,11 +104,11 @@ def draw_text(
 def _upright(words: tuple[str, ...], gold: Tree, pred: Tree | None) -> list[str]:
     """Draw the words in one row, with arcs above and below."""
     trees = [tree for tree in (gold, pred) if tree]
-    ports = [_Ports(tree, len(words)) for tree in trees]
+    ports = [_ports(tree, len(words)) for tree in trees]
     labels = [len(arc.label) for tree in trees for arc in tree.arcs]
     least = max(labels, default=-1) + 2 if any(labels) else 1  # a number fits over any arc
     sizes = [
-        max(least, cells(word), *(one.count(index) for one in ports))
+        max(least, cells(word), *(one[index][1] for one in ports))
         for index, word in enumerate(words)
     ]
     lefts = list(accumulate((size + 1 for size in sizes[:-1]), initial=0))
@@ -118,23 +118,19 @@ def _upright(words: tuple[str, ...], gold: Tree, pred: Tree | None) -> list[str]
     return [*sides[0], text, *flipped]
 
 
-class _Ports:
-    """Where arcs meet a word: those to the left, its own head's, those to the right."""
-
-    def __init__(self, tree: Tree, n: int) -> None:
-        self.left, self.right = [False] * n, [False] * n
-        for arc in tree.arcs:
-            (self.left if arc.dependent < arc.head else self.right)[arc.head] = True
-
-    def count(self, index: int) -> int:
-        return 1 + self.left[index] + self.right[index]
+def _ports(tree: Tree, n: int) -> list[tuple[bool, int]]:
+    """Tell whether arcs leave a word to the left, and at how many places arcs meet it."""
+    ends = {(arc.head, arc.dependent < arc.head) for arc in tree.arcs}
+    return [((at, True) in ends, 1 + sum((at, side) in ends for side in (0, 1))) for at in range(n)]
 
 
-def _arcs(tree: Tree, ports: _Ports, lefts: list[int], sizes: list[int]) -> list[str]:
+def _arcs(
+    tree: Tree, ports: list[tuple[bool, int]], lefts: list[int], sizes: list[int]
+) -> list[str]:
     """Draw the arcs of a tree above words in boxes."""
     entries = [
-        left + (size - ports.count(index)) // 2 + ports.left[index]
-        for index, (left, size) in enumerate(zip(lefts, sizes, strict=True))
+        left + (size - count) // 2 + to_left
+        for left, size, (to_left, count) in zip(lefts, sizes, ports, strict=True)
     ]
     ends = [
         (entries[arc.head] + (1 if arc.dependent > arc.head else -1), entries[arc.dependent])

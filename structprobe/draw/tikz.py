@@ -13,27 +13,13 @@ from structprobe.draw.word_display import is_right_to_left
 LEVEL = 3  # between arcs, in ex
 
 # What would be a command or a ligature. ``\&`` itself separates the words.
+_NAMES = {"\\": "backslash", "^": "asciicircum", "~": "asciitilde", "<": "less", ">": "greater",
+          "|": "bar", "`": "asciigrave"}  # fmt: skip
 _ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\symbol{38}",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\symbol{34}",
-    "`": r"\textasciigrave{}",
-    "'": "'{}",
-    "-": "-{}",
-    ",": ",{}",
-    "?": "?{}",
-    "!": "!{}",
+    **{char: rf"\text{name}{{}}" for char, name in _NAMES.items()},
+    **{char: rf"\{char}" for char in "{}$#%_"},
+    **{char: rf"\symbol{{{ord(char)}}}" for char in '&"'},
+    **{char: f"{char}{{}}" for char in "'-,?!"},
 }
 # ``right`` is a key of TikZ itself.
 _STYLES = {

@@ -31,7 +31,6 @@ def format_plan(plan: Mapping[str, Any]) -> str:
 
 
 def _free(needed: float, free: float) -> str:
-    """Say how much is free, and whether that is enough."""
     return f"{'' if needed <= free else 'TOO MUCH: '}{_size(free)} free"
 
 

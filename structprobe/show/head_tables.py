@@ -81,7 +81,6 @@ def _relation_cells(row: Mapping[str, Any]) -> list[str]:
 
 def _trees(analysis: HeadAnalysis) -> list[str]:
     about = analysis.about
-    methods = list(dict.fromkeys(row["method"] for row in analysis.trees))
     heading, best = ["layer"], []
     cells: dict[int, list[str]] = {row["layer"]: [] for row in analysis.trees}
     for row in analysis.trees:
@@ -89,7 +88,7 @@ def _trees(analysis: HeadAnalysis) -> list[str]:
         cells[row["layer"]] += [name, _per_cent(row["choice_uuas"]), _per_cent(row["uuas"])]
         if row["best"]:
             best.append(f"{row['method']} {name} ({_per_cent(row['uuas'])})")
-    for method in methods:
+    for method in dict.fromkeys(row["method"] for row in analysis.trees):
         heading += [method, about["chosen_on"], about["part"]]
     lines = [heading, *([str(layer), *row] for layer, row in cells.items())]
     left_out = "" if about["punct"] == "keep" else f"; {PUNCT[about['punct']]} excluded"
@@ -133,16 +132,13 @@ def _targets(analysis: HeadAnalysis) -> list[str]:
 
 def _patterns(analysis: HeadAnalysis) -> list[str]:
     cells = [[_LETTERS[name] for name in row] for row in analysis.patterns.tolist()]
-    counts = [
-        f"{count} {name} ({_LETTERS[name]})" for name, count in analysis.pattern_counts.items()
-    ]
+    counts = [f"{n} {name} ({_LETTERS[name]})" for name, n in analysis.pattern_counts.items()]
     others = ", ".join(
         f"{100 * analysis.heterogeneous(mainly):.1f}% with a threshold of {100 * mainly:g}%"
         for mainly in (0.4, 0.6)
     )
-    n_pairs = analysis.about["n_pairs"]  # without two segments no head is block
     segments = "Sentences were read one at a time, so no head can be block (--pairs reads two)."
-    if n_pairs is not None:
+    if (n_pairs := analysis.about["n_pairs"]) is not None:
         pairs = counted(n_pairs, "pair")
         segments = f"Found in {pairs} of consecutive sentences, read as two segments."
     return [
@@ -165,9 +161,7 @@ def _grid(cells: Sequence[Sequence[str]], beside: Mapping[str, Sequence[str]]) -
 
 def _means(values: NDArray[np.float64]) -> list[float]:
     """Mean over the heads of each layer, those without a value left out."""
-    there = ~np.isnan(values)
-    sums, counts = np.where(there, values, 0).sum(axis=1), there.sum(axis=1)
-    return [total / count if count else np.nan for total, count in zip(sums, counts, strict=True)]
+    return list(np.ma.masked_invalid(values).mean(axis=1).filled(np.nan))
 
 
 def _per_cent(value: float | None) -> str:

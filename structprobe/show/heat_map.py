@@ -21,6 +21,7 @@ from structprobe.show.pictures.library import load_matplotlib
 from structprobe.show.pictures.style import (
     SCALE,
     TITLE_SIZE,
+    axes_or_new,
     new_figure,
     title_of,
     whole_numbers,
@@ -65,10 +66,9 @@ def draw_heat_map(values: ArrayLike, *, title: str | None = None, ax: Any = None
     """
     table = 100 * np.asarray(values, dtype=np.float64)
     if table.ndim != 2 or not table.size:
-        raise StructprobeError(
-            f"values of shape {table.shape}", hint="give one for each layer and head"
-        )
-    axes: Axes = _panels(1)[0] if ax is None else ax
+        hint = "give one for each layer and head"
+        raise StructprobeError(f"values of shape {table.shape}", hint=hint)
+    axes: Axes = axes_or_new(ax, 1.25 * _INCHES, _INCHES)
     n_layers, n_heads = table.shape
     extent = (0.5, n_heads + 0.5, 0.5, n_layers + 0.5)
     image = axes.imshow(table, origin="lower", extent=extent, aspect="auto", vmin=0, cmap=SCALE)
@@ -84,10 +84,14 @@ def heat_maps(tables: Mapping[str, ArrayLike], *, title: str | None = None) -> s
     # tables (n_layers, n_heads)
     if not tables:
         raise StructprobeError("no tables to draw")
-    panels = _panels(len(tables))
-    for axes, (name, table) in zip(panels, tables.items(), strict=True):
+    across = min(_ACROSS, len(tables))
+    down = math.ceil(len(tables) / across)
+    figure = new_figure(1.25 * _INCHES * across, _INCHES * down)
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for axes, (name, table) in zip(panels, tables.items(), strict=False):
         draw_heat_map(table, title=name, ax=axes)
-    figure = panels[0].figure
+    for axes in panels[len(tables) :]:
+        axes.remove()
     if title:
         lines = wrapped(title, figure.get_figwidth())
         figure.suptitle(lines, x=0.01, ha="left", fontsize=TITLE_SIZE, parse_math=False)
@@ -125,14 +129,3 @@ def save_heat_maps(
             title = f"{what}\n{title_of([analysis.about])}"
             results.write(name, heat_maps(tables, title=title))
             advance(1)
-
-
-def _panels(count: int) -> list[Any]:
-    """Make axes on a new figure."""
-    across = min(_ACROSS, count)
-    down = math.ceil(count / across)
-    figure = new_figure(1.25 * _INCHES * across, _INCHES * down)
-    panels = list(figure.subplots(down, across, squeeze=False).flat)
-    for axes in panels[count:]:
-        axes.remove()
-    return panels[:count]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from structprobe.errors import counted
+from structprobe.results.rows import Row
 from structprobe.show.columns import NOTHING, lay_out
 from structprobe.show.row_labels import SCORES, name_banks, protocols_of
 
@@ -58,7 +59,7 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
     return "\n".join([*lay_out(lines, to_left), *_reasons(rows), *_protocol_lines(rows)])
 
 
-def _filled(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _filled(rows: Sequence[Row]) -> list[str]:
     """Give the usual columns that some row fills, and those in which the rows differ."""
     # A method without a model has none, and one without scores neither has a protocol.
     values = {
@@ -73,7 +74,7 @@ def _filled(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [key for key in usual if key in always or any(row.get(key) is not None for row in rows)]
 
 
-def _cell(row: Mapping[str, Any], column: str) -> str:
+def _cell(row: Row, column: str) -> str:
     value = row.get(column)
     if value is None:
         return "original" if column == "words_as" else NOTHING
@@ -86,7 +87,7 @@ def _cell(row: Mapping[str, Any], column: str) -> str:
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
-def _interval(row: Mapping[str, Any], column: str) -> str:
+def _interval(row: Row, column: str) -> str:
     """Write the interval of UUAS, the score that rows are compared by."""
     low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
     if column != "uuas" or low is None or high is None:
@@ -94,13 +95,12 @@ def _interval(row: Mapping[str, Any], column: str) -> str:
     return f" [{100 * low:.1f}, {100 * high:.1f}]"
 
 
-def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Tell why rows are empty, each reason once a method."""
+def _reasons(rows: Sequence[Row]) -> list[str]:
     empty = dict.fromkeys((row["method"], row["why_empty"]) for row in rows if row.get("why_empty"))
     return [f"{method} has no scores: {why}" for method, why in empty]
 
 
-def _protocol_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _protocol_lines(rows: Sequence[Row]) -> list[str]:
     """Tell what the rows were scored on and by which protocols, each once."""
     banks = dict.fromkeys(
         (row.get("treebank") or f"the {row['part']} treebank", row["n_sentences"])

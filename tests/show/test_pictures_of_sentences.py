@@ -98,7 +98,7 @@ def test_tree_over_the_projected_words() -> None:
 def test_bad_input() -> None:
     with pytest.raises(ResultError, match=r"shape \(3, 3\) and .* \(2, 2\) do not match 3 words"):
         draw_distances(WORDS, HEADS, np.ones((2, 2)))
-    with pytest.raises(ResultError, match=r"shape \(3,\), .* \(2,\) and 3 words"):
+    with pytest.raises(ResultError, match=r"shape \(3,\) and .* \(2,\) do not match 3 words"):
         draw_depths(WORDS, HEADS, [1, 2])
     with pytest.raises(TreeError, match="2 roots"):
         draw_depths(WORDS, [0, 0, 1], [1, 2, 3])

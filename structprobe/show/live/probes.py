@@ -159,7 +159,6 @@ class LiveProbes:
 
 
 def _rounded(values: Any) -> Any:
-    """Round to what a page shows."""
     return np.round(np.asarray(values, dtype=np.float64).ravel(), 3).tolist()
 
 

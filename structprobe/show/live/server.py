@@ -108,11 +108,10 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Give the page."""
         if not self._from_here():
-            return
+            return None
         if urlsplit(self.path).path != "/":
-            self._refuse(HTTPStatus.NOT_FOUND, "not found; the page is at /")
-            return
-        self._answer(HTTPStatus.OK, "text/html; charset=utf-8", self.server.page)
+            return self._refuse(HTTPStatus.NOT_FOUND, "not found; the page is at /")
+        return self._answer(HTTPStatus.OK, "text/html; charset=utf-8", self.server.page)
 
     def do_HEAD(self) -> None:
         """Tell what the page would be."""
@@ -121,40 +120,35 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         """Parse a text."""
         if not self._from_here():
-            return
+            return None
         if urlsplit(self.path).path != "/parse":
-            self._refuse(HTTPStatus.NOT_FOUND, "not found; post texts to /parse")
-            return
+            return self._refuse(HTTPStatus.NOT_FOUND, "not found; post texts to /parse")
         # What a form of another site can send is none of these; JSON needs our leave.
         if self.headers.get_content_type() != "application/json":
-            self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
-            return
+            return self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
         length = self.headers.get("Content-Length", "")
         if not (length.isascii() and length.isdecimal()):
-            self._refuse(HTTPStatus.LENGTH_REQUIRED, "the Content-Length header is missing")
-            return
+            return self._refuse(HTTPStatus.LENGTH_REQUIRED, "the Content-Length header is missing")
         if int(length) > MOST_BYTES:
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"send at most {MOST_BYTES:,} bytes")
-            return
+            return self._refuse(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"send at most {MOST_BYTES:,} bytes"
+            )
         try:
             asked = json.loads(self.rfile.read(int(length)))
         except (ValueError, RecursionError):
             asked = None
         text = asked.get("text") if isinstance(asked, dict) else None
         if not isinstance(text, str):
-            self._refuse(HTTPStatus.BAD_REQUEST, 'send {"text": "a sentence"}')
-            return
+            return self._refuse(HTTPStatus.BAD_REQUEST, 'send {"text": "a sentence"}')
         try:
             found = self.server.probes.parse(text)
         except StructprobeError as error:
-            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
-            return
+            return self._refuse(HTTPStatus.BAD_REQUEST, str(error))
         except Exception:
             _log.exception("a text could not be parsed")
-            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the log")
-            return
+            return self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the log")
         content = json.dumps(found, allow_nan=False).encode()
-        self._answer(HTTPStatus.OK, "application/json", content)
+        return self._answer(HTTPStatus.OK, "application/json", content)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Tell a fault of the protocol as all others, never as markup."""
@@ -197,7 +191,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _listen(host: str, port: int) -> LiveServer:
-    """Take the port, or say why not."""
     try:
         return LiveServer(host, port)
     except OSError as error:
@@ -213,10 +206,8 @@ def _listen(host: str, port: int) -> LiveServer:
 
 
 def _may_be_called(host: str, own: str) -> bool:
-    """Tell whether a browser that reached this server by this name was meant to.
-
-    Numbers and this machine's own names cannot be pointed elsewhere by whoever owns a domain.
-    """
+    """Tell whether a browser that reached this server by this name was meant to."""
+    # Numbers and this machine's own names cannot be pointed elsewhere by whoever owns a domain.
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:

@@ -34,8 +34,8 @@ def draw_distances(
         As for `draw_text`.
     distances : array_like of float, shape (n, n)
         The predicted distances, in edges.
-    row : mapping, optional
-        The result row of the prediction, for the title.
+    row
+        As for `draw_depths`.
     ax : pair of matplotlib.axes.Axes, optional
         Where to draw gold and predicted; by default in a new figure.
 

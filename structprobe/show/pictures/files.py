@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from structprobe.draw.svg import Svg
 from structprobe.errors import Hint, ResultError, unknown_name
 from structprobe.progress import progress_bar
-from structprobe.results.folder import MARKER
 from structprobe.show.pictures.library import load_matplotlib
 from structprobe.show.pictures.trees import to_figure
 
@@ -43,22 +42,13 @@ def write_pictures(
     }
     if Path(out).exists() and not Path(out).is_dir():
         raise ResultError("is a file, not a folder", where=str(out))
-    if (Path(out) / MARKER).exists():
-        raise ResultError(
-            "is a results folder",
-            where=str(out),
-            hint=f"choose another folder for the figures, such as {Path(out) / 'figures'}",
-        )
     there = [path for path in paths if path.exists() and not _is_ours(path)]
     if there and not force:
-        raise ResultError(
-            f"{there[0].name} already exists",
-            where=str(out),
-            hint=Hint(
-                "choose another folder, or pass force=True to replace the files",
-                shell="choose another folder, or use --force to replace the files",
-            ),
+        hint = Hint(
+            "choose another folder, or pass force=True to replace the files",
+            shell="choose another folder, or use --force to replace the files",
         )
+        raise ResultError(f"{there[0].name} already exists", where=str(out), hint=hint)
     contents = {}
     with progress_bar("draw", len(paths), "file", shown=progress) as advance:
         for path, both in paths.items():
@@ -79,7 +69,6 @@ def _is_ours(path: Path) -> bool:
 
 
 def _rendered(picture: Figure | Svg, form: str) -> bytes:
-    """Give a picture as the bytes of a file."""
     if isinstance(picture, Svg):
         if form == "svg":
             return f"{picture}\n<!-- {MARK} -->\n".encode()

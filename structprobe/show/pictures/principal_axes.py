@@ -57,10 +57,8 @@ def draw_principal_axes(
     distances : array_like of float, shape (n, n)
         The distances that a structural probe predicted: squared L2 distances of the projected
         words.
-    row : mapping, optional
-        The result row of the prediction, for the title.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+    row, ax
+        As for `draw_depths`.
 
     Returns
     -------

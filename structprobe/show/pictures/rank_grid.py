@@ -24,10 +24,8 @@ def draw_rank_grid(
     rows : sequence of mapping
         Result rows of one method on one model and treebank; those without a layer or a rank are
         left out. Scores are means over seeds.
-    metric : {"uuas", "uas", "las", "root_acc", "dspr", "nspr"}
-        The score, drawn times a hundred.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+    metric, ax
+        As for `draw_layer_curves`.
 
     Returns
     -------

@@ -26,10 +26,8 @@ def draw_recall_by_deprel(
     ----------
     scores : Scores
         Scores of a treebank with relations.
-    row : mapping, optional
-        Their result row, for the title.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+    row, ax
+        As for `draw_depths`.
 
     Returns
     -------

@@ -30,18 +30,14 @@ def draw_curves(series: Sequence[Series]) -> Markup | None:
     panels = [_panel(metric, lines, baselines) for metric in shown]
     if not panels:
         return None
-    legend = [
-        element("li", element("span", class_=f"swatch c{at % _COLOURS}"), one.name)
-        for at, one in enumerate(lines)
-    ]
-    return join(
-        element("ul", legend, class_="legend") if len(lines) > 1 else None,
-        element("div", panels, class_="panels"),
-    )
+    named = []
+    for at, one in enumerate(lines):
+        named.append(element("li", element("span", class_=f"swatch c{at % _COLOURS}"), one.name))
+    legend = element("ul", named, class_="legend") if len(lines) > 1 else None
+    return join(legend, element("div", panels, class_="panels"))
 
 
 def _panel(metric: str, lines: Sequence[Series], baselines: Sequence[Row]) -> Markup:
-    """Draw one score."""
     dashed = [row for row in baselines if row[metric] is not None]
     layers: list[int] = sorted({row["layer"] for one in lines for row in one.rows})
     first, span = layers[0], max(1, layers[-1] - layers[0])
@@ -72,7 +68,6 @@ def _axis(metric: str, lines: Sequence[Series], dashed: Sequence[Row]) -> tuple[
 
 
 def _ticks(layers: Sequence[int], values: range, x: Scale, y: Scale) -> Markup:
-    """Draw the grid and its numbers."""
     marks = []
     for value in values:
         at = _px(y(value / 100))
@@ -92,16 +87,13 @@ def _dashes(dashed: Sequence[Row], metric: str, y: Scale) -> list[Markup]:
     heights = [y(mean) for mean in means.values()]
     places = _spread(heights, _LETTERS, _TOP - 4, _HEIGHT - _BOTTOM + 4)
     end = _WIDTH - _RIGHT
-    return [
-        join(
-            element("path", d=f"M{_LEFT} {_px(height)}H{end}", class_="dashed"),
-            element(
-                "path", d=f"M{end} {_px(height)}L{end + _LEADER - 3} {_px(place)}", class_="leader"
-            ),
-            element("text", told, x=end + _LEADER, y=_px(place), class_="tick right"),
-        )
-        for told, height, place in zip(names, heights, places, strict=True)
-    ]
+    marks = []
+    for told, height, place in zip(names, heights, places, strict=True):
+        leader = f"M{end} {_px(height)}L{end + _LEADER - 3} {_px(place)}"
+        marks.append(element("path", d=f"M{_LEFT} {_px(height)}H{end}", class_="dashed"))
+        marks.append(element("path", d=leader, class_="leader"))
+        marks.append(element("text", told, x=end + _LEADER, y=_px(place), class_="tick right"))
+    return marks
 
 
 def _means(dashed: Sequence[Row], metric: str) -> dict[str, float]:
@@ -130,7 +122,6 @@ def _spread(wanted: Sequence[float], apart: float, first: float, last: float) ->
 
 
 def _band(one: Series, metric: str, at: int, x: Scale, y: Scale) -> Markup | None:
-    """Draw the intervals of a series."""
     rows = [row for row in one.rows if row[f"{metric}_low"] is not None]
     if len(rows) < 2:
         return None
@@ -144,20 +135,15 @@ def _line(one: Series, metric: str, at: int, x: Scale, y: Scale) -> Markup:
     """Draw the line of a series, a point a layer that tells its number."""
     rows = [row for row in one.rows if row[metric] is not None]
     points = [(x(row["layer"]), y(row[metric])) for row in rows]
-    titles = [
-        f"{one.name}, layer {row['layer']}: {SCORES[metric]} {100 * row[metric]:.1f}"
-        for row in rows
-    ]
-    dots = [
-        element("circle", element("title", told), cx=_px(px), cy=_px(py), r=3)
-        for told, (px, py) in zip(titles, points, strict=True)
-    ]
+    dots = []
+    for row, (px, py) in zip(rows, points, strict=True):
+        told = f"{one.name}, layer {row['layer']}: {SCORES[metric]} {100 * row[metric]:.1f}"
+        dots.append(element("circle", element("title", told), cx=_px(px), cy=_px(py), r=3))
     path = " ".join(f"{_px(px)},{_px(py)}" for px, py in points)
     return element("g", element("polyline", points=path), dots, class_=f"line c{at % _COLOURS}")
 
 
 def _told(metric: str, lines: Sequence[Series], dashed: Sequence[Row]) -> str:
-    """Tell a panel in words."""
     told = []
     for one in lines:
         rows = [row for row in one.rows if row[metric] is not None]

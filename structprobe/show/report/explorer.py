@@ -52,8 +52,8 @@ def explorer_section(kept: Sequence[KeptSeries], packed: Explorer, n_scored: int
     notes = [_ALL_WORDS] if gold else [_ALL_WORDS, NO_GOLD]
     if missing := n_scored - len(packed.blocks):
         notes.append(
-            f"Of {n_scored:,} runs, {missing:,} {'appears' if missing == 1 else 'appear'} only in the "
-            "table of scores: predictions were not kept, or did not fit on this page."
+            f"Of {n_scored:,} runs, {missing:,} {'appears' if missing == 1 else 'appear'} only in "
+            "the table of scores: predictions were not kept, or did not fit on this page."
         )
     if packed.left_out:
         told = counted(packed.left_out, "long sentence")
@@ -112,7 +112,6 @@ def extremes_section(kept: Sequence[KeptSeries]) -> Markup | None:
 
 
 def _series_choice(kept: Sequence[KeptSeries]) -> Markup | None:
-    """Make the choice between series, where there are several."""
     if len(kept) < 2:
         return None
     options = [element("option", one.series.name, value=at) for at, one in enumerate(kept)]
@@ -121,7 +120,6 @@ def _series_choice(kept: Sequence[KeptSeries]) -> Markup | None:
 
 
 def _search() -> Markup:
-    """Make the search and the list of what it finds."""
     bound = {"type": "number", "min": 0, "max": 100, "step": 1, "inputmode": "numeric"}
     form = element(
         "form",

@@ -32,7 +32,6 @@ def findings(series: Sequence[Series]) -> list[str]:
 
 
 def _finding(best: Series, series: Sequence[Series], name_bank: bool) -> str:
-    """Tell the best run of one series."""
     row = best.rows[best.best]
     low, high = row["uuas_low"], row["uuas_high"]
     interval = "" if low is None else f" [{100 * low:.1f}, {100 * high:.1f}]"

@@ -44,7 +44,6 @@ def fitted_page(config: Mapping[str, Any], title: str | None) -> str:
 
 
 def _scores(scores: Mapping[str, Any] | None, baselines: Mapping[str, Mapping[str, Any]]) -> Markup:
-    """Show the scores on dev, and those of baselines beside them."""
     content = note("No scores were saved: there was no dev set.")
     if scores:
         told = {"probe": scores, **baselines}
@@ -59,7 +58,6 @@ def _row(method: str, scores: Mapping[str, Any]) -> Row:
 
 
 def _training(history: Mapping[str, Any]) -> Markup | None:
-    """Show the losses of both probes over the steps of training."""
     figures = [
         _losses(kind, history[kind]["evaluations"])
         for kind in ("distance", "depth")
@@ -71,7 +69,6 @@ def _training(history: Mapping[str, Any]) -> Markup | None:
 
 
 def _losses(kind: str, evaluations: Sequence[Mapping[str, Any]]) -> Markup:
-    """Draw the losses on train and dev of one probe."""
     steps = [one["step"] for one in evaluations]
     lines = {
         name: [one.get(key) for one in evaluations]
@@ -83,20 +80,13 @@ def _losses(kind: str, evaluations: Sequence[Mapping[str, Any]]) -> Markup:
     floor = _HEIGHT - _BOTTOM
     marks, ends = [], []
     for at, (name, line) in enumerate(lines.items()):
-        points = [
-            (
-                _LEFT + (_WIDTH - _LEFT - 60) * step / last,
-                _TOP + (floor - _TOP) * (high - value) / span,
-            )
-            for step, value in zip(steps, line, strict=True)
-            if value is not None
-        ]
-        if not points:
-            continue
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        x, y = points[-1]
-        marks.append(element("g", element("polyline", points=path), class_=f"line c{at}"))
-        ends.append((y, x, name))
+        there = [(step, one) for step, one in zip(steps, line, strict=True) if one is not None]
+        xs = [_LEFT + (_WIDTH - _LEFT - 60) * step / last for step, _ in there]
+        ys = [_TOP + (floor - _TOP) * (high - value) / span for _, value in there]
+        if there:
+            path = " ".join(f"{x:.1f},{y:.1f}" for x, y in zip(xs, ys, strict=True))
+            marks.append(element("g", element("polyline", points=path), class_=f"line c{at}"))
+            ends.append((ys[-1], xs[-1], name))
     lowest = 0.0
     for y, x, name in sorted(ends):  # names that do not overlap where lines meet
         lowest = max(y, lowest + _LETTERS)
@@ -115,7 +105,6 @@ def _losses(kind: str, evaluations: Sequence[Mapping[str, Any]]) -> Markup:
 
 
 def _foot(config: Mapping[str, Any], origin: Mapping[str, Any]) -> Markup:
-    """Tell how the probe came about."""
     fitted_on = config["fitted_on"] or {}
     scores = config["dev_scores"] or {}
     settings = config["hyperparameters"] or {}

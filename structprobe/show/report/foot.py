@@ -105,7 +105,6 @@ def _distinct(rows: Sequence[Row], keys: Sequence[str], form: str) -> list[str]:
 
 
 def _versions(rows: Sequence[Row], commands: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Tell the versions of all that was used."""
     told = dict.fromkeys(
         ", ".join(f"{name} {version}" for name, version in one["versions"].items())
         for one in commands

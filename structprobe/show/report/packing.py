@@ -96,7 +96,6 @@ def _longest(runs: Sequence[KeptRun]) -> int:
 
 
 def _all_have(run: KeptRun, name: str) -> bool:
-    """Tell whether all predictions have something."""
     return all(getattr(one, name) is not None for one in run.predictions)
 
 
@@ -106,7 +105,6 @@ def _bank_of(run: KeptRun) -> tuple[int, object]:
 
 
 def _bank(run: KeptRun, longest: int) -> dict[str, Any]:
-    """Tell the sentences of a treebank, and how many edges are scored in each."""
     edges = column(run.scores.table, "edges") if run.scores else np.zeros(len(run.sentences))
     return {
         "name": run.row["treebank"],

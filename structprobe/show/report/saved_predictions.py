@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import starmap
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,7 +50,7 @@ class KeptSeries:
 
 
 def read_kept(
-    folder: str | os.PathLike[str], series: Sequence[Series], progress: bool | None = None
+    folder: Path, series: Sequence[Series], progress: bool | None = None
 ) -> list[KeptSeries]:
     """Read the predictions of series, as many as an explorer holds."""
     chosen: list[tuple[Series, list[tuple[Row, str]]]] = []
@@ -75,9 +75,7 @@ def _annotated(sentences: Sequence[Sentence]) -> bool:
     return all(sentence.heads is not None for sentence in sentences)
 
 
-def _banks(
-    folder: str | os.PathLike[str], series: Sequence[Series]
-) -> dict[object, Sequence[Sentence]]:
+def _banks(folder: Path, series: Sequence[Series]) -> dict[object, Sequence[Sentence]]:
     """Read the sentences of each treebank once, with their gold trees where any run has them."""
     banks: dict[object, Sequence[Sentence]] = {}
     for row in (row for one in series for row in one.rows):
@@ -88,9 +86,7 @@ def _banks(
     return banks
 
 
-def _read(
-    folder: str | os.PathLike[str], row: Row, name: str, banks: Mapping[object, Sequence[Sentence]]
-) -> KeptRun:
+def _read(folder: Path, row: Row, name: str, banks: Mapping[object, Sequence[Sentence]]) -> KeptRun:
     """Read one run; sentences are the same objects for all runs on one treebank."""
     sentences = banks[row["treebank_fingerprint"]]
     predictions = [prediction for _, prediction in read_predictions(folder, row["key"])]

@@ -49,9 +49,8 @@ def series_of(rows: Sequence[Row]) -> list[Series]:
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in scored:
         groups.setdefault(tuple(row[key] for key in ALIKE), []).append(row)
-    layered, alone = [], []
-    for group in groups.values():
-        (layered if len({row["layer"] for row in group}) > 1 else alone).append(group)
+    layered = [group for group in groups.values() if len({row["layer"] for row in group}) > 1]
+    alone = [group for group in groups.values() if len({row["layer"] for row in group}) == 1]
     if not layered:
         return _comparisons(scored)
     differing = _differing([group[0] for group in layered], scored)
@@ -85,7 +84,6 @@ def method_name(row: Row) -> str:
 
 
 def _layers(group: list[Row], differing: Sequence[str]) -> Series:
-    """Make the series of one grid point."""
     ordered = sorted(group, key=lambda row: row["layer"])
     first = ordered[0]
     told = [
@@ -98,7 +96,6 @@ def _layers(group: list[Row], differing: Sequence[str]) -> Series:
 
 
 def _alone(row: Row, name_bank: bool) -> Series:
-    """Make the series of one run."""
     name = method_name(row)
     seed = f", seed {row['seed']}" if row["seed"] is not None else ""
     bank = f", {row['treebank']}" if name_bank else ""

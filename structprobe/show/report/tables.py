@@ -92,7 +92,6 @@ def _head(label: str, *, number: bool, title: str | None = None) -> Markup:
 
 
 def _told_cell(row: Row, key: str) -> Markup:
-    """Write what a row tells of its run."""
     value: Any = "original" if key == "words_as" and row[key] is None else row[key]
     if key == "method":
         name = f"{value} (uses gold)" if row["uses_gold"] else value
@@ -102,7 +101,6 @@ def _told_cell(row: Row, key: str) -> Markup:
 
 
 def _score_cell(row: Row, key: str) -> Markup:
-    """Write a score over its interval."""
     value = row[key]
     if value is None:
         return _number(None, NOTHING)

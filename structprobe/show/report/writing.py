@@ -101,10 +101,8 @@ def build_report(
 
     Raises
     ------
-    ResultError
-        If the folder has no results, or a newer version wrote it.
-    ProbeError
-        If a saved probe is damaged, or a newer version saved it.
+    ResultError, ProbeError
+        As for `write_report`.
     """
     path = Path(folder)
     if not path.is_dir():
@@ -151,19 +149,15 @@ def _results_page(folder: Path, title: str | None, progress: bool | None) -> str
 
 
 def _title(rows: Sequence[Row]) -> str:
-    """Name a report by its models and treebanks."""
-    models = dict.fromkeys(
-        short_model(row["model"])
-        for row in rows
-        if row["model"] and "(untrained" not in row["model"]
-    )
+    named = [row["model"] for row in rows if row["model"]]
+    models = dict.fromkeys(short_model(one) for one in named if "(untrained" not in one)
     banks = dict.fromkeys(row["treebank"] for row in rows if row["treebank"])
-    named = [", ".join(part) for part in (models, banks) if part]
-    return " on ".join(named) or "Trees out of a model"
+    return (
+        " on ".join(", ".join(part) for part in (models, banks) if part) or "Trees out of a model"
+    )
 
 
 def _scores_section(rows: Sequence[Row], series: Sequence[Series]) -> Markup:
-    """Show the headline table, and why rows are empty."""
     best = [one.rows[one.best]["key"] for one in leading(series)]
     empty = dict.fromkeys((row["method"], row["why_empty"]) for row in rows if row["why_empty"])
     notes = [note(f"{method} has no scores: {why}") for method, why in empty]
@@ -171,7 +165,6 @@ def _scores_section(rows: Sequence[Row], series: Sequence[Series]) -> Markup:
 
 
 def _curves_section(series: Sequence[Series]) -> Markup | None:
-    """Show scores by layer, where there are layers."""
     banks: dict[object, list[Series]] = {}
     for one in series:
         banks.setdefault(one.rows[0]["treebank_fingerprint"], []).append(one)
@@ -182,10 +175,7 @@ def _curves_section(series: Sequence[Series]) -> Markup | None:
     ]
     if not curves:
         return None
-    told = (
-        "In per cent. Bands are 95% intervals; dashed lines are methods without layers, each with "
-        "its score."
-    )
+    told = "In per cent. Bands are 95% intervals; dashed lines are methods without layers."
     return section("curves", "By layer", note(told), curves)
 
 
@@ -206,11 +196,7 @@ def _recall_section(kept: Sequence[KeptSeries]) -> Markup | None:
         and run.scores.protocol == first.runs[0].scores.protocol
     ]
     runs = [*first.runs, *alone]
-    name = first.series.name
-    columns = f"layers of {name}" if first.series.layered else name
-    told = (
-        f"Columns are {columns}"
-        + (", then the methods without layers" if alone else "")
-        + ". The edges are those that UUAS counts."
-    )
+    columns = f"{'layers of ' if first.series.layered else ''}{first.series.name}"
+    others = ", then the methods without layers" if alone else ""
+    told = f"Columns are {columns}{others}. The edges are those that UUAS counts."
     return section("recall", "By relation and by length", note(told), recall_tables(runs))
