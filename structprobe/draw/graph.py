@@ -27,10 +27,12 @@ def to_networkx(
 
     Parameters
     ----------
-    words, heads, pred_heads, distances
+    words, heads, pred_heads
         As for `draw_text`.
     deprels : sequence of str, length n, optional
         The relation of each word to its head in `heads`.
+    distances
+        As for `draw_text`.
 
     Returns
     -------
@@ -86,10 +88,12 @@ def to_displacy(
 
     Parameters
     ----------
-    words, heads, distances, direction
-        As for `draw_text`; distances are shown after the relation.
+    words, heads
+        As for `draw_text`.
     deprels, upos : sequence of str, length n, optional
         Labels of the arcs and words; escaped, since displaCy only escapes words.
+    distances, direction
+        As for `draw_text`; distances are shown after the relation.
 
     Returns
     -------

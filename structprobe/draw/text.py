@@ -107,10 +107,7 @@ def _upright(words: tuple[str, ...], gold: Tree, pred: Tree | None) -> list[str]
     ports = [_ports(tree, len(words)) for tree in trees]
     labels = [len(arc.label) for tree in trees for arc in tree.arcs]
     least = max(labels, default=-1) + 2 if any(labels) else 1  # a number fits over any arc
-    sizes = [
-        max(least, cells(word), *(one[index][1] for one in ports))
-        for index, word in enumerate(words)
-    ]
+    sizes = [max(least, cells(word), *(p[at][1] for p in ports)) for at, word in enumerate(words)]
     lefts = list(accumulate((size + 1 for size in sizes[:-1]), initial=0))
     text = " ".join(_centred(word, size) for word, size in zip(words, sizes, strict=True))
     sides = [_arcs(tree, one, lefts, sizes) for tree, one in zip(trees, ports, strict=True)]

@@ -13,7 +13,7 @@ from structprobe.attention.head_analysis import HeadAnalysis
 from structprobe.attention.targets import TARGETS
 from structprobe.errors import counted
 from structprobe.scores.protocol import PENN_PUNCTUATION
-from structprobe.show.columns import NOTHING, lay_out
+from structprobe.show.table import NOTHING, lay_out
 
 # What counts as punctuation, as the tables say it.
 PUNCT = {

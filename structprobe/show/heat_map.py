@@ -17,16 +17,8 @@ from structprobe.errors import StructprobeError
 from structprobe.progress import progress_bar
 from structprobe.results.folder import ResultsFolder
 from structprobe.show.head_tables import PUNCT
+from structprobe.show.pictures import style
 from structprobe.show.pictures.library import load_matplotlib
-from structprobe.show.pictures.style import (
-    SCALE,
-    TITLE_SIZE,
-    axes_or_new,
-    new_figure,
-    title_of,
-    whole_numbers,
-    wrapped,
-)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -68,13 +60,15 @@ def draw_heat_map(values: ArrayLike, *, title: str | None = None, ax: Any = None
     if table.ndim != 2 or not table.size:
         hint = "give one for each layer and head"
         raise StructprobeError(f"values of shape {table.shape}", hint=hint)
-    axes: Axes = axes_or_new(ax, 1.25 * _INCHES, _INCHES)
+    axes: Axes = style.axes_or_new(ax, 1.25 * _INCHES, _INCHES)
     n_layers, n_heads = table.shape
     extent = (0.5, n_heads + 0.5, 0.5, n_layers + 0.5)
-    image = axes.imshow(table, origin="lower", extent=extent, aspect="auto", vmin=0, cmap=SCALE)
+    image = axes.imshow(
+        table, origin="lower", extent=extent, aspect="auto", vmin=0, cmap=style.SCALE
+    )
     axes.figure.colorbar(image, ax=axes)
-    whole_numbers(axes.xaxis)
-    whole_numbers(axes.yaxis)
+    style.whole_numbers(axes.xaxis)
+    style.whole_numbers(axes.yaxis)
     axes.set(xlabel="head", ylabel="layer", title=title or "")
     return axes
 
@@ -86,15 +80,15 @@ def heat_maps(tables: Mapping[str, ArrayLike], *, title: str | None = None) -> s
         raise StructprobeError("no tables to draw")
     across = min(_ACROSS, len(tables))
     down = math.ceil(len(tables) / across)
-    figure = new_figure(1.25 * _INCHES * across, _INCHES * down)
+    figure = style.new_figure(1.25 * _INCHES * across, _INCHES * down)
     panels = figure.subplots(down, across, squeeze=False).ravel()
     for axes, (name, table) in zip(panels, tables.items(), strict=False):
         draw_heat_map(table, title=name, ax=axes)
     for axes in panels[len(tables) :]:
         axes.remove()
     if title:
-        lines = wrapped(title, figure.get_figwidth())
-        figure.suptitle(lines, x=0.01, ha="left", fontsize=TITLE_SIZE, parse_math=False)
+        lines = style.wrapped(title, figure.get_figwidth())
+        figure.suptitle(lines, x=0.01, ha="left", fontsize=style.TITLE_SIZE, parse_math=False)
     text = io.StringIO()
     with load_matplotlib().rc_context({"svg.hashsalt": "structprobe"}):
         figure.savefig(text, format="svg", metadata={"Date": None})
@@ -111,21 +105,19 @@ def save_heat_maps(
         _log.warning("no heat maps: %s", error)
         return
     relations = {name: table.max(axis=0) for name, table in analysis.accuracy.items()}
-    punct = f"punctuation is {PUNCT[analysis.about['punct']]}"
-    pages = {
-        "relations.svg": (
-            "Accuracy of attention heads by relation, in per cent, in the better direction; "
-            "relations without subtypes; roots and special tokens excluded",
-            relations,
-        ),
-        "targets.svg": (
-            f"{ALIGNMENT}. What heads look at: percentage of a word's total attention; {punct}",
-            {"dependency alignment": analysis.alignment, **analysis.shares},
-        ),
-    }
+    targets = {"dependency alignment": analysis.alignment, **analysis.shares}
+    by_relation = (
+        "Accuracy of attention heads by relation, in per cent, in the better direction; "
+        "relations without subtypes; roots and special tokens excluded"
+    )
+    by_target = (
+        f"{ALIGNMENT}. What heads look at: percentage of a word's total attention; "
+        f"punctuation is {PUNCT[analysis.about['punct']]}"
+    )
+    pages = ("relations.svg", by_relation, relations), ("targets.svg", by_target, targets)
     results = ResultsFolder(folder)
     with progress_bar("draw", len(pages), "file", shown=progress) as advance:
-        for name, (what, tables) in pages.items():
-            title = f"{what}\n{title_of([analysis.about])}"
+        for name, what, tables in pages:
+            title = f"{what}\n{style.title_of([analysis.about])}"
             results.write(name, heat_maps(tables, title=title))
             advance(1)

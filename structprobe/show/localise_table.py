@@ -6,24 +6,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from structprobe.errors import counted
-from structprobe.show.columns import NOTHING, lay_out
+from structprobe.show.table import NOTHING, lay_out
 
 _HEADINGS = {
-    "layer": "layer",
-    "uuas": "UUAS",
-    "distance_weight": "weight",
-    "heads_weight": "weight",
-    "cumulative_uuas": "UUAS 0..l",
-    "root_acc": "root",
-    "depth_weight": "depth weight",
+    "layer": "layer", "uuas": "UUAS", "distance_weight": "weight", "heads_weight": "weight",
+    "cumulative_uuas": "UUAS 0..l", "root_acc": "root", "depth_weight": "depth weight",
     "cumulative_root_acc": "root 0..l",
-}
+}  # fmt: skip
 # What each kind of mix is of, and where it gains.
-_KINDS = {
-    "distance": ("distances", "UUAS"),
-    "depth": ("depths", "root"),
-    "heads": ("heads", "UUAS"),
-}
+_KINDS = (
+    {"distance": "distances", "depth": "depths", "heads": "heads"},
+    {"distance": "UUAS", "depth": "root", "heads": "UUAS"},
+)
 
 
 def format_localised(values: Mapping[str, Any]) -> str:
@@ -31,13 +25,10 @@ def format_localised(values: Mapping[str, Any]) -> str:
     keys = [key for key in _HEADINGS if key in values["layers"][0]]
     lines = [[_HEADINGS[key] for key in keys]]
     lines += [[_cell(key, layer[key]) for key in keys] for layer in values["layers"]]
+    both = values["centre_of_gravity"], values["expected_layer"]  # NaN where nothing is gained
     gravity, expected = (
-        ", ".join(
-            # NaN where nothing is gained
-            f"{NOTHING if own != own else f'{own:.2f}'} ({_KINDS[kind][at]})"
-            for kind, own in values[name].items()
-        )
-        for at, name in enumerate(("centre_of_gravity", "expected_layer"))
+        ", ".join(f"{NOTHING if v != v else f'{v:.2f}'} ({names[kind]})" for kind, v in own.items())
+        for own, names in zip(both, _KINDS, strict=True)
     )
     lines_below = [
         f"Best layer by UUAS: {values['best_layer']}.",

@@ -9,14 +9,8 @@ from typing import Any
 from structprobe.results.rows import Row
 from structprobe.scores.protocol import Protocol
 
-SCORES = {
-    "uuas": "UUAS",
-    "uas": "UAS",
-    "las": "LAS",
-    "root_acc": "root",
-    "dspr": "DSpr.",
-    "nspr": "NSpr.",
-}
+SCORES = {"uuas": "UUAS", "uas": "UAS", "las": "LAS", "root_acc": "root", "dspr": "DSpr.",
+          "nspr": "NSpr."}  # fmt: skip
 
 _DIGITS = 6  # of a fingerprint, enough to tell a few treebanks apart
 

@@ -7,21 +7,16 @@ from typing import Any
 
 from structprobe.errors import counted
 from structprobe.results.rows import Row
-from structprobe.show.columns import NOTHING, lay_out
 from structprobe.show.row_labels import SCORES, name_banks, protocols_of
 
+NOTHING = "–"  # stands for a value that is not there
 _HEADINGS = {
     **SCORES,
     **{f"dev_{key}": f"dev {label}" for key, label in SCORES.items()},
-    "dev_loss": "dev L1",
-    "dev_depth_loss": "dev depth L1",
-    "cpu_seconds": "CPU s",
-    "wall_seconds": "wall s",
-    "n_sentences": "sentences",
-    "n_words": "words",
-    "words_as": "input",
-    "choice": "chosen",
-}
+    "dev_loss": "dev L1", "dev_depth_loss": "dev depth L1", "words_as": "input",
+    "cpu_seconds": "CPU s", "wall_seconds": "wall s", "choice": "chosen",
+    "n_sentences": "sentences", "n_words": "words",
+}  # fmt: skip
 _USUAL = (
     *("method", "words_as", "layer", "head", "choice", "rank", "seed"),
     *(*SCORES, "dev_uuas", "dev_loss", "cpu_seconds"),
@@ -56,7 +51,19 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
     heading = [_HEADINGS.get(column, column) for column in columns]
     lines = [heading, *([_cell(row, column) for column in columns] for row in rows)]
     to_left = [any(isinstance(row.get(column), str) for row in rows) for column in columns]
-    return "\n".join([*lay_out(lines, to_left), *_reasons(rows), *_protocol_lines(rows)])
+    return "\n".join([*lay_out(lines, to_left), *_lines_below(rows)])
+
+
+def lay_out(lines: Sequence[Sequence[str]], to_left: Sequence[bool]) -> list[str]:
+    """Align cells in columns."""
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if left else cell.rjust(width)
+            for cell, width, left in zip(cells, widths, to_left, strict=True)
+        ).rstrip()
+        for cells in lines
+    ]
 
 
 def _filled(rows: Sequence[Row]) -> list[str]:
@@ -79,7 +86,11 @@ def _cell(row: Row, column: str) -> str:
     if value is None:
         return "original" if column == "words_as" else NOTHING
     if column.removeprefix("dev_") in SCORES:
-        return f"{100 * value:.1f}{_interval(row, column)}"
+        # The interval of UUAS alone, the score that rows are compared by.
+        ends: list[Any] = [row.get(f"{column}_{end}") for end in ("low", "high")]
+        known = column == "uuas" and None not in ends
+        shown = " [{:.1f}, {:.1f}]".format(*(100 * end for end in ends)) if known else ""
+        return f"{100 * value:.1f}{shown}"
     if column.endswith("_loss"):
         return f"{value:.4f}"
     if column == "method" and row.get("uses_gold"):
@@ -87,21 +98,9 @@ def _cell(row: Row, column: str) -> str:
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
-def _interval(row: Row, column: str) -> str:
-    """Write the interval of UUAS, the score that rows are compared by."""
-    low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
-    if column != "uuas" or low is None or high is None:
-        return ""
-    return f" [{100 * low:.1f}, {100 * high:.1f}]"
-
-
-def _reasons(rows: Sequence[Row]) -> list[str]:
+def _lines_below(rows: Sequence[Row]) -> list[str]:
+    """Tell why rows are empty, what they were scored on and by which protocols, each once."""
     empty = dict.fromkeys((row["method"], row["why_empty"]) for row in rows if row.get("why_empty"))
-    return [f"{method} has no scores: {why}" for method, why in empty]
-
-
-def _protocol_lines(rows: Sequence[Row]) -> list[str]:
-    """Tell what the rows were scored on and by which protocols, each once."""
     banks = dict.fromkeys(
         (row.get("treebank") or f"the {row['part']} treebank", row["n_sentences"])
         for row in rows
@@ -111,6 +110,7 @@ def _protocol_lines(rows: Sequence[Row]) -> list[str]:
     told = "; in brackets the 95% bootstrap interval over sentences" if intervals else ""
     ranked = any(row.get(key) is not None for row in rows for key in ("dspr", "nspr"))
     return [
+        *(f"{method} has no scores: {why}" for method, why in empty),
         *(f"Scored on {bank}, {counted(n, 'sentence')}." for bank, n in banks),
         *(f"In per cent; {one.describe(correlations=ranked)}{told}." for one in protocols_of(rows)),
     ]

@@ -22,15 +22,9 @@ def live_page(probes: LiveProbes) -> str:
         element("button", "Parse", type="submit"),
         id="type", class_="type",
     )  # fmt: skip
-    shown = element(
-        "div",
-        slider("Layer", count=len(probes.names), at=probes.best),
-        tree_box(),
-        numbers(gold=False),
-        word_table(),
-        id="shown",
-        hidden=True,
-    )
+    steps = slider("Layer", count=count, at=probes.best)
+    view = [steps, tree_box(), numbers(gold=False), word_table()]
+    shown = element("div", view, id="shown", hidden=True)
     told = (
         f"Trees, distances and depths that structural probes predict from {layers}. A probe "
         "shows what can be read from a layer, not what the model does with it. Type up to "

@@ -92,19 +92,22 @@ class LiveProbes:
         """
         from structprobe.recoverers.probe import ProbeRecoverer
 
-        choice = layers, rank, seed
-        places = [place for source in sources for place in _probes_in(source, *choice)]
+        places = [p for source in sources for p in _probes_in(source, layers, rank, seed)]
         first = ProbeRecoverer.from_pretrained(places[0], **loading)
         again = loading | {"model": first.encoder}
         found = [first, *(ProbeRecoverer.from_pretrained(one, **again) for one in places[1:])]
-        _refuse_other_vectors(found, places)
+        vectors = [_vectors(one) for one in found]
+        for place, own in zip(places, vectors, strict=True):
+            if own != vectors[0]:
+                what = f"was fitted on other vectors ({own}) than {places[0]} ({vectors[0]})"
+                raise ProbeError(what, where=place, hint="serve them separately")
         order = sorted(range(len(found)), key=lambda at: found[at].layer)
-        own = [one.layer for one in found]
-        names = [
-            f"layer {own[at]}" + (f", {Path(places[at]).name}" if own.count(own[at]) > 1 else "")
-            for at in order
-        ]
-        return cls([found[at] for at in order], names)
+        all_layers = [one.layer for one in found]
+        names = [f"layer {layer}" for layer in all_layers]
+        for at, layer in enumerate(all_layers):
+            if all_layers.count(layer) > 1:
+                names[at] += f", {Path(places[at]).name}"
+        return cls([found[at] for at in order], [names[at] for at in order])
 
     def parse(self, text: str) -> dict[str, Any]:
         """Parse one sentence by all probes.
@@ -143,9 +146,7 @@ class LiveProbes:
         layers = sorted({one.layer for one in self.recoverers})
         with self._lock:
             vectors = encoder.encode(bank, layers=layers, progress=False)
-            predictions = [
-                one.probe.predictions(vectors.layer(one.layer))[0] for one in self.recoverers
-            ]
+            found = [one.probe.predictions(vectors.layer(one.layer))[0] for one in self.recoverers]
         runs = [
             {
                 "name": name,
@@ -153,7 +154,7 @@ class LiveProbes:
                 "depths": _rounded(prediction.depths),
                 "distances": _rounded(prediction.distances),
             }
-            for name, prediction in zip(self.names, predictions, strict=True)
+            for name, prediction in zip(self.names, found, strict=True)
         ]
         return {"words": words, "runs": runs}
 
@@ -186,15 +187,7 @@ def _probes_in(
     return [found[layer] for layer in wanted if layer in found]
 
 
-def _refuse_other_vectors(found: Sequence[ProbeRecoverer], places: Sequence[str]) -> None:
-    """Raise where probes were fitted on vectors that one encoder does not give."""
-
-    def vectors(one: ProbeRecoverer) -> Mapping[str, Any]:
-        origin = one.probe.origin_ or {}
-        return {key: origin[key] for key in ("pooling", "spacing", "bos", "dtype")}
-
-    for one, place in zip(found, places, strict=True):
-        if vectors(one) != vectors(found[0]):
-            others = f"({vectors(one)}) than {places[0]} ({vectors(found[0])})"
-            what = f"was fitted on other vectors {others}"
-            raise ProbeError(what, where=place, hint="serve them separately")
+def _vectors(one: ProbeRecoverer) -> Mapping[str, Any]:
+    """Tell which vectors of a layer a probe was fitted on: one encoder gives one kind alone."""
+    origin = one.probe.origin_ or {}
+    return {key: origin[key] for key in ("pooling", "spacing", "bos", "dtype")}

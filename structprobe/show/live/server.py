@@ -113,9 +113,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._refuse(HTTPStatus.NOT_FOUND, "not found; the page is at /")
         return self._answer(HTTPStatus.OK, "text/html; charset=utf-8", self.server.page)
 
-    def do_HEAD(self) -> None:
-        """Tell what the page would be."""
-        self.do_GET()
+    do_HEAD = do_GET  # noqa: N815 -- as http.server calls it; `_answer` leaves out the page
 
     def do_POST(self) -> None:
         """Parse a text."""
@@ -196,10 +194,8 @@ def _listen(host: str, port: int) -> LiveServer:
     except OSError as error:
         where = f"{host}:{port}"
         if error.errno == errno.EADDRINUSE:
-            hint = Hint(
-                "pass another port (0: any free one)",
-                shell="choose another with --port (0: any free one)",
-            )
+            shell = "choose another with --port (0: any free one)"
+            hint = Hint("pass another port (0: any free one)", shell=shell)
             raise StructprobeError("the port is in use", where=where, hint=hint) from error
         what = f"cannot listen on this address: {error.strerror or error}"
         raise StructprobeError(what, where=where) from error

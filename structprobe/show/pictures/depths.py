@@ -30,12 +30,14 @@ def draw_depths(
 
     Parameters
     ----------
-    words, heads, direction
+    words, heads
         As for `draw_text`.
     depths : array_like of float, shape (n,)
         The predicted depths, in edges.
     row : mapping, optional
         The result row of the prediction, for the title.
+    direction
+        As for `draw_text`.
     ax : matplotlib.axes.Axes, optional
         Where to draw; by default in a new figure.
 

@@ -30,11 +30,11 @@ def draw_distances(
 
     Parameters
     ----------
-    words, heads, direction
+    words, heads
         As for `draw_text`.
     distances : array_like of float, shape (n, n)
         The predicted distances, in edges.
-    row
+    row, direction
         As for `draw_depths`.
     ax : pair of matplotlib.axes.Axes, optional
         Where to draw gold and predicted; by default in a new figure.

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from structprobe.errors import ResultError, unknown_name
 from structprobe.show.pictures import style
 from structprobe.show.pictures.style import NAMES
@@ -17,15 +15,9 @@ if TYPE_CHECKING:
 
 # What parts curves from one another, and how a value is told where curves differ in it.
 _PARTING: Mapping[str, Callable[[Any], str]] = {
-    "model": short_model,
-    "method": str,
-    "recipe": "recipe {}".format,
-    "rank": "rank {}".format,
-    "words_as": "input {}".format,
-    "treebank": str,
-    "part": str,
-    "punct": "punct={}".format,
-}
+    "model": short_model, "method": str, "recipe": "recipe {}".format, "rank": "rank {}".format,
+    "words_as": "input {}".format, "treebank": str, "part": str, "punct": "punct={}".format,
+}  # fmt: skip
 
 
 def draw_layer_curves(
@@ -66,13 +58,14 @@ def draw_layer_curves(
         layers = sorted({row["layer"] for row in own})
         colour, marker = style.COLOURS[index % 6], style.MARKERS[index % 6]
         means, low, high = (
-            [_mean(own, f"{metric}{end}", one) for one in layers] for end in ("", "_low", "_high")
+            [style.mean_of(own, f"{metric}{end}", layer=layer) for layer in layers]
+            for end in ("", "_low", "_high")
         )
         ax.plot(layers, means, label=label, color=colour, marker=marker)
         ax.fill_between(layers, low, high, color=colour, alpha=0.2, linewidth=0)
     heights: dict[float, list[str]] = {}  # those of one height share a line
     for label, own in flat.items():
-        heights.setdefault(_mean(own, metric, None), []).append(label)
+        heights.setdefault(style.mean_of(own, metric), []).append(label)
     for index, (height, labels) in enumerate(heights.items()):
         dashes = (0, style.DASHES[index % len(style.DASHES)])
         label = " = ".join(labels)
@@ -103,9 +96,3 @@ def _parted(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, An
         told = [_PARTING[key](row[key]) for key in differing if row.get(key) is not None]
         parted.setdefault(", ".join(told), []).append(row)
     return parted
-
-
-def _mean(rows: Sequence[Mapping[str, Any]], key: str, layer: int | None) -> float:
-    """Mean of a value over the rows of one layer, in per cent; NaN where none has it."""
-    there = [row for row in rows if row.get("layer") == layer and row.get(key) is not None]
-    return 100 * float(np.mean([row[key] for row in there])) if there else np.nan

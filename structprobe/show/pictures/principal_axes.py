@@ -52,11 +52,13 @@ def draw_principal_axes(
 
     Parameters
     ----------
-    words, heads, pred_heads
+    words, heads
         As for `draw_text`.
     distances : array_like of float, shape (n, n)
         The distances that a structural probe predicted: squared L2 distances of the projected
         words.
+    pred_heads
+        As for `draw_text`.
     row, ax
         As for `draw_depths`.
 
@@ -75,9 +77,9 @@ def draw_principal_axes(
         raise ResultError("the distances are not all finite")
     places, shares = principal_axes(distances)
     ax = axes_or_new(ax, 6.8, 5.4)
-    for tree, other in ((gold, "missed" if pred else "gold"), (pred, "wrong")):
-        if tree:
-            _draw_edges(ax, places, tree, other, compared=pred is not None)
+    _draw_edges(ax, places, gold, "missed" if pred else "gold")
+    if pred:
+        _draw_edges(ax, places, pred, "wrong")
     ax.plot(*places.T, "o", color="black", markersize=4, zorder=3)
     x, y = places[gold.root]
     ax.plot(x, y, "ko", markersize=11, fillstyle="none", zorder=3, label="gold root")
@@ -91,15 +93,13 @@ def draw_principal_axes(
     return ax
 
 
-def _draw_edges(
-    ax: Axes, places: NDArray[np.float64], tree: Tree, other: str, *, compared: bool
-) -> None:
+def _draw_edges(ax: Axes, places: NDArray[np.float64], tree: Tree, other: str) -> None:
     """Draw the edges of one tree; those that both trees have are drawn with the gold tree."""
     labels = {"gold": "gold edge", "right": "right", "missed": "missed", "wrong": "wrong"}
     for arc in tree.arcs:
-        style = "right" if compared and arc.shared else other
         if other == "wrong" and arc.shared:
             continue
+        style = "right" if other == "missed" and arc.shared else other
         colour, dashes = STROKES[style]
         ends = places[[arc.head, arc.dependent]]
         line = (0, dashes) if dashes else "-"

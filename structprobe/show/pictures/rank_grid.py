@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from structprobe.errors import ResultError, unknown_name
-from structprobe.show.pictures.style import NAMES, SCALE, axes_or_new, put_title
+from structprobe.show.pictures.style import NAMES, SCALE, axes_or_new, mean_of, put_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -40,9 +40,7 @@ def draw_rank_grid(
     """
     if metric not in NAMES:
         raise ResultError(unknown_name("score", metric, NAMES))
-    used = [
-        row for row in rows if all(row.get(key) is not None for key in (metric, "layer", "rank"))
-    ]
+    used = [row for row in rows if all(row.get(k) is not None for k in (metric, "layer", "rank"))]
     if not used:
         raise ResultError(f"no row has a layer, a rank and {NAMES[metric]}")
     for key in ("method", "model", "recipe", "treebank", "part"):
@@ -53,7 +51,7 @@ def draw_rank_grid(
                 hint="draw one grid for each",
             )
     layers, ranks = (sorted({row[key] for row in used}) for key in ("layer", "rank"))
-    table = np.array([[_mean(used, metric, layer, rank) for layer in layers] for rank in ranks])
+    table = np.array([[mean_of(used, metric, layer=x, rank=y) for x in layers] for y in ranks])
     ax = axes_or_new(ax, 2.2 + 0.5 * len(layers), 1.8 + 0.4 * len(ranks))
     image = ax.imshow(table, origin="lower", aspect="auto", cmap=SCALE)
     ax.set_xticks(range(len(layers)), layers)
@@ -68,9 +66,3 @@ def draw_rank_grid(
     title = f"{NAMES[metric]} by layer and rank"
     put_title(ax, title, used, correlations=metric in ("dspr", "nspr"))
     return ax
-
-
-def _mean(rows: Sequence[Mapping[str, Any]], metric: str, layer: int, rank: int) -> float:
-    """Mean over the seeds of one cell, in per cent; NaN where there is none."""
-    values = [row[metric] for row in rows if (row["layer"], row["rank"]) == (layer, rank)]
-    return 100 * float(np.mean(values)) if values else np.nan

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from structprobe.errors import ResultError
-from structprobe.scores.result import Scores, Tally
+from structprobe.scores.result import Scores
 from structprobe.show.pictures.style import COLOURS, axes_or_new, put_title
 from structprobe.show.tally_ranges import by_range
 
@@ -45,7 +45,7 @@ def draw_recall_by_deprel(
         raise ResultError("no edge with a relation was scored")
     ax = axes_or_new(ax, 6.4, 1.4 + 0.22 * len(tallies))
     places = range(len(tallies))
-    values = [_per_cent(one) for _, one in tallies]
+    values = [100 * one.correct / one.total for _, one in tallies]
     ax.barh(places, values, color=COLOURS[0])
     for place, value, (_, one) in zip(places, values, tallies, strict=True):
         ax.text(value + 1, place, f"{one.total:,}", va="center", fontsize=8)
@@ -54,7 +54,11 @@ def draw_recall_by_deprel(
     ax.set_ylim(len(tallies) - 0.4, -0.6)
     ax.set(xlim=(0, 112), xlabel="gold edges recovered, in per cent (numbers: gold edges)")
     ax.set_xticks(range(0, 101, 20))
-    put_title(ax, "Recall by relation, regardless of direction", _rows(scores, row))
+    put_title(
+        ax,
+        "Recall by relation, regardless of direction",
+        [scores.to_dict() if row is None else row],
+    )
     return ax
 
 
@@ -84,7 +88,7 @@ def draw_recall_by_length(
         raise ResultError("no edge was scored")
     ax = axes_or_new(ax, 6.4, 4)
     places = range(len(tallies))
-    values = list(map(_per_cent, tallies.values()))
+    values = [100 * one.correct / one.total for one in tallies.values()]
     ax.bar(places, values, color=COLOURS[0])
     for place, value, one in zip(places, values, tallies.values(), strict=True):
         ax.text(place, value + 1, f"{one.total:,}", ha="center", fontsize=8)
@@ -92,14 +96,9 @@ def draw_recall_by_length(
     ax.set(ylim=(0, 108), xlabel="length of the edge, in words")
     ax.set_yticks(range(0, 101, 20))
     ax.set_ylabel("gold edges recovered, in per cent (numbers: gold edges)")
-    put_title(ax, "Recall by length of the edge, regardless of direction", _rows(scores, row))
+    put_title(
+        ax,
+        "Recall by length of the edge, regardless of direction",
+        [scores.to_dict() if row is None else row],
+    )
     return ax
-
-
-def _per_cent(tally: Tally) -> float:
-    return 100 * tally.correct / tally.total
-
-
-def _rows(scores: Scores, row: Mapping[str, Any] | None) -> Sequence[Mapping[str, Any]]:
-    """Give what the title tells of: the row, or else what the scores know."""
-    return [scores.to_dict() if row is None else row]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from structprobe.draw.word_display import visible
@@ -36,6 +38,13 @@ def new_figure(width: float, height: float, layout: Any = "constrained") -> Figu
 def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
     """Give the axes to draw on."""
     return new_figure(width, height).subplots() if ax is None else ax
+
+
+def mean_of(rows: Sequence[Mapping[str, Any]], key: str, **where: object) -> float:
+    """Mean of a score over the rows that have some values, in per cent; NaN where there is none."""
+    fitting = [row for row in rows if all(row.get(one) == value for one, value in where.items())]
+    values = [row[key] for row in fitting if row.get(key) is not None]
+    return 100 * fmean(values) if values else math.nan
 
 
 def title_of(rows: Sequence[Mapping[str, Any]], *, correlations: bool = False) -> str:

@@ -102,14 +102,8 @@ def _steps(line: str) -> Iterator[tuple[str, list[tuple[float, float]]]]:
 
 
 def _draw_text(axes: Axes, text: str, style: Mapping[str, Any], at: tuple[float, float]) -> None:
-    axes.text(
-        float(style["x"]) + at[0],
-        float(style.get("y", 0)) + at[1],
-        text,
-        color=style["fill"],
-        fontsize=float(style["font-size"]) * _POINTS * _NARROWER,
-        fontfamily=style["family"],
-        ha={"middle": "center"}.get(style.get("text-anchor", ""), "left"),
-        va="baseline",
-        parse_math=False,
-    )
+    x, y = float(style["x"]) + at[0], float(style.get("y", 0)) + at[1]
+    size = float(style["font-size"]) * _POINTS * _NARROWER
+    ha = "center" if style.get("text-anchor") == "middle" else "left"
+    look = {"color": style["fill"], "fontfamily": style["family"], "parse_math": False}
+    axes.text(x, y, text, fontsize=size, ha=ha, va="baseline", **look)

@@ -148,10 +148,8 @@ def _told(metric: str, lines: Sequence[Series], dashed: Sequence[Row]) -> str:
     for one in lines:
         rows = [row for row in one.rows if row[metric] is not None]
         if rows:
-            three = rows[0], max(rows, key=lambda row: row[metric]), rows[-1]
-            first, best, last = (
-                f"{100 * row[metric]:.1f} at layer {row['layer']}" for row in three
-            )
+            ends = rows[0], max(rows, key=lambda row: row[metric]), rows[-1]
+            first, best, last = (f"{100 * row[metric]:.1f} at layer {row['layer']}" for row in ends)
             told.append(f"{one.name}: {first}, highest {best}, {last}")
     told += [f"{name} {100 * mean:.1f}" for name, mean in _means(dashed, metric).items()]
     return f"{SCORES[metric]} by layer in per cent. {'; '.join(told)}. The table has all numbers."

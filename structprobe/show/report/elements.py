@@ -31,8 +31,7 @@ def element(name: str, /, *children: Child, **attributes: object) -> Markup:
 
 def section(id_: str, title: str, *children: Child) -> Markup:
     """Make a section with its heading."""
-    heading = element("h2", title, id=id_)
-    return element("section", heading, *children, aria_labelledby=id_)
+    return element("section", element("h2", title, id=id_), *children, aria_labelledby=id_)
 
 
 def wide(label: str, *children: Child, **attributes: object) -> Markup:

@@ -42,13 +42,9 @@ def explorer_section(kept: Sequence[KeptSeries], packed: Explorer, n_scored: int
     """Make the explorer, which scripts fill."""
     gold = kept[0].runs[0].scores is not None
     layered = any(one.series.layered for one in kept)
-    step = element(
-        "div",
-        element("button", "← Previous", type="button", id="previous"),
-        element("p", element("b", id="sentence-id"), " ", element("span", id="place")),
-        element("button", "Next →", type="button", id="next"),
-        class_="step",
-    )
+    before = element("button", "← Previous", type="button", id="previous")
+    which = element("p", element("b", id="sentence-id"), " ", element("span", id="place"))
+    behind = element("button", "Next →", type="button", id="next")
     notes = [_ALL_WORDS] if gold else [_ALL_WORDS, NO_GOLD]
     if missing := n_scored - len(packed.blocks):
         notes.append(
@@ -60,7 +56,7 @@ def explorer_section(kept: Sequence[KeptSeries], packed: Explorer, n_scored: int
         notes.append(f"The distances of {told} are omitted from this page.")
     view = element(
         "div",
-        step,
+        element("div", before, which, behind, class_="step"),
         _series_choice(kept),
         slider("Layer" if layered else "Method", bars=_BARS if gold else None),
         element("p", id="status", role="status", aria_live="polite"),
@@ -76,7 +72,7 @@ def explorer_section(kept: Sequence[KeptSeries], packed: Explorer, n_scored: int
     return section("sentences", "Sentence by sentence", needed, explorer)
 
 
-def extremes_section(kept: Sequence[KeptSeries]) -> Markup | None:
+def extremes(kept: Sequence[KeptSeries]) -> Markup | None:
     """List the worst and the best sentences of the best run."""
     first = kept[0]
     run = first.runs[first.best]
@@ -140,16 +136,12 @@ def _search() -> Markup:
         ], id="order", name="order")),
         element("p", element("output", id="count", aria_live="polite"),
                 element("button", "Clear", type="reset"), class_="found"),
-        element("p", _NO_WORD, id="hint", class_="note", hidden=True),
+        note(_NO_WORD, id="hint", hidden=True),
         id="search", role="search", aria_label="Sentences",
     )  # fmt: skip
-    return element(
-        "div",
-        form,
-        element("ol", id="found", aria_label="Sentences found"),
-        element("button", "Show more", type="button", id="more", hidden=True),
-        class_="finder",
-    )
+    found = element("ol", id="found", aria_label="Sentences found")
+    more = element("button", "Show more", type="button", id="more", hidden=True)
+    return element("div", form, found, more, class_="finder")
 
 
 def _field(label: str, name: str, control: Markup) -> Markup:

@@ -64,9 +64,8 @@ def _kind(best: Series, series: Sequence[Series]) -> str:
 def _chain(best: Series, series: Sequence[Series]) -> str:
     """Tell what the linear chain has on the same treebank."""
     first = best.rows[0]
-    for one in series:
-        for row in one.rows:
-            alike = all(row[key] == first[key] for key in ("treebank_fingerprint", "punct"))
-            if row["method"] == "linear" and alike and row is not best.rows[best.best]:
-                return f"; the linear chain has {100 * row['uuas']:.1f}%"
+    for row in (row for one in series for row in one.rows):
+        alike = all(row[key] == first[key] for key in ("treebank_fingerprint", "punct"))
+        if row["method"] == "linear" and alike and row is not best.rows[best.best]:
+            return f"; the linear chain has {100 * row['uuas']:.1f}%"
     return ""

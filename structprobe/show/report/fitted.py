@@ -39,7 +39,7 @@ def fitted_page(config: Mapping[str, Any], title: str | None) -> str:
         _training(config["history"] or {}),
         note(_NOT_KEPT),
     ]
-    body = page_body("structprobe report", name, [told], main, footer=_foot(config, origin))
+    body = page_body("structprobe report", name, [told], main, foot=_foot(config, origin))
     return make_page(name, body, scripts=REPORT_SCRIPTS)
 
 
@@ -58,11 +58,8 @@ def _row(method: str, scores: Mapping[str, Any]) -> Row:
 
 
 def _training(history: Mapping[str, Any]) -> Markup | None:
-    figures = [
-        _losses(kind, history[kind]["evaluations"])
-        for kind in ("distance", "depth")
-        if isinstance(history.get(kind), Mapping) and history[kind].get("evaluations")
-    ]
+    kept = {k: own for k in ("distance", "depth") if isinstance(own := history.get(k), Mapping)}
+    figures = [_losses(k, one) for k, own in kept.items() if (one := own.get("evaluations"))]
     if not figures:
         return None
     return section("training", "Training", element("div", figures, class_="panels"))
@@ -70,10 +67,7 @@ def _training(history: Mapping[str, Any]) -> Markup | None:
 
 def _losses(kind: str, evaluations: Sequence[Mapping[str, Any]]) -> Markup:
     steps = [one["step"] for one in evaluations]
-    lines = {
-        name: [one.get(key) for one in evaluations]
-        for name, key in (("dev", "dev_loss"), ("train", "train_loss"))
-    }
+    lines = {part: [one.get(f"{part}_loss") for one in evaluations] for part in ("dev", "train")}
     known = [value for line in lines.values() for value in line if value is not None]
     low, high = min(known), max(known)
     span, last = max(high - low, 1e-9), max(max(steps), 1)

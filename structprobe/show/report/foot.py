@@ -22,20 +22,18 @@ def results_foot(rows: Sequence[Row], commands: Sequence[Mapping[str, Any]]) -> 
     terms: dict[str, Iterable[str]] = {
         "protocol": [tell_protocol(protocol) for protocol in protocols_of(rows)],
         "intervals": [INTERVALS],
-        "model": _distinct(rows, ("model", "fingerprint"), known),
-        "revision": _distinct(rows, ("revision",), "{}"),
-        "word vectors": _distinct(
+        "model": _each(rows, ("model", "fingerprint"), known),
+        "revision": _each(rows, ("revision",), "{}"),
+        "word vectors": _each(
             rows,
             ("pooling", "spacing", "bos", "dtype"),
             "pooling {}, spacing {}, beginning-of-sequence token {}, {}",
         ),
-        "probe": _distinct(
-            rows, ("rank", "recipe", "products"), "rank {}, recipe {}, products in {}"
-        ),
-        "step limit": _distinct(rows, ("max_steps",), "{}"),
-        "seeds": [", ".join(_distinct(rows, ("seed",), "{}"))],
-        "train": _distinct(rows, ("train", "train_fingerprint"), known),
-        "dev": _distinct(rows, ("dev", "dev_fingerprint"), known),
+        "probe": _each(rows, ("rank", "recipe", "products"), "rank {}, recipe {}, products in {}"),
+        "step limit": _each(rows, ("max_steps",), "{}"),
+        "seeds": [", ".join(_each(rows, ("seed",), "{}"))],
+        "train": _each(rows, ("train", "train_fingerprint"), known),
+        "dev": _each(rows, ("dev", "dev_fingerprint"), known),
         "scored on": dict.fromkeys(
             f"{row['treebank'] or 'unknown'} ({row['part'] or 'unknown'}; "
             f"{counted(row['n_sentences'], 'sentence')}, {counted(row['n_words'], 'word')}; "
@@ -93,7 +91,7 @@ def _homeless(text: str) -> str:
     return f"~{text[len(home) :]}" if home and text.startswith(f"{home}/") else text
 
 
-def _distinct(rows: Sequence[Row], keys: Sequence[str], form: str) -> list[str]:
+def _each(rows: Sequence[Row], keys: Sequence[str], form: str) -> list[str]:
     """Tell the combinations of values that there are, each once."""
     found = dict.fromkeys(tuple(row[key] for key in keys) for row in rows)
     words = {"None": "unknown", "True": "yes", "False": "no"}

@@ -50,37 +50,32 @@ class Explorer:
 
 def pack(run: KeptRun, longest: int) -> str:
     """Pack the numbers of one run."""
-    n = len(run.sentences)
-    scales: list[NDArray[Any]] = []
-    bytes_: list[NDArray[Any]] = []
+    packed: list[tuple[NDArray[Any], NDArray[Any]]] = []
     if _all_have(run, "distances"):
         # What is above the diagonal; where both directions differ, their mean.
-        short = (
-            np.asarray(one.distances if len(one) <= longest else []) for one in run.predictions
-        )
+        short = (np.asarray(p.distances if len(p) <= longest else []) for p in run.predictions)
         above = [((d + d.T) / 2)[np.triu_indices(len(d), 1)] if len(d) else d for d in short]
-        _quantise(above, scales, bytes_)
+        packed.append(_quantise(above))
     if _all_have(run, "depths"):
-        _quantise([np.asarray(one.depths) for one in run.predictions], scales, bytes_)
-    right = column(run.scores.table, "right_edges") if run.scores else np.zeros(n)
+        packed.append(_quantise([np.asarray(one.depths) for one in run.predictions]))
+    nothing = np.zeros(len(run.sentences))
+    right = column(run.scores.table, "right_edges") if run.scores else nothing
     heads = np.concatenate([np.empty(0), *(one.heads for one in run.predictions)])
-    counts = [right.astype("<u2"), run.drawn.astype("<u2")]
-    parts = [*scales, *counts, heads.astype("<u2"), *reversed(bytes_)]
-    packed = zlib.compress(b"".join(part.tobytes() for part in parts), 9)
-    return base64.b64encode(packed).decode()
+    words = [one.astype("<u2") for one in (right, run.drawn, heads)]
+    parts = [*(bounds for bounds, _ in packed), *words, *(steps for _, steps in reversed(packed))]
+    told = b"".join(part.tobytes() for part in parts)
+    return base64.b64encode(zlib.compress(told, 9)).decode()
 
 
-def _quantise(
-    values: Sequence[NDArray[Any]], scales: list[NDArray[Any]], bytes_: list[NDArray[Any]]
-) -> None:
+def _quantise(values: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Round the values of each sentence to 256 steps between their least and greatest."""
     bounds = np.array([[one.min(), one.max()] if len(one) else [0, 0] for one in values], "<f4")
-    scales.append(bounds)
     rounded = [
         np.round(255 * (one - low) / (high - low)) if high > low else np.zeros(len(one))
         for one, (low, high) in zip(values, bounds, strict=True)
     ]
-    bytes_.append(np.clip(np.concatenate([np.empty(0), *rounded]), 0, 255).astype(np.uint8))
+    steps = np.clip(np.concatenate([np.empty(0), *rounded]), 0, 255)
+    return bounds, steps.astype(np.uint8)
 
 
 def _longest(runs: Sequence[KeptRun]) -> int:

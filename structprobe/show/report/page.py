@@ -21,13 +21,7 @@ _HEAD_BYTES = 4096  # within which a page says what made it
 
 
 def page_body(
-    kicker: str,
-    title: str,
-    told: Iterable[str],
-    main: Child,
-    *,
-    nav: Child = None,
-    footer: Child = None,
+    kicker: str, title: str, told: Iterable[str], main: Child, nav: Child = None, foot: Child = None
 ) -> Markup:
     """Put together what a page shows: what it is, what came out of it, and the rest."""
     header = element(
@@ -38,7 +32,7 @@ def page_body(
         element("nav", nav, aria_label="Sections") if nav else None,
     )
     shown = element("main", main, id="content", tabindex=-1)
-    return join(header, shown, element("footer", footer) if footer else None)
+    return join(header, shown, element("footer", foot) if foot else None)
 
 
 def make_page(

@@ -7,10 +7,10 @@ from typing import Any
 
 from structprobe.results.rows import METRICS, Row
 from structprobe.scores.result import Tally
-from structprobe.show.columns import NOTHING
 from structprobe.show.report.elements import Child, Markup, element, wide
 from structprobe.show.report.saved_predictions import KeptRun
 from structprobe.show.row_labels import SCORES
+from structprobe.show.table import NOTHING
 from structprobe.show.tally_ranges import by_range
 
 _TOLD = ("method", "words_as", "model", "treebank", "layer", "head", "choice", "rank", "seed")
@@ -104,9 +104,9 @@ def _score_cell(row: Row, key: str) -> Markup:
     value = row[key]
     if value is None:
         return _number(None, NOTHING)
-    low, high = row.get(f"{key}_low"), row.get(f"{key}_high")
-    known = low is not None and high is not None and f"{100 * low:.1f}–{100 * high:.1f}"
-    interval = element("small", known) if known else None
+    ends: list[Any] = [row.get(f"{key}_{end}") for end in ("low", "high")]
+    told = None if None in ends else "{:.1f}–{:.1f}".format(*(100 * end for end in ends))
+    interval = element("small", told) if told else None
     return _number(f"{value:.6f}", f"{100 * value:.1f}", interval)
 
 

@@ -15,12 +15,7 @@ from structprobe.results.folder import MARKER, read_rows
 from structprobe.results.rows import Row
 from structprobe.show.report.curves import draw_curves
 from structprobe.show.report.elements import Markup, element, note, section
-from structprobe.show.report.explorer import (
-    HOW_TO_KEEP,
-    NO_GOLD,
-    explorer_section,
-    extremes_section,
-)
+from structprobe.show.report.explorer import HOW_TO_KEEP, NO_GOLD, explorer_section, extremes
 from structprobe.show.report.finding import findings, leading
 from structprobe.show.report.fitted import fitted_page
 from structprobe.show.report.foot import results_foot
@@ -135,7 +130,7 @@ def _results_page(folder: Path, title: str | None, progress: bool | None) -> str
         "curves": ("By layer", _curves_section(series)),
         "recall": ("By relation and length", _recall_section(kept)),
         "sentences": ("Sentences", explorer_section(kept, packed, n_scored) if kept else None),
-        "extremes": ("Worst and best", extremes_section(kept) if kept else None),
+        "extremes": ("Worst and best", extremes(kept) if kept else None),
         "made": ("How this was made", results_foot(every, read_commands(folder))),
     }
     there = {name: section for name, section in sections.items() if section[1] is not None}
@@ -144,7 +139,7 @@ def _results_page(folder: Path, title: str | None, progress: bool | None) -> str
     main = [*(one for _, one in there.values()), None if kept else note(HOW_TO_KEEP)]
     told = "structprobe report", name, findings(series), main
     data = {"explorer-data": packed.data} if kept else {}
-    body = page_body(*told, nav=links, footer=made)
+    body = page_body(*told, nav=links, foot=made)
     return make_page(name, body, scripts=REPORT_SCRIPTS, data=data, blocks=packed.blocks)
 
 
@@ -152,9 +147,7 @@ def _title(rows: Sequence[Row]) -> str:
     named = [row["model"] for row in rows if row["model"]]
     models = dict.fromkeys(short_model(one) for one in named if "(untrained" not in one)
     banks = dict.fromkeys(row["treebank"] for row in rows if row["treebank"])
-    return (
-        " on ".join(", ".join(part) for part in (models, banks) if part) or "Trees out of a model"
-    )
+    return " on ".join(", ".join(part) for part in (models, banks) if part) or "Trees from a model"
 
 
 def _scores_section(rows: Sequence[Row], series: Sequence[Series]) -> Markup:
