@@ -80,7 +80,7 @@ def test_search(visit: Visit) -> None:
     page.locator("input[name=low]").fill("")
     page.locator("#order").select_option("worst")
     scores = page.locator("#found .score").all_inner_texts()
-    numbers = [float(score.removesuffix(" %")) for score in scores if score != "–"]
+    numbers = [float(score.removesuffix("%")) for score in scores if score != "–"]
     assert numbers == sorted(numbers)
     page.locator("#order").select_option("best")
     assert page.locator("#found .score").first.inner_text() == "100%"
