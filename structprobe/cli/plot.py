@@ -35,7 +35,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Draw the figures and print their paths."""
+    """Draw the figures and print where they are."""
     from structprobe.output_paths import check_room
     from structprobe.show import plot_folder
 
@@ -48,4 +48,7 @@ def run(args: argparse.Namespace) -> None:
         force=args.force,
         progress=progress_of(args),
     )
-    print(json.dumps([*map(str, paths)]) if args.json else "\n".join(map(str, paths)))
+    if args.json:
+        print(json.dumps([*map(str, paths)]))
+    else:
+        print("\n".join(f"wrote {path}" for path in paths))

@@ -31,4 +31,8 @@ def run(args: argparse.Namespace) -> None:
 
     check_page(args.out, force=args.force)  # before anything is read
     told = {"title": args.title, "force": args.force, "progress": progress_of(args)}
-    print_plain([write_report(args.folder, args.out, **told)], args)
+    made = write_report(args.folder, args.out, **told)
+    if args.json:
+        print_plain([made], args)
+    else:
+        print(f"wrote {made['report']} ({made['megabytes']:.2f} MB)")
