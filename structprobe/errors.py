@@ -159,6 +159,11 @@ def unknown_name(kind: str, value: object, choices: Iterable[str]) -> str:
     return f"unknown {kind} {value!r}{meant}; choose from {', '.join(map(repr, known))}"
 
 
+def counted(n: int, noun: str) -> str:
+    """Write a number with its noun, such as "1 sentence" or "1,200 sentences"."""
+    return f"{n:,} {noun if n == 1 else f'{noun}s'}"
+
+
 def _rebuild_hint(python: str, shell: str) -> Hint:
     return Hint(python, shell=shell)
 

@@ -11,7 +11,7 @@ import pytest
 
 import structprobe
 from structprobe.cli import main as front_door
-from structprobe.errors import Hint, StructprobeError, TreebankError
+from structprobe.errors import Hint, StructprobeError, TreebankError, counted
 
 BOTH = Hint("pass force=True", shell="replace it with --force")
 
@@ -68,3 +68,9 @@ def test_no_plain_hint_names_an_option_of_the_command_line() -> None:
                 seen += 1
                 assert is_both or not any("--" in str(one.value) for one in plain), (path, plain)
     assert seen > 50
+
+
+def test_a_number_stands_with_its_noun() -> None:
+    assert [counted(n, "word") for n in (0, 1, 2, 1200)] == [
+        *("0 words", "1 word", "2 words", "1,200 words")
+    ]
