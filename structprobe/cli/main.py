@@ -52,23 +52,17 @@ def build_parser(only: str | None = None) -> Parser:
         "130 if interrupted, 1 for any other error.",
     )
     parser.add_argument("--version", action="version", version=f"structprobe {__version__}")
-    parser.add_argument(
-        "--print-completion",
-        action=PrintCompletion,
-        choices=SHELLS,
-        help="print a completion script for your shell (needs the extra completion)",
-    )
+    told = "print a completion script for your shell (needs the extra completion)"
+    parser.add_argument("--print-completion", action=PrintCompletion, choices=SHELLS, help=told)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, summary in COMMANDS.items():
-        command = commands.add_parser(
-            name, help=summary, description=summary[0].upper() + summary[1:] + "."
-        )
+        told = f"{summary[0].upper()}{summary[1:]}."
+        command = commands.add_parser(name, help=summary, description=told)
         if only not in (None, name):
             continue
         module = importlib.import_module(f"structprobe.cli.{name}")
         module.add_arguments(command)
-        resumes = getattr(module, "RESUMES", False)
-        command.set_defaults(run=module.run, resumes=resumes)
+        command.set_defaults(run=module.run, resumes=getattr(module, "RESUMES", False))
     return parser
 
 
@@ -77,13 +71,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     _open_closed_streams()
     given = list(sys.argv[1:] if argv is None else argv)
     try:
-        words = _as_option(given)
+        # ``help COMMAND`` is ``COMMAND --help``.
+        words = [*given[1:2], "--help"] if given[:1] == ["help"] else given
         named = next(iter(words), None)
         parser = build_parser(named if named in COMMANDS else None)
         args = parser.parse_args(words)
         if args.command is None:
             parser.error(f"no command given; choose from {', '.join(COMMANDS)}")
-    except BrokenPipeError:  # of what an option prints, as compare's --list
+    except BrokenPipeError:  # of what --print-completion prints
         return _stop_writing()
     except KeyboardInterrupt:  # while a command's options are imported
         print("structprobe: interrupted; nothing was done", file=sys.stderr)
@@ -107,11 +102,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"structprobe: interrupted; {_what_is_kept(args)}", file=sys.stderr)
         return INTERRUPTED
     return 0
-
-
-def _as_option(given: list[str]) -> list[str]:
-    """Read ``help COMMAND`` as ``COMMAND --help``."""
-    return [*given[1:2], "--help"] if given[:1] == ["help"] else given
 
 
 def _what_is_kept(args: argparse.Namespace) -> str:
@@ -150,9 +140,8 @@ def _log_to_stderr(args: argparse.Namespace) -> Iterator[None]:
     logger = logging.getLogger("structprobe")
     before = logger.handlers, logger.propagate, logger.level
     logger.handlers, logger.propagate = [handler], False
-    logger.setLevel(
-        logging.ERROR if args.quiet else logging.DEBUG if args.verbose else logging.INFO
-    )
+    usual = logging.DEBUG if args.verbose else logging.INFO
+    logger.setLevel(logging.ERROR if args.quiet else usual)
     try:
         with logging_redirect_tqdm([logger]):  # a line goes above the bars, not into them
             yield

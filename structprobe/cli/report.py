@@ -5,22 +5,17 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import options
-from structprobe.cli.output import print_plain, progress_of
+from structprobe.cli.output import one_a_line, print_as, progress_of
 from structprobe.cli.parser import Parser
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
-    parser.add_argument("folder", metavar="DIR", help="folder written by sweep, compare or fit")
-    parser.add_argument(
-        "-o", "--out", default="report.html", metavar="FILE", help="HTML file to write"
-    )
-    parser.add_argument(
-        "--title", default=None, help="title of the page; default: model and treebank"
-    )
-    parser.add_argument(
-        "--force", action="store_true", help="also replace a file that report did not write"
-    )
+    add = parser.add_argument
+    add("folder", metavar="DIR", help="folder written by sweep, compare or fit")
+    add("-o", "--out", default="report.html", metavar="FILE", help="HTML file to write")
+    add("--title", help="title of the page; default: model and treebank")
+    add("--force", action="store_true", help="also replace a file that report did not write")
     options.add_output(parser)
 
 
@@ -31,4 +26,4 @@ def run(args: argparse.Namespace) -> None:
 
     check_page(args.out, force=args.force)  # before anything is read
     told = {"title": args.title, "force": args.force, "progress": progress_of(args)}
-    print_plain([write_report(args.folder, args.out, **told)], args)
+    print_as(one_a_line, [write_report(args.folder, args.out, **told)], args)

@@ -40,7 +40,7 @@ def compare(
     dev: Sequence[Sentence],
     test: Sequence[Sentence],
     *,
-    out: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
     methods: str | Recoverer | Method | Iterable[str | Recoverer | Method] = ALL,
     disturbed: bool = False,
     punct: str | None = None,
@@ -50,19 +50,15 @@ def compare(
     """Fit methods on train, make choices on dev and score on test; one row per method.
 
     A method that does not suit the model, or fails with a `StructprobeError`, gets a row without
-    scores that says why; the others continue. A method whose row is in the folder is not run again,
-    unless that row has no scores. Methods without `uses_gold` get only the words of the test set,
-    without heads, relations or tags.
+    scores that says why; the others continue. Methods that have a row with scores in the folder
+    are not run again. Methods without `uses_gold` get only the words of the test set.
 
     Parameters
     ----------
-    encoder : Encoder
-        The model.
+    encoder, punct, folder
+        As for `sweep`.
     train, dev, test : sequence of Sentence
         Sentences with heads, for training, for stopping and choosing, and for the scores.
-    out : path
-        The results folder: new, empty, or from structprobe. Each row is written as soon as it is
-        done.
     methods : str, Recoverer, or iterable of them
         Names, ``"module:Class"``, or recoverers; by default all methods. A recoverer uses its own
         encoder, settings and cache. To resume, it is identified by its name, class and plain
@@ -70,8 +66,6 @@ def compare(
     disturbed : bool, default=False
         Whether to also score the fitted methods on the test set with shuffled words, with swapped
         content words and with truncated sentences (see `structprobe.treebank.disturb`).
-    punct : {"upos", "xpos", "keep"}, optional
-        Which words UUAS and root accuracy ignore, on dev and test; see `Protocol`.
     seed : int, default=0
         Random state of all methods and perturbations.
     config : CompareConfig, optional
@@ -81,16 +75,15 @@ def compare(
     -------
     Rows
         A list of dicts, shown as a table: methods in the given order, perturbed versions
-        (``words_as``) after the original. Times are for fitting and predicting, without the word
-        vectors, which are encoded once for all methods. Other model outputs that methods share
-        (attention, impacts of masking) count for the first of them.
+        (``words_as``) after the original. Times are for fitting and predicting, without encoding
+        words; attention and impacts of masking count for the first method that needs them.
 
     Raises
     ------
     MethodError
         If a method is unknown or two have the same name; raised before anything is run.
     ScoreError
-        If a treebank is empty or has no heads, or not the tags that `punct` needs.
+        If a treebank is empty, or lacks heads or the tags that `punct` needs.
     TreebankError
         If `disturbed` is set and the test set has no UPOS tags.
     ProbeError
@@ -104,12 +97,14 @@ def compare(
     chosen = choose_methods(methods)
     check_seeds([seed])
     find_device(config.device, error=ProbeError)
-    check_folder(out)
+    check_folder(folder)
     check_cache(config.cache)
     banks = Banks.of(train, dev, test, punct)
-    _check_tags(banks)
+    for bank in (banks.dev, banks.test):  # refuse a lack of tags before anything is fitted
+        if bank is not None:
+            kept_words(bank, np.array([*map(len, bank)]), choose_protocol(bank, banks.punct))
     versions = _versions(banks, seed if disturbed else None)
-    results = ResultsFolder(out)
+    results = ResultsFolder(folder)
     results.tell_command(config.command)
     with (
         vectors_folder(results.folder, config.cache) as vectors,
@@ -129,21 +124,11 @@ def compare(
     return rows
 
 
-def _check_tags(banks: Banks) -> None:
-    """Refuse treebanks that cannot be scored by the protocol, before anything is fitted."""
-    for part, bank in banks.parts.items():
-        if part != "train":
-            kept_words(bank, np.array([*map(len, bank)]), choose_protocol(bank, banks.punct))
-
-
 def _versions(banks: Banks, seed: int | None) -> dict[str | None, Banks]:
     """Return the treebanks with the original test set and, with a seed, the perturbed ones."""
     assert banks.test is not None
-    versions: dict[str | None, Banks] = {None: banks}
-    if seed is not None:
-        for name, disturb in DISTURBANCES.items():
-            versions[name] = replace(banks, test=disturb(banks.test, seed))
-    return versions
+    given = {} if seed is None else {name: f(banks.test, seed) for name, f in DISTURBANCES.items()}
+    return {None: banks, **{name: replace(banks, test=test) for name, test in given.items()}}
 
 
 @dataclass(frozen=True)
@@ -212,7 +197,8 @@ class _Comparison:
         shown = banks.test if recoverer.uses_gold else _bare(banks.test)
         with timed(self.setting.encoder) as times:
             predictions = recoverer.predict(shown)
-        told = told | _chosen(recoverer)  # only now, since it may depend on these sentences
+        # What was chosen on dev, as JSON types; only now, since it may depend on these sentences.
+        told = told | {name: _plain(value) for name, value in recoverer.chosen_.items()}
         told |= {"method": method.name, "words_as": words_as, **times}
         return outcome(told, banks, {"test": predictions})
 
@@ -222,7 +208,7 @@ class _Comparison:
         """Make a row without scores that gives the reason."""
         banks = self.versions[words_as]
         assert banks.test is not None
-        told |= {"method": method.name, "words_as": words_as, **banks.values()}
+        told = told | {"method": method.name, "words_as": words_as, **banks.values()}
         told |= {"n_sentences": len(banks.test), "n_words": banks.test.n_words}
         return make_row(**told, why_empty=" ".join(str(error).split()))
 
@@ -287,14 +273,6 @@ def _plain(value: Any) -> Any:
         }
     told = value.get_params() if hasattr(value, "get_params") else {}  # an estimator
     return [f"{type(value).__module__}:{type(value).__qualname__}", _plain(told)]
-
-
-def _chosen(recoverer: Recoverer) -> Row:
-    """Return what was chosen on dev, as JSON types."""
-    return {
-        name: value.item() if isinstance(value, np.generic) else value
-        for name, value in recoverer.chosen_.items()
-    }
 
 
 def _bare(bank: Treebank) -> Treebank:

@@ -32,17 +32,14 @@ def encode_banks(
 
     Parameters
     ----------
-    encoder : Encoder
-        The model.
+    encoder, layers
+        As for `sweep`.
     banks : mapping of str to sequence of Sentence
         The treebanks by name. Each is cached separately, like train, dev and test in a sweep.
     cache : path
         The folder of the cache.
-    layers : str or iterable of int, default="all"
-        "all", layer numbers, or ranges such as ``"0,8,16-24"``.
     shard : Shard, optional
-        The part of each treebank's sentences to encode, if other processes encode the rest; by
-        default all.
+        The part of each treebank's sentences to encode, if other processes encode the rest.
     untrained : bool, default=False
         Whether to also encode with an untrained copy of the model.
     progress : bool, optional
@@ -78,25 +75,14 @@ def encode_banks(
                 model.encode(bank, **how)
             else:
                 missing = model.encode_shard(bank, shard, **how)
-                _log.info("%s: shard %s is done; %s", name, shard, _told(missing))
+                left = ", ".join(map(str, missing))
+                told = f"still missing: {left}" if left else "no shard is missing"
+                place = f"shard {shard.number} of {shard.count}"
+                _log.info("%s: %s finished; %s", name, place, told)
             n_words = sum(map(len, bank))
-            done.append(
-                {
-                    "treebank": name,
-                    "untrained": is_untrained,
-                    "n_sentences": len(bank),
-                    "n_words": n_words,
-                    "n_layers": len(chosen),
-                    "bytes": n_words * len(chosen) * model.hidden_size * model.bytes_per_value,
-                    "shard": None if shard is None else str(shard),
-                    "missing_shards": list(missing),
-                }
-            )
+            one = {"treebank": name, "untrained": is_untrained, "n_sentences": len(bank)}
+            one |= {"n_words": n_words, "n_layers": len(chosen)}
+            one["bytes"] = n_words * len(chosen) * model.hidden_size * model.bytes_per_value
+            one["shard"] = None if shard is None else str(shard)
+            done.append({**one, "missing_shards": list(missing)})
     return done
-
-
-def _told(missing: Sequence[int]) -> str:
-    """Describe the missing shards."""
-    if not missing:
-        return "no shard is missing"
-    return f"{len(missing)} still missing: {', '.join(map(str, missing))}"

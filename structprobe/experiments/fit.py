@@ -42,10 +42,8 @@ def fit_probe(
 
     Parameters
     ----------
-    encoder : Encoder
-        The model.
-    train : sequence of Sentence
-        Sentences with heads.
+    encoder, train, punct
+        As for `sweep`.
     dev : sequence of Sentence, optional
         Sentences for stopping and scoring. By default a tenth of `train` is held out for stopping,
         and nothing is scored.
@@ -55,8 +53,6 @@ def fit_probe(
         Rank of the probe; by default full rank.
     seed : int or None, default=0
         Random state of the probe.
-    punct : {"upos", "xpos", "keep"}, optional
-        Which words UUAS and root accuracy ignore, see `Protocol`.
     out : path, optional
         Where to save the probe.
     config : FitConfig, optional
@@ -93,15 +89,10 @@ def fit_probe(
     vectors = {part: recoverer.encode(bank) for part, bank in banks.parts.items()}
     found = run_probe(probe, run, vectors, banks)
     if out is not None:
-        fitted_on = {part: bank_name(bank) for part, bank in banks.parts.items()}
+        card = card_of(found, banks, dev_baselines(banks))
         if config.command is not None:
-            fitted_on["command"] = config.command
-        recoverer.save_pretrained(
-            out,
-            dev_scores=found.scores.get("dev"),
-            fitted_on=fitted_on,
-            dev_baselines=dev_baselines(banks),
-        )
+            card["fitted_on"]["command"] = config.command
+        recoverer.save_pretrained(out, **card)
         _log.info("saved the probe in %s", out)
     return recoverer, found.row
 
@@ -112,6 +103,13 @@ def dev_baselines(banks: Banks) -> dict[str, Scores]:
         return {}
     chain = LinearChain()
     return {chain.name: score(banks.dev, chain.predict(banks.dev), punct=banks.punct)}
+
+
+def card_of(found: Outcome, banks: Banks, baselines: Mapping[str, Scores]) -> dict[str, Any]:
+    """Return what a saved probe says about its training and scores."""
+    fitted_on = {part: bank_name(bank) for part, bank in banks.parts.items()}
+    scores = found.scores.get("dev")
+    return {"dev_scores": scores, "fitted_on": fitted_on, "dev_baselines": baselines}
 
 
 def make_probe(
@@ -146,11 +144,8 @@ def report(
         predictions = {
             part: probe.predictions(found) for part, found in vectors.items() if part != "train"
         }
-    history: dict[str, Any] = probe.history_
-    values = {
-        "dev_loss": history["distance"]["best_dev_loss"],
-        "dev_depth_loss": history["depth"]["best_dev_loss"],
-        "steps": history["distance"]["steps"],
-    }
+    distance, depth = probe.history_["distance"], probe.history_["depth"]
+    losses = {"dev_loss": distance["best_dev_loss"], "dev_depth_loss": depth["best_dev_loss"]}
+    values = {**losses, "steps": distance["steps"]}
     values |= {name: seconds + times[name] for name, seconds in fit_times.items()}
     return outcome({**run.values, **values}, banks, predictions)

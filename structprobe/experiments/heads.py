@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +24,7 @@ from structprobe.errors import Hint, ResultError, ScoreError
 from structprobe.experiments.config import HeadsConfig
 from structprobe.experiments.runs.run import as_bank, timed
 from structprobe.experiments.single_heads import SingleHeads, single_head_methods, tree_rows
-from structprobe.results.folder import ResultsFolder
+from structprobe.results.folder import ResultsFolder, as_csv
 from structprobe.results.rows import bank_name
 from structprobe.scores.attachment import without_subtypes
 from structprobe.scores.protocol import Protocol, choose_protocol, kept_words
@@ -50,7 +47,7 @@ def analyse_heads(
     punct: str | None = None,
     seed: int = 0,
     pairs: bool = False,
-    out: str | os.PathLike[str] | None = None,
+    folder: str | os.PathLike[str] | None = None,
     config: HeadsConfig | None = None,
 ) -> HeadAnalysis:
     """Analyse each attention head of a model, in one pass over each treebank.
@@ -66,13 +63,13 @@ def analyse_heads(
         Sentences with heads and relations; `dev` may be None.
     punct : {"upos", "xpos", "keep"}, optional
         Which words are punctuation, and ignored by UUAS, see `Protocol`; none with ``"keep"``.
-    seed : int
+    seed : int, default=0
         Random state of the shuffled trees.
     pairs : bool, default=False
-        Whether to analyse what heads attend to, and their patterns, on pairs of consecutive
-        sentences, as two segments (see `WordAttentions.read_pairs`); the block pattern needs this.
-        Relations, trees and alignment are always on single sentences.
-    out : path, optional
+        Whether to analyse targets and patterns on pairs of consecutive sentences, as two segments
+        (see `WordAttentions.read_pairs`); the block pattern needs this. Relations, trees and
+        alignment are always on single sentences.
+    folder : path, optional
         A results folder, for ``heads.json`` (everything), ``heads.csv`` (one row per head),
         ``relations.csv`` and ``trees.csv``.
     config : HeadsConfig, optional
@@ -86,7 +83,7 @@ def analyse_heads(
     Raises
     ------
     ResultError
-        If `out` is not a results folder or cannot be written, or has an analysis and
+        If the folder is not a results folder or cannot be written, or has an analysis and
         ``config.force`` is not set.
     EncoderError
         If the model returns no attention, or `pairs` is set and its tokenizer has no segments.
@@ -101,7 +98,7 @@ def analyse_heads(
     names, gold = _read_gold(banks)
     if pairs:
         find_pair_frame(encoder.loaded.tokenizer)  # refused before any pass
-    folder = None if out is None else _folder(out, config.force)
+    results = None if folder is None else _open(folder, config.force)
     chosen_on = "dev" if "dev" in banks else "train"
     with timed() as times:
         attentions = WordAttentions(encoder)
@@ -156,8 +153,8 @@ def analyse_heads(
         tree_rows(trees[chosen_on].uuas, trees["test"].uuas),
         sums.targets.own_segment,
     )  # fmt: skip
-    if folder is not None:
-        _write(analysis, folder)
+    if results is not None:
+        _write(analysis, results)
     return analysis
 
 
@@ -171,10 +168,8 @@ class _Gold:
     def batch(self, numbers: NDArray[np.integer]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return those of some sentences, padded."""
         some = numbers.tolist()
-        return (
-            pad([self.heads[number] for number in some], fill=-1),
-            pad([self.relations[number] for number in some]),
-        )
+        relations = pad([self.relations[i] for i in some])
+        return pad([self.heads[i] for i in some], fill=-1), relations
 
     def offsets(self, names: Sequence[str]) -> OffsetTally:
         """Count the offsets of heads from their dependents."""
@@ -195,19 +190,18 @@ class _Sums:
         seed: int,
         attentions: WordAttentions,
     ) -> None:
-        shape = attentions.n_layers, attentions.n_heads
         self.gold, self.bank = gold, bank
         self.n_pairs: int | None = None
-        lengths = np.array([len(sentence) for sentence in bank], dtype=np.int64)
+        lengths = np.array([*map(len, bank)], dtype=np.int64)
         kept = kept_words(bank, lengths, protocol)
         self.punct = np.split(~kept, np.cumsum(lengths)[:-1])
         generator = np.random.default_rng(seed)
         self.other_heads = [shuffled_heads(heads, generator) for heads in gold.heads]
-        self.first_is_special = bool(attentions.encoder.surroundings.before)
-        self.alignment, self.shuffled = (
-            Alignment(*shape, first_is_special=self.first_is_special) for _ in range(2)
-        )
-        self.targets = TargetSums(*shape, first_is_special=self.first_is_special)
+        self.first_is_special = special = bool(attentions.encoder.surroundings.before)
+        shape = attentions.n_layers, attentions.n_heads
+        self.alignment = Alignment(*shape, first_is_special=special)
+        self.shuffled = Alignment(*shape, first_is_special=special)
+        self.targets = TargetSums(*shape, first_is_special=special)
 
     def add_trees(self, batch: AttentionBatch) -> None:
         """Add the attention along arcs in a batch of sentences."""
@@ -223,14 +217,9 @@ class _Sums:
         segments: NDArray[np.integer] | None = None,
     ) -> None:
         """Add what is attended to in a batch of sentences, or of pairs."""
-        self.targets.add(
-            batch.weights,
-            batch.lengths,
-            special=batch.special,
-            first=batch.first,
-            punct=pad([punct[i] for i in batch.sentences.tolist()]),
-            segments=segments,
-        )
+        own = pad([punct[i] for i in batch.sentences.tolist()])
+        where: dict[str, Any] = {"special": batch.special, "first": batch.first, "punct": own}
+        self.targets.add(batch.weights, batch.lengths, segments=segments, **where)
 
     def add_pairs(self, attentions: WordAttentions, progress: bool | None) -> None:
         """Add what is attended to in pairs of consecutive sentences."""
@@ -241,10 +230,8 @@ class _Sums:
             self.add_targets(batch, punct, segments)
             self.n_pairs += len(batch.sentences)
         if not self.n_pairs:
-            raise ScoreError(
-                "no two consecutive sentences fit into the model",
-                hint="use at least two sentences that are short enough, or leave out pairs",
-            )
+            hint = "use at least two sentences that are short enough, or leave out pairs"
+            raise ScoreError("no two consecutive sentences fit into the model", hint=hint)
 
 
 def _read_gold(banks: Mapping[str, Treebank]) -> tuple[list[str], dict[str, _Gold]]:
@@ -261,28 +248,26 @@ def _read_gold(banks: Mapping[str, Treebank]) -> tuple[list[str], dict[str, _Gol
 
 def _labels(bank: Treebank, part: str) -> list[str]:
     """Return the relations of all words, concatenated."""
+    found: list[str] = []
     for sentence in bank:
         if sentence.deprels is None:
-            raise ScoreError(
-                f"a sentence in the {part} treebank has no relations",
-                where=sentence.where,
-                hint="use a treebank with relations (DEPREL)",
-            )
-    return list(chain.from_iterable(sentence.deprels or () for sentence in bank))
+            what = f"a sentence in the {part} treebank has no relations"
+            hint = "use a treebank with relations (DEPREL)"
+            raise ScoreError(what, where=sentence.where, hint=hint)
+        found += sentence.deprels
+    return found
 
 
-def _folder(out: str | os.PathLike[str], force: bool) -> ResultsFolder:
+def _open(folder: str | os.PathLike[str], force: bool) -> ResultsFolder:
     """Open a results folder, unless it has an analysis that must not be replaced."""
-    if (Path(out) / _ALL).exists() and not force:
-        raise ResultError(
-            f"{_ALL} already exists",
-            where=str(out),
-            hint=Hint(
-                "choose another folder, or pass force=True to replace it",
-                shell="choose another folder, or use --force to replace it",
-            ),
+    if (Path(folder) / _ALL).exists() and not force:
+        other = "choose another folder, or"
+        hint = Hint(
+            f"{other} pass HeadsConfig(force=True) to replace it",
+            shell=f"{other} use --force to replace it",
         )
-    return ResultsFolder(out)
+        raise ResultError(f"{_ALL} already exists", where=str(folder), hint=hint)
+    return ResultsFolder(folder)
 
 
 def _write(analysis: HeadAnalysis, folder: ResultsFolder) -> None:
@@ -292,8 +277,4 @@ def _write(analysis: HeadAnalysis, folder: ResultsFolder) -> None:
     folder.write(_ALL, text + "\n")
     for name in ("heads", "relations", "trees"):
         rows = everything[name]
-        table = io.StringIO()
-        writer = csv.DictWriter(table, list(rows[0]) if rows else [], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        folder.write(f"{name}.csv", table.getvalue())
+        folder.write(f"{name}.csv", as_csv(rows, [*rows[0]] if rows else []))

@@ -28,6 +28,7 @@ from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
+    from structprobe.encoder.vectors import WordVectors
     from structprobe.probe.readers.biaffine_mix import BiaffineMix
     from structprobe.probe.readers.layer_mix import LayerMix
 
@@ -101,8 +102,8 @@ def localise(
 
     Parameters
     ----------
-    encoder : Encoder
-        The model.
+    encoder, punct
+        As for `sweep`.
     train, dev : sequence of Sentence
         Sentences with heads, for training and for stopping.
     test : sequence of Sentence, optional
@@ -110,14 +111,11 @@ def localise(
     probe : {"probe", "probe-tree", "biaffine"}, default="probe"
         The method fitted on each layer and on the mixes, as named by `compare`.
     layers : str or iterable of int, default="all"
-        At least two layers: "all", numbers, or ranges such as ``"0,8,16-24"``. The vectors of all
-        layers are in memory at once.
+        At least two layers, as for `sweep`. The vectors of all are in memory at once.
     rank : int, optional
         Rank of all probes; by default that of the method.
     seed : int, default=0
         Random state.
-    punct : {"upos", "xpos", "keep"}, optional
-        Which words UUAS and root accuracy ignore, see `Protocol`.
     config : LocaliseConfig, optional
         Further options: the limit on training steps, device, cache.
 
@@ -147,17 +145,11 @@ def localise(
     chosen = sorted(parse_layers(layers, encoder.n_layers))
     if len(chosen) < 2:
         raise ScoreError(f"only one layer was given: {chosen[0]}", hint="give at least two layers")
-    vectors = {
-        name: encoder.encode(bank, layers=chosen, cache=config.cache, progress=config.progress)
-        for name, bank in banks.parts.items()
-    }
+    how: dict[str, Any] = {"layers": chosen, "cache": config.cache, "progress": config.progress}
+    vectors = {name: encoder.encode(bank, **how) for name, bank in banks.parts.items()}
     known = {part: {layer: bank.layer(layer) for layer in chosen} for part, bank in vectors.items()}
-    told: dict[str, Any] = {
-        "rank": rank,
-        "max_steps": config.max_steps,
-        "random_state": seed,
-        "device": config.device,
-    }
+    told: dict[str, Any] = {"rank": rank, "max_steps": config.max_steps, "random_state": seed}
+    told["device"] = config.device
     recoverer = find_methods()[probe].cls
     assert issubclass(recoverer, BestLayer)
     probes = recoverer(encoder, layers=chosen, progress=config.progress, **told).fit_layers(
@@ -169,15 +161,16 @@ def localise(
         for layer, fitted in probes.items()
     }
     held_out = known["dev"], banks.dev
+    told["verbose"] = config.progress is not False
+    own: dict[int, WordVectors] = {}
     cumulative: dict[int, Scores] = {}
     with progress_bar("mixes of layers", len(chosen), "mix", shown=config.progress) as advance:
-        for n in range(1, len(chosen) + 1):
-            own = {layer: known["train"][layer] for layer in chosen[:n]}
-            mix = _new_mix(probe, told | {"verbose": config.progress is not False})
-            mix.fit(own, banks.train, dev=held_out)
-            cumulative[chosen[n - 1]] = score(gold, mix.predictions(at), punct=punct)
-            uuas = per_cent(cumulative[chosen[n - 1]].uuas)
-            _log.info("mix of the layers %s: UUAS %s", chosen[:n], uuas)
+        for layer in chosen:
+            own[layer] = known["train"][layer]
+            mix = _new_mix(probe, told).fit(own, banks.train, dev=held_out)
+            cumulative[layer] = score(gold, mix.predictions(at), punct=punct)
+            uuas = per_cent(cumulative[layer].uuas)
+            _log.info("mix of the layers %s: UUAS %s", [*own], uuas)
             advance(1)
     metrics = METRICS[probe]
     found = {kind: getattr(mix, f"{kind}_weights_") for kind in metrics}

@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from structprobe.errors import ScoreError
 from structprobe.experiments.config import SweepConfig
-from structprobe.experiments.runs.backends import Backend
-from structprobe.experiments.runs.grid import Grid, baseline_run, known_products, probe_runs
+from structprobe.experiments.runs.grid import Grid, known_products, probe_runs
 from structprobe.experiments.runs.groups import Group, groups_of
 from structprobe.experiments.runs.run import Banks, Outcome, Run, outcome, timed
 from structprobe.experiments.vectors_folder import check_cache, vectors_folder
@@ -52,8 +51,8 @@ def sweep(
 ) -> Rows:
     """Fit and score one probe for each layer, rank and seed; one row per run.
 
-    Runs whose rows are already in the folder are skipped. They are identified by the settings and
-    the fingerprints of model and treebanks, not by file names.
+    Runs that are already in the folder are skipped. They are identified by their settings and the
+    fingerprints of model and treebanks, not by file names.
 
     Parameters
     ----------
@@ -65,7 +64,7 @@ def sweep(
         Sentences for stopping, and for the scores; at least one of the two. Rows have the scores on
         the test set, if there is one, and those on dev as ``dev_*``.
     folder : path
-        The results folder: new, empty, or from structprobe.
+        The results folder: new, empty, or from structprobe. Each row is written when it is done.
     layers : str or iterable of int, default="all"
         ``"all"``, numbers, or ranges such as ``"0,8,16-24"``.
     ranks : iterable of int or None
@@ -155,7 +154,8 @@ def sweep(
             # what they can. For workers, the more parts the better.
             parts = groups_of(runs, encoded, training.memory_gb) if here else zip(runs)
             groups = [Group(part, encoded, banks, **how) for part in parts]
-            for run, found in _outcomes(groups, config.backend):
+            by_group = map(Group.outcomes, groups) if here else config.backend.run(groups)
+            for run, found in chain.from_iterable(by_group):
                 keep(run, found)
     results.mend()
     by_key = {row["key"]: row for row in results.rows}
@@ -172,20 +172,13 @@ def sweep_many(encoders: Iterable[Encoder], treebanks: Sequence[Parts], **option
     return Rows(found.values())
 
 
-def _outcomes(groups: Sequence[Group], backend: Backend) -> Iterator[tuple[Run, Outcome]]:
-    """Yield the outcomes of runs: in this process one by one, from workers by group."""
-    done: Iterator[Iterable[tuple[Run, Outcome]]]
-    done = (group.outcomes() for group in groups) if backend.is_here else backend.run(groups)
-    return chain.from_iterable(done)
-
-
 def baseline_methods(seeds: Sequence[Any], banks: Banks) -> list[tuple[Run, Recoverer]]:
     """Return the methods that need no model, each with its run."""
     fixed: list[Recoverer] = [LinearChain(), RightBranching(), LeftBranching()]
     seeded = [*((method, None) for method in fixed), *((RandomTree(seed), seed) for seed in seeds)]
     return [
-        (baseline_run(method.name, method.uses_gold, seed, banks), method)
-        for method, seed in seeded
+        (Run.of({"method": one.name, "uses_gold": one.uses_gold, "seed": seed}, banks), one)
+        for one, seed in seeded
     ]
 
 

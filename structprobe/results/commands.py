@@ -18,14 +18,16 @@ COMMANDS = "commands.jsonl"
 _PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn")
 
 
-def commands_with(folder: str | os.PathLike[str], command: str | None) -> bytes | None:
+def commands_with(folder: str | os.PathLike[str], command: str | None) -> str | None:
     """Return the content of the commands file with one more."""
     known = read_commands(folder)
-    told = {"command": command, "versions": current_versions()}
+    packages = {name: version(name) for name in _PACKAGES}
+    versions = {"structprobe": __version__, "python": platform.python_version(), **packages}
+    told = {"command": command, "versions": versions}
     if known and {name: known[-1].get(name) for name in told} == told:
         return None
     told["time"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
-    return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in (*known, told)).encode()
+    return "".join(json.dumps(one, ensure_ascii=False) + "\n" for one in (*known, told))
 
 
 def read_commands(folder: str | os.PathLike[str]) -> list[Mapping[str, Any]]:
@@ -40,9 +42,3 @@ def read_commands(folder: str | os.PathLike[str]) -> list[Mapping[str, Any]]:
     if not all(isinstance(line, dict) for line in lines):
         raise ResultError("not a list of commands", where=str(path), hint="remove it")
     return lines
-
-
-def current_versions() -> dict[str, str]:
-    """Return the versions that results depend on."""
-    packages = {name: version(name) for name in _PACKAGES}
-    return {"structprobe": __version__, "python": platform.python_version(), **packages}

@@ -19,10 +19,10 @@ from structprobe.locks import lock
 from structprobe.results.commands import COMMANDS, commands_with
 from structprobe.results.frames import Rows, frame_of
 from structprobe.results.predictions import predictions_to_bytes
-from structprobe.results.probe_names import name_probe
 from structprobe.results.rows import ROW_KEYS, Row
 from structprobe.results.saved_runs import (
     PREDICTIONS,
+    name_probe,
     predictions_path,
     read_predictions,
     read_sentences,
@@ -71,7 +71,7 @@ class ResultsFolder:
         if not check_folder(folder):
             with _told(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)
-                _replace(self.folder / MARKER, f"{_MARK}\n".encode())
+                _replace(self.folder / MARKER, f"{_MARK}\n")
 
     @property
     def rows(self) -> Rows:
@@ -95,17 +95,15 @@ class ResultsFolder:
         ----------
         row : dict
             The row, with its key.
-        sentences : sequence of Sentence, optional
-            The sentences that were predicted.
-        predictions : sequence of Prediction, optional
-            The predictions to save with the row.
+        sentences, predictions : sequence, optional
+            What was predicted, and the predictions to save.
 
         Raises
         ------
         ResultError
             If the folder cannot be written; existing rows are unchanged.
         """
-        with _told(self.folder), self._locked():
+        with self._locked():
             rows, whole = _read(self.folder / ROWS)
             if row["key"] in {known["key"] for known in rows}:
                 return
@@ -114,7 +112,7 @@ class ResultsFolder:
                 content = predictions_to_bytes(sentences, predictions)
                 _replace(predictions_path(self.folder, row["key"]), content)
             self._append(row, whole)
-            _replace(self.folder / TABLE, _csv([*rows, row]))
+            _replace(self.folder / TABLE, as_csv([*rows, row]))
 
     def predictions(self, key: str) -> list[tuple[tuple[str, ...], Prediction]]:
         """Read the predictions of one run.
@@ -132,7 +130,7 @@ class ResultsFolder:
         Raises
         ------
         ResultError
-            If none were saved for this run, or the file is damaged.
+            If none were saved, or the file is damaged.
         """
         return read_predictions(self.folder, key)
 
@@ -152,7 +150,7 @@ class ResultsFolder:
         Raises
         ------
         ResultError
-            If none were saved for this run, or the file is damaged.
+            As for `predictions`.
         """
         return read_sentences(self.folder, key)
 
@@ -163,15 +161,9 @@ class ResultsFolder:
         ----------
         command : str or None
             The command line; None when called from Python.
-
-        Raises
-        ------
-        ResultError
-            If the folder cannot be written.
         """
-        with _told(self.folder), self._locked():
-            content = commands_with(self.folder, command)
-            if content is not None:
+        with self._locked():
+            if content := commands_with(self.folder, command):
                 _replace(self.folder / COMMANDS, content)
 
     @property
@@ -193,14 +185,9 @@ class ResultsFolder:
             The file name; an existing file is replaced.
         text : str
             The content.
-
-        Raises
-        ------
-        ResultError
-            If the folder cannot be written.
         """
         with _told(self.folder):
-            _replace(self.folder / name, text.encode())
+            _replace(self.folder / name, text)
 
     def _named(self, row: Row, rows: Sequence[Row]) -> Row:
         """Name the saved probe of this row; under the lock, so that names are unique."""
@@ -233,17 +220,18 @@ class ResultsFolder:
 
     def mend(self) -> None:
         """Rewrite the table from the rows, in case of an earlier crash."""
-        with _told(self.folder), self._locked():
-            _replace(self.folder / TABLE, _csv(self.rows))
+        with self._locked():
+            _replace(self.folder / TABLE, as_csv(self.rows))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the folder's lock, which is released when the process ends."""
-        unlock = lock(self.folder / _LOCK)
-        try:
-            yield
-        finally:
-            unlock()
+        """Write under the folder's lock, which is released when the process ends."""
+        with _told(self.folder):
+            unlock = lock(self.folder / _LOCK)
+            try:
+                yield
+            finally:
+                unlock()
 
 
 def check_folder(folder: str | os.PathLike[str]) -> bool:
@@ -257,15 +245,11 @@ def check_folder(folder: str | os.PathLike[str]) -> bool:
     names = [entry.name for entry in path.iterdir()]
     if not (path / MARKER).exists():
         if not all(name.startswith(f".{MARKER}.") for name in names):
-            raise ResultError(
-                "the folder exists and is not a structprobe results folder",
-                where=str(folder),
-                hint="choose a new or empty folder",
-            )
+            what = "the folder exists and is not a structprobe results folder"
+            raise ResultError(what, where=str(folder), hint="choose a new or empty folder")
         return False
-    hint = (
-        f"choose another folder; if it does contain structprobe results, write {_MARK} to {MARKER}"
-    )
+    hint = "choose another folder; if it does contain structprobe results, write "
+    hint += f"{_MARK} to {MARKER}"
     try:
         marker = json.loads((path / MARKER).read_bytes())
     except ValueError as error:
@@ -275,11 +259,9 @@ def check_folder(folder: str | os.PathLike[str]) -> bool:
         raise ResultError(what, where=str(folder), hint=hint)
     found = marker.get("format_version")
     if not isinstance(found, int) or found > FORMAT_VERSION:
-        raise ResultError(
-            f"format version {found!r}, but structprobe {__version__} reads up to {FORMAT_VERSION}",
-            where=str(folder),
-            hint="upgrade structprobe",
-        )
+        what = f"format version {found!r}, but structprobe {__version__} reads up to "
+        what += str(FORMAT_VERSION)
+        raise ResultError(what, where=str(folder), hint="upgrade structprobe")
     return True
 
 
@@ -345,11 +327,9 @@ def _read(path: Path) -> tuple[Rows, int]:
         try:
             rows.append({**dict.fromkeys(ROW_KEYS), **json.loads(line)})
         except (ValueError, TypeError) as error:
-            raise ResultError(
-                f"not a result row: {line[:40]!r}",
-                where=f"{path}:{number}",
-                hint="remove this line; its run will be repeated",
-            ) from error
+            what = f"not a result row: {line[:40]!r}"
+            hint = "remove this line; its run will be repeated"
+            raise ResultError(what, where=f"{path}:{number}", hint=hint) from error
     return rows, whole
 
 
@@ -359,29 +339,27 @@ def _told(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ResultError(
-            f"cannot write results: {error.strerror or error}",
-            where=str(folder),
-            hint="existing rows are unchanged",
-        ) from error
+        what = f"cannot write results: {error.strerror or error}"
+        hint = "existing rows are unchanged"
+        raise ResultError(what, where=str(folder), hint=hint) from error
 
 
-def _csv(rows: Sequence[Row]) -> bytes:
+def as_csv(rows: Sequence[Row], columns: Iterable[str] = ROW_KEYS) -> str:
     """Write rows as a table with a header."""
     text = io.StringIO()
-    table = csv.DictWriter(text, list(ROW_KEYS), extrasaction="ignore", lineterminator="\n")
+    table = csv.DictWriter(text, [*columns], extrasaction="ignore", lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
-    return text.getvalue().encode()
+    return text.getvalue()
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, content: str | bytes) -> None:
     """Write a file completely or not at all."""
     path.parent.mkdir(exist_ok=True)
     fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
         with fresh.open("wb") as file:
-            file.write(content)
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)

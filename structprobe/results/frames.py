@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any, Self, SupportsIndex, overload
 
-from structprobe.errors import ResultError
+from structprobe.errors import ResultError, counted
 from structprobe.results.rows import METRICS, ROW_KEYS, Row, per_cent
 
 _WHOLE = (
@@ -15,8 +15,7 @@ _WHOLE = (
 )  # fmt: skip
 _YES_OR_NO = ("uses_gold", "bos")
 _OWN = ("key", "choice", "why_empty", "probe")  # texts that are rarely repeated
-_MEASURED = ("uuas", "uas", "las", "root_acc", "dspr", "nspr", "dev_", "_seconds")
-
+_MEASURED = (*METRICS, "dev_", "_seconds")
 
 _NAMED = ("method", "words_as", "model", "treebank", "part", "layer", "head", "rank", "seed")
 _SCORES = (*METRICS, "dev_uuas")
@@ -42,11 +41,6 @@ class Rows(list[Row]):
         -------
         pandas.DataFrame
             One row per run.
-
-        Raises
-        ------
-        ResultError
-            If pandas is not installed.
         """
         return frame_of(self)
 
@@ -66,7 +60,7 @@ class Rows(list[Row]):
         return f"<table><caption>{self._told()}</caption>{table}</table>"
 
     def _told(self) -> str:
-        return f"{len(self)} row{'s' * (len(self) != 1)}, scores in per cent"
+        return f"{counted(len(self), 'row')}, scores in per cent"
 
     def _cells(self) -> list[list[str]]:
         """Format the descriptive keys and scores that any of the rows has."""

@@ -48,26 +48,25 @@ def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Pr
 
 def predictions_from_bytes(content: bytes, where: str) -> list[tuple[tuple[str, ...], Prediction]]:
     """Read the predictions that `predictions_to_bytes` wrote."""
-    with _told(where):
-        arrays = _load(content)
-        return [
-            (tuple(map(str, words)), prediction)
-            for words, prediction in zip(_words(arrays), _predictions(arrays), strict=True)
-        ]
+    with _loaded(content, where) as arrays:
+        words = (tuple(map(str, one)) for one in _words(arrays))
+        return [*zip(words, _predictions(arrays), strict=True)]
 
 
 def sentences_from_bytes(content: bytes, where: str) -> list[Sentence]:
     """Read the sentences that `predictions_to_bytes` wrote."""
-    with _told(where):
-        arrays = _load(content)
+    with _loaded(content, where) as arrays:
         ends, words = arrays["offsets"][1:], _words(arrays)
         columns: dict[str, list[Any]] = {"words": words}
         for name in ("heads", *_COLUMNS):
             if f"gold_{name}" in arrays:
                 columns[name] = _cut(arrays[f"gold_{name}"], ends)
+        for name in {"words", *_COLUMNS} & columns.keys():
+            columns[name] = [tuple(map(str, one)) for one in columns[name]]
         if "sent_ids" in arrays:
             columns["sent_id"] = [str(name) or None for name in arrays["sent_ids"]]
-        return [_sentence(columns, index) for index in range(len(words))]
+        rows = zip(*columns.values(), strict=True)
+        return [Sentence(**dict(zip(columns, row, strict=True))) for row in rows]
 
 
 _COLUMNS = ("deprels", "upos", "xpos")
@@ -87,15 +86,6 @@ def _gold(sentences: Sequence[Sentence]) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _sentence(columns: Mapping[str, Sequence[Any]], index: int) -> Sentence:
-    """Create one sentence from the available columns."""
-    values = {name: column[index] for name, column in columns.items()}
-    for name in ("words", *_COLUMNS):
-        if name in values:
-            values[name] = tuple(map(str, values[name]))
-    return Sentence(**values)
-
-
 def _flat_distances(matrices: Sequence[NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
     """Concatenate distances; symmetric ones with each pair of words once."""
     if all(np.array_equal(one, one.T) and not np.diag(one).any() for one in matrices):
@@ -111,16 +101,12 @@ def _square(pairs: NDArray[np.float32], n: int) -> NDArray[np.float32]:
     return matrix + matrix.T
 
 
-def _load(content: bytes) -> dict[str, NDArray[Any]]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        return dict(archive)
-
-
 @contextmanager
-def _told(where: str) -> Iterator[None]:
-    """Report a damaged archive in one line."""
+def _loaded(content: bytes, where: str) -> Iterator[dict[str, NDArray[Any]]]:
+    """Load an archive, and report a damaged one in one line."""
     try:
-        yield
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            yield dict(archive)
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ResultError(f"not a predictions file: {error}", where=where) from error
 
@@ -132,8 +118,7 @@ def _words(arrays: Mapping[str, NDArray[Any]]) -> list[Any]:
 
 def _predictions(arrays: Mapping[str, NDArray[Any]]) -> list[Prediction]:
     """Split concatenated arrays into sentences."""
-    ends = arrays["offsets"][1:]
-    lengths = np.diff(arrays["offsets"])
+    ends, lengths = arrays["offsets"][1:], np.diff(arrays["offsets"])
     heads = _cut(arrays["heads"], ends)
     depths: list[Any] = [None] * len(lengths)
     distances, arc_scores, deprels = list(depths), list(depths), list(depths)

@@ -63,23 +63,18 @@ def plan_sweep(
     Returns
     -------
     dict
-        ``model`` and ``train``, their names; ``runs`` and ``runs_done``; ``layers``, their number;
-        ``bytes_kept`` and ``bytes_saved``, the approximate size of predictions and saved probes of
-        the remaining runs; ``n_words`` of all treebanks; ``bytes_per_layer`` and ``bytes_in_all``
-        of word vectors on disk, and ``bytes_free`` there; ``bytes_streamed``, the approximate size
-        of streamed vectors in the temporary folder (0 if each layer fits into memory), and
-        ``bytes_temporary``, the free space there; ``peak_bytes``, the memory of one process, None
-        if unknown; ``encode_seconds`` and ``train_seconds`` for the remaining runs, one after
-        another (an upper bound for training with early stopping).
+        ``model`` and ``train``, their names; the numbers of ``runs``, ``runs_done``, ``layers`` and
+        ``n_words``; the sizes of predictions (``bytes_kept``) and probes (``bytes_saved``) of the
+        remaining runs; of word vectors on disk, ``bytes_per_layer`` and ``bytes_in_all``, and
+        ``bytes_free`` there; of vectors streamed from the temporary folder, ``bytes_streamed`` (0
+        if each layer fits into memory), and the free space there, ``bytes_temporary``; the memory
+        of one process, ``peak_bytes`` (None if unknown); ``encode_seconds`` and ``train_seconds``
+        of the remaining runs, one after another (an upper bound with early stopping).
 
     Raises
     ------
-    ProbeError
-        If a layer, rank or seed is out of range.
-    ScoreError
-        If a treebank is empty or has no heads.
-    ResultError
-        If the folder is no structprobe results folder.
+    ProbeError, ScoreError, ResultError
+        As for `sweep`.
     """
     config = config or SweepConfig()
     done = ResultsFolder(folder).keys if check_folder(folder) else set()
@@ -179,10 +174,10 @@ def _seconds_a_run(banks: Banks, hidden_size: int, rank: int, training: Training
 
 
 def _most_steps(training: Training, n_sentences: int) -> int:
-    """Give the limit on training steps, a recipe's own or another."""
-    numbers: Any = RECIPES[training.recipe]
+    """Return the limit on training steps, a recipe's own or another."""
     if training.max_steps is not None:
         return training.max_steps
+    numbers: Any = RECIPES[training.recipe]
     if hasattr(numbers, "max_epochs"):
         return int(numbers.max_epochs * -(-n_sentences // numbers.batch_size))
     return int(numbers.max_steps)
