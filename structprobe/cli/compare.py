@@ -29,12 +29,10 @@ class _List(argparse.Action):
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_model(parser)
-    uses = {
-        "train": "training set",
-        "dev": "dev set, for early stopping and choosing layers and heads",
-        "test": "test set, for the scores",
-    }
-    options.add_treebanks(parser, uses, needs=options.PARTS)
+    options.add_treebanks(
+        parser, needs=options.PARTS, test="test set, for the scores",
+        dev="dev set, for early stopping and choosing layers and heads",
+    )  # fmt: skip
     method = parser.add_argument_group("methods")
     method.add_argument(
         "--methods", default="all",

@@ -27,17 +27,14 @@ class PrintCompletion(argparse.Action):
         except ImportError:
             parser.error("completion needs shtab: pip install 'structprobe[completion]'")
         assert isinstance(parser, Parser)
-        for one in [parser, *parser.commands().values()]:
-            for action in one._actions:
-                if action.choices is None and action.nargs != 0:
-                    _complete(action, shtab)
+        actions: list[Any] = [
+            action for one in [parser, *parser.commands().values()] for action in one._actions
+        ]
+        for action in actions:
+            if action.choices is None and action.nargs != 0:
+                if action.metavar in _FILES:
+                    action.complete = shtab.FILE  # where shtab looks
+                elif action.metavar in _FOLDERS or action.dest == "model":
+                    action.complete = shtab.DIRECTORY
         print(shtab.complete(parser, shell=shell), flush=True)
         parser.exit()
-
-
-def _complete(action: Any, shtab: Any) -> None:
-    """Say what an option's value is completed with, where shtab looks: as its `complete`."""
-    if action.metavar in _FILES:
-        action.complete = shtab.FILE
-    elif action.metavar in _FOLDERS or action.dest == "model":
-        action.complete = shtab.DIRECTORY

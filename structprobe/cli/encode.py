@@ -19,8 +19,7 @@ def add_arguments(parser: Parser) -> None:
         help="CoNLL-U file or quoted glob; each is cached as a separate set, such as the training "
         "set of a sweep",
     )  # fmt: skip
-    uses = {"train": "training set", "dev": "dev set", "test": "test set"}
-    options.add_treebanks(parser, uses, needs=(), several=True)
+    options.add_treebanks(parser, needs=(), several=True, dev="dev set", test="test set")
     parser.rest = "files"
     parser.rules.append(_nothing_named)
     options.add_layers(parser)

@@ -12,12 +12,9 @@ from structprobe.cli.parser import Parser
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_model(parser)
-    uses = {
-        "train": "training set",
-        "dev": "dev set, for early stopping and scores; default: hold out a tenth of the training "
-        "set for early stopping, and print no scores",
-    }
-    options.add_treebanks(parser, uses, needs=("train",))
+    dev = "dev set, for early stopping and scores; default: hold out a tenth of the training set "
+    dev += "for early stopping, and print no scores"
+    options.add_treebanks(parser, needs=("train",), dev=dev)
     recipe = options.add_recipe(parser)
     options.add_layer(recipe, required=True, help="layer to probe; 0 = embedding output")
     options.add_rank(recipe, help="rank of the probe; default: full rank")

@@ -12,12 +12,11 @@ from structprobe.cli.parser import Parser
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_model(parser)
-    uses = {
-        "train": "training set, for choosing the best fixed offsets",
-        "dev": "dev set, for choosing heads; default: the training set",
-        "test": "test set, for the scores",
-    }
-    options.add_treebanks(parser, uses, needs=("train", "test"))
+    options.add_treebanks(
+        parser, needs=("train", "test"), test="test set, for the scores",
+        train="training set, for choosing the best fixed offsets",
+        dev="dev set, for choosing heads; default: the training set",
+    )  # fmt: skip
     options.add_punct(
         parser, help="what counts as punctuation: UPOS PUNCT, the Penn punctuation tags, or "
         "nothing (keep); default: upos where the treebank has UPOS",

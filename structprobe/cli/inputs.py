@@ -67,9 +67,9 @@ def saved_model(args: argparse.Namespace) -> dict[str, Any]:
     """Give what options say about the choice and the loading of a saved probe."""
     names = ("layer", "layers", "rank", "seed", "model", "gguf_file", "dtype", "revision", "cache",
              "batch_tokens", "device")  # fmt: skip
-    named = {name: getattr(args, name, None) for name in names}
-    given: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
-    return given | ({"trust_remote_code": True} if args.trust_remote_code else {})
+    given: dict[str, Any] = {"trust_remote_code": args.trust_remote_code or None}
+    given |= {name: getattr(args, name, None) for name in names}
+    return {name: value for name, value in given.items() if value is not None}
 
 
 def training(args: argparse.Namespace) -> Training:

@@ -12,12 +12,8 @@ from structprobe.cli.parser import Parser
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_model(parser)
-    uses = {
-        "train": "training set",
-        "dev": "dev set, for early stopping",
-        "test": "test set, for the scores; default: the dev set",
-    }
-    options.add_treebanks(parser, uses, needs=("train", "dev"))
+    dev, test = "dev set, for early stopping", "test set, for the scores; default: the dev set"
+    options.add_treebanks(parser, needs=("train", "dev"), dev=dev, test=test)
     options.add_punct(parser)
     parser.add_argument(
         "--probe", default="probe", choices=("probe", "probe-tree", "biaffine"),

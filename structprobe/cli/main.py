@@ -99,16 +99,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         place = f"{error.filename}: " if error.filename else ""
         return _fault(f"{place}{error.strerror or error}")
     except KeyboardInterrupt:
-        print(f"structprobe: interrupted; {_what_is_kept(args)}", file=sys.stderr)
+        kept = "nothing was written; cached word vectors are kept"
+        if args.resumes:
+            kept = f"finished work is kept; resume with: {args.command_line}"
+        print(f"structprobe: interrupted; {kept}", file=sys.stderr)
         return INTERRUPTED
     return 0
-
-
-def _what_is_kept(args: argparse.Namespace) -> str:
-    """Say what an interrupted command leaves, and how to resume it."""
-    if args.resumes:
-        return f"finished work is kept; resume with: {args.command_line}"
-    return "nothing was written; cached word vectors are kept"
 
 
 def _open_closed_streams() -> None:

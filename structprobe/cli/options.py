@@ -98,9 +98,10 @@ def add_saved_probe(parser: Parser, *, several: bool = False) -> None:
 
 
 def add_treebanks(
-    parser: Parser, uses: Mapping[str, str], *, needs: Sequence[str], several: bool = False
+    parser: Parser, *, needs: Sequence[str], several: bool = False, **uses: str
 ) -> None:
     """Add one treebank by its folder or name, or by the files of the parts that a command uses."""
+    uses = {"train": "training set", **uses}
     told = "a whole treebank, or CoNLL-U files (plain or .gz)"
     group = parser.add_argument_group("treebank", told)
     add_treebank(group, several=several)
@@ -232,16 +233,6 @@ def add_cache(group: argparse._ActionsContainer, *, required: bool = False) -> N
     """Add where word vectors stay."""
     told = "folder in which to cache word vectors"
     group.add_argument("--cache", metavar="DIR", required=required, help=told)
-
-
-def add_backend(parser: Parser) -> None:
-    """Add where the runs of a grid are done."""
-    add = parser.add_argument_group("parallel and distributed runs").add_argument
-    add("--jobs", type=values.positive, default=1, metavar="N", help="number of parallel jobs")
-    told = "joblib backend: loky (default for parallel jobs), dask, ray or any other that is "
-    add("--backend", metavar="NAME", help=told + "registered")
-    told = "address of the Dask scheduler, such as tcp://host:8786"
-    add("--scheduler", metavar="ADDRESS", help=told)
 
 
 def add_keep(parser: Parser) -> None:

@@ -14,13 +14,9 @@ RESUMES = True  # the same command resumes it
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_model(parser, several=True)
-    uses = {
-        "train": "training set",
-        "dev": "dev set, for early stopping; default: hold out a tenth of the training set (--test "
-        "is then required)",
-        "test": "test set, for the scores; default: the dev set",
-    }
-    options.add_treebanks(parser, uses, needs=("train",), several=True)
+    dev = "dev set, for early stopping; default: hold out a tenth of the training set (--test is "
+    dev, test = f"{dev}then required)", "test set, for the scores; default: the dev set"
+    options.add_treebanks(parser, needs=("train",), several=True, dev=dev, test=test)
     parser.set_defaults(needs_scores=True)
     recipe = options.add_recipe(parser)
     options.add_layers(recipe)
@@ -43,7 +39,12 @@ def add_arguments(parser: Parser) -> None:
     add("--save-probes", action="store_true", help=told)
     told = "estimate disk space, memory and time, and write nothing"
     add("--dry-run", action="store_true", help=told)
-    options.add_backend(parser)
+    add = parser.add_argument_group("parallel and distributed runs").add_argument
+    add("--jobs", type=values.positive, default=1, metavar="N", help="number of parallel jobs")
+    told = "joblib backend: loky (default for parallel jobs), dask, ray or any other that is "
+    add("--backend", metavar="NAME", help=told + "registered")
+    told = "address of the Dask scheduler, such as tcp://host:8786"
+    add("--scheduler", metavar="ADDRESS", help=told)
     options.add_output(parser)
 
 

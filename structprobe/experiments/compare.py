@@ -14,7 +14,7 @@ from structprobe.devices import find_device
 from structprobe.errors import ProbeError, StructprobeError
 from structprobe.experiments.config import CompareConfig
 from structprobe.experiments.runs.grid import check_seeds
-from structprobe.experiments.runs.run import Banks, Outcome, outcome, recipe_version, timed
+from structprobe.experiments.runs.run import Banks, Outcome, outcome, recipe_version, sizes, timed
 from structprobe.experiments.vectors_folder import check_cache, vectors_folder
 from structprobe.progress import progress_bar
 from structprobe.recoverers.base import MethodContext, Recoverer
@@ -41,9 +41,9 @@ def compare(
     test: Sequence[Sentence],
     *,
     folder: str | os.PathLike[str],
+    punct: str | None = None,
     methods: str | Recoverer | Method | Iterable[str | Recoverer | Method] = ALL,
     disturbed: bool = False,
-    punct: str | None = None,
     seed: int = 0,
     config: CompareConfig | None = None,
 ) -> Rows:
@@ -55,10 +55,12 @@ def compare(
 
     Parameters
     ----------
-    encoder, punct, folder
-        As for `sweep`.
+    encoder : Encoder
+        The model.
     train, dev, test : sequence of Sentence
         Sentences with heads, for training, for stopping and choosing, and for the scores.
+    folder, punct
+        As for `sweep`.
     methods : str, Recoverer, or iterable of them
         Names, ``"module:Class"``, or recoverers; by default all methods. A recoverer uses its own
         encoder, settings and cache. To resume, it is identified by its name, class and plain
@@ -82,16 +84,12 @@ def compare(
     ------
     MethodError
         If a method is unknown or two have the same name; raised before anything is run.
-    ScoreError
-        If a treebank is empty, or lacks heads or the tags that `punct` needs.
     TreebankError
         If `disturbed` is set and the test set has no UPOS tags.
-    ProbeError
-        If the seed is negative.
-    ResultError
-        If the folder is not a results folder or cannot be written; existing rows are kept.
-    StoreError
-        If ``config.cache`` is not a cache folder.
+    ScoreError
+        If a treebank is empty, or lacks heads or the tags that `punct` needs.
+    ProbeError, ResultError, StoreError
+        As for `sweep`.
     """
     config = config or CompareConfig()
     chosen = choose_methods(methods)
@@ -172,15 +170,15 @@ class _Comparison:
                 recoverer.fit(self.versions[None].train, self.versions[None].dev)
         except StructprobeError as error:
             for words_as in todo:
-                told = self._told(method.given or method.cls)
-                yield self._empty(told, method, words_as, error), None
+                told = self._told(method.given or method.cls, method.name, words_as)
+                yield self._empty(told, error), None
             return
         for words_as in todo:
-            told = self._told(recoverer)
+            told = self._told(recoverer, method.name, words_as)
             try:
-                found = self._scored(recoverer, told, method, words_as)
+                found = self._scored(recoverer, told)
             except StructprobeError as error:
-                yield self._empty(told, method, words_as, error), None
+                yield self._empty(told, error), None
                 continue
             row = found.row
             if words_as is None:
@@ -188,37 +186,32 @@ class _Comparison:
             kept = self.keep_predictions and words_as is None
             yield row, found.predictions if kept else None
 
-    def _scored(
-        self, recoverer: Recoverer, told: Row, method: Method, words_as: str | None
-    ) -> Outcome:
+    def _scored(self, recoverer: Recoverer, told: Row) -> Outcome:
         """Predict and score one version of the test set."""
-        banks = self.versions[words_as]
+        banks = self.versions[told["words_as"]]
         assert banks.test is not None
         shown = banks.test if recoverer.uses_gold else _bare(banks.test)
         with timed(self.setting.encoder) as times:
             predictions = recoverer.predict(shown)
         # What was chosen on dev, as JSON types; only now, since it may depend on these sentences.
-        told = told | {name: _plain(value) for name, value in recoverer.chosen_.items()}
-        told |= {"method": method.name, "words_as": words_as, **times}
-        return outcome(told, banks, {"test": predictions})
+        chosen = {name: _plain(value) for name, value in recoverer.chosen_.items()}
+        return outcome({**told, **chosen, **times}, banks, {"test": predictions})
 
-    def _empty(
-        self, told: Row, method: Method, words_as: str | None, error: StructprobeError
-    ) -> Row:
+    def _empty(self, told: Row, error: StructprobeError) -> Row:
         """Make a row without scores that gives the reason."""
-        banks = self.versions[words_as]
+        banks = self.versions[told["words_as"]]
         assert banks.test is not None
-        told = told | {"method": method.name, "words_as": words_as, **banks.values()}
-        told |= {"n_sentences": len(banks.test), "n_words": banks.test.n_words}
+        told = told | banks.values() | sizes(banks.test)
         return make_row(**told, why_empty=" ".join(str(error).split()))
 
-    def _told(self, recoverer: Recoverer | type[Recoverer]) -> Row:
+    def _told(self, recoverer: Recoverer | type[Recoverer], name: str, words_as: str | None) -> Row:
         """Describe a method for a row, or its class if the method could not be created."""
         told: Row = {"uses_gold": recoverer.uses_gold}
         said = {} if isinstance(recoverer, type) else recoverer.describe()
         if recoverer.reads_model:
             told |= {"seed": self.setting.seed, **({} if "fingerprint" in said else self.model)}
-        return told | {key: value for key, value in said.items() if (key, value) != ("seed", None)}
+        told |= {key: value for key, value in said.items() if (key, value) != ("seed", None)}
+        return {**told, "method": name, "words_as": words_as}
 
     def _deciding(self, method: Method) -> Row:
         """Return what determines a method's rows, before anything is created."""
@@ -268,9 +261,8 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Sequence | set | frozenset):
         return [_plain(one) for one in value]
     if hasattr(value, "origin"):  # an encoder
-        return {
-            key: one for key, one in value.origin(0).items() if key not in ("model", "revision")
-        }
+        told = value.origin(0).items()
+        return {key: one for key, one in told if key not in ("model", "revision")}
     told = value.get_params() if hasattr(value, "get_params") else {}  # an estimator
     return [f"{type(value).__module__}:{type(value).__qualname__}", _plain(told)]
 

@@ -66,9 +66,11 @@ class FitConfig:
 
     Parameters
     ----------
+    training : Training, optional
+        How the probe is trained.
     force : bool, default=False
         Whether to replace an existing probe.
-    training, cache, command, progress
+    cache, command, progress
         As for `SweepConfig`; `command` is recorded in the probe's config.
     """
 
@@ -133,10 +135,9 @@ class CompareConfig:
     ----------
     device : str or torch.device, default="auto"
         Where methods are trained.
-    keep_predictions : bool, default=True
-        Whether to save the predictions on the original test set, with the gold trees.
-    cache, command, progress
-        As for `SweepConfig`; the cache also holds attention.
+    cache, keep_predictions, command, progress
+        As for `SweepConfig`; the cache also holds attention, and predictions are those on the
+        original test set.
 
     Raises
     ------

@@ -56,10 +56,8 @@ def demonstrate(
             results.tell_room()
     index = _typical(test, [prediction.heads for _, prediction in predictions], best["uuas"])
     words, prediction = predictions[index]
-    told = (
-        f"layer {best['layer']}, the best on dev; sentence {test[index].sent_id} of the test set, "
-        "whose score is close to the UUAS of the layer"
-    )
+    told = f"layer {best['layer']}, the best on dev; sentence {test[index].sent_id} of the test set"
+    told += ", whose score is close to the UUAS of the layer"
     return rows, f"{told}\n\n{draw_text(words, _heads(test[index]), prediction.heads)}"
 
 

@@ -32,12 +32,14 @@ def encode_banks(
 
     Parameters
     ----------
-    encoder, layers
-        As for `sweep`.
+    encoder : Encoder
+        The model.
     banks : mapping of str to sequence of Sentence
         The treebanks by name. Each is cached separately, like train, dev and test in a sweep.
     cache : path
         The folder of the cache.
+    layers
+        As for `sweep`.
     shard : Shard, optional
         The part of each treebank's sentences to encode, if other processes encode the rest.
     untrained : bool, default=False

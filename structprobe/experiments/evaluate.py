@@ -8,7 +8,7 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from structprobe.errors import ScoreError
-from structprobe.experiments.runs.run import as_bank, key_of, timed
+from structprobe.experiments.runs.run import as_bank, key_of, sizes, timed
 from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.linear import LinearChain
 from structprobe.results.frames import Rows
@@ -160,8 +160,7 @@ def _row(
         treebank=bank_name(bank),
         treebank_fingerprint=bank.fingerprint,
         part=part,
-        n_sentences=len(bank),
-        n_words=bank.n_words,
+        **sizes(bank),
         **told,
         **score_values(scores),
     )

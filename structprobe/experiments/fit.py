@@ -42,7 +42,7 @@ def fit_probe(
 
     Parameters
     ----------
-    encoder, train, punct
+    encoder, train
         As for `sweep`.
     dev : sequence of Sentence, optional
         Sentences for stopping and scoring. By default a tenth of `train` is held out for stopping,
@@ -53,6 +53,8 @@ def fit_probe(
         Rank of the probe; by default full rank.
     seed : int or None, default=0
         Random state of the probe.
+    punct
+        As for `sweep`.
     out : path, optional
         Where to save the probe.
     config : FitConfig, optional
@@ -87,7 +89,10 @@ def fit_probe(
     probe = make_probe(run.values["rank"], seed, training, verbose=verbose)
     recoverer = ProbeRecoverer(encoder, layer, probe, cache=config.cache, progress=config.progress)
     vectors = {part: recoverer.encode(bank) for part, bank in banks.parts.items()}
-    found = run_probe(probe, run, vectors, banks)
+    with timed() as times:
+        held_out = None if banks.dev is None else (vectors["dev"], banks.dev)
+        probe.fit(vectors["train"], banks.train, dev=held_out)
+    found = report(probe, run, vectors, banks, times)
     if out is not None:
         card = card_of(found, banks, dev_baselines(banks))
         if config.command is not None:
@@ -120,16 +125,6 @@ def make_probe(
 
     told = {name: value for name, value in asdict(training).items() if value is not None}
     return StructuralProbe(rank=rank, random_state=seed, verbose=verbose, **told)
-
-
-def run_probe(
-    probe: StructuralProbe, run: Run, vectors: Mapping[str, WordVectors], banks: Banks
-) -> Outcome:
-    """Fit a probe, predict and score."""
-    with timed() as times:
-        dev = None if banks.dev is None else (vectors["dev"], banks.dev)
-        probe.fit(vectors["train"], banks.train, dev=dev)
-    return report(probe, run, vectors, banks, times)
 
 
 def report(

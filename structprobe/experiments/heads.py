@@ -1,4 +1,4 @@
-"""Analysing attention heads: relations, alignment with trees, what they attend to."""
+"""Analysing attention heads: relations, trees, alignment with trees, what they attend to."""
 
 from __future__ import annotations
 
@@ -22,11 +22,14 @@ from structprobe.attention.targets import TargetSums
 from structprobe.attention.word_attentions import AttentionBatch, WordAttentions
 from structprobe.errors import Hint, ResultError, ScoreError
 from structprobe.experiments.config import HeadsConfig
-from structprobe.experiments.runs.run import as_bank, timed
-from structprobe.experiments.single_heads import SingleHeads, single_head_methods, tree_rows
+from structprobe.experiments.runs.run import as_bank, sizes, timed
+from structprobe.recoverers.attention_head import AttentionHead
+from structprobe.recoverers.attention_max import AttentionMax
+from structprobe.recoverers.attention_mst import AttentionMST
 from structprobe.results.folder import ResultsFolder, as_csv
 from structprobe.results.rows import bank_name
 from structprobe.scores.attachment import without_subtypes
+from structprobe.scores.edge_counts import GoldEdges
 from structprobe.scores.protocol import Protocol, choose_protocol, kept_words
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence
@@ -105,9 +108,8 @@ def analyse_heads(
         shape = attentions.n_layers, attentions.n_heads
         choice, told = (RelationTally(names, *shape) for _ in range(2))
         methods = single_head_methods(encoder)
-        trees = {
-            part: SingleHeads(methods, banks[part], protocol.punct) for part in (chosen_on, "test")
-        }
+        parts = chosen_on, "test"
+        trees = {part: SingleHeads(methods, banks[part], protocol.punct) for part in parts}
         for batch in attentions.read(banks[chosen_on], progress=config.progress):
             choice.add(batch.weights, *gold[chosen_on].batch(batch.sentences))
             trees[chosen_on].add(batch)
@@ -121,19 +123,11 @@ def analyse_heads(
         if pairs:
             sums.add_pairs(attentions, config.progress)
     about = {
-        "model": encoder.origin(0)["model"],
-        "train": bank_name(banks["train"]),
-        "chosen_on": chosen_on,
-        "part": "test",
-        "treebank": bank_name(banks["test"]),
-        "n_sentences": len(banks["test"]),
-        "n_words": banks["test"].n_words,
-        "punct": protocol.punct,
-        "first_is_special": sums.first_is_special,
-        "seed": seed,
-        "n_pairs": sums.n_pairs,
-        **times,
-    }
+        "model": encoder.origin(0)["model"], "train": bank_name(banks["train"]),
+        "chosen_on": chosen_on, "part": "test", "treebank": bank_name(banks["test"]),
+        **sizes(banks["test"]), "punct": protocol.punct,
+        "first_is_special": sums.first_is_special, "seed": seed, "n_pairs": sums.n_pairs, **times,
+    }  # fmt: skip
     rules = config.rules or PatternRules()
     shares = sums.targets.shares
     rows = relation_rows(
@@ -142,11 +136,8 @@ def analyse_heads(
         gold["train"].offsets(names).best(),
         rules.name(shares["near"], shares["delimiters"], sums.targets.own_segment),
     )
-    accuracy = {
-        name: told.accuracy[:, number]
-        for number, name in enumerate(told.names)
-        if told.total[number]
-    }
+    known = [(i, name) for i, name in enumerate(told.names) if told.total[i]]
+    accuracy = {name: told.accuracy[:, i] for i, name in known}
     analysis = HeadAnalysis(
         about, rules, rows, accuracy, shares, sums.targets.entropy,
         sums.alignment.share, sums.shuffled.share,
@@ -156,6 +147,54 @@ def analyse_heads(
     if results is not None:
         _write(analysis, results)
     return analysis
+
+
+def single_head_methods(encoder: Encoder) -> list[AttentionHead]:
+    """Create the methods that are reported for each head."""
+    both: list[AttentionHead] = [AttentionMax(encoder), AttentionMax(encoder, direction="from")]
+    return [*both, AttentionMST(encoder), AttentionMST(encoder, gold_root=True)]
+
+
+class SingleHeads:
+    """UUAS of every head by several methods, summed over one pass through a treebank."""
+
+    def __init__(
+        self, methods: Sequence[AttentionHead], bank: Sequence[Sentence], punct: str | None
+    ) -> None:
+        self.methods, self.bank = methods, bank
+        self._gold = GoldEdges(bank, punct)
+        self._right: dict[str, Any] = {method.name: 0 for method in methods}
+
+    def add(self, batch: AttentionBatch) -> None:
+        """Add a batch of attention."""
+        for method in self.methods:
+            self._right[method.name] += method.count_right(batch, self._gold, self.bank)
+
+    @property
+    def uuas(self) -> dict[str, NDArray[np.float64]]:
+        """UUAS (n_layers, n_heads) by method; NaN if no gold edge counts."""
+        n_edges = self._gold.n_edges or np.nan
+        return {name: right / n_edges for name, right in self._right.items()}
+
+
+def tree_rows(
+    choice: Mapping[str, NDArray[np.float64]], told: Mapping[str, NDArray[np.float64]]
+) -> list[dict[str, Any]]:
+    """Choose a head in each layer on one part of a treebank; report its UUAS on another."""
+    # choice (n_layers, n_heads), told (n_layers, n_heads)
+    rows = []
+    for method, chosen_by in choice.items():
+        highest = chosen_by.max(axis=1)
+        for layer, head in enumerate(chosen_by.argmax(axis=1).tolist()):
+            row = {"method": method, "layer": layer + 1, "head": None, "choice_uuas": None}
+            row |= {"uuas": None, "best": False}
+            if not np.isnan(highest[layer]):  # some gold edge counts
+                uuas = float(told[method][layer, head])
+                row |= {"head": head + 1, "choice_uuas": float(highest[layer])}
+                row["uuas"] = None if np.isnan(uuas) else uuas
+                row["best"] = layer == int(highest.argmax())
+            rows.append(row)
+    return rows
 
 
 @dataclass(frozen=True)
@@ -236,7 +275,16 @@ class _Sums:
 
 def _read_gold(banks: Mapping[str, Treebank]) -> tuple[list[str], dict[str, _Gold]]:
     """List all relations, without subtypes, and the ids of each treebank's."""
-    labels = {part: without_subtypes(_labels(bank, part)) for part, bank in banks.items()}
+    labels = {}
+    for part, bank in banks.items():
+        found: list[str] = []
+        for sentence in bank:
+            if sentence.deprels is None:
+                what = f"a sentence in the {part} treebank has no relations"
+                hint = "use a treebank with relations (DEPREL)"
+                raise ScoreError(what, where=sentence.where, hint=hint)
+            found += sentence.deprels
+        labels[part] = without_subtypes(found)
     names = np.unique(np.concatenate(list(labels.values())))
     gold = {}
     for part, bank in banks.items():
@@ -246,24 +294,12 @@ def _read_gold(banks: Mapping[str, Treebank]) -> tuple[list[str], dict[str, _Gol
     return names.tolist(), gold
 
 
-def _labels(bank: Treebank, part: str) -> list[str]:
-    """Return the relations of all words, concatenated."""
-    found: list[str] = []
-    for sentence in bank:
-        if sentence.deprels is None:
-            what = f"a sentence in the {part} treebank has no relations"
-            hint = "use a treebank with relations (DEPREL)"
-            raise ScoreError(what, where=sentence.where, hint=hint)
-        found += sentence.deprels
-    return found
-
-
 def _open(folder: str | os.PathLike[str], force: bool) -> ResultsFolder:
     """Open a results folder, unless it has an analysis that must not be replaced."""
     if (Path(folder) / _ALL).exists() and not force:
         other = "choose another folder, or"
         hint = Hint(
-            f"{other} pass HeadsConfig(force=True) to replace it",
+            f"{other} set force=True in HeadsConfig to replace it",
             shell=f"{other} use --force to replace it",
         )
         raise ResultError(f"{_ALL} already exists", where=str(folder), hint=hint)

@@ -10,7 +10,7 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from structprobe.errors import ScoreError
+from structprobe.errors import ScoreError, counted
 from structprobe.experiments.config import SweepConfig
 from structprobe.experiments.runs.grid import Grid, known_products, probe_runs
 from structprobe.experiments.runs.groups import Group, groups_of
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
 
 _log = logging.getLogger(__name__)
-
 Parts = tuple[Treebank, Treebank | None, Treebank | None]  # train, dev, test
 
 
@@ -109,10 +108,8 @@ def sweep(
     models = {"probe": encoder}
     if config.untrained:
         models["probe-untrained"] = encoder.untrained(0)
-    probes = {
-        name: probe_runs(model, banks, grid, training, name) for name, model in models.items()
-    }
-    every = [run for run, _ in methods] + [run for runs in probes.values() for run in runs]
+    probes = {name: probe_runs(one, banks, grid, training, name) for name, one in models.items()}
+    every = [*(run for run, _ in methods), *chain.from_iterable(probes.values())]
     how: dict[str, Any] = {
         "training": training,
         "verbose": config.progress is not False and here,
@@ -134,13 +131,17 @@ def sweep(
         done = [run for run in every if run.key not in todo]
         bare = [run for run in done if not has_predictions(results.folder, run.key)]
         if config.keep_predictions and bare:
-            told = "%d runs were done without saving predictions; use a new folder to save them"
-            _log.info(told, len(bare))
+            told = f"{counted(len(bare), 'finished run')} without saved predictions"
+            _log.info("%s; to save them, use a new folder", told)
         bar = progress_bar("runs", len(todo), "run", shown=config.progress)
         advance = stack.enter_context(bar)
         for run, method in methods:
             if run.key in todo:
-                keep(run, _run_baseline(run, method, banks))
+                with timed() as times:
+                    method.fit(banks.train, banks.dev)
+                    scored = {part: bank for part, bank in banks.parts.items() if part != "train"}
+                    predictions = {part: method.predict(bank) for part, bank in scored.items()}
+                keep(run, outcome({**run.values, **times}, banks, predictions))
         for name, model in models.items():
             runs = [run for run in probes[name] if run.key in todo]
             if not runs:
@@ -180,13 +181,3 @@ def baseline_methods(seeds: Sequence[Any], banks: Banks) -> list[tuple[Run, Reco
         (Run.of({"method": one.name, "uses_gold": one.uses_gold, "seed": seed}, banks), one)
         for one, seed in seeded
     ]
-
-
-def _run_baseline(run: Run, method: Recoverer, banks: Banks) -> Outcome:
-    """Score a method without a model."""
-    with timed() as times:
-        method.fit(banks.train, banks.dev)
-        predictions = {
-            part: method.predict(bank) for part, bank in banks.parts.items() if part != "train"
-        }
-    return outcome({**run.values, **times}, banks, predictions)

@@ -18,7 +18,7 @@ from structprobe.errors import ResultError
 from structprobe.locks import lock
 from structprobe.results.commands import COMMANDS, commands_with
 from structprobe.results.frames import Rows, frame_of
-from structprobe.results.predictions import predictions_to_bytes
+from structprobe.results.predictions import Predicted, predictions_to_bytes
 from structprobe.results.rows import ROW_KEYS, Row
 from structprobe.results.saved_runs import (
     PREDICTIONS,
@@ -43,8 +43,12 @@ _log = logging.getLogger(__name__)
 class ResultsFolder:
     """A folder of results, created if it does not exist.
 
-    Several processes may write to the same folder: each row is added under a lock and flushed to
-    disk, so that a crash loses at most the row being written.
+    Several processes may write to it: each row is added under a lock and flushed to disk, so that a
+    crash loses at most the row being written. It contains ``structprobe.json`` (the marker of a
+    results folder), ``rows.jsonl`` (one row per line, with the keys in `ROW_KEYS`), ``rows.csv``
+    (the same as a table), ``predictions/KEY.npz`` and ``probes/NAME`` (such as
+    ``layer-03_rank-384_seed-0``) of runs that save them, and ``commands.jsonl`` (the commands that
+    were run, with versions).
 
     Parameters
     ----------
@@ -54,16 +58,7 @@ class ResultsFolder:
     Raises
     ------
     ResultError
-        If the folder is not a structprobe results folder, has a newer format, or cannot be
-        written.
-
-    Notes
-    -----
-    The folder contains ``structprobe.json`` (the marker of a results folder), ``rows.jsonl`` (one
-    row per line, with the keys in `ROW_KEYS`), ``rows.csv`` (the same as a table, rewritten after
-    each row), ``predictions/KEY.npz`` and ``probes/NAME`` (such as
-    ``probes/layer-03_rank-384_seed-0``) for runs that save them, and ``commands.jsonl`` (the
-    commands that were run, with versions).
+        If the folder is not a results folder, has a newer format, or cannot be written.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -114,7 +109,7 @@ class ResultsFolder:
             self._append(row, whole)
             _replace(self.folder / TABLE, as_csv([*rows, row]))
 
-    def predictions(self, key: str) -> list[tuple[tuple[str, ...], Prediction]]:
+    def predictions(self, key: str) -> list[Predicted]:
         """Read the predictions of one run.
 
         Parameters
@@ -145,7 +140,7 @@ class ResultsFolder:
         Returns
         -------
         list of Sentence
-            The sentences, with gold trees and tags unless the file is from an older version.
+            The sentences, with gold trees and tags unless an older version saved them.
 
         Raises
         ------
@@ -181,10 +176,8 @@ class ResultsFolder:
 
         Parameters
         ----------
-        name : str
-            The file name; an existing file is replaced.
-        text : str
-            The content.
+        name, text : str
+            The file name, of which an existing file is replaced, and the content.
         """
         with _told(self.folder):
             _replace(self.folder / name, text)
@@ -210,7 +203,8 @@ class ResultsFolder:
             os.ftruncate(descriptor, whole)
             os.lseek(descriptor, whole, os.SEEK_SET)
             try:
-                _write_all(descriptor, line)
+                while line:  # the system may take only some at a time
+                    line = line[os.write(descriptor, line) :]
                 os.fsync(descriptor)
             except OSError:
                 os.ftruncate(descriptor, whole)
@@ -365,9 +359,3 @@ def _replace(path: Path, content: str | bytes) -> None:
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    """Write all bytes, even if the system takes only some at a time."""
-    while content:
-        content = content[os.write(descriptor, content) :]

@@ -19,17 +19,13 @@ from structprobe.treebank.sentence import Sentence
 
 def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Prediction]) -> bytes:
     """Write predictions as a compressed npz archive."""
-    lengths = [len(sentence) for sentence in sentences]
     arrays: dict[str, NDArray[Any]] = {
-        "offsets": np.cumsum([0, *lengths], dtype=np.int64),
+        "offsets": np.cumsum([0, *map(len, sentences)], dtype=np.int64),
         "words": np.array([word for sentence in sentences for word in sentence.words], dtype=str),
         "heads": _flat([prediction.heads for prediction in predictions], np.int32),
     }
-    columns = {
-        name: [getattr(prediction, name) for prediction in predictions]
-        for name in ("depths", "distances", "arc_scores", "deprels")
-    }
-    for name, values in columns.items():
+    for name in ("depths", "distances", "arc_scores", "deprels"):
+        values = [getattr(prediction, name) for prediction in predictions]
         if any(value is None for value in values):
             continue
         if name == "deprels":
@@ -46,18 +42,21 @@ def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Pr
     return archive.getvalue()
 
 
-def predictions_from_bytes(content: bytes, where: str) -> list[tuple[tuple[str, ...], Prediction]]:
+Predicted = tuple[tuple[str, ...], Prediction]  # Words, and what was predicted for them
+
+
+def predictions_from_bytes(content: bytes, where: str) -> list[Predicted]:
     """Read the predictions that `predictions_to_bytes` wrote."""
     with _loaded(content, where) as arrays:
-        words = (tuple(map(str, one)) for one in _words(arrays))
+        words = (tuple(map(str, one)) for one in _cut(arrays["words"], arrays["offsets"][1:]))
         return [*zip(words, _predictions(arrays), strict=True)]
 
 
 def sentences_from_bytes(content: bytes, where: str) -> list[Sentence]:
     """Read the sentences that `predictions_to_bytes` wrote."""
     with _loaded(content, where) as arrays:
-        ends, words = arrays["offsets"][1:], _words(arrays)
-        columns: dict[str, list[Any]] = {"words": words}
+        ends = arrays["offsets"][1:]
+        columns: dict[str, list[Any]] = {"words": _cut(arrays["words"], ends)}
         for name in ("heads", *_COLUMNS):
             if f"gold_{name}" in arrays:
                 columns[name] = _cut(arrays[f"gold_{name}"], ends)
@@ -111,15 +110,9 @@ def _loaded(content: bytes, where: str) -> Iterator[dict[str, NDArray[Any]]]:
         raise ResultError(f"not a predictions file: {error}", where=where) from error
 
 
-def _words(arrays: Mapping[str, NDArray[Any]]) -> list[Any]:
-    """Split the words into sentences."""
-    return _cut(arrays["words"], arrays["offsets"][1:])
-
-
 def _predictions(arrays: Mapping[str, NDArray[Any]]) -> list[Prediction]:
     """Split concatenated arrays into sentences."""
     ends, lengths = arrays["offsets"][1:], np.diff(arrays["offsets"])
-    heads = _cut(arrays["heads"], ends)
     depths: list[Any] = [None] * len(lengths)
     distances, arc_scores, deprels = list(depths), list(depths), list(depths)
     if "depths" in arrays:
@@ -136,7 +129,7 @@ def _predictions(arrays: Mapping[str, NDArray[Any]]) -> list[Prediction]:
     if "deprels" in arrays:
         deprels = [tuple(map(str, one)) for one in _cut(arrays["deprels"], ends)]
     as_tree = arrays.get("as_tree", np.ones(len(lengths), dtype=bool)).tolist()
-    columns = heads, distances, depths, arc_scores, deprels, as_tree
+    columns = _cut(arrays["heads"], ends), distances, depths, arc_scores, deprels, as_tree
     return [Prediction(*one) for one in zip(*columns, strict=True)]
 
 

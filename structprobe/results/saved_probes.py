@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from structprobe.errors import Hint, ResultError
 from structprobe.results.folder import MARKER, read_rows
@@ -56,7 +57,7 @@ def find_probe(
     folder : path
         A results folder in which `sweep` saved probes.
     layer, rank, seed : int, optional
-        The layer, rank and seed of the probe; by default any.
+        Those of the probe; by default any.
     model : str, optional
         The model, if the folder has several: as named in the rows, or the last part of it.
     method : str, default="probe"
@@ -66,10 +67,8 @@ def find_probe(
 
     Returns
     -------
-    path : pathlib.Path
-        The folder of the probe.
-    row : dict
-        Its result row.
+    tuple of (pathlib.Path, dict)
+        The folder of the probe, and its result row.
 
     Raises
     ------
@@ -99,7 +98,12 @@ def find_probe(
         shell = "choose one with --layer, --rank and --seed"
         hint = Hint("choose one with layer=, rank= and seed=", shell=shell)
         raise ResultError(what, where=str(folder), hint=hint)
-    return min(found, key=lambda one: _order(one[1]))
+
+    def order(one: tuple[Path, Row]) -> tuple[float, ...]:
+        row = one[1]
+        return -(row["dev_uuas"] or 0.0), row["layer"], row["rank"], row["seed"] or 0
+
+    return min(found, key=order)
 
 
 def locate_probe(
@@ -129,11 +133,6 @@ def probe_label(row: Row) -> str:
     return told if row["dev_uuas"] is None else f"{told} (UUAS {per_cent(row['dev_uuas'])} on dev)"
 
 
-def _order(row: Row) -> tuple[float, ...]:
-    """Sort by UUAS on dev, descending; ties by layer, rank and seed."""
-    return (-(row["dev_uuas"] or 0.0), row["layer"], row["rank"], row["seed"] or 0)
-
-
 def _is_meant(key: str, value: object, there: object) -> bool:
     """Decide whether a value matches; for a model, the last part of its path is enough."""
     if key == "model" and there is not None:
@@ -143,7 +142,6 @@ def _is_meant(key: str, value: object, there: object) -> bool:
 
 def _listed(values: Iterable[object]) -> str:
     """List distinct values, in order."""
-    found = dict.fromkeys(values)
-    numbers = [value for value in found if isinstance(value, int)]
-    ordered = sorted(numbers) if len(numbers) == len(found) else sorted(map(str, found))
-    return ", ".join(map(str, ordered))
+    found: set[Any] = {*values}
+    numbers = all(isinstance(value, int) for value in found)
+    return ", ".join(map(str, sorted(found, key=None if numbers else str)))

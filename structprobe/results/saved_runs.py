@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from structprobe.errors import ResultError
-from structprobe.results.predictions import predictions_from_bytes, sentences_from_bytes
+from structprobe.results.predictions import Predicted, predictions_from_bytes, sentences_from_bytes
 from structprobe.results.rows import Row
-from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
 PREDICTIONS, PROBES = "predictions", "probes"
@@ -59,9 +58,7 @@ def has_predictions(folder: str | os.PathLike[str], key: str) -> bool:
     return predictions_path(folder, key).is_file()
 
 
-def read_predictions(
-    folder: str | os.PathLike[str], key: str
-) -> list[tuple[tuple[str, ...], Prediction]]:
+def read_predictions(folder: str | os.PathLike[str], key: str) -> list[Predicted]:
     """Read the predictions of one run."""
     return predictions_from_bytes(*_kept(folder, key))
 

@@ -22,7 +22,7 @@ from structprobe.attention.patterns import PatternRules
 from structprobe.attention.relations import RelationTally
 from structprobe.attention.targets import TARGETS, TargetSums
 from structprobe.errors import EncoderError, ResultError, ScoreError
-from structprobe.experiments.single_heads import single_head_methods, tree_rows
+from structprobe.experiments.heads import single_head_methods, tree_rows
 
 
 def labelled(seed: int, n: int = 12) -> Treebank:

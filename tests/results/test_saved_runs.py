@@ -138,7 +138,7 @@ def test_predictions_are_left_out_on_request(
         read_sentences(tmp_path, rows[0]["key"])
     with caplog.at_level("INFO", logger="structprobe"):
         sweep(encoder, *BANKS, folder=tmp_path, layers="0", max_steps=2)
-    assert f"{len(rows)} runs were done without saving predictions" in caplog.text
+    assert f"{len(rows)} finished runs without saved predictions" in caplog.text
 
 
 def test_a_comparison_keeps_those_of_written_words(encoder: Encoder, tmp_path: Path) -> None:

@@ -66,21 +66,26 @@ class Group:
             yield run, found if self.keep_predictions else replace(found, predictions=())
 
 
+def room_of(memory_gb: float | None) -> int:
+    """Return the bytes that vectors may take during training."""
+    from structprobe.probe.training.settings import MEMORY_GB
+
+    return int(1e9 * (MEMORY_GB if memory_gb is None else memory_gb))
+
+
 def groups_of(
     runs: Sequence[Run], vectors: Mapping[str, EncodedBank], memory_gb: float | None = None
 ) -> list[tuple[Run, ...]]:
     """Split a grid into groups of layers that are trained together."""
     import torch
 
-    from structprobe.probe.training.settings import MEMORY_GB
     from structprobe.probe.training.streaming import laid_out_bytes
 
     n_words, n_dev_words = (
         int(vectors[part].offsets[-1]) if part in vectors else 0 for part in ("train", "dev")
     )
-    room = 1e9 * (MEMORY_GB if memory_gb is None else memory_gb)
+    room, left = room_of(memory_gb), 0
     groups: list[list[Run]] = []
-    left = 0.0
     for layer, products in dict.fromkeys((run.layer, run.values["products"]) for run in runs):
         width = vectors["train"].layer(layer).hidden_size
         size = laid_out_bytes(n_words, n_dev_words, width, getattr(torch, products))

@@ -18,6 +18,7 @@ import numpy as np
 from structprobe.experiments.config import SweepConfig, Training
 from structprobe.experiments.fit import make_probe
 from structprobe.experiments.runs.grid import Grid, known_products, probe_runs
+from structprobe.experiments.runs.groups import room_of
 from structprobe.experiments.runs.run import Banks, Run
 from structprobe.experiments.sweep import baseline_methods
 from structprobe.output_paths import nearest_existing
@@ -29,8 +30,6 @@ from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
-
-Plan = dict[str, Any]
 
 LONGEST, SAMPLED, FITTED = 8, 64, 256  # sentences to measure on
 FEW_STEPS, MORE_STEPS = 10, 20  # the default recipe looks at dev as often in both
@@ -49,7 +48,7 @@ def plan_sweep(
     seeds: Iterable[int] = (0,),
     punct: str | None = None,
     config: SweepConfig | None = None,
-) -> Plan:
+) -> dict[str, Any]:
     """Estimate the cost of `sweep` with the same arguments. Nothing is written.
 
     The longest sentences and an even sample are run through the model, and probes are trained for a
@@ -99,6 +98,10 @@ def plan_sweep(
     passes = len({method for method, _ in to_encode})
     place = Path(os.path.realpath(folder if config.cache is None else config.cache))
     train_seconds = 0.0
+    # Of each sentence, a float32 for each pair of words, and what words take.
+    kept = (2 * n * (n - 1) + 12 * n for n in map(len, banks.scored or ()))
+    # Of each saved probe, two float32 matrices and what describes them.
+    saved = (2 * run.values["rank"] * encoder.hidden_size * 4 + CARD_BYTES for run in todo)
     n_runs = Counter(run.values["rank"] for run in todo)
     with progress_bar("measure", 1 + len(n_runs), "part", shown=config.progress) as advance:
         encode_seconds = passes * n_words * _seconds_a_word(encoder, sentences, grid.layers)
@@ -107,36 +110,20 @@ def plan_sweep(
         for rank, count in n_runs.items():
             train_seconds += count * _seconds_a_run(banks, encoder.hidden_size, rank, training)
             advance(1)
+    train_peak = _peak_of_training(banks, encoder, len(grid.layers), training)
     return {
-        "model": encoder.origin(0)["model"],
-        "train": bank_name(banks.train),
-        "runs": len(every),
-        "runs_done": sum(run.key in done for run in every),
+        "model": encoder.origin(0)["model"], "train": bank_name(banks.train),
+        "runs": len(every), "runs_done": sum(run.key in done for run in every),
         "layers": len(grid.layers),
-        "bytes_kept": len(todo) * _kept_bytes(banks.scored or ()) if config.keep_predictions else 0,
-        "bytes_saved": config.save_probes
-        * sum(count * _saved_bytes(encoder, rank) for rank, count in n_runs.items()),
-        "n_words": n_words,
-        "bytes_per_layer": per_layer,
-        "bytes_in_all": per_layer * len(to_encode),
+        "bytes_kept": config.keep_predictions * len(todo) * sum(kept),
+        "bytes_saved": config.save_probes * sum(saved), "n_words": n_words,
+        "bytes_per_layer": per_layer, "bytes_in_all": per_layer * len(to_encode),
         "bytes_free": shutil.disk_usage(nearest_existing(place)).free,
         "bytes_streamed": _streamed_bytes(banks, encoder, todo, training),
         "bytes_temporary": shutil.disk_usage(tempfile.gettempdir()).free,
-        "peak_bytes": encode_peak
-        and max(encode_peak, _peak_of_training(banks, encoder, len(grid.layers), training)),
-        "encode_seconds": encode_seconds,
-        "train_seconds": train_seconds,
-    }
-
-
-def _kept_bytes(bank: Iterable[Sentence]) -> int:
-    """Estimate a file of predictions: a float32 for each pair of words, and what words take."""
-    return sum(2 * len(sentence) * (len(sentence) - 1) + 12 * len(sentence) for sentence in bank)
-
-
-def _saved_bytes(encoder: Encoder, rank: int) -> int:
-    """Estimate a saved probe: two float32 matrices, and what tells of them."""
-    return 2 * rank * encoder.hidden_size * 4 + CARD_BYTES
+        "peak_bytes": encode_peak and max(encode_peak, train_peak),
+        "encode_seconds": encode_seconds, "train_seconds": train_seconds,
+    }  # fmt: skip
 
 
 def _seconds_a_word(
@@ -189,7 +176,7 @@ def _streamed_bytes(banks: Banks, encoder: Encoder, runs: Sequence[Run], trainin
     from structprobe.probe.training.joint_fit import most_at_once
 
     a_layer = _layer_bytes(banks, encoder, training.products)
-    if a_layer <= _room(training.memory_gb):
+    if a_layer <= room_of(training.memory_gb):
         return 0
     fits = 2 * len({(run.values["method"], run.layer, run.values["seed"]) for run in runs})
     return a_layer * min(fits, most_at_once(find_device(training.device)))
@@ -198,10 +185,9 @@ def _streamed_bytes(banks: Banks, encoder: Encoder, runs: Sequence[Run], trainin
 def _peak_of_training(banks: Banks, encoder: Encoder, n_layers: int, training: Training) -> int:
     """Estimate a training process: what it holds now, vectors, gold distances, predictions."""
     vectors = n_layers * _layer_bytes(banks, encoder, training.products)
-    room = _room(training.memory_gb)
     pairs = sum(len(sentence) ** 2 for bank in banks.parts.values() for sentence in bank)
     # int16 gold distances, the same in batches with their weights, float32 predictions.
-    return _peak_bytes() + min(vectors, room) + pairs * (2 + 2 * 4 + 4)
+    return _peak_bytes() + min(vectors, room_of(training.memory_gb)) + pairs * (2 + 2 * 4 + 4)
 
 
 def _layer_bytes(banks: Banks, encoder: Encoder, products: str) -> int:
@@ -212,13 +198,6 @@ def _layer_bytes(banks: Banks, encoder: Encoder, products: str) -> int:
 
     n_words = banks.train.n_words, banks.dev.n_words if banks.dev else 0
     return laid_out_bytes(*n_words, encoder.hidden_size, getattr(torch, products))
-
-
-def _room(memory_gb: float | None) -> int:
-    """Give the room for vectors in bytes."""
-    from structprobe.probe.training.settings import MEMORY_GB
-
-    return int(1e9 * (MEMORY_GB if memory_gb is None else memory_gb))
 
 
 def _peak_bytes() -> int:
@@ -232,6 +211,6 @@ def _peak_bytes() -> int:
 
 
 def _even(ordered: Sequence[Sentence], count: int) -> list[Sentence]:
-    """Take so many of sorted sentences, evenly from the shortest to the longest."""
+    """Take some of sorted sentences, evenly from the shortest to the longest."""
     places = np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int)
     return [ordered[place] for place in places]

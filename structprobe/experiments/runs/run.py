@@ -150,9 +150,13 @@ def outcome(values: Row, banks: Banks, predictions: Mapping[str, Sequence[Predic
         row |= {f"dev_{metric}": getattr(scores["dev"], metric) for metric in METRICS}
     if banks.part is None or banks.scored is None:
         return Outcome(make_row(**row), scores)
-    row |= score_values(scores[banks.part])
-    row |= {"n_sentences": len(banks.scored), "n_words": banks.scored.n_words}
+    row |= score_values(scores[banks.part]) | sizes(banks.scored)
     return Outcome(make_row(**row), scores, predictions[banks.part])
+
+
+def sizes(bank: Treebank) -> Row:
+    """Return the values of a row for the size of the treebank that the scores are on."""
+    return {"n_sentences": len(bank), "n_words": bank.n_words}
 
 
 def key_of(values: Mapping[str, Any], parts: Mapping[str, Treebank], punct: str) -> str:
