@@ -6,7 +6,7 @@ import argparse
 from typing import Any
 
 from structprobe.cli import inputs, options
-from structprobe.cli.output import print_as, print_rows, progress_of
+from structprobe.cli.output import print_as, print_rows
 from structprobe.cli.parser import Parser
 from structprobe.errors import StructprobeError
 
@@ -57,7 +57,13 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Run the methods whose rows are not in the folder yet, and print all rows."""
     if args.list:
-        _print_list(args)
+        from structprobe.recoverers.methods import find_methods
+
+        found = find_methods().values()
+        told = [{"name": m.name, "summary": m.summary, "options": [*m.takes]} for m in found]
+        width = max(len(method.name) for method in found)
+        table = "\n".join(f"{method.name:<{width}}  {method.summary}" for method in found)
+        print_as(lambda _: table, told, args)
         return
     from structprobe.experiments.compare import compare
     from structprobe.experiments.config import CompareConfig
@@ -69,22 +75,11 @@ def run(args: argparse.Namespace) -> None:
     train, dev, test = inputs.read_treebank(args)
     assert dev is not None  # all three are needed
     assert test is not None
-    where = args.device, args.cache, args.keep_predictions
-    config = CompareConfig(*where, command=args.command_line, progress=progress_of(args))
-    how = {"methods": chosen, "disturbed": args.disturbed, "punct": args.punct, "seed": args.seed}
+    where = inputs.picked(args, "device", "cache", "keep_predictions", "progress")
+    config = CompareConfig(command=args.command_line, **where)
+    how = inputs.picked(args, "disturbed", "punct", "seed")
     encoder = inputs.build_encoder(args)
-    rows = compare(encoder, train, dev, test, folder=args.out, **how, config=config)
+    rows = compare(encoder, train, dev, test, folder=args.out, methods=chosen, **how, config=config)
     print_rows(rows, args)
     if all(row["why_empty"] for row in rows):
         raise StructprobeError("no method gave scores", hint="the output above says why")
-
-
-def _print_list(args: argparse.Namespace) -> None:
-    """Print the methods, with what they do and the options that they take."""
-    from structprobe.recoverers.methods import find_methods
-
-    methods = find_methods().values()
-    width = max(len(one.name) for one in methods)
-    table = "\n".join(f"{one.name:<{width}}  {one.summary}" for one in methods)
-    told = [{"name": one.name, "summary": one.summary, "options": [*one.takes]} for one in methods]
-    print_as(lambda _: table, told, args)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import options
-from structprobe.cli.output import print_rows, progress_of
+from structprobe.cli.output import print_rows
 from structprobe.cli.parser import Parser
 
 
@@ -22,13 +22,8 @@ def run(args: argparse.Namespace) -> None:
     """Probe all layers; print the table and one sentence with both trees."""
     from structprobe.experiments.demo import STEPS, demonstrate
 
-    rows, drawing = demonstrate(
-        folder=args.out,
-        steps=args.max_steps or STEPS,
-        device=args.device,
-        command=args.command_line,
-        progress=progress_of(args),
-    )
+    how = {"folder": args.out, "steps": args.max_steps or STEPS, "device": args.device}
+    rows, drawing = demonstrate(**how, command=args.command_line, progress=args.progress)
     print_rows(rows, args)
     if not args.json:
         print(f"\n{drawing}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import inputs, options
-from structprobe.cli.output import one_a_line, print_as, progress_of
+from structprobe.cli.output import one_a_line, print_as
 from structprobe.cli.parser import Parser
 
 RESUMES = True  # the same command resumes it
@@ -45,7 +45,6 @@ def run(args: argparse.Namespace) -> None:
 
     shard = None if args.shard is None else Shard.parse(args.shard)
     banks = inputs.read_each(args)  # before a model is loaded, which may take long
-    where = {"cache": args.cache, "layers": args.layers, "untrained": args.untrained}
-    encoder, progress = inputs.build_encoder(args), progress_of(args)
-    done = encode_banks(encoder, banks, shard=shard, progress=progress, **where)
+    how = inputs.picked(args, "cache", "layers", "untrained", "progress")
+    done = encode_banks(inputs.build_encoder(args), banks, shard=shard, **how)
     print_as(one_a_line, done, args)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import inputs, options
-from structprobe.cli.output import print_rows, progress_of
+from structprobe.cli.output import print_rows
 from structprobe.cli.parser import Parser
 
 
@@ -38,6 +38,5 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.experiments.evaluate import evaluate_probe
 
     inputs.check_probe(args)
-    bank, how = inputs.read_test(args), inputs.saved_model(args)
-    how |= {"punct": args.punct, "progress": progress_of(args)}
-    print_rows(evaluate_probe(args.probe, bank, **how), args)
+    how = inputs.saved_model(args) | inputs.picked(args, "punct", "progress")
+    print_rows(evaluate_probe(args.probe, inputs.read_test(args), **how), args)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import inputs, options
-from structprobe.cli.output import print_rows, progress_of
+from structprobe.cli.output import print_rows
 from structprobe.cli.parser import Parser
 
 
@@ -34,8 +34,8 @@ def run(args: argparse.Namespace) -> None:
 
     check_target(args.out, replace=args.force)  # this and the treebanks before a model is loaded
     train, dev, _ = inputs.read_treebank(args)
-    training = inputs.training(args)
-    config = FitConfig(training, args.force, args.cache, args.command_line, progress_of(args))
-    how = {name: getattr(args, name) for name in ("layer", "rank", "seed", "punct", "out")}
+    told = args.force, args.cache, args.command_line, args.progress
+    config = FitConfig(inputs.training(args), *told)
+    how = inputs.picked(args, "layer", "rank", "seed", "punct", "out")
     _, row = fit_probe(inputs.build_encoder(args), train, dev, **how, config=config)
     print_rows([row], args)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import inputs, options
-from structprobe.cli.output import print_as, progress_of
+from structprobe.cli.output import print_as
 from structprobe.cli.parser import Parser
 
 
@@ -39,10 +39,10 @@ def run(args: argparse.Namespace) -> None:
     # Before a model is loaded, which may take long.
     train, dev, test = inputs.read_treebank(args)
     assert test is not None  # it is needed
-    config = HeadsConfig(force=args.force, progress=progress_of(args))
-    how = {"punct": args.punct, "seed": args.seed, "pairs": args.pairs, "folder": args.out}
+    config = HeadsConfig(force=args.force, progress=args.progress)
+    how = inputs.picked(args, "punct", "seed", "pairs")
     encoder = inputs.build_encoder(args)
-    analysis = analyse_heads(encoder, train, dev, test, **how, config=config)
+    analysis = analyse_heads(encoder, train, dev, test, folder=args.out, **how, config=config)
     if args.out is not None:
-        save_heat_maps(analysis, args.out, progress_of(args))
+        save_heat_maps(analysis, args.out, args.progress)
     print_as(lambda _: format_heads(analysis), analysis.to_dict(), args)

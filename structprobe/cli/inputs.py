@@ -10,8 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from structprobe.cli.output import progress_of
-
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
     from structprobe.experiments.config import Training
@@ -28,30 +26,29 @@ class Parts(NamedTuple):
     test: Treebank | None
 
 
+def picked(args: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Give the values of some options by name."""
+    return {name: getattr(args, name) for name in names}
+
+
 def build_encoder(args: argparse.Namespace, model: str | None = None) -> Encoder:
     """Load the model that the options name, or that one of several."""
     from structprobe.encoder.encoder import Encoder
 
     name = model or args.model
-    where = {key: getattr(args, key) for key in ("revision", "trust_remote_code", "gguf_file")}
-    _check_layers(args, name, where)
-    how = {key: getattr(args, key) for key in ("device", "dtype", "pooling", "spacing", "bos")}
+    where = picked(args, "revision", "trust_remote_code", "gguf_file")
+    layers = getattr(args, "layers", None) or [getattr(args, "layer", None)]
+    if layers not in ("all", [None]):  # refused before the weights are loaded
+        from structprobe.experiments.runs.grid import parse_layers
+        from structprobe.models.loading import layers_from_config
+
+        highest = layers_from_config(name, **where)
+        if highest is not None:
+            parse_layers(layers, highest)
+    how = picked(args, "device", "dtype", "pooling", "spacing", "bos")
     if args.batch_tokens is not None:
         how["batch_tokens"] = args.batch_tokens
     return Encoder(name, **where, **how)
-
-
-def _check_layers(args: argparse.Namespace, model: str, where: Mapping[str, Any]) -> None:
-    """Refuse layers that a model does not have, before its weights are loaded."""
-    layers = getattr(args, "layers", None) or [getattr(args, "layer", None)]
-    if layers in ("all", [None]):
-        return
-    from structprobe.experiments.runs.grid import parse_layers
-    from structprobe.models.loading import layers_from_config
-
-    highest = layers_from_config(model, **where)
-    if highest is not None:
-        parse_layers(layers, highest)
 
 
 def check_probe(args: argparse.Namespace) -> None:
@@ -89,7 +86,7 @@ def read_bank(files: Sequence[str | Path], args: argparse.Namespace) -> Treebank
             hint = f"for a treebank by name, use --treebank {name}"
             raise TreebankError("no such file", path=name, hint=hint)
     on_error: Literal["skip", "raise"] = "skip" if args.skip_faults else "raise"
-    return Treebank.read(files, on_error=on_error, progress=progress_of(args))
+    return Treebank.read(files, on_error=on_error, progress=args.progress)
 
 
 def read_treebank(args: argparse.Namespace) -> Parts:

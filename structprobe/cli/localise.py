@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import inputs, options
-from structprobe.cli.output import print_as, progress_of
+from structprobe.cli.output import print_as
 from structprobe.cli.parser import Parser
 
 
@@ -36,7 +36,7 @@ def run(args: argparse.Namespace) -> None:
     # Before a model is loaded, which may take long.
     train, dev, test = inputs.read_treebank(args)
     assert dev is not None  # it is needed
-    config = LocaliseConfig(args.max_steps, args.device, args.cache, progress_of(args))
-    how = {name: getattr(args, name) for name in ("probe", "layers", "rank", "seed", "punct")}
+    config = LocaliseConfig(args.max_steps, args.device, args.cache, args.progress)
+    how = inputs.picked(args, "probe", "layers", "rank", "seed", "punct")
     found = localise(inputs.build_encoder(args), train, dev, test, **how, config=config)
     print_as(format_localised, found.values(), args)

@@ -12,8 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from structprobe._version import __version__
-from structprobe.cli.completion import SHELLS, PrintCompletion
-from structprobe.cli.parser import Parser
+from structprobe.cli.parser import SHELLS, Parser, PrintCompletion
 from structprobe.errors import StructprobeError
 
 COMMANDS = {
@@ -84,6 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("structprobe: interrupted; nothing was done", file=sys.stderr)
         return INTERRUPTED
     args.command_line = shlex.join(["structprobe", *given])
+    args.progress = False if args.quiet else None  # bars are drawn where stderr is a terminal
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is first loaded
     if sys.stdout is None:
         return _fault("standard output is closed; redirect it to a file or a pipe")

@@ -127,7 +127,7 @@ def _treebank_fault(
     args: argparse.Namespace, uses: Mapping[str, str], needs: Sequence[str], several: bool
 ) -> str | None:
     """Say what is wrong with how a treebank is named."""
-    given = [f"--{part}" for part in uses if getattr(args, part)]
+    given = [f"--{part}" for part in PARTS if part in uses and getattr(args, part)]
     missing = [f"--{part}" for part in needs if not getattr(args, part)]
     if args.treebank is None:
         if missing and not given:
@@ -164,28 +164,22 @@ def add_layers(
     help: str = "all, or a list such as 0,8,16-24; 0 = embedding output",
 ) -> None:
     """Add several layers."""
-    group.add_argument(
-        "--layers", "--layer", dest="layers", type=values.layers, default=default,
-        metavar="LAYERS", help=help,
-    )  # fmt: skip
+    told: dict[str, Any] = {"type": values.layers, "default": default, "metavar": "LAYERS"}
+    group.add_argument("--layers", "--layer", dest="layers", help=help, **told)
 
 
 def add_rank(group: argparse._ActionsContainer, *, help: str) -> None:
     """Add one rank."""
-    group.add_argument(
-        "--rank", "--ranks", dest="rank", type=values.single(values.positive), metavar="RANK",
-        help=help,
-    )  # fmt: skip
+    names = "--rank", "--ranks"
+    group.add_argument(*names, dest="rank", type=values.positive, metavar="RANK", help=help)
 
 
 def add_seed(
     group: argparse._ActionsContainer, *, default: int | None = 0, help: str = "random seed"
 ) -> None:
     """Add one random seed."""
-    group.add_argument(
-        "--seed", "--seeds", dest="seed", type=values.single(values.seed), default=default,
-        metavar="SEED", help=help,
-    )  # fmt: skip
+    told: dict[str, Any] = {"type": values.seed, "default": default, "metavar": "SEED"}
+    group.add_argument("--seed", "--seeds", dest="seed", help=help, **told)
 
 
 def add_max_steps(

@@ -24,8 +24,3 @@ def one_a_line(values: Sequence[Mapping[str, Any]]) -> str:
     """Write mappings of plain values, one a line."""
     given = ((item for item in one.items() if item[1] not in (None, False, [])) for one in values)
     return "\n".join("  ".join(f"{name}={value}" for name, value in one) for one in given)
-
-
-def progress_of(args: argparse.Namespace) -> bool | None:
-    """Tell whether bars are drawn: not when quiet, else where stderr is a terminal."""
-    return False if args.quiet else None

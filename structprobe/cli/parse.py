@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from structprobe.cli import inputs, options
-from structprobe.cli.output import progress_of
 from structprobe.cli.parser import Parser
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def run(args: argparse.Namespace) -> None:
     inputs.check_probe(args)
     bank = _read(args)
     recoverer = ProbeRecoverer.from_pretrained(args.probe, **inputs.saved_model(args))
-    recoverer.progress = progress_of(args)
+    recoverer.progress = args.progress
     predictions = recoverer.predict(bank)
     trees = [ParsedSentence(*both) for both in zip(bank, predictions, strict=True)]
     if args.json:

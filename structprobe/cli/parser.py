@@ -1,12 +1,14 @@
-"""Where we differ from argparse: errors in one line that name what is near, help without noise."""
+"""Where we differ from argparse: one-line errors that name what is near, help, completion."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import importlib
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any, NoReturn
 
 from structprobe.errors import unknown_name
@@ -124,3 +126,33 @@ def _nearest(unknown: Iterable[str], known: Iterable[str]) -> str:
         elif match := difflib.get_close_matches(word.lstrip("-"), bare, n=1, cutoff=0.7):
             near[bare[match[0]]] = None
     return " and ".join(near)
+
+
+# For completion by shtab (the extra completion): what options and arguments of these metavars name.
+SHELLS = ("bash", "zsh", "tcsh")
+_FILES = {"FILE", "TEST", "GOLD", "SYSTEM", "IN", "OUT"}
+_FOLDERS = {"DIR", "PROBE", "RESULTS"}
+
+
+class PrintCompletion(argparse.Action):
+    """Prints the script that completes this command line, and exits."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, shell: Any, *_: Any
+    ) -> None:
+        """Print the script."""
+        try:
+            shtab = importlib.import_module("shtab")
+        except ImportError:
+            parser.error("completion needs shtab: pip install 'structprobe[completion]'")
+        assert isinstance(parser, Parser)
+        every = (one._actions for one in (parser, *parser.commands().values()))
+        action: Any
+        for action in chain.from_iterable(every):
+            if action.choices is None and action.nargs != 0:
+                if action.metavar in _FILES:
+                    action.complete = shtab.FILE  # where shtab looks
+                elif action.metavar in _FOLDERS or action.dest == "model":
+                    action.complete = shtab.DIRECTORY
+        print(shtab.complete(parser, shell=shell), flush=True)
+        parser.exit()

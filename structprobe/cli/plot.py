@@ -6,7 +6,6 @@ import argparse
 import json
 
 from structprobe.cli import options
-from structprobe.cli.output import progress_of
 from structprobe.cli.parser import Parser
 
 
@@ -33,5 +32,5 @@ def run(args: argparse.Namespace) -> None:
 
     check_room(args.out)  # before anything is drawn
     how = {"formats": args.format, "sentence": args.sentence, "force": args.force}
-    paths = plot_folder(args.results, args.out, **how, progress=progress_of(args))
+    paths = plot_folder(args.results, args.out, **how, progress=args.progress)
     print(json.dumps([*map(str, paths)]) if args.json else "\n".join(map(str, paths)))

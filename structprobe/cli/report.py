@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import options
-from structprobe.cli.output import one_a_line, print_as, progress_of
+from structprobe.cli.output import one_a_line, print_as
 from structprobe.cli.parser import Parser
 
 
@@ -25,5 +25,5 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.show.report.writing import check_page
 
     check_page(args.out, force=args.force)  # before anything is read
-    told = {"title": args.title, "force": args.force, "progress": progress_of(args)}
+    told = {"title": args.title, "force": args.force, "progress": args.progress}
     print_as(one_a_line, [write_report(args.folder, args.out, **told)], args)

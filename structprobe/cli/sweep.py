@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import inputs, options, values
-from structprobe.cli.output import print_as, print_rows, progress_of
+from structprobe.cli.output import print_as, print_rows
 from structprobe.cli.parser import Parser
 
 RESUMES = True  # the same command resumes it
@@ -53,25 +53,17 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.experiments.config import SweepConfig
     from structprobe.experiments.runs.backends import Backend
 
+    names = "untrained", "cache", "keep_predictions", "save_probes", "progress"
     config = SweepConfig(
         inputs.training(args),
         baselines=not args.no_baselines,
-        untrained=args.untrained,
-        cache=args.cache,
-        keep_predictions=args.keep_predictions,
-        save_probes=args.save_probes,
         backend=Backend(args.jobs, args.backend, args.scheduler),
         command=args.command_line,
-        progress=progress_of(args),
+        **inputs.picked(args, *names),
     )
-    grid = {
-        "folder": args.out,
-        "layers": args.layers,
-        "ranks": [None] if args.ranks is None else args.ranks,
-        "seeds": args.seeds,
-        "punct": args.punct,
-        "config": config,
-    }
+    ranks = [None] if args.ranks is None else args.ranks
+    grid = {"folder": args.out, "ranks": ranks, "config": config}
+    grid |= inputs.picked(args, "layers", "seeds", "punct")
     banks = inputs.read_treebanks(args)
     encoders = (inputs.build_encoder(args, model) for model in args.model)
     if args.dry_run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import options
-from structprobe.cli.output import one_a_line, print_as, progress_of
+from structprobe.cli.output import one_a_line, print_as
 from structprobe.cli.parser import Parser
 
 
@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.treebank.files import kept_folder
 
     folder, release = args.out or kept_folder(args.name), args.release or RELEASE
-    how = {"release": release, "force": args.force, "progress": progress_of(args)}
+    how = {"release": release, "force": args.force, "progress": args.progress}
     parts = fetch_treebank(args.name, folder, **how)
     print_as(one_a_line, [part.to_dict() for part in parts.values()], args)
     require_clean(parts)

@@ -9,6 +9,8 @@ from functools import partial
 
 
 def _whole(text: str, least: int) -> int:
+    if "," in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is a list; this command takes one value")
     if not text.isdecimal() or int(text) < least:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
     return int(text)
@@ -27,17 +29,6 @@ def several(one: Callable[[str], int]) -> Callable[[str], list[int]]:
         except argparse.ArgumentTypeError as error:
             hint = "write a list as 32,128" if "," not in text else f"in the list {text!r}"
             raise argparse.ArgumentTypeError(f"{error} ({hint})") from None
-
-    return read
-
-
-def single(one: Callable[[str], int]) -> Callable[[str], int]:
-    """Make the reader of one number, which says so where it is given a list."""
-
-    def read(text: str) -> int:
-        if "," in text:
-            raise argparse.ArgumentTypeError(f"{text!r} is a list; this command takes one value")
-        return one(text)
 
     return read
 

@@ -101,7 +101,10 @@ def compare(
     for bank in (banks.dev, banks.test):  # refuse a lack of tags before anything is fitted
         if bank is not None:
             kept_words(bank, np.array([*map(len, bank)]), choose_protocol(bank, banks.punct))
-    versions = _versions(banks, seed if disturbed else None)
+    assert banks.test is not None
+    versions: dict[str | None, Banks] = {None: banks}
+    for name, disturb in DISTURBANCES.items() if disturbed else ():
+        versions[name] = replace(banks, test=disturb(banks.test, seed))
     results = ResultsFolder(folder)
     results.tell_command(config.command)
     with (
@@ -122,19 +125,12 @@ def compare(
     return rows
 
 
-def _versions(banks: Banks, seed: int | None) -> dict[str | None, Banks]:
-    """Return the treebanks with the original test set and, with a seed, the perturbed ones."""
-    assert banks.test is not None
-    given = {} if seed is None else {name: f(banks.test, seed) for name, f in DISTURBANCES.items()}
-    return {None: banks, **{name: replace(banks, test=test) for name, test in given.items()}}
-
-
 @dataclass(frozen=True)
 class _Comparison:
     """What all methods have in common."""
 
     setting: MethodContext
-    versions: Mapping[str | None, Banks]
+    versions: Mapping[str | None, Banks]  # The original test set at None, and perturbed ones
     results: ResultsFolder
     keep_predictions: bool
     model: Row  # The origin of the model's vectors, without the layer

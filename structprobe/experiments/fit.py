@@ -62,10 +62,8 @@ def fit_probe(
 
     Returns
     -------
-    recoverer : ProbeRecoverer
-        The fitted probe, with its encoder.
-    row : dict
-        The result row, on dev.
+    tuple of (ProbeRecoverer, dict)
+        The fitted probe with its encoder, and the result row on dev.
 
     Raises
     ------

@@ -63,7 +63,8 @@ def sweep(
         Sentences for stopping, and for the scores; at least one of the two. Rows have the scores on
         the test set, if there is one, and those on dev as ``dev_*``.
     folder : path
-        The results folder: new, empty, or from structprobe. Each row is written when it is done.
+        The results folder: new, empty, or from structprobe. Each row is written when it is done,
+        and kept after an error.
     layers : str or iterable of int, default="all"
         ``"all"``, numbers, or ranges such as ``"0,8,16-24"``.
     ranks : iterable of int or None
@@ -84,15 +85,14 @@ def sweep(
     ------
     ProbeError
         If a layer, rank or seed is out of range; or if there is no disk space to stream a layer.
-        Existing rows are kept.
     ScoreError
         If there is neither dev nor test, or a treebank is empty or has no heads.
     ResultError
-        If the folder is not a results folder or cannot be written; existing rows are kept.
+        If the folder is not a results folder or cannot be written.
     StoreError
         If ``config.cache`` is not a cache folder.
     ClusterError
-        If the backend cannot be reached or fails; existing rows are kept.
+        If the backend cannot be reached or fails.
     """
     config = config or SweepConfig()
     check_folder(folder)

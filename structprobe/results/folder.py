@@ -7,16 +7,18 @@ import io
 import json
 import logging
 import os
+import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 from typing import Any
 
 from structprobe._version import __version__
 from structprobe.errors import ResultError
 from structprobe.locks import lock
-from structprobe.results.commands import COMMANDS, commands_with
 from structprobe.results.frames import Rows, frame_of
 from structprobe.results.predictions import Predicted, predictions_to_bytes
 from structprobe.results.rows import ROW_KEYS, Row
@@ -34,6 +36,8 @@ from structprobe.treebank.sentence import Sentence
 FORMAT, FORMAT_VERSION = "structprobe-results", 1
 _MARK = json.dumps({"format": FORMAT, "format_version": FORMAT_VERSION})
 MARKER, ROWS, TABLE = "structprobe.json", "rows.jsonl", "rows.csv"
+COMMANDS = "commands.jsonl"  # that wrote to the folder, with versions
+_PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn")
 _LOCK = ".lock"
 _TORN = "is incomplete: the process writing it was killed"
 
@@ -158,8 +162,14 @@ class ResultsFolder:
             The command line; None when called from Python.
         """
         with self._locked():
-            if content := commands_with(self.folder, command):
-                _replace(self.folder / COMMANDS, content)
+            known = read_commands(self.folder)
+            packages = {name: version(name) for name in _PACKAGES}
+            versions = {"structprobe": __version__, "python": python_version(), **packages}
+            told = {"command": command, "versions": versions}
+            if not known or {name: known[-1].get(name) for name in told} != told:
+                told["time"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+                lines = (json.dumps(one, ensure_ascii=False) for one in (*known, told))
+                _replace(self.folder / COMMANDS, "\n".join([*lines, ""]))
 
     @property
     def predictions_bytes(self) -> int:
@@ -288,6 +298,20 @@ def read_rows(folder: str | os.PathLike[str]) -> Rows:
             raise ResultError(f"the only row {_TORN}", where=str(path), hint=hint)
         _log.warning("%s: the last row %s; it was skipped; %s", path, _TORN, hint)
     return rows
+
+
+def read_commands(folder: str | os.PathLike[str]) -> list[Mapping[str, Any]]:
+    """Read the commands that wrote to a results folder."""
+    path = Path(folder) / COMMANDS
+    if not path.exists():
+        return []
+    try:
+        lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+    except ValueError as error:
+        raise ResultError(f"not JSON: {error}", where=str(path)) from error
+    if not all(isinstance(line, dict) for line in lines):
+        raise ResultError("not a list of commands", where=str(path), hint="remove it")
+    return lines
 
 
 def to_frame(rows: str | os.PathLike[str] | Iterable[Row]) -> Any:

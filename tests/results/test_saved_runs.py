@@ -16,8 +16,7 @@ from support.tiny_trees import tiny_bank
 from structprobe import Encoder, LinearChain, Prediction, Sentence, score
 from structprobe.errors import ResultError
 from structprobe.recoverers.methods import find_methods
-from structprobe.results.commands import COMMANDS, read_commands
-from structprobe.results.folder import ResultsFolder
+from structprobe.results.folder import COMMANDS, ResultsFolder, read_commands
 from structprobe.results.predictions import (
     predictions_from_bytes,
     predictions_to_bytes,

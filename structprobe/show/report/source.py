@@ -10,8 +10,7 @@ from typing import Any
 
 from structprobe.errors import ResultError
 from structprobe.probe.saving.saved_files import CONFIG, read_config
-from structprobe.results.commands import read_commands
-from structprobe.results.folder import MARKER, read_rows
+from structprobe.results.folder import MARKER, read_commands, read_rows
 from structprobe.results.rows import Row
 
 _KINDS = "name a folder that `structprobe sweep`, `compare` or `fit` wrote"
