@@ -8,22 +8,17 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
+
+from structprobe.cli.options import PARTS
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
     from structprobe.experiments.config import Training
+    from structprobe.experiments.sweep import Parts
     from structprobe.treebank import Treebank
 
 _log = logging.getLogger(__name__)
-
-
-class Parts(NamedTuple):
-    """The parts of one treebank that a command uses."""
-
-    train: Treebank
-    dev: Treebank | None
-    test: Treebank | None
 
 
 def picked(args: argparse.Namespace, *names: str) -> dict[str, Any]:
@@ -104,7 +99,7 @@ def read_treebanks(args: argparse.Namespace) -> list[Parts]:
             told = "the dev set has more sentences than the training set (%d and %d); "
             counts = len(banks["dev"]), len(banks["train"])
             _log.warning(told + "were they swapped?", *counts)
-        found.append(Parts(banks["train"], banks.get("dev"), banks.get("test")))
+        found.append((banks["train"], banks.get("dev"), banks.get("test")))
     return found
 
 
@@ -132,7 +127,7 @@ def _files(
     from structprobe.errors import ScoreError, TreebankError
     from structprobe.treebank.files import find_parts
 
-    named = {part: getattr(args, part, None) for part in Parts._fields}
+    named = {part: getattr(args, part, None) for part in PARTS}
     given = {part: files for part, files in named.items() if files}
     found: dict[str | None, Mapping[str, Sequence[str | Path]]] = {None: given} if given else {}
     for name in args.treebank or ():

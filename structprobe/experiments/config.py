@@ -27,8 +27,7 @@ class Training:
     max_steps : int, optional
         The maximum number of training steps; by default that of the recipe.
     products : {"float32", "bfloat16", "auto"}, default="float32"
-        Precision of the two large matrix products of a training step; "auto" is the faster one on
-        this machine.
+        Precision of the large matrix products of training; "auto" is the faster one here.
     device : str or torch.device, default="auto"
         Where probes are trained.
     memory_gb : float, default=4

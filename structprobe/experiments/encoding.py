@@ -60,8 +60,7 @@ def encode_banks(
     ProbeError
         If a layer is out of range.
     StoreError
-        If the folder is not a cache, is damaged or full, or does not match the shard. Existing
-        vectors are kept.
+        If the folder is not a cache, is damaged or full, or does not match the shard.
     """
     chosen = parse_layers(layers, encoder.n_layers)
     for name, bank in banks.items():

@@ -142,9 +142,9 @@ def score_files(
         _check_same_words(number, *pair)
     labelled = _names_relations(system_bank) or not _names_relations(gold_bank)
     predictions = [
-        Prediction(sentence.heads, deprels=sentence.deprels if labelled else None)
-        for sentence in system_bank
-        if sentence.heads is not None
+        Prediction(one.heads, deprels=one.deprels if labelled else None)
+        for one in system_bank
+        if one.heads is not None
     ]
     told = {"method": bank_name(system_bank), "uses_gold": False}
     return _row(told, gold_bank, predictions, punct, "test")
@@ -181,9 +181,10 @@ def _check_same_words(number: int, gold: Sentence | None, system: Sentence | Non
         raise ScoreError(what, where=None if longer is None else longer.where)
     if gold.words == system.words:
         return
-    pairs = enumerate(zip_longest(gold.words, system.words, fillvalue="the end"), start=1)
-    place, words = next((place, words) for place, words in pairs if words[0] != words[1])
-    what = f"sentence {number} differs from the gold file at word {place}: {words[1]!r} instead of "
-    what += f"{words[0]!r} at {gold.where}"
+    pairs = enumerate(zip_longest(gold.words, system.words), start=1)
+    place, pair = next((place, pair) for place, pair in pairs if pair[0] != pair[1])
+    right, wrong = (word or "the end" for word in pair)
+    what = f"sentence {number} differs from the gold file at word {place}: {wrong!r} instead of "
+    what += f"{right!r} at {gold.where}"
     hint = "both files must contain the same sentences and words"
     raise ScoreError(what, where=system.where, hint=hint)

@@ -127,7 +127,7 @@ def sweep(
 
     with vectors_folder(results.folder, config.cache) as vectors, contextlib.ExitStack() as stack:
         todo = {run.key for run in every} - results.keys
-        _log.info("%d of %d runs to do", len(todo), len(every))
+        _log.info("%d of %s to do", len(todo), counted(len(every), "run"))
         done = [run for run in every if run.key not in todo]
         bare = [run for run in done if not has_predictions(results.folder, run.key)]
         if config.keep_predictions and bare:

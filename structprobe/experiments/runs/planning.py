@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -82,11 +83,8 @@ def plan_sweep(
     models = {"probe": encoder}
     if config.untrained:
         models["probe-untrained"] = encoder.untrained(0)
-    runs = [
-        run
-        for name, model in models.items()
-        for run in probe_runs(model, banks, grid, training, name)
-    ]
+    probes = (probe_runs(one, banks, grid, training, name) for name, one in models.items())
+    runs = [*chain.from_iterable(probes)]
     todo = [run for run in runs if run.key not in done]
     # What needs no model costs next to nothing, and is among the rows.
     methods = baseline_methods(grid.seeds, banks) if config.baselines else []
