@@ -21,7 +21,7 @@ with TemporaryDirectory() as folder:  # use your own folder to keep the rows and
         test,
         methods=[probe, "linear", "random"],  # default: "all"
         disturbed=True,
-        out=folder,
+        folder=folder,
     )
 
 columns = ["method", "words_as", "layer", "uuas", "uas", "root_acc"]

@@ -9,9 +9,8 @@ from typing import Any
 
 from structprobe.errors import ResultError
 from structprobe.output_paths import check_file
-from structprobe.probe.saving.saved_files import CONFIG, read_config
-from structprobe.results.commands import read_commands
-from structprobe.results.folder import MARKER, read_rows
+from structprobe.probe.saving.save_load import CONFIG, read_config
+from structprobe.results.folder import MARKER, read_commands, read_rows
 from structprobe.results.rows import Row
 from structprobe.show.report.curves import draw_curves
 from structprobe.show.report.elements import Markup, element, note, section
