@@ -23,13 +23,7 @@ _ROW = 4096  # 8-byte numbers per summed row, see `glance`
 _hook_names: WeakKeyDictionary[Callable[..., Any], str] = WeakKeyDictionary()
 
 # Keys of a configuration that do not change what a model computes.
-_IDLE_KEYS = {
-    "_name_or_path",
-    "architectures",
-    "dtype",
-    "torch_dtype",
-    "transformers_version",
-}
+_IDLE_KEYS = {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"}
 
 
 def fingerprint_files(folder: str, gguf_file: str | None = None) -> str:

@@ -63,11 +63,7 @@ def check_pooling(pooling: str) -> None:
 
 
 def make_layout(
-    loaded: LoadedModel,
-    surroundings: Surroundings,
-    pooling: str,
-    batch_tokens: int,
-    longest: int,
+    loaded: LoadedModel, surroundings: Surroundings, pooling: str, batch_tokens: int, longest: int
 ) -> Layout:
     """Make the layout of sentences for a model."""
     limit = loaded.max_positions

@@ -56,10 +56,7 @@ def word_extents(links: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray
 
 
 def _holds(
-    starts: NDArray[np.integer],
-    size: int,
-    first: NDArray[np.integer],
-    final: NDArray[np.integer],
+    starts: NDArray[np.integer], size: int, first: NDArray[np.integer], final: NDArray[np.integer]
 ) -> NDArray[np.bool_]:
     """Give a mask of the windows that contain a range completely, (n_ranges, n_windows)."""
     return (first[:, None] >= starts) & (final[:, None] < starts + size)
