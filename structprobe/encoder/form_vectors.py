@@ -1,4 +1,4 @@
-"""One vector per word form, independent of the sentence."""
+"""One vector per word form, independent of the sentence, and the main axes of such vectors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import os
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from structprobe.encoder.encoder import Encoder
 from structprobe.treebank.sentence import Sentence
@@ -30,6 +32,19 @@ class FormVectors:
     def counts(self) -> NDArray[np.int64]:
         """Number of words with each form, shape (n_forms,)."""
         return np.bincount(np.concatenate(self.numbers), minlength=len(self.values))
+
+    def main_axes(self, n_axes: int) -> tuple[Tensor, Tensor]:
+        """Find the mean of all words and their main axes, scaled to equal variance."""
+        # -> (hidden_size,), (hidden_size, n_axes)
+        values = torch.from_numpy(self.values).double()  # (n_forms, hidden_size)
+        shares = torch.from_numpy(self.counts / self.counts.sum())  # (n_forms,)
+        mean = shares @ values
+        centred = (values - mean) * shares.sqrt()[:, None]
+        variances, directions = torch.linalg.eigh(centred.T @ centred)  # the largest last
+        # Rounding errors between identical words are not a variance.
+        kept = variances > 1e-12 * (shares @ values.square()).sum()
+        axes = (directions[:, kept] / variances[kept].sqrt())[:, -n_axes:]
+        return mean.float(), axes.float() / max(1, axes.shape[1]) ** 0.5
 
 
 def form_vectors(
