@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.attention.best_heads import LEAST_ARCS, MARGIN
 from structprobe.attention.patterns import PATTERNS, PatternRules
+from structprobe.attention.relations import LEAST_ARCS, MARGIN
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +31,7 @@ class HeadAnalysis:
     rules : PatternRules
         The definition of the patterns.
     relations : sequence of dict
-        Best heads and offsets, see `structprobe.attention.best_heads.relation_rows`.
+        Best heads and offsets, see `structprobe.attention.relations.relation_rows`.
     accuracy : mapping of str to ndarray, shape (2, n_layers, n_heads)
         The accuracy of every head for each of these relations, by direction.
     shares : mapping of str to ndarray, shape (n_layers, n_heads)
