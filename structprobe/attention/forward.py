@@ -11,7 +11,7 @@ from structprobe.errors import EncoderError
 from structprobe.models import Config, Model
 from structprobe.models.loading import LoadedModel
 from structprobe.models.quiet import quiet_transformers
-from structprobe.models.reading import reading
+from structprobe.models.reading import plain_tokens, reading
 
 _HINT = "attention needs a model with an eager attention implementation in transformers"
 
@@ -37,9 +37,9 @@ def attentions_of_pass(
     given = getattr(output, "attentions", None) or ()
     attentions = tuple(one for one in given if one is not None)
     if not attentions:
-        kind = type(loaded.model).__name__
-        raise EncoderError(f"{name!r} returns no attention (from {kind})", hint=_HINT)
-    _check_shapes(attentions, tuple(ids.shape), loaded)
+        what = f"{name!r} returns no attention (from {type(loaded.model).__name__})"
+        raise EncoderError(what, hint=_HINT)
+    _check_shapes(attentions, ids.shape, loaded)
     return attentions
 
 
@@ -69,16 +69,15 @@ def _configs(models: Iterable[Model]) -> list[Config]:
     left = [one.config for one in models]
     while left:
         config = left.pop()
-        if id(config) not in found:
+        if config is not None and id(config) not in found:
             found[id(config)] = config
             left += [getattr(config, name, None) for name in getattr(config, "sub_configs", ())]
-    return [config for config in found.values() if config is not None]
+    return [*found.values()]
 
 
 def find_heads(loaded: LoadedModel, before: Sequence[int]) -> tuple[int, bool]:
     """Find out with one small pass how many heads a layer has and whether they are causal."""
-    special = set(loaded.tokenizer.all_special_ids)
-    plain = next(i for i in range(len(special) + 1) if i not in special)
+    (plain,) = plain_tokens(loaded.tokenizer, 1)
     ids = torch.tensor([[*before, plain, plain, plain]], device=loaded.device)
     attentions = attentions_of_pass(loaded, ids, torch.ones_like(ids))
     ahead = [one.triu(1).abs().max() for one in attentions]
@@ -86,21 +85,19 @@ def find_heads(loaded: LoadedModel, before: Sequence[int]) -> tuple[int, bool]:
 
 
 def _check_shapes(
-    attentions: Sequence[torch.Tensor], shape: tuple[int, ...], loaded: LoadedModel
+    attentions: Sequence[torch.Tensor], shape: torch.Size, loaded: LoadedModel
 ) -> None:
     """Reject attention that is not of all layers, or not between all tokens."""
-    if len(attentions) != loaded.n_layers:
-        raise EncoderError(
-            f"{loaded.name!r} returns attention for {len(attentions)} of {loaded.n_layers} layers",
-            hint=_HINT,
-        )
-    rows, n = shape
-    first = attentions[0].shape
+    name, count, n_layers = loaded.name, len(attentions), loaded.n_layers
+    if count != n_layers:
+        what = f"{name!r} returns attention for {count} of {n_layers} layers"
+        raise EncoderError(what, hint=_HINT)
+    (rows, n), first = shape, attentions[0].shape
     wanted = (rows, first[1] if len(first) == 4 else None, n, n)
     for layer, one in enumerate(attentions, start=1):
         if tuple(one.shape) != wanted:
             raise EncoderError(
-                f"{loaded.name!r}: the attention of layer {layer} has shape {tuple(one.shape)} for "
+                f"{name!r}: the attention of layer {layer} has shape {tuple(one.shape)} for "
                 f"{rows} rows of {n} tokens; expected (rows, heads, tokens, tokens), with the same "
                 "number of heads in each layer",
                 hint=_HINT,

@@ -56,15 +56,13 @@ def attention_rows(batch: TextBatch) -> Iterator[AttentionRows]:
 
 def _rows(pieces: Pieces, layout: Layout) -> Iterator[tuple[NDArray[np.int32], _Links, _Links]]:
     """Give the tokens of each window of a sentence, and its words that attend and are attended."""
-    before, after = layout.surroundings.before, layout.surroundings.after
     piece, word = pieces.links.T
     windows = cut_windows(pieces.links, len(pieces.ids), layout.size or len(pieces.ids))
     chosen = choose_windows(pieces.links, windows, len(pieces.ids), layout.reads_right)
     mean, split = 1 / np.bincount(word)[word], 1 / np.bincount(piece)[piece]  # (n_links,)
     for number, (start, stop) in enumerate(windows.tolist()):
-        tokens = np.concatenate([before, pieces.ids[start:stop], after]).astype(np.int32)
-        position, looking = piece - start + len(before), chosen == number
+        position, looking = piece - start + len(layout.surroundings.before), chosen == number
         # A word is attended to from every window that has a subword of it.
         seen = (piece >= start) & (piece < stop)
         source = position[looking], word[looking], mean[looking]
-        yield tokens, source, (position[seen], word[seen], split[seen])
+        yield layout.row(pieces, start, stop), source, (position[seen], word[seen], split[seen])

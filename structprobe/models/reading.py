@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch.nn import Module
 
-from structprobe.models import Model
+from structprobe.models import Model, Tokenizer
 
 
 @dataclass
@@ -91,6 +91,12 @@ def reads_right(model: Model, before: Sequence[int], plain: Sequence[int]) -> bo
     return bool(moved > 1e-5 * earlier.abs().max())
 
 
+def plain_tokens(tokenizer: Tokenizer, n: int) -> list[int]:
+    """Give some tokens that are not special."""
+    special = set(tokenizer.all_special_ids)
+    return [token for token in range(len(special) + n) if token not in special][:n]
+
+
 def _restore(module: Module, found: _Found) -> None:
     """Restore the state of a module."""
     module.training = found.training
@@ -104,6 +110,5 @@ def _restore(module: Module, found: _Found) -> None:
 
 def _no_cache(model: Model) -> dict[str, bool]:
     """Switch off the cache of keys and values, if the model has one."""
-    return (
-        {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
-    )
+    cached = "use_cache" in inspect.signature(model.forward).parameters
+    return {"use_cache": False} if cached else {}
