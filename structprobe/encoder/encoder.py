@@ -25,7 +25,7 @@ from structprobe.encoder.subwords.batching import (
     lay_out,
     make_layout,
 )
-from structprobe.encoder.subwords.prefetch import make_parts, make_reader, read_ahead
+from structprobe.encoder.subwords.prefetch import make_parts, read_ahead
 from structprobe.encoder.subwords.sentences import (
     SentenceLike,
     SpacedWords,
@@ -34,6 +34,7 @@ from structprobe.encoder.subwords.sentences import (
     space_sentences,
 )
 from structprobe.encoder.subwords.special_tokens import find_surroundings
+from structprobe.encoder.subwords.tokenizing import make_reader
 from structprobe.encoder.vectors import EncodedBank
 from structprobe.errors import EncoderError
 from structprobe.models import Model, Tokenizer

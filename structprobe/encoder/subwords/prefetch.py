@@ -11,35 +11,19 @@ import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.encoder.cache.shards import cut
-from structprobe.encoder.subwords.fast_pieces import FastReader
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SpacedWords
-from structprobe.encoder.subwords.slow_pieces import SlowReader
-from structprobe.models import Tokenizer
+from structprobe.encoder.subwords.tokenizing import FastReader, SlowReader
 
 # Words per part, about 10 MB of subwords. Parts are batched separately: smaller ones pad more
 # (EWT train at 1,024 positions: 0.4 % more than in one part, at a quarter of this 1.8 %).
 PART_WORDS = 131_072
 _STEP = 1000  # sentences between two checks whether anybody still waits
-
-
-class Reader(Protocol):
-    """Tokenizes sentences."""
-
-    def read(self, sentences: Sequence[SpacedWords]) -> list[Pieces]:
-        """Give one `Pieces` per sentence."""
-
-
-def make_reader(tokenizer: Tokenizer) -> Reader:
-    """Use character offsets if the tokenizer gives them, otherwise tokenize word by word."""
-    gives_offsets = getattr(tokenizer, "is_fast", False) and hasattr(tokenizer, "backend_tokenizer")
-    return FastReader(tokenizer) if gives_offsets else SlowReader(tokenizer)
 
 
 def make_parts(
@@ -56,7 +40,9 @@ def make_parts(
 
 
 def read_ahead(
-    reader: Reader, sentences: Sequence[SpacedWords], parts: Sequence[NDArray[np.int64]]
+    reader: FastReader | SlowReader,
+    sentences: Sequence[SpacedWords],
+    parts: Sequence[NDArray[np.int64]],
 ) -> Generator[tuple[NDArray[np.int64], list[Pieces]], None, None]:
     """Tokenize sentences part by part, on a thread that is one part ahead.
 
