@@ -19,11 +19,7 @@ _HINT = "attention needs a model with an eager attention implementation in trans
 def attentions_of_pass(
     loaded: LoadedModel, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, ...]:
-    """Run a model once and give the attention of its layers.
-
-    The eager implementation is used, since faster ones do not compute the weights; the previous one
-    is restored.
-    """
+    """Run a model once, eagerly, as faster ways do not compute it, and give its attention."""
     name = loaded.name
     more = {} if types is None else {"token_type_ids": types}
     try:
@@ -45,10 +41,7 @@ def attentions_of_pass(
 
 @contextmanager
 def eager_attention(model: Model) -> Iterator[None]:
-    """Switch a model, and the models in it, to eager attention within the block.
-
-    A model that cannot be switched is left as it is: it may return its attention anyway.
-    """
+    """Switch a model, and the models in it, to eager attention within the block, if it can be."""
     inner = [one for one in model.modules() if hasattr(one, "set_attn_implementation")]
     if all(one.config._attn_implementation == "eager" for one in inner):
         yield

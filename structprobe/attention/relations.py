@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.attention.sums import check_weights
+from structprobe.attention.targets import check_weights
 from structprobe.errors import ScoreError
 
 DIRECTIONS = ("dependent to head", "head to dependent")

@@ -273,12 +273,11 @@ class WordAttentions:
 
     def _add(self, rows: AttentionRows, words: torch.Tensor) -> None:
         """Add the attention of some windows to the matrices of their sentences."""
-        ids, mask, sentence, source, target = (
-            torch.from_numpy(array).to(words.device)
-            for array in (rows.ids, rows.mask, rows.sentence, rows.source, rows.target)
-        )
-        types = None if rows.types is None else torch.from_numpy(rows.types).to(words.device)
-        attentions = attentions_of_pass(self.encoder.loaded, ids, mask, types)
+        loaded = self.encoder.loaded
+        ids, mask, sentence = loaded.put(rows.ids, rows.mask, rows.sentence)
+        source, target = loaded.put(rows.source, rows.target)
+        (types,) = [None] if rows.types is None else loaded.put(rows.types)
+        attentions = attentions_of_pass(loaded, ids, mask, types)
         n_rows, n_heads, n_positions, _ = attentions[0].shape
         for layer, weights in enumerate(attentions):
             to_words = weights.float().flatten(1, 2) @ target

@@ -30,12 +30,9 @@ def refuse_non_finite(
                 continue
         finite = np.isfinite(vectors[layer]).all(axis=1)  # (n_words,)
         if not finite.all():
-            row = int(np.argmin(finite))
-            ends = np.cumsum([len(sentence.words) for sentence in sentences])
-            number = int(np.searchsorted(ends, row, side="right"))
-            sentence = sentences[number]
-            word = sentence.words[row - int(ends[number]) + len(sentence.words)]
-            raise overflow(f"layer {layer}: the vector of word {word!r}", sentence.where)
+            words = [(word, one.where) for one in sentences for word in one.words]
+            word, where = words[int(np.argmin(finite))]
+            raise overflow(f"layer {layer}: the vector of word {word!r}", where)
 
 
 def overflow(what: str, where: str) -> EncoderError:

@@ -7,8 +7,7 @@ import copy
 import os
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from dataclasses import replace
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -84,8 +83,8 @@ class Encoder:
     Parameters
     ----------
     model : str, path or transformers.PreTrainedModel
-        Hub id, folder, ``.gguf`` file, or a loaded model. Of an encoder-decoder model, the
-        encoder is used.
+        Hub id, folder, ``.gguf`` file, or a loaded model. Of an encoder-decoder model, the encoder
+        is used.
     tokenizer : str, path or transformers.PreTrainedTokenizerBase, optional
         The tokenizer, if it is not in the same place as the model.
     revision : str, optional
@@ -165,24 +164,17 @@ class Encoder:
         self.spacing = spacing
         self.bos = bos
         self.batch_tokens = batch_tokens
-        self.loaded = load_model(  # as last used
-            model,
-            tokenizer=tokenizer,
-            revision=revision,
-            trust_remote_code=trust_remote_code,
-            gguf_file=gguf_file,
-            device=device,
-            dtype=dtype,
-        )
+        place: Any = {"tokenizer": tokenizer, "revision": revision, "gguf_file": gguf_file}
+        use: Any = {"trust_remote_code": trust_remote_code, "device": device, "dtype": dtype}
+        self.loaded = load_model(model, **place, **use)  # as last used
         self.surroundings = find_surroundings(self.loaded.tokenizer, bos)
         self._reader = make_reader(self.loaded.tokenizer)
         self._clock = _Clock()
         self._batch_tokens = batch_tokens or (1024 if self.loaded.device.type == "cpu" else 8192)
 
     def __repr__(self) -> str:
-        facts = self._facts()
-        told = ", ".join(f"{name}={value!r}" for name, value in facts.items() if name != "model")
-        return f"Encoder({facts['model']!r}, {told})"
+        model, *others = self._facts().items()
+        return f"Encoder({model[1]!r}, {', '.join(f'{name}={value!r}' for name, value in others)})"
 
     def _repr_html_(self) -> str:
         return html_table("Encoder", self._facts())
@@ -306,12 +298,12 @@ class Encoder:
 
         Parameters
         ----------
-        sentences, layers, progress
-            As for `encode`: all sentences.
+        sentences : iterable of Sentence or of sequences of str
+            All sentences, as for `encode`.
         shard : Shard
             Which of them to encode.
-        cache : str or path
-            The cache folder, shared by all processes.
+        layers, cache, progress
+            As for `encode`; all processes share the folder.
 
         Returns
         -------
@@ -361,9 +353,7 @@ class Encoder:
             "hidden_size": loaded.hidden_size,
             "dtype": str(loaded.dtype).removeprefix("torch."),
             "device": str(loaded.device),
-            "pooling": self.pooling,
-            "spacing": self.spacing,
-            "bos": self.bos,
+            **{name: getattr(self, name) for name in ("pooling", "spacing", "bos")},
         }
 
     def _look(self) -> LoadedModel:
@@ -379,7 +369,7 @@ class Encoder:
         cache: str | os.PathLike[str] | None,
         progress: bool | None,
         shard: Shard | None = None,
-    ) -> Iterator[tuple[VectorStore | MemoryStore, dict[str, object], NormWatch]]:
+    ) -> Iterator[tuple[MemoryStore, dict[str, object], NormWatch]]:
         """Open the store of these sentences' vectors, and encode what is missing in it."""
         spaced, watch = space_sentences(sentences, self.spacing), NormWatch()
         with self._clock.running():
@@ -402,7 +392,7 @@ class Encoder:
 
     def _fill(
         self,
-        store: VectorStore | MemoryStore,
+        store: MemoryStore,
         spaced: Sequence[SpacedWords],
         watch: NormWatch,
         progress: bool | None,
@@ -437,8 +427,7 @@ class Encoder:
                 longest = max(len(one.ids) for one in pieces)
                 settings = (self.surroundings, self.pooling, self._batch_tokens, longest)
                 layout = make_layout(self.loaded, *settings)
-                for batch in batch_up([spaced[i] for i in part], pieces, layout):
-                    yield replace(batch, numbers=part[batch.numbers])
+                yield from batch_up(part, spaced, pieces, layout)
 
     def _origin(self) -> dict[str, object]:
         """Describe where vectors of any layer come from, with the current state of the model."""
@@ -447,9 +436,7 @@ class Encoder:
             "model": loaded.name,
             "revision": loaded.revision,
             "fingerprint": loaded.fingerprint,
-            "pooling": self.pooling,
-            "spacing": self.spacing,
-            "bos": self.bos,
+            **{name: getattr(self, name) for name in ("pooling", "spacing", "bos")},
             "dtype": str(loaded.dtype).removeprefix("torch."),
         }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,11 +15,12 @@ from structprobe.encoder.encoder import Encoder
 from structprobe.treebank.sentence import Sentence
 
 
+@dataclass(frozen=True, eq=False)
 class FormVectors:
     """The words of many sentences with the vector of their form, each stored once."""
 
-    def __init__(self, values: NDArray[np.float32], numbers: Sequence[NDArray[np.integer]]) -> None:
-        self.values, self.numbers = values, numbers
+    values: NDArray[np.float32]  # (n_forms, hidden_size)
+    numbers: Sequence[NDArray[np.integer]]  # (n_words,): the form of each word
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -60,6 +62,4 @@ def form_vectors(
     twice = [(form, form) for form in forms]
     bank = encoder.encode(twice, layers=0, cache=cache, progress=progress)
     values = bank.layer(0).values[1::2].astype(np.float32)  # (n_forms, hidden_size)
-    return FormVectors(
-        values, [np.array([number[word] for word in one.words]) for one in sentences]
-    )
+    return FormVectors(values, [np.array([number[w] for w in one.words]) for one in sentences])

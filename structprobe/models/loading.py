@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from structprobe.devices import find_device
 from structprobe.errors import EncoderError, unknown_name
@@ -54,6 +55,10 @@ class LoadedModel:
     whole_class: type  # Of the model with its head, used by `untrained`
     whole_config: Config  # Of the model with its head
     glance: str | None = None  # Of a model object, shows whether it has changed
+
+    def put(self, *arrays: NDArray[Any]) -> list[torch.Tensor]:
+        """Put arrays on the device of the model."""
+        return [torch.from_numpy(array).to(self.device) for array in arrays]
 
 
 def load_model(

@@ -41,12 +41,10 @@ def reading(model: Module) -> Iterator[None]:
     modules = list(model.modules())
     with _guard:
         for module in modules:
-            found = _found.get(module)
-            if found is None:
+            if module not in _found:
                 hooks = frozenset(module._forward_hooks)
-                found = _Found(module.training, frozenset(vars(module)), hooks)
-                _found[module] = found
-            found.n_readers += 1
+                _found[module] = _Found(module.training, frozenset(vars(module)), hooks)
+            _found[module].n_readers += 1
             module.training = False
     try:
         with torch.no_grad():
@@ -77,10 +75,7 @@ def layers_of_pass(
 
 
 def reads_right(model: Model, before: Sequence[int], plain: Sequence[int]) -> bool:
-    """Find out whether a model uses right context.
-
-    Two texts that differ in their last token are run; if earlier vectors differ too, it does.
-    """
+    """Find out, from two texts that differ in their last token, if a model uses right context."""
     first, second = plain
     ids = torch.tensor([[*before, first, first, last] for last in (first, second)])
     with reading(model):

@@ -24,7 +24,6 @@ import contextlib
 import json
 import os
 import time
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Self
@@ -71,12 +70,8 @@ def open_store(
     hidden_size: int,
     dtype: object,
     shard: Shard | None = None,
-) -> VectorStore | MemoryStore:
-    """Open the store of these vectors: create it, resume it, or find it complete.
-
-    Use it as a context manager, so that its lock is released and what was written is kept in any
-    case. It waits while another process writes the same vectors.
-    """
+) -> MemoryStore:
+    """Open the store of these vectors, to be closed; wait while another process writes them."""
     # offsets (n_sentences + 1,)
     wanted = tuple(sorted({int(layer) for layer in layers}))
     cuts = np.asarray(offsets, dtype=np.int64)
@@ -95,8 +90,8 @@ def storage_dtype(dtype: object) -> np.dtype:
     return np.dtype(STORED_AS[name])
 
 
-class Store(ABC):
-    """The base of stores: what is missing, and checks of what is written."""
+class MemoryStore:
+    """Vectors in memory: what is missing, and checks of what is written."""
 
     def __init__(
         self, layers: tuple[int, ...], offsets: NDArray[np.int64], hidden_size: int, dtype: np.dtype
@@ -104,6 +99,7 @@ class Store(ABC):
         self.layers = self.missing_layers = layers
         self.offsets, self.dtype = offsets, dtype
         self.shape = (int(offsets[-1]), int(hidden_size))
+        self._values: dict[int, NDArray[Any]] = {}
         self._written = np.zeros(len(offsets) - 1, dtype=bool)
         # The sentences to write here, ascending.
         self.own: NDArray[np.int64] = np.arange(len(offsets) - 1, dtype=np.int64)
@@ -132,14 +128,15 @@ class Store(ABC):
         if missing := self.missing.tolist():
             raise StoreError(f"{len(missing)} sentences are not written, the first is {missing[0]}")
 
-    @abstractmethod
     def layer(self, layer: int) -> NDArray[Any]:
         """Give one complete layer."""
         # -> (n_words_total, hidden_size)
+        if layer not in self._values:
+            self._values[layer] = np.zeros(self.shape, self.dtype)
+        return self._values[layer]
 
-    @abstractmethod
     def close(self) -> None:
-        """Close all files; what is written is kept."""
+        """Do nothing: vectors in memory live as long as the store."""
 
     def __enter__(self) -> Self:
         return self
@@ -147,9 +144,9 @@ class Store(ABC):
     def __exit__(self, *exc: object) -> None:
         self.close()
 
-    @abstractmethod
     def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
         """Write the rows of some sentences."""
+        self.layer(layer)[join_ranges(*self._spans(numbers))] = values
 
     def _spans(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Give the index of the first word of each sentence, and its number of words."""
@@ -157,29 +154,8 @@ class Store(ABC):
         return starts, self.offsets[numbers + 1] - starts
 
 
-class MemoryStore(Store):
-    """Vectors in memory."""
-
-    def __init__(
-        self, layers: tuple[int, ...], offsets: NDArray[np.int64], hidden_size: int, dtype: np.dtype
-    ) -> None:
-        super().__init__(layers, offsets, hidden_size, dtype)
-        self._values = {layer: np.zeros(self.shape, dtype) for layer in layers}
-
-    def layer(self, layer: int) -> NDArray[Any]:
-        """Give one layer."""
-        # -> (n_words_total, hidden_size)
-        return self._values[layer]
-
-    def close(self) -> None:
-        """Do nothing: the vectors live as long as the store."""
-
-    def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
-        self._values[layer][join_ranges(*self._spans(numbers))] = values
-
-
-class VectorStore(Store):
-    """Vectors on disk; see the docstring of this module."""
+class VectorStore(MemoryStore):
+    """The same on disk; see the docstring of this module."""
 
     def __init__(
         self,
@@ -228,11 +204,7 @@ class VectorStore(Store):
                 self._sync()
 
     def finish(self) -> None:
-        """Give each layer its final name; afterwards all layers can be read.
-
-        With shards, only layers that all shards have written; see `missing_layers` and
-        `missing_shards` for the others.
-        """
+        """Give each layer that is completely written, by all shards, its final name."""
         super().finish()
         with one_line_faults(self.folder):
             self._sync()

@@ -90,13 +90,16 @@ def make_layout(
 
 
 def batch_up(
-    sentences: Sequence[SpacedWords], pieces: Sequence[Pieces], layout: Layout
+    part: NDArray[np.int64],
+    sentences: Sequence[SpacedWords],
+    pieces: Sequence[Pieces],
+    layout: Layout,
 ) -> Iterator[TextBatch]:
-    """Batch sentences of similar length, within the limit of the layout."""
-    widths = [layout.width(len(one.ids)) for one in pieces]
-    for numbers in make_batches(widths, layout.batch_tokens):
+    """Batch the sentences of a part, of which `pieces` are the subwords, by length."""
+    for places in make_batches([layout.width(len(one.ids)) for one in pieces], layout.batch_tokens):
+        numbers = part[places]
         some = [sentences[i] for i in numbers]
-        yield TextBatch(numbers, some, [pieces[i] for i in numbers], layout)
+        yield TextBatch(numbers, some, [pieces[i] for i in places], layout)
 
 
 def make_batches(widths: Sequence[int], batch_tokens: int) -> list[NDArray[np.int64]]:

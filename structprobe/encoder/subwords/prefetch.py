@@ -1,8 +1,8 @@
 """Tokenization on another thread, ahead of the model.
 
-The subwords of a whole treebank are never all in memory: sentences of similar length are tokenized
+The subwords of a treebank are never all in memory: sentences of similar length are tokenized
 together, and while the model reads one part, the thread tokenizes the next. The parts depend only
-on the numbers of words, so they are known in advance and the same in every run.
+on the numbers of words, so they are the same in every run.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from structprobe.encoder.cache.shards import cut
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SpacedWords
-from structprobe.encoder.subwords.tokenizing import FastReader, SlowReader
+from structprobe.encoder.subwords.tokenizing import Reader
 
 # Words per part, about 10 MB of subwords. Parts are batched separately: smaller ones pad more
 # (EWT train at 1,024 positions: 0.4 % more than in one part, at a quarter of this 1.8 %).
@@ -40,14 +40,9 @@ def make_parts(
 
 
 def read_ahead(
-    reader: FastReader | SlowReader,
-    sentences: Sequence[SpacedWords],
-    parts: Sequence[NDArray[np.int64]],
+    reader: Reader, sentences: Sequence[SpacedWords], parts: Sequence[NDArray[np.int64]]
 ) -> Generator[tuple[NDArray[np.int64], list[Pieces]], None, None]:
-    """Tokenize sentences part by part, on a thread that is one part ahead.
-
-    The thread ends with the iterator: close it (`contextlib.closing`) if it may be left early.
-    """
+    """Tokenize sentences part by part, on a thread that is one part ahead until it is closed."""
     left = threading.Event()
 
     def read(part: NDArray[np.int64]) -> list[Pieces]:

@@ -25,7 +25,7 @@ _AT_ONCE = 1000  # sentences; limits the memory of tokenization
 _ANCHORS = ("a", ".")
 
 
-def make_reader(tokenizer: Tokenizer) -> FastReader | SlowReader:
+def make_reader(tokenizer: Tokenizer) -> Reader:
     """Use character offsets if the tokenizer gives them, otherwise tokenize word by word."""
     gives_offsets = getattr(tokenizer, "is_fast", False) and hasattr(tokenizer, "backend_tokenizer")
     return FastReader(tokenizer) if gives_offsets else SlowReader(tokenizer)
@@ -165,7 +165,6 @@ class SlowReader:
         return [self._read(sentence) for sentence in sentences]
 
     def _read(self, sentence: SpacedWords) -> Pieces:
-        """Tokenize one sentence."""
         ids: list[int] = []
         links: list[tuple[int, int]] = []
         gaps = (None, *sentence.gaps[:-1])  # what precedes each word
@@ -203,7 +202,7 @@ class SlowReader:
         tokens: list[str] = []
         for token in self._tokenizer.tokenize(text, split_special_tokens=True):
             looks_special = token in self._named.values() and token in text
-            tokens += list(token) if looks_special else [token]
+            tokens += token if looks_special else [token]
         ids = self._tokenizer.convert_tokens_to_ids(tokens)
         return [int(token) for token in ids if token is not None]
 
@@ -211,6 +210,9 @@ class SlowReader:
 def _is_blank(tokenizer: Any, token: int) -> bool:
     """Whether a subword is only spaces."""
     return not tokenizer.decode([token], skip_special_tokens=False).replace("▁", "").strip()
+
+
+Reader = FastReader | SlowReader
 
 
 def _silent_words(pieces: Pieces) -> set[int]:
