@@ -82,11 +82,9 @@ class MaskedCopies:
         return MaskedRows(ids, unmasked, there.astype(np.int64), words, weights, tuple(parts))
 
     def _shares(self, pieces: Pieces) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Give the share of each position in each word, and whether it belongs to the word.
-
-        The two differ: all subwords of a word are masked, however they are pooled.
-        """
+        """Give the share of each position in each word, and whether it belongs to the word."""
         # -> (n_words, width), (n_words, width)
+        # The two differ: all subwords of a word are masked, however they are pooled.
         around, word = self.layout.surroundings, pieces.links[:, 1]
         place = word, pieces.links[:, 0] + len(around.before)
         shares = np.zeros((pieces.n_words, len(pieces.ids) + len(around)), dtype=np.float32)

@@ -99,12 +99,13 @@ class AttentionHead(Recoverer):
         self.attentions = WordAttentions(
             encoder, special=special, symmetrised=symmetrised, cache=cache
         )
-        shape = {"layer": self.attentions.n_layers, "head": self.attentions.n_heads}
-        for (name, highest), asked in zip(shape.items(), (layer, head), strict=True):
-            if asked is not None and not 1 <= asked <= highest:
-                raise EncoderError(
-                    f"attention {name} {asked} is out of range; choose from 1 to {highest}"
-                )
+        n_layers, n_heads = self.attentions.n_layers, self.attentions.n_heads
+        if layer is not None and not 1 <= layer <= n_layers:
+            hint = f"choose a layer from 1 to {n_layers}"
+            raise EncoderError(f"layer {layer} has no attention weights", hint=hint)
+        if head is not None and not 1 <= head <= n_heads:
+            hint = f"choose a head from 1 to {n_heads}"
+            raise EncoderError(f"there is no attention head {head}", hint=hint)
         if layer is not None and head is not None:
             self.chosen_ = {"layer": layer, "head": head}
 

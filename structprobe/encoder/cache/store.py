@@ -221,7 +221,7 @@ class VectorStore(MemoryStore):
     @property
     def missing_shards(self) -> tuple[int, ...]:
         """The shards with unwritten sentences when this one was opened or finished."""
-        count = 1 if self._shard is None else self._shard.count
+        count = self._shard.count if self._shard else 1
         return shards_missing(self.offsets, self._written, count)
 
     def close(self) -> None:
