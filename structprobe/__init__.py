@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from structprobe.experiments.runs.backends import Backend
     from structprobe.experiments.runs.planning import plan_sweep
     from structprobe.experiments.sweep import sweep
+    from structprobe.probe.base import NotFittedError
     from structprobe.probe.estimator import StructuralProbe
     from structprobe.probe.layer_sweep import LayerSweep
-    from structprobe.probe.not_fitted import NotFittedError
     from structprobe.recoverers.attention_max import AttentionMax
     from structprobe.recoverers.attention_mst import AttentionMST
     from structprobe.recoverers.base import Recoverer
@@ -65,7 +65,7 @@ _HOME = {
     "LeftBranching": "structprobe.recoverers.branching",
     "LinearChain": "structprobe.recoverers.linear",
     "LocaliseConfig": "structprobe.experiments.config",
-    "NotFittedError": "structprobe.probe.not_fitted",
+    "NotFittedError": "structprobe.probe.base",
     "ParsedSentence": "structprobe.recoverers.parsed",
     "Prediction": "structprobe.scores.prediction",
     "ProbeRecoverer": "structprobe.recoverers.probe",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from structprobe.devices import KNOWN
@@ -49,16 +48,14 @@ class Training:
     memory_gb: float | None = None
 
     def __post_init__(self) -> None:
-        from structprobe.probe.training.settings import PRODUCTS, read_memory
+        from structprobe.probe.training import settings
 
-        if self.recipe not in [*RECIPES]:  # a list: the value may not be hashable
-            raise ProbeError(unknown_name("recipe", self.recipe, RECIPES))
-        if self.products not in [*PRODUCTS]:
-            raise ProbeError(unknown_name("products", self.products, PRODUCTS))
+        settings.read_name("recipe", self.recipe, RECIPES)
+        settings.read_name("products", self.products, settings.PRODUCTS)
         check_steps(self.max_steps)
         check_device(self.device)
         if self.memory_gb is not None:
-            read_memory(self.memory_gb)
+            settings.read_positive("memory_gb", self.memory_gb)
 
 
 @dataclass(frozen=True)
@@ -222,12 +219,9 @@ class HeadsConfig:
 
 def check_steps(max_steps: Any) -> None:
     """Refuse a limit on training steps that is not a positive integer."""
-    if max_steps is None:
-        return
-    whole = isinstance(max_steps, Integral) and not isinstance(max_steps, bool)
-    if not whole or max_steps < 1:
-        told = f"max_steps={max_steps!r} is out of range; use an integer, 1 or more"
-        raise ProbeError(told)
+    from structprobe.probe.training.settings import read_whole
+
+    read_whole("max_steps", max_steps)
 
 
 def check_device(device: Any) -> None:

@@ -105,9 +105,9 @@ class AttentionProbe(Recoverer):
     ) -> None:
         from structprobe.attention.word_attentions import WordAttentions
         from structprobe.devices import find_device
+        from structprobe.probe.training.settings import read_whole
 
-        if max_steps < 1:
-            raise ProbeError(f"max_steps={max_steps} is out of range; use 1 or more")
+        read_whole("max_steps", max_steps)
         self.encoder, self.words, self.max_steps, self.cache = encoder, words, max_steps, cache
         self.random_state, self.device, self.progress = random_state, device, progress
         self.name += "-words" * words

@@ -191,7 +191,7 @@ class Recoverer(ABC):
     def _check_fitted(self) -> None:
         """Raise an error if the method is not fitted."""
         if not self.is_fitted:
-            from structprobe.probe.not_fitted import NotFittedError
+            from structprobe.probe.base import NotFittedError
 
             raise NotFittedError(f"the method {self.name!r} is not fitted", hint="call fit first")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from structprobe.errors import ResultError
-from structprobe.probe.saving.saved_files import CONFIG, read_config
+from structprobe.probe.saving.save_load import CONFIG, read_config
 from structprobe.results.commands import read_commands
 from structprobe.results.folder import MARKER, read_rows
 from structprobe.results.rows import Row
