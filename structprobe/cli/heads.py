@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.experiments.config import HeadsConfig
     from structprobe.experiments.heads import analyse_heads
     from structprobe.show.head_tables import format_heads
-    from structprobe.show.heat_map import save_heat_maps
+    from structprobe.show.pictures.heat_map import save_heat_maps
 
     # Before a model is loaded, which may take long.
     train, dev, test = inputs.read_treebank(args)

@@ -34,7 +34,7 @@ def build_encoder(args: argparse.Namespace, model: str | None = None) -> Encoder
     where = picked(args, "revision", "trust_remote_code", "gguf_file")
     layers = getattr(args, "layers", None) or [getattr(args, "layer", None)]
     if layers not in ("all", [None]):  # refused before the weights are loaded
-        from structprobe.experiments.runs.grid import parse_layers
+        from structprobe.experiments.layers_ranks_seeds import parse_layers
         from structprobe.models.loading import layers_from_config
 
         highest = layers_from_config(name, **where)

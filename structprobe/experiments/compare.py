@@ -13,9 +13,10 @@ import numpy as np
 from structprobe.devices import find_device
 from structprobe.errors import ProbeError, StructprobeError
 from structprobe.experiments.config import CompareConfig
-from structprobe.experiments.runs.grid import check_seeds
-from structprobe.experiments.runs.run import Banks, Outcome, outcome, recipe_version, sizes, timed
+from structprobe.experiments.layers_ranks_seeds import check_seeds
+from structprobe.experiments.runs.run import Banks, Outcome, outcome, sizes, timed
 from structprobe.experiments.vectors_folder import check_cache, vectors_folder
+from structprobe.probe.training.recipes import recipe_version
 from structprobe.progress import progress_bar
 from structprobe.recoverers.base import MethodContext, Recoverer
 from structprobe.recoverers.methods import ALL, Method, choose_methods

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from structprobe.encoder.cache.shards import Shard
 from structprobe.errors import EncoderError
-from structprobe.experiments.runs.grid import parse_layers
+from structprobe.experiments.layers_ranks_seeds import parse_layers
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:

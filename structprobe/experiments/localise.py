@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from structprobe.devices import find_device
 from structprobe.errors import MethodError, ProbeError, ScoreError, unknown_name
 from structprobe.experiments.config import LocaliseConfig
-from structprobe.experiments.runs.grid import parse_layers
+from structprobe.experiments.layers_ranks_seeds import parse_layers
 from structprobe.experiments.runs.run import Banks
 from structprobe.progress import progress_bar
 from structprobe.recoverers.best_layer import BestLayer

@@ -292,10 +292,9 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         str
             The URL of the commit.
         """
-        from structprobe.probe.saving import save_load as saving
+        from structprobe.probe.saving.push_to_hub import push
 
-        saved = self._to_save(dev_scores, fitted_on, dev_baselines)
-        return saving.push(saved, repo_id, **hub)
+        return push(self._to_save(dev_scores, fitted_on, dev_baselines), repo_id, **hub)
 
     @classmethod
     def _from_saved(cls, saved: SavedProbe) -> Self:

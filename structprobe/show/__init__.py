@@ -6,9 +6,9 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from structprobe.show.heat_map import draw_heat_map
     from structprobe.show.pictures.depths import draw_depths
     from structprobe.show.pictures.distances import draw_distances
+    from structprobe.show.pictures.heat_map import draw_heat_map
     from structprobe.show.pictures.layer_curves import draw_layer_curves
     from structprobe.show.pictures.principal_axes import draw_principal_axes
     from structprobe.show.pictures.rank_grid import draw_rank_grid
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from structprobe.show.table import format_table
 
 _RECALL = "pictures.recall"
-_HOME = {"draw_heat_map": "heat_map", "format_table": "table", "plot_folder": "plotting",
+_HOME = {"format_table": "table", "plot_folder": "plotting",
          "draw_recall_by_deprel": _RECALL, "draw_recall_by_length": _RECALL}  # fmt: skip
 __all__ = ["draw_depths", "draw_distances", "draw_heat_map", "draw_layer_curves",
            "draw_principal_axes", "draw_rank_grid", "draw_recall_by_deprel",

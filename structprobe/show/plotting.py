@@ -19,10 +19,10 @@ from structprobe.results.rows import METRICS, Row
 from structprobe.results.saved_runs import has_predictions, read_predictions, read_sentences
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.scoring import score
-from structprobe.show.heat_map import ALIGNMENT, draw_heat_map
 from structprobe.show.pictures.depths import draw_depths
 from structprobe.show.pictures.distances import draw_distances
 from structprobe.show.pictures.files import write_pictures
+from structprobe.show.pictures.heat_map import ALIGNMENT, draw_heat_map
 from structprobe.show.pictures.layer_curves import draw_layer_curves, has_curve
 from structprobe.show.pictures.library import load_matplotlib
 from structprobe.show.pictures.principal_axes import draw_principal_axes

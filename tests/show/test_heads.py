@@ -14,7 +14,7 @@ from structprobe.attention.patterns import PatternRules
 from structprobe.attention.targets import TARGETS
 from structprobe.results.folder import ResultsFolder
 from structprobe.show.head_tables import format_heads
-from structprobe.show.heat_map import save_heat_maps
+from structprobe.show.pictures.heat_map import save_heat_maps
 
 
 def row(**changes):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from structprobe.errors import StructprobeError
-from structprobe.show.heat_map import draw_heat_map, heat_maps, save_heat_maps
+from structprobe.show.pictures.heat_map import draw_heat_map, heat_maps, save_heat_maps
 
 TABLE = np.array([[0.1, 0.2, 0.3], [0.4, 0.5, np.nan]])
 

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.errors import ScoreError
-from structprobe.probe.training.recipes import RECIPES
+from structprobe.probe.training.recipes import recipe_version
 from structprobe.results.rows import METRICS, Row, bank_name, make_row, run_key, score_values
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.protocol import choose_protocol
@@ -172,19 +170,3 @@ def key_of(values: Mapping[str, Any], parts: Mapping[str, Treebank], punct: str)
 
 
 _NAMES_ONLY = {"model", "revision", "steps", "dev_loss", "dev_depth_loss", "key"}
-
-# The recipes from before keys included them. They are left out of a key if unchanged, so that rows
-# in older folders are found again.
-_FIRST_RECIPES = {"whitened": "693eabf4", "published": "d25513d5"}
-
-
-def recipe_version(recipe: str | None, dtype: str | None) -> Row:
-    """Return the part of a key for a recipe besides its name: its numbers and noise cut-off."""
-    if recipe is None:
-        return {}
-    numbers = json.dumps(asdict(RECIPES[recipe]), sort_keys=True)
-    digest = hashlib.sha256(numbers.encode()).hexdigest()[:8]
-    told = {} if digest == _FIRST_RECIPES.get(recipe) else {"recipe_numbers": digest}
-    # Whitening drops directions by the resolution of this type; it was always by that of float32.
-    by_type = recipe == "whitened" and dtype in ("float16", "bfloat16")
-    return told | ({"whitening": 2} if by_type else {})

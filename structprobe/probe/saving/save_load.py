@@ -39,7 +39,7 @@ _KEYS = (
     *("treebank_fingerprint", "fitted_on", "dev_scores", "history"),
 )
 NOTES = ("fitted_on", "dev_scores", "dev_baselines")  # further information on a probe in its config
-_HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
+HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB_HINT = "pass a folder, or a hub id of the form 'owner/name'"
 
 
@@ -107,35 +107,6 @@ def check_target(folder: str | os.PathLike[str], *, replace: bool = True) -> Pat
     return target
 
 
-def push(
-    probe: SavedProbe,
-    repo_id: str,
-    *,
-    private: bool = False,
-    token: str | None = None,
-    revision: str | None = None,
-    commit_message: str = "Upload a structural probe",
-) -> str:
-    """Upload a fitted probe to the hub, in one commit."""
-    from huggingface_hub import CommitOperationAdd, HfApi
-
-    if not _HUB_ID.fullmatch(repo_id):
-        raise ProbeError(f"{repo_id!r} is not a hub id", hint="use the form 'owner/name'")
-    files = write_files(probe)
-    api = HfApi(token=token)
-    try:
-        api.create_repo(repo_id, private=private, exist_ok=True)
-        commit = api.create_commit(
-            repo_id,
-            [CommitOperationAdd(name, content) for name, content in files.items()],
-            commit_message=commit_message,
-            revision=revision,
-        )
-    except _hub_errors() as error:
-        raise ProbeError(f"cannot upload to {repo_id!r}: {_first_line(error)}") from error
-    return str(commit.commit_url)
-
-
 def _swap(fresh: Path, target: Path, old: Path) -> None:
     """Replace `target` by `fresh`; restore it if that fails."""
     replaces = target.exists()
@@ -169,7 +140,7 @@ def load(source: str | os.PathLike[str], *, revision: str | None = None) -> Save
         return read_files(folder)
     if folder.exists():
         raise ProbeError("is a file, not a folder", where=where, hint=_HUB_HINT)
-    if not _HUB_ID.fullmatch(where):
+    if not HUB_ID.fullmatch(where):
         raise ProbeError("no such folder", where=where, hint=_HUB_HINT)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
@@ -184,13 +155,13 @@ def load(source: str | os.PathLike[str], *, revision: str | None = None) -> Save
             where=where,
             hint=f"check the name, or download it while online: hf download {source}",
         ) from error
-    except _hub_errors() as error:
-        told = f"no such folder, and no such probe on the hub{at}: {_first_line(error)}"
+    except hub_errors() as error:
+        told = f"no such folder, and no such probe on the hub{at}: {first_line(error)}"
         raise ProbeError(told, where=where, hint=_HUB_HINT) from error
     return read_files(folder)
 
 
-def _hub_errors() -> tuple[type[BaseException], ...]:
+def hub_errors() -> tuple[type[BaseException], ...]:
     """Give the errors that the hub's client raises if offline, refused or given a wrong name."""
     from huggingface_hub.errors import HfHubHTTPError
 
@@ -198,7 +169,7 @@ def _hub_errors() -> tuple[type[BaseException], ...]:
     return (*HfHubHTTPError.__bases__, OSError, ValueError)
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
     """Give the first line of a message."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__

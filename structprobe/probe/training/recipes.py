@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,3 +87,19 @@ class Whitened:
 
 
 RECIPES: dict[str, Published | Whitened] = {"whitened": Whitened(), "published": Published()}
+
+# The recipes from before keys included them. They are left out of a key if unchanged, so that rows
+# in older folders are found again.
+_FIRST_RECIPES = {"whitened": "693eabf4", "published": "d25513d5"}
+
+
+def recipe_version(recipe: str | None, dtype: str | None) -> dict[str, Any]:
+    """Return the part of a key for a recipe besides its name: its numbers and noise cut-off."""
+    if recipe is None:
+        return {}
+    numbers = json.dumps(asdict(RECIPES[recipe]), sort_keys=True)
+    digest = hashlib.sha256(numbers.encode()).hexdigest()[:8]
+    told = {} if digest == _FIRST_RECIPES.get(recipe) else {"recipe_numbers": digest}
+    # Whitening drops directions by the resolution of this type; it was always by that of float32.
+    by_type = recipe == "whitened" and dtype in ("float16", "bfloat16")
+    return told | ({"whitening": 2} if by_type else {})

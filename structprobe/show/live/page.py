@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from structprobe.show.live.probes import MOST_CHARACTERS, MOST_WORDS, LiveProbes
-from structprobe.show.report.elements import element, note
+from structprobe.show.report.elements import element, note, slider
 from structprobe.show.report.page import VIEW_SCRIPTS, make_page, page_body
-from structprobe.show.report.view import numbers, slider, tree_box, word_table
+from structprobe.show.report.sentence_view import numbers, tree_box, word_table
 
 EXAMPLE = "the dog that chased the cat ran to the river"  # parsed before anything is typed
 

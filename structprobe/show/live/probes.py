@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from structprobe.errors import Hint, ProbeError
-from structprobe.experiments.runs.grid import parse_layers
+from structprobe.experiments.layers_ranks_seeds import parse_layers
 from structprobe.results.saved_probes import find_probe, is_results, locate_probe, saved_probes
 from structprobe.show.report.series import ALIKE
 from structprobe.show.row_labels import short_model

@@ -60,3 +60,17 @@ def _child(child: Child) -> str:
     if child is None or isinstance(child, Markup):
         return child or ""
     return escape(child, quote=False) if isinstance(child, str) else join(*child)
+
+
+def slider(label: str, *, count: int = 1, at: int = 0, bars: str | None = None) -> Markup:
+    """Make the slider that goes through layers or methods."""
+    drawn = element("svg", id="bars", preserveAspectRatio="none", aria_hidden="true")
+    handle = element("input", type="range", id="layer", min=0, max=count - 1, value=at)
+    return element(
+        "div",
+        element("label", label, for_="layer"),
+        element("div", drawn, handle, class_="track"),
+        element("output", id="run-name", for_="layer"),
+        element("p", bars, class_="bars-told") if bars else None,
+        class_="slider",
+    )

@@ -8,10 +8,10 @@ import numpy as np
 
 from structprobe.errors import counted
 from structprobe.scores.table import column
-from structprobe.show.report.elements import Markup, element, note, section
+from structprobe.show.report.elements import Markup, element, note, section, slider
 from structprobe.show.report.packing import Explorer
 from structprobe.show.report.saved_predictions import KeptSeries
-from structprobe.show.report.view import legend, numbers, slider, tree_box, word_table
+from structprobe.show.report.sentence_view import legend, numbers, tree_box, word_table
 
 _SHOWN = 6  # sentences at each end
 _LEAST_EDGES = 5  # of a sentence that can be among the worst or the best

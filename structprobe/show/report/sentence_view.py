@@ -9,20 +9,6 @@ _WORD_COLUMNS = ("no.", "word", "UPOS", "relation", "gold head", "recovered head
 _NUMBERS = ("no.", "gold depth", "predicted depth")
 
 
-def slider(label: str, *, count: int = 1, at: int = 0, bars: str | None = None) -> Markup:
-    """Make the slider that goes through layers or methods."""
-    drawn = element("svg", id="bars", preserveAspectRatio="none", aria_hidden="true")
-    handle = element("input", type="range", id="layer", min=0, max=count - 1, value=at)
-    return element(
-        "div",
-        element("label", label, for_="layer"),
-        element("div", drawn, handle, class_="track"),
-        element("output", id="run-name", for_="layer"),
-        element("p", bars, class_="bars-told") if bars else None,
-        class_="slider",
-    )
-
-
 def legend(*, gold: bool) -> Markup:
     """Make the key to the lines of the picture."""
     if not gold:
