@@ -43,6 +43,10 @@ def _add_loading(group: argparse._ActionsContainer, *, dtype: str | None) -> Non
     add("--gguf-file", metavar="FILE", help="name of the .gguf file to load")
     add("--trust-remote-code", action="store_true", help="run code that comes with the model")
     add(
+        "--max-unknown", type=values.share, metavar="SHARE",
+        help="maximum share of words that the tokenizer does not know, 0 to 1 (default: 0.2)",
+    )  # fmt: skip
+    add(
         "--dtype", default=dtype, choices=("float32", "bfloat16", "float16"),
         help="floating-point type of the model",
     )  # fmt: skip
@@ -66,6 +70,10 @@ def add_model(parser: Parser, *, several: bool = False) -> None:
     add(
         "--spacing", default="words", choices=("words", "original"),
         help="join words by single spaces, or space them as in the treebank",
+    )  # fmt: skip
+    add(
+        "--lang", metavar="CODE",
+        help="language of the text, for models that read its code with it, such as deu_Latn (NLLB)",
     )  # fmt: skip
     bos = "prepend the beginning-of-sequence token (for decoders)"
     add("--bos", action="store_true", help=bos)

@@ -18,8 +18,19 @@ from numpy.typing import NDArray
 from structprobe.devices import find_device
 from structprobe.errors import EncoderError, unknown_name
 from structprobe.models import Config, Model, Tokenizer
+from structprobe.models.adapters import (
+    ADAPTER_CONFIG,
+    Adapter,
+    acts_within,
+    add_adapter,
+    fetch_adapter,
+    find_adapter,
+    require_peft,
+    unwrap,
+)
 from structprobe.models.embedded import MINILM, embedded_model
 from structprobe.models.fingerprints import (
+    fingerprint_adapter,
     fingerprint_architecture,
     fingerprint_files,
     fingerprint_parameters,
@@ -27,6 +38,7 @@ from structprobe.models.fingerprints import (
     glance,
 )
 from structprobe.models.hub import find_commit, refuse_unknown, unreachable
+from structprobe.models.languages import language_of, set_language, speak
 from structprobe.models.limits import measure
 from structprobe.models.quiet import quiet_transformers
 
@@ -54,6 +66,7 @@ class LoadedModel:
     max_positions: int | None  # Really accepted, special tokens included
     whole_class: type  # Of the model with its head, used by `untrained`
     whole_config: Config  # Of the model with its head
+    lang: str | None = None  # Language code, if chosen
     glance: str | None = None  # Of a model object, shows whether it has changed
 
     def put(self, *arrays: NDArray[Any]) -> list[torch.Tensor]:
@@ -70,28 +83,44 @@ def load_model(
     gguf_file: str | None = None,
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "float32",
+    lang: str | None = None,
 ) -> LoadedModel:
     """Load a model from the hub or a folder, or use a loaded one."""
     wanted_dtype, glimpse = find_dtype(dtype), None
-    if isinstance(model, str | os.PathLike):
+    named = isinstance(model, str | os.PathLike)
+    if named:
         source, gguf_file = _locate(os.fspath(model), gguf_file)
         refuse_unknown(source, revision, gguf_file)
         wanted_device = find_device(device, error=EncoderError)
         options = _options(revision, trust_remote_code, gguf_file)
-        loaded_tokenizer = _load_tokenizer(source, tokenizer, options)
-        whole = _load_weights(source, wanted_device, wanted_dtype, options)
-        commit = find_commit(source, revision, gguf_file)
+        folder = fetch_adapter(source, revision)
+        adapter = find_adapter(folder)
+        base, at = (source, options) if adapter is None else _locate_base(adapter, options)
+        own = adapter is not None and _has_tokenizer(folder)
+        loaded_tokenizer = _load_tokenizer(*((folder, options) if own else (base, at)), tokenizer)
+        whole = _load_weights(base, wanted_device, wanted_dtype, at)
+        commit = find_commit(base, at["revision"], gguf_file)
         file = f"/{gguf_file}" if gguf_file else ""
-        weights = commit + file if commit else fingerprint_files(source, gguf_file)
+        weights = commit + file if commit else fingerprint_files(base, gguf_file)
+        if adapter is not None:
+            _adapt(whole, folder)
+            weights = fingerprint_adapter(folder, weights)
+            commit = find_commit(source, revision, None)
         name, revision = source + file, commit or revision
     else:
-        whole, loaded_tokenizer = model, tokenizer
+        whole, loaded_tokenizer = unwrap(model), tokenizer
         _check_object(whole, loaded_tokenizer, device, wanted_dtype)
         wanted_device, revision = whole.device, None
         name = getattr(whole.config, "name_or_path", "") or type(whole).__name__
+        if whole is not model:
+            _check_wrapper(model, whole, name)
+            name += " (with adapters)"
         glimpse = glance(_readable(whole))
         weights = fingerprint_parameters(_readable(whole))
     _check_vocabulary(loaded_tokenizer, name)
+    set_language(whole, lang, loaded_tokenizer, name, ours=named)
+    spoken = lang or language_of(loaded_tokenizer, tokenizer)
+    loaded_tokenizer = speak(loaded_tokenizer, lang, name)
     readable = _readable(whole)
     with quiet_transformers():
         sizes = measure(readable, loaded_tokenizer, name)
@@ -100,11 +129,12 @@ def load_model(
         tokenizer=loaded_tokenizer,
         name=name,
         revision=revision,
-        fingerprint=f"{weights}-{fingerprint_tokenizer(loaded_tokenizer)}",
+        fingerprint=f"{weights}-{fingerprint_tokenizer(loaded_tokenizer, spoken)}",
         device=wanted_device,
         dtype=wanted_dtype,
         whole_class=type(whole),
         whole_config=whole.config,
+        lang=spoken,
         glance=glimpse,
         **sizes,
     )
@@ -135,6 +165,7 @@ def layers_from_config(
 def refresh(loaded: LoadedModel, model: Model, device: str | torch.device = "auto") -> LoadedModel:
     """Refresh a model object, which may have been trained, moved, cast or truncated meanwhile."""
     # Its tokenizer is that of the time of loading, as this is the one in use.
+    model = unwrap(model)
     if loaded.glance is None or _readable(model) is not loaded.model:
         return loaded
     _check_object(model, loaded.tokenizer, device, loaded.dtype)
@@ -159,7 +190,7 @@ def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
         whole = loaded.whole_class(copy.deepcopy(loaded.whole_config))
     fresh = _readable(whole).to(device=loaded.device, dtype=loaded.dtype).eval()
     architecture = fingerprint_architecture(loaded.whole_config)
-    tokenizer = fingerprint_tokenizer(loaded.tokenizer)
+    tokenizer = fingerprint_tokenizer(loaded.tokenizer, loaded.lang)
     return replace(
         loaded,
         model=fresh,
@@ -206,7 +237,7 @@ def _locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
         if not (folder / gguf_file).is_file():
             hint = f"GGUF files there: {', '.join(ggufs) or 'none'}"
             raise EncoderError(f"no file {gguf_file!r} in {source}", hint=hint)
-    elif "config.json" not in files:
+    elif not {"config.json", ADAPTER_CONFIG}.intersection(files):
         hint = "pass a folder written by save_pretrained"
         if ggufs:
             hint = "pass its GGUF file as gguf_file="
@@ -215,6 +246,45 @@ def _locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
         hint = "expected model.safetensors or pytorch_model.bin; is the download complete?"
         raise EncoderError(f"no weights in {source}", hint=hint)
     return source, gguf_file
+
+
+def _locate_base(adapter: Adapter, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Find the base model of an adapter, and give the options for loading it."""
+    require_peft(adapter.folder)
+    try:
+        base, _ = _locate(adapter.base, None)
+        refuse_unknown(base, adapter.revision)
+    except EncoderError as error:
+        hint = f"correct base_model_name_or_path in {ADAPTER_CONFIG}"
+        what = f"the base model of the adapter cannot be loaded: {error.what}"
+        raise EncoderError(what, where=adapter.folder, hint=hint) from error
+    if find_adapter(fetch_adapter(base, adapter.revision)) is not None:
+        what = f"the base model of the adapter, {adapter.base!r}, is itself an adapter"
+        raise EncoderError(what, where=adapter.folder, hint="merge that with its base model first")
+    return base, {**options, "revision": adapter.revision}
+
+
+def _adapt(whole: Model, folder: str) -> None:
+    """Add the adapter of a folder to its base model."""
+    try:
+        with quiet_transformers(), torch.random.fork_rng(devices=[]):
+            add_adapter(whole, folder)
+    except EncoderError:
+        raise
+    except Exception as error:  # as below
+        raise _explain(f"cannot load the adapter of {folder!r}", folder, error) from error
+
+
+def _check_wrapper(wrapper: Model, whole: Model, name: str) -> None:
+    """Refuse a wrapper whose adapters do not act within the layers of the model."""
+    try:
+        with quiet_transformers():
+            within = acts_within(wrapper, whole)
+    except Exception as error:  # as below
+        raise _explain(f"cannot run the adapters of {name!r}", name, error) from error
+    if not within:
+        what = f"the adapters of {name!r} act outside of its layers, in {type(wrapper).__name__}"
+        raise EncoderError(what, hint="merge them, or use adapters that act within, such as LoRA")
 
 
 def _load_weights(
@@ -234,7 +304,12 @@ def _load_weights(
     return whole
 
 
-def _load_tokenizer(source: str, tokenizer: Tokenizer, options: dict[str, Any]) -> Tokenizer:
+def _has_tokenizer(folder: str) -> bool:
+    """Whether a folder has any file of a tokenizer."""
+    return any(map(_TOKENIZER_FILE.search, os.listdir(folder)))
+
+
+def _load_tokenizer(source: str, options: dict[str, Any], tokenizer: Tokenizer) -> Tokenizer:
     """Load the tokenizer of the model or the one named, or use the given object."""
     from transformers import AutoTokenizer
 
@@ -248,7 +323,7 @@ def _load_tokenizer(source: str, tokenizer: Tokenizer, options: dict[str, Any]) 
         with quiet_transformers():
             return AutoTokenizer.from_pretrained(source, **options)
     except Exception as error:  # as above
-        if Path(source).is_dir() and not any(map(_TOKENIZER_FILE.search, os.listdir(source))):
+        if Path(source).is_dir() and not _has_tokenizer(source):
             raise EncoderError(f"no tokenizer in {source}", hint=_NO_TOKENIZER) from error
         raise _explain(f"cannot load a tokenizer from {source!r}", source, error) from error
 

@@ -42,6 +42,7 @@ _TOLD = {
     "spacing": "'words' (single spaces) or 'original'",
     "bos": "whether a beginning-of-sequence token was added",
     "dtype": "precision of the model",
+    "lang": "code of the language that the model was given with the text, None for its default",
     "train": "file names of the training set",
     "train_fingerprint": "hash of its words and trees",
     "dev": "file names of the dev set, None if part of train was held out",

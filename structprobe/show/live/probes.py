@@ -190,4 +190,5 @@ def _probes_in(
 def _vectors(one: ProbeRecoverer) -> Mapping[str, Any]:
     """Tell which vectors of a layer a probe was fitted on: one encoder gives one kind alone."""
     origin = one.probe.origin_ or {}
-    return {key: origin[key] for key in ("pooling", "spacing", "bos", "dtype")}
+    kept = ("pooling", "spacing", "bos", "dtype", "lang")
+    return {key: origin[key] for key in kept if key in origin}

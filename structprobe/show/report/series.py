@@ -12,10 +12,10 @@ from structprobe.results.rows import Row
 ALIKE = (
     *("method", "fingerprint", "treebank_fingerprint", "train_fingerprint", "dev_fingerprint"),
     *("part", "punct", "rank", "seed", "recipe", "max_steps", "products"),
-    *("pooling", "spacing", "bos", "dtype"),
+    *("pooling", "spacing", "bos", "dtype", "lang"),
 )
 _NAMED = ("treebank", "train", "model", "rank", "seed", "recipe", "max_steps", "products",
-          "pooling", "spacing", "bos", "dtype", "punct")  # fmt: skip
+          "pooling", "spacing", "bos", "dtype", "lang", "punct")  # fmt: skip
 
 
 @dataclass(frozen=True)
