@@ -12,9 +12,11 @@ import torch
 
 from structprobe.errors import EncoderError, counted
 from structprobe.models import Model
+from structprobe.models.hub import refuse_unknown
+from structprobe.models.places import ADAPTER_CONFIG, explain, locate
+from structprobe.models.quiet import quiet_transformers
 from structprobe.models.reading import reading
 
-ADAPTER_CONFIG = "adapter_config.json"
 _WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 _FILES = ["adapter_*", "*token*", "vocab*", "merges*", "*.model"]
 _ROOT = "base_model.model."  # in front of every name that PEFT saves
@@ -42,9 +44,11 @@ def fetch_adapter(source: str, revision: str | None) -> str:
     """Give the local folder of an adapter on the hub, and anything else as it is."""
     from huggingface_hub import hf_hub_download, snapshot_download, try_to_load_from_cache
 
-    if Path(source).exists() or try_to_load_from_cache(source, "config.json", revision=revision):
+    if Path(source).exists():
         return source
     try:
+        if isinstance(try_to_load_from_cache(source, "config.json", revision=revision), str):
+            return source
         hf_hub_download(source, ADAPTER_CONFIG, revision=revision)
         return snapshot_download(source, revision=revision, allow_patterns=_FILES)
     except Exception:  # errors of any type: it has none, which the loaders will say
@@ -54,8 +58,8 @@ def fetch_adapter(source: str, revision: str | None) -> str:
 def find_adapter(folder: str) -> Adapter | None:
     """Read what a folder says about its base model, if it holds an adapter."""
     path = Path(folder, ADAPTER_CONFIG)
-    if not path.is_file():
-        return None
+    if not path.is_file() or not any(Path(folder, name).is_file() for name in _WEIGHTS):
+        return None  # without weights it was left beside a whole model
     try:
         settings = json.loads(path.read_text(encoding="utf-8"))
         base, revision = settings.get("base_model_name_or_path"), settings.get("revision")
@@ -64,15 +68,49 @@ def find_adapter(folder: str) -> Adapter | None:
     if not isinstance(base, str) or not base:
         hint = "write base_model_name_or_path into it"
         raise EncoderError("the adapter does not name its base model", where=str(path), hint=hint)
-    if not any(Path(folder, name).is_file() for name in _WEIGHTS):
-        if Path(folder, "config.json").is_file():
-            return None  # left beside a whole model
-        hint = f"expected {_WEIGHTS[0]}; is the download complete?"
-        raise EncoderError(f"no weights of the adapter in {folder}", hint=hint)
     return Adapter(folder, base, revision if isinstance(revision, str) else None)
 
 
-def require_peft(folder: str) -> Any:
+def locate_base(adapter: Adapter) -> str:
+    """Find where the base model of an adapter is, or say why there is none."""
+    _require_peft(adapter.folder)
+    try:
+        base, _ = locate(adapter.base, None)
+        refuse_unknown(base, adapter.revision)
+    except EncoderError as error:
+        hint = f"correct base_model_name_or_path in {ADAPTER_CONFIG}"
+        what = f"the base model of the adapter cannot be loaded: {error.what}"
+        raise EncoderError(what, where=adapter.folder, hint=hint) from error
+    if find_adapter(fetch_adapter(base, adapter.revision)) is not None:
+        what = f"the base model of the adapter, {adapter.base!r}, is itself an adapter"
+        raise EncoderError(what, where=adapter.folder, hint="merge that with its base model first")
+    return base
+
+
+def adapt(whole: Model, folder: str) -> None:
+    """Add the adapter of a folder to its base model."""
+    try:
+        with quiet_transformers(), torch.random.fork_rng(devices=[]):
+            _add_adapter(whole, folder)
+    except EncoderError:
+        raise
+    except Exception as error:  # the libraries raise errors of any type
+        raise explain(f"cannot load the adapter of {folder!r}", folder, error) from error
+
+
+def check_wrapper(wrapper: Model, whole: Model, name: str) -> None:
+    """Refuse a wrapper whose adapters do not act within the layers of the model."""
+    try:
+        with quiet_transformers():
+            within = _acts_within(wrapper, whole)
+    except Exception as error:  # as below
+        raise explain(f"cannot run the adapters of {name!r}", name, error) from error
+    if not within:
+        what = f"the adapters of {name!r} act outside of its layers, in {type(wrapper).__name__}"
+        raise EncoderError(what, hint="merge them, or use adapters that act within, such as LoRA")
+
+
+def _require_peft(folder: str) -> Any:
     """Import PEFT, which reads adapters."""
     try:
         import peft
@@ -83,9 +121,9 @@ def require_peft(folder: str) -> Any:
     return peft
 
 
-def add_adapter(base: Model, folder: str) -> None:
+def _add_adapter(base: Model, folder: str) -> None:
     """Add an adapter to its base model, and refuse it unless every weight finds its place."""
-    peft = require_peft(folder)
+    peft = _require_peft(folder)
     config = peft.PeftConfig.from_pretrained(folder)
     _refuse_outer(config, folder)
     saved: dict[str, torch.Tensor] = peft.load_peft_weights(folder, device="cpu")
@@ -112,7 +150,7 @@ def add_adapter(base: Model, folder: str) -> None:
     base.eval()
 
 
-def acts_within(wrapper: Model, whole: Model) -> bool:
+def _acts_within(wrapper: Model, whole: Model) -> bool:
     """Whether adapters act within the layers of a model, not in the wrapper around it."""
     ids = torch.arange(4, device=whole.device)[None]
     given = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "return_dict": True}

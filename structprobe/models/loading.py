@@ -7,7 +7,6 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,13 @@ from structprobe.devices import find_device
 from structprobe.errors import EncoderError, unknown_name
 from structprobe.models import Config, Model, Tokenizer
 from structprobe.models.adapters import (
-    ADAPTER_CONFIG,
-    Adapter,
-    acts_within,
-    add_adapter,
+    adapt,
+    check_wrapper,
     fetch_adapter,
     find_adapter,
-    require_peft,
+    locate_base,
     unwrap,
 )
-from structprobe.models.embedded import MINILM, embedded_model
 from structprobe.models.fingerprints import (
     fingerprint_adapter,
     fingerprint_architecture,
@@ -37,9 +33,10 @@ from structprobe.models.fingerprints import (
     fingerprint_tokenizer,
     glance,
 )
-from structprobe.models.hub import find_commit, refuse_unknown, unreachable
+from structprobe.models.hub import find_commit, refuse_unknown
 from structprobe.models.languages import language_of, set_language, speak
 from structprobe.models.limits import measure
+from structprobe.models.places import explain, locate
 from structprobe.models.quiet import quiet_transformers
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -89,13 +86,15 @@ def load_model(
     wanted_dtype, glimpse = find_dtype(dtype), None
     named = isinstance(model, str | os.PathLike)
     if named:
-        source, gguf_file = _locate(os.fspath(model), gguf_file)
+        source, gguf_file = locate(os.fspath(model), gguf_file)
         refuse_unknown(source, revision, gguf_file)
         wanted_device = find_device(device, error=EncoderError)
         options = _options(revision, trust_remote_code, gguf_file)
         folder = fetch_adapter(source, revision)
         adapter = find_adapter(folder)
-        base, at = (source, options) if adapter is None else _locate_base(adapter, options)
+        base, at = source, options
+        if adapter is not None:
+            base, at = locate_base(adapter), {**options, "revision": adapter.revision}
         own = adapter is not None and _has_tokenizer(folder)
         loaded_tokenizer = _load_tokenizer(*((folder, options) if own else (base, at)), tokenizer)
         whole = _load_weights(base, wanted_device, wanted_dtype, at)
@@ -103,7 +102,7 @@ def load_model(
         file = f"/{gguf_file}" if gguf_file else ""
         weights = commit + file if commit else fingerprint_files(base, gguf_file)
         if adapter is not None:
-            _adapt(whole, folder)
+            adapt(whole, folder)
             weights = fingerprint_adapter(folder, weights)
             commit = find_commit(source, revision, None)
         name, revision = source + file, commit or revision
@@ -113,7 +112,7 @@ def load_model(
         wanted_device, revision = whole.device, None
         name = getattr(whole.config, "name_or_path", "") or type(whole).__name__
         if whole is not model:
-            _check_wrapper(model, whole, name)
+            check_wrapper(model, whole, name)
             name += " (with adapters)"
         glimpse = glance(_readable(whole))
         weights = fingerprint_parameters(_readable(whole))
@@ -148,7 +147,7 @@ def layers_from_config(
     gguf_file: str | None = None,
 ) -> int | None:
     """Read the highest layer of a model from its configuration, if there, without its weights."""
-    source, gguf_file = _locate(os.fspath(model), gguf_file)
+    source, gguf_file = locate(os.fspath(model), gguf_file)
     refuse_unknown(source, revision, gguf_file)
     from transformers import AutoConfig
 
@@ -215,78 +214,6 @@ def _readable(whole: Model) -> Model:
     return whole.base_model
 
 
-def _locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
-    """Split a path into folder and GGUF file, and reject a folder without a model."""
-    if gguf_file is None and source.endswith(".gguf"):
-        source, gguf_file = os.path.split(source)
-        source = source or "."
-    looks_local = source.startswith((".", "/", "~", "\\")) or source.count("/") > 1
-    source = os.path.expanduser(source) if looks_local else source
-    if source == MINILM and not os.path.exists(source):
-        source = embedded_model()
-    folder = Path(source)
-    if not source or not folder.is_dir():
-        if looks_local or not source or folder.exists():
-            hint = "pass a hub id, a folder written by save_pretrained, or a .gguf file"
-            raise EncoderError(f"no model folder {source!r}", hint=hint)
-        return source, gguf_file
-    source = os.path.abspath(source)  # it is stored with probes, which may be loaded from elsewhere
-    files = sorted(path.name for path in folder.iterdir() if path.is_file())
-    ggufs = [name for name in files if name.endswith(".gguf")]
-    if gguf_file:
-        if not (folder / gguf_file).is_file():
-            hint = f"GGUF files there: {', '.join(ggufs) or 'none'}"
-            raise EncoderError(f"no file {gguf_file!r} in {source}", hint=hint)
-    elif not {"config.json", ADAPTER_CONFIG}.intersection(files):
-        hint = "pass a folder written by save_pretrained"
-        if ggufs:
-            hint = "pass its GGUF file as gguf_file="
-        raise EncoderError(f"not a model folder: no config.json in {source}", hint=hint)
-    elif not any(name.endswith((".safetensors", ".bin")) for name in files):
-        hint = "expected model.safetensors or pytorch_model.bin; is the download complete?"
-        raise EncoderError(f"no weights in {source}", hint=hint)
-    return source, gguf_file
-
-
-def _locate_base(adapter: Adapter, options: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Find the base model of an adapter, and give the options for loading it."""
-    require_peft(adapter.folder)
-    try:
-        base, _ = _locate(adapter.base, None)
-        refuse_unknown(base, adapter.revision)
-    except EncoderError as error:
-        hint = f"correct base_model_name_or_path in {ADAPTER_CONFIG}"
-        what = f"the base model of the adapter cannot be loaded: {error.what}"
-        raise EncoderError(what, where=adapter.folder, hint=hint) from error
-    if find_adapter(fetch_adapter(base, adapter.revision)) is not None:
-        what = f"the base model of the adapter, {adapter.base!r}, is itself an adapter"
-        raise EncoderError(what, where=adapter.folder, hint="merge that with its base model first")
-    return base, {**options, "revision": adapter.revision}
-
-
-def _adapt(whole: Model, folder: str) -> None:
-    """Add the adapter of a folder to its base model."""
-    try:
-        with quiet_transformers(), torch.random.fork_rng(devices=[]):
-            add_adapter(whole, folder)
-    except EncoderError:
-        raise
-    except Exception as error:  # as below
-        raise _explain(f"cannot load the adapter of {folder!r}", folder, error) from error
-
-
-def _check_wrapper(wrapper: Model, whole: Model, name: str) -> None:
-    """Refuse a wrapper whose adapters do not act within the layers of the model."""
-    try:
-        with quiet_transformers():
-            within = acts_within(wrapper, whole)
-    except Exception as error:  # as below
-        raise _explain(f"cannot run the adapters of {name!r}", name, error) from error
-    if not within:
-        what = f"the adapters of {name!r} act outside of its layers, in {type(wrapper).__name__}"
-        raise EncoderError(what, hint="merge them, or use adapters that act within, such as LoRA")
-
-
 def _load_weights(
     source: str, device: torch.device, dtype: torch.dtype, options: dict[str, Any]
 ) -> Model:
@@ -299,7 +226,7 @@ def _load_weights(
             whole, info = AutoModel.from_pretrained(source, **options)
             _readable(whole).to(device)
     except Exception as error:  # the libraries raise errors of any type
-        raise _explain(f"cannot load model {source!r}", source, error) from error
+        raise explain(f"cannot load model {source!r}", source, error) from error
     _refuse_missing(source, whole, info["missing_keys"])
     return whole
 
@@ -325,31 +252,7 @@ def _load_tokenizer(source: str, options: dict[str, Any], tokenizer: Tokenizer) 
     except Exception as error:  # as above
         if Path(source).is_dir() and not _has_tokenizer(source):
             raise EncoderError(f"no tokenizer in {source}", hint=_NO_TOKENIZER) from error
-        raise _explain(f"cannot load a tokenizer from {source!r}", source, error) from error
-
-
-def _explain(what: str, source: str, error: Exception) -> EncoderError:
-    """Turn an error of a library into one line that says what to do."""
-    text = " ".join(str(error).split())
-    if isinstance(error, ImportError) or re.search(r"pip install|is required|installed", text):
-        for package in ("gguf", "accelerate", "sentencepiece", "tiktoken", "protobuf"):
-            if package in text.lower() and not _installed(package):
-                what = f"{what}: the package {package} is not installed"
-                return EncoderError(what, hint=f"pip install {package}")
-    if not Path(source).exists() and "connect" in text:
-        return unreachable(source)
-    if "custom code" in text:
-        hint = "read the code, then pass trust_remote_code=True"
-        return EncoderError(f"{what}: it needs custom code", hint=hint)
-    return EncoderError(f"{what}: {text[:300] or type(error).__name__}")
-
-
-def _installed(package: str) -> bool:
-    """Whether a package can be imported."""
-    try:
-        return find_spec("google.protobuf" if package == "protobuf" else package) is not None
-    except ModuleNotFoundError:  # its parent is missing
-        return False
+        raise explain(f"cannot load a tokenizer from {source!r}", source, error) from error
 
 
 def _refuse_missing(source: str, whole: Model, missing: Iterable[str]) -> None:

@@ -61,7 +61,8 @@ def check(encoder: Encoder, sentences: list[list[str]], alone: list[int]) -> Non
 
 ODD = ["", " ", "\xa0", "\u3000", "\x85", "\u200b", "\u00ad", "\ufeff", "\x00", "\x1f", "\u0301",
        "\u202e", "\ufffd", "\ufdd0", "\U000e0001", "\U0010fffd", "▁", "▁▁", "Ġ", "##", "##a", "@@",
-       "</w>", "<0x20>", "<0xA0>", "2 0", " a", "a ", "a\tb", "ﷺ", "👨‍👩‍👧‍👦", "e\u0301", "ß", "İ"]  # fmt: skip
+       "</w>", "<0x20>", "<0xA0>", "2 0", " a", "a ", "a\tb", "ﷺ",
+       "\U0001f468\u200d\U0001f469", "e\u0301", "ß", "İ"]  # fmt: skip
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -88,7 +89,7 @@ def test_a_word_of_two_thousand_pieces_stands_among_others(kind: str) -> None:
     (pieces,) = (one for batch in encoder.batches([[endless]]) for one in batch.pieces)
     if kind not in ("wordpiece",):  # which gives up on a word of over 100 letters
         assert len(pieces.ids) >= 1000
-    check(encoder, sentences, [0, 1, 2])
+    check(encoder, sentences, [0, 1])
 
 
 @pytest.mark.parametrize("kind", KINDS)

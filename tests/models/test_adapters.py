@@ -34,6 +34,8 @@ from structprobe.errors import EncoderError
 from structprobe.models.loading import layers_from_config
 
 peft = pytest.importorskip("peft", reason="peft is not installed (extra peft)")
+# Of transformers, where PEFT asks it for the name that it had before.
+pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated")
 
 SENTENCES = [["the", "dog", "ran"], ["a", "man", "saw", "the", "woman", "."]]
 SIZES: Any = {"vocab_size": 150, "hidden_size": 16, "num_hidden_layers": 2,
@@ -138,7 +140,7 @@ def test_all_that_decides_the_vectors_is_in_the_fingerprint() -> None:
         return encoder.fingerprint, vectors.values.round(3).tobytes()
 
     states = [state()]
-    layers = [m for m in model.modules() if hasattr(m, "scaling")]
+    layers = [m for m in model.modules() if isinstance(getattr(m, "scaling", None), dict)]
     for change in (
         lambda: model.set_adapter("other"),
         lambda: model.base_model.disable_adapter_layers(),
@@ -185,7 +187,7 @@ def test_trained_prompts_are_refused(config: Any, tmp_path: Path) -> None:
     model = peft.get_peft_model(llama_with_head(), config())
     with pytest.raises(EncoderError, match=r"\((PROMPT|PREFIX)_TUNING\) puts trained vectors"):
         Encoder(model, tokenizer=wordpiece())
-    base, folder = save(model, tmp_path)
+    _, folder = save(model, tmp_path)
     with pytest.raises(EncoderError, match=r"\((PROMPT|PREFIX)_TUNING\) puts trained vectors"):
         Encoder(folder)
 
@@ -206,11 +208,12 @@ def test_adapters_that_act_in_the_wrapper_are_refused(monkeypatch: pytest.Monkey
 def save(model: Any, folder: Path) -> tuple[Path, Path]:
     """Write base model and adapter as one does, each into its folder."""
     base, own = folder / "base", folder / "adapter"
-    whole = copy.deepcopy(model)
+    whole, other = copy.deepcopy(model), copy.deepcopy(model)
     for config in whole.peft_config.values():
         config.base_model_name_or_path = str(base)
+    bare = other.get_base_model() if config.is_prompt_learning else other.unload()
+    bare.save_pretrained(base)
     whole.save_pretrained(own)
-    (whole.get_base_model() if config.is_prompt_learning else whole.unload()).save_pretrained(base)
     wordpiece().save_pretrained(base)
     return base, own
 
@@ -256,7 +259,7 @@ def test_the_fingerprint_of_a_folder_covers_both(tmp_path: Path) -> None:
     prints = {first}
     for weights in (moved / "model.safetensors", folder / "adapter_model.safetensors"):
         tensors = load(weights.read_bytes())
-        name = next(name for name in sorted(tensors) if "query" in name)
+        name = next(n for n in sorted(tensors) if "query" in n and n.endswith("weight"))
         save_file({**tensors, name: 2 * tensors[name]}, weights, metadata={"format": "pt"})
         prints.add(Encoder(folder).fingerprint)
     (folder / "adapter_config.json").write_text(json.dumps(config | {"lora_alpha": 99}))
@@ -274,7 +277,7 @@ def test_an_adapter_of_another_model_is_refused(tmp_path: Path) -> None:
     weights = folder / "adapter_model.safetensors"
     tensors = load(weights.read_bytes())
     bare_bert().save_pretrained(tmp_path / "base")
-    lost = {name.replace("layer.1", "layer.7"): tensor for name, tensor in tensors.items()}
+    lost = {name.replace("layer.1", "layer.7"): tensor.clone() for name, tensor in tensors.items()}
     save_file({**tensors, **lost}, weights, metadata={"format": "pt"})
     with pytest.raises(EncoderError, match=r"2 weights of it found no place in BertModel, such as"):
         Encoder(folder)
@@ -307,7 +310,7 @@ def test_an_adapter_without_weights_or_on_another_adapter(tmp_path: Path) -> Non
     with pytest.raises(EncoderError, match="is itself an adapter"):
         Encoder(above)
     (folder / "adapter_model.safetensors").unlink()
-    with pytest.raises(EncoderError, match="no weights of the adapter"):
+    with pytest.raises(EncoderError, match=r"no weights in .*expected adapter_model\.safetensors"):
         Encoder(folder)
 
 

@@ -6,7 +6,7 @@ import copy
 import logging
 import pickle
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -102,7 +102,8 @@ def test_a_tokenizer_that_is_given_is_left_as_it_is(translator: str) -> None:
 
 
 def test_codes_of_mbart() -> None:
-    tokenizer = MBartTokenizer()
+    pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", "a", "b"]
+    tokenizer = MBartTokenizer(vocab=[(piece, -1.0) for piece in pieces])
     model = tiny_model("bert", tokenizer)
     encoder = Encoder(model, tokenizer=tokenizer, lang="de_DE", max_unknown=1)
     assert encoder.surroundings.after[-1] == tokenizer.convert_tokens_to_ids("de_DE")
@@ -113,7 +114,7 @@ def test_codes_of_mbart() -> None:
 class SlowSpeaker(SlowMarks):
     """A slow tokenizer that marks the language, as that of M2M100."""
 
-    lang_code_to_id = {"en": 3, "de": 4}
+    lang_code_to_id: ClassVar = {"en": 3, "de": 4}
     _src_lang = "en"
 
     @property
