@@ -146,8 +146,8 @@ def test_all_that_decides_the_vectors_is_in_the_fingerprint() -> None:
         lambda: model.base_model.disable_adapter_layers(),
         lambda: model.base_model.enable_adapter_layers() or model.set_adapter("default"),
         lambda: [layer.scaling.update(default=3.0) for layer in layers],
-        lambda: layers[0].lora_A["default"].weight.data.mul_(2),
-        lambda: layers[0].get_base_layer().weight.data.mul_(2),
+        lambda: layers[0].lora_A["default"].weight.data.mul_(5),
+        lambda: layers[0].get_base_layer().weight.data.mul_(50),
     ):
         change()
         states.append(state())

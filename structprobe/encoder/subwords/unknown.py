@@ -52,8 +52,8 @@ class UnknownWatch:
         if not told:
             self._found[digest] = find_unknown(self._reader, sentences)
         found = self._found[digest]
-        # One word says nothing about the model: a sentence with a rare sign is still read.
-        if found.n > max(most * found.n_words, 1 if most else 0):
+        # A single form, such as a dash, is taken for no other word: the token is its own.
+        if found.n > most * found.n_words and (len(found.counts) > 1 or not most):
             python = f"use a model of this language, or pass max_unknown=1 (now {most:g})"
             shell = f"use a model of this language, or add --max-unknown 1 (now {most:g})"
             raise EncoderError(str(found), where=self._model, hint=Hint(python, shell=shell))
