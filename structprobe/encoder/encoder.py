@@ -76,10 +76,10 @@ class Encoder:
     """A language model that computes word vectors.
 
     The model reads a text: the words, separated according to `spacing`. A subword belongs to every
-    word with which it shares a non-space character; a word without any subword is replaced by the
-    unknown token (U+FFFD if there is none), and a word that looks like a special token is treated
-    as text. Sentences that are too long for the model are read in overlapping windows, and each
-    word is taken from the window that gives it most context.
+    word with which it shares a non-space character, or a byte of one; a word without any subword is
+    replaced by the unknown token (U+FFFD if there is none), and a word that looks like a special
+    token is treated as text. Sentences that are too long for the model are read in overlapping
+    windows, and each word is taken from the window that gives it most context.
 
     Parameters
     ----------

@@ -23,6 +23,7 @@ from transformers import (
 )
 
 from structprobe import Encoder, ProbeRecoverer, StructuralProbe
+from structprobe.cli.main import main
 from structprobe.errors import EncoderError
 from structprobe.models.fingerprints import fingerprint_tokenizer
 
@@ -180,3 +181,38 @@ def test_a_saved_probe_is_read_in_its_language(translator: str, tmp_path: Path) 
     again = ProbeRecoverer.from_pretrained(tmp_path, max_unknown=1)
     assert again.encoder.lang == "deu_Latn"
     assert copy.copy(again.encoder).origin(1) == encoder.origin(1)
+
+
+def test_the_command_line_takes_a_language(
+    translator: str, tmp_path: Path, sample: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dev = str(sample / "dev.conllu")
+    given = [
+        "fit",
+        "--model",
+        translator,
+        "--train",
+        dev,
+        "--layer",
+        "1",
+        "-o",
+        str(tmp_path / "o"),
+    ]
+    assert main([*given, "--lang", "de"]) == 1
+    (line,) = [one for one in capsys.readouterr().err.splitlines() if "error" in one]
+    assert "unknown language code 'de'" in line
+    assert "deu_Latn" in line
+    assert main([*given, "--lang", "deu_Latn"]) == 1  # it knows three letters
+    (line,) = [one for one in capsys.readouterr().err.splitlines() if "error" in one]
+    assert "are unknown to the tokenizer" in line
+    assert "--max-unknown 1" in line
+    assert main([*given, "--lang", "deu_Latn", "--max-unknown", "1", "--max-steps", "1", "-q"]) == 0
+    assert main(["evaluate", str(tmp_path / "o"), dev, "--max-unknown", "1", "--json"]) == 0
+    assert '"lang": "deu_Latn"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("share", ["1.5", "-1", "many", "nan"])
+def test_a_share_on_the_command_line(share: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["fit", "--max-unknown", share])
+    assert f"'{share}' is not a share from 0 to 1" in capsys.readouterr().err
