@@ -31,6 +31,7 @@ from transformers import (
 
 from structprobe import Encoder
 from structprobe.errors import EncoderError
+from structprobe.masking.impacts import MaskedImpacts
 from structprobe.models.loading import layers_from_config
 
 peft = pytest.importorskip("peft", reason="peft is not installed (extra peft)")
@@ -319,3 +320,17 @@ def test_heads_of_all_kinds_are_left_off_objects(tmp_path: Path) -> None:
     bare = AutoModel.from_pretrained(tmp_path).eval()
     head = AutoModelForSequenceClassification.from_pretrained(tmp_path).eval()
     assert np.array_equal(encode(head), encode(bare))
+
+
+def test_a_masked_language_model_with_adapters_keeps_its_head(tmp_path: Path) -> None:
+    model = make(bert_with_head)
+    merged = copy.deepcopy(model).merge_and_unload()
+    mine, theirs = (
+        dict(MaskedImpacts(Encoder(one, tokenizer=wordpiece()), measure="probability").read(words))
+        for one, words in ((model, SENTENCES), (merged, SENTENCES))
+    )
+    for number in range(len(SENTENCES)):
+        assert np.allclose(mine[number], theirs[number], atol=1e-4)
+    _, folder = save(model, tmp_path)
+    with pytest.raises(EncoderError, match="no head for masked language modelling"):
+        MaskedImpacts(Encoder(folder), measure="probability")
