@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import random
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from torch.nn import Module
 
 from structprobe.models import Model, Tokenizer
-
 
 # How rows may be batched, the fastest way first (see `structprobe.models.trial`).
 PADDED, EQUAL, ALONE = "padded", "of equal length", "one by one"
@@ -26,6 +27,7 @@ class _Found:
 
     attributes: dict[str, Any]
     tables: dict[str, dict[Any, Any]]  # Of its submodules, weights, buffers and hooks
+    config: dict[str, Any]
     n_readers: int = 0
 
 
@@ -47,7 +49,7 @@ def reading(model: Module) -> Iterator[None]:
     with _guard:
         for module in modules:
             if module not in _found:
-                _found[module] = _Found(dict(vars(module)), _tables(module))
+                _found[module] = _Found(dict(vars(module)), _tables(module), dict(_config(module)))
             _found[module].n_readers += 1
             module.training = False
     try:
@@ -61,6 +63,30 @@ def reading(model: Module) -> Iterator[None]:
                     _restore(module, _found.pop(module))
 
 
+@contextmanager
+def same_random_state() -> Iterator[None]:
+    """Restore the random states of Python, NumPy and torch after the block."""
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+def run_model(model: Model, ids: torch.Tensor, mask: torch.Tensor) -> Any:
+    """Run a model once, with its hidden states."""
+    given = {"input_ids": ids, "attention_mask": mask, **_no_cache(model)}
+    return model(**given, output_hidden_states=True, return_dict=True)
+
+
+def device_of(model: Module) -> torch.device:
+    """Give the device of a model's weights."""
+    return next(model.parameters()).device
+
+
 def layers_of_pass(
     model: Model,
     ids: torch.Tensor,
@@ -72,8 +98,7 @@ def layers_of_pass(
 
     # ids (n_rows, n_positions), mask (n_rows, n_positions) -> (n_rows, n_positions, hidden_size)
     def run(ids: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
-        given = {"input_ids": ids, "attention_mask": mask, **_no_cache(model)}
-        output = model(**given, output_hidden_states=True, return_dict=True)
+        output = run_model(model, ids, mask)
         hidden = (*output.hidden_states[:-1], output.last_hidden_state)
         return [hidden[layer] for layer in layers]
 
@@ -134,11 +159,17 @@ def _tables(module: Module) -> dict[str, dict[Any, Any]]:
     return {name: dict(value) for name, value in vars(module).items() if isinstance(value, dict)}
 
 
+def _config(module: Module) -> dict[str, Any]:
+    """Give the settings of a module's configuration; some models write into it."""
+    return getattr(vars(module).get("config"), "__dict__", {})
+
+
 def _restore(module: Module, found: _Found) -> None:
     """Restore the state of a module."""
     for name in set(vars(module)) - set(found.attributes):
         delattr(module, name)
     module.__dict__.update(found.attributes)
+    _config(module).update(found.config)
     for name, table in found.tables.items():
         now = vars(module)[name]
         if now.keys() != table.keys() or any(now[key] is not table[key] for key in table):
