@@ -120,7 +120,7 @@ def load_model(
         tokenizer=loaded_tokenizer,
         name=name,
         revision=revision,
-        fingerprint=f"{weights}-{fingerprint_tokenizer(loaded_tokenizer)}",
+        fingerprint=_join(weights, sizes["batching"], fingerprint_tokenizer(loaded_tokenizer)),
         device=wanted_device,
         dtype=wanted_dtype,
         whole_class=type(whole),
@@ -163,8 +163,8 @@ def refresh(loaded: LoadedModel, model: Model, device: str | torch.device = "aut
     if (glimpse, model.device) == (loaded.glance, loaded.device):
         return loaded
     tokenizer = loaded.fingerprint.split("-")[-1]
-    fingerprint = f"{fingerprint_parameters(part, config)}-{tokenizer}"
     sizes = _try_part(part, config, loaded.tokenizer, loaded.name)
+    fingerprint = _join(fingerprint_parameters(part, config), sizes["batching"], tokenizer)
     found = {"fingerprint": fingerprint, "device": model.device, "glance": glimpse}
     return replace(loaded, **found, **sizes)
 
@@ -178,15 +178,21 @@ def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
         torch.default_generator.manual_seed(seed)
         whole = loaded.whole_class(copy.deepcopy(loaded.whole_config))
     fresh = part_at(whole, loaded.part).to(device=loaded.device, dtype=loaded.dtype).eval()
-    architecture = fingerprint_architecture(loaded.whole_config)
+    weights = f"untrained-{fingerprint_architecture(loaded.whole_config)}-seed{seed}"
     tokenizer = fingerprint_tokenizer(loaded.tokenizer)
     return replace(
         loaded,
         model=fresh,
         name=f"{loaded.name} (untrained, seed {seed})",
-        fingerprint=f"untrained-{architecture}-seed{seed}-{tokenizer}",
+        fingerprint=_join(weights, loaded.batching, tokenizer),
         glance=None,
     )
+
+
+def _join(weights: str, batching: str, tokenizer: str) -> str:
+    """Make a fingerprint; vectors that older versions read with padding have another one."""
+    way = "" if batching == PADDED else f"-{batching.replace(' ', '-')}"
+    return f"{weights}{way}-{tokenizer}"
 
 
 def _options(
