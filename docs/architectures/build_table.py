@@ -2,7 +2,7 @@
 
 ``python docs/architectures/build_table.py`` builds a tiny model of each with random weights, lets
 structprobe read it, checks the vectors with plain passes of the model, and writes `../architectures.md`
-and `results.json`; it takes some minutes. ``--only bert,gpt2`` tries some and writes no table.
+and `results.json`; it takes some minutes. ``--only bert,gpt2`` tries some.
 """
 
 from __future__ import annotations
@@ -18,48 +18,59 @@ import warnings
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from pathlib import Path
-from typing import Any
+
+from table import TRACEBACK, WRONG, Result, make_page, summarise
 
 HERE = Path(__file__).resolve().parent
-TABLE, RESULTS = HERE.parent / "architectures.md", HERE / "results.json"
+PAGE, RESULTS = HERE.parent / "architectures.md", HERE / "results.json"
 _MOST_MEMORY = 10 << 30  # bytes of address space
-
-Result = dict[str, Any]
+_ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Try the architectures; 1 if one is read wrongly or with a traceback."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--only", help="architectures, separated by commas; no table is written")
+    parser.add_argument("--only", help="architectures, separated by commas; nothing is written")
+    parser.add_argument("--update", action="store_true", help="with --only: write their rows")
     parser.add_argument("--jobs", type=int, default=2, help="processes (default 2)")
-    parser.add_argument("--timeout", type=float, default=120, help="seconds for one (default 120)")
-    parser.add_argument("--json", type=Path, help=f"where the results go (default {RESULTS.name})")
+    parser.add_argument("--timeout", type=float, default=300, help="seconds for one (default 300)")
+    parser.add_argument("--json", type=Path, help="another file for the results, and no page")
     parser.add_argument("--no-folders", action="store_true", help="model objects only")
     options = parser.parse_args(arguments)
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
 
+    import torch
     import transformers
-    from table import summary, write_table
     from transformers.models.auto.modeling_auto import MODEL_MAPPING_NAMES
+
+    import structprobe
 
     known = list(MODEL_MAPPING_NAMES)
     names = options.only.split(",") if options.only else known
     if unknown := sorted(set(names) - set(known)):
         parser.error(f"not in AutoModel's mapping: {', '.join(unknown)}")
-    results, started = [], time.monotonic()
-    for result in try_all(names, options.jobs, options.timeout, not options.no_folders):
-        results.append(result)
-        print(f"{result['architecture']}: {result['status']} {result['reason']}".rstrip()[:300])
-    results.sort(key=lambda result: names.index(result["architecture"]))
-    print(f"\n{summary(results)}\n{time.monotonic() - started:.0f} s")
-    path = options.json or (None if options.only else RESULTS)
-    if path:
-        path.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
-    if not options.only:
-        write_table(results, TABLE, transformers.__version__)
-    return int(any(result["status"] in ("WRONG", "TRACEBACK") for result in results))
+    old = json.loads(RESULTS.read_text(encoding="utf-8"))["rows"] if options.update else []
+    rows = {row["architecture"]: row for row in old}
+    tried, started = [], time.monotonic()
+    for row in try_all(names, options.jobs, options.timeout, not options.no_folders):
+        tried.append(row)
+        rows[row["architecture"]] = row
+        print(f"{row['architecture']}: {row['status']} {row['reason']}".rstrip()[:300], flush=True)
+    print(f"\n{summarise(tried)}\n{time.monotonic() - started:.0f} s")
+    versions = {
+        "structprobe": structprobe.__version__,
+        "transformers": transformers.__version__,
+        "torch": torch.__version__.split("+")[0],
+    }
+    ordered = [rows[name] for name in known if name in rows]
+    written = json.dumps({"versions": versions, "rows": ordered}, indent=1) + "\n"
+    if options.json:
+        options.json.write_text(written, encoding="utf-8")
+    elif options.update or not options.only:
+        RESULTS.write_text(written, encoding="utf-8")
+        PAGE.write_text(make_page(ordered, versions), encoding="utf-8")
+    return int(any(row["status"] in (WRONG, TRACEBACK) for row in tried))
 
 
 def try_all(
@@ -84,7 +95,9 @@ def try_all(
                 yield _receive(here, name, process) | {"seconds": round(seconds, 1)}
             elif seconds > timeout:
                 process.kill()
-                yield _failed(name, f"no answer in {timeout:.0f} s") | {"seconds": round(seconds, 1)}
+                yield _failed(name, f"no answer in {timeout:.0f} s") | {
+                    "seconds": round(seconds, 1)
+                }
             else:
                 continue
             process.join()
@@ -104,7 +117,7 @@ def _failed(name: str, reason: str) -> Result:
     """Give the result of a process that gave none."""
     from dataclasses import asdict
 
-    from trial import TRACEBACK, Row
+    from trial import Row
 
     return asdict(Row(name, status=TRACEBACK, reason=reason))
 

@@ -23,34 +23,45 @@ _LAYERS = re.compile(r"num_hidden_layers|n_layers?|num_layers|depth|(encoder|dec
 
 def _key_value_heads(value: int, fields: dict[str, Any]) -> int:
     """Keep one head for all, a head each, or groups."""
+    if not fields:
+        return HEADS
     heads = {fields.get(name) for name in ("num_attention_heads", "n_head", "num_heads", "n_heads")}
     return HEADS if value in heads else min(value, 2)
 
 
-def _mamba_heads(value: int, fields: dict[str, Any]) -> int:
-    """Give the heads of a state space layer, which is twice as wide as the model."""
-    return 2 * HEADS
+def _heads(value: int, fields: dict[str, Any]) -> int:
+    """Give the heads; of state space layers, which are twice as wide as the model, twice as many."""
+    return 2 * HEADS if "expand" in fields else min(value, HEADS)
+
+
+def _always(value: Any) -> Callable[[Any, dict[str, Any]], Any]:
+    """Give a rule that replaces small values too."""
+    return lambda old, fields: value
 
 
 # The first rule whose pattern fits the whole name of a field decides. A number is an upper bound;
 # a function gets the old value and all fields.
 _Rule = int | Callable[[Any, dict[str, Any]], Any]
 _RULES: list[tuple[str, _Rule]] = [
-    (r"initializer_range|init_std|embed_init_std", lambda value, fields: 0.2),
-    (r".*(dropout|drop|drop_path_rate|dropout_rate|layerdrop|jitter_noise)", lambda v, f: 0.0),
-    (r"vocab_size", lambda value, fields: VOCABULARY),
+    (r"initializer_range|init_std|embed_init_std", _always(0.2)),
+    (r".*(dropout|drop|drop_path_rate|dropout_rate|layerdrop|jitter_noise)", _always(0.0)),
+    (r"vocab_size", _always(VOCABULARY)),
     (r"n_tokens|.*vocab_size.*|.*_vocab", VOCABULARY),
     (r"codebook_size", 256),
     (r"max_position_embeddings|n_positions|n_ctx|max_seq_len|max_sequence_length", POSITIONS),
     (r"max_.*position.*|max_(source|target|text)_.*|seq_length|context_length", POSITIONS),
-    (r"mamba_(n|num)_heads", _mamba_heads),
-    (r"mamba_d_ssm", 2 * WIDTH),
+    (r"mamba_(n|num)_heads|n_mamba_heads", _always(2 * HEADS)),
+    (r"mamba_d_ssm", _always(2 * WIDTH)),
+    (r"mamba_(d_head|head_dim|headdim)", _always(HEAD)),
+    (r"qk_head_dim", _always(2 * HEAD)),
+    (r"num_heads|n_heads", _heads),
+    (r"(num|n)_expert_groups?", 1),
     (r"(.*_)?(num_|n_)?(key_value|kv)_?(heads?|groups)|.*(num_|n_)query_groups", _key_value_heads),
     (r"(.*_)?(num_|n_)?(.*_)?(attention_|attn_)?heads|(.*_)?n_?head|num_heads_.*", HEADS),
     (r"(.*_)?(num_|n_)?(hidden_|transformer_|encoder_|decoder_|text_)*(layers?|blocks)", 2),
     (r"(.*_)?(num_|n_)(.*_)?(hidden_)?layers?|depth|n_layer.*|num_.*_layers", 2),
     (r"(num|n)_(shared|zero|null).*_experts?|(.*_)?shared_experts?", 1),
-    (r"(.*_)?(num_|n_)(.*_)?experts?_?(per_tok.*|per_token)|.*top_?k(_experts?)?", 2),
+    (r"(.*_)?(num_|n_)(.*_)?experts?_?(per_tok.*|per_token)|.*top_?k(_experts?)?|moe_k", 2),
     (r"(.*_)?(num_|n_)?(.*_)?experts?", 4),
     (r"(num_|n_)groups?|n_group|topk_group|.*_ngroups|.*_n_groups", 1),
     (r"(.*_)?head_(dim|size)|(d_|dim_)?(kv|head)|.*_head_dim.*|d_kv|.*_d_head|rotary_dim", HEAD),
@@ -68,13 +79,62 @@ _RULES: list[tuple[str, _Rule]] = [
 ]
 _COMPILED = [(re.compile(pattern), rule) for pattern, rule in _RULES]
 
+_MROPE = {"rope_type": "default", "rope_theta": 1e4, "mrope_section": [4, 2, 2]}
+_QSA = {
+    **{"indexer_n_heads": 2, "indexer_kv_heads": 1, "indexer_head_dim": HEAD},
+    **{"indexer_budget": 16, "indexer_compress_ratio": 4},
+}
 # Fields by architecture, with dots into its parts.
 OVERRIDES: dict[str, dict[str, Any]] = {
     "lilt": {"hidden_size": 96},  # six coordinates share a vector
     "layoutlmv3": {"coordinate_size": 12, "shape_size": 8},
     "reformer": {"axial_pos_embds": False},
     "chameleon": {"vocabulary_map": {"<image>": 390, "IMGIMGBSZ": 391}},
-    "emu3": {"vocabulary_map": {"<image>": 390, "<|extra_200|>": 391}},
+    "emu3": {
+        "vq_config.base_channels": 32,
+        "vocabulary_map": {"<image>": 390, "<|extra_200|>": 391},
+    },
+    "cohere_compass_text": {"rope_parameters": {"full_attention": _MROPE}},
+    "cohere_compass": {"text_config.rope_parameters": {"full_attention": _MROPE}},
+    "paddleocr_vl": {"text_config.rope_parameters": _MROPE},
+    "mistral4": {"head_dim": 2 * HEAD},
+    "zamba": {
+        **{"num_hidden_layers": 4, "layers_block_type": ["linear_attention", "hybrid"] * 2},
+        **{"attention_hidden_size": 2 * WIDTH, "attention_head_dim": 2 * HEAD},
+    },
+    "zamba2": {
+        **{"num_hidden_layers": 4, "layers_block_type": ["linear_attention", "hybrid"] * 2},
+        **{"attention_hidden_size": 2 * WIDTH, "attention_head_dim": 2 * HEAD},
+        **{"kv_channels": HEAD, "hybrid_layer_ids": [1, 3]},
+    },
+    "bamba": {"attn_layer_indices": [1]},
+    "esm": {"vocab_size": VOCABULARY, "pad_token_id": 0, "mask_token_id": 4},
+    "xmod": {"default_language": "en_XX"},
+    "t5gemma2_encoder": {"text_config.dropout_rate": 0.0},
+    "deepseek_ocr2": {"text_config.mlp_layer_types": ["dense", "sparse"]},
+    "ernie4_5_vl_moe": {"text_config.rope_parameters": _MROPE | {"mrope_section": [3, 3, 2]}},
+    "granite4_vision": {
+        "deepstack_layer_map": [[0, 0]],
+        "spatial_target_layers": [],
+        "downsample_rate": "1/2",
+    },
+    "qwen4_exp_text": _QSA,
+    "qwen4_exp": {f"text_config.{name}": value for name, value in _QSA.items()},
+    # Towers for images and sound, which cannot be left out.
+    "align": {"vision_config.depth_coefficient": 0.1, "vision_config.width_coefficient": 0.5},
+    "florence2": {
+        "vision_config.embed_dim": (16, 32, 64, 128),
+        "vision_config.num_heads": (1, 2, 4, 8),
+        "vision_config.num_groups": (1, 2, 4, 8),
+        "vision_config.depths": (1, 1, 1, 1),
+    },
+    "janus": {"vq_config.base_channels": 32},
+    "tvp": {"visual_prompt_size": 16, "max_img_size": 64},
+    "xlstm": {"qk_dim_factor": 1.0},
+    "markuplm": {"tag_pad_id": 216, "subs_pad_id": 1001},
+    "dbrx": {"attn_config.rope_theta": 1e4},
+    "qwen2_5_omni_thinker": {"vision_start_token_id": 390},
+    "qwen3_omni_moe_thinker": {"vision_start_token_id": 390},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"]},
 }
 
@@ -98,9 +158,7 @@ def _shrink(config: Any, fill: bool, ids: dict[str, int], free: Iterator[int]) -
     """Shrink one configuration, its parts first."""
     # Fields are set past the checks of their types: some defaults break their own.
     fields = dict(vars(config))
-    n_layers = next(
-        (v for k, v in fields.items() if _LAYERS.fullmatch(k) and type(v) is int), None
-    )
+    n_layers = next((v for k, v in fields.items() if _LAYERS.fullmatch(k) and type(v) is int), None)
     kept = _keep_layers(fields, n_layers)
     mrope = "mrope_section" in getattr(config, "ignore_keys_at_rope_validation", ())
     for name, value in fields.items():
@@ -119,7 +177,7 @@ def _shrink(config: Any, fill: bool, ids: dict[str, int], free: Iterator[int]) -
             vars(config)[name] = min(value, len(kept))
         elif isinstance(value, int | float):
             vars(config)[name] = _new_value(name, value, fields)
-        elif isinstance(value, dict):
+        elif isinstance(value, dict) and "label" not in name:
             vars(config)[name] = _new_dict(value, kept, mrope)
 
 
@@ -165,9 +223,7 @@ def _filled(name: str) -> int | None:
     """Give a value to a field that has none, if a rule knows its name."""
     for pattern, rule in _COMPILED:
         if pattern.fullmatch(name):
-            return None if callable(rule) and name != "vocab_size" else (
-                VOCABULARY if callable(rule) else rule
-            )
+            return rule(10**6, {}) if callable(rule) else rule
     return None
 
 
@@ -183,7 +239,9 @@ def _new_dict(value: dict[Any, Any], kept: list[int], mrope: bool) -> dict[Any, 
     if "mrope_section" in new or (mrope and "rope_theta" in new):
         half = int(HEAD * (new.get("partial_rotary_factor") or 1)) // 2
         rest = half // 3
-        new["mrope_section"] = [half - 2 * rest, rest, rest]
+        sections = [half - 2 * rest, rest, rest]  # of time, height and width
+        old = new.get("mrope_section") or [2, 1, 1]
+        new["mrope_section"] = sections[::-1] if old[0] == old[1] else sections
     if "original_max_position_embeddings" in new:
         new["original_max_position_embeddings"] = POSITIONS
     return new

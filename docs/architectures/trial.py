@@ -18,13 +18,9 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from table import EQUAL, NO_TEXT, PADDED, READ, REFUSED, SINGLE, TRACEBACK, UNBUILT, WRONG
 from tiny_config import shrink
 from tokens import SENTENCES, make_tokenizer, read
-
-PADDED, EQUAL, SINGLE = "padded batches", "batches of equal length", "one sentence at a time"
-REFUSED, UNBUILT, NO_TEXT = "refused", "could not be built", "no text tower"
-WRONG, TRACEBACK = "WRONG", "TRACEBACK"
-READ = (PADDED, EQUAL, SINGLE)
 
 _MOST_PARAMETERS = 30_000_000
 _BOUND = 1e-3  # of the largest value of a sentence's vectors
@@ -53,24 +49,32 @@ class Row:
 def try_architecture(name: str, folders: bool = True) -> dict[str, Any]:
     """Build and read an architecture; the row as a dict."""
     row = Row(name)
-    model = _build(row)
-    if model is not None:
-        tokenizer = make_tokenizer(name)
-        truths = _Truths(copy.deepcopy(model), tokenizer)
-        before = _state(model)
-        row.readable, row.alone = truths.names, truths.alone
-        if not truths.names and not truths.wants_more:
-            row.reason = f"the tiny model cannot be run: {truths.alone}"
-        else:
-            _judge(row, model, tokenizer, truths)
-            row.left = [part for part, value in _state(model).items() if value != before[part]]
-            if folders:
-                _judge_folder(row, model, tokenizer)
+    tokenizer = make_tokenizer(name)
+    models = []
+    for model, parameters in _build(row):
+        truths = Truths(copy.deepcopy(model), tokenizer)
+        models.append((model, parameters, truths))
+        if truths.names:
+            break
+    chosen = next((one for one in models if one[2].names), None) or next(
+        (one for one in models if one[2].wants_more), None
+    )
+    if chosen is None:
+        if models:
+            row.reason = f"the tiny model cannot be run: {models[0][2].alone}"
+        return asdict(row)
+    model, row.parameters, truths = chosen
+    row.readable, row.alone, row.reason = truths.names, truths.alone, ""
+    before = _state(model)
+    _judge(row, model, tokenizer, truths)
+    row.left = [part for part, value in _state(model).items() if value != before[part]]
+    if folders:
+        _judge_folder(row, model, tokenizer)
     return asdict(row)
 
 
-def _build(row: Row) -> Any:
-    """Build the model, or say in the row why not."""
+def _build(row: Row) -> Iterator[tuple[Any, int]]:
+    """Build the model in one or two ways, with its number of parameters; or say why not."""
     from transformers import AutoModel
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
     from transformers.models.auto.modeling_auto import MODEL_MAPPING
@@ -81,33 +85,30 @@ def _build(row: Row) -> Any:
         model_class = found[0] if isinstance(found, tuple) else found
     except Exception as error:  # transformers' mapping names what is not there
         row.reason = _say(error)
-        return None
+        return
     row.model_class = model_class.__name__
     if "input_ids" not in inspect.signature(model_class.forward).parameters:
         row.status = NO_TEXT
-        return None
-    reasons = []
+        return
     for fill in (False, True):
+        broken = ""
         try:
             config = shrink(config_class(), fill)
             try:
                 config = config_class.from_dict(config.to_dict())
             except Exception as error:  # defaults that break their own checks
-                reasons.append(_say(error))
-            row.parameters = _count(model_class, config)
-            if row.parameters > _MOST_PARAMETERS:
-                reasons.insert(0, f"{row.parameters / 1e6:.0f} million parameters")
+                broken = _say(error)
+            n_parameters = _count(model_class, config)
+            if n_parameters > _MOST_PARAMETERS:
+                row.reason = row.reason or f"{n_parameters / 1e6:.0f} million parameters"
                 continue
             torch.manual_seed(0)
             model = AutoModel.from_config(config, dtype=torch.float32).eval()
         except Exception as error:  # each in its own way
-            reasons.append(_say(error))
+            row.reason = row.reason or broken or _say(error)
             continue
         _stir(model)
-        row.parameters = sum(one.numel() for one in model.parameters())
-        return model
-    row.reason = reasons[0]
-    return None
+        yield model, sum(one.numel() for one in model.parameters())
 
 
 def _count(model_class: Any, config: Any) -> int:
@@ -139,7 +140,7 @@ def _say(error: BaseException) -> str:
     return f"{type(error).__name__}: {text[:300]}"
 
 
-class _Truths:
+class Truths:
     """What plain passes of a model, or of its parts, give for the sentences."""
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
@@ -202,7 +203,7 @@ def _parts(model: Any) -> Iterator[tuple[str, Any]]:
             yield name, part
 
 
-def _judge(row: Row, model: Any, tokenizer: Any, truths: _Truths, **options: Any) -> None:
+def _judge(row: Row, model: Any, tokenizer: Any, truths: Truths, **options: Any) -> None:
     """Let structprobe read a model, and say in the row whether it is right."""
     from structprobe import Encoder
     from structprobe.errors import StructprobeError
@@ -250,7 +251,9 @@ def _judge(row: Row, model: Any, tokenizer: Any, truths: _Truths, **options: Any
         last = single[5][-1]
         words = {word: last[i] for i, word in enumerate(SENTENCES[5])}
         values = np.array(list(words.values()))
-        apart = np.abs(values[:, None] - values).max(-1) + np.eye(len(values)) * np.abs(values).max()
+        apart = (
+            np.abs(values[:, None] - values).max(-1) + np.eye(len(values)) * np.abs(values).max()
+        )
         if apart.min() < 1e-5 * np.abs(values).max():
             row.reason = "different words have one vector in the last layer, as in the model"
 
@@ -266,7 +269,7 @@ def _watcher(seen: list[tuple[tuple[int, ...], bool]]) -> Any:
     return watch
 
 
-def _compare(got: list[Vectors], truths: _Truths) -> tuple[str, str]:
+def _compare(got: list[Vectors], truths: Truths) -> tuple[str, str]:
     """Compare vectors with those of each part: the part that fits best, and what is wrong."""
     best, fault = "", "a plain pass cannot read the model"
     least = np.inf
@@ -307,18 +310,22 @@ def _judge_folder(row: Row, model: Any, tokenizer: Any) -> None:
         try:
             again = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
             tokenizer = AutoTokenizer.from_pretrained(folder)
-            truths = _Truths(again, tokenizer)
+            truths = Truths(again, tokenizer)
         except Exception as error:  # of transformers
             row.folder = f"transformers cannot load it: {_say(error)}"
             truths = None
         other = Row(row.architecture)
-        _judge(other, folder, None, truths or _Truths(model, tokenizer))
+        _judge(other, folder, None, truths or Truths(model, tokenizer))
     if other.status == REFUSED and truths is None:
         return
     if other.status != row.status:
         row.folder = f"{other.status}: {other.reason}" if other.reason else other.status
     if other.status in (WRONG, TRACEBACK) and row.status not in (WRONG, TRACEBACK):
-        row.status, row.reason, row.where = other.status, f"from a folder: {other.reason}", other.where
+        row.status, row.reason, row.where = (
+            other.status,
+            f"from a folder: {other.reason}",
+            other.where,
+        )
 
 
 def _state(model: Any) -> dict[str, str]:
