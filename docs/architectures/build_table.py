@@ -1,8 +1,9 @@
 """Try every architecture of transformers' AutoModel that reads text, and write the table of them.
 
 ``python docs/architectures/build_table.py`` builds a tiny model of each with random weights, lets
-structprobe read it, checks the vectors with plain passes of the model, and writes `../architectures.md`
-and `results.json`; it takes some minutes. ``--only bert,gpt2`` tries some.
+structprobe read it, checks the vectors with plain passes of the model, and writes
+``../architectures.md`` and ``results.json``; it takes some minutes.
+``--only bert,gpt2`` tries some.
 """
 
 from __future__ import annotations
@@ -52,6 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"not in AutoModel's mapping: {', '.join(unknown)}")
     old = json.loads(RESULTS.read_text(encoding="utf-8"))["rows"] if options.update else []
     rows = {row["architecture"]: row for row in old}
+    path = options.json or (RESULTS if options.update or not options.only else None)
     tried, started = [], time.monotonic()
     for row in try_all(names, options.jobs, options.timeout, not options.no_folders):
         tried.append(row)
@@ -64,11 +66,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "torch": torch.__version__.split("+")[0],
     }
     ordered = [rows[name] for name in known if name in rows]
-    written = json.dumps({"versions": versions, "rows": ordered}, indent=1) + "\n"
-    if options.json:
-        options.json.write_text(written, encoding="utf-8")
-    elif options.update or not options.only:
-        RESULTS.write_text(written, encoding="utf-8")
+    if path:
+        path.write_text(
+            json.dumps({"versions": versions, "rows": ordered}, indent=1) + "\n", encoding="utf-8"
+        )
+    if path == RESULTS:
         PAGE.write_text(make_page(ordered, versions), encoding="utf-8")
     return int(any(row["status"] in (WRONG, TRACEBACK) for row in tried))
 
@@ -78,7 +80,7 @@ def try_all(
 ) -> Iterator[Result]:
     """Try each architecture in a process of its own, since some hang, crash or change others."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["torch", "transformers.modeling_utils", "structprobe", "trial"])
+    context.set_forkserver_preload(["trial"])
     waiting, running = list(reversed(names)), {}
     while waiting or running:
         while waiting and len(running) < jobs:

@@ -48,10 +48,10 @@ def make_page(rows: Sequence[Result], versions: dict[str, str]) -> str:
         *(f"| {status} | {counts[status]} |" for status in _ORDER),
         "",
         "Every model was read as an object and from a folder, with sentences of different lengths "
-        "together and each alone. It is read right if the vectors of every word in every layer are "
-        "those of a plain pass over one sentence at a time, within 1e-3 of the largest value of the "
-        "sentence. A model that ignores its attention mask, or whose vectors depend in another way "
-        "on what else is in the batch, is read in batches of equal length or one sentence at a time. "
+        "together and each alone. It is read right if the vectors of all words in all layers are "
+        "those of a plain pass over one sentence at a time, within 1e-3 of the sentence's largest "
+        "value. A model that ignores its attention mask, or whose vectors depend in another way "
+        "on the rest of the batch, is read in batches of equal length or one sentence at a time. "
         "If a model as a whole does not read text without images or sound, the part that does is "
         "named.",
         "",

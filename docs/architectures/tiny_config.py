@@ -30,7 +30,7 @@ def _key_value_heads(value: int, fields: dict[str, Any]) -> int:
 
 
 def _heads(value: int, fields: dict[str, Any]) -> int:
-    """Give the heads; of state space layers, which are twice as wide as the model, twice as many."""
+    """Give the heads: twice as many for state space layers, which are twice as wide."""
     return 2 * HEADS if "expand" in fields else min(value, HEADS)
 
 
@@ -132,7 +132,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     "tvp": {"visual_prompt_size": 16, "max_img_size": 64},
     "xlstm": {"qk_dim_factor": 1.0},
     "markuplm": {"tag_pad_id": 216, "subs_pad_id": 1001},
-    "dbrx": {"attn_config.rope_theta": 1e4},
+    "dbrx": {"attn_config.rope_theta": 1e4, "attn_config.clip_qkv": 8.0},
     "qwen2_5_omni_thinker": {"vision_start_token_id": 390},
     "qwen3_omni_moe_thinker": {"vision_start_token_id": 390},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"]},

@@ -21,6 +21,12 @@ from numpy.typing import NDArray
 from table import EQUAL, NO_TEXT, PADDED, READ, REFUSED, SINGLE, TRACEBACK, UNBUILT, WRONG
 from tiny_config import shrink
 from tokens import SENTENCES, make_tokenizer, read
+from transformers import AutoModel, AutoTokenizer, PreTrainedModel
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.models.auto.modeling_auto import MODEL_MAPPING
+
+from structprobe import Encoder
+from structprobe.errors import StructprobeError
 
 _MOST_PARAMETERS = 30_000_000
 _BOUND = 1e-3  # of the largest value of a sentence's vectors
@@ -75,10 +81,6 @@ def try_architecture(name: str, folders: bool = True) -> dict[str, Any]:
 
 def _build(row: Row) -> Iterator[tuple[Any, int]]:
     """Build the model in one or two ways, with its number of parameters; or say why not."""
-    from transformers import AutoModel
-    from transformers.models.auto.configuration_auto import CONFIG_MAPPING
-    from transformers.models.auto.modeling_auto import MODEL_MAPPING
-
     try:
         config_class = CONFIG_MAPPING[row.architecture]
         found = MODEL_MAPPING[config_class]
@@ -121,7 +123,7 @@ def _count(model_class: Any, config: Any) -> int:
 
 
 def _stir(model: Any) -> None:
-    """Give each parameter different values: in gates and norms at their start much has no effect."""
+    """Make the values of each parameter differ: gates and norms are without effect at first."""
     generator = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for one in model.parameters():
@@ -189,8 +191,6 @@ class Truths:
 
 def _parts(model: Any) -> Iterator[tuple[str, Any]]:
     """Give the parts that read ids: of an encoder-decoder the encoder alone."""
-    from transformers import PreTrainedModel
-
     if getattr(model.config, "is_encoder_decoder", False):
         encoder = model.get_encoder()
         if encoder is not model:
@@ -205,9 +205,6 @@ def _parts(model: Any) -> Iterator[tuple[str, Any]]:
 
 def _judge(row: Row, model: Any, tokenizer: Any, truths: Truths, **options: Any) -> None:
     """Let structprobe read a model, and say in the row whether it is right."""
-    from structprobe import Encoder
-    from structprobe.errors import StructprobeError
-
     seen: list[tuple[tuple[int, ...], bool]] = []  # shape and whether there was padding
     try:
         encoder = Encoder(model, tokenizer=tokenizer, **options)
@@ -283,7 +280,10 @@ def _compare(got: list[Vectors], truths: Truths) -> tuple[str, str]:
             continue
         gaps = np.array(
             [
-                [np.abs(x - y).max() / max(np.abs(y).max(), 1e-30) for x, y in zip(*pair)]
+                [
+                    np.abs(x - y).max() / max(np.abs(y).max(), 1e-30)
+                    for x, y in zip(*pair, strict=True)
+                ]
                 for pair in zip(got, wanted, strict=True)
             ]
         )  # (n_sentences, n_layers)
@@ -298,8 +298,6 @@ def _compare(got: list[Vectors], truths: Truths) -> tuple[str, str]:
 
 def _judge_folder(row: Row, model: Any, tokenizer: Any) -> None:
     """Judge the same model, saved and loaded; what is worse than for the object goes to the row."""
-    from transformers import AutoModel, AutoTokenizer
-
     with tempfile.TemporaryDirectory() as folder:
         try:
             model.save_pretrained(folder)
