@@ -26,6 +26,11 @@ HERE = Path(__file__).resolve().parent
 PAGE, RESULTS = HERE.parent / "architectures.md", HERE / "results.json"
 _MOST_MEMORY = 10 << 30  # bytes of address space
 _ENVIRONMENT = {"HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "TOKENIZERS_PARALLELISM": "false"}
+# What is imported once for all; only what is installed is found by the process that does it.
+_PRELOADED = [
+    *("torch", "structprobe.encoder.encoder", "transformers.conversion_mapping"),
+    *("transformers.modeling_layers", "transformers.models.auto.modeling_auto"),
+]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,22 +59,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     old = json.loads(RESULTS.read_text(encoding="utf-8"))["rows"] if options.update else []
     rows = {row["architecture"]: row for row in old}
     path = options.json or (RESULTS if options.update or not options.only else None)
-    tried, started = [], time.monotonic()
-    for row in try_all(names, options.jobs, options.timeout, not options.no_folders):
-        tried.append(row)
-        rows[row["architecture"]] = row
-        print(f"{row['architecture']}: {row['status']} {row['reason']}".rstrip()[:300], flush=True)
-    print(f"\n{summarise(tried)}\n{time.monotonic() - started:.0f} s")
     versions = {
         "structprobe": structprobe.__version__,
         "transformers": transformers.__version__,
         "torch": torch.__version__.split("+")[0],
     }
-    ordered = [rows[name] for name in known if name in rows]
-    if path:
-        path.write_text(
-            json.dumps({"versions": versions, "rows": ordered}, indent=1) + "\n", encoding="utf-8"
-        )
+    tried, started = [], time.monotonic()
+    for row in try_all(names, options.jobs, options.timeout, not options.no_folders):
+        tried.append(row)
+        rows[row["architecture"]] = row
+        print(f"{row['architecture']}: {row['status']} {row['reason']}".rstrip()[:300], flush=True)
+        if path:  # after each, since a run is long
+            ordered = [rows[name] for name in known if name in rows]
+            results = json.dumps({"versions": versions, "rows": ordered}, indent=1)
+            path.write_text(f"{results}\n", encoding="utf-8")
+    print(f"\n{summarise(tried)}\n{time.monotonic() - started:.0f} s")
     if path == RESULTS:
         PAGE.write_text(make_page(ordered, versions), encoding="utf-8")
     return int(any(row["status"] in (WRONG, TRACEBACK) for row in tried))
@@ -80,7 +84,7 @@ def try_all(
 ) -> Iterator[Result]:
     """Try each architecture in a process of its own, since some hang, crash or change others."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["trial"])
+    context.set_forkserver_preload(_PRELOADED)
     waiting, running = list(reversed(names)), {}
     while waiting or running:
         while waiting and len(running) < jobs:

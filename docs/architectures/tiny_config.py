@@ -71,6 +71,7 @@ _RULES: list[tuple[str, _Rule]] = [
     (r"d_ff|dim_feedforward|mlp_size|.*_ff|ff_.*dim|.*hidden_dim|shared_.*_size", INNER),
     (r"(.*_)?(hidden_size|d_model|n_embd|embed(ding)?_(dim|size)|emb_dim|width|hidden)", WIDTH),
     (r"(.*_)?(output|out|projection|proj|input|embedding|text|model)_(dim|dims|size)", WIDTH),
+    (r"cond(ition)?_dim|channels_in", WIDTH),
     (r"dim|hidden_sizes?_.*|.*_hidden_size.*|.*d_model.*|.*bottleneck_size|.*_width", WIDTH),
     (r"image_size|input_size", 64),
     (r"(.*_)?(window|window_size|sliding_window|chunk_size|chunk_length|block_size)", 16),
@@ -107,6 +108,8 @@ OVERRIDES: dict[str, dict[str, Any]] = {
         **{"attention_hidden_size": 2 * WIDTH, "attention_head_dim": 2 * HEAD},
         **{"kv_channels": HEAD, "hybrid_layer_ids": [1, 3]},
     },
+    "hrm_text": {"num_hidden_layers": 16},  # of two stacks, in all of its cycles
+    "granitemoehybrid": {"layer_types": ["linear_attention", "full_attention"]},
     "bamba": {"attn_layer_indices": [1]},
     "esm": {"vocab_size": VOCABULARY, "pad_token_id": 0, "mask_token_id": 4},
     "xmod": {"default_language": "en_XX"},

@@ -85,11 +85,12 @@ def _build(row: Row) -> Iterator[tuple[Any, int]]:
         config_class = CONFIG_MAPPING[row.architecture]
         found = MODEL_MAPPING[config_class]
         model_class = found[0] if isinstance(found, tuple) else found
-    except Exception as error:  # transformers' mapping names what is not there
+        row.model_class = model_class.__name__
+        reads_text = "input_ids" in inspect.signature(model_class.forward).parameters
+    except Exception as error:  # what the mapping names is not there, or needs another package
         row.reason = _say(error)
         return
-    row.model_class = model_class.__name__
-    if "input_ids" not in inspect.signature(model_class.forward).parameters:
+    if not reads_text:
         row.status = NO_TEXT
         return
     for fill in (False, True):
@@ -100,6 +101,7 @@ def _build(row: Row) -> Iterator[tuple[Any, int]]:
                 config = config_class.from_dict(config.to_dict())
             except Exception as error:  # defaults that break their own checks
                 broken = _say(error)
+            config.architectures = [row.model_class]  # which of several classes is meant
             n_parameters = _count(model_class, config)
             if n_parameters > _MOST_PARAMETERS:
                 row.reason = row.reason or f"{n_parameters / 1e6:.0f} million parameters"
