@@ -44,7 +44,10 @@ def _always(value: Any) -> Callable[[Any, dict[str, Any]], Any]:
 _Rule = int | Callable[[Any, dict[str, Any]], Any]
 _RULES: list[tuple[str, _Rule]] = [
     (r"initializer_range|init_std|embed_init_std", _always(0.2)),
-    (r".*(dropout|drop|drop_path_rate|dropout_rate|layerdrop|jitter_noise)", _always(0.0)),
+    (
+        r".*(dropout|drop|drop_path_rate|dropout_rate|layerdrop|jitter_noise)",
+        lambda old, _: type(old)(0),
+    ),
     (r"vocab_size", _always(VOCABULARY)),
     (r"n_tokens|.*vocab_size.*|.*_vocab", VOCABULARY),
     (r"codebook_size", 256),
@@ -60,6 +63,7 @@ _RULES: list[tuple[str, _Rule]] = [
     (r"(.*_)?(num_|n_)?(.*_)?(attention_|attn_)?heads|(.*_)?n_?head|num_heads_.*", HEADS),
     (r"(.*_)?(num_|n_)?(hidden_|transformer_|encoder_|decoder_|text_)*(layers?|blocks)", 2),
     (r"(.*_)?(num_|n_)(.*_)?(hidden_)?layers?|depth|n_layer.*|num_.*_layers", 2),
+    (r"index_topk", POSITIONS),  # above the length of the sentences, as in the real models
     (r"(num|n)_(shared|zero|null).*_experts?|(.*_)?shared_experts?", 1),
     (r"(.*_)?(num_|n_)(.*_)?experts?_?(per_tok.*|per_token)|.*top_?k(_experts?)?|moe_k", 2),
     (r"(.*_)?(num_|n_)?(.*_)?experts?", 4),
@@ -108,7 +112,10 @@ OVERRIDES: dict[str, dict[str, Any]] = {
         **{"attention_hidden_size": 2 * WIDTH, "attention_head_dim": 2 * HEAD},
         **{"kv_channels": HEAD, "hybrid_layer_ids": [1, 3]},
     },
-    "hrm_text": {"num_hidden_layers": 16},  # of two stacks, in all of its cycles
+    "hrm_text": {
+        "num_layers_per_stack": 2,
+        "num_hidden_layers": 16,
+    },  # of two stacks, in all of its cycles
     "granitemoehybrid": {"layer_types": ["linear_attention", "full_attention"]},
     "bamba": {"attn_layer_indices": [1]},
     "esm": {"vocab_size": VOCABULARY, "pad_token_id": 0, "mask_token_id": 4},
