@@ -51,7 +51,10 @@ _RULES: list[tuple[str, _Rule]] = [
     (r"vocab_size", _always(VOCABULARY)),
     (r"n_tokens|.*vocab_size.*|.*_vocab", VOCABULARY),
     (r"codebook_size", 256),
-    (r"max_position_embeddings|n_positions|n_ctx|max_seq_len|max_sequence_length", POSITIONS),
+    (
+        r"max_position_embeddings|n_positions|n_ctx|max_seq_len|max_sequence_length",
+        _always(POSITIONS),
+    ),
     (r"max_.*position.*|max_(source|target|text)_.*|seq_length|context_length", POSITIONS),
     (r"mamba_(n|num)_heads|n_mamba_heads", _always(2 * HEADS)),
     (r"mamba_d_ssm", _always(2 * WIDTH)),
@@ -75,9 +78,10 @@ _RULES: list[tuple[str, _Rule]] = [
     (r"d_ff|dim_feedforward|mlp_size|.*_ff|ff_.*dim|.*hidden_dim|shared_.*_size", INNER),
     (r"(.*_)?(hidden_size|d_model|n_embd|embed(ding)?_(dim|size)|emb_dim|width|hidden)", WIDTH),
     (r"(.*_)?(output|out|projection|proj|input|embedding|text|model)_(dim|dims|size)", WIDTH),
-    (r"cond(ition)?_dim|channels_in", WIDTH),
+    (r"cond(ition)?_dim|channels_in|adapter_in_dim", WIDTH),
     (r"dim|hidden_sizes?_.*|.*_hidden_size.*|.*d_model.*|.*bottleneck_size|.*_width", WIDTH),
     (r"image_size|input_size", 64),
+    (r"num_filters", 2),
     (r"(.*_)?(window|window_size|sliding_window|chunk_size|chunk_length|block_size)", 16),
     (r"(.*_)?(offset)", 1),
     (r"(.*_)?(layer_period|interval|every_n_layers|layer_freq|step)", 2),
@@ -112,6 +116,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
         **{"attention_hidden_size": 2 * WIDTH, "attention_head_dim": 2 * HEAD},
         **{"kv_channels": HEAD, "hybrid_layer_ids": [1, 3]},
     },
+    "recurrent_gemma": {"num_hidden_layers": 3},
     "hrm_text": {
         "num_layers_per_stack": 2,
         "num_hidden_layers": 16,
@@ -138,6 +143,9 @@ OVERRIDES: dict[str, dict[str, Any]] = {
         "vision_config.num_groups": (1, 2, 4, 8),
         "vision_config.depths": (1, 1, 1, 1),
     },
+    "muse_spark": {"audio_config.hidden_sizes": (16, 32, 64, 128)},
+    "vibevoice_asr": {"acoustic_tokenizer_chunk_size": 3200},
+    "csm": {"codec_config.upsample_groups": WIDTH},
     "janus": {"vq_config.base_channels": 32},
     "tvp": {"visual_prompt_size": 16, "max_img_size": 64},
     "xlstm": {"qk_dim_factor": 1.0},
@@ -166,6 +174,8 @@ def shrink(config: Any, fill: bool = False) -> Any:
 
 def _shrink(config: Any, fill: bool, ids: dict[str, int], free: Iterator[int]) -> None:
     """Shrink one configuration, its parts first."""
+    if getattr(config, "is_heterogeneous", False):
+        config.per_layer_config = None  # settings of layers that will not be there
     # Fields are set past the checks of their types: some defaults break their own.
     fields = dict(vars(config))
     n_layers = next((v for k, v in fields.items() if _LAYERS.fullmatch(k) and type(v) is int), None)
@@ -183,12 +193,14 @@ def _shrink(config: Any, fill: bool, ids: dict[str, int], free: Iterator[int]) -
             vars(config)[name] = _token_id(name, value, ids, free)
         elif isinstance(value, list | tuple) and n_layers and len(value) == n_layers:
             vars(config)[name] = type(value)(value[i] for i in kept)
+        elif name == "depths" and isinstance(value, list | tuple):
+            vars(config)[name] = type(value)(1 for _ in value)
         elif _LAYERS.fullmatch(name) and type(value) is int:
             vars(config)[name] = min(value, len(kept))
         elif isinstance(value, int | float):
             vars(config)[name] = _new_value(name, value, fields)
         elif isinstance(value, dict) and "label" not in name:
-            vars(config)[name] = _new_dict(value, kept, mrope)
+            vars(config)[name] = _new_dict(value, mrope)
 
 
 def _keep_layers(fields: dict[str, Any], n_layers: int | None) -> list[int]:
@@ -196,11 +208,9 @@ def _keep_layers(fields: dict[str, Any], n_layers: int | None) -> list[int]:
     if not n_layers:
         return [0, 1]
     lists = [v for v in fields.values() if isinstance(v, list | tuple) and len(v) == n_layers]
-    by_layer = fields.get("per_layer_config") or {}
     seen: dict[str, int] = {}
     for i in range(n_layers):
-        own = by_layer.get(i, by_layer.get(str(i)))
-        seen.setdefault(repr([*(one[i] for one in lists), own]), i)
+        seen.setdefault(repr([one[i] for one in lists]), i)
     kinds = sorted(seen.values())[:6]
     return kinds if len(kinds) > 1 else list(range(min(2, n_layers)))
 
@@ -237,15 +247,9 @@ def _filled(name: str) -> int | None:
     return None
 
 
-def _new_dict(value: dict[Any, Any], kept: list[int], mrope: bool) -> dict[Any, Any]:
-    """Shrink what stands in a dict: settings of rotary positions, and of single layers."""
-    if value and all(str(key).isdigit() for key in value):
-        return {
-            type(next(iter(value)))(i): value.get(old, value.get(str(old)))
-            for i, old in enumerate(kept)
-            if old in value or str(old) in value
-        }
-    new = {k: _new_dict(v, kept, mrope) if isinstance(v, dict) else v for k, v in value.items()}
+def _new_dict(value: dict[Any, Any], mrope: bool) -> dict[Any, Any]:
+    """Shrink what stands in a dict, such as the settings of rotary positions."""
+    new = {k: _new_dict(v, mrope) if isinstance(v, dict) else v for k, v in value.items()}
     if "mrope_section" in new or (mrope and "rope_theta" in new):
         half = int(HEAD * (new.get("partial_rotary_factor") or 1)) // 2
         rest = half // 3

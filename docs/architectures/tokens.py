@@ -50,7 +50,7 @@ def _word_pieces() -> Any:
     tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     trainer = trainers.WordPieceTrainer(
-        vocab_size=120, special_tokens=_SPECIAL, show_progress=False
+        vocab_size=150, special_tokens=_SPECIAL, show_progress=False
     )
     tokenizer.train_from_iterator(_TEXT * 20, trainer)
     tokenizer.post_processor = processors.TemplateProcessing(
