@@ -153,6 +153,8 @@ class Truths:
         self.alone, self.wants_more = "", True
         for name, part in _parts(model):
             try:
+                longest = max(self._texts, key=lambda text: len(text[0]))
+                self._run(part, *longest)  # first: some models fail in odd ways on short texts
                 self.by_part[name] = [self._run(part, *text) for text in self._texts]
             except Exception as error:  # each in its own way
                 if not name:
