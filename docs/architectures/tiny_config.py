@@ -44,10 +44,6 @@ def _always(value: Any) -> Callable[[Any, dict[str, Any]], Any]:
 _Rule = int | Callable[[Any, dict[str, Any]], Any]
 _RULES: list[tuple[str, _Rule]] = [
     (r"initializer_range|init_std|embed_init_std", _always(0.2)),
-    (
-        r".*(dropout|drop|drop_path_rate|dropout_rate|layerdrop|jitter_noise)",
-        lambda old, _: type(old)(0),
-    ),
     (r"vocab_size", _always(VOCABULARY)),
     (r"n_tokens|.*vocab_size.*|.*_vocab", VOCABULARY),
     (r"codebook_size", 256),
@@ -117,6 +113,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
         **{"kv_channels": HEAD, "hybrid_layer_ids": [1, 3]},
     },
     "recurrent_gemma": {"num_hidden_layers": 3},
+    "canine": {"max_position_embeddings": 512},  # it reads characters
     "hrm_text": {
         "num_layers_per_stack": 2,
         "num_hidden_layers": 16,
