@@ -26,6 +26,7 @@ KINDS = {
     "jamba": "states and attention",
     "convbert": "convolutions, which reach into padding",
     "fnet": "Fourier transforms, which mix all positions",
+    "big_bird": "attention that it changes for short texts",
     "longformer": "windows, with the text padded to a multiple of them",
     "funnel": "layers with fewer positions",
     "reformer": "reversible layers: a last layer of twice the width",
