@@ -114,6 +114,7 @@ OVERRIDES: dict[str, dict[str, Any]] = {
     },
     "recurrent_gemma": {"num_hidden_layers": 3},
     "canine": {"max_position_embeddings": 512},  # it reads characters
+    "blt": {"max_position_embeddings": 512},  # it reads bytes
     "hrm_text": {
         "num_layers_per_stack": 2,
         "num_hidden_layers": 16,

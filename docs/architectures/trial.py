@@ -209,15 +209,9 @@ def _parts(model: Any) -> Iterator[tuple[str, Any]]:
 
 def _judge(row: Row, model: Any, tokenizer: Any, truths: Truths, **options: Any) -> None:
     """Let structprobe read a model, and say in the row whether it is right."""
-    seen: list[tuple[tuple[int, ...], bool]] = []  # shape and whether there was padding
     try:
         encoder = Encoder(model, tokenizer=tokenizer, **options)
-        reader = encoder.loaded.model
-        hook = reader.register_forward_pre_hook(_watcher(seen), with_kwargs=True)
-        try:
-            bank = encoder.encode(SENTENCES)
-        finally:
-            hook.remove()
+        bank = encoder.encode(SENTENCES)
         alone = [encoder.encode([words]) for words in SENTENCES]
     except StructprobeError as error:
         row.status, row.reason = REFUSED, " ".join(str(error).split())
@@ -244,10 +238,9 @@ def _judge(row: Row, model: Any, tokenizer: Any, truths: Truths, **options: Any)
     _, fault = _compare(single, truths)
     if fault:
         row.status, row.reason = WRONG, f"only wrong alone: {fault}"
-    elif any(padded for _, padded in seen):
-        row.status = PADDED
     else:
-        row.status = EQUAL if any(shape[0] > 1 for shape, _ in seen) else SINGLE
+        ways = {"padded": PADDED, "of equal length": EQUAL, "one by one": SINGLE}
+        row.status = ways[encoder.loaded.batching]
     if row.status in READ:
         last = single[5][-1]
         words = {word: last[i] for i, word in enumerate(SENTENCES[5])}
@@ -257,17 +250,6 @@ def _judge(row: Row, model: Any, tokenizer: Any, truths: Truths, **options: Any)
         )
         if apart.min() < 1e-5 * np.abs(values).max():
             row.reason = "different words have one vector in the last layer, as in the model"
-
-
-def _watcher(seen: list[tuple[tuple[int, ...], bool]]) -> Any:
-    """Give a hook that notes the shape of what goes in, and whether it has padding."""
-
-    def watch(module: Any, args: Any, kwargs: Any) -> None:
-        ids, mask = kwargs.get("input_ids"), kwargs.get("attention_mask")
-        if ids is not None:
-            seen.append((tuple(ids.shape), mask is not None and not bool(mask.all())))
-
-    return watch
 
 
 def _compare(got: list[Vectors], truths: Truths) -> tuple[str, str]:

@@ -63,14 +63,9 @@ def measure(model: Model, tokenizer: Tokenizer, config: Config, name: str) -> di
     except Exception as error:  # each architecture fails in its own way
         text = " ".join(str(error).split())[:200] or type(error).__name__
         raise EncoderError(f"{name!r} cannot read plain text: {text}") from error
-    hidden = getattr(output, "hidden_states", None)
-    if not hidden:
-        raise EncoderError(f"{name!r} returns no hidden states, so there are no layers to probe")
-    if getattr(output, "last_hidden_state", None) is None:
-        raise EncoderError(f"{name!r} returns {type(output).__name__}, without a last hidden state")
-    _check_shapes((*hidden[:-1], output.last_hidden_state), name)
+    layers = check_layers(output, 1, _N_TOKENS, name)
     limit = min(spy.limits) if spy.limits else _claimed_limit(config)
-    sizes = {"n_layers": len(hidden) - 1, "hidden_size": int(hidden[0].shape[-1])}
+    sizes = {"n_layers": len(layers) - 1, "hidden_size": int(layers[0].shape[-1])}
     return {**sizes, "max_positions": limit}
 
 
@@ -90,14 +85,20 @@ def count_tokens(model: Model) -> int | None:
         return None
 
 
-def _check_shapes(layers: Sequence[Any], name: str) -> None:
-    """Reject layers that are not one vector per token, all of the same width."""
+def check_layers(output: Any, n_rows: int, n_tokens: int, name: str) -> Sequence[torch.Tensor]:
+    """Give the layers in an output; reject any but one vector per token, of the same width."""
+    hidden = getattr(output, "hidden_states", None)
+    if not hidden:
+        raise EncoderError(f"{name!r} returns no hidden states, so there are no layers to probe")
+    if getattr(output, "last_hidden_state", None) is None:
+        raise EncoderError(f"{name!r} returns {type(output).__name__}, without a last hidden state")
+    layers = (*hidden[:-1], output.last_hidden_state)
     shapes = [tuple(getattr(layer, "shape", ())) for layer in layers]
-    wanted = (1, _N_TOKENS, shapes[0][-1] if shapes[0] else 0)
+    wanted = (n_rows, n_tokens, shapes[0][-1] if shapes[0] else 0)
     odd = next((i for i, shape in enumerate(shapes) if shape != wanted), None)
     if odd is None:
-        return
-    told = f"layer {odd} has shape {shapes[odd]} for {_N_TOKENS} tokens"
+        return layers
+    told = f"layer {odd} has shape {shapes[odd]} for {n_rows * n_tokens} tokens"
     if not shapes[odd]:
         told = f"layer {odd} is a {type(layers[odd]).__name__}, not one tensor"
     elif len(shapes[odd]) > 3:

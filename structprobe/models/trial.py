@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from structprobe.errors import EncoderError
 from structprobe.models import Model, Tokenizer
+from structprobe.models.limits import check_layers
 from structprobe.models.reading import ALONE, EQUAL, PADDED, device_of, reading, run_model
 
 # Relative to the largest value of a text's layer, how far its vectors may move between batches.
@@ -22,13 +23,13 @@ _N_COPIES = 12  # of one text in one batch: a limit of tokens per expert would s
 Ids = list[int]
 
 
-def make_texts(tokenizer: Tokenizer, n_rows: int | None, limit: int | None) -> list[Ids]:
+def make_texts(tokenizer: Tokenizer, n_tokens: int | None, limit: int | None) -> list[Ids]:
     """Tokenize made-up texts of several lengths, each also backwards, as the model reads them."""
     texts = []
     for n_words in _LENGTHS:
         for words in (_WORDS[:n_words], _WORDS[:n_words][::-1]):
             ids = tokenizer(" ".join(words))["input_ids"]
-            ids = [token for token in ids if n_rows is None or 0 <= token < n_rows][:limit]
+            ids = [token for token in ids if n_tokens is None or 0 <= token < n_tokens][:limit]
             if ids and ids not in texts:
                 texts.append(ids)
     return texts
@@ -36,10 +37,10 @@ def make_texts(tokenizer: Tokenizer, n_rows: int | None, limit: int | None) -> l
 
 def find_batching(model: Model, texts: Sequence[Ids], pad: int, name: str) -> str:
     """Find the fastest way to batch texts in which each has the vectors that it has alone."""
-    alone = [_read(model, [text], pad)[0] for text in texts]
+    alone = [_read(model, [text], pad, name)[0] for text in texts]
 
     def holds(batch: Sequence[int]) -> bool:
-        got = _read(model, [texts[i] for i in batch], pad)
+        got = _read(model, [texts[i] for i in batch], pad, name)
         return all(_agree(alone[i], one) for i, one in zip(batch, got, strict=True))
 
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
@@ -56,15 +57,15 @@ def find_batching(model: Model, texts: Sequence[Ids], pad: int, name: str) -> st
     )
 
 
-def _read(model: Model, texts: Sequence[Ids], pad: int) -> list[torch.Tensor]:
+def _read(model: Model, texts: Sequence[Ids], pad: int, name: str) -> list[torch.Tensor]:
     """Run texts in one batch; give the layers of each, (n_layers + 1, n_tokens, hidden_size)."""
     rows = [torch.tensor(text) for text in texts]
     device = device_of(model)
     ids = pad_sequence(rows, batch_first=True, padding_value=pad).to(device)
     mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True).to(device)
+    shape = (ids.shape[0], ids.shape[1])
     with reading(model):
-        output = run_model(model, ids, mask)
-    layers = torch.stack([*output.hidden_states[:-1], output.last_hidden_state], dim=1)
+        layers = torch.stack([*check_layers(run_model(model, ids, mask), *shape, name)], dim=1)
     return [some[:, : len(row)] for some, row in zip(layers, rows, strict=True)]
 
 
