@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from structprobe.encoder.cache.shards import Shard
 from structprobe.encoder.cache.store import MemoryStore, VectorStore, open_store, storage_dtype
-from structprobe.encoder.checks import NormWatch, refuse_non_finite
+from structprobe.encoder.checks import NormWatch, refuse_foreign_tokens, refuse_non_finite
 from structprobe.encoder.pooling import word_vectors
 from structprobe.encoder.subwords.batching import (
     TextBatch,
@@ -444,6 +444,7 @@ class Encoder:
         """Tokenize the sentences of each part, and batch those of similar length."""
         with contextlib.closing(read_ahead(self._reader, spaced, parts)) as ahead:
             for part, pieces in ahead:
+                refuse_foreign_tokens(self.loaded, pieces, [spaced[i] for i in part])
                 longest = max(len(one.ids) for one in pieces)
                 settings = (self.surroundings, self.pooling, self._batch_tokens, longest)
                 layout = make_layout(self.loaded, *settings)
