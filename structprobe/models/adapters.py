@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -102,12 +101,11 @@ def check_wrapper(wrapper: Model, whole: Model, name: str) -> None:
     """Refuse a wrapper whose adapters do not act within the layers of the model."""
     try:
         with quiet_transformers():
-            within = _acts_within(wrapper, whole)
-    except Exception as error:  # as below
+            _check_within(wrapper, whole, name)
+    except EncoderError:
+        raise
+    except Exception as error:  # as above
         raise explain(f"cannot run the adapters of {name!r}", name, error) from error
-    if not within:
-        what = f"the adapters of {name!r} act outside of its layers, in {type(wrapper).__name__}"
-        raise EncoderError(what, hint="merge them, or use adapters that act within, such as LoRA")
 
 
 def _require_peft(folder: str) -> Any:
@@ -132,12 +130,16 @@ def _add_adapter(base: Model, folder: str) -> None:
     whole, place = base, f"{_ROOT}{base.base_model_prefix}."
     if any(name.startswith(place) for name in saved):
         whole = _Headless(base)
-        inner = {name for name in saved if name.startswith(place) or not name.startswith(_ROOT)}
+        parts = tuple(f"{_ROOT}{name}." for name, _ in base.named_children())
+        if strange := sorted(
+            name for name in saved if name.startswith(parts) and place not in name
+        ):
+            raise _misfit("its weights are of two models", strange[0], folder)
+        inner = [name for name in saved if name.startswith(place) or not name.startswith(_ROOT)]
         saved = {name: saved[name] for name in inner}
     modules = [name for name, _ in whole.named_modules()]
-    kept = config.modules_to_save or ()
-    config.modules_to_save = [one for one in kept if any(map(str.endswith, modules, repeat(one)))]
-    config.modules_to_save = config.modules_to_save or None
+    kept = [one for one in config.modules_to_save or () if any(m.endswith(one) for m in modules)]
+    config.modules_to_save = kept or None
     config.task_type = None  # for a task, PEFT expects a head
     wrapped = peft.get_peft_model(whole, config, autocast_adapter_dtype=False)
     wanted = peft.get_peft_model_state_dict(wrapped, save_embedding_layers=False)
@@ -148,17 +150,20 @@ def _add_adapter(base: Model, folder: str) -> None:
         found = f"{counted(len(strange), 'weight')} of it found no place in {type(base).__name__}"
         raise _misfit(found, strange[0], folder)
     base.eval()
+    _check_within(wrapped, base, folder)
 
 
-def _acts_within(wrapper: Model, whole: Model) -> bool:
-    """Whether adapters act within the layers of a model, not in the wrapper around it."""
+def _check_within(wrapper: Model, whole: Model, name: str) -> None:
+    """Refuse adapters that act in the wrapper around a model, where it is passed over."""
     ids = torch.arange(4, device=whole.device)[None]
     given = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "return_dict": True}
     if getattr(whole.config, "is_encoder_decoder", False):
         given["decoder_input_ids"] = ids
     with reading(wrapper):
         outer, inner = (model(**given)[0] for model in (wrapper, whole))
-    return torch.equal(outer, inner)
+    if not torch.equal(outer, inner):
+        what = f"the adapters of {name!r} act outside of its layers, in {type(wrapper).__name__}"
+        raise EncoderError(what, hint="merge them, or use adapters that act within, such as LoRA")
 
 
 class _Headless(torch.nn.Module):
@@ -171,6 +176,7 @@ class _Headless(torch.nn.Module):
         setattr(self, base.base_model_prefix, base)
         self.config = base.config
         self.get_input_embeddings = base.get_input_embeddings
+        self.forward = base.forward
 
 
 def _refuse_outer(config: Any, where: str) -> None:

@@ -282,6 +282,10 @@ def test_an_adapter_of_another_model_is_refused(tmp_path: Path) -> None:
     save_file({**tensors, **lost}, weights, metadata={"format": "pt"})
     with pytest.raises(EncoderError, match=r"2 weights of it found no place in BertModel, such as"):
         Encoder(folder)
+    bare = {name.replace("model.bert.", "model."): one.clone() for name, one in tensors.items()}
+    save_file({**tensors, **bare}, weights, metadata={"format": "pt"})
+    with pytest.raises(EncoderError, match="its weights are of two models, such as"):
+        Encoder(folder)
 
 
 def test_what_is_missing_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

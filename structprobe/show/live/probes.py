@@ -93,6 +93,7 @@ class LiveProbes:
         from structprobe.recoverers.probe import ProbeRecoverer
 
         places = [p for source in sources for p in _probes_in(source, layers, rank, seed)]
+        loading = {"max_unknown": 1.0} | loading  # what is typed to try things is no treebank
         first = ProbeRecoverer.from_pretrained(places[0], **loading)
         again = loading | {"model": first.encoder}
         found = [first, *(ProbeRecoverer.from_pretrained(one, **again) for one in places[1:])]
