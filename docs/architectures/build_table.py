@@ -71,8 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(f"{row['architecture']}: {row['status']} {row['reason']}".rstrip()[:300], flush=True)
         if path:  # after each, since a run is long
             ordered = [rows[name] for name in known if name in rows]
-            results = json.dumps({"versions": versions, "rows": ordered}, indent=1)
-            path.write_text(f"{results}\n", encoding="utf-8")
+            lines = ",\n".join(json.dumps(row) for row in ordered)
+            results = f'{{"versions": {json.dumps(versions)}, "rows": [\n{lines}\n]}}\n'
+            path.write_text(results, encoding="utf-8")
     print(f"\n{summarise(tried)}\n{time.monotonic() - started:.0f} s")
     if path == RESULTS:
         PAGE.write_text(make_page(ordered, versions), encoding="utf-8")

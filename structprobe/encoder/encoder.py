@@ -81,11 +81,15 @@ class Encoder:
     token is treated as text. Sentences that are too long for the model are read in overlapping
     windows, and each word is taken from the window that gives it most context.
 
+    A model is tried on a few short texts when it is loaded. If padding changes its vectors (by more
+    than 1e-4 of a text's largest value in float32, 2e-2 in float16 or 1e-1 in bfloat16), sentences
+    are read in batches of equal length or one by one, and a warning says so.
+
     Parameters
     ----------
     model : str, path or transformers.PreTrainedModel
         Hub id, folder, ``.gguf`` file, or a loaded model. Of an encoder-decoder model, the encoder
-        is used.
+        is used; of a model that needs images or sound as well, the part for text.
     tokenizer : str, path or transformers.PreTrainedTokenizerBase, optional
         The tokenizer, if it is not in the same place as the model.
     revision : str, optional
@@ -130,8 +134,9 @@ class Encoder:
     Raises
     ------
     EncoderError
-        If the model or tokenizer cannot be loaded, a name is unknown, or `bos` is set for a
-        tokenizer without such a token.
+        If the model or tokenizer cannot be loaded, a name is unknown, `bos` is set for a tokenizer
+        without such a token, or the model does not give one vector per token and layer, the same
+        each time.
 
     Examples
     --------

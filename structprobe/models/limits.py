@@ -104,7 +104,7 @@ def check_layers(output: Any, n_rows: int, n_tokens: int, name: str) -> Sequence
     elif len(shapes[odd]) > 3:
         told = f"layer {odd} has several vectors per token (shape {shapes[odd]})"
     raise EncoderError(
-        f"{name!r}: {told}; a probe needs one vector per token and layer, all of the same width"
+        f"{name!r}: {told}; expected one vector per token and layer, all of the same width"
     )
 
 

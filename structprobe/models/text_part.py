@@ -53,7 +53,11 @@ def _paths(whole: Model) -> Iterator[str]:
     found = []
     for path, module in whole.base_model.named_modules():
         ranks = [_NAMES.index(step) for step in path.split(".") if step in _NAMES]
-        takes_tokens = "input_ids" in inspect.signature(module.forward).parameters
-        if ranks and takes_tokens and hasattr(module, "config"):
+        if ranks and hasattr(module, "config") and _takes_tokens(module):
             found.append((ranks[0], path.count("."), path))
     yield from (path for _, _, path in sorted(found))
+
+
+def _takes_tokens(module: torch.nn.Module) -> bool:
+    """Whether a module can be called with token ids."""
+    return callable(module.forward) and "input_ids" in inspect.signature(module.forward).parameters
