@@ -12,6 +12,8 @@ import torch
 from support.models import TOKENIZERS, SlowMarks, gpt2_bpe, llama_bpe, roberta_bpe
 from transformers import (
     ByT5Tokenizer,
+    CanineConfig,
+    CanineModel,
     CanineTokenizer,
     MyT5Tokenizer,
     PerceiverTokenizer,
@@ -23,6 +25,7 @@ from structprobe import Encoder
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SpacedWords
 from structprobe.encoder.subwords.tokenizing import make_reader
+from structprobe.errors import EncoderError
 
 # Of two, three and four bytes; with bytes 0xA0 and 0x85, which alone would be spaces (р, х, 'à').
 WORDS = ["the", "собака", "бежит", "рх", "à", "שלום", "ἄνθρωπος", "犬が", "😀", "naïve", "Å…"]
@@ -113,3 +116,11 @@ def test_a_stripped_mark_of_a_space_is_of_no_word() -> None:
         tokenizer.convert_tokens_to_ids(char) for char in "20"
     ]
     assert TOKENIZERS["slow_marks"] is SlowMarks
+
+
+def test_a_model_without_a_vocabulary_is_refused_for_what_it_does() -> None:
+    sizes: Any = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2,
+                  "intermediate_size": 16, "num_hash_buckets": 16}  # fmt: skip
+    model = CanineModel(CanineConfig(max_position_embeddings=64, **sizes)).eval()
+    with pytest.raises(EncoderError, match=r"layer \d+ has shape \(1, 1, 16\) for 4 tokens"):
+        Encoder(model, tokenizer=CanineTokenizer())
