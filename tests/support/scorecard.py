@@ -63,7 +63,7 @@ class Tally:
         for case in cases:
             try:
                 self.one(check, *case)
-            except Exception as error:
+            except (Exception, pytest.fail.Exception) as error:
                 missed.append((case, error))
         if missed:
             shown = "\n".join(f"{str(case)[:200]}: {error!r}" for case, error in missed[:SHOWN])
