@@ -16,14 +16,14 @@ SAMPLE = """
 import pytest
 pytestmark = pytest.mark.fault_class("words")
 
-@pytest.mark.parametrize("n", range(4))
+@pytest.mark.parametrize("n", range(4), ids=["a", "/b", "c::d[e]", ""])
 def test_one_by_one(n):
     assert n != FAULTY
 
 def test_many(tally):
     def check(n):
         with pytest.raises(ZeroDivisionError):
-            1 / (n != FAULTY and 0)
+            1 / (n == FAULTY)
     tally.each(check, [(n,) for n in range(5)])
 
 def test_until_the_first(tally):
@@ -91,14 +91,12 @@ def run(folder: Path, *options: str) -> tuple[int, str]:
 def test_each_case_is_counted(tmp_path, faulty, table, workers):
     (tmp_path / "test_x.py").write_text(f"FAULTY = {faulty}\n{SAMPLE}")
     code, out = run(tmp_path, *workers)
-    print(out)
     assert code == (faulty == 3)
     assert f"| class | test | held |\n| --- | --- | --- |{table}" in out
 
 
 def test_a_missed_case_fails_the_whole_run_even_where_it_was_expected(tmp_path):
     (tmp_path / "test_x.py").write_text(f"FAULTY = 3\n{SAMPLE}")
-    assert run(tmp_path, "-k", "expected")[0] == 0
     code, out = run(tmp_path, "-k", "expected", "--whole")
     assert code == 1
     assert "| **words** | | **0 of 1** |" in out

@@ -88,7 +88,7 @@ class Scorecard:
         told = dict(report.user_properties)
         if "fault_class" not in told or (report.when != "call" and report.passed):
             return
-        test = report.nodeid.rpartition("/")[2].split("::")[-1].partition("[")[0]
+        test = report.nodeid.partition("[")[0].rpartition("::")[2]
         count = self.counts[told["fault_class"], test.removeprefix("test_").replace("_", " ")]
         if report.skipped and not hasattr(report, "wasxfail"):
             count["left out"] += 1
