@@ -17,7 +17,7 @@ from faults.treebank_files import FILES, PENDING, Expected, read, refused
 from support.conllu_text import block, dog, line
 
 from structprobe.errors import TreebankError
-from structprobe.treebank import Sentence, Treebank
+from structprobe.treebank import Sentence, Treebank, join_blocks, rewrite
 
 pytestmark = pytest.mark.fault_class("treebanks")
 
@@ -252,6 +252,47 @@ def test_arcs_that_form_no_tree_can_be_read(name):
     bank = Treebank.from_text(NO_TREES[name], heads="any")
     cells = [line.split("\t") for line in NO_TREES[name].split("\n") if line]
     assert bank[0].heads.tolist() == [int(row[6]) for row in cells]
+
+
+# Two sentences of CoNLL-U Plus: HEAD in another place, and a column that is not ours.
+PLUS = (
+    "# global.columns = ID HEAD FORM A:B\n# sent_id = one\n"
+    "1\t2\ta\tx\n2\t0\tb\ty\n\n"
+    "# sent_id = two\n1\t0\tc\tz\n\n"
+)
+NO_PLUS = pytest.mark.xfail(reason="reads no CoNLL-U Plus")
+
+
+def as_said(bank: Treebank) -> list[tuple[object, ...]]:
+    """Give all that counts of each sentence."""
+    return [(s.words, s.heads.tolist(), s.sent_id) for s in bank]
+
+
+@NO_PLUS
+@pytest.mark.parametrize("part", [slice(1), slice(1, None), slice(None, None, -1)], ids=str)
+def test_a_part_of_plus_says_its_columns(part):
+    """Whichever sentence comes first, and once alone."""
+    bank = Treebank.from_text(PLUS)
+    text = bank[part].to_conllu()
+    assert text.startswith("# global.columns = ID HEAD FORM A:B\n")
+    assert as_said(Treebank.from_text(text)) == as_said(bank)[part]
+
+
+@NO_PLUS
+def test_new_heads_go_into_their_column_of_plus():
+    bank = Treebank.from_text(PLUS)
+    text = join_blocks([rewrite(bank[0], [0, 1]), rewrite(bank[1], [0])])
+    assert text == PLUS.replace("1\t2\ta", "1\t0\ta").replace("2\t0\tb", "2\t1\tb")
+
+
+@NO_PLUS
+def test_plus_and_plain_are_not_mixed_up():
+    bank = Treebank([*Treebank.from_text(PLUS), *Treebank.from_text(DOG)])
+    try:
+        text = bank.to_conllu()
+    except TreebankError:
+        return
+    assert as_said(Treebank.from_text(text)) == as_said(bank)
 
 
 def ranges(n: int) -> str:
