@@ -11,11 +11,8 @@ from collections.abc import Iterable
 from typing import Self
 
 
-class Hint(str):
-    """What to do, for callers in Python; `shell` says the same for the command line.
-
-    It is itself the Python string, so that passing a hint on keeps both.
-    """
+class Hint(str):  # itself the Python string, so that passing a hint on keeps both
+    """What to do, for callers in Python; `shell` says the same for the command line."""
 
     shell: str
 
@@ -25,8 +22,8 @@ class Hint(str):
         hint.shell = shell
         return hint
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return _rebuild_hint, (str(self), self.shell)
+    def __getnewargs_ex__(self) -> tuple[tuple[str], dict[str, str]]:
+        return (str(self),), {"shell": self.shell}
 
 
 class StructprobeError(ValueError):
@@ -39,8 +36,7 @@ class StructprobeError(ValueError):
     where : str, optional
         The location, such as ``"en.conllu:12: sent_id 'weblog-3'"``; printed first.
     hint : str, optional
-        What to do about it; printed last. A `Hint` has separate texts for Python and the command
-        line.
+        What to do; printed last. A `Hint` has separate texts for Python and the command line.
     """
 
     def __init__(self, what: str, *, where: str | None = None, hint: str | None = None) -> None:
@@ -61,10 +57,6 @@ class StructprobeError(ValueError):
         message = f"{self.where}: {self.what}" if self.where else self.what
         return f"{message}; {hint}" if hint else message
 
-    def __reduce__(self) -> tuple[object, ...]:
-        """Pickle all attributes, so that an error raised in a worker process arrives complete."""
-        return _rebuild, (type(self), self.__dict__.copy(), self.args)
-
 
 class TreebankError(StructprobeError):
     """An error in a CoNLL-U file.
@@ -73,12 +65,8 @@ class TreebankError(StructprobeError):
     ----------
     what : str
         What is wrong, including the invalid value.
-    path : str, optional
-        The file.
-    line : int, optional
-        The 1-based line in the file.
-    sent_id : str, optional
-        The value of the sentence's ``sent_id`` comment.
+    path, line, sent_id : str, int and str, optional
+        The file, the 1-based line in it, and the sentence's ``sent_id``.
     hint : str, optional
         What to do about it.
     """
@@ -106,7 +94,7 @@ class TreeError(StructprobeError):
     what, where, hint
         As for `StructprobeError`.
     sentence : int, optional
-        The 0-based index of the sentence, used for `where` unless that is given.
+        The 0-based index of the sentence, for `where` unless that is given.
     """
 
     def __init__(
@@ -159,14 +147,6 @@ def unknown_name(kind: str, value: object, choices: Iterable[str]) -> str:
     return f"unknown {kind} {value!r}{meant}; choose from {', '.join(map(repr, known))}"
 
 
-def _rebuild_hint(python: str, shell: str) -> Hint:
-    return Hint(python, shell=shell)
-
-
-def _rebuild(
-    cls: type[StructprobeError], state: dict[str, object], args: tuple[object, ...]
-) -> StructprobeError:
-    error = cls.__new__(cls)
-    error.args = args
-    error.__dict__.update(state)
-    return error
+def counted(n: int, noun: str) -> str:
+    """Write a number with its noun, such as "1 sentence" or "1,200 sentences"."""
+    return f"{n:,} {noun if n == 1 else f'{noun}s'}"

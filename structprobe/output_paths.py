@@ -20,22 +20,25 @@ def check_room(
     where: str | os.PathLike[str] | None = None,
     error: type[StructprobeError] = ResultError,
 ) -> None:
-    """Refuse a folder that cannot be written to or created.
-
-    A temporary folder is created in it, since permissions are not enough: root may write anywhere,
-    but not to ``/proc`` or a read-only disk.
-    """
+    """Refuse a folder that cannot be written to or created."""
     told = str(where if where is not None else folder)
     there = nearest_existing(Path(os.path.realpath(folder)))
     if not there.is_dir():
         what = f"{str(there)!r} is a file, not a folder"
         raise error(what, where=told, hint="choose another folder")
+    # Permissions are not enough: root may write anywhere, but not to /proc or a read-only disk.
     try:
         with TemporaryDirectory(prefix=".structprobe-", dir=there):
             pass
     except OSError as fault:
         what = f"{str(there)!r} cannot be written to: {fault.strerror or fault}"
         raise error(what, where=told, hint="choose another folder") from fault
+
+
+def replace_hint(kind: str) -> Hint:
+    """Say what to do about a file or folder that exists."""
+    told = f"choose another {kind}, or"
+    return Hint(f"{told} pass force=True to replace it", shell=f"{told} use --force to replace it")
 
 
 def check_file(path: str | os.PathLike[str], *, force: bool) -> None:
@@ -45,14 +48,7 @@ def check_file(path: str | os.PathLike[str], *, force: bool) -> None:
         what = "is a folder" if target.is_dir() else "is not a regular file"
         raise ResultError(what, where=str(path), hint="give a file name")
     if target.exists() and not force:
-        raise ResultError(
-            "already exists",
-            where=str(path),
-            hint=Hint(
-                "choose another file, or pass force=True to replace it",
-                shell="choose another file, or use --force to replace it",
-            ),
-        )
+        raise ResultError("already exists", where=str(path), hint=replace_hint("file"))
     if not target.parent.exists():
         what = f"there is no folder {str(target.parent)!r}"
         raise ResultError(what, where=str(path), hint="create it, or choose another")

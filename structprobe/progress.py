@@ -19,10 +19,7 @@ def progress_bar(
     done: int = 0,
     delay: float = 0,
 ) -> Iterator[Callable[[int], None]]:
-    """Show a progress bar with rate and remaining time; none if there is nothing to do.
-
-    A bar nested in another disappears when it is done; a bar on its own stays.
-    """
+    """Show a progress bar with rate and remaining time, if there is something to do."""
     hidden = None if shown is None else not shown
     lock = threading.Lock()
     with tqdm(
@@ -32,7 +29,7 @@ def progress_bar(
         unit=unit,
         unit_scale=unit == "B",
         delay=delay,
-        leave=None,
+        leave=None,  # a bar on its own stays, one nested in another does not
         disable=True if total == 0 else hidden,
     ) as bar:
 

@@ -11,7 +11,7 @@ import pytest
 
 import structprobe
 from structprobe.cli import main as front_door
-from structprobe.errors import Hint, StructprobeError, TreebankError
+from structprobe.errors import Hint, StructprobeError, TreebankError, counted
 
 BOTH = Hint("pass force=True", shell="replace it with --force")
 
@@ -54,6 +54,12 @@ def test_the_command_line_prints_the_options(monkeypatch, capsys) -> None:
 ROOMS = ("errors", "treebank", "trees", "draw", "scores", "recoverers", "targets")
 
 
+def is_assigned(node: ast.AST, name: str) -> bool:
+    return isinstance(node, ast.Assign) and any(
+        isinstance(target, ast.Name) and target.id == name for target in node.targets
+    )
+
+
 def test_no_plain_hint_names_an_option_of_the_command_line() -> None:
     """A hint that does is read by users of Python too, and must hold both forms."""
     package = Path(structprobe.__file__).parent
@@ -62,9 +68,17 @@ def test_no_plain_hint_names_an_option_of_the_command_line() -> None:
         if path.relative_to(package).parts[0].removesuffix(".py") not in ROOMS:
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.keyword) and node.arg == "hint":
+            is_passed = isinstance(node, ast.keyword) and node.arg == "hint"
+            if is_passed or is_assigned(node, "hint"):
+                assert isinstance(node, ast.keyword | ast.Assign)
                 plain = [one for one in ast.walk(node.value) if isinstance(one, ast.Constant)]
                 is_both = isinstance(node.value, ast.Call)
                 seen += 1
                 assert is_both or not any("--" in str(one.value) for one in plain), (path, plain)
     assert seen > 50
+
+
+def test_a_number_stands_with_its_noun() -> None:
+    assert [counted(n, "word") for n in (0, 1, 2, 1200)] == [
+        *("0 words", "1 word", "2 words", "1,200 words")
+    ]

@@ -128,7 +128,7 @@ def test_the_page_is_written_from_folders_of_results(page: dict[str, Any], tmp_p
     banks = [tiny_bank(seed=seed) for seed in range(3)]
     for folder in ("minilm", "smollm2", "minilm-fifth"):
         methods = "random,linear,probe-layer-0"
-        compare(encoder, *banks, methods=methods, disturbed=True, out=tmp_path / folder)
+        compare(encoder, *banks, methods=methods, disturbed=True, folder=tmp_path / folder)
     page["main"]([str(tmp_path), "-o", str(tmp_path / "page.md")])
     text = (tmp_path / "page.md").read_text(encoding="utf-8")
     assert re.findall("^## (.*)", text, flags=re.M) == [one.title for one in page["COMPARISONS"]]

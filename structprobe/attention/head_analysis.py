@@ -43,7 +43,7 @@ class HeadAnalysis:
         trees with shuffled words.
     trees : sequence of dict
         The best head of each layer for each way of decoding trees from a head, see
-        `structprobe.experiments.single_heads.tree_rows`.
+        `structprobe.experiments.heads.tree_rows`.
     own_segment : ndarray, shape (n_layers, n_heads), or None
         Share of the attention between words within one of two segments; None if sentences were read
         one by one.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import inputs, options
-from structprobe.cli.output import print_plain, progress_of
+from structprobe.cli.output import one_a_line, print_as
 from structprobe.cli.parser import Parser
 
 RESUMES = True  # the same command resumes it
@@ -15,29 +15,19 @@ def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_model(parser)
     parser.add_argument(
-        "files",
-        metavar="FILE",
-        nargs="*",
+        "files", metavar="FILE", nargs="*",
         help="CoNLL-U file or quoted glob; each is cached as a separate set, such as the training "
         "set of a sweep",
-    )
-    uses = {"train": "training set", "dev": "dev set", "test": "test set"}
-    options.add_treebanks(parser, uses, needs=(), several=True)
+    )  # fmt: skip
+    options.add_treebanks(parser, needs=(), several=True, dev="dev set", test="test set")
     parser.rest = "files"
     parser.rules.append(_nothing_named)
     options.add_layers(parser)
-    parser.add_argument(
-        "--shard",
-        default=None,
-        metavar="i/n",
-        help="encode only the i-th of n parts, such as 3/8; run the other parts separately",
-    )
-    parser.add_argument(
-        "--untrained", action="store_true", help="also encode with an untrained copy of the model"
-    )
-    parser.add_argument(
-        "--cache", required=True, metavar="DIR", help="folder in which to cache word vectors"
-    )
+    told = "encode only the i-th of n parts, such as 3/8; run the other parts separately"
+    parser.add_argument("--shard", metavar="i/n", help=told)
+    told = "also encode with an untrained copy of the model"
+    parser.add_argument("--untrained", action="store_true", help=told)
+    options.add_cache(parser, required=True)
     options.add_output(parser)
 
 
@@ -54,14 +44,7 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.experiments.encoding import encode_banks
 
     shard = None if args.shard is None else Shard.parse(args.shard)
-    banks = inputs.read_each(args)
-    done = encode_banks(
-        inputs.build_encoder(args),
-        banks,
-        cache=args.cache,
-        layers=args.layers,
-        shard=shard,
-        untrained=args.untrained,
-        progress=progress_of(args),
-    )
-    print_plain(done, args)
+    banks = inputs.read_each(args)  # before a model is loaded, which may take long
+    how = inputs.picked(args, "cache", "layers", "untrained", "progress")
+    done = encode_banks(inputs.build_encoder(args), banks, shard=shard, **how)
+    print_as(one_a_line, done, args)

@@ -5,19 +5,18 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import inputs, options
-from structprobe.cli.output import print_rows, progress_of
+from structprobe.cli.output import print_rows
 from structprobe.cli.parser import Parser
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_saved_probe(parser)
-    parser.add_argument(
-        "files", metavar="TEST", nargs="*", help="CoNLL-U files with gold trees, or quoted globs"
-    )
+    told = "CoNLL-U files with gold trees, or quoted globs"
+    parser.add_argument("files", metavar="TEST", nargs="*", help=told)
     group = parser.add_argument_group("treebank", "in place of TEST")
     options.add_treebank(group, several=False)
-    group.add_argument("--test", nargs="+", default=None, metavar="FILE", help="test set")
+    group.add_argument("--test", nargs="+", metavar="FILE", help="test set")
     options.add_skip(group)
     parser.set_defaults(needs=("test",), needs_scores=False)
     parser.rest = "files"
@@ -39,11 +38,5 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.experiments.evaluate import evaluate_probe
 
     inputs.check_probe(args)
-    rows = evaluate_probe(
-        args.probe,
-        inputs.read_test(args),
-        punct=args.punct,
-        progress=progress_of(args),
-        **inputs.saved_model(args),
-    )
-    print_rows(rows, args)
+    how = inputs.saved_model(args) | inputs.picked(args, "punct", "progress")
+    print_rows(evaluate_probe(args.probe, inputs.read_test(args), **how), args)

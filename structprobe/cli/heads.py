@@ -5,35 +5,26 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import inputs, options
-from structprobe.cli.output import print_heads, progress_of
+from structprobe.cli.output import print_as
 from structprobe.cli.parser import Parser
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_model(parser)
-    uses = {
-        "train": "training set, for choosing the best fixed offsets",
-        "dev": "dev set, for choosing heads; default: the training set",
-        "test": "test set, for the scores",
-    }
-    options.add_treebanks(parser, uses, needs=("train", "test"))
-    parser.add_argument(
-        "--punct",
-        default=None,
-        choices=options.PUNCT,
-        help="what counts as punctuation: UPOS PUNCT, the Penn punctuation tags, or nothing "
-        "(keep); default: upos where the treebank has UPOS",
-    )
+    options.add_treebanks(
+        parser, needs=("train", "test"), test="test set, for the scores",
+        train="training set, for choosing the best fixed offsets",
+        dev="dev set, for choosing heads; default: the training set",
+    )  # fmt: skip
+    options.add_punct(
+        parser, help="what counts as punctuation: UPOS PUNCT, the Penn punctuation tags, or "
+        "nothing (keep); default: upos where the treebank has UPOS",
+    )  # fmt: skip
     options.add_seed(parser, help="random seed for shuffling words in the baseline")
-    parser.add_argument(
-        "--pairs",
-        action="store_true",
-        help="compute targets and patterns on pairs of consecutive sentences, read as two segments",
-    )
-    parser.add_argument(
-        "-o", "--out", default=None, metavar="DIR", help="folder for tables and heat maps"
-    )
+    told = "compute targets and patterns on pairs of consecutive sentences, read as two segments"
+    parser.add_argument("--pairs", action="store_true", help=told)
+    parser.add_argument("-o", "--out", metavar="DIR", help="folder for tables and heat maps")
     parser.add_argument("--force", action="store_true", help="replace existing tables")
     options.add_output(parser)
 
@@ -42,22 +33,16 @@ def run(args: argparse.Namespace) -> None:
     """Read the attention of all heads, print the tables, and draw heat maps."""
     from structprobe.experiments.config import HeadsConfig
     from structprobe.experiments.heads import analyse_heads
+    from structprobe.show.head_tables import format_heads
     from structprobe.show.heat_map import save_heat_maps
 
     # Before a model is loaded, which may take long.
     train, dev, test = inputs.read_treebank(args)
     assert test is not None  # it is needed
-    analysis = analyse_heads(
-        inputs.build_encoder(args),
-        train,
-        dev,
-        test,
-        punct=args.punct,
-        seed=args.seed,
-        pairs=args.pairs,
-        out=args.out,
-        config=HeadsConfig(force=args.force, progress=progress_of(args)),
-    )
+    config = HeadsConfig(force=args.force, progress=args.progress)
+    how = inputs.picked(args, "punct", "seed", "pairs")
+    encoder = inputs.build_encoder(args)
+    analysis = analyse_heads(encoder, train, dev, test, folder=args.out, **how, config=config)
     if args.out is not None:
-        save_heat_maps(analysis, args.out, progress_of(args))
-    print_heads(analysis, args)
+        save_heat_maps(analysis, args.out, args.progress)
+    print_as(lambda _: format_heads(analysis), analysis.to_dict(), args)

@@ -8,61 +8,42 @@ import os
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
-from structprobe.cli.output import progress_of
+from structprobe.cli.options import PARTS
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
-    from structprobe.experiments.runs.backends import Backend
+    from structprobe.experiments.config import Training
+    from structprobe.experiments.sweep import Parts
     from structprobe.treebank import Treebank
 
 _log = logging.getLogger(__name__)
 
 
-class Parts(NamedTuple):
-    """The parts of one treebank that a command uses."""
-
-    train: Treebank
-    dev: Treebank | None
-    test: Treebank | None
+def picked(args: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """Give the values of some options by name."""
+    return {name: getattr(args, name) for name in names}
 
 
 def build_encoder(args: argparse.Namespace, model: str | None = None) -> Encoder:
     """Load the model that the options name, or that one of several."""
     from structprobe.encoder.encoder import Encoder
 
-    optional = {} if args.batch_tokens is None else {"batch_tokens": args.batch_tokens}
     name = model or args.model
-    where = {
-        "revision": args.revision,
-        "trust_remote_code": args.trust_remote_code,
-        "gguf_file": args.gguf_file,
-    }
-    _check_layers(args, name, where)
-    return Encoder(
-        name,
-        **where,
-        device=args.device,
-        dtype=args.dtype,
-        pooling=args.pooling,
-        spacing=args.spacing,
-        bos=args.bos,
-        **optional,
-    )
-
-
-def _check_layers(args: argparse.Namespace, model: str, where: Mapping[str, Any]) -> None:
-    """Refuse layers that a model does not have, before its weights are loaded."""
+    where = picked(args, "revision", "trust_remote_code", "gguf_file")
     layers = getattr(args, "layers", None) or [getattr(args, "layer", None)]
-    if layers in ("all", [None]):
-        return
-    from structprobe.experiments.runs.grid import parse_layers
-    from structprobe.models.loading import layers_from_config
+    if layers not in ("all", [None]):  # refused before the weights are loaded
+        from structprobe.experiments.runs.grid import parse_layers
+        from structprobe.models.loading import layers_from_config
 
-    highest = layers_from_config(model, **where)
-    if highest is not None:
-        parse_layers(layers, highest)
+        highest = layers_from_config(name, **where)
+        if highest is not None:
+            parse_layers(layers, highest)
+    how = picked(args, "device", "dtype", "pooling", "spacing", "bos")
+    if args.batch_tokens is not None:
+        how["batch_tokens"] = args.batch_tokens
+    return Encoder(name, **where, **how)
 
 
 def check_probe(args: argparse.Namespace) -> None:
@@ -78,35 +59,29 @@ def saved_model(args: argparse.Namespace) -> dict[str, Any]:
     """Give what options say about the choice and the loading of a saved probe."""
     names = ("layer", "layers", "rank", "seed", "model", "gguf_file", "dtype", "revision", "cache",
              "batch_tokens", "device")  # fmt: skip
-    named = {name: getattr(args, name, None) for name in names}
-    given: dict[str, Any] = {name: value for name, value in named.items() if value is not None}
-    return given | ({"trust_remote_code": True} if args.trust_remote_code else {})
+    given: dict[str, Any] = {"trust_remote_code": args.trust_remote_code or None}
+    given |= {name: getattr(args, name, None) for name in names}
+    return {name: value for name, value in given.items() if value is not None}
 
 
-def build_backend(args: argparse.Namespace) -> Backend:
-    """Name the backend that the options name."""
-    from structprobe.experiments.runs.backends import Backend
+def training(args: argparse.Namespace) -> Training:
+    """Give what options say about the training of probes."""
+    from structprobe.experiments.config import Training
 
-    return Backend(args.jobs, args.backend, args.scheduler)
+    return Training(args.recipe, args.max_steps, args.products, args.device, args.memory_gb)
 
 
 def read_bank(files: Sequence[str | Path], args: argparse.Namespace) -> Treebank:
     """Read the files of one treebank, or of one part of it."""
+    from structprobe.errors import TreebankError
     from structprobe.treebank import Treebank
 
-    _refuse_names(files)
-    on_error: Literal["skip", "raise"] = "skip" if args.skip_faults else "raise"
-    return Treebank.read(files, on_error=on_error, progress=progress_of(args))
-
-
-def _refuse_names(files: Sequence[str | Path]) -> None:
-    """Refuse the name of a treebank in the place of a file: the two are easily swapped."""
-    from structprobe.errors import TreebankError
-
-    for name in map(str, files):
+    for name in map(str, files):  # the name of a treebank and that of a file are easily swapped
         if re.fullmatch(r"sample|UD_[\w-]+", name) and not os.path.exists(name):
             hint = f"for a treebank by name, use --treebank {name}"
             raise TreebankError("no such file", path=name, hint=hint)
+    on_error: Literal["skip", "raise"] = "skip" if args.skip_faults else "raise"
+    return Treebank.read(files, on_error=on_error, progress=args.progress)
 
 
 def read_treebank(args: argparse.Namespace) -> Parts:
@@ -121,13 +96,10 @@ def read_treebanks(args: argparse.Namespace) -> list[Parts]:
     for files in _files(args).values():
         banks = {part: read_bank(paths, args) for part, paths in files.items()}
         if len(banks.get("dev", ())) > len(banks["train"]):
-            _log.warning(
-                "the dev set has more sentences than the training set (%d and %d); were they "
-                "swapped?",
-                len(banks["dev"]),
-                len(banks["train"]),
-            )
-        found.append(Parts(banks["train"], banks.get("dev"), banks.get("test")))
+            told = "the dev set has more sentences than the training set (%d and %d); "
+            counts = len(banks["dev"]), len(banks["train"])
+            _log.warning(told + "were they swapped?", *counts)
+        found.append((banks["train"], banks.get("dev"), banks.get("test")))
     return found
 
 
@@ -155,11 +127,9 @@ def _files(
     from structprobe.errors import ScoreError, TreebankError
     from structprobe.treebank.files import find_parts
 
-    named = {part: getattr(args, part, None) for part in Parts._fields}
+    named = {part: getattr(args, part, None) for part in PARTS}
     given = {part: files for part, files in named.items() if files}
-    found: dict[str | None, Mapping[str, Sequence[str | Path]]] = {}
-    if given:
-        found[None] = given
+    found: dict[str | None, Mapping[str, Sequence[str | Path]]] = {None: given} if given else {}
     for name in args.treebank or ():
         parts = find_parts(name)
         found[name] = {part: parts[part] for part in parts if hasattr(args, part)}

@@ -3,29 +3,22 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from structprobe.cli import inputs, options
-from structprobe.cli.output import progress_of
+from structprobe.cli.output import print_as
 from structprobe.cli.parser import Parser
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_model(parser)
-    uses = {
-        "train": "training set",
-        "dev": "dev set, for early stopping",
-        "test": "test set, for the scores; default: the dev set",
-    }
-    options.add_treebanks(parser, uses, needs=("train", "dev"))
+    dev, test = "dev set, for early stopping", "test set, for the scores; default: the dev set"
+    options.add_treebanks(parser, needs=("train", "dev"), dev=dev, test=test)
     options.add_punct(parser)
     parser.add_argument(
-        "--probe",
-        default="probe",
-        choices=("probe", "probe-tree", "biaffine"),
+        "--probe", default="probe", choices=("probe", "probe-tree", "biaffine"),
         help="method to fit on layers and on mixes of layers; see `structprobe compare --list`",
-    )
+    )  # fmt: skip
     options.add_layers(parser)
     options.add_rank(parser, help="rank of the probe; default: set by the method")
     options.add_seed(parser)
@@ -38,25 +31,12 @@ def run(args: argparse.Namespace) -> None:
     """Fit the probes and mixes, and print the table."""
     from structprobe.experiments.config import LocaliseConfig
     from structprobe.experiments.localise import localise
+    from structprobe.show.localise_table import format_localised
 
     # Before a model is loaded, which may take long.
     train, dev, test = inputs.read_treebank(args)
     assert dev is not None  # it is needed
-    found = localise(
-        inputs.build_encoder(args),
-        train,
-        dev,
-        test,
-        probe=args.probe,
-        layers=args.layers,
-        rank=args.rank,
-        seed=args.seed,
-        punct=args.punct,
-        config=LocaliseConfig(args.max_steps, args.device, args.cache, progress_of(args)),
-    )
-    if args.json:
-        print(json.dumps(found.values(), indent=2))
-        return
-    from structprobe.show.localise_table import format_localised
-
-    print(format_localised(found.values()))
+    config = LocaliseConfig(args.max_steps, args.device, args.cache, args.progress)
+    how = inputs.picked(args, "probe", "layers", "rank", "seed", "punct")
+    found = localise(inputs.build_encoder(args), train, dev, test, **how, config=config)
+    print_as(format_localised, found.values(), args)

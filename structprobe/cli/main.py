@@ -12,8 +12,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from structprobe._version import __version__
-from structprobe.cli.completion import SHELLS, PrintCompletion
-from structprobe.cli.parser import Parser
+from structprobe.cli.parser import SHELLS, Parser, PrintCompletion
 from structprobe.errors import StructprobeError
 
 COMMANDS = {
@@ -52,23 +51,17 @@ def build_parser(only: str | None = None) -> Parser:
         "130 if interrupted, 1 for any other error.",
     )
     parser.add_argument("--version", action="version", version=f"structprobe {__version__}")
-    parser.add_argument(
-        "--print-completion",
-        action=PrintCompletion,
-        choices=SHELLS,
-        help="print a completion script for your shell (needs the extra completion)",
-    )
+    told = "print a completion script for your shell (needs the extra completion)"
+    parser.add_argument("--print-completion", action=PrintCompletion, choices=SHELLS, help=told)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, summary in COMMANDS.items():
-        command = commands.add_parser(
-            name, help=summary, description=summary[0].upper() + summary[1:] + "."
-        )
+        told = f"{summary[0].upper()}{summary[1:]}."
+        command = commands.add_parser(name, help=summary, description=told)
         if only not in (None, name):
             continue
         module = importlib.import_module(f"structprobe.cli.{name}")
         module.add_arguments(command)
-        resumes = getattr(module, "RESUMES", False)
-        command.set_defaults(run=module.run, resumes=resumes)
+        command.set_defaults(run=module.run, resumes=getattr(module, "RESUMES", False))
     return parser
 
 
@@ -77,18 +70,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     _open_closed_streams()
     given = list(sys.argv[1:] if argv is None else argv)
     try:
-        words = _as_option(given)
+        # ``help COMMAND`` is ``COMMAND --help``.
+        words = [*given[1:2], "--help"] if given[:1] == ["help"] else given
         named = next(iter(words), None)
         parser = build_parser(named if named in COMMANDS else None)
         args = parser.parse_args(words)
         if args.command is None:
             parser.error(f"no command given; choose from {', '.join(COMMANDS)}")
-    except BrokenPipeError:  # of what an option prints, as compare's --list
+    except BrokenPipeError:  # of what --print-completion prints
         return _stop_writing()
     except KeyboardInterrupt:  # while a command's options are imported
         print("structprobe: interrupted; nothing was done", file=sys.stderr)
         return INTERRUPTED
     args.command_line = shlex.join(["structprobe", *given])
+    args.progress = False if args.quiet else None  # bars are drawn where stderr is a terminal
     os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is first loaded
     if sys.stdout is None:
         return _fault("standard output is closed; redirect it to a file or a pipe")
@@ -104,21 +99,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         place = f"{error.filename}: " if error.filename else ""
         return _fault(f"{place}{error.strerror or error}")
     except KeyboardInterrupt:
-        print(f"structprobe: interrupted; {_what_is_kept(args)}", file=sys.stderr)
+        kept = "nothing was written; cached word vectors are kept"
+        if args.resumes:
+            kept = f"finished work is kept; resume with: {args.command_line}"
+        print(f"structprobe: interrupted; {kept}", file=sys.stderr)
         return INTERRUPTED
     return 0
-
-
-def _as_option(given: list[str]) -> list[str]:
-    """Read ``help COMMAND`` as ``COMMAND --help``."""
-    return [*given[1:2], "--help"] if given[:1] == ["help"] else given
-
-
-def _what_is_kept(args: argparse.Namespace) -> str:
-    """Say what an interrupted command leaves, and how to resume it."""
-    if args.resumes:
-        return f"finished work is kept; resume with: {args.command_line}"
-    return "nothing was written; cached word vectors are kept"
 
 
 def _open_closed_streams() -> None:
@@ -150,9 +136,8 @@ def _log_to_stderr(args: argparse.Namespace) -> Iterator[None]:
     logger = logging.getLogger("structprobe")
     before = logger.handlers, logger.propagate, logger.level
     logger.handlers, logger.propagate = [handler], False
-    logger.setLevel(
-        logging.ERROR if args.quiet else logging.DEBUG if args.verbose else logging.INFO
-    )
+    usual = logging.DEBUG if args.verbose else logging.INFO
+    logger.setLevel(logging.ERROR if args.quiet else usual)
     try:
         with logging_redirect_tqdm([logger]):  # a line goes above the bars, not into them
             yield

@@ -11,128 +11,103 @@ from structprobe.cli.parser import Parser
 
 PARTS = ("train", "dev", "test")
 PUNCT = ("upos", "xpos", "keep")
-PRODUCTS = ("float32", "bfloat16", "auto")
-DTYPES = ("float32", "bfloat16", "float16")
-FORCE = "replace what an earlier run wrote there"
 
 
 def add_output(parser: Parser, *, json: str = "print results as JSON") -> None:
     """Add the options that say how results and logs are written."""
     group = parser.add_argument_group("output")
     group.add_argument("--json", action="store_true", help=json)
-    loudness = group.add_mutually_exclusive_group()
-    loudness.add_argument(
-        "-q", "--quiet", action="store_true", help="print errors only; no progress bars"
-    )
-    loudness.add_argument("-v", "--verbose", action="store_true", help="log more details")
+    add = group.add_mutually_exclusive_group().add_argument
+    add("-q", "--quiet", action="store_true", help="print errors only; no progress bars")
+    add("-v", "--verbose", action="store_true", help="log more details")
 
 
-def add_device(parser: Parser) -> None:
+def add_device(group: argparse._ActionsContainer) -> None:
+    """Add where the model runs."""
+    group.add_argument("--device", default="auto", help="auto, or a torch device: cpu, cuda:1, mps")
+
+
+def _add_hardware(parser: Parser) -> None:
     """Add where the model runs and what a batch may hold."""
     group = parser.add_argument_group("hardware")
-    group.add_argument("--device", default="auto", help="auto, or a torch device: cpu, cuda:1, mps")
+    add_device(group)
     group.add_argument(
-        "--batch-tokens",
-        type=values.positive,
-        default=None,
-        metavar="N",
+        "--batch-tokens", type=values.positive, metavar="N",
         help="maximum number of tokens per batch, padding included",
-    )
+    )  # fmt: skip
+
+
+def _add_loading(group: argparse._ActionsContainer, *, dtype: str | None) -> None:
+    """Add how a model is loaded."""
+    add = group.add_argument
+    add("--gguf-file", metavar="FILE", help="name of the .gguf file to load")
+    add("--trust-remote-code", action="store_true", help="run code that comes with the model")
+    add(
+        "--dtype", default=dtype, choices=("float32", "bfloat16", "float16"),
+        help="floating-point type of the model",
+    )  # fmt: skip
 
 
 def add_model(parser: Parser, *, several: bool = False) -> None:
     """Add which model is encoded with, and how."""
     group = parser.add_argument_group("model")
+    add = group.add_argument
     which = (
         "hub id, local folder, or minilm for the small demonstration model (needs the extra demo)"
     )
-    group.add_argument(
-        "--model",
-        required=True,
-        nargs="+" if several else None,
-        help=which + "; one or more" * several,
-    )
-    group.add_argument("--revision", default=None, help="branch, tag or commit on the hub")
-    group.add_argument(
-        "--gguf-file", default=None, metavar="FILE", help="name of the .gguf file to load"
-    )
-    group.add_argument(
-        "--trust-remote-code", action="store_true", help="run code that comes with the model"
-    )
-    group.add_argument(
-        "--dtype", default="float32", choices=DTYPES, help="floating-point type of the model"
-    )
-    group.add_argument(
-        "--pooling",
-        default="mean",
-        choices=("mean", "first", "last"),
+    more = "; one or more" * several
+    add("--model", required=True, nargs="+" if several else None, help=which + more)
+    add("--revision", help="branch, tag or commit on the hub")
+    _add_loading(group, dtype="float32")
+    add(
+        "--pooling", default="mean", choices=("mean", "first", "last"),
         help="how subwords are pooled into words",
-    )
-    group.add_argument(
-        "--spacing",
-        default="words",
-        choices=("words", "original"),
+    )  # fmt: skip
+    add(
+        "--spacing", default="words", choices=("words", "original"),
         help="join words by single spaces, or space them as in the treebank",
-    )
-    group.add_argument(
-        "--bos", action="store_true", help="prepend the beginning-of-sequence token (for decoders)"
-    )
-    add_device(parser)
+    )  # fmt: skip
+    bos = "prepend the beginning-of-sequence token (for decoders)"
+    add("--bos", action="store_true", help=bos)
+    _add_hardware(parser)
 
 
 def add_saved_probe(parser: Parser, *, several: bool = False) -> None:
     """Add which saved probe is used, and where its model is and runs."""
     folder = "folder of a saved probe, hub id, or results folder of a sweep with --save-probes"
     parser.add_argument(
-        "probes" if several else "probe",
-        metavar="PROBE",
-        nargs="+" if several else None,
+        "probes" if several else "probe", metavar="PROBE", nargs="+" if several else None,
         help=folder + "; one or more, of the same model" * several,
-    )
-    group = parser.add_argument_group(
-        "choice of a probe", "if PROBE is the results folder of a sweep"
-    )
-    layer = "layer of the probe; default: the best on the dev set"
+    )  # fmt: skip
+    told = "if PROBE is the results folder of a sweep"
+    group = parser.add_argument_group("choice of a probe", told)
+    best = "default: the best on the dev set"
     if several:
-        group.add_argument(
-            "--layer", "--layers", dest="layers", type=values.layers, default=None,
-            metavar="LAYERS", help="layers to show, such as 0,8,16-24; default: all",
-        )  # fmt: skip
+        told = "layers to show, such as 0,8,16-24; default: all"
+        add_layers(group, default=None, help=told)
     else:
-        add_layer(group, help=layer)
-    add_rank(group, help="rank of the probe; default: the best on the dev set")
-    add_seed(group, default=None, help="random seed of the probe; default: the best on the dev set")
+        add_layer(group, help=f"layer of the probe; {best}")
+    add_rank(group, help=f"rank of the probe; {best}")
+    add_seed(group, default=None, help=f"random seed of the probe; {best}")
     group = parser.add_argument_group("model", "default: as saved with the probe")
-    group.add_argument(
-        "--model", default=None, help="hub id or local folder, if the model has moved"
-    )
-    group.add_argument(
-        "--gguf-file", default=None, metavar="FILE", help="name of the .gguf file to load"
-    )
-    group.add_argument(
-        "--trust-remote-code", action="store_true", help="run code that comes with the model"
-    )
-    group.add_argument(
-        "--dtype", default=None, choices=DTYPES, help="floating-point type of the model"
-    )
-    group.add_argument("--revision", default=None, help="revision of a probe on the hub")
+    group.add_argument("--model", help="hub id or local folder, if the model has moved")
+    _add_loading(group, dtype=None)
+    group.add_argument("--revision", help="revision of a probe on the hub")
     add_cache(group)
-    add_device(parser)
+    _add_hardware(parser)
 
 
 def add_treebanks(
-    parser: Parser, uses: Mapping[str, str], *, needs: Sequence[str], several: bool = False
+    parser: Parser, *, needs: Sequence[str], several: bool = False, **uses: str
 ) -> None:
     """Add one treebank by its folder or name, or by the files of the parts that a command uses."""
-    group = parser.add_argument_group(
-        "treebank", "a whole treebank, or CoNLL-U files (plain or .gz)"
-    )
+    uses = {"train": "training set", **uses}
+    told = "a whole treebank, or CoNLL-U files (plain or .gz)"
+    group = parser.add_argument_group("treebank", told)
     add_treebank(group, several=several)
     for part in PARTS:
         if part in uses:
-            group.add_argument(
-                f"--{part}", nargs="+", default=None, metavar="FILE", help=uses[part]
-            )
+            group.add_argument(f"--{part}", nargs="+", metavar="FILE", help=uses[part])
     add_skip(group)
     parser.set_defaults(needs=needs, needs_scores=False)
     parser.rules.append(lambda args: _treebank_fault(args, uses, needs, several))
@@ -140,21 +115,19 @@ def add_treebanks(
 
 def add_treebank(group: argparse._ActionsContainer, *, several: bool) -> None:
     """Add a whole treebank."""
-    group.add_argument(
-        "--treebank",
-        nargs="+",
-        default=None,
-        metavar="DIR",
-        help="folder of a UD treebank, name of one downloaded by `structprobe treebank`, or sample "
-        "for the bundled treebank" + "; one or more" * several,
+    told = (
+        "folder of a UD treebank, name of one downloaded by `structprobe treebank`, or sample for "
+        "the bundled treebank"
     )
+    more = "; one or more" * several
+    group.add_argument("--treebank", nargs="+", metavar="DIR", help=told + more)
 
 
 def _treebank_fault(
     args: argparse.Namespace, uses: Mapping[str, str], needs: Sequence[str], several: bool
 ) -> str | None:
     """Say what is wrong with how a treebank is named."""
-    given = [f"--{part}" for part in uses if getattr(args, part)]
+    given = [f"--{part}" for part in PARTS if part in uses and getattr(args, part)]
     missing = [f"--{part}" for part in needs if not getattr(args, part)]
     if args.treebank is None:
         if missing and not given:
@@ -174,131 +147,91 @@ def one_treebank(args: argparse.Namespace) -> str | None:
 
 def add_skip(group: argparse._ActionsContainer) -> None:
     """Add what to do with faulty sentences."""
-    group.add_argument(
-        "--skip-faults",
-        action="store_true",
-        help="skip invalid sentences and report how many, instead of stopping",
-    )
+    told = "skip invalid sentences and report how many, instead of stopping"
+    group.add_argument("--skip-faults", action="store_true", help=told)
 
 
 def add_layer(group: argparse._ActionsContainer, **settings: Any) -> None:
     """Add one layer."""
-    group.add_argument(
-        "--layer", "--layers", dest="layer", type=values.layer, metavar="LAYER", **settings
-    )
+    names = "--layer", "--layers"
+    group.add_argument(*names, dest="layer", type=values.layer, metavar="LAYER", **settings)
 
 
-def add_layers(group: argparse._ActionsContainer) -> None:
+def add_layers(
+    group: argparse._ActionsContainer,
+    *,
+    default: str | None = "all",
+    help: str = "all, or a list such as 0,8,16-24; 0 = embedding output",
+) -> None:
     """Add several layers."""
-    group.add_argument(
-        "--layers", "--layer", dest="layers", type=values.layers, default="all", metavar="LAYERS",
-        help="all, or a list such as 0,8,16-24; 0 = embedding output",
-    )  # fmt: skip
+    told: dict[str, Any] = {"type": values.layers, "default": default, "metavar": "LAYERS"}
+    group.add_argument("--layers", "--layer", dest="layers", help=help, **told)
 
 
 def add_rank(group: argparse._ActionsContainer, *, help: str) -> None:
     """Add one rank."""
-    group.add_argument(
-        "--rank", "--ranks", dest="rank", type=values.single(values.positive), default=None,
-        metavar="RANK", help=help,
-    )  # fmt: skip
+    names = "--rank", "--ranks"
+    group.add_argument(*names, dest="rank", type=values.positive, metavar="RANK", help=help)
 
 
 def add_seed(
     group: argparse._ActionsContainer, *, default: int | None = 0, help: str = "random seed"
 ) -> None:
     """Add one random seed."""
-    group.add_argument(
-        "--seed", "--seeds", dest="seed", type=values.single(values.seed), default=default,
-        metavar="SEED", help=help,
-    )  # fmt: skip
+    told: dict[str, Any] = {"type": values.seed, "default": default, "metavar": "SEED"}
+    group.add_argument("--seed", "--seeds", dest="seed", help=help, **told)
 
 
-def add_max_steps(group: argparse._ActionsContainer) -> None:
+def add_max_steps(
+    group: argparse._ActionsContainer,
+    *,
+    help: str = "maximum number of training steps; default: set by the recipe",
+) -> None:
     """Add the limit on training steps."""
-    group.add_argument(
-        "--max-steps",
-        type=values.positive,
-        default=None,
-        metavar="N",
-        help="maximum number of training steps; default: set by the recipe",
-    )
+    group.add_argument("--max-steps", type=values.positive, metavar="N", help=help)
 
 
 def add_recipe(parser: Parser) -> argparse._ArgumentGroup:
     """Add how a probe is trained and which words its trees are scored over."""
     group = parser.add_argument_group("probe")
     group.add_argument(
-        "--recipe",
-        default="whitened",
-        choices=("whitened", "published"),
+        "--recipe", default="whitened", choices=("whitened", "published"),
         help="train on whitened vectors, or as published by Hewitt & Manning (2019)",
-    )
+    )  # fmt: skip
     add_max_steps(group)
     group.add_argument(
-        "--products",
-        default="float32",
-        choices=PRODUCTS,
+        "--products", default="float32", choices=("float32", "bfloat16", "auto"),
         help="floating-point type of the large matrix products in training; auto: bfloat16 where "
         "the hardware supports it",
-    )
+    )  # fmt: skip
     group.add_argument(
-        "--memory-gb",
-        type=values.above_zero,
-        default=None,
-        metavar="GB",
+        "--memory-gb", type=values.above_zero, metavar="GB",
         help="maximum memory for training vectors (default: 4); a layer that needs more is "
         "streamed from the temporary folder (TMPDIR)",
-    )
+    )  # fmt: skip
     add_punct(group)
     return group
 
 
-def add_punct(group: argparse._ActionsContainer) -> None:
+def add_punct(
+    group: argparse._ActionsContainer,
+    *,
+    help: str = "words excluded from UUAS and root accuracy: UPOS PUNCT, the Penn punctuation "
+    "tags, or none (keep); default: upos where the treebank has UPOS",
+) -> None:
     """Add which words UUAS and root accuracy leave out."""
-    group.add_argument(
-        "--punct",
-        default=None,
-        choices=PUNCT,
-        help="words excluded from UUAS and root accuracy: UPOS PUNCT, the Penn punctuation tags, "
-        "or none (keep); default: upos where the treebank has UPOS",
-    )
+    group.add_argument("--punct", choices=PUNCT, help=help)
 
 
-def add_cache(group: argparse._ActionsContainer) -> None:
+def add_cache(group: argparse._ActionsContainer, *, required: bool = False) -> None:
     """Add where word vectors stay."""
-    group.add_argument(
-        "--cache", default=None, metavar="DIR", help="folder in which to cache word vectors"
-    )
-
-
-def add_backend(parser: Parser) -> None:
-    """Add where the runs of a grid are done."""
-    group = parser.add_argument_group("parallel and distributed runs")
-    group.add_argument(
-        "--jobs", type=values.positive, default=1, metavar="N", help="number of parallel jobs"
-    )
-    group.add_argument(
-        "--backend",
-        default=None,
-        metavar="NAME",
-        help="joblib backend: loky (default for parallel jobs), dask, ray or any other that is "
-        "registered",
-    )
-    group.add_argument(
-        "--scheduler",
-        default=None,
-        metavar="ADDRESS",
-        help="address of the Dask scheduler, such as tcp://host:8786",
-    )
+    told = "folder in which to cache word vectors"
+    group.add_argument("--cache", metavar="DIR", required=required, help=told)
 
 
 def add_keep(parser: Parser) -> None:
     """Add whether predictions are kept, from which `report` makes its explorer."""
-    keep = parser.add_argument(
-        "--keep-predictions",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-    )
+    both = argparse.BooleanOptionalAction
+    keep = parser.add_argument("--keep-predictions", action=both, default=True)
     # Set afterwards, since argparse before Python 3.13 adds the default to it.
     keep.help = "keep predicted trees for `structprobe report` and `plot` (the default)"

@@ -4,53 +4,23 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from structprobe.attention.head_analysis import HeadAnalysis
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 
-def print_rows(rows: Sequence[dict[str, Any]], args: argparse.Namespace) -> None:
-    """Print result rows as a table or, with ``--json``, as a JSON array."""
-    if args.json:
-        print(json.dumps(rows, ensure_ascii=False, indent=2))
-        return
+def print_as(text_of: Callable[[Any], str], found: Any, args: argparse.Namespace) -> None:
+    """Print what a command found as text or, with ``--json``, as JSON."""
+    print(json.dumps(found, ensure_ascii=False, indent=2) if args.json else text_of(found))
+
+
+def print_rows(rows: Sequence[Mapping[str, Any]], args: argparse.Namespace) -> None:
+    """Print result rows."""
     from structprobe.show.table import format_table
 
-    print(format_table(rows))
+    print_as(format_table, rows, args)
 
 
-def print_plain(values: Sequence[dict[str, Any]], args: argparse.Namespace) -> None:
-    """Print mappings of plain values, one a line, or, with ``--json``, as a JSON array."""
-    if args.json:
-        print(json.dumps(values, ensure_ascii=False, indent=2))
-        return
-    for one in values:
-        given = {name: value for name, value in one.items() if value not in (None, False, [])}
-        print("  ".join(f"{name}={value}" for name, value in given.items()))
-
-
-def print_plans(plans: Sequence[dict[str, Any]], args: argparse.Namespace) -> None:
-    """Print what sweeps will cost as a few lines each or, with ``--json``, as a JSON array."""
-    if args.json:
-        print(json.dumps(plans, indent=2))
-        return
-    from structprobe.show.cost_table import format_plan
-
-    print("\n\n".join(map(format_plan, plans)))
-
-
-def print_heads(analysis: HeadAnalysis, args: argparse.Namespace) -> None:
-    """Print what heads do as tables or, with ``--json``, as a JSON object."""
-    if args.json:
-        print(json.dumps(analysis.to_dict(), ensure_ascii=False, indent=2))
-        return
-    from structprobe.show.head_tables import format_heads
-
-    print(format_heads(analysis))
-
-
-def progress_of(args: argparse.Namespace) -> bool | None:
-    """Tell whether bars are drawn: not when quiet, else where stderr is a terminal."""
-    return False if args.quiet else None
+def one_a_line(values: Sequence[Mapping[str, Any]]) -> str:
+    """Write mappings of plain values, one a line."""
+    given = ((item for item in one.items() if item[1] not in (None, False, [])) for one in values)
+    return "\n".join("  ".join(f"{name}={value}" for name, value in one) for one in given)

@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from structprobe.cli import inputs, options
-from structprobe.cli.output import progress_of
 from structprobe.cli.parser import Parser
 
 if TYPE_CHECKING:
-    from structprobe.recoverers.parsed import ParsedSentence
     from structprobe.treebank import Treebank
 
 _PIPE = "to parse a sentence, pipe it in: echo 'the dog ran' | structprobe parse PROBE - --text"
@@ -22,17 +20,12 @@ _PIPE = "to parse a sentence, pipe it in: echo 'the dog ran' | structprobe parse
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_saved_probe(parser)
-    parser.add_argument(
-        "input", metavar="IN", help="CoNLL-U file or, with --text, plain text; - for standard input"
-    )
-    parser.add_argument(
-        "--text",
-        action="store_true",
-        help="read plain text, one sentence per line, words separated by spaces; draw the trees",
-    )
-    parser.add_argument(
-        "-o", "--out", default="-", metavar="OUT", help="file to write, or - for standard output"
-    )
+    told = "CoNLL-U file or, with --text, plain text; - for standard input"
+    parser.add_argument("input", metavar="IN", help=told)
+    told = "read plain text, one sentence per line, words separated by spaces; draw the trees"
+    parser.add_argument("--text", action="store_true", help=told)
+    told = "file to write, or - for standard output"
+    parser.add_argument("-o", "--out", default="-", metavar="OUT", help=told)
     parser.add_argument("--force", action="store_true", help="replace an existing file")
     parser.surplus = f"; {_PIPE}"
     parser.epilog = (
@@ -56,11 +49,12 @@ def run(args: argparse.Namespace) -> None:
     inputs.check_probe(args)
     bank = _read(args)
     recoverer = ProbeRecoverer.from_pretrained(args.probe, **inputs.saved_model(args))
-    recoverer.progress = progress_of(args)
+    recoverer.progress = args.progress
     predictions = recoverer.predict(bank)
     trees = [ParsedSentence(*both) for both in zip(bank, predictions, strict=True)]
     if args.json:
-        text = "".join(f"{_as_json(tree)}\n" for tree in trees)
+        plain = ({"words": tree.words, "heads": tree.heads.tolist()} for tree in trees)
+        text = "".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in plain)
     elif args.text:
         text = "".join(f"{tree}\n\n" for tree in trees)
     else:
@@ -76,16 +70,16 @@ def _read(args: argparse.Namespace) -> Treebank:
     """Read the input, from a file or standard input, as CoNLL-U or as plain text."""
     from structprobe.errors import TreebankError
     from structprobe.treebank import Treebank
-    from structprobe.treebank.checks import Place, check_characters
+    from structprobe.treebank.conllu_format import Place, check_characters
     from structprobe.treebank.files import read_bytes, to_text
 
-    path = Path(args.input)
-    if args.input != "-" and not path.exists() and (args.text or " " in args.input):
+    path, piped = Path(args.input), args.input == "-"
+    if not piped and not path.exists() and (args.text or " " in args.input):
         raise TreebankError("no such file", path=args.input, hint=_PIPE)
-    if args.input != "-" and not args.text and not path.is_file():
+    if not piped and not args.text and not path.is_file():
         return inputs.read_bank([args.input], args)  # several files, or none
-    name = "<stdin>" if args.input == "-" else args.input
-    data = sys.stdin.buffer.read() if args.input == "-" else read_bytes(path)
+    name = "<stdin>" if piped else args.input
+    data = sys.stdin.buffer.read() if piped else read_bytes(path)
     text = to_text(data, name)
     if args.text:
         lines = text.removeprefix("\ufeff").split("\n")
@@ -96,11 +90,6 @@ def _read(args: argparse.Namespace) -> Treebank:
     if text.strip() and "\t" not in text:
         hint = "add --text to parse plain text, one sentence per line"
         raise TreebankError("plain text, not CoNLL-U", path=name, hint=hint)
-    if args.input != "-":
+    if not piped:
         return inputs.read_bank([args.input], args)
     return Treebank.from_text(data, path=name, on_error="skip" if args.skip_faults else "raise")
-
-
-def _as_json(tree: ParsedSentence) -> str:
-    """Write one tree on one line."""
-    return json.dumps({"words": tree.words, "heads": tree.heads.tolist()}, ensure_ascii=False)

@@ -1,12 +1,14 @@
-"""Where we differ from argparse: errors in one line that name what is near, help without noise."""
+"""Where we differ from argparse: one-line errors that name what is near, help, completion."""
 
 from __future__ import annotations
 
 import argparse
 import difflib
+import importlib
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
 from typing import Any, NoReturn
 
 from structprobe.errors import unknown_name
@@ -43,9 +45,9 @@ class Parser(argparse.ArgumentParser):
         if self.rest and not any(word.startswith("-") for word in left):
             getattr(found, self.rest).extend(left)
             left = []
+        if left and left[0].startswith("-"):
+            self.error(f"unknown option {left[0]}")
         if left:
-            if left[0].startswith("-"):
-                self.error(f"unknown option {left[0]}")
             self.error(f"unexpected argument {left[0]!r}{self.surplus}")
         for fault in filter(None, (rule(found) for rule in self.rules)):
             self.error(fault)
@@ -79,9 +81,9 @@ class Parser(argparse.ArgumentParser):
         """Name the choice that is near one that there is not."""
         if action.choices is None or value in action.choices:
             return
-        if isinstance(action, argparse._SubParsersAction):
-            raise argparse.ArgumentError(None, unknown_name("command", value, action.choices))
-        raise argparse.ArgumentError(action, unknown_name("value", value, action.choices))
+        is_command = isinstance(action, argparse._SubParsersAction)
+        told = unknown_name("command" if is_command else "value", value, action.choices)
+        raise argparse.ArgumentError(None if is_command else action, told)
 
     def _refuse_unknown(self, given: Sequence[str]) -> None:
         known = self._option_string_actions
@@ -101,35 +103,56 @@ class Parser(argparse.ArgumentParser):
             self.error(f"unknown option {unknown[0]}; {instead[0]}")
         near = _nearest(unknown, known)
         meant = f"; did you mean {near}?" if near else ""
-        self.error(f"unknown {_plural('option', unknown)} {' and '.join(unknown)}{meant}")
+        noun = "option" if len(unknown) == 1 else "options"
+        self.error(f"unknown {noun} {' and '.join(unknown)}{meant}")
 
 
 # What options of other programs are called here.
 _ELSEWHERE = {
-    "--epochs": "--max-steps",
-    "--steps": "--max-steps",
-    "--output": "--out",
-    "--output-dir": "--out",
-    "--gpu": "--device",
-    "--cuda": "--device",
-    "--batch-size": "--batch-tokens",
-    "--data": "--treebank",
-    "--corpus": "--treebank",
+    "--epochs": "--max-steps", "--steps": "--max-steps", "--output": "--out",
+    "--output-dir": "--out", "--gpu": "--device", "--cuda": "--device",
+    "--batch-size": "--batch-tokens", "--data": "--treebank", "--corpus": "--treebank",
     "--n-jobs": "--jobs",
-}
+}  # fmt: skip
 
 
 def _nearest(unknown: Iterable[str], known: Iterable[str]) -> str:
     """Name the options that are most like unknown ones."""
     bare = {option.lstrip("-"): option for option in known}
-    near = [
-        _ELSEWHERE[word] if _ELSEWHERE.get(word) in bare.values() else bare[match[0]]
-        for word in unknown
-        if (match := difflib.get_close_matches(word.lstrip("-"), bare, n=1, cutoff=0.7))
-        or _ELSEWHERE.get(word) in bare.values()
-    ]
-    return " and ".join(dict.fromkeys(near))
+    near: dict[str, None] = {}
+    for word in unknown:
+        if _ELSEWHERE.get(word) in bare.values():
+            near[_ELSEWHERE[word]] = None
+        elif match := difflib.get_close_matches(word.lstrip("-"), bare, n=1, cutoff=0.7):
+            near[bare[match[0]]] = None
+    return " and ".join(near)
 
 
-def _plural(noun: str, several: Sequence[object]) -> str:
-    return noun if len(several) == 1 else f"{noun}s"
+# For completion by shtab (the extra completion): what options and arguments of these metavars name.
+SHELLS = ("bash", "zsh", "tcsh")
+_FILES = {"FILE", "TEST", "GOLD", "SYSTEM", "IN", "OUT"}
+_FOLDERS = {"DIR", "PROBE", "RESULTS"}
+
+
+class PrintCompletion(argparse.Action):
+    """Prints the script that completes this command line, and exits."""
+
+    def __call__(
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, shell: Any, *_: Any
+    ) -> None:
+        """Print the script."""
+        try:
+            shtab = importlib.import_module("shtab")
+        except ImportError:
+            parser.error("completion needs shtab: pip install 'structprobe[completion]'")
+        assert isinstance(parser, Parser)
+        every = (one._actions for one in (parser, *parser.commands().values()))
+        action: Any
+        for action in chain.from_iterable(every):
+            if action.choices is None and action.nargs != 0:
+                if action.metavar in _FILES:
+                    action.complete = shtab.FILE  # where shtab looks
+                elif action.metavar in _FOLDERS or action.dest == "model":
+                    action.complete = shtab.DIRECTORY
+        print(shtab.complete(parser, shell=shell), flush=True)
+        parser.exit()

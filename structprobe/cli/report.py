@@ -5,22 +5,17 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import options
-from structprobe.cli.output import print_plain, progress_of
+from structprobe.cli.output import print_as
 from structprobe.cli.parser import Parser
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
-    parser.add_argument("folder", metavar="DIR", help="folder written by sweep, compare or fit")
-    parser.add_argument(
-        "-o", "--out", default="report.html", metavar="FILE", help="HTML file to write"
-    )
-    parser.add_argument(
-        "--title", default=None, help="title of the page; default: model and treebank"
-    )
-    parser.add_argument(
-        "--force", action="store_true", help="also replace a file that report did not write"
-    )
+    add = parser.add_argument
+    add("folder", metavar="DIR", help="folder written by sweep, compare or fit")
+    add("-o", "--out", default="report.html", metavar="FILE", help="HTML file to write")
+    add("--title", help="title of the page; default: model and treebank")
+    add("--force", action="store_true", help="also replace a file that report did not write")
     options.add_output(parser)
 
 
@@ -30,5 +25,6 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.show.report.writing import check_page
 
     check_page(args.out, force=args.force)  # before anything is read
-    told = {"title": args.title, "force": args.force, "progress": progress_of(args)}
-    print_plain([write_report(args.folder, args.out, **told)], args)
+    told = {"title": args.title, "force": args.force, "progress": args.progress}
+    made = write_report(args.folder, args.out, **told)
+    print_as(lambda _: f"wrote {made['report']} ({made['megabytes']:.2f} MB)", [made], args)

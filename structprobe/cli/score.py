@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import options
-from structprobe.cli.output import print_rows, progress_of
+from structprobe.cli.output import print_rows
 from structprobe.cli.parser import Parser
 
 
@@ -27,5 +27,5 @@ def run(args: argparse.Namespace) -> None:
     """Score and print."""
     from structprobe.experiments.evaluate import score_files
 
-    row = score_files(args.gold, args.system, punct=args.punct, progress=progress_of(args))
+    row = score_files(args.gold, args.system, punct=args.punct, progress=args.progress)
     print_rows([row], args)

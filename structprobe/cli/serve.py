@@ -12,9 +12,8 @@ def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_saved_probe(parser, several=True)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument(
-        "--port", type=values.port, default=8000, help="port to listen on; 0 picks a free one"
-    )
+    told = "port to listen on; 0 picks a free one"
+    parser.add_argument("--port", type=values.port, default=8000, help=told)
     options.add_output(parser)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import inputs, options, values
-from structprobe.cli.output import print_plans, print_rows, progress_of
+from structprobe.cli.output import print_as, print_rows
 from structprobe.cli.parser import Parser
 
 RESUMES = True  # the same command resumes it
@@ -14,75 +14,64 @@ RESUMES = True  # the same command resumes it
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_model(parser, several=True)
-    uses = {
-        "train": "training set",
-        "dev": "dev set, for early stopping; default: hold out a tenth of the training set (--test "
-        "is then required)",
-        "test": "test set, for the scores; default: the dev set",
-    }
-    options.add_treebanks(parser, uses, needs=("train",), several=True)
+    dev = "dev set, for early stopping; default: hold out a tenth of the training set (--test is "
+    dev, test = f"{dev}then required)", "test set, for the scores; default: the dev set"
+    options.add_treebanks(parser, needs=("train",), several=True, dev=dev, test=test)
     parser.set_defaults(needs_scores=True)
     recipe = options.add_recipe(parser)
     options.add_layers(recipe)
-    recipe.add_argument(
-        "--ranks", "--rank", dest="ranks", type=values.several(values.positive), default=None,
-        metavar="RANKS", help="ranks such as 32,128; default: full rank",
+    add = recipe.add_argument
+    add(
+        "--ranks", "--rank", dest="ranks", type=values.several(values.positive), metavar="RANKS",
+        help="ranks such as 32,128; default: full rank",
     )  # fmt: skip
-    recipe.add_argument(
+    add(
         "--seeds", "--seed", dest="seeds", type=values.several(values.seed), default=[0],
         metavar="SEEDS", help="random seeds such as 0,1,2; default: 0",
     )  # fmt: skip
-    recipe.add_argument(
-        "--no-baselines", action="store_true", help="skip the baselines that need no model"
-    )
-    recipe.add_argument(
-        "--untrained", action="store_true", help="also sweep an untrained copy of the model"
-    )
-    parser.add_argument("-o", "--out", required=True, metavar="DIR", help="results folder")
+    add("--no-baselines", action="store_true", help="skip the baselines that need no model")
+    add("--untrained", action="store_true", help="also sweep an untrained copy of the model")
+    add = parser.add_argument
+    add("-o", "--out", required=True, metavar="DIR", help="results folder")
     options.add_cache(parser)
     options.add_keep(parser)
-    parser.add_argument(
-        "--save-probes", action="store_true", help="save the probes, for parse, evaluate and serve"
-    )
-    parser.add_argument(
-        "--dry-run",
-        action="store_true",
-        help="estimate disk space, memory and time, and write nothing",
-    )
-    options.add_backend(parser)
+    told = "save the probes, for parse, evaluate and serve"
+    add("--save-probes", action="store_true", help=told)
+    told = "estimate disk space, memory and time, and write nothing"
+    add("--dry-run", action="store_true", help=told)
+    add = parser.add_argument_group("parallel and distributed runs").add_argument
+    add("--jobs", type=values.positive, default=1, metavar="N", help="number of parallel jobs")
+    told = "joblib backend: loky (default for parallel jobs), dask, ray or any other that is "
+    add("--backend", metavar="NAME", help=told + "registered")
+    told = "address of the Dask scheduler, such as tcp://host:8786"
+    add("--scheduler", metavar="ADDRESS", help=told)
     options.add_output(parser)
 
 
 def run(args: argparse.Namespace) -> None:
     """Do the runs that are not in the folder yet, and print all rows; or estimate the cost."""
-    from structprobe.experiments.config import SweepConfig, Training
+    from structprobe.experiments.config import SweepConfig
+    from structprobe.experiments.runs.backends import Backend
 
+    names = "untrained", "cache", "keep_predictions", "save_probes", "progress"
     config = SweepConfig(
-        Training(args.recipe, args.max_steps, args.products, args.device, args.memory_gb),
+        inputs.training(args),
         baselines=not args.no_baselines,
-        untrained=args.untrained,
-        cache=args.cache,
-        keep_predictions=args.keep_predictions,
-        save_probes=args.save_probes,
-        backend=inputs.build_backend(args),
+        backend=Backend(args.jobs, args.backend, args.scheduler),
         command=args.command_line,
-        progress=progress_of(args),
+        **inputs.picked(args, *names),
     )
-    grid = {
-        "folder": args.out,
-        "layers": args.layers,
-        "ranks": [None] if args.ranks is None else args.ranks,
-        "seeds": args.seeds,
-        "punct": args.punct,
-        "config": config,
-    }
+    ranks = [None] if args.ranks is None else args.ranks
+    grid = {"folder": args.out, "ranks": ranks, "config": config}
+    grid |= inputs.picked(args, "layers", "seeds", "punct")
     banks = inputs.read_treebanks(args)
     encoders = (inputs.build_encoder(args, model) for model in args.model)
     if args.dry_run:
         from structprobe.experiments.runs.planning import plan_sweep
+        from structprobe.show.cost_table import format_plan
 
         plans = [plan_sweep(model, *parts, **grid) for model in encoders for parts in banks]
-        print_plans(plans, args)
+        print_as(lambda found: "\n\n".join(map(format_plan, found)), plans, args)
         return
     from structprobe.experiments.sweep import sweep_many
 

@@ -5,29 +5,22 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import options
-from structprobe.cli.output import print_plain, progress_of
+from structprobe.cli.output import one_a_line, print_as
 from structprobe.cli.parser import Parser
 
 
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
-    parser.add_argument("name", metavar="NAME", help="name of the treebank, such as UD_English-EWT")
-    parser.add_argument(
-        "--release",
-        type=_release,
-        default=None,
-        metavar="N.N",
-        help="UD release such as 2.16; default: the newest that this version of structprobe knows",
-    )
-    parser.add_argument(
-        "-o",
-        "--out",
-        default=None,
-        metavar="DIR",
+    add = parser.add_argument
+    add("name", metavar="NAME", help="name of the treebank, such as UD_English-EWT")
+    told = "UD release such as 2.16; default: the newest that this version of structprobe knows"
+    add("--release", type=_release, metavar="N.N", help=told)
+    add(
+        "-o", "--out", metavar="DIR",
         help="folder to create; default: NAME in the current folder, or in the folder that the "
         "environment variable STRUCTPROBE_TREEBANKS names",
-    )
-    parser.add_argument("--force", action="store_true", help="replace an existing treebank")
+    )  # fmt: skip
+    add("--force", action="store_true", help="replace an existing treebank")
     parser.epilog = (
         "Other commands then accept --treebank NAME. Treebanks are downloaded from "
         "github.com/UniversalDependencies, or from a mirror if the environment variable "
@@ -41,14 +34,10 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.treebank.fetch import RELEASE, fetch_treebank, require_clean
     from structprobe.treebank.files import kept_folder
 
-    parts = fetch_treebank(
-        args.name,
-        args.out or kept_folder(args.name),
-        release=args.release or RELEASE,
-        force=args.force,
-        progress=progress_of(args),
-    )
-    print_plain([part.to_dict() for part in parts.values()], args)
+    folder, release = args.out or kept_folder(args.name), args.release or RELEASE
+    how = {"release": release, "force": args.force, "progress": args.progress}
+    parts = fetch_treebank(args.name, folder, **how)
+    print_as(one_a_line, [part.to_dict() for part in parts.values()], args)
     require_clean(parts)
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Callable
+from functools import partial
 
 
-def positive(text: str) -> int:
-    """Read a whole number of at least 1."""
-    return _whole(text, least=1)
+def _whole(text: str, least: int) -> int:
+    if "," in text:
+        raise argparse.ArgumentTypeError(f"{text!r} is a list; this command takes one value")
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
+    return int(text)
 
 
-def seed(text: str) -> int:
-    """Read a whole number of at least 0."""
-    return _whole(text, least=0)
+positive = partial(_whole, least=1)
+seed = partial(_whole, least=0)
 
 
 def several(one: Callable[[str], int]) -> Callable[[str], list[int]]:
@@ -26,17 +29,6 @@ def several(one: Callable[[str], int]) -> Callable[[str], list[int]]:
         except argparse.ArgumentTypeError as error:
             hint = "write a list as 32,128" if "," not in text else f"in the list {text!r}"
             raise argparse.ArgumentTypeError(f"{error} ({hint})") from None
-
-    return read
-
-
-def single(one: Callable[[str], int]) -> Callable[[str], int]:
-    """Make the reader of one number, which says so where it is given a list."""
-
-    def read(text: str) -> int:
-        if "," in text:
-            raise argparse.ArgumentTypeError(f"{text!r} is a list; this command takes one value")
-        return one(text)
 
     return read
 
@@ -73,12 +65,6 @@ def above_zero(text: str) -> float:
     if not 0 < number < float("inf"):
         raise argparse.ArgumentTypeError(f"{text!r} is not a number above 0")
     return number
-
-
-def _whole(text: str, least: int) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least {least}")
-    return int(text)
 
 
 def _refuse_no_layer(text: str, pattern: str, what: str) -> None:

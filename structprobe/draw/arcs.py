@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from structprobe.draw.word_display import visible
-from structprobe.errors import TreeError
+from structprobe.errors import TreeError, counted
 from structprobe.trees import edges
 
 
@@ -44,10 +44,8 @@ class Tree:
     def mirrored(self) -> Tree:
         """Return the tree over the same words in reverse order."""
         last = len(self.arcs)
-        arcs = [
-            replace(arc, head=last - arc.head, dependent=last - arc.dependent) for arc in self.arcs
-        ]
-        return Tree(tuple(arcs[::-1]), last - self.root, self.root_shared)
+        arcs = (replace(a, head=last - a.head, dependent=last - a.dependent) for a in self.arcs)
+        return Tree(tuple(arcs)[::-1], last - self.root, self.root_shared)
 
 
 def compare(
@@ -58,17 +56,22 @@ def compare(
 ) -> tuple[tuple[str, ...], Tree, Tree | None]:
     """Check the input, and mark the arcs on which gold and recovered tree agree."""
     # heads (n,), pred_heads (n,), distances (n, n)
-    given = [heads] if pred_heads is None else [heads, pred_heads]
-    found = [np.asarray(one) for one in given]
+    found = [np.asarray(one) for one in ([heads] if pred_heads is None else [heads, pred_heads])]
     for name, one in zip(("heads", "pred_heads"), found, strict=False):
         if one.shape != (len(words),):
             raise TreeError(
-                f"{name} of shape {one.shape} do not match {len(words)} words",
+                f"{name} of shape {one.shape} do not match {counted(len(words), 'word')}",
                 hint="give one head per word",
             )
-    joined = [set(map(tuple, edges(one).tolist())) for one in found]
-    lengths = _lengths(distances, len(words))
-    trees = [_tree(one, found[-1 - i], joined[-1 - i], lengths) for i, one in enumerate(found)]
+    if distances is not None:
+        distances = np.asarray(distances, dtype=np.float64)
+        if distances.shape != (len(words), len(words)):
+            raise TreeError(
+                f"distances of shape {distances.shape} do not match {counted(len(words), 'word')}",
+                hint="give one distance for each pair of words",
+            )
+    joined = [set(map(tuple, edges(one).tolist())) for one in found]  # checks that they are trees
+    trees = [_tree(one, found[-1 - i], joined[-1 - i], distances) for i, one in enumerate(found)]
     return tuple(map(visible, words)), trees[0], trees[1] if len(trees) > 1 else None
 
 
@@ -90,24 +93,8 @@ def stack(spans: Sequence[tuple[float, float]]) -> list[int]:
     return levels
 
 
-def _lengths(distances: ArrayLike | None, n: int) -> np.ndarray | None:
-    """Check the distances, if any."""
-    if distances is None:
-        return None
-    matrix = np.asarray(distances, dtype=np.float64)
-    if matrix.shape != (n, n):
-        raise TreeError(
-            f"distances of shape {matrix.shape} do not match {n} words",
-            hint="give one distance for each pair of words",
-        )
-    return matrix
-
-
 def _tree(
-    heads: np.ndarray,
-    other: np.ndarray,
-    joined: set[tuple[int, ...]],
-    lengths: np.ndarray | None,
+    heads: np.ndarray, other: np.ndarray, joined: set[tuple[int, ...]], lengths: np.ndarray | None
 ) -> Tree:
     """Make one tree, compared with the heads and edges of another."""
     arcs = [

@@ -8,7 +8,7 @@ from xml.sax.saxutils import escape
 
 from numpy.typing import ArrayLike
 
-from structprobe.draw.arcs import Arc, Tree, compare
+from structprobe.draw.arcs import compare
 from structprobe.draw.word_display import is_right_to_left, visible
 
 if TYPE_CHECKING:
@@ -27,31 +27,27 @@ def to_networkx(
 
     Parameters
     ----------
-    words : sequence of str, length n
-        The words.
-    heads : array_like of int, shape (n,)
-        The head of each word, 1-based, 0 for the root.
-    pred_heads : array_like of int, shape (n,), optional
-        The recovered heads.
+    words, heads, pred_heads
+        As for `draw_text`.
     deprels : sequence of str, length n, optional
         The relation of each word to its head in `heads`.
-    distances : array_like of float, shape (n, n), optional
-        Predicted distances between words.
+    distances
+        As for `draw_text`.
 
     Returns
     -------
     networkx.DiGraph
-        An arc from each head to each of its dependents. Nodes are 1-based word numbers, as in
-        CoNLL-U, with ``word`` and ``root`` (whether it is the root, of the recovered tree if
-        given); ``graph.graph["root"]`` is the root's number. Arcs have ``deprel`` and ``distance``,
-        as far as known. With two trees, the graph has the arcs of both, with ``gold`` and
-        ``recovered`` (whether that tree has the arc) and ``status``: "right" if both trees connect
-        the two words (ignoring direction, as in UUAS), else "missed" or "wrong".
+        Arcs from heads to dependents, with ``deprel`` and ``distance`` as far as known. Nodes are
+        1-based word numbers, with ``word`` and ``root`` (whether it is the root, of the recovered
+        tree if given); ``graph.graph["root"]`` is the root's number. With two trees, the graph has
+        the arcs of both, with ``gold`` and ``recovered`` (whether that tree has the arc) and
+        ``status``: "right" if both trees connect the two words (ignoring direction, as in UUAS),
+        else "missed" or "wrong".
 
     Raises
     ------
     TreeError
-        If the heads are not a tree, or `heads` or `distances` do not match the words.
+        As for `draw_text`.
 
     Examples
     --------
@@ -66,16 +62,16 @@ def to_networkx(
     graph = networkx.DiGraph(root=root + 1)
     for index, word in enumerate(words):
         graph.add_node(index + 1, word=word, root=index == root)
-    for arc in gold.arcs:
-        deprel = {} if deprels is None else {"deprel": deprels[arc.dependent]}
-        graph.add_edge(*_numbers(arc), **deprel, **_distance(arc))
-        if pred:
-            status = "right" if arc.shared else "missed"
-            graph.edges[_numbers(arc)].update(gold=True, recovered=False, status=status)
-    for arc in pred.arcs if pred else ():
-        both = graph.has_edge(*_numbers(arc))
-        told = {"gold": both, "recovered": True, "status": "right" if arc.shared else "wrong"}
-        graph.add_edge(*_numbers(arc), **told, **_distance(arc))
+    for tree, other in ((gold, "missed"), (pred, "wrong")):
+        for arc in tree.arcs if tree else ():
+            ends = arc.head + 1, arc.dependent + 1
+            told: dict[str, Any] = {} if arc.distance is None else {"distance": arc.distance}
+            if tree is gold and deprels is not None:
+                told["deprel"] = deprels[arc.dependent]
+            if pred:
+                told["gold"] = tree is gold or graph.has_edge(*ends)
+                told |= {"recovered": tree is pred, "status": "right" if arc.shared else other}
+            graph.add_edge(*ends, **told)
     return graph
 
 
@@ -92,16 +88,12 @@ def to_displacy(
 
     Parameters
     ----------
-    words : sequence of str, length n
-        The words. Invisible characters are shown escaped.
-    heads : array_like of int, shape (n,)
-        The head of each word, 1-based, 0 for the root.
+    words, heads
+        As for `draw_text`.
     deprels, upos : sequence of str, length n, optional
         Labels of the arcs and words; escaped, since displaCy only escapes words.
-    distances : array_like of float, shape (n, n), optional
-        Distances between words, shown on the arcs after the relation.
-    direction : {"auto", "ltr", "rtl"}
-        Direction of the words, as for `draw_text`.
+    distances, direction
+        As for `draw_text`; distances are shown after the relation.
 
     Returns
     -------
@@ -113,8 +105,7 @@ def to_displacy(
     Raises
     ------
     TreeError
-        If the heads are not a tree, `heads` or `distances` do not match the words, or the direction
-        is unknown.
+        As for `draw_text`.
 
     Examples
     --------
@@ -123,41 +114,19 @@ def to_displacy(
     """
     shown, tree, _ = compare(words, heads, None, distances)
     to_left = is_right_to_left(shown, direction)
-    tags = [""] * len(shown) if upos is None else map(_escaped, upos)
+    nothing = [""] * len(shown)
+    tags = nothing if upos is None else [escape(visible(tag)) for tag in upos]
+    relations = nothing if deprels is None else [escape(visible(name)) for name in deprels]
     return {
         "words": [{"text": word, "tag": tag} for word, tag in zip(shown, tags, strict=True)],
-        "arcs": _displacy_arcs(tree, deprels),
+        "arcs": [
+            {
+                "start": min(arc.head, arc.dependent),
+                "end": max(arc.head, arc.dependent),
+                "label": " ".join(filter(None, (relations[arc.dependent], arc.label))),
+                "dir": "left" if arc.dependent < arc.head else "right",
+            }
+            for arc in tree.arcs
+        ],
         "settings": {"direction": "rtl" if to_left else "ltr"},
     }
-
-
-def _displacy_arcs(tree: Tree, deprels: Sequence[str] | None) -> list[dict[str, Any]]:
-    """List the arcs with their labels."""
-    return [
-        {
-            "start": min(arc.head, arc.dependent),
-            "end": max(arc.head, arc.dependent),
-            "label": " ".join(
-                filter(
-                    None, ("" if deprels is None else _escaped(deprels[arc.dependent]), arc.label)
-                )
-            ),
-            "dir": "left" if arc.dependent < arc.head else "right",
-        }
-        for arc in tree.arcs
-    ]
-
-
-def _escaped(text: str) -> str:
-    """Escape a text for markup."""
-    return escape(visible(text))
-
-
-def _numbers(arc: Arc) -> tuple[int, int]:
-    """Return head and dependent, 1-based."""
-    return arc.head + 1, arc.dependent + 1
-
-
-def _distance(arc: Arc) -> dict[str, float]:
-    """Return the distance as an attribute, if there is one."""
-    return {} if arc.distance is None else {"distance": arc.distance}

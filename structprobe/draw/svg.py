@@ -9,7 +9,7 @@ from xml.sax.saxutils import escape
 
 from numpy.typing import ArrayLike
 
-from structprobe.draw.arcs import Arc, Tree, compare, count_edges, stack
+from structprobe.draw.arcs import Tree, compare, count_edges, stack
 from structprobe.draw.palette import INK, STROKES
 from structprobe.draw.word_display import is_right_to_left, visible
 
@@ -62,7 +62,7 @@ def draw_svg(
     -------
     Svg
         A string with an ``<svg>`` element, shown as a picture in notebooks. It has no ids or style
-        sheets, so a page can contain several, and describes its arcs for screen readers.
+        sheets, so that a page can contain several.
 
     Raises
     ------
@@ -87,12 +87,15 @@ def draw_svg(
         for x, word in zip(middles, shown, strict=True)
     ]
     label = escape(" ".join(shown) if title is None else visible(title))
+    described = _told(shown, gold)
+    if pred:
+        described = f"Gold: {described} Recovered: {_told(shown, pred)}"
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{_px(width)}" height="{_px(height)}"'
         f' viewBox="0 0 {_px(width)} {_px(height)}" role="img"'
         f' font-family="Helvetica, Arial, sans-serif" font-size="{SIZE}">',
         f"<title>{label}</title>",
-        f"<desc>{escape(_described(shown, gold, pred))}</desc>",
+        f"<desc>{escape(described)}</desc>",
         f'<rect width="{_px(width)}" height="{_px(height)}" rx="6" fill="#fff"/>',
         f'<g transform="translate(0 {_px(line)})" fill="none" stroke-width="1.6">',
         *above,
@@ -141,7 +144,9 @@ def _side(
     tree: Tree, middles: list[float], side: int, other: str, compared: bool
 ) -> tuple[list[str], float]:
     """Draw the arcs of one tree above (-1) or below (1) the words; return them and their height."""
-    ends = [_ends(arc, middles) for arc in tree.arcs]
+    # An arc leaves its head beside the arc that enters it.
+    pairs = [(middles[arc.head], middles[arc.dependent]) for arc in tree.arcs]
+    ends = [(head + (PORT if end > head else -PORT), end) for head, end in pairs]
     levels = stack([(min(pair), max(pair)) for pair in ends])
     height = CLEAR + LEVEL * (max(levels, default=0) + 1)
     drawn = []
@@ -155,12 +160,6 @@ def _side(
     style = "right" if compared and tree.root_shared else other
     drawn.append(_root(middles[tree.root], side, height, style))
     return drawn, height + SIZE
-
-
-def _ends(arc: Arc, middles: list[float]) -> tuple[float, float]:
-    """Compute where an arc leaves its head, beside the arc that enters it, and where it ends."""
-    leaves, enters = middles[arc.head], middles[arc.dependent]
-    return leaves + (PORT if enters > leaves else -PORT), enters
 
 
 def _arc(leaves: float, enters: float, side: int, height: float, style: str) -> str:
@@ -199,7 +198,6 @@ def _number(x: float, y: float, text: str) -> str:
 
 
 def _stroke(style: str) -> str:
-    """Write the attributes of a line of this style."""
     colour, dashes = STROKES[style]
     pattern = f' stroke-dasharray="{" ".join(map(str, dashes))}"' if dashes else ""
     return f' stroke="{colour}"{pattern}'
@@ -216,28 +214,17 @@ def _arrow(x: float, side: int, colour: str) -> str:
 def _legend(gold: Tree, pred: Tree) -> tuple[list[str], float]:
     """Draw the line with the number of edges per colour; return it and its width."""
     x, parts = 0.0, []
-    for style, count in count_edges(gold, pred).items():
-        parts.append(f'<path d="M{_px(x)} -4h26" stroke-width="2"{_stroke(style)}/>')
-        x = _note(parts, x + 32, f"{count} {style}") + GAP
-    x = _note(parts, x, "gold above, recovered below")
-    return parts, x + 2 * MARGIN
-
-
-def _note(parts: list[str], x: float, text: str) -> float:
-    """Put small text at `x`, and return where it ends."""
-    parts.append(f'<text x="{_px(x)}" font-size="{SMALL}">{text}</text>')
-    return x + estimated_width(text, SMALL)
-
-
-def _described(words: tuple[str, ...], gold: Tree, pred: Tree | None) -> str:
-    """Describe the trees in words."""
-    if pred is None:
-        return _told(words, gold)
-    return f"Gold: {_told(words, gold)} Recovered: {_told(words, pred)}"
+    told = [(style, f"{count} {style}") for style, count in count_edges(gold, pred).items()]
+    for style, text in [*told, ("", "gold above, recovered below")]:
+        if style:
+            parts.append(f'<path d="M{_px(x)} -4h26" stroke-width="2"{_stroke(style)}/>')
+            x += 32
+        parts.append(f'<text x="{_px(x)}" font-size="{SMALL}">{text}</text>')
+        x += estimated_width(text, SMALL) + GAP
+    return parts, x - GAP + 2 * MARGIN
 
 
 def _told(words: tuple[str, ...], tree: Tree) -> str:
-    """Describe one tree in words."""
     arcs = [f"{words[arc.dependent]} depends on {words[arc.head]}" for arc in tree.arcs]
     return "; ".join([f"the root is {words[tree.root]}", *arcs]) + "."
 

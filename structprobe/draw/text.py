@@ -6,14 +6,22 @@ import shutil
 from collections.abc import Sequence
 from itertools import accumulate
 
+import numpy as np
 from numpy.typing import ArrayLike
 
 from structprobe.draw.arcs import Tree, compare, stack
-from structprobe.draw.canvas import Canvas, flipped, mirrored
 from structprobe.draw.word_display import cells, held, is_right_to_left
+from structprobe.errors import counted
 
 # Words are not cut to fewer columns, however narrow the terminal is.
 SHORTEST = 12
+
+_UP, _DOWN, _LEFT, _RIGHT = 1, 2, 4, 8
+# The character whose strokes are the sum of those numbers.
+_STROKES = " ╵╷│╴┘┐┤╶└┌├─┴┬┼"
+_DASHED = {_UP | _DOWN: "╎", _LEFT | _RIGHT: "╌"}
+_MIRROR = str.maketrans("┘┐┤└┌├►▷", "└┌├┘┐┤◄◁")
+_FLIP = str.maketrans("┘┐└┌┴┬▼▽", "┐┘┌└┬┴▲△")
 
 
 def draw_text(
@@ -30,11 +38,9 @@ def draw_text(
     Arrows point from head to dependent, ``●`` marks the root. With `pred_heads`, the gold tree is
     above the words and the recovered tree below. Edges that are in only one tree (ignoring
     direction, as in UUAS) are dashed with a hollow arrow: missed above, wrong below. ``○`` marks a
-    root that differs from the other tree's.
-
-    A drawing wider than `width` has one word per line, with the tree to the left, growing from its
-    root, and the recovered tree mirrored to the right. Words that are still too long are cut with
-    an ellipsis; only a very deep tree can be wider.
+    root that differs from the other tree's. A drawing wider than `width` has one word per line,
+    with the gold tree to the left and the recovered tree, mirrored, to the right; words that are
+    still too long are cut with an ellipsis.
 
     Parameters
     ----------
@@ -47,17 +53,15 @@ def draw_text(
     distances : array_like of float, shape (n, n), optional
         Predicted distances between words, to be shown on the arcs of both trees.
     direction : {"auto", "ltr", "rtl"}
-        Direction of the words; "auto" is right to left if most letters are of a right-to-left
-        script.
+        Direction of the words; "auto": right to left if most letters are.
     width : int, optional
         The available columns; by default the width of the terminal.
 
     Returns
     -------
     str
-        The drawing, without a final line break. Wide East Asian and combining characters count as
-        the columns they take. Words in right-to-left scripts are enclosed in invisible
-        left-to-right marks, so that terminals do not reorder them.
+        The drawing, without a final line break. Words in right-to-left scripts are enclosed in
+        invisible left-to-right marks, so that terminals do not reorder them.
 
     Raises
     ------
@@ -74,7 +78,7 @@ def draw_text(
      ▲  │○│   ▲     △
      └──┘ ├───┘     ╎
           └╌╌╌╌╌╌╌╌╌┘
-    gold above, recovered below: 2 of 3 edges right; dashed: in one tree alone
+    gold above, recovered below: 2 of 3 edges right; dashed: in only one of the trees
     >>> print(draw_text("the dog chased cats".split(), [2, 3, 0, 3], width=10))
      ┌─► the
     ┌┴─► dog
@@ -83,53 +87,47 @@ def draw_text(
     """
     shown, gold, pred = compare(words, heads, pred_heads, distances)
     width = shutil.get_terminal_size().columns if width is None else width
+    upright = shown, gold, pred
     if is_right_to_left(shown, direction):
-        lines = _upright(shown[::-1], gold.mirrored(), pred.mirrored() if pred else None)
-    else:
-        lines = _upright(shown, gold, pred)
+        upright = shown[::-1], gold.mirrored(), pred.mirrored() if pred else None
+    lines = _upright(*upright)
     turned = max(map(cells, lines)) > width
     if turned:
         lines = _turned(shown, gold, pred, width)
     if pred:
         sides = "left, recovered right" if turned else "above, recovered below"
-        count = f"{pred.n_shared} of {len(pred.arcs)} edges right"
-        lines.append(f"gold {sides}: {count}; dashed: in one tree alone")
+        count = f"{pred.n_shared} of {counted(len(pred.arcs), 'edge')} right"
+        lines.append(f"gold {sides}: {count}; dashed: in only one of the trees")
     return "\n".join(line.rstrip() for line in lines)
 
 
 def _upright(words: tuple[str, ...], gold: Tree, pred: Tree | None) -> list[str]:
     """Draw the words in one row, with arcs above and below."""
     trees = [tree for tree in (gold, pred) if tree]
-    ports = [_Ports(tree, len(words)) for tree in trees]
+    ports = [_ports(tree, len(words)) for tree in trees]
     labels = [len(arc.label) for tree in trees for arc in tree.arcs]
     least = max(labels, default=-1) + 2 if any(labels) else 1  # a number fits over any arc
-    sizes = [
-        max(least, cells(word), *(one.count(index) for one in ports))
-        for index, word in enumerate(words)
-    ]
+    sizes = [max(least, cells(word), *(p[at][1] for p in ports)) for at, word in enumerate(words)]
     lefts = list(accumulate((size + 1 for size in sizes[:-1]), initial=0))
     text = " ".join(_centred(word, size) for word, size in zip(words, sizes, strict=True))
     sides = [_arcs(tree, one, lefts, sizes) for tree, one in zip(trees, ports, strict=True)]
-    return [*sides[0], text, *(line for side in sides[1:] for line in flipped(side))]
+    flipped = (line.translate(_FLIP) for side in sides[1:] for line in side[::-1])
+    return [*sides[0], text, *flipped]
 
 
-class _Ports:
-    """Where arcs meet a word: those to the left, its own head's, those to the right."""
-
-    def __init__(self, tree: Tree, n: int) -> None:
-        self.left, self.right = [False] * n, [False] * n
-        for arc in tree.arcs:
-            (self.left if arc.dependent < arc.head else self.right)[arc.head] = True
-
-    def count(self, index: int) -> int:
-        return 1 + self.left[index] + self.right[index]
+def _ports(tree: Tree, n: int) -> list[tuple[bool, int]]:
+    """Tell whether arcs leave a word to the left, and at how many places arcs meet it."""
+    ends = {(arc.head, arc.dependent < arc.head) for arc in tree.arcs}
+    return [((at, True) in ends, 1 + sum((at, side) in ends for side in (0, 1))) for at in range(n)]
 
 
-def _arcs(tree: Tree, ports: _Ports, lefts: list[int], sizes: list[int]) -> list[str]:
+def _arcs(
+    tree: Tree, ports: list[tuple[bool, int]], lefts: list[int], sizes: list[int]
+) -> list[str]:
     """Draw the arcs of a tree above words in boxes."""
     entries = [
-        left + (size - ports.count(index)) // 2 + ports.left[index]
-        for index, (left, size) in enumerate(zip(lefts, sizes, strict=True))
+        left + (size - count) // 2 + to_left
+        for left, size, (to_left, count) in zip(lefts, sizes, ports, strict=True)
     ]
     ends = [
         (entries[arc.head] + (1 if arc.dependent > arc.head else -1), entries[arc.dependent])
@@ -137,7 +135,7 @@ def _arcs(tree: Tree, ports: _Ports, lefts: list[int], sizes: list[int]) -> list
     ]
     levels = stack([(min(pair), max(pair)) for pair in ends])
     arrows = max(levels, default=0)  # the row of the arrow heads
-    canvas = Canvas(arrows + 2, lefts[-1] + sizes[-1])
+    canvas = _Canvas(arrows + 2, lefts[-1] + sizes[-1])
     for arc, (leaves, enters), level in zip(tree.arcs, ends, levels, strict=True):
         canvas.across(arrows - level, leaves, enters, solid=arc.shared)
         canvas.along(leaves, arrows - level, arrows + 1, solid=arc.shared)
@@ -174,7 +172,8 @@ def _turned(words: tuple[str, ...], gold: Tree, pred: Tree | None, width: int) -
 
 def _numbered(branches: list[str], tree: Tree, *, right: bool) -> list[str]:
     """Put the distances between branches and words; mirror what is on the right."""
-    branches = mirrored(branches) if right else branches
+    if right:
+        branches = [line[::-1].translate(_MIRROR) for line in branches]
     labels = {arc.dependent: arc.label for arc in tree.arcs}
     size = max(map(len, labels.values()), default=0)
     if not size:
@@ -205,7 +204,7 @@ def _branches(tree: Tree, n: int, step: int) -> list[str]:
         if children:
             taken.append((column, top, bottom))
     edge = step * (1 + max(column for column, _, _ in taken)) + 1 if taken else 0
-    canvas = Canvas(n, edge + 1)
+    canvas = _Canvas(n, edge + 1)
     for word in range(n):
         entry = above.get(word)
         solid = entry.shared if entry else tree.root_shared
@@ -219,7 +218,6 @@ def _branches(tree: Tree, n: int, step: int) -> list[str]:
 
 
 def _clipped(word: str, size: int) -> str:
-    """Give the word, or as much of it as fits before an ellipsis."""
     if cells(word) <= size:
         return word
     while cells(word) > size - 1:
@@ -228,6 +226,41 @@ def _clipped(word: str, size: int) -> str:
 
 
 def _centred(word: str, size: int) -> str:
-    """Centre the word in `size` columns."""
     before = (size - cells(word)) // 2
     return " " * before + held(word) + " " * (size - cells(word) - before)
+
+
+class _Canvas:
+    """A grid of characters to draw lines on."""
+
+    def __init__(self, rows: int, columns: int) -> None:
+        self._strokes = np.zeros((rows, columns), dtype=np.uint8)
+        self._solid = np.zeros((rows, columns), dtype=np.bool_)
+        self._marks: dict[tuple[int, int], str] = {}
+
+    def across(self, row: int, start: int, stop: int, *, solid: bool) -> None:
+        """Draw a line along a row, both ends included."""
+        start, stop = sorted((start, stop))
+        self._strokes[row, start:stop] |= _RIGHT
+        self._strokes[row, start + 1 : stop + 1] |= _LEFT
+        self._solid[row, start : stop + 1] |= solid
+
+    def along(self, column: int, start: int, stop: int, *, solid: bool) -> None:
+        """Draw a line along a column, both ends included."""
+        start, stop = sorted((start, stop))
+        self._strokes[start:stop, column] |= _DOWN
+        self._strokes[start + 1 : stop + 1, column] |= _UP
+        self._solid[start : stop + 1, column] |= solid
+
+    def mark(self, row: int, column: int, char: str) -> None:
+        """Put a character over whatever is there."""
+        self._marks[row, column] = char
+
+    def lines(self) -> list[str]:
+        """Give the drawing."""
+        chars = [[_STROKES[stroke] for stroke in row] for row in self._strokes.tolist()]
+        for row, column in np.argwhere(~self._solid).tolist():
+            chars[row][column] = _DASHED.get(int(self._strokes[row, column]), chars[row][column])
+        for (row, column), char in self._marks.items():
+            chars[row][column] = char
+        return ["".join(row) for row in chars]

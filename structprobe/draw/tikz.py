@@ -13,27 +13,13 @@ from structprobe.draw.word_display import is_right_to_left
 LEVEL = 3  # between arcs, in ex
 
 # What would be a command or a ligature. ``\&`` itself separates the words.
+_NAMES = {"\\": "backslash", "^": "asciicircum", "~": "asciitilde", "<": "less", ">": "greater",
+          "|": "bar", "`": "asciigrave"}  # fmt: skip
 _ESCAPES = {
-    "\\": r"\textbackslash{}",
-    "{": r"\{",
-    "}": r"\}",
-    "$": r"\$",
-    "&": r"\symbol{38}",
-    "#": r"\#",
-    "%": r"\%",
-    "_": r"\_",
-    "^": r"\textasciicircum{}",
-    "~": r"\textasciitilde{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "|": r"\textbar{}",
-    '"': r"\symbol{34}",
-    "`": r"\textasciigrave{}",
-    "'": "'{}",
-    "-": "-{}",
-    ",": ",{}",
-    "?": "?{}",
-    "!": "!{}",
+    **{char: rf"\text{name}{{}}" for char, name in _NAMES.items()},
+    **{char: rf"\{char}" for char in "{}$#%_"},
+    **{char: rf"\symbol{{{ord(char)}}}" for char in '&"'},
+    **{char: f"{char}{{}}" for char in "'-,?!"},
 }
 # ``right`` is a key of TikZ itself.
 _STYLES = {
@@ -54,15 +40,14 @@ def draw_tikz(
     r"""Draw a tree, or a gold and a recovered tree, as a ``dependency`` environment.
 
     The document needs ``\usepackage{tikz-dependency}``. With `pred_heads`, the gold tree is above
-    the words, the recovered tree below, and a legend under them. Edges in both trees (ignoring
-    direction, as in UUAS) have the style ``found``, others ``missed`` or ``wrong``; the styles are
-    defined at the top, where they can be changed.
+    the words, the recovered tree below. Edges in both trees (ignoring direction, as in UUAS) have
+    the style ``found``, others ``missed`` or ``wrong``, which are defined at the top.
 
     Parameters
     ----------
     words : sequence of str, length n
-        The words, escaped for LaTeX: ASCII words compile with pdfLaTeX, others with XeLaTeX or
-        LuaLaTeX and a font that has the letters. Invisible characters are shown escaped.
+        The words, escaped for LaTeX; those that are not ASCII need XeLaTeX or LuaLaTeX, and a
+        font that has the letters.
     heads, pred_heads, distances, direction
         As for `draw_text`.
 
@@ -100,21 +85,15 @@ def draw_tikz(
             rf"  \depstyle{{{name}}}{{draw={name}, {keys}}}",
         )
     ]
-    arcs = _arcs(gold, "missed", "") if pred else _arcs(gold, "", "")
+    inside = [
+        r"  \begin{deptext}[column sep=1em]",
+        rf"    {cells} \\",
+        r"  \end{deptext}",
+        *_arcs(gold, "missed" if pred else "", ""),
+    ]
     if pred:
-        arcs += _arcs(pred, "wrong", "edge below")
-    return "\n".join(
-        [
-            r"\begin{dependency}",
-            *(styles if pred else []),
-            r"  \begin{deptext}[column sep=1em]",
-            rf"    {cells} \\",
-            r"  \end{deptext}",
-            *arcs,
-            *(_legend(gold, pred) if pred else []),
-            r"\end{dependency}",
-        ]
-    )
+        inside = [*styles, *inside, *_arcs(pred, "wrong", "edge below"), *_legend(gold, pred)]
+    return "\n".join([r"\begin{dependency}", *inside, r"\end{dependency}"])
 
 
 def escape_latex(text: str) -> str:
@@ -128,11 +107,11 @@ def _arcs(tree: Tree, other: str, side: str) -> list[str]:
     levels = stack([(first, last) for first, last in spans])
     # The package puts the root's label four unit distances away, and an arc by its height.
     unit = LEVEL * (max(levels, default=0) + 1.5) / 4
-    keys = _keys(_style(other, tree.root_shared), side, f"edge unit distance={unit:g}ex")
+    keys = _keys(other, tree.root_shared, side, f"edge unit distance={unit:g}ex")
     lines = [rf"  \deproot[{keys}]{{{tree.root + 1}}}{{root}}"]
     for arc, level in zip(tree.arcs, levels, strict=True):
         height = f"edge height={LEVEL * level}ex"
-        keys = _keys("" if arc.label else "hide label", _style(other, arc.shared), side, height)
+        keys = ("" if arc.label else "hide label, ") + _keys(other, arc.shared, side, height)
         ends = f"{{{arc.head + 1}}}{{{arc.dependent + 1}}}"
         lines.append(rf"  \depedge[{keys}]{ends}{{{arc.label}}}")
     return lines
@@ -153,11 +132,6 @@ def _legend(gold: Tree, pred: Tree) -> list[str]:
     ]
 
 
-def _style(other: str, shared: bool) -> str:
-    """Name the style of an arc; none where there is nothing to compare with."""
-    return "found" if other and shared else other
-
-
-def _keys(*keys: str) -> str:
-    """Join options, without empty ones."""
-    return ", ".join(filter(None, keys))
+def _keys(other: str, shared: bool, *keys: str) -> str:
+    """Join options and the style of an arc; it has none where there is nothing to compare with."""
+    return ", ".join(filter(None, ("found" if other and shared else other, *keys)))

@@ -15,7 +15,10 @@ _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 
 def visible(word: str) -> str:
     """Escape the invisible characters of a word."""
-    return "".join(_escape(char) if _is_hidden(char) else char for char in word)
+    return "".join(
+        char.encode("unicode_escape", "backslashreplace").decode() if _is_hidden(char) else char
+        for char in word
+    )
 
 
 def cells(text: str) -> int:
@@ -34,28 +37,17 @@ def is_right_to_left(words: tuple[str, ...], direction: str = "auto") -> bool:
 
 
 def held(word: str) -> str:
-    """Keep adjacent words of a right-to-left script in place.
-
-    Terminals that reorder letters by direction would swap them, and the arcs over them would be
-    wrong.
-    """
+    """Keep adjacent words of a right-to-left script in place, whatever a terminal reorders."""
     turns = any(unicodedata.bidirectional(char) in ("R", "AL", "AN") for char in word)
     return f"\u200e{word}\u200e" if turns else word
 
 
 def _is_hidden(char: str) -> bool:
-    """Whether a character must not be shown as it is."""
     hidden = unicodedata.category(char) in _HIDDEN and char not in _JOINERS
     return hidden or ord(char) & 0xFFFE == 0xFFFE
 
 
-def _escape(char: str) -> str:
-    """Spell a character as Python does."""
-    return char.encode("unicode_escape", "backslashreplace").decode("ascii")
-
-
 def _cells(char: str) -> int:
-    """Columns of one character."""
     # Vowels and finals of Hangul written in parts join the initial before them.
     if unicodedata.category(char) in ("Mn", "Me", "Cf") or "\u1160" <= char <= "\u11ff":
         return 0

@@ -14,7 +14,7 @@ from structprobe.devices import find_device
 from structprobe.errors import ProbeError, StructprobeError
 from structprobe.experiments.config import CompareConfig
 from structprobe.experiments.runs.grid import check_seeds
-from structprobe.experiments.runs.run import Banks, Outcome, outcome, recipe_version, timed
+from structprobe.experiments.runs.run import Banks, Outcome, outcome, recipe_version, sizes, timed
 from structprobe.experiments.vectors_folder import check_cache, vectors_folder
 from structprobe.progress import progress_bar
 from structprobe.recoverers.base import MethodContext, Recoverer
@@ -40,19 +40,18 @@ def compare(
     dev: Sequence[Sentence],
     test: Sequence[Sentence],
     *,
-    out: str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    punct: str | None = None,
     methods: str | Recoverer | Method | Iterable[str | Recoverer | Method] = ALL,
     disturbed: bool = False,
-    punct: str | None = None,
     seed: int = 0,
     config: CompareConfig | None = None,
 ) -> Rows:
     """Fit methods on train, make choices on dev and score on test; one row per method.
 
     A method that does not suit the model, or fails with a `StructprobeError`, gets a row without
-    scores that says why; the others continue. A method whose row is in the folder is not run again,
-    unless that row has no scores. Methods without `uses_gold` get only the words of the test set,
-    without heads, relations or tags.
+    scores that says why; the others continue. Methods that have a row with scores in the folder
+    are not run again. Methods without `uses_gold` get only the words of the test set.
 
     Parameters
     ----------
@@ -60,9 +59,8 @@ def compare(
         The model.
     train, dev, test : sequence of Sentence
         Sentences with heads, for training, for stopping and choosing, and for the scores.
-    out : path
-        The results folder: new, empty, or from structprobe. Each row is written as soon as it is
-        done.
+    folder, punct
+        As for `sweep`.
     methods : str, Recoverer, or iterable of them
         Names, ``"module:Class"``, or recoverers; by default all methods. A recoverer uses its own
         encoder, settings and cache. To resume, it is identified by its name, class and plain
@@ -70,8 +68,6 @@ def compare(
     disturbed : bool, default=False
         Whether to also score the fitted methods on the test set with shuffled words, with swapped
         content words and with truncated sentences (see `structprobe.treebank.disturb`).
-    punct : {"upos", "xpos", "keep"}, optional
-        Which words UUAS and root accuracy ignore, on dev and test; see `Protocol`.
     seed : int, default=0
         Random state of all methods and perturbations.
     config : CompareConfig, optional
@@ -81,35 +77,35 @@ def compare(
     -------
     Rows
         A list of dicts, shown as a table: methods in the given order, perturbed versions
-        (``words_as``) after the original. Times are for fitting and predicting, without the word
-        vectors, which are encoded once for all methods. Other model outputs that methods share
-        (attention, impacts of masking) count for the first of them.
+        (``words_as``) after the original. Times are for fitting and predicting, without encoding
+        words; attention and impacts of masking count for the first method that needs them.
 
     Raises
     ------
     MethodError
         If a method is unknown or two have the same name; raised before anything is run.
-    ScoreError
-        If a treebank is empty or has no heads, or not the tags that `punct` needs.
     TreebankError
         If `disturbed` is set and the test set has no UPOS tags.
-    ProbeError
-        If the seed is negative.
-    ResultError
-        If the folder is not a results folder or cannot be written; existing rows are kept.
-    StoreError
-        If ``config.cache`` is not a cache folder.
+    ScoreError
+        If a treebank is empty, or lacks heads or the tags that `punct` needs.
+    ProbeError, ResultError, StoreError
+        As for `sweep`.
     """
     config = config or CompareConfig()
     chosen = choose_methods(methods)
     check_seeds([seed])
     find_device(config.device, error=ProbeError)
-    check_folder(out)
+    check_folder(folder)
     check_cache(config.cache)
     banks = Banks.of(train, dev, test, punct)
-    _check_tags(banks)
-    versions = _versions(banks, seed if disturbed else None)
-    results = ResultsFolder(out)
+    for bank in (banks.dev, banks.test):  # refuse a lack of tags before anything is fitted
+        if bank is not None:
+            kept_words(bank, np.array([*map(len, bank)]), choose_protocol(bank, banks.punct))
+    assert banks.test is not None
+    versions: dict[str | None, Banks] = {None: banks}
+    for name, disturb in DISTURBANCES.items() if disturbed else ():
+        versions[name] = replace(banks, test=disturb(banks.test, seed))
+    results = ResultsFolder(folder)
     results.tell_command(config.command)
     with (
         vectors_folder(results.folder, config.cache) as vectors,
@@ -129,29 +125,12 @@ def compare(
     return rows
 
 
-def _check_tags(banks: Banks) -> None:
-    """Refuse treebanks that cannot be scored by the protocol, before anything is fitted."""
-    for part, bank in banks.parts.items():
-        if part != "train":
-            kept_words(bank, np.array([*map(len, bank)]), choose_protocol(bank, banks.punct))
-
-
-def _versions(banks: Banks, seed: int | None) -> dict[str | None, Banks]:
-    """Return the treebanks with the original test set and, with a seed, the perturbed ones."""
-    assert banks.test is not None
-    versions: dict[str | None, Banks] = {None: banks}
-    if seed is not None:
-        for name, disturb in DISTURBANCES.items():
-            versions[name] = replace(banks, test=disturb(banks.test, seed))
-    return versions
-
-
 @dataclass(frozen=True)
 class _Comparison:
     """What all methods have in common."""
 
     setting: MethodContext
-    versions: Mapping[str | None, Banks]
+    versions: Mapping[str | None, Banks]  # The original test set at None, and perturbed ones
     results: ResultsFolder
     keep_predictions: bool
     model: Row  # The origin of the model's vectors, without the layer
@@ -187,15 +166,15 @@ class _Comparison:
                 recoverer.fit(self.versions[None].train, self.versions[None].dev)
         except StructprobeError as error:
             for words_as in todo:
-                told = self._told(method.given or method.cls)
-                yield self._empty(told, method, words_as, error), None
+                told = self._told(method.given or method.cls, method.name, words_as)
+                yield self._empty(told, error), None
             return
         for words_as in todo:
-            told = self._told(recoverer)
+            told = self._told(recoverer, method.name, words_as)
             try:
-                found = self._scored(recoverer, told, method, words_as)
+                found = self._scored(recoverer, told)
             except StructprobeError as error:
-                yield self._empty(told, method, words_as, error), None
+                yield self._empty(told, error), None
                 continue
             row = found.row
             if words_as is None:
@@ -203,36 +182,32 @@ class _Comparison:
             kept = self.keep_predictions and words_as is None
             yield row, found.predictions if kept else None
 
-    def _scored(
-        self, recoverer: Recoverer, told: Row, method: Method, words_as: str | None
-    ) -> Outcome:
+    def _scored(self, recoverer: Recoverer, told: Row) -> Outcome:
         """Predict and score one version of the test set."""
-        banks = self.versions[words_as]
+        banks = self.versions[told["words_as"]]
         assert banks.test is not None
         shown = banks.test if recoverer.uses_gold else _bare(banks.test)
         with timed(self.setting.encoder) as times:
             predictions = recoverer.predict(shown)
-        told = told | _chosen(recoverer)  # only now, since it may depend on these sentences
-        told |= {"method": method.name, "words_as": words_as, **times}
-        return outcome(told, banks, {"test": predictions})
+        # What was chosen on dev, as JSON types; only now, since it may depend on these sentences.
+        chosen = {name: _plain(value) for name, value in recoverer.chosen_.items()}
+        return outcome({**told, **chosen, **times}, banks, {"test": predictions})
 
-    def _empty(
-        self, told: Row, method: Method, words_as: str | None, error: StructprobeError
-    ) -> Row:
+    def _empty(self, told: Row, error: StructprobeError) -> Row:
         """Make a row without scores that gives the reason."""
-        banks = self.versions[words_as]
+        banks = self.versions[told["words_as"]]
         assert banks.test is not None
-        told |= {"method": method.name, "words_as": words_as, **banks.values()}
-        told |= {"n_sentences": len(banks.test), "n_words": banks.test.n_words}
+        told = told | banks.values() | sizes(banks.test)
         return make_row(**told, why_empty=" ".join(str(error).split()))
 
-    def _told(self, recoverer: Recoverer | type[Recoverer]) -> Row:
+    def _told(self, recoverer: Recoverer | type[Recoverer], name: str, words_as: str | None) -> Row:
         """Describe a method for a row, or its class if the method could not be created."""
         told: Row = {"uses_gold": recoverer.uses_gold}
         said = {} if isinstance(recoverer, type) else recoverer.describe()
         if recoverer.reads_model:
             told |= {"seed": self.setting.seed, **({} if "fingerprint" in said else self.model)}
-        return told | {key: value for key, value in said.items() if (key, value) != ("seed", None)}
+        told |= {key: value for key, value in said.items() if (key, value) != ("seed", None)}
+        return {**told, "method": name, "words_as": words_as}
 
     def _deciding(self, method: Method) -> Row:
         """Return what determines a method's rows, before anything is created."""
@@ -282,19 +257,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Sequence | set | frozenset):
         return [_plain(one) for one in value]
     if hasattr(value, "origin"):  # an encoder
-        return {
-            key: one for key, one in value.origin(0).items() if key not in ("model", "revision")
-        }
+        told = value.origin(0).items()
+        return {key: one for key, one in told if key not in ("model", "revision")}
     told = value.get_params() if hasattr(value, "get_params") else {}  # an estimator
     return [f"{type(value).__module__}:{type(value).__qualname__}", _plain(told)]
-
-
-def _chosen(recoverer: Recoverer) -> Row:
-    """Return what was chosen on dev, as JSON types."""
-    return {
-        name: value.item() if isinstance(value, np.generic) else value
-        for name, value in recoverer.chosen_.items()
-    }
 
 
 def _bare(bank: Treebank) -> Treebank:

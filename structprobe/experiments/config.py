@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from structprobe.devices import KNOWN
@@ -27,14 +26,12 @@ class Training:
     max_steps : int, optional
         The maximum number of training steps; by default that of the recipe.
     products : {"float32", "bfloat16", "auto"}, default="float32"
-        Precision of the two large matrix products of a training step; "auto" is the faster one on
-        this machine.
+        Precision of the large matrix products of training; "auto" is the faster one here.
     device : str or torch.device, default="auto"
         Where probes are trained.
-    memory_gb : float, optional
-        Memory for word vectors during training, in units of 10⁹ bytes; by default 4. As many layers
-        as fit are trained together; a layer that does not fit by itself is streamed from the
-        system's temporary folder.
+    memory_gb : float, default=4
+        Memory for word vectors during training, in units of 10⁹ bytes. As many layers as fit are
+        trained together; a layer that does not fit is streamed from the temporary folder.
 
     Raises
     ------
@@ -49,16 +46,14 @@ class Training:
     memory_gb: float | None = None
 
     def __post_init__(self) -> None:
-        from structprobe.probe.training.settings import PRODUCTS, read_memory
+        from structprobe.probe.training import settings
 
-        if self.recipe not in [*RECIPES]:  # a list: the value may not be hashable
-            raise ProbeError(unknown_name("recipe", self.recipe, RECIPES))
-        if self.products not in [*PRODUCTS]:
-            raise ProbeError(unknown_name("products", self.products, PRODUCTS))
+        settings.read_name("recipe", self.recipe, RECIPES)
+        settings.read_name("products", self.products, settings.PRODUCTS)
         check_steps(self.max_steps)
         check_device(self.device)
         if self.memory_gb is not None:
-            read_memory(self.memory_gb)
+            settings.read_positive("memory_gb", self.memory_gb)
 
 
 @dataclass(frozen=True)
@@ -71,12 +66,8 @@ class FitConfig:
         How the probe is trained.
     force : bool, default=False
         Whether to replace an existing probe.
-    cache : path, optional
-        A folder in which to cache word vectors.
-    command : str, optional
-        The command line, to be recorded in the probe's config.
-    progress : bool, optional
-        Whether to show progress bars; by default if stderr is a terminal.
+    cache, command, progress
+        As for `SweepConfig`; `command` is recorded in the probe's config.
     """
 
     training: Training = field(default_factory=Training)
@@ -98,23 +89,20 @@ class SweepConfig:
     training : Training, optional
         How the probes are trained.
     baselines : bool, default=True
-        Whether to also score the linear chain, both branching trees and random trees (one per
-        seed).
+        Whether to also score the linear chain, both branching trees, and random trees per seed.
     untrained : bool, default=False
-        Whether to also run the grid on an untrained copy of the model (method
-        ``"probe-untrained"``).
+        Whether to also probe an untrained copy of the model (method ``"probe-untrained"``).
     cache : path, optional
         A folder in which to cache word vectors. By default they are in the results folder until
-        the sweep is done.
+        all runs are done.
     keep_predictions : bool, default=True
-        Whether to save the predictions of each run, with the gold trees, but not of runs already
-        done. They take about 2 n² bytes per probe and sentence of n words.
+        Whether to save the predictions of new runs, with the gold trees: about 2 n² bytes per probe
+        and sentence of n words.
     save_probes : bool, default=False
-        Whether to save each fitted probe in the results folder, but not of runs already done. A
-        probe takes 8 bytes times rank times hidden size.
+        Whether to save the probes of new runs: 8 bytes times rank times hidden size each.
     backend : Backend, optional
-        Where the runs are executed; by default one after another in this process. The workers must
-        have access to the folders.
+        Where the runs are executed; by default one after another in this process. Workers need
+        access to the folders.
     command : str, optional
         The command line, to be recorded in the folder.
     progress : bool, optional
@@ -143,16 +131,9 @@ class CompareConfig:
     ----------
     device : str or torch.device, default="auto"
         Where methods are trained.
-    cache : path, optional
-        A folder in which to cache word vectors and attention. By default they are in the results
-        folder until all methods are done.
-    keep_predictions : bool, default=True
-        Whether to save the predictions of each method on the original test set, with the gold
-        trees.
-    command : str, optional
-        The command line, to be recorded in the folder.
-    progress : bool, optional
-        Whether to show progress bars; by default if stderr is a terminal.
+    cache, keep_predictions, command, progress
+        As for `SweepConfig`; the cache also holds attention, and predictions are those on the
+        original test set.
 
     Raises
     ------
@@ -180,10 +161,8 @@ class LocaliseConfig:
         The maximum number of steps of each fit; by default that of the recipe.
     device : str or torch.device, default="auto"
         Where the probes are trained.
-    cache : path, optional
-        A folder in which to cache word vectors.
-    progress : bool, optional
-        Whether to show progress bars; by default if stderr is a terminal.
+    cache, progress
+        As for `SweepConfig`; by default word vectors are not cached.
 
     Raises
     ------
@@ -212,7 +191,7 @@ class HeadsConfig:
     force : bool, default=False
         Whether to replace an existing analysis in the folder.
     progress : bool, optional
-        Whether to show progress bars; by default if stderr is a terminal.
+        As for `SweepConfig`.
     """
 
     rules: PatternRules | None = None
@@ -222,12 +201,9 @@ class HeadsConfig:
 
 def check_steps(max_steps: Any) -> None:
     """Refuse a limit on training steps that is not a positive integer."""
-    if max_steps is None:
-        return
-    whole = isinstance(max_steps, Integral) and not isinstance(max_steps, bool)
-    if not whole or max_steps < 1:
-        told = f"max_steps={max_steps!r} is out of range; use an integer, 1 or more"
-        raise ProbeError(told)
+    from structprobe.probe.training.settings import read_whole
+
+    read_whole("max_steps", max_steps)
 
 
 def check_device(device: Any) -> None:
@@ -244,7 +220,5 @@ def check_device(device: Any) -> None:
 
 def _check_training(training: Any) -> None:
     if not isinstance(training, Training):
-        raise ProbeError(
-            f"training is {training!r}",
-            hint="pass a Training object, such as Training(max_steps=500)",
-        )
+        hint = "pass a Training object, such as Training(max_steps=500)"
+        raise ProbeError(f"training is {training!r}", hint=hint)

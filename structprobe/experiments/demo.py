@@ -27,9 +27,7 @@ STEPS = 600
 def embedded_treebanks() -> tuple[Treebank, Treebank, Treebank]:
     """Read the embedded treebank."""
     folder = Path(str(files("structprobe.data"))) / "sample"
-    train, dev, test = (
-        Treebank.read(folder / f"{part}.conllu") for part in ("train", "dev", "test")
-    )
+    train, dev, test = (Treebank.read(folder / f"{p}.conllu") for p in ("train", "dev", "test"))
     return train, dev, test
 
 
@@ -48,16 +46,9 @@ def demonstrate(
     train, dev, test = embedded_treebanks()
     with TemporaryDirectory() as scratch:
         kept = Path(folder) if folder else Path(scratch) / "results"
-        rows = sweep(
-            encoder,
-            train,
-            dev,
-            test,
-            folder=kept,
-            config=SweepConfig(
-                Training(max_steps=steps, device=device), command=command, progress=progress
-            ),
-        )
+        training = Training(max_steps=steps, device=device)
+        config = SweepConfig(training, command=command, progress=progress)
+        rows = sweep(encoder, train, dev, test, folder=kept, config=config)
         best = best_layer(rows)
         results = ResultsFolder(kept)
         predictions = results.predictions(best["key"])
@@ -65,25 +56,20 @@ def demonstrate(
             results.tell_room()
     index = _typical(test, [prediction.heads for _, prediction in predictions], best["uuas"])
     words, prediction = predictions[index]
-    told = (
-        f"layer {best['layer']}, the best on dev; sentence {test[index].sent_id} of the test set, "
-        "whose score is close to the UUAS of the layer"
-    )
+    told = f"layer {best['layer']}, the best on dev; sentence {test[index].sent_id} of the test set"
+    told += ", whose score is close to the UUAS of the layer"
     return rows, f"{told}\n\n{draw_text(words, _heads(test[index]), prediction.heads)}"
 
 
 def _typical(test: Treebank, pred_heads: Sequence[ArrayLike], uuas: float) -> int:
     """Choose a sentence to draw whose score is close to the overall score."""
-    return min(
-        (place for place, sentence in enumerate(test) if 9 <= len(sentence) <= 12),
-        key=lambda place: abs(_found(_heads(test[place]), pred_heads[place]) - uuas),
-    )
 
+    def far(place: int) -> float:
+        both = _heads(test[place]), pred_heads[place]
+        gold, pred = ({*map(tuple, edges(heads).tolist())} for heads in both)
+        return abs(len(gold & pred) / len(gold) - uuas)
 
-def _found(gold_heads: ArrayLike, pred_heads: ArrayLike) -> float:
-    """Return the share of a sentence's gold edges that are in the recovered tree."""
-    gold, pred = ({*map(tuple, edges(heads).tolist())} for heads in (gold_heads, pred_heads))
-    return len(gold & pred) / len(gold)
+    return min((i for i, sentence in enumerate(test) if 9 <= len(sentence) <= 12), key=far)
 
 
 def _heads(sentence: Sentence) -> ArrayLike:

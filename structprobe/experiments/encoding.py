@@ -38,11 +38,10 @@ def encode_banks(
         The treebanks by name. Each is cached separately, like train, dev and test in a sweep.
     cache : path
         The folder of the cache.
-    layers : str or iterable of int, default="all"
-        "all", layer numbers, or ranges such as ``"0,8,16-24"``.
+    layers
+        As for `sweep`.
     shard : Shard, optional
-        The part of each treebank's sentences to encode, if other processes encode the rest; by
-        default all.
+        The part of each treebank's sentences to encode, if other processes encode the rest.
     untrained : bool, default=False
         Whether to also encode with an untrained copy of the model.
     progress : bool, optional
@@ -61,8 +60,7 @@ def encode_banks(
     ProbeError
         If a layer is out of range.
     StoreError
-        If the folder is not a cache, is damaged or full, or does not match the shard. Existing
-        vectors are kept.
+        If the folder is not a cache, is damaged or full, or does not match the shard.
     """
     chosen = parse_layers(layers, encoder.n_layers)
     for name, bank in banks.items():
@@ -78,25 +76,14 @@ def encode_banks(
                 model.encode(bank, **how)
             else:
                 missing = model.encode_shard(bank, shard, **how)
-                _log.info("%s: shard %s is done; %s", name, shard, _told(missing))
+                left = ", ".join(map(str, missing))
+                told = f"still missing: {left}" if left else "no shard is missing"
+                place = f"shard {shard.number} of {shard.count}"
+                _log.info("%s: %s finished; %s", name, place, told)
             n_words = sum(map(len, bank))
-            done.append(
-                {
-                    "treebank": name,
-                    "untrained": is_untrained,
-                    "n_sentences": len(bank),
-                    "n_words": n_words,
-                    "n_layers": len(chosen),
-                    "bytes": n_words * len(chosen) * model.hidden_size * model.bytes_per_value,
-                    "shard": None if shard is None else str(shard),
-                    "missing_shards": list(missing),
-                }
-            )
+            one = {"treebank": name, "untrained": is_untrained, "n_sentences": len(bank)}
+            one |= {"n_words": n_words, "n_layers": len(chosen)}
+            one["bytes"] = n_words * len(chosen) * model.hidden_size * model.bytes_per_value
+            one["shard"] = None if shard is None else str(shard)
+            done.append({**one, "missing_shards": list(missing)})
     return done
-
-
-def _told(missing: Sequence[int]) -> str:
-    """Describe the missing shards."""
-    if not missing:
-        return "no shard is missing"
-    return f"{len(missing)} still missing: {', '.join(map(str, missing))}"

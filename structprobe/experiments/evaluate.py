@@ -8,7 +8,7 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from structprobe.errors import ScoreError
-from structprobe.experiments.runs.run import as_bank, key_of, timed
+from structprobe.experiments.runs.run import as_bank, key_of, sizes, timed
 from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.linear import LinearChain
 from structprobe.results.frames import Rows
@@ -43,7 +43,7 @@ def evaluate(
     Returns
     -------
     Rows
-        A list of dicts, shown as a table: one result row per recoverer, in order.
+        One result row per recoverer, in order: a list of dicts, shown as a table.
 
     Raises
     ------
@@ -81,14 +81,14 @@ def evaluate_probe(
     Returns
     -------
     Rows
-        A list of dicts, shown as a table: the result rows of the probe and the chain.
+        The result rows of the probe and the chain.
 
     Raises
     ------
     ProbeError
         If there is no such probe, or it was fitted on a different model.
     ScoreError
-        If the treebank is empty or has no heads.
+        As for `evaluate`.
     """
     from structprobe.recoverers.probe import ProbeRecoverer
 
@@ -106,13 +106,12 @@ def score_files(
 ) -> Row:
     """Score a parse file from any parser against the gold file.
 
-    A parse file has one tree per sentence, over all words, without distances. So its edges between
-    kept words count, while `evaluate` decodes the distances again over the kept words, and its root
-    is the shallowest kept word of the tree. UUAS and root accuracy of a file written by
-    ``structprobe parse`` therefore differ slightly from those of `evaluate`.
+    The trees of a parse file cover all words. Their edges between kept words count, and the root is
+    the shallowest kept word, while `evaluate` decodes distances over the kept words. So UUAS and
+    root accuracy of a file from ``structprobe parse`` differ slightly from those of `evaluate`.
 
-    LAS is not scored if all relations of the file are ``dep`` or ``root`` (without subtypes), as in
-    the unlabelled trees of ``structprobe parse``, unless the same is true of the gold file.
+    LAS is not scored if all relations of the file are ``dep`` or ``root`` (without subtypes), as
+    from ``structprobe parse``, unless the same is true of the gold file.
 
     Parameters
     ----------
@@ -123,8 +122,7 @@ def score_files(
     punct : {"upos", "xpos", "keep"}, optional
         Which words UUAS and root accuracy ignore, by the gold tags; see `Protocol`.
     progress : bool, optional
-        Whether to show progress bars while large files are read; by default if stderr is a
-        terminal.
+        Whether to show progress bars for large files; by default if stderr is a terminal.
 
     Returns
     -------
@@ -136,8 +134,7 @@ def score_files(
     TreebankError
         If a file cannot be read.
     ScoreError
-        If the files do not contain the same sentences and words; the message gives both lines of
-        the first difference.
+        If the files do not contain the same sentences and words.
     """
     gold_bank = as_bank(Treebank.read(gold, progress=progress), "gold")
     system_bank = as_bank(Treebank.read(system, progress=progress), "system")
@@ -145,9 +142,9 @@ def score_files(
         _check_same_words(number, *pair)
     labelled = _names_relations(system_bank) or not _names_relations(gold_bank)
     predictions = [
-        Prediction(sentence.heads, deprels=sentence.deprels if labelled else None)
-        for sentence in system_bank
-        if sentence.heads is not None
+        Prediction(one.heads, deprels=one.deprels if labelled else None)
+        for one in system_bank
+        if one.heads is not None
     ]
     told = {"method": bank_name(system_bank), "uses_gold": False}
     return _row(told, gold_bank, predictions, punct, "test")
@@ -163,8 +160,7 @@ def _row(
         treebank=bank_name(bank),
         treebank_fingerprint=bank.fingerprint,
         part=part,
-        n_sentences=len(bank),
-        n_words=bank.n_words,
+        **sizes(bank),
         **told,
         **score_values(scores),
     )
@@ -179,24 +175,16 @@ def _names_relations(bank: Treebank) -> bool:
 def _check_same_words(number: int, gold: Sentence | None, system: Sentence | None) -> None:
     """Refuse two sentences with different words."""
     if gold is None or system is None:
-        longer, name, other = (
-            (gold, "gold", "system") if system is None else (system, "system", "gold")
-        )
-        assert longer is not None
-        raise ScoreError(
-            f"the {other} file has no sentence {number}, but the {name} file does",
-            where=longer.where,
-        )
+        name, other = ("gold", "system") if system is None else ("system", "gold")
+        what = f"the {other} file has no sentence {number}, but the {name} file does"
+        longer = system if gold is None else gold
+        raise ScoreError(what, where=None if longer is None else longer.where)
     if gold.words == system.words:
         return
-    place = next(
-        (i for i, (a, b) in enumerate(zip(gold.words, system.words, strict=False)) if a != b),
-        min(len(gold), len(system)),
-    )
-    words = [s.words[place] if place < len(s) else "the end" for s in (gold, system)]
-    raise ScoreError(
-        f"sentence {number} differs from the gold file at word {place + 1}: "
-        f"{words[1]!r} instead of {words[0]!r} at {gold.where}",
-        where=system.where,
-        hint="both files must contain the same sentences and words",
-    )
+    pairs = enumerate(zip_longest(gold.words, system.words), start=1)
+    place, pair = next((place, pair) for place, pair in pairs if pair[0] != pair[1])
+    right, wrong = (word or "the end" for word in pair)
+    what = f"sentence {number} differs from the gold file at word {place}: {wrong!r} instead of "
+    what += f"{right!r} at {gold.where}"
+    hint = "both files must contain the same sentences and words"
+    raise ScoreError(what, where=system.where, hint=hint)

@@ -42,10 +42,8 @@ def fit_probe(
 
     Parameters
     ----------
-    encoder : Encoder
-        The model.
-    train : sequence of Sentence
-        Sentences with heads.
+    encoder, train
+        As for `sweep`.
     dev : sequence of Sentence, optional
         Sentences for stopping and scoring. By default a tenth of `train` is held out for stopping,
         and nothing is scored.
@@ -55,8 +53,8 @@ def fit_probe(
         Rank of the probe; by default full rank.
     seed : int or None, default=0
         Random state of the probe.
-    punct : {"upos", "xpos", "keep"}, optional
-        Which words UUAS and root accuracy ignore, see `Protocol`.
+    punct
+        As for `sweep`.
     out : path, optional
         Where to save the probe.
     config : FitConfig, optional
@@ -64,10 +62,8 @@ def fit_probe(
 
     Returns
     -------
-    recoverer : ProbeRecoverer
-        The fitted probe, with its encoder.
-    row : dict
-        The result row, on dev.
+    tuple of (ProbeRecoverer, dict)
+        The fitted probe with its encoder, and the result row on dev.
 
     Raises
     ------
@@ -91,17 +87,15 @@ def fit_probe(
     probe = make_probe(run.values["rank"], seed, training, verbose=verbose)
     recoverer = ProbeRecoverer(encoder, layer, probe, cache=config.cache, progress=config.progress)
     vectors = {part: recoverer.encode(bank) for part, bank in banks.parts.items()}
-    found = run_probe(probe, run, vectors, banks)
+    with timed() as times:
+        held_out = None if banks.dev is None else (vectors["dev"], banks.dev)
+        probe.fit(vectors["train"], banks.train, dev=held_out)
+    found = report(probe, run, vectors, banks, times)
     if out is not None:
-        fitted_on = {part: bank_name(bank) for part, bank in banks.parts.items()}
+        card = card_of(found, banks, dev_baselines(banks))
         if config.command is not None:
-            fitted_on["command"] = config.command
-        recoverer.save_pretrained(
-            out,
-            dev_scores=found.scores.get("dev"),
-            fitted_on=fitted_on,
-            dev_baselines=dev_baselines(banks),
-        )
+            card["fitted_on"]["command"] = config.command
+        recoverer.save_pretrained(out, **card)
         _log.info("saved the probe in %s", out)
     return recoverer, found.row
 
@@ -114,6 +108,13 @@ def dev_baselines(banks: Banks) -> dict[str, Scores]:
     return {chain.name: score(banks.dev, chain.predict(banks.dev), punct=banks.punct)}
 
 
+def card_of(found: Outcome, banks: Banks, baselines: Mapping[str, Scores]) -> dict[str, Any]:
+    """Return what a saved probe says about its training and scores."""
+    fitted_on = {part: bank_name(bank) for part, bank in banks.parts.items()}
+    scores = found.scores.get("dev")
+    return {"dev_scores": scores, "fitted_on": fitted_on, "dev_baselines": baselines}
+
+
 def make_probe(
     rank: int, seed: int | None, training: Training, *, verbose: bool = False
 ) -> StructuralProbe:
@@ -122,16 +123,6 @@ def make_probe(
 
     told = {name: value for name, value in asdict(training).items() if value is not None}
     return StructuralProbe(rank=rank, random_state=seed, verbose=verbose, **told)
-
-
-def run_probe(
-    probe: StructuralProbe, run: Run, vectors: Mapping[str, WordVectors], banks: Banks
-) -> Outcome:
-    """Fit a probe, predict and score."""
-    with timed() as times:
-        dev = None if banks.dev is None else (vectors["dev"], banks.dev)
-        probe.fit(vectors["train"], banks.train, dev=dev)
-    return report(probe, run, vectors, banks, times)
 
 
 def report(
@@ -146,11 +137,8 @@ def report(
         predictions = {
             part: probe.predictions(found) for part, found in vectors.items() if part != "train"
         }
-    history: dict[str, Any] = probe.history_
-    values = {
-        "dev_loss": history["distance"]["best_dev_loss"],
-        "dev_depth_loss": history["depth"]["best_dev_loss"],
-        "steps": history["distance"]["steps"],
-    }
+    distance, depth = probe.history_["distance"], probe.history_["depth"]
+    losses = {"dev_loss": distance["best_dev_loss"], "dev_depth_loss": depth["best_dev_loss"]}
+    values = {**losses, "steps": distance["steps"]}
     values |= {name: seconds + times[name] for name, seconds in fit_times.items()}
     return outcome({**run.values, **values}, banks, predictions)

@@ -1,14 +1,11 @@
-"""Analysing attention heads: relations, alignment with trees, what they attend to."""
+"""Analysing attention heads: relations, trees, alignment with trees, what they attend to."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,11 +22,14 @@ from structprobe.attention.targets import TargetSums
 from structprobe.attention.word_attentions import AttentionBatch, WordAttentions
 from structprobe.errors import Hint, ResultError, ScoreError
 from structprobe.experiments.config import HeadsConfig
-from structprobe.experiments.runs.run import as_bank, timed
-from structprobe.experiments.single_heads import SingleHeads, single_head_methods, tree_rows
-from structprobe.results.folder import ResultsFolder
+from structprobe.experiments.runs.run import as_bank, sizes, timed
+from structprobe.recoverers.attention_head import AttentionHead
+from structprobe.recoverers.attention_max import AttentionMax
+from structprobe.recoverers.attention_mst import AttentionMST
+from structprobe.results.folder import ResultsFolder, as_csv
 from structprobe.results.rows import bank_name
 from structprobe.scores.attachment import without_subtypes
+from structprobe.scores.gold_edges import GoldEdges
 from structprobe.scores.protocol import Protocol, choose_protocol, kept_words
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence
@@ -50,7 +50,7 @@ def analyse_heads(
     punct: str | None = None,
     seed: int = 0,
     pairs: bool = False,
-    out: str | os.PathLike[str] | None = None,
+    folder: str | os.PathLike[str] | None = None,
     config: HeadsConfig | None = None,
 ) -> HeadAnalysis:
     """Analyse each attention head of a model, in one pass over each treebank.
@@ -66,13 +66,13 @@ def analyse_heads(
         Sentences with heads and relations; `dev` may be None.
     punct : {"upos", "xpos", "keep"}, optional
         Which words are punctuation, and ignored by UUAS, see `Protocol`; none with ``"keep"``.
-    seed : int
+    seed : int, default=0
         Random state of the shuffled trees.
     pairs : bool, default=False
-        Whether to analyse what heads attend to, and their patterns, on pairs of consecutive
-        sentences, as two segments (see `WordAttentions.read_pairs`); the block pattern needs this.
-        Relations, trees and alignment are always on single sentences.
-    out : path, optional
+        Whether to analyse targets and patterns on pairs of consecutive sentences, as two segments
+        (see `WordAttentions.read_pairs`); the block pattern needs this. Relations, trees and
+        alignment are always on single sentences.
+    folder : path, optional
         A results folder, for ``heads.json`` (everything), ``heads.csv`` (one row per head),
         ``relations.csv`` and ``trees.csv``.
     config : HeadsConfig, optional
@@ -86,7 +86,7 @@ def analyse_heads(
     Raises
     ------
     ResultError
-        If `out` is not a results folder or cannot be written, or has an analysis and
+        If the folder is not a results folder or cannot be written, or has an analysis and
         ``config.force`` is not set.
     EncoderError
         If the model returns no attention, or `pairs` is set and its tokenizer has no segments.
@@ -101,16 +101,15 @@ def analyse_heads(
     names, gold = _read_gold(banks)
     if pairs:
         find_pair_frame(encoder.loaded.tokenizer)  # refused before any pass
-    folder = None if out is None else _folder(out, config.force)
+    results = None if folder is None else _open(folder, config.force)
     chosen_on = "dev" if "dev" in banks else "train"
     with timed() as times:
         attentions = WordAttentions(encoder)
         shape = attentions.n_layers, attentions.n_heads
         choice, told = (RelationTally(names, *shape) for _ in range(2))
         methods = single_head_methods(encoder)
-        trees = {
-            part: SingleHeads(methods, banks[part], protocol.punct) for part in (chosen_on, "test")
-        }
+        parts = chosen_on, "test"
+        trees = {part: SingleHeads(methods, banks[part], protocol.punct) for part in parts}
         for batch in attentions.read(banks[chosen_on], progress=config.progress):
             choice.add(batch.weights, *gold[chosen_on].batch(batch.sentences))
             trees[chosen_on].add(batch)
@@ -124,19 +123,11 @@ def analyse_heads(
         if pairs:
             sums.add_pairs(attentions, config.progress)
     about = {
-        "model": encoder.origin(0)["model"],
-        "train": bank_name(banks["train"]),
-        "chosen_on": chosen_on,
-        "part": "test",
-        "treebank": bank_name(banks["test"]),
-        "n_sentences": len(banks["test"]),
-        "n_words": banks["test"].n_words,
-        "punct": protocol.punct,
-        "first_is_special": sums.first_is_special,
-        "seed": seed,
-        "n_pairs": sums.n_pairs,
-        **times,
-    }
+        "model": encoder.origin(0)["model"], "train": bank_name(banks["train"]),
+        "chosen_on": chosen_on, "part": "test", "treebank": bank_name(banks["test"]),
+        **sizes(banks["test"]), "punct": protocol.punct,
+        "first_is_special": sums.first_is_special, "seed": seed, "n_pairs": sums.n_pairs, **times,
+    }  # fmt: skip
     rules = config.rules or PatternRules()
     shares = sums.targets.shares
     rows = relation_rows(
@@ -145,20 +136,65 @@ def analyse_heads(
         gold["train"].offsets(names).best(),
         rules.name(shares["near"], shares["delimiters"], sums.targets.own_segment),
     )
-    accuracy = {
-        name: told.accuracy[:, number]
-        for number, name in enumerate(told.names)
-        if told.total[number]
-    }
+    known = [(i, name) for i, name in enumerate(told.names) if told.total[i]]
+    accuracy = {name: told.accuracy[:, i] for i, name in known}
     analysis = HeadAnalysis(
         about, rules, rows, accuracy, shares, sums.targets.entropy,
         sums.alignment.share, sums.shuffled.share,
         tree_rows(trees[chosen_on].uuas, trees["test"].uuas),
         sums.targets.own_segment,
     )  # fmt: skip
-    if folder is not None:
-        _write(analysis, folder)
+    if results is not None:
+        _write(analysis, results)
     return analysis
+
+
+def single_head_methods(encoder: Encoder) -> list[AttentionHead]:
+    """Create the methods that are reported for each head."""
+    both: list[AttentionHead] = [AttentionMax(encoder), AttentionMax(encoder, direction="from")]
+    return [*both, AttentionMST(encoder), AttentionMST(encoder, gold_root=True)]
+
+
+class SingleHeads:
+    """UUAS of every head by several methods, summed over one pass through a treebank."""
+
+    def __init__(
+        self, methods: Sequence[AttentionHead], bank: Sequence[Sentence], punct: str | None
+    ) -> None:
+        self.methods, self.bank = methods, bank
+        self._gold = GoldEdges(bank, punct)
+        self._right: dict[str, Any] = {method.name: 0 for method in methods}
+
+    def add(self, batch: AttentionBatch) -> None:
+        """Add a batch of attention."""
+        for method in self.methods:
+            self._right[method.name] += method.count_right(batch, self._gold, self.bank)
+
+    @property
+    def uuas(self) -> dict[str, NDArray[np.float64]]:
+        """UUAS (n_layers, n_heads) by method; NaN if no gold edge counts."""
+        n_edges = self._gold.n_edges or np.nan
+        return {name: right / n_edges for name, right in self._right.items()}
+
+
+def tree_rows(
+    choice: Mapping[str, NDArray[np.float64]], told: Mapping[str, NDArray[np.float64]]
+) -> list[dict[str, Any]]:
+    """Choose a head in each layer on one part of a treebank; report its UUAS on another."""
+    # choice (n_layers, n_heads), told (n_layers, n_heads)
+    rows = []
+    for method, chosen_by in choice.items():
+        highest = chosen_by.max(axis=1)
+        for layer, head in enumerate(chosen_by.argmax(axis=1).tolist()):
+            row = {"method": method, "layer": layer + 1, "head": None, "choice_uuas": None}
+            row |= {"uuas": None, "best": False}
+            if not np.isnan(highest[layer]):  # some gold edge counts
+                uuas = float(told[method][layer, head])
+                row |= {"head": head + 1, "choice_uuas": float(highest[layer])}
+                row["uuas"] = None if np.isnan(uuas) else uuas
+                row["best"] = layer == int(highest.argmax())
+            rows.append(row)
+    return rows
 
 
 @dataclass(frozen=True)
@@ -171,10 +207,8 @@ class _Gold:
     def batch(self, numbers: NDArray[np.integer]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Return those of some sentences, padded."""
         some = numbers.tolist()
-        return (
-            pad([self.heads[number] for number in some], fill=-1),
-            pad([self.relations[number] for number in some]),
-        )
+        relations = pad([self.relations[i] for i in some])
+        return pad([self.heads[i] for i in some], fill=-1), relations
 
     def offsets(self, names: Sequence[str]) -> OffsetTally:
         """Count the offsets of heads from their dependents."""
@@ -195,19 +229,18 @@ class _Sums:
         seed: int,
         attentions: WordAttentions,
     ) -> None:
-        shape = attentions.n_layers, attentions.n_heads
         self.gold, self.bank = gold, bank
         self.n_pairs: int | None = None
-        lengths = np.array([len(sentence) for sentence in bank], dtype=np.int64)
+        lengths = np.array([*map(len, bank)], dtype=np.int64)
         kept = kept_words(bank, lengths, protocol)
         self.punct = np.split(~kept, np.cumsum(lengths)[:-1])
         generator = np.random.default_rng(seed)
         self.other_heads = [shuffled_heads(heads, generator) for heads in gold.heads]
-        self.first_is_special = bool(attentions.encoder.surroundings.before)
-        self.alignment, self.shuffled = (
-            Alignment(*shape, first_is_special=self.first_is_special) for _ in range(2)
-        )
-        self.targets = TargetSums(*shape, first_is_special=self.first_is_special)
+        self.first_is_special = special = bool(attentions.encoder.surroundings.before)
+        shape = attentions.n_layers, attentions.n_heads
+        self.alignment = Alignment(*shape, first_is_special=special)
+        self.shuffled = Alignment(*shape, first_is_special=special)
+        self.targets = TargetSums(*shape, first_is_special=special)
 
     def add_trees(self, batch: AttentionBatch) -> None:
         """Add the attention along arcs in a batch of sentences."""
@@ -223,14 +256,9 @@ class _Sums:
         segments: NDArray[np.integer] | None = None,
     ) -> None:
         """Add what is attended to in a batch of sentences, or of pairs."""
-        self.targets.add(
-            batch.weights,
-            batch.lengths,
-            special=batch.special,
-            first=batch.first,
-            punct=pad([punct[i] for i in batch.sentences.tolist()]),
-            segments=segments,
-        )
+        own = pad([punct[i] for i in batch.sentences.tolist()])
+        where: dict[str, Any] = {"special": batch.special, "first": batch.first, "punct": own}
+        self.targets.add(batch.weights, batch.lengths, segments=segments, **where)
 
     def add_pairs(self, attentions: WordAttentions, progress: bool | None) -> None:
         """Add what is attended to in pairs of consecutive sentences."""
@@ -241,15 +269,22 @@ class _Sums:
             self.add_targets(batch, punct, segments)
             self.n_pairs += len(batch.sentences)
         if not self.n_pairs:
-            raise ScoreError(
-                "no two consecutive sentences fit into the model",
-                hint="use at least two sentences that are short enough, or leave out pairs",
-            )
+            hint = "use at least two sentences that are short enough, or leave out pairs"
+            raise ScoreError("no two consecutive sentences fit into the model", hint=hint)
 
 
 def _read_gold(banks: Mapping[str, Treebank]) -> tuple[list[str], dict[str, _Gold]]:
     """List all relations, without subtypes, and the ids of each treebank's."""
-    labels = {part: without_subtypes(_labels(bank, part)) for part, bank in banks.items()}
+    labels = {}
+    for part, bank in banks.items():
+        found: list[str] = []
+        for sentence in bank:
+            if sentence.deprels is None:
+                what = f"a sentence in the {part} treebank has no relations"
+                hint = "use a treebank with relations (DEPREL)"
+                raise ScoreError(what, where=sentence.where, hint=hint)
+            found += sentence.deprels
+        labels[part] = without_subtypes(found)
     names = np.unique(np.concatenate(list(labels.values())))
     gold = {}
     for part, bank in banks.items():
@@ -259,30 +294,16 @@ def _read_gold(banks: Mapping[str, Treebank]) -> tuple[list[str], dict[str, _Gol
     return names.tolist(), gold
 
 
-def _labels(bank: Treebank, part: str) -> list[str]:
-    """Return the relations of all words, concatenated."""
-    for sentence in bank:
-        if sentence.deprels is None:
-            raise ScoreError(
-                f"a sentence in the {part} treebank has no relations",
-                where=sentence.where,
-                hint="use a treebank with relations (DEPREL)",
-            )
-    return list(chain.from_iterable(sentence.deprels or () for sentence in bank))
-
-
-def _folder(out: str | os.PathLike[str], force: bool) -> ResultsFolder:
+def _open(folder: str | os.PathLike[str], force: bool) -> ResultsFolder:
     """Open a results folder, unless it has an analysis that must not be replaced."""
-    if (Path(out) / _ALL).exists() and not force:
-        raise ResultError(
-            f"{_ALL} already exists",
-            where=str(out),
-            hint=Hint(
-                "choose another folder, or pass force=True to replace it",
-                shell="choose another folder, or use --force to replace it",
-            ),
+    if (Path(folder) / _ALL).exists() and not force:
+        other = "choose another folder, or"
+        hint = Hint(
+            f"{other} set force=True in HeadsConfig to replace it",
+            shell=f"{other} use --force to replace it",
         )
-    return ResultsFolder(out)
+        raise ResultError(f"{_ALL} already exists", where=str(folder), hint=hint)
+    return ResultsFolder(folder)
 
 
 def _write(analysis: HeadAnalysis, folder: ResultsFolder) -> None:
@@ -292,8 +313,4 @@ def _write(analysis: HeadAnalysis, folder: ResultsFolder) -> None:
     folder.write(_ALL, text + "\n")
     for name in ("heads", "relations", "trees"):
         rows = everything[name]
-        table = io.StringIO()
-        writer = csv.DictWriter(table, list(rows[0]) if rows else [], lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
-        folder.write(f"{name}.csv", table.getvalue())
+        folder.write(f"{name}.csv", as_csv(rows, [*rows[0]] if rows else []))

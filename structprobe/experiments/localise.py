@@ -9,8 +9,9 @@ et al. 2019, BERT Rediscovers the Classical NLP Pipeline, section 3).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from structprobe.devices import find_device
@@ -28,8 +29,7 @@ from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
-    from structprobe.probe.readers.biaffine_mix import BiaffineMix
-    from structprobe.probe.readers.layer_mix import LayerMix
+    from structprobe.encoder.vectors import WordVectors
 
 _log = logging.getLogger(__name__)
 
@@ -62,26 +62,18 @@ class Localised:
 
     def values(self) -> dict[str, Any]:
         """Return everything as JSON types."""
+        layers = []
+        for layer in self.layers:
+            scores, mixed = self.curve[layer], self.cumulative[layer]
+            one = {"layer": layer, "uuas": scores.uuas, "root_acc": scores.root_acc}
+            one |= {f"{kind}_weight": own[layer] for kind, own in self.weights.items()}
+            one |= {"cumulative_uuas": mixed.uuas, "cumulative_root_acc": mixed.root_acc}
+            layers.append(one)
         return {
-            "probe": self.probe,
-            "part": self.part,
-            "n_sentences": self.n_sentences,
-            "punct": next(iter(self.curve.values())).protocol.punct,
-            "best_layer": self.best_layer,
-            "centre_of_gravity": self.gravity,
-            "expected_layer": self.expected,
-            "layers": [
-                {
-                    "layer": layer,
-                    "uuas": self.curve[layer].uuas,
-                    "root_acc": self.curve[layer].root_acc,
-                    **{f"{kind}_weight": own[layer] for kind, own in self.weights.items()},
-                    "cumulative_uuas": self.cumulative[layer].uuas,
-                    "cumulative_root_acc": self.cumulative[layer].root_acc,
-                }
-                for layer in self.layers
-            ],
-        }
+            "probe": self.probe, "part": self.part, "n_sentences": self.n_sentences,
+            "punct": self.curve[self.layers[0]].protocol.punct, "best_layer": self.best_layer,
+            "centre_of_gravity": self.gravity, "expected_layer": self.expected, "layers": layers,
+        }  # fmt: skip
 
 
 def localise(
@@ -110,14 +102,13 @@ def localise(
     probe : {"probe", "probe-tree", "biaffine"}, default="probe"
         The method fitted on each layer and on the mixes, as named by `compare`.
     layers : str or iterable of int, default="all"
-        At least two layers: "all", numbers, or ranges such as ``"0,8,16-24"``. The vectors of all
-        layers are in memory at once.
+        At least two layers, as for `sweep`. The vectors of all are in memory at once.
     rank : int, optional
         Rank of all probes; by default that of the method.
     seed : int, default=0
         Random state.
-    punct : {"upos", "xpos", "keep"}, optional
-        Which words UUAS and root accuracy ignore, see `Protocol`.
+    punct
+        As for `sweep`.
     config : LocaliseConfig, optional
         Further options: the limit on training steps, device, cache.
 
@@ -135,7 +126,8 @@ def localise(
     ScoreError
         If a treebank is empty or has no heads, or fewer than two layers are given.
     """
-    from structprobe.probe.readers.layer_mix import centre_of_gravity, expected_layer
+    from structprobe.probe.readers.biaffine_mix import BiaffineMix
+    from structprobe.probe.readers.layer_mix import LayerMix, centre_of_gravity, expected_layer
 
     config = config or LocaliseConfig()
     if probe not in METRICS:
@@ -147,17 +139,11 @@ def localise(
     chosen = sorted(parse_layers(layers, encoder.n_layers))
     if len(chosen) < 2:
         raise ScoreError(f"only one layer was given: {chosen[0]}", hint="give at least two layers")
-    vectors = {
-        name: encoder.encode(bank, layers=chosen, cache=config.cache, progress=config.progress)
-        for name, bank in banks.parts.items()
-    }
+    how: dict[str, Any] = {"layers": chosen, "cache": config.cache, "progress": config.progress}
+    vectors = {name: encoder.encode(bank, **how) for name, bank in banks.parts.items()}
     known = {part: {layer: bank.layer(layer) for layer in chosen} for part, bank in vectors.items()}
-    told: dict[str, Any] = {
-        "rank": rank,
-        "max_steps": config.max_steps,
-        "random_state": seed,
-        "device": config.device,
-    }
+    told: dict[str, Any] = {"rank": rank, "max_steps": config.max_steps, "random_state": seed}
+    told["device"] = config.device
     recoverer = find_methods()[probe].cls
     assert issubclass(recoverer, BestLayer)
     probes = recoverer(encoder, layers=chosen, progress=config.progress, **told).fit_layers(
@@ -165,45 +151,32 @@ def localise(
     )
     at = known[part]
     curve = {
-        layer: score(gold, fitted.predictions(at[layer]), punct=punct)
-        for layer, fitted in probes.items()
+        layer: score(gold, one.predictions(at[layer]), punct=punct) for layer, one in probes.items()
     }
     held_out = known["dev"], banks.dev
+    told["verbose"] = config.progress is not False
+    new_mix: Callable[..., LayerMix | BiaffineMix] = BiaffineMix
+    if probe != "biaffine":
+        new_mix = partial(LayerMix, loss="tree" if probe == "probe-tree" else "absolute")
+    own: dict[int, WordVectors] = {}
     cumulative: dict[int, Scores] = {}
     with progress_bar("mixes of layers", len(chosen), "mix", shown=config.progress) as advance:
-        for n in range(1, len(chosen) + 1):
-            own = {layer: known["train"][layer] for layer in chosen[:n]}
-            mix = _new_mix(probe, told | {"verbose": config.progress is not False})
-            mix.fit(own, banks.train, dev=held_out)
-            cumulative[chosen[n - 1]] = score(gold, mix.predictions(at), punct=punct)
-            uuas = per_cent(cumulative[chosen[n - 1]].uuas)
-            _log.info("mix of the layers %s: UUAS %s", chosen[:n], uuas)
+        for layer in chosen:
+            own[layer] = known["train"][layer]
+            mix = new_mix(**told).fit(own, banks.train, dev=held_out)
+            cumulative[layer] = score(gold, mix.predictions(at), punct=punct)
+            uuas = per_cent(cumulative[layer].uuas)
+            _log.info("mix of the layers %s: UUAS %s", [*own], uuas)
             advance(1)
     metrics = METRICS[probe]
     found = {kind: getattr(mix, f"{kind}_weights_") for kind in metrics}
+    expected = {
+        kind: expected_layer({i: getattr(one, metric) or 0.0 for i, one in cumulative.items()})
+        for kind, metric in metrics.items()
+    }
+    weights = {kind: dict(zip(chosen, own.tolist(), strict=True)) for kind, own in found.items()}
+    gravity = {kind: centre_of_gravity(chosen, own) for kind, own in found.items()}
     return Localised(
-        probe=probe,
-        layers=tuple(chosen),
-        curve=curve,
-        weights={kind: dict(zip(chosen, own.tolist(), strict=True)) for kind, own in found.items()},
-        gravity={kind: centre_of_gravity(chosen, own) for kind, own in found.items()},
-        cumulative=cumulative,
-        expected={
-            kind: expected_layer(
-                {layer: getattr(scores, metric) or 0.0 for layer, scores in cumulative.items()}
-            )
-            for kind, metric in metrics.items()
-        },
-        part=part,
-        n_sentences=len(gold),
-    )
-
-
-def _new_mix(probe: str, told: Mapping[str, Any]) -> LayerMix | BiaffineMix:
-    """Create the unfitted mix for a probe."""
-    from structprobe.probe.readers.biaffine_mix import BiaffineMix
-    from structprobe.probe.readers.layer_mix import LayerMix
-
-    if probe == "biaffine":
-        return BiaffineMix(**told)
-    return LayerMix(**told, loss="tree" if probe == "probe-tree" else "absolute")
+        probe=probe, layers=tuple(chosen), curve=curve, weights=weights, gravity=gravity,
+        cumulative=cumulative, expected=expected, part=part, n_sentences=len(gold),
+    )  # fmt: skip

@@ -5,15 +5,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from structprobe.errors import ScoreError
+from structprobe.errors import ScoreError, counted
 from structprobe.experiments.config import SweepConfig
-from structprobe.experiments.runs.backends import Backend
-from structprobe.experiments.runs.grid import Grid, baseline_run, known_products, probe_runs
+from structprobe.experiments.runs.grid import Grid, known_products, probe_runs
 from structprobe.experiments.runs.groups import Group, groups_of
 from structprobe.experiments.runs.run import Banks, Outcome, Run, outcome, timed
 from structprobe.experiments.vectors_folder import check_cache, vectors_folder
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
 
 _log = logging.getLogger(__name__)
-
 Parts = tuple[Treebank, Treebank | None, Treebank | None]  # train, dev, test
 
 
@@ -52,8 +50,8 @@ def sweep(
 ) -> Rows:
     """Fit and score one probe for each layer, rank and seed; one row per run.
 
-    Runs whose rows are already in the folder are skipped. They are identified by the settings and
-    the fingerprints of model and treebanks, not by file names.
+    Runs that are already in the folder are skipped. They are identified by their settings and the
+    fingerprints of model and treebanks, not by file names.
 
     Parameters
     ----------
@@ -65,7 +63,8 @@ def sweep(
         Sentences for stopping, and for the scores; at least one of the two. Rows have the scores on
         the test set, if there is one, and those on dev as ``dev_*``.
     folder : path
-        The results folder: new, empty, or from structprobe.
+        The results folder: new, empty, or from structprobe. Each row is written when it is done,
+        and kept after an error.
     layers : str or iterable of int, default="all"
         ``"all"``, numbers, or ranges such as ``"0,8,16-24"``.
     ranks : iterable of int or None
@@ -86,15 +85,14 @@ def sweep(
     ------
     ProbeError
         If a layer, rank or seed is out of range; or if there is no disk space to stream a layer.
-        Existing rows are kept.
     ScoreError
         If there is neither dev nor test, or a treebank is empty or has no heads.
     ResultError
-        If the folder is not a results folder or cannot be written; existing rows are kept.
+        If the folder is not a results folder or cannot be written.
     StoreError
         If ``config.cache`` is not a cache folder.
     ClusterError
-        If the backend cannot be reached or fails; existing rows are kept.
+        If the backend cannot be reached or fails.
     """
     config = config or SweepConfig()
     check_folder(folder)
@@ -110,10 +108,8 @@ def sweep(
     models = {"probe": encoder}
     if config.untrained:
         models["probe-untrained"] = encoder.untrained(0)
-    probes = {
-        name: probe_runs(model, banks, grid, training, name) for name, model in models.items()
-    }
-    every = [run for run, _ in methods] + [run for runs in probes.values() for run in runs]
+    probes = {name: probe_runs(one, banks, grid, training, name) for name, one in models.items()}
+    every = [*(run for run, _ in methods), *chain.from_iterable(probes.values())]
     how: dict[str, Any] = {
         "training": training,
         "verbose": config.progress is not False and here,
@@ -131,17 +127,21 @@ def sweep(
 
     with vectors_folder(results.folder, config.cache) as vectors, contextlib.ExitStack() as stack:
         todo = {run.key for run in every} - results.keys
-        _log.info("%d of %d runs to do", len(todo), len(every))
+        _log.info("%d of %s to do", len(todo), counted(len(every), "run"))
         done = [run for run in every if run.key not in todo]
         bare = [run for run in done if not has_predictions(results.folder, run.key)]
         if config.keep_predictions and bare:
-            told = "%d runs were done without saving predictions; use a new folder to save them"
-            _log.info(told, len(bare))
+            told = f"{counted(len(bare), 'finished run')} without saved predictions"
+            _log.info("%s; to save them, use a new folder", told)
         bar = progress_bar("runs", len(todo), "run", shown=config.progress)
         advance = stack.enter_context(bar)
         for run, method in methods:
             if run.key in todo:
-                keep(run, _run_baseline(run, method, banks))
+                with timed() as times:
+                    method.fit(banks.train, banks.dev)
+                    scored = {part: bank for part, bank in banks.parts.items() if part != "train"}
+                    predictions = {part: method.predict(bank) for part, bank in scored.items()}
+                keep(run, outcome({**run.values, **times}, banks, predictions))
         for name, model in models.items():
             runs = [run for run in probes[name] if run.key in todo]
             if not runs:
@@ -155,7 +155,8 @@ def sweep(
             # what they can. For workers, the more parts the better.
             parts = groups_of(runs, encoded, training.memory_gb) if here else zip(runs)
             groups = [Group(part, encoded, banks, **how) for part in parts]
-            for run, found in _outcomes(groups, config.backend):
+            by_group = map(Group.outcomes, groups) if here else config.backend.run(groups)
+            for run, found in chain.from_iterable(by_group):
                 keep(run, found)
     results.mend()
     by_key = {row["key"]: row for row in results.rows}
@@ -172,28 +173,11 @@ def sweep_many(encoders: Iterable[Encoder], treebanks: Sequence[Parts], **option
     return Rows(found.values())
 
 
-def _outcomes(groups: Sequence[Group], backend: Backend) -> Iterator[tuple[Run, Outcome]]:
-    """Yield the outcomes of runs: in this process one by one, from workers by group."""
-    done: Iterator[Iterable[tuple[Run, Outcome]]]
-    done = (group.outcomes() for group in groups) if backend.is_here else backend.run(groups)
-    return chain.from_iterable(done)
-
-
 def baseline_methods(seeds: Sequence[Any], banks: Banks) -> list[tuple[Run, Recoverer]]:
     """Return the methods that need no model, each with its run."""
     fixed: list[Recoverer] = [LinearChain(), RightBranching(), LeftBranching()]
     seeded = [*((method, None) for method in fixed), *((RandomTree(seed), seed) for seed in seeds)]
     return [
-        (baseline_run(method.name, method.uses_gold, seed, banks), method)
-        for method, seed in seeded
+        (Run.of({"method": one.name, "uses_gold": one.uses_gold, "seed": seed}, banks), one)
+        for one, seed in seeded
     ]
-
-
-def _run_baseline(run: Run, method: Recoverer, banks: Banks) -> Outcome:
-    """Score a method without a model."""
-    with timed() as times:
-        method.fit(banks.train, banks.dev)
-        predictions = {
-            part: method.predict(bank) for part, bank in banks.parts.items() if part != "train"
-        }
-    return outcome({**run.values, **times}, banks, predictions)

@@ -4,58 +4,47 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
+from typing import Any, Self
 
 import numpy as np
+import sklearn.exceptions
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
 from structprobe.errors import ProbeError
+from structprobe.probe.data import inputs
 from structprobe.probe.data.examples import layer_name
-from structprobe.probe.data.inputs import (
-    check_finite,
-    check_lengths,
-    check_origin,
-    check_width,
-    layers_of,
-    origin_of,
-    pick_layers,
-    read_heads,
-    read_words,
-)
 from structprobe.probe.data.ragged_vectors import Words
-from structprobe.probe.not_fitted import NotFittedError
 from structprobe.probe.types import (
     DevByLayer,
     Layer,
-    LayersLike,
     Origin,
     TreesLike,
     VectorsByLayer,
-    WordVectorsLike,
+    VectorsLike,
 )
-from structprobe.scores import Prediction, score
-
-if TYPE_CHECKING:
-    from structprobe.scores import Scores
-
-V = TypeVar("V")  # The vectors of one layer, or of several
+from structprobe.scores import Prediction, Scores, score
 
 
-class TreeEstimator(BaseEstimator, Generic[V]):
-    """Recovers trees from word vectors; a subclass defines `_fit` and `_predict`."""
+class NotFittedError(ProbeError, sklearn.exceptions.NotFittedError):
+    """A probe is used before `fit`; it is also a ``sklearn.exceptions.NotFittedError``."""
+
+
+class TreeEstimator(BaseEstimator):
+    """Recovers trees from the word vectors of one layer; a subclass defines `_fit`, `_predict`."""
 
     n_features_in_: int
+    origin_: Origin
 
     _hint = "call fit first"  # What to do if it is not fitted
 
-    def _layers(self, X: V, name: str) -> VectorsByLayer:
+    def _layers(self, X: VectorsLike, name: str) -> VectorsByLayer:
         """Take vectors by layer."""
-        raise NotImplementedError
+        return {None: X}
 
     def _fitted_on(self) -> Mapping[Layer, Origin]:
         """Give the layers that are read, with the origin of their vectors."""
-        raise NotImplementedError
+        return {None: self.origin_}
 
     def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
         """Find and set the fitted attributes."""
@@ -65,21 +54,21 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         """Recover the trees from checked vectors of the layers of the fit."""
         raise NotImplementedError
 
-    def fit(self, X: V, y: TreesLike, *, dev: tuple[V, TreesLike] | None = None) -> Self:
+    def fit(
+        self, X: VectorsLike, y: TreesLike, *, dev: tuple[VectorsLike, TreesLike] | None = None
+    ) -> Self:
         """Fit from scratch.
 
         Parameters
         ----------
         X : word vectors
-            Of one layer: `WordVectors`, or a sequence of arrays or tensors of float, one
-            (n_words, hidden_size) per sentence. Of several layers: `EncodedBank`, or a mapping of
-            layer to such vectors.
+            Of one layer: `WordVectors`, or one float array or tensor (n_words, hidden_size) per
+            sentence. Of several layers: `EncodedBank`, or a mapping of layer to such vectors.
         y : Treebank, sequence of Sentence, or sequence of array_like of int, each (n_words,)
             The trees: sentences with heads, or the heads, 1-based, 0 for the root.
         dev : tuple of (X, y), optional
-            Vectors and trees by which the best training step (and layer) is chosen, in the same
-            forms; by default, a random ``validation_fraction`` of the training sentences, which
-            are then not trained on.
+            Vectors and trees by which the best training step (and layer) is chosen; by default, a
+            random ``validation_fraction`` of the training sentences, which are not trained on.
 
         Returns
         -------
@@ -93,10 +82,16 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         TreeError
             If the heads of a sentence are not a tree.
         """
-        self._fit(self._layers(X, "X"), y, self._dev_layers(dev))
+        dev_layers = None
+        if dev is not None:
+            if not isinstance(dev, tuple | list) or len(dev) != 2:
+                told = f"dev is {type(dev).__name__}, not a pair"
+                raise ProbeError(told, hint="pass dev=(X_dev, y_dev)")
+            dev_layers = self._layers(dev[0], "X of dev"), dev[1]
+        self._fit(self._layers(X, "X"), y, dev_layers)
         return self
 
-    def predictions(self, X: V) -> list[Prediction]:
+    def predictions(self, X: VectorsLike) -> list[Prediction]:
         """Recover the tree of each sentence, with the scores it is decoded from.
 
         Parameters
@@ -107,20 +102,18 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         Returns
         -------
         list of Prediction
-            One per sentence: heads with distances and depths, or with arc scores (the
-            log-probability of each head).
+            Heads with distances and depths, or with arc scores (the log-probability of each head).
 
         Raises
         ------
         ProbeError
-            If a layer is missing, or the vectors differ in width, model or settings from those
-            seen during `fit`.
+            If a layer is missing, or width, model or settings differ from those of `fit`.
         NotFittedError
             If the estimator is not fitted.
         """
         return self._predict(self._words(X))
 
-    def predict(self, X: V) -> list[NDArray[np.integer]]:
+    def predict(self, X: VectorsLike) -> list[NDArray[np.integer]]:
         """Recover the tree of each sentence.
 
         Parameters
@@ -135,15 +128,13 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         """
         return [prediction.heads for prediction in self.predictions(X)]
 
-    def score(self, X: V, y: TreesLike) -> float:
+    def score(self, X: VectorsLike, y: TreesLike) -> float:
         """Undirected unlabelled attachment score, by the default protocol of `evaluate`.
 
         Parameters
         ----------
-        X : word vectors
-            As for `predictions`.
-        y : Treebank, sequence of Sentence, or sequence of heads
-            The gold trees.
+        X, y : word vectors, and gold trees
+            As for `predictions` and `fit`.
 
         Returns
         -------
@@ -153,15 +144,13 @@ class TreeEstimator(BaseEstimator, Generic[V]):
         uuas = self.evaluate(X, y).uuas
         return math.nan if uuas is None else uuas
 
-    def evaluate(self, X: V, y: TreesLike, *, punct: str | None = None) -> Scores:
+    def evaluate(self, X: VectorsLike, y: TreesLike, *, punct: str | None = None) -> Scores:
         """Score the predicted trees against gold trees.
 
         Parameters
         ----------
-        X : word vectors
-            As for `predictions`.
-        y : Treebank, sequence of Sentence, or sequence of heads
-            The gold trees.
+        X, y : word vectors, and gold trees
+            As for `predictions` and `fit`.
         punct : {"upos", "xpos", "keep"}, optional
             Which words UUAS and root accuracy leave out; see `structprobe.scores.score`.
 
@@ -171,31 +160,20 @@ class TreeEstimator(BaseEstimator, Generic[V]):
             All scores with their counts and protocol.
         """
         words = self._words(X)
-        read_heads(y, next(iter(words.values())))
+        inputs.read_heads(y, next(iter(words.values())))
         return score(y, self._predict(words), punct=punct)
 
-    def _dev_layers(self, dev: tuple[V, TreesLike] | None) -> DevByLayer:
-        """Take the dev set, its vectors by layer."""
-        if dev is None:
-            return None
-        if not isinstance(dev, tuple | list) or len(dev) != 2:
-            raise ProbeError(
-                f"dev is {type(dev).__name__}, not a pair", hint="pass dev=(X_dev, y_dev)"
-            )
-        return self._layers(dev[0], "X of dev"), dev[1]
-
-    def _words(self, X: V) -> dict[Layer, Words]:
+    def _words(self, X: VectorsLike) -> dict[Layer, Words]:
         """Take the vectors of the layers that are read, checked against those of the fit."""
         self._check_fitted()
         origins, found = self._fitted_on(), {}
-        given = pick_layers(self._layers(X, "X"), origins)
-        for layer, vectors in given.items():
+        for layer, vectors in inputs.pick_layers(self._layers(X, "X"), origins).items():
             name = layer_name(layer)
-            found[layer] = words = read_words(vectors, name)
-            check_width(words, self.n_features_in_, name)
-            check_origin(origin_of(vectors), origins[layer], name)
-            check_finite(words, name)
-        check_lengths(found)
+            found[layer] = words = inputs.read_words(vectors, name)
+            inputs.check_width(words, self.n_features_in_, name)
+            inputs.check_origin(inputs.origin_of(vectors), origins[layer], name)
+            inputs.check_finite(words, name)
+        inputs.check_lengths(found)
         return found
 
     def _check_fitted(self) -> None:
@@ -204,20 +182,7 @@ class TreeEstimator(BaseEstimator, Generic[V]):
             raise NotFittedError(f"this {type(self).__name__} is not fitted", hint=self._hint)
 
 
-class OneLayerEstimator(TreeEstimator[WordVectorsLike]):
-    """Reads the vectors of one layer."""
-
-    origin_: Origin
-
-    def _layers(self, X: WordVectorsLike, name: str) -> VectorsByLayer:
-        del name
-        return {None: X}
-
-    def _fitted_on(self) -> Mapping[Layer, Origin]:
-        return {None: self.origin_}
-
-
-class LayersEstimator(TreeEstimator[LayersLike]):
+class LayersEstimator(TreeEstimator):
     """Reads the vectors of several layers."""
 
     origins_: dict[Any, Origin]
@@ -226,11 +191,11 @@ class LayersEstimator(TreeEstimator[LayersLike]):
     def _note_layers(self, X: VectorsByLayer, width: int) -> None:
         """Note the origin of the vectors of the fit, so that others are rejected."""
         self.n_features_in_ = width
-        self.origins_ = {layer: origin_of(given) for layer, given in X.items()}
+        self.origins_ = {layer: inputs.origin_of(given) for layer, given in X.items()}
         self.layers_ = tuple(self.origins_)
 
-    def _layers(self, X: LayersLike, name: str) -> VectorsByLayer:
-        return layers_of(X, name)
+    def _layers(self, X: VectorsLike, name: str) -> VectorsByLayer:
+        return inputs.layers_of(X, name)
 
     def _fitted_on(self) -> Mapping[Layer, Origin]:
         return self.origins_

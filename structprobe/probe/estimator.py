@@ -12,14 +12,9 @@ from numpy.typing import NDArray
 
 from structprobe._version import __version__
 from structprobe.errors import ProbeError
-from structprobe.probe.base import OneLayerEstimator
+from structprobe.probe.base import TreeEstimator
 from structprobe.probe.data.ragged_vectors import Words
-from structprobe.probe.projecting import (
-    predict_depths,
-    predict_distances,
-    predict_trees,
-    project,
-)
+from structprobe.probe.projecting import predict_depths, predict_distances, predict_trees, project
 from structprobe.probe.training.joint_fit import FittedProbe, fit_jointly
 from structprobe.probe.training.settings import MEMORY_GB
 from structprobe.probe.types import (
@@ -33,7 +28,7 @@ from structprobe.probe.types import (
 from structprobe.scores import Prediction
 
 if TYPE_CHECKING:
-    from structprobe.probe.saving.saved_files import SavedProbe
+    from structprobe.probe.saving.save_load import SavedProbe
 
 
 class StructuralHyperparameters:
@@ -55,74 +50,56 @@ class StructuralHyperparameters:
         memory_gb: float = MEMORY_GB,
         verbose: bool = False,
     ) -> None:
-        self.rank = rank
-        self.recipe = recipe
-        self.loss = loss
-        self.max_steps = max_steps
-        self.batch_size = batch_size
-        self.learning_rate = learning_rate
-        self.validation_fraction = validation_fraction
-        self.random_state = random_state
-        self.device = device
-        self.products = products
-        self.memory_gb = memory_gb
-        self.verbose = verbose
+        self.rank, self.recipe, self.loss, self.max_steps = rank, recipe, loss, max_steps
+        self.batch_size, self.learning_rate = batch_size, learning_rate
+        self.validation_fraction, self.random_state = validation_fraction, random_state
+        self.device, self.products = device, products
+        self.memory_gb, self.verbose = memory_gb, verbose
 
 
-class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
+class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     """Recover dependency trees from word vectors with two linear maps.
 
     Learns two matrices B such that the squared length of ``B_distance (h_i - h_j)`` approximates
     the distance between words i and j in the tree, and that of ``B_depth h_i`` the depth of word i
     (Hewitt and Manning 2019, A Structural Probe for Finding Syntax in Word Representations,
     sections 2.2 and 2.3). The predicted tree is the minimum spanning tree of the distances, rooted
-    at the word with the smallest depth.
-
-    The loss is that of the paper: the absolute error, summed over the word pairs of a sentence and
-    divided by the square of its length (for depths, summed over words and divided by the length),
-    averaged over the sentences of a batch or of the dev set. All sentences thus have the same
-    weight, whatever their length; a one-word sentence counts, with a distance loss of 0.
+    at the word with the smallest depth. The loss is the absolute error, summed over the word pairs
+    of a sentence and divided by the square of its length (for depths, over words and the length),
+    averaged over sentences; a one-word sentence has a distance loss of 0.
 
     Parameters
     ----------
     rank : int, optional
         Number of rows of each matrix, 1 to hidden_size; hidden_size by default.
     recipe : {"whitened", "published"}
-        How the matrices are trained. ``"whitened"`` trains in whitened coordinates for a fixed
-        number of steps, and does not depend on how the model scales its directions;
-        ``"published"`` is the recipe of the paper, on the raw vectors. All settings are listed in
-        `structprobe.probe.training.recipes`.
+        How the matrices are trained: in whitened coordinates, or as in the paper, on the raw
+        vectors; see `structprobe.probe.training.recipes`.
     loss : {"absolute", "tree"}
         The loss for distances: their absolute error, or the negative log-likelihood of the gold
         tree among all spanning trees, in nats per edge, as for a parser
         (`structprobe.probe.losses.tree_likelihood`). With ``"tree"``, the scale of the distances
-        expresses how certain the probe is, and they no longer estimate distances in the tree. The
-        loss for depths is the same for both.
-    max_steps : int, optional
-        Number of training steps for each matrix; set by the recipe by default.
-    batch_size : int, optional
-        Sentences per batch; set by the recipe by default.
+        expresses how certain the probe is, and they no longer estimate distances in the tree.
+    max_steps, batch_size : int, optional
+        Training steps for each matrix, and sentences per batch; set by the recipe by default.
     learning_rate : float, optional
         Learning rate of Adam; set by the recipe by default.
     validation_fraction : float
-        Fraction of the training sentences that is held out for validation, without a refit, if
-        `fit` is given no dev set; at least one sentence.
+        Fraction of the training sentences that is held out, without a refit, if `fit` is given no
+        dev set; at least one sentence.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         Determines the initial matrices, the batches and the held-out sentences. The same integer
         gives the same matrices, bit for bit, on the same machine.
     device : str
-        ``"auto"`` (CUDA or MPS if available, otherwise the CPU), or a torch device: ``"cpu"``,
-        ``"cuda:1"``, ``"mps"``.
+        ``"auto"`` (CUDA or MPS if available, otherwise the CPU), or a torch device.
     products : {"float32", "bfloat16", "auto"}
         The type of the two large matrix products of a training step; sums are always float32.
-        ``"bfloat16"`` is faster and halves the memory on hardware that supports it, and changed
-        the dev loss by at most 0.001 where it was measured (MiniLM on English EWT); ``"auto"``
-        uses it on such hardware.
+        ``"bfloat16"`` is faster and halves the memory on hardware that supports it (``"auto"``
+        uses it there), and changed the dev loss by at most 0.001 (MiniLM on English EWT).
     memory_gb : float
         Memory for word vectors during training, in units of 10⁹ bytes. Vectors that do not fit are
-        written once to the system's temporary folder (``TMPDIR``) and read from there batch by
-        batch; the matrices are the same, on the CPU bit for bit. A value too small for the largest
-        batches raises an error.
+        read batch by batch from a file in the system's temporary folder (``TMPDIR``); the matrices
+        are the same, on the CPU bit for bit.
     verbose : bool
         Whether to show a progress bar on standard error, if that is a terminal.
 
@@ -138,8 +115,7 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
     n_features_in_ : int
         hidden_size of the vectors seen during `fit`.
     origin_ : dict or None
-        The model and settings the vectors come from, if known; vectors from another origin are
-        rejected.
+        The model and settings the vectors come from, if known; others are then rejected.
     treebank_fingerprint_ : str or None
         Fingerprint of the treebank seen during `fit`, if it has one.
 
@@ -176,7 +152,7 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
         Parameters
         ----------
         X : WordVectors, or sequence of arrays (n_words, hidden_size)
-            Word vectors, as for `fit`.
+            Word vectors.
 
         Returns
         -------
@@ -191,7 +167,7 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
         Parameters
         ----------
         X : WordVectors, or sequence of arrays (n_words, hidden_size)
-            Word vectors, as for `fit`.
+            Word vectors.
 
         Returns
         -------
@@ -206,7 +182,7 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
         Parameters
         ----------
         X : WordVectors, or sequence of arrays (n_words, hidden_size)
-            Word vectors, as for `fit`.
+            Word vectors.
 
         Returns
         -------
@@ -243,8 +219,7 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
         """
         from structprobe.probe.saving import save_load as saving
 
-        notes = {"dev_scores": dev_scores, "fitted_on": fitted_on, "dev_baselines": dev_baselines}
-        return saving.save(self._to_save(notes), folder)
+        return saving.save(self._to_save(dev_scores, fitted_on, dev_baselines), folder)
 
     @classmethod
     def from_pretrained(
@@ -319,8 +294,8 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
         """
         from structprobe.probe.saving import save_load as saving
 
-        notes = {"dev_scores": dev_scores, "fitted_on": fitted_on, "dev_baselines": dev_baselines}
-        return saving.push(self._to_save(notes), repo_id, **hub)
+        saved = self._to_save(dev_scores, fitted_on, dev_baselines)
+        return saving.push(saved, repo_id, **hub)
 
     @classmethod
     def _from_saved(cls, saved: SavedProbe) -> Self:
@@ -342,19 +317,19 @@ class StructuralProbe(StructuralHyperparameters, OneLayerEstimator):
         self.origin_, self.treebank_fingerprint_ = found.origin, found.treebank_fingerprint
         self.saved_ = {}  # notes on an earlier fit no longer hold
 
-    def _to_save(self, notes: Mapping[str, Any]) -> SavedProbe:
+    def _to_save(self, dev_scores: object, fitted_on: object, dev_baselines: object) -> SavedProbe:
         """Give the fitted probe in plain values; notes of a loaded one are kept unless replaced."""
-        from structprobe.probe.saving.saved_files import COMPONENTS, SavedProbe
+        from structprobe.probe.saving.save_load import COMPONENTS, SavedProbe
 
         self._check_fitted()
-        given = {name: value for name, value in notes.items() if value is not None}
+        notes = {"dev_scores": dev_scores, "fitted_on": fitted_on, "dev_baselines": dev_baselines}
         return SavedProbe(
             {name: getattr(self, f"{name}_") for name in COMPONENTS},
             self.get_params(),
             self.history_,
             self.origin_,
             self.treebank_fingerprint_,
-            {**self.saved_, **given},
+            {**self.saved_, **{name: note for name, note in notes.items() if note is not None}},
         )
 
 

@@ -21,8 +21,8 @@ class LayerSweep(StructuralHyperparameters, LayersEstimator):
     """Fit the same probe on every layer of a model, all layers in one training run.
 
     The layers share batches and gold values. Each has its own learning rate, early stopping and
-    best matrices, and leaves the run when it is done: the result is the same as fitting a
-    `StructuralProbe` on that layer alone, on the CPU bit for bit.
+    best matrices, so that the result is the same as fitting a `StructuralProbe` on that layer
+    alone, on the CPU bit for bit.
 
     As with scikit-learn's hyperparameter searches, all probes are in `probes_`, and `predict`,
     `evaluate` and `score` use the one that is best on the dev set.
@@ -33,13 +33,8 @@ class LayerSweep(StructuralHyperparameters, LayersEstimator):
         As for `StructuralProbe`.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         Seed of the probe on every layer. If it is not an integer, one is drawn for all layers.
-    device, products
-        As for `StructuralProbe`.
-    memory_gb : float
-        Memory for word vectors during training, in units of 10⁹ bytes. As many layers as fit are
-        trained together; a layer that does not fit is streamed, as by `StructuralProbe`.
-    verbose : bool
-        As for `StructuralProbe`.
+    device, products, memory_gb, verbose
+        As for `StructuralProbe`; as many layers as fit into ``memory_gb`` are trained together.
 
     Attributes
     ----------
@@ -79,8 +74,7 @@ class LayerSweep(StructuralHyperparameters, LayersEstimator):
         if not isinstance(seed, numbers.Integral):
             seed = int(read_generator(seed).integers(2**31))
         parameters = {**self.get_params(), "random_state": seed}
-        probes, scores = {}, {}
-        names = [*X]
+        probes, scores, names = {}, {}, [*X]
         vectors, trees = (X, y) if dev is None else dev
         for found in fit_jointly([(layer, parameters) for layer in names], X, y, dev=dev):
             for place, fitted in found.items():
@@ -89,24 +83,15 @@ class LayerSweep(StructuralHyperparameters, LayersEstimator):
                 probe._keep_fit(fitted)
                 given, gold = vectors[layer], trees
                 if (held_out := fitted.held_out) is not None:
-                    given, gold = [given[i] for i in held_out], [trees[i] for i in held_out]
+                    given, gold = ([some[i] for i in held_out] for some in (given, gold))
                 scores[layer] = probe.score(given, gold)
-        self.best_layer_ = best_layer(scores)
+        scored = [layer for layer, score in scores.items() if not math.isnan(score)]
+        if not scored:
+            raise ProbeError("the best layer cannot be chosen: no edge of the dev set is scored")
+        self.best_layer_ = max(scored, key=scores.__getitem__)
         self.probes_, self.dev_scores_ = probes, scores
         self.best_probe_ = best = probes[self.best_layer_]
         self.n_features_in_, self.origins_ = best.n_features_in_, {self.best_layer_: best.origin_}
 
     def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:
         return self.best_probe_._predict({None: words[self.best_layer_]})
-
-
-def best_layer(scores: Mapping[Any, float | None]) -> Any:
-    """Give the first layer with the highest score, among those that have one."""
-    known = {
-        layer: score
-        for layer, score in scores.items()
-        if score is not None and not math.isnan(score)
-    }
-    if not known:
-        raise ProbeError("the best layer cannot be chosen: no edge of the dev set is scored")
-    return max(known, key=known.__getitem__)

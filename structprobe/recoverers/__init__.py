@@ -10,13 +10,6 @@ from structprobe.recoverers.probe import ProbeRecoverer
 from structprobe.recoverers.random_tree import RandomTree
 
 __all__ = [
-    "AttentionMST",
-    "AttentionMax",
-    "LeftBranching",
-    "LinearChain",
-    "ParsedSentence",
-    "ProbeRecoverer",
-    "RandomTree",
-    "Recoverer",
-    "RightBranching",
-]
+    "AttentionMST", "AttentionMax", "LeftBranching", "LinearChain", "ParsedSentence",
+    "ProbeRecoverer", "RandomTree", "Recoverer", "RightBranching",
+]  # fmt: skip

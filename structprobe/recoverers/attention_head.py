@@ -6,20 +6,24 @@ import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.errors import EncoderError, ProbeError, ScoreError
-from structprobe.recoverers.base import MethodContext, Recoverer
-from structprobe.scores.edge_counts import GoldEdges
+from structprobe.errors import EncoderError, ScoreError
+from structprobe.recoverers.base import Recoverer, gold_root
+from structprobe.scores.gold_edges import GoldEdges
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
     from structprobe.attention.word_attentions import AttentionBatch
     from structprobe.encoder.encoder import Encoder
+
+Bools: TypeAlias = NDArray[np.bool_]
+Floats: TypeAlias = NDArray[np.floating]
+Ints: TypeAlias = NDArray[np.integer]
 
 
 class AttentionHead(Recoverer):
@@ -31,22 +35,16 @@ class AttentionHead(Recoverer):
     ----------
     encoder : Encoder
         The model.
-    layer : int, optional
-        The layer of the head, from 1; by default chosen by `fit`.
-    head : int, optional
-        The head, from 1; by default chosen by `fit`.
+    layer, head : int, optional
+        The layer and the head in it, from 1; by default chosen by `fit`.
     gold_root : bool, default False
         Whether to use the gold root, which also sets `uses_gold`.
     special : {"drop", "renormalise", "keep"}, default "drop"
         How to treat attention to special tokens, see `WordAttentions`.
     symmetrised : bool, default False
-        Whether to replace both weights of a pair of words by their sum, see `WordAttentions`.
-    punct : {"upos", "xpos", "keep"}, optional
-        Which words UUAS on dev ignores, see `Protocol`.
-    cache : path, optional
-        A folder in which to cache attention, see `WordAttentions`.
-    progress : bool, optional
-        Whether to show progress bars; by default if stderr is a terminal.
+        Whether to replace both weights of a pair of words by their sum.
+    punct, cache, progress
+        As for `BestLayer`; attention is cached.
 
     Attributes
     ----------
@@ -70,6 +68,7 @@ class AttentionHead(Recoverer):
         {"layer": int, "head": int, "gold_root": bool, "special": str, "symmetrised": bool}
     )
     fitted_attribute = "chosen_"
+    from_context = ("encoder", "punct", "cache", "progress")
     makes_trees = True
 
     dev_uuas_: NDArray[np.float64]
@@ -99,30 +98,22 @@ class AttentionHead(Recoverer):
         self.attentions = WordAttentions(
             encoder, special=special, symmetrised=symmetrised, cache=cache
         )
-        shape = {"layer": self.attentions.n_layers, "head": self.attentions.n_heads}
-        for (name, highest), asked in zip(shape.items(), (layer, head), strict=True):
-            if asked is not None and not 1 <= asked <= highest:
-                raise EncoderError(
-                    f"attention {name} {asked} is out of range; choose from 1 to {highest}"
-                )
+        n_layers, n_heads = self.attentions.n_layers, self.attentions.n_heads
+        for name, asked, n in (("layer", layer, n_layers), ("head", head, n_heads)):
+            if asked is not None and not 1 <= asked <= n:
+                what = f"attention {name} {asked} is out of range; choose from 1 to {n}"
+                raise EncoderError(what)
         if layer is not None and head is not None:
             self.chosen_ = {"layer": layer, "head": head}
-
-    @classmethod
-    def for_model(cls, context: MethodContext, **options: Any) -> Self:
-        """Create the method for a model; see `Recoverer.for_model`."""
-        given = {"cache": context.cache, "progress": context.progress, **options}
-        return cls(context.encoder, punct=context.punct, **given)
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
         """Choose the best head on dev, or on train without dev."""
         self.dev_uuas_ = self.score_heads(train if dev is None else dev)
         self.best_heads_ = self.dev_uuas_.argmax(axis=1) + 1
-        open_to = np.full(self.dev_uuas_.shape, -1.0)  # what may not be chosen is below 0
-        chosen = _only(self.layer), _only(self.head)
-        open_to[chosen] = self.dev_uuas_[chosen]
-        layer, head = np.unravel_index(open_to.argmax(), open_to.shape)
-        self.chosen_ = {"layer": int(layer) + 1, "head": int(head) + 1}
+        layers, heads = np.indices(self.dev_uuas_.shape) + 1
+        is_open = (layers == (self.layer or layers)) & (heads == (self.head or heads))
+        layer, head = np.argwhere(is_open)[self.dev_uuas_[is_open].argmax()] + 1
+        self.chosen_ = {"layer": int(layer), "head": int(head)}
         return self
 
     def score_heads(self, sentences: Sequence[Sentence]) -> NDArray[np.float64]:
@@ -145,10 +136,9 @@ class AttentionHead(Recoverer):
         """
         gold = GoldEdges(sentences, self.punct)
         if not gold.n_edges:
-            raise ScoreError(
-                "there are no gold edges between kept words to choose a head by",
-                hint=f"the protocol is {gold.protocol.describe(correlations=False)}",
-            )
+            what = "there are no gold edges between kept words to choose a head by"
+            hint = f"the protocol is {gold.protocol.describe(correlations=False)}"
+            raise ScoreError(what, hint=hint)
         right = np.zeros((self.attentions.n_layers, self.attentions.n_heads), dtype=np.int64)
         for batch in self.attentions.read(sentences, progress=self.progress):
             right += self.count_right(batch, gold, sentences)
@@ -186,40 +176,28 @@ class AttentionHead(Recoverer):
         self._check_fitted()
         layer, head = self.chosen_["layer"] - 1, self.chosen_["head"] - 1
         found: dict[int, Prediction] = {}
-        reading = self.attentions.read(sentences, progress=self.progress) if sentences else ()
-        for batch in reading:
+        for batch in self.attentions.read(sentences, progress=self.progress) if sentences else ():
             roots = self._roots(batch, sentences)
             scores = self._arc_scores(batch.of_head(layer, head), roots)[:, 0]  # (b, 1, n, n + 1)
             heads = self._heads(scores, batch.lengths, roots)[:, 0]  # (b, n)
-            for row, (number, n) in enumerate(zip(batch.sentences, batch.lengths, strict=True)):
-                arcs = scores[row, 0, :n, : n + 1].copy()
-                found[int(number)] = Prediction(
-                    heads[row, :n], arc_scores=arcs, as_tree=self.makes_trees
-                )
+            for number, n, row, arcs in zip(
+                batch.sentences.tolist(), batch.lengths, heads, scores[:, 0], strict=True
+            ):
+                own = arcs[:n, : n + 1].copy()
+                found[number] = Prediction(row[:n], arc_scores=own, as_tree=self.makes_trees)
         return [found[number] for number in range(len(sentences))]
 
     @abstractmethod
-    def _heads(
-        self,
-        scores: NDArray[np.floating],
-        lengths: NDArray[np.integer],
-        roots: NDArray[np.integer] | None,
-    ) -> NDArray[np.integer]:
+    def _heads(self, scores: Floats, lengths: Ints, roots: Ints | None) -> Ints:
         """Decode (b, k, n, n + 1) arc scores to heads (b, k, n); padding is whatever it is."""
 
     @abstractmethod
     def _heads_over_kept(
-        self,
-        scores: NDArray[np.floating],
-        lengths: NDArray[np.integer],
-        kept: NDArray[np.bool_],
-        roots: NDArray[np.integer] | None,
-    ) -> NDArray[np.integer]:
+        self, scores: Floats, lengths: Ints, kept: Bools, roots: Ints | None
+    ) -> Ints:
         """Decode again over the kept words, like `score`; -1 for ignored words."""
 
-    def _arc_scores(
-        self, batch: AttentionBatch, roots: NDArray[np.integer] | None
-    ) -> NDArray[np.float32]:
+    def _arc_scores(self, batch: AttentionBatch, roots: Ints | None) -> NDArray[np.float32]:
         """Return the arc scores (b, n_layers, n_heads, n, n + 1), with the gold root forced."""
         scores = batch.arc_scores()
         if roots is not None:
@@ -229,23 +207,8 @@ class AttentionHead(Recoverer):
             scores[rows, :, :, words, 0] = 0.0
         return scores
 
-    def _roots(
-        self, batch: AttentionBatch, sentences: Sequence[Sentence]
-    ) -> NDArray[np.integer] | None:
+    def _roots(self, batch: AttentionBatch, sentences: Sequence[Sentence]) -> Ints | None:
         """Return the gold roots (b,) of a batch, from 1, if they are used."""
         if not self.gold_root:
             return None
-        some = [sentences[number] for number in batch.sentences]
-        for sentence in some:
-            if sentence.heads is None or 0 not in sentence.heads:
-                raise ProbeError(
-                    f"{self.name} uses the gold root, but the sentence has none",
-                    where=sentence.where,
-                    hint="use sentences with heads, or the method without a gold root",
-                )
-        return np.array([int(np.argmin(one.heads)) + 1 for one in some])
-
-
-def _only(number: int | None) -> slice:
-    """Return the index of one layer or head, from 1, or of all."""
-    return slice(None) if number is None else slice(number - 1, number)
+        return np.array([gold_root(sentences[number], self.name) for number in batch.sentences])

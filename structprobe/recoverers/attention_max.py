@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import EncoderError, unknown_name
-from structprobe.recoverers.attention_head import AttentionHead
+from structprobe.recoverers.attention_head import AttentionHead, Bools, Floats, Ints
 from structprobe.trees.arc_scores import best_heads
 
 if TYPE_CHECKING:
@@ -35,21 +35,15 @@ class AttentionMax(AttentionHead):
     encoder : Encoder
         The model.
     direction : {"to", "from"}, default "to"
-        Whether the head of a word is the word it attends to most, or the word that attends to it
-        most.
+        Whether the head is the word attended to most, or the word that attends most.
     **options
-        Further arguments of `AttentionHead`. With ``special="keep"``, a word that attends to
-        special tokens more than to any other word has the head 0.
+        As for `AttentionHead`. With ``special="keep"``, a word that attends to special tokens more
+        than to any other word has the head 0.
 
     Raises
     ------
     EncoderError
         As for `AttentionHead`; or if special tokens are kept and `direction` is "from".
-
-    Examples
-    --------
-    >>> method = AttentionMax(encoder).fit(train, dev)  # doctest: +SKIP
-    >>> method.chosen_, method.dev_uuas_.max(axis=1)  # doctest: +SKIP
     """
 
     name = "attention-max"
@@ -70,17 +64,14 @@ class AttentionMax(AttentionHead):
         if direction not in DIRECTIONS:
             raise EncoderError(unknown_name("direction", direction, DIRECTIONS))
         if direction == "from" and options.get("special") == "keep":
-            raise EncoderError(
-                "special tokens cannot be kept with direction='from'",
-                hint="attention from special tokens is not read; choose 'drop' or 'renormalise'",
-            )
+            what = "special tokens cannot be kept with direction='from'"
+            hint = "attention from special tokens is not read; choose 'drop' or 'renormalise'"
+            raise EncoderError(what, hint=hint)
         self.direction = direction
         self.name += "-from" * (direction == "from")
         super().__init__(encoder, **options)
 
-    def _arc_scores(
-        self, batch: AttentionBatch, roots: NDArray[np.integer] | None
-    ) -> NDArray[np.float32]:
+    def _arc_scores(self, batch: AttentionBatch, roots: Ints | None) -> NDArray[np.float32]:
         if self.direction == "from":
             batch = replace(batch, weights=batch.weights.swapaxes(-1, -2))
         scores = super()._arc_scores(batch, roots)
@@ -90,23 +81,14 @@ class AttentionMax(AttentionHead):
         scores[unseen] = -np.inf
         return scores
 
-    def _heads(
-        self,
-        scores: NDArray[np.floating],
-        lengths: NDArray[np.integer],
-        roots: NDArray[np.integer] | None,
-    ) -> NDArray[np.integer]:
+    def _heads(self, scores: Floats, lengths: Ints, roots: Ints | None) -> Ints:
         heads = best_heads(scores)  # nothing attends to padding
         headless = (heads == 0) & np.isneginf(scores[..., 0])
         return np.where(headless, np.arange(1, heads.shape[-1] + 1), heads)
 
     def _heads_over_kept(
-        self,
-        scores: NDArray[np.floating],
-        lengths: NDArray[np.integer],
-        kept: NDArray[np.bool_],
-        roots: NDArray[np.integer] | None,
-    ) -> NDArray[np.integer]:
+        self, scores: Floats, lengths: Ints, kept: Bools, roots: Ints | None
+    ) -> Ints:
         open_to = np.insert(kept, 0, True, axis=1)  # (b, n + 1)
         heads = best_heads(np.where(open_to[:, None, None], scores, -np.inf))
         return np.where(kept[:, None], heads, -1)

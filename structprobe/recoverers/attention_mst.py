@@ -7,9 +7,8 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from structprobe.recoverers.attention_head import AttentionHead
+from structprobe.recoverers.attention_head import AttentionHead, Bools, Floats, Ints
 from structprobe.trees.arborescences import arborescences
 from structprobe.trees.gold import padded_tree_depths
 
@@ -51,24 +50,15 @@ class AttentionMST(AttentionHead):
         }
     )
 
-    def _heads(
-        self,
-        scores: NDArray[np.floating],
-        lengths: NDArray[np.integer],
-        roots: NDArray[np.integer] | None,
-    ) -> NDArray[np.integer]:
+    def _heads(self, scores: Floats, lengths: Ints, roots: Ints | None) -> Ints:
         b, k, n, _ = scores.shape
         told = None if roots is None else np.repeat(roots, k)
         heads = arborescences(scores.reshape(b * k, n, n + 1), np.repeat(lengths, k), roots=told)
         return heads.reshape(b, k, n)
 
     def _heads_over_kept(
-        self,
-        scores: NDArray[np.floating],
-        lengths: NDArray[np.integer],
-        kept: NDArray[np.bool_],
-        roots: NDArray[np.integer] | None,
-    ) -> NDArray[np.integer]:
+        self, scores: Floats, lengths: Ints, kept: Bools, roots: Ints | None
+    ) -> Ints:
         heads = np.full(scores.shape[:-1], -1)
         joined = np.flatnonzero(kept.sum(axis=1) > 1)  # one kept word alone has no edge
         if len(joined):
@@ -76,13 +66,7 @@ class AttentionMST(AttentionHead):
             heads[joined] = self._decode_kept(scores[joined], lengths[joined], kept[joined], told)
         return heads
 
-    def _decode_kept(
-        self,
-        scores: NDArray[np.floating],
-        lengths: NDArray[np.integer],
-        kept: NDArray[np.bool_],
-        roots: NDArray[np.integer] | None,
-    ) -> NDArray[np.integer]:
+    def _decode_kept(self, scores: Floats, lengths: Ints, kept: Bools, roots: Ints | None) -> Ints:
         """Decode over the kept words, two or more, rooted at the shallowest."""
         b, k, n, _ = scores.shape
         sizes = kept.sum(axis=1)
@@ -103,13 +87,7 @@ class AttentionMST(AttentionHead):
         heads[sentence, tree, order[:, None]] = np.where(found < 0, -1, words)
         return heads
 
-    def _top_kept(
-        self,
-        scores: NDArray[np.floating],
-        lengths: NDArray[np.integer],
-        kept: NDArray[np.bool_],
-        roots: NDArray[np.integer] | None,
-    ) -> NDArray[np.integer]:
+    def _top_kept(self, scores: Floats, lengths: Ints, kept: Bools, roots: Ints | None) -> Ints:
         """Return the shallowest kept word of each tree over all words (b, k), from 1."""
         b, k, n, _ = scores.shape
         top = np.ones((b, k), dtype=np.intp)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
-from structprobe.recoverers.base import MethodContext, Recoverer
+from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.best_layer import NO_DEV
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
@@ -43,27 +43,20 @@ class AttentionProbe(Recoverer):
         The model. For a causal model, heads on both sides can be found, since both directions of
         attention have weights.
     words : bool, default False
-        Whether the weights depend on the words: the method ``attention-probe-words``. This probe
-        has about 200 times as many parameters, and learns which words tend to be heads.
+        Whether the weights depend on the words: the method ``attention-probe-words``, with about
+        200 times as many parameters. It also learns which words tend to be heads, so not all that
+        it scores above ``attention-probe`` is due to attention.
     max_steps : int, default 2000
         Training steps; the weights with the lowest loss on dev are kept.
-    cache : path, optional
-        A folder in which to cache word vectors.
-    random_state : int, default 0
-        Random state of the order of the batches.
-    device : str, default "auto"
-        Where the weights are trained.
-    progress : bool, optional
-        Whether to show progress bars; by default if stderr is a terminal.
+    cache, random_state, device, progress
+        As for `BestLayer`.
 
     Attributes
     ----------
     weights_ : ndarray of float32, shape (n_layers, n_heads, 2), or None
-        Weights of the attention from a word to its head, and from the head to the word; None with
-        `words`, where they depend on the words.
+        Weights of the attention from a word to its head, and back; None with `words`.
     history_ : list of dict
-        The training history: ``step``, ``learning_rate``, ``train_loss``, ``dev_loss`` (in nats per
-        word).
+        ``step``, ``learning_rate``, ``train_loss`` and ``dev_loss`` (in nats per word).
     chosen_ : dict
         ``choice``: the training step that was kept.
 
@@ -76,9 +69,6 @@ class AttentionProbe(Recoverer):
     -----
     `fit` stores the attention of the training sentences in a temporary file: two bytes for each
     pair of words and head, about 0.9 GB for 12,500 sentences and 72 heads.
-
-    With `words`, the probe also learns about words, so not all that it scores above
-    ``attention-probe`` is due to attention.
     """
 
     name = "attention-probe"
@@ -88,6 +78,7 @@ class AttentionProbe(Recoverer):
     )
     options = MappingProxyType({"max_steps": int})
     fitted_attribute = "scorer_"
+    from_context = ("encoder", "cache", "random_state", "device", "progress")
 
     weights_: NDArray[np.float32] | None
     history_: list[dict[str, float]]
@@ -105,26 +96,14 @@ class AttentionProbe(Recoverer):
     ) -> None:
         from structprobe.attention.word_attentions import WordAttentions
         from structprobe.devices import find_device
+        from structprobe.probe.training.settings import read_whole
 
-        if max_steps < 1:
-            raise ProbeError(f"max_steps={max_steps} is out of range; use 1 or more")
+        read_whole("max_steps", max_steps)
         self.encoder, self.words, self.max_steps, self.cache = encoder, words, max_steps, cache
         self.random_state, self.device, self.progress = random_state, device, progress
         self.name += "-words" * words
         self.attentions = WordAttentions(encoder, special="keep")
         find_device(device, error=ProbeError)
-
-    @classmethod
-    def for_model(cls, context: MethodContext, **options: Any) -> Self:
-        """Create the method for a model; see `Recoverer.for_model`."""
-        return cls(
-            context.encoder,
-            cache=context.cache,
-            random_state=context.seed,
-            device=context.device,
-            progress=context.progress,
-            **options,
-        )
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
         """Train the weights; dev is needed for early stopping."""
@@ -145,15 +124,11 @@ class AttentionProbe(Recoverer):
             vectors, dev_vectors = self._vectors(train), self._vectors(dev)
             scorer = self._scorer(file, vectors).to(device)
             candidates = Candidates(file, gold, vectors, device)
-            shown = self.progress
+            epochs = candidates.epochs(np.random.default_rng(self.random_state))
+            held_out = Candidates(dev_file, dev_gold, dev_vectors, device)
+            rates, shown = Cosine(Whitened(), rate, self.max_steps), self.progress
             with progress_bar("attention probe", self.max_steps, "step", shown=shown) as on_steps:
-                self.history_ = train_heads(
-                    scorer,
-                    candidates.epochs(np.random.default_rng(self.random_state)),
-                    Candidates(dev_file, dev_gold, dev_vectors, device),
-                    Cosine(Whitened(), rate, self.max_steps),
-                    lambda _: on_steps(1),
-                )
+                self.history_ = train_heads(scorer, epochs, held_out, rates, lambda _: on_steps(1))
         self.scorer_ = scorer.cpu()
         self.weights_ = None
         if not self.words:
@@ -175,17 +150,16 @@ class AttentionProbe(Recoverer):
         found: dict[int, Prediction] = {}
         vectors = self._vectors(sentences)
         for batch in self.attentions.read(sentences, progress=self.progress):
-            words = None
-            if vectors is not None:
-                words = torch.from_numpy(pad([vectors[i] for i in batch.sentences]))
+            own = None if vectors is None else pad([vectors[i] for i in batch.sentences])
+            words = None if own is None else torch.from_numpy(own)
             is_word = torch.arange(batch.lengths.max()) < torch.from_numpy(batch.lengths)[:, None]
             with torch.inference_mode():
                 scores = self.scorer_((torch.from_numpy(_features(batch)), words))
                 told = head_log_probabilities(scores, is_word).numpy()  # (b, n, n + 1)
             heads = arborescences(told, batch.lengths)
-            for row, (number, n) in enumerate(zip(batch.sentences, batch.lengths, strict=True)):
-                arcs = told[row, :n, : n + 1].copy()
-                found[int(number)] = Prediction(heads[row, :n], arc_scores=arcs)
+            numbers = batch.sentences.tolist()
+            for number, n, row, arcs in zip(numbers, batch.lengths, heads, told, strict=True):
+                found[number] = Prediction(row[:n], arc_scores=arcs[:n, : n + 1].copy())
         return [found[number] for number in range(len(sentences))]
 
     def _vectors(self, sentences: Sequence[Sentence]) -> FormVectors | None:
@@ -212,11 +186,7 @@ class AttentionProbe(Recoverer):
         """Create the scorer to train."""
         import torch
 
-        from structprobe.attention.scorers import (
-            AttentionScorer,
-            AttentionWordsScorer,
-            main_axes,
-        )
+        from structprobe.attention.scorers import AttentionScorer, AttentionWordsScorer, main_axes
 
         scales = torch.from_numpy(file.scales())
         if vectors is None:
@@ -233,10 +203,9 @@ def _features(batch: AttentionBatch) -> NDArray[np.float32]:
 
 def _gold_heads(sentences: Sequence[Sentence]) -> list[NDArray[np.int32]]:
     """Return the gold heads, checked."""
-    heads = []
     for sentence in sentences:
         if sentence.heads is None:
             raise ProbeError("a training sentence has no heads", where=sentence.where)
-        heads.append(sentence.heads)
+    heads = [sentence.heads for sentence in sentences if sentence.heads is not None]
     gold_depths(heads)  # refuses what is no tree
     return heads

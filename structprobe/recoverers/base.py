@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from structprobe.errors import ProbeError
 from structprobe.recoverers.parsed import ParsedSentence
 from structprobe.scores.prediction import Prediction
@@ -30,6 +32,11 @@ class MethodContext:
     device: str = "auto"  # Where methods are trained
     progress: bool | None = None  # Whether to show progress bars
 
+    @property
+    def random_state(self) -> int:
+        """The seed, by the name of the argument that takes it."""
+        return self.seed
+
 
 class Recoverer(ABC):
     """Base class of all methods that recover trees. A new method is a subclass in its own file.
@@ -43,21 +50,20 @@ class Recoverer(ABC):
     reads_model : bool
         Whether the method uses a model, which result rows then name.
     reads_head : bool
-        Whether it also uses the model's language-modelling head, whose weights then decide its
-        rows too.
+        Whether it uses the language-modelling head, whose weights then decide its rows too.
     order : int
-        Position in tables of all methods: lower for methods that should be stronger, 90 and above
-        for baselines.
+        Position in tables: lower for methods that should be stronger, 90 and above for baselines.
     variants : mapping of str to mapping
-        Names on the command line, if the class has several, with the arguments of `for_model` for
-        each; otherwise `name` is used.
+        The arguments of `for_model` by name on the command line, if the class has several names.
     options : mapping of str to type
         Further arguments of `for_model`, as in ``name[option=value]``; int, float, bool or str.
+    from_context : tuple of str
+        The arguments that `for_model` takes from its context: some of ``encoder``, ``punct``,
+        ``cache``, ``random_state``, ``device`` and ``progress``.
     fitted_attribute : str or None
         The attribute that `fit` sets and `predict` needs; None if there is nothing to fit.
     version : int
-        To be increased when the same settings give different trees, so that rows of the older
-        version are not reused.
+        Increased when the same settings give different trees, so that older rows are not reused.
     chosen_ : mapping of str to object
         What `fit` chose on dev, by keys of a result row such as ``layer`` and ``head``; `predict`
         may add information about the sentences it was last called with.
@@ -70,6 +76,7 @@ class Recoverer(ABC):
     order: int = 50
     variants: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
     options: Mapping[str, type] = MappingProxyType({})
+    from_context: tuple[str, ...] = ()
     version: int = 1
     fitted_attribute: str | None = None
     chosen_: Mapping[str, Any] = MappingProxyType({})
@@ -95,8 +102,7 @@ class Recoverer(ABC):
         StructprobeError
             If the model does not suit the method.
         """
-        del context
-        return cls(**options)
+        return cls(**{name: getattr(context, name) for name in cls.from_context} | options)
 
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
         """Fit the method to annotated sentences, if there is anything to fit.
@@ -127,15 +133,14 @@ class Recoverer(ABC):
         Returns
         -------
         dict
-            Keys of a result row: ``method``, ``uses_gold``, ``seed`` (from `random_state`, if
-            any), and the origin of the vectors if there is an `encoder`.
+            ``method``, ``uses_gold``, ``seed`` (from `random_state`, if any), and the origin of the
+            vectors if there is an `encoder`.
         """
-        told = {"method": self.name, "uses_gold": self.uses_gold}
-        told["seed"] = getattr(self, "random_state", None)
+        seed = getattr(self, "random_state", None)
+        told = {"method": self.name, "uses_gold": self.uses_gold, "seed": seed}
         encoder: Encoder | None = getattr(self, "encoder", None)
-        if encoder is None:
-            return told
-        origin = encoder.origin(0)  # all but the layer, which is for each method to say
+        origin = {} if encoder is None else encoder.origin(0)
+        # All but the layer, which is for each method to say.
         return told | {key: value for key, value in origin.items() if key != "layer"}
 
     @abstractmethod
@@ -164,8 +169,8 @@ class Recoverer(ABC):
         Parameters
         ----------
         text : str, sequence of str or Sentence
-            A text, which is split at whitespace only (so punctuation should be separated by
-            spaces); or a list of words; or a sentence of a treebank.
+            A text, split at whitespace only (put spaces around punctuation), a list of words, or a
+            sentence of a treebank.
 
         Returns
         -------
@@ -180,8 +185,7 @@ class Recoverer(ABC):
             If the method is not fitted.
         """
         sentence = _one_sentence(text)
-        (prediction,) = self.predict([sentence])
-        return ParsedSentence(sentence, prediction)
+        return ParsedSentence(sentence, *self.predict([sentence]))
 
     @property
     def is_fitted(self) -> bool:
@@ -191,7 +195,7 @@ class Recoverer(ABC):
     def _check_fitted(self) -> None:
         """Raise an error if the method is not fitted."""
         if not self.is_fitted:
-            from structprobe.probe.not_fitted import NotFittedError
+            from structprobe.probe.base import NotFittedError
 
             raise NotFittedError(f"the method {self.name!r} is not fitted", hint="call fit first")
 
@@ -205,23 +209,27 @@ class Recoverer(ABC):
         return f"<{type(self).__name__} {getattr(self, 'name', '')!r}{of_model}{behind}>"
 
 
+def gold_root(sentence: Sentence, method: str) -> int:
+    """Return the gold root, from 1, for a method that uses it."""
+    if sentence.heads is None or 0 not in sentence.heads:
+        what = f"{method} uses the gold root, but the sentence has none"
+        hint = "use annotated sentences, or a method without a gold root"
+        raise ProbeError(what, where=sentence.where, hint=hint)
+    return int(np.argmin(sentence.heads)) + 1
+
+
 def _one_sentence(given: object) -> Sentence:
     """Create a sentence from what is to be parsed."""
     if isinstance(given, Sentence):
         return given
     words = given.split() if isinstance(given, str) else given
-    if isinstance(words, Treebank) or not isinstance(words, Sequence) or isinstance(words, bytes):
-        raise _no_sentence(repr(given) if isinstance(given, Treebank) else type(given).__name__)
-    if not words:
-        raise ProbeError(f"there are no words to parse in {given!r}")
-    for word in words:
-        if not isinstance(word, str):
-            raise _no_sentence(f"a {type(given).__name__} of {type(word).__name__}")
-    return Treebank.from_words([words])[0]
-
-
-def _no_sentence(found: str) -> ProbeError:
-    return ProbeError(
-        f"parse takes one sentence, not {found}",
-        hint="pass a text, a list of words or a Sentence; use predict for several sentences",
-    )
+    found = repr(given) if isinstance(given, Treebank) else type(given).__name__
+    if isinstance(words, Sequence) and not isinstance(words, Treebank | bytes):
+        if not words:
+            raise ProbeError(f"there are no words to parse in {given!r}")
+        others = [word for word in words if not isinstance(word, str)]
+        if not others:
+            return Treebank.from_words([words])[0]
+        found = f"a {found} of {type(others[0]).__name__}"
+    hint = "pass a text, a list of words or a Sentence; use predict for several sentences"
+    raise ProbeError(f"parse takes one sentence, not {found}", hint=hint)

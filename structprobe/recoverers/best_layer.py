@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.errors import Hint, ProbeError
-from structprobe.recoverers.base import MethodContext, Recoverer
+from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.probe import ProbeRecoverer
 from structprobe.scores import score
 from structprobe.scores.prediction import Prediction
@@ -36,9 +36,9 @@ class BestLayer(Recoverer):
     cache : path, optional
         A folder in which to cache word vectors; by default all layers are kept in memory.
     random_state : int, default=0
-        Random state of the probes.
+        Random state of the training.
     device : str, default="auto"
-        Where the probes are trained.
+        Where to train.
     progress : bool, optional
         Whether to show progress bars; by default if stderr is a terminal.
     **settings
@@ -64,6 +64,7 @@ class BestLayer(Recoverer):
     order = 10
     options = MappingProxyType({"rank": int, "max_steps": int})
     fitted_attribute = "recoverer_"
+    from_context = ("encoder", "punct", "cache", "random_state", "device", "progress")
 
     recoverer_: ProbeRecoverer
     curve_: Mapping[int, float]
@@ -85,26 +86,13 @@ class BestLayer(Recoverer):
         self.random_state, self.device, self.progress = random_state, device, progress
         self.settings = settings
 
-    @classmethod
-    def for_model(cls, context: MethodContext, **options: Any) -> Self:
-        """Create the method for a model; see `Recoverer.for_model`."""
-        return cls(
-            context.encoder,
-            punct=context.punct,
-            cache=context.cache,
-            random_state=context.seed,
-            device=context.device,
-            progress=context.progress,
-            **options,
-        )
-
     def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
         """Fit probes on all layers in one training run, and choose a layer on dev."""
         if dev is None:
             raise ProbeError("choosing a layer needs a dev set", hint=NO_DEV)
+        told: dict[str, Any] = {"cache": self.cache, "progress": self.progress}
         vectors, dev_vectors = (
-            self.encoder.encode(bank, layers=self.layers, cache=self.cache, progress=self.progress)
-            for bank in (train, dev)
+            self.encoder.encode(bank, layers=self.layers, **told) for bank in (train, dev)
         )
         probes = self.fit_layers(vectors, train, (dev_vectors, dev))
         uuas = {
@@ -115,10 +103,7 @@ class BestLayer(Recoverer):
         if not self.curve_:
             raise ProbeError("no layer can be chosen: the dev set has no edges to score")
         layer = max(sorted(self.curve_), key=self.curve_.__getitem__)
-        self.recoverer_ = ProbeRecoverer(
-            self.encoder, layer, probes[layer],
-            cache=self.cache, name=self.name, progress=self.progress,
-        )  # fmt: skip
+        self.recoverer_ = ProbeRecoverer(self.encoder, layer, probes[layer], name=self.name, **told)
         self.chosen_ = {"layer": layer}
         return self
 
@@ -141,14 +126,17 @@ class BestLayer(Recoverer):
         """
         from structprobe.probe.estimator import StructuralProbe, fit_together
 
-        told = {"random_state": self.random_state, "device": self.device, **self.settings}
-        told["verbose"] = self.progress is not False
-        probes = {layer: StructuralProbe(**told) for layer in vectors.layers}
+        probes = {layer: StructuralProbe(**self._told()) for layer in vectors.layers}
         layers, dev_layers = (
             {layer: bank.layer(layer) for layer in vectors.layers} for bank in (vectors, dev[0])
         )
         list(fit_together([*probes.items()], layers, train, dev=(dev_layers, dev[1])))
         return probes
+
+    def _told(self) -> dict[str, Any]:
+        """Return the arguments of the estimators."""
+        told = {"random_state": self.random_state, "device": self.device, **self.settings}
+        return {"verbose": self.progress is not False} | told
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the tree of each sentence from the chosen layer."""

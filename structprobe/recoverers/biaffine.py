@@ -34,11 +34,9 @@ class Biaffine(BestLayer):
         """Fit a biaffine probe on every layer; see `BestLayer.fit_layers`."""
         from structprobe.probe.readers.biaffine_probe import BiaffineProbe
 
-        told: dict[str, Any] = {"random_state": self.random_state, "device": self.device}
-        told |= {"verbose": self.progress is not False, **self.settings}
         dev_vectors, dev_trees = dev
         return {
-            layer: BiaffineProbe(**told).fit(
+            layer: BiaffineProbe(**self._told()).fit(
                 vectors.layer(layer), train, dev=(dev_vectors.layer(layer), dev_trees)
             )
             for layer in self.layers

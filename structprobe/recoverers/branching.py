@@ -32,8 +32,5 @@ class LeftBranching(Recoverer):
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the tree of each sentence; only its length is used."""
-        return [_mirror(len(sentence)) for sentence in sentences]
-
-
-def _mirror(n: int) -> Prediction:
-    return Prediction(heads=np.append(np.arange(2, n + 1), 0))
+        lengths = map(len, sentences)
+        return [Prediction(heads=np.append(np.arange(2, n + 1), 0)) for n in lengths]

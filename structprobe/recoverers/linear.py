@@ -24,9 +24,6 @@ class LinearChain(Recoverer):
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the chain of each sentence; only its length is used."""
-        return [_chain(len(sentence)) for sentence in sentences]
-
-
-def _chain(n: int) -> Prediction:
-    place = np.arange(n)
-    return Prediction(heads=place, distances=np.abs(place[:, None] - place).astype(np.float32))
+        places = [np.arange(len(sentence)) for sentence in sentences]
+        pairs = [(own, np.abs(own[:, None] - own).astype(np.float32)) for own in places]
+        return [Prediction(heads=own, distances=distances) for own, distances in pairs]

@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
 import inspect
 import pkgutil
+import re
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeGuard
 
 from structprobe import recoverers
 from structprobe.errors import MethodError, unknown_name
 from structprobe.recoverers.base import MethodContext, Recoverer
-from structprobe.recoverers.method_options import split_names, with_options
 
 ALL = "all"
+
+# Options stand in brackets after a method's name: attention-max[layer=3,head=9].
+_HINT = "use the form attention-max[layer=3,head=9]"
+_KINDS = {
+    int: "use an integer",
+    float: "use a number with a decimal point",
+    bool: "use True or False",
+    str: "use a name",
+}
+_ONE = re.compile(r"(?:[^,\[\]]|\[[^\[\]]*\])+")
+_WRITTEN = re.compile(r"(?P<name>[^\[\]]+)(?:\[(?P<options>[^\[\]]*)\])?")
 
 
 @dataclass(frozen=True)
@@ -29,11 +42,12 @@ class Method:
     @property
     def summary(self) -> str:
         """A one-line summary: from the docstring of the class, with settings and options."""
-        first = (inspect.getdoc(self.cls) or "").partition("\n")[0]
-        told = ", ".join(f"{name}={value}" for name, value in self.told.items())
-        takes = ", ".join(self.takes)
-        parts = [first, f"[{told}]" if told else "", f"Options: {takes}." if takes else ""]
-        return " ".join(filter(None, parts))
+        parts = [(inspect.getdoc(self.cls) or "").partition("\n")[0]]
+        if self.told:
+            parts.append(f"[{', '.join(f'{name}={value}' for name, value in self.told.items())}]")
+        if self.takes:
+            parts.append(f"Options: {', '.join(self.takes)}.")
+        return " ".join(parts)
 
     @property
     def takes(self) -> dict[str, type]:
@@ -46,13 +60,13 @@ class Method:
 
 
 def find_methods() -> dict[str, Method]:
-    """Find all methods of the package `structprobe.recoverers`.
-
-    These are the concrete subclasses of `Recoverer` in its modules, with all `variants`, except
-    classes without a name, such as `ProbeRecoverer`.
-    """
+    """Find all concrete subclasses of `Recoverer` in this package that have a name, by variant."""
     found: dict[str, Method] = {}
-    for cls in sorted(_classes(), key=lambda cls: (cls.order, cls.__name__)):
+    classes = []
+    for info in pkgutil.iter_modules(recoverers.__path__, f"{recoverers.__name__}."):
+        values = vars(importlib.import_module(info.name)).values()
+        classes += [one for one in values if _is_method(one) and one.__module__ == info.name]
+    for cls in sorted(classes, key=lambda cls: (cls.order, cls.__name__)):
         for method in _methods_of(cls):
             if method.name in found:
                 raise TypeError(f"{cls} and {found[method.name].cls} are both {method.name!r}")
@@ -70,24 +84,14 @@ def choose_methods(
         for method in _meant(one, known):
             other = chosen.setdefault(method.name, method)
             if (other.cls, other.given) != (method.cls, method.given):
-                raise MethodError(
-                    f"two methods have the name {method.name!r}", hint="give each a different name"
-                )
+                what = f"two methods have the name {method.name!r}"
+                raise MethodError(what, hint="give each a different name")
     if not chosen:
         raise MethodError("no method was given", hint=f"choose from {', '.join(known)}, or {ALL}")
     return list(chosen.values())
 
 
-def _classes() -> Iterator[type[Recoverer]]:
-    """Import the modules of the package, and yield the classes that are methods."""
-    for info in pkgutil.iter_modules(recoverers.__path__, f"{recoverers.__name__}."):
-        module = importlib.import_module(info.name)
-        for value in vars(module).values():
-            if _is_method(value) and value.__module__ == info.name:
-                yield value
-
-
-def _is_method(value: object) -> bool:
+def _is_method(value: object) -> TypeGuard[type[Recoverer]]:
     """Check for a concrete subclass of `Recoverer` with a name."""
     return (
         isinstance(value, type)
@@ -109,22 +113,16 @@ def _meant(wanted: str | Recoverer | Method, known: Mapping[str, Method]) -> lis
     if isinstance(wanted, Recoverer):
         return [Method(wanted.name, type(wanted), given=wanted)]
     found: list[Method] = []
-    for name, options in split_names(str(wanted)):
+    for name, options in _split_names(str(wanted)):
         if name == ALL and not options:
             found += known.values()
         elif ":" in name:
-            found += [_told(method, options) for method in _methods_of(_load(name))]
+            found += [_with_options(method, options) for method in _methods_of(_load(name))]
         elif name in known:
-            found.append(_told(known[name], options))
+            found.append(_with_options(known[name], options))
         else:
             raise MethodError(unknown_name("method", name, [*known, ALL]))
     return found
-
-
-def _told(method: Method, options: Mapping[str, Any]) -> Method:
-    """Return a method with options, which are part of its name."""
-    name = with_options(method.name, options, method.takes)
-    return replace(method, name=name, told={**method.told, **options})
 
 
 def _load(path: str) -> type[Recoverer]:
@@ -137,9 +135,46 @@ def _load(path: str) -> type[Recoverer]:
         raise MethodError(f"the module of {path!r} cannot be imported: {told}") from error
     value = getattr(module, class_name, None)
     if not _is_method(value):
-        raise MethodError(
-            f"{path!r} is not a method",
-            hint="give a subclass of Recoverer with a name (or variants) and a predict method",
-        )
-    assert isinstance(value, type)
+        hint = "give a subclass of Recoverer with a name (or variants) and a predict method"
+        raise MethodError(f"{path!r} is not a method", hint=hint)
     return value
+
+
+def _split_names(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Read comma-separated names, with or without options in brackets."""
+    if re.sub(r"[^\[\]]", "", text).replace("[]", ""):
+        raise MethodError(f"unbalanced brackets in {text!r}", hint=_HINT)
+    for written in filter(None, map(str.strip, _ONE.findall(text))):
+        found = _WRITTEN.fullmatch(written)
+        if found is None:
+            raise MethodError(f"{written!r} is not a method", hint=_HINT)
+        options = {}
+        for part in found["options"].split(",") if found["options"] else ():
+            option, is_there, value = (piece.strip() for piece in part.partition("="))
+            if not (option and is_there and value):
+                raise MethodError(f"{part.strip()!r} in {written!r} is not an option", hint=_HINT)
+            options[option] = _value(value)
+        yield found["name"].strip(), options
+
+
+def _with_options(method: Method, options: Mapping[str, Any]) -> Method:
+    """Return a method with options, which are checked and part of its name."""
+    name, known = method.name, method.takes
+    for option, value in options.items():
+        if not known:
+            raise MethodError(f"the method {name!r} has no options, but {option!r} was given")
+        if option not in known:
+            raise MethodError(f"{name}: {unknown_name('option', option, known)}")
+        if type(value) is not known[option]:
+            raise MethodError(f"{name}: {option}={value!r}", hint=_KINDS[known[option]])
+    if options:
+        name += f"[{','.join(f'{option}={value}' for option, value in options.items())}]"
+    return replace(method, name=name, told={**method.told, **options})
+
+
+def _value(text: str) -> Any:
+    """Read a number, True or False; everything else is text."""
+    with suppress(ValueError, SyntaxError):
+        if isinstance(value := ast.literal_eval(text), bool | int | float):
+            return value
+    return text

@@ -34,8 +34,7 @@ class ParsedSentence:
     --------
     >>> import numpy as np
     >>> from structprobe import ParsedSentence, Prediction, Sentence
-    >>> prediction = Prediction(np.array([2, 0]))
-    >>> ParsedSentence(Sentence(("dogs", "bark")), prediction).heads
+    >>> ParsedSentence(Sentence(("dogs", "bark")), Prediction(np.array([2, 0]))).heads
     array([2, 0])
     """
 
@@ -77,11 +76,9 @@ class ParsedSentence:
 
         Parameters
         ----------
-        gold : bool, default=True
-            Whether to draw the gold tree above and the recovered tree below, if the sentence has a
-            gold tree; otherwise only the recovered tree.
-        distances : bool, default=False
-            Whether to show the predicted distances on the arcs.
+        gold, distances : bool
+            Whether to draw the gold tree, if there is one, above the recovered tree; and whether to
+            show the predicted distances on the arcs.
         direction, width
             As for `structprobe.draw.draw_text`.
 
@@ -99,12 +96,8 @@ class ParsedSentence:
         """
         from structprobe.draw import draw_text
 
-        return draw_text(
-            *self._trees(gold),
-            distances=self._distances(distances),
-            direction=direction,
-            width=width,
-        )
+        wanted = self._distances(distances)
+        return draw_text(*self._trees(gold), distances=wanted, direction=direction, width=width)
 
     def to_svg(self, *, gold: bool = True, distances: bool = False, direction: str = "auto") -> str:
         """Draw the tree as an SVG picture.
@@ -112,17 +105,12 @@ class ParsedSentence:
         Parameters
         ----------
         gold, distances, direction
-            As for `to_text`.
+            As for `to_text`, which raises the same errors.
 
         Returns
         -------
         str
             An ``<svg>`` element, see `structprobe.draw.draw_svg`.
-
-        Raises
-        ------
-        ProbeError, TreeError
-            As for `to_text`.
         """
         from structprobe.draw import draw_svg
 
@@ -137,17 +125,12 @@ class ParsedSentence:
         Parameters
         ----------
         gold, distances, direction
-            As for `to_text`.
+            As for `to_text`, which raises the same errors.
 
         Returns
         -------
         str
             A ``dependency`` environment, see `structprobe.draw.draw_tikz`.
-
-        Raises
-        ------
-        ProbeError, TreeError
-            As for `to_text`.
         """
         from structprobe.draw import draw_tikz
 
@@ -160,8 +143,7 @@ class ParsedSentence:
         Parameters
         ----------
         missed : bool, default=False
-            Whether to include gold arcs that are not in the recovered tree; the graph is then not a
-            tree.
+            Whether to include gold arcs that were not recovered; the graph is then not a tree.
 
         Returns
         -------
@@ -171,11 +153,9 @@ class ParsedSentence:
         from structprobe.draw import to_networkx
 
         gold = self.gold_heads is not None
-        graph = to_networkx(
-            *self._trees(gold),
-            deprels=self.sentence.deprels if gold else None,
-            distances=self.prediction.distances,
-        )
+        deprels = self.sentence.deprels if gold else None
+        weights = self.prediction.distances
+        graph = to_networkx(*self._trees(gold), deprels=deprels, distances=weights)
         if gold and not missed:
             arcs = graph.edges(data="recovered")
             graph.remove_edges_from([(a, b) for a, b, recovered in arcs if not recovered])
@@ -187,28 +167,18 @@ class ParsedSentence:
         Parameters
         ----------
         distances, direction
-            As for `to_text`.
+            As for `to_text`, which raises the same errors.
 
         Returns
         -------
         dict
             See `structprobe.draw.to_displacy`.
-
-        Raises
-        ------
-        ProbeError, TreeError
-            As for `to_text`.
         """
         from structprobe.draw import to_displacy
 
-        return to_displacy(
-            self.words,
-            self.heads,
-            deprels=self.prediction.deprels,
-            upos=self.sentence.upos,
-            distances=self._distances(distances),
-            direction=direction,
-        )
+        labels: dict[str, Any] = {"deprels": self.prediction.deprels, "upos": self.sentence.upos}
+        wanted = self._distances(distances)
+        return to_displacy(*self._trees(False), distances=wanted, direction=direction, **labels)
 
     def to_conllu(self) -> str:
         """Return the sentence as a CoNLL-U block with the recovered heads.
@@ -236,8 +206,6 @@ class ParsedSentence:
     def _distances(self, wanted: bool) -> NDArray[np.floating] | None:
         """Return the predicted distances, if they are to be shown."""
         if wanted and self.prediction.distances is None:
-            raise ProbeError(
-                "the prediction has no distances to show on the arcs",
-                hint="leave out distances; only distance probes predict them",
-            )
+            what = "the prediction has no distances to show on the arcs"
+            raise ProbeError(what, hint="leave out distances; only distance probes predict them")
         return self.prediction.distances if wanted else None

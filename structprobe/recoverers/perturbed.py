@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.errors import Hint, ProbeError, TreeError, unknown_name
-from structprobe.recoverers.base import MethodContext, Recoverer
+from structprobe.errors import ProbeError, unknown_name
+from structprobe.recoverers.base import Recoverer, gold_root
 from structprobe.recoverers.linear import LinearChain
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
@@ -19,8 +19,6 @@ from structprobe.trees import arborescence, eisner, spanning_tree
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
-
-Impacts = NDArray[np.float32]
 
 _logger = logging.getLogger(__name__)
 
@@ -39,15 +37,15 @@ class Perturbed(Recoverer):
     encoder : Encoder
         A model with a mask token.
     decoder : {"mst", "cle", "eisner"}
-        ``"mst"`` finds the maximum spanning tree of the mean impact of each pair, and directs it
-        from the root. The others use the impact of j on i as the score of head j for word i:
-        ``"cle"`` finds the best tree (Chu-Liu/Edmonds), ``"eisner"`` the best projective tree.
+        ``"mst"``: the maximum spanning tree of the mean impact of each pair, directed from the
+        root. The others score head j for word i by the impact of j on i: ``"cle"`` finds the best
+        tree (Chu-Liu/Edmonds), ``"eisner"`` the best projective tree.
     measure : {"distance", "probability"}
         How the impact is measured.
     root : {"impact", "gold"}
-        ``"impact"`` chooses the word with the highest mean impact on the others (the first, in a
-        tie); ``"gold"`` uses the gold root (like Wu et al. for ``"cle"`` and ``"eisner"``), which
-        also sets `uses_gold`.
+        ``"impact"``: the word with the highest mean impact on the others (the first, in a tie);
+        ``"gold"``: the gold root (like Wu et al. for ``"cle"`` and ``"eisner"``), which also sets
+        `uses_gold`.
     layer : int, optional
         The layer whose vectors are compared; by default the last.
     limit : int, optional
@@ -77,6 +75,7 @@ class Perturbed(Recoverer):
 
     name = "perturbed"
     reads_head = True  # for the measure "probability"
+    from_context = ("encoder", "progress")
     variants: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         {
             "perturbed": {},
@@ -113,52 +112,32 @@ class Perturbed(Recoverer):
         self.uses_gold = root == "gold"
         parts = [self.name, decoder.removeprefix("mst"), measure.removeprefix("distance")]
         self.name = "-".join(filter(None, [*parts, "gold-root" * self.uses_gold]))
-        self._longer = (
-            "too long for the model" if limit is None else f"with more than {limit} words"
-        )
-        told = None if limit is None else f"linear chain for sentences {self._longer}"
-        self._unread = {} if told is None else {"choice": told}
-        self.chosen_ = {"layer": self.reader.layer, **self._unread}
-
-    @classmethod
-    def for_model(cls, context: MethodContext, **options: Any) -> Self:
-        """Create the method for a model; see `Recoverer.for_model`."""
-        return cls(context.encoder, progress=context.progress, **options)
+        self._longer = "too long for the model"
+        self._told: dict[str, Any] = {"layer": self.reader.layer}
+        if limit is not None:
+            self._longer = f"with more than {limit} words"
+            self._told["choice"] = f"linear chain for sentences {self._longer}"
+        self.chosen_ = self._told
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the tree of each sentence; heads are used only for the gold root."""
         if not len(sentences):
             return []
-        given = [_gold_root(one) if self.uses_gold else None for one in sentences]
+        chains = LinearChain().predict(sentences)
+        given = [gold_root(one, self.name) if self.uses_gold else None for one in sentences]
         impacts = self.reader.recall(sentences, self.progress)
-        self.chosen_ = {"layer": self.reader.layer, **self._unread}
+        self.chosen_ = self._told
         if skipped := sum(matrix is None for matrix in impacts):
             told = f"linear chain for {skipped:,} of {len(impacts):,} sentences, {self._longer}"
-            self.chosen_ = {**self.chosen_, "choice": told}
+            self.chosen_ = {**self._told, "choice": told}
             _logger.warning("%s: %s", self.name, told)
         return [
-            _decode(matrix, self.decoder, root)
-            if matrix is not None
-            else LinearChain().predict([sentence])[0]
-            for sentence, matrix, root in zip(sentences, impacts, given, strict=True)
+            chain if matrix is None else _decode(matrix, self.decoder, root)
+            for chain, matrix, root in zip(chains, impacts, given, strict=True)
         ]
 
 
-def _gold_root(sentence: Sentence) -> int:
-    """Return the gold root, from 1."""
-    if sentence.heads is None:
-        raise TreeError(
-            "the sentence has no heads, so there is no gold root",
-            where=sentence.where,
-            hint=Hint(
-                "use annotated sentences, or root='impact'",
-                shell="use annotated sentences, or a method without a gold root",
-            ),
-        )
-    return int((sentence.heads == 0).argmax()) + 1
-
-
-def _decode(impacts: Impacts, decoder: str, gold_root: int | None) -> Prediction:
+def _decode(impacts: NDArray[np.float32], decoder: str, gold_root: int | None) -> Prediction:
     """Decode the impacts within one sentence; the gold root is given from 1."""
     n = len(impacts)
     influence = impacts.sum(axis=0, dtype=np.float64) / max(1, n - 1)  # (n,), on the others

@@ -27,8 +27,7 @@ class ProbeRecoverer(Recoverer):
     encoder : Encoder
         The model, with its pooling and spacing.
     layer : int, optional
-        The layer, from 0 (embedding output) to ``encoder.n_layers``; by default that of a fitted
-        probe.
+        The layer, from 0 (embedding output); by default that of a fitted probe.
     probe : StructuralProbe, optional
         The probe, fitted or not; by default a new one with default settings.
     cache : path, optional
@@ -110,11 +109,9 @@ class ProbeRecoverer(Recoverer):
         WordVectors
             The vectors of the layer, one array of shape (n_words, hidden_size) per sentence.
         """
-        progress = self.progress if len(sentences) > 1 else False
-        bank = self.encoder.encode(
-            sentences, layers=self.layer, cache=self.cache, progress=progress
-        )
-        return bank.layer(self.layer)
+        shown = self.progress if len(sentences) > 1 else False
+        encode, layer = self.encoder.encode, self.layer
+        return encode(sentences, layers=layer, cache=self.cache, progress=shown).layer(layer)
 
     def save_pretrained(
         self,
@@ -131,9 +128,8 @@ class ProbeRecoverer(Recoverer):
         folder, dev_scores, fitted_on, dev_baselines
             As for `StructuralProbe.save_pretrained`.
         """
-        self.probe.save_pretrained(
-            folder, dev_scores=dev_scores, fitted_on=fitted_on, dev_baselines=dev_baselines
-        )
+        told: dict[str, Any] = {"dev_scores": dev_scores, "fitted_on": fitted_on}
+        self.probe.save_pretrained(folder, dev_baselines=dev_baselines, **told)
 
     @classmethod
     def from_pretrained(
@@ -162,14 +158,11 @@ class ProbeRecoverer(Recoverer):
         revision : str, optional
             Branch, tag or commit of the probe on the hub.
         model : Encoder, path, str or model object, optional
-            The model, if it has moved: an `Encoder`, or anything that `Encoder` accepts. It must be
-            the same model.
+            The same model, if it has moved: an `Encoder`, or anything that `Encoder` accepts.
         device : str, default="auto"
             The torch device to run the model on.
-        cache : path, optional
-            A folder in which to cache word vectors.
-        progress : bool, optional
-            Whether to show a progress bar while encoding.
+        cache, progress
+            As for `ProbeRecoverer`.
         **encoder_options
             Further arguments of `Encoder`, such as ``gguf_file`` or ``trust_remote_code``.
 
@@ -194,14 +187,10 @@ class ProbeRecoverer(Recoverer):
         probe = StructuralProbe.from_pretrained(source, revision=revision)
         origin: dict[str, Any] | None = probe.origin_
         if origin is None:
-            raise ProbeError(
-                "the probe was fitted on plain arrays, so its model is unknown",
-                where=str(source),
-                hint=Hint(
-                    "load it with StructuralProbe.from_pretrained and pass it vectors",
-                    shell="fit a probe on a model with `structprobe fit`",
-                ),
-            )
+            what = "the probe was fitted on plain arrays, so its model is unknown"
+            hint = "load it with StructuralProbe.from_pretrained and pass it vectors"
+            hint = Hint(hint, shell="fit a probe on a model with `structprobe fit`")
+            raise ProbeError(what, where=str(source), hint=hint)
         encoder = model
         if not isinstance(model, Encoder):
             options = {key: origin[key] for key in ("pooling", "spacing", "bos", "dtype")}
@@ -213,19 +202,16 @@ class ProbeRecoverer(Recoverer):
 
 def _check_kinds(encoder: object, layer: object, probe: object) -> None:
     """Refuse arguments of a wrong type, or in a wrong order."""
-    hint = "use ProbeRecoverer(encoder, layer, probe)"
+    is_whole = isinstance(layer, Integral) and not isinstance(layer, bool)
     for name, value, wanted, fits in (
         ("encoder", encoder, "an Encoder", hasattr(encoder, "n_layers")),
-        ("layer", layer, "an integer", layer is None or _is_whole(layer)),
+        ("layer", layer, "an integer", layer is None or is_whole),
         ("probe", probe, "a StructuralProbe", hasattr(probe, "predictions")),
     ):
         if not fits:
             found = repr(value) if isinstance(value, str | float) else f"a {type(value).__name__}"
+            hint = "use ProbeRecoverer(encoder, layer, probe)"
             raise ProbeError(f"{name} is {found}, not {wanted}", hint=hint)
-
-
-def _is_whole(value: object) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _checked_layer(layer: int | None, encoder: Encoder, probe: StructuralProbe) -> int:
@@ -234,17 +220,14 @@ def _checked_layer(layer: int | None, encoder: Encoder, probe: StructuralProbe) 
     fitted_on: int | None = None if origin is None else origin.get("layer")
     if layer is None and fitted_on is None:
         raise ProbeError("no layer was given", hint=f"choose from 0 to {encoder.n_layers}")
-    wanted = fitted_on if layer is None else int(layer)
-    assert wanted is not None
+    wanted = int(fitted_on if layer is None else layer)  # type: ignore[arg-type]
     if not 0 <= wanted <= encoder.n_layers:
         raise ProbeError(
             f"layer {wanted} is out of range; the model has layers 0 to {encoder.n_layers}"
         )
     if fitted_on is not None and wanted != fitted_on:
-        raise ProbeError(
-            f"the probe was fitted on layer {fitted_on}, but layer {wanted} was given",
-            hint="leave out layer, or pass a new probe to fit",
-        )
+        what = f"the probe was fitted on layer {fitted_on}, but layer {wanted} was given"
+        raise ProbeError(what, hint="leave out layer, or pass a new probe to fit")
     return wanted
 
 
@@ -260,11 +243,9 @@ def _load_encoder(
         return Encoder(origin["model"], **{"revision": origin["revision"], **options})
     except EncoderError as error:
         reason = f"{error.where}: {error.what}" if error.where else error.what
-        raise ProbeError(
-            f"the model of the probe cannot be loaded: {reason}",
-            where=where,
-            hint=Hint("if it has moved, pass model=", shell="if it has moved, give --model"),
-        ) from error
+        what = f"the model of the probe cannot be loaded: {reason}"
+        hint = Hint("if it has moved, pass model=", shell="if it has moved, give --model")
+        raise ProbeError(what, where=where, hint=hint) from error
 
 
 def _refuse_other_model(
@@ -273,12 +254,11 @@ def _refuse_other_model(
     """Refuse an encoder other than the one that the probe was fitted on."""
     if found["fingerprint"] == origin["fingerprint"]:
         return
+    shell = "give the model it was fitted on with --model"
+    hint = Hint("pass the model it was fitted on as model=", shell=shell)
+    fitted, given = (
+        f"{one['model']} (fingerprint {one['fingerprint']})" for one in (origin, found)
+    )
     raise ProbeError(
-        f"the probe was fitted on {origin['model']} (fingerprint {origin['fingerprint']}), "
-        f"but this is {found['model']} (fingerprint {found['fingerprint']})",
-        where=where,
-        hint=Hint(
-            "pass the model it was fitted on as model=",
-            shell="give the model it was fitted on with --model",
-        ),
+        f"the probe was fitted on {fitted}, but this is {given}", where=where, hint=hint
     )

@@ -15,12 +15,8 @@ class LayerZero(BestLayer):
 
     Parameters
     ----------
-    encoder : Encoder
-        The model.
-    layers : iterable of int, default (0,)
-        Only layer 0 is accepted.
-    **options
-        Further arguments of `BestLayer`.
+    encoder, layers, **options
+        As for `BestLayer`; only layer 0 is accepted.
 
     Raises
     ------
@@ -34,10 +30,8 @@ class LayerZero(BestLayer):
     def __init__(self, encoder: Encoder, *, layers: Iterable[int] = (0,), **options: Any) -> None:
         wanted = tuple(layers)
         if wanted != (0,):
-            raise MethodError(
-                f"{self.name} uses only layer 0, not {wanted}",
-                hint="leave out layers, or use BestLayer(encoder, layers=...)",
-            )
+            what = f"{self.name} uses only layer 0, not {wanted}"
+            raise MethodError(what, hint="leave out layers, or use BestLayer(encoder, layers=...)")
         super().__init__(encoder, layers=wanted, **options)
 
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.recoverers.base import MethodContext, Recoverer
+from structprobe.recoverers.base import Recoverer
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
@@ -25,14 +24,10 @@ class RandomTree(Recoverer):
     name = "random"
     reads_model = False
     order = 95
+    from_context = ("random_state",)
 
     def __init__(self, random_state: int = 0) -> None:
         self.random_state = random_state
-
-    @classmethod
-    def for_model(cls, context: MethodContext, **options: Any) -> Self:
-        """Create the method with the seed of the context; see `Recoverer.for_model`."""
-        return cls(context.seed, **options)
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Draw a tree for each sentence; only its length is used."""

@@ -14,18 +14,13 @@ LOSS = "tree"
 class TreeProbe(BestLayer):
     """Trains the distances of a structural probe by the likelihood of the gold trees.
 
-    Everything except the loss is the same as for `BestLayer`: squared L2 distances, rank, training,
-    the depth probe for the root, decoding and the choice of the layer. Differences between the two
-    are thus due to the loss; see `structprobe.probe.losses.tree_likelihood`.
+    Differences to `BestLayer` are due to the loss, see `structprobe.probe.losses.tree_likelihood`:
+    squared L2 distances, rank, training, depths, decoding and the choice of the layer are the same.
 
     Parameters
     ----------
-    encoder : Encoder
-        The model.
-    loss : {"tree"}
-        Only "tree" is accepted.
-    **options
-        Further arguments of `BestLayer`.
+    encoder, loss, **options
+        As for `BestLayer`; only the loss "tree" is accepted.
 
     Raises
     ------
@@ -38,8 +33,6 @@ class TreeProbe(BestLayer):
 
     def __init__(self, encoder: Encoder, *, loss: str = LOSS, **options: Any) -> None:
         if loss != LOSS:
-            raise MethodError(
-                f"{self.name} is trained with loss={LOSS!r}, not {loss!r}",
-                hint="leave out loss, or use BestLayer(encoder, loss=...)",
-            )
+            what = f"{self.name} is trained with loss={LOSS!r}, not {loss!r}"
+            raise MethodError(what, hint="leave out loss, or use BestLayer(encoder, loss=...)")
         super().__init__(encoder, loss=loss, **options)

@@ -7,22 +7,24 @@ import io
 import json
 import logging
 import os
+import time
 import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
+from platform import python_version
 from typing import Any
 
 from structprobe._version import __version__
 from structprobe.errors import ResultError
 from structprobe.locks import lock
-from structprobe.results.commands import COMMANDS, commands_with
 from structprobe.results.frames import Rows, frame_of
-from structprobe.results.predictions import predictions_to_bytes
-from structprobe.results.probe_names import name_probe
+from structprobe.results.predictions import Predicted, predictions_to_bytes
 from structprobe.results.rows import ROW_KEYS, Row
 from structprobe.results.saved_runs import (
     PREDICTIONS,
+    name_probe,
     predictions_path,
     read_predictions,
     read_sentences,
@@ -34,6 +36,8 @@ from structprobe.treebank.sentence import Sentence
 FORMAT, FORMAT_VERSION = "structprobe-results", 1
 _MARK = json.dumps({"format": FORMAT, "format_version": FORMAT_VERSION})
 MARKER, ROWS, TABLE = "structprobe.json", "rows.jsonl", "rows.csv"
+COMMANDS = "commands.jsonl"  # that wrote to the folder, with versions
+_PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn")
 _LOCK = ".lock"
 _TORN = "is incomplete: the process writing it was killed"
 
@@ -43,8 +47,12 @@ _log = logging.getLogger(__name__)
 class ResultsFolder:
     """A folder of results, created if it does not exist.
 
-    Several processes may write to the same folder: each row is added under a lock and flushed to
-    disk, so that a crash loses at most the row being written.
+    Several processes may write to it: each row is added under a lock and flushed to disk, so that a
+    crash loses at most the row being written. It contains ``structprobe.json`` (the marker of a
+    results folder), ``rows.jsonl`` (one row per line, with the keys in `ROW_KEYS`), ``rows.csv``
+    (the same as a table), ``predictions/KEY.npz`` and ``probes/NAME`` (such as
+    ``layer-03_rank-384_seed-0``) of runs that save them, and ``commands.jsonl`` (the commands that
+    were run, with versions).
 
     Parameters
     ----------
@@ -54,16 +62,7 @@ class ResultsFolder:
     Raises
     ------
     ResultError
-        If the folder is not a structprobe results folder, has a newer format, or cannot be
-        written.
-
-    Notes
-    -----
-    The folder contains ``structprobe.json`` (the marker of a results folder), ``rows.jsonl`` (one
-    row per line, with the keys in `ROW_KEYS`), ``rows.csv`` (the same as a table, rewritten after
-    each row), ``predictions/KEY.npz`` and ``probes/NAME`` (such as
-    ``probes/layer-03_rank-384_seed-0``) for runs that save them, and ``commands.jsonl`` (the
-    commands that were run, with versions).
+        If the folder is not a results folder, has a newer format, or cannot be written.
     """
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
@@ -71,7 +70,7 @@ class ResultsFolder:
         if not check_folder(folder):
             with _told(self.folder):
                 self.folder.mkdir(parents=True, exist_ok=True)
-                _replace(self.folder / MARKER, f"{_MARK}\n".encode())
+                _replace(self.folder / MARKER, f"{_MARK}\n")
 
     @property
     def rows(self) -> Rows:
@@ -95,17 +94,15 @@ class ResultsFolder:
         ----------
         row : dict
             The row, with its key.
-        sentences : sequence of Sentence, optional
-            The sentences that were predicted.
-        predictions : sequence of Prediction, optional
-            The predictions to save with the row.
+        sentences, predictions : sequence, optional
+            What was predicted, and the predictions to save.
 
         Raises
         ------
         ResultError
             If the folder cannot be written; existing rows are unchanged.
         """
-        with _told(self.folder), self._locked():
+        with self._locked():
             rows, whole = _read(self.folder / ROWS)
             if row["key"] in {known["key"] for known in rows}:
                 return
@@ -114,9 +111,9 @@ class ResultsFolder:
                 content = predictions_to_bytes(sentences, predictions)
                 _replace(predictions_path(self.folder, row["key"]), content)
             self._append(row, whole)
-            _replace(self.folder / TABLE, _csv([*rows, row]))
+            _replace(self.folder / TABLE, as_csv([*rows, row]))
 
-    def predictions(self, key: str) -> list[tuple[tuple[str, ...], Prediction]]:
+    def predictions(self, key: str) -> list[Predicted]:
         """Read the predictions of one run.
 
         Parameters
@@ -132,7 +129,7 @@ class ResultsFolder:
         Raises
         ------
         ResultError
-            If none were saved for this run, or the file is damaged.
+            If none were saved, or the file is damaged.
         """
         return read_predictions(self.folder, key)
 
@@ -147,12 +144,12 @@ class ResultsFolder:
         Returns
         -------
         list of Sentence
-            The sentences, with gold trees and tags unless the file is from an older version.
+            The sentences, with gold trees and tags unless an older version saved them.
 
         Raises
         ------
         ResultError
-            If none were saved for this run, or the file is damaged.
+            As for `predictions`.
         """
         return read_sentences(self.folder, key)
 
@@ -163,16 +160,16 @@ class ResultsFolder:
         ----------
         command : str or None
             The command line; None when called from Python.
-
-        Raises
-        ------
-        ResultError
-            If the folder cannot be written.
         """
-        with _told(self.folder), self._locked():
-            content = commands_with(self.folder, command)
-            if content is not None:
-                _replace(self.folder / COMMANDS, content)
+        with self._locked():
+            known = read_commands(self.folder)
+            packages = {name: version(name) for name in _PACKAGES}
+            versions = {"structprobe": __version__, "python": python_version(), **packages}
+            told = {"command": command, "versions": versions}
+            if not known or {name: known[-1].get(name) for name in told} != told:
+                told["time"] = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+                lines = (json.dumps(one, ensure_ascii=False) for one in (*known, told))
+                _replace(self.folder / COMMANDS, "\n".join([*lines, ""]))
 
     @property
     def predictions_bytes(self) -> int:
@@ -189,18 +186,11 @@ class ResultsFolder:
 
         Parameters
         ----------
-        name : str
-            The file name; an existing file is replaced.
-        text : str
-            The content.
-
-        Raises
-        ------
-        ResultError
-            If the folder cannot be written.
+        name, text : str
+            The file name, of which an existing file is replaced, and the content.
         """
         with _told(self.folder):
-            _replace(self.folder / name, text.encode())
+            _replace(self.folder / name, text)
 
     def _named(self, row: Row, rows: Sequence[Row]) -> Row:
         """Name the saved probe of this row; under the lock, so that names are unique."""
@@ -223,7 +213,8 @@ class ResultsFolder:
             os.ftruncate(descriptor, whole)
             os.lseek(descriptor, whole, os.SEEK_SET)
             try:
-                _write_all(descriptor, line)
+                while line:  # the system may take only some at a time
+                    line = line[os.write(descriptor, line) :]
                 os.fsync(descriptor)
             except OSError:
                 os.ftruncate(descriptor, whole)
@@ -233,17 +224,18 @@ class ResultsFolder:
 
     def mend(self) -> None:
         """Rewrite the table from the rows, in case of an earlier crash."""
-        with _told(self.folder), self._locked():
-            _replace(self.folder / TABLE, _csv(self.rows))
+        with self._locked():
+            _replace(self.folder / TABLE, as_csv(self.rows))
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold the folder's lock, which is released when the process ends."""
-        unlock = lock(self.folder / _LOCK)
-        try:
-            yield
-        finally:
-            unlock()
+        """Write under the folder's lock, which is released when the process ends."""
+        with _told(self.folder):
+            unlock = lock(self.folder / _LOCK)
+            try:
+                yield
+            finally:
+                unlock()
 
 
 def check_folder(folder: str | os.PathLike[str]) -> bool:
@@ -257,15 +249,11 @@ def check_folder(folder: str | os.PathLike[str]) -> bool:
     names = [entry.name for entry in path.iterdir()]
     if not (path / MARKER).exists():
         if not all(name.startswith(f".{MARKER}.") for name in names):
-            raise ResultError(
-                "the folder exists and is not a structprobe results folder",
-                where=str(folder),
-                hint="choose a new or empty folder",
-            )
+            what = "the folder exists and is not a structprobe results folder"
+            raise ResultError(what, where=str(folder), hint="choose a new or empty folder")
         return False
-    hint = (
-        f"choose another folder; if it does contain structprobe results, write {_MARK} to {MARKER}"
-    )
+    hint = "choose another folder; if it does contain structprobe results, write "
+    hint += f"{_MARK} to {MARKER}"
     try:
         marker = json.loads((path / MARKER).read_bytes())
     except ValueError as error:
@@ -275,11 +263,9 @@ def check_folder(folder: str | os.PathLike[str]) -> bool:
         raise ResultError(what, where=str(folder), hint=hint)
     found = marker.get("format_version")
     if not isinstance(found, int) or found > FORMAT_VERSION:
-        raise ResultError(
-            f"format version {found!r}, but structprobe {__version__} reads up to {FORMAT_VERSION}",
-            where=str(folder),
-            hint="upgrade structprobe",
-        )
+        what = f"format version {found!r}, but structprobe {__version__} reads up to "
+        what += str(FORMAT_VERSION)
+        raise ResultError(what, where=str(folder), hint="upgrade structprobe")
     return True
 
 
@@ -314,6 +300,20 @@ def read_rows(folder: str | os.PathLike[str]) -> Rows:
     return rows
 
 
+def read_commands(folder: str | os.PathLike[str]) -> list[Mapping[str, Any]]:
+    """Read the commands that wrote to a results folder."""
+    path = Path(folder) / COMMANDS
+    if not path.exists():
+        return []
+    try:
+        lines = [json.loads(line) for line in path.read_bytes().splitlines()]
+    except ValueError as error:
+        raise ResultError(f"not JSON: {error}", where=str(path)) from error
+    if not all(isinstance(line, dict) for line in lines):
+        raise ResultError("not a list of commands", where=str(path), hint="remove it")
+    return lines
+
+
 def to_frame(rows: str | os.PathLike[str] | Iterable[Row]) -> Any:
     """Convert result rows to a pandas table.
 
@@ -345,11 +345,9 @@ def _read(path: Path) -> tuple[Rows, int]:
         try:
             rows.append({**dict.fromkeys(ROW_KEYS), **json.loads(line)})
         except (ValueError, TypeError) as error:
-            raise ResultError(
-                f"not a result row: {line[:40]!r}",
-                where=f"{path}:{number}",
-                hint="remove this line; its run will be repeated",
-            ) from error
+            what = f"not a result row: {line[:40]!r}"
+            hint = "remove this line; its run will be repeated"
+            raise ResultError(what, where=f"{path}:{number}", hint=hint) from error
     return rows, whole
 
 
@@ -359,37 +357,29 @@ def _told(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise ResultError(
-            f"cannot write results: {error.strerror or error}",
-            where=str(folder),
-            hint="existing rows are unchanged",
-        ) from error
+        what = f"cannot write results: {error.strerror or error}"
+        hint = "existing rows are unchanged"
+        raise ResultError(what, where=str(folder), hint=hint) from error
 
 
-def _csv(rows: Sequence[Row]) -> bytes:
+def as_csv(rows: Sequence[Row], columns: Iterable[str] = ROW_KEYS) -> str:
     """Write rows as a table with a header."""
     text = io.StringIO()
-    table = csv.DictWriter(text, list(ROW_KEYS), extrasaction="ignore", lineterminator="\n")
+    table = csv.DictWriter(text, [*columns], extrasaction="ignore", lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
-    return text.getvalue().encode()
+    return text.getvalue()
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, content: str | bytes) -> None:
     """Write a file completely or not at all."""
     path.parent.mkdir(exist_ok=True)
     fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
     try:
         with fresh.open("wb") as file:
-            file.write(content)
+            file.write(content.encode() if isinstance(content, str) else content)
             file.flush()
             os.fsync(file.fileno())
         fresh.replace(path)
     finally:
         fresh.unlink(missing_ok=True)
-
-
-def _write_all(descriptor: int, content: bytes) -> None:
-    """Write all bytes, even if the system takes only some at a time."""
-    while content:
-        content = content[os.write(descriptor, content) :]

@@ -6,17 +6,15 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any, Self, SupportsIndex, overload
 
-from structprobe.errors import ResultError
+from structprobe.errors import ResultError, counted
 from structprobe.results.rows import METRICS, ROW_KEYS, Row, per_cent
 
 _WHOLE = (
     "layer", "head", "rank", "seed", "max_steps", "n_sentences", "n_words", "min_length",
     "max_length", "steps",
 )  # fmt: skip
-_YES_OR_NO = ("uses_gold", "bos")
 _OWN = ("key", "choice", "why_empty", "probe")  # texts that are rarely repeated
-_MEASURED = ("uuas", "uas", "las", "root_acc", "dspr", "nspr", "dev_", "_seconds")
-
+_MEASURED = (*METRICS, "dev_", "_seconds")
 
 _NAMED = ("method", "words_as", "model", "treebank", "part", "layer", "head", "rank", "seed")
 _SCORES = (*METRICS, "dev_uuas")
@@ -42,11 +40,6 @@ class Rows(list[Row]):
         -------
         pandas.DataFrame
             One row per run.
-
-        Raises
-        ------
-        ResultError
-            If pandas is not installed.
         """
         return frame_of(self)
 
@@ -66,21 +59,17 @@ class Rows(list[Row]):
         return f"<table><caption>{self._told()}</caption>{table}</table>"
 
     def _told(self) -> str:
-        return f"{len(self)} row{'s' * (len(self) != 1)}, scores in per cent"
+        return f"{counted(len(self), 'row')}, scores in per cent"
 
     def _cells(self) -> list[list[str]]:
         """Format the descriptive keys and scores that any of the rows has."""
-        keys = [
-            key
-            for key in (*_NAMED, *_SCORES, "why_empty")
-            if any(row.get(key) is not None for row in self)
-        ]
-        return [keys, *([_cell(key, row.get(key)) for key in keys] for row in self)]
 
+        def cell(key: str, value: Any) -> str:
+            return per_cent(value) if key in _SCORES else "–" if value is None else str(value)
 
-def _cell(key: str, value: Any) -> str:
-    """Format one value of a row."""
-    return per_cent(value) if key in _SCORES else "–" if value is None else str(value)
+        wanted = (*_NAMED, *_SCORES, "why_empty")
+        keys = [key for key in wanted if any(row.get(key) is not None for row in self)]
+        return [keys, *([cell(key, row.get(key)) for key in keys] for row in self)]
 
 
 def frame_of(rows: Iterable[Row]) -> Any:
@@ -98,10 +87,9 @@ def _kind(key: str) -> str:
     """Return the pandas type of a column."""
     if key in _WHOLE:
         return "Int64"
-    if key in _YES_OR_NO:
-        return "boolean"
     if key in _OWN:
         return "object"
-    if key.endswith(("_fingerprint", "_version")) or key == "dev":
-        return "category"
-    return "float64" if key.startswith(_MEASURED) or key.endswith(_MEASURED) else "category"
+    if key in ("uses_gold", "bos"):
+        return "boolean"
+    measured = key.startswith(_MEASURED) or key.endswith(_MEASURED)
+    return "float64" if measured and not key.endswith("_fingerprint") else "category"

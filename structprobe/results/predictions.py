@@ -19,17 +19,13 @@ from structprobe.treebank.sentence import Sentence
 
 def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Prediction]) -> bytes:
     """Write predictions as a compressed npz archive."""
-    lengths = [len(sentence) for sentence in sentences]
     arrays: dict[str, NDArray[Any]] = {
-        "offsets": np.cumsum([0, *lengths], dtype=np.int64),
+        "offsets": np.cumsum([0, *map(len, sentences)], dtype=np.int64),
         "words": np.array([word for sentence in sentences for word in sentence.words], dtype=str),
         "heads": _flat([prediction.heads for prediction in predictions], np.int32),
     }
-    columns = {
-        name: [getattr(prediction, name) for prediction in predictions]
-        for name in ("depths", "distances", "arc_scores", "deprels")
-    }
-    for name, values in columns.items():
+    for name in ("depths", "distances", "arc_scores", "deprels"):
+        values = [getattr(prediction, name) for prediction in predictions]
         if any(value is None for value in values):
             continue
         if name == "deprels":
@@ -46,28 +42,30 @@ def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Pr
     return archive.getvalue()
 
 
-def predictions_from_bytes(content: bytes, where: str) -> list[tuple[tuple[str, ...], Prediction]]:
+Predicted = tuple[tuple[str, ...], Prediction]  # Words, and what was predicted for them
+
+
+def predictions_from_bytes(content: bytes, where: str) -> list[Predicted]:
     """Read the predictions that `predictions_to_bytes` wrote."""
-    with _told(where):
-        arrays = _load(content)
-        return [
-            (tuple(map(str, words)), prediction)
-            for words, prediction in zip(_words(arrays), _predictions(arrays), strict=True)
-        ]
+    with _loaded(content, where) as arrays:
+        words = (tuple(map(str, one)) for one in _cut(arrays["words"], arrays["offsets"][1:]))
+        return [*zip(words, _predictions(arrays), strict=True)]
 
 
 def sentences_from_bytes(content: bytes, where: str) -> list[Sentence]:
     """Read the sentences that `predictions_to_bytes` wrote."""
-    with _told(where):
-        arrays = _load(content)
-        ends, words = arrays["offsets"][1:], _words(arrays)
-        columns: dict[str, list[Any]] = {"words": words}
+    with _loaded(content, where) as arrays:
+        ends = arrays["offsets"][1:]
+        columns: dict[str, list[Any]] = {"words": _cut(arrays["words"], ends)}
         for name in ("heads", *_COLUMNS):
             if f"gold_{name}" in arrays:
                 columns[name] = _cut(arrays[f"gold_{name}"], ends)
+        for name in {"words", *_COLUMNS} & columns.keys():
+            columns[name] = [tuple(map(str, one)) for one in columns[name]]
         if "sent_ids" in arrays:
             columns["sent_id"] = [str(name) or None for name in arrays["sent_ids"]]
-        return [_sentence(columns, index) for index in range(len(words))]
+        rows = zip(*columns.values(), strict=True)
+        return [Sentence(**dict(zip(columns, row, strict=True))) for row in rows]
 
 
 _COLUMNS = ("deprels", "upos", "xpos")
@@ -87,15 +85,6 @@ def _gold(sentences: Sequence[Sentence]) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _sentence(columns: Mapping[str, Sequence[Any]], index: int) -> Sentence:
-    """Create one sentence from the available columns."""
-    values = {name: column[index] for name, column in columns.items()}
-    for name in ("words", *_COLUMNS):
-        if name in values:
-            values[name] = tuple(map(str, values[name]))
-    return Sentence(**values)
-
-
 def _flat_distances(matrices: Sequence[NDArray[np.float32]]) -> dict[str, NDArray[np.float32]]:
     """Concatenate distances; symmetric ones with each pair of words once."""
     if all(np.array_equal(one, one.T) and not np.diag(one).any() for one in matrices):
@@ -111,30 +100,19 @@ def _square(pairs: NDArray[np.float32], n: int) -> NDArray[np.float32]:
     return matrix + matrix.T
 
 
-def _load(content: bytes) -> dict[str, NDArray[Any]]:
-    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-        return dict(archive)
-
-
 @contextmanager
-def _told(where: str) -> Iterator[None]:
-    """Report a damaged archive in one line."""
+def _loaded(content: bytes, where: str) -> Iterator[dict[str, NDArray[Any]]]:
+    """Load an archive, and report a damaged one in one line."""
     try:
-        yield
+        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+            yield dict(archive)
     except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ResultError(f"not a predictions file: {error}", where=where) from error
 
 
-def _words(arrays: Mapping[str, NDArray[Any]]) -> list[Any]:
-    """Split the words into sentences."""
-    return _cut(arrays["words"], arrays["offsets"][1:])
-
-
 def _predictions(arrays: Mapping[str, NDArray[Any]]) -> list[Prediction]:
     """Split concatenated arrays into sentences."""
-    ends = arrays["offsets"][1:]
-    lengths = np.diff(arrays["offsets"])
-    heads = _cut(arrays["heads"], ends)
+    ends, lengths = arrays["offsets"][1:], np.diff(arrays["offsets"])
     depths: list[Any] = [None] * len(lengths)
     distances, arc_scores, deprels = list(depths), list(depths), list(depths)
     if "depths" in arrays:
@@ -151,7 +129,7 @@ def _predictions(arrays: Mapping[str, NDArray[Any]]) -> list[Prediction]:
     if "deprels" in arrays:
         deprels = [tuple(map(str, one)) for one in _cut(arrays["deprels"], ends)]
     as_tree = arrays.get("as_tree", np.ones(len(lengths), dtype=bool)).tolist()
-    columns = heads, distances, depths, arc_scores, deprels, as_tree
+    columns = _cut(arrays["heads"], ends), distances, depths, arc_scores, deprels, as_tree
     return [Prediction(*one) for one in zip(*columns, strict=True)]
 
 

@@ -97,9 +97,8 @@ def _versions() -> Row:
 
 def score_values(scores: Scores) -> Row:
     """Return the values of a row for scores, their intervals and their protocol."""
-    values: Row = {
-        name: getattr(scores.protocol, name) for name in ("punct", "min_length", "max_length")
-    }
+    protocol = ("punct", "min_length", "max_length")
+    values: Row = {name: getattr(scores.protocol, name) for name in protocol}
     for metric, interval in scores.intervals(METRICS).items():
         values[metric] = getattr(scores, metric)
         values[f"{metric}_low"], values[f"{metric}_high"] = interval or (None, None)

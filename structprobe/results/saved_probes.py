@@ -6,6 +6,7 @@ import logging
 import os
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 from structprobe.errors import Hint, ResultError
 from structprobe.results.folder import MARKER, read_rows
@@ -16,11 +17,9 @@ _log = logging.getLogger(__name__)
 
 # Only probes with the same values of these are compared; beside each, its usual name.
 _COMPARABLE = {
-    "fingerprint": "model",
-    "train_fingerprint": "train",
-    "dev_fingerprint": "dev",
+    "fingerprint": "model", "train_fingerprint": "train", "dev_fingerprint": "dev",
     "punct": "punct",
-}
+}  # fmt: skip
 
 
 def is_results(source: str | os.PathLike[str]) -> bool:
@@ -30,18 +29,14 @@ def is_results(source: str | os.PathLike[str]) -> bool:
 
 def saved_probes(folder: str | os.PathLike[str], method: str = "probe") -> list[tuple[Path, Row]]:
     """List the probes saved in a results folder, in the order of their rows."""
-    found = [(probe_path(folder, row), row) for row in read_rows(folder)]
-    found = [(path, row) for path, row in found if row["method"] == method and path.is_dir()]
+    rows = [row for row in read_rows(folder) if row["method"] == method]
+    found = [(path, row) for row in rows if (path := probe_path(folder, row)).is_dir()]
     if not found:
-        raise ResultError(
-            "this results folder holds no saved probes",
-            where=str(folder),
-            hint=Hint(
-                "sweep into a new folder with save_probes=True, or name a saved probe",
-                shell="sweep into a new folder with --save-probes, or name a folder that `fit` "
-                "wrote",
-            ),
+        hint = Hint(
+            "sweep into a new folder with save_probes=True, or name a saved probe",
+            shell="sweep into a new folder with --save-probes, or name a folder that `fit` wrote",
         )
+        raise ResultError("this results folder holds no saved probes", where=str(folder), hint=hint)
     return found
 
 
@@ -62,7 +57,7 @@ def find_probe(
     folder : path
         A results folder in which `sweep` saved probes.
     layer, rank, seed : int, optional
-        The layer, rank and seed of the probe; by default any.
+        Those of the probe; by default any.
     model : str, optional
         The model, if the folder has several: as named in the rows, or the last part of it.
     method : str, default="probe"
@@ -72,17 +67,14 @@ def find_probe(
 
     Returns
     -------
-    path : pathlib.Path
-        The folder of the probe.
-    row : dict
-        Its result row.
+    tuple of (pathlib.Path, dict)
+        The folder of the probe, and its result row.
 
     Raises
     ------
     ResultError
         If the folder has no matching saved probes; if they are for several models, treebanks or
-        protocols, whose dev scores cannot be compared; or if several match without dev scores. The
-        message lists the choices.
+        protocols, so that dev scores cannot be compared; or if several have no dev scores.
     """
     found = saved_probes(folder, method)
     wanted = {"model": model, "layer": layer, "rank": rank, "seed": seed, **more}
@@ -98,22 +90,20 @@ def find_probe(
     for key, usual in _COMPARABLE.items():
         if len({row[key] for _, row in found}) > 1:
             name = usual if len({row[usual] for _, row in found}) > 1 else key
-            raise ResultError(
-                f"has probes of more than one {name}: {_listed(row[name] for _, row in found)}",
-                where=str(folder),
-                hint="give the folder of a single probe",
-            )
+            what = f"has probes of more than one {name}: {_listed(row[name] for _, row in found)}"
+            raise ResultError(what, where=str(folder), hint="give the folder of a single probe")
     if len(found) > 1 and any(row["dev_uuas"] is None for _, row in found):
-        raise ResultError(
-            "contains several probes, without dev scores to choose by: "
-            + _listed(probe_label(row) for _, row in found),
-            where=str(folder),
-            hint=Hint(
-                "choose one with layer=, rank= and seed=",
-                shell="choose one with --layer, --rank and --seed",
-            ),
-        )
-    return min(found, key=lambda one: _order(one[1]))
+        what = "contains several probes, without dev scores to choose by: "
+        what += _listed(probe_label(row) for _, row in found)
+        shell = "choose one with --layer, --rank and --seed"
+        hint = Hint("choose one with layer=, rank= and seed=", shell=shell)
+        raise ResultError(what, where=str(folder), hint=hint)
+
+    def order(one: tuple[Path, Row]) -> tuple[float, ...]:
+        row = one[1]
+        return -(row["dev_uuas"] or 0.0), row["layer"], row["rank"], row["seed"] or 0
+
+    return min(found, key=order)
 
 
 def locate_probe(
@@ -126,19 +116,14 @@ def locate_probe(
     """Return the path of a saved probe: `source` itself, or the one found in a results folder."""
     if is_results(source):
         path, row = find_probe(source, layer=layer, rank=rank, seed=seed)
-        _log.info("%s: %s", source, probe_label(row))
+        _log.info("%s: using the probe of %s", source, probe_label(row))
         return path
-    given = {"layer": layer, "rank": rank, "seed": seed}
-    for key, value in given.items():
+    for key, value in {"layer": layer, "rank": rank, "seed": seed}.items():
         if value is not None:
-            raise ResultError(
-                f"{key} {value} was given, but this is not a results folder",
-                where=str(source),
-                hint=Hint(
-                    f"leave out {key}= for a single saved probe",
-                    shell=f"leave out --{key} for a single saved probe",
-                ),
-            )
+            what = f"{key} {value} was given, but this is not a results folder"
+            shell = f"leave out --{key} for a single saved probe"
+            hint = Hint(f"leave out {key}= for a single saved probe", shell=shell)
+            raise ResultError(what, where=str(source), hint=hint)
     return source
 
 
@@ -146,11 +131,6 @@ def probe_label(row: Row) -> str:
     """Describe the probe of a row."""
     told = ", ".join(f"{key} {row[key]}" for key in ("layer", "rank", "seed"))
     return told if row["dev_uuas"] is None else f"{told} (UUAS {per_cent(row['dev_uuas'])} on dev)"
-
-
-def _order(row: Row) -> tuple[float, ...]:
-    """Sort by UUAS on dev, descending; ties by layer, rank and seed."""
-    return (-(row["dev_uuas"] or 0.0), row["layer"], row["rank"], row["seed"] or 0)
 
 
 def _is_meant(key: str, value: object, there: object) -> bool:
@@ -162,7 +142,6 @@ def _is_meant(key: str, value: object, there: object) -> bool:
 
 def _listed(values: Iterable[object]) -> str:
     """List distinct values, in order."""
-    found = dict.fromkeys(values)
-    numbers = [value for value in found if isinstance(value, int)]
-    ordered = sorted(numbers) if len(numbers) == len(found) else sorted(map(str, found))
-    return ", ".join(map(str, ordered))
+    found: set[Any] = {*values}
+    numbers = all(isinstance(value, int) for value in found)
+    return ", ".join(map(str, sorted(found, key=None if numbers else str)))

@@ -1,14 +1,16 @@
-"""Finding and reading what a results folder contains, without changing it."""
+"""Where a results folder keeps the probes and predictions of its runs, and reading them."""
 
 from __future__ import annotations
 
 import os
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from structprobe.errors import ResultError
-from structprobe.results.predictions import predictions_from_bytes, sentences_from_bytes
+from structprobe.results.predictions import Predicted, predictions_from_bytes, sentences_from_bytes
 from structprobe.results.rows import Row
-from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
 PREDICTIONS, PROBES = "predictions", "probes"
@@ -24,14 +26,39 @@ def unnamed_probe_path(folder: str | os.PathLike[str], key: str) -> Path:
     return Path(folder) / PROBES / key
 
 
+# What distinguishes probes of the same layer, rank and seed, in order of preference.
+_APART = (
+    "model", "train", "dev", "recipe", "max_steps", "products", "pooling", "spacing", "bos",
+    "dtype", "punct", "treebank",
+)  # fmt: skip
+
+
+def name_probe(row: Row, others: Mapping[str, Row], taken: Iterable[str] = ()) -> str:
+    """Name a probe's folder by layer, rank and seed, and by what distinguishes it from others."""
+    method = "" if row["method"] == "probe" else f"{row['method']}_"
+    name = f"{method}layer-{row['layer']:02d}_rank-{row['rank']}_seed-{row['seed']}"
+    while name in others:
+        apart = [key for key in _APART if row[key] != others[name].get(key)]
+        parts = (f"{key}-{_short(row[key])}" for key in apart)
+        part = next((part for part in parts if part not in name), None)
+        if part is None:
+            break
+        name += f"_{part}"
+    return f"{name}_{row['key'][:8]}" if name in {*others, *taken} else name
+
+
+def _short(value: Any) -> str:
+    """Format a value as part of a file name."""
+    end = Path(str(value)).name if "/" in str(value) else str(value)
+    return re.sub(r"[^\w.+-]+", "-", end)[:60]
+
+
 def has_predictions(folder: str | os.PathLike[str], key: str) -> bool:
     """Check whether a run's predictions were saved."""
     return predictions_path(folder, key).is_file()
 
 
-def read_predictions(
-    folder: str | os.PathLike[str], key: str
-) -> list[tuple[tuple[str, ...], Prediction]]:
+def read_predictions(folder: str | os.PathLike[str], key: str) -> list[Predicted]:
     """Read the predictions of one run."""
     return predictions_from_bytes(*_kept(folder, key))
 

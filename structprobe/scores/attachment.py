@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +14,11 @@ from structprobe.scores.prediction import Prediction
 from structprobe.trees import arborescences, best_heads, decode_rooted
 from structprobe.trees.padding import group_by_length, pad
 
+Bools: TypeAlias = NDArray[np.bool_]
+Ints: TypeAlias = NDArray[np.int64]
 
-def scored_edges(trees: FlatTrees, kept: NDArray[np.bool_]) -> NDArray[np.bool_]:
+
+def scored_edges(trees: FlatTrees, kept: Bools) -> Bools:
     """Mark the words whose gold arcs count for UUAS."""
     # kept (n_words,) -> (n_words,)
     has_head = trees.gold > 0
@@ -22,32 +26,22 @@ def scored_edges(trees: FlatTrees, kept: NDArray[np.bool_]) -> NDArray[np.bool_]
 
 
 def right_edges(
-    trees: FlatTrees,
-    predictions: Sequence[Prediction],
-    kept: NDArray[np.bool_],
-    roots: NDArray[np.int64],
-) -> NDArray[np.bool_]:
+    trees: FlatTrees, predictions: Sequence[Prediction], kept: Bools, roots: Ints
+) -> Bools:
     """Mark the words whose gold arcs are predicted, in either direction."""
     # kept (n_words,), roots (n_sentences,) -> (n_words,)
     pred = _heads_over_kept(trees, predictions, kept, roots)
     heads = trees.first + np.maximum(trees.gold - 1, 0)  # place of the gold head among all words
-    right: NDArray[np.bool_] = (pred == trees.gold) | (pred[heads] == trees.positions)
+    right: Bools = (pred == trees.gold) | (pred[heads] == trees.positions)
     return right
 
 
-def predicted_roots(
-    trees: FlatTrees, predictions: Sequence[Prediction], kept: NDArray[np.bool_]
-) -> NDArray[np.int64]:
-    """Find the shallowest kept word of each sentence, the first in a tie.
-
-    Depths are the predicted ones, or else those of the predicted heads.
-    """
+def predicted_roots(trees: FlatTrees, predictions: Sequence[Prediction], kept: Bools) -> Ints:
+    """Find the shallowest kept word of each sentence, the first in a tie."""
     # kept (n_words,) -> (n_sentences,)
-    of_heads = trees.split(trees.pred_depths)
-    parts = [
-        own if prediction.depths is None else prediction.depths
-        for own, prediction in zip(of_heads, predictions, strict=True)
-    ]
+    # Depths are the predicted ones, or else those of the predicted heads.
+    pairs = zip(predictions, trees.split(trees.pred_depths), strict=True)
+    parts = [own if one.depths is None else one.depths for one, own in pairs]
     depths = np.concatenate([np.empty(0), *parts])  # (n_words,)
     candidates = np.flatnonzero(kept & np.isfinite(depths))
     # Sorted by sentence, then depth, then place: the first of each sentence is its root.
@@ -59,11 +53,8 @@ def predicted_roots(
 
 
 def right_roots(
-    trees: FlatTrees,
-    predictions: Sequence[Prediction],
-    kept: NDArray[np.bool_],
-    roots: NDArray[np.int64],
-) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    trees: FlatTrees, predictions: Sequence[Prediction], kept: Bools, roots: Ints
+) -> tuple[Bools, Bools]:
     """Mark the sentences with a correct root, and those that count for root accuracy."""
     # kept (n_words,), roots (n_sentences,) -> (n_sentences,)
     gold_roots = trees.positions[trees.gold == 0]  # one a sentence, in order
@@ -74,39 +65,29 @@ def right_roots(
 
 def without_subtypes(labels: Iterable[str]) -> NDArray[np.str_]:
     """Cut language-specific subtypes off relation labels, as the official UD evaluation does."""
-    # -> (n,)
-    labels = list(labels)
-    names = {label: label.partition(":")[0] for label in set(labels)}
-    return np.array([names[label] for label in labels], dtype=np.str_)
+    return np.array([label.partition(":")[0] for label in labels], dtype=np.str_)  # (n,)
 
 
 def _heads_over_kept(
-    trees: FlatTrees,
-    predictions: Sequence[Prediction],
-    kept: NDArray[np.bool_],
-    roots: NDArray[np.int64],
-) -> NDArray[np.int64]:
-    """Return the predicted heads, decoded again over the kept words if there are scores.
-
-    In sentences that are decoded again, ignored words have the head -1.
-    """
+    trees: FlatTrees, predictions: Sequence[Prediction], kept: Bools, roots: Ints
+) -> Ints:
+    """Return the heads; where there are scores, decoded again over the kept words, -1 elsewhere."""
     heads, masks = trees.split(trees.pred), trees.split(kept)
-    chosen = [index for index, one in enumerate(predictions) if one.distances is not None]
+    measured, scored = [], []
+    for index, one in enumerate(predictions):
+        if one.distances is not None:
+            measured.append(index)
+        elif one.arc_scores is not None:
+            heads[index] = np.full(len(one), -1)
+            if masks[index].sum() > 1:  # one word alone has no edge
+                scored.append(index)
     decoded = decode_rooted(
-        [np.asarray(predictions[index].distances) for index in chosen],
-        [np.zeros(len(masks[index])) for index in chosen],  # the same tree from every root
-        kept=[masks[index] for index in chosen],
+        [np.asarray(predictions[index].distances) for index in measured],
+        [np.zeros(len(masks[index])) for index in measured],  # the same tree from every root
+        kept=[masks[index] for index in measured],
     )
-    for index, found in zip(chosen, decoded, strict=True):
+    for index, found in zip(measured, decoded, strict=True):
         heads[index] = found
-    scored = [
-        index
-        for index, one in enumerate(predictions)
-        if one.distances is None and one.arc_scores is not None
-    ]
-    for index in scored:
-        heads[index] = np.full(len(masks[index]), -1)
-    scored = [index for index in scored if masks[index].sum() > 1]  # one word alone has no edge
     small = [_kept_scores(predictions[index], masks[index], int(roots[index])) for index in scored]
     for index, found in zip(scored, _best_arcs(predictions, scored, small), strict=True):
         inside = np.flatnonzero(masks[index])
@@ -120,7 +101,7 @@ def _is_rootless(prediction: Prediction) -> bool:
     return not prediction.as_tree and scores is not None and bool(np.isneginf(scores[:, 0]).all())
 
 
-def _kept_scores(prediction: Prediction, kept: NDArray[np.bool_], root: int) -> NDArray[np.float64]:
+def _kept_scores(prediction: Prediction, kept: Bools, root: int) -> NDArray[np.float64]:
     """Return the arc scores (k, k + 1) among the kept words and the root, if it is not fixed."""
     inside = np.flatnonzero(kept)
     positions = np.append(0, inside + 1)

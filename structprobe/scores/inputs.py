@@ -11,15 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structprobe.errors import ScoreError, TreeError
+from structprobe.errors import ScoreError, TreeError, counted
 from structprobe.scores.prediction import Prediction
-from structprobe.tree_faults import TreesLike
-from structprobe.trees.checked_heads import (
-    check_range,
-    checked_depths,
-    join_heads,
-    word_depths,
-)
+from structprobe.tree_faults import TreesLike, check_range, checked_depths, join_heads, word_depths
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,16 +43,13 @@ class FlatTrees:
 def flatten(gold: TreesLike, predictions: Sequence[Prediction]) -> FlatTrees:
     """Check gold trees and predictions, and concatenate them."""
     if len(gold) != len(predictions):
-        raise ScoreError(
-            f"{len(gold)} gold sentences but {len(predictions)} predictions",
-            hint="give one prediction per sentence, in the same order",
-        )
+        given = counted(len(predictions), "prediction")
+        what = f"{counted(len(gold), 'gold sentence')} but {given}"
+        raise ScoreError(what, hint="give one prediction per sentence, in the same order")
     for index, one in enumerate(predictions):
         if not isinstance(one, Prediction):
-            raise ScoreError(
-                f"predictions[{index}] is a {type(one).__name__}, not a Prediction",
-                hint="write score(gold, predictions), the gold sentences first",
-            )
+            what = f"predictions[{index}] is a {type(one).__name__}, not a Prediction"
+            raise ScoreError(what, hint="write score(gold, predictions), the gold sentences first")
     heads = [_gold_heads(gold, index) for index in range(len(gold))]
     with _named(gold, place, "the gold heads are not a tree: "):
         flat_gold, lengths = join_heads(heads)
@@ -105,11 +96,8 @@ def _gold_heads(gold: TreesLike, index: int) -> ArrayLike:
     item: Any = gold[index]
     heads: ArrayLike | None = getattr(item, "heads", item)
     if heads is None:
-        raise ScoreError(
-            "the gold sentence has no heads",
-            where=place(gold, index),
-            hint="use an annotated treebank",
-        )
+        where, hint = place(gold, index), "use an annotated treebank"
+        raise ScoreError("the gold sentence has no heads", where=where, hint=hint)
     return heads
 
 
@@ -125,27 +113,21 @@ def _check_shapes(prediction: Prediction, n: int, where: Callable[[], str]) -> N
             continue
         found = (len(value),) if name == "deprels" else np.shape(value)
         if found != shape:
-            raise ScoreError(
-                f"{name} of shape {found}, but {n} words need {shape}",
-                where=where(),
-                hint="check that predictions and gold are for the same sentences",
-            )
+            what = f"{name} of shape {found} instead of {shape} for {counted(n, 'word')}"
+            hint = "check that predictions and gold are for the same sentences"
+            raise ScoreError(what, where=where(), hint=hint)
 
 
 def _check_values(gold: TreesLike, predictions: Sequence[Prediction]) -> None:
     """Refuse distances and depths that are not finite, and arc scores that are NaN."""
-    for name, wrong, told in (
-        ("depths", _not_finite, "finite"),
-        ("distances", _not_finite, "finite"),
-        ("arc_scores", np.isnan, "a number"),
+    for name, is_right, told in (
+        ("depths", np.isfinite, "finite"),
+        ("distances", np.isfinite, "finite"),
+        ("arc_scores", lambda values: ~np.isnan(values), "a number"),
     ):
         values = [getattr(prediction, name) for prediction in predictions]
         given = [np.ravel(value) for value in values if value is not None]
-        if given and wrong(np.concatenate(given)).any():
-            index = next(i for i, x in enumerate(values) if x is not None and wrong(x).any())
+        if given and not is_right(np.concatenate(given)).all():
+            wrong = (x is not None and not is_right(x).all() for x in values)
             what = f"{name} contain a value that is not {told}"
-            raise ScoreError(what, where=pred_place(gold, index))
-
-
-def _not_finite(values: ArrayLike) -> NDArray[np.bool_]:
-    return ~np.isfinite(values)
+            raise ScoreError(what, where=pred_place(gold, [*wrong].index(True)))

@@ -1,38 +1,15 @@
-"""Bootstrap over sentences: resampled counts, and confidence intervals of scores."""
+"""Bootstrap over sentences: resampled counts, and the bounds of confidence intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import ScoreError
-from structprobe.scores.table import estimates
 
 _WEIGHTS_AT_ONCE = 1 << 22  # of resampled tables, to bound memory
-
-
-def percentile_intervals(
-    table: NDArray[np.float64],
-    metrics: Sequence[str],
-    *,
-    n: int = 1000,
-    level: float = 0.95,
-    random_state: int | np.random.Generator | None = 0,
-) -> dict[str, tuple[float, float] | None]:
-    """Compute the percentile bootstrap intervals of scores, all from the same resamples."""
-    # table (n_sentences, len(COLUMNS))
-    check_resampling(n, level)
-    scored = [metric for metric in metrics if not np.isnan(estimates(table, metric)).all()]
-    draws: dict[str, list[NDArray[np.float64]]] = {metric: [] for metric in scored}
-    for weights in resamples(len(table), n, random_state) if scored else ():
-        for metric in scored:
-            draws[metric].append(estimates(table, metric, weights))
-    return {
-        metric: quantile_bounds(np.concatenate(draws[metric]), level) if metric in draws else None
-        for metric in metrics
-    }
 
 
 def resamples(

@@ -22,10 +22,8 @@ class PairedTest:
     ----------
     metric : str
         The score that was compared.
-    a, b : float
-        Its values for the two systems.
-    difference : float
-        ``a - b``.
+    a, b, difference : float
+        Its values for the two systems, and ``a - b``.
     low, high : float
         The percentile interval of the difference.
     p_value : float
@@ -65,14 +63,8 @@ def paired_bootstrap(
     ----------
     a, b : Scores
         The scores of the two systems on the same gold sentences, by the same protocol.
-    metric : {"uuas", "uas", "las", "dspr", "nspr", "root_acc"}
-        The score to compare.
-    n : int
-        The number of resamples.
-    level : float
-        The confidence level of the interval of the difference.
-    random_state : int, Generator or None
-        Seed of the resampling; None gives different draws each time.
+    metric, n, level, random_state
+        As for `Scores.interval`; `level` is of the interval of the difference.
 
     Returns
     -------
@@ -92,12 +84,11 @@ def paired_bootstrap(
         name = "a" if np.isnan(value_a) else "b"
         raise ScoreError(f"system {name} has no {metric}: there was nothing to score")
     difference = value_a - value_b
-    draws = np.concatenate(
-        [
-            estimates(a.table, metric, weights) - estimates(b.table, metric, weights)
-            for weights in resamples(len(a.table), n, random_state)
-        ]
-    )
+    drawn = [
+        estimates(a.table, metric, weights) - estimates(b.table, metric, weights)
+        for weights in resamples(len(a.table), n, random_state)
+    ]
+    draws = np.concatenate(drawn)
     draws = draws[~np.isnan(draws)]
     extreme = np.abs(draws - difference) >= abs(difference) - _ROUNDING
     p_value = (1 + int(extreme.sum())) / (1 + len(draws))
@@ -115,8 +106,8 @@ def _check_same_sentences(a: Scores, b: Scores) -> None:
         differ = np.flatnonzero(column(a.table, name) != column(b.table, name))
         if len(differ):
             index = int(differ[0])
-            raise ScoreError(
-                f"sentence {index} (counted from 0) has {column(a.table, name)[index]:.0f} {name} "
-                f"in one and {column(b.table, name)[index]:.0f} in the other",
-                hint="score both systems on the same gold sentences in the same order",
-            )
+            one, other = (f"{column(scores.table, name)[index]:.0f}" for scores in (a, b))
+            told = f"{one} {name} in one and {other} in the other"
+            what = f"sentence {index} (counted from 0) has {told}"
+            hint = "score both systems on the same gold sentences in the same order"
+            raise ScoreError(what, hint=hint)

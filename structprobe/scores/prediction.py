@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from structprobe.errors import counted
+
 SHOWN = 12  # heads, in the line that shows a prediction
 
 
@@ -21,10 +23,10 @@ class Prediction:
     distances : ndarray of float, shape (n, n), or None
         Predicted tree distances between words, if the method predicts them.
     depths : ndarray of float, shape (n,), or None
-        Predicted depth of each word, if the method predicts them; the gold depth of the root is 0.
+        Predicted depth of each word, likewise; the gold depth of the root is 0.
     arc_scores : ndarray of float, shape (n, n + 1), or None
         ``arc_scores[i, h]`` is the score of head `h` (1-based, 0 = root) for word `i` (0-based),
-        if the method predicts them; higher is better.
+        likewise; higher is better.
     deprels : tuple of str, length n, or None
         Relation labels, if available: a parse file has them, a probe does not.
     as_tree : bool, default True
@@ -49,4 +51,4 @@ class Prediction:
         parts = ("distances", "depths", "arc_scores", "deprels")
         held = [name for name in parts if getattr(self, name) is not None]
         told = f", with {', '.join(held)}" if held else ""
-        return f"Prediction({len(heads)} words: heads {shown}{told})"
+        return f"Prediction({counted(len(heads), 'word')}: heads {shown}{told})"

@@ -9,7 +9,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.errors import Hint, ScoreError, unknown_name
+from structprobe.errors import Hint, ScoreError, counted, unknown_name
 from structprobe.scores.inputs import place
 from structprobe.tree_faults import TreesLike
 
@@ -51,10 +51,8 @@ class Protocol:
         if self.punct not in _LEFT_OUT:
             raise ScoreError(unknown_name("punct", self.punct, _LEFT_OUT))
         if not 1 <= self.min_length <= self.max_length:
-            raise ScoreError(
-                f"min_length={self.min_length} and max_length={self.max_length} are out of range",
-                hint="choose 1 <= min_length <= max_length",
-            )
+            what = f"min_length={self.min_length} and max_length={self.max_length} are out of range"
+            raise ScoreError(what, hint="choose 1 <= min_length <= max_length")
 
     def __str__(self) -> str:
         return self.describe()
@@ -101,13 +99,13 @@ def kept_words(
         tags = getattr(sentence, protocol.punct, None)
         if tags is None or len(tags) != length:
             found = "no" if tags is None else f"{len(tags)}"
+            told = f"{found} {protocol.punct.upper()} for {counted(int(length), 'word')}"
+            hint = Hint(
+                "choose punct from 'upos', 'xpos' (each needs its column), 'keep'",
+                shell="choose --punct from upos, xpos (each needs its column), keep",
+            )
             raise ScoreError(
-                f"punct={protocol.punct!r}: {found} {protocol.punct.upper()} for {length} words",
-                where=place(gold, index),
-                hint=Hint(
-                    "choose punct from 'upos', 'xpos' (each needs its column), 'keep'",
-                    shell="choose --punct from upos, xpos (each needs its column), keep",
-                ),
+                f"punct={protocol.punct!r}: {told}", where=place(gold, index), hint=hint
             )
         columns.append(tags)
     left_out = frozenset(_LEFT_OUT[protocol.punct])

@@ -3,33 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.errors import ScoreError
+from structprobe.errors import ScoreError, counted
 from structprobe.notebook import html_table
-from structprobe.scores.intervals import percentile_intervals
+from structprobe.scores.breakdowns import Tally, add_tallies, tally
+from structprobe.scores.intervals import check_resampling, quantile_bounds, resamples
 from structprobe.scores.protocol import Protocol
 from structprobe.scores.table import COLUMNS, METRICS, column, estimates
 
 _PRINTED = {"uuas": "UUAS", "uas": "UAS", "las": "LAS", "root_acc": "root", "dspr": "DSpr.",
             "nspr": "NSpr."}  # fmt: skip
-
-
-class Tally(NamedTuple):
-    """The number of correct items, and of all items.
-
-    Attributes
-    ----------
-    correct, total : int
-        The two numbers; `total` is never 0.
-    """
-
-    correct: int
-    total: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -90,11 +77,8 @@ class Scores:
     @property
     def by_sentence_length(self) -> dict[int, Tally]:
         """Correct and total edges of UUAS by sentence length, in words."""
-        return tally(
-            column(self.table, "words").astype(np.int64),
-            column(self.table, "right_edges"),
-            column(self.table, "edges"),
-        )
+        words, *edges = (column(self.table, name) for name in ("words", "right_edges", "edges"))
+        return tally(words.astype(np.int64), *edges)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -107,15 +91,11 @@ class Scores:
         for DSpr. the words with a correlation, ``n_rows``, and without, ``n_undefined_rows``; for
         NSpr. the sentences with one, ``n_orders``, and without, ``n_undefined_orders``.
         """
-        sums = dict(zip(COLUMNS, self.table.sum(axis=0), strict=True))
-        found = {
-            "n_sentences": len(self.table),
-            "n_one_word": int((column(self.table, "words") == 1).sum()),
-            "n_none_kept": int((column(self.table, "kept") == 0).sum()),
-        }
-        return found | {
-            f"n_{name}": int(total) for name, total in sums.items() if not name.endswith("_sum")
-        }
+        found = {"n_sentences": len(self.table)}
+        found["n_one_word"] = int((column(self.table, "words") == 1).sum())
+        found["n_none_kept"] = int((column(self.table, "kept") == 0).sum())
+        sums = zip(COLUMNS, self.table.sum(axis=0).astype(int).tolist(), strict=True)
+        return found | {f"n_{name}": sum_ for name, sum_ in sums if not name.endswith("_sum")}
 
     def interval(
         self,
@@ -165,21 +145,21 @@ class Scores:
         metrics : sequence of str
             The scores; by default all.
         n, level, random_state
-            As for `interval`, which returns the same bounds.
+            As for `interval`, which returns the same bounds and raises the same errors.
 
         Returns
         -------
         dict of str to (low, high), or None
             The interval of each score.
-
-        Raises
-        ------
-        ScoreError
-            As for `interval`.
         """
-        return percentile_intervals(
-            self.table, metrics, n=n, level=level, random_state=random_state
-        )
+        check_resampling(n, level)
+        scored = [one for one in metrics if not np.isnan(estimates(self.table, one)).all()]
+        draws: dict[str, list[NDArray[np.float64]]] = {metric: [] for metric in scored}
+        for weights in resamples(len(self.table), n, random_state) if scored else ():
+            for metric in scored:
+                draws[metric].append(estimates(self.table, metric, weights))
+        bounds = {one: quantile_bounds(np.concatenate(draws[one]), level) for one in scored}
+        return {metric: bounds.get(metric) for metric in metrics}
 
     def to_dict(self) -> dict[str, float | int | str | None]:
         """Return scores, counts and protocol as a flat dictionary for JSON.
@@ -187,16 +167,10 @@ class Scores:
         Returns
         -------
         dict
-            The six scores by name, the protocol's ``punct``, ``min_length`` and ``max_length``,
-            and all of `counts`.
+            The six scores by name, the fields of the protocol, and all of `counts`.
         """
-        return {
-            **{metric: self._value(metric) for metric in METRICS},
-            "punct": self.protocol.punct,
-            "min_length": self.protocol.min_length,
-            "max_length": self.protocol.max_length,
-            **self.counts,
-        }
+        values = {metric: self._value(metric) for metric in METRICS}
+        return {**values, **asdict(self.protocol), **self.counts}
 
     def __add__(self, other: Scores) -> Scores:
         """Combine the scores of two sets of sentences, as if scored together."""
@@ -207,20 +181,16 @@ class Scores:
                 f"cannot add scores of different protocols: {self.protocol!r}, {other.protocol!r}",
                 hint="use the same punct for both",
             )
-        return Scores(
-            self.protocol,
-            np.concatenate([self.table, other.table]),
-            _joined(self.by_deprel, other.by_deprel),
-            _joined(self.by_arc_length, other.by_arc_length),
-        )
+        by_deprel = add_tallies(self.by_deprel, other.by_deprel)
+        by_arc_length = add_tallies(self.by_arc_length, other.by_arc_length)
+        table = np.concatenate([self.table, other.table])
+        return Scores(self.protocol, table, by_deprel, by_arc_length)
 
     def __str__(self) -> str:
         shown = [f"{label} {_per_cent(self._value(metric))}" for metric, label in _PRINTED.items()]
         counts = self.counts
-        sizes = ", ".join(
-            f"{counts[f'n_{name}']:,} {name.replace('_', ' ')}"
-            for name in ("sentences", "words", "edges", "undefined_rows")
-        )
+        nouns = ("sentence", "word", "edge", "undefined_row")
+        sizes = ", ".join(counted(counts[f"n_{noun}s"], noun.replace("_", " ")) for noun in nouns)
         return f"{', '.join(shown)} (per cent; {sizes}; {self.protocol})"
 
     def __repr__(self) -> str:
@@ -230,33 +200,12 @@ class Scores:
         """Show the scores as a table in a notebook, in per cent."""
         shown = {label: _per_cent(self._value(metric)) for metric, label in _PRINTED.items()}
         counts = self.counts
-        title = f"{counts['n_sentences']:,} sentences, {counts['n_words']:,} words; {self.protocol}"
-        return html_table(title, shown)
+        sizes = (counted(counts[f"n_{noun}s"], noun) for noun in ("sentence", "word"))
+        return html_table(f"{', '.join(sizes)}; {self.protocol}", shown)
 
     def _value(self, metric: str) -> float | None:
         value = float(estimates(self.table, metric)[0])
         return None if np.isnan(value) else value
-
-
-def tally(
-    keys: NDArray[np.int64], right: NDArray[np.floating], total: NDArray[np.floating]
-) -> dict[int, Tally]:
-    """Sum the counts for each integer key."""
-    # keys (n,), right (n,), total (n,)
-    if not len(keys):
-        return {}
-    sums = np.stack([np.bincount(keys, right), np.bincount(keys, total)], axis=1).astype(np.int64)
-    return {int(key): Tally(*map(int, sums[key])) for key in np.flatnonzero(sums[:, 1])}
-
-
-def _joined(one: Mapping[Any, Tally], other: Mapping[Any, Tally]) -> dict[Any, Tally]:
-    """Add up two tables of tallies."""
-    none = Tally(0, 0)
-    joined = {}
-    for key in sorted({*one, *other}):
-        mine, theirs = one.get(key, none), other.get(key, none)
-        joined[key] = Tally(mine.correct + theirs.correct, mine.total + theirs.total)
-    return joined
 
 
 def _per_cent(value: float | None) -> str:

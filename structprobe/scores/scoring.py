@@ -8,7 +8,7 @@ from itertools import chain
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.errors import ScoreError
+from structprobe.errors import ScoreError, counted
 from structprobe.scores.attachment import (
     predicted_roots,
     right_edges,
@@ -16,12 +16,13 @@ from structprobe.scores.attachment import (
     scored_edges,
     without_subtypes,
 )
+from structprobe.scores.breakdowns import tally, tally_deprels
 from structprobe.scores.correlation import depth_correlations, distance_correlations
 from structprobe.scores.inputs import FlatTrees, flatten, place
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.protocol import Protocol, choose_protocol, kept_words
-from structprobe.scores.result import Scores, Tally, tally
-from structprobe.scores.table import COLUMNS, column
+from structprobe.scores.result import Scores
+from structprobe.scores.table import COLUMNS, Table, column
 from structprobe.tree_faults import TreesLike
 
 
@@ -76,59 +77,53 @@ def score(
     trees = flatten(gold, predictions)
     kept = kept_words(gold, trees.lengths, protocol)
     roots = predicted_roots(trees, predictions, kept)
-    counted = scored_edges(trees, kept)
-    right = counted & right_edges(trees, predictions, kept, roots)
+    scored = scored_edges(trees, kept)
+    right = scored & right_edges(trees, predictions, kept, roots)
 
-    table = np.zeros((len(gold), len(COLUMNS)))
+    table: Table = np.zeros((len(gold), len(COLUMNS)))
     column(table, "words")[:] = trees.lengths
     _add(table, "kept", trees, kept)
-    _add(table, "edges", trees, counted)
+    _add(table, "edges", trees, scored)
     _add(table, "right_edges", trees, right)
     _add(table, "right_heads", trees, trees.gold == trees.pred)
-    column(table, "right_roots")[:], column(table, "roots")[:] = right_roots(
-        trees, predictions, kept, roots
-    )
+    right_rows, rows = right_roots(trees, predictions, kept, roots)
+    column(table, "right_roots")[:], column(table, "roots")[:] = right_rows, rows
     relations = _relations(gold, trees)
     _count_labels(table, gold, predictions, trees, relations)
     _count_correlations(table, predictions, trees, protocol)
-    return Scores(
-        protocol,
-        table,
-        _by_deprel(relations, right, counted),
-        tally(np.abs(trees.gold - trees.positions), right.astype(float), counted.astype(float)),
-    )
+    arc_lengths = np.abs(trees.gold - trees.positions)
+    by_length = tally(arc_lengths, right.astype(float), scored.astype(float))
+    return Scores(protocol, table, tally_deprels(relations, right, scored), by_length)
 
 
-def _add(table: NDArray[np.float64], name: str, trees: FlatTrees, words: NDArray[np.bool_]) -> None:
+def _add(table: Table, name: str, trees: FlatTrees, words: NDArray[np.bool_]) -> None:
     """Count the words of each sentence for which something is true."""
     column(table, name)[:] = np.bincount(trees.sentence[words], minlength=len(table))
 
 
 def _relations(gold: TreesLike, trees: FlatTrees) -> NDArray[np.str_]:
     """Give the gold relation of each word without its subtype; empty where there is none."""
-    columns = [getattr(sentence, "deprels", None) for sentence in gold]
-    for index, (deprels, length) in enumerate(zip(columns, trees.lengths, strict=True)):
-        if deprels is not None and len(deprels) != length:
-            raise ScoreError(f"{len(deprels)} deprels for {length} words", where=place(gold, index))
-    filled = [
-        [""] * length if deprels is None else deprels
-        for deprels, length in zip(columns, trees.lengths, strict=True)
-    ]
+    filled: list[Sequence[str]] = []
+    for index, (sentence, length) in enumerate(zip(gold, trees.lengths.tolist(), strict=True)):
+        deprels = _deprels(sentence)
+        filled.append([""] * length if deprels is None else deprels)
+        if len(filled[-1]) != length:
+            told = f"{counted(len(filled[-1]), 'deprel')} for {counted(length, 'word')}"
+            raise ScoreError(told, where=place(gold, index))
     return without_subtypes(chain.from_iterable(filled))
 
 
+def _deprels(sentence: object) -> Sequence[str] | None:
+    return getattr(sentence, "deprels", None)
+
+
 def _count_labels(
-    table: NDArray[np.float64],
-    gold: TreesLike,
-    predictions: Sequence[Prediction],
-    trees: FlatTrees,
-    relations: NDArray[np.str_],
-) -> None:
+    table: Table, gold: TreesLike, predictions: Sequence[Prediction],
+    trees: FlatTrees, relations: NDArray[np.str_],
+) -> None:  # fmt: skip
     """Count labels for LAS, in the sentences where gold and prediction have relations."""
-    predicted = [
-        None if getattr(sentence, "deprels", None) is None else prediction.deprels
-        for sentence, prediction in zip(gold, predictions, strict=True)
-    ]
+    pairs = zip(gold, predictions, strict=True)
+    predicted = [None if _deprels(one) is None else prediction.deprels for one, prediction in pairs]
     labelled = np.array([deprels is not None for deprels in predicted], dtype=bool)
     words = labelled[trees.sentence]  # (n_words,)
     agree = np.zeros(len(words), dtype=bool)
@@ -139,10 +134,7 @@ def _count_labels(
 
 
 def _count_correlations(
-    table: NDArray[np.float64],
-    predictions: Sequence[Prediction],
-    trees: FlatTrees,
-    protocol: Protocol,
+    table: Table, predictions: Sequence[Prediction], trees: FlatTrees, protocol: Protocol
 ) -> None:
     """Correlate distances and depths in the sentences of the protocol's lengths."""
     heads, depths = trees.split(trees.gold), trees.split(trees.gold_depths)
@@ -162,19 +154,9 @@ def _count_correlations(
 
 def _measured(predictions: Sequence[Prediction], what: str, protocol: Protocol) -> list[int]:
     """Find the sentences of the protocol's lengths whose prediction has distances or depths."""
+    lengths = range(protocol.min_length, protocol.max_length + 1)
     return [
         index
         for index, prediction in enumerate(predictions)
-        if protocol.min_length <= len(prediction) <= protocol.max_length
-        and getattr(prediction, what) is not None
+        if len(prediction) in lengths and getattr(prediction, what) is not None
     ]
-
-
-def _by_deprel(
-    relations: NDArray[np.str_], right: NDArray[np.bool_], counted: NDArray[np.bool_]
-) -> dict[str, Tally]:
-    """Count edges by the gold relation of their dependent."""
-    known = relations != ""
-    names, which = np.unique(relations[known], return_inverse=True)
-    sums = tally(which, right[known].astype(float), counted[known].astype(float))
-    return {str(names[key]): found for key, found in sums.items()}

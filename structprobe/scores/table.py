@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -29,6 +29,9 @@ COLUMNS = (
 """The columns of a table of counts, in order."""
 
 
+Table: TypeAlias = NDArray[np.float64]  # (n_sentences, len(COLUMNS))
+
+
 class Quotient(NamedTuple):
     """The two columns whose ratio is a score."""
 
@@ -48,18 +51,16 @@ METRICS = {
 """The scores by name."""
 
 
-def column(table: NDArray[np.float64], name: str) -> NDArray[np.float64]:
+def column(table: Table, name: str) -> NDArray[np.float64]:
     """Give one column of a table of counts."""
-    # table (n_sentences, len(COLUMNS)) -> (n_sentences,)
+    # -> (n_sentences,)
     values: NDArray[np.float64] = table[:, COLUMNS.index(name)]
     return values
 
 
-def estimates(
-    table: NDArray[np.float64], metric: str, weights: ArrayLike | None = None
-) -> NDArray[np.float64]:
+def estimates(table: Table, metric: str, weights: ArrayLike | None = None) -> NDArray[np.float64]:
     """Compute one score under several weightings of the sentences."""
-    # table (n_sentences, len(COLUMNS)), weights (b, n_sentences) -> (b,)
+    # weights (b, n_sentences) -> (b,)
     if metric not in METRICS:
         raise ScoreError(unknown_name("score", metric, METRICS))
     quotient = METRICS[metric]
@@ -71,9 +72,8 @@ def estimates(
     lengths, which = np.unique(column(table, "words")[scored], return_inverse=True)
     of_length = np.eye(len(lengths))[which]  # (scored sentences, lengths)
     taken = taken[:, scored]
-    means = _divide(
-        taken @ (of_length * part[scored, None]), taken @ (of_length * whole[scored, None])
-    )  # (b, lengths)
+    parts, wholes = (taken @ (of_length * one[scored, None]) for one in (part, whole))
+    means = _divide(parts, wholes)  # (b, lengths)
     present = ~np.isnan(means)
     return _divide(np.where(present, means, 0.0).sum(axis=1), present.sum(axis=1))
 

@@ -1,4 +1,4 @@
-"""What a reader sees of result rows; each name is imported when it is first used."""
+"""What a reader sees of result rows; each name is imported when it is first used (PEP 562)."""
 
 from __future__ import annotations
 
@@ -7,39 +7,27 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from structprobe.show.heat_map import draw_heat_map
-    from structprobe.show.pictures import (
-        draw_depths,
-        draw_distances,
-        draw_layer_curves,
-        draw_principal_axes,
-        draw_rank_grid,
-        draw_recall_by_deprel,
-        draw_recall_by_length,
-    )
+    from structprobe.show.pictures.depths import draw_depths
+    from structprobe.show.pictures.distances import draw_distances
+    from structprobe.show.pictures.layer_curves import draw_layer_curves
+    from structprobe.show.pictures.principal_axes import draw_principal_axes
+    from structprobe.show.pictures.rank_grid import draw_rank_grid
+    from structprobe.show.pictures.recall import draw_recall_by_deprel, draw_recall_by_length
     from structprobe.show.plotting import plot_folder
     from structprobe.show.table import format_table
 
-__all__ = [
-    "draw_depths",
-    "draw_distances",
-    "draw_heat_map",
-    "draw_layer_curves",
-    "draw_principal_axes",
-    "draw_rank_grid",
-    "draw_recall_by_deprel",
-    "draw_recall_by_length",
-    "format_table",
-    "plot_folder",
-]
-
-_HOME = {"draw_heat_map": "heat_map", "format_table": "table", "plot_folder": "plotting"}
+_RECALL = "pictures.recall"
+_HOME = {"draw_heat_map": "heat_map", "format_table": "table", "plot_folder": "plotting",
+         "draw_recall_by_deprel": _RECALL, "draw_recall_by_length": _RECALL}  # fmt: skip
+__all__ = ["draw_depths", "draw_distances", "draw_heat_map", "draw_layer_curves",
+           "draw_principal_axes", "draw_rank_grid", "draw_recall_by_deprel",
+           "draw_recall_by_length", "format_table", "plot_folder"]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:
-    """Import a public name from its file when it is first asked for (PEP 562)."""
     if name not in __all__:
         raise AttributeError(f"module 'structprobe.show' has no attribute {name!r}")
-    home = _HOME.get(name, "pictures")
+    home = _HOME.get(name, f"pictures.{name.removeprefix('draw_')}")
     value = getattr(importlib.import_module(f"structprobe.show.{home}"), name)
     globals()[name] = value
     return value

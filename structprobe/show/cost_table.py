@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from structprobe.errors import counted
+
 
 def format_plan(plan: Mapping[str, Any]) -> str:
     """Write a plan for people."""
@@ -13,15 +15,14 @@ def format_plan(plan: Mapping[str, Any]) -> str:
     kept = {"predictions": plan["bytes_kept"], "saved probes": plan["bytes_saved"]}
     parts = [f"{_size(count)} of {name}" for name, count in kept.items() if count]
     peak = plan["peak_bytes"]
-    memory = f"{_size(peak)} peak per process" if peak else "unknown on this system"
     lines = {
         "model": f"{plan['model']} on {plan['train'] or 'sentences in memory'}",
         "runs": f"{plan['runs']:,}, {plan['runs_done']:,} already done",
         "disk": f"{on_disk}; {_free(plan['bytes_in_all'], plan['bytes_free'])}",
         "kept": f"about {', '.join(parts)}" if parts else "rows only",
         "temporary": f"{streamed}; {_free(plan['bytes_streamed'], plan['bytes_temporary'])}",
-        "memory": memory,
-        "encode": f"{_time(plan['encode_seconds'])}, {plan['n_words']:,} words",
+        "memory": f"{_size(peak)} peak per process" if peak else "unknown on this system",
+        "encode": f"{_time(plan['encode_seconds'])}, {counted(plan['n_words'], 'word')}",
         "train": f"at most {_time(plan['train_seconds'])} without parallel jobs",
     }
     if not plan["bytes_streamed"]:
@@ -30,7 +31,6 @@ def format_plan(plan: Mapping[str, Any]) -> str:
 
 
 def _free(needed: float, free: float) -> str:
-    """Say how much is free, and whether that is enough."""
     return f"{'' if needed <= free else 'TOO MUCH: '}{_size(free)} free"
 
 

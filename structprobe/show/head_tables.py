@@ -11,23 +11,19 @@ from numpy.typing import NDArray
 from structprobe.attention.best_heads import LEAST_ARCS, MARGIN
 from structprobe.attention.head_analysis import HeadAnalysis
 from structprobe.attention.targets import TARGETS
+from structprobe.errors import counted
 from structprobe.scores.protocol import PENN_PUNCTUATION
-from structprobe.show.columns import NOTHING, lay_out
+from structprobe.show.table import NOTHING, lay_out
 
+# What counts as punctuation, as the tables say it.
 PUNCT = {
     "upos": "UPOS PUNCT",
     "xpos": f"XPOS {' '.join(PENN_PUNCTUATION)}",
     "keep": "not identified",
 }
-"""What counts as punctuation, as the tables say it."""
 
-_LETTERS = {
-    "diagonal": "d",
-    "vertical": "v",
-    "vertical+diagonal": "vd",
-    "block": "b",
-    "heterogeneous": "H",
-}
+_LETTERS = {"diagonal": "d", "vertical": "v", "vertical+diagonal": "vd", "block": "b",
+            "heterogeneous": "H"}  # fmt: skip
 _SHOWN = ("itself", "previous", "next", "special", "first", "punct", "end")
 _AHEAD = 4  # heads that are named; the others are counted
 
@@ -38,9 +34,9 @@ def format_heads(analysis: HeadAnalysis) -> str:
     return "\n\n".join("\n".join(part(analysis)) for part in parts)
 
 
-def head_name(layer: int, head: int) -> str:
+def _head_name(layer: int, head: int | None) -> str:
     """Name a head as Clark et al. (2019) do."""
-    return f"{layer}-{head}"
+    return NOTHING if head is None else f"{layer}-{head}"
 
 
 def _relations(analysis: HeadAnalysis) -> list[str]:
@@ -52,9 +48,9 @@ def _relations(analysis: HeadAnalysis) -> list[str]:
     return [
         *lay_out(lines, to_left),
         f"Accuracy in per cent on {about['treebank'] or about['part']}, "
-        f"{about['n_sentences']:,} sentences; heads chosen on {about['chosen_on']}, offsets "
-        f"(-1: the head is the preceding word) on {about['train'] or 'train'}; relations without "
-        f"subtypes; 3-2 is head 2 of layer 3.",
+        f"{counted(about['n_sentences'], 'sentence')}; heads chosen on {about['chosen_on']}, "
+        f"offsets (-1: the head is the preceding word) on {about['train'] or 'train'}; relations "
+        "without subtypes; 3-2 is head 2 of layer 3.",
         "The predicted head of a word is the other word that it attends to most (dependent to "
         "head), or that attends to it most (head to dependent); roots and special tokens excluded.",
         f"{100 * MARGIN:g} ahead: heads that beat the offset by {100 * MARGIN:g} points or more on "
@@ -66,13 +62,13 @@ def _relations(analysis: HeadAnalysis) -> list[str]:
 def _relation_cells(row: Mapping[str, Any]) -> list[str]:
     chosen, by_offset = row["accuracy"], row["offset_accuracy"]
     gain = None if chosen is None or by_offset is None else chosen - by_offset
-    names = [head_name(layer, head) for layer, head, _ in row["ahead"]]
+    names = [_head_name(layer, head) for layer, head, _ in row["ahead"]]
     more = [f"and {len(names) - _AHEAD} more"] if len(names) > _AHEAD else []
     return [
         row["relation"],
         row["direction"],
         f"{row['n_arcs']:,}",
-        NOTHING if row["head"] is None else head_name(row["layer"], row["head"]),
+        _head_name(row["layer"], row["head"]),
         row["pattern"] or NOTHING,
         _per_cent(row["choice_accuracy"]),
         _per_cent(chosen),
@@ -85,15 +81,14 @@ def _relation_cells(row: Mapping[str, Any]) -> list[str]:
 
 def _trees(analysis: HeadAnalysis) -> list[str]:
     about = analysis.about
-    methods = list(dict.fromkeys(row["method"] for row in analysis.trees))
     heading, best = ["layer"], []
     cells: dict[int, list[str]] = {row["layer"]: [] for row in analysis.trees}
     for row in analysis.trees:
-        name = NOTHING if row["head"] is None else head_name(row["layer"], row["head"])
+        name = _head_name(row["layer"], row["head"])
         cells[row["layer"]] += [name, _per_cent(row["choice_uuas"]), _per_cent(row["uuas"])]
         if row["best"]:
             best.append(f"{row['method']} {name} ({_per_cent(row['uuas'])})")
-    for method in methods:
+    for method in dict.fromkeys(row["method"] for row in analysis.trees):
         heading += [method, about["chosen_on"], about["part"]]
     lines = [heading, *([str(layer), *row] for layer, row in cells.items())]
     left_out = "" if about["punct"] == "keep" else f"; {PUNCT[about['punct']]} excluded"
@@ -125,43 +120,33 @@ def _targets(analysis: HeadAnalysis) -> list[str]:
     columns.append([f"{mean:.2f}" for mean in _means(analysis.entropy)])
     rows = [[str(layer), *cells] for layer, cells in enumerate(zip(*columns, strict=True), 1)]
     told = "; ".join(f"{name}: {TARGETS[name]}" for name in _SHOWN)
+    across = " Neighbours and the last word are counted across both sentences of a pair."
     return [
         *lay_out([["layer", *_SHOWN, "entropy"], *rows], [False] * (len(_SHOWN) + 2)),
         "What heads look at: percentage of a word's total attention, averaged over the heads of a "
         "layer; entropy in nats, with all special tokens as one position.",
-        f"{told}. Punctuation is {PUNCT[analysis.about['punct']]}.{_together(analysis)}",
+        f"{told}. Punctuation is {PUNCT[analysis.about['punct']]}."
+        f"{'' if analysis.about['n_pairs'] is None else across}",
     ]
 
 
 def _patterns(analysis: HeadAnalysis) -> list[str]:
     cells = [[_LETTERS[name] for name in row] for row in analysis.patterns.tolist()]
-    counts = [
-        f"{count} {name} ({_LETTERS[name]})" for name, count in analysis.pattern_counts.items()
-    ]
+    counts = [f"{n} {name} ({_LETTERS[name]})" for name, n in analysis.pattern_counts.items()]
     others = ", ".join(
-        f"{100 * analysis.heterogeneous(mainly):.1f} % with a threshold of {100 * mainly:g} %"
+        f"{100 * analysis.heterogeneous(mainly):.1f}% with a threshold of {100 * mainly:g}%"
         for mainly in (0.4, 0.6)
     )
+    segments = "Sentences were read one at a time, so no head can be block (--pairs reads two)."
+    if (n_pairs := analysis.about["n_pairs"]) is not None:
+        pairs = counted(n_pairs, "pair")
+        segments = f"Found in {pairs} of consecutive sentences, read as two segments."
     return [
         *_grid(cells, {}),
-        f"Patterns of {analysis.patterns.size} heads: {', '.join(counts)}. {_segments(analysis)}",
-        f"Heterogeneous: {100 * analysis.heterogeneous():.1f} % of heads ({others}).",
+        f"Patterns of {counted(analysis.patterns.size, 'head')}: {', '.join(counts)}. {segments}",
+        f"Heterogeneous: {100 * analysis.heterogeneous():.1f}% of heads ({others}).",
         f"Rules: {analysis.rules.describe()}.",
     ]
-
-
-def _together(analysis: HeadAnalysis) -> str:
-    if analysis.about["n_pairs"] is None:
-        return ""
-    return " Neighbours and the last word are counted across both sentences of a pair."
-
-
-def _segments(analysis: HeadAnalysis) -> str:
-    """Say whether there were two segments, without which no head is block."""
-    n_pairs = analysis.about["n_pairs"]
-    if n_pairs is None:
-        return "Sentences were read one at a time, so no head can be block (--pairs reads two)."
-    return f"Found in {n_pairs:,} pairs of consecutive sentences, read as two segments."
 
 
 def _grid(cells: Sequence[Sequence[str]], beside: Mapping[str, Sequence[str]]) -> list[str]:
@@ -176,9 +161,7 @@ def _grid(cells: Sequence[Sequence[str]], beside: Mapping[str, Sequence[str]]) -
 
 def _means(values: NDArray[np.float64]) -> list[float]:
     """Mean over the heads of each layer, those without a value left out."""
-    there = ~np.isnan(values)
-    sums, counts = np.where(there, values, 0).sum(axis=1), there.sum(axis=1)
-    return [total / count if count else np.nan for total, count in zip(sums, counts, strict=True)]
+    return list(np.ma.masked_invalid(values).mean(axis=1).filled(np.nan))
 
 
 def _per_cent(value: float | None) -> str:

@@ -17,8 +17,8 @@ from structprobe.errors import StructprobeError
 from structprobe.progress import progress_bar
 from structprobe.results.folder import ResultsFolder
 from structprobe.show.head_tables import PUNCT
+from structprobe.show.pictures import style
 from structprobe.show.pictures.library import load_matplotlib
-from structprobe.show.pictures.style import SCALE, TITLE_SIZE, title_of, whole_numbers, wrapped
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,6 @@ ALIGNMENT = (
     "(including a word's attention to itself) that falls on pairs linked by an arc, in either "
     "direction; all words count"
 )
-"""What is drawn, and by which protocol."""
 
 _ACROSS = 4  # maps beside one another
 _INCHES = 2.6
@@ -43,32 +42,33 @@ def draw_heat_map(values: ArrayLike, *, title: str | None = None, ax: Any = None
     values : array_like of float, shape (n_layers, n_heads)
         Fractions, shown in per cent on a scale from 0 to the greatest; NaN is left blank.
     title : str, optional
-        What stands above.
+        The title.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure, ``ax.figure`` of what is returned.
+        Where to draw; by default in a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Layers from 1 at the bottom upwards, heads from 1 to the right.
+        The axes; layers grow upwards, heads to the right, both from 1.
 
     Raises
     ------
     StructprobeError
-        If matplotlib is not installed, or `values` are no table.
+        If matplotlib is not installed, or `values` are not a table.
     """
     table = 100 * np.asarray(values, dtype=np.float64)
     if table.ndim != 2 or not table.size:
-        raise StructprobeError(
-            f"values of shape {table.shape}", hint="give one for each layer and head"
-        )
-    axes: Axes = _panels(1)[0] if ax is None else ax
+        hint = "give one for each layer and head"
+        raise StructprobeError(f"values of shape {table.shape}", hint=hint)
+    axes: Axes = style.axes_or_new(ax, 1.25 * _INCHES, _INCHES)
     n_layers, n_heads = table.shape
     extent = (0.5, n_heads + 0.5, 0.5, n_layers + 0.5)
-    image = axes.imshow(table, origin="lower", extent=extent, aspect="auto", vmin=0, cmap=SCALE)
+    image = axes.imshow(
+        table, origin="lower", extent=extent, aspect="auto", vmin=0, cmap=style.SCALE
+    )
     axes.figure.colorbar(image, ax=axes)
-    whole_numbers(axes.xaxis)
-    whole_numbers(axes.yaxis)
+    style.whole_numbers(axes.xaxis)
+    style.whole_numbers(axes.yaxis)
     axes.set(xlabel="head", ylabel="layer", title=title or "")
     return axes
 
@@ -78,13 +78,17 @@ def heat_maps(tables: Mapping[str, ArrayLike], *, title: str | None = None) -> s
     # tables (n_layers, n_heads)
     if not tables:
         raise StructprobeError("no tables to draw")
-    panels = _panels(len(tables))
-    for axes, (name, table) in zip(panels, tables.items(), strict=True):
+    across = min(_ACROSS, len(tables))
+    down = math.ceil(len(tables) / across)
+    figure = style.new_figure(1.25 * _INCHES * across, _INCHES * down)
+    panels = figure.subplots(down, across, squeeze=False).ravel()
+    for axes, (name, table) in zip(panels, tables.items(), strict=False):
         draw_heat_map(table, title=name, ax=axes)
-    figure = panels[0].figure
+    for axes in panels[len(tables) :]:
+        axes.remove()
     if title:
-        lines = wrapped(title, figure.get_figwidth())
-        figure.suptitle(lines, x=0.01, ha="left", fontsize=TITLE_SIZE, parse_math=False)
+        lines = style.wrapped(title, figure.get_figwidth())
+        figure.suptitle(lines, x=0.01, ha="left", fontsize=style.TITLE_SIZE, parse_math=False)
     text = io.StringIO()
     with load_matplotlib().rc_context({"svg.hashsalt": "structprobe"}):
         figure.savefig(text, format="svg", metadata={"Date": None})
@@ -94,47 +98,26 @@ def heat_maps(tables: Mapping[str, ArrayLike], *, title: str | None = None) -> s
 def save_heat_maps(
     analysis: HeadAnalysis, folder: str | os.PathLike[str], progress: bool | None = None
 ) -> None:
-    """Draw an analysis of heads, or log why it cannot be drawn.
-
-    ``relations.svg`` has the accuracy of each head for each relation, in the direction in which
-    it is better; ``targets.svg`` dependency alignment and what heads look at.
-    """
+    """Draw an analysis of heads, or log why it cannot be drawn."""
     try:
         load_matplotlib()
     except StructprobeError as error:
         _log.warning("no heat maps: %s", error)
         return
     relations = {name: table.max(axis=0) for name, table in analysis.accuracy.items()}
-    punct = f"punctuation is {PUNCT[analysis.about['punct']]}"
-    pages = {
-        "relations.svg": (
-            "Accuracy of attention heads by relation, in per cent, in the better direction; "
-            "relations without subtypes; roots and special tokens excluded",
-            relations,
-        ),
-        "targets.svg": (
-            f"{ALIGNMENT}. What heads look at: percentage of a word's total attention; {punct}",
-            {"dependency alignment": analysis.alignment, **analysis.shares},
-        ),
-    }
+    targets = {"dependency alignment": analysis.alignment, **analysis.shares}
+    by_relation = (
+        "Accuracy of attention heads by relation, in per cent, in the better direction; "
+        "relations without subtypes; roots and special tokens excluded"
+    )
+    by_target = (
+        f"{ALIGNMENT}. What heads look at: percentage of a word's total attention; "
+        f"punctuation is {PUNCT[analysis.about['punct']]}"
+    )
+    pages = ("relations.svg", by_relation, relations), ("targets.svg", by_target, targets)
     results = ResultsFolder(folder)
     with progress_bar("draw", len(pages), "file", shown=progress) as advance:
-        for name, (what, tables) in pages.items():
-            title = f"{what}\n{title_of([analysis.about])}"
+        for name, what, tables in pages:
+            title = f"{what}\n{style.title_of([analysis.about])}"
             results.write(name, heat_maps(tables, title=title))
             advance(1)
-
-
-def _panels(count: int) -> list[Any]:
-    """Make so many axes on a new figure, which no window shows and nothing else keeps."""
-    load_matplotlib()
-    from matplotlib.figure import Figure
-
-    across = min(_ACROSS, count)
-    down = math.ceil(count / across)
-    size = (1.25 * _INCHES * across, _INCHES * down)
-    figure = Figure(figsize=size, layout="constrained")
-    panels = list(figure.subplots(down, across, squeeze=False).flat)
-    for axes in panels[count:]:
-        axes.remove()
-    return panels[:count]

@@ -5,26 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from structprobe.show.columns import lay_out
+from structprobe.errors import counted
+from structprobe.show.table import NOTHING, lay_out
 
 _HEADINGS = {
-    "layer": "layer",
-    "uuas": "UUAS",
-    "distance_weight": "weight",
-    "heads_weight": "weight",
-    "cumulative_uuas": "UUAS 0..l",
-    "root_acc": "root",
-    "depth_weight": "depth weight",
+    "layer": "layer", "uuas": "UUAS", "distance_weight": "weight", "heads_weight": "weight",
+    "cumulative_uuas": "UUAS 0..l", "root_acc": "root", "depth_weight": "depth weight",
     "cumulative_root_acc": "root 0..l",
-}
-
-
+}  # fmt: skip
 # What each kind of mix is of, and where it gains.
-_KINDS = {
-    "distance": ("distances", "UUAS"),
-    "depth": ("depths", "root"),
-    "heads": ("heads", "UUAS"),
-}
+_KINDS = (
+    {"distance": "distances", "depth": "depths", "heads": "heads"},
+    {"distance": "UUAS", "depth": "root", "heads": "UUAS"},
+)
 
 
 def format_localised(values: Mapping[str, Any]) -> str:
@@ -32,31 +25,23 @@ def format_localised(values: Mapping[str, Any]) -> str:
     keys = [key for key in _HEADINGS if key in values["layers"][0]]
     lines = [[_HEADINGS[key] for key in keys]]
     lines += [[_cell(key, layer[key]) for key in keys] for layer in values["layers"]]
-    table = lay_out(lines, [False] * len(keys))
-    gravity, expected = values["centre_of_gravity"], values["expected_layer"]
-    return "\n".join(
-        [
-            *table,
-            f"Best layer by UUAS: {values['best_layer']}.",
-            "Centre of gravity of the mix: "
-            + ", ".join(f"{own:.2f} ({_KINDS[kind][0]})" for kind, own in gravity.items())
-            + ".",
-            "Expected layer, by the gain of each added layer: "
-            + ", ".join(f"{_layer(own)} ({_KINDS[kind][1]})" for kind, own in expected.items())
-            + ".",
-            f"Method {values['probe']}; scores in per cent on {values['part']}, "
-            f'{values["n_sentences"]:,} sentences; punct="{values["punct"]}"; '
-            "weights are for layers scaled to unit norm; 0..l is a mix of all layers up to this "
-            "one.",
-        ]
+    both = values["centre_of_gravity"], values["expected_layer"]  # NaN where nothing is gained
+    gravity, expected = (
+        ", ".join(f"{NOTHING if v != v else f'{v:.2f}'} ({names[kind]})" for kind, v in own.items())
+        for own, names in zip(both, _KINDS, strict=True)
     )
+    lines_below = [
+        f"Best layer by UUAS: {values['best_layer']}.",
+        f"Centre of gravity of the mix: {gravity}.",
+        f"Expected layer, by the gain of each added layer: {expected}.",
+        f"Method {values['probe']}; scores in per cent on {values['part']}, "
+        f'{counted(values["n_sentences"], "sentence")}; punct="{values["punct"]}"; '
+        "weights are for layers scaled to unit norm; 0..l is a mix of all layers up to this one.",
+    ]
+    return "\n".join([*lay_out(lines, [False] * len(keys)), *lines_below])
 
 
 def _cell(key: str, value: Any) -> str:
     if value is None:
-        return "–"
+        return NOTHING
     return str(value) if key == "layer" else f"{100 * value:.1f}"
-
-
-def _layer(value: float) -> str:
-    return "–" if value != value else f"{value:.2f}"  # NaN where nothing is gained

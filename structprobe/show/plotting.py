@@ -6,8 +6,7 @@ import difflib
 import json
 import logging
 import os
-from collections.abc import Mapping, Sequence
-from itertools import groupby
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +15,8 @@ import numpy as np
 from structprobe.draw import draw_svg
 from structprobe.errors import Hint, ResultError
 from structprobe.results.folder import MARKER, read_rows
-from structprobe.results.rows import METRICS
-from structprobe.results.saved_runs import (
-    has_predictions,
-    read_predictions,
-    read_sentences,
-)
+from structprobe.results.rows import METRICS, Row
+from structprobe.results.saved_runs import has_predictions, read_predictions, read_sentences
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.scoring import score
 from structprobe.show.heat_map import ALIGNMENT, draw_heat_map
@@ -52,21 +47,18 @@ def plot_folder(
 ) -> list[Path]:
     """Draw all figures and trees that a results folder allows.
 
-    From rows: ``layers-SCORE`` where a method has several layers, ``ranks`` where it has several
-    ranks (``ranks-1`` and so on for grids of several methods, models or treebanks).
-    From kept predictions with distances and gold trees, those of the run that is best on dev (on
-    the scored part, if there are no scores on dev):
-    ``recall-by-deprel`` and ``recall-by-length``; for one sentence ``distances``, ``depths`` and
-    ``principal-axes``; and ``tree-SENT_ID``, gold and recovered tree, for the sentence that is
-    named, or for three of 8 to 20 words whose share of edges found is nearest to the UUAS.
-    From what `structprobe heads` wrote: ``heads``.
+    From rows: ``layers-SCORE`` and ``ranks`` (``ranks-1`` and so on for several methods, models or
+    treebanks). From the saved predictions of the run that is best on dev (on the scored part, if
+    there are no scores on dev): ``recall-by-deprel`` and ``recall-by-length``; ``distances``,
+    ``depths`` and ``principal-axes`` of one sentence; and ``tree-SENT_ID``, gold and recovered
+    tree, of the given sentence or of three typical ones. From what `heads` wrote: ``heads``.
 
     Parameters
     ----------
     folder : path
         A folder that `sweep`, `compare` or `heads` wrote; it is not changed.
     out : path
-        The folder for the figures; created if it does not exist.
+        The folder for the figures, no results folder; created if it does not exist.
     formats : sequence of {"pdf", "svg", "png"}
         File formats.
     sentence : str, optional
@@ -74,7 +66,7 @@ def plot_folder(
     force : bool, default=False
         Whether to replace files that an earlier call did not write.
     progress : bool, optional
-        Whether to show a progress bar on stderr; by default if that is a terminal.
+        Whether to show a progress bar; by default if stderr is a terminal.
 
     Returns
     -------
@@ -85,63 +77,52 @@ def plot_folder(
     ------
     StructprobeError
         If matplotlib is not installed; if the folder is not a results folder, of a newer format,
-        damaged, or has nothing to draw; if there is no such sentence; if another's file is in the
-        way; or if `out` cannot be written.
+        damaged, or has nothing to draw; if there is no such sentence; if a file that `plot_folder`
+        did not write exists; or if `out` is a results folder or cannot be written.
     """
     load_matplotlib()
-    if not (Path(folder) / MARKER).is_file():
-        raise ResultError(
-            "is not a results folder" if os.path.lexists(folder) else "no such folder",
-            where=str(folder),
-            hint="name a folder that sweep, compare or heads wrote",
-        )
-    rows = read_rows(folder)
-    figures = {**_from_rows(rows), **_from_predictions(folder, rows, sentence)}
-    figures |= _from_heads(Path(folder) / "heads.json")
+    path = Path(folder)
+    if not (path / MARKER).is_file():
+        what = "is not a results folder" if os.path.lexists(path) else "no such folder"
+        hint = "name a folder that sweep, compare or heads wrote"
+        raise ResultError(what, where=str(folder), hint=hint)
+    if (Path(out) / MARKER).exists():
+        hint = f"choose another folder for the figures, such as {Path(out) / 'figures'}"
+        raise ResultError("is a results folder", where=str(out), hint=hint)
+    rows = read_rows(path)
+    figures = _from_rows(rows) | _from_predictions(path, rows, sentence) | _from_heads(path)
     if not figures:
-        raise ResultError(
+        what = (
             "nothing to draw: no method with several layers, no kept predictions with distances "
-            "and gold trees, and no heads",
-            where=str(folder),
-            hint=Hint(
-                "sweep over layers, or compare again, with keep_predictions=True",
-                shell="run a sweep over layers, or compare again, without --no-keep-predictions",
-            ),
+            "and gold trees, and no heads"
         )
+        hint = Hint(
+            "sweep over layers, or compare again, with keep_predictions=True",
+            shell="run a sweep over layers, or compare again, without --no-keep-predictions",
+        )
+        raise ResultError(what, where=str(folder), hint=hint)
     return write_pictures(figures, out, formats=formats, force=force, progress=progress)
 
 
-def _from_rows(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Draw curves and grids."""
+def _from_rows(rows: Sequence[Row]) -> dict[str, Any]:
     written = [row for row in rows if row.get("words_as") is None]
     figures = {
         f"layers-{metric}": draw_layer_curves(written, metric).figure
         for metric in METRICS
         if has_curve(written, metric)
     }
-    grids = [
-        own
-        for own in _groups([row for row in written if row.get("rank") and row.get("uuas")])
-        if len({row["rank"] for row in own}) > 1
-    ]
+    groups: dict[tuple[str, ...], list[Row]] = {}
+    for row in written:
+        if row.get("rank") and row.get("uuas"):
+            groups.setdefault(tuple(str(row.get(key)) for key in _GRID), []).append(row)
+    grids = [own for _, own in sorted(groups.items()) if len({row["rank"] for row in own}) > 1]
     for number, own in enumerate(grids, start=1):
         name = "ranks" if len(grids) == 1 else f"ranks-{number}"
         figures[name] = draw_rank_grid(own).figure
     return figures
 
 
-def _groups(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
-    """Part rows by the grid that they belong to."""
-
-    def grid(row: Mapping[str, Any]) -> tuple[str, ...]:
-        return tuple(str(row.get(key)) for key in _GRID)
-
-    return [list(own) for _, own in groupby(sorted(rows, key=grid), grid)]
-
-
-def _from_predictions(
-    folder: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]], sent_id: str | None
-) -> dict[str, Any]:
+def _from_predictions(folder: Path, rows: Sequence[Row], sent_id: str | None) -> dict[str, Any]:
     """Draw recall, one sentence and a few trees of the best run."""
     found = _best(folder, rows)
     if found is None:
@@ -156,9 +137,8 @@ def _from_predictions(
         figures["recall-by-length"] = draw_recall_by_length(scores, row=row).figure
     index = _chosen(sentences, sent_id)
     for at in typical(sentences, scores) if sent_id is None else [index]:
-        one = sentences[at]
+        one, name = sentences[at], tree_name(sentences[at], at)
         assert one.heads is not None
-        name = tree_name(one, at)
         name = f"{name}-{at + 1}" if name in figures else name
         figures[name] = draw_svg(one.words, one.heads, predictions[at].heads)
     one, prediction = sentences[index], predictions[index]
@@ -169,21 +149,14 @@ def _from_predictions(
     figures["distances"] = draw_distances(*told, row=row)[0].figure
     figures["principal-axes"] = draw_principal_axes(*told, prediction.heads, row=row).figure
     if prediction.depths is not None:
-        figures["depths"] = draw_depths(one.words, one.heads, prediction.depths, row=row).figure
+        figures["depths"] = draw_depths(*told[:2], prediction.depths, row=row).figure
     return figures
 
 
-def _best(
-    folder: str | os.PathLike[str], rows: Sequence[Mapping[str, Any]]
-) -> tuple[Mapping[str, Any], list[Sentence], list[Prediction]] | None:
+def _best(folder: Path, rows: Sequence[Row]) -> tuple[Row, list[Sentence], list[Prediction]] | None:
     """Give the best run with distances and gold, on dev if possible; baselines come last."""
-    kept = [
-        row
-        for row in rows
-        if row.get("uuas") is not None
-        and not row.get("uses_gold")
-        and has_predictions(folder, row["key"])
-    ]
+    scored = [row for row in rows if row.get("uuas") is not None and not row.get("uses_gold")]
+    kept = [row for row in scored if has_predictions(folder, row["key"])]
     # The test set chooses nothing, not even what is drawn, where there is a dev set.
     key = "uuas" if any(row.get("dev_uuas") is None for row in kept) else "dev_uuas"
     for row in sorted(kept, key=lambda row: (row.get("model") is None, -row[key])):
@@ -197,21 +170,18 @@ def _best(
 
 
 def _chosen(sentences: Sequence[Sentence], sent_id: str | None) -> int:
-    """Give the index of the sentence to draw."""
     if sent_id is None:
-        fitting = (i for i, one in enumerate(sentences) if len(one) in TYPICAL)
-        return next(fitting, 0)
-    for index, one in enumerate(sentences):
-        if one.sent_id == sent_id:
-            return index
-    known = [one.sent_id for one in sentences if one.sent_id]
+        return next((at for at, one in enumerate(sentences) if len(one) in TYPICAL), 0)
+    if sent_id in (every := [one.sent_id for one in sentences]):
+        return every.index(sent_id)
+    known = [one for one in every if one]
     near = difflib.get_close_matches(sent_id, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"the first is {known[0]!r}" if known else None
     raise ResultError(f"no sentence has the sent_id {sent_id!r}", hint=hint)
 
 
-def _from_heads(path: Path) -> dict[str, Any]:
-    """Draw the dependency alignment of attention heads."""
+def _from_heads(folder: Path) -> dict[str, Any]:
+    path = folder / "heads.json"
     if not path.is_file():
         return {}
     try:

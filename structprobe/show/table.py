@@ -5,35 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from structprobe.scores.protocol import Protocol
-from structprobe.show.columns import NOTHING, lay_out
-from structprobe.show.treebank_labels import name_banks
+from structprobe.errors import counted
+from structprobe.results.rows import Row
+from structprobe.show.row_labels import SCORES, name_banks, protocols_of
 
-_SCORES = {
-    "uuas": "UUAS",
-    "uas": "UAS",
-    "las": "LAS",
-    "root_acc": "root",
-    "dspr": "DSpr.",
-    "nspr": "NSpr.",
-}
+NOTHING = "–"  # stands for a value that is not there
 _HEADINGS = {
-    **_SCORES,
-    **{f"dev_{key}": f"dev {label}" for key, label in _SCORES.items()},
-    "dev_loss": "dev L1",
-    "dev_depth_loss": "dev depth L1",
-    "cpu_seconds": "CPU s",
-    "wall_seconds": "wall s",
-    "n_sentences": "sentences",
-    "n_words": "words",
-    "words_as": "input",
-    "choice": "chosen",
-}
+    **SCORES,
+    **{f"dev_{key}": f"dev {label}" for key, label in SCORES.items()},
+    "dev_loss": "dev L1", "dev_depth_loss": "dev depth L1", "words_as": "input",
+    "cpu_seconds": "CPU s", "wall_seconds": "wall s", "choice": "chosen",
+    "n_sentences": "sentences", "n_words": "words",
+}  # fmt: skip
 _USUAL = (
     *("method", "words_as", "layer", "head", "choice", "rank", "seed"),
-    *(*_SCORES, "dev_uuas", "dev_loss", "cpu_seconds"),
+    *(*SCORES, "dev_uuas", "dev_loss", "cpu_seconds"),
 )
-_PROTOCOL = ("punct", "min_length", "max_length")
 
 
 def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
@@ -50,9 +37,8 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
     Returns
     -------
     str
-        Scores in per cent, with the 95 % interval of UUAS in brackets, and ``–`` for missing
-        values; below the table, one line for each method without scores, and one that states the
-        protocol. No newline at the end.
+        Scores in per cent, with the 95% interval of UUAS in brackets, and ``–`` for missing
+        values; below the table, a line for each method without scores, and the protocol.
 
     Examples
     --------
@@ -61,15 +47,26 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
     linear  48.2
     """
     rows = name_banks(rows)
-    if columns is None:
-        columns = _filled(rows)
+    columns = _filled(rows) if columns is None else columns
     heading = [_HEADINGS.get(column, column) for column in columns]
     lines = [heading, *([_cell(row, column) for column in columns] for row in rows)]
     to_left = [any(isinstance(row.get(column), str) for row in rows) for column in columns]
-    return "\n".join([*lay_out(lines, to_left), *_reasons(rows), *_protocol_lines(rows)])
+    return "\n".join([*lay_out(lines, to_left), *_lines_below(rows)])
 
 
-def _filled(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def lay_out(lines: Sequence[Sequence[str]], to_left: Sequence[bool]) -> list[str]:
+    """Align cells in columns."""
+    widths = [max(map(len, cells)) for cells in zip(*lines, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if left else cell.rjust(width)
+            for cell, width, left in zip(cells, widths, to_left, strict=True)
+        ).rstrip()
+        for cells in lines
+    ]
+
+
+def _filled(rows: Sequence[Row]) -> list[str]:
     """Give the usual columns that some row fills, and those in which the rows differ."""
     # A method without a model has none, and one without scores neither has a protocol.
     values = {
@@ -84,13 +81,16 @@ def _filled(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     return [key for key in usual if key in always or any(row.get(key) is not None for row in rows)]
 
 
-def _cell(row: Mapping[str, Any], column: str) -> str:
-    """Write one value."""
+def _cell(row: Row, column: str) -> str:
     value = row.get(column)
     if value is None:
         return "original" if column == "words_as" else NOTHING
-    if column.removeprefix("dev_") in _SCORES:
-        return f"{100 * value:.1f}{_interval(row, column)}"
+    if column.removeprefix("dev_") in SCORES:
+        # The interval of UUAS alone, the score that rows are compared by.
+        ends: list[Any] = [row.get(f"{column}_{end}") for end in ("low", "high")]
+        known = column == "uuas" and None not in ends
+        shown = " [{:.1f}, {:.1f}]".format(*(100 * end for end in ends)) if known else ""
+        return f"{100 * value:.1f}{shown}"
     if column.endswith("_loss"):
         return f"{value:.4f}"
     if column == "method" and row.get("uses_gold"):
@@ -98,38 +98,19 @@ def _cell(row: Mapping[str, Any], column: str) -> str:
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
-def _interval(row: Mapping[str, Any], column: str) -> str:
-    """Write the interval of UUAS, the score that rows are compared by."""
-    low, high = row.get(f"{column}_low"), row.get(f"{column}_high")
-    if column != "uuas" or low is None or high is None:
-        return ""
-    return f" [{100 * low:.1f}, {100 * high:.1f}]"
-
-
-def _reasons(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Tell why rows are empty, each reason once a method."""
+def _lines_below(rows: Sequence[Row]) -> list[str]:
+    """Tell why rows are empty, what they were scored on and by which protocols, each once."""
     empty = dict.fromkeys((row["method"], row["why_empty"]) for row in rows if row.get("why_empty"))
-    return [f"{method} has no scores: {why}" for method, why in empty]
-
-
-def _protocol_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Tell what the rows were scored on and by which protocols, each once."""
     banks = dict.fromkeys(
-        (row["part"], row.get("treebank"), row["n_sentences"])
+        (row.get("treebank") or f"the {row['part']} treebank", row["n_sentences"])
         for row in rows
         if row.get("part") and row.get("n_sentences") is not None
     )
-    scored = [
-        f"Scored on {bank or f'the {part} treebank'}, {n:,} sentences." for part, bank, n in banks
-    ]
-    protocols = dict.fromkeys(
-        Protocol(*(row[key] for key in _PROTOCOL))
-        for row in rows
-        if all(row.get(key) is not None for key in _PROTOCOL)
-    )
     intervals = any(row.get("uuas_low") is not None for row in rows)
-    told = "; in brackets the 95 % bootstrap interval over sentences" if intervals else ""
+    told = "; in brackets the 95% bootstrap interval over sentences" if intervals else ""
     ranked = any(row.get(key) is not None for row in rows for key in ("dspr", "nspr"))
-    return scored + [
-        f"In per cent; {protocol.describe(correlations=ranked)}{told}." for protocol in protocols
+    return [
+        *(f"{method} has no scores: {why}" for method, why in empty),
+        *(f"Scored on {bank}, {counted(n, 'sentence')}." for bank, n in banks),
+        *(f"In per cent; {one.describe(correlations=ranked)}{told}." for one in protocols_of(rows)),
     ]

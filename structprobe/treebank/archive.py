@@ -19,18 +19,14 @@ MAX_TAIL = 2**20  # bytes behind the last file: tar pads with some 10,000 zeros
 def unpack(archive: Path, folder: Path, name: str) -> None:
     """Unpack only the treebank, its licence and its README."""
     try:
-        with (
-            gzip.open(archive) as packed,
-            tarfile.open(fileobj=packed, mode="r:") as members,
-        ):
+        with gzip.open(archive) as packed, tarfile.open(fileobj=packed, mode="r:") as members:
             _unpack(members, folder, name)
             # Reading to the end is what lets gzip compare its checksum.
             if len(packed.read(MAX_TAIL)) == MAX_TAIL:
                 raise TreebankError("too much data after the last file of the archive", path=name)
     except (tarfile.TarError, gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise TreebankError(
-            f"the download is not a complete archive: {error}", path=name, hint="try again"
-        ) from error
+        what = f"the download is not a complete archive: {error}"
+        raise TreebankError(what, path=name, hint="try again") from error
 
 
 def _unpack(members: tarfile.TarFile, folder: Path, name: str) -> None:
@@ -54,6 +50,5 @@ def _unpack(members: tarfile.TarFile, folder: Path, name: str) -> None:
 
 
 def _unsafe(what: str, name: str) -> TreebankError:
-    return TreebankError(
-        f"the archive was not unpacked: {what}", path=name, hint="its source should not be trusted"
-    )
+    what = f"the archive was not unpacked: {what}"
+    return TreebankError(what, path=name, hint="its source should not be trusted")

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import overload
 
-from structprobe.errors import TreebankError
+from structprobe.errors import TreebankError, counted
 from structprobe.notebook import html_table
 from structprobe.treebank.reading import OnError, read_files, read_text
 from structprobe.treebank.sentence import Sentence
@@ -51,10 +51,9 @@ class Treebank(Sequence[Sentence]):
         self._skipped = tuple(skipped)
         for i, sentence in enumerate(self._sentences):
             if not isinstance(sentence, Sentence):
-                raise TreebankError(
-                    f"item {i} of a Treebank is a {type(sentence).__name__}, not a Sentence",
-                    hint="use Treebank.read for files, Treebank.from_words for lists of words",
-                )
+                what = f"item {i} of a Treebank is a {type(sentence).__name__}, not a Sentence"
+                hint = "use Treebank.read for files, Treebank.from_words for lists of words"
+                raise TreebankError(what, hint=hint)
 
     @classmethod
     def read(
@@ -64,24 +63,22 @@ class Treebank(Sequence[Sentence]):
         on_error: OnError = "raise",
         progress: bool | None = False,
     ) -> Treebank:
-        """Read a treebank from CoNLL-U files.
+        """Read a treebank, of at least one sentence, from CoNLL-U files.
 
         Parameters
         ----------
         paths : str, path or iterable of them
-            A file, a glob pattern such as ``"UD_*/*-dev.conllu"``, or several of either. Gzip files
-            are recognised by their content.
+            A file, a glob pattern such as ``"UD_*/*-dev.conllu"``, or several; gzip is recognised.
         on_error : {"raise", "skip"}
             "raise" stops at the first error. "skip" leaves out faulty sentences (and unreadable or
             empty files), keeps their errors in `skipped` and logs a warning.
         progress : bool or None, default=False
-            Whether to show a progress bar on stderr for files that take long to read; None shows
-            it only if stderr is a terminal.
+            Whether to show a progress bar for files that take long; None: if stderr is a terminal.
 
         Returns
         -------
         Treebank
-            At least one sentence.
+            Where all heads are ``_``, a sentence has `heads` None.
 
         Raises
         ------
@@ -90,8 +87,7 @@ class Treebank(Sequence[Sentence]):
             wrong number of columns or an empty one, IDs out of order, an invalid multiword range,
             an invalid, out-of-range or missing HEAD, or heads that are not a tree (no root or
             several, a cycle, a word that is its own head). The message gives file, line, sent_id
-            and value. With "skip", raised only if nothing is left. A sentence with ``_`` for all
-            heads is valid: its `heads` are None.
+            and value. With "skip", raised only if nothing is left.
         """
         sentences, skipped = read_files(paths, on_error, progress)
         return cls(sentences, skipped=skipped)
@@ -109,17 +105,12 @@ class Treebank(Sequence[Sentence]):
         path : str, optional
             The name to show in messages, such as ``"<stdin>"``.
         on_error : {"raise", "skip"}
-            As for `read`.
+            As for `read`, with the same errors.
 
         Returns
         -------
         Treebank
             At least one sentence.
-
-        Raises
-        ------
-        TreebankError
-            As for `read`.
         """
         sentences, skipped = read_text(text, path, on_error)
         return cls(sentences, skipped=skipped)
@@ -182,7 +173,7 @@ class Treebank(Sequence[Sentence]):
     def __repr__(self) -> str:
         names = [os.path.basename(path) for path in self.paths]
         name = names[:1] + [f"and {len(names) - 1} more"] * (len(names) > 1)
-        counts = [f"{len(self)} sentences", f"{self.n_words} words"]
+        counts = [counted(len(self), "sentence"), counted(self.n_words, "word")]
         left_out = [f"{len(self.skipped)} skipped"] * bool(self.skipped)
         return f"Treebank({', '.join([' '.join(name)] * bool(name) + counts + left_out)})"
 
@@ -228,10 +219,9 @@ class Treebank(Sequence[Sentence]):
     @cached_property
     def fingerprint(self) -> str:
         """A digest of words, heads, UPOS, XPOS and DEPREL: 64 hexadecimal digits."""
-        return _digest(
-            [s.words, None if s.heads is None else s.heads.tolist(), s.upos, s.xpos, s.deprels]
-            for s in self._sentences
-        )
+        heads = (None if one.heads is None else one.heads.tolist() for one in self._sentences)
+        pairs = zip(self._sentences, heads, strict=True)
+        return _digest([one.words, own, one.upos, one.xpos, one.deprels] for one, own in pairs)
 
     @cached_property
     def gaps_fingerprint(self) -> str:

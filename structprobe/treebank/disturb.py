@@ -44,7 +44,7 @@ def shuffle_words(bank: Sequence[Sentence], seed: int = 0) -> Treebank:
     Returns
     -------
     Treebank
-        The same number of sentences, of the same lengths.
+        As many sentences, of the same lengths.
 
     Raises
     ------
@@ -63,15 +63,13 @@ def swap_content_words(bank: Sequence[Sentence], seed: int = 0) -> Treebank:
 
     Parameters
     ----------
-    bank : sequence of Sentence
-        The sentences, with UPOS tags.
-    seed : int
-        Random state.
+    bank, seed
+        As for `shuffle_words`; the sentences need UPOS tags.
 
     Returns
     -------
     Treebank
-        The same number of sentences, of the same lengths.
+        As many sentences, of the same lengths.
 
     Raises
     ------
@@ -83,10 +81,8 @@ def swap_content_words(bank: Sequence[Sentence], seed: int = 0) -> Treebank:
     places: dict[str, list[tuple[int, int]]] = defaultdict(list)
     for s, sentence in enumerate(bank):
         if sentence.upos is None:
-            raise TreebankError(
-                f"{sentence.where}: no UPOS tags to swap words by",
-                hint="use a treebank with UPOS tags",
-            )
+            what = f"{sentence.where}: no UPOS tags to swap words by"
+            raise TreebankError(what, hint="use a treebank with UPOS tags")
         for w, tag in enumerate(sentence.upos):
             if tag in CONTENT:
                 places[tag].append((s, w))
@@ -94,18 +90,16 @@ def swap_content_words(bank: Sequence[Sentence], seed: int = 0) -> Treebank:
         forms = [words[s][w] for s, w in places[tag]]
         for (s, w), drawn in zip(places[tag], generator.permutation(len(forms)), strict=True):
             words[s][w] = forms[drawn]
-    return Treebank(
-        _changed(sentence, words=tuple(new)) for sentence, new in zip(bank, words, strict=True)
-    )
+    pairs = zip(bank, map(tuple, words), strict=True)
+    return Treebank(_changed(sentence, words=new) for sentence, new in pairs)
 
 
 def truncate(bank: Sequence[Sentence], share: float = SHARE) -> Treebank:
-    """Keep the beginning of each sentence.
+    """Keep the first ``ceil(share * n)`` of the n words of each sentence.
 
-    The first ``ceil(share * n)`` of n words are kept. A word whose head was removed is attached to
-    its nearest kept ancestor. If the root was removed, the shallowest word without a kept ancestor
-    (the first, in a tie) becomes the root, and the other such words are attached to it. Reattached
-    words get the relation ``dep``, a new root gets ``root``.
+    A word whose head was removed is attached to its nearest kept ancestor. If the root was removed,
+    the shallowest word without a kept ancestor (the first, in a tie) becomes the root, and the
+    others are attached to it. Reattached words get the relation ``dep``, a new root gets ``root``.
 
     Parameters
     ----------
@@ -117,7 +111,7 @@ def truncate(bank: Sequence[Sentence], share: float = SHARE) -> Treebank:
     Returns
     -------
     Treebank
-        The same number of sentences, each of at least one word.
+        As many sentences, each of at least one word.
 
     Raises
     ------
@@ -146,28 +140,18 @@ def _changed(sentence: Sentence, **columns: Any) -> Sentence:
 
 def _reorder(sentence: Sentence, order: np.ndarray[Any, Any]) -> Sentence:
     """Put word ``order[k]`` at place k, everything that is its own with it."""
-    columns: dict[str, Any] = {
-        name: tuple(column[old] for old in order)
-        for name in ("words", "deprels", "upos", "xpos")
-        if (column := getattr(sentence, name)) is not None
-    }
+    columns = _taken(sentence, order.tolist())
     if sentence.heads is not None:
-        _refuse_no_tree(sentence)
         place = np.zeros(len(order) + 1, dtype=np.int32)  # of each head; 0 stays the root's
         place[order + 1] = np.arange(1, len(order) + 1)
         columns["heads"] = place[sentence.heads[order]]
-    return _changed(sentence, gaps=(), **columns)
+    return _changed(sentence, **columns | {"gaps": ()})
 
 
 def _beginning(sentence: Sentence, n: int) -> Sentence:
     """Keep the first `n` words."""
-    columns: dict[str, Any] = {
-        name: column[:n]
-        for name in ("words", "deprels", "upos", "xpos", "gaps")
-        if (column := getattr(sentence, name)) is not None
-    }
+    columns = _taken(sentence, range(n))
     if sentence.heads is not None:
-        _refuse_no_tree(sentence)
         old = sentence.heads.tolist()
         new = _kept_heads(old, n)
         columns["heads"] = np.array(new, dtype=np.int32)
@@ -179,28 +163,29 @@ def _beginning(sentence: Sentence, n: int) -> Sentence:
     return _changed(sentence, **columns)
 
 
-def _refuse_no_tree(sentence: Sentence) -> None:
-    """Check the tree, since sentences that were not read from a file are unchecked."""
-    assert sentence.heads is not None
-    if fault := tree_fault(sentence.heads.tolist()):
+def _taken(sentence: Sentence, words: Sequence[int]) -> dict[str, Any]:
+    """Take the columns of some words; check the tree, which only files have been held to."""
+    if sentence.heads is not None and (fault := tree_fault(sentence.heads.tolist())):
         what = f"{sentence.where}: the heads are not a tree: {fault.what}"
         raise TreebankError(what, hint=fault.hint)
+    return {
+        name: tuple(column[word] for word in words)
+        for name in ("words", "deprels", "upos", "xpos", "gaps")
+        if (column := getattr(sentence, name)) is not None
+    }
 
 
 def _kept_heads(heads: Sequence[int], n: int) -> list[int]:
     """Attach each of the first `n` words to its nearest kept ancestor; make one the root."""
-    paths = [_path_up(heads, word) for word in range(1, n + 1)]
+    paths: list[list[int]] = [[] for _ in range(n)]  # from each word's head up to the root
+    for word, path in enumerate(paths, start=1):
+        head = heads[word - 1]
+        while head:
+            path.append(head)
+            head = heads[head - 1]
     kept = [next((word for word in path if word <= n), 0) for path in paths]
     orphans = [i for i, head in enumerate(kept) if head == 0]
     root = min(orphans, key=lambda i: len(paths[i]))
     for i in orphans:
         kept[i] = 0 if i == root else root + 1
     return kept
-
-
-def _path_up(heads: Sequence[int], word: int) -> list[int]:
-    """Give the ancestors of a word (1-based), from its head up to the root."""
-    path = []
-    while word := heads[word - 1]:
-        path.append(word)
-    return path

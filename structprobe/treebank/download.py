@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, build_opener
@@ -48,29 +47,22 @@ def download(
     total = int(length) if length.isdecimal() else None
     bar = progress_bar("fetch", total, "B", shown=progress)
     with response, path.open("wb") as file, bar as advance:
-        for chunk in _chunks(response, url):
+        while chunk := _chunk(response, url):
             file.write(chunk)
             advance(len(chunk))
             if file.tell() > MAX_DOWNLOAD:
                 raise TreebankError(f"larger than {MAX_DOWNLOAD} bytes", path=url)
         if total is not None and file.tell() != total:
-            raise TreebankError(
-                f"the download ended after {file.tell()} of {total} bytes",
-                path=url,
-                hint="try again",
-            )
+            what = f"the download ended after {file.tell()} of {total} bytes"
+            raise TreebankError(what, path=url, hint="try again")
 
 
-def _chunks(response: http.client.HTTPResponse, url: str) -> Iterator[bytes]:
-    """Read a response to its end."""
-    while True:
-        try:
-            chunk = response.read(CHUNK)
-        except (OSError, http.client.HTTPException) as error:
-            raise _unreachable(url, error) from error
-        if not chunk:
-            return
-        yield chunk
+def _chunk(response: http.client.HTTPResponse, url: str) -> bytes:
+    """Read the next bytes of a response; none at its end."""
+    try:
+        return response.read(CHUNK)
+    except (OSError, http.client.HTTPException) as error:
+        raise _unreachable(url, error) from error
 
 
 def _unreachable(url: str, error: Exception) -> TreebankError:

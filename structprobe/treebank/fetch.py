@@ -10,11 +10,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from structprobe.errors import Hint, TreebankError
-from structprobe.output_paths import nearest_existing
+from structprobe.output_paths import nearest_existing, replace_hint
 from structprobe.treebank.archive import WANTED, unpack
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.download import TIMEOUT, NotThereError, download
-from structprobe.treebank.files import find_parts
+from structprobe.treebank.files import find_parts, part_files
 from structprobe.treebank.ud_names import NAME, known_names, nearest_names
 
 RELEASE = "2.16"
@@ -61,7 +61,7 @@ def fetch_treebank(
     Parameters
     ----------
     name : str
-        The name, such as ``"UD_English-EWT"``; a trailing slash is ignored.
+        The name, such as ``"UD_English-EWT"``.
     folder : path
         The folder to create; it may exist if it is empty.
     release : str
@@ -76,8 +76,8 @@ def fetch_treebank(
     Returns
     -------
     dict of str to FetchedPart
-        The available parts among ``"train"``, ``"dev"`` and ``"test"``. A part with errors is
-        kept; they are listed in its ``faults``.
+        The available parts among ``"train"``, ``"dev"`` and ``"test"``; errors in a part, which is
+        kept, are in its ``faults``.
 
     Raises
     ------
@@ -96,14 +96,14 @@ def fetch_treebank(
     try:
         _check_target(target, force)
         # Beside the target, so that the last step is a rename.
-        with TemporaryDirectory(
-            prefix=".structprobe-", dir=nearest_existing(target.parent)
-        ) as room:
+        beside = nearest_existing(target.parent)
+        with TemporaryDirectory(prefix=".structprobe-", dir=beside) as room:
             packed, files = Path(room, "packed"), Path(room, "files")
             files.mkdir()
             _download(name, url, packed, timeout=timeout, progress=progress)
             unpack(packed, files, url)
-            _require_parts(files, url)
+            if not part_files(files):
+                raise TreebankError("the archive contains no UD treebank files", path=url)
             _put_in_place(files, target, Path(room, "before"))
     except NotThereError as error:
         raise _no_such(name, release, error) from error
@@ -115,24 +115,19 @@ def fetch_treebank(
 
 def require_clean(parts: dict[str, FetchedPart]) -> None:
     """Raise an error if a part contains errors."""
-    faulty = [part for part in parts.values() if part.faults]
-    if faulty:
+    if faulty := [part for part in parts.values() if part.faults]:
         counts = ", ".join(f"{len(part.faults)} in {part.part}" for part in faulty)
-        raise TreebankError(
-            f"the treebank contains errors ({counts}), the first: {faulty[0].faults[0]}",
-            hint=Hint(
-                "its files were kept; on_error='skip' leaves out the faulty sentences",
-                shell="its files were kept; --skip-faults leaves out the faulty sentences",
-            ),
-        )
+        told = "its files were kept; {} leaves out the faulty sentences"
+        what = f"the treebank contains errors ({counts}), the first: {faulty[0].faults[0]}"
+        hint = Hint(told.format("on_error='skip'"), shell=told.format("--skip-faults"))
+        raise TreebankError(what, hint=hint)
 
 
 def check_release(release: str) -> str:
     """Check the form of a release's number."""
     if not re.fullmatch(r"[0-9]{1,2}\.[0-9]{1,2}", release):
-        raise TreebankError(
-            f"{release!r} is not a release number", hint=f"give a number such as {RELEASE}"
-        )
+        hint = f"give a number such as {RELEASE}"
+        raise TreebankError(f"{release!r} is not a UD release", hint=hint)
     return release
 
 
@@ -140,10 +135,8 @@ def _download(name: str, url: str, path: Path, **options: Any) -> None:
     """Download; if no server is reached, first point out a name that looks like a typo."""
     try:
         download(url, path, **options)
-    except NotThereError:
-        raise
     except TreebankError as error:
-        if unknown := _unknown(name, error):
+        if not isinstance(error, NotThereError) and (unknown := _unknown(name, error)):
             raise unknown from error
         raise
 
@@ -155,19 +148,16 @@ def _no_such(name: str, release: str, error: NotThereError) -> TreebankError:
     if name in known_names():
         what = f"there is no release {release} of {name}"
         why = "not every release contains every treebank"
-        hint: str = Hint(
-            f"{why}; pass release={RELEASE!r}, or another", shell=f"{why}; try --release {RELEASE}"
-        )
+        shell = f"{why}; try --release {RELEASE}"
+        hint: str = Hint(f"{why}; pass release={RELEASE!r}, or another", shell=shell)
     else:
         what, hint = f"release {release} contains no {name}", _LISTED
     return TreebankError(f"{what}: {error.what}", path=error.path, hint=hint)
 
 
 def _unknown(name: str, error: TreebankError | None = None) -> TreebankError | None:
-    """Suggest similar names for one that is not known; `error` is what came of a download.
-
-    A download is tried all the same, since this version does not know newer treebanks.
-    """
+    """Suggest similar names for one that is not known, if there are any."""
+    # A download is tried all the same, since this version does not know newer treebanks.
     near = [] if name in known_names() else nearest_names(name)
     if not near:
         return None
@@ -184,29 +174,12 @@ def _check_target(target: Path, force: bool) -> None:
         raise TreebankError("exists and is not a folder", path=str(target), hint="choose another")
     held = sorted(target.iterdir())
     if held and not force:
-        raise TreebankError(
-            "already exists",
-            path=str(target),
-            hint=Hint(
-                "choose another folder, or pass force=True to replace it",
-                shell="choose another folder, or use --force to replace it",
-            ),
-        )
+        raise TreebankError("already exists", path=str(target), hint=replace_hint("folder"))
     for path in held:
         # A slip such as `-o . --force` must not cost anyone their work.
         if path.is_dir() or not WANTED.fullmatch(path.name):
-            raise TreebankError(
-                f"was not replaced: it contains {path.name!r}, which is not part of a treebank",
-                path=str(target),
-                hint="choose another folder",
-            )
-
-
-def _require_parts(files: Path, url: str) -> None:
-    try:
-        find_parts(files)
-    except TreebankError as error:
-        raise TreebankError("the archive contains no UD treebank files", path=url) from error
+            what = f"was not replaced: it contains {path.name!r}, which is not part of a treebank"
+            raise TreebankError(what, path=str(target), hint="choose another folder")
 
 
 def _put_in_place(files: Path, target: Path, before: Path) -> None:
@@ -228,5 +201,5 @@ def _count(part: str, paths: list[Path], progress: bool | None) -> FetchedPart:
     try:
         bank = Treebank.read(paths, on_error="skip", progress=progress)
     except TreebankError as fault:  # nothing of it reads
-        return FetchedPart(part, tuple(paths), 0, 0, (fault,))
+        bank = Treebank(skipped=[fault])
     return FetchedPart(part, tuple(paths), len(bank), bank.n_words, bank.skipped)

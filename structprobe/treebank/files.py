@@ -37,15 +37,12 @@ def find_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]])
 
 def find_parts(name: str | os.PathLike[str]) -> dict[str, list[Path]]:
     """List the files of a treebank by part, for a folder or a name as in `find_folder`."""
-    folder = find_folder(name)
-    found = {part: _part(folder, part) for part in ("train", "dev", "test")}
-    if not any(found.values()):
-        raise TreebankError(
-            "is not the folder of a treebank",
-            path=os.fspath(name),
-            hint="its files should have names such as en_ewt-ud-train.conllu or train.conllu",
-        )
-    return {part: files for part, files in found.items() if files}
+    found = part_files(find_folder(name))
+    if not found:
+        what = "is not the folder of a treebank"
+        hint = "its files should have names such as en_ewt-ud-train.conllu or train.conllu"
+        raise TreebankError(what, path=os.fspath(name), hint=hint)
+    return found
 
 
 def find_folder(name: str | os.PathLike[str]) -> Path:
@@ -66,12 +63,9 @@ def find_folder(name: str | os.PathLike[str]) -> Path:
         meant = f"did you mean {near[0]}? " if near else ""
         fetch = f"`structprobe treebank {near[0] if near else text}` fetches it"
         raise TreebankError("no such treebank here", path=text, hint=f"{meant}{fetch}")
-    raise TreebankError(
-        "no such folder",
-        path=text,
-        hint="give the folder of a treebank, or a name such as UD_English-EWT that "
-        "`structprobe treebank` has fetched",
-    )
+    told = "give the folder of a treebank, or a name such as UD_English-EWT that"
+    told = f"{told} `structprobe treebank` has fetched"
+    raise TreebankError("no such folder", path=text, hint=told)
 
 
 def kept_folder(name: str) -> Path:
@@ -79,9 +73,13 @@ def kept_folder(name: str) -> Path:
     return Path(os.environ.get(FOLDER_VARIABLE) or ".", name.rstrip("/"))
 
 
-def _part(folder: Path, part: str) -> list[Path]:
-    """List the files of one part, named as in Universal Dependencies, or by the part alone."""
-    return sorted(folder.glob(f"*-ud-{part}*.conllu*")) or sorted(folder.glob(f"{part}.conllu*"))
+def part_files(folder: Path) -> dict[str, list[Path]]:
+    """List the files by part, named as in Universal Dependencies, or by the part alone."""
+    found = {
+        part: sorted(folder.glob(f"*-ud-{part}*.conllu*")) or sorted(folder.glob(f"{part}.conllu*"))
+        for part in ("train", "dev", "test")
+    }
+    return {part: files for part, files in found.items() if files}
 
 
 def _matches(path: str) -> list[Path]:
@@ -91,12 +89,12 @@ def _matches(path: str) -> list[Path]:
         raise TreebankError("is a folder, not a file", path=path, hint=hint)
     if os.path.exists(path):
         return [Path(path)]
-    if glob.has_magic(path):
-        files = sorted(Path(m) for m in glob.glob(path, recursive=True) if os.path.isfile(m))
-        if not files:
-            raise TreebankError("the pattern matches no file", path=path, hint=_nearby(path))
+    is_pattern = glob.has_magic(path)
+    matches = glob.glob(path, recursive=True) if is_pattern else []
+    if files := sorted(Path(match) for match in matches if os.path.isfile(match)):
         return files
-    raise TreebankError("no such file", path=path, hint=_nearby(path))
+    what = "the pattern matches no file" if is_pattern else "no such file"
+    raise TreebankError(what, path=path, hint=_nearby(path))
 
 
 def _nearby(path: str) -> str:
@@ -125,12 +123,9 @@ def to_text(data: bytes, path: str | None) -> str:
     if data.startswith(GZIP_MAGIC):
         data = _unfold(data, path)
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise TreebankError(
-            f"UTF-16, not UTF-8: begins with the bytes {data[:2].hex(' ')}",
-            path=path,
-            line=1,
-            hint="convert it with: iconv -f UTF-16 -t UTF-8",
-        )
+        what = f"UTF-16, not UTF-8: begins with the bytes {data[:2].hex(' ')}"
+        hint = "convert it with: iconv -f UTF-16 -t UTF-8"
+        raise TreebankError(what, path=path, line=1, hint=hint)
     return data.decode("utf-8", errors="surrogateescape")
 
 
@@ -139,13 +134,9 @@ def _unfold(data: bytes, path: str | None) -> bytes:
     try:
         text = GzipFile(fileobj=io.BytesIO(data)).read(limit + 1)
     except (OSError, EOFError, zlib.error) as error:
-        raise TreebankError(
-            f"damaged gzip file: {error}", path=path, hint="download or compress the file again"
-        ) from error
+        hint = "download or compress the file again"
+        raise TreebankError(f"damaged gzip file: {error}", path=path, hint=hint) from error
     if len(text) > limit:
-        raise TreebankError(
-            f"{len(data)} bytes of gzip unpack to more than {limit}",
-            path=path,
-            hint="unpack it yourself if this is intended",
-        )
+        what = f"{len(data)} bytes of gzip unpack to more than {limit}"
+        raise TreebankError(what, path=path, hint="unpack it yourself if this is intended")
     return text

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import compress
 from typing import Any, Literal
 
@@ -13,11 +14,11 @@ import conllu
 import numpy as np
 from conllu.exceptions import ParseException
 
-from structprobe.errors import TreebankError, unknown_name
+from structprobe.errors import TreebankError, counted, unknown_name
 from structprobe.progress import progress_bar
 from structprobe.tree_faults import tree_fault
-from structprobe.treebank.blocks import Block, bare, split_blocks
-from structprobe.treebank.checks import (
+from structprobe.treebank.conllu_format import (
+    BOM,
     ID,
     Place,
     check_characters,
@@ -94,9 +95,11 @@ def _some(
 ) -> tuple[list[Sentence], list[TreebankError]]:
     """Report what was skipped, and refuse an empty result."""
     if not sentences:
-        raise TreebankError(f"no valid sentence: the first of {len(faults)} errors: {faults[0]}")
+        told = f"the first of {len(faults)} errors: {faults[0]}" if faults[1:] else str(faults[0])
+        raise TreebankError(f"no valid sentence: {told}")
     if faults:
-        _log.warning("skipped %d faulty sentences or files, the first: %s", len(faults), faults[0])
+        told = counted(len(faults), "error")
+        _log.warning("skipped faulty input: %s, the first: %s", told, faults[0])
     return sentences, faults
 
 
@@ -106,7 +109,7 @@ def _read_blocks(
     """Read the sentences and collect the errors of one file's text."""
     sentences: list[Sentence] = []
     faults: list[TreebankError] = []
-    blocks = split_blocks(text)
+    blocks = _split_blocks(text)
     with progress_bar("read", len(blocks), "sent", shown=progress, delay=SECONDS) as advance:
         for block in blocks:
             try:
@@ -121,12 +124,52 @@ def _read_blocks(
     return _without_blank_columns(sentences), faults
 
 
-def _read_block(block: Block, path: str | None) -> Sentence:
+@dataclass(frozen=True, slots=True)
+class _Block:
+    """The lines of one sentence."""
+
+    line: int  # The line of the file, counted from 1, of the first of `lines`
+    lines: list[str]  # The lines as read, endings included, and the blank lines behind them
+    start: int
+
+
+def _bare(line: str, number: int) -> str:
+    """Take its ending off a line, and off line 1 of a file a byte order mark in front."""
+    return (line.removeprefix(BOM) if number == 1 else line).rstrip("\r\n")
+
+
+def _split_blocks(text: str) -> list[_Block]:
+    """Split a text into blocks that, joined, reproduce it."""
+    lines = list(io.StringIO(text, newline="\n"))
+    blocks: list[_Block] = []
+    first = run = start = 0  # where the block, its last run of lines, and its sentence begin
+    has_token = after_blank = False
+    for i, line in enumerate(lines):
+        content = _bare(line, i + 1)
+        if not content:
+            after_blank = True
+            continue
+        if after_blank:
+            after_blank = False
+            run = i
+            if has_token:
+                blocks.append(_Block(first + 1, lines[first:i], start - first))
+                first, has_token = i, False
+        if not content.startswith("#"):
+            has_token, start = True, run
+    if has_token:
+        blocks.append(_Block(first + 1, lines[first:], start - first))
+    elif blocks:
+        blocks[-1].lines.extend(lines[first:])
+    return blocks
+
+
+def _read_block(block: _Block, path: str | None) -> Sentence:
     """Check and parse one block; raise `TreebankError` for its first error."""
     comments: list[tuple[int, str]] = []  # row in the block, line
     tokens: list[tuple[int, str]] = []
     for row in range(block.start, len(block.lines)):
-        line = bare(block.lines[row], block.line + row)
+        line = _bare(block.lines[row], block.line + row)
         if not line:
             break
         (comments if line.startswith("#") else tokens).append((row, line))
@@ -199,11 +242,8 @@ def _gaps(tokens: Sequence[Any]) -> tuple[str, ...]:
 
 def _without_blank_columns(sentences: list[Sentence]) -> list[Sentence]:
     """Set columns of labels to None that are ``_`` throughout the file."""
-    blank: dict[str, Any] = {
-        name: None
-        for name in ("deprels", "upos", "xpos")
-        if all(set(getattr(sentence, name)) == {"_"} for sentence in sentences)
-    }
-    if not blank:
-        return sentences
-    return [replace(sentence, **blank) for sentence in sentences]
+    for name in ("deprels", "upos", "xpos"):
+        if all(set(getattr(sentence, name)) == {"_"} for sentence in sentences):
+            blank: dict[str, Any] = {name: None}
+            sentences = [replace(sentence, **blank) for sentence in sentences]
+    return sentences

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.errors import TreebankError
+from structprobe.errors import TreebankError, counted
 
 # What no column of a CoNLL-U file can hold: it would end the column, the line or the encoding.
 _UNWRITABLE = re.compile("[\t\n\0\ud800-\udfff]")
@@ -18,29 +18,25 @@ _UNWRITABLE = re.compile("[\t\n\0\ud800-\udfff]")
 class Sentence:
     """One sentence: its syntactic words and, where annotated, its tree.
 
-    Two sentences are equal if they agree in everything except `path`, `line`, `raw_lines` and
-    `rows`.
+    Two sentences are equal if they agree in all but `path`, `line`, `raw_lines` and `rows`.
 
     Attributes
     ----------
     words : tuple of str, length n
         The syntactic words (FORM), without multiword tokens and empty nodes.
     heads : ndarray of int32, shape (n,), or None
-        The head of each word, 1-based, 0 for the root; read-only. None if HEAD is ``_`` for all
-        words.
+        The head of each word, 1-based, 0 for the root; read-only. None if all are ``_``.
     deprels, upos, xpos : tuple of str, length n, or None
         The columns as written; None if the column is ``_`` in the whole file.
     gaps : tuple of str, length n
-        What follows each word in the original text, by SpaceAfter: a space or nothing. Within a
-        multiword token, nothing if the words joined give its form, else a space. By default a
-        space after each word.
+        What follows each word in the original text, by SpaceAfter: a space (the default) or
+        nothing. Within a multiword token, nothing if the words joined give its form.
     sent_id : str or None
         The value of the ``# sent_id`` comment.
     path : str or None
         The file it was read from.
     line : int or None
-        The 1-based line of `raw_lines` in that file; word `i` (0-based) is in line
-        ``line + rows[i]``.
+        The 1-based line of `raw_lines` in the file; word `i` (0-based) is in ``line + rows[i]``.
     raw_lines : tuple of str
         The lines as read, with line endings and following blank lines; all sentences together
         reproduce the file. Comment-only blocks belong to the next sentence, or to the last one.
@@ -91,22 +87,20 @@ class Sentence:
         for name in ("heads", "deprels", "upos", "xpos", "gaps"):
             column = getattr(self, name)
             if column is not None and len(column) != len(self.words):
-                what = f"{len(column)} {name} for {len(self.words)} words"
+                what = f"{len(column)} {name} for {counted(len(self.words), 'word')}"
                 raise self._fault(what, "give one per word")
         if self.sent_id is not None and _UNWRITABLE.search(self.sent_id.replace("\t", " ")):
             raise TreebankError(f"sent_id {self.sent_id!r} is not one line of text")
 
     def _check_column(self, name: str) -> None:
         values = getattr(self, name)
-        if "" not in values and not _UNWRITABLE.search("".join(values)):
-            return
-        i, value = next(
-            (i, value) for i, value in enumerate(values) if not value or _UNWRITABLE.search(value)
-        )
-        raise self._fault(
-            f"{name}[{i}] is {value!r}, which cannot be written to CoNLL-U",
-            "remove empty strings, tabs, line breaks, NULs and lone surrogates",
-        )
+        if "" in values or _UNWRITABLE.search("".join(values)):
+            i, value = next(
+                (i, one) for i, one in enumerate(values) if not one or _UNWRITABLE.search(one)
+            )
+            what = f"{name}[{i}] is {value!r}, which cannot be written to CoNLL-U"
+            hint = "remove empty strings, tabs, line breaks, NULs and lone surrogates"
+            raise self._fault(what, hint)
 
     def _fault(self, what: str, hint: str) -> TreebankError:
         return TreebankError(what, path=self.path, line=self.line, sent_id=self.sent_id, hint=hint)
@@ -117,12 +111,11 @@ class Sentence:
     def __repr__(self) -> str:
         text = " ".join(self.words)
         shown = text if len(text) <= 40 else text[:39] + "…"
-        return f"Sentence({len(self)} words: {shown!r})"
+        return f"Sentence({counted(len(self), 'word')}: {shown!r})"
 
     def _content(self) -> tuple[object, ...]:
         heads = None if self.heads is None else self.heads.tobytes()
-        labels = (self.deprels, self.upos, self.xpos)
-        return (self.words, heads, *labels, self.gaps, self.sent_id)
+        return self.words, heads, self.deprels, self.upos, self.xpos, self.gaps, self.sent_id
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Sentence):

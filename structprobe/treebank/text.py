@@ -16,8 +16,7 @@ def join_words(words: Sequence[str], gaps: Sequence[str]) -> tuple[str, NDArray[
     words : sequence of str, length n
         The words of one sentence.
     gaps : sequence of str, length n
-        What follows each word, such as `Sentence.gaps`; single spaces give the text of
-        ``spacing="words"``. The last gap is not used: the text ends with the last word.
+        What follows each word, such as `Sentence.gaps`; the last is not used.
 
     Returns
     -------

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.errors import TreebankError
+from structprobe.errors import TreebankError, counted
 from structprobe.tree_faults import tree_fault
-from structprobe.treebank.blocks import BOM
-from structprobe.treebank.checks import DEPREL, DEPS, HEAD
+from structprobe.treebank.conllu_format import BOM, DEPREL, DEPS, HEAD
 from structprobe.treebank.sentence import Sentence
 from structprobe.treebank.text import join_words
 
@@ -42,8 +41,7 @@ def rewrite(sentence: Sentence, heads: Sequence[int] | NDArray[np.integer]) -> s
     """Return the CoNLL-U block of a sentence with other heads, without its gold analysis.
 
     HEAD is replaced, DEPREL becomes ``root`` or ``dep``, and DEPS becomes ``_``. For multiword
-    tokens and empty nodes, all three columns become ``_``. Everything else is unchanged, byte for
-    byte.
+    tokens and empty nodes, all three become ``_``. The rest is unchanged, byte for byte.
 
     Parameters
     ----------
@@ -87,7 +85,7 @@ def _checked(sentence: Sentence, heads: Sequence[int] | NDArray[np.integer]) -> 
     array = np.asarray(heads)
     n = len(sentence)
     if array.shape != (n,) or not np.issubdtype(array.dtype, np.integer):
-        what = f"heads of shape {array.shape} and type {array.dtype} for {n} words"
+        what = f"heads of shape {array.shape} and type {array.dtype} for {counted(n, 'word')}"
         raise TreebankError(f"{sentence.where}: {what}", hint="give one integer per word")
     new: list[int] = array.tolist()
     if fault := tree_fault(new):
@@ -149,9 +147,8 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         hint = f"nothing was written; {'free some space, or ' if full else ''}choose another folder"
-        raise TreebankError(
-            f"cannot be written: {error.strerror}", path=str(path), hint=hint
-        ) from error
+        what = f"cannot be written: {error.strerror}"
+        raise TreebankError(what, path=str(path), hint=hint) from error
     finally:
         if os.path.exists(unfinished):
             os.unlink(unfinished)

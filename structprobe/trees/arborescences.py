@@ -17,12 +17,18 @@ numpy orders complex numbers by the real part first.
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structprobe.errors import TreeError
-from structprobe.trees.arc_scores import check_arc_scores, no_tree
+from structprobe.errors import TreeError, counted
+from structprobe.trees.arc_scores import check_arc_scores, forbidden_arcs, no_tree
 from structprobe.trees.padding import group_by_length
+
+Bools: TypeAlias = NDArray[np.bool_]
+Floats: TypeAlias = NDArray[np.float64]
+Ints: TypeAlias = NDArray[np.intp]
 
 
 def arborescence(arc_scores: ArrayLike, *, root: int | None = None) -> NDArray[np.intp]:
@@ -69,7 +75,7 @@ def arborescence(arc_scores: ArrayLike, *, root: int | None = None) -> NDArray[n
         if not 1 <= root <= n:
             raise TreeError(f"root {root} is not a word", hint=f"choose from 1 to {n}")
         scores[np.arange(n) != root - 1, 0] = -np.inf
-    heads: NDArray[np.intp] = _decode(scores[None], np.array([n]), np.isneginf(scores)[None])[0]
+    heads: Ints = _decode(scores[None], np.array([n]), np.isneginf(scores)[None])[0]
     return heads
 
 
@@ -84,9 +90,7 @@ def arborescences(
     Parameters
     ----------
     arc_scores : array_like, shape (b, n, n + 1)
-        ``arc_scores[s, i, h]`` is the score of head `h` (1-based, 0 = root) for word `i` (0-based)
-        of sentence `s`; ``-inf`` forbids the arc. Arcs from a word to itself and the padding are
-        ignored.
+        The scores of each sentence, as for `arborescence`; the padding is ignored.
     lengths : array_like of int, shape (b,)
         The number of words of each sentence.
     roots : array_like of int, shape (b,), optional
@@ -104,8 +108,7 @@ def arborescences(
 
     Examples
     --------
-    >>> padded = [[1, 0, 9, 0], [5, 8, 0, 0], [0, 0, 0, 0]]
-    >>> ties = [[0, 0, 0, 0]] * 3
+    >>> padded, ties = [[1, 0, 9, 0], [5, 8, 0, 0], [0, 0, 0, 0]], [[0, 0, 0, 0]] * 3
     >>> arborescences([padded, ties], lengths=[2, 3]).tolist()
     [[2, 0, -1], [0, 1, 1]]
     >>> arborescences([padded, ties], lengths=[2, 3], roots=[1, 2]).tolist()
@@ -115,74 +118,39 @@ def arborescences(
     b, n = (*scores.shape, 0, 0)[:2]
     rooted = None if roots is None else np.asarray(roots, dtype=np.intp)
     if scores.shape != (b, n, n + 1) or sizes.shape != (b,):
-        raise TreeError(
-            f"arc scores of shape {scores.shape} do not match lengths of shape {sizes.shape}",
-            hint="pass arc scores of shape (b, n, n + 1) and lengths of shape (b,)",
-        )
+        what = f"arc scores of shape {scores.shape} do not match lengths of shape {sizes.shape}"
+        hint = "pass arc scores of shape (b, n, n + 1) and lengths of shape (b,)"
+        raise TreeError(what, hint=hint)
     _check_sizes(sizes, n, rooted)
     heads = np.full((b, n), -1, dtype=np.intp)
     for group in group_by_length(sizes):
         longest = sizes[group[-1]]
         part = scores[group, :longest, : longest + 1].astype(np.float64, copy=False)
-        root = None if rooted is None else rooted[group]
-        forbidden = _forbidden(part, sizes[group], group, root)
+        forbidden = forbidden_arcs(part, sizes[group], group)
+        if rooted is not None:
+            forbidden[:, :, 0] |= np.arange(longest) != rooted[group, None] - 1
         heads[group, :longest] = _decode(part, sizes[group], forbidden, group)
     return heads
 
 
-def _check_sizes(lengths: NDArray[np.intp], n: int, roots: NDArray[np.intp] | None) -> None:
+def _check_sizes(lengths: Ints, n: int, roots: Ints | None) -> None:
     wrong = np.flatnonzero((lengths < 1) | (lengths > n))
     if len(wrong):
-        raise TreeError(
-            f"length {lengths[wrong[0]]} is out of range for sentences padded to {n} words",
-            sentence=int(wrong[0]),
-            hint=f"choose from 1 to {n}",
-        )
+        padded = f"sentences padded to {counted(n, 'word')}"
+        what = f"length {lengths[wrong[0]]} is out of range for {padded}"
+        raise TreeError(what, sentence=int(wrong[0]), hint=f"choose from 1 to {n}")
     if roots is None:
         return
     if roots.shape != lengths.shape:
-        raise TreeError(f"roots have shape {roots.shape}, but there are {len(lengths)} sentences")
+        raise TreeError(f"roots have shape {roots.shape}, but lengths {lengths.shape}")
     wrong = np.flatnonzero((roots < 1) | (roots > lengths))
     if len(wrong):
-        raise TreeError(
-            f"root {roots[wrong[0]]} is not a word",
-            sentence=int(wrong[0]),
-            hint=f"choose from 1 to {lengths[wrong[0]]}",
-        )
+        index = int(wrong[0])
+        what, hint = f"root {roots[index]} is not a word", f"choose from 1 to {lengths[index]}"
+        raise TreeError(what, sentence=index, hint=hint)
 
 
-def _forbidden(
-    scores: NDArray[np.float64],
-    lengths: NDArray[np.intp],
-    names: NDArray[np.intp],
-    roots: NDArray[np.intp] | None,
-) -> NDArray[np.bool_]:
-    """Check the scores; mask the arcs that may not be taken, with self-arcs and the padding."""
-    n = scores.shape[1]
-    words = np.arange(n)
-    real = (words < lengths[:, None])[:, :, None] & (np.arange(n + 1) <= lengths[:, None])[:, None]
-    real[:, words, words + 1] = False  # (b, n, n + 1)
-    wrong = real & (np.isnan(scores) | (scores == np.inf))
-    if wrong.any():
-        sentence, word, head = np.argwhere(wrong)[0]
-        raise TreeError(
-            f"the score of head {head} for word {word + 1} (counted from 1) is"
-            f" {scores[sentence, word, head]}",
-            sentence=int(names[sentence]),
-            hint="scores must be finite, or -inf to forbid an arc",
-        )
-    forbidden = ~real | np.isneginf(scores)
-    if roots is not None:
-        forbidden[:, :, 0] |= words != roots[:, None] - 1
-    return forbidden
-
-
-def _decode(
-    scores: NDArray[np.float64],
-    lengths: NDArray[np.intp],
-    forbidden: NDArray[np.bool_],
-    names: NDArray[np.intp] | None = None,
-) -> NDArray[np.intp]:
+def _decode(scores: Floats, lengths: Ints, forbidden: Bools, names: Ints | None = None) -> Ints:
     """Heads (b, n), -1 in the padding; `names` are the indices of the sentences, if several."""
     b, n, _ = scores.shape
     weights = np.empty(scores.shape, dtype=np.complex128)
@@ -201,13 +169,9 @@ def _decode(
 
 
 class _Lockstep:
-    """The state of all matrices: nodes are the words and, from `n` on, the contracted cycles.
+    """The state of all matrices; nodes are the words and, from `n` on, the contracted cycles."""
 
-    A contracted cycle takes over the row of weights of its first node, so that there are never
-    more than `n` rows.
-    """
-
-    def __init__(self, weights: NDArray[np.complex128], padding: NDArray[np.bool_]) -> None:
+    def __init__(self, weights: NDArray[np.complex128], padding: Bools) -> None:
         b, n, _ = weights.shape
         nodes = 2 * n
         self.weights = weights  # (b, n, n + 1): of arcs into a node, by its row and their head
@@ -226,7 +190,7 @@ class _Lockstep:
         self.inner = np.zeros((b, n, n), dtype=np.intp)  # and the one in cycle c that does
         self.cycles = np.zeros(b, dtype=np.intp)  # how many are contracted
 
-    def heads(self) -> NDArray[np.intp]:
+    def heads(self) -> Ints:
         """Heads of the best trees (b, n)."""
         b, n = self.path.shape
         node = np.zeros(b, dtype=np.intp)
@@ -246,12 +210,12 @@ class _Lockstep:
         self._expand()
         return self.head[:, :n]
 
-    def _take_best(self, going: NDArray[np.intp], node: NDArray[np.intp]) -> NDArray[np.intp]:
+    def _take_best(self, going: Ints, node: Ints) -> Ints:
         """Put each node at the end of its path; take the first of the best arcs into it."""
         row = self.row[going, node]
         weights = self.weights[going, row]  # (g, n + 1)
         weights[:, 1:][self.outermost[going] == node[:, None]] = -np.inf
-        best: NDArray[np.intp] = weights.argmax(axis=1)
+        best: Ints = weights.argmax(axis=1)
         self.head[going, node] = best
         self.dependent[going, node] = self.enters[going, row, best]
         self.weight[going, node] = weights[np.arange(len(going)), best]
@@ -260,7 +224,7 @@ class _Lockstep:
         self.size[going] += 1
         return best
 
-    def _start_anew(self, going: NDArray[np.intp]) -> NDArray[np.intp]:
+    def _start_anew(self, going: Ints) -> Ints:
         """End the path, now joined to the root; the next node not joined yet, if there is one."""
         place = self.place[going]
         self.done[going] |= place >= 0
@@ -268,14 +232,11 @@ class _Lockstep:
         self.size[going] = 0
         outermost = self.outermost[going]
         word = self.done[going[:, None], outermost].argmin(axis=1)
-        following: NDArray[np.intp] = outermost[np.arange(len(going)), word]
+        following: Ints = outermost[np.arange(len(going)), word]
         return following
 
-    def _contract(self, going: NDArray[np.intp], first: NDArray[np.intp]) -> NDArray[np.intp]:
-        """Make one node of the path from place `first` on, and take it off the path.
-
-        Its row holds, for every head, what entering the cycle gains over the cycle's own arc.
-        """
+    def _contract(self, going: Ints, first: Ints) -> Ints:
+        """Make one node of the path from place `first` on, and take it off the path."""
         n = self.path.shape[1]
         size = self.size[going] - first
         start = self.path[going, first]
@@ -291,6 +252,8 @@ class _Lockstep:
             better = more > gain[longer]
             gain[longer] = np.where(better, more, gain[longer])
             enters[longer] = np.where(better, self.enters[which, other_row], enters[longer])
+        # For every head, what entering the cycle gains over the cycle's own arc; in the row of its
+        # first node, so that there are never more than n rows.
         self.weights[going, row], self.enters[going, row] = gain, enters
         cycle = self.cycles[going]
         node = n + cycle

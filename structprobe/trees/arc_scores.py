@@ -13,30 +13,36 @@ def check_arc_scores(arc_scores: ArrayLike) -> NDArray[np.float64]:
     # arc_scores (n, n + 1) -> (n, n + 1)
     scores = np.array(arc_scores, dtype=np.float64)
     if scores.ndim != 2 or len(scores) < 1 or scores.shape[1] != len(scores) + 1:
-        raise TreeError(
-            f"arc scores have shape {scores.shape}",
-            hint="pass shape (n, n + 1): one row per word, the root's column before the words'",
-        )
-    words = np.arange(len(scores))
-    scores[words, words + 1] = -np.inf
-    wrong = np.argwhere(np.isnan(scores) | (scores == np.inf))
-    if len(wrong):
-        word, head = wrong[0]
-        raise TreeError(
-            f"the score of head {head} for word {word + 1} (counted from 1) is"
-            f" {scores[word, head]}",
-            hint="scores must be finite, or -inf to forbid an arc",
-        )
+        what = f"arc scores have shape {scores.shape}"
+        hint = "pass shape (n, n + 1): one row per word, the root's column before the words'"
+        raise TreeError(what, hint=hint)
+    scores[forbidden_arcs(scores[None], np.array([len(scores)]))[0]] = -np.inf
     return scores
+
+
+def forbidden_arcs(
+    scores: NDArray[np.float64], lengths: NDArray[np.intp], names: NDArray[np.intp] | None = None
+) -> NDArray[np.bool_]:
+    """Check arc scores; mask those of -inf, self-arcs and the padding."""
+    # scores (b, n, n + 1); names (b,): the indices of the sentences, if several
+    n = scores.shape[1]
+    words = np.arange(n)
+    real = (words < lengths[:, None])[:, :, None] & (np.arange(n + 1) <= lengths[:, None])[:, None]
+    real[:, words, words + 1] = False  # (b, n, n + 1)
+    wrong = np.argwhere(real & (np.isnan(scores) | (scores == np.inf)))
+    if len(wrong):
+        sentence, word, head = wrong[0]
+        score = scores[sentence, word, head]
+        what = f"the score of head {head} for word {word + 1} (counted from 1) is {score}"
+        hint = "scores must be finite, or -inf to forbid an arc"
+        raise TreeError(what, sentence=None if names is None else int(names[sentence]), hint=hint)
+    return ~real | np.isneginf(scores)
 
 
 def no_tree(kind: str, sentence: int | None = None) -> TreeError:
     """Make the error for forbidden arcs that leave no tree."""
-    return TreeError(
-        f"no {kind} with exactly one root avoids all arcs with score -inf",
-        hint="allow more arcs",
-        sentence=sentence,
-    )
+    what = f"no {kind} with exactly one root avoids all arcs with score -inf"
+    return TreeError(what, hint="allow more arcs", sentence=sentence)
 
 
 def best_heads(arc_scores: ArrayLike) -> NDArray[np.intp]:

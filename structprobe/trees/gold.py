@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from structprobe.errors import TreeError
-from structprobe.trees.checked_heads import checked_depths, join_heads
+from structprobe.tree_faults import checked_depths, join_heads
 from structprobe.trees.padding import group_by_length, pad
 
 
@@ -54,17 +54,12 @@ def tree_distances(heads: ArrayLike) -> NDArray[np.intp]:
     Parameters
     ----------
     heads : array_like of int, shape (n,)
-        The head of each word, 1-based, 0 for the root's.
+        As for `tree_depths`, with the same errors.
 
     Returns
     -------
     ndarray of int, shape (n, n)
         Symmetric, with a zero diagonal.
-
-    Raises
-    ------
-    TreeError
-        If the heads are not a tree.
 
     Examples
     --------
@@ -80,17 +75,12 @@ def edges(heads: ArrayLike) -> NDArray[np.intp]:
     Parameters
     ----------
     heads : array_like of int, shape (n,)
-        The head of each word, 1-based, 0 for the root's.
+        As for `tree_depths`, with the same errors.
 
     Returns
     -------
     ndarray of int, shape (n - 1, 2)
         Pairs of 0-based word positions ``i < j``, sorted.
-
-    Raises
-    ------
-    TreeError
-        If the heads are not a tree.
 
     Examples
     --------
@@ -110,7 +100,7 @@ def gold_depths(heads: Sequence[ArrayLike]) -> list[NDArray[np.int16]]:
     Parameters
     ----------
     heads : sequence of array_like of int, shape (n,)
-        The heads of each sentence, 1-based, 0 for the root's.
+        The heads of each sentence, 1-based, 0 for the root.
 
     Returns
     -------
@@ -140,29 +130,22 @@ def gold_distances(heads: Sequence[ArrayLike]) -> list[NDArray[np.int16]]:
     Parameters
     ----------
     heads : sequence of array_like of int, shape (n,)
-        The heads of each sentence, 1-based, 0 for the root's.
+        As for `gold_depths`, with the same errors.
 
     Returns
     -------
     list of ndarray of int16, shape (n, n)
         One matrix per sentence, as from `tree_distances`.
 
-    Raises
-    ------
-    TreeError
-        If the heads of a sentence are not a tree; the message gives its 0-based index.
-
     Examples
     --------
     >>> [distances.tolist() for distances in gold_distances([[2, 0], [0, 1, 2]])]
     [[[0, 1], [1, 0]], [[0, 1, 2], [1, 0, 1], [2, 1, 0]]]
     """
-    if not len(heads):
-        return []
     flat, lengths = join_heads(heads)
     distances = _flat_distances(flat, lengths, np.int16)
     cells = np.split(distances, np.cumsum(lengths**2)[:-1])
-    return [own.reshape(n, n) for own, n in zip(cells, lengths, strict=True)]
+    return [own.reshape(n, n) for own, n in zip(cells, lengths, strict=False)]  # one for no heads
 
 
 def flat_depths(heads: Sequence[ArrayLike]) -> NDArray[np.int16]:

@@ -19,8 +19,7 @@ def eisner(arc_scores: ArrayLike) -> NDArray[np.intp]:
     Parameters
     ----------
     arc_scores : array_like, shape (n, n + 1)
-        ``arc_scores[i, h]`` is the score of head `h` (1-based, 0 = root) for word `i` (0-based);
-        ``-inf`` forbids the arc. Arcs from a word to itself are ignored.
+        As for `arborescence`.
 
     Returns
     -------
@@ -31,7 +30,7 @@ def eisner(arc_scores: ArrayLike) -> NDArray[np.intp]:
     Raises
     ------
     TreeError
-        If a score is NaN or ``+inf``, the shape is wrong, or the forbidden arcs leave no tree.
+        As for `arborescence`.
 
     Examples
     --------

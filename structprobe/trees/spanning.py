@@ -9,13 +9,15 @@ depends neither on the root, nor on the batch or the padding, nor on the platfor
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structprobe.errors import TreeError
+from structprobe.errors import TreeError, counted
 from structprobe.trees.padding import group_by_length, pad
+
+Ints: TypeAlias = NDArray[np.intp]
 
 _LAST = complex(np.inf, np.inf)  # comes after all edges
 
@@ -26,7 +28,7 @@ def spanning_tree(distances: ArrayLike, root: int = 0) -> NDArray[np.intp]:
     Parameters
     ----------
     distances : array_like, shape (n, n)
-        Distances between words, as in `spanning_trees`.
+        Distances between words, as for `spanning_trees`, with the same errors.
     root : int
         The 0-based word that becomes the root; arcs point away from it.
 
@@ -34,11 +36,6 @@ def spanning_tree(distances: ArrayLike, root: int = 0) -> NDArray[np.intp]:
     -------
     ndarray of int, shape (n,)
         The head of each word, 1-based, 0 for the root.
-
-    Raises
-    ------
-    TreeError
-        As for `spanning_trees`.
 
     Examples
     --------
@@ -64,12 +61,10 @@ def spanning_trees(distances: ArrayLike, lengths: ArrayLike, roots: ArrayLike) -
     ----------
     distances : array_like, shape (b, n, n)
         Distances between words; zero and negative values are allowed. Each entry is averaged with
-        its transpose, since matrix products are symmetric only up to rounding; the diagonal and
-        the padding are ignored.
-    lengths : array_like of int, shape (b,)
-        The number of words of each sentence.
-    roots : array_like of int, shape (b,)
-        The 0-based word of each sentence that becomes its root.
+        its transpose (matrix products are symmetric only up to rounding). The diagonal and the
+        padding are ignored.
+    lengths, roots : array_like of int, shape (b,)
+        The number of words of each sentence, and the 0-based word that becomes its root.
 
     Returns
     -------
@@ -98,10 +93,9 @@ def spanning_trees(distances: ArrayLike, lengths: ArrayLike, roots: ArrayLike) -
         )
     wrong = np.flatnonzero((lengths < 1) | (lengths > n) | (roots < 0) | (roots >= lengths))
     if len(wrong):
-        raise TreeError(
-            f"root {roots[wrong[0]]} (0-based) is not one of {lengths[wrong[0]]} words in {n}",
-            sentence=int(wrong[0]),
-        )
+        length, root = lengths[wrong[0]], roots[wrong[0]]
+        what = f"root {root} (0-based) is not one of {counted(length, 'word')} in {n}"
+        raise TreeError(what, sentence=int(wrong[0]))
     inside = np.arange(n) < lengths[:, None]  # (b, n)
     distances = distances.astype(np.float64, copy=False)
     return _spanning_trees(distances, inside, roots, np.arange(b))
@@ -153,10 +147,8 @@ def decode_rooted(
         depth = pad([rows[index] for index in some], fill=np.inf, dtype=np.float64)
         wrong = np.argwhere(np.isnan(depth))
         if len(wrong):
-            raise TreeError(
-                f"the depth of word {wrong[0, 1] + 1} (counted from 1) is NaN",
-                sentence=int(group[wrong[0, 0]]),
-            )
+            what = f"the depth of word {wrong[0, 1] + 1} (counted from 1) is NaN"
+            raise TreeError(what, sentence=int(group[wrong[0, 0]]))
         inside = np.arange(depth.shape[1]) < lengths[group][:, None]  # (b, n)
         if masks is not None:
             inside[inside] = np.concatenate([masks[index] for index in some])
@@ -173,28 +165,25 @@ def _check_shapes(
 ) -> None:
     """Refuse distances, depths and masks of different sentences."""
     if len(matrices) != len(rows):
-        raise TreeError(f"distances for {len(matrices)} sentences, but depths for {len(rows)}")
+        told = counted(len(matrices), "sentence")
+        raise TreeError(f"distances for {told}, but depths for {len(rows)}")
     for index, (matrix, row) in enumerate(zip(matrices, rows, strict=True)):
         if row.ndim != 1 or len(row) < 1 or matrix.shape != (len(row), len(row)):
-            raise TreeError(
-                f"distances of shape {matrix.shape} do not match depths of shape {row.shape}",
-                sentence=index,
-                hint="pass shapes (n, n) and (n,) for the same n words",
-            )
+            what = f"distances of shape {matrix.shape} do not match depths of shape {row.shape}"
+            hint = "pass shapes (n, n) and (n,) for the same n words"
+            raise TreeError(what, sentence=index, hint=hint)
     if masks is not None and [len(mask) for mask in masks] != [len(row) for row in rows]:
-        raise TreeError(
-            f"kept covers {len(masks)} sentences and {sum(map(len, masks))} words, but depths"
-            f" {len(rows)} and {sum(map(len, rows))}",
-            hint="pass one mask of shape (n,) per sentence of n words",
+        covered, wanted = (
+            f"{counted(len(parts), 'sentence')} of {counted(sum(map(len, parts)), 'word')}"
+            for parts in (masks, rows)
         )
+        hint = "pass one mask of shape (n,) per sentence of n words"
+        raise TreeError(f"kept covers {covered}, but depths {wanted}", hint=hint)
 
 
 def _spanning_trees(
-    distances: NDArray[np.float64],
-    inside: NDArray[np.bool_],
-    roots: NDArray[np.intp],
-    names: NDArray[np.intp],
-) -> NDArray[np.intp]:
+    distances: NDArray[np.float64], inside: NDArray[np.bool_], roots: Ints, names: Ints
+) -> Ints:
     """Trees over the words `inside` (b, n) of a batch whose rows are sentences `names`."""
     b, n = inside.shape
     edges, rows = _edges(distances, inside, names), np.arange(b)
@@ -215,7 +204,7 @@ def _spanning_trees(
 
 
 def _edges(
-    distances: NDArray[np.float64], inside: NDArray[np.bool_], names: NDArray[np.intp]
+    distances: NDArray[np.float64], inside: NDArray[np.bool_], names: Ints
 ) -> NDArray[np.complex128]:
     """Edges as numbers that are ordered by (distance, i, j), in symmetric matrices (b, n, n).
 

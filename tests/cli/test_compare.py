@@ -112,12 +112,20 @@ def test_disturbed_rows(world: Path, capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_the_methods_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(["compare", "--list"])
-    assert stop.value.code == 0
+    assert main(["compare", "--list"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == [*find_methods()]
     assert all(len(line.split()) > 3 for line in lines)
+
+
+@pytest.mark.parametrize("options", ["--list --json", "--json --methods linear --list"])
+def test_the_methods_are_listed_as_json(options: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", *options.split()]) == 0
+    listed = {one["name"]: one for one in json.loads(capsys.readouterr().out)}
+    assert [*listed] == [*find_methods()]
+    assert listed["probe"]["options"] == ["rank", "max_steps"]
+    assert listed["linear"]["options"] == []
+    assert all(one["summary"] for one in listed.values())
 
 
 def test_a_fault_is_one_line(

@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from structprobe.cli.completion import SHELLS
 from structprobe.cli.main import COMMANDS, build_parser, main
+from structprobe.cli.parser import SHELLS
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -35,8 +35,8 @@ def evaluated(world: Path, capsys: pytest.CaptureFixture[str], more: str) -> dic
     assert main(command.split()) == 0
     printed = capsys.readouterr()
     row = json.loads(printed.out)[0]
-    told = f"structprobe: {world}/results: layer {row['layer']}, rank {row['rank']}, seed 0 (UUAS "
-    assert printed.err.startswith(told)
+    told = f"layer {row['layer']}, rank {row['rank']}, seed 0 (UUAS "
+    assert printed.err.startswith(f"structprobe: {world}/results: using the probe of {told}")
     return row
 
 

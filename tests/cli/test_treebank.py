@@ -70,7 +70,7 @@ def test_a_release_that_is_no_number_is_a_fault_in_the_usage(
 ) -> None:
     with pytest.raises(SystemExit, match="2"):
         main(["treebank", "UD_English-EWT", "--release", "new", "-o", str(tmp_path)])
-    assert "'new' is not a release number" in capsys.readouterr().err
+    assert "'new' is not a UD release" in capsys.readouterr().err
 
 
 def test_a_treebank_is_fetched_under_its_name(

@@ -11,6 +11,7 @@ from support.tree_cases import is_projective, trees
 
 from structprobe.draw import draw_text
 from structprobe.draw.word_display import cells
+from structprobe.errors import counted
 
 RELATIVE = ["the", "dog", "that", "chased", "the", "cat", "ran"]
 GOLD, PRED = [2, 7, 4, 2, 6, 4, 0], [2, 0, 4, 2, 6, 2, 6]
@@ -37,7 +38,7 @@ def test_gold_above_and_recovered_below():
         " └──┘ │  └─────┘│    └──┘╎└╌╌┘\n"
         "      ├─────────┘        ╎\n"
         "      └╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌┘\n"
-        "gold above, recovered below: 4 of 6 edges right; dashed: in one tree alone"
+        "gold above, recovered below: 4 of 6 edges right; dashed: in only one of the trees"
     )
 
 
@@ -51,7 +52,7 @@ def test_one_word_a_line_where_it_is_too_wide():
         "╎ ╎┌─► the    ◄─┐╎\n"
         "╎ └┴╌▷ cat    ◁╌┼┘\n"
         "└╌╌╌╌○ ran    ◁╌┘\n"
-        "gold left, recovered right: 4 of 6 edges right; dashed: in one tree alone"
+        "gold left, recovered right: 4 of 6 edges right; dashed: in only one of the trees"
     )
     assert draw_text(["a", "b", "c"], [2, 0, 2], width=4) == "┌─► a\n├─● b\n└─► c"
 
@@ -87,13 +88,13 @@ def test_distances_stand_on_the_arcs():
         "  ▲╎     │●     △\n"
         "  └┼1.2──┘      ╎\n"
         "   └╌╌╌╌9.0╌╌╌╌╌┘\n"
-        "gold above, recovered below: 1 of 2 edges right; dashed: in one tree alone"
+        "gold above, recovered below: 1 of 2 edges right; dashed: in only one of the trees"
     )
     assert draw_text(["a", "b", "c"], [2, 0, 2], [2, 0, 1], distances=distances, width=9) == (
         "┌─►  1.2 a 1.2 ◄─┬┐\n"
         "├─●      b     ●─┼┘\n"
         "└╌▷ 13.0 c 9.0 ◁╌┘\n"
-        "gold left, recovered right: 1 of 2 edges right; dashed: in one tree alone"
+        "gold left, recovered right: 1 of 2 edges right; dashed: in only one of the trees"
     )
 
 
@@ -216,7 +217,7 @@ def test_every_arc_has_an_arrow_and_is_marked(data, width):
     assert len(re.findall("[▼▲►◄]", drawing)) == 2 * shared
     assert len(re.findall("[▽△▷◁]", drawing)) == 2 * (n - shared)
     assert drawing.count("●") + drawing.count("○") == 2
-    assert f"{shared} of {n} edges right" in drawing
+    assert f"{shared} of {counted(n, 'edge')} right" in drawing
 
 
 @pytest.mark.parametrize("n", [60, 120])

@@ -9,6 +9,7 @@ import pytest
 
 from structprobe.draw import draw_svg, draw_text
 from structprobe.draw.word_display import cells
+from structprobe.errors import counted
 
 
 @pytest.mark.parametrize(
@@ -31,6 +32,6 @@ def test_first_sentences(treebanks, name):
         *lines, note = drawing.split("\n")
         assert max(map(cells, lines)) <= 150
         assert len(re.findall("[▼▲►◄▽△▷◁●○]", "".join(lines))) >= 2 * n
-        assert f"of {n - 1} edges right" in note
+        assert f"of {counted(n - 1, 'edge')} right" in note
         svg = ElementTree.fromstring(draw_svg(words, heads))
         assert len(svg.findall(".//{*}path[@stroke]")) == n

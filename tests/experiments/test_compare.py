@@ -105,7 +105,7 @@ def methods_of(rows: list[Row]) -> list[str]:
 def test_one_row_a_method(encoder: Encoder, tmp_path: Path) -> None:
     train = tiny_file(tmp_path / "train.conllu")
     out = tmp_path / "DIR"
-    rows = compare(encoder, train, *BANKS[1:], methods=f"{BASELINES},probe-layer-0", out=out)
+    rows = compare(encoder, train, *BANKS[1:], methods=f"{BASELINES},probe-layer-0", folder=out)
     assert methods_of(rows) == [*BASELINES.split(","), "probe-layer-0"]
     assert rows == read_rows(out)
     for row, method in zip(rows, (LinearChain(), None, None, RandomTree(0), None), strict=True):
@@ -126,7 +126,7 @@ def test_one_row_a_method(encoder: Encoder, tmp_path: Path) -> None:
 
 def test_a_method_is_what_its_class_gives(encoder: Encoder, tmp_path: Path) -> None:
     method = Method("probe", BestLayer, {"max_steps": 20})
-    (row,) = compare(encoder, *BANKS, methods=method, seed=3, punct="keep", out=tmp_path / "DIR")
+    (row,) = compare(encoder, *BANKS, methods=method, seed=3, punct="keep", folder=tmp_path / "DIR")
     alone = BestLayer(encoder, max_steps=20, random_state=3, punct="keep").fit(*BANKS[:2])
     scores = score(BANKS[2], alone.predict(BANKS[2]), punct="keep")
     assert (row["layer"], row["seed"], row["punct"]) == (alone.chosen_["layer"], 3, "keep")
@@ -136,9 +136,9 @@ def test_a_method_is_what_its_class_gives(encoder: Encoder, tmp_path: Path) -> N
 
 
 def test_a_new_method_is_one_class(encoder: Encoder, tmp_path: Path) -> None:
-    rows = compare(encoder, *BANKS, methods=[Star(), f"{__name__}:Unfit"], out=tmp_path / "a")
+    rows = compare(encoder, *BANKS, methods=[Star(), f"{__name__}:Unfit"], folder=tmp_path / "a")
     assert methods_of(rows) == ["star", "unfit"]
-    (by_name,) = compare(encoder, *BANKS, methods=f"{__name__}:Star", out=tmp_path / "b")
+    (by_name,) = compare(encoder, *BANKS, methods=f"{__name__}:Star", folder=tmp_path / "b")
     scores = score(BANKS[2], Star().predict(BANKS[2]))
     for row in (rows[0], by_name):
         assert (row["method"], row["uuas"], row["uas"]) == ("star", scores.uuas, scores.uas)
@@ -153,13 +153,13 @@ def test_the_method_that_contributing_shows_is_whole(
     assert len([line for line in code.splitlines() if line]) <= 10
     (tmp_path / "one_file.py").write_text(code, encoding="utf-8")
     monkeypatch.syspath_prepend(str(tmp_path))
-    rows = compare(encoder, *BANKS, methods="one_file:Star,linear", out=tmp_path / "DIR")
+    rows = compare(encoder, *BANKS, methods="one_file:Star,linear", folder=tmp_path / "DIR")
     assert methods_of(rows) == ["star", "linear"]
     assert rows[0]["uuas"] == score(BANKS[2], Star().predict(BANKS[2])).uuas
 
 
 def test_what_was_chosen_is_told(encoder: Encoder, tmp_path: Path) -> None:
-    (row,) = compare(encoder, *BANKS, methods=Fails(), out=tmp_path)
+    (row,) = compare(encoder, *BANKS, methods=Fails(), folder=tmp_path)
     assert (row["layer"], row["head"], row["choice"]) == (2, 4, "to the head")
     assert read_rows(tmp_path) == [row]
 
@@ -175,7 +175,7 @@ def test_what_predict_tells_of_its_sentences_is_in_their_row(
             self.chosen_ = {"choice": f"a star for {long} sentences"}
             return super().predict(sentences)
 
-    rows = compare(encoder, *BANKS, methods=Skips(), disturbed=True, out=tmp_path)
+    rows = compare(encoder, *BANKS, methods=Skips(), disturbed=True, folder=tmp_path)
     for row in rows:
         words_as = row["words_as"]
         bank = BANKS[2] if words_as is None else DISTURBANCES[words_as](BANKS[2], 0)
@@ -187,7 +187,9 @@ def test_an_empty_row_says_why_and_the_others_go_on(
     encoder: Encoder, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     Fails.where = "fit"
-    rows = compare(encoder, *BANKS, methods=[f"{__name__}:Unfit", Fails(), "linear"], out=tmp_path)
+    rows = compare(
+        encoder, *BANKS, methods=[f"{__name__}:Unfit", Fails(), "linear"], folder=tmp_path
+    )
     assert methods_of(rows) == ["unfit", "fails", "linear"]
     why = "the model has no attentions; choose another"
     assert [row["why_empty"] for row in rows] == [why, "the loss is not finite", None]
@@ -199,20 +201,20 @@ def test_an_empty_row_says_why_and_the_others_go_on(
 
 def test_predictions_that_do_not_fit_leave_an_empty_row(encoder: Encoder, tmp_path: Path) -> None:
     Fails.where = "count"
-    (row,) = compare(encoder, *BANKS, methods=Fails(), out=tmp_path)
+    (row,) = compare(encoder, *BANKS, methods=Fails(), folder=tmp_path)
     assert "12 gold sentences but 11 predictions" in row["why_empty"]
     assert (row["layer"], row["uuas"]) == (None, None)
 
 
 def test_what_is_done_is_not_done_again(encoder: Encoder, tmp_path: Path) -> None:
-    rows = compare(encoder, *BANKS, methods=[Fails(), "linear"], out=tmp_path)
+    rows = compare(encoder, *BANKS, methods=[Fails(), "linear"], folder=tmp_path)
     before = (tmp_path / ROWS).read_bytes()
-    assert compare(encoder, *BANKS, methods=["linear", Fails()], out=tmp_path) == rows[::-1]
+    assert compare(encoder, *BANKS, methods=["linear", Fails()], folder=tmp_path) == rows[::-1]
     assert (tmp_path / ROWS).read_bytes() == before
     assert Fails.fits == 1
     for other in ({"seed": 1}, {"punct": "keep"}):
-        compare(encoder, *BANKS, methods=Fails(), out=tmp_path, **other)
-    compare(encoder.untrained(0), *BANKS, methods=Fails(), out=tmp_path)
+        compare(encoder, *BANKS, methods=Fails(), folder=tmp_path, **other)
+    compare(encoder.untrained(0), *BANKS, methods=Fails(), folder=tmp_path)
     assert Fails.fits == 4
 
 
@@ -224,25 +226,25 @@ def test_rows_are_kept_where_it_breaks_off(encoder: Encoder, tmp_path: Path) -> 
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        compare(encoder, *BANKS, methods=[Fails(), Broken(), "random"], out=tmp_path)
+        compare(encoder, *BANKS, methods=[Fails(), Broken(), "random"], folder=tmp_path)
     assert methods_of(read_rows(tmp_path)) == ["fails"]
-    rows = compare(encoder, *BANKS, methods=[Fails(), "random"], out=tmp_path)
+    rows = compare(encoder, *BANKS, methods=[Fails(), "random"], folder=tmp_path)
     assert (methods_of(rows), Fails.fits) == (["fails", "random"], 1)
 
 
 def test_an_empty_row_is_tried_again(encoder: Encoder, tmp_path: Path) -> None:
     Fails.where = "fit"
-    empty = [compare(encoder, *BANKS, methods=Fails(), out=tmp_path) for _ in range(2)]
+    empty = [compare(encoder, *BANKS, methods=Fails(), folder=tmp_path) for _ in range(2)]
     assert empty[0] == empty[1] == read_rows(tmp_path)
     Fails.where = ""
-    (row,) = compare(encoder, *BANKS, methods=Fails(), out=tmp_path)
+    (row,) = compare(encoder, *BANKS, methods=Fails(), folder=tmp_path)
     assert (row["why_empty"], row["uuas"] is None) == (None, False)
-    assert compare(encoder, *BANKS, methods=Fails(), out=tmp_path) == [row]
+    assert compare(encoder, *BANKS, methods=Fails(), folder=tmp_path) == [row]
     assert Fails.fits == 3
 
 
 def test_gold_is_shown_to_nobody_who_does_not_declare_it(encoder: Encoder, tmp_path: Path) -> None:
-    rows = compare(encoder, *BANKS, methods=[Seen(), SeenGold()], out=tmp_path)
+    rows = compare(encoder, *BANKS, methods=[Seen(), SeenGold()], folder=tmp_path)
     assert [row["uses_gold"] for row in rows] == [False, True]
     ((bare,), (whole,)) = Seen.shown, SeenGold.shown
     assert whole == BANKS[2]
@@ -255,7 +257,7 @@ def test_gold_is_shown_to_nobody_who_does_not_declare_it(encoder: Encoder, tmp_p
 
 
 def test_disturbed_versions_stand_beside_the_original(encoder: Encoder, tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"methods": [Fails(), "random"], "out": tmp_path, "seed": 2}
+    settings: dict[str, Any] = {"methods": [Fails(), "random"], "folder": tmp_path, "seed": 2}
     original = compare(encoder, *BANKS, **settings)
     rows = compare(encoder, *BANKS, disturbed=True, **settings)
     versions = [None, *DISTURBANCES]
@@ -275,10 +277,10 @@ def test_disturbed_versions_stand_beside_the_original(encoder: Encoder, tmp_path
 
 def test_a_version_that_fails_leaves_its_own_row_empty(encoder: Encoder, tmp_path: Path) -> None:
     Fails.where = "truncated"  # the first sentence has seven words, and four when truncated
-    rows = compare(encoder, *BANKS, methods=Fails(), disturbed=True, out=tmp_path)
+    rows = compare(encoder, *BANKS, methods=Fails(), disturbed=True, folder=tmp_path)
     assert [row["why_empty"] for row in rows] == [None, None, None, "too short"]
     Fails.where = "fit"
-    rows = compare(encoder, *BANKS, methods=Fails(), disturbed=True, out=tmp_path / "other")
+    rows = compare(encoder, *BANKS, methods=Fails(), disturbed=True, folder=tmp_path / "other")
     assert {row["why_empty"] for row in rows} == {"the loss is not finite"}
     assert len({row["key"] for row in rows}) == 4
 
@@ -295,7 +297,7 @@ def test_vectors_are_encoded_once_and_are_nobodys_cost(encoder: Encoder, tmp_pat
     assert times["wall_seconds"] >= 0 < whole
     assert all_in["wall_seconds"] == pytest.approx(times["wall_seconds"] + whole, abs=0.05)
     fast = Method("probe", BestLayer, {"max_steps": 5})
-    compare(encoder, *BANKS, methods=fast, cache=tmp_path / "cache", out=tmp_path / "DIR")
+    compare(encoder, *BANKS, methods=fast, cache=tmp_path / "cache", folder=tmp_path / "DIR")
     assert any((tmp_path / "cache").iterdir())
 
 
@@ -312,7 +314,7 @@ def test_vectors_are_encoded_once_and_are_nobodys_cost(encoder: Encoder, tmp_pat
 def test_faults_are_told_before_any_work(
     encoder: Encoder, tmp_path: Path, changes: dict[str, Any], error: type[Exception], words: str
 ) -> None:
-    settings = {"methods": Fails(), "out": tmp_path / "DIR", **changes}
+    settings = {"methods": Fails(), "folder": tmp_path / "DIR", **changes}
     with pytest.raises(error, match=words):
         compare(encoder, *BANKS, **settings)
     assert (Fails.fits, (tmp_path / "DIR").exists()) == (0, False)
@@ -321,11 +323,11 @@ def test_faults_are_told_before_any_work(
 def test_treebanks_that_will_not_do(encoder: Encoder, tmp_path: Path) -> None:
     bare = Treebank.from_words([["the", "dog"]])
     with pytest.raises(ScoreError, match="a sentence in the test treebank has no heads"):
-        compare(encoder, *BANKS[:2], bare, out=tmp_path / "DIR")
+        compare(encoder, *BANKS[:2], bare, folder=tmp_path / "DIR")
     untagged = Treebank.from_text("1\tthe\t_\t_\t_\t_\t0\troot\t_\t_\n\n")
     with pytest.raises(TreebankError, match="no UPOS tags to swap words by"):
-        compare(encoder, *BANKS[:2], untagged, disturbed=True, out=tmp_path / "DIR")
+        compare(encoder, *BANKS[:2], untagged, disturbed=True, folder=tmp_path / "DIR")
     assert not (tmp_path / "DIR").exists()
     (tmp_path / "mine").touch()
     with pytest.raises(ResultError, match="not a structprobe results folder"):
-        compare(encoder, *BANKS, out=tmp_path)
+        compare(encoder, *BANKS, folder=tmp_path)

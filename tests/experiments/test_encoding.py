@@ -65,7 +65,7 @@ def test_shards_then_a_sweep(
     n_words = Treebank.read(world / "bank.conllu").n_words
     assert done["bytes"] == n_words * done["n_layers"] * HIDDEN_SIZE * 4
     assert (done["shard"], done["missing_shards"]) == ("2/2", [1])
-    assert "shard 2/2 is done; 1 still missing: 1" in printed.err
+    assert "shard 2 of 2 finished; still missing: 1" in printed.err
     assert sweep_without_a_model(world, cache, out) == 1
     told = capsys.readouterr().err
     assert "lacks shards 1/2 of these vectors; encode them with --shard" in told
@@ -76,7 +76,7 @@ def test_shards_then_a_sweep(
     told = capsys.readouterr().err
     assert "lacks shards 1/2 of these vectors (it has 1/2 with dtype 'float16', not" in told
     assert encode(world, cache, "--shard", "1/2") == 0
-    assert "shard 1/2 is done; no shard is missing" in capsys.readouterr().err
+    assert "shard 1 of 2 finished; no shard is missing" in capsys.readouterr().err
     assert sweep_without_a_model(world, cache, out) == 0
 
 

@@ -53,7 +53,7 @@ def test_fit_scores_and_saves(encoder: Encoder, tmp_path: Path) -> None:
     assert list(config["dev_baselines"]) == ["linear"]
     assert config["dev_baselines"]["linear"].items() >= chain.to_dict().items()
     card = (tmp_path / "PROBE" / "README.md").read_text(encoding="utf-8")
-    assert "| score | % | 95 % interval | linear chain, % |\n|---|---|---|---|\n" in card
+    assert "| score | % | 95% interval | linear chain, % |\n|---|---|---|---|\n" in card
     (uuas,) = (line for line in card.splitlines() if line.startswith("| UUAS |"))
     assert uuas.endswith(f" | {100 * chain.uuas:.1f} |")
     (nspr,) = (line for line in card.splitlines() if line.startswith("| NSpr. |"))

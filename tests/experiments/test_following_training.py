@@ -53,7 +53,7 @@ def test_a_head_that_is_trained_alone_gets_a_row_of_its_own(tmp_path: Path) -> N
     encoder = Encoder(model, tokenizer=make_tokenizer())
 
     def key() -> str:
-        (row,) = compare(encoder, *BANKS, out=tmp_path / "R", methods="perturbed-probability")
+        (row,) = compare(encoder, *BANKS, folder=tmp_path / "R", methods="perturbed-probability")
         return str(row["key"])
 
     first = key()

@@ -22,7 +22,7 @@ from structprobe.attention.patterns import PatternRules
 from structprobe.attention.relations import RelationTally
 from structprobe.attention.targets import TARGETS, TargetSums
 from structprobe.errors import EncoderError, ResultError, ScoreError
-from structprobe.experiments.single_heads import single_head_methods, tree_rows
+from structprobe.experiments.heads import single_head_methods, tree_rows
 
 
 def labelled(seed: int, n: int = 12) -> Treebank:
@@ -247,7 +247,7 @@ def test_thresholds(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_what_is_written(encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     plant(monkeypatch)
-    analysis = analyse_heads(encoder, *BANKS.values(), out=tmp_path / "heads")
+    analysis = analyse_heads(encoder, *BANKS.values(), folder=tmp_path / "heads")
     everything = json.loads((tmp_path / "heads" / "heads.json").read_text())
     assert everything == analysis.to_dict()
     with (tmp_path / "heads" / "heads.csv").open() as file:
@@ -262,9 +262,9 @@ def test_what_is_written(encoder: Encoder, tmp_path: Path, monkeypatch: pytest.M
         assert [row["relation"] for row in csv.DictReader(file)][:2] == ["all", "all"]
     before = (tmp_path / "heads" / "heads.json").read_bytes()
     with pytest.raises(ResultError, match=r"heads\.json already exists; .* force=True"):
-        analyse_heads(encoder, *BANKS.values(), out=tmp_path / "heads", seed=1)
+        analyse_heads(encoder, *BANKS.values(), folder=tmp_path / "heads", seed=1)
     assert (tmp_path / "heads" / "heads.json").read_bytes() == before
-    analyse_heads(encoder, *BANKS.values(), out=tmp_path / "heads", seed=1, force=True)
+    analyse_heads(encoder, *BANKS.values(), folder=tmp_path / "heads", seed=1, force=True)
     assert (tmp_path / "heads" / "heads.json").read_bytes() != before
 
 
@@ -284,7 +284,7 @@ def test_faults_are_told_before_any_work(
         analyse_heads(encoder, train, dev, test, punct="all")
     (tmp_path / "mine").touch()
     with pytest.raises(ResultError, match="is not a structprobe results folder"):
-        analyse_heads(encoder, train, dev, test, out=tmp_path)
+        analyse_heads(encoder, train, dev, test, folder=tmp_path)
 
 
 def test_punct_needs_its_tags(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:

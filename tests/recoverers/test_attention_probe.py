@@ -191,7 +191,7 @@ def test_faults(encoder: Encoder, name: str) -> None:
         probe.fit([Sentence(("dog",))], DEV)
     with pytest.raises(TreeError, match="no word is the root"):
         probe.fit([Sentence(("the", "dog"), heads=[2, 1])], DEV)
-    with pytest.raises(ProbeError, match="max_steps=0 is out of range"):
+    with pytest.raises(ProbeError, match="max_steps must be a positive integer, got 0"):
         made(encoder, name, max_steps=0)
     with pytest.raises(ProbeError, match="unknown device 'gpu'"):
         AttentionProbe(encoder, device="gpu")

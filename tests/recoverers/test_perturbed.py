@@ -11,7 +11,7 @@ from support.models import gpt2_bpe, tiny_model, wordpiece
 from support.tree_cases import all_trees
 
 from structprobe.encoder import Encoder
-from structprobe.errors import EncoderError, ProbeError, TreeError
+from structprobe.errors import EncoderError, ProbeError
 from structprobe.masking.impacts import MaskedImpacts
 from structprobe.recoverers.base import MethodContext
 from structprobe.recoverers.perturbed import Perturbed
@@ -156,7 +156,9 @@ def test_gold_is_looked_at_only_where_it_is_said(encoder: Encoder) -> None:
     for name in ("perturbed-cle-gold-root", "perturbed-eisner-gold-root"):
         for one, found in zip(SENTENCES, made(encoder, name).predict(SENTENCES), strict=True):
             assert found.heads.tolist().index(0) == one.heads.tolist().index(0)
-        with pytest.raises(TreeError, match="no heads, so there is no gold root"):
+        with pytest.raises(
+            ProbeError, match=f"{name} uses the gold root, but the sentence has none"
+        ):
             made(encoder, name).predict(bare)
 
 

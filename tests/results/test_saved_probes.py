@@ -13,10 +13,9 @@ from support.tiny_trees import tiny_bank
 from structprobe import Encoder, ProbeRecoverer, StructuralProbe
 from structprobe.errors import ResultError
 from structprobe.results.folder import ResultsFolder, read_rows
-from structprobe.results.probe_names import name_probe
 from structprobe.results.rows import make_row
 from structprobe.results.saved_probes import find_probe, probe_label, saved_probes
-from structprobe.results.saved_runs import probe_path, unnamed_probe_path
+from structprobe.results.saved_runs import name_probe, probe_path, unnamed_probe_path
 
 BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))
 SMALL: dict[str, Any] = {"max_steps": 4, "save_probes": True, "baselines": False}
@@ -140,7 +139,7 @@ def test_a_folder_of_results_stands_for_one_of_its_probes(
     with caplog.at_level("INFO", logger="structprobe"):
         recoverer = ProbeRecoverer.from_pretrained(tmp_path / "DIR", device="cpu")
     assert recoverer.layer == best["layer"]
-    assert f"DIR: layer {best['layer']}, rank 8, seed 0 (UUAS " in caplog.text
+    assert f"DIR: using the probe of layer {best['layer']}, rank 8, seed 0 (UUAS " in caplog.text
     assert ProbeRecoverer.from_pretrained(tmp_path / "DIR", layer=1, device="cpu").layer == 1
     probe = StructuralProbe.from_pretrained(tmp_path / "DIR", layer=1, rank=8, seed=0)
     assert probe.origin_ is not None

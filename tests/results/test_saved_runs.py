@@ -16,8 +16,7 @@ from support.tiny_trees import tiny_bank
 from structprobe import Encoder, LinearChain, Prediction, Sentence, score
 from structprobe.errors import ResultError
 from structprobe.recoverers.methods import find_methods
-from structprobe.results.commands import COMMANDS, read_commands
-from structprobe.results.folder import ResultsFolder
+from structprobe.results.folder import COMMANDS, ResultsFolder, read_commands
 from structprobe.results.predictions import (
     predictions_from_bytes,
     predictions_to_bytes,
@@ -102,7 +101,7 @@ def test_a_comparison_can_be_scored_anew_from_what_it_keeps(
     encoder: Encoder, tmp_path: Path
 ) -> None:
     methods = [*map(with_few_steps, find_methods())]
-    rows = compare(encoder, *BANKS, methods=methods, out=tmp_path)
+    rows = compare(encoder, *BANKS, methods=methods, folder=tmp_path)
     rows = [row for row in rows if row["uuas"] is not None]
     assert len(rows) > 8
     for row in rows:
@@ -138,16 +137,16 @@ def test_predictions_are_left_out_on_request(
         read_sentences(tmp_path, rows[0]["key"])
     with caplog.at_level("INFO", logger="structprobe"):
         sweep(encoder, *BANKS, folder=tmp_path, layers="0", max_steps=2)
-    assert f"{len(rows)} runs were done without saving predictions" in caplog.text
+    assert f"{len(rows)} finished runs without saved predictions" in caplog.text
 
 
 def test_a_comparison_keeps_those_of_written_words(encoder: Encoder, tmp_path: Path) -> None:
-    rows = compare(encoder, *BANKS, out=tmp_path, methods="linear,random", disturbed=True)
+    rows = compare(encoder, *BANKS, folder=tmp_path, methods="linear,random", disturbed=True)
     kept = {has_predictions(tmp_path, row["key"]) for row in rows if row["words_as"] is None}
     others = {has_predictions(tmp_path, row["key"]) for row in rows if row["words_as"]}
     assert (kept, others) == ({True}, {False})
     folder = tmp_path / "none"
-    rows = compare(encoder, *BANKS, out=folder, methods="linear", keep_predictions=False)
+    rows = compare(encoder, *BANKS, folder=folder, methods="linear", keep_predictions=False)
     assert not has_predictions(folder, rows[0]["key"])
 
 

@@ -10,7 +10,7 @@ from support.score_reference import golds
 
 from structprobe.errors import ScoreError
 from structprobe.scores import Prediction, score
-from structprobe.scores.edge_counts import GoldEdges
+from structprobe.scores.gold_edges import GoldEdges
 from structprobe.treebank.sentence import Sentence
 
 

@@ -24,7 +24,7 @@ def refuse(gold, predictions, **options):
 
 
 def test_counts_of_sentences():
-    assert "2 gold sentences but 1 predictions" in refuse([GOOD, GOOD], [FINE])
+    assert "2 gold sentences but 1 prediction" in refuse([GOOD, GOOD], [FINE])
 
 
 def test_gold_without_heads_names_the_sentence():
@@ -58,7 +58,7 @@ def test_gold_that_is_no_tree(heads, told):
 @pytest.mark.parametrize(
     ("prediction", "told"),
     [
-        (Prediction(np.array([0, 1])), "heads of shape (2,), but 3 words need (3,)"),
+        (Prediction(np.array([0, 1])), "heads of shape (2,) instead of (3,) for 3 words"),
         (Prediction(None), "the prediction has no heads"),
         (Prediction(np.array([0, 1, 5])), "head 5 of word 3"),
         (Prediction(HEADS, distances=np.zeros((2, 2))), "distances of shape (2, 2)"),
@@ -108,7 +108,7 @@ def test_gold_with_upos_here_and_none_there():
 
 def test_columns_of_another_length():
     assert "2 UPOS for 3 words" in refuse([Gold(HEADS, upos=("A", "B"))], [FINE])
-    assert "gold[0]: 1 deprels for 3 words" in refuse([Gold(HEADS, deprels=("a",))], [FINE])
+    assert "gold[0]: 1 deprel for 3 words" in refuse([Gold(HEADS, deprels=("a",))], [FINE])
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 50), (6, 5)])

@@ -110,7 +110,7 @@ def test_intervals_of_all_scores_share_one_drawing(monkeypatch):
         return resamples(*asked)
 
     resamples = intervals.resamples
-    monkeypatch.setattr(intervals, "resamples", draw)
+    monkeypatch.setattr("structprobe.scores.result.resamples", draw)
     together = scores.intervals(n=100, random_state=3)
     assert list(together) == list(METRICS)
     assert together == alone

@@ -103,7 +103,7 @@ def test_all_tables(analysis: HeadAnalysis) -> None:
     assert "UPOS PUNCT" in targets
     assert patterns.splitlines()[1].split() == ["1", "d", "H"]
     assert "1 diagonal (d), 0 vertical (v)" in patterns
-    assert "Heterogeneous: 50.0 % of heads (0.0 % with a threshold of 40 %, 50.0 % with" in patterns
+    assert "Heterogeneous: 50.0% of heads (0.0% with a threshold of 40%, 50.0% with" in patterns
     assert analysis.rules.describe() in patterns
     assert "excluded" not in alignment
     assert "Sentences were read one at a time, so no head can be block (--pairs" in patterns

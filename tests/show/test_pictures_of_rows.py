@@ -9,8 +9,9 @@ import pytest
 from support.result_rows import baseline_row, probe_row
 
 from structprobe.errors import ResultError, StructprobeError
+from structprobe.scores.breakdowns import Tally
 from structprobe.scores.protocol import Protocol
-from structprobe.scores.result import Scores, Tally
+from structprobe.scores.result import Scores
 from structprobe.scores.table import COLUMNS
 from structprobe.show import (
     draw_layer_curves,
@@ -19,7 +20,8 @@ from structprobe.show import (
     draw_recall_by_length,
 )
 from structprobe.show.pictures.layer_curves import has_curve
-from structprobe.show.pictures.recall import _by_span
+from structprobe.show.pictures.recall import LENGTHS
+from structprobe.show.tally_ranges import by_range
 
 pytest.importorskip("matplotlib")
 
@@ -121,7 +123,7 @@ def test_recall_by_relation() -> None:
 
 def test_recall_by_length() -> None:
     tallies = {1: Tally(9, 10), 7: Tally(1, 2), 9: Tally(1, 2), 29: Tally(0, 5), 80: Tally(1, 1)}
-    assert _by_span(tallies) == {
+    assert by_range(tallies, LENGTHS) == {
         "1": Tally(9, 10),
         "7–9": Tally(2, 4),
         "20–29": Tally(0, 5),

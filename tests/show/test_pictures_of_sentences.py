@@ -88,7 +88,7 @@ def test_tree_over_the_projected_words() -> None:
         assert ((ends[0] - ends[1]) ** 2).sum() == pytest.approx(length)
     assert len({line.get_linestyle() for line in lines.values()} | {"-"}) > 1
     assert [text.get_text() for text in ax.texts] == SHOWN
-    assert "100 %" not in ax.get_ylabel()
+    assert "100%" not in ax.get_ylabel()
     ax.figure.canvas.draw()
     alone = draw_principal_axes(WORDS, HEADS, squared)
     assert [line.get_color() for line in alone.lines[:2]] == [STROKES["gold"].colour] * 2
@@ -96,9 +96,9 @@ def test_tree_over_the_projected_words() -> None:
 
 
 def test_bad_input() -> None:
-    with pytest.raises(ResultError, match=r"shape \(3, 3\), .* \(2, 2\) and 3 words"):
+    with pytest.raises(ResultError, match=r"shape \(3, 3\) and .* \(2, 2\) do not match 3 words"):
         draw_distances(WORDS, HEADS, np.ones((2, 2)))
-    with pytest.raises(ResultError, match=r"shape \(3,\), .* \(2,\) and 3 words"):
+    with pytest.raises(ResultError, match=r"shape \(3,\) and .* \(2,\) do not match 3 words"):
         draw_depths(WORDS, HEADS, [1, 2])
     with pytest.raises(TreeError, match="2 roots"):
         draw_depths(WORDS, [0, 0, 1], [1, 2, 3])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
@@ -46,7 +47,9 @@ def test_the_command(results: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     before = sorted(results.rglob("*"))
     out = tmp_path / "new" / "figures"
     assert main(["plot", str(results), "-o", str(out), "--format", "svg"]) == 0
-    paths = [Path(line) for line in capsys.readouterr().out.splitlines()]
+    lines = capsys.readouterr().out.splitlines()
+    assert all(line.startswith("wrote ") for line in lines)
+    paths = [Path(line.removeprefix("wrote ")) for line in lines]
     assert [path.name for path in paths] == [f"{name}.svg" for name in NAMES]
     for path in paths:
         ElementTree.parse(path)
@@ -60,7 +63,7 @@ def test_the_command(results: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     # Above it, the log may name letters that no font here has.
     told = capsys.readouterr().err.splitlines(keepends=True)[-1]
     assert told.startswith("structprobe: error: ")
-    assert "layers-uuas.svg exists already" in told
+    assert "layers-uuas.svg already exists" in told
     assert "--force" in told
     assert paths[0].read_text() == "mine"
     assert told.count("\n") == 1
@@ -91,7 +94,7 @@ def test_trees_in_every_form(results: Path, tmp_path: Path) -> None:
     assert trees[0].read_text(encoding="utf-8").count(">root</text>") == 2  # gold and recovered
     for path in paths:
         path.write_bytes(path.read_bytes().replace(b"structprobe plot", b"somebody's own"))
-    with pytest.raises(ResultError, match=r"exists already; .*pass force=True"):
+    with pytest.raises(ResultError, match=r"already exists; .*pass force=True"):
         plot_folder(results, tmp_path, formats=forms, sentence="s2")
 
 
@@ -187,6 +190,19 @@ def test_bad_input(results: Path, tmp_path: Path) -> None:
     with pytest.raises(ResultError, match=r"format version 99.*upgrade structprobe"):
         plot_folder(tmp_path / "other", tmp_path / "f")
     assert not (tmp_path / "f").exists()
+
+
+def test_figures_are_not_mixed_with_results(results: Path, tmp_path: Path, capsys) -> None:
+    before = sorted(results.rglob("*"))
+    assert main(["plot", str(results), "-o", str(results), "--format", "svg", "--force"]) == 1
+    told = capsys.readouterr().err.splitlines()[-1]
+    assert f"{results}: is a results folder; choose another folder for the figures" in told
+    assert sorted(results.rglob("*")) == before
+    out = results / "figures"  # which the message names
+    try:
+        assert plot_folder(results, out, formats=["svg"])[0].parent == out
+    finally:
+        shutil.rmtree(out)
 
 
 def test_what_is_drawn_is_chosen_on_dev(tmp_path: Path) -> None:

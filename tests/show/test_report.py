@@ -217,7 +217,7 @@ def test_runs_that_are_not_in_the_explorer_are_counted(
     assert "only in the table of scores" not in build_report(tmp_path)
     (tmp_path / "predictions" / "probe-1-0.npz").unlink()
     page = build_report(tmp_path)
-    assert "Of 4 runs, 1 appear only in the table of scores" in page
+    assert "Of 4 runs, 1 appears only in the table of scores" in page
     names = [run["name"] for run in data_of(page)["series"][0]["runs"]]
     assert names == ["layer 0", "layer 2"]
     monkeypatch.setattr("structprobe.show.report.saved_predictions.MOST_RUNS", 2)

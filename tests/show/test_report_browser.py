@@ -76,14 +76,14 @@ def test_search(visit: Visit) -> None:
     sure = found(page)
     assert 0 < sure < N
     scores = page.locator("#found .score").all_inner_texts()
-    assert scores == ["100 %"] * sure
+    assert scores == ["100%"] * sure
     page.locator("input[name=low]").fill("")
     page.locator("#order").select_option("worst")
     scores = page.locator("#found .score").all_inner_texts()
-    numbers = [float(score.removesuffix(" %")) for score in scores if score != "–"]
+    numbers = [float(score.removesuffix("%")) for score in scores if score != "–"]
     assert numbers == sorted(numbers)
     page.locator("#order").select_option("best")
-    assert page.locator("#found .score").first.inner_text() == "100 %"
+    assert page.locator("#found .score").first.inner_text() == "100%"
 
 
 def test_the_slider_redraws_tree_and_map(visit: Visit) -> None:

@@ -47,11 +47,11 @@ def test_a_tree_that_is_not_the_one_scored_says_so(browser: Any, tmp_path: Path)
     for visit in open_report(browser, (tmp_path / "report.html").as_uri()):
         told = visit.page.locator("#status")
         assert told.inner_text() == (
-            "linear: 1 of 1 scored edges right (UUAS 100 %). The tree drawn, over all words, has 0 "
+            "linear: 1 of 1 scored edges right (UUAS 100%). The tree drawn, over all words, has 0 "
             "of them; UUAS decodes a tree over the scored words alone."
         )
         visit.page.locator("#next").click()
-        assert told.inner_text() == "linear: 1 of 1 scored edges right (UUAS 100 %)"
+        assert told.inner_text() == "linear: 1 of 1 scored edges right (UUAS 100%)"
 
 
 def test_where_nothing_is_found_nothing_seems_to_be(browser: Any, address: str) -> None:

@@ -14,7 +14,7 @@ from structprobe.results.rows import make_row
 from structprobe.show.report import build_report
 from structprobe.show.report.finding import MOST, findings
 from structprobe.show.report.series import series_of
-from structprobe.show.treebank_labels import name_banks
+from structprobe.show.row_labels import name_banks
 
 FIRST, SECOND = "aaaaaa0000", "bbbbbb1111"
 
@@ -115,7 +115,7 @@ def test_the_highest_score_on_test_is_not_called_a_choice(on_dev: bool) -> None:
     (told,) = findings(series_of(rows))
     assert ("best on dev" in told) == on_dev
     assert ("has the highest score on test, where nothing was selected" in told) != on_dev
-    assert told.endswith("48.0\u202f% of the gold edges (UUAS); the linear chain has 43.2\u202f%.")
+    assert told.endswith("48.0% of the gold edges (UUAS); the linear chain has 43.2%.")
 
 
 def test_many_treebanks_are_not_all_told_at_the_top() -> None:

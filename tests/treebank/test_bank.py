@@ -95,8 +95,8 @@ def test_sentence_is_frozen():
     ("columns", "what"),
     [
         ({"words": ("a", "b"), "heads": [0]}, "1 heads for 2 words"),
-        ({"words": ("a",), "upos": ("X", "Y")}, "2 upos for 1 words"),
-        ({"words": ("a",), "gaps": (" ", " ")}, "2 gaps for 1 words"),
+        ({"words": ("a",), "upos": ("X", "Y")}, "2 upos for 1 word"),
+        ({"words": ("a",), "gaps": (" ", " ")}, "2 gaps for 1 word"),
         ({"words": ()}, "a sentence without words"),
         ({"words": ("a",), "heads": [0.0]}, "heads of shape (1,) and type float64"),
         ({"words": ("a",), "heads": [[0]]}, "heads of shape (1, 1) and type int64"),

@@ -327,7 +327,7 @@ def test_targets_that_cannot_be_written(server: Server, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("release", ["2", "r2.16", "2.16/..", "2.16\n", "", "٢.١"])
 def test_releases_are_numbers(tmp_path: Path, release: str) -> None:
-    refuse("is not a release number; give a number such as", tmp_path / "x", release=release)
+    refuse("is not a UD release; give a number such as", tmp_path / "x", release=release)
     assert check_release("2.16") == "2.16"
 
 

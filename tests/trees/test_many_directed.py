@@ -137,7 +137,7 @@ def test_bad_input():
     for length in (0, 4):
         with pytest.raises(TreeError, match=f"sentence 1 .*length {length} .* choose from 1 to 3"):
             arborescences(scores, [3, length])
-    with pytest.raises(TreeError, match=r"roots have shape \(1,\), but there are 2 sentences"):
+    with pytest.raises(TreeError, match=r"roots have shape \(1,\), but lengths \(2,\)"):
         arborescences(scores, [3, 3], roots=[1])
     for root in (0, 3):
         with pytest.raises(

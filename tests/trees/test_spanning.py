@@ -209,11 +209,15 @@ def test_bad_shapes_roots_and_depths():
         spanning_trees(1.0, [3], [0])
     with pytest.raises(TreeError, match=r"sentence 1 .*the depth of word 2 .* is NaN"):
         decode_rooted([square, square], [[0, 1, 2], [0, np.nan, 1]])
-    with pytest.raises(TreeError, match="distances for 1 sentences, but depths for 2"):
+    with pytest.raises(TreeError, match="distances for 1 sentence, but depths for 2"):
         decode_rooted([square], [[0, 1, 2], [0, 1, 2]])
-    with pytest.raises(TreeError, match="kept covers 0 sentences and 0 words, but depths 1 and 3"):
+    with pytest.raises(
+        TreeError, match="kept covers 0 sentences of 0 words, but depths 1 sentence of 3 words"
+    ):
         decode_rooted([square], [[0, 1, 2]], [])
-    with pytest.raises(TreeError, match="kept covers 1 sentences and 2 words, but depths 1 and 3"):
+    with pytest.raises(
+        TreeError, match="kept covers 1 sentence of 2 words, but depths 1 sentence of 3 words"
+    ):
         decode_rooted([square], [[0, 1, 2]], [[True, True]])
     with pytest.raises(TreeError, match=r"sentence 0 .*shape \(3, 3\) do not match .* \(2,\)"):
         decode_rooted([square], [[0, 1]])

@@ -22,10 +22,7 @@ _log = logging.getLogger(__name__)
 _Given = TypeVar("_Given")
 
 # Functions of other packages that register a backend with joblib.
-REGISTRARS = {
-    "ray": "ray.util.joblib:register_ray",
-    "spark": "joblibspark:register_spark",
-}
+REGISTRARS = {"ray": "ray.util.joblib:register_ray", "spark": "joblibspark:register_spark"}
 TRIES = 3  # times that a part may take its worker down with it
 CONNECT_SECONDS = 10
 
@@ -97,18 +94,30 @@ class Backend:
                     # A pool does not outlive its workers: what is left goes to a new one.
                     lost = lost + 1 if len(left) == before else 1
                     if lost == TRIES:
-                        raise ClusterError(
-                            f"a worker died {TRIES} times without finishing a run",
-                            hint="it may be out of memory: try fewer jobs",
-                        ) from error
+                        what = f"a worker died {TRIES} times without finishing a run"
+                        hint = "it may be out of memory: try fewer jobs"
+                        raise ClusterError(what, hint=hint) from error
                     _log.warning("a worker died; its run is repeated")
 
     def _known_name(self) -> str:
         """Return the name of the backend, registered with joblib."""
+        from joblib.parallel import BACKENDS, EXTERNAL_BACKENDS
+
         name = self.name or ("dask" if self.scheduler else "loky")
         if self.scheduler is not None and name != "dask":
             raise ClusterError(f"the backend {name!r} does not use a scheduler; only 'dask' does")
-        _make_known(name)
+        if name in REGISTRARS and name not in BACKENDS:
+            module, _, function = REGISTRARS[name].partition(":")
+            try:
+                getattr(importlib.import_module(module), function)()
+            except ImportError as error:
+                raise ClusterError(f"the backend {name!r} is not installed: {error}") from error
+        elif name == "dask" and name not in BACKENDS:
+            with _dask_installed():
+                EXTERNAL_BACKENDS[name]()
+        elif name not in BACKENDS:
+            known = sorted({*BACKENDS, *EXTERNAL_BACKENDS, *REGISTRARS})
+            raise ClusterError(unknown_name("backend", name, known))
         return name
 
     def _options(self, name: str, stack: contextlib.ExitStack) -> dict[str, Any]:
@@ -125,12 +134,10 @@ HERE = Backend()
 
 @dataclass(frozen=True, slots=True, eq=False)  # Dask's backend wants it to be hashable
 class _Part(Generic[_Given]):
-    """A part with its number.
+    """A part with its number."""
 
-    It takes no arguments: Dask's joblib backend would scatter them, and scattered data is lost with
-    its worker.
-    """
-
+    # Without arguments: Dask's joblib backend would scatter them, and scattered data is lost with
+    # its worker.
     number: int
     part: Callable[[], _Given]
 
@@ -160,10 +167,9 @@ def _parallel(
             pool = Parallel(return_as="generator_unordered" if streams else "list", batch_size=1)
         yield from pool(delayed(task)() for task in tasks)
     except ImportError as error:
-        raise ClusterError(
-            f"a worker cannot import a package: {error}",
-            hint=f"install structprobe {__version__} where the workers run",
-        ) from error
+        what = f"a worker cannot import a package: {error}"
+        hint = f"install structprobe {__version__} where the workers run"
+        raise ClusterError(what, hint=hint) from error
     except Exception as error:
         if type(error).__module__.partition(".")[0] != "distributed":
             raise
@@ -171,24 +177,11 @@ def _parallel(
         raise ClusterError(f"the Dask cluster failed: {type(error).__name__}: {reason}") from error
 
 
-def _make_known(name: str) -> None:
-    """Register a backend with joblib, if necessary."""
-    from joblib.parallel import BACKENDS, EXTERNAL_BACKENDS
-
-    if name in BACKENDS:
-        return
-    if name in REGISTRARS:
-        module, _, function = REGISTRARS[name].partition(":")
-        try:
-            getattr(importlib.import_module(module), function)()
-        except ImportError as error:
-            raise ClusterError(f"the backend {name!r} is not installed: {error}") from error
-        return
-    if name != "dask":
-        known = sorted({*BACKENDS, *EXTERNAL_BACKENDS, *REGISTRARS})
-        raise ClusterError(unknown_name("backend", name, known))
+@contextlib.contextmanager
+def _dask_installed() -> Iterator[None]:
+    """Say how Dask is installed, if it is not."""
     try:
-        EXTERNAL_BACKENDS[name]()
+        yield
     except ImportError as error:
         hint = "install it with: pip install 'structprobe[cluster]'"
         raise ClusterError("the backend 'dask' is not installed", hint=hint) from error
@@ -209,19 +202,15 @@ def _on_dask(client: Any) -> Any:
 def _client(scheduler: str | None) -> Iterator[Any]:
     """Connect to a Dask scheduler, and check its workers."""
     if scheduler is None:
-        raise ClusterError(
-            "the backend 'dask' needs a scheduler", hint="give its address, such as tcp://host:8786"
-        )
-    try:
+        hint = "give its address, such as tcp://host:8786"
+        raise ClusterError("the backend 'dask' needs a scheduler", hint=hint)
+    with _dask_installed():
         from distributed import Client
         from distributed.comm.addressing import resolve_address
-
+    try:
         resolve_address(scheduler)  # a client of what is no address cannot even be closed
         connect: Any = Client  # which has no types
         client = connect(scheduler, timeout=CONNECT_SECONDS, set_as_default=False)
-    except ImportError as error:
-        hint = "install it with: pip install 'structprobe[cluster]'"
-        raise ClusterError("the backend 'dask' is not installed", hint=hint) from error
     except (OSError, ValueError) as error:  # nobody answers, or it is no address
         reason = " ".join(str(error).split())
         raise ClusterError(f"no Dask scheduler at {scheduler}: {reason}") from error
@@ -229,10 +218,8 @@ def _client(scheduler: str | None) -> Iterator[Any]:
         try:
             client.wait_for_workers(1, timeout=CONNECT_SECONDS)
         except TimeoutError as error:
-            raise ClusterError(
-                f"the Dask scheduler at {scheduler} has no workers",
-                hint="start them with: dask worker",
-            ) from error
+            what = f"the Dask scheduler at {scheduler} has no workers"
+            raise ClusterError(what, hint="start them with: dask worker") from error
         _check_workers(client)
         yield client
 
@@ -244,6 +231,5 @@ def _check_workers(client: Any) -> None:
     for worker, version in found.items():
         if version != __version__:
             told = f"has structprobe {version}" if isinstance(version, str) else "lacks structprobe"
-            raise ClusterError(
-                f"the worker {worker} {told}", hint=f"install structprobe {__version__} there"
-            )
+            hint = f"install structprobe {__version__} there"
+            raise ClusterError(f"the worker {worker} {told}", hint=hint)

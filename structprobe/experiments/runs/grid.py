@@ -22,8 +22,10 @@ def parse_layers(layers: str | Iterable[int], n_layers: int) -> tuple[int, ...]:
     hint = f"the model has layers 0 to {n_layers} (0 = embedding output)"
     if isinstance(layers, str):
         hint += f"; use 'all', or a list such as '0,1-{n_layers}'"
+        layers = f"0-{n_layers}" if layers.strip() == "all" else layers
     wanted: set[int] = set()
-    for part in _split(layers, n_layers):
+    for part in layers.split(",") if isinstance(layers, str) else map(str, layers):
+        part = part.strip()
         match = re.fullmatch(r"(-?\d+)(?:-(\d+))?", part)
         if not match:
             raise ProbeError(f"{part!r} is not a layer or a range of layers", hint=hint)
@@ -44,9 +46,8 @@ def check_ranks(ranks: Iterable[int | None], hidden_size: int) -> tuple[int, ...
     found = tuple(dict.fromkeys(hidden_size if rank is None else rank for rank in ranks))
     for rank in found:
         if not (_is_whole(rank) and 1 <= rank <= hidden_size):
-            raise ProbeError(
-                f"rank {rank} is out of range; choose from 1 to {hidden_size} (hidden size)"
-            )
+            hint = f"choose from 1 to {hidden_size} (hidden size)"
+            raise ProbeError(f"rank {rank} is out of range", hint=hint)
     if not found:
         raise ProbeError("no rank was given", hint=f"choose from 1 to {hidden_size}")
     return found
@@ -84,11 +85,8 @@ class Grid:
         seeds: Iterable[int | None],
     ) -> Self:
         """Check the given values against a model."""
-        return cls(
-            parse_layers(layers, encoder.n_layers),
-            check_ranks(ranks, encoder.hidden_size),
-            check_seeds(seeds),
-        )
+        found = parse_layers(layers, encoder.n_layers), check_ranks(ranks, encoder.hidden_size)
+        return cls(*found, check_seeds(seeds))
 
 
 def known_products(training: Training, *, here: bool = False) -> Training:
@@ -112,17 +110,3 @@ def probe_runs(
         for rank in grid.ranks
         for seed in grid.seeds
     ]
-
-
-def baseline_run(name: str, uses_gold: bool, seed: int | None, banks: Banks) -> Run:
-    """Make the run of a method without a model."""
-    return Run.of({"method": name, "uses_gold": uses_gold, "seed": seed}, banks)
-
-
-def _split(layers: str | Iterable[int], n_layers: int) -> list[str]:
-    """Split the given layers into parts, as text."""
-    if not isinstance(layers, str):
-        return [str(layer) for layer in layers]
-    if layers.strip() == "all":
-        return [f"0-{n_layers}"]
-    return [part.strip() for part in layers.split(",")]

@@ -8,31 +8,27 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from structprobe.experiments.config import Training
-from structprobe.experiments.fit import dev_baselines, make_probe, report
+from structprobe.experiments.fit import card_of, dev_baselines, make_probe, report
 from structprobe.experiments.runs.run import Banks, Outcome, Run, timed
-from structprobe.results.rows import Row, bank_name
+from structprobe.results.rows import Row
 from structprobe.results.saved_runs import unnamed_probe_path
 
 if TYPE_CHECKING:
-    from structprobe.encoder.vectors import EncodedBank, WordVectors
-    from structprobe.probe.estimator import StructuralProbe
-    from structprobe.scores.result import Scores
+    from structprobe.encoder.vectors import EncodedBank
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Some runs on the vectors of one model.
+    """Some runs on the vectors of one model."""
 
-    Vectors in a store are sent as their path, so that every process maps the same files.
-    """
-
-    runs: tuple[Run, ...]  # What to do
-    vectors: Mapping[str, EncodedBank]  # The vectors of each part
-    banks: Banks  # The treebanks
-    training: Training  # How the probes are trained
-    verbose: bool = False  # Whether to show progress bars
-    keep_predictions: bool = False  # Whether the predictions are wanted
-    probes_of: str | os.PathLike[str] | None = None
+    runs: tuple[Run, ...]
+    # By part. Vectors in a store are sent as their path: every process maps the same files.
+    vectors: Mapping[str, EncodedBank]
+    banks: Banks
+    training: Training
+    verbose: bool = False
+    keep_predictions: bool = False
+    probes_of: str | os.PathLike[str] | None = None  # The results folder to save the probes in
 
     def __call__(self) -> list[tuple[Run, Outcome]]:
         """Do all runs, for processes that return the outcomes at once."""
@@ -62,33 +58,19 @@ class Group:
                     done = next(fits)
                 share = {name: seconds / len(done) for name, seconds in times.items()}
                 shares |= {id(fitted): share for _, fitted in done}
-            found = self._report(run, probe, vectors, shares[id(probe)])
+            at_layer = {part: layers[run.layer] for part, layers in vectors.items()}
+            found = report(probe, run, at_layer, self.banks, shares[id(probe)])
             if self.probes_of is not None:
-                self._save(run, probe, found, baselines)
+                place = unnamed_probe_path(self.probes_of, run.key)
+                probe.save_pretrained(place, **card_of(found, self.banks, baselines))
             yield run, found if self.keep_predictions else replace(found, predictions=())
 
-    def _report(
-        self,
-        run: Run,
-        probe: StructuralProbe,
-        vectors: Mapping[str, Mapping[int, WordVectors]],
-        share: Row,
-    ) -> Outcome:
-        """Score one of the probes."""
-        at_layer = {part: layers[run.layer] for part, layers in vectors.items()}
-        return report(probe, run, at_layer, self.banks, share)
 
-    def _save(
-        self, run: Run, probe: StructuralProbe, found: Outcome, baselines: Mapping[str, Scores]
-    ) -> None:
-        """Save one of the probes, with the same card as `fit_probe`."""
-        assert self.probes_of is not None
-        probe.save_pretrained(
-            unnamed_probe_path(self.probes_of, run.key),
-            dev_scores=found.scores.get("dev"),
-            fitted_on={part: bank_name(bank) for part, bank in self.banks.parts.items()},
-            dev_baselines=baselines,
-        )
+def room_of(memory_gb: float | None) -> int:
+    """Return the bytes that vectors may take during training."""
+    from structprobe.probe.training.settings import MEMORY_GB
+
+    return int(1e9 * (MEMORY_GB if memory_gb is None else memory_gb))
 
 
 def groups_of(
@@ -97,15 +79,13 @@ def groups_of(
     """Split a grid into groups of layers that are trained together."""
     import torch
 
-    from structprobe.probe.training.settings import MEMORY_GB
     from structprobe.probe.training.streaming import laid_out_bytes
 
     n_words, n_dev_words = (
         int(vectors[part].offsets[-1]) if part in vectors else 0 for part in ("train", "dev")
     )
-    room = 1e9 * (MEMORY_GB if memory_gb is None else memory_gb)
+    room, left = room_of(memory_gb), 0
     groups: list[list[Run]] = []
-    left = 0.0
     for layer, products in dict.fromkeys((run.layer, run.values["products"]) for run in runs):
         width = vectors["train"].layer(layer).hidden_size
         size = laid_out_bytes(n_words, n_dev_words, width, getattr(torch, products))

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ import numpy as np
 from structprobe.experiments.config import SweepConfig, Training
 from structprobe.experiments.fit import make_probe
 from structprobe.experiments.runs.grid import Grid, known_products, probe_runs
+from structprobe.experiments.runs.groups import room_of
 from structprobe.experiments.runs.run import Banks, Run
 from structprobe.experiments.sweep import baseline_methods
 from structprobe.output_paths import nearest_existing
@@ -29,8 +31,6 @@ from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
-
-Plan = dict[str, Any]
 
 LONGEST, SAMPLED, FITTED = 8, 64, 256  # sentences to measure on
 FEW_STEPS, MORE_STEPS = 10, 20  # the default recipe looks at dev as often in both
@@ -49,7 +49,7 @@ def plan_sweep(
     seeds: Iterable[int] = (0,),
     punct: str | None = None,
     config: SweepConfig | None = None,
-) -> Plan:
+) -> dict[str, Any]:
     """Estimate the cost of `sweep` with the same arguments. Nothing is written.
 
     The longest sentences and an even sample are run through the model, and probes are trained for a
@@ -63,23 +63,18 @@ def plan_sweep(
     Returns
     -------
     dict
-        ``model`` and ``train``, their names; ``runs`` and ``runs_done``; ``layers``, their number;
-        ``bytes_kept`` and ``bytes_saved``, the approximate size of predictions and saved probes of
-        the remaining runs; ``n_words`` of all treebanks; ``bytes_per_layer`` and ``bytes_in_all``
-        of word vectors on disk, and ``bytes_free`` there; ``bytes_streamed``, the approximate size
-        of streamed vectors in the temporary folder (0 if each layer fits into memory), and
-        ``bytes_temporary``, the free space there; ``peak_bytes``, the memory of one process, None
-        if unknown; ``encode_seconds`` and ``train_seconds`` for the remaining runs, one after
-        another (an upper bound for training with early stopping).
+        ``model`` and ``train``, their names; the numbers of ``runs``, ``runs_done``, ``layers`` and
+        ``n_words``; the sizes of predictions (``bytes_kept``) and probes (``bytes_saved``) of the
+        remaining runs; of word vectors on disk, ``bytes_per_layer`` and ``bytes_in_all``, and
+        ``bytes_free`` there; of vectors streamed from the temporary folder, ``bytes_streamed`` (0
+        if each layer fits into memory), and the free space there, ``bytes_temporary``; the memory
+        of one process, ``peak_bytes`` (None if unknown); ``encode_seconds`` and ``train_seconds``
+        of the remaining runs, one after another (an upper bound with early stopping).
 
     Raises
     ------
-    ProbeError
-        If a layer, rank or seed is out of range.
-    ScoreError
-        If a treebank is empty or has no heads.
-    ResultError
-        If the folder is no structprobe results folder.
+    ProbeError, ScoreError, ResultError
+        As for `sweep`.
     """
     config = config or SweepConfig()
     done = ResultsFolder(folder).keys if check_folder(folder) else set()
@@ -88,11 +83,8 @@ def plan_sweep(
     models = {"probe": encoder}
     if config.untrained:
         models["probe-untrained"] = encoder.untrained(0)
-    runs = [
-        run
-        for name, model in models.items()
-        for run in probe_runs(model, banks, grid, training, name)
-    ]
+    probes = (probe_runs(one, banks, grid, training, name) for name, one in models.items())
+    runs = [*chain.from_iterable(probes)]
     todo = [run for run in runs if run.key not in done]
     # What needs no model costs next to nothing, and is among the rows.
     methods = baseline_methods(grid.seeds, banks) if config.baselines else []
@@ -104,6 +96,10 @@ def plan_sweep(
     passes = len({method for method, _ in to_encode})
     place = Path(os.path.realpath(folder if config.cache is None else config.cache))
     train_seconds = 0.0
+    # Of each sentence, a float32 for each pair of words, and what words take.
+    kept = (2 * n * (n - 1) + 12 * n for n in map(len, banks.scored or ()))
+    # Of each saved probe, two float32 matrices and what describes them.
+    saved = (2 * run.values["rank"] * encoder.hidden_size * 4 + CARD_BYTES for run in todo)
     n_runs = Counter(run.values["rank"] for run in todo)
     with progress_bar("measure", 1 + len(n_runs), "part", shown=config.progress) as advance:
         encode_seconds = passes * n_words * _seconds_a_word(encoder, sentences, grid.layers)
@@ -112,36 +108,20 @@ def plan_sweep(
         for rank, count in n_runs.items():
             train_seconds += count * _seconds_a_run(banks, encoder.hidden_size, rank, training)
             advance(1)
+    train_peak = _peak_of_training(banks, encoder, len(grid.layers), training)
     return {
-        "model": encoder.origin(0)["model"],
-        "train": bank_name(banks.train),
-        "runs": len(every),
-        "runs_done": sum(run.key in done for run in every),
+        "model": encoder.origin(0)["model"], "train": bank_name(banks.train),
+        "runs": len(every), "runs_done": sum(run.key in done for run in every),
         "layers": len(grid.layers),
-        "bytes_kept": len(todo) * _kept_bytes(banks.scored or ()) if config.keep_predictions else 0,
-        "bytes_saved": config.save_probes
-        * sum(count * _saved_bytes(encoder, rank) for rank, count in n_runs.items()),
-        "n_words": n_words,
-        "bytes_per_layer": per_layer,
-        "bytes_in_all": per_layer * len(to_encode),
+        "bytes_kept": config.keep_predictions * len(todo) * sum(kept),
+        "bytes_saved": config.save_probes * sum(saved), "n_words": n_words,
+        "bytes_per_layer": per_layer, "bytes_in_all": per_layer * len(to_encode),
         "bytes_free": shutil.disk_usage(nearest_existing(place)).free,
         "bytes_streamed": _streamed_bytes(banks, encoder, todo, training),
         "bytes_temporary": shutil.disk_usage(tempfile.gettempdir()).free,
-        "peak_bytes": encode_peak
-        and max(encode_peak, _peak_of_training(banks, encoder, len(grid.layers), training)),
-        "encode_seconds": encode_seconds,
-        "train_seconds": train_seconds,
-    }
-
-
-def _kept_bytes(bank: Iterable[Sentence]) -> int:
-    """Estimate a file of predictions: a float32 for each pair of words, and what words take."""
-    return sum(2 * len(sentence) * (len(sentence) - 1) + 12 * len(sentence) for sentence in bank)
-
-
-def _saved_bytes(encoder: Encoder, rank: int) -> int:
-    """Estimate a saved probe: two float32 matrices, and what tells of them."""
-    return 2 * rank * encoder.hidden_size * 4 + CARD_BYTES
+        "peak_bytes": encode_peak and max(encode_peak, train_peak),
+        "encode_seconds": encode_seconds, "train_seconds": train_seconds,
+    }  # fmt: skip
 
 
 def _seconds_a_word(
@@ -179,10 +159,10 @@ def _seconds_a_run(banks: Banks, hidden_size: int, rank: int, training: Training
 
 
 def _most_steps(training: Training, n_sentences: int) -> int:
-    """Give the limit on training steps, a recipe's own or another."""
-    numbers: Any = RECIPES[training.recipe]
+    """Return the limit on training steps, a recipe's own or another."""
     if training.max_steps is not None:
         return training.max_steps
+    numbers: Any = RECIPES[training.recipe]
     if hasattr(numbers, "max_epochs"):
         return int(numbers.max_epochs * -(-n_sentences // numbers.batch_size))
     return int(numbers.max_steps)
@@ -194,7 +174,7 @@ def _streamed_bytes(banks: Banks, encoder: Encoder, runs: Sequence[Run], trainin
     from structprobe.probe.training.joint_fit import most_at_once
 
     a_layer = _layer_bytes(banks, encoder, training.products)
-    if a_layer <= _room(training.memory_gb):
+    if a_layer <= room_of(training.memory_gb):
         return 0
     fits = 2 * len({(run.values["method"], run.layer, run.values["seed"]) for run in runs})
     return a_layer * min(fits, most_at_once(find_device(training.device)))
@@ -203,10 +183,9 @@ def _streamed_bytes(banks: Banks, encoder: Encoder, runs: Sequence[Run], trainin
 def _peak_of_training(banks: Banks, encoder: Encoder, n_layers: int, training: Training) -> int:
     """Estimate a training process: what it holds now, vectors, gold distances, predictions."""
     vectors = n_layers * _layer_bytes(banks, encoder, training.products)
-    room = _room(training.memory_gb)
     pairs = sum(len(sentence) ** 2 for bank in banks.parts.values() for sentence in bank)
     # int16 gold distances, the same in batches with their weights, float32 predictions.
-    return _peak_bytes() + min(vectors, room) + pairs * (2 + 2 * 4 + 4)
+    return _peak_bytes() + min(vectors, room_of(training.memory_gb)) + pairs * (2 + 2 * 4 + 4)
 
 
 def _layer_bytes(banks: Banks, encoder: Encoder, products: str) -> int:
@@ -217,13 +196,6 @@ def _layer_bytes(banks: Banks, encoder: Encoder, products: str) -> int:
 
     n_words = banks.train.n_words, banks.dev.n_words if banks.dev else 0
     return laid_out_bytes(*n_words, encoder.hidden_size, getattr(torch, products))
-
-
-def _room(memory_gb: float | None) -> int:
-    """Give the room for vectors in bytes."""
-    from structprobe.probe.training.settings import MEMORY_GB
-
-    return int(1e9 * (MEMORY_GB if memory_gb is None else memory_gb))
 
 
 def _peak_bytes() -> int:
@@ -237,6 +209,6 @@ def _peak_bytes() -> int:
 
 
 def _even(ordered: Sequence[Sentence], count: int) -> list[Sentence]:
-    """Take so many of sorted sentences, evenly from the shortest to the longest."""
+    """Take some of sorted sentences, evenly from the shortest to the longest."""
     places = np.linspace(0, len(ordered) - 1, min(count, len(ordered))).round().astype(int)
     return [ordered[place] for place in places]

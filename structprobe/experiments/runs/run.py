@@ -12,14 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.errors import ScoreError
 from structprobe.probe.training.recipes import RECIPES
-from structprobe.results.rows import (
-    METRICS,
-    Row,
-    bank_name,
-    make_row,
-    run_key,
-    score_values,
-)
+from structprobe.results.rows import METRICS, Row, bank_name, make_row, run_key, score_values
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.protocol import choose_protocol
 from structprobe.scores.result import Scores
@@ -106,12 +99,9 @@ class Run:
         return int(self.values["layer"])
 
     def __str__(self) -> str:
-        told = (
-            f"{name} {self.values[name]}"
-            for name in ("layer", "rank", "seed")
-            if self.values.get(name) is not None
-        )
-        return ", ".join([str(self.values["method"]), *told])
+        told = {name: self.values.get(name) for name in ("layer", "rank", "seed")}
+        given = (f"{name} {value}" for name, value in told.items() if value is not None)
+        return ", ".join([str(self.values["method"]), *given])
 
 
 @dataclass(frozen=True)
@@ -130,49 +120,43 @@ def as_bank(bank: Sequence[Sentence], part: str) -> Treebank:
         raise ScoreError(f"the {part} treebank has no sentences")
     for sentence in bank:
         if sentence.heads is None:
-            raise ScoreError(
-                f"a sentence in the {part} treebank has no heads",
-                where=sentence.where,
-                hint="use an annotated treebank",
-            )
+            what = f"a sentence in the {part} treebank has no heads"
+            raise ScoreError(what, where=sentence.where, hint="use an annotated treebank")
     return bank
 
 
 @contextmanager
 def timed(encoder: Encoder | None = None) -> Iterator[Row]:
     """Measure the time inside the block; with an encoder, without its time for encoding."""
+
+    def clocks() -> list[float]:
+        now = time.process_time(), time.perf_counter()
+        encoding = (0.0, 0.0) if encoder is None else encoder.encoding_seconds
+        return [one - spent for one, spent in zip(now, encoding, strict=True)]
+
     times: Row = {}
-    before, encoded = _clocks(), _encoded(encoder)
+    start = clocks()
     yield times
-    for name, start, spent, now, then in zip(
-        ("cpu_seconds", "wall_seconds"), before, encoded, _clocks(), _encoded(encoder), strict=True
-    ):
-        times[name] = now - start - (then - spent)
-
-
-def _clocks() -> tuple[float, float]:
-    return time.process_time(), time.perf_counter()
-
-
-def _encoded(encoder: Encoder | None) -> tuple[float, ...]:
-    """Return the CPU and wall seconds that an encoder and its copies spent on encoding."""
-    return (0.0, 0.0) if encoder is None else tuple(encoder.encoding_seconds)
+    for name, now, then in zip(("cpu_seconds", "wall_seconds"), clocks(), start, strict=True):
+        times[name] = now - then
 
 
 def outcome(values: Row, banks: Banks, predictions: Mapping[str, Sequence[Prediction]]) -> Outcome:
     """Score the predictions of a run and create its row."""
-    scores = {
-        part: score(banks.parts[part], found, punct=banks.punct)
-        for part, found in predictions.items()
-    }
+    parts = banks.parts
+    scores = {p: score(parts[p], found, punct=banks.punct) for p, found in predictions.items()}
     row = values | banks.values()
     if "dev" in scores:
         row |= {f"dev_{metric}": getattr(scores["dev"], metric) for metric in METRICS}
     if banks.part is None or banks.scored is None:
         return Outcome(make_row(**row), scores)
-    row |= score_values(scores[banks.part])
-    row |= {"n_sentences": len(banks.scored), "n_words": banks.scored.n_words}
+    row |= score_values(scores[banks.part]) | sizes(banks.scored)
     return Outcome(make_row(**row), scores, predictions[banks.part])
+
+
+def sizes(bank: Treebank) -> Row:
+    """Return the values of a row for the size of the treebank that the scores are on."""
+    return {"n_sentences": len(bank), "n_words": bank.n_words}
 
 
 def key_of(values: Mapping[str, Any], parts: Mapping[str, Treebank], punct: str) -> str:

@@ -9,8 +9,8 @@ training step runs on views; there is little padding, and mostly none.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import InitVar, dataclass, field
+from typing import Any
 
 import numpy as np
 import torch
@@ -60,16 +60,7 @@ class WordBatch:
 
 
 Batch = PairBatch | WordBatch
-
-
-class Vectors(Protocol):
-    """Word vectors from which batches take rows: a tensor, or `streaming.Streamed`."""
-
-    def dim(self) -> int:
-        """Give the number of axes."""
-
-    def __getitem__(self, index: Any, /) -> Tensor:
-        """Give some rows."""
+Vectors = Any  # From which batches take rows: a tensor, or `streaming.Streamed`
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,23 +80,19 @@ class Pool:
     gold: Tensor  # The gold distances (row by row, n² of them) or depths of each sentence, flat
     pairs: bool  # Whether `gold` holds distances rather than depths
     dtype: torch.dtype = torch.float32  # The type of the batches' gold values and weights
-    first_gold: NDArray[np.int64] | None = None  # (n_sentences,)
+    first_gold: InitVar[NDArray[np.int64] | None] = None  # (n_sentences,)
+    starts: NDArray[np.int64] = field(init=False)  # (n_sentences,): of the gold values
     first_words: NDArray[np.int64] = field(init=False)  # (n_sentences,)
     n_words: int = field(init=False)  # Words in all
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, first_gold: NDArray[np.int64] | None) -> None:
         sizes = self.lengths**2 if self.pairs else self.lengths
-        if self.first_gold is None:
-            self.first_gold = np.cumsum(sizes) - sizes
+        self.starts = np.cumsum(sizes) - sizes if first_gold is None else first_gold
         self.first_words = np.cumsum(self.lengths) - self.lengths
         self.n_words = int(self.lengths.sum())
 
     def batch(
-        self,
-        sentences: NDArray[np.integer],
-        first_row: int | None = None,
-        *,
-        stays: bool = False,
+        self, sentences: NDArray[np.integer], first_row: int | None = None, *, stays: bool = False
     ) -> Batch:
         """Put sentences into one batch."""
         # sentences (b,)
@@ -134,7 +121,7 @@ class Pool:
         lengths = self.lengths[sentences]  # (b,)
         sentence, inside = ragged(lengths)
         words = self.first_words[sentences][sentence] + inside  # (m,)
-        gold = self.gold[self._tensor(self._first_gold(sentences)[sentence] + inside)]
+        gold = self.gold[self._tensor(self.starts[sentences][sentence] + inside)]
         weights = self._weights(1 / (lengths[sentence] * len(sentences)))
         rows = self._rows(words, first_row)
         return WordBatch(rows, gold.to(self.dtype), weights, len(sentences))
@@ -154,7 +141,7 @@ class Pool:
             words.append(np.where(is_word, self.first_words[own, None] + place, self.n_words))
             square = place[:, None] * lengths[:, None, None] + place  # (b, n, n)
             is_pair = is_word[:, :, None] & is_word[:, None, :]
-            pairs.append(np.where(is_pair, self._first_gold(own)[:, None, None] + square, -1))
+            pairs.append(np.where(is_pair, self.starts[own][:, None, None] + square, -1))
             weights.append(is_pair / (lengths[:, None, None] ** 2 * len(sentences)))
             first_cells = cell + np.arange(b)[:, None] * n * n  # (b, 1)
             diagonal.append(first_cells + place * (n + 1))
@@ -170,13 +157,8 @@ class Pool:
             self._weights(_flat(weights)),
             self._tensor(_flat(diagonal)),
             len(sentences),
-            stays=stays,
+            stays,
         )
-
-    def _first_gold(self, sentences: NDArray[np.integer]) -> NDArray[np.int64]:
-        assert self.first_gold is not None  # since __post_init__
-        found: NDArray[np.int64] = self.first_gold[sentences]
-        return found
 
     def _rows(self, words: NDArray[np.int64], first_row: int | None) -> slice | Tensor:
         """Give the rows of a batch."""
@@ -244,10 +226,9 @@ def rows_of(vectors: Vectors, rows: slice | Tensor) -> Tensor:
     """Give the rows of a batch: a view if they are a slice, otherwise a copy."""
     # vectors (..., n_rows, width) -> (..., m, width)
     if not isinstance(vectors, Tensor):
-        return vectors[rows]
-    if isinstance(rows, slice):
-        return vectors[..., rows, :]
-    return vectors.index_select(-2, rows)
+        taken: Tensor = vectors[rows]
+        return taken
+    return vectors[..., rows, :] if isinstance(rows, slice) else vectors.index_select(-2, rows)
 
 
 def order_by_length(lengths: NDArray[np.int64]) -> NDArray[np.int64]:

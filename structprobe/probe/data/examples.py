@@ -9,16 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
-from structprobe.probe.data.inputs import (
-    check_finite,
-    check_origin,
-    check_pairs,
-    check_width,
-    origin_of,
-    pick_layers,
-    read_heads,
-    read_words,
-)
+from structprobe.probe.data import inputs
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.types import DevByLayer, Layer, TreesLike, VectorsByLayer
 from structprobe.trees.gold import flat_depths, flat_distances
@@ -67,24 +58,21 @@ class Split:
 
 
 def read_sets(
-    X: VectorsByLayer,
-    y: TreesLike,
-    dev: DevByLayer,
-    kinds: Sequence[str] = KINDS,
+    X: VectorsByLayer, y: TreesLike, dev: DevByLayer, kinds: Sequence[str] = KINDS
 ) -> tuple[Examples, Examples | None]:
     """Read and check the training and the dev set in any form that a probe accepts."""
     train_set = read_examples(X, y, kinds=kinds)
     for layer, words in train_set.layers.items():
-        check_pairs(words, layer_name(layer))
+        inputs.check_pairs(words, layer_name(layer))
     if dev is None:
         return train_set, None
-    held_out = pick_layers(dev[0], X, "X of dev")
+    held_out = inputs.pick_layers(dev[0], X, "X of dev")
     dev_set = read_examples(held_out, dev[1], " of dev", kinds=kinds)
     for layer, words in dev_set.layers.items():
         name = f"{layer_name(layer)} of dev"
-        check_width(words, train_set.layers[layer].hidden_size, name)
-        check_origin(origin_of(held_out[layer]), origin_of(X[layer]), name)
-        check_pairs(words, name)
+        inputs.check_width(words, train_set.layers[layer].hidden_size, name)
+        inputs.check_origin(inputs.origin_of(held_out[layer]), inputs.origin_of(X[layer]), name)
+        inputs.check_pairs(words, name)
     return train_set, dev_set
 
 
@@ -95,44 +83,26 @@ def read_examples(
     layers = {}
     for layer, vectors in X.items():
         name = layer_name(layer) + suffix
-        layers[layer] = words = read_words(vectors, name)
-        heads = read_heads(y, words, (name, "y" + suffix))
-        check_finite(words, name, y)
+        layers[layer] = words = inputs.read_words(vectors, name)
+        heads = inputs.read_heads(y, words, (name, "y" + suffix))
+        inputs.check_finite(words, name, y)
     lengths = words.lengths
     makers = {"distance": (flat_distances, lengths**2), "depth": (flat_depths, lengths)}
-    gold = {}
-    for kind in kinds:
-        make, sizes = makers[kind]
-        gold[kind] = Gold(make(heads), np.cumsum(sizes) - sizes)
+    own = [(kind, *makers[kind]) for kind in kinds]
+    gold = {kind: Gold(make(heads), np.cumsum(sizes) - sizes) for kind, make, sizes in own}
     return Examples(layers, gold, heads)
-
-
-def split(
-    train_set: Examples, dev_set: Examples | None, share: float, generator: np.random.Generator
-) -> Split:
-    """Hold out a share of the training sentences if there is no dev set."""
-    if dev_set is not None:
-        return Split(train_set, dev_set, None)
-    rest, held_out = hold_out(train_set.lengths, share, generator)
-    return Split(train_set.take(rest), train_set.take(held_out), held_out)
 
 
 def hold_out(
     lengths: NDArray[np.int64], fraction: float, generator: np.random.Generator
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Split sentences at random into those to train on and those to hold out.
-
-    Both parts get at least one sentence of two or more words, as only those have distances.
-    """
-    # lengths (n_sentences,)
+    """Split sentences at random; both parts get one of two or more words, which has distances."""
     order = generator.permutation(len(lengths))
     long = order[lengths[order] > 1]
     if len(long) < 2:
-        raise ProbeError(
-            f"too few sentences to hold out some for validation: {len(long)} of {len(lengths)}"
-            " have two or more words",
-            hint="pass dev=(X_dev, y_dev)",
-        )
+        told = "too few sentences to hold out some for validation"
+        counts = f"{len(long)} of {len(lengths)} have two or more words"
+        raise ProbeError(f"{told}: {counts}", hint="pass dev=(X_dev, y_dev)")
     # The first two long sentences go to either end, so that each part gets one.
     others = order[(order != long[0]) & (order != long[1])]
     order = np.concatenate([long[:1], others, long[1:2]])

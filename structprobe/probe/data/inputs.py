@@ -12,16 +12,17 @@ from numpy.typing import NDArray
 from structprobe.errors import ProbeError
 from structprobe.probe.data.ragged_vectors import FLOAT32_EPS, Words, give_back
 from structprobe.probe.types import (
-    EncodedLayers,
     Layer,
-    LayersLike,
     Origin,
     TreesLike,
     VectorsByLayer,
+    VectorsLike,
     WordVectorsLike,
 )
 
 T = TypeVar("T")
+
+_SHAPE_HINT = "pass one array (n_words, hidden_size) per sentence"
 
 # What must be the same for the vectors that a probe was fitted on and is applied to.
 ORIGIN_KEYS = ("fingerprint", "layer", "pooling", "spacing", "bos")
@@ -30,18 +31,15 @@ ORIGIN_KEYS = ("fingerprint", "layer", "pooling", "spacing", "bos")
 _COARSE = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
 
 
-def layers_of(X: LayersLike, name: str = "X") -> VectorsByLayer:
+def layers_of(X: VectorsLike, name: str = "X") -> VectorsByLayer:
     """Read the vectors of several layers in any form that a probe accepts."""
-    if not isinstance(X, Mapping):
-        if not _has_layers(X):
-            raise ProbeError(
-                f"{name} is {type(X).__name__}, not the vectors of several layers",
-                hint="pass an EncodedBank or a dict of vectors by layer",
-            )
-        X = {layer: X.layer(layer) for layer in X.layers}
-    if not X:
+    if not isinstance(X, Mapping) and not _has_layers(X):
+        told = f"{name} is {type(X).__name__}, not the vectors of several layers"
+        raise ProbeError(told, hint="pass an EncodedBank or a dict of vectors by layer")
+    found = X if isinstance(X, Mapping) else {layer: X.layer(layer) for layer in X.layers}
+    if not found:
         raise ProbeError(f"{name} has no layers", hint="pass the vectors of at least one layer")
-    return X
+    return found
 
 
 def pick_layers(
@@ -61,10 +59,8 @@ def read_words(X: WordVectorsLike, name: str = "X") -> Words:
     """Read word vectors in any form that a probe accepts."""
     # X (n_words, hidden_size)
     if _has_layers(X):
-        layers = ", ".join(map(str, X.layers))
-        raise ProbeError(
-            f"{name} holds the vectors of several layers ({layers})", hint="choose one: X.layer(n)"
-        )
+        told = f"{name} holds the vectors of several layers ({', '.join(map(str, X.layers))})"
+        raise ProbeError(told, hint="choose one: X.layer(n)")
     if not hasattr(X, "__len__") or isinstance(X, str | Mapping):
         raise ProbeError(f"{name} is {type(X).__name__}, not a list of arrays", hint=_SHAPE_HINT)
     if not len(X):
@@ -74,13 +70,11 @@ def read_words(X: WordVectorsLike, name: str = "X") -> Words:
         words = Words(values, offsets[:-1], np.diff(offsets), _resolution([values], origin_of(X)))
     else:
         arrays = [_array(x, f"{name}[{index}]") for index, x in enumerate(X)]
-        widths = [array.shape[1] for array in arrays]
-        for index, width in enumerate(widths):
-            if width != widths[0]:
-                raise ProbeError(
-                    f"the vectors have width {width}, those of {name}[0] have width {widths[0]}",
-                    where=f"{name}[{index}]",
-                )
+        width = arrays[0].shape[1]
+        for index, array in enumerate(arrays):
+            if (own := array.shape[1]) != width:
+                told = f"the vectors have width {own}, those of {name}[0] have width {width}"
+                raise ProbeError(told, where=f"{name}[{index}]")
         lengths = np.array([len(array) for array in arrays], dtype=np.int64)
         starts, eps = np.cumsum(lengths) - lengths, _resolution(X, origin_of(X))
         words = Words(np.concatenate(arrays), starts, lengths, eps)
@@ -92,13 +86,20 @@ def read_words(X: WordVectorsLike, name: str = "X") -> Words:
 
 def check_finite(words: Words, name: str, y: TreesLike | None = None) -> None:
     """Reject vectors with NaN or infinities."""
-    if _all_finite(words):
-        return
+    first, last = int(words.starts.min()), int((words.starts + words.lengths).max())
+    if last - first <= words.lengths.sum():  # contiguous: checked in place
+        finite = True
+        for row in range(first, last, words.chunk_words):
+            block = words.values[row : min(row + words.chunk_words, last)]
+            finite = finite and bool(np.isfinite(block).all())
+            give_back(words.values)
+        if finite:
+            return
     done = 0
     for chunk in words.chunks():
-        if not bool(chunk.isfinite().all()):
-            row = done + int((~chunk.isfinite().all(1)).nonzero()[0])
-            ends = np.cumsum(words.lengths)
+        bad = (~chunk.isfinite().all(1)).nonzero()
+        if len(bad):
+            row, ends = done + int(bad[0]), np.cumsum(words.lengths)
             index = int(np.searchsorted(ends, row, side="right"))
             word = row - int(ends[index] - words.lengths[index])
             raise ProbeError(
@@ -116,29 +117,27 @@ def read_heads(
     # y (n_words,) -> (n_words,)
     X_name, y_name = names
     if not hasattr(y, "__len__") or isinstance(y, str | Mapping):
-        raise ProbeError(
-            f"{y_name} is {type(y).__name__}, not a Treebank or a list of sentences or heads"
-        )
+        told = f"{y_name} is {type(y).__name__}, not a Treebank or a list of sentences or heads"
+        raise ProbeError(told)
+    rows: list[Any] = [getattr(one, "heads", one) for one in y]
     if len(y) != len(words):
-        rows: list[Any] = [getattr(one, "heads", one) for one in y]
-        pairs = zip(words.lengths.tolist(), map(np.size, rows), strict=False)
+        pairs = enumerate(zip(words.lengths.tolist(), map(np.size, rows), strict=False))
         shorter = min(len(y), len(words))
-        first = next((i for i, (n, count) in enumerate(pairs) if n != count), shorter)
+        first = next((index for index, (n, count) in pairs if n != count), shorter)
         raise ProbeError(
             f"{X_name} has {len(words)} sentences, {y_name} has {len(y)}; "
             f"they first differ at sentence {first} (counted from 0)"
         )
     heads = []
-    for index, one in enumerate(y):
-        row: Any = getattr(one, "heads", one)
+    for index, row in enumerate(rows):
         where = _place(y_name, index, y)
         if row is None:
-            raise ProbeError(
-                "the sentence has no heads", where=where, hint="a probe is trained on trees"
-            )
+            told = "the sentence has no heads"
+            raise ProbeError(told, where=where, hint="a probe is trained on trees")
         row = np.asarray(row)
         if row.ndim != 1 or row.dtype.kind not in "iu":
-            raise ProbeError(f"{one!r:.80} is neither a Sentence nor a list of heads", where=where)
+            told = f"{y[index]!r:.80} is neither a Sentence nor a list of heads"
+            raise ProbeError(told, where=where)
         if len(row) != words.lengths[index]:
             raise ProbeError(
                 f"{X_name}[{index}] has {words.lengths[index]} words, {y_name}[{index}] has"
@@ -171,11 +170,9 @@ def check_origin(given: Origin, fitted: Origin, name: str) -> None:
 
 def check_width(words: Words, expected: int, name: str) -> None:
     """Reject vectors of another width than those of the fit."""
-    if words.hidden_size != expected:
-        raise ProbeError(
-            f"{name} has width {words.hidden_size}, but the probe was fitted on vectors of width"
-            f" {expected}"
-        )
+    if (width := words.hidden_size) != expected:
+        told = f"{name} has width {width}, but the probe was fitted on vectors of width {expected}"
+        raise ProbeError(told)
 
 
 def check_lengths(layers: Mapping[Layer, Words]) -> None:
@@ -183,34 +180,26 @@ def check_lengths(layers: Mapping[Layer, Words]) -> None:
     (first, words), *others = layers.items()
     for layer, other in others:
         if not np.array_equal(words.lengths, other.lengths):
-            raise ProbeError(
-                f"X of layer {layer} and X of layer {first} have different sentences",
-                hint="encode the same treebank for all layers",
-            )
+            told = f"X of layer {layer} and X of layer {first} have different sentences"
+            raise ProbeError(told, hint="encode the same treebank for all layers")
+
+
+def common_width(layers: Iterable[Words]) -> int:
+    """Find the width of the layers to be mixed."""
+    widths = sorted({words.hidden_size for words in layers})
+    if len(widths) > 1:
+        raise ProbeError(f"cannot mix layers of different widths: {', '.join(map(str, widths))}")
+    return widths[0]
 
 
 def check_pairs(words: Words, name: str) -> None:
     """Reject data without any sentence of two or more words."""
     if words.lengths.max() < 2:
-        raise ProbeError(
-            f"no sentence of {name} has two or more words",
-            hint="distances need word pairs, for training and for choosing the best step",
-        )
+        hint = "distances need word pairs, for training and for choosing the best step"
+        raise ProbeError(f"no sentence of {name} has two or more words", hint=hint)
 
 
-def _all_finite(words: Words) -> bool:
-    """Check contiguous words in place; False if some may not be finite."""
-    first, last = int(words.starts.min()), int((words.starts + words.lengths).max())
-    if last - first > words.lengths.sum():
-        return False
-    for row in range(first, last, words.chunk_words):
-        if not np.isfinite(words.values[row : min(row + words.chunk_words, last)]).all():
-            return False
-        give_back(words.values)
-    return True
-
-
-def _has_layers(X: object) -> TypeGuard[EncodedLayers]:
+def _has_layers(X: object) -> TypeGuard[Any]:
     """Whether these are the vectors of several layers, as `EncodedBank` holds them."""
     return hasattr(X, "layers") and hasattr(X, "layer")
 
@@ -222,9 +211,6 @@ def _resolution(arrays: Iterable[Any], origin: Origin) -> float:
     return max([FLOAT32_EPS, *(eps for name, eps in _COARSE.items() if name in names)])
 
 
-_SHAPE_HINT = "pass one array (n_words, hidden_size) per sentence"
-
-
 def _array(x: Any, where: str) -> NDArray[np.floating]:
     """One sentence's vectors as a floating array (n_words, hidden_size)."""
     if isinstance(x, torch.Tensor):
@@ -232,9 +218,8 @@ def _array(x: Any, where: str) -> NDArray[np.floating]:
         x = (x.float() if x.dtype == torch.bfloat16 else x).numpy()
     array = np.asarray(x)
     if array.ndim != 2 or array.dtype.kind not in "fiu":
-        raise ProbeError(
-            f"array has shape {array.shape} and type {array.dtype}", where=where, hint=_SHAPE_HINT
-        )
+        told = f"array has shape {array.shape} and type {array.dtype}"
+        raise ProbeError(told, where=where, hint=_SHAPE_HINT)
     return array if array.dtype.kind == "f" else array.astype(np.float32)
 
 

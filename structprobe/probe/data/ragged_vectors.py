@@ -76,10 +76,7 @@ class Words:
 
 
 def give_back(values: NDArray[np.generic]) -> None:
-    """Release the pages of a read-only memory map, if the system supports it.
-
-    Once read, they count as memory of this process. The system reads them again when needed.
-    """
+    """Release the pages of a read-only memory map; once read, they count as this process's."""
     root: Any = values
     while isinstance(root, np.ndarray) and not isinstance(root.base, mmap.mmap):
         root = root.base

@@ -37,13 +37,14 @@ class Moments:
 
 def second_moments(words: Words, device: torch.device | None = None) -> Moments:
     """Compute the second moments of word vectors in one pass."""
-    shape = words.hidden_size, words.hidden_size
-    about_origin = torch.zeros(shape, dtype=torch.float64, device=device)
+    width = words.hidden_size
+    strip = -(-width // N_STRIPS)  # of columns: strips cover little but the upper triangle
+    about_origin = torch.zeros((width, width), dtype=torch.float64, device=device)
     between = torch.zeros_like(about_origin)
     for (first, last), chunk in zip(words.cuts(), words.chunks(device=device), strict=True):
-        for columns in _strips(words.hidden_size):
-            strip, rest = chunk[:, columns], chunk[:, columns.start :]
-            about_origin[columns, columns.start :].addmm_(strip.T, rest)
+        for first_column in range(0, width, strip):
+            columns, rest = slice(first_column, first_column + strip), slice(first_column, None)
+            about_origin[columns, rest].addmm_(chunk[:, columns].T, chunk[:, rest])
         lengths = words.lengths[first:last]
         means = sentence_means(chunk, lengths)
         between.addmm_((means * torch.from_numpy(lengths).to(means)[:, None]).T, means)
@@ -90,21 +91,10 @@ def coordinates(
 
 
 def lay_out(
-    words: Words,
-    basis: Tensor | None,
-    out: Tensor,
-    first_rows: NDArray[np.int64],
-    *,
-    centred: bool,
+    words: Words, basis: Tensor | None, out: Tensor, first_rows: NDArray[np.int64], *, centred: bool
 ) -> None:
     """Write words into `out`, in the training coordinates."""
     # out (n_rows, at least n_kept or hidden_size)
     for rows, values in coordinates(words, basis, first_rows, centred=centred):
         place = torch.from_numpy(rows).to(out.device)
         out[:, : values.shape[1]].index_copy_(0, place, values.to(out))
-
-
-def _strips(width: int) -> list[slice]:
-    """Divide the columns of a symmetric matrix into strips that cover little but its triangle."""
-    strip = -(-width // N_STRIPS)
-    return [slice(first, min(first + strip, width)) for first in range(0, width, strip)]

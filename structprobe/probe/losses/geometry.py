@@ -24,14 +24,13 @@ from structprobe.probe.data.batches import PairBatch, WordBatch
 
 
 def squared_distances(projected: Tensor) -> Tensor:
-    """Squared L2 distances between the projected words of each sentence.
-
-    The sentence is centred first, which changes no distance: without it, float32 loses half of its
-    digits if the vectors lie far from the origin.
-    """
+    """Squared L2 distances between the projected words of each sentence."""
     # projected (..., n, rank) -> (..., n, n)
+    # Without centring, float32 loses half of its digits if the vectors lie far from the origin.
     centred = projected - projected.mean(-2, keepdim=True)  # (..., n, rank)
-    distances = _distances_from_gram(centred @ centred.mT)  # (..., n, n)
+    distances = centred @ centred.mT  # the Gram matrix, (..., n, n); the diagonal becomes exactly 0
+    squares = distances.diagonal(dim1=-2, dim2=-1).clone()  # (..., n)
+    distances.mul_(-2).add_(squares.unsqueeze(-1)).add_(squares.unsqueeze(-2))
     return ((distances + distances.mT) / 2).clamp_(min=0)
 
 
@@ -44,15 +43,14 @@ def squared_depths(projected: Tensor) -> Tensor:
 class DistanceLoss:
     """L1 loss of the distances: summed over word pairs, over n² per sentence, mean over the batch.
 
-    Hewitt and Manning 2019, section 3 (equation of the distance probe). A one-word sentence counts
-    as a sentence and adds nothing. The memory is reused for later batches; not thread-safe.
-
-    A step takes four times as many views of its blocks as operations on numbers, so the views of a
-    batch that will be used again are kept.
+    Hewitt and Manning 2019, section 3. A one-word sentence counts and adds nothing. The memory is
+    reused; not thread-safe. A step takes four times as many views of its blocks as operations on
+    numbers, so the views of a batch that will be used again are kept.
     """
 
     def __init__(self) -> None:
-        self._scratch: _Scratch | None = None
+        self._shape: torch.Size | None = None  # of the components
+        self._memory: list[Tensor] = []  # two of rows, two of cells, for the largest batch so far
         self._views: dict[int, tuple[PairBatch, _Views]] = {}
 
     def __call__(
@@ -86,24 +84,40 @@ class DistanceLoss:
         for block in views.blocks:
             block.diagonal.sub_(block.cells.sum(-1))  # 4 L
             _multiply(block.cells, block.words, block.pulled)
-        _pull(views.pulled, vectors, gradient)
-        if vector_gradient is not None:
-            torch.matmul(views.pulled, components, out=vector_gradient)
+        fill_gradients(views.pulled, components, vectors, gradient, vector_gradient)
         return loss
 
     def _views_of(self, batch: PairBatch, components: Tensor) -> _Views:
         """Give the views of the memory for a batch; the memory grows with the batches."""
-        n_rows, n_cells = len(batch.diagonal), len(batch.gold)
-        if self._scratch is None or not self._scratch.serves(components, n_rows, n_cells):
-            self._scratch = _Scratch.like(components, n_rows, n_cells)
-            self._views = {}
-        known = self._views.get(id(batch))
-        if known is not None:
-            return known[1]
-        views = self._scratch.views(batch)
+        *leading, rank, _ = components.shape
+        row_shape, cell_shape = (*leading, len(batch.diagonal), rank), (*leading, len(batch.gold))
+        sizes = [torch.Size(shape).numel() for shape in (row_shape, cell_shape)]
+        room = [len(flat) for flat in self._memory[::2]]
+        if components.shape != self._shape or room[0] < sizes[0] or room[1] < sizes[1]:
+            # Flat, so that it is contiguous for each batch, whatever its size.
+            self._memory = [components.new_empty(size) for size in sizes for _ in range(2)]
+            self._shape, self._views = components.shape, {}
+        if id(batch) in self._views:
+            return self._views[id(batch)][1]
+        projected, pulled = (_cut(flat, row_shape) for flat in self._memory[:2])
+        cells, errors = (_cut(flat, cell_shape) for flat in self._memory[2:])
+        blocks = []
+        for block in batch.blocks:
+            b, n = block.n_sentences, block.n_words
+            words, own_pulled = (
+                torch.unflatten(part[..., block.rows, :], -2, (b, n))
+                for part in (projected, pulled)
+            )
+            square, own_errors = (
+                torch.unflatten(part[..., block.cells], -1, (b, n, n)) for part in (cells, errors)
+            )
+            diagonal = square.diagonal(dim1=-2, dim2=-1)
+            views = words, words.mT, own_pulled, square, own_errors, diagonal
+            blocks.append(_BlockViews((b, n), block.rows, *views))
+        found = _Views(projected, pulled, cells, errors, blocks)
         if batch.stays:
-            self._views[id(batch)] = batch, views  # the batch too, so that its id stays in use
-        return views
+            self._views[id(batch)] = batch, found  # the batch too, so that its id stays in use
+        return found
 
 
 def depth_loss(
@@ -113,10 +127,8 @@ def depth_loss(
     gradient: Tensor | None = None,
     vector_gradient: Tensor | None = None,
 ) -> Tensor:
-    """L1 loss of the depths: summed over words, over n per sentence, mean over the batch.
-
-    Hewitt and Manning 2019, section 3 (equation of the depth probe).
-    """
+    """L1 loss of the depths: summed over words, over n per sentence, mean over the batch."""
+    # Hewitt and Manning 2019, section 3
     projected = components.new_empty(*vectors.shape[:-1], components.shape[-2])
     _project(vectors, components, out=projected)  # (..., m, rank)
     errors = squared_depths(projected).sub_(batch.gold)  # (..., m)
@@ -124,9 +136,7 @@ def depth_loss(
     loss = errors.mul_(signs).sum(-1)
     if gradient is not None:
         projected *= signs.mul_(2).unsqueeze(-1)
-        _pull(projected, vectors, gradient)
-        if vector_gradient is not None:
-            torch.matmul(projected, components, out=vector_gradient)
+        fill_gradients(projected, components, vectors, gradient, vector_gradient)
     return loss
 
 
@@ -138,12 +148,20 @@ def _project(vectors: Tensor, components: Tensor, out: Tensor) -> None:
         out.copy_(vectors @ components.to(vectors.dtype).mT)
 
 
-def _pull(pulled: Tensor, vectors: Tensor, gradient: Tensor) -> None:
-    """Compute ``Gᵀ H`` in the type of H into the gradient."""
+def fill_gradients(
+    pulled: Tensor,
+    components: Tensor,
+    vectors: Tensor,
+    gradient: Tensor,
+    vector_gradient: Tensor | None,
+) -> None:
+    """Compute ``Gᵀ H`` in the type of H, and ``G B``; G is the gradient in the projected words."""
     if vectors.dtype == gradient.dtype:
         torch.matmul(pulled.mT, vectors, out=gradient)
     else:
         gradient.copy_(pulled.to(vectors.dtype).mT @ vectors)
+    if vector_gradient is not None:
+        torch.matmul(pulled, components, out=vector_gradient)
 
 
 def _multiply(left: Tensor, right: Tensor, out: Tensor) -> None:
@@ -152,15 +170,6 @@ def _multiply(left: Tensor, right: Tensor, out: Tensor) -> None:
         torch.bmm(left, right, out=out)
     else:
         out.copy_(left @ right)
-
-
-def _distances_from_gram(gram: Tensor) -> Tensor:
-    """Squared distances from Gram matrices, in place: (..., n, n); the diagonal is exactly zero."""
-    squares = gram.diagonal(dim1=-2, dim2=-1).clone()  # (..., n)
-    gram.mul_(-2)
-    gram += squares.unsqueeze(-1)
-    gram += squares.unsqueeze(-2)
-    return gram
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,56 +195,6 @@ class _Views:
     cells: Tensor  # (..., c)
     errors: Tensor
     blocks: list[_BlockViews]
-
-
-@dataclass(frozen=True, slots=True)
-class _Scratch:
-    """Flat memory for the largest batch so far; contiguous for each batch, whatever its size."""
-
-    shape: tuple[int, ...]  # of the components
-    rows: tuple[Tensor, Tensor]
-    cells: tuple[Tensor, Tensor]
-
-    @classmethod
-    def like(cls, components: Tensor, n_rows: int, n_cells: int) -> _Scratch:
-        """Allocate memory of the type and on the device of the components."""
-        n_problems = components.shape[:-2].numel()
-        sizes = n_problems * n_rows * components.shape[-2], n_problems * n_cells
-        rows, cells = ((components.new_empty(n), components.new_empty(n)) for n in sizes)
-        return cls(tuple(components.shape), rows, cells)
-
-    def serves(self, components: Tensor, n_rows: int, n_cells: int) -> bool:
-        """Whether a batch of this many rows and cells fits."""
-        n_problems = components.shape[:-2].numel()
-        return (
-            tuple(components.shape) == self.shape
-            and n_problems * n_rows * components.shape[-2] <= len(self.rows[0])
-            and n_problems * n_cells <= len(self.cells[0])
-        )
-
-    def views(self, batch: PairBatch) -> _Views:
-        """Give the views that a batch needs."""
-        leading, rank = self.shape[:-2], self.shape[-2]
-        row_shape, cell_shape = (*leading, len(batch.diagonal), rank), (*leading, len(batch.gold))
-        projected, pulled = (_cut(flat, row_shape) for flat in self.rows)
-        cells, errors = (_cut(flat, cell_shape) for flat in self.cells)
-        blocks = []
-        for block in batch.blocks:
-            b, n = block.n_sentences, block.n_words
-            words, own_pulled = (
-                torch.unflatten(part[..., block.rows, :], -2, (b, n))
-                for part in (projected, pulled)
-            )
-            square, own_errors = (
-                torch.unflatten(part[..., block.cells], -1, (b, n, n)) for part in (cells, errors)
-            )
-            diagonal = square.diagonal(dim1=-2, dim2=-1)
-            blocks.append(
-                _BlockViews(
-                    (b, n), block.rows, words, words.mT, own_pulled, square, own_errors, diagonal
-                )
-            )
-        return _Views(projected, pulled, cells, errors, blocks)
 
 
 def _cut(flat: Tensor, shape: tuple[int, ...]) -> Tensor:

@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from structprobe.probe.data.batches import Block, PairBatch
-from structprobe.probe.losses.geometry import squared_distances
+from structprobe.probe.losses.geometry import fill_gradients, squared_distances
 
 # The share of a type's exponent range that the weights of one sentence may take.
 SPAN = 0.7
@@ -44,11 +44,9 @@ def log_partition(distances: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _remove(weights: Tensor, real: Tensor) -> tuple[Tensor, Tensor]:
-    """Remove all words but the first, from the last on.
-
-    Gives the sum of each word's weights when it is removed (..., b, n), and in row k, before the
-    diagonal, the shares of the remaining words (..., b, n, n).
-    """
+    """Remove all words but the first, from the last on; give the sums and shares of each."""
+    # -> (..., b, n): the sum of each word's weights when it is removed
+    # -> (..., b, n, n): in row k, before the diagonal, the shares of the remaining words
     left = weights.clone()
     # Padding is connected to the first word with a weight of 1, which changes nothing.
     left[..., 1:, 0] += ~real[:, 0, 1:]
@@ -87,8 +85,7 @@ class _Gold:
 class TreeLoss:
     """Negative log-likelihood of the gold trees: nats per edge in a sentence, mean over the batch.
 
-    As in the loss of the probe, all sentences have the same weight; a one-word sentence counts and
-    adds nothing. The gold edges of batches that are used again are kept.
+    A one-word sentence counts and adds nothing. The gold edges of batches used again are kept.
     """
 
     def __init__(self) -> None:
@@ -120,31 +117,22 @@ class TreeLoss:
             pull.diagonal(dim1=-2, dim2=-1).sub_(pull.sum(-1))
             pulled[..., gold.block.rows, :] = (pull @ words).flatten(-3, -2)
         if gradient is not None:
-            gradient.copy_(pulled.to(vectors.dtype).mT @ vectors)
-        if vector_gradient is not None:
-            torch.matmul(pulled, components, out=vector_gradient)
+            fill_gradients(pulled, components, vectors, gradient, vector_gradient)
         return loss
 
     def _gold_of(self, batch: PairBatch) -> list[_Gold]:
         """Give the gold data of a batch by block."""
-        known = self._known.get(id(batch))
-        if known is not None:
-            return known[1]
-        gold = [_read(batch, block) for block in batch.blocks]
+        if id(batch) in self._known:
+            return self._known[id(batch)][1]
+        found = []
+        for block in batch.blocks:
+            shape = block.n_sentences, block.n_words, block.n_words
+            words = batch.weights[block.cells].view(shape) > 0  # (b, n, n), the diagonal included
+            own = torch.eye(block.n_words, dtype=torch.bool, device=words.device)
+            edges = (batch.gold[block.cells].view(shape) == 1).to(batch.gold.dtype)
+            n_edges = words[:, 0].sum(-1) - 1  # (b,)
+            weights = 1 / (n_edges.clamp(min=1) * batch.n_sentences).to(batch.gold.dtype)
+            found.append(_Gold(block, words & ~own, edges, weights))
         if batch.stays:
-            self._known[id(batch)] = batch, gold  # the batch too, so that its id stays in use
-        return gold
-
-
-def _read(batch: PairBatch, block: Block) -> _Gold:
-    """Read the gold edges of a block from the distances of its batch."""
-    shape = block.n_sentences, block.n_words, block.n_words
-    words = batch.weights[block.cells].view(shape) > 0  # (b, n, n), the diagonal included
-    own = torch.eye(block.n_words, dtype=torch.bool, device=words.device)
-    n_edges = words[:, 0].sum(-1) - 1  # (b,)
-    return _Gold(
-        block,
-        words & ~own,
-        (batch.gold[block.cells].view(shape) == 1).to(batch.gold.dtype),
-        1 / (n_edges.clamp(min=1) * batch.n_sentences).to(batch.gold.dtype),
-    )
+            self._known[id(batch)] = batch, found  # the batch too, so that its id stays in use
+        return found

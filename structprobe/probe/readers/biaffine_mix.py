@@ -9,27 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from structprobe.probe.base import LayersEstimator
-from structprobe.probe.data.examples import read_sets
 from structprobe.probe.data.ragged_vectors import Words
-from structprobe.probe.data.whitening import second_moments, whitening
-from structprobe.probe.readers.biaffine import BiaffineScorer, head_batches, head_blocks
 from structprobe.probe.readers.biaffine_probe import (
     RATE,
+    BiaffineScorer,
+    head_batches,
+    head_blocks,
     predictions_of,
-    read_head_settings,
+    read_head_sets,
     train_scorer,
 )
 from structprobe.probe.readers.head_choice import HeadBlock
-from structprobe.probe.readers.mixing import (
-    MIX_RATE,
-    common_width,
-    even_mix,
-    mix_words,
-    unit_scale,
-)
-from structprobe.probe.training.loop import Cosine
+from structprobe.probe.readers.layer_mix import MIX_RATE, mix_words, whiten_mix
 from structprobe.probe.training.recipes import Whitened
-from structprobe.probe.training.settings import read_split
 from structprobe.probe.types import DevByLayer, Layer, RandomState, TreesLike, VectorsByLayer
 from structprobe.scores.prediction import Prediction
 
@@ -57,8 +49,7 @@ class BiaffineMix(LayersEstimator):
     n_features_in_ : int
         hidden_size of the vectors seen during `fit`.
     origins_ : dict of dict
-        The model and settings the vectors of each layer come from, if known; vectors from another
-        origin are rejected.
+        The model and settings of each layer's vectors, if known; others are then rejected.
     """
 
     def __init__(
@@ -76,38 +67,26 @@ class BiaffineMix(LayersEstimator):
         self.device, self.verbose = device, verbose
 
     def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
-        # Depths are not needed, but computing them checks that the heads are trees.
-        parameters, sets = self.get_params(), read_sets(X, y, dev, kinds=("depth",))
-        width = common_width(sets[0].layers.values())
-        settings, recipe = read_head_settings(parameters, width), Whitened()
-        parts, generator = read_split(parameters, *sets)
+        parts, settings, generator = read_head_sets(self.get_params(), X, y, dev)
+        size, device = Whitened().batch_size, settings.device
         words, dev_words = ([*part.layers.values()] for part in (parts.train, parts.dev))
-        heads, dev_heads, device = parts.train.heads, parts.dev.heads, settings.device
-        scales = np.array([unit_scale(one) for one in words])
-        basis = whitening(second_moments(even_mix(parts.train, scales)), centred=False)
+        scales, basis = whiten_mix(parts.train.layers, centred=False)
         seed = int(generator.integers(2**31))  # the same batches of every layer
-        batches = [
-            head_batches(
-                *(one, heads, basis * scale, recipe.batch_size, np.random.default_rng(seed), device)
-            )
-            for one, scale in zip(words, scales, strict=True)
-        ]
+        batches, dev_blocks = [], []
+        for own, own_dev, scale in zip(words, dev_words, scales, strict=True):
+            mapped, own_generator = basis * scale, np.random.default_rng(seed)
+            given = own, parts.train.heads, mapped, size, own_generator, device
+            batches.append(head_batches(*given))
+            dev_blocks.append(head_blocks(own_dev, parts.dev.heads, mapped, device))
         mixed = [_stacked(same) for same in zip(*batches, strict=True)]
-        dev_blocks = [
-            head_blocks(one, dev_heads, basis * scale, device)
-            for one, scale in zip(dev_words, scales, strict=True)
-        ]
         scorer = BiaffineScorer(len(basis), settings.rank, generator)
         module = _MixedScorer(scorer, len(scales)).to(device)
-        schedule = Cosine(recipe, RATE, settings.max_steps or recipe.max_steps)
-        shown = ("biaffine mix", self.verbose)
-        self.history_ = train_scorer(
-            module, mixed, _stacked(dev_blocks), schedule, generator, shown
-        )
+        given_dev, shown = _stacked(dev_blocks), ("biaffine mix", self.verbose)
+        self.history_ = train_scorer(module, mixed, given_dev, settings, generator, shown)
         self.scorer_, self.basis_ = scorer, basis
         self.heads_weights_ = module.weights().detach().double().cpu().numpy()
         self.heads_factors_ = self.heads_weights_ * scales
-        self._note_layers(X, width)
+        self._note_layers(X, words[0].hidden_size)
 
     def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:
         return predictions_of(self.scorer_, mix_words(words, self.heads_factors_), self.basis_)

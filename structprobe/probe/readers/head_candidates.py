@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,11 +25,7 @@ BLOCKS = 4  # per batch, so that it contains short and long sentences
 
 
 class CandidateFile:
-    """The features of all candidate heads of all words, in float16 in a temporary file.
-
-    The file is in the folder for temporary files (``TMPDIR``), and deleted with the object or at
-    the end of a ``with`` block.
-    """
+    """The features of all candidate heads of all words, in float16 in a temporary file."""
 
     def __init__(self, lengths: Sequence[int], n_features: int) -> None:
         self.lengths, self.n_features = np.array(lengths, dtype=np.int64), n_features
@@ -61,16 +57,14 @@ class CandidateFile:
         try:
             self._file.write(features.astype(np.float16).tobytes())
         except OSError as error:
-            hint = "set TMPDIR to a folder with more space"
-            raise StoreError(
-                f"cannot write a temporary file: {error.strerror}", hint=hint
-            ) from error
+            told = f"cannot write a temporary file: {error.strerror}"
+            raise StoreError(told, hint="set TMPDIR to a folder with more space") from error
 
     def scales(self) -> NDArray[np.float32]:
         """Give the factors that scale each feature to a mean square of 1."""
         # -> (2, n_features)
         mean = self._squares / np.maximum(self._counts, 1)
-        return np.where(mean > 0, 1 / np.sqrt(np.where(mean > 0, mean, 1)), 1).astype(np.float32)
+        return (1 / np.sqrt(np.where(mean > 0, mean, 1))).astype(np.float32)
 
     def read(self, sentences: NDArray[np.integer]) -> Tensor:
         """Read the features of some sentences."""
@@ -87,13 +81,6 @@ class CandidateFile:
         return torch.from_numpy(padded)
 
 
-class VectorsOfSentences(Protocol):
-    """Word vectors by sentence index, such as a list of arrays."""
-
-    def __getitem__(self, sentence: int, /) -> NDArray[np.floating]:
-        """Give the vectors of one sentence, (n, hidden_size)."""
-
-
 class Candidates:
     """Sentences with their gold heads and features, in blocks of similar length."""
 
@@ -101,7 +88,7 @@ class Candidates:
         self,
         file: CandidateFile,
         heads: Sequence[NDArray[np.integer]],
-        words: VectorsOfSentences | None = None,
+        words: Any = None,  # by sentence: (n, hidden_size)
         device: torch.device | str = "cpu",
     ) -> None:
         self.file, self.heads, self.words, self.device = file, heads, words, device

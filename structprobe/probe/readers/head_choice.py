@@ -55,10 +55,7 @@ def train_heads(
     schedule: Schedule,
     on_step: Callable[[int], None] | None = None,
 ) -> list[dict[str, float]]:
-    """Minimise `head_loss` with Adam; the module keeps the parameters of the lowest dev loss.
-
-    It is in training mode for the steps, and in evaluation mode for the dev set and at the end.
-    """
+    """Minimise `head_loss` with Adam; the module keeps the parameters of the lowest dev loss."""
     parameters = [*module.parameters()]
     current = parameters_to_vector(parameters).detach()  # (n_parameters,)
     vector_to_parameters(current, parameters)  # from here on, they are views of it

@@ -18,7 +18,6 @@ _SCORES = {
     "dspr": "DSpr.",
     "nspr": "NSpr.",
 }
-
 _BASELINES = {"linear": "linear chain"}  # names in rows, and as shown
 
 _LOADING = """\
@@ -34,8 +33,19 @@ def model_card(config: Mapping[str, Any], *, pictured: bool = False) -> str:
     from huggingface_hub import ModelCard, ModelCardData
 
     origin = config["origin"] or {}
+    base_model = _hub_id(origin.get("model"))
+    facts: dict[str, Any] = {**origin} or {"vectors": "plain arrays of unknown origin"}
+    if origin and not base_model:  # a local path, shortened to its end
+        facts["model"] = "/".join(Path(str(origin.get("model"))).parts[-2:])
+    facts |= {**(config["fitted_on"] or {}), "treebank fingerprint": config["treebank_fingerprint"]}
+    facts["command"] = None  # it contains local folders
+    facts["recipe"] = ", ".join(
+        f"{name}={value}"
+        for name, value in config["hyperparameters"].items()
+        if value is not None and name not in ("device", "memory_gb", "verbose")
+    )
     data = ModelCardData(
-        base_model=_hub_id(origin.get("model")),
+        base_model=base_model,
         library_name="structprobe",
         tags=["structural-probe", "syntax", "dependency-parsing", "interpretability"],
     )
@@ -48,7 +58,7 @@ def model_card(config: Mapping[str, Any], *, pictured: bool = False) -> str:
         "## Loading",
         _LOADING,
         "## Fitted on",
-        _list({**_named(origin), **_treebanks(config), "recipe": _recipe(config)}),
+        _list(facts),
         "## Scores on the dev set",
         _scores(config["dev_scores"], config.get("dev_baselines") or {}),
         *([f"![L1 loss on the dev set by training step, for both matrices]({PICTURE})"] * pictured),
@@ -65,49 +75,18 @@ def _hub_id(model: object) -> str | None:
     return name if name.count("/") <= 1 and name and not local and " " not in name else None
 
 
-def _named(origin: Mapping[str, Any]) -> dict[str, object]:
-    """Give the origin of the vectors, a local path shortened to its end."""
-    if not origin:
-        return {"vectors": "plain arrays of unknown origin"}
-    model = origin.get("model")
-    shown = _hub_id(model) or "/".join(Path(str(model)).parts[-2:])
-    return {**origin, "model": shown}
-
-
-def _treebanks(config: Mapping[str, Any]) -> dict[str, object]:
-    """Give the treebanks, if known; not the command, which contains local folders."""
-    known = {k: v for k, v in (config["fitted_on"] or {}).items() if k != "command"}
-    return {**known, "treebank fingerprint": config["treebank_fingerprint"]}
-
-
-def _recipe(config: Mapping[str, Any]) -> str:
-    """Give the hyperparameters that were set."""
-    return ", ".join(
-        f"{name}={value}"
-        for name, value in config["hyperparameters"].items()
-        if value is not None and name not in ("device", "memory_gb", "verbose")
-    )
-
-
 def _scores(scores: Mapping[str, Any] | None, baselines: Mapping[str, Mapping[str, Any]]) -> str:
     """Write a table of the scores and those of baselines in per cent, and their protocol."""
     if not scores:
         return "No scores were saved."
-    rows = [
-        " | ".join(
-            [
-                f"| {label}",
-                _per_cent(scores[key]),
-                _interval(scores, key),
-                *(_per_cent(one.get(key)) for one in baselines.values()),
-            ]
-        )
-        + " |"
-        for key, label in _SCORES.items()
-        if scores.get(key) is not None
-    ]
+    rows = []
+    for key, label in _SCORES.items():
+        if scores.get(key) is not None:
+            others = [_per_cent(one.get(key)) for one in baselines.values()]
+            cells = [label, _per_cent(scores[key]), _interval(scores, key), *others]
+            rows.append(f"| {' | '.join(cells)} |")
     protocol = {key: scores[key] for key in ("punct", "min_length", "max_length") if key in scores}
-    names = ["score", "%", "95 % interval", *(f"{_BASELINES.get(b, b)}, %" for b in baselines)]
+    names = ["score", "%", "95% interval", *(f"{_BASELINES.get(b, b)}, %" for b in baselines)]
     head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     return "\n".join([*head, *rows, "", f"Protocol: {Protocol(**protocol)}."])
 
@@ -119,9 +98,7 @@ def _per_cent(value: float | None) -> str:
 def _interval(scores: Mapping[str, Any], key: str) -> str:
     """Give the bootstrap interval over sentences in per cent, if saved."""
     ends = [scores.get(f"{key}{end}") for end in ("_low", "_high")]
-    return (
-        "–" if None in ends else " to ".join(f"{100 * end:.1f}" for end in ends if end is not None)
-    )
+    return "–" if None in ends else " to ".join(map(_per_cent, ends))
 
 
 def _list(values: Mapping[str, object]) -> str:

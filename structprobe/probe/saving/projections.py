@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
 from structprobe.probe.estimator import StructuralProbe
-from structprobe.probe.saving.saved_files import COMPONENTS, SavedProbe
+from structprobe.probe.saving.save_load import COMPONENTS, SavedProbe
 
 MATRIX = "proj"
 
@@ -21,9 +20,9 @@ MATRIX = "proj"
 def read_projection(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     """Read the matrix of one probe from the ``predictor.params`` of earlier research code.
 
-    The file is the state dict of a torch module whose only parameter, ``proj``, has the shape
-    (hidden_size, rank) and projects a word vector as ``h @ proj`` (the code of Hewitt & Manning
-    2019). It is read with torch's restricted unpickler, which runs no code from the file.
+    The file is the state dict of a torch module whose only parameter, ``proj``, of shape
+    (hidden_size, rank), projects a word vector as ``h @ proj`` (the code of Hewitt & Manning
+    2019). No code from the file is run.
 
     Parameters
     ----------
@@ -38,8 +37,7 @@ def read_projection(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     Raises
     ------
     ProbeError
-        If there is no such file, it is not a torch file, it would run code, or it contains no such
-        matrix.
+        If the file cannot be read, would run code, or contains no such matrix.
     """
     where = str(path)
     try:
@@ -47,12 +45,27 @@ def read_projection(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     except OSError as error:
         raise ProbeError(f"cannot be read: {error.strerror or error}", where=where) from error
     except Exception as error:  # invalid pickles raise errors of any type
+        told = "not a file of plain tensors written by torch.save"
+        hint = "files that would run code when read are rejected"
+        raise ProbeError(told, where=where, hint=hint) from error
+    found = state.get(MATRIX) if isinstance(state, dict) else None
+    if (
+        not isinstance(found, torch.Tensor)
+        or found.layout != torch.strided
+        or found.ndim != 2
+        or not found.numel()
+        or found.is_complex()
+    ):
+        names = ", ".join(map(str, state)) if isinstance(state, dict) else type(state).__name__
         raise ProbeError(
-            "not a file of plain tensors written by torch.save",
+            f"contains no matrix of real numbers named {MATRIX!r}",
             where=where,
-            hint="files that would run code when read are rejected",
-        ) from error
-    return _matrix(state, where)
+            hint=f"it contains: {names or 'nothing'}",
+        )
+    matrix: NDArray[np.float32] = found.detach().float().numpy().T  # (rank, hidden_size)
+    if not np.isfinite(matrix).all():
+        raise ProbeError(f"{MATRIX!r} is not finite", where=where)
+    return np.ascontiguousarray(matrix)
 
 
 def probe_from_projections(
@@ -75,7 +88,7 @@ def probe_from_projections(
     Returns
     -------
     StructuralProbe
-        A fitted probe; it can be saved.
+        The fitted probe.
 
     Raises
     ------
@@ -83,14 +96,11 @@ def probe_from_projections(
         As for `read_projection`, or if the two are for vectors of different width.
     """
     matrices = [read_projection(path) for path in (distance, depth)]
-    widths = [matrix.shape[1] for matrix in matrices]
-    if widths[0] != widths[1]:
-        raise ProbeError(
-            f"the distance probe is for vectors of width {widths[0]}, the depth probe for width "
-            f"{widths[1]}",
-            where=str(depth),
-        )
-    rank = max(len(matrix) for matrix in matrices)
+    width, other = (matrix.shape[1] for matrix in matrices)
+    if width != other:
+        told = f"the distance probe is for vectors of width {width}, the depth probe for width"
+        raise ProbeError(f"{told} {other}", where=str(depth))
+    rank = max(map(len, matrices))
     filled = (np.pad(matrix, ((0, rank - len(matrix)), (0, 0))) for matrix in matrices)
     return StructuralProbe._from_saved(
         SavedProbe(
@@ -100,25 +110,3 @@ def probe_from_projections(
             origin=None if origin is None else dict(origin),
         )
     )
-
-
-def _matrix(state: Any, where: str) -> NDArray[np.float32]:
-    """Find the matrix in the state dict of a module, and transpose it."""
-    found = state.get(MATRIX) if isinstance(state, dict) else None
-    if (
-        not isinstance(found, torch.Tensor)
-        or found.layout != torch.strided
-        or found.ndim != 2
-        or not found.numel()
-        or found.is_complex()
-    ):
-        names = ", ".join(map(str, state)) if isinstance(state, dict) else type(state).__name__
-        raise ProbeError(
-            f"contains no matrix of real numbers named {MATRIX!r}",
-            where=where,
-            hint=f"it contains: {names or 'nothing'}",
-        )
-    matrix: NDArray[np.float32] = found.detach().float().numpy().T  # (rank, hidden_size)
-    if not np.isfinite(matrix).all():
-        raise ProbeError(f"{MATRIX!r} is not finite", where=where)
-    return np.ascontiguousarray(matrix)

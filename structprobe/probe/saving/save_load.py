@@ -8,27 +8,51 @@ Nothing is pickled. The folder has the hub's own format, so that all tools of th
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import shutil
 import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe._version import __version__
 from structprobe.errors import Hint, ProbeError
 from structprobe.output_paths import check_room
-from structprobe.probe.saving.card import PICTURE
-from structprobe.probe.saving.saved_files import (
-    CARD,
-    CONFIG,
-    FORMAT,
-    WEIGHTS,
-    SavedProbe,
-    read_files,
-    write_files,
-)
+from structprobe.probe.saving.card import PICTURE, model_card
+from structprobe.probe.saving.training_curve import training_curve
+from structprobe.probe.types import Origin
+from structprobe.scores.result import Scores
 
+FORMAT = "structprobe-probe"
+FORMAT_VERSION = 1
+CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+COMPONENTS = ("distance_components", "depth_components")
+_KEYS = (
+    *("hidden_size", "rank", "hyperparameters", "origin"),
+    *("treebank_fingerprint", "fitted_on", "dev_scores", "history"),
+)
+NOTES = ("fitted_on", "dev_scores", "dev_baselines")  # further information on a probe in its config
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB_HINT = "pass a folder, or a hub id of the form 'owner/name'"
+
+
+@dataclass(frozen=True, slots=True)
+class SavedProbe:
+    """A fitted probe in plain values, as it is saved and loaded."""
+
+    matrices: Mapping[str, NDArray[np.floating]]  # By `COMPONENTS`, each (rank, hidden_size)
+    hyperparameters: Mapping[str, Any]
+    history: Mapping[str, Any]  # As `StructuralProbe.history_`
+    origin: Origin = None
+    treebank_fingerprint: str | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)  # By `NOTES`, those that are known
 
 
 def save(probe: SavedProbe, folder: str | os.PathLike[str]) -> Path:
@@ -36,13 +60,16 @@ def save(probe: SavedProbe, folder: str | os.PathLike[str]) -> Path:
     target = check_target(folder)
     files = write_files(probe)
     token = uuid.uuid4().hex[:8]
-    fresh = target.with_name(f".{target.name}.{token}.new")
+    fresh, old = (target.with_name(f".{target.name}.{token}.{end}") for end in ("new", "old"))
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh.mkdir()
         for name, content in files.items():
-            _write_durably(fresh / name, content)
-        _swap(fresh, target, target.with_name(f".{target.name}.{token}.old"))
+            with (fresh / name).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        _swap(fresh, target, old)
     except OSError as error:
         raise ProbeError(
             f"cannot save the probe: {error.strerror or error}",
@@ -56,39 +83,28 @@ def save(probe: SavedProbe, folder: str | os.PathLike[str]) -> Path:
 
 def check_target(folder: str | os.PathLike[str], *, replace: bool = True) -> Path:
     """Reject a folder that a probe must not be saved to; to be called before a long fit."""
-    target = Path(os.path.realpath(folder))
+    target, where = Path(os.path.realpath(folder)), str(folder)
     if target.exists() and not target.is_dir():
-        raise ProbeError("is a file, not a folder", where=str(folder))
+        raise ProbeError("is a file, not a folder", where=where)
     names = {entry.name for entry in target.iterdir()} if target.exists() else set()
     if names and not _is_ours(target):
-        raise ProbeError(
-            "the folder exists and is not a saved probe",
-            where=str(folder),
-            hint="choose a new or empty folder",
-        )
+        told = "the folder exists and is not a saved probe"
+        raise ProbeError(told, where=where, hint="choose a new or empty folder")
     if names and not replace:
-        raise ProbeError(
-            "already contains a saved probe",
-            where=str(folder),
-            hint=Hint(
-                "name another folder, or pass force=True to replace it",
-                shell="name another folder, or replace it with --force",
-            ),
+        hint = Hint(
+            "name another folder, or pass force=True to replace it",
+            shell="name another folder, or replace it with --force",
         )
+        raise ProbeError("already contains a saved probe", where=where, hint=hint)
     if foreign := sorted(names - {CONFIG, WEIGHTS, CARD, PICTURE}):
         raise ProbeError(
             f"contains {foreign[0]!r}, which is not part of a saved probe and would be deleted",
-            where=str(folder),
+            where=where,
             hint="move it elsewhere, or choose another folder",
         )
     # The new folder is made next to an older one, not in it.
     check_room(target.parent, where=folder, error=ProbeError)
     return target
-
-
-def load(source: str | os.PathLike[str], *, revision: str | None = None) -> SavedProbe:
-    """Read a saved probe from a folder or from the hub."""
-    return read_files(_local_folder(source, revision))
 
 
 def push(
@@ -120,14 +136,6 @@ def push(
     return str(commit.commit_url)
 
 
-def _write_durably(path: Path, content: bytes) -> None:
-    """Write a file and wait until it is on disk."""
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
 def _swap(fresh: Path, target: Path, old: Path) -> None:
     """Replace `target` by `fresh`; restore it if that fails."""
     replaces = target.exists()
@@ -151,41 +159,35 @@ def _is_ours(folder: Path) -> bool:
     return isinstance(config, dict) and config.get("format") == FORMAT
 
 
-def _local_folder(source: str | os.PathLike[str], revision: str | None) -> Path:
-    """Find the folder; download it if `source` is a hub id."""
-    folder = Path(source)
+def load(source: str | os.PathLike[str], *, revision: str | None = None) -> SavedProbe:
+    """Read a saved probe from a folder, or from the hub if `source` is a hub id."""
+    folder, where = Path(source), str(source)
     if folder.is_dir():
         if revision is not None:
-            raise ProbeError(
-                f"revision {revision!r} applies only to a hub id, and this is a local folder",
-                where=str(source),
-            )
-        return folder
+            told = f"revision {revision!r} applies only to a hub id, and this is a local folder"
+            raise ProbeError(told, where=where)
+        return read_files(folder)
     if folder.exists():
-        raise ProbeError("is a file, not a folder", where=str(source), hint=_HUB_HINT)
-    if not _HUB_ID.fullmatch(str(source)):
-        raise ProbeError("no such folder", where=str(source), hint=_HUB_HINT)
+        raise ProbeError("is a file, not a folder", where=where, hint=_HUB_HINT)
+    if not _HUB_ID.fullmatch(where):
+        raise ProbeError("no such folder", where=where, hint=_HUB_HINT)
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     at = f" at revision {revision!r}" if revision else ""
+    wanted = [CONFIG, WEIGHTS, CARD]
     try:
-        fetched = snapshot_download(
-            str(source), revision=revision, allow_patterns=[CONFIG, WEIGHTS, CARD]
-        )
+        folder = Path(snapshot_download(where, revision=revision, allow_patterns=wanted))
     except LocalEntryNotFoundError as error:
         raise ProbeError(
             f"no such folder, not in the local cache{at}, and the hub cannot be reached",
-            where=str(source),
+            where=where,
             hint=f"check the name, or download it while online: hf download {source}",
         ) from error
     except _hub_errors() as error:
-        raise ProbeError(
-            f"no such folder, and no such probe on the hub{at}: {_first_line(error)}",
-            where=str(source),
-            hint=_HUB_HINT,
-        ) from error
-    return Path(fetched)
+        told = f"no such folder, and no such probe on the hub{at}: {_first_line(error)}"
+        raise ProbeError(told, where=where, hint=_HUB_HINT) from error
+    return read_files(folder)
 
 
 def _hub_errors() -> tuple[type[BaseException], ...]:
@@ -200,3 +202,130 @@ def _first_line(error: BaseException) -> str:
     """Give the first line of a message."""
     lines = str(error).strip().splitlines()
     return lines[0].rstrip(".") if lines else type(error).__name__
+
+
+def write_files(probe: SavedProbe) -> dict[str, bytes]:
+    """Give the files of a saved probe."""
+    from safetensors.numpy import save as tensors_to_bytes
+
+    config = _config(probe)
+    picture = training_curve(config["history"])
+    tensors = {name: np.ascontiguousarray(probe.matrices[name]) for name in COMPONENTS}
+    return {
+        WEIGHTS: tensors_to_bytes(tensors, {"format": "np"}),
+        CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(),
+        CARD: model_card(config, pictured=picture is not None).encode(),
+        **({} if picture is None else {PICTURE: picture.encode()}),
+    }
+
+
+def read_files(folder: Path) -> SavedProbe:
+    """Read and check a saved probe."""
+    config = read_config(folder)
+    return SavedProbe(
+        read_tensors(folder, (config["rank"], config["hidden_size"])),
+        config["hyperparameters"],
+        config["history"],
+        config["origin"],
+        config["treebank_fingerprint"],
+        {name: config.get(name) for name in NOTES},
+    )
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read and check ``config.json``."""
+    path = folder / CONFIG
+    if not path.is_file():
+        raise ProbeError(f"is not a saved probe: it has no {CONFIG}", where=str(folder))
+    try:
+        config = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise ProbeError(f"not valid JSON: {error}", where=str(path)) from error
+    if not isinstance(config, dict) or config.get("format") != FORMAT:
+        hint = "choose a folder written by save_pretrained"
+        raise ProbeError("not the config of a structural probe", where=str(path), hint=hint)
+    found = config.get("format_version")
+    if not isinstance(found, int) or found > FORMAT_VERSION:
+        raise ProbeError(
+            f"format version {found!r}, but structprobe {__version__} reads up to {FORMAT_VERSION}",
+            where=str(path),
+            hint="upgrade structprobe",
+        )
+    for key in _KEYS:
+        if key not in config:
+            raise ProbeError(f"key {key!r} is missing", where=str(path))
+    return config
+
+
+def read_tensors(folder: Path, shape: tuple[int, int]) -> dict[str, NDArray[np.floating]]:
+    """Read and check both matrices."""
+    # -> (rank, hidden_size)
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as tensors_from_bytes
+
+    path = folder / WEIGHTS
+    try:
+        tensors = tensors_from_bytes(path.read_bytes())
+    except FileNotFoundError as error:
+        told = f"incomplete saved probe: it has no {WEIGHTS}"
+        raise ProbeError(told, where=str(folder)) from error
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise ProbeError(f"not a valid safetensors file: {error}", where=str(path)) from error
+    for name in COMPONENTS:
+        if name not in tensors:
+            raise ProbeError(f"matrix {name!r} is missing", where=str(path))
+        if (found := tensors[name].shape) != shape:
+            told = f"{name} has shape {found}, but the config says {shape}"
+            raise ProbeError(told, where=str(path))
+        if not np.isfinite(tensors[name]).all():
+            raise ProbeError(f"{name} contains values that are not finite", where=str(path))
+    return tensors
+
+
+def plain(value: object) -> Any:
+    """Convert a value for strict JSON."""
+    if isinstance(value, Mapping):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray | np.generic):
+        return plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, str | int | None) else None
+
+
+def _config(probe: SavedProbe) -> dict[str, Any]:
+    """Describe a probe and its training data in plain values."""
+    rank, hidden_size = probe.matrices[COMPONENTS[0]].shape
+    baselines = probe.notes.get("dev_baselines") or {}
+    device = str(probe.hyperparameters["device"])
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "versions": {
+            "structprobe": __version__,
+            **{package: version(package) for package in ("torch", "transformers")},
+        },
+        "hidden_size": int(hidden_size),
+        "rank": int(rank),
+        "hyperparameters": plain({**probe.hyperparameters, "device": device}),
+        "origin": plain(probe.origin),
+        "treebank_fingerprint": plain(probe.treebank_fingerprint),
+        "fitted_on": plain(probe.notes.get("fitted_on") or None),
+        "dev_scores": plain(_scores(probe.notes.get("dev_scores")) or None),
+        "dev_baselines": plain({name: _scores(one) for name, one in baselines.items()} or None),
+        "history": plain(probe.history),
+    }
+
+
+def _scores(scores: object) -> object:
+    """Give scores with the ends of their bootstrap intervals; a mapping is returned unchanged."""
+    if not isinstance(scores, Scores):
+        return scores
+    return scores.to_dict() | {
+        f"{metric}{end}": value
+        for metric, interval in scores.intervals().items()
+        if interval is not None
+        for end, value in zip(("_low", "_high"), interval, strict=True)
+    }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from structprobe.draw.palette import STROKES
@@ -22,17 +23,14 @@ _STYLE = (
 
 def training_curve(history: Mapping[str, Any]) -> str | None:
     """Draw the L1 loss on dev by step: one line per kind of probe, with a dot at the minimum."""
-    points = {
-        kind: [
-            (one["step"], one["dev_loss"]) for one in history.get(kind, {}).get("evaluations", ())
-        ]
-        for kind in _LINES
-    }
-    points = {kind: some for kind, some in points.items() if len(some) > 1}
+    points = {}
+    for kind in _LINES:
+        evaluations = history.get(kind, {}).get("evaluations", ())
+        if len(evaluations) > 1:
+            points[kind] = [(one["step"], one["dev_loss"]) for one in evaluations]
     if not points:
         return None
-    last = max(step for some in points.values() for step, _ in some)
-    highest = max(loss for some in points.values() for _, loss in some)
+    last, highest = (max(column) for column in zip(*chain(*points.values()), strict=True))
     if not 0 < highest < float("inf"):
         return None
 

@@ -28,12 +28,7 @@ from structprobe.probe.data.inputs import origin_of, pick_layers
 from structprobe.probe.data.whitening import Moments
 from structprobe.probe.training.fit import FittedMatrix, Task, fit_kind, make_task, moments_of
 from structprobe.probe.training.parallel import Goes, side_by_side
-from structprobe.probe.training.settings import (
-    Settings,
-    read_settings,
-    read_split,
-    spawn_seeds,
-)
+from structprobe.probe.training.settings import Settings, read_settings, read_split, spawn_seeds
 from structprobe.probe.training.streaming import bytes_held, bytes_of_layer, streams
 from structprobe.probe.types import DevByLayer, Layer, Origin, TreesLike, VectorsByLayer
 from structprobe.progress import progress_bar
@@ -87,33 +82,25 @@ class _Piece:
     @property
     def n_bytes(self) -> int:
         """The bytes of vectors that it holds in memory."""
-        task, batches = self.task, self.task.batches
-        layouts = batches.layout, batches.dev.layout
-        return bytes_held(self.ranks, task.split.train, task.split.dev, layouts, task.settings)
+        layouts = self.task.layout, self.task.dev.layout
+        return bytes_held(self.ranks, self.task.split, layouts, self.task.settings)
 
     def __call__(
         self, advance: Callable[[int], None], goes: Goes
     ) -> dict[tuple[Layer, int], FittedMatrix]:
         """Find the matrices."""
-        done = 0
 
-        def on_step(step: int) -> None:
-            nonlocal done
+        def on_step(_: int) -> None:
             goes()
             advance(1)
-            done = step
 
         found = fit_kind(self.task, self.ranks, self.moments.take(), on_step)
-        advance(self.task.batches.max_steps - done)
+        advance(self.task.max_steps - max(one.history["steps"] for one in found.values()))
         return found
 
 
 def fit_jointly(
-    jobs: Sequence[Job],
-    X: VectorsByLayer,
-    y: TreesLike,
-    *,
-    dev: DevByLayer = None,
+    jobs: Sequence[Job], X: VectorsByLayer, y: TreesLike, *, dev: DevByLayer = None
 ) -> Iterator[dict[int, FittedProbe]]:
     """Fit probes on several layers of the same sentences; give results by the index of the job."""
     whole, whole_dev = read_sets(X, y, dev)
@@ -123,9 +110,10 @@ def fit_jointly(
     if stacks_layers(settings.device):
         groups = layer_groups(layers, whole, whole_dev, settings)
     pieces = _pieces(jobs, ranks, groups, (whole, whole_dev), settings)
-    n_workers = _n_workers(pieces, settings)
+    in_memory = int(settings.memory_gb * 1e9 / max(piece.n_bytes for piece in pieces))
+    n_workers = max(1, min(most_at_once(settings.device), len(pieces), in_memory))
     label = "probe" if len(layers) == 1 else f"probes of {len(layers)} layers"
-    n_steps = sum(piece.task.batches.max_steps for piece in pieces)
+    n_steps = sum(piece.task.max_steps for piece in pieces)
     found: dict[str, dict[tuple[Layer, int], FittedMatrix]] = {}
     shown = None if any(parameters["verbose"] for _, parameters in jobs) else False
     with progress_bar(label, n_steps, "step", shown=shown) as advance:
@@ -138,14 +126,16 @@ def fit_jointly(
             for place in piece.places:
                 layer, parameters = jobs[place]
                 own = {kind: some[layer, ranks[place]] for kind, some in found.items()}
-                fitted[place] = FittedProbe(
-                    own,
-                    _history(parameters, own, piece.task),
-                    whole.layers[layer].hidden_size,
-                    origin_of(X[layer]),
-                    getattr(y, "fingerprint", None),
-                    piece.task.split.held_out,
-                )
+                history = {
+                    "recipe": parameters["recipe"],
+                    "device": str(settings.device),
+                    "n_train": len(piece.task.split.train.lengths),
+                    "n_dev": len(piece.task.split.dev.lengths),
+                    **{kind: own[kind].history for kind in KINDS},
+                }
+                width, origin = whole.layers[layer].hidden_size, origin_of(X[layer])
+                known = width, origin, getattr(y, "fingerprint", None), piece.task.split.held_out
+                fitted[place] = FittedProbe(own, history, *known)
             found = {}
             yield fitted
 
@@ -161,15 +151,9 @@ def most_at_once(device: torch.device) -> int:
 
 
 def layer_groups(
-    layers: Sequence[Layer],
-    train_set: Examples,
-    dev_set: Examples | None,
-    settings: Settings,
+    layers: Sequence[Layer], train_set: Examples, dev_set: Examples | None, settings: Settings
 ) -> list[list[Layer]]:
-    """Divide layers into groups of one width whose vectors fit into memory together.
-
-    A layer that does not fit is a group by itself.
-    """
+    """Divide layers into groups of one width that fit into memory together, or of one layer."""
     groups: list[list[Layer]] = []
     left, width = 0.0, 0
     for layer in dict.fromkeys(layers):
@@ -181,12 +165,6 @@ def layer_groups(
             left, width = settings.memory_gb * 1e9 - size, own
         groups[-1].append(layer)
     return groups
-
-
-def _n_workers(pieces: Sequence[_Piece], settings: Settings) -> int:
-    """Give how many fits run in parallel, limited by cores and memory."""
-    in_memory = settings.memory_gb * 1e9 / max(piece.n_bytes for piece in pieces)
-    return max(1, int(min(most_at_once(settings.device), len(pieces), in_memory)))
 
 
 def _pieces(
@@ -201,15 +179,21 @@ def _pieces(
     by_kind: dict[Layer, list[Task]] = {}
     whole, whole_dev = sets
     for layers in groups:
-        by_seed = _by_seed(jobs, [i for i, (layer, _) in enumerate(jobs) if layer in layers])
+        by_seed: dict[Layer, list[int]] = {}  # by integer; other random states are not shared
+        for place, (layer, parameters) in enumerate(jobs):
+            if layer in layers:
+                state = parameters["random_state"]
+                shared_seed = isinstance(state, numbers.Integral)
+                by_seed.setdefault(int(state) if shared_seed else ("job", place), []).append(place)
         # If sentences are held out, the training set differs by seed.
-        shared = _LazyMoments(
-            partial(moments_of, whole, layers, settings), len(KINDS) * len(by_seed)
-        )
+        make = partial(moments_of, whole, layers, settings)
+        shared = _LazyMoments(make, len(KINDS) * len(by_seed))
         for seed, own in by_seed.items():
             if seed not in by_kind:
                 by_kind[seed] = _tasks(jobs[own[0]][1], whole, whole_dev, settings)
-            tasks, wanted = by_kind[seed], _ranks_by_layer(jobs, ranks, own)
+            tasks, wanted = by_kind[seed], dict[Layer, list[int]]()
+            for layer, rank in dict.fromkeys((jobs[place][0], ranks[place]) for place in own):
+                wanted.setdefault(layer, []).append(rank)
             if whole_dev is None:
                 train_set = tasks[0].split.train
                 shared = _LazyMoments(partial(moments_of, train_set, layers, settings), len(KINDS))
@@ -223,24 +207,9 @@ def _tasks(
     """Hold out sentences if there is no dev set, and compose the batches of both kinds."""
     parts, generator = read_split(parameters, whole, whole_dev)
     seeds = spawn_seeds(generator, 2 * len(KINDS))
-    kept = not all(streams([layer], parts.train, parts.dev, settings) for layer in whole.layers)
-    return [
-        make_task(kind, parts, settings, seeds[2 * i : 2 * i + 2], kept=kept)
-        for i, kind in enumerate(KINDS)
-    ]
-
-
-def _history(
-    parameters: Mapping[str, Any], found: Mapping[str, FittedMatrix], task: Task
-) -> dict[str, Any]:
-    """Give the history of both fits in plain values."""
-    return {
-        "recipe": parameters["recipe"],
-        "device": str(task.settings.device),
-        "n_train": len(task.split.train.lengths),
-        "n_dev": len(task.split.dev.lengths),
-        **{kind: found[kind].history for kind in KINDS},
-    }
+    kept = not all(streams([layer], parts, settings) for layer in whole.layers)
+    own_seeds = zip(KINDS, seeds[::2], seeds[1::2], strict=True)
+    return [make_task(kind, parts, settings, own, kept=kept) for kind, *own in own_seeds]
 
 
 def _settings(jobs: Sequence[Job], train_set: Examples) -> tuple[Settings, list[int]]:
@@ -250,36 +219,10 @@ def _settings(jobs: Sequence[Job], train_set: Examples) -> tuple[Settings, list[
     pick_layers(train_set.layers, [layer for layer, _ in jobs])
     first, ranks = jobs[0][1], []
     for layer, parameters in jobs:
-        differing = [
-            name for name in parameters if name not in OWN and parameters[name] != first[name]
-        ]
-        if differing:
-            raise ProbeError(
-                f"probes that are fitted together must have the same {differing[0]}",
-                hint=f"only {', '.join(OWN)} may differ",
-            )
+        for name, value in parameters.items():
+            if name not in OWN and value != first[name]:
+                told = f"probes that are fitted together must have the same {name}"
+                raise ProbeError(told, hint=f"only {', '.join(OWN)} may differ")
         settings = read_settings(parameters, train_set.layers[layer].hidden_size)
         ranks.append(settings.rank)
     return settings, ranks
-
-
-def _by_seed(jobs: Sequence[Job], places: Sequence[int]) -> dict[Layer, list[int]]:
-    """Group jobs with the same integer seed; others stay alone."""
-    groups: dict[Layer, list[int]] = {}
-    for place in places:
-        state = jobs[place][1]["random_state"]
-        seed = int(state) if isinstance(state, numbers.Integral) else ("job", place)
-        groups.setdefault(seed, []).append(place)
-    return groups
-
-
-def _ranks_by_layer(
-    jobs: Sequence[Job], ranks: Sequence[int], places: Sequence[int]
-) -> dict[Layer, list[int]]:
-    """Give the distinct ranks wanted on each layer."""
-    wanted: dict[Layer, list[int]] = {}
-    for place in places:
-        own = wanted.setdefault(jobs[place][0], [])
-        if ranks[place] not in own:
-            own.append(ranks[place])
-    return wanted

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -17,21 +17,21 @@ from structprobe.probe.training.recipes import Published, Whitened
 Loss = Callable[[Tensor, Tensor, Any, Tensor | None], Tensor]
 B = TypeVar("B")  # A batch of any kind
 
-ADAM_EPSILON = 1e-8
+ADAM_BETAS, ADAM_EPSILON = (0.9, 0.999), 1e-8
 
 
 class Adam:
     """Adam (Kingma and Ba 2015, algorithm 1) on one tensor, in place."""
 
-    def __init__(self, like: Tensor, betas: tuple[float, float] = (0.9, 0.999)) -> None:
+    def __init__(self, like: Tensor) -> None:
         self.mean, self.square = torch.zeros_like(like), torch.zeros_like(like)
-        self.scratch, self.betas, self.t = torch.empty_like(like), betas, 0
+        self.scratch, self.t = torch.empty_like(like), 0
 
     def step(
         self, parameters: Tensor, gradient: Tensor, rate: float, shares: Tensor | None = None
     ) -> None:
         """Update the parameters."""
-        beta1, beta2 = self.betas
+        beta1, beta2 = ADAM_BETAS
         self.t += 1
         self.mean.lerp_(gradient, 1 - beta1)
         self.square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
@@ -48,49 +48,28 @@ class Adam:
         self.scratch = torch.empty_like(self.mean)
 
 
-class Schedule(Protocol):
-    """The learning rate, when to take the dev loss, and when to stop."""
-
-    max_steps: int  # Training ends after this step at the latest
-    min_gain: float  # By how much the dev loss must fall for new components to be kept
-
-    def learning_rate(self, step: int) -> float:
-        """Learning rate at a step, counted from 1."""
-
-    def evaluates_at(self, step: int) -> bool:
-        """Whether the dev loss is taken after a step."""
-
-    def stops_after(self, step: int, dev_loss: float) -> bool:
-        """Record a dev loss, and say whether training ends."""
-
-
 class Plateau:
-    """The published schedule: decay and early stopping by the dev loss, taken once per epoch.
-
-    The decay is that of `torch.optim.lr_scheduler.ReduceLROnPlateau` with its defaults, but a
-    patience of 0, as the authors use it.
-    """
+    """The published schedule: torch's `ReduceLROnPlateau`, with the dev loss once per epoch."""
 
     def __init__(
         self, recipe: Published, learning_rate: float, steps_per_epoch: int, max_steps: int | None
     ) -> None:
         self.recipe, self.rate, self.steps_per_epoch = recipe, learning_rate, steps_per_epoch
         self.max_steps = max_steps or recipe.max_epochs * steps_per_epoch
-        self.min_gain = recipe.min_gain
+        self.min_gain = recipe.min_gain  # by how much the loss must fall for components to be kept
         self.best = self.last_gain = math.inf
         self.stale = 0
 
     def learning_rate(self, step: int) -> float:
-        """Learning rate, constant within an epoch."""
-        del step
+        """Learning rate at a step, counted from 1; constant within an epoch."""
         return self.rate
 
     def evaluates_at(self, step: int) -> bool:
-        """Whether an epoch, or training, ends with this step."""
+        """Whether the dev loss is taken after a step: the last of an epoch, or of training."""
         return step % self.steps_per_epoch == 0 or step >= self.max_steps
 
     def stops_after(self, step: int, dev_loss: float) -> bool:
-        """Decay if the loss is not clearly a new best; stop if there was no gain for too long."""
+        """Record a dev loss, and say whether training ends: if there was no gain for too long."""
         if dev_loss < self.best * (1 - self.recipe.decay_threshold):
             self.best = dev_loss
         else:
@@ -126,8 +105,11 @@ class Cosine:
 
     def stops_after(self, step: int, dev_loss: float) -> bool:
         """Stop after the last step."""
-        del dev_loss
         return step >= self.max_steps
+
+
+# When to take the dev loss, when to stop, and the learning rate.
+Schedule = Plateau | Cosine
 
 
 @dataclass(slots=True)
@@ -147,7 +129,11 @@ class Problem:
     def note(self, step: int, losses: Tensor, dev_loss: float, current: Tensor) -> bool:
         """Record an evaluation, and say whether training ends."""
         # losses (n_steps,), current (rank, width)
-        _check_finite(losses, dev_loss, step)
+        bad = torch.nonzero(~losses.isfinite().flatten())
+        if len(bad) or not math.isfinite(dev_loss):
+            where = step - len(losses) + 1 + int(bad[0]) if len(bad) else step
+            hint = "use a smaller learning_rate or recipe='whitened'"
+            raise ProbeError(f"the loss is no longer finite at step {where}", hint=hint)
         entry = {
             "step": step,
             "learning_rate": self.schedule.learning_rate(step),
@@ -162,11 +148,9 @@ class Problem:
 
 
 class Stack:
-    """Problems of one rank that are solved together, each on its own vectors.
+    """Problems of one rank that are solved together, each on its own vectors."""
 
-    A single problem may come without the axis of problems, which saves its products an axis.
-    Nothing in a step waits for the device.
-    """
+    # A single problem may come without the axis of problems. No step waits for the device.
 
     def __init__(
         self, loss: Loss, problems: Sequence[Problem], vectors: Vectors, dev_vectors: Vectors
@@ -194,20 +178,16 @@ class Stack:
         self.losses = []
         current = self.components.view(-1, *self.components.shape[-2:])  # (p, rank, width)
         found = zip(self.problems, losses.T, dev_losses.reshape(-1).tolist(), current, strict=True)
-        going = [not problem.note(step, *values) for problem, *values in found]
-        if not all(going):
-            self._keep([place for place, goes_on in enumerate(going) if goes_on])
-        if self.problems:
-            self._share_rates(step + 1)
-
-    def _keep(self, places: list[int]) -> None:
-        """Keep only the problems at these places."""
+        ended = [problem.note(step, *values) for problem, *values in found]
+        places = [place for place, ends in enumerate(ended) if not ends]
         self.problems = [self.problems[place] for place in places]
-        if self.problems:  # so there are several, along the first axis
+        if self.problems and any(ended):  # so there are several, along the first axis
             index = torch.tensor(places, device=self.components.device)
             self.components, self.gradient = self.components[index], self.gradient[index]
             self.vectors, self.dev_vectors = self.vectors[index], self.dev_vectors[index]
             self.adam.keep(index)
+        if self.problems:
+            self._share_rates(step + 1)
 
     def _share_rates(self, step: int) -> None:
         """Relate the learning rates to that of the first problem, until the next evaluation."""
@@ -254,15 +234,3 @@ def endless(epoch: Callable[[], Iterable[B]]) -> Iterator[B]:
     """Give the batches of one epoch after another."""
     while True:
         yield from epoch()
-
-
-def _check_finite(losses: Tensor, dev_loss: float, step: int) -> None:
-    """Raise an error at the first step whose loss was not finite."""
-    bad = torch.nonzero(~losses.isfinite().flatten())
-    if not len(bad) and math.isfinite(dev_loss):
-        return
-    where = step - len(losses) + 1 + int(bad[0]) if len(bad) else step
-    raise ProbeError(
-        f"the loss is no longer finite at step {where}",
-        hint="use a smaller learning_rate or recipe='whitened'",
-    )

@@ -9,11 +9,10 @@ from dataclasses import dataclass
 class Published:
     """The recipe of Hewitt and Manning 2019, as in the authors' code.
 
-    Trains on the raw vectors with batches of random sentences. After every epoch without a clear
-    new best dev loss, the learning rate is multiplied by `decay`, as by torch's
-    ``ReduceLROnPlateau`` with a patience of 0 and otherwise its defaults; Adam's moments are not
-    reset (the paper says they are, but the code does not do it). The final matrices are those of
-    the last gain.
+    Trains on the raw vectors with batches of random sentences. The learning rate falls as by
+    torch's ``ReduceLROnPlateau`` with a patience of 0 and otherwise its defaults; Adam's moments
+    are not reset (the paper says they are, but the code does not do it). The final matrices are
+    those of the last gain.
 
     Attributes
     ----------
@@ -23,19 +22,15 @@ class Published:
         Sentences per batch.
     learning_rate : float
         Initial learning rate of Adam.
-    decay : float
-        Factor for the learning rate after an epoch without a new best dev loss.
+    decay, min_decay : float
+        Factor for the learning rate after an epoch without a clear new best dev loss, and the
+        smallest change that is made.
     decay_threshold : float
-        Fraction of the best dev loss by which it must fall to count as a new best for `decay`.
-    min_decay : float
-        Smallest change of the learning rate; smaller changes are not made.
+        Fraction of the best dev loss by which it must fall to be a clear new best.
     min_gain : float
-        By how much the dev loss must fall to count as a gain, for `patience` and for the matrices
-        to be kept.
-    patience : int
-        Number of epochs without a gain after which training stops.
-    max_epochs : int
-        Maximum number of epochs.
+        By how much the dev loss must fall to count as a gain; matrices are kept after a gain.
+    patience, max_epochs : int
+        Epochs without a gain, and epochs in all, after which training stops.
     """
 
     start: float = 0.05
@@ -60,26 +55,23 @@ class Whitened:
     Attributes
     ----------
     start : float
-        Components are initialised uniformly between minus and plus this value, relative to the
-        scale below.
+        Components are initialised uniformly between minus and plus this value times the scale.
     batch_size : int
         Sentences per batch.
     distance_rate, depth_rate : float
-        Peak learning rate of Adam, relative to the scale below. Depths, of which a sentence has
-        fewer, overfit at the lower rate.
+        Peak learning rate of Adam, relative to the scale. Depths, of which a sentence has fewer,
+        overfit at the lower rate.
     warm_up : float
         Fraction of the steps during which the learning rate rises.
-    max_steps : int
-        Total number of steps.
-    evaluations : int
-        Minimum number of evenly spaced evaluations of the dev loss; a run with fewer steps is
-        evaluated after each.
+    max_steps, evaluations : int
+        Number of steps, and minimum number of evenly spaced evaluations of the dev loss; a run
+        with fewer steps is evaluated after each.
 
     Notes
     -----
     In whitened coordinates, the components that fit a treebank have about the same norm, whatever
     the vectors; the typical size of one of their numbers, and a suitable step, is therefore
-    proportional to ``1 / sqrt(rank * n_coordinates)``: the scale.
+    proportional to the scale ``1 / sqrt(rank * n_coordinates)``.
     """
 
     start: float = 0.1

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import numbers
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -14,7 +14,7 @@ from numpy.random import SeedSequence
 
 from structprobe.devices import find_device
 from structprobe.errors import ProbeError, unknown_name
-from structprobe.probe.data.examples import Examples, Split, split
+from structprobe.probe.data.examples import Examples, Split, hold_out
 from structprobe.probe.training.recipes import RECIPES, Published, Whitened
 
 # CPU features for multiplying bfloat16 numbers.
@@ -42,34 +42,33 @@ class Settings:
 
 def read_settings(parameters: Mapping[str, Any], most_rank: int) -> Settings:
     """Check the hyperparameters of an estimator; those it does not have are at their defaults."""
-    recipe, rate = parameters.get("recipe", "whitened"), parameters.get("learning_rate")
-    if recipe not in [*RECIPES]:  # a list: the value may be unhashable
-        raise ProbeError(unknown_name("recipe", recipe, RECIPES))
-    loss = parameters.get("loss", "absolute")
-    if loss not in LOSSES:
-        raise ProbeError(unknown_name("loss", loss, LOSSES))
-    if rate is not None and not (_is_number(rate) and 0 < rate < math.inf):
-        raise ProbeError(f"learning_rate must be a positive number, got {rate!r}")
+    recipe = read_name("recipe", parameters.get("recipe", "whitened"), RECIPES)
+    rate = parameters.get("learning_rate")
     device = find_device(parameters["device"], error=ProbeError)
     return Settings(
         recipe=RECIPES[recipe],
-        rank=_whole("rank", parameters["rank"], most_rank) or most_rank,
+        rank=read_whole("rank", parameters["rank"], most_rank) or most_rank,
         device=device,
-        max_steps=_whole("max_steps", parameters["max_steps"]),
-        batch_size=_whole("batch_size", parameters.get("batch_size")),
-        learning_rate=None if rate is None else float(rate),
+        max_steps=read_whole("max_steps", parameters["max_steps"]),
+        batch_size=read_whole("batch_size", parameters.get("batch_size")),
+        learning_rate=None if rate is None else read_positive("learning_rate", rate),
         products=getattr(torch, read_products(parameters.get("products", "float32"), device)),
-        memory_gb=read_memory(parameters.get("memory_gb", MEMORY_GB)),
-        loss=loss,
+        memory_gb=read_positive("memory_gb", parameters.get("memory_gb", MEMORY_GB)),
+        loss=read_name("loss", parameters.get("loss", "absolute"), LOSSES),
     )
+
+
+def read_name(kind: str, name: Any, known: Collection[str]) -> str:
+    """Check that a setting is one of the known names."""
+    if name not in [*known]:  # a list: the value may be unhashable
+        raise ProbeError(unknown_name(kind, name, known))
+    return str(name)
 
 
 def read_products(name: str, device: str | torch.device) -> str:
     """Resolve the type of products; "auto" is bfloat16 if the hardware supports it."""
-    if name not in [*PRODUCTS]:
-        raise ProbeError(unknown_name("products", name, PRODUCTS))
-    if name != "auto":
-        return str(name)
+    if read_name("products", name, PRODUCTS) != "auto":
+        return name
     device = find_device(device, error=ProbeError)
     if device.type == "cuda":  # pragma: no cover -- the tests run without CUDA
         fast = torch.cuda.is_bf16_supported(including_emulation=False)
@@ -80,13 +79,6 @@ def read_products(name: str, device: str | torch.device) -> str:
     return "bfloat16" if fast else "float32"
 
 
-def read_memory(memory_gb: Any) -> float:
-    """Check the memory for vectors."""
-    if not (_is_number(memory_gb) and 0 < memory_gb < math.inf):
-        raise ProbeError(f"memory_gb must be a positive number, got {memory_gb!r}")
-    return float(memory_gb)
-
-
 def read_generator(random_state: Any) -> np.random.Generator:
     """Make a generator from anything that scikit-learn or numpy accepts as a random state."""
     if isinstance(random_state, np.random.RandomState):
@@ -95,8 +87,7 @@ def read_generator(random_state: Any) -> np.random.Generator:
         return np.random.default_rng(random_state)
     except (TypeError, ValueError) as error:
         raise ProbeError(
-            f"random_state {random_state!r} is not a valid seed",
-            hint="pass a non-negative integer",
+            f"random_state {random_state!r} is not a valid seed", hint="pass a non-negative integer"
         ) from error
 
 
@@ -108,7 +99,10 @@ def read_split(
     share = parameters["validation_fraction"]
     if not (_is_number(share) and 0 < share < 1):
         raise ProbeError(f"validation_fraction must be between 0 and 1, got {share!r}")
-    return split(train_set, dev_set, float(share), generator), generator
+    if dev_set is not None:
+        return Split(train_set, dev_set, None), generator
+    rest, held_out = hold_out(train_set.lengths, float(share), generator)
+    return Split(train_set.take(rest), train_set.take(held_out), held_out), generator
 
 
 def spawn_seeds(generator: np.random.Generator, count: int) -> list[SeedSequence]:
@@ -117,16 +111,23 @@ def spawn_seeds(generator: np.random.Generator, count: int) -> list[SeedSequence
     return cast(SeedSequence, generator.bit_generator.seed_seq).spawn(count)
 
 
+def read_positive(name: str, value: Any) -> float:
+    """Check that a setting is a positive, finite number."""
+    if not (_is_number(value) and 0 < value < math.inf):
+        raise ProbeError(f"{name} must be a positive number, got {value!r}")
+    return float(value)
+
+
 def _is_number(value: Any) -> bool:
     """Check that a setting is a real number."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
 
 
-def _whole(name: str, value: Any, high: int | None = None) -> int | None:
+def read_whole(name: str, value: Any, high: int | None = None) -> int | None:
     """Check that a setting is None or an integer in its range."""
     if value is None:
         return None
-    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    whole = _is_number(value) and isinstance(value, numbers.Integral)
     if not whole or value < 1 or (high is not None and value > high):
         allowed = "a positive integer" if high is None else f"an integer from 1 to {high}"
         raise ProbeError(f"{name} must be {allowed}, got {value!r}")

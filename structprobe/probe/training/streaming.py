@@ -13,7 +13,8 @@ import os
 import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from itertools import chain, pairwise
 
 import numpy as np
 import torch
@@ -22,7 +23,7 @@ from torch import Tensor
 
 from structprobe.errors import ProbeError
 from structprobe.probe.data.batches import Batch, Layout
-from structprobe.probe.data.examples import Examples
+from structprobe.probe.data.examples import Examples, Split
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.data.whitening import coordinates
 from structprobe.probe.training.settings import Settings
@@ -43,26 +44,23 @@ def bytes_of_layer(
     return laid_out_bytes(int(train_set.lengths.sum()), n_dev_words, width, settings.products)
 
 
-def streams(
-    layers: Sequence[Layer], train_set: Examples, dev_set: Examples, settings: Settings
-) -> bool:
+def streams(layers: Sequence[Layer], split: Split, settings: Settings) -> bool:
     """Whether vectors are streamed: those of a single layer that does not fit into memory."""
-    size = bytes_of_layer(layers[0], train_set, dev_set, settings)
+    size = bytes_of_layer(layers[0], split.train, split.dev, settings)
     return len(layers) == 1 and size > settings.memory_gb * 1e9
 
 
 def bytes_held(
     ranks: Mapping[Layer, Sequence[int]],
-    train_set: Examples,
-    dev_set: Examples,
+    split: Split,
     layouts: tuple[Layout, Layout],
     settings: Settings,
 ) -> int:
     """Compute the bytes of vectors that a fit holds: all, or the largest batches if streamed."""
     layers = [*ranks]
-    if not streams(layers, train_set, dev_set, settings):
-        return sum(bytes_of_layer(layer, train_set, dev_set, settings) for layer in layers)
-    width = train_set.layers[layers[0]].hidden_size
+    if not streams(layers, split, settings):
+        return sum(bytes_of_layer(layer, split.train, split.dev, settings) for layer in layers)
+    width = split.train.layers[layers[0]].hidden_size
     most, dev_most = (layout.most_rows for layout in layouts)
     size = len(ranks[layers[0]]) * laid_out_bytes(most, dev_most, width, settings.products)
     if size > settings.memory_gb * 1e9:
@@ -151,20 +149,14 @@ def spooled(
     words: Words, basis: Tensor | None, layout: Layout, dtype: torch.dtype, *, centred: bool
 ) -> Iterator[Spool]:
     """Write words into a file, as `whitening.lay_out` does into a tensor."""
-    spool = Spool(layout.n_rows, words.hidden_size, dtype, layout.most_rows)
-    try:
+    with closing(Spool(layout.n_rows, words.hidden_size, dtype, layout.most_rows)) as spool:
         for rows, values in coordinates(words, basis, layout.first_rows, centred=centred):
             spool.write(rows, values)
         yield spool
-    finally:
-        spool.close()
 
 
 class Streamed:
-    """Vectors in a file, read when they are indexed.
-
-    Each reader has its own memory, so that several can read the same file at once.
-    """
+    """Vectors in a file, read when indexed; each reader has memory of its own."""
 
     def __init__(self, spool: Spool, device: torch.device) -> None:
         self._spool, self._device = spool, device
@@ -187,14 +179,11 @@ class ReadAhead:
         self._batches, self._spool = batches, spool
 
     def __iter__(self) -> Iterator[Batch]:
-        coming = iter(self._batches)
-        batch = next(coming, None)
-        while batch is not None:
-            following = next(coming, None)
+        for batch, following in pairwise(chain(self._batches, [None])):
+            assert batch is not None  # only the last of all is
             if following is not None:
                 self._spool.will_need(following.rows)
             yield batch
-            batch = following
 
 
 def _runs(rows: slice | Tensor | NDArray[np.int64]) -> Iterator[tuple[int, int]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,16 +14,15 @@ from structprobe.errors import Hint, ProbeError
 from structprobe.experiments.runs.grid import parse_layers
 from structprobe.results.saved_probes import find_probe, is_results, locate_probe, saved_probes
 from structprobe.show.report.series import ALIKE
+from structprobe.show.row_labels import short_model
 from structprobe.treebank import Treebank
 
 if TYPE_CHECKING:
     from structprobe.recoverers.probe import ProbeRecoverer
 
+# How long a text may be.
 MOST_CHARACTERS = 2000
-"""How long a text may be."""
-
 MOST_WORDS = 100
-"""How many words a text may have."""
 
 
 class LiveProbes:
@@ -35,7 +33,7 @@ class LiveProbes:
     recoverers : sequence of ProbeRecoverer
         At least one, fitted, all with the first one's encoder.
     names : sequence of str
-        What the page calls each.
+        Their names on the page.
     """
 
     def __init__(self, recoverers: Sequence[ProbeRecoverer], names: Sequence[str]) -> None:
@@ -44,13 +42,12 @@ class LiveProbes:
 
     @property
     def model(self) -> str:
-        """The model's name, of a local path its end alone."""
-        origin = self.recoverers[0].encoder.origin(0)
-        return "/".join(str(origin["model"]).rstrip("/").split("/")[-2:])
+        """The model's name, for a local path its last two parts."""
+        return short_model(str(self.recoverers[0].encoder.origin(0)["model"]))
 
     @property
     def best(self) -> int:
-        """The place of the probe with the highest UUAS on dev, as far as that was saved."""
+        """The index of the probe with the highest saved UUAS on dev."""
         saved = [getattr(one.probe, "saved_", None) or {} for one in self.recoverers]
         uuas = [(one.get("dev_scores") or {}).get("uuas") or 0.0 for one in saved]
         return uuas.index(max(uuas))
@@ -70,44 +67,47 @@ class LiveProbes:
         Parameters
         ----------
         sources : sequence of path or str
-            Folders of saved probes or hub ids, of one model; or a folder of results whose sweep
-            saved its probes, of which the grid point that is best on dev is taken.
+            Folders or hub ids of saved probes of one model, or a results folder with saved probes,
+            from which the rank and seed that are best on dev are taken.
         layers : str, optional
-            Layers of a results folder, such as ``"0,2-5"``; all unless given.
+            Layers of a results folder, such as ``"0,2-5"``; by default all.
         rank, seed : int, optional
-            Rank and seed in a results folder; those of the best unless given.
+            Rank and seed in a results folder; by default those of the best.
         **loading
             Further arguments of `ProbeRecoverer.from_pretrained`.
 
         Returns
         -------
         LiveProbes
-            By layer.
+            The probes, by layer.
 
         Raises
         ------
         ProbeError
             If there is no such probe, or the probes are of several models.
         ResultError
-            If a folder of results is damaged, or a newer version wrote it.
+            If a results folder is damaged, or a newer version wrote it.
         EncoderError
             If the model cannot be loaded.
         """
         from structprobe.recoverers.probe import ProbeRecoverer
 
-        choice = _Choice(layers, rank, seed)
-        places = [place for source in sources for place in choice.probes_in(source)]
+        places = [p for source in sources for p in _probes_in(source, layers, rank, seed)]
         first = ProbeRecoverer.from_pretrained(places[0], **loading)
         again = loading | {"model": first.encoder}
         found = [first, *(ProbeRecoverer.from_pretrained(one, **again) for one in places[1:])]
-        _refuse_other_vectors(found, places)
+        vectors = [_vectors(one) for one in found]
+        for place, own in zip(places, vectors, strict=True):
+            if own != vectors[0]:
+                what = f"was fitted on other vectors ({own}) than {places[0]} ({vectors[0]})"
+                raise ProbeError(what, where=place, hint="serve them separately")
         order = sorted(range(len(found)), key=lambda at: found[at].layer)
-        own = [one.layer for one in found]
-        names = [
-            f"layer {own[at]}" + (f", {Path(places[at]).name}" if own.count(own[at]) > 1 else "")
-            for at in order
-        ]
-        return cls([found[at] for at in order], names)
+        all_layers = [one.layer for one in found]
+        names = [f"layer {layer}" for layer in all_layers]
+        for at, layer in enumerate(all_layers):
+            if all_layers.count(layer) > 1:
+                names[at] += f", {Path(places[at]).name}"
+        return cls([found[at] for at in order], [names[at] for at in order])
 
     def parse(self, text: str) -> dict[str, Any]:
         """Parse one sentence by all probes.
@@ -115,22 +115,22 @@ class LiveProbes:
         Parameters
         ----------
         text : str
-            Words, parted by white space and nowhere else.
+            Words, separated by white space.
 
         Returns
         -------
         dict
-            Plain values: ``words``, and ``runs``, of each probe its ``name``, ``heads`` (1-based,
-            0 for the root's), ``depths`` and ``distances``, an (n, n) matrix row by row.
+            ``words``, and ``runs``, for each probe its ``name``, ``heads`` (1-based, 0 for the
+            root), ``depths`` and ``distances`` (the (n, n) matrix row by row), as lists.
 
         Raises
         ------
         ProbeError
-            If there is no word in it, or it is too long.
+            If there are no words, or too many.
         TreebankError
-            If it holds what no CoNLL-U file can hold.
+            If there are characters that no CoNLL-U file can hold.
         EncoderError
-            If the model cannot read it.
+            If the model cannot encode the words.
         """
         if len(text) > MOST_CHARACTERS:
             raise ProbeError(
@@ -146,9 +146,7 @@ class LiveProbes:
         layers = sorted({one.layer for one in self.recoverers})
         with self._lock:
             vectors = encoder.encode(bank, layers=layers, progress=False)
-            predictions = [
-                one.probe.predictions(vectors.layer(one.layer))[0] for one in self.recoverers
-            ]
+            found = [one.probe.predictions(vectors.layer(one.layer))[0] for one in self.recoverers]
         runs = [
             {
                 "name": name,
@@ -156,59 +154,40 @@ class LiveProbes:
                 "depths": _rounded(prediction.depths),
                 "distances": _rounded(prediction.distances),
             }
-            for name, prediction in zip(self.names, predictions, strict=True)
+            for name, prediction in zip(self.names, found, strict=True)
         ]
         return {"words": words, "runs": runs}
 
 
-def _rounded(values: Any) -> list[float]:
-    """Round to what a page shows."""
-    rounded: list[float] = np.round(np.asarray(values, dtype=np.float64).ravel(), 3).tolist()
-    return rounded
+def _rounded(values: Any) -> Any:
+    return np.round(np.asarray(values, dtype=np.float64).ravel(), 3).tolist()
 
 
-@dataclass(frozen=True)
-class _Choice:
-    """Which probes of a results folder are meant."""
-
-    layers: str | None = None  # as `parse_layers` reads them; all unless given
-    rank: int | None = None
-    seed: int | None = None
-
-    def probes_in(self, source: str | os.PathLike[str]) -> list[str]:
-        """Name the saved probes that a source stands for: one, or the layers of a grid point."""
-        if not is_results(source):
-            if self.layers is not None:
-                hint = Hint("leave out layers=", shell="leave out --layers")
-                what = f"layers {self.layers} were given, but this is not a results folder"
-                raise ProbeError(what, where=str(source), hint=hint)
-            return [str(locate_probe(source, rank=self.rank, seed=self.seed))]
-        _, best = find_probe(source, rank=self.rank, seed=self.seed)
-        found = {
-            row["layer"]: str(path)
-            for path, row in saved_probes(source)
-            if all(row[key] == best[key] for key in ALIKE)
-        }
-        wanted = parse_layers(self.layers, max(found)) if self.layers else tuple(found)
-        if missing := [layer for layer in wanted if layer not in found and self.layers != "all"]:
-            there = ", ".join(map(str, sorted(found)))
-            what = f"no saved probe has layer {missing[0]}"
-            raise ProbeError(what, where=str(source), hint=f"saved: layers {there}")
-        return [found[layer] for layer in wanted if layer in found]
+def _probes_in(
+    source: str | os.PathLike[str], layers: str | None, rank: int | None, seed: int | None
+) -> list[str]:
+    """Name the saved probes that a source stands for: one, or the layers of a grid point."""
+    if not is_results(source):
+        if layers is not None:
+            hint = Hint("leave out layers=", shell="leave out --layers")
+            what = f"layers {layers} were given, but this is not a results folder"
+            raise ProbeError(what, where=str(source), hint=hint)
+        return [str(locate_probe(source, rank=rank, seed=seed))]
+    _, best = find_probe(source, rank=rank, seed=seed)
+    found = {
+        row["layer"]: str(path)
+        for path, row in saved_probes(source)
+        if all(row[key] == best[key] for key in ALIKE)
+    }
+    wanted = parse_layers(layers, max(found)) if layers else tuple(found)
+    if missing := [layer for layer in wanted if layer not in found and layers != "all"]:
+        there = ", ".join(map(str, sorted(found)))
+        what = f"no saved probe has layer {missing[0]}"
+        raise ProbeError(what, where=str(source), hint=f"saved: layers {there}")
+    return [found[layer] for layer in wanted if layer in found]
 
 
-def _refuse_other_vectors(found: Sequence[ProbeRecoverer], places: Sequence[str]) -> None:
-    """Raise where probes were fitted on vectors that one encoder does not give."""
-
-    def vectors(one: ProbeRecoverer) -> Mapping[str, Any]:
-        origin = one.probe.origin_ or {}
-        return {key: origin[key] for key in ("pooling", "spacing", "bos", "dtype")}
-
-    for one, place in zip(found, places, strict=True):
-        if vectors(one) != vectors(found[0]):
-            raise ProbeError(
-                f"was fitted on other vectors ({vectors(one)}) than {places[0]} "
-                f"({vectors(found[0])})",
-                where=place,
-                hint="serve them separately",
-            )
+def _vectors(one: ProbeRecoverer) -> Mapping[str, Any]:
+    """Tell which vectors of a layer a probe was fitted on: one encoder gives one kind alone."""
+    origin = one.probe.origin_ or {}
+    return {key: origin[key] for key in ("pooling", "spacing", "bos", "dtype")}

@@ -20,11 +20,8 @@ from structprobe.show.live.probes import LiveProbes
 
 _log = logging.getLogger(__name__)
 
-MOST_BYTES = 16_384
-"""How long a request's body may be."""
-
-PATIENCE = 20
-"""How many seconds a connection may keep a thread waiting."""
+MOST_BYTES = 16_384  # of a request's body
+PATIENCE = 20  # seconds that a connection may keep a thread waiting
 
 _HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -50,16 +47,16 @@ def serve(
     load : callable
         Loads the probes, once it is known that the port is free.
     host : str, default="127.0.0.1"
-        The address to listen on; by default nobody else on the network can ask.
+        The address to listen on; by default only this machine can connect.
     port : int, default=8000
         The port; 0 takes a free one.
     on_ready : callable
-        Is told the page's address when it can be opened.
+        Called with the page's address when it can be opened.
 
     Raises
     ------
     StructprobeError
-        If the port is in use or the address is none of this machine's; or as `load` raises.
+        If the port is in use or the address is not one of this machine; or as `load` raises.
     """
     with _listen(host, port) as server:
         server.use(load())
@@ -111,49 +108,45 @@ class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Give the page."""
         if not self._from_here():
-            return
+            return None
         if urlsplit(self.path).path != "/":
-            self._refuse(HTTPStatus.NOT_FOUND, "not found; the page is at /")
-            return
-        self._answer(HTTPStatus.OK, "text/html; charset=utf-8", self.server.page)
+            return self._refuse(HTTPStatus.NOT_FOUND, "not found; the page is at /")
+        return self._answer(HTTPStatus.OK, "text/html; charset=utf-8", self.server.page)
 
-    def do_HEAD(self) -> None:
-        """Tell what the page would be."""
-        self.do_GET()
+    do_HEAD = do_GET  # noqa: N815 -- as http.server calls it; `_answer` leaves out the page
 
     def do_POST(self) -> None:
         """Parse a text."""
         if not self._from_here():
-            return
+            return None
         if urlsplit(self.path).path != "/parse":
-            self._refuse(HTTPStatus.NOT_FOUND, "not found; post texts to /parse")
-            return
+            return self._refuse(HTTPStatus.NOT_FOUND, "not found; post texts to /parse")
         # What a form of another site can send is none of these; JSON needs our leave.
         if self.headers.get_content_type() != "application/json":
-            self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
-            return
-        body = self._body()
-        if body is None:
-            return
+            return self._refuse(HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "send application/json")
+        length = self.headers.get("Content-Length", "")
+        if not (length.isascii() and length.isdecimal()):
+            return self._refuse(HTTPStatus.LENGTH_REQUIRED, "the Content-Length header is missing")
+        if int(length) > MOST_BYTES:
+            return self._refuse(
+                HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"send at most {MOST_BYTES:,} bytes"
+            )
         try:
-            asked = json.loads(body)
+            asked = json.loads(self.rfile.read(int(length)))
         except (ValueError, RecursionError):
             asked = None
         text = asked.get("text") if isinstance(asked, dict) else None
         if not isinstance(text, str):
-            self._refuse(HTTPStatus.BAD_REQUEST, 'send {"text": "a sentence"}')
-            return
+            return self._refuse(HTTPStatus.BAD_REQUEST, 'send {"text": "a sentence"}')
         try:
             found = self.server.probes.parse(text)
         except StructprobeError as error:
-            self._refuse(HTTPStatus.BAD_REQUEST, str(error))
-            return
+            return self._refuse(HTTPStatus.BAD_REQUEST, str(error))
         except Exception:
             _log.exception("a text could not be parsed")
-            self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the log")
-            return
+            return self._refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "internal error; see the log")
         content = json.dumps(found, allow_nan=False).encode()
-        self._answer(HTTPStatus.OK, "application/json", content)
+        return self._answer(HTTPStatus.OK, "application/json", content)
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Tell a fault of the protocol as all others, never as markup."""
@@ -164,25 +157,12 @@ class _Handler(BaseHTTPRequestHandler):
         """Log a request, for those who asked for more of what is going on."""
         _log.debug(format, *args)
 
-    def _body(self) -> bytes | None:
-        """Read the body, or refuse it."""
-        length = self.headers.get("Content-Length", "")
-        if not (length.isascii() and length.isdecimal()):
-            self._refuse(HTTPStatus.LENGTH_REQUIRED, "the Content-Length header is missing")
-            return None
-        if int(length) > MOST_BYTES:
-            self._refuse(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"send at most {MOST_BYTES:,} bytes")
-            return None
-        return self.rfile.read(int(length))
-
     def _from_here(self) -> bool:
         """Refuse what a page of another site asks, also where its name points at this machine."""
         host = self.headers.get("Host", "")
         if not _may_be_called(host, self.server.host):
-            self._refuse(
-                HTTPStatus.FORBIDDEN,
-                "unknown host name; use the IP address, or start the server with --host NAME",
-            )
+            what = "unknown host name; use the IP address, or start the server with --host NAME"
+            self._refuse(HTTPStatus.FORBIDDEN, what)
             return False
         origin = self.headers.get("Origin")
         if origin is not None and urlsplit(origin).netloc != host:
@@ -209,30 +189,21 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 def _listen(host: str, port: int) -> LiveServer:
-    """Take the port, or say why not."""
     try:
         return LiveServer(host, port)
     except OSError as error:
         where = f"{host}:{port}"
         if error.errno == errno.EADDRINUSE:
-            raise StructprobeError(
-                "the port is in use",
-                where=where,
-                hint=Hint(
-                    "pass another port (0: any free one)",
-                    shell="choose another with --port (0: any free one)",
-                ),
-            ) from error
-        raise StructprobeError(
-            f"cannot listen on this address: {error.strerror or error}", where=where
-        ) from error
+            shell = "choose another with --port (0: any free one)"
+            hint = Hint("pass another port (0: any free one)", shell=shell)
+            raise StructprobeError("the port is in use", where=where, hint=hint) from error
+        what = f"cannot listen on this address: {error.strerror or error}"
+        raise StructprobeError(what, where=where) from error
 
 
 def _may_be_called(host: str, own: str) -> bool:
-    """Tell whether a browser that reached this server by this name was meant to.
-
-    Numbers and this machine's own names cannot be pointed elsewhere by whoever owns a domain.
-    """
+    """Tell whether a browser that reached this server by this name was meant to."""
+    # Numbers and this machine's own names cannot be pointed elsewhere by whoever owns a domain.
     try:
         name = urlsplit(f"//{host}").hostname or ""
     except ValueError:

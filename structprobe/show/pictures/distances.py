@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from structprobe.draw.word_display import is_right_to_left
-from structprobe.errors import ResultError
+from structprobe.errors import ResultError, counted
 from structprobe.show.pictures.style import SCALE, new_figure, put_title, word_labels
 from structprobe.trees import tree_distances
 
@@ -30,35 +30,31 @@ def draw_distances(
 
     Parameters
     ----------
-    words : sequence of str, length n
-        The words, written along both axes.
-    heads : array_like of int, shape (n,)
-        The gold heads, 1-based, 0 for the root's.
+    words, heads
+        As for `draw_text`.
     distances : array_like of float, shape (n, n)
         The predicted distances, in edges.
-    row : mapping, optional
-        The result row that the prediction belongs to; the title tells of it.
-    direction : {"auto", "ltr", "rtl"}
-        Where the sentence begins along the lower axis; "auto" goes by the letters.
+    row, direction
+        As for `draw_depths`.
     ax : pair of matplotlib.axes.Axes, optional
         Where to draw gold and predicted; by default in a new figure.
 
     Returns
     -------
     gold, predicted : matplotlib.axes.Axes
-        Both on the scale from 0 to the greatest distance of the two.
+        The axes, both on the scale from 0 to the greatest distance of the two.
 
     Raises
     ------
     StructprobeError
-        If matplotlib is not installed, the heads are no tree, or shapes disagree.
+        If matplotlib is not installed, the heads are not a tree, or shapes disagree.
     """
     gold, pred = tree_distances(heads), np.asarray(distances, dtype=np.float64)
     n = len(words)
     if not gold.shape == pred.shape == (n, n):
         raise ResultError(
-            f"gold distances of shape {gold.shape}, predicted ones of shape {pred.shape} and "
-            f"{n} words do not go together"
+            f"gold distances of shape {gold.shape} and predicted distances of shape {pred.shape} "
+            f"do not match {counted(n, 'word')}"
         )
     if ax is None:
         side = 1.8 + 0.22 * n

@@ -31,7 +31,7 @@ def write_pictures(
     force: bool = False,
     progress: bool | None = None,
 ) -> list[Path]:
-    """Write pictures into a folder, which is made where it does not exist."""
+    """Write pictures into a folder, over those of an earlier run at most unless `force`."""
     for one in formats:
         if one not in FORMATS:
             raise ResultError(unknown_name("format", one, FORMATS))
@@ -40,7 +40,15 @@ def write_pictures(
         for name, picture in pictures.items()
         for one in dict.fromkeys(formats)
     }
-    check_free(out, paths, force=force)
+    if Path(out).exists() and not Path(out).is_dir():
+        raise ResultError("is a file, not a folder", where=str(out))
+    there = [path for path in paths if path.exists() and not _is_ours(path)]
+    if there and not force:
+        hint = Hint(
+            "choose another folder, or pass force=True to replace the files",
+            shell="choose another folder, or use --force to replace the files",
+        )
+        raise ResultError(f"{there[0].name} already exists", where=str(out), hint=hint)
     contents = {}
     with progress_bar("draw", len(paths), "file", shown=progress) as advance:
         for path, both in paths.items():
@@ -51,35 +59,16 @@ def write_pictures(
         for path, content in contents.items():
             _replace(path, content)
     except OSError as error:
-        raise ResultError(
-            f"cannot write figures: {error.strerror or error}", where=str(out)
-        ) from error
+        what = f"cannot write figures: {error.strerror or error}"
+        raise ResultError(what, where=str(out)) from error
     return list(paths)
 
 
-def check_free(out: str | os.PathLike[str], paths: Mapping[Path, object], *, force: bool) -> None:
-    """Refuse a folder that is none, and files that exist, unless they are earlier pictures."""
-    if Path(out).exists() and not Path(out).is_dir():
-        raise ResultError("is a file, not a folder", where=str(out))
-    there = [path for path in paths if path.exists() and not _is_ours(path)]
-    if there and not force:
-        raise ResultError(
-            f"{there[0].name} exists already",
-            where=str(out),
-            hint=Hint(
-                "name another folder, or pass force=True to replace the files",
-                shell="name another folder, or replace the files with --force",
-            ),
-        )
-
-
 def _is_ours(path: Path) -> bool:
-    """Tell whether an earlier run wrote a file."""
     return path.is_file() and MARK.encode() in path.read_bytes()
 
 
 def _rendered(picture: Figure | Svg, form: str) -> bytes:
-    """Give a picture as the bytes of a file."""
     if isinstance(picture, Svg):
         if form == "svg":
             return f"{picture}\n<!-- {MARK} -->\n".encode()

@@ -5,35 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from structprobe.errors import ResultError, unknown_name
-from structprobe.show.pictures.style import (
-    COLOURS,
-    DASHES,
-    GREY,
-    MARKERS,
-    NAMES,
-    axes_or_new,
-    put_title,
-    short_name,
-    whole_numbers,
-)
+from structprobe.show.pictures import style
+from structprobe.show.pictures.style import NAMES
+from structprobe.show.row_labels import short_model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # What parts curves from one another, and how a value is told where curves differ in it.
 _PARTING: Mapping[str, Callable[[Any], str]] = {
-    "model": short_name,
-    "method": str,
-    "recipe": "recipe {}".format,
-    "rank": "rank {}".format,
-    "words_as": "input {}".format,
-    "treebank": str,
-    "part": str,
-    "punct": "punct={}".format,
-}
+    "model": short_model, "method": str, "recipe": "recipe {}".format, "rank": "rank {}".format,
+    "words_as": "input {}".format, "treebank": str, "part": str, "punct": "punct={}".format,
+}  # fmt: skip
 
 
 def draw_layer_curves(
@@ -44,19 +28,18 @@ def draw_layer_curves(
     Parameters
     ----------
     rows : sequence of mapping
-        Result rows, keys as in `structprobe.results.rows.ROW_KEYS`. Those with a
-        layer make curves, one for each model, method, recipe, rank and treebank; those without,
-        such as baselines, dashed lines from side to side. Of several seeds the mean is drawn, and
-        the mean of the bounds of their intervals.
+        Result rows, keys as in `structprobe.results.rows.ROW_KEYS`. Rows with a layer make curves,
+        one for each model, method, recipe, rank and treebank; rows without, such as baselines,
+        dashed lines. Scores and bounds of intervals are means over seeds.
     metric : {"uuas", "uas", "las", "root_acc", "dspr", "nspr"}
-        The score, drawn in per cent; correlations times a hundred too.
+        The score, drawn times a hundred.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure, ``ax.figure`` of what is returned.
+        Where to draw; by default in a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The axes. The bands are 95 % bootstrap intervals over sentences.
+        The axes. The bands are 95% bootstrap intervals over sentences.
 
     Raises
     ------
@@ -70,31 +53,32 @@ def draw_layer_curves(
         raise ResultError(f"no row has a layer and {NAMES[metric]}", hint="give rows of a sweep")
     curves = _parted([row for row in scored if row.get("layer") is not None])
     flat = _parted([row for row in scored if row.get("layer") is None])
-    ax = axes_or_new(ax, 6.4, 4.4)
+    ax = style.axes_or_new(ax, 6.4, 4.4)
     for index, (label, own) in enumerate(curves.items()):
         layers = sorted({row["layer"] for row in own})
-        style: dict[str, Any] = {"color": COLOURS[index % 6], "marker": MARKERS[index % 6]}
-        ax.plot(layers, [_mean(own, metric, one) for one in layers], label=label, **style)
-        low, high = (
-            [_mean(own, f"{metric}_{end}", one) for one in layers] for end in ("low", "high")
+        colour, marker = style.COLOURS[index % 6], style.MARKERS[index % 6]
+        means, low, high = (
+            [style.mean_of(own, f"{metric}{end}", layer=layer) for layer in layers]
+            for end in ("", "_low", "_high")
         )
-        ax.fill_between(layers, low, high, color=style["color"], alpha=0.2, linewidth=0)
+        ax.plot(layers, means, label=label, color=colour, marker=marker)
+        ax.fill_between(layers, low, high, color=colour, alpha=0.2, linewidth=0)
     heights: dict[float, list[str]] = {}  # those of one height share a line
     for label, own in flat.items():
-        heights.setdefault(_mean(own, metric, None), []).append(label)
+        heights.setdefault(style.mean_of(own, metric), []).append(label)
     for index, (height, labels) in enumerate(heights.items()):
-        dashes = (0, DASHES[index % len(DASHES)])
+        dashes = (0, style.DASHES[index % len(style.DASHES)])
         label = " = ".join(labels)
-        ax.axhline(height, color=GREY, linestyle=dashes, linewidth=1.2, label=label)
-    whole_numbers(ax.xaxis)
+        ax.axhline(height, color=style.GREY, linestyle=dashes, linewidth=1.2, label=label)
+    style.whole_numbers(ax.xaxis)
     ax.set(xlabel="layer", ylabel=f"{NAMES[metric]} in per cent")
     ax.grid(axis="y", color="#dddddd", linewidth=0.6)
     ax.set_axisbelow(True)
     legend = ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8, frameon=False)
     for text in legend.get_texts():
         text.set_parse_math(False)
-    put_title(ax, f"{NAMES[metric]} by layer, with 95 % bootstrap intervals over sentences",
-              scored, correlations=metric in ("dspr", "nspr"))  # fmt: skip
+    title = f"{NAMES[metric]} by layer, with 95% bootstrap intervals over sentences"
+    style.put_title(ax, title, scored, correlations=metric in ("dspr", "nspr"))
     return ax
 
 
@@ -112,10 +96,3 @@ def _parted(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, An
         told = [_PARTING[key](row[key]) for key in differing if row.get(key) is not None]
         parted.setdefault(", ".join(told), []).append(row)
     return parted
-
-
-def _mean(rows: Sequence[Mapping[str, Any]], key: str, layer: int | None) -> float:
-    """Mean of a value over the rows of one layer, in per cent; NaN where none has it."""
-    values = [row.get(key) for row in rows if row.get("layer") == layer]
-    found = [value for value in values if value is not None]
-    return 100 * float(np.mean(found)) if found else np.nan

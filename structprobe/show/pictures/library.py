@@ -39,9 +39,7 @@ def fonts_for(texts: Iterable[str]) -> list[str]:
         if not missing:
             break
     if missing:
-        _log.warning(
-            "no installed font has %s", " ".join(f"U+{one:04X}" for one in sorted(missing))
-        )
+        _log.warning("no installed font has %s", " ".join(f"U+{c:04X}" for c in sorted(missing)))
     return found
 
 

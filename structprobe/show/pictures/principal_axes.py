@@ -52,67 +52,58 @@ def draw_principal_axes(
 
     Parameters
     ----------
-    words : sequence of str, length n
-        The words.
-    heads : array_like of int, shape (n,)
-        The gold heads, 1-based, 0 for the root's.
+    words, heads
+        As for `draw_text`.
     distances : array_like of float, shape (n, n)
         The distances that a structural probe predicted: squared L2 distances of the projected
-        words, see `principal_axes`.
-    pred_heads : array_like of int, shape (n,), optional
-        The recovered heads; right, missed and wrong edges are then told apart.
-    row : mapping, optional
-        The result row that the prediction belongs to; the title tells of it.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure, ``ax.figure`` of what is returned.
+        words.
+    pred_heads
+        As for `draw_text`.
+    row, ax
+        As for `draw_depths`.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Both axes on one scale; the root has a ring.
+        The axes, on one scale; the root has a ring.
 
     Raises
     ------
     StructprobeError
-        If matplotlib is not installed, heads are no tree, or shapes disagree.
+        If matplotlib is not installed, heads are not a tree, or shapes disagree.
     """
     shown, gold, pred = compare(words, heads, pred_heads, distances)
     if not np.isfinite(np.asarray(distances, dtype=np.float64)).all():
         raise ResultError("the distances are not all finite")
     places, shares = principal_axes(distances)
     ax = axes_or_new(ax, 6.8, 5.4)
-    for tree, other in ((gold, "missed" if pred else "gold"), (pred, "wrong")):
-        if tree:
-            _draw_edges(ax, places, tree, other, compared=pred is not None)
+    _draw_edges(ax, places, gold, "missed" if pred else "gold")
+    if pred:
+        _draw_edges(ax, places, pred, "wrong")
     ax.plot(*places.T, "o", color="black", markersize=4, zorder=3)
-    ax.plot(*places[gold.root], "o", color="black", markersize=11, fillstyle="none", zorder=3,
-            label="gold root")  # fmt: skip
+    x, y = places[gold.root]
+    ax.plot(x, y, "ko", markersize=11, fillstyle="none", zorder=3, label="gold root")
     ax.set_aspect("equal", adjustable="datalim")
     ax.margins(0.12)
-    for name, share in zip(("x", "y"), shares, strict=True):
-        ax.set(**{f"{name}label": f"{'first' if name == 'x' else 'second'} principal axis "
-                                  f"({100 * share:.0f} % of the variance)"})  # fmt: skip
+    first, second = (f"principal axis ({100 * share:.0f}% of the variance)" for share in shares)
+    ax.set(xlabel=f"first {first}", ylabel=f"second {second}")
     _write_words(ax, places, shown)
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8, frameon=False)
     put_title(ax, "Projected words, with the gold tree", [row] if row else [])
     return ax
 
 
-def _draw_edges(
-    ax: Axes, places: NDArray[np.float64], tree: Tree, other: str, *, compared: bool
-) -> None:
+def _draw_edges(ax: Axes, places: NDArray[np.float64], tree: Tree, other: str) -> None:
     """Draw the edges of one tree; those that both trees have are drawn with the gold tree."""
-    labelled: set[str] = set()
+    labels = {"gold": "gold edge", "right": "right", "missed": "missed", "wrong": "wrong"}
     for arc in tree.arcs:
-        style = "right" if compared and arc.shared else other
         if other == "wrong" and arc.shared:
             continue
+        style = "right" if other == "missed" and arc.shared else other
         colour, dashes = STROKES[style]
         ends = places[[arc.head, arc.dependent]]
-        label = {"gold": "gold edge"}.get(style, style)
-        ax.plot(*ends.T, color=colour, linewidth=1.4, linestyle=(0, dashes) if dashes else "-",
-                label=None if style in labelled else label)  # fmt: skip
-        labelled.add(style)
+        line = (0, dashes) if dashes else "-"
+        ax.plot(*ends.T, color=colour, linewidth=1.4, linestyle=line, label=labels.pop(style, None))
 
 
 def _write_words(ax: Axes, places: NDArray[np.float64], words: Sequence[str]) -> None:
@@ -138,5 +129,4 @@ def _write_words(ax: Axes, places: NDArray[np.float64], words: Sequence[str]) ->
 
 
 def _meet(one: Sequence[float], other: Sequence[float]) -> bool:
-    """Whether two boxes overlap."""
     return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]

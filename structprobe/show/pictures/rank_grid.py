@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from structprobe.errors import ResultError, unknown_name
-from structprobe.show.pictures.style import NAMES, SCALE, axes_or_new, put_title
+from structprobe.show.pictures.style import NAMES, SCALE, axes_or_new, mean_of, put_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,16 +23,14 @@ def draw_rank_grid(
     ----------
     rows : sequence of mapping
         Result rows of one method on one model and treebank; those without a layer or a rank are
-        left out. Of several seeds the mean is drawn.
-    metric : {"uuas", "uas", "las", "root_acc", "dspr", "nspr"}
-        The score, in per cent; correlations times a hundred too.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure, ``ax.figure`` of what is returned.
+        left out. Scores are means over seeds.
+    metric, ax
+        As for `draw_layer_curves`.
 
     Returns
     -------
     matplotlib.axes.Axes
-        Layers to the right, ranks upwards; what was not run is left blank.
+        The axes: layers to the right, ranks upwards; what was not run is left blank.
 
     Raises
     ------
@@ -42,9 +40,7 @@ def draw_rank_grid(
     """
     if metric not in NAMES:
         raise ResultError(unknown_name("score", metric, NAMES))
-    used = [
-        row for row in rows if all(row.get(key) is not None for key in (metric, "layer", "rank"))
-    ]
+    used = [row for row in rows if all(row.get(k) is not None for k in (metric, "layer", "rank"))]
     if not used:
         raise ResultError(f"no row has a layer, a rank and {NAMES[metric]}")
     for key in ("method", "model", "recipe", "treebank", "part"):
@@ -55,24 +51,18 @@ def draw_rank_grid(
                 hint="draw one grid for each",
             )
     layers, ranks = (sorted({row[key] for row in used}) for key in ("layer", "rank"))
-    table = np.array([[_mean(used, metric, layer, rank) for layer in layers] for rank in ranks])
+    table = np.array([[mean_of(used, metric, layer=x, rank=y) for x in layers] for y in ranks])
     ax = axes_or_new(ax, 2.2 + 0.5 * len(layers), 1.8 + 0.4 * len(ranks))
     image = ax.imshow(table, origin="lower", aspect="auto", cmap=SCALE)
-    ax.set_xticks(range(len(layers)), list(map(str, layers)))
-    ax.set_yticks(range(len(ranks)), list(map(str, ranks)))
+    ax.set_xticks(range(len(layers)), layers)
+    ax.set_yticks(range(len(ranks)), ranks)
     ax.set(xlabel="layer", ylabel="rank")
     middle = (np.nanmin(table) + np.nanmax(table)) / 2
     for (y, x), value in np.ndenumerate(table):
         if not np.isnan(value):
-            ax.text(x, y, f"{value:.1f}", ha="center", va="center", fontsize=8,
-                    color="white" if value < middle else "black")  # fmt: skip
+            colour = "white" if value < middle else "black"
+            ax.text(x, y, f"{value:.1f}", ha="center", va="center", fontsize=8, color=colour)
     ax.figure.colorbar(image, ax=ax, label=f"{NAMES[metric]} in per cent")
-    put_title(ax, f"{NAMES[metric]} by layer and rank", used,
-              correlations=metric in ("dspr", "nspr"))  # fmt: skip
+    title = f"{NAMES[metric]} by layer and rank"
+    put_title(ax, title, used, correlations=metric in ("dspr", "nspr"))
     return ax
-
-
-def _mean(rows: Sequence[Mapping[str, Any]], metric: str, layer: int, rank: int) -> float:
-    """Mean over the seeds of one cell, in per cent; NaN where there is none."""
-    values = [row[metric] for row in rows if (row["layer"], row["rank"]) == (layer, rank)]
-    return 100 * float(np.mean(values)) if values else np.nan

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from structprobe.errors import ResultError
-from structprobe.scores.result import Scores, Tally
+from structprobe.scores.result import Scores
 from structprobe.show.pictures.style import COLOURS, axes_or_new, put_title
+from structprobe.show.tally_ranges import by_range
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 # The first length of each bar; the last bar is open.
-_LENGTHS = (1, 2, 3, 4, 5, 6, 7, 10, 15, 20, 30)
+LENGTHS = (1, 2, 3, 4, 5, 6, 7, 10, 15, 20, 30)
 
 
 def draw_recall_by_deprel(
@@ -25,16 +26,14 @@ def draw_recall_by_deprel(
     ----------
     scores : Scores
         Scores of a treebank with relations.
-    row : mapping, optional
-        The result row that they belong to; the title tells of it.
-    ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure, ``ax.figure`` of what is returned.
+    row, ax
+        As for `draw_depths`.
 
     Returns
     -------
     matplotlib.axes.Axes
-        One bar a relation, without subtypes, the most frequent at the top; at its end how many
-        edges there are.
+        One bar per relation, without subtypes, the most frequent at the top, with the number of
+        edges.
 
     Raises
     ------
@@ -46,7 +45,7 @@ def draw_recall_by_deprel(
         raise ResultError("no edge with a relation was scored")
     ax = axes_or_new(ax, 6.4, 1.4 + 0.22 * len(tallies))
     places = range(len(tallies))
-    values = [_per_cent(one) for _, one in tallies]
+    values = [100 * one.correct / one.total for _, one in tallies]
     ax.barh(places, values, color=COLOURS[0])
     for place, value, (_, one) in zip(places, values, tallies, strict=True):
         ax.text(value + 1, place, f"{one.total:,}", va="center", fontsize=8)
@@ -55,7 +54,11 @@ def draw_recall_by_deprel(
     ax.set_ylim(len(tallies) - 0.4, -0.6)
     ax.set(xlim=(0, 112), xlabel="gold edges recovered, in per cent (numbers: gold edges)")
     ax.set_xticks(range(0, 101, 20))
-    put_title(ax, "Recall by relation, regardless of direction", _rows(scores, row))
+    put_title(
+        ax,
+        "Recall by relation, regardless of direction",
+        [scores.to_dict() if row is None else row],
+    )
     return ax
 
 
@@ -73,19 +76,19 @@ def draw_recall_by_length(
     -------
     matplotlib.axes.Axes
         One bar for each length in words from 1 to 6, then 7 to 9, 10 to 14, 15 to 19, 20 to 29
-        and the rest, as far as there are any; above it how many edges there are.
+        and the rest, with the number of edges.
 
     Raises
     ------
     StructprobeError
         If matplotlib is not installed, or no edge was scored.
     """
-    tallies = _by_span(scores.by_arc_length)
+    tallies = by_range(scores.by_arc_length, LENGTHS)
     if not tallies:
         raise ResultError("no edge was scored")
     ax = axes_or_new(ax, 6.4, 4)
     places = range(len(tallies))
-    values = list(map(_per_cent, tallies.values()))
+    values = [100 * one.correct / one.total for one in tallies.values()]
     ax.bar(places, values, color=COLOURS[0])
     for place, value, one in zip(places, values, tallies.values(), strict=True):
         ax.text(place, value + 1, f"{one.total:,}", ha="center", fontsize=8)
@@ -93,37 +96,9 @@ def draw_recall_by_length(
     ax.set(ylim=(0, 108), xlabel="length of the edge, in words")
     ax.set_yticks(range(0, 101, 20))
     ax.set_ylabel("gold edges recovered, in per cent (numbers: gold edges)")
-    put_title(ax, "Recall by length of the edge, regardless of direction", _rows(scores, row))
+    put_title(
+        ax,
+        "Recall by length of the edge, regardless of direction",
+        [scores.to_dict() if row is None else row],
+    )
     return ax
-
-
-def _by_span(tallies: Mapping[int, Tally]) -> dict[str, Tally]:
-    """Add tallies up to those of the bars."""
-    bars: dict[str, Tally] = {}
-    for first, behind in zip(_LENGTHS, [*_LENGTHS[1:], None], strict=True):
-        inside = [
-            one
-            for length, one in tallies.items()
-            if first <= length and (behind is None or length < behind)
-        ]
-        if inside:
-            bars[_span(first, behind)] = Tally(
-                sum(one.correct for one in inside), sum(one.total for one in inside)
-            )
-    return bars
-
-
-def _span(first: int, behind: int | None) -> str:
-    """Name a bar."""
-    if behind is None:
-        return f"{first}+"
-    return str(first) if behind == first + 1 else f"{first}–{behind - 1}"
-
-
-def _per_cent(tally: Tally) -> float:
-    return 100 * tally.correct / tally.total
-
-
-def _rows(scores: Scores, row: Mapping[str, Any] | None) -> Sequence[Mapping[str, Any]]:
-    """Give what the title tells of: the row, or else what the scores themselves know."""
-    return [scores.to_dict() if row is None else row]

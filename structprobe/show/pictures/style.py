@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 from structprobe.draw.word_display import visible
-from structprobe.scores.protocol import Protocol
+from structprobe.errors import counted
 from structprobe.show.pictures.library import fonts_for, load_matplotlib
+from structprobe.show.row_labels import SCORES, protocols_of, short_model
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,23 +24,15 @@ DASHES = ((7, 3), (1, 2), (7, 2, 1, 2), (3, 2), (7, 2, 1, 2, 1, 2))
 GREY = "#444444"  # of baselines
 TITLE_SIZE = 8  # of letters, in points
 SCALE = "cividis"  # of heat maps: even in lightness, and the same to red-green blind eyes
-NAMES = {
-    "uuas": "UUAS",
-    "uas": "UAS",
-    "las": "LAS",
-    "root_acc": "root accuracy",
-    "dspr": "DSpr.",
-    "nspr": "NSpr.",
-}
-_PROTOCOL = ("punct", "min_length", "max_length")
+NAMES = SCORES | {"root_acc": "root accuracy"}
 
 
-def new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float, layout: Any = "constrained") -> Figure:
     """Make a figure that no window shows and nothing else keeps."""
     load_matplotlib()
     from matplotlib.figure import Figure
 
-    return Figure(figsize=(width, height), layout="constrained")
+    return Figure(figsize=(width, height), layout=layout)
 
 
 def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
@@ -46,27 +40,28 @@ def axes_or_new(ax: Axes | None, width: float, height: float) -> Axes:
     return new_figure(width, height).subplots() if ax is None else ax
 
 
+def mean_of(rows: Sequence[Mapping[str, Any]], key: str, **where: object) -> float:
+    """Mean of a score over the rows that have some values, in per cent; NaN where there is none."""
+    fitting = [row for row in rows if all(row.get(one) == value for one, value in where.items())]
+    values = [row[key] for row in fitting if row.get(key) is not None]
+    return 100 * fmean(values) if values else math.nan
+
+
 def title_of(rows: Sequence[Mapping[str, Any]], *, correlations: bool = False) -> str:
     """Say what a picture is of, and by which protocol it was scored."""
-    models = _one(rows, "model")
+    model = _one(rows, "model")
     layer = _one([row for row in rows if row.get("model")], "layer")
     bank, part, n = (_one(rows, key) for key in ("treebank", "part", "n_sentences"))
     sent_id = _one(rows, "sent_id")
     first = [
-        short_name(models) if models else "",
+        short_model(model) if model else "",
         f"layer {layer}" if layer is not None else "",
         " ".join(filter(None, (bank, f"({part})" if part else ""))),
         f"sentence {sent_id}" if sent_id else "",
-        f"n = {n:,} sentences" if n else "",
+        f"n = {counted(n, 'sentence')}" if n else "",
     ]
-    protocols = dict.fromkeys(
-        Protocol(*(row[key] for key in _PROTOCOL))
-        for row in rows
-        if all(row.get(key) is not None for key in _PROTOCOL)
-    )
-    lines = [", ".join(filter(None, first))]
-    lines += [protocol.describe(correlations=correlations) for protocol in protocols]
-    return "\n".join(filter(None, lines))
+    protocols = [one.describe(correlations=correlations) for one in protocols_of(rows)]
+    return "\n".join(filter(None, [", ".join(filter(None, first)), *protocols]))
 
 
 def put_title(
@@ -89,11 +84,6 @@ def wrapped(text: str, inches: float) -> str:
     width = max(30, int(inches * 72 / (TITLE_SIZE * 0.52)))
     lines = [visible(line) for line in text.split("\n")]
     return "\n".join(part for line in lines for part in textwrap.wrap(line, width))
-
-
-def short_name(model: str) -> str:
-    """Give a model's name without most of the folders that it lies in."""
-    return "/".join(PurePath(model).parts[-2:]) if PurePath(model).parts[2:] else model
 
 
 def whole_numbers(axis: Any) -> None:

@@ -12,7 +12,8 @@ import numpy as np
 from structprobe.draw.svg import Svg
 from structprobe.scores.result import Scores
 from structprobe.scores.table import column
-from structprobe.show.pictures.library import fonts_for, load_matplotlib
+from structprobe.show.pictures.library import fonts_for
+from structprobe.show.pictures.style import new_figure
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -41,12 +42,9 @@ def tree_name(sentence: Sentence, place: int) -> str:
 
 def to_figure(svg: Svg) -> Figure:
     """Draw what `draw_svg` gives with matplotlib, for the formats that are no SVG."""
-    load_matplotlib()
-    from matplotlib.figure import Figure
-
     root = ElementTree.fromstring(svg)
     width, height = (float(root.get(side, "")) for side in ("width", "height"))
-    figure = Figure(figsize=(width * _POINTS / 72, height * _POINTS / 72))
+    figure = new_figure(width * _POINTS / 72, height * _POINTS / 72, layout=None)
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set(xlim=(0, width), ylim=(height, 0))
     axes.axis("off")
@@ -104,14 +102,8 @@ def _steps(line: str) -> Iterator[tuple[str, list[tuple[float, float]]]]:
 
 
 def _draw_text(axes: Axes, text: str, style: Mapping[str, Any], at: tuple[float, float]) -> None:
-    axes.text(
-        float(style["x"]) + at[0],
-        float(style.get("y", 0)) + at[1],
-        text,
-        color=style["fill"],
-        fontsize=float(style["font-size"]) * _POINTS * _NARROWER,
-        fontfamily=style["family"],
-        ha={"middle": "center"}.get(style.get("text-anchor", ""), "left"),
-        va="baseline",
-        parse_math=False,
-    )
+    x, y = float(style["x"]) + at[0], float(style.get("y", 0)) + at[1]
+    size = float(style["font-size"]) * _POINTS * _NARROWER
+    ha = "center" if style.get("text-anchor") == "middle" else "left"
+    look = {"color": style["fill"], "fontfamily": style["family"], "parse_math": False}
+    axes.text(x, y, text, fontsize=size, ha=ha, va="baseline", **look)

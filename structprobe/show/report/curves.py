@@ -4,20 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from statistics import fmean
 
 from structprobe.results.rows import METRICS, Row
-from structprobe.show.report.elements import Child, Markup, element, join
+from structprobe.show.report.elements import Child, Markup, element, figure, join
 from structprobe.show.report.series import Series
-
-LABELS = {
-    "uuas": "UUAS",
-    "uas": "UAS",
-    "las": "LAS",
-    "root_acc": "root",
-    "dspr": "DSpr.",
-    "nspr": "NSpr.",
-}
-"""The scores as the pages call them."""
+from structprobe.show.row_labels import SCORES
 
 Scale = Callable[[float], float]
 
@@ -33,25 +25,19 @@ def draw_curves(series: Sequence[Series]) -> Markup | None:
     """Draw one panel a score."""
     lines = [one for one in series if one.layered]
     baselines = [one.rows[0] for one in series if not one.layered]
-    panels = [_panel(metric, lines, baselines) for metric in METRICS if _has(metric, lines)]
+    rows = [row for one in lines for row in one.rows]
+    shown = [metric for metric in METRICS if any(row[metric] is not None for row in rows)]
+    panels = [_panel(metric, lines, baselines) for metric in shown]
     if not panels:
         return None
-    legend = [
-        element("li", element("span", class_=f"swatch c{at % _COLOURS}"), one.name)
-        for at, one in enumerate(lines)
-    ]
-    return join(
-        element("ul", legend, class_="legend") if len(lines) > 1 else None,
-        element("div", panels, class_="panels"),
-    )
-
-
-def _has(metric: str, lines: Sequence[Series]) -> bool:
-    return any(row[metric] is not None for one in lines for row in one.rows)
+    named = []
+    for at, one in enumerate(lines):
+        named.append(element("li", element("span", class_=f"swatch c{at % _COLOURS}"), one.name))
+    legend = element("ul", named, class_="legend") if len(lines) > 1 else None
+    return join(legend, element("div", panels, class_="panels"))
 
 
 def _panel(metric: str, lines: Sequence[Series], baselines: Sequence[Row]) -> Markup:
-    """Draw one score."""
     dashed = [row for row in baselines if row[metric] is not None]
     layers: list[int] = sorted({row["layer"] for one in lines for row in one.rows})
     first, span = layers[0], max(1, layers[-1] - layers[0])
@@ -65,18 +51,10 @@ def _panel(metric: str, lines: Sequence[Series], baselines: Sequence[Row]) -> Ma
 
     marks: list[Child] = [_ticks(layers, range(low, high + 1, step), x, y)]
     marks += _dashes(dashed, metric, y)
-    if len(lines) <= _MOST_BANDS:
-        marks += [_band(one, metric, at, x, y) for at, one in enumerate(lines)]
-    marks += [_line(one, metric, at, x, y) for at, one in enumerate(lines)]
-    picture = element(
-        "svg",
-        marks,
-        viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
-        role="img",
-        aria_label=_told(metric, lines, dashed),
-        class_="curve",
-    )
-    return element("figure", element("figcaption", LABELS[metric]), picture)
+    for draw in (_band, _line) if len(lines) <= _MOST_BANDS else (_line,):
+        marks += [draw(one, metric, at, x, y) for at, one in enumerate(lines)]
+    told = _told(metric, lines, dashed)
+    return figure(SCORES[metric], marks, f"0 0 {_WIDTH} {_HEIGHT}", told)
 
 
 def _axis(metric: str, lines: Sequence[Series], dashed: Sequence[Row]) -> tuple[int, int, int]:
@@ -90,17 +68,14 @@ def _axis(metric: str, lines: Sequence[Series], dashed: Sequence[Row]) -> tuple[
 
 
 def _ticks(layers: Sequence[int], values: range, x: Scale, y: Scale) -> Markup:
-    """Draw the grid and its numbers."""
     marks = []
     for value in values:
         at = _px(y(value / 100))
         marks.append(element("path", d=f"M{_LEFT} {at}H{_WIDTH - _RIGHT}", class_="grid"))
         marks.append(element("text", str(value), x=_LEFT - 6, y=at, class_="tick left"))
-    every = math.ceil(len(layers) / 13)
+    every, below = math.ceil(len(layers) / 13), _HEIGHT - _BOTTOM + 16
     for layer in layers[::every]:
-        marks.append(
-            element("text", str(layer), x=_px(x(layer)), y=_HEIGHT - _BOTTOM + 16, class_="tick")
-        )
+        marks.append(element("text", str(layer), x=_px(x(layer)), y=below, class_="tick"))
     middle = _px((_LEFT + _WIDTH - _RIGHT) / 2)
     return join(marks, element("text", "layer", x=middle, y=_HEIGHT - 4, class_="tick"))
 
@@ -108,19 +83,17 @@ def _ticks(layers: Sequence[int], values: range, x: Scale, y: Scale) -> Markup:
 def _dashes(dashed: Sequence[Row], metric: str, y: Scale) -> list[Markup]:
     """Draw baselines; a thin line leads from each to its label where that had to move."""
     means = _means(dashed, metric)
+    names = [f"{name} {100 * mean:.1f}" for name, mean in means.items()]
     heights = [y(mean) for mean in means.values()]
     places = _spread(heights, _LETTERS, _TOP - 4, _HEIGHT - _BOTTOM + 4)
     end = _WIDTH - _RIGHT
-    return [
-        join(
-            element("path", d=f"M{_LEFT} {_px(height)}H{end}", class_="dashed"),
-            element("path", d=f"M{end} {_px(height)}L{end + _LEADER - 3} {_px(place)}",
-                    class_="leader"),
-            element("text", f"{name} {100 * mean:.1f}", x=end + _LEADER, y=_px(place),
-                    class_="tick right"),
-        )
-        for (name, mean), height, place in zip(means.items(), heights, places, strict=True)
-    ]  # fmt: skip
+    marks = []
+    for told, height, place in zip(names, heights, places, strict=True):
+        leader = f"M{end} {_px(height)}L{end + _LEADER - 3} {_px(place)}"
+        marks.append(element("path", d=f"M{_LEFT} {_px(height)}H{end}", class_="dashed"))
+        marks.append(element("path", d=leader, class_="leader"))
+        marks.append(element("text", told, x=end + _LEADER, y=_px(place), class_="tick right"))
+    return marks
 
 
 def _means(dashed: Sequence[Row], metric: str) -> dict[str, float]:
@@ -129,7 +102,7 @@ def _means(dashed: Sequence[Row], metric: str) -> dict[str, float]:
     for row in dashed:
         scores.setdefault(row["method"], []).append(row[metric])
     means = {
-        name if len(found) == 1 else f"{name} (mean)": sum(found) / len(found)
+        name if len(found) == 1 else f"{name} (mean)": fmean(found)
         for name, found in scores.items()
     }
     return dict(sorted(means.items(), key=lambda one: -one[1]))
@@ -141,67 +114,45 @@ def _spread(wanted: Sequence[float], apart: float, first: float, last: float) ->
     blocks: list[list[float]] = []
     for rank, place in enumerate(wanted):
         blocks.append([place - apart * rank])
-        while len(blocks) > 1 and _mean(blocks[-2]) > _mean(blocks[-1]):
+        while len(blocks) > 1 and fmean(blocks[-2]) > fmean(blocks[-1]):
             blocks[-2:] = [blocks[-2] + blocks[-1]]
-    starts = [_mean(block) for block in blocks for _ in block]
+    starts = [fmean(block) for block in blocks for _ in block]
     latest = last - apart * (len(wanted) - 1)
     return [max(first, min(start, latest)) + apart * rank for rank, start in enumerate(starts)]
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
 def _band(one: Series, metric: str, at: int, x: Scale, y: Scale) -> Markup | None:
-    """Draw the intervals of a series."""
     rows = [row for row in one.rows if row[f"{metric}_low"] is not None]
-    upper = [f"{_px(x(row['layer']))},{_px(y(row[f'{metric}_high']))}" for row in rows]
-    lower = [f"{_px(x(row['layer']))},{_px(y(row[f'{metric}_low']))}" for row in rows]
     if len(rows) < 2:
         return None
-    return element(
-        "polygon", points=" ".join([*upper, *reversed(lower)]), class_=f"band c{at % _COLOURS}"
-    )
+    corners = [(row["layer"], row[f"{metric}_high"]) for row in rows]
+    corners += [(row["layer"], row[f"{metric}_low"]) for row in reversed(rows)]
+    points = " ".join(f"{_px(x(layer))},{_px(y(value))}" for layer, value in corners)
+    return element("polygon", points=points, class_=f"band c{at % _COLOURS}")
 
 
 def _line(one: Series, metric: str, at: int, x: Scale, y: Scale) -> Markup:
     """Draw the line of a series, a point a layer that tells its number."""
     rows = [row for row in one.rows if row[metric] is not None]
     points = [(x(row["layer"]), y(row[metric])) for row in rows]
-    dots = [
-        element(
-            "circle",
-            element("title", _point(one, row, metric)),
-            cx=_px(px),
-            cy=_px(py),
-            r=3,
-        )
-        for row, (px, py) in zip(rows, points, strict=True)
-    ]
+    dots = []
+    for row, (px, py) in zip(rows, points, strict=True):
+        told = f"{one.name}, layer {row['layer']}: {SCORES[metric]} {100 * row[metric]:.1f}"
+        dots.append(element("circle", element("title", told), cx=_px(px), cy=_px(py), r=3))
     path = " ".join(f"{_px(px)},{_px(py)}" for px, py in points)
     return element("g", element("polyline", points=path), dots, class_=f"line c{at % _COLOURS}")
 
 
-def _point(one: Series, row: Row, metric: str) -> str:
-    """Tell one point in words."""
-    return f"{one.name}, layer {row['layer']}: {LABELS[metric]} {100 * row[metric]:.1f}"
-
-
 def _told(metric: str, lines: Sequence[Series], dashed: Sequence[Row]) -> str:
-    """Tell a panel in words."""
     told = []
     for one in lines:
         rows = [row for row in one.rows if row[metric] is not None]
-        if not rows:
-            continue
-        best = max(rows, key=lambda row: row[metric])
-        told.append(
-            f"{one.name}: {100 * rows[0][metric]:.1f} at layer {rows[0]['layer']}, highest "
-            f"{100 * best[metric]:.1f} at layer {best['layer']}, {100 * rows[-1][metric]:.1f} "
-            f"at layer {rows[-1]['layer']}"
-        )
+        if rows:
+            ends = rows[0], max(rows, key=lambda row: row[metric]), rows[-1]
+            first, best, last = (f"{100 * row[metric]:.1f} at layer {row['layer']}" for row in ends)
+            told.append(f"{one.name}: {first}, highest {best}, {last}")
     told += [f"{name} {100 * mean:.1f}" for name, mean in _means(dashed, metric).items()]
-    return f"{LABELS[metric]} by layer in per cent. {'; '.join(told)}. The table has all numbers."
+    return f"{SCORES[metric]} by layer in per cent. {'; '.join(told)}. The table has all numbers."
 
 
 def _px(value: float) -> str:

@@ -15,36 +15,48 @@ class Markup(str):
     __slots__ = ()
 
 
-Child: TypeAlias = "str | Iterable[Child] | None"
-"""Text to escape, `Markup`, several of them, or nothing."""
+Child: TypeAlias = "str | Iterable[Child] | None"  # text to escape, markup, several, or nothing
 
 
 def element(name: str, /, *children: Child, **attributes: object) -> Markup:
     """Make an element."""
     told = "".join(
-        _attribute(key.rstrip("_").replace("_", "-"), value) for key, value in attributes.items()
+        f" {key.rstrip('_').replace('_', '-')}"
+        + ("" if value is True else f'="{escape(str(value))}"')
+        for key, value in attributes.items()
+        if value is not None and value is not False
     )
-    if name in _VOID:
-        return Markup(f"<{name}{told}>")
-    return Markup(f"<{name}{told}>{join(*children)}</{name}>")
+    return Markup(f"<{name}{told}>" + ("" if name in _VOID else f"{join(*children)}</{name}>"))
+
+
+def section(id_: str, title: str, *children: Child) -> Markup:
+    """Make a section with its heading."""
+    return element("section", element("h2", title, id=id_), *children, aria_labelledby=id_)
+
+
+def wide(label: str, *children: Child, **attributes: object) -> Markup:
+    """Make a box that scrolls by itself where its content is too wide."""
+    told = {"class_": "wide", "tabindex": 0, "role": "region", "aria_label": label}
+    return element("div", *children, **attributes, **told)
+
+
+def note(*children: Child, **attributes: object) -> Markup:
+    """Make a paragraph of small print."""
+    return element("p", *children, class_="note", **attributes)
+
+
+def figure(caption: str, marks: Child, box: str, label: str) -> Markup:
+    """Make a figure of a drawing, `label` being what it shows in words."""
+    drawing = element("svg", marks, viewBox=box, role="img", aria_label=label, class_="curve")
+    return element("figure", element("figcaption", caption), drawing)
 
 
 def join(*children: Child) -> Markup:
     """Put pieces one behind the other."""
-    return Markup("".join(_child(child) for child in children))
+    return Markup("".join(map(_child, children)))
 
 
 def _child(child: Child) -> str:
-    if child is None:
-        return ""
-    if isinstance(child, Markup):
-        return child
-    if isinstance(child, str):
-        return escape(child, quote=False)
-    return join(*child)
-
-
-def _attribute(key: str, value: object) -> str:
-    if value is None or value is False:
-        return ""
-    return f" {key}" if value is True else f' {key}="{escape(str(value))}"'
+    if child is None or isinstance(child, Markup):
+        return child or ""
+    return escape(child, quote=False) if isinstance(child, str) else join(*child)

@@ -6,16 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from structprobe.errors import counted
 from structprobe.scores.table import column
-from structprobe.show.report.elements import Markup, element
+from structprobe.show.report.elements import Markup, element, note, section
 from structprobe.show.report.packing import Explorer
-from structprobe.show.report.saved_predictions import KeptRun, KeptSeries
+from structprobe.show.report.saved_predictions import KeptSeries
 from structprobe.show.report.view import legend, numbers, slider, tree_box, word_table
 
 _SHOWN = 6  # sentences at each end
 _LEAST_EDGES = 5  # of a sentence that can be among the worst or the best
 
-_BARS = "Bars: UUAS of this sentence at each position of the slider; the line above is 100 %."
+_BARS = "Bars: UUAS of this sentence at each position of the slider; the line above is 100%."
+_ALL_WORDS = (
+    "Trees show all words; UUAS is computed over the words that the protocol keeps (see the end of "
+    "the page)."
+)
 HOW_TO_KEEP = (
     "No predictions were kept with these results, so there are no tables by relation and no "
     "sentences to show. Run the command again into a new folder, without --no-keep-predictions."
@@ -37,28 +42,21 @@ def explorer_section(kept: Sequence[KeptSeries], packed: Explorer, n_scored: int
     """Make the explorer, which scripts fill."""
     gold = kept[0].runs[0].scores is not None
     layered = any(one.series.layered for one in kept)
-    step = element(
-        "div",
-        element("button", "← Previous", type="button", id="previous"),
-        element("p", element("b", id="sentence-id"), " ", element("span", id="place")),
-        element("button", "Next →", type="button", id="next"),
-        class_="step",
-    )
-    notes = ["Trees show all words; UUAS is computed over the words that the protocol keeps "
-             "(see the end of the page)."]  # fmt: skip
-    notes += [] if gold else [NO_GOLD]
+    before = element("button", "← Previous", type="button", id="previous")
+    which = element("p", element("b", id="sentence-id"), " ", element("span", id="place"))
+    behind = element("button", "Next →", type="button", id="next")
+    notes = [_ALL_WORDS] if gold else [_ALL_WORDS, NO_GOLD]
     if missing := n_scored - len(packed.blocks):
         notes.append(
-            f"Of {n_scored:,} runs, {missing:,} appear only in the table of scores: their "
-            "predictions were not kept, or did not fit on this page."
+            f"Of {n_scored:,} runs, {missing:,} {'appears' if missing == 1 else 'appear'} only in "
+            "the table of scores: predictions were not kept, or did not fit on this page."
         )
     if packed.left_out:
-        notes.append(
-            f"The distances of {packed.left_out:,} long sentences are omitted from this page."
-        )
+        told = counted(packed.left_out, "long sentence")
+        notes.append(f"The distances of {told} are omitted from this page.")
     view = element(
         "div",
-        step,
+        element("div", before, which, behind, class_="step"),
         _series_choice(kept),
         slider("Layer" if layered else "Method", bars=_BARS if gold else None),
         element("p", id="status", role="status", aria_live="polite"),
@@ -66,92 +64,58 @@ def explorer_section(kept: Sequence[KeptSeries], packed: Explorer, n_scored: int
         tree_box(),
         numbers(gold=gold),
         word_table(),
-        [element("p", note, class_="note") for note in notes],
+        list(map(note, notes)),
         class_="view",
     )
-    return element(
-        "section",
-        element("h2", "Sentence by sentence", id="sentences"),
-        element("noscript", element("p", "The explorer needs JavaScript.", class_="note")),
-        element("div", _search(), view, class_="explorer"),
-        aria_labelledby="sentences",
-    )
+    needed = element("noscript", note("The explorer needs JavaScript."))
+    explorer = element("div", _search(), view, class_="explorer")
+    return section("sentences", "Sentence by sentence", needed, explorer)
 
 
-def extremes_section(kept: Sequence[KeptSeries]) -> Markup | None:
+def extremes(kept: Sequence[KeptSeries]) -> Markup | None:
     """List the worst and the best sentences of the best run."""
     first = kept[0]
     run = first.runs[first.best]
     if run.scores is None:
         return None
-    edges = column(run.scores.table, "edges")
-    right = column(run.scores.table, "right_edges")
+    edges, right = (column(run.scores.table, key).astype(int) for key in ("edges", "right_edges"))
     long_enough = np.flatnonzero(edges >= _LEAST_EDGES)
     if not len(long_enough):
         return None
+
+    def entry(at: int) -> Markup:
+        words = run.sentences[at].words
+        text = element("bdi", " ".join(words[:60]) + (" …" if len(words) > 60 else ""))
+        score = element("span", f"{right[at]} of {edges[at]}", class_="score")
+        place = {"data_sentence": at, "data_series": 0, "data_run": first.best}
+        return element("li", element("a", score, " ", text, href="#sentences", **place))
+
     share = right[long_enough] / edges[long_enough]
-    order = long_enough[np.lexsort((-edges[long_enough], share))]
-    # Of equal ones the longer first, at either end.
-    upwards = long_enough[np.lexsort((-edges[long_enough], -share))]
-    lists = [
-        element(
-            "div",
-            element("h3", title),
-            element("ol", [_entry(run, int(index), first.best) for index in found[:_SHOWN]]),
-        )
-        for title, found in (("Worst", order), ("Best", upwards))
-    ]
+    lists = []
+    for title, order in (("Worst", share), ("Best", -share)):
+        # Of equal ones the longer first, at either end.
+        found = long_enough[np.lexsort((-edges[long_enough], order))][:_SHOWN].tolist()
+        entries = element("ol", list(map(entry, found)))
+        lists.append(element("div", element("h3", title), entries))
     of = f" on {run.row['treebank']}" if len(kept) > 1 else ""
     of = f" of {first.series.name}" if first.series.layered else of
     told = (
         f"By the share of scored edges that {run.name}{of} recovers, among sentences with at least "
         f"{_LEAST_EDGES} scored edges. Select one to see its tree."
     )
-    return element(
-        "section",
-        element("h2", "Worst and best sentences", id="extremes"),
-        element("p", told, class_="note"),
-        element("div", lists, class_="two"),
-        aria_labelledby="extremes",
-    )
-
-
-def _entry(run: KeptRun, index: int, place: int) -> Markup:
-    """Write one sentence with its score, as a link to the explorer."""
-    assert run.scores is not None
-    edges = int(column(run.scores.table, "edges")[index])
-    right = int(column(run.scores.table, "right_edges")[index])
-    words = run.sentences[index].words
-    text = element("bdi", " ".join(words[:60]) + (" …" if len(words) > 60 else ""))
-    link = element(
-        "a",
-        element("span", f"{right} of {edges}", class_="score"),
-        " ",
-        text,
-        href="#sentences",
-        data_sentence=index,
-        data_series=0,
-        data_run=place,
-    )
-    return element("li", link)
+    worst_and_best = element("div", lists, class_="two")
+    return section("extremes", "Worst and best sentences", note(told), worst_and_best)
 
 
 def _series_choice(kept: Sequence[KeptSeries]) -> Markup | None:
-    """Make the choice between series, where there are several."""
     if len(kept) < 2:
         return None
     options = [element("option", one.series.name, value=at) for at, one in enumerate(kept)]
-    return element(
-        "p",
-        element("label", "Show", for_="series"),
-        " ",
-        element("select", options, id="series"),
-        class_="choice",
-    )
+    label, select = element("label", "Show", for_="series"), element("select", options, id="series")
+    return element("p", label, " ", select, class_="choice")
 
 
 def _search() -> Markup:
-    """Make the search and the list of what it finds."""
     bound = {"type": "number", "min": 0, "max": 100, "step": 1, "inputmode": "numeric"}
     form = element(
         "form",
@@ -172,16 +136,12 @@ def _search() -> Markup:
         ], id="order", name="order")),
         element("p", element("output", id="count", aria_live="polite"),
                 element("button", "Clear", type="reset"), class_="found"),
-        element("p", _NO_WORD, id="hint", class_="note", hidden=True),
+        note(_NO_WORD, id="hint", hidden=True),
         id="search", role="search", aria_label="Sentences",
     )  # fmt: skip
-    return element(
-        "div",
-        form,
-        element("ol", id="found", aria_label="Sentences found"),
-        element("button", "Show more", type="button", id="more", hidden=True),
-        class_="finder",
-    )
+    found = element("ol", id="found", aria_label="Sentences found")
+    more = element("button", "Show more", type="button", id="more", hidden=True)
+    return element("div", form, found, more, class_="finder")
 
 
 def _field(label: str, name: str, control: Markup) -> Markup:

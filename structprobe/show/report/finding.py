@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from structprobe.errors import counted
 from structprobe.show.report.series import Series
-from structprobe.show.treebank_labels import banks_of
 
-MOST = 6
-"""Of so many treebanks it is told what came out; of the others the table tells it."""
+MOST = 6  # treebanks of which it is told what came out; of the others the table tells it
 
 
 def leading(series: Sequence[Series]) -> list[Series]:
@@ -22,20 +21,21 @@ def leading(series: Sequence[Series]) -> list[Series]:
 
 def findings(series: Sequence[Series]) -> list[str]:
     """Tell the best run on each treebank, and the chain beside it."""
-    several = len(banks_of([row for one in series for row in one.rows])) > 1
+    banks = {row["treebank_fingerprint"] for one in series for row in one.rows}
+    several = len(banks - {None}) > 1
     led = leading(series)
     told = [_finding(one, series, several) for one in led[:MOST]]
     if len(led) > MOST:
-        told.append(f"The table has the scores on {len(led) - MOST:,} more treebanks.")
+        more = counted(len(led) - MOST, "more treebank")
+        told.append(f"The table has the scores on {more}.")
     return told
 
 
 def _finding(best: Series, series: Sequence[Series], name_bank: bool) -> str:
-    """Tell the best run of one series."""
     row = best.rows[best.best]
     low, high = row["uuas_low"], row["uuas_high"]
     interval = "" if low is None else f" [{100 * low:.1f}, {100 * high:.1f}]"
-    share = f"{100 * row['uuas']:.1f}\u202f%{interval} of the gold edges (UUAS)"
+    share = f"{100 * row['uuas']:.1f}%{interval} of the gold edges (UUAS)"
     name, part = best.names[best.best], row["part"]
     of = f"{'of' if name_bank else 'Of'} {len(best.rows)} {_kind(best, series)}"
     if len(best.rows) == 1:
@@ -64,9 +64,8 @@ def _kind(best: Series, series: Sequence[Series]) -> str:
 def _chain(best: Series, series: Sequence[Series]) -> str:
     """Tell what the linear chain has on the same treebank."""
     first = best.rows[0]
-    for one in series:
-        for row in one.rows:
-            alike = all(row[key] == first[key] for key in ("treebank_fingerprint", "punct"))
-            if row["method"] == "linear" and alike and row is not best.rows[best.best]:
-                return f"; the linear chain has {100 * row['uuas']:.1f}\u202f%"
+    for row in (row for one in series for row in one.rows):
+        alike = all(row[key] == first[key] for key in ("treebank_fingerprint", "punct"))
+        if row["method"] == "linear" and alike and row is not best.rows[best.best]:
+            return f"; the linear chain has {100 * row['uuas']:.1f}%"
     return ""

@@ -19,8 +19,7 @@ from structprobe.scores.table import column
 from structprobe.show.report.saved_predictions import KeptRun, KeptSeries
 from structprobe.treebank.sentence import Sentence
 
-PAIR_BYTES = 10_000_000
-"""How many distances, of one byte each before they are deflated, a page holds."""
+PAIR_BYTES = 10_000_000  # distances on a page, of one byte each before they are deflated
 
 
 class Explorer:
@@ -33,75 +32,50 @@ class Explorer:
         longest = _longest(runs)
         texts = {id(run.sentences): run.sentences for run in runs}
         self.left_out = sum(len(one) > longest for text in texts.values() for one in text)
-        places = {name: place for place, name in enumerate(banks)}
-        told: dict[int, dict[str, Any]] = {}
+        series: list[dict[str, Any]] = []
         with progress_bar("pack", len(runs), "run", shown=progress) as advance:
-            for run in runs:
-                told[id(run)] = self._run(run, longest)
-                advance(1)
-        self.data: dict[str, Any] = {
-            "banks": [_bank(run, longest) for run in banks.values()],
-            "series": [
-                {
-                    "name": one.series.name,
-                    "bank": places[_bank_of(one.runs[0])],
-                    "best": one.best,
-                    "runs": [told[id(run)] for run in one.runs],
-                }
-                for one in kept
-            ],
-        }
-
-    def _run(self, run: KeptRun, longest: int) -> dict[str, Any]:
-        """Tell of one run, and pack it."""
-        name = f"run-{len(self.blocks)}"
-        self.blocks[name] = pack(run, longest)
-        return {
-            "name": run.name,
-            "block": name,
-            "distances": _all_have(run, "distances"),
-            "depths": _all_have(run, "depths"),
-        }
+            for one in kept:
+                place, told = list(banks).index(_bank_of(one.runs[0])), []
+                for run in one.runs:
+                    name = f"run-{len(self.blocks)}"
+                    self.blocks[name] = pack(run, longest)
+                    has = {key: _all_have(run, key) for key in ("distances", "depths")}
+                    told.append({"name": run.name, "block": name, **has})
+                    advance(1)
+                shown = {"name": one.series.name, "bank": place, "best": one.best, "runs": told}
+                series.append(shown)
+        packed = [_bank(run, longest) for run in banks.values()]
+        self.data: dict[str, Any] = {"banks": packed, "series": series}
 
 
 def pack(run: KeptRun, longest: int) -> str:
     """Pack the numbers of one run."""
-    n = len(run.sentences)
-    scales: list[NDArray[Any]] = []
-    bytes_: list[NDArray[Any]] = []
+    packed: list[tuple[NDArray[Any], NDArray[Any]]] = []
     if _all_have(run, "distances"):
-        above = [
-            _above(np.asarray(one.distances)) if len(one) <= longest else np.empty(0)
-            for one in run.predictions
-        ]
-        _quantise(above, scales, bytes_)
+        # What is above the diagonal; where both directions differ, their mean.
+        short = (np.asarray(p.distances if len(p) <= longest else []) for p in run.predictions)
+        above = [((d + d.T) / 2)[np.triu_indices(len(d), 1)] if len(d) else d for d in short]
+        packed.append(_quantise(above))
     if _all_have(run, "depths"):
-        _quantise([np.asarray(one.depths) for one in run.predictions], scales, bytes_)
-    right = column(run.scores.table, "right_edges") if run.scores else np.zeros(n)
+        packed.append(_quantise([np.asarray(one.depths) for one in run.predictions]))
+    nothing = np.zeros(len(run.sentences))
+    right = column(run.scores.table, "right_edges") if run.scores else nothing
     heads = np.concatenate([np.empty(0), *(one.heads for one in run.predictions)])
-    counts = [right.astype("<u2"), run.drawn.astype("<u2")]
-    parts = [*scales, *counts, heads.astype("<u2"), *reversed(bytes_)]
-    packed = zlib.compress(b"".join(part.tobytes() for part in parts), 9)
-    return base64.b64encode(packed).decode()
+    words = [one.astype("<u2") for one in (right, run.drawn, heads)]
+    parts = [*(bounds for bounds, _ in packed), *words, *(steps for _, steps in reversed(packed))]
+    told = b"".join(part.tobytes() for part in parts)
+    return base64.b64encode(zlib.compress(told, 9)).decode()
 
 
-def _quantise(
-    values: Sequence[NDArray[Any]], scales: list[NDArray[Any]], bytes_: list[NDArray[Any]]
-) -> None:
+def _quantise(values: Sequence[NDArray[Any]]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Round the values of each sentence to 256 steps between their least and greatest."""
     bounds = np.array([[one.min(), one.max()] if len(one) else [0, 0] for one in values], "<f4")
-    scales.append(bounds)
     rounded = [
         np.round(255 * (one - low) / (high - low)) if high > low else np.zeros(len(one))
         for one, (low, high) in zip(values, bounds, strict=True)
     ]
-    bytes_.append(np.clip(np.concatenate([np.empty(0), *rounded]), 0, 255).astype(np.uint8))
-
-
-def _above(distances: NDArray[Any]) -> NDArray[Any]:
-    """Give what is above the diagonal, where both directions differ their mean."""
-    above: NDArray[Any] = ((distances + distances.T) / 2)[np.triu_indices(len(distances), 1)]
-    return above
+    steps = np.clip(np.concatenate([np.empty(0), *rounded]), 0, 255)
+    return bounds, steps.astype(np.uint8)
 
 
 def _longest(runs: Sequence[KeptRun]) -> int:
@@ -117,7 +91,6 @@ def _longest(runs: Sequence[KeptRun]) -> int:
 
 
 def _all_have(run: KeptRun, name: str) -> bool:
-    """Tell whether all predictions have something."""
     return all(getattr(one, name) is not None for one in run.predictions)
 
 
@@ -127,13 +100,12 @@ def _bank_of(run: KeptRun) -> tuple[int, object]:
 
 
 def _bank(run: KeptRun, longest: int) -> dict[str, Any]:
-    """Tell the sentences of a treebank, and how many edges are scored in each."""
     edges = column(run.scores.table, "edges") if run.scores else np.zeros(len(run.sentences))
     return {
         "name": run.row["treebank"],
         "longest": longest,
         "edges": edges.astype(int).tolist(),
-        "sentences": [_sentence(sentence) for sentence in run.sentences],
+        "sentences": list(map(_sentence, run.sentences)),
     }
 
 

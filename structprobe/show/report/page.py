@@ -10,23 +10,29 @@ from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
 from structprobe._version import __version__
-from structprobe.show.report.elements import Markup, element, join
+from structprobe.show.report.elements import Child, Markup, element, join
 
-VIEW_SCRIPTS = (
-    "nodes.js",
-    "edges.js",
-    "trees.js",
-    "tree_view.js",
-    "heat_view.js",
-    "depth_view.js",
-    "sentence_view.js",
-)
-"""What draws a sentence, in the order in which it is read."""
-
+# What draws a sentence, in the order in which it is read, and what a report runs.
+VIEW_SCRIPTS = ("nodes.js", "edges.js", "trees.js", "tree_view.js", "heat_view.js",
+                "depth_view.js", "sentence_view.js")  # fmt: skip
 REPORT_SCRIPTS = (*VIEW_SCRIPTS, "data.js", "sort.js", "search.js", "explorer.js", "report.js")
-"""What a report runs."""
 
 _HEAD_BYTES = 4096  # within which a page says what made it
+
+
+def page_body(
+    kicker: str, title: str, told: Iterable[str], main: Child, nav: Child = None, foot: Child = None
+) -> Markup:
+    """Put together what a page shows: what it is, what came out of it, and the rest."""
+    header = element(
+        "header",
+        element("p", kicker, class_="kicker"),
+        element("h1", title),
+        [element("p", one, class_="finding") for one in told],
+        element("nav", nav, aria_label="Sections") if nav else None,
+    )
+    shown = element("main", main, id="content", tabindex=-1)
+    return join(header, shown, element("footer", foot) if foot else None)
 
 
 def make_page(
@@ -70,7 +76,7 @@ def make_page(
 
 
 def is_page(path: str | os.PathLike[str]) -> bool:
-    """Tell whether a file is a page of ours, which may be written anew."""
+    """Tell whether structprobe wrote a file, which may then be replaced."""
     try:
         with open(path, "rb") as file:
             return b'<meta name="generator" content="structprobe ' in file.read(_HEAD_BYTES)

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import starmap
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.progress import progress_bar
 from structprobe.results.rows import Row
-from structprobe.results.saved_runs import (
-    has_predictions,
-    read_predictions,
-    read_sentences,
-)
+from structprobe.results.saved_runs import has_predictions, read_predictions, read_sentences
 from structprobe.scores import score
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.result import Scores
@@ -23,8 +20,7 @@ from structprobe.scores.table import column
 from structprobe.show.report.series import Series
 from structprobe.treebank.sentence import Sentence
 
-MOST_RUNS = 40
-"""How many runs an explorer holds; the series that go beyond it are in the tables alone."""
+MOST_RUNS = 40  # in an explorer; the series that go beyond it are in the tables alone
 
 
 @dataclass(frozen=True)
@@ -54,58 +50,43 @@ class KeptSeries:
 
 
 def read_kept(
-    folder: str | os.PathLike[str], series: Sequence[Series], progress: bool | None = None
+    folder: Path, series: Sequence[Series], progress: bool | None = None
 ) -> list[KeptSeries]:
     """Read the predictions of series, as many as an explorer holds."""
     chosen: list[tuple[Series, list[tuple[Row, str]]]] = []
-    room = MOST_RUNS
+    n_runs = 0
     for one in series:
-        there = [
-            (row, name)
-            for row, name in zip(one.rows, one.names, strict=True)
-            if has_predictions(folder, row["key"])
-        ]
-        if not there or (chosen and len(there) > room):
-            continue
-        room -= len(there)
-        chosen.append((one, there))
+        named = zip(one.rows, one.names, strict=True)
+        there = [both for both in named if has_predictions(folder, both[0]["key"])]
+        if there and (not chosen or n_runs + len(there) <= MOST_RUNS):
+            n_runs += len(there)
+            chosen.append((one, there))
     banks = _banks(folder, series)
-    found: list[KeptSeries] = []
-    n_runs = sum(len(there) for _, there in chosen)
     with progress_bar("read", n_runs, "run", shown=progress) as advance:
-        for one, there in chosen:
-            runs = []
-            for row, name in there:
-                runs.append(_read(folder, row, name, banks))
-                advance(1)
-            found.append(KeptSeries(one, runs))
-    return found
+
+        def read(row: Row, name: str) -> KeptRun:
+            advance(1)
+            return _read(folder, row, name, banks)
+
+        return [KeptSeries(one, list(starmap(read, there))) for one, there in chosen]
 
 
 def _annotated(sentences: Sequence[Sentence]) -> bool:
     return all(sentence.heads is not None for sentence in sentences)
 
 
-def _banks(
-    folder: str | os.PathLike[str], series: Sequence[Series]
-) -> dict[object, Sequence[Sentence]]:
+def _banks(folder: Path, series: Sequence[Series]) -> dict[object, Sequence[Sentence]]:
     """Read the sentences of each treebank once, with their gold trees where any run has them."""
     banks: dict[object, Sequence[Sentence]] = {}
     for row in (row for one in series for row in one.rows):
         name = row["treebank_fingerprint"]
-        if name in banks and _annotated(banks[name]):
-            continue
-        if has_predictions(folder, row["key"]):
+        known = name in banks and _annotated(banks[name])
+        if not known and has_predictions(folder, row["key"]):
             banks[name] = read_sentences(folder, row["key"])
     return banks
 
 
-def _read(
-    folder: str | os.PathLike[str],
-    row: Row,
-    name: str,
-    banks: Mapping[object, Sequence[Sentence]],
-) -> KeptRun:
+def _read(folder: Path, row: Row, name: str, banks: Mapping[object, Sequence[Sentence]]) -> KeptRun:
     """Read one run; sentences are the same objects for all runs on one treebank."""
     sentences = banks[row["treebank_fingerprint"]]
     predictions = [prediction for _, prediction in read_predictions(folder, row["key"])]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 from structprobe.results.rows import Row
 
@@ -49,9 +50,9 @@ def series_of(rows: Sequence[Row]) -> list[Series]:
     for row in scored:
         groups.setdefault(tuple(row[key] for key in ALIKE), []).append(row)
     layered = [group for group in groups.values() if len({row["layer"] for row in group}) > 1]
+    alone = [group for group in groups.values() if len({row["layer"] for row in group}) == 1]
     if not layered:
         return _comparisons(scored)
-    alone = [group for group in groups.values() if len({row["layer"] for row in group}) == 1]
     differing = _differing([group[0] for group in layered], scored)
     made = [_layers(group, differing) for group in layered]
     # The best first: on dev, as layers are chosen, where all have that.
@@ -83,7 +84,6 @@ def method_name(row: Row) -> str:
 
 
 def _layers(group: list[Row], differing: Sequence[str]) -> Series:
-    """Make the series of one grid point."""
     ordered = sorted(group, key=lambda row: row["layer"])
     first = ordered[0]
     told = [
@@ -96,11 +96,10 @@ def _layers(group: list[Row], differing: Sequence[str]) -> Series:
 
 
 def _alone(row: Row, name_bank: bool) -> Series:
-    """Make the series of one run."""
+    name = method_name(row)
     seed = f", seed {row['seed']}" if row["seed"] is not None else ""
     bank = f", {row['treebank']}" if name_bank else ""
-    name = f"{method_name(row)}{seed}{bank}"
-    return Series(name, [row], [method_name(row)], layered=False)
+    return Series(f"{name}{seed}{bank}", [row], [name], layered=False)
 
 
 def _comparisons(scored: Sequence[Row]) -> list[Series]:
@@ -108,12 +107,10 @@ def _comparisons(scored: Sequence[Row]) -> list[Series]:
     banks: dict[tuple[object, object], list[Row]] = {}
     for row in scored:
         banks.setdefault((row["treebank_fingerprint"], row["punct"]), []).append(row)
-    several = [len({place[at] for place in banks}) > 1 for at in range(2)]
+    several = [len(set(values)) > 1 for values in zip(*banks, strict=True)]
     found = []
     for group in banks.values():
         told = group[0]["treebank"], f"punct {group[0]['punct']}"
-        name = ", ".join(
-            ["methods", *(one for one, tell in zip(told, several, strict=True) if tell)]
-        )
-        found.append(Series(name, group, [method_name(row) for row in group], layered=False))
+        name = ", ".join(["methods", *compress(told, several)])
+        found.append(Series(name, group, list(map(method_name, group)), layered=False))
     return found

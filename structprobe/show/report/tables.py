@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from structprobe.results.rows import METRICS, Row
-from structprobe.scores.result import Scores, Tally
-from structprobe.show.columns import NOTHING
-from structprobe.show.report.curves import LABELS
-from structprobe.show.report.elements import Child, Markup, element
+from structprobe.scores.breakdowns import Tally
+from structprobe.show.report.elements import Child, Markup, element, wide
 from structprobe.show.report.saved_predictions import KeptRun
+from structprobe.show.row_labels import SCORES
+from structprobe.show.table import NOTHING
+from structprobe.show.tally_ranges import by_range
 
-_TOLD = {
-    "method": "method",
-    "words_as": "input",
-    "model": "model",
-    "treebank": "treebank",
-    "layer": "layer",
-    "head": "head",
-    "choice": "chosen",
-    "rank": "rank",
-    "seed": "seed",
-}
+_TOLD = ("method", "words_as", "model", "treebank", "layer", "head", "choice", "rank", "seed")
+_HEADINGS = {"words_as": "input", "choice": "chosen"}
 _WORDS = ("method", "words_as", "model", "treebank", "choice")
-_BINS = ((1, 1), (2, 2), (3, 3), (4, 4), (5, 6), (7, 9), (10, 14), (15, 10**9))
-_LENGTHS = ((1, 5), (6, 10), (11, 15), (16, 20), (21, 30), (31, 40), (41, 60), (61, 10**9))
+# The first of each range; the last range is open.
+_DISTANCES = (1, 2, 3, 4, 5, 7, 10, 15)
+_LENGTHS = (1, 6, 11, 16, 21, 31, 41, 61)
 
 
 def headline(rows: Sequence[Row], best: Iterable[str] = ()) -> Markup:
@@ -33,8 +26,9 @@ def headline(rows: Sequence[Row], best: Iterable[str] = ()) -> Markup:
     columns = [key for key in _TOLD if _worth_showing(rows, key)]
     scores = [key for key in METRICS if any(row[key] is not None for row in rows)]
     scores += [key for key in ("dev_uuas",) if any(row[key] is not None for row in rows)]
-    heads = [_head(_TOLD[key], number=key not in _WORDS) for key in columns]
-    heads += [_head(_score_name(key), number=True) for key in scores]
+    heads = [_head(_HEADINGS.get(key, key), number=key not in _WORDS) for key in columns]
+    names = {**SCORES, "dev_uuas": "dev UUAS"}
+    heads += [_head(names[key], number=True) for key in scores]
     chosen = frozenset(best)
     body = [
         element(
@@ -45,96 +39,50 @@ def headline(rows: Sequence[Row], best: Iterable[str] = ()) -> Markup:
         )
         for row in rows
     ]
-    caption = "Scores in per cent, each above its 95 % bootstrap interval over sentences"
+    caption = "Scores in per cent, each above its 95% bootstrap interval over sentences"
     return _table(caption, heads, body, "headline")
 
 
-def by_relation(runs: Sequence[KeptRun]) -> Markup | None:
-    """Make the table of recall by relation."""
-    return _recall(
-        "Gold edges recovered, in per cent, by the relation of the dependent",
-        "relation",
-        runs,
-        lambda scores: scores.by_deprel,
-    )
-
-
-def by_arc_length(runs: Sequence[KeptRun]) -> Markup | None:
-    """Make the table of recall by the distance between an edge's ends."""
-    return _recall(
-        "Gold edges recovered, in per cent, by the distance between head and dependent",
-        "distance",
-        runs,
-        lambda scores: _binned(scores.by_arc_length, _BINS),
-    )
-
-
-def by_sentence_length(runs: Sequence[KeptRun]) -> Markup | None:
-    """Make the table of recall by the length of the sentence."""
-    return _recall(
-        "Gold edges recovered, in per cent, by sentence length in words",
-        "words",
-        runs,
-        lambda scores: _binned(scores.by_sentence_length, _LENGTHS),
-    )
+def recall_tables(runs: Sequence[KeptRun]) -> list[Markup | None]:
+    """Make the tables of recall by relation, by distance and by length of the sentence."""
+    scores = [run.scores for run in runs if run.scores is not None]
+    by_distance = [by_range(one.by_arc_length, _DISTANCES) for one in scores]
+    by_length = [by_range(one.by_sentence_length, _LENGTHS) for one in scores]
+    return [
+        _recall("the relation of the dependent", "relation", runs, [s.by_deprel for s in scores]),
+        _recall("the distance between head and dependent", "distance", runs, by_distance),
+        _recall("sentence length in words", "words", runs, by_length),
+    ]
 
 
 def _recall(
-    caption: str,
-    label: str,
-    runs: Sequence[KeptRun],
-    tallies: Callable[[Scores], Mapping[str, Tally]],
+    what: str, label: str, runs: Sequence[KeptRun], columns: Sequence[Mapping[str, Tally]]
 ) -> Markup | None:
     """Make a table of recall, a column a run."""
-    columns = [tallies(run.scores) for run in runs if run.scores is not None]
     if not columns or not columns[0]:
         return None
     keys = list(columns[0])
     if label == "relation":
         keys.sort(key=lambda key: -columns[0][key].total)
-    heads = [_head(label, number=label != "relation"), _head("edges", number=True)]
-    heads += [_head(_short(run.name), number=True, title=run.name) for run in runs]
+    number = None if label == "relation" else "number"
+    heads = [_head(label, number=bool(number)), _head("edges", number=True)]
+    heads += [_head(run.name.removeprefix("layer "), number=True, title=run.name) for run in runs]
     body = [
         element(
             "tr",
-            element(
-                "th",
-                key,
-                scope="row",
-                class_=None if label == "relation" else "number",
-                data_value=None if label == "relation" else place,
-            ),
+            element("th", key, scope="row", class_=number, data_value=number and place),
             _number(columns[0][key].total, f"{columns[0][key].total:,}"),
             [_share(column[key]) for column in columns],
         )
         for place, key in enumerate(keys)
     ]
-    return _table(caption, heads, body, "recall")
-
-
-def _binned(tallies: Mapping[int, Tally], bins: Sequence[tuple[int, int]]) -> dict[str, Tally]:
-    """Add up tallies by ranges of their key, leaving out empty ones."""
-    found = {}
-    for first, last in bins:
-        inside = [tally for key, tally in tallies.items() if first <= key <= last]
-        name = f"{first}+" if last >= 10**9 else str(first) if first == last else f"{first}–{last}"
-        if inside:
-            found[name] = Tally(sum(t.correct for t in inside), sum(t.total for t in inside))
-    return found
+    return _table(f"Gold edges recovered, in per cent, by {what}", heads, body, "recall")
 
 
 def _worth_showing(rows: Sequence[Row], key: str) -> bool:
     """Tell whether a column says anything: what is the foot's to tell only where it differs."""
     values = {row[key] for row in rows if row[key] is not None}
     return len(values) > (key in ("model", "treebank", "rank", "seed"))
-
-
-def _score_name(key: str) -> str:
-    return f"dev {LABELS[key[4:]]}" if key.startswith("dev_") else LABELS[key]
-
-
-def _short(name: str) -> str:
-    return name.removeprefix("layer ")
 
 
 def _head(label: str, *, number: bool, title: str | None = None) -> Markup:
@@ -144,10 +92,7 @@ def _head(label: str, *, number: bool, title: str | None = None) -> Markup:
 
 
 def _told_cell(row: Row, key: str) -> Markup:
-    """Write what a row tells of its run."""
-    value: Any = row[key]
-    if key == "words_as" and value is None:
-        value = "original"
+    value: Any = "original" if key == "words_as" and row[key] is None else row[key]
     if key == "method":
         name = f"{value} (uses gold)" if row["uses_gold"] else value
         return element("th", name, scope="row")
@@ -156,14 +101,12 @@ def _told_cell(row: Row, key: str) -> Markup:
 
 
 def _score_cell(row: Row, key: str) -> Markup:
-    """Write a score over its interval."""
     value = row[key]
     if value is None:
         return _number(None, NOTHING)
-    low, high = row.get(f"{key}_low"), row.get(f"{key}_high")
-    interval = None
-    if low is not None and high is not None:
-        interval = element("small", f"{100 * low:.1f}–{100 * high:.1f}")
+    ends: list[Any] = [row.get(f"{key}_{end}") for end in ("low", "high")]
+    told = None if None in ends else "{:.1f}–{:.1f}".format(*(100 * end for end in ends))
+    interval = element("small", told) if told else None
     return _number(f"{value:.6f}", f"{100 * value:.1f}", interval)
 
 
@@ -180,7 +123,6 @@ def _number(value: object, *children: Child, shade: int | None = None) -> Markup
 
 
 def _table(caption: str, heads: Sequence[Markup], body: Sequence[Markup], kind: str) -> Markup:
-    """Make a table in a box that scrolls by itself where it is too wide."""
     table = element(
         "table",
         element("caption", element("span", caption)),
@@ -188,6 +130,4 @@ def _table(caption: str, heads: Sequence[Markup], body: Sequence[Markup], kind: 
         element("tbody", body),
         class_=f"sortable {kind}",
     )
-    return element(
-        "div", table, class_="wide", tabindex=0, role="region", aria_label=f"Table: {caption}"
-    )
+    return wide(f"Table: {caption}", table)

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from structprobe.show.report.elements import Markup, element
+from structprobe.show.report.elements import Markup, element, note, wide
 
-_WORD_COLUMNS = (
-    ("no.", True),
-    ("word", False),
-    ("UPOS", False),
-    ("relation", False),
-    ("gold head", False),
-    ("recovered head", False),
-    ("gold depth", True),
-    ("predicted depth", True),
-)
+_WORD_COLUMNS = ("no.", "word", "UPOS", "relation", "gold head", "recovered head",
+                 "gold depth", "predicted depth")  # fmt: skip
+_NUMBERS = ("no.", "gold depth", "predicted depth")
 
 
 def slider(label: str, *, count: int = 1, at: int = 0, bars: str | None = None) -> Markup:
     """Make the slider that goes through layers or methods."""
+    drawn = element("svg", id="bars", preserveAspectRatio="none", aria_hidden="true")
+    handle = element("input", type="range", id="layer", min=0, max=count - 1, value=at)
     return element(
         "div",
         element("label", label, for_="layer"),
-        element(
-            "div",
-            element("svg", id="bars", preserveAspectRatio="none", aria_hidden="true"),
-            element("input", type="range", id="layer", min=0, max=count - 1, value=at),
-            class_="track",
-        ),
+        element("div", drawn, handle, class_="track"),
         element("output", id="run-name", for_="layer"),
         element("p", bars, class_="bars-told") if bars else None,
         class_="slider",
@@ -37,40 +27,27 @@ def legend(*, gold: bool) -> Markup:
     """Make the key to the lines of the picture."""
     if not gold:
         return Markup("")
-    entries = [
-        element("li", _sample(style), element("span", style, id=f"n-{style}"))
-        for style in ("right", "wrong", "missed")
-    ]
+    size = {"viewBox": "0 0 30 10", "width": 30, "height": 10, "aria_hidden": "true"}
+    entries = []
+    for style in ("right", "wrong", "missed"):
+        line = element("g", element("path", d="M0 5H30"), class_=f"arc {style}")
+        name = element("span", style, id=f"n-{style}")
+        entries.append(element("li", element("svg", line, **size), name))
     return element("ul", entries, element("li", "gold above, recovered below"), class_="key")
 
 
 def tree_box() -> Markup:
     """Make the box that the picture of a tree is drawn into."""
-    return element(
-        "div", id="tree", class_="wide", tabindex=0, role="region", aria_label="Tree, scrolls"
-    )
+    return wide("Tree, scrolls", id="tree")
 
 
 def numbers(*, gold: bool) -> Markup:
     """Make the place of heat maps and depths."""
-    return element("div", _maps(), _depths(gold), class_="numbers")
-
-
-def _maps() -> Markup:
-    """Make the heat maps."""
-    figures = [
-        element(
-            "figure",
-            element("figcaption", caption),
-            element(
-                "div",
-                element("canvas", id=f"{name}-map", tabindex=0, role="img", aria_label=caption),
-                class_="wide",
-            ),
-            id=f"{name}-figure",
-        )
-        for name, caption in (("gold", "Gold distances"), ("pred", "Predicted distances"))
-    ]
+    figures = []
+    for name, caption in (("gold", "Gold distances"), ("pred", "Predicted distances")):
+        canvas = element("canvas", id=f"{name}-map", tabindex=0, role="img", aria_label=caption)
+        box = element("div", canvas, class_="wide")
+        figures.append(element("figure", element("figcaption", caption), box, id=f"{name}-figure"))
     scale = element(
         "p",
         element("span", "0"),
@@ -79,32 +56,20 @@ def _maps() -> Markup:
         element("span", "edges apart"),
         class_="scale",
     )
-    return element(
-        "div",
-        element(
-            "div",
-            element("div", figures, class_="pair-of-maps"),
-            scale,
-            element("p", id="pair", class_="note", role="status"),
-            id="maps",
-        ),
-        element("p", "There are no predicted distances.", id="no-maps", class_="note",
-                hidden=True),
-    )  # fmt: skip
-
-
-def _depths(gold: bool) -> Markup:
-    """Make the depths of the words."""
+    pair = element("div", figures, class_="pair-of-maps")
+    maps = element("div", pair, scale, note(id="pair", role="status"), id="maps")
+    no_maps = note("There are no predicted distances.", id="no-maps", hidden=True)
     told = "Depths below the root: predicted as dots, gold as rings" if gold else "Depths"
-    box = element("div", id="depths", class_="wide", tabindex=0, role="region", aria_label="Depths")
-    return element("figure", element("figcaption", told), box, id="depth-figure")
+    caption, box = element("figcaption", told), wide("Depths", id="depths")
+    depths = element("figure", caption, box, id="depth-figure")
+    return element("div", element("div", maps, no_maps), depths, class_="numbers")
 
 
 def word_table() -> Markup:
     """Make the table that tells the picture word by word."""
     heads = [
-        element("th", label, scope="col", class_="number" if number else None)
-        for label, number in _WORD_COLUMNS
+        element("th", label, scope="col", class_="number" if label in _NUMBERS else None)
+        for label in _WORD_COLUMNS
     ]
     table = element(
         "table",
@@ -112,12 +77,5 @@ def word_table() -> Markup:
         element("thead", element("tr", heads)),
         element("tbody", id="word-rows"),
     )
-    box = element("div", table, class_="wide", tabindex=0, role="region", aria_label="Word table")
+    box = wide("Word table", table)
     return element("details", element("summary", "The same as a table"), box, id="as-table")
-
-
-def _sample(style: str) -> Markup:
-    """Draw a bit of line as the picture has it."""
-    line = element("path", d="M0 5H30")
-    return element("svg", element("g", line, class_=f"arc {style}"), viewBox="0 0 30 10",
-                   width=30, height=10, aria_hidden="true")  # fmt: skip

@@ -4,34 +4,29 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
+from structprobe.errors import ResultError
 from structprobe.output_paths import check_file
+from structprobe.probe.saving.save_load import CONFIG, read_config
+from structprobe.results.folder import MARKER, read_commands, read_rows
 from structprobe.results.rows import Row
 from structprobe.show.report.curves import draw_curves
-from structprobe.show.report.elements import Markup, element, join
-from structprobe.show.report.explorer import (
-    HOW_TO_KEEP,
-    NO_GOLD,
-    explorer_section,
-    extremes_section,
-)
+from structprobe.show.report.elements import Markup, element, note, section
+from structprobe.show.report.explorer import HOW_TO_KEEP, NO_GOLD, explorer_section, extremes
 from structprobe.show.report.finding import findings, leading
 from structprobe.show.report.fitted import fitted_page
 from structprobe.show.report.foot import results_foot
 from structprobe.show.report.packing import Explorer
-from structprobe.show.report.page import REPORT_SCRIPTS, is_page, make_page
-from structprobe.show.report.saved_predictions import KeptRun, KeptSeries, read_kept
+from structprobe.show.report.page import REPORT_SCRIPTS, is_page, make_page, page_body
+from structprobe.show.report.saved_predictions import KeptSeries, read_kept
 from structprobe.show.report.series import Series, series_of
-from structprobe.show.report.source import FittedProbe, Results, read_source
-from structprobe.show.report.tables import (
-    by_arc_length,
-    by_relation,
-    by_sentence_length,
-    headline,
-)
-from structprobe.show.treebank_labels import name_banks
+from structprobe.show.report.tables import headline, recall_tables
+from structprobe.show.row_labels import name_banks, short_model
 from structprobe.treebank.writing import write_text
+
+_KINDS = "name a folder that `structprobe sweep`, `compare` or `fit` wrote"
 
 
 def write_report(
@@ -47,15 +42,15 @@ def write_report(
     Parameters
     ----------
     folder : path
-        What `sweep`, `compare` or `fit` wrote.
+        A folder that `sweep`, `compare` or `fit` wrote.
     out : path
         The HTML file.
     title : str, optional
-        The title of the page; the model's and the treebank's name unless given.
+        The title of the page; by default model and treebank.
     force : bool, default=False
         Whether to replace a file that is not an earlier report.
     progress : bool, optional
-        Whether to show progress bars on stderr; by default if that is a terminal.
+        Whether to show progress bars; by default if stderr is a terminal.
 
     Returns
     -------
@@ -65,8 +60,8 @@ def write_report(
     Raises
     ------
     ResultError
-        If the folder holds no results, or a newer version wrote it; or if the file exists and is
-        not a report.
+        If the folder has no results, or a newer version wrote it; or if the file exists and is not
+        a report.
     ProbeError
         If a saved probe is damaged, or a newer version saved it.
     TreebankError
@@ -100,22 +95,32 @@ def build_report(
 
     Raises
     ------
-    ResultError
-        If the folder holds no result, or a newer version wrote it.
-    ProbeError
-        If a saved probe is damaged, or a newer version saved it.
+    ResultError, ProbeError
+        As for `write_report`.
     """
-    source = read_source(folder)
-    if isinstance(source, FittedProbe):
-        return fitted_page(source.config, title)
-    return _results_page(source, title, progress)
+    path = Path(folder)
+    if not path.is_dir():
+        what = "is a file, not a folder" if path.exists() else "no such folder"
+        raise ResultError(what, where=str(folder), hint=_KINDS)
+    if (path / MARKER).exists():
+        return _results_page(path, title, progress)
+    if (path / CONFIG).exists():
+        return fitted_page(read_config(path), title)
+    what = "is neither a results folder nor a saved probe"
+    raise ResultError(what, where=str(folder), hint=_KINDS)
 
 
-def _results_page(source: Results, title: str | None, progress: bool | None) -> str:
+def _results_page(folder: Path, title: str | None, progress: bool | None) -> str:
     """Make the page of result rows."""
-    rows = name_banks(source.rows)
+    every = read_rows(folder)
+    if not every:
+        what = "the results folder is empty"
+        if (folder / "heads.json").exists():
+            what += " but for the tables and figures of `structprobe heads`"
+        raise ResultError(what, where=str(folder), hint=_KINDS)
+    rows = name_banks(every)
     series = series_of(rows)
-    kept = read_kept(source.folder, series, progress)
+    kept = read_kept(folder, series, progress)
     packed = Explorer(kept, progress)
     name = title or _title(rows)
     n_scored = sum(len(one.rows) for one in series)
@@ -124,89 +129,46 @@ def _results_page(source: Results, title: str | None, progress: bool | None) -> 
         "curves": ("By layer", _curves_section(series)),
         "recall": ("By relation and length", _recall_section(kept)),
         "sentences": ("Sentences", explorer_section(kept, packed, n_scored) if kept else None),
-        "extremes": ("Worst and best", extremes_section(kept) if kept else None),
-        "made": ("How this was made", results_foot(source.rows, source.commands)),
+        "extremes": ("Worst and best", extremes(kept) if kept else None),
+        "made": ("How this was made", results_foot(every, read_commands(folder))),
     }
     there = {name: section for name, section in sections.items() if section[1] is not None}
     links = [element("a", label, href=f"#{name}") for name, (label, _) in there.items()]
     made = there.pop("made")[1]
-    body = join(
-        _header(name, series, links),
-        element(
-            "main",
-            [section for _, section in there.values()],
-            None if kept else element("p", HOW_TO_KEEP, class_="note"),
-            id="content",
-            tabindex=-1,
-        ),
-        element("footer", made),
-    )
+    main = [*(one for _, one in there.values()), None if kept else note(HOW_TO_KEEP)]
+    told = "structprobe report", name, findings(series), main
     data = {"explorer-data": packed.data} if kept else {}
+    body = page_body(*told, nav=links, foot=made)
     return make_page(name, body, scripts=REPORT_SCRIPTS, data=data, blocks=packed.blocks)
 
 
-def _header(name: str, series: Sequence[Series], links: Sequence[Markup]) -> Markup:
-    """Say what this is, and what came out of it, in a line or two."""
-    return element(
-        "header",
-        element("p", "structprobe report", class_="kicker"),
-        element("h1", name),
-        [element("p", told, class_="finding") for told in findings(series)],
-        element("nav", links, aria_label="Sections"),
-    )
-
-
 def _title(rows: Sequence[Row]) -> str:
-    """Name a report by its models and treebanks."""
-    models = dict.fromkeys(
-        "/".join(str(row["model"]).rstrip("/").split("/")[-2:])
-        for row in rows
-        if row["model"] and "(untrained" not in row["model"]
-    )
+    named = [row["model"] for row in rows if row["model"]]
+    models = dict.fromkeys(short_model(one) for one in named if "(untrained" not in one)
     banks = dict.fromkeys(row["treebank"] for row in rows if row["treebank"])
-    named = [", ".join(part) for part in (models, banks) if part]
-    return " on ".join(named) or "Trees out of a model"
+    return " on ".join(", ".join(part) for part in (models, banks) if part) or "Trees from a model"
 
 
 def _scores_section(rows: Sequence[Row], series: Sequence[Series]) -> Markup:
-    """Show the headline table, and why rows are empty."""
     best = [one.rows[one.best]["key"] for one in leading(series)]
     empty = dict.fromkeys((row["method"], row["why_empty"]) for row in rows if row["why_empty"])
-    return element(
-        "section",
-        element("h2", "Scores", id="scores"),
-        headline(rows, best),
-        [element("p", f"{method} has no scores: {why}", class_="note") for method, why in empty],
-        aria_labelledby="scores",
-    )
+    notes = [note(f"{method} has no scores: {why}") for method, why in empty]
+    return section("scores", "Scores", headline(rows, best), notes)
 
 
 def _curves_section(series: Sequence[Series]) -> Markup | None:
-    """Show scores by layer, where there are layers."""
-    firsts = [one.rows[0] for one in series]
-    banks = {row["treebank_fingerprint"]: str(row["treebank"]) for row in firsts}
-    drawn = {
-        bank: draw_curves([one for one in series if one.rows[0]["treebank_fingerprint"] == bank])
-        for bank in banks
-    }
+    banks: dict[object, list[Series]] = {}
+    for one in series:
+        banks.setdefault(one.rows[0]["treebank_fingerprint"], []).append(one)
     curves = [
-        [element("h3", banks[bank]) if len(banks) > 1 else None, panels]
-        for bank, panels in drawn.items()
-        if panels is not None
+        [element("h3", str(own[0].rows[0]["treebank"])) if len(banks) > 1 else None, panels]
+        for own in banks.values()
+        if (panels := draw_curves(own)) is not None
     ]
     if not curves:
         return None
-    told = (
-        "In per cent. Bands are 95 % intervals; dashed lines are methods without layers, each with "
-        "its score."
-    )
-    return element(
-        "section",
-        element("h2", "By layer", id="curves"),
-        element("p", told, class_="note"),
-        curves,
-        aria_labelledby="curves",
-    )
+    told = "In per cent. Bands are 95% intervals; dashed lines are methods without layers."
+    return section("curves", "By layer", note(told), curves)
 
 
 def _recall_section(kept: Sequence[KeptSeries]) -> Markup | None:
@@ -215,35 +177,18 @@ def _recall_section(kept: Sequence[KeptSeries]) -> Markup | None:
         return None
     first = kept[0]
     if first.runs[0].scores is None:
-        return element("p", NO_GOLD, class_="note")
-    runs = [*first.runs, *_alone(kept, first.runs[0])]
-    name = first.series.name
-    columns = f"layers of {name}" if first.series.layered else name
-    told = (
-        f"Columns are {columns}"
-        + (", then the methods without layers" if len(runs) > len(first.runs) else "")
-        + ". The edges are those that UUAS counts."
-    )
-    return element(
-        "section",
-        element("h2", "By relation and by length", id="recall"),
-        element("p", told, class_="note"),
-        by_relation(runs),
-        by_arc_length(runs),
-        by_sentence_length(runs),
-        aria_labelledby="recall",
-    )
-
-
-def _alone(kept: Sequence[KeptSeries], first: KeptRun) -> list[KeptRun]:
-    """Give the runs without layers on the same sentences."""
-    return [
+        return note(NO_GOLD)
+    alone = [
         run
         for one in kept[1:]
         if not one.series.layered
         for run in one.runs
-        if run.sentences is first.sentences
+        if run.sentences is first.runs[0].sentences
         and run.scores is not None
-        and first.scores is not None
-        and run.scores.protocol == first.scores.protocol
+        and run.scores.protocol == first.runs[0].scores.protocol
     ]
+    runs = [*first.runs, *alone]
+    columns = f"{'layers of ' if first.series.layered else ''}{first.series.name}"
+    others = ", then the methods without layers" if alone else ""
+    told = f"Columns are {columns}{others}. The edges are those that UUAS counts."
+    return section("recall", "By relation and by length", note(told), recall_tables(runs))

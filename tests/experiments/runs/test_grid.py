@@ -14,13 +14,13 @@ from structprobe.errors import ProbeError, ScoreError
 from structprobe.experiments.config import Training
 from structprobe.experiments.runs.grid import (
     Grid,
-    baseline_run,
     check_ranks,
     check_seeds,
     parse_layers,
     probe_runs,
 )
 from structprobe.experiments.runs.run import Banks
+from structprobe.experiments.sweep import baseline_methods
 
 
 @pytest.mark.parametrize(
@@ -141,8 +141,9 @@ def test_what_decides_the_result_changes_the_key() -> None:
 
 def test_baseline_tells_its_seed() -> None:
     banks = Banks.of(tiny_bank(5), tiny_bank(5, 1))
-    assert str(baseline_run("random", False, 3, banks)) == "random, seed 3"
-    assert str(baseline_run("linear", False, None, banks)) == "linear"
+    told = [str(run) for run, _ in baseline_methods((3,), banks)]
+    assert told[0] == "linear"
+    assert told[-1] == "random, seed 3"
 
 
 def test_unknown_recipe() -> None:

@@ -244,7 +244,7 @@ def test_a_comparison_is_keyed_by_all_that_decides_it(
         config: CompareConfig | None = None,
         **more: Any,
     ) -> str:
-        how = {"methods": method or Chain(), "out": tmp_path / "DIR", "config": config, **more}
+        how = {"methods": method or Chain(), "folder": tmp_path / "DIR", "config": config, **more}
         return str(compare(encoder, *(banks or banks_of()).values(), **how)[0]["key"])
 
     unspaced = banks_of(train=with_column("train", 9, "SpaceAfter=No"))

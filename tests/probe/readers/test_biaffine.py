@@ -14,13 +14,13 @@ from structprobe import NotFittedError, score
 from structprobe.errors import ProbeError, TreeError
 from structprobe.probe.data.inputs import read_words
 from structprobe.probe.data.whitening import second_moments, whitening
-from structprobe.probe.readers.biaffine import (
+from structprobe.probe.readers.biaffine_probe import (
+    BiaffineProbe,
     BiaffineScorer,
     arc_log_probabilities,
     head_batches,
     head_blocks,
 )
-from structprobe.probe.readers.biaffine_probe import BiaffineProbe
 from structprobe.trees import arborescence
 
 

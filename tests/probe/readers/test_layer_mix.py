@@ -17,8 +17,12 @@ from structprobe.probe.losses.geometry import DistanceLoss, depth_loss
 from structprobe.probe.losses.tree_likelihood import TreeLoss
 from structprobe.probe.readers.biaffine_mix import BiaffineMix
 from structprobe.probe.readers.biaffine_probe import BiaffineProbe
-from structprobe.probe.readers.layer_mix import LayerMix, centre_of_gravity, expected_layer
-from structprobe.probe.readers.mixing import mix_words
+from structprobe.probe.readers.layer_mix import (
+    LayerMix,
+    centre_of_gravity,
+    expected_layer,
+    mix_words,
+)
 from structprobe.trees.gold import flat_depths, flat_distances
 
 N_TRAIN = 90

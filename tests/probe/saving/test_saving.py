@@ -22,8 +22,7 @@ from structprobe.encoder.vectors import WordVectors
 from structprobe.errors import ProbeError
 from structprobe.probe import NotFittedError, StructuralProbe
 from structprobe.probe.saving.card import PICTURE
-from structprobe.probe.saving.save_load import check_target
-from structprobe.probe.saving.saved_files import CARD, CONFIG, WEIGHTS, plain
+from structprobe.probe.saving.save_load import CARD, CONFIG, WEIGHTS, check_target, plain
 from structprobe.probe.saving.training_curve import training_curve
 from structprobe.treebank import Treebank
 

@@ -33,5 +33,5 @@ function shortened(text, most = 40) {
 }
 
 function perCent(part, whole) {
-  return whole ? ((100 * part) / whole).toFixed(0) + " %" : "–";
+  return whole ? ((100 * part) / whole).toFixed(0) + "%" : "–";
 }

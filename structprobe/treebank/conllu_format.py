@@ -7,9 +7,9 @@ import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from structprobe.errors import TreebankError
-from structprobe.treebank.blocks import BOM
+from structprobe.errors import TreebankError, counted
 
+BOM = "\ufeff"
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
 ID, FORM, UPOS, XPOS, HEAD, DEPREL, DEPS, MISC = 0, 1, 3, 4, 6, 7, 8, 9
 
@@ -46,9 +46,8 @@ def check_characters(lines: Sequence[str], place: Place) -> None:
         if match := _UNREADABLE.search(line):
             code = ord(match[0])
             if code == 0:
-                raise place.fault(
-                    "a NUL character", row, "if the file is UTF-16, convert it to UTF-8"
-                )
+                hint = "if the file is UTF-16, convert it to UTF-8"
+                raise place.fault("a NUL character", row, hint)
             if 0xDC80 <= code <= 0xDCFF:
                 what = f"invalid UTF-8: byte 0x{code - 0xDC00:02X} at character {match.start() + 1}"
             else:
@@ -59,11 +58,8 @@ def check_characters(lines: Sequence[str], place: Place) -> None:
 def check_comment(line: str, row: int, place: Place) -> None:
     """Refuse a declaration of columns other than the ten (CoNLL-U Plus)."""
     if (match := _GLOBAL_COLUMNS.match(line)) and tuple(match[1].split()) != COLUMNS:
-        raise place.fault(
-            f"unsupported global.columns: {_repr.repr(match[1].strip())}",
-            row,
-            f"use the ten columns of CoNLL-U: {' '.join(COLUMNS)}",
-        )
+        what = f"unsupported global.columns: {_repr.repr(match[1].strip())}"
+        raise place.fault(what, row, f"use the ten columns of CoNLL-U: {' '.join(COLUMNS)}")
 
 
 def split_columns(line: str, row: int, place: Place) -> list[str]:
@@ -73,12 +69,11 @@ def split_columns(line: str, row: int, place: Place) -> list[str]:
         raise place.fault("a byte order mark inside the file", row, hint)
     cells = line.split("\t")
     if len(cells) != 10:
-        found = f"{len(cells)} column{'s' * (len(cells) != 1)}"
+        what = f"{counted(len(cells), 'column')} instead of ten: {_repr.repr(line)}"
+        hint = "separate columns by tabs and write `_` for missing values"
         if line.isspace():
             hint = "the line between two sentences must be empty"
-        else:
-            hint = "separate columns by tabs and write `_` for missing values"
-        raise place.fault(f"{found} instead of ten: {_repr.repr(line)}", row, hint)
+        raise place.fault(what, row, hint)
     if "" in cells:
         column = cells.index("")
         hint = "write `_` for a missing value" if column != FORM else "every word needs a form"
@@ -98,9 +93,8 @@ def check_ids(ids: Sequence[tuple[int, str]], place: Place) -> None:
         elif match := _RANGE.fullmatch(value):
             first, last = int(match[1]), int(match[2])
             if last < first:
-                raise place.fault(
-                    f"the range {value!r} is reversed", row, "write the smaller ID first"
-                )
+                what = f"the range {value!r} is reversed"
+                raise place.fault(what, row, "write the smaller ID first")
             if opened or n < range_end:
                 what = f"the range {value!r} overlaps the one before it"
                 raise place.fault(what, row, "a word can belong to only one multiword token")
@@ -113,20 +107,17 @@ def check_ids(ids: Sequence[tuple[int, str]], place: Place) -> None:
             hint = "write 1, 2, … for words, 1-2 for ranges, 1.1 for empty nodes"
             raise place.fault(f"{_repr.repr(value)} is not a valid ID", row, hint)
     if n == 0:
-        raise place.fault(
-            "a sentence without words", ids[0][0], "add a word or remove the sentence"
-        )
+        hint = "add a word or remove the sentence"
+        raise place.fault("a sentence without words", ids[0][0], hint)
     if range_end > n:
         what = f"a range ends at {range_end}, but the last word is {n}"
         raise place.fault(what, range_row, "end the range at its last word")
 
 
 def _out_of_order(value: str, expected: int, row: int, place: Place) -> TreebankError:
-    return place.fault(
-        f"ID {_repr.repr(value)} out of order: the next word should be {expected}",
-        row,
-        "number the words of each sentence 1, 2, …, and leave an empty line between sentences",
-    )
+    what = f"ID {_repr.repr(value)} out of order: the next word should be {expected}"
+    hint = "number the words of each sentence 1, 2, …, and leave an empty line between sentences"
+    return place.fault(what, row, hint)
 
 
 def check_heads(words: Sequence[tuple[int, list[str]]], place: Place) -> None:
@@ -143,19 +134,13 @@ def check_heads(words: Sequence[tuple[int, list[str]]], place: Place) -> None:
         elif len(head) > 9 or int(head) > n:
             raise place.fault(f"HEAD {_repr.repr(head)} is out of range", row, hint)
     if 0 < len(missing) < n:
-        raise place.fault(
-            f"HEAD is `_` here, but a number for {n - len(missing)} of {n} words",
-            missing[0],
-            "give every word of the sentence a head, or none",
-        )
+        what = f"HEAD is `_` here, but a number for {n - len(missing)} of {n} words"
+        raise place.fault(what, missing[0], "give every word of the sentence a head, or none")
 
 
 def check_no_heads(others: Sequence[tuple[int, list[str]]], place: Place) -> None:
     """Refuse a HEAD on the lines of ranges and empty nodes, as `check_heads` takes them."""
     for row, cells in others:
         if cells[HEAD] != "_":
-            raise place.fault(
-                f"HEAD {_repr.repr(cells[HEAD])} on {cells[ID]!r}, which is not a word",
-                row,
-                "write `_`: only words have heads",
-            )
+            what = f"HEAD {_repr.repr(cells[HEAD])} on {cells[ID]!r}, which is not a word"
+            raise place.fault(what, row, "write `_`: only words have heads")
