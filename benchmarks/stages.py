@@ -98,7 +98,7 @@ def encode(plan: Plan, costs: Costs) -> list[Stage]:
         with tempfile.TemporaryDirectory() as folder:
             encoder.encode(dev, cache=folder, progress=False)
 
-    model = encoder._loaded.model  # the bare model, to send the same batches through it
+    model = encoder.loaded.model  # the bare model, to send the same batches through it
     handle = model.register_forward_pre_hook(keep, with_kwargs=True)
     into_store()
     handle.remove()

@@ -139,11 +139,16 @@ class ClusterError(StructprobeError):
     """Workers or a scheduler that cannot be reached, or fail."""
 
 
+def near_name(value: object, choices: Iterable[str]) -> str:
+    """Name in brackets the choice that was probably meant, if any."""
+    near = difflib.get_close_matches(str(value), list(choices), n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""
+
+
 def unknown_name(kind: str, value: object, choices: Iterable[str]) -> str:
     """Describe an unknown name of a `kind`, with the choices."""
     known = list(choices)
-    near = difflib.get_close_matches(str(value), known, n=1)
-    meant = f" (did you mean {near[0]!r}?)" if near else ""
+    meant = near_name(value, known)
     return f"unknown {kind} {value!r}{meant}; choose from {', '.join(map(repr, known))}"
 
 

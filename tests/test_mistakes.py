@@ -112,8 +112,14 @@ DATA = {
         "thesis: the folder exists and is not a saved probe; choose a new or empty folder"
     ),
     FIT.replace("--model model", "--model bert-base-csaed"): (
-        "'bert-base-csaed' is missing or incomplete in the local cache, and the hub cannot be "
-        "reached; check the name, or download it while online: hf download bert-base-csaed"
+        "model 'bert-base-csaed': not a local folder, not fully downloaded to the Hugging Face "
+        "cache, and the hub cannot be reached; check the name, or download it while online: "
+        "hf download bert-base-csaed"
+    ),
+    FIT.replace("--model model", "--model minlm"): (
+        "model 'minlm' (did you mean 'minilm'?): not a local folder, not fully downloaded to the "
+        "Hugging Face cache, and the hub cannot be reached; check the name, or download it while "
+        "online: hf download minlm"
     ),
     f"{FIT} --device gpu": (
         "unknown device 'gpu' (did you mean 'cpu'?); choose from 'auto', 'cpu', 'cuda', 'cuda:1', "

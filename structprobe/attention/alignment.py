@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from structprobe.attention.sums import check_weights, pair_sums
+from structprobe.attention.targets import check_weights, pair_sums
 
 
 class Alignment:
@@ -13,8 +13,7 @@ class Alignment:
 
     def __init__(self, n_layers: int, n_heads: int, *, first_is_special: bool) -> None:
         self.first_is_special = first_is_special
-        self._on_arcs = np.zeros((n_layers, n_heads))
-        self._total = np.zeros((n_layers, n_heads))
+        self._on_arcs, self._total = np.zeros((2, n_layers, n_heads))
 
     def add(self, weights: NDArray[np.floating], heads: NDArray[np.integer]) -> None:
         """Add a padded batch."""
@@ -35,11 +34,7 @@ class Alignment:
 
 
 def shuffled_heads(heads: ArrayLike, generator: np.random.Generator) -> NDArray[np.int64]:
-    """Assign the words of a sentence to the nodes of its tree at random.
-
-    The tree keeps its shape (depths and numbers of dependents); all orders of its words are equally
-    likely.
-    """
+    """Assign the words of a sentence to the nodes of its tree at random, all orders alike."""
     # heads (n,) -> (n,)
     old = np.asarray(heads, dtype=np.int64)
     place = generator.permutation(len(old))

@@ -11,7 +11,7 @@ from structprobe.errors import EncoderError
 from structprobe.models import Config, Model
 from structprobe.models.loading import LoadedModel
 from structprobe.models.quiet import quiet_transformers
-from structprobe.models.reading import reading
+from structprobe.models.reading import plain_tokens, reading
 
 _HINT = "attention needs a model with an eager attention implementation in transformers"
 
@@ -19,11 +19,7 @@ _HINT = "attention needs a model with an eager attention implementation in trans
 def attentions_of_pass(
     loaded: LoadedModel, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor | None = None
 ) -> tuple[torch.Tensor, ...]:
-    """Run a model once and give the attention of its layers.
-
-    The eager implementation is used, since faster ones do not compute the weights; the previous one
-    is restored.
-    """
+    """Run a model once, eagerly, as faster ways do not compute it, and give its attention."""
     name = loaded.name
     more = {} if types is None else {"token_type_ids": types}
     try:
@@ -37,18 +33,15 @@ def attentions_of_pass(
     given = getattr(output, "attentions", None) or ()
     attentions = tuple(one for one in given if one is not None)
     if not attentions:
-        kind = type(loaded.model).__name__
-        raise EncoderError(f"{name!r} returns no attention (from {kind})", hint=_HINT)
-    _check_shapes(attentions, tuple(ids.shape), loaded)
+        what = f"{name!r} returns no attention (from {type(loaded.model).__name__})"
+        raise EncoderError(what, hint=_HINT)
+    _check_shapes(attentions, ids.shape, loaded)
     return attentions
 
 
 @contextmanager
 def eager_attention(model: Model) -> Iterator[None]:
-    """Switch a model, and the models in it, to eager attention within the block.
-
-    A model that cannot be switched is left as it is: it may return its attention anyway.
-    """
+    """Switch a model, and the models in it, to eager attention within the block, if it can be."""
     inner = [one for one in model.modules() if hasattr(one, "set_attn_implementation")]
     if all(one.config._attn_implementation == "eager" for one in inner):
         yield
@@ -69,16 +62,15 @@ def _configs(models: Iterable[Model]) -> list[Config]:
     left = [one.config for one in models]
     while left:
         config = left.pop()
-        if id(config) not in found:
+        if config is not None and id(config) not in found:
             found[id(config)] = config
             left += [getattr(config, name, None) for name in getattr(config, "sub_configs", ())]
-    return [config for config in found.values() if config is not None]
+    return [*found.values()]
 
 
 def find_heads(loaded: LoadedModel, before: Sequence[int]) -> tuple[int, bool]:
     """Find out with one small pass how many heads a layer has and whether they are causal."""
-    special = set(loaded.tokenizer.all_special_ids)
-    plain = next(i for i in range(len(special) + 1) if i not in special)
+    (plain,) = plain_tokens(loaded.tokenizer, 1)
     ids = torch.tensor([[*before, plain, plain, plain]], device=loaded.device)
     attentions = attentions_of_pass(loaded, ids, torch.ones_like(ids))
     ahead = [one.triu(1).abs().max() for one in attentions]
@@ -86,21 +78,19 @@ def find_heads(loaded: LoadedModel, before: Sequence[int]) -> tuple[int, bool]:
 
 
 def _check_shapes(
-    attentions: Sequence[torch.Tensor], shape: tuple[int, ...], loaded: LoadedModel
+    attentions: Sequence[torch.Tensor], shape: torch.Size, loaded: LoadedModel
 ) -> None:
     """Reject attention that is not of all layers, or not between all tokens."""
-    if len(attentions) != loaded.n_layers:
-        raise EncoderError(
-            f"{loaded.name!r} returns attention for {len(attentions)} of {loaded.n_layers} layers",
-            hint=_HINT,
-        )
-    rows, n = shape
-    first = attentions[0].shape
+    name, count, n_layers = loaded.name, len(attentions), loaded.n_layers
+    if count != n_layers:
+        what = f"{name!r} returns attention for {count} of {n_layers} layers"
+        raise EncoderError(what, hint=_HINT)
+    (rows, n), first = shape, attentions[0].shape
     wanted = (rows, first[1] if len(first) == 4 else None, n, n)
     for layer, one in enumerate(attentions, start=1):
         if tuple(one.shape) != wanted:
             raise EncoderError(
-                f"{loaded.name!r}: the attention of layer {layer} has shape {tuple(one.shape)} for "
+                f"{name!r}: the attention of layer {layer} has shape {tuple(one.shape)} for "
                 f"{rows} rows of {n} tokens; expected (rows, heads, tokens, tokens), with the same "
                 "number of heads in each layer",
                 hint=_HINT,

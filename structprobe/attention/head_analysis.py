@@ -9,44 +9,41 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.attention.best_heads import LEAST_ARCS, MARGIN
 from structprobe.attention.patterns import PATTERNS, PatternRules
+from structprobe.attention.relations import LEAST_ARCS, MARGIN
 
 
 @dataclass(frozen=True, eq=False)
 class HeadAnalysis:
-    """The result of `structprobe.experiments.heads.analyse_heads`, for the reported part.
+    """The result of `structprobe.analyse_heads`, on one part of a treebank.
 
     Layers and heads are counted from 0 in arrays and from 1 in rows: layer `l` is the attention
-    that computes layer `l` of the model.
+    that computes layer `l` of the model. Arrays are (n_layers, n_heads) unless noted.
 
     Attributes
     ----------
     about : mapping of str to plain values
         ``model``, ``train``, ``chosen_on`` (the part on which heads were chosen), ``part`` and
         ``treebank`` (the reported data), ``n_sentences``, ``n_words``, ``punct``,
-        ``first_is_special`` (whether the first position is a special token, or belongs to the first
-        word), ``seed``, ``n_pairs`` (of sentences read as two segments, None if each was read by
-        itself), ``cpu_seconds`` and ``wall_seconds``.
+        ``first_is_special`` (whether the first position is a special token), ``seed``, ``n_pairs``
+        (of sentences read as two segments, or None), ``cpu_seconds`` and ``wall_seconds``.
     rules : PatternRules
         The definition of the patterns.
     relations : sequence of dict
-        Best heads and offsets, see `structprobe.attention.best_heads.relation_rows`.
+        Best heads and offsets, see `structprobe.attention.relations.relation_rows`.
     accuracy : mapping of str to ndarray, shape (2, n_layers, n_heads)
         The accuracy of every head for each of these relations, by direction.
-    shares : mapping of str to ndarray, shape (n_layers, n_heads)
+    shares : mapping of str to ndarray
         What each head attends to, by the names of `structprobe.attention.targets.TARGETS`.
-    entropy : ndarray, shape (n_layers, n_heads)
+    entropy : ndarray
         Mean entropy of the attention of words, in nats.
-    alignment, shuffled : ndarray, shape (n_layers, n_heads)
+    alignment, shuffled : ndarray
         Share of the attention between words that is on arcs: of the gold trees, and of the same
         trees with shuffled words.
     trees : sequence of dict
-        The best head of each layer for each way of decoding trees from a head, see
-        `structprobe.experiments.heads.tree_rows`.
-    own_segment : ndarray, shape (n_layers, n_heads), or None
-        Share of the attention between words within one of two segments; None if sentences were read
-        one by one.
+        The best head of each layer for each way of decoding trees from a head.
+    own_segment : ndarray or None
+        Share of the attention between words within one of two segments, if pairs were read.
     """
 
     about: Mapping[str, Any]
@@ -76,7 +73,7 @@ class HeadAnalysis:
         Parameters
         ----------
         mainly : float, optional
-            A threshold to use instead of that of the rules, to see its influence.
+            A threshold to use instead of that of the rules.
 
         Returns
         -------
@@ -101,15 +98,10 @@ class HeadAnalysis:
             ``alignment`` and ``shuffled``, None if a head attends to no counted word; if pairs were
             read, also ``own_segment``.
         """
+        names = ("entropy", "alignment", "shuffled", "own_segment")
+        values = {**self.shares, **{name: getattr(self, name) for name in names}}
+        values = {name: array for name, array in values.items() if array is not None}
         patterns = self.patterns
-        values = {
-            **self.shares,
-            "entropy": self.entropy,
-            "alignment": self.alignment,
-            "shuffled": self.shuffled,
-        }
-        if self.own_segment is not None:
-            values["own_segment"] = self.own_segment
         return [
             {"layer": layer + 1, "head": head + 1, "pattern": str(patterns[layer, head])}
             | {name: _number(float(array[layer, head])) for name, array in values.items()}
@@ -122,8 +114,8 @@ class HeadAnalysis:
         Returns
         -------
         dict
-            The values of `about`; ``rules``, ``margin``, ``least_arcs``, ``heterogeneous``,
-            ``relations``, ``trees`` and ``heads``.
+            `about`, ``rules``, ``margin``, ``least_arcs``, ``heterogeneous``, ``relations``,
+            ``trees`` and ``heads``.
         """
         return {
             **self.about,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,9 +22,9 @@ class PatternRules:
     within: float = 0.9
 
     def __post_init__(self) -> None:
-        for name in ("mainly", "partly", "within"):
-            if not 0 <= getattr(self, name) <= 1:
-                raise ScoreError(f"{name} must be between 0 and 1, got {getattr(self, name)}")
+        for name, value in asdict(self).items():
+            if not 0 <= value <= 1:
+                raise ScoreError(f"{name} must be between 0 and 1, got {value}")
 
     def name(
         self,
@@ -33,10 +33,9 @@ class PatternRules:
         own_segment: NDArray[np.float64] | None = None,
     ) -> NDArray[np.str_]:
         """Name the pattern of each head."""
-        none = np.zeros_like(near, dtype=np.bool_)
         drawn = near + delimiters >= self.mainly
-        both = (near >= self.partly) & (delimiters >= self.partly)
-        block = none if own_segment is None else own_segment >= self.within
+        both = np.minimum(near, delimiters) >= self.partly
+        block = np.full(near.shape, own_segment is not None and own_segment >= self.within)
         return np.select(
             [drawn & both, drawn & (near >= delimiters), drawn, block],
             ["vertical+diagonal", "diagonal", "vertical", "block"],
@@ -47,9 +46,9 @@ class PatternRules:
         """Describe the rules in one line."""
         return (
             f"near words (itself, its neighbours) and delimiters (special tokens, the first "
-            f"position, punctuation) get at least {100 * self.mainly:g} % of its attention: "
-            f"vertical+diagonal if each gets at least {100 * self.partly:g} %, otherwise diagonal "
+            f"position, punctuation) get at least {100 * self.mainly:g}% of its attention: "
+            f"vertical+diagonal if each gets at least {100 * self.partly:g}%, otherwise diagonal "
             f"or vertical, whichever gets more; other heads: block if at least "
-            f"{100 * self.within:g} % of the attention between words is within one of two "
+            f"{100 * self.within:g}% of the attention between words is within one of two "
             f"segments, otherwise heterogeneous"
         )

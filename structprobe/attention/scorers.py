@@ -8,9 +8,7 @@ and a constant.
 
 from __future__ import annotations
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 # Peak learning rates of Adam, for features of mean square 1: of weights, and of weights by word,
@@ -94,19 +92,3 @@ class AttentionWordsScorer(torch.nn.Module):
         flat = words @ parameters.flatten(1)
         weights = flat.view(*flat.shape[:-1], *parameters.shape[1:])
         return weights * self.scales[1, :, None]
-
-
-def main_axes(
-    vectors: NDArray[np.floating], counts: NDArray[np.integer], n_axes: int = AXES
-) -> tuple[Tensor, Tensor]:
-    """Find the main axes of word vectors, scaled to equal variance."""
-    # vectors (n_forms, hidden_size), counts (n_forms,) -> (hidden_size,), (hidden_size, n_axes)
-    values = torch.from_numpy(vectors).double()  # (n_forms, hidden_size)
-    shares = torch.from_numpy(counts / counts.sum())  # (n_forms,)
-    mean = shares @ values
-    centred = (values - mean) * shares.sqrt()[:, None]
-    variances, directions = torch.linalg.eigh(centred.T @ centred)  # the largest last
-    # Rounding errors between identical words are not a variance.
-    kept = variances > 1e-12 * (shares @ values.square()).sum()
-    axes = (directions[:, kept] / variances[kept].sqrt())[:, -n_axes:]  # (hidden_size, n_axes)
-    return mean.float(), axes.float() / max(1, axes.shape[1]) ** 0.5

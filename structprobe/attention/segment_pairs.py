@@ -40,14 +40,13 @@ def find_pair_frame(tokenizer: Tokenizer) -> PairFrame:
         if len(found) != 2 or not special.intersection(ids[found[0] + n : found[1]]):
             continue
         first, second = found
-        types = full.get("token_type_ids")
+        types, last = full.get("token_type_ids"), len(ids) - 1
         if types is not None:
-            last = len(ids) - 1
             places = (0, first, min(first + n, last), second, last)
             types = tuple(int(types[place]) for place in places)
-        return PairFrame(
-            tuple(ids[:first]), tuple(ids[first + n : second]), tuple(ids[second + n :]), types
-        )
+        parts = (ids[:first], ids[first + n : second], ids[second + n :])
+        before, between, after = map(tuple, parts)
+        return PairFrame(before, between, after, types)
     raise EncoderError(
         f"{type(tokenizer).__name__} puts no special token between two segments",
         hint="read sentences one by one, or choose a model trained on pairs, such as BERT",

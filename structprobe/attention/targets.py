@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.attention.sums import check_weights, pair_sums
+from structprobe.errors import ScoreError
 
 TARGETS = {
     "itself": "the word itself",
@@ -74,10 +76,8 @@ class TargetSums:
 
     @property
     def entropy(self) -> NDArray[np.float64]:
-        """Mean entropy of the attention of a word in nats, with special tokens as one target.
-
-        (n_layers, n_heads); Clark et al. (2019), section 3.3, over words instead of subwords.
-        """
+        """Mean entropy (n_layers, n_heads) of the attention of a word, in nats."""
+        # Clark et al. (2019), section 3.3, over words, with special tokens as one target.
         return self._sums["entropy"] / (self._n_words or np.nan)
 
     @property
@@ -117,3 +117,29 @@ def _entropies(weights: NDArray[np.floating], special: NDArray[np.floating]) -> 
         logs = np.log(np.where(part > 0, part, 1))
         total -= (part * logs).sum(axis=tuple(range(3, part.ndim))).sum(axis=0, dtype=np.float64)
     return total
+
+
+def pair_sums(weights: NDArray[np.floating], pairs: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Sum the attention on pairs of words, for several sets of pairs together."""
+    # weights (b, n_layers, n_heads, n, n), pairs (b, k, n, n) -> (k, n_layers, n_heads)
+    b, k, n, _ = pairs.shape
+    chosen = pairs.reshape(b, k, n * n).swapaxes(1, 2).astype(weights.dtype)  # (b, n * n, k)
+    sums = weights.reshape(b, -1, n * n) @ chosen  # (b, n_layers * n_heads, k)
+    total: NDArray[np.float64] = sums.sum(axis=0, dtype=np.float64)
+    return total.T.reshape(k, *weights.shape[1:3])
+
+
+def check_weights(weights: NDArray[np.floating], **beside: NDArray[Any]) -> None:
+    """Reject attention whose shape does not match the other arrays."""
+    # weights (b, n_layers, n_heads, n, n), **beside (b, n)
+    shape = weights.shape
+    if len(shape) != 5 or shape[-1] != shape[-2]:
+        raise ScoreError(
+            f"attention has shape {shape}", hint="it must be (b, n_layers, n_heads, n, n), padded"
+        )
+    for name, array in beside.items():
+        if array.shape != (shape[0], shape[-1]):
+            raise ScoreError(
+                f"{name} has shape {array.shape}, but attention has shape {shape}",
+                hint="pass one value per word, padded like the attention",
+            )

@@ -12,21 +12,39 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from structprobe.attention.file import AttentionFile, RawAttention
 from structprobe.attention.forward import attentions_of_pass, find_heads
 from structprobe.attention.rows import AttentionRows, attention_rows
 from structprobe.attention.segment_pairs import PairFrame, find_pair_frame, pair_rows
+from structprobe.encoder.cache.cache_folder import (
+    claim,
+    one_line_faults,
+    refuse_foreign,
+    replacing,
+    short_digest,
+    to_json,
+)
+from structprobe.encoder.checks import overflow
 from structprobe.encoder.encoder import Encoder, pass_key
-from structprobe.encoder.subwords.batching import TextBatch, make_batches
+from structprobe.encoder.subwords.batching import make_batches
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords
-from structprobe.errors import EncoderError, unknown_name
+from structprobe.errors import EncoderError, StoreError, unknown_name
 from structprobe.progress import progress_bar
 
 SPECIAL = ("drop", "renormalise", "keep")
 """How attention to special tokens may be treated, see `WordAttentions`."""
 
 _AT_ONCE = 1024  # sentences in memory while they are paired; even
+_CACHE_VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RawAttention:
+    """The attention of some sentences as read, before any options are applied."""
+
+    sentences: NDArray[np.int64]  # (b,): indices, from 0
+    lengths: NDArray[np.int64]  # (b,): numbers of words
+    words: NDArray[np.float32]  # (b, n_layers, n_heads, n, n + 2): from word to word
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,14 +79,12 @@ class WordAttentions:
     """The attention of a model as matrices from word to word, for all layers and heads.
 
     Attention *to* a word is summed over its subwords, attention *from* a word is averaged over its
-    subwords (Clark et al. 2019, 'What does BERT look at?', section 4.1). Attention to a subword
-    that belongs to several words is divided evenly among them; attention to a subword of no word
-    (only spaces) is left out. So each row, together with the attention to special tokens, sums to
-    at most 1.
+    subwords (Clark et al. 2019, 'What does BERT look at?', section 4.1). Attention to a subword of
+    several words is divided evenly among them; attention to a subword of no word (only spaces) is
+    left out. So each row, together with the attention to special tokens, sums to at most 1.
 
-    A sentence that is too long for the model is read in the same overlapping windows as by
-    `Encoder`: the row of a word comes from the window that gives it most context, and its attention
-    to words outside of that window is 0.
+    A sentence that is too long for the model is read in the windows of `Encoder`: the row of a word
+    comes from the window that gives it most context, with 0 for words outside of it.
 
     For an encoder-decoder model, this is the self-attention of the encoder. For a causal model,
     matrices are lower triangular, except for words that share a subword.
@@ -78,18 +94,16 @@ class WordAttentions:
     encoder : Encoder
         The model. It is run with eager attention; its own passes are not affected.
     special : {"drop", "renormalise", "keep"}, default "drop"
-        How attention to special tokens is treated. ``"drop"``: it is left out, and the rest is
-        unchanged. ``"renormalise"``: it is left out, and each row is divided by its sum, so that it
-        sums to 1 (a row of zeros stays 0). ``"keep"``: weights as for ``"drop"``, and the special
-        tokens together are one more node, which takes the place of the root in
-        `AttentionBatch.arc_scores`.
+        ``"drop"``: attention to special tokens is left out. ``"renormalise"``: the same, and each
+        row is divided by its sum (a row of zeros stays 0). ``"keep"``: as ``"drop"``, but in
+        `AttentionBatch.arc_scores` the special tokens together take the place of the root.
     symmetrised : bool, default False
-        Whether to replace both weights of a pair of words by their sum; for a causal model, this
-        mirrors the lower triangle. Rows then no longer sum to at most 1.
+        Whether to replace both weights of a pair of words by their sum. Rows then no longer sum to
+        at most 1.
     cache : path, optional
-        A cache folder, as for `Encoder.encode`. Attention that is read to the end is stored there
-        and reused if model and words are the same, whatever the options: 4 bytes for each layer,
-        head and pair of words. By default, nothing is stored.
+        A cache folder, as for `Encoder.encode`. Attention that is read to the end is stored, 4
+        bytes for each layer, head and pair of words, and reused with any options if model and
+        words are the same. By default, nothing is stored.
 
     Attributes
     ----------
@@ -101,8 +115,7 @@ class WordAttentions:
     Raises
     ------
     EncoderError
-        If the model returns no attention, such as state-space models and some fused ones, or
-        `special` is unknown.
+        If the model returns no attention, as state-space models, or `special` is unknown.
 
     Examples
     --------
@@ -122,8 +135,8 @@ class WordAttentions:
     ) -> None:
         if special not in SPECIAL:
             raise EncoderError(unknown_name("special", special, SPECIAL))
-        self.encoder, self.special, self.symmetrised = encoder, special, symmetrised
-        self.cache = cache
+        self.encoder, self.special = encoder, special
+        self.symmetrised, self.cache = symmetrised, cache
         self.n_heads, self.causal = find_heads(encoder.loaded, encoder.surroundings.before)
 
     def __repr__(self) -> str:
@@ -147,7 +160,7 @@ class WordAttentions:
         sentences : sequence of Sentence or of sequences of str
             A `Treebank`, or lists of words.
         progress : bool, optional
-            Whether to show a progress bar on stderr; by default if stderr is a terminal.
+            Whether to show a progress bar; by default if stderr is a terminal.
 
         Yields
         ------
@@ -157,8 +170,7 @@ class WordAttentions:
         Raises
         ------
         EncoderError
-            If there are no sentences, or a weight is not finite (the message names sentence and
-            layer).
+            If there are no sentences, or a weight is not finite.
         StoreError
             If the folder is not a structprobe cache, is damaged, or the disk is full.
         """
@@ -175,8 +187,7 @@ class WordAttentions:
     ) -> Iterator[tuple[AttentionBatch, NDArray[np.int64]]]:
         """Read sentences in consecutive pairs, as two segments.
 
-        Models such as BERT were trained on pairs, and some heads stay within a segment. An unpaired
-        last sentence is left out, and so are pairs that are too long for the model.
+        An unpaired last sentence is left out, and so are pairs that are too long for the model.
 
         Parameters
         ----------
@@ -186,9 +197,8 @@ class WordAttentions:
         Yields
         ------
         batch : AttentionBatch
-            Some pairs, each as if it were one sentence: the words of the second sentence follow
-            those of the first, and the tokens between them are special tokens. ``sentences`` has
-            the index of the first sentence of each pair.
+            Some pairs, each as if it were one sentence, with special tokens in the middle;
+            ``sentences`` has the index of the first sentence of each pair.
         segments : ndarray of int64, shape (b, n)
             0 for words of the first sentence, 1 for all others.
 
@@ -226,7 +236,7 @@ class WordAttentions:
             firsts = np.array([one.n_words for one, _ in some], dtype=np.int64)
             lengths = firsts + np.array([other.n_words for _, other in some])
             segments = (np.arange(lengths.max()) >= firsts[:, None]).astype(np.int64)
-            words = self._attend_rows([pair_rows(some, frame, layout.pad)], *segments.shape)
+            words = self._attend([pair_rows(some, frame, layout.pad)], *segments.shape)
             _refuse_non_finite(words, [spaced[n] for n in own.tolist()])
             yield self._finish(RawAttention(own, lengths, words)), segments
 
@@ -236,24 +246,24 @@ class WordAttentions:
         if self.cache is None:
             yield from passes
             return
-        file = AttentionFile(Path(self.cache), pass_key(self.encoder, sentences))
-        yield from file.read() if file.is_there else file.keeping(passes)
+        folder = Path(self.cache)
+        key = to_json({**pass_key(self.encoder, sentences), "version": _CACHE_VERSION})
+        path = folder / f"attention-{short_digest(key.encode())}.npy"
+        with one_line_faults(folder):
+            refuse_foreign(folder)
+            yield from _read_stored(path) if path.exists() else _store(path, passes)
 
     def _passes(self, sentences: Sequence[SentenceLike]) -> Iterator[RawAttention]:
         """Run sentences through the model."""
         for batch in self.encoder.batches(sentences):
-            words = self._attend(batch)  # (b, n_layers, n_heads, n, n + 2)
-            _refuse_non_finite(words, batch.sentences)
             lengths = np.array([pieces.n_words for pieces in batch.pieces], dtype=np.int64)
+            words = self._attend(attention_rows(batch), len(lengths), lengths.max())
+            _refuse_non_finite(words, batch.sentences)
             yield RawAttention(batch.numbers, lengths, words)
 
-    def _attend(self, batch: TextBatch) -> NDArray[np.float32]:
-        """Run one batch; the last two columns are special tokens and the first position."""
-        n = max(pieces.n_words for pieces in batch.pieces)
-        return self._attend_rows(attention_rows(batch), len(batch.numbers), n)
-
-    def _attend_rows(self, parts: Iterable[AttentionRows], b: int, n: int) -> NDArray[np.float32]:
-        """Run rows through the model; give the sums of words, (b, n_layers, n_heads, n, n + 2)."""
+    def _attend(self, parts: Iterable[AttentionRows], b: int, n: int) -> NDArray[np.float32]:
+        """Run rows through the model; the last two columns: special tokens, first position."""
+        # -> (b, n_layers, n_heads, n, n + 2)
         device = self.encoder.loaded.device
         words = torch.zeros((b, self.n_layers, self.n_heads, n, n + 2), device=device)
         with torch.no_grad():
@@ -263,12 +273,11 @@ class WordAttentions:
 
     def _add(self, rows: AttentionRows, words: torch.Tensor) -> None:
         """Add the attention of some windows to the matrices of their sentences."""
-        ids, mask, sentence, source, target = (
-            torch.from_numpy(array).to(words.device)
-            for array in (rows.ids, rows.mask, rows.sentence, rows.source, rows.target)
-        )
-        types = None if rows.types is None else torch.from_numpy(rows.types).to(words.device)
-        attentions = attentions_of_pass(self.encoder.loaded, ids, mask, types)
+        loaded = self.encoder.loaded
+        ids, mask, sentence = loaded.put(rows.ids, rows.mask, rows.sentence)
+        source, target = loaded.put(rows.source, rows.target)
+        (types,) = [None] if rows.types is None else loaded.put(rows.types)
+        attentions = attentions_of_pass(loaded, ids, mask, types)
         n_rows, n_heads, n_positions, _ = attentions[0].shape
         for layer, weights in enumerate(attentions):
             to_words = weights.float().flatten(1, 2) @ target
@@ -284,20 +293,37 @@ class WordAttentions:
             total = weights.sum(axis=-1, keepdims=True)
             weights = np.divide(weights, total, out=np.zeros_like(weights), where=total > 0)
         if self.symmetrised:
-            mirrored = weights.swapaxes(-1, -2) * ~np.eye(weights.shape[-1], dtype=np.bool_)
-            weights = weights + mirrored
+            others = ~np.eye(weights.shape[-1], dtype=np.bool_)
+            weights = weights + weights.swapaxes(-1, -2) * others
         kept = self.special == "keep"
         return AttentionBatch(batch.sentences, batch.lengths, weights, special, first, kept)
+
+
+def _store(path: Path, batches: Iterator[RawAttention]) -> Iterator[RawAttention]:
+    """Pass batches on, and store them once all were read, completely or not at all."""
+    claim(path.parent)
+    with replacing(path) as file:
+        for batch in batches:
+            for array in (batch.sentences, batch.lengths, batch.words):
+                np.save(file, array, allow_pickle=False)
+            yield batch
+
+
+def _read_stored(path: Path) -> Iterator[RawAttention]:
+    """Give the stored batches in their order."""
+    with path.open("rb") as file:
+        while file.tell() < path.stat().st_size:
+            try:
+                batch = RawAttention(*(np.load(file, allow_pickle=False) for _ in range(3)))
+            except (ValueError, EOFError) as error:
+                hint = "delete it to compute it again"
+                raise StoreError(f"{path} is damaged: {error}", hint=hint) from error
+            yield batch
 
 
 def _refuse_non_finite(words: NDArray[np.float32], sentences: Sequence[SpacedWords]) -> None:
     """Raise an error for infinite or NaN attention that names the first sentence and layer."""
     if np.isfinite(words.sum()):  # a quick test that misses nothing
         return
-    wrong = np.argwhere(~np.isfinite(words).all(axis=(2, 3, 4)))
-    number, layer = wrong[0]
-    raise EncoderError(
-        f"layer {layer + 1}: the attention is not finite",
-        where=sentences[number].where,
-        hint="the model overflows in this dtype; try dtype='float32' or 'bfloat16'",
-    )
+    number, layer = np.argwhere(~np.isfinite(words).all(axis=(2, 3, 4)))[0]
+    raise overflow(f"layer {layer + 1}: the attention", sentences[number].where)

@@ -14,8 +14,7 @@ __all__ = ["EncodedBank", "Encoder", "WordVectors"]
 
 def __getattr__(name: str) -> object:
     """Import a public name when it is first asked for (PEP 562)."""
-    if name == "Encoder":
-        return importlib.import_module("structprobe.encoder.encoder").Encoder
-    if name in ("EncodedBank", "WordVectors"):
-        return getattr(importlib.import_module("structprobe.encoder.vectors"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    home = "encoder" if name == "Encoder" else "vectors"
+    return getattr(importlib.import_module(f"{__name__}.{home}"), name)

@@ -30,16 +30,15 @@ def refuse_non_finite(
                 continue
         finite = np.isfinite(vectors[layer]).all(axis=1)  # (n_words,)
         if not finite.all():
-            row = int(np.argmin(finite))
-            ends = np.cumsum([len(sentence.words) for sentence in sentences])
-            number = int(np.searchsorted(ends, row, side="right"))
-            sentence = sentences[number]
-            word = sentence.words[row - int(ends[number]) + len(sentence.words)]
-            raise EncoderError(
-                f"layer {layer}: the vector of word {word!r} is not finite",
-                where=sentence.where,
-                hint="the model overflows in this dtype; try dtype='float32' or 'bfloat16'",
-            )
+            words = [(word, one.where) for one in sentences for word in one.words]
+            word, where = words[int(np.argmin(finite))]
+            raise overflow(f"layer {layer}: the vector of word {word!r}", where)
+
+
+def overflow(what: str, where: str) -> EncoderError:
+    """Make the error for what a model computed as infinite or NaN."""
+    hint = "the model overflows in this dtype; try dtype='float32' or 'bfloat16'"
+    return EncoderError(f"{what} is not finite", where=where, hint=hint)
 
 
 class NormWatch:
@@ -51,12 +50,9 @@ class NormWatch:
 
     def add(self, layer: int, norms: torch.Tensor) -> None:
         """Add the norms of some subwords."""
-        # norms (n_pieces,)
-        values = norms.cpu().numpy()
-        if layer not in self._counts:
-            self._counts[layer] = np.zeros(_N_BINS, np.uint32)
-        one = np.uint32(1)  # same type as the counts, which is 25 times as fast
-        np.add.at(self._counts[layer], _bins(values), one)
+        values = norms.cpu().numpy()  # (n_pieces,)
+        counts = self._counts.setdefault(layer, np.zeros(_N_BINS, np.uint32))
+        np.add.at(counts, _bins(values), np.uint32(1))  # of their type: 25 times as fast
         self._largest[layer] = max(self._largest.get(layer, 0.0), float(values.max(initial=0)))
 
     def report(self) -> dict[int, int]:

@@ -6,9 +6,8 @@ import contextlib
 import copy
 import os
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import NamedTuple, Self
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 import torch
@@ -25,7 +24,7 @@ from structprobe.encoder.subwords.batching import (
     lay_out,
     make_layout,
 )
-from structprobe.encoder.subwords.prefetch import make_parts, make_reader, read_ahead
+from structprobe.encoder.subwords.prefetch import make_parts, read_ahead
 from structprobe.encoder.subwords.sentences import (
     SentenceLike,
     SpacedWords,
@@ -33,7 +32,8 @@ from structprobe.encoder.subwords.sentences import (
     digest,
     space_sentences,
 )
-from structprobe.encoder.subwords.special_tokens import Surroundings, find_surroundings
+from structprobe.encoder.subwords.special_tokens import find_surroundings
+from structprobe.encoder.subwords.tokenizing import make_reader
 from structprobe.encoder.vectors import EncodedBank
 from structprobe.errors import EncoderError
 from structprobe.models import Model, Tokenizer
@@ -83,8 +83,8 @@ class Encoder:
     Parameters
     ----------
     model : str, path or transformers.PreTrainedModel
-        Hub id, folder, ``.gguf`` file, or a loaded model. For an encoder-decoder model, the
-        encoder is used.
+        Hub id, folder, ``.gguf`` file, or a loaded model. Of an encoder-decoder model, the encoder
+        is used.
     tokenizer : str, path or transformers.PreTrainedTokenizerBase, optional
         The tokenizer, if it is not in the same place as the model.
     revision : str, optional
@@ -105,8 +105,8 @@ class Encoder:
     bos : bool, default False
         Whether to add a beginning-of-sequence token if the tokenizer does not add one.
     batch_tokens : int, optional
-        Number of positions per batch, including padding; by default 1,024 on a CPU (measured: fewer
-        or more are slower) and 8,192 otherwise.
+        Positions per batch, including padding; by default 1,024 on a CPU (measured: fewer or more
+        are slower) and 8,192 otherwise.
 
     Attributes
     ----------
@@ -164,24 +164,17 @@ class Encoder:
         self.spacing = spacing
         self.bos = bos
         self.batch_tokens = batch_tokens
-        self._loaded = load_model(
-            model,
-            tokenizer=tokenizer,
-            revision=revision,
-            trust_remote_code=trust_remote_code,
-            gguf_file=gguf_file,
-            device=device,
-            dtype=dtype,
-        )
-        self._surroundings = find_surroundings(self._loaded.tokenizer, bos)
-        self._reader = make_reader(self._loaded.tokenizer)
+        place: Any = {"tokenizer": tokenizer, "revision": revision, "gguf_file": gguf_file}
+        use: Any = {"trust_remote_code": trust_remote_code, "device": device, "dtype": dtype}
+        self.loaded = load_model(model, **place, **use)  # as last used
+        self.surroundings = find_surroundings(self.loaded.tokenizer, bos)
+        self._reader = make_reader(self.loaded.tokenizer)
         self._clock = _Clock()
-        self._batch_tokens = batch_tokens or (1024 if self._loaded.device.type == "cpu" else 8192)
+        self._batch_tokens = batch_tokens or (1024 if self.loaded.device.type == "cpu" else 8192)
 
     def __repr__(self) -> str:
-        facts = self._facts()
-        told = ", ".join(f"{name}={value!r}" for name, value in facts.items() if name != "model")
-        return f"Encoder({facts['model']!r}, {told})"
+        model, *others = self._facts().items()
+        return f"Encoder({model[1]!r}, {', '.join(f'{name}={value!r}' for name, value in others)})"
 
     def _repr_html_(self) -> str:
         return html_table("Encoder", self._facts())
@@ -189,17 +182,17 @@ class Encoder:
     @property
     def n_layers(self) -> int:
         """The highest layer."""
-        return self._loaded.n_layers
+        return self.loaded.n_layers
 
     @property
     def hidden_size(self) -> int:
         """Width of a vector."""
-        return self._loaded.hidden_size
+        return self.loaded.hidden_size
 
     @property
     def bytes_per_value(self) -> int:
         """Bytes per number of a stored vector."""
-        return storage_dtype(self._loaded.dtype).itemsize
+        return storage_dtype(self.loaded.dtype).itemsize
 
     @property
     def fingerprint(self) -> str:
@@ -211,39 +204,28 @@ class Encoder:
         """Seconds that this encoder and its copies have spent on word vectors."""
         return self._clock.spent
 
-    @property
-    def loaded(self) -> LoadedModel:
-        """The bare model with its tokenizer and limits, as last used."""
-        return self._loaded
-
-    @property
-    def surroundings(self) -> Surroundings:
-        """The special tokens around every text."""
-        return self._surroundings
-
     def origin(self, layer: int) -> dict[str, object]:
-        """Describe where this encoder's vectors come from, as in `WordVectors.origin`.
+        """Describe where the vectors of a layer come from, as in `WordVectors.origin`.
 
         For a model object, its weights are checked, which takes about as long as one short pass.
 
         Parameters
         ----------
         layer : int
-            A layer.
+            0 to `n_layers`.
 
         Returns
         -------
         dict
-            Plain values for ``model``, ``revision``, ``fingerprint``, ``pooling``, ``spacing``,
-            ``bos``, ``dtype`` and ``layer``.
+            ``model``, ``revision``, ``fingerprint``, ``pooling``, ``spacing``, ``bos``, ``dtype``
+            and ``layer``.
 
         Raises
         ------
         EncoderError
             If there is no such layer.
         """
-        origin = self._origin()
-        return {**origin, "layer": pick_layers(layer, self.n_layers)[0]}
+        return {**self._origin(), "layer": pick_layers(layer, self.n_layers)[0]}
 
     def untrained(self, random_state: int = 0) -> Encoder:
         """Make the same encoder with random weights, as a baseline for what training adds.
@@ -256,10 +238,10 @@ class Encoder:
         Returns
         -------
         Encoder
-            A new encoder; this one is not changed.
+            A new encoder.
         """
         fresh = copy.copy(self)
-        fresh._loaded = untrained(self._loaded, random_state)
+        fresh.loaded = untrained(self.loaded, random_state)
         return fresh
 
     def encode(
@@ -270,7 +252,7 @@ class Encoder:
         cache: str | os.PathLike[str] | None = None,
         progress: bool | None = None,
     ) -> EncodedBank:
-        """Turn the words of sentences into vectors, all layers in one pass.
+        """Turn the words of sentences into vectors, in one pass for all layers.
 
         Parameters
         ----------
@@ -279,35 +261,28 @@ class Encoder:
         layers : int or iterable of int or range, optional
             The layers to keep, 0 to `n_layers`; all by default.
         cache : str or path, optional
-            A cache folder. Vectors are stored there and reused if model, words and settings are the
-            same; an interrupted run resumes. By default, vectors are kept in memory only.
+            A cache folder, where vectors are stored and reused if model, words and settings are the
+            same; an interrupted run resumes. By default, vectors are in memory only.
         progress : bool, optional
-            Whether to show a progress bar on stderr; by default if stderr is a terminal.
+            Whether to show a progress bar; by default if stderr is a terminal.
 
         Returns
         -------
         EncodedBank
-            The vectors; its ``outliers`` gives, for each layer encoded in this call, the number of
-            positions with a norm above 20 times the median.
+            The vectors; ``outliers`` counts, for each layer encoded in this call, the positions
+            with a norm above 20 times the median.
 
         Raises
         ------
         EncoderError
-            If there are no sentences or no such layer; if a vector is not finite (the message names
-            sentence and layer, and that batch is not stored); or if a word has no subword and
-            nothing can replace it, which is found once the longer sentences are done.
+            If there are no sentences or no such layer; a vector is not finite (that batch is not
+            stored); or a word has no subword and nothing can replace it, which is found once the
+            longer sentences are done.
         StoreError
             If the folder is not a structprobe cache, is damaged, or the disk is full.
         """
-        spaced = space_sentences(sentences, self.spacing)
-        watch = NormWatch()
-        with self._clock.running():
-            origin = self._origin()  # before the passes, as it is stored with the vectors
-            with self._open(spaced, origin, layers, cache) as store:
-                if store.missing_layers:
-                    self._fill(store, spaced, watch, progress)
-                    store.finish()
-                values = {layer: store.layer(layer) for layer in store.layers}
+        with self._filled(sentences, layers, cache, progress) as (store, origin, watch):
+            values = {layer: store.layer(layer) for layer in store.layers}
         return EncodedBank(values, store.offsets, origin, outliers=watch.report())
 
     def encode_shard(
@@ -327,34 +302,21 @@ class Encoder:
             All sentences, as for `encode`.
         shard : Shard
             Which of them to encode.
-        layers : int or iterable of int or range, optional
-            The layers to keep; all by default.
-        cache : str or path
-            The cache folder, shared by all processes.
-        progress : bool, optional
-            As for `encode`.
+        layers, cache, progress
+            As for `encode`; all processes share the folder.
 
         Returns
         -------
         tuple of int
-            The shards that were still missing when this one was done, counted from 1. If there are
-            none, `encode` finds the vectors in the folder.
+            The shards still missing when this one is done, counted from 1. If there are none,
+            `encode` finds the vectors in the folder.
 
         Raises
         ------
-        EncoderError
-            As for `encode`.
-        StoreError
-            As for `encode`, or if the folder has another number of shards.
+        EncoderError, StoreError
+            As for `encode`, and if the folder has another number of shards.
         """
-        spaced = space_sentences(sentences, self.spacing)
-        with (
-            self._clock.running(),
-            self._open(spaced, self._origin(), layers, cache, shard) as store,
-        ):
-            if store.missing_layers:
-                self._fill(store, spaced, NormWatch(), progress)
-                store.finish()
+        with self._filled(sentences, layers, cache, progress, shard) as (store, *_):
             assert isinstance(store, VectorStore)  # since there is a folder
             return store.missing_shards
 
@@ -369,8 +331,7 @@ class Encoder:
         Yields
         ------
         TextBatch
-            Tokenized sentences of similar length, the longest first, of at most `batch_tokens`
-            positions; each sentence is in one batch.
+            Tokenized sentences of similar length, the longest first; each is in one batch.
 
         Raises
         ------
@@ -385,47 +346,53 @@ class Encoder:
 
     def _facts(self) -> dict[str, object]:
         """Summarise the encoder, for its repr."""
-        loaded = self._loaded
+        loaded = self.loaded
         return {
             "model": loaded.name,
             "n_layers": loaded.n_layers,
             "hidden_size": loaded.hidden_size,
             "dtype": str(loaded.dtype).removeprefix("torch."),
             "device": str(loaded.device),
-            "pooling": self.pooling,
-            "spacing": self.spacing,
-            "bos": self.bos,
+            **{name: getattr(self, name) for name in ("pooling", "spacing", "bos")},
         }
 
     def _look(self) -> LoadedModel:
         """Refresh a model object, which may have been trained since it was last used."""
-        self._loaded = refresh(self._loaded, self.model, self.device)
-        return self._loaded
+        self.loaded = refresh(self.loaded, self.model, self.device)
+        return self.loaded
 
-    def _open(
+    @contextlib.contextmanager
+    def _filled(
         self,
-        spaced: Sequence[SpacedWords],
-        origin: Mapping[str, object],
+        sentences: Iterable[SentenceLike],
         layers: Layers,
         cache: str | os.PathLike[str] | None,
+        progress: bool | None,
         shard: Shard | None = None,
-    ) -> VectorStore | MemoryStore:
-        """Open the store of these sentences' vectors."""
-        # The location of a model does not affect its vectors.
-        deciding = {name: origin[name] for name in origin if name not in ("model", "revision")}
-        return open_store(
-            cache,
-            key={**deciding, "words": digest(spaced)},
-            layers=pick_layers(layers, self.n_layers),
-            offsets=np.cumsum([0, *(len(sentence.words) for sentence in spaced)]),
-            hidden_size=self.hidden_size,
-            dtype=self._loaded.dtype,
-            shard=shard,
-        )
+    ) -> Iterator[tuple[MemoryStore, dict[str, object], NormWatch]]:
+        """Open the store of these sentences' vectors, and encode what is missing in it."""
+        spaced, watch = space_sentences(sentences, self.spacing), NormWatch()
+        with self._clock.running():
+            origin = self._origin()  # before the passes, as it is stored with the vectors
+            # The location of a model does not affect its vectors.
+            deciding = {name: origin[name] for name in origin if name not in ("model", "revision")}
+            with open_store(
+                cache,
+                key={**deciding, "words": digest(spaced)},
+                layers=pick_layers(layers, self.n_layers),
+                offsets=np.cumsum([0, *(len(sentence.words) for sentence in spaced)]),
+                hidden_size=self.hidden_size,
+                dtype=self.loaded.dtype,
+                shard=shard,
+            ) as store:
+                if store.missing_layers:
+                    self._fill(store, spaced, watch, progress)
+                    store.finish()
+                yield store, origin, watch
 
     def _fill(
         self,
-        store: VectorStore | MemoryStore,
+        store: MemoryStore,
         spaced: Sequence[SpacedWords],
         watch: NormWatch,
         progress: bool | None,
@@ -437,7 +404,7 @@ class Encoder:
         parts = [part for part in parts if missing[part].any()]
         n_there = len(store.own) - sum(map(len, parts))
         with (
-            reading(self._loaded.model),
+            reading(self.loaded.model),
             progress_bar("encode", len(store.own), "sent", shown=progress, done=n_there) as advance,
             contextlib.closing(self._batches(spaced, parts)) as batches,
         ):
@@ -446,7 +413,7 @@ class Encoder:
                 # bits, and a resumed run must give the same bits as an uninterrupted one.
                 if missing[batch.numbers].any():
                     rows = lay_out(batch.pieces, batch.layout)
-                    vectors = word_vectors(self._loaded, rows, store.missing_layers, watch)
+                    vectors = word_vectors(self.loaded, rows, store.missing_layers, watch)
                     refuse_non_finite(vectors, batch.sentences)
                     store.write(batch.numbers, vectors)
                 advance(len(batch.numbers))
@@ -457,15 +424,10 @@ class Encoder:
         """Tokenize the sentences of each part, and batch those of similar length."""
         with contextlib.closing(read_ahead(self._reader, spaced, parts)) as ahead:
             for part, pieces in ahead:
-                layout = make_layout(
-                    self._loaded,
-                    self._surroundings,
-                    self.pooling,
-                    self._batch_tokens,
-                    longest=max(len(one.ids) for one in pieces),
-                )
-                for batch in batch_up([spaced[i] for i in part], pieces, layout):
-                    yield replace(batch, numbers=part[batch.numbers])
+                longest = max(len(one.ids) for one in pieces)
+                settings = (self.surroundings, self.pooling, self._batch_tokens, longest)
+                layout = make_layout(self.loaded, *settings)
+                yield from batch_up(part, spaced, pieces, layout)
 
     def _origin(self) -> dict[str, object]:
         """Describe where vectors of any layer come from, with the current state of the model."""
@@ -474,9 +436,7 @@ class Encoder:
             "model": loaded.name,
             "revision": loaded.revision,
             "fingerprint": loaded.fingerprint,
-            "pooling": self.pooling,
-            "spacing": self.spacing,
-            "bos": self.bos,
+            **{name: getattr(self, name) for name in ("pooling", "spacing", "bos")},
             "dtype": str(loaded.dtype).removeprefix("torch."),
         }
 

@@ -1,22 +1,26 @@
-"""One vector per word form, independent of the sentence."""
+"""One vector per word form, independent of the sentence, and the main axes of such vectors."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from structprobe.encoder.encoder import Encoder
 from structprobe.treebank.sentence import Sentence
 
 
+@dataclass(frozen=True, eq=False)
 class FormVectors:
     """The words of many sentences with the vector of their form, each stored once."""
 
-    def __init__(self, values: NDArray[np.float32], numbers: Sequence[NDArray[np.integer]]) -> None:
-        self.values, self.numbers = values, numbers
+    values: NDArray[np.float32]  # (n_forms, hidden_size)
+    numbers: Sequence[NDArray[np.integer]]  # (n_words,): the form of each word
 
     def __len__(self) -> int:
         return len(self.numbers)
@@ -30,6 +34,19 @@ class FormVectors:
     def counts(self) -> NDArray[np.int64]:
         """Number of words with each form, shape (n_forms,)."""
         return np.bincount(np.concatenate(self.numbers), minlength=len(self.values))
+
+    def main_axes(self, n_axes: int) -> tuple[Tensor, Tensor]:
+        """Find the mean of all words and their main axes, scaled to equal variance."""
+        # -> (hidden_size,), (hidden_size, n_axes)
+        values = torch.from_numpy(self.values).double()  # (n_forms, hidden_size)
+        shares = torch.from_numpy(self.counts / self.counts.sum())  # (n_forms,)
+        mean = shares @ values
+        centred = (values - mean) * shares.sqrt()[:, None]
+        variances, directions = torch.linalg.eigh(centred.T @ centred)  # the largest last
+        # Rounding errors between identical words are not a variance.
+        kept = variances > 1e-12 * (shares @ values.square()).sum()
+        axes = (directions[:, kept] / variances[kept].sqrt())[:, -n_axes:]
+        return mean.float(), axes.float() / max(1, axes.shape[1]) ** 0.5
 
 
 def form_vectors(
@@ -45,6 +62,4 @@ def form_vectors(
     twice = [(form, form) for form in forms]
     bank = encoder.encode(twice, layers=0, cache=cache, progress=progress)
     values = bank.layer(0).values[1::2].astype(np.float32)  # (n_forms, hidden_size)
-    return FormVectors(
-        values, [np.array([number[word] for word in one.words]) for one in sentences]
-    )
+    return FormVectors(values, [np.array([number[w] for w in one.words]) for one in sentences])

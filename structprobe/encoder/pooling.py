@@ -21,18 +21,13 @@ def word_vectors(
     # -> (n_words, hidden_size)
     sums: dict[int, torch.Tensor] = {}
     for rows in parts:
-        ids, mask, positions, starts, weights, used = (
-            torch.from_numpy(array).to(loaded.device)
-            for array in (
-                *(rows.ids, rows.mask, rows.positions, rows.starts, rows.weights),
-                np.unique(rows.positions),
-            )
-        )
+        ids, mask, used = loaded.put(rows.ids, rows.mask, np.unique(rows.positions))
+        links = loaded.put(rows.positions, rows.starts, rows.weights)
         passed = layers_of_pass(loaded.model, ids, mask, layers)
         for layer, hidden in zip(layers, passed, strict=True):
             norms = torch.linalg.vector_norm(hidden, dim=-1, dtype=torch.float32)
             watch.add(layer, norms.flatten()[used])
-            pooled = pool(hidden, positions, starts, weights)  # (n_words, hidden_size)
+            pooled = pool(hidden, *links)  # (n_words, hidden_size)
             sums[layer] = sums[layer] + pooled if layer in sums else pooled
     return {layer: pooled.cpu().numpy() for layer, pooled in sums.items()}
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import mmap
 import operator
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from types import MappingProxyType
 from typing import Any, NoReturn, SupportsIndex, overload
@@ -25,9 +25,8 @@ _OF_A_LAYER = (
 class WordVectors(Sequence[NDArray[np.floating]]):
     """The word vectors of one layer, one array per sentence.
 
-    A sequence without ``.shape``, so that it works as the ``X`` of `StructuralProbe.fit` and of
-    scikit-learn's splitters. Indexing returns views without copying. Vectors on a read-only memory
-    map are pickled as the path and position of the map, all others as plain arrays.
+    A sequence without ``.shape``, so that scikit-learn's splitters accept it as ``X``. Indexing
+    returns views. Vectors on a read-only memory map are pickled as its path and their position.
 
     Parameters
     ----------
@@ -36,9 +35,8 @@ class WordVectors(Sequence[NDArray[np.floating]]):
     offsets : ndarray of int64, shape (n_sentences + 1,)
         Sentence `i` has the rows ``offsets[i]:offsets[i + 1]``; starts at 0.
     origin : mapping, optional
-        Where the vectors come from: plain values for the keys ``model``, ``revision``,
-        ``fingerprint``, ``layer``, ``pooling``, ``spacing``, ``bos`` and ``dtype``. A probe
-        stores it and rejects vectors from another origin.
+        Plain values for ``model``, ``revision``, ``fingerprint``, ``layer``, ``pooling``,
+        ``spacing``, ``bos`` and ``dtype``. A probe rejects vectors from another origin.
 
     Raises
     ------
@@ -54,9 +52,8 @@ class WordVectors(Sequence[NDArray[np.floating]]):
     ) -> None:
         self.values: NDArray[np.floating] = np.asarray(values)  # (n_words_total, hidden_size)
         self.offsets: NDArray[np.int64] = np.asarray(offsets, dtype=np.int64)  # (n_sentences + 1,)
-        self.origin: Mapping[str, object] | None = (
-            None if origin is None else MappingProxyType(dict(origin))
-        )
+        copied = None if origin is None else MappingProxyType(dict(origin))
+        self.origin: Mapping[str, object] | None = copied
         if self.values.ndim != 2:
             shape = self.values.shape
             raise EncoderError(f"values must be (n_words_total, hidden_size), got shape {shape}")
@@ -80,7 +77,7 @@ class WordVectors(Sequence[NDArray[np.floating]]):
         A slice with step 1 is a view, any other slice a copy.
         """
         if isinstance(index, slice):
-            return self._slice(range(*index.indices(len(self))))
+            return self._take(range(*index.indices(len(self))))
         number = operator.index(index)
         if not -len(self) <= number < len(self):
             raise IndexError(f"sentence {number} is out of range: there are {len(self)} sentences")
@@ -99,7 +96,7 @@ class WordVectors(Sequence[NDArray[np.floating]]):
             f"{self.hidden_size} wide, {self.values.dtype}{source}>"
         )
 
-    def _slice(self, numbers: range) -> WordVectors:
+    def _take(self, numbers: range) -> WordVectors:
         """Take some sentences, as a view if they are adjacent."""
         if numbers.step == 1:
             offsets = self.offsets[numbers.start : max(numbers.start, numbers.stop) + 1]
@@ -111,7 +108,7 @@ class WordVectors(Sequence[NDArray[np.floating]]):
 
     def __reduce__(self) -> tuple[object, ...]:
         origin = None if self.origin is None else dict(self.origin)
-        return _rebuild_vectors, (pack(self.values), self.offsets, origin)
+        return _rebuild, (pack(self.values), self.offsets, origin, WordVectors)
 
 
 class EncodedBank:
@@ -121,10 +118,8 @@ class EncodedBank:
     ----------
     values : mapping of int to ndarray of float, shape (n_words_total, hidden_size)
         The vectors of each layer; may be memory maps.
-    offsets : ndarray of int64, shape (n_sentences + 1,)
-        Sentence `i` has the rows ``offsets[i]:offsets[i + 1]`` of each layer.
-    origin : mapping, optional
-        Where the vectors come from, as in `WordVectors`, without the layer.
+    offsets, origin
+        As for `WordVectors`; `origin` without ``layer``.
     outliers : mapping of int to int, optional
         For each layer, the number of positions with an extreme norm, among those that were encoded
         rather than found in a cache.
@@ -158,7 +153,7 @@ class EncodedBank:
         Returns
         -------
         WordVectors
-            All sentences; its ``origin`` names the layer.
+            All sentences.
 
         Raises
         ------
@@ -171,9 +166,9 @@ class EncodedBank:
             hint = f"available layers: {_ranges(self.layers)}"
             raise EncoderError(f"{layer!r} is not a layer number", hint=hint) from None
         if number not in self._values:
-            known = _ranges(self.layers)
+            what = f"layer {number} was not encoded (available: {_ranges(self.layers)})"
             hint = "encode the treebank again with this layer in layers="
-            raise EncoderError(f"layer {number} was not encoded (available: {known})", hint=hint)
+            raise EncoderError(what, hint=hint)
         return WordVectors(self._values[number], self.offsets, {**self.origin, "layer": number})
 
     def __len__(self) -> int:
@@ -181,8 +176,7 @@ class EncodedBank:
         return len(self.offsets) - 1
 
     def __repr__(self) -> str:
-        facts = self._facts()
-        n_sentences, n_words, layers, width, dtype, *model = facts.values()
+        n_sentences, n_words, layers, width, dtype, *model = self._facts().values()
         source = f", of {model[0]}" if model else ""
         return (
             f"<EncodedBank: {n_sentences} sentences, {n_words} words, layers {layers}, "
@@ -214,7 +208,7 @@ class EncodedBank:
 
     def __reduce__(self) -> tuple[object, ...]:
         packed = {layer: pack(values) for layer, values in self._values.items()}
-        return _rebuild_bank, (packed, self.offsets, self.origin, self.outliers)
+        return _rebuild, (packed, self.offsets, self.origin, EncodedBank, self.outliers)
 
 
 def check_offsets(offsets: NDArray[np.int64], n_words: int | None = None) -> None:
@@ -267,17 +261,10 @@ def _ranges(numbers: Sequence[int]) -> str:
     return ", ".join(chain.from_iterable(parts)) or "none"
 
 
-def _rebuild_vectors(
-    packed: object, offsets: NDArray[np.int64], origin: Mapping[str, object] | None
-) -> WordVectors:
-    return WordVectors(unpack(packed), offsets, origin)
-
-
-def _rebuild_bank(
-    packed: Mapping[int, object],
-    offsets: NDArray[np.int64],
-    origin: Mapping[str, object],
-    outliers: Mapping[int, int],
-) -> EncodedBank:
-    values = {layer: unpack(one) for layer, one in packed.items()}
-    return EncodedBank(values, offsets, origin, outliers)
+def _rebuild(
+    packed: Any, offsets: object, origin: object, kind: Callable[..., object], *more: object
+) -> object:
+    """Unpickle word vectors of one layer, or of several by layer."""
+    by_layer = isinstance(packed, dict)
+    values = {k: unpack(v) for k, v in packed.items()} if by_layer else unpack(packed)
+    return kind(values, offsets, origin, *more)

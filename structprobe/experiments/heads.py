@@ -13,10 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.attention.alignment import Alignment, shuffled_heads
-from structprobe.attention.best_heads import RelationScores, relation_rows
 from structprobe.attention.head_analysis import HeadAnalysis
 from structprobe.attention.patterns import PatternRules
-from structprobe.attention.relations import OffsetTally, RelationTally
+from structprobe.attention.relations import (
+    OffsetTally,
+    RelationScores,
+    RelationTally,
+    relation_rows,
+)
 from structprobe.attention.segment_pairs import find_pair_frame
 from structprobe.attention.targets import TargetSums
 from structprobe.attention.word_attentions import AttentionBatch, WordAttentions

@@ -14,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from structprobe.encoder.checks import overflow
 from structprobe.encoder.encoder import Encoder, pass_key
 from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords
 from structprobe.errors import EncoderError, unknown_name
@@ -28,12 +29,11 @@ from structprobe.progress import progress_bar
 MEASURES = ("distance", "probability")
 
 Impacts = NDArray[np.float32]
-_Read = dict[tuple[object, ...], list[Impacts | None]]
 
 _logger = logging.getLogger(__name__)
 
 # Impacts, kept as long as their encoder: n * n numbers per sentence, which is little.
-_recalled: WeakKeyDictionary[Encoder, _Read] = WeakKeyDictionary()
+_recalled: WeakKeyDictionary[Encoder, dict[Any, list[Impacts | None]]] = WeakKeyDictionary()
 
 
 class MaskedImpacts:
@@ -62,38 +62,31 @@ class MaskedImpacts:
     def read(
         self, sentences: Iterable[SentenceLike], progress: bool | None = None
     ) -> Iterator[tuple[int, Impacts]]:
-        """Give the impacts within each sentence, the longest sentences first.
-
-        First, the number of passes and their estimated time, measured on a batch of medium length,
-        are logged. Memory does not grow with the number of sentences.
-        """
+        """Give the impacts within each sentence, the longest sentences first."""
         # -> (n, n)
-        numbers, spaced, pieces = [], [], []
+        read = []
         for batch in self.encoder.batches(sentences):
             layout = batch.layout
-            for number, words, one in zip(
-                batch.numbers, batch.sentences, batch.pieces, strict=True
-            ):
-                whole = layout.size is None or len(one.ids) <= layout.size
-                if whole and one.n_words <= (self.limit or one.n_words):
-                    numbers.append(int(number))
-                    spaced.append(words)
-                    pieces.append(one)
-        copies = MaskedCopies(pieces, layout, self._mask_token)
+            for one in zip(batch.numbers.tolist(), batch.sentences, batch.pieces, strict=True):
+                n_pieces, n_words = len(one[2].ids), one[2].n_words
+                if n_pieces <= (layout.size or n_pieces) and n_words <= (self.limit or n_words):
+                    read.append(one)
+        copies = MaskedCopies([pieces for *_, pieces in read], layout, self._mask_token)
         self._foretell(copies)
         with progress_bar("mask", copies.n_rows, "pass", shown=progress) as advance:
-            for number, impacts in self._run(copies, advance):
-                _refuse_non_finite(impacts, spaced[number])
-                yield numbers[number], impacts
+            for place, impacts in self._run(copies, advance):
+                number, sentence, _ = read[place]
+                _refuse_non_finite(impacts, sentence)
+                yield number, impacts
 
     def recall(
         self, sentences: Sequence[SentenceLike], progress: bool | None = None
     ) -> list[Impacts | None]:
         """Give the impacts within all sentences, computed once per encoder."""
         # -> (n, n)
-        settings = (self.measure, self.limit, self.layer, self.encoder.pooling)
         head = fingerprint_parameters(self._whole) if self.measure == "probability" else None
-        key = (*settings, head, *pass_key(self.encoder, sentences).values())
+        settings = (self.measure, self.limit, self.layer, self.encoder.pooling, head)
+        key = (*settings, *pass_key(self.encoder, sentences).values())
         known = _recalled.setdefault(self.encoder, {})
         if key not in known:
             found: list[Impacts | None] = [None] * len(sentences)
@@ -103,7 +96,7 @@ class MaskedImpacts:
         return known[key]
 
     def _foretell(self, copies: MaskedCopies) -> None:
-        """Log the number of passes and their estimated time."""
+        """Log the number of passes and their time, measured on a batch of medium length."""
         if not copies.batches:
             return
         rows = copies.rows(*copies.batches[len(copies.batches) // 2])
@@ -111,15 +104,9 @@ class MaskedImpacts:
             start = time.perf_counter()
             with torch.no_grad():
                 self._read_rows(rows).cpu()
-            seconds = time.perf_counter() - start
-        _logger.info(
-            "perturbed masking: %s passes for %s sentences, about %s seconds",
-            *(
-                f"{copies.n_rows:,}",
-                f"{len(copies.sentences):,}",
-                f"{seconds * len(copies.batches):,.1f}",
-            ),
-        )
+            seconds = (time.perf_counter() - start) * len(copies.batches)
+        told = f"{copies.n_rows:,} passes for {len(copies.sentences):,} sentences"
+        _logger.info("perturbed masking: %s, about %s seconds", told, f"{seconds:,.1f}")
 
     def _run(
         self, copies: MaskedCopies, on_rows: Callable[[int], object]
@@ -144,11 +131,8 @@ class MaskedImpacts:
     def _changes(
         self, rows: MaskedRows, lengths: Sequence[int], held: Tensor | None
     ) -> tuple[NDArray[np.float32], Tensor]:
-        """Compare each masked word with the same word masked alone.
-
-        Gives the impact of the second on the first and of the first on the second, (n_rows, 2),
-        and the words of all parts masked alone, (n_words, width).
-        """
+        """Compare each masked word with the same word masked alone, and give the latter too."""
+        # -> (n_rows, 2): the impacts of the second on the first and back; (n_words, width)
         with torch.no_grad():
             read = self._read_rows(rows)  # (n_rows, 2, width)
             n_rows = [part.last - part.first for part in rows.parts]
@@ -166,7 +150,7 @@ class MaskedImpacts:
 
     def _vectors(self, rows: MaskedRows) -> Tensor:
         """Give the vectors of both masked words of each row, (n_rows, 2, hidden_size)."""
-        ids, mask, weights = self._put(rows.ids, rows.mask, rows.weights)
+        ids, mask, weights = self.encoder.loaded.put(rows.ids, rows.mask, rows.weights)
         model = self.encoder.loaded.model
         with reading(model):
             (hidden,) = layers_of_pass(model, ids, mask, [self.layer])
@@ -174,7 +158,9 @@ class MaskedImpacts:
 
     def _probabilities(self, rows: MaskedRows) -> Tensor:
         """Give the probability of both masked words, (n_rows, 2, 1)."""
-        ids, mask, weights, truth = self._put(rows.ids, rows.mask, rows.weights, rows.unmasked)
+        ids, mask, weights, truth = self.encoder.loaded.put(
+            rows.ids, rows.mask, rows.weights, rows.unmasked
+        )
         with reading(self._whole):
             logits = self._whole(input_ids=ids, attention_mask=mask, return_dict=True).logits
         asked = (weights > 0).any(dim=1)  # (n_rows, n_positions)
@@ -183,20 +169,15 @@ class MaskedImpacts:
         right[asked] = chances.gather(1, truth[asked][:, None]).squeeze(1)
         return weights @ right[:, :, None]
 
-    def _put(self, *arrays: NDArray[Any]) -> list[Tensor]:
-        """Put arrays on the device of the model."""
-        return [torch.from_numpy(array).to(self.encoder.loaded.device) for array in arrays]
-
 
 def _find_mask(encoder: Encoder) -> int:
     """Give the id of the mask token."""
     loaded = encoder.loaded
     token = loaded.tokenizer.mask_token_id
     if token is None or token >= loaded.model.get_input_embeddings().weight.shape[0]:
-        raise EncoderError(
-            f"{loaded.name!r} has no mask token, which perturbed masking needs",
-            hint="choose a masked language model, such as BERT, RoBERTa or DeBERTa",
-        )
+        what = f"{loaded.name!r} has no mask token, which perturbed masking needs"
+        hint = "choose a masked language model, such as BERT, RoBERTa or DeBERTa"
+        raise EncoderError(what, hint=hint)
     return int(token)
 
 
@@ -209,13 +190,18 @@ def head_fingerprint(encoder: Encoder) -> str | None:
 def _with_masked_head(encoder: Encoder) -> Model:
     """Give a model with its language modelling head."""
     loaded, model = encoder.loaded, encoder.model
+    no_head = EncoderError(
+        f"{loaded.name!r} has no head for masked language modelling, which measure='probability' "
+        "needs",
+        hint="load a checkpoint that was saved with its head, or use measure='distance'",
+    )
     if not isinstance(model, str | os.PathLike):
         has_head = model is not loaded.model and model.base_model is loaded.model
         if has_head and model.get_output_embeddings() is not None:
             return model
-        raise _no_head(loaded.name)
+        raise no_head
     if loaded.fingerprint.startswith("untrained-"):
-        raise _no_head(loaded.name)
+        raise no_head
     from transformers import AutoModelForMaskedLM
 
     try:
@@ -228,25 +214,14 @@ def _with_masked_head(encoder: Encoder) -> Model:
                 output_loading_info=True,
             )
     except Exception as error:  # the libraries raise errors of any type
-        raise _no_head(loaded.name) from error
+        raise no_head from error
     if info["missing_keys"]:
-        raise _no_head(loaded.name)
+        raise no_head
     return whole.to(loaded.device)
-
-
-def _no_head(name: str) -> EncoderError:
-    return EncoderError(
-        f"{name!r} has no head for masked language modelling, which measure='probability' needs",
-        hint="load a checkpoint that was saved with its head, or use measure='distance'",
-    )
 
 
 def _refuse_non_finite(impacts: NDArray[np.float32], sentence: SpacedWords) -> None:
     """Raise an error for infinite or NaN impacts."""
     if not np.isfinite(impacts).all():
-        on, by = np.argwhere(~np.isfinite(impacts))[0]
-        raise EncoderError(
-            f"the impact of word {sentence.words[by]!r} on {sentence.words[on]!r} is not finite",
-            where=sentence.where,
-            hint="the model overflows in this dtype; try dtype='float32' or 'bfloat16'",
-        )
+        on, by = (sentence.words[i] for i in np.argwhere(~np.isfinite(impacts))[0])
+        raise overflow(f"the impact of word {by!r} on {on!r}", sentence.where)

@@ -42,16 +42,14 @@ class MaskedRows:
 class MaskedCopies:
     """The masked copies of sentences, the longest sentences first, in batches.
 
-    A batch may end within a sentence. All subwords of a word are masked; a subword that belongs to
-    two words is masked with either.
+    A batch may end within a sentence. All subwords of a word are masked; a subword of two words is
+    masked with either.
     """
 
     def __init__(self, sentences: Sequence[Pieces], layout: Layout, mask_token: int) -> None:
         self.sentences, self.layout, self.mask_token = sentences, layout, mask_token
-        around = layout.surroundings
-        self._before = np.array(around.before, dtype=np.int64)
-        self._after = np.array(around.after, dtype=np.int64)
-        widths = np.array([len(one.ids) for one in sentences], dtype=np.int64) + len(around)
+        n_special = len(layout.surroundings)
+        widths = np.array([len(one.ids) + n_special for one in sentences], dtype=np.int64)
         self._order = np.argsort(-widths, kind="stable")  # sentences, the widest first
         self._widths = widths[self._order]
         words = np.array([one.n_words for one in sentences], dtype=np.int64)[self._order]
@@ -65,49 +63,34 @@ class MaskedCopies:
         shape = (stop - start, int(self._widths[first]))
         unmasked = np.full(shape, self.layout.pad, dtype=np.int64)
         hidden, there = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
-        words = np.empty((len(unmasked), 2), dtype=np.int64)
-        weights = np.zeros((len(unmasked), 2, unmasked.shape[1]), dtype=np.float32)
+        words = np.empty((shape[0], 2), dtype=np.int64)
+        weights = np.zeros((shape[0], 2, shape[1]), dtype=np.float32)
         parts = []
         for place in range(first, last + 1):
             top, bottom = self._starts[place : place + 2].tolist()  # rows of the sentence
-            part = Part(
-                sentence=int(self._order[place]),
-                first=max(start, top) - start,
-                last=min(stop, bottom) - start,
-                begins=start <= top,
-                ends=bottom <= stop,
-            )
-            parts.append(part)
-            row, width = slice(part.first, part.last), slice(int(self._widths[place]))
-            pieces = self.sentences[part.sentence]
-            masked = _masked_words(pieces.n_words)[start + part.first - top :]
-            masked = masked[: part.last - part.first]
+            first_row, end = max(start, top), min(stop, bottom)
+            sentence, row = int(self._order[place]), slice(first_row - start, end - start)
+            parts.append(Part(sentence, row.start, row.stop, start <= top, bottom <= stop))
+            pieces, width = self.sentences[sentence], slice(int(self._widths[place]))
+            masked = _masked_words(pieces.n_words)[first_row - top : end - top]
             share, touched = self._shares(pieces)
-            unmasked[row, width] = np.concatenate([self._before, pieces.ids, self._after])
+            unmasked[row, width] = self.layout.row(pieces, 0)
             there[row, width] = True
             hidden[row, width] = touched[masked].any(axis=1)
             words[row], weights[row, :, width] = masked, share[masked]
-        return MaskedRows(
-            ids=np.where(hidden, self.mask_token, unmasked),
-            unmasked=unmasked,
-            mask=there.astype(np.int64),
-            words=words,
-            weights=weights,
-            parts=tuple(parts),
-        )
+        ids = np.where(hidden, self.mask_token, unmasked)
+        return MaskedRows(ids, unmasked, there.astype(np.int64), words, weights, tuple(parts))
 
     def _shares(self, pieces: Pieces) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Give the share of each position in each word, and whether it belongs to the word.
-
-        The two differ: all subwords of a word are masked, however they are pooled.
-        """
+        """Give the share of each position in each word, and whether it belongs to the word."""
         # -> (n_words, width), (n_words, width)
-        word, position = pieces.links[:, 1], pieces.links[:, 0] + len(self._before)
-        width = len(self._before) + len(pieces.ids) + len(self._after)
-        shares = np.zeros((pieces.n_words, width), dtype=np.float32)
-        shares[word, position] = weigh_links(word, self.layout.pooling)
+        # The two differ: all subwords of a word are masked, however they are pooled.
+        around, word = self.layout.surroundings, pieces.links[:, 1]
+        place = word, pieces.links[:, 0] + len(around.before)
+        shares = np.zeros((pieces.n_words, len(pieces.ids) + len(around)), dtype=np.float32)
+        shares[place] = weigh_links(word, self.layout.pooling)
         touched = np.zeros(shares.shape, dtype=bool)
-        touched[word, position] = True
+        touched[place] = True
         return shares, touched
 
     def _cut(self, batch_tokens: int) -> Iterator[tuple[int, int]]:

@@ -23,13 +23,7 @@ _ROW = 4096  # 8-byte numbers per summed row, see `glance`
 _hook_names: WeakKeyDictionary[Callable[..., Any], str] = WeakKeyDictionary()
 
 # Keys of a configuration that do not change what a model computes.
-_IDLE_KEYS = {
-    "_name_or_path",
-    "architectures",
-    "dtype",
-    "torch_dtype",
-    "transformers_version",
-}
+_IDLE_KEYS = {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"}
 
 
 def fingerprint_files(folder: str, gguf_file: str | None = None) -> str:
@@ -39,8 +33,8 @@ def fingerprint_files(folder: str, gguf_file: str | None = None) -> str:
         return _digest(_file_parts([root / gguf_file]))
     weights = sorted(root.glob("*.safetensors")) or sorted(root.glob("*.bin"))
     settings = [root / name for name in ("config.json", "adapter_config.json")]
-    code = sorted(root.glob("*.py"))
-    return _digest(_file_parts([*weights, *(path for path in settings if path.exists()), *code]))
+    there = filter(Path.exists, settings)
+    return _digest(_file_parts([*weights, *there, *sorted(root.glob("*.py"))]))
 
 
 def fingerprint_parameters(model: torch.nn.Module) -> str:
@@ -49,12 +43,10 @@ def fingerprint_parameters(model: torch.nn.Module) -> str:
 
 
 def glance(model: torch.nn.Module) -> str:
-    """Digest what shows whether a model has changed, in about the time of one short pass.
-
-    As `fingerprint_parameters`, but for large weights the number of writes, which torch counts, and
-    the sums of their bits by row and column, for writes that it does not count (through `.data` or
-    a NumPy view). No training step, rounding, noise or permutation leaves all sums unchanged.
-    """
+    """Digest what shows whether a model has changed, in about the time of one short pass."""
+    # As `fingerprint_parameters`, but for large weights the number of writes, which torch counts,
+    # and the sums of their bits by row and column, for writes that it does not count (through
+    # `.data` or NumPy). No training step, rounding, noise or permutation leaves all sums unchanged.
     return _digest(_parameter_parts(model, _sums))
 
 
@@ -152,11 +144,9 @@ def _tokenizer_parts(tokenizer: Tokenizer) -> Iterable[bytes]:
         rules = json.loads(backend.to_str())
         yield json.dumps(rules | {"padding": None, "truncation": None}, sort_keys=True).encode()
         return
-    settings = {
-        key: value
-        for key, value in tokenizer.init_kwargs.items()
-        if isinstance(value, bool | int | float | str) and not key.endswith(("_file", "_path"))
-    }
+    plain = bool | int | float | str
+    settings = {k: v for k, v in tokenizer.init_kwargs.items() if isinstance(v, plain)}
+    settings = {k: v for k, v in settings.items() if not k.endswith(("_file", "_path"))}
     yield json.dumps([settings, tokenizer.get_vocab()], sort_keys=True).encode()
     with tempfile.TemporaryDirectory() as folder:
         with contextlib.suppress(NotImplementedError):  # it saves no files: the vocabulary must do

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from structprobe.errors import EncoderError
+from structprobe.errors import EncoderError, near_name
+from structprobe.models.embedded import MINILM
 
 WAIT = 10  # seconds for a response of the hub
 
@@ -49,13 +50,13 @@ def refuse_unknown(source: str, revision: str | None, gguf_file: str | None = No
     except (GatedRepoError, HFValidationError):
         return  # the loaders have good messages for these
     except RepositoryNotFoundError as error:
+        what = f"the hub has no model {source!r}{near_name(source, [MINILM])}"
         hint = "check the name; for a private model, log in first: hf auth login"
-        raise EncoderError(f"the hub has no model {source!r}", hint=hint) from error
+        raise EncoderError(what, hint=hint) from error
     except RevisionNotFoundError as error:
+        what = f"the hub has no revision {revision!r} of {source!r}"
         hint = "pass a branch, a tag or a commit of the model"
-        raise EncoderError(
-            f"the hub has no revision {revision!r} of {source!r}", hint=hint
-        ) from error
+        raise EncoderError(what, hint=hint) from error
     except HfHubHTTPError:
         return  # mirrors have the files, but not always this endpoint
     except dead as error:
@@ -65,6 +66,7 @@ def refuse_unknown(source: str, revision: str | None, gguf_file: str | None = No
 def unreachable(source: str) -> EncoderError:
     """Make the error for a model that is not in the cache and cannot be downloaded."""
     return EncoderError(
-        f"{source!r} is missing or incomplete in the local cache, and the hub cannot be reached",
+        f"model {source!r}{near_name(source, [MINILM])}: not a local folder, not fully downloaded "
+        "to the Hugging Face cache, and the hub cannot be reached",
         hint=f"check the name, or download it while online: hf download {source}",
     )

@@ -4,8 +4,7 @@ The number of positions that a model really accepts, special tokens included, is
 
 1. If it looks up positions in tables (learned positions, as in BERT, GPT-2 and RoBERTa), the rows
    of the smallest table from the first position on. A pass over four equal tokens shows the tables:
-   they are looked up at four consecutive rows. RoBERTa starts at row 2, so that 514 rows are enough
-   for 512 tokens.
+   they are looked up at four consecutive rows. RoBERTa starts at row 2: 514 rows for 512 tokens.
 2. Otherwise (rotary, relative or no positions), ``max_position_embeddings`` or ``max_seq_len`` of
    its configuration, if positive.
 3. Otherwise unlimited (None), as for T5.
@@ -46,26 +45,21 @@ def pick_layers(layers: Layers, n_layers: int) -> list[int]:
         except TypeError:
             hint = f"layers are numbered from 0, the embedding output, to {n_layers}"
             raise EncoderError(f"{one!r} is not a layer number", hint=hint) from None
-    for layer in sorted(picked):
-        if layer not in everything:
-            hint = "0 is the embedding output"
-            raise EncoderError(f"there is no layer {layer}, only 0 to {n_layers}", hint=hint)
     if not picked:
         raise EncoderError("no layers given", hint=f"choose from 0 to {n_layers}")
+    if unknown := sorted(picked.difference(everything)):
+        what = f"there is no layer {unknown[0]}, only 0 to {n_layers}"
+        raise EncoderError(what, hint="0 is the embedding output")
     return sorted(picked)
 
 
-def measure(model: Model, tokenizer: Tokenizer, name: str) -> tuple[int, int, int | None]:
-    """Run four tokens through a model, and give its layers, width and number of positions."""
+def measure(model: Model, tokenizer: Tokenizer, name: str) -> dict[str, Any]:
+    """Run four tokens through a model, and give its highest layer, width and positions."""
     try:
         with reading(model), _TableSpy() as spy:
             ids = torch.full((1, _N_TOKENS), _plain_token(model, tokenizer), device=model.device)
-            output = model(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                output_hidden_states=True,
-                return_dict=True,
-            )
+            given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
+            output = model(**given, output_hidden_states=True, return_dict=True)
     except Exception as error:  # each architecture fails in its own way
         text = " ".join(str(error).split())[:200] or type(error).__name__
         raise EncoderError(f"{name!r} cannot read plain text: {text}") from error
@@ -80,7 +74,8 @@ def measure(model: Model, tokenizer: Tokenizer, name: str) -> tuple[int, int, in
             "expected one vector per token and layer, all of the same width"
         )
     limit = min(spy.limits) if spy.limits else _claimed_limit(model.config)
-    return len(hidden) - 1, int(shapes[0][-1]), limit
+    sizes = {"n_layers": len(hidden) - 1, "hidden_size": int(shapes[0][-1])}
+    return {**sizes, "max_positions": limit}
 
 
 class _TableSpy(TorchFunctionMode):

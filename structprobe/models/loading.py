@@ -7,11 +7,13 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from numbers import Integral
 from pathlib import Path
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 
 from structprobe.devices import find_device
 from structprobe.errors import EncoderError, unknown_name
@@ -54,6 +56,10 @@ class LoadedModel:
     whole_config: Config  # Of the model with its head
     glance: str | None = None  # Of a model object, shows whether it has changed
 
+    def put(self, *arrays: NDArray[Any]) -> list[torch.Tensor]:
+        """Put arrays on the device of the model."""
+        return [torch.from_numpy(array).to(self.device) for array in arrays]
+
 
 def load_model(
     model: Model,
@@ -88,7 +94,7 @@ def load_model(
     _check_vocabulary(loaded_tokenizer, name)
     readable = _readable(whole)
     with quiet_transformers():
-        n_layers, hidden_size, max_positions = measure(readable, loaded_tokenizer, name)
+        sizes = measure(readable, loaded_tokenizer, name)
     return LoadedModel(
         model=readable,
         tokenizer=loaded_tokenizer,
@@ -97,12 +103,10 @@ def load_model(
         fingerprint=f"{weights}-{fingerprint_tokenizer(loaded_tokenizer)}",
         device=wanted_device,
         dtype=wanted_dtype,
-        n_layers=n_layers,
-        hidden_size=hidden_size,
-        max_positions=max_positions,
         whole_class=type(whole),
         whole_config=whole.config,
         glance=glimpse,
+        **sizes,
     )
 
 
@@ -113,10 +117,7 @@ def layers_from_config(
     trust_remote_code: bool = False,
     gguf_file: str | None = None,
 ) -> int | None:
-    """Read the highest layer of a model from its configuration, before any weights are loaded.
-
-    None if the configuration does not have it; the names of model and revision are checked.
-    """
+    """Read the highest layer of a model from its configuration, if there, without its weights."""
     source, gguf_file = _locate(os.fspath(model), gguf_file)
     refuse_unknown(source, revision, gguf_file)
     from transformers import AutoConfig
@@ -132,36 +133,24 @@ def layers_from_config(
 
 
 def refresh(loaded: LoadedModel, model: Model, device: str | torch.device = "auto") -> LoadedModel:
-    """Refresh a model object, which may have been trained, moved, cast or truncated meanwhile.
-
-    Its tokenizer is that of the time of loading, as this is the one in use.
-    """
+    """Refresh a model object, which may have been trained, moved, cast or truncated meanwhile."""
+    # Its tokenizer is that of the time of loading, as this is the one in use.
     if loaded.glance is None or _readable(model) is not loaded.model:
         return loaded
     _check_object(model, loaded.tokenizer, device, loaded.dtype)
     glimpse = glance(loaded.model)
     if (glimpse, model.device) == (loaded.glance, loaded.device):
         return loaded
-    weights, tokenizer = fingerprint_parameters(loaded.model), loaded.fingerprint.split("-")[-1]
+    tokenizer = loaded.fingerprint.split("-")[-1]
+    fingerprint = f"{fingerprint_parameters(loaded.model)}-{tokenizer}"
     with quiet_transformers():
-        n_layers, hidden_size, max_positions = measure(loaded.model, loaded.tokenizer, loaded.name)
-    return replace(
-        loaded,
-        fingerprint=f"{weights}-{tokenizer}",
-        device=model.device,
-        n_layers=n_layers,
-        hidden_size=hidden_size,
-        max_positions=max_positions,
-        glance=glimpse,
-    )
+        sizes = measure(loaded.model, loaded.tokenizer, loaded.name)
+    found = {"fingerprint": fingerprint, "device": model.device, "glance": glimpse}
+    return replace(loaded, **found, **sizes)
 
 
 def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
-    """Make the same architecture with random weights, as a baseline.
-
-    The caller's random state is not changed. The weights depend only on the seed, not on device or
-    dtype.
-    """
+    """Make the same architecture with random weights, which depend only on the seed."""
     if not isinstance(random_state, Integral) or random_state < 0:
         raise EncoderError(f"random_state must be a non-negative integer, got {random_state!r}")
     seed = int(random_state)
@@ -211,22 +200,21 @@ def _locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
             raise EncoderError(f"no model folder {source!r}", hint=hint)
         return source, gguf_file
     source = os.path.abspath(source)  # it is stored with probes, which may be loaded from elsewhere
+    files = sorted(path.name for path in folder.iterdir() if path.is_file())
+    ggufs = [name for name in files if name.endswith(".gguf")]
     if gguf_file:
         if not (folder / gguf_file).is_file():
-            there = ", ".join(sorted(path.name for path in folder.glob("*.gguf"))) or "none"
-            raise EncoderError(
-                f"no file {gguf_file!r} in {source}", hint=f"GGUF files there: {there}"
-            )
-        return source, gguf_file
-    if not (folder / "config.json").is_file():
+            hint = f"GGUF files there: {', '.join(ggufs) or 'none'}"
+            raise EncoderError(f"no file {gguf_file!r} in {source}", hint=hint)
+    elif "config.json" not in files:
         hint = "pass a folder written by save_pretrained"
-        if any(folder.glob("*.gguf")):
+        if ggufs:
             hint = "pass its GGUF file as gguf_file="
         raise EncoderError(f"not a model folder: no config.json in {source}", hint=hint)
-    if not any(path.suffix in (".safetensors", ".bin") for path in folder.iterdir()):
+    elif not any(name.endswith((".safetensors", ".bin")) for name in files):
         hint = "expected model.safetensors or pytorch_model.bin; is the download complete?"
         raise EncoderError(f"no weights in {source}", hint=hint)
-    return source, None
+    return source, gguf_file
 
 
 def _load_weights(
@@ -237,9 +225,8 @@ def _load_weights(
 
     try:
         with quiet_transformers():
-            whole, info = AutoModel.from_pretrained(
-                source, dtype=dtype, output_loading_info=True, **options
-            )
+            options = {**options, "dtype": dtype, "output_loading_info": True}
+            whole, info = AutoModel.from_pretrained(source, **options)
             _readable(whole).to(device)
     except Exception as error:  # the libraries raise errors of any type
         raise _explain(f"cannot load model {source!r}", source, error) from error
@@ -272,9 +259,8 @@ def _explain(what: str, source: str, error: Exception) -> EncoderError:
     if isinstance(error, ImportError) or re.search(r"pip install|is required|installed", text):
         for package in ("gguf", "accelerate", "sentencepiece", "tiktoken", "protobuf"):
             if package in text.lower() and not _installed(package):
-                return EncoderError(
-                    f"{what}: the package {package} is not installed", hint=f"pip install {package}"
-                )
+                what = f"{what}: the package {package} is not installed"
+                return EncoderError(what, hint=f"pip install {package}")
     if not Path(source).exists() and "connect" in text:
         return unreachable(source)
     if "custom code" in text:
@@ -285,8 +271,6 @@ def _explain(what: str, source: str, error: Exception) -> EncoderError:
 
 def _installed(package: str) -> bool:
     """Whether a package can be imported."""
-    from importlib.util import find_spec
-
     try:
         return find_spec("google.protobuf" if package == "protobuf" else package) is not None
     except ModuleNotFoundError:  # its parent is missing
@@ -297,15 +281,11 @@ def _refuse_missing(source: str, whole: Model, missing: Iterable[str]) -> None:
     """Reject a checkpoint without some of the used weights."""
     used = {id(tensor) for tensor in _readable(whole).state_dict(keep_vars=True).values()}
     tensors = whole.state_dict(keep_vars=True)
-    lacking = sorted(
-        key
-        for key in missing
-        if "pooler" not in key.split(".") and key in tensors and id(tensors[key]) in used
-    )
-    if lacking:
+    lacking = [key for key in sorted(missing) if key in tensors and id(tensors[key]) in used]
+    if lacking := [key for key in lacking if "pooler" not in key.split(".")]:
+        count = f"{len(lacking)} weights of {type(whole).__name__}"
         raise EncoderError(
-            f"the checkpoint of {source!r} lacks {len(lacking)} weights of "
-            f"{type(whole).__name__}, such as {lacking[0]!r}",
+            f"the checkpoint of {source!r} lacks {count}, such as {lacking[0]!r}",
             hint="they would be random; was it saved from another architecture?",
         )
 
@@ -329,16 +309,13 @@ def _check_object(
         hint = "Encoder(model, tokenizer=AutoTokenizer.from_pretrained(...))"
         raise EncoderError("a loaded model needs its loaded tokenizer", hint=hint)
     if whole.dtype != dtype:
-        names = [str(kind).removeprefix("torch.") for kind in (whole.dtype, dtype)]
-        raise EncoderError(
-            f"the model has dtype {names[0]}, but {names[1]} was requested",
-            hint=f"pass dtype={names[0]!r}, or cast it with model.to(torch.{names[1]})",
-        )
+        own, wanted = (str(kind).removeprefix("torch.") for kind in (whole.dtype, dtype))
+        hint = f"pass dtype={own!r}, or cast it with model.to(torch.{wanted})"
+        raise EncoderError(f"the model has dtype {own}, but {wanted} was requested", hint=hint)
     if device != "auto" and find_device(device, error=EncoderError) != whole.device:
-        raise EncoderError(
-            f"the model is on {whole.device}, but {device} was requested",
-            hint=f"move it with model.to({str(device)!r}), or use device='auto'",
-        )
+        hint = f"move it with model.to({str(device)!r}), or use device='auto'"
+        what = f"the model is on {whole.device}, but {device} was requested"
+        raise EncoderError(what, hint=hint)
 
 
 def _check_vocabulary(tokenizer: Tokenizer, name: str) -> None:

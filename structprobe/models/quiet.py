@@ -17,44 +17,28 @@ def quiet_transformers() -> Iterator[None]:
 
     Errors and the download bars of the hub are still shown. All settings are restored afterwards.
     """
-    from huggingface_hub.utils.tqdm import (
-        are_progress_bars_disabled,
-        disable_progress_bars,
-        enable_progress_bars,
-    )
-
-    settings: Any = importlib.import_module("transformers.utils.logging")  # it has no types
-
+    # These have no types.
+    hub: Any = importlib.import_module("huggingface_hub.utils.tqdm")
+    settings: Any = importlib.import_module("transformers.utils.logging")
+    gguf = vars(importlib.import_module("transformers.modeling_gguf_pytorch_utils"))
     logger = logging.getLogger("transformers")
-    level = logger.level
-    bars, hub_bars = settings.is_progress_bar_enabled(), not are_progress_bars_disabled()
+    level, gguf_bar = logger.level, gguf.get("tqdm")
+    bars, hub_bars = settings.is_progress_bar_enabled(), not hub.are_progress_bars_disabled()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         settings.disable_progress_bar()  # the hub's bars too
         if hub_bars:
-            enable_progress_bars()
+            hub.enable_progress_bars()
         logger.setLevel(logging.ERROR)
+        if gguf_bar is not None:  # the bar of the GGUF reader ignores all settings
+            gguf["tqdm"] = partial(gguf_bar, disable=True)
         try:
-            with _quiet_gguf():
-                yield
+            yield
         finally:
             logger.setLevel(level)
+            if gguf_bar is not None:
+                gguf["tqdm"] = gguf_bar
             if bars:
                 settings.enable_progress_bar()
             if not hub_bars:
-                disable_progress_bars()
-
-
-@contextmanager
-def _quiet_gguf() -> Iterator[None]:
-    """Silence the bar of the GGUF reader, which ignores all settings."""
-    module = importlib.import_module("transformers.modeling_gguf_pytorch_utils")
-    bar = getattr(module, "tqdm", None)
-    if bar is None:
-        yield
-        return
-    vars(module)["tqdm"] = partial(bar, disable=True)
-    try:
-        yield
-    finally:
-        vars(module)["tqdm"] = bar
+                hub.disable_progress_bars()

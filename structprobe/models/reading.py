@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 import torch
 from torch.nn import Module
 
-from structprobe.models import Model
+from structprobe.models import Model, Tokenizer
 
 
 @dataclass
@@ -41,12 +41,10 @@ def reading(model: Module) -> Iterator[None]:
     modules = list(model.modules())
     with _guard:
         for module in modules:
-            found = _found.get(module)
-            if found is None:
+            if module not in _found:
                 hooks = frozenset(module._forward_hooks)
-                found = _Found(module.training, frozenset(vars(module)), hooks)
-                _found[module] = found
-            found.n_readers += 1
+                _found[module] = _Found(module.training, frozenset(vars(module)), hooks)
+            _found[module].n_readers += 1
             module.training = False
     try:
         with torch.no_grad():
@@ -77,10 +75,7 @@ def layers_of_pass(
 
 
 def reads_right(model: Model, before: Sequence[int], plain: Sequence[int]) -> bool:
-    """Find out whether a model uses right context.
-
-    Two texts that differ in their last token are run; if earlier vectors differ too, it does.
-    """
+    """Find out, from two texts that differ in their last token, if a model uses right context."""
     first, second = plain
     ids = torch.tensor([[*before, first, first, last] for last in (first, second)])
     with reading(model):
@@ -89,6 +84,12 @@ def reads_right(model: Model, before: Sequence[int], plain: Sequence[int]) -> bo
     earlier = last_layer[:, :-1].float()  # (2, n_positions - 1, hidden_size)
     moved = (earlier[0] - earlier[1]).abs().max()
     return bool(moved > 1e-5 * earlier.abs().max())
+
+
+def plain_tokens(tokenizer: Tokenizer, n: int) -> list[int]:
+    """Give some tokens that are not special."""
+    special = set(tokenizer.all_special_ids)
+    return [token for token in range(len(special) + n) if token not in special][:n]
 
 
 def _restore(module: Module, found: _Found) -> None:
@@ -104,6 +105,5 @@ def _restore(module: Module, found: _Found) -> None:
 
 def _no_cache(model: Model) -> dict[str, bool]:
     """Switch off the cache of keys and values, if the model has one."""
-    return (
-        {"use_cache": False} if "use_cache" in inspect.signature(model.forward).parameters else {}
-    )
+    cached = "use_cache" in inspect.signature(model.forward).parameters
+    return {"use_cache": False} if cached else {}

@@ -99,10 +99,12 @@ class AttentionHead(Recoverer):
             encoder, special=special, symmetrised=symmetrised, cache=cache
         )
         n_layers, n_heads = self.attentions.n_layers, self.attentions.n_heads
-        for name, asked, n in (("layer", layer, n_layers), ("head", head, n_heads)):
-            if asked is not None and not 1 <= asked <= n:
-                what = f"attention {name} {asked} is out of range; choose from 1 to {n}"
-                raise EncoderError(what)
+        if layer is not None and not 1 <= layer <= n_layers:
+            hint = f"choose a layer from 1 to {n_layers}"
+            raise EncoderError(f"layer {layer} has no attention weights", hint=hint)
+        if head is not None and not 1 <= head <= n_heads:
+            hint = f"choose a head from 1 to {n_heads}"
+            raise EncoderError(f"there is no attention head {head}", hint=hint)
         if layer is not None and head is not None:
             self.chosen_ = {"layer": layer, "head": head}
 

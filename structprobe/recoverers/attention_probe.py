@@ -186,12 +186,12 @@ class AttentionProbe(Recoverer):
         """Create the scorer to train."""
         import torch
 
-        from structprobe.attention.scorers import AttentionScorer, AttentionWordsScorer, main_axes
+        from structprobe.attention.scorers import AXES, AttentionScorer, AttentionWordsScorer
 
         scales = torch.from_numpy(file.scales())
         if vectors is None:
             return AttentionScorer(scales)
-        return AttentionWordsScorer(scales, *main_axes(vectors.values, vectors.counts))
+        return AttentionWordsScorer(scales, *vectors.main_axes(AXES))
 
 
 def _features(batch: AttentionBatch) -> NDArray[np.float32]:

@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.attention.best_heads import LEAST_ARCS, MARGIN
 from structprobe.attention.head_analysis import HeadAnalysis
+from structprobe.attention.relations import LEAST_ARCS, MARGIN
 from structprobe.attention.targets import TARGETS
 from structprobe.errors import counted
 from structprobe.scores.protocol import PENN_PUNCTUATION

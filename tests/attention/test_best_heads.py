@@ -4,8 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from structprobe.attention.best_heads import LEAST_ARCS, RelationScores, relation_rows
-from structprobe.attention.relations import OffsetTally, RelationTally
+from structprobe.attention.relations import (
+    LEAST_ARCS,
+    OffsetTally,
+    RelationScores,
+    RelationTally,
+    relation_rows,
+)
 
 PATTERNS = np.array([["diagonal", "vertical"]])
 

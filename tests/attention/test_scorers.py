@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from sklearn.decomposition import PCA
 
-from structprobe.attention.scorers import AttentionScorer, AttentionWordsScorer, main_axes
+from structprobe.attention.scorers import AttentionScorer, AttentionWordsScorer
+from structprobe.encoder.form_vectors import FormVectors
 
 B, N, K, WIDTH, N_AXES = 2, 4, 3, 5, 2
 
@@ -94,20 +95,22 @@ def test_axes_are_those_of_all_words_written_out() -> None:
     forms = np.insert(forms, 1, 0.1, axis=1)  # the same in all words: no axis of its own
     counts = np.random.default_rng(1).integers(1, 9, size=40)
     words = np.repeat(forms, counts, axis=0)
-    mean, axes = main_axes(forms, counts, n_axes=4)
+    vectors = FormVectors(forms, np.array_split(np.repeat(np.arange(40), counts), 5))
+    mean, axes = vectors.main_axes(4)
     np.testing.assert_allclose(mean, words.mean(axis=0), rtol=1e-5)
     coordinates = (words - mean.numpy()) @ axes.numpy()
     second = coordinates.T @ coordinates / len(words)
     np.testing.assert_allclose(second, np.eye(3) / 3, atol=1e-4)
     # Fewer axes are those of most variance: what scikit-learn finds, but for signs and order.
-    few = main_axes(forms, counts, n_axes=2)[1].numpy()
+    few = vectors.main_axes(2)[1].numpy()
     wanted = PCA(n_components=2, whiten=True).fit_transform(words.astype(np.float64))
     found = (words - mean.numpy()) @ few[:, ::-1] * 2**0.5
     np.testing.assert_allclose(np.abs(found), np.abs(wanted), rtol=0.01, atol=0.01)
 
 
 def test_one_form_alone_has_no_axes() -> None:
-    mean, axes = main_axes(np.full((1, 3), 0.1, dtype=np.float32), np.array([7]))
+    form = np.full((1, 3), 0.1, dtype=np.float32)
+    mean, axes = FormVectors(form, [np.zeros(7, dtype=np.int64)]).main_axes(128)
     assert axes.shape == (3, 0)
     scorer = AttentionWordsScorer(torch.ones(2, K), mean, axes)
     assert scorer((drawn(B, N, N + 1, K, seed=0), drawn(B, N, 3, seed=1))).shape == (B, N, N + 1)

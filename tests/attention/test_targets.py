@@ -143,7 +143,7 @@ def test_where_the_rules_turn(near, delimiters, name):
 def test_rules_are_told_and_checked():
     rules = PatternRules(mainly=0.6, partly=0.3, within=0.8)
     told = rules.describe()
-    assert all(f"at least {share} %" in told for share in (60, 30, 80))
+    assert all(f"at least {share}%" in told for share in (60, 30, 80))
     for name in ("mainly", "partly", "within"):
         with pytest.raises(ScoreError, match=f"{name} must be between 0 and 1, got 1.5"):
             PatternRules(**{name: 1.5})

@@ -12,10 +12,9 @@ from support.slow_encoding import spans_of
 from support.tiny_checkpoints import ARCHITECTURES, make_model, make_tokenizer
 
 from structprobe import Encoder, Sentence
-from structprobe.attention.file import RawAttention
 from structprobe.attention.forward import eager_attention
 from structprobe.attention.rows import attention_rows
-from structprobe.attention.word_attentions import WordAttentions
+from structprobe.attention.word_attentions import RawAttention, WordAttentions
 from structprobe.encoder.subwords.batching import Layout, TextBatch
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.special_tokens import Surroundings

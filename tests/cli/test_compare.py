@@ -77,14 +77,14 @@ def test_options_of_methods(world: Path, capsys: pytest.CaptureFixture[str]) -> 
     rows = json.loads(capsys.readouterr().out)
     assert [(row["layer"], row["head"]) for row in rows[:2]] == [(2, 1), (None, None)]
     assert [row["why_empty"] for row in rows] == [
-        None, "attention layer 3 is out of range; choose from 1 to 2",
-        "attention head 0 is out of range; choose from 1 to 2", None,
+        None, "layer 3 has no attention weights; choose a layer from 1 to 2",
+        "there is no attention head 0; choose a head from 1 to 2", None,
     ]  # fmt: skip
     assert [row["uuas"] is None for row in rows] == [False, True, True, False]
     assert main(command(world, methods, "options")) == 0
     table = capsys.readouterr().out.splitlines()
     assert table[1].startswith("attention-max[layer=2,head=1]  ")
-    told = "attention layer 3 is out of range; choose from 1 to 2"
+    told = "layer 3 has no attention weights; choose a layer from 1 to 2"
     assert table[5] == f"attention-max[layer=3] has no scores: {told}"
 
 

@@ -409,13 +409,13 @@ def test_a_gguf_decoder_reads_two_words() -> None:
     file = "SmolLM2-135M-Instruct.Q4_1.gguf"
     encoder = Encoder(str(folder), gguf_file=file, bos=True)
     (pieces,) = encoder._reader.read(_spaced_words(["The", "dog"]))
-    tokenizer = encoder._loaded.tokenizer
+    tokenizer = encoder.loaded.tokenizer
     assert tokenizer.convert_ids_to_tokens(pieces.ids) == ["The", "Ġdog"]
     assert pieces.links.tolist() == [[0, 0], [1, 1]]
     bank = encoder.encode([["The", "dog"]], layers=(0, 12))
     ids = torch.tensor([[tokenizer.bos_token_id, *pieces.ids.tolist()]])
     with torch.no_grad():
-        hidden = encoder._loaded.model(ids, output_hidden_states=True).hidden_states[12][0]
+        hidden = encoder.loaded.model(ids, output_hidden_states=True).hidden_states[12][0]
     np.testing.assert_allclose(bank.layer(12)[0], hidden[1:].numpy(), rtol=1e-3, atol=1e-3)
 
 

@@ -17,9 +17,8 @@ from support.tiny_trees import tiny_bank
 
 from structprobe import Encoder, Treebank, WordAttentions, score
 from structprobe.attention.alignment import Alignment, shuffled_heads
-from structprobe.attention.best_heads import LEAST_ARCS
 from structprobe.attention.patterns import PatternRules
-from structprobe.attention.relations import RelationTally
+from structprobe.attention.relations import LEAST_ARCS, RelationTally
 from structprobe.attention.targets import TARGETS, TargetSums
 from structprobe.errors import EncoderError, ResultError, ScoreError
 from structprobe.experiments.heads import single_head_methods, tree_rows

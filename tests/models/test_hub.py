@@ -90,7 +90,7 @@ def test_a_hub_out_of_reach_is_told_at_once(tmp_path):
     with socket.socket() as taken:  # bound, but it does not listen: a connection is refused
         taken.bind(("127.0.0.1", 0))
         out, err = ask(tmp_path, f"http://127.0.0.1:{taken.getsockname()[1]}", "group/tiny")
-    assert out.startswith("'group/tiny' is missing or incomplete in the local cache")
+    assert out.startswith("model 'group/tiny': not a local folder, not fully downloaded")
     assert err == ""  # no line for each time that it was tried again
 
 

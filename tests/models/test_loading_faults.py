@@ -143,9 +143,9 @@ def test_a_hub_id_that_is_not_there_offline():
     with pytest.raises(EncoderError) as error:
         load_model("no-such-group/no-such-model")
     assert str(error.value) == (
-        "'no-such-group/no-such-model' is missing or incomplete in the local cache, and the hub "
-        "cannot be reached; check the name, or download it while online: "
-        "hf download no-such-group/no-such-model"
+        "model 'no-such-group/no-such-model': not a local folder, not fully downloaded to the "
+        "Hugging Face cache, and the hub cannot be reached; check the name, or download it while "
+        "online: hf download no-such-group/no-such-model"
     )
 
 

@@ -252,9 +252,8 @@ def test_a_layer_or_a_head_may_be_named() -> None:
     for bad in ({"layer": 0}, {"layer": 4}, {"head": 5}, {"head": -1}):
         ((name, value),) = bad.items()
         highest = {"layer": 3, "head": 4}[name]
-        with pytest.raises(
-            EncoderError, match=f"attention {name} {value} is out .* 1 to {highest}"
-        ):
+        told = f"(layer|attention head) {value}.*; choose a {name} from 1 to {highest}$"
+        with pytest.raises(EncoderError, match=told):
             AttentionMST(encoder, **bad)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import json
 import os
 import threading
@@ -35,11 +36,8 @@ def refuse_foreign(folder: Path) -> None:
             hint = "choose a new or empty folder"
             raise StoreError(f"{folder} exists and is not a structprobe cache", hint=hint)
     elif marker.get("version") != VERSION:
-        raise StoreError(
-            f"{folder} has version {marker.get('version')} of the cache format, "
-            f"but version {VERSION} is needed",
-            hint="choose a new folder",
-        )
+        what = f"version {marker.get('version')} of the cache format, but version {VERSION}"
+        raise StoreError(f"{folder} has {what} is needed", hint="choose a new folder")
 
 
 @contextlib.contextmanager
@@ -73,6 +71,11 @@ def to_json(value: object) -> str:
     return json.dumps(value, sort_keys=True, indent=1)
 
 
+def short_digest(content: bytes) -> str:
+    """Give the digest that names a cached file or folder."""
+    return hashlib.blake2b(content, digest_size=16).hexdigest()
+
+
 def write_json(path: Path, value: object) -> None:
     """Write a JSON file, unless it has this content already."""
     if read_json(path) != json.loads(to_json(value)):
@@ -90,10 +93,9 @@ def read_json(path: Path) -> object:
 
 def sync_folder(folder: Path) -> None:
     """Make the names in a folder durable, if folders can be opened (not on Windows)."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)

@@ -29,14 +29,14 @@ def write_hdf5(bank: EncodedBank, path: str | os.PathLike[str], *, force: bool =
         The vectors.
     path : path
         The file. Each sentence is a dataset named by its index, from ``"0"``, of shape
-        (n_layers, n_words, hidden_size); an attribute of the file lists the layers.
+        (n_layers, n_words, hidden_size); the attribute ``layers`` lists the layers.
     force : bool, default False
         Whether to overwrite an existing file.
 
     Returns
     -------
     Path
-        The file.
+        The path of the file.
 
     Raises
     ------
@@ -75,20 +75,20 @@ def read_hdf5(
     Parameters
     ----------
     path : path
-        The file: datasets ``"0"``, ``"1"`` and so on, each (n_layers, n_words, hidden_size), or
-        (n_layers, n_subwords, hidden_size) if `pieces` is given.
+        A file as `write_hdf5` makes it, with or without its attribute; (n_layers, n_subwords,
+        hidden_size) if `pieces` is given.
     sentences : sequence of Sentence or of sequences of str
         The sentences of the file, in the same order.
     layers : iterable of int, optional
-        The layers to read into memory; all by default.
+        The layers to read; all by default.
     first_layer : int, default 0
-        The number of the first layer in the file, if the file does not list its layers: 1 for files
-        of BERT models without the embedding output.
+        The first layer in a file that does not list its layers: 1 for files of BERT models without
+        the embedding output.
     pieces : sequence of sequences of (int, int), optional
         For each word of each sentence, the range of its subwords (start, end), special tokens
         included; the vector of a word is the mean of its subwords (Hewitt & Manning 2019).
     origin : mapping, optional
-        Where the vectors come from, as in `WordVectors`, without the layer.
+        As for `EncodedBank`.
 
     Returns
     -------
@@ -109,11 +109,9 @@ def read_hdf5(
     try:
         with h5py.File(path, "r") as file:
             if len(file) != len(lengths) or any(str(i) not in file for i in range(len(lengths))):
-                raise StoreError(
-                    f"has {len(file)} datasets, but there are {len(lengths)} sentences",
-                    where=where,
-                    hint="pass the sentences the file was made from, in the same order",
-                )
+                what = f"has {len(file)} datasets, but there are {len(lengths)} sentences"
+                hint = "pass the sentences the file was made from, in the same order"
+                raise StoreError(what, where=where, hint=hint)
             if not lengths:
                 raise StoreError("has no sentences", where=where)
             rows = _rows(file, first_layer, layers, where)
@@ -162,11 +160,8 @@ def _dataset(file: Any, number: int, shape: tuple[int, int] | None, where: str) 
         hint = "it must be (n_layers, n_words, hidden_size)"
         raise StoreError(f"has shape {told}", where=where, hint=hint)
     if shape is not None and (told[0], told[2]) != shape:
-        raise StoreError(
-            f"has {told[0]} layers of width {told[2]}, but the first has {shape[0]} of width"
-            f" {shape[1]}",
-            where=where,
-        )
+        what = f"has {told[0]} layers of width {told[2]}"
+        raise StoreError(f"{what}, but the first has {shape[0]} of width {shape[1]}", where=where)
     return found
 
 
@@ -176,15 +171,12 @@ def _words(
     """Give vectors of words (n_layers, n_words, hidden_size) from those of words or subwords."""
     if spans is not None:
         if any(not 0 <= start < stop <= values.shape[1] for start, stop in spans):
-            raise StoreError(
-                f"the subwords of a word are not within 0 to {values.shape[1]}", where=where
-            )
+            what = f"the subwords of a word are not within 0 to {values.shape[1]}"
+            raise StoreError(what, where=where)
         means = [values[:, start:stop].mean(axis=1) for start, stop in spans]
         return np.stack(means, axis=1) if means else values[:, :0]
     if values.shape[1] != n_words:
-        raise StoreError(
-            f"has {values.shape[1]} vectors, but the sentence has {n_words} words",
-            where=where,
-            hint="if these are vectors of subwords, pass their words as pieces=",
-        )
+        what = f"has {values.shape[1]} vectors, but the sentence has {n_words} words"
+        hint = "if these are vectors of subwords, pass their words as pieces="
+        raise StoreError(what, where=where, hint=hint)
     return values

@@ -37,15 +37,10 @@ class LayerFile:
         self.path = folder / f"layer-{layer:02d}.npy"
         self.part = self.path.with_suffix(".part")
         self.journal = self.path.with_suffix(f".{shard}.journal" if shard else ".journal")
-        self._is_shard = shard is not None
-        self.shape, self.dtype = shape, dtype
+        self.shape, self.dtype, self._is_shard = shape, dtype, shard is not None
+        header, descr = io.BytesIO(), np.lib.format.dtype_to_descr(dtype)
         # Python ints: NumPy's own would be written as names that cannot be read back.
-        description = {
-            "descr": np.lib.format.dtype_to_descr(dtype),
-            "fortran_order": False,
-            "shape": tuple(map(int, shape)),
-        }
-        header = io.BytesIO()
+        description = {"descr": descr, "fortran_order": False, "shape": tuple(map(int, shape))}
         np.lib.format.write_array_header_1_0(header, description)
         self._header = header.getvalue()
         self._row_bytes = int(shape[1]) * dtype.itemsize
@@ -54,17 +49,10 @@ class LayerFile:
 
     def is_whole(self) -> bool:
         """Whether the layer is complete."""
-        if not self.path.exists():
-            return False
-        with self.path.open("rb") as file:
-            intact = file.read(len(self._header)) == self._header
-        if not intact or self.path.stat().st_size != self._size:
-            hint = "delete it and encode again"
-            raise StoreError(
-                f"{self.path} is damaged: it does not have the {self._size} bytes written",
-                hint=hint,
-            )
-        return True
+        if self.path.exists() and not self._fits(self.path):
+            what = f"{self.path} is damaged: it does not have the {self._size} bytes written"
+            raise StoreError(what, hint="delete it and encode again")
+        return self.path.exists()
 
     def map(self) -> NDArray[Any]:
         """Map the whole layer into memory, read-only."""
@@ -73,14 +61,12 @@ class LayerFile:
             raise StoreError(f"{self.path} is incomplete", hint="encode again")
         if 0 in self.shape:
             return np.empty(self.shape, self.dtype)
-        offset = len(self._header)
-        return np.memmap(self.path, self.dtype, mode="r", offset=offset, shape=self.shape)
+        return np.memmap(self.path, self.dtype, "r", len(self._header), self.shape)
 
     def begin(self) -> NDArray[np.int64]:
         """Open the layer for writing; resume an interrupted run."""
-        if not self._is_sound():  # the journals first: they must never refer to another file
-            for journal in self._journals():
-                journal.unlink(missing_ok=True)
+        if not (self.part.exists() and self._fits(self.part)):
+            self._drop_journals()  # first: they must never refer to another file
             self.part.write_bytes(self._header)
             os.truncate(self.part, self._size)
         self._file = self.part.open("r+b", buffering=0)
@@ -125,8 +111,7 @@ class LayerFile:
         self.close()
         if not self.path.exists():
             self.part.replace(self.path)
-        for journal in self._journals():
-            journal.unlink(missing_ok=True)
+        self._drop_journals()
 
     def close(self) -> None:
         """Close the file; what is written is kept for another run."""
@@ -137,10 +122,12 @@ class LayerFile:
         """List the journals of all shards of this layer."""
         return list(self.path.parent.glob(f"{self.path.stem}.*journal"))
 
-    def _is_sound(self) -> bool:
-        """Whether there is a draft with the right header and size."""
-        if not self.part.exists():
-            return False
-        with self.part.open("rb") as file:
+    def _drop_journals(self) -> None:
+        for journal in self._journals():
+            journal.unlink(missing_ok=True)
+
+    def _fits(self, path: Path) -> bool:
+        """Whether a file has the right header and size."""
+        with path.open("rb") as file:
             same = file.read(len(self._header)) == self._header
-        return same and self.part.stat().st_size == self._size
+        return same and path.stat().st_size == self._size

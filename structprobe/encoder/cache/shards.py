@@ -74,12 +74,9 @@ def belongs(offsets: NDArray[np.int64], shard: Shard | None) -> NDArray[np.bool_
 def shards_begun(folder: Path, layers: Iterable[int] | None = None) -> set[tuple[int, int]]:
     """List the shards that have been started but are not complete."""
     wanted = None if layers is None else set(layers)
-    found = [_JOURNAL.fullmatch(path.name) for path in folder.glob("layer-*.journal")]
-    return {
-        (int(match[2]), int(match[3]))
-        for match in found
-        if match and (wanted is None or int(match[1]) in wanted)
-    }
+    matches = filter(None, (_JOURNAL.fullmatch(path.name) for path in folder.glob("*.journal")))
+    numbers = [tuple(map(int, match.groups())) for match in matches]
+    return {(k, n) for layer, k, n in numbers if wanted is None or layer in wanted}
 
 
 def shards_missing(
@@ -105,11 +102,9 @@ def refuse_missing(
 ) -> None:
     """Raise an error that names the missing shards, and similar ones in the cache."""
     names = ", ".join(f"{number}/{count}" for number in missing)
-    raise StoreError(
-        f"{folder.parent} lacks shards {names} of these vectors"
-        + "".join(_told_of_others(folder, manifest, count)),
-        hint=f"encode them with --shard, or delete {folder}",
-    )
+    others = "".join(_told_of_others(folder, manifest, count))
+    hint = f"encode them with --shard, or delete {folder}"
+    raise StoreError(f"{folder.parent} lacks shards {names} of these vectors{others}", hint=hint)
 
 
 def _told_of_others(folder: Path, manifest: Mapping[str, Any], count: int) -> Iterable[str]:

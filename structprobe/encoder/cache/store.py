@@ -12,22 +12,21 @@ treebanks or settings are never mixed up::
 Several processes may write the same vectors as shards (see `shards`): each holds ``lock-3-of-8``,
 and ``lock`` only while it starts and while it ends.
 
-Layers can be added later: existing layers are reused, and only the others are written. Arrays are
-written with ordinary writes, since a full disk kills a process that writes through a memory map,
-and mapped read-only. NumPy has no bfloat16: such vectors are stored as float32, which represents
-them exactly. A subfolder may be deleted at any time.
+Layers can be added later; existing ones are reused. Arrays are written with ordinary writes, since
+a full disk kills a process that writes through a memory map, and mapped read-only. NumPy has no
+bfloat16: such vectors are stored as float32, which represents them exactly. A subfolder may be
+deleted at any time.
 """
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -39,12 +38,12 @@ from structprobe.encoder.cache.cache_folder import (
     read_json,
     refuse_foreign,
     replacing,
+    short_digest,
     sync_folder,
     to_json,
     write_json,
 )
 from structprobe.encoder.cache.layer_file import LayerFile
-from structprobe.encoder.cache.memory_store import MemoryStore, Store
 from structprobe.encoder.cache.shards import (
     Shard,
     belongs,
@@ -53,11 +52,10 @@ from structprobe.encoder.cache.shards import (
     shards_begun,
     shards_missing,
 )
+from structprobe.encoder.subwords.pieces import join_ranges
 from structprobe.encoder.vectors import check_offsets
 from structprobe.errors import StoreError, unknown_name
 from structprobe.locks import lock
-
-__all__ = ["MemoryStore", "VectorStore", "open_store", "storage_dtype"]
 
 SYNC_SECONDS = 5.0  # lost at most in a crash; syncing every write costs more than the model
 STORED_AS = {"float32": "<f4", "float16": "<f2", "bfloat16": "<f4"}
@@ -72,12 +70,8 @@ def open_store(
     hidden_size: int,
     dtype: object,
     shard: Shard | None = None,
-) -> VectorStore | MemoryStore:
-    """Open the store of these vectors: create it, resume it, or find it complete.
-
-    Use it as a context manager, so that its lock is released and what was written is kept in any
-    case. It waits while another process writes the same vectors.
-    """
+) -> MemoryStore:
+    """Open the store of these vectors, to be closed; wait while another process writes them."""
     # offsets (n_sentences + 1,)
     wanted = tuple(sorted({int(layer) for layer in layers}))
     cuts = np.asarray(offsets, dtype=np.int64)
@@ -90,15 +84,78 @@ def open_store(
 
 def storage_dtype(dtype: object) -> np.dtype:
     """Give the NumPy type in which vectors of a type are stored."""
-    name = dtype if isinstance(dtype, str) else getattr(dtype, "name", str(dtype))
-    name = name.removeprefix("torch.")
+    name = str(getattr(dtype, "name", dtype)).removeprefix("torch.")
     if name not in STORED_AS:
         raise StoreError(unknown_name("dtype", name, STORED_AS))
     return np.dtype(STORED_AS[name])
 
 
-class VectorStore(Store):
-    """Vectors on disk; see `open_store` and the docstring of this module."""
+class MemoryStore:
+    """Vectors in memory: what is missing, and checks of what is written."""
+
+    def __init__(
+        self, layers: tuple[int, ...], offsets: NDArray[np.int64], hidden_size: int, dtype: np.dtype
+    ) -> None:
+        self.layers = self.missing_layers = layers
+        self.offsets, self.dtype = offsets, dtype
+        self.shape = (int(offsets[-1]), int(hidden_size))
+        self._values: dict[int, NDArray[Any]] = {}
+        self._written = np.zeros(len(offsets) - 1, dtype=bool)
+        # The sentences to write here, ascending.
+        self.own: NDArray[np.int64] = np.arange(len(offsets) - 1, dtype=np.int64)
+
+    @property
+    def missing(self) -> NDArray[np.int64]:
+        """The sentences to write here that are not yet written in all layers, ascending."""
+        return self.own[~self._written[self.own]]
+
+    def write(self, sentences: ArrayLike, vectors: Mapping[int, ArrayLike]) -> None:
+        """Write the vectors of some sentences."""
+        # vectors (words of these sentences, hidden_size)
+        numbers = np.asarray(sentences, dtype=np.int64)
+        n_words = int(self._spans(numbers)[1].sum())
+        for layer in self.missing_layers:
+            if layer not in vectors:
+                raise StoreError(f"the vectors of layer {layer} are missing")
+            values = np.ascontiguousarray(vectors[layer], dtype=self.dtype)
+            if values.shape != (expected := (n_words, self.shape[1])):
+                raise StoreError(f"layer {layer} has shape {values.shape}, expected {expected}")
+            self._write_layer(layer, numbers, values)
+        self._written[numbers] = True
+
+    def finish(self) -> None:
+        """Declare the vectors complete."""
+        if missing := self.missing.tolist():
+            raise StoreError(f"{len(missing)} sentences are not written, the first is {missing[0]}")
+
+    def layer(self, layer: int) -> NDArray[Any]:
+        """Give one complete layer."""
+        # -> (n_words_total, hidden_size)
+        if layer not in self._values:
+            self._values[layer] = np.zeros(self.shape, self.dtype)
+        return self._values[layer]
+
+    def close(self) -> None:
+        """Do nothing: vectors in memory live as long as the store."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
+        """Write the rows of some sentences."""
+        self.layer(layer)[join_ranges(*self._spans(numbers))] = values
+
+    def _spans(self, numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Give the index of the first word of each sentence, and its number of words."""
+        starts = self.offsets[numbers]
+        return starts, self.offsets[numbers + 1] - starts
+
+
+class VectorStore(MemoryStore):
+    """The same on disk; see the docstring of this module."""
 
     def __init__(
         self,
@@ -118,10 +175,9 @@ class VectorStore(Store):
             "n_sentences": len(offsets) - 1,
             "shape": list(self.shape),
             "dtype": dtype.name,
-            "offsets": hashlib.blake2b(offsets.tobytes(), digest_size=16).hexdigest(),
+            "offsets": short_digest(offsets.tobytes()),
         }
-        digest = hashlib.blake2b(to_json(manifest).encode(), digest_size=16).hexdigest()
-        self.folder = folder / digest
+        self.folder = folder / short_digest(to_json(manifest).encode())
         self._files = {layer: self._layer_file(layer) for layer in layers}
         self._fresh: list[int] = []  # written since the last sync
         self._synced_at = time.monotonic()
@@ -148,11 +204,7 @@ class VectorStore(Store):
                 self._sync()
 
     def finish(self) -> None:
-        """Give each layer its final name; afterwards all layers can be read.
-
-        With shards, only layers that all shards have written; see `missing_layers` and
-        `missing_shards` for the others.
-        """
+        """Give each layer that is completely written, by all shards, its final name."""
         super().finish()
         with one_line_faults(self.folder):
             self._sync()
@@ -169,7 +221,7 @@ class VectorStore(Store):
     @property
     def missing_shards(self) -> tuple[int, ...]:
         """The shards with unwritten sentences when this one was opened or finished."""
-        count = 1 if self._shard is None else self._shard.count
+        count = self._shard.count if self._shard else 1
         return shards_missing(self.offsets, self._written, count)
 
     def close(self) -> None:
@@ -190,7 +242,7 @@ class VectorStore(Store):
         self._files[layer].write_rows(*self._spans(numbers), values)
 
     def _layer_file(self, layer: int) -> LayerFile:
-        shard = None if self._shard is None else self._shard.name
+        shard = self._shard.name if self._shard else None
         return LayerFile(self.folder, layer, self.shape, self.dtype, shard)
 
     def _find_missing_layers(self) -> None:
@@ -240,20 +292,16 @@ class VectorStore(Store):
 
     def _noted(self, file: LayerFile) -> NDArray[np.bool_]:
         """Give a mask of the sentences in the journals of a layer."""
-        there = np.zeros(len(self._written), dtype=bool)
-        noted = file.noted()
-        there[noted[noted < len(there)]] = True
+        there: NDArray[np.bool_] = np.isin(np.arange(len(self._written)), file.noted())
         return there
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
         """Keep other shards from starting or finishing meanwhile."""
-        unlock = None if self._shard is None else lock(self.folder / "lock")
-        try:
+        with contextlib.ExitStack() as stack:
+            if self._shard is not None:
+                stack.callback(lock(self.folder / "lock"))
             yield
-        finally:
-            if unlock is not None:
-                unlock()
 
     def _check_manifest(self, manifest: dict[str, object]) -> None:
         """Reject a subfolder whose manifest does not match its name."""

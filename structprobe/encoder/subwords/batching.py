@@ -14,7 +14,7 @@ from structprobe.encoder.subwords.special_tokens import Surroundings
 from structprobe.encoder.subwords.windows import choose_windows, cut_windows
 from structprobe.errors import EncoderError, unknown_name
 from structprobe.models.loading import LoadedModel
-from structprobe.models.reading import reads_right
+from structprobe.models.reading import plain_tokens, reads_right
 
 POOLINGS = ("mean", "first", "last")
 
@@ -45,6 +45,11 @@ class Layout:
         """Give the number of positions of a sentence's windows, special tokens included."""
         return min(n_pieces, self.size or n_pieces) + len(self.surroundings)
 
+    def row(self, pieces: Pieces, start: int, stop: int | None = None) -> NDArray[np.int32]:
+        """Give the tokens of a window, from one of a sentence's subwords to another."""
+        parts = (self.surroundings.before, pieces.ids[start:stop], self.surroundings.after)
+        return np.concatenate(parts).astype(np.int32)
+
 
 @dataclass(frozen=True, slots=True)
 class TextBatch:
@@ -63,21 +68,15 @@ def check_pooling(pooling: str) -> None:
 
 
 def make_layout(
-    loaded: LoadedModel,
-    surroundings: Surroundings,
-    pooling: str,
-    batch_tokens: int,
-    longest: int,
+    loaded: LoadedModel, surroundings: Surroundings, pooling: str, batch_tokens: int, longest: int
 ) -> Layout:
     """Make the layout of sentences for a model."""
     limit = loaded.max_positions
     size = None if limit is None else limit - len(surroundings)
     if size is not None and size < 1:
-        raise EncoderError(
-            f"the model reads at most {limit} positions, which leaves none for a word"
-        )
-    special = set(loaded.tokenizer.all_special_ids)
-    plain = [i for i in range(len(special) + 2) if i not in special][:2]
+        what = f"the model reads at most {limit} positions, which leaves none for a word"
+        raise EncoderError(what)
+    plain = plain_tokens(loaded.tokenizer, 2)
     windowed = size is not None and longest > size
     pad = getattr(loaded.model.config, "pad_token_id", None)
     return Layout(
@@ -91,32 +90,31 @@ def make_layout(
 
 
 def batch_up(
-    sentences: Sequence[SpacedWords], pieces: Sequence[Pieces], layout: Layout
+    part: NDArray[np.int64],
+    sentences: Sequence[SpacedWords],
+    pieces: Sequence[Pieces],
+    layout: Layout,
 ) -> Iterator[TextBatch]:
-    """Batch sentences of similar length, within the limit of the layout."""
-    widths = [layout.width(len(one.ids)) for one in pieces]
-    for numbers in make_batches(widths, layout.batch_tokens):
-        yield TextBatch(
-            numbers, [sentences[i] for i in numbers], [pieces[i] for i in numbers], layout
-        )
+    """Batch the sentences of a part, of which `pieces` are the subwords, by length."""
+    for places in make_batches([layout.width(len(one.ids)) for one in pieces], layout.batch_tokens):
+        numbers = part[places]
+        some = [sentences[i] for i in numbers]
+        yield TextBatch(numbers, some, [pieces[i] for i in places], layout)
 
 
 def make_batches(widths: Sequence[int], batch_tokens: int) -> list[NDArray[np.int64]]:
     """Batch sentences of similar length, the longest first."""
     order = np.argsort(-np.asarray(widths, dtype=np.int64), kind="stable")
-    batches, start = [], 0
-    while start < len(order):
-        stop = start + max(1, batch_tokens // widths[order[start]])
-        batches.append(order[start:stop])
-        start = stop
+    batches = []
+    while order.size:
+        n = max(1, batch_tokens // widths[order[0]])
+        batches.append(order[:n])
+        order = order[n:]
     return batches
 
 
 def lay_out(sentences: Sequence[Pieces], layout: Layout) -> Iterator[Rows]:
     """Write the sentences of a batch as rows of tokens."""
-    before, after = (
-        np.array(part, np.int32) for part in (layout.surroundings.before, layout.surroundings.after)
-    )
     rows: list[NDArray[np.int32]] = []
     places: list[NDArray[np.int64]] = []  # row and column of each link
     words: list[NDArray[np.int64]] = []
@@ -127,19 +125,20 @@ def lay_out(sentences: Sequence[Pieces], layout: Layout) -> Iterator[Rows]:
         chosen = choose_windows(pieces.links, windows, n_pieces, layout.reads_right)
         places.append(np.array([chosen + len(rows), pieces.links[:, 0] - windows[chosen, 0]]))
         words.append(pieces.links[:, 1] + n_words)
-        rows += [np.concatenate([before, pieces.ids[i:j], after]) for i, j in windows.tolist()]
+        rows += [layout.row(pieces, i, j) for i, j in windows.tolist()]
         n_words += pieces.n_words
     row, column = np.concatenate(places, axis=1)
     word = np.concatenate(words)
     weight = weigh_links(word, layout.pooling)
     step = max(1, layout.batch_tokens // max(map(len, rows)))
+    n_before = len(layout.surroundings.before)
     for start in range(0, len(rows), step):
         ids, mask = pad_rows(rows[start : start + step], layout.pad)
         inside = (row >= start) & (row < start + step) & (weight > 0)
         yield Rows(
             ids=ids,
             mask=mask,
-            positions=(row[inside] - start) * ids.shape[1] + column[inside] + len(before),
+            positions=(row[inside] - start) * ids.shape[1] + column[inside] + n_before,
             starts=np.searchsorted(word[inside], np.arange(n_words)),
             weights=weight[inside],
         )
@@ -152,9 +151,8 @@ def weigh_links(words: NDArray[np.integer], pooling: str) -> NDArray[np.float32]
         shares: NDArray[np.float64] = 1 / np.bincount(words)[words]
         return shares.astype(np.float32)
     turns = np.diff(words) != 0
-    edge = [True]
-    chosen = np.concatenate([edge, turns] if pooling == "first" else [turns, edge])
-    return chosen.astype(np.float32)
+    parts = ([True], turns) if pooling == "first" else (turns, [True])
+    return np.concatenate(parts).astype(np.float32)
 
 
 def pad_rows(

@@ -1,8 +1,8 @@
 """Tokenization on another thread, ahead of the model.
 
-The subwords of a whole treebank are never all in memory: sentences of similar length are tokenized
+The subwords of a treebank are never all in memory: sentences of similar length are tokenized
 together, and while the model reads one part, the thread tokenizes the next. The parts depend only
-on the numbers of words, so they are known in advance and the same in every run.
+on the numbers of words, so they are the same in every run.
 """
 
 from __future__ import annotations
@@ -11,35 +11,19 @@ import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.encoder.cache.shards import cut
-from structprobe.encoder.subwords.fast_pieces import FastReader
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SpacedWords
-from structprobe.encoder.subwords.slow_pieces import SlowReader
-from structprobe.models import Tokenizer
+from structprobe.encoder.subwords.tokenizing import Reader
 
 # Words per part, about 10 MB of subwords. Parts are batched separately: smaller ones pad more
 # (EWT train at 1,024 positions: 0.4 % more than in one part, at a quarter of this 1.8 %).
 PART_WORDS = 131_072
 _STEP = 1000  # sentences between two checks whether anybody still waits
-
-
-class Reader(Protocol):
-    """Tokenizes sentences."""
-
-    def read(self, sentences: Sequence[SpacedWords]) -> list[Pieces]:
-        """Give one `Pieces` per sentence."""
-
-
-def make_reader(tokenizer: Tokenizer) -> Reader:
-    """Use character offsets if the tokenizer gives them, otherwise tokenize word by word."""
-    gives_offsets = getattr(tokenizer, "is_fast", False) and hasattr(tokenizer, "backend_tokenizer")
-    return FastReader(tokenizer) if gives_offsets else SlowReader(tokenizer)
 
 
 def make_parts(
@@ -58,10 +42,7 @@ def make_parts(
 def read_ahead(
     reader: Reader, sentences: Sequence[SpacedWords], parts: Sequence[NDArray[np.int64]]
 ) -> Generator[tuple[NDArray[np.int64], list[Pieces]], None, None]:
-    """Tokenize sentences part by part, on a thread that is one part ahead.
-
-    The thread ends with the iterator: close it (`contextlib.closing`) if it may be left early.
-    """
+    """Tokenize sentences part by part, on a thread that is one part ahead until it is closed."""
     left = threading.Event()
 
     def read(part: NDArray[np.int64]) -> list[Pieces]:

@@ -14,6 +14,7 @@ from structprobe.treebank.sentence import Sentence
 SentenceLike = Sentence | Sequence[str]
 
 SPACINGS = ("words", "original")
+_WANTED = "pass a Treebank, or a list of sentences, each a Sentence or a list of words"
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -55,16 +56,12 @@ def digest(sentences: Sequence[SpacedWords]) -> str:
     return seen.hexdigest()
 
 
-_WANTED = "pass a Treebank, or a list of sentences, each a Sentence or a list of words"
-
-
 def _space(sentence: Any, number: int, spacing: str) -> SpacedWords:
     """Check one sentence and space it."""
     given = getattr(sentence, "words", sentence)
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        raise EncoderError(
-            f"sentence {number} is {_short(given)}, not a list of words", hint=_WANTED
-        )
+        what = f"sentence {number} is {_short(given)}, not a list of words"
+        raise EncoderError(what, hint=_WANTED)
     words = tuple(given)
     where = getattr(sentence, "where", None) or f"sentence {number}"
     for i, word in enumerate(words):

@@ -23,15 +23,11 @@ class Surroundings:
 def find_surroundings(tokenizer: Tokenizer, bos: bool = False) -> Surroundings:
     """Find the tokens that the tokenizer puts around a text."""
     before, after = _look(tokenizer)
-    if bos:
-        token = tokenizer.bos_token_id
+    if bos and (token := tokenizer.bos_token_id) not in before:
         if token is None:
-            raise EncoderError(
-                f"bos=True, but {type(tokenizer).__name__} has no beginning-of-sequence token",
-                hint="use bos=False",
-            )
-        if token not in before:
-            before = (int(token), *before)
+            what = f"bos=True, but {type(tokenizer).__name__} has no beginning-of-sequence token"
+            raise EncoderError(what, hint="use bos=False")
+        before = (int(token), *before)
     return Surroundings(before, after)
 
 

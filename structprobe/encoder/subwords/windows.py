@@ -7,11 +7,7 @@ from numpy.typing import NDArray
 
 
 def cut_windows(links: NDArray[np.integer], n_pieces: int, size: int) -> NDArray[np.int64]:
-    """Cover a sentence with windows that overlap by half.
-
-    A word that no window contains completely gets its own window around it, unless it is longer
-    than a window.
-    """
+    """Cover a sentence with windows that overlap by half, and long words with their own."""
     # links (n_links, 2) -> (n_windows, 2)
     if n_pieces <= size:
         return np.array([[0, n_pieces]])
@@ -56,10 +52,7 @@ def word_extents(links: NDArray[np.integer]) -> tuple[NDArray[np.int64], NDArray
 
 
 def _holds(
-    starts: NDArray[np.integer],
-    size: int,
-    first: NDArray[np.integer],
-    final: NDArray[np.integer],
+    starts: NDArray[np.integer], size: int, first: NDArray[np.integer], final: NDArray[np.integer]
 ) -> NDArray[np.bool_]:
     """Give a mask of the windows that contain a range completely, (n_ranges, n_windows)."""
     return (first[:, None] >= starts) & (final[:, None] < starts + size)

@@ -20,9 +20,9 @@ from support.models import (
 from support.slow_encoding import counts, spans_of
 
 from structprobe.encoder.subwords.pieces import Pieces, link_pieces
-from structprobe.encoder.subwords.prefetch import make_reader
 from structprobe.encoder.subwords.sentences import SpacedWords, space_sentences
 from structprobe.encoder.subwords.special_tokens import Surroundings, find_surroundings
+from structprobe.encoder.subwords.tokenizing import make_reader
 from structprobe.errors import EncoderError
 
 SHY = "\u00ad"  # a soft hyphen: BERT's normaliser drops it
@@ -99,7 +99,7 @@ def test_any_words_link_as_the_plain_way_has_it(name: str, words: list[str], dat
 
 
 def test_many_sentences_are_cut_as_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("structprobe.encoder.subwords.fast_pieces._AT_ONCE", 2)
+    monkeypatch.setattr("structprobe.encoder.subwords.tokenizing._AT_ONCE", 2)
     reader = make_reader(wordpiece())
     sentences = space_sentences([["the", "dog"], ["x"], ["don't", SHY], ["y", "z"], ["a"]], "words")
     together = reader.read(sentences)

@@ -22,8 +22,9 @@ from structprobe.encoder import Encoder
 from structprobe.encoder import encoder as encoder_module
 from structprobe.encoder.subwords import prefetch as ahead
 from structprobe.encoder.subwords.pieces import Pieces
-from structprobe.encoder.subwords.prefetch import make_parts, make_reader, read_ahead
+from structprobe.encoder.subwords.prefetch import make_parts, read_ahead
 from structprobe.encoder.subwords.sentences import SpacedWords, space_sentences
+from structprobe.encoder.subwords.tokenizing import make_reader
 from structprobe.errors import EncoderError
 
 WORDS = ["the", "dog", "that", "chased", "the", "cat", "ran", "unbelievable"]

@@ -165,7 +165,7 @@ def test_a_sentence_without_limit_is_one_window() -> None:
 def test_a_model_without_room_for_a_word_is_refused() -> None:
     tokenizer = TOKENIZERS["wordpiece"]()
     encoder = Encoder(tiny_model("bert", tokenizer, positions=8), tokenizer=tokenizer)
-    object.__setattr__(encoder._loaded, "max_positions", 2)
+    object.__setattr__(encoder.loaded, "max_positions", 2)
     with pytest.raises(EncoderError, match="at most 2 positions, which leaves none for a word"):
         encoder.encode([["a"]])
 

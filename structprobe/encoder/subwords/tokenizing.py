@@ -1,4 +1,4 @@
-"""Subwords with character offsets, from a fast tokenizer."""
+"""Tokenization: the subwords of sentences from a fast tokenizer, or word by word from another."""
 
 from __future__ import annotations
 
@@ -21,6 +21,14 @@ from structprobe.treebank.text import join_words
 # Replaces a word without subwords: noncharacters, which no text contains.
 _STAND_IN = "\ufdd0\ufdd1\ufdd0"
 _AT_ONCE = 1000  # sentences; limits the memory of tokenization
+# Put before a word to see how it is tokenized in the middle of a text.
+_ANCHORS = ("a", ".")
+
+
+def make_reader(tokenizer: Tokenizer) -> Reader:
+    """Use character offsets if the tokenizer gives them, otherwise tokenize word by word."""
+    gives_offsets = getattr(tokenizer, "is_fast", False) and hasattr(tokenizer, "backend_tokenizer")
+    return FastReader(tokenizer) if gives_offsets else SlowReader(tokenizer)
 
 
 class FastReader:
@@ -50,25 +58,22 @@ class FastReader:
         read = []
         for start in range(0, len(sentences), _AT_ONCE):
             some = sentences[start : start + _AT_ONCE]
-            for sentence, pieces in zip(some, self._cut(some), strict=True):
-                silent = _silent_words(pieces)
-                read.append(self._cut_with_stand_ins(sentence, silent) if silent else pieces)
+            cut = zip(some, self._cut(some), strict=True)
+            read += [self._with_stand_ins(sentence, pieces) for sentence, pieces in cut]
         return read
 
-    def _cut_with_stand_ins(self, sentence: SpacedWords, silent: set[int]) -> Pieces:
-        """Tokenize a sentence in which some words are replaced."""
-        while True:
-            words = tuple(
-                _STAND_IN if i in silent else word for i, word in enumerate(sentence.words)
-            )
+    def _with_stand_ins(self, sentence: SpacedWords, pieces: Pieces) -> Pieces:
+        """Tokenize a sentence again with its silent words replaced, until there are none."""
+        silent: set[int] = set()
+        while more := _silent_words(pieces):
+            silent |= more
+            words = [_STAND_IN if i in silent else word for i, word in enumerate(sentence.words)]
             try:
-                (pieces,) = self._cut([replace(sentence, words=words)])
+                (pieces,) = self._cut([replace(sentence, words=tuple(words))])
             except EncoderError as error:
                 word = sentence.words[min(silent)]
                 raise EncoderError(f"word {word!r}: {error.what}", where=sentence.where) from None
-            if not (more := _silent_words(pieces)):
-                return pieces
-            silent |= more
+        return pieces
 
     def _cut(self, sentences: Sequence[SpacedWords]) -> list[Pieces]:
         """Tokenize sentences as they are; words may get no subword."""
@@ -104,11 +109,8 @@ class FastReader:
         ids, offsets = encoding.ids, encoding.offsets
         if self._odd.isdisjoint(ids):
             return ids, offsets
-        settled = [
-            pair
-            for token, bounds in zip(ids, offsets, strict=True)
-            for pair in self._settle_piece(text, token, bounds)
-        ]
+        parts = [self._settle_piece(text, *pair) for pair in zip(ids, offsets, strict=True)]
+        settled = list(chain.from_iterable(parts))
         return [token for token, _ in settled], [bounds for _, bounds in settled]
 
     def _settle_piece(
@@ -126,11 +128,8 @@ class FastReader:
         if unknown or token not in self._named:
             return [(token, bounds)]
         model = self._backend.model
-        return [
-            (piece.id, (place, place + 1))
-            for place in range(start, end)
-            for piece in model.tokenize(text[place])
-        ]
+        places = range(start, end)
+        return [(one.id, (i, i + 1)) for i in places for one in model.tokenize(text[i])]
 
     def _written_for_unknown(self) -> list[int]:
         """Give the unknown token, or the subwords of U+FFFD."""
@@ -145,9 +144,75 @@ class FastReader:
         """Give a mask of the subwords that are only spaces."""
         distinct, place = np.unique(ids, return_inverse=True)
         for token in set(distinct.tolist()).difference(self._blank):
-            text = self._backend.decode([token], skip_special_tokens=False)
-            self._blank[token] = not text.replace("▁", "").strip()
+            self._blank[token] = _is_blank(self._backend, token)
         return np.array([self._blank[token] for token in distinct.tolist()], dtype=bool)[place]
+
+
+class SlowReader:
+    """Tokenize sentences word by word.
+
+    Each word is tokenized with the gap before it, as it would be after another word; so no subword
+    belongs to two words. Subwords that are only spaces are read but belong to no word.
+    """
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = copy.deepcopy(tokenizer)  # its owner may change it
+        self._named = named_tokens(tokenizer)
+        self._cut: dict[tuple[str | None, str], tuple[list[int], list[bool]]] = {}
+
+    def read(self, sentences: Sequence[SpacedWords]) -> list[Pieces]:
+        """Tokenize sentences."""
+        return [self._read(sentence) for sentence in sentences]
+
+    def _read(self, sentence: SpacedWords) -> Pieces:
+        ids: list[int] = []
+        links: list[tuple[int, int]] = []
+        gaps = (None, *sentence.gaps[:-1])  # what precedes each word
+        for i, (gap, word) in enumerate(zip(gaps, sentence.words, strict=True)):
+            if (gap, word) not in self._cut:
+                self._cut[gap, word] = self._cut_word(gap, word, sentence.where)
+            pieces, counts = self._cut[gap, word]
+            links += [(len(ids) + place, i) for place, it in enumerate(counts) if it]
+            ids += pieces
+        return Pieces(np.array(ids, np.int32), np.array(links, np.int64), len(sentence.words))
+
+    def _cut_word(self, gap: str | None, word: str, where: str) -> tuple[list[int], list[bool]]:
+        """Give the subwords of a word and its gap, and whether each belongs to the word."""
+        unknown = self._tokenizer.unk_token_id
+        written = self._in_context(gap, "\ufffd") if unknown is None else [int(unknown)]
+        for ids in (self._in_context(gap, word) if word.strip() else [], written):
+            counts = [not _is_blank(self._tokenizer, token) for token in ids]
+            if any(counts):
+                return ids, counts
+        what = f"word {word!r}: it has no subword, and the tokenizer has no unknown token"
+        raise EncoderError(what, where=where)
+
+    def _in_context(self, gap: str | None, word: str) -> list[int]:
+        """Tokenize a word as it would be after another one."""
+        if gap is None:
+            return self._ids(word)
+        for anchor in _ANCHORS:
+            start, whole = self._ids(anchor), self._ids(anchor + gap + word)
+            if start and whole[: len(start)] == start:
+                return whole[len(start) :]
+        return self._ids(gap + word)
+
+    def _ids(self, text: str) -> list[int]:
+        """Tokenize a text, splitting what looks like a special token."""
+        tokens: list[str] = []
+        for token in self._tokenizer.tokenize(text, split_special_tokens=True):
+            looks_special = token in self._named.values() and token in text
+            tokens += token if looks_special else [token]
+        ids = self._tokenizer.convert_tokens_to_ids(tokens)
+        return [int(token) for token in ids if token is not None]
+
+
+def _is_blank(tokenizer: Any, token: int) -> bool:
+    """Whether a subword is only spaces."""
+    return not tokenizer.decode([token], skip_special_tokens=False).replace("▁", "").strip()
+
+
+Reader = FastReader | SlowReader
 
 
 def _silent_words(pieces: Pieces) -> set[int]:
