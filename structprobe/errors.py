@@ -55,7 +55,7 @@ class StructprobeError(ValueError):
 
     def _message(self, hint: str | None) -> str:
         message = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{message}; {hint}" if hint else message
+        return escaped(f"{message}; {hint}" if hint else message)
 
 
 class TreebankError(StructprobeError):
@@ -137,6 +137,13 @@ class ResultError(StructprobeError):
 
 class ClusterError(StructprobeError):
     """Workers or a scheduler that cannot be reached, or fail."""
+
+
+def escaped(text: str) -> str:
+    """Escape what a terminal would act on or cannot show: one line remains one line."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def near_name(value: object, choices: Iterable[str]) -> str:

@@ -151,6 +151,12 @@ def add_skip(group: argparse._ActionsContainer) -> None:
     group.add_argument("--skip-faults", action="store_true", help=told)
 
 
+def add_allow_withheld(parser: Parser) -> None:
+    """Add what to do where a treebank has no text."""
+    told = "go on with a treebank whose text is withheld (words are `_`); by default refused"
+    parser.add_argument("--allow-withheld", action="store_true", help=told)
+
+
 def add_layer(group: argparse._ActionsContainer, **settings: Any) -> None:
     """Add one layer."""
     names = "--layer", "--layers"

@@ -79,7 +79,7 @@ def fit_probe(
     config = config or FitConfig()
     if out is not None:
         check_target(out, replace=config.force)
-    banks = Banks.of(train, dev, punct=punct)
+    banks = Banks.of(train, dev, punct=punct, allow_withheld=config.allow_withheld)
     grid = Grid.of(encoder, [layer], [rank], [seed])
     training = known_products(config.training, here=True)
     (run,) = probe_runs(encoder, banks, grid, training)

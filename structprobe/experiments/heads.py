@@ -100,7 +100,11 @@ def analyse_heads(
     """
     config = config or HeadsConfig()
     given = {"train": train, "dev": dev, "test": test}
-    banks = {part: as_bank(bank, part) for part, bank in given.items() if bank is not None}
+    banks = {
+        part: as_bank(bank, part, allow_withheld=config.allow_withheld)
+        for part, bank in given.items()
+        if bank is not None
+    }
     protocol = choose_protocol(banks["test"], punct)
     names, gold = _read_gold(banks)
     if pairs:

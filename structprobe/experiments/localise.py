@@ -133,7 +133,7 @@ def localise(
     if probe not in METRICS:
         raise MethodError(unknown_name("probe", probe, METRICS))
     find_device(config.device, error=ProbeError)
-    banks = Banks.of(train, dev, test, punct)
+    banks = Banks.of(train, dev, test, punct, allow_withheld=config.allow_withheld)
     assert banks.dev is not None  # it had to be given
     gold, part = banks.scored or banks.dev, banks.part or "dev"
     chosen = sorted(parse_layers(layers, encoder.n_layers))

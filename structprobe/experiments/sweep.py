@@ -97,7 +97,7 @@ def sweep(
     config = config or SweepConfig()
     check_folder(folder)
     check_cache(config.cache)
-    banks = Banks.of(train, dev, test, punct)
+    banks = Banks.of(train, dev, test, punct, allow_withheld=config.allow_withheld)
     if banks.scored is None:
         raise ScoreError("there is nothing to score on", hint="give a dev or a test set")
     config.backend.check()

@@ -11,7 +11,7 @@ from typing import overload
 
 from structprobe.errors import TreebankError, counted
 from structprobe.notebook import html_table
-from structprobe.treebank.reading import OnError, read_files, read_text
+from structprobe.treebank.reading import Heads, OnError, ReadAs, read_files, read_text
 from structprobe.treebank.sentence import Sentence
 from structprobe.treebank.writing import block_of, join_blocks, write_text
 
@@ -61,6 +61,7 @@ class Treebank(Sequence[Sentence]):
         paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
         *,
         on_error: OnError = "raise",
+        heads: Heads = "tree",
         progress: bool | None = False,
     ) -> Treebank:
         """Read a treebank, of at least one sentence, from CoNLL-U files.
@@ -68,17 +69,24 @@ class Treebank(Sequence[Sentence]):
         Parameters
         ----------
         paths : str, path or iterable of them
-            A file, a glob pattern such as ``"UD_*/*-dev.conllu"``, or several; gzip is recognised.
+            A file, a glob pattern such as ``"UD_*/*-dev.conllu"``, or several. Gzip is recognised;
+            what unpacks to more than 64 MiB and to more than 100 times its size is refused. The
+            columns may be those that a file of CoNLL-U Plus declares.
         on_error : {"raise", "skip"}
             "raise" stops at the first error. "skip" leaves out faulty sentences (and unreadable or
             empty files), keeps their errors in `skipped` and logs a warning.
+        heads : {"tree", "any", "ignore"}
+            What HEAD must hold. "tree": one tree per sentence, or ``_`` throughout. "any": numbers
+            of words, or 0, such as a parser may write without making a tree of them. "ignore":
+            anything; the sentences have `heads` None.
         progress : bool or None, default=False
             Whether to show a progress bar for files that take long; None: if stderr is a terminal.
 
         Returns
         -------
         Treebank
-            Where all heads are ``_``, a sentence has `heads` None.
+            Where all heads are ``_``, a sentence has `heads` None. If more than 5 % of the words of
+            a file are ``_``, since the text is withheld, a warning is logged.
 
         Raises
         ------
@@ -89,12 +97,17 @@ class Treebank(Sequence[Sentence]):
             several, a cycle, a word that is its own head). The message gives file, line, sent_id
             and value. With "skip", raised only if nothing is left.
         """
-        sentences, skipped = read_files(paths, on_error, progress)
+        sentences, skipped = read_files(paths, ReadAs(on_error, heads), progress)
         return cls(sentences, skipped=skipped)
 
     @classmethod
     def from_text(
-        cls, text: str | bytes, *, path: str | None = None, on_error: OnError = "raise"
+        cls,
+        text: str | bytes,
+        *,
+        path: str | None = None,
+        on_error: OnError = "raise",
+        heads: Heads = "tree",
     ) -> Treebank:
         """Read a treebank from CoNLL-U text, or from the bytes of a file or pipe.
 
@@ -104,7 +117,7 @@ class Treebank(Sequence[Sentence]):
             CoNLL-U; bytes may be UTF-8 or gzip.
         path : str, optional
             The name to show in messages, such as ``"<stdin>"``.
-        on_error : {"raise", "skip"}
+        on_error, heads
             As for `read`, with the same errors.
 
         Returns
@@ -112,7 +125,7 @@ class Treebank(Sequence[Sentence]):
         Treebank
             At least one sentence.
         """
-        sentences, skipped = read_text(text, path, on_error)
+        sentences, skipped = read_text(text, path, ReadAs(on_error, heads))
         return cls(sentences, skipped=skipped)
 
     @classmethod
