@@ -89,6 +89,8 @@ def compare(
         If `disturbed` is set and the test set has no UPOS tags.
     ScoreError
         If a treebank is empty, or lacks heads or the tags that `punct` needs.
+    TreebankError
+        If the text of a treebank is withheld, unless that is allowed.
     ProbeError, ResultError, StoreError
         As for `sweep`.
     """

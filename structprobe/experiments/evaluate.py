@@ -123,8 +123,8 @@ def score_files(
     root accuracy of a file from ``structprobe parse`` differ slightly from those of `evaluate`.
 
     The heads of a parse file may form no tree, as those of a parser that predicts each head by
-    itself: then UAS and UUAS count its arcs as they are, and the root is that of the first word
-    with head 0. The row says for how many sentences.
+    itself. UAS and UUAS then count its arcs as they are, and a sentence without a root has none
+    right; the row says in ``n_without_tree`` how many sentences these are.
 
     LAS is not scored if all relations of the file are ``dep`` or ``root`` (without subtypes), as
     from ``structprobe parse``, unless the same is true of the gold file.

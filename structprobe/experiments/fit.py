@@ -72,6 +72,8 @@ def fit_probe(
         and ``config.force`` is not set.
     ScoreError
         If a treebank is empty or has no heads.
+    TreebankError
+        If the text of a treebank is withheld, unless that is allowed.
     """
     from structprobe.probe.saving.save_load import check_target
     from structprobe.recoverers.probe import ProbeRecoverer

@@ -97,6 +97,8 @@ def analyse_heads(
     ScoreError
         If a treebank is empty, lacks heads or relations, or the tags that `punct` needs; or if
         `pairs` is set and no pair of test sentences fits into the model.
+    TreebankError
+        If the text of a treebank is withheld, unless that is allowed.
     """
     config = config or HeadsConfig()
     given = {"train": train, "dev": dev, "test": test}

@@ -125,6 +125,8 @@ def localise(
         If `probe` is unknown.
     ScoreError
         If a treebank is empty or has no heads, or fewer than two layers are given.
+    TreebankError
+        If the text of a treebank is withheld, unless that is allowed.
     """
     from structprobe.probe.readers.biaffine_mix import BiaffineMix
     from structprobe.probe.readers.layer_mix import LayerMix, centre_of_gravity, expected_layer

@@ -87,6 +87,8 @@ def sweep(
         If a layer, rank or seed is out of range; or if there is no disk space to stream a layer.
     ScoreError
         If there is neither dev nor test, or a treebank is empty or has no heads.
+    TreebankError
+        If the text of a treebank is withheld, unless that is allowed.
     ResultError
         If the folder is not a results folder or cannot be written.
     StoreError

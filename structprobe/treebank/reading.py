@@ -44,6 +44,7 @@ _log = logging.getLogger(__name__)
 
 OnError = Literal["raise", "skip"]
 Heads = Literal["tree", "any", "ignore"]
+LONGEST_PATH = 4096
 SECONDS = 1.0  # of reading a file before a bar is drawn
 
 
@@ -99,6 +100,8 @@ def read_text(
         raise TreebankError(f"{reprlib.repr(text)} is not text", path=path, hint=hint)
     if isinstance(text, bytes):
         text = to_text(text, path)
+    elif 0 < len(text) < LONGEST_PATH and os.path.isfile(text):
+        raise TreebankError("is a path, not text", path=text, hint="read it with Treebank.read")
     else:
         check_line_ends(text, path)
     return _some(*_read_blocks(text, path, how))

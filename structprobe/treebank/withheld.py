@@ -9,7 +9,7 @@ from structprobe.errors import Hint, TreebankError, escaped
 from structprobe.treebank.sentence import Sentence
 
 MOST_BLANK = 0.05  # of a file's words: a text may speak of underscores
-_HINT = "restore the words, as the treebank's README says"
+_HINT = "its README should say how to restore the words"
 
 _log = logging.getLogger(__name__)
 
