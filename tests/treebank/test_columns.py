@@ -57,7 +57,8 @@ def test_columns_that_change_are_not_read_on():
 
 
 def test_other_columns_are_not_joined():
-    both = [*Treebank.from_text(PLUS), *Treebank.from_text("# global.columns = ID FORM HEAD\n1\ta\t0\n\n")
+    other = "# global.columns = ID FORM HEAD\n1\ta\t0\n\n"
+    both = [*Treebank.from_text(PLUS), *Treebank.from_text(other)]
     told = "different columns in one file: 'ID HEAD FORM A:B' and 'ID FORM HEAD'"
     with pytest.raises(TreebankError, match=told):
         Treebank(both).to_conllu()
