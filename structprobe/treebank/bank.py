@@ -16,6 +16,7 @@ from structprobe.treebank.sentence import Sentence
 from structprobe.treebank.writing import block_of, join_blocks, write_text
 
 SHOWN = 5  # sentences, in a notebook
+_WAYS = "use Treebank.read for files, Treebank.from_words for lists of words"
 
 
 class Treebank(Sequence[Sentence]):
@@ -33,7 +34,7 @@ class Treebank(Sequence[Sentence]):
     Raises
     ------
     TreebankError
-        If an item is not a `Sentence`.
+        If `sentences` are not listed, or an item is not a `Sentence`.
 
     Examples
     --------
@@ -47,13 +48,13 @@ class Treebank(Sequence[Sentence]):
     def __init__(
         self, sentences: Iterable[Sentence] = (), *, skipped: Iterable[TreebankError] = ()
     ) -> None:
+        _check_listed(sentences)
         self._sentences = tuple(sentences)
         self._skipped = tuple(skipped)
         for i, sentence in enumerate(self._sentences):
             if not isinstance(sentence, Sentence):
                 what = f"item {i} of a Treebank is a {type(sentence).__name__}, not a Sentence"
-                hint = "use Treebank.read for files, Treebank.from_words for lists of words"
-                raise TreebankError(what, hint=hint)
+                raise TreebankError(what, hint=_WAYS)
 
     @classmethod
     def read(
@@ -76,9 +77,9 @@ class Treebank(Sequence[Sentence]):
             "raise" stops at the first error. "skip" leaves out faulty sentences (and unreadable or
             empty files), keeps their errors in `skipped` and logs a warning.
         heads : {"tree", "any", "ignore"}
-            What HEAD must hold. "tree": one tree per sentence, or ``_`` throughout. "any": numbers
-            of words, or 0, such as a parser may write without making a tree of them. "ignore":
-            anything; the sentences have `heads` None.
+            What HEAD must hold. "tree": one tree per sentence, or ``_`` throughout. "any": for each
+            word the number of a word, or 0, even if they form no tree. "ignore": anything; the
+            sentences have `heads` None.
         progress : bool or None, default=False
             Whether to show a progress bar for files that take long; None: if stderr is a terminal.
 
@@ -146,13 +147,15 @@ class Treebank(Sequence[Sentence]):
         ------
         TreebankError
             If a sentence is a string instead of a list of words, or has no words; or if a word is
-            empty or contains a tab or line break.
+            not a string, is empty, or contains a tab or line break.
         """
         made = []
+        _check_listed(sentences)
         for i, words in enumerate(sentences):
-            if isinstance(words, str):
+            if isinstance(words, str) or not isinstance(words, Iterable):
+                told = f"a single string: {words!r}" if isinstance(words, str) else repr(words)
                 hint = "give a list of words, such as text.split()"
-                raise TreebankError(f"sentence {i} is a single string: {words!r}", hint=hint)
+                raise TreebankError(f"sentence {i} is {told}", hint=hint)
             try:
                 made.append(Sentence(tuple(words)))
             except TreebankError as error:
@@ -265,6 +268,11 @@ class Treebank(Sequence[Sentence]):
             If the file cannot be written, for example on a full disk.
         """
         write_text(path, self.to_conllu())
+
+
+def _check_listed(sentences: object) -> None:
+    if not isinstance(sentences, Iterable):
+        raise TreebankError(f"{sentences!r:.80} is not a list of sentences", hint=_WAYS)
 
 
 def _digest(parts: Iterable[object]) -> str:

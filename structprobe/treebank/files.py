@@ -21,29 +21,29 @@ from structprobe.treebank.ud_names import NAME, known_names, nearest_names
 FOLDER_VARIABLE = "STRUCTPROBE_TREEBANKS"  # names the folder where fetched treebanks are kept
 SAMPLE = "sample"  # the embedded treebank's name
 
-_ENDINGS = r"\.(?:conllu|conllup|conll|cupt)(?P<packed>\.(?:gz|xz|bz2|zip))?"
 _PART = r"(?P<part>train|dev|test)"
 # How the files of a treebank are named: as in UD and SUD, by the part alone, or with the part among
-# other words. Of a folder, the first kind that it has counts.
+# other words; and how they end. Of a folder, the first kind that it has counts.
 _NAMES = tuple(
-    re.compile(rf"(?!\.){name}{_ENDINGS}")
+    re.compile(rf"(?!\.){name}\.{ending}(?P<packed>\.(?:gz|xz|bz2|zip))?")
     for name in (
         rf"(?P<bank>.+-m?s?ud)-{_PART}(?:[-_.\d].*)?",
         rf"(?P<bank>){_PART}",
         rf"(?P<bank>.+)[-_.]{_PART}(?:[-_.]?\d+)?",
         rf"{_PART}[-_.](?P<bank>.+)",
     )
+    for ending in ("conllu", "conllup", "cupt", "conll")
 )
 
 GZIP_MAGIC = b"\x1f\x8b"
-# Other packed files: bytes at a place, what they are, and what unpacks them.
+# Other packed files: how they begin, what they are, and what unpacks them.
 _PACKED = (
-    (0, b"\xfd7zXZ\0", "an xz file", "xz -dc"),
-    (0, b"BZh", "a bzip2 file", "bzip2 -dc"),
-    (0, b"\x28\xb5\x2f\xfd", "a zstandard file", "zstd -dc"),
-    (0, b"PK\3\4", "a zip archive", "unzip -p"),
-    (0, b"PK\5\6", "an empty zip archive", "unzip -p"),
-    (257, b"ustar", "a tar archive", "tar -xOf"),
+    (rb"\xfd7zXZ\0", "an xz file", "xz -dc"),
+    (rb"BZh[1-9](?:1AY&SY|\x17\x72\x45\x38\x50\x90)", "a bzip2 file", "bzip2 -dc"),
+    (rb"\x28\xb5\x2f\xfd", "a zstandard file", "zstd -dc"),
+    (rb"PK\x03\x04", "a zip archive", "unzip -p"),
+    (rb"PK\x05\x06", "an empty zip archive", "unzip -p"),
+    (rb"(?s:.{257})ustar(?:\0|  \0)", "a tar archive", "tar -xOf"),
 )
 _UTF32 = (b"\xff\xfe\0\0", b"\0\0\xfe\xff")
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
@@ -192,8 +192,8 @@ def to_text(data: bytes, path: str | None) -> str:
         if data.startswith(GZIP_MAGIC):
             hint = "unpack it once with: gzip -dc"
             raise TreebankError("compressed by gzip twice", path=path, hint=hint)
-    for at, magic, what, command in _PACKED:
-        if data.startswith(magic, at):
+    for beginning, what, command in _PACKED:
+        if re.match(beginning, data):
             hint = f"unpack it with: {command}"
             raise TreebankError(f"{what}, not CoNLL-U", path=path, hint=hint)
     for marks, name in ((_UTF32, "UTF-32"), (_UTF16, "UTF-16")):

@@ -190,6 +190,8 @@ def _missing_end(block: str) -> str:
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a UTF-8 file, completely or not at all; compressed if its name ends in ``.gz``."""
+    if not isinstance(path, str | os.PathLike) or "\0" in os.fspath(path):
+        raise TreebankError(f"{path!r:.80} is not a path", hint="give the path of a file")
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):
         raise TreebankError("is not a regular file", path=str(path), hint="give the path of a file")

@@ -47,6 +47,16 @@ READ = {
         f"README.md LICENSE.txt stats.xml {three('xx-ud-{}.conllu')} {three('xx-ud-{}.txt')}",
         three("xx-ud-{}.conllu"),
     ),
+    "PARSEME beside CoNLL-U": (f"{three('{}.cupt')} {three('{}.conllu')}", three("{}.conllu")),
+    "one's own beside UD": (
+        f"{three('xx-ud-{}.conllu')} my_test.conllu small-train.conllu test.conllu",
+        three("xx-ud-{}.conllu"),
+    ),
+    "train in numbered files": (
+        "own-train-1.conllu own-train-2.conllu own-dev.conllu",
+        "own-train-1.conllu own-train-2.conllu own-dev.conllu",
+    ),
+    "another packing": (three("xx-ud-{}.conllu.xz"), three("xx-ud-{}.conllu.xz")),
     "a copy that an editor made": (
         f"{three('xx-ud-{}.conllu')} xx-ud-train.conllu~ xx-ud-train.conllu.bak",
         three("xx-ud-{}.conllu"),

@@ -18,6 +18,7 @@ from support.conllu_text import block, dog, line
 
 from structprobe.errors import TreebankError
 from structprobe.treebank import Sentence, Treebank, join_blocks, rewrite
+from structprobe.treebank.files import to_text
 
 pytestmark = pytest.mark.fault_class("treebanks")
 
@@ -308,3 +309,32 @@ def test_what_is_no_text(tally):
 
 def test_what_is_no_sentence(tally):
     tally.each(lambda x: assert_refused(lambda: Sentence(**x)), [(x,) for x in NO_SENTENCES])
+
+
+# What beginners give for sentences, and for the path of a file to write.
+NO_BANKS = [None, 3, [None], [["a"]], "the dog", b"x"]
+NO_WORDS = [None, 3, [None], [3], ["the dog"], "the dog", [[3]], [[None]], [[]], b"x"]
+NO_TARGETS = [None, 3, b"x", "", "a\0b", "/"]
+
+
+def test_what_is_no_list_of_sentences(tally):
+    tally.each(lambda x: assert_refused(lambda: Treebank(x)), [(x,) for x in NO_BANKS])
+
+
+def test_what_is_no_list_of_words(tally):
+    tally.each(lambda x: assert_refused(lambda: Treebank.from_words(x)), [(x,) for x in NO_WORDS])
+
+
+def test_what_is_no_path_to_write_to(tally):
+    bank = Treebank.from_text(DOG)
+    tally.each(lambda x: assert_refused(lambda: bank.write(x)), [(x,) for x in NO_TARGETS])
+
+
+def test_plain_text_is_not_taken_for_an_archive(tally):
+    """Text that begins like one, or as an archive may be named; `parse --text` reads it."""
+    texts = ["BZhang", "PK", "ustar" * 60, "x" * 257 + "ustar is a format", "\x1f"]
+
+    def check(text: str) -> None:
+        assert to_text(text.encode(), None) == text
+
+    tally.each(check, [(text,) for text in texts])
