@@ -8,7 +8,11 @@ import subprocess
 from dataclasses import replace
 
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from support.conllu_text import block, dog, line
+from support.tree_cases import trees
+from treebank.test_fuzz import BANKS
 
 from structprobe.errors import TreebankError
 from structprobe.treebank import Treebank, join_blocks, rewrite
@@ -132,3 +136,24 @@ def test_unknown_ways_to_read_heads_list_the_choices():
     told = "unknown heads 'none' .*; choose from 'tree', 'any', 'ignore'"
     with pytest.raises(TreebankError, match=told):
         Treebank.from_text(dog(), heads="none")
+
+
+@given(BANKS, st.permutations(["ID", "FORM", "UPOS", "HEAD", "DEPREL", "DEPS"]), st.data())
+def test_any_order_of_columns_says_the_same(plain, names, data):
+    told = "# global.columns = " + " ".join([*names, "A:B"]) + "\n"
+    for sentence in plain:
+        columns = sentence.words, sentence.upos, sentence.heads.tolist(), sentence.deprels
+        for i, (form, upos, head, deprel) in enumerate(zip(*columns, strict=True), start=1):
+            cells = {"ID": i, "FORM": form, "UPOS": upos, "HEAD": head, "DEPREL": deprel}
+            told += "\t".join(str(cells.get(name, "*")) for name in [*names, "A:B"]) + "\n"
+        told += "\n"
+    assume("\n#" not in told and "\n\ufeff" not in told)  # a word may, if ID does not come first
+    bank = Treebank.from_text(told)
+    for one, other in zip(bank, plain, strict=True):
+        assert (one.words, one.upos, one.deprels) == (other.words, other.upos, other.deprels)
+        assert one.heads.tolist() == other.heads.tolist()
+    assert bank.to_conllu() == told
+    new = [data.draw(trees(min_size=len(s), max_size=len(s))) for s in bank]
+    again = Treebank.from_text(join_blocks(map(rewrite, bank, new)))
+    assert [one.heads.tolist() for one in again] == new
+    assert [one.words for one in again] == [one.words for one in bank]
