@@ -15,7 +15,7 @@ from gzip import GzipFile
 from importlib import resources
 from pathlib import Path
 
-from structprobe.errors import Hint, TreebankError
+from structprobe.errors import Hint, TreebankError, escaped
 from structprobe.treebank.ud_names import NAME, known_names, nearest_names
 
 FOLDER_VARIABLE = "STRUCTPROBE_TREEBANKS"  # names the folder where fetched treebanks are kept
@@ -130,7 +130,7 @@ def part_files(folder: Path) -> dict[str, list[Path]]:
     else:
         return {}
     if len(banks := sorted({match["bank"] for match in found})) > 1:
-        what = f"holds {len(banks)} treebanks: {', '.join(banks)}"
+        what = f"holds {len(banks)} treebanks: {escaped(', '.join(banks))}"
         hint = "name the files of one, or give each a folder of its own"
         shell = "name the files of one with --train, --dev and --test"
         raise TreebankError(what, path=str(folder), hint=Hint(hint, shell=shell))
@@ -144,7 +144,7 @@ def part_files(folder: Path) -> dict[str, list[Path]]:
 
 def _matches(path: str) -> list[Path]:
     if os.path.isdir(path):
-        told = f"give its files, such as {os.path.join(path, '*.conllu')}"
+        told = f"give its files, such as {escaped(os.path.join(path, '*.conllu'))}"
         hint = Hint(told, shell=f"{told}, or give the folder as --treebank")
         raise TreebankError("is a folder, not a file", path=path, hint=hint)
     if os.path.exists(path):
