@@ -25,10 +25,8 @@ def test_python_reads_arguments_and_the_shell_options() -> None:
 def test_a_place_is_one_line_that_a_terminal_only_shows() -> None:
     error = StructprobeError("already exists", where="a\x1b[31m\nb\udce9.csv")
     assert str(error) == r"a\x1b[31m\nb\udce9.csv: already exists"
-    faulty = TreebankError("no\x07 root", path="\u202egod.conllu", line=3, hint="see caf\xe9 \u72ac")
-    assert str(faulty) == r"\u202egod.conllu:3: no\x07 root; see caf\xe9 \u72ac".replace(
-        r"caf\xe9 \u72ac", "caf\xe9 \u72ac"
-    )
+    faulty = TreebankError("no\x07 root", path="\u202egod.conllu", line=3, hint="see caf\xe9")
+    assert str(faulty) == "\\u202egod.conllu:3: no\\x07 root; see caf\xe9"
     assert faulty.path == "\u202egod.conllu"
 
 
