@@ -187,6 +187,14 @@ except TreebankError as error:
 """
 
 
+@pytest.mark.parametrize("name", ["/dev/zero", "/dev/full", "/dev/random", "/dev/tty"])
+def test_devices_are_no_files(name):
+    if not os.path.exists(name):
+        pytest.skip(f"there is no {name}")
+    with pytest.raises(TreebankError, match=f"^{name}: is a device, which may have no end; give"):
+        Treebank.read(name)
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/zero"), reason="there is no /dev/zero")
 def test_a_device_without_an_end():
     command = [sys.executable, "-c", ENDLESS, "/dev/zero"]
@@ -289,6 +297,12 @@ NO_SENTENCES = [
     {"words": ("a",), "heads": [0.0]},
     {"words": ("a",), "heads": "0"},
     {"words": ("a",), "sent_id": 3},
+    *(
+        {"words": ("a",), "sent_id": name}
+        for name in ("", " ", " a", "a ", "a\nb", "a\0", "\ud800")
+    ),
+    *({"words": ("a",), "gaps": (gap,)} for gap in ("_", "  ", "\n", "\xa0")),
+    *({"words": (word,)} for word in ("", "\t", "a\nb", "\0", "\ud800")),
 ]
 
 
