@@ -100,6 +100,10 @@ ENCODINGS = {
         rows("1 a 0") + "\ufeff" + rows("1 a 0"),
         refused(3, "byte order mark inside the file; remove it"),
     ),
+    "a byte order mark before a word": (
+        rows("1 a 0") + rows("1 a 0", "2 b 1", "\ufeff3 c 1"),
+        refused(5, "byte order mark inside"),
+    ),
     "a byte order mark in a form": (one("\ufeffa"), read(1, 1)),
     "UTF-16, little end first": (TWO.encode("utf-16"), refused(1, "UTF-16.*iconv")),
     "UTF-16, big end first": (b"\xfe\xff" + TWO.encode("utf-16-be"), refused(1, "UTF-16.*iconv")),
