@@ -107,7 +107,7 @@ def _lines_below(rows: Sequence[Row]) -> list[str]:
         if row.get("part") and row.get("n_sentences") is not None
     )
     intervals = any(row.get("uuas_low") is not None for row in rows)
-    told = "; in brackets the 95% bootstrap interval over sentences" if intervals else ""
+    told = "; 95% bootstrap intervals over sentences in brackets" if intervals else ""
     ranked = any(row.get(key) is not None for row in rows for key in ("dspr", "nspr"))
     return [
         *(f"{method} has no scores: {why}" for method, why in empty),
