@@ -7,7 +7,7 @@ from structprobe import Encoder, LinearChain, StructuralProbe, Treebank, score
 from structprobe.data import SAMPLE
 
 train, dev, test = (Treebank.read(SAMPLE / f"{part}.conllu") for part in ("train", "dev", "test"))
-encoder = Encoder("minilm")  # or a Hub id: Encoder("bert-base-cased")
+encoder = Encoder("minilm")  # or a hub id: Encoder("bert-base-cased")
 
 LAYER = 4
 train_vectors, dev_vectors, test_vectors = (
