@@ -126,7 +126,7 @@ def test_many_treebanks_are_not_all_told_at_the_top() -> None:
     ]
     told = findings(series_of(rows))
     assert len(told) == MOST + 1
-    assert told[-1] == "The table has the scores on 2 more treebanks."
+    assert told[-1] == "The table lists the scores on 2 more treebanks."
 
 
 def test_of_several_series_that_of_the_best_layer_on_dev_is_told() -> None:
