@@ -80,7 +80,7 @@ def add_saved_probe(parser: Parser, *, several: bool = False) -> None:
         help=folder + "; one or more, of the same model" * several,
     )  # fmt: skip
     told = "if PROBE is the results folder of a sweep"
-    group = parser.add_argument_group("choice of a probe", told)
+    group = parser.add_argument_group("choice of probe", told)
     best = "default: the best on the dev set"
     if several:
         told = "layers to show, such as 0,8,16-24; default: all"
