@@ -297,7 +297,7 @@ def _refuse_missing(source: str, whole: Model, part: Model, missing: Iterable[st
         count = f"{len(lacking)} weights of {type(whole).__name__}"
         raise EncoderError(
             f"the checkpoint of {source!r} lacks {count}, such as {lacking[0]!r}",
-            hint="they would be random; was it saved from another architecture?",
+            hint="they would be random; was it saved from a different architecture?",
         )
 
 

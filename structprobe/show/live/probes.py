@@ -100,7 +100,7 @@ class LiveProbes:
         vectors = [_vectors(one) for one in found]
         for place, own in zip(places, vectors, strict=True):
             if own != vectors[0]:
-                what = f"was fitted on other vectors ({own}) than {places[0]} ({vectors[0]})"
+                what = f"was fitted on different vectors ({own}) from {places[0]} ({vectors[0]})"
                 raise ProbeError(what, where=place, hint="serve them separately")
         order = sorted(range(len(found)), key=lambda at: found[at].layer)
         all_layers = [one.layer for one in found]

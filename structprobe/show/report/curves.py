@@ -152,7 +152,8 @@ def _told(metric: str, lines: Sequence[Series], dashed: Sequence[Row]) -> str:
             first, best, last = (f"{100 * row[metric]:.1f} at layer {row['layer']}" for row in ends)
             told.append(f"{one.name}: {first}, highest {best}, {last}")
     told += [f"{name} {100 * mean:.1f}" for name, mean in _means(dashed, metric).items()]
-    return f"{SCORES[metric]} by layer in per cent. {'; '.join(told)}. The table has all numbers."
+    curves = "; ".join(told)
+    return f"{SCORES[metric]} by layer in per cent. {curves}. The table lists all the numbers."
 
 
 def _px(value: float) -> str:

@@ -27,7 +27,7 @@ def findings(series: Sequence[Series]) -> list[str]:
     told = [_finding(one, series, several) for one in led[:MOST]]
     if len(led) > MOST:
         more = counted(len(led) - MOST, "more treebank")
-        told.append(f"The table has the scores on {more}.")
+        told.append(f"The table lists the scores on {more}.")
     return told
 
 
@@ -44,7 +44,7 @@ def _finding(best: Series, series: Sequence[Series], name_bank: bool) -> str:
         told = f"{of}, {name} is the best on dev: on {part} it recovers {share}"
     else:
         told = (
-            f"{of}, {name} has the highest score on {part}, where nothing was selected. It "
+            f"{of}, {name} has the highest score on {part}; it was not chosen on dev. It "
             f"recovers {share}"
         )
     bank = f"On {row['treebank']}: " if name_bank else ""
