@@ -163,6 +163,7 @@ def _tokenizer_parts(tokenizer: Tokenizer) -> Iterable[bytes]:
         rules = json.loads(backend.to_str())
         yield json.dumps(rules | {"padding": None, "truncation": None}, sort_keys=True).encode()
         return
+    yield b"bytes of characters"  # that words have bytes changed vectors outside ASCII
     plain = bool | int | float | str
     settings = {k: v for k, v in tokenizer.init_kwargs.items() if isinstance(v, plain)}
     settings = {k: v for k, v in settings.items() if not k.endswith(("_file", "_path"))}
