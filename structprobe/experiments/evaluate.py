@@ -8,13 +8,14 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from structprobe.errors import ScoreError
-from structprobe.experiments.runs.run import as_bank, key_of, sizes, timed
+from structprobe.experiments.runs.run import as_bank, key_of, sizes, timed, warn
 from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.linear import LinearChain
 from structprobe.results.frames import Rows
 from structprobe.results.rows import Row, bank_name, make_row, score_values
 from structprobe.scores import score
 from structprobe.scores.attachment import without_subtypes
+from structprobe.scores.cautions import cautions_of, same_as_train
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank import Treebank
 from structprobe.treebank.sentence import Sentence
@@ -56,6 +57,7 @@ def evaluate(
         with timed() as times:
             predictions = recoverer.predict(bank)
         rows.append(_row(recoverer.describe(), bank, predictions, punct, part) | times)
+    warn(text for row in rows for text in row["warnings"])
     return rows
 
 
@@ -147,7 +149,9 @@ def score_files(
         if one.heads is not None
     ]
     told = {"method": bank_name(system_bank), "uses_gold": False}
-    return _row(told, gold_bank, predictions, punct, "test")
+    row = _row(told, gold_bank, predictions, punct, "test")
+    warn(row["warnings"])
+    return row
 
 
 def _row(
@@ -155,14 +159,16 @@ def _row(
 ) -> Row:
     """Make the row of predictions on a treebank."""
     scores = score(bank, predictions, punct=punct)
+    doubts = [*told.get("warnings", ()), *cautions_of({part: bank}, part, scores.protocol)]
+    if told.get("train_fingerprint") == bank.fingerprint:
+        doubts.append(same_as_train(part))
     return make_row(
         key=key_of(told, {"treebank": bank}, scores.protocol.punct),
         treebank=bank_name(bank),
         treebank_fingerprint=bank.fingerprint,
         part=part,
         **sizes(bank),
-        **told,
-        **score_values(scores),
+        **told | score_values(scores) | {"warnings": doubts},
     )
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from structprobe._version import __version__
 from structprobe.errors import ProbeError
-from structprobe.probe.base import TreeEstimator
+from structprobe.probe.base import PerSentence, TreeEstimator
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.projecting import predict_depths, predict_distances, predict_trees, project
 from structprobe.probe.training.joint_fit import FittedProbe, fit_jointly
@@ -108,10 +108,12 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     distance_components_, depth_components_ : ndarray of float32, shape (rank, hidden_size)
         The two matrices.
     history_ : dict
-        Plain values: ``recipe``, ``device``, the numbers of sentences ``n_train`` and ``n_dev``,
-        and for ``distance`` and ``depth`` the training history: ``steps_per_epoch``, ``steps``,
-        ``best_step``, ``best_epoch``, ``best_dev_loss`` and ``evaluations`` (``step``,
-        ``learning_rate``, ``train_loss``, ``dev_loss``).
+        Plain values: ``recipe``, ``device``, ``treebank`` (the files that the trees were read from,
+        if known), the numbers of sentences ``n_train`` and ``n_dev``, ``held_out`` (the indices of
+        the training sentences used as dev set, unless one was given), and for ``distance`` and
+        ``depth`` the training history: ``steps_per_epoch``, ``steps``, ``best_step``,
+        ``best_epoch``, ``best_dev_loss`` and ``evaluations`` (``step``, ``learning_rate``,
+        ``train_loss``, ``dev_loss``).
     n_features_in_ : int
         hidden_size of the vectors seen during `fit`.
     origin_ : dict or None
@@ -159,7 +161,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         list of ndarray of float32, each (n_words, rank)
             The projected words; their squared distances are those of `distances`.
         """
-        return project(self._words(X)[None], self.distance_components_)
+        return PerSentence(project(self._words(X)[None], self.distance_components_))
 
     def distances(self, X: WordVectorsLike) -> list[NDArray[np.float32]]:
         """Predict the distance in the tree between every two words.
@@ -174,7 +176,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         list of ndarray of float32, each (n_words, n_words)
             Distances: symmetric, zero on the diagonal.
         """
-        return predict_distances(self._words(X)[None], self.distance_components_)
+        return PerSentence(predict_distances(self._words(X)[None], self.distance_components_))
 
     def depths(self, X: WordVectorsLike) -> list[NDArray[np.float32]]:
         """Predict the depth of every word in the tree.
@@ -189,7 +191,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         list of ndarray of float32, each (n_words,)
             Depths; the root has depth 0 in a gold tree.
         """
-        return predict_depths(self._words(X)[None], self.depth_components_)
+        return PerSentence(predict_depths(self._words(X)[None], self.depth_components_))
 
     def save_pretrained(
         self,

@@ -11,6 +11,7 @@ from structprobe.errors import Hint, ProbeError
 from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.probe import ProbeRecoverer
 from structprobe.scores import score
+from structprobe.scores.cautions import still_falling
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
@@ -132,6 +133,16 @@ class BestLayer(Recoverer):
         )
         list(fit_together([*probes.items()], layers, train, dev=(dev_layers, dev[1])))
         return probes
+
+    def describe(self) -> dict[str, Any]:
+        """Return the values of a result row, with warnings about the chosen probe."""
+        told = super().describe()
+        if self.is_fitted:
+            history: Any = self.recoverer_.probe.history_
+            if isinstance(history, Mapping):  # of a structural probe, not of a parser
+                history = history["distance"]["evaluations"]
+            told["warnings"] = [*filter(None, [still_falling(history)])]
+        return told
 
     def _told(self) -> dict[str, Any]:
         """Return the arguments of the estimators."""

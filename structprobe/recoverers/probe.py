@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 from structprobe.errors import EncoderError, Hint, ProbeError
 from structprobe.recoverers.base import Recoverer
 from structprobe.results.saved_probes import locate_probe
+from structprobe.scores.cautions import still_falling
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
@@ -94,6 +95,8 @@ class ProbeRecoverer(Recoverer):
         if hasattr(self.probe, "distance_components_"):
             told["rank"] = len(self.probe.distance_components_)
             told["train_fingerprint"] = self.probe.treebank_fingerprint_
+            evaluations = self.probe.history_["distance"]["evaluations"]
+            told["warnings"] = [*filter(None, [still_falling(evaluations)])]
         return told
 
     def encode(self, sentences: Sequence[Sentence]) -> WordVectors:

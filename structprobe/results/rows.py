@@ -32,6 +32,8 @@ _TOLD = {
     "head": "the attention head, from 1",
     "choice": "other choices made on dev, in words",
     "why_empty": "why there are no scores, if a method could not be run",
+    "warnings": "what may make the scores misleading, a list of texts; None in rows from older "
+    "versions of structprobe, which did not check",
     "words_as": "how the sentences were changed: None, 'shuffled', 'swapped' or 'truncated'",
     "rank": "rank of the probe, None for methods without one",
     "seed": "random state, None for methods without one",
@@ -48,7 +50,7 @@ _TOLD = {
     "dev_fingerprint": "hash of its words and trees",
     "treebank": "file names of the treebank the scores are on",
     "treebank_fingerprint": "hash of its words and trees",
-    "part": "which set the scores are on: 'test' or 'dev'",
+    "part": "which set the scores are on: 'test', 'dev', or 'held-out' sentences of train",
     "n_sentences": "number of scored sentences",
     "n_words": "number of scored words, including punctuation",
     "punct": "which words UUAS and root accuracy ignore: 'upos', 'xpos' or 'keep'",

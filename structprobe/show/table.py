@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -102,15 +103,25 @@ def _lines_below(rows: Sequence[Row]) -> list[str]:
     """Tell why rows are empty, what they were scored on and by which protocols, each once."""
     empty = dict.fromkeys((row["method"], row["why_empty"]) for row in rows if row.get("why_empty"))
     banks = dict.fromkeys(
-        (row.get("treebank") or f"the {row['part']} treebank", row["n_sentences"])
+        (_place(row), row["n_sentences"])
         for row in rows
         if row.get("part") and row.get("n_sentences") is not None
     )
     intervals = any(row.get("uuas_low") is not None for row in rows)
     told = "; in brackets the 95% bootstrap interval over sentences" if intervals else ""
+    doubts = Counter(text for row in rows for text in row.get("warnings") or ())
+    of_rows = {text: f" ({n} of {len(rows)} rows)" * (n < len(rows)) for text, n in doubts.items()}
     ranked = any(row.get(key) is not None for row in rows for key in ("dspr", "nspr"))
     return [
         *(f"{method} has no scores: {why}" for method, why in empty),
         *(f"Scored on {bank}, {counted(n, 'sentence')}." for bank, n in banks),
         *(f"In per cent; {one.describe(correlations=ranked)}{told}." for one in protocols_of(rows)),
+        *(f"Warning: {text}{share}." for text, share in of_rows.items()),
     ]
+
+
+def _place(row: Row) -> str:
+    """Name the sentences that a row is scored on."""
+    if row["part"] == "held-out":
+        return f"the held-out sentences of {row.get('treebank') or 'the training set'}"
+    return row.get("treebank") or f"the {row['part']} treebank"

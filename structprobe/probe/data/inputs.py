@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
@@ -147,6 +148,12 @@ def read_heads(
             )
         heads.append(row)
     return heads
+
+
+def treebank_name(y: TreesLike) -> str | None:
+    """Name the files that trees were read from, with their folder, if known."""
+    paths = getattr(y, "paths", ())
+    return "+".join("/".join(Path(path).absolute().parts[-2:]) for path in paths) or None
 
 
 def origin_of(X: WordVectorsLike) -> Origin:
