@@ -116,7 +116,7 @@ def compare(
         versions[name] = replace(banks, test=disturb(banks.test, seed))
     results = ResultsFolder(folder)
     results.tell_command(config.command)
-    warn_before(banks)
+    warned = warn_before(banks)
     with (
         vectors_folder(results.folder, config.cache) as vectors,
         progress_bar("methods", len(chosen), "method", shown=config.progress) as advance,
@@ -132,7 +132,7 @@ def compare(
             rows += comparison.rows_of(method)
             advance(1)
     results.mend()
-    warn_after(rows, *versions.values())
+    warn_after(rows, warned)
     return rows
 
 

@@ -21,8 +21,9 @@ from structprobe.experiments.runs.run import (
     warn_before,
 )
 from structprobe.recoverers.linear import LinearChain
+from structprobe.recoverers.probe import training_cautions
 from structprobe.results.rows import Row, bank_name
-from structprobe.scores.cautions import still_falling, too_much_memory
+from structprobe.scores.cautions import too_much_memory
 from structprobe.scores.result import Scores
 from structprobe.scores.scoring import score
 from structprobe.treebank.bank import Treebank
@@ -97,7 +98,7 @@ def fit_probe(
     grid = Grid.of(encoder, [layer], [rank], [seed])
     training = known_products(config.training, here=True)
     (run,) = probe_runs(encoder, banks, grid, training)
-    warn_before(banks, training.memory_gb)
+    warned = warn_before(banks, training.memory_gb)
     verbose = config.progress is not False
     probe = make_probe(run.values["rank"], seed, training, verbose=verbose)
     recoverer = ProbeRecoverer(encoder, layer, probe, cache=config.cache, progress=config.progress)
@@ -110,9 +111,10 @@ def fit_probe(
         split, shown = _hold_out(probe, banks, vectors["train"])
     found = report(probe, run, shown, split, times)
     if banks.dev is None:
-        told = {"part": HELD_OUT, "treebank": bank_name(banks.train), "dev_fingerprint": None}
-        found.row.update(banks.values() | told)
-    warn_after([found.row], banks)
+        named = {"part": HELD_OUT, "treebank": bank_name(banks.train)}
+        none = dict.fromkeys(("dev", "dev_fingerprint"))
+        found.row.update(banks.values() | named | none)
+    warn_after([found.row], warned)
     if out is not None:
         card = card_of(found, banks, dev_baselines(split))
         if config.command is not None:
@@ -179,7 +181,7 @@ def report(
         }
     distance, depth = probe.history_["distance"], probe.history_["depth"]
     losses = {"dev_loss": distance["best_dev_loss"], "dev_depth_loss": depth["best_dev_loss"]}
-    doubts = still_falling(distance["evaluations"]), too_much_memory(probe.memory_gb)
+    doubts = [*training_cautions(probe), too_much_memory(probe.memory_gb)]
     values = {**losses, "steps": distance["steps"], "warnings": [*filter(None, doubts)]}
     values |= {name: seconds + times[name] for name, seconds in fit_times.items()}
     return outcome({**run.values, **values}, banks, predictions)

@@ -179,8 +179,8 @@ def localise(
             advance(1)
     metrics = METRICS[probe]
     found = {kind: getattr(mix, f"{kind}_weights_") for kind in metrics}
-    gains = {kind: _gain(cumulative, metric) for kind, metric in metrics.items()}
-    expected = {kind: _expected(cumulative, gain) for kind, gain in gains.items()}
+    gains = {kind: gain_of(cumulative, metric) for kind, metric in metrics.items()}
+    expected = {kind: expected_of(cumulative, gain) for kind, gain in gains.items()}
     weights = {kind: dict(zip(chosen, own.tolist(), strict=True)) for kind, own in found.items()}
     gravity = {kind: centre_of_gravity(chosen, own) for kind, own in found.items()}
     return Localised(
@@ -190,7 +190,7 @@ def localise(
     )  # fmt: skip
 
 
-def _gain(cumulative: Mapping[int, Scores], metric: str) -> PairedTest | None:
+def gain_of(cumulative: Mapping[int, Scores], metric: str) -> PairedTest | None:
     """Compare the mix of all layers with the lowest layer; None where nothing was scored."""
     lowest, *_, whole = cumulative.values()
     if getattr(lowest, metric) is None or getattr(whole, metric) is None:
@@ -198,7 +198,7 @@ def _gain(cumulative: Mapping[int, Scores], metric: str) -> PairedTest | None:
     return paired_bootstrap(whole, lowest, metric, n=1000)
 
 
-def _expected(cumulative: Mapping[int, Scores], gain: PairedTest | None) -> float | None:
+def expected_of(cumulative: Mapping[int, Scores], gain: PairedTest | None) -> float | None:
     """Return the expected layer, where there is a clear gain."""
     from structprobe.probe.readers.layer_mix import expected_layer
 

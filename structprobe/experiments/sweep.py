@@ -126,7 +126,7 @@ def sweep(
     }
     results = ResultsFolder(folder)
     results.tell_command(config.command)
-    warn_before(banks, training.memory_gb)
+    warned = warn_before(banks, training.memory_gb)
 
     def keep(run: Run, found: Outcome) -> None:
         kept = (banks.scored, found.predictions) if config.keep_predictions else ()
@@ -170,7 +170,7 @@ def sweep(
     results.mend()
     by_key = {row["key"]: row for row in results.rows}
     rows = Rows(by_key[run.key] for run in every)
-    warn_after(rows, banks)
+    warn_after(rows, warned)
     return rows
 
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.errors import Hint, ProbeError
 from structprobe.recoverers.base import Recoverer
-from structprobe.recoverers.probe import ProbeRecoverer
+from structprobe.recoverers.probe import ProbeRecoverer, training_cautions
 from structprobe.scores import score
-from structprobe.scores.cautions import still_falling
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
@@ -138,10 +137,7 @@ class BestLayer(Recoverer):
         """Return the values of a result row, with warnings about the chosen probe."""
         told = super().describe()
         if self.is_fitted:
-            history: Any = self.recoverer_.probe.history_
-            if isinstance(history, Mapping):  # of a structural probe, not of a parser
-                history = history["distance"]["evaluations"]
-            told["warnings"] = [*filter(None, [still_falling(history)])]
+            told["warnings"] = training_cautions(self.recoverer_.probe)
         return told
 
     def _told(self) -> dict[str, Any]:

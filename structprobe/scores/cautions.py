@@ -27,8 +27,9 @@ _PENN_WORDS = (
 )
 _PENN = {*_PENN_WORDS.split(), *PENN_PUNCTUATION}
 
-# The last share of a training budget, and by which part the dev loss has to fall in it.
-_LAST, _FALL = 0.5, 0.05
+# By which part the dev loss has to fall in the second half of the training, and by how much it may
+# be above its lowest at the end.
+_FALL, _RISE = 0.025, 0.001
 
 
 def cautions_of(parts: Mapping[str, Sequence[Any]], part: str, protocol: Protocol) -> list[str]:
@@ -113,9 +114,9 @@ def still_falling(evaluations: Sequence[Mapping[str, float]]) -> str | None:
     if not evaluations:
         return None
     last = evaluations[-1]
-    middle = [one["dev_loss"] for one in evaluations if one["step"] <= (1 - _LAST) * last["step"]]
+    before = [one["dev_loss"] for one in evaluations if 2 * one["step"] <= last["step"]]
     lowest = min(one["dev_loss"] for one in evaluations)
-    if last["dev_loss"] > lowest or (middle and lowest > (1 - _FALL) * min(middle)):
+    if last["dev_loss"] > (1 + _RISE) * lowest or (before and lowest > (1 - _FALL) * min(before)):
         return None
     return (
         f"training ended after {counted(int(last['step']), 'step')} while the dev loss was still "

@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.errors import ScoreError
@@ -174,15 +173,17 @@ def warn(texts: Iterable[str]) -> None:
         _log.warning("%s", text)
 
 
-def warn_before(banks: Banks, memory_gb: float | None = None) -> None:
+def warn_before(banks: Banks, memory_gb: float | None = None) -> list[str]:
     """Log what is known to be doubtful before anything is run."""
-    warn([*banks.cautions, *filter(None, [too_much_memory(memory_gb)])])
+    told = [*banks.cautions, *filter(None, [too_much_memory(memory_gb)])]
+    warn(told)
+    return told
 
 
-def warn_after(rows: Sequence[Row], *told: Banks) -> None:
-    """Log what turned out to be doubtful in some of the runs."""
+def warn_after(rows: Sequence[Row], told: Iterable[str]) -> None:
+    """Log what turned out to be doubtful in some of the runs, without what was told before."""
     texts = Counter(text for row in rows for text in row["warnings"] or ())
-    for text in chain.from_iterable(banks.cautions for banks in told):
+    for text in told:
         texts.pop(text, None)
     share = {text: f" ({n} of {len(rows)} runs)" * (n < len(rows)) for text, n in texts.items()}
     warn(f"{text}{of_runs}" for text, of_runs in share.items())
