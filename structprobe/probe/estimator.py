@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from structprobe._version import __version__
 from structprobe.errors import ProbeError
-from structprobe.probe.base import PerSentence, TreeEstimator
+from structprobe.probe.base import TreeEstimator
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.projecting import predict_depths, predict_distances, predict_trees, project
 from structprobe.probe.training.joint_fit import FittedProbe, fit_jointly
@@ -161,7 +161,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         list of ndarray of float32, each (n_words, rank)
             The projected words; their squared distances are those of `distances`.
         """
-        return PerSentence(project(self._words(X)[None], self.distance_components_))
+        return project(self._words(X)[None], self.distance_components_)
 
     def distances(self, X: WordVectorsLike) -> list[NDArray[np.float32]]:
         """Predict the distance in the tree between every two words.
@@ -176,7 +176,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         list of ndarray of float32, each (n_words, n_words)
             Distances: symmetric, zero on the diagonal.
         """
-        return PerSentence(predict_distances(self._words(X)[None], self.distance_components_))
+        return predict_distances(self._words(X)[None], self.distance_components_)
 
     def depths(self, X: WordVectorsLike) -> list[NDArray[np.float32]]:
         """Predict the depth of every word in the tree.
@@ -191,7 +191,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         list of ndarray of float32, each (n_words,)
             Depths; the root has depth 0 in a gold tree.
         """
-        return PerSentence(predict_depths(self._words(X)[None], self.depth_components_))
+        return predict_depths(self._words(X)[None], self.depth_components_)
 
     def save_pretrained(
         self,
