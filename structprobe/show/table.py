@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -102,7 +103,7 @@ def _lines_below(rows: Sequence[Row]) -> list[str]:
     """Tell why rows are empty, what they were scored on and by which protocols, each once."""
     empty = dict.fromkeys((row["method"], row["why_empty"]) for row in rows if row.get("why_empty"))
     banks = dict.fromkeys(
-        (row.get("treebank") or f"the {row['part']} treebank", row["n_sentences"])
+        (_place(row), row["n_sentences"])
         for row in rows
         if row.get("part") and row.get("n_sentences") is not None
     )
@@ -111,6 +112,8 @@ def _lines_below(rows: Sequence[Row]) -> list[str]:
     )
     intervals = any(row.get("uuas_low") is not None for row in rows)
     told = "; 95% bootstrap intervals over sentences in brackets" if intervals else ""
+    doubts = Counter(text for row in rows for text in row.get("warnings") or ())
+    of_rows = {text: f" ({n} of {len(rows)} rows)" * (n < len(rows)) for text, n in doubts.items()}
     no_tree = "are not a tree: their arcs are scored as they are"
     ranked = any(row.get(key) is not None for row in rows for key in ("dspr", "nspr"))
     return [
@@ -118,4 +121,12 @@ def _lines_below(rows: Sequence[Row]) -> list[str]:
         *(f"In {method}, the heads of {counted(n, 'sentence')} {no_tree}." for method, n in arcs),
         *(f"Scored on {bank}, {counted(n, 'sentence')}." for bank, n in banks),
         *(f"In per cent; {one.describe(correlations=ranked)}{told}." for one in protocols_of(rows)),
+        *(f"Warning: {text}{share}." for text, share in of_rows.items()),
     ]
+
+
+def _place(row: Row) -> str:
+    """Name the sentences that a row is scored on."""
+    if row["part"] == "held-out":
+        return f"the held-out sentences of {row.get('treebank') or 'the training set'}"
+    return row.get("treebank") or f"the {row['part']} treebank"
