@@ -63,6 +63,7 @@ _TOLD = {
             ("_high", ": upper bound of the 95% bootstrap interval over sentences"),
         )
     },
+    **{f"{metric}_sentences": f"number of sentences that {metric} was taken on" for metric in METRICS},
     **{f"dev_{metric}": f"{metric} on the dev set, a fraction" for metric in METRICS},
     "dev_loss": "best L1 loss of the distance probe on the dev set",
     "dev_depth_loss": "best L1 loss of the depth probe on the dev set",
@@ -97,11 +98,14 @@ def _versions() -> Row:
 
 def score_values(scores: Scores) -> Row:
     """Return the values of a row for scores, their intervals and their protocol."""
+    from structprobe.scores.table import n_scored
+
     protocol = ("punct", "min_length", "max_length")
     values: Row = {name: getattr(scores.protocol, name) for name in protocol}
     for metric, interval in scores.intervals(METRICS).items():
         values[metric] = getattr(scores, metric)
         values[f"{metric}_low"], values[f"{metric}_high"] = interval or (None, None)
+        values[f"{metric}_sentences"] = n_scored(scores.table, metric)
     return values
 
 

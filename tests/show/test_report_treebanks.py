@@ -14,7 +14,7 @@ from structprobe.results.rows import make_row
 from structprobe.show.report import build_report
 from structprobe.show.report.finding import MOST, findings
 from structprobe.show.report.series import series_of
-from structprobe.show.row_labels import name_banks
+from structprobe.results.settings import name_banks
 
 FIRST, SECOND = "aaaaaa0000", "bbbbbb1111"
 
