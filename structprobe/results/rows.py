@@ -63,7 +63,7 @@ _TOLD = {
             ("_high", ": upper bound of the 95% bootstrap interval over sentences"),
         )
     },
-    **{f"{metric}_sentences": f"number of sentences that {metric} was taken on" for metric in METRICS},
+    **{f"{metric}_sentences": f"number of sentences with a {metric}" for metric in METRICS},
     **{f"dev_{metric}": f"{metric} on the dev set, a fraction" for metric in METRICS},
     "dev_loss": "best L1 loss of the distance probe on the dev set",
     "dev_depth_loss": "best L1 loss of the depth probe on the dev set",

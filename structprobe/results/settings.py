@@ -103,7 +103,7 @@ def over_seeds(rows: Sequence[AnyRow]) -> list[Row]:
 
 
 def band_of(row: AnyRow, metric: str) -> tuple[float, float] | None:
-    """Give the ends of a score's band: one deviation over seeds, or the interval of a single run."""
+    """Give the ends of a score's band: one deviation over seeds, or the interval of one run."""
     value, low, high = (row.get(f"{metric}{end}") for end in ("", "_low", "_high"))
     if row.get("n_seeds") and value is not None:
         spread = row.get(f"{metric}_sd") or 0.0
@@ -122,7 +122,7 @@ def tell_seeds(rows: Iterable[AnyRow]) -> str:
 def tell_settings(row: AnyRow, keys: Iterable[str]) -> list[str]:
     """Tell the values of some keys, those that need no explanation without the key."""
     plain = (*NAMED, "part")
-    told = ((key, value_of(row, key)) for key in keys)
+    told = ((key, row.get(key) if key == "model" else value_of(row, key)) for key in keys)
     return [str(v) if key in plain else f"{key} {v}" for key, v in told if v is not None]
 
 

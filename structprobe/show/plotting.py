@@ -36,7 +36,7 @@ from structprobe.show.pictures.principal_axes import draw_principal_axes
 from structprobe.show.pictures.rank_grid import draw_rank_grid
 from structprobe.show.pictures.recall import draw_recall_by_deprel, draw_recall_by_length
 from structprobe.show.pictures.style import axes_or_new, put_title
-from structprobe.show.pictures.trees import TYPICAL, tree_name, typical
+from structprobe.show.pictures.trees import TYPICAL, scored_note, tree_name, typical
 from structprobe.treebank.sentence import Sentence
 
 _log = logging.getLogger(__name__)
@@ -56,10 +56,11 @@ def plot_folder(
     """Draw all figures and trees that a results folder allows.
 
     From rows: ``layers-SCORE``, with a panel for each treebank and protocol, and ``ranks``
-    (``ranks-1`` and so on for several methods, models, treebanks or settings). From the saved predictions of the run that is best on dev (on the scored part, if
-    there are no scores on dev): ``recall-by-deprel`` and ``recall-by-length``; ``distances``,
-    ``depths`` and ``principal-axes`` of one sentence; and ``tree-SENT_ID``, gold and recovered
-    tree, of the given sentence or of three typical ones. From what `heads` wrote: ``heads``.
+    (``ranks-1`` and so on for several methods, models, treebanks or settings). From the saved
+    predictions of the run that is best on dev (on the scored part, if there are no scores on dev):
+    ``recall-by-deprel`` and ``recall-by-length``; ``distances``, ``depths`` and ``principal-axes``
+    of one sentence; and ``tree-SENT_ID``, gold and recovered tree, of the given sentence or of
+    three typical ones. From what `heads` wrote: ``heads``.
 
     Parameters
     ----------
@@ -152,7 +153,9 @@ def _from_predictions(folder: Path, rows: Sequence[Row], sent_id: str | None) ->
         one, name = sentences[at], tree_name(sentences[at], at)
         assert one.heads is not None
         name = f"{name}-{at + 1}" if name in figures else name
-        figures[name] = draw_svg(one.words, one.heads, predictions[at].heads)
+        heads = predictions[at].heads
+        note = scored_note(one, heads, scores, at)
+        figures[name] = draw_svg(one.words, one.heads, heads, note=note)
     one, prediction = sentences[index], predictions[index]
     assert one.heads is not None
     assert prediction.distances is not None
@@ -197,12 +200,12 @@ def _rank(row: Row) -> tuple[bool, bool, float]:
 
 def _tell_choice(row: Row, better: Sequence[Row]) -> None:
     """Say where the run that is drawn is not the best one on dev."""
-    name = f"{row['method']}, layer {row['layer']}" if row.get("layer") is not None else row["method"]
+    name = row["method"] + (f", layer {row['layer']}" if row.get("layer") is not None else "")
     if row.get("dev_uuas") is None:
-        what = f"drawn is the run with the highest UUAS on {row.get('part')}, {name}"
-        _log.warning("no run that can be drawn has scores on dev: %s", what)
+        what = f"the highest UUAS on {row.get('part')}: {name}"
+        _log.warning("no scores on dev to choose by; drawn is the run with %s", what)
     elif better:
-        _log.warning("the best run on dev keeps no predictions that can be drawn: drawn is %s", name)
+        _log.warning("the best run on dev keeps no predictions to draw; drawn is %s", name)
 
 
 def _chosen(sentences: Sequence[Sentence], sent_id: str | None) -> int:

@@ -26,15 +26,16 @@ def protocols_of(rows: Iterable[Mapping[str, Any]]) -> list[Protocol]:
 
 def partly_scored(rows: Iterable[Mapping[str, Any]]) -> list[str]:
     """Tell scores that were taken on fewer sentences than those of other rows on the treebank."""
-    told: dict[str, None] = {}
     banks: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
         banks.setdefault(protocol_of(row), []).append(row)
+    told = []
     for own in banks.values():
         for metric, label in SCORES.items():
-            counts = {n for row in own if (n := row.get(f"{metric}_sentences"))}
-            for row in own:
-                n = row.get(f"{metric}_sentences")
-                if n and n < max(counts):
-                    told[f"{label} of {row['method']} is on {n:,} sentences, not {max(counts):,}."] = None
-    return list(told)
+            counts = [row.get(f"{metric}_sentences") or 0 for row in own]
+            told += [
+                f"{label} of {row['method']} is over {n:,} sentences, not {max(counts):,}."
+                for row, n in zip(own, counts, strict=True)
+                if 0 < n < max(counts)
+            ]
+    return list(dict.fromkeys(told))

@@ -65,10 +65,10 @@ def draw_layer_curves(
     if metric not in NAMES:
         raise ResultError(unknown_name("score", metric, NAMES))
     scored = over_seeds([row for row in name_banks(rows) if row.get(metric) is not None])
-    panels: dict[tuple[Any, ...], list[Row]] = {}
+    protocols: dict[tuple[Any, ...], list[Row]] = {}
     for row in scored:
-        panels.setdefault(protocol_of(row), []).append(row)
-    drawn = [own for own in panels.values() if any(one.get("layer") is not None for one in own)]
+        protocols.setdefault(protocol_of(row), []).append(row)
+    drawn = [own for own in protocols.values() if any(one.get("layer") is not None for one in own)]
     if not drawn:
         raise ResultError(f"no row has a layer and {NAMES[metric]}", hint="give rows of a sweep")
     if ax is not None and len(drawn) > 1:
@@ -78,7 +78,8 @@ def draw_layer_curves(
     if ax is not None or len(drawn) == 1:
         return _draw_panel(style.axes_or_new(ax, 6.4, 4.4), drawn[0], metric)
     every = style.new_figure(6.4, 4.4 * len(drawn)).subplots(len(drawn), 1)
-    return [_draw_panel(one, own, metric) for one, own in zip(every, drawn, strict=True)][0]
+    panels = [_draw_panel(one, own, metric) for one, own in zip(every, drawn, strict=True)]
+    return panels[0]
 
 
 def _draw_panel(ax: Axes, scored: Sequence[Row], metric: str) -> Axes:
@@ -87,11 +88,13 @@ def _draw_panel(ax: Axes, scored: Sequence[Row], metric: str) -> Axes:
     flat = _parted([row for row in scored if row.get("layer") is None])
     for index, (label, own) in enumerate(curves.items()):
         layers = sorted({row["layer"] for row in own})
-        colour, marker = style.COLOURS[index % 6], style.MARKERS[index % 6]
+        # Where the colours come again, each has another marker than before.
+        colour, marker = style.COLOURS[index % 6], style.MARKERS[(index + index // 6) % 6]
         means = [style.mean_of(own, metric, layer=layer) for layer in layers]
-        ends = [_band([row for row in own if row["layer"] == layer], metric) for layer in layers]
+        bands = [_band([row for row in own if row["layer"] == layer], metric) for layer in layers]
+        low, high = ([band[at] for band in bands] for at in (0, 1))
         ax.plot(layers, means, label=label, color=colour, marker=marker)
-        ax.fill_between(layers, *zip(*ends, strict=True), color=colour, alpha=0.2, linewidth=0)
+        ax.fill_between(layers, low, high, color=colour, alpha=0.2, linewidth=0)
     heights: dict[float, list[str]] = {}  # those of one height share a line
     for label, own in flat.items():
         heights.setdefault(style.mean_of(own, metric), []).append(label)
@@ -119,7 +122,7 @@ def has_curve(rows: Sequence[Mapping[str, Any]], metric: str) -> bool:
     return any(len({row["layer"] for row in own}) > 1 for own in _parted(scored).values())
 
 
-def _band(rows: Sequence[Row], metric: str) -> tuple[float, float]:
+def _band(rows: Sequence[Mapping[str, Any]], metric: str) -> tuple[float, float]:
     """Give the ends of a band in per cent, NaN where there is none."""
     bands = [band for row in rows if (band := band_of(row, metric)) is not None]
     low, high = ([{"end": band[at]} for band in bands] for at in (0, 1))
