@@ -36,8 +36,7 @@ def results_foot(rows: Sequence[Row], commands: Sequence[Mapping[str, Any]]) -> 
         "train": _each(rows, ("train", "train_fingerprint"), known),
         "dev": _each(rows, ("dev", "dev_fingerprint"), known),
         "scored on": dict.fromkeys(
-            f"{row['treebank'] or 'unknown'} ({row['part'] or 'unknown'}; "
-            f"{counted(row['n_sentences'], 'sentence')}, {counted(row['n_words'], 'word')}; "
+            f"{row['treebank'] or 'unknown'} ({row['part'] or 'unknown'}; {_sizes(row)}; "
             f"fingerprint {row['treebank_fingerprint'] or 'unknown'})"
             for row in rows
             if row["n_sentences"] is not None
@@ -101,6 +100,11 @@ def _each(rows: Sequence[Row], keys: Sequence[str], form: str) -> list[str]:
         for values in found
         if any(one is not None for one in values)
     ]
+
+
+def _sizes(row: Row) -> str:
+    sizes = (("sentence", row["n_sentences"]), ("word", row["n_words"]))
+    return ", ".join(counted(n, noun) for noun, n in sizes if n is not None)
 
 
 def _step_limits(rows: Sequence[Row]) -> list[str]:
