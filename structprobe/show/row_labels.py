@@ -24,17 +24,19 @@ def protocols_of(rows: Iterable[Mapping[str, Any]]) -> list[Protocol]:
     return list(dict.fromkeys(Protocol(*one) for one in values if None not in one))  # type: ignore[arg-type]
 
 
-def partly_scored(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+def partly_scored(
+    rows: Iterable[Mapping[str, Any]], metrics: Iterable[str] = tuple(SCORES)
+) -> list[str]:
     """Tell scores that were taken on fewer sentences than those of other rows on the treebank."""
     banks: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
         banks.setdefault(protocol_of(row), []).append(row)
     told = []
     for own in banks.values():
-        for metric, label in SCORES.items():
+        for metric in metrics:
             counts = [row.get(f"{metric}_sentences") or 0 for row in own]
             told += [
-                f"{label} of {row['method']} is over {n:,} sentences, not {max(counts):,}."
+                f"{SCORES[metric]} of {row['method']} is over {n:,} sentences, not {max(counts):,}."
                 for row, n in zip(own, counts, strict=True)
                 if 0 < n < max(counts)
             ]

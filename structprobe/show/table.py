@@ -68,7 +68,8 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
     lines = [heading, *([_cell(row, column) for column in columns] for row in rows)]
     to_left = [any(isinstance(row.get(column), str) for row in rows) for column in columns]
     of_versions = [f"Rows of several versions: {versions}."] if versions else []
-    return "\n".join([*lay_out(lines, to_left), *_lines_below(rows), *of_versions])
+    below = _lines_below(rows, [key for key in columns if key in SCORES])
+    return "\n".join([*lay_out(lines, to_left), *below, *of_versions])
 
 
 def lay_out(lines: Sequence[Sequence[str]], to_left: Sequence[bool]) -> list[str]:
@@ -110,7 +111,7 @@ def _cell(row: Row, column: str) -> str:
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
-def _lines_below(rows: Sequence[Row]) -> list[str]:
+def _lines_below(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
     """Tell why rows are empty, what they were scored on and by which protocols, each once."""
     empty = dict.fromkeys((row["method"], row["why_empty"]) for row in rows if row.get("why_empty"))
     banks = dict.fromkeys(
@@ -125,7 +126,7 @@ def _lines_below(rows: Sequence[Row]) -> list[str]:
     return [
         *(f"{method} has no scores: {why}" for method, why in empty),
         *(f"Scored on {bank}, {counted(n, 'sentence')}." for bank, n in banks),
-        *partly_scored(rows),
+        *partly_scored(rows, metrics),
         *(f"In per cent; {one.describe(correlations=ranked)}{told}." for one in protocols_of(rows)),
     ]
 
