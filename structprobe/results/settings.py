@@ -59,22 +59,23 @@ def protocol_of(row: AnyRow) -> tuple[Any, ...]:
 
 
 def differing(rows: Sequence[AnyRow], keys: Sequence[str] = (*PROTOCOL, *SETTINGS)) -> list[str]:
-    """List what rows with scores differ in: what some lack only if their method has it elsewhere.
+    """List what rows with scores differ in.
 
-    Versions part rows only where a run was repeated with another one.
+    What some rows lack counts where it alone parts them from others of their method, and versions
+    count where a run was repeated with another one.
     """
     rows = [row for row in rows if not row.get("why_empty")]
-    found = []
-    for key in keys:
-        own: dict[object, set[Any]] = {}
-        for row in rows:
-            own.setdefault(row.get("method"), set()).add(value_of(row, key))
-        several = len(set().union(*own.values()) - {None}) > 1
-        if several or any(len(values) > 1 for values in own.values()):
-            found.append(key)
+    found = [key for key in keys if len({value_of(row, key) for row in rows} - {None}) > 1]
     if "version" in found and len({_place(row) for row in rows}) == len(rows):
         found.remove("version")
-    return found
+    for key in (key for key in keys if key not in found and key != "version"):
+        alike: dict[tuple[Any, ...], set[Any]] = {}
+        for row in rows:
+            others = tuple(value_of(row, other) for other in ("method", *found))
+            alike.setdefault(others, set()).add(value_of(row, key))
+        if any(len(values) > 1 for values in alike.values()):
+            found.append(key)
+    return [key for key in keys if key in found]
 
 
 def over_seeds(rows: Sequence[AnyRow]) -> list[Row]:
