@@ -9,7 +9,6 @@ from structprobe.errors import ResultError, unknown_name
 from structprobe.results.rows import Row
 from structprobe.results.settings import (
     PROTOCOL,
-    SETTINGS,
     band_of,
     differing,
     name_banks,
@@ -30,7 +29,6 @@ _PARTING: Mapping[str, Callable[[Any], str]] = {
     "model": short_model, "method": str, "recipe": "recipe {}".format, "rank": "rank {}".format,
     "words_as": "input {}".format, "treebank": str, "part": str, "punct": "punct={}".format,
 }  # fmt: skip
-_OTHERS = [key for key in (*PROTOCOL, *SETTINGS) if key not in _PARTING]
 
 
 def draw_layer_curves(
@@ -143,7 +141,7 @@ def _bands(rows: Sequence[Row], metric: str) -> str:
 def _parted(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
     """Part rows by what is named of them, which is what they differ in, the method at least."""
     differ = [key for key in _PARTING if len({row.get(key) for row in rows}) > 1] or ["method"]
-    others = differing(rows, _OTHERS)
+    others = [key for key in differing(rows) if key not in _PARTING]
     parted: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
         told = [_PARTING[key](row[key]) for key in differ if row.get(key) is not None]
