@@ -34,10 +34,12 @@ def partly_scored(
     told = []
     for own in banks.values():
         for metric in metrics:
-            counts = [row.get(f"{metric}_sentences") or 0 for row in own]
+            # Both correlations are over the sentences of the protocol's lengths.
+            alike = ("dspr", "nspr") if metric in ("dspr", "nspr") else (metric,)
+            most = max(row.get(f"{one}_sentences") or 0 for row in own for one in alike)
             told += [
-                f"{SCORES[metric]} of {row['method']} is over {n:,} sentences, not {max(counts):,}."
-                for row, n in zip(own, counts, strict=True)
-                if 0 < n < max(counts)
+                f"{SCORES[metric]} of {row['method']} is over {n:,} sentences, not {most:,}."
+                for row in own
+                if 0 < (n := row.get(f"{metric}_sentences") or 0) < most
             ]
     return list(dict.fromkeys(told))

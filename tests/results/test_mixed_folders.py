@@ -347,6 +347,8 @@ def a_method_that_fell_back(tmp_path: Path, caplog: Any) -> None:
         told = f"{name} of perturbed[limit=8] is over {counts[1]} sentences, not {counts[0]}."
         assert told in lines
     assert "is over" not in format_table(rows[:1])
+    blind = rows[1] | {"dspr_sentences": 15, "nspr_sentences": 5}  # distances of the chain alone
+    assert "NSpr. of perturbed[limit=8] is over 5 sentences, not 15." in format_table([blind])
     assert f"NSpr. of perturbed[limit=8] is over {counts[1]}" in build_report(kept(tmp_path, rows))
 
 
