@@ -52,8 +52,8 @@ class ResultsFolder:
 
     Several processes may write to it: each row is added under a lock and flushed to disk, so that a
     crash loses at most the row being written. It contains ``structprobe.json`` (the marker of a
-    results folder), ``rows.jsonl`` (one row per line, with the keys in `ROW_KEYS`), ``rows.csv``
-    (the same as a table), ``predictions/KEY.npz`` and ``probes/NAME`` (such as
+    results folder), ``rows.jsonl`` (one row per line, with the keys in `ROW_KEYS` and a checksum),
+    ``rows.csv`` (the same as a table), ``predictions/KEY.npz`` and ``probes/NAME`` (such as
     ``layer-03_rank-384_seed-0``) of runs that save them, and ``commands.jsonl`` (the commands that
     were run, with versions).
 
@@ -285,12 +285,13 @@ def read_rows(folder: str | os.PathLike[str]) -> Rows:
     -------
     Rows
         All rows, in the order they were added. A last row left incomplete by a crash is skipped,
-        with a warning.
+        and so are repeated runs, with a warning, as for rows of several versions.
 
     Raises
     ------
     ResultError
-        If there is no such results folder, a row is damaged, or the only row is incomplete.
+        If there is no such results folder, a row is damaged or was changed after it was written, or
+        the only row is incomplete.
     """
     if not check_folder(folder):
         raise ResultError("contains no results", where=str(folder))
