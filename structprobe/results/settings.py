@@ -29,12 +29,13 @@ def name_banks(rows: Iterable[AnyRow]) -> list[Row]:
     """Name treebanks and models so that two never share a name."""
     named = [dict(row) for row in rows]
     for name, digest in NAMED.items():
-        # How words are disturbed changes the fingerprint, but is no other treebank.
-        found: dict[tuple[object, object], list[Row]] = {}
+        # How words are disturbed, by which seed, changes the fingerprint, but is no other treebank.
+        found: dict[tuple[object, ...], list[Row]] = {}
         for row in named:
             if row.get(digest) is not None:
-                as_given = row.get("words_as") if name == "treebank" else None
-                found.setdefault((row.get(name), as_given), []).append(row)
+                disturbed = name == "treebank" and row.get("words_as")
+                by = (disturbed, row.get("seed")) if disturbed else ()
+                found.setdefault((row.get(name), *by), []).append(row)
         for alike in found.values():
             if len({row[digest] for row in alike}) > 1:
                 for row in alike:

@@ -360,6 +360,8 @@ def disturbed_sentences(tmp_path: Path, caplog: Any) -> None:
     assert [list(one.lines[1].get_ydata()) for one in ax.figure.axes] == [[40, 40], [20, 20]]
     page = build_report(kept(tmp_path, rows))
     assert re.findall(r'class="tick right">(.*?)<', curves(page)) == ["linear 40.0"]
+    again = probes([2], seed=1, words_as="shuffled", treebank_fingerprint="af" * 8)
+    assert re.search(r"probe +shuffled +2 +64 +2 +20\.0 ± 0\.0", format_table([rows[6], *again]))
 
 
 MIXES: list[Callable[[Path, Any], None]] = [
