@@ -93,10 +93,16 @@ def test_token_types_are_given() -> None:
 
 
 def test_a_pair_that_is_too_long_is_left_out() -> None:
-    attentions = WordAttentions(make_encoder("bert", positions=11))
+    cut, texts = paired_wordpiece(), [" ".join(words) for words in SENTENCES]
+    widths = {n: len(cut(texts[n], texts[n + 1])["input_ids"]) for n in (0, 2, 4)}
+    assert max(widths, key=widths.__getitem__) == 2
+    limit = max(widths[0], widths[4])
+    attentions = WordAttentions(make_encoder("bert", positions=limit))
     found = [n for batch, _ in attentions.read_pairs(SENTENCES) for n in batch.sentences.tolist()]
-    assert sorted(found) == [0, 4]  # of 11, 31 and 9 positions
+    assert sorted(found) == [0, 4]
     assert not list(attentions.read_pairs(SENTENCES[:1]))
+    attentions = WordAttentions(make_encoder("bert", positions=widths[0] - 1))
+    assert not list(attentions.read_pairs(SENTENCES[:2]))
 
 
 @pytest.mark.parametrize(("model", "tokenizer"), [("gpt2", "gpt2_bpe"), ("bert", "wordpiece")])
