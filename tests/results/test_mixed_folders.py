@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.planted_results import noisy, planted_bank
+from support.planted_results import noisy, planted_bank, planted_sweep
 from support.result_rows import TOLD, baseline_row, probe_row
 
 from structprobe import Prediction, score
 from structprobe.errors import ResultError
 from structprobe.results.folder import ROWS, ResultsFolder, read_rows
 from structprobe.results.rows import METRICS, ROW_KEYS, Row, make_row, score_values
+from structprobe.results.saved_probes import locate_probe
 from structprobe.results.settings import COORDINATES, NAMED, PROTOCOL, SETTINGS
 from structprobe.show import draw_layer_curves, draw_rank_grid, format_table, plot_folder
 from structprobe.show.report import build_report
@@ -111,8 +112,15 @@ def probes_of_few_steps(tmp_path: Path, caplog: Any) -> None:
     assert curves(page).count('class="dashed"') == 1  # the chain alone
     (told,) = findings(page)
     assert told.startswith("Of 3 layers, layer 2 is the best on dev: on test it recovers 20.0%")
-    assert "<td" in page
     assert "default of the recipe" in page
+    for row in rows[:-1]:
+        (tmp_path / "mixed" / "probes" / row["key"]).mkdir(parents=True)
+    with caplog.at_level("INFO"):
+        assert locate_probe(tmp_path / "mixed").name == few[0]["key"]  # the best on dev, and told
+    assert (
+        "using the probe of layer 2, rank 64, seed 0 (UUAS 90.0 on dev), max_steps 20"
+        in caplog.text
+    )
 
 
 def recipes(tmp_path: Path, caplog: Any) -> None:
@@ -198,6 +206,15 @@ def seeds(tmp_path: Path, caplog: Any) -> None:
     assert "60.0% ± 10.0 (mean and standard deviation over 3 seeds)" in findings(page)[0]
     assert "40.0 ± 26.5" in page
     assert "Lines are means over 3 seeds, bands one standard deviation over seeds" in page
+    for seed in (0, 1):
+        planted_sweep(tmp_path / "kept", planted_bank(6), n_layers=2, seed=seed)
+    page = build_report(tmp_path / "kept")
+    assert re.search(
+        r"Columns are layers of probe, seed (\d)\D.*Of 2 seeds, .* of seed \1 alone", page
+    )
+    plot_folder(tmp_path / "kept", tmp_path / "out", formats=["svg"])
+    for name in ("recall-by-length", "distances"):
+        assert "seed 0 of 2" in (tmp_path / "out" / f"{name}.svg").read_text()
 
 
 def parts(tmp_path: Path, caplog: Any) -> None:
