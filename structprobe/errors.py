@@ -54,8 +54,8 @@ class StructprobeError(ValueError):
         return self._message(self.hint.shell if isinstance(self.hint, Hint) else self.hint)
 
     def _message(self, hint: str | None) -> str:
-        message = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{message}; {hint}" if hint else message
+        message = f"{escaped(self.where)}: {self.what}" if self.where else self.what
+        return escaped(f"{message}; {hint}" if hint else message, keep="\n")
 
 
 class TreebankError(StructprobeError):
@@ -137,6 +137,13 @@ class ResultError(StructprobeError):
 
 class ClusterError(StructprobeError):
     """Workers or a scheduler that cannot be reached, or fail."""
+
+
+def escaped(text: str, keep: str = "") -> str:
+    """Escape what a terminal would act on or cannot show."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)
 
 
 def near_name(value: object, choices: Iterable[str]) -> str:

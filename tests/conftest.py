@@ -16,6 +16,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 heed_interrupts()
 
+# The classes of faults, and their scorecard.
+pytest_plugins = ["support.scorecard"]
+
 # No test asserts a time, on however busy a machine.
 settings.register_profile("structprobe", deadline=None)
 settings.load_profile("structprobe")

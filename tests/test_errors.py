@@ -22,6 +22,14 @@ def test_python_reads_arguments_and_the_shell_options() -> None:
     assert error.for_shell() == "out.csv: already exists; replace it with --force"
 
 
+def test_a_place_is_one_line_that_a_terminal_only_shows() -> None:
+    error = StructprobeError("already exists", where="a\x1b[31m\nb\udce9.csv")
+    assert str(error) == r"a\x1b[31m\nb\udce9.csv: already exists"
+    faulty = TreebankError("no\x07 root", path="\u202egod.conllu", line=3, hint="see caf\xe9")
+    assert str(faulty) == "\\u202egod.conllu:3: no\\x07 root; see caf\xe9"
+    assert faulty.path == "\u202egod.conllu"
+
+
 @pytest.mark.parametrize("hint", [None, "name another file"])
 def test_what_has_one_form_is_the_same_to_both(hint: str | None) -> None:
     error = StructprobeError("already exists", where="out.csv", hint=hint)

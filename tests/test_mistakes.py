@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 import os
 import shlex
 import shutil
@@ -17,7 +18,7 @@ from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_text
 from transformers import AutoModel
 
-from structprobe import Encoder, ProbeRecoverer, StructuralProbe, Treebank, score
+from structprobe import Encoder, ProbeRecoverer, Sentence, StructuralProbe, Treebank, score
 from structprobe.cli.main import main
 from structprobe.draw import draw_svg
 from structprobe.errors import StructprobeError
@@ -167,6 +168,39 @@ DATA = {
     "plot probe -o new": (
         "probe: is not a results folder; name a folder that sweep, compare or heads wrote"
     ),
+    FIT.replace("train.conllu", "blank.conllu"): (
+        "blank.conllu: the text is withheld: 3 of 3 words are `_`; its README should say how to "
+        "restore the words, or use --allow-withheld"
+    ),
+    FIT.replace("--train train.conllu", "--treebank UD_Two"): (
+        "UD_Two: holds 2 treebanks: en_ewt-ud, en_gum-ud; name the files of one with --train, "
+        "--dev and --test"
+    ),
+    FIT.replace("--train train.conllu", "--treebank thesis"): (
+        "thesis: is not the folder of a treebank; its files should have names such as "
+        "en_ewt-ud-train.conllu or train.conllu"
+    ),
+    FIT.replace("train.conllu", "train.conllu.xz"): (
+        "train.conllu.xz: an xz file, not CoNLL-U; unpack it with: xz -dc"
+    ),
+    FIT.replace("train.conllu", "bank.zip"): (
+        "bank.zip: a zip archive, not CoNLL-U; unpack it with: unzip -p"
+    ),
+    FIT.replace("train.conllu", "/dev/zero"): (
+        "/dev/zero: is a device, which may have no end; give a file or a pipe"
+    ),
+    FIT.replace("train.conllu", "conllx"): (
+        "conllx:1: this is CoNLL-X, not CoNLL-U: DEPS is '0', a head without a relation; convert "
+        """it with: awk -F'\\t' -v OFS='\\t' 'NF{$9=$10="_"}1'"""
+    ),
+    FIT.replace("train.conllu", "conllup"): (
+        "conllup:1: unsupported global.columns: 'ID UPOS', without FORM; name each column once, "
+        "ID and FORM among them"
+    ),
+    "score cycle.conllu cycle.conllu": (
+        "cycle.conllu:2: the heads form a cycle: 2 → 3 → 2; every word must be connected to the "
+        "root"
+    ),
     "encode train.conllu --model model --cache c --shard 9/8": (
         "there is no shard 9 of 8; shards are numbered from 1, such as 1/8 to 8/8"
     ),
@@ -183,6 +217,16 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]
         (folder / f"{part}.conllu").write_text(tiny_text(seed=seed))
         shutil.copy(folder / f"{part}.conllu", folder / "UD_Toy-One" / f"toy-ud-{part}.conllu")
     (folder / "headless.conllu").write_text("1\tgo" + "\t_" * 8 + "\n\n")
+    (folder / "blank.conllu").write_text("1\t_\t_\t_\t_\t_\t0\t_\t_\t_\n\n" * 3)
+    (folder / "conllx").write_text("1\tgo\t_\t_\t_\t_\t0\tROOT\t0\tROOT\n\n")
+    (folder / "conllup").write_text("# global.columns = ID UPOS\n1\tX\n\n")
+    rows = (f"{i}\ta\t_\t_\t_\t_\t{head}\t_\t_\t_\n" for i, head in ((1, 0), (2, 3), (3, 2)))
+    (folder / "cycle.conllu").write_text("".join([*rows, "\n"]))
+    (folder / "train.conllu.xz").write_bytes(lzma.compress(b"1"))
+    (folder / "bank.zip").write_bytes(b"PK\3\4")
+    (folder / "UD_Two").mkdir()
+    for name in ("en_ewt-ud-train.conllu", "en_gum-ud-train.conllu"):
+        shutil.copy(folder / "train.conllu", folder / "UD_Two" / name)
     (folder / "thesis").mkdir()
     (folder / "thesis" / "thesis.tex").write_text("dear to me")
     before = Path.cwd()
@@ -274,6 +318,31 @@ PYTHON: dict[str, tuple[Callable[[Any], object], str]] = {
         lambda w: Treebank("train.conllu"),
         "item 0 of a Treebank is a str, not a Sentence; use Treebank.read for files, "
         "Treebank.from_words for lists of words",
+    ),
+    "Treebank.read(None)": (
+        lambda w: Treebank.read(None),
+        "None is not a path; give a path, a glob pattern or a list of them",
+    ),
+    "Treebank.read(text)": (
+        lambda w: Treebank.read("1\tgo\n"),
+        r"'1\tgo\n' is not a path; give a path, a glob pattern or a list of them; "
+        "Treebank.from_text reads text",
+    ),
+    "Treebank.from_text(path)": (
+        lambda w: Treebank.from_text("train.conllu"),
+        "train.conllu: is a path, not text; read it with Treebank.read",
+    ),
+    "Treebank.from_text(lines)": (
+        lambda w: Treebank.from_text(["1", "2"]),
+        "['1', '2'] is not text; give the text of a CoNLL-U file; Treebank.read takes paths",
+    ),
+    "Sentence(words=text)": (
+        lambda w: Sentence("the dog"),
+        "words is a single string: 'the dog'; give a list of strings",
+    ),
+    "Sentence(words=numbers)": (
+        lambda w: Sentence([1]),
+        "words[0] is 1, not a string; give strings",
     ),
     "score(predictions, bank)": (
         lambda w: score(w.recoverer.predict(w.bank), w.bank),

@@ -11,7 +11,7 @@ from structprobe.errors import EncoderError
 from structprobe.models import Config, Model
 from structprobe.models.loading import LoadedModel
 from structprobe.models.quiet import quiet_transformers
-from structprobe.models.reading import plain_tokens, reading
+from structprobe.models.reading import plain_tokens, reading, run_rows
 
 _HINT = "attention needs a model with an eager attention implementation in transformers"
 
@@ -21,17 +21,20 @@ def attentions_of_pass(
 ) -> tuple[torch.Tensor, ...]:
     """Run a model once, eagerly, as faster ways do not compute it, and give its attention."""
     name = loaded.name
-    more = {} if types is None else {"token_type_ids": types}
+    given = (ids, mask) if types is None else (ids, mask, types)
+
+    def run(*some: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        named = dict(zip(("input_ids", "attention_mask", "token_type_ids"), some, strict=False))
+        output = loaded.model(**named, output_attentions=True, return_dict=True)
+        found = getattr(output, "attentions", None) or ()
+        return tuple(one for one in found if one is not None)
+
     try:
         with reading(loaded.model), eager_attention(loaded.model):
-            output = loaded.model(
-                input_ids=ids, attention_mask=mask, output_attentions=True, return_dict=True, **more
-            )
+            attentions = tuple(run_rows(run, given, loaded.batching, dims=(2, 3)))
     except Exception as error:  # architectures raise errors of any type
         text = " ".join(str(error).split())[:200] or type(error).__name__
         raise EncoderError(f"{name!r} returns no attention: {text}", hint=_HINT) from error
-    given = getattr(output, "attentions", None) or ()
-    attentions = tuple(one for one in given if one is not None)
     if not attentions:
         what = f"{name!r} returns no attention (from {type(loaded.model).__name__})"
         raise EncoderError(what, hint=_HINT)

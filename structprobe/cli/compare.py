@@ -51,6 +51,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("-o", "--out", required=True, metavar="DIR", help="results folder")
     options.add_cache(parser)
     options.add_keep(parser)
+    options.add_allow_withheld(parser)
     options.add_output(parser)
 
 
@@ -75,8 +76,8 @@ def run(args: argparse.Namespace) -> None:
     train, dev, test = inputs.read_treebank(args)
     assert dev is not None  # all three are needed
     assert test is not None
-    where = inputs.picked(args, "device", "cache", "keep_predictions", "progress")
-    config = CompareConfig(command=args.command_line, **where)
+    names = "device", "cache", "keep_predictions", "progress", "allow_withheld"
+    config = CompareConfig(command=args.command_line, **inputs.picked(args, *names))
     how = inputs.picked(args, "disturbed", "punct", "seed")
     encoder = inputs.build_encoder(args)
     rows = compare(encoder, train, dev, test, folder=args.out, methods=chosen, **how, config=config)

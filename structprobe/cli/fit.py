@@ -23,6 +23,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("-o", "--out", required=True, metavar="PROBE", help=told)
     parser.add_argument("--force", action="store_true", help="replace an existing probe")
     options.add_cache(parser)
+    options.add_allow_withheld(parser)
     options.add_output(parser)
 
 
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
 
     check_target(args.out, replace=args.force)  # this and the treebanks before a model is loaded
     train, dev, _ = inputs.read_treebank(args)
-    told = args.force, args.cache, args.command_line, args.progress
+    told = args.force, args.cache, args.command_line, args.progress, args.allow_withheld
     config = FitConfig(inputs.training(args), *told)
     how = inputs.picked(args, "layer", "rank", "seed", "punct", "out")
     _, row = fit_probe(inputs.build_encoder(args), train, dev, **how, config=config)

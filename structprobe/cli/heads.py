@@ -26,6 +26,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--pairs", action="store_true", help=told)
     parser.add_argument("-o", "--out", metavar="DIR", help="folder for tables and heat maps")
     parser.add_argument("--force", action="store_true", help="replace existing tables")
+    options.add_allow_withheld(parser)
     options.add_output(parser)
 
 
@@ -39,7 +40,7 @@ def run(args: argparse.Namespace) -> None:
     # Before a model is loaded, which may take long.
     train, dev, test = inputs.read_treebank(args)
     assert test is not None  # it is needed
-    config = HeadsConfig(force=args.force, progress=args.progress)
+    config = HeadsConfig(**inputs.picked(args, "force", "progress", "allow_withheld"))
     how = inputs.picked(args, "punct", "seed", "pairs")
     encoder = inputs.build_encoder(args)
     analysis = analyse_heads(encoder, train, dev, test, folder=args.out, **how, config=config)

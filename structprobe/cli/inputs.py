@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from structprobe.experiments.config import Training
     from structprobe.experiments.sweep import Parts
     from structprobe.treebank import Treebank
+    from structprobe.treebank.reading import Heads
 
 _log = logging.getLogger(__name__)
 
@@ -71,7 +72,9 @@ def training(args: argparse.Namespace) -> Training:
     return Training(args.recipe, args.max_steps, args.products, args.device, args.memory_gb)
 
 
-def read_bank(files: Sequence[str | Path], args: argparse.Namespace) -> Treebank:
+def read_bank(
+    files: Sequence[str | Path], args: argparse.Namespace, *, heads: Heads = "tree"
+) -> Treebank:
     """Read the files of one treebank, or of one part of it."""
     from structprobe.errors import TreebankError
     from structprobe.treebank import Treebank
@@ -81,7 +84,7 @@ def read_bank(files: Sequence[str | Path], args: argparse.Namespace) -> Treebank
             hint = f"for a treebank by name, use --treebank {name}"
             raise TreebankError("no such file", path=name, hint=hint)
     on_error: Literal["skip", "raise"] = "skip" if args.skip_faults else "raise"
-    return Treebank.read(files, on_error=on_error, progress=args.progress)
+    return Treebank.read(files, on_error=on_error, heads=heads, progress=args.progress)
 
 
 def read_treebank(args: argparse.Namespace) -> Parts:
@@ -94,7 +97,7 @@ def read_treebanks(args: argparse.Namespace) -> list[Parts]:
     """Read the parts of each treebank that the options name, once all of them are found."""
     found = []
     for files in _files(args).values():
-        banks = {part: read_bank(paths, args) for part, paths in files.items()}
+        banks = {part: _read_text(paths, args, part) for part, paths in files.items()}
         if len(banks.get("dev", ())) > len(banks["train"]):
             told = "the dev set has more sentences than the training set (%d and %d); "
             counts = len(banks["dev"]), len(banks["train"])
@@ -115,9 +118,19 @@ def read_each(args: argparse.Namespace) -> dict[str, Treebank]:
 def read_test(args: argparse.Namespace) -> Treebank:
     """Read what to score on: files, or the test part of a treebank."""
     if args.files or args.test:
-        return read_bank(args.files or args.test, args)
+        return _read_text(args.files or args.test, args, "test")
     ((_, files),) = _files(args, needs=("test",)).items()
-    return read_bank(files["test"], args)
+    return _read_text(files["test"], args, "test")
+
+
+def _read_text(files: Sequence[str | Path], args: argparse.Namespace, part: str) -> Treebank:
+    """Read what a model is to learn from or to be scored on: refused without its text."""
+    from structprobe.treebank.withheld import check_not_withheld
+
+    bank = read_bank(files, args)
+    if not args.allow_withheld:
+        check_not_withheld(bank, part)
+    return bank
 
 
 def _files(

@@ -24,6 +24,7 @@ def add_arguments(parser: Parser) -> None:
     options.add_seed(parser)
     options.add_max_steps(parser)
     options.add_cache(parser)
+    options.add_allow_withheld(parser)
     options.add_output(parser)
 
 
@@ -36,7 +37,8 @@ def run(args: argparse.Namespace) -> None:
     # Before a model is loaded, which may take long.
     train, dev, test = inputs.read_treebank(args)
     assert dev is not None  # it is needed
-    config = LocaliseConfig(args.max_steps, args.device, args.cache, args.progress)
+    names = "max_steps", "device", "cache", "progress", "allow_withheld"
+    config = LocaliseConfig(**inputs.picked(args, *names))
     how = inputs.picked(args, "probe", "layers", "rank", "seed", "punct")
     found = localise(inputs.build_encoder(args), train, dev, test, **how, config=config)
     print_as(format_localised, found.values(), args)

@@ -102,7 +102,7 @@ def add_treebanks(
 ) -> None:
     """Add one treebank by its folder or name, or by the files of the parts that a command uses."""
     uses = {"train": "training set", **uses}
-    told = "a whole treebank, or CoNLL-U files (plain or .gz)"
+    told = "a whole treebank, or files of CoNLL-U or CoNLL-U Plus (plain or .gz)"
     group = parser.add_argument_group("treebank", told)
     add_treebank(group, several=several)
     for part in PARTS:
@@ -116,8 +116,8 @@ def add_treebanks(
 def add_treebank(group: argparse._ActionsContainer, *, several: bool) -> None:
     """Add a whole treebank."""
     told = (
-        "folder of a UD treebank, name of one downloaded by `structprobe treebank`, or sample for "
-        "the bundled treebank"
+        "folder of a treebank (UD, SUD, or any files named train, dev and test), name of one "
+        "downloaded by `structprobe treebank`, or sample for the bundled treebank"
     )
     more = "; one or more" * several
     group.add_argument("--treebank", nargs="+", metavar="DIR", help=told + more)
@@ -149,6 +149,12 @@ def add_skip(group: argparse._ActionsContainer) -> None:
     """Add what to do with faulty sentences."""
     told = "skip invalid sentences and report how many, instead of stopping"
     group.add_argument("--skip-faults", action="store_true", help=told)
+
+
+def add_allow_withheld(parser: Parser) -> None:
+    """Add what to do with a treebank without its text."""
+    told = "accept a treebank whose text is withheld (its words are `_`), instead of stopping"
+    parser.add_argument("--allow-withheld", action="store_true", help=told)
 
 
 def add_layer(group: argparse._ActionsContainer, **settings: Any) -> None:

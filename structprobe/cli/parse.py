@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from structprobe.cli import inputs, options
 from structprobe.cli.parser import Parser
@@ -42,12 +42,14 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.output_paths import check_file
     from structprobe.recoverers.parsed import ParsedSentence
     from structprobe.recoverers.probe import ProbeRecoverer
-    from structprobe.treebank.writing import join_blocks, write_text
+    from structprobe.treebank.writing import check_writable, join_blocks, write_text
 
     if args.out != "-":
         check_file(args.out, force=args.force)  # before a model is loaded
     inputs.check_probe(args)
     bank = _read(args)
+    if not args.json:
+        check_writable(bank)
     recoverer = ProbeRecoverer.from_pretrained(args.probe, **inputs.saved_model(args))
     recoverer.progress = args.progress
     predictions = recoverer.predict(bank)
@@ -77,7 +79,7 @@ def _read(args: argparse.Namespace) -> Treebank:
     if not piped and not path.exists() and (args.text or " " in args.input):
         raise TreebankError("no such file", path=args.input, hint=_PIPE)
     if not piped and not args.text and not path.is_file():
-        return inputs.read_bank([args.input], args)  # several files, or none
+        return inputs.read_bank([args.input], args, heads="ignore")  # several files, or none
     name = "<stdin>" if piped else args.input
     data = sys.stdin.buffer.read() if piped else read_bytes(path)
     text = to_text(data, name)
@@ -91,5 +93,6 @@ def _read(args: argparse.Namespace) -> Treebank:
         hint = "add --text to parse plain text, one sentence per line"
         raise TreebankError("plain text, not CoNLL-U", path=name, hint=hint)
     if not piped:
-        return inputs.read_bank([args.input], args)
-    return Treebank.from_text(data, path=name, on_error="skip" if args.skip_faults else "raise")
+        return inputs.read_bank([args.input], args, heads="ignore")
+    on_error: Literal["skip", "raise"] = "skip" if args.skip_faults else "raise"
+    return Treebank.from_text(data, path=name, on_error=on_error, heads="ignore")

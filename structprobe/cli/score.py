@@ -17,7 +17,8 @@ def add_arguments(parser: Parser) -> None:
         "LAS is omitted if SYSTEM has no relations but dep and root, as written by `structprobe "
         "parse`, and GOLD has others. The trees in a file cover all words, and the edges between "
         "scored words are counted; `structprobe evaluate` decodes trees over the scored words "
-        "only, so its UUAS and root accuracy differ slightly."
+        "only, so its UUAS and root accuracy differ slightly. Heads in SYSTEM that are not a tree "
+        "are scored arc by arc, and the result says in how many sentences."
     )
     options.add_punct(parser)
     options.add_output(parser)

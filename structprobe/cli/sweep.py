@@ -45,6 +45,7 @@ def add_arguments(parser: Parser) -> None:
     add("--backend", metavar="NAME", help=told + "registered")
     told = "address of the Dask scheduler, such as tcp://host:8786"
     add("--scheduler", metavar="ADDRESS", help=told)
+    options.add_allow_withheld(parser)
     options.add_output(parser)
 
 
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.experiments.config import SweepConfig
     from structprobe.experiments.runs.backends import Backend
 
-    names = "untrained", "cache", "keep_predictions", "save_probes", "progress"
+    names = "untrained", "cache", "keep_predictions", "save_probes", "progress", "allow_withheld"
     config = SweepConfig(
         inputs.training(args),
         baselines=not args.no_baselines,

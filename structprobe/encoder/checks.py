@@ -1,4 +1,4 @@
-"""Checks of vectors as they are computed: non-finite values and extreme norms."""
+"""Checks of tokens and vectors: unknown to the model, not finite, of extreme norm."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SpacedWords
 from structprobe.errors import EncoderError
+from structprobe.models.loading import LoadedModel
 
 OUTLIER_FACTOR = 20.0
 _DROPPED = 12  # the last of the 32 bits of a float are ignored
@@ -33,6 +35,24 @@ def refuse_non_finite(
             words = [(word, one.where) for one in sentences for word in one.words]
             word, where = words[int(np.argmin(finite))]
             raise overflow(f"layer {layer}: the vector of word {word!r}", where)
+
+
+def refuse_foreign_tokens(
+    loaded: LoadedModel, pieces: Sequence[Pieces], sentences: Sequence[SpacedWords]
+) -> None:
+    """Raise an error for tokens of the tokenizer that the model does not have."""
+    for one, sentence in zip(pieces, sentences, strict=True):
+        if loaded.n_tokens is not None and one.ids.max(initial=0) >= loaded.n_tokens:
+            place = int(one.ids.argmax())
+            words = one.links[one.links[:, 0] == place, 1]
+            word = f"word {sentence.words[words[0]]!r} has" if words.size else "a space has"
+            token = loaded.tokenizer.convert_ids_to_tokens(int(one.ids[place]))
+            raise EncoderError(
+                f"{word} the token {token!r} (number {one.ids[place]}), but {loaded.name!r} has "
+                f"only tokens 0 to {loaded.n_tokens - 1}",
+                where=sentence.where,
+                hint="does the tokenizer belong to the model?",
+            )
 
 
 def overflow(what: str, where: str) -> EncoderError:

@@ -89,6 +89,8 @@ def compare(
         If `disturbed` is set and the test set has no UPOS tags.
     ScoreError
         If a treebank is empty, or lacks heads or the tags that `punct` needs.
+    TreebankError
+        If the text of a treebank is withheld, unless that is allowed.
     ProbeError, ResultError, StoreError
         As for `sweep`.
     """
@@ -98,7 +100,7 @@ def compare(
     find_device(config.device, error=ProbeError)
     check_folder(folder)
     check_cache(config.cache)
-    banks = Banks.of(train, dev, test, punct)
+    banks = Banks.of(train, dev, test, punct, allow_withheld=config.allow_withheld)
     for bank in (banks.dev, banks.test):  # refuse a lack of tags before anything is fitted
         if bank is not None:
             kept_words(bank, np.array([*map(len, bank)]), choose_protocol(bank, banks.punct))

@@ -66,7 +66,7 @@ class FitConfig:
         How the probe is trained.
     force : bool, default=False
         Whether to replace an existing probe.
-    cache, command, progress
+    cache, command, progress, allow_withheld
         As for `SweepConfig`; `command` is recorded in the probe's config.
     """
 
@@ -75,6 +75,7 @@ class FitConfig:
     cache: str | os.PathLike[str] | None = None
     command: str | None = None
     progress: bool | None = None
+    allow_withheld: bool = False
 
     def __post_init__(self) -> None:
         _check_training(self.training)
@@ -107,6 +108,9 @@ class SweepConfig:
         The command line, to be recorded in the folder.
     progress : bool, optional
         Whether to show progress bars; by default if stderr is a terminal.
+    allow_withheld : bool, default=False
+        Whether to go on with treebanks whose text is withheld (more than 5 % of a file's words are
+        ``_``).
     """
 
     training: Training = field(default_factory=Training)
@@ -118,6 +122,7 @@ class SweepConfig:
     backend: Backend = HERE
     command: str | None = None
     progress: bool | None = None
+    allow_withheld: bool = False
 
     def __post_init__(self) -> None:
         _check_training(self.training)
@@ -131,7 +136,7 @@ class CompareConfig:
     ----------
     device : str or torch.device, default="auto"
         Where methods are trained.
-    cache, keep_predictions, command, progress
+    cache, keep_predictions, command, progress, allow_withheld
         As for `SweepConfig`; the cache also holds attention, and predictions are those on the
         original test set.
 
@@ -146,6 +151,7 @@ class CompareConfig:
     keep_predictions: bool = True
     command: str | None = None
     progress: bool | None = None
+    allow_withheld: bool = False
 
     def __post_init__(self) -> None:
         check_device(self.device)
@@ -161,7 +167,7 @@ class LocaliseConfig:
         The maximum number of steps of each fit; by default that of the recipe.
     device : str or torch.device, default="auto"
         Where the probes are trained.
-    cache, progress
+    cache, progress, allow_withheld
         As for `SweepConfig`; by default word vectors are not cached.
 
     Raises
@@ -174,6 +180,7 @@ class LocaliseConfig:
     device: Any = "auto"
     cache: str | os.PathLike[str] | None = None
     progress: bool | None = None
+    allow_withheld: bool = False
 
     def __post_init__(self) -> None:
         check_steps(self.max_steps)
@@ -190,13 +197,14 @@ class HeadsConfig:
         The rules that assign patterns to heads.
     force : bool, default=False
         Whether to replace an existing analysis in the folder.
-    progress : bool, optional
+    progress, allow_withheld
         As for `SweepConfig`.
     """
 
     rules: PatternRules | None = None
     force: bool = False
     progress: bool | None = None
+    allow_withheld: bool = False
 
 
 def check_steps(max_steps: Any) -> None:

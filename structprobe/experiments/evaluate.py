@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterable, Sequence
 from itertools import chain, zip_longest
@@ -16,8 +17,11 @@ from structprobe.results.rows import Row, bank_name, make_row, score_values
 from structprobe.scores import score
 from structprobe.scores.attachment import without_subtypes
 from structprobe.scores.prediction import Prediction
+from structprobe.tree_faults import tree_fault
 from structprobe.treebank import Treebank
 from structprobe.treebank.sentence import Sentence
+
+_log = logging.getLogger(__name__)
 
 
 def evaluate(
@@ -26,6 +30,7 @@ def evaluate(
     *,
     punct: str | None = None,
     part: str = "test",
+    allow_withheld: bool = False,
 ) -> Rows:
     """Score recoverers on a treebank.
 
@@ -39,6 +44,9 @@ def evaluate(
         Which words UUAS and root accuracy ignore, see `Protocol`.
     part : str, default="test"
         The name of the treebank in the row.
+    allow_withheld : bool, default=False
+        Whether to go on with a treebank whose text is withheld (more than 5 % of a file's words are
+        ``_``).
 
     Returns
     -------
@@ -49,8 +57,10 @@ def evaluate(
     ------
     ScoreError
         If the treebank is empty or has no heads.
+    TreebankError
+        If the text is withheld, unless that is allowed.
     """
-    bank = as_bank(bank, part)
+    bank = as_bank(bank, part, allow_withheld=allow_withheld)
     rows = Rows()
     for recoverer in recoverers:
         with timed() as times:
@@ -65,6 +75,7 @@ def evaluate_probe(
     *,
     punct: str | None = None,
     part: str = "test",
+    allow_withheld: bool = False,
     **loading: Any,
 ) -> Rows:
     """Score a saved probe and the linear chain on a treebank.
@@ -73,7 +84,7 @@ def evaluate_probe(
     ----------
     source : path or str
         The folder of a saved probe, or a hub id.
-    bank, punct, part
+    bank, punct, part, allow_withheld
         As for `evaluate`.
     **loading
         Further arguments of `ProbeRecoverer.from_pretrained`.
@@ -87,14 +98,15 @@ def evaluate_probe(
     ------
     ProbeError
         If there is no such probe, or it was fitted on a different model.
-    ScoreError
+    ScoreError, TreebankError
         As for `evaluate`.
     """
     from structprobe.recoverers.probe import ProbeRecoverer
 
-    bank = as_bank(bank, part)
+    how: dict[str, Any] = {"allow_withheld": allow_withheld}
+    bank = as_bank(bank, part, **how)
     probe = ProbeRecoverer.from_pretrained(source, **loading)
-    return evaluate([probe, LinearChain()], bank, punct=punct, part=part)
+    return evaluate([probe, LinearChain()], bank, punct=punct, part=part, **how)
 
 
 def score_files(
@@ -110,6 +122,10 @@ def score_files(
     the shallowest kept word, while `evaluate` decodes distances over the kept words. So UUAS and
     root accuracy of a file from ``structprobe parse`` differ slightly from those of `evaluate`.
 
+    The heads of a parse file may form no tree, as those of a parser that predicts each head by
+    itself. UAS and UUAS then count its arcs as they are, and a sentence without a root has none
+    right; the row says in ``n_without_tree`` how many sentences these are.
+
     LAS is not scored if all relations of the file are ``dep`` or ``root`` (without subtypes), as
     from ``structprobe parse``, unless the same is true of the gold file.
 
@@ -118,7 +134,7 @@ def score_files(
     gold : path
         CoNLL-U with the gold trees.
     system : path
-        CoNLL-U with the same sentences and words, and the trees to score.
+        CoNLL-U with the same sentences and words, and the trees, or arcs, to score.
     punct : {"upos", "xpos", "keep"}, optional
         Which words UUAS and root accuracy ignore, by the gold tags; see `Protocol`.
     progress : bool, optional
@@ -136,8 +152,10 @@ def score_files(
     ScoreError
         If the files do not contain the same sentences and words.
     """
-    gold_bank = as_bank(Treebank.read(gold, progress=progress), "gold")
-    system_bank = as_bank(Treebank.read(system, progress=progress), "system")
+    # Words are compared, but no model reads them.
+    own = as_bank(Treebank.read(gold, progress=progress), "gold", allow_withheld=True)
+    arcs = Treebank.read(system, heads="any", progress=progress)
+    gold_bank, system_bank = own, as_bank(arcs, "system", allow_withheld=True)
     for number, pair in enumerate(zip_longest(gold_bank, system_bank), start=1):
         _check_same_words(number, *pair)
     labelled = _names_relations(system_bank) or not _names_relations(gold_bank)
@@ -146,7 +164,14 @@ def score_files(
         for one in system_bank
         if one.heads is not None
     ]
-    told = {"method": bank_name(system_bank), "uses_gold": False}
+    told: Row = {"method": bank_name(system_bank), "uses_gold": False}
+    heads = [[] if one.heads is None else one.heads.tolist() for one in system_bank]
+    if n := sum(tree_fault(one) is not None for one in heads):
+        told["n_without_tree"] = n
+        what = (
+            "%s: the heads of %d of %d sentences are not a tree; their arcs are scored as they are"
+        )
+        _log.warning(what, system, n, len(heads))
     return _row(told, gold_bank, predictions, punct, "test")
 
 

@@ -72,6 +72,8 @@ def fit_probe(
         and ``config.force`` is not set.
     ScoreError
         If a treebank is empty or has no heads.
+    TreebankError
+        If the text of a treebank is withheld, unless that is allowed.
     """
     from structprobe.probe.saving.save_load import check_target
     from structprobe.recoverers.probe import ProbeRecoverer
@@ -79,7 +81,7 @@ def fit_probe(
     config = config or FitConfig()
     if out is not None:
         check_target(out, replace=config.force)
-    banks = Banks.of(train, dev, punct=punct)
+    banks = Banks.of(train, dev, punct=punct, allow_withheld=config.allow_withheld)
     grid = Grid.of(encoder, [layer], [rank], [seed])
     training = known_products(config.training, here=True)
     (run,) = probe_runs(encoder, banks, grid, training)

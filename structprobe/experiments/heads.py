@@ -97,10 +97,16 @@ def analyse_heads(
     ScoreError
         If a treebank is empty, lacks heads or relations, or the tags that `punct` needs; or if
         `pairs` is set and no pair of test sentences fits into the model.
+    TreebankError
+        If the text of a treebank is withheld, unless that is allowed.
     """
     config = config or HeadsConfig()
     given = {"train": train, "dev": dev, "test": test}
-    banks = {part: as_bank(bank, part) for part, bank in given.items() if bank is not None}
+    banks = {
+        part: as_bank(bank, part, allow_withheld=config.allow_withheld)
+        for part, bank in given.items()
+        if bank is not None
+    }
     protocol = choose_protocol(banks["test"], punct)
     names, gold = _read_gold(banks)
     if pairs:

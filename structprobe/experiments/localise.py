@@ -125,6 +125,8 @@ def localise(
         If `probe` is unknown.
     ScoreError
         If a treebank is empty or has no heads, or fewer than two layers are given.
+    TreebankError
+        If the text of a treebank is withheld, unless that is allowed.
     """
     from structprobe.probe.readers.biaffine_mix import BiaffineMix
     from structprobe.probe.readers.layer_mix import LayerMix, centre_of_gravity, expected_layer
@@ -133,7 +135,7 @@ def localise(
     if probe not in METRICS:
         raise MethodError(unknown_name("probe", probe, METRICS))
     find_device(config.device, error=ProbeError)
-    banks = Banks.of(train, dev, test, punct)
+    banks = Banks.of(train, dev, test, punct, allow_withheld=config.allow_withheld)
     assert banks.dev is not None  # it had to be given
     gold, part = banks.scored or banks.dev, banks.part or "dev"
     chosen = sorted(parse_layers(layers, encoder.n_layers))

@@ -87,6 +87,8 @@ def sweep(
         If a layer, rank or seed is out of range; or if there is no disk space to stream a layer.
     ScoreError
         If there is neither dev nor test, or a treebank is empty or has no heads.
+    TreebankError
+        If the text of a treebank is withheld, unless that is allowed.
     ResultError
         If the folder is not a results folder or cannot be written.
     StoreError
@@ -97,7 +99,7 @@ def sweep(
     config = config or SweepConfig()
     check_folder(folder)
     check_cache(config.cache)
-    banks = Banks.of(train, dev, test, punct)
+    banks = Banks.of(train, dev, test, punct, allow_withheld=config.allow_withheld)
     if banks.scored is None:
         raise ScoreError("there is nothing to score on", hint="give a dev or a test set")
     config.backend.check()

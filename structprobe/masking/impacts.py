@@ -84,7 +84,8 @@ class MaskedImpacts:
     ) -> list[Impacts | None]:
         """Give the impacts within all sentences, computed once per encoder."""
         # -> (n, n)
-        head = fingerprint_parameters(self._whole) if self.measure == "probability" else None
+        whole = self._whole if self.measure == "probability" else None
+        head = None if whole is None else fingerprint_parameters(whole, whole.config)
         settings = (self.measure, self.limit, self.layer, self.encoder.pooling, head)
         key = (*settings, *pass_key(self.encoder, sentences).values())
         known = _recalled.setdefault(self.encoder, {})
@@ -151,9 +152,9 @@ class MaskedImpacts:
     def _vectors(self, rows: MaskedRows) -> Tensor:
         """Give the vectors of both masked words of each row, (n_rows, 2, hidden_size)."""
         ids, mask, weights = self.encoder.loaded.put(rows.ids, rows.mask, rows.weights)
-        model = self.encoder.loaded.model
+        model, batching = self.encoder.loaded.model, self.encoder.loaded.batching
         with reading(model):
-            (hidden,) = layers_of_pass(model, ids, mask, [self.layer])
+            (hidden,) = layers_of_pass(model, ids, mask, [self.layer], batching)
         return weights @ hidden.float()
 
     def _probabilities(self, rows: MaskedRows) -> Tensor:
@@ -184,7 +185,8 @@ def _find_mask(encoder: Encoder) -> int:
 def head_fingerprint(encoder: Encoder) -> str | None:
     """Identify a model object with its head; None for a model that is loaded by name."""
     model = encoder.model
-    return None if isinstance(model, str | os.PathLike) else fingerprint_parameters(model)
+    named = isinstance(model, str | os.PathLike)
+    return None if named else fingerprint_parameters(model, model.config)
 
 
 def _with_masked_head(encoder: Encoder) -> Model:

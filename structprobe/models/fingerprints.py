@@ -37,17 +37,17 @@ def fingerprint_files(folder: str, gguf_file: str | None = None) -> str:
     return _digest(_file_parts([*weights, *there, *sorted(root.glob("*.py"))]))
 
 
-def fingerprint_parameters(model: torch.nn.Module) -> str:
+def fingerprint_parameters(model: torch.nn.Module, config: Config) -> str:
     """Digest a loaded model: its configuration, weights, adapters and hooks."""
-    return _digest(_parameter_parts(model, _bytes))
+    return _digest(_parameter_parts(model, config, _bytes))
 
 
-def glance(model: torch.nn.Module) -> str:
+def glance(model: torch.nn.Module, config: Config) -> str:
     """Digest what shows whether a model has changed, in about the time of one short pass."""
     # As `fingerprint_parameters`, but for large weights the number of writes, which torch counts,
     # and the sums of their bits by row and column, for writes that it does not count (through
     # `.data` or NumPy). No training step, rounding, noise or permutation leaves all sums unchanged.
-    return _digest(_parameter_parts(model, _sums))
+    return _digest(_parameter_parts(model, config, _sums))
 
 
 def fingerprint_architecture(config: Config) -> str:
@@ -75,10 +75,10 @@ def _file_parts(paths: list[Path]) -> Iterable[bytes]:
 
 
 def _parameter_parts(
-    model: Model, show: Callable[[torch.Tensor], Iterable[memoryview]]
+    model: Model, config: Config, show: Callable[[torch.Tensor], Iterable[memoryview]]
 ) -> Iterator[bytes | memoryview]:
     """Give the configuration, name, shape, type and content of each weight, adapters and hooks."""
-    yield _plain_config(model.config)
+    yield _plain_config(config)
     for name, tensor in sorted(model.state_dict().items()):
         yield f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode()
         yield from show(tensor.detach())

@@ -15,7 +15,7 @@ The tokenizer's ``model_max_length`` is ignored: it is about training, or arbitr
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, SupportsIndex
 
 import torch
@@ -23,7 +23,7 @@ from torch.overrides import TorchFunctionMode
 
 from structprobe.errors import EncoderError
 from structprobe.models import Config, Model, Tokenizer
-from structprobe.models.reading import reading
+from structprobe.models.reading import device_of, reading, run_model
 
 Layers = SupportsIndex | Iterable[SupportsIndex | range] | None
 
@@ -53,29 +53,59 @@ def pick_layers(layers: Layers, n_layers: int) -> list[int]:
     return sorted(picked)
 
 
-def measure(model: Model, tokenizer: Tokenizer, name: str) -> dict[str, Any]:
+def measure(model: Model, tokenizer: Tokenizer, config: Config, name: str) -> dict[str, Any]:
     """Run four tokens through a model, and give its highest layer, width and positions."""
     try:
         with reading(model), _TableSpy() as spy:
-            ids = torch.full((1, _N_TOKENS), _plain_token(model, tokenizer), device=model.device)
-            given = {"input_ids": ids, "attention_mask": torch.ones_like(ids)}
-            output = model(**given, output_hidden_states=True, return_dict=True)
+            token = _plain_token(count_tokens(model), tokenizer, config)
+            ids = torch.full((1, _N_TOKENS), token, device=device_of(model))
+            output = run_model(model, ids, torch.ones_like(ids))
     except Exception as error:  # each architecture fails in its own way
         text = " ".join(str(error).split())[:200] or type(error).__name__
         raise EncoderError(f"{name!r} cannot read plain text: {text}") from error
+    layers = check_layers(output, 1, _N_TOKENS, name)
+    limit = min(spy.limits) if spy.limits else _claimed_limit(config)
+    sizes = {"n_layers": len(layers) - 1, "hidden_size": int(layers[0].shape[-1])}
+    return {**sizes, "max_positions": limit}
+
+
+def find_padding(n_rows: int | None, tokenizer: Tokenizer, config: Config) -> int:
+    """Give the token for padding, which is masked: any that the model has will do."""
+    given = getattr(config, "pad_token_id", None)
+    pad = tokenizer.pad_token_id if given is None else given
+    return pad if isinstance(pad, int) and 0 <= pad < (n_rows or pad + 1) else 0
+
+
+def count_tokens(model: Model) -> int | None:
+    """Count the tokens that a model knows; None if it has no table of them."""
+    try:
+        weight = model.get_input_embeddings().weight
+        return int(weight.shape[0])
+    except (AttributeError, NotImplementedError):
+        return None
+
+
+def check_layers(output: Any, n_rows: int, n_tokens: int, name: str) -> Sequence[torch.Tensor]:
+    """Give the layers in an output; reject any but one vector per token, of the same width."""
     hidden = getattr(output, "hidden_states", None)
     if not hidden:
         raise EncoderError(f"{name!r} returns no hidden states, so there are no layers to probe")
-    shapes = [tuple(layer.shape) for layer in hidden]
-    if set(shapes) != {(1, _N_TOKENS, shapes[0][-1])}:
-        odd = next((i for i, shape in enumerate(shapes) if shape != shapes[0]), 0)
-        raise EncoderError(
-            f"{name!r}: layer {odd} has shape {shapes[odd]} for {_N_TOKENS} tokens; "
-            "expected one vector per token and layer, all of the same width"
-        )
-    limit = min(spy.limits) if spy.limits else _claimed_limit(model.config)
-    sizes = {"n_layers": len(hidden) - 1, "hidden_size": int(shapes[0][-1])}
-    return {**sizes, "max_positions": limit}
+    if getattr(output, "last_hidden_state", None) is None:
+        raise EncoderError(f"{name!r} returns {type(output).__name__}, without a last hidden state")
+    layers = (*hidden[:-1], output.last_hidden_state)
+    shapes = [tuple(getattr(layer, "shape", ())) for layer in layers]
+    wanted = (n_rows, n_tokens, shapes[0][-1] if shapes[0] else 0)
+    odd = next((i for i, shape in enumerate(shapes) if shape != wanted), None)
+    if odd is None:
+        return layers
+    told = f"layer {odd} has shape {shapes[odd]} for {n_rows * n_tokens} tokens"
+    if not shapes[odd]:
+        told = f"layer {odd} is a {type(layers[odd]).__name__}, not one tensor"
+    elif len(shapes[odd]) > 3:
+        told = f"layer {odd} has several vectors per token (shape {shapes[odd]})"
+    raise EncoderError(
+        f"{name!r}: {told}; expected one vector per token and layer, all of the same width"
+    )
 
 
 class _TableSpy(TorchFunctionMode):
@@ -100,11 +130,11 @@ class _TableSpy(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _plain_token(model: Model, tokenizer: Tokenizer) -> int:
+def _plain_token(n_rows: int | None, tokenizer: Tokenizer, config: Config) -> int:
     """Give a token that is not special: RoBERTa does not count positions for padding."""
-    special = {*tokenizer.all_special_ids, getattr(model.config, "pad_token_id", None)}
-    n_rows = model.get_input_embeddings().weight.shape[0]
-    return next((token for token in range(n_rows) if token not in special), 0)
+    special = {*tokenizer.all_special_ids, getattr(config, "pad_token_id", None)}
+    tokens = range(n_rows or len(special) + 1)
+    return next((token for token in tokens if token not in special), 0)
 
 
 def _claimed_limit(config: Config) -> int | None:

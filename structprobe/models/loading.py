@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import logging
 import os
 import re
 from collections.abc import Iterable
@@ -27,10 +28,16 @@ from structprobe.models.fingerprints import (
     glance,
 )
 from structprobe.models.hub import find_commit, refuse_unknown, unreachable
-from structprobe.models.limits import measure
+from structprobe.models.limits import count_tokens, find_padding, measure
 from structprobe.models.quiet import quiet_transformers
+from structprobe.models.reading import ALONE, EQUAL, PADDED, same_random_state
+from structprobe.models.text_part import config_of, find_text_part, part_at
+from structprobe.models.trial import find_batching, make_texts
+
+_log = logging.getLogger(__name__)
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+_WAYS = {EQUAL: "in batches of equal length", ALONE: "one by one"}
 _TOKENIZER_FILE = re.compile(r"tokeni[sz]er|vocab|merges|\.(model|tiktoken|gguf)$")
 _NO_TOKENIZER = (
     "put its files (tokenizer.json, vocab.txt, ...) into the model folder with "
@@ -52,8 +59,12 @@ class LoadedModel:
     n_layers: int  # Highest layer
     hidden_size: int  # Width of a vector
     max_positions: int | None  # Really accepted, special tokens included
+    n_tokens: int | None  # Known to the model; None if it has no table of them
+    pad: int  # Token for padding
+    batching: str  # How rows may be batched: padded, of equal length, or one by one
     whole_class: type  # Of the model with its head, used by `untrained`
     whole_config: Config  # Of the model with its head
+    part: str = ""  # Path of the part that reads text, where the whole model does not
     glance: str | None = None  # Of a model object, shows whether it has changed
 
     def put(self, *arrays: NDArray[Any]) -> list[torch.Tensor]:
@@ -79,28 +90,37 @@ def load_model(
         wanted_device = find_device(device, error=EncoderError)
         options = _options(revision, trust_remote_code, gguf_file)
         loaded_tokenizer = _load_tokenizer(source, tokenizer, options)
-        whole = _load_weights(source, wanted_device, wanted_dtype, options)
+        whole, missing = _load_weights(source, wanted_device, wanted_dtype, options)
         commit = find_commit(source, revision, gguf_file)
         file = f"/{gguf_file}" if gguf_file else ""
         weights = commit + file if commit else fingerprint_files(source, gguf_file)
         name, revision = source + file, commit or revision
+        moved: torch.device | None = wanted_device
     else:
-        whole, loaded_tokenizer = model, tokenizer
+        whole, loaded_tokenizer, missing = model, tokenizer, []
         _check_object(whole, loaded_tokenizer, device, wanted_dtype)
-        wanted_device, revision = whole.device, None
+        wanted_device, revision, moved = whole.device, None, None
         name = getattr(whole.config, "name_or_path", "") or type(whole).__name__
-        glimpse = glance(_readable(whole))
-        weights = fingerprint_parameters(_readable(whole))
     _check_vocabulary(loaded_tokenizer, name)
-    readable = _readable(whole)
-    with quiet_transformers():
-        sizes = measure(readable, loaded_tokenizer, name)
+    with quiet_transformers(), same_random_state():
+        path = find_text_part(whole, loaded_tokenizer, name, moved)
+    part = part_at(whole, path)
+    config = config_of(part, whole)
+    _refuse_missing(name, whole, part, missing)
+    sizes = _try_part(part, config, loaded_tokenizer, name)
+    if sizes["batching"] != PADDED:
+        told = "%s: vectors depend on padding, so sentences are read %s, which takes longer"
+        _log.warning(told, name, _WAYS[sizes["batching"]])
+    if moved is None:
+        glimpse = glance(part, config)
+        weights = fingerprint_parameters(part, config)
     return LoadedModel(
-        model=readable,
+        model=part,
+        part=path,
         tokenizer=loaded_tokenizer,
         name=name,
         revision=revision,
-        fingerprint=f"{weights}-{fingerprint_tokenizer(loaded_tokenizer)}",
+        fingerprint=_join(weights, sizes["batching"], fingerprint_tokenizer(loaded_tokenizer)),
         device=wanted_device,
         dtype=wanted_dtype,
         whole_class=type(whole),
@@ -135,16 +155,16 @@ def layers_from_config(
 def refresh(loaded: LoadedModel, model: Model, device: str | torch.device = "auto") -> LoadedModel:
     """Refresh a model object, which may have been trained, moved, cast or truncated meanwhile."""
     # Its tokenizer is that of the time of loading, as this is the one in use.
-    if loaded.glance is None or _readable(model) is not loaded.model:
+    if loaded.glance is None or part_at(model, loaded.part) is not loaded.model:
         return loaded
     _check_object(model, loaded.tokenizer, device, loaded.dtype)
-    glimpse = glance(loaded.model)
+    part, config = loaded.model, config_of(loaded.model, model)
+    glimpse = glance(part, config)
     if (glimpse, model.device) == (loaded.glance, loaded.device):
         return loaded
     tokenizer = loaded.fingerprint.split("-")[-1]
-    fingerprint = f"{fingerprint_parameters(loaded.model)}-{tokenizer}"
-    with quiet_transformers():
-        sizes = measure(loaded.model, loaded.tokenizer, loaded.name)
+    sizes = _try_part(part, config, loaded.tokenizer, loaded.name)
+    fingerprint = _join(fingerprint_parameters(part, config), sizes["batching"], tokenizer)
     found = {"fingerprint": fingerprint, "device": model.device, "glance": glimpse}
     return replace(loaded, **found, **sizes)
 
@@ -157,16 +177,22 @@ def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
     with quiet_transformers(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         whole = loaded.whole_class(copy.deepcopy(loaded.whole_config))
-    fresh = _readable(whole).to(device=loaded.device, dtype=loaded.dtype).eval()
-    architecture = fingerprint_architecture(loaded.whole_config)
+    fresh = part_at(whole, loaded.part).to(device=loaded.device, dtype=loaded.dtype).eval()
+    weights = f"untrained-{fingerprint_architecture(loaded.whole_config)}-seed{seed}"
     tokenizer = fingerprint_tokenizer(loaded.tokenizer)
     return replace(
         loaded,
         model=fresh,
         name=f"{loaded.name} (untrained, seed {seed})",
-        fingerprint=f"untrained-{architecture}-seed{seed}-{tokenizer}",
+        fingerprint=_join(weights, loaded.batching, tokenizer),
         glance=None,
     )
+
+
+def _join(weights: str, batching: str, tokenizer: str) -> str:
+    """Make a fingerprint; vectors that older versions read with padding have another one."""
+    way = "" if batching == PADDED else f"-{batching.replace(' ', '-')}"
+    return f"{weights}{way}-{tokenizer}"
 
 
 def _options(
@@ -177,11 +203,15 @@ def _options(
     return options | ({"gguf_file": gguf_file} if gguf_file else {})
 
 
-def _readable(whole: Model) -> Model:
-    """Give the part that reads text: the bare model, or the encoder of an encoder-decoder."""
-    if getattr(whole.config, "is_encoder_decoder", False):
-        return whole.get_encoder()
-    return whole.base_model
+def _try_part(part: Model, config: Config, tokenizer: Tokenizer, name: str) -> dict[str, Any]:
+    """Measure a part of a model that reads text, and find how its texts may be batched."""
+    with quiet_transformers(), same_random_state():
+        sizes = measure(part, tokenizer, config, name)
+        n_tokens = count_tokens(part)
+        pad = find_padding(n_tokens, tokenizer, config)
+        texts = make_texts(tokenizer, n_tokens, sizes["max_positions"])
+        batching = find_batching(part, texts, pad, name)
+    return {**sizes, "n_tokens": n_tokens, "pad": pad, "batching": batching}
 
 
 def _locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
@@ -219,19 +249,18 @@ def _locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
 
 def _load_weights(
     source: str, device: torch.device, dtype: torch.dtype, options: dict[str, Any]
-) -> Model:
-    """Load a model, put the used part on the device, and check that no weight is missing."""
+) -> tuple[Model, Iterable[str]]:
+    """Load a model onto the device, and name the weights that its checkpoint lacks."""
     from transformers import AutoModel
 
     try:
         with quiet_transformers():
             options = {**options, "dtype": dtype, "output_loading_info": True}
             whole, info = AutoModel.from_pretrained(source, **options)
-            _readable(whole).to(device)
+            part_at(whole, "").to(device)
     except Exception as error:  # the libraries raise errors of any type
         raise _explain(f"cannot load model {source!r}", source, error) from error
-    _refuse_missing(source, whole, info["missing_keys"])
-    return whole
+    return whole, info["missing_keys"]
 
 
 def _load_tokenizer(source: str, tokenizer: Tokenizer, options: dict[str, Any]) -> Tokenizer:
@@ -277,9 +306,9 @@ def _installed(package: str) -> bool:
         return False
 
 
-def _refuse_missing(source: str, whole: Model, missing: Iterable[str]) -> None:
+def _refuse_missing(source: str, whole: Model, part: Model, missing: Iterable[str]) -> None:
     """Reject a checkpoint without some of the used weights."""
-    used = {id(tensor) for tensor in _readable(whole).state_dict(keep_vars=True).values()}
+    used = {id(tensor) for tensor in part.state_dict(keep_vars=True).values()}
     tensors = whole.state_dict(keep_vars=True)
     lacking = [key for key in sorted(missing) if key in tensors and id(tensors[key]) in used]
     if lacking := [key for key in lacking if "pooler" not in key.split(".")]:

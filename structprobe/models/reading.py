@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 import inspect
+import random
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 from weakref import WeakKeyDictionary
 
+import numpy as np
 import torch
 from torch.nn import Module
 
 from structprobe.models import Model, Tokenizer
+
+# How rows may be batched, the fastest way first (see `structprobe.models.trial`).
+PADDED, EQUAL, ALONE = "padded", "of equal length", "one by one"
 
 
 @dataclass
 class _Found:
     """The state of a module before it was used."""
 
-    training: bool
-    names: frozenset[str]  # Of its attributes
-    hooks: frozenset[int]  # The numbers of its forward hooks
+    attributes: dict[str, Any]
+    tables: dict[str, dict[Any, Any]]  # Of its submodules, weights, buffers and hooks
+    config: dict[str, Any]
     n_readers: int = 0
 
 
@@ -33,17 +39,17 @@ _found: WeakKeyDictionary[Module, _Found] = WeakKeyDictionary()
 def reading(model: Module) -> Iterator[None]:
     """Run a model within the block in evaluation mode, without gradients.
 
-    The model may be in training: afterwards each module is in its previous mode, and what the pass
-    left there (transformers' hooks that record outputs) is removed, also after an error and with
-    several threads. Flags are set directly, since `Module.train` may be overridden to merge
-    weights. Inference mode is not used: what the model caches must work in training too.
+    The model may be in training: afterwards each module has its previous mode, attributes, parts
+    and hooks (some models exchange their attention for short texts; transformers' hooks record
+    outputs), also after an error and with several threads. Flags are set directly, since
+    `Module.train` may be overridden to merge weights. Inference mode is not used: what the model
+    caches must work in training too.
     """
     modules = list(model.modules())
     with _guard:
         for module in modules:
             if module not in _found:
-                hooks = frozenset(module._forward_hooks)
-                _found[module] = _Found(module.training, frozenset(vars(module)), hooks)
+                _found[module] = _Found(dict(vars(module)), _tables(module), dict(_config(module)))
             _found[module].n_readers += 1
             module.training = False
     try:
@@ -57,21 +63,77 @@ def reading(model: Module) -> Iterator[None]:
                     _restore(module, _found.pop(module))
 
 
+@contextmanager
+def same_random_state() -> Iterator[None]:
+    """Restore the random states of Python, NumPy and torch after the block."""
+    devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
+    python, numpy = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices):
+            yield
+    finally:
+        random.setstate(python)
+        np.random.set_state(numpy)
+
+
+def run_model(model: Model, ids: torch.Tensor, mask: torch.Tensor) -> Any:
+    """Run a model once, with its hidden states."""
+    given = {"input_ids": ids, "attention_mask": mask, **_no_cache(model)}
+    return model(**given, output_hidden_states=True, return_dict=True)
+
+
+def device_of(model: Module) -> torch.device:
+    """Give the device of a model's weights."""
+    return next(model.parameters()).device
+
+
 def layers_of_pass(
-    model: Model, ids: torch.Tensor, mask: torch.Tensor, layers: Sequence[int]
+    model: Model,
+    ids: torch.Tensor,
+    mask: torch.Tensor,
+    layers: Sequence[int],
+    batching: str = PADDED,
 ) -> Iterator[torch.Tensor]:
-    """Run a model once and yield its layers."""
+    """Run a model and yield its layers."""
+
     # ids (n_rows, n_positions), mask (n_rows, n_positions) -> (n_rows, n_positions, hidden_size)
-    output = model(
-        input_ids=ids,
-        attention_mask=mask,
-        output_hidden_states=True,
-        return_dict=True,
-        **_no_cache(model),
-    )
-    hidden = (*output.hidden_states[:-1], output.last_hidden_state)
-    for layer in layers:
-        yield hidden[layer]
+    def run(ids: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
+        output = run_model(model, ids, mask)
+        hidden = (*output.hidden_states[:-1], output.last_hidden_state)
+        return [hidden[layer] for layer in layers]
+
+    yield from run_rows(run, (ids, mask), batching)
+
+
+def run_rows(
+    run: Callable[..., Sequence[torch.Tensor]],
+    given: Sequence[torch.Tensor],
+    batching: str,
+    dims: tuple[int, ...] = (1,),
+) -> Sequence[torch.Tensor]:
+    """Run rows in the batches that a model can read, and put what it gives together.
+
+    `given` are token ids, their mask, and more of the same shape; `dims` are those dimensions of
+    what comes out that run over positions. Padding gets zeros.
+    """
+    if batching == PADDED:
+        return run(*given)
+    lengths = given[1].sum(dim=1)  # (n_rows,)
+    if batching == EQUAL:
+        groups = [(lengths == length).nonzero().flatten() for length in lengths.unique()]
+    else:
+        groups = list(torch.arange(len(lengths), device=lengths.device)[:, None])
+    whole: list[torch.Tensor] = []
+    for rows in groups:
+        n = int(lengths[rows[0]])
+        for k, part in enumerate(run(*(one[rows, :n] for one in given))):
+            if k == len(whole):
+                shape = [len(lengths), *part.shape[1:]]
+                for dim in dims:
+                    shape[dim] = given[0].shape[1]
+                whole.append(part.new_zeros(shape))
+            whole[k][(rows, *(slice(size) for size in part.shape[1:]))] = part
+    return whole
 
 
 def reads_right(model: Model, before: Sequence[int], plain: Sequence[int]) -> bool:
@@ -92,15 +154,27 @@ def plain_tokens(tokenizer: Tokenizer, n: int) -> list[int]:
     return [token for token in range(len(special) + n) if token not in special][:n]
 
 
+def _tables(module: Module) -> dict[str, dict[Any, Any]]:
+    """Copy the tables of a module: its submodules, weights, buffers and hooks."""
+    return {name: dict(value) for name, value in vars(module).items() if isinstance(value, dict)}
+
+
+def _config(module: Module) -> dict[str, Any]:
+    """Give the settings of a module's configuration; some models write into it."""
+    return getattr(vars(module).get("config"), "__dict__", {})
+
+
 def _restore(module: Module, found: _Found) -> None:
     """Restore the state of a module."""
-    module.training = found.training
-    for number in set(module._forward_hooks) - found.hooks:
-        del module._forward_hooks[number]
-        module._forward_hooks_with_kwargs.pop(number, None)
-        module._forward_hooks_always_called.pop(number, None)
-    for name in set(vars(module)) - found.names:
+    for name in set(vars(module)) - set(found.attributes):
         delattr(module, name)
+    module.__dict__.update(found.attributes)
+    _config(module).update(found.config)
+    for name, table in found.tables.items():
+        now = vars(module)[name]
+        if now.keys() != table.keys() or any(now[key] is not table[key] for key in table):
+            now.clear()
+            now.update(table)
 
 
 def _no_cache(model: Model) -> dict[str, bool]:

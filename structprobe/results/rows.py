@@ -51,6 +51,8 @@ _TOLD = {
     "part": "which set the scores are on: 'test' or 'dev'",
     "n_sentences": "number of scored sentences",
     "n_words": "number of scored words, including punctuation",
+    "n_without_tree": "number of sentences of a scored file whose heads are not a tree: "
+    "their arcs are scored as they are",
     "punct": "which words UUAS and root accuracy ignore: 'upos', 'xpos' or 'keep'",
     "min_length": "minimum sentence length for DSpr. and NSpr., in words",
     "max_length": "maximum sentence length for DSpr. and NSpr., in words",

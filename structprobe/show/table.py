@@ -119,12 +119,17 @@ def _lines_below(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
         for row in rows
         if row.get("part") and row.get("n_sentences") is not None
     )
+    arcs = dict.fromkeys(
+        (row["method"], row["n_without_tree"]) for row in rows if row.get("n_without_tree")
+    )
     intervals = any(row.get("uuas_low") is not None for row in rows)
     told = "; in brackets the 95% bootstrap interval over sentences" if intervals else ""
     told += "; ± one standard deviation over seeds" if any(map(_has_spread, rows)) else ""
+    no_tree = "are not a tree: their arcs are scored as they are"
     ranked = any(row.get(key) is not None for row in rows for key in ("dspr", "nspr"))
     return [
         *(f"{method} has no scores: {why}" for method, why in empty),
+        *(f"In {method}, the heads of {counted(n, 'sentence')} {no_tree}." for method, n in arcs),
         *(f"Scored on {bank}, {counted(n, 'sentence')}." for bank, n in banks),
         *partly_scored(rows, metrics),
         *(f"In per cent; {one.describe(correlations=ranked)}{told}." for one in protocols_of(rows)),

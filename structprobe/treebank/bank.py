@@ -11,11 +11,12 @@ from typing import overload
 
 from structprobe.errors import TreebankError, counted
 from structprobe.notebook import html_table
-from structprobe.treebank.reading import OnError, read_files, read_text
+from structprobe.treebank.reading import Heads, OnError, ReadAs, read_files, read_text
 from structprobe.treebank.sentence import Sentence
 from structprobe.treebank.writing import block_of, join_blocks, write_text
 
 SHOWN = 5  # sentences, in a notebook
+_WAYS = "use Treebank.read for files, Treebank.from_words for lists of words"
 
 
 class Treebank(Sequence[Sentence]):
@@ -33,7 +34,7 @@ class Treebank(Sequence[Sentence]):
     Raises
     ------
     TreebankError
-        If an item is not a `Sentence`.
+        If `sentences` are not listed, or an item is not a `Sentence`.
 
     Examples
     --------
@@ -47,13 +48,13 @@ class Treebank(Sequence[Sentence]):
     def __init__(
         self, sentences: Iterable[Sentence] = (), *, skipped: Iterable[TreebankError] = ()
     ) -> None:
+        _check_listed(sentences)
         self._sentences = tuple(sentences)
         self._skipped = tuple(skipped)
         for i, sentence in enumerate(self._sentences):
             if not isinstance(sentence, Sentence):
                 what = f"item {i} of a Treebank is a {type(sentence).__name__}, not a Sentence"
-                hint = "use Treebank.read for files, Treebank.from_words for lists of words"
-                raise TreebankError(what, hint=hint)
+                raise TreebankError(what, hint=_WAYS)
 
     @classmethod
     def read(
@@ -61,6 +62,7 @@ class Treebank(Sequence[Sentence]):
         paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
         *,
         on_error: OnError = "raise",
+        heads: Heads = "tree",
         progress: bool | None = False,
     ) -> Treebank:
         """Read a treebank, of at least one sentence, from CoNLL-U files.
@@ -68,17 +70,24 @@ class Treebank(Sequence[Sentence]):
         Parameters
         ----------
         paths : str, path or iterable of them
-            A file, a glob pattern such as ``"UD_*/*-dev.conllu"``, or several; gzip is recognised.
+            A file, a glob pattern such as ``"UD_*/*-dev.conllu"``, or several. Gzip is recognised;
+            what unpacks to more than 64 MiB and to more than 100 times its size is refused. The
+            columns may be those that a file of CoNLL-U Plus declares.
         on_error : {"raise", "skip"}
             "raise" stops at the first error. "skip" leaves out faulty sentences (and unreadable or
             empty files), keeps their errors in `skipped` and logs a warning.
+        heads : {"tree", "any", "ignore"}
+            What HEAD must hold. "tree": one tree per sentence, or ``_`` throughout. "any": for each
+            word the number of a word, or 0, even if they form no tree. "ignore": anything; the
+            sentences have `heads` None.
         progress : bool or None, default=False
             Whether to show a progress bar for files that take long; None: if stderr is a terminal.
 
         Returns
         -------
         Treebank
-            Where all heads are ``_``, a sentence has `heads` None.
+            Where all heads are ``_``, a sentence has `heads` None. If more than 5 % of the words of
+            a file are ``_``, since the text is withheld, a warning is logged.
 
         Raises
         ------
@@ -89,12 +98,17 @@ class Treebank(Sequence[Sentence]):
             several, a cycle, a word that is its own head). The message gives file, line, sent_id
             and value. With "skip", raised only if nothing is left.
         """
-        sentences, skipped = read_files(paths, on_error, progress)
+        sentences, skipped = read_files(paths, ReadAs(on_error, heads), progress)
         return cls(sentences, skipped=skipped)
 
     @classmethod
     def from_text(
-        cls, text: str | bytes, *, path: str | None = None, on_error: OnError = "raise"
+        cls,
+        text: str | bytes,
+        *,
+        path: str | None = None,
+        on_error: OnError = "raise",
+        heads: Heads = "tree",
     ) -> Treebank:
         """Read a treebank from CoNLL-U text, or from the bytes of a file or pipe.
 
@@ -104,7 +118,7 @@ class Treebank(Sequence[Sentence]):
             CoNLL-U; bytes may be UTF-8 or gzip.
         path : str, optional
             The name to show in messages, such as ``"<stdin>"``.
-        on_error : {"raise", "skip"}
+        on_error, heads
             As for `read`, with the same errors.
 
         Returns
@@ -112,7 +126,7 @@ class Treebank(Sequence[Sentence]):
         Treebank
             At least one sentence.
         """
-        sentences, skipped = read_text(text, path, on_error)
+        sentences, skipped = read_text(text, path, ReadAs(on_error, heads))
         return cls(sentences, skipped=skipped)
 
     @classmethod
@@ -133,13 +147,15 @@ class Treebank(Sequence[Sentence]):
         ------
         TreebankError
             If a sentence is a string instead of a list of words, or has no words; or if a word is
-            empty or contains a tab or line break.
+            not a string, is empty, or contains a tab or line break.
         """
         made = []
+        _check_listed(sentences)
         for i, words in enumerate(sentences):
-            if isinstance(words, str):
+            if isinstance(words, str) or not isinstance(words, Iterable):
+                told = f"a single string: {words!r}" if isinstance(words, str) else repr(words)
                 hint = "give a list of words, such as text.split()"
-                raise TreebankError(f"sentence {i} is a single string: {words!r}", hint=hint)
+                raise TreebankError(f"sentence {i} is {told}", hint=hint)
             try:
                 made.append(Sentence(tuple(words)))
             except TreebankError as error:
@@ -252,6 +268,11 @@ class Treebank(Sequence[Sentence]):
             If the file cannot be written, for example on a full disk.
         """
         write_text(path, self.to_conllu())
+
+
+def _check_listed(sentences: object) -> None:
+    if not isinstance(sentences, Iterable):
+        raise TreebankError(f"{sentences!r:.80} is not a list of sentences", hint=_WAYS)
 
 
 def _digest(parts: Iterable[object]) -> str:

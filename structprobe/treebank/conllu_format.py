@@ -1,4 +1,7 @@
-"""Checks that a CoNLL-U block is one sentence with one tree; errors give their location."""
+"""Checks that a CoNLL-U block is one sentence with one tree; errors give their location.
+
+The columns may be the ten of CoNLL-U, or others that a file of CoNLL-U Plus declares.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ import re
 import reprlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from structprobe.errors import TreebankError, counted
 
@@ -18,6 +22,12 @@ _RANGE = re.compile("([1-9][0-9]{0,8})-([1-9][0-9]{0,8})")
 _EMPTY_NODE = re.compile(r"(0|[1-9][0-9]*)\.[1-9][0-9]*")
 _UNREADABLE = re.compile("[\0\ud800-\udfff]")
 _GLOBAL_COLUMNS = re.compile(r"#\s*global\.columns\s*=(.*)", re.DOTALL)
+
+# What makes CoNLL-U of the formats before it: `awk` alone, since it is everywhere.
+_AWK = "awk -F'\\t' -v OFS='\\t'"
+_FROM_CONLLX = f"""{_AWK} 'NF{{$9=$10="_"}}1'"""
+_FROM_CONLL09 = f"""{_AWK} 'NF{{$0=$1OFS$2OFS$3OFS"_"OFS$5OFS"_"OFS$9OFS$11OFS"_"OFS"_"}}1'"""
+_CONLL09 = range(14, 1000)  # columns: a column more for each predicate of the sentence
 
 _repr = reprlib.Repr()
 _repr.maxstring = 60
@@ -55,30 +65,101 @@ def check_characters(lines: Sequence[str], place: Place) -> None:
             raise place.fault(what, row, "convert the file to UTF-8")
 
 
-def check_comment(line: str, row: int, place: Place) -> None:
-    """Refuse a declaration of columns other than the ten (CoNLL-U Plus)."""
-    if (match := _GLOBAL_COLUMNS.match(line)) and tuple(match[1].split()) != COLUMNS:
-        what = f"unsupported global.columns: {_repr.repr(match[1].strip())}"
-        raise place.fault(what, row, f"use the ten columns of CoNLL-U: {' '.join(COLUMNS)}")
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """The columns of a file, in order, and where the ten of CoNLL-U are among them."""
+
+    names: tuple[str, ...]
+    at: tuple[int | None, ...]  # (10,); None where the file lacks the column
+
+    @classmethod
+    def of(cls, names: Sequence[str]) -> Self:
+        """Locate the ten columns among others."""
+        found = {name: i for i, name in enumerate(names)}
+        return cls(tuple(names), tuple(map(found.get, COLUMNS)))
+
+    def ten(self, cells: Sequence[str]) -> list[str]:
+        """Give the ten columns of a line, `_` for those that the file lacks."""
+        return ["_" if i is None else cells[i] for i in self.at]
 
 
-def split_columns(line: str, row: int, place: Place) -> list[str]:
-    """Split a line into its ten columns."""
+TEN = Columns.of(COLUMNS)
+
+
+def declaration(names: Sequence[str]) -> str:
+    """Write the comment that declares columns."""
+    return f"# global.columns = {' '.join(names)}"
+
+
+def find_declarations(lines: Sequence[str]) -> list[tuple[int, tuple[str, ...]]]:
+    """Find the comments that declare columns: their places and names."""
+    matches = [
+        (row, _GLOBAL_COLUMNS.match(line.removeprefix(BOM)))
+        for row, line in enumerate(lines)
+        if "global.columns" in line
+    ]
+    return [(row, tuple(match[1].split())) for row, match in matches if match]
+
+
+def declared_columns(
+    declared: Sequence[tuple[int, tuple[str, ...]]], known: Columns | None, place: Place
+) -> Columns | None:
+    """Read which columns a block declares: they hold for the whole file (CoNLL-U Plus)."""
+    for row, names in declared:
+        told = f"unsupported global.columns: {_repr.repr(' '.join(names))}"
+        twice = next((name for name in names if names.count(name) > 1), None)
+        missing = [COLUMNS[i] for i in (ID, FORM) if COLUMNS[i] not in names]
+        if missing or twice:
+            what = f"{told}, {twice} twice" if twice else f"{told}, without {' and '.join(missing)}"
+            hint = "name each column once, ID and FORM among them"
+            raise place.fault(what, row, hint)
+        if known is not None and names != known.names:
+            what = f"{told}, behind sentences with the columns {_repr.repr(' '.join(known.names))}"
+            raise place.fault(
+                what, row, "put sentences with other columns into a file of their own"
+            )
+        known = Columns.of(names)
+    return known
+
+
+def split_columns(line: str, row: int, place: Place, columns: Columns = TEN) -> list[str]:
+    """Split a line into its columns, and give the ten of CoNLL-U."""
     if line.startswith(BOM):
         hint = "remove it; it may only start a file"
         raise place.fault("a byte order mark inside the file", row, hint)
     cells = line.split("\t")
-    if len(cells) != 10:
-        what = f"{counted(len(cells), 'column')} instead of ten: {_repr.repr(line)}"
+    if len(cells) != len(columns.names):
+        wanted = "ten" if columns is TEN else len(columns.names)
+        what = f"{counted(len(cells), 'column')} instead of {wanted}: {_repr.repr(line)}"
         hint = "separate columns by tabs and write `_` for missing values"
         if line.isspace():
             hint = "the line between two sentences must be empty"
+        elif len(cells) in _CONLL09 and _NUMBER.fullmatch("".join(cells[i] for i in (0, 8))):
+            what, hint = "this is CoNLL-2009, not CoNLL-U", f"convert it with: {_FROM_CONLL09}"
         raise place.fault(what, row, hint)
     if "" in cells:
         column = cells.index("")
-        hint = "write `_` for a missing value" if column != FORM else "every word needs a form"
-        raise place.fault(f"{COLUMNS[column]} (column {column + 1}) is empty", row, hint)
-    return cells
+        name = columns.names[column]
+        hint = "every word needs a form" if name == "FORM" else "write `_` for a missing value"
+        raise place.fault(f"{name} (column {column + 1}) is empty", row, hint)
+    return cells if columns is TEN else columns.ten(cells)
+
+
+def check_comments(lines: Sequence[str], columns: Columns, place: Place) -> None:
+    """Refuse what may be a comment or a word: possible where a line does not begin with an ID."""
+    for row, line in enumerate(lines if columns.names[0] != "ID" else ()):
+        if line.startswith("#") and line.count("\t") == len(columns.names) - 1:
+            what = f"this may be a comment or a word: {_repr.repr(line)}"
+            raise place.fault(what, row, "put ID first among the columns")
+
+
+def check_not_conllx(table: Sequence[tuple[int, list[str]]], place: Place) -> None:
+    """Refuse CoNLL-X, whose last two columns are another head and its relation."""
+    deps = {cells[DEPS] for _, cells in table} - {"_"}
+    if deps and all(map(_NUMBER.fullmatch, deps)):
+        row = next(row for row, cells in table if cells[DEPS] != "_")
+        what = f"this is CoNLL-X, not CoNLL-U: DEPS is {min(deps)!r}, a head without a relation"
+        raise place.fault(what, row, f"convert it with: {_FROM_CONLLX}")
 
 
 def check_ids(ids: Sequence[tuple[int, str]], place: Place) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -18,7 +19,8 @@ _UNWRITABLE = re.compile("[\t\n\0\ud800-\udfff]")
 class Sentence:
     """One sentence: its syntactic words and, where annotated, its tree.
 
-    Two sentences are equal if they agree in all but `path`, `line`, `raw_lines` and `rows`.
+    Two sentences are equal if they agree in all that is not about the file. A copy with other
+    values (`dataclasses.replace`) has no `raw_lines`, and is written as its values say.
 
     Attributes
     ----------
@@ -42,12 +44,16 @@ class Sentence:
         reproduce the file. Comment-only blocks belong to the next sentence, or to the last one.
     rows : tuple of int, length n
         The index in `raw_lines` of each word's line.
+    columns : tuple of str
+        The columns of `raw_lines`, if they are others than the ten of CoNLL-U (CoNLL-U Plus).
+    read_as : tuple or None
+        What `raw_lines` were read as; set by the sentence itself.
 
     Raises
     ------
     TreebankError
-        If there are no words, columns differ in length, heads are not integers, or a value cannot
-        be written to CoNLL-U.
+        If there are no words, columns differ in length, heads are not integers, or a value is not
+        a string or cannot be written to CoNLL-U.
     """
 
     words: tuple[str, ...]
@@ -61,21 +67,23 @@ class Sentence:
     line: int | None = None
     raw_lines: tuple[str, ...] = ()
     rows: tuple[int, ...] = ()
+    columns: tuple[str, ...] = ()
+    read_as: tuple[object, ...] | None = None
 
     def __post_init__(self) -> None:
         put = object.__setattr__
-        for name in ("words", "deprels", "upos", "xpos"):
+        for name in ("words", "deprels", "upos", "xpos", "gaps"):
             column = getattr(self, name)
-            if isinstance(column, str):
-                raise TreebankError(
-                    f"{name} is a single string: {column!r}", hint="give a list of strings"
-                )
-            if column is not None:
-                put(self, name, tuple(column))
-                self._check_column(name)
-        put(self, "gaps", tuple(self.gaps) or (" ",) * len(self.words))
+            if isinstance(column, str) or not isinstance(column, Iterable):
+                if column is None and name not in ("words", "gaps"):
+                    continue
+                told = "a single string" if isinstance(column, str) else "not a list"
+                raise TreebankError(f"{name} is {told}: {column!r}", hint="give a list of strings")
+            put(self, name, tuple(column))
+            self._check_column(name)
         if not self.words:
             raise self._fault("a sentence without words", "add a word or leave the sentence out")
+        put(self, "gaps", self.gaps or (" ",) * len(self.words))
         if self.heads is not None:
             heads = np.array(self.heads)
             if heads.ndim != 1 or not np.issubdtype(heads.dtype, np.integer):
@@ -89,18 +97,43 @@ class Sentence:
             if column is not None and len(column) != len(self.words):
                 what = f"{len(column)} {name} for {counted(len(self.words), 'word')}"
                 raise self._fault(what, "give one per word")
-        if self.sent_id is not None and _UNWRITABLE.search(self.sent_id.replace("\t", " ")):
-            raise TreebankError(f"sent_id {self.sent_id!r} is not one line of text")
+        self._check_name()
+        # Lines that were read as something else are not this sentence's.
+        content = self._content() if self.raw_lines else None
+        if self.read_as is None or self.read_as == content:
+            put(self, "read_as", content)
+        if self.read_as != content or content is None:
+            for name in ("raw_lines", "rows", "columns"):
+                put(self, name, ())
+            put(self, "read_as", None)
 
     def _check_column(self, name: str) -> None:
         values = getattr(self, name)
-        if "" in values or _UNWRITABLE.search("".join(values)):
+        for i, value in enumerate(values):
+            if not isinstance(value, str):
+                raise self._fault(f"{name}[{i}] is {value!r}, not a string", "give strings")
+        if name == "gaps":
+            if wrong := set(values) - {"", " "}:
+                what = f"a gap between words is {min(wrong)!r}"
+                raise self._fault(what, "give a space or nothing")
+        elif "" in values or _UNWRITABLE.search("".join(values)):
             i, value = next(
                 (i, one) for i, one in enumerate(values) if not one or _UNWRITABLE.search(one)
             )
             what = f"{name}[{i}] is {value!r}, which cannot be written to CoNLL-U"
             hint = "remove empty strings, tabs, line breaks, NULs and lone surrogates"
             raise self._fault(what, hint)
+
+    def _check_name(self) -> None:
+        """Hold the name to what the comment that holds it can say."""
+        name = self.sent_id
+        if name is None:
+            return
+        if not isinstance(name, str) or _UNWRITABLE.search(name.replace("\t", " ")):
+            raise TreebankError(f"sent_id {name!r} is not one line of text")
+        if not name or name != name.strip():
+            hint = "remove blanks at both ends; None stands for no sent_id"
+            raise TreebankError(f"sent_id {name!r} is empty or has blanks at an end", hint=hint)
 
     def _fault(self, what: str, hint: str) -> TreebankError:
         return TreebankError(what, path=self.path, line=self.line, sent_id=self.sent_id, hint=hint)

@@ -13,14 +13,40 @@ from numpy.typing import NDArray
 
 from structprobe.errors import TreebankError, counted
 from structprobe.tree_faults import tree_fault
-from structprobe.treebank.conllu_format import BOM, DEPREL, DEPS, HEAD
+from structprobe.treebank.conllu_format import (
+    BOM,
+    COLUMNS,
+    DEPREL,
+    DEPS,
+    HEAD,
+    Columns,
+    declaration,
+    find_declarations,
+)
 from structprobe.treebank.sentence import Sentence
 from structprobe.treebank.text import join_words
 
 
+class _Block(str):
+    """The text of one sentence of CoNLL-U Plus, its columns declared in front if need be."""
+
+    columns: tuple[str, ...]
+    start: int  # of what was read, behind a declaration that another sentence of the file has
+
+
 def block_of(sentence: Sentence) -> str:
     """Give the CoNLL-U block of a sentence."""
-    return "".join(sentence.raw_lines) if sentence.raw_lines else "".join(_plain_lines(sentence))
+    return _join_lines(sentence, sentence.raw_lines or _plain_lines(sentence))
+
+
+def _join_lines(sentence: Sentence, lines: Sequence[str]) -> str:
+    if not sentence.columns:
+        return "".join(lines)
+    newline = "\r\n" if lines[0].endswith("\r\n") else "\n"
+    front = "" if find_declarations(lines) else declaration(sentence.columns) + newline
+    block = _Block("".join([front, *lines]))
+    block.columns, block.start = sentence.columns, len(front)
+    return block
 
 
 def _plain_lines(sentence: Sentence) -> list[str]:
@@ -41,7 +67,8 @@ def rewrite(sentence: Sentence, heads: Sequence[int] | NDArray[np.integer]) -> s
     """Return the CoNLL-U block of a sentence with other heads, without its gold analysis.
 
     HEAD is replaced, DEPREL becomes ``root`` or ``dep``, and DEPS becomes ``_``. For multiword
-    tokens and empty nodes, all three become ``_``. The rest is unchanged, byte for byte.
+    tokens and empty nodes, all three become ``_``. The rest is unchanged, byte for byte. A sentence
+    of CoNLL-U Plus keeps its columns, which the block declares.
 
     Parameters
     ----------
@@ -58,27 +85,51 @@ def rewrite(sentence: Sentence, heads: Sequence[int] | NDArray[np.integer]) -> s
     Raises
     ------
     TreebankError
-        If the heads are not n integers from 0 to n, or not a tree.
+        If the heads are not n integers from 0 to n, or not a tree, or if the sentence has columns
+        of CoNLL-U Plus and HEAD is not among them.
     """
     new = _checked(sentence, heads)
+    check_writable([sentence])
     if sentence.raw_lines:
         lines, rows = list(sentence.raw_lines), sentence.rows
     else:
         lines = _plain_lines(sentence)
         rows = tuple(range(len(lines) - 1 - len(sentence), len(lines) - 1))
     word_at = {row: i for i, row in enumerate(rows)}
+    columns = Columns.of(sentence.columns or COLUMNS)
     for row, line in enumerate(lines):
-        cells = line.split("\t")
-        if row in word_at:
-            head = new[word_at[row]]
-            cells[HEAD], cells[DEPREL] = str(head), "dep" if head else "root"
-        elif line.removeprefix(BOM)[:1].isdecimal():
-            cells[HEAD] = cells[DEPREL] = "_"
-        else:
+        bare = line.removeprefix(BOM).rstrip("\r\n")
+        if not bare or bare.startswith("#"):
             continue
-        cells[DEPS] = "_"
-        lines[row] = "\t".join(cells)
-    return "".join(lines)
+        head = new[word_at[row]] if row in word_at else None
+        deprel = "_" if head is None else "dep" if head else "root"
+        body = line.rstrip("\r\n")
+        cells = body.split("\t")
+        for column, value in {
+            HEAD: "_" if head is None else head,
+            DEPREL: deprel,
+            DEPS: "_",
+        }.items():
+            if (place := columns.at[column]) is not None:
+                cells[place] = str(value)
+        lines[row] = "\t".join(cells) + line[len(body) :]
+    return _join_lines(sentence, lines)
+
+
+def check_writable(sentences: Sequence[Sentence]) -> None:
+    """Refuse, before heads are predicted, sentences that have no place for them in one file."""
+    for sentence in sentences:
+        _check_same_columns(sentences[0].columns, sentence.columns)
+        if sentence.columns and "HEAD" not in sentence.columns:
+            what = f"{sentence.where}: no column HEAD to write to: {' '.join(sentence.columns)}"
+            raise TreebankError(what, hint="add HEAD to global.columns and to each line")
+
+
+def _check_same_columns(one: Sequence[str], other: Sequence[str]) -> None:
+    if one != other:
+        told = " and ".join(repr(" ".join(names or COLUMNS)) for names in (one, other))
+        hint = "write them to files of their own"
+        raise TreebankError(f"sentences with different columns in one file: {told}", hint=hint)
 
 
 def _checked(sentence: Sentence, heads: Sequence[int] | NDArray[np.integer]) -> list[int]:
@@ -97,7 +148,8 @@ def join_blocks(blocks: Iterable[str]) -> str:
     """Join the blocks of sentences into the text of one file.
 
     The unchanged blocks of a file reproduce it. Between other blocks, a missing blank line is
-    added, and a byte order mark within the text is removed.
+    added, and a byte order mark within the text is removed. The columns of CoNLL-U Plus are
+    declared once.
 
     Parameters
     ----------
@@ -108,12 +160,21 @@ def join_blocks(blocks: Iterable[str]) -> str:
     -------
     str
         The text.
+
+    Raises
+    ------
+    TreebankError
+        If blocks have different columns, which one file cannot hold.
     """
     parts: list[str] = []
+    columns: tuple[str, ...] = ()
     for block in blocks:
+        own = getattr(block, "columns", ())
         if parts:
+            _check_same_columns(columns, own)
             parts.append(_missing_end(parts[-1]))
-            block = block.removeprefix(BOM)
+            block = block.removeprefix(BOM)[getattr(block, "start", 0) :]
+        columns = own
         parts.append(block)
     return "".join(parts)
 
@@ -129,6 +190,8 @@ def _missing_end(block: str) -> str:
 
 def write_text(path: str | os.PathLike[str], text: str) -> None:
     """Write a UTF-8 file, completely or not at all; compressed if its name ends in ``.gz``."""
+    if not isinstance(path, str | os.PathLike) or "\0" in os.fspath(path):
+        raise TreebankError(f"{path!r:.80} is not a path", hint="give the path of a file")
     target = os.path.realpath(path)
     if os.path.exists(target) and not os.path.isfile(target):
         raise TreebankError("is not a regular file", path=str(path), hint="give the path of a file")

@@ -212,3 +212,8 @@ def test_write_to_what_is_no_file(tmp_path):
         bank.write("/dev/null")
     with pytest.raises(TreebankError, match="cannot be written: No such file or directory"):
         bank.write(tmp_path / "nowhere" / "x.conllu")
+
+
+def test_packed_files_are_the_same_whenever_they_are_written(tmp_path):
+    Treebank.from_text(ANNOTATED).write(tmp_path / "x.gz")
+    assert (tmp_path / "x.gz").read_bytes()[4:8] == bytes(4)  # the time, in the header of gzip

@@ -78,13 +78,12 @@ def make_layout(
         raise EncoderError(what)
     plain = plain_tokens(loaded.tokenizer, 2)
     windowed = size is not None and longest > size
-    pad = getattr(loaded.model.config, "pad_token_id", None)
     return Layout(
         surroundings=surroundings,
         size=size,
         reads_right=windowed and reads_right(loaded.model, surroundings.before, plain),
         pooling=pooling,
-        pad=loaded.tokenizer.pad_token_id or 0 if pad is None else pad,
+        pad=loaded.pad,
         batch_tokens=batch_tokens,
     )
 

@@ -78,7 +78,7 @@ def plan_sweep(
     """
     config = config or SweepConfig()
     done = ResultsFolder(folder).keys if check_folder(folder) else set()
-    banks = Banks.of(train, dev, test, punct)
+    banks = Banks.of(train, dev, test, punct, allow_withheld=config.allow_withheld)
     grid, training = Grid.of(encoder, layers, ranks, seeds), known_products(config.training)
     models = {"probe": encoder}
     if config.untrained:

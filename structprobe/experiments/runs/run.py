@@ -17,6 +17,7 @@ from structprobe.scores.result import Scores
 from structprobe.scores.scoring import score
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence
+from structprobe.treebank.withheld import check_not_withheld
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
@@ -38,10 +39,13 @@ class Banks:
         dev: Sequence[Sentence] | None = None,
         test: Sequence[Sentence] | None = None,
         punct: str | None = None,
+        *,
+        allow_withheld: bool = False,
     ) -> Self:
         """Check treebanks, or plain lists of sentences."""
         parts = {"train": train, "dev": dev, "test": test}
-        banks = {part: as_bank(bank, part) for part, bank in parts.items() if bank is not None}
+        how = {"allow_withheld": allow_withheld}
+        banks = {p: as_bank(bank, p, **how) for p, bank in parts.items() if bank is not None}
         choose_protocol((), punct)
         return cls(**banks, punct=punct)
 
@@ -111,7 +115,7 @@ class Outcome:
     predictions: Sequence[Prediction] = ()
 
 
-def as_bank(bank: Sequence[Sentence], part: str) -> Treebank:
+def as_bank(bank: Sequence[Sentence], part: str, *, allow_withheld: bool = False) -> Treebank:
     """Check a treebank for training or scoring."""
     bank = bank if isinstance(bank, Treebank) else Treebank(bank)
     if not len(bank):
@@ -120,6 +124,8 @@ def as_bank(bank: Sequence[Sentence], part: str) -> Treebank:
         if sentence.heads is None:
             what = f"a sentence in the {part} treebank has no heads"
             raise ScoreError(what, where=sentence.where, hint="use an annotated treebank")
+    if not allow_withheld:
+        check_not_withheld(bank, part)
     return bank
 
 

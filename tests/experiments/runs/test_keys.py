@@ -161,6 +161,7 @@ IDLE: dict[str, Any] = {"device": "meta", "memory_gb": 1.5}
 IDLE_IN_A_SWEEP: dict[str, Any] = {
     "baselines": False, "untrained": True, "cache": "cache", "keep_predictions": False,
     "save_probes": True, "backend": Backend(3), "command": "structprobe sweep", "progress": False,
+    "allow_withheld": True,
 }  # fmt: skip
 
 
@@ -271,7 +272,7 @@ def test_a_comparison_is_keyed_by_all_that_decides_it(
     base = key()
     assert len({base, *changed}) == 1 + len(changed)
     idle: dict[str, Any] = {"device": "cpu", "keep_predictions": False, "command": "x"}
-    idle |= {"cache": tmp_path / "cache", "progress": False}
+    idle |= {"cache": tmp_path / "cache", "progress": False, "allow_withheld": True}
     assert set(idle) == {field.name for field in fields(CompareConfig)}
     for name, value in idle.items():
         assert key(config=CompareConfig(**{name: value})) == base, name

@@ -1,0 +1,77 @@
+"""Try a model on made-up texts, to find how to batch texts so that each has its own vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import groupby
+
+import torch
+from torch.nn.utils.rnn import pad_sequence
+
+from structprobe.errors import EncoderError
+from structprobe.models import Model, Tokenizer
+from structprobe.models.limits import check_layers
+from structprobe.models.reading import ALONE, EQUAL, PADDED, device_of, reading, run_model
+
+# Relative to the largest value of a text's layer, how far its vectors may move between batches.
+# Rounding moved them by 4e-6 at most in float32; ignoring the mask by 2e-3 at least.
+TOLERANCES = {torch.float32: 1e-4, torch.float16: 2e-2, torch.bfloat16: 1e-1}
+_WORDS = ("the", "old", "man", "saw", "that", "a", "dog", "ran", "away", "from", "our", "house")
+_LENGTHS = (1, 3, 8, len(_WORDS))  # in words
+_N_COPIES = 12  # of one text in one batch: a limit of tokens per expert would show
+
+Ids = list[int]
+
+
+def make_texts(tokenizer: Tokenizer, n_tokens: int | None, limit: int | None) -> list[Ids]:
+    """Tokenize made-up texts of several lengths, each also backwards, as the model reads them."""
+    texts = []
+    for n_words in _LENGTHS:
+        for words in (_WORDS[:n_words], _WORDS[:n_words][::-1]):
+            ids = tokenizer(" ".join(words))["input_ids"]
+            ids = [token for token in ids if n_tokens is None or 0 <= token < n_tokens][:limit]
+            if ids and ids not in texts:
+                texts.append(ids)
+    return texts
+
+
+def find_batching(model: Model, texts: Sequence[Ids], pad: int, name: str) -> str:
+    """Find the fastest way to batch texts in which each has the vectors that it has alone."""
+    alone = [_read(model, [text], pad, name)[0] for text in texts]
+
+    def holds(batch: Sequence[int]) -> bool:
+        got = _read(model, [texts[i] for i in batch], pad, name)
+        return all(_agree(alone[i], one) for i, one in zip(batch, got, strict=True))
+
+    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+    equal = [list(some) for _, some in groupby(order, key=lambda i: len(texts[i]))]
+    if holds([*order, *order[-1:] * _N_COPIES]) and holds(order[::-1]):
+        return PADDED
+    if all(holds([*some, *some[:1] * _N_COPIES]) and holds(some[::-1]) for some in equal):
+        return EQUAL
+    if all(holds([i]) for i in order):
+        return ALONE
+    raise EncoderError(
+        f"{name!r} gives other vectors each time it reads the same text",
+        hint="it draws random numbers or depends on earlier texts, so it cannot be probed",
+    )
+
+
+def _read(model: Model, texts: Sequence[Ids], pad: int, name: str) -> list[torch.Tensor]:
+    """Run texts in one batch; give the layers of each, (n_layers + 1, n_tokens, hidden_size)."""
+    rows = [torch.tensor(text) for text in texts]
+    device = device_of(model)
+    ids = pad_sequence(rows, batch_first=True, padding_value=pad).to(device)
+    mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True).to(device)
+    shape = (ids.shape[0], ids.shape[1])
+    with reading(model):
+        layers = torch.stack([*check_layers(run_model(model, ids, mask), *shape, name)], dim=1)
+    return [some[:, : len(row)] for some, row in zip(layers, rows, strict=True)]
+
+
+def _agree(alone: torch.Tensor, got: torch.Tensor) -> bool:
+    """Whether two readings of a text agree in each layer."""
+    # alone, got (n_layers + 1, n_tokens, hidden_size)
+    bound = TOLERANCES[alone.dtype] * alone.float().abs().amax(dim=(1, 2))
+    gap = (alone.float() - got.float()).abs().amax(dim=(1, 2))
+    return bool((~(gap > bound)).all())  # values that are not finite are found when encoding
