@@ -7,7 +7,7 @@ from structprobe import Encoder, LinearChain, StructuralProbe, Treebank, score
 from structprobe.data import SAMPLE
 
 train, dev, test = (Treebank.read(SAMPLE / f"{part}.conllu") for part in ("train", "dev", "test"))
-encoder = Encoder("minilm")  # or a Hub id: Encoder("bert-base-cased")
+encoder = Encoder("minilm")  # or a hub id: Encoder("bert-base-cased")
 
 LAYER = 4
 train_vectors, dev_vectors, test_vectors = (
@@ -24,6 +24,6 @@ print(score(test, LinearChain().predict(test)))
 
 # It prints:
 # probe on layer 4
-# UUAS 79.6, UAS 74.8, LAS –, root 84.7, DSpr. 82.6, NSpr. 86.7 (per cent; 300 sentences, 3,887 words, 3,202 edges, 0 undefined rows; punct="upos": UPOS PUNCT left out of UUAS and root; DSpr. and NSpr. over all words, averaged within and then over lengths 5 to 50)
+# UUAS 79.6, UAS 74.8, LAS –, root 84.7, DSpr. 82.6, NSpr. 86.7 (per cent; 300 sentences, 3,887 words, 3,202 edges, 0 undefined correlations; punct="upos": UPOS PUNCT excluded from UUAS and root; DSpr. and NSpr. over all words, macro-averaged over sentence lengths 5 to 50)
 # linear chain
-# UUAS 43.8, UAS 4.9, LAS –, root 1.3, DSpr. 51.4, NSpr. – (per cent; 300 sentences, 3,887 words, 3,202 edges, 0 undefined rows; punct="upos": UPOS PUNCT left out of UUAS and root; DSpr. and NSpr. over all words, averaged within and then over lengths 5 to 50)
+# UUAS 43.8, UAS 4.9, LAS –, root 1.3, DSpr. 51.4, NSpr. – (per cent; 300 sentences, 3,887 words, 3,202 edges, 0 undefined correlations; punct="upos": UPOS PUNCT excluded from UUAS and root; DSpr. and NSpr. over all words, macro-averaged over sentence lengths 5 to 50)

@@ -41,5 +41,5 @@ print(f"best layer by dev UUAS: {best['layer']}")
 # probe                5    64     0  43.5 [41.8, 45.4]  30.8  47.7   51.2   74.8      43.1  0.9325    1.0
 # probe                6    64     0  33.7 [31.9, 35.6]  17.2  28.0   37.4   49.6      32.3  1.1564    1.0
 # Scored on test.conllu, 300 sentences.
-# In per cent; punct="upos": UPOS PUNCT left out of UUAS and root; DSpr. and NSpr. over all words, averaged within and then over lengths 5 to 50; in brackets the 95% bootstrap interval over sentences.
+# In per cent; punct="upos": UPOS PUNCT excluded from UUAS and root; DSpr. and NSpr. over all words, macro-averaged over sentence lengths 5 to 50; 95% bootstrap intervals over sentences in brackets.
 # best layer by dev UUAS: 3

@@ -43,5 +43,5 @@ print({layer: f"{100 * uuas:.1f}" for layer, uuas in probe.curve_.items()}, "on 
 # random  swapped        –  14.5 [13.3, 15.8]   7.7  10.0
 # random  truncated      –  28.9 [26.8, 31.2]  14.7  16.7
 # Scored on test.conllu, 300 sentences.
-# In per cent; punct="upos": UPOS PUNCT left out of UUAS and root; DSpr. and NSpr. over all words, averaged within and then over lengths 5 to 50; in brackets the 95% bootstrap interval over sentences.
+# In per cent; punct="upos": UPOS PUNCT excluded from UUAS and root; DSpr. and NSpr. over all words, macro-averaged over sentence lengths 5 to 50; 95% bootstrap intervals over sentences in brackets.
 # {0: '52.4', 1: '60.8', 2: '68.9', 3: '71.3', 4: '66.0', 5: '43.2', 6: '32.5'} on dev, by layer

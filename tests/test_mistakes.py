@@ -67,11 +67,17 @@ USAGE = {
         "missing TEST: name a CoNLL-U file with gold trees, or --treebank"
     ),
     "structprobe fit --model model --train train.conllu -o new": "missing --layer",
+    "structprobe fit model": "missing --model, --layer and -o/--out",
+    f"structprobe {FIT} --rank": "--rank/--ranks: a value is missing",
+    f"structprobe {SWEEP} --treebank": "--treebank: a value is missing",
     "structprobe parse results": (
         "missing IN (CoNLL-U file or, with --text, plain text; - for standard input)"
     ),
     "structprobe parse probe the dog ran --text": f"unexpected argument 'dog'; {PIPE}",
     "structprobe encode --model model --cache c": ("missing FILE or --treebank: nothing to encode"),
+    "structprobe plot results -o new --format pdf,svg": (
+        "--format: 'pdf,svg' is not one value; separate values by spaces"
+    ),
     "structprobe plot results -o new --format jpg": (
         "--format: unknown value 'jpg' (did you mean 'png'?); choose from 'pdf', 'svg', 'png'"
     ),
@@ -91,8 +97,8 @@ DATA = {
         "trian.conllu: no such file; did you mean 'train.conllu'?"
     ),
     FIT.replace("train.conllu", "UD_Toy-One"): (
-        "UD_Toy-One: is a folder, not a file; give its files, such as UD_Toy-One/*.conllu, or give "
-        "the folder as --treebank"
+        "UD_Toy-One: is a folder, not a file; give its files, such as UD_Toy-One/*.conllu, or the "
+        "folder as --treebank if the command has it"
     ),
     FIT.replace("--train train.conllu", "--treebank train.conllu"): (
         "train.conllu: is a file, not the folder of a treebank; name files with --train, --dev and "

@@ -45,10 +45,10 @@ class PatternRules:
     def describe(self) -> str:
         """Describe the rules in one line."""
         return (
-            f"near words (itself, its neighbours) and delimiters (special tokens, the first "
-            f"position, punctuation) get at least {100 * self.mainly:g}% of its attention: "
-            f"vertical+diagonal if each gets at least {100 * self.partly:g}%, otherwise diagonal "
-            f"or vertical, whichever gets more; other heads: block if at least "
+            "near words (the word itself, its neighbours) and delimiters (special tokens, the "
+            f"first position, punctuation) get at least {100 * self.mainly:g}% of a head's "
+            f"attention: vertical+diagonal if each gets at least {100 * self.partly:g}%, otherwise "
+            f"diagonal or vertical, whichever gets more; other heads: block if at least "
             f"{100 * self.within:g}% of the attention between words is within one of two "
             f"segments, otherwise heterogeneous"
         )

@@ -1,4 +1,4 @@
-"""``structprobe evaluate``: score a saved probe on a treebank, alongside the linear baseline."""
+"""``structprobe evaluate``: score a saved probe on a treebank, alongside the linear chain."""
 
 from __future__ import annotations
 

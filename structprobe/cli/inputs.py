@@ -41,9 +41,9 @@ def build_encoder(args: argparse.Namespace, model: str | None = None) -> Encoder
         highest = layers_from_config(name, **where)
         if highest is not None:
             parse_layers(layers, highest)
-    how = picked(args, "device", "dtype", "pooling", "spacing", "bos")
-    if args.batch_tokens is not None:
-        how["batch_tokens"] = args.batch_tokens
+    how = picked(args, "device", "dtype", "pooling", "spacing", "bos", "lang")
+    options = picked(args, "batch_tokens", "max_unknown")
+    how |= {option: value for option, value in options.items() if value is not None}
     return Encoder(name, **where, **how)
 
 
@@ -59,7 +59,7 @@ def check_probe(args: argparse.Namespace) -> None:
 def saved_model(args: argparse.Namespace) -> dict[str, Any]:
     """Give what options say about the choice and the loading of a saved probe."""
     names = ("layer", "layers", "rank", "seed", "model", "gguf_file", "dtype", "revision", "cache",
-             "batch_tokens", "device")  # fmt: skip
+             "batch_tokens", "max_unknown", "device")  # fmt: skip
     given: dict[str, Any] = {"trust_remote_code": args.trust_remote_code or None}
     given |= {name: getattr(args, name, None) for name in names}
     return {name: value for name, value in given.items() if value is not None}

@@ -18,7 +18,7 @@ from structprobe.errors import StructprobeError
 COMMANDS = {
     "treebank": "download a Universal Dependencies treebank and check it",
     "fit": "fit distance and depth probes on one layer and save them",
-    "evaluate": "score a saved probe on a treebank, alongside the linear baseline",
+    "evaluate": "score a saved probe on a treebank, alongside the linear chain",
     "score": "score any CoNLL-U parse against a gold treebank",
     "parse": "parse CoNLL-U or plain text with a saved probe",
     "encode": "compute word vectors and cache them, all at once or in shards",
@@ -76,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         parser = build_parser(named if named in COMMANDS else None)
         args = parser.parse_args(words)
         if args.command is None:
-            parser.error(f"no command given; choose from {', '.join(COMMANDS)}")
+            parser.error(f"no command given; choose from {', '.join(map(repr, COMMANDS))}")
     except BrokenPipeError:  # of what --print-completion prints
         return _stop_writing()
     except KeyboardInterrupt:  # while a command's options are imported

@@ -43,6 +43,10 @@ def _add_loading(group: argparse._ActionsContainer, *, dtype: str | None) -> Non
     add("--gguf-file", metavar="FILE", help="name of the .gguf file to load")
     add("--trust-remote-code", action="store_true", help="run code that comes with the model")
     add(
+        "--max-unknown", type=values.share, metavar="SHARE",
+        help="maximum share of words that the tokenizer does not know, 0 to 1 (default: 0.2)",
+    )  # fmt: skip
+    add(
         "--dtype", default=dtype, choices=("float32", "bfloat16", "float16"),
         help="floating-point type of the model",
     )  # fmt: skip
@@ -67,6 +71,10 @@ def add_model(parser: Parser, *, several: bool = False) -> None:
         "--spacing", default="words", choices=("words", "original"),
         help="join words by single spaces, or space them as in the treebank",
     )  # fmt: skip
+    add(
+        "--lang", metavar="CODE",
+        help="language of the text, for models that read its code with it, such as deu_Latn (NLLB)",
+    )  # fmt: skip
     bos = "prepend the beginning-of-sequence token (for decoders)"
     add("--bos", action="store_true", help=bos)
     _add_hardware(parser)
@@ -80,7 +88,7 @@ def add_saved_probe(parser: Parser, *, several: bool = False) -> None:
         help=folder + "; one or more, of the same model" * several,
     )  # fmt: skip
     told = "if PROBE is the results folder of a sweep"
-    group = parser.add_argument_group("choice of a probe", told)
+    group = parser.add_argument_group("choice of probe", told)
     best = "default: the best on the dev set"
     if several:
         told = "layers to show, such as 0,8,16-24; default: all"

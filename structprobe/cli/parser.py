@@ -65,6 +65,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End with one line that says what is wrong and where help is."""
         what = re.sub(r"^argument (\S+): ", r"\1: ", message)
+        what = what.replace("expected one argument", "a value is missing")
+        what = what.replace("expected at least one argument", "a value is missing")
         what = re.sub("^the following arguments are required: (.*)", self._missing, what)
         self.exit(2, f"{self.prog}: error: {what} (see '{self.prog} --help')\n")
 
@@ -73,14 +75,16 @@ class Parser(argparse.ArgumentParser):
         told = {action.metavar: action.help for action in self._get_positional_actions()}
         # Of an option's two spellings, as --layer/--layers, the first is enough.
         names = re.sub(r"(--\w+)/\1s\b", r"\1", match[1]).split(", ")
-        return "missing " + " and ".join(
-            f"{name} ({told[name]})" if told.get(name) else name for name in names
-        )
+        *others, last = (f"{name} ({told[name]})" if told.get(name) else name for name in names)
+        return f"missing {', '.join(others)} and {last}" if others else f"missing {last}"
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Name the choice that is near one that there is not."""
         if action.choices is None or value in action.choices:
             return
+        if action.nargs == "+" and "," in value:
+            told = f"{value!r} is not one value; separate values by spaces"
+            raise argparse.ArgumentError(action, told)
         is_command = isinstance(action, argparse._SubParsersAction)
         told = unknown_name("command" if is_command else "value", value, action.choices)
         raise argparse.ArgumentError(None if is_command else action, told)

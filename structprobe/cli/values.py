@@ -67,6 +67,17 @@ def above_zero(text: str) -> float:
     return number
 
 
+def share(text: str) -> float:
+    """Read a share, a number from 0 to 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = -1.0
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share from 0 to 1")
+    return number
+
+
 def _refuse_no_layer(text: str, pattern: str, what: str) -> None:
     """Refuse what is no layer; a module's name tells which layer was meant."""
     if re.fullmatch(pattern, text):

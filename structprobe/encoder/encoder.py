@@ -34,6 +34,7 @@ from structprobe.encoder.subwords.sentences import (
 )
 from structprobe.encoder.subwords.special_tokens import find_surroundings
 from structprobe.encoder.subwords.tokenizing import make_reader
+from structprobe.encoder.subwords.unknown import UnknownWatch
 from structprobe.encoder.vectors import EncodedBank
 from structprobe.errors import EncoderError
 from structprobe.models import Model, Tokenizer
@@ -75,10 +76,10 @@ class Encoder:
     """A language model that computes word vectors.
 
     The model reads a text: the words, separated according to `spacing`. A subword belongs to every
-    word with which it shares a non-space character; a word without any subword is replaced by the
-    unknown token (U+FFFD if there is none), and a word that looks like a special token is treated
-    as text. Sentences that are too long for the model are read in overlapping windows, and each
-    word is taken from the window that gives it most context.
+    word with which it shares a non-space character, or a byte of one; a word without any subword is
+    replaced by the unknown token (U+FFFD if there is none), and a word that looks like a special
+    token is treated as text. Sentences that are too long for the model are read in overlapping
+    windows, and each word is taken from the window that gives it most context.
 
     A model is tried on a few short texts when it is loaded. If padding changes its vectors (by more
     than 1e-4 of a text's largest value in float32, 2e-2 in float16 or 1e-1 in bfloat16), sentences
@@ -111,6 +112,12 @@ class Encoder:
     batch_tokens : int, optional
         Positions per batch, including padding; by default 1,024 on a CPU (measured: fewer or more
         are slower) and 8,192 otherwise.
+    lang : str, optional
+        Code of the language of the text, for models that read such a code with it (NLLB, mBART,
+        M2M100, X-MOD), in their spelling, such as ``"deu_Latn"``; by default that of the tokenizer.
+    max_unknown : float, default 0.2
+        The share of words, 0 to 1, that may be unknown to the tokenizer, which writes them all as
+        the same token; more are an error. More than 1 % are told in a warning.
 
     Attributes
     ----------
@@ -153,9 +160,13 @@ class Encoder:
         spacing: str = "words",
         bos: bool = False,
         batch_tokens: int | None = None,
+        lang: str | None = None,
+        max_unknown: float = 0.2,
     ) -> None:
         check_pooling(pooling)
         check_spacing(spacing)
+        if not 0 <= max_unknown <= 1:
+            raise EncoderError(f"max_unknown must be a share from 0 to 1, got {max_unknown!r}")
         if batch_tokens is not None and batch_tokens < 1:
             raise EncoderError(f"batch_tokens must be at least 1, got {batch_tokens}")
         self.model = model
@@ -169,11 +180,15 @@ class Encoder:
         self.spacing = spacing
         self.bos = bos
         self.batch_tokens = batch_tokens
+        self.lang = lang
+        self.max_unknown = max_unknown
         place: Any = {"tokenizer": tokenizer, "revision": revision, "gguf_file": gguf_file}
         use: Any = {"trust_remote_code": trust_remote_code, "device": device, "dtype": dtype}
+        use["lang"] = lang
         self.loaded = load_model(model, **place, **use)  # as last used
         self.surroundings = find_surroundings(self.loaded.tokenizer, bos)
         self._reader = make_reader(self.loaded.tokenizer)
+        self._unknown: UnknownWatch | None = UnknownWatch(self._reader, self.loaded.name)
         self._clock = _Clock()
         self._batch_tokens = batch_tokens or (1024 if self.loaded.device.type == "cpu" else 8192)
 
@@ -222,8 +237,8 @@ class Encoder:
         Returns
         -------
         dict
-            ``model``, ``revision``, ``fingerprint``, ``pooling``, ``spacing``, ``bos``, ``dtype``
-            and ``layer``.
+            ``model``, ``revision``, ``fingerprint``, ``pooling``, ``spacing``, ``bos``, ``dtype``,
+            ``layer``, and ``lang`` if one was given.
 
         Raises
         ------
@@ -280,9 +295,9 @@ class Encoder:
         Raises
         ------
         EncoderError
-            If there are no sentences or no such layer; a vector is not finite (that batch is not
-            stored); or a word has no subword and nothing can replace it, which is found once the
-            longer sentences are done.
+            If there are no sentences or no such layer; more words than `max_unknown` allows are
+            unknown; a vector is not finite (that batch is not stored); or a word has no subword
+            and nothing can replace it, which is found once the longer sentences are done.
         StoreError
             If the folder is not a structprobe cache, is damaged, or the disk is full.
         """
@@ -341,9 +356,11 @@ class Encoder:
         Raises
         ------
         EncoderError
-            If there are no sentences, or one has no words.
+            If there are no sentences, one has no words, or more words than `max_unknown` allows
+            are unknown.
         """
         spaced = space_sentences(sentences, self.spacing)
+        self._check_unknown(spaced, digest(spaced))
         self._look()
         lengths = np.array([len(sentence.words) for sentence in spaced], dtype=np.int64)
         with contextlib.closing(self._batches(spaced, make_parts(lengths))) as batches:
@@ -359,6 +376,7 @@ class Encoder:
             "dtype": str(loaded.dtype).removeprefix("torch."),
             "device": str(loaded.device),
             **{name: getattr(self, name) for name in ("pooling", "spacing", "bos")},
+            **({"lang": self.lang} if self.lang else {}),
         }
 
     def _look(self) -> LoadedModel:
@@ -378,12 +396,14 @@ class Encoder:
         """Open the store of these sentences' vectors, and encode what is missing in it."""
         spaced, watch = space_sentences(sentences, self.spacing), NormWatch()
         with self._clock.running():
+            words = digest(spaced)
+            self._check_unknown(spaced, words)
             origin = self._origin()  # before the passes, as it is stored with the vectors
             # The location of a model does not affect its vectors.
             deciding = {name: origin[name] for name in origin if name not in ("model", "revision")}
             with open_store(
                 cache,
-                key={**deciding, "words": digest(spaced)},
+                key={**deciding, "words": words},
                 layers=pick_layers(layers, self.n_layers),
                 offsets=np.cumsum([0, *(len(sentence.words) for sentence in spaced)]),
                 hidden_size=self.hidden_size,
@@ -435,6 +455,11 @@ class Encoder:
                 layout = make_layout(self.loaded, *settings)
                 yield from batch_up(part, spaced, pieces, layout)
 
+    def _check_unknown(self, spaced: Sequence[SpacedWords], words: str) -> None:
+        """Tell of unknown words, or refuse them, where they are watched."""
+        if self._unknown is not None:
+            self._unknown.check(spaced, words, self.max_unknown)
+
     def _origin(self) -> dict[str, object]:
         """Describe where vectors of any layer come from, with the current state of the model."""
         loaded = self._look()
@@ -444,7 +469,15 @@ class Encoder:
             "fingerprint": loaded.fingerprint,
             **{name: getattr(self, name) for name in ("pooling", "spacing", "bos")},
             "dtype": str(loaded.dtype).removeprefix("torch."),
+            **({"lang": self.lang} if self.lang else {}),
         }
+
+
+def unwatched(encoder: Encoder) -> Encoder:
+    """Make a copy that does not tell of unknown words, for texts that are not sentences."""
+    alone = copy.copy(encoder)
+    alone._unknown = None
+    return alone
 
 
 def pass_key(encoder: Encoder, sentences: Iterable[SentenceLike]) -> dict[str, object]:

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from structprobe.encoder.encoder import Encoder
+from structprobe.encoder.encoder import Encoder, unwatched
 from structprobe.treebank.sentence import Sentence
 
 
@@ -60,6 +60,6 @@ def form_vectors(
     forms = sorted({word for sentence in sentences for word in sentence.words})
     number = {form: place for place, form in enumerate(forms)}
     twice = [(form, form) for form in forms]
-    bank = encoder.encode(twice, layers=0, cache=cache, progress=progress)
+    bank = unwatched(encoder).encode(twice, layers=0, cache=cache, progress=progress)
     values = bank.layer(0).values[1::2].astype(np.float32)  # (n_forms, hidden_size)
     return FormVectors(values, [np.array([number[w] for w in one.words]) for one in sentences])

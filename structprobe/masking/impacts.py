@@ -20,7 +20,9 @@ from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords
 from structprobe.errors import EncoderError, unknown_name
 from structprobe.masking.masked_copies import MaskedCopies, MaskedRows
 from structprobe.models import Model
+from structprobe.models.adapters import fetch_adapter, find_adapter, unwrap
 from structprobe.models.fingerprints import fingerprint_parameters
+from structprobe.models.languages import set_language
 from structprobe.models.limits import pick_layers
 from structprobe.models.quiet import quiet_transformers
 from structprobe.models.reading import layers_of_pass, reading
@@ -184,14 +186,14 @@ def _find_mask(encoder: Encoder) -> int:
 
 def head_fingerprint(encoder: Encoder) -> str | None:
     """Identify a model object with its head; None for a model that is loaded by name."""
-    model = encoder.model
+    model = unwrap(encoder.model)
     named = isinstance(model, str | os.PathLike)
     return None if named else fingerprint_parameters(model, model.config)
 
 
 def _with_masked_head(encoder: Encoder) -> Model:
     """Give a model with its language modelling head."""
-    loaded, model = encoder.loaded, encoder.model
+    loaded, model = encoder.loaded, unwrap(encoder.model)
     no_head = EncoderError(
         f"{loaded.name!r} has no head for masked language modelling, which measure='probability' "
         "needs",
@@ -202,7 +204,8 @@ def _with_masked_head(encoder: Encoder) -> Model:
         if has_head and model.get_output_embeddings() is not None:
             return model
         raise no_head
-    if loaded.fingerprint.startswith("untrained-"):
+    is_adapter = find_adapter(fetch_adapter(loaded.name, loaded.revision)) is not None
+    if loaded.fingerprint.startswith("untrained-") or is_adapter:
         raise no_head
     from transformers import AutoModelForMaskedLM
 
@@ -219,6 +222,7 @@ def _with_masked_head(encoder: Encoder) -> Model:
         raise no_head from error
     if info["missing_keys"]:
         raise no_head
+    set_language(whole, loaded.lang, loaded.tokenizer, loaded.name, ours=True)
     return whole.to(loaded.device)
 
 

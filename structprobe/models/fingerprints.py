@@ -22,6 +22,10 @@ _ROW = 4096  # 8-byte numbers per summed row, see `glance`
 # Hooks cannot be inspected: each gets a unique name for as long as it lives.
 _hook_names: WeakKeyDictionary[Callable[..., Any], str] = WeakKeyDictionary()
 
+# Keys of an adapter's configuration that say where its base model was and what it was for.
+_IDLE_ADAPTER_KEYS = {"auto_mapping", "base_model_name_or_path", "inference_mode", "peft_version",
+                      "revision", "task_type"}  # fmt: skip
+
 # Keys of a configuration that do not change what a model computes.
 _IDLE_KEYS = {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version"}
 
@@ -35,6 +39,15 @@ def fingerprint_files(folder: str, gguf_file: str | None = None) -> str:
     settings = [root / name for name in ("config.json", "adapter_config.json")]
     there = filter(Path.exists, settings)
     return _digest(_file_parts([*weights, *there, *sorted(root.glob("*.py"))]))
+
+
+def fingerprint_adapter(folder: str, base: str) -> str:
+    """Digest the files of an adapter, with the fingerprint of its base model."""
+    root = Path(folder)
+    settings = json.loads((root / "adapter_config.json").read_text(encoding="utf-8"))
+    deciding = {key: settings[key] for key in settings.keys() - _IDLE_ADAPTER_KEYS}
+    plain = json.dumps(deciding, sort_keys=True).encode()
+    return _digest([base.encode(), plain, *_file_parts(sorted(root.glob("adapter_model.*")))])
 
 
 def fingerprint_parameters(model: torch.nn.Module, config: Config) -> str:
@@ -55,9 +68,10 @@ def fingerprint_architecture(config: Config) -> str:
     return _digest([_plain_config(config)])
 
 
-def fingerprint_tokenizer(tokenizer: Tokenizer) -> str:
-    """Digest all that determines how a tokenizer tokenizes."""
-    return _digest(_tokenizer_parts(tokenizer))
+def fingerprint_tokenizer(tokenizer: Tokenizer, lang: str | None = None) -> str:
+    """Digest all that determines how a tokenizer tokenizes, and the language that was chosen."""
+    chosen = [f"lang {lang}".encode()] if lang else []
+    return _digest([*_tokenizer_parts(tokenizer), *chosen])
 
 
 def _digest(parts: Iterable[bytes | memoryview]) -> str:
@@ -79,7 +93,8 @@ def _parameter_parts(
 ) -> Iterator[bytes | memoryview]:
     """Give the configuration, name, shape, type and content of each weight, adapters and hooks."""
     yield _plain_config(config)
-    for name, tensor in sorted(model.state_dict().items()):
+    saved = model.state_dict()
+    for name, tensor in sorted(saved.items()):
         yield f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode()
         yield from show(tensor.detach())
     for name, module in model.named_modules():
@@ -87,6 +102,10 @@ def _parameter_parts(
         if any("adapter" in key for key in settings):  # adapters may be switched on and off
             del settings["training"]
             yield f"{name} {json.dumps(settings, sort_keys=True)}".encode()
+            for key, tensor in module.named_buffers():  # VeRA draws some, and need not save them
+                if f"{name}.{key}" not in saved:
+                    yield f"{name} {key}".encode()
+                    yield from show(tensor.detach())
         for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values()):
             if not str(getattr(hook, "__module__", "")).startswith("transformers."):
                 yield f"{name} {_hook_name(hook)}".encode()
@@ -144,6 +163,7 @@ def _tokenizer_parts(tokenizer: Tokenizer) -> Iterable[bytes]:
         rules = json.loads(backend.to_str())
         yield json.dumps(rules | {"padding": None, "truncation": None}, sort_keys=True).encode()
         return
+    yield b"bytes of characters"  # that words have bytes changed vectors outside ASCII
     plain = bool | int | float | str
     settings = {k: v for k, v in tokenizer.init_kwargs.items() if isinstance(v, plain)}
     settings = {k: v for k, v in settings.items() if not k.endswith(("_file", "_path"))}

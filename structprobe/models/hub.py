@@ -17,7 +17,7 @@ def find_commit(source: str, revision: str | None, gguf_file: str | None) -> str
         return None
     from huggingface_hub import try_to_load_from_cache
 
-    for name in (gguf_file, "config.json", "tokenizer_config.json"):
+    for name in (gguf_file, "config.json", "adapter_config.json", "tokenizer_config.json"):
         path = name and try_to_load_from_cache(source, name, revision=revision)
         found = re.search(r"snapshots[/\\]([0-9a-f]{40})[/\\]", str(path))
         if found:

@@ -8,7 +8,6 @@ import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from importlib.util import find_spec
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -19,16 +18,26 @@ from numpy.typing import NDArray
 from structprobe.devices import find_device
 from structprobe.errors import EncoderError, unknown_name
 from structprobe.models import Config, Model, Tokenizer
-from structprobe.models.embedded import MINILM, embedded_model
+from structprobe.models.adapters import (
+    adapt,
+    check_wrapper,
+    fetch_adapter,
+    find_adapter,
+    locate_base,
+    unwrap,
+)
 from structprobe.models.fingerprints import (
+    fingerprint_adapter,
     fingerprint_architecture,
     fingerprint_files,
     fingerprint_parameters,
     fingerprint_tokenizer,
     glance,
 )
-from structprobe.models.hub import find_commit, refuse_unknown, unreachable
+from structprobe.models.hub import find_commit, refuse_unknown
+from structprobe.models.languages import language_of, set_language, speak
 from structprobe.models.limits import count_tokens, find_padding, measure
+from structprobe.models.places import explain, locate
 from structprobe.models.quiet import quiet_transformers
 from structprobe.models.reading import ALONE, EQUAL, PADDED, same_random_state
 from structprobe.models.text_part import config_of, find_text_part, part_at
@@ -64,6 +73,7 @@ class LoadedModel:
     batching: str  # How rows may be batched: padded, of equal length, or one by one
     whole_class: type  # Of the model with its head, used by `untrained`
     whole_config: Config  # Of the model with its head
+    lang: str | None = None  # Language code, if chosen
     part: str = ""  # Path of the part that reads text, where the whole model does not
     glance: str | None = None  # Of a model object, shows whether it has changed
 
@@ -81,32 +91,52 @@ def load_model(
     gguf_file: str | None = None,
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "float32",
+    lang: str | None = None,
 ) -> LoadedModel:
     """Load a model from the hub or a folder, or use a loaded one."""
     wanted_dtype, glimpse = find_dtype(dtype), None
-    if isinstance(model, str | os.PathLike):
-        source, gguf_file = _locate(os.fspath(model), gguf_file)
+    named = isinstance(model, str | os.PathLike)
+    if named:
+        source, gguf_file = locate(os.fspath(model), gguf_file)
         refuse_unknown(source, revision, gguf_file)
         wanted_device = find_device(device, error=EncoderError)
         options = _options(revision, trust_remote_code, gguf_file)
-        loaded_tokenizer = _load_tokenizer(source, tokenizer, options)
-        whole, missing = _load_weights(source, wanted_device, wanted_dtype, options)
-        commit = find_commit(source, revision, gguf_file)
+        folder = fetch_adapter(source, revision)
+        adapter = find_adapter(folder)
+        base, at = source, options
+        if adapter is not None:
+            base, at = locate_base(adapter), {**options, "revision": adapter.revision}
+        own = adapter is not None and _has_tokenizer(folder)
+        loaded_tokenizer = _load_tokenizer(*((folder, options) if own else (base, at)), tokenizer)
+        whole, missing = _load_weights(base, wanted_device, wanted_dtype, at)
+        commit = find_commit(base, at["revision"], gguf_file)
         file = f"/{gguf_file}" if gguf_file else ""
-        weights = commit + file if commit else fingerprint_files(source, gguf_file)
+        weights = commit + file if commit else fingerprint_files(base, gguf_file)
+        if adapter is not None:
+            weights = fingerprint_adapter(folder, weights)
+            commit = find_commit(source, revision, None)
         name, revision = source + file, commit or revision
         moved: torch.device | None = wanted_device
     else:
-        whole, loaded_tokenizer, missing = model, tokenizer, []
+        whole, loaded_tokenizer, missing = unwrap(model), tokenizer, []
         _check_object(whole, loaded_tokenizer, device, wanted_dtype)
         wanted_device, revision, moved = whole.device, None, None
         name = getattr(whole.config, "name_or_path", "") or type(whole).__name__
+        if whole is not model:
+            check_wrapper(model, whole, name)
+            name += " (with adapters)"
+        adapter = None
     _check_vocabulary(loaded_tokenizer, name)
+    set_language(whole, lang, loaded_tokenizer, name, ours=named)
+    spoken = lang or language_of(loaded_tokenizer, tokenizer)
+    loaded_tokenizer = speak(loaded_tokenizer, lang, name)
     with quiet_transformers(), same_random_state():
         path = find_text_part(whole, loaded_tokenizer, name, moved)
     part = part_at(whole, path)
     config = config_of(part, whole)
     _refuse_missing(name, whole, part, missing)
+    if adapter is not None:
+        adapt(whole, adapter.folder)
     sizes = _try_part(part, config, loaded_tokenizer, name)
     if sizes["batching"] != PADDED:
         told = "%s: vectors depend on padding, so sentences are read %s, which takes longer"
@@ -120,11 +150,14 @@ def load_model(
         tokenizer=loaded_tokenizer,
         name=name,
         revision=revision,
-        fingerprint=_join(weights, sizes["batching"], fingerprint_tokenizer(loaded_tokenizer)),
+        fingerprint=_join(
+            weights, sizes["batching"], fingerprint_tokenizer(loaded_tokenizer, spoken)
+        ),
         device=wanted_device,
         dtype=wanted_dtype,
         whole_class=type(whole),
         whole_config=whole.config,
+        lang=spoken,
         glance=glimpse,
         **sizes,
     )
@@ -138,7 +171,7 @@ def layers_from_config(
     gguf_file: str | None = None,
 ) -> int | None:
     """Read the highest layer of a model from its configuration, if there, without its weights."""
-    source, gguf_file = _locate(os.fspath(model), gguf_file)
+    source, gguf_file = locate(os.fspath(model), gguf_file)
     refuse_unknown(source, revision, gguf_file)
     from transformers import AutoConfig
 
@@ -155,6 +188,7 @@ def layers_from_config(
 def refresh(loaded: LoadedModel, model: Model, device: str | torch.device = "auto") -> LoadedModel:
     """Refresh a model object, which may have been trained, moved, cast or truncated meanwhile."""
     # Its tokenizer is that of the time of loading, as this is the one in use.
+    model = unwrap(model)
     if loaded.glance is None or part_at(model, loaded.part) is not loaded.model:
         return loaded
     _check_object(model, loaded.tokenizer, device, loaded.dtype)
@@ -179,7 +213,7 @@ def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
         whole = loaded.whole_class(copy.deepcopy(loaded.whole_config))
     fresh = part_at(whole, loaded.part).to(device=loaded.device, dtype=loaded.dtype).eval()
     weights = f"untrained-{fingerprint_architecture(loaded.whole_config)}-seed{seed}"
-    tokenizer = fingerprint_tokenizer(loaded.tokenizer)
+    tokenizer = fingerprint_tokenizer(loaded.tokenizer, loaded.lang)
     return replace(
         loaded,
         model=fresh,
@@ -214,39 +248,6 @@ def _try_part(part: Model, config: Config, tokenizer: Tokenizer, name: str) -> d
     return {**sizes, "n_tokens": n_tokens, "pad": pad, "batching": batching}
 
 
-def _locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
-    """Split a path into folder and GGUF file, and reject a folder without a model."""
-    if gguf_file is None and source.endswith(".gguf"):
-        source, gguf_file = os.path.split(source)
-        source = source or "."
-    looks_local = source.startswith((".", "/", "~", "\\")) or source.count("/") > 1
-    source = os.path.expanduser(source) if looks_local else source
-    if source == MINILM and not os.path.exists(source):
-        source = embedded_model()
-    folder = Path(source)
-    if not source or not folder.is_dir():
-        if looks_local or not source or folder.exists():
-            hint = "pass a hub id, a folder written by save_pretrained, or a .gguf file"
-            raise EncoderError(f"no model folder {source!r}", hint=hint)
-        return source, gguf_file
-    source = os.path.abspath(source)  # it is stored with probes, which may be loaded from elsewhere
-    files = sorted(path.name for path in folder.iterdir() if path.is_file())
-    ggufs = [name for name in files if name.endswith(".gguf")]
-    if gguf_file:
-        if not (folder / gguf_file).is_file():
-            hint = f"GGUF files there: {', '.join(ggufs) or 'none'}"
-            raise EncoderError(f"no file {gguf_file!r} in {source}", hint=hint)
-    elif "config.json" not in files:
-        hint = "pass a folder written by save_pretrained"
-        if ggufs:
-            hint = "pass its GGUF file as gguf_file="
-        raise EncoderError(f"not a model folder: no config.json in {source}", hint=hint)
-    elif not any(name.endswith((".safetensors", ".bin")) for name in files):
-        hint = "expected model.safetensors or pytorch_model.bin; is the download complete?"
-        raise EncoderError(f"no weights in {source}", hint=hint)
-    return source, gguf_file
-
-
 def _load_weights(
     source: str, device: torch.device, dtype: torch.dtype, options: dict[str, Any]
 ) -> tuple[Model, Iterable[str]]:
@@ -259,11 +260,16 @@ def _load_weights(
             whole, info = AutoModel.from_pretrained(source, **options)
             part_at(whole, "").to(device)
     except Exception as error:  # the libraries raise errors of any type
-        raise _explain(f"cannot load model {source!r}", source, error) from error
+        raise explain(f"cannot load model {source!r}", source, error) from error
     return whole, info["missing_keys"]
 
 
-def _load_tokenizer(source: str, tokenizer: Tokenizer, options: dict[str, Any]) -> Tokenizer:
+def _has_tokenizer(folder: str) -> bool:
+    """Whether a folder has any file of a tokenizer."""
+    return any(map(_TOKENIZER_FILE.search, os.listdir(folder)))
+
+
+def _load_tokenizer(source: str, options: dict[str, Any], tokenizer: Tokenizer) -> Tokenizer:
     """Load the tokenizer of the model or the one named, or use the given object."""
     from transformers import AutoTokenizer
 
@@ -277,33 +283,9 @@ def _load_tokenizer(source: str, tokenizer: Tokenizer, options: dict[str, Any]) 
         with quiet_transformers():
             return AutoTokenizer.from_pretrained(source, **options)
     except Exception as error:  # as above
-        if Path(source).is_dir() and not any(map(_TOKENIZER_FILE.search, os.listdir(source))):
+        if Path(source).is_dir() and not _has_tokenizer(source):
             raise EncoderError(f"no tokenizer in {source}", hint=_NO_TOKENIZER) from error
-        raise _explain(f"cannot load a tokenizer from {source!r}", source, error) from error
-
-
-def _explain(what: str, source: str, error: Exception) -> EncoderError:
-    """Turn an error of a library into one line that says what to do."""
-    text = " ".join(str(error).split())
-    if isinstance(error, ImportError) or re.search(r"pip install|is required|installed", text):
-        for package in ("gguf", "accelerate", "sentencepiece", "tiktoken", "protobuf"):
-            if package in text.lower() and not _installed(package):
-                what = f"{what}: the package {package} is not installed"
-                return EncoderError(what, hint=f"pip install {package}")
-    if not Path(source).exists() and "connect" in text:
-        return unreachable(source)
-    if "custom code" in text:
-        hint = "read the code, then pass trust_remote_code=True"
-        return EncoderError(f"{what}: it needs custom code", hint=hint)
-    return EncoderError(f"{what}: {text[:300] or type(error).__name__}")
-
-
-def _installed(package: str) -> bool:
-    """Whether a package can be imported."""
-    try:
-        return find_spec("google.protobuf" if package == "protobuf" else package) is not None
-    except ModuleNotFoundError:  # its parent is missing
-        return False
+        raise explain(f"cannot load a tokenizer from {source!r}", source, error) from error
 
 
 def _refuse_missing(source: str, whole: Model, part: Model, missing: Iterable[str]) -> None:
@@ -315,7 +297,7 @@ def _refuse_missing(source: str, whole: Model, part: Model, missing: Iterable[st
         count = f"{len(lacking)} weights of {type(whole).__name__}"
         raise EncoderError(
             f"the checkpoint of {source!r} lacks {count}, such as {lacking[0]!r}",
-            hint="they would be random; was it saved from another architecture?",
+            hint="they would be random; was it saved from a different architecture?",
         )
 
 

@@ -87,7 +87,7 @@ class TreeEstimator(BaseEstimator):
             if not isinstance(dev, tuple | list) or len(dev) != 2:
                 told = f"dev is {type(dev).__name__}, not a pair"
                 raise ProbeError(told, hint="pass dev=(X_dev, y_dev)")
-            dev_layers = self._layers(dev[0], "X of dev"), dev[1]
+            dev_layers = self._layers(dev[0], "X_dev"), dev[1]
         self._fit(self._layers(X, "X"), y, dev_layers)
         return self
 

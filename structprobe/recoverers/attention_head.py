@@ -138,7 +138,7 @@ class AttentionHead(Recoverer):
         """
         gold = GoldEdges(sentences, self.punct)
         if not gold.n_edges:
-            what = "there are no gold edges between kept words to choose a head by"
+            what = "there are no gold edges between scored words to choose a head by"
             hint = f"the protocol is {gold.protocol.describe(correlations=False)}"
             raise ScoreError(what, hint=hint)
         right = np.zeros((self.attentions.n_layers, self.attentions.n_heads), dtype=np.int64)

@@ -14,7 +14,7 @@ from structprobe.trees.gold import padded_tree_depths
 
 
 class AttentionMST(AttentionHead):
-    """Finds the maximum spanning tree (Chu-Liu/Edmonds) of the attention of one head.
+    """Finds the maximum spanning tree (Chu-Liu/Edmonds) of one attention head.
 
     Raganato & Tiedemann (2018), 'An analysis of encoder representations in transformer-based
     machine translation'; the method *mst* of Htut et al. (2019), section 3.2; Jawahar et al.

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class AttentionProbe(Recoverer):
-    """Combines all attention heads of all layers, with weights trained to predict the heads.
+    """Combines all attention heads of all layers, weighted to predict syntactic heads.
 
     Clark et al. (2019), 'What does BERT look at? An analysis of BERT's attention', on probing
     combinations of attention heads. There is one weight per head and direction; with `words`, each

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Biaffine(BestLayer):
-    """Chooses the head of each word by a biaffine score of both vectors, as in a parser.
+    """Chooses the head of each word by a biaffine score of the two word vectors, as in a parser.
 
     It is fitted on every layer with the full number of steps, and the layer is chosen by UUAS on
     dev. UUAS and UAS are of the best directed tree over the log-probabilities of heads. The fitted

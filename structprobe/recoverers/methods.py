@@ -166,7 +166,9 @@ def _with_options(method: Method, options: Mapping[str, Any]) -> Method:
         if option not in known:
             raise MethodError(f"{name}: {unknown_name('option', option, known)}")
         if type(value) is not known[option]:
-            raise MethodError(f"{name}: {option}={value!r}", hint=_KINDS[known[option]])
+            raise MethodError(
+                f"{name}: {option}={value!r} is not valid", hint=_KINDS[known[option]]
+            )
     if options:
         name += f"[{','.join(f'{option}={value}' for option, value in options.items())}]"
     return replace(method, name=name, told={**method.told, **options})

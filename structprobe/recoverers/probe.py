@@ -193,7 +193,8 @@ class ProbeRecoverer(Recoverer):
             raise ProbeError(what, where=str(source), hint=hint)
         encoder = model
         if not isinstance(model, Encoder):
-            options = {key: origin[key] for key in ("pooling", "spacing", "bos", "dtype")}
+            kept = ("pooling", "spacing", "bos", "dtype", "lang")
+            options = {key: origin[key] for key in kept if key in origin}
             options |= {"device": device, **encoder_options}
             encoder = _load_encoder(origin, model, options, str(source))
         _refuse_other_model(encoder.origin(origin["layer"]), origin, str(source))

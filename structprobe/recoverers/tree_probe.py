@@ -12,9 +12,9 @@ LOSS = "tree"
 
 
 class TreeProbe(BestLayer):
-    """Trains the distances of a structural probe by the likelihood of the gold trees.
+    """Trains a distance probe to maximise the likelihood of the gold trees.
 
-    Differences to `BestLayer` are due to the loss, see `structprobe.probe.losses.tree_likelihood`:
+    It differs from `BestLayer` only in the loss, see `structprobe.probe.losses.tree_likelihood`:
     squared L2 distances, rank, training, depths, decoding and the choice of the layer are the same.
 
     Parameters

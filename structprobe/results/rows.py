@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 Row = dict[str, Any]
 
 METRICS = ("uuas", "uas", "las", "root_acc", "dspr", "nspr")
+_NAMES = ("UUAS", "UAS", "LAS", "root accuracy", "DSpr.", "NSpr.")
 
 _TOLD = {
     "key": "hash of everything that determines the result: rows with the same key are the same run",
@@ -42,41 +43,48 @@ _TOLD = {
     "spacing": "'words' (single spaces) or 'original'",
     "bos": "whether a beginning-of-sequence token was added",
     "dtype": "precision of the model",
+    "lang": "code of the language that the model was given with the text, None for its default",
     "train": "file names of the training set",
-    "train_fingerprint": "hash of its words and trees",
+    "train_fingerprint": "hash of the words and trees in train",
     "dev": "file names of the dev set, None if part of train was held out",
-    "dev_fingerprint": "hash of its words and trees",
+    "dev_fingerprint": "hash of the words and trees in dev",
     "treebank": "file names of the treebank the scores are on",
-    "treebank_fingerprint": "hash of its words and trees",
+    "treebank_fingerprint": "hash of the words and trees in treebank",
     "part": "which set the scores are on: 'test' or 'dev'",
     "n_sentences": "number of scored sentences",
     "n_words": "number of scored words, including punctuation",
     "n_without_tree": "number of sentences of a scored file whose heads are not a tree: "
     "their arcs are scored as they are",
-    "punct": "which words UUAS and root accuracy ignore: 'upos', 'xpos' or 'keep'",
+    "punct": "which words are excluded from UUAS and root accuracy: 'upos', 'xpos' or 'keep'",
     "min_length": "minimum sentence length for DSpr. and NSpr., in words",
     "max_length": "maximum sentence length for DSpr. and NSpr., in words",
     **{
-        f"{metric}{end}": f"{metric}, a fraction{told}"
-        for metric in METRICS
+        f"{metric}{end}": f"{name}, a fraction{told}"
+        for metric, name in zip(METRICS, _NAMES, strict=True)
         for end, told in (
             ("", "; None if there was nothing to score"),
             ("_low", ": lower bound of the 95% bootstrap interval over sentences"),
             ("_high", ": upper bound of the 95% bootstrap interval over sentences"),
         )
     },
-    **{f"{metric}_sentences": f"number of sentences with a {metric}" for metric in METRICS},
-    **{f"dev_{metric}": f"{metric} on the dev set, a fraction" for metric in METRICS},
+    **{
+        f"{metric}_sentences": f"number of sentences that {name} was computed on"
+        for metric, name in zip(METRICS, _NAMES, strict=True)
+    },
+    **{
+        f"dev_{metric}": f"{name} on the dev set, a fraction"
+        for metric, name in zip(METRICS, _NAMES, strict=True)
+    },
     "dev_loss": "best L1 loss of the distance probe on the dev set",
     "dev_depth_loss": "best L1 loss of the depth probe on the dev set",
     "steps": "training steps of the distance probe",
     "cpu_seconds": "CPU time of fitting and predicting, over all threads; runs trained together "
     "share their time equally; word encoding is included only in `evaluate`, other passes through "
     "a model always, and work that several methods share counts for the first of them",
-    "wall_seconds": "the same in elapsed time",
+    "wall_seconds": "the same as cpu_seconds, but in elapsed time",
     "version": "version of structprobe that created the row",
     "torch_version": "version of torch, None in rows from older versions of structprobe",
-    "transformers_version": "version of transformers, likewise",
+    "transformers_version": "version of transformers, None in the same rows",
     "probe": "folder of the fitted probe in `probes/`, None if it was not saved",
 }
 

@@ -29,7 +29,7 @@ def unnamed_probe_path(folder: str | os.PathLike[str], key: str) -> Path:
 # What distinguishes probes of the same layer, rank and seed, in order of preference.
 _APART = (
     "model", "train", "dev", "recipe", "max_steps", "products", "pooling", "spacing", "bos",
-    "dtype", "punct", "treebank",
+    "dtype", "lang", "punct", "treebank",
 )  # fmt: skip
 
 

@@ -18,8 +18,8 @@ PENN_PUNCTUATION = ("''", ",", ".", ":", "``", "-LRB-", "-RRB-")
 
 _LEFT_OUT = {"upos": ("PUNCT",), "xpos": PENN_PUNCTUATION, "keep": ()}
 _DESCRIBED = {
-    "upos": "UPOS PUNCT left out of UUAS and root",
-    "xpos": f"XPOS {' '.join(PENN_PUNCTUATION)} left out of UUAS and root",
+    "upos": "UPOS PUNCT excluded from UUAS and root",
+    "xpos": f"XPOS {' '.join(PENN_PUNCTUATION)} excluded from UUAS and root",
     "keep": "all words count",
 }
 
@@ -74,7 +74,7 @@ class Protocol:
         if not correlations:
             return attachment
         return (
-            f"{attachment}; DSpr. and NSpr. over all words, averaged within and then over lengths "
+            f"{attachment}; DSpr. and NSpr. over all words, macro-averaged over sentence lengths "
             f"{self.min_length} to {self.max_length}"
         )
 

@@ -189,8 +189,9 @@ class Scores:
     def __str__(self) -> str:
         shown = [f"{label} {_per_cent(self._value(metric))}" for metric, label in _PRINTED.items()]
         counts = self.counts
-        nouns = ("sentence", "word", "edge", "undefined_row")
-        sizes = ", ".join(counted(counts[f"n_{noun}s"], noun.replace("_", " ")) for noun in nouns)
+        named = {"sentences": "sentence", "words": "word", "edges": "edge"}
+        named["undefined_rows"] = "undefined correlation"  # of DSpr.
+        sizes = ", ".join(counted(counts[f"n_{name}"], noun) for name, noun in named.items())
         return f"{', '.join(shown)} (per cent; {sizes}; {self.protocol})"
 
     def __repr__(self) -> str:

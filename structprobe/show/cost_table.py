@@ -31,7 +31,7 @@ def format_plan(plan: Mapping[str, Any]) -> str:
 
 
 def _free(needed: float, free: float) -> str:
-    return f"{'' if needed <= free else 'TOO MUCH: '}{_size(free)} free"
+    return f"{'' if needed <= free else 'NOT ENOUGH SPACE: '}{_size(free)} free"
 
 
 def _size(count: float) -> str:

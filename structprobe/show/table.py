@@ -123,7 +123,7 @@ def _lines_below(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
         (row["method"], row["n_without_tree"]) for row in rows if row.get("n_without_tree")
     )
     intervals = any(row.get("uuas_low") is not None for row in rows)
-    told = "; in brackets the 95% bootstrap interval over sentences" if intervals else ""
+    told = "; 95% bootstrap intervals over sentences in brackets" if intervals else ""
     told += "; ± one standard deviation over seeds" if any(map(_has_spread, rows)) else ""
     no_tree = "are not a tree: their arcs are scored as they are"
     ranked = any(row.get(key) is not None for row in rows for key in ("dspr", "nspr"))

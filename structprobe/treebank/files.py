@@ -145,7 +145,7 @@ def part_files(folder: Path) -> dict[str, list[Path]]:
 def _matches(path: str) -> list[Path]:
     if os.path.isdir(path):
         told = f"give its files, such as {escaped(os.path.join(path, '*.conllu'))}"
-        hint = Hint(told, shell=f"{told}, or give the folder as --treebank")
+        hint = Hint(told, shell=f"{told}, or the folder as --treebank if the command has it")
         raise TreebankError("is a folder, not a file", path=path, hint=hint)
     if os.path.exists(path):
         return [Path(path)]

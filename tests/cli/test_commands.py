@@ -388,7 +388,7 @@ def test_treebanks_and_models_by_name(
     for part in ("train", "dev"):
         (folder / f"toy-ud-{part}.conllu").write_text(GOLD, encoding="utf-8")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("structprobe.models.loading.embedded_model", lambda: f"{world}/model")
+    monkeypatch.setattr("structprobe.models.places.embedded_model", lambda: f"{world}/model")
     how = "--model minilm --treebank UD_Toy-One --layers 1 --device cpu"
     done = run_json(capsys, f"encode {how} --cache cache")
     assert [one["treebank"] for one in done] == ["UD_Toy-One train", "UD_Toy-One dev"]

@@ -19,7 +19,7 @@ from support.tiny_checkpoints import (
 )
 
 from structprobe.errors import EncoderError
-from structprobe.models import loading
+from structprobe.models import places
 from structprobe.models.loading import find_dtype, load_model
 
 
@@ -214,19 +214,19 @@ def test_unknown_types(name):
 
 
 def test_what_is_missing_is_told_in_one_line(monkeypatch):
-    explain = loading._explain
+    explain = places.explain
     needs = "you need protobuf or tiktoken installed"
     for package in ("protobuf", "tiktoken"):
-        monkeypatch.setattr(loading, "_installed", lambda name, missing=package: name != missing)
+        monkeypatch.setattr(places, "installed", lambda name, missing=package: name != missing)
         message = f"cannot x: the package {package} is not installed; pip install {package}"
         assert str(explain("cannot x", ".", ValueError(needs))) == message
-    monkeypatch.setattr(loading, "_installed", lambda name: True)
+    monkeypatch.setattr(places, "installed", lambda name: True)
     assert str(explain("cannot x", ".", ValueError(needs))) == f"cannot x: {needs}"
     assert str(explain("cannot x", ".", RuntimeError("a\n\n b" + "!" * 400))).count("\n") == 0
     assert str(explain("cannot x", ".", RuntimeError())) == "cannot x: RuntimeError"
 
 
 def test_packages_are_found():
-    assert loading._installed("torch")
-    assert not loading._installed("no_such_package")
-    assert not loading._installed("no_such_package.part")
+    assert places.installed("torch")
+    assert not places.installed("no_such_package")
+    assert not places.installed("no_such_package.part")

@@ -168,7 +168,7 @@ class TestAll:
             (lambda: make(kind).fit(*one_word), "no sentence of X has two or more words;"),
             (
                 lambda: make(kind).fit(given(kind, VECTORS), HEADS, dev=one_word),
-                "no sentence of X of dev has two or more words;",
+                "no sentence of X_dev has two or more words;",
             ),
             (
                 lambda: make(kind).fit(given(kind, VECTORS[:1]), HEADS[:1]),
@@ -178,18 +178,18 @@ class TestAll:
             (lambda: fit(kind, broken), "X[0], word 1: the vector contains NaN or infinity;"),
             (
                 lambda: make(kind).fit(*dev, dev=(given(kind, broken), HEADS)),
-                "X of dev[0], word 1: the vector contains NaN or infinity;",
+                "X_dev[0], word 1: the vector contains NaN or infinity;",
             ),
             (
                 lambda: make(kind).fit(*dev, dev=(given(kind, [x[:, :5] for x in VECTORS]), HEADS)),
-                "X of dev has width 5, but the probe was fitted on vectors of width 24",
+                "X_dev has width 5, but the probe was fitted on vectors of width 24",
             ),
             (
                 lambda: make(kind).fit(
                     of_encoder(kind, VECTORS), HEADS,
                     dev=(of_encoder(kind, DEV_VECTORS, spacing="original"), DEV_HEADS),
                 ),
-                "X of dev comes from model 'm' (spacing 'original'), but the probe was fitted on"
+                "X_dev comes from model 'm' (spacing 'original'), but the probe was fitted on"
                 " model 'm'",
             ),
             (lambda: make(kind).fit(*dev, dev=dev[0]), "dev is"),
@@ -268,7 +268,7 @@ def test_the_vectors_of_all_layers_ask_for_a_choice(kind: Any) -> None:
     assert str(told.value) == (
         "X holds the vectors of several layers (0, 3); choose one: X.layer(n)"
     )
-    with pytest.raises(ProbeError, match=r"X of dev holds .* choose one: X.layer\(n\)"):
+    with pytest.raises(ProbeError, match=r"X_dev holds .* choose one: X.layer\(n\)"):
         make(kind).fit(VECTORS, HEADS, dev=(encoded(VECTORS), HEADS))
     fitted = fit(kind)
     with pytest.raises(ProbeError, match=r"choose one: X.layer\(n\)"):
@@ -288,7 +288,7 @@ class TestLayers:
             make(kind).fit({}, HEADS)
         with pytest.raises(ProbeError, match="X has no vectors for layer 0; it has: 7"):
             fitted.predict({7: VECTORS})
-        with pytest.raises(ProbeError, match="X of dev has no vectors for layer 3; it has: 0"):
+        with pytest.raises(ProbeError, match="X_dev has no vectors for layer 3; it has: 0"):
             make(kind).fit(given(kind, VECTORS), HEADS, dev=({0: DEV_VECTORS}, DEV_HEADS))
 
     def test_a_bank_of_the_encoder_is_taken(self, kind: Any) -> None:

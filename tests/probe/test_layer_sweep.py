@@ -193,7 +193,7 @@ def test_bfloat16_products_stay_close() -> None:
         (lambda: LayerSweep().fit(X, HEADS, dev=3), "dev is int, not a pair"),
         (
             lambda: LayerSweep().fit(X, HEADS, dev=({0: DEV_X[0]}, DEV_HEADS)),
-            "X of dev has no vectors for layer 3",
+            "X_dev has no vectors for layer 3",
         ),
         (lambda: LayerSweep(rank=25).fit(X, HEADS), "rank must be .*, got 25"),
         (lambda: LayerSweep().fit({0: X[0], 1: X[0][1:]}, HEADS), "X of layer 1 has 89 sentences"),

@@ -276,7 +276,7 @@ def test_what_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     told = AttentionMST(encoder, layer=1, head=1, gold_root=True, progress=False)
     with pytest.raises(ProbeError, match="attention-mst-gold-root uses the gold root, but"):
         told.predict([Sentence(("a",))])
-    with pytest.raises(ScoreError, match="no gold edges between kept words"):
+    with pytest.raises(ScoreError, match="no gold edges between scored words"):
         AttentionMST(encoder, progress=False).fit([Sentence(("a",), [0])])
     assert told.predict([]) == []
     monkeypatch.setitem(

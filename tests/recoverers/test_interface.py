@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from support.few_steps import with_few_steps
 from support.models import tiny_model, wordpiece
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
@@ -27,7 +28,7 @@ from structprobe import (
 from structprobe.errors import MethodError, ProbeError
 from structprobe.recoverers.base import MethodContext
 from structprobe.recoverers.best_layer import BestLayer
-from structprobe.recoverers.methods import find_methods
+from structprobe.recoverers.methods import choose_methods, find_methods
 from structprobe.recoverers.probe_baselines import LayerZero, UntrainedProbe
 from structprobe.recoverers.tree_probe import TreeProbe
 
@@ -120,6 +121,18 @@ def test_the_constructor_gives_the_method_that_its_name_does(name: str, masked: 
     assert {key: decisive(value) for key, value in vars(by_hand).items()} == {
         key: decisive(value) for key, value in vars(made).items()
     }
+
+
+@pytest.mark.parametrize("name", find_methods())
+def test_every_recoverer_can_be_pickled_and_copied_after_use(name: str, masked: Encoder) -> None:
+    (method,) = choose_methods(with_few_steps(name))
+    used = method.make(MethodContext(masked, seed=3, progress=False))
+    used.fit(TRAIN, DEV)
+    wanted = used.predict(DEV)
+    for again in (pickle.loads(pickle.dumps(used)), copy.deepcopy(used)):
+        assert repr(again) == repr(used)
+        for mine, theirs in zip(again.predict(DEV), wanted, strict=True):
+            assert mine.heads.tolist() == theirs.heads.tolist()
 
 
 @pytest.mark.parametrize("name", find_methods())

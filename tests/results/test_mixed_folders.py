@@ -238,7 +238,7 @@ def choices_made_on_test(tmp_path: Path, caplog: Any) -> None:
     (told,) = findings(build_report(kept(tmp_path, rows)))
     assert "Of 3 layers of probe, rank 64, layer 2 is the best on dev" in told
     (told,) = findings(build_report(kept(tmp_path / "blind", blind)))
-    assert "has the highest score on test, where nothing was selected" in told
+    assert "has the highest score on test; it was not chosen on dev" in told
     bank, results = planted_bank(6), ResultsFolder(tmp_path / "kept")
     for row in rows:
         results.add(row, bank, noisy(bank, 0.2, 0))

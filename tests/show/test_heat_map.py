@@ -52,5 +52,5 @@ def test_without_matplotlib(
     with pytest.raises(StructprobeError, match=r"pip install 'structprobe\[plot\]'"):
         draw_heat_map(TABLE)
     save_heat_maps(None, tmp_path / "new")
-    assert "no heat maps: pictures need matplotlib" in caplog.text
+    assert "no heat maps: figures need matplotlib" in caplog.text
     assert not (tmp_path / "new").exists()

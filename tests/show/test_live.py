@@ -124,7 +124,7 @@ def test_probes_of_one_layer_are_told_apart(world: Path) -> None:
 def test_probes_on_other_vectors_are_refused(world: Path, tmp_path: Path) -> None:
     other = Encoder(str(world / "model"), pooling="first", device="cpu")
     fit_probe(other, *BANKS, layer=1, max_steps=2, out=tmp_path / "first")
-    with pytest.raises(ProbeError, match="first: was fitted on other vectors"):
+    with pytest.raises(ProbeError, match="first: was fitted on different vectors"):
         LiveProbes.load([world / "layer-0", tmp_path / "first"], device="cpu")
     strange = Encoder(save_checkpoint(tmp_path / "model", "bert", seed=5), device="cpu")
     fit_probe(strange, *BANKS, layer=1, max_steps=2, out=tmp_path / "strange")

@@ -25,7 +25,7 @@ from structprobe.show.tally_ranges import by_range
 
 pytest.importorskip("matplotlib")
 
-PROTOCOL = 'punct="upos": UPOS PUNCT left out of UUAS and root'
+PROTOCOL = 'punct="upos": UPOS PUNCT excluded from UUAS and root'
 
 
 def title(ax):
@@ -56,7 +56,7 @@ def test_titles_tell_model_layer_treebank_number_and_protocol() -> None:
     ax = draw_layer_curves([probe_row(0), probe_row(1), baseline_row("linear", 0.4)])
     assert title(ax).endswith(f"bert, en-test.conllu (test), n = 2,077 sentences {PROTOCOL}")
     ranked = [probe_row(layer, dspr=0.5) for layer in (0, 1)]
-    assert "averaged within and then over lengths 5 to 50" in title(
+    assert "macro-averaged over sentence lengths 5 to 50" in title(
         draw_layer_curves(ranked, "dspr")
     )
     assert "bert, layer 3, en-test.conllu" in title(draw_rank_grid([probe_row(3)]))

@@ -95,7 +95,7 @@ def test_scores_and_protocol_are_in_the_text(folder: Path, page: str) -> None:
     for row in series_of(ResultsFolder(folder).rows)[0].rows:
         assert f">{100 * row['uuas']:.1f}<" in page
         assert f"<small>{100 * row['uuas_low']:.1f}–{100 * row['uuas_high']:.1f}</small>" in page
-    for told in ('punct="upos": UPOS PUNCT left out', "1,000 resamples", "f00d", "beef"):
+    for told in ('punct="upos": UPOS PUNCT excluded', "1,000 resamples", "f00d", "beef"):
         assert told in page
     assert "my &lt;model&gt;" in page
     shown = re.search(r"<pre[^>]*><code>(.*?)</code>", page, re.S)[1]

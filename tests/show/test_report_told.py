@@ -117,9 +117,9 @@ def test_tags_are_code_and_no_quotation_marks() -> None:
     foot = results_foot([row], [])
     assert re.findall(r"<code>([^<]*)</code>", foot) == list(PENN_PUNCTUATION)
     assert 'punct="xpos": XPOS <code>' in foot
-    assert "</code> left out of UUAS and root; DSpr." in foot
+    assert "</code> excluded from UUAS and root; DSpr." in foot
     plain = results_foot([row | {"punct": "upos"}], [])
-    assert 'punct="upos": UPOS PUNCT left out of UUAS and root; DSpr.' in plain
+    assert 'punct="upos": UPOS PUNCT excluded from UUAS and root; DSpr.' in plain
 
 
 def test_labels_stay_near_their_lines() -> None:

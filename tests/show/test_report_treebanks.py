@@ -114,7 +114,7 @@ def test_the_highest_score_on_test_is_not_called_a_choice(on_dev: bool) -> None:
     rows = [row(uuas=0.48, **dev), row(method="linear", uuas=0.4321, **dev)]
     (told,) = findings(series_of(rows))
     assert ("best on dev" in told) == on_dev
-    assert ("has the highest score on test, where nothing was selected" in told) != on_dev
+    assert ("has the highest score on test; it was not chosen on dev" in told) != on_dev
     assert told.endswith("48.0% of the gold edges (UUAS); the linear chain has 43.2%.")
 
 
@@ -126,7 +126,7 @@ def test_many_treebanks_are_not_all_told_at_the_top() -> None:
     ]
     told = findings(series_of(rows))
     assert len(told) == MOST + 1
-    assert told[-1] == "The table has the scores on 2 more treebanks."
+    assert told[-1] == "The table lists the scores on 2 more treebanks."
 
 
 def test_of_several_series_that_of_the_best_layer_on_dev_is_told() -> None:

@@ -20,9 +20,9 @@ def test_usual_columns_that_are_filled() -> None:
         "method  layer  seed               UUAS   UAS  DSpr.  dev L1  CPU s",
         "linear      –     –               48.2     –      –       –      –",
         "probe       7     0  80.0 [78.0, 82.1]  50.0   84.5  0.5123   12.3",
-        'In per cent; punct="upos": UPOS PUNCT left out of UUAS and root; DSpr. and NSpr. over '
-        "all words, averaged within and then over lengths 5 to 50; in brackets the 95% bootstrap "
-        "interval over sentences.",
+        'In per cent; punct="upos": UPOS PUNCT excluded from UUAS and root; DSpr. and NSpr. over '
+        "all words, macro-averaged over sentence lengths 5 to 50; 95% bootstrap "
+        "intervals over sentences in brackets.",
     ]
 
 

@@ -23,6 +23,8 @@ _STAND_IN = "\ufdd0\ufdd1\ufdd0"
 _AT_ONCE = 1000  # sentences; limits the memory of tokenization
 # Put before a word to see how it is tokenized in the middle of a text.
 _ANCHORS = ("a", ".")
+_SPACED = "a b"
+_MOST_BYTES = 4  # of a character in UTF-8
 
 
 def make_reader(tokenizer: Tokenizer) -> Reader:
@@ -42,7 +44,7 @@ class FastReader:
         from tokenizers import AddedToken
 
         self._named = named_tokens(tokenizer)
-        self._unknown: int | None = tokenizer.unk_token_id
+        self.unknown: int | None = tokenizer.unk_token_id
         self._backend = copy.deepcopy(tokenizer.backend_tokenizer)
         self._backend.no_truncation()
         self._backend.no_padding()
@@ -51,6 +53,7 @@ class FastReader:
         self._backend.add_tokens([AddedToken(_STAND_IN, special=False, normalized=False)])
         self._stand_in: int = self._backend.token_to_id(_STAND_IN)
         self._odd = {*self._named, self._stand_in}
+        self._marks = _marks_in(self._backend.encode(_SPACED, add_special_tokens=False).tokens)
         self._blank: dict[int, bool] = {}
 
     def read(self, sentences: Sequence[SpacedWords]) -> list[Pieces]:
@@ -124,7 +127,7 @@ class FastReader:
         if token == self._stand_in:
             return [(written, bounds) for written in self._written_for_unknown()]
         start, end = bounds
-        unknown = token == self._unknown and self._named[token] not in text[start:end]
+        unknown = token == self.unknown and self._named[token] not in text[start:end]
         if unknown or token not in self._named:
             return [(token, bounds)]
         model = self._backend.model
@@ -133,8 +136,8 @@ class FastReader:
 
     def _written_for_unknown(self) -> list[int]:
         """Give the unknown token, or the subwords of U+FFFD."""
-        if self._unknown is not None:
-            return [self._unknown]
+        if self.unknown is not None:
+            return [self.unknown]
         written = self._backend.encode("\ufffd", add_special_tokens=False).ids
         if not written:
             raise EncoderError("it has no subword, and the tokenizer has no unknown token")
@@ -144,7 +147,8 @@ class FastReader:
         """Give a mask of the subwords that are only spaces."""
         distinct, place = np.unique(ids, return_inverse=True)
         for token in set(distinct.tolist()).difference(self._blank):
-            self._blank[token] = _is_blank(self._backend, token)
+            raw = self._backend.id_to_token(token) or ""
+            self._blank[token] = _is_blank(self._backend.decode([token], False), raw, self._marks)
         return np.array([self._blank[token] for token in distinct.tolist()], dtype=bool)[place]
 
 
@@ -152,13 +156,17 @@ class SlowReader:
     """Tokenize sentences word by word.
 
     Each word is tokenized with the gap before it, as it would be after another word; so no subword
-    belongs to two words. Subwords that are only spaces are read but belong to no word.
+    belongs to two words. Subwords that are only spaces, or bytes of a space, are read but belong to
+    no word.
     """
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = copy.deepcopy(tokenizer)  # its owner may change it
         self._named = named_tokens(tokenizer)
+        self.unknown: int | None = tokenizer.unk_token_id
         self._cut: dict[tuple[str | None, str], tuple[list[int], list[bool]]] = {}
+        self._marks = _marks_in(tokenizer.tokenize(_SPACED))
+        self._shown: dict[tuple[int, ...], str] = {}
 
     def read(self, sentences: Sequence[SpacedWords]) -> list[Pieces]:
         """Tokenize sentences."""
@@ -178,14 +186,43 @@ class SlowReader:
 
     def _cut_word(self, gap: str | None, word: str, where: str) -> tuple[list[int], list[bool]]:
         """Give the subwords of a word and its gap, and whether each belongs to the word."""
-        unknown = self._tokenizer.unk_token_id
-        written = self._in_context(gap, "\ufffd") if unknown is None else [int(unknown)]
+        written = self._in_context(gap, "\ufffd") if self.unknown is None else [self.unknown]
         for ids in (self._in_context(gap, word) if word.strip() else [], written):
-            counts = [not _is_blank(self._tokenizer, token) for token in ids]
+            counts = self._count(ids)
             if any(counts):
                 return ids, counts
         what = f"word {word!r}: it has no subword, and the tokenizer has no unknown token"
         raise EncoderError(what, where=where)
+
+    def _count(self, ids: list[int]) -> list[bool]:
+        """Say of each subword whether it carries more than spaces."""
+        counts: list[bool] = []
+        while (start := len(counts)) < len(ids):
+            end = self._end_of_character(ids, start)
+            blank = _is_blank(self._show(ids[start:end]), self._raw(ids[start]), self._marks)
+            counts += [not blank] * (end - start)
+        return counts
+
+    def _end_of_character(self, ids: list[int], start: int) -> int:
+        """Give the end of a subword, or of the character of which it is the first byte."""
+        shown = self._show(ids[start : start + 1])
+        if (not shown and self._raw(ids[start]).strip(self._marks)) or "\ufffd" in shown:
+            for end in range(start + 2, min(start + _MOST_BYTES, len(ids)) + 1):
+                shown = self._show(ids[start:end])
+                if len(shown) == 1 and shown != "\ufffd":
+                    return end
+        return start + 1
+
+    def _show(self, ids: list[int]) -> str:
+        """Decode some subwords: to nothing or U+FFFD if they are part of a character's bytes."""
+        key = tuple(ids)
+        if key not in self._shown:
+            self._shown[key] = self._tokenizer.decode(ids, skip_special_tokens=False)
+        return self._shown[key]
+
+    def _raw(self, token: int) -> str:
+        """Give a subword as the vocabulary writes it."""
+        return str(self._tokenizer.convert_ids_to_tokens(token))
 
     def _in_context(self, gap: str | None, word: str) -> list[int]:
         """Tokenize a word as it would be after another one."""
@@ -207,9 +244,16 @@ class SlowReader:
         return [int(token) for token in ids if token is not None]
 
 
-def _is_blank(tokenizer: Any, token: int) -> bool:
-    """Whether a subword is only spaces."""
-    return not tokenizer.decode([token], skip_special_tokens=False).replace("▁", "").strip()
+def _marks_in(tokens: Iterable[str]) -> str:
+    """Give the characters that a vocabulary writes for a space; elsewhere ▁ is a character."""
+    return " ▁" if any("▁" in token for token in tokens) else " "
+
+
+def _is_blank(shown: str, raw: str, marks: str) -> bool:
+    """Whether a subword is only spaces, from its text and how the vocabulary writes it."""
+    if not shown:  # a mark of a space, stripped; any other is a part of a character's bytes
+        return not raw.strip(marks)
+    return not "".join(char for char in shown if char not in marks).strip()
 
 
 Reader = FastReader | SlowReader

@@ -66,10 +66,10 @@ def read_sets(
         inputs.check_pairs(words, layer_name(layer))
     if dev is None:
         return train_set, None
-    held_out = inputs.pick_layers(dev[0], X, "X of dev")
-    dev_set = read_examples(held_out, dev[1], " of dev", kinds=kinds)
+    held_out = inputs.pick_layers(dev[0], X, "X_dev")
+    dev_set = read_examples(held_out, dev[1], "_dev", kinds=kinds)
     for layer, words in dev_set.layers.items():
-        name = f"{layer_name(layer)} of dev"
+        name = layer_name(layer, "X_dev")
         inputs.check_width(words, train_set.layers[layer].hidden_size, name)
         inputs.check_origin(inputs.origin_of(held_out[layer]), inputs.origin_of(X[layer]), name)
         inputs.check_pairs(words, name)
@@ -82,7 +82,7 @@ def read_examples(
     """Read and check sentences in any form that a probe accepts."""
     layers = {}
     for layer, vectors in X.items():
-        name = layer_name(layer) + suffix
+        name = layer_name(layer, f"X{suffix}")
         layers[layer] = words = inputs.read_words(vectors, name)
         heads = inputs.read_heads(y, words, (name, "y" + suffix))
         inputs.check_finite(words, name, y)
@@ -110,6 +110,6 @@ def hold_out(
     return np.sort(order[n:]), np.sort(order[:n])
 
 
-def layer_name(layer: Layer) -> str:
+def layer_name(layer: Layer, name: str = "X") -> str:
     """Name a layer's vectors in messages."""
-    return "X" if layer is None else f"X of layer {layer}"
+    return name if layer is None else f"{name} of layer {layer}"

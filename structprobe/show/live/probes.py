@@ -93,13 +93,14 @@ class LiveProbes:
         from structprobe.recoverers.probe import ProbeRecoverer
 
         places = [p for source in sources for p in _probes_in(source, layers, rank, seed)]
+        loading = {"max_unknown": 1.0} | loading  # what is typed to try things is no treebank
         first = ProbeRecoverer.from_pretrained(places[0], **loading)
         again = loading | {"model": first.encoder}
         found = [first, *(ProbeRecoverer.from_pretrained(one, **again) for one in places[1:])]
         vectors = [_vectors(one) for one in found]
         for place, own in zip(places, vectors, strict=True):
             if own != vectors[0]:
-                what = f"was fitted on other vectors ({own}) than {places[0]} ({vectors[0]})"
+                what = f"was fitted on different vectors ({own}) from {places[0]} ({vectors[0]})"
                 raise ProbeError(what, where=place, hint="serve them separately")
         order = sorted(range(len(found)), key=lambda at: found[at].layer)
         all_layers = [one.layer for one in found]
@@ -190,4 +191,5 @@ def _probes_in(
 def _vectors(one: ProbeRecoverer) -> Mapping[str, Any]:
     """Tell which vectors of a layer a probe was fitted on: one encoder gives one kind alone."""
     origin = one.probe.origin_ or {}
-    return {key: origin[key] for key in ("pooling", "spacing", "bos", "dtype")}
+    kept = ("pooling", "spacing", "bos", "dtype", "lang")
+    return {key: origin[key] for key in kept if key in origin}

@@ -17,7 +17,7 @@ def load_matplotlib() -> Any:
         import matplotlib
     except ImportError as error:
         raise StructprobeError(
-            "pictures need matplotlib, which is not installed",
+            "figures need matplotlib, which is not installed",
             hint="install it with: pip install 'structprobe[plot]'",
         ) from error
     return matplotlib

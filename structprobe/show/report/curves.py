@@ -165,7 +165,8 @@ def _told(metric: str, lines: Sequence[Series], dashed: Mapping[str, Row]) -> st
                 else f"{one.name}: {first}"
             )
     told += [f"{name} {100 * mean:.1f}" for name, mean in _means(dashed, metric).items()]
-    return f"{SCORES[metric]} by layer in per cent. {'; '.join(told)}. The table has all numbers."
+    curves = "; ".join(told)
+    return f"{SCORES[metric]} by layer in per cent. {curves}. The table lists all the numbers."
 
 
 def _px(value: float) -> str:

@@ -105,7 +105,7 @@ def extremes(kept: Sequence[KeptSeries]) -> Markup | None:
     of = f" on {run.row['treebank']}" if len(kept) > 1 else ""
     of = f" of {first.series.name}" if first.series.layered else of
     told = (
-        f"By the share of scored edges that {run.name}{of} recovers, among sentences with at least "
+        f"By the proportion of scored edges that {run.name}{of} recovers, among sentences with at "
         f"{_LEAST_EDGES} scored edges. Select one to see its tree."
     )
     worst_and_best = element("div", lists, class_="two")

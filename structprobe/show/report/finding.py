@@ -35,7 +35,7 @@ def findings(series: Sequence[Series]) -> list[str]:
     told = [_finding(one, series, apart) for one in led[:MOST]]
     if len(led) > MOST:
         more = counted(len(led) - MOST, "more treebank")
-        told.append(f"The table has the scores on {more}.")
+        told.append(f"The table lists the scores on {more}.")
     return told
 
 
@@ -51,7 +51,7 @@ def _finding(best: Series, series: Sequence[Series], apart: Sequence[str]) -> st
         told = f"{of}, {name} is the best on dev: on {part} it recovers {share}"
     else:
         told = (
-            f"{of}, {name} has the highest score on {part}, where nothing was selected. It "
+            f"{of}, {name} has the highest score on {part}; it was not chosen on dev. It "
             f"recovers {share}"
         )
     return f"{f'On {bank}: ' if bank else ''}{told}{_chain(best, series)}."

@@ -105,7 +105,9 @@ def _foot(config: Mapping[str, Any], origin: Mapping[str, Any]) -> Markup:
     left_out = ("verbose", "random_state", "device")
     told = {k: v for k, v in settings.items() if v is not None and k not in left_out}
     vectors = ", ".join(
-        f"{key} {origin[key]}" for key in ("pooling", "spacing", "bos", "dtype") if key in origin
+        f"{key} {origin[key]}"
+        for key in ("pooling", "spacing", "bos", "dtype", "lang")
+        if key in origin
     )
     terms: dict[str, Iterable[str]] = {
         "protocol": [tell_protocol(protocol) for protocol in protocols_of([scores])],

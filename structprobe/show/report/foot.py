@@ -30,6 +30,7 @@ def results_foot(rows: Sequence[Row], commands: Sequence[Mapping[str, Any]]) -> 
             ("pooling", "spacing", "bos", "dtype"),
             "pooling {}, spacing {}, beginning-of-sequence token {}, {}",
         ),
+        "language": _each(rows, ("lang",), "{}"),
         "probe": _each(rows, ("rank", "recipe", "products"), "rank {}, recipe {}, products in {}"),
         "step limit": _step_limits(rows),
         "seeds": [", ".join(_each(rows, ("seed",), "{}"))],

@@ -266,6 +266,9 @@ class _Merging:
     def convert_tokens_to_ids(self, tokens: list[str]) -> list[int]:
         return [sum(map(ord, token)) for token in tokens]
 
+    def convert_ids_to_tokens(self, token: int) -> str:
+        return str(token)
+
     def decode(self, ids: list[int], **kwargs: Any) -> str:
         return str(ids)
 

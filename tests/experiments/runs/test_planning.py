@@ -235,9 +235,11 @@ def test_a_plan_in_words() -> None:
         assert "about 2.0 kB of predictions\n" in told
         assert told.count(span) == 2
     times = {"encode_seconds": 1, "train_seconds": 1}
-    assert "TOO MUCH: 0.0 B free" in format_plan(plan | {"bytes_in_all": 1} | times)
+    assert "NOT ENOUGH SPACE: 0.0 B free" in format_plan(plan | {"bytes_in_all": 1} | times)
     streamed = format_plan(plan | {"bytes_streamed": 9e9} | times)
-    assert "temporary about 9.0 GB at a time during training; TOO MUCH: 0.0 B free" in streamed
+    assert (
+        "temporary about 9.0 GB at a time during training; NOT ENOUGH SPACE: 0.0 B free" in streamed
+    )
     saving = format_plan(plan | {"bytes_saved": 3e6} | times)
     assert "kept      about 2.0 kB of predictions, 3.0 MB of saved probes\n" in saving
     assert "kept      rows only\n" in format_plan(plan | {"bytes_kept": 0} | times)

@@ -213,23 +213,23 @@ class TestDev:
             StructuralProbe().fit(X, HEADS, dev=X[0])
 
     def test_lengths(self) -> None:
-        with pytest.raises(ProbeError, match=r"X of dev has 20 sentences, y of dev has 19"):
+        with pytest.raises(ProbeError, match=r"X_dev has 20 sentences, y_dev has 19"):
             StructuralProbe().fit(X, HEADS, dev=(X, HEADS[1:]))
 
     def test_width(self) -> None:
         narrow = [x[:, :5] for x in X]
-        with pytest.raises(ProbeError, match=r"X of dev has width 5, .* on vectors of width 24"):
+        with pytest.raises(ProbeError, match=r"X_dev has width 5, .* on vectors of width 24"):
             StructuralProbe().fit(X, HEADS, dev=(narrow, HEADS))
 
     def test_nothing_but_one_word_sentences(self) -> None:
         short = ([x[:1] for x in X], [np.array([0])] * 20)
-        with pytest.raises(ProbeError, match=r"no sentence of X of dev has two or more words"):
+        with pytest.raises(ProbeError, match=r"no sentence of X_dev has two or more words"):
             StructuralProbe().fit(X, HEADS, dev=short)
         with pytest.raises(ProbeError, match=r"no sentence of X has two or more words"):
             StructuralProbe().fit(*short, dev=(X, HEADS))
 
     def test_origin(self) -> None:
-        with pytest.raises(ProbeError, match=r"X of dev comes from model 'm' \(layer 4\)"):
+        with pytest.raises(ProbeError, match=r"X_dev comes from model 'm' \(layer 4\)"):
             StructuralProbe().fit(vectors_of(), HEADS, dev=(vectors_of(layer=4), HEADS))
 
 

@@ -164,7 +164,7 @@ VECTORS, HEADS = planted(6, seed=0)
         ({"device": "abacus"}, VECTORS, HEADS, "unknown device 'abacus'"),
         ({}, VECTORS, HEADS[:-1], "X has 6 sentences, y has 5"),
         ({}, [x * np.nan for x in VECTORS], HEADS, "NaN or infinity"),
-        ({}, [x[:, :7] for x in VECTORS], HEADS, "X of dev has width 24"),
+        ({}, [x[:, :7] for x in VECTORS], HEADS, "X_dev has width 24"),
     ],
 )
 def test_bad_input_is_named(changes: dict[str, Any], X: Any, y: Any, message: str) -> None:

@@ -159,7 +159,7 @@ def test_expected_layer_counts_gains_where_they_come() -> None:
         ),
         (
             lambda: LayerMix().fit({1: X[0]}, TRAIN_HEADS, dev=DEV),
-            "X of dev has no vectors for layer 1",
+            "X_dev has no vectors for layer 1",
         ),
         (lambda: LayerMix(rank=99).fit(X, TRAIN_HEADS, dev=DEV), "rank must be .*, got 99"),
         (

@@ -1,0 +1,73 @@
+"""Where a model is: hub ids, folders and files; and what is wrong where it cannot be loaded."""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+from structprobe.errors import EncoderError
+from structprobe.models.embedded import MINILM, embedded_model
+from structprobe.models.hub import unreachable
+
+ADAPTER_CONFIG = "adapter_config.json"
+
+
+def locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
+    """Split a path into folder and GGUF file, and reject a folder without a model."""
+    if gguf_file is None and source.endswith(".gguf"):
+        source, gguf_file = os.path.split(source)
+        source = source or "."
+    looks_local = source.startswith((".", "/", "~", "\\")) or source.count("/") > 1
+    source = os.path.expanduser(source) if looks_local else source
+    if source == MINILM and not os.path.exists(source):
+        source = embedded_model()
+    folder = Path(source)
+    if not source or not folder.is_dir():
+        if looks_local or not source or folder.exists():
+            hint = "pass a hub id, a folder written by save_pretrained, or a .gguf file"
+            raise EncoderError(f"no model folder {source!r}", hint=hint)
+        return source, gguf_file
+    source = os.path.abspath(source)  # it is stored with probes, which may be loaded from elsewhere
+    files = sorted(path.name for path in folder.iterdir() if path.is_file())
+    ggufs = [name for name in files if name.endswith(".gguf")]
+    if gguf_file:
+        if not (folder / gguf_file).is_file():
+            hint = f"GGUF files there: {', '.join(ggufs) or 'none'}"
+            raise EncoderError(f"no file {gguf_file!r} in {source}", hint=hint)
+    elif not {"config.json", ADAPTER_CONFIG}.intersection(files):
+        hint = "pass a folder written by save_pretrained"
+        if ggufs:
+            hint = "pass its GGUF file as gguf_file="
+        raise EncoderError(f"not a model folder: no config.json in {source}", hint=hint)
+    elif not any(name.endswith((".safetensors", ".bin")) for name in files):
+        which = "model.safetensors or pytorch_model.bin"
+        which = which if "config.json" in files else "adapter_model.safetensors"
+        hint = f"expected {which}; is the download complete?"
+        raise EncoderError(f"no weights in {source}", hint=hint)
+    return source, gguf_file
+
+
+def explain(what: str, source: str, error: Exception) -> EncoderError:
+    """Turn an error of a library into one line that says what to do."""
+    text = " ".join(str(error).split())
+    if isinstance(error, ImportError) or re.search(r"pip install|is required|installed", text):
+        for package in ("gguf", "accelerate", "sentencepiece", "tiktoken", "protobuf"):
+            if package in text.lower() and not installed(package):
+                what = f"{what}: the package {package} is not installed"
+                return EncoderError(what, hint=f"pip install {package}")
+    if not Path(source).exists() and "connect" in text:
+        return unreachable(source)
+    if "custom code" in text:
+        hint = "read the code, then pass trust_remote_code=True"
+        return EncoderError(f"{what}: it needs custom code", hint=hint)
+    return EncoderError(f"{what}: {text[:300] or type(error).__name__}")
+
+
+def installed(package: str) -> bool:
+    """Whether a package can be imported."""
+    try:
+        return find_spec("google.protobuf" if package == "protobuf" else package) is not None
+    except ModuleNotFoundError:  # its parent is missing
+        return False
