@@ -13,7 +13,7 @@ def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_model(parser)
     dev = "dev set, for early stopping and scores; default: hold out a tenth of the training set "
-    dev += "for early stopping, and print no scores"
+    dev += "for both"
     options.add_treebanks(parser, needs=("train",), dev=dev)
     recipe = options.add_recipe(parser)
     options.add_layer(recipe, required=True, help="layer to probe; 0 = embedding output")

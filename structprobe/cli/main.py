@@ -9,7 +9,8 @@ import os
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import TextIOWrapper
 
 from structprobe._version import __version__
 from structprobe.cli.parser import SHELLS, Parser, PrintCompletion
@@ -67,62 +68,93 @@ def build_parser(only: str | None = None) -> Parser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command."""
-    _open_closed_streams()
+    _prepare_streams()
     given = list(sys.argv[1:] if argv is None else argv)
+    args: argparse.Namespace | None = None
     try:
-        # ``help COMMAND`` is ``COMMAND --help``.
-        words = [*given[1:2], "--help"] if given[:1] == ["help"] else given
-        named = next(iter(words), None)
-        parser = build_parser(named if named in COMMANDS else None)
-        args = parser.parse_args(words)
-        if args.command is None:
-            parser.error(f"no command given; choose from {', '.join(map(repr, COMMANDS))}")
-    except BrokenPipeError:  # of what --print-completion prints
-        return _stop_writing()
-    except KeyboardInterrupt:  # while a command's options are imported
-        print("structprobe: interrupted; nothing was done", file=sys.stderr)
-        return INTERRUPTED
-    args.command_line = shlex.join(["structprobe", *given])
-    args.progress = False if args.quiet else None  # bars are drawn where stderr is a terminal
-    os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is first loaded
-    if sys.stdout is None:
-        return _fault("standard output is closed; redirect it to a file or a pipe")
-    try:
-        with _log_to_stderr(args):
-            args.run(args)
-        sys.stdout.flush()
+        with _flushed():
+            args = _parse(given)
+            args.command_line = shlex.join(["structprobe", *given])
+            # Otherwise bars are drawn where stderr is a terminal.
+            args.progress = False if args.quiet else None
+            os.environ.setdefault("GOMP_SPINCOUNT", SPIN_COUNT)  # read when torch is first loaded
+            if sys.stdout is None:
+                return _fault("standard output is closed; redirect it to a file or a pipe")
+            with _log_to_stderr(args):
+                args.run(args)
     except StructprobeError as error:
         return _fault(error.for_shell())
-    except BrokenPipeError:
-        return _stop_writing()
+    except BrokenPipeError:  # the reader of our output (`head`, say) has gone
+        return 0
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _fault(f"{place}{error.strerror or error}")
     except KeyboardInterrupt:
         kept = "nothing was written; cached word vectors are kept"
-        if args.resumes:
+        if args is None:  # while a command's options are imported
+            kept = "nothing was done"
+        elif args.resumes:
             kept = f"finished work is kept; resume with: {args.command_line}"
-        print(f"structprobe: interrupted; {kept}", file=sys.stderr)
+        _tell(f"structprobe: interrupted; {kept}")
         return INTERRUPTED
+    finally:
+        _stop_writing()
     return 0
 
 
-def _open_closed_streams() -> None:
-    """Open what the shell closed (``<&-``, ``2>&-``), where Python has None, onto nothing."""
+def _parse(given: Sequence[str]) -> argparse.Namespace:
+    """Parse the command line; ``help COMMAND`` is ``COMMAND --help``."""
+    words = [*given[1:2], "--help"] if given[:1] == ["help"] else given
+    named = next(iter(words), None)
+    parser = build_parser(named if named in COMMANDS else None)
+    args = parser.parse_args(words)
+    if args.command is None:
+        parser.error(f"no command given; choose from {', '.join(map(repr, COMMANDS))}")
+    return args
+
+
+def _prepare_streams() -> None:
+    """Open what the shell closed (``<&-``, ``2>&-``), and escape what a stream cannot encode."""
     for name, mode in (("stdin", "r"), ("stderr", "w")):
         if getattr(sys, name) is None:
             stream = open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115 -- open until we end
             setattr(sys, name, stream)
+    for stream in (sys.stdout, sys.stderr):
+        # What was chosen with PYTHONIOENCODING, such as `ascii:replace`, stays.
+        if isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+            stream.reconfigure(errors="backslashreplace")
 
 
-def _stop_writing() -> int:
-    """Write to nobody: the reader of our output (`head`, say) has gone."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-    return 0
+@contextmanager
+def _flushed() -> Iterator[None]:
+    """Write out what was printed, also before `--help` exits: Python would end in a traceback."""
+    try:
+        yield
+    except SystemExit:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        raise
+    if sys.stdout is not None:
+        sys.stdout.flush()
+
+
+def _stop_writing() -> None:
+    """Write to nobody what could not be written, so that Python does not try again at exit."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _tell(line: str) -> None:
+    """Print a line to stderr, if there is anybody to read it."""
+    with suppress(OSError):
+        print(line, file=sys.stderr, flush=True)
 
 
 def _fault(message: str) -> int:
-    print(f"structprobe: error: {' '.join(message.split())}", file=sys.stderr)
+    _tell(f"structprobe: error: {' '.join(message.split())}")
     return DATA_FAULT
 
 

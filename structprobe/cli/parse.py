@@ -61,7 +61,9 @@ def run(args: argparse.Namespace) -> None:
         text = "".join(f"{tree}\n\n" for tree in trees)
     else:
         text = join_blocks(tree.to_conllu() for tree in trees)
-    if args.out == "-":
+    if args.out == "-" and args.text and not args.json:
+        sys.stdout.write(text)  # a drawing, in the encoding of the terminal
+    elif args.out == "-":
         # Bytes: all that was not parsed stays as it was, line endings included.
         sys.stdout.buffer.write(text.encode())
     else:

@@ -8,6 +8,7 @@ import importlib
 import re
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from itertools import chain
 from typing import Any, NoReturn
 
@@ -69,6 +70,12 @@ class Parser(argparse.ArgumentParser):
         what = what.replace("expected at least one argument", "a value is missing")
         what = re.sub("^the following arguments are required: (.*)", self._missing, what)
         self.exit(2, f"{self.prog}: error: {what} (see '{self.prog} --help')\n")
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        """Write, and let the caller see why help could not be written, which argparse ignores."""
+        if message and file is not None:
+            with suppress(*(() if file is sys.stdout else (OSError,))):
+                file.write(message)
 
     def _missing(self, match: re.Match[str]) -> str:
         """Name what is missing, and say what an argument without an option is."""

@@ -14,7 +14,15 @@ from structprobe.devices import find_device
 from structprobe.errors import ProbeError, StructprobeError
 from structprobe.experiments.config import CompareConfig
 from structprobe.experiments.layers_ranks_seeds import check_seeds
-from structprobe.experiments.runs.run import Banks, Outcome, outcome, sizes, timed
+from structprobe.experiments.runs.run import (
+    Banks,
+    Outcome,
+    outcome,
+    sizes,
+    timed,
+    warn_after,
+    warn_before,
+)
 from structprobe.experiments.vectors_folder import check_cache, vectors_folder
 from structprobe.probe.training.recipes import recipe_version
 from structprobe.progress import progress_bar
@@ -110,6 +118,7 @@ def compare(
         versions[name] = replace(banks, test=disturb(banks.test, seed))
     results = ResultsFolder(folder)
     results.tell_command(config.command)
+    warned = warn_before(banks)
     with (
         vectors_folder(results.folder, config.cache) as vectors,
         progress_bar("methods", len(chosen), "method", shown=config.progress) as advance,
@@ -125,6 +134,7 @@ def compare(
             rows += comparison.rows_of(method)
             advance(1)
     results.mend()
+    warn_after(rows, warned)
     return rows
 
 

@@ -9,13 +9,14 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from structprobe.errors import ScoreError
-from structprobe.experiments.runs.run import as_bank, key_of, sizes, timed
+from structprobe.experiments.runs.run import as_bank, key_of, sizes, timed, warn
 from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.linear import LinearChain
 from structprobe.results.frames import Rows
 from structprobe.results.rows import Row, bank_name, make_row, score_values
 from structprobe.scores import score
 from structprobe.scores.attachment import without_subtypes
+from structprobe.scores.cautions import cautions_of, same_as_train
 from structprobe.scores.prediction import Prediction
 from structprobe.tree_faults import tree_fault
 from structprobe.treebank import Treebank
@@ -66,6 +67,7 @@ def evaluate(
         with timed() as times:
             predictions = recoverer.predict(bank)
         rows.append(_row(recoverer.describe(), bank, predictions, punct, part) | times)
+    warn(text for row in rows for text in row["warnings"])
     return rows
 
 
@@ -172,7 +174,9 @@ def score_files(
             "%s: the heads of %d of %d sentences are not a tree; their arcs are scored as they are"
         )
         _log.warning(what, system, n, len(heads))
-    return _row(told, gold_bank, predictions, punct, "test")
+    row = _row(told, gold_bank, predictions, punct, "test")
+    warn(row["warnings"])
+    return row
 
 
 def _row(
@@ -180,14 +184,16 @@ def _row(
 ) -> Row:
     """Make the row of predictions on a treebank."""
     scores = score(bank, predictions, punct=punct)
+    doubts = [*told.get("warnings", ()), *cautions_of({part: bank}, part, scores.protocol)]
+    if told.get("train_fingerprint") == bank.fingerprint:
+        doubts.append(same_as_train(part))
     return make_row(
         key=key_of(told, {"treebank": bank}, scores.protocol.punct),
         treebank=bank_name(bank),
         treebank_fingerprint=bank.fingerprint,
         part=part,
         **sizes(bank),
-        **told,
-        **score_values(scores),
+        **told | score_values(scores) | {"warnings": doubts},
     )
 
 

@@ -3,13 +3,16 @@
 Three measures that need not agree (survey 'A Primer in BERTology', section 5.2): the score of a
 probe on each layer; the weights of a learned mix of all layers, with their centre of gravity; and
 the scores of mixes of the layers 0 to l for growing l, with the expected layer of the gains (Tenney
-et al. 2019, BERT Rediscovers the Classical NLP Pipeline, section 3).
+et al. 2019, BERT Rediscovers the Classical NLP Pipeline, section 3). There is an expected layer
+only where the mix of all layers clearly scores higher than the lowest layer: where the 95% interval
+of the difference, by the paired bootstrap over sentences, is above 0.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -18,11 +21,12 @@ from structprobe.devices import find_device
 from structprobe.errors import MethodError, ProbeError, ScoreError, unknown_name
 from structprobe.experiments.config import LocaliseConfig
 from structprobe.experiments.layers_ranks_seeds import parse_layers
-from structprobe.experiments.runs.run import Banks
+from structprobe.experiments.runs.run import Banks, warn_before
 from structprobe.progress import progress_bar
 from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.methods import find_methods
 from structprobe.results.rows import per_cent
+from structprobe.scores.paired import PairedTest, paired_bootstrap
 from structprobe.scores.result import Scores
 from structprobe.scores.scoring import score
 from structprobe.treebank.sentence import Sentence
@@ -51,9 +55,11 @@ class Localised:
     weights: dict[str, dict[int, float]]
     gravity: dict[str, float]  # The mean layer under these weights
     cumulative: dict[int, Scores]  # Scores of a mix of the layers up to each
-    expected: dict[str, float]
+    expected: dict[str, float | None]  # None where the gain is not clearly above 0
+    gains: dict[str, PairedTest | None]  # Of the mix of all layers over the lowest layer
     part: str  # Which set the scores are on: ``"test"`` or ``"dev"``
     n_sentences: int  # The number of its sentences
+    warnings: list[str]  # What may make the scores misleading
 
     @property
     def best_layer(self) -> int:
@@ -72,7 +78,9 @@ class Localised:
         return {
             "probe": self.probe, "part": self.part, "n_sentences": self.n_sentences,
             "punct": self.curve[self.layers[0]].protocol.punct, "best_layer": self.best_layer,
-            "centre_of_gravity": self.gravity, "expected_layer": self.expected, "layers": layers,
+            "centre_of_gravity": self.gravity, "expected_layer": self.expected,
+            "gain": {kind: _interval(one) for kind, one in self.gains.items()}, "layers": layers,
+            "warnings": self.warnings,
         }  # fmt: skip
 
 
@@ -129,7 +137,7 @@ def localise(
         If the text of a treebank is withheld, unless that is allowed.
     """
     from structprobe.probe.readers.biaffine_mix import BiaffineMix
-    from structprobe.probe.readers.layer_mix import LayerMix, centre_of_gravity, expected_layer
+    from structprobe.probe.readers.layer_mix import LayerMix, centre_of_gravity
 
     config = config or LocaliseConfig()
     if probe not in METRICS:
@@ -138,6 +146,7 @@ def localise(
     banks = Banks.of(train, dev, test, punct, allow_withheld=config.allow_withheld)
     assert banks.dev is not None  # it had to be given
     gold, part = banks.scored or banks.dev, banks.part or "dev"
+    warn_before(banks)
     chosen = sorted(parse_layers(layers, encoder.n_layers))
     if len(chosen) < 2:
         raise ScoreError(f"only one layer was given: {chosen[0]}", hint="give at least two layers")
@@ -172,13 +181,35 @@ def localise(
             advance(1)
     metrics = METRICS[probe]
     found = {kind: getattr(mix, f"{kind}_weights_") for kind in metrics}
-    expected = {
-        kind: expected_layer({i: getattr(one, metric) or 0.0 for i, one in cumulative.items()})
-        for kind, metric in metrics.items()
-    }
+    gains = {kind: gain_of(cumulative, metric) for kind, metric in metrics.items()}
+    expected = {kind: expected_of(cumulative, gain) for kind, gain in gains.items()}
     weights = {kind: dict(zip(chosen, own.tolist(), strict=True)) for kind, own in found.items()}
     gravity = {kind: centre_of_gravity(chosen, own) for kind, own in found.items()}
     return Localised(
         probe=probe, layers=tuple(chosen), curve=curve, weights=weights, gravity=gravity,
-        cumulative=cumulative, expected=expected, part=part, n_sentences=len(gold),
+        cumulative=cumulative, expected=expected, gains=gains, part=part, n_sentences=len(gold),
+        warnings=banks.cautions,
     )  # fmt: skip
+
+
+def gain_of(cumulative: Mapping[int, Scores], metric: str) -> PairedTest | None:
+    """Compare the mix of all layers with the lowest layer; None where nothing was scored."""
+    lowest, *_, whole = cumulative.values()
+    if getattr(lowest, metric) is None or getattr(whole, metric) is None:
+        return None
+    return paired_bootstrap(whole, lowest, metric, n=1000)
+
+
+def expected_of(cumulative: Mapping[int, Scores], gain: PairedTest | None) -> float | None:
+    """Return the expected layer, where there is a clear gain."""
+    from structprobe.probe.readers.layer_mix import expected_layer
+
+    if gain is None or gain.low <= 0:
+        return None
+    found = expected_layer({i: getattr(one, gain.metric) for i, one in cumulative.items()})
+    return None if math.isnan(found) else found
+
+
+def _interval(gain: PairedTest | None) -> dict[str, float] | None:
+    """Return a gain with its interval."""
+    return None if gain is None else {"value": gain.difference, "low": gain.low, "high": gain.high}

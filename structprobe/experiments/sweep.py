@@ -14,7 +14,15 @@ from structprobe.errors import ScoreError, counted
 from structprobe.experiments.config import SweepConfig
 from structprobe.experiments.runs.grid import Grid, known_products, probe_runs
 from structprobe.experiments.runs.groups import Group, groups_of
-from structprobe.experiments.runs.run import Banks, Outcome, Run, outcome, timed
+from structprobe.experiments.runs.run import (
+    Banks,
+    Outcome,
+    Run,
+    outcome,
+    timed,
+    warn_after,
+    warn_before,
+)
 from structprobe.experiments.vectors_folder import check_cache, vectors_folder
 from structprobe.progress import progress_bar
 from structprobe.recoverers.base import Recoverer
@@ -120,6 +128,7 @@ def sweep(
     }
     results = ResultsFolder(folder)
     results.tell_command(config.command)
+    warned = warn_before(banks, training.memory_gb)
 
     def keep(run: Run, found: Outcome) -> None:
         kept = (banks.scored, found.predictions) if config.keep_predictions else ()
@@ -162,7 +171,9 @@ def sweep(
                 keep(run, found)
     results.mend()
     by_key = {row["key"]: row for row in results.rows}
-    return Rows(by_key[run.key] for run in every)
+    rows = Rows(by_key[run.key] for run in every)
+    warn_after(rows, warned)
+    return rows
 
 
 def sweep_many(encoders: Iterable[Encoder], treebanks: Sequence[Parts], **options: Any) -> Rows:

@@ -30,6 +30,17 @@ class NotFittedError(ProbeError, sklearn.exceptions.NotFittedError):
     """A probe is used before `fit`; it is also a ``sklearn.exceptions.NotFittedError``."""
 
 
+class PerSentence(list[NDArray[Any]]):
+    """A list of one array per sentence, which numpy takes as a column of objects."""
+
+    # So scikit-learn's cross_val_predict can join such lists, although the arrays differ in length.
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> NDArray[Any]:
+        found = np.empty(len(self), dtype=object)
+        for index, array in enumerate(self):
+            found[index] = array
+        return found if dtype is None else found.astype(dtype)
+
+
 class TreeEstimator(BaseEstimator):
     """Recovers trees from the word vectors of one layer; a subclass defines `_fit`, `_predict`."""
 
@@ -126,7 +137,7 @@ class TreeEstimator(BaseEstimator):
         list of ndarray of int, each (n_words,)
             The head of each word, 1-based, 0 for the root.
         """
-        return [prediction.heads for prediction in self.predictions(X)]
+        return PerSentence(prediction.heads for prediction in self.predictions(X))
 
     def score(self, X: VectorsLike, y: TreesLike) -> float:
         """Undirected unlabelled attachment score, by the default protocol of `evaluate`.

@@ -108,10 +108,12 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     distance_components_, depth_components_ : ndarray of float32, shape (rank, hidden_size)
         The two matrices.
     history_ : dict
-        Plain values: ``recipe``, ``device``, the numbers of sentences ``n_train`` and ``n_dev``,
-        and for ``distance`` and ``depth`` the training history: ``steps_per_epoch``, ``steps``,
-        ``best_step``, ``best_epoch``, ``best_dev_loss`` and ``evaluations`` (``step``,
-        ``learning_rate``, ``train_loss``, ``dev_loss``).
+        Plain values: ``recipe``, ``device``, ``treebank`` (the files that the trees were read from,
+        if known), the numbers of sentences ``n_train`` and ``n_dev``, ``held_out`` (the indices of
+        the training sentences used as dev set, unless one was given), and for ``distance`` and
+        ``depth`` the training history: ``steps_per_epoch``, ``steps``, ``best_step``,
+        ``best_epoch``, ``best_dev_loss`` and ``evaluations`` (``step``, ``learning_rate``,
+        ``train_loss``, ``dev_loss``).
     n_features_in_ : int
         hidden_size of the vectors seen during `fit`.
     origin_ : dict or None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,9 @@ from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
+
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -170,7 +174,7 @@ class Recoverer(ABC):
         ----------
         text : str, sequence of str or Sentence
             A text, split at whitespace only (put spaces around punctuation), a list of words, or a
-            sentence of a treebank.
+            sentence of a treebank. A word that contains a space is told.
 
         Returns
         -------
@@ -229,6 +233,11 @@ def _one_sentence(given: object) -> Sentence:
             raise ProbeError(f"there are no words to parse in {given!r}")
         others = [word for word in words if not isinstance(word, str)]
         if not others:
+            spaced = [word for word in words if len(word.split()) > 1]
+            if spaced:
+                told = "parse takes one sentence: each item of the list is taken as one word, also "
+                told += "%r; to parse several texts, call parse for each"
+                _log.warning(told, spaced[0])
             return Treebank.from_words([words])[0]
         found = f"a {found} of {type(others[0]).__name__}"
     hint = "pass a text, a list of words or a Sentence; use predict for several sentences"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.errors import Hint, ProbeError
 from structprobe.recoverers.base import Recoverer
-from structprobe.recoverers.probe import ProbeRecoverer
+from structprobe.recoverers.probe import ProbeRecoverer, training_cautions
 from structprobe.scores import score
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
@@ -132,6 +132,13 @@ class BestLayer(Recoverer):
         )
         list(fit_together([*probes.items()], layers, train, dev=(dev_layers, dev[1])))
         return probes
+
+    def describe(self) -> dict[str, Any]:
+        """Return the values of a result row, with warnings about the chosen probe."""
+        told = super().describe()
+        if self.is_fitted:
+            told["warnings"] = training_cautions(self.recoverer_.probe)
+        return told
 
     def _told(self) -> dict[str, Any]:
         """Return the arguments of the estimators."""

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.errors import EncoderError, Hint, ProbeError
+from structprobe.probe.training.recipes import RECIPES, Whitened
 from structprobe.recoverers.base import Recoverer
 from structprobe.results.saved_probes import locate_probe
+from structprobe.scores.cautions import still_falling
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
@@ -94,6 +97,7 @@ class ProbeRecoverer(Recoverer):
         if hasattr(self.probe, "distance_components_"):
             told["rank"] = len(self.probe.distance_components_)
             told["train_fingerprint"] = self.probe.treebank_fingerprint_
+            told["warnings"] = training_cautions(self.probe)
         return told
 
     def encode(self, sentences: Sequence[Sentence]) -> WordVectors:
@@ -199,6 +203,18 @@ class ProbeRecoverer(Recoverer):
             encoder = _load_encoder(origin, model, options, str(source))
         _refuse_other_model(encoder.origin(origin["layer"]), origin, str(source))
         return cls(encoder, origin["layer"], probe, cache=cache, progress=progress)
+
+
+def training_cautions(estimator: Any) -> list[str]:
+    """Check how a fitted probe, or a parser beside it, was trained."""
+    settings, history = estimator.get_params(), estimator.history_ or {}
+    if isinstance(history, Mapping):
+        history = history.get("distance", {}).get("evaluations", ())
+    recipe = RECIPES[settings.get("recipe", "whitened")]
+    limit = settings["max_steps"] or math.inf
+    if isinstance(recipe, Whitened) and limit >= recipe.max_steps:
+        return []  # Its learning rate falls to zero: the loss always falls a little until the end
+    return [*filter(None, [still_falling(history)])]
 
 
 def _check_kinds(encoder: object, layer: object, probe: object) -> None:

@@ -407,8 +407,14 @@ def as_csv(rows: Sequence[Row], columns: Iterable[str] = ROW_KEYS) -> str:
     text = io.StringIO()
     table = csv.DictWriter(text, [*columns], extrasaction="ignore", lineterminator="\n")
     table.writeheader()
-    table.writerows(rows)
+    table.writerows(map(_plain, rows))
     return text.getvalue()
+
+
+def _plain(row: Row) -> Row:
+    """Write a list, such as that of the warnings, as one text."""
+    texts = {key: "; ".join(map(str, one)) for key, one in row.items() if isinstance(one, list)}
+    return {**row, **texts}
 
 
 def _replace(path: Path, content: str | bytes) -> None:

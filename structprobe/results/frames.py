@@ -14,7 +14,7 @@ _WHOLE = (
     "layer", "head", "rank", "seed", "max_steps", "n_sentences", "n_words", "min_length",
     "max_length", "steps",
 )  # fmt: skip
-_OWN = ("key", "choice", "why_empty", "probe")  # texts that are rarely repeated
+_OWN = ("key", "choice", "why_empty", "warnings", "probe")  # rarely repeated
 _MEASURED = (*METRICS, "dev_", "_seconds")
 
 _NAMED = ("method", "words_as", "model", "treebank", "part", "layer", "head", "rank", "seed")
@@ -48,7 +48,7 @@ class Rows(list[Row]):
         cells = self._cells()
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
-        return "\n".join([self._told(), *filter(None, lines)])
+        return "\n".join([self._told(), *filter(None, lines), *self._doubts()])
 
     def _repr_html_(self) -> str:
         """Show the rows as a table in a notebook."""
@@ -57,7 +57,13 @@ class Rows(list[Row]):
             "<tr>" + "".join(f"<{tag}>{escape(cell)}</{tag}>" for cell in line) + "</tr>"
             for tag, line in [("th", heading), *(("td", line) for line in lines)]
         )
-        return f"<table><caption>{self._told()}</caption>{table}</table>"
+        below = "".join(f"<p>{escape(text)}</p>" for text in self._doubts())
+        return f"<table><caption>{self._told()}</caption>{table}</table>{below}"
+
+    def _doubts(self) -> list[str]:
+        """Write the warnings of the rows, each once."""
+        texts = dict.fromkeys(text for row in self for text in row.get("warnings") or ())
+        return [f"Warning: {text}." for text in texts]
 
     def _told(self) -> str:
         return f"{counted(len(self), 'row')}, scores in per cent"

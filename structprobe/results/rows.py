@@ -33,6 +33,8 @@ _TOLD = {
     "head": "the attention head, from 1",
     "choice": "other choices made on dev, in words",
     "why_empty": "why there are no scores, if a method could not be run",
+    "warnings": "what may make the scores misleading, a list of texts; None in rows from older "
+    "versions of structprobe, which did not check",
     "words_as": "how the sentences were changed: None, 'shuffled', 'swapped' or 'truncated'",
     "rank": "rank of the probe, None for methods without one",
     "seed": "random state, None for methods without one",
@@ -50,7 +52,7 @@ _TOLD = {
     "dev_fingerprint": "hash of the words and trees in dev",
     "treebank": "file names of the treebank the scores are on",
     "treebank_fingerprint": "hash of the words and trees in treebank",
-    "part": "which set the scores are on: 'test' or 'dev'",
+    "part": "which set the scores are on: 'test', 'dev', or 'held-out' sentences of train",
     "n_sentences": "number of scored sentences",
     "n_words": "number of scored words, including punctuation",
     "n_without_tree": "number of sentences of a scored file whose heads are not a tree: "

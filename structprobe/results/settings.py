@@ -174,4 +174,7 @@ def _mean_row(own: Sequence[AnyRow]) -> Row:
     for key in ("layer", "head"):
         if len(found := sorted({str(one.get(key)) for one in own})) > 1:
             row["choice"] = f"{key} {', '.join(found)}, by seed"
+    if "warnings" in row:
+        told = dict.fromkeys(text for one in own for text in one.get("warnings") or ())
+        row["warnings"] = [*told] or None
     return row | {"key": own[0].get("key"), "seed": None, "n_seeds": len(own)}

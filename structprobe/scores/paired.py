@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from structprobe.errors import ScoreError
+from structprobe.errors import ScoreError, counted
 from structprobe.scores.intervals import check_resampling, quantile_bounds, resamples
 from structprobe.scores.result import Scores
-from structprobe.scores.table import column, estimates
+from structprobe.scores.table import METRICS, column, estimates
 
+_SAME_HINT = "score both systems on the same gold sentences in the same order"
 _ROUNDING = 1e-12  # differences closer than this are ties, so that rounding decides nothing
 
 
@@ -53,11 +54,13 @@ def paired_bootstrap(
 ) -> PairedTest:
     """Test whether two systems differ in a score on the same sentences.
 
-    Both systems are scored on the same resamples of sentences. The p-value is the proportion of
-    resamples whose difference d* satisfies ``|d* - d| >= |d|`` for the observed difference d: the
-    two-sided form of Berg-Kirkpatrick, Burkett & Klein (2012, An Empirical Investigation of
-    Statistical Significance in NLP, section 2), with one added to numerator and denominator so that
-    it is never 0 (Davison & Hinkley 1997, Bootstrap Methods and their Application, section 4.2.3).
+    Both systems are scored on the same resamples of sentences. They must have the score on the same
+    sentences: DSpr. and NSpr. are undefined where a prediction is constant, LAS and root accuracy
+    where it has no relations or no root. The p-value is the proportion of resamples whose
+    difference d* satisfies ``|d* - d| >= |d|`` for the observed difference d: the two-sided form of
+    Berg-Kirkpatrick, Burkett & Klein (2012, An Empirical Investigation of Statistical Significance
+    in NLP, section 2), with one added to numerator and denominator so that it is never 0 (Davison &
+    Hinkley 1997, Bootstrap Methods and their Application, section 4.2.3).
 
     Parameters
     ----------
@@ -74,8 +77,8 @@ def paired_bootstrap(
     Raises
     ------
     ScoreError
-        If the systems were not scored on the same sentences by the same protocol, if one of them
-        has no such score, or if `metric`, `n` or `level` is invalid.
+        If the systems were not scored on the same sentences (and, for DSpr., words) by the same
+        protocol, if one of them has no such score, or if `metric`, `n` or `level` is invalid.
     """
     check_resampling(n, level)
     _check_same_sentences(a, b)
@@ -83,6 +86,7 @@ def paired_bootstrap(
     if np.isnan(value_a) or np.isnan(value_b):
         name = "a" if np.isnan(value_a) else "b"
         raise ScoreError(f"system {name} has no {metric}: there was nothing to score")
+    _check_same_scored(a, b, metric)
     difference = value_a - value_b
     drawn = [
         estimates(a.table, metric, weights) - estimates(b.table, metric, weights)
@@ -108,6 +112,25 @@ def _check_same_sentences(a: Scores, b: Scores) -> None:
             index = int(differ[0])
             one, other = (f"{column(scores.table, name)[index]:.0f}" for scores in (a, b))
             told = f"{one} {name} in one and {other} in the other"
-            what = f"sentence {index} (counted from 0) has {told}"
-            hint = "score both systems on the same gold sentences in the same order"
-            raise ScoreError(what, hint=hint)
+            raise ScoreError(f"sentence {index} (counted from 0) has {told}", hint=_SAME_HINT)
+    arcs, others = (
+        {length: found.total for length, found in scores.by_arc_length.items()} for scores in (a, b)
+    )
+    if arcs != others:
+        length = min(key for key in {*arcs, *others} if arcs.get(key) != others.get(key))
+        told = f"{arcs.get(length, 0)} in one and {others.get(length, 0)} in the other"
+        what = f"the gold trees differ: {told} of their edges are {counted(length, 'word')} long"
+        raise ScoreError(what, hint=_SAME_HINT)
+
+
+def _check_same_scored(a: Scores, b: Scores, metric: str) -> None:
+    """Refuse a score that one of the systems has on other sentences or words than the other."""
+    whole = METRICS[metric].whole
+    counts = [column(scores.table, whole) for scores in (a, b)]
+    differ = np.flatnonzero(counts[0] != counts[1])
+    if len(differ):
+        told = " and ".join(f"{int((one > 0).sum()):,}" for one in counts)
+        what = f"{metric} was scored on different sentences or words: on {told} sentences; they "
+        what += f"first differ at sentence {int(differ[0])} (counted from 0)"
+        hint = "score both systems on the sentences for which both have this score"
+        raise ScoreError(what, hint=hint)

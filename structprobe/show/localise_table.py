@@ -25,20 +25,35 @@ def format_localised(values: Mapping[str, Any]) -> str:
     keys = [key for key in _HEADINGS if key in values["layers"][0]]
     lines = [[_HEADINGS[key] for key in keys]]
     lines += [[_cell(key, layer[key]) for key in keys] for layer in values["layers"]]
-    both = values["centre_of_gravity"], values["expected_layer"]  # NaN where nothing is gained
+    both = values["centre_of_gravity"], values["expected_layer"]
     gravity, expected = (
-        ", ".join(f"{NOTHING if v != v else f'{v:.2f}'} ({names[kind]})" for kind, v in own.items())
+        ", ".join(f"{_layer(value)} ({names[kind]})" for kind, value in own.items())
         for own, names in zip(both, _KINDS, strict=True)
     )
+    gains = ", ".join(f"{_gain(one)} ({_KINDS[1][kind]})" for kind, one in values["gain"].items())
     lines_below = [
         f"Best layer by UUAS: {values['best_layer']}.",
         f"Centre of gravity of the mix: {gravity}.",
         f"Expected layer, by the gain of each added layer: {expected}.",
+        f"Gain of the mix of all layers over the lowest layer: {gains}; in brackets the 95% "
+        f"bootstrap interval. If it is not above 0, there is no expected layer.",
         f"Method {values['probe']}; scores in per cent on {values['part']}, "
         f'{counted(values["n_sentences"], "sentence")}; punct="{values["punct"]}"; '
         "weights are for layers scaled to unit norm; 0..l is a mix of all layers up to this one.",
+        *(f"Warning: {text}." for text in values["warnings"]),
     ]
     return "\n".join([*lay_out(lines, [False] * len(keys)), *lines_below])
+
+
+def _layer(value: float | None) -> str:
+    return NOTHING if value is None else f"{value:.2f}"
+
+
+def _gain(gain: Mapping[str, float] | None) -> str:
+    if gain is None:
+        return NOTHING
+    value, low, high = (100 * gain[key] for key in ("value", "low", "high"))
+    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
 
 
 def _cell(key: str, value: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -115,7 +116,7 @@ def _lines_below(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
     """Tell why rows are empty, what they were scored on and by which protocols, each once."""
     empty = dict.fromkeys((row["method"], row["why_empty"]) for row in rows if row.get("why_empty"))
     banks = dict.fromkeys(
-        (row.get("treebank") or f"the {row['part']} treebank", row["n_sentences"])
+        (_place(row), row["n_sentences"])
         for row in rows
         if row.get("part") and row.get("n_sentences") is not None
     )
@@ -125,6 +126,8 @@ def _lines_below(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
     intervals = any(row.get("uuas_low") is not None for row in rows)
     told = "; 95% bootstrap intervals over sentences in brackets" if intervals else ""
     told += "; ± one standard deviation over seeds" if any(map(_has_spread, rows)) else ""
+    doubts = Counter(text for row in rows for text in row.get("warnings") or ())
+    of_rows = {text: f" ({n} of {len(rows)} rows)" * (n < len(rows)) for text, n in doubts.items()}
     no_tree = "are not a tree: their arcs are scored as they are"
     ranked = any(row.get(key) is not None for row in rows for key in ("dspr", "nspr"))
     return [
@@ -133,6 +136,7 @@ def _lines_below(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
         *(f"Scored on {bank}, {counted(n, 'sentence')}." for bank, n in banks),
         *partly_scored(rows, metrics),
         *(f"In per cent; {one.describe(correlations=ranked)}{told}." for one in protocols_of(rows)),
+        *(f"Warning: {text}{share}." for text, share in of_rows.items()),
     ]
 
 
@@ -144,3 +148,10 @@ def tell_spread(row: Mapping[str, Any], key: str) -> str:
 
 def _has_spread(row: Mapping[str, Any]) -> bool:
     return any(row.get(f"{key}_sd") is not None for key in SCORES)
+
+
+def _place(row: Row) -> str:
+    """Name the sentences that a row is scored on."""
+    if row["part"] == "held-out":
+        return f"the held-out sentences of {row.get('treebank') or 'the training set'}"
+    return row.get("treebank") or f"the {row['part']} treebank"

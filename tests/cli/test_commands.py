@@ -315,7 +315,8 @@ def test_a_reader_that_leaves_is_no_fault(world: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command} | true"], capture_output=True, text=True
     )
-    assert (done.returncode, done.stderr) == (0, "")
+    told = "structprobe: test has only 2 sentences: the scores are very uncertain\n"
+    assert (done.returncode, done.stderr) == (0, told)
 
 
 def test_operating_system_faults_are_one_line(

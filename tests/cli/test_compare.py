@@ -108,7 +108,12 @@ def test_disturbed_rows(world: Path, capsys: pytest.CaptureFixture[str]) -> None
         ["method", "input", "seed"], ["random", "original", "3"], ["random", "shuffled", "3"],
         ["random", "swapped", "3"], ["random", "truncated", "3"],
     ]  # fmt: skip
-    assert 'punct="keep"' in table[-1]
+    assert 'punct="keep"' in table[-4]
+    assert table[-3:] == [
+        "Warning: 1 of 12 sentences of test (8.3%) is also in dev, such as '.'.",
+        "Warning: test has only 12 sentences: the scores are very uncertain.",
+        "Warning: 1 of 12 sentences of test (8.3%) is also in train, such as 'saw' (1 of 4 rows).",
+    ]
 
 
 def test_the_methods_are_listed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -14,6 +14,7 @@ from structprobe import Encoder, LinearChain, Prediction, RandomTree, Treebank, 
 from structprobe.errors import ProbeError, ScoreError, TreebankError
 from structprobe.experiments.evaluate import evaluate, evaluate_probe, score_files
 from structprobe.results.rows import ROW_KEYS
+from structprobe.show import format_table
 from structprobe.treebank import rewrite
 
 TIMES = {"cpu_seconds", "wall_seconds"}
@@ -65,13 +66,78 @@ def test_fit_scores_and_saves(encoder: Encoder, tmp_path: Path) -> None:
     }
 
 
-def test_fit_without_dev_scores_nothing(encoder: Encoder, tmp_path: Path) -> None:
-    _, row = fit_probe(encoder, tiny_bank(), layer=0, max_steps=2, out=tmp_path / "PROBE")
-    assert row["part"] is row["uuas"] is row["n_sentences"] is row["dev"] is None
+def test_fit_without_dev_scores_what_it_held_out(
+    encoder: Encoder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train = tiny_file(tmp_path / "t.conllu", 60)
+    with caplog.at_level("INFO", logger="structprobe"):
+        recoverer, row = fit_probe(encoder, train, layer=0, max_steps=2, out=tmp_path / "PROBE")
+    held_out = recoverer.probe.history_["held_out"]
+    assert len(held_out) == 6
+    gold = [train[i] for i in held_out]
+    scores = score(gold, recoverer.predict(gold))
+    told = {
+        "part": "held-out", "uuas": scores.uuas, "dev_uuas": scores.uuas, "n_sentences": 6,
+        "n_words": sum(map(len, gold)), "train": "t.conllu", "treebank": "t.conllu", "dev": None,
+        "dev_fingerprint": None, "train_fingerprint": train.fingerprint,
+        "treebank_fingerprint": Treebank(gold).fingerprint,
+    }  # fmt: skip
+    assert {key: row[key] for key in told} == told
+    numbers = ", ".join(str(i + 1) for i in held_out[:5])
+    line = "no dev set was given; held out 6 of 60 sentences of the training set, for stopping and "
+    assert f"{line}for the scores: numbers {numbers} and 1 more" in caplog.text
+    assert "Scored on the held-out sentences of t.conllu, 6 sentences." in format_table([row])
     assert row["rank"] == encoder.hidden_size
     assert row["dev_loss"] > 0
     config = json.loads((tmp_path / "PROBE" / "config.json").read_text())
-    assert config["dev_scores"] is config["dev_baselines"] is None
+    assert config["history"]["held_out"] == held_out
+    assert config["dev_scores"]["uuas"] == scores.uuas
+    assert config["dev_baselines"]["linear"]["n_sentences"] == 6
+    assert config["fitted_on"] == {"train": "t.conllu", "dev": "held-out sentences of train"}
+    card = (tmp_path / "PROBE" / "README.md").read_text(encoding="utf-8")
+    assert f"- treebank: `{tmp_path.name}/t.conllu`" in card
+
+
+def test_what_may_mislead_is_in_the_row_and_logged(
+    encoder: Encoder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train, dev = tiny_bank(40), tiny_bank(seed=1)
+    falling = "training ended after 20 steps while the dev loss was still falling"
+    recoverer, row = fit_probe(
+        encoder, train, dev, layer=1, max_steps=20, memory_gb=1e6, progress=False
+    )
+    starts = [
+        falling,
+        "memory_gb is 1e+06, but this machine has",
+        "1 of 12 sentences of dev (8.3%)",
+    ]
+    starts.append("dev has only 12 sentences")
+    for text, start in zip(row["warnings"], starts, strict=True):
+        assert text.startswith(start)
+        assert caplog.text.count(f"{text}\n") == 1
+        assert f"Warning: {text}." in format_table([row])
+    caplog.clear()
+    rows = evaluate([recoverer, LinearChain()], train)
+    same = "test is the treebank that the probe was fitted on: the scores are far too high"
+    assert [same in one["warnings"] for one in rows] == [True, False]
+    assert any(text.startswith(falling) for text in rows[0]["warnings"])
+    assert f"Warning: {same} (1 of 2 rows)." in format_table(rows)
+    assert f"Warning: {same}." in repr(rows)
+    assert f"<p>Warning: {same}.</p>" in rows._repr_html_()
+    assert caplog.text.count(same) == 1
+    # They are no part of what identifies a run.
+    assert rows[0]["key"] == evaluate([recoverer], train)[0]["key"]
+    del recoverer.probe.history_["distance"]["evaluations"][:]
+    assert evaluate([recoverer], train)[0]["key"] == rows[0]["key"]
+
+
+def test_a_parse_file_of_few_sentences_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    tiny_file(tmp_path / "gold.conllu")
+    row = score_files(tmp_path / "gold.conllu", tmp_path / "gold.conllu")
+    assert row["warnings"] == ["test has only 12 sentences: the scores are very uncertain"]
+    assert row["warnings"][0] in caplog.text
 
 
 def test_a_probe_is_not_replaced_unasked(encoder: Encoder, tmp_path: Path) -> None:

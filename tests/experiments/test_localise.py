@@ -12,10 +12,10 @@ from support.flat_settings import localise
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank, tiny_file
 
-from structprobe import Encoder, LayerSweep, score
+from structprobe import Encoder, LayerSweep, Prediction, Scores, score
 from structprobe.cli.main import main
 from structprobe.errors import MethodError, ScoreError
-from structprobe.experiments.localise import METRICS
+from structprobe.experiments.localise import METRICS, expected_of, gain_of
 from structprobe.probe.readers.biaffine_mix import BiaffineMix
 from structprobe.probe.readers.layer_mix import LayerMix, centre_of_gravity, expected_layer
 from structprobe.recoverers.biaffine import Biaffine
@@ -51,7 +51,8 @@ def test_each_way_is_what_it_is_by_itself(model: Path, caplog: pytest.LogCapture
     assert list(found.weights["depth"].values()) == mix.depth_weights_.tolist()
     assert found.gravity["distance"] == centre_of_gravity((0, 1, 2), mix.distance_weights_)
     gained = expected_layer({layer: one.uuas for layer, one in found.cumulative.items()})
-    np.testing.assert_equal(found.expected["distance"], gained)
+    assert np.isnan(gained)  # after 15 steps nothing is gained
+    assert (found.expected["distance"], found.gains["distance"].low) == (None, 0)
     best = max(found.curve[layer].uuas for layer in found.layers)
     assert found.curve[found.best_layer].uuas == best
 
@@ -82,7 +83,11 @@ def test_other_probes(model: Path, probe: str, recoverer: Any, new_mix: Any) -> 
     kind = next(iter(METRICS[probe]))
     assert list(found.weights[kind].values()) == getattr(mix, f"{kind}_weights_").tolist()
     printed = format_localised(found.values())
-    assert printed.splitlines()[-1].startswith(f"Method {probe}; scores in per cent on test")
+    assert printed.splitlines()[-3].startswith(f"Method {probe}; scores in per cent on test")
+    assert printed.splitlines()[-2:] == [
+        "Warning: 1 of 12 sentences of test (8.3%) is also in dev, such as '.'.",
+        "Warning: test has only 12 sentences: the scores are very uncertain.",
+    ]
     assert ("(depths)" in printed, "(heads)" in printed) == (
         probe != "biaffine", probe == "biaffine",
     )  # fmt: skip
@@ -121,15 +126,63 @@ def test_the_table_lays_out_scores_and_what_they_say() -> None:
     values = {
         "probe": "probe", "part": "dev", "n_sentences": 1234, "punct": "upos", "best_layer": 0,
         "centre_of_gravity": {"distance": 1.5, "depth": 2.0},
-        "expected_layer": {"distance": float("nan"), "depth": 1.0}, "layers": [layer],
+        "expected_layer": {"distance": None, "depth": 1.0}, "layers": [layer],
+        "gain": {"distance": {"value": 0.02, "low": -0.01, "high": 0.05}, "depth": None},
+        "warnings": ["beware"],
     }  # fmt: skip
-    heading, row, best, gravity, expected, scored = format_localised(values).splitlines()
+    heading, row, best, gravity, expected, gain, scored, beware = format_localised(
+        values
+    ).splitlines()
     assert heading.split("  ")[0] == "layer"
     assert row.split() == ["0", "50.0", "25.0", "50.0", "–", "100.0", "12.5"]
     assert best == "Best layer by UUAS: 0."
     assert "1.50 (distances), 2.00 (depths)" in gravity
     assert "– (UUAS), 1.00 (root)" in expected
+    assert "2.0 [-1.0, 5.0] (UUAS), – (root)" in gain
     assert scored.startswith("Method probe; scores in per cent on dev, 1,234 sentences")
+    assert beware == "Warning: beware."
+
+
+def scores_of(*shares: float) -> dict[int, Scores]:
+    """Scores with this UUAS each, in sentences of one edge."""
+    gold, right, wrong = [2, 0, 2], Prediction(np.array([2, 0, 2])), Prediction(np.array([3, 0, 2]))
+    return {
+        layer: score(
+            [gold] * 1000,
+            [right if n < round(1000 * (2 * share - 1)) else wrong for n in range(1000)],
+        )
+        for layer, share in enumerate(shares)
+    }
+
+
+@pytest.mark.parametrize(
+    ("shares", "clear", "expected"),
+    [
+        ((0.55, 0.6, 0.551), False, None),  # -48 by the formula
+        ((0.6, 0.55, 0.5), False, None),  # nothing is gained
+        ((0.6, 0.55, 0.64), True, None),  # 3.25 by the formula
+        ((0.5, 0.6, 0.7), True, 1.5),
+        ((0.5, 0.7, 0.7), True, 1.0),
+    ],
+)
+def test_a_layer_is_expected_only_where_the_gain_is_clear(
+    shares: tuple[float, ...], clear: bool, expected: float | None
+) -> None:
+    cumulative = scores_of(*shares)
+    assert [one.uuas for one in cumulative.values()] == pytest.approx(shares)
+    gain = gain_of(cumulative, "uuas")
+    assert gain is not None
+    assert gain.difference == pytest.approx(shares[-1] - shares[0])
+    assert (gain.low > 0) == clear
+    found = expected_of(cumulative, gain)
+    assert found is None if expected is None else found == pytest.approx(expected)
+
+
+def test_no_layer_is_expected_where_nothing_was_scored() -> None:
+    gold = [[0]]
+    cumulative = {layer: score(gold, [Prediction(np.array([0]))]) for layer in range(2)}
+    assert gain_of(cumulative, "uuas") is None
+    assert expected_of(cumulative, None) is None
 
 
 def test_one_layer_is_no_place_to_look(model: Path) -> None:

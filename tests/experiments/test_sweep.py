@@ -56,6 +56,32 @@ def test_one_row_a_run(encoder: Encoder, tmp_path: Path) -> None:
     assert not (tmp_path / "DIR" / VECTORS).exists()
 
 
+def test_what_may_mislead_is_logged_once_and_in_every_row(
+    encoder: Encoder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    train = tiny_bank(40)
+    few, steps = "test has only 12 sentences", "training ended after 5 steps"
+    for test, told in ((train[:12], "12 of 12 sentences of test (100.0%) are also in train"),
+                       (BANKS[1], "dev and test are the same sentences")):  # fmt: skip
+        caplog.clear()
+        folder = tmp_path / told[:3]
+        rows = sweep(encoder, train, BANKS[1], test, folder=folder, **SMALL)
+        for row in rows:
+            assert any(text.startswith(told) for text in row["warnings"])
+            assert any(text.startswith(few) for text in row["warnings"])
+        short = [any(text.startswith(steps) for text in row["warnings"]) for row in rows]
+        assert short == [row["method"] == "probe" for row in rows]
+        for once in (told, few, steps):
+            assert caplog.text.count(once) == 1
+        assert "the scores may be higher (8 of 13 runs)" in caplog.text
+
+
+def test_warnings_are_no_part_of_what_identifies_a_run() -> None:
+    banks = Banks.of(*BANKS)
+    told = {"method": "probe", "seed": 0}
+    assert banks.key_of({**told, "warnings": ["x"]}) == banks.key_of(told)
+
+
 def test_a_run_is_what_fit_gives(encoder: Encoder, tmp_path: Path) -> None:
     rows = sweep(encoder, *BANKS[:2], folder=tmp_path, baselines=False, **SMALL)
     chosen = next(row for row in rows if (row["layer"], row["rank"], row["seed"]) == (2, 2, 1))

@@ -22,7 +22,7 @@ from structprobe.encoder.vectors import WordVectors
 from structprobe.errors import ProbeError
 from structprobe.probe import NotFittedError, StructuralProbe
 from structprobe.probe.data.examples import hold_out
-from structprobe.probe.saving import save_load as saving_module
+from structprobe.probe.saving import push_to_hub as saving_module
 from structprobe.scores import Prediction
 from structprobe.treebank import Sentence, Treebank
 from structprobe.trees import tree_depths, tree_distances

@@ -174,6 +174,19 @@ def test_every_recoverer_parses_a_sentence(given: Any, encoder: Encoder) -> None
         assert parsed.heads.tolist() == recoverer.predict([parsed.sentence])[0].heads.tolist()
 
 
+def test_texts_that_are_taken_as_words_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    assert LinearChain().parse(["a sentence", "another"]).words == ("a sentence", "another")
+    (told,) = caplog.messages
+    assert told == (
+        "parse takes one sentence: each item of the list is taken as one word, also 'a sentence'; "
+        "to parse several texts, call parse for each"
+    )
+    caplog.clear()
+    LinearChain().parse("a sentence another")
+    LinearChain().parse(Treebank.from_words([["a sentence", "another"]])[0])
+    assert not caplog.messages
+
+
 def test_a_sentence_keeps_its_gold_tree() -> None:
     assert LinearChain().parse(DEV[0]).gold_heads.tolist() == DEV[0].heads.tolist()
 

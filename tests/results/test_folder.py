@@ -44,6 +44,16 @@ def test_rows_come_back(tmp_path: Path) -> None:
     assert table[0]["treebank"] == "Việt Nam.conllu"
 
 
+def test_warnings_are_one_cell_of_the_table(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path)
+    told: list[list[str] | None] = [["few", "old, too"], [], None]
+    for number, texts in enumerate(told):
+        results.add(row(str(number), warnings=texts))
+    assert [found["warnings"] for found in results.rows] == told
+    with (tmp_path / TABLE).open(encoding="utf-8", newline="") as file:
+        assert [line["warnings"] for line in csv.DictReader(file)] == ["few; old, too", "", ""]
+
+
 def test_a_run_is_added_once(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
     results.add(row("a", uuas=0.1))

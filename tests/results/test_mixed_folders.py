@@ -186,12 +186,14 @@ def seeds(tmp_path: Path, caplog: Any) -> None:
     ]
     for row in rows[-2:]:
         row |= {key: value for key, value in MADE.items() if key.startswith(OF_BANKS)}
+    rows[4]["warnings"] = ["few sentences"]
     table = format_table(rows)
+    assert "Warning: few sentences (1 of 5 rows)." in table
     assert re.search(r"probe +0 +64 +– +3 +40\.0 ± 26\.5 \[38\.0, 43\.0\]", table)
     assert re.search(r"probe +1 +8 +0 +– +15\.0 \[", table)
     assert re.search(r"random +– +– +– +2 +20\.0 ± 14\.1", table)
     assert "± one standard deviation over seeds" in table
-    assert len(format_table(rows, ["method", "layer", "seed", "uuas"]).splitlines()) == 1 + 10 + 2
+    assert len(format_table(rows, ["method", "layer", "seed", "uuas"]).splitlines()) == 1 + 10 + 3
     ax = draw_layer_curves(rows)
     assert labels(ax) == ["rank 64", "rank 8", "random"]
     assert list(ax.lines[0].get_ydata()) == pytest.approx([40, 60])
@@ -401,6 +403,6 @@ def test_what_does_not_belong_together_is_told_or_kept_apart(
 def test_every_key_of_a_row_is_a_setting_or_known_to_be_none() -> None:
     of_results = {key for key in ROW_KEYS if key.startswith((*METRICS, "dev_", "n_"))}
     others = {"key", "revision", "choice", "why_empty", "steps", "cpu_seconds", "wall_seconds",
-              "torch_version", "transformers_version", "probe"}  # fmt: skip
+              "torch_version", "transformers_version", "probe", "warnings"}  # fmt: skip
     known = {*COORDINATES, *PROTOCOL, *SETTINGS, *NAMED.values(), *of_results, *others}
     assert set(ROW_KEYS) == known  # a new key that parts runs has to be among the settings

@@ -149,3 +149,32 @@ def test_paired_test_of_other_sentences_or_nothing():
     labelled = score([GOOD, GOOD], [Prediction(HEADS, deprels=("a", "b", "c"))] * 2)
     with pytest.raises(ScoreError, match="system b has no las"):
         paired_bootstrap(labelled, scores, "las")
+
+
+def test_paired_test_of_other_trees_of_the_same_sizes():
+    chain, star = (score([gold], [FINE]) for gold in (np.array([0, 1, 2]), np.array([0, 1, 1])))
+    told = "the gold trees differ: 2 in one and 1 in the other of their edges are 1 word long"
+    with pytest.raises(ScoreError, match=told):
+        paired_bootstrap(chain, star)
+
+
+@pytest.mark.parametrize("metric", ["nspr", "dspr", "las", "root_acc"])
+def test_paired_test_of_scores_that_one_system_has_on_fewer_sentences(metric):
+    heads, n = np.array([0, 1, 2, 3, 4]), 6
+    gold = [Gold(heads, upos=("NOUN",) * 5, deprels=("dep",) * 5)] * n
+    line = np.abs(np.arange(5.0)[:, None] - np.arange(5.0))
+    rootless = np.zeros((5, 6))
+    rootless[:, 0] = -np.inf
+    whole = Prediction(heads, distances=line, depths=np.arange(5.0), deprels=("dep",) * 5)
+    lacking = {
+        "nspr": Prediction(heads, depths=np.zeros(5)),
+        "dspr": Prediction(heads, distances=line * 0),
+        "las": Prediction(heads),
+        "root_acc": Prediction(heads, arc_scores=rootless, as_tree=False),
+    }[metric]
+    one, other = score(gold, [whole] * n), score(gold, [whole] * 4 + [lacking] * 2)
+    told = rf"{metric} was scored on different sentences or words: on 6 and 4 sentences.* 4 \("
+    with pytest.raises(ScoreError, match=told):
+        paired_bootstrap(one, other, metric)
+    assert paired_bootstrap(other, other, metric, n=20).difference == 0
+    assert paired_bootstrap(one, one, metric, n=20).p_value == 1

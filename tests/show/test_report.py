@@ -27,7 +27,7 @@ from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
 
 import structprobe.show.report.elements
-from structprobe import Encoder, score
+from structprobe import Encoder, StructuralProbe, score
 from structprobe.cli.main import main
 from structprobe.errors import ProbeError, ResultError, StructprobeError
 from structprobe.results.folder import MARKER, ResultsFolder
@@ -259,7 +259,9 @@ def test_a_saved_probe_shows_what_there_is(encoder: Encoder, tmp_path: Path) -> 
     assert page.count('class="curve"') == 2
     assert "structprobe fit" in page
     assert command not in (tmp_path / "PROBE" / "README.md").read_text()
-    fit_probe(encoder, banks[0], layer=1, max_steps=5, out=tmp_path / "BLIND")
+    X = encoder.encode(banks[0], layers=[1], progress=False).layer(1)
+    blind = StructuralProbe(max_steps=5, random_state=0).fit(X, banks[0])
+    blind.save_pretrained(tmp_path / "BLIND")
     assert "No scores were saved" in build_report(tmp_path / "BLIND")
 
 

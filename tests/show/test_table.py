@@ -105,6 +105,28 @@ def test_what_was_chosen_and_why_rows_are_empty() -> None:
     ]
 
 
+def test_warnings_are_below_the_table_each_once() -> None:
+    rows = [
+        {"method": "a", "uuas": 0.5, "warnings": ["few", "old"], **PROTOCOL},
+        {"method": "b", "uuas": 0.5, "warnings": ["few"], **PROTOCOL},
+        {"method": "c", "uuas": 0.5, "warnings": [], **PROTOCOL},
+    ]
+    for shown, told in (
+        (rows, ["Warning: few (2 of 3 rows).", "Warning: old (1 of 3 rows)."]),
+        (rows[1:2], ["Warning: few."]),
+        ([{**rows[0], "warnings": None}], []),  # of an older version
+        (rows[2:], []),
+    ):
+        assert format_table(shown).splitlines()[len(shown) + 2 :] == told
+
+
+def test_held_out_sentences_are_named_as_such() -> None:
+    row = {"method": "a", "uuas": 0.5, "part": "held-out", "n_sentences": 7, **PROTOCOL}
+    for name, told in (("t.conllu", "t.conllu"), (None, "the training set")):
+        table = format_table([{**row, "treebank": name}])
+        assert f"Scored on the held-out sentences of {told}, 7 sentences." in table
+
+
 def test_an_untrained_copy_is_no_other_model() -> None:
     rows = [{"method": "a", "model": "bert", "uuas": 0.5}]
     rows += [{"method": "b", "model": "bert (untrained, seed 0)", "uuas": 0.5}]

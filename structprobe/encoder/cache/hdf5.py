@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,9 @@ from structprobe.errors import StoreError
 from structprobe.treebank.sentence import Sentence
 
 LAYERS = "layers"
+INDEX = "sentence_to_index"  # in files of AllenNLP and NeuroX, as JSON
+
+_SAME_HINT = "pass the sentences the file was made from, in the same order"
 
 Spans = Sequence[tuple[int, int]]
 
@@ -72,11 +76,15 @@ def read_hdf5(
 ) -> EncodedBank:
     """Read vectors in the format of earlier research code.
 
+    These are the files of Hewitt & Manning's structural-probes, of AllenNLP's ``elmo`` command and
+    of NeuroX: one dataset per sentence, named by its index or by its words joined by spaces. Other
+    datasets are ignored, except for ``sentence_to_index``: the sentences are checked against it.
+
     Parameters
     ----------
     path : path
         A file as `write_hdf5` makes it, with or without its attribute; (n_layers, n_subwords,
-        hidden_size) if `pieces` is given.
+        hidden_size) if `pieces` is given. A file of a single layer may leave out the first axis.
     sentences : sequence of Sentence or of sequences of str
         The sentences of the file, in the same order.
     layers : iterable of int, optional
@@ -102,24 +110,23 @@ def read_hdf5(
         no such layer.
     """
     h5py = _h5py()
-    lengths = [len(one.words if isinstance(one, Sentence) else one) for one in sentences]
+    words = [one.words if isinstance(one, Sentence) else one for one in sentences]
+    lengths = [*map(len, words)]
     if pieces is not None and [*map(len, pieces)] != lengths:
         raise StoreError("pieces must have one (start, end) for each word of each sentence")
     where = str(path)
     try:
         with h5py.File(path, "r") as file:
-            if len(file) != len(lengths) or any(str(i) not in file for i in range(len(lengths))):
-                what = f"has {len(file)} datasets, but there are {len(lengths)} sentences"
-                hint = "pass the sentences the file was made from, in the same order"
-                raise StoreError(what, where=where, hint=hint)
+            names = _names(file, words, where)
             if not lengths:
                 raise StoreError("has no sentences", where=where)
-            rows = _rows(file, first_layer, layers, where)
-            places, shape = [*rows.values()], (file["0"].shape[0], file["0"].shape[2])
+            first = _dataset(file, names[0], None, where)
+            rows = _rows(file, len(first), first_layer, layers, where)
+            places, shape = [*rows.values()], (first.shape[0], first.shape[2])
             found: dict[int, list[NDArray[Any]]] = {layer: [] for layer in rows}
-            for number, n_words in enumerate(lengths):
-                place = f"{where}, dataset {number}"
-                values = _dataset(file, number, shape, place)[()][places]
+            for number, (name, n_words) in enumerate(zip(names, lengths, strict=True)):
+                place = f"{where}, dataset {name}"
+                values = _dataset(file, name, shape, where)[places]
                 spans = None if pieces is None else pieces[number]
                 for layer, one in zip(rows, _words(values, n_words, spans, place), strict=True):
                     found[layer].append(one)
@@ -139,9 +146,44 @@ def _h5py() -> Any:
     return h5py
 
 
-def _rows(file: Any, first: int, wanted: Iterable[int] | None, where: str) -> dict[int, int]:
+def _names(file: Any, sentences: Sequence[Sequence[str]], where: str) -> list[str]:
+    """Give the name of each sentence's dataset: its index, or its words."""
+    texts = [" ".join(" ".join(words).split()) for words in sentences]
+    numbers = [str(number) for number in range(len(sentences))]
+    n_numbered = sum(name.isdecimal() for name in file)
+    if texts and not n_numbered and all(text in file for text in texts):
+        return texts
+    if n_numbered != len(numbers) or any(number not in file for number in numbers):
+        what = f"has {n_numbered} datasets, but there are {len(numbers)} sentences"
+        raise StoreError(what, where=where, hint=_SAME_HINT)
+    if INDEX in file:
+        known = {" ".join(text.split()): str(i) for text, i in _index(file[INDEX], where).items()}
+        for number, text in enumerate(texts):
+            # Of a sentence that occurs several times, the index has one number.
+            at = known.get(text, "")
+            if not at.isdecimal() or int(at) >= len(texts) or texts[int(at)] != text:
+                what = (
+                    f"sentence {number} (counted from 0), {text[:40]!r}, is not sentence {number} "
+                )
+                raise StoreError(f"{what}of {INDEX}", where=where, hint=_SAME_HINT)
+    return numbers
+
+
+def _index(dataset: Any, where: str) -> Mapping[str, object]:
+    """Read the numbers of sentences by their words, which AllenNLP and NeuroX write as JSON."""
+    try:
+        found = json.loads(np.asarray(dataset[()]).ravel()[0])
+    except (AttributeError, IndexError, TypeError, ValueError) as error:
+        raise StoreError(f"{INDEX} is not JSON: {error}", where=where) from error
+    if not isinstance(found, dict):
+        raise StoreError(f"{INDEX} is {type(found).__name__}, not a table", where=where)
+    return found
+
+
+def _rows(
+    file: Any, n_layers: int, first: int, wanted: Iterable[int] | None, where: str
+) -> dict[int, int]:
     """Give the index of each wanted layer in the datasets, ascending by layer."""
-    n_layers = _dataset(file, 0, None, f"{where}, dataset 0").shape[0]
     numbers = [*map(int, file.attrs.get(LAYERS, range(first, first + n_layers)))]
     if len(numbers) != n_layers:
         raise StoreError(f"lists {len(numbers)} layers, but has {n_layers}", where=where)
@@ -152,13 +194,19 @@ def _rows(file: Any, first: int, wanted: Iterable[int] | None, where: str) -> di
     return {layer: numbers.index(layer) for layer in layers}
 
 
-def _dataset(file: Any, number: int, shape: tuple[int, int] | None, where: str) -> Any:
-    """Give the dataset of one sentence, with as many layers and the same width as the first."""
-    found = file[str(number)]
-    told = getattr(found, "shape", None)
-    if told is None or len(told) != 3:
+def _dataset(
+    file: Any, name: str, shape: tuple[int, int] | None, where: str
+) -> NDArray[np.floating]:
+    """Read the vectors of one sentence, with as many layers and the same width as the first."""
+    # -> (n_layers, n_words, hidden_size)
+    where = f"{where}, dataset {name}"
+    told = getattr(file[name], "shape", None)
+    if told is None or len(told) not in (2, 3):
         hint = "it must be (n_layers, n_words, hidden_size)"
         raise StoreError(f"has shape {told}", where=where, hint=hint)
+    found: NDArray[np.floating] = file[name][()]
+    if found.ndim == 2:
+        found, told = found[None], (1, *told)
     if shape is not None and (told[0], told[2]) != shape:
         what = f"has {told[0]} layers of width {told[2]}"
         raise StoreError(f"{what}, but the first has {shape[0]} of width {shape[1]}", where=where)

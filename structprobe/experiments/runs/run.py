@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import logging
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.errors import ScoreError
 from structprobe.probe.training.recipes import recipe_version
 from structprobe.results.rows import METRICS, Row, bank_name, make_row, run_key, score_values
+from structprobe.scores.cautions import cautions_of, too_much_memory
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.protocol import choose_protocol
 from structprobe.scores.result import Scores
@@ -21,6 +25,8 @@ from structprobe.treebank.withheld import check_not_withheld
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,14 @@ class Banks:
     def scored(self) -> Treebank | None:
         """The treebank that scores are on."""
         return self.test or self.dev
+
+    @cached_property
+    def cautions(self) -> list[str]:
+        """What may make the scores on these treebanks misleading."""
+        if self.part is None:
+            return []
+        protocol = choose_protocol(self.scored or (), self.punct)
+        return cautions_of(self.parts, self.part, protocol)
 
     def key_of(self, values: Mapping[str, Any]) -> str:
         """Hash everything that determines a result on these treebanks."""
@@ -150,12 +164,35 @@ def outcome(values: Row, banks: Banks, predictions: Mapping[str, Sequence[Predic
     parts = banks.parts
     scores = {p: score(parts[p], found, punct=banks.punct) for p, found in predictions.items()}
     row = values | banks.values()
+    row["warnings"] = [*values.get("warnings", ()), *banks.cautions]
     if "dev" in scores:
         row |= {f"dev_{metric}": getattr(scores["dev"], metric) for metric in METRICS}
     if banks.part is None or banks.scored is None:
         return Outcome(make_row(**row), scores)
     row |= score_values(scores[banks.part]) | sizes(banks.scored)
     return Outcome(make_row(**row), scores, predictions[banks.part])
+
+
+def warn(texts: Iterable[str]) -> None:
+    """Log warnings, each once."""
+    for text in dict.fromkeys(texts):
+        _log.warning("%s", text)
+
+
+def warn_before(banks: Banks, memory_gb: float | None = None) -> list[str]:
+    """Log what is known to be doubtful before anything is run."""
+    told = [*banks.cautions, *filter(None, [too_much_memory(memory_gb)])]
+    warn(told)
+    return told
+
+
+def warn_after(rows: Sequence[Row], told: Iterable[str]) -> None:
+    """Log what turned out to be doubtful in some of the runs, without what was told before."""
+    texts = Counter(text for row in rows for text in row["warnings"] or ())
+    for text in told:
+        texts.pop(text, None)
+    share = {text: f" ({n} of {len(rows)} runs)" * (n < len(rows)) for text, n in texts.items()}
+    warn(f"{text}{of_runs}" for text, of_runs in share.items())
 
 
 def sizes(bank: Treebank) -> Row:
@@ -175,4 +212,4 @@ def key_of(values: Mapping[str, Any], parts: Mapping[str, Treebank], punct: str)
     return run_key(**deciding, **fingerprints, punct=punct)
 
 
-_NAMES_ONLY = {"model", "revision", "steps", "dev_loss", "dev_depth_loss", "key"}
+_NAMES_ONLY = {"model", "revision", "steps", "dev_loss", "dev_depth_loss", "key", "warnings"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
 import numpy as np
@@ -61,6 +62,7 @@ def read_words(X: WordVectorsLike, name: str = "X") -> Words:
     if _has_layers(X):
         told = f"{name} holds the vectors of several layers ({', '.join(map(str, X.layers))})"
         raise ProbeError(told, hint="choose one: X.layer(n)")
+    _refuse_table(X, name)
     if not hasattr(X, "__len__") or isinstance(X, str | Mapping):
         raise ProbeError(f"{name} is {type(X).__name__}, not a list of arrays", hint=_SHAPE_HINT)
     if not len(X):
@@ -116,6 +118,7 @@ def read_heads(
     """Read the heads of the sentences in any form that a probe accepts."""
     # y (n_words,) -> (n_words,)
     X_name, y_name = names
+    _refuse_table(y, y_name)
     if not hasattr(y, "__len__") or isinstance(y, str | Mapping):
         told = f"{y_name} is {type(y).__name__}, not a Treebank or a list of sentences or heads"
         raise ProbeError(told)
@@ -136,7 +139,7 @@ def read_heads(
             raise ProbeError(told, where=where, hint="a probe is trained on trees")
         row = np.asarray(row)
         if row.ndim != 1 or row.dtype.kind not in "iu":
-            told = f"{y[index]!r:.80} is neither a Sentence nor a list of heads"
+            told = f"{_item(y, index)!r:.80} is neither a Sentence nor a list of heads"
             raise ProbeError(told, where=where)
         if len(row) != words.lengths[index]:
             raise ProbeError(
@@ -147,6 +150,12 @@ def read_heads(
             )
         heads.append(row)
     return heads
+
+
+def treebank_name(y: TreesLike) -> str | None:
+    """Name the files that trees were read from, with their folder, if known."""
+    paths = getattr(y, "paths", ())
+    return "+".join("/".join(Path(path).absolute().parts[-2:]) for path in paths) or None
 
 
 def origin_of(X: WordVectorsLike) -> Origin:
@@ -204,6 +213,13 @@ def _has_layers(X: object) -> TypeGuard[Any]:
     return hasattr(X, "layers") and hasattr(X, "layer")
 
 
+def _refuse_table(given: object, name: str) -> None:
+    """Refuse a pandas table, over whose names one would iterate."""
+    if hasattr(given, "columns") and hasattr(given, "iloc"):
+        hint = f"pass one of its columns, as {name}['column'], with one array per sentence"
+        raise ProbeError(f"{name} is a {type(given).__name__}", hint=hint)
+
+
 def _resolution(arrays: Iterable[Any], origin: Origin) -> float:
     """Find the resolution of the coarsest type in which vectors are stored or were computed."""
     types = {getattr(array, "dtype", None) for array in arrays}
@@ -225,8 +241,13 @@ def _array(x: Any, where: str) -> NDArray[np.floating]:
 
 def _place(name: str, index: int, y: TreesLike | None) -> str:
     """Name a sentence by its index and, if known, by its place in a file."""
-    where = getattr(y[index], "where", None) if y is not None else None
+    where = getattr(_item(y, index), "where", None) if y is not None else None
     return f"{where}: {name}[{index}]" if where else f"{name}[{index}]"
+
+
+def _item(y: Any, index: int) -> Any:
+    """Give one of the trees; a pandas column counts by its labels."""
+    return (y.iloc if hasattr(y, "iloc") else y)[index]
 
 
 def _describe(origin: Mapping[str, object], keys: Sequence[str]) -> str:

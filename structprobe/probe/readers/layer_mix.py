@@ -126,12 +126,16 @@ def expected_layer(scores: Mapping[Hashable, float]) -> float:
     """Mean layer at which a score improves, when layers are added from the lowest to the highest.
 
     Tenney et al. 2019, section 3.2, equation 2: the sum of ``l * (score_l - score_(l-1))`` over
-    all layers but the first, over the sum of the gains. A drop counts as a negative gain.
+    all layers but the first, over the sum of the gains. A drop counts as a negative gain, so the
+    ratio is NaN where it is no mean: without a gain in all, and outside of the layers.
     """
     layers = np.array([*scores], dtype=float)
     gains = np.diff([*scores.values()])
     total = gains.sum()
-    return float(np.round(np.dot(layers[1:], gains) / total, 12)) if total else float("nan")
+    if total <= 0:
+        return float("nan")
+    mean = float(np.round(np.dot(layers[1:], gains) / total, 12))
+    return mean if layers[0] <= mean <= layers[-1] else float("nan")
 
 
 def fit_mix(

@@ -37,6 +37,8 @@ def model_card(config: Mapping[str, Any], *, pictured: bool = False) -> str:
     facts: dict[str, Any] = {**origin} or {"vectors": "plain arrays of unknown origin"}
     if origin and not base_model:  # a local path, shortened to its end
         facts["model"] = "/".join(Path(str(origin.get("model"))).parts[-2:])
+    treebank = (config["history"] or {}).get("treebank")
+    facts["treebank"] = treebank or "unknown: its trees were not read from a file"
     facts |= {**(config["fitted_on"] or {}), "treebank fingerprint": config["treebank_fingerprint"]}
     facts["command"] = None  # it contains local folders
     facts["recipe"] = ", ".join(

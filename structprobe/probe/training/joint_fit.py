@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
 from structprobe.probe.data.examples import KINDS, Examples, read_sets
-from structprobe.probe.data.inputs import origin_of, pick_layers
+from structprobe.probe.data.inputs import origin_of, pick_layers, treebank_name
 from structprobe.probe.data.whitening import Moments
 from structprobe.probe.training.fit import FittedMatrix, Task, fit_kind, make_task, moments_of
 from structprobe.probe.training.parallel import Goes, side_by_side
@@ -126,15 +126,18 @@ def fit_jointly(
             for place in piece.places:
                 layer, parameters = jobs[place]
                 own = {kind: some[layer, ranks[place]] for kind, some in found.items()}
+                held_out = piece.task.split.held_out
                 history = {
                     "recipe": parameters["recipe"],
                     "device": str(settings.device),
+                    "treebank": treebank_name(y),
                     "n_train": len(piece.task.split.train.lengths),
                     "n_dev": len(piece.task.split.dev.lengths),
+                    **({} if held_out is None else {"held_out": held_out.tolist()}),
                     **{kind: own[kind].history for kind in KINDS},
                 }
                 width, origin = whole.layers[layer].hidden_size, origin_of(X[layer])
-                known = width, origin, getattr(y, "fingerprint", None), piece.task.split.held_out
+                known = width, origin, getattr(y, "fingerprint", None), held_out
                 fitted[place] = FittedProbe(own, history, *known)
             found = {}
             yield fitted

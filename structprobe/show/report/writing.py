@@ -164,6 +164,8 @@ def _scores_section(rows: Sequence[Row], series: Sequence[Series]) -> Markup:
     empty = dict.fromkeys((row["method"], row["why_empty"]) for row in rows if row["why_empty"])
     notes = [note(f"{method} has no scores: {why}") for method, why in empty]
     notes += map(note, partly_scored(rows))
+    doubts = dict.fromkeys(text for row in rows for text in row["warnings"] or ())
+    notes += [note(f"Warning: {text}.") for text in doubts]
     return section("scores", "Scores", headline(rows, best), notes)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
 
@@ -86,8 +87,8 @@ def test_faults_are_told(
     with pytest.raises(StoreError, match="cannot be read"):
         read_hdf5(tmp_path / "text", WORDS)
     with h5py.File(tmp_path / "flat", "w") as file:
-        file["0"] = np.ones((2, 3))
-    with pytest.raises(StoreError, match=r"dataset 0: has shape \(2, 3\)"):
+        file["0"] = np.ones(3)
+    with pytest.raises(StoreError, match=r"dataset 0: has shape \(3,\)"):
         read_hdf5(tmp_path / "flat", [["a", "b"]])
     with h5py.File(tmp_path / "group", "w") as file:
         file.create_group("0")
@@ -106,3 +107,62 @@ def test_faults_are_told(
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(StoreError, match=r"structprobe\[hdf5\]"):
         read_hdf5(path, WORDS)
+
+
+def with_index(path: Path, sentences: list[list[str]], index: object) -> list[np.ndarray]:
+    """A file as AllenNLP and NeuroX write it: vectors by number, and the numbers of sentences."""
+    rng = np.random.default_rng(0)
+    vectors = [rng.standard_normal((3, len(one), 4)).astype(np.float32) for one in sentences]
+    with h5py.File(path, "w") as file:
+        for number, own in enumerate(vectors):
+            file.create_dataset(str(number), data=own)
+        text = file.create_dataset("sentence_to_index", (1,), dtype=h5py.string_dtype())
+        text[0] = index if isinstance(index, str) else json.dumps(index)
+    return vectors
+
+
+def test_the_index_of_allennlp_is_no_sentence_and_is_checked(tmp_path: Path) -> None:
+    words = [["the", "dog"], ["x"], ["größe", "b", "c"], ["x"]]
+    # Of a sentence that occurs twice, the index names the last.
+    vectors = with_index(tmp_path / "elmo", words, {"the dog": "0", "x": "3", "größe b c": "2"})
+    found = read_hdf5(tmp_path / "elmo", words)
+    assert (found.layers, len(found)) == ((0, 1, 2), 4)
+    for layer in found.layers:
+        for own, expected in zip(found.layer(layer), vectors, strict=True):
+            assert np.array_equal(own, expected[layer])
+    told = r"sentence 0 \(counted from 0\), 'the cat', is not sentence 0 of sentence_to_index"
+    with pytest.raises(StoreError, match=told):
+        read_hdf5(tmp_path / "elmo", [["the", "cat"], *words[1:]])
+    with pytest.raises(StoreError, match="is not sentence 1 of"):  # in another order
+        read_hdf5(tmp_path / "elmo", [words[0], words[2], words[1], words[3]])
+    with pytest.raises(StoreError, match="has 4 datasets, but there are 3 sentences"):
+        read_hdf5(tmp_path / "elmo", words[:3])
+    for broken in ("not JSON", "[1]"):
+        with_index(tmp_path / "broken", words, broken)
+        with pytest.raises(StoreError, match="sentence_to_index is "):
+            read_hdf5(tmp_path / "broken", words)
+
+
+def test_sentences_may_be_the_names_of_datasets(tmp_path: Path) -> None:
+    words = [["the", "dog"], ["a", "b", "c"]]
+    rng = np.random.default_rng(0)
+    vectors = [rng.standard_normal((2, len(one), 4)) for one in words]
+    with h5py.File(tmp_path / "keys", "w") as file:
+        for one, own in zip(words, vectors, strict=True):
+            file.create_dataset(" ".join(one), data=own)
+    found = read_hdf5(tmp_path / "keys", words[::-1], layers=[1])
+    assert np.array_equal(found.layer(1)[0], vectors[1][1])
+    assert np.array_equal(found.layer(1)[1], vectors[0][1])
+    with pytest.raises(StoreError, match="has 0 datasets, but there are 1 sentences"):
+        read_hdf5(tmp_path / "keys", [["no", "such"]])
+
+
+def test_a_single_layer_may_lack_its_axis(tmp_path: Path) -> None:
+    values = np.arange(6.0).reshape(2, 3)
+    with h5py.File(tmp_path / "top", "w") as file:
+        file["0"] = values
+    found = read_hdf5(tmp_path / "top", [["a", "b"]], first_layer=12)
+    assert found.layers == (12,)
+    assert np.array_equal(found.layer(12)[0], values)
+    means = read_hdf5(tmp_path / "top", [["ab"]], pieces=[[(0, 2)]])
+    assert np.array_equal(means.layer(0)[0], values.mean(axis=0, keepdims=True))

@@ -148,6 +148,8 @@ def test_expected_layer_counts_gains_where_they_come() -> None:
     assert expected_layer({0: 0.2, 4: 0.2, 8: 0.5}) == 8
     assert expected_layer({0: 0.5, 1: 0.7, 2: 0.6}) == pytest.approx((0.2 - 0.2) / 0.1)
     assert np.isnan(expected_layer({0: 0.5, 1: 0.5}))
+    assert np.isnan(expected_layer({0: 0.55, 1: 0.6, 2: 0.551}))  # -48, outside of the layers
+    assert np.isnan(expected_layer({0: 0.6, 1: 0.7, 2: 0.5}))  # a loss in all
 
 
 @pytest.mark.parametrize(

@@ -461,6 +461,28 @@ def test_the_picture_shows_both_losses(probe: StructuralProbe, tmp_path: Path) -
     assert training_curve({}) is None
 
 
+def test_card_names_the_treebank(tmp_path: Path) -> None:
+    folder = tmp_path / "private" / "UD_Own-Bank"
+    folder.mkdir(parents=True)
+    paths = [folder / "one.conllu", folder / "two.conllu"]
+    for path in paths:
+        bank().write(path)
+    for files, named in ((paths[:1], "UD_Own-Bank/one.conllu"), (paths, None)):
+        read = Treebank.read(files)
+        values = np.random.default_rng(0).standard_normal((9 * len(files), 6)).astype(np.float32)
+        X = WordVectors(values, np.cumsum([0, *map(len, read)]))
+        fitted = StructuralProbe(max_steps=2, random_state=0).fit(X, read, dev=(X, read))
+        fitted.save_pretrained(tmp_path / "probe")
+        named = named or "UD_Own-Bank/one.conllu+UD_Own-Bank/two.conllu"
+        assert config_of(tmp_path / "probe")["history"]["treebank"] == named
+        card = (tmp_path / "probe" / CARD).read_text(encoding="utf-8")
+        assert f"- treebank: `{named}`\n" in card
+        assert "private" not in card
+    fitted.fit(X, [sentence.heads for sentence in read]).save_pretrained(tmp_path / "probe")
+    card = (tmp_path / "probe" / CARD).read_text(encoding="utf-8")
+    assert "- treebank: `unknown: its trees were not read from a file`" in card
+
+
 def test_card_keeps_local_paths_to_itself(probe: StructuralProbe, tmp_path: Path) -> None:
     model = tmp_path / "home" / "ada" / "models" / "tiny"
     model.mkdir(parents=True)
