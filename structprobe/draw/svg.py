@@ -44,6 +44,7 @@ def draw_svg(
     distances: ArrayLike | None = None,
     direction: str = "auto",
     title: str | None = None,
+    note: str | None = None,
 ) -> Svg:
     """Draw a tree, or a gold and a recovered tree, as one SVG element.
 
@@ -57,6 +58,8 @@ def draw_svg(
         As for `draw_text`.
     title : str, optional
         The title for screen readers and tooltips; by default the sentence.
+    note : str, optional
+        What to add below two trees, behind the numbers of edges.
 
     Returns
     -------
@@ -76,7 +79,7 @@ def draw_svg(
     ('<svg', True, False)
     """
     shown, gold, pred = compare(words, heads, pred_heads, distances)
-    legend, least = _legend(gold, pred) if pred else ([], 0.0)
+    legend, least = _legend(gold, pred, note) if pred else ([], 0.0)
     middles, width = _middles(shown, least, is_right_to_left(shown, direction))
     above, up = _side(gold, middles, -1, "missed" if pred else "gold", bool(pred))
     below, down = _side(pred, middles, 1, "wrong", True) if pred else ([], SIZE)
@@ -211,11 +214,12 @@ def _arrow(x: float, side: int, colour: str) -> str:
     )
 
 
-def _legend(gold: Tree, pred: Tree) -> tuple[list[str], float]:
+def _legend(gold: Tree, pred: Tree, note: str | None) -> tuple[list[str], float]:
     """Draw the line with the number of edges per colour; return it and its width."""
     x, parts = 0.0, []
     told = [(style, f"{count} {style}") for style, count in count_edges(gold, pred).items()]
-    for style, text in [*told, ("", "gold above, recovered below")]:
+    behind = "gold above, recovered below" + (f"; {escape(visible(note))}" if note else "")
+    for style, text in [*told, ("", behind)]:
         if style:
             parts.append(f'<path d="M{_px(x)} -4h26" stroke-width="2"{_stroke(style)}/>')
             x += 32

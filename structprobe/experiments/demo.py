@@ -16,6 +16,7 @@ from structprobe.experiments.sweep import sweep
 from structprobe.models.embedded import embedded_model
 from structprobe.results.folder import ResultsFolder
 from structprobe.results.rows import Row
+from structprobe.scores.scoring import score
 from structprobe.treebank import Treebank
 from structprobe.treebank.sentence import Sentence
 from structprobe.trees import edges
@@ -57,7 +58,9 @@ def demonstrate(
     index = _typical(test, [prediction.heads for _, prediction in predictions], best["uuas"])
     words, prediction = predictions[index]
     told = f"layer {best['layer']}, the best on dev; sentence {test[index].sent_id} of the test set"
-    told += ", whose score is close to the UUAS of the layer"
+    counts = score([test[index]], [prediction], punct=best["punct"]).counts
+    told += ", whose score is close to the UUAS of the layer. Of its edges, UUAS counts "
+    told += f"{counts['n_right_edges']} of {counts['n_edges']} right; the drawing is of all words"
     return rows, f"{told}\n\n{draw_text(words, _heads(test[index]), prediction.heads)}"
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import logging
@@ -21,7 +22,7 @@ from structprobe.errors import ResultError
 from structprobe.locks import lock
 from structprobe.results.frames import Rows, frame_of
 from structprobe.results.predictions import Predicted, predictions_to_bytes
-from structprobe.results.rows import ROW_KEYS, Row
+from structprobe.results.rows import METRICS, ROW_KEYS, Row
 from structprobe.results.saved_runs import (
     PREDICTIONS,
     name_probe,
@@ -30,6 +31,7 @@ from structprobe.results.saved_runs import (
     read_sentences,
     unnamed_probe_path,
 )
+from structprobe.results.settings import tell_versions
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
@@ -38,6 +40,7 @@ _MARK = json.dumps({"format": FORMAT, "format_version": FORMAT_VERSION})
 MARKER, ROWS, TABLE = "structprobe.json", "rows.jsonl", "rows.csv"
 COMMANDS = "commands.jsonl"  # that wrote to the folder, with versions
 _PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn")
+_CHECK = "checksum"  # the last entry of a line: a digest of the row before it
 _LOCK = ".lock"
 _TORN = "is incomplete: the process writing it was killed"
 
@@ -49,8 +52,8 @@ class ResultsFolder:
 
     Several processes may write to it: each row is added under a lock and flushed to disk, so that a
     crash loses at most the row being written. It contains ``structprobe.json`` (the marker of a
-    results folder), ``rows.jsonl`` (one row per line, with the keys in `ROW_KEYS`), ``rows.csv``
-    (the same as a table), ``predictions/KEY.npz`` and ``probes/NAME`` (such as
+    results folder), ``rows.jsonl`` (one row per line, with the keys in `ROW_KEYS` and a checksum),
+    ``rows.csv`` (the same as a table), ``predictions/KEY.npz`` and ``probes/NAME`` (such as
     ``layer-03_rank-384_seed-0``) of runs that save them, and ``commands.jsonl`` (the commands that
     were run, with versions).
 
@@ -103,7 +106,7 @@ class ResultsFolder:
             If the folder cannot be written; existing rows are unchanged.
         """
         with self._locked():
-            rows, whole = _read(self.folder / ROWS)
+            rows, whole, _ = _read(self.folder / ROWS)
             if row["key"] in {known["key"] for known in rows}:
                 return
             row = self._named(row, rows)
@@ -204,7 +207,8 @@ class ResultsFolder:
 
     def _append(self, row: Row, whole: int) -> None:
         """Write one line after the first `whole` bytes, which are complete lines, and flush it."""
-        line = (json.dumps(row, ensure_ascii=False, allow_nan=False) + "\n").encode()
+        told = json.dumps(row, ensure_ascii=False, allow_nan=False)
+        line = f'{told[:-1]}, "{_CHECK}": "{_digest(told)}"}}\n'.encode()
         path = self.folder / ROWS
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -281,17 +285,23 @@ def read_rows(folder: str | os.PathLike[str]) -> Rows:
     -------
     Rows
         All rows, in the order they were added. A last row left incomplete by a crash is skipped,
-        with a warning.
+        and so are repeated runs, with a warning, as for rows of several versions.
 
     Raises
     ------
     ResultError
-        If there is no such results folder, a row is damaged, or the only row is incomplete.
+        If there is no such results folder, a row is damaged or was changed after it was written, or
+        the only row is incomplete.
     """
     if not check_folder(folder):
         raise ResultError("contains no results", where=str(folder))
     path = Path(folder) / ROWS
-    rows, whole = _read(path)
+    rows, whole, repeated = _read(path)
+    if repeated:
+        lines = ", ".join(map(str, repeated))
+        _log.warning("%s: runs that are there before were skipped: line %s", path, lines)
+    if told := tell_versions(rows):
+        _log.warning("%s: rows of several versions: %s", path, told)
     if path.exists() and path.stat().st_size > whole:
         hint = "run the same command again to resume"
         if not rows:
@@ -336,19 +346,49 @@ def to_frame(rows: str | os.PathLike[str] | Iterable[Row]) -> Any:
     return frame_of(read_rows(rows) if isinstance(rows, str | os.PathLike) else rows)
 
 
-def _read(path: Path) -> tuple[Rows, int]:
-    """Read all complete rows, and the number of bytes they take."""
+def _read(path: Path) -> tuple[Rows, int, list[int]]:
+    """Read all complete rows, the bytes they take, and the lines that repeat the run of another."""
     content = path.read_bytes() if path.exists() else b""
     whole = content.rfind(b"\n") + 1
-    rows = Rows()
+    rows, keys, repeated = Rows(), set(), []
     for number, line in enumerate(content[:whole].split(b"\n")[:-1], start=1):
+        hint = "remove this line; its run will be repeated"
         try:
-            rows.append({**dict.fromkeys(ROW_KEYS), **json.loads(line)})
+            told = json.loads(line)
+            row = {**dict.fromkeys(ROW_KEYS), **told}
         except (ValueError, TypeError) as error:
             what = f"not a result row: {line[:40]!r}"
-            hint = "remove this line; its run will be repeated"
             raise ResultError(what, where=f"{path}:{number}", hint=hint) from error
-    return rows, whole
+        if fault := _fault(told, line):
+            raise ResultError(fault, where=f"{path}:{number}", hint=hint)
+        row.pop(_CHECK, None)
+        if row["key"] in keys:
+            repeated.append(number)
+            continue
+        keys.add(row["key"])
+        rows.append(row)
+    return rows, whole, repeated
+
+
+def _fault(row: Row, line: bytes) -> str | None:
+    """Tell what is wrong with a row as it is in the file; older versions wrote no checksums."""
+    told = line.rpartition(f', "{_CHECK}"'.encode())[0] + b"}"
+    if {_CHECK, "uuas_sentences"} & row.keys() and row.get(_CHECK) != _digest(told.decode()):
+        return "the row was changed after it was written"
+    for metric in METRICS:
+        for key in (metric, f"dev_{metric}"):
+            value, least = row.get(key), -1 if metric in ("dspr", "nspr") else 0
+            if value is not None and not (_is_number(value) and least <= value <= 1):
+                return f"{key} is {value!r}, not a fraction"
+    return None
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _digest(line: str) -> str:
+    return hashlib.sha256(line.encode()).hexdigest()[:12]
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from typing import Any, Self, SupportsIndex, overload
 
 from structprobe.errors import ResultError, counted
 from structprobe.results.rows import METRICS, ROW_KEYS, Row, per_cent
+from structprobe.results.settings import differing, name_banks
 
 _WHOLE = (
     "layer", "head", "rank", "seed", "max_steps", "n_sentences", "n_words", "min_length",
@@ -73,9 +74,11 @@ class Rows(list[Row]):
         def cell(key: str, value: Any) -> str:
             return per_cent(value) if key in _SCORES else "–" if value is None else str(value)
 
-        wanted = (*_NAMED, *_SCORES, "why_empty")
-        keys = [key for key in wanted if any(row.get(key) is not None for row in self)]
-        return [keys, *([cell(key, row.get(key)) for key in keys] for row in self)]
+        named = name_banks(self)
+        apart = (key for key in differing(named) if key not in _NAMED)
+        wanted = (*_NAMED, *apart, *_SCORES, "why_empty")
+        keys = [key for key in wanted if any(row.get(key) is not None for row in named)]
+        return [keys, *([cell(key, row.get(key)) for key in keys] for row in named)]
 
 
 def frame_of(rows: Iterable[Row]) -> Any:
@@ -91,7 +94,7 @@ def frame_of(rows: Iterable[Row]) -> Any:
 
 def _kind(key: str) -> str:
     """Return the pandas type of a column."""
-    if key in _WHOLE:
+    if key in _WHOLE or key.endswith("_sentences"):
         return "Int64"
     if key in _OWN:
         return "object"

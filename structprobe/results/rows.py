@@ -70,6 +70,10 @@ _TOLD = {
         )
     },
     **{
+        f"{metric}_sentences": f"number of sentences that {name} was computed on"
+        for metric, name in zip(METRICS, _NAMES, strict=True)
+    },
+    **{
         f"dev_{metric}": f"{name} on the dev set, a fraction"
         for metric, name in zip(METRICS, _NAMES, strict=True)
     },
@@ -106,11 +110,14 @@ def _versions() -> Row:
 
 def score_values(scores: Scores) -> Row:
     """Return the values of a row for scores, their intervals and their protocol."""
+    from structprobe.scores.table import n_scored
+
     protocol = ("punct", "min_length", "max_length")
     values: Row = {name: getattr(scores.protocol, name) for name in protocol}
     for metric, interval in scores.intervals(METRICS).items():
         values[metric] = getattr(scores, metric)
         values[f"{metric}_low"], values[f"{metric}_high"] = interval or (None, None)
+        values[f"{metric}_sentences"] = n_scored(scores.table, metric)
     return values
 
 

@@ -12,6 +12,7 @@ from structprobe.errors import Hint, ResultError
 from structprobe.results.folder import MARKER, read_rows
 from structprobe.results.rows import Row, per_cent
 from structprobe.results.saved_runs import probe_path
+from structprobe.results.settings import differing, name_banks, tell_settings
 
 _log = logging.getLogger(__name__)
 
@@ -116,7 +117,10 @@ def locate_probe(
     """Return the path of a saved probe: `source` itself, or the one found in a results folder."""
     if is_results(source):
         path, row = find_probe(source, layer=layer, rank=rank, seed=seed)
-        _log.info("%s: using the probe of %s", source, probe_label(row))
+        rows = name_banks(row for _, row in saved_probes(source))
+        named = next(one for one in rows if one["key"] == row["key"])
+        told = ", ".join([probe_label(row), *tell_settings(named, differing(rows))])
+        _log.info("%s: using the probe of %s", source, told)
         return path
     for key, value in {"layer": layer, "rank": rank, "seed": seed}.items():
         if value is not None:

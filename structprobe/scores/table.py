@@ -58,6 +58,11 @@ def column(table: Table, name: str) -> NDArray[np.float64]:
     return values
 
 
+def n_scored(table: Table, metric: str) -> int:
+    """Count the sentences in which there is something to score."""
+    return int((column(table, METRICS[metric].whole) > 0).sum())
+
+
 def estimates(table: Table, metric: str, weights: ArrayLike | None = None) -> NDArray[np.float64]:
     """Compute one score under several weightings of the sentences."""
     # weights (b, n_sentences) -> (b,)

@@ -17,6 +17,13 @@ from structprobe.errors import Hint, ResultError
 from structprobe.results.folder import MARKER, read_rows
 from structprobe.results.rows import METRICS, Row
 from structprobe.results.saved_runs import has_predictions, read_predictions, read_sentences
+from structprobe.results.settings import (
+    PROTOCOL,
+    differing,
+    name_banks,
+    over_seeds,
+    tell_settings,
+)
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.scoring import score
 from structprobe.show.pictures.depths import draw_depths
@@ -29,11 +36,12 @@ from structprobe.show.pictures.principal_axes import draw_principal_axes
 from structprobe.show.pictures.rank_grid import draw_rank_grid
 from structprobe.show.pictures.recall import draw_recall_by_deprel, draw_recall_by_length
 from structprobe.show.pictures.style import axes_or_new, put_title
-from structprobe.show.pictures.trees import TYPICAL, tree_name, typical
+from structprobe.show.pictures.trees import TYPICAL, scored_note, tree_name, typical
 from structprobe.treebank.sentence import Sentence
 
 _log = logging.getLogger(__name__)
-_GRID = ("method", "model", "recipe", "treebank", "part")
+_GRID = ("model", "recipe", "treebank", "part")
+_TITLED = (*PROTOCOL, "model")  # what a title tells in any case
 
 
 def plot_folder(
@@ -47,11 +55,12 @@ def plot_folder(
 ) -> list[Path]:
     """Draw all figures and trees that a results folder allows.
 
-    From rows: ``layers-SCORE`` and ``ranks`` (``ranks-1`` and so on for several methods, models or
-    treebanks). From the saved predictions of the run that is best on dev (on the scored part, if
-    there are no scores on dev): ``recall-by-deprel`` and ``recall-by-length``; ``distances``,
-    ``depths`` and ``principal-axes`` of one sentence; and ``tree-SENT_ID``, gold and recovered
-    tree, of the given sentence or of three typical ones. From what `heads` wrote: ``heads``.
+    From rows: ``layers-SCORE``, with a panel for each treebank and protocol, and ``ranks``
+    (``ranks-1`` and so on for several methods, models, treebanks or settings). From the saved
+    predictions of the run that is best on dev (on the scored part, if there are no scores on dev):
+    ``recall-by-deprel`` and ``recall-by-length``; ``distances``, ``depths`` and ``principal-axes``
+    of one sentence; and ``tree-SENT_ID``, gold and recovered tree, of the given sentence or of
+    three typical ones. From what `heads` wrote: ``heads``.
 
     Parameters
     ----------
@@ -89,7 +98,7 @@ def plot_folder(
     if (Path(out) / MARKER).exists():
         hint = f"choose another folder for the figures, such as {Path(out) / 'figures'}"
         raise ResultError("is a results folder", where=str(out), hint=hint)
-    rows = read_rows(path)
+    rows = name_banks(read_rows(path))
     figures = _from_rows(rows) | _from_predictions(path, rows, sentence) | _from_heads(path)
     if not figures:
         what = (
@@ -112,13 +121,17 @@ def _from_rows(rows: Sequence[Row]) -> dict[str, Any]:
         if has_curve(written, metric)
     }
     groups: dict[tuple[str, ...], list[Row]] = {}
-    for row in written:
-        if row.get("rank") and row.get("uuas"):
-            groups.setdefault(tuple(str(row.get(key)) for key in _GRID), []).append(row)
+    gridded = [row for row in written if row.get("rank") and row.get("uuas")]
+    apart = differing(gridded)
+    for row in gridded:
+        keys = ("method", *_GRID, *(key for key in apart if key not in _GRID))
+        groups.setdefault(tuple(str(row.get(key)) for key in keys), []).append(row)
     grids = [own for _, own in sorted(groups.items()) if len({row["rank"] for row in own}) > 1]
+    apart = [key for key in apart if key not in _TITLED]
     for number, own in enumerate(grids, start=1):
         name = "ranks" if len(grids) == 1 else f"ranks-{number}"
-        figures[name] = draw_rank_grid(own).figure
+        told = ", ".join(tell_settings(own[0], apart))
+        figures[name] = draw_rank_grid([row | {"setting": told} for row in own]).figure
     return figures
 
 
@@ -140,7 +153,9 @@ def _from_predictions(folder: Path, rows: Sequence[Row], sent_id: str | None) ->
         one, name = sentences[at], tree_name(sentences[at], at)
         assert one.heads is not None
         name = f"{name}-{at + 1}" if name in figures else name
-        figures[name] = draw_svg(one.words, one.heads, predictions[at].heads)
+        heads = predictions[at].heads
+        note = scored_note(one, heads, scores, at)
+        figures[name] = draw_svg(one.words, one.heads, heads, note=note)
     one, prediction = sentences[index], predictions[index]
     assert one.heads is not None
     assert prediction.distances is not None
@@ -156,17 +171,41 @@ def _from_predictions(folder: Path, rows: Sequence[Row], sent_id: str | None) ->
 def _best(folder: Path, rows: Sequence[Row]) -> tuple[Row, list[Sentence], list[Prediction]] | None:
     """Give the best run with distances and gold, on dev if possible; baselines come last."""
     scored = [row for row in rows if row.get("uuas") is not None and not row.get("uses_gold")]
-    kept = [row for row in scored if has_predictions(folder, row["key"])]
-    # The test set chooses nothing, not even what is drawn, where there is a dev set.
-    key = "uuas" if any(row.get("dev_uuas") is None for row in kept) else "dev_uuas"
-    for row in sorted(kept, key=lambda row: (row.get("model") is None, -row[key])):
+    scored = [row for row in scored if row.get("words_as") is None]
+    # The test set chooses nothing, not even what is drawn, where there is a dev set. Of several
+    # seeds the means are compared, and the first is drawn.
+    means = sorted(over_seeds(scored), key=_rank)
+    apart = [key for key in differing(scored) if key not in _TITLED]
+    for place, mean in enumerate(means):
+        row = next(row for row in scored if row["key"] == mean["key"])
+        if not has_predictions(folder, row["key"]):
+            continue
         sentences = read_sentences(folder, row["key"])
         predictions = [prediction for _, prediction in read_predictions(folder, row["key"])]
         if all(one.heads is not None for one in sentences) and all(
             one.distances is not None for one in predictions
         ):
-            return row, sentences, predictions
+            _tell_choice(mean, means[:place])
+            told = tell_settings(row, apart)
+            if mean.get("n_seeds"):
+                told.append(f"seed {row['seed']} of {mean['n_seeds']}")
+            return row | {"setting": ", ".join(told)}, sentences, predictions
     return None
+
+
+def _rank(row: Row) -> tuple[bool, bool, float]:
+    on_dev = row.get("dev_uuas")
+    return row.get("model") is None, on_dev is None, -(row["uuas"] if on_dev is None else on_dev)
+
+
+def _tell_choice(row: Row, better: Sequence[Row]) -> None:
+    """Say where the run that is drawn is not the best one on dev."""
+    name = row["method"] + (f", layer {row['layer']}" if row.get("layer") is not None else "")
+    if row.get("dev_uuas") is None:
+        what = f"the highest UUAS on {row.get('part')}: {name}"
+        _log.warning("no scores on dev to choose by; drawn is the run with %s", what)
+    elif better:
+        _log.warning("the best run on dev keeps no predictions to draw; drawn is %s", name)
 
 
 def _chosen(sentences: Sequence[Sentence], sent_id: str | None) -> int:

@@ -6,29 +6,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import PurePath
 from typing import Any
 
-from structprobe.results.rows import Row
+from structprobe.results.settings import protocol_of
 from structprobe.scores.protocol import Protocol
 
 SCORES = {"uuas": "UUAS", "uas": "UAS", "las": "LAS", "root_acc": "root", "dspr": "DSpr.",
           "nspr": "NSpr."}  # fmt: skip
-
-_DIGITS = 6  # of a fingerprint, enough to tell a few treebanks apart
-
-
-def name_banks(rows: Iterable[Mapping[str, Any]]) -> list[Row]:
-    """Name treebanks so that two never share a name."""
-    named = [dict(row) for row in rows]
-    for name in ("treebank", "train"):
-        # How words are disturbed changes the fingerprint, but is no other treebank.
-        found: dict[tuple[object, object], list[Row]] = {}
-        for row in named:
-            if row.get(f"{name}_fingerprint") is not None:
-                found.setdefault((row.get(name), row.get("words_as")), []).append(row)
-        for alike in found.values():
-            if len({row[f"{name}_fingerprint"] for row in alike}) > 1:
-                for row in alike:
-                    row[name] = f"{row[name]} ({row[f'{name}_fingerprint'][:_DIGITS]})"
-    return named
 
 
 def short_model(model: str) -> str:
@@ -40,3 +22,24 @@ def protocols_of(rows: Iterable[Mapping[str, Any]]) -> list[Protocol]:
     """Give the protocols by which rows were scored, each once."""
     values = [[row.get(key) for key in ("punct", "min_length", "max_length")] for row in rows]
     return list(dict.fromkeys(Protocol(*one) for one in values if None not in one))  # type: ignore[arg-type]
+
+
+def partly_scored(
+    rows: Iterable[Mapping[str, Any]], metrics: Iterable[str] = tuple(SCORES)
+) -> list[str]:
+    """Tell scores that were taken on fewer sentences than those of other rows on the treebank."""
+    banks: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        banks.setdefault(protocol_of(row), []).append(row)
+    told = []
+    for own in banks.values():
+        for metric in metrics:
+            # Both correlations are over the sentences of the protocol's lengths.
+            alike = ("dspr", "nspr") if metric in ("dspr", "nspr") else (metric,)
+            most = max(row.get(f"{one}_sentences") or 0 for row in own for one in alike)
+            told += [
+                f"{SCORES[metric]} of {row['method']} is over {n:,} sentences, not {most:,}."
+                for row in own
+                if 0 < (n := row.get(f"{metric}_sentences") or 0) < most
+            ]
+    return list(dict.fromkeys(told))

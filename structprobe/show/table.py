@@ -8,7 +8,15 @@ from typing import Any
 
 from structprobe.errors import counted
 from structprobe.results.rows import Row
-from structprobe.show.row_labels import SCORES, name_banks, protocols_of
+from structprobe.results.settings import (
+    PROTOCOL,
+    SETTINGS,
+    differing,
+    name_banks,
+    over_seeds,
+    tell_versions,
+)
+from structprobe.show.row_labels import SCORES, partly_scored, protocols_of
 
 NOTHING = "–"  # stands for a value that is not there
 _HEADINGS = {
@@ -16,12 +24,15 @@ _HEADINGS = {
     **{f"dev_{key}": f"dev {label}" for key, label in SCORES.items()},
     "dev_loss": "dev L1", "dev_depth_loss": "dev depth L1", "words_as": "input",
     "cpu_seconds": "CPU s", "wall_seconds": "wall s", "choice": "chosen",
-    "n_sentences": "sentences", "n_words": "words",
+    "n_sentences": "sentences", "n_words": "words", "n_seeds": "seeds",
 }  # fmt: skip
 _USUAL = (
-    *("method", "words_as", "layer", "head", "choice", "rank", "seed"),
+    *("method", "words_as", "layer", "head", "choice", "rank", "seed", "n_seeds"),
     *(*SCORES, "dev_uuas", "dev_loss", "cpu_seconds"),
 )
+_FIRST = ("model", "treebank", "part", "punct")  # of the settings that rows may differ in
+_OTHERS = tuple(key for key in (*PROTOCOL, *SETTINGS) if key not in _FIRST)
+_OF_ONE_RUN = {"key", "seed", "probe"}  # columns with which each run has its own row
 
 
 def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None) -> str:
@@ -32,14 +43,16 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
     rows : sequence of mapping
         Result rows, keys as in `structprobe.results.rows.ROW_KEYS`.
     columns : sequence of str, optional
-        The keys to show, in order. By default the usual ones that some row fills, and ``model``,
-        ``treebank``, ``part`` and ``punct`` where rows differ in them.
+        The keys to show, in order. By default the usual ones that some row fills, and the settings
+        in which rows differ, such as ``model``, ``treebank``, ``punct`` or ``max_steps``.
 
     Returns
     -------
     str
         Scores in per cent, with the 95% interval of UUAS in brackets, and ``–`` for missing
-        values; below the table, a line for each method without scores, and the protocol.
+        values; below the table, a line for each method without scores, and the protocol. Runs that
+        differ only in their seed share a row, with means, standard deviations and the number of
+        seeds, unless `columns` has ``"seed"``.
 
     Examples
     --------
@@ -48,11 +61,16 @@ def format_table(rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | Non
     linear  48.2
     """
     rows = name_banks(rows)
+    versions = tell_versions(rows)
+    if columns is None or not _OF_ONE_RUN & {*columns}:
+        rows = over_seeds(rows)
     columns = _filled(rows) if columns is None else columns
     heading = [_HEADINGS.get(column, column) for column in columns]
     lines = [heading, *([_cell(row, column) for column in columns] for row in rows)]
     to_left = [any(isinstance(row.get(column), str) for row in rows) for column in columns]
-    return "\n".join([*lay_out(lines, to_left), *_lines_below(rows)])
+    of_versions = [f"Rows of several versions: {versions}."] if versions else []
+    below = _lines_below(rows, [key for key in columns if key in SCORES])
+    return "\n".join([*lay_out(lines, to_left), *below, *of_versions])
 
 
 def lay_out(lines: Sequence[Sequence[str]], to_left: Sequence[bool]) -> list[str]:
@@ -69,21 +87,16 @@ def lay_out(lines: Sequence[Sequence[str]], to_left: Sequence[bool]) -> list[str
 
 def _filled(rows: Sequence[Row]) -> list[str]:
     """Give the usual columns that some row fills, and those in which the rows differ."""
-    # A method without a model has none, and one without scores neither has a protocol.
-    values = {
-        key: {row[key] for row in rows if row.get(key) is not None}
-        for key in ("model", "treebank", "part", "punct")
-    }
-    # A row of an untrained copy says so in the name of its method.
-    values["model"] = {str(name).partition(" (untrained")[0] for name in values["model"]}
-    differing = [key for key, found in values.items() if len(found) > 1]
-    usual = [*_USUAL[:1], *differing, *_USUAL[1:]]
+    apart = [key for key in differing(rows, (*_FIRST, *_OTHERS)) if key not in _USUAL]
+    usual = [*_USUAL[:1], *apart, *_USUAL[1:]]
     always = {"method", "uuas"} if rows else set()  # where nothing was scored the table shows that
     return [key for key in usual if key in always or any(row.get(key) is not None for row in rows)]
 
 
 def _cell(row: Row, column: str) -> str:
     value = row.get(column)
+    if value is None and column == "max_steps" and row.get("recipe") is not None:
+        return "default"
     if value is None:
         return "original" if column == "words_as" else NOTHING
     if column.removeprefix("dev_") in SCORES:
@@ -91,7 +104,7 @@ def _cell(row: Row, column: str) -> str:
         ends: list[Any] = [row.get(f"{column}_{end}") for end in ("low", "high")]
         known = column == "uuas" and None not in ends
         shown = " [{:.1f}, {:.1f}]".format(*(100 * end for end in ends)) if known else ""
-        return f"{100 * value:.1f}{shown}"
+        return f"{100 * value:.1f}{tell_spread(row, column)}{shown}"
     if column.endswith("_loss"):
         return f"{value:.4f}"
     if column == "method" and row.get("uses_gold"):
@@ -99,7 +112,7 @@ def _cell(row: Row, column: str) -> str:
     return f"{value:.1f}" if isinstance(value, float) else str(value)
 
 
-def _lines_below(rows: Sequence[Row]) -> list[str]:
+def _lines_below(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
     """Tell why rows are empty, what they were scored on and by which protocols, each once."""
     empty = dict.fromkeys((row["method"], row["why_empty"]) for row in rows if row.get("why_empty"))
     banks = dict.fromkeys(
@@ -112,6 +125,7 @@ def _lines_below(rows: Sequence[Row]) -> list[str]:
     )
     intervals = any(row.get("uuas_low") is not None for row in rows)
     told = "; 95% bootstrap intervals over sentences in brackets" if intervals else ""
+    told += "; ± one standard deviation over seeds" if any(map(_has_spread, rows)) else ""
     doubts = Counter(text for row in rows for text in row.get("warnings") or ())
     of_rows = {text: f" ({n} of {len(rows)} rows)" * (n < len(rows)) for text, n in doubts.items()}
     no_tree = "are not a tree: their arcs are scored as they are"
@@ -120,9 +134,20 @@ def _lines_below(rows: Sequence[Row]) -> list[str]:
         *(f"{method} has no scores: {why}" for method, why in empty),
         *(f"In {method}, the heads of {counted(n, 'sentence')} {no_tree}." for method, n in arcs),
         *(f"Scored on {bank}, {counted(n, 'sentence')}." for bank, n in banks),
+        *partly_scored(rows, metrics),
         *(f"In per cent; {one.describe(correlations=ranked)}{told}." for one in protocols_of(rows)),
         *(f"Warning: {text}{share}." for text, share in of_rows.items()),
     ]
+
+
+def tell_spread(row: Mapping[str, Any], key: str) -> str:
+    """Tell the standard deviation over seeds behind a score, in per cent."""
+    spread = row.get(f"{key}_sd")
+    return "" if spread is None else f" ± {100 * spread:.1f}"
+
+
+def _has_spread(row: Mapping[str, Any]) -> bool:
+    return any(row.get(f"{key}_sd") is not None for key in SCORES)
 
 
 def _place(row: Row) -> str:

@@ -73,6 +73,21 @@ def test_the_command(results: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
     assert [path.read_bytes() for path in paths] == content  # the same pictures, the same bytes
 
 
+def test_a_tree_tells_what_uuas_counts_where_it_shows_other_edges(
+    results: Path, tmp_path: Path
+) -> None:
+    trees = {
+        path.stem: path.read_text(encoding="utf-8")
+        for name in ("s1", "s2")
+        for path in plot_folder(results, tmp_path, formats=["svg"], sentence=name)
+        if path.stem.startswith("tree-")
+    }
+    assert ">7 right</text>" in trees["tree-s1"]  # with the edge to the full stop
+    assert "; UUAS counts 6 of 6 edges right</text>" in trees["tree-s1"]
+    assert ">1 right</text>" in trees["tree-s2"]
+    assert "UUAS" not in trees["tree-s2"]  # the same edge
+
+
 def test_forms(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path / "r")
     for rank in (4, 8):

@@ -103,6 +103,7 @@ def test_scores_and_protocol_are_in_the_text(folder: Path, page: str) -> None:
         ">", "&gt;"
     )
     assert "Of 4 layers, layer 2 is the best on dev" in page
+    assert "<li>edges between all words; gold above, recovered below</li>" in page
 
 
 def test_recall_by_relation_is_that_of_the_scores(folder: Path, page: str) -> None:

@@ -11,10 +11,10 @@ from support.planted_results import planted_bank, planted_comparison, planted_sw
 
 from structprobe.results.folder import ResultsFolder
 from structprobe.results.rows import make_row
+from structprobe.results.settings import name_banks
 from structprobe.show.report import build_report
 from structprobe.show.report.finding import MOST, findings
 from structprobe.show.report.series import series_of
-from structprobe.show.row_labels import name_banks
 
 FIRST, SECOND = "aaaaaa0000", "bbbbbb1111"
 

@@ -1,4 +1,4 @@
-"""Scores by layer: a curve with its interval for each model, baselines as dashed lines."""
+"""Scores by layer: a curve with its band for each model, baselines as dashed lines."""
 
 from __future__ import annotations
 
@@ -6,6 +6,17 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from structprobe.errors import ResultError, unknown_name
+from structprobe.results.rows import Row
+from structprobe.results.settings import (
+    PROTOCOL,
+    band_of,
+    differing,
+    name_banks,
+    over_seeds,
+    protocol_of,
+    tell_seeds,
+    tell_settings,
+)
 from structprobe.show.pictures import style
 from structprobe.show.pictures.style import NAMES
 from structprobe.show.row_labels import short_model
@@ -29,38 +40,57 @@ def draw_layer_curves(
     ----------
     rows : sequence of mapping
         Result rows, keys as in `structprobe.results.rows.ROW_KEYS`. Rows with a layer make curves,
-        one for each model, method, recipe, rank and treebank; rows without, such as baselines,
-        dashed lines. Scores and bounds of intervals are means over seeds.
+        one for each model, method, rank and setting in which they differ; rows without, such as
+        baselines, dashed lines. Scores are means over seeds. Rows scored on several treebanks or by
+        several protocols get a panel each.
     metric : {"uuas", "uas", "las", "root_acc", "dspr", "nspr"}
         The score, drawn times a hundred.
     ax : matplotlib.axes.Axes, optional
-        Where to draw; by default in a new figure.
+        Where to draw, if there is one panel; by default in a new figure.
 
     Returns
     -------
     matplotlib.axes.Axes
-        The axes. The bands are 95% bootstrap intervals over sentences.
+        The axes, of several panels the first. The bands are 95% bootstrap intervals over sentences,
+        or one standard deviation over seeds where there are several.
 
     Raises
     ------
     StructprobeError
-        If matplotlib is not installed, the score is unknown, or no row with a layer has it.
+        If matplotlib is not installed, the score is unknown, no row with a layer has it, or `ax` is
+        given for rows of several treebanks or protocols.
     """
     if metric not in NAMES:
         raise ResultError(unknown_name("score", metric, NAMES))
-    scored = [row for row in rows if row.get(metric) is not None]
-    if not any(row.get("layer") is not None for row in scored):
+    scored = over_seeds([row for row in name_banks(rows) if row.get(metric) is not None])
+    protocols: dict[tuple[Any, ...], list[Row]] = {}
+    for row in scored:
+        protocols.setdefault(protocol_of(row), []).append(row)
+    drawn = [own for own in protocols.values() if any(one.get("layer") is not None for one in own)]
+    if not drawn:
         raise ResultError(f"no row has a layer and {NAMES[metric]}", hint="give rows of a sweep")
+    if ax is not None and len(drawn) > 1:
+        apart = ", ".join(differing([own[0] for own in drawn], PROTOCOL))
+        what = f"rows that differ in {apart} need {len(drawn)} panels, but ax is one"
+        raise ResultError(what, hint="leave out ax=, or draw them separately")
+    if ax is not None or len(drawn) == 1:
+        return _draw_panel(style.axes_or_new(ax, 6.4, 4.4), drawn[0], metric)
+    every = style.new_figure(6.4, 4.4 * len(drawn)).subplots(len(drawn), 1)
+    panels = [_draw_panel(one, own, metric) for one, own in zip(every, drawn, strict=True)]
+    return panels[0]
+
+
+def _draw_panel(ax: Axes, scored: Sequence[Row], metric: str) -> Axes:
+    """Draw the rows of one protocol."""
     curves = _parted([row for row in scored if row.get("layer") is not None])
     flat = _parted([row for row in scored if row.get("layer") is None])
-    ax = style.axes_or_new(ax, 6.4, 4.4)
     for index, (label, own) in enumerate(curves.items()):
         layers = sorted({row["layer"] for row in own})
-        colour, marker = style.COLOURS[index % 6], style.MARKERS[index % 6]
-        means, low, high = (
-            [style.mean_of(own, f"{metric}{end}", layer=layer) for layer in layers]
-            for end in ("", "_low", "_high")
-        )
+        # Where the colours come again, each has another marker than before.
+        colour, marker = style.COLOURS[index % 6], style.MARKERS[(index + index // 6) % 6]
+        means = [style.mean_of(own, metric, layer=layer) for layer in layers]
+        bands = [_band([row for row in own if row["layer"] == layer], metric) for layer in layers]
+        low, high = ([band[at] for band in bands] for at in (0, 1))
         ax.plot(layers, means, label=label, color=colour, marker=marker)
         ax.fill_between(layers, low, high, color=colour, alpha=0.2, linewidth=0)
     heights: dict[float, list[str]] = {}  # those of one height share a line
@@ -70,6 +100,8 @@ def draw_layer_curves(
         dashes = (0, style.DASHES[index % len(style.DASHES)])
         label = " = ".join(labels)
         ax.axhline(height, color=style.GREY, linestyle=dashes, linewidth=1.2, label=label)
+    for row in (row for own in flat.values() for row in own if row.get(f"{metric}_sd")):
+        ax.axhspan(*_band([row], metric), color=style.GREY, alpha=0.1, linewidth=0)
     style.whole_numbers(ax.xaxis)
     ax.set(xlabel="layer", ylabel=f"{NAMES[metric]} in per cent")
     ax.grid(axis="y", color="#dddddd", linewidth=0.6)
@@ -77,7 +109,7 @@ def draw_layer_curves(
     legend = ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8, frameon=False)
     for text in legend.get_texts():
         text.set_parse_math(False)
-    title = f"{NAMES[metric]} by layer, with 95% bootstrap intervals over sentences"
+    title = f"{NAMES[metric]} by layer, {_bands(scored, metric)}"
     style.put_title(ax, title, scored, correlations=metric in ("dspr", "nspr"))
     return ax
 
@@ -88,11 +120,30 @@ def has_curve(rows: Sequence[Mapping[str, Any]], metric: str) -> bool:
     return any(len({row["layer"] for row in own}) > 1 for own in _parted(scored).values())
 
 
+def _band(rows: Sequence[Mapping[str, Any]], metric: str) -> tuple[float, float]:
+    """Give the ends of a band in per cent, NaN where there is none."""
+    bands = [band for row in rows if (band := band_of(row, metric)) is not None]
+    low, high = ([{"end": band[at]} for band in bands] for at in (0, 1))
+    return style.mean_of(low, "end"), style.mean_of(high, "end")
+
+
+def _bands(rows: Sequence[Row], metric: str) -> str:
+    """Say what the bands of a panel are."""
+    intervals = "with 95% bootstrap intervals over sentences"
+    if not (seeds := tell_seeds(rows)):
+        return intervals
+    told = f"means over {seeds}, with bands of one standard deviation over seeds"
+    single = any(not row.get("n_seeds") and row.get(f"{metric}_low") is not None
+                 and row.get("layer") is not None for row in rows)  # fmt: skip
+    return f"{told}; of a single seed {intervals}" if single else told
+
+
 def _parted(rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Mapping[str, Any]]]:
     """Part rows by what is named of them, which is what they differ in, the method at least."""
-    differing = [key for key in _PARTING if len({row.get(key) for row in rows}) > 1] or ["method"]
+    differ = [key for key in _PARTING if len({row.get(key) for row in rows}) > 1] or ["method"]
+    others = [key for key in differing(rows) if key not in _PARTING]
     parted: dict[str, list[Mapping[str, Any]]] = {}
     for row in rows:
-        told = [_PARTING[key](row[key]) for key in differing if row.get(key) is not None]
-        parted.setdefault(", ".join(told), []).append(row)
+        told = [_PARTING[key](row[key]) for key in differ if row.get(key) is not None]
+        parted.setdefault(", ".join([*told, *tell_settings(row, others)]), []).append(row)
     return parted

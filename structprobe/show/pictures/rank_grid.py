@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from structprobe.errors import ResultError, unknown_name
+from structprobe.results.settings import differing, name_banks, over_seeds, tell_seeds
 from structprobe.show.pictures.style import NAMES, SCALE, axes_or_new, mean_of, put_title
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def draw_rank_grid(
     Parameters
     ----------
     rows : sequence of mapping
-        Result rows of one method on one model and treebank; those without a layer or a rank are
+        Result rows of one method, model, treebank and setting; those without a layer or a rank are
         left out. Scores are means over seeds.
     metric, ax
         As for `draw_layer_curves`.
@@ -36,20 +37,22 @@ def draw_rank_grid(
     ------
     StructprobeError
         If matplotlib is not installed, the score is unknown, no row has it with a layer and a
-        rank, or rows are of several methods, models or treebanks.
+        rank, or rows are of several methods, models, treebanks or other settings.
     """
     if metric not in NAMES:
         raise ResultError(unknown_name("score", metric, NAMES))
-    used = [row for row in rows if all(row.get(k) is not None for k in (metric, "layer", "rank"))]
+    keys = metric, "layer", "rank"
+    used = [row for row in name_banks(rows) if all(row.get(key) is not None for key in keys)]
     if not used:
         raise ResultError(f"no row has a layer, a rank and {NAMES[metric]}")
-    for key in ("method", "model", "recipe", "treebank", "part"):
+    for key in ("method", *differing(used)):
         values = sorted({str(row.get(key)) for row in used})
         if len(values) > 1:
             raise ResultError(
                 f"rows of several {key} values in one grid: {', '.join(values)}",
                 hint="draw one grid for each",
             )
+    used = over_seeds(used)
     layers, ranks = (sorted({row[key] for row in used}) for key in ("layer", "rank"))
     table = np.array([[mean_of(used, metric, layer=x, rank=y) for x in layers] for y in ranks])
     ax = axes_or_new(ax, 2.2 + 0.5 * len(layers), 1.8 + 0.4 * len(ranks))
@@ -64,5 +67,8 @@ def draw_rank_grid(
             ax.text(x, y, f"{value:.1f}", ha="center", va="center", fontsize=8, color=colour)
     ax.figure.colorbar(image, ax=ax, label=f"{NAMES[metric]} in per cent")
     title = f"{NAMES[metric]} by layer and rank"
+    if seeds := tell_seeds(used):
+        most = max(row.get(f"{metric}_sd", 0.0) for row in used)
+        title += f", means over {seeds}, standard deviation up to {100 * most:.1f}"
     put_title(ax, title, used, correlations=metric in ("dspr", "nspr"))
     return ax

@@ -56,6 +56,7 @@ def title_of(rows: Sequence[Mapping[str, Any]], *, correlations: bool = False) -
     first = [
         short_model(model) if model else "",
         f"layer {layer}" if layer is not None else "",
+        _one(rows, "setting") or "",  # what tells it from others that are drawn
         " ".join(filter(None, (bank, f"({part})" if part else ""))),
         f"sentence {sent_id}" if sent_id else "",
         f"n = {counted(n, 'sentence')}" if n else "",

@@ -8,13 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from structprobe.draw.svg import Svg
+from structprobe.errors import counted
 from structprobe.scores.result import Scores
 from structprobe.scores.table import column
 from structprobe.show.pictures.library import fonts_for
 from structprobe.show.pictures.style import new_figure
 from structprobe.treebank.sentence import Sentence
+from structprobe.trees import edges
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,11 +30,19 @@ _NARROWER = 0.88  # letters of matplotlib's font take more room than those SVG i
 
 def typical(sentences: Sequence[Sentence], scores: Scores, count: int = 3) -> list[int]:
     """Choose sentences of medium length whose share of edges found is nearest to the UUAS."""
-    edges, right = (column(scores.table, name) for name in ("edges", "right_edges"))
-    uuas = right.sum() / max(1, edges.sum())
-    fitting = [at for at, one in enumerate(sentences) if len(one) in TYPICAL and edges[at]]
-    fitting.sort(key=lambda at: abs(right[at] / edges[at] - uuas))  # the first of equal ones
+    scored, right = (column(scores.table, name) for name in ("edges", "right_edges"))
+    uuas = right.sum() / max(1, scored.sum())
+    fitting = [at for at, one in enumerate(sentences) if len(one) in TYPICAL and scored[at]]
+    fitting.sort(key=lambda at: abs(right[at] / scored[at] - uuas))  # the first of equal ones
     return fitting[:count] or [0]
+
+
+def scored_note(sentence: Sentence, heads: NDArray[np.integer], scores: Scores, at: int) -> str:
+    """Say how many edges UUAS counts in a sentence, where its trees over all words have others."""
+    gold, pred = ({*map(tuple, edges(np.asarray(one)).tolist())} for one in (sentence.heads, heads))
+    right, all_ = (int(column(scores.table, name)[at]) for name in ("right_edges", "edges"))
+    same = (right, all_) == (len(gold & pred), len(gold))
+    return "" if same else f"UUAS counts {right} of {counted(all_, 'edge')} right"
 
 
 def tree_name(sentence: Sentence, place: int) -> str:

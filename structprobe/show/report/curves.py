@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from statistics import fmean
 
 from structprobe.results.rows import METRICS, Row
+from structprobe.results.settings import SETTINGS, band_of, differing, over_seeds, tell_settings
 from structprobe.show.report.elements import Child, Markup, element, figure, join
 from structprobe.show.report.series import Series
 from structprobe.show.row_labels import SCORES
+from structprobe.show.table import tell_spread
 
 Scale = Callable[[float], float]
 
@@ -23,8 +25,16 @@ _MOST_BANDS = 7  # more would be a fog
 
 def draw_curves(series: Sequence[Series]) -> Markup | None:
     """Draw one panel a score."""
-    lines = [one for one in series if one.layered]
-    baselines = [one.rows[0] for one in series if not one.layered]
+    if not any(one.layered for one in series):
+        return None
+    # A run on a layer is no baseline, but a point; so are those of other settings.
+    lines = [one for one in series if one.rows[0]["layer"] is not None]
+    flat = over_seeds([row for one in series for row in one.rows if row["layer"] is None])
+    apart = differing(flat, SETTINGS)
+    baselines: dict[str, Row] = {}
+    for row in flat:
+        name = ", ".join([row["method"], *tell_settings(row, apart)])
+        baselines[name if name not in baselines else f"{name} ({row['key']})"] = row
     rows = [row for one in lines for row in one.rows]
     shown = [metric for metric in METRICS if any(row[metric] is not None for row in rows)]
     panels = [_panel(metric, lines, baselines) for metric in shown]
@@ -32,16 +42,18 @@ def draw_curves(series: Sequence[Series]) -> Markup | None:
         return None
     named = []
     for at, one in enumerate(lines):
-        named.append(element("li", element("span", class_=f"swatch c{at % _COLOURS}"), one.name))
+        again = f" (dashes of {3 * (at // _COLOURS)})" if at >= _COLOURS else ""
+        swatch = element("span", class_=f"swatch c{at % _COLOURS}")
+        named.append(element("li", swatch, f"{one.name}{again}"))
     legend = element("ul", named, class_="legend") if len(lines) > 1 else None
     return join(legend, element("div", panels, class_="panels"))
 
 
-def _panel(metric: str, lines: Sequence[Series], baselines: Sequence[Row]) -> Markup:
-    dashed = [row for row in baselines if row[metric] is not None]
+def _panel(metric: str, lines: Sequence[Series], baselines: Mapping[str, Row]) -> Markup:
+    dashed = {name: row for name, row in baselines.items() if row[metric] is not None}
     layers: list[int] = sorted({row["layer"] for one in lines for row in one.rows})
     first, span = layers[0], max(1, layers[-1] - layers[0])
-    low, high, step = _axis(metric, lines, dashed)
+    low, high, step = _axis(metric, [*(row for one in lines for row in one.rows), *dashed.values()])
 
     def x(layer: float) -> float:
         return _LEFT + (layer - first) / span * (_WIDTH - _LEFT - _RIGHT)
@@ -57,10 +69,9 @@ def _panel(metric: str, lines: Sequence[Series], baselines: Sequence[Row]) -> Ma
     return figure(SCORES[metric], marks, f"0 0 {_WIDTH} {_HEIGHT}", told)
 
 
-def _axis(metric: str, lines: Sequence[Series], dashed: Sequence[Row]) -> tuple[int, int, int]:
+def _axis(metric: str, rows: Sequence[Row]) -> tuple[int, int, int]:
     """Choose the ends of the axis in per cent and how far apart its numbers are."""
-    rows = [*(row for one in lines for row in one.rows), *dashed]
-    values = [row[key] for row in rows for key in (metric, f"{metric}_low", f"{metric}_high")]
+    values = [end for row in rows for end in (row[metric], *(band_of(row, metric) or ()))]
     known = [100 * value for value in values if value is not None]
     step = 10 if max(known) - min(known) <= 60 else 20
     low, high = step * math.floor(min(known) / step), step * math.ceil(max(known) / step)
@@ -80,7 +91,7 @@ def _ticks(layers: Sequence[int], values: range, x: Scale, y: Scale) -> Markup:
     return join(marks, element("text", "layer", x=middle, y=_HEIGHT - 4, class_="tick"))
 
 
-def _dashes(dashed: Sequence[Row], metric: str, y: Scale) -> list[Markup]:
+def _dashes(dashed: Mapping[str, Row], metric: str, y: Scale) -> list[Markup]:
     """Draw baselines; a thin line leads from each to its label where that had to move."""
     means = _means(dashed, metric)
     names = [f"{name} {100 * mean:.1f}" for name, mean in means.items()]
@@ -96,15 +107,10 @@ def _dashes(dashed: Sequence[Row], metric: str, y: Scale) -> list[Markup]:
     return marks
 
 
-def _means(dashed: Sequence[Row], metric: str) -> dict[str, float]:
+def _means(dashed: Mapping[str, Row], metric: str) -> dict[str, float]:
     """Give the score of each baseline, the greatest first; of several seeds the mean."""
-    scores: dict[str, list[float]] = {}
-    for row in dashed:
-        scores.setdefault(row["method"], []).append(row[metric])
-    means = {
-        name if len(found) == 1 else f"{name} (mean)": fmean(found)
-        for name, found in scores.items()
-    }
+    shown = {f"{name} (mean)" if row.get("n_seeds") else name: row for name, row in dashed.items()}
+    means = {name: row[metric] for name, row in shown.items()}
     return dict(sorted(means.items(), key=lambda one: -one[1]))
 
 
@@ -122,11 +128,11 @@ def _spread(wanted: Sequence[float], apart: float, first: float, last: float) ->
 
 
 def _band(one: Series, metric: str, at: int, x: Scale, y: Scale) -> Markup | None:
-    rows = [row for row in one.rows if row[f"{metric}_low"] is not None]
-    if len(rows) < 2:
+    bands = [(row["layer"], band) for row in one.rows if (band := band_of(row, metric))]
+    if len(bands) < 2:
         return None
-    corners = [(row["layer"], row[f"{metric}_high"]) for row in rows]
-    corners += [(row["layer"], row[f"{metric}_low"]) for row in reversed(rows)]
+    corners = [(layer, high) for layer, (_, high) in bands]
+    corners += [(layer, low) for layer, (low, _) in reversed(bands)]
     points = " ".join(f"{_px(x(layer))},{_px(y(value))}" for layer, value in corners)
     return element("polygon", points=points, class_=f"band c{at % _COLOURS}")
 
@@ -138,19 +144,26 @@ def _line(one: Series, metric: str, at: int, x: Scale, y: Scale) -> Markup:
     dots = []
     for row, (px, py) in zip(rows, points, strict=True):
         told = f"{one.name}, layer {row['layer']}: {SCORES[metric]} {100 * row[metric]:.1f}"
+        told += tell_spread(row, metric)
         dots.append(element("circle", element("title", told), cx=_px(px), cy=_px(py), r=3))
     path = " ".join(f"{_px(px)},{_px(py)}" for px, py in points)
-    return element("g", element("polyline", points=path), dots, class_=f"line c{at % _COLOURS}")
+    dashes = None if at < _COLOURS else f"{3 * (at // _COLOURS)} 2"  # where colours come again
+    line = element("polyline", points=path, stroke_dasharray=dashes)
+    return element("g", line, dots, class_=f"line c{at % _COLOURS}")
 
 
-def _told(metric: str, lines: Sequence[Series], dashed: Sequence[Row]) -> str:
+def _told(metric: str, lines: Sequence[Series], dashed: Mapping[str, Row]) -> str:
     told = []
     for one in lines:
         rows = [row for row in one.rows if row[metric] is not None]
         if rows:
             ends = rows[0], max(rows, key=lambda row: row[metric]), rows[-1]
             first, best, last = (f"{100 * row[metric]:.1f} at layer {row['layer']}" for row in ends)
-            told.append(f"{one.name}: {first}, highest {best}, {last}")
+            told.append(
+                f"{one.name}: {first}, highest {best}, {last}"
+                if one.layered
+                else f"{one.name}: {first}"
+            )
     told += [f"{name} {100 * mean:.1f}" for name, mean in _means(dashed, metric).items()]
     curves = "; ".join(told)
     return f"{SCORES[metric]} by layer in per cent. {curves}. The table lists all the numbers."

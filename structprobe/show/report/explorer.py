@@ -51,6 +51,11 @@ def explorer_section(kept: Sequence[KeptSeries], packed: Explorer, n_scored: int
             f"Of {n_scored:,} runs, {missing:,} {'appears' if missing == 1 else 'appear'} only in "
             "the table of scores: predictions were not kept, or did not fit on this page."
         )
+    first, run = kept[0].series, kept[0].runs[kept[0].best]
+    if run.row["key"] != first.rows[first.best]["key"]:
+        told = f"{first.names[first.best]}, has no predictions here; {run.name} is shown first."
+        notes.append(f"The best run of {first.name}, {told}")
+    notes += filter(None, (run.fault for one in kept for run in one.runs))
     if packed.left_out:
         told = counted(packed.left_out, "long sentence")
         notes.append(f"The distances of {told} are omitted from this page.")

@@ -9,6 +9,7 @@ from typing import Any
 
 from structprobe.errors import counted
 from structprobe.results.rows import Row
+from structprobe.results.settings import tell_versions
 from structprobe.scores.protocol import PENN_PUNCTUATION, Protocol
 from structprobe.show.report.elements import Markup, element, join, note, section
 from structprobe.show.row_labels import protocols_of
@@ -31,13 +32,12 @@ def results_foot(rows: Sequence[Row], commands: Sequence[Mapping[str, Any]]) -> 
         ),
         "language": _each(rows, ("lang",), "{}"),
         "probe": _each(rows, ("rank", "recipe", "products"), "rank {}, recipe {}, products in {}"),
-        "step limit": _each(rows, ("max_steps",), "{}"),
+        "step limit": _step_limits(rows),
         "seeds": [", ".join(_each(rows, ("seed",), "{}"))],
         "train": _each(rows, ("train", "train_fingerprint"), known),
         "dev": _each(rows, ("dev", "dev_fingerprint"), known),
         "scored on": dict.fromkeys(
-            f"{row['treebank'] or 'unknown'} ({row['part'] or 'unknown'}; "
-            f"{counted(row['n_sentences'], 'sentence')}, {counted(row['n_words'], 'word')}; "
+            f"{row['treebank'] or 'unknown'} ({row['part'] or 'unknown'}; {_sizes(row)}; "
             f"fingerprint {row['treebank_fingerprint'] or 'unknown'})"
             for row in rows
             if row["n_sentences"] is not None
@@ -103,10 +103,24 @@ def _each(rows: Sequence[Row], keys: Sequence[str], form: str) -> list[str]:
     ]
 
 
+def _sizes(row: Row) -> str:
+    sizes = (("sentence", row["n_sentences"]), ("word", row["n_words"]))
+    return ", ".join(counted(n, noun) for noun, n in sizes if n is not None)
+
+
+def _step_limits(rows: Sequence[Row]) -> list[str]:
+    """Tell the limits that were given, and whether some runs had none."""
+    given = _each(rows, ("max_steps",), "{}")
+    fitted = [row for row in rows if row["recipe"] is not None]
+    default = any(row["max_steps"] is None for row in fitted)
+    return [*given, "default of the recipe"] if given and default else given
+
+
 def _versions(rows: Sequence[Row], commands: Sequence[Mapping[str, Any]]) -> list[str]:
     told = dict.fromkeys(
         ", ".join(f"{name} {version}" for name, version in one["versions"].items())
         for one in commands
         if isinstance(one.get("versions"), dict)
     ) or dict.fromkeys(f"structprobe {row['version']}" for row in rows)
-    return list(told)
+    several = tell_versions(rows)
+    return [*told, *([f"of rows: {several}"] if several else [])]

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.progress import progress_bar
-from structprobe.results.rows import Row
+from structprobe.results.rows import Row, per_cent
 from structprobe.results.saved_runs import has_predictions, read_predictions, read_sentences
 from structprobe.scores import score
 from structprobe.scores.prediction import Prediction
@@ -20,6 +20,7 @@ from structprobe.scores.table import column
 from structprobe.show.report.series import Series
 from structprobe.treebank.sentence import Sentence
 
+_SAME = 5e-3  # distances are saved in float32, which may decide a tie
 MOST_RUNS = 40  # in an explorer; the series that go beyond it are in the tables alone
 
 
@@ -33,6 +34,15 @@ class KeptRun:
     predictions: Sequence[Prediction]  # One a sentence
     scores: Scores | None  # By the row's protocol
     drawn: NDArray[np.int64]  # (n_sentences,)
+
+    @property
+    def fault(self) -> str | None:
+        """What does not fit: the score of the row and that of the saved predictions."""
+        uuas = None if self.scores is None else self.scores.uuas
+        if uuas is None or abs(uuas - self.row["uuas"]) < _SAME:
+            return None
+        both = f"{per_cent(self.row['uuas'])}, but its saved predictions score {per_cent(uuas)}"
+        return f"The row of {self.name} says UUAS {both}."
 
 
 @dataclass(frozen=True)

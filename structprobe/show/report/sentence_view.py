@@ -6,6 +6,7 @@ from structprobe.show.report.elements import Markup, element, note, wide
 
 _WORD_COLUMNS = ("no.", "word", "UPOS", "relation", "gold head", "recovered head",
                  "gold depth", "predicted depth")  # fmt: skip
+_SIDES = "edges between all words; gold above, recovered below"
 _NUMBERS = ("no.", "gold depth", "predicted depth")
 
 
@@ -19,7 +20,7 @@ def legend(*, gold: bool) -> Markup:
         line = element("g", element("path", d="M0 5H30"), class_=f"arc {style}")
         name = element("span", style, id=f"n-{style}")
         entries.append(element("li", element("svg", line, **size), name))
-    return element("ul", entries, element("li", "gold above, recovered below"), class_="key")
+    return element("ul", entries, element("li", _SIDES), class_="key")
 
 
 def tree_box() -> Markup:

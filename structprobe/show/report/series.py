@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import compress
 
 from structprobe.results.rows import Row
+from structprobe.results.settings import (
+    PROTOCOL,
+    SETTINGS,
+    differing,
+    protocol_of,
+    tell_settings,
+    value_of,
+)
 
 # What rows of one series agree in: all that makes a run another but the layer.
 ALIKE = (
@@ -14,8 +21,9 @@ ALIKE = (
     *("part", "punct", "rank", "seed", "recipe", "max_steps", "products"),
     *("pooling", "spacing", "bos", "dtype", "lang"),
 )
-_NAMED = ("treebank", "train", "model", "rank", "seed", "recipe", "max_steps", "products",
-          "pooling", "spacing", "bos", "dtype", "lang", "punct")  # fmt: skip
+_APART = ("treebank", "punct", "part", "min_length", "max_length")
+_NAMED = ("treebank", "train", "dev", "model", "rank", "seed", "recipe", "max_steps", "products",
+          "pooling", "spacing", "bos", "dtype", "lang", *_APART[1:])  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -46,33 +54,32 @@ class Series:
 def series_of(rows: Sequence[Row]) -> list[Series]:
     """Group the rows that have scores."""
     scored = [row for row in rows if row["uuas"] is not None and row["words_as"] is None]
+    apart = differing(scored)
     groups: dict[tuple[object, ...], list[Row]] = {}
     for row in scored:
-        groups.setdefault(tuple(row[key] for key in ALIKE), []).append(row)
+        alike = tuple(value_of(row, key) for key in (*ALIKE, *apart))
+        groups.setdefault(alike, []).append(row)
     layered = [group for group in groups.values() if len({row["layer"] for row in group}) > 1]
     alone = [group for group in groups.values() if len({row["layer"] for row in group}) == 1]
     if not layered:
         return _comparisons(scored)
-    differing = _differing([group[0] for group in layered], scored)
-    made = [_layers(group, differing) for group in layered]
+    firsts = [group[0] for group in layered]
+    made = [_layers(group, _differing(firsts, scored)) for group in layered]
     # The best first: on dev, as layers are chosen, where all have that.
-    key = "dev_uuas" if all(one.chosen_on_dev for one in made) else "uuas"
-    made.sort(key=lambda one: -one.rows[one.best][key])
-    return made + [_alone(row, "treebank" in differing) for group in alone for row in group]
+    made.sort(key=lambda one: (not one.chosen_on_dev, -one.rows[one.best][one.chosen_by]))
+    # What is named of others: what lines differ in, and where one is alone, all that rows do.
+    return made + [_alone(row, apart) for group in alone for row in group]
 
 
 def _differing(firsts: Sequence[Row], scored: Sequence[Row]) -> list[str]:
     """Give what tells series apart: the treebank wherever there are several, and what differs."""
     several = len({row["treebank_fingerprint"] for row in scored}) > 1
-    found = [
-        key
-        for key in _NAMED
-        if len({str(row[key]) for row in firsts}) > 1 or (key == "treebank" and several)
-    ]
+    values = {key: {*(str(tell_settings(row, [key])) for row in firsts)} for key in _NAMED}
+    found = [key for key in _NAMED if len(values[key]) > 1 or (key == "treebank" and several)]
     banks = {row["treebank"] for row in firsts}
     if several and len({(row["treebank"], row["train"]) for row in firsts}) == len(banks):
-        found = [key for key in found if key != "train"]  # the treebank tells it already
-    return found
+        found = [key for key in found if key not in ("train", "dev")]  # the treebank tells it
+    return [*found, *(key for key in differing(scored) if key == "version")]
 
 
 def method_name(row: Row) -> str:
@@ -83,34 +90,34 @@ def method_name(row: Row) -> str:
     return ", ".join([f"{row['method']}{gold}", *told])
 
 
-def _layers(group: list[Row], differing: Sequence[str]) -> Series:
+def _layers(group: list[Row], keys: Sequence[str]) -> Series:
     ordered = sorted(group, key=lambda row: row["layer"])
-    first = ordered[0]
-    told = [
-        str(first[key]) if key in ("treebank", "train", "model") else f"{key} {first[key]}"
-        for key in differing
-        if first[key] is not None
-    ]
     names = [f"layer {row['layer']}" for row in ordered]
-    return Series(", ".join([first["method"], *told]), ordered, names, layered=True)
+    told = [ordered[0]["method"], *tell_settings(ordered[0], keys)]
+    return Series(", ".join(told), ordered, names, layered=True)
 
 
-def _alone(row: Row, name_bank: bool) -> Series:
-    name = method_name(row)
-    seed = f", seed {row['seed']}" if row["seed"] is not None else ""
-    bank = f", {row['treebank']}" if name_bank else ""
-    return Series(f"{name}{seed}{bank}", [row], [name], layered=False)
+def _alone(row: Row, apart: Sequence[str]) -> Series:
+    seed = [f"seed {row['seed']}"] if row["seed"] is not None else []
+    settings = tell_settings(row, [key for key in apart if key in SETTINGS])
+    name = ", ".join([method_name(row), *settings])
+    told = [name, *seed, *tell_settings(row, [key for key in apart if key in PROTOCOL])]
+    return Series(", ".join(told), [row], [name], layered=False)
 
 
 def _comparisons(scored: Sequence[Row]) -> list[Series]:
-    """Put all methods on one treebank into one series, in the order of their rows."""
-    banks: dict[tuple[object, object], list[Row]] = {}
+    """Put all methods by one protocol into one series, in the order of their rows."""
+    banks: dict[tuple[object, ...], list[Row]] = {}
     for row in scored:
-        banks.setdefault((row["treebank_fingerprint"], row["punct"]), []).append(row)
-    several = [len(set(values)) > 1 for values in zip(*banks, strict=True)]
+        banks.setdefault(protocol_of(row), []).append(row)
+    keys = differing([group[0] for group in banks.values()], _APART)
     found = []
     for group in banks.values():
-        told = group[0]["treebank"], f"punct {group[0]['punct']}"
-        name = ", ".join(["methods", *compress(told, several)])
-        found.append(Series(name, group, list(map(method_name, group)), layered=False))
+        apart = [key for key in differing(group, SETTINGS) if key in SETTINGS]
+        names = [", ".join([method_name(row), *tell_settings(row, apart)]) for row in group]
+        for at, row in enumerate(group):
+            if names.count(names[at]) > 1 and row["seed"] is not None:
+                names[at] += f", seed {row['seed']}"
+        name = ", ".join(["methods", *tell_settings(group[0], keys)])
+        found.append(Series(name, group, names, layered=False))
     return found

@@ -6,16 +6,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from structprobe.results.rows import METRICS, Row
+from structprobe.results.settings import PROTOCOL, SETTINGS, differing
 from structprobe.scores.breakdowns import Tally
 from structprobe.show.report.elements import Child, Markup, element, wide
 from structprobe.show.report.saved_predictions import KeptRun
 from structprobe.show.row_labels import SCORES
-from structprobe.show.table import NOTHING
+from structprobe.show.table import NOTHING, tell_spread
 from structprobe.show.tally_ranges import by_range
 
-_TOLD = ("method", "words_as", "model", "treebank", "layer", "head", "choice", "rank", "seed")
-_HEADINGS = {"words_as": "input", "choice": "chosen"}
-_WORDS = ("method", "words_as", "model", "treebank", "choice")
+_FIRST = ("method", "words_as", "model", "treebank")
+_LAST = ("layer", "head", "choice", "rank", "seed", "n_seeds")
+_HEADINGS = {"words_as": "input", "choice": "chosen", "n_seeds": "seeds"}
+_WORDS = ("method", "choice", *PROTOCOL, *SETTINGS)
 # The first of each range; the last range is open.
 _DISTANCES = (1, 2, 3, 4, 5, 7, 10, 15)
 _LENGTHS = (1, 6, 11, 16, 21, 31, 41, 61)
@@ -23,7 +25,9 @@ _LENGTHS = (1, 6, 11, 16, 21, 31, 41, 61)
 
 def headline(rows: Sequence[Row], best: Iterable[str] = ()) -> Markup:
     """Make the table of all rows."""
-    columns = [key for key in _TOLD if _worth_showing(rows, key)]
+    apart = [key for key in differing(rows) if key not in _FIRST]
+    columns = [key for key in _FIRST if _worth_showing(rows, key)]
+    columns += apart + [key for key in _LAST if _worth_showing(rows, key)]
     scores = [key for key in METRICS if any(row[key] is not None for row in rows)]
     scores += [key for key in ("dev_uuas",) if any(row[key] is not None for row in rows)]
     heads = [_head(_HEADINGS.get(key, key), number=key not in _WORDS) for key in columns]
@@ -40,6 +44,8 @@ def headline(rows: Sequence[Row], best: Iterable[str] = ()) -> Markup:
         for row in rows
     ]
     caption = "Scores in per cent, each above its 95% bootstrap interval over sentences"
+    if any(row.get("n_seeds") for row in rows):
+        caption += "; means over seeds ± one standard deviation"
     return _table(caption, heads, body, "headline")
 
 
@@ -81,7 +87,7 @@ def _recall(
 
 def _worth_showing(rows: Sequence[Row], key: str) -> bool:
     """Tell whether a column says anything: what is the foot's to tell only where it differs."""
-    values = {row[key] for row in rows if row[key] is not None}
+    values = {row[key] for row in rows if row.get(key) is not None}
     return len(values) > (key in ("model", "treebank", "rank", "seed"))
 
 
@@ -92,7 +98,11 @@ def _head(label: str, *, number: bool, title: str | None = None) -> Markup:
 
 
 def _told_cell(row: Row, key: str) -> Markup:
-    value: Any = "original" if key == "words_as" and row[key] is None else row[key]
+    value: Any = row.get(key)
+    if value is None and key == "words_as":
+        value = "original"
+    if value is None and key == "max_steps" and row["recipe"] is not None:
+        value = "default"
     if key == "method":
         name = f"{value} (uses gold)" if row["uses_gold"] else value
         return element("th", name, scope="row")
@@ -107,7 +117,7 @@ def _score_cell(row: Row, key: str) -> Markup:
     ends: list[Any] = [row.get(f"{key}_{end}") for end in ("low", "high")]
     told = None if None in ends else "{:.1f}–{:.1f}".format(*(100 * end for end in ends))
     interval = element("small", told) if told else None
-    return _number(f"{value:.6f}", f"{100 * value:.1f}", interval)
+    return _number(f"{value:.6f}", f"{100 * value:.1f}{tell_spread(row, key)}", interval)
 
 
 def _share(tally: Tally) -> Markup:

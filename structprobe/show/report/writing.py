@@ -12,6 +12,15 @@ from structprobe.output_paths import check_file
 from structprobe.probe.saving.save_load import CONFIG, read_config
 from structprobe.results.folder import MARKER, read_commands, read_rows
 from structprobe.results.rows import Row
+from structprobe.results.settings import (
+    PROTOCOL,
+    differing,
+    name_banks,
+    over_seeds,
+    protocol_of,
+    tell_seeds,
+    tell_settings,
+)
 from structprobe.show.report.curves import draw_curves
 from structprobe.show.report.elements import Markup, element, note, section
 from structprobe.show.report.explorer import HOW_TO_KEEP, NO_GOLD, explorer_section, extremes
@@ -23,7 +32,7 @@ from structprobe.show.report.page import REPORT_SCRIPTS, is_page, make_page, pag
 from structprobe.show.report.saved_predictions import KeptSeries, read_kept
 from structprobe.show.report.series import Series, series_of
 from structprobe.show.report.tables import headline, recall_tables
-from structprobe.show.row_labels import name_banks, short_model
+from structprobe.show.row_labels import partly_scored, short_model
 from structprobe.treebank.writing import write_text
 
 _KINDS = "name a folder that `structprobe sweep`, `compare` or `fit` wrote"
@@ -118,12 +127,13 @@ def _results_page(folder: Path, title: str | None, progress: bool | None) -> str
         if (folder / "heads.json").exists():
             what += " but for the tables and figures of `structprobe heads`"
         raise ResultError(what, where=str(folder), hint=_KINDS)
-    rows = name_banks(every)
-    series = series_of(rows)
-    kept = read_kept(folder, series, progress)
+    named = name_banks(every)
+    rows = over_seeds(named)
+    series, runs = series_of(rows), series_of(named)
+    kept = read_kept(folder, runs, progress)
     packed = Explorer(kept, progress)
     name = title or _title(rows)
-    n_scored = sum(len(one.rows) for one in series)
+    n_scored = sum(len(one.rows) for one in runs)
     sections = {
         "scores": ("Scores", _scores_section(rows, series)),
         "curves": ("By layer", _curves_section(series)),
@@ -153,23 +163,31 @@ def _scores_section(rows: Sequence[Row], series: Sequence[Series]) -> Markup:
     best = [one.rows[one.best]["key"] for one in leading(series)]
     empty = dict.fromkeys((row["method"], row["why_empty"]) for row in rows if row["why_empty"])
     notes = [note(f"{method} has no scores: {why}") for method, why in empty]
+    notes += map(note, partly_scored(rows))
     doubts = dict.fromkeys(text for row in rows for text in row["warnings"] or ())
     notes += [note(f"Warning: {text}.") for text in doubts]
     return section("scores", "Scores", headline(rows, best), notes)
 
 
 def _curves_section(series: Sequence[Series]) -> Markup | None:
-    banks: dict[object, list[Series]] = {}
+    """Draw curves by one protocol beside one another, and beside its baselines alone."""
+    protocols: dict[object, list[Series]] = {}
     for one in series:
-        banks.setdefault(one.rows[0]["treebank_fingerprint"], []).append(one)
+        protocols.setdefault(protocol_of(one.rows[0]), []).append(one)
+    apart = differing([row for one in series for row in one.rows], PROTOCOL)
     curves = [
-        [element("h3", str(own[0].rows[0]["treebank"])) if len(banks) > 1 else None, panels]
-        for own in banks.values()
+        [element("h3", ", ".join(tell_settings(own[0].rows[0], apart))) if apart else None, panels]
+        for own in protocols.values()
         if (panels := draw_curves(own)) is not None
     ]
     if not curves:
         return None
-    told = "In per cent. Bands are 95% intervals; dashed lines are methods without layers."
+    rows = [row for one in series for row in one.rows]
+    seeds = tell_seeds(row for row in rows if row["layer"] is not None)
+    bands = "Bands are 95% intervals"
+    if seeds:
+        bands = f"Lines are means over {seeds}, bands one standard deviation over seeds"
+    told = f"In per cent. {bands}; dashed lines are methods without layers."
     return section("curves", "By layer", note(told), curves)
 
 
@@ -193,4 +211,7 @@ def _recall_section(kept: Sequence[KeptSeries]) -> Markup | None:
     columns = f"{'layers of ' if first.series.layered else ''}{first.series.name}"
     others = ", then the methods without layers" if alone else ""
     told = f"Columns are {columns}{others}. The edges are those that UUAS counts."
+    seeds = {run.row["seed"] for one in kept if one.series.layered for run in one.runs}
+    if len(seeds) > 1:
+        told += f" Of {len(seeds)} seeds, these are of seed {first.runs[0].row['seed']} alone."
     return section("recall", "By relation and by length", note(told), recall_tables(runs))

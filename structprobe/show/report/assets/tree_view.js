@@ -105,6 +105,6 @@ function describe(words, gold, pred, compared) {
   if (!gold) return `Recovered tree of “${words.join(" ")}”; its root is ${rootWord(pred)}.`;
   return (
     `Tree of “${words.join(" ")}”: ${compared.right} of ${compared.gold.length} gold edges ` +
-    `recovered; the gold root is ${rootWord(gold)}, the recovered root is ${rootWord(pred)}.`
+    `between all words recovered; the gold root is ${rootWord(gold)}, the recovered root is ${rootWord(pred)}.`
   );
 }
