@@ -39,7 +39,7 @@ from structprobe.models.languages import language_of, set_language, speak
 from structprobe.models.limits import count_tokens, find_padding, measure
 from structprobe.models.places import explain, locate
 from structprobe.models.quiet import quiet_transformers
-from structprobe.models.reading import ALONE, EQUAL, PADDED, same_random_state
+from structprobe.models.reading import ALONE, EQUAL, PADDED
 from structprobe.models.text_part import config_of, find_text_part, part_at
 from structprobe.models.trial import find_batching, make_texts
 
@@ -130,7 +130,7 @@ def load_model(
     set_language(whole, lang, loaded_tokenizer, name, ours=named)
     spoken = lang or language_of(loaded_tokenizer, tokenizer)
     loaded_tokenizer = speak(loaded_tokenizer, lang, name)
-    with quiet_transformers(), same_random_state():
+    with quiet_transformers():
         path = find_text_part(whole, loaded_tokenizer, name, moved)
     part = part_at(whole, path)
     config = config_of(part, whole)
@@ -239,7 +239,7 @@ def _options(
 
 def _try_part(part: Model, config: Config, tokenizer: Tokenizer, name: str) -> dict[str, Any]:
     """Measure a part of a model that reads text, and find how its texts may be batched."""
-    with quiet_transformers(), same_random_state():
+    with quiet_transformers():
         sizes = measure(part, tokenizer, config, name)
         n_tokens = count_tokens(part)
         pad = find_padding(n_tokens, tokenizer, config)

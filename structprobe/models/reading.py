@@ -36,34 +36,6 @@ _found: WeakKeyDictionary[Module, _Found] = WeakKeyDictionary()
 
 
 @contextmanager
-def reading(model: Module) -> Iterator[None]:
-    """Run a model within the block in evaluation mode, without gradients.
-
-    The model may be in training: afterwards each module has its previous mode, attributes, parts
-    and hooks (some models exchange their attention for short texts; transformers' hooks record
-    outputs), also after an error and with several threads. Flags are set directly, since
-    `Module.train` may be overridden to merge weights. Inference mode is not used: what the model
-    caches must work in training too.
-    """
-    modules = list(model.modules())
-    with _guard:
-        for module in modules:
-            if module not in _found:
-                _found[module] = _Found(dict(vars(module)), _tables(module), dict(_config(module)))
-            _found[module].n_readers += 1
-            module.training = False
-    try:
-        with torch.no_grad():
-            yield
-    finally:
-        with _guard:
-            for module in modules:
-                _found[module].n_readers -= 1
-                if not _found[module].n_readers:
-                    _restore(module, _found.pop(module))
-
-
-@contextmanager
 def same_random_state() -> Iterator[None]:
     """Restore the random states of Python, NumPy and torch after the block."""
     devices = list(range(torch.cuda.device_count())) if torch.cuda.is_initialized() else []
@@ -74,6 +46,34 @@ def same_random_state() -> Iterator[None]:
     finally:
         random.setstate(python)
         np.random.set_state(numpy)
+
+
+@contextmanager
+def reading(model: Module) -> Iterator[None]:
+    """Run a model within the block in evaluation mode, without gradients.
+
+    The model may be in training: afterwards each module has its previous mode, attributes, parts
+    and hooks (some models exchange their attention for short texts; transformers' hooks record
+    outputs), and random states are as before, also after an error and with several threads. Flags
+    are set directly, since `Module.train` may be overridden to merge weights. Inference mode is not
+    used: what the model caches must work in training too.
+    """
+    modules = list(model.modules())
+    with _guard:
+        for module in modules:
+            if module not in _found:
+                _found[module] = _Found(dict(vars(module)), _tables(module), dict(_config(module)))
+            _found[module].n_readers += 1
+            module.training = False
+    try:
+        with same_random_state(), torch.no_grad():
+            yield
+    finally:
+        with _guard:
+            for module in modules:
+                _found[module].n_readers -= 1
+                if not _found[module].n_readers:
+                    _restore(module, _found.pop(module))
 
 
 def run_model(model: Model, ids: torch.Tensor, mask: torch.Tensor) -> Any:

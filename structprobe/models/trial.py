@@ -37,20 +37,21 @@ def make_texts(tokenizer: Tokenizer, n_tokens: int | None, limit: int | None) ->
 
 def find_batching(model: Model, texts: Sequence[Ids], pad: int, name: str) -> str:
     """Find the fastest way to batch texts in which each has the vectors that it has alone."""
-    alone = [_read(model, [text], pad, name)[0] for text in texts]
+    with reading(model):  # once: random states go on from pass to pass
+        alone = [_read(model, [text], pad, name)[0] for text in texts]
 
-    def holds(batch: Sequence[int]) -> bool:
-        got = _read(model, [texts[i] for i in batch], pad, name)
-        return all(_agree(alone[i], one) for i, one in zip(batch, got, strict=True))
+        def holds(batch: Sequence[int]) -> bool:
+            got = _read(model, [texts[i] for i in batch], pad, name)
+            return all(_agree(alone[i], one) for i, one in zip(batch, got, strict=True))
 
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    equal = [list(some) for _, some in groupby(order, key=lambda i: len(texts[i]))]
-    if holds([*order, *order[-1:] * _N_COPIES]) and holds(order[::-1]):
-        return PADDED
-    if all(holds([*some, *some[:1] * _N_COPIES]) and holds(some[::-1]) for some in equal):
-        return EQUAL
-    if all(holds([i]) for i in order):
-        return ALONE
+        order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
+        equal = [list(some) for _, some in groupby(order, key=lambda i: len(texts[i]))]
+        if holds([*order, *order[-1:] * _N_COPIES]) and holds(order[::-1]):
+            return PADDED
+        if all(holds([*some, *some[:1] * _N_COPIES]) and holds(some[::-1]) for some in equal):
+            return EQUAL
+        if all(holds([i]) for i in order):
+            return ALONE
     raise EncoderError(
         f"{name!r} gives other vectors each time it reads the same text",
         hint="it draws random numbers or depends on earlier texts, so it cannot be probed",
@@ -64,8 +65,7 @@ def _read(model: Model, texts: Sequence[Ids], pad: int, name: str) -> list[torch
     ids = pad_sequence(rows, batch_first=True, padding_value=pad).to(device)
     mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True).to(device)
     shape = (ids.shape[0], ids.shape[1])
-    with reading(model):
-        layers = torch.stack([*check_layers(run_model(model, ids, mask), *shape, name)], dim=1)
+    layers = torch.stack([*check_layers(run_model(model, ids, mask), *shape, name)], dim=1)
     return [some[:, : len(row)] for some, row in zip(layers, rows, strict=True)]
 
 

@@ -34,7 +34,7 @@ class Unknown:
     def __str__(self) -> str:
         examples = ", ".join(repr(word) for word, _ in self.counts.most_common(_N_EXAMPLES))
         share = 100 * self.n / self.n_words
-        what = f"{self.n:,} of {self.n_words:,} words ({share:.3g} %) are unknown to the tokenizer"
+        what = f"{self.n:,} of {self.n_words:,} words ({share:.3g}%) are unknown to the tokenizer"
         return f"{what}, which writes all of them as the same token (most frequent: {examples})"
 
 

@@ -78,7 +78,7 @@ def test_up_to_one_in_a_hundred_is_normal_and_more_is_told_once_in_one_line(
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert record.getMessage() == (
-        "BertModel: 3 of 43 words (6.98 %) are unknown to the tokenizer, which writes all of them "
+        "BertModel: 3 of 43 words (6.98%) are unknown to the tokenizer, which writes all of them "
         "as the same token (most frequent: '犬', '猫')"
     )
     assert encoder.encode(rare, cache=tmp_path).layer(3).origin == plain.origin
@@ -100,7 +100,7 @@ def test_more_than_one_in_five_is_an_error_unless_asked_for(
         lambda: strict.encode(bank, cache=tmp_path),  # where the vectors are
         lambda: list(strict.batches(bank)),
     ):
-        with pytest.raises(EncoderError, match=r"4 of 6 words \(66.7 %\).*'犬'") as caught:
+        with pytest.raises(EncoderError, match=r"4 of 6 words \(66.7%\).*'犬'") as caught:
             use()
         assert "\n" not in str(caught.value)
         assert "max_unknown=1" in str(caught.value)
