@@ -83,7 +83,8 @@ def dask_scheduler(folder: Path) -> Iterator[tuple[str, Callable[[str], subproce
     try:
         start("scheduler", PATH, "--port", "0")
         deadline = time.monotonic() + 60
-        while not told.exists() and time.monotonic() < deadline:
+        # The file is made before it is written.
+        while not (told.exists() and told.read_text()) and time.monotonic() < deadline:
             time.sleep(0.05)
         yield json.loads(told.read_text())["address"], start_worker
     finally:
