@@ -27,6 +27,7 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from structprobe import Encoder
 from structprobe.errors import StructprobeError
+from structprobe.models import reading
 
 _MOST_PARAMETERS = 30_000_000
 _BOUND = 1e-3  # of the largest value of a sentence's vectors
@@ -239,7 +240,7 @@ def _judge(row: Row, model: Any, tokenizer: Any, truths: Truths, **options: Any)
     if fault:
         row.status, row.reason = WRONG, f"only wrong alone: {fault}"
     else:
-        ways = {"padded": PADDED, "of equal length": EQUAL, "one by one": SINGLE}
+        ways = {reading.PADDED: PADDED, reading.EQUAL: EQUAL, reading.ALONE: SINGLE}
         row.status = ways[encoder.loaded.batching]
     if row.status in READ:
         last = single[5][-1]

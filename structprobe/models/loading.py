@@ -131,13 +131,13 @@ def load_model(
     spoken = lang or language_of(loaded_tokenizer, tokenizer)
     loaded_tokenizer = speak(loaded_tokenizer, lang, name)
     with quiet_transformers():
-        path = find_text_part(whole, loaded_tokenizer, name, moved)
+        path, sizes = find_text_part(whole, loaded_tokenizer, name, moved)
     part = part_at(whole, path)
     config = config_of(part, whole)
     _refuse_missing(name, whole, part, missing)
     if adapter is not None:
         adapt(whole, adapter.folder)
-    sizes = _try_part(part, config, loaded_tokenizer, name)
+    sizes |= _try_part(part, config, loaded_tokenizer, name, sizes["max_positions"])
     if sizes["batching"] != PADDED:
         told = "%s: vectors depend on padding, so sentences are read %s, which takes longer"
         _log.warning(told, name, _WAYS[sizes["batching"]])
@@ -197,7 +197,9 @@ def refresh(loaded: LoadedModel, model: Model, device: str | torch.device = "aut
     if (glimpse, model.device) == (loaded.glance, loaded.device):
         return loaded
     tokenizer = loaded.fingerprint.split("-")[-1]
-    sizes = _try_part(part, config, loaded.tokenizer, loaded.name)
+    with quiet_transformers():
+        sizes = measure(part, loaded.tokenizer, config, loaded.name)
+    sizes |= _try_part(part, config, loaded.tokenizer, loaded.name, sizes["max_positions"])
     fingerprint = _join(fingerprint_parameters(part, config), sizes["batching"], tokenizer)
     found = {"fingerprint": fingerprint, "device": model.device, "glance": glimpse}
     return replace(loaded, **found, **sizes)
@@ -237,15 +239,15 @@ def _options(
     return options | ({"gguf_file": gguf_file} if gguf_file else {})
 
 
-def _try_part(part: Model, config: Config, tokenizer: Tokenizer, name: str) -> dict[str, Any]:
-    """Measure a part of a model that reads text, and find how its texts may be batched."""
+def _try_part(
+    part: Model, config: Config, tokenizer: Tokenizer, name: str, limit: int | None
+) -> dict[str, Any]:
+    """Find out which tokens a part of a model has, and how its texts may be batched."""
     with quiet_transformers():
-        sizes = measure(part, tokenizer, config, name)
         n_tokens = count_tokens(part)
         pad = find_padding(n_tokens, tokenizer, config)
-        texts = make_texts(tokenizer, n_tokens, sizes["max_positions"])
-        batching = find_batching(part, texts, pad, name)
-    return {**sizes, "n_tokens": n_tokens, "pad": pad, "batching": batching}
+        batching = find_batching(part, make_texts(tokenizer, n_tokens, limit), pad, name)
+    return {"n_tokens": n_tokens, "pad": pad, "batching": batching}
 
 
 def _load_weights(

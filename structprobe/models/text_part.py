@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 
@@ -31,19 +32,17 @@ def part_at(whole: Model, path: str) -> Model:
 
 def find_text_part(
     whole: Model, tokenizer: Tokenizer, name: str, device: torch.device | None = None
-) -> str:
-    """Find the path of the part that reads text alone."""
+) -> tuple[str, dict[str, Any]]:
+    """Find the path of the part that reads text alone, and measure it."""
     why: EncoderError | None = None
     for path in ("", *_paths(whole)):
         part = part_at(whole, path)
         if device is not None:
             part.to(device)
         try:
-            measure(part, tokenizer, config_of(part, whole), name)
+            return path, measure(part, tokenizer, config_of(part, whole), name)
         except EncoderError as error:
             why = why or error
-        else:
-            return path
     assert why is not None  # since the first part was tried
     raise why
 

@@ -235,9 +235,10 @@ def _checked_layer(layer: int | None, encoder: Encoder, probe: StructuralProbe) 
     """Return the given layer, or that of a fitted probe."""
     origin = getattr(probe, "origin_", None)
     fitted_on: int | None = None if origin is None else origin.get("layer")
-    if layer is None and fitted_on is None:
+    given = fitted_on if layer is None else layer
+    if given is None:
         raise ProbeError("no layer was given", hint=f"choose from 0 to {encoder.n_layers}")
-    wanted = int(fitted_on if layer is None else layer)  # type: ignore[arg-type]
+    wanted = int(given)
     if not 0 <= wanted <= encoder.n_layers:
         raise ProbeError(
             f"layer {wanted} is out of range; the model has layers 0 to {encoder.n_layers}"

@@ -20,8 +20,9 @@ def short_model(model: str) -> str:
 
 def protocols_of(rows: Iterable[Mapping[str, Any]]) -> list[Protocol]:
     """Give the protocols by which rows were scored, each once."""
-    values = [[row.get(key) for key in ("punct", "min_length", "max_length")] for row in rows]
-    return list(dict.fromkeys(Protocol(*one) for one in values if None not in one))  # type: ignore[arg-type]
+    keys = ("punct", "min_length", "max_length")
+    values: list[list[Any]] = [[row.get(key) for key in keys] for row in rows]
+    return list(dict.fromkeys(Protocol(*one) for one in values if None not in one))
 
 
 def partly_scored(
