@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from structprobe.errors import StructprobeError, unknown_name
+from structprobe.errors import Hint, StructprobeError, unknown_name
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +31,8 @@ def find_device(
         there = None
     if there is None or there.type == "meta":  # a device without data
         count = torch.cuda.device_count()
-        hint = f"{count} CUDA devices found; device='auto' uses what is available"
+        found = f"{count} CUDA devices found"
+        shell = f"{found}; --device auto uses what is available"
+        hint = Hint(f"{found}; device='auto' uses what is available", shell=shell)
         raise error(f"device {str(name)!r} is not available", hint=hint)
     return there

@@ -7,8 +7,9 @@ and exits with 1. Any other exception is a bug in structprobe.
 from __future__ import annotations
 
 import difflib
+import os
 from collections.abc import Iterable
-from typing import Self
+from typing import NoReturn, Self
 
 
 class Hint(str):  # itself the Python string, so that passing a hint on keeps both
@@ -54,7 +55,8 @@ class StructprobeError(ValueError):
         return self._message(self.hint.shell if isinstance(self.hint, Hint) else self.hint)
 
     def _message(self, hint: str | None) -> str:
-        message = f"{escaped(self.where)}: {self.what}" if self.where else self.what
+        place = "''" if self.where == "" else self.where
+        message = f"{escaped(place)}: {self.what}" if place else self.what
         return escaped(f"{message}; {hint}" if hint else message, keep="\n")
 
 
@@ -83,7 +85,7 @@ class TreebankError(StructprobeError):
         self.path, self.line, self.sent_id = path, line, sent_id
         place = path if line is None else f"{path or '<text>'}:{line}"
         parts = [part for part in (place, sent_id and f"sent_id {sent_id!r}") if part]
-        super().__init__(what, where=": ".join(parts) or None, hint=hint)
+        super().__init__(what, where=": ".join(parts) or place, hint=hint)
 
 
 class TreeError(StructprobeError):
@@ -148,8 +150,9 @@ def escaped(text: str, keep: str = "") -> str:
 
 def near_name(value: object, choices: Iterable[str]) -> str:
     """Name in brackets the choice that was probably meant, if any."""
-    near = difflib.get_close_matches(str(value), list(choices), n=1)
-    return f" (did you mean {near[0]!r}?)" if near else ""
+    known = {choice.casefold(): choice for choice in choices if choice != value}
+    near = difflib.get_close_matches(str(value).casefold(), known, n=1)
+    return f" (did you mean {known[near[0]]!r}?)" if near else ""
 
 
 def unknown_name(kind: str, value: object, choices: Iterable[str]) -> str:
@@ -157,6 +160,29 @@ def unknown_name(kind: str, value: object, choices: Iterable[str]) -> str:
     known = list(choices)
     meant = near_name(value, known)
     return f"unknown {kind} {value!r}{meant}; choose from {', '.join(map(repr, known))}"
+
+
+def refuse_kind(
+    name: str, value: object, wanted: str, error: type[StructprobeError], hint: str | None = None
+) -> NoReturn:
+    """Refuse an argument of a wrong type."""
+    is_short = value is None or isinstance(value, str | int | float)
+    found = repr(value) if is_short else f"a {type(value).__name__}"
+    found = f"the class {value.__name__}" if isinstance(value, type) else found
+    raise error(f"{name} is {found}, not {wanted}", hint=hint)
+
+
+def check_path(name: str, value: object, error: type[StructprobeError]) -> None:
+    """Refuse what is no path."""
+    if not isinstance(value, str | os.PathLike):
+        refuse_kind(name, value, "a path", error, "pass the path of a folder")
+
+
+def check_encoder(value: object, error: type[StructprobeError]) -> None:
+    """Refuse the name of a model, or the model itself, in the place of its encoder."""
+    if not hasattr(value, "n_layers") or not hasattr(value, "encode"):
+        name = repr(value) if isinstance(value, str) else "..."
+        refuse_kind("encoder", value, "an Encoder", error, f"pass Encoder({name})")
 
 
 def counted(n: int, noun: str) -> str:

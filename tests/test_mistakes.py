@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import io
-import lzma
-import os
 import shlex
-import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from support.tiny_checkpoints import save_checkpoint
-from support.tiny_trees import tiny_text
+from support.beginner import FIT, SWEEP, beginners_world  # noqa: F401 -- a fixture
 from transformers import AutoModel
 
 from structprobe import Encoder, ProbeRecoverer, Sentence, StructuralProbe, Treebank, score
@@ -23,8 +19,6 @@ from structprobe.cli.main import main
 from structprobe.draw import draw_svg
 from structprobe.errors import StructprobeError
 
-FIT = "fit --model model --train train.conllu --layer 1 -o new"
-SWEEP = "sweep --model model --train train.conllu --dev dev.conllu -o new"
 PIPE = "to parse a sentence, pipe it in: echo 'the dog ran' | structprobe parse PROBE - --text"
 
 # Mistakes on the command line itself end with status 2 and a line that says where help is.
@@ -213,45 +207,6 @@ DATA = {
 }
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
-    """A folder that one stands in: a tiny model, a treebank, a saved probe, results, a thesis."""
-    folder = tmp_path_factory.mktemp("mistakes")
-    save_checkpoint(folder / "model", "bert")
-    (folder / "UD_Toy-One").mkdir()
-    for seed, part in enumerate(("train", "dev", "test")):
-        (folder / f"{part}.conllu").write_text(tiny_text(seed=seed))
-        shutil.copy(folder / f"{part}.conllu", folder / "UD_Toy-One" / f"toy-ud-{part}.conllu")
-    (folder / "headless.conllu").write_text("1\tgo" + "\t_" * 8 + "\n\n")
-    (folder / "blank.conllu").write_text("1\t_\t_\t_\t_\t_\t0\t_\t_\t_\n\n" * 3)
-    (folder / "conllx").write_text("1\tgo\t_\t_\t_\t_\t0\tROOT\t0\tROOT\n\n")
-    (folder / "conllup").write_text("# global.columns = ID UPOS\n1\tX\n\n")
-    rows = (f"{i}\ta\t_\t_\t_\t_\t{head}\t_\t_\t_\n" for i, head in ((1, 0), (2, 3), (3, 2)))
-    (folder / "cycle.conllu").write_text("".join([*rows, "\n"]))
-    (folder / "train.conllu.xz").write_bytes(lzma.compress(b"1"))
-    (folder / "bank.zip").write_bytes(b"PK\3\4")
-    (folder / "UD_Two").mkdir()
-    for name in ("en_ewt-ud-train.conllu", "en_gum-ud-train.conllu"):
-        shutil.copy(folder / "train.conllu", folder / "UD_Two" / name)
-    (folder / "thesis").mkdir()
-    (folder / "thesis" / "thesis.tex").write_text("dear to me")
-    before = Path.cwd()
-    os.chdir(folder)
-    how = "--model model --train train.conllu --dev dev.conllu --max-steps 2 --device cpu -q"
-    assert main(f"fit {how} --layer 1 -o probe".split()) == 0
-    assert main(f"sweep {how} --layers 0-1 --save-probes -o results".split()) == 0
-    assert main(f"sweep {how} --layers 0 -o bare".split()) == 0
-    encoder = Encoder("model", device="cpu")
-    bank = Treebank.read("train.conllu")
-    encoded = encoder.encode(bank, progress=False)
-    probe = StructuralProbe(max_steps=2).fit(encoded.layer(1), bank)
-    yield SimpleNamespace(
-        encoder=encoder, bank=bank, encoded=encoded, X=encoded.layer(1), probe=probe,
-        heads=[one.heads for one in bank], recoverer=ProbeRecoverer.from_pretrained("probe"),
-    )  # fmt: skip
-    os.chdir(before)
-
-
 @pytest.mark.parametrize("command", USAGE)
 def test_a_mistake_on_the_command_line(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
@@ -380,4 +335,5 @@ def test_a_sentence_is_parsed_as_text_is(world: SimpleNamespace) -> None:
 
 
 def test_there_are_forty_mistakes_at_least() -> None:
+    """With those in test_mistakes_in_shell.py and test_mistakes_in_python.py, over 250."""
     assert len(USAGE) + len(DATA) + len(PYTHON) >= 40

@@ -28,7 +28,7 @@ from structprobe.encoder.encoder import Encoder, pass_key
 from structprobe.encoder.subwords.batching import make_batches
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords
-from structprobe.errors import EncoderError, StoreError, unknown_name
+from structprobe.errors import EncoderError, StoreError, check_encoder, unknown_name
 from structprobe.progress import progress_bar
 
 SPECIAL = ("drop", "renormalise", "keep")
@@ -135,6 +135,7 @@ class WordAttentions:
     ) -> None:
         if special not in SPECIAL:
             raise EncoderError(unknown_name("special", special, SPECIAL))
+        check_encoder(encoder, EncoderError)
         self.encoder, self.special = encoder, special
         self.symmetrised, self.cache = symmetrised, cache
         self.n_heads, self.causal = find_heads(encoder.loaded, encoder.surroundings.before)

@@ -34,6 +34,7 @@ def add_arguments(parser: Parser) -> None:
         dev="dev set, for early stopping and choosing layers and heads",
     )  # fmt: skip
     method = parser.add_argument_group("methods")
+    parser.surplus = "; separate methods by commas"
     method.add_argument(
         "--methods", default="all",
         help="all, or names separated by commas; module:Class for a method of your own; options "

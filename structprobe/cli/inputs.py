@@ -53,6 +53,8 @@ def check_probe(args: argparse.Namespace) -> None:
 
     if os.path.isfile(args.probe):
         hint = "PROBE comes first, then the file"
+        if os.path.isfile(folder := os.path.join(os.path.dirname(args.probe), "config.json")):
+            hint = f"name its folder, {os.path.dirname(folder) or '.'}"
         raise ProbeError("is a file, not a saved probe", where=args.probe, hint=hint)
 
 

@@ -62,8 +62,15 @@ def build_parser(only: str | None = None) -> Parser:
             continue
         module = importlib.import_module(f"structprobe.cli.{name}")
         module.add_arguments(command)
+        command.elsewhere = _with_option
         command.set_defaults(run=module.run, resumes=getattr(module, "RESUMES", False))
     return parser
+
+
+def _with_option(option: str) -> list[str]:
+    """Name the commands that have an option."""
+    commands = build_parser().commands().items()
+    return [name for name, command in commands if option in command._option_string_actions]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

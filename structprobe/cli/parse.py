@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -86,6 +87,8 @@ def _read(args: argparse.Namespace) -> Treebank:
     data = sys.stdin.buffer.read() if piped else read_bytes(path)
     text = to_text(data, name)
     if args.text:
+        if re.search(r"^1\t(?:[^\t\n]*\t){8}", text, flags=re.MULTILINE):
+            raise TreebankError("CoNLL-U, not plain text", path=name, hint="leave out --text")
         lines = text.removeprefix("\ufeff").split("\n")
         check_characters(lines, Place(name, 1))
         if not text.strip():

@@ -35,6 +35,8 @@ class Parser(argparse.ArgumentParser):
         # What to do in place of an option that there is not, and of one argument too many.
         self.instead: dict[str, str] = {}
         self.surplus = ""
+        # Names the commands that have an option.
+        self.elsewhere: Callable[[str], Sequence[str]] = lambda _: ()
 
     def parse_known_args(  # type: ignore[override]  # argparse overloads it for namespaces
         self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
@@ -47,7 +49,7 @@ class Parser(argparse.ArgumentParser):
             getattr(found, self.rest).extend(left)
             left = []
         if left and left[0].startswith("-"):
-            self.error(f"unknown option {left[0]}")
+            self.error(f"unknown option {left[0]}{self._who_has(left[0])}")
         if left:
             self.error(f"unexpected argument {left[0]!r}{self.surplus}")
         for fault in filter(None, (rule(found) for rule in self.rules)):
@@ -68,6 +70,7 @@ class Parser(argparse.ArgumentParser):
         what = re.sub(r"^argument (\S+): ", r"\1: ", message)
         what = what.replace("expected one argument", "a value is missing")
         what = what.replace("expected at least one argument", "a value is missing")
+        what = re.sub("ignored explicit argument (.*)", r"takes no value, but \1 was given", what)
         what = re.sub("^the following arguments are required: (.*)", self._missing, what)
         self.exit(2, f"{self.prog}: error: {what} (see '{self.prog} --help')\n")
 
@@ -84,6 +87,12 @@ class Parser(argparse.ArgumentParser):
         names = re.sub(r"(--\w+)/\1s\b", r"\1", match[1]).split(", ")
         *others, last = (f"{name} ({told[name]})" if told.get(name) else name for name in names)
         return f"missing {', '.join(others)} and {last}" if others else f"missing {last}"
+
+    def _get_values(self, action: argparse.Action, given: list[str]) -> Any:
+        """Refuse nothing in quotes, such as a variable of the shell that is not set."""
+        if "" in given and not isinstance(action, argparse._SubParsersAction):
+            raise argparse.ArgumentError(action, "the value is empty")
+        return super()._get_values(action, given)
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         """Name the choice that is near one that there is not."""
@@ -113,9 +122,17 @@ class Parser(argparse.ArgumentParser):
         if instead := [self.instead[name] for name in unknown if name in self.instead]:
             self.error(f"unknown option {unknown[0]}; {instead[0]}")
         near = _nearest(unknown, known)
-        meant = f"; did you mean {near}?" if near else ""
+        meant = f"; did you mean {near}?" if near else self._who_has(unknown[0])
         noun = "option" if len(unknown) == 1 else "options"
         self.error(f"unknown {noun} {' and '.join(unknown)}{meant}")
+
+    def _who_has(self, option: str) -> str:
+        """Say where a thing is given without an option, or which commands have the option."""
+        bare = option.lstrip("-").upper()
+        if bare in (action.metavar for action in self._get_positional_actions()):
+            return f"; give {bare} without an option"
+        commands = self.elsewhere(option)
+        return f"; these commands have it: {', '.join(commands)}" if commands else ""
 
 
 # What options of other programs are called here.
@@ -134,6 +151,8 @@ def _nearest(unknown: Iterable[str], known: Iterable[str]) -> str:
     for word in unknown:
         if _ELSEWHERE.get(word) in bare.values():
             near[_ELSEWHERE[word]] = None
+        elif begun := [option for option in known if len(word) > 3 and option.startswith(word)]:
+            near |= dict.fromkeys(begun)
         elif match := difflib.get_close_matches(word.lstrip("-"), bare, n=1, cutoff=0.7):
             near[bare[match[0]]] = None
     return " and ".join(near)

@@ -16,6 +16,7 @@ def add_arguments(parser: Parser) -> None:
     options.add_model(parser, several=True)
     dev = "dev set, for early stopping; default: hold out a tenth of the training set (--test is "
     dev, test = f"{dev}then required)", "test set, for the scores; default: the dev set"
+    parser.surplus = "; separate values by commas, as in --layers 0,8"
     options.add_treebanks(parser, needs=("train",), several=True, dev=dev, test=test)
     parser.set_defaults(needs_scores=True)
     recipe = options.add_recipe(parser)

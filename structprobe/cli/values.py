@@ -83,6 +83,6 @@ def _refuse_no_layer(text: str, pattern: str, what: str) -> None:
     if re.fullmatch(pattern, text):
         return
     hint = "0 is the embedding output, 1 the first layer"
-    if module := re.search(r"\.(\d+)(?:\.|$)", text):  # modules count from 0, as in encoder.layer.3
+    if module := re.search(r"[a-z]\.(\d+)(?:\.|$)", text):  # counted from 0: encoder.layer.3
         hint = f"the output of this module is layer {int(module[1]) + 1} (0 = embedding output)"
     raise argparse.ArgumentTypeError(f"{text!r} is not {what}; {hint}")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from structprobe.draw.word_display import visible
-from structprobe.errors import TreeError, counted
+from structprobe.errors import TreeError, counted, refuse_kind
 from structprobe.trees import edges
 
 
@@ -56,6 +56,8 @@ def compare(
 ) -> tuple[tuple[str, ...], Tree, Tree | None]:
     """Check the input, and mark the arcs on which gold and recovered tree agree."""
     # heads (n,), pred_heads (n,), distances (n, n)
+    if not isinstance(words, Sized):
+        refuse_kind("words", words, "a list of words", TreeError, "pass words and heads")
     found = [np.asarray(one) for one in ([heads] if pred_heads is None else [heads, pred_heads])]
     for name, one in zip(("heads", "pred_heads"), found, strict=False):
         if one.shape != (len(words),):

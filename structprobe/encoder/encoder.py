@@ -7,6 +7,7 @@ import copy
 import os
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
+from numbers import Integral
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -165,10 +166,7 @@ class Encoder:
     ) -> None:
         check_pooling(pooling)
         check_spacing(spacing)
-        if not 0 <= max_unknown <= 1:
-            raise EncoderError(f"max_unknown must be a share from 0 to 1, got {max_unknown!r}")
-        if batch_tokens is not None and batch_tokens < 1:
-            raise EncoderError(f"batch_tokens must be at least 1, got {batch_tokens}")
+        _check_numbers(max_unknown, batch_tokens)
         self.model = model
         self.tokenizer = tokenizer
         self.revision = revision
@@ -485,3 +483,11 @@ def pass_key(encoder: Encoder, sentences: Iterable[SentenceLike]) -> dict[str, o
     origin = encoder.origin(0)
     words = digest(space_sentences(sentences, encoder.spacing))
     return {"words": words} | {k: origin[k] for k in ("fingerprint", "spacing", "bos", "dtype")}
+
+
+def _check_numbers(max_unknown: Any, batch_tokens: Any) -> None:
+    """Refuse numbers out of range, and what is no number."""
+    if not (isinstance(max_unknown, int | float) and 0 <= max_unknown <= 1):
+        raise EncoderError(f"max_unknown must be a share from 0 to 1, got {max_unknown!r}")
+    if batch_tokens is not None and (not isinstance(batch_tokens, Integral) or batch_tokens < 1):
+        raise EncoderError(f"batch_tokens must be at least 1, a whole number, got {batch_tokens!r}")

@@ -161,6 +161,8 @@ class EncodedBank:
             If this layer was not encoded.
         """
         try:
+            if isinstance(layer, bool):
+                raise TypeError
             number = operator.index(layer)
         except TypeError:
             hint = f"available layers: {_ranges(self.layers)}"

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from structprobe.devices import find_device
-from structprobe.errors import ProbeError, StructprobeError
-from structprobe.experiments.config import CompareConfig
+from structprobe.errors import ProbeError, ScoreError, StructprobeError, check_encoder
+from structprobe.experiments.config import CompareConfig, checked_config
 from structprobe.experiments.layers_ranks_seeds import check_seeds
 from structprobe.experiments.runs.run import (
     Banks,
@@ -102,9 +102,10 @@ def compare(
     ProbeError, ResultError, StoreError
         As for `sweep`.
     """
-    config = config or CompareConfig()
+    config = checked_config(config, CompareConfig)
     chosen = choose_methods(methods)
     check_seeds([seed])
+    check_encoder(encoder, ProbeError)
     find_device(config.device, error=ProbeError)
     check_folder(folder)
     check_cache(config.cache)
@@ -112,7 +113,8 @@ def compare(
     for bank in (banks.dev, banks.test):  # refuse a lack of tags before anything is fitted
         if bank is not None:
             kept_words(bank, np.array([*map(len, bank)]), choose_protocol(bank, banks.punct))
-    assert banks.test is not None
+    if banks.test is None:
+        raise ScoreError("there is nothing to score on", hint="give a test set")
     versions: dict[str | None, Banks] = {None: banks}
     for name, disturb in DISTURBANCES.items() if disturbed else ():
         versions[name] = replace(banks, test=disturb(banks.test, seed))

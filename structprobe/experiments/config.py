@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from structprobe.devices import KNOWN
-from structprobe.errors import ProbeError, unknown_name
+from structprobe.errors import ProbeError, refuse_kind, unknown_name
 from structprobe.experiments.runs.backends import HERE, Backend
 from structprobe.probe.training.recipes import RECIPES
 
 if TYPE_CHECKING:
     from structprobe.attention.patterns import PatternRules
+
+
+Config = TypeVar("Config")
+
+
+def checked_config(config: Config | None, kind: type[Config]) -> Config:
+    """Give the options of an experiment, those by default if there are none."""
+    if config is None:
+        return kind()
+    if not isinstance(config, kind):
+        name = kind.__name__
+        refuse_kind("config", config, f"a {name}", ProbeError, f"pass config={name}(...)")
+    return config
 
 
 @dataclass(frozen=True)
@@ -126,6 +139,9 @@ class SweepConfig:
 
     def __post_init__(self) -> None:
         _check_training(self.training)
+        if not isinstance(self.backend, Backend):
+            hint = "pass a Backend object, such as Backend(jobs=2)"
+            refuse_kind("backend", self.backend, "a Backend", ProbeError, hint)
 
 
 @dataclass(frozen=True)

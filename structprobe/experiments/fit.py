@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
 from structprobe.errors import counted
-from structprobe.experiments.config import FitConfig, Training
+from structprobe.experiments.config import FitConfig, Training, checked_config
 from structprobe.experiments.runs.grid import Grid, known_products, probe_runs
 from structprobe.experiments.runs.run import (
     Banks,
@@ -20,6 +20,7 @@ from structprobe.experiments.runs.run import (
     warn_after,
     warn_before,
 )
+from structprobe.experiments.vectors_folder import check_cache
 from structprobe.recoverers.linear import LinearChain
 from structprobe.recoverers.probe import training_cautions
 from structprobe.results.rows import Row, bank_name
@@ -93,9 +94,10 @@ def fit_probe(
     from structprobe.probe.saving.save_load import check_target
     from structprobe.recoverers.probe import ProbeRecoverer
 
-    config = config or FitConfig()
+    config = checked_config(config, FitConfig)
     if out is not None:
         check_target(out, replace=config.force)
+    check_cache(config.cache)
     banks = Banks.of(train, dev, punct=punct, allow_withheld=config.allow_withheld)
     grid = Grid.of(encoder, [layer], [rank], [seed])
     training = known_products(config.training, here=True)

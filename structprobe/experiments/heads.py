@@ -25,7 +25,7 @@ from structprobe.attention.segment_pairs import find_pair_frame
 from structprobe.attention.targets import TargetSums
 from structprobe.attention.word_attentions import AttentionBatch, WordAttentions
 from structprobe.errors import Hint, ResultError, ScoreError
-from structprobe.experiments.config import HeadsConfig
+from structprobe.experiments.config import HeadsConfig, checked_config
 from structprobe.experiments.runs.run import as_bank, sizes, timed
 from structprobe.recoverers.attention_head import AttentionHead
 from structprobe.recoverers.attention_max import AttentionMax
@@ -100,7 +100,7 @@ def analyse_heads(
     TreebankError
         If the text of a treebank is withheld, unless that is allowed.
     """
-    config = config or HeadsConfig()
+    config = checked_config(config, HeadsConfig)
     given = {"train": train, "dev": dev, "test": test}
     banks = {
         part: as_bank(bank, part, allow_withheld=config.allow_withheld)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from numbers import Integral
+from typing import Any
 
 from structprobe.errors import ProbeError
 
@@ -16,7 +17,7 @@ def parse_layers(layers: str | Iterable[int], n_layers: int) -> tuple[int, ...]:
         hint += f"; use 'all', or a list such as '0,1-{n_layers}'"
         layers = f"0-{n_layers}" if layers.strip() == "all" else layers
     wanted: set[int] = set()
-    for part in layers.split(",") if isinstance(layers, str) else map(str, layers):
+    for part in layers.split(",") if isinstance(layers, str) else map(str, _listed(layers)):
         part = part.strip()
         match = re.fullmatch(r"(-?\d+)(?:-(\d+))?", part)
         if not match:
@@ -35,11 +36,11 @@ def parse_layers(layers: str | Iterable[int], n_layers: int) -> tuple[int, ...]:
 
 def check_ranks(ranks: Iterable[int | None], hidden_size: int) -> tuple[int, ...]:
     """Check ranks against the hidden size of a model."""
-    found = tuple(dict.fromkeys(hidden_size if rank is None else rank for rank in ranks))
+    found = tuple(dict.fromkeys(hidden_size if rank is None else rank for rank in _listed(ranks)))
     for rank in found:
         if not (_is_whole(rank) and 1 <= rank <= hidden_size):
             hint = f"choose from 1 to {hidden_size} (hidden size)"
-            raise ProbeError(f"rank {rank} is out of range", hint=hint)
+            raise ProbeError(f"rank {rank!r} is out of range", hint=hint)
     if not found:
         raise ProbeError("no rank was given", hint=f"choose from 1 to {hidden_size}")
     return found
@@ -47,13 +48,18 @@ def check_ranks(ranks: Iterable[int | None], hidden_size: int) -> tuple[int, ...
 
 def check_seeds(seeds: Iterable[int | None]) -> tuple[int | None, ...]:
     """Check random states, before any work is done."""
-    found = tuple(dict.fromkeys(seeds))
+    found = tuple(dict.fromkeys(_listed(seeds)))
     for seed in found:
         if seed is not None and not (_is_whole(seed) and seed >= 0):
-            raise ProbeError(f"seed {seed} is out of range", hint="use integers, 0 or more")
+            raise ProbeError(f"seed {seed!r} is out of range", hint="use integers, 0 or more")
     if not found:
         raise ProbeError("no seed was given", hint="use integers, 0 or more")
     return found
+
+
+def _listed(values: Any) -> Iterable[Any]:
+    """Take one value for a list of one."""
+    return values if isinstance(values, Iterable) else [values]
 
 
 def _is_whole(value: object) -> bool:

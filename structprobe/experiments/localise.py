@@ -18,9 +18,9 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from structprobe.devices import find_device
-from structprobe.errors import MethodError, ProbeError, ScoreError, unknown_name
-from structprobe.experiments.config import LocaliseConfig
-from structprobe.experiments.layers_ranks_seeds import parse_layers
+from structprobe.errors import MethodError, ProbeError, ScoreError, check_encoder, unknown_name
+from structprobe.experiments.config import LocaliseConfig, checked_config
+from structprobe.experiments.layers_ranks_seeds import check_ranks, parse_layers
 from structprobe.experiments.runs.run import Banks, warn_before
 from structprobe.progress import progress_bar
 from structprobe.recoverers.best_layer import BestLayer
@@ -139,12 +139,16 @@ def localise(
     from structprobe.probe.readers.biaffine_mix import BiaffineMix
     from structprobe.probe.readers.layer_mix import LayerMix, centre_of_gravity
 
-    config = config or LocaliseConfig()
+    config = checked_config(config, LocaliseConfig)
     if probe not in METRICS:
         raise MethodError(unknown_name("probe", probe, METRICS))
     find_device(config.device, error=ProbeError)
+    check_encoder(encoder, ProbeError)
+    if rank is not None:  # before anything is encoded
+        check_ranks([rank], encoder.hidden_size)
     banks = Banks.of(train, dev, test, punct, allow_withheld=config.allow_withheld)
-    assert banks.dev is not None  # it had to be given
+    if banks.dev is None:
+        raise ScoreError("dev is None", hint="give a dev set, for early stopping")
     gold, part = banks.scored or banks.dev, banks.part or "dev"
     warn_before(banks)
     chosen = sorted(parse_layers(layers, encoder.n_layers))

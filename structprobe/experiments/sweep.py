@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from structprobe.errors import ScoreError, counted
-from structprobe.experiments.config import SweepConfig
+from structprobe.experiments.config import SweepConfig, checked_config
 from structprobe.experiments.runs.grid import Grid, known_products, probe_runs
 from structprobe.experiments.runs.groups import Group, groups_of
 from structprobe.experiments.runs.run import (
@@ -104,7 +104,7 @@ def sweep(
     ClusterError
         If the backend cannot be reached or fails.
     """
-    config = config or SweepConfig()
+    config = checked_config(config, SweepConfig)
     check_folder(folder)
     check_cache(config.cache)
     banks = Banks.of(train, dev, test, punct, allow_withheld=config.allow_withheld)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from structprobe.encoder.cache.cache_folder import one_line_faults, refuse_foreign
-from structprobe.errors import StoreError
+from structprobe.errors import StoreError, check_path
 from structprobe.locks import lock
 from structprobe.output_paths import check_room
 
@@ -20,6 +20,7 @@ def check_cache(cache: str | os.PathLike[str] | None) -> None:
     """Check the cache folder before any work is done."""
     if cache is None:
         return
+    check_path("cache", cache, StoreError)
     with one_line_faults(Path(cache)):
         refuse_foreign(Path(cache))
     if not os.path.exists(cache):  # an existing complete one is only read

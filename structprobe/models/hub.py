@@ -32,6 +32,9 @@ def refuse_unknown(source: str, revision: str | None, gguf_file: str | None = No
     almost a minute.
     """
     if Path(source).exists():
+        if revision is not None:
+            what = f"revision {revision!r} was given, but {source!r} is a local folder"
+            raise EncoderError(what, hint="leave out the revision, or pass a hub id")
         return
     from huggingface_hub import HfApi
     from huggingface_hub.errors import (

@@ -41,6 +41,8 @@ def pick_layers(layers: Layers, n_layers: int) -> list[int]:
     picked: set[int] = set()
     for one in given:
         try:
+            if isinstance(one, bool):
+                raise TypeError
             picked.update(one if isinstance(one, range) else [operator.index(one)])
         except TypeError:
             hint = f"layers are numbered from 0, the embedding output, to {n_layers}"

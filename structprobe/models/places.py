@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from importlib.util import find_spec
@@ -11,6 +12,8 @@ from structprobe.errors import EncoderError
 from structprobe.models.embedded import MINILM, embedded_model
 from structprobe.models.hub import unreachable
 
+_KINDS = "pass a hub id, a folder written by save_pretrained, or a .gguf file"
+_HUB_ID = re.compile(r"[\w.-]+(?:/[\w.-]+)?")
 ADAPTER_CONFIG = "adapter_config.json"
 
 
@@ -25,9 +28,18 @@ def locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
         source = embedded_model()
     folder = Path(source)
     if not source or not folder.is_dir():
-        if looks_local or not source or folder.exists():
-            hint = "pass a hub id, a folder written by save_pretrained, or a .gguf file"
-            raise EncoderError(f"no model folder {source!r}", hint=hint)
+        if address := re.match(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/(.+)", source):
+            what = f"model {source!r} is an address, not a name"
+            raise EncoderError(what, hint=f"pass its hub id: {address[1].strip('/')}")
+        if folder.is_file():
+            hint = f"pass the folder that holds it: {str(folder.parent)!r}"
+            hint = hint if (folder.parent / "config.json").is_file() else _KINDS
+            raise EncoderError(f"no model folder {source!r}: it is a file", hint=hint)
+        if looks_local or not source:
+            raise EncoderError(f"no model folder {source!r}", hint=_KINDS)
+        if not _HUB_ID.fullmatch(source):
+            hint = "a hub id has only letters, digits, and . - _ /, such as google/mt5-small"
+            raise EncoderError(f"model {source!r} is no folder and no hub id", hint=hint)
         return source, gguf_file
     source = os.path.abspath(source)  # it is stored with probes, which may be loaded from elsewhere
     files = sorted(path.name for path in folder.iterdir() if path.is_file())
@@ -41,12 +53,23 @@ def locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
         if ggufs:
             hint = "pass its GGUF file as gguf_file="
         raise EncoderError(f"not a model folder: no config.json in {source}", hint=hint)
+    elif "config.json" in files and _is_probe(folder / "config.json"):
+        hint = "pass the model that the probe was fitted on"
+        raise EncoderError(f"{source!r} is a saved probe, not a model", hint=hint)
     elif not any(name.endswith((".safetensors", ".bin")) for name in files):
         which = "model.safetensors or pytorch_model.bin"
         which = which if "config.json" in files else "adapter_model.safetensors"
         hint = f"expected {which}; is the download complete?"
         raise EncoderError(f"no weights in {source}", hint=hint)
     return source, gguf_file
+
+
+def _is_probe(config: Path) -> bool:
+    """Whether a config is that of a saved probe, which has the names of a model's files."""
+    try:
+        return str(json.loads(config.read_bytes()).get("format")).startswith("structprobe")
+    except (OSError, ValueError, AttributeError):  # loading has good messages
+        return False
 
 
 def explain(what: str, source: str, error: Exception) -> EncoderError:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
+from numbers import Integral
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.errors import EncoderError, ScoreError
+from structprobe.errors import EncoderError, ScoreError, refuse_kind
 from structprobe.recoverers.base import Recoverer, gold_root
 from structprobe.scores.gold_edges import GoldEdges
 from structprobe.scores.prediction import Prediction
@@ -99,6 +100,9 @@ class AttentionHead(Recoverer):
             encoder, special=special, symmetrised=symmetrised, cache=cache
         )
         n_layers, n_heads = self.attentions.n_layers, self.attentions.n_heads
+        for name, one in (("layer", layer), ("head", head)):
+            if one is not None and not isinstance(one, Integral):
+                refuse_kind(name, one, "a whole number", EncoderError, f"{name}s count from 1")
         if layer is not None and not 1 <= layer <= n_layers:
             hint = f"choose a layer from 1 to {n_layers}"
             raise EncoderError(f"layer {layer} has no attention weights", hint=hint)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
-from structprobe.errors import ProbeError
+from structprobe.errors import ProbeError, refuse_kind
 from structprobe.recoverers.parsed import ParsedSentence
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.bank import Treebank
@@ -40,6 +40,19 @@ class MethodContext:
     def random_state(self) -> int:
         """The seed, by the name of the argument that takes it."""
         return self.seed
+
+
+def lengths_of(sentences: Sequence[Sentence]) -> list[int]:
+    """Count the words of sentences, for methods that need nothing else."""
+    wanted = "pass a Treebank, or a list of sentences, each a Sentence or a list of words"
+    if isinstance(sentences, str) or not isinstance(sentences, Iterable):
+        refuse_kind("sentences", sentences, "a list of sentences", ProbeError, wanted)
+    found = []
+    for number, one in enumerate(sentences):
+        if isinstance(one, str) or not hasattr(one, "__len__"):
+            refuse_kind(f"sentence {number}", one, "a list of words", ProbeError, wanted)
+        found.append(len(one))
+    return found
 
 
 class Recoverer(ABC):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from structprobe.recoverers.base import Recoverer
+from structprobe.recoverers.base import Recoverer, lengths_of
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
@@ -20,7 +20,7 @@ class RightBranching(Recoverer):
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the tree of each sentence; only its length is used."""
-        return [Prediction(heads=np.arange(len(sentence))) for sentence in sentences]
+        return [Prediction(heads=np.arange(n)) for n in lengths_of(sentences)]
 
 
 class LeftBranching(Recoverer):
@@ -32,5 +32,5 @@ class LeftBranching(Recoverer):
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the tree of each sentence; only its length is used."""
-        lengths = map(len, sentences)
+        lengths = lengths_of(sentences)
         return [Prediction(heads=np.append(np.arange(2, n + 1), 0)) for n in lengths]

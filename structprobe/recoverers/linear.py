@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from structprobe.recoverers.base import Recoverer
+from structprobe.recoverers.base import Recoverer, lengths_of
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
@@ -24,6 +24,6 @@ class LinearChain(Recoverer):
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the chain of each sentence; only its length is used."""
-        places = [np.arange(len(sentence)) for sentence in sentences]
+        places = map(np.arange, lengths_of(sentences))
         pairs = [(own, np.abs(own[:, None] - own).astype(np.float32)) for own in places]
         return [Prediction(heads=own, distances=distances) for own, distances in pairs]

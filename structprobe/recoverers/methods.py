@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeGuard
 
 from structprobe import recoverers
-from structprobe.errors import MethodError, unknown_name
+from structprobe.errors import MethodError, refuse_kind, unknown_name
 from structprobe.recoverers.base import MethodContext, Recoverer
 
 ALL = "all"
@@ -80,6 +80,9 @@ def choose_methods(
     """Choose methods by name, class or recoverer."""
     known = find_methods()
     chosen: dict[str, Method] = {}
+    if not isinstance(wanted, Iterable | Recoverer | Method) or isinstance(wanted, type):
+        hint = "pass names such as 'probe', or recoverers such as LinearChain()"
+        refuse_kind("methods", wanted, "a method or a list of methods", MethodError, hint)
     for one in [wanted] if isinstance(wanted, str | Recoverer | Method) else wanted:
         for method in _meant(one, known):
             other = chosen.setdefault(method.name, method)
@@ -120,8 +123,12 @@ def _meant(wanted: str | Recoverer | Method, known: Mapping[str, Method]) -> lis
             found += [_with_options(method, options) for method in _methods_of(_load(name))]
         elif name in known:
             found.append(_with_options(known[name], options))
+        elif name == ALL:
+            raise MethodError(f"{ALL!r} takes no options", hint="give them to methods by name")
         else:
-            raise MethodError(unknown_name("method", name, [*known, ALL]))
+            told = unknown_name("method", name, [*known, ALL])
+            hint = f"separate methods by commas; {_HINT}" if re.search(r"[ ;()]", name) else None
+            raise MethodError(told, hint=hint)
     return found
 
 
@@ -132,7 +139,10 @@ def _load(path: str) -> type[Recoverer]:
         module = importlib.import_module(module_name)
     except Exception as error:  # the code of others may raise anything
         told = f"{type(error).__name__}: {error}"
-        raise MethodError(f"the module of {path!r} cannot be imported: {told}") from error
+        told = f"the module of {path!r} cannot be imported: {told}"
+        hint = "give the name of a module that Python finds, without .py"
+        is_file = module_name.endswith(".py")
+        raise MethodError(told, hint=hint if is_file else None) from error
     value = getattr(module, class_name, None)
     if not _is_method(value):
         hint = "give a subclass of Recoverer with a name (or variants) and a predict method"
@@ -153,6 +163,8 @@ def _split_names(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
             option, is_there, value = (piece.strip() for piece in part.partition("="))
             if not (option and is_there and value):
                 raise MethodError(f"{part.strip()!r} in {written!r} is not an option", hint=_HINT)
+            if option in options:
+                raise MethodError(f"{option!r} is given twice in {written!r}", hint="give it once")
             options[option] = _value(value)
         yield found["name"].strip(), options
 

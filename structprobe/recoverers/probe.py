@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
+from structprobe.devices import find_device
 from structprobe.errors import EncoderError, Hint, ProbeError
 from structprobe.probe.training.recipes import RECIPES, Whitened
 from structprobe.recoverers.base import Recoverer
@@ -81,7 +82,8 @@ class ProbeRecoverer(Recoverer):
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the tree of each sentence, with distances and depths."""
         self._check_fitted()
-        return self.probe.predictions(self.encode(sentences)) if len(sentences) else []
+        none = isinstance(sentences, Sized) and not len(sentences)
+        return [] if none else self.probe.predictions(self.encode(sentences))
 
     @property
     def is_fitted(self) -> bool:
@@ -113,7 +115,8 @@ class ProbeRecoverer(Recoverer):
         WordVectors
             The vectors of the layer, one array of shape (n_words, hidden_size) per sentence.
         """
-        shown = self.progress if len(sentences) > 1 else False
+        several = not isinstance(sentences, Sized) or len(sentences) > 1
+        shown = self.progress if several else False
         encode, layer = self.encoder.encode, self.layer
         return encode(sentences, layers=layer, cache=self.cache, progress=shown).layer(layer)
 
@@ -257,6 +260,8 @@ def _load_encoder(
 
     if model is not None:
         return Encoder(model, **options)
+    if "device" in options:  # one that is not there says nothing of the model
+        find_device(options["device"], error=EncoderError)
     try:
         return Encoder(origin["model"], **{"revision": origin["revision"], **options})
     except EncoderError as error:

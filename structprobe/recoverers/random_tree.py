@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.recoverers.base import Recoverer
+from structprobe.probe.training.settings import read_generator
+from structprobe.recoverers.base import Recoverer, lengths_of
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
@@ -31,8 +32,8 @@ class RandomTree(Recoverer):
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Draw a tree for each sentence; only its length is used."""
-        generator = np.random.default_rng(self.random_state)
-        return [Prediction(heads=random_heads(len(sentence), generator)) for sentence in sentences]
+        generator = read_generator(self.random_state)
+        return [Prediction(heads=random_heads(n, generator)) for n in lengths_of(sentences)]
 
 
 def random_heads(n: int, generator: np.random.Generator) -> NDArray[np.int64]:

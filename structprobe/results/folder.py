@@ -18,7 +18,7 @@ from platform import python_version
 from typing import Any
 
 from structprobe._version import __version__
-from structprobe.errors import ResultError
+from structprobe.errors import ResultError, check_path
 from structprobe.locks import lock
 from structprobe.results.frames import Rows, frame_of
 from structprobe.results.predictions import Predicted, predictions_to_bytes
@@ -244,11 +244,13 @@ class ResultsFolder:
 
 def check_folder(folder: str | os.PathLike[str]) -> bool:
     """Refuse a folder that is not for results; return whether it has a marker."""
+    check_path("folder", folder, ResultError)
     path = Path(folder)
     if not path.exists():
         return False
     if not path.is_dir():
-        raise ResultError("is a file, not a folder", where=str(folder))
+        hint = "choose a new or empty folder"
+        raise ResultError("is a file, not a folder", where=str(folder), hint=hint)
     # Listed first: another process may be creating the marker at this moment.
     names = [entry.name for entry in path.iterdir()]
     if not (path / MARKER).exists():
@@ -294,7 +296,9 @@ def read_rows(folder: str | os.PathLike[str]) -> Rows:
         the only row is incomplete.
     """
     if not check_folder(folder):
-        raise ResultError("contains no results", where=str(folder))
+        what = "contains no results" if os.path.lexists(folder) else "no such folder"
+        hint = "name a folder that sweep or compare wrote"
+        raise ResultError(what, where=str(folder), hint=hint)
     path = Path(folder) / ROWS
     rows, whole, repeated = _read(path)
     if repeated:

@@ -8,7 +8,7 @@ from typing import Any, Self, SupportsIndex, overload
 
 from structprobe.errors import ResultError, counted
 from structprobe.results.rows import METRICS, ROW_KEYS, Row, per_cent
-from structprobe.results.settings import differing, name_banks
+from structprobe.results.settings import checked_rows, differing, name_banks
 
 _WHOLE = (
     "layer", "head", "rank", "seed", "max_steps", "n_sentences", "n_words", "min_length",
@@ -88,7 +88,7 @@ def frame_of(rows: Iterable[Row]) -> Any:
     except ImportError as error:
         hint = "install it with: pip install 'structprobe[pandas]'"
         raise ResultError("pandas is not installed", hint=hint) from error
-    table = pandas.DataFrame(list(rows), columns=list(ROW_KEYS), dtype=object)
+    table = pandas.DataFrame(checked_rows(rows), columns=list(ROW_KEYS), dtype=object)
     return table.astype({key: kind for key in ROW_KEYS if (kind := _kind(key)) != "object"})
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from structprobe.errors import Hint, ResultError
+from structprobe.errors import Hint, ResultError, check_path
 from structprobe.results.folder import MARKER, read_rows
 from structprobe.results.rows import Row, per_cent
 from structprobe.results.saved_runs import probe_path
@@ -85,7 +85,7 @@ def find_probe(
         meant = [(path, row) for path, row in found if _is_meant(key, value, row.get(key))]
         if not meant:
             there = _listed(row.get(key) for _, row in found)
-            what = f"no saved probe has {key} {value}"
+            what = f"no saved probe has {key} {value!r}"
             raise ResultError(what, where=str(folder), hint=f"saved: {key} {there}")
         found = meant
     for key, usual in _COMPARABLE.items():
@@ -115,6 +115,7 @@ def locate_probe(
     seed: int | None = None,
 ) -> str | os.PathLike[str]:
     """Return the path of a saved probe: `source` itself, or the one found in a results folder."""
+    check_path("source", source, ResultError)
     if is_results(source):
         path, row = find_probe(source, layer=layer, rank=rank, seed=seed)
         rows = name_banks(row for _, row in saved_probes(source))

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean, stdev
 from typing import Any
 
+from structprobe.errors import ResultError, refuse_kind
 from structprobe.results.rows import METRICS, Row
 
 AnyRow = Mapping[str, Any]
@@ -25,9 +26,17 @@ _AVERAGED = (*_SCORES, *(f"{metric}{end}" for metric in METRICS for end in ("_lo
 _DIGITS = 6  # of a fingerprint, enough to tell a few treebanks apart
 
 
+def checked_rows(rows: Iterable[AnyRow]) -> list[AnyRow]:
+    """List rows, and refuse what is none, such as the name of their folder."""
+    given = list(rows) if isinstance(rows, Iterable) and not isinstance(rows, str) else [rows]
+    if wrong := [row for row in given if not isinstance(row, Mapping)]:
+        refuse_kind("rows", wrong[0], "a list of rows", ResultError, "pass read_rows(folder)")
+    return given
+
+
 def name_banks(rows: Iterable[AnyRow]) -> list[Row]:
     """Name treebanks and models so that two never share a name."""
-    named = [dict(row) for row in rows]
+    named = [dict(row) for row in checked_rows(rows)]
     for name, digest in NAMED.items():
         # How words are disturbed, by which seed, changes the fingerprint, but is no other treebank.
         found: dict[tuple[object, ...], list[Row]] = {}

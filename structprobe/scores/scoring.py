@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.errors import ScoreError, counted
+from structprobe.errors import ScoreError, counted, refuse_kind
 from structprobe.scores.attachment import (
     predicted_roots,
     right_edges,
@@ -72,6 +72,10 @@ def score(
     >>> scores.uas, round(scores.uuas, 3), scores.protocol.punct
     (0.5, 0.667, 'keep')
     """
+    for name, given in (("gold", gold), ("predictions", predictions)):
+        if isinstance(given, str) or not isinstance(given, Iterable):
+            hint = "write score(gold, predictions): a Treebank, and a list of Predictions"
+            refuse_kind(name, given, "a list", ScoreError, hint)
     gold, predictions = list(gold), list(predictions)
     protocol = choose_protocol(gold, punct)
     trees = flatten(gold, predictions)

@@ -95,6 +95,10 @@ def plot_folder(
         what = "is not a results folder" if os.path.lexists(path) else "no such folder"
         hint = "name a folder that sweep, compare or heads wrote"
         raise ResultError(what, where=str(folder), hint=hint)
+    if Path(out).suffix.lower() in (".pdf", ".svg", ".png") and not Path(out).is_dir():
+        told = "figures go into a folder; choose their format with"
+        hint = Hint(f"{told} formats=", shell=f"{told} --format")
+        raise ResultError("is the name of a file, not of a folder", where=str(out), hint=hint)
     if (Path(out) / MARKER).exists():
         hint = f"choose another folder for the figures, such as {Path(out) / 'figures'}"
         raise ResultError("is a results folder", where=str(out), hint=hint)

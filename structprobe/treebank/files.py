@@ -10,6 +10,7 @@ import re
 import reprlib
 import stat
 import zlib
+from collections import Counter
 from collections.abc import Iterable
 from gzip import GzipFile
 from importlib import resources
@@ -63,6 +64,10 @@ def find_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]])
         if not isinstance(path, str | os.PathLike) or _is_text(path):
             raise _no_path(path)
     found = [file for path in paths for file in _matches(os.fspath(path))]
+    for file, n in Counter(map(os.path.realpath, found)).items():
+        if n > 1 and os.path.isfile(file):
+            what, hint = "the file is given twice", "its sentences would count twice"
+            raise TreebankError(what, path=os.path.relpath(file), hint=hint)
     if not found:
         raise TreebankError("no input file was given", hint="give a path or a pattern")
     return found
@@ -154,6 +159,8 @@ def _matches(path: str) -> list[Path]:
     if files := sorted(Path(match) for match in matches if os.path.isfile(match)):
         return files
     what = "the pattern matches no file" if is_pattern else "no such file"
+    if re.match(r"\w+://", path):
+        raise TreebankError("an address, not a file", path=path, hint="download the file first")
     raise TreebankError(what, path=path, hint=_nearby(path))
 
 

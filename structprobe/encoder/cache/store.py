@@ -54,7 +54,7 @@ from structprobe.encoder.cache.shards import (
 )
 from structprobe.encoder.subwords.pieces import join_ranges
 from structprobe.encoder.vectors import check_offsets
-from structprobe.errors import StoreError, unknown_name
+from structprobe.errors import StoreError, check_path, unknown_name
 from structprobe.locks import lock
 
 SYNC_SECONDS = 5.0  # lost at most in a crash; syncing every write costs more than the model
@@ -79,6 +79,7 @@ def open_store(
     stored = storage_dtype(dtype)
     if folder is None:
         return MemoryStore(wanted, cuts, hidden_size, stored)
+    check_path("cache", folder, StoreError)
     return VectorStore(Path(folder), dict(key), wanted, cuts, hidden_size, stored, shard)
 
 

@@ -52,7 +52,16 @@ class Backend:
         return self.jobs == 1 and self.name is None and self.scheduler is None
 
     def check(self) -> None:
-        """Raise errors now that would otherwise appear only when there is something to run."""
+        """Raise errors now that would otherwise appear only when there is something to run.
+
+        Raises
+        ------
+        ClusterError
+            If `jobs` is not a positive integer, or the backend is unknown or cannot be reached.
+        """
+        if not isinstance(self.jobs, int) or isinstance(self.jobs, bool) or self.jobs < 1:
+            what = f"jobs must be a whole number, at least 1, got {self.jobs!r}"
+            raise ClusterError(what, hint="Backend(jobs=2) runs two at a time")
         if not self.is_here:
             with contextlib.ExitStack() as stack:
                 self._options(self._known_name(), stack)

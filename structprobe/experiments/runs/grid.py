@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from structprobe.devices import find_device
-from structprobe.errors import ProbeError
+from structprobe.errors import ProbeError, check_encoder
 from structprobe.experiments.config import Training
 from structprobe.experiments.layers_ranks_seeds import check_ranks, check_seeds, parse_layers
 from structprobe.experiments.runs.run import Banks, Run
@@ -33,6 +33,7 @@ class Grid:
         seeds: Iterable[int | None],
     ) -> Self:
         """Check the given values against a model."""
+        check_encoder(encoder, ProbeError)
         found = parse_layers(layers, encoder.n_layers), check_ranks(ranks, encoder.hidden_size)
         return cls(*found, check_seeds(seeds))
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from structprobe.experiments.config import SweepConfig, Training
+from structprobe.experiments.config import SweepConfig, Training, checked_config
 from structprobe.experiments.fit import make_probe
 from structprobe.experiments.runs.grid import Grid, known_products, probe_runs
 from structprobe.experiments.runs.groups import room_of
@@ -76,7 +76,7 @@ def plan_sweep(
     ProbeError, ScoreError, ResultError
         As for `sweep`.
     """
-    config = config or SweepConfig()
+    config = checked_config(config, SweepConfig)
     done = ResultsFolder(folder).keys if check_folder(folder) else set()
     banks = Banks.of(train, dev, test, punct, allow_withheld=config.allow_withheld)
     grid, training = Grid.of(encoder, layers, ranks, seeds), known_products(config.training)

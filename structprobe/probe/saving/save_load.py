@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe._version import __version__
-from structprobe.errors import Hint, ProbeError
+from structprobe.errors import Hint, ProbeError, check_path
 from structprobe.output_paths import check_room
 from structprobe.probe.saving.card import PICTURE, model_card
 from structprobe.probe.saving.training_curve import training_curve
@@ -83,9 +83,11 @@ def save(probe: SavedProbe, folder: str | os.PathLike[str]) -> Path:
 
 def check_target(folder: str | os.PathLike[str], *, replace: bool = True) -> Path:
     """Reject a folder that a probe must not be saved to; to be called before a long fit."""
+    check_path("folder", folder, ProbeError)
     target, where = Path(os.path.realpath(folder)), str(folder)
     if target.exists() and not target.is_dir():
-        raise ProbeError("is a file, not a folder", where=where)
+        hint = "choose another folder"
+        raise ProbeError("is a file, not a folder", where=where, hint=hint)
     names = {entry.name for entry in target.iterdir()} if target.exists() else set()
     if names and not _is_ours(target):
         told = "the folder exists and is not a saved probe"
@@ -132,6 +134,7 @@ def _is_ours(folder: Path) -> bool:
 
 def load(source: str | os.PathLike[str], *, revision: str | None = None) -> SavedProbe:
     """Read a saved probe from a folder, or from the hub if `source` is a hub id."""
+    check_path("source", source, ProbeError)
     folder, where = Path(source), str(source)
     if folder.is_dir():
         if revision is not None:
@@ -213,7 +216,10 @@ def read_config(folder: Path) -> dict[str, Any]:
     except ValueError as error:
         raise ProbeError(f"not valid JSON: {error}", where=str(path)) from error
     if not isinstance(config, dict) or config.get("format") != FORMAT:
-        hint = "choose a folder written by save_pretrained"
+        hint = Hint(
+            "choose a folder that its save_pretrained wrote",
+            shell="name a folder that `structprobe fit` wrote",
+        )
         raise ProbeError("not the config of a structural probe", where=str(path), hint=hint)
     found = config.get("format_version")
     if not isinstance(found, int) or found > FORMAT_VERSION:

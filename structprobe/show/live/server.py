@@ -198,7 +198,8 @@ def _listen(host: str, port: int) -> LiveServer:
             hint = Hint("pass another port (0: any free one)", shell=shell)
             raise StructprobeError("the port is in use", where=where, hint=hint) from error
         what = f"cannot listen on this address: {error.strerror or error}"
-        raise StructprobeError(what, where=where) from error
+        own = "use 127.0.0.1 for this computer alone, or one of its own addresses"
+        raise StructprobeError(what, where=where, hint=own) from error
 
 
 def _may_be_called(host: str, own: str) -> bool:

@@ -84,6 +84,10 @@ def write_report(
 
 def check_page(path: str | os.PathLike[str], *, force: bool = False) -> None:
     """Refuse a file that must not or cannot be written; an earlier page may be replaced."""
+    ending = os.path.splitext(path)[1].lower()
+    if ending in (".pdf", ".svg", ".png", ".md", ".tex", ".csv", ".json"):
+        hint = "choose a name that ends in .html"
+        raise ResultError(f"a report is an HTML page, not {ending}", where=str(path), hint=hint)
     check_file(path, force=force or is_page(path))
 
 
