@@ -362,10 +362,6 @@ MISTAKES: dict[str, tuple[Callable[[Any], object], str]] = {
         "new.pdf: is the name of a file, not of a folder; figures go into a folder; choose "
         "their format with formats=",
     ),
-    "Treebank.read(twice)": (
-        lambda w: Treebank.read(["dev.conllu", "./dev.conllu"]),
-        "dev.conllu: the file is given twice; its sentences would count twice",
-    ),
     'Treebank.read("")': (
         lambda w: Treebank.read(""),
         "'': no such file; check the path",

@@ -143,9 +143,6 @@ DATA = {
         "model 'model,other' is no folder and no hub id; a hub id has only letters, digits, and . "
         "- _ /, such as google/mt5-small"
     ),
-    FIT.replace("train.conllu", "train.conllu ./train.conllu"): (
-        "train.conllu: the file is given twice; its sentences would count twice"
-    ),
     FIT.replace("train.conllu", "http://example.org/train.conllu"): (
         "http://example.org/train.conllu: an address, not a file; download the file first"
     ),

@@ -10,7 +10,6 @@ import re
 import reprlib
 import stat
 import zlib
-from collections import Counter
 from collections.abc import Iterable
 from gzip import GzipFile
 from importlib import resources
@@ -64,10 +63,6 @@ def find_files(paths: str | os.PathLike[str] | Iterable[str | os.PathLike[str]])
         if not isinstance(path, str | os.PathLike) or _is_text(path):
             raise _no_path(path)
     found = [file for path in paths for file in _matches(os.fspath(path))]
-    for file, n in Counter(map(os.path.realpath, found)).items():
-        if n > 1 and os.path.isfile(file):
-            what, hint = "the file is given twice", "its sentences would count twice"
-            raise TreebankError(what, path=os.path.relpath(file), hint=hint)
     if not found:
         raise TreebankError("no input file was given", hint="give a path or a pattern")
     return found

@@ -6,6 +6,7 @@ import io
 import logging
 import os
 import reprlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import compress, islice, takewhile
@@ -79,7 +80,11 @@ def read_files(
     """Read the sentences of a file, a glob pattern, or several; see `Treebank.read`."""
     sentences: list[Sentence] = []
     faults: list[TreebankError] = []
-    for path in find_files(paths):
+    files = find_files(paths)
+    for path, n in Counter(files).items():
+        if n > 1:
+            _log.warning("%s: is given %d times; its sentences count as often", path, n)
+    for path in files:
         try:
             text = to_text(read_bytes(path), str(path))
         except TreebankError as fault:

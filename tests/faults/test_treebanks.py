@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from faults.treebank_files import FILES, Expected, read, refused
+from faults.treebank_files import FILES, Expected, read, refused, warned
 from support.conllu_text import block, dog, line
 
 from structprobe.errors import TreebankError
@@ -155,7 +155,10 @@ PATHS: dict[str, tuple[Made, Expected]] = {
         refused(None, "matches no file"),
     ),
     "a pattern without an end": (lambda folder: f"{folder}/[", refused(None, "no file")),
-    "the same file twice": (lambda folder: [written("x")(folder)] * 2, read(2, 6)),
+    "the same file twice": (
+        lambda folder: [written("x")(folder)] * 2,
+        warned(2, 6, "x: is given 2 times"),
+    ),
     "gzip by its name alone": (written("x.conllu.gz"), read(1, 3)),
     "gzip by its content alone": (written("x.conllu", gzip.compress(DOG.encode())), read(1, 3)),
     "xz by its name alone": (written("x.conllu.xz"), read(1, 3)),

@@ -445,6 +445,10 @@ HEADS = {
     },
     "no heads": (rows("1 a", "2 b"), read(1, 2)),
     "no heads in one of two sentences": (rows("1 a", "2 b") + dog(), read(2, 5)),
+    "two words without HEAD": (
+        rows("1 a 2", "2 b", "3 c"),
+        refused(2, "HEAD is `_` here, but a number for 1 of 3 words"),
+    ),
     "a root without HEAD": (rows("1 a 2", "2 b"), refused(2, "HEAD is `_` here")),
     "no root": (rows("1 a 2", "2 b 1"), refused(1, "no word is the root")),
     "one word, its own head": (rows("1 a 1"), refused(1, "word 1 is its own head")),

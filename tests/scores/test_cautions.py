@@ -72,6 +72,10 @@ def test_penn_tags_in_the_column_of_upos() -> None:
     told = cautions.penn_tags(many(0, 40, upos=("DT", "NN", "VBZ", ".")), "test")
     assert told is not None
     assert told.startswith("the UPOS of 100.0% of the words of test are Penn tags (DT, NN, VBZ)")
+    some = many(0, 30) + many(30, 40, upos=("DT", "NOUN", "VERB", "PUNCT"))
+    told = cautions.penn_tags(some, "test")
+    assert told is not None
+    assert told.startswith("the UPOS of 6.2% of the words of test are Penn tags (DT)")
     slip = many(0, 100)[1:] + many(0, 1, upos=("DT", "NOUN", "VERB", "PUNCT"))
     assert cautions.penn_tags(slip, "test") is None
     assert cautions.penn_tags([Sentence(("a",), heads=[0])], "test") is None
@@ -113,3 +117,13 @@ def test_more_memory_than_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
     )
     monkeypatch.setattr(cautions, "machine_bytes", lambda: None)
     assert cautions.too_much_memory(1e6) is None
+
+
+@pytest.mark.parametrize("length", [39, 40, 41])
+def test_a_long_sentence_is_shown_by_its_beginning(length: int) -> None:
+    words = ("a" * (length - 2), "b")
+    same = [Sentence(words, heads=[0, 1])]
+    shown = " ".join(words) if length <= 40 else "a" * 39 + "…"
+    told = cautions.cautions_of({"train": same, "dev": same}, "dev", Protocol("keep"))
+    assert any(one.endswith(f"such as {shown!r}") for one in told)
+    assert repr(same[0]) == f"Sentence(2 words: {shown!r})"

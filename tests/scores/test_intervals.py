@@ -184,3 +184,15 @@ def test_resamples_in_which_nothing_is_scored_are_left_out():
     scores = score(gold, predictions)
     found = paired_bootstrap(scores, scores, "uuas", n=1000)
     assert 700 < found.n < 800  # one resample in four holds the one-word sentence alone
+
+
+def test_a_thousand_resamples_unless_another_number_is_given():
+    scores = score(*bank(30, 0.3))
+    assert scores.interval("uuas") == scores.interval("uuas", n=1000)
+    assert scores.intervals() == scores.intervals(n=1000)
+    assert scores.interval("uuas") != scores.interval("uuas", n=999)
+
+
+def test_a_prediction_shows_twelve_heads():
+    assert repr(Prediction(np.arange(12))).endswith("9, 10, 11])")
+    assert repr(Prediction(np.arange(13))).endswith("10, 11, …])")

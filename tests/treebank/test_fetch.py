@@ -263,10 +263,13 @@ def test_sizes_are_capped(server: Server, tmp_path: Path, monkeypatch: pytest.Mo
     server.put("UD_Toy-One", make_archive(bomb))
     monkeypatch.setattr(archive, "MAX_UNPACKED", 40_000)
     refuse("unpacks to more than 40000 bytes", tmp_path / "x")
+    whole = sum(len(text.encode()) for text in bomb.values())
+    monkeypatch.setattr(archive, "MAX_UNPACKED", whole - 1)
+    refuse(f"unpacks to more than {whole - 1} bytes", tmp_path / "x")
     monkeypatch.undo()
     monkeypatch.setenv("STRUCTPROBE_UD_URL", server.url)
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    tail = gzip.compress(bytes(2 * archive.MAX_TAIL))  # gzip files joined unfold to one
+    tail = gzip.compress(bytes(2**20))  # gzip files joined unfold to one
     server.put("UD_Toy-One", make_archive(good_files()) + tail)
     refuse("too much data after the last file", tmp_path / "x")
     monkeypatch.setattr(download, "MAX_DOWNLOAD", 100)

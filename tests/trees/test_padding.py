@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -23,6 +25,10 @@ def test_groups_are_a_partition_within_bounds(lengths, max_cells, slack):
         sizes = [lengths[index] for index in group]
         assert len(group) == 1 or len(group) * max(sizes) ** 2 <= max_cells
         assert max(sizes) <= max(min(sizes) + 1, min(sizes) * (1 + slack))
+    for group, following in pairwise(groups):  # which could not have taken one more
+        shortest, longest = lengths[group[0]], lengths[following[0]]
+        too_long = longest > max(shortest + 1, shortest * (1 + slack))
+        assert too_long or (len(group) + 1) * longest**2 > max_cells
 
 
 def test_nothing_to_group():

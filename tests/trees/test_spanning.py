@@ -205,6 +205,8 @@ def test_bad_shapes_roots_and_depths():
         spanning_tree(np.empty((0, 0)))
     with pytest.raises(TreeError, match="lengths of shape"):
         spanning_trees(square[None], [3, 3], [0])
+    with pytest.raises(TreeError, match=r"roots of shape \(1,\)"):
+        spanning_trees(np.zeros((2, 3, 3)), [3, 3], [0])
     with pytest.raises(TreeError, match=r"distances of shape \(\) do not match"):
         spanning_trees(1.0, [3], [0])
     with pytest.raises(TreeError, match=r"sentence 1 .*the depth of word 2 .* is NaN"):
@@ -223,3 +225,9 @@ def test_bad_shapes_roots_and_depths():
         decode_rooted([square], [[0, 1]])
     with pytest.raises(TreeError, match="do not match"):
         decode_rooted([np.empty((0, 0))], [[]])
+
+
+def test_distances_whose_sum_is_no_float():
+    most = np.finfo(np.float64).max
+    far = most * np.array([[0, 0.9, 0.7], [0.9, 0, 0.8], [0.7, 0.8, 0]])
+    assert spanning_tree(far).tolist() == [0, 3, 1]
