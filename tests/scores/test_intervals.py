@@ -196,3 +196,11 @@ def test_a_thousand_resamples_unless_another_number_is_given():
 def test_a_prediction_shows_twelve_heads():
     assert repr(Prediction(np.arange(12))).endswith("9, 10, 11])")
     assert repr(Prediction(np.arange(13))).endswith("10, 11, …])")
+
+
+def test_ten_thousand_resamples_of_pairs_unless_another_number_is_given():
+    gold, noisy = bank(30, 0.3)
+    chain = [Prediction(np.arange(len(one.heads))) for one in gold]
+    scores, other = score(gold, noisy), score(gold, chain)
+    found = paired_bootstrap(scores, other, "uas")
+    assert (found.n, found) == (10_000, paired_bootstrap(scores, other, "uas", n=10_000))

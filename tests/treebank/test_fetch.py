@@ -257,6 +257,19 @@ def test_no_archive_without_a_part(server: Server, tmp_path: Path) -> None:
     refuse("contains no UD treebank files", tmp_path / "x")
 
 
+@pytest.mark.parametrize(
+    ("claimed", "told"),
+    [(2**32 - 2**20, "is not a complete archive"), (2**32 + 1, "unpacks to more than 4294967296")],
+)
+def test_sizes_that_an_archive_claims(
+    server: Server, tmp_path: Path, claimed: int, told: str
+) -> None:
+    member = tarfile.TarInfo(f"{TOP}/zeros")
+    member.size = claimed
+    server.put("UD_Toy-One", make_archive(good_files() | {"zeros": member}))
+    refuse(told, tmp_path / "x")
+
+
 def test_sizes_are_capped(server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # What is left out counts too, for it has to be unfolded to be passed over.
     bomb = good_files() | {f"{TOP}/zeros": "0" * 50_000}

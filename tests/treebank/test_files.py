@@ -179,3 +179,11 @@ def test_what_names_no_treebank(folder, monkeypatch):
         "a-dev.conllu: is a file, not the folder of a treebank; name files with --train, --dev "
         "and --test"
     )
+
+
+def test_what_gzip_may_unpack_to():
+    """64 MiB of anything, and more only if it shrinks as text does."""
+    most = 64 * 2**20
+    assert len(files_module.to_text(gzip.compress(b"\n" * most, 1), "x.gz")) == most
+    with pytest.raises(TreebankError, match=f"bytes of gzip unpack to more than {most}; "):
+        files_module.to_text(gzip.compress(b"\n" * (most + 1), 1), "x.gz")
