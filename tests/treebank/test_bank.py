@@ -183,3 +183,14 @@ def test_treebank_of_something_else_is_refused():
         TreebankError, match=r"item 0 .* is a str, not a Sentence; .*Treebank\.read"
     ):
         Treebank("file.conllu")
+
+
+def test_a_notebook_shows_the_first_five_sentences():
+    bank = Treebank.from_words([["word", str(i)] for i in range(12)])
+    shown = bank._repr_html_()
+    assert ">sentence 1</th>" in shown
+    assert ">word 0</td>" in shown
+    assert ">word 4</td>" in shown
+    assert ">word 5</td>" not in shown
+    assert ">and 7 more</td>" in shown
+    assert "more" not in Treebank(bank[:5])._repr_html_()

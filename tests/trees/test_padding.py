@@ -39,6 +39,7 @@ def test_pad_matrices_and_dtype():
     padded = pad([np.ones((1, 1), np.int16), np.ones((2, 2), np.int16)], fill=7)
     assert padded.dtype == np.int16
     assert padded.tolist() == [[[1, 7], [7, 7]], [[1, 1], [1, 1]]]
+    assert pad([[1], [2, 3]]).tolist() == [[1, 0], [2, 3]]
     assert pad([[1], [2]], dtype=np.float32).dtype == np.float32
 
 
