@@ -85,7 +85,8 @@ def find_probe(
         meant = [(path, row) for path, row in found if _is_meant(key, value, row.get(key))]
         if not meant:
             there = _listed(row.get(key) for _, row in found)
-            what = f"no saved probe has {key} {value!r}"
+            shown = value if key == "model" else repr(value)  # a number in quotes is none
+            what = f"no saved probe has {key} {shown}"
             raise ResultError(what, where=str(folder), hint=f"saved: {key} {there}")
         found = meant
     for key, usual in _COMPARABLE.items():

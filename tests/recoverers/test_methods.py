@@ -165,7 +165,7 @@ def test_every_option_is_one_of_its_class() -> None:
         ("attention-max[layer=3", "unbalanced brackets in 'attention-max.layer=3'"),
         ("attention-max]layer=3[", "unbalanced brackets"),
         ("[layer=3]", "'.layer=3.' is not a method"),
-        ("all[rank=3]", "unknown method 'all'"),
+        ("all[rank=3]", "'all' takes no options; give them to methods by name"),
     ],
 )
 @pytest.mark.usefixtures("outside")

@@ -174,8 +174,10 @@ def test_marker_of_another_kind(tmp_path: Path, marker: str, words: str) -> None
 
 
 def test_no_results_to_read(tmp_path: Path) -> None:
-    with pytest.raises(ResultError, match="contains no results"):
+    with pytest.raises(ResultError, match="no such folder; name a folder that sweep or compare"):
         read_rows(tmp_path / "nowhere")
+    with pytest.raises(ResultError, match="contains no results; name a folder that sweep or"):
+        read_rows(tmp_path)
     assert not (tmp_path / "nowhere").exists()
 
 
