@@ -214,7 +214,7 @@ MISTAKES: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     'Encoder(batch_tokens="1")': (
         lambda w: Encoder("model", batch_tokens="1"),
-        "batch_tokens must be at least 1, a whole number, got '1'",
+        "batch_tokens must be a whole number, got '1'",
     ),
     'Encoder(max_unknown="x")': (
         lambda w: Encoder("model", max_unknown="x"),

@@ -489,5 +489,7 @@ def _check_numbers(max_unknown: Any, batch_tokens: Any) -> None:
     """Refuse numbers out of range, and what is no number."""
     if not (isinstance(max_unknown, int | float) and 0 <= max_unknown <= 1):
         raise EncoderError(f"max_unknown must be a share from 0 to 1, got {max_unknown!r}")
-    if batch_tokens is not None and (not isinstance(batch_tokens, Integral) or batch_tokens < 1):
-        raise EncoderError(f"batch_tokens must be at least 1, a whole number, got {batch_tokens!r}")
+    if batch_tokens is not None and not isinstance(batch_tokens, Integral):
+        raise EncoderError(f"batch_tokens must be a whole number, got {batch_tokens!r}")
+    if batch_tokens is not None and batch_tokens < 1:
+        raise EncoderError(f"batch_tokens must be at least 1, got {batch_tokens}")

@@ -15,7 +15,7 @@ from structprobe.errors import TreebankError, counted
 
 BOM = "\ufeff"
 COLUMNS = ("ID", "FORM", "LEMMA", "UPOS", "XPOS", "FEATS", "HEAD", "DEPREL", "DEPS", "MISC")
-ID, FORM, UPOS, XPOS, HEAD, DEPREL, DEPS, MISC = 0, 1, 3, 4, 6, 7, 8, 9
+ID, FORM, HEAD, DEPREL, DEPS, MISC = 0, 1, 6, 7, 8, 9
 
 _NUMBER = re.compile("0|[1-9][0-9]*")
 _RANGE = re.compile("([1-9][0-9]{0,8})-([1-9][0-9]{0,8})")
