@@ -70,8 +70,11 @@ def test_other_layers_are_added_to_those_there(tmp_path):
         fill(more)
     there = {path.name for path in folder.iterdir()} - {"lock"}  # some filelocks take it away
     assert sorted(there) == [
+        "layer-00.check",
         "layer-00.npy",
+        "layer-01.check",
         "layer-01.npy",
+        "layer-02.check",
         "layer-02.npy",
         "manifest.json",
         "offsets.npy",
