@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import os
+import zlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -28,14 +30,13 @@ from structprobe.encoder.encoder import Encoder, pass_key
 from structprobe.encoder.subwords.batching import make_batches
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords
-from structprobe.errors import EncoderError, StoreError, unknown_name
+from structprobe.errors import EncoderError, StoreError, counted, unknown_name
 from structprobe.progress import progress_bar
 
 SPECIAL = ("drop", "renormalise", "keep")
 """How attention to special tokens may be treated, see `WordAttentions`."""
 
 _AT_ONCE = 1024  # sentences in memory while they are paired; even
-_CACHE_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -246,12 +247,17 @@ class WordAttentions:
         if self.cache is None:
             yield from passes
             return
-        folder = Path(self.cache)
-        key = to_json({**pass_key(self.encoder, sentences), "version": _CACHE_VERSION})
-        path = folder / f"attention-{short_digest(key.encode())}.npy"
+        folder, key = Path(self.cache), pass_key(self.encoder, sentences)
+        names = [short_digest(to_json({**key, "version": n}).encode()) for n in (1, 2)]
+        old, path = (folder / f"attention-{name}.npy" for name in names)
         with one_line_faults(folder):
             refuse_foreign(folder)
-            yield from _read_stored(path) if path.exists() else _store(path, passes)
+            there = old if old.exists() and not path.exists() else path
+            if there.exists():
+                stored = _read_stored(there, with_checks=there == path)
+                yield from _complete(stored, len(sentences), there)
+            else:
+                yield from _store(path, passes)
 
     def _passes(self, sentences: Sequence[SentenceLike]) -> Iterator[RawAttention]:
         """Run sentences through the model."""
@@ -304,21 +310,55 @@ def _store(path: Path, batches: Iterator[RawAttention]) -> Iterator[RawAttention
     claim(path.parent)
     with replacing(path) as file:
         for batch in batches:
-            for array in (batch.sentences, batch.lengths, batch.words):
+            arrays = batch.sentences, batch.lengths, batch.words
+            for array in (*arrays, _checksum(path, arrays)):
                 np.save(file, array, allow_pickle=False)
             yield batch
 
 
-def _read_stored(path: Path) -> Iterator[RawAttention]:
-    """Give the stored batches in their order."""
+def _read_stored(path: Path, *, with_checks: bool) -> Iterator[RawAttention]:
+    """Give the stored batches in their order; older versions wrote no checksums."""
     with path.open("rb") as file:
         while file.tell() < path.stat().st_size:
             try:
-                batch = RawAttention(*(np.load(file, allow_pickle=False) for _ in range(3)))
-            except (ValueError, EOFError) as error:
-                hint = "delete it to compute it again"
-                raise StoreError(f"{path} is damaged: {error}", hint=hint) from error
+                arrays = [
+                    np.lib.format.read_array(file, allow_pickle=False)
+                    for _ in range(3 + with_checks)
+                ]
+                if with_checks and not np.array_equal(arrays.pop(), _checksum(path, arrays)):
+                    raise ValueError("the attention is not that written")
+                batch = RawAttention(*arrays)
+            except Exception as error:  # a damaged header raises errors of any type
+                raise _damaged(path, error) from error
             yield batch
+
+
+def _complete(
+    batches: Iterator[RawAttention], n_sentences: int, path: Path
+) -> Iterator[RawAttention]:
+    """Pass stored batches on, and raise an error unless each sentence is in one of them."""
+    left = set(range(n_sentences))
+    for batch in batches:
+        numbers = batch.sentences.tolist()
+        if not left.issuperset(numbers) or len({*numbers}) < len(numbers):
+            raise _damaged(path, f"sentences {numbers} are not among those left")
+        left.difference_update(numbers)
+        yield batch
+    if left:
+        raise _damaged(path, f"{counted(len(left), 'sentence')} missing")
+
+
+def _checksum(path: Path, arrays: Iterable[NDArray[Any]]) -> NDArray[np.uint32]:
+    """Give a checksum of arrays, other than in another file."""
+    found = zlib.crc32(path.name.encode())
+    for array in arrays:
+        found = zlib.crc32(f"{array.dtype.str} {array.shape}".encode(), found)
+        found = zlib.crc32(np.ascontiguousarray(array), found)
+    return np.array(found, np.uint32)
+
+
+def _damaged(path: Path, why: object) -> StoreError:
+    return StoreError(f"{path} is damaged: {why}", hint="delete it to compute it again")
 
 
 def _refuse_non_finite(words: NDArray[np.float32], sentences: Sequence[SpacedWords]) -> None:
