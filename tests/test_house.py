@@ -20,6 +20,7 @@ PACKAGE = ROOT / "structprobe"
 ROOMS = (
     "_version",
     "errors",
+    "checksums",
     "tree_faults",
     "notebook",
     "progress",

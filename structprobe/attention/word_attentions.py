@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import zlib
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,6 +15,7 @@ from numpy.typing import NDArray
 from structprobe.attention.forward import attentions_of_pass, find_heads
 from structprobe.attention.rows import AttentionRows, attention_rows
 from structprobe.attention.segment_pairs import PairFrame, find_pair_frame, pair_rows
+from structprobe.checksums import checksum
 from structprobe.encoder.cache.cache_folder import (
     claim,
     one_line_faults,
@@ -311,7 +310,7 @@ def _store(path: Path, batches: Iterator[RawAttention]) -> Iterator[RawAttention
     with replacing(path) as file:
         for batch in batches:
             arrays = batch.sentences, batch.lengths, batch.words
-            for array in (*arrays, _checksum(path, arrays)):
+            for array in (*arrays, checksum(path.name, arrays)):
                 np.save(file, array, allow_pickle=False)
             yield batch
 
@@ -325,7 +324,7 @@ def _read_stored(path: Path, *, with_checks: bool) -> Iterator[RawAttention]:
                     np.lib.format.read_array(file, allow_pickle=False)
                     for _ in range(3 + with_checks)
                 ]
-                if with_checks and not np.array_equal(arrays.pop(), _checksum(path, arrays)):
+                if with_checks and not np.array_equal(arrays.pop(), checksum(path.name, arrays)):
                     raise ValueError("the attention is not that written")
                 batch = RawAttention(*arrays)
             except Exception as error:  # a damaged header raises errors of any type
@@ -346,15 +345,6 @@ def _complete(
         yield batch
     if left:
         raise _damaged(path, f"{counted(len(left), 'sentence')} missing")
-
-
-def _checksum(path: Path, arrays: Iterable[NDArray[Any]]) -> NDArray[np.uint32]:
-    """Give a checksum of arrays, other than in another file."""
-    found = zlib.crc32(path.name.encode())
-    for array in arrays:
-        found = zlib.crc32(f"{array.dtype.str} {array.shape}".encode(), found)
-        found = zlib.crc32(np.ascontiguousarray(array), found)
-    return np.array(found, np.uint32)
 
 
 def _damaged(path: Path, why: object) -> StoreError:

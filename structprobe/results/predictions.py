@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -12,13 +11,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from structprobe.checksums import checksum
 from structprobe.errors import ResultError
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
+CHECK = "checksum"
 
-def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Prediction]) -> bytes:
-    """Write predictions as a compressed npz archive."""
+
+def predictions_to_bytes(
+    sentences: Sequence[Sentence], predictions: Sequence[Prediction], key: str = ""
+) -> bytes:
+    """Write the predictions of a run as a compressed npz archive."""
     arrays: dict[str, NDArray[Any]] = {
         "offsets": np.cumsum([0, *map(len, sentences)], dtype=np.int64),
         "words": np.array([word for sentence in sentences for word in sentence.words], dtype=str),
@@ -37,6 +41,7 @@ def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Pr
     if not all(prediction.as_tree for prediction in predictions):
         arrays["as_tree"] = np.array([prediction.as_tree for prediction in predictions])
     arrays |= _gold(sentences)
+    arrays[CHECK] = _sum_up(arrays, key)
     archive = io.BytesIO()
     np.savez_compressed(archive, allow_pickle=False, **arrays)
     return archive.getvalue()
@@ -45,16 +50,16 @@ def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Pr
 Predicted = tuple[tuple[str, ...], Prediction]  # Words, and what was predicted for them
 
 
-def predictions_from_bytes(content: bytes, where: str) -> list[Predicted]:
+def predictions_from_bytes(content: bytes, where: str, key: str = "") -> list[Predicted]:
     """Read the predictions that `predictions_to_bytes` wrote."""
-    with _loaded(content, where) as arrays:
+    with _loaded(content, where, key) as arrays:
         words = (tuple(map(str, one)) for one in _cut(arrays["words"], arrays["offsets"][1:]))
         return [*zip(words, _predictions(arrays), strict=True)]
 
 
-def sentences_from_bytes(content: bytes, where: str) -> list[Sentence]:
+def sentences_from_bytes(content: bytes, where: str, key: str = "") -> list[Sentence]:
     """Read the sentences that `predictions_to_bytes` wrote."""
-    with _loaded(content, where) as arrays:
+    with _loaded(content, where, key) as arrays:
         ends = arrays["offsets"][1:]
         columns: dict[str, list[Any]] = {"words": _cut(arrays["words"], ends)}
         for name in ("heads", *_COLUMNS):
@@ -100,14 +105,28 @@ def _square(pairs: NDArray[np.float32], n: int) -> NDArray[np.float32]:
     return matrix + matrix.T
 
 
+def _sum_up(arrays: Mapping[str, NDArray[Any]], key: str) -> NDArray[np.uint32]:
+    """Give the checksum of the arrays of a run."""
+    names = sorted(arrays.keys() - {CHECK})
+    return checksum(f"{key} {names}", (arrays[name] for name in names))
+
+
 @contextmanager
-def _loaded(content: bytes, where: str) -> Iterator[dict[str, NDArray[Any]]]:
-    """Load an archive, and report a damaged one in one line."""
+def _loaded(content: bytes, where: str, key: str) -> Iterator[dict[str, NDArray[Any]]]:
+    """Load an archive, and report a damaged one in one line; older versions wrote no checksums."""
+    hint = "remove it and the line of this run in rows.jsonl, and run the same command again"
     try:
         with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            yield dict(archive)
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ResultError(f"not a predictions file: {error}", where=where) from error
+            arrays = dict(archive)
+        if CHECK in arrays and arrays[CHECK] != _sum_up(arrays, key):
+            what = "was changed after it was written, or is of another run"
+            raise ResultError(what, where=where, hint=hint)
+        yield arrays
+    except ResultError:
+        raise
+    except Exception as error:  # damaged archives raise errors of any type
+        told = str(error) or type(error).__name__
+        raise ResultError(f"not a predictions file: {told}", where=where, hint=hint) from error
 
 
 def _predictions(arrays: Mapping[str, NDArray[Any]]) -> list[Prediction]:

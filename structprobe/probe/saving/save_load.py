@@ -7,6 +7,7 @@ Nothing is pickled. The folder has the hub's own format, so that all tools of th
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -38,6 +39,8 @@ _KEYS = (
     *("hidden_size", "rank", "hyperparameters", "origin"),
     *("treebank_fingerprint", "fitted_on", "dev_scores", "history"),
 )
+# Of the config itself, and of the file of the matrices; older versions wrote no checksums.
+CHECK, WEIGHTS_CHECK = "checksum", "weights_checksum"
 NOTES = ("fitted_on", "dev_scores", "dev_baselines")  # further information on a probe in its config
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB_HINT = "pass a folder, or a hub id of the form 'owner/name'"
@@ -182,8 +185,11 @@ def write_files(probe: SavedProbe) -> dict[str, bytes]:
     config = _config(probe)
     picture = training_curve(config["history"])
     tensors = {name: np.ascontiguousarray(probe.matrices[name]) for name in COMPONENTS}
+    weights = tensors_to_bytes(tensors, {"format": "np"})
+    config[WEIGHTS_CHECK] = _digest(weights)
+    config[CHECK] = _digest(config)
     return {
-        WEIGHTS: tensors_to_bytes(tensors, {"format": "np"}),
+        WEIGHTS: weights,
         CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(),
         CARD: model_card(config, pictured=picture is not None).encode(),
         **({} if picture is None else {PICTURE: picture.encode()}),
@@ -194,7 +200,7 @@ def read_files(folder: Path) -> SavedProbe:
     """Read and check a saved probe."""
     config = read_config(folder)
     return SavedProbe(
-        read_tensors(folder, (config["rank"], config["hidden_size"])),
+        read_tensors(folder, (config["rank"], config["hidden_size"]), config.get(WEIGHTS_CHECK)),
         config["hyperparameters"],
         config["history"],
         config["origin"],
@@ -225,10 +231,15 @@ def read_config(folder: Path) -> dict[str, Any]:
     for key in _KEYS:
         if key not in config:
             raise ProbeError(f"key {key!r} is missing", where=str(path))
+    if config.get(CHECK) not in (None, _digest(config)):
+        hint = f"save the probe again; if you changed it on purpose, remove {CHECK!r} from it"
+        raise ProbeError("was changed after it was saved", where=str(path), hint=hint)
     return config
 
 
-def read_tensors(folder: Path, shape: tuple[int, int]) -> dict[str, NDArray[np.floating]]:
+def read_tensors(
+    folder: Path, shape: tuple[int, int], digest: str | None = None
+) -> dict[str, NDArray[np.floating]]:
     """Read and check both matrices."""
     # -> (rank, hidden_size)
     from safetensors import SafetensorError
@@ -236,7 +247,8 @@ def read_tensors(folder: Path, shape: tuple[int, int]) -> dict[str, NDArray[np.f
 
     path = folder / WEIGHTS
     try:
-        tensors = tensors_from_bytes(path.read_bytes())
+        content = path.read_bytes()
+        tensors = tensors_from_bytes(content)
     except FileNotFoundError as error:
         told = f"incomplete saved probe: it has no {WEIGHTS}"
         raise ProbeError(told, where=str(folder)) from error
@@ -250,6 +262,9 @@ def read_tensors(folder: Path, shape: tuple[int, int]) -> dict[str, NDArray[np.f
             raise ProbeError(told, where=str(path))
         if not np.isfinite(tensors[name]).all():
             raise ProbeError(f"{name} contains values that are not finite", where=str(path))
+    if digest not in (None, _digest(content)):
+        hint = "save the probe again"
+        raise ProbeError(f"is not the file saved with {CONFIG}", where=str(path), hint=hint)
     return tensors
 
 
@@ -264,6 +279,14 @@ def plain(value: object) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if isinstance(value, str | int | None) else None
+
+
+def _digest(content: bytes | Mapping[str, Any]) -> str:
+    """Give the checksum of a file, or of what a config says, however it is laid out."""
+    if not isinstance(content, bytes):
+        told = {key: value for key, value in content.items() if key != CHECK}
+        content = json.dumps(told, sort_keys=True).encode()
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _config(probe: SavedProbe) -> dict[str, Any]:
