@@ -41,7 +41,8 @@ def predictions_to_bytes(
     if not all(prediction.as_tree for prediction in predictions):
         arrays["as_tree"] = np.array([prediction.as_tree for prediction in predictions])
     arrays |= _gold(sentences)
-    arrays[CHECK] = _sum_up(arrays, key)
+    # First: damage to an entry of the archive can hide those after it, but none before it.
+    arrays = {CHECK: _sum_up(arrays, key), **arrays}
     archive = io.BytesIO()
     np.savez_compressed(archive, allow_pickle=False, **arrays)
     return archive.getvalue()
