@@ -21,6 +21,7 @@ ROOMS = (
     "_version",
     "errors",
     "checksums",
+    "memory",
     "tree_faults",
     "notebook",
     "progress",

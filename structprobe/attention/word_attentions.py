@@ -25,8 +25,8 @@ from structprobe.encoder.cache.cache_folder import (
     to_json,
 )
 from structprobe.encoder.checks import overflow
-from structprobe.encoder.encoder import Encoder, pass_key
-from structprobe.encoder.subwords.batching import make_batches
+from structprobe.encoder.encoder import Encoder, make_halving, pass_key
+from structprobe.encoder.subwords.batching import TextBatch, halve, make_batches
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords
 from structprobe.errors import EncoderError, StoreError, counted, unknown_name
@@ -230,15 +230,19 @@ class WordAttentions:
         pairs = {n: pair for n, pair in pairs.items() if frame.width(pair) <= (limit or np.inf)}
         numbers = np.array([*pairs], dtype=np.int64)
         widths = [frame.width(pair) for pair in pairs.values()]
-        for batch in make_batches(widths, layout.batch_tokens):
-            own = numbers[batch]
+
+        def attend(own: NDArray[np.int64]) -> tuple[AttentionBatch, NDArray[np.int64]]:
             some = [pairs[n] for n in own.tolist()]
             firsts = np.array([one.n_words for one, _ in some], dtype=np.int64)
             lengths = firsts + np.array([other.n_words for _, other in some])
             segments = (np.arange(lengths.max()) >= firsts[:, None]).astype(np.int64)
             words = self._attend([pair_rows(some, frame, layout.pad)], *segments.shape)
             _refuse_non_finite(words, [spaced[n] for n in own.tolist()])
-            yield self._finish(RawAttention(own, lengths, words)), segments
+            return self._finish(RawAttention(own, lengths, words)), segments
+
+        halving = make_halving(self.encoder.loaded.name)
+        for batch in make_batches(widths, layout.batch_tokens):
+            yield from halving.run(attend, numbers[batch], _halve_pairs)
 
     def _raw(self, sentences: Sequence[SentenceLike]) -> Generator[RawAttention, None, None]:
         """Give the unprocessed attention, from the model or from the cache."""
@@ -260,11 +264,16 @@ class WordAttentions:
 
     def _passes(self, sentences: Sequence[SentenceLike]) -> Iterator[RawAttention]:
         """Run sentences through the model."""
-        for batch in self.encoder.batches(sentences):
+
+        def attend(batch: TextBatch) -> RawAttention:
             lengths = np.array([pieces.n_words for pieces in batch.pieces], dtype=np.int64)
             words = self._attend(attention_rows(batch), len(lengths), lengths.max())
             _refuse_non_finite(words, batch.sentences)
-            yield RawAttention(batch.numbers, lengths, words)
+            return RawAttention(batch.numbers, lengths, words)
+
+        halving = make_halving(self.encoder.loaded.name)
+        for batch in self.encoder.batches(sentences):
+            yield from halving.run(attend, batch, halve)
 
     def _attend(self, parts: Iterable[AttentionRows], b: int, n: int) -> NDArray[np.float32]:
         """Run rows through the model; the last two columns: special tokens, first position."""
@@ -345,6 +354,10 @@ def _complete(
         yield batch
     if left:
         raise _damaged(path, f"{counted(len(left), 'sentence')} missing")
+
+
+def _halve_pairs(numbers: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return np.array_split(numbers, 2) if len(numbers) > 1 else []
 
 
 def _damaged(path: Path, why: object) -> StoreError:
