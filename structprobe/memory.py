@@ -46,7 +46,7 @@ class Halving:
                     raise
                 told = " ".join(str(error).split())[:200] or type(error).__name__
             # Here, as the error held what had been computed.
-            free_memory()
+            free_memory(thoroughly=not self._depth)
             halves = halve(work)
             if not halves:
                 what = f"{self._what}: there is not enough memory for one sentence ({told})"
@@ -58,9 +58,10 @@ class Halving:
         return [found for half in halves for found in self.run(do, half, halve, depth + 1)]
 
 
-def free_memory() -> None:
-    """Give back memory that is no longer used."""
-    gc.collect()
+def free_memory(*, thoroughly: bool) -> None:
+    """Give back memory that is no longer used; what is in cycles only thoroughly, which is slow."""
+    if thoroughly:
+        gc.collect()
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_initialized():
         torch.cuda.empty_cache()

@@ -79,7 +79,16 @@ def open_store(
     check_offsets(cuts)
     stored = storage_dtype(dtype)
     if folder is None:
-        return MemoryStore(wanted, cuts, hidden_size, stored)
+        store = MemoryStore(wanted, cuts, hidden_size, stored)
+        try:
+            for layer in wanted:
+                store.layer(layer)
+        except MemoryError as error:
+            size = f"{len(wanted) * store.shape[0] * store.shape[1] * stored.itemsize:,} bytes"
+            what = f"the vectors of {len(wanted)} layers, {size}, do not fit into memory"
+            hint = "keep them on disk with cache=, or encode fewer layers"
+            raise StoreError(what, hint=hint) from error
+        return store
     return VectorStore(Path(folder), dict(key), wanted, cuts, hidden_size, stored, shard)
 
 
