@@ -344,6 +344,7 @@ def test_a_folder_without_a_probe(tmp_path: Path) -> None:
         StructuralProbe.from_pretrained(tmp_path)
 
 
+@pytest.mark.fault_class("non-finite")
 def test_matrices_missing_or_damaged(probe: StructuralProbe, tmp_path: Path) -> None:
     probe.save_pretrained(tmp_path)
     weights = tmp_path / WEIGHTS

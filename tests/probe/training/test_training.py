@@ -207,6 +207,7 @@ def test_mean_loss_weighs_batches_by_their_sentences() -> None:
     assert mean_of(torch.ones(1, 1), batches) == pytest.approx(2)
 
 
+@pytest.mark.fault_class("non-finite")
 def test_a_loss_that_is_not_finite_stops_with_its_step() -> None:
     def epoch() -> Iterator[WordBatch]:
         yield from [word_batch(1.0)] * 6
@@ -217,6 +218,7 @@ def test_a_loss_that_is_not_finite_stops_with_its_step() -> None:
         solve(torch.ones(1, 1), epoch, [word_batch(1.0)], schedule)
 
 
+@pytest.mark.fault_class("non-finite")
 def test_a_dev_loss_that_is_not_finite_stops_too() -> None:
     schedule = Cosine(Whitened(evaluations=20), 0.1, 100)
     with pytest.raises(ProbeError, match="no longer finite at step 5"):
