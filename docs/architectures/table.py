@@ -55,8 +55,8 @@ def make_page(rows: Sequence[Result], versions: dict[str, str]) -> str:
         "If a model as a whole does not read text without images or sound, the part that does is "
         "named.",
         "",
-        "Attention is read from the layers that have it, and compared with a plain pass in the same "
-        "way; it is refused where a model does not return what it attends to.",
+        "Attention is read from the layers that have it, and compared with a plain pass in the "
+        "same way; it is refused where a model does not return what it attends to.",
         "",
         f"Tried with torch {versions['torch']} on a CPU, in float32. "
         "`python docs/architectures/build_table.py` writes this page.",
