@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from structprobe.attention.forward import attentions_of_pass, find_heads
+from structprobe.attention.forward import attentions_of_pass
 from structprobe.attention.rows import AttentionRows, attention_rows
 from structprobe.attention.segment_pairs import PairFrame, find_pair_frame, pair_rows
+from structprobe.attention.trial import find_attention
 from structprobe.checksums import checksum
 from structprobe.encoder.cache.cache_folder import (
     claim,
@@ -51,7 +52,8 @@ class RawAttention:
 class AttentionBatch:
     """The attention of some sentences of similar length, padded with zeros.
 
-    Layers and heads are counted from 0 here: index 0 is the attention that computes layer 1.
+    Layers and heads are counted from 0 here: index 0 is the first layer that has attention (layer 1
+    in most models, see `WordAttentions.layers`).
     """
 
     sentences: NDArray[np.int64]  # (b,): indices of the sentences, from 0
@@ -86,6 +88,12 @@ class WordAttentions:
     A sentence that is too long for the model is read in the windows of `Encoder`: the row of a word
     comes from the window that gives it most context, with 0 for words outside of it.
 
+    The attention is tried on made-up texts first. With eager attention, which returns weights, the
+    model must have the same last hidden state as without, within the bounds for padding; no weight
+    may be on later tokens in a causal model; weights are shares, and each row sums to 1 if it comes
+    from softmax over all tokens (to less in models with attention sinks). Otherwise the model is
+    refused. In hybrid models, layers without attention are named in a warning and left out.
+
     For an encoder-decoder model, this is the self-attention of the encoder. For a causal model,
     matrices are lower triangular, except for words that share a subword.
 
@@ -107,15 +115,18 @@ class WordAttentions:
 
     Attributes
     ----------
+    layers : tuple of int
+        The layers that have attention, from 1: all, except in hybrid models.
     n_layers, n_heads : int
-        Number of layers, counted from 1, and of heads per layer.
+        Number of these layers, and of heads per layer.
     causal : bool
         Whether the model only attends to preceding words.
 
     Raises
     ------
     EncoderError
-        If the model returns no attention, as state-space models, or `special` is unknown.
+        If the model returns no attention, as state-space models, or returns what is not its
+        attention (see above); or if `special` is unknown.
 
     Examples
     --------
@@ -137,18 +148,15 @@ class WordAttentions:
             raise EncoderError(unknown_name("special", special, SPECIAL))
         self.encoder, self.special = encoder, special
         self.symmetrised, self.cache = symmetrised, cache
-        self.n_heads, self.causal = find_heads(encoder.loaded, encoder.surroundings.before)
+        self.attending = find_attention(encoder.loaded, encoder.surroundings.before)
+        self.layers, self.causal = self.attending.layers, self.attending.causal
+        self.n_layers, self.n_heads = len(self.layers), self.attending.n_heads
 
     def __repr__(self) -> str:
         return (
             f"<WordAttentions: {self.n_layers} layers of {self.n_heads} heads, "
             f"special={self.special!r}, symmetrised={self.symmetrised!r}, of {self.encoder!r}>"
         )
-
-    @property
-    def n_layers(self) -> int:
-        """Number of layers, counted from 1."""
-        return self.encoder.n_layers
 
     def read(
         self, sentences: Sequence[SentenceLike], *, progress: bool | None = None
@@ -291,7 +299,7 @@ class WordAttentions:
         ids, mask, sentence = loaded.put(rows.ids, rows.mask, rows.sentence)
         source, target = loaded.put(rows.source, rows.target)
         (types,) = [None] if rows.types is None else loaded.put(rows.types)
-        attentions = attentions_of_pass(loaded, ids, mask, types)
+        attentions = attentions_of_pass(loaded, self.attending, ids, mask, types)
         n_rows, n_heads, n_positions, _ = attentions[0].shape
         for layer, weights in enumerate(attentions):
             to_words = weights.float().flatten(1, 2) @ target

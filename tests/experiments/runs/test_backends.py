@@ -75,6 +75,7 @@ def with_a_death(encoder: Encoder, folder: Path, backend: Backend) -> list[Row]:
 
 
 @pytest.mark.slow
+@pytest.mark.fault_class("numbers")
 def test_processes_one_of_which_is_killed(
     encoder: Encoder, plain: list[Row], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
