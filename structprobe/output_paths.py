@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
 
 from structprobe.errors import Hint, ResultError, StructprobeError
 
@@ -28,7 +28,7 @@ def check_room(
         raise error(what, where=told, hint="choose another folder")
     # Permissions are not enough: root may write anywhere, but not to /proc or a read-only disk.
     try:
-        with TemporaryDirectory(prefix=".structprobe-", dir=there):
+        with TemporaryFile(dir=there):
             pass
     except OSError as fault:
         what = f"{str(there)!r} cannot be written to: {fault.strerror or fault}"

@@ -24,6 +24,7 @@ ROOMS = (
     "notebook",
     "progress",
     "output_paths",
+    "drafts",
     "locks",
     "notebook",
     "devices",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from structprobe.errors import StoreError
 from structprobe.locks import lock
 from structprobe.output_paths import check_room
 
-VECTORS = "vectors"
+VECTORS, _REMOVED = "vectors", ".vectors.removed"
 
 
 def check_cache(cache: str | os.PathLike[str] | None) -> None:
@@ -35,7 +36,12 @@ def vectors_folder(folder: Path, cache: str | os.PathLike[str] | None) -> Iterat
     # One experiment at a time: the first to finish must not remove the other's vectors.
     unlock = lock(folder / f".{VECTORS}.lock")
     try:
+        shutil.rmtree(folder / _REMOVED, ignore_errors=True)
         yield folder / VECTORS
-        shutil.rmtree(folder / VECTORS, ignore_errors=True)
+        # Renamed first: if this process is killed, the next finds it whole or not at all.
+        with contextlib.suppress(OSError):
+            (folder / VECTORS).rename(folder / _REMOVED)
+        for left in (_REMOVED, VECTORS):
+            shutil.rmtree(folder / left, ignore_errors=True)
     finally:
         unlock()

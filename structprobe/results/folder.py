@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import time
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -18,6 +17,7 @@ from platform import python_version
 from typing import Any
 
 from structprobe._version import __version__
+from structprobe.drafts import draft_file
 from structprobe.errors import ResultError
 from structprobe.locks import lock
 from structprobe.results.frames import Rows, frame_of
@@ -420,12 +420,5 @@ def _plain(row: Row) -> Row:
 def _replace(path: Path, content: str | bytes) -> None:
     """Write a file completely or not at all."""
     path.parent.mkdir(exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        with fresh.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with draft_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)

@@ -8,6 +8,7 @@ bytes each, so that zeros left by a crash mean nothing. The journal of a shard h
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 from collections.abc import Iterable
@@ -112,6 +113,12 @@ class LayerFile:
         if not self.path.exists():
             self.part.replace(self.path)
         self._drop_journals()
+
+    def tidy(self) -> None:
+        """Remove the journals of a complete layer, left by a process that was killed."""
+        with contextlib.suppress(OSError):  # where nothing can be written, nothing was left
+            if self.path.exists():
+                self._drop_journals()
 
     def close(self) -> None:
         """Close the file; what is written is kept for another run."""

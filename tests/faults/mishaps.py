@@ -1,0 +1,107 @@
+"""Commands that write every kind of file, and what they leave behind, without what takes time."""
+
+from __future__ import annotations
+
+import csv
+import json
+import re
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from support.tiny_checkpoints import save_checkpoint
+from support.tiny_trees import tiny_file
+from support.warm import Done, Warm
+
+# Each writes below {0}/out; {0} is the world. "force": so that the same command can be run again.
+FILES = "--train {0}/train.conllu --dev {0}/dev.conllu"
+MODEL = "--model {0}/model --device cpu"
+STEPS = "--max-steps 5"
+COMMANDS = {
+    "encode": f"encode {MODEL} {{0}}/train.conllu {{0}}/dev.conllu --untrained"
+    " --batch-tokens 40 --cache {0}/out/cache",
+    "fit": f"fit {MODEL} {FILES} --layer 1 {STEPS} --cache {{0}}/out/cache -o {{0}}/out/probe"
+    " --force",
+    "sweep": f"sweep {MODEL} {FILES} --layers 0,1 --ranks 2 {STEPS} --save-probes"
+    " --keep-predictions --memory-gb 1e-5 -o {0}/out/swept",
+    "compare": f"compare {MODEL} {FILES} --test {{0}}/test.conllu --methods"
+    " linear,attention-max,attention-probe[max_steps=5] --cache {0}/out/cache -o {0}/out/compared",
+    "heads": f"heads {MODEL} {FILES} --test {{0}}/test.conllu -o {{0}}/out/heads --force",
+    "report": "report {0}/swept -o {0}/out/report.html --force",
+    "plot": "plot {0}/swept --format svg -o {0}/out/figures --force",
+    "parse": "parse {0}/probe {0}/dev.conllu -o {0}/out/parsed.conllu --force",
+    "parse to gzip": "parse {0}/probe {0}/dev.conllu -o {0}/out/parsed.conllu.gz --force",
+    "treebank": "treebank UD_Toy-One -o {0}/out/UD_Toy-One --force",
+}
+LOCKS = {"lock", ".lock", ".vectors.lock"}
+TIMES = {"cpu_seconds", "wall_seconds", "checksum", "time"}
+# What a file is called while it is not yet whole.
+UNFINISHED = re.compile(r"^\.|\.(part|journal)$")
+
+
+def make_world(folder: Path, warm: Warm) -> Path:
+    """A folder with a tiny model, treebanks, a probe and a sweep."""
+    save_checkpoint(folder / "model", "bert")
+    for seed, part in enumerate(("train", "dev", "test")):
+        tiny_file(folder / f"{part}.conllu", n=12, seed=seed)
+    (folder / "out").mkdir()
+    for name in ("fit", "sweep"):
+        assert run(warm, folder, name).status == 0
+    (folder / "out/probe").rename(folder / "probe")
+    (folder / "out/swept").rename(folder / "swept")
+    return folder
+
+
+def words_of(world: Path, name: str) -> list[str]:
+    return COMMANDS[name].format(world).split()
+
+
+def run(warm: Warm, world: Path, name: str, **mishap: Any) -> Done:
+    return warm.run(*words_of(world, name), **mishap)
+
+
+def empty(world: Path) -> None:
+    """Take away what was written."""
+    shutil.rmtree(world / "out")
+    (world / "out").mkdir()
+
+
+def files_in(folder: Path) -> dict[str, Any]:
+    """Give the content of all files but locks, without what takes time."""
+    paths = (path for path in folder.rglob("*") if path.is_file() and path.name not in LOCKS)
+    return {str(path.relative_to(folder)): _content(path) for path in paths}
+
+
+def _content(path: Path) -> Any:
+    if path.suffix == ".jsonl":
+        lines = path.read_bytes().split(b"\n")
+        return [_timeless(json.loads(line)) for line in lines[:-1]] + lines[-1:]
+    if path.name == "rows.csv":
+        with path.open(newline="") as file:
+            return [_timeless(row) for row in csv.DictReader(file)]
+    return path.read_bytes()
+
+
+def _timeless(row: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in row.items() if name not in TIMES}
+
+
+def check_whole(found: dict[str, Any], wanted: dict[str, Any], earlier: Iterable[Any] = ()) -> None:
+    """Whatever has its final name is whole: as it will be, as it was, or the first of its rows."""
+    for name, content in found.items():
+        if any(UNFINISHED.search(part) for part in Path(name).parts):
+            continue
+        if name.endswith((".jsonl", "rows.csv")):
+            rows = [row for row in content if isinstance(row, dict)]
+            assert rows == wanted[name][: len(rows)], name
+        else:
+            named = [wanted[name]] if name in wanted else []
+            named += [one[name] for one in earlier if name in one]
+            assert content in named, f"{name} is half-written"
+
+
+def kind_of(path: str) -> str:
+    """Give the kind of a file by its path, without what is random in it."""
+    path = re.sub(r"\b[0-9a-f]{32}\b|\b[0-9a-f]{16}\b", "*", path)
+    return re.sub(r"\.[0-9a-f]{8}\.draft\b", ".#", path)
