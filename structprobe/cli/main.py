@@ -131,11 +131,19 @@ def _flushed() -> Iterator[None]:
     try:
         yield
     except SystemExit:
+        _flush()
+        raise
+    _flush()
+
+
+def _flush() -> None:
+    """Write out what was printed; an error names the place."""
+    try:
         if sys.stdout is not None:
             sys.stdout.flush()
+    except OSError as error:
+        error.filename = "standard output"
         raise
-    if sys.stdout is not None:
-        sys.stdout.flush()
 
 
 def _stop_writing() -> None:

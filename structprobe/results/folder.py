@@ -20,6 +20,7 @@ from structprobe._version import __version__
 from structprobe.drafts import draft_file
 from structprobe.errors import ResultError
 from structprobe.locks import lock
+from structprobe.output_paths import disk_hint
 from structprobe.results.frames import Rows, frame_of
 from structprobe.results.predictions import Predicted, predictions_to_bytes
 from structprobe.results.rows import METRICS, ROW_KEYS, Row
@@ -398,7 +399,7 @@ def _told(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         what = f"cannot write results: {error.strerror or error}"
-        hint = "existing rows are unchanged"
+        hint = disk_hint(error, "existing rows are unchanged")
         raise ResultError(what, where=str(folder), hint=hint) from error
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from structprobe.drafts import draft_folder
 from structprobe.errors import Hint, TreebankError
-from structprobe.output_paths import replace_hint
+from structprobe.output_paths import disk_hint, replace_hint
 from structprobe.treebank.archive import WANTED, unpack
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.download import TIMEOUT, NotThereError, download
@@ -106,7 +106,8 @@ def fetch_treebank(
         raise _no_such(name, release, error) from error
     except OSError as error:
         why = error.strerror or str(error)
-        raise TreebankError(f"cannot be written: {why}", path=str(target)) from error
+        hint = disk_hint(error) or None
+        raise TreebankError(f"cannot be written: {why}", path=str(target), hint=hint) from error
     return {part: _count(part, paths, progress) for part, paths in find_parts(target).items()}
 
 

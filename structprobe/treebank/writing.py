@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
 import os
 from collections.abc import Iterable, Sequence
@@ -13,6 +12,7 @@ from numpy.typing import NDArray
 
 from structprobe.drafts import draft_file
 from structprobe.errors import TreebankError, counted
+from structprobe.output_paths import disk_hint
 from structprobe.tree_faults import tree_fault
 from structprobe.treebank.conllu_format import (
     BOM,
@@ -203,7 +203,6 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
         with draft_file(Path(target)) as file:
             file.write(data)
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        hint = f"nothing was written; {'free some space, or ' if full else ''}choose another folder"
+        hint = f"nothing was written; {disk_hint(error, 'choose another folder')}"
         what = f"cannot be written: {error.strerror}"
         raise TreebankError(what, path=str(path), hint=hint) from error

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import json
+import os
 import re
 import shutil
-from collections.abc import Iterable
+import signal
+import time
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,7 @@ COMMANDS = {
 LOCKS = {"lock", ".lock", ".vectors.lock"}
 TIMES = {"cpu_seconds", "wall_seconds", "checksum", "time"}
 # What a file is called while it is not yet whole.
+WAITING = re.compile(r"probes/[0-9a-f]{16}/")  # for a name, of which there is none before the row
 UNFINISHED = re.compile(r"^\.|\.(part|journal)$")
 
 
@@ -87,8 +91,8 @@ def _timeless(row: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in row.items() if name not in TIMES}
 
 
-def check_whole(found: dict[str, Any], wanted: dict[str, Any], earlier: Iterable[Any] = ()) -> None:
-    """Whatever has its final name is whole: as it will be, as it was, or the first of its rows."""
+def check_whole(found: dict[str, Any], wanted: dict[str, Any], *others: dict[str, Any]) -> None:
+    """Whatever has its final name is whole: as it will be, or was, or the first of its rows."""
     for name, content in found.items():
         if any(UNFINISHED.search(part) for part in Path(name).parts):
             continue
@@ -96,9 +100,21 @@ def check_whole(found: dict[str, Any], wanted: dict[str, Any], earlier: Iterable
             rows = [row for row in content if isinstance(row, dict)]
             assert rows == wanted[name][: len(rows)], name
         else:
-            named = [wanted[name]] if name in wanted else []
-            named += [one[name] for one in earlier if name in one]
-            assert content in named, f"{name} is half-written"
+            whole = [one[name] for one in (wanted, *others) if name in one]
+            if WAITING.search(name):
+                whole += [wanted[one] for one in wanted if Path(one).name == Path(name).name]
+            assert content in whole, f"{name} is half-written"
+
+
+def wait_for_end(group: int) -> None:
+    """Wait until no process of a group is left, for a while; then end them."""
+    deadline = time.monotonic() + 60
+    with contextlib.suppress(ProcessLookupError):
+        while time.monotonic() < deadline:
+            os.killpg(group, 0)
+            time.sleep(0.05)
+        os.killpg(group, signal.SIGKILL)
+        raise AssertionError("workers live on without the process that they worked for")
 
 
 def kind_of(path: str) -> str:

@@ -190,7 +190,10 @@ def _run(request: dict[str, Any]) -> int:
     sys.stdin, sys.stdout, sys.stderr = (
         os.fdopen(number, mode, closefd=False) for number, mode in enumerate("rww")
     )
-    befall(room, **request["mishap"])
+    mishap = request["mishap"]
+    if to := mishap.pop("stdout", None):
+        os.dup2(os.open(to, os.O_WRONLY), 1)
+    befall(room, **mishap)
     from structprobe.cli.main import main as command
 
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import io
 import json
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 
 from structprobe.drafts import draft_file
 from structprobe.errors import StoreError
+from structprobe.output_paths import disk_hint
 
 VERSION = 1
 MARKER, KIND = "structprobe-vectors.json", "structprobe word vectors"
@@ -51,8 +51,8 @@ def one_line_faults(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         place = error.filename or folder
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        hint = "free some disk space and run again: the run resumes" if full else None
+        full = disk_hint(error)
+        hint = f"{full} and run again: the run resumes" if full else None
         raise StoreError(f"cannot use {place}: {error.strerror or error}", hint=hint) from error
 
 

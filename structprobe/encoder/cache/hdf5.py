@@ -15,6 +15,7 @@ from structprobe.drafts import draft_path
 from structprobe.encoder.subwords.sentences import SentenceLike
 from structprobe.encoder.vectors import EncodedBank
 from structprobe.errors import StoreError
+from structprobe.output_paths import disk_hint
 from structprobe.treebank.sentence import Sentence
 
 LAYERS = "layers"
@@ -58,7 +59,8 @@ def write_hdf5(bank: EncodedBank, path: str | os.PathLike[str], *, force: bool =
             for number in range(len(bank)):
                 file.create_dataset(str(number), data=np.stack([one[number] for one in layers]))
     except OSError as error:
-        raise StoreError(f"cannot write {target}: {error.strerror or error}") from error
+        what = f"cannot write {target}: {error.strerror or error}"
+        raise StoreError(what, hint=disk_hint(error) or None) from error
     return target
 
 

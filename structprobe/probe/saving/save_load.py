@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from structprobe._version import __version__
 from structprobe.drafts import draft_file, draft_folder
 from structprobe.errors import Hint, ProbeError
-from structprobe.output_paths import check_room
+from structprobe.output_paths import check_room, disk_hint
 from structprobe.probe.saving.card import PICTURE, model_card
 from structprobe.probe.saving.training_curve import training_curve
 from structprobe.probe.types import Origin
@@ -67,7 +67,7 @@ def save(probe: SavedProbe, folder: str | os.PathLike[str]) -> Path:
         raise ProbeError(
             f"cannot save the probe: {error.strerror or error}",
             where=str(folder),
-            hint="existing files were not changed",
+            hint=disk_hint(error, "existing files were not changed"),
         ) from error
     return Path(folder)
 

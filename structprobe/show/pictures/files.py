@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from structprobe.drafts import draft_file
 from structprobe.draw.svg import Svg
 from structprobe.errors import Hint, ResultError, unknown_name
+from structprobe.output_paths import disk_hint
 from structprobe.progress import progress_bar
 from structprobe.show.pictures.library import load_matplotlib
 from structprobe.show.pictures.trees import to_figure
@@ -61,7 +62,7 @@ def write_pictures(
                 file.write(content)
     except OSError as error:
         what = f"cannot write figures: {error.strerror or error}"
-        raise ResultError(what, where=str(out)) from error
+        raise ResultError(what, where=str(out), hint=disk_hint(error) or None) from error
     return list(paths)
 
 
