@@ -56,15 +56,32 @@ def draft_folder(path: Path) -> Iterator[Path]:
             pass
 
 
-@contextlib.contextmanager
-def _draft(path: Path, folder: Path, make: Callable[..., None]) -> Iterator[Path]:
-    """Make a draft and lock it; remove it in the end, and those of processes that were killed."""
+def discard(path: Path) -> None:
+    """Remove a folder: whoever looks, now or after a crash, finds it whole or not at all."""
+    clear_drafts(path, path.parent)
+    with contextlib.suppress(OSError):  # it is not there; or it is in use, on Windows
+        path = path.rename(_draft_of(path, path.parent))
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def clear_drafts(path: Path, folder: Path) -> None:
+    """Remove what processes that were killed left in place of a path."""
     for left in folder.glob(f".{glob.escape(path.name)}.*{_END}"):
         if (dead := _hold(left, wait=False)) is not None:
             _remove(left)
             os.close(dead)
+
+
+def _draft_of(path: Path, folder: Path) -> Path:
+    return folder / f".{path.name}.{secrets.token_hex(4)}{_END}"
+
+
+@contextlib.contextmanager
+def _draft(path: Path, folder: Path, make: Callable[..., None]) -> Iterator[Path]:
+    """Make a draft and lock it; remove it in the end, and those of processes that were killed."""
+    clear_drafts(path, folder)
     while True:
-        draft = folder / f".{path.name}.{secrets.token_hex(4)}{_END}"
+        draft = _draft_of(path, folder)
         make(draft, exist_ok=False)
         held = _hold(draft, wait=True)
         if held is not None or draft.exists():  # as ever, unless just taken for one of the dead

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import importlib
 import logging
 import os
 import shlex
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
@@ -72,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     args: argparse.Namespace | None = None
     try:
-        with _flushed():
+        with _heeding_interrupts(), _flushed():
             args = _parse(given)
             args.command_line = shlex.join(["structprobe", *given])
             # Otherwise bars are drawn where stderr is a terminal.
@@ -90,6 +93,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         place = f"{error.filename}: " if error.filename else ""
         return _fault(f"{place}{error.strerror or error}")
     except KeyboardInterrupt:
+        if argv is None:  # the process ends: no second Ctrl-C is to break into that
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         kept = "nothing was written; cached word vectors are kept"
         if args is None:  # while a command's options are imported
             kept = "nothing was done"
@@ -123,6 +128,24 @@ def _prepare_streams() -> None:
         # What was chosen with PYTHONIOENCODING, such as `ascii:replace`, stays.
         if isinstance(stream, TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
             stream.reconfigure(errors="backslashreplace")
+
+
+@contextmanager
+def _heeding_interrupts() -> Iterator[None]:
+    """Repeat a Ctrl-C that came while an object was deleted: Python prints it and goes on."""
+    before = sys.unraisablehook
+
+    def hook(found: sys.UnraisableHookArgs) -> None:
+        if issubclass(found.exc_type, KeyboardInterrupt):
+            threading.Timer(0.01, _thread.interrupt_main).start()
+        else:
+            before(found)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
 
 
 @contextmanager

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from structprobe.drafts import clear_drafts, discard
 from structprobe.encoder.cache.cache_folder import one_line_faults, refuse_foreign
 from structprobe.errors import StoreError
 from structprobe.locks import lock
 from structprobe.output_paths import check_room
 
-VECTORS, _REMOVED = "vectors", ".vectors.removed"
+VECTORS = "vectors"
 
 
 def check_cache(cache: str | os.PathLike[str] | None) -> None:
@@ -36,12 +35,8 @@ def vectors_folder(folder: Path, cache: str | os.PathLike[str] | None) -> Iterat
     # One experiment at a time: the first to finish must not remove the other's vectors.
     unlock = lock(folder / f".{VECTORS}.lock")
     try:
-        shutil.rmtree(folder / _REMOVED, ignore_errors=True)
+        clear_drafts(folder / VECTORS, folder)
         yield folder / VECTORS
-        # Renamed first: if this process is killed, the next finds it whole or not at all.
-        with contextlib.suppress(OSError):
-            (folder / VECTORS).rename(folder / _REMOVED)
-        for left in (_REMOVED, VECTORS):
-            shutil.rmtree(folder / left, ignore_errors=True)
+        discard(folder / VECTORS)
     finally:
         unlock()

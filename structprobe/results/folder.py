@@ -17,7 +17,7 @@ from platform import python_version
 from typing import Any
 
 from structprobe._version import __version__
-from structprobe.drafts import draft_file
+from structprobe.drafts import discard, draft_file
 from structprobe.errors import ResultError
 from structprobe.locks import lock
 from structprobe.output_paths import disk_hint
@@ -108,7 +108,9 @@ class ResultsFolder:
         """
         with self._locked():
             rows, whole, _ = _read(self.folder / ROWS)
-            if row["key"] in {known["key"] for known in rows}:
+            if known := [one for one in rows if one["key"] == row["key"]]:
+                if known[0]["probe"]:  # another process was faster
+                    discard(unnamed_probe_path(self.folder, row["key"]))
                 return
             row = self._named(row, rows)
             if predictions is not None and sentences is not None:
@@ -202,8 +204,12 @@ class ResultsFolder:
         if not waiting.is_dir():
             return row
         others = {known["probe"]: known for known in rows if known["probe"]}
-        name = name_probe(row, others, os.listdir(waiting.parent))
-        waiting.rename(waiting.with_name(name))
+        name = name_probe(row, others)
+        if _same_files(waiting, waiting.with_name(name)):  # named by a process that was killed then
+            discard(waiting)
+        else:
+            name = name_probe(row, others, os.listdir(waiting.parent))
+            waiting.rename(waiting.with_name(name))
         return {**row, "probe": name}
 
     def _append(self, row: Row, whole: int) -> None:
@@ -390,6 +396,12 @@ def _is_number(value: object) -> bool:
 
 def _digest(line: str) -> str:
     return hashlib.sha256(line.encode()).hexdigest()[:12]
+
+
+def _same_files(one: Path, other: Path) -> bool:
+    """Whether two folders hold the same."""
+    files = ({path.name: path.read_bytes() for path in here.glob("*")} for here in (one, other))
+    return next(files) == next(files)
 
 
 @contextmanager

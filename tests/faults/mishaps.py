@@ -10,9 +10,11 @@ import re
 import shutil
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_file
 from support.warm import Done, Warm
@@ -37,6 +39,8 @@ COMMANDS = {
     "parse to gzip": "parse {0}/probe {0}/dev.conllu -o {0}/out/parsed.conllu.gz --force",
     "treebank": "treebank UD_Toy-One -o {0}/out/UD_Toy-One --force",
 }
+COMMANDS = {name: f"{command} -q" for name, command in COMMANDS.items()}
+USUAL = {"encode", "fit", "sweep", "compare", "report", "treebank"}
 LOCKS = {"lock", ".lock", ".vectors.lock"}
 TIMES = {"cpu_seconds", "wall_seconds", "checksum", "time"}
 # What a file is called while it is not yet whole.
@@ -55,6 +59,51 @@ def make_world(folder: Path, warm: Warm) -> Path:
     (folder / "out/probe").rename(folder / "probe")
     (folder / "out/swept").rename(folder / "swept")
     return folder
+
+
+@dataclass(frozen=True)
+class Whole:
+    """What an undisturbed command writes, how, and in what time."""
+
+    files: dict[str, Any]
+    passing: dict[str, Any]  # that are there for a while
+    events: list[tuple[str, str]]
+    cpu: float
+
+
+def run_whole(warm: Warm, world: Path, name: str, known: dict[str, Whole]) -> Whole:
+    """Run a command undisturbed, once."""
+    if name not in known:
+        empty(world)
+        out = world / "out"
+        done = run(warm, world, name, watch=str(out))
+        assert (done.status, done.err) == (0, "")
+        files, passing = files_in(out), {}
+        if (change := ("os.rename", "swept/vectors")) in done.events:
+            at = done.events.index(change) + 1
+            empty(world)
+            assert run(warm, world, name, watch=str(out), at=at, do="kill").status == -9
+            passing = files_in(out)
+        known[name] = Whole(files, passing, done.events, done.cpu)
+    return known[name]
+
+
+def kinds_of(events: list[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """Give the kinds of changes on disk, and the number of the first of each kind."""
+    first: dict[tuple[str, str], int] = {}
+    for number, (event, path) in enumerate(events, start=1):
+        path = re.sub(r"\b[0-9a-f]{32}\b|\b[0-9a-f]{16}\b", "*", path)
+        path = re.sub(r"\.[0-9a-f]{8}\.draft\b", ".#", path)
+        # Caches are written in the same way wherever they are.
+        path = re.sub(r"^(cache|swept/vectors)/", "vectors/", re.sub(r"layer-\d+", "layer", path))
+        first.setdefault((event, path), number)
+    return first
+
+
+def skip_unless_usual(name: str, whole: bool) -> None:
+    """Skip a command that is tried on request alone."""
+    if not whole and name not in USUAL:
+        pytest.skip("tried with --whole")
 
 
 def words_of(world: Path, name: str) -> list[str]:
@@ -115,9 +164,3 @@ def wait_for_end(group: int) -> None:
             time.sleep(0.05)
         os.killpg(group, signal.SIGKILL)
         raise AssertionError("workers live on without the process that they worked for")
-
-
-def kind_of(path: str) -> str:
-    """Give the kind of a file by its path, without what is random in it."""
-    path = re.sub(r"\b[0-9a-f]{32}\b|\b[0-9a-f]{16}\b", "*", path)
-    return re.sub(r"\.[0-9a-f]{8}\.draft\b", ".#", path)

@@ -7,15 +7,19 @@ import os
 import random
 import shutil
 import subprocess
-from collections.abc import Iterator
-from pathlib import Path
-from typing import Any
 
 import pytest
-from faults import mishaps
-from faults.mishaps import COMMANDS, check_whole, empty, files_in, kind_of, run, words_of
-from support.ud_server import good_files, make_archive, serving
-from support.warm import Done, Warm, small_mount
+from faults.mishaps import (
+    COMMANDS,
+    check_whole,
+    empty,
+    files_in,
+    kinds_of,
+    run,
+    run_whole,
+    skip_unless_usual,
+)
+from support.warm import Done, small_mount
 
 pytestmark = [
     pytest.mark.fault_class("full disk"),
@@ -23,37 +27,10 @@ pytestmark = [
 ]
 
 SEED = 18
-SLOW = {"heads", "plot"}  # tried on request alone
-N_SOME = 2
+SLOW = {"heads", "plot"}  # which write many files in the same way
+N_SOME = 1
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 REASONS = {n: os.strerror(n) for n in (*FULL, errno.EROFS, errno.EACCES, errno.EIO)}
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory: pytest.TempPathFactory, warm: Warm) -> Iterator[Path]:
-    with serving() as server:
-        server.put("UD_Toy-One", make_archive(good_files()))
-        warm.setenv("STRUCTPROBE_UD_URL", server.url)
-        yield mishaps.make_world(tmp_path_factory.mktemp("world"), warm)
-
-
-@pytest.fixture(scope="module")
-def known() -> dict[str, tuple[dict[str, Any], list[tuple[str, str]]]]:
-    """What commands write, and the changes by which they do."""
-    return {}
-
-
-def quiet(world: Path, name: str) -> list[str]:
-    return [*words_of(world, name), "-q"]
-
-
-def run_whole(warm, world, name, known):
-    if name not in known:
-        empty(world)
-        done = warm.run(*quiet(world, name), watch=str(world / "out"))
-        assert done.status == 0, done.err
-        known[name] = files_in(world / "out"), done.events
-    return known[name]
 
 
 def check_told(done: Done, *reasons: str) -> None:
@@ -66,24 +43,27 @@ def check_told(done: Done, *reasons: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_each_kind_of_write_that_fails(name, warm, world, known, tally, whole):
-    if name in SLOW and not whole:
-        pytest.skip("takes long")
-    wanted, events = run_whole(warm, world, name, known)
-    first: dict[tuple[str, str], int] = {}
-    for number, (event, path) in enumerate(events, start=1):
-        if event not in ("os.remove", "os.rmdir") and "removed" not in path:
-            first.setdefault((event, kind_of(path)), number)
+def test_each_kind_of_write_that_fails(name, warm, world, known, tried, tally, whole):
+    skip_unless_usual(name, whole)
+    undisturbed = run_whole(warm, world, name, known)
+    wanted = undisturbed.files
+    first = {
+        kind: number
+        for kind, number in kinds_of(undisturbed.events).items()
+        if kind[0] not in ("os.remove", "os.rmdir") and kind not in tried
+    }
+    if whole:
+        tried.update(first)
 
     def fail(kind: tuple[str, str], number: int, reason: int) -> None:
         empty(world)
         how = {"watch": str(world / "out"), "at": number, "do": str(reason)}
-        done = warm.run(*quiet(world, name), **how)
+        done = run(warm, world, name, **how)
         if kind != ("os.rename", "swept/vectors"):  # which only tidies up
             check_told(done, REASONS[reason])
             assert ("free some" in done.err) == (reason in FULL), done.err
-        check_whole(files_in(world / "out"), wanted)
-        assert warm.run(*quiet(world, name)).status == 0
+        check_whole(files_in(world / "out"), wanted, undisturbed.passing)
+        assert run(warm, world, name).status == 0
         assert files_in(world / "out") == wanted
 
     cases = [(*one, [*REASONS][i % len(REASONS)]) for i, one in enumerate(first.items())]
@@ -95,9 +75,9 @@ def test_each_kind_of_write_that_fails(name, warm, world, known, tally, whole):
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_small_file_system_that_fills_up(name, warm, world, known, tally, whole):
-    if name in SLOW and not whole:
-        pytest.skip("takes long")
-    wanted, _ = run_whole(warm, world, name, known)
+    skip_unless_usual(name, whole)
+    undisturbed = run_whole(warm, world, name, known)
+    wanted = undisturbed.files
     needed = sum(len(str(one)) for one in wanted.values())
     pages = sorted({int(needed * part) // 4096 * 4 for part in (0, 0.2, 0.4, 0.6, 0.8)} - {0})
     limits = [f"size={page}k" for page in pages or [4]] + [f"nr_inodes={n}" for n in (2, 3, 5, 8)]
@@ -105,14 +85,14 @@ def test_a_small_file_system_that_fills_up(name, warm, world, known, tally, whol
     def fill(limit: str) -> None:
         shutil.rmtree(world / "out")
         with small_mount(world / "out", limit) as out:
-            done = warm.run(*quiet(world, name))
+            done = run(warm, world, name)
             if done.status:
                 check_told(done, REASONS[errno.ENOSPC])
                 assert "free some" in done.err
-            check_whole(files_in(out), wanted)
+            check_whole(files_in(out), wanted, undisturbed.passing)
             more = "remount,size=9m,nr_inodes=999"
             subprocess.run(["mount", "-o", more, str(out)], check=True)
-            assert warm.run(*quiet(world, name)).status == 0
+            assert run(warm, world, name).status == 0
             assert files_in(out) == wanted
 
     some = limits if whole else random.Random(SEED).sample(limits, 1)
@@ -125,8 +105,7 @@ def test_a_small_file_system_that_fills_up(name, warm, world, known, tally, whol
 @pytest.mark.parametrize("name", COMMANDS)
 def test_places_that_may_not_be_written_to(name, warm, world, tally, whole):
     """Read-only file systems, and folders without permission: nothing is written, or changed."""
-    if name in SLOW and not whole:
-        pytest.skip("takes long")
+    skip_unless_usual(name, whole)
     shutil.rmtree(world / "out")
 
     def check(done: Done, reason: int) -> None:
@@ -136,11 +115,11 @@ def test_places_that_may_not_be_written_to(name, warm, world, tally, whole):
     def read_only() -> None:
         shutil.rmtree(world / "out", ignore_errors=True)
         with small_mount(world / "out", "ro"):
-            check(warm.run(*quiet(world, name)), errno.EROFS)
+            check(run(warm, world, name), errno.EROFS)
 
     def no_permission() -> None:
         (world / "out").mkdir(mode=0o555)
-        check(warm.run(*quiet(world, name), weak=True), errno.EACCES)
+        check(run(warm, world, name, weak=True), errno.EACCES)
 
     try:
         tally.each(lambda case: case(), [(no_permission,), (read_only,)])

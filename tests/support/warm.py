@@ -36,7 +36,9 @@ class Done:
     """What became of a command."""
 
     status: int  # the exit status, or minus the signal that ended it
-    cpu: float  # seconds
+    process: int
+    cpu: float  # seconds of the processor
+    seconds: float
     out: str
     err: str
     events: list[tuple[str, str]]  # the changes on disk: what, and the path below the folder
@@ -74,19 +76,25 @@ class Warm:
         """Start a command; a mishap is one of those of `befall`."""
         room = Path(tempfile.mkdtemp(prefix="structprobe-warm-"))
         request = {"argv": [*map(str, words)], "room": str(room), "mishap": mishap}
-        return Started(self, self.ask(request), room)
+        return Started(self, self.ask(request), room, time.monotonic())
 
     def run(self, *words: object, **mishap: Any) -> Done:
         return self.start(*words, **mishap).wait()
 
-    def run_until(self, seconds: float, number: int, *words: object) -> Done:
-        """Run a command, and send it a signal when it has used so much of the processor."""
+    def run_until(
+        self, seconds: float, number: int, *words: object, cpu: bool = True, times: int = 1
+    ) -> Done:
+        """Run a command, and send it a signal when it has used so much time, of the processor."""
         started = self.start(*words)
         clock = (~started.process << 3) | 2  # that of another process, on Linux
+        begun = time.monotonic()
         with contextlib.suppress(OSError):  # it has ended before
-            while time.clock_gettime(clock) < seconds:
+            while (time.clock_gettime(clock) if cpu else time.monotonic() - begun) < seconds:
+                os.kill(started.process, 0)
                 time.sleep(0.002)
-            os.killpg(started.process, number)
+            for _ in range(times):
+                os.killpg(started.process, number)
+                time.sleep(0.003 * (times > 1))
         return started.wait()
 
 
@@ -97,6 +105,21 @@ class Started:
     warm: Warm
     process: int
     room: Path
+    begun: float
+
+    def has_ended(self) -> bool:
+        with contextlib.suppress(OSError):  # one that waits to be asked for is as good as gone
+            state = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()[0]
+            return state == "Z"
+        return True
+
+    def go_on_when_told(self, other: Started, text: str) -> None:
+        """Let a process that stopped itself go on, as soon as another has told something."""
+        deadline = time.monotonic() + 60
+        told = other.room / "err"
+        while time.monotonic() < deadline and not (told.exists() and text in told.read_text()):
+            time.sleep(0.01)
+        os.kill(self.process, signal.SIGCONT)
 
     def wait(self) -> Done:
         status, cpu = self.warm.ask({"wait": self.process})
@@ -106,7 +129,8 @@ class Started:
         for path in self.room.iterdir():
             path.unlink()
         self.room.rmdir()
-        return Done(status, cpu, out, err, events)
+        seconds = time.monotonic() - self.begun
+        return Done(status, self.process, cpu, seconds, out, err, events)
 
 
 def moments(n: int, seed: int, least: float = 0.01, most: float = 0.98) -> list[float]:
@@ -196,8 +220,9 @@ def _run(request: dict[str, Any]) -> int:
     befall(room, **mishap)
     from structprobe.cli.main import main as command
 
+    sys.argv[1:] = request["argv"]
     try:
-        return command(request["argv"])
+        return command()
     except SystemExit as exit:
         return exit.code
 
@@ -214,9 +239,9 @@ def befall(
     """Prepare a mishap in this process.
 
     Below the folder `watch`, the changes on disk are counted and noted; at number `at`, `do` this:
-    be killed (-9), at once or within the next write, or interrupted, or fail with an error of the
-    system, as does each change from then on. No file may grow beyond `size`: its write fails. What
-    is `weak` has to heed permissions, as root.
+    be killed (-9), at once or within the next write, stop, be interrupted, or fail with an error
+    of the system, as does each change from then on. No file may grow beyond `size`: its write
+    fails. What is `weak` has to heed permissions, as root.
     """
     if weak:
         _heed_permissions()
@@ -264,6 +289,9 @@ def _watch(watch: str, events: Path, at: int | None, do: str) -> None:
         if do == "kill within":
             if count == at:
                 _limit(LITTLE, kill=True)
+        elif do == "stop":
+            if count == at:
+                os.kill(os.getpid(), signal.SIGSTOP)
         elif do == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         elif do == "interrupt" and count == at:
