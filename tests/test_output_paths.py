@@ -52,6 +52,7 @@ def test_folders_that_cannot(
     ("check", "error"),
     [(check_room, ResultError), (check_target, ProbeError), (check_cache, StoreError)],
 )
+@pytest.mark.fault_class("full disk")
 def test_folders_that_the_system_refuses(
     check: Callable[[Path], object], error: type[StructprobeError]
 ) -> None:
@@ -104,6 +105,7 @@ def test_a_link_is_what_it_leads_to(tmp_path: Path) -> None:
 
 
 @no_proc
+@pytest.mark.fault_class("full disk")
 def test_a_file_that_the_system_refuses() -> None:
     with pytest.raises(ResultError, match=r"^/proc/structprobe: '/proc' cannot be written to: "):
         check_file(NOWHERE, force=True)
