@@ -89,8 +89,9 @@ class Warm:
         clock = (~started.process << 3) | 2  # that of another process, on Linux
         begun = time.monotonic()
         with contextlib.suppress(OSError):  # it has ended before
-            while (time.clock_gettime(clock) if cpu else time.monotonic() - begun) < seconds:
-                os.kill(started.process, 0)
+            while not started.has_ended() and seconds > (
+                time.clock_gettime(clock) if cpu else time.monotonic() - begun
+            ):
                 time.sleep(0.002)
             for _ in range(times):
                 os.killpg(started.process, number)
