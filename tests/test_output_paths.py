@@ -69,10 +69,10 @@ def test_an_older_probe_in_a_folder_that_is_closed(
     """The new one is made beside it, so its own folder's permissions do not matter."""
     (tmp_path / "empty").mkdir()
 
-    def refuse(path: str, mode: int = 0o777) -> None:
+    def refuse(path: str, *more: int) -> None:
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr(os, "mkdir", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(ProbeError, match=rf"{tmp_path.name}' cannot be written to: Permission"):
         check_target(tmp_path / "empty")
 

@@ -126,7 +126,8 @@ class Started:
         status, cpu = self.warm.ask({"wait": self.process})
         out, err = ((self.room / name).read_text(errors="replace") for name in ("out", "err"))
         lines = self.room / "events"
-        events = [tuple(json.loads(one)) for one in lines.open()] if lines.exists() else []
+        text = lines.read_text() if lines.exists() else ""
+        events = [tuple(json.loads(one)) for one in text.splitlines()]
         for path in self.room.iterdir():
             path.unlink()
         self.room.rmdir()
