@@ -26,6 +26,7 @@ ROOMS = (
     "notebook",
     "progress",
     "output_paths",
+    "drafts",
     "locks",
     "notebook",
     "devices",

@@ -17,11 +17,12 @@ from structprobe.attention.rows import AttentionRows, attention_rows
 from structprobe.attention.segment_pairs import PairFrame, find_pair_frame, pair_rows
 from structprobe.attention.trial import find_attention
 from structprobe.checksums import checksum
+from structprobe.drafts import draft_file
 from structprobe.encoder.cache.cache_folder import (
     claim,
     one_line_faults,
     refuse_foreign,
-    replacing,
+    save_array,
     short_digest,
     to_json,
 )
@@ -324,11 +325,11 @@ class WordAttentions:
 def _store(path: Path, batches: Iterator[RawAttention]) -> Iterator[RawAttention]:
     """Pass batches on, and store them once all were read, completely or not at all."""
     claim(path.parent)
-    with replacing(path) as file:
+    with draft_file(path) as file:
         for batch in batches:
             arrays = batch.sentences, batch.lengths, batch.words
             for array in (*arrays, checksum(path.name, arrays)):
-                np.save(file, array, allow_pickle=False)
+                save_array(file, array)
             yield batch
 
 

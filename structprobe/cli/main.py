@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import importlib
 import logging
 import os
 import shlex
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
@@ -73,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     args: argparse.Namespace | None = None
     try:
-        with _flushed():
+        with _heeding_interrupts(), _flushed():
             args = _parse(given)
             args.command_line = shlex.join(["structprobe", *given])
             # Otherwise bars are drawn where stderr is a terminal.
@@ -96,6 +99,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         told = str(error) or type(error).__name__
         return _fault(f"there is not enough memory; use shorter sentences or fewer layers ({told})")
     except KeyboardInterrupt:
+        if argv is None:  # the process ends: no second Ctrl-C is to break into that
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         kept = "nothing was written; cached word vectors are kept"
         if args is None:  # while a command's options are imported
             kept = "nothing was done"
@@ -132,16 +137,42 @@ def _prepare_streams() -> None:
 
 
 @contextmanager
+def _heeding_interrupts() -> Iterator[None]:
+    """Repeat a Ctrl-C that came while an object was deleted: Python prints it and goes on."""
+    before = sys.unraisablehook
+
+    def hook(found: sys.UnraisableHookArgs) -> None:
+        if issubclass(found.exc_type, KeyboardInterrupt):
+            threading.Timer(0.01, _thread.interrupt_main).start()
+        else:
+            before(found)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+@contextmanager
 def _flushed() -> Iterator[None]:
     """Write out what was printed, also before `--help` exits: Python would end in a traceback."""
     try:
         yield
     except SystemExit:
+        _flush()
+        raise
+    _flush()
+
+
+def _flush() -> None:
+    """Write out what was printed; an error names the place."""
+    try:
         if sys.stdout is not None:
             sys.stdout.flush()
+    except OSError as error:
+        error.filename = "standard output"
         raise
-    if sys.stdout is not None:
-        sys.stdout.flush()
 
 
 def _stop_writing() -> None:

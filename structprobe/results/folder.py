@@ -9,7 +9,6 @@ import json
 import logging
 import os
 import time
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -18,8 +17,10 @@ from platform import python_version
 from typing import Any
 
 from structprobe._version import __version__
+from structprobe.drafts import discard, draft_file
 from structprobe.errors import ResultError
 from structprobe.locks import lock
+from structprobe.output_paths import disk_hint
 from structprobe.results.frames import Rows, frame_of
 from structprobe.results.predictions import Predicted, predictions_to_bytes
 from structprobe.results.rows import METRICS, ROW_KEYS, Row
@@ -107,7 +108,9 @@ class ResultsFolder:
         """
         with self._locked():
             rows, whole, _ = _read(self.folder / ROWS)
-            if row["key"] in {known["key"] for known in rows}:
+            if known := [one for one in rows if one["key"] == row["key"]]:
+                if known[0]["probe"]:  # another process was faster
+                    discard(unnamed_probe_path(self.folder, row["key"]))
                 return
             row = self._named(row, rows)
             if predictions is not None and sentences is not None:
@@ -201,8 +204,12 @@ class ResultsFolder:
         if not waiting.is_dir():
             return row
         others = {known["probe"]: known for known in rows if known["probe"]}
-        name = name_probe(row, others, os.listdir(waiting.parent))
-        waiting.rename(waiting.with_name(name))
+        name = name_probe(row, others)
+        if _same_files(waiting, waiting.with_name(name)):  # named by a process that was killed then
+            discard(waiting)
+        else:
+            name = name_probe(row, others, os.listdir(waiting.parent))
+            waiting.rename(waiting.with_name(name))
         return {**row, "probe": name}
 
     def _append(self, row: Row, whole: int) -> None:
@@ -391,6 +398,12 @@ def _digest(line: str) -> str:
     return hashlib.sha256(line.encode()).hexdigest()[:12]
 
 
+def _same_files(one: Path, other: Path) -> bool:
+    """Whether two folders hold the same."""
+    files = ({path.name: path.read_bytes() for path in here.glob("*")} for here in (one, other))
+    return other.is_dir() and next(files) == next(files)
+
+
 @contextmanager
 def _told(folder: Path) -> Iterator[None]:
     """Report errors of the disk in one line."""
@@ -398,7 +411,7 @@ def _told(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         what = f"cannot write results: {error.strerror or error}"
-        hint = "existing rows are unchanged"
+        hint = disk_hint(error, "existing rows are unchanged")
         raise ResultError(what, where=str(folder), hint=hint) from error
 
 
@@ -420,12 +433,5 @@ def _plain(row: Row) -> Row:
 def _replace(path: Path, content: str | bytes) -> None:
     """Write a file completely or not at all."""
     path.parent.mkdir(exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        with fresh.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with draft_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)

@@ -19,6 +19,8 @@ from structprobe.cli import score
 from structprobe.cli.main import COMMANDS, main
 from structprobe.errors import StructprobeError
 
+FULL = "structprobe: error: standard output: No space left on device\n"
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -181,7 +183,7 @@ def test_output_to_a_full_disk_is_one_line(
     with open("/dev/full", "w", encoding="utf-8") as stdout:
         monkeypatch.setattr(sys, "stdout", stdout)
         assert main(command.split()) == 1
-    assert capsys.readouterr().err == "structprobe: error: No space left on device\n"
+    assert capsys.readouterr().err == FULL
 
 
 @pytest.mark.slow
@@ -189,5 +191,5 @@ def test_output_to_a_full_disk_is_one_line(
 def test_python_has_nothing_to_add_at_exit(end: str) -> None:
     command = f"set -o pipefail; {sys.executable} -m structprobe --help {end}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
-    told = "structprobe: error: No space left on device\n" if end.startswith(">") else ""
+    told = FULL if end.startswith(">") else ""
     assert (done.returncode, done.stderr) == (int(bool(told)), told)

@@ -259,6 +259,7 @@ def test_an_open_address_is_warned_of(
 
 
 @pytest.mark.slow
+@pytest.mark.fault_class("interrupts")
 def test_interruption_ends_it_cleanly(world: Path) -> None:
     command = [sys.executable, "-m", "structprobe", "serve", str(world / "layer-1"), "--port", "0"]
     with subprocess.Popen(

@@ -12,9 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.checksums import checksum
+from structprobe.drafts import draft_path
 from structprobe.encoder.subwords.sentences import SentenceLike
 from structprobe.encoder.vectors import EncodedBank
 from structprobe.errors import StoreError
+from structprobe.output_paths import disk_hint
 from structprobe.treebank.sentence import Sentence
 
 LAYERS = "layers"
@@ -54,19 +56,16 @@ def write_hdf5(bank: EncodedBank, path: str | os.PathLike[str], *, force: bool =
     if target.exists() and not force:
         raise StoreError(f"{target} already exists", hint="choose another file, or pass force=True")
     layers = [bank.layer(layer) for layer in bank.layers]
-    draft = target.with_name(f"{target.name}.{os.getpid()}")
     try:
-        with h5py.File(draft, "w") as file:
+        with draft_path(target) as draft, h5py.File(draft, "w", locking=False) as file:
             file.attrs[LAYERS] = np.array(bank.layers, dtype=np.int64)
             for number in range(len(bank)):
                 values = np.stack([one[number] for one in layers])
                 own = file.create_dataset(str(number), data=values)
                 own.attrs[CHECK] = checksum((str(number), *bank.layers), [values])
-        draft.replace(target)
     except OSError as error:
-        raise StoreError(f"cannot write {target}: {error.strerror or error}") from error
-    finally:
-        draft.unlink(missing_ok=True)
+        what = f"cannot write {target}: {error.strerror or error}"
+        raise StoreError(what, hint=disk_hint(error) or None) from error
     return target
 
 

@@ -12,6 +12,7 @@ layer is refused when it is first opened by a process. Older versions wrote no c
 
 from __future__ import annotations
 
+import contextlib
 import io
 import logging
 import os
@@ -24,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.encoder.cache.cache_folder import replacing
+from structprobe.drafts import draft_file
 from structprobe.errors import StoreError, counted
 
 # A sentence, counted from 1, and the checksum of its rows, which is 0 in journals of older versions
@@ -164,11 +165,17 @@ class LayerFile:
     def publish(self) -> None:
         """Give the file its final name, once all rows are written and synced."""
         if not self.path.exists():
-            with replacing(self.checks) as file:
+            with draft_file(self.checks) as file:
                 file.write(self.written().astype("<u4").tobytes())
             self.part.replace(self.path)
         self.close()
         self._drop_journals()
+
+    def tidy(self) -> None:
+        """Remove the journals of a complete layer, left by a process that was killed."""
+        with contextlib.suppress(OSError):  # where nothing can be written, nothing was left
+            if self.path.exists():
+                self._drop_journals()
 
     def close(self) -> None:
         """Close the file; what is written is kept for another run."""

@@ -32,13 +32,14 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structprobe.drafts import draft_file
 from structprobe.encoder.cache.cache_folder import (
     VERSION,
     claim,
     one_line_faults,
     read_json,
     refuse_foreign,
-    replacing,
+    save_array,
     short_digest,
     sync_folder,
     to_json,
@@ -197,6 +198,8 @@ class VectorStore(MemoryStore):
             self._find_missing_layers()
             if self.missing_layers:
                 self._prepare(folder, manifest)
+            for file in self._files.values():
+                file.tidy()
             self._check_manifest(manifest)
 
     def layer(self, layer: int) -> NDArray[Any]:
@@ -284,8 +287,8 @@ class VectorStore(MemoryStore):
         if self._shard is not None:
             refuse_other_count(self.folder, self._shard, begun)
         write_json(self.folder / "manifest.json", manifest)
-        with replacing(self.folder / "offsets.npy") as file:
-            np.save(file, self.offsets)
+        with draft_file(self.folder / "offsets.npy") as file:
+            save_array(file, self.offsets)
         for layer in self.missing_layers:
             self._files[layer].begin()
         self._find_written(verified=True)

@@ -12,8 +12,6 @@ import json
 import math
 import os
 import re
-import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -24,8 +22,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe._version import __version__
+from structprobe.drafts import draft_file, draft_folder
 from structprobe.errors import Hint, ProbeError
-from structprobe.output_paths import check_room
+from structprobe.output_paths import check_room, disk_hint
 from structprobe.probe.saving.card import PICTURE, model_card
 from structprobe.probe.saving.training_curve import training_curve
 from structprobe.probe.types import Origin
@@ -62,25 +61,17 @@ def save(probe: SavedProbe, folder: str | os.PathLike[str]) -> Path:
     """Write a fitted probe to a folder, completely or not at all."""
     target = check_target(folder)
     files = write_files(probe)
-    token = uuid.uuid4().hex[:8]
-    fresh, old = (target.with_name(f".{target.name}.{token}.{end}") for end in ("new", "old"))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fresh.mkdir()
-        for name, content in files.items():
-            with (fresh / name).open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        _swap(fresh, target, old)
+        with draft_folder(target) as fresh:
+            for name, content in files.items():
+                with draft_file(fresh / name) as file:
+                    file.write(content)
     except OSError as error:
         raise ProbeError(
             f"cannot save the probe: {error.strerror or error}",
             where=str(folder),
-            hint="existing files were not changed",
+            hint=disk_hint(error, "existing files were not changed"),
         ) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     return Path(folder)
 
 
@@ -108,20 +99,6 @@ def check_target(folder: str | os.PathLike[str], *, replace: bool = True) -> Pat
     # The new folder is made next to an older one, not in it.
     check_room(target.parent, where=folder, error=ProbeError)
     return target
-
-
-def _swap(fresh: Path, target: Path, old: Path) -> None:
-    """Replace `target` by `fresh`; restore it if that fails."""
-    replaces = target.exists()
-    if replaces:
-        target.rename(old)
-    try:
-        fresh.rename(target)
-    except OSError:
-        if replaces:
-            old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _is_ours(folder: Path) -> bool:

@@ -89,6 +89,7 @@ def test_a_model_object_trained_meanwhile_meets_no_stale_cache(tmp_path: Path) -
     assert untrained.fingerprint == before
 
 
+@pytest.mark.fault_class("interrupts")
 def test_a_resumed_run_gives_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = Encoder(str(saved(tmp_path / "model")), batch_tokens=90)
     run, n_runs = word_vectors, 0

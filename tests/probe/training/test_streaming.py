@@ -155,6 +155,7 @@ def test_less_room_than_a_batch_takes_is_refused_with_what_is_needed(
         StructuralProbe(**how, memory_gb=(needed - 1) / 1e9).fit(X, HEADS, dev=DEV)
 
 
+@pytest.mark.fault_class("full disk")
 def test_a_full_disk_is_told_and_nothing_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
