@@ -24,6 +24,7 @@ ROOMS = (
     "notebook",
     "progress",
     "output_paths",
+    "stored_files",
     "locks",
     "notebook",
     "devices",

@@ -89,10 +89,10 @@ def frame_of(rows: Iterable[Row]) -> Any:
         hint = "install it with: pip install 'structprobe[pandas]'"
         raise ResultError("pandas is not installed", hint=hint) from error
     table = pandas.DataFrame(list(rows), columns=list(ROW_KEYS), dtype=object)
-    return table.astype({key: kind for key in ROW_KEYS if (kind := _kind(key)) != "object"})
+    return table.astype({key: kind for key in ROW_KEYS if (kind := kind_of(key)) != "object"})
 
 
-def _kind(key: str) -> str:
+def kind_of(key: str) -> str:
     """Return the pandas type of a column."""
     if key in _WHOLE or key.endswith("_sentences"):
         return "Int64"

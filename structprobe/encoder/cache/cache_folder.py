@@ -7,14 +7,17 @@ import errno
 import hashlib
 import json
 import os
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from structprobe.errors import StoreError
+from structprobe.stored_files import MAX_JSON, parse_json, read_stored
 
 VERSION = 1
+MAX_JOURNAL = 2**28  # bytes, for 33 million sentences
 MARKER, KIND = "structprobe-vectors.json", "structprobe word vectors"
 
 
@@ -40,6 +43,19 @@ def refuse_foreign(folder: Path) -> None:
         raise StoreError(f"{folder} has {what} is needed", hint="choose a new folder")
 
 
+def refuse_strange(folder: Path) -> None:
+    """Reject links, pipes and devices among vectors: others' files would be read or written."""
+    for path in (folder, *(folder.iterdir() if folder.is_dir() else ())):
+        if not os.path.lexists(path):
+            continue
+        info = path.lstat()
+        if not (stat.S_ISREG(info.st_mode) or (path == folder and stat.S_ISDIR(info.st_mode))):
+            what = f"{path} is a link, or no regular file"
+            raise StoreError(what, hint=f"delete {folder} if you did not make it")
+        if path.suffix == ".journal" and info.st_size > MAX_JOURNAL:
+            raise StoreError(f"{path} is damaged: it is too large", hint=f"delete {folder}")
+
+
 @contextlib.contextmanager
 def one_line_faults(folder: Path) -> Iterator[None]:
     """Turn errors of the operating system within the block into one-line messages."""
@@ -57,7 +73,8 @@ def replacing(path: Path) -> Iterator[Any]:
     """Write a file completely or not at all."""
     draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
     try:
-        with draft.open("wb") as file:
+        draft.unlink(missing_ok=True)
+        with draft.open("xb") as file:  # whatever may have been put there meanwhile stays
             yield file
             file.flush()
             os.fsync(file.fileno())
@@ -84,10 +101,10 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> object:
-    """Read a JSON file."""
+    """Read a JSON file of a cache; None if there is none, or it is damaged."""
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return parse_json(read_stored(path, path.parent, StoreError, MAX_JSON), path, StoreError)
+    except StoreError:
         return None
 
 

@@ -37,6 +37,7 @@ from structprobe.encoder.cache.cache_folder import (
     one_line_faults,
     read_json,
     refuse_foreign,
+    refuse_strange,
     replacing,
     short_digest,
     sync_folder,
@@ -184,6 +185,7 @@ class VectorStore(MemoryStore):
         self._unlock: Callable[[], None] | None = None
         with one_line_faults(folder):
             refuse_foreign(folder)
+            refuse_strange(self.folder)
             self._find_missing_layers()
             if self.missing_layers:
                 self._prepare(folder, manifest)
