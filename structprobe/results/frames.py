@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any, Self, SupportsIndex, overload
 
-from structprobe.errors import ResultError, counted
+from structprobe.errors import ResultError, counted, escaped
 from structprobe.results.rows import METRICS, ROW_KEYS, Row, per_cent
 from structprobe.results.settings import differing, name_banks
 
@@ -48,7 +48,8 @@ class Rows(list[Row]):
         cells = self._cells()
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
-        return "\n".join([self._told(), *filter(None, lines), *self._doubts()])
+        text = "\n".join([self._told(), *filter(None, lines), *self._doubts()])
+        return escaped(text, keep="\n")
 
     def _repr_html_(self) -> str:
         """Show the rows as a table in a notebook."""

@@ -116,7 +116,7 @@ def _loaded(content: bytes, where: str) -> Iterator[dict[str, NDArray[Any]]]:
         _check_sizes(arrays)
         yield arrays
     except _DAMAGE as error:
-        raise ResultError(f"not a predictions file: {error}", where=where) from error
+        raise ResultError(f"not a predictions file: {str(error)[:200]}", where=where) from error
 
 
 def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
@@ -124,7 +124,9 @@ def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         if sum(one.file_size for one in archive.infolist()) > max(MAX_SMALL, 100 * len(content)):
             raise ValueError(f"{len(content):,} bytes unpack to more than 100 times as much")
-        return {name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()}
+        return {
+            name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()
+        }
 
 
 def _array(data: bytes) -> NDArray[Any]:
@@ -150,7 +152,10 @@ def _check_sizes(arrays: Mapping[str, NDArray[Any]]) -> None:
     sizes = {"offsets": len(offsets), "as_tree": len(lengths), "sent_ids": len(lengths)}
     # Numbers of Python, which do not overflow.
     n = [*map(int, lengths)]
-    sizes |= {"distances": sum(one**2 for one in n), "arc_scores": sum(one * (one + 1) for one in n)}
+    sizes |= {
+        "distances": sum(one**2 for one in n),
+        "arc_scores": sum(one * (one + 1) for one in n),
+    }
     sizes["pair_distances"] = sum(one * (one - 1) // 2 for one in n)
     kinds = {"words": "U", "deprels": "U", "gold_deprels": "U", "gold_upos": "U", "gold_xpos": "U"}
     kinds |= {"sent_ids": "U", "heads": "i", "gold_heads": "i", "offsets": "i", "as_tree": "b"}

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from structprobe.errors import escaped
 from structprobe.scores.protocol import Protocol
 
 PICTURE = "training.svg"
@@ -88,9 +90,16 @@ def _scores(scores: Mapping[str, Any] | None, baselines: Mapping[str, Mapping[st
             cells = [label, _per_cent(scores[key]), _interval(scores, key), *others]
             rows.append(f"| {' | '.join(cells)} |")
     protocol = {key: scores[key] for key in ("punct", "min_length", "max_length") if key in scores}
-    names = ["score", "%", "95% interval", *(f"{_BASELINES.get(b, b)}, %" for b in baselines)]
+    names = ["score", "%", "95% interval", *(f"{_named(b)}, %" for b in baselines)]
     head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     return "\n".join([*head, *rows, "", f"Protocol: {Protocol(**protocol)}."])
+
+
+def _named(baseline: str) -> str:
+    """Name a baseline in the head of a table; a name of another kind is code."""
+    name = _BASELINES.get(baseline, baseline)
+    plain = re.fullmatch(r"[\w .-]+", name)
+    return name if plain else _code(name).replace("|", "\\|")
 
 
 def _per_cent(value: float | None) -> str:
@@ -106,7 +115,19 @@ def _interval(scores: Mapping[str, Any], key: str) -> str:
 def _list(values: Mapping[str, object]) -> str:
     """Write one bullet per known value."""
     return "\n".join(
-        f"- {str(name).replace('_', ' ')}: `{value}`"
+        f"- {_one_line(name).replace('_', ' ')}: {_code(value)}"
         for name, value in values.items()
         if value is not None
     )
+
+
+def _code(value: object) -> str:
+    """Write a value as code, in a fence that nothing in it can close."""
+    text = _one_line(value)
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    edge = " " * (text[:1] == "`" or text[-1:] == "`")
+    return f"{'`' * (longest + 1)}{edge}{text}{edge}{'`' * (longest + 1)}"
+
+
+def _one_line(value: object) -> str:
+    return escaped(str(value))

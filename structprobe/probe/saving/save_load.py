@@ -249,7 +249,9 @@ def _fits(value: object, form: Any) -> bool:
     if isinstance(form, list):
         return isinstance(value, list) and all(one and _fits(one, form[0]) for one in value)
     if isinstance(form, dict):
-        forms = dict.fromkeys(value, form.get("*", object)) | form if isinstance(value, dict) else {}
+        forms = (
+            dict.fromkeys(value, form.get("*", object)) | form if isinstance(value, dict) else {}
+        )
         forms.pop("*", None)
         return isinstance(value, dict) and all(_fits(value.get(k), one) for k, one in forms.items())
     return isinstance(value, form) and not (form is int and isinstance(value, bool))
@@ -274,6 +276,8 @@ def read_tensors(folder: Path, shape: tuple[int, int]) -> dict[str, NDArray[np.f
         if (found := tensors[name].shape) != shape:
             told = f"{name} has shape {found}, but the config says {shape}"
             raise ProbeError(told, where=str(path))
+        if tensors[name].dtype.kind != "f":
+            raise ProbeError(f"{name} has type {tensors[name].dtype}", where=str(path))
         if not np.isfinite(tensors[name]).all():
             raise ProbeError(f"{name} contains values that are not finite", where=str(path))
     return tensors
