@@ -14,7 +14,7 @@ from pathlib import Path, PurePosixPath
 from structprobe.errors import TreebankError
 from structprobe.treebank.files import MAX_EXPANSION, SMALL
 
-WANTED = re.compile(r"[\w.-]+\.conllu|(LICENSE|README)[\w.-]*", re.ASCII)
+WANTED = re.compile(r"[\w.-]{1,200}\.conllu|(LICENSE|README)[\w.-]{0,200}", re.ASCII)
 MAX_UNPACKED = 4 * 2**30  # bytes; the largest treebanks have a tenth of it
 MAX_TAIL = 2**20  # bytes behind the last file: tar pads with some 10,000 zeros
 MAX_MEMBERS = 20_000  # files; the largest repositories have some hundred
@@ -42,8 +42,10 @@ def unpack(archive: Path, folder: Path, name: str) -> None:
             _unpack(members, folder, name, most)
             # Reading to the end is what lets gzip compare its checksum.
             for _ in range(MAX_TAIL // _CHUNK):
-                if not packed.read(_CHUNK):
+                if not (tail := packed.read(_CHUNK)):
                     return
+                if tail.strip(b"\0"):  # behind a header that is none, where the library stops
+                    raise EOFError("data after its end")
             raise TreebankError("too much data after the last file of the archive", path=name)
     except TreebankError:
         raise

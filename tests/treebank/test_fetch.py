@@ -94,6 +94,7 @@ def test_a_server_that_talks_nonsense(tmp_path: Path, monkeypatch: pytest.Monkey
         for answer, said in [
             (b"SSH-2.0\r\n", "unexpected response"),
             (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n9\r\nabc", "ended too early"),
+            (b"HTTP/1.1 200 OK\r\nContent-Length: %b\r\n\r\nabc" % (b"9" * 5000), "not a compl"),
         ]:
             thread = threading.Thread(target=_answer_one, args=(listening, answer))
             thread.start()

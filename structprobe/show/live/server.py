@@ -171,6 +171,13 @@ class _Handler(BaseHTTPRequestHandler):
         finally:
             self.server.came(self.connection)
 
+    def parse_request(self) -> bool:
+        """Read the head of a request; also one of nothing but blanks gets an answer."""
+        understood = super().parse_request()
+        if not understood and not self.requestline.split():
+            self._refuse(HTTPStatus.BAD_REQUEST, "an empty request")
+        return understood
+
     def do_GET(self) -> None:
         """Give the page."""
         if not self._from_here():
@@ -201,6 +208,10 @@ class _Handler(BaseHTTPRequestHandler):
             )
         body = self.rfile.read(int(length))
         self.server.came(self.connection)
+        if len(body) < int(length):
+            return self._refuse(
+                HTTPStatus.BAD_REQUEST, f"only {len(body):,} of {length} bytes came"
+            )
         if self.server.is_too_fast():
             what = f"more than {MOST_TEXTS} texts in a minute; wait a little"
             return self._refuse(HTTPStatus.TOO_MANY_REQUESTS, what)
