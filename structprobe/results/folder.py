@@ -20,7 +20,7 @@ from platform import python_version
 from typing import Any
 
 from structprobe._version import __version__
-from structprobe.errors import ResultError
+from structprobe.errors import ResultError, escaped
 from structprobe.locks import lock
 from structprobe.results.frames import Rows, frame_of, kind_of
 from structprobe.results.predictions import Predicted, predictions_to_bytes
@@ -456,8 +456,10 @@ def _plain(row: Row) -> Row:
 
 
 def _safe(value: object) -> object:
-    """Keep a spreadsheet from taking a text for a formula."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(_FORMULA) else value
+    """Keep a text in its row, and a spreadsheet from taking it for a formula."""
+    if not isinstance(value, str):
+        return value
+    return f"'{escaped(value)}" if value.startswith(_FORMULA) else escaped(value)
 
 
 def _replace(path: Path, content: str | bytes) -> None:
