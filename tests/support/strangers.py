@@ -117,6 +117,8 @@ def copy_of(source: Path, target: Path) -> Path:
 
 def replaced(path: Path, kind: str, outside: Path) -> None:
     """Put a link, a pipe, a device or a folder in the place of a file."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
     path.unlink(missing_ok=True)
     if kind == "pipe":
         os.mkfifo(path)

@@ -116,6 +116,8 @@ def read_hdf5(
     if pieces is not None and [*map(len, pieces)] != lengths:
         raise StoreError("pieces must have one (start, end) for each word of each sentence")
     where = str(path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise StoreError("is not a regular file", where=where)
     try:
         with h5py.File(path, "r") as file:
             names = _names(file, words, where)
@@ -131,8 +133,11 @@ def read_hdf5(
                 spans = None if pieces is None else pieces[number]
                 for layer, one in zip(rows, _words(values, n_words, spans, place), strict=True):
                     found[layer].append(one)
-    except OSError as error:
-        raise StoreError(f"cannot be read: {error.strerror or error}", where=where) from error
+    except StoreError:
+        raise
+    except Exception as error:  # for files that are damaged or lie, the library raises any
+        what = str(getattr(error, "strerror", None) or error).partition("\n")[0]
+        raise StoreError(f"cannot be read: {what}", where=where) from error
     offsets = np.cumsum([0, *lengths])
     return EncodedBank({k: np.concatenate(v) for k, v in found.items()}, offsets, origin)
 
@@ -222,6 +227,8 @@ def _check_claims(file: Any, name: str, where: str) -> None:
     hard = type(file.get(name, getlink=True)).__name__ == "HardLink"
     if not hard or dataset.external or dataset.is_virtual:
         raise StoreError("is a link to other data", where=where, hint="copy the data into the file")
+    if dataset.dtype.kind not in ("f" if name != INDEX else "OSU"):
+        raise StoreError(f"has type {dataset.dtype}, not of real numbers", where=where)
     stored = dataset.id.get_storage_size()
     if dataset.size * dataset.dtype.itemsize > max(MAX_CLAIM, 100 * stored):
         raise StoreError(f"claims shape {dataset.shape}, but holds {stored:,} bytes", where=where)

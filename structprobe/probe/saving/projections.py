@@ -43,7 +43,7 @@ def read_projection(path: str | os.PathLike[str]) -> NDArray[np.float32]:
         If the file cannot be read, would run code, or contains no such matrix.
     """
     where = str(path)
-    content = read_stored(Path(path), Path(path).resolve().parent, ProbeError)
+    content = read_stored(Path(path), Path(os.path.realpath(path)).parent, ProbeError)
     try:
         _refuse_bomb(content)
         state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
@@ -58,6 +58,8 @@ def read_projection(path: str | os.PathLike[str]) -> NDArray[np.float32]:
         or found.ndim != 2
         or not found.numel()
         or found.is_complex()
+        or found.is_quantized
+        or found.device.type != "cpu"
         or found.numel() > found.untyped_storage().nbytes()  # one number, shown as many
     ):
         names = ", ".join(map(str, state)) if isinstance(state, dict) else type(state).__name__

@@ -254,7 +254,9 @@ def _fits(value: object, form: Any) -> bool:
         )
         forms.pop("*", None)
         return isinstance(value, dict) and all(_fits(value.get(k), one) for k, one in forms.items())
-    return isinstance(value, form) and not (form is int and isinstance(value, bool))
+    if isinstance(value, bool) and form is int:
+        return False
+    return isinstance(value, form) and not (isinstance(value, int) and abs(value) >= 2**63)
 
 
 def read_tensors(folder: Path, shape: tuple[int, int]) -> dict[str, NDArray[np.floating]]:
