@@ -245,7 +245,7 @@ def test_values_of_rows(tmp_path, outside, results, tally, whole, capsys):
             told(read, folder)
 
     with harmless(outside):
-        tally.each(check, random.Random(2).sample(cases, 800 if whole else 15))
+        tally.each(check, random.Random(2).sample(cases, 400 if whole else 12))
 
 
 def test_lines_without_end(tmp_path, outside, results, tally):
