@@ -25,6 +25,7 @@ from support.strangers import (
     pickled,
     refuse,
     replaced,
+    some,
     told,
 )
 
@@ -157,14 +158,14 @@ def test_values_of_configs(tmp_path, outside, tally, whole):
         StructuralProbe.from_pretrained(folder).save_pretrained(tmp_path / "again")
 
     with harmless(outside):
-        tally.each(check, cases if whole else random.Random(1).sample(cases, 15))
+        tally.each(check, cases if whole else random.Random(1).sample(cases, 6))
 
 
 JSON = (DEEP, b'{"a":' + HUGE + b"}", b'{"format":"structprobe-probe","format_version":' + HUGE,
         b'{"a":' * 50_000, b"\xff\xfe{", b"\0" * 1000, b"NaN", b'"x"', b"")  # fmt: skip
 
 
-def test_json_that_is_deep_or_huge(tmp_path, outside, results, tally):
+def test_json_that_is_deep_or_huge(tmp_path, outside, results, tally, whole):
     ResultsFolder(tmp_path / "empty")
     sources = {"config.json": PROBE, "heads.json": tmp_path / "empty"}
 
@@ -183,7 +184,8 @@ def test_json_that_is_deep_or_huge(tmp_path, outside, results, tally):
                 refuse(read_commands if name == "commands.jsonl" else read_rows, ours)
 
     names = ("config.json", "structprobe.json", "rows.jsonl", "commands.jsonl", "heads.json")
-    tally.each(check, [(name, content) for name in names for content in JSON])
+    cases = [(name, content) for name in names for content in JSON]
+    tally.each(check, some(cases, whole, 8))
 
 
 def test_heads_that_claim_too_much(tmp_path, outside, tally):
@@ -245,7 +247,7 @@ def test_values_of_rows(tmp_path, outside, results, tally, whole, capsys):
             told(read, folder)
 
     with harmless(outside):
-        tally.each(check, random.Random(2).sample(cases, 400 if whole else 12))
+        tally.each(check, random.Random(2).sample(cases, 400 if whole else 6))
 
 
 def test_lines_without_end(tmp_path, outside, results, tally):
@@ -268,7 +270,7 @@ def test_lines_without_end(tmp_path, outside, results, tally):
 @pytest.mark.parametrize(
     "name", ["structprobe.json", "rows.jsonl", "commands.jsonl", "predictions", "probes", ".lock"]
 )
-def test_result_files_that_are_none(name, tmp_path, outside, results, tally):
+def test_result_files_that_are_none(name, tmp_path, outside, results, tally, whole):
     """Nothing outside is read, made, cut or written when such a folder is read or added to."""
 
     def check(kind: str) -> None:
@@ -296,7 +298,7 @@ def test_result_files_that_are_none(name, tmp_path, outside, results, tally):
         ResultsFolder(folder).tell_command("structprobe")
 
     kinds = [kind for kind in KINDS if name != ".lock" or kind != "terminal"]
-    tally.each(check, [(kind,) for kind in kinds])
+    tally.each(check, some([(kind,) for kind in kinds], whole, 3))
 
 
 def test_links_to_folders_outside(tmp_path, outside, results, tally):

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from support.strangers import Payload, copy_of, pickled, refuse, replaced, told
+from support.strangers import Payload, copy_of, pickled, refuse, replaced, some, told
 from support.tiny_checkpoints import save_checkpoint
 
 from structprobe import Encoder, ProbeRecoverer, StructuralProbe
@@ -75,29 +75,33 @@ SAYS: dict[str, tuple[str, dict[str, object]]] = {
 }
 
 
-@pytest.mark.parametrize("name", SAYS)
-def test_nothing_that_a_model_folder_says_runs_code(name, bert, tmp_path, monkeypatch):
+def test_nothing_that_a_model_folder_says_runs_code(bert, tmp_path, monkeypatch, tally, whole):
     """Refused, or read as if it were not said; code that lies beside it is not imported."""
-    folder = copy_of(bert, tmp_path / "model")
     mark = tmp_path / "ran"
-    for place in (folder, tmp_path / "here"):
-        place.mkdir(exist_ok=True)
-        (place / "mine.py").write_text(CODE.format(mark=str(mark)))
-    monkeypatch.chdir(tmp_path / "here")
     kernels = types.ModuleType("kernels")
     kernels.get_kernel = lambda *_, **__: mark.touch()  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "kernels", kernels)
-    file, values = SAYS[name]
-    change(folder / file, **values)
-    refused = told(load_model, folder)
-    if "auto_map" in values and values.get("model_type") == "mine":
-        how = "needs custom code; read the code, then pass trust_remote_code=True"
-        assert how in refuse(load_model, folder)
-    if "attention" in name:
-        assert "needs custom code, that of 'evil/kernel" in refuse(load_model, folder)
-    assert refused or name != "a kind that is a path"
-    assert not mark.exists()
-    assert "mine" not in sys.modules
+
+    def check(name: str) -> None:
+        folder = copy_of(bert, tmp_path / "model")
+        for place in (folder, tmp_path / "here"):
+            place.mkdir(exist_ok=True)
+            (place / "mine.py").write_text(CODE.format(mark=str(mark)))
+        monkeypatch.chdir(tmp_path / "here")
+        file, values = SAYS[name]
+        change(folder / file, **values)
+        refused = told(load_model, folder)
+        if "auto_map" in values and values.get("model_type") == "mine":
+            how = "needs custom code; read the code, then pass trust_remote_code=True"
+            assert how in refuse(load_model, folder)
+        if "attention" in name:
+            assert "needs custom code, that of 'evil/kernel" in refuse(load_model, folder)
+        assert refused or name != "a kind that is a path"
+        assert not mark.exists()
+        assert "mine" not in sys.modules
+
+    first = ["classes in the configuration", "an attention of the hub", "classes of words"]
+    tally.each(check, [(name,) for name in (SAYS if whole else first)])
 
 
 WEIGHTS: dict[str, Callable[[Path, bytes], object]] = {
@@ -158,7 +162,7 @@ def test_no_adapter_runs_code(bert, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("file", ["config.json", "model.safetensors", "tokenizer.json"])
-def test_model_files_that_are_none(file, bert, tmp_path, tally):
+def test_model_files_that_are_none(file, bert, tmp_path, tally, whole):
     """They end, with one of our errors: no pipe is waited for and no device is read."""
     outside = tmp_path / "outside"
     outside.mkdir()
@@ -171,7 +175,8 @@ def test_model_files_that_are_none(file, bert, tmp_path, tally):
         refuse(load_model, folder)
         assert not (outside / "new").exists()
 
-    tally.each(check, [(kind,) for kind in ("pipe", "device", "folder", "itself", "new", "secret")])
+    kinds = ("pipe", "device", "folder", "itself", "new", "secret")
+    tally.each(check, some([(kind,) for kind in kinds], whole, 2))
 
 
 def test_probes_name_models_but_allow_no_code(bert, tmp_path, tally, monkeypatch):

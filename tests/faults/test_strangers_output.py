@@ -22,7 +22,7 @@ import numpy as np
 import pytest
 from support.planted_results import noisy
 from support.result_rows import probe_row
-from support.strangers import NASTY
+from support.strangers import NASTY, some
 
 from structprobe import Prediction, Sentence, Treebank, WordVectors
 from structprobe.cli.main import main
@@ -132,7 +132,7 @@ def test_tables_and_messages_in_a_terminal(tally, capsys):
     tally.each(check, [(token,) for token in NASTY])
 
 
-def test_commands_and_their_log(tally, tmp_path, capsys, monkeypatch):
+def test_commands_and_their_log(tally, tmp_path, capsys, monkeypatch, whole):
     """Names of files that are there, or not, and of options that are none."""
     monkeypatch.chdir(tmp_path)
     text = "1\ta\t_\t_\t_\t_\t0\troot\t_\t_\n\n"
@@ -150,7 +150,7 @@ def test_commands_and_their_log(tally, tmp_path, capsys, monkeypatch):
             assert_for_terminal(told.err)
             assert "Traceback" not in told.err
 
-    tally.each(check, [(token,) for token in WORDS if token != "--option"])
+    tally.each(check, some([(token,) for token in WORDS if token != "--option"], whole, 7))
 
 
 def test_warnings_in_the_log(tally, capsys, monkeypatch):
@@ -230,7 +230,7 @@ def test_reports(tally, tmp_path, whole):
     tally.each(check, enumerate(WORDS if whole else WORDS[::5]))
 
 
-def test_reports_of_probes_and_cards(tally, tmp_path):
+def test_reports_of_probes_and_cards(tally, tmp_path, whole):
     """The page and the card of a probe that says anything in any place."""
     config = json.loads((PROBE / "config.json").read_text())
 
@@ -263,7 +263,7 @@ def test_reports_of_probes_and_cards(tally, tmp_path):
             outside = re.sub(r"(`+)(?!`).*?(?<!`)\1(?!`)", "", line)
             assert not re.search(r"[<>\x1b\\]|\]\(|\$", outside.replace("\\|", "")) or "![" in line
 
-    tally.each(check, [(token,) for token in WORDS])
+    tally.each(check, some([(token,) for token in WORDS], whole, 12))
 
 
 ACTIVE = re.compile(r"\\(?:text[a-z]+\{\}|symbol\{\d+\}|[{}$#%_])")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import pickle
+import random
 import shutil
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,12 @@ def told(call: Callable[..., object], *args: Any, **options: Any) -> bool:
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+def some(cases: Iterable[Any], whole: bool, most: int = 4) -> list[Any]:
+    """All cases, or a few that a seed chooses."""
+    every = list(cases)
+    return every if whole or len(every) <= most else random.Random(5).sample(every, most)
 
 
 def copy_of(source: Path, target: Path) -> Path:
