@@ -15,6 +15,8 @@ import pytest
 from structprobe import StructuralProbe
 from structprobe.results.folder import ResultsFolder, read_rows
 
+pytestmark = pytest.mark.fault_class("versions")
+
 DATA = Path(__file__).parent / "data"
 DISTANCE = [[1, 0, 2, 0], [0, 1, 0, -1]]
 DEPTH = [[1, 1, 0, 0], [0, 0, 1, 1]]
