@@ -382,9 +382,9 @@ def _fault(row: Row, line: bytes) -> str | None:
     if {_CHECK, "uuas_sentences"} & row.keys() and row.get(_CHECK) != _digest(told.decode()):
         return "the row was changed after it was written"
     for metric in METRICS:
-        for key in (metric, f"dev_{metric}"):
+        for key in (metric, f"dev_{metric}", f"{metric}_low", f"{metric}_high"):
             value, least = row.get(key), -1 if metric in ("dspr", "nspr") else 0
-            if value is not None and not (_is_number(value) and least <= value <= 1):
+            if value is not None and not (_is_number(value) and least <= value <= 1 + 1e-9):
                 return f"{key} is {value!r}, not a fraction"
     return None
 
