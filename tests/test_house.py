@@ -20,6 +20,8 @@ PACKAGE = ROOT / "structprobe"
 ROOMS = (
     "_version",
     "errors",
+    "checksums",
+    "memory",
     "tree_faults",
     "notebook",
     "progress",

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 import torch
 
 from structprobe.errors import EncoderError
+from structprobe.memory import is_out_of_memory
 from structprobe.models import Config, Model
 from structprobe.models.loading import LoadedModel
 from structprobe.models.quiet import quiet_transformers
@@ -33,6 +34,8 @@ def attentions_of_pass(
         with reading(loaded.model), eager_attention(loaded.model):
             attentions = tuple(run_rows(run, given, loaded.batching, dims=(2, 3)))
     except Exception as error:  # architectures raise errors of any type
+        if is_out_of_memory(error):
+            raise
         text = " ".join(str(error).split())[:200] or type(error).__name__
         raise EncoderError(f"{name!r} returns no attention: {text}", hint=_HINT) from error
     if not attentions:

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from structprobe.attention.forward import attentions_of_pass, find_heads
 from structprobe.attention.rows import AttentionRows, attention_rows
 from structprobe.attention.segment_pairs import PairFrame, find_pair_frame, pair_rows
+from structprobe.checksums import checksum
 from structprobe.encoder.cache.cache_folder import (
     claim,
     one_line_faults,
@@ -24,18 +25,17 @@ from structprobe.encoder.cache.cache_folder import (
     to_json,
 )
 from structprobe.encoder.checks import overflow
-from structprobe.encoder.encoder import Encoder, pass_key
-from structprobe.encoder.subwords.batching import make_batches
+from structprobe.encoder.encoder import Encoder, make_halving, pass_key
+from structprobe.encoder.subwords.batching import TextBatch, halve, make_batches
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords
-from structprobe.errors import EncoderError, StoreError, unknown_name
+from structprobe.errors import EncoderError, StoreError, counted, unknown_name
 from structprobe.progress import progress_bar
 
 SPECIAL = ("drop", "renormalise", "keep")
 """How attention to special tokens may be treated, see `WordAttentions`."""
 
 _AT_ONCE = 1024  # sentences in memory while they are paired; even
-_CACHE_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -230,15 +230,19 @@ class WordAttentions:
         pairs = {n: pair for n, pair in pairs.items() if frame.width(pair) <= (limit or np.inf)}
         numbers = np.array([*pairs], dtype=np.int64)
         widths = [frame.width(pair) for pair in pairs.values()]
-        for batch in make_batches(widths, layout.batch_tokens):
-            own = numbers[batch]
+
+        def attend(own: NDArray[np.int64]) -> tuple[AttentionBatch, NDArray[np.int64]]:
             some = [pairs[n] for n in own.tolist()]
             firsts = np.array([one.n_words for one, _ in some], dtype=np.int64)
             lengths = firsts + np.array([other.n_words for _, other in some])
             segments = (np.arange(lengths.max()) >= firsts[:, None]).astype(np.int64)
             words = self._attend([pair_rows(some, frame, layout.pad)], *segments.shape)
             _refuse_non_finite(words, [spaced[n] for n in own.tolist()])
-            yield self._finish(RawAttention(own, lengths, words)), segments
+            return self._finish(RawAttention(own, lengths, words)), segments
+
+        halving = make_halving(self.encoder.loaded.name)
+        for batch in make_batches(widths, layout.batch_tokens):
+            yield from halving.run(attend, numbers[batch], _halve_pairs)
 
     def _raw(self, sentences: Sequence[SentenceLike]) -> Generator[RawAttention, None, None]:
         """Give the unprocessed attention, from the model or from the cache."""
@@ -246,20 +250,30 @@ class WordAttentions:
         if self.cache is None:
             yield from passes
             return
-        folder = Path(self.cache)
-        key = to_json({**pass_key(self.encoder, sentences), "version": _CACHE_VERSION})
-        path = folder / f"attention-{short_digest(key.encode())}.npy"
+        folder, key = Path(self.cache), pass_key(self.encoder, sentences)
+        names = [short_digest(to_json({**key, "version": n}).encode()) for n in (1, 2)]
+        old, path = (folder / f"attention-{name}.npy" for name in names)
         with one_line_faults(folder):
             refuse_foreign(folder)
-            yield from _read_stored(path) if path.exists() else _store(path, passes)
+            there = old if old.exists() and not path.exists() else path
+            if there.exists():
+                stored = _read_stored(there, with_checks=there == path)
+                yield from _complete(stored, len(sentences), there)
+            else:
+                yield from _store(path, passes)
 
     def _passes(self, sentences: Sequence[SentenceLike]) -> Iterator[RawAttention]:
         """Run sentences through the model."""
-        for batch in self.encoder.batches(sentences):
+
+        def attend(batch: TextBatch) -> RawAttention:
             lengths = np.array([pieces.n_words for pieces in batch.pieces], dtype=np.int64)
             words = self._attend(attention_rows(batch), len(lengths), lengths.max())
             _refuse_non_finite(words, batch.sentences)
-            yield RawAttention(batch.numbers, lengths, words)
+            return RawAttention(batch.numbers, lengths, words)
+
+        halving = make_halving(self.encoder.loaded.name)
+        for batch in self.encoder.batches(sentences):
+            yield from halving.run(attend, batch, halve)
 
     def _attend(self, parts: Iterable[AttentionRows], b: int, n: int) -> NDArray[np.float32]:
         """Run rows through the model; the last two columns: special tokens, first position."""
@@ -304,21 +318,50 @@ def _store(path: Path, batches: Iterator[RawAttention]) -> Iterator[RawAttention
     claim(path.parent)
     with replacing(path) as file:
         for batch in batches:
-            for array in (batch.sentences, batch.lengths, batch.words):
+            arrays = batch.sentences, batch.lengths, batch.words
+            for array in (*arrays, checksum(path.name, arrays)):
                 np.save(file, array, allow_pickle=False)
             yield batch
 
 
-def _read_stored(path: Path) -> Iterator[RawAttention]:
-    """Give the stored batches in their order."""
+def _read_stored(path: Path, *, with_checks: bool) -> Iterator[RawAttention]:
+    """Give the stored batches in their order; older versions wrote no checksums."""
     with path.open("rb") as file:
         while file.tell() < path.stat().st_size:
             try:
-                batch = RawAttention(*(np.load(file, allow_pickle=False) for _ in range(3)))
-            except (ValueError, EOFError) as error:
-                hint = "delete it to compute it again"
-                raise StoreError(f"{path} is damaged: {error}", hint=hint) from error
+                arrays = [
+                    np.lib.format.read_array(file, allow_pickle=False)
+                    for _ in range(3 + with_checks)
+                ]
+                if with_checks and not np.array_equal(arrays.pop(), checksum(path.name, arrays)):
+                    raise ValueError("the attention is not that written")
+                batch = RawAttention(*arrays)
+            except Exception as error:  # a damaged header raises errors of any type
+                raise _damaged(path, error) from error
             yield batch
+
+
+def _complete(
+    batches: Iterator[RawAttention], n_sentences: int, path: Path
+) -> Iterator[RawAttention]:
+    """Pass stored batches on, and raise an error unless each sentence is in one of them."""
+    left = set(range(n_sentences))
+    for batch in batches:
+        numbers = batch.sentences.tolist()
+        if not left.issuperset(numbers) or len({*numbers}) < len(numbers):
+            raise _damaged(path, f"sentences {numbers} are not among those left")
+        left.difference_update(numbers)
+        yield batch
+    if left:
+        raise _damaged(path, f"{counted(len(left), 'sentence')} missing")
+
+
+def _halve_pairs(numbers: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return np.array_split(numbers, 2) if len(numbers) > 1 else []
+
+
+def _damaged(path: Path, why: object) -> StoreError:
+    return StoreError(f"{path} is damaged: {why}", hint="delete it to compute it again")
 
 
 def _refuse_non_finite(words: NDArray[np.float32], sentences: Sequence[SpacedWords]) -> None:

@@ -15,6 +15,7 @@ from io import TextIOWrapper
 from structprobe._version import __version__
 from structprobe.cli.parser import SHELLS, Parser, PrintCompletion
 from structprobe.errors import StructprobeError, escaped
+from structprobe.memory import is_out_of_memory
 
 COMMANDS = {
     "treebank": "download a Universal Dependencies treebank and check it",
@@ -89,6 +90,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _fault(f"{place}{error.strerror or error}")
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        told = str(error) or type(error).__name__
+        return _fault(f"there is not enough memory; use shorter sentences or fewer layers ({told})")
     except KeyboardInterrupt:
         kept = "nothing was written; cached word vectors are kept"
         if args is None:  # while a command's options are imported

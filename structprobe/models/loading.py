@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from structprobe.devices import find_device
 from structprobe.errors import EncoderError, unknown_name
+from structprobe.memory import is_out_of_memory
 from structprobe.models import Config, Model, Tokenizer
 from structprobe.models.adapters import (
     adapt,
@@ -246,7 +247,13 @@ def _try_part(
     with quiet_transformers():
         n_tokens = count_tokens(part)
         pad = find_padding(n_tokens, tokenizer, config)
-        batching = find_batching(part, make_texts(tokenizer, n_tokens, limit), pad, name)
+        try:
+            batching = find_batching(part, make_texts(tokenizer, n_tokens, limit), pad, name)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            what = f"{name!r}: there is not enough memory to read a few short texts"
+            raise EncoderError(what, hint="use another device, dtype or model") from error
     return {"n_tokens": n_tokens, "pad": pad, "batching": batching}
 
 

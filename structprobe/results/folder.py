@@ -118,7 +118,7 @@ class ResultsFolder:
                 return
             row = self._named(row, rows)
             if predictions is not None and sentences is not None:
-                content = predictions_to_bytes(sentences, predictions)
+                content = predictions_to_bytes(sentences, predictions, row["key"])
                 _replace(predictions_path(self.folder, row["key"]), content)
             self._append(row, whole)
             _replace(self.folder / TABLE, as_csv([*rows, row]))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
@@ -15,18 +14,19 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
+from structprobe.checksums import checksum
 from structprobe.errors import ResultError, counted
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
+CHECK = "checksum"
 MAX_SMALL = 2**26  # bytes that any archive may unpack to
-# What the standard library and NumPy raise for archives and headers that are damaged or lie.
-_DAMAGE = (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error, MemoryError, OSError,
-           NotImplementedError, RuntimeError, TypeError, OverflowError, IndexError)  # fmt: skip
 
 
-def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Prediction]) -> bytes:
-    """Write predictions as a compressed npz archive."""
+def predictions_to_bytes(
+    sentences: Sequence[Sentence], predictions: Sequence[Prediction], key: str = ""
+) -> bytes:
+    """Write the predictions of a run as a compressed npz archive."""
     arrays: dict[str, NDArray[Any]] = {
         "offsets": np.cumsum([0, *map(len, sentences)], dtype=np.int64),
         "words": np.array([word for sentence in sentences for word in sentence.words], dtype=str),
@@ -45,6 +45,8 @@ def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Pr
     if not all(prediction.as_tree for prediction in predictions):
         arrays["as_tree"] = np.array([prediction.as_tree for prediction in predictions])
     arrays |= _gold(sentences)
+    # First: damage to an entry of the archive can hide those after it, but none before it.
+    arrays = {CHECK: _sum_up(arrays, key), **arrays}
     archive = io.BytesIO()
     np.savez_compressed(archive, allow_pickle=False, **arrays)
     return archive.getvalue()
@@ -53,16 +55,16 @@ def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Pr
 Predicted = tuple[tuple[str, ...], Prediction]  # Words, and what was predicted for them
 
 
-def predictions_from_bytes(content: bytes, where: str) -> list[Predicted]:
+def predictions_from_bytes(content: bytes, where: str, key: str = "") -> list[Predicted]:
     """Read the predictions that `predictions_to_bytes` wrote."""
-    with _loaded(content, where) as arrays:
+    with _loaded(content, where, key) as arrays:
         words = (tuple(map(str, one)) for one in _cut(arrays["words"], arrays["offsets"][1:]))
         return [*zip(words, _predictions(arrays), strict=True)]
 
 
-def sentences_from_bytes(content: bytes, where: str) -> list[Sentence]:
+def sentences_from_bytes(content: bytes, where: str, key: str = "") -> list[Sentence]:
     """Read the sentences that `predictions_to_bytes` wrote."""
-    with _loaded(content, where) as arrays:
+    with _loaded(content, where, key) as arrays:
         ends = arrays["offsets"][1:]
         columns: dict[str, list[Any]] = {"words": _cut(arrays["words"], ends)}
         for name in ("heads", *_COLUMNS):
@@ -108,15 +110,28 @@ def _square(pairs: NDArray[np.float32], n: int) -> NDArray[np.float32]:
     return matrix + matrix.T
 
 
+def _sum_up(arrays: Mapping[str, NDArray[Any]], key: str) -> NDArray[np.uint32]:
+    """Give the checksum of the arrays of a run."""
+    names = sorted(arrays.keys() - {CHECK})
+    return checksum(f"{key} {names}", (arrays[name] for name in names))
+
+
 @contextmanager
-def _loaded(content: bytes, where: str) -> Iterator[dict[str, NDArray[Any]]]:
-    """Load an archive, and report a damaged one in one line."""
+def _loaded(content: bytes, where: str, key: str) -> Iterator[dict[str, NDArray[Any]]]:
+    """Load an archive, and report a damaged one in one line; older versions wrote no checksums."""
+    hint = "remove it and the line of this run in rows.jsonl, and run the same command again"
     try:
         arrays = _arrays(content)
+        if CHECK in arrays and not np.array_equal(arrays[CHECK], _sum_up(arrays, key)):
+            what = "was changed after it was written, or is of another run"
+            raise ResultError(what, where=where, hint=hint)
         _check_sizes(arrays)
         yield arrays
-    except _DAMAGE as error:
-        raise ResultError(f"not a predictions file: {str(error)[:200]}", where=where) from error
+    except ResultError:
+        raise
+    except Exception as error:  # damaged archives raise errors of any type
+        told = str(error)[:200] or type(error).__name__
+        raise ResultError(f"not a predictions file: {told}", where=where, hint=hint) from error
 
 
 def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
@@ -160,6 +175,8 @@ def _check_sizes(arrays: Mapping[str, NDArray[Any]]) -> None:
     kinds = {"words": "U", "deprels": "U", "gold_deprels": "U", "gold_upos": "U", "gold_xpos": "U"}
     kinds |= {"sent_ids": "U", "heads": "i", "gold_heads": "i", "offsets": "i", "as_tree": "b"}
     for name, array in arrays.items():
+        if name == CHECK:
+            continue
         wanted = (sizes.get(name, n_words),), kinds.get(name, "f")
         if (array.shape, array.dtype.kind) != wanted:
             what = f"{name} has shape {array.shape} and type {array.dtype}"

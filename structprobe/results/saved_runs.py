@@ -64,12 +64,12 @@ def has_predictions(folder: str | os.PathLike[str], key: str) -> bool:
 
 def read_predictions(folder: str | os.PathLike[str], key: str) -> list[Predicted]:
     """Read the predictions of one run."""
-    return predictions_from_bytes(*_kept(folder, key))
+    return predictions_from_bytes(*_kept(folder, key), key)
 
 
 def read_sentences(folder: str | os.PathLike[str], key: str) -> list[Sentence]:
     """Read the sentences of one run's predictions."""
-    return sentences_from_bytes(*_kept(folder, key))
+    return sentences_from_bytes(*_kept(folder, key), key)
 
 
 def _kept(folder: str | os.PathLike[str], key: str) -> tuple[bytes, str]:

@@ -57,6 +57,7 @@ def test_attention_is_read_from_the_model_once_whatever_the_options(
                 assert np.array_equal(getattr(one, name), getattr(other, name)), name
 
 
+@pytest.mark.fault_class("stale")
 def test_other_words_settings_and_weights_are_read_anew(tmp_path: Path) -> None:
     encoder = make_encoder()
     read(encoder, tmp_path)

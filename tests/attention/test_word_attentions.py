@@ -256,6 +256,7 @@ def test_fused_and_hybrid_models(output: Any, fault: str, monkeypatch: pytest.Mo
         WordAttentions(encoder)
 
 
+@pytest.mark.fault_class("non-finite")
 def test_attention_that_is_not_finite_is_refused() -> None:
     encoder = make_encoder("bert", "wordpiece")
     attentions = WordAttentions(encoder)

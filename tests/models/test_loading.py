@@ -140,6 +140,7 @@ def test_a_tokenizer_from_elsewhere(bert, tmp_path):
     assert by_path.fingerprint == by_object.fingerprint != load_model(bert).fingerprint
 
 
+@pytest.mark.fault_class("stale")
 def test_fingerprints_follow_weights_configuration_and_tokenizer(bert, tmp_path):
     first = load_model(bert).fingerprint
     moved = shutil.copytree(bert, tmp_path / "moved")
@@ -158,6 +159,7 @@ def test_fingerprints_follow_weights_configuration_and_tokenizer(bert, tmp_path)
     assert len(seen) == 4
 
 
+@pytest.mark.fault_class("stale")
 def test_fingerprints_of_objects(bert):
     def fingerprint(seed=0, dtype="float32", **changes):
         model = make_model("bert", seed, **changes).to(find_dtype(dtype))
@@ -169,6 +171,7 @@ def test_fingerprints_of_objects(bert):
     assert len(set(different)) == 5
 
 
+@pytest.mark.fault_class("stale")
 def test_fingerprints_of_tokenizers(tmp_path):
     def slow(*merges, **changes):
         """A tokenizer without a serialised backend: pairs merged in the order of a list."""

@@ -67,6 +67,7 @@ def test_a_row_of_an_older_version_gets_the_new_keys(tmp_path: Path) -> None:
     assert results.rows == [{**dict.fromkeys(ROW_KEYS), "key": "a", "uuas": 0.5}]
 
 
+@pytest.mark.fault_class("stale")
 def test_crash_at_any_byte_of_a_line(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
     results.add(row("a"))
@@ -110,6 +111,7 @@ def test_table_is_mended(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["{torn\n", "[1]\n"])
+@pytest.mark.fault_class("stale")
 def test_damage_in_the_middle_is_named(tmp_path: Path, damage: str) -> None:
     results = ResultsFolder(tmp_path)
     results.add(row("a"))
@@ -244,6 +246,7 @@ def test_prediction_file_holds_anything(sentences: list[list[str]], scored: bool
             assert mine.distances is mine.depths is None
 
 
+@pytest.mark.fault_class("non-finite")
 def test_rows_are_strict_json(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
     with pytest.raises(ValueError, match="JSON compliant"):

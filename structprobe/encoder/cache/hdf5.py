@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from structprobe.checksums import checksum
 from structprobe.encoder.subwords.sentences import SentenceLike
 from structprobe.encoder.vectors import EncodedBank
 from structprobe.errors import StoreError
@@ -18,6 +19,7 @@ from structprobe.treebank.sentence import Sentence
 
 LAYERS = "layers"
 MAX_CLAIM = 2**24  # bytes that a dataset may have without so much in the file
+CHECK = "checksum"  # of each dataset; other programs write none
 INDEX = "sentence_to_index"  # in files of AllenNLP and NeuroX, as JSON
 
 _SAME_HINT = "pass the sentences the file was made from, in the same order"
@@ -34,7 +36,8 @@ def write_hdf5(bank: EncodedBank, path: str | os.PathLike[str], *, force: bool =
         The vectors.
     path : path
         The file. Each sentence is a dataset named by its index, from ``"0"``, of shape
-        (n_layers, n_words, hidden_size); the attribute ``layers`` lists the layers.
+        (n_layers, n_words, hidden_size), with a ``checksum``, which `read_hdf5` verifies; the
+        attribute ``layers`` lists the layers.
     force : bool, default False
         Whether to overwrite an existing file.
 
@@ -57,7 +60,9 @@ def write_hdf5(bank: EncodedBank, path: str | os.PathLike[str], *, force: bool =
         with h5py.File(draft, "w") as file:
             file.attrs[LAYERS] = np.array(bank.layers, dtype=np.int64)
             for number in range(len(bank)):
-                file.create_dataset(str(number), data=np.stack([one[number] for one in layers]))
+                values = np.stack([one[number] for one in layers])
+                own = file.create_dataset(str(number), data=values)
+                own.attrs[CHECK] = checksum((str(number), *bank.layers), [values])
         draft.replace(target)
     except OSError as error:
         raise StoreError(f"cannot write {target}: {error.strerror or error}") from error
@@ -121,6 +126,7 @@ def read_hdf5(
     try:
         with h5py.File(path, "r") as file:
             names = _names(file, words, where)
+            listed = [*map(int, file.attrs.get(LAYERS, ()))]
             if not lengths:
                 raise StoreError("has no sentences", where=where)
             first = _dataset(file, names[0], None, where)
@@ -129,7 +135,12 @@ def read_hdf5(
             found: dict[int, list[NDArray[Any]]] = {layer: [] for layer in rows}
             for number, (name, n_words) in enumerate(zip(names, lengths, strict=True)):
                 place = f"{where}, dataset {name}"
-                values = _dataset(file, name, shape, where)[places]
+                whole = _dataset(file, name, shape, where)
+                check = file[name].attrs.get(CHECK)
+                if check is not None and check != checksum((name, *listed), [whole]):
+                    hint = "write the file again"
+                    raise StoreError("was changed after it was written", where=place, hint=hint)
+                values = whole[places]
                 spans = None if pieces is None else pieces[number]
                 for layer, one in zip(rows, _words(values, n_words, spans, place), strict=True):
                     found[layer].append(one)

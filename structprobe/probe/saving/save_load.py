@@ -7,6 +7,7 @@ Nothing is pickled. The folder has the hub's own format, so that all tools of th
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -52,6 +53,8 @@ _FORMS: dict[str, Any] = {
     **{"fitted_on": {"*": _PLAIN}, "dev_scores": _SCORES, "dev_baselines": {"*": _SCORES}},
     "history": {kind: {"evaluations": [_LOSSES]} for kind in ("distance", "depth")},
 }
+# Of the config itself, and of the file of the matrices; older versions wrote no checksums.
+CHECK, WEIGHTS_CHECK = "checksum", "weights_checksum"
 NOTES = ("fitted_on", "dev_scores", "dev_baselines")  # further information on a probe in its config
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB_HINT = "pass a folder, or a hub id of the form 'owner/name'"
@@ -196,8 +199,11 @@ def write_files(probe: SavedProbe) -> dict[str, bytes]:
     config = _config(probe)
     picture = training_curve(config["history"])
     tensors = {name: np.ascontiguousarray(probe.matrices[name]) for name in COMPONENTS}
+    weights = tensors_to_bytes(tensors, {"format": "np"})
+    config[WEIGHTS_CHECK] = _digest(weights)
+    config[CHECK] = _digest(config)
     return {
-        WEIGHTS: tensors_to_bytes(tensors, {"format": "np"}),
+        WEIGHTS: weights,
         CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(),
         CARD: model_card(config, pictured=picture is not None).encode(),
         **({} if picture is None else {PICTURE: picture.encode()}),
@@ -208,7 +214,7 @@ def read_files(folder: Path) -> SavedProbe:
     """Read and check a saved probe."""
     config = read_config(folder)
     return SavedProbe(
-        read_tensors(folder, (config["rank"], config["hidden_size"])),
+        read_tensors(folder, (config["rank"], config["hidden_size"]), config.get(WEIGHTS_CHECK)),
         config["hyperparameters"],
         config["history"],
         config["origin"],
@@ -239,6 +245,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     for key, form in _FORMS.items():
         if not _fits(config.get(key), form):
             raise ProbeError(f"{key} is not what `fit` writes", where=str(path))
+    if config.get(CHECK) not in (None, _digest(config)):
+        hint = f"save the probe again; if you changed it on purpose, remove {CHECK!r} from it"
+        raise ProbeError("was changed after it was saved", where=str(path), hint=hint)
     return config
 
 
@@ -259,7 +268,9 @@ def _fits(value: object, form: Any) -> bool:
     return isinstance(value, form) and not (isinstance(value, int) and abs(value) >= 2**63)
 
 
-def read_tensors(folder: Path, shape: tuple[int, int]) -> dict[str, NDArray[np.floating]]:
+def read_tensors(
+    folder: Path, shape: tuple[int, int], digest: str | None = None
+) -> dict[str, NDArray[np.floating]]:
     """Read and check both matrices."""
     # -> (rank, hidden_size)
     from safetensors import SafetensorError
@@ -269,7 +280,8 @@ def read_tensors(folder: Path, shape: tuple[int, int]) -> dict[str, NDArray[np.f
     if not os.path.lexists(path):
         raise ProbeError(f"incomplete saved probe: it has no {WEIGHTS}", where=str(folder))
     try:
-        tensors = tensors_from_bytes(read_stored(path, folder, ProbeError, MAX_WEIGHTS))
+        content = read_stored(path, folder, ProbeError, MAX_WEIGHTS)
+        tensors = tensors_from_bytes(content)
     except (SafetensorError, KeyError, TypeError) as error:
         raise ProbeError(f"not a valid safetensors file: {error}", where=str(path)) from error
     for name in COMPONENTS:
@@ -282,6 +294,9 @@ def read_tensors(folder: Path, shape: tuple[int, int]) -> dict[str, NDArray[np.f
             raise ProbeError(f"{name} has type {tensors[name].dtype}", where=str(path))
         if not np.isfinite(tensors[name]).all():
             raise ProbeError(f"{name} contains values that are not finite", where=str(path))
+    if digest not in (None, _digest(content)):
+        hint = "save the probe again"
+        raise ProbeError(f"is not the file saved with {CONFIG}", where=str(path), hint=hint)
     return tensors
 
 
@@ -296,6 +311,14 @@ def plain(value: object) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if isinstance(value, str | int | None) else None
+
+
+def _digest(content: bytes | Mapping[str, Any]) -> str:
+    """Give the checksum of a file, or of what a config says, however it is laid out."""
+    if not isinstance(content, bytes):
+        told = {key: value for key, value in content.items() if key != CHECK}
+        content = json.dumps(told, sort_keys=True).encode()
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _config(probe: SavedProbe) -> dict[str, Any]:

@@ -217,13 +217,13 @@ def test_a_torn_journal_is_read_as_far_as_it_is_sound(tmp_path):
         opened.write([2, 1], {0: np.concatenate([expected(0, 2), expected(0, 1)])})
     journal = opened.folder / "layer-00.journal"
     entries = np.fromfile(journal, "<i8")
-    assert list(entries) == [3, 2]
+    assert list(entries & 0xFFFFFFFF) == [3, 2]
     # Zeros as a crash of the machine leaves them, a sentence that is not, half an entry.
     journal.write_bytes(np.array([3, 0, 99], "<i8").tobytes() + b"\1\0\0")
     with open_at(tmp_path / "cache", layers=(0,)) as again:
         assert list(again.missing) == [0, 1, 3, 4]
         again.write([1], {0: expected(0, 1)})
-    assert list(np.fromfile(journal, "<i8")) == [3, 0, 99, 2]
+    assert list(np.fromfile(journal, "<i8") & 0xFFFFFFFF) == [3, 0, 99, 2]
 
 
 def test_a_real_full_filesystem(tmp_path):

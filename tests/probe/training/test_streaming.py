@@ -71,6 +71,7 @@ def same(a: StructuralProbe, b: StructuralProbe) -> bool:
 @pytest.mark.parametrize("recipe", RECIPES, ids=["whitened", "published"])
 @pytest.mark.parametrize("given_dev", [True, False], ids=["dev", "held out"])
 @pytest.mark.parametrize("products", ["float32", "bfloat16"])
+@pytest.mark.fault_class("memory")
 def test_what_is_streamed_is_trained_as_in_memory(
     recipe: dict[str, Any], given_dev: bool, products: str, spools: list[Spool]
 ) -> None:
