@@ -17,7 +17,7 @@ from io import TextIOWrapper
 
 from structprobe._version import __version__
 from structprobe.cli.parser import SHELLS, Parser, PrintCompletion
-from structprobe.errors import StructprobeError
+from structprobe.errors import StructprobeError, escaped
 from structprobe.memory import is_out_of_memory
 
 COMMANDS = {
@@ -187,12 +187,19 @@ def _stop_writing() -> None:
 def _tell(line: str) -> None:
     """Print a line to stderr, if there is anybody to read it."""
     with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print(escaped(line), file=sys.stderr, flush=True)
 
 
 def _fault(message: str) -> int:
     _tell(f"structprobe: error: {' '.join(message.split())}")
     return DATA_FAULT
+
+
+class _Escaping(logging.Formatter):
+    """Keeps what a terminal would act on, in names of files and words, out of the log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return escaped(super().format(record), keep="\n")
 
 
 @contextmanager
@@ -201,7 +208,7 @@ def _log_to_stderr(args: argparse.Namespace) -> Iterator[None]:
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("structprobe: %(message)s"))
+    handler.setFormatter(_Escaping("structprobe: %(message)s"))
     logger = logging.getLogger("structprobe")
     before = logger.handlers, logger.propagate, logger.level
     logger.handlers, logger.propagate = [handler], False

@@ -38,7 +38,7 @@ from structprobe.models.fingerprints import (
 from structprobe.models.hub import find_commit, refuse_unknown
 from structprobe.models.languages import language_of, set_language, speak
 from structprobe.models.limits import count_tokens, find_padding, measure
-from structprobe.models.places import explain, locate
+from structprobe.models.places import explain, locate, refuse_kernels
 from structprobe.models.quiet import quiet_transformers
 from structprobe.models.reading import ALONE, EQUAL, PADDED
 from structprobe.models.text_part import config_of, find_text_part, part_at
@@ -265,9 +265,12 @@ def _load_weights(
 
     try:
         with quiet_transformers():
+            refuse_kernels(source, options)
             options = {**options, "dtype": dtype, "output_loading_info": True}
             whole, info = AutoModel.from_pretrained(source, **options)
             part_at(whole, "").to(device)
+    except EncoderError:
+        raise
     except Exception as error:  # the libraries raise errors of any type
         raise explain(f"cannot load model {source!r}", source, error) from error
     return whole, info["missing_keys"]

@@ -6,6 +6,7 @@ import os
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from structprobe.errors import EncoderError
 from structprobe.models.embedded import MINILM, embedded_model
@@ -47,6 +48,24 @@ def locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
         hint = f"expected {which}; is the download complete?"
         raise EncoderError(f"no weights in {source}", hint=hint)
     return source, gguf_file
+
+
+def refuse_kernels(source: str, options: dict[str, Any]) -> None:
+    """Reject a configuration that names code of the hub, which would be run without being asked."""
+    from transformers import PretrainedConfig
+
+    if options["trust_remote_code"] or "gguf_file" in options:
+        return
+    found, _ = PretrainedConfig.get_config_dict(source, revision=options["revision"])
+    waiting: list[Any] = [found]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += one.values()
+            named = [str(value) for key, value in one.items() if key.endswith("_implementation")]
+            if kernels := [name for name in named if "/" in name]:
+                what = f"{source!r} needs custom code, that of {kernels[0]!r}"
+                raise EncoderError(what, hint="read the code, then pass trust_remote_code=True")
 
 
 def explain(what: str, source: str, error: Exception) -> EncoderError:

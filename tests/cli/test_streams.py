@@ -82,6 +82,7 @@ def test_a_list_whose_reader_has_gone_is_no_fault() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.fault_class("strangers")
 @pytest.mark.parametrize("coding", ["ascii", "cp932", "cp1252"])
 @pytest.mark.parametrize("more", ["", "--json"])
 def test_what_a_terminal_cannot_encode_is_escaped(
@@ -101,6 +102,7 @@ def test_what_a_terminal_cannot_encode_is_escaped(
         assert f"Scored on {name}, 12 sentences." in shown
 
 
+@pytest.mark.fault_class("strangers")
 def test_an_error_that_a_terminal_cannot_encode_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(written, encoding="ascii"))

@@ -193,6 +193,7 @@ def test_fingerprints_of_tokenizers(tmp_path):
     assert fingerprint_tokenizer(fast) not in seen
 
 
+@pytest.mark.fault_class("strangers")
 def test_torch_weights_are_read_but_no_code_is_run(tmp_path):
     model = make_model("bert")
     model.config.save_pretrained(tmp_path)
@@ -212,6 +213,7 @@ def test_torch_weights_are_read_but_no_code_is_run(tmp_path):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.fault_class("strangers")
 def test_code_from_elsewhere_is_not_run(bert):
     config = Path(bert, "config.json")
     remote = {"AutoConfig": "mine.MyConfig", "AutoModel": "mine.MyModel"}

@@ -159,7 +159,7 @@ def test_folder_that_is_not_ours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("marker", "words"),
     [
-        ("{", r"structprobe\.json: not JSON: .*; choose another folder"),
+        ("{", r"structprobe\.json: not valid JSON: .*; choose another folder"),
         ("[]", "is not the marker of a structprobe results folder"),
         (
             "{}",

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -17,8 +18,10 @@ from numpy.typing import NDArray
 from structprobe.drafts import draft_file
 from structprobe.errors import StoreError
 from structprobe.output_paths import disk_hint
+from structprobe.stored_files import MAX_JSON, parse_json, read_stored
 
 VERSION = 1
+MAX_JOURNAL = 2**28  # bytes, for 33 million sentences
 MARKER, KIND = "structprobe-vectors.json", "structprobe word vectors"
 
 
@@ -42,6 +45,19 @@ def refuse_foreign(folder: Path) -> None:
     elif marker.get("version") != VERSION:
         what = f"version {marker.get('version')} of the cache format, but version {VERSION}"
         raise StoreError(f"{folder} has {what} is needed", hint="choose a new folder")
+
+
+def refuse_strange(folder: Path) -> None:
+    """Reject links, pipes and devices among vectors: others' files would be read or written."""
+    for path in (folder, *(folder.iterdir() if folder.is_dir() else ())):
+        if not os.path.lexists(path):
+            continue
+        info = path.lstat()
+        if not (stat.S_ISREG(info.st_mode) or (path == folder and stat.S_ISDIR(info.st_mode))):
+            what = f"{path} is a link, or no regular file"
+            raise StoreError(what, hint=f"delete {folder} if you did not make it")
+        if path.suffix == ".journal" and info.st_size > MAX_JOURNAL:
+            raise StoreError(f"{path} is damaged: it is too large", hint=f"delete {folder}")
 
 
 @contextlib.contextmanager
@@ -81,10 +97,10 @@ def write_json(path: Path, value: object) -> None:
 
 
 def read_json(path: Path) -> object:
-    """Read a JSON file."""
+    """Read a JSON file of a cache; None if there is none, or it is damaged."""
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return parse_json(read_stored(path, path.parent, StoreError, MAX_JSON), path, StoreError)
+    except StoreError:
         return None
 
 

@@ -20,6 +20,7 @@ from structprobe.output_paths import disk_hint
 from structprobe.treebank.sentence import Sentence
 
 LAYERS = "layers"
+MAX_CLAIM = 2**24  # bytes that a dataset may have without so much in the file
 CHECK = "checksum"  # of each dataset; other programs write none
 INDEX = "sentence_to_index"  # in files of AllenNLP and NeuroX, as JSON
 
@@ -119,6 +120,8 @@ def read_hdf5(
     if pieces is not None and [*map(len, pieces)] != lengths:
         raise StoreError("pieces must have one (start, end) for each word of each sentence")
     where = str(path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise StoreError("is not a regular file", where=where)
     try:
         with h5py.File(path, "r") as file:
             names = _names(file, words, where)
@@ -142,9 +145,9 @@ def read_hdf5(
                     found[layer].append(one)
     except StoreError:
         raise
-    except Exception as error:  # damaged files raise errors of any type
-        told = getattr(error, "strerror", None) or error
-        raise StoreError(f"cannot be read: {told}", where=where) from error
+    except Exception as error:  # for files that are damaged or lie, the library raises any
+        what = str(getattr(error, "strerror", None) or error).partition("\n")[0]
+        raise StoreError(f"cannot be read: {what}", where=where) from error
     offsets = np.cumsum([0, *lengths])
     return EncodedBank({k: np.concatenate(v) for k, v in found.items()}, offsets, origin)
 
@@ -185,8 +188,9 @@ def _names(file: Any, sentences: Sequence[Sequence[str]], where: str) -> list[st
 def _index(dataset: Any, where: str) -> Mapping[str, object]:
     """Read the numbers of sentences by their words, which AllenNLP and NeuroX write as JSON."""
     try:
+        _check_claims(dataset.parent, INDEX, where)
         found = json.loads(np.asarray(dataset[()]).ravel()[0])
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, TypeError, ValueError, RecursionError) as error:
         raise StoreError(f"{INDEX} is not JSON: {error}", where=where) from error
     if not isinstance(found, dict):
         raise StoreError(f"{INDEX} is {type(found).__name__}, not a table", where=where)
@@ -217,6 +221,7 @@ def _dataset(
     if told is None or len(told) not in (2, 3):
         hint = "it must be (n_layers, n_words, hidden_size)"
         raise StoreError(f"has shape {told}", where=where, hint=hint)
+    _check_claims(file, name, where)
     found: NDArray[np.floating] = file[name][()]
     if found.ndim == 2:
         found, told = found[None], (1, *told)
@@ -224,6 +229,19 @@ def _dataset(
         what = f"has {told[0]} layers of width {told[2]}"
         raise StoreError(f"{what}, but the first has {shape[0]} of width {shape[1]}", where=where)
     return found
+
+
+def _check_claims(file: Any, name: str, where: str) -> None:
+    """Refuse data that lies in other files, and shapes of much more than is there."""
+    dataset = file[name]
+    hard = type(file.get(name, getlink=True)).__name__ == "HardLink"
+    if not hard or dataset.external or dataset.is_virtual:
+        raise StoreError("is a link to other data", where=where, hint="copy the data into the file")
+    if dataset.dtype.kind not in ("f" if name != INDEX else "OSU"):
+        raise StoreError(f"has type {dataset.dtype}, not of real numbers", where=where)
+    stored = dataset.id.get_storage_size()
+    if dataset.size * dataset.dtype.itemsize > max(MAX_CLAIM, 100 * stored):
+        raise StoreError(f"claims shape {dataset.shape}, but holds {stored:,} bytes", where=where)
 
 
 def _words(

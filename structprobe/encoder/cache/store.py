@@ -39,6 +39,7 @@ from structprobe.encoder.cache.cache_folder import (
     one_line_faults,
     read_json,
     refuse_foreign,
+    refuse_strange,
     save_array,
     short_digest,
     sync_folder,
@@ -195,6 +196,7 @@ class VectorStore(MemoryStore):
         self._unlock: Callable[[], None] | None = None
         with one_line_faults(folder):
             refuse_foreign(folder)
+            refuse_strange(self.folder)
             self._find_missing_layers()
             if self.missing_layers:
                 self._prepare(folder, manifest)

@@ -29,15 +29,29 @@ from structprobe.probe.saving.card import PICTURE, model_card
 from structprobe.probe.saving.training_curve import training_curve
 from structprobe.probe.types import Origin
 from structprobe.scores.result import Scores
+from structprobe.stored_files import MAX_JSON, parse_json, read_stored
 
 FORMAT = "structprobe-probe"
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+MAX_WEIGHTS = 2**32  # bytes: both matrices at full rank for vectors of 16,384 numbers take half
 COMPONENTS = ("distance_components", "depth_components")
 _KEYS = (
     *("hidden_size", "rank", "hyperparameters", "origin"),
     *("treebank_fingerprint", "fitted_on", "dev_scores", "history"),
 )
+_PLAIN = (str, int, float, bool, type(None))
+_NUMBER = (int, float, type(None))
+_LOSSES = {"*": _PLAIN, "step": int, "dev_loss": _NUMBER, "train_loss": _NUMBER}
+_SCORES = {"*": _NUMBER, "punct": (str, type(None))}
+# What may stand in a config: types, lists of a form, and mappings by key ("*" for all others) that
+# may be null.
+_FORMS: dict[str, Any] = {
+    **{"hidden_size": int, "rank": int, "hyperparameters": {"*": _PLAIN}, "origin": {"*": _PLAIN}},
+    **{"treebank_fingerprint": (str, type(None)), "versions": {"*": str}},
+    **{"fitted_on": {"*": _PLAIN}, "dev_scores": _SCORES, "dev_baselines": {"*": _SCORES}},
+    "history": {kind: {"evaluations": [_LOSSES]} for kind in ("distance", "depth")},
+}
 # Of the config itself, and of the file of the matrices; older versions wrote no checksums.
 CHECK, WEIGHTS_CHECK = "checksum", "weights_checksum"
 NOTES = ("fitted_on", "dev_scores", "dev_baselines")  # further information on a probe in its config
@@ -191,10 +205,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     if not path.is_file():
         raise ProbeError(f"is not a saved probe: it has no {CONFIG}", where=str(folder))
-    try:
-        config = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ProbeError(f"not valid JSON: {error}", where=str(path)) from error
+    config = parse_json(read_stored(path, folder, ProbeError, MAX_JSON), path, ProbeError)
     if not isinstance(config, dict) or config.get("format") != FORMAT:
         hint = "choose a folder written by save_pretrained"
         raise ProbeError("not the config of a structural probe", where=str(path), hint=hint)
@@ -208,10 +219,30 @@ def read_config(folder: Path) -> dict[str, Any]:
     for key in _KEYS:
         if key not in config:
             raise ProbeError(f"key {key!r} is missing", where=str(path))
+    for key, form in _FORMS.items():
+        if not _fits(config.get(key), form):
+            raise ProbeError(f"{key} is not what `fit` writes", where=str(path))
     if config.get(CHECK) not in (None, _digest(config)):
         hint = f"save the probe again; if you changed it on purpose, remove {CHECK!r} from it"
         raise ProbeError("was changed after it was saved", where=str(path), hint=hint)
     return config
+
+
+def _fits(value: object, form: Any) -> bool:
+    """Compare a value from JSON with its form: types, lists of a form, or mappings by key."""
+    if isinstance(form, list | dict) and value is None:
+        return True
+    if isinstance(form, list):
+        return isinstance(value, list) and all(one and _fits(one, form[0]) for one in value)
+    if isinstance(form, dict):
+        forms = (
+            dict.fromkeys(value, form.get("*", object)) | form if isinstance(value, dict) else {}
+        )
+        forms.pop("*", None)
+        return isinstance(value, dict) and all(_fits(value.get(k), one) for k, one in forms.items())
+    if isinstance(value, bool) and form is int:
+        return False
+    return isinstance(value, form) and not (isinstance(value, int) and abs(value) >= 2**63)
 
 
 def read_tensors(
@@ -223,13 +254,12 @@ def read_tensors(
     from safetensors.numpy import load as tensors_from_bytes
 
     path = folder / WEIGHTS
+    if not os.path.lexists(path):
+        raise ProbeError(f"incomplete saved probe: it has no {WEIGHTS}", where=str(folder))
     try:
-        content = path.read_bytes()
+        content = read_stored(path, folder, ProbeError, MAX_WEIGHTS)
         tensors = tensors_from_bytes(content)
-    except FileNotFoundError as error:
-        told = f"incomplete saved probe: it has no {WEIGHTS}"
-        raise ProbeError(told, where=str(folder)) from error
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+    except (SafetensorError, KeyError, TypeError) as error:
         raise ProbeError(f"not a valid safetensors file: {error}", where=str(path)) from error
     for name in COMPONENTS:
         if name not in tensors:
@@ -237,6 +267,8 @@ def read_tensors(
         if (found := tensors[name].shape) != shape:
             told = f"{name} has shape {found}, but the config says {shape}"
             raise ProbeError(told, where=str(path))
+        if tensors[name].dtype.kind != "f":
+            raise ProbeError(f"{name} has type {tensors[name].dtype}", where=str(path))
         if not np.isfinite(tensors[name]).all():
             raise ProbeError(f"{name} contains values that are not finite", where=str(path))
     if digest not in (None, _digest(content)):

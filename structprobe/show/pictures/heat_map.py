@@ -69,7 +69,8 @@ def draw_heat_map(values: ArrayLike, *, title: str | None = None, ax: Any = None
     axes.figure.colorbar(image, ax=axes)
     style.whole_numbers(axes.xaxis)
     style.whole_numbers(axes.yaxis)
-    axes.set(xlabel="head", ylabel="layer", title=title or "")
+    axes.set(xlabel="head", ylabel="layer")
+    axes.set_title(title or "", parse_math=False)
     return axes
 
 

@@ -171,6 +171,7 @@ def test_a_link_to_a_folder_stays_a_link(probe: StructuralProbe, tmp_path: Path)
     assert {path.name for path in (tmp_path / "real").iterdir()} == FILES
 
 
+@pytest.mark.fault_class("strangers")
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -193,6 +194,7 @@ def test_foreign_folder_is_refused(
     assert (folder / name).read_text() == content
 
 
+@pytest.mark.fault_class("strangers")
 def test_a_probe_with_someone_elses_file_is_kept(probe: StructuralProbe, tmp_path: Path) -> None:
     probe.save_pretrained(tmp_path / "PROBE")
     (tmp_path / "PROBE" / "thesis.tex").touch()
@@ -305,6 +307,7 @@ def test_revision_of_a_folder_is_refused(probe: StructuralProbe, tmp_path: Path)
         StructuralProbe.from_pretrained(tmp_path, revision="v2")
 
 
+@pytest.mark.fault_class("strangers")
 @pytest.mark.parametrize(
     ("values", "words"),
     [
@@ -324,6 +327,7 @@ def test_config_that_does_not_fit(
         StructuralProbe.from_pretrained(tmp_path)
 
 
+@pytest.mark.fault_class("strangers")
 @pytest.mark.parametrize("content", ["{", "[1, 2]"])
 def test_config_that_is_none(probe: StructuralProbe, tmp_path: Path, content: str) -> None:
     probe.save_pretrained(tmp_path)
@@ -332,6 +336,7 @@ def test_config_that_is_none(probe: StructuralProbe, tmp_path: Path, content: st
         StructuralProbe.from_pretrained(tmp_path)
 
 
+@pytest.mark.fault_class("strangers")
 def test_config_that_lacks_a_key(probe: StructuralProbe, tmp_path: Path) -> None:
     probe.save_pretrained(tmp_path)
     config = config_of(tmp_path)
@@ -347,7 +352,7 @@ def test_a_folder_without_a_probe(tmp_path: Path) -> None:
         StructuralProbe.from_pretrained(tmp_path)
 
 
-@pytest.mark.fault_class("non-finite")
+@pytest.mark.fault_class("strangers")
 def test_matrices_missing_or_damaged(probe: StructuralProbe, tmp_path: Path) -> None:
     probe.save_pretrained(tmp_path)
     weights = tmp_path / WEIGHTS
@@ -489,6 +494,7 @@ def test_card_names_the_treebank(tmp_path: Path) -> None:
     assert "- treebank: `unknown: its trees were not read from a file`" in card
 
 
+@pytest.mark.fault_class("strangers")
 def test_card_keeps_local_paths_to_itself(probe: StructuralProbe, tmp_path: Path) -> None:
     model = tmp_path / "home" / "ada" / "models" / "tiny"
     model.mkdir(parents=True)
