@@ -85,11 +85,12 @@ def _mask(encoder: Encoder, bank: Treebank) -> None:
 
 def _bare(encoder: Encoder, bank: Treebank) -> None:
     """Send the same batches through the bare model, which gives its attentions."""
+    attending = WordAttentions(encoder).attending
     with torch.inference_mode():
         for batch in encoder.batches(bank):
             for rows in lay_out(batch.pieces, batch.layout):
                 ids, mask = torch.from_numpy(rows.ids), torch.from_numpy(rows.mask)
-                attentions_of_pass(encoder.loaded, ids, mask)
+                attentions_of_pass(encoder.loaded, attending, ids, mask)
 
 
 def _read(encoder: Encoder, bank: Treebank) -> None:

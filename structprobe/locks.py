@@ -18,7 +18,7 @@ _held: dict[Path, threading.Thread] = {}  # which thread of this process holds w
 
 def lock(path: Path) -> Callable[[], None]:
     """Acquire a lock, waiting for other processes and threads; return what releases it."""
-    path = path.resolve()
+    path = path.parent.resolve() / path.name  # the lock itself must not be a link
     file = FileLock(path, thread_local=False)  # any thread may free it
     try:
         file.acquire(timeout=0)

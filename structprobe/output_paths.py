@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
 
 from structprobe.errors import Hint, ResultError, StructprobeError
 
@@ -28,11 +29,17 @@ def check_room(
         raise error(what, where=told, hint="choose another folder")
     # Permissions are not enough: root may write anywhere, but not to /proc or a read-only disk.
     try:
-        with TemporaryDirectory(prefix=".structprobe-", dir=there):
+        with TemporaryFile(dir=there):
             pass
     except OSError as fault:
         what = f"{str(there)!r} cannot be written to: {fault.strerror or fault}"
-        raise error(what, where=told, hint="choose another folder") from fault
+        raise error(what, where=told, hint=disk_hint(fault, "choose another folder")) from fault
+
+
+def disk_hint(error: OSError, hint: str = "") -> str:
+    """Give a hint on a write that failed; on a full disk, it begins with what helps."""
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return "; ".join(filter(None, ("free some disk space" * full, hint)))
 
 
 def replace_hint(kind: str) -> Hint:

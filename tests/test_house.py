@@ -20,10 +20,14 @@ PACKAGE = ROOT / "structprobe"
 ROOMS = (
     "_version",
     "errors",
+    "checksums",
+    "memory",
     "tree_faults",
     "notebook",
     "progress",
     "output_paths",
+    "drafts",
+    "stored_files",
     "locks",
     "notebook",
     "devices",
@@ -196,6 +200,7 @@ def test_functions_take_few_parameters() -> None:
     assert many == set()
 
 
+@pytest.mark.fault_class("strangers")
 @pytest.mark.parametrize("path", ASSETS, ids=lambda path: path.name)
 def test_pages_make_no_markup_of_data(path: Path) -> None:
     source = path.read_text(encoding="utf-8")

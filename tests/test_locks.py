@@ -49,6 +49,7 @@ lock(path)()
 
 
 @pytest.mark.parametrize("fcntl", ["there", "hidden"])
+@pytest.mark.fault_class("two at once")
 def test_one_holder_at_a_time_with_and_without_fcntl(tmp_path: Path, fcntl: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", LOGIC, fcntl, str(tmp_path)],
@@ -70,6 +71,7 @@ def test_one_holder_at_a_time_with_and_without_fcntl(tmp_path: Path, fcntl: str)
     ]
 
 
+@pytest.mark.fault_class("crash")
 def test_a_lock_dies_with_its_process(tmp_path: Path) -> None:
     from structprobe.locks import lock
 

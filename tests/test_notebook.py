@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from structprobe import ParsedSentence, Prediction, Sentence, Treebank, score
 from structprobe.notebook import html_table
@@ -10,6 +11,7 @@ from structprobe.notebook import html_table
 HEADS = np.array([2, 0, 2])
 
 
+@pytest.mark.fault_class("strangers")
 def test_text_is_escaped() -> None:
     html = html_table("a < b", {"<b>": "&", "n": 3})
     assert "a &lt; b" in html

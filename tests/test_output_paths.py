@@ -52,6 +52,7 @@ def test_folders_that_cannot(
     ("check", "error"),
     [(check_room, ResultError), (check_target, ProbeError), (check_cache, StoreError)],
 )
+@pytest.mark.fault_class("full disk")
 def test_folders_that_the_system_refuses(
     check: Callable[[Path], object], error: type[StructprobeError]
 ) -> None:
@@ -68,10 +69,10 @@ def test_an_older_probe_in_a_folder_that_is_closed(
     """The new one is made beside it, so its own folder's permissions do not matter."""
     (tmp_path / "empty").mkdir()
 
-    def refuse(path: str, mode: int = 0o777) -> None:
+    def refuse(path: str, *more: int) -> None:
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr(os, "mkdir", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(ProbeError, match=rf"{tmp_path.name}' cannot be written to: Permission"):
         check_target(tmp_path / "empty")
 
@@ -104,6 +105,7 @@ def test_a_link_is_what_it_leads_to(tmp_path: Path) -> None:
 
 
 @no_proc
+@pytest.mark.fault_class("full disk")
 def test_a_file_that_the_system_refuses() -> None:
     with pytest.raises(ResultError, match=r"^/proc/structprobe: '/proc' cannot be written to: "):
         check_file(NOWHERE, force=True)

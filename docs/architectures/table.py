@@ -55,11 +55,14 @@ def make_page(rows: Sequence[Result], versions: dict[str, str]) -> str:
         "If a model as a whole does not read text without images or sound, the part that does is "
         "named.",
         "",
+        "Attention is read from the layers that have it, and compared with a plain pass in the "
+        "same way; it is refused where a model does not return what it attends to.",
+        "",
         f"Tried with torch {versions['torch']} on a CPU, in float32. "
         "`python docs/architectures/build_table.py` writes this page.",
         "",
-        "| architecture | class | how read | part or reason |",
-        "|---|---|---|---|",
+        "| architecture | class | how read | part or reason | attention |",
+        "|---|---|---|---|---|",
     ]
     for row in rows:
         if row["status"] != NO_TEXT:
@@ -68,6 +71,7 @@ def make_page(rows: Sequence[Result], versions: dict[str, str]) -> str:
                 f"`{row['model_class']}`" if row["model_class"] else "–",
                 row["status"],
                 f"`{row['part']}`" if row["part"] and not row["reason"] else _plain(row["reason"]),
+                _plain(row.get("attention", "")),
             )
             lines.append(f"| {' | '.join(cells)} |".replace("|  |", "| |"))
     return "\n".join(lines) + "\n"

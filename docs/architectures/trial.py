@@ -20,12 +20,14 @@ import torch
 from numpy.typing import NDArray
 from table import EQUAL, NO_TEXT, PADDED, READ, REFUSED, SINGLE, TRACEBACK, UNBUILT, WRONG
 from tiny_config import shrink
-from tokens import SENTENCES, make_tokenizer, read
+from tokens import SENTENCES, make_tokenizer
+from tokens import read as _read_text
 from transformers import AutoModel, AutoTokenizer, PreTrainedModel
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
-from structprobe import Encoder
+from structprobe import Encoder, WordAttentions
+from structprobe.attention.forward import eager_attention
 from structprobe.errors import StructprobeError
 from structprobe.models import reading
 
@@ -44,6 +46,7 @@ class Row:
     status: str = UNBUILT
     reason: str = ""
     part: str = ""  # What was read: a part of the model, empty for the whole
+    attention: str = ""  # The layers whose attention is read, or why none is
     readable: list[str] = field(default_factory=list)  # Parts that a plain pass can read
     alone: str = ""  # Why the whole model cannot be run on ids and mask alone
     parameters: int = 0
@@ -73,7 +76,9 @@ def try_architecture(name: str, folders: bool = True) -> dict[str, Any]:
     model, row.parameters, truths = chosen
     row.readable, row.alone, row.reason = truths.names, truths.alone, ""
     before = _state(model)
-    _judge(row, model, tokenizer, truths)
+    encoder = _judge(row, model, tokenizer, truths)
+    if encoder is not None:
+        _judge_attention(row, encoder)
     row.left = [part for part, value in _state(model).items() if value != before[part]]
     if folders:
         _judge_folder(row, model, tokenizer)
@@ -149,7 +154,7 @@ class Truths:
     """What plain passes of a model, or of its parts, give for the sentences."""
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
-        self._texts = [read(tokenizer, words) for words in SENTENCES]
+        self._texts = [_read_text(tokenizer, words) for words in SENTENCES]
         self.by_part: dict[str, list[Vectors]] = {}
         self.alone, self.wants_more = "", True
         for name, part in _parts(model):
@@ -208,15 +213,15 @@ def _parts(model: Any) -> Iterator[tuple[str, Any]]:
             yield name, part
 
 
-def _judge(row: Row, model: Any, tokenizer: Any, truths: Truths, **options: Any) -> None:
-    """Let structprobe read a model, and say in the row whether it is right."""
+def _judge(row: Row, model: Any, tokenizer: Any, truths: Truths, **options: Any) -> Encoder | None:
+    """Let structprobe read a model, and say in the row whether it is right; its encoder if so."""
     try:
         encoder = Encoder(model, tokenizer=tokenizer, **options)
         bank = encoder.encode(SENTENCES)
         alone = [encoder.encode([words]) for words in SENTENCES]
     except StructprobeError as error:
         row.status, row.reason = REFUSED, " ".join(str(error).split())
-        return
+        return None
     except Exception as error:  # what must not be
         row.status, row.reason = TRACEBACK, _say(error)
         frames = [
@@ -225,7 +230,7 @@ def _judge(row: Row, model: Any, tokenizer: Any, truths: Truths, **options: Any)
         ]
         ours = [one for one in frames if "structprobe" in str(one)] or frames[:1]
         row.where = f"{ours[-1]} ... {frames[-1]}"
-        return
+        return None
     layers = range(encoder.n_layers + 1)
     got = [[np.asarray(bank.layer(k)[i]) for k in layers] for i in range(len(SENTENCES))]
     single = [[np.asarray(one.layer(k)[0]) for k in layers] for one in alone]
@@ -235,7 +240,7 @@ def _judge(row: Row, model: Any, tokenizer: Any, truths: Truths, **options: Any)
         row.status = WRONG
         row.reason = f"{'also' if apart else 'only'} wrong {'alone' if apart else 'in a batch'}: "
         row.reason += apart or fault
-        return
+        return None
     _, fault = _compare(single, truths)
     if fault:
         row.status, row.reason = WRONG, f"only wrong alone: {fault}"
@@ -251,6 +256,46 @@ def _judge(row: Row, model: Any, tokenizer: Any, truths: Truths, **options: Any)
         )
         if apart.min() < 1e-5 * np.abs(values).max():
             row.reason = "different words have one vector in the last layer, as in the model"
+    return encoder if row.status in READ else None
+
+
+def _judge_attention(row: Row, encoder: Encoder) -> None:
+    """Let structprobe read the attention of a model, and compare it with a plain pass."""
+    try:
+        attentions = WordAttentions(encoder)
+        read = {
+            int(i): batch.weights[k]
+            for batch in attentions.read(SENTENCES, progress=False)
+            for k, i in enumerate(batch.sentences)
+        }
+    except StructprobeError as error:
+        row.attention = f"refused: {error.what}"
+        return
+    except Exception as error:  # what must not be
+        row.status, row.reason = TRACEBACK, f"attention: {_say(error)}"
+        return
+    layers, n_layers = attentions.layers, encoder.n_layers
+    some = f"only layer{'s' * (len(layers) > 1)} {', '.join(map(str, layers))} of {n_layers}"
+    row.attention = "all layers" if len(layers) == n_layers else some
+    part = encoder.loaded.model
+    for number, words in enumerate(SENTENCES):
+        ids, shares = _read_text(encoder.tokenizer, words)
+        known = inspect.signature(part.forward).parameters
+        more = {"use_cache": False} if "use_cache" in known else {}
+        with reading.reading(part), eager_attention(part):
+            tensor = torch.tensor([ids])
+            output = part(input_ids=tensor, output_attentions=True, return_dict=True, **more)
+        square = [
+            one[0].double().numpy()
+            for one in output.attentions
+            if one is not None and one.shape[2:] == (len(ids), len(ids))
+        ]
+        members = (shares > 0) / (shares > 0).sum(0).clip(1)
+        wanted = np.stack([shares @ one @ members.T for one in square])
+        got = read[number][..., : len(words), : len(words)]
+        if got.shape != wanted.shape or not np.abs(got - wanted).max() <= _BOUND:
+            row.status, row.reason = WRONG, f"attention to sentence {number + 1}"
+            return
 
 
 def _compare(got: list[Vectors], truths: Truths) -> tuple[str, str]:

@@ -18,7 +18,8 @@ class HeadAnalysis:
     """The result of `structprobe.analyse_heads`, on one part of a treebank.
 
     Layers and heads are counted from 0 in arrays and from 1 in rows: layer `l` is the attention
-    that computes layer `l` of the model. Arrays are (n_layers, n_heads) unless noted.
+    that computes layer `l` of the model. Arrays are (n_layers, n_heads) unless noted, with only the
+    layers that have attention.
 
     Attributes
     ----------
@@ -44,6 +45,8 @@ class HeadAnalysis:
         The best head of each layer for each way of decoding trees from a head.
     own_segment : ndarray or None
         Share of the attention between words within one of two segments, if pairs were read.
+    layers : sequence of int
+        The layers in the arrays, from 1; all by default.
     """
 
     about: Mapping[str, Any]
@@ -56,6 +59,10 @@ class HeadAnalysis:
     shuffled: NDArray[np.float64]  # (n_layers, n_heads)
     trees: Sequence[dict[str, Any]]
     own_segment: NDArray[np.float64] | None = None  # (n_layers, n_heads)
+    layers: Sequence[int] = ()
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "layers", self.layers or range(1, len(self.entropy) + 1))
 
     @property
     def patterns(self) -> NDArray[np.str_]:
@@ -103,7 +110,7 @@ class HeadAnalysis:
         values = {name: array for name, array in values.items() if array is not None}
         patterns = self.patterns
         return [
-            {"layer": layer + 1, "head": head + 1, "pattern": str(patterns[layer, head])}
+            {"layer": self.layers[layer], "head": head + 1, "pattern": str(patterns[layer, head])}
             | {name: _number(float(array[layer, head])) for name, array in values.items()}
             for layer, head in np.ndindex(*patterns.shape)
         ]

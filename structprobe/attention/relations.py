@@ -121,9 +121,11 @@ def relation_rows(
     told: RelationScores,
     offsets: NDArray[np.integer],
     patterns: NDArray[np.str_],
+    layers: Sequence[int] | None = None,
 ) -> list[dict[str, Any]]:
     """Choose heads on one part of a treebank and report their accuracy on another."""
-    # offsets (n_relations + 1,), patterns (n_layers, n_heads)
+    # offsets (n_relations + 1,), patterns (n_layers, n_heads), layers (n_layers,)
+    layers = layers or range(1, len(patterns) + 1)
     accuracy = np.stack([choice.heads.accuracy, told.heads.accuracy])  # (2, 2, rows, layers, heads)
     baseline = np.stack([part.offsets.accuracy(offsets) for part in (choice, told)])  # (2, rows)
     common = np.argsort(-told.heads.total, kind="stable")
@@ -132,10 +134,10 @@ def relation_rows(
             "relation": told.heads.names[number],
             "direction": name,
             "n_arcs": int(told.heads.total[number]),
-            **_best(accuracy[:, direction, number], patterns),
+            **_best(accuracy[:, direction, number], patterns, layers),
             "offset": int(offsets[number]) or None,
             "offset_accuracy": float(baseline[1, number]) if offsets[number] else None,
-            "ahead": _ahead(accuracy[:, direction, number], baseline[:, number])
+            "ahead": _ahead(accuracy[:, direction, number], baseline[:, number], layers)
             if told.heads.total[number] >= LEAST_ARCS
             else [],
         }
@@ -145,26 +147,30 @@ def relation_rows(
     ]
 
 
-def _best(accuracy: NDArray[np.float64], patterns: NDArray[np.str_]) -> dict[str, Any]:
+def _best(
+    accuracy: NDArray[np.float64], patterns: NDArray[np.str_], layers: Sequence[int]
+) -> dict[str, Any]:
     """Describe the head that is best on the first of two parts (2, n_layers, n_heads)."""
     keys = ("layer", "head", "pattern", "choice_accuracy", "accuracy")
     if np.isnan(accuracy[0]).any():
         return dict.fromkeys(keys)
     layer, head = np.unravel_index(accuracy[0].argmax(), patterns.shape)
     both = accuracy[:, layer, head].tolist()
-    place = (int(layer) + 1, int(head) + 1)
+    place = (layers[layer], int(head) + 1)
     return dict(zip(keys, (*place, str(patterns[layer, head]), *both), strict=True))
 
 
-def _ahead(accuracy: NDArray[np.float64], baseline: NDArray[np.float64]) -> list[list[Any]]:
+def _ahead(
+    accuracy: NDArray[np.float64], baseline: NDArray[np.float64], layers: Sequence[int]
+) -> list[list[Any]]:
     """List the heads that exceed the offset on both parts; none if a part has no arcs."""
     gain = accuracy - baseline[:, None, None]
     beats = (gain > MARGIN - 1e-9).all(axis=0)  # a gain of exactly the margin counts
-    layers, heads = np.nonzero(beats)
-    order = np.argsort(-accuracy[0, layers, heads], kind="stable")
+    rows, heads = np.nonzero(beats)
+    order = np.argsort(-accuracy[0, rows, heads], kind="stable")
     return [
-        [int(layer) + 1, int(head) + 1, float(accuracy[1, layer, head])]
-        for layer, head in zip(layers[order], heads[order], strict=True)
+        [layers[row], int(head) + 1, float(accuracy[1, row, head])]
+        for row, head in zip(rows[order], heads[order], strict=True)
     ]
 
 

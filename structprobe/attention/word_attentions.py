@@ -12,30 +12,32 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from structprobe.attention.forward import attentions_of_pass, find_heads
+from structprobe.attention.forward import attentions_of_pass
 from structprobe.attention.rows import AttentionRows, attention_rows
 from structprobe.attention.segment_pairs import PairFrame, find_pair_frame, pair_rows
+from structprobe.attention.trial import find_attention
+from structprobe.checksums import checksum
+from structprobe.drafts import draft_file
 from structprobe.encoder.cache.cache_folder import (
     claim,
     one_line_faults,
     refuse_foreign,
-    replacing,
+    save_array,
     short_digest,
     to_json,
 )
 from structprobe.encoder.checks import overflow
-from structprobe.encoder.encoder import Encoder, pass_key
-from structprobe.encoder.subwords.batching import make_batches
+from structprobe.encoder.encoder import Encoder, make_halving, pass_key
+from structprobe.encoder.subwords.batching import TextBatch, halve, make_batches
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords
-from structprobe.errors import EncoderError, StoreError, check_encoder, unknown_name
+from structprobe.errors import EncoderError, StoreError, check_encoder, counted, unknown_name
 from structprobe.progress import progress_bar
 
 SPECIAL = ("drop", "renormalise", "keep")
 """How attention to special tokens may be treated, see `WordAttentions`."""
 
 _AT_ONCE = 1024  # sentences in memory while they are paired; even
-_CACHE_VERSION = 1
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -51,7 +53,8 @@ class RawAttention:
 class AttentionBatch:
     """The attention of some sentences of similar length, padded with zeros.
 
-    Layers and heads are counted from 0 here: index 0 is the attention that computes layer 1.
+    Layers and heads are counted from 0 here: index 0 is the first layer that has attention (layer 1
+    in most models, see `WordAttentions.layers`).
     """
 
     sentences: NDArray[np.int64]  # (b,): indices of the sentences, from 0
@@ -86,6 +89,12 @@ class WordAttentions:
     A sentence that is too long for the model is read in the windows of `Encoder`: the row of a word
     comes from the window that gives it most context, with 0 for words outside of it.
 
+    The attention is tried on made-up texts first. With eager attention, which returns weights, the
+    model must have the same last hidden state as without, within the bounds for padding; no weight
+    may be on later tokens in a causal model; weights are shares, and each row sums to 1 if it comes
+    from softmax over all tokens (to less in models with attention sinks). Otherwise the model is
+    refused. In hybrid models, layers without attention are named in a warning and left out.
+
     For an encoder-decoder model, this is the self-attention of the encoder. For a causal model,
     matrices are lower triangular, except for words that share a subword.
 
@@ -107,15 +116,18 @@ class WordAttentions:
 
     Attributes
     ----------
+    layers : tuple of int
+        The layers that have attention, from 1: all, except in hybrid models.
     n_layers, n_heads : int
-        Number of layers, counted from 1, and of heads per layer.
+        Number of these layers, and of heads per layer.
     causal : bool
         Whether the model only attends to preceding words.
 
     Raises
     ------
     EncoderError
-        If the model returns no attention, as state-space models, or `special` is unknown.
+        If the model returns no attention, as state-space models, or returns what is not its
+        attention (see above); or if `special` is unknown.
 
     Examples
     --------
@@ -138,18 +150,15 @@ class WordAttentions:
         check_encoder(encoder, EncoderError)
         self.encoder, self.special = encoder, special
         self.symmetrised, self.cache = symmetrised, cache
-        self.n_heads, self.causal = find_heads(encoder.loaded, encoder.surroundings.before)
+        self.attending = find_attention(encoder.loaded, encoder.surroundings.before)
+        self.layers, self.causal = self.attending.layers, self.attending.causal
+        self.n_layers, self.n_heads = len(self.layers), self.attending.n_heads
 
     def __repr__(self) -> str:
         return (
             f"<WordAttentions: {self.n_layers} layers of {self.n_heads} heads, "
             f"special={self.special!r}, symmetrised={self.symmetrised!r}, of {self.encoder!r}>"
         )
-
-    @property
-    def n_layers(self) -> int:
-        """Number of layers, counted from 1."""
-        return self.encoder.n_layers
 
     def read(
         self, sentences: Sequence[SentenceLike], *, progress: bool | None = None
@@ -231,15 +240,19 @@ class WordAttentions:
         pairs = {n: pair for n, pair in pairs.items() if frame.width(pair) <= (limit or np.inf)}
         numbers = np.array([*pairs], dtype=np.int64)
         widths = [frame.width(pair) for pair in pairs.values()]
-        for batch in make_batches(widths, layout.batch_tokens):
-            own = numbers[batch]
+
+        def attend(own: NDArray[np.int64]) -> tuple[AttentionBatch, NDArray[np.int64]]:
             some = [pairs[n] for n in own.tolist()]
             firsts = np.array([one.n_words for one, _ in some], dtype=np.int64)
             lengths = firsts + np.array([other.n_words for _, other in some])
             segments = (np.arange(lengths.max()) >= firsts[:, None]).astype(np.int64)
             words = self._attend([pair_rows(some, frame, layout.pad)], *segments.shape)
             _refuse_non_finite(words, [spaced[n] for n in own.tolist()])
-            yield self._finish(RawAttention(own, lengths, words)), segments
+            return self._finish(RawAttention(own, lengths, words)), segments
+
+        halving = make_halving(self.encoder.loaded.name)
+        for batch in make_batches(widths, layout.batch_tokens):
+            yield from halving.run(attend, numbers[batch], _halve_pairs)
 
     def _raw(self, sentences: Sequence[SentenceLike]) -> Generator[RawAttention, None, None]:
         """Give the unprocessed attention, from the model or from the cache."""
@@ -247,20 +260,30 @@ class WordAttentions:
         if self.cache is None:
             yield from passes
             return
-        folder = Path(self.cache)
-        key = to_json({**pass_key(self.encoder, sentences), "version": _CACHE_VERSION})
-        path = folder / f"attention-{short_digest(key.encode())}.npy"
+        folder, key = Path(self.cache), pass_key(self.encoder, sentences)
+        names = [short_digest(to_json({**key, "version": n}).encode()) for n in (1, 2)]
+        old, path = (folder / f"attention-{name}.npy" for name in names)
         with one_line_faults(folder):
             refuse_foreign(folder)
-            yield from _read_stored(path) if path.exists() else _store(path, passes)
+            there = old if old.exists() and not path.exists() else path
+            if there.exists():
+                stored = _read_stored(there, with_checks=there == path)
+                yield from _complete(stored, len(sentences), there)
+            else:
+                yield from _store(path, passes)
 
     def _passes(self, sentences: Sequence[SentenceLike]) -> Iterator[RawAttention]:
         """Run sentences through the model."""
-        for batch in self.encoder.batches(sentences):
+
+        def attend(batch: TextBatch) -> RawAttention:
             lengths = np.array([pieces.n_words for pieces in batch.pieces], dtype=np.int64)
             words = self._attend(attention_rows(batch), len(lengths), lengths.max())
             _refuse_non_finite(words, batch.sentences)
-            yield RawAttention(batch.numbers, lengths, words)
+            return RawAttention(batch.numbers, lengths, words)
+
+        halving = make_halving(self.encoder.loaded.name)
+        for batch in self.encoder.batches(sentences):
+            yield from halving.run(attend, batch, halve)
 
     def _attend(self, parts: Iterable[AttentionRows], b: int, n: int) -> NDArray[np.float32]:
         """Run rows through the model; the last two columns: special tokens, first position."""
@@ -278,7 +301,7 @@ class WordAttentions:
         ids, mask, sentence = loaded.put(rows.ids, rows.mask, rows.sentence)
         source, target = loaded.put(rows.source, rows.target)
         (types,) = [None] if rows.types is None else loaded.put(rows.types)
-        attentions = attentions_of_pass(loaded, ids, mask, types)
+        attentions = attentions_of_pass(loaded, self.attending, ids, mask, types)
         n_rows, n_heads, n_positions, _ = attentions[0].shape
         for layer, weights in enumerate(attentions):
             to_words = weights.float().flatten(1, 2) @ target
@@ -303,23 +326,52 @@ class WordAttentions:
 def _store(path: Path, batches: Iterator[RawAttention]) -> Iterator[RawAttention]:
     """Pass batches on, and store them once all were read, completely or not at all."""
     claim(path.parent)
-    with replacing(path) as file:
+    with draft_file(path) as file:
         for batch in batches:
-            for array in (batch.sentences, batch.lengths, batch.words):
-                np.save(file, array, allow_pickle=False)
+            arrays = batch.sentences, batch.lengths, batch.words
+            for array in (*arrays, checksum(path.name, arrays)):
+                save_array(file, array)
             yield batch
 
 
-def _read_stored(path: Path) -> Iterator[RawAttention]:
-    """Give the stored batches in their order."""
+def _read_stored(path: Path, *, with_checks: bool) -> Iterator[RawAttention]:
+    """Give the stored batches in their order; older versions wrote no checksums."""
     with path.open("rb") as file:
         while file.tell() < path.stat().st_size:
             try:
-                batch = RawAttention(*(np.load(file, allow_pickle=False) for _ in range(3)))
-            except (ValueError, EOFError) as error:
-                hint = "delete it to compute it again"
-                raise StoreError(f"{path} is damaged: {error}", hint=hint) from error
+                arrays = [
+                    np.lib.format.read_array(file, allow_pickle=False)
+                    for _ in range(3 + with_checks)
+                ]
+                if with_checks and not np.array_equal(arrays.pop(), checksum(path.name, arrays)):
+                    raise ValueError("the attention is not that written")
+                batch = RawAttention(*arrays)
+            except Exception as error:  # a damaged header raises errors of any type
+                raise _damaged(path, error) from error
             yield batch
+
+
+def _complete(
+    batches: Iterator[RawAttention], n_sentences: int, path: Path
+) -> Iterator[RawAttention]:
+    """Pass stored batches on, and raise an error unless each sentence is in one of them."""
+    left = set(range(n_sentences))
+    for batch in batches:
+        numbers = batch.sentences.tolist()
+        if not left.issuperset(numbers) or len({*numbers}) < len(numbers):
+            raise _damaged(path, f"sentences {numbers} are not among those left")
+        left.difference_update(numbers)
+        yield batch
+    if left:
+        raise _damaged(path, f"{counted(len(left), 'sentence')} missing")
+
+
+def _halve_pairs(numbers: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+    return np.array_split(numbers, 2) if len(numbers) > 1 else []
+
+
+def _damaged(path: Path, why: object) -> StoreError:
+    return StoreError(f"{path} is damaged: {why}", hint="delete it to compute it again")
 
 
 def _refuse_non_finite(words: NDArray[np.float32], sentences: Sequence[SpacedWords]) -> None:

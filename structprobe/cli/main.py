@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import _thread
 import argparse
 import importlib
 import logging
 import os
 import shlex
+import signal
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 
 from structprobe._version import __version__
 from structprobe.cli.parser import SHELLS, Parser, PrintCompletion
-from structprobe.errors import StructprobeError
+from structprobe.errors import StructprobeError, escaped
+from structprobe.memory import is_out_of_memory
 
 COMMANDS = {
     "treebank": "download a Universal Dependencies treebank and check it",
@@ -79,7 +83,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     args: argparse.Namespace | None = None
     try:
-        with _flushed():
+        with _heeding_interrupts(), _flushed():
             args = _parse(given)
             args.command_line = shlex.join(["structprobe", *given])
             # Otherwise bars are drawn where stderr is a terminal.
@@ -96,7 +100,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         return _fault(f"{place}{error.strerror or error}")
+    except (MemoryError, RuntimeError) as error:
+        if not is_out_of_memory(error):
+            raise
+        told = str(error) or type(error).__name__
+        return _fault(f"there is not enough memory; use shorter sentences or fewer layers ({told})")
     except KeyboardInterrupt:
+        if argv is None:  # the process ends: no second Ctrl-C is to break into that
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
         kept = "nothing was written; cached word vectors are kept"
         if args is None:  # while a command's options are imported
             kept = "nothing was done"
@@ -133,16 +144,42 @@ def _prepare_streams() -> None:
 
 
 @contextmanager
+def _heeding_interrupts() -> Iterator[None]:
+    """Repeat a Ctrl-C that came while an object was deleted: Python prints it and goes on."""
+    before = sys.unraisablehook
+
+    def hook(found: sys.UnraisableHookArgs) -> None:
+        if issubclass(found.exc_type, KeyboardInterrupt):
+            threading.Timer(0.01, _thread.interrupt_main).start()
+        else:
+            before(found)
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+
+
+@contextmanager
 def _flushed() -> Iterator[None]:
     """Write out what was printed, also before `--help` exits: Python would end in a traceback."""
     try:
         yield
     except SystemExit:
+        _flush()
+        raise
+    _flush()
+
+
+def _flush() -> None:
+    """Write out what was printed; an error names the place."""
+    try:
         if sys.stdout is not None:
             sys.stdout.flush()
+    except OSError as error:
+        error.filename = "standard output"
         raise
-    if sys.stdout is not None:
-        sys.stdout.flush()
 
 
 def _stop_writing() -> None:
@@ -157,12 +194,19 @@ def _stop_writing() -> None:
 def _tell(line: str) -> None:
     """Print a line to stderr, if there is anybody to read it."""
     with suppress(OSError):
-        print(line, file=sys.stderr, flush=True)
+        print(escaped(line), file=sys.stderr, flush=True)
 
 
 def _fault(message: str) -> int:
     _tell(f"structprobe: error: {' '.join(message.split())}")
     return DATA_FAULT
+
+
+class _Escaping(logging.Formatter):
+    """Keeps what a terminal would act on, in names of files and words, out of the log."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return escaped(super().format(record), keep="\n")
 
 
 @contextmanager
@@ -171,7 +215,7 @@ def _log_to_stderr(args: argparse.Namespace) -> Iterator[None]:
     from tqdm.contrib.logging import logging_redirect_tqdm
 
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("structprobe: %(message)s"))
+    handler.setFormatter(_Escaping("structprobe: %(message)s"))
     logger = logging.getLogger("structprobe")
     before = logger.handlers, logger.propagate, logger.level
     logger.handlers, logger.propagate = [handler], False

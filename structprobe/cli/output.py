@@ -8,20 +8,26 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from structprobe.errors import escaped
+
 
 def print_as(text_of: Callable[[Any], str], found: Any, args: argparse.Namespace) -> None:
     """Print what a command found as text or, with ``--json``, as JSON."""
-    print(_to_json(found) if args.json else text_of(found))
+    print(to_json(found, indent=2) if args.json else escaped(text_of(found), keep="\n"))
 
 
-def _to_json(found: Any) -> str:
-    """Write JSON, with its own escapes where stdout cannot encode a character."""
-    text = json.dumps(found, ensure_ascii=False, indent=2)
+def to_json(found: Any, indent: int | None = None) -> str:
+    """Write JSON, with its own escapes for what stdout cannot encode, or a terminal acts on."""
+    text = json.dumps(found, ensure_ascii=False, indent=indent)
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
-        return json.dumps(found, indent=2)
-    return text
+        return json.dumps(found, indent=indent)
+    return text if text.isprintable() else "".join(map(_in_json, text))
+
+
+def _in_json(char: str) -> str:
+    return char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1]
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], args: argparse.Namespace) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import re
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from structprobe.cli import inputs, options
+from structprobe.cli.output import to_json
 from structprobe.cli.parser import Parser
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     trees = [ParsedSentence(*both) for both in zip(bank, predictions, strict=True)]
     if args.json:
         plain = ({"words": tree.words, "heads": tree.heads.tolist()} for tree in trees)
-        text = "".join(f"{json.dumps(one, ensure_ascii=False)}\n" for one in plain)
+        text = "".join(f"{to_json(one)}\n" for one in plain)
     elif args.text:
         text = "".join(f"{tree}\n\n" for tree in trees)
     else:

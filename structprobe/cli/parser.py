@@ -12,7 +12,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any, NoReturn
 
-from structprobe.errors import unknown_name
+from structprobe.errors import escaped, unknown_name
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
@@ -72,7 +72,7 @@ class Parser(argparse.ArgumentParser):
         what = what.replace("expected at least one argument", "a value is missing")
         what = re.sub("ignored explicit argument (.*)", r"takes no value, but \1 was given", what)
         what = re.sub("^the following arguments are required: (.*)", self._missing, what)
-        self.exit(2, f"{self.prog}: error: {what} (see '{self.prog} --help')\n")
+        self.exit(2, f"{self.prog}: error: {escaped(what)} (see '{self.prog} --help')\n")
 
     def _print_message(self, message: str, file: Any = None) -> None:
         """Write, and let the caller see why help could not be written, which argparse ignores."""

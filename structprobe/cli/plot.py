@@ -27,6 +27,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Draw the figures and print where they are."""
+    from structprobe.errors import escaped
     from structprobe.output_paths import check_room
     from structprobe.show import plot_folder
 
@@ -36,4 +37,4 @@ def run(args: argparse.Namespace) -> None:
     if args.json:
         print(json.dumps([*map(str, paths)]))
     else:
-        print("\n".join(f"wrote {path}" for path in paths))
+        print("\n".join(f"wrote {escaped(str(path))}" for path in paths))

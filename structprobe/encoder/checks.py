@@ -57,7 +57,7 @@ def refuse_foreign_tokens(
 
 def overflow(what: str, where: str) -> EncoderError:
     """Make the error for what a model computed as infinite or NaN."""
-    hint = "the model overflows in this dtype; try dtype='float32' or 'bfloat16'"
+    hint = "its weights are not, or it overflows in this dtype; try dtype='float32' or 'bfloat16'"
     return EncoderError(f"{what} is not finite", where=where, hint=hint)
 
 

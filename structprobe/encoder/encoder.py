@@ -22,6 +22,7 @@ from structprobe.encoder.subwords.batching import (
     TextBatch,
     batch_up,
     check_pooling,
+    halve,
     lay_out,
     make_layout,
 )
@@ -38,6 +39,7 @@ from structprobe.encoder.subwords.tokenizing import make_reader
 from structprobe.encoder.subwords.unknown import UnknownWatch
 from structprobe.encoder.vectors import EncodedBank
 from structprobe.errors import EncoderError
+from structprobe.memory import Halving
 from structprobe.models import Model, Tokenizer
 from structprobe.models.limits import Layers, pick_layers
 from structprobe.models.loading import LoadedModel, load_model, refresh, untrained
@@ -424,6 +426,14 @@ class Encoder:
         missing = np.isin(np.arange(len(spaced)), store.missing)
         own = np.diff(store.offsets)[store.own]  # (n_own_sentences,), their words
         parts = [store.own[part] for part in make_parts(own)]
+        halving = make_halving(self.loaded.name)
+
+        def fill(batch: TextBatch) -> None:
+            rows = lay_out(batch.pieces, batch.layout)
+            vectors = word_vectors(self.loaded, rows, store.missing_layers, watch)
+            refuse_non_finite(vectors, batch.sentences)
+            store.write(batch.numbers, vectors)
+
         parts = [part for part in parts if missing[part].any()]
         n_there = len(store.own) - sum(map(len, parts))
         with (
@@ -435,10 +445,7 @@ class Encoder:
                 # A partly finished batch is repeated as a whole: its composition affects the last
                 # bits, and a resumed run must give the same bits as an uninterrupted one.
                 if missing[batch.numbers].any():
-                    rows = lay_out(batch.pieces, batch.layout)
-                    vectors = word_vectors(self.loaded, rows, store.missing_layers, watch)
-                    refuse_non_finite(vectors, batch.sentences)
-                    store.write(batch.numbers, vectors)
+                    halving.run(fill, batch, halve)
                 advance(len(batch.numbers))
 
     def _batches(
@@ -469,6 +476,12 @@ class Encoder:
             "dtype": str(loaded.dtype).removeprefix("torch."),
             **({"lang": self.lang} if self.lang else {}),
         }
+
+
+def make_halving(model: str) -> Halving:
+    """Make smaller batches of sentences where memory does not suffice for a model."""
+    hint = "leave out the longest sentences, or use another device, dtype or model"
+    return Halving(f"reading with {model!r}", EncoderError, hint)
 
 
 def unwatched(encoder: Encoder) -> Encoder:

@@ -20,16 +20,20 @@ def word_vectors(
     """Run the rows of a batch through the model and pool every layer."""
     # -> (n_words, hidden_size)
     sums: dict[int, torch.Tensor] = {}
+    seen: list[tuple[int, torch.Tensor]] = []
     for rows in parts:
         ids, mask, used = loaded.put(rows.ids, rows.mask, np.unique(rows.positions))
         links = loaded.put(rows.positions, rows.starts, rows.weights)
         passed = layers_of_pass(loaded.model, ids, mask, layers, loaded.batching)
         for layer, hidden in zip(layers, passed, strict=True):
             norms = torch.linalg.vector_norm(hidden, dim=-1, dtype=torch.float32)
-            watch.add(layer, norms.flatten()[used])
+            seen.append((layer, norms.flatten()[used]))
             pooled = pool(hidden, *links)  # (n_words, hidden_size)
             sums[layer] = sums[layer] + pooled if layer in sums else pooled
-    return {layer: pooled.cpu().numpy() for layer, pooled in sums.items()}
+    found = {layer: pooled.cpu().numpy() for layer, pooled in sums.items()}
+    for layer, own in seen:  # last: where memory does not suffice, the batch is read again
+        watch.add(layer, own)
+    return found
 
 
 def pool(

@@ -13,7 +13,7 @@ from typing import Any, NoReturn, SupportsIndex, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.errors import EncoderError, StoreError
+from structprobe.errors import EncoderError, StoreError, escaped
 from structprobe.notebook import html_table
 
 _OF_A_LAYER = (
@@ -90,7 +90,7 @@ class WordVectors(Sequence[NDArray[np.floating]]):
 
     def __repr__(self) -> str:
         model, layer = ((self.origin or {}).get(key) for key in ("model", "layer"))
-        source = "" if self.origin is None else f", layer {layer} of {model}"
+        source = "" if self.origin is None else escaped(f", layer {layer} of {model}")
         return (
             f"<WordVectors: {len(self)} sentences, {len(self.values)} words, "
             f"{self.hidden_size} wide, {self.values.dtype}{source}>"
@@ -179,7 +179,7 @@ class EncodedBank:
 
     def __repr__(self) -> str:
         n_sentences, n_words, layers, width, dtype, *model = self._facts().values()
-        source = f", of {model[0]}" if model else ""
+        source = escaped(f", of {model[0]}") if model else ""
         return (
             f"<EncodedBank: {n_sentences} sentences, {n_words} words, layers {layers}, "
             f"{width} wide, {dtype}{source}>"

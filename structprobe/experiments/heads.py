@@ -145,14 +145,16 @@ def analyse_heads(
         RelationScores(told, gold["test"].offsets(names)),
         gold["train"].offsets(names).best(),
         rules.name(shares["near"], shares["delimiters"], sums.targets.own_segment),
+        attentions.layers,
     )
     known = [(i, name) for i, name in enumerate(told.names) if told.total[i]]
     accuracy = {name: told.accuracy[:, i] for i, name in known}
     analysis = HeadAnalysis(
         about, rules, rows, accuracy, shares, sums.targets.entropy,
         sums.alignment.share, sums.shuffled.share,
-        tree_rows(trees[chosen_on].uuas, trees["test"].uuas),
+        tree_rows(trees[chosen_on].uuas, trees["test"].uuas, attentions.layers),
         sums.targets.own_segment,
+        attentions.layers,
     )  # fmt: skip
     if results is not None:
         _write(analysis, results)
@@ -188,15 +190,18 @@ class SingleHeads:
 
 
 def tree_rows(
-    choice: Mapping[str, NDArray[np.float64]], told: Mapping[str, NDArray[np.float64]]
+    choice: Mapping[str, NDArray[np.float64]],
+    told: Mapping[str, NDArray[np.float64]],
+    layers: Sequence[int] | None = None,
 ) -> list[dict[str, Any]]:
     """Choose a head in each layer on one part of a treebank; report its UUAS on another."""
-    # choice (n_layers, n_heads), told (n_layers, n_heads)
+    # choice (n_layers, n_heads), told (n_layers, n_heads), layers (n_layers,)
     rows = []
     for method, chosen_by in choice.items():
         highest = chosen_by.max(axis=1)
+        numbers = layers or range(1, len(chosen_by) + 1)
         for layer, head in enumerate(chosen_by.argmax(axis=1).tolist()):
-            row = {"method": method, "layer": layer + 1, "head": None, "choice_uuas": None}
+            row = {"method": method, "layer": numbers[layer], "head": None, "choice_uuas": None}
             row |= {"uuas": None, "best": False}
             if not np.isnan(highest[layer]):  # some gold edge counts
                 uuas = float(told[method][layer, head])

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from structprobe.drafts import clear_drafts, discard
 from structprobe.encoder.cache.cache_folder import one_line_faults, refuse_foreign
 from structprobe.errors import StoreError, check_path
 from structprobe.locks import lock
@@ -36,7 +36,8 @@ def vectors_folder(folder: Path, cache: str | os.PathLike[str] | None) -> Iterat
     # One experiment at a time: the first to finish must not remove the other's vectors.
     unlock = lock(folder / f".{VECTORS}.lock")
     try:
+        clear_drafts(folder / VECTORS, folder)
         yield folder / VECTORS
-        shutil.rmtree(folder / VECTORS, ignore_errors=True)
+        discard(folder / VECTORS)
     finally:
         unlock()

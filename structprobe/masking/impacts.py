@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from structprobe.encoder.checks import overflow
-from structprobe.encoder.encoder import Encoder, pass_key
+from structprobe.encoder.encoder import Encoder, make_halving, pass_key
 from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords
 from structprobe.errors import EncoderError, unknown_name
 from structprobe.masking.masked_copies import MaskedCopies, MaskedRows
@@ -56,6 +56,7 @@ class MaskedImpacts:
         self.encoder, self.measure, self.limit = encoder, measure, limit
         (self.layer,) = pick_layers(encoder.n_layers if layer is None else layer, encoder.n_layers)
         self._mask_token = _find_mask(encoder)
+        self._halving = make_halving(encoder.loaded.name)
         self._read_rows: Callable[[MaskedRows], Tensor] = self._vectors
         if measure == "probability":
             self._whole = _with_masked_head(encoder)
@@ -102,11 +103,15 @@ class MaskedImpacts:
         """Log the number of passes and their time, measured on a batch of medium length."""
         if not copies.batches:
             return
-        rows = copies.rows(*copies.batches[len(copies.batches) // 2])
+        middle = copies.batches[len(copies.batches) // 2]
+
+        def read(batch: tuple[int, int]) -> None:
+            self._read_rows(copies.rows(*batch)).cpu()
+
         for _ in range(2):  # the first warms up
             start = time.perf_counter()
             with torch.no_grad():
-                self._read_rows(rows).cpu()
+                self._halving.run(read, middle, _halve)
             seconds = (time.perf_counter() - start) * len(copies.batches)
         told = f"{copies.n_rows:,} passes for {len(copies.sentences):,} sentences"
         _logger.info("perturbed masking: %s, about %s seconds", told, f"{seconds:,.1f}")
@@ -117,8 +122,10 @@ class MaskedImpacts:
         """Run all copies through the model, and collect the impacts of each sentence."""
         held: Tensor | None = None  # (n, width): words masked alone, of an unfinished sentence
         matrix = np.empty((0, 0), dtype=np.float32)
-        for start, stop in copies.batches:
-            rows = copies.rows(start, stop)
+
+        def collect(batch: tuple[int, int]) -> list[tuple[int, Impacts]]:
+            nonlocal held, matrix
+            found, rows = [], copies.rows(*batch)
             lengths = [copies.sentences[part.sentence].n_words for part in rows.parts]
             changes, alone = self._changes(rows, lengths, held)
             for part, n in zip(rows.parts, lengths, strict=True):
@@ -127,8 +134,13 @@ class MaskedImpacts:
                 one, other = rows.words[part.first : part.last].T
                 matrix[one, other], matrix[other, one] = changes[part.first : part.last].T
                 if part.ends:
-                    yield part.sentence, matrix
+                    found.append((part.sentence, matrix))
             held = None if rows.parts[-1].ends else alone[-lengths[-1] :]
+            return found
+
+        for start, stop in copies.batches:
+            for found in self._halving.run(collect, (start, stop), _halve):
+                yield from found
             on_rows(stop - start)
 
     def _changes(
@@ -171,6 +183,13 @@ class MaskedImpacts:
         right: Tensor = chances.new_zeros(asked.shape)  # (n_rows, n_positions)
         right[asked] = chances.gather(1, truth[asked][:, None]).squeeze(1)
         return weights @ right[:, :, None]
+
+
+def _halve(batch: tuple[int, int]) -> list[tuple[int, int]]:
+    """Divide the copies of a batch."""
+    start, stop = batch
+    middle = (start + stop) // 2
+    return [(start, middle), (middle, stop)] if middle > start else []
 
 
 def _find_mask(encoder: Encoder) -> int:

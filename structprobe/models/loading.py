@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from structprobe.devices import find_device
 from structprobe.errors import EncoderError, unknown_name
+from structprobe.memory import is_out_of_memory
 from structprobe.models import Config, Model, Tokenizer
 from structprobe.models.adapters import (
     adapt,
@@ -37,7 +38,7 @@ from structprobe.models.fingerprints import (
 from structprobe.models.hub import find_commit, refuse_unknown
 from structprobe.models.languages import language_of, set_language, speak
 from structprobe.models.limits import count_tokens, find_padding, measure
-from structprobe.models.places import explain, locate
+from structprobe.models.places import explain, locate, refuse_kernels
 from structprobe.models.quiet import quiet_transformers
 from structprobe.models.reading import ALONE, EQUAL, PADDED
 from structprobe.models.text_part import config_of, find_text_part, part_at
@@ -246,7 +247,13 @@ def _try_part(
     with quiet_transformers():
         n_tokens = count_tokens(part)
         pad = find_padding(n_tokens, tokenizer, config)
-        batching = find_batching(part, make_texts(tokenizer, n_tokens, limit), pad, name)
+        try:
+            batching = find_batching(part, make_texts(tokenizer, n_tokens, limit), pad, name)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            what = f"{name!r}: there is not enough memory to read a few short texts"
+            raise EncoderError(what, hint="use another device, dtype or model") from error
     return {"n_tokens": n_tokens, "pad": pad, "batching": batching}
 
 
@@ -258,9 +265,12 @@ def _load_weights(
 
     try:
         with quiet_transformers():
+            refuse_kernels(source, options)
             options = {**options, "dtype": dtype, "output_loading_info": True}
             whole, info = AutoModel.from_pretrained(source, **options)
             part_at(whole, "").to(device)
+    except EncoderError:
+        raise
     except Exception as error:  # the libraries raise errors of any type
         raise explain(f"cannot load model {source!r}", source, error) from error
     return whole, info["missing_keys"]

@@ -7,6 +7,7 @@ import os
 import re
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from structprobe.errors import EncoderError
 from structprobe.models.embedded import MINILM, embedded_model
@@ -70,6 +71,24 @@ def _is_probe(config: Path) -> bool:
         return str(json.loads(config.read_bytes()).get("format")).startswith("structprobe")
     except (OSError, ValueError, AttributeError):  # loading has good messages
         return False
+
+
+def refuse_kernels(source: str, options: dict[str, Any]) -> None:
+    """Reject a configuration that names code of the hub, which would be run without being asked."""
+    from transformers import PretrainedConfig
+
+    if options["trust_remote_code"] or "gguf_file" in options:
+        return
+    found, _ = PretrainedConfig.get_config_dict(source, revision=options["revision"])
+    waiting: list[Any] = [found]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, dict):
+            waiting += one.values()
+            named = [str(value) for key, value in one.items() if key.endswith("_implementation")]
+            if kernels := [name for name in named if "/" in name]:
+                what = f"{source!r} needs custom code, that of {kernels[0]!r}"
+                raise EncoderError(what, hint="read the code, then pass trust_remote_code=True")
 
 
 def explain(what: str, source: str, error: Exception) -> EncoderError:

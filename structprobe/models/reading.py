@@ -76,10 +76,10 @@ def reading(model: Module) -> Iterator[None]:
                     _restore(module, _found.pop(module))
 
 
-def run_model(model: Model, ids: torch.Tensor, mask: torch.Tensor) -> Any:
-    """Run a model once, with its hidden states."""
+def run_model(model: Model, ids: torch.Tensor, mask: torch.Tensor, **more: Any) -> Any:
+    """Run a model once, with its hidden states or what else is named."""
     given = {"input_ids": ids, "attention_mask": mask, **_no_cache(model)}
-    return model(**given, output_hidden_states=True, return_dict=True)
+    return model(**given, **(more or {"output_hidden_states": True}), return_dict=True)
 
 
 def device_of(model: Module) -> torch.device:

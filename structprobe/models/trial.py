@@ -59,15 +59,32 @@ def find_batching(model: Model, texts: Sequence[Ids], pad: int, name: str) -> st
     )
 
 
+def batches_of(texts: Sequence[Ids], batching: str) -> list[list[Ids]]:
+    """Put texts into the batches that a model can read."""
+    if batching == PADDED:
+        return [list(texts)]
+    if batching == EQUAL:
+        return [list(some) for _, some in groupby(sorted(texts, key=len), key=len)]
+    return [[text] for text in texts]
+
+
+def pad_texts(
+    texts: Sequence[Ids], pad: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Give the ids of texts as one batch, and their mask."""
+    # -> (n_texts, n_tokens), (n_texts, n_tokens)
+    rows = [torch.tensor(text) for text in texts]
+    ids = pad_sequence(rows, batch_first=True, padding_value=pad)
+    mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True)
+    return ids.to(device), mask.to(device)
+
+
 def _read(model: Model, texts: Sequence[Ids], pad: int, name: str) -> list[torch.Tensor]:
     """Run texts in one batch; give the layers of each, (n_layers + 1, n_tokens, hidden_size)."""
-    rows = [torch.tensor(text) for text in texts]
-    device = device_of(model)
-    ids = pad_sequence(rows, batch_first=True, padding_value=pad).to(device)
-    mask = pad_sequence([torch.ones_like(row) for row in rows], batch_first=True).to(device)
+    ids, mask = pad_texts(texts, pad, device_of(model))
     shape = (ids.shape[0], ids.shape[1])
     layers = torch.stack([*check_layers(run_model(model, ids, mask), *shape, name)], dim=1)
-    return [some[:, : len(row)] for some, row in zip(layers, rows, strict=True)]
+    return [some[:, : len(text)] for some, text in zip(layers, texts, strict=True)]
 
 
 def _agree(alone: torch.Tensor, got: torch.Tensor) -> bool:

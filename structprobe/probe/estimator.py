@@ -89,7 +89,9 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         dev set; at least one sentence.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         Determines the initial matrices, the batches and the held-out sentences. The same integer
-        gives the same matrices, bit for bit, on the same machine.
+        gives the same matrices, bit for bit, on the same machine, also in a `LayerSweep`. With
+        another number of threads, too little `memory_gb` for all vectors, or vectors from other
+        batches of the encoder, rounding may move the dev loss by 1e-4 and UUAS by 0.5 points.
     device : str
         ``"auto"`` (CUDA or MPS if available, otherwise the CPU), or a torch device.
     products : {"float32", "bfloat16", "auto"}
@@ -120,6 +122,14 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         The model and settings the vectors come from, if known; others are then rejected.
     treebank_fingerprint_ : str or None
         Fingerprint of the treebank seen during `fit`, if it has one.
+
+    Notes
+    -----
+    Vectors are centred in float64, then projected in float32. With up to 8,192 dimensions, some of
+    them as large as 1e4, distances were within 1e-5 of the largest distance of their sentence from
+    those in float64, and depths within 1e-4 of the greatest depth. So trees are those of float64
+    where competing distances, and the two smallest depths, differ by more than twice as much. Exact
+    ties, as between words with equal vectors, go by the order of words, in every batch.
 
     Examples
     --------

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from structprobe.probe.data.ragged_vectors import Words
+from structprobe.probe.data.ragged_vectors import Words, first_equal
 from structprobe.probe.losses.geometry import squared_depths, squared_distances
 from structprobe.scores import Prediction
 from structprobe.trees import decode_rooted
@@ -61,9 +61,13 @@ def _by_length(
         done += len(chunk)
         last = int(np.searchsorted(ends, done)) + 1
         lengths, counts = np.unique(words.lengths[first:last], return_counts=True)
-        blocks = torch.split(projected, (lengths * counts).tolist())
-        for n, rows in zip(lengths.tolist(), blocks, strict=True):
-            for one in predict(torch.unflatten(rows, 0, (-1, n))).numpy():
-                found[order[first]] = one
+        sizes = (lengths * counts).tolist()
+        blocks = zip(torch.split(projected, sizes), torch.split(chunk, sizes), strict=True)
+        for n, (rows, given) in zip(lengths.tolist(), blocks, strict=True):
+            vectors = torch.unflatten(given, 0, (-1, n)).numpy()
+            for own, one in zip(vectors, predict(torch.unflatten(rows, 0, (-1, n))), strict=True):
+                found[order[first]] = one.numpy()
+                if (same := first_equal(own)) is not None:
+                    found[order[first]] = one.numpy()[np.ix_(same, same) if centred else same]
                 first += 1
     return found

@@ -50,7 +50,8 @@ class AttentionHead(Recoverer):
     Attributes
     ----------
     dev_uuas_ : ndarray of float64, shape (n_layers, n_heads)
-        UUAS of every head on dev, or on train if `fit` was called without dev.
+        UUAS of every head on dev, or on train if `fit` was called without dev; the layers are those
+        that have attention, see `WordAttentions.layers`.
     best_heads_ : ndarray of int64, shape (n_layers,)
         The best head of each layer by `dev_uuas_`, from 1.
     makes_trees : bool
@@ -99,12 +100,14 @@ class AttentionHead(Recoverer):
         self.attentions = WordAttentions(
             encoder, special=special, symmetrised=symmetrised, cache=cache
         )
-        n_layers, n_heads = self.attentions.n_layers, self.attentions.n_heads
+        layers, n_heads = self.attentions.layers, self.attentions.n_heads
         for name, one in (("layer", layer), ("head", head)):
             if one is not None and not isinstance(one, Integral):
                 refuse_kind(name, one, "a whole number", EncoderError, f"{name}s count from 1")
-        if layer is not None and not 1 <= layer <= n_layers:
-            hint = f"choose a layer from 1 to {n_layers}"
+        if layer is not None and layer not in layers:
+            hint = f"choose a layer from 1 to {layers[-1]}"
+            if len(layers) < layers[-1]:
+                hint = f"choose one of the layers {', '.join(map(str, layers))}"
             raise EncoderError(f"layer {layer} has no attention weights", hint=hint)
         if head is not None and not 1 <= head <= n_heads:
             hint = f"choose a head from 1 to {n_heads}"
@@ -116,10 +119,11 @@ class AttentionHead(Recoverer):
         """Choose the best head on dev, or on train without dev."""
         self.dev_uuas_ = self.score_heads(train if dev is None else dev)
         self.best_heads_ = self.dev_uuas_.argmax(axis=1) + 1
-        layers, heads = np.indices(self.dev_uuas_.shape) + 1
+        rows, columns = np.indices(self.dev_uuas_.shape)
+        layers, heads = np.array(self.attentions.layers)[rows], columns + 1
         is_open = (layers == (self.layer or layers)) & (heads == (self.head or heads))
-        layer, head = np.argwhere(is_open)[self.dev_uuas_[is_open].argmax()] + 1
-        self.chosen_ = {"layer": int(layer), "head": int(head)}
+        row, column = np.argwhere(is_open)[self.dev_uuas_[is_open].argmax()].tolist()
+        self.chosen_ = {"layer": self.attentions.layers[row], "head": column + 1}
         return self
 
     def score_heads(self, sentences: Sequence[Sentence]) -> NDArray[np.float64]:
@@ -180,7 +184,8 @@ class AttentionHead(Recoverer):
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the tree of each sentence from the chosen head."""
         self._check_fitted()
-        layer, head = self.chosen_["layer"] - 1, self.chosen_["head"] - 1
+        layer = self.attentions.layers.index(self.chosen_["layer"])
+        head = self.chosen_["head"] - 1
         found: dict[int, Prediction] = {}
         for batch in self.attentions.read(sentences, progress=self.progress) if sentences else ():
             roots = self._roots(batch, sentences)

@@ -54,7 +54,8 @@ class AttentionProbe(Recoverer):
     Attributes
     ----------
     weights_ : ndarray of float32, shape (n_layers, n_heads, 2), or None
-        Weights of the attention from a word to its head, and back; None with `words`.
+        Weights of the attention from a word to its head, and back, in the layers that have
+        attention (`WordAttentions.layers`); None with `words`.
     history_ : list of dict
         ``step``, ``learning_rate``, ``train_loss`` and ``dev_loss`` (in nats per word).
     chosen_ : dict

@@ -198,9 +198,12 @@ class ProbeRecoverer(Recoverer):
             hint = "load it with StructuralProbe.from_pretrained and pass it vectors"
             hint = Hint(hint, shell="fit a probe on a model with `structprobe fit`")
             raise ProbeError(what, where=str(source), hint=hint)
+        kept = ("pooling", "spacing", "bos", "dtype", "lang")
+        texts = {origin.get(key) for key in ("model", "revision", "fingerprint", *kept)} - {True}
+        if not all(isinstance(text, str | None) for text in texts - {False}):
+            raise ProbeError(f"its origin is not what `fit` writes: {origin}", where=str(source))
         encoder = model
         if not isinstance(model, Encoder):
-            kept = ("pooling", "spacing", "bos", "dtype", "lang")
             options = {key: origin[key] for key in kept if key in origin}
             options |= {"device": device, **encoder_options}
             encoder = _load_encoder(origin, model, options, str(source))

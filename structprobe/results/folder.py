@@ -8,9 +8,10 @@ import io
 import json
 import logging
 import os
+import reprlib
+import sys
 import time
-import uuid
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -18,13 +19,17 @@ from platform import python_version
 from typing import Any
 
 from structprobe._version import __version__
-from structprobe.errors import ResultError, check_path
+from structprobe.drafts import discard, draft_file
+from structprobe.errors import ResultError, check_path, escaped
 from structprobe.locks import lock
-from structprobe.results.frames import Rows, frame_of
+from structprobe.output_paths import disk_hint
+from structprobe.results.frames import Rows, frame_of, kind_of
 from structprobe.results.predictions import Predicted, predictions_to_bytes
 from structprobe.results.rows import METRICS, ROW_KEYS, Row
 from structprobe.results.saved_runs import (
     PREDICTIONS,
+    PROBES,
+    is_file_name,
     name_probe,
     predictions_path,
     read_predictions,
@@ -33,12 +38,15 @@ from structprobe.results.saved_runs import (
 )
 from structprobe.results.settings import tell_versions
 from structprobe.scores.prediction import Prediction
+from structprobe.stored_files import MAX_JSON, parse_json, read_stored, refuse_links
 from structprobe.treebank.sentence import Sentence
 
 FORMAT, FORMAT_VERSION = "structprobe-results", 1
 _MARK = json.dumps({"format": FORMAT, "format_version": FORMAT_VERSION})
 MARKER, ROWS, TABLE = "structprobe.json", "rows.jsonl", "rows.csv"
 COMMANDS = "commands.jsonl"  # that wrote to the folder, with versions
+MAX_LINE, MAX_ROWS = 2**20, 2**28  # bytes of a row, and of all
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn")
 _CHECK = "checksum"  # the last entry of a line: a digest of the row before it
 _LOCK = ".lock"
@@ -107,11 +115,13 @@ class ResultsFolder:
         """
         with self._locked():
             rows, whole, _ = _read(self.folder / ROWS)
-            if row["key"] in {known["key"] for known in rows}:
+            if known := [one for one in rows if one["key"] == row["key"]]:
+                if known[0]["probe"]:  # another process was faster
+                    discard(unnamed_probe_path(self.folder, row["key"]))
                 return
             row = self._named(row, rows)
             if predictions is not None and sentences is not None:
-                content = predictions_to_bytes(sentences, predictions)
+                content = predictions_to_bytes(sentences, predictions, row["key"])
                 _replace(predictions_path(self.folder, row["key"]), content)
             self._append(row, whole)
             _replace(self.folder / TABLE, as_csv([*rows, row]))
@@ -201,15 +211,19 @@ class ResultsFolder:
         if not waiting.is_dir():
             return row
         others = {known["probe"]: known for known in rows if known["probe"]}
-        name = name_probe(row, others, os.listdir(waiting.parent))
-        waiting.rename(waiting.with_name(name))
+        name = name_probe(row, others)
+        if _same_files(waiting, waiting.with_name(name)):  # named by a process that was killed then
+            discard(waiting)
+        else:
+            name = name_probe(row, others, os.listdir(waiting.parent))
+            waiting.rename(waiting.with_name(name))
         return {**row, "probe": name}
 
     def _append(self, row: Row, whole: int) -> None:
         """Write one line after the first `whole` bytes, which are complete lines, and flush it."""
         told = json.dumps(row, ensure_ascii=False, allow_nan=False)
         line = f'{told[:-1]}, "{_CHECK}": "{_digest(told)}"}}\n'.encode()
-        path = self.folder / ROWS
+        path = self.folder / ROWS  # which was just read: it is no link out of the folder
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             if os.fstat(descriptor).st_size > whole:
@@ -258,12 +272,12 @@ def check_folder(folder: str | os.PathLike[str]) -> bool:
             what = "the folder exists and is not a structprobe results folder"
             raise ResultError(what, where=str(folder), hint="choose a new or empty folder")
         return False
+    for name in (PREDICTIONS, PROBES):
+        refuse_links(path / name, path, ResultError)
     hint = "choose another folder; if it does contain structprobe results, write "
     hint += f"{_MARK} to {MARKER}"
-    try:
-        marker = json.loads((path / MARKER).read_bytes())
-    except ValueError as error:
-        raise ResultError(f"not JSON: {error}", where=str(path / MARKER), hint=hint) from error
+    content = read_stored(path / MARKER, path, ResultError, MAX_LINE)
+    marker = parse_json(content, path / MARKER, ResultError, hint)
     if not isinstance(marker, dict) or marker.get("format") != FORMAT:
         what = f"{MARKER} is not the marker of a structprobe results folder"
         raise ResultError(what, where=str(folder), hint=hint)
@@ -319,11 +333,9 @@ def read_commands(folder: str | os.PathLike[str]) -> list[Mapping[str, Any]]:
     path = Path(folder) / COMMANDS
     if not path.exists():
         return []
-    try:
-        lines = [json.loads(line) for line in path.read_bytes().splitlines()]
-    except ValueError as error:
-        raise ResultError(f"not JSON: {error}", where=str(path)) from error
-    if not all(isinstance(line, dict) for line in lines):
+    content = read_stored(path, path.parent, ResultError, MAX_JSON)
+    lines = [parse_json(line, path, ResultError) for line in content.splitlines()]
+    if not all(isinstance(one, dict) and _is_text(one.get("command")) for one in lines):
         raise ResultError("not a list of commands", where=str(path), hint="remove it")
     return lines
 
@@ -352,18 +364,19 @@ def to_frame(rows: str | os.PathLike[str] | Iterable[Row]) -> Any:
 
 def _read(path: Path) -> tuple[Rows, int, list[int]]:
     """Read all complete rows, the bytes they take, and the lines that repeat the run of another."""
-    content = path.read_bytes() if path.exists() else b""
+    there = os.path.lexists(path)
+    content = read_stored(path, path.parent, ResultError, MAX_ROWS) if there else b""
     whole = content.rfind(b"\n") + 1
     rows, keys, repeated = Rows(), set(), []
     for number, line in enumerate(content[:whole].split(b"\n")[:-1], start=1):
         hint = "remove this line; its run will be repeated"
         try:
-            told = json.loads(line)
+            told = json.loads(line[:MAX_LINE])
             row = {**dict.fromkeys(ROW_KEYS), **told}
-        except (ValueError, TypeError) as error:
+        except (ValueError, TypeError, RecursionError) as error:
             what = f"not a result row: {line[:40]!r}"
             raise ResultError(what, where=f"{path}:{number}", hint=hint) from error
-        if fault := _fault(told, line):
+        if fault := _fault(told, line) or _misfit(row):
             raise ResultError(fault, where=f"{path}:{number}", hint=hint)
         row.pop(_CHECK, None)
         if row["key"] in keys:
@@ -380,11 +393,43 @@ def _fault(row: Row, line: bytes) -> str | None:
     if {_CHECK, "uuas_sentences"} & row.keys() and row.get(_CHECK) != _digest(told.decode()):
         return "the row was changed after it was written"
     for metric in METRICS:
-        for key in (metric, f"dev_{metric}"):
+        for key in (metric, f"dev_{metric}", f"{metric}_low", f"{metric}_high"):
             value, least = row.get(key), -1 if metric in ("dspr", "nspr") else 0
-            if value is not None and not (_is_number(value) and least <= value <= 1):
+            if value is not None and not (_is_number(value) and least <= value <= 1 + 1e-9):
                 return f"{key} is {value!r}, not a fraction"
     return None
+
+
+def _misfit(row: Row) -> str | None:
+    """Tell what a row cannot hold: other types, and names that are no file's."""
+    for key in ("key", "probe"):
+        if not is_file_name(row[key]) and (key == "key" or row[key] is not None):
+            return f"{key} is {reprlib.repr(row[key])}, which cannot name a file"
+    for key in ROW_KEYS:
+        fits = _FITS.get(key) or _FITS[kind_of(key)]
+        if row[key] is not None and not fits(row[key]):
+            return f"{key} is {reprlib.repr(row[key])}, which it cannot be"
+    return None
+
+
+def _is_text(value: object) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63
+
+
+# What the columns of a table may hold, by their type or name.
+_FITS: dict[str, Callable[[Any], bool]] = {
+    "Int64": _is_whole,
+    "float64": lambda value: _is_number(value) and abs(value) < sys.float_info.max,
+    "boolean": lambda value: isinstance(value, bool),
+    "category": _is_text,
+    "object": _is_text,
+    "warnings": lambda value: isinstance(value, list) and all(map(_is_text, value)),
+    **dict.fromkeys(("layer", "head"), lambda value: _is_whole(value) and 0 <= value < MAX_LINE),
+}
 
 
 def _is_number(value: object) -> bool:
@@ -395,6 +440,12 @@ def _digest(line: str) -> str:
     return hashlib.sha256(line.encode()).hexdigest()[:12]
 
 
+def _same_files(one: Path, other: Path) -> bool:
+    """Whether two folders hold the same."""
+    files = ({path.name: path.read_bytes() for path in here.glob("*")} for here in (one, other))
+    return other.is_dir() and next(files) == next(files)
+
+
 @contextmanager
 def _told(folder: Path) -> Iterator[None]:
     """Report errors of the disk in one line."""
@@ -402,7 +453,7 @@ def _told(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         what = f"cannot write results: {error.strerror or error}"
-        hint = "existing rows are unchanged"
+        hint = disk_hint(error, "existing rows are unchanged")
         raise ResultError(what, where=str(folder), hint=hint) from error
 
 
@@ -418,18 +469,18 @@ def as_csv(rows: Sequence[Row], columns: Iterable[str] = ROW_KEYS) -> str:
 def _plain(row: Row) -> Row:
     """Write a list, such as that of the warnings, as one text."""
     texts = {key: "; ".join(map(str, one)) for key, one in row.items() if isinstance(one, list)}
-    return {**row, **texts}
+    return {key: _safe(value) for key, value in (row | texts).items()}
+
+
+def _safe(value: object) -> object:
+    """Keep a text in its row, and a spreadsheet from taking it for a formula."""
+    if not isinstance(value, str):
+        return value
+    return f"'{escaped(value)}" if value.startswith(_FORMULA) else escaped(value)
 
 
 def _replace(path: Path, content: str | bytes) -> None:
     """Write a file completely or not at all."""
     path.parent.mkdir(exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        with fresh.open("wb") as file:
-            file.write(content.encode() if isinstance(content, str) else content)
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)
+    with draft_file(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)

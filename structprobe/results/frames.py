@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from html import escape
 from typing import Any, Self, SupportsIndex, overload
 
-from structprobe.errors import ResultError, counted
+from structprobe.errors import ResultError, counted, escaped
 from structprobe.results.rows import METRICS, ROW_KEYS, Row, per_cent
 from structprobe.results.settings import checked_rows, differing, name_banks
 
@@ -48,7 +48,8 @@ class Rows(list[Row]):
         cells = self._cells()
         widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
         lines = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in cells]
-        return "\n".join([self._told(), *filter(None, lines), *self._doubts()])
+        text = "\n".join([self._told(), *filter(None, lines), *self._doubts()])
+        return escaped(text, keep="\n")
 
     def _repr_html_(self) -> str:
         """Show the rows as a table in a notebook."""
@@ -89,10 +90,10 @@ def frame_of(rows: Iterable[Row]) -> Any:
         hint = "install it with: pip install 'structprobe[pandas]'"
         raise ResultError("pandas is not installed", hint=hint) from error
     table = pandas.DataFrame(checked_rows(rows), columns=list(ROW_KEYS), dtype=object)
-    return table.astype({key: kind for key in ROW_KEYS if (kind := _kind(key)) != "object"})
+    return table.astype({key: kind for key in ROW_KEYS if (kind := kind_of(key)) != "object"})
 
 
-def _kind(key: str) -> str:
+def kind_of(key: str) -> str:
     """Return the pandas type of a column."""
     if key in _WHOLE or key.endswith("_sentences"):
         return "Int64"

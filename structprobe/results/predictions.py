@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,15 +11,22 @@ from itertools import chain
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from structprobe.errors import ResultError
+from structprobe.checksums import checksum
+from structprobe.errors import ResultError, counted
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
+CHECK = "checksum"
+MAX_SMALL = 2**26  # bytes that any archive may unpack to
 
-def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Prediction]) -> bytes:
-    """Write predictions as a compressed npz archive."""
+
+def predictions_to_bytes(
+    sentences: Sequence[Sentence], predictions: Sequence[Prediction], key: str = ""
+) -> bytes:
+    """Write the predictions of a run as a compressed npz archive."""
     arrays: dict[str, NDArray[Any]] = {
         "offsets": np.cumsum([0, *map(len, sentences)], dtype=np.int64),
         "words": np.array([word for sentence in sentences for word in sentence.words], dtype=str),
@@ -37,6 +45,8 @@ def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Pr
     if not all(prediction.as_tree for prediction in predictions):
         arrays["as_tree"] = np.array([prediction.as_tree for prediction in predictions])
     arrays |= _gold(sentences)
+    # First: damage to an entry of the archive can hide those after it, but none before it.
+    arrays = {CHECK: _sum_up(arrays, key), **arrays}
     archive = io.BytesIO()
     np.savez_compressed(archive, allow_pickle=False, **arrays)
     return archive.getvalue()
@@ -45,16 +55,16 @@ def predictions_to_bytes(sentences: Sequence[Sentence], predictions: Sequence[Pr
 Predicted = tuple[tuple[str, ...], Prediction]  # Words, and what was predicted for them
 
 
-def predictions_from_bytes(content: bytes, where: str) -> list[Predicted]:
+def predictions_from_bytes(content: bytes, where: str, key: str = "") -> list[Predicted]:
     """Read the predictions that `predictions_to_bytes` wrote."""
-    with _loaded(content, where) as arrays:
+    with _loaded(content, where, key) as arrays:
         words = (tuple(map(str, one)) for one in _cut(arrays["words"], arrays["offsets"][1:]))
         return [*zip(words, _predictions(arrays), strict=True)]
 
 
-def sentences_from_bytes(content: bytes, where: str) -> list[Sentence]:
+def sentences_from_bytes(content: bytes, where: str, key: str = "") -> list[Sentence]:
     """Read the sentences that `predictions_to_bytes` wrote."""
-    with _loaded(content, where) as arrays:
+    with _loaded(content, where, key) as arrays:
         ends = arrays["offsets"][1:]
         columns: dict[str, list[Any]] = {"words": _cut(arrays["words"], ends)}
         for name in ("heads", *_COLUMNS):
@@ -100,14 +110,77 @@ def _square(pairs: NDArray[np.float32], n: int) -> NDArray[np.float32]:
     return matrix + matrix.T
 
 
+def _sum_up(arrays: Mapping[str, NDArray[Any]], key: str) -> NDArray[np.uint32]:
+    """Give the checksum of the arrays of a run."""
+    names = sorted(arrays.keys() - {CHECK})
+    return checksum(f"{key} {names}", (arrays[name] for name in names))
+
+
 @contextmanager
-def _loaded(content: bytes, where: str) -> Iterator[dict[str, NDArray[Any]]]:
-    """Load an archive, and report a damaged one in one line."""
+def _loaded(content: bytes, where: str, key: str) -> Iterator[dict[str, NDArray[Any]]]:
+    """Load an archive, and report a damaged one in one line; older versions wrote no checksums."""
+    hint = "remove it and the line of this run in rows.jsonl, and run the same command again"
     try:
-        with np.load(io.BytesIO(content), allow_pickle=False) as archive:
-            yield dict(archive)
-    except (ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise ResultError(f"not a predictions file: {error}", where=where) from error
+        arrays = _arrays(content)
+        if CHECK in arrays and not np.array_equal(arrays[CHECK], _sum_up(arrays, key)):
+            what = "was changed after it was written, or is of another run"
+            raise ResultError(what, where=where, hint=hint)
+        _check_sizes(arrays)
+        yield arrays
+    except ResultError:
+        raise
+    except Exception as error:  # damaged archives raise errors of any type
+        told = str(error)[:200] or type(error).__name__
+        raise ResultError(f"not a predictions file: {told}", where=where, hint=hint) from error
+
+
+def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
+    """Read an archive; what its headers claim is compared with what there is before it is made."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        if sum(one.file_size for one in archive.infolist()) > max(MAX_SMALL, 100 * len(content)):
+            raise ValueError(f"{len(content):,} bytes unpack to more than 100 times as much")
+        return {
+            name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()
+        }
+
+
+def _array(data: bytes) -> NDArray[Any]:
+    """Read one array, of numbers or texts."""
+    file = io.BytesIO(data)
+    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
+    shape, _, dtype = readers[npy.read_magic(file)](file)
+    n_bytes = math.prod(shape) * dtype.itemsize
+    if dtype.kind not in "iufbU" or not dtype.itemsize or n_bytes != len(data) - file.tell():
+        raise ValueError(f"an array of {n_bytes:,} bytes of type {dtype} in {len(data):,} bytes")
+    return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape).copy()
+
+
+def _check_sizes(arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Refuse arrays that do not fit the sentences: views of too little would be made up."""
+    offsets = arrays["offsets"]
+    lengths = np.diff(offsets)
+    if offsets.dtype.kind != "i" or offsets[:1].tolist() != [0] or (lengths < 0).any():
+        raise ValueError("the offsets of sentences do not ascend from 0")
+    n_words = int(offsets[-1])
+    if "words" not in arrays or "heads" not in arrays or n_words != len(arrays["words"]):
+        raise ValueError(f"the offsets end at {n_words:,}, not at the number of words")
+    sizes = {"offsets": len(offsets), "as_tree": len(lengths), "sent_ids": len(lengths)}
+    # Numbers of Python, which do not overflow.
+    n = [*map(int, lengths)]
+    sizes |= {
+        "distances": sum(one**2 for one in n),
+        "arc_scores": sum(one * (one + 1) for one in n),
+    }
+    sizes["pair_distances"] = sum(one * (one - 1) // 2 for one in n)
+    kinds = {"words": "U", "deprels": "U", "gold_deprels": "U", "gold_upos": "U", "gold_xpos": "U"}
+    kinds |= {"sent_ids": "U", "heads": "i", "gold_heads": "i", "offsets": "i", "as_tree": "b"}
+    for name, array in arrays.items():
+        if name == CHECK:
+            continue
+        wanted = (sizes.get(name, n_words),), kinds.get(name, "f")
+        if (array.shape, array.dtype.kind) != wanted:
+            what = f"{name} has shape {array.shape} and type {array.dtype}"
+            raise ValueError(f"{what} for {counted(len(n), 'sentence')} of {n_words:,} words")
 
 
 def _predictions(arrays: Mapping[str, NDArray[Any]]) -> list[Prediction]:

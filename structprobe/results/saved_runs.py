@@ -11,19 +11,23 @@ from typing import Any
 from structprobe.errors import ResultError
 from structprobe.results.predictions import Predicted, predictions_from_bytes, sentences_from_bytes
 from structprobe.results.rows import Row
+from structprobe.stored_files import read_stored, refuse_links
 from structprobe.treebank.sentence import Sentence
 
 PREDICTIONS, PROBES = "predictions", "probes"
+_FILE_NAME = re.compile(r"(?!\.)[^/\\:]{1,255}")
 
 
 def probe_path(folder: str | os.PathLike[str], row: Row) -> Path:
     """Return the path of a run's saved probe; older versions named it by key."""
-    return Path(folder) / PROBES / str(row.get("probe") or row["key"])
+    return unnamed_probe_path(folder, str(row.get("probe") or row["key"]))
 
 
 def unnamed_probe_path(folder: str | os.PathLike[str], key: str) -> Path:
     """Return the path of a saved probe before its row is added, which names it."""
-    return Path(folder) / PROBES / key
+    path = Path(folder) / PROBES / key
+    refuse_links(path, Path(folder), ResultError)
+    return path
 
 
 # What distinguishes probes of the same layer, rank and seed, in order of preference.
@@ -60,12 +64,12 @@ def has_predictions(folder: str | os.PathLike[str], key: str) -> bool:
 
 def read_predictions(folder: str | os.PathLike[str], key: str) -> list[Predicted]:
     """Read the predictions of one run."""
-    return predictions_from_bytes(*_kept(folder, key))
+    return predictions_from_bytes(*_kept(folder, key), key)
 
 
 def read_sentences(folder: str | os.PathLike[str], key: str) -> list[Sentence]:
     """Read the sentences of one run's predictions."""
-    return sentences_from_bytes(*_kept(folder, key))
+    return sentences_from_bytes(*_kept(folder, key), key)
 
 
 def _kept(folder: str | os.PathLike[str], key: str) -> tuple[bytes, str]:
@@ -73,7 +77,12 @@ def _kept(folder: str | os.PathLike[str], key: str) -> tuple[bytes, str]:
     path = predictions_path(folder, key)
     if not path.is_file():
         raise ResultError(f"no predictions were saved for run {key!r}", where=str(folder))
-    return path.read_bytes(), str(path)
+    return read_stored(path, Path(folder), ResultError), str(path)
+
+
+def is_file_name(name: object) -> bool:
+    """Whether a name, from whatever source, is that of one file or folder of a results folder."""
+    return isinstance(name, str) and name.isprintable() and bool(_FILE_NAME.fullmatch(name))
 
 
 def predictions_path(folder: str | os.PathLike[str], key: str) -> Path:

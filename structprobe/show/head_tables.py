@@ -108,7 +108,7 @@ def _alignment(analysis: HeadAnalysis) -> list[str]:
     beside = {name: list(map(_per_cent, _means(values))) for name, values in means.items()}
     first = "." if analysis.about["first_is_special"] else "; attention to the first word excluded."
     return [
-        *_grid(cells, beside),
+        *_grid(analysis.layers, cells, beside),
         "Dependency alignment: percentage of a head's attention between words (including a word's "
         "attention to itself) that falls on pairs linked by an arc, in either direction; shuffled: "
         f"the mean for the same trees over shuffled words (seed {analysis.about['seed']}){first}",
@@ -118,7 +118,10 @@ def _alignment(analysis: HeadAnalysis) -> list[str]:
 def _targets(analysis: HeadAnalysis) -> list[str]:
     columns = [[f"{100 * mean:.1f}" for mean in _means(analysis.shares[name])] for name in _SHOWN]
     columns.append([f"{mean:.2f}" for mean in _means(analysis.entropy)])
-    rows = [[str(layer), *cells] for layer, cells in enumerate(zip(*columns, strict=True), 1)]
+    rows = [
+        [str(layer), *cells]
+        for layer, cells in zip(analysis.layers, zip(*columns, strict=True), strict=True)
+    ]
     told = "; ".join(f"{name}: {TARGETS[name]}" for name in _SHOWN)
     across = " Neighbours and the last word are counted across both sentences of a pair."
     return [
@@ -142,19 +145,21 @@ def _patterns(analysis: HeadAnalysis) -> list[str]:
         pairs = counted(n_pairs, "pair")
         segments = f"Found in {pairs} of consecutive sentences, read as two segments."
     return [
-        *_grid(cells, {}),
+        *_grid(analysis.layers, cells, {}),
         f"Patterns of {counted(analysis.patterns.size, 'head')}: {', '.join(counts)}. {segments}",
         f"Heterogeneous: {100 * analysis.heterogeneous():.1f}% of heads ({others}).",
         f"Rules: {analysis.rules.describe()}.",
     ]
 
 
-def _grid(cells: Sequence[Sequence[str]], beside: Mapping[str, Sequence[str]]) -> list[str]:
+def _grid(
+    layers: Sequence[int], cells: Sequence[Sequence[str]], beside: Mapping[str, Sequence[str]]
+) -> list[str]:
     """Lay out layers × heads, and further columns beside."""
     heading = ["layer", *(f"h{head}" for head in range(1, len(cells[0]) + 1)), *beside]
     lines = [
-        [str(layer), *row, *(column[layer - 1] for column in beside.values())]
-        for layer, row in enumerate(cells, start=1)
+        [str(layer), *row, *(column[i] for column in beside.values())]
+        for i, (layer, row) in enumerate(zip(layers, cells, strict=True))
     ]
     return lay_out([heading, *lines], [False] * len(heading))
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import json
 import logging
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -37,6 +37,7 @@ from structprobe.show.pictures.rank_grid import draw_rank_grid
 from structprobe.show.pictures.recall import draw_recall_by_deprel, draw_recall_by_length
 from structprobe.show.pictures.style import axes_or_new, put_title
 from structprobe.show.pictures.trees import TYPICAL, scored_note, tree_name, typical
+from structprobe.stored_files import MAX_JSON, parse_json, read_stored
 from structprobe.treebank.sentence import Sentence
 
 _log = logging.getLogger(__name__)
@@ -227,13 +228,15 @@ def _from_heads(folder: Path) -> dict[str, Any]:
     path = folder / "heads.json"
     if not path.is_file():
         return {}
+    told = parse_json(read_stored(path, folder, ResultError, MAX_JSON), path, ResultError)
     try:
-        told = json.loads(path.read_bytes())
         shape = tuple(max(one[key] for one in told["heads"]) for key in ("layer", "head"))
+        if math.prod(shape) != len(told["heads"]):
+            raise ValueError(f"{len(told['heads'])} heads of {shape}")
         table = np.full(shape, np.nan)
         for one in told["heads"]:
             table[one["layer"] - 1, one["head"] - 1] = one["alignment"] or np.nan
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, IndexError) as error:
         what = f"is not what `structprobe heads` writes: {error!r}"
         raise ResultError(what, where=str(path)) from error
     axes = draw_heat_map(table, ax=axes_or_new(None, 5.6, 4.2))

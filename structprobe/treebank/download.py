@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import re
 import ssl
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -44,7 +45,7 @@ def download(
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise _unreachable(url, error) from error
     length = response.headers.get("Content-Length", "")
-    total = int(length) if length.isdecimal() else None
+    total = int(length) if re.fullmatch("[0-9]{1,18}", length) else None
     bar = progress_bar("fetch", total, "B", shown=progress)
     with response, path.open("wb") as file, bar as advance:
         while chunk := _chunk(response, url):

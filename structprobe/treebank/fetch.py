@@ -6,11 +6,11 @@ import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from structprobe.drafts import draft_folder
 from structprobe.errors import Hint, TreebankError
-from structprobe.output_paths import nearest_existing, replace_hint
+from structprobe.output_paths import disk_hint, replace_hint
 from structprobe.treebank.archive import WANTED, unpack
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.download import TIMEOUT, NotThereError, download
@@ -95,21 +95,19 @@ def fetch_treebank(
     url = f"{server}/{name}/archive/refs/tags/r{release}.tar.gz"
     try:
         _check_target(target, force)
-        # Beside the target, so that the last step is a rename.
-        beside = nearest_existing(target.parent)
-        with TemporaryDirectory(prefix=".structprobe-", dir=beside) as room:
-            packed, files = Path(room, "packed"), Path(room, "files")
-            files.mkdir()
+        with draft_folder(target) as files:
+            packed = files / "packed"
             _download(name, url, packed, timeout=timeout, progress=progress)
             unpack(packed, files, url)
+            packed.unlink()
             if not part_files(files):
                 raise TreebankError("the archive contains no UD treebank files", path=url)
-            _put_in_place(files, target, Path(room, "before"))
     except NotThereError as error:
         raise _no_such(name, release, error) from error
     except OSError as error:
         why = error.strerror or str(error)
-        raise TreebankError(f"cannot be written: {why}", path=str(target)) from error
+        hint = disk_hint(error) or None
+        raise TreebankError(f"cannot be written: {why}", path=str(target), hint=hint) from error
     return {part: _count(part, paths, progress) for part, paths in find_parts(target).items()}
 
 
@@ -180,20 +178,6 @@ def _check_target(target: Path, force: bool) -> None:
         if path.is_dir() or not WANTED.fullmatch(path.name):
             what = f"was not replaced: it contains {path.name!r}, which is not part of a treebank"
             raise TreebankError(what, path=str(target), hint="choose another folder")
-
-
-def _put_in_place(files: Path, target: Path, before: Path) -> None:
-    """Move the new folder to where it belongs, and an old one out of its way."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    if not target.exists():
-        files.rename(target)
-        return
-    target.rename(before)
-    try:
-        files.rename(target)
-    except BaseException:
-        before.rename(target)
-        raise
 
 
 def _count(part: str, paths: list[Path], progress: bool | None) -> FetchedPart:

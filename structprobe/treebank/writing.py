@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import errno
 import gzip
 import os
-import secrets
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from structprobe.drafts import draft_file
 from structprobe.errors import TreebankError, counted
+from structprobe.output_paths import disk_hint
 from structprobe.tree_faults import tree_fault
 from structprobe.treebank.conllu_format import (
     BOM,
@@ -198,20 +199,10 @@ def write_text(path: str | os.PathLike[str], text: str) -> None:
     data = text.encode("utf-8")
     if target.endswith(".gz"):
         data = gzip.compress(data, mtime=0)
-    folder, name = os.path.split(target)
-    # A new file in the same folder takes the name when it is complete.
-    unfinished = os.path.join(folder, f".{name}.{secrets.token_hex(4)}.tmp")
     try:
-        with open(unfinished, "xb") as file:
+        with draft_file(Path(target)) as file:
             file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, target)
     except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        hint = f"nothing was written; {'free some space, or ' if full else ''}choose another folder"
+        hint = f"nothing was written; {disk_hint(error, 'choose another folder')}"
         what = f"cannot be written: {error.strerror}"
         raise TreebankError(what, path=str(path), hint=hint) from error
-    finally:
-        if os.path.exists(unfinished):
-            os.unlink(unfinished)

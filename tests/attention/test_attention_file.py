@@ -57,6 +57,7 @@ def test_attention_is_read_from_the_model_once_whatever_the_options(
                 assert np.array_equal(getattr(one, name), getattr(other, name)), name
 
 
+@pytest.mark.fault_class("stale")
 def test_other_words_settings_and_weights_are_read_anew(tmp_path: Path) -> None:
     encoder = make_encoder()
     read(encoder, tmp_path)
@@ -81,6 +82,7 @@ def test_what_is_not_read_to_the_end_is_not_kept(tmp_path: Path) -> None:
     assert len(read(encoder, tmp_path)) == len(read(encoder, None))
 
 
+@pytest.mark.fault_class("full disk")
 def test_damage_and_a_full_disk_are_told(tmp_path: Path) -> None:
     encoder = make_encoder()
     with no_file_beyond(500), pytest.raises(StoreError, match="free some disk space and run again"):

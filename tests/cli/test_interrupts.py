@@ -78,6 +78,7 @@ def methods_of(folder: Path) -> list[str]:
     return [json.loads(line)["method"] for line in rows_of(folder) if line.endswith("\n")]
 
 
+@pytest.mark.fault_class("interrupts")
 def test_a_sweep(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
     bank, out = str(world / "a few.conllu"), world / "swept"
     # So little room that each layer is trained by itself, and its row written then.
@@ -94,6 +95,7 @@ def test_a_sweep(world: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert len({json.loads(row)["key"] for row in rows}) == len(rows) == n_runs
 
 
+@pytest.mark.fault_class("interrupts")
 def test_a_comparison(world: Path) -> None:
     bank, out = str(world / "a few.conllu"), world / "compared"
     files = [argument for part in ("train", "dev", "test") for argument in (f"--{part}", bank)]
@@ -107,6 +109,7 @@ def test_a_comparison(world: Path) -> None:
     assert methods_of(out) == ["linear", "right-branching", "probe", "random"]
 
 
+@pytest.mark.fault_class("interrupts")
 def test_encoding(world: Path) -> None:
     """Rows that are kept are written over, to see that they are not written again."""
     cache = world / "cache"

@@ -19,6 +19,8 @@ from structprobe.cli import score
 from structprobe.cli.main import COMMANDS, main
 from structprobe.errors import StructprobeError
 
+FULL = "structprobe: error: standard output: No space left on device\n"
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
@@ -80,6 +82,7 @@ def test_a_list_whose_reader_has_gone_is_no_fault() -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.fault_class("strangers")
 @pytest.mark.parametrize("coding", ["ascii", "cp932", "cp1252"])
 @pytest.mark.parametrize("more", ["", "--json"])
 def test_what_a_terminal_cannot_encode_is_escaped(
@@ -99,6 +102,7 @@ def test_what_a_terminal_cannot_encode_is_escaped(
         assert f"Scored on {name}, 12 sentences." in shown
 
 
+@pytest.mark.fault_class("strangers")
 def test_an_error_that_a_terminal_cannot_encode_is_escaped(monkeypatch: pytest.MonkeyPatch) -> None:
     written = io.BytesIO()
     monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(written, encoding="ascii"))
@@ -181,7 +185,7 @@ def test_output_to_a_full_disk_is_one_line(
     with open("/dev/full", "w", encoding="utf-8") as stdout:
         monkeypatch.setattr(sys, "stdout", stdout)
         assert main(command.split()) == 1
-    assert capsys.readouterr().err == "structprobe: error: No space left on device\n"
+    assert capsys.readouterr().err == FULL
 
 
 @pytest.mark.slow
@@ -189,5 +193,5 @@ def test_output_to_a_full_disk_is_one_line(
 def test_python_has_nothing_to_add_at_exit(end: str) -> None:
     command = f"set -o pipefail; {sys.executable} -m structprobe --help {end}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
-    told = "structprobe: error: No space left on device\n" if end.startswith(">") else ""
+    told = FULL if end.startswith(">") else ""
     assert (done.returncode, done.stderr) == (int(bool(told)), told)

@@ -24,6 +24,8 @@ KINDS = {
     "switch_transformers": "experts with room for some tokens only",
     "mamba": "a state instead of attention",
     "jamba": "states and attention",
+    "minimax": "attention, and states that are returned as if they were attention",
+    "squeezebert": "scores returned as if they were attention",
     "convbert": "convolutions, which reach into padding",
     "fnet": "Fourier transforms, which mix all positions",
     "big_bird": "attention that it changes for short texts",
@@ -53,6 +55,12 @@ def test_no_kind_of_model_is_read_wrongly_or_with_a_traceback(tmp_path: Path) ->
     }
     assert not bad
     assert not {row["architecture"]: row["left"] for row in rows if row["left"]}
+    attention = {row["architecture"]: row["attention"] for row in rows}
+    some = {"jamba": "only layer 2 of 2", "minimax": "only layer 1 of 2", "gpt2": "all layers"}
+    assert {name: attention[name] for name in some} == some
+    assert attention["squeezebert"].startswith(
+        "refused: 'SqueezeBertModel': layer 1 returns no shares"
+    )
     assert done.returncode == 0
 
 

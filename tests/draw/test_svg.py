@@ -80,6 +80,7 @@ def test_well_formed_whatever_the_words(data, words):
     assert not any("id" in element.attrib for element in root.iter())
 
 
+@pytest.mark.fault_class("strangers")
 def test_title_is_escaped():
     root = parsed(draw_svg(["a"], [0], title="<script>&\x1b"))
     assert root.find(f"{NAMESPACE}title").text == r"<script>&\x1b"

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from structprobe.draw.word_display import cells, is_right_to_left, visible
 
 
+@pytest.mark.fault_class("strangers")
 @pytest.mark.parametrize(
     ("word", "shown"),
     [
@@ -32,6 +33,7 @@ def test_visible(word, shown):
     assert visible(word) == shown
 
 
+@pytest.mark.fault_class("strangers")
 @given(st.text(st.characters(codec=None)))
 def test_nothing_hidden_is_left(word):
     shown = visible(word)

@@ -50,6 +50,7 @@ def test_odd_norms_stop_nothing(odd: list[float]) -> None:
     assert watch.report() == {1: 0}
 
 
+@pytest.mark.fault_class("memory")
 def test_memory_does_not_grow_with_the_norms() -> None:
     watch = NormWatch()
     watch.add(0, torch.ones(10))

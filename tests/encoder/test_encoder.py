@@ -169,6 +169,7 @@ def test_a_bfloat16_checkpoint_is_read_in_float32(tmp_path: Path) -> None:
     assert encoder.origin(3)["dtype"] == "float32"
 
 
+@pytest.mark.fault_class("non-finite")
 def test_a_value_that_is_not_finite_names_sentence_word_and_layer(tmp_path: Path) -> None:
     tokenizer = wordpiece()
     model = tiny_model("bert", tokenizer)

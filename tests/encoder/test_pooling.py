@@ -43,6 +43,7 @@ def test_vectors_that_make_no_word_do_not_matter() -> None:
     assert pooled.tolist() == [[1.0]]
 
 
+@pytest.mark.fault_class("non-finite")
 def test_values_whose_sum_overflows_are_finite_all_the_same() -> None:
     huge = np.full((2, 8), 3e38, np.float32)
     refuse_non_finite({0: huge}, [SpacedWords(("a", "b"), (" ", " "), "here")])

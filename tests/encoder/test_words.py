@@ -17,6 +17,8 @@ from transformers import ByT5Tokenizer, PerceiverTokenizer, PreTrainedTokenizerF
 
 from structprobe import Encoder
 
+pytestmark = pytest.mark.fault_class("words")
+
 
 def fast_characters() -> Any:
     """One token per character, those of ASCII; another is unknown."""

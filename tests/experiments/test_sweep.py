@@ -120,6 +120,7 @@ def test_what_is_done_is_not_done_again(
     assert (tmp_path / ROWS).read_bytes() == before
 
 
+@pytest.mark.fault_class("interrupts")
 def test_interrupted_and_taken_up(
     encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -338,6 +339,7 @@ def test_foreign_folder_is_refused(encoder: Encoder, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["mine"]
 
 
+@pytest.mark.fault_class("two at once")
 def test_two_sweeps_in_one_folder(encoder: Encoder, tmp_path: Path) -> None:
     found: dict[str, list[Row]] = {}
 

@@ -216,6 +216,7 @@ def test_what_is_too_long_is_passed_over() -> None:
     assert recalled == [None] * 4
 
 
+@pytest.mark.fault_class("non-finite")
 def test_an_impact_that_is_not_finite_is_refused() -> None:
     encoder = bert()
     with torch.no_grad():

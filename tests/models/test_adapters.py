@@ -126,6 +126,7 @@ def test_a_wrapped_model_is_used_as_any_other(base: Any) -> None:
     assert encoder.fingerprint == before
 
 
+@pytest.mark.fault_class("stale")
 def test_all_that_decides_the_vectors_is_in_the_fingerprint() -> None:
     model = make(bert_with_head)
     model.add_adapter("other", peft.LoraConfig(r=4, target_modules=TARGETS))
@@ -162,6 +163,7 @@ def test_all_that_decides_the_vectors_is_in_the_fingerprint() -> None:
     assert np.allclose(encoder.encode(SENTENCES).layer(2).values, unmerged, atol=1e-4)
 
 
+@pytest.mark.fault_class("stale")
 def test_matrices_that_are_not_saved_are_in_the_fingerprint() -> None:
     prints = set()
     for key in (0, 1):
@@ -247,6 +249,7 @@ def test_weights_of_heads_are_left_out(tmp_path: Path) -> None:
     assert np.allclose(Encoder(folder).encode(SENTENCES).layer(2).values, encode(model), atol=1e-4)
 
 
+@pytest.mark.fault_class("stale")
 def test_the_fingerprint_of_a_folder_covers_both(tmp_path: Path) -> None:
     base, folder = save(make(bert_with_head), tmp_path)
     first = Encoder(folder).fingerprint

@@ -132,6 +132,7 @@ class SlowSpeaker(SlowMarks):
         return [self.lang_code_to_id[self._src_lang], *token_ids_0]
 
 
+@pytest.mark.fault_class("stale")
 def test_the_language_of_a_slow_tokenizer_is_in_the_fingerprint() -> None:
     tokenizer = SlowSpeaker()
     model = tiny_model("bert", tokenizer)

@@ -140,6 +140,7 @@ def test_a_tokenizer_from_elsewhere(bert, tmp_path):
     assert by_path.fingerprint == by_object.fingerprint != load_model(bert).fingerprint
 
 
+@pytest.mark.fault_class("stale")
 def test_fingerprints_follow_weights_configuration_and_tokenizer(bert, tmp_path):
     first = load_model(bert).fingerprint
     moved = shutil.copytree(bert, tmp_path / "moved")
@@ -158,6 +159,7 @@ def test_fingerprints_follow_weights_configuration_and_tokenizer(bert, tmp_path)
     assert len(seen) == 4
 
 
+@pytest.mark.fault_class("stale")
 def test_fingerprints_of_objects(bert):
     def fingerprint(seed=0, dtype="float32", **changes):
         model = make_model("bert", seed, **changes).to(find_dtype(dtype))
@@ -169,6 +171,7 @@ def test_fingerprints_of_objects(bert):
     assert len(set(different)) == 5
 
 
+@pytest.mark.fault_class("stale")
 def test_fingerprints_of_tokenizers(tmp_path):
     def slow(*merges, **changes):
         """A tokenizer without a serialised backend: pairs merged in the order of a list."""
@@ -190,6 +193,7 @@ def test_fingerprints_of_tokenizers(tmp_path):
     assert fingerprint_tokenizer(fast) not in seen
 
 
+@pytest.mark.fault_class("strangers")
 def test_torch_weights_are_read_but_no_code_is_run(tmp_path):
     model = make_model("bert")
     model.config.save_pretrained(tmp_path)
@@ -209,6 +213,7 @@ def test_torch_weights_are_read_but_no_code_is_run(tmp_path):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.fault_class("strangers")
 def test_code_from_elsewhere_is_not_run(bert):
     config = Path(bert, "config.json")
     remote = {"AutoConfig": "mine.MyConfig", "AutoModel": "mine.MyModel"}

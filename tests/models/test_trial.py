@@ -243,6 +243,7 @@ def test_reversible_layers_are_refused_when_the_model_is_loaded() -> None:
         Encoder(model, tokenizer=wordpiece())
 
 
+@pytest.mark.fault_class("stale")
 def test_batching_decides_the_fingerprint_where_padding_was_wrong() -> None:
     plain, blind = (
         load_model(make(kind), tokenizer=wordpiece())

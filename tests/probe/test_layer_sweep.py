@@ -51,6 +51,7 @@ def same(a: StructuralProbe, b: StructuralProbe) -> bool:
     )
 
 
+@pytest.mark.fault_class("numbers")
 @pytest.mark.parametrize("recipe", RECIPES, ids=["whitened", "published"])
 @pytest.mark.parametrize("given_dev", [True, False], ids=["dev", "held out"])
 @pytest.mark.parametrize("memory_gb", [4.0, ONE_LAYER], ids=["together", "one by one"])
@@ -70,6 +71,7 @@ def test_each_layer_is_found_as_if_alone(
             assert losses[0] == pytest.approx(losses[1], abs=1e-4)
 
 
+@pytest.mark.fault_class("numbers")
 @pytest.mark.parametrize("recipe", RECIPES, ids=["whitened", "published"])
 def test_layers_in_one_product_score_as_if_alone(
     recipe: dict[str, Any], monkeypatch: pytest.MonkeyPatch
@@ -85,6 +87,7 @@ def test_layers_in_one_product_score_as_if_alone(
             assert losses[0] == pytest.approx(losses[1], abs=1e-3)
 
 
+@pytest.mark.fault_class("numbers")
 @pytest.mark.parametrize("stacked", [True, False])
 def test_ranks_and_seeds_share_a_run(stacked: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(together, "stacks_layers", lambda _: stacked)

@@ -72,6 +72,7 @@ def test_heads_are_those_of_each_sentence_alone() -> None:
         assert one.heads.tolist() == spanning_tree(one.distances, root).tolist()
 
 
+@pytest.mark.fault_class("non-finite")
 def test_only_the_words_asked_for_must_be_finite() -> None:
     words = make_words()
     words.values[words.starts[2] + 1, 3] = np.nan

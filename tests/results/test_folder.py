@@ -67,6 +67,7 @@ def test_a_row_of_an_older_version_gets_the_new_keys(tmp_path: Path) -> None:
     assert results.rows == [{**dict.fromkeys(ROW_KEYS), "key": "a", "uuas": 0.5}]
 
 
+@pytest.mark.fault_class("crash")
 def test_crash_at_any_byte_of_a_line(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
     results.add(row("a"))
@@ -81,6 +82,7 @@ def test_crash_at_any_byte_of_a_line(tmp_path: Path) -> None:
         assert (tmp_path / ROWS).read_bytes().count(b"\n") == 2
 
 
+@pytest.mark.fault_class("crash")
 def test_a_row_that_is_cut_off_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     results = ResultsFolder(tmp_path)
     results.add(row("a"))
@@ -110,6 +112,7 @@ def test_table_is_mended(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", ["{torn\n", "[1]\n"])
+@pytest.mark.fault_class("stale")
 def test_damage_in_the_middle_is_named(tmp_path: Path, damage: str) -> None:
     results = ResultsFolder(tmp_path)
     results.add(row("a"))
@@ -119,6 +122,7 @@ def test_damage_in_the_middle_is_named(tmp_path: Path, damage: str) -> None:
         _ = results.rows
 
 
+@pytest.mark.fault_class("full disk")
 def test_full_disk_keeps_what_is_there(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
     results.add(row("a"))
@@ -134,6 +138,7 @@ def test_full_disk_keeps_what_is_there(tmp_path: Path) -> None:
     assert results.keys == {"a", "b"}
 
 
+@pytest.mark.fault_class("full disk")
 def test_full_disk_at_the_start(tmp_path: Path) -> None:
     with no_file_beyond(3), pytest.raises(ResultError, match="cannot write results"):
         ResultsFolder(tmp_path / "DIR")
@@ -154,7 +159,7 @@ def test_folder_that_is_not_ours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("marker", "words"),
     [
-        ("{", r"structprobe\.json: not JSON: .*; choose another folder"),
+        ("{", r"structprobe\.json: not valid JSON: .*; choose another folder"),
         ("[]", "is not the marker of a structprobe results folder"),
         (
             "{}",
@@ -188,6 +193,7 @@ def add_many(folder: Path, writer: int) -> None:
         results.add(row(f"shared-{number}"))
 
 
+@pytest.mark.fault_class("two at once")
 def test_several_writers_tear_nothing(tmp_path: Path) -> None:
     context = multiprocessing.get_context("fork")
     writers = [context.Process(target=add_many, args=(tmp_path / "DIR", i)) for i in range(3)]
@@ -246,6 +252,7 @@ def test_prediction_file_holds_anything(sentences: list[list[str]], scored: bool
             assert mine.distances is mine.depths is None
 
 
+@pytest.mark.fault_class("non-finite")
 def test_rows_are_strict_json(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path)
     with pytest.raises(ValueError, match="JSON compliant"):

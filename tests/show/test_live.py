@@ -132,6 +132,7 @@ def test_probes_on_other_vectors_are_refused(world: Path, tmp_path: Path) -> Non
         LiveProbes.load([world / "layer-0", tmp_path / "strange"], device="cpu")
 
 
+@pytest.mark.fault_class("strangers")
 def test_the_page(server: LiveServer) -> None:
     status, page, headers = ask(server, "GET", "/")
     assert status == 200
@@ -145,6 +146,7 @@ def test_the_page(server: LiveServer) -> None:
     assert int(told["Content-Length"]) == len(page.encode())
 
 
+@pytest.mark.fault_class("strangers")
 def test_a_text_is_parsed_and_comes_back_as_json_alone(server: LiveServer) -> None:
     text = "<script>alert(1)</script> 👩‍👩‍👧 the"
     status, found, headers = ask(server, body=json.dumps({"text": text}))
@@ -181,6 +183,7 @@ REFUSED: dict[str, tuple[int, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.fault_class("strangers")
 @pytest.mark.parametrize("said", REFUSED)
 def test_what_is_refused(said: str, server: LiveServer) -> None:
     status, request = REFUSED[said]
@@ -190,11 +193,13 @@ def test_what_is_refused(said: str, server: LiveServer) -> None:
     assert found[2]["Content-Type"] == "application/json"
 
 
+@pytest.mark.fault_class("strangers")
 @pytest.mark.parametrize("name", ["localhost:1", "127.0.0.1", "[::1]:80", "192.168.0.7:8000"])
 def test_names_that_are_this_machine(name: str, server: LiveServer) -> None:
     assert ask(server, "GET", "/", Host=name)[0] == 200
 
 
+@pytest.mark.fault_class("strangers")
 def test_a_fault_of_ours_is_not_told_to_the_page(
     server: LiveServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -208,6 +213,7 @@ def test_a_fault_of_ours_is_not_told_to_the_page(
     assert "a secret path" in caplog.text
 
 
+@pytest.mark.fault_class("strangers")
 def test_a_broken_connection_stops_nothing(server: LiveServer) -> None:
     with socket.create_connection(server.server_address[:2]) as one:
         one.sendall(b"POST /parse HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{")
@@ -244,6 +250,7 @@ def test_addresses_of_version_6() -> None:
         assert server.address == f"http://[::1]:{server.server_address[1]}/"
 
 
+@pytest.mark.fault_class("strangers")
 def test_an_open_address_is_warned_of(
     probes: LiveProbes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -259,6 +266,7 @@ def test_an_open_address_is_warned_of(
 
 
 @pytest.mark.slow
+@pytest.mark.fault_class("interrupts")
 def test_interruption_ends_it_cleanly(world: Path) -> None:
     command = [sys.executable, "-m", "structprobe", "serve", str(world / "layer-1"), "--port", "0"]
     with subprocess.Popen(

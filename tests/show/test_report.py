@@ -64,12 +64,14 @@ def test_docstrings() -> None:
     assert doctest.testmod(structprobe.show.report.elements).failed == 0
 
 
+@pytest.mark.fault_class("strangers")
 def test_elements_escape_all_but_markup() -> None:
     made = element("p", "a<b", ["&", None, Markup("<b>x</b>")], title='"<', hidden=True, id=None)
     assert made == '<p title="&quot;&lt;" hidden>a&lt;b&amp;<b>x</b></p>'
     assert element("input", type="text") == '<input type="text">'
 
 
+@pytest.mark.fault_class("strangers")
 def test_it_needs_nothing_from_outside(page: str) -> None:
     policy = re.search(r'http-equiv="Content-Security-Policy" content="([^"]*)"', page)[1]
     assert "default-src &#x27;none&#x27;" in policy

@@ -19,6 +19,7 @@ def plant(monkeypatch, before: tuple[int, ...] = (0,)) -> list[int]:
 
     class PlantedAttentions:
         n_layers = n_heads = 2
+        layers = (1, 2)
 
         def __init__(self, encoder) -> None:
             self.encoder = SimpleNamespace(surroundings=SimpleNamespace(before=before))

@@ -21,6 +21,7 @@ class GivenAttentions:
     def __init__(self, weights: Sequence[np.ndarray], batch_size: int = 3, **options: Any) -> None:
         self.weights, self.batch_size, self.options = weights, batch_size, options
         self.n_layers, self.n_heads = weights[0].shape[:2]
+        self.layers = tuple(range(1, self.n_layers + 1))
 
     def read(self, sentences: Any, **_: Any) -> Iterator[AttentionBatch]:
         assert len(sentences) == len(self.weights)

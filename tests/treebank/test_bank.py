@@ -131,6 +131,7 @@ def test_where():
     assert Sentence(["a"], path="p").where == "p"
 
 
+@pytest.mark.fault_class("stale")
 def test_fingerprint():
     bank = three()
     assert len(bank.fingerprint) == 64

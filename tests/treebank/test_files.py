@@ -59,6 +59,7 @@ def test_gzip_from_a_pipe():
     assert names(Treebank.from_text(gzip.compress(dog("one").encode()), path="<stdin>")) == ["one"]
 
 
+@pytest.mark.fault_class("strangers")
 @pytest.mark.parametrize("damage", ["cut", "checksum", "noise"])
 def test_damaged_gzip(damage):
     data = bytearray(gzip.compress(os.urandom(500).hex().encode()))
@@ -71,6 +72,7 @@ def test_damaged_gzip(damage):
         Treebank.from_text(bytes(data), path="x.gz")
 
 
+@pytest.mark.fault_class("strangers")
 def test_gzip_that_unfolds_without_end_is_refused(monkeypatch):
     monkeypatch.setattr(files_module, "SMALL", 10_000)
     ordinary = gzip.compress(dog().encode() * 100)  # more than 100 times, but small

@@ -179,6 +179,7 @@ def _umask() -> int:
     return mask
 
 
+@pytest.mark.fault_class("full disk")
 def test_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
     path = tmp_path / "x.conllu"
     path.write_text("old")
@@ -194,6 +195,7 @@ def test_full_disk_leaves_the_old_file_and_nothing_else(tmp_path):
     assert os.listdir(tmp_path) == ["x.conllu"]
 
 
+@pytest.mark.fault_class("interrupts")
 def test_interrupted_write_leaves_nothing(tmp_path, monkeypatch):
     def interrupt(_):
         raise KeyboardInterrupt

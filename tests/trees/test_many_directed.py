@@ -49,6 +49,7 @@ def one_by_one(scores, lengths, roots):
     return found
 
 
+@pytest.mark.fault_class("numbers")
 @given(st.one_of(batches(few), batches(few_or_forbidden), batches(finite)))
 def test_the_trees_of_one_at_a_time_ties_and_all(batch):
     scores, lengths, roots = batch

@@ -65,6 +65,7 @@ def test_brute_force_six_words(seed):
         assert spanning_tree(distances, root).tolist() in best.tolist()
 
 
+@pytest.mark.fault_class("numbers")
 @given(st.one_of(matrices(12), matrices(12, finite)), st.data())
 def test_ties_by_distance_and_place_whatever_the_root(distances, data):
     root = data.draw(st.integers(0, len(distances) - 1))
@@ -92,6 +93,7 @@ def test_gold_distances_give_back_the_tree(heads, data):
     assert (edges(spanning_tree(tree_distances(heads), other)) == edges(heads)).all()
 
 
+@pytest.mark.fault_class("numbers")
 @given(st.lists(matrices(), min_size=1, max_size=6), st.integers(0, 3), st.data())
 def test_batch_and_padding_change_nothing(sentences, more, data):
     lengths = [len(one) for one in sentences]

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
+import io
 import json
 import os
-import threading
+import stat
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import numpy as np
+from numpy.typing import NDArray
+
+from structprobe.drafts import draft_file
 from structprobe.errors import StoreError
+from structprobe.output_paths import disk_hint
+from structprobe.stored_files import MAX_JSON, parse_json, read_stored
 
 VERSION = 1
+MAX_JOURNAL = 2**28  # bytes, for 33 million sentences
 MARKER, KIND = "structprobe-vectors.json", "structprobe word vectors"
 
 
@@ -32,12 +39,25 @@ def refuse_foreign(folder: Path) -> None:
         raise StoreError(f"{folder} is a file, not a cache folder")
     marker = read_json(folder / MARKER)
     if not isinstance(marker, dict) or marker.get("kind") != KIND:
-        if any(not path.name.startswith(MARKER) for path in folder.iterdir()):
+        if any(not path.name.lstrip(".").startswith(MARKER) for path in folder.iterdir()):
             hint = "choose a new or empty folder"
             raise StoreError(f"{folder} exists and is not a structprobe cache", hint=hint)
     elif marker.get("version") != VERSION:
         what = f"version {marker.get('version')} of the cache format, but version {VERSION}"
         raise StoreError(f"{folder} has {what} is needed", hint="choose a new folder")
+
+
+def refuse_strange(folder: Path) -> None:
+    """Reject links, pipes and devices among vectors: others' files would be read or written."""
+    for path in (folder, *(folder.iterdir() if folder.is_dir() else ())):
+        if not os.path.lexists(path):
+            continue
+        info = path.lstat()
+        if not (stat.S_ISREG(info.st_mode) or (path == folder and stat.S_ISDIR(info.st_mode))):
+            what = f"{path} is a link, or no regular file"
+            raise StoreError(what, hint=f"delete {folder} if you did not make it")
+        if path.suffix == ".journal" and info.st_size > MAX_JOURNAL:
+            raise StoreError(f"{path} is damaged: it is too large", hint=f"delete {folder}")
 
 
 @contextlib.contextmanager
@@ -47,23 +67,16 @@ def one_line_faults(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         place = error.filename or folder
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        hint = "free some disk space and run again: the run resumes" if full else None
+        full = disk_hint(error)
+        hint = f"{full} and run again: the run resumes" if full else None
         raise StoreError(f"cannot use {place}: {error.strerror or error}", hint=hint) from error
 
 
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Any]:
-    """Write a file completely or not at all."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}")
-    try:
-        with draft.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+def save_array(file: BinaryIO, array: NDArray[Any]) -> None:
+    """Write an array; NumPy alone would not say why it cannot, such as that the disk is full."""
+    content = io.BytesIO()
+    np.save(content, array, allow_pickle=False)
+    file.write(content.getbuffer())
 
 
 def to_json(value: object) -> str:
@@ -79,15 +92,15 @@ def short_digest(content: bytes) -> str:
 def write_json(path: Path, value: object) -> None:
     """Write a JSON file, unless it has this content already."""
     if read_json(path) != json.loads(to_json(value)):
-        with replacing(path) as file:
+        with draft_file(path) as file:
             file.write(to_json(value).encode())
 
 
 def read_json(path: Path) -> object:
-    """Read a JSON file."""
+    """Read a JSON file of a cache; None if there is none, or it is damaged."""
     try:
-        return json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return parse_json(read_stored(path, path.parent, StoreError, MAX_JSON), path, StoreError)
+    except StoreError:
         return None
 
 

@@ -11,12 +11,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from structprobe.checksums import checksum
+from structprobe.drafts import draft_path
 from structprobe.encoder.subwords.sentences import SentenceLike
 from structprobe.encoder.vectors import EncodedBank
 from structprobe.errors import StoreError
+from structprobe.output_paths import disk_hint
 from structprobe.treebank.sentence import Sentence
 
 LAYERS = "layers"
+MAX_CLAIM = 2**24  # bytes that a dataset may have without so much in the file
+CHECK = "checksum"  # of each dataset; other programs write none
 INDEX = "sentence_to_index"  # in files of AllenNLP and NeuroX, as JSON
 
 _SAME_HINT = "pass the sentences the file was made from, in the same order"
@@ -33,7 +38,8 @@ def write_hdf5(bank: EncodedBank, path: str | os.PathLike[str], *, force: bool =
         The vectors.
     path : path
         The file. Each sentence is a dataset named by its index, from ``"0"``, of shape
-        (n_layers, n_words, hidden_size); the attribute ``layers`` lists the layers.
+        (n_layers, n_words, hidden_size), with a ``checksum``, which `read_hdf5` verifies; the
+        attribute ``layers`` lists the layers.
     force : bool, default False
         Whether to overwrite an existing file.
 
@@ -51,17 +57,16 @@ def write_hdf5(bank: EncodedBank, path: str | os.PathLike[str], *, force: bool =
     if target.exists() and not force:
         raise StoreError(f"{target} already exists", hint="choose another file, or pass force=True")
     layers = [bank.layer(layer) for layer in bank.layers]
-    draft = target.with_name(f"{target.name}.{os.getpid()}")
     try:
-        with h5py.File(draft, "w") as file:
+        with draft_path(target) as draft, h5py.File(draft, "w", locking=False) as file:
             file.attrs[LAYERS] = np.array(bank.layers, dtype=np.int64)
             for number in range(len(bank)):
-                file.create_dataset(str(number), data=np.stack([one[number] for one in layers]))
-        draft.replace(target)
+                values = np.stack([one[number] for one in layers])
+                own = file.create_dataset(str(number), data=values)
+                own.attrs[CHECK] = checksum((str(number), *bank.layers), [values])
     except OSError as error:
-        raise StoreError(f"cannot write {target}: {error.strerror or error}") from error
-    finally:
-        draft.unlink(missing_ok=True)
+        what = f"cannot write {target}: {error.strerror or error}"
+        raise StoreError(what, hint=disk_hint(error) or None) from error
     return target
 
 
@@ -115,9 +120,12 @@ def read_hdf5(
     if pieces is not None and [*map(len, pieces)] != lengths:
         raise StoreError("pieces must have one (start, end) for each word of each sentence")
     where = str(path)
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise StoreError("is not a regular file", where=where)
     try:
         with h5py.File(path, "r") as file:
             names = _names(file, words, where)
+            listed = [*map(int, file.attrs.get(LAYERS, ()))]
             if not lengths:
                 raise StoreError("has no sentences", where=where)
             first = _dataset(file, names[0], None, where)
@@ -126,12 +134,20 @@ def read_hdf5(
             found: dict[int, list[NDArray[Any]]] = {layer: [] for layer in rows}
             for number, (name, n_words) in enumerate(zip(names, lengths, strict=True)):
                 place = f"{where}, dataset {name}"
-                values = _dataset(file, name, shape, where)[places]
+                whole = _dataset(file, name, shape, where)
+                check = file[name].attrs.get(CHECK)
+                if check is not None and check != checksum((name, *listed), [whole]):
+                    hint = "write the file again"
+                    raise StoreError("was changed after it was written", where=place, hint=hint)
+                values = whole[places]
                 spans = None if pieces is None else pieces[number]
                 for layer, one in zip(rows, _words(values, n_words, spans, place), strict=True):
                     found[layer].append(one)
-    except OSError as error:
-        raise StoreError(f"cannot be read: {error.strerror or error}", where=where) from error
+    except StoreError:
+        raise
+    except Exception as error:  # for files that are damaged or lie, the library raises any
+        what = str(getattr(error, "strerror", None) or error).partition("\n")[0]
+        raise StoreError(f"cannot be read: {what}", where=where) from error
     offsets = np.cumsum([0, *lengths])
     return EncodedBank({k: np.concatenate(v) for k, v in found.items()}, offsets, origin)
 
@@ -172,8 +188,9 @@ def _names(file: Any, sentences: Sequence[Sequence[str]], where: str) -> list[st
 def _index(dataset: Any, where: str) -> Mapping[str, object]:
     """Read the numbers of sentences by their words, which AllenNLP and NeuroX write as JSON."""
     try:
+        _check_claims(dataset.parent, INDEX, where)
         found = json.loads(np.asarray(dataset[()]).ravel()[0])
-    except (AttributeError, IndexError, TypeError, ValueError) as error:
+    except (AttributeError, IndexError, TypeError, ValueError, RecursionError) as error:
         raise StoreError(f"{INDEX} is not JSON: {error}", where=where) from error
     if not isinstance(found, dict):
         raise StoreError(f"{INDEX} is {type(found).__name__}, not a table", where=where)
@@ -204,6 +221,7 @@ def _dataset(
     if told is None or len(told) not in (2, 3):
         hint = "it must be (n_layers, n_words, hidden_size)"
         raise StoreError(f"has shape {told}", where=where, hint=hint)
+    _check_claims(file, name, where)
     found: NDArray[np.floating] = file[name][()]
     if found.ndim == 2:
         found, told = found[None], (1, *told)
@@ -211,6 +229,19 @@ def _dataset(
         what = f"has {told[0]} layers of width {told[2]}"
         raise StoreError(f"{what}, but the first has {shape[0]} of width {shape[1]}", where=where)
     return found
+
+
+def _check_claims(file: Any, name: str, where: str) -> None:
+    """Refuse data that lies in other files, and shapes of much more than is there."""
+    dataset = file[name]
+    hard = type(file.get(name, getlink=True)).__name__ == "HardLink"
+    if not hard or dataset.external or dataset.is_virtual:
+        raise StoreError("is a link to other data", where=where, hint="copy the data into the file")
+    if dataset.dtype.kind not in ("f" if name != INDEX else "OSU"):
+        raise StoreError(f"has type {dataset.dtype}, not of real numbers", where=where)
+    stored = dataset.id.get_storage_size()
+    if dataset.size * dataset.dtype.itemsize > max(MAX_CLAIM, 100 * stored):
+        raise StoreError(f"claims shape {dataset.shape}, but holds {stored:,} bytes", where=where)
 
 
 def _words(

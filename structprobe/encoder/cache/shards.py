@@ -112,8 +112,12 @@ def _told_of_others(folder: Path, manifest: Mapping[str, Any], count: int) -> It
     own = json.loads(to_json(manifest))["key"]
     for path in sorted(folder.parent.glob("*/manifest.json")):
         theirs = read_json(path)
-        key = theirs.get("key", {}) if isinstance(theirs, dict) else {}
-        if path.parent == folder or key.get("words") != own.get("words"):
+        key = theirs.get("key") if isinstance(theirs, dict) else None
+        if (
+            path.parent == folder
+            or not isinstance(key, dict)
+            or key.get("words") != own.get("words")
+        ):
             continue
         numbers = sorted(number for number, n in shards_begun(path.parent) if n == count)
         if numbers:

@@ -7,6 +7,7 @@ treebanks or settings are never mixed up::
     CACHE/<digest>/manifest.json         the key, and the shape and type of a layer
     CACHE/<digest>/offsets.npy           where each sentence starts
     CACHE/<digest>/layer-07.npy          one complete layer (see `layer_file`)
+    CACHE/<digest>/layer-07.check        checksums of its sentences
     CACHE/<digest>/lock                  held by the one process that writes
 
 Several processes may write the same vectors as shards (see `shards`): each holds ``lock-3-of-8``,
@@ -31,13 +32,15 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structprobe.drafts import draft_file
 from structprobe.encoder.cache.cache_folder import (
     VERSION,
     claim,
     one_line_faults,
     read_json,
     refuse_foreign,
-    replacing,
+    refuse_strange,
+    save_array,
     short_digest,
     sync_folder,
     to_json,
@@ -78,7 +81,16 @@ def open_store(
     check_offsets(cuts)
     stored = storage_dtype(dtype)
     if folder is None:
-        return MemoryStore(wanted, cuts, hidden_size, stored)
+        store = MemoryStore(wanted, cuts, hidden_size, stored)
+        try:
+            for layer in wanted:
+                store.layer(layer)
+        except MemoryError as error:
+            size = f"{len(wanted) * store.shape[0] * store.shape[1] * stored.itemsize:,} bytes"
+            what = f"the vectors of {len(wanted)} layers, {size}, do not fit into memory"
+            hint = "keep them on disk with cache=, or encode fewer layers"
+            raise StoreError(what, hint=hint) from error
+        return store
     check_path("cache", folder, StoreError)
     return VectorStore(Path(folder), dict(key), wanted, cuts, hidden_size, stored, shard)
 
@@ -185,9 +197,12 @@ class VectorStore(MemoryStore):
         self._unlock: Callable[[], None] | None = None
         with one_line_faults(folder):
             refuse_foreign(folder)
+            refuse_strange(self.folder)
             self._find_missing_layers()
             if self.missing_layers:
                 self._prepare(folder, manifest)
+            for file in self._files.values():
+                file.tidy()
             self._check_manifest(manifest)
 
     def layer(self, layer: int) -> NDArray[Any]:
@@ -212,7 +227,7 @@ class VectorStore(MemoryStore):
             with self._alone():
                 for layer in self.missing_layers:
                     file = self._files[layer]
-                    if file.is_whole() or self._noted(file).all():
+                    if file.is_whole() or file.written().all():
                         file.publish()
                 sync_folder(self.folder)
                 self._find_missing_layers()
@@ -240,11 +255,11 @@ class VectorStore(MemoryStore):
             self._unlock = None
 
     def _write_layer(self, layer: int, numbers: NDArray[np.int64], values: NDArray[Any]) -> None:
-        self._files[layer].write_rows(*self._spans(numbers), values)
+        self._files[layer].write_rows(numbers, values)
 
     def _layer_file(self, layer: int) -> LayerFile:
         shard = self._shard.name if self._shard else None
-        return LayerFile(self.folder, layer, self.shape, self.dtype, shard)
+        return LayerFile(self.folder, layer, self.offsets, self.shape[1], self.dtype, shard)
 
     def _find_missing_layers(self) -> None:
         """Find which of the wanted layers are incomplete."""
@@ -275,26 +290,21 @@ class VectorStore(MemoryStore):
         if self._shard is not None:
             refuse_other_count(self.folder, self._shard, begun)
         write_json(self.folder / "manifest.json", manifest)
-        with replacing(self.folder / "offsets.npy") as file:
-            np.save(file, self.offsets)
+        with draft_file(self.folder / "offsets.npy") as file:
+            save_array(file, self.offsets)
         for layer in self.missing_layers:
             self._files[layer].begin()
-        self._find_written()
+        self._find_written(verified=True)
         if self._shard is None and begun and self.missing.size:
             count = max(count for _, count in begun)
             missing = shards_missing(self.offsets, self._written, count)
             refuse_missing(self.folder, manifest, missing, count)
 
-    def _find_written(self) -> None:
+    def _find_written(self, *, verified: bool = False) -> None:
         """Find which sentences are written in all missing layers."""
         self._written[:] = True
         for layer in self.missing_layers:
-            self._written &= self._noted(self._files[layer])
-
-    def _noted(self, file: LayerFile) -> NDArray[np.bool_]:
-        """Give a mask of the sentences in the journals of a layer."""
-        there: NDArray[np.bool_] = np.isin(np.arange(len(self._written)), file.noted())
-        return there
+            self._written &= self._files[layer].written(verified=verified) > 0
 
     @contextlib.contextmanager
     def _alone(self) -> Iterator[None]:
@@ -305,12 +315,18 @@ class VectorStore(MemoryStore):
             yield
 
     def _check_manifest(self, manifest: dict[str, object]) -> None:
-        """Reject a subfolder whose manifest does not match its name."""
-        path = self.folder / "manifest.json"
-        if read_json(path) != json.loads(to_json(manifest)):
-            self.close()
-            hint = f"delete {self.folder} and encode again"
-            raise StoreError(f"{path} is damaged or missing", hint=hint)
+        """Reject a subfolder whose manifest does not match its name, or its offsets do not."""
+        hint = f"delete {self.folder} and encode again"
+        for path, fits in (
+            (
+                self.folder / "manifest.json",
+                read_json(self.folder / "manifest.json") == json.loads(to_json(manifest)),
+            ),
+            (self.folder / "offsets.npy", np.array_equal(read_offsets(self.folder), self.offsets)),
+        ):
+            if not fits:
+                self.close()
+                raise StoreError(f"{path} is damaged or missing", hint=hint)
 
     def _sync(self) -> None:
         """Make what was written durable, and add it to the journals."""
@@ -319,3 +335,12 @@ class VectorStore(MemoryStore):
         for layer in self.missing_layers:
             self._files[layer].sync(fresh)
         self._synced_at = time.monotonic()
+
+
+def read_offsets(folder: Path) -> NDArray[np.int64]:
+    """Read where each sentence starts; nothing if that is damaged."""
+    try:
+        offsets = np.load(folder / "offsets.npy", allow_pickle=False)
+    except Exception:  # a damaged header raises errors of any type
+        return np.empty(0, np.int64)
+    return offsets if offsets.dtype == np.int64 else np.empty(0, np.int64)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -59,6 +59,30 @@ class TextBatch:
     sentences: list[SpacedWords]
     pieces: list[Pieces]
     layout: Layout
+
+    @property
+    def where(self) -> str:
+        """Where the first of the sentences is."""
+        return self.sentences[0].where
+
+
+def halve(batch: TextBatch) -> list[TextBatch]:
+    """Divide a batch into halves, that of one long sentence into fewer windows at a time."""
+    layout, n = batch.layout, len(batch.numbers)
+    if n > 1:
+        parts = (slice(n // 2), slice(n // 2, n))
+        return [
+            TextBatch(batch.numbers[part], batch.sentences[part], batch.pieces[part], layout)
+            for part in parts
+        ]
+    (pieces,) = batch.pieces
+    n_pieces, size = len(pieces.ids), layout.size or len(pieces.ids)
+    n_windows = len(cut_windows(pieces.links, n_pieces, size))
+    at_once = min(n_windows, layout.batch_tokens // layout.width(n_pieces))
+    if at_once < 2:
+        return []
+    fewer = replace(layout, batch_tokens=at_once // 2 * layout.width(n_pieces))
+    return [replace(batch, layout=fewer)]
 
 
 def check_pooling(pooling: str) -> None:

@@ -60,6 +60,57 @@ class WordBatch:
 
 
 Batch = PairBatch | WordBatch
+
+
+def halve(batch: Batch) -> list[Batch]:
+    """Divide a batch into halves, of which losses and gradients sum up to those of the whole."""
+    if isinstance(batch, WordBatch):
+        n, middle = len(batch.gold), len(batch.gold) // 2
+        parts = (slice(middle), slice(middle, n))
+        return [_words_of(batch, part) for part in parts] if middle else []
+    first, *others = batch.blocks
+    middle = first.n_sentences // 2
+    if others:
+        k = len(batch.blocks) // 2
+        return [_pairs_of(batch, batch.blocks[:k]), _pairs_of(batch, batch.blocks[k:])]
+    n, row, cell = first.n_words, first.rows.start, first.cells.start
+    rows, cells = row + middle * n, cell + middle * n * n
+    left = Block(middle, n, slice(row, rows), slice(cell, cells))
+    right = slice(rows, first.rows.stop), slice(cells, first.cells.stop)
+    halves = left, Block(first.n_sentences - middle, n, *right)
+    return [_pairs_of(batch, [half]) for half in halves] if middle else []
+
+
+def _words_of(batch: WordBatch, part: slice) -> WordBatch:
+    """Take some words of a batch."""
+    rows = _part(batch.rows, part)
+    return WordBatch(rows, batch.gold[part], batch.weights[part], batch.n_sentences)
+
+
+def _pairs_of(batch: PairBatch, blocks: Sequence[Block]) -> PairBatch:
+    """Take some adjacent blocks of a batch."""
+    rows = slice(blocks[0].rows.start, blocks[-1].rows.stop)
+    cells = slice(blocks[0].cells.start, blocks[-1].cells.stop)
+    own = [
+        Block(
+            *(one.n_sentences, one.n_words),
+            slice(one.rows.start - rows.start, one.rows.stop - rows.start),
+            slice(one.cells.start - cells.start, one.cells.stop - cells.start),
+        )
+        for one in blocks
+    ]
+    pairs = batch.gold[cells], batch.weights[cells], batch.diagonal[rows] - cells.start
+    return PairBatch(_part(batch.rows, rows), own, *pairs, batch.n_sentences)
+
+
+def _part(rows: slice | Tensor, part: slice) -> slice | Tensor:
+    """Take some of the rows of a batch."""
+    if isinstance(rows, Tensor):
+        return rows[part]
+    start = rows.start + (part.start or 0)
+    return slice(start, rows.start + part.stop)
+
+
 Vectors = Any  # From which batches take rows: a tensor, or `streaming.Streamed`
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 CHUNK_SIZE = 1 << 20
 # The resolution assumed if nothing else is known: the spacing of numbers next to 1.
 FLOAT32_EPS = float(np.finfo(np.float32).eps)
+_GLANCE = 8  # numbers of a vector that show in most sentences that all are different
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,19 @@ def give_back(values: NDArray[np.generic]) -> None:
         root = root.base
     if getattr(root, "mode", None) == "r" and hasattr(mmap, "MADV_DONTNEED"):
         root.base.madvise(mmap.MADV_DONTNEED)
+
+
+def first_equal(vectors: NDArray[np.floating]) -> list[int] | None:
+    """Give, for each word of a sentence, the first with an equal vector; None if all differ.
+
+    Matrix products round a row by its place in the batch, so that ties of equal words would depend
+    on the batch: what is predicted for the first of them is taken for all.
+    """
+    # vectors (n_words, hidden_size) -> (n_words,)
+    if len({row.tobytes() for row in vectors[:, :_GLANCE] + 0.0}) == len(vectors):
+        return None
+    first: dict[bytes, int] = {}
+    return [first.setdefault(row.tobytes(), i) for i, row in enumerate(vectors + 0.0)]  # no -0
 
 
 def sentence_means(words: Tensor, lengths: NDArray[np.int64]) -> Tensor:

@@ -21,7 +21,7 @@ from structprobe.probe.base import TreeEstimator
 from structprobe.probe.data.batches import SLACK, mixed_batches
 from structprobe.probe.data.examples import Split, read_sets
 from structprobe.probe.data.inputs import common_width, origin_of
-from structprobe.probe.data.ragged_vectors import Words
+from structprobe.probe.data.ragged_vectors import Words, first_equal
 from structprobe.probe.data.whitening import lay_out, second_moments, whitening
 from structprobe.probe.readers.head_choice import HeadBlock, head_log_probabilities, train_heads
 from structprobe.probe.training.loop import Cosine
@@ -251,7 +251,22 @@ def arc_log_probabilities(
         padded = _whitened(words.take(group), basis, scorer.root.device)  # (b, n, n_kept)
         is_word = torch.from_numpy(np.arange(padded.shape[1]) < lengths[:, None])
         log_probabilities = head_log_probabilities(scorer(padded), is_word.to(padded.device))
-        yield group, log_probabilities.cpu().numpy()
+        found = log_probabilities.cpu().numpy()
+        for row, start, n in zip(found, words.starts[group], lengths, strict=True):
+            if (same := first_equal(words.values[start : start + n])) is not None:
+                row[:n, : n + 1] = _tied(row[:n, : n + 1], np.array(same))
+        yield group, found
+
+
+def _tied(scores: NDArray[np.float32], same: NDArray[np.intp]) -> NDArray[np.float32]:
+    """Give equal words the scores of the first, and as heads of one another those of two."""
+    # scores (n, n + 1), same (n,): the first word that equals each
+    tied: NDArray[np.float32] = scores[np.ix_(same, np.append(0, same + 1))]
+    second = {one: i for i, one in reversed([*enumerate(same.tolist())]) if i != one}
+    twin = np.array([second.get(one, one) for one in same.tolist()])
+    inside = (same[:, None] == same) & ~np.eye(len(same), dtype=np.bool_)
+    tied[:, 1:] = np.where(inside, scores[same, twin + 1][:, None], tied[:, 1:])
+    return tied
 
 
 def _whitened(words: Words, basis: Tensor, device: torch.device) -> Tensor:

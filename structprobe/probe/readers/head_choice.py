@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
-from structprobe.probe.training.loop import Adam, Problem, Schedule, endless
+from structprobe.probe.training.loop import Adam, Problem, Schedule, endless, make_halving
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +40,34 @@ def head_loss(module: Callable[[Any], Tensor], blocks: Iterable[HeadBlock]) -> T
     # -> ()
     sums, n_words = [], 0
     for block in blocks:
-        is_word = block.heads >= 0  # (b, n)
-        log_probabilities = head_log_probabilities(module(block.inputs), is_word)  # (b, n, n + 1)
-        heads = block.heads.clamp(min=0).unsqueeze(-1)
-        gold = log_probabilities.gather(-1, heads).squeeze(-1)  # (b, n)
-        sums.append(-gold[is_word].sum())
-        n_words += int(is_word.sum())
+        sums.append(_sum_of(module, block))
+        n_words += _n_words(block)
     return torch.stack(sums).sum() / n_words
+
+
+def _sum_of(module: Callable[[Any], Tensor], block: HeadBlock) -> Tensor:
+    """Sum the cross-entropies of the gold heads of a block."""
+    is_word = block.heads >= 0  # (b, n)
+    log_probabilities = head_log_probabilities(module(block.inputs), is_word)  # (b, n, n + 1)
+    heads = block.heads.clamp(min=0).unsqueeze(-1)
+    gold = log_probabilities.gather(-1, heads).squeeze(-1)  # (b, n)
+    return -gold[is_word].sum()
+
+
+def _n_words(block: HeadBlock) -> int:
+    return int((block.heads >= 0).sum())
+
+
+def _halve(blocks: Sequence[HeadBlock]) -> list[Sequence[HeadBlock]]:
+    """Divide a batch between its blocks, which are small."""
+    middle = len(blocks) // 2
+    return [blocks[:middle], blocks[middle:]] if middle else []
+
+
+def _generators(module: torch.nn.Module) -> list[np.random.Generator]:
+    """List the generators from which the parts of a module draw."""
+    found = (getattr(one, "generator", None) for one in module.modules())
+    return [one for one in found if isinstance(one, np.random.Generator)]
 
 
 def train_heads(
@@ -61,10 +83,23 @@ def train_heads(
     vector_to_parameters(current, parameters)  # from here on, they are views of it
     problem, adam, losses = Problem(current, schedule), Adam(current), []
     module.train()
+    halving, generators = make_halving(), _generators(module)
+
+    def take(blocks: Sequence[HeadBlock]) -> tuple[Tensor, Tensor]:
+        drawn = [generator.bit_generator.state for generator in generators]
+        try:
+            loss = torch.stack([_sum_of(module, block) for block in blocks]).sum() / n_words
+            return loss.detach(), parameters_to_vector(torch.autograd.grad(loss, parameters))
+        except Exception:  # if memory does not suffice, the same is dropped in smaller batches
+            for generator, state in zip(generators, drawn, strict=True):
+                generator.bit_generator.state = state
+            raise
+
     for step, batch in enumerate(endless(epoch), 1):
-        loss = head_loss(module, batch)
-        gradient = parameters_to_vector(torch.autograd.grad(loss, parameters))
-        losses.append(loss.detach())
+        n_words = sum(map(_n_words, batch))
+        found = halving.run(take, batch, _halve)
+        loss, gradient = (torch.stack(some).sum(0) for some in zip(*found, strict=True))
+        losses.append(loss)
         adam.step(current, gradient, schedule.learning_rate(step))
         if on_step:
             on_step(step)

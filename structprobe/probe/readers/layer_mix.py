@@ -20,14 +20,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from structprobe.probe.base import LayersEstimator
-from structprobe.probe.data.batches import Batch
+from structprobe.probe.data.batches import Batch, halve
 from structprobe.probe.data.examples import KINDS, Split, read_sets
 from structprobe.probe.data.inputs import common_width
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.data.whitening import second_moments, whitening
 from structprobe.probe.projecting import predict_depths, predict_distances, predict_trees
 from structprobe.probe.training.fit import Task, lay_out_layers, make_task, new_problem
-from structprobe.probe.training.loop import Adam, Cosine, Problem, endless
+from structprobe.probe.training.loop import Adam, Cosine, Problem, endless, make_halving
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.training.settings import Settings, read_settings, read_split, spawn_seeds
 from structprobe.probe.types import DevByLayer, Layer, RandomState, TreesLike, VectorsByLayer
@@ -166,6 +166,7 @@ class _Mix:
     def __init__(self, task: Task, problem: Problem, vectors: Tensor, dev_vectors: Tensor) -> None:
         self.task, self.problem = task, problem
         self.loss: Any = task.new_loss()
+        self.halving = make_halving()
         self.vectors, self.dev_vectors = vectors, dev_vectors  # (n_layers, n_rows, width)
         self.components = problem.start.clone()  # (rank, width)
         self.logits = vectors.new_zeros(len(vectors))  # (n_layers,)
@@ -197,21 +198,31 @@ class _Mix:
 
     def _gradients(self, batch: Batch, gradient: Tensor, mix_gradient: Tensor) -> Tensor:
         """Give the loss of a batch, and fill in both gradients."""
-        layers = self.vectors[:, batch.rows].flatten(1)  # (n_layers, m * width)
         weights = self.logits.softmax(0)
-        mixed = (weights @ layers).view(-1, self.vectors.shape[-1])  # (m, width)
-        towards = torch.empty_like(mixed)
-        loss: Tensor = self.loss(self.components, mixed, batch, gradient, towards)
-        by_weight = layers @ towards.flatten()  # (n_layers,)
+
+        def take(part: Batch) -> tuple[Tensor, Tensor, Tensor]:
+            layers = self.vectors[:, part.rows].flatten(1)  # (n_layers, m * width)
+            mixed = (weights @ layers).view(-1, self.vectors.shape[-1])  # (m, width)
+            own, towards = torch.empty_like(gradient), torch.empty_like(mixed)
+            loss = self.loss(self.components, mixed, part, own, towards)
+            return loss, own, layers @ towards.flatten()  # (), (rank, width), (n_layers,)
+
+        found = self.halving.run(take, batch, halve)
+        loss, own, by_weight = (torch.stack(some).sum(0) for some in zip(*found, strict=True))
+        gradient.copy_(own)
         torch.mul(weights, by_weight - weights @ by_weight, out=mix_gradient)
         return loss
 
     def _dev_loss(self, weights: Tensor) -> float:
         """Mean loss over the sentences of the dev set."""
+
+        def take(part: Batch) -> float:
+            mixed = torch.tensordot(weights, self.dev_vectors[:, part.rows], 1)  # (m, width)
+            return float(self.loss(self.components, mixed, part))
+
         total, n_sentences = 0.0, 0
         for batch in self.task.dev:
-            mixed = torch.tensordot(weights, self.dev_vectors[:, batch.rows], 1)  # (m, width)
-            total += float(self.loss(self.components, mixed, batch)) * batch.n_sentences
+            total += sum(self.halving.run(take, batch, halve)) * batch.n_sentences
             n_sentences += batch.n_sentences
         return total / n_sentences
 

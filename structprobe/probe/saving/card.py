@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from structprobe.errors import escaped
 from structprobe.scores.protocol import Protocol
 
 PICTURE = "training.svg"
@@ -74,7 +76,7 @@ def _hub_id(model: object) -> str | None:
     """Give the model's name if it is a hub id and not a local folder."""
     name = str(model or "")
     local = os.path.exists(name) or os.path.isabs(name) or name.startswith(".")
-    return name if name.count("/") <= 1 and name and not local and " " not in name else None
+    return name if re.fullmatch(r"[\w.-]+(/[\w.-]+)?", name, re.ASCII) and not local else None
 
 
 def _scores(scores: Mapping[str, Any] | None, baselines: Mapping[str, Mapping[str, Any]]) -> str:
@@ -88,9 +90,19 @@ def _scores(scores: Mapping[str, Any] | None, baselines: Mapping[str, Mapping[st
             cells = [label, _per_cent(scores[key]), _interval(scores, key), *others]
             rows.append(f"| {' | '.join(cells)} |")
     protocol = {key: scores[key] for key in ("punct", "min_length", "max_length") if key in scores}
-    names = ["score", "%", "95% interval", *(f"{_BASELINES.get(b, b)}, %" for b in baselines)]
+    names = [
+        "score",
+        "%",
+        "95% interval",
+        *(f"{_named(_BASELINES.get(b, b))}, %" for b in baselines),
+    ]
     head = [f"| {' | '.join(names)} |", "|---" * len(names) + "|"]
     return "\n".join([*head, *rows, "", f"Protocol: {Protocol(**protocol)}."])
+
+
+def _named(name: str) -> str:
+    """Write a name that may stand in a list or a table; one of another kind is code."""
+    return name if re.fullmatch(r"[\w .-]+", name) else _code(name).replace("|", "\\|")
 
 
 def _per_cent(value: float | None) -> str:
@@ -106,7 +118,15 @@ def _interval(scores: Mapping[str, Any], key: str) -> str:
 def _list(values: Mapping[str, object]) -> str:
     """Write one bullet per known value."""
     return "\n".join(
-        f"- {str(name).replace('_', ' ')}: `{value}`"
+        f"- {_named(str(name).replace('_', ' '))}: {_code(value)}"
         for name, value in values.items()
         if value is not None
     )
+
+
+def _code(value: object) -> str:
+    """Write a value as code, in a fence that nothing in it can close."""
+    text = escaped(str(value))
+    longest = max(map(len, re.findall("`+", text)), default=0)
+    edge = " " * (text[:1] == "`" or text[-1:] == "`")
+    return f"{'`' * (longest + 1)}{edge}{text}{edge}{'`' * (longest + 1)}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import os
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,6 +15,7 @@ from numpy.typing import NDArray
 from structprobe.errors import ProbeError
 from structprobe.probe.estimator import StructuralProbe
 from structprobe.probe.saving.save_load import COMPONENTS, SavedProbe
+from structprobe.stored_files import read_stored
 
 MATRIX = "proj"
 
@@ -40,10 +43,10 @@ def read_projection(path: str | os.PathLike[str]) -> NDArray[np.float32]:
         If the file cannot be read, would run code, or contains no such matrix.
     """
     where = str(path)
+    content = read_stored(Path(path), Path(os.path.realpath(path)).parent, ProbeError)
     try:
-        state = torch.load(Path(path), map_location="cpu", weights_only=True)
-    except OSError as error:
-        raise ProbeError(f"cannot be read: {error.strerror or error}", where=where) from error
+        _refuse_bomb(content)
+        state = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
     except Exception as error:  # invalid pickles raise errors of any type
         told = "not a file of plain tensors written by torch.save"
         hint = "files that would run code when read are rejected"
@@ -55,6 +58,9 @@ def read_projection(path: str | os.PathLike[str]) -> NDArray[np.float32]:
         or found.ndim != 2
         or not found.numel()
         or found.is_complex()
+        or found.is_quantized
+        or found.device.type != "cpu"
+        or found.numel() > found.untyped_storage().nbytes()  # one number, shown as many
     ):
         names = ", ".join(map(str, state)) if isinstance(state, dict) else type(state).__name__
         raise ProbeError(
@@ -66,6 +72,14 @@ def read_projection(path: str | os.PathLike[str]) -> NDArray[np.float32]:
     if not np.isfinite(matrix).all():
         raise ProbeError(f"{MATRIX!r} is not finite", where=where)
     return np.ascontiguousarray(matrix)
+
+
+def _refuse_bomb(content: bytes) -> None:
+    """Refuse an archive that unpacks to more than it holds: torch writes archives unpacked."""
+    if zipfile.is_zipfile(io.BytesIO(content)):
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            if sum(one.file_size for one in archive.infolist()) > 2 * len(content):
+                raise ProbeError("packed data")
 
 
 def probe_from_projections(

@@ -7,12 +7,11 @@ Nothing is pickled. The folder has the hub's own format, so that all tools of th
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
 import re
-import shutil
-import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -23,21 +22,38 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe._version import __version__
+from structprobe.drafts import draft_file, draft_folder
 from structprobe.errors import Hint, ProbeError, check_path
-from structprobe.output_paths import check_room
+from structprobe.output_paths import check_room, disk_hint
 from structprobe.probe.saving.card import PICTURE, model_card
 from structprobe.probe.saving.training_curve import training_curve
 from structprobe.probe.types import Origin
 from structprobe.scores.result import Scores
+from structprobe.stored_files import MAX_JSON, parse_json, read_stored
 
 FORMAT = "structprobe-probe"
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
+MAX_WEIGHTS = 2**32  # bytes: both matrices at full rank for vectors of 16,384 numbers take half
 COMPONENTS = ("distance_components", "depth_components")
 _KEYS = (
     *("hidden_size", "rank", "hyperparameters", "origin"),
     *("treebank_fingerprint", "fitted_on", "dev_scores", "history"),
 )
+_PLAIN = (str, int, float, bool, type(None))
+_NUMBER = (int, float, type(None))
+_LOSSES = {"*": _PLAIN, "step": int, "dev_loss": _NUMBER, "train_loss": _NUMBER}
+_SCORES = {"*": _NUMBER, "punct": (str, type(None))}
+# What may stand in a config: types, lists of a form, and mappings by key ("*" for all others) that
+# may be null.
+_FORMS: dict[str, Any] = {
+    **{"hidden_size": int, "rank": int, "hyperparameters": {"*": _PLAIN}, "origin": {"*": _PLAIN}},
+    **{"treebank_fingerprint": (str, type(None)), "versions": {"*": str}},
+    **{"fitted_on": {"*": _PLAIN}, "dev_scores": _SCORES, "dev_baselines": {"*": _SCORES}},
+    "history": {kind: {"evaluations": [_LOSSES]} for kind in ("distance", "depth")},
+}
+# Of the config itself, and of the file of the matrices; older versions wrote no checksums.
+CHECK, WEIGHTS_CHECK = "checksum", "weights_checksum"
 NOTES = ("fitted_on", "dev_scores", "dev_baselines")  # further information on a probe in its config
 HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*")
 _HUB_HINT = "pass a folder, or a hub id of the form 'owner/name'"
@@ -59,25 +75,17 @@ def save(probe: SavedProbe, folder: str | os.PathLike[str]) -> Path:
     """Write a fitted probe to a folder, completely or not at all."""
     target = check_target(folder)
     files = write_files(probe)
-    token = uuid.uuid4().hex[:8]
-    fresh, old = (target.with_name(f".{target.name}.{token}.{end}") for end in ("new", "old"))
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fresh.mkdir()
-        for name, content in files.items():
-            with (fresh / name).open("wb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        _swap(fresh, target, old)
+        with draft_folder(target) as fresh:
+            for name, content in files.items():
+                with draft_file(fresh / name) as file:
+                    file.write(content)
     except OSError as error:
         raise ProbeError(
             f"cannot save the probe: {error.strerror or error}",
             where=str(folder),
-            hint="existing files were not changed",
+            hint=disk_hint(error, "existing files were not changed"),
         ) from error
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
     return Path(folder)
 
 
@@ -107,20 +115,6 @@ def check_target(folder: str | os.PathLike[str], *, replace: bool = True) -> Pat
     # The new folder is made next to an older one, not in it.
     check_room(target.parent, where=folder, error=ProbeError)
     return target
-
-
-def _swap(fresh: Path, target: Path, old: Path) -> None:
-    """Replace `target` by `fresh`; restore it if that fails."""
-    replaces = target.exists()
-    if replaces:
-        target.rename(old)
-    try:
-        fresh.rename(target)
-    except OSError:
-        if replaces:
-            old.rename(target)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _is_ours(folder: Path) -> bool:
@@ -185,8 +179,11 @@ def write_files(probe: SavedProbe) -> dict[str, bytes]:
     config = _config(probe)
     picture = training_curve(config["history"])
     tensors = {name: np.ascontiguousarray(probe.matrices[name]) for name in COMPONENTS}
+    weights = tensors_to_bytes(tensors, {"format": "np"})
+    config[WEIGHTS_CHECK] = _digest(weights)
+    config[CHECK] = _digest(config)
     return {
-        WEIGHTS: tensors_to_bytes(tensors, {"format": "np"}),
+        WEIGHTS: weights,
         CONFIG: (json.dumps(config, indent=2, ensure_ascii=False) + "\n").encode(),
         CARD: model_card(config, pictured=picture is not None).encode(),
         **({} if picture is None else {PICTURE: picture.encode()}),
@@ -197,7 +194,7 @@ def read_files(folder: Path) -> SavedProbe:
     """Read and check a saved probe."""
     config = read_config(folder)
     return SavedProbe(
-        read_tensors(folder, (config["rank"], config["hidden_size"])),
+        read_tensors(folder, (config["rank"], config["hidden_size"]), config.get(WEIGHTS_CHECK)),
         config["hyperparameters"],
         config["history"],
         config["origin"],
@@ -211,16 +208,11 @@ def read_config(folder: Path) -> dict[str, Any]:
     path = folder / CONFIG
     if not path.is_file():
         raise ProbeError(f"is not a saved probe: it has no {CONFIG}", where=str(folder))
-    try:
-        config = json.loads(path.read_bytes())
-    except ValueError as error:
-        raise ProbeError(f"not valid JSON: {error}", where=str(path)) from error
+    config = parse_json(read_stored(path, folder, ProbeError, MAX_JSON), path, ProbeError)
     if not isinstance(config, dict) or config.get("format") != FORMAT:
-        hint = Hint(
-            "choose a folder that its save_pretrained wrote",
-            shell="name a folder that `structprobe fit` wrote",
-        )
-        raise ProbeError("not the config of a structural probe", where=str(path), hint=hint)
+        python = "choose a folder that its save_pretrained wrote"
+        fitted = Hint(python, shell="name a folder that `structprobe fit` wrote")
+        raise ProbeError("not the config of a structural probe", where=str(path), hint=fitted)
     found = config.get("format_version")
     if not isinstance(found, int) or found > FORMAT_VERSION:
         raise ProbeError(
@@ -231,22 +223,47 @@ def read_config(folder: Path) -> dict[str, Any]:
     for key in _KEYS:
         if key not in config:
             raise ProbeError(f"key {key!r} is missing", where=str(path))
+    for key, form in _FORMS.items():
+        if not _fits(config.get(key), form):
+            raise ProbeError(f"{key} is not what `fit` writes", where=str(path))
+    if config.get(CHECK) not in (None, _digest(config)):
+        hint = f"save the probe again; if you changed it on purpose, remove {CHECK!r} from it"
+        raise ProbeError("was changed after it was saved", where=str(path), hint=hint)
     return config
 
 
-def read_tensors(folder: Path, shape: tuple[int, int]) -> dict[str, NDArray[np.floating]]:
+def _fits(value: object, form: Any) -> bool:
+    """Compare a value from JSON with its form: types, lists of a form, or mappings by key."""
+    if isinstance(form, list | dict) and value is None:
+        return True
+    if isinstance(form, list):
+        return isinstance(value, list) and all(one and _fits(one, form[0]) for one in value)
+    if isinstance(form, dict):
+        forms = (
+            dict.fromkeys(value, form.get("*", object)) | form if isinstance(value, dict) else {}
+        )
+        forms.pop("*", None)
+        return isinstance(value, dict) and all(_fits(value.get(k), one) for k, one in forms.items())
+    if isinstance(value, bool) and form is int:
+        return False
+    return isinstance(value, form) and not (isinstance(value, int) and abs(value) >= 2**63)
+
+
+def read_tensors(
+    folder: Path, shape: tuple[int, int], digest: str | None = None
+) -> dict[str, NDArray[np.floating]]:
     """Read and check both matrices."""
     # -> (rank, hidden_size)
     from safetensors import SafetensorError
     from safetensors.numpy import load as tensors_from_bytes
 
     path = folder / WEIGHTS
+    if not os.path.lexists(path):
+        raise ProbeError(f"incomplete saved probe: it has no {WEIGHTS}", where=str(folder))
     try:
-        tensors = tensors_from_bytes(path.read_bytes())
-    except FileNotFoundError as error:
-        told = f"incomplete saved probe: it has no {WEIGHTS}"
-        raise ProbeError(told, where=str(folder)) from error
-    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        content = read_stored(path, folder, ProbeError, MAX_WEIGHTS)
+        tensors = tensors_from_bytes(content)
+    except (SafetensorError, KeyError, TypeError) as error:
         raise ProbeError(f"not a valid safetensors file: {error}", where=str(path)) from error
     for name in COMPONENTS:
         if name not in tensors:
@@ -254,8 +271,13 @@ def read_tensors(folder: Path, shape: tuple[int, int]) -> dict[str, NDArray[np.f
         if (found := tensors[name].shape) != shape:
             told = f"{name} has shape {found}, but the config says {shape}"
             raise ProbeError(told, where=str(path))
+        if tensors[name].dtype.kind != "f":
+            raise ProbeError(f"{name} has type {tensors[name].dtype}", where=str(path))
         if not np.isfinite(tensors[name]).all():
             raise ProbeError(f"{name} contains values that are not finite", where=str(path))
+    if digest not in (None, _digest(content)):
+        hint = "save the probe again"
+        raise ProbeError(f"is not the file saved with {CONFIG}", where=str(path), hint=hint)
     return tensors
 
 
@@ -270,6 +292,14 @@ def plain(value: object) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     return value if isinstance(value, str | int | None) else None
+
+
+def _digest(content: bytes | Mapping[str, Any]) -> str:
+    """Give the checksum of a file, or of what a config says, however it is laid out."""
+    if not isinstance(content, bytes):
+        told = {key: value for key, value in content.items() if key != CHECK}
+        content = json.dumps(told, sort_keys=True).encode()
+    return hashlib.sha256(content).hexdigest()[:16]
 
 
 def _config(probe: SavedProbe) -> dict[str, Any]:

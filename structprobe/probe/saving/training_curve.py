@@ -25,13 +25,14 @@ def training_curve(history: Mapping[str, Any]) -> str | None:
     """Draw the L1 loss on dev by step: one line per kind of probe, with a dot at the minimum."""
     points = {}
     for kind in _LINES:
-        evaluations = history.get(kind, {}).get("evaluations", ())
-        if len(evaluations) > 1:
-            points[kind] = [(one["step"], one["dev_loss"]) for one in evaluations]
+        evaluations = (history.get(kind) or {}).get("evaluations") or ()
+        known = [one for one in evaluations if one.get("dev_loss") is not None]
+        if len(known) > 1:
+            points[kind] = [(one["step"], one["dev_loss"]) for one in known]
     if not points:
         return None
     last, highest = (max(column) for column in zip(*chain(*points.values()), strict=True))
-    if not 0 < highest < float("inf"):
+    if not 0 < highest < float("inf") or last <= 0:
         return None
 
     def place(step: float, loss: float) -> tuple[float, float]:

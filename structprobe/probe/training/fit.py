@@ -7,6 +7,7 @@ a step stays in a core's caches. Either way, each probe is the same as if it wer
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from numpy.random import SeedSequence
 from numpy.typing import NDArray
 from torch import Tensor
 
+from structprobe.memory import is_out_of_memory
 from structprobe.probe.data import batches
 from structprobe.probe.data.batches import Batch, FixedBatches, Layout, Pool
 from structprobe.probe.data.examples import Examples, Split
@@ -34,6 +36,8 @@ from structprobe.probe.types import Layer
 DEV_BATCH_SIZE = 64
 
 DISTANCE_LOSSES: dict[str, Callable[[], Loss]] = {"absolute": DistanceLoss, "tree": TreeLoss}
+
+_log = logging.getLogger(__name__)
 
 OnStep = Callable[[int], None]
 
@@ -120,12 +124,20 @@ def fit_kind(
         width, basis = task.split.train.layers[layer].hidden_size, bases[layer]
         n_kept = width if basis is None else len(basis)
         problems |= {(layer, rank): new_problem(task, rank, n_kept, width) for rank in own_ranks}
-    if streams([*ranks], task.split, settings):
-        (layer,) = ranks
-        _train_from_disk(task, [*problems.values()], layer, bases[layer], on_step)
+    vectors = None
+    if not streams([*ranks], task.split, settings):
+        try:
+            vectors = lay_out_layers(task, bases, width, settings.products)
+        except Exception as error:
+            if not is_out_of_memory(error):
+                raise
+            _log.warning("training: not enough memory for the vectors; reading them from disk")
+    if vectors is not None:
+        train(_stacks(task, problems, vectors), task.begin(), task.dev, on_step)
     else:
-        stacks = _stacks(task, problems, lay_out_layers(task, bases, width, settings.products))
-        train(stacks, task.begin(), task.dev, on_step)
+        for layer, own_ranks in ranks.items():
+            own = [problems[layer, rank] for rank in own_ranks]
+            _train_from_disk(task, own, layer, bases[layer], on_step)
     found = {}
     for (layer, rank), problem in problems.items():
         components, basis, best = problem.components.cpu(), bases[layer], problem.kept

@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from structprobe.errors import ProbeError
-from structprobe.probe.data.batches import Batch, Vectors, rows_of
+from structprobe.memory import Halving
+from structprobe.probe.data.batches import Batch, Vectors, halve, rows_of
 from structprobe.probe.training.recipes import Published, Whitened
 
 Loss = Callable[[Tensor, Tensor, Any, Tensor | None], Tensor]
@@ -161,19 +162,19 @@ class Stack:
         self.components = starts if vectors.dim() > 2 else starts.squeeze(0)
         self.gradient, self.adam = torch.empty_like(self.components), Adam(self.components)
         self.losses: list[Tensor] = []
+        self.halving = make_halving()
         self.shares: Tensor | None = None
         self._share_rates(1)
 
     def step(self, batch: Batch, step: int) -> None:
         """Take one step."""
-        rows = rows_of(self.vectors, batch.rows)
-        self.losses.append(self.loss(self.components, rows, batch, self.gradient))
+        self.losses.append(self._loss(batch, self.vectors, self.gradient))
         rate = self.problems[0].schedule.learning_rate(step)
         self.adam.step(self.components, self.gradient, rate, self.shares)
 
     def evaluate(self, dev: Iterable[Batch], step: int) -> None:
         """Take the dev loss, keep the best components, and drop problems that are done."""
-        dev_losses = mean_loss(self.loss, self.components, self.dev_vectors, dev)
+        dev_losses = mean_loss(lambda batch: self._loss(batch, self.dev_vectors, None), dev)
         losses = torch.stack(self.losses).cpu().reshape(len(self.losses), -1)  # (n_steps, p)
         self.losses = []
         current = self.components.view(-1, *self.components.shape[-2:])  # (p, rank, width)
@@ -188,6 +189,21 @@ class Stack:
             self.adam.keep(index)
         if self.problems:
             self._share_rates(step + 1)
+
+    def _loss(self, batch: Batch, vectors: Vectors, gradient: Tensor | None) -> Tensor:
+        """Give the loss of a batch and fill in its gradient, by halves if need be."""
+        total: list[Tensor] = []
+
+        def take(part: Batch) -> Tensor:
+            loss = self.loss(self.components, rows_of(vectors, part.rows), part, gradient)
+            if part is not batch and gradient is not None:
+                total[:] = [total[0].add_(gradient) if total else gradient.clone()]
+            return loss
+
+        losses = self.halving.run(take, batch, halve)
+        if total and gradient is not None:
+            gradient.copy_(total[0])
+        return losses[0] if len(losses) == 1 else torch.stack(losses).sum(0)
 
     def _share_rates(self, step: int) -> None:
         """Relate the learning rates to that of the first problem, until the next evaluation."""
@@ -218,12 +234,18 @@ def train(
             going = [stack for stack in going if stack.problems]
 
 
-def mean_loss(loss: Loss, components: Tensor, vectors: Vectors, batches: Iterable[Batch]) -> Tensor:
+def make_halving() -> Halving:
+    """Make smaller batches where memory does not suffice for training."""
+    hint = "leave out the longest sentences, use a smaller rank, or train on another device"
+    return Halving("training", ProbeError, hint)
+
+
+def mean_loss(loss: Callable[[Batch], Tensor], batches: Iterable[Batch]) -> Tensor:
     """Mean loss over the sentences of several batches."""
-    # components (..., rank, width), vectors (..., n_rows, width) -> (...,)
+    # loss (batch) -> (...,)
     means, counts = [], []
     for batch in batches:
-        means.append(loss(components, rows_of(vectors, batch.rows), batch, None))
+        means.append(loss(batch))
         counts.append(batch.n_sentences)
     on_cpu = torch.stack(means).cpu()  # first, as some devices have no float64
     sums = [mean.double() * count for mean, count in zip(on_cpu, counts, strict=True)]

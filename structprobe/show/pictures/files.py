@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import io
 import os
-import uuid
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from structprobe.drafts import draft_file
 from structprobe.draw.svg import Svg
 from structprobe.errors import Hint, ResultError, unknown_name
+from structprobe.output_paths import disk_hint
 from structprobe.progress import progress_bar
 from structprobe.show.pictures.library import load_matplotlib
 from structprobe.show.pictures.trees import to_figure
@@ -57,10 +58,11 @@ def write_pictures(
     try:
         Path(out).mkdir(parents=True, exist_ok=True)
         for path, content in contents.items():
-            _replace(path, content)
+            with draft_file(path) as file:
+                file.write(content)
     except OSError as error:
         what = f"cannot write figures: {error.strerror or error}"
-        raise ResultError(what, where=str(out)) from error
+        raise ResultError(what, where=str(out), hint=disk_hint(error) or None) from error
     return list(paths)
 
 
@@ -85,13 +87,3 @@ def _rendered(picture: Figure | Svg, form: str) -> bytes:
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # `fonts_for` has told
         picture.savefig(content, format=form, dpi=200, metadata=metadata, bbox_inches="tight")
     return content.getvalue()
-
-
-def _replace(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    fresh = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}")
-    try:
-        fresh.write_bytes(content)
-        fresh.replace(path)
-    finally:
-        fresh.unlink(missing_ok=True)

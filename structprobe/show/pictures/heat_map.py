@@ -69,7 +69,8 @@ def draw_heat_map(values: ArrayLike, *, title: str | None = None, ax: Any = None
     axes.figure.colorbar(image, ax=axes)
     style.whole_numbers(axes.xaxis)
     style.whole_numbers(axes.yaxis)
-    axes.set(xlabel="head", ylabel="layer", title=title or "")
+    axes.set(xlabel="head", ylabel="layer")
+    axes.set_title(title or "", parse_math=False)
     return axes
 
 
@@ -116,8 +117,17 @@ def save_heat_maps(
     )
     pages = ("relations.svg", by_relation, relations), ("targets.svg", by_target, targets)
     results = ResultsFolder(folder)
+    rows = np.array(analysis.layers) - 1
+
+    def spread(table: ArrayLike) -> ArrayLike:
+        """Leave the rows of layers without attention blank."""
+        values = np.asarray(table)
+        blank = np.full((analysis.layers[-1], values.shape[1]), np.nan)
+        blank[rows] = values
+        return blank
+
     with progress_bar("draw", len(pages), "file", shown=progress) as advance:
         for name, what, tables in pages:
             title = f"{what}\n{style.title_of([analysis.about])}"
-            results.write(name, heat_maps(tables, title=title))
+            results.write(name, heat_maps({k: spread(v) for k, v in tables.items()}, title=title))
             advance(1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from structprobe.draw.word_display import visible
 from structprobe.errors import ResultError, unknown_name
 from structprobe.results.rows import Row
 from structprobe.results.settings import (
@@ -108,7 +109,7 @@ def _draw_panel(ax: Axes, scored: Sequence[Row], metric: str) -> Axes:
     ax.set_axisbelow(True)
     legend = ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8, frameon=False)
     for text in legend.get_texts():
-        text.set_parse_math(False)
+        text.set(parse_math=False, text=visible(text.get_text()))
     title = f"{NAMES[metric]} by layer, {_bands(scored, metric)}"
     style.put_title(ax, title, scored, correlations=metric in ("dspr", "nspr"))
     return ax

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from structprobe.draw.word_display import visible
 from structprobe.errors import ResultError
 from structprobe.scores.result import Scores
 from structprobe.show.pictures.style import COLOURS, axes_or_new, put_title
@@ -49,7 +50,7 @@ def draw_recall_by_deprel(
     ax.barh(places, values, color=COLOURS[0])
     for place, value, (_, one) in zip(places, values, tallies, strict=True):
         ax.text(value + 1, place, f"{one.total:,}", va="center", fontsize=8)
-    ax.set_yticks(places, [name for name, _ in tallies], fontsize=8, parse_math=False)
+    ax.set_yticks(places, [visible(name) for name, _ in tallies], fontsize=8, parse_math=False)
     ax.invert_yaxis()
     ax.set_ylim(len(tallies) - 0.4, -0.6)
     ax.set(xlim=(0, 112), xlabel="gold edges recovered, in per cent (numbers: gold edges)")

@@ -48,7 +48,7 @@ def scored_note(sentence: Sentence, heads: NDArray[np.integer], scores: Scores, 
 def tree_name(sentence: Sentence, place: int) -> str:
     """Name the file of a sentence's tree."""
     plain = re.sub(r"[^\w.-]+", "_", sentence.sent_id or "")
-    return f"tree-{plain or place + 1}"
+    return f"tree-{plain[:50] or place + 1}"  # no file system takes a name of any length
 
 
 def to_figure(svg: Svg) -> Figure:

@@ -74,7 +74,11 @@ def tell_protocol(protocol: Protocol) -> Markup:
 def _wrapped(command: str) -> str:
     """Break a command line before its options, as a shell takes it."""
     lines: list[str] = []
-    for part in shlex.split(command):
+    try:
+        parts = shlex.split(command)
+    except ValueError:  # no command of ours
+        return command
+    for part in parts:
         # A shell knows ~ at the beginning of a word alone.
         for word in part.split("=", 1) if part.startswith("--") and "=/" in part else [part]:
             shown = _homeless(word)

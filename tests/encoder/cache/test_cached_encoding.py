@@ -41,6 +41,7 @@ def test_a_model_folder_that_was_moved_finds_its_cache(
 
 
 @pytest.mark.parametrize("change", ["word", "order", "pooling", "spacing", "dtype", "weights"])
+@pytest.mark.fault_class("stale")
 def test_whatever_changes_the_vectors_is_another_cache(tmp_path: Path, change: str) -> None:
     folder, cache = saved(tmp_path / "model"), tmp_path / "cache"
     Encoder(str(folder)).encode(SENTENCES, layers=1, cache=cache)
@@ -67,6 +68,7 @@ def test_whatever_changes_the_vectors_is_another_cache(tmp_path: Path, change: s
     assert len(list(cache.iterdir())) == n_caches + 1
 
 
+@pytest.mark.fault_class("stale")
 def test_a_model_object_trained_meanwhile_meets_no_stale_cache(tmp_path: Path) -> None:
     tokenizer = TOKENIZERS["wordpiece"]()
     model = tiny_model("bert", tokenizer)
@@ -87,6 +89,7 @@ def test_a_model_object_trained_meanwhile_meets_no_stale_cache(tmp_path: Path) -
     assert untrained.fingerprint == before
 
 
+@pytest.mark.fault_class("interrupts")
 def test_a_resumed_run_gives_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = Encoder(str(saved(tmp_path / "model")), batch_tokens=90)
     run, n_runs = word_vectors, 0

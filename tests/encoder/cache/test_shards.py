@@ -78,6 +78,7 @@ def test_more_shards_than_sentences(tmp_path):
     same_files(store.folder, filled(tmp_path / "one").folder)
 
 
+@pytest.mark.fault_class("two at once")
 def test_processes_write_side_by_side(tmp_path):
     both = [
         in_subprocess("write_shard(*sys.argv[1:])", tmp_path / "cache", shard, wait=False)
@@ -91,6 +92,7 @@ def test_processes_write_side_by_side(tmp_path):
         np.testing.assert_array_equal(whole.layer(2), expected(2))
 
 
+@pytest.mark.fault_class("crash")
 def test_a_killed_shard_is_taken_up_and_the_other_is_untouched(tmp_path):
     process, out, err = in_subprocess(
         "write_shard_and_die(*sys.argv[1:])", tmp_path / "cache", "1/2"
@@ -108,6 +110,7 @@ def test_a_killed_shard_is_taken_up_and_the_other_is_untouched(tmp_path):
     assert left_over(again.folder) == []
 
 
+@pytest.mark.fault_class("crash")
 def test_killed_between_the_last_row_and_the_name(tmp_path, monkeypatch):
     filled(tmp_path / "cache", shard=FIRST)
     with monkeypatch.context() as patch:
@@ -120,6 +123,7 @@ def test_killed_between_the_last_row_and_the_name(tmp_path, monkeypatch):
     np.testing.assert_array_equal(whole.layer(2), expected(2))
 
 
+@pytest.mark.fault_class("crash")
 def test_killed_between_one_layers_name_and_the_next(tmp_path, monkeypatch):
     filled(tmp_path / "cache", shard=FIRST)
     publish, named = LayerFile.publish, []
@@ -139,6 +143,7 @@ def test_killed_between_one_layers_name_and_the_next(tmp_path, monkeypatch):
     same_files(store.folder, filled(tmp_path / "one").folder)
 
 
+@pytest.mark.fault_class("two at once")
 def test_a_layer_named_by_another_meanwhile(tmp_path):
     """Layer 0 was noted whole but layer 2 not: a shard writes both again while 0 gets its name."""
     with open_at(tmp_path / "cache", shard=FIRST, layers=(0,)) as zero:

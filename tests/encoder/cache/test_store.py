@@ -70,8 +70,11 @@ def test_other_layers_are_added_to_those_there(tmp_path):
         fill(more)
     there = {path.name for path in folder.iterdir()} - {"lock"}  # some filelocks take it away
     assert sorted(there) == [
+        "layer-00.check",
         "layer-00.npy",
+        "layer-01.check",
         "layer-01.npy",
+        "layer-02.check",
         "layer-02.npy",
         "manifest.json",
         "offsets.npy",
@@ -92,6 +95,7 @@ def test_other_layers_are_added_to_those_there(tmp_path):
         {"dtype": "float16"},
     ],
 )
+@pytest.mark.fault_class("stale")
 def test_a_changed_key_never_meets_the_old_vectors(tmp_path, change):
     old = filled(tmp_path / "cache")
     with open_at(tmp_path / "cache", **change) as new:
@@ -140,6 +144,7 @@ def test_a_folder_that_may_not_be_made_is_one_line(tmp_path):
 
 
 @pytest.mark.parametrize("damage", ["short", "long", "header"])
+@pytest.mark.fault_class("stale")
 def test_a_damaged_layer_is_never_mapped(tmp_path, damage):
     opened = filled(tmp_path / "cache")
     path = opened.folder / "layer-02.npy"
@@ -156,6 +161,7 @@ def test_a_damaged_layer_is_never_mapped(tmp_path, damage):
 
 
 @pytest.mark.parametrize("content", [None, "{", "{}"])
+@pytest.mark.fault_class("stale")
 def test_a_damaged_manifest_is_named(tmp_path, content):
     manifest = filled(tmp_path / "cache").folder / "manifest.json"
     if content is None:

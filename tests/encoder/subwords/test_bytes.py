@@ -27,6 +27,8 @@ from structprobe.encoder.subwords.sentences import SpacedWords
 from structprobe.encoder.subwords.tokenizing import make_reader
 from structprobe.errors import EncoderError
 
+pytestmark = pytest.mark.fault_class("words")
+
 # Of two, three and four bytes; with bytes 0xA0 and 0x85, which alone would be spaces (р, х, 'à').
 WORDS = ["the", "собака", "бежит", "рх", "à", "שלום", "ἄνθρωπος", "犬が", "😀", "naïve", "Å…"]
 

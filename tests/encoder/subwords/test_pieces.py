@@ -25,6 +25,8 @@ from structprobe.encoder.subwords.special_tokens import Surroundings, find_surro
 from structprobe.encoder.subwords.tokenizing import make_reader
 from structprobe.errors import EncoderError
 
+pytestmark = pytest.mark.fault_class("words")
+
 SHY = "\u00ad"  # a soft hyphen: BERT's normaliser drops it
 
 

@@ -18,6 +18,8 @@ from structprobe.encoder.subwords.unknown import find_unknown
 from structprobe.errors import EncoderError
 from structprobe.treebank import Sentence
 
+pytestmark = pytest.mark.fault_class("words")
+
 KNOWN = ["the", "dog", "ran", "away"] * 10
 
 

@@ -75,6 +75,7 @@ def with_a_death(encoder: Encoder, folder: Path, backend: Backend) -> list[Row]:
 
 
 @pytest.mark.slow
+@pytest.mark.fault_class("crash")
 def test_processes_one_of_which_is_killed(
     encoder: Encoder, plain: list[Row], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -84,6 +85,7 @@ def test_processes_one_of_which_is_killed(
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("distributed")
+@pytest.mark.fault_class("crash")
 def test_a_dask_cluster_one_of_whose_workers_is_killed(
     encoder: Encoder, plain: list[Row], tmp_path: Path
 ) -> None:
@@ -217,6 +219,7 @@ def test_without_dask(lacks: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.fault_class("crash")
 def test_a_part_that_kills_every_worker(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(backends, "TRIES", 2)
     with pytest.raises(ClusterError, match=r"a worker died 2 times .* try fewer jobs"):

@@ -103,6 +103,7 @@ def key_of_run(
 
 
 @pytest.mark.parametrize("part", PARTS)
+@pytest.mark.fault_class("stale")
 def test_treebanks_decide(encoder: Encoder, part: str) -> None:
     """Words, heads, tags, relations, the order of sentences, and which parts there are."""
     changed = changed_banks(part)
@@ -113,6 +114,7 @@ def test_treebanks_decide(encoder: Encoder, part: str) -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
+@pytest.mark.fault_class("stale")
 def test_spaces_decide_where_the_model_sees_them(
     encoder: Encoder, original: Encoder, part: str
 ) -> None:
@@ -122,6 +124,7 @@ def test_spaces_decide_where_the_model_sees_them(
     assert key_of_run(encoder) != key_of_run(original)
 
 
+@pytest.mark.fault_class("stale")
 def test_the_model_decides(encoder: Encoder, checkpoint: str, tmp_path: Path) -> None:
     """Its weights, and all that makes vectors with it; not where it lies."""
     others = [
@@ -139,6 +142,7 @@ def test_the_model_decides(encoder: Encoder, checkpoint: str, tmp_path: Path) ->
     assert key_of_run(moved) == keys[0]
 
 
+@pytest.mark.fault_class("stale")
 def test_an_object_that_was_trained_in_place_is_another_model() -> None:
     model = make_model("bert")
     encoder = Encoder(model, tokenizer=make_tokenizer())
@@ -149,6 +153,7 @@ def test_an_object_that_was_trained_in_place_is_another_model() -> None:
     assert key_of_run(encoder) != before
 
 
+@pytest.mark.fault_class("stale")
 def test_a_token_in_front_decides(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever the tokenizer: by what the encoder says of itself."""
     before = key_of_run(encoder)
@@ -165,6 +170,7 @@ IDLE_IN_A_SWEEP: dict[str, Any] = {
 }  # fmt: skip
 
 
+@pytest.mark.fault_class("stale")
 def test_each_setting_decides_or_does_not(encoder: Encoder) -> None:
     """Every field of the configs is on one of the lists."""
     assert {field.name for field in fields(Training)} == {*DECIDING, *IDLE}
@@ -180,6 +186,7 @@ def test_each_setting_decides_or_does_not(encoder: Encoder) -> None:
     assert key_of_run(encoder, punct="upos") == base  # which is what is chosen here
 
 
+@pytest.mark.fault_class("stale")
 def test_the_numbers_of_a_recipe_decide(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
     before = {name: key_of_run(encoder, recipe=name) for name in RECIPES}
     for name, recipe in list(RECIPES.items()):
@@ -231,6 +238,7 @@ class Chain(Recoverer):
         return RightBranching().predict(sentences)
 
 
+@pytest.mark.fault_class("stale")
 def test_a_comparison_is_keyed_by_all_that_decides_it(
     encoder: Encoder,
     original: Encoder,
@@ -281,6 +289,7 @@ def test_a_comparison_is_keyed_by_all_that_decides_it(
     assert key(method=Chain().fit([1, 2, 3])) == base
 
 
+@pytest.mark.fault_class("stale")
 def test_what_a_method_is_told_decides(encoder: Encoder) -> None:
     """By its name alone, where brackets in it say all; else by what it is told."""
     few = {"max_steps": 20}
@@ -293,6 +302,7 @@ def test_what_a_method_is_told_decides(encoder: Encoder) -> None:
     assert {"model", "cache"}.isdisjoint({*given, *given["encoder"]})
 
 
+@pytest.mark.fault_class("stale")
 def test_evaluation_is_keyed_likewise(encoder: Encoder, original: Encoder) -> None:
     def key(encoder: Encoder, text: str) -> str:
         method = Chain()

@@ -117,6 +117,7 @@ def test_words_that_all_lie_far_apart() -> None:
     assert marginals.sum((1, 2)).tolist() == pytest.approx([4, 2])
 
 
+@pytest.mark.fault_class("non-finite")
 def test_beyond_the_type_all_stays_finite() -> None:
     distances = torch.full((1, 6, 6), 5000.0)
     distances[0, :3, :3] = 0

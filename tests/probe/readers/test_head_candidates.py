@@ -104,6 +104,7 @@ class FullDisk:
         """Nothing was opened."""
 
 
+@pytest.mark.fault_class("full disk")
 def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with CandidateFile([1], K) as file:
         monkeypatch.setattr(file, "_file", FullDisk())

@@ -128,6 +128,7 @@ def test_steps_are_counted() -> None:
     assert seen == [1, 2, 3, 4, 5, 6, 7]
 
 
+@pytest.mark.fault_class("non-finite")
 def test_a_loss_that_is_not_finite_names_its_step() -> None:
     good, bad = block_of(2, 0), block_of(2, 1)
     bad.inputs[:] = torch.nan

@@ -44,6 +44,7 @@ class Dangerous:
         return os.mkdir, (f"{os.environ['STRUCTPROBE_TRAP']}",)
 
 
+@pytest.mark.fault_class("strangers")
 def test_a_file_that_would_run_code_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -55,6 +56,7 @@ def test_a_file_that_would_run_code_is_refused(
     assert not trap.exists()
 
 
+@pytest.mark.fault_class("strangers")
 def test_what_is_no_projection_is_told(tmp_path: Path) -> None:
     with pytest.raises(ProbeError, match="none: cannot be read"):
         read_projection(tmp_path / "none")

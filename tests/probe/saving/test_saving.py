@@ -67,7 +67,9 @@ def config_of(folder: Path) -> dict:
 
 
 def change(folder: Path, **values: object) -> None:
-    (folder / CONFIG).write_text(json.dumps(config_of(folder) | values))
+    """Change a config on purpose: without its checksum."""
+    config = {key: value for key, value in config_of(folder).items() if key != "checksum"}
+    (folder / CONFIG).write_text(json.dumps(config | values))
 
 
 def test_comes_back_as_it_was(probe: StructuralProbe, tmp_path: Path) -> None:
@@ -169,6 +171,7 @@ def test_a_link_to_a_folder_stays_a_link(probe: StructuralProbe, tmp_path: Path)
     assert {path.name for path in (tmp_path / "real").iterdir()} == FILES
 
 
+@pytest.mark.fault_class("strangers")
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
@@ -191,6 +194,7 @@ def test_foreign_folder_is_refused(
     assert (folder / name).read_text() == content
 
 
+@pytest.mark.fault_class("strangers")
 def test_a_probe_with_someone_elses_file_is_kept(probe: StructuralProbe, tmp_path: Path) -> None:
     probe.save_pretrained(tmp_path / "PROBE")
     (tmp_path / "PROBE" / "thesis.tex").touch()
@@ -208,6 +212,7 @@ def test_a_file_is_no_folder(probe: StructuralProbe, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("older", [False, True])
+@pytest.mark.fault_class("full disk")
 def test_full_disk_loses_nothing(probe: StructuralProbe, tmp_path: Path, older: bool) -> None:
     folder = tmp_path / "PROBE"
     if older:
@@ -224,6 +229,7 @@ def test_full_disk_loses_nothing(probe: StructuralProbe, tmp_path: Path, older: 
 
 
 @pytest.mark.parametrize("older", [False, True])
+@pytest.mark.fault_class("full disk")
 def test_older_probe_comes_back_if_the_swap_fails(
     probe: StructuralProbe, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, older: bool
 ) -> None:
@@ -233,11 +239,12 @@ def test_older_probe_comes_back_if_the_swap_fails(
     rename = Path.rename
 
     def failing(path: Path, target: Path) -> Path:
-        if path.name.endswith(".new"):
+        if path.name.endswith(".draft"):
             raise OSError(5, "Input/output error")
         return rename(path, target)
 
     monkeypatch.setattr(Path, "rename", failing)
+    monkeypatch.setattr("structprobe.drafts._exchange", lambda *_: False)  # as on other systems
     with pytest.raises(ProbeError, match="Input/output error"):
         probe.save_pretrained(folder, dev_scores={"uuas": 0.75})
     assert [path.name for path in tmp_path.iterdir()] == (["PROBE"] if older else [])
@@ -300,6 +307,7 @@ def test_revision_of_a_folder_is_refused(probe: StructuralProbe, tmp_path: Path)
         StructuralProbe.from_pretrained(tmp_path, revision="v2")
 
 
+@pytest.mark.fault_class("strangers")
 @pytest.mark.parametrize(
     ("values", "words"),
     [
@@ -319,6 +327,7 @@ def test_config_that_does_not_fit(
         StructuralProbe.from_pretrained(tmp_path)
 
 
+@pytest.mark.fault_class("strangers")
 @pytest.mark.parametrize("content", ["{", "[1, 2]"])
 def test_config_that_is_none(probe: StructuralProbe, tmp_path: Path, content: str) -> None:
     probe.save_pretrained(tmp_path)
@@ -327,6 +336,7 @@ def test_config_that_is_none(probe: StructuralProbe, tmp_path: Path, content: st
         StructuralProbe.from_pretrained(tmp_path)
 
 
+@pytest.mark.fault_class("strangers")
 def test_config_that_lacks_a_key(probe: StructuralProbe, tmp_path: Path) -> None:
     probe.save_pretrained(tmp_path)
     config = config_of(tmp_path)
@@ -342,6 +352,7 @@ def test_a_folder_without_a_probe(tmp_path: Path) -> None:
         StructuralProbe.from_pretrained(tmp_path)
 
 
+@pytest.mark.fault_class("strangers")
 def test_matrices_missing_or_damaged(probe: StructuralProbe, tmp_path: Path) -> None:
     probe.save_pretrained(tmp_path)
     weights = tmp_path / WEIGHTS
@@ -483,6 +494,7 @@ def test_card_names_the_treebank(tmp_path: Path) -> None:
     assert "- treebank: `unknown: its trees were not read from a file`" in card
 
 
+@pytest.mark.fault_class("strangers")
 def test_card_keeps_local_paths_to_itself(probe: StructuralProbe, tmp_path: Path) -> None:
     model = tmp_path / "home" / "ada" / "models" / "tiny"
     model.mkdir(parents=True)

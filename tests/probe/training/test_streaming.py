@@ -71,6 +71,7 @@ def same(a: StructuralProbe, b: StructuralProbe) -> bool:
 @pytest.mark.parametrize("recipe", RECIPES, ids=["whitened", "published"])
 @pytest.mark.parametrize("given_dev", [True, False], ids=["dev", "held out"])
 @pytest.mark.parametrize("products", ["float32", "bfloat16"])
+@pytest.mark.fault_class("memory")
 def test_what_is_streamed_is_trained_as_in_memory(
     recipe: dict[str, Any], given_dev: bool, products: str, spools: list[Spool]
 ) -> None:
@@ -154,6 +155,7 @@ def test_less_room_than_a_batch_takes_is_refused_with_what_is_needed(
         StructuralProbe(**how, memory_gb=(needed - 1) / 1e9).fit(X, HEADS, dev=DEV)
 
 
+@pytest.mark.fault_class("full disk")
 def test_a_full_disk_is_told_and_nothing_is_left(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

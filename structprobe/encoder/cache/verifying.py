@@ -1,0 +1,64 @@
+"""Read a cache folder on demand, to find what has changed on disk."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from structprobe.encoder.cache.cache_folder import (
+    one_line_faults,
+    read_json,
+    refuse_foreign,
+    short_digest,
+    to_json,
+)
+from structprobe.encoder.cache.layer_file import LayerFile
+from structprobe.encoder.cache.store import read_offsets
+from structprobe.errors import StoreError
+
+
+def verify_cache(cache: str | os.PathLike[str]) -> int:
+    """Compare all complete vectors in a cache folder with their checksums.
+
+    A process does the same for each layer that it opens, the first time, at about 2 GB a second;
+    this also finds damage that appeared since then. Vectors of older versions, which have no
+    checksums, count if their size is right. Cached attention is verified whenever it is read.
+
+    Parameters
+    ----------
+    cache : path
+        The folder that was given as ``cache``.
+
+    Returns
+    -------
+    int
+        The number of layers, of all models and treebanks together.
+
+    Raises
+    ------
+    StoreError
+        If the folder is not a structprobe cache, or anything in it is damaged; the first is named.
+    """
+    count, folder = 0, Path(cache)
+    with one_line_faults(folder):
+        if not folder.exists():
+            raise StoreError(f"{folder} does not exist", hint="give a cache folder")
+        refuse_foreign(folder)
+        for path in sorted(folder.glob("*/manifest.json")):
+            told, offsets = read_json(path), read_offsets(path.parent)
+            if (
+                not isinstance(told, dict)
+                or short_digest(to_json(told).encode()) != path.parent.name
+                or short_digest(offsets.tobytes()) != told["offsets"]
+            ):
+                hint = f"delete {path.parent} and encode again"
+                raise StoreError(f"{path} or offsets.npy is damaged", hint=hint)
+            for layer in sorted(path.parent.glob("layer-*.npy")):
+                number, kind = int(layer.stem.removeprefix("layer-")), np.dtype(told["dtype"])
+                file = LayerFile(path.parent, number, offsets, told["shape"][1], kind)
+                file.is_whole()
+                file.verify()
+                count += 1
+    return count
