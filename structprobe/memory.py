@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import logging
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
 from structprobe.errors import StructprobeError
@@ -24,6 +25,17 @@ def is_out_of_memory(error: BaseException) -> bool:
     told = str(error).lower()
     is_torch = isinstance(error, RuntimeError) and any(sign in told for sign in _SIGNS)
     return is_torch or isinstance(error, MemoryError)
+
+
+@contextlib.contextmanager
+def refuse_shortage(what: str, error: type[StructprobeError], hint: str) -> Iterator[None]:
+    """Turn any error that says that memory is lacking into one of ours."""
+    try:
+        yield
+    except Exception as found:
+        if not is_out_of_memory(found):
+            raise
+        raise error(f"{what}: there is not enough memory", hint=hint) from found
 
 
 class Halving:

@@ -192,7 +192,7 @@ def test_the_page_tells_edges_by_where_the_head_stands(
     row = make_row(method="probe", key="k", punct="keep")
     path = predictions_path(tmp_path, "k")
     path.parent.mkdir()
-    path.write_bytes(predictions_to_bytes(gold, [Prediction(np.array(found))]))
+    path.write_bytes(predictions_to_bytes(gold, [Prediction(np.array(found))], "k"))
     lines = page["by_place"](tmp_path, [row]).splitlines()
     assert lines[2] == "| probe | 100.0 | 100.0 | – | 0.0 | 50.0 | 100.0 | – | 0.0 |"
     assert page["by_place"](tmp_path, [row | {"key": "another"}]) == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +20,9 @@ from structprobe.attention.forward import (
     run_eagerly,
 )
 from structprobe.errors import EncoderError
+from structprobe.memory import refuse_shortage
 from structprobe.models import Model
-from structprobe.models.loading import LoadedModel
+from structprobe.models.loading import MEMORY_HINT, LoadedModel
 from structprobe.models.reading import plain_tokens, reading, reads_right, run_model
 from structprobe.models.trial import TOLERANCES, Ids, batches_of, make_texts, pad_texts
 
@@ -46,7 +48,9 @@ def find_attention(loaded: LoadedModel, before: Sequence[int]) -> Attending:
     """Find the layers that have attention; refuse what is not the attention of the vectors."""
     known = _tried.get(loaded.model)
     if known is None or known[0] != loaded.fingerprint:
-        known = _tried[loaded.model] = (loaded.fingerprint, _try(loaded, before))
+        what = f"reading the attention of {loaded.name!r} to a few short texts"
+        with refuse_shortage(what, EncoderError, MEMORY_HINT):
+            known = _tried[loaded.model] = (loaded.fingerprint, _try(loaded, before))
     return known[1]
 
 
@@ -93,6 +97,8 @@ def _read(loaded: LoadedModel, texts: Sequence[Ids]) -> _Pass:
     for row, n in enumerate(lengths):
         wanted, got = normal[row, :n].float(), output.last_hidden_state[row, :n].float()
         largest, gap = float(wanted.abs().max()), float((wanted - got).abs().max())
+        if not math.isfinite(largest):
+            continue  # what is not finite is told, with its place, where it is read
         if not gap <= max(_GAP, TOLERANCES[normal.dtype]) * largest < float("inf"):
             raise EncoderError(
                 f"{loaded.name!r} has other vectors with eager attention: the last layer differs "

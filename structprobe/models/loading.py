@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from structprobe.devices import find_device
 from structprobe.errors import EncoderError, unknown_name
-from structprobe.memory import is_out_of_memory
+from structprobe.memory import refuse_shortage
 from structprobe.models import Config, Model, Tokenizer
 from structprobe.models.adapters import (
     adapt,
@@ -43,6 +43,8 @@ from structprobe.models.quiet import quiet_transformers
 from structprobe.models.reading import ALONE, EQUAL, PADDED
 from structprobe.models.text_part import config_of, find_text_part, part_at
 from structprobe.models.trial import find_batching, make_texts
+
+MEMORY_HINT = "use another device, dtype or model"
 
 _log = logging.getLogger(__name__)
 
@@ -247,13 +249,9 @@ def _try_part(
     with quiet_transformers():
         n_tokens = count_tokens(part)
         pad = find_padding(n_tokens, tokenizer, config)
-        try:
-            batching = find_batching(part, make_texts(tokenizer, n_tokens, limit), pad, name)
-        except Exception as error:
-            if not is_out_of_memory(error):
-                raise
-            what = f"{name!r}: there is not enough memory to read a few short texts"
-            raise EncoderError(what, hint="use another device, dtype or model") from error
+        texts = make_texts(tokenizer, n_tokens, limit)
+        with refuse_shortage(f"reading a few short texts with {name!r}", EncoderError, MEMORY_HINT):
+            batching = find_batching(part, texts, pad, name)
     return {"n_tokens": n_tokens, "pad": pad, "batching": batching}
 
 

@@ -190,6 +190,8 @@ def test_one_sentence_that_does_not_fit(
     encoder: Encoder, reading: str, tally: Any, whole: bool
 ) -> None:
     told = r"reading with '.*': there is not enough memory for one sentence \(.*\); leave out the"
+    if reading == "attention":  # which is tried first
+        told = "reading the attention of '.*' to a few short texts: there is not enough memory; use"
 
     def check(failure: str) -> None:
         with (
@@ -198,7 +200,7 @@ def test_one_sentence_that_does_not_fit(
         ):
             READINGS[reading](encoder)
         assert "\n" not in str(error.value)
-        assert reading == "impacts" or error.value.where
+        assert reading != "vectors" or error.value.where
 
     tally.each(check, some(product(FAILURES), 2, whole))
 

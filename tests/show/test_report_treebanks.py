@@ -11,6 +11,7 @@ from support.planted_results import planted_bank, planted_comparison, planted_sw
 
 from structprobe.results.folder import ResultsFolder
 from structprobe.results.rows import make_row
+from structprobe.results.saved_runs import predictions_path, read_predictions, read_sentences
 from structprobe.results.settings import name_banks
 from structprobe.show.report import build_report
 from structprobe.show.report.finding import MOST, findings
@@ -28,12 +29,12 @@ def both(tmp_path: Path, planted) -> Path:
         planted(folder, bank)
         told = {"treebank": "test.conllu", "treebank_fingerprint": fingerprint}
         for row in ResultsFolder(folder).rows:
-            results.add(row | told | {"key": f"{fingerprint}-{row['key']}"})
-            kept = folder / "predictions" / f"{row['key']}.npz"
-            if kept.exists():
-                (results.folder / "predictions").mkdir(exist_ok=True)
-                copy = results.folder / "predictions" / f"{fingerprint}-{row['key']}.npz"
-                copy.write_bytes(kept.read_bytes())
+            key = f"{fingerprint}-{row['key']}"
+            kept = []
+            if predictions_path(folder, row["key"]).exists():
+                _, found = zip(*read_predictions(folder, row["key"]), strict=True)
+                kept = [read_sentences(folder, row["key"]), found]
+            results.add(row | told | {"key": key}, *kept)
     return results.folder
 
 

@@ -192,9 +192,17 @@ def write_files(probe: SavedProbe) -> dict[str, bytes]:
 
 def read_files(folder: Path) -> SavedProbe:
     """Read and check a saved probe."""
-    config = read_config(folder)
+    while True:
+        config = read_config(folder)
+        shape = config["rank"], config["hidden_size"]
+        try:
+            matrices = read_tensors(folder, shape, config.get(WEIGHTS_CHECK))
+            break
+        except ProbeError:
+            if read_config(folder) == config:  # otherwise another was saved here meanwhile
+                raise
     return SavedProbe(
-        read_tensors(folder, (config["rank"], config["hidden_size"]), config.get(WEIGHTS_CHECK)),
+        matrices,
         config["hyperparameters"],
         config["history"],
         config["origin"],

@@ -83,7 +83,11 @@ class Spool:
             self._file = tempfile.TemporaryFile(  # noqa: SIM115 -- open until `close`
                 prefix="structprobe-", buffering=0
             )
-            self._file.truncate(self._size)
+            try:
+                self._file.truncate(self._size)
+            except OSError:
+                self.close()
+                raise
 
     def close(self) -> None:
         """Close and delete the file."""

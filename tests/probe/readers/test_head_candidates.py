@@ -107,6 +107,7 @@ class FullDisk:
 @pytest.mark.fault_class("full disk")
 def test_a_full_disk_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with CandidateFile([1], K) as file:
+        file._file.close()
         monkeypatch.setattr(file, "_file", FullDisk())
         with pytest.raises(StoreError, match="No space left on device; set TMPDIR"):
             file.write(0, drawn(1, 0))
