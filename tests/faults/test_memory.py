@@ -148,7 +148,7 @@ def test_pairs_of_sentences_go_on_in_halves(model: Path) -> None:
     with little_memory(encoder, 80, FAILURES["CUDA"]) as counts:
         found = attended_pairs(encoder)
     assert counts["failed"]
-    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 def test_a_cache_is_filled_in_halves(encoder: Encoder, tmp_path: Path) -> None:
