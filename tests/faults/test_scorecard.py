@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.scorecard import CLASSES
 
 pytestmark = pytest.mark.slow
 
@@ -108,3 +109,10 @@ def test_a_class_must_be_known(tmp_path):
     code, out = run(tmp_path)
     assert code == 4
     assert "no class of faults 'wrods'" in out
+
+
+@pytest.mark.parametrize("name", CLASSES)
+def test_every_class_has_tests(name):
+    mark = f'fault_class("{name}")'
+    here = Path(__file__)
+    assert any(mark in path.read_text() for path in TESTS.rglob("test_*.py") if path != here)
