@@ -126,10 +126,12 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     Notes
     -----
     Vectors are centred in float64, then projected in float32. With up to 8,192 dimensions, some of
-    them as large as 1e4, distances were within 1e-5 of the largest distance of their sentence from
-    those in float64, and depths within 1e-4 of the greatest depth. So trees are those of float64
-    where competing distances, and the two smallest depths, differ by more than twice as much. Exact
-    ties, as between words with equal vectors, go by the order of words, in every batch.
+    them as large as 1e4, distances were within ``1e-6 * (D + A * sqrt(D))`` of those in float64,
+    where D is the largest distance in the sentence and A the largest norm of ``abs(B) @ abs(h)``,
+    the projection of a centred vector if all terms had the same sign; the same holds for depths,
+    with vectors that are not centred. Trees are those of float64 where competing distances, and
+    the two smallest depths, differ by more than twice as much. Exact ties, such as between words
+    with equal vectors, are broken by the order of the words, in every batch.
 
     Examples
     --------

@@ -32,14 +32,17 @@ N_SOME = 1
 RESUMES = ("encode", "sweep", "compare")
 
 
-def check_told(done: Done, name: str, command: list[str]) -> None:
-    """One line, which says how to go on."""
+def check_told(done: Done, name: str, command: list[str], world: Path) -> None:
+    """One line, which says how to go on; or, if it came very early, that nothing was done."""
     assert done.status == 130, (done.status, done.err)
     assert done.out == ""
     kept = "nothing was written; cached word vectors are kept"
     if name in RESUMES:
         kept = f"finished work is kept; resume with: {shlex.join(['structprobe', *command])}"
-    assert done.err == f"structprobe: interrupted; {kept}\n"
+    if done.err == "structprobe: interrupted; nothing was done\n":
+        assert not files_in(world / "out")
+    else:
+        assert done.err == f"structprobe: interrupted; {kept}\n"
 
 
 def check_next(warm: Warm, world: Path, name: str, whole: Whole, command: list[str]) -> None:
@@ -73,7 +76,7 @@ def test_ctrl_c_at_random_moments(name, warm, world, known, tally, whole):
             assert done.err == ""
             part *= 0.9  # it had ended before
             empty(world)
-        check_told(done, name, command)
+        check_told(done, name, command, world)
         check_next(warm, world, name, undisturbed, words_of(world, name))
 
     parts = moments(20, SEED)
@@ -89,7 +92,7 @@ def test_ctrl_c_within_each_kind_of_write(name, warm, world, known, tally, whole
         empty(world)
         done = run(warm, world, name, watch=str(world / "out"), at=number, do="interrupt")
         if done.status:
-            check_told(done, name, words_of(world, name))
+            check_told(done, name, words_of(world, name), world)
         check_next(warm, world, name, undisturbed, words_of(world, name))
 
     cases = [*kinds_of(undisturbed.events).items()]
@@ -115,7 +118,7 @@ def test_ctrl_c_where_workers_do_the_work(warm, world, known, tally, whole):
             assert done.err == ""
             part *= 0.9
             empty(world)
-        check_told(done, "sweep", command)
+        check_told(done, "sweep", command, world)
         wait_for_end(done.process)
         check_next(warm, world, "sweep", undisturbed, words_of(world, "sweep"))
 
@@ -134,7 +137,7 @@ def test_ctrl_c_twice(name, warm, world, known, tally, whole):
         seconds = part * undisturbed.cpu
         done = warm.run_until(seconds, signal.SIGINT, *words_of(world, name), times=3)
         if done.status:
-            check_told(done, name, words_of(world, name))
+            check_told(done, name, words_of(world, name), world)
         check_next(warm, world, name, undisturbed, words_of(world, name))
 
     tally.each(twice, [(part,) for part in moments(10 if whole else 1, SEED + 1, 0.2, 0.8)])

@@ -13,7 +13,7 @@ from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_text
 
 from structprobe.cli.main import main
-from structprobe.errors import TreebankError
+from structprobe.errors import StructprobeError, TreebankError
 from structprobe.experiments.compare import compare
 from structprobe.experiments.config import (
     CompareConfig,
@@ -139,7 +139,7 @@ def test_functions_refuse_withheld_text(name, tmp_path, monkeypatch):
     if name == "evaluate":
         assert FUNCTIONS[name](bank, True)[0]["uuas"] > 0
     else:  # it goes on to the encoder, of which there is none here
-        with pytest.raises(AttributeError, match="NoneType"):
+        with pytest.raises(StructprobeError, match="encoder is None, not an Encoder"):
             FUNCTIONS[name](bank, True)
 
 
