@@ -141,10 +141,14 @@ class ClusterError(StructprobeError):
     """Workers or a scheduler that cannot be reached, or fail."""
 
 
+JOINERS = "\u200c\u200d"
+
+
 def escaped(text: str, keep: str = "") -> str:
-    """Escape what a terminal would act on or cannot show."""
+    """Escape what a terminal would act on or cannot show; joiners are part of words and emoji."""
     if text.isprintable():
         return text
+    keep += JOINERS
     return "".join(c if c.isprintable() or c in keep else repr(c)[1:-1] for c in text)
 
 

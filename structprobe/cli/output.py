@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from structprobe.errors import escaped
+from structprobe.errors import JOINERS, escaped
 
 
 def print_as(text_of: Callable[[Any], str], found: Any, args: argparse.Namespace) -> None:
@@ -27,7 +27,7 @@ def to_json(found: Any, indent: int | None = None) -> str:
 
 
 def _in_json(char: str) -> str:
-    return char if char.isprintable() or char == "\n" else json.dumps(char)[1:-1]
+    return char if char.isprintable() or char in f"\n{JOINERS}" else json.dumps(char)[1:-1]
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], args: argparse.Namespace) -> None:

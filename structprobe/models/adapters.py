@@ -75,7 +75,7 @@ def locate_base(adapter: Adapter) -> str:
     _require_peft(adapter.folder)
     try:
         base, _ = locate(adapter.base, None)
-        refuse_unknown(base, adapter.revision)
+        refuse_unknown(base, None if Path(base).exists() else adapter.revision)
     except EncoderError as error:
         hint = f"correct base_model_name_or_path in {ADAPTER_CONFIG}"
         what = f"the base model of the adapter cannot be loaded: {error.what}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import logging
-import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -41,6 +40,7 @@ from structprobe.stored_files import MAX_JSON, parse_json, read_stored
 from structprobe.treebank.sentence import Sentence
 
 _log = logging.getLogger(__name__)
+MAX_HEADS = 4096  # layers, and heads in one; a file that may come from anyone claims no more
 _GRID = ("model", "recipe", "treebank", "part")
 _TITLED = (*PROTOCOL, "model")  # what a title tells in any case
 
@@ -230,9 +230,10 @@ def _from_heads(folder: Path) -> dict[str, Any]:
         return {}
     told = parse_json(read_stored(path, folder, ResultError, MAX_JSON), path, ResultError)
     try:
-        shape = tuple(max(one[key] for one in told["heads"]) for key in ("layer", "head"))
-        if math.prod(shape) != len(told["heads"]):
-            raise ValueError(f"{len(told['heads'])} heads of {shape}")
+        places = [(one["layer"], one["head"]) for one in told["heads"]]
+        shape = max(layer for layer, _ in places), max(head for _, head in places)
+        if min(map(min, places)) < 1 or max(shape) > MAX_HEADS:
+            raise ValueError(f"heads up to {shape}")
         table = np.full(shape, np.nan)
         for one in told["heads"]:
             table[one["layer"] - 1, one["head"] - 1] = one["alignment"] or np.nan

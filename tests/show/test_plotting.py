@@ -142,6 +142,9 @@ def test_typical_sentences_have_the_score_of_the_run() -> None:
     assert typical(sentences[3:], score(sentences[3:], predictions[3:], punct="keep")) == [0]
     assert tree_name(sentences[0], 4) == "tree-5"
     assert tree_name(replace(sentences[0], sent_id="../a b"), 4) == "tree-.._a_b"
+    long = [tree_name(replace(sentences[0], sent_id="n" * 300 + end), 4) for end in "ab"]
+    assert long[0] != long[1]
+    assert max(map(len, long)) < 200
 
 
 def test_a_curve_for_each_score_that_rows_have(tmp_path: Path) -> None:
@@ -167,6 +170,13 @@ def test_heads(tmp_path: Path) -> None:
     results.write("heads.json", json.dumps({"model": "bert", "punct": "upos", "heads": heads}))
     paths = plot_folder(tmp_path / "r", tmp_path / "f")
     assert [path.name for path in paths] == ["heads.pdf"]
+    heads = [{**one, "layer": layer} for one in heads for layer in (2, 4)]  # of a hybrid model
+    results.write("heads.json", json.dumps({"model": "bert", "punct": "upos", "heads": heads}))
+    assert [path.name for path in plot_folder(tmp_path / "r", tmp_path / "h")] == ["heads.pdf"]
+    heads[0]["layer"] = 10**9
+    results.write("heads.json", json.dumps({"model": "bert", "punct": "upos", "heads": heads}))
+    with pytest.raises(ResultError, match=r"heads up to \(1000000000, 2\)"):
+        plot_folder(tmp_path / "r", tmp_path / "g")
     results.write("heads.json", "[]")
     with pytest.raises(ResultError, match=r"heads\.json: is not what `structprobe heads` writes"):
         plot_folder(tmp_path / "r", tmp_path / "g")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 TYPICAL = range(8, 21)  # the words of a sentence that is drawn where none is named
+_LONGEST = 150  # characters of a sentence's name that its file has
 _POINTS = 0.75  # to a pixel
 _NARROWER = 0.88  # letters of matplotlib's font take more room than those SVG is laid out for
 
@@ -48,7 +50,10 @@ def scored_note(sentence: Sentence, heads: NDArray[np.integer], scores: Scores, 
 def tree_name(sentence: Sentence, place: int) -> str:
     """Name the file of a sentence's tree."""
     plain = re.sub(r"[^\w.-]+", "_", sentence.sent_id or "")
-    return f"tree-{plain[:50] or place + 1}"  # no file system takes a name of any length
+    if len(plain) > _LONGEST:  # no file system takes a name of any length
+        digest = hashlib.blake2b(plain.encode(), digest_size=4).hexdigest()
+        plain = f"{plain[:_LONGEST]}-{digest}"
+    return f"tree-{plain or place + 1}"
 
 
 def to_figure(svg: Svg) -> Figure:
