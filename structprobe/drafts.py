@@ -25,7 +25,7 @@ try:
 except ImportError:  # Windows: what is left behind stays
     fcntl = None  # type: ignore[assignment]
 
-_END = ".draft"
+_END, _OLD = ".draft", ".old"
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux
 
 
@@ -49,6 +49,7 @@ def draft_path(path: Path) -> Iterator[Path]:
 @contextlib.contextmanager
 def draft_folder(path: Path) -> Iterator[Path]:
     """Give a new folder that takes the place of `path`, or of the folder there, at the end."""
+    path = Path(os.path.realpath(path))  # what a link leads to is replaced, not the link
     with _draft(path, nearest_existing(path.parent), Path.mkdir) as draft:
         yield draft
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -65,8 +66,12 @@ def discard(path: Path) -> None:
 
 
 def clear_drafts(path: Path, folder: Path) -> None:
-    """Remove what processes that were killed left in place of a path."""
-    for left in folder.glob(f".{glob.escape(path.name)}.*{_END}"):
+    """Remove what processes that were killed left in place of a path, or put it back."""
+    start = f".{glob.escape(path.name)}."
+    for old in folder.glob(f"{start}{'[0-9a-f]' * 8}{_OLD}"):
+        if old.is_dir() and not old.is_symlink():
+            _settle(old, path)
+    for left in folder.glob(f"{start}*{_END}"):
         if (dead := _hold(left, wait=False)) is not None:
             _remove(left)
             os.close(dead)
@@ -97,7 +102,7 @@ def _draft(path: Path, folder: Path, make: Callable[..., None]) -> Iterator[Path
 def _remove(draft: Path) -> None:
     """Remove a draft, if it is there and may be removed."""
     with contextlib.suppress(OSError):
-        shutil.rmtree(draft) if draft.is_dir() else draft.unlink()
+        shutil.rmtree(draft) if draft.is_dir() and not draft.is_symlink() else draft.unlink()
 
 
 def _hold(draft: Path, *, wait: bool) -> int | None:
@@ -120,17 +125,22 @@ def _swapped(draft: Path, path: Path) -> bool:
         return _moved(draft, path)
     if _exchange(draft, path):
         return True
-    old = draft.with_suffix(".old")
+    old = draft.with_suffix(_OLD)
     with contextlib.suppress(FileNotFoundError):
         path.rename(old)
     try:
         return _moved(draft, path)
-    except OSError:
-        if old.exists():
-            old.rename(path)
-        raise
     finally:
+        _settle(old, path)
+
+
+def _settle(old: Path, path: Path) -> None:
+    """Put a folder back that was to be replaced, or remove it where another has its place."""
+    if os.path.lexists(path):
         shutil.rmtree(old, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):  # it is not there, or another process was faster
+            old.rename(path)
 
 
 def _moved(draft: Path, path: Path) -> bool:

@@ -35,9 +35,10 @@ def read_stored(path: Path, root: Path, error: Fault, most: int = MAX_BYTES) -> 
 def refuse_links(path: Path, root: Path, error: Fault) -> None:
     """Refuse a path that leads out of a folder, by links within it."""
     home, place = Path(os.path.realpath(root)), Path(os.path.realpath(path))
-    if home.parent.name == "snapshots":  # the hub's cache keeps the files in a folder beside
-        home = home.parent.parent
-    if not place.is_relative_to(home):
+    # The hub's cache keeps the files of all snapshots in a folder beside these.
+    hubs = [parent.parent for parent in home.parents if parent.name == "snapshots"]
+    blobs = [Path(os.path.realpath(hub / "blobs")) for hub in hubs]
+    if not any(place.is_relative_to(folder) for folder in (home, *blobs)):
         what = f"is a link to {str(place)!r}, outside of {str(root)!r}"
         raise error(what, where=str(path), hint="replace it by a copy if you trust its source")
 

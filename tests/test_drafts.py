@@ -119,3 +119,47 @@ def test_a_folder_is_discarded(tmp_path: Path) -> None:
     discard(tmp_path / "x")
     discard(tmp_path / "x")
     assert os.listdir(tmp_path) == []
+
+
+def test_what_a_link_leads_to_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "disk" / "file").write_text("older")
+    (tmp_path / "x").symlink_to("disk")
+    (tmp_path / ".disk.00000000.draft").symlink_to("disk")  # of an older version that was killed
+    put_folder(tmp_path / "x", "mine")
+    assert (tmp_path / "x").is_symlink()
+    assert text_of(tmp_path / "disk") == "mine"
+    assert sorted(os.listdir(tmp_path)) == ["disk", "x"]
+
+
+@pytest.mark.fault_class("crash")
+@pytest.mark.parametrize("there", [True, False])
+def test_what_was_moved_away_by_the_dead_is_put_back_or_removed(
+    tmp_path: Path, there: bool
+) -> None:
+    put_folder(tmp_path / "x", "older")
+    (tmp_path / "x").rename(tmp_path / ".x.0123abcd.old")
+    (tmp_path / ".x.mine.old").mkdir()
+    if there:
+        (tmp_path / "x").mkdir()
+        (tmp_path / "x" / "file").write_text("newer")
+    with pytest.raises(KeyboardInterrupt), draft_folder(tmp_path / "x"):
+        raise KeyboardInterrupt
+    assert text_of(tmp_path / "x") == ("newer" if there else "older")
+    assert sorted(os.listdir(tmp_path)) == [".x.mine.old", "x"]
+
+
+@pytest.mark.fault_class("interrupts")
+def test_an_interrupt_between_two_renames_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put_folder(tmp_path / "x", "older")
+
+    def interrupt(*_: object) -> bool:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(drafts, "_exchange", lambda *_: False)
+    monkeypatch.setattr(drafts, "_moved", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        put_folder(tmp_path / "x", "mine")
+    assert (os.listdir(tmp_path), text_of(tmp_path / "x")) == (["x"], "older")

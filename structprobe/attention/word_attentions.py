@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords
 from structprobe.errors import EncoderError, StoreError, check_encoder, counted, unknown_name
 from structprobe.progress import progress_bar
+from structprobe.stored_files import refuse_links
 
 SPECIAL = ("drop", "renormalise", "keep")
 """How attention to special tokens may be treated, see `WordAttentions`."""
@@ -267,6 +269,9 @@ class WordAttentions:
             refuse_foreign(folder)
             there = old if old.exists() and not path.exists() else path
             if there.exists():
+                refuse_links(there, folder, StoreError)
+                if not stat.S_ISREG(there.lstat().st_mode):
+                    raise _damaged(there, "it is a link, or no regular file")
                 stored = _read_stored(there, with_checks=there == path)
                 yield from _complete(stored, len(sentences), there)
             else:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from support.models import TOKENIZERS, tiny_model
 from support.small_disk import no_file_beyond
+from support.strangers import refuse, replaced
 
 from structprobe import Encoder, Treebank, WordAttentions
 from structprobe.attention.word_attentions import AttentionBatch
@@ -117,3 +118,19 @@ def test_all_variants_of_both_methods_read_each_treebank_once(
         assert kept.chosen_ == expected[number][0]
         for one, other in zip(kept.predict(bank), expected[number][1], strict=True):
             assert np.array_equal(one.heads, other.heads)
+
+
+@pytest.mark.fault_class("strangers")
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("kind", ["pipe", "device", "secret", "memory", "within"])
+def test_attention_files_that_are_none(tmp_path: Path, kind: str) -> None:
+    encoder = make_encoder()
+    read(encoder, tmp_path / "cache")
+    (file,) = (tmp_path / "cache").glob("attention-*")
+    (tmp_path / "secret").write_bytes(file.read_bytes())
+    if kind == "within":
+        file.rename(tmp_path / "cache" / "other")
+        file.symlink_to("other")
+    else:
+        replaced(file, kind, tmp_path)
+    assert "is a link" in refuse(read, encoder, tmp_path / "cache")

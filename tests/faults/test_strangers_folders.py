@@ -123,6 +123,23 @@ def test_links_within_the_cache_of_the_hub_are_read(tmp_path):
     assert StructuralProbe.from_pretrained(folder).rank == 2
 
 
+@pytest.mark.parametrize("disk", ["", "disk"])
+def test_probes_within_a_snapshot_of_the_hub_are_read(disk, tmp_path, outside):
+    hub = tmp_path / "models--a--b"
+    folder = copy_of(PROBE, hub / "snapshots" / "0000" / "probes" / "layer-3")
+    blobs = (tmp_path / disk if disk else hub) / "blobs"
+    blobs.mkdir(parents=True)
+    if disk:
+        (hub / "blobs").symlink_to(blobs)
+    for number, name in enumerate(("config.json", "model.safetensors")):
+        (folder / name).rename(blobs / str(number))
+        (folder / name).symlink_to(f"../../../../blobs/{number}")
+    assert StructuralProbe.from_pretrained(folder).rank == 2
+    replaced(folder / "config.json", "secret", outside)
+    with harmless(outside):
+        refuse(StructuralProbe.from_pretrained, folder)
+
+
 VALUES: tuple[Any, ...] = (
     *(None, True, -1, 0, 10**15, 10**400, 1e308, float("nan"), "", "x", "\x1b[31m", [], {}, [None]),
     *({"a": 1}, [[]], {"evaluations": [None]}, {"distance": {"evaluations": [{"step": "x"}]}}),

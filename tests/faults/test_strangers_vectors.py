@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -15,9 +17,10 @@ import torch
 from support.strangers import DEEP, HUGE, KINDS, harmless, pickled, refuse, replaced, some, told
 from support.vector_writer import expected, fill, filled, open_at
 
-from structprobe.encoder.cache.cache_folder import MARKER
+from structprobe.encoder.cache.cache_folder import MARKER, short_digest, to_json
 from structprobe.encoder.cache.hdf5 import read_hdf5
 from structprobe.encoder.cache.shards import Shard
+from structprobe.encoder.cache.verifying import verify_cache
 from structprobe.probe.saving.projections import read_projection
 
 pytestmark = [pytest.mark.fault_class("strangers"), pytest.mark.timeout(300)]
@@ -74,9 +77,17 @@ def test_folders_and_marks_of_caches(tmp_path, outside, tally, whole):
     tally.each(check, some([(kind,) for kind in KINDS], whole, 2))
     store = filled(tmp_path / "cache", layers=(2,))
     store.folder.rename(outside / "vectors")
-    store.folder.symlink_to(outside / "vectors")
-    with harmless(outside):
-        tally.one(refuse, open_at, store.folder.parent)
+    (outside / "vectors").rename(tmp_path / "moved")
+    for target in (tmp_path / "moved", outside, outside / "none", outside / "secret"):
+        store.folder.unlink(missing_ok=True)
+        store.folder.symlink_to(target)
+        if target == tmp_path / "moved":
+            use(store.folder.parent)  # these vectors on another disk
+            continue
+        for content in (b"{}", DEEP, b"[" * 500 + b"]" * 500):
+            (outside / "manifest.json").write_bytes(content)
+            with harmless(outside):
+                tally.one(refuse, open_at, store.folder.parent)
     (tmp_path / "link").symlink_to(filled(tmp_path / "own").folder.parent)
     use(tmp_path / "link")  # a link of one's own leads to a cache
 
@@ -97,6 +108,55 @@ def test_contents_of_caches(tmp_path, outside, tally, whole):
     names = (f"../{MARKER}", "manifest.json", "offsets.npy", "layer-02.npy", "layer-02.journal")
     cases = [(name, content) for name in names for content in contents]
     tally.each(check, some(cases, whole, 8))
+
+
+@pytest.mark.parametrize("name", ["layer-02.npy", "layer-02.check", "offsets.npy", "manifest.json"])
+def test_verified_files_that_are_none(name, tmp_path, outside, tally):
+    def check(kind: str) -> None:
+        number = len(list(tmp_path.iterdir()))
+        store = filled(tmp_path / f"cache-{number}", layers=(2,))
+        replaced(store.folder / name, kind, outside)
+        with harmless(outside):
+            told(verify_cache, store.folder.parent)
+            if os.path.exists(store.folder / "manifest.json"):
+                refuse(verify_cache, store.folder.parent)
+
+    tally.each(check, [(kind,) for kind in KINDS])
+
+
+NONE = short_digest(b"")
+WHOLE = {"offsets": short_digest(np.array([0, 1]).tobytes()), "shape": [1, 4], "dtype": "float32"}
+MANIFESTS = (
+    {},
+    {"offsets": NONE},
+    {**WHOLE, "dtype": "x"},
+    {**WHOLE, "dtype": []},
+    {**WHOLE, "shape": [1]},
+    {**WHOLE, "shape": {}},
+    {**WHOLE, "shape": 5},
+    {**WHOLE, "shape": [1, None]},
+    {**WHOLE, "shape": [1, 10**300]},
+    {**WHOLE, "shape": [1, -4]},
+    WHOLE,
+)
+
+
+@pytest.mark.parametrize("name", ["layer-02.npy", "layer-x.npy", "layer-2.npy"])
+def test_verified_manifests_and_names_that_lie(name, tmp_path, outside, tally):
+    filled(tmp_path / "cache")
+
+    def check(manifest: dict[str, object]) -> None:
+        text = to_json(manifest).encode()
+        folder = tmp_path / "cache" / short_digest(text)
+        folder.mkdir()
+        (folder / "manifest.json").write_bytes(text)
+        np.save(folder / "offsets.npy", np.array([0, 1][: 2 * (manifest.get("offsets") != NONE)]))
+        (folder / name).write_bytes(b"x" * 99)
+        with harmless(outside):
+            assert str(folder) in refuse(verify_cache, tmp_path / "cache")
+        shutil.rmtree(folder)
+
+    tally.each(check, [(manifest,) for manifest in MANIFESTS])
 
 
 def test_journals_without_end(tmp_path, outside, tally):

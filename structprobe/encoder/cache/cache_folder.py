@@ -23,6 +23,7 @@ from structprobe.stored_files import MAX_JSON, parse_json, read_stored
 VERSION = 1
 MAX_JOURNAL = 2**28  # bytes, for 33 million sentences
 MARKER, KIND = "structprobe-vectors.json", "structprobe word vectors"
+_OURS = "layer-", "lock", "manifest.json", "offsets.npy"  # beginnings of the names among vectors
 
 
 def claim(folder: Path) -> None:
@@ -48,16 +49,34 @@ def refuse_foreign(folder: Path) -> None:
 
 
 def refuse_strange(folder: Path) -> None:
-    """Reject links, pipes and devices among vectors: others' files would be read or written."""
-    for path in (folder, *(folder.iterdir() if folder.is_dir() else ())):
-        if not os.path.lexists(path):
+    """Reject links, pipes and devices among vectors: others' files would be read or written.
+
+    The folder itself may be a link, to these very vectors on another disk.
+    """
+    hint = f"delete {folder} if you did not make it"
+    if folder.is_symlink() and not describes(read_json(folder / "manifest.json"), folder):
+        raise StoreError(f"{folder} is a link, but not to the vectors of that name", hint=hint)
+    if os.path.lexists(folder) and not folder.is_dir():
+        raise StoreError(f"{folder} is not a folder", hint=hint)
+    for path in folder.iterdir() if folder.is_dir() else ():
+        if not path.name.lstrip(".").lower().startswith(_OURS):
             continue
-        info = path.lstat()
-        if not (stat.S_ISREG(info.st_mode) or (path == folder and stat.S_ISDIR(info.st_mode))):
-            what = f"{path} is a link, or no regular file"
-            raise StoreError(what, hint=f"delete {folder} if you did not make it")
+        try:
+            info = path.lstat()
+        except FileNotFoundError:  # the draft of another process
+            continue
+        if not stat.S_ISREG(info.st_mode):
+            raise StoreError(f"{path} is a link, or no regular file", hint=hint)
         if path.suffix == ".journal" and info.st_size > MAX_JOURNAL:
             raise StoreError(f"{path} is damaged: it is too large", hint=f"delete {folder}")
+
+
+def describes(manifest: object, folder: Path) -> bool:
+    """Whether a manifest is the one that a folder of vectors is named by."""
+    try:
+        return short_digest(to_json(manifest).encode()) == folder.name
+    except RecursionError:  # lists that are too deep
+        return False
 
 
 @contextlib.contextmanager

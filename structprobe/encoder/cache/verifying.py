@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 
 from structprobe.encoder.cache.cache_folder import (
+    describes,
     one_line_faults,
     read_json,
     refuse_foreign,
+    refuse_strange,
     short_digest,
-    to_json,
 )
 from structprobe.encoder.cache.layer_file import LayerFile
-from structprobe.encoder.cache.store import read_offsets
+from structprobe.encoder.cache.store import STORED_AS, read_offsets
+from structprobe.encoder.vectors import check_offsets
 from structprobe.errors import StoreError
 
 
@@ -47,18 +49,37 @@ def verify_cache(cache: str | os.PathLike[str]) -> int:
             raise StoreError(f"{folder} does not exist", hint="give a cache folder")
         refuse_foreign(folder)
         for path in sorted(folder.glob("*/manifest.json")):
-            told, offsets = read_json(path), read_offsets(path.parent)
-            if (
-                not isinstance(told, dict)
-                or short_digest(to_json(told).encode()) != path.parent.name
-                or short_digest(offsets.tobytes()) != told["offsets"]
-            ):
+            refuse_strange(path.parent)
+            try:
+                count += _verify_vectors(path)
+            except StoreError:
+                raise
+            except (ArithmeticError, LookupError, MemoryError, TypeError, ValueError) as error:
                 hint = f"delete {path.parent} and encode again"
-                raise StoreError(f"{path} or offsets.npy is damaged", hint=hint)
-            for layer in sorted(path.parent.glob("layer-*.npy")):
-                number, kind = int(layer.stem.removeprefix("layer-")), np.dtype(told["dtype"])
-                file = LayerFile(path.parent, number, offsets, told["shape"][1], kind)
-                file.is_whole()
-                file.verify()
-                count += 1
+                what = (
+                    f"{path.parent} is damaged: its manifest or the name of a file makes no sense"
+                )
+                raise StoreError(what, hint=hint) from error
     return count
+
+
+def _verify_vectors(path: Path) -> int:
+    """Verify the layers that a manifest describes; give their number."""
+    told, offsets = read_json(path), read_offsets(path.parent)
+    if (
+        not isinstance(told, dict)
+        or not describes(told, path.parent)
+        or short_digest(offsets.tobytes()) != told.get("offsets")
+    ):
+        hint = f"delete {path.parent} and encode again"
+        raise StoreError(f"{path} or offsets.npy is damaged", hint=hint)
+    check_offsets(offsets)
+    layers = sorted(path.parent.glob("layer-*.npy"))
+    for layer in layers:
+        number, kind = int(layer.stem.removeprefix("layer-")), np.dtype(STORED_AS[told["dtype"]])
+        file = LayerFile(path.parent, number, offsets, told["shape"][1], kind)
+        if file.path != layer:
+            raise ValueError(f"{layer.name} is not the name of a layer")
+        file.is_whole()
+        file.verify()
+    return len(layers)

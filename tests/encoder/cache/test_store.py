@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -12,8 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.vector_writer import KEY, OFFSETS, expected, fill, filled, open_at
 
-from structprobe.encoder.cache.cache_folder import MARKER
+from structprobe.encoder.cache.cache_folder import MARKER, refuse_strange
 from structprobe.encoder.cache.store import MemoryStore, VectorStore, storage_dtype
+from structprobe.encoder.cache.verifying import verify_cache
 from structprobe.encoder.vectors import EncodedBank
 from structprobe.errors import EncoderError, StoreError
 
@@ -241,3 +244,31 @@ def test_any_order_of_writing_gives_the_same(lengths, data):
             opened.write(np.array(numbers, dtype=int), {5: np.concatenate([values[:0], *rows])})
         opened.finish()
     np.testing.assert_array_equal(opened.layer(5), values)
+
+
+def test_what_tools_put_among_vectors_is_passed_over(tmp_path):
+    store = filled(tmp_path / "cache")
+    for name in (".ipynb_checkpoints", "@eaDir"):
+        (store.folder / name).mkdir()
+    (store.folder / "notes.txt").symlink_to("/dev/null")
+    with open_at(tmp_path / "cache") as again:
+        np.testing.assert_array_equal(again.layer(2), expected(2))
+    assert verify_cache(tmp_path / "cache") == 2
+
+
+def test_vectors_on_another_disk(tmp_path):
+    store = filled(tmp_path / "cache", layers=(2,))
+    store.folder.rename(tmp_path / "disk")
+    store.folder.symlink_to(tmp_path / "disk")
+    assert filled(tmp_path / "cache", layers=(0, 2)).layer(0) is not None
+    assert (tmp_path / "disk" / "layer-00.npy").exists()
+
+
+@pytest.mark.fault_class("two at once")
+def test_a_draft_of_another_process_that_is_gone_again(tmp_path, monkeypatch):
+    store = filled(tmp_path / "cache")
+    gone = store.folder / ".manifest.json.00000000.draft"
+    listed = Path.iterdir
+    monkeypatch.setattr(Path, "iterdir", lambda path: [*listed(path), gone])
+    monkeypatch.setattr(os.path, "lexists", lambda _: True)
+    refuse_strange(store.folder)
