@@ -19,6 +19,7 @@ from structprobe._version import __version__
 from structprobe.cli.parser import SHELLS, Parser, PrintCompletion
 from structprobe.errors import StructprobeError, escaped
 from structprobe.memory import is_out_of_memory
+from structprobe.output_paths import disk_hint
 
 COMMANDS = {
     "treebank": "download a Universal Dependencies treebank and check it",
@@ -99,15 +100,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        return _fault(f"{place}{error.strerror or error}")
+        hint = f"; {disk_hint(error)}" if disk_hint(error) else ""
+        return _fault(f"{place}{error.strerror or error}{hint}")
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         told = str(error) or type(error).__name__
         return _fault(f"there is not enough memory; use shorter sentences or fewer layers ({told})")
     except KeyboardInterrupt:
-        if argv is None:  # the process ends: no second Ctrl-C is to break into that
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        _heed_no_more(argv)
         kept = "nothing was written; cached word vectors are kept"
         if args is None:  # while a command's options are imported
             kept = "nothing was done"
@@ -116,8 +117,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         _tell(f"structprobe: interrupted; {kept}")
         return INTERRUPTED
     finally:
+        _heed_no_more(argv)
         _stop_writing()
     return 0
+
+
+def _heed_no_more(argv: Sequence[str] | None) -> None:
+    """Let no Ctrl-C, first or second, break into the end of the process."""
+    if argv is None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _parse(given: Sequence[str]) -> argparse.Namespace:

@@ -301,6 +301,7 @@ def test_csv(tally, tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:constrained_layout not applied")  # names of any length
 def test_figures(tally, tmp_path):
     """Names of files stay in the folder; texts are no formulas, and no markup."""
     pytest.importorskip("matplotlib")
