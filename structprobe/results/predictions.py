@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from structprobe.checksums import checksum
 from structprobe.errors import ResultError, counted
 from structprobe.scores.prediction import Prediction
+from structprobe.stored_files import MAX_BYTES
 from structprobe.treebank.sentence import Sentence
 
 CHECK = "checksum"
 MAX_SMALL = 2**26  # bytes that any archive may unpack to
+DEFLATE = 1032  # times that it packs at most; regular distances come near
 
 
 def predictions_to_bytes(
@@ -137,8 +139,9 @@ def _loaded(content: bytes, where: str, key: str) -> Iterator[dict[str, NDArray[
 def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
     """Read an archive; what its headers claim is compared with what there is before it is made."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        if sum(one.file_size for one in archive.infolist()) > max(MAX_SMALL, 100 * len(content)):
-            raise ValueError(f"{len(content):,} bytes unpack to more than 100 times as much")
+        unpacked, packed = sum(one.file_size for one in archive.infolist()), len(content)
+        if unpacked > max(MAX_SMALL, 100 * packed, min(DEFLATE * packed, MAX_BYTES)):
+            raise ValueError(f"{packed:,} bytes that unpack to {unpacked:,}")
         return {
             name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()
         }

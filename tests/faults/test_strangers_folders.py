@@ -393,8 +393,20 @@ ARRAYS: dict[str, dict[str, bytes]] = {
     "too few relations": {"gold_deprels": npy(np.array(["a"]))},
     "names for others": {"sent_ids": npy(np.array(["a", "b"]))},
     "an unknown array": {"unknown": npy(np.array(["a", "b"]))},
-    "zeros": {"depths": npy(np.zeros(10**8, np.float32))},
+    "zeros": {"depths": npy(np.zeros(3 * 10**7, np.float32))},
 }
+
+
+def bomb(times: int, more: bytes = b"") -> bytes:
+    """Zeros of 400 MB that the list of members names several times."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("more.npy", more)
+        with file.open("depths.npy", "w") as member:
+            for _ in range(400):
+                member.write(bytes(10**6))
+        file.filelist += file.filelist[-1:] * (times - 1)
+    return archive.getvalue()
 
 
 def test_arrays_of_predictions(outside, tally):
@@ -417,6 +429,8 @@ def test_arrays_of_predictions(outside, tally):
     objects = io.BytesIO()
     np.savez(objects, words=np.array([{"a": 1}], dtype=object))
     cases.append(objects.getvalue())
+    # More than can be packed into so few bytes, and more than 1 GB.
+    cases += [bomb(2), bomb(3, random.Random(0).randbytes(1_200_000))]
     tally.each(check, [(content,) for content in cases])
 
 

@@ -260,3 +260,36 @@ def test_rows_are_strict_json(tmp_path: Path) -> None:
     assert results.rows == []
     results.add(row("b"))
     assert json.loads((tmp_path / ROWS).read_text(encoding="utf-8"))["key"] == "b"
+
+
+def test_a_row_laid_out_anew_is_the_same_row(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path)
+    results.add(row("a", uuas=0.1))
+    told = json.loads((tmp_path / ROWS).read_text(encoding="utf-8"))
+    (tmp_path / ROWS).write_text(json.dumps(told, separators=(",", ":")) + "\n")
+    assert results.rows == [row("a", uuas=0.1)]
+    told["uuas"] = 0.2
+    (tmp_path / ROWS).write_text(json.dumps(told, separators=(",", ":")) + "\n")
+    with pytest.raises(ResultError, match=r"jsonl:1: the row was changed after it was written"):
+        read_rows(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "text", [b"a\xed\xa0\x80", b"a\\ud800", b'a", "uuas": NaN, "part": "'], ids=repr
+)
+def test_a_text_that_is_none_is_told_in_one_line(tmp_path: Path, text: bytes) -> None:
+    ResultsFolder(tmp_path)
+    line = b'{"key": "' + text + b'", "method": "x", "checksum": "abc"}\n'
+    (tmp_path / ROWS).write_bytes(line)
+    with pytest.raises(ResultError, match=r"jsonl:1: the row was changed after it was written"):
+        read_rows(tmp_path)
+
+
+def test_the_types_of_columns_are_found_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    results, calls = ResultsFolder(tmp_path), []
+    results.add(row("a"))
+    monkeypatch.setattr("structprobe.results.folder.kind_of", calls.append)
+    assert results.keys == {"a"}
+    assert not calls

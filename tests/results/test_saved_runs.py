@@ -168,3 +168,10 @@ def test_a_damaged_file_of_commands(tmp_path: Path, content: str) -> None:
     (tmp_path / COMMANDS).write_text(content)
     with pytest.raises(ResultError, match=r"commands\.jsonl"):
         results.tell_command("structprobe sweep")
+
+
+def test_predictions_that_pack_well_are_read() -> None:
+    bank = [Sentence(("a",) * 300)] * 500
+    content = predictions_to_bytes(bank, LinearChain().predict(bank))
+    assert len(content) < 5 * 300 * 300 * 500 / 2 / 100
+    assert len(predictions_from_bytes(content, "here")) == 500

@@ -21,7 +21,7 @@ from structprobe.treebank.sentence import Sentence
 
 LAYERS = "layers"
 MAX_CLAIM = 2**24  # bytes that a dataset may have without so much in the file
-CHECK = "checksum"  # of each dataset; other programs write none
+CHECK = "checksum"  # of each dataset, and of the layers; other programs write none
 INDEX = "sentence_to_index"  # in files of AllenNLP and NeuroX, as JSON
 
 _SAME_HINT = "pass the sentences the file was made from, in the same order"
@@ -38,8 +38,8 @@ def write_hdf5(bank: EncodedBank, path: str | os.PathLike[str], *, force: bool =
         The vectors.
     path : path
         The file. Each sentence is a dataset named by its index, from ``"0"``, of shape
-        (n_layers, n_words, hidden_size), with a ``checksum``, which `read_hdf5` verifies; the
-        attribute ``layers`` lists the layers.
+        (n_layers, n_words, hidden_size), with a ``checksum`` of its values, which `read_hdf5`
+        verifies; the attribute ``layers`` lists the layers, and has a checksum, too.
     force : bool, default False
         Whether to overwrite an existing file.
 
@@ -60,10 +60,11 @@ def write_hdf5(bank: EncodedBank, path: str | os.PathLike[str], *, force: bool =
     try:
         with draft_path(target) as draft, h5py.File(draft, "w", locking=False) as file:
             file.attrs[LAYERS] = np.array(bank.layers, dtype=np.int64)
+            file.attrs[CHECK] = _sum_up(file.attrs[LAYERS])
             for number in range(len(bank)):
                 values = np.stack([one[number] for one in layers])
                 own = file.create_dataset(str(number), data=values)
-                own.attrs[CHECK] = checksum((str(number), *bank.layers), [values])
+                own.attrs[CHECK] = _sum_up(values)
     except OSError as error:
         what = f"cannot write {target}: {error.strerror or error}"
         raise StoreError(what, hint=disk_hint(error) or None) from error
@@ -125,7 +126,7 @@ def read_hdf5(
     try:
         with h5py.File(path, "r") as file:
             names = _names(file, words, where)
-            listed = [*map(int, file.attrs.get(LAYERS, ()))]
+            _verify(file, np.array(file.attrs.get(LAYERS, ()), np.int64), f"{where}, {LAYERS}")
             if not lengths:
                 raise StoreError("has no sentences", where=where)
             first = _dataset(file, names[0], None, where)
@@ -135,10 +136,7 @@ def read_hdf5(
             for number, (name, n_words) in enumerate(zip(names, lengths, strict=True)):
                 place = f"{where}, dataset {name}"
                 whole = _dataset(file, name, shape, where)
-                check = file[name].attrs.get(CHECK)
-                if check is not None and check != checksum((name, *listed), [whole]):
-                    hint = "write the file again"
-                    raise StoreError("was changed after it was written", where=place, hint=hint)
+                _verify(file[name], whole, place)
                 values = whole[places]
                 spans = None if pieces is None else pieces[number]
                 for layer, one in zip(rows, _words(values, n_words, spans, place), strict=True):
@@ -160,6 +158,19 @@ def _h5py() -> Any:
         hint = "install it with: pip install 'structprobe[hdf5]'"
         raise StoreError("HDF5 files need h5py, which is not installed", hint=hint) from error
     return h5py
+
+
+def _sum_up(values: NDArray[Any]) -> NDArray[np.uint32]:
+    """Give the checksum of values, wherever they are: a dataset may be copied to another file."""
+    return checksum("", [values])
+
+
+def _verify(told: Any, values: NDArray[Any], where: str) -> None:
+    """Compare values with the checksum of their dataset or file, if it has one."""
+    check = told.attrs.get(CHECK)
+    if check is not None and check != _sum_up(values):
+        hint = "write the file again"
+        raise StoreError("was changed after it was written", where=where, hint=hint)
 
 
 def _names(file: Any, sentences: Sequence[Sequence[str]], where: str) -> list[str]:

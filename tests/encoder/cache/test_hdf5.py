@@ -166,3 +166,24 @@ def test_a_single_layer_may_lack_its_axis(tmp_path: Path) -> None:
     assert np.array_equal(found.layer(12)[0], values)
     means = read_hdf5(tmp_path / "top", [["ab"]], pieces=[[(0, 2)]])
     assert np.array_equal(means.layer(0)[0], values.mean(axis=0, keepdims=True))
+
+
+def test_a_dataset_copied_to_another_file_is_read(bank: EncodedBank, tmp_path: Path) -> None:
+    path = write_hdf5(bank, tmp_path / "vectors")
+    with h5py.File(path) as source, h5py.File(tmp_path / "subset", "w") as target:
+        source.copy("1", target, "0")
+    found = read_hdf5(tmp_path / "subset", WORDS[1:2])
+    assert np.array_equal(found.layer(1)[0], bank.layer(3)[1])
+
+
+def test_changed_vectors_and_layers_are_found(bank: EncodedBank, tmp_path: Path) -> None:
+    path = write_hdf5(bank, tmp_path / "vectors")
+    with h5py.File(path, "r+") as file:
+        file["1"][0, 0, 0] += 1
+    with pytest.raises(StoreError, match="dataset 1: was changed after it was written"):
+        read_hdf5(path, WORDS)
+    write_hdf5(bank, path, force=True)
+    with h5py.File(path, "r+") as file:
+        file.attrs.modify("layers", np.array([0, 2, 5]))
+    with pytest.raises(StoreError, match="layers: was changed after it was written"):
+        read_hdf5(path, WORDS)
