@@ -50,6 +50,7 @@ def draft_path(path: Path) -> Iterator[Path]:
 def draft_folder(path: Path) -> Iterator[Path]:
     """Give a new folder that takes the place of `path`, or of the folder there, at the end."""
     path = Path(os.path.realpath(path))  # what a link leads to is replaced, not the link
+    clear_drafts(path, path.parent.parent)  # where a draft is as long as there is no parent
     with _draft(path, nearest_existing(path.parent), Path.mkdir) as draft:
         yield draft
         path.parent.mkdir(parents=True, exist_ok=True)

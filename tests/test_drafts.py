@@ -163,3 +163,12 @@ def test_an_interrupt_between_two_renames_loses_nothing(
     with pytest.raises(KeyboardInterrupt):
         put_folder(tmp_path / "x", "mine")
     assert (os.listdir(tmp_path), text_of(tmp_path / "x")) == (["x"], "older")
+
+
+def test_what_was_left_before_there_was_a_parent_is_removed(tmp_path: Path) -> None:
+    left = tmp_path / ".new.0123abcd.draft"
+    left.mkdir()
+    (tmp_path / "parent").mkdir()
+    with draft_folder(tmp_path / "parent" / "new"):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["parent"]
