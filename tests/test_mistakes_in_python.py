@@ -320,9 +320,9 @@ MISTAKES: dict[str, tuple[Callable[[Any], object], str]] = {
         lambda w: fit(w.X, w.bank, max_steps=np.True_),
         "max_steps must be a positive integer, got np.True_",
     ),
-    "StructuralProbe(device=0)": (
-        lambda w: fit(w.X, w.bank, device=0),
-        "unknown device 0; choose from 'auto', 'cpu', 'cuda', 'cuda:1', 'mps'",
+    "StructuralProbe(device=[0])": (
+        lambda w: fit(w.X, w.bank, device=[0]),
+        "unknown device [0]; choose from 'auto', 'cpu', 'cuda', 'cuda:1', 'mps'",
     ),
     "LayerSweep().fit(one layer)": (
         lambda w: LayerSweep().fit(w.X, w.bank),

@@ -23,7 +23,10 @@ def make_archive(files: dict[str, str | tarfile.TarInfo]) -> bytes:
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         for name, content in files.items():
             if isinstance(content, tarfile.TarInfo):
-                archive.addfile(content)
+                head = content.tobuf(archive.format)  # `addfile` wants the content that it claims
+                assert archive.fileobj is not None
+                archive.fileobj.write(head)
+                archive.offset += len(head)
                 continue
             member = tarfile.TarInfo(name)
             member.size = len(content.encode())

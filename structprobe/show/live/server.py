@@ -176,6 +176,10 @@ class _Handler(BaseHTTPRequestHandler):
         understood = super().parse_request()
         if not understood and not self.requestline.split():
             self._refuse(HTTPStatus.BAD_REQUEST, "an empty request")
+        if understood and self.request_version == self.default_request_version:
+            self.request_version = self.protocol_version  # else an answer has no head
+            self._refuse(HTTPStatus.BAD_REQUEST, "the request names no version of HTTP")
+            return False
         return understood
 
     def do_GET(self) -> None:
