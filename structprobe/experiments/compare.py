@@ -105,11 +105,11 @@ def compare(
     config = checked_config(config, CompareConfig)
     chosen = choose_methods(methods)
     check_seeds([seed])
-    check_encoder(encoder, ProbeError)
     find_device(config.device, error=ProbeError)
     check_folder(folder)
     check_cache(config.cache)
     banks = Banks.of(train, dev, test, punct, allow_withheld=config.allow_withheld)
+    check_encoder(encoder, ProbeError)
     for bank in (banks.dev, banks.test):  # refuse a lack of tags before anything is fitted
         if bank is not None:
             kept_words(bank, np.array([*map(len, bank)]), choose_protocol(bank, banks.punct))

@@ -143,10 +143,10 @@ def localise(
     if probe not in METRICS:
         raise MethodError(unknown_name("probe", probe, METRICS))
     find_device(config.device, error=ProbeError)
+    banks = Banks.of(train, dev, test, punct, allow_withheld=config.allow_withheld)
     check_encoder(encoder, ProbeError)
     if rank is not None:  # before anything is encoded
         check_ranks([rank], encoder.hidden_size)
-    banks = Banks.of(train, dev, test, punct, allow_withheld=config.allow_withheld)
     if banks.dev is None:
         raise ScoreError("dev is None", hint="give a dev set, for early stopping")
     gold, part = banks.scored or banks.dev, banks.part or "dev"

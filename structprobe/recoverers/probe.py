@@ -266,7 +266,8 @@ def _load_encoder(
     if "device" in options:  # one that is not there says nothing of the model
         find_device(options["device"], error=EncoderError)
     try:
-        revision = None if os.path.exists(origin["model"]) else origin["revision"]
+        is_local = isinstance(origin["model"], str) and os.path.exists(origin["model"])
+        revision = None if is_local else origin["revision"]
         return Encoder(origin["model"], **{"revision": revision, **options})
     except EncoderError as error:
         reason = f"{error.where}: {error.what}" if error.where else error.what

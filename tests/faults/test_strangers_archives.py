@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import random
+import sys
 import tarfile
 import tracemalloc
 from collections.abc import Iterable
@@ -132,6 +133,7 @@ def test_archives(tmp_path, monkeypatch, tally, whole):
         with harmless(outside):
             found = try_to_unpack(gzip.compress(ARCHIVES[name], 9, mtime=0), tmp_path)
         leaves_out = name in ("a record with 5,000 digits", "a name of 10,000 bytes")
+        leaves_out |= name == "a size below 0" and sys.version_info >= (3, 14)
         assert found == "refused" or leaves_out
         assert sorted(one.name for one in tmp_path.iterdir()) == ["outside", "packed", "room"]
 
