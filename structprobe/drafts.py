@@ -23,7 +23,7 @@ from structprobe.output_paths import nearest_existing
 try:
     import fcntl
 except ImportError:  # Windows: what is left behind stays
-    fcntl = None  # type: ignore[assignment]
+    fcntl = None  # type: ignore[assignment]  # a module for mypy, which looks at Unix alone
 
 _END, _OLD = ".draft", ".old"
 _HERE, _EXCHANGE = -100, 2  # AT_FDCWD and RENAME_EXCHANGE of Linux

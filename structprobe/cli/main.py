@@ -100,8 +100,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        hint = f"; {disk_hint(error)}" if disk_hint(error) else ""
-        return _fault(f"{place}{error.strerror or error}{hint}")
+        told = f"{place}{error.strerror or error}"
+        return _fault("; ".join(filter(None, (told, disk_hint(error)))))
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
