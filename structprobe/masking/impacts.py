@@ -235,6 +235,7 @@ def _with_masked_head(encoder: Encoder) -> Model:
                 revision=loaded.revision,
                 trust_remote_code=encoder.trust_remote_code,
                 dtype=loaded.dtype,
+                **loaded.placement.options(loaded.device, loaded.dtype),
                 output_loading_info=True,
             )
     except Exception as error:  # the libraries raise errors of any type
@@ -242,7 +243,7 @@ def _with_masked_head(encoder: Encoder) -> Model:
     if info["missing_keys"]:
         raise no_head
     set_language(whole, loaded.lang, loaded.tokenizer, loaded.name, ours=True)
-    return whole.to(loaded.device)
+    return whole.to(loaded.device) if loaded.placement.is_plain else whole
 
 
 def _refuse_non_finite(impacts: NDArray[np.float32], sentence: SpacedWords) -> None:

@@ -14,7 +14,7 @@ from structprobe.models import Model
 from structprobe.models.hub import refuse_unknown
 from structprobe.models.places import ADAPTER_CONFIG, explain, locate
 from structprobe.models.quiet import quiet_transformers
-from structprobe.models.reading import reading
+from structprobe.models.reading import device_of, reading
 
 _WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 _FILES = ["adapter_*", "*token*", "vocab*", "merges*", "*.model"]
@@ -155,7 +155,7 @@ def _add_adapter(base: Model, folder: str) -> None:
 
 def _check_within(wrapper: Model, whole: Model, name: str) -> None:
     """Refuse adapters that act in the wrapper around a model, where it is passed over."""
-    ids = torch.arange(4, device=whole.device)[None]
+    ids = torch.arange(4, device=device_of(whole))[None]
     given = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "return_dict": True}
     if getattr(whole.config, "is_encoder_decoder", False):
         given["decoder_input_ids"] = ids
