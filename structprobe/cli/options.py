@@ -72,7 +72,7 @@ def _add_loading(group: argparse._ActionsContainer, *, dtype: str | None) -> Non
     add(
         "--quantize", metavar="BITS",
         help="quantise the weights on loading: 8bit or 4bit (needs bitsandbytes, torchao or "
-        "optimum-quanto)",
+        "optimum-quanto, the first that is installed; 8bit-torchao names one)",
     )  # fmt: skip
 
 

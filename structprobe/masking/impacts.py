@@ -87,8 +87,7 @@ class MaskedImpacts:
     ) -> list[Impacts | None]:
         """Give the impacts within all sentences, computed once per encoder."""
         # -> (n, n)
-        whole = self._whole if self.measure == "probability" else None
-        head = None if whole is None else fingerprint_parameters(whole, whole.config)
+        head = head_fingerprint(self.encoder) if self.measure == "probability" else None
         settings = (self.measure, self.limit, self.layer, self.encoder.pooling, head)
         key = (*settings, *pass_key(self.encoder, sentences).values())
         known = _recalled.setdefault(self.encoder, {})

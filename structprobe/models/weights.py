@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import re
 import shutil
@@ -24,10 +25,12 @@ from structprobe.output_paths import check_room
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
-BITS = ("8bit", "4bit")
 # Packages that quantise weights on loading, and the modules they are imported by.
 BACKENDS = {"bitsandbytes": "bitsandbytes", "torchao": "torchao", "quanto": "optimum.quanto"}
-QUANTIZATIONS = (*BITS, *(f"{bits}-{name}" for bits in BITS for name in BACKENDS))
+# Those for a number of bits, the first that is installed by default. The 4 bits of torchao are left
+# out: they need kernels that depend on the GPU.
+_OF_BITS = {"8bit": [*BACKENDS], "4bit": ["bitsandbytes", "quanto"]}
+QUANTIZATIONS = (*_OF_BITS, *(f"{bits}-{one}" for bits, some in _OF_BITS.items() for one in some))
 _INSTALL = {"quanto": "optimum-quanto"}
 # How libraries of other languages tell that a disk is full, a quota used up or a file too large.
 _FULL = re.compile(r"no space left|file too large|quota exceeded|os error (?:27|28|122)\b", re.I)
@@ -96,7 +99,7 @@ def find_dtype(name: str | torch.dtype, device: str | torch.device = "auto") -> 
         fast = has_bfloat16(find_device(device, error=EncoderError))
         return torch.bfloat16 if fast else torch.float32
     if plain not in DTYPES:
-        raise EncoderError(unknown_name("dtype", plain, ("auto", *DTYPES)))
+        raise EncoderError(unknown_name("dtype", plain, (*DTYPES, "auto")))
     return DTYPES[plain]
 
 
@@ -116,8 +119,13 @@ def load_weights(
             how = {**options, **folder, **placement.options(device, dtype), "dtype": dtype}
             whole, info = AutoModel.from_pretrained(source, **how, output_loading_info=True)
             models.append(whole)
+            _fill_offloaded(whole, info["missing_keys"])
+            if isinstance(placement.device_map, Mapping):
+                _check_parts(placement.device_map, whole)
             if placement.is_plain:
                 part_at(whole, "").to(device)
+            if placement.quantize is not None:
+                _check_quantized(whole, source, placement.quantize)
     except EncoderError:
         raise
     except Exception as error:  # the libraries raise errors of any type
@@ -194,6 +202,22 @@ def _refuse_offloading(source: str, placement: Placement, error: Exception) -> N
         raise EncoderError(what, where=placement.offload_folder, hint=hint) from error
 
 
+def _fill_offloaded(whole: Model, missing: Iterable[str]) -> None:
+    """Give zeros to offloaded weights that a checkpoint lacks, so that passes with them run.
+
+    Such as those of BERT's pooler, on which no layer depends; others are refused later.
+    """
+    for name in missing:
+        module = whole.get_submodule(name.rpartition(".")[0])
+        weight = getattr(module, name.rpartition(".")[2], None)
+        if isinstance(weight, torch.Tensor) and weight.is_meta and hasattr(module, "_hf_hook"):
+            hook: Any = module._hf_hook
+            source = getattr(hook, "hooks", [hook])[-1].weights_map
+            while hasattr(source, "dataset"):  # one within another for each prefix of the name
+                source = source.dataset
+            source.state_dict[name] = torch.zeros(weight.shape, dtype=weight.dtype)
+
+
 def _check_map(device_map: Any) -> None:
     """Refuse a device map of no known name, or with a device that is not there."""
     if isinstance(device_map, Mapping):
@@ -208,17 +232,26 @@ def _check_map(device_map: Any) -> None:
         raise EncoderError(f"{what}, or map modules to devices, as in {{'': 'cpu'}}")
 
 
+def _check_parts(device_map: Mapping[str, Any], whole: Model) -> None:
+    """Refuse a device map with a part that a model does not have, which would say nothing."""
+    known = {name for name, _ in (*whole.named_modules(), *whole.named_parameters())}
+    if strange := [name for name in device_map if name not in known]:
+        parts = [name for name, _ in whole.named_children()]
+        raise EncoderError(unknown_name("part of the model", strange[0], parts))
+
+
 def _find_quantization(name: str) -> str:
     """Give the name of a quantisation with its backend: the one named, or one that is there."""
     if name not in QUANTIZATIONS:
         raise EncoderError(unknown_name("quantisation", name, QUANTIZATIONS))
     bits, _, backend = name.partition("-")
-    wanted = [backend] if backend else [*BACKENDS]
-    there = [one for one in wanted if _has_backend(one)]
+    wanted = [backend] if backend else _OF_BITS[bits]
+    there = [one for one in wanted if installed(BACKENDS[one])]
     if not there:
-        packages = " or ".join(_INSTALL.get(one, one) for one in wanted)
-        what = f"{bits} weights need {packages}, not installed"
-        hint = f"pip install {_INSTALL.get(wanted[0], wanted[0])} accelerate"
+        packages = [_INSTALL.get(one, one) for one in wanted]
+        one_of = "the package" if len(packages) == 1 else "one of the packages"
+        what = f"{bits} weights need {one_of} {', '.join(packages)}, and none is installed"
+        hint = f"pip install {packages[0]} accelerate"
         raise EncoderError(what, hint=hint)
     if not installed("accelerate"):
         what = "quantised weights need the package accelerate, which is not installed"
@@ -226,9 +259,12 @@ def _find_quantization(name: str) -> str:
     return f"{bits}-{there[0]}"
 
 
-def _has_backend(name: str) -> bool:
-    """Whether the package of a quantisation is installed."""
-    return installed(BACKENDS[name])
+def _check_quantized(whole: Model, source: str, name: str) -> None:
+    """Refuse a model of which nothing was quantised: packages pass over layers of unknown kinds."""
+    if all(type(weight) is torch.nn.Parameter for weight in whole.parameters()):
+        what = f"no weights of {source!r} were quantised: it has no layers that {name} knows"
+        other = "use another package" if "bitsandbytes" in name else "use bitsandbytes"
+        raise EncoderError(what, hint=f"{other}, or a device map or another dtype")
 
 
 def _quantization(name: str, dtype: torch.dtype) -> Any:
@@ -237,13 +273,13 @@ def _quantization(name: str, dtype: torch.dtype) -> Any:
 
     bits, _, backend = name.partition("-")
     if backend == "bitsandbytes":
+        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns in every pass
         if bits == "8bit":
             return transformers.BitsAndBytesConfig(load_in_8bit=True)
         how: dict[str, Any] = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": dtype}
         return transformers.BitsAndBytesConfig(load_in_4bit=True, **how)
     if backend == "quanto":
         return transformers.QuantoConfig(weights=f"int{bits[0]}")
-    from torchao import quantization
+    from torchao.quantization import Int8WeightOnlyConfig
 
-    kind = {"8bit": "Int8WeightOnlyConfig", "4bit": "Int4WeightOnlyConfig"}[bits]
-    return transformers.TorchAoConfig(getattr(quantization, kind)())
+    return transformers.TorchAoConfig(Int8WeightOnlyConfig())
