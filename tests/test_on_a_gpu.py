@@ -21,7 +21,8 @@ from structprobe.recoverers.attention_probe import AttentionProbe
 
 pytestmark = pytest.mark.skipif("not torch.cuda.is_available()", reason="there is no GPU")
 
-WORDS = "the dog that chased a cat ran away from our house and she saw him there".split() * 2
+TEXT = "the dog that chased a cat ran away from our house and she saw him there"
+WORDS = TEXT.split() * 2
 SENTENCES = [WORDS[i % 9 : i % 9 + 2 + i % 11] for i in range(60)]
 GIGABYTE = 1 << 30
 TOKENIZERS = {
@@ -183,6 +184,7 @@ def test_readers_are_as_good_as_on_the_cpu(name: str) -> None:
     assert scores[0] == pytest.approx(scores[1], abs=0.03)
 
 
+@pytest.mark.parametrize("folder", ["bert"], indirect=True)
 def test_the_attention_probe_trains(folder: Path) -> None:
     from support.tiny_trees import tiny_bank
 
