@@ -190,7 +190,9 @@ def test_the_attention_probe_trains(folder: Path) -> None:
 
     bank = tiny_bank(n=30)
     encoder = Encoder(folder, device="cuda")
-    recoverer = AttentionProbe(encoder, device="cuda", progress=False).fit(bank[:20], bank[20:])
+    recoverer = AttentionProbe(encoder, max_steps=50, device="cuda", progress=False).fit(
+        bank[:20], bank[20:]
+    )
     assert len(recoverer.predict(bank)) == len(bank)
 
 
