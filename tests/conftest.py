@@ -29,7 +29,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SLOW_FIXTURES = {"browser", "built", "treebanks"}
 
 
-# Files whose tests take minutes: they are begun first, so that none is left running alone at the end.
+# Files whose tests take minutes: begun first, so that none is left running alone at the end.
 LONG = (
     "test_readme.py",
     "test_docs.py",
@@ -44,7 +44,7 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what needs a browser, real treebanks, or a wheel that is built.
 
-    Coverage is not measured in slow tests, which it makes slower by half: all lines have quick ones.
+    Coverage is not measured in slow tests, which it makes slower by half; lines have quick ones.
     """
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
