@@ -28,6 +28,7 @@ from structprobe.encoder.checks import (
     refuse_foreign_tokens,
     refuse_non_finite,
 )
+from structprobe.encoder.keys import store_key
 from structprobe.encoder.pooling import word_vectors
 from structprobe.encoder.subwords.batching import (
     TextBatch,
@@ -452,11 +453,9 @@ class Encoder:
             words = digest(spaced)
             self._check_unknown(spaced, words)
             origin = self._origin()  # before the passes, as it is stored with the vectors
-            # The location of a model does not affect its vectors.
-            deciding = {name: origin[name] for name in origin if name not in ("model", "revision")}
             with open_store(
                 cache,
-                key={**deciding, "words": words},
+                key=store_key(origin, words),
                 layers=pick_layers(layers, self.n_layers),
                 offsets=np.cumsum([0, *(len(sentence.words) for sentence in spaced)]),
                 hidden_size=self.hidden_size,
@@ -544,10 +543,3 @@ def unwatched(encoder: Encoder) -> Encoder:
     alone = copy.copy(encoder)
     alone._unknown = None
     return alone
-
-
-def pass_key(encoder: Encoder, sentences: Iterable[SentenceLike]) -> dict[str, object]:
-    """Give all that determines the vectors of the subwords of sentences, before pooling."""
-    origin = encoder.origin(0)
-    words = digest(space_sentences(sentences, encoder.spacing))
-    return {"words": words} | {k: origin[k] for k in ("fingerprint", "spacing", "bos", "dtype")}

@@ -20,6 +20,7 @@ from structprobe.errors import EncoderError, Hint, unknown_name
 from structprobe.models import Model
 from structprobe.models.places import explain, installed, refuse_kernels
 from structprobe.models.quiet import quiet_transformers
+from structprobe.models.reading import device_of
 from structprobe.models.text_part import part_at
 from structprobe.output_paths import check_room
 
@@ -119,7 +120,7 @@ def load_weights(
             how = {**options, **folder, **placement.options(device, dtype), "dtype": dtype}
             whole, info = AutoModel.from_pretrained(source, **how, output_loading_info=True)
             models.append(whole)
-            _fill_offloaded(whole, info["missing_keys"])
+            _fill_missing(whole, info["missing_keys"], dtype)
             if isinstance(placement.device_map, Mapping):
                 _check_parts(placement.device_map, whole)
             if placement.is_plain:
@@ -202,20 +203,26 @@ def _refuse_offloading(source: str, placement: Placement, error: Exception) -> N
         raise EncoderError(what, where=placement.offload_folder, hint=hint) from error
 
 
-def _fill_offloaded(whole: Model, missing: Iterable[str]) -> None:
-    """Give zeros to offloaded weights that a checkpoint lacks, so that passes with them run.
+def _fill_missing(whole: Model, missing: Iterable[str], dtype: torch.dtype) -> None:
+    """Give zeros to weights that a checkpoint lacks, where passes would not run without them.
 
     Such as those of BERT's pooler, on which no layer depends; others are refused later.
     """
-    for name in missing:
-        module = whole.get_submodule(name.rpartition(".")[0])
-        weight = getattr(module, name.rpartition(".")[2], None)
-        if isinstance(weight, torch.Tensor) and weight.is_meta and hasattr(module, "_hf_hook"):
+    for path in dict.fromkeys(name.rpartition(".")[0] for name in missing):
+        module = whole.get_submodule(path)
+        if isinstance(module, torch.nn.Linear) and type(module) is not torch.nn.Linear:  # quantised
+            shape = int(module.in_features), int(module.out_features)
+            plain = torch.nn.Linear(*shape, module.bias is not None, device_of(module), dtype)
+            whole.set_submodule(path, plain.requires_grad_(False))
+            torch.nn.init.zeros_(plain.weight)
+        elif hasattr(module, "_hf_hook"):
             hook: Any = module._hf_hook
             source = getattr(hook, "hooks", [hook])[-1].weights_map
             while hasattr(source, "dataset"):  # one within another for each prefix of the name
                 source = source.dataset
-            source.state_dict[name] = torch.zeros(weight.shape, dtype=weight.dtype)
+            for name, weight in module.named_parameters(path, recurse=False):
+                if weight.is_meta and name not in source:
+                    source.state_dict[name] = torch.zeros(weight.shape, dtype=weight.dtype)
 
 
 def _check_map(device_map: Any) -> None:
