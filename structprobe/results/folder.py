@@ -12,7 +12,7 @@ import reprlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
@@ -25,7 +25,7 @@ from structprobe.locks import lock
 from structprobe.output_paths import disk_hint
 from structprobe.results.frames import Rows, frame_of, kind_of
 from structprobe.results.predictions import Predicted, predictions_to_bytes
-from structprobe.results.rows import METRICS, ROW_KEYS, Row
+from structprobe.results.rows import METRICS, ROW_KEYS, Row, plain_number
 from structprobe.results.saved_runs import (
     PREDICTIONS,
     PROBES,
@@ -221,7 +221,7 @@ class ResultsFolder:
 
     def _append(self, row: Row, whole: int) -> None:
         """Write one line after the first `whole` bytes, which are complete lines, and flush it."""
-        told = json.dumps(row, ensure_ascii=False, allow_nan=False)
+        told = json.dumps(row, ensure_ascii=False, allow_nan=False, default=plain_number)
         line = f'{told[:-1]}, "{_CHECK}": "{_digest(told.encode())}"}}\n'.encode()
         path = self.folder / ROWS  # which was just read: it is no link out of the folder
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -371,12 +371,12 @@ def _read(path: Path) -> tuple[Rows, int, list[int]]:
     for number, line in enumerate(content[:whole].split(b"\n")[:-1], start=1):
         hint = "remove this line; its run will be repeated"
         try:
-            told = json.loads(line[:MAX_LINE])
-            row = {**dict.fromkeys(ROW_KEYS), **told}
+            told = _as_written({**json.loads(line[:MAX_LINE])}, line)
+            row = {**dict.fromkeys(ROW_KEYS), **(told or {})}
         except (ValueError, TypeError, RecursionError) as error:
             what = f"not a result row: {line[:40]!r}"
             raise ResultError(what, where=f"{path}:{number}", hint=hint) from error
-        if fault := _fault(told, line) or _misfit(row):
+        if fault := _fault(told) or _misfit(row):
             raise ResultError(fault, where=f"{path}:{number}", hint=hint)
         row.pop(_CHECK, None)
         if row["key"] in keys:
@@ -387,9 +387,9 @@ def _read(path: Path) -> tuple[Rows, int, list[int]]:
     return rows, whole, repeated
 
 
-def _fault(row: Row, line: bytes) -> str | None:
-    """Tell what is wrong with a row as it is in the file; older versions wrote no checksums."""
-    if {_CHECK, "uuas_sentences"} & row.keys() and not _is_as_written(row, line):
+def _fault(row: Row | None) -> str | None:
+    """Tell what is wrong with a row as it is in the file."""
+    if row is None:
         return "the row was changed after it was written"
     for metric in METRICS:
         for key in (metric, f"dev_{metric}", f"{metric}_low", f"{metric}_high"):
@@ -399,17 +399,32 @@ def _fault(row: Row, line: bytes) -> str | None:
     return None
 
 
-def _is_as_written(row: Row, line: bytes) -> bool:
-    """Whether a row has its checksum; a line that another program laid out anew has it, too."""
+def _as_written(row: Row, line: bytes) -> Row | None:
+    """Give a row if it has its checksum, also where another program laid its line out anew.
+
+    Older versions wrote no checksums.
+    """
+    if not {_CHECK, "uuas_sentences"} & row.keys():
+        return row
     told = line.rpartition(f', "{_CHECK}"'.encode())[0] + b"}"
     if row.get(_CHECK) == _digest(told):
-        return True
-    values = {key: value for key, value in row.items() if key != _CHECK}
-    try:
-        again = json.dumps(values, ensure_ascii=False).encode(errors="surrogatepass")
-    except RecursionError:
-        return False
-    return row.get(_CHECK) == _digest(again)
+        return row
+    own = {key: value for key, value in row.items() if key != _CHECK}
+    in_order = {key: own[key] for key in (*ROW_KEYS, *own) if key in own}  # not sorted
+    for values in (own, in_order, _with_floats(own), _with_floats(in_order)):
+        with suppress(RecursionError):
+            again = json.dumps(values, ensure_ascii=False).encode(errors="surrogatepass")
+            if row.get(_CHECK) == _digest(again):
+                return values
+    return None
+
+
+def _with_floats(row: Row) -> Row:
+    """Make floats of whole numbers where a column has floats: jq 1.6 writes 1 for 1.0."""
+    return {
+        key: float(value) if key in _FLOATS and _is_whole(value) else value
+        for key, value in row.items()
+    }
 
 
 def _misfit(row: Row) -> str | None:
@@ -444,6 +459,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
 
 
 _FITS_OF = {key: _FITS.get(key) or _FITS[kind_of(key)] for key in ROW_KEYS}
+_FLOATS = {key for key in ROW_KEYS if kind_of(key) == "float64"}
 
 
 def _is_number(value: object) -> bool:

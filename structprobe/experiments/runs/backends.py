@@ -13,6 +13,7 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Generic, TypeVar
 
 from structprobe._version import __version__
@@ -59,7 +60,7 @@ class Backend:
         ClusterError
             If `jobs` is not a positive integer, or the backend is unknown or cannot be reached.
         """
-        if not isinstance(self.jobs, int) or isinstance(self.jobs, bool) or self.jobs < 1:
+        if not isinstance(self.jobs, Integral) or isinstance(self.jobs, bool) or self.jobs < 1:
             what = f"jobs must be a whole number, at least 1, got {self.jobs!r}"
             raise ClusterError(what, hint="Backend(jobs=2) runs two at a time")
         if not self.is_here:
