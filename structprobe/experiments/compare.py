@@ -27,7 +27,7 @@ from structprobe.experiments.vectors_folder import check_cache, vectors_folder
 from structprobe.output_paths import is_of_disk
 from structprobe.probe.training.recipes import recipe_version
 from structprobe.progress import progress_bar
-from structprobe.recoverers.base import MethodContext, Recoverer
+from structprobe.recoverers.base import MethodContext, Recoverer, fit_checked
 from structprobe.recoverers.methods import ALL, Method, choose_methods
 from structprobe.results.folder import ResultsFolder, check_folder
 from structprobe.results.frames import Rows
@@ -180,7 +180,7 @@ class _Comparison:
         try:
             recoverer = method.make(self.setting)
             with timed(self.setting.encoder) as fit_times:
-                recoverer.fit(self.versions[None].train, self.versions[None].dev)
+                fit_checked(recoverer, self.versions[None].train, self.versions[None].dev)
         except StructprobeError as error:
             for words_as in todo:
                 told = self._told(method.given or method.cls, method.name, words_as)
