@@ -30,7 +30,8 @@ from structprobe.experiments.runs.run import as_bank, sizes, timed
 from structprobe.recoverers.attention_head import AttentionHead
 from structprobe.recoverers.attention_max import AttentionMax
 from structprobe.recoverers.attention_mst import AttentionMST
-from structprobe.results.folder import ResultsFolder, as_csv
+from structprobe.results.folder import ResultsFolder
+from structprobe.results.frames import as_csv
 from structprobe.results.rows import bank_name, plain_number
 from structprobe.scores.attachment import without_subtypes
 from structprobe.scores.gold_edges import GoldEdges

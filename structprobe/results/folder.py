@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import logging
 import os
@@ -20,10 +18,10 @@ from typing import Any
 
 from structprobe._version import __version__
 from structprobe.drafts import discard, draft_file
-from structprobe.errors import ResultError, check_path, escaped
+from structprobe.errors import ResultError, check_path
 from structprobe.locks import lock
 from structprobe.output_paths import disk_hint
-from structprobe.results.frames import Rows, frame_of, kind_of
+from structprobe.results.frames import Rows, as_csv, frame_of, kind_of
 from structprobe.results.predictions import Predicted, predictions_to_bytes
 from structprobe.results.rows import METRICS, ROW_KEYS, Row, plain_number
 from structprobe.results.saved_runs import (
@@ -46,7 +44,6 @@ _MARK = json.dumps({"format": FORMAT, "format_version": FORMAT_VERSION})
 MARKER, ROWS, TABLE = "structprobe.json", "rows.jsonl", "rows.csv"
 COMMANDS = "commands.jsonl"  # that wrote to the folder, with versions
 MAX_LINE, MAX_ROWS = 2**20, 2**28  # bytes of a row, and of all
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn")
 _CHECK = "checksum"  # the last entry of a line: a digest of the row before it
 _LOCK = ".lock"
@@ -485,28 +482,6 @@ def _told(folder: Path) -> Iterator[None]:
         what = f"cannot write results: {error.strerror or error}"
         hint = disk_hint(error, "existing rows are unchanged")
         raise ResultError(what, where=str(folder), hint=hint) from error
-
-
-def as_csv(rows: Sequence[Row], columns: Iterable[str] = ROW_KEYS) -> str:
-    """Write rows as a table with a header."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, [*columns], extrasaction="ignore", lineterminator="\n")
-    table.writeheader()
-    table.writerows(map(_plain, rows))
-    return text.getvalue()
-
-
-def _plain(row: Row) -> Row:
-    """Write a list, such as that of the warnings, as one text."""
-    texts = {key: "; ".join(map(str, one)) for key, one in row.items() if isinstance(one, list)}
-    return {key: _safe(value) for key, value in (row | texts).items()}
-
-
-def _safe(value: object) -> object:
-    """Keep a text in its row, and a spreadsheet from taking it for a formula."""
-    if not isinstance(value, str):
-        return value
-    return f"'{escaped(value)}" if value.startswith(_FORMULA) else escaped(value)
 
 
 def _replace(path: Path, content: str | bytes) -> None:

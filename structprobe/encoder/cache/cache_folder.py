@@ -66,7 +66,7 @@ def refuse_strange(folder: Path) -> None:
         except FileNotFoundError:  # the draft of another process
             continue
         if not stat.S_ISREG(info.st_mode):
-            raise StoreError(f"{path} is a link, or no regular file", hint=hint)
+            raise StoreError(f"{path} is a link, or not a regular file", hint=hint)
         if path.suffix == ".journal" and info.st_size > MAX_JOURNAL:
             raise StoreError(f"{path} is damaged: it is too large", hint=f"delete {folder}")
 
