@@ -55,7 +55,7 @@ def predictions_to_bytes(
     names = sorted(arrays)
     arrays = {CHECK: checksum(_place(names, key), (arrays[name] for name in names)), **arrays}
     archive = io.BytesIO()
-    np.savez_compressed(archive, allow_pickle=False, **arrays)
+    np.savez_compressed(archive, **arrays)  # older NumPy takes allow_pickle for an array
     return archive.getvalue()
 
 
