@@ -53,9 +53,10 @@ def predictions_to_bytes(
     arrays |= _gold(sentences)
     # First: damage to an entry of the archive can hide those after it, but none before it.
     names = sorted(arrays)
-    arrays = {CHECK: checksum(_place(names, key), (arrays[name] for name in names)), **arrays}
+    check = checksum(_place(names, key), (arrays[name] for name in names))
+    whole: dict[str, Any] = {CHECK: check, **arrays}
     archive = io.BytesIO()
-    np.savez_compressed(archive, **arrays)  # older NumPy takes allow_pickle for an array
+    np.savez_compressed(archive, **whole)  # older NumPy takes allow_pickle for an array
     return archive.getvalue()
 
 
