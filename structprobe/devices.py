@@ -41,6 +41,20 @@ def find_device(
     return there
 
 
+def free_memory_of(device: torch.device) -> int | None:
+    """Give the bytes of memory that are free on a device; None where the system does not tell."""
+    import torch
+
+    if device.type == "cuda":  # pragma: no cover -- as below
+        return int(torch.cuda.mem_get_info(device)[0])
+    try:
+        with open("/proc/meminfo", encoding="ascii") as file:
+            found = dict(line.split(":", 1) for line in file)
+        return 1024 * int(found["MemAvailable"].split()[0])
+    except (OSError, KeyError, ValueError):  # not on Linux
+        return None
+
+
 def has_bfloat16(device: torch.device) -> bool:
     """Whether a device multiplies bfloat16 numbers itself: what emulates it is slower with it."""
     import torch

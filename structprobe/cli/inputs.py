@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from structprobe.treebank import Treebank
     from structprobe.treebank.reading import Heads
 
+# What says where a model is, beside its name.
+SOURCE = ("revision", "trust_remote_code", "gguf_file")
+
 _log = logging.getLogger(__name__)
 
 
@@ -32,7 +35,7 @@ def build_encoder(args: argparse.Namespace, model: str | None = None) -> Encoder
     from structprobe.encoder.encoder import Encoder
 
     name = model or args.model
-    where = picked(args, "revision", "trust_remote_code", "gguf_file")
+    where = picked(args, *SOURCE)
     layers = getattr(args, "layers", None) or [getattr(args, "layer", None)]
     if layers not in ("all", [None]):  # refused before the weights are loaded
         from structprobe.experiments.layers_ranks_seeds import parse_layers

@@ -120,9 +120,6 @@ class Encoder:
         Data type in which the model runs, whatever the type of its checkpoint. ``"auto"`` is
         bfloat16 where the hardware multiplies such numbers itself, otherwise float32; for a loaded
         model, it is the type of its weights. Vectors are pooled in float32.
-    store_dtype : {"float32", "float16"}, optional
-        Data type of the vectors in memory and in a cache; by default float16 if `dtype` is float16,
-        otherwise float32. Vectors that float16 cannot hold (above 65,504) are an error.
     pooling : {"mean", "first", "last"}, default "mean"
         How subwords are pooled into words.
     spacing : {"words", "original"}, default "words"
@@ -138,6 +135,9 @@ class Encoder:
     max_unknown : float, default 0.2
         The share of words, 0 to 1, that may be unknown to the tokenizer, which writes them all as
         the same token; more are an error. More than 1 % are told in a warning.
+    store_dtype : {"float32", "float16"}, optional
+        Data type of the vectors in memory and in a cache; by default float16 if `dtype` is float16,
+        otherwise float32. Vectors that float16 cannot hold (above 65,504) are an error.
     device_map : str or mapping of str to device, optional
         How the layers of a model that does not fit one device are spread over several, with the
         package accelerate: ``"auto"``, ``"balanced"``, ``"balanced_low_0"``, ``"sequential"``, or

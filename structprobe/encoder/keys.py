@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING
+from typing import Any
 
 from structprobe.encoder.cache.shards import count_begun
 from structprobe.encoder.subwords.sentences import SentenceLike, digest, space_sentences
 
-if TYPE_CHECKING:
-    from structprobe.encoder.encoder import Encoder
+Encoder = Any  # whose file imports this one
 
 
 def store_key(origin: Mapping[str, object], words: str) -> dict[str, object]:

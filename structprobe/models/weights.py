@@ -18,7 +18,9 @@ import torch
 from structprobe.devices import find_device, has_bfloat16
 from structprobe.errors import EncoderError, Hint, unknown_name
 from structprobe.models import Model
-from structprobe.models.places import explain, installed, refuse_kernels
+from structprobe.models.adapters import fetch_adapter, find_adapter, locate_base
+from structprobe.models.hub import refuse_unknown
+from structprobe.models.places import explain, installed, locate, refuse_kernels
 from structprobe.models.quiet import quiet_transformers
 from structprobe.models.reading import device_of
 from structprobe.models.text_part import part_at
@@ -135,6 +137,31 @@ def load_weights(
     return whole, info["missing_keys"]
 
 
+def empty_model(
+    model: str,
+    *,
+    revision: str | None = None,
+    trust_remote_code: bool = False,
+    gguf_file: str | None = None,
+) -> Model:
+    """Make the architecture of a model without data, from its configuration alone."""
+    from transformers import AutoConfig, AutoModel
+
+    source, gguf_file = locate(model, gguf_file)
+    refuse_unknown(source, revision, gguf_file)
+    options: dict[str, Any] = {"revision": revision, "trust_remote_code": trust_remote_code}
+    options |= {"gguf_file": gguf_file} if gguf_file else {}
+    adapter = find_adapter(fetch_adapter(source, revision))
+    if adapter is not None:
+        source, options["revision"] = locate_base(adapter), adapter.revision
+    try:
+        with quiet_transformers(), torch.device("meta"):
+            config = AutoConfig.from_pretrained(source, **options)
+            return AutoModel.from_config(config, trust_remote_code=trust_remote_code)
+    except Exception as error:  # the libraries raise errors of any type
+        raise explain(f"cannot read the configuration of {source!r}", source, error) from error
+
+
 def refuse_missing(source: str, whole: Model, part: Model, missing: Iterable[str]) -> None:
     """Reject a checkpoint without some of the used weights."""
     used = {id(tensor) for tensor in part.state_dict(keep_vars=True).values()}
@@ -162,6 +189,10 @@ def spread(whole: Model, device_map: Mapping[str, Any], placement: Placement) ->
         models.append(whole)
 
 
+class _Holder:
+    """What modules hold as long as they need the folder of their weights."""
+
+
 @contextlib.contextmanager
 def _offloading(
     placement: Placement, *, always: bool = False
@@ -181,7 +212,10 @@ def _offloading(
         yield {"offload_folder": own}, models
     finally:
         if models and os.listdir(own):
-            weakref.finalize(models[0], shutil.rmtree, own, ignore_errors=True)
+            holder = _Holder()
+            for module in models[0].modules():  # of which only a part may live on
+                module.__dict__["_structprobe_offloaded"] = holder
+            weakref.finalize(holder, shutil.rmtree, own, ignore_errors=True)
         else:
             shutil.rmtree(own, ignore_errors=True)
 
@@ -247,13 +281,18 @@ def _check_parts(device_map: Mapping[str, Any], whole: Model) -> None:
         raise EncoderError(unknown_name("part of the model", strange[0], parts))
 
 
+def quantizers(bits: str) -> list[str]:
+    """List the packages that are installed and quantise to a number of bits."""
+    return [one for one in _OF_BITS[bits] if installed(BACKENDS[one])]
+
+
 def _find_quantization(name: str) -> str:
     """Give the name of a quantisation with its backend: the one named, or one that is there."""
     if name not in QUANTIZATIONS:
         raise EncoderError(unknown_name("quantisation", name, QUANTIZATIONS))
     bits, _, backend = name.partition("-")
     wanted = [backend] if backend else _OF_BITS[bits]
-    there = [one for one in wanted if installed(BACKENDS[one])]
+    there = [one for one in quantizers(bits) if one in wanted]
     if not there:
         packages = [_INSTALL.get(one, one) for one in wanted]
         one_of = "the package" if len(packages) == 1 else "one of the packages"
