@@ -124,6 +124,9 @@ def _add_adapter(base: Model, folder: str) -> None:
     peft = _require_peft(folder)
     config = peft.PeftConfig.from_pretrained(folder)
     _refuse_outer(config, folder)
+    if getattr(config, "megatron_config", None):  # PEFT would import any module that it names
+        hint = f"remove megatron_config from {ADAPTER_CONFIG}"
+        raise EncoderError("the adapter is one of Megatron's", where=folder, hint=hint)
     saved: dict[str, torch.Tensor] = peft.load_peft_weights(folder, device="cpu")
     # An adapter of a model with a head names its weights by their place in that model: give the
     # bare model the same place. The weights of the head, on which no layer depends, are left out.

@@ -172,7 +172,8 @@ def reads_right(model: Model, before: Sequence[int], plain: Sequence[int]) -> bo
         (last_layer,) = layers_of_pass(model, ids, torch.ones_like(ids), [-1])
     earlier = last_layer[:, :-1].float()  # (2, n_positions - 1, hidden_size)
     moved = (earlier[0] - earlier[1]).abs().max()
-    return bool(moved > 1e-5 * earlier.abs().max())
+    # What is not finite does not tell.
+    return not bool(moved <= 1e-5 * earlier.abs().max())
 
 
 def plain_tokens(tokenizer: Tokenizer, n: int) -> list[int]:

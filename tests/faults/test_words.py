@@ -135,7 +135,8 @@ def test_pieces_belong_to_the_words_whose_bytes_they_carry(
                 own = i if visible(char) else -1
                 owner += [own] * len(char.encode())
                 text += char
-        front = kind == "bare_bpe" and not text[:1].isspace()
+        # Older versions put no space in front.
+        front = kind == "bare_bpe" and carried[0][:1] == b" " and not text[:1].isspace()
         owner = [-1] * front + owner
         assert b"".join(carried) == b" " * front + text.encode()
         ends = np.cumsum([0, *map(len, carried)])

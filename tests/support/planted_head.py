@@ -69,6 +69,8 @@ def planted_encoder() -> Encoder:
                 row.zero_()
                 row[place - 1] = 1.0
                 row[LONGEST + head - 1 if head else width - 3] = 1.0
+        for layer in model.encoder.layer:
+            layer.attention.self.is_causal = False  # as newer versions of transformers say
         attention = model.encoder.layer[1].attention.self
         for axis in range(LONGEST):  # the second head has the second half of the outputs
             attention.query.weight[half + axis, LONGEST + axis] = 8.0
