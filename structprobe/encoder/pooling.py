@@ -24,7 +24,7 @@ def word_vectors(
     for rows in parts:
         ids, mask, used = loaded.put(rows.ids, rows.mask, np.unique(rows.positions))
         links = loaded.put(rows.positions, rows.starts, rows.weights)
-        passed = layers_of_pass(loaded.model, ids, mask, layers, loaded.batching)
+        passed = layers_of_pass(loaded.model, ids, mask, layers, loaded.batching, loaded.places)
         for layer, hidden in zip(layers, passed, strict=True):
             norms = torch.linalg.vector_norm(hidden, dim=-1, dtype=torch.float32)
             seen.append((layer, norms.flatten()[used]))

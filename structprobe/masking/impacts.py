@@ -166,9 +166,10 @@ class MaskedImpacts:
     def _vectors(self, rows: MaskedRows) -> Tensor:
         """Give the vectors of both masked words of each row, (n_rows, 2, hidden_size)."""
         ids, mask, weights = self.encoder.loaded.put(rows.ids, rows.mask, rows.weights)
-        model, batching = self.encoder.loaded.model, self.encoder.loaded.batching
-        with reading(model):
-            (hidden,) = layers_of_pass(model, ids, mask, [self.layer], batching)
+        loaded = self.encoder.loaded
+        how = loaded.batching, loaded.places
+        with reading(loaded.model):
+            (hidden,) = layers_of_pass(loaded.model, ids, mask, [self.layer], *how)
         return weights @ hidden.float()
 
     def _probabilities(self, rows: MaskedRows) -> Tensor:

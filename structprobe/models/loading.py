@@ -35,6 +35,7 @@ from structprobe.models.fingerprints import (
     fingerprint_tokenizer,
     glance,
 )
+from structprobe.models.hooks import Place
 from structprobe.models.hub import find_commit, refuse_unknown
 from structprobe.models.languages import language_of, set_language, speak
 from structprobe.models.limits import count_tokens, find_padding, measure
@@ -42,7 +43,7 @@ from structprobe.models.places import explain, locate, refuse_kernels
 from structprobe.models.quiet import quiet_transformers
 from structprobe.models.reading import ALONE, EQUAL, PADDED
 from structprobe.models.text_part import config_of, find_text_part, part_at
-from structprobe.models.trial import find_batching, make_texts
+from structprobe.models.trial import find_batching, find_places, make_texts
 
 MEMORY_HINT = "use another device, dtype or model"
 
@@ -74,6 +75,7 @@ class LoadedModel:
     n_tokens: int | None  # Known to the model; None if it has no table of them
     pad: int  # Token for padding
     batching: str  # How rows may be batched: padded, of equal length, or one by one
+    places: tuple[Place | None, ...]  # Of each layer in a pass, if a module gives just that
     whole_class: type  # Of the model with its head, used by `untrained`
     whole_config: Config  # Of the model with its head
     lang: str | None = None  # Language code, if chosen
@@ -219,9 +221,13 @@ def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
     fresh = part_at(whole, loaded.part).to(device=loaded.device, dtype=loaded.dtype).eval()
     weights = f"untrained-{fingerprint_architecture(loaded.whole_config)}-seed{seed}"
     tokenizer = fingerprint_tokenizer(loaded.tokenizer, loaded.lang)
+    texts = make_texts(loaded.tokenizer, loaded.n_tokens, loaded.max_positions)
+    with quiet_transformers():
+        places = find_places(fresh, texts, loaded.pad, loaded.batching, loaded.name)
     return replace(
         loaded,
         model=fresh,
+        places=places,
         name=f"{loaded.name} (untrained, seed {seed})",
         fingerprint=_join(weights, loaded.batching, tokenizer),
         glance=None,
@@ -245,14 +251,15 @@ def _options(
 def _try_part(
     part: Model, config: Config, tokenizer: Tokenizer, name: str, limit: int | None
 ) -> dict[str, Any]:
-    """Find out which tokens a part of a model has, and how its texts may be batched."""
+    """Find out which tokens a part of a model has, how to batch texts, and where layers are."""
     with quiet_transformers():
         n_tokens = count_tokens(part)
         pad = find_padding(n_tokens, tokenizer, config)
         texts = make_texts(tokenizer, n_tokens, limit)
         with refuse_shortage(f"reading a few short texts with {name!r}", EncoderError, MEMORY_HINT):
             batching = find_batching(part, texts, pad, name)
-    return {"n_tokens": n_tokens, "pad": pad, "batching": batching}
+            places = find_places(part, texts, pad, batching, name)
+    return {"n_tokens": n_tokens, "pad": pad, "batching": batching, "places": places}
 
 
 def _load_weights(

@@ -16,6 +16,7 @@ import torch
 from torch.nn import Module
 
 from structprobe.models import Model, Tokenizer
+from structprobe.models.hooks import Place, leaving
 
 # How rows may be batched, the fastest way first (see `structprobe.models.trial`).
 PADDED, EQUAL, ALONE = "padded", "of equal length", "one by one"
@@ -93,11 +94,20 @@ def layers_of_pass(
     mask: torch.Tensor,
     layers: Sequence[int],
     batching: str = PADDED,
+    places: Sequence[Place | None] = (),
 ) -> Iterator[torch.Tensor]:
-    """Run a model and yield its layers."""
+    """Run a model and yield its layers; up to the last of them, if their places are known."""
+    wanted = [places[layer] for layer in layers] if places else [None]
 
     # ids (n_rows, n_positions), mask (n_rows, n_positions) -> (n_rows, n_positions, hidden_size)
     def run(ids: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
+        known = [place for place in wanted if place is not None]
+        if len(known) == len(layers):
+            with leaving(model, known) as found:
+                run_model(model, ids, mask, output_hidden_states=False)
+            # Longer texts may take another way through the model than those of the trial.
+            if all(place in found and found[place].shape[:2] == ids.shape for place in known):
+                return [found[place] for place in known]
         output = run_model(model, ids, mask)
         hidden = (*output.hidden_states[:-1], output.last_hidden_state)
         return [hidden[layer] for layer in layers]

@@ -10,6 +10,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from structprobe.errors import EncoderError
 from structprobe.models import Model, Tokenizer
+from structprobe.models.hooks import Place, bits, leaving, outermost, watching
 from structprobe.models.limits import check_layers
 from structprobe.models.reading import ALONE, EQUAL, PADDED, device_of, reading, run_model
 
@@ -57,6 +58,40 @@ def find_batching(model: Model, texts: Sequence[Ids], pad: int, name: str) -> st
         f"{name!r} gives other vectors each time it reads the same text",
         hint="it draws random numbers or depends on earlier texts, so it cannot be probed",
     )
+
+
+def find_places(
+    model: Model, texts: Sequence[Ids], pad: int, batching: str, name: str
+) -> tuple[Place | None, ...]:
+    """Find where in a pass each layer is first complete; None where no module gives just that."""
+    if not texts:
+        return ()
+    seen: dict[bytes, list[Place]] = {}
+    with reading(model):
+        ids, mask = pad_texts([max(texts, key=len)], pad, device_of(model))
+
+        def note(place: Place, tensor: torch.Tensor) -> None:
+            if tensor.ndim == 3 and tensor.shape[:2] == ids.shape:
+                seen.setdefault(bits(tensor), []).append(place)
+
+        with watching(model, note):
+            output = run_model(model, ids, mask)
+        layers = [bits(layer) for layer in check_layers(output, *ids.shape, name)]
+        # Of layers with the same values it is not known which is which.
+        places = [
+            outermost(seen[layer]) if layer in seen and layers.count(layer) == 1 else None
+            for layer in layers
+        ]
+        # Whether it is the same in other texts, and if no hidden states are asked for.
+        ids, mask = pad_texts(batches_of(texts, batching)[0], pad, device_of(model))
+        wanted = check_layers(run_model(model, ids, mask), *ids.shape, name)
+        with leaving(model, filter(None, places)) as found:
+            run_model(model, ids, mask, output_hidden_states=False)
+        got = [None if place is None else found.get(place) for place in places]
+        return tuple(
+            place if one is not None and bits(one) == bits(layer) else None
+            for place, one, layer in zip(places, got, wanted, strict=True)
+        )
 
 
 def batches_of(texts: Sequence[Ids], batching: str) -> list[list[Ids]]:
