@@ -9,6 +9,7 @@ import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from structprobe.errors import EncoderError
+from structprobe.memory import is_out_of_memory
 from structprobe.models import Model, Tokenizer
 from structprobe.models.hooks import Place, bits, leaving, outermost, watching
 from structprobe.models.limits import check_layers
@@ -76,7 +77,7 @@ def find_places(
 
         with watching(model, note):
             output = run_model(model, ids, mask)
-        layers = [bits(layer) for layer in check_layers(output, *ids.shape, name)]
+        layers = [bits(layer) for layer in check_layers(output, len(ids), ids.shape[1], name)]
         # Of layers with the same values it is not known which is which.
         places = [
             outermost(seen[layer]) if layer in seen and layers.count(layer) == 1 else None
@@ -84,9 +85,14 @@ def find_places(
         ]
         # Whether it is the same in other texts, and if no hidden states are asked for.
         ids, mask = pad_texts(batches_of(texts, batching)[0], pad, device_of(model))
-        wanted = check_layers(run_model(model, ids, mask), *ids.shape, name)
-        with leaving(model, filter(None, places)) as found:
-            run_model(model, ids, mask, output_hidden_states=False)
+        wanted = check_layers(run_model(model, ids, mask), len(ids), ids.shape[1], name)
+        try:
+            with leaving(model, filter(None, places)) as found:
+                run_model(model, ids, mask, output_hidden_states=False)
+        except Exception as error:  # of code that takes hidden states for granted
+            if is_out_of_memory(error):
+                raise
+            return tuple(None for _ in places)
         got = [None if place is None else found.get(place) for place in places]
         return tuple(
             place if one is not None and bits(one) == bits(layer) else None
