@@ -274,6 +274,10 @@ class Encoder:
     ) -> EncodedBank:
         """Turn the words of sentences into vectors, in one pass for all layers.
 
+        The pass ends at the highest layer asked for, and holds no layer that was not asked for.
+        Both need modules that return just the hidden states, which are found when a model is
+        loaded; the few architectures without them (such as XLNet and Longformer) run whole passes.
+
         Parameters
         ----------
         sentences : iterable of Sentence or of sequences of str
