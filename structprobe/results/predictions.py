@@ -50,7 +50,7 @@ def predictions_to_bytes(
     # First: damage to an entry of the archive can hide those after it, but none before it.
     arrays = {CHECK: _sum_up(arrays, key), **arrays}
     archive = io.BytesIO()
-    np.savez_compressed(archive, allow_pickle=False, **arrays)
+    np.savez_compressed(archive, **arrays)  # older NumPy takes allow_pickle for an array
     return archive.getvalue()
 
 
