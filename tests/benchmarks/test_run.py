@@ -20,6 +20,7 @@ def _stand_ins(monkeypatch, tmp_path):
         yield Line("growth", "exponent 1.3", "1.0 ± 0.1", False)
 
     monkeypatch.setattr(command, "stages", stages)
+
     def one_layer(plan):
         yield Line("a pass up to layer 1 of 2", "0.500", "at most 0.733", True)
 
