@@ -121,16 +121,26 @@ class Encoder:
     max_unknown : float, default 0.2
         The share of words, 0 to 1, that may be unknown to the tokenizer, which writes them all as
         the same token; more are an error. More than 1 % are told in a warning.
+    site : {"residual", "attention", "mlp", "heads"}, default "residual"
+        What is read in each layer: the residual stream after it (the hidden states); what its
+        attention or its MLP adds to the residual stream; or the outputs of its attention heads,
+        side by side, before they are mixed. Head `h` has the columns ``h * d`` to ``(h + 1) * d``,
+        where ``d = hidden_size // n_heads``. All but the residual stream are found by comparing
+        what modules return, and exist from layer 1, in layers with attention.
 
     Attributes
     ----------
     n_layers : int
         The highest layer; layers run from 0, the embedding output, to `n_layers`, the output of
         the model (after its final norm, if it has one).
+    layers : tuple of int
+        The layers that have `site`: 0 to `n_layers` for the residual stream.
     hidden_size : int
         Width of a vector.
+    n_heads : int or None
+        If `site` is ``"heads"``, the number of heads.
     fingerprint : str
-        Changes when weights or tokenizer change.
+        Changes when weights, tokenizer or `site` change.
     encoding_seconds : Seconds
         Time that this encoder and its copies have spent on word vectors: ``cpu`` and ``wall``.
 
@@ -138,8 +148,8 @@ class Encoder:
     ------
     EncoderError
         If the model or tokenizer cannot be loaded, a name is unknown, `bos` is set for a tokenizer
-        without such a token, or the model does not give one vector per token and layer, the same
-        each time.
+        without such a token, the model does not have `site` where it shows, or it does not give
+        one vector per token and layer, the same each time.
 
     Examples
     --------
@@ -165,6 +175,7 @@ class Encoder:
         batch_tokens: int | None = None,
         lang: str | None = None,
         max_unknown: float = 0.2,
+        site: str = "residual",
     ) -> None:
         check_pooling(pooling)
         check_spacing(spacing)
@@ -182,9 +193,10 @@ class Encoder:
         self.batch_tokens = batch_tokens
         self.lang = lang
         self.max_unknown = max_unknown
+        self.site = site
         place: Any = {"tokenizer": tokenizer, "revision": revision, "gguf_file": gguf_file}
         use: Any = {"trust_remote_code": trust_remote_code, "device": device, "dtype": dtype}
-        use["lang"] = lang
+        use |= {"lang": lang, "site": site}
         self.loaded = load_model(model, **place, **use)  # as last used
         self.surroundings = find_surroundings(self.loaded.tokenizer, bos)
         self._reader = make_reader(self.loaded.tokenizer)
@@ -203,6 +215,16 @@ class Encoder:
     def n_layers(self) -> int:
         """The highest layer."""
         return self.loaded.n_layers
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers that have the site, ascending."""
+        return self.loaded.layers
+
+    @property
+    def n_heads(self) -> int | None:
+        """The heads side by side in a vector, if `site` is ``"heads"``."""
+        return self.loaded.n_heads
 
     @property
     def hidden_size(self) -> int:
@@ -238,14 +260,14 @@ class Encoder:
         -------
         dict
             ``model``, ``revision``, ``fingerprint``, ``pooling``, ``spacing``, ``bos``, ``dtype``,
-            ``layer``, and ``lang`` if one was given.
+            ``layer``, ``lang`` if one was given, and ``site`` if it is not the residual stream.
 
         Raises
         ------
         EncoderError
             If there is no such layer.
         """
-        return {**self._origin(), "layer": pick_layers(layer, self.n_layers)[0]}
+        return {**self._origin(), "layer": pick_layers(layer, self.n_layers, self.layers)[0]}
 
     def untrained(self, random_state: int = 0) -> Encoder:
         """Make the same encoder with random weights, as a baseline for what training adds.
@@ -381,6 +403,7 @@ class Encoder:
             "device": str(loaded.device),
             **{name: getattr(self, name) for name in ("pooling", "spacing", "bos")},
             **({"lang": self.lang} if self.lang else {}),
+            **({"site": self.site} if self.site != "residual" else {}),
         }
 
     def _look(self) -> LoadedModel:
@@ -408,7 +431,7 @@ class Encoder:
             with open_store(
                 cache,
                 key={**deciding, "words": words},
-                layers=pick_layers(layers, self.n_layers),
+                layers=pick_layers(layers, self.n_layers, self.layers),
                 offsets=np.cumsum([0, *(len(sentence.words) for sentence in spaced)]),
                 hidden_size=self.hidden_size,
                 dtype=self.loaded.dtype,
@@ -479,6 +502,7 @@ class Encoder:
             **{name: getattr(self, name) for name in ("pooling", "spacing", "bos")},
             "dtype": str(loaded.dtype).removeprefix("torch."),
             **({"lang": self.lang} if self.lang else {}),
+            **({"site": self.site} if self.site != "residual" else {}),
         }
 
 

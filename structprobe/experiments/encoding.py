@@ -62,7 +62,7 @@ def encode_banks(
     StoreError
         If the folder is not a cache, is damaged or full, or does not match the shard.
     """
-    chosen = parse_layers(layers, encoder.n_layers)
+    chosen = parse_layers(layers, encoder.n_layers, encoder.layers)
     for name, bank in banks.items():
         if not len(bank):
             raise EncoderError("the treebank has no sentences", where=name)

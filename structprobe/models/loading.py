@@ -6,7 +6,7 @@ import copy
 import logging
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from numbers import Integral
 from pathlib import Path
@@ -41,9 +41,10 @@ from structprobe.models.languages import language_of, set_language, speak
 from structprobe.models.limits import count_tokens, find_padding, measure
 from structprobe.models.places import explain, locate, refuse_kernels
 from structprobe.models.quiet import quiet_transformers
-from structprobe.models.reading import ALONE, EQUAL, PADDED
+from structprobe.models.reading import ALONE, EQUAL, PADDED, device_of, layers_of_pass, reading
+from structprobe.models.sites import RESIDUAL, Site, check_site, find_site
 from structprobe.models.text_part import config_of, find_text_part, part_at
-from structprobe.models.trial import find_batching, find_places, make_texts
+from structprobe.models.trial import Ids, find_batching, find_places, make_texts
 
 MEMORY_HINT = "use another device, dtype or model"
 
@@ -79,12 +80,29 @@ class LoadedModel:
     whole_class: type  # Of the model with its head, used by `untrained`
     whole_config: Config  # Of the model with its head
     lang: str | None = None  # Language code, if chosen
+    site: str = RESIDUAL  # Of which the places are
+    n_heads: int | None = None  # Side by side in a vector, if the site is that of heads
     part: str = ""  # Path of the part that reads text, where the whole model does not
     glance: str | None = None  # Of a model object, shows whether it has changed
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers that have the site; all layers have the residual stream."""
+        everything = range(self.n_layers + 1)
+        if self.site == RESIDUAL:
+            return tuple(everything)
+        return tuple(layer for layer in everything if self.places[layer])
 
     def put(self, *arrays: NDArray[Any]) -> list[torch.Tensor]:
         """Put arrays on the device of the model."""
         return [torch.from_numpy(array).to(self.device) for array in arrays]
+
+    def run(
+        self, ids: torch.Tensor, mask: torch.Tensor, layers: Sequence[int]
+    ) -> Iterator[torch.Tensor]:
+        """Run rows, and yield the site in some layers, each (n_rows, n_positions, hidden_size)."""
+        how = self.batching, self.places, self.site == RESIDUAL
+        return layers_of_pass(self.model, ids, mask, layers, *how)
 
 
 def load_model(
@@ -97,8 +115,10 @@ def load_model(
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "float32",
     lang: str | None = None,
+    site: str = RESIDUAL,
 ) -> LoadedModel:
     """Load a model from the hub or a folder, or use a loaded one."""
+    check_site(site)
     wanted_dtype, glimpse = find_dtype(dtype), None
     named = isinstance(model, str | os.PathLike)
     if named:
@@ -142,7 +162,7 @@ def load_model(
     _refuse_missing(name, whole, part, missing)
     if adapter is not None:
         adapt(whole, adapter.folder)
-    sizes |= _try_part(part, config, loaded_tokenizer, name, sizes["max_positions"])
+    sizes |= _try_part(part, config, loaded_tokenizer, name, sizes["max_positions"], site)
     if sizes["batching"] != PADDED:
         told = "%s: vectors depend on padding, so sentences are read %s, which takes longer"
         _log.warning(told, name, _WAYS[sizes["batching"]])
@@ -156,7 +176,7 @@ def load_model(
         name=name,
         revision=revision,
         fingerprint=_join(
-            weights, sizes["batching"], fingerprint_tokenizer(loaded_tokenizer, spoken)
+            weights, sizes["batching"], site, fingerprint_tokenizer(loaded_tokenizer, spoken)
         ),
         device=wanted_device,
         dtype=wanted_dtype,
@@ -204,8 +224,10 @@ def refresh(loaded: LoadedModel, model: Model, device: str | torch.device = "aut
     tokenizer = loaded.fingerprint.split("-")[-1]
     with quiet_transformers():
         sizes = measure(part, loaded.tokenizer, config, loaded.name)
-    sizes |= _try_part(part, config, loaded.tokenizer, loaded.name, sizes["max_positions"])
-    fingerprint = _join(fingerprint_parameters(part, config), sizes["batching"], tokenizer)
+    how = loaded.tokenizer, loaded.name, sizes["max_positions"], loaded.site
+    sizes |= _try_part(part, config, *how)
+    weights = fingerprint_parameters(part, config)
+    fingerprint = _join(weights, sizes["batching"], loaded.site, tokenizer)
     found = {"fingerprint": fingerprint, "device": model.device, "glance": glimpse}
     return replace(loaded, **found, **sizes)
 
@@ -224,20 +246,23 @@ def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
     texts = make_texts(loaded.tokenizer, loaded.n_tokens, loaded.max_positions)
     with quiet_transformers():
         places = find_places(fresh, texts, loaded.pad, loaded.batching, loaded.name)
+        if loaded.site != RESIDUAL:
+            places = _find_site(fresh, loaded.site, texts, places, loaded.name).places
     return replace(
         loaded,
         model=fresh,
         places=places,
         name=f"{loaded.name} (untrained, seed {seed})",
-        fingerprint=_join(weights, loaded.batching, tokenizer),
+        fingerprint=_join(weights, loaded.batching, loaded.site, tokenizer),
         glance=None,
     )
 
 
-def _join(weights: str, batching: str, tokenizer: str) -> str:
+def _join(weights: str, batching: str, site: str, tokenizer: str) -> str:
     """Make a fingerprint; vectors that older versions read with padding have another one."""
     way = "" if batching == PADDED else f"-{batching.replace(' ', '-')}"
-    return f"{weights}{way}-{tokenizer}"
+    at = "" if site == RESIDUAL else f"-{site}"
+    return f"{weights}{way}{at}-{tokenizer}"
 
 
 def _options(
@@ -249,9 +274,9 @@ def _options(
 
 
 def _try_part(
-    part: Model, config: Config, tokenizer: Tokenizer, name: str, limit: int | None
+    part: Model, config: Config, tokenizer: Tokenizer, name: str, limit: int | None, site: str
 ) -> dict[str, Any]:
-    """Find out which tokens a part of a model has, how to batch texts, and where layers are."""
+    """Find out which tokens a part of a model has, how to batch texts, and where a site is."""
     with quiet_transformers():
         n_tokens = count_tokens(part)
         pad = find_padding(n_tokens, tokenizer, config)
@@ -259,7 +284,21 @@ def _try_part(
         with refuse_shortage(f"reading a few short texts with {name!r}", EncoderError, MEMORY_HINT):
             batching = find_batching(part, texts, pad, name)
             places = find_places(part, texts, pad, batching, name)
-    return {"n_tokens": n_tokens, "pad": pad, "batching": batching, "places": places}
+            found = {"n_tokens": n_tokens, "pad": pad, "batching": batching, "places": places}
+            if site != RESIDUAL:
+                there = _find_site(part, site, texts, places, name)
+                found |= {"places": there.places, "hidden_size": there.width}
+                found |= {"n_heads": there.n_heads, "site": site}
+    return found
+
+
+def _find_site(
+    part: Model, site: str, texts: Sequence[Ids], places: Sequence[Place | None], name: str
+) -> Site:
+    """Find a site with the longest text."""
+    ids = torch.tensor([max(texts, key=len)], device=device_of(part))
+    with reading(part):
+        return find_site(part, site, ids, places, name)
 
 
 def _load_weights(

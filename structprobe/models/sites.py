@@ -103,7 +103,8 @@ def _find_all(model: Model, ids: torch.Tensor, layers: Sequence[Place]) -> dict[
     for site, own in found.items():
         sizes = {(one.values.shape[-1], one.n_heads or None) for one in own if one}
         if len(sizes) == 1:  # vectors of all layers have the same width
-            sites[site] = Site((None, *(one and one.place for one in own)), *sizes.pop())
+            places = [None if one is None else one.place for one in own]
+            sites[site] = Site((None, *places), *sizes.pop())
     return sites
 
 
@@ -129,14 +130,15 @@ def _parts(block: Sequence[_Event]) -> _Parts:
         return found if found > after else None
 
     own = [n for n in outputs if n > mix]
-    sums = {c: s for c in own for t in first.values() if t < c and (s := later(c, t, c))}
+    sums = {c: (s, t) for c in own for t in first.values() if t < c and (s := later(c, t, c))}
     # Parts of an output, such as experts and a shared expert, are no sites of their own.
-    adds = [c for c, s in sums.items() if s not in sums]
-    if adds:
+    adds = [c for c, (s, _) in sums.items() if s not in sums]
+    if adds and sums[adds[0]][1] < mix:  # else the first is not what attention adds
         mlp = block[adds[1]] if len(adds) == 2 else None
         return _Parts(heads, block[adds[0]], mlp, _place(block[adds[0]]))
     # Both are added to the input of the block at once, in any order.
-    mixed = [n for n in own if _place(block[n]).module in {p.module for p in holders if p.given}]
+    mixers = {place.module for place in holders if place.given}
+    mixed = [n for n in own if not adds and _place(block[n]).module in mixers]
     for a in mixed[:1]:
         for m in outputs:
             for order in ((0, a, m), (0, m, a), (a, m, 0)):

@@ -198,7 +198,7 @@ class ProbeRecoverer(Recoverer):
             hint = "load it with StructuralProbe.from_pretrained and pass it vectors"
             hint = Hint(hint, shell="fit a probe on a model with `structprobe fit`")
             raise ProbeError(what, where=str(source), hint=hint)
-        kept = ("pooling", "spacing", "bos", "dtype", "lang")
+        kept = ("pooling", "spacing", "bos", "dtype", "lang", "site")
         texts = {origin.get(key) for key in ("model", "revision", "fingerprint", *kept)} - {True}
         if not all(isinstance(text, str | None) for text in texts - {False}):
             raise ProbeError(f"its origin is not what `fit` writes: {origin}", where=str(source))

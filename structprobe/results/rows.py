@@ -46,6 +46,7 @@ _TOLD = {
     "bos": "whether a beginning-of-sequence token was added",
     "dtype": "precision of the model",
     "lang": "code of the language that the model was given with the text, None for its default",
+    "site": "'attention', 'mlp' or 'heads', None for the residual stream",
     "train": "file names of the training set",
     "train_fingerprint": "hash of the words and trees in train",
     "dev": "file names of the dev set, None if part of train was held out",

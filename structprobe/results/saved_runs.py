@@ -33,7 +33,7 @@ def unnamed_probe_path(folder: str | os.PathLike[str], key: str) -> Path:
 # What distinguishes probes of the same layer, rank and seed, in order of preference.
 _APART = (
     "model", "train", "dev", "recipe", "max_steps", "products", "pooling", "spacing", "bos",
-    "dtype", "lang", "punct", "treebank",
+    "dtype", "lang", "site", "punct", "treebank",
 )  # fmt: skip
 
 

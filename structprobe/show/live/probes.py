@@ -191,5 +191,5 @@ def _probes_in(
 def _vectors(one: ProbeRecoverer) -> Mapping[str, Any]:
     """Tell which vectors of a layer a probe was fitted on: one encoder gives one kind alone."""
     origin = one.probe.origin_ or {}
-    kept = ("pooling", "spacing", "bos", "dtype", "lang")
+    kept = ("pooling", "spacing", "bos", "dtype", "lang", "site")
     return {key: origin[key] for key in kept if key in origin}

@@ -106,7 +106,7 @@ def _foot(config: Mapping[str, Any], origin: Mapping[str, Any]) -> Markup:
     told = {k: v for k, v in settings.items() if v is not None and k not in left_out}
     vectors = ", ".join(
         f"{key} {origin[key]}"
-        for key in ("pooling", "spacing", "bos", "dtype", "lang")
+        for key in ("pooling", "spacing", "bos", "dtype", "lang", "site")
         if key in origin
     )
     terms: dict[str, Iterable[str]] = {

@@ -31,6 +31,7 @@ def results_foot(rows: Sequence[Row], commands: Sequence[Mapping[str, Any]]) -> 
             "pooling {}, spacing {}, beginning-of-sequence token {}, {}",
         ),
         "language": _each(rows, ("lang",), "{}"),
+        "site": _each(rows, ("site",), "{}"),
         "probe": _each(rows, ("rank", "recipe", "products"), "rank {}, recipe {}, products in {}"),
         "step limit": _step_limits(rows),
         "seeds": [", ".join(_each(rows, ("seed",), "{}"))],

@@ -19,11 +19,11 @@ from structprobe.results.settings import (
 ALIKE = (
     *("method", "fingerprint", "treebank_fingerprint", "train_fingerprint", "dev_fingerprint"),
     *("part", "punct", "rank", "seed", "recipe", "max_steps", "products"),
-    *("pooling", "spacing", "bos", "dtype", "lang"),
+    *("pooling", "spacing", "bos", "dtype", "lang", "site"),
 )
 _APART = ("treebank", "punct", "part", "min_length", "max_length")
 _NAMED = ("treebank", "train", "dev", "model", "rank", "seed", "recipe", "max_steps", "products",
-          "pooling", "spacing", "bos", "dtype", "lang", *_APART[1:])  # fmt: skip
+          "pooling", "spacing", "bos", "dtype", "lang", "site", *_APART[1:])  # fmt: skip
 
 
 @dataclass(frozen=True)
