@@ -123,8 +123,8 @@ DATA = {
         "id: bert-base-cased"
     ),
     FIT.replace("--model model", "--model 'bert base cased'"): (
-        "model 'bert base cased' is no folder and no hub id; a hub id has only letters, digits, "
-        "and . - _ /, such as google/mt5-small"
+        "model 'bert base cased' is neither a folder nor a hub id; a hub id has only "
+        "letters, digits, and . - _ /, such as google/mt5-small"
     ),
     FIT.replace("--model model", "--model model/config.json"): (
         "no model folder 'model/config.json': it is a file; pass the folder that holds it: 'model'"
@@ -140,8 +140,8 @@ DATA = {
         "save_pretrained, or a .gguf file"
     ),
     SWEEP.replace("--model model", "--model model,other"): (
-        "model 'model,other' is no folder and no hub id; a hub id has only letters, digits, and . "
-        "- _ /, such as google/mt5-small"
+        "model 'model,other' is neither a folder nor a hub id; a hub id has only "
+        "letters, digits, and . - _ /, such as google/mt5-small"
     ),
     FIT.replace("train.conllu", "http://example.org/train.conllu"): (
         "http://example.org/train.conllu: an address, not a file; download the file first"

@@ -39,6 +39,7 @@ COMMANDS = {
 }
 
 DATA_FAULT, INTERRUPTED = 1, 130
+_TRACKERS = "ignore:resource_tracker:UserWarning"  # a filter: how the message begins
 
 # How long a thread of torch's waits busily for the next small operation. The default of GNU's
 # OpenMP is so long that on two cores, one of them taken by another process, training takes 16
@@ -81,6 +82,8 @@ def _with_option(option: str) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command."""
     _prepare_streams()
+    if argv is None:  # a process of our own
+        _quieten_trackers()
     given = list(sys.argv[1:] if argv is None else argv)
     args: argparse.Namespace | None = None
     try:
@@ -120,6 +123,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         _heed_no_more(argv)
         _stop_writing()
     return 0
+
+
+def _quieten_trackers() -> None:
+    """Let Python's trackers of semaphores, processes of their own, only remove what was left.
+
+    Workers that are ended by Ctrl-C leave semaphores, such as those of progress bars.
+    """
+    given = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (given, _TRACKERS)))
 
 
 def _heed_no_more(argv: Sequence[str] | None) -> None:

@@ -7,7 +7,7 @@ import copy
 import os
 import time
 from collections.abc import Generator, Iterable, Iterator, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -528,7 +528,7 @@ def pass_key(encoder: Encoder, sentences: Iterable[SentenceLike]) -> dict[str, o
 
 def _check_numbers(max_unknown: Any, batch_tokens: Any) -> None:
     """Refuse numbers out of range, and what is no number."""
-    if not (isinstance(max_unknown, int | float) and 0 <= max_unknown <= 1):
+    if not (isinstance(max_unknown, Real) and 0 <= float(max_unknown) <= 1):
         raise EncoderError(f"max_unknown must be a share from 0 to 1, got {max_unknown!r}")
     if batch_tokens is not None and not isinstance(batch_tokens, Integral):
         raise EncoderError(f"batch_tokens must be a whole number, got {batch_tokens!r}")

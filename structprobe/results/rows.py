@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
+from numbers import Integral, Real
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -132,8 +133,17 @@ def bank_name(bank: Treebank) -> str | None:
     return "+".join(Path(path).name for path in bank.paths) or None
 
 
+def plain_number(value: object) -> int | float:
+    """Convert a number of NumPy for JSON, so that a run has the same key as with Python's own."""
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    raise TypeError(f"not a value of a row: {value!r}")
+
+
 def run_key(**deciding: object) -> str:
     """Hash everything that determines the result of a run."""
     given = {name: value for name, value in deciding.items() if value is not None}
-    text = json.dumps(given, sort_keys=True, ensure_ascii=False)
+    text = json.dumps(given, sort_keys=True, ensure_ascii=False, default=plain_number)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

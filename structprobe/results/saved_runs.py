@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from structprobe.errors import ResultError
-from structprobe.results.predictions import Predicted, predictions_from_bytes, sentences_from_bytes
+from structprobe.results.predictions import (
+    MAX_PACKED,
+    Predicted,
+    predictions_from_bytes,
+    sentences_from_bytes,
+)
 from structprobe.results.rows import Row
 from structprobe.stored_files import read_stored, refuse_links
 from structprobe.treebank.sentence import Sentence
@@ -77,7 +82,7 @@ def _kept(folder: str | os.PathLike[str], key: str) -> tuple[bytes, str]:
     path = predictions_path(folder, key)
     if not path.is_file():
         raise ResultError(f"no predictions were saved for run {key!r}", where=str(folder))
-    return read_stored(path, Path(folder), ResultError), str(path)
+    return read_stored(path, Path(folder), ResultError, MAX_PACKED), str(path)
 
 
 def is_file_name(name: object) -> bool:

@@ -150,7 +150,9 @@ def test_a_hub_id_that_is_not_there_offline():
 
 
 def test_a_name_that_is_no_hub_id():
-    with pytest.raises(EncoderError, match="'a b c' is no folder and no hub id; a hub id has only"):
+    with pytest.raises(
+        EncoderError, match="'a b c' is neither a folder nor a hub id; a hub id has only"
+    ):
         load_model("a b c")
 
 
