@@ -87,7 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if argv is None else argv)
     args: argparse.Namespace | None = None
     try:
-        with _heeding_interrupts(), _flushed():
+        with _heeding_interrupts(argv), _flushed():
             args = _parse(given)
             args.command_line = shlex.join(["structprobe", *given])
             # Otherwise bars are drawn where stderr is a terminal.
@@ -164,7 +164,7 @@ def _prepare_streams() -> None:
 
 
 @contextmanager
-def _heeding_interrupts() -> Iterator[None]:
+def _heeding_interrupts(argv: Sequence[str] | None) -> Iterator[None]:
     """Repeat a Ctrl-C that came while an object was deleted: Python prints it and goes on."""
     before = sys.unraisablehook
 
@@ -178,7 +178,8 @@ def _heeding_interrupts() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.unraisablehook = before
+        if argv is not None:  # else objects are deleted, and Ctrl-C may come, until the end
+            sys.unraisablehook = before
 
 
 @contextmanager
