@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from structprobe.devices import find_device
 from structprobe.errors import EncoderError, unknown_name
-from structprobe.memory import refuse_shortage
 from structprobe.models import Config, Model, Tokenizer
 from structprobe.models.adapters import (
     adapt,
@@ -38,15 +37,13 @@ from structprobe.models.fingerprints import (
 from structprobe.models.hooks import Place
 from structprobe.models.hub import find_commit, refuse_unknown
 from structprobe.models.languages import language_of, set_language, speak
-from structprobe.models.limits import count_tokens, find_padding, measure
+from structprobe.models.limits import measure
 from structprobe.models.places import explain, locate, refuse_kernels
 from structprobe.models.quiet import quiet_transformers
-from structprobe.models.reading import ALONE, EQUAL, PADDED, device_of, layers_of_pass, reading
-from structprobe.models.sites import RESIDUAL, Site, check_site, find_site
+from structprobe.models.reading import ALONE, EQUAL, PADDED, layers_of_pass
+from structprobe.models.sites import RESIDUAL, check_site
 from structprobe.models.text_part import config_of, find_text_part, part_at
-from structprobe.models.trial import Ids, find_batching, find_places, make_texts
-
-MEMORY_HINT = "use another device, dtype or model"
+from structprobe.models.trial import find_places, make_texts, try_part
 
 _log = logging.getLogger(__name__)
 
@@ -88,10 +85,8 @@ class LoadedModel:
     @property
     def layers(self) -> tuple[int, ...]:
         """The layers that have the site; all layers have the residual stream."""
-        everything = range(self.n_layers + 1)
-        if self.site == RESIDUAL:
-            return tuple(everything)
-        return tuple(layer for layer in everything if self.places[layer])
+        whole, everything = self.site == RESIDUAL, range(self.n_layers + 1)
+        return tuple(layer for layer in everything if whole or self.places[layer])
 
     def put(self, *arrays: NDArray[Any]) -> list[torch.Tensor]:
         """Put arrays on the device of the model."""
@@ -162,7 +157,7 @@ def load_model(
     _refuse_missing(name, whole, part, missing)
     if adapter is not None:
         adapt(whole, adapter.folder)
-    sizes |= _try_part(part, config, loaded_tokenizer, name, sizes["max_positions"], site)
+    sizes |= try_part(part, config, loaded_tokenizer, name, sizes["max_positions"], site)
     if sizes["batching"] != PADDED:
         told = "%s: vectors depend on padding, so sentences are read %s, which takes longer"
         _log.warning(told, name, _WAYS[sizes["batching"]])
@@ -225,7 +220,7 @@ def refresh(loaded: LoadedModel, model: Model, device: str | torch.device = "aut
     with quiet_transformers():
         sizes = measure(part, loaded.tokenizer, config, loaded.name)
     how = loaded.tokenizer, loaded.name, sizes["max_positions"], loaded.site
-    sizes |= _try_part(part, config, *how)
+    sizes |= try_part(part, config, *how)
     weights = fingerprint_parameters(part, config)
     fingerprint = _join(weights, sizes["batching"], loaded.site, tokenizer)
     found = {"fingerprint": fingerprint, "device": model.device, "glance": glimpse}
@@ -245,16 +240,15 @@ def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
     tokenizer = fingerprint_tokenizer(loaded.tokenizer, loaded.lang)
     texts = make_texts(loaded.tokenizer, loaded.n_tokens, loaded.max_positions)
     with quiet_transformers():
-        places = find_places(fresh, texts, loaded.pad, loaded.batching, loaded.name)
-        if loaded.site != RESIDUAL:
-            places = _find_site(fresh, loaded.site, texts, places, loaded.name).places
+        how = loaded.pad, loaded.batching, loaded.name, loaded.site
+        found = find_places(fresh, texts, *how)
     return replace(
         loaded,
         model=fresh,
-        places=places,
         name=f"{loaded.name} (untrained, seed {seed})",
         fingerprint=_join(weights, loaded.batching, loaded.site, tokenizer),
         glance=None,
+        **found,
     )
 
 
@@ -271,34 +265,6 @@ def _options(
     """Give the options for loading from transformers."""
     options = {"revision": revision, "trust_remote_code": trust_remote_code}
     return options | ({"gguf_file": gguf_file} if gguf_file else {})
-
-
-def _try_part(
-    part: Model, config: Config, tokenizer: Tokenizer, name: str, limit: int | None, site: str
-) -> dict[str, Any]:
-    """Find out which tokens a part of a model has, how to batch texts, and where a site is."""
-    with quiet_transformers():
-        n_tokens = count_tokens(part)
-        pad = find_padding(n_tokens, tokenizer, config)
-        texts = make_texts(tokenizer, n_tokens, limit)
-        with refuse_shortage(f"reading a few short texts with {name!r}", EncoderError, MEMORY_HINT):
-            batching = find_batching(part, texts, pad, name)
-            places = find_places(part, texts, pad, batching, name)
-            found = {"n_tokens": n_tokens, "pad": pad, "batching": batching, "places": places}
-            if site != RESIDUAL:
-                there = _find_site(part, site, texts, places, name)
-                found |= {"places": there.places, "hidden_size": there.width}
-                found |= {"n_heads": there.n_heads, "site": site}
-    return found
-
-
-def _find_site(
-    part: Model, site: str, texts: Sequence[Ids], places: Sequence[Place | None], name: str
-) -> Site:
-    """Find a site with the longest text."""
-    ids = torch.tensor([max(texts, key=len)], device=device_of(part))
-    with reading(part):
-        return find_site(part, site, ids, places, name)
 
 
 def _load_weights(

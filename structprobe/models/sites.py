@@ -21,7 +21,7 @@ from torch.overrides import TorchFunctionMode
 from structprobe.errors import EncoderError, unknown_name
 from structprobe.models import Model
 from structprobe.models.hooks import Place, bits, leaving, watching
-from structprobe.models.reading import run_model
+from structprobe.models.reading import reading, run_model
 
 RESIDUAL = "residual"
 SITES = (RESIDUAL, "attention", "mlp", "heads")
@@ -66,7 +66,8 @@ def find_site(
     model: Model, site: str, ids: torch.Tensor, layers: Sequence[Place | None], name: str
 ) -> Site:
     """Find a site from one text, (1, n_positions); `layers` are the places of the layers."""
-    found = {} if None in layers[:-1] else _find_all(model, ids, [*filter(None, layers[:-1])])
+    with reading(model):
+        found = {} if None in layers[:-1] else _find_all(model, ids, [*filter(None, layers[:-1])])
     if site not in found:
         raise EncoderError(
             f"{name!r} has no site {site!r} that shows in what its modules return",
