@@ -85,7 +85,7 @@ def encode_banks(
     if jobs > 1 and not isinstance(encoder.model, str | os.PathLike):
         hint = "pass its name or folder, or encode with one job"
         raise EncoderError("a model object cannot be sent to other processes", hint=hint)
-    chosen = parse_layers(layers, encoder.n_layers)
+    chosen = parse_layers(layers, encoder.n_layers, encoder.layers)
     for name, bank in banks.items():
         if not len(bank):
             raise EncoderError("the treebank has no sentences", where=name)

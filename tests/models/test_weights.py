@@ -21,10 +21,10 @@ from structprobe import Encoder
 from structprobe.cli.main import main
 from structprobe.errors import EncoderError, StoreError
 from structprobe.masking.impacts import MaskedImpacts
-from structprobe.models import weights
 from structprobe.models.loading import load_model
 from structprobe.models.reading import _gathered, device_of
-from structprobe.models.weights import QUANTIZATIONS, find_dtype
+from structprobe.models.weights import placement
+from structprobe.models.weights.placement import QUANTIZATIONS, find_dtype
 
 SENTENCES = [["the", "dog", "ran"], ["a", "cat", "saw", "the", "dog"]]
 # Parts of each model, one of which is on disk.
@@ -231,7 +231,7 @@ def test_a_loaded_model_stays_where_it_is(models: Any) -> None:
 def test_a_package_that_is_not_installed(
     models: Any, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
-    monkeypatch.setattr(weights, "installed", lambda name: package == name == "bitsandbytes")
+    monkeypatch.setattr(placement, "installed", lambda name: package == name == "bitsandbytes")
     if package == "bitsandbytes":
         with pytest.raises(EncoderError, match=r"device map needs the package accelerate.*large"):
             Encoder(models["bert"], device_map="auto")
@@ -342,7 +342,7 @@ def test_values_that_float16_cannot_hold_are_refused() -> None:
 @pytest.mark.parametrize("name", [name for name in QUANTIZATIONS if "-" in name])
 def test_quantised_weights(models: Any, name: str) -> None:
     bits, package = name.split("-")
-    pytest.importorskip(weights.BACKENDS[package], reason=f"{package} is not installed")
+    pytest.importorskip(placement.BACKENDS[package], reason=f"{package} is not installed")
     plain = Encoder(models["wide"], device="cpu")
     encoder = Encoder(models["wide"], device="cpu", quantize=name)
     again = Encoder(models["wide"], device="cpu", quantize=name)
@@ -359,7 +359,7 @@ def test_quantised_weights(models: Any, name: str) -> None:
 
 
 def test_a_quantisation_that_is_there_is_taken(models: Any) -> None:
-    found = [name for name in weights.BACKENDS if weights.installed(weights.BACKENDS[name])]
+    found = [name for name in placement.BACKENDS if placement.installed(placement.BACKENDS[name])]
     if not found:
         pytest.skip("no package that quantises is installed")
     assert Encoder(models["wide"], device="cpu", quantize="8bit").quantize == f"8bit-{found[0]}"
