@@ -310,7 +310,7 @@ class Encoder:
         EncoderError
             If there is no such layer.
         """
-        return {**self._origin(), "layer": pick_layers(layer, self.n_layers, self.layers)[0]}
+        return {**self._origin(), "layer": pick_layers(layer, self.n_layers)[0]}
 
     def untrained(self, random_state: int = 0) -> Encoder:
         """Make the same encoder with random weights, as a baseline for what training adds.

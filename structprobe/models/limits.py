@@ -21,7 +21,7 @@ from typing import Any, SupportsIndex
 import torch
 from torch.overrides import TorchFunctionMode
 
-from structprobe.errors import EncoderError
+from structprobe.errors import EncoderError, Hint
 from structprobe.models import Config, Model, Tokenizer
 from structprobe.models.reading import device_of, reading, run_model
 
@@ -54,7 +54,8 @@ def pick_layers(layers: Layers, n_layers: int, available: Sequence[int] | None =
         what = f"there is no layer {unknown[0]}, only 0 to {n_layers}"
         raise EncoderError(what, hint="0 is the embedding output")
     if lacking := sorted(picked.difference(available)):
-        hint = f"choose from {', '.join(map(str, available))}, or use site='residual'"
+        hint = f"choose from {', '.join(map(str, available))}, or use "
+        hint = Hint(f"{hint}site='residual'", shell=f"{hint}--site residual")
         raise EncoderError(f"layer {lacking[0]} does not have this site", hint=hint)
     return sorted(picked)
 

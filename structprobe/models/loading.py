@@ -234,9 +234,8 @@ def refresh(loaded: LoadedModel, model: Model, device: str | torch.device = "aut
         sizes = measure(part, loaded.tokenizer, config, loaded.name)
     how = loaded.tokenizer, loaded.name, sizes["max_positions"], loaded.site
     sizes |= try_part(part, config, *how)
-    weights = fingerprint_parameters(part, config)
-    fingerprint = _join(weights, sizes["batching"], loaded.site, tokenizer)
-    found: dict[str, Any] = {"fingerprint": fingerprint, "device": device, "glance": glimpse}
+    known = _join(fingerprint_parameters(part, config), sizes["batching"], loaded.site, tokenizer)
+    found: dict[str, Any] = {"fingerprint": known, "device": device, "glance": glimpse}
     return replace(loaded, **found, **sizes)
 
 

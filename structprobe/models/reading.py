@@ -15,10 +15,11 @@ import numpy as np
 import torch
 from torch.nn import Module
 
-from structprobe.errors import EncoderError
+from structprobe.errors import EncoderError, Hint
 from structprobe.models import Model, Tokenizer
 from structprobe.models.hooks import Place, leaving
 
+_WHOLE = Hint("use site='residual'", shell="use --site residual")
 # How rows may be batched, the fastest way first (see `structprobe.models.trial`).
 PADDED, EQUAL, ALONE = "padded", "of equal length", "one by one"
 
@@ -143,7 +144,7 @@ def layers_of_pass(
                 return [found[place].to(ids.device) for place in known]
         if not whole:
             what = f"a text of {ids.shape[1]} tokens takes another way through the model"
-            raise EncoderError(f"{what}, without this site", hint="use site='residual'")
+            raise EncoderError(f"{what}, without this site", hint=_WHOLE)
         output = run_model(model, ids, mask)
         hidden = (*output.hidden_states[:-1], output.last_hidden_state)
         return [hidden[layer] for layer in layers]
