@@ -14,12 +14,12 @@ import torch
 from support.models import tiny_model, wordpiece
 from support.small_disk import no_file_beyond
 from support.tiny_checkpoints import make_model, make_tokenizer, read_weights, save_checkpoint
-from support.tiny_trees import tiny_file
+from support.tiny_trees import tiny_bank, tiny_file
 from transformers.modeling_outputs import BaseModelOutput
 
-from structprobe import Encoder
+from structprobe import Encoder, ProbeRecoverer, StructuralProbe
 from structprobe.cli.main import main
-from structprobe.errors import EncoderError, StoreError
+from structprobe.errors import EncoderError, ProbeError, StoreError
 from structprobe.masking.impacts import MaskedImpacts
 from structprobe.models.loading import load_model
 from structprobe.models.reading import _gathered, device_of
@@ -82,6 +82,14 @@ def test_a_model_that_fits_is_not_cut(models: Any) -> None:
     assert not n_offloaded(encoder)
     plain = Encoder(models["bert"], device="cpu", dtype="bfloat16")
     assert np.array_equal(vectors(encoder), vectors(plain))
+
+
+@pytest.mark.parametrize("site", ["attention", "mlp", "heads"])
+def test_sites_of_a_model_cut_over_memory_and_disk(models: Any, site: str) -> None:
+    whole = Encoder(models["bert"], device="cpu", site=site)
+    cut = Encoder(models["bert"], device_map={"": "disk"}, site=site)
+    assert np.array_equal(vectors(cut), vectors(whole))
+    assert cut.fingerprint == whole.fingerprint
 
 
 def test_weights_of_another_type_are_read_from_disk_as_it(models: Any) -> None:
@@ -323,6 +331,19 @@ def test_vectors_are_stored_as_float16_on_request(models: Any, tmp_path: Path) -
     assert vectors(full).dtype == np.float32
     with pytest.raises(StoreError, match=r"unknown store_dtype 'bfloat16'.*from 'float32', 'float"):
         Encoder(models["bert"], device="cpu", store_dtype="bfloat16")
+
+
+def test_a_probe_is_loaded_with_the_type_that_it_was_fitted_on(models: Any, tmp_path: Path) -> None:
+    encoder = Encoder(models["bert"], device="cpu", store_dtype="float16")
+    probe = StructuralProbe(rank=2, max_steps=2, random_state=0, device="cpu")
+    bank = tiny_bank()
+    vectors_of = encoder.encode(bank, layers=1, progress=False).layer(1)
+    probe.fit(vectors_of, bank, dev=(vectors_of, bank))
+    probe.save_pretrained(tmp_path / "probe")
+    found = ProbeRecoverer.from_pretrained(tmp_path / "probe", device="cpu")
+    assert found.encoder.store_dtype == "float16"
+    with pytest.raises(ProbeError, match="store_dtype"):
+        probe.predict(Encoder(models["bert"], device="cpu").encode(bank, layers=1).layer(1))
 
 
 def test_values_that_float16_cannot_hold_are_refused() -> None:

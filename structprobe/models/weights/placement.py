@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
 import os
 from collections.abc import Mapping
@@ -144,6 +145,5 @@ def _quantization(name: str, dtype: torch.dtype) -> Any:
         return transformers.BitsAndBytesConfig(load_in_4bit=True, **how)
     if backend == "quanto":
         return transformers.QuantoConfig(weights=f"int{bits[0]}")
-    from torchao.quantization import Int8WeightOnlyConfig
-
-    return transformers.TorchAoConfig(Int8WeightOnlyConfig())
+    torchao: Any = importlib.import_module("torchao.quantization")  # of no extra
+    return transformers.TorchAoConfig(torchao.Int8WeightOnlyConfig())
