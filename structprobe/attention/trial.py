@@ -22,9 +22,9 @@ from structprobe.attention.forward import (
 from structprobe.errors import EncoderError
 from structprobe.memory import refuse_shortage
 from structprobe.models import Model
-from structprobe.models.loading import MEMORY_HINT, LoadedModel
+from structprobe.models.loading import LoadedModel
 from structprobe.models.reading import plain_tokens, reading, reads_right, run_model
-from structprobe.models.trial import TOLERANCES, Ids, batches_of, make_texts, pad_texts
+from structprobe.models.trial import MEMORY_HINT, TOLERANCES, Ids, batches_of, make_texts, pad_texts
 
 _log = logging.getLogger(__name__)
 _ROUNDING = 1e-2  # of a sum of weights; half precision rounds each weight by up to 0.4 %

@@ -44,7 +44,7 @@ def build_encoder(args: argparse.Namespace, model: str | None = None) -> Encoder
         highest = layers_from_config(name, **where)
         if highest is not None:
             parse_layers(layers, highest)
-    how = picked(args, "device", "dtype", "pooling", "spacing", "bos", "lang")
+    how = picked(args, "device", "dtype", "pooling", "spacing", "bos", "lang", "site")
     options = picked(args, *LARGE, "batch_tokens", "max_unknown")
     how |= {option: value for option, value in options.items() if value is not None}
     return Encoder(name, **where, **how)

@@ -99,6 +99,11 @@ def add_model(parser: Parser, *, several: bool = False) -> None:
         "--lang", metavar="CODE",
         help="language of the text, for models that read its code with it, such as deu_Latn (NLLB)",
     )  # fmt: skip
+    add(
+        "--site", default="residual", choices=("residual", "attention", "mlp", "heads"),
+        help="what to read in each layer: the residual stream, what attention or the MLP adds to "
+        "it, or the attention heads side by side",
+    )  # fmt: skip
     bos = "prepend the beginning-of-sequence token (for decoders)"
     add("--bos", action="store_true", help=bos)
     _add_hardware(parser)

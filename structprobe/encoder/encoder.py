@@ -56,7 +56,8 @@ from structprobe.models import Model, Tokenizer
 from structprobe.models.limits import Layers, pick_layers
 from structprobe.models.loading import LoadedModel, load_model, refresh, untrained
 from structprobe.models.reading import reading
-from structprobe.models.weights import Placement
+from structprobe.models.sites import RESIDUAL
+from structprobe.models.weights.placement import Placement
 from structprobe.notebook import html_table
 from structprobe.progress import progress_bar
 
@@ -135,6 +136,12 @@ class Encoder:
     max_unknown : float, default 0.2
         The share of words, 0 to 1, that may be unknown to the tokenizer, which writes them all as
         the same token; more are an error. More than 1 % are told in a warning.
+    site : {"residual", "attention", "mlp", "heads"}, default "residual"
+        What is read in each layer: the residual stream after it (the hidden states); what its
+        attention or its MLP adds to the residual stream; or the outputs of its attention heads,
+        side by side, before they are mixed. Head `h` has the columns ``h * d`` to ``(h + 1) * d``,
+        where ``d = hidden_size // n_heads``. All but the residual stream are found by comparing
+        what modules return, and exist from layer 1, in layers with attention.
     store_dtype : {"float32", "float16"}, optional
         Data type of the vectors in memory and in a cache; by default float16 if `dtype` is float16,
         otherwise float32. Vectors that float16 cannot hold (above 65,504) are an error.
@@ -158,10 +165,14 @@ class Encoder:
     n_layers : int
         The highest layer; layers run from 0, the embedding output, to `n_layers`, the output of
         the model (after its final norm, if it has one).
+    layers : tuple of int
+        The layers that have `site`: 0 to `n_layers` for the residual stream.
     hidden_size : int
         Width of a vector.
+    n_heads : int or None
+        If `site` is ``"heads"``, the number of heads.
     fingerprint : str
-        Changes when weights or tokenizer change.
+        Changes when weights, tokenizer or `site` change.
     encoding_seconds : Seconds
         Time that this encoder and its copies have spent on word vectors: ``cpu`` and ``wall``.
 
@@ -169,8 +180,8 @@ class Encoder:
     ------
     EncoderError
         If the model or tokenizer cannot be loaded, a name is unknown, `bos` is set for a tokenizer
-        without such a token, or the model does not give one vector per token and layer, the same
-        each time.
+        without such a token, the model does not have `site` where it shows, or it does not give
+        one vector per token and layer, the same each time.
 
     Examples
     --------
@@ -196,6 +207,7 @@ class Encoder:
         batch_tokens: int | None = None,
         lang: str | None = None,
         max_unknown: float = 0.2,
+        site: str = "residual",
         store_dtype: str | None = None,
         device_map: str | Mapping[str, Any] | None = None,
         max_memory: Mapping[Any, Any] | None = None,
@@ -218,18 +230,17 @@ class Encoder:
         self.batch_tokens = batch_tokens
         self.lang = lang
         self.max_unknown = max_unknown
+        self.site = site
         self.device_map = device_map
         self.max_memory = max_memory
         self.offload_folder = offload_folder
-        folder = None if offload_folder is None else os.fspath(offload_folder)
-        placement = Placement(device_map, max_memory, folder, quantize)
+        placement = Placement(device_map, max_memory, offload_folder, quantize)
         place: Any = {"tokenizer": tokenizer, "revision": revision, "gguf_file": gguf_file}
         use: Any = {"trust_remote_code": trust_remote_code, "device": device, "dtype": dtype}
-        use["lang"] = lang
+        use |= {"lang": lang, "site": site}
         self.loaded = load_model(model, **place, **use, placement=placement)  # as last used
         self.quantize = self.loaded.placement.quantize  # with the package that does it
-        stored = storage_dtype(self.loaded.dtype).name
-        self.store_dtype = stored if store_dtype is None else check_store_dtype(store_dtype)
+        self.store_dtype = check_store_dtype(store_dtype or storage_dtype(self.loaded.dtype).name)
         self.surroundings = find_surroundings(self.loaded.tokenizer, bos)
         self._reader = make_reader(self.loaded.tokenizer)
         self._unknown: UnknownWatch | None = UnknownWatch(self._reader, self.loaded.name)
@@ -247,6 +258,16 @@ class Encoder:
     def n_layers(self) -> int:
         """The highest layer."""
         return self.loaded.n_layers
+
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers that have the site, ascending."""
+        return self.loaded.layers
+
+    @property
+    def n_heads(self) -> int | None:
+        """The heads side by side in a vector, if `site` is ``"heads"``."""
+        return self.loaded.n_heads
 
     @property
     def hidden_size(self) -> int:
@@ -282,7 +303,7 @@ class Encoder:
         -------
         dict
             ``model``, ``revision``, ``fingerprint``, ``pooling``, ``spacing``, ``bos``, ``dtype``,
-            ``layer``, and ``lang``, ``store_dtype`` and ``quantize`` if they were chosen.
+            ``layer``, and ``lang``, ``site``, ``store_dtype`` and ``quantize`` if they were chosen.
 
         Raises
         ------
@@ -317,6 +338,10 @@ class Encoder:
         progress: bool | None = None,
     ) -> EncodedBank:
         """Turn the words of sentences into vectors, in one pass for all layers.
+
+        The pass ends at the highest layer asked for, and holds no layer that was not asked for.
+        Both need modules that return just the hidden states, which are found when a model is
+        loaded; the few architectures without them (such as XLNet and Longformer) run whole passes.
 
         Parameters
         ----------
@@ -428,6 +453,7 @@ class Encoder:
         usual = storage_dtype(self.loaded.dtype).name
         chosen = {
             "lang": self.lang,
+            "site": None if self.site == RESIDUAL else self.site,
             "store_dtype": None if self.store_dtype == usual else self.store_dtype,
             "quantize": self.quantize,
         }
@@ -456,7 +482,7 @@ class Encoder:
             with open_store(
                 cache,
                 key=store_key(origin, words),
-                layers=pick_layers(layers, self.n_layers),
+                layers=pick_layers(layers, self.n_layers, self.layers),
                 offsets=np.cumsum([0, *(len(sentence.words) for sentence in spaced)]),
                 hidden_size=self.hidden_size,
                 dtype=self.store_dtype,

@@ -20,7 +20,7 @@ def store_key(origin: Mapping[str, object], words: str) -> dict[str, object]:
 
 def pass_key(encoder: Encoder, sentences: Iterable[SentenceLike]) -> dict[str, object]:
     """Give all that determines the vectors of the subwords of sentences, before pooling."""
-    origin = encoder.origin(0)
+    origin = encoder.origin(encoder.layers[0])
     words = digest(space_sentences(sentences, encoder.spacing))
     return {"words": words} | {k: origin[k] for k in ("fingerprint", "spacing", "bos", "dtype")}
 
@@ -30,4 +30,4 @@ def count_shards(
 ) -> int:
     """Count the shards that the vectors of sentences were begun in; 1 if in none."""
     words = digest(space_sentences(sentences, encoder.spacing))
-    return count_begun(cache, store_key(encoder.origin(0), words))
+    return count_begun(cache, store_key(encoder.origin(encoder.layers[0]), words))

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from structprobe.encoder.checks import NormWatch
 from structprobe.encoder.subwords.batching import Rows
 from structprobe.models.loading import LoadedModel
-from structprobe.models.reading import layers_of_pass
 
 
 def word_vectors(
@@ -24,7 +23,7 @@ def word_vectors(
     for rows in parts:
         ids, mask, used = loaded.put(rows.ids, rows.mask, np.unique(rows.positions))
         links = loaded.put(rows.positions, rows.starts, rows.weights)
-        passed = layers_of_pass(loaded.model, ids, mask, layers, loaded.batching)
+        passed = loaded.run(ids, mask, layers)
         for layer, hidden in zip(layers, passed, strict=True):
             norms = torch.linalg.vector_norm(hidden, dim=-1, dtype=torch.float32)
             seen.append((layer, norms.flatten()[used]))

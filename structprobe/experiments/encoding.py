@@ -85,7 +85,7 @@ def encode_banks(
     if jobs > 1 and not isinstance(encoder.model, str | os.PathLike):
         hint = "pass its name or folder, or encode with one job"
         raise EncoderError("a model object cannot be sent to other processes", hint=hint)
-    chosen = parse_layers(layers, encoder.n_layers)
+    chosen = parse_layers(layers, encoder.n_layers, encoder.layers)
     for name, bank in banks.items():
         if not len(bank):
             raise EncoderError("the treebank has no sentences", where=name)
@@ -123,28 +123,27 @@ def encode_banks(
 class _Part:
     """A part of a treebank to encode; in another process, by a model that is loaded there."""
 
-    model: Encoder
+    model: Encoder | bytes  # Its pickled arguments in another process
     untrained: bool
     bank: Sequence[Sentence]
     shard: Shard
     how: Mapping[str, Any]
 
     def __call__(self) -> None:
-        self.model.encode_shard(self.bank, self.shard, **self.how)
+        model = self.model
+        if isinstance(model, bytes):
+            if self.shard.number > 1:  # what is to be said of all sentences is said once
+                logging.getLogger("structprobe").setLevel(logging.ERROR)
+            model = _load(model, self.untrained, _gpu_of(self.shard.number))
+        model.encode_shard(self.bank, self.shard, **self.how)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        names = [*inspect.signature(type(self.model)).parameters]
-        spec = pickle.dumps({name: getattr(self.model, name) for name in names})
+        spec: Any = self.model
+        if not isinstance(spec, bytes):
+            names = [*inspect.signature(type(spec)).parameters]
+            spec = pickle.dumps({name: getattr(spec, name) for name in names})
         how = {**self.how, "progress": False}  # the bars of several processes would mix
-        return _loaded_part, (spec, self.untrained, self.bank, self.shard, how)
-
-
-def _loaded_part(spec: bytes, untrained: bool, *more: Any) -> _Part:
-    """Load the model of a part that was sent to this process."""
-    number = more[1].number
-    if number > 1:  # what is to be said of all sentences is said once
-        logging.getLogger("structprobe").setLevel(logging.ERROR)
-    return _Part(_load(spec, untrained, _gpu_of(number)), untrained, *more)
+        return _Part, (spec, self.untrained, self.bank, self.shard, how)
 
 
 def _gpu_of(number: int) -> str | None:

@@ -10,8 +10,12 @@ from typing import Any
 from structprobe.errors import ProbeError
 
 
-def parse_layers(layers: str | Iterable[int], n_layers: int) -> tuple[int, ...]:
-    """Read layers: "all", numbers, or ranges such as "0,2-4"."""
+def parse_layers(
+    layers: str | Iterable[int], n_layers: int, available: Iterable[int] | None = None
+) -> tuple[int, ...]:
+    """Read layers: "all" (of those that have the site), numbers, or ranges such as "0,2-4"."""
+    if available is not None and isinstance(layers, str) and layers.strip() == "all":
+        layers = available
     hint = f"the model has layers 0 to {n_layers} (0 = embedding output)"
     if isinstance(layers, str):
         hint += f"; use 'all', or a list such as '0,1-{n_layers}'"

@@ -151,7 +151,7 @@ def localise(
         raise ScoreError("dev is None", hint="give a dev set, for early stopping")
     gold, part = banks.scored or banks.dev, banks.part or "dev"
     warn_before(banks)
-    chosen = sorted(parse_layers(layers, encoder.n_layers))
+    chosen = sorted(parse_layers(layers, encoder.n_layers, encoder.layers))
     if len(chosen) < 2:
         raise ScoreError(f"only one layer was given: {chosen[0]}", hint="give at least two layers")
     how: dict[str, Any] = {"layers": chosen, "cache": config.cache, "progress": config.progress}

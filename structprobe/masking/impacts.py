@@ -26,7 +26,7 @@ from structprobe.models.fingerprints import fingerprint_parameters
 from structprobe.models.languages import set_language
 from structprobe.models.limits import pick_layers
 from structprobe.models.quiet import quiet_transformers
-from structprobe.models.reading import layers_of_pass, reading
+from structprobe.models.reading import reading
 from structprobe.progress import progress_bar
 
 MEASURES = ("distance", "probability")
@@ -55,7 +55,8 @@ class MaskedImpacts:
         if limit is not None and limit < 1:
             raise EncoderError(f"limit must be at least 1 word, got {limit}")
         self.encoder, self.measure, self.limit = encoder, measure, limit
-        (self.layer,) = pick_layers(encoder.n_layers if layer is None else layer, encoder.n_layers)
+        layer = encoder.layers[-1] if layer is None else layer
+        (self.layer,) = pick_layers(layer, encoder.n_layers, encoder.layers)
         self._mask_token = _find_mask(encoder)
         self._halving = make_halving(encoder.loaded.name)
         self._read_rows: Callable[[MaskedRows], Tensor] = self._vectors
@@ -166,9 +167,9 @@ class MaskedImpacts:
     def _vectors(self, rows: MaskedRows) -> Tensor:
         """Give the vectors of both masked words of each row, (n_rows, 2, hidden_size)."""
         ids, mask, weights = self.encoder.loaded.put(rows.ids, rows.mask, rows.weights)
-        model, batching = self.encoder.loaded.model, self.encoder.loaded.batching
-        with reading(model):
-            (hidden,) = layers_of_pass(model, ids, mask, [self.layer], batching)
+        loaded = self.encoder.loaded
+        with reading(loaded.model):
+            (hidden,) = loaded.run(ids, mask, [self.layer])
         return weights @ hidden.float()
 
     def _probabilities(self, rows: MaskedRows) -> Tensor:

@@ -21,7 +21,7 @@ from typing import Any, SupportsIndex
 import torch
 from torch.overrides import TorchFunctionMode
 
-from structprobe.errors import EncoderError
+from structprobe.errors import EncoderError, Hint
 from structprobe.models import Config, Model, Tokenizer
 from structprobe.models.reading import device_of, reading, run_model
 
@@ -30,11 +30,12 @@ Layers = SupportsIndex | Iterable[SupportsIndex | range] | None
 _N_TOKENS = 4
 
 
-def pick_layers(layers: Layers, n_layers: int) -> list[int]:
-    """Read layers in any accepted form; None stands for all."""
+def pick_layers(layers: Layers, n_layers: int, available: Sequence[int] | None = None) -> list[int]:
+    """Read layers in any accepted form; None stands for all, or those that have a site."""
     everything = range(n_layers + 1)
+    available = everything if available is None else available
     if layers is None:
-        return list(everything)
+        return list(available)
     given: Iterable[Any] = [layers]
     if isinstance(layers, Iterable) and not isinstance(layers, str | bytes):
         given = layers
@@ -52,6 +53,10 @@ def pick_layers(layers: Layers, n_layers: int) -> list[int]:
     if unknown := sorted(picked.difference(everything)):
         what = f"there is no layer {unknown[0]}, only 0 to {n_layers}"
         raise EncoderError(what, hint="0 is the embedding output")
+    if lacking := sorted(picked.difference(available)):
+        hint = f"choose from {', '.join(map(str, available))}, or use "
+        hint = Hint(f"{hint}site='residual'", shell=f"{hint}--site residual")
+        raise EncoderError(f"layer {lacking[0]} does not have this site", hint=hint)
     return sorted(picked)
 
 

@@ -6,6 +6,7 @@ import copy
 import logging
 import os
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from pathlib import Path
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 
 from structprobe.devices import find_device
 from structprobe.errors import EncoderError
-from structprobe.memory import refuse_shortage
 from structprobe.models import Config, Model, Tokenizer
 from structprobe.models.adapters import (
     adapt,
@@ -34,25 +34,18 @@ from structprobe.models.fingerprints import (
     fingerprint_tokenizer,
     glance,
 )
+from structprobe.models.hooks import Place
 from structprobe.models.hub import find_commit, refuse_unknown
 from structprobe.models.languages import language_of, set_language, speak
-from structprobe.models.limits import count_tokens, find_padding, measure
+from structprobe.models.limits import measure
 from structprobe.models.places import explain, locate
 from structprobe.models.quiet import quiet_transformers
-from structprobe.models.reading import ALONE, EQUAL, PADDED, device_of
+from structprobe.models.reading import ALONE, EQUAL, PADDED, device_of, layers_of_pass
+from structprobe.models.sites import RESIDUAL, check_site
 from structprobe.models.text_part import config_of, find_text_part, part_at
-from structprobe.models.trial import find_batching, make_texts
-from structprobe.models.weights import (
-    PLAIN,
-    Placement,
-    check_placement,
-    find_dtype,
-    load_weights,
-    refuse_missing,
-    spread,
-)
-
-MEMORY_HINT = "use another device, dtype or model"
+from structprobe.models.trial import find_places, make_texts, try_part
+from structprobe.models.weights.loading import load_weights, refuse_missing, spread
+from structprobe.models.weights.placement import PLAIN, Placement, check_placement, find_dtype
 
 _log = logging.getLogger(__name__)
 
@@ -81,17 +74,33 @@ class LoadedModel:
     n_tokens: int | None  # Known to the model; None if it has no table of them
     pad: int  # Token for padding
     batching: str  # How rows may be batched: padded, of equal length, or one by one
+    places: tuple[Place | None, ...]  # Of each layer in a pass, if a module gives just that
     whole_class: type  # Of the model with its head, used by `untrained`
     whole_config: Config  # Of the model with its head
     lang: str | None = None  # Language code, if chosen
+    site: str = RESIDUAL  # Of which the places are
+    n_heads: int | None = None  # Side by side in a vector, if the site is that of heads
     part: str = ""  # Path of the part that reads text, where the whole model does not
     glance: str | None = None  # Of a model object, shows whether it has changed
     placement: Placement = PLAIN  # How it was loaded
     device_map: dict[str, Any] = field(default_factory=dict)  # Of its modules, if it is split
 
+    @property
+    def layers(self) -> tuple[int, ...]:
+        """The layers that have the site; all layers have the residual stream."""
+        whole, everything = self.site == RESIDUAL, range(self.n_layers + 1)
+        return tuple(layer for layer in everything if whole or self.places[layer])
+
     def put(self, *arrays: NDArray[Any]) -> list[torch.Tensor]:
         """Put arrays on the device of the model."""
         return [torch.from_numpy(array).to(self.device) for array in arrays]
+
+    def run(
+        self, ids: torch.Tensor, mask: torch.Tensor, layers: Sequence[int]
+    ) -> Iterator[torch.Tensor]:
+        """Run rows, and yield the site in some layers, each (n_rows, n_positions, hidden_size)."""
+        how = self.batching, self.places, self.site == RESIDUAL
+        return layers_of_pass(self.model, ids, mask, layers, *how)
 
 
 def load_model(
@@ -104,9 +113,11 @@ def load_model(
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "float32",
     lang: str | None = None,
+    site: str = RESIDUAL,
     placement: Placement = PLAIN,
 ) -> LoadedModel:
     """Load a model from the hub or a folder, or use a loaded one."""
+    check_site(site)
     named, glimpse = isinstance(model, str | os.PathLike), None
     if named:
         placement = check_placement(placement, device)
@@ -156,7 +167,7 @@ def load_model(
     refuse_missing(name, whole, part, missing)
     if adapter is not None:
         adapt(whole, adapter.folder)
-    sizes |= _try_part(part, config, loaded_tokenizer, name, sizes["max_positions"])
+    sizes |= try_part(part, config, loaded_tokenizer, name, sizes["max_positions"], site)
     if sizes["batching"] != PADDED:
         told = "%s: vectors depend on padding, so sentences are read %s, which takes longer"
         _log.warning(told, name, _WAYS[sizes["batching"]])
@@ -170,7 +181,7 @@ def load_model(
         name=name,
         revision=revision,
         fingerprint=_join(
-            weights, sizes["batching"], fingerprint_tokenizer(loaded_tokenizer, spoken)
+            weights, sizes["batching"], site, fingerprint_tokenizer(loaded_tokenizer, spoken)
         ),
         device=device_of(part),
         dtype=wanted_dtype,
@@ -221,9 +232,10 @@ def refresh(loaded: LoadedModel, model: Model, device: str | torch.device = "aut
     tokenizer = loaded.fingerprint.split("-")[-1]
     with quiet_transformers():
         sizes = measure(part, loaded.tokenizer, config, loaded.name)
-    sizes |= _try_part(part, config, loaded.tokenizer, loaded.name, sizes["max_positions"])
-    fingerprint = _join(fingerprint_parameters(part, config), sizes["batching"], tokenizer)
-    found: dict[str, Any] = {"fingerprint": fingerprint, "device": device, "glance": glimpse}
+    how = loaded.tokenizer, loaded.name, sizes["max_positions"], loaded.site
+    sizes |= try_part(part, config, *how)
+    known = _join(fingerprint_parameters(part, config), sizes["batching"], loaded.site, tokenizer)
+    found: dict[str, Any] = {"fingerprint": known, "device": device, "glance": glimpse}
     return replace(loaded, **found, **sizes)
 
 
@@ -246,19 +258,25 @@ def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
         fresh.to(loaded.device)
     weights = f"untrained-{fingerprint_architecture(loaded.whole_config)}-seed{seed}"
     tokenizer = fingerprint_tokenizer(loaded.tokenizer, loaded.lang)
+    texts = make_texts(loaded.tokenizer, loaded.n_tokens, loaded.max_positions)
+    with quiet_transformers():
+        how = loaded.pad, loaded.batching, loaded.name, loaded.site
+        found = find_places(fresh, texts, *how)
     return replace(
         loaded,
         model=fresh,
         name=f"{loaded.name} (untrained, seed {seed})",
-        fingerprint=_join(weights, loaded.batching, tokenizer),
+        fingerprint=_join(weights, loaded.batching, loaded.site, tokenizer),
         glance=None,
+        **found,
     )
 
 
-def _join(weights: str, batching: str, tokenizer: str) -> str:
+def _join(weights: str, batching: str, site: str, tokenizer: str) -> str:
     """Make a fingerprint; vectors that older versions read with padding have another one."""
     way = "" if batching == PADDED else f"-{batching.replace(' ', '-')}"
-    return f"{weights}{way}-{tokenizer}"
+    at = "" if site == RESIDUAL else f"-{site}"
+    return f"{weights}{way}{at}-{tokenizer}"
 
 
 def _options(
@@ -267,19 +285,6 @@ def _options(
     """Give the options for loading from transformers."""
     options = {"revision": revision, "trust_remote_code": trust_remote_code}
     return options | ({"gguf_file": gguf_file} if gguf_file else {})
-
-
-def _try_part(
-    part: Model, config: Config, tokenizer: Tokenizer, name: str, limit: int | None
-) -> dict[str, Any]:
-    """Find out which tokens a part of a model has, and how its texts may be batched."""
-    with quiet_transformers():
-        n_tokens = count_tokens(part)
-        pad = find_padding(n_tokens, tokenizer, config)
-        texts = make_texts(tokenizer, n_tokens, limit)
-        with refuse_shortage(f"reading a few short texts with {name!r}", EncoderError, MEMORY_HINT):
-            batching = find_batching(part, texts, pad, name)
-    return {"n_tokens": n_tokens, "pad": pad, "batching": batching}
 
 
 def _has_tokenizer(folder: str) -> bool:

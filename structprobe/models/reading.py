@@ -15,8 +15,11 @@ import numpy as np
 import torch
 from torch.nn import Module
 
+from structprobe.errors import EncoderError, Hint
 from structprobe.models import Model, Tokenizer
+from structprobe.models.hooks import Place, leaving
 
+_WHOLE = Hint("use site='residual'", shell="use --site residual")
 # How rows may be batched, the fastest way first (see `structprobe.models.trial`).
 PADDED, EQUAL, ALONE = "padded", "of equal length", "one by one"
 
@@ -120,11 +123,28 @@ def layers_of_pass(
     mask: torch.Tensor,
     layers: Sequence[int],
     batching: str = PADDED,
+    places: Sequence[Place | None] = (),
+    whole: bool = True,
 ) -> Iterator[torch.Tensor]:
-    """Run a model and yield its layers."""
+    """Run a model and yield its layers; up to the last of them, if their places are known.
+
+    Where a text does not come by the places, as longer ones may take another way than those of the
+    trial, layers are those of a whole pass; without one (for sites other than layers), an error.
+    """
+    wanted = [places[layer] for layer in layers] if places else [None]
 
     # ids (n_rows, n_positions), mask (n_rows, n_positions) -> (n_rows, n_positions, hidden_size)
     def run(ids: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
+        known = [place for place in wanted if place is not None]
+        if len(known) == len(layers):
+            with leaving(model, known) as found:
+                run_model(model, ids, mask, output_hidden_states=False)
+            if all(place in found and found[place].shape[:2] == ids.shape for place in known):
+                # The parts of a model may lie on several devices.
+                return [found[place].to(ids.device) for place in known]
+        if not whole:
+            what = f"a text of {ids.shape[1]} tokens takes another way through the model"
+            raise EncoderError(f"{what}, without this site", hint=_WHOLE)
         output = run_model(model, ids, mask)
         hidden = (*output.hidden_states[:-1], output.last_hidden_state)
         return [hidden[layer] for layer in layers]

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 import torch
 from torch.nn.utils.rnn import pad_sequence
 
 from structprobe.errors import EncoderError
-from structprobe.models import Model, Tokenizer
-from structprobe.models.limits import check_layers
+from structprobe.memory import is_out_of_memory, refuse_shortage
+from structprobe.models import Config, Model, Tokenizer
+from structprobe.models.hooks import Place, bits, leaving, outermost, watching
+from structprobe.models.limits import check_layers, count_tokens, find_padding
+from structprobe.models.quiet import quiet_transformers
 from structprobe.models.reading import ALONE, EQUAL, PADDED, device_of, reading, run_model
+from structprobe.models.sites import RESIDUAL, find_site
 
+MEMORY_HINT = "use another device, dtype or model"
 # Relative to the largest value of a text's layer, how far its vectors may move between batches.
 # Measured: rounding moves those of MiniLM by 6e-7 in float32 and 5e-4 in float16; a tiny ConvBERT,
 # the least affected of three models that ignore their mask, moves by 3e-3.
@@ -59,6 +65,45 @@ def find_batching(model: Model, texts: Sequence[Ids], pad: int, name: str) -> st
     )
 
 
+def _find_layers(
+    model: Model, texts: Sequence[Ids], pad: int, batching: str, name: str
+) -> tuple[Place | None, ...]:
+    """Find where in a pass each layer is first complete; None where no module gives just that."""
+    if not texts:
+        return ()
+    seen: dict[bytes, list[Place]] = {}
+    with reading(model):
+        ids = _longest(texts, model)
+
+        def note(place: Place, tensor: torch.Tensor) -> None:
+            if tensor.ndim == 3 and tensor.shape[:2] == ids.shape:
+                seen.setdefault(bits(tensor), []).append(place)
+
+        with watching(model, note):
+            output = run_model(model, ids, torch.ones_like(ids))
+        layers = [bits(layer) for layer in check_layers(output, len(ids), ids.shape[1], name)]
+        # Of layers with the same values it is not known which is which.
+        places = [
+            outermost(seen[layer]) if layer in seen and layers.count(layer) == 1 else None
+            for layer in layers
+        ]
+        # Whether it is the same in other texts, and if no hidden states are asked for.
+        ids, mask = pad_texts(batches_of(texts, batching)[0], pad, device_of(model))
+        wanted = check_layers(run_model(model, ids, mask), len(ids), ids.shape[1], name)
+        try:
+            with leaving(model, filter(None, places)) as found:
+                run_model(model, ids, mask, output_hidden_states=False)
+        except Exception as error:  # of code that takes hidden states for granted
+            if is_out_of_memory(error):
+                raise
+            return tuple(None for _ in places)
+        got = [None if place is None else found.get(place) for place in places]
+        return tuple(
+            place if one is not None and bits(one) == bits(layer) else None
+            for place, one, layer in zip(places, got, wanted, strict=True)
+        )
+
+
 def batches_of(texts: Sequence[Ids], batching: str) -> list[list[Ids]]:
     """Put texts into the batches that a model can read."""
     if batching == PADDED:
@@ -93,3 +138,35 @@ def _agree(alone: torch.Tensor, got: torch.Tensor) -> bool:
     bound = TOLERANCES[alone.dtype] * alone.float().abs().amax(dim=(1, 2))
     gap = (alone.float() - got.float()).abs().amax(dim=(1, 2))
     return bool((~(gap > bound)).all())  # values that are not finite are found when encoding
+
+
+def find_places(
+    model: Model, texts: Sequence[Ids], pad: int, batching: str, name: str, site: str
+) -> dict[str, Any]:
+    """Find where in a pass each layer is, or a site of each layer, and how wide it is."""
+    places = _find_layers(model, texts, pad, batching, name)
+    if site == RESIDUAL:
+        return {"places": places}
+    there = find_site(model, site, _longest(texts, model), places, name)
+    return {
+        "site": site, "places": there.places, "hidden_size": there.width, "n_heads": there.n_heads
+    }  # fmt: skip
+
+
+def try_part(
+    part: Model, config: Config, tokenizer: Tokenizer, name: str, limit: int | None, site: str
+) -> dict[str, Any]:
+    """Find out which tokens a part of a model has, how to batch texts, and where a site is."""
+    with quiet_transformers():
+        n_tokens = count_tokens(part)
+        pad = find_padding(n_tokens, tokenizer, config)
+        texts = make_texts(tokenizer, n_tokens, limit)
+        with refuse_shortage(f"reading a few short texts with {name!r}", EncoderError, MEMORY_HINT):
+            batching = find_batching(part, texts, pad, name)
+            found = find_places(part, texts, pad, batching, name, site)
+    return {"n_tokens": n_tokens, "pad": pad, "batching": batching, **found}
+
+
+def _longest(texts: Sequence[Ids], model: Model) -> torch.Tensor:
+    """Give the longest text as one row on the device of a model, (1, n_tokens)."""
+    return torch.tensor([max(texts, key=len)], device=device_of(model))

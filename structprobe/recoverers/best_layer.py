@@ -82,7 +82,7 @@ class BestLayer(Recoverer):
         **settings: Any,
     ) -> None:
         self.encoder, self.punct, self.cache = encoder, punct, cache
-        self.layers = tuple(range(encoder.n_layers + 1) if layers is None else layers)
+        self.layers = tuple(encoder.layers if layers is None else layers)
         self.random_state, self.device, self.progress = random_state, device, progress
         self.settings = settings
 

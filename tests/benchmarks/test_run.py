@@ -20,7 +20,12 @@ def _stand_ins(monkeypatch, tmp_path):
         yield Line("growth", "exponent 1.3", "1.0 ± 0.1", False)
 
     monkeypatch.setattr(command, "stages", stages)
+
+    def one_layer(plan):
+        yield Line("a pass up to layer 1 of 2", "0.500", "at most 0.733", True)
+
     monkeypatch.setattr(command, "scale", scale)
+    monkeypatch.setattr(command, "one_layer", one_layer)
     monkeypatch.setattr(table, "RESULTS", tmp_path / "RESULTS.md")
 
 
@@ -50,3 +55,7 @@ def test_parts_alone(capsys):
     printed = capsys.readouterr().out
     assert "growth" in printed
     assert "| read |" not in printed
+    assert command.main(["--one-layer-only"]) == 0
+    printed = capsys.readouterr().out
+    assert "| a pass up to layer 1 of 2 | 0.500 | at most 0.733 | holds |" in printed
+    assert "growth" not in printed

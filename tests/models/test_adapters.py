@@ -33,7 +33,7 @@ from structprobe import Encoder
 from structprobe.errors import EncoderError
 from structprobe.masking.impacts import MaskedImpacts
 from structprobe.models.loading import layers_from_config
-from structprobe.models.weights import BACKENDS
+from structprobe.models.weights.placement import BACKENDS
 
 peft = pytest.importorskip("peft", reason="peft is not installed (extra peft)")
 # Of transformers, where PEFT asks it for the name that it had before.

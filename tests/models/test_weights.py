@@ -14,17 +14,17 @@ import torch
 from support.models import tiny_model, wordpiece
 from support.small_disk import no_file_beyond
 from support.tiny_checkpoints import make_model, make_tokenizer, read_weights, save_checkpoint
-from support.tiny_trees import tiny_file
+from support.tiny_trees import tiny_bank, tiny_file
 from transformers.modeling_outputs import BaseModelOutput
 
-from structprobe import Encoder
+from structprobe import Encoder, ProbeRecoverer, StructuralProbe
 from structprobe.cli.main import main
 from structprobe.errors import EncoderError, StoreError
 from structprobe.masking.impacts import MaskedImpacts
-from structprobe.models import weights
 from structprobe.models.loading import load_model
 from structprobe.models.reading import _gathered, device_of
-from structprobe.models.weights import QUANTIZATIONS, find_dtype
+from structprobe.models.weights import placement
+from structprobe.models.weights.placement import QUANTIZATIONS, find_dtype
 
 SENTENCES = [["the", "dog", "ran"], ["a", "cat", "saw", "the", "dog"]]
 # Parts of each model, one of which is on disk.
@@ -82,6 +82,14 @@ def test_a_model_that_fits_is_not_cut(models: Any) -> None:
     assert not n_offloaded(encoder)
     plain = Encoder(models["bert"], device="cpu", dtype="bfloat16")
     assert np.array_equal(vectors(encoder), vectors(plain))
+
+
+@pytest.mark.parametrize("site", ["attention", "mlp", "heads"])
+def test_sites_of_a_model_cut_over_memory_and_disk(models: Any, site: str) -> None:
+    whole = Encoder(models["bert"], device="cpu", site=site)
+    cut = Encoder(models["bert"], device_map={"": "disk"}, site=site)
+    assert np.array_equal(vectors(cut), vectors(whole))
+    assert cut.fingerprint == whole.fingerprint
 
 
 def test_weights_of_another_type_are_read_from_disk_as_it(models: Any) -> None:
@@ -231,7 +239,7 @@ def test_a_loaded_model_stays_where_it_is(models: Any) -> None:
 def test_a_package_that_is_not_installed(
     models: Any, monkeypatch: pytest.MonkeyPatch, package: str
 ) -> None:
-    monkeypatch.setattr(weights, "installed", lambda name: package == name == "bitsandbytes")
+    monkeypatch.setattr(placement, "installed", lambda name: package == name == "bitsandbytes")
     if package == "bitsandbytes":
         with pytest.raises(EncoderError, match=r"device map needs the package accelerate.*large"):
             Encoder(models["bert"], device_map="auto")
@@ -325,6 +333,18 @@ def test_vectors_are_stored_as_float16_on_request(models: Any, tmp_path: Path) -
         Encoder(models["bert"], device="cpu", store_dtype="bfloat16")
 
 
+def test_a_probe_is_loaded_with_the_type_that_it_was_fitted_on(models: Any, tmp_path: Path) -> None:
+    encoder = Encoder(models["bert"], device="cpu", store_dtype="float16")
+    probe = StructuralProbe(rank=2, max_steps=2, random_state=0, device="cpu")
+    bank = tiny_bank()
+    vectors_of = encoder.encode(bank, layers=1, progress=False).layer(1)
+    probe.fit(vectors_of, bank, dev=(vectors_of, bank))
+    probe.save_pretrained(tmp_path / "probe")
+    found = ProbeRecoverer.from_pretrained(tmp_path / "probe", device="cpu")
+    assert found.encoder.store_dtype == "float16"
+    assert found.probe.origin_ == found.encoder.origin(1)
+
+
 def test_values_that_float16_cannot_hold_are_refused() -> None:
     model = tiny_model("bert", wordpiece())
     with torch.no_grad():
@@ -342,7 +362,7 @@ def test_values_that_float16_cannot_hold_are_refused() -> None:
 @pytest.mark.parametrize("name", [name for name in QUANTIZATIONS if "-" in name])
 def test_quantised_weights(models: Any, name: str) -> None:
     bits, package = name.split("-")
-    pytest.importorskip(weights.BACKENDS[package], reason=f"{package} is not installed")
+    pytest.importorskip(placement.BACKENDS[package], reason=f"{package} is not installed")
     plain = Encoder(models["wide"], device="cpu")
     encoder = Encoder(models["wide"], device="cpu", quantize=name)
     again = Encoder(models["wide"], device="cpu", quantize=name)
@@ -359,7 +379,7 @@ def test_quantised_weights(models: Any, name: str) -> None:
 
 
 def test_a_quantisation_that_is_there_is_taken(models: Any) -> None:
-    found = [name for name in weights.BACKENDS if weights.installed(weights.BACKENDS[name])]
+    found = [name for name in placement.BACKENDS if placement.installed(placement.BACKENDS[name])]
     if not found:
         pytest.skip("no package that quantises is installed")
     assert Encoder(models["wide"], device="cpu", quantize="8bit").quantize == f"8bit-{found[0]}"

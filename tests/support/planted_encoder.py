@@ -16,6 +16,7 @@ class PlantedEncoder:
     """Three layers, of which one holds the trees of some sentences and the others noise."""
 
     n_layers = 2
+    layers = (0, 1, 2)
 
     def __init__(self, bank: Treebank, planted: Sequence[int] = (1,)) -> None:
         self.planted = planted

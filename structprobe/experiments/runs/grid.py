@@ -34,7 +34,10 @@ class Grid:
     ) -> Self:
         """Check the given values against a model."""
         check_encoder(encoder, ProbeError)
-        found = parse_layers(layers, encoder.n_layers), check_ranks(ranks, encoder.hidden_size)
+        found = (
+            parse_layers(layers, encoder.n_layers, encoder.layers),
+            check_ranks(ranks, encoder.hidden_size),
+        )
         return cls(*found, check_seeds(seeds))
 
 

@@ -14,7 +14,8 @@ from structprobe.errors import EncoderError
 from structprobe.models.places import installed
 from structprobe.models.quiet import quiet_transformers
 from structprobe.models.text_part import part_at
-from structprobe.models.weights import empty_model, find_dtype, quantizers
+from structprobe.models.weights.loading import empty_model
+from structprobe.models.weights.placement import find_dtype, quantizers
 
 # Bytes per quantised weight, with the scales of groups of them.
 _QUANTIZED = {"8bit": 1.03, "4bit": 0.56}

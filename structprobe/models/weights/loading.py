@@ -3,107 +3,28 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import re
 import shutil
 import tempfile
 import weakref
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 
-from structprobe.devices import find_device, has_bfloat16
 from structprobe.errors import EncoderError, Hint, unknown_name
 from structprobe.models import Model
 from structprobe.models.adapters import fetch_adapter, find_adapter, locate_base
 from structprobe.models.hub import refuse_unknown
-from structprobe.models.places import explain, installed, locate, refuse_kernels
+from structprobe.models.places import explain, locate, refuse_kernels
 from structprobe.models.quiet import quiet_transformers
 from structprobe.models.reading import device_of
 from structprobe.models.text_part import part_at
-from structprobe.output_paths import check_room
+from structprobe.models.weights.placement import PLAIN, Placement
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
-MAPS = ("auto", "balanced", "balanced_low_0", "sequential")
-# Packages that quantise weights on loading, and the modules they are imported by.
-BACKENDS = {"bitsandbytes": "bitsandbytes", "torchao": "torchao", "quanto": "optimum.quanto"}
-# Those for a number of bits, the first that is installed by default. The 4 bits of torchao are left
-# out: they need kernels that depend on the GPU.
-_OF_BITS = {"8bit": [*BACKENDS], "4bit": ["bitsandbytes", "quanto"]}
-QUANTIZATIONS = (*_OF_BITS, *(f"{bits}-{one}" for bits, some in _OF_BITS.items() for one in some))
-_INSTALL = {"quanto": "optimum-quanto"}
 # How libraries of other languages tell that a disk is full, a quota used up or a file too large.
 _FULL = re.compile(r"no space left|file too large|quota exceeded|os error (?:27|28|122)\b", re.I)
-
-
-@dataclass(frozen=True)
-class Placement:
-    """How a model that does not fit one device is loaded."""
-
-    device_map: str | Mapping[str, Any] | None = None
-    max_memory: Mapping[Any, Any] | None = None  # By device: a number of bytes, or as "20GB"
-    offload_folder: str | None = None
-    quantize: str | None = None  # One of `QUANTIZATIONS`
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether a model is loaded onto one device as it is."""
-        return self.device_map is None and self.quantize is None
-
-    def options(self, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
-        """Give the options for loading from transformers."""
-        if self.is_plain:
-            return {}
-        where = {"": device} if self.device_map is None else self.device_map
-        found: dict[str, Any] = {"device_map": where if isinstance(where, str) else dict(where)}
-        if self.max_memory is not None:
-            found["max_memory"] = dict(self.max_memory)
-        if self.quantize is not None:
-            found["quantization_config"] = _quantization(self.quantize, dtype)
-        return found
-
-
-PLAIN = Placement()
-
-
-def check_placement(placement: Placement, device: str | torch.device) -> Placement:
-    """Refuse what cannot be loaded so; give the placement with the backend of a quantisation."""
-    wanted = placement.device_map
-    if wanted is None:
-        for name in ("max_memory", "offload_folder"):
-            if getattr(placement, name) is not None:
-                option = f"--{name.replace('_', '-')}"
-                shell = f"add --device-map auto, or leave out {option}"
-                hint = Hint(f"add device_map='auto', or leave out {name}", shell=shell)
-                raise EncoderError(f"{name} is given without a device map", hint=hint)
-    else:
-        if device != "auto":
-            what = f"both a device ({str(device)!r}) and a device map are given"
-            shell = "give either --device or --device-map"
-            raise EncoderError(what, hint=Hint("give either device or device_map", shell=shell))
-        if not installed("accelerate"):
-            what = "a device map needs the package accelerate, which is not installed"
-            raise EncoderError(what, hint="pip install 'structprobe[large]'")
-        _check_map(wanted)
-    if placement.offload_folder is not None:
-        check_room(placement.offload_folder, error=EncoderError)
-    quantize = placement.quantize and _find_quantization(placement.quantize)
-    how = (wanted, placement.max_memory, placement.offload_folder)
-    return Placement(*how, quantize=quantize)
-
-
-def find_dtype(name: str | torch.dtype, device: str | torch.device = "auto") -> torch.dtype:
-    """Give the data type of this name; "auto" is bfloat16 where the hardware has it."""
-    plain = str(name).removeprefix("torch.")
-    if plain == "auto":
-        fast = has_bfloat16(find_device(device, error=EncoderError))
-        return torch.bfloat16 if fast else torch.float32
-    if plain not in DTYPES:
-        raise EncoderError(unknown_name("dtype", plain, (*DTYPES, "auto")))
-    return DTYPES[plain]
 
 
 def load_weights(
@@ -234,7 +155,7 @@ def _refuse_offloading(source: str, placement: Placement, error: Exception) -> N
     if placement.offload_folder is not None and _FULL.search(told):
         what = f"the offload folder cannot hold the weights of {source!r}: {told[:200]}"
         hint = "free some disk space, or choose another folder"
-        raise EncoderError(what, where=placement.offload_folder, hint=hint) from error
+        raise EncoderError(what, where=os.fspath(placement.offload_folder), hint=hint) from error
 
 
 def _fill_missing(whole: Model, missing: Iterable[str], dtype: torch.dtype) -> None:
@@ -259,20 +180,6 @@ def _fill_missing(whole: Model, missing: Iterable[str], dtype: torch.dtype) -> N
                     source.state_dict[name] = torch.zeros(weight.shape, dtype=weight.dtype)
 
 
-def _check_map(device_map: Any) -> None:
-    """Refuse a device map of no known name, or with a device that is not there."""
-    if isinstance(device_map, Mapping):
-        for place in {str(place): place for place in device_map.values()}.values():
-            if place != "disk":
-                number = isinstance(place, int) and not isinstance(place, bool)
-                find_device(f"cuda:{place}" if number else place, error=EncoderError)
-        if not device_map:
-            raise EncoderError("the device map is empty", hint="use device_map='auto'")
-    elif not isinstance(device_map, str) or device_map not in MAPS:
-        what = unknown_name("device map", device_map, MAPS)
-        raise EncoderError(f"{what}, or map modules to devices, as in {{'': 'cpu'}}")
-
-
 def _check_parts(device_map: Mapping[str, Any], whole: Model) -> None:
     """Refuse a device map with a part that a model does not have, which would say nothing."""
     known = {name for name, _ in (*whole.named_modules(), *whole.named_parameters())}
@@ -281,51 +188,9 @@ def _check_parts(device_map: Mapping[str, Any], whole: Model) -> None:
         raise EncoderError(unknown_name("part of the model", strange[0], parts))
 
 
-def quantizers(bits: str) -> list[str]:
-    """List the packages that are installed and quantise to a number of bits."""
-    return [one for one in _OF_BITS[bits] if installed(BACKENDS[one])]
-
-
-def _find_quantization(name: str) -> str:
-    """Give the name of a quantisation with its backend: the one named, or one that is there."""
-    if name not in QUANTIZATIONS:
-        raise EncoderError(unknown_name("quantisation", name, QUANTIZATIONS))
-    bits, _, backend = name.partition("-")
-    wanted = [backend] if backend else _OF_BITS[bits]
-    there = [one for one in quantizers(bits) if one in wanted]
-    if not there:
-        packages = [_INSTALL.get(one, one) for one in wanted]
-        one_of = "the package" if len(packages) == 1 else "one of the packages"
-        what = f"{bits} weights need {one_of} {', '.join(packages)}, and none is installed"
-        hint = f"pip install {packages[0]} accelerate"
-        raise EncoderError(what, hint=hint)
-    if not installed("accelerate"):
-        what = "quantised weights need the package accelerate, which is not installed"
-        raise EncoderError(what, hint="pip install 'structprobe[large]'")
-    return f"{bits}-{there[0]}"
-
-
 def _check_quantized(whole: Model, source: str, name: str) -> None:
     """Refuse a model of which nothing was quantised: packages pass over layers of unknown kinds."""
     if all(type(weight) is torch.nn.Parameter for weight in whole.parameters()):
         what = f"no weights of {source!r} were quantised: it has no layers that {name} knows"
         other = "use another package" if "bitsandbytes" in name else "use bitsandbytes"
         raise EncoderError(what, hint=f"{other}, or a device map or another dtype")
-
-
-def _quantization(name: str, dtype: torch.dtype) -> Any:
-    """Give transformers' configuration of a quantisation."""
-    import transformers
-
-    bits, _, backend = name.partition("-")
-    if backend == "bitsandbytes":
-        logging.getLogger("bitsandbytes").setLevel(logging.ERROR)  # it warns in every pass
-        if bits == "8bit":
-            return transformers.BitsAndBytesConfig(load_in_8bit=True)
-        how: dict[str, Any] = {"bnb_4bit_quant_type": "nf4", "bnb_4bit_compute_dtype": dtype}
-        return transformers.BitsAndBytesConfig(load_in_4bit=True, **how)
-    if backend == "quanto":
-        return transformers.QuantoConfig(weights=f"int{bits[0]}")
-    from torchao.quantization import Int8WeightOnlyConfig
-
-    return transformers.TorchAoConfig(Int8WeightOnlyConfig())
