@@ -40,7 +40,7 @@ USAGE = {
     f"structprobe {FIT} --memory-gb lots": "--memory-gb: 'lots' is not a number above 0",
     f"structprobe {FIT} --max-unknown half": "--max-unknown: 'half' is not a share from 0 to 1",
     f"structprobe {FIT} --dtype fp16": (
-        "--dtype: unknown value 'fp16'; choose from 'float32', 'bfloat16', 'float16'"
+        "--dtype: unknown value 'fp16'; choose from 'float32', 'bfloat16', 'float16', 'auto'"
     ),
     f"structprobe {FIT} --pooling max": (
         "--pooling: unknown value 'max'; choose from 'mean', 'first', 'last'"

@@ -28,7 +28,8 @@ from structprobe.encoder.cache.cache_folder import (
     to_json,
 )
 from structprobe.encoder.checks import overflow
-from structprobe.encoder.encoder import Encoder, make_halving, pass_key
+from structprobe.encoder.encoder import Encoder, make_halving
+from structprobe.encoder.keys import pass_key
 from structprobe.encoder.subwords.batching import TextBatch, halve, make_batches
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords

@@ -23,6 +23,9 @@ Row = dict[str, Any]
 METRICS = ("uuas", "uas", "las", "root_acc", "dspr", "nspr")
 _NAMES = ("UUAS", "UAS", "LAS", "root accuracy", "DSpr.", "NSpr.")
 
+# How an encoder makes word vectors from a model, as its origin and a row say.
+ENCODING = ("pooling", "spacing", "bos", "dtype", "lang", "store_dtype", "quantize", "site")
+
 _TOLD = {
     "key": "hash of everything that determines the result: rows with the same key are the same run",
     "method": "the recoverer's name, such as 'probe', 'linear' or 'file'",
@@ -48,6 +51,9 @@ _TOLD = {
     "dtype": "precision of the model",
     "lang": "code of the language that the model was given with the text, None for its default",
     "site": "'attention', 'mlp' or 'heads', None for the residual stream",
+    "store_dtype": "precision of the stored vectors, None for the usual one of dtype",
+    "quantize": "how the weights were quantised, with the package, such as '8bit-torchao'; None if "
+    "they were not",
     "train": "file names of the training set",
     "train_fingerprint": "hash of the words and trees in train",
     "dev": "file names of the dev set, None if part of train was held out",

@@ -15,7 +15,7 @@ from structprobe.results.predictions import (
     predictions_from_bytes,
     sentences_from_bytes,
 )
-from structprobe.results.rows import Row
+from structprobe.results.rows import ENCODING, Row
 from structprobe.stored_files import read_stored, refuse_links
 from structprobe.treebank.sentence import Sentence
 
@@ -37,8 +37,8 @@ def unnamed_probe_path(folder: str | os.PathLike[str], key: str) -> Path:
 
 # What distinguishes probes of the same layer, rank and seed, in order of preference.
 _APART = (
-    "model", "train", "dev", "recipe", "max_steps", "products", "pooling", "spacing", "bos",
-    "dtype", "lang", "site", "punct", "treebank",
+    "model", "train", "dev", "recipe", "max_steps", "products", *ENCODING, "punct",
+    "treebank",
 )  # fmt: skip
 
 

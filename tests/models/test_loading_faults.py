@@ -209,7 +209,7 @@ def test_devices_that_are_not_there(bert, name):
         load_model(bert, device=name)
 
 
-@pytest.mark.parametrize("name", ["float64", "auto", "bf16", None])
+@pytest.mark.parametrize("name", ["float64", "Auto", "bf16", None])
 def test_unknown_types(name):
     with pytest.raises(EncoderError, match=r"unknown dtype .*choose from 'float32', 'bfloat16'"):
         find_dtype(name)
