@@ -53,10 +53,10 @@ from structprobe.encoder.vectors import EncodedBank
 from structprobe.errors import EncoderError
 from structprobe.memory import Halving
 from structprobe.models import Model, Tokenizer
+from structprobe.models.inside.sites import RESIDUAL
 from structprobe.models.limits import Layers, pick_layers
 from structprobe.models.loading import LoadedModel, load_model, refresh, untrained
 from structprobe.models.reading import reading
-from structprobe.models.sites import RESIDUAL
 from structprobe.models.weights.placement import Placement
 from structprobe.notebook import html_table
 from structprobe.progress import progress_bar

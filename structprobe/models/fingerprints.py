@@ -15,6 +15,8 @@ from weakref import WeakKeyDictionary
 import torch
 
 from structprobe.models import Config, Model, Tokenizer
+from structprobe.models.inside.sites import RESIDUAL
+from structprobe.models.reading import PADDED
 
 _DIGEST_BYTES = 16
 _ROW = 4096  # 8-byte numbers per summed row, see `glance`
@@ -72,6 +74,13 @@ def fingerprint_tokenizer(tokenizer: Tokenizer, lang: str | None = None) -> str:
     """Digest all that determines how a tokenizer tokenizes, and the language that was chosen."""
     chosen = [f"lang {lang}".encode()] if lang else []
     return _digest([*_tokenizer_parts(tokenizer), *chosen])
+
+
+def join_fingerprint(weights: str, batching: str, site: str, tokenizer: str) -> str:
+    """Make a fingerprint; vectors that older versions read with padding have another one."""
+    way = "" if batching == PADDED else f"-{batching.replace(' ', '-')}"
+    at = "" if site == RESIDUAL else f"-{site}"
+    return f"{weights}{way}{at}-{tokenizer}"
 
 
 def _digest(parts: Iterable[bytes | memoryview]) -> str:

@@ -33,15 +33,16 @@ from structprobe.models.fingerprints import (
     fingerprint_parameters,
     fingerprint_tokenizer,
     glance,
+    join_fingerprint,
 )
-from structprobe.models.hooks import Place
 from structprobe.models.hub import find_commit, refuse_unknown
+from structprobe.models.inside.hooks import Place
+from structprobe.models.inside.sites import RESIDUAL, check_site
 from structprobe.models.languages import language_of, set_language, speak
 from structprobe.models.limits import measure
 from structprobe.models.places import explain, locate
 from structprobe.models.quiet import quiet_transformers
 from structprobe.models.reading import ALONE, EQUAL, PADDED, device_of, layers_of_pass
-from structprobe.models.sites import RESIDUAL, check_site
 from structprobe.models.text_part import config_of, find_text_part, part_at
 from structprobe.models.trial import find_places, make_texts, try_part
 from structprobe.models.weights.loading import load_weights, refuse_missing, spread
@@ -167,22 +168,21 @@ def load_model(
     refuse_missing(name, whole, part, missing)
     if adapter is not None:
         adapt(whole, adapter.folder)
-    sizes |= try_part(part, config, loaded_tokenizer, name, sizes["max_positions"], site)
+    sizes |= try_part(part, config, loaded_tokenizer, name, sizes, site)
     if sizes["batching"] != PADDED:
         told = "%s: vectors depend on padding, so sentences are read %s, which takes longer"
         _log.warning(told, name, _WAYS[sizes["batching"]])
     if not named:
         glimpse = glance(part, config)
         weights = fingerprint_parameters(part, config)
+    tokens = fingerprint_tokenizer(loaded_tokenizer, spoken)
     return LoadedModel(
         model=part,
         part=path,
         tokenizer=loaded_tokenizer,
         name=name,
         revision=revision,
-        fingerprint=_join(
-            weights, sizes["batching"], site, fingerprint_tokenizer(loaded_tokenizer, spoken)
-        ),
+        fingerprint=join_fingerprint(weights, sizes["batching"], site, tokens),
         device=device_of(part),
         dtype=wanted_dtype,
         whole_class=type(whole),
@@ -232,9 +232,9 @@ def refresh(loaded: LoadedModel, model: Model, device: str | torch.device = "aut
     tokenizer = loaded.fingerprint.split("-")[-1]
     with quiet_transformers():
         sizes = measure(part, loaded.tokenizer, config, loaded.name)
-    how = loaded.tokenizer, loaded.name, sizes["max_positions"], loaded.site
-    sizes |= try_part(part, config, *how)
-    known = _join(fingerprint_parameters(part, config), sizes["batching"], loaded.site, tokenizer)
+    sizes |= try_part(part, config, loaded.tokenizer, loaded.name, sizes, loaded.site)
+    weights = fingerprint_parameters(part, config)
+    known = join_fingerprint(weights, sizes["batching"], loaded.site, tokenizer)
     found: dict[str, Any] = {"fingerprint": known, "device": device, "glance": glimpse}
     return replace(loaded, **found, **sizes)
 
@@ -259,24 +259,15 @@ def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
     weights = f"untrained-{fingerprint_architecture(loaded.whole_config)}-seed{seed}"
     tokenizer = fingerprint_tokenizer(loaded.tokenizer, loaded.lang)
     texts = make_texts(loaded.tokenizer, loaded.n_tokens, loaded.max_positions)
-    with quiet_transformers():
-        how = loaded.pad, loaded.batching, loaded.name, loaded.site
-        found = find_places(fresh, texts, *how)
+    how = loaded.pad, loaded.batching, loaded.name, loaded.site
     return replace(
         loaded,
         model=fresh,
         name=f"{loaded.name} (untrained, seed {seed})",
-        fingerprint=_join(weights, loaded.batching, loaded.site, tokenizer),
+        fingerprint=join_fingerprint(weights, loaded.batching, loaded.site, tokenizer),
         glance=None,
-        **found,
+        **find_places(fresh, texts, *how),
     )
-
-
-def _join(weights: str, batching: str, site: str, tokenizer: str) -> str:
-    """Make a fingerprint; vectors that older versions read with padding have another one."""
-    way = "" if batching == PADDED else f"-{batching.replace(' ', '-')}"
-    at = "" if site == RESIDUAL else f"-{site}"
-    return f"{weights}{way}{at}-{tokenizer}"
 
 
 def _options(

@@ -17,7 +17,7 @@ from torch.nn import Module
 
 from structprobe.errors import EncoderError, Hint
 from structprobe.models import Model, Tokenizer
-from structprobe.models.hooks import Place, leaving
+from structprobe.models.inside.hooks import Place, leaving
 
 _WHOLE = Hint("use site='residual'", shell="use --site residual")
 # How rows may be batched, the fastest way first (see `structprobe.models.trial`).

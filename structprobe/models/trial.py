@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -12,11 +12,11 @@ from torch.nn.utils.rnn import pad_sequence
 from structprobe.errors import EncoderError
 from structprobe.memory import is_out_of_memory, refuse_shortage
 from structprobe.models import Config, Model, Tokenizer
-from structprobe.models.hooks import Place, bits, leaving, outermost, watching
+from structprobe.models.inside.hooks import Place, bits, leaving, outermost, watching
+from structprobe.models.inside.sites import RESIDUAL, find_site
 from structprobe.models.limits import check_layers, count_tokens, find_padding
 from structprobe.models.quiet import quiet_transformers
 from structprobe.models.reading import ALONE, EQUAL, PADDED, device_of, reading, run_model
-from structprobe.models.sites import RESIDUAL, find_site
 
 MEMORY_HINT = "use another device, dtype or model"
 # Relative to the largest value of a text's layer, how far its vectors may move between batches.
@@ -144,23 +144,29 @@ def find_places(
     model: Model, texts: Sequence[Ids], pad: int, batching: str, name: str, site: str
 ) -> dict[str, Any]:
     """Find where in a pass each layer is, or a site of each layer, and how wide it is."""
-    places = _find_layers(model, texts, pad, batching, name)
-    if site == RESIDUAL:
-        return {"places": places}
-    there = find_site(model, site, _longest(texts, model), places, name)
+    with quiet_transformers():
+        places = _find_layers(model, texts, pad, batching, name)
+        if site == RESIDUAL:
+            return {"places": places}
+        there = find_site(model, site, _longest(texts, model), places, name)
     return {
         "site": site, "places": there.places, "hidden_size": there.width, "n_heads": there.n_heads
     }  # fmt: skip
 
 
 def try_part(
-    part: Model, config: Config, tokenizer: Tokenizer, name: str, limit: int | None, site: str
+    part: Model,
+    config: Config,
+    tokenizer: Tokenizer,
+    name: str,
+    sizes: Mapping[str, Any],
+    site: str,
 ) -> dict[str, Any]:
     """Find out which tokens a part of a model has, how to batch texts, and where a site is."""
     with quiet_transformers():
         n_tokens = count_tokens(part)
         pad = find_padding(n_tokens, tokenizer, config)
-        texts = make_texts(tokenizer, n_tokens, limit)
+        texts = make_texts(tokenizer, n_tokens, sizes["max_positions"])
         with refuse_shortage(f"reading a few short texts with {name!r}", EncoderError, MEMORY_HINT):
             batching = find_batching(part, texts, pad, name)
             found = find_places(part, texts, pad, batching, name, site)

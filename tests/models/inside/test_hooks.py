@@ -18,7 +18,7 @@ from support.models import TOKENIZERS, tiny_model, wordpiece
 
 from structprobe import Encoder
 from structprobe.errors import EncoderError
-from structprobe.models.hooks import Place, leaving
+from structprobe.models.inside.hooks import Place, leaving
 from structprobe.models.reading import layers_of_pass, reading, run_model
 
 SENTENCES = [["the", "dog", "barks"], ["a"], ["she", "saw", "him"] * 6, ["he", "ran", "away"]]

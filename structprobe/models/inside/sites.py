@@ -20,7 +20,7 @@ from torch.overrides import TorchFunctionMode
 
 from structprobe.errors import EncoderError, unknown_name
 from structprobe.models import Model
-from structprobe.models.hooks import Place, bits, leaving, watching
+from structprobe.models.inside.hooks import Place, bits, leaving, watching
 from structprobe.models.reading import reading, run_model
 
 RESIDUAL = "residual"
@@ -82,11 +82,11 @@ def _find_all(model: Model, ids: torch.Tensor, layers: Sequence[Place]) -> dict[
 
     def note(place: Place, tensor: torch.Tensor) -> None:
         if tensor.ndim == 3 and tensor.shape[:2] == ids.shape and tensor.is_floating_point():
-            events.append(_Event(place, tensor.detach().clone(), bits(tensor)))
+            events.append(_Event(place, tensor.detach().to(ids.device, copy=True), bits(tensor)))
 
     def note_heads(mixed: torch.Tensor) -> None:
         if mixed.ndim == 4 and (mixed.shape[0], mixed.shape[2]) == ids.shape:
-            flat = mixed.transpose(1, 2).flatten(2)  # (1, n, n_heads * head_size)
+            flat = mixed.transpose(1, 2).flatten(2).to(ids.device)  # (1, n, n_heads * head_size)
             events.append(_Event(None, flat, bits(flat), mixed.shape[1]))
 
     with watching(model, note), _AttentionSpy(note_heads):
@@ -162,7 +162,7 @@ def _without_carrying(model: Model, ids: torch.Tensor, parts: _Parts) -> _Parts:
     middle = ids.shape[1] // 2
     with leaving(model, [place]) as found, _changed(model, parts.before, middle):
         run_model(model, ids, torch.ones_like(ids), output_hidden_states=False)
-    wanted, got = parts.mlp.values.float(), found[place].float()
+    wanted, got = parts.mlp.values.float(), found[place].to(ids.device).float()
     gap = (wanted - got).abs().amax(dim=(0, 2))  # (n,)
     gap[middle] = 0
     bound = torch.finfo(parts.mlp.values.dtype).eps ** 0.5 * wanted.abs().max()
