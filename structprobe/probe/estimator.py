@@ -40,6 +40,7 @@ class StructuralHyperparameters:
         rank: int | None = None,
         recipe: str = "whitened",
         loss: str = "absolute",
+        select: str = "uuas",
         max_steps: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
@@ -50,7 +51,8 @@ class StructuralHyperparameters:
         memory_gb: float = MEMORY_GB,
         verbose: bool = False,
     ) -> None:
-        self.rank, self.recipe, self.loss, self.max_steps = rank, recipe, loss, max_steps
+        self.rank, self.recipe, self.loss, self.select = rank, recipe, loss, select
+        self.max_steps = max_steps
         self.batch_size, self.learning_rate = batch_size, learning_rate
         self.validation_fraction, self.random_state = validation_fraction, random_state
         self.device, self.products = device, products

@@ -1,10 +1,11 @@
-"""The two training recipes of structural probes, with all their numbers."""
+"""The training recipes of structural probes, with all their numbers."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 
@@ -86,7 +87,45 @@ class Whitened:
     evaluations: int = 10
 
 
-RECIPES: dict[str, Published | Whitened] = {"whitened": Whitened(), "published": Published()}
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """How strongly the axes that the trees give are preferred: one candidate of `TreeAxes`.
+
+    Attributes
+    ----------
+    power, floor : float
+        An axis is scaled by ``(c + floor) ** power``, where c, from 0 to 1, says how close heads
+        and dependents are along it; with a power of 0, all are alike.
+    decay : float
+        Weight decay: components shrink by this share, times the relative learning rate, per step.
+    """
+
+    power: float
+    floor: float
+    decay: float
+
+
+@dataclass(frozen=True, slots=True)
+class TreeAxes(Whitened):
+    candidates: Mapping[str, Axes] = field(default_factory=dict)
+    rungs: tuple[float, ...] = ()
+
+
+Recipe = Published | Whitened
+
+_CANDIDATES = {
+    "axes-even": Axes(power=0.0, floor=0.0, decay=0.0),
+    "axes-half": Axes(power=0.5, floor=0.01, decay=0.005),
+    "axes-whole": Axes(power=1.0, floor=0.01, decay=0.005),
+    "axes-decay": Axes(power=1.0, floor=0.1, decay=0.01),
+}
+
+RECIPES: dict[str, Recipe] = {
+    "auto": TreeAxes(candidates=_CANDIDATES, rungs=(1, 3)),
+    "whitened": Whitened(),
+    **{name: TreeAxes(candidates={name: axes}) for name, axes in _CANDIDATES.items()},
+    "published": Published(),
+}
 
 # The recipes from before keys included them. They are left out of a key if unchanged, so that rows
 # in older folders are found again.
