@@ -34,8 +34,10 @@ class Training:
 
     Parameters
     ----------
-    recipe : {"whitened", "published"}, default="whitened"
-        How the matrix of the probe is learned.
+    recipe : {"auto", "whitened", "published"}, default="whitened"
+        How the matrices of the probe are trained; see `StructuralProbe`.
+    select : {"uuas", "loss"}, default="uuas"
+        The score on the dev set by which the recipe ``"auto"`` chooses.
     max_steps : int, optional
         The maximum number of training steps; by default that of the recipe.
     products : {"float32", "bfloat16", "auto"}, default="float32"
@@ -57,11 +59,13 @@ class Training:
     products: str = "float32"
     device: Any = "auto"
     memory_gb: float | None = None
+    select: str = "uuas"
 
     def __post_init__(self) -> None:
         from structprobe.probe.training import settings
 
         settings.read_name("recipe", self.recipe, RECIPES)
+        settings.read_name("select", self.select, settings.SELECT)
         settings.read_name("products", self.products, settings.PRODUCTS)
         check_steps(self.max_steps)
         check_device(self.device)

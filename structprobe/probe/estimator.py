@@ -74,14 +74,18 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     ----------
     rank : int, optional
         Number of rows of each matrix, 1 to hidden_size; hidden_size by default.
-    recipe : {"whitened", "published"}
-        How the matrices are trained: in whitened coordinates, or as in the paper, on the raw
-        vectors; see `structprobe.probe.training.recipes`.
+    recipe : {"auto", "whitened", "published"}
+        How the matrices are trained: in whitened coordinates, as in the paper, on the raw vectors,
+        or in several ways, of which the best on the dev set is chosen; see
+        `structprobe.probe.training.recipes`.
     loss : {"absolute", "tree"}
         The loss for distances: their absolute error, or the negative log-likelihood of the gold
         tree among all spanning trees, in nats per edge, as for a parser
         (`structprobe.probe.losses.tree_likelihood`). With ``"tree"``, the scale of the distances
         expresses how certain the probe is, and they no longer estimate distances in the tree.
+    select : {"uuas", "loss"}
+        The score on the dev set by which the recipe ``"auto"`` chooses: UUAS, over all words, or
+        the loss of the distances. A high UUAS may come with a somewhat higher loss.
     max_steps, batch_size : int, optional
         Training steps for each matrix, and sentences per batch; set by the recipe by default.
     learning_rate : float, optional
@@ -117,7 +121,10 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         the training sentences used as dev set, unless one was given), and for ``distance`` and
         ``depth`` the training history: ``steps_per_epoch``, ``steps``, ``best_step``,
         ``best_epoch``, ``best_dev_loss`` and ``evaluations`` (``step``, ``learning_rate``,
-        ``train_loss``, ``dev_loss``).
+        ``train_loss``, ``dev_loss``). With the recipe ``"auto"``, also ``chosen``, the name of what
+        was chosen, and ``candidates`` for ``distance``: of each the ``step``, ``uuas``, ``loss``
+        and ``factor`` when it was last compared. The loss is after multiplication of the
+        distances by the factor, which is part of the matrix.
     n_features_in_ : int
         hidden_size of the vectors seen during `fit`.
     origin_ : dict or None

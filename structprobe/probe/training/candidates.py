@@ -107,7 +107,8 @@ def dev_score(
         own = [squared_depths(projected), batch.gold, batch.weights]
         if isinstance(batch, PairBatch):
             blocks = [_distances(batch, block, projected) for block in batch.blocks]
-            own = [torch.cat([cells.flatten() for cells in some]) for some in zip(*blocks)]
+            cells = zip(*blocks, strict=True)
+            own = [torch.cat([some.flatten() for some in part]) for part in cells]
             counts = [_count_edges(*block) for block in blocks]
             found, edges = found + sum(n for n, _ in counts), edges + sum(n for _, n in counts)
         own[2] = own[2] * batch.n_sentences
@@ -137,8 +138,8 @@ def _distances(batch: PairBatch, block: Block, projected: Tensor) -> tuple[Tenso
     # projected (m, rank) -> (b, n, n) each
     words = torch.unflatten(projected[block.rows], 0, (block.n_sentences, block.n_words))
     predicted = squared_distances(words).cpu()
-    gold, weights = (some[block.cells].view_as(predicted).cpu() for some in (batch.gold, batch.weights))
-    return predicted, gold, weights
+    gold, weights = batch.gold[block.cells].cpu(), batch.weights[block.cells].cpu()
+    return predicted, gold.view_as(predicted), weights.view_as(predicted)
 
 
 def _count_edges(predicted: Tensor, gold: Tensor, weights: Tensor) -> tuple[int, int]:

@@ -175,12 +175,12 @@ def _candidates(task: Task, rank: int, space: Space, width: int) -> Candidates:
         return Candidates({"": problem})
     close = space.closeness.clamp(min=0).float()
     found = {}
-    for name, axes in recipe.candidates.items():
+    for axes in recipe.candidates:
         rates = torch.ones(width)
         rates[:n_kept] = (close.cpu() + axes.floor) ** axes.power
         rates = rates.to(problem.start)
         decay = axes.decay / problem.schedule.peak
-        found[name] = Problem(problem.start * rates, problem.schedule, rates, decay)
+        found[axes.name] = Problem(problem.start * rates, problem.schedule, rates, decay)
     return Candidates(found)
 
 
