@@ -14,6 +14,7 @@ from benchmarks.device import on_device
 from benchmarks.longer import longer
 from benchmarks.plan import Plan
 from benchmarks.quality import quality
+from benchmarks.recipes import recipes
 from benchmarks.scale import scale
 from benchmarks.stages import stages
 from benchmarks.table import (
@@ -85,6 +86,17 @@ def _parser() -> argparse.ArgumentParser:
         help="nothing but the default recipe beside ten times its steps (an hour or more)",
     )
     parser.add_argument(
+        "--recipes-only",
+        action="store_true",
+        help="nothing but the recipe that chooses beside its candidates (hours on a CPU)",
+    )
+    parser.add_argument(
+        "--models",
+        type=Path,
+        default=TREEBANKS.with_name("models"),
+        help="for --recipes-only: folder with MPNet and Gemma, from shared/models/get_models.py",
+    )
+    parser.add_argument(
         "--device", help="nothing but the stages of a GPU, on that one: cuda, cuda:1, mps"
     )
     parser.add_argument(
@@ -96,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
 def _rows(args: argparse.Namespace, plan: Plan) -> Iterator[Stage | Line]:
     if args.device:
         yield from on_device(plan, args.device)
+        return
+    if args.recipes_only:
+        yield from recipes(args.treebanks, args.models)
         return
     if not (args.quality_only or args.scale_only or args.longer_only):
         yield from stages(plan)
