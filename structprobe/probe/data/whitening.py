@@ -117,9 +117,9 @@ def whitening(moments: Moments, *, centred: bool) -> Tensor:
 def tree_axes(moments: Moments) -> tuple[Tensor, Tensor]:
     """Turn whitened coordinates to axes along which heads and dependents are more or less close.
 
-    Gives the map, and of each axis 1 minus the mean square of the difference along an edge,
-    relative to that of any two words of a sentence; from the highest on. A linear map of the
-    vectors changes neither.
+    Gives the map, and the closeness of each axis: 1 minus the mean square of the difference along
+    an edge, relative to that of any two words of a sentence; at least 0, and relative to the
+    highest, which comes first. A linear map of the vectors changes neither.
     """
     # -> (n_kept, hidden_size), (n_kept,)
     assert moments.neighbours is not None
@@ -128,7 +128,8 @@ def tree_axes(moments: Moments) -> tuple[Tensor, Tensor]:
     basis = axes.T @ basis
     # The sign of an axis is open, and the initial components depend on it.
     signs = torch.where(basis @ moments.neighbours.first < 0, -1.0, 1.0)
-    return (basis * signs[:, None]).contiguous(), 1 - spread
+    closeness = (1 - spread).clamp(min=0)
+    return (basis * signs[:, None]).contiguous(), closeness / closeness[0].clamp(min=FLOAT32_EPS)
 
 
 def coordinates(

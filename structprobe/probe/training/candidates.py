@@ -29,10 +29,6 @@ class DevScore:
     loss: float
     factor: float = 1.0
 
-    def rank_by(self, select: str) -> tuple[float, ...]:
-        """Give what is lowest for the best, by one of `settings.SELECT`."""
-        return (-(self.uuas or 0), self.loss) if select == "uuas" else (self.loss,)
-
 
 @dataclass(slots=True)
 class Candidates:
@@ -45,11 +41,13 @@ class Candidates:
     def __post_init__(self) -> None:
         self.chosen = next(iter(self.problems))
 
-    def compare(self, scores: Mapping[int, DevScore], select: str, *, last: bool) -> None:
+    def compare(
+        self, scores: Mapping[int, DevScore], select: str, margin: float, *, last: bool
+    ) -> None:
         """Drop the worse half of those with a score, by the id of their problem, or choose."""
         own = {name: scores[id(p)] for name, p in self.problems.items() if id(p) in scores}
         self.scores |= own
-        order = sorted(own, key=lambda name: own[name].rank_by(select))
+        order = from_the_best(own, select, margin)
         self.chosen = order[0]
         for name in [] if last else order[-(-len(order) // 2) :]:
             self.problems[name].ended = True
@@ -68,6 +66,7 @@ class Contest:
     dev: Iterable[Batch]
     rungs: Sequence[int]  # After how many evaluations
     select: str  # One of `settings.SELECT`
+    margin: float  # As of `TreeAxes`
     scaled: bool  # Whether a factor is found: not for losses in which the scale has a meaning
 
     def __call__(self, stacks: Sequence[Stack], step: int) -> None:
@@ -86,12 +85,24 @@ class Contest:
                     score = replace(score, factor=1.0, loss=told["dev_loss"])
                 scores[id(problem)] = replace(score, step=int(told["step"]))
         for group in self.groups:
-            group.compare(scores, self.select, last=last)
+            group.compare(scores, self.select, self.margin, last=last)
 
     def _score(self, components: Tensor, stack: Stack, place: int) -> DevScore:
         """Score the components of one problem of a stack."""
         # components (rank, width)
         return dev_score(components, lambda batch: stack.dev_rows(batch, place), self.dev)
+
+
+def from_the_best(scores: Mapping[str, DevScore], select: str, margin: float) -> list[str]:
+    """Order names by their scores; of those as good as the best in UUAS, by the loss."""
+    uuas = {name: one.uuas or 0.0 for name, one in scores.items()}
+    highest = max(uuas.values())
+
+    def place(name: str) -> tuple[bool, float, float]:
+        behind = select == "uuas" and uuas[name] < highest - margin
+        return behind, -uuas[name] if behind else 0.0, scores[name].loss
+
+    return sorted(scores, key=place)
 
 
 def dev_score(

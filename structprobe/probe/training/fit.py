@@ -154,7 +154,7 @@ class Space:
     """The coordinates in which the matrices of a layer are trained."""
 
     basis: Tensor | None  # (n_kept, hidden_size): the map to them; None for the raw vectors
-    closeness: Tensor | None = None  # (n_kept,): as of `tree_axes`
+    closeness: Tensor | None = None  # (n_kept,): as by `tree_axes`
 
 
 def find_space(task: Task, moments: Moments | None) -> Space:
@@ -173,11 +173,11 @@ def _candidates(task: Task, rank: int, space: Space, width: int) -> Candidates:
     problem = new_problem(task, rank, n_kept, width)
     if space.closeness is None or not isinstance(recipe, TreeAxes):
         return Candidates({"": problem})
-    close = space.closeness.clamp(min=0).float()
+    assert isinstance(problem.schedule, Cosine)
     found = {}
     for axes in recipe.candidates:
         rates = torch.ones(width)
-        rates[:n_kept] = (close.cpu() + axes.floor) ** axes.power
+        rates[:n_kept] = (space.closeness.float().cpu() + axes.floor) ** axes.power
         rates = rates.to(problem.start)
         decay = axes.decay / problem.schedule.peak
         found[axes.name] = Problem(problem.start * rates, problem.schedule, rates, decay)
@@ -190,7 +190,7 @@ def _contest(task: Task, groups: Iterable[Candidates]) -> Contest | None:
     if not (isinstance(recipe, TreeAxes) and task.pairs):
         return None
     scaled = settings.loss == "absolute"
-    return Contest([*groups], task.dev, recipe.rungs, settings.select, scaled)
+    return Contest([*groups], task.dev, recipe.rungs, settings.select, recipe.margin, scaled)
 
 
 def _fitted(task: Task, group: Candidates, basis: Tensor | None) -> FittedMatrix:

@@ -114,9 +114,9 @@ class TreeAxes(Whitened):
     Whitening leaves open along which axes the coordinates are written. Here, the distance probe
     takes those of the generalised eigenproblem of two moments of the training data: that of the
     differences between heads and dependents, and that of the differences between any two words of a
-    sentence. The closeness of an axis is 1 minus their ratio, and at least 0: it is high where
-    heads and dependents are close together and other words are not. Neither the axes nor their
-    closeness change under an invertible linear map of the vectors.
+    sentence. The closeness of an axis is 1 minus their ratio, at least 0, relative to the highest:
+    it is high where heads and dependents are close together and other words are not. Neither the
+    axes nor their closeness change under an invertible linear map of the vectors.
 
     Where training data are few, it helps to prefer axes with a high closeness, and by how much
     differs from treebank to treebank. So several `Axes` compete: they are trained on the same
@@ -129,11 +129,15 @@ class TreeAxes(Whitened):
     ----------
     candidates : tuple of Axes
         What competes. If dev scores are equal, the first is chosen.
+    margin : float
+        Of candidates whose UUAS is less than this behind the highest, as seeds may be, the one with
+        the lowest loss is the best.
     rungs : tuple of int
         After how many evaluations of the dev loss the worse half of the candidates leaves.
     """
 
     candidates: tuple[Axes, ...] = ()
+    margin: float = 0.003
     rungs: tuple[int, ...] = (1, 3)
 
 
