@@ -34,7 +34,7 @@ class Training:
 
     Parameters
     ----------
-    recipe : {"auto", "whitened", "published"}, default="whitened"
+    recipe : {"auto", "whitened", "published"}, default="auto"
         How the matrices of the probe are trained; see `StructuralProbe`.
     select : {"uuas", "loss"}, default="uuas"
         The score on the dev set by which the recipe ``"auto"`` chooses.
@@ -54,7 +54,7 @@ class Training:
         If a value is unknown or out of range.
     """
 
-    recipe: str = "whitened"
+    recipe: str = "auto"
     max_steps: int | None = None
     products: str = "float32"
     device: Any = "auto"

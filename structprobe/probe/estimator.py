@@ -38,7 +38,7 @@ class StructuralHyperparameters:
         self,
         *,
         rank: int | None = None,
-        recipe: str = "whitened",
+        recipe: str = "auto",
         loss: str = "absolute",
         select: str = "uuas",
         max_steps: int | None = None,
@@ -75,9 +75,9 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     rank : int, optional
         Number of rows of each matrix, 1 to hidden_size; hidden_size by default.
     recipe : {"auto", "whitened", "published"}
-        How the matrices are trained: in whitened coordinates, as in the paper, on the raw vectors,
-        or in several ways, of which the best on the dev set is chosen; see
-        `structprobe.probe.training.recipes`.
+        How the matrices are trained: in whitened coordinates, in several ways, of which the best
+        on the dev set is chosen (``"auto"``) or in one (``"whitened"``); or as in the paper, on the
+        raw vectors. See `structprobe.probe.training.recipes`.
     loss : {"absolute", "tree"}
         The loss for distances: their absolute error, or the negative log-likelihood of the gold
         tree among all spanning trees, in nats per edge, as for a parser

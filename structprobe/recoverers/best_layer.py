@@ -51,7 +51,8 @@ class BestLayer(Recoverer):
     curve_ : dict of int to float
         The UUAS on dev of each layer.
     chosen_ : dict
-        ``layer``: the best of `curve_`; ties go to the lowest.
+        ``layer``: the best of `curve_`; ties go to the lowest. With the recipe ``"auto"``, also
+        ``choice``: what it chose there.
 
     Examples
     --------
@@ -63,6 +64,7 @@ class BestLayer(Recoverer):
     name = "probe"
     order = 10
     options = MappingProxyType({"rank": int, "max_steps": int})
+    recipe = "auto"  # Its numbers are part of the key of a row
     fitted_attribute = "recoverer_"
     from_context = ("encoder", "punct", "cache", "random_state", "device", "progress")
 
@@ -105,6 +107,9 @@ class BestLayer(Recoverer):
         layer = max(sorted(self.curve_), key=self.curve_.__getitem__)
         self.recoverer_ = ProbeRecoverer(self.encoder, layer, probes[layer], name=self.name, **told)
         self.chosen_ = {"layer": layer}
+        history = getattr(probes[layer], "history_", None)
+        if isinstance(history, Mapping) and "chosen" in history:
+            self.chosen_ |= {"choice": history["chosen"]}
         return self
 
     def fit_layers(self, vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]) -> Any:
@@ -126,7 +131,8 @@ class BestLayer(Recoverer):
         """
         from structprobe.probe.estimator import StructuralProbe, fit_together
 
-        probes = {layer: StructuralProbe(**self._told()) for layer in vectors.layers}
+        told = {"recipe": self.recipe} | self._told()
+        probes = {layer: StructuralProbe(**told) for layer in vectors.layers}
         layers, dev_layers = (
             {layer: bank.layer(layer) for layer in vectors.layers} for bank in (vectors, dev[0])
         )

@@ -49,7 +49,7 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Whitened:
-    """The default recipe: the published loss and geometry, optimised in whitened coordinates.
+    """The published loss and geometry, optimised in whitened coordinates.
 
     Batches mix sentence lengths; they are composed once and shuffled. The learning rate rises
     linearly during the warm-up and falls to zero along a cosine. The number of steps does not
@@ -109,7 +109,7 @@ class Axes:
 
 @dataclass(frozen=True, slots=True)
 class TreeAxes(Whitened):
-    """The recipe that chooses: whitened coordinates along axes that the trees give.
+    """The default recipe: as `Whitened`, along axes that the trees give, in the best of some ways.
 
     Whitening leaves open along which axes the coordinates are written. Here, the distance probe
     takes those of the generalised eigenproblem of two moments of the training data: that of the
@@ -144,9 +144,9 @@ class TreeAxes(Whitened):
 Recipe = Published | Whitened
 
 _CANDIDATES = (
-    Axes("axes-whole", power=1.0, floor=0.01, decay=0.005),
-    Axes("axes-decay", power=1.0, floor=0.1, decay=0.01),
-    Axes("axes-half", power=0.5, floor=0.01, decay=0.005),
+    Axes("axes-mild", power=1.0, floor=0.1, decay=0.0025),
+    Axes("axes-strong", power=1.5, floor=0.1, decay=0.005),
+    Axes("axes-stronger", power=2.0, floor=0.1, decay=0.005),
     Axes("axes-even", power=0.0, floor=0.0, decay=0.0),
 )
 
