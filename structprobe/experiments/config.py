@@ -36,8 +36,6 @@ class Training:
     ----------
     recipe : {"auto", "whitened", "published"}, default="auto"
         How the matrices of the probe are trained; see `StructuralProbe`.
-    select : {"uuas", "loss"}, default="uuas"
-        The score on the dev set by which the recipe ``"auto"`` chooses.
     max_steps : int, optional
         The maximum number of training steps; by default that of the recipe.
     products : {"float32", "bfloat16", "auto"}, default="float32"
@@ -47,6 +45,8 @@ class Training:
     memory_gb : float, default=4
         Memory for word vectors during training, in units of 10⁹ bytes. As many layers as fit are
         trained together; a layer that does not fit is streamed from the temporary folder.
+    select : {"uuas", "loss"}, default="uuas"
+        The score on the dev set by which the recipe ``"auto"`` chooses.
 
     Raises
     ------
