@@ -16,7 +16,7 @@ export GOMP_SPINCOUNT := 10000
 
 # Test files run side by side, each process with one thread of torch (tests/conftest.py).
 WORKERS ?= 2
-PYTEST  := python -m pytest --numprocesses $(WORKERS) --dist loadfile
+PYTEST  := python -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo check test faults test-oldest lint format bench docs dist clean
 

@@ -12,8 +12,18 @@ from numpy.typing import NDArray
 
 def checksum(place: object, arrays: Iterable[NDArray[Any]]) -> NDArray[np.uint32]:
     """Sum up arrays, their types and shapes, and the place that they belong to."""
-    found = zlib.crc32(str(place).encode())
+    found = begin_sum(place)
     for array in arrays:
-        found = zlib.crc32(f"{array.dtype.str} {array.shape}".encode(), found)
-        found = zlib.crc32(np.ascontiguousarray(array).tobytes(), found)
+        found = zlib.crc32(describe(array.dtype, array.shape), found)
+        found = zlib.crc32(np.ascontiguousarray(array), found)  # in place, without a copy
     return np.array(found, np.uint32)
+
+
+def begin_sum(place: object) -> int:
+    """Begin a checksum with the place that arrays belong to."""
+    return zlib.crc32(str(place).encode())
+
+
+def describe(dtype: np.dtype[Any], shape: tuple[int, ...]) -> bytes:
+    """Describe an array, for its checksum."""
+    return f"{dtype.str} {shape}".encode()

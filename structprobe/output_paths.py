@@ -9,6 +9,8 @@ from tempfile import TemporaryFile
 
 from structprobe.errors import Hint, ResultError, StructprobeError
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
 
 def nearest_existing(path: Path) -> Path:
     """Find the path itself, or its nearest parent that exists."""
@@ -38,8 +40,14 @@ def check_room(
 
 def disk_hint(error: OSError, hint: str = "") -> str:
     """Give a hint on a write that failed; on a full disk, it begins with what helps."""
-    full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-    return "; ".join(filter(None, ("free some disk space" * full, hint)))
+    return "; ".join(filter(None, ("free some disk space" * (error.errno in _FULL), hint)))
+
+
+def is_of_disk(error: BaseException | None) -> bool:
+    """Whether an error is, or was raised from, one of a disk: full, read-only or failing."""
+    if isinstance(error, OSError) and error.errno in (*_FULL, errno.EROFS, errno.EIO):
+        return True
+    return error is not None and is_of_disk(error.__cause__)
 
 
 def replace_hint(kind: str) -> Hint:

@@ -29,11 +29,29 @@ ROOT = Path(__file__).resolve().parent.parent
 SLOW_FIXTURES = {"browser", "built", "treebanks"}
 
 
+# Files whose tests take minutes: begun first, so that none is left running alone at the end.
+LONG = (
+    "test_readme.py",
+    "test_docs.py",
+    "test_packaging.py",
+    "test_every_treebank.py",
+    "test_architectures.py",
+    "test_examples.py",
+    "test_interrupts.py",
+)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow what needs a browser, real treebanks, or a wheel that is built."""
+    """Mark as slow what needs a browser, real treebanks, or a wheel that is built.
+
+    Coverage is not measured in slow tests, which it makes slower by half; lines have quick ones.
+    """
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
+        if item.get_closest_marker("slow"):
+            item.add_marker(pytest.mark.no_cover)
+    items.sort(key=lambda item: item.path.name not in LONG)  # stable: the rest as it was
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ USAGE = {
     f"structprobe {FIT} --memory-gb lots": "--memory-gb: 'lots' is not a number above 0",
     f"structprobe {FIT} --max-unknown half": "--max-unknown: 'half' is not a share from 0 to 1",
     f"structprobe {FIT} --dtype fp16": (
-        "--dtype: unknown value 'fp16'; choose from 'float32', 'bfloat16', 'float16'"
+        "--dtype: unknown value 'fp16'; choose from 'float32', 'bfloat16', 'float16', 'auto'"
     ),
     f"structprobe {FIT} --pooling max": (
         "--pooling: unknown value 'max'; choose from 'mean', 'first', 'last'"
@@ -123,8 +123,8 @@ DATA = {
         "id: bert-base-cased"
     ),
     FIT.replace("--model model", "--model 'bert base cased'"): (
-        "model 'bert base cased' is no folder and no hub id; a hub id has only letters, digits, "
-        "and . - _ /, such as google/mt5-small"
+        "model 'bert base cased' is neither a folder nor a hub id; a hub id has only "
+        "letters, digits, and . - _ /, such as google/mt5-small"
     ),
     FIT.replace("--model model", "--model model/config.json"): (
         "no model folder 'model/config.json': it is a file; pass the folder that holds it: 'model'"
@@ -140,8 +140,8 @@ DATA = {
         "save_pretrained, or a .gguf file"
     ),
     SWEEP.replace("--model model", "--model model,other"): (
-        "model 'model,other' is no folder and no hub id; a hub id has only letters, digits, and . "
-        "- _ /, such as google/mt5-small"
+        "model 'model,other' is neither a folder nor a hub id; a hub id has only "
+        "letters, digits, and . - _ /, such as google/mt5-small"
     ),
     FIT.replace("train.conllu", "http://example.org/train.conllu"): (
         "http://example.org/train.conllu: an address, not a file; download the file first"

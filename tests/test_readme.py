@@ -15,6 +15,7 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.usefixtures("minilm", "encoded_once")
 def test_the_code_runs_and_prints_what_stands_below_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

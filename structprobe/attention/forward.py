@@ -57,7 +57,8 @@ def run_eagerly(
     """Run a model once, eagerly, as faster ways compute no weights of attention."""
     more = {} if types is None else {"token_type_ids": types}
     try:
-        with reading(loaded.model), eager_attention(loaded.model):
+        # Older versions of transformers warn of every pass that asks for attention.
+        with quiet_transformers(), reading(loaded.model), eager_attention(loaded.model):
             return run_model(loaded.model, ids, mask, output_attentions=True, **more)
     except Exception as error:  # architectures raise errors of any type
         if is_out_of_memory(error):
@@ -95,8 +96,7 @@ def eager_attention(model: Model) -> Iterator[None]:
         return
     before = [(config, dict(vars(config))) for config in _configs(inner)]
     try:
-        with quiet_transformers():
-            model.set_attn_implementation("eager")
+        model.set_attn_implementation("eager")
         yield
     finally:
         for config, settings in before:

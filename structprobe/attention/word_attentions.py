@@ -28,7 +28,8 @@ from structprobe.encoder.cache.cache_folder import (
     to_json,
 )
 from structprobe.encoder.checks import overflow
-from structprobe.encoder.encoder import Encoder, make_halving, pass_key
+from structprobe.encoder.encoder import Encoder, make_halving
+from structprobe.encoder.keys import pass_key
 from structprobe.encoder.subwords.batching import TextBatch, halve, make_batches
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords
@@ -271,7 +272,7 @@ class WordAttentions:
             if there.exists():
                 refuse_links(there, folder, StoreError)
                 if not stat.S_ISREG(there.lstat().st_mode):
-                    raise _damaged(there, "it is a link, or no regular file")
+                    raise _damaged(there, "it is a link, or not a regular file")
                 stored = _read_stored(there, with_checks=there == path)
                 yield from _complete(stored, len(sentences), there)
             else:
@@ -349,7 +350,7 @@ def _read_stored(path: Path, *, with_checks: bool) -> Iterator[RawAttention]:
                     for _ in range(3 + with_checks)
                 ]
                 if with_checks and not np.array_equal(arrays.pop(), checksum(path.name, arrays)):
-                    raise ValueError("the attention is not that written")
+                    raise ValueError("checksum mismatch")
                 batch = RawAttention(*arrays)
             except Exception as error:  # a damaged header raises errors of any type
                 raise _damaged(path, error) from error

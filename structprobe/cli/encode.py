@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from structprobe.cli import inputs, options
+from structprobe.cli import inputs, options, values
 from structprobe.cli.output import one_a_line, print_as
 from structprobe.cli.parser import Parser
 
@@ -22,9 +22,12 @@ def add_arguments(parser: Parser) -> None:
     options.add_treebanks(parser, needs=(), several=True, dev="dev set", test="test set")
     parser.rest = "files"
     parser.rules.append(_nothing_named)
+    parser.rules.append(_both_ways)
     options.add_layers(parser)
     told = "encode only the i-th of n parts, such as 3/8; run the other parts separately"
     parser.add_argument("--shard", metavar="i/n", help=told)
+    told = "number of processes that encode at the same time, each with a model of its own"
+    parser.add_argument("--jobs", type=values.positive, default=1, metavar="N", help=told)
     told = "also encode with an untrained copy of the model"
     parser.add_argument("--untrained", action="store_true", help=told)
     options.add_cache(parser, required=True)
@@ -38,6 +41,12 @@ def _nothing_named(args: argparse.Namespace) -> str | None:
     return "missing FILE or --treebank: nothing to encode"
 
 
+def _both_ways(args: argparse.Namespace) -> str | None:
+    """Refuse several jobs for one shard."""
+    both = args.shard is not None and args.jobs > 1
+    return "give either --shard or --jobs: a shard is encoded by one process" if both else None
+
+
 def run(args: argparse.Namespace) -> None:
     """Encode, and print what the cache holds."""
     from structprobe.encoder.cache.shards import Shard
@@ -45,6 +54,6 @@ def run(args: argparse.Namespace) -> None:
 
     shard = None if args.shard is None else Shard.parse(args.shard)
     banks = inputs.read_each(args)  # before a model is loaded, which may take long
-    how = inputs.picked(args, "cache", "layers", "untrained", "progress")
+    how = inputs.picked(args, "cache", "layers", "untrained", "jobs", "progress")
     done = encode_banks(inputs.build_encoder(args), banks, shard=shard, **how)
     print_as(one_a_line, done, args)

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from structprobe.cli.options import PARTS
+from structprobe.cli.options import LARGE, PARTS
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from structprobe.experiments.sweep import Parts
     from structprobe.treebank import Treebank
     from structprobe.treebank.reading import Heads
+
+# What says where a model is, beside its name.
+SOURCE = ("revision", "trust_remote_code", "gguf_file")
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +35,7 @@ def build_encoder(args: argparse.Namespace, model: str | None = None) -> Encoder
     from structprobe.encoder.encoder import Encoder
 
     name = model or args.model
-    where = picked(args, "revision", "trust_remote_code", "gguf_file")
+    where = picked(args, *SOURCE)
     layers = getattr(args, "layers", None) or [getattr(args, "layer", None)]
     if layers not in ("all", [None]):  # refused before the weights are loaded
         from structprobe.experiments.layers_ranks_seeds import parse_layers
@@ -42,7 +45,7 @@ def build_encoder(args: argparse.Namespace, model: str | None = None) -> Encoder
         if highest is not None:
             parse_layers(layers, highest)
     how = picked(args, "device", "dtype", "pooling", "spacing", "bos", "lang")
-    options = picked(args, "batch_tokens", "max_unknown")
+    options = picked(args, *LARGE, "batch_tokens", "max_unknown")
     how |= {option: value for option, value in options.items() if value is not None}
     return Encoder(name, **where, **how)
 
@@ -61,7 +64,7 @@ def check_probe(args: argparse.Namespace) -> None:
 def saved_model(args: argparse.Namespace) -> dict[str, Any]:
     """Give what options say about the choice and the loading of a saved probe."""
     names = ("layer", "layers", "rank", "seed", "model", "gguf_file", "dtype", "revision", "cache",
-             "batch_tokens", "max_unknown", "device")  # fmt: skip
+             "batch_tokens", "max_unknown", "device", *LARGE)  # fmt: skip
     given: dict[str, Any] = {"trust_remote_code": args.trust_remote_code or None}
     given |= {name: getattr(args, name, None) for name in names}
     return {name: value for name, value in given.items() if value is not None}

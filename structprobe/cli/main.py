@@ -39,6 +39,7 @@ COMMANDS = {
 }
 
 DATA_FAULT, INTERRUPTED = 1, 130
+_TRACKERS = "ignore:resource_tracker:UserWarning"  # a filter: how the message begins
 
 # How long a thread of torch's waits busily for the next small operation. The default of GNU's
 # OpenMP is so long that on two cores, one of them taken by another process, training takes 16
@@ -81,10 +82,12 @@ def _with_option(option: str) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command."""
     _prepare_streams()
+    if argv is None:  # a process of our own
+        _quieten_trackers()
     given = list(sys.argv[1:] if argv is None else argv)
     args: argparse.Namespace | None = None
     try:
-        with _heeding_interrupts(), _flushed():
+        with _heeding_interrupts(argv), _flushed():
             args = _parse(given)
             args.command_line = shlex.join(["structprobe", *given])
             # Otherwise bars are drawn where stderr is a terminal.
@@ -122,6 +125,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     return 0
 
 
+def _quieten_trackers() -> None:
+    """Let Python's trackers of semaphores, processes of their own, only remove what was left.
+
+    Workers that are ended by Ctrl-C leave semaphores, such as those of progress bars.
+    """
+    given = os.environ.get("PYTHONWARNINGS")
+    os.environ["PYTHONWARNINGS"] = ",".join(filter(None, (given, _TRACKERS)))
+
+
 def _heed_no_more(argv: Sequence[str] | None) -> None:
     """Let no Ctrl-C, first or second, break into the end of the process."""
     if argv is None:
@@ -152,7 +164,7 @@ def _prepare_streams() -> None:
 
 
 @contextmanager
-def _heeding_interrupts() -> Iterator[None]:
+def _heeding_interrupts(argv: Sequence[str] | None) -> Iterator[None]:
     """Repeat a Ctrl-C that came while an object was deleted: Python prints it and goes on."""
     before = sys.unraisablehook
 
@@ -166,7 +178,8 @@ def _heeding_interrupts() -> Iterator[None]:
     try:
         yield
     finally:
-        sys.unraisablehook = before
+        if argv is not None:  # else objects are deleted, and Ctrl-C may come, until the end
+            sys.unraisablehook = before
 
 
 @contextmanager

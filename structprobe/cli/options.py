@@ -10,6 +10,8 @@ from structprobe.cli import values
 from structprobe.cli.parser import Parser
 
 PARTS = ("train", "dev", "test")
+# What is said of a model that does not fit, and of its vectors.
+LARGE = ("store_dtype", "quantize", "device_map", "max_memory", "offload_folder")
 PUNCT = ("upos", "xpos", "keep")
 
 
@@ -31,6 +33,18 @@ def _add_hardware(parser: Parser) -> None:
     """Add where the model runs and what a batch may hold."""
     group = parser.add_argument_group("hardware")
     add_device(group)
+    add = group.add_argument
+    add(
+        "--device-map", type=values.device_map, metavar="MAP",
+        help="spread a model over devices, the CPU and the disk: auto, balanced, sequential, or "
+        "a device for each module, as JSON (needs the extra large)",
+    )  # fmt: skip
+    add(
+        "--max-memory", type=values.max_memory, metavar="JSON",
+        help="""most memory of each device for --device-map, as in '{"0": "9GB", "cpu": "9GB"}'""",
+    )  # fmt: skip
+    told = "folder for weights that --device-map puts on disk"
+    add("--offload-folder", metavar="DIR", help=told)
     group.add_argument(
         "--batch-tokens", type=values.positive, metavar="N",
         help="maximum number of tokens per batch, padding included",
@@ -47,8 +61,18 @@ def _add_loading(group: argparse._ActionsContainer, *, dtype: str | None) -> Non
         help="maximum share of words that the tokenizer does not know, 0 to 1 (default: 0.2)",
     )  # fmt: skip
     add(
-        "--dtype", default=dtype, choices=("float32", "bfloat16", "float16"),
-        help="floating-point type of the model",
+        "--dtype", default=dtype, choices=("float32", "bfloat16", "float16", "auto"),
+        help="floating-point type of the model; auto: bfloat16 where the hardware supports it",
+    )  # fmt: skip
+    add(
+        "--store-dtype", choices=("float32", "float16"),
+        help="floating-point type of stored vectors; default: float32, or float16 with "
+        "--dtype float16",
+    )  # fmt: skip
+    add(
+        "--quantize", metavar="BITS",
+        help="quantise the weights on loading: 8bit or 4bit (needs bitsandbytes, torchao or "
+        "optimum-quanto, the first that is installed; 8bit-torchao names one)",
     )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from structprobe.cli import inputs, options, values
 from structprobe.cli.output import print_as, print_rows
@@ -67,14 +68,16 @@ def run(args: argparse.Namespace) -> None:
     grid = {"folder": args.out, "ranks": ranks, "config": config}
     grid |= inputs.picked(args, "layers", "seeds", "punct")
     banks = inputs.read_treebanks(args)
-    encoders = (inputs.build_encoder(args, model) for model in args.model)
     if args.dry_run:
-        from structprobe.experiments.runs.planning import plan_sweep
+        from structprobe.experiments.runs.planning import plan_sweeps
         from structprobe.show.cost_table import format_plan
 
-        plans = [plan_sweep(model, *parts, **grid) for model in encoders for parts in banks]
+        loading = "device", "dtype", "batch_tokens", "device_map", "quantize"
+        how = inputs.picked(args, *loading, *inputs.SOURCE)
+        plans = plan_sweeps(args.model, partial(inputs.build_encoder, args), banks, how, **grid)
         print_as(lambda found: "\n\n".join(map(format_plan, found)), plans, args)
         return
     from structprobe.experiments.sweep import sweep_many
 
+    encoders = (inputs.build_encoder(args, model) for model in args.model)
     print_rows(sweep_many(encoders, banks, **grid), args)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import json
 import re
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 
 def _whole(text: str, least: int) -> int:
@@ -47,6 +49,26 @@ def layers(text: str) -> str:
         for part in text.split(","):
             _refuse_no_layer(part.strip(), r"\d+(?:-\d+)?", "a layer or a range of layers")
     return text
+
+
+def device_map(text: str) -> str | dict[str, Any]:
+    """Read the name of a device map, or one written as JSON, such as ``{"": "cpu"}``."""
+    return _object(text) if text.lstrip().startswith("{") else text
+
+
+def max_memory(text: str) -> dict[int | str, Any]:
+    """Read the memory of devices, such as ``{"0": "20GB", "cpu": "60GB"}``."""
+    return {int(name) if name.isdecimal() else name: most for name, most in _object(text).items()}
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is not JSON: {error}") from None
+    if not isinstance(found, dict):
+        raise argparse.ArgumentTypeError(f'{text!r} is not a JSON object, as in {{"cpu": "9GB"}}')
+    return found
 
 
 def port(text: str) -> int:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,14 +13,25 @@ from numpy.typing import NDArray
 
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SpacedWords
-from structprobe.errors import EncoderError
+from structprobe.errors import EncoderError, Hint
 from structprobe.models.loading import LoadedModel
 
 OUTLIER_FACTOR = 20.0
+_BEYOND_FLOAT16 = 65_520  # the least number that float16 rounds to infinity
 _DROPPED = 12  # the last of the 32 bits of a float are ignored
 _N_BINS = 1 << 31 - _DROPPED  # a norm has no sign
 
 _logger = logging.getLogger(__name__)
+
+
+def check_numbers(max_unknown: Any, batch_tokens: Any) -> None:
+    """Refuse numbers out of range, and what is no number."""
+    if not (isinstance(max_unknown, Real) and 0 <= float(max_unknown) <= 1):
+        raise EncoderError(f"max_unknown must be a share from 0 to 1, got {max_unknown!r}")
+    if batch_tokens is not None and not isinstance(batch_tokens, Integral):
+        raise EncoderError(f"batch_tokens must be a whole number, got {batch_tokens!r}")
+    if batch_tokens is not None and batch_tokens < 1:
+        raise EncoderError(f"batch_tokens must be at least 1, got {batch_tokens}")
 
 
 def refuse_non_finite(
@@ -32,9 +45,29 @@ def refuse_non_finite(
                 continue
         finite = np.isfinite(vectors[layer]).all(axis=1)  # (n_words,)
         if not finite.all():
-            words = [(word, one.where) for one in sentences for word in one.words]
-            word, where = words[int(np.argmin(finite))]
+            word, where = _word(sentences, int(np.argmin(finite)))
             raise overflow(f"layer {layer}: the vector of word {word!r}", where)
+
+
+def refuse_beyond_float16(
+    vectors: Mapping[int, NDArray[np.floating]], sentences: Sequence[SpacedWords]
+) -> None:
+    """Raise an error for values that would be infinite in float16."""
+    # vectors (n_words, hidden_size)
+    for layer in sorted(vectors):
+        largest = np.abs(vectors[layer]).max(axis=1, initial=0)  # (n_words,)
+        if largest.max(initial=0) >= _BEYOND_FLOAT16:
+            number = int(largest.argmax())
+            word, where = _word(sentences, number)
+            what = f"layer {layer}: the vector of word {word!r} has the value {largest[number]:.4g}"
+            shell = "use --store-dtype float32, or encode other layers"
+            hint = Hint("use store_dtype='float32', or encode other layers", shell=shell)
+            raise EncoderError(f"{what}, which float16 cannot hold", where=where, hint=hint)
+
+
+def _word(sentences: Sequence[SpacedWords], number: int) -> tuple[str, str]:
+    """Give a word by its number in a batch, and where it is."""
+    return [(word, one.where) for one in sentences for word in one.words][number]
 
 
 def refuse_foreign_tokens(

@@ -6,8 +6,7 @@ import contextlib
 import copy
 import os
 import time
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from numbers import Integral
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple, Self
 
 import numpy as np
@@ -15,8 +14,21 @@ import torch
 from numpy.typing import NDArray
 
 from structprobe.encoder.cache.shards import Shard
-from structprobe.encoder.cache.store import MemoryStore, VectorStore, open_store, storage_dtype
-from structprobe.encoder.checks import NormWatch, refuse_foreign_tokens, refuse_non_finite
+from structprobe.encoder.cache.store import (
+    MemoryStore,
+    VectorStore,
+    check_store_dtype,
+    open_store,
+    storage_dtype,
+)
+from structprobe.encoder.checks import (
+    NormWatch,
+    check_numbers,
+    refuse_beyond_float16,
+    refuse_foreign_tokens,
+    refuse_non_finite,
+)
+from structprobe.encoder.keys import store_key
 from structprobe.encoder.pooling import word_vectors
 from structprobe.encoder.subwords.batching import (
     TextBatch,
@@ -44,6 +56,7 @@ from structprobe.models import Model, Tokenizer
 from structprobe.models.limits import Layers, pick_layers
 from structprobe.models.loading import LoadedModel, load_model, refresh, untrained
 from structprobe.models.reading import reading
+from structprobe.models.weights import Placement
 from structprobe.notebook import html_table
 from structprobe.progress import progress_bar
 
@@ -103,9 +116,10 @@ class Encoder:
         Name of a ``.gguf`` file in the folder or repository.
     device : str or torch.device, default "auto"
         A torch device; ``"auto"`` uses a GPU if one is available.
-    dtype : {"float32", "bfloat16", "float16"}, default "float32"
-        Data type in which the model runs, whatever the type of its checkpoint. Vectors are pooled
-        in float32, and stored as float16 if `dtype` is float16, otherwise as float32.
+    dtype : {"float32", "bfloat16", "float16", "auto"}, default "float32"
+        Data type in which the model runs, whatever the type of its checkpoint. ``"auto"`` is
+        bfloat16 where the hardware multiplies such numbers itself, otherwise float32; for a loaded
+        model, it is the type of its weights. Vectors are pooled in float32.
     pooling : {"mean", "first", "last"}, default "mean"
         How subwords are pooled into words.
     spacing : {"words", "original"}, default "words"
@@ -121,6 +135,23 @@ class Encoder:
     max_unknown : float, default 0.2
         The share of words, 0 to 1, that may be unknown to the tokenizer, which writes them all as
         the same token; more are an error. More than 1 % are told in a warning.
+    store_dtype : {"float32", "float16"}, optional
+        Data type of the vectors in memory and in a cache; by default float16 if `dtype` is float16,
+        otherwise float32. Vectors that float16 cannot hold (above 65,504) are an error.
+    device_map : str or mapping of str to device, optional
+        How the layers of a model that does not fit one device are spread over several, with the
+        package accelerate: ``"auto"``, ``"balanced"``, ``"balanced_low_0"``, ``"sequential"``, or
+        the devices of modules by name, where ``"cpu"`` and ``"disk"`` are devices too. The vectors
+        and the fingerprint do not depend on it.
+    max_memory : mapping of device to int or str, optional
+        The most memory that a device map may use of each device, such as
+        ``{0: "20GB", "cpu": "60GB"}``; by default what is free.
+    offload_folder : str or path, optional
+        Where weights that a device map puts on disk are stored if their file cannot be read from
+        directly. They are deleted with the encoder.
+    quantize : {"8bit", "4bit"}, optional
+        Quantise the weights on loading, with bitsandbytes, torchao or optimum-quanto, whichever is
+        installed; ``"8bit-torchao"`` names one. The fingerprint depends on it.
 
     Attributes
     ----------
@@ -165,10 +196,15 @@ class Encoder:
         batch_tokens: int | None = None,
         lang: str | None = None,
         max_unknown: float = 0.2,
+        store_dtype: str | None = None,
+        device_map: str | Mapping[str, Any] | None = None,
+        max_memory: Mapping[Any, Any] | None = None,
+        offload_folder: str | os.PathLike[str] | None = None,
+        quantize: str | None = None,
     ) -> None:
         check_pooling(pooling)
         check_spacing(spacing)
-        _check_numbers(max_unknown, batch_tokens)
+        check_numbers(max_unknown, batch_tokens)
         self.model = model
         self.tokenizer = tokenizer
         self.revision = revision
@@ -182,10 +218,18 @@ class Encoder:
         self.batch_tokens = batch_tokens
         self.lang = lang
         self.max_unknown = max_unknown
+        self.device_map = device_map
+        self.max_memory = max_memory
+        self.offload_folder = offload_folder
+        folder = None if offload_folder is None else os.fspath(offload_folder)
+        placement = Placement(device_map, max_memory, folder, quantize)
         place: Any = {"tokenizer": tokenizer, "revision": revision, "gguf_file": gguf_file}
         use: Any = {"trust_remote_code": trust_remote_code, "device": device, "dtype": dtype}
         use["lang"] = lang
-        self.loaded = load_model(model, **place, **use)  # as last used
+        self.loaded = load_model(model, **place, **use, placement=placement)  # as last used
+        self.quantize = self.loaded.placement.quantize  # with the package that does it
+        stored = storage_dtype(self.loaded.dtype).name
+        self.store_dtype = stored if store_dtype is None else check_store_dtype(store_dtype)
         self.surroundings = find_surroundings(self.loaded.tokenizer, bos)
         self._reader = make_reader(self.loaded.tokenizer)
         self._unknown: UnknownWatch | None = UnknownWatch(self._reader, self.loaded.name)
@@ -212,7 +256,7 @@ class Encoder:
     @property
     def bytes_per_value(self) -> int:
         """Bytes per number of a stored vector."""
-        return storage_dtype(self.loaded.dtype).itemsize
+        return np.dtype(self.store_dtype).itemsize
 
     @property
     def fingerprint(self) -> str:
@@ -238,7 +282,7 @@ class Encoder:
         -------
         dict
             ``model``, ``revision``, ``fingerprint``, ``pooling``, ``spacing``, ``bos``, ``dtype``,
-            ``layer``, and ``lang`` if one was given.
+            ``layer``, and ``lang``, ``store_dtype`` and ``quantize`` if they were chosen.
 
         Raises
         ------
@@ -376,8 +420,18 @@ class Encoder:
             "dtype": str(loaded.dtype).removeprefix("torch."),
             "device": str(loaded.device),
             **{name: getattr(self, name) for name in ("pooling", "spacing", "bos")},
-            **({"lang": self.lang} if self.lang else {}),
+            **self._choices(),
         }
+
+    def _choices(self) -> dict[str, object]:
+        """Give what was chosen instead of a default, beside what every origin says."""
+        usual = storage_dtype(self.loaded.dtype).name
+        chosen = {
+            "lang": self.lang,
+            "store_dtype": None if self.store_dtype == usual else self.store_dtype,
+            "quantize": self.quantize,
+        }
+        return {name: value for name, value in chosen.items() if value}
 
     def _look(self) -> LoadedModel:
         """Refresh a model object, which may have been trained since it was last used."""
@@ -399,15 +453,13 @@ class Encoder:
             words = digest(spaced)
             self._check_unknown(spaced, words)
             origin = self._origin()  # before the passes, as it is stored with the vectors
-            # The location of a model does not affect its vectors.
-            deciding = {name: origin[name] for name in origin if name not in ("model", "revision")}
             with open_store(
                 cache,
-                key={**deciding, "words": words},
+                key=store_key(origin, words),
                 layers=pick_layers(layers, self.n_layers),
                 offsets=np.cumsum([0, *(len(sentence.words) for sentence in spaced)]),
                 hidden_size=self.hidden_size,
-                dtype=self.loaded.dtype,
+                dtype=self.store_dtype,
                 shard=shard,
             ) as store:
                 if store.missing_layers:
@@ -432,6 +484,8 @@ class Encoder:
             rows = lay_out(batch.pieces, batch.layout)
             vectors = word_vectors(self.loaded, rows, store.missing_layers, watch)
             refuse_non_finite(vectors, batch.sentences)
+            if self.store_dtype == "float16":
+                refuse_beyond_float16(vectors, batch.sentences)
             store.write(batch.numbers, vectors)
 
         parts = [part for part in parts if missing[part].any()]
@@ -474,7 +528,7 @@ class Encoder:
             "fingerprint": loaded.fingerprint,
             **{name: getattr(self, name) for name in ("pooling", "spacing", "bos")},
             "dtype": str(loaded.dtype).removeprefix("torch."),
-            **({"lang": self.lang} if self.lang else {}),
+            **self._choices(),
         }
 
 
@@ -489,20 +543,3 @@ def unwatched(encoder: Encoder) -> Encoder:
     alone = copy.copy(encoder)
     alone._unknown = None
     return alone
-
-
-def pass_key(encoder: Encoder, sentences: Iterable[SentenceLike]) -> dict[str, object]:
-    """Give all that determines the vectors of the subwords of sentences, before pooling."""
-    origin = encoder.origin(0)
-    words = digest(space_sentences(sentences, encoder.spacing))
-    return {"words": words} | {k: origin[k] for k in ("fingerprint", "spacing", "bos", "dtype")}
-
-
-def _check_numbers(max_unknown: Any, batch_tokens: Any) -> None:
-    """Refuse numbers out of range, and what is no number."""
-    if not (isinstance(max_unknown, int | float) and 0 <= max_unknown <= 1):
-        raise EncoderError(f"max_unknown must be a share from 0 to 1, got {max_unknown!r}")
-    if batch_tokens is not None and not isinstance(batch_tokens, Integral):
-        raise EncoderError(f"batch_tokens must be a whole number, got {batch_tokens!r}")
-    if batch_tokens is not None and batch_tokens < 1:
-        raise EncoderError(f"batch_tokens must be at least 1, got {batch_tokens}")

@@ -24,9 +24,10 @@ from structprobe.experiments.runs.run import (
     warn_before,
 )
 from structprobe.experiments.vectors_folder import check_cache, vectors_folder
+from structprobe.output_paths import is_of_disk
 from structprobe.probe.training.recipes import recipe_version
 from structprobe.progress import progress_bar
-from structprobe.recoverers.base import MethodContext, Recoverer
+from structprobe.recoverers.base import MethodContext, Recoverer, fit_checked
 from structprobe.recoverers.methods import ALL, Method, choose_methods
 from structprobe.results.folder import ResultsFolder, check_folder
 from structprobe.results.frames import Rows
@@ -59,8 +60,9 @@ def compare(
     """Fit methods on train, make choices on dev and score on test; one row per method.
 
     A method that does not suit the model, or fails with a `StructprobeError`, gets a row without
-    scores that says why; the others continue. Methods that have a row with scores in the folder
-    are not run again. Methods without `uses_gold` get only the words of the test set.
+    scores that says why; the others continue, unless it failed because a disk is full, read-only or
+    faulty. Methods that have a row with scores in the folder are not run again. Methods without
+    `uses_gold` get only the words of the test set.
 
     Parameters
     ----------
@@ -178,7 +180,7 @@ class _Comparison:
         try:
             recoverer = method.make(self.setting)
             with timed(self.setting.encoder) as fit_times:
-                recoverer.fit(self.versions[None].train, self.versions[None].dev)
+                fit_checked(recoverer, self.versions[None].train, self.versions[None].dev)
         except StructprobeError as error:
             for words_as in todo:
                 told = self._told(method.given or method.cls, method.name, words_as)
@@ -209,7 +211,9 @@ class _Comparison:
         return outcome({**told, **chosen, **times}, banks, {"test": predictions})
 
     def _empty(self, told: Row, error: StructprobeError) -> Row:
-        """Make a row without scores that gives the reason."""
+        """Make a row without scores that gives the reason; a full disk says nothing of a method."""
+        if is_of_disk(error):
+            raise error
         banks = self.versions[told["words_as"]]
         assert banks.test is not None
         told = told | banks.values() | sizes(banks.test)

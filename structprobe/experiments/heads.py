@@ -30,8 +30,9 @@ from structprobe.experiments.runs.run import as_bank, sizes, timed
 from structprobe.recoverers.attention_head import AttentionHead
 from structprobe.recoverers.attention_max import AttentionMax
 from structprobe.recoverers.attention_mst import AttentionMST
-from structprobe.results.folder import ResultsFolder, as_csv
-from structprobe.results.rows import bank_name
+from structprobe.results.folder import ResultsFolder
+from structprobe.results.frames import as_csv
+from structprobe.results.rows import bank_name, plain_number
 from structprobe.scores.attachment import without_subtypes
 from structprobe.scores.gold_edges import GoldEdges
 from structprobe.scores.protocol import Protocol, choose_protocol, kept_words
@@ -324,7 +325,8 @@ def _open(folder: str | os.PathLike[str], force: bool) -> ResultsFolder:
 def _write(analysis: HeadAnalysis, folder: ResultsFolder) -> None:
     """Write everything as JSON, and heads and relations as tables."""
     everything = analysis.to_dict()
-    text = json.dumps(everything, ensure_ascii=False, indent=2, allow_nan=False)
+    how: dict[str, Any] = {"ensure_ascii": False, "allow_nan": False, "default": plain_number}
+    text = json.dumps(everything, indent=2, **how)
     folder.write(_ALL, text + "\n")
     for name in ("heads", "relations", "trees"):
         rows = everything[name]

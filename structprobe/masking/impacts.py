@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from structprobe.encoder.checks import overflow
-from structprobe.encoder.encoder import Encoder, make_halving, pass_key
+from structprobe.encoder.encoder import Encoder, make_halving
+from structprobe.encoder.keys import pass_key
 from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords
 from structprobe.errors import EncoderError, unknown_name
 from structprobe.masking.masked_copies import MaskedCopies, MaskedRows
@@ -87,8 +88,7 @@ class MaskedImpacts:
     ) -> list[Impacts | None]:
         """Give the impacts within all sentences, computed once per encoder."""
         # -> (n, n)
-        whole = self._whole if self.measure == "probability" else None
-        head = None if whole is None else fingerprint_parameters(whole, whole.config)
+        head = head_fingerprint(self.encoder) if self.measure == "probability" else None
         settings = (self.measure, self.limit, self.layer, self.encoder.pooling, head)
         key = (*settings, *pass_key(self.encoder, sentences).values())
         known = _recalled.setdefault(self.encoder, {})
@@ -235,6 +235,7 @@ def _with_masked_head(encoder: Encoder) -> Model:
                 revision=loaded.revision,
                 trust_remote_code=encoder.trust_remote_code,
                 dtype=loaded.dtype,
+                **loaded.placement.options(loaded.device, loaded.dtype),
                 output_loading_info=True,
             )
     except Exception as error:  # the libraries raise errors of any type
@@ -242,7 +243,7 @@ def _with_masked_head(encoder: Encoder) -> Model:
     if info["missing_keys"]:
         raise no_head
     set_language(whole, loaded.lang, loaded.tokenizer, loaded.name, ours=True)
-    return whole.to(loaded.device)
+    return whole.to(loaded.device) if loaded.placement.is_plain else whole
 
 
 def _refuse_non_finite(impacts: NDArray[np.float32], sentence: SpacedWords) -> None:

@@ -14,7 +14,7 @@ from structprobe.models import Model
 from structprobe.models.hub import refuse_unknown
 from structprobe.models.places import ADAPTER_CONFIG, explain, locate
 from structprobe.models.quiet import quiet_transformers
-from structprobe.models.reading import reading
+from structprobe.models.reading import device_of, reading
 
 _WEIGHTS = ("adapter_model.safetensors", "adapter_model.bin")
 _FILES = ["adapter_*", "*token*", "vocab*", "merges*", "*.model"]
@@ -149,13 +149,30 @@ def _add_adapter(base: Model, folder: str) -> None:
     if strange := sorted(placed.unexpected_keys):
         found = f"{counted(len(strange), 'weight')} of it found no place in {type(base).__name__}"
         raise _misfit(found, strange[0], folder)
+    _place_beside(wrapped, saved, folder)
     base.eval()
     _check_within(wrapped, base, folder)
 
 
+def _place_beside(wrapped: Model, saved: dict[str, torch.Tensor], folder: str) -> None:
+    """Give data to the adapters of offloaded weights, which PEFT makes without any."""
+    for path, module in wrapped.named_modules():
+        beside = getattr(module, "base_layer", None)
+        if not isinstance(beside, torch.nn.Module):
+            continue
+        for name, weight in [*module.named_parameters(path)]:
+            if weight.is_meta and not name.startswith(f"{path}.base_layer."):
+                found = saved.get(name.replace(".default", ""))
+                if found is None:
+                    raise EncoderError("its adapter cannot be offloaded", where=folder)
+                owner, _, last = name.rpartition(".")
+                data = found.to(device_of(beside), weight.dtype)
+                setattr(wrapped.get_submodule(owner), last, torch.nn.Parameter(data, False))
+
+
 def _check_within(wrapper: Model, whole: Model, name: str) -> None:
     """Refuse adapters that act in the wrapper around a model, where it is passed over."""
-    ids = torch.arange(4, device=whole.device)[None]
+    ids = torch.arange(4, device=device_of(whole))[None]
     given = {"input_ids": ids, "attention_mask": torch.ones_like(ids), "return_dict": True}
     if getattr(whole.config, "is_encoder_decoder", False):
         given["decoder_input_ids"] = ids

@@ -6,8 +6,7 @@ import copy
 import logging
 import os
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from structprobe.devices import find_device
-from structprobe.errors import EncoderError, unknown_name
+from structprobe.errors import EncoderError
 from structprobe.memory import refuse_shortage
 from structprobe.models import Config, Model, Tokenizer
 from structprobe.models.adapters import (
@@ -38,17 +37,25 @@ from structprobe.models.fingerprints import (
 from structprobe.models.hub import find_commit, refuse_unknown
 from structprobe.models.languages import language_of, set_language, speak
 from structprobe.models.limits import count_tokens, find_padding, measure
-from structprobe.models.places import explain, locate, refuse_kernels
+from structprobe.models.places import explain, locate
 from structprobe.models.quiet import quiet_transformers
-from structprobe.models.reading import ALONE, EQUAL, PADDED
+from structprobe.models.reading import ALONE, EQUAL, PADDED, device_of
 from structprobe.models.text_part import config_of, find_text_part, part_at
 from structprobe.models.trial import find_batching, make_texts
+from structprobe.models.weights import (
+    PLAIN,
+    Placement,
+    check_placement,
+    find_dtype,
+    load_weights,
+    refuse_missing,
+    spread,
+)
 
 MEMORY_HINT = "use another device, dtype or model"
 
 _log = logging.getLogger(__name__)
 
-DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 _WAYS = {EQUAL: "in batches of equal length", ALONE: "one by one"}
 _TOKENIZER_FILE = re.compile(r"tokeni[sz]er|vocab|merges|\.(model|tiktoken|gguf)$")
 _NO_TOKENIZER = (
@@ -66,7 +73,7 @@ class LoadedModel:
     name: str  # Hub id, folder or class name, for display
     revision: str | None  # The hub commit, or else the requested revision, if any
     fingerprint: str  # Changes when the weights or the tokenizer change
-    device: torch.device
+    device: torch.device  # Of what goes in, and of the hidden states that come out
     dtype: torch.dtype  # Of the weights
     n_layers: int  # Highest layer
     hidden_size: int  # Width of a vector
@@ -79,6 +86,8 @@ class LoadedModel:
     lang: str | None = None  # Language code, if chosen
     part: str = ""  # Path of the part that reads text, where the whole model does not
     glance: str | None = None  # Of a model object, shows whether it has changed
+    placement: Placement = PLAIN  # How it was loaded
+    device_map: dict[str, Any] = field(default_factory=dict)  # Of its modules, if it is split
 
     def put(self, *arrays: NDArray[Any]) -> list[torch.Tensor]:
         """Put arrays on the device of the model."""
@@ -95,11 +104,13 @@ def load_model(
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "float32",
     lang: str | None = None,
+    placement: Placement = PLAIN,
 ) -> LoadedModel:
     """Load a model from the hub or a folder, or use a loaded one."""
-    wanted_dtype, glimpse = find_dtype(dtype), None
-    named = isinstance(model, str | os.PathLike)
+    named, glimpse = isinstance(model, str | os.PathLike), None
     if named:
+        placement = check_placement(placement, device)
+        wanted_dtype = find_dtype(dtype, device)
         source, gguf_file = locate(os.fspath(model), gguf_file)
         refuse_unknown(source, revision, gguf_file)
         wanted_device = find_device(device, error=EncoderError)
@@ -111,19 +122,24 @@ def load_model(
             base, at = locate_base(adapter), {**options, "revision": adapter.revision}
         own = adapter is not None and _has_tokenizer(folder)
         loaded_tokenizer = _load_tokenizer(*((folder, options) if own else (base, at)), tokenizer)
-        whole, missing = _load_weights(base, wanted_device, wanted_dtype, at)
+        whole, missing = load_weights(base, wanted_device, wanted_dtype, at, placement)
         commit = find_commit(base, at["revision"], gguf_file)
         file = f"/{gguf_file}" if gguf_file else ""
         weights = commit + file if commit else fingerprint_files(base, gguf_file)
         if adapter is not None:
             weights = fingerprint_adapter(folder, weights)
             commit = find_commit(source, revision, None)
+        weights += f"-{placement.quantize}" if placement.quantize else ""
         name, revision = source + file, commit or revision
-        moved: torch.device | None = wanted_device
+        moved = wanted_device if placement.is_plain else None
     else:
         whole, loaded_tokenizer, missing = unwrap(model), tokenizer, []
-        _check_object(whole, loaded_tokenizer, device, wanted_dtype)
-        wanted_device, revision, moved = whole.device, None, None
+        if placement != PLAIN:
+            what = "a loaded model stays where it is, as it is"
+            hint = "leave out device_map, offload_folder, max_memory and quantize, or pass its name"
+            raise EncoderError(what, hint=hint)
+        wanted_dtype = _check_object(whole, loaded_tokenizer, device, dtype)
+        revision, moved = None, None
         name = getattr(whole.config, "name_or_path", "") or type(whole).__name__
         if whole is not model:
             check_wrapper(model, whole, name)
@@ -137,14 +153,14 @@ def load_model(
         path, sizes = find_text_part(whole, loaded_tokenizer, name, moved)
     part = part_at(whole, path)
     config = config_of(part, whole)
-    _refuse_missing(name, whole, part, missing)
+    refuse_missing(name, whole, part, missing)
     if adapter is not None:
         adapt(whole, adapter.folder)
     sizes |= _try_part(part, config, loaded_tokenizer, name, sizes["max_positions"])
     if sizes["batching"] != PADDED:
         told = "%s: vectors depend on padding, so sentences are read %s, which takes longer"
         _log.warning(told, name, _WAYS[sizes["batching"]])
-    if moved is None:
+    if not named:
         glimpse = glance(part, config)
         weights = fingerprint_parameters(part, config)
     return LoadedModel(
@@ -156,12 +172,14 @@ def load_model(
         fingerprint=_join(
             weights, sizes["batching"], fingerprint_tokenizer(loaded_tokenizer, spoken)
         ),
-        device=wanted_device,
+        device=device_of(part),
         dtype=wanted_dtype,
         whole_class=type(whole),
         whole_config=whole.config,
         lang=spoken,
         glance=glimpse,
+        placement=placement,
+        device_map=getattr(whole, "hf_device_map", {}),
         **sizes,
     )
 
@@ -197,14 +215,15 @@ def refresh(loaded: LoadedModel, model: Model, device: str | torch.device = "aut
     _check_object(model, loaded.tokenizer, device, loaded.dtype)
     part, config = loaded.model, config_of(loaded.model, model)
     glimpse = glance(part, config)
-    if (glimpse, model.device) == (loaded.glance, loaded.device):
+    device = device_of(part)
+    if (glimpse, device) == (loaded.glance, loaded.device):
         return loaded
     tokenizer = loaded.fingerprint.split("-")[-1]
     with quiet_transformers():
         sizes = measure(part, loaded.tokenizer, config, loaded.name)
     sizes |= _try_part(part, config, loaded.tokenizer, loaded.name, sizes["max_positions"])
     fingerprint = _join(fingerprint_parameters(part, config), sizes["batching"], tokenizer)
-    found = {"fingerprint": fingerprint, "device": model.device, "glance": glimpse}
+    found: dict[str, Any] = {"fingerprint": fingerprint, "device": device, "glance": glimpse}
     return replace(loaded, **found, **sizes)
 
 
@@ -213,10 +232,18 @@ def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
     if not isinstance(random_state, Integral) or random_state < 0:
         raise EncoderError(f"random_state must be a non-negative integer, got {random_state!r}")
     seed = int(random_state)
+    if loaded.placement.quantize:
+        what = f"no untrained copy of {loaded.name!r} can be made with quantised weights"
+        raise EncoderError(what, hint="encode with an untrained copy in a run without quantising")
     with quiet_transformers(), torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         whole = loaded.whole_class(copy.deepcopy(loaded.whole_config))
-    fresh = part_at(whole, loaded.part).to(device=loaded.device, dtype=loaded.dtype).eval()
+    fresh = part_at(whole, loaded.part).to(dtype=loaded.dtype).eval()
+    places = set(map(str, loaded.device_map.values()))
+    if len(places) > 1 or "disk" in places:
+        spread(whole.to(dtype=loaded.dtype), loaded.device_map, loaded.placement)
+    else:
+        fresh.to(loaded.device)
     weights = f"untrained-{fingerprint_architecture(loaded.whole_config)}-seed{seed}"
     tokenizer = fingerprint_tokenizer(loaded.tokenizer, loaded.lang)
     return replace(
@@ -255,25 +282,6 @@ def _try_part(
     return {"n_tokens": n_tokens, "pad": pad, "batching": batching}
 
 
-def _load_weights(
-    source: str, device: torch.device, dtype: torch.dtype, options: dict[str, Any]
-) -> tuple[Model, Iterable[str]]:
-    """Load a model onto the device, and name the weights that its checkpoint lacks."""
-    from transformers import AutoModel
-
-    try:
-        with quiet_transformers():
-            refuse_kernels(source, options)
-            options = {**options, "dtype": dtype, "output_loading_info": True}
-            whole, info = AutoModel.from_pretrained(source, **options)
-            part_at(whole, "").to(device)
-    except EncoderError:
-        raise
-    except Exception as error:  # the libraries raise errors of any type
-        raise explain(f"cannot load model {source!r}", source, error) from error
-    return whole, info["missing_keys"]
-
-
 def _has_tokenizer(folder: str) -> bool:
     """Whether a folder has any file of a tokenizer."""
     return any(map(_TOKENIZER_FILE.search, os.listdir(folder)))
@@ -298,30 +306,9 @@ def _load_tokenizer(source: str, options: dict[str, Any], tokenizer: Tokenizer) 
         raise explain(f"cannot load a tokenizer from {source!r}", source, error) from error
 
 
-def _refuse_missing(source: str, whole: Model, part: Model, missing: Iterable[str]) -> None:
-    """Reject a checkpoint without some of the used weights."""
-    used = {id(tensor) for tensor in part.state_dict(keep_vars=True).values()}
-    tensors = whole.state_dict(keep_vars=True)
-    lacking = [key for key in sorted(missing) if key in tensors and id(tensors[key]) in used]
-    if lacking := [key for key in lacking if "pooler" not in key.split(".")]:
-        count = f"{len(lacking)} weights of {type(whole).__name__}"
-        raise EncoderError(
-            f"the checkpoint of {source!r} lacks {count}, such as {lacking[0]!r}",
-            hint="they would be random; was it saved from a different architecture?",
-        )
-
-
-def find_dtype(name: str | torch.dtype) -> torch.dtype:
-    """Give the data type of this name."""
-    plain = str(name).removeprefix("torch.")
-    if plain not in DTYPES:
-        raise EncoderError(unknown_name("dtype", plain, DTYPES))
-    return DTYPES[plain]
-
-
 def _check_object(
-    whole: Model, tokenizer: Tokenizer, device: str | torch.device, dtype: torch.dtype
-) -> None:
+    whole: Model, tokenizer: Tokenizer, device: str | torch.device, dtype: str | torch.dtype
+) -> torch.dtype:
     """Reject an object that is not a model, has no tokenizer, or has another dtype or device."""
     if not hasattr(whole, "config") or not hasattr(whole, "base_model"):
         hint = "pass a hub id, a folder, or a transformers model with tokenizer="
@@ -329,14 +316,20 @@ def _check_object(
     if tokenizer is None or isinstance(tokenizer, str | os.PathLike):
         hint = "Encoder(model, tokenizer=AutoTokenizer.from_pretrained(...))"
         raise EncoderError("a loaded model needs its loaded tokenizer", hint=hint)
-    if whole.dtype != dtype:
-        own, wanted = (str(kind).removeprefix("torch.") for kind in (whole.dtype, dtype))
-        hint = f"pass dtype={own!r}, or cast it with model.to(torch.{wanted})"
-        raise EncoderError(f"the model has dtype {own}, but {wanted} was requested", hint=hint)
+    own: torch.dtype = whole.dtype
+    if dtype != "auto" and own != (wanted := find_dtype(dtype)):
+        names = [str(kind).removeprefix("torch.") for kind in (own, wanted)]
+        hint = f"pass dtype={names[0]!r}, or cast it with model.to(torch.{names[1]})"
+        what = f"the model has dtype {names[0]}, but {names[1]} was requested"
+        raise EncoderError(what, hint=hint)
     if device != "auto" and find_device(device, error=EncoderError) != whole.device:
         hint = f"move it with model.to({str(device)!r}), or use device='auto'"
         what = f"the model is on {whole.device}, but {device} was requested"
         raise EncoderError(what, hint=hint)
+    if any(weight.is_meta for weight in whole.parameters()):
+        what = f"some weights of the {type(whole).__name__} are not in memory, but offloaded"
+        raise EncoderError(what, hint="pass the name of the model, with device_map=")
+    return find_dtype(own)
 
 
 def _check_vocabulary(tokenizer: Tokenizer, name: str) -> None:

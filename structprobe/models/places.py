@@ -40,7 +40,7 @@ def locate(source: str, gguf_file: str | None) -> tuple[str, str | None]:
             raise EncoderError(f"no model folder {source!r}", hint=_KINDS)
         if not _HUB_ID.fullmatch(source):
             hint = "a hub id has only letters, digits, and . - _ /, such as google/mt5-small"
-            raise EncoderError(f"model {source!r} is no folder and no hub id", hint=hint)
+            raise EncoderError(f"model {source!r} is neither a folder nor a hub id", hint=hint)
         return source, gguf_file
     source = os.path.abspath(source)  # it is stored with probes, which may be loaded from elsewhere
     files = sorted(path.name for path in folder.iterdir() if path.is_file())

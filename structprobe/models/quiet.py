@@ -21,21 +21,23 @@ def quiet_transformers() -> Iterator[None]:
     hub: Any = importlib.import_module("huggingface_hub.utils.tqdm")
     settings: Any = importlib.import_module("transformers.utils.logging")
     gguf = vars(importlib.import_module("transformers.modeling_gguf_pytorch_utils"))
-    logger = logging.getLogger("transformers")
-    level, gguf_bar = logger.level, gguf.get("tqdm")
+    loggers = {name: logging.getLogger(name) for name in ("transformers", "accelerate")}
+    levels, gguf_bar = {name: one.level for name, one in loggers.items()}, gguf.get("tqdm")
     bars, hub_bars = settings.is_progress_bar_enabled(), not hub.are_progress_bars_disabled()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         settings.disable_progress_bar()  # the hub's bars too
         if hub_bars:
             hub.enable_progress_bars()
-        logger.setLevel(logging.ERROR)
+        for logger in loggers.values():
+            logger.setLevel(logging.ERROR)
         if gguf_bar is not None:  # the bar of the GGUF reader ignores all settings
             gguf["tqdm"] = partial(gguf_bar, disable=True)
         try:
             yield
         finally:
-            logger.setLevel(level)
+            for name, logger in loggers.items():
+                logger.setLevel(levels[name])
             if gguf_bar is not None:
                 gguf["tqdm"] = gguf_bar
             if bars:

@@ -79,12 +79,39 @@ def reading(model: Module) -> Iterator[None]:
 def run_model(model: Model, ids: torch.Tensor, mask: torch.Tensor, **more: Any) -> Any:
     """Run a model once, with its hidden states or what else is named."""
     given = {"input_ids": ids, "attention_mask": mask, **_no_cache(model)}
-    return model(**given, **(more or {"output_hidden_states": True}), return_dict=True)
+    output = model(**given, **(more or {"output_hidden_states": True}), return_dict=True)
+    return _gathered(output, ids.device)
 
 
 def device_of(model: Module) -> torch.device:
-    """Give the device of a model's weights."""
-    return next(model.parameters()).device
+    """Give the device that a model takes tokens on: that of its first weights."""
+    for module in model.modules():
+        for weight in module.parameters(recurse=False):
+            # Weights that are offloaded are put on a device by a hook of accelerate's.
+            return _device_of_hook(module) if weight.is_meta else weight.device
+    return torch.device("cpu")
+
+
+def _device_of_hook(module: Module) -> torch.device:
+    """Give the device that the weights of a module are put on during a pass."""
+    hook: Any = getattr(module, "_hf_hook", None)
+    for one in getattr(hook, "hooks", [hook]):
+        if getattr(one, "execution_device", None) is not None:
+            place = one.execution_device
+            return torch.device(f"cuda:{place}" if isinstance(place, int) else place)
+    return torch.device("meta")
+
+
+def _gathered(output: Any, device: torch.device) -> Any:
+    """Put the tensors of an output on one device: the parts of a model may lie on several."""
+    for name, value in output.items() if isinstance(output, dict) else ():
+        if isinstance(value, tuple):
+            moved = tuple(x.to(device) if isinstance(x, torch.Tensor) else x for x in value)
+            if any(new is not old for new, old in zip(moved, value, strict=True)):
+                output[name] = moved
+        elif isinstance(value, torch.Tensor) and value.device != device:
+            output[name] = value.to(device)
+    return output
 
 
 def layers_of_pass(
@@ -141,7 +168,7 @@ def reads_right(model: Model, before: Sequence[int], plain: Sequence[int]) -> bo
     first, second = plain
     ids = torch.tensor([[*before, first, first, last] for last in (first, second)])
     with reading(model):
-        ids = ids.to(model.device)
+        ids = ids.to(device_of(model))
         (last_layer,) = layers_of_pass(model, ids, torch.ones_like(ids), [-1])
     earlier = last_layer[:, :-1].float()  # (2, n_positions - 1, hidden_size)
     moved = (earlier[0] - earlier[1]).abs().max()

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import EncoderError, ScoreError, refuse_kind
-from structprobe.recoverers.base import Recoverer, gold_root
+from structprobe.recoverers.base import Recoverer, gold_root, refuse_withheld
 from structprobe.scores.gold_edges import GoldEdges
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
@@ -115,8 +115,15 @@ class AttentionHead(Recoverer):
         if layer is not None and head is not None:
             self.chosen_ = {"layer": layer, "head": head}
 
-    def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
+    def fit(
+        self,
+        train: Sequence[Sentence],
+        dev: Sequence[Sentence] | None = None,
+        *,
+        allow_withheld: bool = False,
+    ) -> Self:
         """Choose the best head on dev, or on train without dev."""
+        refuse_withheld(train, dev, allowed=allow_withheld)
         self.dev_uuas_ = self.score_heads(train if dev is None else dev)
         self.best_heads_ = self.dev_uuas_.argmax(axis=1) + 1
         rows, columns = np.indices(self.dev_uuas_.shape)

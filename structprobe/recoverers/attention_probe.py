@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
-from structprobe.recoverers.base import Recoverer
+from structprobe.recoverers.base import Recoverer, refuse_withheld
 from structprobe.recoverers.best_layer import NO_DEV
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
@@ -106,8 +106,15 @@ class AttentionProbe(Recoverer):
         self.attentions = WordAttentions(encoder, special="keep")
         find_device(device, error=ProbeError)
 
-    def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
+    def fit(
+        self,
+        train: Sequence[Sentence],
+        dev: Sequence[Sentence] | None = None,
+        *,
+        allow_withheld: bool = False,
+    ) -> Self:
         """Train the weights; dev is needed for early stopping."""
+        refuse_withheld(train, dev, allowed=allow_withheld)
         from structprobe.attention.scorers import LEARNING_RATE, WORDS_RATE
         from structprobe.devices import find_device
         from structprobe.probe.readers.head_candidates import Candidates

@@ -7,6 +7,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from inspect import signature
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -17,6 +18,7 @@ from structprobe.recoverers.parsed import ParsedSentence
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence
+from structprobe.treebank.withheld import check_not_withheld
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
@@ -139,7 +141,8 @@ class Recoverer(ABC):
         Raises
         ------
         StructprobeError
-            If the sentences lack annotation that the method needs, or it needs a dev set.
+            If the sentences lack annotation that the method needs, or it needs a dev set; or if
+            their text is withheld, which methods that read it accept with ``allow_withheld=True``.
         """
         del train, dev
         return self
@@ -224,6 +227,23 @@ class Recoverer(ABC):
         of_model = f" of {model}" if model else ""
         behind = f": {', '.join(told)}" if told else ""
         return f"<{type(self).__name__} {getattr(self, 'name', '')!r}{of_model}{behind}>"
+
+
+def fit_checked(
+    method: Recoverer, train: Sequence[Sentence], dev: Sequence[Sentence] | None
+) -> Recoverer:
+    """Fit a method to treebanks of which it is known that their text may be read."""
+    known = {"allow_withheld": True} if "allow_withheld" in signature(method.fit).parameters else {}
+    return method.fit(train, dev, **known)
+
+
+def refuse_withheld(
+    train: Sequence[Sentence], dev: Sequence[Sentence] | None, *, allowed: bool
+) -> None:
+    """Refuse sentences whose text is withheld, as the commands do."""
+    for part, bank in ({} if allowed else {"train": train, "dev": dev}).items():
+        if isinstance(bank, Sequence):
+            check_not_withheld((one for one in bank if isinstance(one, Sentence)), part)
 
 
 def gold_root(sentence: Sentence, method: str) -> int:

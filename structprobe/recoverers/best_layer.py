@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.errors import Hint, ProbeError
-from structprobe.recoverers.base import Recoverer
+from structprobe.recoverers.base import Recoverer, refuse_withheld
 from structprobe.recoverers.probe import ProbeRecoverer, training_cautions
 from structprobe.scores import score
 from structprobe.scores.prediction import Prediction
@@ -88,8 +88,15 @@ class BestLayer(Recoverer):
         self.random_state, self.device, self.progress = random_state, device, progress
         self.settings = settings
 
-    def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
+    def fit(
+        self,
+        train: Sequence[Sentence],
+        dev: Sequence[Sentence] | None = None,
+        *,
+        allow_withheld: bool = False,
+    ) -> Self:
         """Fit probes on all layers in one training run, and choose a layer on dev."""
+        refuse_withheld(train, dev, allowed=allow_withheld)
         if dev is None:
             raise ProbeError("choosing a layer needs a dev set", hint=NO_DEV)
         told: dict[str, Any] = {"cache": self.cache, "progress": self.progress}

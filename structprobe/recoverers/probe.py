@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Self
 from structprobe.devices import find_device
 from structprobe.errors import EncoderError, Hint, ProbeError
 from structprobe.probe.training.recipes import RECIPES, Whitened
-from structprobe.recoverers.base import Recoverer
+from structprobe.recoverers.base import Recoverer, refuse_withheld
+from structprobe.results.rows import ENCODING
 from structprobe.results.saved_probes import locate_probe
 from structprobe.scores.cautions import still_falling
 from structprobe.scores.prediction import Prediction
@@ -73,8 +74,15 @@ class ProbeRecoverer(Recoverer):
         self.cache, self.progress = cache, progress
         self.name = name  # baselines on another model or layer use this class with another name
 
-    def fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None = None) -> Self:
+    def fit(
+        self,
+        train: Sequence[Sentence],
+        dev: Sequence[Sentence] | None = None,
+        *,
+        allow_withheld: bool = False,
+    ) -> Self:
         """Encode the sentences and fit the probe; without dev, part of train is held out."""
+        refuse_withheld(train, dev, allowed=allow_withheld)
         held_out = None if dev is None else (self.encode(dev), dev)
         self.probe.fit(self.encode(train), train, dev=held_out)
         return self
@@ -198,13 +206,12 @@ class ProbeRecoverer(Recoverer):
             hint = "load it with StructuralProbe.from_pretrained and pass it vectors"
             hint = Hint(hint, shell="fit a probe on a model with `structprobe fit`")
             raise ProbeError(what, where=str(source), hint=hint)
-        kept = ("pooling", "spacing", "bos", "dtype", "lang")
-        texts = {origin.get(key) for key in ("model", "revision", "fingerprint", *kept)} - {True}
-        if not all(isinstance(text, str | None) for text in texts - {False}):
+        texts = {origin.get(key) for key in ("model", "revision", "fingerprint", *ENCODING)}
+        if not all(isinstance(text, str | None) for text in texts - {True, False}):
             raise ProbeError(f"its origin is not what `fit` writes: {origin}", where=str(source))
         encoder = model
         if not isinstance(model, Encoder):
-            options = {key: origin[key] for key in kept if key in origin}
+            options = {key: origin[key] for key in ENCODING if key in origin}
             options |= {"device": device, **encoder_options}
             encoder = _load_encoder(origin, model, options, str(source))
         _refuse_other_model(encoder.origin(origin["layer"]), origin, str(source))

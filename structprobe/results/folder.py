@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import json
 import logging
 import os
@@ -12,7 +10,7 @@ import reprlib
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
 from platform import python_version
@@ -20,12 +18,12 @@ from typing import Any
 
 from structprobe._version import __version__
 from structprobe.drafts import discard, draft_file
-from structprobe.errors import ResultError, check_path, escaped
+from structprobe.errors import ResultError, check_path
 from structprobe.locks import lock
 from structprobe.output_paths import disk_hint
-from structprobe.results.frames import Rows, frame_of, kind_of
+from structprobe.results.frames import Rows, as_csv, frame_of, kind_of
 from structprobe.results.predictions import Predicted, predictions_to_bytes
-from structprobe.results.rows import METRICS, ROW_KEYS, Row
+from structprobe.results.rows import METRICS, ROW_KEYS, Row, plain_number
 from structprobe.results.saved_runs import (
     PREDICTIONS,
     PROBES,
@@ -46,7 +44,6 @@ _MARK = json.dumps({"format": FORMAT, "format_version": FORMAT_VERSION})
 MARKER, ROWS, TABLE = "structprobe.json", "rows.jsonl", "rows.csv"
 COMMANDS = "commands.jsonl"  # that wrote to the folder, with versions
 MAX_LINE, MAX_ROWS = 2**20, 2**28  # bytes of a row, and of all
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PACKAGES = ("torch", "transformers", "numpy", "scipy", "scikit-learn")
 _CHECK = "checksum"  # the last entry of a line: a digest of the row before it
 _LOCK = ".lock"
@@ -221,7 +218,7 @@ class ResultsFolder:
 
     def _append(self, row: Row, whole: int) -> None:
         """Write one line after the first `whole` bytes, which are complete lines, and flush it."""
-        told = json.dumps(row, ensure_ascii=False, allow_nan=False)
+        told = json.dumps(row, ensure_ascii=False, allow_nan=False, default=plain_number)
         line = f'{told[:-1]}, "{_CHECK}": "{_digest(told.encode())}"}}\n'.encode()
         path = self.folder / ROWS  # which was just read: it is no link out of the folder
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
@@ -371,12 +368,12 @@ def _read(path: Path) -> tuple[Rows, int, list[int]]:
     for number, line in enumerate(content[:whole].split(b"\n")[:-1], start=1):
         hint = "remove this line; its run will be repeated"
         try:
-            told = json.loads(line[:MAX_LINE])
-            row = {**dict.fromkeys(ROW_KEYS), **told}
+            told = _as_written({**json.loads(line[:MAX_LINE])}, line)
+            row = {**dict.fromkeys(ROW_KEYS), **(told or {})}
         except (ValueError, TypeError, RecursionError) as error:
             what = f"not a result row: {line[:40]!r}"
             raise ResultError(what, where=f"{path}:{number}", hint=hint) from error
-        if fault := _fault(told, line) or _misfit(row):
+        if fault := _fault(told) or _misfit(row):
             raise ResultError(fault, where=f"{path}:{number}", hint=hint)
         row.pop(_CHECK, None)
         if row["key"] in keys:
@@ -387,9 +384,9 @@ def _read(path: Path) -> tuple[Rows, int, list[int]]:
     return rows, whole, repeated
 
 
-def _fault(row: Row, line: bytes) -> str | None:
-    """Tell what is wrong with a row as it is in the file; older versions wrote no checksums."""
-    if {_CHECK, "uuas_sentences"} & row.keys() and not _is_as_written(row, line):
+def _fault(row: Row | None) -> str | None:
+    """Tell what is wrong with a row as it is in the file."""
+    if row is None:
         return "the row was changed after it was written"
     for metric in METRICS:
         for key in (metric, f"dev_{metric}", f"{metric}_low", f"{metric}_high"):
@@ -399,17 +396,32 @@ def _fault(row: Row, line: bytes) -> str | None:
     return None
 
 
-def _is_as_written(row: Row, line: bytes) -> bool:
-    """Whether a row has its checksum; a line that another program laid out anew has it, too."""
+def _as_written(row: Row, line: bytes) -> Row | None:
+    """Give a row if it has its checksum, also where another program laid its line out anew.
+
+    Older versions wrote no checksums.
+    """
+    if not {_CHECK, "uuas_sentences"} & row.keys():
+        return row
     told = line.rpartition(f', "{_CHECK}"'.encode())[0] + b"}"
     if row.get(_CHECK) == _digest(told):
-        return True
-    values = {key: value for key, value in row.items() if key != _CHECK}
-    try:
-        again = json.dumps(values, ensure_ascii=False).encode(errors="surrogatepass")
-    except RecursionError:
-        return False
-    return row.get(_CHECK) == _digest(again)
+        return row
+    own = {key: value for key, value in row.items() if key != _CHECK}
+    in_order = {key: own[key] for key in (*ROW_KEYS, *own) if key in own}  # not sorted
+    for values in (own, in_order, _with_floats(own), _with_floats(in_order)):
+        with suppress(RecursionError):
+            again = json.dumps(values, ensure_ascii=False).encode(errors="surrogatepass")
+            if row.get(_CHECK) == _digest(again):
+                return values
+    return None
+
+
+def _with_floats(row: Row) -> Row:
+    """Make floats of whole numbers where a column has floats: jq 1.6 writes 1 for 1.0."""
+    return {
+        key: float(value) if key in _FLOATS and _is_whole(value) else value
+        for key, value in row.items()
+    }
 
 
 def _misfit(row: Row) -> str | None:
@@ -444,6 +456,7 @@ _FITS: dict[str, Callable[[Any], bool]] = {
 
 
 _FITS_OF = {key: _FITS.get(key) or _FITS[kind_of(key)] for key in ROW_KEYS}
+_FLOATS = {key for key in ROW_KEYS if kind_of(key) == "float64"}
 
 
 def _is_number(value: object) -> bool:
@@ -469,28 +482,6 @@ def _told(folder: Path) -> Iterator[None]:
         what = f"cannot write results: {error.strerror or error}"
         hint = disk_hint(error, "existing rows are unchanged")
         raise ResultError(what, where=str(folder), hint=hint) from error
-
-
-def as_csv(rows: Sequence[Row], columns: Iterable[str] = ROW_KEYS) -> str:
-    """Write rows as a table with a header."""
-    text = io.StringIO()
-    table = csv.DictWriter(text, [*columns], extrasaction="ignore", lineterminator="\n")
-    table.writeheader()
-    table.writerows(map(_plain, rows))
-    return text.getvalue()
-
-
-def _plain(row: Row) -> Row:
-    """Write a list, such as that of the warnings, as one text."""
-    texts = {key: "; ".join(map(str, one)) for key, one in row.items() if isinstance(one, list)}
-    return {key: _safe(value) for key, value in (row | texts).items()}
-
-
-def _safe(value: object) -> object:
-    """Keep a text in its row, and a spreadsheet from taking it for a formula."""
-    if not isinstance(value, str):
-        return value
-    return f"'{escaped(value)}" if value.startswith(_FORMULA) else escaped(value)
 
 
 def _replace(path: Path, content: str | bytes) -> None:

@@ -1,8 +1,10 @@
-"""Result rows as a table: in text, in a notebook, or in pandas."""
+"""Result rows as a table: in text, in a notebook, in CSV, or in pandas."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import csv
+import io
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import Any, Self, SupportsIndex, overload
 
@@ -14,6 +16,7 @@ _WHOLE = (
     "layer", "head", "rank", "seed", "max_steps", "n_sentences", "n_words", "min_length",
     "max_length", "steps",
 )  # fmt: skip
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how formulas of a spreadsheet begin
 _OWN = ("key", "choice", "why_empty", "warnings", "probe")  # rarely repeated
 _MEASURED = (*METRICS, "dev_", "_seconds")
 
@@ -103,3 +106,25 @@ def kind_of(key: str) -> str:
         return "boolean"
     measured = key.startswith(_MEASURED) or key.endswith(_MEASURED)
     return "float64" if measured and not key.endswith("_fingerprint") else "category"
+
+
+def as_csv(rows: Sequence[Row], columns: Iterable[str] = ROW_KEYS) -> str:
+    """Write rows as a table with a header."""
+    text = io.StringIO()
+    table = csv.DictWriter(text, [*columns], extrasaction="ignore", lineterminator="\n")
+    table.writeheader()
+    table.writerows(map(_plain, rows))
+    return text.getvalue()
+
+
+def _plain(row: Row) -> Row:
+    """Write a list, such as that of the warnings, as one text."""
+    texts = {key: "; ".join(map(str, one)) for key, one in row.items() if isinstance(one, list)}
+    return {key: _safe(value) for key, value in (row | texts).items()}
+
+
+def _safe(value: object) -> object:
+    """Keep a text in its row, and a spreadsheet from taking it for a formula."""
+    if not isinstance(value, str):
+        return value
+    return f"'{escaped(value)}" if value.startswith(_FORMULA) else escaped(value)

@@ -5,16 +5,18 @@ from __future__ import annotations
 import io
 import math
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from structprobe.checksums import checksum
+from structprobe.checksums import begin_sum, checksum, describe
 from structprobe.errors import ResultError, counted
 from structprobe.scores.prediction import Prediction
 from structprobe.stored_files import MAX_BYTES
@@ -22,6 +24,8 @@ from structprobe.treebank.sentence import Sentence
 
 CHECK = "checksum"
 MAX_SMALL = 2**26  # bytes that any archive may unpack to
+_AT_ONCE = 2**24  # bytes that are unpacked
+MAX_PACKED = 2**32  # bytes of an archive
 DEFLATE = 1032  # times that it packs at most; regular distances come near
 
 
@@ -48,9 +52,11 @@ def predictions_to_bytes(
         arrays["as_tree"] = np.array([prediction.as_tree for prediction in predictions])
     arrays |= _gold(sentences)
     # First: damage to an entry of the archive can hide those after it, but none before it.
-    arrays = {CHECK: _sum_up(arrays, key), **arrays}
+    names = sorted(arrays)
+    check = checksum(_place(names, key), (arrays[name] for name in names))
+    whole: dict[str, Any] = {CHECK: check, **arrays}
     archive = io.BytesIO()
-    np.savez_compressed(archive, allow_pickle=False, **arrays)
+    np.savez_compressed(archive, **whole)  # older NumPy takes allow_pickle for an array
     return archive.getvalue()
 
 
@@ -112,10 +118,9 @@ def _square(pairs: NDArray[np.float32], n: int) -> NDArray[np.float32]:
     return matrix + matrix.T
 
 
-def _sum_up(arrays: Mapping[str, NDArray[Any]], key: str) -> NDArray[np.uint32]:
-    """Give the checksum of the arrays of a run."""
-    names = sorted(arrays.keys() - {CHECK})
-    return checksum(f"{key} {names}", (arrays[name] for name in names))
+def _place(names: Iterable[str], key: str) -> str:
+    """Say what a checksum is of: the arrays of a run."""
+    return f"{key} {sorted(names)}"
 
 
 @contextmanager
@@ -123,8 +128,8 @@ def _loaded(content: bytes, where: str, key: str) -> Iterator[dict[str, NDArray[
     """Load an archive, and report a damaged one in one line; older versions wrote no checksums."""
     hint = "remove it and the line of this run in rows.jsonl, and run the same command again"
     try:
-        arrays = _arrays(content)
-        if CHECK in arrays and not np.array_equal(arrays[CHECK], _sum_up(arrays, key)):
+        arrays, found = _arrays(content, key)
+        if CHECK in arrays and not np.array_equal(arrays.pop(CHECK), found):
             what = "was changed after it was written, or is of another run"
             raise ResultError(what, where=where, hint=hint)
         _check_sizes(arrays)
@@ -136,26 +141,79 @@ def _loaded(content: bytes, where: str, key: str) -> Iterator[dict[str, NDArray[
         raise ResultError(f"not a predictions file: {told}", where=where, hint=hint) from error
 
 
-def _arrays(content: bytes) -> dict[str, NDArray[Any]]:
-    """Read an archive; what its headers claim is compared with what there is before it is made."""
+def _arrays(content: bytes, key: str) -> tuple[dict[str, NDArray[Any]], int]:
+    """Read an archive, and sum it up; what it claims is compared with what there is before."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        unpacked, packed = sum(one.file_size for one in archive.infolist()), len(content)
-        if unpacked > max(MAX_SMALL, 100 * packed, min(DEFLATE * packed, MAX_BYTES)):
-            raise ValueError(f"{packed:,} bytes that unpack to {unpacked:,}")
-        return {
-            name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()
+        heads = {
+            one.filename.removesuffix(".npy"): _Head.of(archive, one) for one in archive.infolist()
         }
+        packed, taken = len(content), sum(head.taken for head in heads.values())
+        left = max(MAX_SMALL, 100 * packed, min(DEFLATE * packed, MAX_BYTES)) - taken
+        if left < 0:
+            raise ValueError(f"{packed:,} bytes that unpack to {taken:,}")
+        names = sorted(heads.keys() - {CHECK})
+        arrays, found = {}, begin_sum(_place(names, key))
+        for name in names:
+            found = zlib.crc32(describe(heads[name].dtype, heads[name].shape), found)
+            arrays[name], found = heads[name].read(archive, left, found)
+        if CHECK in heads:
+            arrays[CHECK], _ = heads[CHECK].read(archive, left)
+        return arrays, found
 
 
-def _array(data: bytes) -> NDArray[Any]:
-    """Read one array, of numbers or texts."""
-    file = io.BytesIO(data)
-    readers = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
-    shape, _, dtype = readers[npy.read_magic(file)](file)
-    n_bytes = math.prod(shape) * dtype.itemsize
-    if dtype.kind not in "iufbU" or not dtype.itemsize or n_bytes != len(data) - file.tell():
-        raise ValueError(f"an array of {n_bytes:,} bytes of type {dtype} in {len(data):,} bytes")
-    return np.frombuffer(data, dtype, offset=file.tell()).reshape(shape).copy()
+@dataclass(frozen=True)
+class _Head:
+    """What an archive claims of one of its arrays, of numbers or texts."""
+
+    member: zipfile.ZipInfo
+    start: int  # of the values, in bytes
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+
+    @classmethod
+    def of(cls, archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Self:
+        """Read the header of an array."""
+        with archive.open(member) as file:
+            if npy.read_magic(file) != (1, 0):  # headers of others may be of any size
+                raise ValueError("arrays of another version of NumPy's format")
+            shape, _, dtype = npy.read_array_header_1_0(file)
+            start = file.tell()
+        n_bytes, there = math.prod(shape) * dtype.itemsize, member.file_size - start
+        if dtype.kind not in "iufbU" or not 0 < dtype.itemsize <= _AT_ONCE or n_bytes != there:
+            raise ValueError(f"an array of {n_bytes:,} bytes of type {dtype} in {there:,} bytes")
+        return cls(member, start, shape, dtype)
+
+    @property
+    def taken(self) -> int:
+        """The bytes that the array takes, without its texts."""
+        return math.prod(self.shape) * (8 if self.dtype.kind == "U" else self.dtype.itemsize)
+
+    def read(self, archive: zipfile.ZipFile, left: int, found: int = 0) -> tuple[NDArray[Any], int]:
+        """Read the array by parts, with texts of at most so many characters, and sum it up."""
+        # Texts are padded to the longest of them, which can take a hundred times what they do.
+        texts: list[str] = []
+        known: dict[str, str] = {}
+        values = bytearray(0 if self.dtype.kind == "U" else self.taken)
+        place = 0
+        with archive.open(self.member) as file:
+            file.read(self.start)
+            while part := file.read(_AT_ONCE // self.dtype.itemsize * self.dtype.itemsize):
+                found = zlib.crc32(part, found)
+                if self.dtype.kind != "U":
+                    values[place : place + len(part)] = part
+                    place += len(part)
+                    continue
+                new = [
+                    known.setdefault(one, one) for one in np.frombuffer(part, self.dtype).tolist()
+                ]
+                if sum(map(len, known)) > left:
+                    raise ValueError(f"texts of more than {left:,} characters")
+                texts += new
+        if self.dtype.kind == "U":
+            return np.array(texts, dtype=object).reshape(self.shape), found
+        if place < len(values):
+            raise ValueError(f"{place:,} of {len(values):,} bytes of an array")
+        return np.frombuffer(values, self.dtype).reshape(self.shape), found
 
 
 def _check_sizes(arrays: Mapping[str, NDArray[Any]]) -> None:
@@ -175,11 +233,10 @@ def _check_sizes(arrays: Mapping[str, NDArray[Any]]) -> None:
         "arc_scores": sum(one * (one + 1) for one in n),
     }
     sizes["pair_distances"] = sum(one * (one - 1) // 2 for one in n)
-    kinds = {"words": "U", "deprels": "U", "gold_deprels": "U", "gold_upos": "U", "gold_xpos": "U"}
-    kinds |= {"sent_ids": "U", "heads": "i", "gold_heads": "i", "offsets": "i", "as_tree": "b"}
+    texts = ("words", "deprels", "gold_deprels", "gold_upos", "gold_xpos", "sent_ids")
+    kinds = dict.fromkeys(texts, "O") | dict.fromkeys(("heads", "gold_heads", "offsets"), "i")
+    kinds["as_tree"] = "b"
     for name, array in arrays.items():
-        if name == CHECK:
-            continue
         wanted = (sizes.get(name, n_words),), kinds.get(name, "f")
         if (array.shape, array.dtype.kind) != wanted:
             what = f"{name} has shape {array.shape} and type {array.dtype}"

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import version
+from numbers import Integral, Real
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,9 @@ Row = dict[str, Any]
 
 METRICS = ("uuas", "uas", "las", "root_acc", "dspr", "nspr")
 _NAMES = ("UUAS", "UAS", "LAS", "root accuracy", "DSpr.", "NSpr.")
+
+# How an encoder makes word vectors from a model, as its origin and a row say.
+ENCODING = ("pooling", "spacing", "bos", "dtype", "lang", "store_dtype", "quantize")
 
 _TOLD = {
     "key": "hash of everything that determines the result: rows with the same key are the same run",
@@ -47,6 +51,9 @@ _TOLD = {
     "bos": "whether a beginning-of-sequence token was added",
     "dtype": "precision of the model",
     "lang": "code of the language that the model was given with the text, None for its default",
+    "store_dtype": "precision of the stored vectors, None for the usual one of dtype",
+    "quantize": "how the weights were quantised, with the package, such as '8bit-torchao'; None if "
+    "they were not",
     "train": "file names of the training set",
     "train_fingerprint": "hash of the words and trees in train",
     "dev": "file names of the dev set, None if part of train was held out",
@@ -132,8 +139,17 @@ def bank_name(bank: Treebank) -> str | None:
     return "+".join(Path(path).name for path in bank.paths) or None
 
 
+def plain_number(value: object) -> int | float:
+    """Convert a number of NumPy for JSON, so that a run has the same key as with Python's own."""
+    if isinstance(value, Integral):
+        return int(value)
+    if isinstance(value, Real):
+        return float(value)
+    raise TypeError(f"not a value of a row: {value!r}")
+
+
 def run_key(**deciding: object) -> str:
     """Hash everything that determines the result of a run."""
     given = {name: value for name, value in deciding.items() if value is not None}
-    text = json.dumps(given, sort_keys=True, ensure_ascii=False)
+    text = json.dumps(given, sort_keys=True, ensure_ascii=False, default=plain_number)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -9,8 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from structprobe.errors import ResultError
-from structprobe.results.predictions import Predicted, predictions_from_bytes, sentences_from_bytes
-from structprobe.results.rows import Row
+from structprobe.results.predictions import (
+    MAX_PACKED,
+    Predicted,
+    predictions_from_bytes,
+    sentences_from_bytes,
+)
+from structprobe.results.rows import ENCODING, Row
 from structprobe.stored_files import read_stored, refuse_links
 from structprobe.treebank.sentence import Sentence
 
@@ -32,8 +37,8 @@ def unnamed_probe_path(folder: str | os.PathLike[str], key: str) -> Path:
 
 # What distinguishes probes of the same layer, rank and seed, in order of preference.
 _APART = (
-    "model", "train", "dev", "recipe", "select", "max_steps", "products", "pooling", "spacing",
-    "bos", "dtype", "lang", "punct", "treebank",
+    "model", "train", "dev", "recipe", "select", "max_steps", "products", *ENCODING, "punct",
+    "treebank",
 )  # fmt: skip
 
 
@@ -77,7 +82,7 @@ def _kept(folder: str | os.PathLike[str], key: str) -> tuple[bytes, str]:
     path = predictions_path(folder, key)
     if not path.is_file():
         raise ResultError(f"no predictions were saved for run {key!r}", where=str(folder))
-    return read_stored(path, Path(folder), ResultError), str(path)
+    return read_stored(path, Path(folder), ResultError, MAX_PACKED), str(path)
 
 
 def is_file_name(name: object) -> bool:

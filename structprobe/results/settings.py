@@ -7,15 +7,15 @@ from statistics import fmean, stdev
 from typing import Any
 
 from structprobe.errors import ResultError, refuse_kind
-from structprobe.results.rows import METRICS, Row
+from structprobe.results.rows import ENCODING, METRICS, Row
 
 AnyRow = Mapping[str, Any]
 
 # How scores were taken: those of other protocols are not compared.
 PROTOCOL = ("treebank", "part", "punct", "min_length", "max_length", "words_as")
 # How the run was made.
-SETTINGS = ("model", "train", "dev", "recipe", "select", "max_steps", "products", "pooling",
-            "spacing", "bos", "dtype", "lang", "version")  # fmt: skip
+SETTINGS = ("model", "train", "dev", "recipe", "select", "max_steps", "products", *ENCODING,
+            "version")  # fmt: skip
 # What a point of a grid is, and what tells names of files and models apart.
 COORDINATES = ("method", "uses_gold", "layer", "head", "rank", "seed")
 NAMED = {"treebank": "treebank_fingerprint", "train": "train_fingerprint",

@@ -10,6 +10,10 @@ from structprobe.errors import counted
 
 def format_plan(plan: Mapping[str, Any]) -> str:
     """Write a plan for people."""
+    memory = _memory_lines(plan["memory"]) if "memory" in plan else {}
+    if "runs" not in plan:  # the model was not loaded
+        lines = {"model": str(plan["model"]), **memory}
+        return "\n".join(f"{name:<10}{told}" for name, told in lines.items())
     on_disk = f"{_size(plan['bytes_per_layer'])} per layer, {_size(plan['bytes_in_all'])} in total"
     streamed = f"about {_size(plan['bytes_streamed'])} at a time during training"
     kept = {"predictions": plan["bytes_kept"], "saved probes": plan["bytes_saved"]}
@@ -17,6 +21,7 @@ def format_plan(plan: Mapping[str, Any]) -> str:
     peak = plan["peak_bytes"]
     lines = {
         "model": f"{plan['model']} on {plan['train'] or 'sentences in memory'}",
+        **memory,
         "runs": f"{plan['runs']:,}, {plan['runs_done']:,} already done",
         "disk": f"{on_disk}; {_free(plan['bytes_in_all'], plan['bytes_free'])}",
         "kept": f"about {', '.join(parts)}" if parts else "rows only",
@@ -28,6 +33,26 @@ def format_plan(plan: Mapping[str, Any]) -> str:
     if not plan["bytes_streamed"]:
         del lines["temporary"]
     return "\n".join(f"{name:<10}{told}" for name, told in lines.items())
+
+
+def _memory_lines(memory: Mapping[str, Any]) -> dict[str, str]:
+    """Say what a model takes, and which ways to load it fit."""
+    asked, free = memory["ways"][0], memory["bytes_available"]
+    batch = "" if asked["batch"] is None else f", {_size(asked['batch'])} more for a batch"
+    there = "" if free is None else f"; {_size(free)} free on {memory['device']}"
+    lacking = "" if asked["fits"] is not False else "; NOT ENOUGH MEMORY"
+    lines = {"weights": f"{_size(asked['weights'])} in {asked['way']}{batch}{there}{lacking}"}
+    for name, fits in (("fits", True), ("too large", False)):
+        told = [
+            f"{one['way']} ({_size(one['weights'] + (one['batch'] or 0))}"
+            f"{'' if one['installed'] else ', not installed'})"
+            for one in memory["ways"]
+            if one["fits"] is fits
+        ]
+        lines |= {name: "; ".join(told)} if told else {}
+    if memory["bfloat16"] and "float32" in asked["way"]:
+        lines["faster"] = "--dtype auto, which is bfloat16 on this hardware"
+    return lines
 
 
 def _free(needed: float, free: float) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+import transformers
 from support.models import TOKENIZERS, tiny_model
 from support.slow_attention import attend_plainly, attentions_of, join_plainly
 from support.slow_encoding import spans_of
@@ -198,8 +199,16 @@ def test_the_model_goes_on_as_before() -> None:
     assert encoder.model.config._attn_implementation == way
     after = encoder.encode(SENTENCES)
     assert np.array_equal(before.layer(3).values, after.layer(3).values)
+    within = []
+
+    def fail() -> None:
+        within.append(encoder.model.config._attn_implementation)
+        raise ZeroDivisionError
+
     with pytest.raises(ZeroDivisionError), eager_attention(encoder.model):
-        1 / int(encoder.model.config._attn_implementation != "eager")
+        fail()
+    # Older versions switch for each pass by themselves.
+    assert within == ["eager" if transformers.__version__ >= "5" else way]
     assert encoder.model.config._attn_implementation == way
 
 
@@ -221,7 +230,7 @@ def test_one_batch_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (
             "mamba",
-            r"'MambaModel' returns no attention \(from MambaModel\); attention needs a model",
+            r"'MambaModel' returns no attention( \(from|: .*'output_attentions').*; attention",
         ),
         ("longformer", r"layer 1 has shape \(7, 2, 14, 9\) for 7 rows of 14 tokens"),
     ],

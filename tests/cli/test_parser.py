@@ -27,7 +27,7 @@ def test_help_tells_the_other_defaults(capsys: pytest.CaptureFixture[str]) -> No
     with pytest.raises(SystemExit):
         main(["sweep", "--help"])
     told = " ".join(capsys.readouterr().out.split())
-    assert "floating-point type of the model (default: float32)" in told
+    assert "bfloat16 where the hardware supports it (default: float32)" in told
     assert "default: hold out a tenth of the training set (--test is then required)" in told
 
 

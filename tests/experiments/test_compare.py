@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import re
 import textwrap
 from pathlib import Path
@@ -14,7 +15,14 @@ from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank, tiny_file
 
 from structprobe import Encoder, LinearChain, Prediction, RandomTree, Recoverer, Treebank, score
-from structprobe.errors import EncoderError, MethodError, ResultError, ScoreError, TreebankError
+from structprobe.errors import (
+    EncoderError,
+    MethodError,
+    ResultError,
+    ScoreError,
+    StoreError,
+    TreebankError,
+)
 from structprobe.experiments.runs.run import timed
 from structprobe.experiments.vectors_folder import VECTORS
 from structprobe.recoverers.base import MethodContext
@@ -197,6 +205,26 @@ def test_an_empty_row_says_why_and_the_others_go_on(
     assert (rows[0]["n_sentences"], rows[0]["fingerprint"]) == (len(BANKS[2]), encoder.fingerprint)
     assert f"unfit has no scores: {why}" in caplog.text
     assert rows == read_rows(tmp_path)
+
+
+@pytest.mark.fault_class("full disk")
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EIO])
+def test_a_full_disk_is_no_property_of_a_method(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    """The comparison stops, and the next one ends with the rows of an undisturbed one."""
+
+    def fit(self: Any, train: Any, dev: Any = None) -> Any:
+        raise StoreError("cannot use the cache") from OSError(number, "no")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Fails, "fit", fit)
+        with pytest.raises(StoreError, match="cannot use the cache"):
+            compare(encoder, *BANKS, methods=["linear", Fails(), "random"], folder=tmp_path)
+    assert methods_of(read_rows(tmp_path)) == ["linear"]
+    rows = compare(encoder, *BANKS, methods=["linear", Fails(), "random"], folder=tmp_path)
+    assert read_rows(tmp_path) == rows
+    assert not any(row["why_empty"] for row in rows)
 
 
 def test_predictions_that_do_not_fit_leave_an_empty_row(encoder: Encoder, tmp_path: Path) -> None:

@@ -120,7 +120,7 @@ def test_a_process_verifies_what_another_wrote(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 1
-    assert "layer-02.npy is damaged: the vectors of sentence 1 are not those" in done.stderr
+    assert "layer-02.npy is damaged: checksum mismatch in sentence 1" in done.stderr
 
 
 def test_damaged_rows_of_an_interrupted_run_are_encoded_again(

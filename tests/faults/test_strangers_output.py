@@ -33,8 +33,8 @@ from structprobe.errors import StructprobeError, TreebankError
 from structprobe.notebook import html_table
 from structprobe.probe.saving.card import model_card
 from structprobe.recoverers.parsed import ParsedSentence
-from structprobe.results.folder import ResultsFolder, as_csv, read_rows
-from structprobe.results.frames import Rows
+from structprobe.results.folder import ResultsFolder, read_rows
+from structprobe.results.frames import Rows, as_csv
 from structprobe.results.rows import score_values
 from structprobe.scores import score
 from structprobe.show.live.page import live_page

@@ -58,7 +58,7 @@ def test_cache_files_that_are_none(name, tmp_path, outside, tally, whole):
         replaced(store.folder / name, kind, outside)
         with harmless(outside):
             for shard in (None, Shard(1, 2)):
-                assert "is a link, or no regular file" in refuse(
+                assert "is a link, or not a regular file" in refuse(
                     open_at, store.folder.parent, layers=(2,), shard=shard
                 )
 

@@ -28,7 +28,13 @@ from structprobe.experiments.heads import analyse_heads
 from structprobe.experiments.localise import localise
 from structprobe.experiments.runs.planning import plan_sweep
 from structprobe.experiments.sweep import sweep
+from structprobe.recoverers.attention_max import AttentionMax
+from structprobe.recoverers.attention_probe import AttentionProbe
+from structprobe.recoverers.base import fit_checked
+from structprobe.recoverers.best_layer import BestLayer
+from structprobe.recoverers.biaffine import Biaffine
 from structprobe.recoverers.linear import LinearChain
+from structprobe.recoverers.probe import ProbeRecoverer
 from structprobe.show.table import format_table
 from structprobe.treebank import Treebank
 
@@ -225,3 +231,32 @@ def test_trees_are_scored_without_a_word(tmp_path, caplog):
     row = score_files(tmp_path / "gold.conllu", tmp_path / "gold.conllu")
     assert (row["n_without_tree"], row["uas"]) == (None, 1)
     assert caplog.messages == ["test has only 3 sentences: the scores are very uncertain"]
+
+
+FITTED: dict[str, Any] = {
+    "ProbeRecoverer": (lambda: ProbeRecoverer.__new__(ProbeRecoverer)),
+    "BestLayer": (lambda: BestLayer.__new__(BestLayer)),
+    "Biaffine": (lambda: Biaffine.__new__(Biaffine)),
+    "AttentionMax": (lambda: AttentionMax.__new__(AttentionMax)),
+    "AttentionProbe": (lambda: AttentionProbe.__new__(AttentionProbe)),
+}
+
+
+@pytest.mark.parametrize("name", FITTED)
+@pytest.mark.parametrize("part", ["train", "dev"])
+def test_recoverers_refuse_withheld_text(name, part):
+    """Before they look at a model, of which there is none here."""
+    good = Treebank.from_text(tiny_text(4), path="good.conllu")
+    bank = Treebank.from_text(withheld(tiny_text(4)), path="x.conllu")
+    banks = {"train": good, "dev": good} | {part: bank}
+    with pytest.raises(TreebankError, match=r"^x\.conllu: the text .*or pass allow_withheld=True"):
+        FITTED[name]().fit(**banks)
+    with pytest.raises(AttributeError):
+        FITTED[name]().fit(**banks, allow_withheld=True)
+
+
+def test_a_comparison_that_may_read_withheld_text_fits_methods_on_it():
+    bank = Treebank.from_text(withheld(tiny_text(4)), path="x.conllu")
+    with pytest.raises(AttributeError):  # of the model that there is not
+        fit_checked(FITTED["BestLayer"](), bank, bank)
+    assert fit_checked(LinearChain(), bank, None)  # which has no such argument

@@ -33,6 +33,7 @@ from structprobe import Encoder
 from structprobe.errors import EncoderError
 from structprobe.masking.impacts import MaskedImpacts
 from structprobe.models.loading import layers_from_config
+from structprobe.models.weights import BACKENDS
 
 peft = pytest.importorskip("peft", reason="peft is not installed (extra peft)")
 # Of transformers, where PEFT asks it for the name that it had before.
@@ -341,3 +342,33 @@ def test_a_masked_language_model_with_adapters_keeps_its_head(tmp_path: Path) ->
     _, folder = save(model, tmp_path)
     with pytest.raises(EncoderError, match="no head for masked language modelling"):
         MaskedImpacts(Encoder(folder), measure="probability")
+
+
+@pytest.mark.parametrize("base", BASES)
+def test_an_adapter_of_a_model_that_is_cut_over_memory_and_disk(base: Any, tmp_path: Path) -> None:
+    _, folder = save(make(base), tmp_path)
+    whole = Encoder(folder, device="cpu")
+    wanted = whole.encode(SENTENCES).layer(2).values
+    for how in ({"device_map": {"": "disk"}}, {"device_map": "auto", "max_memory": {"cpu": 9000}}):
+        cut = Encoder(folder, **how)
+        assert any(weight.is_meta for weight in cut.loaded.model.parameters())
+        assert np.array_equal(cut.encode(SENTENCES).layer(2).values, wanted)
+        assert cut.fingerprint == whole.fingerprint
+
+
+@pytest.mark.parametrize("base", BASES)
+@pytest.mark.parametrize("quantize", ["8bit-bitsandbytes", "4bit-bitsandbytes", "8bit-quanto"])
+def test_an_adapter_of_a_quantised_model(base: Any, quantize: str, tmp_path: Path) -> None:
+    package = BACKENDS[quantize.partition("-")[2]]
+    pytest.importorskip(package, reason=f"{package} is not installed")
+    where, folder = save(make(base), tmp_path)
+    found = [
+        Encoder(one, device="cpu", quantize=how)
+        for how in (quantize, None)
+        for one in (folder, where)
+    ]
+    vectors, without, exact, plain = (one.encode(SENTENCES).layer(2).values for one in found)
+    effect, wanted = vectors - without, exact - plain
+    assert np.sum(effect * wanted) > 0.8 * np.linalg.norm(effect) * np.linalg.norm(wanted) > 0
+    assert not np.array_equal(vectors, exact)
+    assert len({one.fingerprint for one in found}) == 4

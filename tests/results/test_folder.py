@@ -18,7 +18,7 @@ from structprobe import LinearChain, Prediction, Sentence
 from structprobe.errors import ResultError
 from structprobe.results.folder import MARKER, ROWS, TABLE, ResultsFolder, read_rows
 from structprobe.results.predictions import predictions_from_bytes, predictions_to_bytes
-from structprobe.results.rows import ROW_KEYS, Row, make_row
+from structprobe.results.rows import ROW_KEYS, Row, make_row, run_key
 
 
 def row(key: str, **values: object) -> Row:
@@ -272,6 +272,31 @@ def test_a_row_laid_out_anew_is_the_same_row(tmp_path: Path) -> None:
     (tmp_path / ROWS).write_text(json.dumps(told, separators=(",", ":")) + "\n")
     with pytest.raises(ResultError, match=r"jsonl:1: the row was changed after it was written"):
         read_rows(tmp_path)
+
+
+@pytest.mark.parametrize("sort", [False, True])
+def test_a_row_that_jq_wrote_is_the_same_row(tmp_path: Path, sort: bool) -> None:
+    """Version 1.6 writes 1.0 as 1, and `jq -S` sorts by key."""
+    results, wanted = ResultsFolder(tmp_path), row("a", uuas=1.0, uas=0.1, dspr=-1.0, n_words=3)
+    results.add(wanted)
+    told = json.loads((tmp_path / ROWS).read_text(encoding="utf-8"))
+    whole = {k: int(v) if isinstance(v, float) and v % 1 == 0 else v for k, v in told.items()}
+    (tmp_path / ROWS).write_text(json.dumps(whole, separators=(",", ":"), sort_keys=sort) + "\n")
+    (found,) = results.rows
+    assert [*found.items()] == [*wanted.items()]
+    assert {type(found[key]) for key in ("uuas", "dspr")} == {float}
+    (tmp_path / ROWS).write_text(json.dumps(whole | {"uuas": 0}, sort_keys=sort) + "\n")
+    with pytest.raises(ResultError, match=r"jsonl:1: the row was changed after it was written"):
+        read_rows(tmp_path)
+
+
+def test_numbers_of_numpy_are_those_of_python(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path)
+    results.add(row("a", seed=np.int64(3), uuas=np.float64(0.5), uas=np.float32(0.5)))
+    assert results.rows == [row("a", seed=3, uuas=0.5, uas=0.5)]
+    assert run_key(seed=np.int64(3), memory=np.float32(0.5)) == run_key(seed=3, memory=0.5)
+    with pytest.raises(TypeError, match="not a value of a row"):
+        run_key(seed=object())
 
 
 @pytest.mark.parametrize(

@@ -314,6 +314,8 @@ def a_row_that_was_edited(tmp_path: Path, caplog: Any) -> None:
     line = content.splitlines()[1].encode()
     for at in range(0, len(line), 7):  # whichever byte it is
         flipped = line[:at] + bytes([line[at] ^ 1]) + line[at + 1 :]
+        if says_the_same(flipped, line):  # by the 17th digit of a number
+            continue
         (folder / ROWS).write_bytes(flipped + b"\n")
         with pytest.raises(ResultError, match=r"rows\.jsonl:\d"):
             read_rows(folder)
@@ -321,6 +323,14 @@ def a_row_that_was_edited(tmp_path: Path, caplog: Any) -> None:
     (folder / ROWS).write_text(json.dumps(old) + "\n")
     with pytest.raises(ResultError, match=r"uuas is 57\.3, not a fraction; remove this line"):
         read_rows(folder)
+
+
+def says_the_same(one: bytes, other: bytes) -> bool:
+    """Whether two lines of JSON have the same values."""
+    try:
+        return bool(json.loads(one) == json.loads(other))
+    except ValueError:
+        return False
 
 
 def a_row_that_is_not_of_its_predictions(tmp_path: Path, caplog: Any) -> None:

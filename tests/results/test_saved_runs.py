@@ -17,6 +17,7 @@ from support.tiny_trees import tiny_bank
 from structprobe import Encoder, LinearChain, Prediction, Sentence, score
 from structprobe.errors import ResultError
 from structprobe.recoverers.methods import find_methods
+from structprobe.results import predictions
 from structprobe.results.folder import COMMANDS, ResultsFolder, read_commands
 from structprobe.results.predictions import (
     predictions_from_bytes,
@@ -177,3 +178,25 @@ def test_predictions_that_pack_well_are_read() -> None:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         assert sum(one.file_size for one in archive.infolist()) > 150 * len(content)
     assert len(predictions_from_bytes(content, "here")) == len(bank)
+
+
+def test_a_long_word_takes_no_memory_for_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """NumPy pads all texts to the longest: here to a hundred times what may be unpacked."""
+    bank = [Sentence(("word",) * 25)] * 200 + [Sentence(("a" * 5000, "b"))]
+    content = predictions_to_bytes(bank, LinearChain().predict(bank))
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        assert archive.getinfo("words.npy").file_size > 100_000_000
+    monkeypatch.setattr(predictions, "MAX_SMALL", 0)
+    monkeypatch.setattr(predictions, "MAX_BYTES", 1_000_000)
+    found = predictions_from_bytes(content, "here")
+    assert [words for words, _ in found] == [sentence.words for sentence in bank]
+
+
+def test_texts_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    bank = [Sentence((f"{i:04}" + "a" * 4000,)) for i in range(400)]
+    content = predictions_to_bytes(bank, LinearChain().predict(bank))
+    monkeypatch.setattr(predictions, "MAX_SMALL", 0)
+    monkeypatch.setattr(predictions, "MAX_BYTES", 1_000_000)
+    assert 100 * len(content) < 1_600_000
+    with pytest.raises(ResultError, match=r"texts of more than \d"):
+        predictions_from_bytes(content, "here")

@@ -12,7 +12,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from structprobe.encoder.cache.store import MemoryStore, VectorStore
 from structprobe.experiments.runs.groups import Group
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +34,28 @@ class DeadlyGroup(Group):
             self.flag.write_text(str(os.getpid()))
             os.kill(os.getpid(), signal.SIGKILL)
         return Group(self.runs, self.vectors, self.banks, self.training)()
+
+
+@dataclass(frozen=True)
+class DeadlyPart:
+    """A part of a treebank that kills the process that encodes it, once, when it has written."""
+
+    part: Any
+    flag: Path  # The file by which it knows whether it has killed before
+
+    def __call__(self) -> None:
+        if not self.flag.exists():
+            self.flag.write_text(str(os.getpid()))
+            VectorStore.write = write_and_die  # type: ignore[method-assign]
+        self.part()
+
+
+def write_and_die(store: VectorStore, *given: Any) -> None:
+    """Write some vectors as a store does, and kill the process."""
+    MemoryStore.write(store, *given)
+    store._fresh += given[0].tolist()
+    store._sync()
+    os.kill(os.getpid(), signal.SIGKILL)
 
 
 @dataclass(frozen=True)

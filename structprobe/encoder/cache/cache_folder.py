@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-import io
 import json
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -66,7 +66,7 @@ def refuse_strange(folder: Path) -> None:
         except FileNotFoundError:  # the draft of another process
             continue
         if not stat.S_ISREG(info.st_mode):
-            raise StoreError(f"{path} is a link, or no regular file", hint=hint)
+            raise StoreError(f"{path} is a link, or not a regular file", hint=hint)
         if path.suffix == ".journal" and info.st_size > MAX_JOURNAL:
             raise StoreError(f"{path} is damaged: it is too large", hint=f"delete {folder}")
 
@@ -92,10 +92,15 @@ def one_line_faults(folder: Path) -> Iterator[None]:
 
 
 def save_array(file: BinaryIO, array: NDArray[Any]) -> None:
-    """Write an array; NumPy alone would not say why it cannot, such as that the disk is full."""
-    content = io.BytesIO()
-    np.save(content, array, allow_pickle=False)
-    file.write(content.getbuffer())
+    """Write an array, by parts; NumPy alone would not say why it cannot, as on a full disk."""
+    np.save(_WriteOnly(file.write), array, allow_pickle=False)
+
+
+@dataclass(frozen=True)
+class _WriteOnly:
+    """A file that NumPy does not take for one of the system, which it would write itself."""
+
+    write: Callable[[bytes], object]
 
 
 def to_json(value: object) -> str:

@@ -99,7 +99,7 @@ class LayerFile:
             sizes = (np.diff(self.offsets) * self._row_bytes).tolist()
             for number, size in enumerate(sizes):
                 if damaged or self._sum(number, file.read(size)) != checks[number]:
-                    what = f"the vectors of sentence {number + 1} are not those written"
+                    what = f"checksum mismatch in sentence {number + 1}"
                     what = f"the size of {self.checks.name} is wrong" if damaged else what
                     hint = "delete it and encode again"
                     raise StoreError(f"{self.path} is damaged: {what}", hint=hint)

@@ -8,6 +8,7 @@ completes a layer gives it its final name. All processes need access to the same
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -77,6 +78,15 @@ def shards_begun(folder: Path, layers: Iterable[int] | None = None) -> set[tuple
     matches = filter(None, (_JOURNAL.fullmatch(path.name) for path in folder.glob("*.journal")))
     numbers = [tuple(map(int, match.groups())) for match in matches]
     return {(k, n) for layer, k, n in numbers if wanted is None or layer in wanted}
+
+
+def count_begun(cache: str | os.PathLike[str], key: Mapping[str, Any]) -> int:
+    """Give the number of shards in which vectors were begun in a cache; 1 if in none."""
+    for path in sorted(Path(cache).glob("*/manifest.json")):
+        found = read_json(path)
+        if isinstance(found, dict) and found.get("key") == json.loads(to_json(key)):
+            return max((count for _, count in shards_begun(path.parent)), default=1)
+    return 1
 
 
 def shards_missing(

@@ -103,6 +103,15 @@ def storage_dtype(dtype: object) -> np.dtype:
     return np.dtype(STORED_AS[name])
 
 
+def check_store_dtype(name: object) -> str:
+    """Refuse a type that vectors are not stored in."""
+    known = sorted({np.dtype(kind).name for kind in STORED_AS.values()}, reverse=True)
+    plain = str(name).removeprefix("torch.")
+    if plain not in known:
+        raise StoreError(unknown_name("store_dtype", plain, known))
+    return plain
+
+
 class MemoryStore:
     """Vectors in memory: what is missing, and checks of what is written."""
 

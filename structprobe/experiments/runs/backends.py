@@ -10,9 +10,12 @@ import contextlib
 import importlib
 import logging
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
+from numbers import Integral
 from typing import Any, Generic, TypeVar
 
 from structprobe._version import __version__
@@ -59,7 +62,7 @@ class Backend:
         ClusterError
             If `jobs` is not a positive integer, or the backend is unknown or cannot be reached.
         """
-        if not isinstance(self.jobs, int) or isinstance(self.jobs, bool) or self.jobs < 1:
+        if not isinstance(self.jobs, Integral) or isinstance(self.jobs, bool) or self.jobs < 1:
             what = f"jobs must be a whole number, at least 1, got {self.jobs!r}"
             raise ClusterError(what, hint="Backend(jobs=2) runs two at a time")
         if not self.is_here:
@@ -174,7 +177,9 @@ def _parallel(
             streams = get_active_backend()[0].supports_return_generator
             # One task at a time to a worker: they are long, and few.
             pool = Parallel(return_as="generator_unordered" if streams else "list", batch_size=1)
-        yield from pool(delayed(task)() for task in tasks)
+        with _heeding_no_interrupts() if streams else contextlib.nullcontext():
+            found = pool(delayed(task)() for task in tasks)  # which starts the workers
+        yield from found
     except ImportError as error:
         what = f"a worker cannot import a package: {error}"
         hint = f"install structprobe {__version__} where the workers run"
@@ -184,6 +189,23 @@ def _parallel(
             raise
         reason = str(error).partition("\n")[0]
         raise ClusterError(f"the Dask cluster failed: {type(error).__name__}: {reason}") from error
+
+
+@contextlib.contextmanager
+def _heeding_no_interrupts() -> Iterator[None]:
+    """Start processes that leave Ctrl-C to this one, which ends them: they would print tracebacks.
+
+    Whatever is started inherits the signals that this thread has blocked meanwhile.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # whose start, in some versions of Python, unblocks them
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -20,6 +20,7 @@ from structprobe.experiments.config import SweepConfig, Training, checked_config
 from structprobe.experiments.fit import make_probe
 from structprobe.experiments.runs.grid import Grid, known_products, probe_runs
 from structprobe.experiments.runs.groups import room_of
+from structprobe.experiments.runs.memory_plan import plan_memory
 from structprobe.experiments.runs.run import Banks, Run
 from structprobe.experiments.sweep import baseline_methods
 from structprobe.output_paths import nearest_existing
@@ -27,6 +28,7 @@ from structprobe.probe.training.recipes import RECIPES
 from structprobe.progress import progress_bar
 from structprobe.results.folder import ResultsFolder, check_folder
 from structprobe.results.rows import bank_name
+from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -122,6 +124,30 @@ def plan_sweep(
         "peak_bytes": encode_peak and max(encode_peak, train_peak),
         "encode_seconds": encode_seconds, "train_seconds": train_seconds,
     }  # fmt: skip
+
+
+def plan_sweeps(
+    models: Iterable[str],
+    load: Callable[[str], Encoder],
+    banks: Iterable[Sequence[Treebank | None]],
+    how: Mapping[str, Any],
+    **grid: Any,
+) -> list[dict[str, Any]]:
+    """Plan the sweeps of several models and treebanks; a model that does not fit is not loaded.
+
+    `how` says how models are loaded, as for `plan_memory`, whose result is in ``memory``.
+    """
+    plans: list[dict[str, Any]] = []
+    for name in models:
+        memory = plan_memory(name, **how)
+        if memory["ways"][0]["fits"] is False:
+            plans.append({"model": name, "memory": memory})
+            continue
+        encoder = load(name)
+        for train, dev, test in banks:
+            assert train is not None  # as the first of parts is
+            plans.append({**plan_sweep(encoder, train, dev, test, **grid), "memory": memory})
+    return plans
 
 
 def _seconds_a_word(

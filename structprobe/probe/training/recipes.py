@@ -127,6 +127,8 @@ class TreeAxes(Whitened):
 
     Attributes
     ----------
+    start, batch_size, distance_rate, depth_rate, warm_up, max_steps, evaluations
+        As for `Whitened`.
     candidates : tuple of Axes
         What competes. If dev scores are equal, the first is chosen.
     margin : float

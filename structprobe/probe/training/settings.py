@@ -12,13 +12,10 @@ import numpy as np
 import torch
 from numpy.random import SeedSequence
 
-from structprobe.devices import find_device
+from structprobe.devices import find_device, has_bfloat16
 from structprobe.errors import ProbeError, unknown_name
 from structprobe.probe.data.examples import Examples, Split, hold_out
 from structprobe.probe.training.recipes import RECIPES, Recipe
-
-# CPU features for multiplying bfloat16 numbers.
-_BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
 
 LOSSES = ("absolute", "tree")
 SELECT = ("uuas", "loss")
@@ -72,13 +69,7 @@ def read_products(name: str, device: str | torch.device) -> str:
     """Resolve the type of products; "auto" is bfloat16 if the hardware supports it."""
     if read_name("products", name, PRODUCTS) != "auto":
         return name
-    device = find_device(device, error=ProbeError)
-    if device.type == "cuda":  # pragma: no cover -- the tests run without CUDA
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        # Older versions of torch cannot tell.
-        found: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-        fast = device.type == "cpu" and any(found.get(unit) for unit in _BFLOAT16_UNITS)
+    fast = has_bfloat16(find_device(device, error=ProbeError))
     return "bfloat16" if fast else "float32"
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from structprobe.errors import Hint, ProbeError
 from structprobe.experiments.layers_ranks_seeds import parse_layers
+from structprobe.results.rows import ENCODING
 from structprobe.results.saved_probes import find_probe, is_results, locate_probe, saved_probes
 from structprobe.show.report.series import ALIKE
 from structprobe.show.row_labels import short_model
@@ -191,5 +192,4 @@ def _probes_in(
 def _vectors(one: ProbeRecoverer) -> Mapping[str, Any]:
     """Tell which vectors of a layer a probe was fitted on: one encoder gives one kind alone."""
     origin = one.probe.origin_ or {}
-    kept = ("pooling", "spacing", "bos", "dtype", "lang")
-    return {key: origin[key] for key in kept if key in origin}
+    return {key: origin[key] for key in ENCODING if key in origin}

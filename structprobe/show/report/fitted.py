@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from structprobe.errors import counted
-from structprobe.results.rows import METRICS, Row, make_row
+from structprobe.results.rows import ENCODING, METRICS, Row, make_row
 from structprobe.show.report.elements import Markup, element, figure, note, section
 from structprobe.show.report.foot import INTERVALS, foot, tell_protocol
 from structprobe.show.report.page import REPORT_SCRIPTS, make_page, page_body
@@ -104,11 +104,7 @@ def _foot(config: Mapping[str, Any], origin: Mapping[str, Any]) -> Markup:
     settings = config["hyperparameters"] or {}
     left_out = ("verbose", "random_state", "device")
     told = {k: v for k, v in settings.items() if v is not None and k not in left_out}
-    vectors = ", ".join(
-        f"{key} {origin[key]}"
-        for key in ("pooling", "spacing", "bos", "dtype", "lang")
-        if key in origin
-    )
+    vectors = ", ".join(f"{key} {origin[key]}" for key in ENCODING if key in origin)
     terms: dict[str, Iterable[str]] = {
         "protocol": [tell_protocol(protocol) for protocol in protocols_of([scores])],
         "intervals": [INTERVALS] if scores.get("uuas_low") is not None else [],

@@ -31,6 +31,8 @@ def results_foot(rows: Sequence[Row], commands: Sequence[Mapping[str, Any]]) -> 
             "pooling {}, spacing {}, beginning-of-sequence token {}, {}",
         ),
         "language": _each(rows, ("lang",), "{}"),
+        "stored in": _each(rows, ("store_dtype",), "{}"),
+        "weights": _each(rows, ("quantize",), "{}"),
         "probe": _each(rows, ("rank", "recipe", "products"), "rank {}, recipe {}, products in {}"),
         "step limit": _step_limits(rows),
         "seeds": [", ".join(_each(rows, ("seed",), "{}"))],

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from structprobe.results.rows import Row
+from structprobe.results.rows import ENCODING, Row
 from structprobe.results.settings import (
     PROTOCOL,
     SETTINGS,
@@ -19,11 +19,11 @@ from structprobe.results.settings import (
 ALIKE = (
     *("method", "fingerprint", "treebank_fingerprint", "train_fingerprint", "dev_fingerprint"),
     *("part", "punct", "rank", "seed", "recipe", "select", "max_steps", "products"),
-    *("pooling", "spacing", "bos", "dtype", "lang"),
+    *ENCODING,
 )
 _APART = ("treebank", "punct", "part", "min_length", "max_length")
 _NAMED = ("treebank", "train", "dev", "model", "rank", "seed", "recipe", "select", "max_steps",
-          "products", "pooling", "spacing", "bos", "dtype", "lang", *_APART[1:])  # fmt: skip
+          "products", *ENCODING, *_APART[1:])  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from structprobe import Encoder, StructuralProbe
 from structprobe.cli.main import main
 from structprobe.errors import ProbeError, ResultError
 from structprobe.experiments.config import Training
-from structprobe.experiments.runs import planning
+from structprobe.experiments.runs import memory_plan, planning
+from structprobe.experiments.runs.memory_plan import plan_memory
 from structprobe.experiments.runs.run import Banks
 from structprobe.probe.training.loop import Cosine
 from structprobe.probe.training.recipes import Whitened
@@ -209,11 +210,52 @@ def test_the_command(encoder: Encoder, tmp_path: Path, capsys: pytest.CaptureFix
     told = capsys.readouterr().out
     assert " of saved probes\n" in told
     assert [line.split()[0] for line in told.splitlines()] == [
-        "model", "runs", "disk", "kept", "memory", "encode", "train",
+        "model", "weights", "fits", "runs", "disk", "kept", "memory", "encode", "train",
     ]  # fmt: skip
     assert main([*command.split(), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)[0]["runs_done"] == 0
     assert everything(tmp_path) == before
+
+
+@pytest.mark.parametrize("kind", ["bert", "gpt2", "llama", "t5"])
+def test_the_memory_of_a_model_is_told_before_it_is_loaded(kind: str, tmp_path: Path) -> None:
+    folder = save_checkpoint(tmp_path, kind)
+    plan = plan_memory(folder, device="cpu", batch_tokens=64, dtype="float32")
+    asked, others = plan["ways"][0], {one["way"]: one for one in plan["ways"][1:]}
+    weights = [*Encoder(folder, device="cpu").loaded.model.parameters()]
+    assert asked["weights"] == sum(4 * weight.numel() for weight in weights)
+    assert 2 * others["bfloat16"]["weights"] == asked["weights"]
+    assert others["4bit, float32"]["weights"] < others["8bit, float32"]["weights"]
+    assert others["8bit, float32"]["weights"] < asked["weights"]
+    # At least all hidden states, at most those and some tens of tensors as large.
+    assert 3 * 64 * 8 * 4 <= asked["batch"] <= 60 * 64 * 12 * 4
+    assert plan["bytes_available"] is None or asked["fits"]
+
+
+def test_a_model_that_does_not_fit_is_not_loaded(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    monkeypatch.setattr(memory_plan, "free_memory_of", lambda _: 6000)
+    monkeypatch.setattr(memory_plan, "_most_values", lambda *_: None)
+    monkeypatch.setattr(memory_plan, "has_bfloat16", lambda _: True)
+    bank = tiny_file(tmp_path / "bank.conllu").paths[0]
+    command = f"sweep --model {encoder.model} --train {bank} --dev {bank} -o {tmp_path}/DIR -q"
+    for more, lacks in (("--device-map auto", False), ("--dtype bfloat16", False), ("", True)):
+        with monkeypatch.context() as patch:
+            patch.setattr(planning, "plan_sweep", lambda *_, **__: {"model": "loaded"})
+            if lacks:
+                patch.setattr(Encoder, "__init__", None)
+            assert main(f"{command} --dry-run {more}".split()) == 0
+        told = capsys.readouterr().out
+        assert ("NOT ENOUGH MEMORY" in told) == lacks
+        first = [line[:10].strip() for line in told.splitlines()]
+        assert first[:3] == ["model", "weights", "fits"]
+        assert ("faster" in first) == ("bfloat16" not in more)
+    assert "; 6.0 kB free on cpu; NOT ENOUGH MEMORY" in told
+    assert "fits      bfloat16 (" in told
+    assert "too large float32 (" in told
+    assert "faster    --dtype auto, which is bfloat16 on this hardware" in told
+    assert "device map, float32 (" in told
 
 
 def test_a_plan_in_words() -> None:
