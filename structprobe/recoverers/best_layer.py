@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.errors import Hint, ProbeError
 from structprobe.recoverers.base import Recoverer, refuse_withheld
-from structprobe.recoverers.probe import ProbeRecoverer, training_cautions
+from structprobe.recoverers.probe import ProbeRecoverer, chosen_by, training_cautions
 from structprobe.scores import score
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
@@ -51,8 +51,7 @@ class BestLayer(Recoverer):
     curve_ : dict of int to float
         The UUAS on dev of each layer.
     chosen_ : dict
-        ``layer``: the best of `curve_`; ties go to the lowest. With the recipe ``"auto"``, also
-        ``choice``: what it chose there.
+        ``layer``: the best of `curve_`; ties go to the lowest.
 
     Examples
     --------
@@ -114,9 +113,6 @@ class BestLayer(Recoverer):
         layer = max(sorted(self.curve_), key=self.curve_.__getitem__)
         self.recoverer_ = ProbeRecoverer(self.encoder, layer, probes[layer], name=self.name, **told)
         self.chosen_ = {"layer": layer}
-        history = getattr(probes[layer], "history_", None)
-        if isinstance(history, Mapping) and "chosen" in history:
-            self.chosen_ |= {"choice": history["chosen"]}
         return self
 
     def fit_layers(self, vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]) -> Any:
@@ -150,6 +146,7 @@ class BestLayer(Recoverer):
         """Return the values of a result row, with warnings about the chosen probe."""
         told = super().describe()
         if self.is_fitted:
+            told |= chosen_by(self.recoverer_.probe)
             told["warnings"] = training_cautions(self.recoverer_.probe)
         return told
 
