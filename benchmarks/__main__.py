@@ -15,6 +15,7 @@ from benchmarks.longer import longer
 from benchmarks.one_layer import one_layer
 from benchmarks.plan import Plan
 from benchmarks.quality import quality
+from benchmarks.recipes import recipes
 from benchmarks.scale import scale
 from benchmarks.stages import stages
 from benchmarks.table import (
@@ -91,6 +92,17 @@ def _parser() -> argparse.ArgumentParser:
         help="nothing but time and memory of passes that end at a layer (minutes)",
     )
     parser.add_argument(
+        "--recipes-only",
+        action="store_true",
+        help="nothing but the recipe that chooses beside its candidates (hours on a CPU)",
+    )
+    parser.add_argument(
+        "--models",
+        type=Path,
+        default=TREEBANKS.with_name("models"),
+        help="for --recipes-only: folder with MPNet and Gemma, from shared/models/get_models.py",
+    )
+    parser.add_argument(
         "--device", help="nothing but the stages of a GPU, on that one: cuda, cuda:1, mps"
     )
     parser.add_argument(
@@ -105,6 +117,9 @@ def _rows(args: argparse.Namespace, plan: Plan) -> Iterator[Stage | Line]:
         return
     if args.one_layer_only:
         yield from one_layer(plan)
+        return
+    if args.recipes_only:
+        yield from recipes(args.treebanks, args.models)
         return
     if not (args.quality_only or args.scale_only or args.longer_only):
         yield from stages(plan)

@@ -41,15 +41,21 @@ def one_core() -> Iterator[None]:
 
 
 def fit_distances(
-    X: Any, y: Any, dev: tuple[Any, Any], on_step: OnStep | None = None, **settings: Any
+    X: Any,
+    y: Any,
+    dev: tuple[Any, Any],
+    on_step: OnStep | None = None,
+    *,
+    seed: int = 0,
+    **settings: Any,
 ) -> FittedMatrix:
     """Fit one layer's distance probe, and no depth probe beside it."""
     split = Split(read_examples({None: X}, y), read_examples({None: dev[0]}, dev[1]), None)
     probe = StructuralProbe(**{"rank": RANK, "device": "cpu", **settings})
     told = read_settings(probe.get_params(), split.train.layers[None].hidden_size)
-    task = make_task("distance", split, told, SeedSequence(0).spawn(2))
+    task = make_task("distance", split, told, SeedSequence(seed).spawn(2))
     moments = moments_of(split.train, [None], told)
-    return fit_kind(task, {None: [RANK]}, moments, on_step)[None, RANK]
+    return fit_kind(task, {None: [told.rank]}, moments, on_step)[None, told.rank]
 
 
 def fit_layers(X: Any, y: Any, dev: tuple[Any, Any], **settings: Any) -> dict[int, StructuralProbe]:
@@ -171,10 +177,14 @@ def distance_scores(
         found |= fit_kind(task, {layer: [told.rank]}, moments)
     scores = {}
     for (layer, _), fit in found.items():
-        distances = predict_distances(split.dev.layers[layer], fit.components)
-        # Any root will do: UUAS looks at edges alone.
-        heads = decode_rooted(distances, [np.zeros(len(one)) for one in distances])
-        trees = [Prediction(*parts) for parts in zip(heads, distances, strict=True)]
+        trees = trees_of(split.dev.layers[layer], fit.components)
         uuas = score(dev[1], trees, punct=punct).uuas or 0.0
         scores[layer] = fit.history["best_dev_loss"], uuas
     return scores
+
+
+def trees_of(words: Any, components: Any) -> list[Prediction]:
+    """Decode the trees of a distance probe; any root will do, as UUAS looks at edges alone."""
+    distances = predict_distances(words, components)
+    heads = decode_rooted(distances, [np.zeros(len(one)) for one in distances])
+    return [Prediction(*parts) for parts in zip(heads, distances, strict=True)]

@@ -135,7 +135,8 @@ MISTAKES: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     'Training("hewitt")': (
         lambda w: Training("hewitt"),
-        "unknown recipe 'hewitt'; choose from 'whitened', 'published'",
+        "unknown recipe 'hewitt'; choose from 'auto', 'whitened', 'axes-mild', 'axes-strong', "
+        "'axes-stronger', 'axes-even', 'published'",
     ),
     "sweep without dev and test": (
         lambda w: sweep(w.encoder, w.bank, None, **NEW),

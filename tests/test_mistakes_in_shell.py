@@ -51,7 +51,7 @@ USAGE = {
         "unknown option --methods; these commands have it: compare"
     ),
     f"structprobe {FIT} --recipe hewitt": (
-        "--recipe: unknown value 'hewitt'; choose from 'whitened', 'published'"
+        "--recipe: unknown value 'hewitt'; choose from 'auto', 'whitened', 'published'"
     ),
     "structprobe evaluate probe dev.conllu -o out": (
         "unknown option -o; these commands have it: treebank, fit, parse, sweep, heads, compare, "

@@ -74,7 +74,8 @@ def training(args: argparse.Namespace) -> Training:
     """Give what options say about the training of probes."""
     from structprobe.experiments.config import Training
 
-    return Training(args.recipe, args.max_steps, args.products, args.device, args.memory_gb)
+    given = args.recipe, args.max_steps, args.products, args.device, args.memory_gb
+    return Training(*given, select=args.select)
 
 
 def read_bank(

@@ -169,10 +169,14 @@ def _heeding_interrupts(argv: Sequence[str] | None) -> Iterator[None]:
     before = sys.unraisablehook
 
     def hook(found: sys.UnraisableHookArgs) -> None:
-        if issubclass(found.exc_type, KeyboardInterrupt):
+        again = issubclass(found.exc_type, KeyboardInterrupt)
+        try:
+            if not again:
+                before(found)
+        except KeyboardInterrupt:  # while the hook runs
+            again = True
+        if again:
             threading.Timer(0.01, _thread.interrupt_main).start()
-        else:
-            before(found)
 
     sys.unraisablehook = hook
     try:

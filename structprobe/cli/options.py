@@ -238,8 +238,13 @@ def add_recipe(parser: Parser) -> argparse._ArgumentGroup:
     """Add how a probe is trained and which words its trees are scored over."""
     group = parser.add_argument_group("probe")
     group.add_argument(
-        "--recipe", default="whitened", choices=("whitened", "published"),
-        help="train on whitened vectors, or as published by Hewitt & Manning (2019)",
+        "--recipe", default="auto", choices=("auto", "whitened", "published"),
+        help="train on whitened vectors, in several ways of which the best on the dev set is "
+        "chosen (auto) or in one, or as published by Hewitt & Manning (2019)",
+    )  # fmt: skip
+    group.add_argument(
+        "--select", default="uuas", choices=("uuas", "loss"),
+        help="score on the dev set by which --recipe auto chooses",
     )  # fmt: skip
     add_max_steps(group)
     group.add_argument(

@@ -239,7 +239,8 @@ class _Comparison:
             "seed": self.setting.seed,
         }
         if cls.reads_model:
-            deciding |= self.model | recipe_version("whitened", str(self.model["dtype"]))
+            recipe = getattr(cls, "recipe", "whitened")
+            deciding |= self.model | recipe_version(recipe, str(self.model["dtype"]))
         if cls.reads_head:
             from structprobe.masking.impacts import head_fingerprint
 

@@ -34,8 +34,8 @@ class Training:
 
     Parameters
     ----------
-    recipe : {"whitened", "published"}, default="whitened"
-        How the matrix of the probe is learned.
+    recipe : {"auto", "whitened", "published"}, default="auto"
+        How the matrices of the probe are trained; see `StructuralProbe`.
     max_steps : int, optional
         The maximum number of training steps; by default that of the recipe.
     products : {"float32", "bfloat16", "auto"}, default="float32"
@@ -45,6 +45,8 @@ class Training:
     memory_gb : float, default=4
         Memory for word vectors during training, in units of 10⁹ bytes. As many layers as fit are
         trained together; a layer that does not fit is streamed from the temporary folder.
+    select : {"uuas", "loss"}, default="uuas"
+        The score on the dev set by which the recipe ``"auto"`` chooses.
 
     Raises
     ------
@@ -52,16 +54,18 @@ class Training:
         If a value is unknown or out of range.
     """
 
-    recipe: str = "whitened"
+    recipe: str = "auto"
     max_steps: int | None = None
     products: str = "float32"
     device: Any = "auto"
     memory_gb: float | None = None
+    select: str = "uuas"
 
     def __post_init__(self) -> None:
         from structprobe.probe.training import settings
 
         settings.read_name("recipe", self.recipe, RECIPES)
+        settings.read_name("select", self.select, settings.SELECT)
         settings.read_name("products", self.products, settings.PRODUCTS)
         check_steps(self.max_steps)
         check_device(self.device)

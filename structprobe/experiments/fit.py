@@ -187,5 +187,6 @@ def report(
     losses = {"dev_loss": distance["best_dev_loss"], "dev_depth_loss": depth["best_dev_loss"]}
     doubts = [*training_cautions(probe), too_much_memory(probe.memory_gb)]
     values = {**losses, "steps": distance["steps"], "warnings": [*filter(None, doubts)]}
+    values["choice"] = probe.history_.get("chosen")
     values |= {name: seconds + times[name] for name, seconds in fit_times.items()}
     return outcome({**run.values, **values}, banks, predictions)

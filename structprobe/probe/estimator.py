@@ -38,8 +38,9 @@ class StructuralHyperparameters:
         self,
         *,
         rank: int | None = None,
-        recipe: str = "whitened",
+        recipe: str = "auto",
         loss: str = "absolute",
+        select: str = "uuas",
         max_steps: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
@@ -50,7 +51,8 @@ class StructuralHyperparameters:
         memory_gb: float = MEMORY_GB,
         verbose: bool = False,
     ) -> None:
-        self.rank, self.recipe, self.loss, self.max_steps = rank, recipe, loss, max_steps
+        self.rank, self.recipe, self.loss, self.select = rank, recipe, loss, select
+        self.max_steps = max_steps
         self.batch_size, self.learning_rate = batch_size, learning_rate
         self.validation_fraction, self.random_state = validation_fraction, random_state
         self.device, self.products = device, products
@@ -72,14 +74,18 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     ----------
     rank : int, optional
         Number of rows of each matrix, 1 to hidden_size; hidden_size by default.
-    recipe : {"whitened", "published"}
-        How the matrices are trained: in whitened coordinates, or as in the paper, on the raw
-        vectors; see `structprobe.probe.training.recipes`.
+    recipe : {"auto", "whitened", "published"}
+        How the matrices are trained: in whitened coordinates, in several ways, of which the best
+        on the dev set is chosen (``"auto"``) or in one (``"whitened"``); or as in the paper, on the
+        raw vectors. See `structprobe.probe.training.recipes`.
     loss : {"absolute", "tree"}
         The loss for distances: their absolute error, or the negative log-likelihood of the gold
         tree among all spanning trees, in nats per edge, as for a parser
         (`structprobe.probe.losses.tree_likelihood`). With ``"tree"``, the scale of the distances
         expresses how certain the probe is, and they no longer estimate distances in the tree.
+    select : {"uuas", "loss"}
+        The score on the dev set by which the recipe ``"auto"`` chooses: UUAS, over all words, or
+        the loss of the distances. A high UUAS may come with a somewhat higher loss.
     max_steps, batch_size : int, optional
         Training steps for each matrix, and sentences per batch; set by the recipe by default.
     learning_rate : float, optional
@@ -115,7 +121,10 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         the training sentences used as dev set, unless one was given), and for ``distance`` and
         ``depth`` the training history: ``steps_per_epoch``, ``steps``, ``best_step``,
         ``best_epoch``, ``best_dev_loss`` and ``evaluations`` (``step``, ``learning_rate``,
-        ``train_loss``, ``dev_loss``).
+        ``train_loss``, ``dev_loss``). With the recipe ``"auto"``, also ``chosen``, the name of what
+        was chosen, and ``candidates`` for ``distance``: of each the ``step``, ``uuas``, ``loss``
+        and ``factor`` when it was last compared. The loss is after multiplication of the
+        distances by the factor, which is part of the matrix.
     n_features_in_ : int
         hidden_size of the vectors seen during `fit`.
     origin_ : dict or None
@@ -126,7 +135,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     Notes
     -----
     Vectors are centred in float64, then projected in float32. With up to 8,192 dimensions, some of
-    them as large as 1e4, distances were within ``1e-6 * (D + A * sqrt(D))`` of those in float64,
+    them as large as 1e4, distances were within ``2e-6 * (D + A * sqrt(D))`` of those in float64,
     where D is the largest distance in the sentence and A the largest norm of ``abs(B) @ abs(h)``,
     the projection of a centred vector if all terms had the same sign; the same holds for depths,
     with vectors that are not centred. Trees are those of float64 where competing distances, and

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.errors import Hint, ProbeError
 from structprobe.recoverers.base import Recoverer, refuse_withheld
-from structprobe.recoverers.probe import ProbeRecoverer, training_cautions
+from structprobe.recoverers.probe import ProbeRecoverer, chosen_by, training_cautions
 from structprobe.scores import score
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
@@ -63,6 +63,7 @@ class BestLayer(Recoverer):
     name = "probe"
     order = 10
     options = MappingProxyType({"rank": int, "max_steps": int})
+    recipe = "auto"  # Its numbers are part of the key of a row
     fitted_attribute = "recoverer_"
     from_context = ("encoder", "punct", "cache", "random_state", "device", "progress")
 
@@ -133,7 +134,8 @@ class BestLayer(Recoverer):
         """
         from structprobe.probe.estimator import StructuralProbe, fit_together
 
-        probes = {layer: StructuralProbe(**self._told()) for layer in vectors.layers}
+        told = {"recipe": self.recipe} | self._told()
+        probes = {layer: StructuralProbe(**told) for layer in vectors.layers}
         layers, dev_layers = (
             {layer: bank.layer(layer) for layer in vectors.layers} for bank in (vectors, dev[0])
         )
@@ -144,6 +146,7 @@ class BestLayer(Recoverer):
         """Return the values of a result row, with warnings about the chosen probe."""
         told = super().describe()
         if self.is_fitted:
+            told |= chosen_by(self.recoverer_.probe)
             told["warnings"] = training_cautions(self.recoverer_.probe)
         return told
 

@@ -27,6 +27,7 @@ class Biaffine(BestLayer):
 
     name = "biaffine"
     order = 5
+    recipe = "whitened"
 
     def fit_layers(
         self, vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]

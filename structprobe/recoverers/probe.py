@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.devices import find_device
 from structprobe.errors import EncoderError, Hint, ProbeError
-from structprobe.probe.training.recipes import RECIPES, Whitened
+from structprobe.probe.training.recipes import RECIPES, Whitened, chooses
 from structprobe.recoverers.base import Recoverer, refuse_withheld
 from structprobe.results.rows import ENCODING
 from structprobe.results.saved_probes import locate_probe
@@ -103,10 +103,13 @@ class ProbeRecoverer(Recoverer):
         told = {**super().describe(), "layer": self.layer}
         settings = self.probe.get_params()
         told |= {key: settings[key] for key in ("recipe", "max_steps", "products")}
+        if chooses(settings["recipe"]):
+            told["select"] = settings["select"]
         told["seed"] = settings["random_state"]
         if hasattr(self.probe, "distance_components_"):
             told["rank"] = len(self.probe.distance_components_)
             told["train_fingerprint"] = self.probe.treebank_fingerprint_
+            told |= chosen_by(self.probe)
             told["warnings"] = training_cautions(self.probe)
         return told
 
@@ -216,6 +219,13 @@ class ProbeRecoverer(Recoverer):
             encoder = _load_encoder(origin, model, options, str(source))
         _refuse_other_model(encoder.origin(origin["layer"]), origin, str(source))
         return cls(encoder, origin["layer"], probe, cache=cache, progress=progress)
+
+
+def chosen_by(estimator: Any) -> dict[str, Any]:
+    """Name what the recipe of a fitted probe chose, if it chose."""
+    history = estimator.history_
+    named = isinstance(history, Mapping) and "chosen" in history
+    return {"choice": history["chosen"]} if named else {}
 
 
 def training_cautions(estimator: Any) -> list[str]:

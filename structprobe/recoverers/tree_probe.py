@@ -14,8 +14,9 @@ LOSS = "tree"
 class TreeProbe(BestLayer):
     """Trains a distance probe to maximise the likelihood of the gold trees.
 
-    It differs from `BestLayer` only in the loss, see `structprobe.probe.losses.tree_likelihood`:
-    squared L2 distances, rank, training, depths, decoding and the choice of the layer are the same.
+    It differs from `BestLayer` only in the loss, see `structprobe.probe.losses.tree_likelihood`,
+    and in the recipe, which is ``"whitened"``: squared L2 distances, rank, depths, decoding and the
+    choice of the layer are the same.
 
     Parameters
     ----------
@@ -30,6 +31,7 @@ class TreeProbe(BestLayer):
 
     name = "probe-tree"
     order = 11
+    recipe = "whitened"  # A weight decay would hold back how certain the distances are
 
     def __init__(self, encoder: Encoder, *, loss: str = LOSS, **options: Any) -> None:
         if loss != LOSS:

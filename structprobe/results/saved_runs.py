@@ -37,7 +37,7 @@ def unnamed_probe_path(folder: str | os.PathLike[str], key: str) -> Path:
 
 # What distinguishes probes of the same layer, rank and seed, in order of preference.
 _APART = (
-    "model", "train", "dev", "recipe", "max_steps", "products", *ENCODING, "punct",
+    "model", "train", "dev", "recipe", "select", "max_steps", "products", *ENCODING, "punct",
     "treebank",
 )  # fmt: skip
 
@@ -47,7 +47,7 @@ def name_probe(row: Row, others: Mapping[str, Row], taken: Iterable[str] = ()) -
     method = "" if row["method"] == "probe" else f"{row['method']}_"
     name = f"{method}layer-{row['layer']:02d}_rank-{row['rank']}_seed-{row['seed']}"
     while name in others:
-        apart = [key for key in _APART if row[key] != others[name].get(key)]
+        apart = [key for key in _APART if row.get(key) != others[name].get(key)]
         parts = (f"{key}-{_short(row[key])}" for key in apart)
         part = next((part for part in parts if part not in name), None)
         if part is None:

@@ -14,7 +14,7 @@ AnyRow = Mapping[str, Any]
 # How scores were taken: those of other protocols are not compared.
 PROTOCOL = ("treebank", "part", "punct", "min_length", "max_length", "words_as")
 # How the run was made.
-SETTINGS = ("model", "train", "dev", "recipe", "max_steps", "products", *ENCODING,
+SETTINGS = ("model", "train", "dev", "recipe", "select", "max_steps", "products", *ENCODING,
             "version")  # fmt: skip
 # What a point of a grid is, and what tells names of files and models apart.
 COORDINATES = ("method", "uses_gold", "layer", "head", "rank", "seed")

@@ -33,8 +33,9 @@ def test_fit_scores_and_saves(encoder: Encoder, tmp_path: Path) -> None:
     )  # fmt: skip
     scores = score(dev, recoverer.predict(dev))
     told = {
-        "method": "probe", "layer": 2, "rank": 3, "seed": 7, "recipe": "whitened", "steps": 10,
-        "max_steps": 10, "model": encoder.origin(2)["model"], "fingerprint": encoder.fingerprint,
+        "method": "probe", "layer": 2, "rank": 3, "seed": 7, "recipe": "auto", "select": "uuas",
+        "steps": 10, "max_steps": 10, "choice": recoverer.probe.history_["chosen"],
+        "model": encoder.origin(2)["model"], "fingerprint": encoder.fingerprint,
         "part": "dev", "train": "t.conllu", "dev": "d.conllu", "treebank": "d.conllu",
         "train_fingerprint": train.fingerprint, "dev_fingerprint": dev.fingerprint,
         "treebank_fingerprint": dev.fingerprint, "n_sentences": 12, "n_words": dev.n_words,

@@ -286,7 +286,8 @@ def test_predictions_carry_what_they_were_decoded_from() -> None:
 
 
 def test_history_is_plain_and_tells_the_best_step() -> None:
-    probe = StructuralProbe(max_steps=600, random_state=0, device="cpu").fit(X, HEADS)
+    probe = StructuralProbe(recipe="whitened", max_steps=600, random_state=0, device="cpu")
+    probe.fit(X, HEADS)
     history = json.loads(json.dumps(probe.history_))
     assert history == probe.history_
     assert history["recipe"] == "whitened"

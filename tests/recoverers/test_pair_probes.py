@@ -53,7 +53,8 @@ def test_tree_probe_is_the_probe_with_another_loss(encoder: Encoder) -> None:
     train, dev, test = (
         encoder.encode(bank, layers=layer).layer(layer) for bank in (TRAIN, DEV, TEST)
     )
-    alone = StructuralProbe(loss="tree", rank=3, max_steps=15, random_state=5, device="cpu")
+    told = {"recipe": TreeProbe.recipe, "rank": 3, "max_steps": 15, "random_state": 5}
+    alone = StructuralProbe(loss="tree", device="cpu", **told)
     alone.fit(train, TRAIN, dev=(dev, DEV))
     assert method.curve_[layer] == alone.evaluate(dev, DEV).uuas == max(method.curve_.values())
     assert heads_of(method.predict(TEST)) == heads_of(alone.predictions(test))

@@ -11,6 +11,7 @@ from structprobe.errors import ProbeError, check_encoder
 from structprobe.experiments.config import Training
 from structprobe.experiments.layers_ranks_seeds import check_ranks, check_seeds, parse_layers
 from structprobe.experiments.runs.run import Banks, Run
+from structprobe.probe.training.recipes import chooses
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
@@ -56,6 +57,8 @@ def probe_runs(
     """List the probes of a grid: every layer with every rank and seed."""
     told = {"method": method, "uses_gold": False, **encoder.origin(0)}
     told |= {name: getattr(training, name) for name in ("recipe", "max_steps", "products")}
+    if chooses(training.recipe):
+        told["select"] = training.select
     return [
         Run.of({**told, "layer": layer, "rank": rank, "seed": seed}, banks)
         for layer in grid.layers

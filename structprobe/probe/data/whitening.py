@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from structprobe.errors import ProbeError
+from structprobe.probe.data.examples import Gold
 from structprobe.probe.data.ragged_vectors import FLOAT32_EPS, Words, ragged, sentence_means
 
 N_STRIPS = 4
@@ -33,26 +34,67 @@ class Moments:
     within: Tensor  # (hidden_size, hidden_size): about each sentence mean, for distances
     squared_norm: float  # Mean squared norm of the vectors
     eps: float  # The resolution of the type in which the vectors were computed
+    neighbours: Neighbours | None = None  # If trees were given
 
 
-def second_moments(words: Words, device: torch.device | None = None) -> Moments:
-    """Compute the second moments of word vectors in one pass."""
+@dataclass(frozen=True, slots=True)
+class Neighbours:
+    """Moments of the differences between words with an edge, later minus earlier, in float64."""
+
+    second: Tensor  # (hidden_size, hidden_size): as `Moments.within` if edges were like all pairs
+    first: Tensor  # (hidden_size,): their sum
+
+
+def second_moments(
+    words: Words, device: torch.device | None = None, distances: Gold | None = None
+) -> Moments:
+    """Compute the second moments of word vectors in one pass; with distances, of edges too."""
     width = words.hidden_size
-    strip = -(-width // N_STRIPS)  # of columns: strips cover little but the upper triangle
     about_origin = torch.zeros((width, width), dtype=torch.float64, device=device)
-    between = torch.zeros_like(about_origin)
+    between, edges = torch.zeros_like(about_origin), torch.zeros_like(about_origin)
+    first_of_edges = torch.zeros_like(about_origin[0])
     for (first, last), chunk in zip(words.cuts(), words.chunks(device=device), strict=True):
-        for first_column in range(0, width, strip):
-            columns, rest = slice(first_column, first_column + strip), slice(first_column, None)
-            about_origin[columns, rest].addmm_(chunk[:, columns].T, chunk[:, rest])
+        _add_square(about_origin, chunk)
         lengths = words.lengths[first:last]
         means = sentence_means(chunk, lengths)
         between.addmm_((means * torch.from_numpy(lengths).to(means)[:, None]).T, means)
-    about_origin = about_origin.triu() + about_origin.triu(1).T
+        if distances is not None:
+            pairs = [torch.from_numpy(some) for some in _edges(distances, lengths, first)]
+            earlier, later = (chunk.index_select(0, some.to(chunk.device)) for some in pairs)
+            _add_square(edges, later.sub_(earlier))
+            first_of_edges += later.sum(0)
+    about_origin, edges = (some.triu() + some.triu(1).T for some in (about_origin, edges))
     n_words = int(words.lengths.sum())
     squared_norm = float(about_origin.trace()) / n_words
     within = (about_origin - between) / n_words
-    return Moments(about_origin / n_words, within, squared_norm, words.eps)
+    found = None
+    if distances is not None:
+        # The differences of all pairs of a sentence, as many as it has edges, have the moment
+        # 2 * n * within: so both are the same where edges are like any pair.
+        found = Neighbours(edges / (2 * n_words), first_of_edges)
+    return Moments(about_origin / n_words, within, squared_norm, words.eps, found)
+
+
+def _add_square(total: Tensor, rows: Tensor) -> None:
+    """Add the products of the columns of some rows, the upper triangle only."""
+    # total (width, width), rows (m, width)
+    strip = -(-len(total) // N_STRIPS)  # of columns: strips cover little but the upper triangle
+    for first_column in range(0, len(total), strip):
+        columns, rest = slice(first_column, first_column + strip), slice(first_column, None)
+        total[columns, rest].addmm_(rows[:, columns].T, rows[:, rest])
+
+
+def _edges(
+    distances: Gold, lengths: NDArray[np.int64], first: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Find the two words of each edge of some sentences, among all of their words."""
+    # lengths (b,), of the sentences from `first` on -> (m,), (m,)
+    sentence, cell = ragged(lengths**2)
+    near = distances.values[distances.starts[first : first + len(lengths)][sentence] + cell] == 1
+    sentence, cell = sentence[near], cell[near]
+    earlier, later = np.divmod(cell, lengths[sentence])
+    starts, kept = (np.cumsum(lengths) - lengths)[sentence], earlier < later
+    return (starts + earlier)[kept], (starts + later)[kept]
 
 
 def whitening(moments: Moments, *, centred: bool) -> Tensor:
@@ -70,6 +112,24 @@ def whitening(moments: Moments, *, centred: bool) -> Tensor:
         raise ProbeError(what, hint="check the layer and how it was encoded")
     basis: Tensor = (directions[:, kept] / variances[kept].sqrt()).T
     return basis.contiguous()
+
+
+def tree_axes(moments: Moments) -> tuple[Tensor, Tensor]:
+    """Turn whitened coordinates to axes along which heads and dependents are more or less close.
+
+    Gives the map, and the closeness of each axis: 1 minus the mean square of the difference along
+    an edge, relative to that of any two words of a sentence; at least 0, and relative to the
+    highest, which comes first. A linear map of the vectors changes neither.
+    """
+    # -> (n_kept, hidden_size), (n_kept,)
+    assert moments.neighbours is not None
+    basis = whitening(moments, centred=True)
+    spread, axes = torch.linalg.eigh(basis @ moments.neighbours.second @ basis.T)
+    basis = axes.T @ basis
+    # The sign of an axis is open, and the initial components depend on it.
+    signs = torch.where(basis @ moments.neighbours.first < 0, -1.0, 1.0)
+    closeness = (1 - spread).clamp(min=0)
+    return (basis * signs[:, None]).contiguous(), closeness / closeness[0].clamp(min=FLOAT32_EPS)
 
 
 def coordinates(

@@ -48,6 +48,7 @@ def model_card(config: Mapping[str, Any], *, pictured: bool = False) -> str:
         for name, value in config["hyperparameters"].items()
         if value is not None and name not in ("device", "memory_gb", "verbose")
     )
+    facts["chosen on dev"] = (config["history"] or {}).get("chosen")
     data = ModelCardData(
         base_model=base_model,
         library_name="structprobe",

@@ -24,11 +24,18 @@ from structprobe.memory import is_out_of_memory
 from structprobe.probe.data import batches
 from structprobe.probe.data.batches import Batch, FixedBatches, Layout, Pool
 from structprobe.probe.data.examples import Examples, Split
-from structprobe.probe.data.whitening import Moments, lay_out, second_moments, whitening
+from structprobe.probe.data.whitening import (
+    Moments,
+    lay_out,
+    second_moments,
+    tree_axes,
+    whitening,
+)
 from structprobe.probe.losses.geometry import DistanceLoss, depth_loss
 from structprobe.probe.losses.tree_likelihood import TreeLoss
+from structprobe.probe.training.candidates import Candidates, Contest
 from structprobe.probe.training.loop import Cosine, Loss, Plateau, Problem, Schedule, Stack, train
-from structprobe.probe.training.recipes import Published
+from structprobe.probe.training.recipes import Published, TreeAxes
 from structprobe.probe.training.settings import Settings
 from structprobe.probe.training.streaming import ReadAhead, Streamed, spooled, streams
 from structprobe.probe.types import Layer
@@ -116,43 +123,93 @@ def fit_kind(
 ) -> dict[tuple[Layer, int], FittedMatrix]:
     """Find the matrices of one kind, of all ranks on each layer."""
     settings = task.settings
-    bases: dict[Layer, Tensor | None] = {
-        layer: whitening(moments[layer], centred=task.pairs) if moments else None for layer in ranks
+    spaces = {layer: find_space(task, moments.get(layer)) for layer in ranks}
+    width = task.split.train.layers[next(iter(ranks))].hidden_size
+    found = {
+        (layer, rank): _candidates(task, rank, spaces[layer], width)
+        for layer, own_ranks in ranks.items()
+        for rank in own_ranks
     }
-    problems: dict[tuple[Layer, int], Problem] = {}
-    for layer, own_ranks in ranks.items():
-        width, basis = task.split.train.layers[layer].hidden_size, bases[layer]
-        n_kept = width if basis is None else len(basis)
-        problems |= {(layer, rank): new_problem(task, rank, n_kept, width) for rank in own_ranks}
     vectors = None
     if not streams([*ranks], task.split, settings):
         try:
+            bases = {layer: space.basis for layer, space in spaces.items()}
             vectors = lay_out_layers(task, bases, width, settings.products)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
             _log.warning("training: not enough memory for the vectors; reading them from disk")
     if vectors is not None:
-        train(_stacks(task, problems, vectors), task.begin(), task.dev, on_step)
+        contest = _contest(task, found.values())
+        train(_stacks(task, found, vectors), task.begin(), task.dev, on_step, contest)
     else:
         for layer, own_ranks in ranks.items():
-            own = [problems[layer, rank] for rank in own_ranks]
-            _train_from_disk(task, own, layer, bases[layer], on_step)
+            own = [found[layer, rank] for rank in own_ranks]
+            _train_from_disk(task, own, layer, spaces[layer].basis, on_step)
+    return {key: _fitted(task, own, spaces[key[0]].basis) for key, own in found.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Space:
+    """The coordinates in which the matrices of a layer are trained."""
+
+    basis: Tensor | None  # (n_kept, hidden_size): the map to them; None for the raw vectors
+    closeness: Tensor | None = None  # (n_kept,): as by `tree_axes`
+
+
+def find_space(task: Task, moments: Moments | None) -> Space:
+    """Find the coordinates that the recipe trains in."""
+    if moments is None:
+        return Space(None)
+    if moments.neighbours is not None and task.pairs:
+        return Space(*tree_axes(moments))
+    return Space(whitening(moments, centred=task.pairs))
+
+
+def _candidates(task: Task, rank: int, space: Space, width: int) -> Candidates:
+    """Make the problems of which one is chosen, by name: most recipes have only one."""
+    recipe = task.settings.recipe
+    n_kept = width if space.basis is None else len(space.basis)
+    problem = new_problem(task, rank, n_kept, width)
+    if space.closeness is None or not isinstance(recipe, TreeAxes):
+        return Candidates({"": problem})
+    assert isinstance(problem.schedule, Cosine)
     found = {}
-    for (layer, rank), problem in problems.items():
-        components, basis, best = problem.components.cpu(), bases[layer], problem.kept
-        if basis is not None:  # back to raw vectors
-            components = (components[:, : len(basis)].double() @ basis.cpu()).float()
-        history = {
-            "steps_per_epoch": task.steps_per_epoch,
-            "steps": problem.history[-1]["step"],
-            "best_step": best["step"],
-            "best_epoch": best["step"] / task.steps_per_epoch,
-            "best_dev_loss": best["dev_loss"],
-            "evaluations": problem.history,
-        }
-        found[layer, rank] = FittedMatrix(components.numpy(), history)
-    return found
+    for axes in recipe.candidates:
+        rates = torch.ones(width)
+        rates[:n_kept] = (space.closeness.float().cpu() + axes.floor) ** axes.power
+        rates = rates.to(problem.start)
+        decay = axes.decay / problem.schedule.peak
+        found[axes.name] = Problem(problem.start * rates, problem.schedule, rates, decay)
+    return Candidates(found)
+
+
+def _contest(task: Task, groups: Iterable[Candidates]) -> Contest | None:
+    """Let candidates compete, if the recipe has any."""
+    recipe, settings = task.settings.recipe, task.settings
+    if not (isinstance(recipe, TreeAxes) and task.pairs):
+        return None
+    scaled = settings.loss == "absolute"
+    return Contest([*groups], task.dev, recipe.rungs, settings.select, recipe.margin, scaled)
+
+
+def _fitted(task: Task, group: Candidates, basis: Tensor | None) -> FittedMatrix:
+    """Give the chosen matrix, for raw vectors, with its history."""
+    problem, score = group.problems[group.chosen], group.scores.get(group.chosen)
+    components, best = problem.components.cpu(), problem.kept
+    if basis is not None:  # back to raw vectors
+        raw = components[:, : len(basis)].double() @ basis.cpu()
+        components = (raw if score is None else raw * score.factor**0.5).float()
+    history = {
+        "steps_per_epoch": task.steps_per_epoch,
+        "steps": problem.history[-1]["step"],
+        "best_step": best["step"],
+        "best_epoch": best["step"] / task.steps_per_epoch,
+        "best_dev_loss": best["dev_loss"] if score is None else score.loss,
+        "evaluations": problem.history,
+        **({} if score is None else group.history()),
+    }
+    return FittedMatrix(components.numpy(), history)
 
 
 def moments_of(
@@ -162,7 +219,8 @@ def moments_of(
     if isinstance(settings.recipe, Published):
         return {}
     device = settings.device if settings.device.type == "cuda" else None
-    return {layer: second_moments(examples.layers[layer], device) for layer in layers}
+    trees = examples.gold["distance"] if isinstance(settings.recipe, TreeAxes) else None
+    return {layer: second_moments(examples.layers[layer], device, trees) for layer in layers}
 
 
 def _pool(examples: Examples, kind: str, device: torch.device) -> Pool:
@@ -208,12 +266,12 @@ def lay_out_layers(
 
 def _train_from_disk(
     task: Task,
-    problems: Sequence[Problem],
+    groups: Sequence[Candidates],
     layer: Layer,
     basis: Tensor | None,
     on_step: OnStep | None,
 ) -> None:
-    """Train on one layer that does not fit into memory; each problem reads its own rows."""
+    """Train on one layer that does not fit into memory; each matrix reads its own rows."""
     device, centred = task.settings.device, task.pairs
     words, dev_words = (part.layers[layer] for part in (task.split.train, task.split.dev))
     products, epoch = task.settings.products, task.begin()
@@ -221,27 +279,30 @@ def _train_from_disk(
         spooled(words, basis, task.layout, products, centred=centred) as spool,
         spooled(dev_words, basis, task.dev.layout, torch.float32, centred=centred) as dev_spool,
     ):
-        stacks = [
-            Stack(task.new_loss(), [problem], Streamed(spool, device), Streamed(dev_spool, device))
-            for problem in problems
-        ]
+        stacks = []
+        for group in groups:
+            own = task.new_loss(), Streamed(spool, device), Streamed(dev_spool, device)
+            loss, rows, dev_rows = own
+            stacks += [Stack(loss, [one], rows, dev_rows) for one in group.problems.values()]
         dev = ReadAhead(task.dev, dev_spool)
-        train(stacks, lambda: ReadAhead(epoch(), spool), dev, on_step)
+        train(stacks, lambda: ReadAhead(epoch(), spool), dev, on_step, _contest(task, groups))
 
 
 def _stacks(
-    task: Task, problems: Mapping[tuple[Layer, int], Problem], vectors: tuple[Tensor, Tensor]
+    task: Task, groups: Mapping[tuple[Layer, int], Candidates], vectors: tuple[Tensor, Tensor]
 ) -> list[Stack]:
     """Stack the problems that are solved together: those of one rank on several layers."""
-    place = {layer: index for index, layer in enumerate(dict.fromkeys(key[0] for key in problems))}
+    place = {layer: index for index, layer in enumerate(dict.fromkeys(key[0] for key in groups))}
     stacks = []
-    for rank in dict.fromkeys(rank for _, rank in problems):
-        own = {layer: problem for (layer, other), problem in problems.items() if other == rank}
-        train_vectors, dev_vectors = vectors
+    for rank in dict.fromkeys(rank for _, rank in groups):
+        own = {layer: group for (layer, other), group in groups.items() if other == rank}
+        (train_vectors, dev_vectors), places = vectors, None
         if len(place) == 1:
             train_vectors, dev_vectors = train_vectors[0], dev_vectors[0]
         elif len(own) < len(place):
-            index = torch.tensor([place[layer] for layer in own], device=train_vectors.device)
-            train_vectors, dev_vectors = train_vectors[index], dev_vectors[index]
-        stacks.append(Stack(task.new_loss(), [*own.values()], train_vectors, dev_vectors))
+            places = torch.tensor([place[layer] for layer in own], device=train_vectors.device)
+        loss = task.new_loss()  # Candidates take turns on each batch, and share its memory
+        for name in next(iter(own.values())).problems:
+            problems = [group.problems[name] for group in own.values()]
+            stacks.append(Stack(loss, problems, train_vectors, dev_vectors, places))
     return stacks

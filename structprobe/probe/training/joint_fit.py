@@ -135,12 +135,18 @@ def fit_jointly(
                     "n_dev": len(piece.task.split.dev.lengths),
                     **({} if held_out is None else {"held_out": held_out.tolist()}),
                     **{kind: own[kind].history for kind in KINDS},
+                    **_choice(own["distance"].history),
                 }
                 width, origin = whole.layers[layer].hidden_size, origin_of(X[layer])
                 known = width, origin, getattr(y, "fingerprint", None), held_out
                 fitted[place] = FittedProbe(own, history, *known)
             found = {}
             yield fitted
+
+
+def _choice(history: Mapping[str, Any]) -> dict[str, Any]:
+    """Tell what the recipe chose, if it had a choice."""
+    return {"chosen": history["chosen"]} if len(history.get("candidates", ())) > 1 else {}
 
 
 def stacks_layers(device: torch.device) -> bool:

@@ -119,8 +119,11 @@ class Problem:
 
     start: Tensor  # (rank, width): the initial components
     schedule: Schedule
+    column_rates: Tensor | None = None  # (width,): the learning rate of each column, relative
+    decay: float = 0.0  # Of all components in a step, relative to its learning rate
     components: Tensor = field(init=False)  # (rank, width): the components that are kept
     kept: dict[str, float] = field(init=False)  # The evaluation that they come from
+    ended: bool = field(init=False, default=False)
     history: list[dict[str, float]] = field(init=False, default_factory=list)
 
     def __post_init__(self) -> None:
@@ -128,7 +131,7 @@ class Problem:
         self.kept = {"dev_loss": math.inf}
 
     def note(self, step: int, losses: Tensor, dev_loss: float, current: Tensor) -> bool:
-        """Record an evaluation, and say whether training ends."""
+        """Record an evaluation, and note and say whether training ends."""
         # losses (n_steps,), current (rank, width)
         bad = torch.nonzero(~losses.isfinite().flatten())
         if len(bad) or not math.isfinite(dev_loss):
@@ -145,7 +148,8 @@ class Problem:
         if dev_loss < self.kept["dev_loss"] - self.schedule.min_gain:
             self.components.copy_(current)
             self.kept = entry
-        return self.schedule.stops_after(step, dev_loss)
+        self.ended = self.schedule.stops_after(step, dev_loss)
+        return self.ended
 
 
 class Stack:
@@ -154,38 +158,65 @@ class Stack:
     # A single problem may come without the axis of problems. No step waits for the device.
 
     def __init__(
-        self, loss: Loss, problems: Sequence[Problem], vectors: Vectors, dev_vectors: Vectors
+        self,
+        loss: Loss,
+        problems: Sequence[Problem],
+        vectors: Vectors,
+        dev_vectors: Vectors,
+        places: Tensor | None = None,
     ) -> None:
         self.loss, self.problems = loss, list(problems)
         self.vectors, self.dev_vectors = vectors, dev_vectors
+        self.places = places  # (p,): of the vectors of each problem; None if all are in order
         starts = torch.stack([problem.start for problem in problems])
         self.components = starts if vectors.dim() > 2 else starts.squeeze(0)
         self.gradient, self.adam = torch.empty_like(self.components), Adam(self.components)
         self.losses: list[Tensor] = []
         self.halving = make_halving()
         self.shares: Tensor | None = None
+        self.decays: Tensor | None = None
         self._share_rates(1)
 
     def step(self, batch: Batch, step: int) -> None:
         """Take one step."""
         self.losses.append(self._loss(batch, self.vectors, self.gradient))
         rate = self.problems[0].schedule.learning_rate(step)
+        if self.decays is not None:
+            self.components *= 1 - rate * self.decays
         self.adam.step(self.components, self.gradient, rate, self.shares)
 
     def evaluate(self, dev: Iterable[Batch], step: int) -> None:
-        """Take the dev loss, keep the best components, and drop problems that are done."""
+        """Take the dev loss, and keep the best components."""
         dev_losses = mean_loss(lambda batch: self._loss(batch, self.dev_vectors, None), dev)
         losses = torch.stack(self.losses).cpu().reshape(len(self.losses), -1)  # (n_steps, p)
         self.losses = []
-        current = self.components.view(-1, *self.components.shape[-2:])  # (p, rank, width)
-        found = zip(self.problems, losses.T, dev_losses.reshape(-1).tolist(), current, strict=True)
-        ended = [problem.note(step, *values) for problem, *values in found]
-        places = [place for place, ends in enumerate(ended) if not ends]
+        each = losses.T, dev_losses.reshape(-1).tolist(), self.current
+        found = zip(self.problems, *each, strict=True)
+        for problem, *values in found:
+            problem.note(step, *values)
+
+    @property
+    def current(self) -> Tensor:
+        """The components of each problem, (p, rank, width)."""
+        return self.components.view(-1, *self.components.shape[-2:])
+
+    def dev_rows(self, batch: Batch, place: int) -> Tensor:
+        """Take the dev rows of a batch for one of the problems."""
+        # -> (m, width)
+        rows = rows_of(self.dev_vectors, batch.rows)
+        if self.components.dim() == 2:
+            return rows
+        return rows[place if self.places is None else self.places[place]]
+
+    def drop_ended(self, step: int) -> None:
+        """Drop the problems that have ended at a step."""
+        places = [place for place, problem in enumerate(self.problems) if not problem.ended]
+        any_ended = len(places) < len(self.problems)
         self.problems = [self.problems[place] for place in places]
-        if self.problems and any(ended):  # so there are several, along the first axis
+        if self.problems and any_ended:  # so there are several, along the first axis
             index = torch.tensor(places, device=self.components.device)
             self.components, self.gradient = self.components[index], self.gradient[index]
-            self.vectors, self.dev_vectors = self.vectors[index], self.dev_vectors[index]
+            self.places = index if self.places is None else self.places[index]
             self.adam.keep(index)
         if self.problems:
             self._share_rates(step + 1)
@@ -195,7 +226,7 @@ class Stack:
         total: list[Tensor] = []
 
         def take(part: Batch) -> Tensor:
-            loss = self.loss(self.components, rows_of(vectors, part.rows), part, gradient)
+            loss = self.loss(self.components, self._rows(vectors, part), part, gradient)
             if part is not batch and gradient is not None:
                 total[:] = [total[0].add_(gradient) if total else gradient.clone()]
             return loss
@@ -205,13 +236,33 @@ class Stack:
             gradient.copy_(total[0])
         return losses[0] if len(losses) == 1 else torch.stack(losses).sum(0)
 
+    def _rows(self, vectors: Vectors, batch: Batch) -> Tensor:
+        """Take the rows of a batch, of each problem."""
+        # -> (..., m, width)
+        rows = rows_of(vectors, batch.rows)
+        # Only those of the batch are copied: the vectors may be shared with other stacks.
+        return rows if self.places is None else rows.index_select(0, self.places)
+
     def _share_rates(self, step: int) -> None:
         """Relate the learning rates to that of the first problem, until the next evaluation."""
         rates = [problem.schedule.learning_rate(step) for problem in self.problems]
         shares = torch.tensor(rates, dtype=torch.float64) / rates[0]
-        self.shares = None
+        decays = shares * torch.tensor([problem.decay for problem in self.problems])
+        columns = [one.column_rates for one in self.problems if one.column_rates is not None]
+        self.shares = self.decays = None
         if (shares != 1).any():
-            self.shares = shares.to(self.components)[:, None, None]
+            self.shares = self._per_problem(shares)
+        if columns:
+            own = torch.stack(columns)[:, None]  # (p, 1, width)
+            self.shares = self._per_problem(shares) * (own if self.components.dim() > 2 else own[0])
+        if decays.any():
+            self.decays = self._per_problem(decays)
+
+    def _per_problem(self, numbers: Tensor) -> Tensor:
+        """Put one number per problem where it meets the components."""
+        # numbers (p,) -> (p, 1, 1), or (1, 1) for a problem without the axis
+        numbers = numbers.to(self.components)[:, None, None]
+        return numbers if self.components.dim() > 2 else numbers[0]
 
 
 def train(
@@ -219,8 +270,12 @@ def train(
     epoch: Callable[[], Iterable[Batch]],
     dev: Iterable[Batch],
     on_step: Callable[[int], None] | None = None,
+    contest: Callable[[Sequence[Stack], int], None] | None = None,
 ) -> None:
-    """Minimise losses with Adam on the same batches; the problems keep the best components."""
+    """Minimise losses with Adam on the same batches; the problems keep the best components.
+
+    The contest may end some of the problems after an evaluation.
+    """
     going, step, batches = list(stacks), 0, endless(epoch)
     while going:
         batch, step = next(batches), step + 1
@@ -231,6 +286,10 @@ def train(
         if going[0].problems[0].schedule.evaluates_at(step):
             for stack in going:
                 stack.evaluate(dev, step)
+            if contest:
+                contest(going, step)
+            for stack in going:
+                stack.drop_ended(step)
             going = [stack for stack in going if stack.problems]
 
 

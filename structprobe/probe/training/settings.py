@@ -15,9 +15,10 @@ from numpy.random import SeedSequence
 from structprobe.devices import find_device, has_bfloat16
 from structprobe.errors import ProbeError, unknown_name
 from structprobe.probe.data.examples import Examples, Split, hold_out
-from structprobe.probe.training.recipes import RECIPES, Published, Whitened
+from structprobe.probe.training.recipes import RECIPES, Recipe
 
 LOSSES = ("absolute", "tree")
+SELECT = ("uuas", "loss")
 PRODUCTS = ("float32", "bfloat16", "auto")
 MEMORY_GB = 4.0
 
@@ -26,7 +27,7 @@ MEMORY_GB = 4.0
 class Settings:
     """The hyperparameters of a fit, checked."""
 
-    recipe: Published | Whitened
+    recipe: Recipe
     rank: int
     device: torch.device  # Where to train
     max_steps: int | None = None
@@ -35,6 +36,7 @@ class Settings:
     products: torch.dtype = torch.float32
     memory_gb: float = MEMORY_GB  # In units of 10⁹ bytes
     loss: str = "absolute"  # One of `LOSSES`, for the distances
+    select: str = "uuas"  # One of `SELECT`: by what one of several candidates is chosen
 
 
 def read_settings(parameters: Mapping[str, Any], most_rank: int) -> Settings:
@@ -52,6 +54,7 @@ def read_settings(parameters: Mapping[str, Any], most_rank: int) -> Settings:
         products=getattr(torch, read_products(parameters.get("products", "float32"), device)),
         memory_gb=read_positive("memory_gb", parameters.get("memory_gb", MEMORY_GB)),
         loss=read_name("loss", parameters.get("loss", "absolute"), LOSSES),
+        select=read_name("select", parameters.get("select", "uuas"), SELECT),
     )
 
 

@@ -18,12 +18,12 @@ from structprobe.results.settings import (
 # What rows of one series agree in: all that makes a run another but the layer.
 ALIKE = (
     *("method", "fingerprint", "treebank_fingerprint", "train_fingerprint", "dev_fingerprint"),
-    *("part", "punct", "rank", "seed", "recipe", "max_steps", "products"),
+    *("part", "punct", "rank", "seed", "recipe", "select", "max_steps", "products"),
     *ENCODING,
 )
 _APART = ("treebank", "punct", "part", "min_length", "max_length")
-_NAMED = ("treebank", "train", "dev", "model", "rank", "seed", "recipe", "max_steps", "products",
-          *ENCODING, *_APART[1:])  # fmt: skip
+_NAMED = ("treebank", "train", "dev", "model", "rank", "seed", "recipe", "select", "max_steps",
+          "products", *ENCODING, *_APART[1:])  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,7 @@ def test_a_token_in_front_decides(encoder: Encoder, monkeypatch: pytest.MonkeyPa
     assert key_of_run(encoder) != before
 
 
-DECIDING = {"recipe": "published", "max_steps": 7, "products": "bfloat16"}
+DECIDING = {"recipe": "published", "select": "loss", "max_steps": 7, "products": "bfloat16"}
 IDLE: dict[str, Any] = {"device": "meta", "memory_gb": 1.5}
 IDLE_IN_A_SWEEP: dict[str, Any] = {
     "baselines": False, "untrained": True, "cache": "cache", "keep_predictions": False,

@@ -7,13 +7,17 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
+from support.planted import planted
 from torch import Tensor
 
 from structprobe.encoder.vectors import WordVectors
 from structprobe.probe.data import ragged_vectors as words_module
+from structprobe.probe.data.examples import Gold
 from structprobe.probe.data.inputs import read_words
 from structprobe.probe.data.ragged_vectors import Words, ragged
-from structprobe.probe.data.whitening import lay_out, second_moments, whitening
+from structprobe.probe.data.whitening import lay_out, second_moments, tree_axes, whitening
+from structprobe.trees import edges, gold_distances, tree_depths
 
 
 def basis_of(words: Words, *, centred: bool) -> Tensor:
@@ -154,3 +158,71 @@ def test_a_large_coordinate_costs_no_other_direction_in_half_precision() -> None
         rounded = torch.from_numpy(values).to(getattr(torch, name)).float().numpy()
         for basis in bases_of(WordVectors(rounded, offsets, {"dtype": name})):
             assert basis.shape == (48, 48)
+
+
+def trees_and_words(seed: int = 0) -> tuple[Words, Gold, list[NDArray[np.int64]]]:
+    """Words of 6 numbers whose heads and dependents share the first two, which vary otherwise."""
+    rng = np.random.default_rng(seed)
+    _, heads = planted(60, seed=seed, longest=9)
+    lengths = np.array([*map(len, heads)])
+    values = rng.normal(size=(lengths.sum(), 6))
+    starts = np.cumsum(lengths) - lengths
+    for start, tree in zip(starts, heads, strict=True):
+        for word in np.argsort(tree_depths(tree), kind="stable"):
+            if tree[word]:
+                values[start + word, :2] = values[start + tree[word] - 1, :2]
+                values[start + word, :2] += 0.1 * rng.normal(size=2)
+    distances = gold_distances(heads)
+    flat = np.concatenate([one.ravel() for one in distances])
+    gold = Gold(flat, np.cumsum(lengths**2) - lengths**2)
+    return Words(values.astype(np.float32), starts, lengths), gold, heads
+
+
+def test_moments_of_edges_are_those_of_the_plain_definition(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(words_module, "CHUNK_SIZE", 6 * 30)
+    words, gold, heads = trees_and_words()
+    found = second_moments(words, distances=gold).neighbours
+    assert found is not None
+    second, first = np.zeros((6, 6)), np.zeros(6)
+    for start, tree in zip(words.starts, heads, strict=True):
+        for i, j in edges(tree):
+            step = words.values[start + j].astype(float) - words.values[start + i]
+            second += np.outer(step, step) / (2 * words.lengths.sum())
+            first += step
+    assert np.allclose(found.second.numpy(), second, atol=1e-12)
+    assert np.allclose(found.first.numpy(), first, atol=1e-9)
+    assert second_moments(words).neighbours is None
+
+
+def test_edges_like_any_pair_have_the_moment_of_all_words() -> None:
+    """In sentences of two words, the only pair is an edge: no axis is closer than another."""
+    rng = np.random.default_rng(0)
+    lengths = np.full(40, 2)
+    words = Words(rng.normal(size=(80, 5)).astype(np.float32), np.arange(0, 80, 2), lengths)
+    gold = Gold(np.tile([0, 1, 1, 0], 40), np.arange(0, 160, 4))
+    moments = second_moments(words, distances=gold)
+    assert moments.neighbours is not None
+    assert np.allclose(moments.neighbours.second, moments.within, atol=1e-12)
+    assert tree_axes(moments)[1].isfinite().all()
+
+
+def test_tree_axes_are_white_and_do_not_change_under_a_linear_map() -> None:
+    words, gold, _ = trees_and_words()
+    basis, closeness = tree_axes(second_moments(words, distances=gold))
+    assert closeness[0] == 1
+    assert closeness.diff().max() <= 0
+    assert closeness[2] < 0.5  # the two that heads and dependents share are far ahead
+    white = torch.empty(len(words.values), 6, dtype=torch.float64)
+    lay_out(words, basis, white, words.starts, centred=True)
+    assert np.allclose(white.T @ white / len(white), np.eye(6), atol=1e-4)
+    rng = np.random.default_rng(1)
+    left, right = (np.linalg.qr(rng.normal(size=(6, 6)))[0] for _ in range(2))
+    matrix = left * np.logspace(2, -2, 6) @ right
+    mapped = Words(words.values.astype(float) @ matrix + 9, words.starts, words.lengths)
+    other, other_closeness = tree_axes(second_moments(mapped, distances=gold))
+    assert np.allclose(other_closeness, closeness, atol=1e-6)
+    again = torch.empty_like(white)
+    lay_out(mapped, other, again, words.starts, centred=True)
+    assert np.allclose(again, white, atol=1e-2)

@@ -446,7 +446,7 @@ def test_card_of_a_hub_model(probe: StructuralProbe, tmp_path: Path) -> None:
     assert "ProbeRecoverer.from_pretrained" in card.text
     assert (
         "recipe: `loss=absolute, max_steps=20, products=float32, random_state=3, rank=4, "
-        "recipe=whitened, " in card.text
+        "recipe=auto, select=uuas, " in card.text
     )
 
 

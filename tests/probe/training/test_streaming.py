@@ -30,7 +30,8 @@ DEV = planted(40, seed=1, noise=0.3)
 # 80 kB: room for the largest batches, twice over; all vectors are some 280 kB, half in bfloat16.
 LITTLE = 80e-6
 RECIPES = [
-    {"max_steps": 60, "batch_size": 8},
+    {"recipe": "whitened", "max_steps": 60, "batch_size": 8},
+    {"recipe": "auto", "max_steps": 20, "batch_size": 8},
     {"recipe": "published", "max_steps": 60, "batch_size": 8, "learning_rate": 0.05},
 ]
 
@@ -68,7 +69,7 @@ def same(a: StructuralProbe, b: StructuralProbe) -> bool:
     )
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=["whitened", "published"])
+@pytest.mark.parametrize("recipe", RECIPES, ids=["whitened", "auto", "published"])
 @pytest.mark.parametrize("given_dev", [True, False], ids=["dev", "held out"])
 @pytest.mark.parametrize("products", ["float32", "bfloat16"])
 @pytest.mark.fault_class("memory")
@@ -133,7 +134,7 @@ def test_a_sweep_passes_the_room_on(spools: list[Spool]) -> None:
     assert same(resident[2], streamed[2])
 
 
-@pytest.mark.parametrize("recipe", RECIPES, ids=["whitened", "published"])
+@pytest.mark.parametrize("recipe", RECIPES, ids=["whitened", "auto", "published"])
 def test_less_room_than_a_batch_takes_is_refused_with_what_is_needed(
     recipe: dict[str, Any], spools: list[Spool]
 ) -> None:
