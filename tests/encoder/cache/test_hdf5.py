@@ -172,8 +172,12 @@ def test_a_dataset_copied_to_another_file_is_read(bank: EncodedBank, tmp_path: P
     path = write_hdf5(bank, tmp_path / "vectors")
     with h5py.File(path) as source, h5py.File(tmp_path / "subset", "w") as target:
         source.copy("1", target, "0")
+    with pytest.raises(StoreError, match="does not tell which layers it has; copy the attribute"):
+        read_hdf5(tmp_path / "subset", WORDS[1:2])
+    with h5py.File(path) as source, h5py.File(tmp_path / "subset", "r+") as target:
+        target.attrs["layers"] = source.attrs["layers"]
     found = read_hdf5(tmp_path / "subset", WORDS[1:2])
-    assert np.array_equal(found.layer(1)[0], bank.layer(3)[1])
+    assert np.array_equal(found.layer(3)[0], bank.layer(3)[1])
 
 
 def test_changed_vectors_and_layers_are_found(bank: EncodedBank, tmp_path: Path) -> None:
