@@ -223,7 +223,8 @@ MISTAKES: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     "Encoder(dtype=np.float32)": (
         lambda w: Encoder("model", dtype=np.float32),
-        "unknown dtype \"<class 'numpy.float32'>\"; choose from 'float32', 'bfloat16', 'float16'",
+        "unknown dtype \"<class 'numpy.float32'>\"; choose from 'float32', 'bfloat16', 'float16', "
+        "'auto'",
     ),
     "Encoder([name])": (
         lambda w: Encoder(["model"]),

@@ -251,8 +251,8 @@ def test_commands(
 
         run = reading.run_model
 
-        def overflow(*args: Any) -> Any:
-            output = run(*args)
+        def overflow(*args: Any, **how: Any) -> Any:
+            output = run(*args, **{**how, "output_hidden_states": True})
             output.hidden_states[1].fill_(torch.nan)
             return output
 
