@@ -247,16 +247,14 @@ def test_commands(
     model = damaged(tmp_path / "bad", "encoder.layer.0.output.dense.bias", float("nan"))
     if "/probe" in COMMANDS[command].split(" -o ")[0]:
         # As where an accelerator computes something else: the same model, other vectors.
-        from structprobe.models import reading
+        from structprobe.models.loading import LoadedModel
 
-        run = reading.run_model
+        run = LoadedModel.run
 
-        def overflow(*args: Any, **how: Any) -> Any:
-            output = run(*args, **{**how, "output_hidden_states": True})
-            output.hidden_states[1].fill_(torch.nan)
-            return output
+        def overflow(*args: Any) -> Any:
+            return [hidden.fill_(torch.nan) for hidden in run(*args)]
 
-        monkeypatch.setattr(reading, "run_model", overflow)
+        monkeypatch.setattr(LoadedModel, "run", overflow)
     parts = ("train", "dev") if command == "fit" else ("train", "dev", "test")
     files = " ".join(f"--{part} {world}/{part}.conllu" for part in parts)
     line = COMMANDS[command].format(world, tmp_path, model=model, files=files)
