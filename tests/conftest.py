@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -42,24 +41,15 @@ LONG = (
 )
 
 
-# Of each test, so many cases are measured for coverage, which makes them slower by half.
-N_COVERED = 3
-
-
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what needs a browser, real treebanks, or a wheel that is built.
 
-    Coverage is measured where lines are run for the first time: not in slow tests, not in those
-    that try the same with random input, and in the first cases of the others.
+    Coverage is not measured in slow tests, which it makes slower by half; lines have quick ones.
     """
-    seen: Counter[str] = Counter()
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
-        function = item.nodeid.partition("[")[0]
-        seen[function] += 1
-        repeats = hasattr(getattr(item, "obj", None), "hypothesis") or seen[function] > N_COVERED
-        if repeats or any(map(item.get_closest_marker, ("slow", "fault_class"))):
+        if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.no_cover)
     items.sort(key=lambda item: item.path.name not in LONG)  # stable: the rest as it was
 
