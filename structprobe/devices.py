@@ -45,7 +45,7 @@ def free_memory_of(device: torch.device) -> int | None:
     """Give the bytes of memory that are free on a device; None where the system does not tell."""
     import torch
 
-    if device.type == "cuda":  # pragma: no cover -- as below
+    if device.type == "cuda":  # pragma: no cover -- the tests run without CUDA
         return int(torch.cuda.mem_get_info(device)[0])
     try:
         with open("/proc/meminfo", encoding="ascii") as file:

@@ -16,7 +16,7 @@ from structprobe.treebank import join_blocks
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(os.environ.get("STRUCTPROBE_TREEBANKS", ROOT.parent / "shared" / "treebanks"))
 FILES = sorted(FOLDER.glob("*/*.conllu"))
-MOST = 200  # sentences of one file, to keep the run short
+MOST = 400  # sentences of one file, to keep the run short
 
 
 @pytest.fixture(scope="module")

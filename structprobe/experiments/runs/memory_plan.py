@@ -94,7 +94,7 @@ class _Watch(TorchDispatchMode):
     """Count the numbers in floating-point tensors that exist at a time."""
 
     def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()  # type: ignore[no-untyped-call]  # torch gives it no types
         self.most = 0
         self._alive: dict[int, tuple[StorageWeakRef, int]] = {}
 
