@@ -7,13 +7,13 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from numbers import Integral
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Self, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import EncoderError, ScoreError, refuse_kind
-from structprobe.recoverers.base import Recoverer, gold_root, refuse_withheld
+from structprobe.recoverers.base import TextRecoverer, gold_root
 from structprobe.scores.gold_edges import GoldEdges
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
@@ -27,7 +27,7 @@ Floats: TypeAlias = NDArray[np.floating]
 Ints: TypeAlias = NDArray[np.integer]
 
 
-class AttentionHead(Recoverer):
+class AttentionHead(TextRecoverer):
     """Recovers trees from the attention head with the highest UUAS on dev.
 
     All heads of all layers are scored in one pass over dev, in the same way as by `score`.
@@ -115,15 +115,8 @@ class AttentionHead(Recoverer):
         if layer is not None and head is not None:
             self.chosen_ = {"layer": layer, "head": head}
 
-    def fit(
-        self,
-        train: Sequence[Sentence],
-        dev: Sequence[Sentence] | None = None,
-        *,
-        allow_withheld: bool = False,
-    ) -> Self:
+    def _fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None) -> None:
         """Choose the best head on dev, or on train without dev."""
-        refuse_withheld(train, dev, allowed=allow_withheld)
         self.dev_uuas_ = self.score_heads(train if dev is None else dev)
         self.best_heads_ = self.dev_uuas_.argmax(axis=1) + 1
         rows, columns = np.indices(self.dev_uuas_.shape)
@@ -131,7 +124,6 @@ class AttentionHead(Recoverer):
         is_open = (layers == (self.layer or layers)) & (heads == (self.head or heads))
         row, column = np.argwhere(is_open)[self.dev_uuas_[is_open].argmax()].tolist()
         self.chosen_ = {"layer": self.attentions.layers[row], "head": column + 1}
-        return self
 
     def score_heads(self, sentences: Sequence[Sentence]) -> NDArray[np.float64]:
         """Score every head of every layer in one pass.

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
-from structprobe.recoverers.base import Recoverer, refuse_withheld
+from structprobe.recoverers.base import TextRecoverer
 from structprobe.recoverers.best_layer import NO_DEV
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from structprobe.probe.readers.head_candidates import CandidateFile
 
 
-class AttentionProbe(Recoverer):
+class AttentionProbe(TextRecoverer):
     """Combines all attention heads of all layers, weighted to predict syntactic heads.
 
     Clark et al. (2019), 'What does BERT look at? An analysis of BERT's attention', on probing
@@ -106,15 +106,8 @@ class AttentionProbe(Recoverer):
         self.attentions = WordAttentions(encoder, special="keep")
         find_device(device, error=ProbeError)
 
-    def fit(
-        self,
-        train: Sequence[Sentence],
-        dev: Sequence[Sentence] | None = None,
-        *,
-        allow_withheld: bool = False,
-    ) -> Self:
+    def _fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None) -> None:
         """Train the weights; dev is needed for early stopping."""
-        refuse_withheld(train, dev, allowed=allow_withheld)
         from structprobe.attention.scorers import LEARNING_RATE, WORDS_RATE
         from structprobe.devices import find_device
         from structprobe.probe.readers.head_candidates import Candidates
@@ -144,7 +137,6 @@ class AttentionProbe(Recoverer):
             self.weights_ = scorer.weights()[1].detach().numpy().reshape(shape)
         best = min(self.history_, key=lambda entry: entry["dev_loss"])
         self.chosen_ = {"choice": f"step {best['step']} of {self.max_steps}"}
-        return self
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the tree of each sentence; arc scores are the log-probabilities of heads."""

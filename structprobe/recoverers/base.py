@@ -229,21 +229,34 @@ class Recoverer(ABC):
         return f"<{type(self).__name__} {getattr(self, 'name', '')!r}{of_model}{behind}>"
 
 
+class TextRecoverer(Recoverer):
+    """A method that is fitted to words, which it refuses where they are withheld."""
+
+    def fit(
+        self,
+        train: Sequence[Sentence],
+        dev: Sequence[Sentence] | None = None,
+        *,
+        allow_withheld: bool = False,
+    ) -> Self:
+        """Fit the method to annotated sentences; they may be withheld only if that is allowed."""
+        for part, bank in ({} if allow_withheld else {"train": train, "dev": dev}).items():
+            if isinstance(bank, Sequence):
+                check_not_withheld((one for one in bank if isinstance(one, Sentence)), part)
+        self._fit(train, dev)
+        return self
+
+    @abstractmethod
+    def _fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None) -> None:
+        """Fit the method to sentences whose text may be read."""
+
+
 def fit_checked(
     method: Recoverer, train: Sequence[Sentence], dev: Sequence[Sentence] | None
 ) -> Recoverer:
     """Fit a method to treebanks of which it is known that their text may be read."""
     known = {"allow_withheld": True} if "allow_withheld" in signature(method.fit).parameters else {}
     return method.fit(train, dev, **known)
-
-
-def refuse_withheld(
-    train: Sequence[Sentence], dev: Sequence[Sentence] | None, *, allowed: bool
-) -> None:
-    """Refuse sentences whose text is withheld, as the commands do."""
-    for part, bank in ({} if allowed else {"train": train, "dev": dev}).items():
-        if isinstance(bank, Sequence):
-            check_not_withheld((one for one in bank if isinstance(one, Sentence)), part)
 
 
 def gold_root(sentence: Sentence, method: str) -> int:

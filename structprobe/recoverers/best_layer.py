@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from structprobe.errors import Hint, ProbeError
-from structprobe.recoverers.base import Recoverer, refuse_withheld
+from structprobe.recoverers.base import TextRecoverer
 from structprobe.recoverers.probe import ProbeRecoverer, chosen_by, training_cautions
 from structprobe.scores import score
 from structprobe.scores.prediction import Prediction
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 NO_DEV = Hint("pass one to fit", shell="give one with --dev or --treebank")
 
 
-class BestLayer(Recoverer):
+class BestLayer(TextRecoverer):
     """Fits a probe on every layer and keeps the one with the highest UUAS on the dev set.
 
     Parameters
@@ -87,15 +87,8 @@ class BestLayer(Recoverer):
         self.random_state, self.device, self.progress = random_state, device, progress
         self.settings = settings
 
-    def fit(
-        self,
-        train: Sequence[Sentence],
-        dev: Sequence[Sentence] | None = None,
-        *,
-        allow_withheld: bool = False,
-    ) -> Self:
+    def _fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None) -> None:
         """Fit probes on all layers in one training run, and choose a layer on dev."""
-        refuse_withheld(train, dev, allowed=allow_withheld)
         if dev is None:
             raise ProbeError("choosing a layer needs a dev set", hint=NO_DEV)
         told: dict[str, Any] = {"cache": self.cache, "progress": self.progress}
@@ -113,7 +106,6 @@ class BestLayer(Recoverer):
         layer = max(sorted(self.curve_), key=self.curve_.__getitem__)
         self.recoverer_ = ProbeRecoverer(self.encoder, layer, probes[layer], name=self.name, **told)
         self.chosen_ = {"layer": layer}
-        return self
 
     def fit_layers(self, vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]) -> Any:
         """Fit an estimator on every layer.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 from structprobe.devices import find_device
 from structprobe.errors import EncoderError, Hint, ProbeError
 from structprobe.probe.training.recipes import RECIPES, Whitened, chooses
-from structprobe.recoverers.base import Recoverer, refuse_withheld
+from structprobe.recoverers.base import TextRecoverer
 from structprobe.results.rows import ENCODING
 from structprobe.results.saved_probes import locate_probe
 from structprobe.scores.cautions import still_falling
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from structprobe.probe.estimator import StructuralProbe
 
 
-class ProbeRecoverer(Recoverer):
+class ProbeRecoverer(TextRecoverer):
     """Recovers trees from one layer of a model with a structural probe.
 
     Parameters
@@ -74,18 +74,10 @@ class ProbeRecoverer(Recoverer):
         self.cache, self.progress = cache, progress
         self.name = name  # baselines on another model or layer use this class with another name
 
-    def fit(
-        self,
-        train: Sequence[Sentence],
-        dev: Sequence[Sentence] | None = None,
-        *,
-        allow_withheld: bool = False,
-    ) -> Self:
+    def _fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None) -> None:
         """Encode the sentences and fit the probe; without dev, part of train is held out."""
-        refuse_withheld(train, dev, allowed=allow_withheld)
         held_out = None if dev is None else (self.encode(dev), dev)
         self.probe.fit(self.encode(train), train, dev=held_out)
-        return self
 
     def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
         """Recover the tree of each sentence, with distances and depths."""

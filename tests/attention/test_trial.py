@@ -11,6 +11,7 @@ import pytest
 import torch
 import transformers
 from support.models import wordpiece
+from support.since import since_five
 from support.tiny_trees import tiny_bank
 from transformers import AutoConfig, AutoModel
 
@@ -56,9 +57,7 @@ HYBRIDS: dict[str, tuple[dict[str, Any], tuple[int, ...]]] = {
 }
 
 
-needs_five = pytest.mark.skipif(
-    transformers.__version__ < "5", reason="older versions give attention of these in other ways"
-)
+needs_five = since_five("older versions give attention of these in other ways")
 
 
 def make_hybrid(kind: str) -> Any:

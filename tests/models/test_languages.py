@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 import pytest
 import torch
-import transformers
 from support.models import SlowMarks, tiny_model, wordpiece
+from support.since import since_five
 from support.tiny_trees import tiny_bank
 from transformers import (
     M2M100Config,
@@ -103,7 +103,7 @@ def test_a_tokenizer_that_is_given_is_left_as_it_is(translator: str) -> None:
     assert Encoder(translator, tokenizer=tokenizer).surroundings == encoder.surroundings
 
 
-@pytest.mark.skipif(transformers.__version__ < "5", reason="older versions make it from a file")
+@since_five("older versions make it from a file")
 def test_codes_of_mbart() -> None:
     pieces = ["<s>", "<pad>", "</s>", "<unk>", "▁", "a", "b"]
     tokenizer = MBartTokenizer(vocab=[(piece, -1.0) for piece in pieces])

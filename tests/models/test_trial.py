@@ -10,6 +10,7 @@ import pytest
 import torch
 import transformers
 from support.models import tiny_model, wordpiece
+from support.since import since_five
 
 from structprobe import Encoder, WordAttentions
 from structprobe.errors import EncoderError
@@ -123,9 +124,7 @@ def gap(encoder: Encoder) -> float:
         (BertWithoutMask, EQUAL),
         pytest.param(
             *(transformers.FNetModel, EQUAL),
-            marks=pytest.mark.skipif(
-                transformers.__version__ < "5", reason="older versions take no mask"
-            ),
+            marks=since_five("older versions take no mask"),
         ),
         (BertOfTheBatch, ALONE),
     ],
@@ -211,7 +210,7 @@ def test_a_token_that_the_model_does_not_have_is_named() -> None:
         encoder.encode([["the", "dog"]])
 
 
-@pytest.mark.skipif(transformers.__version__ < "5", reason="older versions refuse text alone")
+@since_five("older versions refuse text alone")
 def test_the_text_tower_of_a_model_that_sees() -> None:
     cut = wordpiece()
     sizes = {k: SIZES[k] for k in ("hidden_size", "num_hidden_layers", "num_attention_heads")}
