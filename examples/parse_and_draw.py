@@ -25,10 +25,10 @@ picture = draw_svg(sentence.words, sentence.heads, prediction.heads)
 Path("tree.svg").write_text(picture, encoding="utf-8")
 
 # It prints:
-#                ┌────────────┐
-#      ┌────────┐│┌────────┐  │ ┌──────────┐
-#  ┌──┐│┌──┐    │││    ┌──┐│  │ ├─┐   ┌───┐│
-#  ▼  │▼│  ▼    │▼│    ▼  │▼  │●│ ▼   ▼   │▼
+#                ┌────────────┐ ┌──────────┐
+#      ┌────────┐│┌────────┐  │ │ ┌───────┐│
+#  ┌──┐│   ┌────┤││    ┌──┐│  │ │ │   ┌───┤│
+#  ▼  │▼   ▼    │▼│    ▼  │▼  │●│ ▼   ▼   │▼
 # the dog that chased the cat ran to the river
 # \begin{dependency}
 #   \begin{deptext}[column sep=1em]
@@ -37,11 +37,11 @@ Path("tree.svg").write_text(picture, encoding="utf-8")
 #   \deproot[edge unit distance=3.375ex]{7}{root}
 #   \depedge[hide label, edge height=3ex]{2}{1}{}
 #   \depedge[hide label, edge height=6ex]{4}{2}{}
-#   \depedge[hide label, edge height=3ex]{2}{3}{}
+#   \depedge[hide label, edge height=3ex]{4}{3}{}
 #   \depedge[hide label, edge height=9ex]{7}{4}{}
 #   \depedge[hide label, edge height=3ex]{6}{5}{}
 #   \depedge[hide label, edge height=6ex]{4}{6}{}
-#   \depedge[hide label, edge height=3ex]{7}{8}{}
+#   \depedge[hide label, edge height=6ex]{10}{8}{}
 #   \depedge[hide label, edge height=3ex]{10}{9}{}
-#   \depedge[hide label, edge height=6ex]{7}{10}{}
+#   \depedge[hide label, edge height=9ex]{7}{10}{}
 # \end{dependency}

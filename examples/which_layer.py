@@ -28,19 +28,19 @@ best = max((row for row in rows if row["method"] == "probe"), key=lambda row: ro
 print(f"best layer by dev UUAS: {best['layer']}")
 
 # It prints:
-# method           layer  rank  seed               UUAS   UAS  root  DSpr.  NSpr.  dev UUAS  dev L1  CPU s
-# linear               –     –     –  43.8 [42.9, 44.7]   4.9   1.3   51.4      –      44.6       –    0.0
-# right-branching      –     –     –  43.7 [42.9, 44.7]   4.9   1.3      –      –      44.6       –    0.0
-# left-branching       –     –     –  43.7 [42.9, 44.7]  33.0  12.7      –      –      44.6       –    0.0
-# random               –     –     0  14.5 [13.3, 15.8]   7.7  10.0      –      –      14.3       –    0.0
-# probe                0    64     0  53.5 [52.0, 55.2]  43.6  52.7   67.4   67.7      52.3  0.6911    0.9
-# probe                1    64     0  59.8 [58.3, 61.5]  51.1  58.3   71.8   73.7      60.8  0.6353    1.0
-# probe                2    64     0  68.3 [66.7, 70.1]  58.6  57.0   78.2   76.7      69.0  0.5823    1.0
-# probe                3    64     0  70.2 [68.5, 71.8]  61.0  63.3   80.6   79.4      70.8  0.5680    1.0
-# probe                4    64     0  66.6 [64.9, 68.1]  54.5  52.3   77.1   77.5      66.4  0.6267    1.0
-# probe                5    64     0  43.5 [41.8, 45.4]  30.8  47.7   51.2   74.8      43.1  0.9325    1.0
-# probe                6    64     0  33.7 [31.9, 35.6]  17.2  28.0   37.4   49.6      32.3  1.1564    1.0
+# method           layer  chosen         rank  seed               UUAS   UAS  root  DSpr.  NSpr.  dev UUAS  dev L1  CPU s
+# linear               –  –                 –     –  43.8 [42.9, 44.7]   4.9   1.3   51.4      –      44.6       –    0.0
+# right-branching      –  –                 –     –  43.7 [42.9, 44.7]   4.9   1.3      –      –      44.6       –    0.0
+# left-branching       –  –                 –     –  43.7 [42.9, 44.7]  33.0  12.7      –      –      44.6       –    0.0
+# random               –  –                 –     0  14.5 [13.3, 15.8]   7.7  10.0      –      –      14.3       –    0.0
+# probe                0  axes-stronger    64     0  62.3 [60.9, 63.9]  52.0  52.7   68.7   67.7      62.3  0.6872    1.4
+# probe                1  axes-stronger    64     0  72.3 [70.9, 73.9]  63.3  59.0   73.2   73.6      73.5  0.6300    1.2
+# probe                2  axes-strong      64     0  78.8 [77.5, 80.1]  70.3  57.0   80.4   76.7      80.2  0.5377    1.2
+# probe                3  axes-stronger    64     0  80.9 [79.5, 82.3]  72.5  63.0   81.9   79.3      82.1  0.5281    1.2
+# probe                4  axes-stronger    64     0  76.8 [75.0, 78.3]  65.9  53.0   78.4   77.5      78.0  0.5971    1.3
+# probe                5  axes-stronger    64     0  56.3 [54.6, 58.3]  39.9  47.7   56.7   74.8      55.3  0.9459    1.3
+# probe                6  axes-stronger    64     0  45.7 [43.8, 47.8]  26.8  28.0   45.5   49.6      43.4  1.1031    1.3
 # Scored on test.conllu, 300 sentences.
 # In per cent; punct="upos": UPOS PUNCT excluded from UUAS and root; DSpr. and NSpr. over all words, macro-averaged over sentence lengths 5 to 50; 95% bootstrap intervals over sentences in brackets.
-# Warning: training ended after 300 steps while the dev loss was still falling: with more steps (max_steps), the scores may be higher (2 of 11 rows).
+# Warning: training ended after 300 steps while the dev loss was still falling: with more steps (max_steps), the scores may be higher (3 of 11 rows).
 # best layer by dev UUAS: 3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from pathlib import Path
 
@@ -52,6 +53,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         if item.get_closest_marker("slow"):
             item.add_marker(pytest.mark.no_cover)
     items.sort(key=lambda item: item.path.name not in LONG)  # stable: the rest as it was
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of garbage collection, which else looks at all of it often."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.conllu_text import cut
 
 from structprobe import Encoder, ProbeRecoverer, StructuralProbe, Treebank
 from structprobe.recoverers.parsed import ParsedSentence
@@ -16,7 +17,7 @@ from structprobe.treebank import join_blocks
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = Path(os.environ.get("STRUCTPROBE_TREEBANKS", ROOT.parent / "shared" / "treebanks"))
 FILES = sorted(FOLDER.glob("*/*.conllu"))
-MOST = 400  # sentences of one file, to keep the run short
+MOST, MOST_WHOLE = 100, 400  # sentences of one file, to keep the run short
 
 
 @pytest.fixture(scope="module")
@@ -28,9 +29,13 @@ def recoverer(sample: Path, minilm: str) -> Iterator[ProbeRecoverer]:
 
 
 @pytest.mark.slow
+@pytest.mark.fault_class("treebanks")
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_treebank_goes_the_whole_way(path: Path, recoverer: ProbeRecoverer) -> None:
-    bank = Treebank.read(path)[:MOST]
+def test_a_treebank_goes_the_whole_way(
+    path: Path, recoverer: ProbeRecoverer, tmp_path: Path, whole: bool
+) -> None:
+    cut(path, tmp_path / path.name, slice(MOST_WHOLE if whole else MOST))
+    bank = Treebank.read(tmp_path / path.name)
     predictions = recoverer.predict(bank)
     for sentence, prediction in zip(bank, predictions, strict=True):
         assert len(prediction.heads) == len(sentence)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.flat_settings import compare, sweep
+from support.pages import compare as compare_texts
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
 
@@ -27,16 +28,8 @@ from structprobe.treebank.sentence import Sentence
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
 PAGE = "compare.py"  # writes a page from folders of results, and prints nothing
 PICTURES = "screenshots.py"  # takes pictures of pages by a browser, and prints nothing
+DRAWING = "parse_and_draw.py"  # on another processor, a tree may differ by an edge
 EXAMPLES = sorted(path for path in FOLDER.glob("*.py") if path.name not in (PAGE, PICTURES))
-
-# Another processor rounds differently, and training carries that on: scores in per cent may
-# move by this much, and a tree by an edge.
-TOLERANCE = 3.0
-
-
-def numbers(text: str) -> list[float]:
-    """All scores in a text: numbers with one decimal."""
-    return [float(number) for number in re.findall(r"(?<![\d.])\d+\.\d(?!\d)", text)]
 
 
 @pytest.mark.slow
@@ -54,14 +47,14 @@ def test_an_example_gives_what_it_says(
     _, _, comment = script.read_text(encoding="utf-8").partition("\n# It prints:\n")
     told = "\n".join(line.removeprefix("#").removeprefix(" ") for line in comment.splitlines())
     assert told, "the script ends with the output it gave"
+    if script.name != DRAWING:
+        compare_texts(printed, told, script.name)
+        return
+    words = "the dog that chased the cat ran to the river"
+    assert words in told
+    assert words in printed
     assert len(printed.splitlines()) == pytest.approx(len(told.splitlines()), abs=6)
-    if "UUAS" in told:
-        assert numbers(printed)[:4] == pytest.approx(numbers(told)[:4], abs=TOLERANCE)
-    else:
-        words = "the dog that chased the cat ran to the river"
-        assert words in told
-        assert words in printed
-        assert (tmp_path / "tree.svg").read_text(encoding="utf-8").startswith("<svg")
+    assert (tmp_path / "tree.svg").read_text(encoding="utf-8").startswith("<svg")
 
 
 @pytest.mark.slow

@@ -84,6 +84,7 @@ def test_a_lock_dies_with_its_process(tmp_path: Path) -> None:
     lock(tmp_path / "lock")()
 
 
+@pytest.mark.slow
 def test_the_package_needs_no_module_that_windows_lacks(tmp_path: Path) -> None:
     """Every file can be imported without them; those that use one do without it."""
     code = (

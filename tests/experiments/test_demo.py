@@ -13,6 +13,7 @@ from structprobe.models.embedded import embedded_model
 from structprobe.results.folder import read_rows
 
 
+@pytest.mark.slow
 def test_rows_and_the_drawing_of_the_layer_best_on_dev(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -31,6 +32,7 @@ def test_rows_and_the_drawing_of_the_layer_best_on_dev(
     assert "gold above, recovered below" in lines[-1]
 
 
+@pytest.mark.slow
 def test_the_room_that_predictions_take_is_told_where_they_stay(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -375,6 +375,6 @@ def tiny_slices(treebanks: Path, folder: Path) -> list[Any]:
     from structprobe import Treebank
 
     first = folder / "first.conllu"
-    cut(treebanks / "UD_English-EWT" / "en_ewt-ud-train.conllu", first, slice(1250))
+    cut(treebanks / "UD_English-EWT" / "en_ewt-ud-train.conllu", first, slice(650))
     bank = Treebank.read(first)
-    return [bank[:1000], bank[1000:1100], bank[1100:1250]]
+    return [bank[:400], bank[400:500], bank[500:]]

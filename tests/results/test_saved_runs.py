@@ -172,6 +172,7 @@ def test_a_damaged_file_of_commands(tmp_path: Path, content: str) -> None:
         results.tell_command("structprobe sweep")
 
 
+@pytest.mark.slow
 def test_predictions_that_pack_well_are_read() -> None:
     bank = [Sentence(("word",) * 25)] * 60_000
     content = predictions_to_bytes(bank, LinearChain().predict(bank))

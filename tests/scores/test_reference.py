@@ -33,6 +33,7 @@ def test_all_scores_are_what_they_are_by_definition(bank, punct):
     assert plain(found.by_sentence_length) == plain(tallies["length"])
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(scored_banks(), scored_banks())
 def test_scores_add_up_over_files(first, second):
@@ -43,6 +44,7 @@ def test_scores_add_up_over_files(first, second):
         assert getattr(parts, name) == getattr(both, name)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.data())
 def test_a_sentence_scores_alike_alone_and_among_others(data):
