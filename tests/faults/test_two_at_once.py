@@ -128,6 +128,7 @@ def test_who_waits_says_so_and_reuses(warm, world):
     empty(world)
     command = LOUD["encode"].format(world).split()
     first = warm.start(*command, watch=str(world / "out"), at=30, do="stop")
+    first.until_it_stops_itself()
     second = warm.start(*command)
     first.go_on_when_told(second, "waiting for another process to finish writing")
     assert [first.wait().status, second.wait().status] == [0, 0]

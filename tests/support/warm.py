@@ -109,16 +109,26 @@ class Started:
     begun: float
 
     def has_ended(self) -> bool:
-        with contextlib.suppress(OSError):  # one that waits to be asked for is as good as gone
-            state = Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()[0]
-            return state == "Z"
-        return True
+        return self._state() in "ZX"  # one that waits to be asked for is as good as gone
+
+    def until_it_stops_itself(self) -> None:
+        """Wait until a process has stopped itself, or has ended."""
+        while self._state() not in "TZX":
+            time.sleep(0.005)
+
+    def _state(self) -> str:
+        """Give the letter of Linux for what a process does."""
+        with contextlib.suppress(OSError):
+            return Path(f"/proc/{self.process}/stat").read_text().rpartition(")")[2].split()[0]
+        return "X"
 
     def go_on_when_told(self, other: Started, text: str) -> None:
         """Let a process that stopped itself go on, as soon as another has told something."""
         deadline = time.monotonic() + 60
         told = other.room / "err"
-        while time.monotonic() < deadline and not (told.exists() and text in told.read_text()):
+        while not (told.exists() and text in told.read_text()):
+            assert time.monotonic() < deadline, f"never told: {text}"
+            assert not other.has_ended(), f"ended without telling: {text}"
             time.sleep(0.01)
         os.kill(self.process, signal.SIGCONT)
 
