@@ -19,7 +19,7 @@ from structprobe.attention.forward import (
     check_shapes,
     run_eagerly,
 )
-from structprobe.errors import EncoderError
+from structprobe.errors import EncoderError, Hint
 from structprobe.memory import refuse_shortage
 from structprobe.models import Model
 from structprobe.models.loading import LoadedModel
@@ -46,6 +46,10 @@ class _Pass:
 
 def find_attention(loaded: LoadedModel, before: Sequence[int]) -> Attending:
     """Find the layers that have attention; refuse what is not the attention of the vectors."""
+    if loaded.tap.part is not None:
+        what = f"the attention of the {loaded.tap.part} of {loaded.name!r} is not read"
+        hint = Hint("leave out part: that of the encoder is", shell="leave out --model-part")
+        raise EncoderError(what, hint=hint)
     known = _tried.get(loaded.model)
     if known is None or known[0] != loaded.fingerprint:
         what = f"reading the attention of {loaded.name!r} to a few short texts"

@@ -28,9 +28,9 @@ from structprobe.encoder.cache.cache_folder import (
     to_json,
 )
 from structprobe.encoder.checks import overflow
-from structprobe.encoder.encoder import Encoder, make_halving
+from structprobe.encoder.encoder import Encoder
 from structprobe.encoder.keys import pass_key
-from structprobe.encoder.subwords.batching import TextBatch, halve, make_batches
+from structprobe.encoder.subwords.batching import TextBatch, halve, make_batches, make_halving
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords
 from structprobe.errors import EncoderError, StoreError, check_encoder, counted, unknown_name

@@ -44,7 +44,8 @@ def build_encoder(args: argparse.Namespace, model: str | None = None) -> Encoder
         highest = layers_from_config(name, **where)
         if highest is not None:
             parse_layers(layers, highest)
-    how = picked(args, "device", "dtype", "pooling", "spacing", "bos", "lang", "site")
+    how = picked(args, "device", "dtype", "pooling", "spacing", "bos", "lang", "window", "site")
+    how["part"] = args.model_part
     options = picked(args, *LARGE, "batch_tokens", "max_unknown")
     how |= {option: value for option, value in options.items() if value is not None}
     return Encoder(name, **where, **how)

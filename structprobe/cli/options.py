@@ -100,6 +100,14 @@ def add_model(parser: Parser, *, several: bool = False) -> None:
         help="language of the text, for models that read its code with it, such as deu_Latn (NLLB)",
     )  # fmt: skip
     add(
+        "--model-part", choices=("decoder",),
+        help="of an encoder-decoder model, the decoder, given the same text; default: the encoder",
+    )  # fmt: skip
+    add(
+        "--window", type=values.positive, default=1, metavar="N",
+        help="average N layers, an odd number, around each layer (default: 1)",
+    )  # fmt: skip
+    add(
         "--site", default="residual", choices=("residual", "attention", "mlp", "heads"),
         help="what to read in each layer: the residual stream, what attention or the MLP adds to "
         "it, or the attention heads side by side",

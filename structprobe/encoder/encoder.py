@@ -36,6 +36,7 @@ from structprobe.encoder.subwords.batching import (
     check_pooling,
     halve,
     lay_out,
+    make_halving,
     make_layout,
 )
 from structprobe.encoder.subwords.prefetch import make_parts, read_ahead
@@ -50,13 +51,11 @@ from structprobe.encoder.subwords.special_tokens import find_surroundings
 from structprobe.encoder.subwords.tokenizing import make_reader
 from structprobe.encoder.subwords.unknown import UnknownWatch
 from structprobe.encoder.vectors import EncodedBank
-from structprobe.errors import EncoderError
-from structprobe.memory import Halving
 from structprobe.models import Model, Tokenizer
-from structprobe.models.inside.sites import RESIDUAL
 from structprobe.models.limits import Layers, pick_layers
 from structprobe.models.loading import LoadedModel, load_model, refresh, untrained
 from structprobe.models.reading import reading
+from structprobe.models.tap import Tap
 from structprobe.models.weights.placement import Placement
 from structprobe.notebook import html_table
 from structprobe.progress import progress_bar
@@ -136,6 +135,13 @@ class Encoder:
     max_unknown : float, default 0.2
         The share of words, 0 to 1, that may be unknown to the tokenizer, which writes them all as
         the same token; more are an error. More than 1 % are told in a warning.
+    part : {"decoder"}, optional
+        Of an encoder-decoder model, the decoder instead of the encoder. It is given the text that
+        the encoder read, after its start token; a word has the vectors that the decoder gives where
+        it reads that word. The whole model is run, whatever the layer.
+    window : int, default 1
+        How many layers are averaged, an odd number: with 3, layer `l` is the mean of layers
+        `l` - 1, `l` and `l` + 1, of those that there are.
     site : {"residual", "attention", "mlp", "heads"}, default "residual"
         What is read in each layer: the residual stream after it (the hidden states); what its
         attention or its MLP adds to the residual stream; or the outputs of its attention heads,
@@ -172,7 +178,7 @@ class Encoder:
     n_heads : int or None
         If `site` is ``"heads"``, the number of heads.
     fingerprint : str
-        Changes when weights, tokenizer or `site` change.
+        Changes when weights, tokenizer, `part`, `window` or `site` change.
     encoding_seconds : Seconds
         Time that this encoder and its copies have spent on word vectors: ``cpu`` and ``wall``.
 
@@ -207,6 +213,8 @@ class Encoder:
         batch_tokens: int | None = None,
         lang: str | None = None,
         max_unknown: float = 0.2,
+        part: str | None = None,
+        window: int = 1,
         site: str = "residual",
         store_dtype: str | None = None,
         device_map: str | Mapping[str, Any] | None = None,
@@ -230,6 +238,8 @@ class Encoder:
         self.batch_tokens = batch_tokens
         self.lang = lang
         self.max_unknown = max_unknown
+        self.part = part
+        self.window = window
         self.site = site
         self.device_map = device_map
         self.max_memory = max_memory
@@ -237,7 +247,7 @@ class Encoder:
         placement = Placement(device_map, max_memory, offload_folder, quantize)
         place: Any = {"tokenizer": tokenizer, "revision": revision, "gguf_file": gguf_file}
         use: Any = {"trust_remote_code": trust_remote_code, "device": device, "dtype": dtype}
-        use |= {"lang": lang, "site": site}
+        use |= {"lang": lang, "tap": Tap(site, part, window)}
         self.loaded = load_model(model, **place, **use, placement=placement)  # as last used
         self.quantize = self.loaded.placement.quantize  # with the package that does it
         self.store_dtype = check_store_dtype(store_dtype or storage_dtype(self.loaded.dtype).name)
@@ -303,7 +313,8 @@ class Encoder:
         -------
         dict
             ``model``, ``revision``, ``fingerprint``, ``pooling``, ``spacing``, ``bos``, ``dtype``,
-            ``layer``, and ``lang``, ``site``, ``store_dtype`` and ``quantize`` if they were chosen.
+            ``layer``, and ``lang``, ``model_part``, ``window``, ``site``, ``store_dtype``
+            and ``quantize`` if they were chosen.
 
         Raises
         ------
@@ -453,7 +464,7 @@ class Encoder:
         usual = storage_dtype(self.loaded.dtype).name
         chosen = {
             "lang": self.lang,
-            "site": None if self.site == RESIDUAL else self.site,
+            **self.loaded.tap.chosen,
             "store_dtype": None if self.store_dtype == usual else self.store_dtype,
             "quantize": self.quantize,
         }
@@ -556,12 +567,6 @@ class Encoder:
             "dtype": str(loaded.dtype).removeprefix("torch."),
             **self._choices(),
         }
-
-
-def make_halving(model: str) -> Halving:
-    """Make smaller batches of sentences where memory does not suffice for a model."""
-    hint = "leave out the longest sentences, or use another device, dtype or model"
-    return Halving(f"reading with {model!r}", EncoderError, hint)
 
 
 def unwatched(encoder: Encoder) -> Encoder:

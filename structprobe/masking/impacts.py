@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from structprobe.encoder.checks import overflow
-from structprobe.encoder.encoder import Encoder, make_halving
+from structprobe.encoder.encoder import Encoder
 from structprobe.encoder.keys import pass_key
+from structprobe.encoder.subwords.batching import make_halving
 from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords
 from structprobe.errors import EncoderError, unknown_name
 from structprobe.masking.masked_copies import MaskedCopies, MaskedRows

@@ -15,7 +15,6 @@ from weakref import WeakKeyDictionary
 import torch
 
 from structprobe.models import Config, Model, Tokenizer
-from structprobe.models.inside.sites import RESIDUAL
 from structprobe.models.reading import PADDED
 
 _DIGEST_BYTES = 16
@@ -76,11 +75,10 @@ def fingerprint_tokenizer(tokenizer: Tokenizer, lang: str | None = None) -> str:
     return _digest([*_tokenizer_parts(tokenizer), *chosen])
 
 
-def join_fingerprint(weights: str, batching: str, site: str, tokenizer: str) -> str:
+def join_fingerprint(weights: str, batching: str, tap: str, tokenizer: str) -> str:
     """Make a fingerprint; vectors that older versions read with padding have another one."""
     way = "" if batching == PADDED else f"-{batching.replace(' ', '-')}"
-    at = "" if site == RESIDUAL else f"-{site}"
-    return f"{weights}{way}{at}-{tokenizer}"
+    return f"{weights}{way}{tap}-{tokenizer}"
 
 
 def _digest(parts: Iterable[bytes | memoryview]) -> str:

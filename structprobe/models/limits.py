@@ -72,6 +72,7 @@ def measure(model: Model, tokenizer: Tokenizer, config: Config, name: str) -> di
         raise EncoderError(f"{name!r} cannot read plain text: {text}") from error
     layers = check_layers(output, 1, _N_TOKENS, name)
     limit = min(spy.limits) if spy.limits else _claimed_limit(config)
+    limit = limit and limit - getattr(model, "n_added", 0)
     sizes = {"n_layers": len(layers) - 1, "hidden_size": int(layers[0].shape[-1])}
     return {**sizes, "max_positions": limit}
 

@@ -37,13 +37,14 @@ from structprobe.models.fingerprints import (
 )
 from structprobe.models.hub import find_commit, refuse_unknown
 from structprobe.models.inside.hooks import Place
-from structprobe.models.inside.sites import RESIDUAL, check_site
+from structprobe.models.inside.sites import RESIDUAL
 from structprobe.models.languages import language_of, set_language, speak
 from structprobe.models.limits import measure
 from structprobe.models.places import explain, locate
 from structprobe.models.quiet import quiet_transformers
 from structprobe.models.reading import ALONE, EQUAL, PADDED, device_of, layers_of_pass
-from structprobe.models.text_part import config_of, find_text_part, part_at
+from structprobe.models.tap import USUAL, Tap
+from structprobe.models.text_part import config_of, find_text_part, is_part_at, part_at
 from structprobe.models.trial import find_places, make_texts, try_part
 from structprobe.models.weights.loading import load_weights, refuse_missing, spread
 from structprobe.models.weights.placement import PLAIN, Placement, check_placement, find_dtype
@@ -79,7 +80,7 @@ class LoadedModel:
     whole_class: type  # Of the model with its head, used by `untrained`
     whole_config: Config  # Of the model with its head
     lang: str | None = None  # Language code, if chosen
-    site: str = RESIDUAL  # Of which the places are
+    tap: Tap = USUAL  # What is read in each layer; the places are those of its site
     n_heads: int | None = None  # Side by side in a vector, if the site is that of heads
     part: str = ""  # Path of the part that reads text, where the whole model does not
     glance: str | None = None  # Of a model object, shows whether it has changed
@@ -89,7 +90,7 @@ class LoadedModel:
     @property
     def layers(self) -> tuple[int, ...]:
         """The layers that have the site; all layers have the residual stream."""
-        whole, everything = self.site == RESIDUAL, range(self.n_layers + 1)
+        whole, everything = self.tap.site == RESIDUAL, range(self.n_layers + 1)
         return tuple(layer for layer in everything if whole or self.places[layer])
 
     def put(self, *arrays: NDArray[Any]) -> list[torch.Tensor]:
@@ -99,9 +100,16 @@ class LoadedModel:
     def run(
         self, ids: torch.Tensor, mask: torch.Tensor, layers: Sequence[int]
     ) -> Iterator[torch.Tensor]:
-        """Run rows, and yield the site in some layers, each (n_rows, n_positions, hidden_size)."""
-        how = self.batching, self.places, self.site == RESIDUAL
-        return layers_of_pass(self.model, ids, mask, layers, *how)
+        """Run rows, and yield what is read in some layers, (n_rows, n_positions, hidden_size)."""
+        how = self.batching, self.places, self.tap.site == RESIDUAL
+        if self.tap.window == 1:
+            yield from layers_of_pass(self.model, ids, mask, layers, *how)
+            return
+        windows = [self.tap.averaged(layer, self.layers) for layer in layers]
+        wanted = sorted(set().union(*windows))
+        found = dict(zip(wanted, layers_of_pass(self.model, ids, mask, wanted, *how), strict=True))
+        for window in windows:
+            yield torch.stack([found[layer].float() for layer in window]).mean(dim=0)
 
 
 def load_model(
@@ -114,11 +122,10 @@ def load_model(
     device: str | torch.device = "auto",
     dtype: str | torch.dtype = "float32",
     lang: str | None = None,
-    site: str = RESIDUAL,
+    tap: Tap = USUAL,
     placement: Placement = PLAIN,
 ) -> LoadedModel:
     """Load a model from the hub or a folder, or use a loaded one."""
-    check_site(site)
     named, glimpse = isinstance(model, str | os.PathLike), None
     if named:
         placement = check_placement(placement, device)
@@ -162,13 +169,13 @@ def load_model(
     spoken = lang or language_of(loaded_tokenizer, tokenizer)
     loaded_tokenizer = speak(loaded_tokenizer, lang, name)
     with quiet_transformers():
-        path, sizes = find_text_part(whole, loaded_tokenizer, name, moved)
+        path, sizes = find_text_part(whole, loaded_tokenizer, name, tap.part, moved)
     part = part_at(whole, path)
     config = config_of(part, whole)
     refuse_missing(name, whole, part, missing)
     if adapter is not None:
         adapt(whole, adapter.folder)
-    sizes |= try_part(part, config, loaded_tokenizer, name, sizes, site)
+    sizes |= try_part(part, config, loaded_tokenizer, name, sizes, tap.site)
     if sizes["batching"] != PADDED:
         told = "%s: vectors depend on padding, so sentences are read %s, which takes longer"
         _log.warning(told, name, _WAYS[sizes["batching"]])
@@ -182,12 +189,13 @@ def load_model(
         tokenizer=loaded_tokenizer,
         name=name,
         revision=revision,
-        fingerprint=join_fingerprint(weights, sizes["batching"], site, tokens),
+        fingerprint=join_fingerprint(weights, sizes["batching"], tap.name, tokens),
         device=device_of(part),
         dtype=wanted_dtype,
         whole_class=type(whole),
         whole_config=whole.config,
         lang=spoken,
+        tap=tap,
         glance=glimpse,
         placement=placement,
         device_map=getattr(whole, "hf_device_map", {}),
@@ -221,7 +229,7 @@ def refresh(loaded: LoadedModel, model: Model, device: str | torch.device = "aut
     """Refresh a model object, which may have been trained, moved, cast or truncated meanwhile."""
     # Its tokenizer is that of the time of loading, as this is the one in use.
     model = unwrap(model)
-    if loaded.glance is None or part_at(model, loaded.part) is not loaded.model:
+    if loaded.glance is None or not is_part_at(loaded.model, model, loaded.part):
         return loaded
     _check_object(model, loaded.tokenizer, device, loaded.dtype)
     part, config = loaded.model, config_of(loaded.model, model)
@@ -232,9 +240,9 @@ def refresh(loaded: LoadedModel, model: Model, device: str | torch.device = "aut
     tokenizer = loaded.fingerprint.split("-")[-1]
     with quiet_transformers():
         sizes = measure(part, loaded.tokenizer, config, loaded.name)
-    sizes |= try_part(part, config, loaded.tokenizer, loaded.name, sizes, loaded.site)
+    sizes |= try_part(part, config, loaded.tokenizer, loaded.name, sizes, loaded.tap.site)
     weights = fingerprint_parameters(part, config)
-    known = join_fingerprint(weights, sizes["batching"], loaded.site, tokenizer)
+    known = join_fingerprint(weights, sizes["batching"], loaded.tap.name, tokenizer)
     found: dict[str, Any] = {"fingerprint": known, "device": device, "glance": glimpse}
     return replace(loaded, **found, **sizes)
 
@@ -259,12 +267,12 @@ def untrained(loaded: LoadedModel, random_state: int = 0) -> LoadedModel:
     weights = f"untrained-{fingerprint_architecture(loaded.whole_config)}-seed{seed}"
     tokenizer = fingerprint_tokenizer(loaded.tokenizer, loaded.lang)
     texts = make_texts(loaded.tokenizer, loaded.n_tokens, loaded.max_positions)
-    how = loaded.pad, loaded.batching, loaded.name, loaded.site
+    how = loaded.pad, loaded.batching, loaded.name, loaded.tap.site
     return replace(
         loaded,
         model=fresh,
         name=f"{loaded.name} (untrained, seed {seed})",
-        fingerprint=join_fingerprint(weights, loaded.batching, loaded.site, tokenizer),
+        fingerprint=join_fingerprint(weights, loaded.batching, loaded.tap.name, tokenizer),
         glance=None,
         **find_places(fresh, texts, *how),
     )

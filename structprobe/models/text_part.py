@@ -1,4 +1,4 @@
-"""The part of a model that reads text: the bare model, an encoder, or a text tower."""
+"""The part of a model that reads text: the bare model, an encoder, a decoder, or a text tower."""
 
 from __future__ import annotations
 
@@ -7,13 +7,53 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
+from torch.nn import Module
 
-from structprobe.errors import EncoderError
+from structprobe.errors import EncoderError, Hint
 from structprobe.models import Config, Model, Tokenizer
 from structprobe.models.limits import measure
 
 # What the parts for text are called in models that also see, hear or act, the likeliest first.
+PARTS = ("decoder",)  # of an encoder-decoder model, instead of its encoder
 _NAMES = ("text_model", "language_model", "text_encoder", "encoder")
+
+
+class TeacherForced(Module):
+    """The decoder of an encoder-decoder model, which is given the text that the encoder read.
+
+    A start token goes before it, so that each token has the vector that it has as the input; the
+    vector of the start token is left out.
+    """
+
+    n_added = 1  # positions that the text takes beside its tokens
+
+    def __init__(self, base: Model, start: int) -> None:
+        super().__init__()
+        self.base, self.config, self._start = base, base.config, start
+
+    def get_input_embeddings(self) -> Module:
+        """Give the table of the tokens."""
+        table: Module = self.base.get_input_embeddings()
+        return table
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor, **more: Any) -> Any:
+        """Run both parts, and give what the decoder gives at the tokens of the text."""
+        from transformers.modeling_outputs import BaseModelOutput
+
+        # input_ids, attention_mask (n_rows, n_positions) -> (n_rows, n_positions, hidden_size)
+        start = torch.full_like(input_ids[:, :1], self._start)
+        output = self.base(
+            input_ids=input_ids,
+            attention_mask=attention_mask,
+            decoder_input_ids=torch.cat([start, input_ids], dim=1),
+            decoder_attention_mask=torch.cat([torch.ones_like(start), attention_mask], dim=1),
+            **(more | {"use_cache": False}),
+        )
+        layers = output.get("decoder_hidden_states")
+        return BaseModelOutput(
+            last_hidden_state=output.last_hidden_state[:, 1:],
+            hidden_states=None if layers is None else tuple(layer[:, 1:] for layer in layers),
+        )
 
 
 def config_of(part: Model, whole: Model) -> Config:
@@ -23,6 +63,8 @@ def config_of(part: Model, whole: Model) -> Config:
 
 def part_at(whole: Model, path: str) -> Model:
     """Give the part at a path; the empty one stands for the bare model or the encoder."""
+    if path in PARTS:
+        return TeacherForced(whole.base_model, _start_token(whole.config))
     if path:
         return whole.base_model.get_submodule(path)
     if getattr(whole.config, "is_encoder_decoder", False):
@@ -30,12 +72,26 @@ def part_at(whole: Model, path: str) -> Model:
     return whole.base_model
 
 
+def is_part_at(part: Model, whole: Model, path: str) -> bool:
+    """Whether a part is the one at a path."""
+    if isinstance(part, TeacherForced):
+        return part.base is whole.base_model
+    return part_at(whole, path) is part
+
+
 def find_text_part(
-    whole: Model, tokenizer: Tokenizer, name: str, device: torch.device | None = None
+    whole: Model,
+    tokenizer: Tokenizer,
+    name: str,
+    wanted: str | None = None,
+    device: torch.device | None = None,
 ) -> tuple[str, dict[str, Any]]:
-    """Find the path of the part that reads text alone, and measure it."""
+    """Find the path of the part that reads text alone, if none is wanted, and measure it."""
+    if wanted is not None and not getattr(whole.config, "is_encoder_decoder", False):
+        what = f"{name!r} has no part {wanted!r}: it is no encoder-decoder model"
+        raise EncoderError(what, hint=Hint("leave out part", shell="leave out --model-part"))
     why: EncoderError | None = None
-    for path in ("", *_paths(whole)):
+    for path in ("", *_paths(whole)) if wanted is None else (wanted,):
         part = part_at(whole, path)
         if device is not None:
             part.to(device)
@@ -45,6 +101,16 @@ def find_text_part(
             why = why or error
     assert why is not None  # since the first part was tried
     raise why
+
+
+def _start_token(config: Config) -> int:
+    """Give the token that a decoder starts with."""
+    for name in ("decoder_start_token_id", "bos_token_id", "pad_token_id"):
+        token = getattr(config, name, None)
+        if isinstance(token, int) and token >= 0:
+            return token
+    hint = "set decoder_start_token_id in its configuration"
+    raise EncoderError("the model does not say which token its decoder starts with", hint=hint)
 
 
 def _paths(whole: Model) -> Iterator[str]:

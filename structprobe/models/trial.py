@@ -150,7 +150,7 @@ def find_places(
             return {"places": places}
         there = find_site(model, site, _longest(texts, model), places, name)
     return {
-        "site": site, "places": there.places, "hidden_size": there.width, "n_heads": there.n_heads
+        "places": there.places, "hidden_size": there.width, "n_heads": there.n_heads
     }  # fmt: skip
 
 

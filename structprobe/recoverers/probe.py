@@ -202,11 +202,12 @@ class ProbeRecoverer(TextRecoverer):
             hint = Hint(hint, shell="fit a probe on a model with `structprobe fit`")
             raise ProbeError(what, where=str(source), hint=hint)
         texts = {origin.get(key) for key in ("model", "revision", "fingerprint", *ENCODING)}
-        if not all(isinstance(text, str | None) for text in texts - {True, False}):
+        if not all(isinstance(text, str | int | None) for text in texts):
             raise ProbeError(f"its origin is not what `fit` writes: {origin}", where=str(source))
         encoder = model
         if not isinstance(model, Encoder):
             options = {key: origin[key] for key in ENCODING if key in origin}
+            options["part"] = options.pop("model_part", None)  # as rows have a part of a treebank
             options |= {"device": device, **encoder_options}
             encoder = _load_encoder(origin, model, options, str(source))
         _refuse_other_model(encoder.origin(origin["layer"]), origin, str(source))

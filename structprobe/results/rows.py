@@ -24,7 +24,8 @@ METRICS = ("uuas", "uas", "las", "root_acc", "dspr", "nspr")
 _NAMES = ("UUAS", "UAS", "LAS", "root accuracy", "DSpr.", "NSpr.")
 
 # How an encoder makes word vectors from a model, as its origin and a row say.
-ENCODING = ("pooling", "spacing", "bos", "dtype", "lang", "site", "store_dtype", "quantize")
+ENCODING = ("pooling", "spacing", "bos", "dtype", "lang", "model_part", "window", "site",
+            "store_dtype", "quantize")  # fmt: skip
 
 _TOLD = {
     "key": "hash of everything that determines the result: rows with the same key are the same run",
@@ -54,6 +55,8 @@ _TOLD = {
     "store_dtype": "precision of the stored vectors, None for the usual one of dtype",
     "quantize": "how the weights were quantised, with the package, such as '8bit-torchao'; None if "
     "they were not",
+    "model_part": "'decoder', None for the encoder of an encoder-decoder model, or the only part",
+    "window": "how many layers were averaged, None for one",
     "site": "'attention', 'mlp' or 'heads', None for the residual stream",
     "train": "file names of the training set",
     "train_fingerprint": "hash of the words and trees in train",

@@ -26,6 +26,7 @@ ARCHITECTURES = {
     "gpt2": {"n_embd": 8, "n_layer": 2, "n_head": 2, "n_positions": 24},
     "longformer": SHAPE | {"attention_window": 8, "max_position_embeddings": 26},
     "t5": {"d_model": 8, "d_kv": 4, "d_ff": 12, "num_layers": 2, "num_heads": 2},
+    "bart": {"max_position_embeddings": 24},
     "mpt": {"d_model": 8, "n_layers": 2, "n_heads": 2, "max_seq_len": 30},
     "vit": {k: v for k, v in SHAPE.items() if k != "max_position_embeddings"},
     "funnel": {"d_model": 8, "block_sizes": [1, 1], "n_head": 2, "d_head": 4, "d_inner": 8},

@@ -13,6 +13,7 @@ from structprobe.encoder.subwords.sentences import SpacedWords
 from structprobe.encoder.subwords.special_tokens import Surroundings
 from structprobe.encoder.subwords.windows import choose_windows, cut_windows
 from structprobe.errors import EncoderError, unknown_name
+from structprobe.memory import Halving
 from structprobe.models.loading import LoadedModel
 from structprobe.models.reading import plain_tokens, reads_right
 
@@ -165,6 +166,12 @@ def lay_out(sentences: Sequence[Pieces], layout: Layout) -> Iterator[Rows]:
             starts=np.searchsorted(word[inside], np.arange(n_words)),
             weights=weight[inside],
         )
+
+
+def make_halving(model: str) -> Halving:
+    """Make smaller batches of sentences where memory does not suffice for a model."""
+    hint = "leave out the longest sentences, or use another device, dtype or model"
+    return Halving(f"reading with {model!r}", EncoderError, hint)
 
 
 def weigh_links(words: NDArray[np.integer], pooling: str) -> NDArray[np.float32]:

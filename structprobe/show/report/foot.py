@@ -33,6 +33,8 @@ def results_foot(rows: Sequence[Row], commands: Sequence[Mapping[str, Any]]) -> 
         "language": _each(rows, ("lang",), "{}"),
         "stored in": _each(rows, ("store_dtype",), "{}"),
         "weights": _each(rows, ("quantize",), "{}"),
+        "part of the model": _each(rows, ("model_part",), "{}"),
+        "layers averaged": _each(rows, ("window",), "{}"),
         "site": _each(rows, ("site",), "{}"),
         "probe": _each(rows, ("rank", "recipe", "products"), "rank {}, recipe {}, products in {}"),
         "step limit": _step_limits(rows),
