@@ -24,6 +24,7 @@ from structprobe.memory import refuse_shortage
 from structprobe.models import Model
 from structprobe.models.loading import LoadedModel
 from structprobe.models.reading import plain_tokens, reading, reads_right, run_model
+from structprobe.models.tap import USUAL
 from structprobe.models.trial import MEMORY_HINT, TOLERANCES, Ids, batches_of, make_texts, pad_texts
 
 _log = logging.getLogger(__name__)
@@ -46,9 +47,12 @@ class _Pass:
 
 def find_attention(loaded: LoadedModel, before: Sequence[int]) -> Attending:
     """Find the layers that have attention; refuse what is not the attention of the vectors."""
-    if loaded.tap.part is not None:
-        what = f"the attention of the {loaded.tap.part} of {loaded.name!r} is not read"
-        hint = Hint("leave out part: that of the encoder is", shell="leave out --model-part")
+    if loaded.tap != USUAL:
+        told = {key: value for key, value in loaded.tap.chosen.items() if value is not None}
+        (name, value), *_ = told.items()
+        shell = f"leave out --{name.replace('_', '-')}"
+        hint = Hint(f"make an Encoder without {name.removeprefix('model_')}=", shell=shell)
+        what = f"the attention of {loaded.name!r} cannot be read with {name} {value!r}"
         raise EncoderError(what, hint=hint)
     known = _tried.get(loaded.model)
     if known is None or known[0] != loaded.fingerprint:

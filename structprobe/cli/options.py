@@ -105,7 +105,7 @@ def add_model(parser: Parser, *, several: bool = False) -> None:
     )  # fmt: skip
     add(
         "--window", type=values.positive, default=1, metavar="N",
-        help="average N layers, an odd number, around each layer (default: 1)",
+        help="average N layers, an odd number, around each layer",
     )  # fmt: skip
     add(
         "--site", default="residual", choices=("residual", "attention", "mlp", "heads"),

@@ -170,9 +170,18 @@ def test_what_cannot_be_read(kind: str, how: dict[str, Any], message: str) -> No
         Encoder(model, tokenizer=make_tokenizer(), **how)
 
 
-def test_the_attention_of_a_decoder_is_refused() -> None:
-    encoder = Encoder(model_of("t5"), tokenizer=make_tokenizer(), part="decoder")
-    with pytest.raises(EncoderError, match=r"the attention of the decoder of .* is not read"):
+@pytest.mark.parametrize(
+    ("kind", "how", "told"),
+    [
+        ("t5", {"part": "decoder"}, "model_part 'decoder'; make an Encoder without part="),
+        ("bert", {"window": 3}, "window 3; make an Encoder without window="),
+        ("bert", {"site": "mlp"}, "site 'mlp'; make an Encoder without site="),
+    ],
+)
+def test_attention_is_not_read_beside_it(kind: str, how: dict[str, Any], told: str) -> None:
+    model = model_of(kind) if kind in KINDS else make_model(kind)
+    encoder = Encoder(model, tokenizer=make_tokenizer(), **how)
+    with pytest.raises(EncoderError, match=f"cannot be read with {told}"):
         WordAttentions(encoder)
 
 
