@@ -6,18 +6,26 @@ import contextlib
 import csv
 import json
 import os
+import random
 import re
 import shutil
 import signal
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_file
 from support.warm import Done, Warm
+
+T = TypeVar("T")
+
+ON_LINUX = pytest.mark.skipif("sys.platform != 'linux'", reason="processes are watched as on Linux")
+SEED = 18  # of the moments and cases that are drawn
+SLOW = {"heads", "plot"}  # which write many files in the same way
 
 # Each writes below {0}/out; {0} is the world. "force": so that the same command can be run again.
 FILES = "--train {0}/train.conllu --dev {0}/dev.conllu"
@@ -46,6 +54,11 @@ TIMES = {"cpu_seconds", "wall_seconds", "checksum", "time"}
 # What a file is called while it is not yet whole.
 WAITING = re.compile(r"probes/[0-9a-f]{16}/")  # for a name, of which there is none before the row
 UNFINISHED = re.compile(r"^\.|\.(part|journal)$")
+
+
+def one_of(cases: Sequence[T], whole: bool) -> Sequence[T]:
+    """Give all cases if they are wanted, or else one that is drawn."""
+    return cases if whole else random.Random(SEED).sample(cases, min(1, len(cases)))
 
 
 def make_world(folder: Path, warm: Warm) -> Path:

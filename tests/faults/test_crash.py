@@ -12,12 +12,16 @@ import pytest
 from faults import mishaps
 from faults.mishaps import (
     COMMANDS,
+    ON_LINUX,
+    SEED,
+    SLOW,
     WAITING,
     Whole,
     check_whole,
     empty,
     files_in,
     kinds_of,
+    one_of,
     run,
     run_whole,
     skip_unless_usual,
@@ -27,12 +31,8 @@ from support.warm import Warm, moments
 
 pytestmark = [
     pytest.mark.fault_class("crash"),
-    pytest.mark.skipif("sys.platform != 'linux'", reason="processes are watched as on Linux"),
+    ON_LINUX,
 ]
-
-SEED = 18
-SLOW = {"heads", "plot"}  # which write many files in the same way
-N_SOME = 1
 
 
 def check_next(warm: Warm, world: Path, name: str, whole: Whole, *others: dict[str, Any]) -> None:
@@ -58,7 +58,7 @@ def test_kill_9_at_random_moments(name, warm, world, known, tally, whole):
         check_next(warm, world, name, undisturbed)
 
     parts = moments(30, SEED)
-    some = parts if whole else random.Random(SEED).sample(parts, N_SOME)
+    some = one_of(parts, whole)
     tally.each(kill_at, [(part,) for part in some])
 
 
@@ -82,7 +82,7 @@ def test_kill_9_before_and_in_each_kind_of_write(name, warm, world, known, tried
     cases += [(*one, "kill within") for one in first.items() if one[0][0] == "open"]
     if name in SLOW:  # of which the figures are all written in the same way
         cases = cases[::5]
-    some = cases if whole else random.Random(SEED).sample(cases, min(N_SOME, len(cases)))
+    some = one_of(cases, whole)
     tally.each(kill, some)
 
 

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
-import random
 import shutil
 import subprocess
 
 import pytest
 from faults.mishaps import (
     COMMANDS,
+    ON_LINUX,
+    SLOW,
     check_whole,
     empty,
     files_in,
     kinds_of,
+    one_of,
     run,
     run_whole,
     skip_unless_usual,
@@ -23,12 +25,9 @@ from support.warm import Done, small_mount
 
 pytestmark = [
     pytest.mark.fault_class("full disk"),
-    pytest.mark.skipif("sys.platform != 'linux'", reason="processes are watched as on Linux"),
+    ON_LINUX,
 ]
 
-SEED = 18
-SLOW = {"heads", "plot"}  # which write many files in the same way
-N_SOME = 1
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 REASONS = {n: os.strerror(n) for n in (*FULL, errno.EROFS, errno.EACCES, errno.EIO)}
 
@@ -69,7 +68,7 @@ def test_each_kind_of_write_that_fails(name, warm, world, known, tried, tally, w
     cases = [(*one, [*REASONS][i % len(REASONS)]) for i, one in enumerate(first.items())]
     if name in SLOW:
         cases = cases[::5]
-    some = cases if whole else random.Random(SEED).sample(cases, min(N_SOME, len(cases)))
+    some = one_of(cases, whole)
     tally.each(fail, some)
 
 
@@ -95,7 +94,7 @@ def test_a_small_file_system_that_fills_up(name, warm, world, known, tally, whol
             assert run(warm, world, name).status == 0
             assert files_in(out) == wanted
 
-    some = limits if whole else random.Random(SEED).sample(limits, 1)
+    some = one_of(limits, whole)
     try:
         tally.each(fill, [(limit,) for limit in some])
     finally:

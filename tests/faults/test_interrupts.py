@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shlex
 import signal
 from pathlib import Path
@@ -10,11 +9,14 @@ from typing import Any
 
 import pytest
 from faults.mishaps import (
+    ON_LINUX,
+    SEED,
     Whole,
     check_whole,
     empty,
     files_in,
     kinds_of,
+    one_of,
     run,
     run_whole,
     wait_for_end,
@@ -24,11 +26,9 @@ from support.warm import Done, Warm, moments
 
 pytestmark = [
     pytest.mark.fault_class("interrupts"),
-    pytest.mark.skipif("sys.platform != 'linux'", reason="processes are watched as on Linux"),
+    ON_LINUX,
 ]
 
-SEED = 18
-N_SOME = 1
 RESUMES = ("encode", "sweep", "compare")
 
 
@@ -88,7 +88,7 @@ def test_ctrl_c_at_random_moments(name, warm, world, known, tally, whole):
         check_next(warm, world, name, undisturbed, words_of(world, name))
 
     parts = moments(20, SEED)
-    some = parts if whole else random.Random(SEED).sample(parts, N_SOME)
+    some = one_of(parts, whole)
     tally.each(interrupt_at, [(part,) for part in some])
 
 
@@ -104,7 +104,7 @@ def test_ctrl_c_within_each_kind_of_write(name, warm, world, known, tally, whole
         check_next(warm, world, name, undisturbed, words_of(world, name))
 
     cases = [*kinds_of(undisturbed.events).items()]
-    tally.each(interrupt, cases[::2] if whole else random.Random(SEED).sample(cases, 1))
+    tally.each(interrupt, one_of(cases, whole)[::2])
 
 
 @pytest.mark.slow
@@ -136,7 +136,7 @@ def test_ctrl_c_where_workers_do_the_work(warm, world, known, tally, whole):
         assert in_order(without_commands(files_in(world / "out"))) == wanted
 
     parts = moments(20, SEED)
-    some = parts if whole else random.Random(SEED).sample(parts, 1)
+    some = one_of(parts, whole)
     tally.each(interrupt_at, [(part,) for part in some])
 
 

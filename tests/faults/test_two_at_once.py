@@ -7,17 +7,26 @@ import signal
 from typing import Any
 
 import pytest
-from faults.mishaps import COMMANDS, empty, files_in, run, run_whole, skip_unless_usual, words_of
+from faults.mishaps import (
+    COMMANDS,
+    ON_LINUX,
+    SEED,
+    empty,
+    files_in,
+    run,
+    run_whole,
+    skip_unless_usual,
+    words_of,
+)
 from support.warm import Done, Warm, moments
 
 from structprobe.results.folder import read_rows
 
 pytestmark = [
     pytest.mark.fault_class("two at once"),
-    pytest.mark.skipif("sys.platform != 'linux'", reason="processes are watched as on Linux"),
+    ON_LINUX,
 ]
 
-SEED = 18
 LOUD = {name: command.removesuffix(" -q") for name, command in COMMANDS.items()}
 
 
