@@ -26,7 +26,7 @@ T = TypeVar("T")
 _SHAPE_HINT = "pass one array (n_words, hidden_size) per sentence"
 
 # What must be the same for the vectors that a probe was fitted on and is applied to.
-ORIGIN_KEYS = ("fingerprint", "layer", "pooling", "spacing", "bos")
+ORIGIN_KEYS = ("fingerprint", "layer", "pooling", "spacing", "bos", "positions")
 
 # The resolution of types that are coarser than float32.
 _COARSE = {"float16": 2.0**-10, "bfloat16": 2.0**-7}
