@@ -170,6 +170,7 @@ def load_model(
     loaded_tokenizer = speak(loaded_tokenizer, lang, name)
     with quiet_transformers():
         path, sizes = find_text_part(whole, loaded_tokenizer, name, tap.part, moved)
+    tap.check_depth(sizes["n_layers"], name)
     part = part_at(whole, path)
     config = config_of(part, whole)
     refuse_missing(name, whole, part, missing)

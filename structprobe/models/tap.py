@@ -45,6 +45,12 @@ class Tap:
             "site": None if self.site == RESIDUAL else self.site,
         }
 
+    def check_depth(self, n_layers: int, name: str) -> None:
+        """Refuse to average more layers than there are, which leaves nothing to compare."""
+        if self.window > n_layers + 1:
+            what = f"window {self.window} is more than the {n_layers + 1} layers of {name!r}"
+            raise EncoderError(what, hint="layer 0 counts; choose a smaller odd number")
+
     def averaged(self, layer: int, available: tuple[int, ...]) -> list[int]:
         """List the layers whose mean stands for a layer, of those that there are."""
         return [one for one in available if abs(one - layer) <= self.window // 2]

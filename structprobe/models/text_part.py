@@ -11,7 +11,7 @@ from torch.nn import Module
 
 from structprobe.errors import EncoderError, Hint
 from structprobe.models import Config, Model, Tokenizer
-from structprobe.models.limits import measure
+from structprobe.models.limits import count_tokens, measure
 
 # What the parts for text are called in models that also see, hear or act, the likeliest first.
 PARTS = ("decoder",)  # of an encoder-decoder model, instead of its encoder
@@ -27,9 +27,9 @@ class TeacherForced(Module):
 
     n_added = 1  # positions that the text takes beside its tokens
 
-    def __init__(self, base: Model, start: int) -> None:
+    def __init__(self, base: Model) -> None:
         super().__init__()
-        self.base, self.config, self._start = base, base.config, start
+        self.base, self.config = base, base.config
 
     def get_input_embeddings(self) -> Module:
         """Give the table of the tokens."""
@@ -41,7 +41,7 @@ class TeacherForced(Module):
         from transformers.modeling_outputs import BaseModelOutput
 
         # input_ids, attention_mask (n_rows, n_positions) -> (n_rows, n_positions, hidden_size)
-        start = torch.full_like(input_ids[:, :1], self._start)
+        start = torch.full_like(input_ids[:, :1], _start_token(self.config))
         output = self.base(
             input_ids=input_ids,
             attention_mask=attention_mask,
@@ -49,9 +49,11 @@ class TeacherForced(Module):
             decoder_attention_mask=torch.cat([torch.ones_like(start), attention_mask], dim=1),
             **(more | {"use_cache": False}),
         )
-        layers = output.get("decoder_hidden_states")
+        layers, last = output.get("decoder_hidden_states"), output.get("last_hidden_state")
+        if last is None and layers:  # of a model with its head, which gives its scores instead
+            last = layers[-1]
         return BaseModelOutput(
-            last_hidden_state=output.last_hidden_state[:, 1:],
+            last_hidden_state=None if last is None else last[:, 1:],
             hidden_states=None if layers is None else tuple(layer[:, 1:] for layer in layers),
         )
 
@@ -64,7 +66,7 @@ def config_of(part: Model, whole: Model) -> Config:
 def part_at(whole: Model, path: str) -> Model:
     """Give the part at a path; the empty one stands for the bare model or the encoder."""
     if path in PARTS:
-        return TeacherForced(whole.base_model, _start_token(whole.config))
+        return TeacherForced(whole.base_model)
     if path:
         return whole.base_model.get_submodule(path)
     if getattr(whole.config, "is_encoder_decoder", False):
@@ -87,9 +89,8 @@ def find_text_part(
     device: torch.device | None = None,
 ) -> tuple[str, dict[str, Any]]:
     """Find the path of the part that reads text alone, if none is wanted, and measure it."""
-    if wanted is not None and not getattr(whole.config, "is_encoder_decoder", False):
-        what = f"{name!r} has no part {wanted!r}: it is no encoder-decoder model"
-        raise EncoderError(what, hint=Hint("leave out part", shell="leave out --model-part"))
+    if wanted is not None:
+        _check_decoder(whole, wanted, name)
     why: EncoderError | None = None
     for path in ("", *_paths(whole)) if wanted is None else (wanted,):
         part = part_at(whole, path)
@@ -101,6 +102,24 @@ def find_text_part(
             why = why or error
     assert why is not None  # since the first part was tried
     raise why
+
+
+def _check_decoder(whole: Model, wanted: str, name: str) -> None:
+    """Refuse a decoder that is not there, or cannot be given the tokens of the encoder."""
+    hint = Hint("leave out part", shell="leave out --model-part")
+    if not getattr(whole.config, "is_encoder_decoder", False):
+        what = f"{name!r} has no part {wanted!r}: it is no encoder-decoder model"
+        raise EncoderError(what, hint=hint)
+    encoder, n_given = whole.get_encoder(), count_tokens(whole.get_decoder())
+    n_read = count_tokens(encoder) if _takes_tokens(encoder) else None  # else that of sound
+    if None not in (n_read, n_given) and n_read != n_given:
+        what = f"the decoder of {name!r} has a vocabulary of its own, so it cannot read the text"
+        told = f"{what} of the encoder ({n_given} tokens, not {n_read})"
+        raise EncoderError(told, hint=hint)
+    start = _start_token(whole.config)
+    if n_given is not None and start >= n_given:
+        what = f"the decoder of {name!r} starts with token {start}, but knows {n_given} tokens"
+        raise EncoderError(what, hint="correct decoder_start_token_id in its configuration")
 
 
 def _start_token(config: Config) -> int:

@@ -13,6 +13,7 @@ import pytest
 import torch
 from support.tiny_checkpoints import make_model, make_tokenizer, save_checkpoint
 from support.tiny_trees import tiny_bank, tiny_file
+from transformers import MarianConfig, MarianModel, T5ForConditionalGeneration
 
 from structprobe import Encoder, ProbeRecoverer, StructuralProbe, WordAttentions
 from structprobe.cli.main import main
@@ -63,6 +64,49 @@ def test_the_vectors_are_those_of_the_decoder_where_it_reads_the_word(kind: str)
         for layer in encoder.layers:
             wanted = output.decoder_hidden_states[layer][0, 2:-1]  # no start, <s> and </s>
             np.testing.assert_allclose(bank.layer(layer)[number], wanted, rtol=1e-4, atol=1e-5)
+
+
+def test_a_head_changes_nothing() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        whole = T5ForConditionalGeneration(model_of("t5").config).eval()
+    bare = model_of("t5")
+    bare.load_state_dict(whole.state_dict(), strict=False)
+    banks = [
+        Encoder(model, tokenizer=make_tokenizer(), part="decoder").encode(SENTENCES)
+        for model in (whole, bare)
+    ]
+    for layer in range(3):
+        wanted = banks[1].layer(layer).values
+        np.testing.assert_allclose(banks[0].layer(layer).values, wanted, rtol=1e-5, atol=1e-6)
+
+
+def test_another_start_token_of_a_model_object_is_used() -> None:
+    model, tokenizer = model_of("t5"), make_tokenizer()
+    encoder = Encoder(model, tokenizer=tokenizer, part="decoder")
+    before = encoder.encode(SENTENCES).layer(2).values
+    model.config.decoder_start_token_id = 2
+    after = encoder.encode(SENTENCES).layer(2).values
+    wanted = Encoder(model, tokenizer=tokenizer, part="decoder").encode(SENTENCES).layer(2).values
+    assert np.array_equal(after, wanted)
+    assert not np.allclose(after, before)
+
+
+@pytest.mark.parametrize("n_tokens", [6, 50])
+def test_a_decoder_with_another_vocabulary_is_refused(n_tokens: int) -> None:
+    settings = {"share_encoder_decoder_embeddings": False, "decoder_vocab_size": n_tokens}
+    size = {"vocab_size": 10, "pad_token_id": 1, "eos_token_id": 2}
+    model = MarianModel(MarianConfig(**(KINDS["bart"] | size | settings)))
+    message = f"a vocabulary of its own, .* \\({n_tokens} tokens, not 10\\); leave out part"
+    with pytest.raises(EncoderError, match=message):
+        Encoder(model, tokenizer=make_tokenizer(), part="decoder")
+
+
+def test_a_start_token_that_the_decoder_does_not_know() -> None:
+    model = model_of("t5")
+    model.config.decoder_start_token_id = 58_100
+    with pytest.raises(EncoderError, match="starts with token 58100, but knows 10 tokens"):
+        Encoder(model, tokenizer=make_tokenizer(), part="decoder")
 
 
 def test_the_decoder_does_not_look_ahead_but_for_what_the_encoder_gives() -> None:
@@ -160,6 +204,7 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
         ("t5", {"part": "decoder", "site": "mlp"}, "has no site 'mlp'"),
         ("bert", {"window": 2}, "window must be an odd number"),
         ("bert", {"window": 0}, "window must be an odd number"),
+        ("bert", {"window": 5}, "window 5 is more than the 3 layers of 'BertModel'"),
         ("bert", {"window": True}, "window must be an odd number"),
         ("bert", {"window": "3"}, "window must be an odd number"),
     ],
