@@ -51,7 +51,7 @@ def find_attention(loaded: LoadedModel, before: Sequence[int]) -> Attending:
         told = {key: value for key, value in loaded.tap.chosen.items() if value is not None}
         (name, value), *_ = told.items()
         shell = f"leave out --{name.replace('_', '-')}"
-        hint = Hint(f"make an Encoder without {name.removeprefix('model_')}=", shell=shell)
+        hint = Hint(f"leave out {name.removeprefix('model_')}", shell=shell)
         what = f"the attention of {loaded.name!r} cannot be read with {name} {value!r}"
         raise EncoderError(what, hint=hint)
     known = _tried.get(loaded.model)

@@ -196,6 +196,18 @@ def test_the_command_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert "window must be an odd number of layers, 1 or more, got 2" in capsys.readouterr().err
 
 
+def test_a_decoder_may_have_more_layers_than_the_encoder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = save_checkpoint(tmp_path / "model", "bart", **KINDS["bart"])
+    tiny_file(tmp_path / "bank.conllu", n=2)
+    bank = str(tmp_path / "bank.conllu")
+    command = ["encode", bank, "--model", folder, "-q", "--cache", str(tmp_path / "cache")]
+    assert main([*command, "--model-part", "decoder", "--layers", "3"]) == 0
+    assert main([*command, "--layers", "3"]) == 1
+    assert "layer 3 is out of range; the model has layers 0 to 2" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("kind", "how", "message"),
     [
@@ -218,9 +230,9 @@ def test_what_cannot_be_read(kind: str, how: dict[str, Any], message: str) -> No
 @pytest.mark.parametrize(
     ("kind", "how", "told"),
     [
-        ("t5", {"part": "decoder"}, "model_part 'decoder'; make an Encoder without part="),
-        ("bert", {"window": 3}, "window 3; make an Encoder without window="),
-        ("bert", {"site": "mlp"}, "site 'mlp'; make an Encoder without site="),
+        ("t5", {"part": "decoder"}, "model_part 'decoder'; leave out part"),
+        ("bert", {"window": 3}, "window 3; leave out window"),
+        ("bert", {"site": "mlp"}, "site 'mlp'; leave out site"),
     ],
 )
 def test_attention_is_not_read_beside_it(kind: str, how: dict[str, Any], told: str) -> None:
