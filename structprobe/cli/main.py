@@ -6,11 +6,13 @@ import _thread
 import argparse
 import importlib
 import logging
+import math
 import os
 import shlex
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from io import TextIOWrapper
@@ -163,10 +165,30 @@ def _prepare_streams() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
+class _Interrupts:
+    """Raises KeyboardInterrupt on Ctrl-C, once a second: the next may come while one is told."""
+
+    def __init__(self) -> None:
+        self._last = -math.inf
+
+    def __call__(self, *_: object) -> None:
+        now = time.monotonic()
+        if now - self._last >= 1:
+            self._last = now
+            raise KeyboardInterrupt
+
+    def repeat(self) -> None:
+        """Raise it again, where it was lost."""
+        self._last = -math.inf
+        _thread.interrupt_main()
+
+
 @contextmanager
 def _heeding_interrupts(argv: Sequence[str] | None) -> Iterator[None]:
     """Repeat a Ctrl-C that came while an object was deleted: Python prints it and goes on."""
-    before = sys.unraisablehook
+    before, interrupts = sys.unraisablehook, _Interrupts()
+    if argv is None and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, interrupts)
 
     def hook(found: sys.UnraisableHookArgs) -> None:
         again = issubclass(found.exc_type, KeyboardInterrupt)
@@ -176,7 +198,7 @@ def _heeding_interrupts(argv: Sequence[str] | None) -> Iterator[None]:
         except KeyboardInterrupt:  # while the hook runs
             again = True
         if again:
-            threading.Timer(0.01, _thread.interrupt_main).start()
+            threading.Timer(0.01, interrupts.repeat).start()
 
     sys.unraisablehook = hook
     try:

@@ -201,8 +201,9 @@ class ProbeRecoverer(TextRecoverer):
             hint = "load it with StructuralProbe.from_pretrained and pass it vectors"
             hint = Hint(hint, shell="fit a probe on a model with `structprobe fit`")
             raise ProbeError(what, where=str(source), hint=hint)
-        texts = {origin.get(key) for key in ("model", "revision", "fingerprint", *ENCODING)}
-        if not all(isinstance(text, str | int | None) for text in texts):
+        told = {key: origin.get(key) for key in ("model", "revision", "fingerprint", *ENCODING)}
+        kinds = {"bos": bool, "window": int}
+        if not all(isinstance(one, kinds.get(key, str) | None) for key, one in told.items()):
             raise ProbeError(f"its origin is not what `fit` writes: {origin}", where=str(source))
         encoder = model
         if not isinstance(model, Encoder):
