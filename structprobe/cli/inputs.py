@@ -41,7 +41,7 @@ def build_encoder(args: argparse.Namespace, model: str | None = None) -> Encoder
         from structprobe.experiments.layers_ranks_seeds import parse_layers
         from structprobe.models.loading import layers_from_config
 
-        highest = layers_from_config(name, **where, part=args.model_part)
+        highest = None if args.model_part else layers_from_config(name, **where)
         if highest is not None:
             parse_layers(layers, highest)
     how = picked(args, "device", "dtype", "pooling", "spacing", "bos", "lang", "window", "site")

@@ -210,11 +210,8 @@ def layers_from_config(
     revision: str | None = None,
     trust_remote_code: bool = False,
     gguf_file: str | None = None,
-    part: str | None = None,
 ) -> int | None:
     """Read the highest layer of a model from its configuration, if there, without its weights."""
-    if part is not None:  # which may be as deep as the usual one, or not
-        return None
     source, gguf_file = locate(os.fspath(model), gguf_file)
     refuse_unknown(source, revision, gguf_file)
     from transformers import AutoConfig

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any, Self
 
 import numpy as np
@@ -89,7 +90,7 @@ class PositionScaler(TransformerMixin, BaseEstimator):
         ProbeError
             If the vectors cannot be used, or there are fewer than `least` words.
         """
-        if isinstance(self.least, bool) or not isinstance(self.least, int) or self.least < 2:
+        if isinstance(self.least, bool) or not isinstance(self.least, Integral) or self.least < 2:
             raise ProbeError(f"least must be a whole number of at least 2, got {self.least!r}")
         words = inputs.read_words(X)
         inputs.check_finite(words, "X")

@@ -99,6 +99,12 @@ def test_in_a_pipeline() -> None:
     assert [len(tree) for tree in trees] == LENGTHS
 
 
+def test_least_may_be_a_number_of_numpy() -> None:
+    given = sentences()
+    known, other = (PositionScaler(least=least).fit(given) for least in (4, np.int64(4)))
+    assert np.array_equal(known.mean_, other.mean_)
+
+
 @pytest.mark.parametrize(
     ("least", "message"),
     [

@@ -236,7 +236,9 @@ def _array(x: Any, where: str) -> NDArray[np.floating]:
     if array.ndim != 2 or array.dtype.kind not in "fiu":
         told = f"array has shape {array.shape} and type {array.dtype}"
         raise ProbeError(told, where=where, hint=_SHAPE_HINT)
-    return array if array.dtype.kind == "f" else array.astype(np.float32)
+    if array.dtype.kind == "f":  # torch knows none that are wider than float64
+        return array if array.dtype.itemsize <= 8 else array.astype(np.float64)
+    return array.astype(np.float32)
 
 
 def _place(name: str, index: int, y: TreesLike | None) -> str:

@@ -203,6 +203,12 @@ def test_integer_and_bfloat16_vectors_are_taken() -> None:
         assert np.array_equal(probe.distance_components_, probes[2].distance_components_)
 
 
+def test_vectors_wider_than_float64_are_taken() -> None:
+    wide = [x.astype(np.longdouble) for x in X]
+    probes = [StructuralProbe(max_steps=2, random_state=0).fit(x, HEADS) for x in (wide, X)]
+    assert np.array_equal(probes[0].distance_components_, probes[1].distance_components_)
+
+
 class TestDev:
     """Faults of the dev set are named as its own."""
 
