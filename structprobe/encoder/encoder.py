@@ -140,8 +140,8 @@ class Encoder:
         the encoder read, after its start token; a word has the vectors that the decoder gives where
         it reads that word. The whole model is run, whatever the layer.
     window : int, default 1
-        How many layers are averaged, an odd number: with 3, layer `l` is the mean of layers
-        `l` - 1, `l` and `l` + 1, of those that there are.
+        How many layers are averaged, an odd number, no more than there are: with 3, layer `l` is
+        the mean of layers `l` - 1, `l` and `l` + 1, at either end of the two that there are.
     site : {"residual", "attention", "mlp", "heads"}, default "residual"
         What is read in each layer: the residual stream after it (the hidden states); what its
         attention or its MLP adds to the residual stream; or the outputs of its attention heads,
