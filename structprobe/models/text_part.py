@@ -124,10 +124,10 @@ def _check_decoder(whole: Model, wanted: str, name: str) -> None:
 
 def _start_token(config: Config) -> int:
     """Give the token that a decoder starts with."""
-    for name in ("decoder_start_token_id", "bos_token_id", "pad_token_id"):
-        token = getattr(config, name, None)
-        if isinstance(token, int) and token >= 0:
-            return token
+    token = getattr(config, "decoder_start_token_id", None)
+    if isinstance(token, int) and token >= 0:
+        return token
+    # Others would do, but not as in training: mBART's start with the code of a language.
     hint = "set decoder_start_token_id in its configuration"
     raise EncoderError("the model does not say which token its decoder starts with", hint=hint)
 

@@ -232,6 +232,9 @@ def _array(x: Any, where: str) -> NDArray[np.floating]:
     if isinstance(x, torch.Tensor):
         x = x.detach().cpu()
         x = (x.float() if x.dtype == torch.bfloat16 else x).numpy()
+    if isinstance(x, np.ma.MaskedArray) and np.ma.is_masked(x):
+        hint = "leave out the sentence, or fill in its vectors"
+        raise ProbeError("some values are masked", where=where, hint=hint)
     array = np.asarray(x)
     if array.ndim != 2 or array.dtype.kind not in "fiu":
         told = f"array has shape {array.shape} and type {array.dtype}"

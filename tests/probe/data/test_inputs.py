@@ -209,6 +209,14 @@ def test_vectors_wider_than_float64_are_taken() -> None:
     assert np.array_equal(probes[0].distance_components_, probes[1].distance_components_)
 
 
+def test_masked_values_are_refused() -> None:
+    masked = [np.ma.masked_equal(x, x[0, 0]) for x in X]
+    with pytest.raises(ProbeError, match=r"X\[0\]: some values are masked; leave out"):
+        StructuralProbe(max_steps=2).fit(masked, HEADS)
+    unmasked = [np.ma.masked_array(x) for x in X]
+    StructuralProbe(max_steps=2, random_state=0).fit(unmasked, HEADS)
+
+
 class TestDev:
     """Faults of the dev set are named as its own."""
 
