@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator
 from torch import Tensor
 
 from structprobe.errors import ProbeError
@@ -29,7 +29,7 @@ class ScaledVectors(PerSentence):
         self.origin = origin
 
 
-class PositionScaler(TransformerMixin, BaseEstimator):
+class PositionScaler(BaseEstimator):
     """Standardise word vectors by the position of the word in its sentence.
 
     At each position, the mean of all vectors at that position is subtracted, and each dimension is
@@ -57,7 +57,7 @@ class PositionScaler(TransformerMixin, BaseEstimator):
     --------
     >>> import numpy as np
     >>> vectors = [np.array([[1.0], [5.0]]), np.array([[3.0], [9.0]])]
-    >>> scaled = PositionScaler(least=2).fit_transform(vectors)
+    >>> scaled = PositionScaler(least=2).fit(vectors).transform(vectors)
     >>> [one.ravel().tolist() for one in scaled]
     [[-1.0, -1.0], [1.0, 1.0]]
     """
