@@ -29,6 +29,8 @@ FOLDER = Path(__file__).resolve().parent.parent / "examples"
 PAGE = "compare.py"  # writes a page from folders of results, and prints nothing
 PICTURES = "screenshots.py"  # takes pictures of pages by a browser, and prints nothing
 DRAWING = "parse_and_draw.py"  # on another processor, a tree may differ by an edge
+# On another processor, another candidate of the recipe may be ahead, other runs end falling.
+BY_A_HAIR = re.compile(r"axes-\w+|\(\d+ of \d+ rows\)")
 EXAMPLES = sorted(path for path in FOLDER.glob("*.py") if path.name not in (PAGE, PICTURES))
 
 
@@ -48,7 +50,7 @@ def test_an_example_gives_what_it_says(
     told = "\n".join(line.removeprefix("#").removeprefix(" ") for line in comment.splitlines())
     assert told, "the script ends with the output it gave"
     if script.name != DRAWING:
-        compare_texts(printed, told, script.name)
+        compare_texts(*(BY_A_HAIR.sub("...", text) for text in (printed, told)), script.name)
         return
     words = "the dog that chased the cat ran to the river"
     assert words in told

@@ -25,8 +25,6 @@ LAST_NUMBER = re.compile(r" \d+\.\d+$")
 # Another processor rounds differently, and training carries that on: scores in per cent may
 # move by this much, and losses by some hundredths.
 PER_CENT, LOSS = 3.0, 0.1
-# So may which of two candidates of the recipe is ahead, and which runs had not ended falling.
-BY_A_HAIR = re.compile(r"axes-\w+|\(\d+ of \d+ rows\)")
 
 # Stands for the program in a page's shell blocks: writes down how it was called.
 RECORDER = """#!/bin/sh
@@ -77,12 +75,11 @@ class PageRunner:
 
     def run(self, block: Block) -> None:
         """Run one block, or compare what the last one printed."""
-        path = self.path
         act = {
             "python": self._python,
             "pycon": self._doctest,
             "bash": self._bash,
-            "text": lambda block: compare(self.printed, block.text, f"{path}:{block.line}"),
+            "text": lambda block: compare(self.printed, block.text, f"{self.path}:{block.line}"),
         }.get(block.language)
         if act is not None:
             act(block)
@@ -134,7 +131,7 @@ class PageRunner:
 
 def compare(printed: str, told: str, where: str) -> None:
     """Hold what was printed to what is told to have been: words, and numbers but for rounding."""
-    now, before = (lines_of(BY_A_HAIR.sub("...", text)) for text in (printed, told))
+    now, before = (lines_of(text) for text in (printed, told))
     assert len(now) == len(before), f"{where}:\n{printed}"
     timed = False
     for is_, should in zip(now, before, strict=True):
