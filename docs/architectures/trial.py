@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import inspect
+import sys
 import tempfile
 import traceback
 from collections.abc import Iterator
@@ -146,7 +147,7 @@ def _stir(model: Any) -> None:
 
 def _say(error: BaseException) -> str:
     """Write an error in one line."""
-    text = " ".join(str(error).split())
+    text = " ".join(str(error).split()).replace(sys.prefix, "…")  # where it ran is no one's concern
     return f"{type(error).__name__}: {text[:300]}"
 
 

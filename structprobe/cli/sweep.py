@@ -73,7 +73,7 @@ def run(args: argparse.Namespace) -> None:
         from structprobe.show.cost_table import format_plan
 
         loading = "device", "dtype", "batch_tokens", "device_map", "quantize"
-        how = inputs.picked(args, *loading, *inputs.SOURCE)
+        how = inputs.picked(args, *loading, *inputs.SOURCE) | {"part": args.model_part}
         plans = plan_sweeps(args.model, partial(inputs.build_encoder, args), banks, how, **grid)
         print_as(lambda found: "\n\n".join(map(format_plan, found)), plans, args)
         return

@@ -203,8 +203,10 @@ class ProbeRecoverer(TextRecoverer):
             raise ProbeError(what, where=str(source), hint=hint)
         told = {key: origin.get(key) for key in ("model", "revision", "fingerprint", *ENCODING)}
         kinds = {"bos": bool, "window": int}
-        if not all(isinstance(one, kinds.get(key, str) | None) for key, one in told.items()):
-            raise ProbeError(f"its origin is not what `fit` writes: {origin}", where=str(source))
+        for key, one in told.items():
+            if not isinstance(one, kinds.get(key, str) | None):
+                what = f"{key} of its origin is {one!r}, which `fit` does not write"
+                raise ProbeError(what, where=str(source), hint="fit the probe again")
         encoder = model
         if not isinstance(model, Encoder):
             options = {key: origin[key] for key in ENCODING if key in origin}

@@ -31,16 +31,17 @@ def plan_memory(
     batch_tokens: int | None = None,
     device_map: Any = None,
     quantize: str | None = None,
+    part: str | None = None,
     **source: Any,
 ) -> dict[str, Any]:
     """Estimate what the weights and a batch of a model take, in several ways to load it.
 
-    The first way is the one that is asked for. `source` may have a revision, a GGUF file, and
-    whether code of the model is run. None stands for what is not known.
+    The first way is the one that is asked for. `part` is as for `Encoder`. `source` may have a
+    revision, a GGUF file, and whether code of the model is run. None stands for what is not known.
     """
     place = find_device(device, error=EncoderError)
     own = find_dtype(dtype, place)
-    empty = part_at(empty_model(model, **source), "")
+    empty = part_at(empty_model(model, **source), part or "")
     n_values = _most_values(empty, batch_tokens or (1024 if place.type == "cpu" else 8192))
     free = free_memory_of(place)
 

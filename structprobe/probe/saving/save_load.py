@@ -233,7 +233,8 @@ def read_config(folder: Path) -> dict[str, Any]:
             raise ProbeError(f"key {key!r} is missing", where=str(path))
     for key, form in _FORMS.items():
         if not _fits(config.get(key), form):
-            raise ProbeError(f"{key} is not what `fit` writes", where=str(path))
+            what = f"{key} is not what `fit` writes"
+            raise ProbeError(what, where=str(path), hint="fit the probe again")
     if config.get(CHECK) not in (None, _digest(config)):
         hint = f"save the probe again; if you changed it on purpose, remove {CHECK!r} from it"
         raise ProbeError("was changed after it was saved", where=str(path), hint=hint)

@@ -232,6 +232,17 @@ def test_the_memory_of_a_model_is_told_before_it_is_loaded(kind: str, tmp_path: 
     assert plan["bytes_available"] is None or asked["fits"]
 
 
+def test_the_memory_of_a_decoder_is_that_of_the_encoder_too(tmp_path: Path) -> None:
+    folder = save_checkpoint(tmp_path, "t5", decoder_start_token_id=0)
+    both, one = (
+        plan_memory(folder, device="cpu", batch_tokens=64, part=part)["ways"][0]
+        for part in ("decoder", None)
+    )
+    weights = [*Encoder(folder, device="cpu", part="decoder").loaded.model.parameters()]
+    assert both["weights"] == sum(4 * weight.numel() for weight in weights) > one["weights"]
+    assert both["batch"] > one["batch"]
+
+
 def test_a_model_that_does_not_fit_is_not_loaded(
     encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Any
 ) -> None:
