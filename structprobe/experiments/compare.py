@@ -31,7 +31,7 @@ from structprobe.recoverers.base import MethodContext, Recoverer, fit_checked
 from structprobe.recoverers.methods import ALL, Method, choose_methods
 from structprobe.results.folder import ResultsFolder, check_folder
 from structprobe.results.frames import Rows
-from structprobe.results.rows import Row, make_row, per_cent
+from structprobe.results.rows import Row, empty_key, make_row, per_cent
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.protocol import choose_protocol, kept_words
 from structprobe.treebank.bank import Treebank
@@ -156,19 +156,20 @@ class _Comparison:
         """Return a method's rows, running those that are not in the folder yet."""
         deciding = self._deciding(method)  # before fitting, which may change its settings
 
-        def key(words_as: str | None, **more: object) -> str:
-            return self.versions[words_as].key_of({**deciding, "words_as": words_as, **more})
-
-        keys = {words_as: key(words_as) for words_as in self.versions}
+        keys = {
+            words_as: banks.key_of({**deciding, "words_as": words_as})
+            for words_as, banks in self.versions.items()
+        }
         done = {row["key"]: row for row in self.results.rows}
         found = {words_as: done[key] for words_as, key in keys.items() if key in done}
         todo = [words_as for words_as in self.versions if words_as not in found]
         for row, predictions in self._run(method, todo) if todo else ():
             words_as = row["words_as"]
-            row["key"] = key(words_as, why_empty=row["why_empty"])
+            why = row["why_empty"]
+            row["key"] = keys[words_as] if why is None else empty_key(keys[words_as], why)
             self.results.add(row, self.versions[words_as].test, predictions)
             reasons = {one["why_empty"] for one in found.values()}
-            if row["why_empty"] is None or row["why_empty"] not in reasons:
+            if why is None or why not in reasons:
                 _report(row)  # a reason that all versions share is logged once
             found[words_as] = row
         return [found[words_as] for words_as in self.versions]

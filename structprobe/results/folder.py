@@ -23,7 +23,7 @@ from structprobe.locks import lock
 from structprobe.output_paths import disk_hint
 from structprobe.results.frames import Rows, as_csv, frame_of, kind_of
 from structprobe.results.predictions import Predicted, predictions_to_bytes
-from structprobe.results.rows import METRICS, ROW_KEYS, Row, plain_number
+from structprobe.results.rows import METRICS, ROW_KEYS, Row, plain_number, without_retried
 from structprobe.results.saved_runs import (
     PREDICTIONS,
     PROBES,
@@ -360,11 +360,11 @@ def to_frame(rows: str | os.PathLike[str] | Iterable[Row]) -> Any:
 
 
 def _read(path: Path) -> tuple[Rows, int, list[int]]:
-    """Read all complete rows, the bytes they take, and the lines that repeat the run of another."""
+    """Read the rows that hold, the bytes of all, and the lines that repeat the run of another."""
     there = os.path.lexists(path)
     content = read_stored(path, path.parent, ResultError, MAX_ROWS) if there else b""
     whole = content.rfind(b"\n") + 1
-    rows, keys, repeated = Rows(), set(), []
+    rows, keys, repeated = [], set(), []
     for number, line in enumerate(content[:whole].split(b"\n")[:-1], start=1):
         hint = "remove this line; its run will be repeated"
         try:
@@ -381,7 +381,7 @@ def _read(path: Path) -> tuple[Rows, int, list[int]]:
             continue
         keys.add(row["key"])
         rows.append(row)
-    return rows, whole, repeated
+    return Rows(without_retried(rows)), whole, repeated
 
 
 def _fault(row: Row | None) -> str | None:

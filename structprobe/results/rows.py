@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.metadata import version
 from numbers import Integral, Real
@@ -106,6 +106,9 @@ ROW_KEYS: Mapping[str, str] = MappingProxyType(_TOLD)
 """Every key of a result row, in order, with its meaning."""
 
 
+_WHY = "-"  # between the key of a run and that of the reason why it has no scores
+
+
 def make_row(**values: object) -> Row:
     """Create a result row with all keys in order, None for missing values."""
     if unknown := sorted(set(values) - set(ROW_KEYS)):
@@ -157,3 +160,19 @@ def run_key(**deciding: object) -> str:
     given = {name: value for name, value in deciding.items() if value is not None}
     text = json.dumps(given, sort_keys=True, ensure_ascii=False, default=plain_number)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def empty_key(key: str, why: str) -> str:
+    """Give the key of a row without scores: that of its run, and the reason."""
+    return f"{key}{_WHY}{run_key(why=why)[:8]}"
+
+
+def without_retried(rows: Sequence[Row]) -> list[Row]:
+    """Leave out rows without scores whose run succeeded afterwards."""
+    keys = {row["key"] for row in rows}
+
+    def retried(row: Row) -> bool:
+        run, mark, _ = row["key"].partition(_WHY)
+        return bool(mark) and row["why_empty"] is not None and run in keys
+
+    return [row for row in rows if not retried(row)]

@@ -28,7 +28,7 @@ from structprobe.experiments.vectors_folder import VECTORS
 from structprobe.recoverers.base import MethodContext
 from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.methods import Method
-from structprobe.results.folder import ROWS, read_rows
+from structprobe.results.folder import ROWS, TABLE, read_rows
 from structprobe.results.rows import Row
 from structprobe.treebank.disturb import DISTURBANCES
 
@@ -268,6 +268,8 @@ def test_an_empty_row_is_tried_again(encoder: Encoder, tmp_path: Path) -> None:
     (row,) = compare(encoder, *BANKS, methods=Fails(), folder=tmp_path)
     assert (row["why_empty"], row["uuas"] is None) == (None, False)
     assert compare(encoder, *BANKS, methods=Fails(), folder=tmp_path) == [row]
+    assert read_rows(tmp_path) == [row]  # the empty one stood for the same run
+    assert len((tmp_path / TABLE).read_text().splitlines()) == 2
     assert Fails.fits == 3
 
 
