@@ -33,6 +33,11 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     add("--no-baselines", action="store_true", help="skip the baselines that need no model")
     add("--untrained", action="store_true", help="also sweep an untrained copy of the model")
+    add(
+        "--controls", nargs="?", const="all", default=(), metavar="NAMES",
+        help="also fit each probe on control tasks: form, position, random, or all (the default if "
+        "no names are given)",
+    )  # fmt: skip
     add = parser.add_argument
     add("-o", "--out", required=True, metavar="DIR", help="results folder")
     options.add_cache(parser)
@@ -56,7 +61,8 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.experiments.config import SweepConfig
     from structprobe.experiments.runs.backends import Backend
 
-    names = "untrained", "cache", "keep_predictions", "save_probes", "progress", "allow_withheld"
+    names = ("untrained", "controls", "cache", "keep_predictions", "save_probes", "progress",
+             "allow_withheld")  # fmt: skip
     config = SweepConfig(
         inputs.training(args),
         baselines=not args.no_baselines,

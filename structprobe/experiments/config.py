@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,6 +11,7 @@ from structprobe.devices import KNOWN
 from structprobe.errors import ProbeError, refuse_kind, unknown_name
 from structprobe.experiments.runs.backends import HERE, Backend
 from structprobe.probe.training.recipes import RECIPES
+from structprobe.treebank.controls import choose_controls
 
 if TYPE_CHECKING:
     from structprobe.attention.patterns import PatternRules
@@ -110,6 +112,10 @@ class SweepConfig:
         Whether to also score the linear chain, both branching trees, and random trees per seed.
     untrained : bool, default=False
         Whether to also probe an untrained copy of the model (method ``"probe-untrained"``).
+    controls : str or iterable of str, default=()
+        Control tasks that each probe is also trained on and scored by: ``"form"``, ``"position"``,
+        ``"random"`` (see `structprobe.treebank.controls`), or ``"all"``. Their rows have the method
+        ``"probe-control-form"`` and so on, and the selectivity.
     cache : path, optional
         A folder in which to cache word vectors. By default they are in the results folder until
         all runs are done.
@@ -133,6 +139,7 @@ class SweepConfig:
     training: Training = field(default_factory=Training)
     baselines: bool = True
     untrained: bool = False
+    controls: str | Iterable[str] = ()
     cache: str | os.PathLike[str] | None = None
     keep_predictions: bool = True
     save_probes: bool = False
@@ -143,6 +150,7 @@ class SweepConfig:
 
     def __post_init__(self) -> None:
         _check_training(self.training)
+        choose_controls(self.controls)
         if not isinstance(self.backend, Backend):
             hint = "pass a Backend object, such as Backend(jobs=2)"
             refuse_kind("backend", self.backend, "a Backend", ProbeError, hint)

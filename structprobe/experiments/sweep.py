@@ -6,13 +6,14 @@ import contextlib
 import logging
 import os
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from structprobe.errors import ScoreError, counted
 from structprobe.experiments.config import SweepConfig, checked_config
-from structprobe.experiments.runs.grid import Grid, known_products, probe_runs
+from structprobe.experiments.runs.controlled import Comparisons
+from structprobe.experiments.runs.grid import Grid, all_fits, known_products
 from structprobe.experiments.runs.groups import Group, groups_of
 from structprobe.experiments.runs.run import (
     Banks,
@@ -115,11 +116,8 @@ def sweep(
     grid = Grid.of(encoder, layers, ranks, seeds)
     training = known_products(config.training, here=here)
     methods = baseline_methods(grid.seeds, banks) if config.baselines else []
-    models = {"probe": encoder}
-    if config.untrained:
-        models["probe-untrained"] = encoder.untrained(0)
-    probes = {name: probe_runs(one, banks, grid, training, name) for name, one in models.items()}
-    every = [*(run for run, _ in methods), *chain.from_iterable(probes.values())]
+    fits = all_fits(encoder, banks, grid, training, config)
+    every = [*(run for run, _ in methods), *(run for one in fits for run in one.runs)]
     how: dict[str, Any] = {
         "training": training,
         "verbose": config.progress is not False and here,
@@ -128,12 +126,19 @@ def sweep(
     }
     results = ResultsFolder(folder)
     results.tell_command(config.command)
+    comparisons = Comparisons(fits, banks, results)
+    empty: dict[str, Row] = {}
     warned = warn_before(banks, training.memory_gb)
 
     def keep(run: Run, found: Outcome) -> None:
-        kept = (banks.scored, found.predictions) if config.keep_predictions else ()
-        results.add(found.row, *kept)
-        _log.info("%s: UUAS %s", run, per_cent(found.row["uuas"]))
+        comparisons.add(run, found)
+        saved = config.keep_predictions and found.predictions
+        results.add(found.row, *((banks.scored, found.predictions) if saved else ()))
+        if why := found.row["why_empty"]:
+            empty[run.key] = found.row
+            _log.warning("%s has no scores: %s", run, why)
+        else:
+            _log.info("%s: UUAS %s", run, per_cent(found.row["uuas"]))
         advance(1)
 
     with vectors_folder(results.folder, config.cache) as vectors, contextlib.ExitStack() as stack:
@@ -153,24 +158,29 @@ def sweep(
                     scored = {part: bank for part, bank in banks.parts.items() if part != "train"}
                     predictions = {part: method.predict(bank) for part, bank in scored.items()}
                 keep(run, outcome({**run.values, **times}, banks, predictions))
-        for name, model in models.items():
-            runs = [run for run in probes[name] if run.key in todo]
-            if not runs:
+        for _, of_model in groupby(fits, lambda one: one.name):
+            own = [one for one in of_model if any(run.key in todo for run in one.runs)]
+            if not own:
                 continue
-            wanted = {run.layer for run in runs}
+            wanted = {run.layer for one in own for run in one.runs if run.key in todo}
             encoded = {
-                part: model.encode(bank, layers=wanted, cache=vectors, progress=config.progress)
+                part: own[0].model.encode(
+                    bank, layers=wanted, cache=vectors, progress=config.progress
+                )
                 for part, bank in banks.parts.items()
             }
             # Workers only run these; rows are written in this process, in which runs also share
             # what they can. For workers, the more parts the better.
-            parts = groups_of(runs, encoded, training.memory_gb) if here else zip(runs)
-            groups = [Group(part, encoded, banks, **how) for part in parts]
+            groups = []
+            for one in own:
+                runs = [run for run in one.runs if run.key in todo]
+                parts = groups_of(runs, encoded, training.memory_gb) if here else zip(runs)
+                groups += [Group(part, encoded, one.banks, **how) for part in parts]
             by_group = map(Group.outcomes, groups) if here else config.backend.run(groups)
             for run, found in chain.from_iterable(by_group):
                 keep(run, found)
     results.mend()
-    by_key = {row["key"]: row for row in results.rows}
+    by_key = empty | {row["key"]: row for row in results.rows}
     rows = Rows(by_key[run.key] for run in every)
     warn_after(rows, warned)
     return rows

@@ -18,7 +18,7 @@ _WHOLE = (
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how formulas of a spreadsheet begin
 _OWN = ("key", "choice", "why_empty", "warnings", "probe")  # rarely repeated
-_MEASURED = (*METRICS, "dev_", "_seconds")
+_MEASURED = (*METRICS, "selectivity", "dev_", "_seconds")
 
 _NAMED = ("method", "words_as", "model", "treebank", "part", "layer", "head", "rank", "seed")
 _SCORES = (*METRICS, "dev_uuas")

@@ -41,6 +41,8 @@ _TOLD = {
     "warnings": "what may make the scores misleading, a list of texts; None in rows from older "
     "versions of structprobe, which did not check",
     "words_as": "how the sentences were changed: None, 'shuffled', 'swapped' or 'truncated'",
+    "control": "the control task that the probe learned and was scored by: 'form', 'position' or "
+    "'random'; None for the trees of the treebank",
     "rank": "rank of the probe, None for methods without one",
     "seed": "random state, None for methods without one",
     "recipe": "how the probe was trained, such as 'auto', 'whitened' or 'published'",
@@ -85,6 +87,10 @@ _TOLD = {
         f"{metric}_sentences": f"number of sentences that {name} was computed on"
         for metric, name in zip(METRICS, _NAMES, strict=True)
     },
+    "selectivity": "UUAS of the same probe on the trees of the treebank minus that on the control "
+    "task, a fraction; only in the rows of controls",
+    "selectivity_low": "selectivity: lower bound of the 95% bootstrap interval over sentences",
+    "selectivity_high": "selectivity: upper bound of the 95% bootstrap interval over sentences",
     **{
         f"dev_{metric}": f"{name} on the dev set, a fraction"
         for metric, name in zip(METRICS, _NAMES, strict=True)

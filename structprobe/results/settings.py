@@ -20,8 +20,9 @@ SETTINGS = ("model", "train", "dev", "recipe", "select", "max_steps", "products"
 COORDINATES = ("method", "uses_gold", "layer", "head", "rank", "seed")
 NAMED = {"treebank": "treebank_fingerprint", "train": "train_fingerprint",
          "dev": "dev_fingerprint", "model": "fingerprint"}  # fmt: skip
-_SCORES = (*METRICS, *(f"dev_{metric}" for metric in METRICS))
-_AVERAGED = (*_SCORES, *(f"{metric}{end}" for metric in METRICS for end in ("_low", "_high")),
+_WITH_ENDS = (*METRICS, "selectivity")
+_SCORES = (*_WITH_ENDS, *(f"dev_{metric}" for metric in METRICS))
+_AVERAGED = (*_SCORES, *(f"{key}{end}" for key in _WITH_ENDS for end in ("_low", "_high")),
              "dev_loss", "dev_depth_loss", "steps", "cpu_seconds", "wall_seconds")  # fmt: skip
 _DIGITS = 6  # of a fingerprint, enough to tell a few treebanks apart
 

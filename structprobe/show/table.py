@@ -28,7 +28,7 @@ _HEADINGS = {
 }  # fmt: skip
 _USUAL = (
     *("method", "words_as", "layer", "head", "choice", "rank", "seed", "n_seeds"),
-    *(*SCORES, "dev_uuas", "dev_loss", "cpu_seconds"),
+    *(*SCORES, "selectivity", "dev_uuas", "dev_loss", "cpu_seconds"),
 )
 _FIRST = ("model", "treebank", "part", "punct")  # of the settings that rows may differ in
 _OTHERS = tuple(key for key in (*PROTOCOL, *SETTINGS) if key not in _FIRST)
@@ -99,10 +99,10 @@ def _cell(row: Row, column: str) -> str:
         return "default"
     if value is None:
         return "original" if column == "words_as" else NOTHING
-    if column.removeprefix("dev_") in SCORES:
-        # The interval of UUAS alone, the score that rows are compared by.
+    if column.removeprefix("dev_") in SCORES or column == "selectivity":
+        # The interval of UUAS alone, the score that rows are compared by, and of its differences.
         ends: list[Any] = [row.get(f"{column}_{end}") for end in ("low", "high")]
-        known = column == "uuas" and None not in ends
+        known = column in ("uuas", "selectivity") and None not in ends
         shown = " [{:.1f}, {:.1f}]".format(*(100 * end for end in ends)) if known else ""
         return f"{100 * value:.1f}{tell_spread(row, column)}{shown}"
     if column.endswith("_loss"):

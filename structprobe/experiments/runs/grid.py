@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Self
 
 from structprobe.devices import find_device
 from structprobe.errors import ProbeError, check_encoder
-from structprobe.experiments.config import Training
+from structprobe.experiments.config import SweepConfig, Training
 from structprobe.experiments.layers_ranks_seeds import check_ranks, check_seeds, parse_layers
 from structprobe.experiments.runs.run import Banks, Run
 from structprobe.probe.training.recipes import chooses
+from structprobe.treebank.controls import choose_controls
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
@@ -42,6 +43,31 @@ class Grid:
         return cls(*found, check_seeds(seeds))
 
 
+@dataclass(frozen=True)
+class Fits:
+    """The probes of a grid on one model, for the trees of the treebanks or for a control task."""
+
+    name: str  # Of the method, without that of the control
+    model: Encoder
+    banks: Banks
+    runs: list[Run]
+
+
+def all_fits(
+    encoder: Encoder, banks: Banks, grid: Grid, training: Training, config: SweepConfig
+) -> list[Fits]:
+    """List the probes of a sweep; of each model, the controls come after what they control."""
+    models = {"probe": encoder}
+    if config.untrained:
+        models["probe-untrained"] = encoder.untrained(0)
+    tasks = [banks, *map(banks.controlled, choose_controls(config.controls))]
+    return [
+        Fits(name, model, task, probe_runs(model, task, grid, training, name))
+        for name, model in models.items()
+        for task in tasks
+    ]
+
+
 def known_products(training: Training, *, here: bool = False) -> Training:
     """Resolve products="auto" on this machine, and check its device."""
     from structprobe.probe.training.settings import read_products
@@ -55,6 +81,7 @@ def probe_runs(
     encoder: Encoder, banks: Banks, grid: Grid, training: Training, method: str = "probe"
 ) -> list[Run]:
     """List the probes of a grid: every layer with every rank and seed."""
+    method += "" if banks.control is None else f"-control-{banks.control}"
     told = {"method": method, "uses_gold": False, **encoder.origin(0)}
     told |= {name: getattr(training, name) for name in ("recipe", "max_steps", "products")}
     if chooses(training.recipe):

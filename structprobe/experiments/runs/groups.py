@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from structprobe.errors import StructprobeError
 from structprobe.experiments.config import Training
 from structprobe.experiments.fit import card_of, dev_baselines, make_probe, report
-from structprobe.experiments.runs.run import Banks, Outcome, Run, timed
+from structprobe.experiments.runs.run import Banks, Outcome, Run, empty_outcome, timed
+from structprobe.output_paths import is_of_disk
 from structprobe.results.rows import Row
 from structprobe.results.saved_runs import unnamed_probe_path
 
@@ -35,7 +37,27 @@ class Group:
         return [*self.outcomes()]
 
     def outcomes(self) -> Iterator[tuple[Run, Outcome]]:
-        """Do the runs, with as many layers together as fit into memory."""
+        """Do the runs, with as many layers together as fit into memory.
+
+        Where a control cannot be done, its rows say why, and other runs go on.
+        """
+        if self.banks.control is None:
+            yield from self._outcomes()
+            return
+        own, done = replace(self, keep_predictions=False, probes_of=None), set()
+        try:
+            for run, found in own._outcomes():
+                done.add(run.key)
+                yield run, found
+        except StructprobeError as error:
+            if is_of_disk(error):
+                raise
+            for run in self.runs:
+                if run.key not in done:
+                    yield run, empty_outcome(run, self.banks, error)
+
+    def _outcomes(self) -> Iterator[tuple[Run, Outcome]]:
+        """Do the runs."""
         from structprobe.probe.estimator import fit_together
 
         probes = [

@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +17,7 @@ import numpy as np
 
 from structprobe.experiments.config import SweepConfig, Training, checked_config
 from structprobe.experiments.fit import make_probe
-from structprobe.experiments.runs.grid import Grid, known_products, probe_runs
+from structprobe.experiments.runs.grid import Grid, all_fits, known_products
 from structprobe.experiments.runs.groups import room_of
 from structprobe.experiments.runs.memory_plan import plan_memory
 from structprobe.experiments.runs.run import Banks, Run
@@ -82,26 +81,26 @@ def plan_sweep(
     done = ResultsFolder(folder).keys if check_folder(folder) else set()
     banks = Banks.of(train, dev, test, punct, allow_withheld=config.allow_withheld)
     grid, training = Grid.of(encoder, layers, ranks, seeds), known_products(config.training)
-    models = {"probe": encoder}
-    if config.untrained:
-        models["probe-untrained"] = encoder.untrained(0)
-    probes = (probe_runs(one, banks, grid, training, name) for name, one in models.items())
-    runs = [*chain.from_iterable(probes)]
+    fits = all_fits(encoder, banks, grid, training, config)
+    runs = [run for one in fits for run in one.runs]
     todo = [run for run in runs if run.key not in done]
+    # Of controls, neither predictions nor probes are saved.
+    real = {run.key for one in fits if one.banks.control is None for run in one.runs}
+    to_save = [run for run in todo if run.key in real]
     # What needs no model costs next to nothing, and is among the rows.
     methods = baseline_methods(grid.seeds, banks) if config.baselines else []
     every = [*(run for run, _ in methods), *runs]
     sentences = sorted((s for bank in banks.parts.values() for s in bank), key=len)
     n_words = sum(map(len, sentences))
     per_layer = n_words * encoder.hidden_size * encoder.bytes_per_value
-    to_encode = {(run.values["method"], run.layer) for run in todo}
-    passes = len({method for method, _ in to_encode})
+    to_encode = {(one.name, run.layer) for one in fits for run in one.runs if run.key not in done}
+    passes = len({name for name, _ in to_encode})
     place = Path(os.path.realpath(folder if config.cache is None else config.cache))
     train_seconds = 0.0
     # Of each sentence, a float32 for each pair of words, and what words take.
     kept = (2 * n * (n - 1) + 12 * n for n in map(len, banks.scored or ()))
     # Of each saved probe, two float32 matrices and what describes them.
-    saved = (2 * run.values["rank"] * encoder.hidden_size * 4 + CARD_BYTES for run in todo)
+    saved = (2 * run.values["rank"] * encoder.hidden_size * 4 + CARD_BYTES for run in to_save)
     n_runs = Counter(run.values["rank"] for run in todo)
     with progress_bar("measure", 1 + len(n_runs), "part", shown=config.progress) as advance:
         encode_seconds = passes * n_words * _seconds_a_word(encoder, sentences, grid.layers)
@@ -115,7 +114,7 @@ def plan_sweep(
         "model": encoder.origin(0)["model"], "train": bank_name(banks.train),
         "runs": len(every), "runs_done": sum(run.key in done for run in every),
         "layers": len(grid.layers),
-        "bytes_kept": config.keep_predictions * len(todo) * sum(kept),
+        "bytes_kept": config.keep_predictions * len(to_save) * sum(kept),
         "bytes_saved": config.save_probes * sum(saved), "n_words": n_words,
         "bytes_per_layer": per_layer, "bytes_in_all": per_layer * len(to_encode),
         "bytes_free": shutil.disk_usage(nearest_existing(place)).free,

@@ -7,19 +7,28 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from structprobe.errors import ScoreError
+from structprobe.errors import ScoreError, StructprobeError
 from structprobe.probe.training.recipes import recipe_version
-from structprobe.results.rows import METRICS, Row, bank_name, make_row, run_key, score_values
+from structprobe.results.rows import (
+    METRICS,
+    Row,
+    bank_name,
+    empty_key,
+    make_row,
+    run_key,
+    score_values,
+)
 from structprobe.scores.cautions import cautions_of, too_much_memory
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.protocol import choose_protocol
 from structprobe.scores.result import Scores
 from structprobe.scores.scoring import score
 from structprobe.treebank.bank import Treebank
+from structprobe.treebank.controls import CONTROLS
 from structprobe.treebank.sentence import Sentence
 from structprobe.treebank.withheld import check_not_withheld
 
@@ -37,6 +46,8 @@ class Banks:
     dev: Treebank | None = None  # For stopping
     test: Treebank | None = None  # For the scores
     punct: str | None = None  # Which words UUAS and root accuracy ignore
+    control: str | None = None  # The control task that the trees are of
+    real: Self | None = None  # The treebanks that the control task was made from
 
     @classmethod
     def of(
@@ -51,9 +62,16 @@ class Banks:
         """Check treebanks, or plain lists of sentences."""
         parts = {"train": train, "dev": dev, "test": test}
         how = {"allow_withheld": allow_withheld}
-        banks = {p: as_bank(bank, p, **how) for p, bank in parts.items() if bank is not None}
+        banks: dict[str, Any] = {
+            part: as_bank(bank, part, **how) for part, bank in parts.items() if bank is not None
+        }
         choose_protocol((), punct)
         return cls(**banks, punct=punct)
+
+    def controlled(self, name: str) -> Self:
+        """Replace all trees by those of a control task."""
+        parts: dict[str, Any] = {p: CONTROLS[name](bank, 0) for p, bank in self.parts.items()}
+        return replace(self, **parts, control=name, real=self)
 
     @property
     def parts(self) -> dict[str, Treebank]:
@@ -74,6 +92,8 @@ class Banks:
     @cached_property
     def cautions(self) -> list[str]:
         """What may make the scores on these treebanks misleading."""
+        if self.real is not None:
+            return self.real.cautions
         if self.part is None:
             return []
         protocol = choose_protocol(self.scored or (), self.punct)
@@ -84,7 +104,9 @@ class Banks:
         return key_of(values, self.parts, choose_protocol(self.scored or (), self.punct).punct)
 
     def values(self) -> Row:
-        """Return the values of a row for the treebanks."""
+        """Return the values of a row for the treebanks; a control has those of the real ones."""
+        if self.real is not None:
+            return self.real.values() | {"control": self.control}
         values: Row = {"part": self.part}
         named = {"train": self.train, "dev": self.dev, "treebank": self.scored}
         for key, bank in named.items():
@@ -171,6 +193,13 @@ def outcome(values: Row, banks: Banks, predictions: Mapping[str, Sequence[Predic
         return Outcome(make_row(**row), scores)
     row |= score_values(scores[banks.part]) | sizes(banks.scored)
     return Outcome(make_row(**row), scores, predictions[banks.part])
+
+
+def empty_outcome(run: Run, banks: Banks, error: StructprobeError) -> Outcome:
+    """Make the row of a run that failed, which has no scores and says why."""
+    why = " ".join(str(error).split())
+    told = {**run.values, **banks.values(), "key": empty_key(run.key, why), "why_empty": why}
+    return Outcome(make_row(**told, **(sizes(banks.scored) if banks.scored else {})), {})
 
 
 def warn(texts: Iterable[str]) -> None:

@@ -1,0 +1,56 @@
+"""Comparing the probes of a sweep with those of its control tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from structprobe.experiments.runs.grid import Fits
+from structprobe.experiments.runs.run import Banks, Outcome, Run
+from structprobe.results.folder import ResultsFolder
+from structprobe.results.saved_runs import has_predictions
+from structprobe.scores.result import Scores
+from structprobe.scores.scoring import score
+from structprobe.scores.selectivity import selectivity
+
+
+class Comparisons:
+    """Adds the selectivity to the rows of controls, from the scores of what they control."""
+
+    def __init__(self, fits: Iterable[Fits], banks: Banks, results: ResultsFolder) -> None:
+        self._banks, self._results = banks, results
+        self._scores: dict[str, Scores] = {}  # On the real trees, by the run's key
+        self._uuas = {row["key"]: row["uuas"] for row in results.rows}
+        self._real: dict[str, str] = {}  # The key of what a control controls, by its own
+        runs: dict[str, list[Run]] = {}
+        for one in fits:
+            real = runs.setdefault(one.name, one.runs)  # which come first
+            if one.banks.control is not None:
+                pairs = zip(one.runs, real, strict=True)
+                self._real |= {run.key: other.key for run, other in pairs}
+
+    def add(self, run: Run, found: Outcome) -> None:
+        """Take the scores of a run; of a control, complete the row."""
+        if not found.scores or self._banks.part is None:  # an empty row
+            return
+        scores = found.scores[self._banks.part]
+        if run.key not in self._real:
+            if run.key in self._real.values():
+                self._scores[run.key] = scores
+            return
+        real_key = self._real[run.key]
+        real = self._scores_of(real_key)
+        uuas = self._uuas.get(real_key) if real is None else real.uuas
+        if uuas is None or scores.uuas is None:
+            return
+        found.row["selectivity"] = uuas - scores.uuas
+        if real is not None:  # else it was done before, and its predictions were not saved
+            told = selectivity(real, scores)
+            found.row["selectivity_low"], found.row["selectivity_high"] = told.low, told.high
+
+    def _scores_of(self, key: str) -> Scores | None:
+        """Give the scores of a run on the real trees, from its predictions if it is an old one."""
+        if key not in self._scores and has_predictions(self._results.folder, key):
+            assert self._banks.scored is not None
+            predictions = [found for _, found in self._results.predictions(key)]
+            self._scores[key] = score(self._banks.scored, predictions, punct=self._banks.punct)
+        return self._scores.get(key)
