@@ -176,7 +176,7 @@ def _from_predictions(folder: Path, rows: Sequence[Row], sent_id: str | None) ->
 def _best(folder: Path, rows: Sequence[Row]) -> tuple[Row, list[Sentence], list[Prediction]] | None:
     """Give the best run with distances and gold, on dev if possible; baselines come last."""
     scored = [row for row in rows if row.get("uuas") is not None and not row.get("uses_gold")]
-    scored = [row for row in scored if row.get("words_as") is None]
+    scored = [row for row in scored if row.get("words_as") is row.get("control") is None]
     # The test set chooses nothing, not even what is drawn, where there is a dev set. Of several
     # seeds the means are compared, and the first is drawn.
     means = sorted(over_seeds(scored), key=_rank)

@@ -23,10 +23,11 @@ from structprobe.treebank.sentence import Sentence
 def by_form(bank: Sequence[Sentence], seed: int = 0) -> Treebank:
     """Give each sentence a tree that depends only on the forms of its words.
 
-    Every form draws a number. In a sentence, the word with the smallest number is the root, and
-    the word of rank k (from 1, by its number; equal forms by their order) is attached to the word
-    of rank k // 2. A form has the same number in all treebanks, so that a probe can learn the task
-    by heart, form by form, but not from syntax.
+    Every form, in lower case, draws a number. In a sentence, the word with the smallest number is
+    the root, and the word of rank k (from 1, by its number; equal forms by their order) is attached
+    to the word of rank k // 2. A form has the same number in all treebanks, so that a probe can
+    learn the task by heart, form by form, but not from syntax. Upper case makes no difference, as
+    many models do not see it and could not learn the task.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def by_form(bank: Sequence[Sentence], seed: int = 0) -> Treebank:
     Treebank
         The same sentences with other heads; the relations are ``root`` and ``dep``.
     """
-    return _heaps(bank, lambda sentence: [_number(seed, form) for form in sentence.words])
+    return _heaps(bank, lambda sentence: [_number(seed, form.lower()) for form in sentence.words])
 
 
 def by_position(bank: Sequence[Sentence], seed: int = 0) -> Treebank:

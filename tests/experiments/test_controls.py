@@ -17,6 +17,7 @@ from structprobe.errors import ProbeError, TreebankError
 from structprobe.experiments.runs import groups
 from structprobe.results.folder import ROWS, read_rows
 from structprobe.scores.selectivity import selectivity
+from structprobe.show.report import build_report
 from structprobe.show.table import format_table
 from structprobe.treebank.controls import CONTROLS, by_form
 
@@ -86,6 +87,23 @@ def test_controls_are_neither_saved_nor_taken_for_probes(encoder: Encoder, tmp_p
     assert len([*(tmp_path / "probes").iterdir()]) == 2
     assert len([*(tmp_path / "predictions").iterdir()]) == 2
     StructuralProbe.from_pretrained(tmp_path)
+
+
+def test_no_control_is_told_as_the_best(encoder: Encoder, tmp_path: Path) -> None:
+    """Not even where its trees are found better than the real ones."""
+    for layers in ("2", "0,2"):
+        folder = tmp_path / layers
+        sweep(encoder, *BANKS, folder=folder, controls="all", **(SMALL | {"layers": layers}))
+        text = (folder / ROWS).read_text()
+        best = max(row["dev_uuas"] for row in read_rows(folder) if row["control"])
+        real = [row for row in read_rows(folder) if not row["control"]]
+        assert best > min(row["dev_uuas"] for row in real)
+        page = build_report(folder)
+        finding = page.partition('class="finding"')[2].partition("</p>")[0]
+        assert "control" not in finding
+        assert "selectivity" in page
+        assert "probe-control-position" in page
+        assert (folder / ROWS).read_text() == text
 
 
 def test_a_control_that_fails_says_why(

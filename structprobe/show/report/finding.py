@@ -22,7 +22,8 @@ def leading(series: Sequence[Series]) -> list[Series]:
     """Give the series that is told of first on each treebank, by each protocol."""
     found: dict[object, Series] = {}
     for one in series:
-        if one.layered or len(one.rows) > 1 or len(series) == 1:
+        several = one.layered or len(one.rows) > 1 or len(series) == 1
+        if several and not one.is_control:
             found.setdefault(protocol_of(one.rows[0]), one)
     return list(found.values())
 
@@ -72,7 +73,8 @@ def _kind(best: Series, series: Sequence[Series]) -> str:
     if not best.layered:
         return "methods"
     first = best.rows[0]
-    alike = [one for one in series if one.layered and _comparable(one.rows[0], first)]
+    layered = [one for one in series if one.layered and not one.is_control]
+    alike = [one for one in layered if _comparable(one.rows[0], first)]
     name = best.name.replace(f", {first['treebank']}", "", 1)
     return f"layers of {name}" if len(alike) > 1 else "layers"
 

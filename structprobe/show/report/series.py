@@ -37,8 +37,15 @@ class Series:
 
     @property
     def best(self) -> int:
-        """The place of the run with the highest UUAS: on dev where there is one."""
-        return max(range(len(self.rows)), key=lambda at: self.rows[at][self.chosen_by] or 0.0)
+        """The place of the run with the highest UUAS, on dev where there is one; of no control."""
+        by = self.chosen_by
+        scores = [(row["control"] is None, row[by] or 0.0) for row in self.rows]
+        return scores.index(max(scores))
+
+    @property
+    def is_control(self) -> bool:
+        """Whether the runs are of a control task."""
+        return all(row["control"] is not None for row in self.rows)
 
     @property
     def chosen_on_dev(self) -> bool:
@@ -65,8 +72,13 @@ def series_of(rows: Sequence[Row]) -> list[Series]:
         return _comparisons(scored)
     firsts = [group[0] for group in layered]
     made = [_layers(group, _differing(firsts, scored)) for group in layered]
-    # The best first: on dev, as layers are chosen, where all have that.
-    made.sort(key=lambda one: (not one.chosen_on_dev, -one.rows[one.best][one.chosen_by]))
+    # The best first: on dev, as layers are chosen, where all have that. Controls come last.
+    made.sort(
+        key=lambda one: (
+            *(one.is_control, not one.chosen_on_dev),
+            -one.rows[one.best][one.chosen_by],
+        )
+    )
     # What is named of others: what lines differ in, and where one is alone, all that rows do.
     return made + [_alone(row, apart) for group in alone for row in group]
 

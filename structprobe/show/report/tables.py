@@ -29,9 +29,10 @@ def headline(rows: Sequence[Row], best: Iterable[str] = ()) -> Markup:
     columns = [key for key in _FIRST if _worth_showing(rows, key)]
     columns += apart + [key for key in _LAST if _worth_showing(rows, key)]
     scores = [key for key in METRICS if any(row[key] is not None for row in rows)]
-    scores += [key for key in ("dev_uuas",) if any(row[key] is not None for row in rows)]
+    others = ("selectivity", "dev_uuas")
+    scores += [key for key in others if any(row[key] is not None for row in rows)]
     heads = [_head(_HEADINGS.get(key, key), number=key not in _WORDS) for key in columns]
-    names = {**SCORES, "dev_uuas": "dev UUAS"}
+    names = {**SCORES, "selectivity": "selectivity", "dev_uuas": "dev UUAS"}
     heads += [_head(names[key], number=True) for key in scores]
     chosen = frozenset(best)
     body = [
