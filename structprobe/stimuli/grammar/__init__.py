@@ -1,0 +1,6 @@
+"""Words, inflection and lexicon of a hand-written dependency grammar of English.
+
+Tools: `dice` (drawing), `listed` (word lists), `words` (words and phrases), `morphology`
+(inflection), `verb_groups` (auxiliaries, agreement), `conllu_text` (writing). Lexicon: `nouns`,
+`verb_tables`, `verbs`, `modifiers`. The rules of the sample treebank, in `data/grammar`, use them.
+"""
