@@ -59,7 +59,12 @@ def score_stimuli(
     Returns
     -------
     list of dict
-        As from `score_conditions`, with the same errors.
+        As from `score_conditions`.
+
+    Raises
+    ------
+    ScoreError
+        If `recoverer` predicts another number of trees, and as for `score_conditions`.
     """
     stimuli = _checked(stimuli)
     unique = list({id(one.sentence): one.sentence for one in stimuli}.values())

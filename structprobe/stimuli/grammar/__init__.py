@@ -2,5 +2,6 @@
 
 Tools: `dice` (drawing), `listed` (word lists), `words` (words and phrases), `morphology`
 (inflection), `verb_groups` (auxiliaries, agreement), `conllu_text` (writing). Lexicon: `nouns`,
-`verb_tables`, `verbs`, `modifiers`. The rules of the sample treebank, in `data/grammar`, use them.
+`verb_tables`, `clause_verbs`, `verbs`, `modifiers`. The rules of the sample treebank, in
+`data/grammar`, use them.
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from structprobe.stimuli.grammar.clause_verbs import CLAUSE_TABLES
 from structprobe.stimuli.grammar.verb_tables import TABLES
 
 CONTROL = ("subject control", "object control", "raising")
@@ -15,7 +16,7 @@ class Verb:
 
     lemma: str
     particle: str  # Or nothing
-    frame: str  # One of the names in `TABLES`
+    frame: str  # One of the names in the tables
     subjects: tuple[str, ...]  # Semantic classes
     objects: tuple[str, ...]
     modifiers: tuple[str, ...]  # As in the tables
@@ -49,7 +50,9 @@ def _parts(modifiers: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in modifiers.split(",") if part.strip())
 
 
-VERBS: dict[str, list[Verb]] = {frame: _parse(frame, table) for frame, table in TABLES.items()}
+VERBS: dict[str, list[Verb]] = {
+    frame: _parse(frame, table) for frame, table in (TABLES | CLAUSE_TABLES).items()
+}
 
 
 def choose(
