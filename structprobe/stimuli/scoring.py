@@ -263,7 +263,8 @@ def _slopes(data: _Data, chosen: NDArray[np.bool_], how: Resampling) -> dict[str
     slope = partial(near_word_slope, n=how.n, level=how.level, random_state=how.random_state)
     indices = np.flatnonzero(chosen & ~np.isnan(data.measures[:, 1]))
     _, predicted, tree, linear = data.measures[indices].T
-    blocks = [data.stimuli[index].item or 0 for index in indices]
+    items = (data.stimuli[index].item for index in indices)
+    blocks = [-1 if item is None else item for item in items]
     named = slope(predicted, linear, tree, blocks=blocks, units=data.unit[indices])
     sentences, at = np.unique(data.sentence[chosen], return_index=True)
     parts = []
