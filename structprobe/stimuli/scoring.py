@@ -10,7 +10,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.errors import ScoreError, counted, refuse_kind
+from structprobe.errors import (
+    ScoreError,
+    StructprobeError,
+    counted,
+    refuse_kind,
+    unknown_name,
+)
 from structprobe.scores.attachment import heads_over_kept, predicted_roots, scored_edges
 from structprobe.scores.inputs import FlatTrees, flatten
 from structprobe.scores.prediction import Prediction
@@ -50,7 +56,8 @@ def score_stimuli(
     stimuli : sequence of Stimulus
         From `make_stimuli` or `find_matches`, or your own.
     pair : tuple of two str, optional
-        The named words whose edge and distance are scored, by default each stimulus's `pair`.
+        The named words whose edge and distance are scored, where a stimulus has them; by default
+        each stimulus's `pair`.
     punct : {"upos", "xpos", "keep"}, optional
         Which words count, as for `score`.
     n, level, random_state
@@ -127,7 +134,7 @@ def score_conditions(
         If there are no stimuli, stimuli and predictions do not match, or `punct`, `n` or `level` is
         invalid.
     StructprobeError
-        If a stimulus has no words of the names in `pair`.
+        If no stimulus has words of the names in `pair`.
     """
     how = Resampling(n, level, random_state)
     stimuli = _checked(stimuli)
@@ -196,7 +203,7 @@ def _measure(
     predicted = [None if one.distances is None else np.asarray(one.distances, float)
                  for one in found]  # fmt: skip
     sentence = np.array([order[id(one.sentence)] for one in stimuli])
-    pairs = [pair or one.pair for one in stimuli]
+    pairs = _pairs(stimuli, pair)
     measures = np.full((len(stimuli), 4), np.nan)
     split_heads, split_kept = trees.split(heads), trees.split(kept)
     for index, (one, own, s) in enumerate(zip(stimuli, pairs, sentence, strict=True)):
@@ -216,6 +223,19 @@ def _measure(
         stimuli, sentence, unit, pairs, _edges(trees, heads, kept), measures, distances, predicted,
         split_kept,
     )  # fmt: skip
+
+
+def _pairs(stimuli: list[Stimulus], pair: tuple[str, str] | None) -> list[tuple[str, str] | None]:
+    """List the pair that is scored in each stimulus; None where it has none."""
+    if pair is None:
+        return [one.pair for one in stimuli]
+    if all(set(pair) - one.words.keys() for one in stimuli):
+        names = list(dict.fromkeys(name for one in stimuli for name in one.words))
+        unknown = [name for name in pair if name not in names]
+        if unknown:
+            raise StructprobeError(unknown_name("word", unknown[0], names))
+        raise StructprobeError(f"no stimulus has both words of the pair {pair!r}")
+    return [None if set(pair) - one.words.keys() else pair for one in stimuli]
 
 
 def _edges(trees: FlatTrees, heads: NDArray[np.int64], kept: NDArray[np.bool_]) -> Floats:

@@ -237,6 +237,23 @@ def test_what_is_not_there_is_none_and_not_0() -> None:
     assert row["edge"] is row["pair"] is row["tree_distance"] is None
 
 
+def test_other_words_are_scored_where_a_stimulus_has_them(stimuli: list[Stimulus]) -> None:
+    rows = score_stimuli(near_reader, stimuli, pair=("attractor_1", "verb"), n=10)
+    assert of(rows, "attractors", "attractors=0, number=none")["edge"] is None
+    assert whole(rows, "distance")["distance"] is None
+    assert of(rows, "attractors", "attractors=1, number=same")["edge"] == 1
+    assert of(rows, "attractors", "attractors=3, number=other")["distance"] == 7
+    attractors = [one for one in stimuli if one.condition == "attractors"][:7]
+    with pytest.raises(StructprobeError, match=r"no stimulus has both words of the pair \('attr"):
+        score_stimuli(
+            near_reader, attractors[:2] + relatives(stimuli), pair=("attractor_1", "inner_noun")
+        )
+
+
+def relatives(stimuli: list[Stimulus]) -> list[Stimulus]:
+    return [one for one in stimuli if one.condition == "relatives"]
+
+
 def test_a_method_predicts_each_sentence_once() -> None:
     given = []
 
@@ -265,6 +282,7 @@ def test_a_method_predicts_each_sentence_once() -> None:
         (lambda own, trees: score_conditions([1], trees), r"stimuli\[0\] is 1, not a Stimulus"),
         (lambda own, trees: score_conditions(own, trees, n=0), "n=0 resamples"),
         (lambda own, trees: score_conditions(own, trees, pair=("s", "x")), "unknown word 'x'"),
+        (lambda own, trees: score_conditions(own, trees, pair=("s", "s")), "not name two words"),
         (lambda own, trees: score_stimuli(lambda _: trees[:1], own), "1 prediction for 2 sent"),
         (lambda own, trees: score_stimuli("probe", own), "recoverer is 'probe', not a Recoverer"),
         (lambda own, trees: near_word_slope([1, 2], [1], [1, 1]), r"different shapes: \(2,\), \(1"),
