@@ -15,7 +15,7 @@ def long_description() -> str:
 
 
 class BuildPackages(build_py):
-    """Leaves out the script that draws the sample: it needs the grammar, which is not installed."""
+    """Leaves out the script that draws the sample: it needs the rules, which are not installed."""
 
     def find_package_modules(self, package: str, package_dir: str) -> list[tuple[str, str, str]]:
         """List the modules of a package that are installed."""

@@ -9,13 +9,14 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
-from grammar.conllu_text import block, finish, text_of
-from grammar.dice import Dice
-from grammar.listed import listed
-from grammar.modifiers import MONTHS, SEASONS, SPANS, WEEKDAYS
-from grammar.nouns import CITIES
 from grammar.sentences import sentence
-from grammar.words import Word
+
+from structprobe.stimuli.grammar.conllu_text import block, finish, text_of
+from structprobe.stimuli.grammar.dice import Dice
+from structprobe.stimuli.grammar.listed import listed
+from structprobe.stimuli.grammar.modifiers import MONTHS, SEASONS, SPANS, WEEKDAYS
+from structprobe.stimuli.grammar.nouns import CITIES
+from structprobe.stimuli.grammar.words import Word
 
 SEED = 20240
 PARTS = {"train": 2000, "dev": 300, "test": 300}

@@ -42,6 +42,7 @@ ROOMS = (
     "attention",
     "masking",
     "recoverers",
+    "stimuli",
     "experiments",
     "show",
     "cli",
@@ -66,6 +67,9 @@ FORBIDDEN = {
         "structprobe.encoder",
     },
     "masking": {"structprobe.probe", "structprobe.attention"},
+    "stimuli": HEAVY
+    | {f"structprobe.{name}" for name in ("results", "models", "encoder", "probe", "attention")}
+    | {"structprobe.draw", "structprobe.masking", "structprobe.recoverers"},
     "cli": HEAVY,
 }
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from grammar import modifiers
-from grammar.dice import Dice
 from grammar.noun_phrases import common_noun, prepositional
-from grammar.verbs import Verb
-from grammar.words import Word, adverb, case, hang, leaf
+
+from structprobe.stimuli.grammar import modifiers
+from structprobe.stimuli.grammar.dice import Dice
+from structprobe.stimuli.grammar.verbs import Verb
+from structprobe.stimuli.grammar.words import Word, adverb, case, hang, leaf
 
 MARKED = {"wouldbe": "fut", "inf": "pres", "ger": "pres"}
 

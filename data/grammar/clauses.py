@@ -6,12 +6,13 @@ from dataclasses import dataclass, field
 
 from grammar import complements, copulas, relatives
 from grammar.adverbials import adverbials, before_verb, time_expression
-from grammar.dice import Dice
 from grammar.noun_phrases import coordinated, noun_phrase, prepositional
-from grammar.nouns import PEOPLE
-from grammar.verb_groups import MODALS, VerbGroup, verb_group
-from grammar.verbs import Verb, choose
-from grammar.words import Phrase, Word, hang, mark
+
+from structprobe.stimuli.grammar.dice import Dice
+from structprobe.stimuli.grammar.nouns import PEOPLE
+from structprobe.stimuli.grammar.verb_groups import MODALS, VerbGroup, verb_group
+from structprobe.stimuli.grammar.verbs import Verb, choose
+from structprobe.stimuli.grammar.words import Phrase, Word, hang, mark
 
 TENSES = {"past": 52, "pres": 13, "perf": 7, "pastperf": 4, "fut": 7, "modal": 8, "prog": 4,
           "pastprog": 4}  # fmt: skip

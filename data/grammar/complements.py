@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from grammar import clauses, copulas
-from grammar.dice import Dice
-from grammar.listed import listed
 from grammar.noun_phrases import noun_phrase, prepositional
-from grammar.verb_groups import PAST
-from grammar.verbs import Verb, choose
-from grammar.words import Phrase, Word, hang, leaf, mark
+
+from structprobe.stimuli.grammar.dice import Dice
+from structprobe.stimuli.grammar.listed import listed
+from structprobe.stimuli.grammar.verb_groups import PAST
+from structprobe.stimuli.grammar.verbs import Verb, choose
+from structprobe.stimuli.grammar.words import Phrase, Word, hang, leaf, mark
 
 # Verbs whose infinitive is what is said, so that the person spoken to is the indirect object.
 ADDRESSING = listed("ask tell teach allow persuade remind advise warn urge")

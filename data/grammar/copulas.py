@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from grammar import clauses, modifiers, relatives
+from grammar import clauses, relatives
 from grammar.adverbials import time_expression
-from grammar.dice import Dice
 from grammar.noun_phrases import common_noun, prepositional
-from grammar.nouns import ABSOLUTE
-from grammar.verb_groups import MODALS, VerbGroup, verb_group
-from grammar.words import Phrase, Word, hang, leaf, mark
+
+from structprobe.stimuli.grammar import modifiers
+from structprobe.stimuli.grammar.dice import Dice
+from structprobe.stimuli.grammar.nouns import ABSOLUTE
+from structprobe.stimuli.grammar.verb_groups import MODALS, VerbGroup, verb_group
+from structprobe.stimuli.grammar.words import Phrase, Word, hang, leaf, mark
 
 # Where things of a class can be.
 PLACES = {

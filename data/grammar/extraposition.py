@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from grammar import clauses, relatives
 from grammar.adverbials import time_of
-from grammar.dice import Dice
 from grammar.noun_phrases import common_noun
-from grammar.verbs import VERBS, choose
-from grammar.words import Phrase, Word, hang, leaf
+
+from structprobe.stimuli.grammar.dice import Dice
+from structprobe.stimuli.grammar.verbs import VERBS, choose
+from structprobe.stimuli.grammar.words import Phrase, Word, hang, leaf
 
 TIMES = ("yesterday", "last", "on_day", "part_of_day")
 

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from grammar import modifiers, nouns
-from grammar.dice import Dice
-from grammar.morphology import plural
-from grammar.words import Phrase, Word, case, comma, conjunction, hang, leaf
+from structprobe.stimuli.grammar import modifiers, nouns
+from structprobe.stimuli.grammar.dice import Dice
+from structprobe.stimuli.grammar.words import (
+    Phrase,
+    Word,
+    bare_noun,
+    case,
+    comma,
+    conjunction,
+    hang,
+    leaf,
+)
 
 # nominative, accusative, genitive, lemma, number, person, features
 PRONOUNS = (
@@ -197,13 +205,6 @@ def _number(dice: Dice, kind: str) -> str:
 def _proper(form: str, kind: str) -> Phrase:
     word = Word(form, form, "PROPN", "NNP", "Number=Sing")
     return Phrase(word, [word], kind=kind)
-
-
-def bare_noun(lemma: str, kind: str, number: str) -> Phrase:
-    """Make a noun without anything around it."""
-    form, tag = (plural(lemma), "NNS") if number == "Plur" else (lemma, "NN")
-    word = Word(form, lemma, "NOUN", tag, f"Number={number}")
-    return Phrase(word, [word], number, kind=kind)
 
 
 def _adorn(dice: Dice, phrase: Phrase, depth: int) -> None:

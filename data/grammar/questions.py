@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from grammar import clauses
-from grammar.dice import Dice
-from grammar.noun_phrases import bare_noun
-from grammar.nouns import NOUNS
-from grammar.verbs import choose
-from grammar.words import Phrase, Word, comma, leaf
+
+from structprobe.stimuli.grammar.dice import Dice
+from structprobe.stimuli.grammar.nouns import NOUNS
+from structprobe.stimuli.grammar.verbs import choose
+from structprobe.stimuli.grammar.words import Phrase, Word, bare_noun, comma, leaf
 
 FRAMES = {"transitive": 40, "intransitive": 15, "ditransitive": 10, "passive": 10, "copular": 10,
           "subject control": 8, "clausal": 7}  # fmt: skip

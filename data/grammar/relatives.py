@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from grammar import clauses
-from grammar.dice import Dice
-from grammar.listed import listed
-from grammar.noun_phrases import bare_noun, noun_phrase
-from grammar.nouns import NOUNS, PEOPLE
-from grammar.verbs import choose
-from grammar.words import Phrase, Word, case, comma, hang, leaf, mark
+from grammar.noun_phrases import noun_phrase
+
+from structprobe.stimuli.grammar.dice import Dice
+from structprobe.stimuli.grammar.listed import listed
+from structprobe.stimuli.grammar.nouns import NOUNS, PEOPLE
+from structprobe.stimuli.grammar.verbs import choose
+from structprobe.stimuli.grammar.words import Phrase, Word, bare_noun, case, comma, hang, leaf, mark
 
 # The head of a clause, and all its words.
 Below = tuple[Word, list[Word]]

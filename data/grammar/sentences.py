@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grammar import clauses, copulas, extraposition, modifiers, questions
+from grammar import clauses, copulas, extraposition, questions
 from grammar.adverbials import time_expression
-from grammar.dice import Dice
-from grammar.verb_groups import PAST
-from grammar.verbs import choose
-from grammar.words import Word, adverb, comma, conjunction, hang, mark, point
+
+from structprobe.stimuli.grammar import modifiers
+from structprobe.stimuli.grammar.dice import Dice
+from structprobe.stimuli.grammar.verb_groups import PAST
+from structprobe.stimuli.grammar.verbs import choose
+from structprobe.stimuli.grammar.words import Word, adverb, comma, conjunction, hang, mark, point
 
 STATEMENTS = {
     "transitive": 19, "intransitive": 9, "ditransitive": 8, "passive": 10, "copular": 7,

@@ -30,7 +30,7 @@ def right_edges(
 ) -> Bools:
     """Mark the words whose gold arcs are predicted, in either direction."""
     # kept (n_words,), roots (n_sentences,) -> (n_words,)
-    pred = _heads_over_kept(trees, predictions, kept, roots)
+    pred = heads_over_kept(trees, predictions, kept, roots)
     heads = trees.first + np.maximum(trees.gold - 1, 0)  # place of the gold head among all words
     right: Bools = (pred == trees.gold) | (pred[heads] == trees.positions)
     return right
@@ -68,7 +68,7 @@ def without_subtypes(labels: Iterable[str]) -> NDArray[np.str_]:
     return np.array([label.partition(":")[0] for label in labels], dtype=np.str_)  # (n,)
 
 
-def _heads_over_kept(
+def heads_over_kept(
     trees: FlatTrees, predictions: Sequence[Prediction], kept: Bools, roots: Ints
 ) -> Ints:
     """Return the heads; where there are scores, decoded again over the kept words, -1 elsewhere."""

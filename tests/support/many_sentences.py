@@ -24,9 +24,10 @@ MEMORY_GB = 0.002
 
 def grow(count: int) -> list[Sentence]:
     """Make sentences by the grammar, short ones, of which each is said again in other words."""
-    from grammar.conllu_text import finish
-    from grammar.dice import Dice
     from grammar.sentences import sentence
+
+    from structprobe.stimuli.grammar.conllu_text import finish
+    from structprobe.stimuli.grammar.dice import Dice
 
     dice, drawn = Dice(1), []
     while len(drawn) < 500:

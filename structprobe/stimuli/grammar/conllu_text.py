@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-from grammar.morphology import article
-from grammar.words import Word
+from structprobe.stimuli.grammar.morphology import article
+from structprobe.stimuli.grammar.words import Word
 
 
 def finish(words: list[Word]) -> list[Word]:
-    """Mend what only the neighbours decide: *a* or *an*, double commas, the first capital.
-
-    Parameters
-    ----------
-    words : list of Word
-        A sentence in order; changed in place where a form changes.
-
-    Returns
-    -------
-    list of Word
-        The words that stay.
-    """
+    """Mend what only the neighbours decide: *a* or *an*, double commas, the first capital."""
     kept: list[Word] = []
     for word, following in zip(words, [*words[1:], None], strict=True):
         # a comma before another mark, or at the very beginning, says nothing

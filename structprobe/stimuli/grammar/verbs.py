@@ -4,40 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from grammar.verb_tables import TABLES
+from structprobe.stimuli.grammar.clause_verbs import CLAUSE_TABLES
+from structprobe.stimuli.grammar.verb_tables import TABLES
 
 CONTROL = ("subject control", "object control", "raising")
 
 
 @dataclass(frozen=True)
 class Verb:
-    """A verb in one frame.
-
-    Attributes
-    ----------
-    lemma, particle : str
-        The verb, and its particle or nothing.
-    frame : str
-        One of the names in `TABLES`.
-    subjects, objects : tuple of str
-        Semantic classes.
-    modifiers : tuple of str
-        As in the tables.
-    below : tuple of str
-        The lemmas that may stand in an infinitive below it; empty for any.
-    stative, passive : bool
-        Whether it has no progressive; whether it has a passive.
-    """
+    """A verb in one frame."""
 
     lemma: str
-    particle: str
-    frame: str
-    subjects: tuple[str, ...]
+    particle: str  # Or nothing
+    frame: str  # One of the names in the tables
+    subjects: tuple[str, ...]  # Semantic classes
     objects: tuple[str, ...]
-    modifiers: tuple[str, ...]
-    below: tuple[str, ...]
-    stative: bool
-    passive: bool
+    modifiers: tuple[str, ...]  # As in the tables
+    below: tuple[str, ...]  # The lemmas that may stand in an infinitive below it; empty for any
+    stative: bool  # Whether it has no progressive
+    passive: bool  # Whether it has a passive
 
 
 def _parse(frame: str, table: str) -> list[Verb]:
@@ -65,26 +50,16 @@ def _parts(modifiers: str) -> tuple[str, ...]:
     return tuple(part.strip() for part in modifiers.split(",") if part.strip())
 
 
-VERBS: dict[str, list[Verb]] = {frame: _parse(frame, table) for frame, table in TABLES.items()}
+VERBS: dict[str, list[Verb]] = {
+    frame: _parse(frame, table) for frame, table in (TABLES | CLAUSE_TABLES).items()
+}
 
 
 def choose(
     frame: str, *, subject: str = "", obj: str = "", passive: bool = False,
     among: tuple[str, ...] = (),
 ) -> list[Verb]:  # fmt: skip
-    """Give the verbs of a frame that take a subject and an object of the given classes.
-
-    Parameters
-    ----------
-    frame : str
-        One of the names in `TABLES`.
-    subject, obj : str
-        Semantic classes; empty where any will do.
-    passive : bool
-        Whether only verbs with a passive are wanted.
-    among : tuple of str
-        The lemmas to choose from; empty for all.
-    """
+    """Give the verbs of a frame that take a subject and an object of the given classes."""
     return [
         verb
         for verb in VERBS[frame]

@@ -4,57 +4,36 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from structprobe.stimuli.grammar.morphology import plural
+
 
 @dataclass(eq=False)
 class Word:
-    """One syntactic word and its place in the tree.
+    """One syntactic word and its place in the tree."""
 
-    Attributes
-    ----------
-    form, lemma, upos, xpos, feats : str
-        The columns of CoNLL-U.
-    head : Word or None
-        The word that it depends on; None for the root.
-    deprel : str
-        Its relation to the head.
-    join : str
-        How it follows the word before: ``""`` after a space, ``"bare"`` without one,
-        ``"token"`` as a part of the same token (*did* + *n't*).
-    """
-
+    # The columns of CoNLL-U
     form: str
     lemma: str
     upos: str
     xpos: str
     feats: str = "_"
-    head: Word | None = None
+    head: Word | None = None  # None for the root
     deprel: str = "root"
+    # How it follows the word before: "" after a space, "bare" without one, "token" as a part of
+    # the same token (*did* + *n't*)
     join: str = ""
 
 
 @dataclass(eq=False)
 class Phrase:
-    """Words in their order, one of them the head.
+    """Words in their order, one of them the head."""
 
-    Attributes
-    ----------
-    head : Word
-        The head, one of `words`.
-    words : list of Word
-        All words, as they will be read.
-    number, person : str
-        What a verb agrees with, in the values of UD.
-    kind : str
-        The semantic class of the head noun.
-    later : list of Word
-        Words that depend on the phrase but are to be read at the end of the clause.
-    """
-
-    head: Word
+    head: Word  # One of `words`
     words: list[Word]
-    number: str = "Sing"
+    number: str = "Sing"  # What a verb agrees with, in the values of UD
     person: str = "3"
-    kind: str = "thing"
+    kind: str = "thing"  # The semantic class of the head noun
+    # Words that depend on the phrase but are to be read at the end of the clause
     later: list[Word] = field(default_factory=list)
 
 
@@ -68,6 +47,13 @@ def hang(part: Phrase | Word, head: Word, deprel: str) -> list[Word]:
 def leaf(head: Word, deprel: str, form: str, upos: str, xpos: str, feats: str = "_") -> Word:
     """Make a word of its own lemma that depends on `head`."""
     return Word(form, form, upos, xpos, feats, head, deprel)
+
+
+def bare_noun(lemma: str, kind: str, number: str) -> Phrase:
+    """Make a noun without anything around it."""
+    form, tag = (plural(lemma), "NNS") if number == "Plur" else (lemma, "NN")
+    word = Word(form, lemma, "NOUN", tag, f"Number={number}")
+    return Phrase(word, [word], number, kind=kind)
 
 
 def mark(head: Word, form: str) -> Word:

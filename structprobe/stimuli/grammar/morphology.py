@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grammar.listed import listed
+from structprobe.stimuli.grammar.listed import listed
 
 PLURALS = dict(
     pair.split("/")
@@ -109,17 +109,7 @@ def plural(lemma: str) -> str:
 
 
 def verb_form(lemma: str, tag: str, number: str = "Sing", person: str = "3") -> str:
-    """Give the form of a verb that a Penn tag asks for.
-
-    Parameters
-    ----------
-    lemma : str
-        The verb.
-    tag : str
-        VB, VBZ, VBP, VBD, VBN, VBG or MD.
-    number, person : str
-        What it agrees with; only *be* cares.
-    """
+    """Give the form of a verb that a Penn tag asks for."""
     if lemma == "be" and tag in FINITE:
         return _finite_be(tag, number, person)
     if tag in ("VB", "VBP", "MD"):

@@ -4,11 +4,5 @@ from __future__ import annotations
 
 
 def listed(text: str) -> tuple[str, ...]:
-    """Part a text at its spaces.
-
-    Parameters
-    ----------
-    text : str
-        Words with spaces or line ends between them.
-    """
+    """Part a text at its spaces."""
     return tuple(text.split())

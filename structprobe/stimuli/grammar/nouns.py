@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grammar.listed import listed
+from structprobe.stimuli.grammar.listed import listed
 
 # A word with ~ is a mass noun.
 NOUNS: dict[str, tuple[str, ...]] = {

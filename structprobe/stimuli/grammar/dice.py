@@ -14,11 +14,6 @@ class Dice:
 
     Only ``random.Random.random`` is used: Python promises that its numbers never change, and
     does not promise it of ``choice`` or ``shuffle``.
-
-    Parameters
-    ----------
-    seed : int
-        The seed of the stream.
     """
 
     def __init__(self, seed: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from grammar.listed import listed
+from structprobe.stimuli.grammar.listed import listed
 
 SENTENCE_ADVERBS = listed("fortunately unfortunately surprisingly apparently nevertheless")
 STORY_ADVERBS = listed("suddenly finally eventually meanwhile later")

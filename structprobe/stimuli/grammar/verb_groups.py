@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from grammar.morphology import verb_feats, verb_form
-from grammar.words import Word
+from structprobe.stimuli.grammar.morphology import verb_feats, verb_form
+from structprobe.stimuli.grammar.words import Word
 
 # The auxiliaries that each tense starts with; the first one or the verb is finite.
 TENSES = {
@@ -21,21 +21,13 @@ CONTRACTED = {"will": "wo", "can": "ca"}
 
 @dataclass
 class VerbGroup:
-    """A verb and its auxiliaries, in three pieces as a question parts them.
+    """A verb and its auxiliaries, in three pieces as a question parts them."""
 
-    Attributes
-    ----------
-    verb : Word
-        The full verb, or the copula, which is then in `finite` or `rest` too.
-    finite : list of Word
-        The finite auxiliary and its negation; empty where a full verb itself is finite.
-    rest : list of Word
-        The auxiliaries behind it.
-    """
-
+    # The full verb, or the copula, which is then in `finite` or `rest` too
     verb: Word
+    # The finite auxiliary and its negation; empty where a full verb itself is finite
     finite: list[Word] = field(default_factory=list)
-    rest: list[Word] = field(default_factory=list)
+    rest: list[Word] = field(default_factory=list)  # The auxiliaries behind it
 
 
 def verb_group(
@@ -49,25 +41,7 @@ def verb_group(
     question: bool = False,
     modal: str = "can",
 ) -> VerbGroup:
-    """Build the auxiliaries and the form of a verb.
-
-    Parameters
-    ----------
-    lemma : str
-        The verb; *be* needs no *do* and counts as the copula.
-    tense : str
-        A key of `TENSES`.
-    number, person : str
-        What the finite word agrees with.
-    passive : bool
-        Whether to put the verb in the passive.
-    negation : str
-        ``"not"``, ``"n't"`` or nothing.
-    question : bool
-        Whether a finite auxiliary is needed to stand before the subject.
-    modal : str
-        The modal of the tense ``"modal"``.
-    """
+    """Build the auxiliaries and the form of a verb."""
     names = [modal if name == "can" else name for name in TENSES[tense]]
     if passive:
         names.append("be")
