@@ -12,7 +12,7 @@ import pytest
 import torch
 from support.beginner import FIT, SWEEP, beginners_world  # noqa: F401 -- a fixture
 
-from structprobe.cli.main import main
+from structprobe.cli.main import COMMANDS, main
 from structprobe.recoverers.methods import find_methods
 
 COMPARE = "compare --model model --treebank UD_Toy-One -o new --methods"
@@ -99,14 +99,10 @@ USAGE = {
     ),
     "structprobe serve probe --port abc": "--port: 'abc' is not a port; give a number up to 65535",
     "structprobe fti --model model": (
-        "unknown command 'fti' (did you mean 'fit'?); choose from 'treebank', 'fit', 'evaluate', "
-        "'score', 'parse', 'encode', 'sweep', 'localise', 'heads', 'compare', 'plot', 'report', "
-        "'serve', 'demo'"
+        "unknown command 'fti' (did you mean 'fit'?); choose from " + ", ".join(map(repr, COMMANDS))
     ),
     "structprobe help fti": (
-        "unknown command 'fti' (did you mean 'fit'?); choose from 'treebank', 'fit', 'evaluate', "
-        "'score', 'parse', 'encode', 'sweep', 'localise', 'heads', 'compare', 'plot', 'report', "
-        "'serve', 'demo'"
+        "unknown command 'fti' (did you mean 'fit'?); choose from " + ", ".join(map(repr, COMMANDS))
     ),
     "structprobe --fit": "unknown option --fit; a command's options follow its name",
 }

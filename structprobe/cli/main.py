@@ -27,6 +27,7 @@ COMMANDS = {
     "treebank": "download a Universal Dependencies treebank and check it",
     "fit": "fit distance and depth probes on one layer and save them",
     "evaluate": "score a saved probe on a treebank, alongside the linear chain",
+    "stimuli": "score a saved probe on sentences made by condition, or found by query",
     "score": "score any CoNLL-U parse against a gold treebank",
     "parse": "parse CoNLL-U or plain text with a saved probe",
     "encode": "compute word vectors and cache them, all at once or in shards",

@@ -1,0 +1,57 @@
+"""Scores by condition as a plain table for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from structprobe.show.table import NOTHING, lay_out
+
+_HEADINGS = {
+    "condition": "condition", "value": "value", "n": "stimuli", "uuas": "UUAS", "pair": "words",
+    "linear_distance": "apart", "tree_distance": "in the tree", "edge": "edge",
+    "distance": "distance", "slope": "near-word bias", "slope_all_pairs": "of all pairs",
+}  # fmt: skip
+_SHARES = ("uuas", "edge")
+
+
+def format_stimuli(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Lay out the rows of `structprobe.stimuli.score_stimuli`."""
+    keys = [key for key in _HEADINGS if any(row.get(key) is not None for row in rows)]
+    lines = [[_HEADINGS[key] for key in keys]]
+    lines += [[_cell(row, key) for key in keys] for row in rows]
+    to_left = [key in ("condition", "value", "pair") for key in keys]
+    return "\n".join([*lay_out(lines, to_left), *_below(keys)])
+
+
+def _cell(row: Mapping[str, Any], key: str) -> str:
+    value, ends = row.get(key), [row.get(f"{key}_{end}") for end in ("low", "high")]
+    if value is None:
+        return NOTHING
+    if key == "pair":
+        return "–".join(value)
+    if not isinstance(value, float):
+        return str(value)
+    form = _per_cent if key in _SHARES else "{:.2f}".format
+    told = "" if None in ends else f" [{', '.join(form(end) for end in ends)}]"
+    return f"{form(value)}{told}"
+
+
+def _per_cent(share: Any) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _below(keys: Sequence[str]) -> list[str]:
+    """Tell what the columns are."""
+    told = [
+        "UUAS and edge in per cent; edge: predicted trees with an edge between the two words; "
+        "apart and in the tree: their mean distance in the sentence and in the gold tree; 95% "
+        "bootstrap intervals over items in brackets."
+    ]
+    if "slope" in keys:
+        told.append(
+            "Near-word bias: growth of the predicted distance with each further word between two "
+            "words, at the same distance in the tree; 0 for a reader of trees. Of all pairs: of "
+            "all pairs of words, within sentences."
+        )
+    return told
