@@ -38,6 +38,11 @@ def add_arguments(parser: Parser) -> None:
         help="also fit each probe on control tasks: form, position, random, or all (the default if "
         "no names are given)",
     )  # fmt: skip
+    add(
+        "--stimuli", nargs="?", const=200, default=0, type=values.positive, metavar="N",
+        help="also measure the near-word bias of each probe, on made English sentences (200 if no "
+        "number is given)",
+    )  # fmt: skip
     add = parser.add_argument
     add("-o", "--out", required=True, metavar="DIR", help="results folder")
     options.add_cache(parser)
@@ -61,8 +66,8 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.experiments.config import SweepConfig
     from structprobe.experiments.runs.backends import Backend
 
-    names = ("untrained", "controls", "cache", "keep_predictions", "save_probes", "progress",
-             "allow_withheld")  # fmt: skip
+    names = ("untrained", "controls", "stimuli", "cache", "keep_predictions", "save_probes",
+             "progress", "allow_withheld")  # fmt: skip
     config = SweepConfig(
         inputs.training(args),
         baselines=not args.no_baselines,

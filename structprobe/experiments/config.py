@@ -116,6 +116,9 @@ class SweepConfig:
         Control tasks that each probe is also trained on and scored by: ``"form"``, ``"position"``,
         ``"random"`` (see `structprobe.treebank.controls`), or ``"all"``. Their rows have the method
         ``"probe-control-form"`` and so on, and the selectivity.
+    stimuli : int, default=0
+        On how many made English sentences to measure the near-word bias of each probe, see
+        `structprobe.stimuli.make_stimuli`; 0 for none.
     cache : path, optional
         A folder in which to cache word vectors. By default they are in the results folder until
         all runs are done.
@@ -140,6 +143,7 @@ class SweepConfig:
     baselines: bool = True
     untrained: bool = False
     controls: str | Iterable[str] = ()
+    stimuli: int = 0
     cache: str | os.PathLike[str] | None = None
     keep_predictions: bool = True
     save_probes: bool = False
@@ -151,6 +155,8 @@ class SweepConfig:
     def __post_init__(self) -> None:
         _check_training(self.training)
         choose_controls(self.controls)
+        if self.stimuli != 0:
+            _check_whole("stimuli", self.stimuli)
         if not isinstance(self.backend, Backend):
             hint = "pass a Backend object, such as Backend(jobs=2)"
             refuse_kind("backend", self.backend, "a Backend", ProbeError, hint)
@@ -237,9 +243,14 @@ class HeadsConfig:
 
 def check_steps(max_steps: Any) -> None:
     """Refuse a limit on training steps that is not a positive integer."""
+    _check_whole("max_steps", max_steps)
+
+
+def _check_whole(name: str, value: Any) -> None:
+    """Refuse what is given and not a positive integer."""
     from structprobe.probe.training.settings import read_whole
 
-    read_whole("max_steps", max_steps)
+    read_whole(name, value)
 
 
 def check_device(device: Any) -> None:

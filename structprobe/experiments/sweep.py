@@ -14,7 +14,7 @@ from structprobe.errors import ScoreError, counted
 from structprobe.experiments.config import SweepConfig, checked_config
 from structprobe.experiments.runs.controlled import Comparisons
 from structprobe.experiments.runs.grid import Grid, all_fits, known_products
-from structprobe.experiments.runs.groups import Group, groups_of
+from structprobe.experiments.runs.groups import STIMULI, Group, groups_of
 from structprobe.experiments.runs.run import (
     Banks,
     Outcome,
@@ -34,6 +34,7 @@ from structprobe.results.folder import ResultsFolder, check_folder
 from structprobe.results.frames import Rows
 from structprobe.results.rows import Row, per_cent
 from structprobe.results.saved_runs import has_predictions
+from structprobe.stimuli import make_stimuli
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence
 
@@ -120,10 +121,14 @@ def sweep(
     every = [*(run for run, _ in methods), *(run for one in fits for run in one.runs)]
     how: dict[str, Any] = {
         "training": training,
+        "stimuli": make_stimuli("distance", n=config.stimuli) if config.stimuli else (),
         "verbose": config.progress is not False and here,
         "keep_predictions": config.keep_predictions,
         "probes_of": Path(folder).absolute() if config.save_probes else None,
     }
+    to_encode: dict[str, Sequence[Sentence]] = dict(banks.parts)
+    if config.stimuli:
+        to_encode[STIMULI] = [one.sentence for one in how["stimuli"]]
     results = ResultsFolder(folder)
     results.tell_command(config.command)
     comparisons = Comparisons(fits, banks, results)
@@ -167,7 +172,7 @@ def sweep(
                 part: own[0].model.encode(
                     bank, layers=wanted, cache=vectors, progress=config.progress
                 )
-                for part, bank in banks.parts.items()
+                for part, bank in to_encode.items()
             }
             # Workers only run these; rows are written in this process, in which runs also share
             # what they can. For workers, the more parts the better.

@@ -14,11 +14,11 @@ from structprobe.results.settings import checked_rows, differing, name_banks
 
 _WHOLE = (
     "layer", "head", "rank", "seed", "max_steps", "n_sentences", "n_words", "min_length",
-    "max_length", "steps", "window",
+    "max_length", "steps", "window", "stimuli",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how formulas of a spreadsheet begin
 _OWN = ("key", "choice", "why_empty", "warnings", "probe")  # rarely repeated
-_MEASURED = (*METRICS, "selectivity", "dev_", "_seconds")
+_MEASURED = (*METRICS, "selectivity", "near_word_bias", "dev_", "_seconds")
 
 _NAMED = ("method", "words_as", "model", "treebank", "part", "layer", "head", "rank", "seed")
 _SCORES = (*METRICS, "dev_uuas")

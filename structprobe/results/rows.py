@@ -43,6 +43,7 @@ _TOLD = {
     "words_as": "how the sentences were changed: None, 'shuffled', 'swapped' or 'truncated'",
     "control": "the control task that the probe learned and was scored by: 'form', 'position' or "
     "'random'; None for the trees of the treebank",
+    "stimuli": "number of made sentences that near_word_bias was measured on, None for none",
     "rank": "rank of the probe, None for methods without one",
     "seed": "random state, None for methods without one",
     "recipe": "how the probe was trained, such as 'auto', 'whitened' or 'published'",
@@ -91,6 +92,10 @@ _TOLD = {
     "task, a fraction; only in the rows of controls",
     "selectivity_low": "selectivity: lower bound of the 95% bootstrap interval over sentences",
     "selectivity_high": "selectivity: upper bound of the 95% bootstrap interval over sentences",
+    "near_word_bias": "growth of the predicted distance with each further word between subject and "
+    "verb, at the same distance in the tree (see `structprobe.stimuli.near_word_slope`)",
+    "near_word_bias_low": "near_word_bias: lower bound of the 95% bootstrap interval over items",
+    "near_word_bias_high": "near_word_bias: upper bound of the 95% bootstrap interval over items",
     **{
         f"dev_{metric}": f"{name} on the dev set, a fraction"
         for metric, name in zip(METRICS, _NAMES, strict=True)

@@ -15,12 +15,12 @@ AnyRow = Mapping[str, Any]
 PROTOCOL = ("treebank", "part", "punct", "min_length", "max_length", "words_as")
 # How the run was made.
 SETTINGS = ("model", "train", "dev", "recipe", "select", "max_steps", "products", *ENCODING,
-            "version")  # fmt: skip
+            "stimuli", "version")  # fmt: skip
 # What a point of a grid is, and what tells names of files and models apart.
 COORDINATES = ("method", "uses_gold", "layer", "head", "rank", "seed")
 NAMED = {"treebank": "treebank_fingerprint", "train": "train_fingerprint",
          "dev": "dev_fingerprint", "model": "fingerprint"}  # fmt: skip
-_WITH_ENDS = (*METRICS, "selectivity")
+_WITH_ENDS = (*METRICS, "selectivity", "near_word_bias")
 _SCORES = (*_WITH_ENDS, *(f"dev_{metric}" for metric in METRICS))
 _AVERAGED = (*_SCORES, *(f"{key}{end}" for key in _WITH_ENDS for end in ("_low", "_high")),
              "dev_loss", "dev_depth_loss", "steps", "cpu_seconds", "wall_seconds")  # fmt: skip

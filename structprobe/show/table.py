@@ -25,10 +25,11 @@ _HEADINGS = {
     "dev_loss": "dev L1", "dev_depth_loss": "dev depth L1", "words_as": "input",
     "cpu_seconds": "CPU s", "wall_seconds": "wall s", "choice": "chosen",
     "n_sentences": "sentences", "n_words": "words", "n_seeds": "seeds",
+    "near_word_bias": "near-word bias",
 }  # fmt: skip
 _USUAL = (
     *("method", "words_as", "layer", "head", "choice", "rank", "seed", "n_seeds"),
-    *(*SCORES, "selectivity", "dev_uuas", "dev_loss", "cpu_seconds"),
+    *(*SCORES, "selectivity", "near_word_bias", "dev_uuas", "dev_loss", "cpu_seconds"),
 )
 _FIRST = ("model", "treebank", "part", "punct")  # of the settings that rows may differ in
 _OTHERS = tuple(key for key in (*PROTOCOL, *SETTINGS) if key not in _FIRST)
@@ -105,6 +106,8 @@ def _cell(row: Row, column: str) -> str:
         known = column in ("uuas", "selectivity") and None not in ends
         shown = " [{:.1f}, {:.1f}]".format(*(100 * end for end in ends)) if known else ""
         return f"{100 * value:.1f}{tell_spread(row, column)}{shown}"
+    if column == "near_word_bias":
+        return tell_bias(row)
     if column.endswith("_loss"):
         return f"{value:.4f}"
     if column == "method" and row.get("uses_gold"):
@@ -138,6 +141,14 @@ def _lines_below(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
         *(f"In per cent; {one.describe(correlations=ranked)}{told}." for one in protocols_of(rows)),
         *(f"Warning: {text}{share}." for text, share in of_rows.items()),
     ]
+
+
+def tell_bias(row: Mapping[str, Any]) -> str:
+    """Write the near-word bias, with its interval or its deviation over seeds."""
+    value, low, high = (row[f"near_word_bias{end}"] for end in ("", "_low", "_high"))
+    if row.get("near_word_bias_sd") is not None:
+        return f"{value:.2f} ± {row['near_word_bias_sd']:.2f}"
+    return f"{value:.2f}" if low is None or high is None else f"{value:.2f} [{low:.2f}, {high:.2f}]"
 
 
 def tell_spread(row: Mapping[str, Any], key: str) -> str:

@@ -62,7 +62,7 @@ def all_fits(
         models["probe-untrained"] = encoder.untrained(0)
     tasks = [banks, *map(banks.controlled, choose_controls(config.controls))]
     return [
-        Fits(name, model, task, probe_runs(model, task, grid, training, name))
+        Fits(name, model, task, probe_runs(model, task, grid, training, name, config.stimuli))
         for name, model in models.items()
         for task in tasks
     ]
@@ -78,7 +78,12 @@ def known_products(training: Training, *, here: bool = False) -> Training:
 
 
 def probe_runs(
-    encoder: Encoder, banks: Banks, grid: Grid, training: Training, method: str = "probe"
+    encoder: Encoder,
+    banks: Banks,
+    grid: Grid,
+    training: Training,
+    method: str = "probe",
+    stimuli: int = 0,
 ) -> list[Run]:
     """List the probes of a grid: every layer with every rank and seed."""
     method += "" if banks.control is None else f"-control-{banks.control}"
@@ -86,6 +91,8 @@ def probe_runs(
     told |= {name: getattr(training, name) for name in ("recipe", "max_steps", "products")}
     if chooses(training.recipe):
         told["select"] = training.select
+    if stimuli and banks.control is None:
+        told["stimuli"] = stimuli
     return [
         Run.of({**told, "layer": layer, "rank": rank, "seed": seed}, banks)
         for layer in grid.layers

@@ -14,9 +14,14 @@ from structprobe.experiments.runs.run import Banks, Outcome, Run, empty_outcome,
 from structprobe.output_paths import is_of_disk
 from structprobe.results.rows import Row
 from structprobe.results.saved_runs import unnamed_probe_path
+from structprobe.scores.prediction import Prediction
+from structprobe.stimuli import Stimulus, score_conditions
 
 if TYPE_CHECKING:
     from structprobe.encoder.vectors import EncodedBank
+
+
+STIMULI = "stimuli"  # the part of made sentences
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,7 @@ class Group:
     vectors: Mapping[str, EncodedBank]
     banks: Banks
     training: Training
+    stimuli: Sequence[Stimulus] = ()  # Whose vectors are a part too
     verbose: bool = False
     keep_predictions: bool = False
     probes_of: str | os.PathLike[str] | None = None  # The results folder to save the probes in
@@ -81,11 +87,20 @@ class Group:
                 share = {name: seconds / len(done) for name, seconds in times.items()}
                 shares |= {id(fitted): share for _, fitted in done}
             at_layer = {part: layers[run.layer] for part, layers in vectors.items()}
+            made = at_layer.pop(STIMULI, None)
             found = report(probe, run, at_layer, self.banks, shares[id(probe)])
+            if made is not None and self.banks.control is None:
+                found.row.update(_near_word_bias(probe.predictions(made), self.stimuli))
             if self.probes_of is not None:
                 place = unnamed_probe_path(self.probes_of, run.key)
                 probe.save_pretrained(place, **card_of(found, self.banks, baselines))
             yield run, found if self.keep_predictions else replace(found, predictions=())
+
+
+def _near_word_bias(predictions: Sequence[Prediction], stimuli: Sequence[Stimulus]) -> Row:
+    """Give the values of a row for the near-word bias."""
+    told = score_conditions(stimuli, predictions)[-1]
+    return {f"near_word_bias{end}": told[f"slope{end}"] for end in ("", "_low", "_high")}
 
 
 def room_of(memory_gb: float | None) -> int:

@@ -11,12 +11,13 @@ from structprobe.scores.breakdowns import Tally
 from structprobe.show.report.elements import Child, Markup, element, wide
 from structprobe.show.report.saved_predictions import KeptRun
 from structprobe.show.row_labels import SCORES
-from structprobe.show.table import NOTHING, tell_spread
+from structprobe.show.table import NOTHING, tell_bias, tell_spread
 from structprobe.show.tally_ranges import by_range
 
 _FIRST = ("method", "words_as", "model", "treebank")
 _LAST = ("layer", "head", "choice", "rank", "seed", "n_seeds")
 _HEADINGS = {"words_as": "input", "choice": "chosen", "n_seeds": "seeds"}
+BIAS = "near_word_bias"
 _WORDS = ("method", "choice", *PROTOCOL, *SETTINGS)
 # The first of each range; the last range is open.
 _DISTANCES = (1, 2, 3, 4, 5, 7, 10, 15)
@@ -29,10 +30,10 @@ def headline(rows: Sequence[Row], best: Iterable[str] = ()) -> Markup:
     columns = [key for key in _FIRST if _worth_showing(rows, key)]
     columns += apart + [key for key in _LAST if _worth_showing(rows, key)]
     scores = [key for key in METRICS if any(row[key] is not None for row in rows)]
-    others = ("selectivity", "dev_uuas")
+    others = ("selectivity", BIAS, "dev_uuas")
     scores += [key for key in others if any(row[key] is not None for row in rows)]
     heads = [_head(_HEADINGS.get(key, key), number=key not in _WORDS) for key in columns]
-    names = {**SCORES, "selectivity": "selectivity", "dev_uuas": "dev UUAS"}
+    names = {**SCORES, "selectivity": "selectivity", BIAS: "near-word bias", "dev_uuas": "dev UUAS"}
     heads += [_head(names[key], number=True) for key in scores]
     chosen = frozenset(best)
     body = [
@@ -115,6 +116,8 @@ def _score_cell(row: Row, key: str) -> Markup:
     value = row[key]
     if value is None:
         return _number(None, NOTHING)
+    if key == BIAS:
+        return _number(f"{value:.6f}", tell_bias(row))
     ends: list[Any] = [row.get(f"{key}_{end}") for end in ("low", "high")]
     told = None if None in ends else "{:.1f}–{:.1f}".format(*(100 * end for end in ends))
     interval = element("small", told) if told else None
