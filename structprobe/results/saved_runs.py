@@ -78,9 +78,7 @@ def read_sentences(folder: str | os.PathLike[str], key: str) -> list[Sentence]:
     return sentences_from_bytes(*_kept(folder, key), key)
 
 
-def read_gold(
-    folder: str | os.PathLike[str], rows: Iterable[Row]
-) -> dict[object, list[Sentence]]:
+def read_gold(folder: str | os.PathLike[str], rows: Iterable[Row]) -> dict[object, list[Sentence]]:
     """Read the sentences of each treebank once, with their gold trees where any run has them."""
     banks: dict[object, list[Sentence]] = {}
     for row in rows:

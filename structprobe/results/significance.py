@@ -328,7 +328,11 @@ def _system(
     low, high = mean.interval(metric, level=level) or (np.nan, np.nan)
     values = [getattr(one, metric) for one in scores]
     apart = differing(candidates, ("layer", "head", "rank", *SETTINGS))
-    chosen = [", ".join(tell_settings(run, apart)) for run in runs] if len(candidates) > len(runs) else []
+    chosen = (
+        [", ".join(tell_settings(run, apart)) for run in runs]
+        if len(candidates) > len(runs)
+        else []
+    )
     return System(
         name, tests.values[name], low, high, stdev(values) if len(values) > 1 else None,
         tests.letters[name], tuple(run["key"] for run in runs),

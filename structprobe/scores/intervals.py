@@ -32,7 +32,8 @@ def swaps(
     # -> (b, n_sentences)
     generator = np.random.default_rng(random_state)
     for b in _at_once(n_sentences, n):
-        yield generator.integers(2, size=(b, n_sentences)) * 2.0 - 1.0
+        signs: NDArray[np.float64] = generator.choice([-1.0, 1.0], size=(b, n_sentences))
+        yield signs
 
 
 def _at_once(n_sentences: int, n: int) -> Iterator[int]:

@@ -183,9 +183,7 @@ def correct_p_values(p_values: ArrayLike, correction: str = "holm") -> NDArray[n
     return corrected
 
 
-def letter_display(
-    names: Sequence[str], differing: Collection[tuple[str, str]]
-) -> dict[str, str]:
+def letter_display(names: Sequence[str], differing: Collection[tuple[str, str]]) -> dict[str, str]:
     """Give systems letters, so that two share one if and only if they do not differ.
 
     Known as a compact letter display (Piepho 2004, An Algorithm for a Letter-Based Representation

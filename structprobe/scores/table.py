@@ -69,7 +69,7 @@ def estimates(
     weights: ArrayLike | None = None,
     whole_weights: ArrayLike | None = None,
 ) -> NDArray[np.float64]:
-    """Compute one score under several weightings of the sentences; the wholes may have their own."""
+    """Compute one score under several weightings of the sentences, or of parts and wholes apart."""
     # weights (b, n_sentences), whole_weights the same or (1, n_sentences) -> (b,)
     if metric not in METRICS:
         raise ScoreError(unknown_name("score", metric, METRICS))

@@ -117,5 +117,5 @@ def test_a_probe_on_types_sees_forms_alone(encoder: Encoder, tmp_path: Path) -> 
     assert types.parse(["the", "the"]).prediction.distances[0, 1] == pytest.approx(0, abs=1e-4)
     # Its vectors are not those that the encoder gives: a saved probe is not loaded with it.
     types.recoverer_.save_pretrained(tmp_path / "probe")
-    with pytest.raises(ProbeError, match="the probe was fitted on .*type vectors"):
+    with pytest.raises(ProbeError, match=r"the probe was fitted on .*type vectors"):
         ProbeRecoverer.from_pretrained(tmp_path / "probe", model=encoder)

@@ -141,7 +141,7 @@ def test_other_test_sets_and_protocols_are_not_compared(tmp_path):
     apart = ResultsFolder(tmp_path / "apart")
     add(apart, 0.5, layer=0)
     add(apart, 0.5, layer=1, bank=other, treebank="other.conllu")
-    with pytest.raises(ResultError, match="no two layers with uuas.*same test set.*layer 0, layer"):
+    with pytest.raises(ResultError, match=r"no two layers with uuas.*same test set.*layer 0"):
         significance(tmp_path / "apart", n=200)
 
 
@@ -150,7 +150,7 @@ def test_a_choice_without_dev_is_refused(tmp_path):
     for layer in (0, 1):
         add(results, 0.5, layer=layer, part="dev")
     add(results, 0.5, method="other", part="dev")
-    with pytest.raises(ResultError, match="probe has 2 runs .* no scores on a dev set, other than"):
+    with pytest.raises(ResultError, match=r"probe has 2 runs .* no scores on a dev set, other"):
         significance(tmp_path / "r", by="method")
 
 
@@ -211,7 +211,12 @@ def test_the_command_prints_pairs_and_letters(tmp_path, capsys):
     assert "corrected for 3 pairs after Benjamini and Hochberg" in told.out
     status, told = shell(capsys, tmp_path / "r", "--json", "--test", "randomisation")
     [table] = json.loads(told.out)
-    assert (status, table["test"], table["n"], table["punct"]) == (0, "randomisation", 10_000, "upos")
+    assert (status, table["test"], table["n"], table["punct"]) == (
+        0,
+        "randomisation",
+        10_000,
+        "upos",
+    )
     assert {"a", "b", "difference", "p_value", "p_corrected", "differs"} <= table["pairs"][0].keys()
     assert table["systems"][0]["letters"] == "a"
 
@@ -227,8 +232,8 @@ def test_the_command_compares_methods(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("arguments", "status", "told"),
     [
-        (["--metric", "f1"], 2, "--metric: invalid choice: 'f1'"),
-        (["--by", "phase"], 2, "--by: invalid choice: 'phase'"),
+        (["--metric", "f1"], 2, "--metric: unknown value 'f1'; choose from 'uuas'"),
+        (["--by", "phase"], 2, "--by: unknown value 'phase'; choose from 'layer'"),
         (["--by", "seed"], 1, r"nothing to compare by seed: no two seeds .*choose another --by"),
         (["--metric", "las"], 1, r"nothing to compare by layer: .*found: none"),
         (["--resamples", "5"], 1, r"with n=5 .*use --resamples 20 or more"),
