@@ -100,13 +100,13 @@ USAGE = {
     "structprobe serve probe --port abc": "--port: 'abc' is not a port; give a number up to 65535",
     "structprobe fti --model model": (
         "unknown command 'fti' (did you mean 'fit'?); choose from 'treebank', 'fit', 'evaluate', "
-        "'score', 'parse', 'encode', 'sweep', 'localise', 'heads', 'compare', 'plot', 'report', "
-        "'serve', 'demo'"
+        "'score', 'parse', 'encode', 'sweep', 'localise', 'heads', 'compare', 'significance', "
+        "'plot', 'report', 'serve', 'demo'"
     ),
     "structprobe help fti": (
         "unknown command 'fti' (did you mean 'fit'?); choose from 'treebank', 'fit', 'evaluate', "
-        "'score', 'parse', 'encode', 'sweep', 'localise', 'heads', 'compare', 'plot', 'report', "
-        "'serve', 'demo'"
+        "'score', 'parse', 'encode', 'sweep', 'localise', 'heads', 'compare', 'significance', "
+        "'plot', 'report', 'serve', 'demo'"
     ),
     "structprobe --fit": "unknown option --fit; a command's options follow its name",
 }
