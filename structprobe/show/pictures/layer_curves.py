@@ -104,9 +104,9 @@ def _draw_panel(ax: Axes, scored: Sequence[Row], metric: str, letters: Mapping[s
         ax.fill_between(layers, low, high, color=colour, alpha=0.2, linewidth=0)
         at = dict(zip(layers, means, strict=True))
         for row in (row for row in own if row.get("key") in letters):
-            place = {"xytext": (0, 6), "textcoords": "offset points", "ha": "center"}
-            point = row["layer"], at[row["layer"]]
-            ax.annotate(letters[row["key"]], point, color=colour, fontsize=7, **place)
+            point, told = (row["layer"], at[row["layer"]]), letters[row["key"]]
+            look: dict[str, Any] = {"color": colour, "fontsize": 7, "ha": "center"}
+            ax.annotate(told, point, xytext=(0, 6), textcoords="offset points", **look)
     heights: dict[float, list[str]] = {}  # those of one height share a line
     for label, own in flat.items():
         heights.setdefault(style.mean_of(own, metric), []).append(label)
