@@ -280,12 +280,15 @@ def _runs_of(name: str, runs: Sequence[Row], metric: str) -> list[Row]:
 
 
 def _best(name: str, runs: Sequence[Row], metric: str) -> Row:
-    key = f"dev_{metric}"
-    if len(runs) > 1 and any(row[key] is None or row["part"] != "test" for row in runs):
+    if len(runs) == 1:
+        return runs[0]
+    scores = f"dev_{metric}", "dev_uuas"
+    keys = [key for key in scores if all(row[key] is not None for row in runs)]
+    if not keys or any(row["part"] != "test" for row in runs):
         what = f"{name} has {len(runs)} runs with saved predictions, and no scores on a dev set, "
         what += "other than the scored one, to choose from them by"
         raise ResultError(what, hint="compare layers, or give a test set beside the dev set")
-    return runs[0] if len(runs) == 1 else max(runs, key=lambda row: row[key])
+    return max(runs, key=lambda row: row[keys[0]])
 
 
 def _scores_of(

@@ -113,6 +113,8 @@ def test_methods_take_part_with_the_layer_that_is_best_on_dev(tmp_path):
     assert told["probe"].chosen == "layer 1"
     assert told["probe-tree"].value == pytest.approx(other.uuas)
     assert told["linear"].chosen is None
+    [table] = significance(tmp_path / "r", by="method", metric="dspr", n=500)
+    assert table.tests.values["probe"] == pytest.approx(chosen.dspr)  # by UUAS, in want of DSpr.
 
 
 def test_models_are_compared_method_by_method(tmp_path):
