@@ -117,6 +117,21 @@ def test_methods_take_part_with_the_layer_that_is_best_on_dev(tmp_path):
     assert table.tests.values["probe"] == pytest.approx(chosen.dspr)  # by UUAS, in want of DSpr.
 
 
+def test_untrained_models_of_several_seeds_are_one_method(tmp_path):
+    results = ResultsFolder(tmp_path / "r")
+    for seed in (0, 1):
+        add(results, 0.5, draw=seed, layer=2, seed=seed, fingerprint="f")
+        told = {"method": "probe-untrained", "model": f"m (untrained, seed {seed})"}
+        add(results, 1.5, draw=seed, layer=1, seed=seed, fingerprint=f"u{seed}", **told)
+    [table] = significance(tmp_path / "r", by="method", n=500)
+    assert [(one.name, len(one.keys)) for one in table.systems] == [
+        ("probe", 2),
+        ("probe-untrained", 2),
+    ]
+    assert all(one.sd is not None for one in table.systems)
+    assert table.tests.pairs[0].differs
+
+
 def test_models_are_compared_method_by_method(tmp_path):
     results = ResultsFolder(tmp_path / "r")
     for draw, model in enumerate(("one", "two")):
