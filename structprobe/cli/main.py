@@ -35,6 +35,7 @@ COMMANDS = {
     "localise": "locate syntax in a model: by layer, by a learned mix of layers, and cumulatively",
     "heads": "report what each attention head looks at and which relations it follows",
     "compare": "compare methods that recover trees; one row per method; resumes if interrupted",
+    "significance": "test which layers, methods, models or seeds of a results folder differ",
     "plot": "draw figures and trees from a results folder, as PDF, SVG or PNG",
     "report": "write one HTML page about a sweep, a comparison or a saved probe",
     "serve": "serve a local page that parses the sentences you type, layer by layer",

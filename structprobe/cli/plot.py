@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 
-from structprobe.cli import options
+from structprobe.cli import inputs, options
 from structprobe.cli.parser import Parser
 
 
@@ -21,6 +21,8 @@ def add_arguments(parser: Parser) -> None:
         help="sentence to draw; default: the trees of three typical sentences, and the first "
         "sentence of 8 to 20 words in the other figures",
     )  # fmt: skip
+    told = "write letters over the points of the layer curves: layers that share one do not differ"
+    add("--letters", action="store_true", help=told)
     add("--force", action="store_true", help="also replace files that plot did not write")
     options.add_output(parser, json="print the paths as a JSON array")
 
@@ -32,7 +34,7 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.show import plot_folder
 
     check_room(args.out)  # before anything is drawn
-    how = {"formats": args.format, "sentence": args.sentence, "force": args.force}
+    how = {"formats": args.format, **inputs.picked(args, "sentence", "letters", "force")}
     paths = plot_folder(args.results, args.out, **how, progress=args.progress)
     if args.json:
         print(json.dumps([*map(str, paths)]))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from structprobe.encoder.encoder import Encoder, unwatched
+from structprobe.encoder.vectors import EncodedBank
 from structprobe.treebank.sentence import Sentence
 
 
@@ -63,3 +66,54 @@ def form_vectors(
     bank = unwatched(encoder).encode(twice, layers=0, cache=cache, progress=progress)
     values = bank.layer(0).values[1::2].astype(np.float32)  # (n_forms, hidden_size)
     return FormVectors(values, [np.array([number[w] for w in one.words]) for one in sentences])
+
+
+class TypeEncoder:
+    """Encodes each word as the mean vector of its form at layer 0, over the given sentences.
+
+    A form that they lack has the mean of all forms. All else is as for the encoder.
+    """
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        sentences: Sequence[Sentence],
+        *,
+        cache: str | os.PathLike[str] | None = None,
+        progress: bool | None = None,
+    ) -> None:
+        self.encoder = encoder
+        bank = encoder.encode(sentences, layers=0, cache=cache, progress=progress)
+        forms = dict.fromkeys(word for sentence in sentences for word in sentence.words)
+        self._numbers = {form: number for number, form in enumerate(forms)}
+        sums = np.zeros((len(forms), bank.layer(0).hidden_size))
+        counts = np.zeros(len(forms))
+        for sentence, vectors in zip(sentences, bank.layer(0), strict=True):
+            numbers = self._numbers_of(sentence)
+            np.add.at(sums, numbers, vectors)
+            np.add.at(counts, numbers, 1)
+        means = sums / counts[:, None]
+        # Last: what other forms have.
+        self._values = np.vstack([means, means.mean(axis=0)]).astype(np.float32)
+        # Vectors of another origin than the encoder's: a probe on these refuses those.
+        digest = hashlib.sha256(self._values.tobytes()).hexdigest()[:16]
+        told = {"model": f"{bank.origin.get('model')} (type vectors)"}
+        told["fingerprint"] = f"{bank.origin.get('fingerprint')}-{digest}"
+        self._origin = {**bank.origin, **told}
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "encoder":  # while it is copied or unpickled
+            raise AttributeError(name)
+        return getattr(self.encoder, name)
+
+    def encode(self, sentences: Sequence[Sentence], **_: object) -> EncodedBank:
+        """Give the words of sentences the vectors of their forms, as layer 0."""
+        numbers = [self._numbers_of(sentence) for sentence in sentences]
+        offsets = np.cumsum([0, *map(len, numbers)])
+        flat = np.concatenate([np.empty(0, np.int64), *numbers])
+        return EncodedBank({0: self._values[flat]}, offsets, self._origin)
+
+    def _numbers_of(self, sentence: Sentence) -> NDArray[np.int64]:
+        # -> (n_words,)
+        other = len(self._numbers)
+        return np.array([self._numbers.get(word, other) for word in sentence.words], np.int64)

@@ -92,8 +92,9 @@ class BestLayer(TextRecoverer):
         if dev is None:
             raise ProbeError("choosing a layer needs a dev set", hint=NO_DEV)
         told: dict[str, Any] = {"cache": self.cache, "progress": self.progress}
+        encoder = self._encoder_for(train)
         vectors, dev_vectors = (
-            self.encoder.encode(bank, layers=self.layers, **told) for bank in (train, dev)
+            encoder.encode(bank, layers=self.layers, **told) for bank in (train, dev)
         )
         probes = self.fit_layers(vectors, train, (dev_vectors, dev))
         uuas = {
@@ -104,8 +105,13 @@ class BestLayer(TextRecoverer):
         if not self.curve_:
             raise ProbeError("no layer can be chosen: the dev set has no edges to score")
         layer = max(sorted(self.curve_), key=self.curve_.__getitem__)
-        self.recoverer_ = ProbeRecoverer(self.encoder, layer, probes[layer], name=self.name, **told)
+        self.recoverer_ = ProbeRecoverer(encoder, layer, probes[layer], name=self.name, **told)
         self.chosen_ = {"layer": layer}
+
+    def _encoder_for(self, train: Sequence[Sentence]) -> Any:
+        """Give what turns words into vectors, which a baseline may learn from the training set."""
+        del train
+        return self.encoder
 
     def fit_layers(self, vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]) -> Any:
         """Fit an estimator on every layer.

@@ -1,13 +1,14 @@
-"""Baselines for the probe: without context, or on an untrained model."""
+"""Baselines for the probe: without context, by word form alone, or on an untrained model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from structprobe.encoder import Encoder
 from structprobe.errors import MethodError
 from structprobe.recoverers.best_layer import BestLayer
+from structprobe.treebank.sentence import Sentence
 
 
 class LayerZero(BestLayer):
@@ -33,6 +34,32 @@ class LayerZero(BestLayer):
             what = f"{self.name} uses only layer 0, not {wanted}"
             raise MethodError(what, hint="leave out layers, or use BestLayer(encoder, layers=...)")
         super().__init__(encoder, layers=wanted, **options)
+
+
+class TypeProbe(LayerZero):
+    """Fits the probe on one vector per word form, learned from layer 0 of the training set.
+
+    Every word has the mean vector of its form at layer 0, over all words of the training set, so
+    that not even the positions that many models add at layer 0 are in it; a form that the training
+    set lacks has the mean of all forms. The fitted probe cannot be loaded without these vectors.
+
+    Parameters
+    ----------
+    encoder, layers, **options
+        As for `LayerZero`.
+
+    Raises
+    ------
+    MethodError
+        As for `LayerZero`.
+    """
+
+    name = "probe-types"
+
+    def _encoder_for(self, train: Sequence[Sentence]) -> Any:
+        from structprobe.encoder.form_vectors import TypeEncoder
+
+        return TypeEncoder(self.encoder, train, cache=self.cache, progress=self.progress)
 
 
 class UntrainedProbe(BestLayer):

@@ -20,6 +20,7 @@ from structprobe.stored_files import read_stored, refuse_links
 from structprobe.treebank.sentence import Sentence
 
 PREDICTIONS, PROBES = "predictions", "probes"
+SAME_SCORE = 5e-3  # distances are saved in float32, which may decide a tie
 _FILE_NAME = re.compile(r"(?!\.)[^/\\:]{1,255}")
 
 
@@ -75,6 +76,17 @@ def read_predictions(folder: str | os.PathLike[str], key: str) -> list[Predicted
 def read_sentences(folder: str | os.PathLike[str], key: str) -> list[Sentence]:
     """Read the sentences of one run's predictions."""
     return sentences_from_bytes(*_kept(folder, key), key)
+
+
+def read_gold(folder: str | os.PathLike[str], rows: Iterable[Row]) -> dict[object, list[Sentence]]:
+    """Read the sentences of each treebank once, with their gold trees where any run has them."""
+    banks: dict[object, list[Sentence]] = {}
+    for row in rows:
+        name = row["treebank_fingerprint"]
+        known = name in banks and all(sentence.heads is not None for sentence in banks[name])
+        if not known and has_predictions(folder, row["key"]):
+            banks[name] = read_sentences(folder, row["key"])
+    return banks
 
 
 def _kept(folder: str | os.PathLike[str], key: str) -> tuple[bytes, str]:

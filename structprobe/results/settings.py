@@ -17,7 +17,7 @@ PROTOCOL = ("treebank", "part", "punct", "min_length", "max_length", "words_as")
 SETTINGS = ("model", "train", "dev", "recipe", "select", "max_steps", "products", *ENCODING,
             "stimuli", "version")  # fmt: skip
 # What a point of a grid is, and what tells names of files and models apart.
-COORDINATES = ("method", "uses_gold", "layer", "head", "rank", "seed")
+COORDINATES = ("method", "control", "uses_gold", "layer", "head", "rank", "seed")
 NAMED = {"treebank": "treebank_fingerprint", "train": "train_fingerprint",
          "dev": "dev_fingerprint", "model": "fingerprint"}  # fmt: skip
 _WITH_ENDS = (*METRICS, "selectivity", "near_word_bias")

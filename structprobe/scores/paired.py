@@ -1,23 +1,26 @@
-"""The paired bootstrap test: whether two systems differ on the same sentences."""
+"""Paired tests: whether two systems differ on the same sentences."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from structprobe.errors import ScoreError, counted
-from structprobe.scores.intervals import check_resampling, quantile_bounds, resamples
+from structprobe.errors import ScoreError, counted, unknown_name
+from structprobe.scores.intervals import check_resampling, quantile_bounds, resamples, swaps
 from structprobe.scores.result import Scores
 from structprobe.scores.table import METRICS, column, estimates
 
+TESTS = ("bootstrap", "randomisation")
 _SAME_HINT = "score both systems on the same gold sentences in the same order"
 _ROUNDING = 1e-12  # differences closer than this are ties, so that rounding decides nothing
 
 
 @dataclass(frozen=True, slots=True)
 class PairedTest:
-    """The result of a paired bootstrap test.
+    """The result of a paired test of two systems.
 
     Attributes
     ----------
@@ -26,11 +29,11 @@ class PairedTest:
     a, b, difference : float
         Its values for the two systems, and ``a - b``.
     low, high : float
-        The percentile interval of the difference.
+        The percentile bootstrap interval of the difference.
     p_value : float
         The probability of a difference at least as large, in either direction, if there is none.
     n : int
-        The number of resamples.
+        The number of resamples, or of random swaps.
     """
 
     metric: str
@@ -81,27 +84,157 @@ def paired_bootstrap(
         protocol, if one of them has no such score, or if `metric`, `n` or `level` is invalid.
     """
     check_resampling(n, level)
+    check_comparable(a, b, metric)
+    return Draws.of([a, b], metric, "bootstrap", n, random_state).test(0, 1, level)
+
+
+def paired_randomisation(
+    a: Scores,
+    b: Scores,
+    metric: str = "uuas",
+    *,
+    n: int = 10_000,
+    level: float = 0.95,
+    random_state: int | np.random.Generator | None = 0,
+) -> PairedTest:
+    """Test by approximate randomisation whether two systems differ on the same sentences.
+
+    If the systems do not differ, their predictions for a sentence can be swapped. The p-value is
+    the proportion of random swaps, each sentence with probability 1/2, whose difference is at least
+    as large as the observed one, in either direction, with one added to numerator and denominator
+    (Noreen 1989, Computer-Intensive Methods for Testing Hypotheses; Yeh 2000, More Accurate Tests
+    for the Statistical Significance of Result Differences). Unlike the bootstrap, the test is
+    exact on any number of sentences.
+
+    Parameters
+    ----------
+    a, b, metric, n, level, random_state
+        As for `paired_bootstrap`; `n` is also the number of swaps.
+
+    Returns
+    -------
+    PairedTest
+        The values, the difference with its bootstrap interval, and the p-value.
+
+    Raises
+    ------
+    ScoreError
+        As for `paired_bootstrap`.
+    """
+    check_resampling(n, level)
+    check_comparable(a, b, metric)
+    return Draws.of([a, b], metric, "randomisation", n, random_state).test(0, 1, level)
+
+
+def selectivity(
+    real: Scores,
+    control: Scores,
+    metric: str = "uuas",
+    *,
+    n: int = 1000,
+    level: float = 0.95,
+    random_state: int | np.random.Generator | None = 0,
+) -> PairedTest:
+    """Compute the selectivity of a probe (Hewitt & Liang 2019, section 2.2).
+
+    The trees of the treebank and those of the control task are over the same sentences, and both
+    scores are computed on the same resamples of them.
+
+    Parameters
+    ----------
+    real, control : Scores
+        The scores on the trees of the treebank and on the control task, by the same protocol.
+    metric, n, level, random_state
+        As for `paired_bootstrap`.
+
+    Returns
+    -------
+    PairedTest
+        The two scores, their difference, which is the selectivity, and its interval.
+
+    Raises
+    ------
+    ScoreError
+        If the sentences or protocols differ, or one of them has no such score.
+    """
+    check_resampling(n, level)
+    same = real.protocol == control.protocol and len(real.table) == len(control.table)
+    if not same or (column(real.table, "words") != column(control.table, "words")).any():
+        hint = "score both on the same sentences in the same order, with the same punct"
+        raise ScoreError("the trees and the control task have other sentences", hint=hint)
+    for name, scores in (("trees have", real), ("control task has", control)):
+        if np.isnan(estimates(scores.table, metric)).all():
+            raise ScoreError(f"the {name} no {metric}: there was nothing to score")
+    return Draws.of([real, control], metric, "bootstrap", n, random_state).test(0, 1, level)
+
+
+@dataclass(frozen=True, eq=False)
+class Draws:
+    """A score of several systems as observed, on resampled sentences and, if asked, swapped."""
+
+    metric: str
+    observed: NDArray[np.float64]  # (n_systems,)
+    resampled: NDArray[np.float64]  # (n_systems, n)
+    # The sum of a system's sentences, with the sign of each swap, over the whole. The difference of
+    # two systems is that of the scores they have after the swaps, since their wholes are the same.
+    swapped: NDArray[np.float64] | None  # (n_systems, n)
+
+    @classmethod
+    def of(
+        cls,
+        systems: Sequence[Scores],
+        metric: str,
+        test: str,
+        n: int,
+        random_state: int | np.random.Generator | None,
+    ) -> Draws:
+        """Draw for systems that were scored on the same sentences."""
+        if test not in TESTS:
+            raise ScoreError(unknown_name("test", test, TESTS))
+        tables = [scores.table for scores in systems]
+        n_sentences = len(tables[0])
+        generator = np.random.default_rng(random_state)
+        resampled = [
+            [estimates(table, metric, weights) for table in tables]
+            for weights in resamples(n_sentences, n, generator)
+        ]
+        once = np.ones((1, n_sentences))
+        swapped = [
+            [estimates(table, metric, signs, whole_weights=once) for table in tables]
+            for signs in (swaps(n_sentences, n, generator) if test == "randomisation" else ())
+        ]
+        return cls(
+            metric,
+            np.array([estimates(table, metric)[0] for table in tables]),
+            np.concatenate(resampled, axis=1),
+            np.concatenate(swapped, axis=1) if swapped else None,
+        )
+
+    def test(self, a: int, b: int, level: float) -> PairedTest:
+        """Test the difference of two systems, given by their places."""
+        value_a, value_b = (float(self.observed[at]) for at in (a, b))
+        difference = value_a - value_b
+        draws = self.resampled[a] - self.resampled[b]
+        draws = draws[~np.isnan(draws)]
+        low, high = quantile_bounds(draws, level)
+        # What differences are like if there is none.
+        null = draws - difference if self.swapped is None else self.swapped[a] - self.swapped[b]
+        extreme = np.abs(null) >= abs(difference) - _ROUNDING
+        p_value = (1 + int(extreme.sum())) / (1 + len(null))
+        return PairedTest(self.metric, value_a, value_b, difference, low, high, p_value, len(null))
+
+
+def check_comparable(a: Scores, b: Scores, metric: str, names: Sequence[str] = "ab") -> None:
+    """Refuse two systems that cannot be compared in a score, as far as the counts can tell."""
     _check_same_sentences(a, b)
-    value_a, value_b = (float(estimates(scores.table, metric)[0]) for scores in (a, b))
-    if np.isnan(value_a) or np.isnan(value_b):
-        name = "a" if np.isnan(value_a) else "b"
-        raise ScoreError(f"system {name} has no {metric}: there was nothing to score")
+    for name, scores in zip(names, (a, b), strict=True):
+        if np.isnan(estimates(scores.table, metric)[0]):
+            raise ScoreError(f"system {name} has no {metric}: there was nothing to score")
     _check_same_scored(a, b, metric)
-    difference = value_a - value_b
-    drawn = [
-        estimates(a.table, metric, weights) - estimates(b.table, metric, weights)
-        for weights in resamples(len(a.table), n, random_state)
-    ]
-    draws = np.concatenate(drawn)
-    draws = draws[~np.isnan(draws)]
-    extreme = np.abs(draws - difference) >= abs(difference) - _ROUNDING
-    p_value = (1 + int(extreme.sum())) / (1 + len(draws))
-    low, high = quantile_bounds(draws, level)
-    return PairedTest(metric, value_a, value_b, difference, low, high, p_value, len(draws))
 
 
 def _check_same_sentences(a: Scores, b: Scores) -> None:
-    """Refuse two systems whose sentences or protocols differ, as far as the counts can tell."""
+    """Refuse two systems whose sentences or protocols differ."""
     if a.protocol != b.protocol:
         raise ScoreError(f"different protocols: {a.protocol!r} and {b.protocol!r}")
     if len(a.table) != len(b.table):

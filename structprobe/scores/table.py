@@ -63,21 +63,31 @@ def n_scored(table: Table, metric: str) -> int:
     return int((column(table, METRICS[metric].whole) > 0).sum())
 
 
-def estimates(table: Table, metric: str, weights: ArrayLike | None = None) -> NDArray[np.float64]:
-    """Compute one score under several weightings of the sentences."""
-    # weights (b, n_sentences) -> (b,)
+def estimates(
+    table: Table,
+    metric: str,
+    weights: ArrayLike | None = None,
+    whole_weights: ArrayLike | None = None,
+) -> NDArray[np.float64]:
+    """Compute one score under several weightings of the sentences, or of parts and wholes apart."""
+    # weights (b, n_sentences), whole_weights the same or (1, n_sentences) -> (b,)
     if metric not in METRICS:
         raise ScoreError(unknown_name("score", metric, METRICS))
     quotient = METRICS[metric]
     taken = np.ones((1, len(table))) if weights is None else np.asarray(weights, dtype=float)
+    of_whole = taken if whole_weights is None else np.asarray(whole_weights, dtype=float)
     part, whole = column(table, quotient.part), column(table, quotient.whole)
     if not quotient.by_length:
-        return _divide(taken @ part, taken @ whole)
+        return _divide(taken @ part, of_whole @ whole)
     scored = whole > 0
     lengths, which = np.unique(column(table, "words")[scored], return_inverse=True)
     of_length = np.eye(len(lengths))[which]  # (scored sentences, lengths)
     taken = taken[:, scored]
-    parts, wholes = (taken @ (of_length * one[scored, None]) for one in (part, whole))
+    of_whole = taken if whole_weights is None else of_whole[:, scored]
+    parts, wholes = (
+        weighting @ (of_length * one[scored, None])
+        for weighting, one in ((taken, part), (of_whole, whole))
+    )
     means = _divide(parts, wholes)  # (b, lengths)
     present = ~np.isnan(means)
     return _divide(np.where(present, means, 0.0).sum(axis=1), present.sum(axis=1))

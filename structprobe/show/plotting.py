@@ -5,14 +5,15 @@ from __future__ import annotations
 import difflib
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from structprobe.draw import draw_svg
-from structprobe.errors import Hint, ResultError
+from structprobe.errors import Hint, ResultError, StructprobeError
 from structprobe.results.folder import MARKER, read_rows
 from structprobe.results.rows import METRICS, Row
 from structprobe.results.saved_runs import has_predictions, read_predictions, read_sentences
@@ -23,6 +24,7 @@ from structprobe.results.settings import (
     over_seeds,
     tell_settings,
 )
+from structprobe.results.significance import significance
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.scoring import score
 from structprobe.show.pictures.depths import draw_depths
@@ -51,6 +53,7 @@ def plot_folder(
     *,
     formats: Sequence[str] = ("pdf",),
     sentence: str | None = None,
+    letters: bool = False,
     force: bool = False,
     progress: bool | None = None,
 ) -> list[Path]:
@@ -73,6 +76,9 @@ def plot_folder(
         File formats.
     sentence : str, optional
         The sent_id of the sentence to draw.
+    letters : bool, default=False
+        Whether to write letters over the points of the layer curves: layers that share one do not
+        differ (`significance` with its defaults, which needs predictions).
     force : bool, default=False
         Whether to replace files that an earlier call did not write.
     progress : bool, optional
@@ -104,7 +110,10 @@ def plot_folder(
         hint = f"choose another folder for the figures, such as {Path(out) / 'figures'}"
         raise ResultError("is a results folder", where=str(out), hint=hint)
     rows = name_banks(read_rows(path))
-    figures = _from_rows(rows) | _from_predictions(path, rows, sentence) | _from_heads(path)
+    letters_of = partial(_letters, path) if letters else None
+    figures = (
+        _from_rows(rows, letters_of) | _from_predictions(path, rows, sentence) | _from_heads(path)
+    )
     if not figures:
         what = (
             "nothing to draw: no method with several layers, no kept predictions with distances "
@@ -118,10 +127,25 @@ def plot_folder(
     return write_pictures(figures, out, formats=formats, force=force, progress=progress)
 
 
-def _from_rows(rows: Sequence[Row]) -> dict[str, Any]:
+def _letters(folder: Path, metric: str) -> dict[str, str]:
+    """Find the letters of layers, by the keys of their rows."""
+    try:
+        tables = significance(folder, "layer", metric, progress=False)
+    except StructprobeError as error:
+        _log.warning("no letters in the curve of %s: %s", metric, error)
+        return {}
+    systems = (system for table in tables for system in table.systems)
+    return {key: system.letters for system in systems for key in system.keys}
+
+
+def _from_rows(
+    rows: Sequence[Row], letters_of: Callable[[str], Mapping[str, str]] | None = None
+) -> dict[str, Any]:
     written = [row for row in rows if row.get("words_as") is None]
     figures = {
-        f"layers-{metric}": draw_layer_curves(written, metric).figure
+        f"layers-{metric}": draw_layer_curves(
+            written, metric, letters=letters_of(metric) if letters_of else None
+        ).figure
         for metric in METRICS
         if has_curve(written, metric)
     }

@@ -11,12 +11,12 @@ from support.flat_settings import plan_sweep, sweep
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
 
-from structprobe import Encoder, StructuralProbe, Treebank, score
+from structprobe import Encoder, Prediction, StructuralProbe, Treebank, score
 from structprobe.cli.main import main
-from structprobe.errors import ProbeError, TreebankError
+from structprobe.errors import ProbeError, ScoreError, TreebankError
 from structprobe.experiments.runs import groups
 from structprobe.results.folder import ROWS, read_rows
-from structprobe.scores.selectivity import selectivity
+from structprobe.scores.paired import selectivity
 from structprobe.show.report import build_report
 from structprobe.show.table import format_table
 from structprobe.treebank.controls import CONTROLS, by_form
@@ -169,7 +169,13 @@ def test_forms_alone_have_no_selectivity_and_planted_trees_have() -> None:
             scores.append(score(trees_of[half:], probe.predictions(vectors[half:])))
         found[name] = selectivity(*scores)
     assert found["forms"].high < 0
+    with pytest.raises(ScoreError, match="the trees and the control task have other sentences"):
+        selectivity(*(score(one, one_tree(one)) for one in (bank[:4], control[1:5])))
     assert found["trees"].low > 0.5
+
+
+def one_tree(bank: Treebank) -> list[Prediction]:
+    return [Prediction(one.heads) for one in bank]
 
 
 def _steps(heads: np.ndarray, width: int) -> np.ndarray:

@@ -14,7 +14,8 @@ from structprobe import Encoder, NotFittedError, Sentence, StructuralProbe, Tree
 from structprobe.errors import ProbeError
 from structprobe.recoverers.base import MethodContext
 from structprobe.recoverers.best_layer import BestLayer
-from structprobe.recoverers.probe_baselines import LayerZero, UntrainedProbe
+from structprobe.recoverers.probe import ProbeRecoverer
+from structprobe.recoverers.probe_baselines import LayerZero, TypeProbe, UntrainedProbe
 
 TRAIN, DEV, TEST = (tiny_bank(seed=seed) for seed in range(3))
 
@@ -101,3 +102,20 @@ def test_what_it_is_held_against(encoder: Encoder) -> None:
     assert not np.array_equal([*trained.curve_.values()], [*untrained.curve_.values()])
     assert [one.name for one in (zero, untrained)] == ["probe-layer-0", "probe-untrained"]
     assert zero.recoverer_.name == "probe-layer-0"
+
+
+def test_a_probe_on_types_sees_forms_alone(encoder: Encoder, tmp_path: Path) -> None:
+    context = MethodContext(encoder, seed=4, progress=False)
+    types = TypeProbe.for_model(context, max_steps=5).fit(TRAIN, DEV)
+    assert (types.name, types.chosen_) == ("probe-types", {"layer": 0})
+    assert types.recoverer_.name == "probe-types"
+    assert types.describe()["fingerprint"] == encoder.fingerprint  # it is that model's floor
+    forth = Sentence(TEST[0].words)
+    back = types.predict([forth, Sentence(forth.words[::-1])])
+    np.testing.assert_allclose(back[0].distances, back[1].distances[::-1, ::-1], atol=1e-4)
+    np.testing.assert_allclose(back[0].depths, back[1].depths[::-1], atol=1e-4)
+    assert types.parse(["the", "the"]).prediction.distances[0, 1] == pytest.approx(0, abs=1e-4)
+    # Its vectors are not those that the encoder gives: a saved probe is not loaded with it.
+    types.recoverer_.save_pretrained(tmp_path / "probe")
+    with pytest.raises(ProbeError, match=r"the probe was fitted on .*type vectors"):
+        ProbeRecoverer.from_pretrained(tmp_path / "probe", model=encoder)

@@ -10,15 +10,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from support.planted_results import planted_bank, planted_sweep
 from support.result_rows import baseline_row, probe_row, write_folder
 
 from structprobe.cli.main import main
 from structprobe.draw import draw_svg
 from structprobe.draw.palette import STROKES
 from structprobe.errors import ResultError
-from structprobe.results.folder import ResultsFolder
+from structprobe.results.folder import ResultsFolder, read_rows
+from structprobe.results.significance import significance
 from structprobe.scores import Prediction, score
 from structprobe.show import plot_folder
+from structprobe.show.pictures.layer_curves import draw_layer_curves
 from structprobe.show.pictures.trees import to_figure, tree_name, typical
 from structprobe.treebank.sentence import Sentence
 from structprobe.trees import tree_distances
@@ -261,3 +264,38 @@ def test_a_probe_is_drawn_where_a_baseline_is_better(tmp_path: Path) -> None:
         if one.stem == "distances"
     )  # fmt: skip
     assert "layer 1" in path.read_text(encoding="utf-8")
+
+
+def test_letters_over_the_points_of_a_curve(tmp_path: Path, capsys, caplog) -> None:
+    planted_sweep(tmp_path / "results", planted_bank(30), n_layers=3)
+    for more in ([], ["--letters"]):
+        command = [
+            "plot",
+            str(tmp_path / "results"),
+            "-o",
+            str(tmp_path / "out"),
+            "--format",
+            "svg",
+        ]
+        assert main([*command, "-q", *more]) == 0
+        drawn = (tmp_path / "out" / "layers-uuas.svg").read_text(encoding="utf-8")
+        assert ("share a letter" in " ".join(drawn.split())) == bool(more)
+    table = significance(tmp_path / "results")[0]
+    letters = {key: one.letters for one in table.systems for key in one.keys}
+    axes = draw_layer_curves(read_rows(tmp_path / "results"), letters=letters)
+    shown = {text.xy: text.get_text() for text in axes.texts}
+    expected = {one.name: (one.value, one.letters) for one in table.systems}
+    assert len(shown) == 3
+    for (layer, height), letter in shown.items():
+        value, own = expected[f"layer {layer}"]
+        assert (height, letter) == (pytest.approx(100 * value), own)
+
+
+def test_no_letters_without_predictions(tmp_path: Path, caplog) -> None:
+    results = ResultsFolder(tmp_path / "results")
+    for layer in (0, 1):
+        results.add(probe_row(layer))
+    [path] = plot_folder(tmp_path / "results", tmp_path / "out", formats=["svg"], letters=True)
+    assert path.name == "layers-uuas.svg"
+    assert "no letters in the curve of uuas" in caplog.text
+    assert "no predictions were saved" in caplog.text

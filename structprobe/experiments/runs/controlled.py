@@ -8,9 +8,9 @@ from structprobe.experiments.runs.grid import Fits
 from structprobe.experiments.runs.run import Banks, Outcome, Run
 from structprobe.results.folder import ResultsFolder
 from structprobe.results.saved_runs import has_predictions
+from structprobe.scores.paired import selectivity
 from structprobe.scores.result import Scores
 from structprobe.scores.scoring import score
-from structprobe.scores.selectivity import selectivity
 
 
 class Comparisons:

@@ -33,7 +33,11 @@ _PARTING: Mapping[str, Callable[[Any], str]] = {
 
 
 def draw_layer_curves(
-    rows: Sequence[Mapping[str, Any]], metric: str = "uuas", *, ax: Axes | None = None
+    rows: Sequence[Mapping[str, Any]],
+    metric: str = "uuas",
+    *,
+    letters: Mapping[str, str] | None = None,
+    ax: Axes | None = None,
 ) -> Axes:
     """Draw a score by layer.
 
@@ -46,6 +50,8 @@ def draw_layer_curves(
         several protocols get a panel each.
     metric : {"uuas", "uas", "las", "root_acc", "dspr", "nspr"}
         The score, drawn times a hundred.
+    letters : mapping of str to str, optional
+        Letters to write above points, by the key of a row, such as those of `significance`.
     ax : matplotlib.axes.Axes, optional
         Where to draw, if there is one panel; by default in a new figure.
 
@@ -74,14 +80,16 @@ def draw_layer_curves(
         apart = ", ".join(differing([own[0] for own in drawn], PROTOCOL))
         what = f"rows that differ in {apart} need {len(drawn)} panels, but ax is one"
         raise ResultError(what, hint="leave out ax=, or draw them separately")
+    letters = letters or {}
     if ax is not None or len(drawn) == 1:
-        return _draw_panel(style.axes_or_new(ax, 6.4, 4.4), drawn[0], metric)
+        return _draw_panel(style.axes_or_new(ax, 6.4, 4.4), drawn[0], metric, letters)
     every = style.new_figure(6.4, 4.4 * len(drawn)).subplots(len(drawn), 1)
-    panels = [_draw_panel(one, own, metric) for one, own in zip(every, drawn, strict=True)]
+    pairs = zip(every, drawn, strict=True)
+    panels = [_draw_panel(one, own, metric, letters) for one, own in pairs]
     return panels[0]
 
 
-def _draw_panel(ax: Axes, scored: Sequence[Row], metric: str) -> Axes:
+def _draw_panel(ax: Axes, scored: Sequence[Row], metric: str, letters: Mapping[str, str]) -> Axes:
     """Draw the rows of one protocol."""
     curves = _parted([row for row in scored if row.get("layer") is not None])
     flat = _parted([row for row in scored if row.get("layer") is None])
@@ -94,6 +102,11 @@ def _draw_panel(ax: Axes, scored: Sequence[Row], metric: str) -> Axes:
         low, high = ([band[at] for band in bands] for at in (0, 1))
         ax.plot(layers, means, label=label, color=colour, marker=marker)
         ax.fill_between(layers, low, high, color=colour, alpha=0.2, linewidth=0)
+        at = dict(zip(layers, means, strict=True))
+        for row in (row for row in own if row.get("key") in letters):
+            point, told = (row["layer"], at[row["layer"]]), letters[row["key"]]
+            look: dict[str, Any] = {"color": colour, "fontsize": 7, "ha": "center"}
+            ax.annotate(told, point, xytext=(0, 6), textcoords="offset points", **look)
     heights: dict[float, list[str]] = {}  # those of one height share a line
     for label, own in flat.items():
         heights.setdefault(style.mean_of(own, metric), []).append(label)
@@ -111,6 +124,8 @@ def _draw_panel(ax: Axes, scored: Sequence[Row], metric: str) -> Axes:
     for text in legend.get_texts():
         text.set(parse_math=False, text=visible(text.get_text()))
     title = f"{NAMES[metric]} by layer, {_bands(scored, metric)}"
+    if any(row.get("key") in letters for row in scored):
+        title += "; layers of a curve that share a letter do not differ"
     style.put_title(ax, title, scored, correlations=metric in ("dspr", "nspr"))
     return ax
 

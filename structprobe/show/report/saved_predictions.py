@@ -12,7 +12,12 @@ from numpy.typing import NDArray
 
 from structprobe.progress import progress_bar
 from structprobe.results.rows import Row, per_cent
-from structprobe.results.saved_runs import has_predictions, read_predictions, read_sentences
+from structprobe.results.saved_runs import (
+    SAME_SCORE,
+    has_predictions,
+    read_gold,
+    read_predictions,
+)
 from structprobe.scores import score
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.result import Scores
@@ -20,7 +25,6 @@ from structprobe.scores.table import column
 from structprobe.show.report.series import Series
 from structprobe.treebank.sentence import Sentence
 
-_SAME = 5e-3  # distances are saved in float32, which may decide a tie
 MOST_RUNS = 40  # in an explorer; the series that go beyond it are in the tables alone
 
 
@@ -39,7 +43,7 @@ class KeptRun:
     def fault(self) -> str | None:
         """What does not fit: the score of the row and that of the saved predictions."""
         uuas = None if self.scores is None else self.scores.uuas
-        if uuas is None or abs(uuas - self.row["uuas"]) < _SAME:
+        if uuas is None or abs(uuas - self.row["uuas"]) < SAME_SCORE:
             return None
         both = f"{per_cent(self.row['uuas'])}, but its saved predictions score {per_cent(uuas)}"
         return f"The row of {self.name} says UUAS {both}."
@@ -71,7 +75,7 @@ def read_kept(
         if there and (not chosen or n_runs + len(there) <= MOST_RUNS):
             n_runs += len(there)
             chosen.append((one, there))
-    banks = _banks(folder, series)
+    banks = read_gold(folder, (row for one in series for row in one.rows))
     with progress_bar("read", n_runs, "run", shown=progress) as advance:
 
         def read(row: Row, name: str) -> KeptRun:
@@ -81,26 +85,11 @@ def read_kept(
         return [KeptSeries(one, list(starmap(read, there))) for one, there in chosen]
 
 
-def _annotated(sentences: Sequence[Sentence]) -> bool:
-    return all(sentence.heads is not None for sentence in sentences)
-
-
-def _banks(folder: Path, series: Sequence[Series]) -> dict[object, Sequence[Sentence]]:
-    """Read the sentences of each treebank once, with their gold trees where any run has them."""
-    banks: dict[object, Sequence[Sentence]] = {}
-    for row in (row for one in series for row in one.rows):
-        name = row["treebank_fingerprint"]
-        known = name in banks and _annotated(banks[name])
-        if not known and has_predictions(folder, row["key"]):
-            banks[name] = read_sentences(folder, row["key"])
-    return banks
-
-
 def _read(folder: Path, row: Row, name: str, banks: Mapping[object, Sequence[Sentence]]) -> KeptRun:
     """Read one run; sentences are the same objects for all runs on one treebank."""
     sentences = banks[row["treebank_fingerprint"]]
     predictions = [prediction for _, prediction in read_predictions(folder, row["key"])]
-    if not _annotated(sentences):
+    if any(sentence.heads is None for sentence in sentences):
         nothing = np.zeros(len(sentences), np.int64)
         return KeptRun(row, name, sentences, predictions, None, nothing)
     scores = score(sentences, predictions, punct=row["punct"])
