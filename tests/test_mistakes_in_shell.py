@@ -87,7 +87,7 @@ USAGE = {
     "structprobe localise --model model --train train.conllu": "missing --dev",
     "structprobe heads --model model --treebank t --layer 1": (
         "unknown option --layer; these commands have it: fit, evaluate, parse, encode, sweep, "
-        "localise, serve"
+        "localise, codelength, serve"
     ),
     "structprobe treebank": "missing NAME (name of the treebank, such as UD_English-EWT)",
     "structprobe treebank UD_English-EWT --release latest": (
@@ -100,13 +100,13 @@ USAGE = {
     "structprobe serve probe --port abc": "--port: 'abc' is not a port; give a number up to 65535",
     "structprobe fti --model model": (
         "unknown command 'fti' (did you mean 'fit'?); choose from 'treebank', 'fit', 'evaluate', "
-        "'score', 'parse', 'encode', 'sweep', 'localise', 'heads', 'compare', 'plot', 'report', "
-        "'serve', 'demo'"
+        "'score', 'parse', 'encode', 'sweep', 'localise', 'codelength', 'heads', 'compare', "
+        "'plot', 'report', 'serve', 'demo'"
     ),
     "structprobe help fti": (
         "unknown command 'fti' (did you mean 'fit'?); choose from 'treebank', 'fit', 'evaluate', "
-        "'score', 'parse', 'encode', 'sweep', 'localise', 'heads', 'compare', 'plot', 'report', "
-        "'serve', 'demo'"
+        "'score', 'parse', 'encode', 'sweep', 'localise', 'codelength', 'heads', 'compare', "
+        "'plot', 'report', 'serve', 'demo'"
     ),
     "structprobe --fit": "unknown option --fit; a command's options follow its name",
 }
