@@ -82,9 +82,9 @@ _HOME = {name: room for room, names in _NAMES.items() for name in names.split()}
 __all__ = [
     "AttentionMST", "AttentionMax", "Backend", "CodelengthConfig", "CompareConfig", "EncodedBank",
     "Encoder", "FitConfig", "HeadsConfig", "LayerSweep", "LeftBranching", "LinearChain",
-    "LocaliseConfig", "NotFittedError", "ParsedSentence", "Prediction", "ProbeRecoverer", "Protocol", "RandomTree",
-    "Recoverer", "RightBranching", "Rows", "Scores", "Sentence", "StructprobeError",
-    "StructuralProbe", "SweepConfig", "Training", "Treebank", "WordAttentions", "WordVectors",
+    "LocaliseConfig", "NotFittedError", "ParsedSentence", "Prediction", "ProbeRecoverer",
+    "Protocol", "RandomTree", "Recoverer", "RightBranching", "Rows", "Scores", "Sentence",
+    "StructprobeError", "StructuralProbe", "SweepConfig", "Training", "Treebank", "WordAttentions", "WordVectors",
     "__version__", "analyse_heads", "codelength", "compare", "find_probe", "fit_probe",
     "format_table", "localise", "plan_sweep", "read_rows", "score", "sweep", "to_frame",
 ]  # fmt: skip

@@ -31,8 +31,9 @@ from structprobe.treebank.sentence import Sentence
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
     from structprobe.probe.data.examples import Examples, Split
+    from structprobe.probe.data.whitening import Moments
     from structprobe.probe.losses.codes import Code
-    from structprobe.probe.training.fit import FittedMatrix, Moments
+    from structprobe.probe.training.fit import FittedMatrix
     from structprobe.probe.training.settings import Settings
 
 KINDS = ("tree", "distances", "depths")
@@ -125,7 +126,8 @@ class Codelength:
     @property
     def compression(self) -> float:
         """How many times shorter the code is than the uniform code; 1 if nothing was learned."""
-        return self.uniform_codelength / self.codelength
+        # No bits at all where every sentence has one or two words, and so one distance.
+        return self.uniform_codelength / self.codelength if self.codelength else 1.0
 
     @property
     def n_sentences(self) -> int:
@@ -222,7 +224,7 @@ def codelength(
     config = checked_config(config, CodelengthConfig)
     find_device(config.device, error=ProbeError)
     wanted = _read_kinds(kinds)
-    check_seeds([seed])
+    check_seeds([] if seed is None else [seed])
     banks = Banks.of(train, dev, allow_withheld=config.allow_withheld)
     check_encoder(encoder, ProbeError)
     if rank is not None:  # before anything is encoded
@@ -230,11 +232,12 @@ def codelength(
     chosen = parse_layers(layers, encoder.n_layers, encoder.layers)
     blocks = _Blocks.of(banks, seed)
     how: dict[str, Any] = {"layers": chosen, "cache": config.cache, "progress": config.progress}
-    vectors = {name: encoder.encode(bank, **how) for name, bank in banks.parts.items()}
-    X, X_dev = ({layer: bank.layer(layer) for layer in chosen} if bank else None
-                for bank in (vectors.get("train"), vectors.get("dev")))  # fmt: skip
-    assert X is not None
-    whole, whole_dev = read_sets(X, banks.train, None if X_dev is None else (X_dev, banks.dev))
+    X = {}
+    for name, bank in banks.parts.items():
+        vectors = encoder.encode(bank, **how)
+        X[name] = {layer: vectors.layer(layer) for layer in chosen}
+    held_out = None if banks.dev is None else (X["dev"], banks.dev)
+    whole, whole_dev = read_sets(X["train"], banks.train, held_out)
     told = {"rank": rank, "recipe": config.recipe, "max_steps": config.max_steps}
     told["device"] = config.device
     pieces, size = [], 0
@@ -255,7 +258,7 @@ def codelength(
     return [
         Codelength(
             kind, layer, tuple(coded), rank=rank or whole.layers[layer].hidden_size,
-            model=(X[layer].origin or {}).get("model"), **own,
+            model=(X["train"][layer].origin or {}).get("model"), **own,
         )
         for layer, by_kind in zip(chosen, found, strict=True)
         for kind, coded in by_kind.items()

@@ -49,7 +49,7 @@ def fit_sharpness(code: Code) -> float:
     bounds = 0.0, code.sharpest
     found = minimize_scalar(
         lambda s: float(code.bits(s).sum()), bounds=bounds, method="bounded",
-        options={"xatol": code.sharpest / 500},
+        options={"xatol": code.sharpest / 1000},
     )  # fmt: skip
     return float(found.x)
 
