@@ -89,7 +89,7 @@ class TreeCode:
             scaled = torch.minimum(scaled, lowest + span)
             log_z, _ = log_partition(scaled, pairs)  # (b,)
             nats = scaled.masked_fill(~edges, 0).sum((-2, -1)) / 2 + log_z
-            n_words = pairs[:, 0].sum(-1) + 1  # (b,)
+            n_words = (pairs[:, 0].sum(-1) + 1).double()  # (b,)
             found[group] = (nats / math.log(2) + n_words.log2()).numpy()
         return found
 
