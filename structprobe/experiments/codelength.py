@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from structprobe.probe.losses.codes import Code
     from structprobe.probe.training.fit import FittedMatrix
     from structprobe.probe.training.settings import Settings
+    from structprobe.probe.types import Layer
 
 KINDS = ("tree", "distances", "depths")
 
@@ -252,13 +253,14 @@ def codelength(
         in_memory = int(settings.memory_gb * 1e9 / size)
         n_workers = max(1, min(most_at_once(settings.device), len(pieces), in_memory))
         found = [*side_by_side(pieces, n_workers)]
-    steps = config.max_steps or getattr(settings.recipe, "max_steps", None)
-    own = {"recipe": config.recipe, "max_steps": steps, "seed": int(seed)}
+    own: dict[str, Any] = {"recipe": config.recipe, "seed": int(seed)}
+    own["max_steps"] = config.max_steps or getattr(settings.recipe, "max_steps", None)
     own |= {"train": bank_name(banks.train), "held_out": "train" if dev is None else "dev"}
+    models: Any = {layer: (X["train"][layer].origin or {}).get("model") for layer in chosen}
     return [
         Codelength(
             kind, layer, tuple(coded), rank=rank or whole.layers[layer].hidden_size,
-            model=(X["train"][layer].origin or {}).get("model"), **own,
+            model=models[layer], **own,
         )
         for layer, by_kind in zip(chosen, found, strict=True)
         for kind, coded in by_kind.items()
@@ -282,8 +284,9 @@ class _Blocks:
 
     order: NDArray[np.int64]  # (n_sentences,)
     ends: tuple[int, ...]  # Sentences coded after each block
-    splits: Mapping[int, tuple[NDArray[np.int64], NDArray[np.int64] | None]]
-    seeds: Mapping[int, Sequence[SeedSequence]]  # Both by the sentences coded before
+    # By the sentences coded before a block: which of them are trained on and held out, and seeds.
+    splits: Mapping[int, tuple[NDArray[np.int64], NDArray[np.int64]]]
+    seeds: Mapping[int, Sequence[SeedSequence]]
 
     @classmethod
     def of(cls, banks: Banks, seed: int) -> _Blocks:
@@ -293,13 +296,13 @@ class _Blocks:
         order_seed, *seeds = SeedSequence(seed).spawn(1 + 2 * len(ENDS))
         order = np.random.default_rng(order_seed).permutation(n)
         ends = sorted({max(1, round(n * end / 100)) for end in ENDS})
-        splits: dict[int, Any] = {}
+        splits = {}
         for end in ends[:-1]:
             n_held_out = min(max(LEAST_HELD_OUT, int(HELD_OUT * end)), end // 2)
-            train, held_out = order[n_held_out:end], order[:n_held_out]
             if banks.dev is not None:
-                train, held_out = order[:end], None
-            if long[train].any() and (held_out is None or long[held_out].any()):
+                n_held_out = 0
+            train, held_out = order[n_held_out:end], order[:n_held_out]
+            if long[train].any() and (banks.dev is not None or long[held_out].any()):
                 splits[end] = train, held_out
         if not splits:
             told = f"{counted(n, 'sentence')}, {long.sum()} of two or more words"
@@ -323,50 +326,49 @@ class _Coder:
         self, kinds: Sequence[str], advance: Callable[[int], None], goes: Callable[[], None]
     ) -> dict[str, list[CodedBlock]]:
         """Code block after block."""
-        from structprobe.probe.training.fit import moments_of
+        from structprobe.probe.losses.codes import uniform_bits
 
         found: dict[str, list[CodedBlock]] = {kind: [] for kind in kinds}
         for start, end in pairwise((0, *self.blocks.ends)):
             block = self.blocks.order[start:end]
-            split = self._split(start)
-            moments = split and moments_of(split.train, [self.layer], self.settings)
+            known = self._known(start)
             for kind in kinds:
-                found[kind].append(self._code_block(kind, start, block, split, moments, goes))
+                uniform = float(uniform_bits(kind, self.whole.lengths[block]).sum())
+                coded = CodedBlock(len(block), uniform, uniform)
+                if known is not None:
+                    fitted = self._fit(kind, start, *known, goes)
+                    coded = self._code_block(kind, fitted, known[0], block, uniform)
+                found[kind].append(coded)
                 advance(len(block))
         return found
 
-    def _split(self, start: int) -> Split | None:
-        """Take what the probe for a block learns from; None if that is too little."""
+    def _known(self, start: int) -> tuple[Split, Mapping[Layer, Moments]] | None:
+        """Take what the probes for a block learn from; None if that is too little."""
         from structprobe.probe.data.examples import Split
+        from structprobe.probe.training.fit import moments_of
 
         if start not in self.blocks.splits:
             return None
         train, held_out = self.blocks.splits[start]
-        held = self.dev if held_out is None else self.whole.take(held_out)
-        assert held is not None
-        return Split(self.whole.take(train), held, held_out)
+        dev = self.whole.take(held_out) if self.dev is None else self.dev
+        split = Split(self.whole.take(train), dev, None)
+        return split, moments_of(split.train, [self.layer], self.settings)
 
     def _code_block(
         self,
         kind: str,
-        start: int,
+        fitted: FittedMatrix,
+        split: Split,
         block: NDArray[np.int64],
-        split: Split | None,
-        moments: Mapping[Any, Moments] | None,
-        goes: Callable[[], None],
+        uniform: float,
     ) -> CodedBlock:
-        """Code a block by a probe trained on what came before, or by the uniform code."""
-        from structprobe.probe.losses.codes import fit_sharpness, uniform_bits
+        """Code a block by a probe that was trained on what came before."""
+        from structprobe.probe.losses.codes import fit_sharpness
 
-        uniform = float(uniform_bits(kind, self.whole.lengths[block]).sum())
-        if split is None or moments is None:
-            return CodedBlock(len(block), uniform, uniform)
-        fitted = self._fit(kind, start, split, moments, goes)
         (code,) = self._codes(kind, fitted, split.dev, len(split.dev.lengths))
-        sharpness, bits = fit_sharpness(code), 0.0
-        for code in self._codes(kind, fitted, self.whole.take(block), _PART):
-            bits += float(code.bits(sharpness).sum())
-            goes()
+        sharpness = fit_sharpness(code)
+        codes = self._codes(kind, fitted, self.whole.take(block), _PART)
+        bits = sum(float(code.bits(sharpness).sum()) for code in codes)
         return CodedBlock(len(block), bits, uniform, fitted.history["steps"], sharpness)
 
     def _fit(
@@ -374,7 +376,7 @@ class _Coder:
         kind: str,
         start: int,
         split: Split,
-        moments: Mapping[Any, Moments],
+        moments: Mapping[Layer, Moments],
         goes: Callable[[], None],
     ) -> FittedMatrix:
         """Train a probe in its share of the steps."""
@@ -390,7 +392,7 @@ class _Coder:
         kept = not streams([self.layer], split, settings)
         matrix = "depth" if kind == "depths" else "distance"
         task = make_task(matrix, split, settings, self.blocks.seeds[start], kept=kept)
-        ranks = {self.layer: [settings.rank]}
+        ranks: Mapping[Layer, Sequence[int]] = {self.layer: [settings.rank]}
         found = fit_kind(task, ranks, moments, lambda _: goes())
         return found[self.layer, settings.rank]
 

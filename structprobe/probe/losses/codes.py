@@ -15,7 +15,7 @@ were not; so the bits of trees, distances and depths cannot be compared with eac
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol, Self
 
@@ -35,7 +35,9 @@ Heads = Sequence[NDArray[np.integer]]
 class Code(Protocol):
     """The gold values of some sentences, with what was predicted for them."""
 
-    sharpest: float  # The highest sharpness that is fitted
+    @property
+    def sharpest(self) -> float:
+        """The highest sharpness that is fitted."""
 
     def bits(self, sharpness: float) -> NDArray[np.float64]:
         """Give the bits of each sentence."""
@@ -112,9 +114,8 @@ class LaplaceCode:
         # predicted (n, n) and heads (n,) each
         gold = gold_distances(heads)
         pairs = [np.triu_indices(len(own), 1) for own in gold]
-        parts = [[own[pair] for own, pair in zip(some, pairs, strict=True)]
-                 for some in (predicted, gold)]  # fmt: skip
-        return cls._of(*parts, heads, 1)
+        near = [own[pair] for own, pair in zip(predicted, pairs, strict=True)]
+        return cls._of(near, [own[pair] for own, pair in zip(gold, pairs, strict=True)], heads, 1)
 
     @classmethod
     def of_depths(cls, predicted: Matrices, heads: Heads) -> Self:
@@ -143,7 +144,10 @@ class LaplaceCode:
         total = np.exp(-sharpness * rest) * _series(sharpness, below - self.lowest + 1)
         total += np.exp(-sharpness * (1 - rest)) * _series(sharpness, self.highest - below)
         nats = sharpness * np.abs(self.gold - self.predicted) + np.log(total)
-        return np.bincount(self.sentence, nats / math.log(2), self.n_sentences)
+        bits: NDArray[np.float64] = np.bincount(
+            self.sentence, nats / math.log(2), self.n_sentences
+        ).astype(np.float64)
+        return bits
 
 
 def _series(rate: float, n: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -153,7 +157,7 @@ def _series(rate: float, n: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 # What is coded, by its name.
-CODES = {
+CODES: dict[str, Callable[[Matrices, Heads], Code]] = {
     "tree": TreeCode.of,
     "distances": LaplaceCode.of_distances,
     "depths": LaplaceCode.of_depths,
