@@ -85,8 +85,9 @@ __all__ = [
     "LocaliseConfig", "NotFittedError", "ParsedSentence", "Prediction", "ProbeRecoverer",
     "Protocol", "RandomTree", "Recoverer", "RightBranching", "Rows", "Scores", "Sentence",
     "StructprobeError", "StructuralProbe", "SweepConfig", "Training", "Treebank", "WordAttentions",
-    "WordVectors", "__version__", "analyse_heads", "codelength", "compare", "find_probe", "fit_probe",
-    "format_table", "localise", "plan_sweep", "read_rows", "score", "sweep", "to_frame",
+    "WordVectors", "__version__", "analyse_heads", "codelength", "compare", "find_probe",
+    "fit_probe", "format_table", "localise", "plan_sweep", "read_rows", "score", "sweep",
+    "to_frame",
 ]  # fmt: skip
 
 

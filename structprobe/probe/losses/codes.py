@@ -31,6 +31,9 @@ from structprobe.trees.padding import group_by_length, pad
 Matrices = Sequence[NDArray[np.floating]]
 Heads = Sequence[NDArray[np.integer]]
 
+# The factor between two sharpnesses that are tried first, and how many are tried.
+STEP, N_STEPS = 4.0, 12
+
 
 class Code(Protocol):
     """The gold values of some sentences, with what was predicted for them."""
@@ -47,13 +50,17 @@ def fit_sharpness(code: Code) -> float:
     """Find the sharpness of the fewest bits, that is, of the maximum likelihood."""
     from scipy.optimize import minimize_scalar  # here, since only codes need it
 
-    # The bits are convex in the sharpness, so that there is one minimum.
-    bounds = 0.0, code.sharpest
-    found = minimize_scalar(
-        lambda s: float(code.bits(s).sum()), bounds=bounds, method="bounded",
-        options={"xatol": code.sharpest / 1000},
-    )  # fmt: skip
-    return float(found.x)
+    def total(sharpness: float) -> float:
+        return float(code.bits(sharpness).sum())
+
+    # The bits are convex in the sharpness, but what a probe predicts that learned from a few
+    # sentences may be off by orders of magnitude: so the order of magnitude is found first.
+    tried = [code.sharpest * STEP**-k for k in range(N_STEPS)]
+    near = min(tried, key=total)
+    bounds = near / STEP, min(near * STEP, code.sharpest)
+    options = {"xatol": near / 1000}
+    found = minimize_scalar(total, bounds=bounds, method="bounded", options=options)
+    return min((float(found.x), near, 0.0), key=total)
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,15 +141,29 @@ def test_the_width_is_the_one_of_the_maximum_likelihood(kind: str) -> None:
     assert at_best == pytest.approx(best.fun, rel=1e-3)
 
 
-def test_distances_that_say_nothing_are_not_trusted() -> None:
+@pytest.mark.parametrize("scale", [50.0, 1e4, 1e7])
+@pytest.mark.parametrize("kind", ["tree", "distances"])
+def test_distances_that_say_nothing_are_not_trusted(kind: str, scale: float) -> None:
+    """As after training on a few sentences: far off, by any order of magnitude."""
     rng = np.random.default_rng(3)
     heads = [random_heads(10, rng) for _ in range(20)]
-    noise = [random_squares(10, seed, scale=50.0) for seed in range(20)]
-    code = TreeCode.of(noise, heads)
-    assert fit_sharpness(code) < 0.02
-    uniform = uniform_bits("tree", np.full(20, 10)).sum()
-    assert code.bits(fit_sharpness(code)).sum() == pytest.approx(uniform, rel=0.02)
-    assert code.bits(1.0).sum() > 5 * uniform
+    noise = [random_squares(10, seed, scale) for seed in range(20)]
+    code = CODES[kind](noise, heads)
+    uniform = uniform_bits(kind, np.full(20, 10)).sum()
+    assert 0.9 < code.bits(fit_sharpness(code)).sum() / uniform < 1 + 1e-9
+    assert code.bits(1.0).sum() > 1.3 * uniform
+
+
+def test_distances_on_another_scale_are_as_good() -> None:
+    rng = np.random.default_rng(4)
+    heads = [random_heads(8, rng) for _ in range(20)]
+    exact = [1.0 * one for one in gold_distances(heads)]
+    bits = []
+    for scale in (3.0, 1.0, 1e-1, 1e4):
+        noisy = [scale * (one + random_squares(8, seed, 2.0)) for seed, one in enumerate(exact)]
+        code = TreeCode.of(noisy, heads)
+        bits.append(code.bits(fit_sharpness(code)).sum())
+    assert bits[1:2] + bits[3:] == pytest.approx([bits[0]] * 2, rel=1e-3)
 
 
 def test_what_is_predicted_exactly_costs_little() -> None:
