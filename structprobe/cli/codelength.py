@@ -26,7 +26,7 @@ def add_arguments(parser: Parser) -> None:
         help="how probes are trained, as in `structprobe fit`",
     )  # fmt: skip
     told = "training steps for the whole treebank, shared out over the blocks; default: set by the "
-    options.add_max_steps(parser, help=told + "recipe")
+    options.add_max_steps(parser, help=f"{told}recipe")
     options.add_cache(parser)
     options.add_allow_withheld(parser)
     options.add_output(parser)
