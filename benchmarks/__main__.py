@@ -87,6 +87,9 @@ def _parser() -> argparse.ArgumentParser:
         help="nothing but the default recipe beside ten times its steps (an hour or more)",
     )
     parser.add_argument(
+        "--fits-only", action="store_true", help="nothing but the stages that train (minutes)"
+    )
+    parser.add_argument(
         "--one-layer-only",
         action="store_true",
         help="nothing but time and memory of passes that end at a layer (minutes)",
@@ -122,7 +125,7 @@ def _rows(args: argparse.Namespace, plan: Plan) -> Iterator[Stage | Line]:
         yield from recipes(args.treebanks, args.models)
         return
     if not (args.quality_only or args.scale_only or args.longer_only):
-        yield from stages(plan)
+        yield from stages(plan, fits_only=args.fits_only)
     if args.scale or args.scale_only:
         yield from scale(plan)
     if args.quality or args.quality_only:

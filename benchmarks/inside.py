@@ -17,6 +17,7 @@ from benchmarks.plan import RANK
 from structprobe import LayerSweep, StructuralProbe
 from structprobe.probe.data.examples import Split, read_examples
 from structprobe.probe.data.inputs import layers_of
+from structprobe.probe.estimator import fit_together
 from structprobe.probe.projecting import predict_distances
 from structprobe.probe.training.fit import FittedMatrix, fit_kind, make_task, moments_of
 from structprobe.probe.training.settings import read_settings
@@ -25,6 +26,9 @@ from structprobe.trees import decode_rooted
 
 # What `StructuralProbe` takes to stream its vectors from disk: less room than one layer wants.
 STREAMED: dict[str, Any] = {"memory_gb": 0.02}
+
+# Of the fits that are timed: the recipe without a choice, whose floors are known.
+PLAIN: dict[str, Any] = {"rank": RANK, "device": "cpu", "recipe": "whitened"}
 
 OnStep = Callable[[int], None]
 
@@ -51,7 +55,7 @@ def fit_distances(
 ) -> FittedMatrix:
     """Fit one layer's distance probe, and no depth probe beside it."""
     split = Split(read_examples({None: X}, y), read_examples({None: dev[0]}, dev[1]), None)
-    probe = StructuralProbe(**{"rank": RANK, "device": "cpu", **settings})
+    probe = StructuralProbe(**{**PLAIN, **settings})
     told = read_settings(probe.get_params(), split.train.layers[None].hidden_size)
     task = make_task("distance", split, told, SeedSequence(seed).spawn(2))
     moments = moments_of(split.train, [None], told)
@@ -60,8 +64,23 @@ def fit_distances(
 
 def fit_layers(X: Any, y: Any, dev: tuple[Any, Any], **settings: Any) -> dict[int, StructuralProbe]:
     """Fit all layers of an `EncodedBank` in one run."""
-    own = {"rank": RANK, "random_state": 0, "device": "cpu", **settings}
+    own = {**PLAIN, "random_state": 0, **settings}
     return LayerSweep(**own).fit(X, y, dev=dev).probes_
+
+
+def fit_grid(
+    X: Any, y: Any, dev: tuple[Any, Any], ranks: Sequence[int], seeds: Sequence[int]
+) -> list[StructuralProbe]:
+    """Fit all layers of an `EncodedBank` with several ranks and seeds in one run."""
+    jobs = [
+        (layer, StructuralProbe(**{**PLAIN, "rank": rank, "random_state": seed}))
+        for layer in X.layers
+        for rank in ranks
+        for seed in seeds
+    ]
+    dev_layers = {layer: dev[0].layer(layer) for layer in X.layers}, dev[1]
+    layers = {layer: X.layer(layer) for layer in X.layers}
+    return [p for own in fit_together(jobs, layers, y, dev=dev_layers) for _, p in own]
 
 
 def has_bfloat16() -> bool:

@@ -12,7 +12,10 @@ from benchmarks.table import Limit, Line, Stage
 
 @pytest.fixture
 def _stand_ins(monkeypatch, tmp_path):
-    def stages(plan):
+    def stages(plan, *, fits_only):
+        if fits_only:
+            yield Line("fits", "0.1 s", "at most 0.3 s", True)
+            return
         yield Stage("read", Seconds(1, 1), limits=(Limit("at most 2 CPU s", True),))
         yield Line(f"every {plan.every}", "0.1 s", "at most 0.3 s", True)
 
@@ -59,3 +62,5 @@ def test_parts_alone(capsys):
     printed = capsys.readouterr().out
     assert "| a pass up to layer 1 of 2 | 0.500 | at most 0.733 | holds |" in printed
     assert "growth" not in printed
+    assert command.main(["--fits-only"]) == 0
+    assert "| fits |" in capsys.readouterr().out
