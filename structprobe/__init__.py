@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
     from structprobe.encoder.vectors import EncodedBank, WordVectors
     from structprobe.errors import StructprobeError
+    from structprobe.experiments.codelength import codelength
     from structprobe.experiments.compare import compare
     from structprobe.experiments.config import (
+        CodelengthConfig,
         CompareConfig,
         FitConfig,
         HeadsConfig,
@@ -53,8 +55,10 @@ _NAMES = {
     "encoder.encoder": "Encoder",
     "encoder.vectors": "EncodedBank WordVectors",
     "errors": "StructprobeError",
+    "experiments.codelength": "codelength",
     "experiments.compare": "compare",
-    "experiments.config": "CompareConfig FitConfig HeadsConfig LocaliseConfig SweepConfig Training",
+    "experiments.config": "CodelengthConfig CompareConfig FitConfig HeadsConfig LocaliseConfig "
+    "SweepConfig Training",
     "experiments.fit": "fit_probe",
     "experiments.heads": "analyse_heads",
     "experiments.localise": "localise",
@@ -76,13 +80,14 @@ _NAMES = {
 _HOME = {name: room for room, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
-    "AttentionMST", "AttentionMax", "Backend", "CompareConfig", "EncodedBank", "Encoder",
-    "FitConfig", "HeadsConfig", "LayerSweep", "LeftBranching", "LinearChain", "LocaliseConfig",
-    "NotFittedError", "ParsedSentence", "Prediction", "ProbeRecoverer", "Protocol", "RandomTree",
-    "Recoverer", "RightBranching", "Rows", "Scores", "Sentence", "StructprobeError",
-    "StructuralProbe", "SweepConfig", "Training", "Treebank", "WordAttentions", "WordVectors",
-    "__version__", "analyse_heads", "compare", "find_probe", "fit_probe", "format_table",
-    "localise", "plan_sweep", "read_rows", "score", "sweep", "to_frame",
+    "AttentionMST", "AttentionMax", "Backend", "CodelengthConfig", "CompareConfig", "EncodedBank",
+    "Encoder", "FitConfig", "HeadsConfig", "LayerSweep", "LeftBranching", "LinearChain",
+    "LocaliseConfig", "NotFittedError", "ParsedSentence", "Prediction", "ProbeRecoverer",
+    "Protocol", "RandomTree", "Recoverer", "RightBranching", "Rows", "Scores", "Sentence",
+    "StructprobeError", "StructuralProbe", "SweepConfig", "Training", "Treebank", "WordAttentions",
+    "WordVectors", "__version__", "analyse_heads", "codelength", "compare", "find_probe",
+    "fit_probe", "format_table", "localise", "plan_sweep", "read_rows", "score", "sweep",
+    "to_frame",
 ]  # fmt: skip
 
 

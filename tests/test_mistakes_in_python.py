@@ -26,6 +26,7 @@ from structprobe import (
     Training,
     Treebank,
     analyse_heads,
+    codelength,
     compare,
     find_probe,
     fit_probe,
@@ -70,6 +71,10 @@ MISTAKES: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     'localise("model", ...)': (
         lambda w: localise("model", w.bank, w.bank),
+        ENCODER,
+    ),
+    'codelength("model", ...)': (
+        lambda w: codelength("model", w.bank),
         ENCODER,
     ),
     'analyse_heads("model", ...)': (

@@ -222,6 +222,44 @@ class LocaliseConfig:
 
 
 @dataclass(frozen=True)
+class CodelengthConfig:
+    """Options of `codelength`.
+
+    Parameters
+    ----------
+    recipe : str, default="whitened"
+        How the probes are trained, as for `StructuralProbe`; ``"whitened"`` has nothing to choose
+        but the best step.
+    max_steps : int, optional
+        Steps of a fit on the whole treebank, of which each block has its share; by default those
+        of the recipe.
+    device : str or torch.device, default="auto"
+        Where the probes are trained.
+    cache, progress, allow_withheld
+        As for `SweepConfig`; by default word vectors are not cached.
+
+    Raises
+    ------
+    ProbeError
+        If the recipe or the device is unknown, or `max_steps` is out of range.
+    """
+
+    recipe: str = "whitened"
+    max_steps: int | None = None
+    device: Any = "auto"
+    cache: str | os.PathLike[str] | None = None
+    progress: bool | None = None
+    allow_withheld: bool = False
+
+    def __post_init__(self) -> None:
+        from structprobe.probe.training.settings import read_name
+
+        read_name("recipe", self.recipe, RECIPES)
+        check_steps(self.max_steps)
+        check_device(self.device)
+
+
+@dataclass(frozen=True)
 class HeadsConfig:
     """Options of `analyse_heads`.
 

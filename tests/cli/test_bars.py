@@ -25,6 +25,10 @@ COMMANDS = {
         {"methods", "attend"},
     ),
     "localise": (f"localise {FEW}", {"encode", "probes of 3 layers", "mixes of layers", "mix"}),
+    "codelength": (
+        "codelength --model {world}/model --train {world}/bank.conllu --device cpu --max-steps 5",
+        {"encode", "codelength"},
+    ),
     "heads": (f"heads {TEST} -o {{out}}", {"attend", "draw"}),
     "report": ("report {world}/SWEPT -o {out}.html", {"read", "pack"}),
     "plot": ("plot {world}/SWEPT -o {out} --format svg", {"draw"}),

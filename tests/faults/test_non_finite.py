@@ -220,6 +220,7 @@ COMMANDS = {
     "-o {1}/out",
     "heads": "heads --model {model} {files} -o {1}/out",
     "localise": "localise --model {model} --max-steps 3 {files}",
+    "codelength": "codelength --model {model} --max-steps 3 --train {0}/train.conllu",
     "evaluate": "evaluate {0}/probe {0}/test.conllu",
     "parse": "parse {0}/probe {0}/test.conllu",
 }

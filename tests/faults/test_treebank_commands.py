@@ -14,8 +14,10 @@ from support.tiny_trees import tiny_text
 
 from structprobe.cli.main import main
 from structprobe.errors import StructprobeError, TreebankError
+from structprobe.experiments.codelength import codelength
 from structprobe.experiments.compare import compare
 from structprobe.experiments.config import (
+    CodelengthConfig,
     CompareConfig,
     FitConfig,
     HeadsConfig,
@@ -80,6 +82,7 @@ def run(world: Path, command: str) -> int:
         f"sweep {MODEL} {BLANK} -o {{0}}/new --dry-run",
         f"compare {MODEL} {BLANK} -o {{0}}/new",
         f"localise {MODEL} {BLANK}",
+        f"codelength {MODEL} --train {{0}}/blank-train.conllu",
         f"heads {MODEL} {BLANK}",
         "evaluate {0}/probe {0}/blank-test.conllu -q",
     ],
@@ -127,6 +130,9 @@ FUNCTIONS: dict[str, Any] = {
     ),
     "localise": (
         lambda bank, allow: localise(None, bank, bank, config=LocaliseConfig(allow_withheld=allow))
+    ),
+    "codelength": (
+        lambda bank, allow: codelength(None, bank, config=CodelengthConfig(allow_withheld=allow))
     ),
     "analyse_heads": (
         lambda bank, allow: analyse_heads(

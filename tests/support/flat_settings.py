@@ -7,6 +7,7 @@ from dataclasses import fields
 from inspect import signature
 from typing import Any
 
+from structprobe.experiments import codelength as coding
 from structprobe.experiments import compare as comparing
 from structprobe.experiments import config as configs
 from structprobe.experiments import fit as fitting
@@ -39,4 +40,5 @@ plan_sweep = _flat(planning.plan_sweep, configs.SweepConfig)
 compare = _flat(comparing.compare, configs.CompareConfig)
 fit_probe = _flat(fitting.fit_probe, configs.FitConfig)
 localise = _flat(localising.localise, configs.LocaliseConfig)
+codelength = _flat(coding.codelength, configs.CodelengthConfig)
 analyse_heads = _flat(heads.analyse_heads, configs.HeadsConfig)

@@ -1,0 +1,47 @@
+"""``structprobe codelength``: how many bits gold trees take, given the vectors of a layer."""
+
+from __future__ import annotations
+
+import argparse
+
+from structprobe.cli import inputs, options
+from structprobe.cli.output import print_as
+from structprobe.cli.parser import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    """Add the command's options."""
+    options.add_model(parser)
+    options.add_treebanks(parser, needs=("train",), train="sentences to be coded")
+    parser.add_argument(
+        "--kinds", nargs="+", default=["tree", "distances", "depths"], metavar="KIND",
+        choices=("tree", "distances", "depths"),
+        help="what is coded: tree, distances, depths; default: all three",
+    )  # fmt: skip
+    options.add_layers(parser)
+    options.add_rank(parser, help="rank of the probes; default: hidden size")
+    options.add_seed(parser)
+    parser.add_argument(
+        "--recipe", default="whitened", choices=("auto", "whitened", "published"),
+        help="how probes are trained, as in `structprobe fit`",
+    )  # fmt: skip
+    told = "training steps for the whole treebank, shared out over the blocks; default: set by the "
+    options.add_max_steps(parser, help=f"{told}recipe")
+    options.add_cache(parser)
+    options.add_allow_withheld(parser)
+    options.add_output(parser)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Code the treebank, and print the table."""
+    from structprobe.experiments.codelength import codelength
+    from structprobe.experiments.config import CodelengthConfig
+    from structprobe.show.codelength_table import format_codelengths
+
+    # Before a model is loaded, which may take long.
+    train, _, _ = inputs.read_treebank(args)
+    names = "recipe", "max_steps", "device", "cache", "progress", "allow_withheld"
+    config = CodelengthConfig(**inputs.picked(args, *names))
+    how = inputs.picked(args, "kinds", "layers", "rank", "seed")
+    found = codelength(inputs.build_encoder(args), train, **how, config=config)
+    print_as(format_codelengths, [one.values() for one in found], args)
