@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from io import TextIOWrapper
 
 from structprobe._version import __version__
+from structprobe.cli.output import printing
 from structprobe.cli.parser import SHELLS, Parser, PrintCompletion
 from structprobe.errors import StructprobeError, escaped
 from structprobe.memory import is_out_of_memory
@@ -223,13 +224,10 @@ def _flushed() -> Iterator[None]:
 
 
 def _flush() -> None:
-    """Write out what was printed; an error names the place."""
-    try:
+    """Write out what was printed."""
+    with printing():
         if sys.stdout is not None:
             sys.stdout.flush()
-    except OSError as error:
-        error.filename = "standard output"
-        raise
 
 
 def _stop_writing() -> None:

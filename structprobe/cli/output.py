@@ -5,15 +5,28 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from structprobe.errors import JOINERS, escaped
 
 
+@contextmanager
+def printing() -> Iterator[None]:
+    """Name the place in an error of printing; what is long is written before the end."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = error.filename or "standard output"
+        raise
+
+
 def print_as(text_of: Callable[[Any], str], found: Any, args: argparse.Namespace) -> None:
     """Print what a command found as text or, with ``--json``, as JSON."""
-    print(to_json(found, indent=2) if args.json else escaped(text_of(found), keep="\n"))
+    text = to_json(found, indent=2) if args.json else escaped(text_of(found), keep="\n")
+    with printing():
+        print(text)
 
 
 def to_json(found: Any, indent: int | None = None) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from structprobe.cli import inputs, options
-from structprobe.cli.output import to_json
+from structprobe.cli.output import printing, to_json
 from structprobe.cli.parser import Parser
 
 if TYPE_CHECKING:
@@ -62,13 +62,15 @@ def run(args: argparse.Namespace) -> None:
         text = "".join(f"{tree}\n\n" for tree in trees)
     else:
         text = join_blocks(tree.to_conllu() for tree in trees)
-    if args.out == "-" and args.text and not args.json:
-        sys.stdout.write(text)  # a drawing, in the encoding of the terminal
-    elif args.out == "-":
-        # Bytes: all that was not parsed stays as it was, line endings included.
-        sys.stdout.buffer.write(text.encode())
-    else:
+    if args.out != "-":
         write_text(args.out, text)
+        return
+    with printing():
+        if args.text and not args.json:
+            sys.stdout.write(text)  # a drawing, in the encoding of the terminal
+        else:
+            # Bytes: all that was not parsed stays as it was, line endings included.
+            sys.stdout.buffer.write(text.encode())
 
 
 def _read(args: argparse.Namespace) -> Treebank:

@@ -12,6 +12,7 @@ from contextlib import suppress
 from itertools import chain
 from typing import Any, NoReturn
 
+from structprobe.cli.output import printing
 from structprobe.errors import escaped, unknown_name
 
 
@@ -77,7 +78,7 @@ class Parser(argparse.ArgumentParser):
     def _print_message(self, message: str, file: Any = None) -> None:
         """Write, and let the caller see why help could not be written, which argparse ignores."""
         if message and file is not None:
-            with suppress(*(() if file is sys.stdout else (OSError,))):
+            with printing() if file is sys.stdout else suppress(OSError):
                 file.write(message)
 
     def _missing(self, match: re.Match[str]) -> str:
@@ -184,5 +185,6 @@ class PrintCompletion(argparse.Action):
                     action.complete = shtab.FILE  # where shtab looks
                 elif action.metavar in _FOLDERS or action.dest == "model":
                     action.complete = shtab.DIRECTORY
-        print(shtab.complete(parser, shell=shell), flush=True)
+        with printing():
+            print(shtab.complete(parser, shell=shell), flush=True)
         parser.exit()

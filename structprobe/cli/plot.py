@@ -6,6 +6,7 @@ import argparse
 import json
 
 from structprobe.cli import inputs, options
+from structprobe.cli.output import printing
 from structprobe.cli.parser import Parser
 
 
@@ -37,6 +38,8 @@ def run(args: argparse.Namespace) -> None:
     how = {"formats": args.format, **inputs.picked(args, "sentence", "letters", "force")}
     paths = plot_folder(args.results, args.out, **how, progress=args.progress)
     if args.json:
-        print(json.dumps([*map(str, paths)]))
+        text = json.dumps([*map(str, paths)])
     else:
-        print("\n".join(f"wrote {escaped(str(path))}" for path in paths))
+        text = "\n".join(f"wrote {escaped(str(path))}" for path in paths)
+    with printing():
+        print(text)

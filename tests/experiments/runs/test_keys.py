@@ -96,9 +96,11 @@ def key_of_run(
     **settings: Any,
 ) -> str:
     """The key of one run of a sweep."""
-    training = known_products(make_config(SweepConfig, **settings).training)
+    config = make_config(SweepConfig, **settings)
+    training = known_products(config.training)
     whole = Banks.of(**(banks or banks_of()), punct=punct)
-    (run,) = probe_runs(encoder, whole, grid or Grid((1,), (2,), (0,)), training, method)
+    grid = grid or Grid((1,), (2,), (0,))
+    (run,) = probe_runs(encoder, whole, grid, training, method, config.stimuli)
     return run.key
 
 
@@ -166,16 +168,20 @@ IDLE: dict[str, Any] = {"device": "meta", "memory_gb": 1.5}
 IDLE_IN_A_SWEEP: dict[str, Any] = {
     "baselines": False, "untrained": True, "cache": "cache", "keep_predictions": False,
     "save_probes": True, "backend": Backend(3), "command": "structprobe sweep", "progress": False,
-    "allow_withheld": True,
+    "allow_withheld": True, "controls": "form",
 }  # fmt: skip
+DECIDING_IN_A_SWEEP: dict[str, Any] = {"stimuli": 26}
 
 
 @pytest.mark.fault_class("stale")
 def test_each_setting_decides_or_does_not(encoder: Encoder) -> None:
     """Every field of the configs is on one of the lists."""
     assert {field.name for field in fields(Training)} == {*DECIDING, *IDLE}
-    assert {field.name for field in fields(SweepConfig)} == {"training", *IDLE_IN_A_SWEEP}
-    keys = [key_of_run(encoder, **{name: value}) for name, value in DECIDING.items()]
+    assert {field.name for field in fields(SweepConfig)} == {
+        *("training", *IDLE_IN_A_SWEEP, *DECIDING_IN_A_SWEEP),
+    }
+    deciding = DECIDING | DECIDING_IN_A_SWEEP
+    keys = [key_of_run(encoder, **{name: value}) for name, value in deciding.items()]
     grids = Grid((2,), (2,), (0,)), Grid((1,), (3,), (0,)), Grid((1,), (2,), (1,))
     keys += [key_of_run(encoder, grid=grid) for grid in grids]
     keys += [key_of_run(encoder, punct="keep"), key_of_run(encoder, method="probe-untrained")]
