@@ -45,7 +45,7 @@ def free_memory_of(device: torch.device) -> int | None:
     """Give the bytes of memory that are free on a device; None where the system does not tell."""
     import torch
 
-    if device.type == "cuda":  # pragma: no cover -- the tests run without CUDA
+    if device.type == "cuda":  # pragma: no cover -- tests/test_on_a_gpu.py, on a GPU alone
         return int(torch.cuda.mem_get_info(device)[0])
     try:
         with open("/proc/meminfo", encoding="ascii") as file:
@@ -59,7 +59,7 @@ def has_bfloat16(device: torch.device) -> bool:
     """Whether a device multiplies bfloat16 numbers itself: what emulates it is slower with it."""
     import torch
 
-    if device.type == "cuda":  # pragma: no cover -- the tests run without CUDA
+    if device.type == "cuda":  # pragma: no cover -- tests/test_on_a_gpu.py, on a GPU alone
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # Older versions of torch cannot tell.
     found: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()

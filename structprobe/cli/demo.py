@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import options
-from structprobe.cli.output import print_rows
+from structprobe.cli.output import print_rows, printing
 from structprobe.cli.parser import Parser
 
 
@@ -26,4 +26,5 @@ def run(args: argparse.Namespace) -> None:
     rows, drawing = demonstrate(**how, command=args.command_line, progress=args.progress)
     print_rows(rows, args)
     if not args.json:
-        print(f"\n{drawing}")
+        with printing():
+            print(f"\n{drawing}")
