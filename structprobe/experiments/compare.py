@@ -17,21 +17,20 @@ from structprobe.experiments.layers_ranks_seeds import check_seeds
 from structprobe.experiments.runs.run import (
     Banks,
     Outcome,
+    empty_row,
     outcome,
-    sizes,
     timed,
     warn_after,
     warn_before,
 )
 from structprobe.experiments.vectors_folder import check_cache, vectors_folder
-from structprobe.output_paths import is_of_disk
 from structprobe.probe.training.recipes import recipe_version
 from structprobe.progress import progress_bar
 from structprobe.recoverers.base import MethodContext, Recoverer, fit_checked
 from structprobe.recoverers.methods import ALL, Method, choose_methods
 from structprobe.results.folder import ResultsFolder, check_folder
 from structprobe.results.frames import Rows
-from structprobe.results.rows import Row, empty_key, make_row, per_cent
+from structprobe.results.rows import Row, per_cent
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.protocol import choose_protocol, kept_words
 from structprobe.treebank.bank import Treebank
@@ -163,10 +162,9 @@ class _Comparison:
         done = {row["key"]: row for row in self.results.rows}
         found = {words_as: done[key] for words_as, key in keys.items() if key in done}
         todo = [words_as for words_as in self.versions if words_as not in found]
-        for row, predictions in self._run(method, todo) if todo else ():
+        for row, predictions in self._run(method, todo, keys) if todo else ():
             words_as = row["words_as"]
             why = row["why_empty"]
-            row["key"] = keys[words_as] if why is None else empty_key(keys[words_as], why)
             self.results.add(row, self.versions[words_as].test, predictions)
             reasons = {one["why_empty"] for one in found.values()}
             if why is None or why not in reasons:
@@ -175,7 +173,7 @@ class _Comparison:
         return [found[words_as] for words_as in self.versions]
 
     def _run(
-        self, method: Method, todo: Sequence[str | None]
+        self, method: Method, todo: Sequence[str | None], keys: Mapping[str | None, str]
     ) -> Iterator[tuple[Row, Sequence[Prediction] | None]]:
         """Fit a method and score versions of the test set; yield rows and predictions."""
         try:
@@ -185,16 +183,16 @@ class _Comparison:
         except StructprobeError as error:
             for words_as in todo:
                 told = self._told(method.given or method.cls, method.name, words_as)
-                yield self._empty(told, error), None
+                yield empty_row(told, self.versions[words_as], keys[words_as], error), None
             return
         for words_as in todo:
             told = self._told(recoverer, method.name, words_as)
             try:
                 found = self._scored(recoverer, told)
             except StructprobeError as error:
-                yield self._empty(told, error), None
+                yield empty_row(told, self.versions[words_as], keys[words_as], error), None
                 continue
-            row = found.row
+            row = found.row | {"key": keys[words_as]}
             if words_as is None:
                 row |= {name: row[name] + seconds for name, seconds in fit_times.items()}
             kept = self.keep_predictions and words_as is None
@@ -210,15 +208,6 @@ class _Comparison:
         # What was chosen on dev, as JSON types; only now, since it may depend on these sentences.
         chosen = {name: _plain(value) for name, value in recoverer.chosen_.items()}
         return outcome({**told, **chosen, **times}, banks, {"test": predictions})
-
-    def _empty(self, told: Row, error: StructprobeError) -> Row:
-        """Make a row without scores that gives the reason; a full disk says nothing of a method."""
-        if is_of_disk(error):
-            raise error
-        banks = self.versions[told["words_as"]]
-        assert banks.test is not None
-        told = told | banks.values() | sizes(banks.test)
-        return make_row(**told, why_empty=" ".join(str(error).split()))
 
     def _told(self, recoverer: Recoverer | type[Recoverer], name: str, words_as: str | None) -> Row:
         """Describe a method for a row, or its class if the method could not be created."""

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING
 from structprobe.errors import StructprobeError
 from structprobe.experiments.config import Training
 from structprobe.experiments.fit import card_of, dev_baselines, make_probe, report
-from structprobe.experiments.runs.run import Banks, Outcome, Run, empty_outcome, timed
-from structprobe.output_paths import is_of_disk
+from structprobe.experiments.runs.run import Banks, Outcome, Run, empty_row, timed
 from structprobe.results.rows import Row
 from structprobe.results.saved_runs import unnamed_probe_path
 from structprobe.scores.prediction import Prediction
@@ -56,11 +55,9 @@ class Group:
                 done.add(run.key)
                 yield run, found
         except StructprobeError as error:
-            if is_of_disk(error):
-                raise
             for run in self.runs:
                 if run.key not in done:
-                    yield run, empty_outcome(run, self.banks, error)
+                    yield run, Outcome(empty_row(run.values, self.banks, run.key, error), {})
 
     def _outcomes(self) -> Iterator[tuple[Run, Outcome]]:
         """Do the runs."""

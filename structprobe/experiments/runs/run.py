@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
 from structprobe.errors import ScoreError, StructprobeError
+from structprobe.output_paths import is_of_disk
 from structprobe.probe.training.recipes import recipe_version
 from structprobe.results.rows import (
     METRICS,
@@ -195,11 +196,14 @@ def outcome(values: Row, banks: Banks, predictions: Mapping[str, Sequence[Predic
     return Outcome(make_row(**row), scores, predictions[banks.part])
 
 
-def empty_outcome(run: Run, banks: Banks, error: StructprobeError) -> Outcome:
-    """Make the row of a run that failed, which has no scores and says why."""
+def empty_row(values: Mapping[str, Any], banks: Banks, key: str, error: StructprobeError) -> Row:
+    """Make a row without scores that gives the reason; a full disk says nothing of a run."""
+    if is_of_disk(error):
+        raise error
+    assert banks.scored is not None
     why = " ".join(str(error).split())
-    told = {**run.values, **banks.values(), "key": empty_key(run.key, why), "why_empty": why}
-    return Outcome(make_row(**told, **(sizes(banks.scored) if banks.scored else {})), {})
+    told = {**values, **banks.values(), **sizes(banks.scored)}
+    return make_row(**told | {"key": empty_key(key, why), "why_empty": why})
 
 
 def warn(texts: Iterable[str]) -> None:
