@@ -119,16 +119,17 @@ def sweep(
     methods = baseline_methods(grid.seeds, banks) if config.baselines else []
     fits = all_fits(encoder, banks, grid, training, config)
     every = [*(run for run, _ in methods), *(run for one in fits for run in one.runs)]
+    stimuli = make_stimuli("distance", n=config.stimuli) if config.stimuli else ()
     how: dict[str, Any] = {
         "training": training,
-        "stimuli": make_stimuli("distance", n=config.stimuli) if config.stimuli else (),
+        "stimuli": stimuli,
         "verbose": config.progress is not False and here,
         "keep_predictions": config.keep_predictions,
         "probes_of": Path(folder).absolute() if config.save_probes else None,
     }
     to_encode: dict[str, Sequence[Sentence]] = dict(banks.parts)
-    if config.stimuli:
-        to_encode[STIMULI] = [one.sentence for one in how["stimuli"]]
+    if stimuli:
+        to_encode[STIMULI] = [one.sentence for one in stimuli]
     results = ResultsFolder(folder)
     results.tell_command(config.command)
     comparisons = Comparisons(fits, banks, results)
@@ -150,7 +151,12 @@ def sweep(
         todo = {run.key for run in every} - results.keys
         _log.info("%d of %s to do", len(todo), counted(len(every), "run"))
         done = [run for run in every if run.key not in todo]
-        bare = [run for run in done if not has_predictions(results.folder, run.key)]
+        controls = {run.key for one in fits if one.banks.control for run in one.runs}
+        bare = [
+            run
+            for run in done
+            if run.key not in controls and not has_predictions(results.folder, run.key)
+        ]
         if config.keep_predictions and bare:
             told = f"{counted(len(bare), 'finished run')} without saved predictions"
             _log.info("%s; to save them, use a new folder", told)

@@ -67,14 +67,18 @@ def test_a_control_is_the_probe_of_its_treebank(encoder: Encoder, tmp_path: Path
     assert (row["uuas"], row["dspr"]) == (found.uuas, found.dspr)
 
 
-def test_controls_are_resumed_and_asked_for_later(encoder: Encoder, tmp_path: Path) -> None:
+def test_controls_are_resumed_and_asked_for_later(
+    encoder: Encoder, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     whole = sweep(encoder, *BANKS, folder=tmp_path / "whole", controls="all", **SMALL)
     folder = tmp_path / "later"
     sweep(encoder, *BANKS, folder=folder, **SMALL)
     rows = sweep(encoder, *BANKS, folder=folder, controls=["form"], **SMALL)
     assert untimed(rows) == untimed(row for row in whole if row["control"] in (None, "form"))
     before = (folder / ROWS).read_bytes()
-    sweep(encoder, *BANKS, folder=folder, controls=["form"], **SMALL)
+    with caplog.at_level("INFO"):
+        sweep(encoder, *BANKS, folder=folder, controls=["form"], **SMALL)
+    assert "without saved predictions" not in caplog.text  # controls never have them
     assert (folder / ROWS).read_bytes() == before
     bare = {"keep_predictions": False, "folder": tmp_path / "bare"}
     sweep(encoder, *BANKS, **bare, **SMALL)

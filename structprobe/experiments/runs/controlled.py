@@ -19,7 +19,6 @@ class Comparisons:
     def __init__(self, fits: Iterable[Fits], banks: Banks, results: ResultsFolder) -> None:
         self._banks, self._results = banks, results
         self._scores: dict[str, Scores] = {}  # On the real trees, by the run's key
-        self._uuas = {row["key"]: row["uuas"] for row in results.rows}
         self._real: dict[str, str] = {}  # The key of what a control controls, by its own
         runs: dict[str, list[Run]] = {}
         for one in fits:
@@ -34,16 +33,19 @@ class Comparisons:
             return
         scores = found.scores[self._banks.part]
         if run.key not in self._real:
-            if run.key in self._real.values():
+            if self._real:
                 self._scores[run.key] = scores
             return
         real_key = self._real[run.key]
         real = self._scores_of(real_key)
-        uuas = self._uuas.get(real_key) if real is None else real.uuas
+        if real is not None:
+            uuas = real.uuas
+        else:  # done before, without predictions: the row alone has its score
+            uuas = next(r["uuas"] for r in self._results.rows if r["key"] == real_key)
         if uuas is None or scores.uuas is None:
             return
         found.row["selectivity"] = uuas - scores.uuas
-        if real is not None:  # else it was done before, and its predictions were not saved
+        if real is not None:
             told = selectivity(real, scores)
             found.row["selectivity_low"], found.row["selectivity_high"] = told.low, told.high
 
