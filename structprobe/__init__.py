@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
     from structprobe.encoder.vectors import EncodedBank, WordVectors
     from structprobe.errors import StructprobeError
-    from structprobe.experiments.codelength import codelength
     from structprobe.experiments.compare import compare
     from structprobe.experiments.config import (
         CodelengthConfig,
@@ -28,7 +27,8 @@ if TYPE_CHECKING:
     )  # fmt: skip
     from structprobe.experiments.fit import fit_probe
     from structprobe.experiments.heads import analyse_heads
-    from structprobe.experiments.localise import localise
+    from structprobe.experiments.instruments.codelength import codelength
+    from structprobe.experiments.instruments.localise import localise
     from structprobe.experiments.runs.backends import Backend
     from structprobe.experiments.runs.planning import plan_sweep
     from structprobe.experiments.sweep import sweep
@@ -55,13 +55,13 @@ _NAMES = {
     "encoder.encoder": "Encoder",
     "encoder.vectors": "EncodedBank WordVectors",
     "errors": "StructprobeError",
-    "experiments.codelength": "codelength",
+    "experiments.instruments.codelength": "codelength",
     "experiments.compare": "compare",
     "experiments.config": "CodelengthConfig CompareConfig FitConfig HeadsConfig LocaliseConfig "
     "SweepConfig Training",
     "experiments.fit": "fit_probe",
     "experiments.heads": "analyse_heads",
-    "experiments.localise": "localise",
+    "experiments.instruments.localise": "localise",
     "experiments.runs.backends": "Backend",
     "experiments.runs.planning": "plan_sweep",
     "experiments.sweep": "sweep",

@@ -34,8 +34,8 @@ def add_arguments(parser: Parser) -> None:
 
 def run(args: argparse.Namespace) -> None:
     """Code the treebank, and print the table."""
-    from structprobe.experiments.codelength import codelength
     from structprobe.experiments.config import CodelengthConfig
+    from structprobe.experiments.instruments.codelength import codelength
     from structprobe.show.codelength_table import format_codelengths
 
     # Before a model is loaded, which may take long.

@@ -31,7 +31,7 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Fit the probes and mixes, and print the table."""
     from structprobe.experiments.config import LocaliseConfig
-    from structprobe.experiments.localise import localise
+    from structprobe.experiments.instruments.localise import localise
     from structprobe.show.localise_table import format_localised
 
     # Before a model is loaded, which may take long.

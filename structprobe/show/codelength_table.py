@@ -12,7 +12,7 @@ _HEADINGS = ("layer", "kind", "codelength", "uniform", "compression")
 
 
 def format_codelengths(values: Sequence[Mapping[str, Any]]) -> str:
-    """Lay out what `structprobe.experiments.codelength.Codelength.values` gives for each row."""
+    """Lay out what `Codelength.values` gives for each row."""
     lines = [[*_HEADINGS]]
     for row in values:
         bits = (f"{row[key]:,.0f}" for key in ("codelength", "uniform_codelength"))

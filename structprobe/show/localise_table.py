@@ -21,7 +21,7 @@ _KINDS = (
 
 
 def format_localised(values: Mapping[str, Any]) -> str:
-    """Lay out what `structprobe.experiments.localise.Localised.values` gives."""
+    """Lay out what `structprobe.experiments.instruments.localise.Localised.values` gives."""
     keys = [key for key in _HEADINGS if key in values["layers"][0]]
     lines = [[_HEADINGS[key] for key in keys]]
     lines += [[_cell(key, layer[key]) for key in keys] for layer in values["layers"]]

@@ -14,7 +14,6 @@ from support.tiny_trees import tiny_text
 
 from structprobe.cli.main import main
 from structprobe.errors import StructprobeError, TreebankError
-from structprobe.experiments.codelength import codelength
 from structprobe.experiments.compare import compare
 from structprobe.experiments.config import (
     CodelengthConfig,
@@ -27,7 +26,8 @@ from structprobe.experiments.config import (
 from structprobe.experiments.evaluate import evaluate, score_files
 from structprobe.experiments.fit import fit_probe
 from structprobe.experiments.heads import analyse_heads
-from structprobe.experiments.localise import localise
+from structprobe.experiments.instruments.codelength import codelength
+from structprobe.experiments.instruments.localise import localise
 from structprobe.experiments.runs.planning import plan_sweep
 from structprobe.experiments.sweep import sweep
 from structprobe.recoverers.attention_max import AttentionMax

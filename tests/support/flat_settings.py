@@ -7,13 +7,13 @@ from dataclasses import fields
 from inspect import signature
 from typing import Any
 
-from structprobe.experiments import codelength as coding
 from structprobe.experiments import compare as comparing
 from structprobe.experiments import config as configs
 from structprobe.experiments import fit as fitting
 from structprobe.experiments import heads
-from structprobe.experiments import localise as localising
 from structprobe.experiments import sweep as sweeping
+from structprobe.experiments.instruments import codelength as coding
+from structprobe.experiments.instruments import localise as localising
 from structprobe.experiments.runs import planning
 
 

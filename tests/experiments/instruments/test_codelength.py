@@ -15,7 +15,7 @@ from support.tiny_trees import tiny_file
 
 from structprobe.cli.main import main
 from structprobe.errors import ProbeError, ScoreError
-from structprobe.experiments.codelength import KINDS, CodedBlock, Codelength
+from structprobe.experiments.instruments.codelength import KINDS, CodedBlock, Codelength
 from structprobe.probe.losses.codes import uniform_bits
 from structprobe.show.codelength_table import format_codelengths
 from structprobe.treebank import Sentence, Treebank

@@ -15,7 +15,7 @@ from support.tiny_trees import tiny_bank, tiny_file
 from structprobe import Encoder, LayerSweep, Prediction, Scores, score
 from structprobe.cli.main import main
 from structprobe.errors import MethodError, ScoreError
-from structprobe.experiments.localise import METRICS, expected_of, gain_of
+from structprobe.experiments.instruments.localise import METRICS, expected_of, gain_of
 from structprobe.probe.readers.biaffine_mix import BiaffineMix
 from structprobe.probe.readers.layer_mix import LayerMix, centre_of_gravity, expected_layer
 from structprobe.recoverers.biaffine import Biaffine

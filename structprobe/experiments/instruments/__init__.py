@@ -1,0 +1,1 @@
+"""What a finding proves: one instrument a file, each on banks of sentences and their vectors."""
