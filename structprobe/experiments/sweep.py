@@ -139,7 +139,8 @@ def sweep(
     def keep(run: Run, found: Outcome) -> None:
         comparisons.add(run, found)
         saved = config.keep_predictions and found.predictions
-        results.add(found.row, *((banks.scored, found.predictions) if saved else ()))
+        predicted = (banks.scored, found.predictions) if saved else (None, None)
+        results.add(found.row, *predicted, conditions=found.conditions)
         if why := found.row["why_empty"]:
             empty[run.key] = found.row
             _log.warning("%s has no scores: %s", run, why)

@@ -28,8 +28,6 @@ def _cell(row: Mapping[str, Any], key: str) -> str:
     value, ends = row.get(key), [row.get(f"{key}_{end}") for end in ("low", "high")]
     if value is None:
         return NOTHING
-    if key == "pair":
-        return "–".join(value)
     if not isinstance(value, float):
         return str(value)
     form = _per_cent if key in _SHARES else "{:.2f}".format

@@ -145,11 +145,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a run: its row, scores by part, and predictions on the reported part."""
+    """The result of a run: its row, scores by part, and what else may be saved of it."""
 
     row: Row
     scores: Mapping[str, Scores]
     predictions: Sequence[Prediction] = ()
+    conditions: Sequence[Mapping[str, Any]] = ()  # Scores by condition, of runs scored on stimuli
 
 
 def as_bank(bank: Sequence[Sentence], part: str, *, allow_withheld: bool = False) -> Treebank:
