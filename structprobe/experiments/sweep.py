@@ -138,9 +138,9 @@ def sweep(
 
     def keep(run: Run, found: Outcome) -> None:
         comparisons.add(run, found)
-        saved = config.keep_predictions and found.predictions
-        predicted = (banks.scored, found.predictions) if saved else (None, None)
-        results.add(found.row, *predicted, conditions=found.conditions)
+        predictions = (config.keep_predictions and found.predictions) or None
+        scored = banks.scored if predictions else None
+        results.add(found.row, scored, predictions, found.conditions)
         if why := found.row["why_empty"]:
             empty[run.key] = found.row
             _log.warning("%s has no scores: %s", run, why)

@@ -157,7 +157,22 @@ def significance(
         raise ResultError(unknown_name("by", by, BY))
     if metric not in METRICS:
         raise ResultError(unknown_name("score", metric, METRICS))
+    how = {"test": test, "correction": correction, "n": n, "level": level}
+    how |= {"random_state": random_state}
     rows = _scored_rows(folder, metric)
+    return compare_rows(folder, rows, by, metric, how, {}, progress)
+
+
+def compare_rows(
+    folder: str | os.PathLike[str],
+    rows: Sequence[Row],
+    by: str,
+    metric: str,
+    how: Mapping[str, Any],
+    known: Mapping[str, Scores],
+    progress: bool | None = None,
+) -> list[SignificanceTable]:
+    """Test the given rows as `significance` does; some scores may be known, by the row's key."""
     groups = _groups(rows, by)
     several = [own for own in groups if len(own) > 1]
     if not several:
@@ -171,9 +186,7 @@ def significance(
     apart = [key for key in ("layer", "rank", *SETTINGS, *PROTOCOL) if key != by]
     apart = differing(firsts, [key for key in apart if key not in _FREE[by]])
     used = [run for own in chosen for runs in own.values() for run in runs]
-    gold = read_gold(folder, used)
-    resampling = {"n": n, "level": level, "random_state": random_state}
-    how: dict[str, Any] = {"test": test, "correction": correction, **resampling}
+    gold = read_gold(folder, [run for run in used if run["key"] not in known])
     tables: list[SignificanceTable] = []
     faults: list[ScoreError] = []
     with progress_bar("read", len(used), "run", shown=progress) as advance:
@@ -182,7 +195,8 @@ def significance(
             for name, runs in own.items():
                 found[name] = []
                 for run in runs:
-                    found[name].append(_scores_of(folder, run, gold, metric))
+                    scores = known.get(run["key"]) or _scores_of(folder, run, gold, metric)
+                    found[name].append(scores)
                     advance(1)
             told = ", ".join([_common(by, first), *tell_settings(first, apart)])
             try:
@@ -195,10 +209,8 @@ def significance(
                 _system(name, means[name], found[name], own[name], whole[name], tests)
                 for name in tests.values
             ]
-            scores = means[systems[0].name]
-            tables.append(
-                SignificanceTable(told, systems, tests, len(scores.table), scores.protocol)
-            )
+            mean = means[systems[0].name]
+            tables.append(SignificanceTable(told, systems, tests, len(mean.table), mean.protocol))
     if not tables:
         raise faults[0]
     for fault in faults:

@@ -128,7 +128,9 @@ def _lines_below(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
     )
     intervals = any(row.get("uuas_low") is not None for row in rows)
     told = "; 95% bootstrap intervals over sentences in brackets" if intervals else ""
-    told += "; ± one standard deviation over seeds" if any(map(_has_spread, rows)) else ""
+    if any(map(_has_spread, rows)):
+        told += "; ± one standard deviation over seeds"
+        told += ", beside the means of the intervals' bounds" if intervals else ""
     doubts = Counter(text for row in rows for text in row.get("warnings") or ())
     of_rows = {text: f" ({n} of {len(rows)} rows)" * (n < len(rows)) for text, n in doubts.items()}
     no_tree = "are not a tree: their arcs are scored as they are"
@@ -144,11 +146,11 @@ def _lines_below(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
 
 
 def tell_bias(row: Mapping[str, Any]) -> str:
-    """Write the near-word bias, with its interval or its deviation over seeds."""
+    """Write the near-word bias, with its deviation over seeds and its interval over items."""
     value, low, high = (row[f"near_word_bias{end}"] for end in ("", "_low", "_high"))
-    if row.get("near_word_bias_sd") is not None:
-        return f"{value:.2f} ± {row['near_word_bias_sd']:.2f}"
-    return f"{value:.2f}" if low is None or high is None else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    spread = row.get("near_word_bias_sd")
+    told = f"{value:.2f}" if spread is None else f"{value:.2f} ± {spread:.2f}"
+    return told if low is None or high is None else f"{told} [{low:.2f}, {high:.2f}]"
 
 
 def tell_spread(row: Mapping[str, Any], key: str) -> str:

@@ -12,17 +12,14 @@ from structprobe.output_paths import check_file
 from structprobe.probe.saving.save_load import CONFIG, read_config
 from structprobe.results.folder import MARKER, read_commands, read_rows
 from structprobe.results.rows import Row
-from structprobe.results.settings import (
-    PROTOCOL,
-    differing,
-    name_banks,
-    over_seeds,
-    protocol_of,
-    tell_seeds,
-    tell_settings,
-)
-from structprobe.show.report.curves import draw_curves
+from structprobe.results.settings import name_banks, over_seeds, tell_seeds
+from structprobe.show.report.curves import protocol_curves
 from structprobe.show.report.elements import Markup, element, note, section
+from structprobe.show.report.evidence import (
+    controls_section,
+    pairs_section,
+    stimuli_section,
+)
 from structprobe.show.report.explorer import HOW_TO_KEEP, NO_GOLD, explorer_section, extremes
 from structprobe.show.report.finding import findings, leading
 from structprobe.show.report.fitted import fitted_page
@@ -141,6 +138,9 @@ def _results_page(folder: Path, title: str | None, progress: bool | None) -> str
     sections = {
         "scores": ("Scores", _scores_section(rows, series)),
         "curves": ("By layer", _curves_section(series)),
+        "controls": ("Controls", controls_section(rows, series)),
+        "stimuli": ("Stimuli", stimuli_section(folder, rows, series, runs)),
+        "differences": ("Differences", pairs_section(folder, named, kept)),
         "recall": ("By relation and length", _recall_section(kept)),
         "sentences": ("Sentences", explorer_section(kept, packed, n_scored) if kept else None),
         "extremes": ("Worst and best", extremes(kept) if kept else None),
@@ -174,16 +174,8 @@ def _scores_section(rows: Sequence[Row], series: Sequence[Series]) -> Markup:
 
 
 def _curves_section(series: Sequence[Series]) -> Markup | None:
-    """Draw curves by one protocol beside one another, and beside its baselines alone."""
-    protocols: dict[object, list[Series]] = {}
-    for one in series:
-        protocols.setdefault(protocol_of(one.rows[0]), []).append(one)
-    apart = differing([row for one in series for row in one.rows], PROTOCOL)
-    curves = [
-        [element("h3", ", ".join(tell_settings(own[0].rows[0], apart))) if apart else None, panels]
-        for own in protocols.values()
-        if (panels := draw_curves(own)) is not None
-    ]
+    """Draw the curves of all scores."""
+    curves = protocol_curves(series)
     if not curves:
         return None
     rows = [row for one in series for row in one.rows]
