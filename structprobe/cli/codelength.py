@@ -5,8 +5,9 @@ from __future__ import annotations
 import argparse
 
 from structprobe.cli import inputs, options
-from structprobe.cli.output import print_as
+from structprobe.cli.output import print_as, print_rows
 from structprobe.cli.parser import Parser
+from structprobe.results.folder import check_folder
 
 
 def add_arguments(parser: Parser) -> None:
@@ -27,6 +28,13 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     told = "training steps for the whole treebank, shared out over the blocks; default: set by the "
     options.add_max_steps(parser, help=f"{told}recipe")
+    parser.add_argument(
+        "--controls", nargs="?", const="all", default=(), metavar="NAMES",
+        help="also code control tasks: form, position, random, or all (the default if no names "
+        "are given)",
+    )  # fmt: skip
+    told = "results folder to put the codelengths into as rows; rows already there are skipped"
+    parser.add_argument("-o", "--out", metavar="DIR", help=told)
     options.add_cache(parser)
     options.add_allow_withheld(parser)
     options.add_output(parser)
@@ -35,13 +43,18 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Code the treebank, and print the table."""
     from structprobe.experiments.config import CodelengthConfig
-    from structprobe.experiments.instruments.codelength import codelength
+    from structprobe.experiments.instruments.codelength import codelength, codelength_rows
     from structprobe.show.codelength_table import format_codelengths
 
     # Before a model is loaded, which may take long.
     train, _, _ = inputs.read_treebank(args)
-    names = "recipe", "max_steps", "device", "cache", "progress", "allow_withheld"
-    config = CodelengthConfig(**inputs.picked(args, *names))
-    how = inputs.picked(args, "kinds", "layers", "rank", "seed")
-    found = codelength(inputs.build_encoder(args), train, **how, config=config)
+    names = "recipe", "max_steps", "device", "controls", "cache", "progress", "allow_withheld"
+    config = CodelengthConfig(**inputs.picked(args, *names), command=args.command_line)
+    how = inputs.picked(args, "kinds", "layers", "rank", "seed") | {"config": config}
+    if args.out is not None:
+        check_folder(args.out)
+        rows = codelength_rows(inputs.build_encoder(args), train, folder=args.out, **how)
+        print_rows(rows, args)
+        return
+    found = codelength(inputs.build_encoder(args), train, **how)
     print_as(format_codelengths, [one.values() for one in found], args)

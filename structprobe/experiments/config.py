@@ -235,7 +235,9 @@ class CodelengthConfig:
         of the recipe.
     device : str or torch.device, default="auto"
         Where the probes are trained.
-    cache, progress, allow_withheld
+    controls
+        Control tasks whose trees are coded too, as for `SweepConfig`.
+    cache, command, progress, allow_withheld
         As for `SweepConfig`; by default word vectors are not cached.
 
     Raises
@@ -247,7 +249,9 @@ class CodelengthConfig:
     recipe: str = "whitened"
     max_steps: int | None = None
     device: Any = "auto"
+    controls: str | Iterable[str] = ()
     cache: str | os.PathLike[str] | None = None
+    command: str | None = None
     progress: bool | None = None
     allow_withheld: bool = False
 
@@ -255,6 +259,7 @@ class CodelengthConfig:
         from structprobe.probe.training.settings import read_name
 
         read_name("recipe", self.recipe, RECIPES)
+        choose_controls(self.controls)
         check_steps(self.max_steps)
         check_device(self.device)
 

@@ -6,26 +6,28 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from structprobe.errors import counted
-from structprobe.show.table import lay_out
+from structprobe.show.table import INCOMPARABLE, NOTHING, lay_out
 
-_HEADINGS = ("layer", "kind", "codelength", "uniform", "compression")
+_HEADINGS = ("codelength", "uniform", "compression")
 
 
 def format_codelengths(values: Sequence[Mapping[str, Any]]) -> str:
     """Lay out what `Codelength.values` gives for each row."""
-    lines = [[*_HEADINGS]]
+    keys = ["layer", "kind", *(["control"] if any(row["control"] for row in values) else [])]
+    lines = [[*keys, *_HEADINGS]]
     for row in values:
+        told = (NOTHING if row[key] is None else str(row[key]) for key in keys)
         bits = (f"{row[key]:,.0f}" for key in ("codelength", "uniform_codelength"))
-        lines.append([str(row["layer"]), row["kind"], *bits, f"{row['compression']:.3f}"])
+        lines.append([*told, *bits, f"{row['compression']:.3f}"])
     first = values[0]
     coded = counted(first["n_sentences"], "sentence"), counted(len(first["blocks"]), "block")
     steps = "" if first["max_steps"] is None else f", {counted(first['max_steps'], 'step')}"
     lines_below = [
         "Codelengths in bits, by the online code, each block by a probe trained on the blocks "
         "before it; uniform: by the uniform code; compression: uniform / codelength.",
-        "Compare layers, models and controls within one kind: the codelengths of different kinds "
-        "are not comparable, since one tree decides all n(n - 1)/2 distances and all n depths "
-        "of a sentence, which are coded as if they were independent.",
+        f"Compare layers, models and controls within one kind: {INCOMPARABLE}.",
         f"{coded[0]} in {coded[1]}; recipe {first['recipe']}{steps}; seed {first['seed']}.",
     ]
-    return "\n".join([*lay_out(lines, [name == "kind" for name in _HEADINGS]), *lines_below])
+    return "\n".join(
+        [*lay_out(lines, [name in ("kind", "control") for name in lines[0]]), *lines_below]
+    )

@@ -9,6 +9,7 @@ pays for it.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
@@ -23,9 +24,12 @@ from structprobe.devices import find_device
 from structprobe.errors import ProbeError, ScoreError, check_encoder, counted, unknown_name
 from structprobe.experiments.config import CodelengthConfig, checked_config
 from structprobe.experiments.layers_ranks_seeds import check_ranks, check_seeds, parse_layers
-from structprobe.experiments.runs.run import Banks
+from structprobe.experiments.runs.run import Banks, Run
 from structprobe.progress import progress_bar
-from structprobe.results.rows import bank_name
+from structprobe.results.folder import ResultsFolder, check_folder
+from structprobe.results.frames import Rows
+from structprobe.results.rows import bank_name, make_row
+from structprobe.treebank.controls import choose_controls
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -101,6 +105,8 @@ class Codelength:
     held_out : {"train", "dev"}
         What the best step and the sharpness were chosen on: some of the sentences before a block,
         or the dev set.
+    control : str or None
+        The control task whose trees were coded; None for those of the treebank.
     """
 
     kind: str
@@ -113,6 +119,7 @@ class Codelength:
     recipe: str
     max_steps: int | None
     held_out: str
+    control: str | None = None
 
     @property
     def codelength(self) -> float:
@@ -200,12 +207,12 @@ def codelength(
     seed : int, default=0
         Random state of the order of the sentences and of the probes.
     config : CodelengthConfig, optional
-        Further options: the recipe, the number of steps, device, cache.
+        Further options: the recipe, the number of steps, control tasks, device, cache.
 
     Returns
     -------
     list of Codelength
-        One for each layer and kind, by layer.
+        One for each layer and kind, by layer; those of controls after the others.
 
     Raises
     ------
@@ -216,55 +223,178 @@ def codelength(
     TreebankError
         If the text of a treebank is withheld, unless that is allowed.
     """
-    from structprobe.probe.data.examples import read_sets
-    from structprobe.probe.training.joint_fit import most_at_once
-    from structprobe.probe.training.parallel import side_by_side
-    from structprobe.probe.training.settings import read_settings
-    from structprobe.probe.training.streaming import bytes_of_layer
-
     config = checked_config(config, CodelengthConfig)
-    find_device(config.device, error=ProbeError)
-    wanted = _read_kinds(kinds)
-    check_seeds([] if seed is None else [seed])
-    banks = Banks.of(train, dev, allow_withheld=config.allow_withheld)
-    check_encoder(encoder, ProbeError)
-    if rank is not None:  # before anything is encoded
-        check_ranks([rank], encoder.hidden_size)
-    chosen = parse_layers(layers, encoder.n_layers, encoder.layers)
-    blocks = _Blocks.of(banks, seed)
-    how: dict[str, Any] = {"layers": chosen, "cache": config.cache, "progress": config.progress}
-    X = {}
-    for name, bank in banks.parts.items():
-        vectors = encoder.encode(bank, **how)
-        X[name] = {layer: vectors.layer(layer) for layer in chosen}
-    held_out = None if banks.dev is None else (X["dev"], banks.dev)
-    whole, whole_dev = read_sets(X["train"], banks.train, held_out)
-    told = {"rank": rank, "recipe": config.recipe, "max_steps": config.max_steps}
-    told["device"] = config.device
-    pieces, size = [], 0
-    n_sentences = len(chosen) * len(wanted) * len(banks.train)
-    shown = config.progress
-    with progress_bar("codelength", n_sentences, "sentence", shown=shown) as advance:
-        for layer in chosen:
+    plan = _Plan.of(encoder, Banks.of(train, dev, allow_withheld=config.allow_withheld), layers,
+                    kinds, rank, seed, config)  # fmt: skip
+    return [*plan.coded(plan.layers, plan.kinds, plan.controls)]
+
+
+def codelength_rows(
+    encoder: Encoder,
+    train: Sequence[Sentence],
+    dev: Sequence[Sentence] | None = None,
+    *,
+    folder: str | os.PathLike[str],
+    layers: str | Iterable[int] = "all",
+    kinds: str | Iterable[str] = KINDS,
+    rank: int | None = None,
+    seed: int = 0,
+    config: CodelengthConfig | None = None,
+) -> Rows:
+    """Measure codelengths into a results folder; one row per layer, kind and control.
+
+    Rows that are already in the folder are skipped. Their method is ``"codelength-tree"`` and so
+    on, followed by ``-control-form`` and so on for controls.
+
+    Parameters
+    ----------
+    encoder, train, dev, layers, kinds, rank, seed, config
+        As for `codelength`.
+    folder : path
+        The results folder: new, empty, or from structprobe. The rows of a layer are written when
+        it is done.
+
+    Returns
+    -------
+    Rows
+        The rows of all layers, kinds and controls that were asked for.
+
+    Raises
+    ------
+    ProbeError, ScoreError, TreebankError
+        As for `codelength`.
+    ResultError
+        If the folder is not a results folder or cannot be written.
+    """
+    config = checked_config(config, CodelengthConfig)
+    check_folder(folder)
+    plan = _Plan.of(encoder, Banks.of(train, dev, allow_withheld=config.allow_withheld), layers,
+                    kinds, rank, seed, config)  # fmt: skip
+    runs = {
+        (control, layer, kind): plan.run(control, layer, kind)
+        for control in plan.controls
+        for layer in plan.layers
+        for kind in plan.kinds
+    }
+    results = ResultsFolder(folder)
+    results.tell_command(config.command)
+    for control in plan.controls:
+        keys = results.keys
+        todo = [place for place, run in runs.items() if place[0] == control and run.key not in keys]
+        wanted = [layer for layer in plan.layers if any(place[1] == layer for place in todo)]
+        missing = [kind for kind in plan.kinds if any(place[2] == kind for place in todo)]
+        for one in plan.coded(wanted, missing, [control]) if todo else ():
+            values = {"codelength": one.codelength, "compression": one.compression}
+            results.add(make_row(**runs[control, one.layer, one.kind].values, **values))
+    by_key = {row["key"]: row for row in results.rows}
+    return Rows(by_key[run.key] for run in runs.values())
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be coded, checked before anything is encoded."""
+
+    encoder: Encoder
+    banks: Banks
+    layers: tuple[int, ...]
+    kinds: tuple[str, ...]
+    controls: tuple[str | None, ...]  # None for the trees of the treebank
+    rank: int | None
+    seed: int
+    config: CodelengthConfig
+
+    @classmethod
+    def of(
+        cls,
+        encoder: Encoder,
+        banks: Banks,
+        layers: str | Iterable[int],
+        kinds: str | Iterable[str],
+        rank: int | None,
+        seed: int,
+        config: CodelengthConfig,
+    ) -> _Plan:
+        """Check what was asked for."""
+        find_device(config.device, error=ProbeError)
+        wanted = _read_kinds(kinds)
+        check_seeds([] if seed is None else [seed])
+        check_encoder(encoder, ProbeError)
+        if rank is not None:
+            check_ranks([rank], encoder.hidden_size)
+        chosen = parse_layers(layers, encoder.n_layers, encoder.layers)
+        _Blocks.of(banks, seed)  # refuses too few sentences
+        controls = None, *choose_controls(config.controls)
+        return cls(encoder, banks, tuple(chosen), wanted, controls, rank, int(seed), config)
+
+    def run(self, control: str | None, layer: int, kind: str) -> Run:
+        """Give the known values of a row, and its key."""
+        end = "" if control is None else f"-control-{control}"
+        banks = self.banks if control is None else self.banks.controlled(control)
+        values = {"method": f"codelength-{kind}{end}", "uses_gold": False}
+        values |= self.encoder.origin(0) | {"layer": layer, "control": control}
+        values |= {"recipe": self.config.recipe, "max_steps": self.config.max_steps}
+        values |= {"products": "float32", "rank": self.rank or self.encoder.hidden_size}
+        # Coded is the training set: there is no part that is scored.
+        sets = ("train", "train_fingerprint", "dev", "dev_fingerprint")
+        told = {key: value for key, value in self.banks.values().items() if key in sets}
+        run = Run.of(values | {"seed": self.seed}, banks)
+        return Run({**run.values, **told})
+
+    def coded(
+        self, layers: Sequence[int], kinds: Sequence[str], controls: Sequence[str | None]
+    ) -> Iterator[Codelength]:
+        """Encode the sentences, and code the trees of each control, layer after layer."""
+        how: dict[str, Any] = {"layers": layers, "cache": self.config.cache}
+        how["progress"] = self.config.progress
+        X = {}
+        for name, bank in self.banks.parts.items():
+            vectors = self.encoder.encode(bank, **how)
+            X[name] = {layer: vectors.layer(layer) for layer in layers}
+        n_sentences = len(controls) * len(layers) * len(kinds) * len(self.banks.train)
+        shown = self.config.progress
+        with progress_bar("codelength", n_sentences, "sentence", shown=shown) as advance:
+            for control in controls:
+                yield from self._code(X, kinds, control, advance)
+
+    def _code(
+        self,
+        X: Mapping[str, Mapping[int, Any]],
+        kinds: Sequence[str],
+        control: str | None,
+        advance: Callable[[int], None],
+    ) -> Iterator[Codelength]:
+        """Code the trees of the treebank or of a control."""
+        from structprobe.probe.data.examples import read_sets
+        from structprobe.probe.training.joint_fit import most_at_once
+        from structprobe.probe.training.parallel import side_by_side
+        from structprobe.probe.training.settings import read_settings
+        from structprobe.probe.training.streaming import bytes_of_layer
+
+        config, banks = self.config, self.banks
+        banks = banks if control is None else banks.controlled(control)
+        blocks = _Blocks.of(banks, self.seed)
+        held_out = None if banks.dev is None else (X["dev"], banks.dev)
+        whole, whole_dev = read_sets(X["train"], banks.train, held_out)
+        told = {"rank": self.rank, "recipe": config.recipe, "max_steps": config.max_steps}
+        told["device"] = config.device
+        pieces, size = [], 0
+        for layer in X["train"]:
             settings = read_settings(told, whole.layers[layer].hidden_size)
             size = max(size, bytes_of_layer(layer, whole, whole_dev, settings))
             coder = _Coder(layer, settings, whole, whole_dev, blocks)
-            pieces.append(partial(coder.code, wanted, advance))
+            pieces.append(partial(coder.code, kinds, advance))
         in_memory = int(settings.memory_gb * 1e9 / size)
         n_workers = max(1, min(most_at_once(settings.device), len(pieces), in_memory))
-        found = [*side_by_side(pieces, n_workers)]
-    own: dict[str, Any] = {"recipe": config.recipe, "seed": int(seed)}
-    own["max_steps"] = config.max_steps or getattr(settings.recipe, "max_steps", None)
-    own |= {"train": bank_name(banks.train), "held_out": "train" if dev is None else "dev"}
-    models: Any = {layer: (X["train"][layer].origin or {}).get("model") for layer in chosen}
-    return [
-        Codelength(
-            kind, layer, tuple(coded), rank=rank or whole.layers[layer].hidden_size,
-            model=models[layer], **own,
-        )
-        for layer, by_kind in zip(chosen, found, strict=True)
-        for kind, coded in by_kind.items()
-    ]  # fmt: skip
+        own: dict[str, Any] = {"recipe": config.recipe, "seed": self.seed, "control": control}
+        own["max_steps"] = config.max_steps or getattr(settings.recipe, "max_steps", None)
+        own |= {"train": bank_name(self.banks.train)}
+        own["held_out"] = "train" if banks.dev is None else "dev"
+        layers = zip(X["train"], side_by_side(pieces, n_workers), strict=True)
+        for layer, by_kind in layers:
+            model: Any = (X["train"][layer].origin or {}).get("model")
+            rank = self.rank or whole.layers[layer].hidden_size
+            for kind, coded in by_kind.items():
+                yield Codelength(kind, layer, tuple(coded), model=model, rank=rank, **own)
 
 
 def _read_kinds(kinds: str | Iterable[str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The sections about what the scores prove: controls, stimuli, significant differences."""
+"""The sections about what the scores prove: controls, stimuli, codelengths, differences."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from structprobe.show.report.tables import (
     systems_table,
 )
 from structprobe.show.significance_table import lines_below
+from structprobe.show.table import INCOMPARABLE
 
 MOST_SERIES = 4  # whose scores by condition are shown
 MOST_PAIRS = 30  # of one group of systems
@@ -50,6 +51,13 @@ _OTHERS = (
     "over items. ",
     element("code", "structprobe stimuli PROBE/"),
     " scores a saved probe by other conditions.",
+)
+
+
+_CODELENGTHS = (
+    "Bits of the gold trees of the training set, or of their distances or depths, by an online "
+    "code whose probe learns from the sentences before; compression is how many times shorter that "
+    f"is than the uniform code. Compare within one kind: {INCOMPARABLE}."
 )
 
 
@@ -84,7 +92,10 @@ def stimuli_section(
     if not measured:
         return None
     told: list[Child] = [note(_BIAS), columns_table(measured, ("stimuli", BIAS), "Near-word bias")]
-    told += protocol_curves([one for one in series if one.layered], (BIAS,))
+    drawn = [
+        one for one in series if one.layered and any(row[BIAS] is not None for row in one.rows)
+    ]
+    told += protocol_curves(drawn, (BIAS,))
     saved = []
     for one in runs:
         named = zip(one.names, one.rows, strict=True)
@@ -100,6 +111,14 @@ def stimuli_section(
             note(f"Left out: scores by condition of {len(saved) - MOST_SERIES} more series.")
         )
     return section("stimuli", "Stimuli", told)
+
+
+def codelength_section(rows: Sequence[Row]) -> Markup | None:
+    """Show the codelengths of trees, given the vectors of a layer."""
+    if not rows:
+        return None
+    table = columns_table(rows, ("codelength", "compression"), "Codelengths, by layer and kind")
+    return section("codelengths", "Codelengths", note(_CODELENGTHS), table)
 
 
 def pairs_section(folder: Path, rows: Sequence[Row], kept: Sequence[KeptSeries]) -> Markup | None:

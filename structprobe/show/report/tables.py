@@ -19,10 +19,11 @@ _FIRST = ("method", "words_as", "model", "treebank")
 _LAST = ("layer", "head", "choice", "rank", "seed", "n_seeds")
 _HEADINGS = {"words_as": "input", "choice": "chosen", "n_seeds": "seeds"}
 BIAS = "near_word_bias"
-_NAMES = {**SCORES, "selectivity": "selectivity", BIAS: "near-word bias", "dev_uuas": "dev UUAS"}
+_NAMES = {**SCORES, "selectivity": "selectivity", BIAS: "near-word bias", "dev_uuas": "dev UUAS",
+          "codelength": "bits", "compression": "compression", "stimuli": "stimuli"}  # fmt: skip
 _ENDS = {"": "value", "_low": "low", "_high": "high", "_sd": "sd"}
 # Values that are not shown in per cent: how many digits they have.
-_PLAIN = {BIAS: 2, "distance": 2}
+_PLAIN = {BIAS: 2, "distance": 2, "codelength": 0, "compression": 2, "stimuli": 0}
 _WORDS = ("method", "choice", *PROTOCOL, *SETTINGS)
 # The first of each range; the last range is open.
 _DISTANCES = (1, 2, 3, 4, 5, 7, 10, 15)
@@ -56,7 +57,7 @@ def controls_table(points: Sequence[tuple[Row, Mapping[str, Row]]]) -> Markup:
     names = [*dict.fromkeys(name for _, own in points for name in own)]
     heads = [*map(_told_head, columns), _head(SCORES["uuas"], number=True)]
     for name in names:
-        heads += [_head(f"UUAS of {name}", number=True), _head("selectivity", number=True)]
+        heads += [_head(f"{name}: {key}", number=True) for key in (SCORES["uuas"], "selectivity")]
     nothing = dict.fromkeys(("uuas", "selectivity"))
     body = [
         element(

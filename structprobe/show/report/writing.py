@@ -16,6 +16,7 @@ from structprobe.results.settings import name_banks, over_seeds, tell_seeds
 from structprobe.show.report.curves import protocol_curves
 from structprobe.show.report.elements import Markup, element, note, section
 from structprobe.show.report.evidence import (
+    codelength_section,
     controls_section,
     pairs_section,
     stimuli_section,
@@ -129,17 +130,21 @@ def _results_page(folder: Path, title: str | None, progress: bool | None) -> str
             what += " but for the tables and figures of `structprobe heads`"
         raise ResultError(what, where=str(folder), hint=_KINDS)
     named = name_banks(every)
-    rows = over_seeds(named)
+    means = over_seeds(named)
+    # Codelengths are no scores: they have a section of their own.
+    codelengths = [row for row in means if row["codelength"] is not None]
+    rows = [row for row in means if row["codelength"] is None]
     series, runs = series_of(rows), series_of(named)
     kept = read_kept(folder, runs, progress)
     packed = Explorer(kept, progress)
-    name = title or _title(rows)
+    name = title or _title(means)
     n_scored = sum(len(one.rows) for one in runs)
     sections = {
-        "scores": ("Scores", _scores_section(rows, series)),
+        "scores": ("Scores", _scores_section(rows, series) if rows else None),
         "curves": ("By layer", _curves_section(series)),
         "controls": ("Controls", controls_section(rows, series)),
         "stimuli": ("Stimuli", stimuli_section(folder, rows, series, runs)),
+        "codelengths": ("Codelengths", codelength_section(codelengths)),
         "differences": ("Differences", pairs_section(folder, named, kept)),
         "recall": ("By relation and length", _recall_section(kept)),
         "sentences": ("Sentences", explorer_section(kept, packed, n_scored) if kept else None),
@@ -149,7 +154,7 @@ def _results_page(folder: Path, title: str | None, progress: bool | None) -> str
     there = {name: section for name, section in sections.items() if section[1] is not None}
     links = [element("a", label, href=f"#{name}") for name, (label, _) in there.items()]
     made = there.pop("made")[1]
-    main = [*(one for _, one in there.values()), None if kept else note(HOW_TO_KEEP)]
+    main = [*(one for _, one in there.values()), note(HOW_TO_KEEP) if rows and not kept else None]
     told = "structprobe report", name, findings(series), main
     data = {"explorer-data": packed.data} if kept else {}
     body = page_body(*told, nav=links, foot=made)
@@ -160,6 +165,7 @@ def _title(rows: Sequence[Row]) -> str:
     named = [row["model"] for row in rows if row["model"]]
     models = dict.fromkeys(short_model(one) for one in named if "(untrained" not in one)
     banks = dict.fromkeys(row["treebank"] for row in rows if row["treebank"])
+    banks = banks or dict.fromkeys(row["train"] for row in rows if row["train"])
     return " on ".join(", ".join(part) for part in (models, banks) if part) or "Trees from a model"
 
 
