@@ -171,7 +171,7 @@ def test_several_seeds_show_both_spreads(tmp_path: Path, monkeypatch: pytest.Mon
     assert bias[1][-1] == "-0.05 ± 0.00 -0.10 to 0.00"
     assert "Left out: scores by condition of 1 more series." in page
     finding = page.partition('class="finding">')[2].partition("</p>")[0]
-    assert f"over 2 seeds; 95% interval over sentences [{low:.1f}, {high:.1f}])" in finding
+    assert f"over 2 seeds) [{low:.1f}, {high:.1f}] of the gold edges" in finding
     table = format_table(read_rows(tmp_path))
     assert "-0.05 ± 0.00 [-0.10, 0.00]" in table
     assert "± one standard deviation over seeds, beside the means of the intervals' bounds" in table

@@ -64,9 +64,7 @@ def _share(row: Row) -> str:
     low, high = row["uuas_low"], row["uuas_high"]
     interval = "" if low is None else f"[{100 * low:.1f}, {100 * high:.1f}]"
     if seeds := tell_seeds([row]):
-        told = f"mean and standard deviation over {seeds}"
-        told += f"; 95% interval over sentences {interval}" if interval else ""
-        return f"{share} ± {100 * row['uuas_sd']:.1f} ({told})"
+        share += f" ± {100 * row['uuas_sd']:.1f} (mean and standard deviation over {seeds})"
     return f"{share} {interval}".rstrip()
 
 
