@@ -62,6 +62,61 @@ class TypeProbe(LayerZero):
         return TypeEncoder(self.encoder, train, cache=self.cache, progress=self.progress)
 
 
+class DecayProbe(LayerZero):
+    """Fits the probe on means of layer 0 over the sentence, where near words weigh more (Decay0).
+
+    Each word has the weighted mean of all words of its sentence at layer 0; a word that is `d`
+    words away has the weight ``1 / 2**d`` (Hewitt and Manning 2019, A Structural Probe for Finding
+    Syntax in Word Representations, section 3; their code counts the word itself twice). The fitted
+    probe cannot be loaded without these vectors.
+
+    Parameters
+    ----------
+    encoder, layers, **options
+        As for `LayerZero`.
+
+    Raises
+    ------
+    MethodError
+        As for `LayerZero`.
+    """
+
+    name = "probe-decay0"
+    order = 91
+
+    def _encoder_for(self, train: Sequence[Sentence]) -> Any:
+        from structprobe.encoder.mixed_words import DecayEncoder
+
+        return DecayEncoder(self.encoder)
+
+
+class ProjProbe(LayerZero):
+    """Fits the probe on an untrained BiLSTM over layer 0, random weights in one layer (Proj0).
+
+    The BiLSTM is as wide as the model (Hewitt and Manning 2019, A Structural Probe for Finding
+    Syntax in Word Representations, section 3); its weights are drawn with `random_state`. The
+    fitted probe cannot be loaded without these vectors.
+
+    Parameters
+    ----------
+    encoder, layers, **options
+        As for `LayerZero`.
+
+    Raises
+    ------
+    MethodError
+        As for `LayerZero`.
+    """
+
+    name = "probe-proj0"
+    order = 91
+
+    def _encoder_for(self, train: Sequence[Sentence]) -> Any:
+        from structprobe.encoder.mixed_words import ProjEncoder
+
+        return ProjEncoder(self.encoder, self.random_state)
+
+
 class UntrainedProbe(BestLayer):
     """Fits the probe on the best layer of an untrained copy of the model (random weights).
 
