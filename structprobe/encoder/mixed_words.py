@@ -1,6 +1,6 @@
 """Layer 0 with the words of a sentence mixed without training: the floors Decay0 and Proj0.
 
-Hewitt and Manning 2019, A Structural Probe for Finding Syntax in Word Representations, section 3.
+Hewitt and Manning 2019, A Structural Probe for Finding Syntax in Word Representations, section 3.2.
 """
 
 from __future__ import annotations

@@ -67,7 +67,7 @@ class DecayProbe(LayerZero):
 
     Each word has the weighted mean of all words of its sentence at layer 0; a word that is `d`
     words away has the weight ``1 / 2**d`` (Hewitt and Manning 2019, A Structural Probe for Finding
-    Syntax in Word Representations, section 3; their code counts the word itself twice). The fitted
+    Syntax in Word Representations, section 3.2; their code counts the word itself twice). The fitted
     probe cannot be loaded without these vectors.
 
     Parameters
@@ -94,7 +94,7 @@ class ProjProbe(LayerZero):
     """Fits the probe on an untrained BiLSTM over layer 0, random weights in one layer (Proj0).
 
     The BiLSTM is as wide as the model (Hewitt and Manning 2019, A Structural Probe for Finding
-    Syntax in Word Representations, section 3); its weights are drawn with `random_state`. The
+    Syntax in Word Representations, section 3.2); its weights are drawn with `random_state`. The
     fitted probe cannot be loaded without these vectors.
 
     Parameters
