@@ -131,11 +131,12 @@ def measured(
     cells = [cell for key in SHOWN_APART for cell in told_apart(by_value[key])]
     yield "between", [line(model.name, best["layer"], *cells)]
     layers = (0, best["layer"])
+    how = CodelengthConfig(
+        controls="all", max_steps=settings.max_steps, cache=results / "vectors"
+    )  # fmt: skip
     coded: dict[str, list[Any]] = {}
-    how = CodelengthConfig(max_steps=settings.max_steps, cache=results / "vectors")
-    for trees in (banks[0], *(control(banks[0], 0) for control in CONTROLS.values())):
-        for one in codelength(encoder, trees, layers=layers, rank=settings.rank, config=how):
-            coded.setdefault(f"{model.name} | {one.layer} | {one.kind}", []).append(one)
+    for one in codelength(encoder, banks[0], layers=layers, rank=settings.rank, config=how):
+        coded.setdefault(f"{model.name} | {one.layer} | {one.kind}", []).append(one)
     yield (
         "codes",
         [line(key, *(f"{one.compression:.2f}" for one in own)) for key, own in coded.items()],
