@@ -19,6 +19,7 @@ def add_arguments(parser: Parser) -> None:
         choices=("tree", "distances", "depths"),
         help="what is coded: tree, distances, depths; default: all three",
     )  # fmt: skip
+    options.add_controls(parser, help="also code the trees of control tasks")
     options.add_layers(parser)
     options.add_rank(parser, help="rank of the probes; default: hidden size")
     options.add_seed(parser)
@@ -28,11 +29,6 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     told = "training steps for the whole treebank, shared out over the blocks; default: set by the "
     options.add_max_steps(parser, help=f"{told}recipe")
-    parser.add_argument(
-        "--controls", nargs="?", const="all", default=(), metavar="NAMES",
-        help="also code control tasks: form, position, random, or all (the default if no names "
-        "are given)",
-    )  # fmt: skip
     told = "results folder to put the codelengths into as rows; rows already there are skipped"
     parser.add_argument("-o", "--out", metavar="DIR", help=told)
     options.add_cache(parser)
@@ -48,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
 
     # Before a model is loaded, which may take long.
     train, _, _ = inputs.read_treebank(args)
-    names = "recipe", "max_steps", "device", "controls", "cache", "progress", "allow_withheld"
+    names = "controls", "recipe", "max_steps", "device", "cache", "progress", "allow_withheld"
     config = CodelengthConfig(**inputs.picked(args, *names), command=args.command_line)
     how = inputs.picked(args, "kinds", "layers", "rank", "seed") | {"config": config}
     if args.out is not None:

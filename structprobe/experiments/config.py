@@ -227,6 +227,8 @@ class CodelengthConfig:
 
     Parameters
     ----------
+    controls : str or iterable of str, default=()
+        Control tasks whose trees are coded too, given the same vectors; as for `SweepConfig`.
     recipe : str, default="whitened"
         How the probes are trained, as for `StructuralProbe`; ``"whitened"`` has nothing to choose
         but the best step.
@@ -235,21 +237,21 @@ class CodelengthConfig:
         of the recipe.
     device : str or torch.device, default="auto"
         Where the probes are trained.
-    controls
-        Control tasks whose trees are coded too, as for `SweepConfig`.
     cache, command, progress, allow_withheld
         As for `SweepConfig`; by default word vectors are not cached.
 
     Raises
     ------
+    TreebankError
+        If a control task is unknown.
     ProbeError
         If the recipe or the device is unknown, or `max_steps` is out of range.
     """
 
+    controls: str | Iterable[str] = ()
     recipe: str = "whitened"
     max_steps: int | None = None
     device: Any = "auto"
-    controls: str | Iterable[str] = ()
     cache: str | os.PathLike[str] | None = None
     command: str | None = None
     progress: bool | None = None
@@ -258,8 +260,8 @@ class CodelengthConfig:
     def __post_init__(self) -> None:
         from structprobe.probe.training.settings import read_name
 
-        read_name("recipe", self.recipe, RECIPES)
         choose_controls(self.controls)
+        read_name("recipe", self.recipe, RECIPES)
         check_steps(self.max_steps)
         check_device(self.device)
 

@@ -67,8 +67,8 @@ class DecayProbe(LayerZero):
 
     Each word has the weighted mean of all words of its sentence at layer 0; a word that is `d`
     words away has the weight ``1 / 2**d`` (Hewitt and Manning 2019, A Structural Probe for Finding
-    Syntax in Word Representations, section 3.2; their code counts the word itself twice). The fitted
-    probe cannot be loaded without these vectors.
+    Syntax in Word Representations, section 3.2; their code counts the word itself twice). The
+    fitted probe cannot be loaded without these vectors.
 
     Parameters
     ----------

@@ -8,17 +8,18 @@ from typing import Any
 from structprobe.errors import counted
 from structprobe.show.table import INCOMPARABLE, NOTHING, lay_out
 
-_HEADINGS = ("codelength", "uniform", "compression")
+_HEADINGS = ("layer", "kind", "control", "codelength", "uniform", "compression")
 
 
 def format_codelengths(values: Sequence[Mapping[str, Any]]) -> str:
     """Lay out what `Codelength.values` gives for each row."""
-    keys = ["layer", "kind", *(["control"] if any(row["control"] for row in values) else [])]
-    lines = [[*keys, *_HEADINGS]]
+    any_control = any(row["control"] for row in values)
+    headings = [name for name in _HEADINGS if name != "control" or any_control]
+    lines = [headings]
     for row in values:
-        told = (NOTHING if row[key] is None else str(row[key]) for key in keys)
+        trees = [row["kind"], *([row["control"] or NOTHING] if any_control else [])]
         bits = (f"{row[key]:,.0f}" for key in ("codelength", "uniform_codelength"))
-        lines.append([*told, *bits, f"{row['compression']:.3f}"])
+        lines.append([str(row["layer"]), *trees, *bits, f"{row['compression']:.3f}"])
     first = values[0]
     coded = counted(first["n_sentences"], "sentence"), counted(len(first["blocks"]), "block")
     steps = "" if first["max_steps"] is None else f", {counted(first['max_steps'], 'step')}"
@@ -29,5 +30,5 @@ def format_codelengths(values: Sequence[Mapping[str, Any]]) -> str:
         f"{coded[0]} in {coded[1]}; recipe {first['recipe']}{steps}; seed {first['seed']}.",
     ]
     return "\n".join(
-        [*lay_out(lines, [name in ("kind", "control") for name in lines[0]]), *lines_below]
+        [*lay_out(lines, [name in ("kind", "control") for name in headings]), *lines_below]
     )

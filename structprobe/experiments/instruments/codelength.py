@@ -10,9 +10,10 @@ pays for it.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from structprobe.devices import find_device
@@ -49,6 +50,8 @@ class Codelength:
         The layer.
     blocks : tuple of CodedBlock
         The blocks, in the order in which they are coded.
+    control : str or None
+        The control task whose trees are coded; None for those of the treebank.
     model, train : str or None
         The model, and the files that the treebank was read from, if known.
     rank, seed : int
@@ -61,13 +64,12 @@ class Codelength:
     held_out : {"train", "dev"}
         What the best step and the sharpness were chosen on: some of the sentences before a block,
         or the dev set.
-    control : str or None
-        The control task whose trees were coded; None for those of the treebank.
     """
 
     kind: str
     layer: int
     blocks: tuple[CodedBlock, ...]
+    control: str | None
     model: str | None
     train: str | None
     rank: int
@@ -75,7 +77,6 @@ class Codelength:
     recipe: str
     max_steps: int | None
     held_out: str
-    control: str | None = None
 
     @property
     def codelength(self) -> float:
@@ -110,8 +111,8 @@ class Codelength:
                 ("n_sentences", "codelength", "uniform_codelength", "compression")}  # fmt: skip
         own = asdict(self)
         blocks = own.pop("blocks")
-        return {"kind": own.pop("kind"), "layer": own.pop("layer"), **sums, **own,
-                "blocks": list(blocks)}  # fmt: skip
+        first = {name: own.pop(name) for name in ("kind", "layer", "control")}
+        return {**first, **sums, **own, "blocks": list(blocks)}
 
 
 def codelength(
@@ -163,17 +164,17 @@ def codelength(
     seed : int, default=0
         Random state of the order of the sentences and of the probes.
     config : CodelengthConfig, optional
-        Further options: the recipe, the number of steps, control tasks, device, cache.
+        Further options: control tasks, the recipe, the number of steps, device, cache.
 
     Returns
     -------
     list of Codelength
-        One for each layer and kind, by layer; those of controls after the others.
+        One for each layer, kind and control, by layer; of each kind, the gold trees come first.
 
     Raises
     ------
     ProbeError
-        If a kind is unknown, or a layer, the rank or the seed is out of range.
+        If a kind or control is unknown, or a layer, the rank or the seed is out of range.
     ScoreError
         If a treebank has no heads, or `train` has too few sentences for a probe.
     TreebankError
@@ -182,7 +183,7 @@ def codelength(
     config = checked_config(config, CodelengthConfig)
     plan = _Plan.of(encoder, Banks.of(train, dev, allow_withheld=config.allow_withheld), layers,
                     kinds, rank, seed, config)  # fmt: skip
-    return [*plan.coded(plan.layers, plan.kinds, plan.controls)]
+    return [*plan.coded(plan.layers, plan.kinds, plan.tasks)]
 
 
 def codelength_rows(
@@ -229,21 +230,22 @@ def codelength_rows(
     plan = _Plan.of(encoder, Banks.of(train, dev, allow_withheld=config.allow_withheld), layers,
                     kinds, rank, seed, config)  # fmt: skip
     runs = {
-        (control, layer, kind): plan.run(control, layer, kind)
-        for control in plan.controls
-        for layer in plan.layers
-        for kind in plan.kinds
+        (layer, kind, task.control): plan.run(layer, kind, task)
+        for layer, kind, task in product(plan.layers, plan.kinds, plan.tasks)
     }
     results = ResultsFolder(folder)
     results.tell_command(config.command)
-    for control in plan.controls:
-        keys = results.keys
-        todo = [place for place, run in runs.items() if place[0] == control and run.key not in keys]
-        wanted = [layer for layer in plan.layers if any(place[1] == layer for place in todo)]
-        missing = [kind for kind in plan.kinds if any(place[2] == kind for place in todo)]
-        for one in plan.coded(wanted, missing, [control]) if todo else ():
-            values = {"codelength": one.codelength, "compression": one.compression}
-            results.add(make_row(**runs[control, one.layer, one.kind].values, **values))
+    keys = results.keys
+    todo = [place for place, run in runs.items() if run.key not in keys]
+    layers, kinds, controls = map(set, zip(*todo, strict=True)) if todo else ((), (), ())
+    left = (
+        [layer for layer in plan.layers if layer in layers],
+        [kind for kind in plan.kinds if kind in kinds],
+        [task for task in plan.tasks if task.control in controls],
+    )
+    for one in plan.coded(*left):
+        values = {"codelength": one.codelength, "compression": one.compression}
+        results.add(make_row(**runs[one.layer, one.kind, one.control].values, **values))
     by_key = {row["key"]: row for row in results.rows}
     return Rows(by_key[run.key] for run in runs.values())
 
@@ -256,7 +258,7 @@ class _Plan:
     banks: Banks
     layers: tuple[int, ...]
     kinds: tuple[str, ...]
-    controls: tuple[str | None, ...]  # None for the trees of the treebank
+    tasks: tuple[Banks, ...]  # The treebanks, and those of controls
     rank: int | None
     seed: int
     config: CodelengthConfig
@@ -281,78 +283,69 @@ class _Plan:
             check_ranks([rank], encoder.hidden_size)
         chosen = parse_layers(layers, encoder.n_layers, encoder.layers)
         Blocks.of(banks, seed)  # refuses too few sentences
-        controls = None, *choose_controls(config.controls)
-        return cls(encoder, banks, tuple(chosen), wanted, controls, rank, int(seed), config)
+        tasks = banks, *map(banks.controlled, choose_controls(config.controls))
+        return cls(encoder, banks, tuple(chosen), wanted, tasks, rank, int(seed), config)
 
-    def run(self, control: str | None, layer: int, kind: str) -> Run:
+    def run(self, layer: int, kind: str, task: Banks) -> Run:
         """Give the known values of a row, and its key."""
-        end = "" if control is None else f"-control-{control}"
-        banks = self.banks if control is None else self.banks.controlled(control)
+        end = "" if task.control is None else f"-control-{task.control}"
         values = {"method": f"codelength-{kind}{end}", "uses_gold": False}
-        values |= self.encoder.origin(0) | {"layer": layer, "control": control}
+        values |= self.encoder.origin(0) | {"layer": layer, "control": task.control}
         values |= {"recipe": self.config.recipe, "max_steps": self.config.max_steps}
         values |= {"products": "float32", "rank": self.rank or self.encoder.hidden_size}
         # Coded is the training set: there is no part that is scored.
         sets = ("train", "train_fingerprint", "dev", "dev_fingerprint")
-        told = {key: value for key, value in self.banks.values().items() if key in sets}
-        run = Run.of(values | {"seed": self.seed}, banks)
+        told = {key: value for key, value in task.values().items() if key in sets}
+        run = Run.of(values | {"seed": self.seed}, task)
         return Run({**run.values, **told})
 
     def coded(
-        self, layers: Sequence[int], kinds: Sequence[str], controls: Sequence[str | None]
+        self, layers: Sequence[int], kinds: Sequence[str], tasks: Sequence[Banks]
     ) -> Iterator[Codelength]:
-        """Encode the sentences, and code the trees of each control, layer after layer."""
-        how: dict[str, Any] = {"layers": layers, "cache": self.config.cache}
-        how["progress"] = self.config.progress
-        X = {}
-        for name, bank in self.banks.parts.items():
-            vectors = self.encoder.encode(bank, **how)
-            X[name] = {layer: vectors.layer(layer) for layer in layers}
-        n_sentences = len(controls) * len(layers) * len(kinds) * len(self.banks.train)
-        shown = self.config.progress
-        with progress_bar("codelength", n_sentences, "sentence", shown=shown) as advance:
-            for control in controls:
-                yield from self._code(X, kinds, control, advance)
-
-    def _code(
-        self,
-        X: Mapping[str, Mapping[int, Any]],
-        kinds: Sequence[str],
-        control: str | None,
-        advance: Callable[[int], None],
-    ) -> Iterator[Codelength]:
-        """Code the trees of the treebank or of a control."""
+        """Encode the sentences, and code the trees of each task, layer after layer."""
         from structprobe.probe.data.examples import read_sets
         from structprobe.probe.training.joint_fit import most_at_once
         from structprobe.probe.training.parallel import side_by_side
         from structprobe.probe.training.settings import read_settings
         from structprobe.probe.training.streaming import bytes_of_layer
 
-        config, banks = self.config, self.banks
-        banks = banks if control is None else banks.controlled(control)
-        blocks = Blocks.of(banks, self.seed)
-        held_out = None if banks.dev is None else (X["dev"], banks.dev)
-        whole, whole_dev = read_sets(X["train"], banks.train, held_out)
-        told = {"rank": self.rank, "recipe": config.recipe, "max_steps": config.max_steps}
-        told["device"] = config.device
+        if not layers:
+            return
+        config = self.config
+        X = {}
+        for name, bank in self.banks.parts.items():
+            told: dict[str, Any] = {"cache": config.cache, "progress": config.progress}
+            vectors = self.encoder.encode(bank, layers=layers, **told)
+            X[name] = {layer: vectors.layer(layer) for layer in layers}
+        given = {"rank": self.rank, "recipe": config.recipe, "max_steps": config.max_steps}
+        given["device"] = config.device
+        blocks = Blocks.of(self.banks, self.seed)
+        sets = [
+            read_sets(X["train"], one.train, None if one.dev is None else (X["dev"], one.dev))
+            for one in tasks
+        ]
         pieces, size = [], 0
-        for layer in X["train"]:
-            settings = read_settings(told, whole.layers[layer].hidden_size)
-            size = max(size, bytes_of_layer(layer, whole, whole_dev, settings))
-            coder = Coder(layer, settings, whole, whole_dev, blocks)
-            pieces.append(partial(coder.code, kinds, advance))
-        in_memory = int(settings.memory_gb * 1e9 / size)
-        n_workers = max(1, min(most_at_once(settings.device), len(pieces), in_memory))
-        own: dict[str, Any] = {"recipe": config.recipe, "seed": self.seed, "control": control}
-        own["max_steps"] = config.max_steps or getattr(settings.recipe, "max_steps", None)
-        own |= {"train": bank_name(self.banks.train)}
-        own["held_out"] = "train" if banks.dev is None else "dev"
-        layers = zip(X["train"], side_by_side(pieces, n_workers), strict=True)
-        for layer, by_kind in layers:
-            model: Any = (X["train"][layer].origin or {}).get("model")
-            rank = self.rank or whole.layers[layer].hidden_size
-            for kind, coded in by_kind.items():
-                yield Codelength(kind, layer, tuple(coded), model=model, rank=rank, **own)
+        n_sentences = len(tasks) * len(layers) * len(kinds) * len(self.banks.train)
+        shown = config.progress
+        with progress_bar("codelength", n_sentences, "sentence", shown=shown) as advance:
+            for layer, (whole, dev) in product(layers, sets):
+                settings = read_settings(given, whole.layers[layer].hidden_size)
+                size = max(size, bytes_of_layer(layer, whole, dev, settings))
+                coder = Coder(layer, settings, whole, dev, blocks)
+                pieces.append(partial(coder.code, kinds, advance))
+            in_memory = int(settings.memory_gb * 1e9 / size)
+            n_workers = max(1, min(most_at_once(settings.device), len(pieces), in_memory))
+            found = side_by_side(pieces, n_workers)
+            own: dict[str, Any] = {"recipe": config.recipe, "seed": self.seed}
+            own["max_steps"] = config.max_steps or getattr(settings.recipe, "max_steps", None)
+            own["train"] = bank_name(self.banks.train)
+            own["held_out"] = "train" if self.banks.dev is None else "dev"
+            for layer in layers:
+                of_layer = [(task.control, next(found)) for task in tasks]
+                own["rank"] = self.rank or X["train"][layer].hidden_size
+                own["model"] = (X["train"][layer].origin or {}).get("model")
+                for kind, (control, coded) in product(kinds, of_layer):
+                    yield Codelength(kind, layer, tuple(coded[kind]), control, **own)
 
 
 def _read_kinds(kinds: str | Iterable[str]) -> tuple[str, ...]:

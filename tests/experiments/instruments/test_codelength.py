@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +14,7 @@ from support.tiny_trees import tiny_bank, tiny_file
 
 from structprobe import Encoder
 from structprobe.cli.main import main
-from structprobe.errors import ProbeError, ScoreError
+from structprobe.errors import ProbeError, ScoreError, TreebankError
 from structprobe.experiments.instruments.codelength import KINDS, CodedBlock, Codelength
 from structprobe.probe.losses.codes import uniform_bits
 from structprobe.results.folder import ROWS, read_commands, read_rows
@@ -82,17 +81,15 @@ def test_a_seed_decides_everything_and_other_layers_and_kinds_nothing(
     assert other.uniform_codelength == pytest.approx(again.uniform_codelength)
 
 
-def test_the_trees_of_another_treebank_are_coded_given_the_same_vectors(bank: Treebank) -> None:
-    """As for a control: the words are the same, and the trees are not those in the vectors."""
-    encoder, rng = PlantedEncoder(bank), np.random.default_rng(0)
-    control_bank = []
-    for sentence in bank:
-        places = rng.permutation(len(sentence))
-        heads = np.zeros(len(sentence), dtype=int)
-        for word, head in enumerate(sentence.heads):
-            heads[places[word]] = head and places[head - 1] + 1
-        control_bank.append(replace(sentence, heads=heads))
-    (control,) = codelength(encoder, Treebank(control_bank), layers=1, kinds="tree", **FEW)
+def test_the_trees_of_a_control_are_coded_given_the_same_vectors(
+    bank: Treebank, coded: dict[tuple[int, str], Codelength]
+) -> None:
+    """The words are the same, and the trees are not those in the vectors."""
+    how = {"layers": 1, "kinds": "tree", "controls": "random", **FEW}
+    real, control = codelength(PlantedEncoder(bank), bank, **how)
+    assert real == coded[1, "tree"]
+    assert (real.control, control.control) == (None, "random")
+    assert control.uniform_codelength == real.uniform_codelength
     assert 0.95 < control.compression < 1.05
 
 
@@ -148,6 +145,8 @@ def test_what_is_unknown_is_refused(bank: Treebank) -> None:
         codelength(encoder, bank, kinds=["trees"])
     with pytest.raises(ProbeError, match="no kind was given"):
         codelength(encoder, bank, kinds=[])
+    with pytest.raises(TreebankError, match="unknown control task 'deep'"):
+        codelength(encoder, bank, controls="form,deep")
     with pytest.raises(ProbeError, match="unknown recipe 'best'"):
         codelength(encoder, bank, recipe="best")
     with pytest.raises(ProbeError, match="seed -1 is out of range"):
@@ -178,6 +177,13 @@ def test_the_command_prints_a_table_or_json(
     assert lines[0].split()[:2] == ["0", "tree"]
     assert "the codelengths of different kinds are not comparable" in lines[-2]
     assert lines[-1] == "30 sentences in 6 blocks; recipe whitened, 20 steps; seed 0."
+    command[command.index("depths")] = "--controls"
+    assert main(command) == 0
+    heading, *lines = capsys.readouterr().out.splitlines()
+    assert heading.split()[:3] == ["layer", "kind", "control"]
+    told = [line.split()[:3] for line in lines[:8]]
+    names = "–", "form", "position", "random"
+    assert told == [[layer, "tree", name] for layer in "02" for name in names]
 
 
 @pytest.fixture(scope="module")
@@ -197,16 +203,16 @@ def test_codelengths_go_into_a_results_folder_once(
     assert (tmp_path / ROWS).read_bytes().startswith(before)
     assert [(row["method"], row["layer"]) for row in rows] == [
         (f"codelength-{kind}{end}", layer)
-        for end in ("", "-control-form")
         for layer in (0, 2)
         for kind in ("tree", "depths")
+        for end in ("", "-control-form")
     ]
-    for one, row in zip(found, rows, strict=False):
+    for one, row in zip(found, rows[::2], strict=True):
         assert row["codelength"] == pytest.approx(one.codelength)
         assert row["compression"] == pytest.approx(one.compression)
         assert (row["rank"], row["train_fingerprint"]) == (one.rank, bank.fingerprint)
         assert row["uuas"] is row["part"] is row["treebank"] is row["control"] is None
-    assert {row["control"] for row in rows[4:]} == {"form"}
+    assert {row["control"] for row in rows[1::2]} == {"form"}
     assert sorted(row["key"] for row in read_rows(tmp_path)) == sorted(row["key"] for row in rows)
     monkeypatch.setattr(Encoder, "encode", None)  # nothing is left to do
     assert codelength_rows(encoder, bank, layers=[0, 2], controls="form", **how) == rows
@@ -226,20 +232,6 @@ def test_several_seeds_are_one_line(encoder: Encoder, tmp_path: Path) -> None:
     (line,) = over_seeds(rows)
     assert line["compression"] == pytest.approx(np.mean([row["compression"] for row in rows]))
     assert f" ± {np.std([row['codelength'] for row in rows], ddof=1):,.0f} " in format_table(rows)
-
-
-def test_the_trees_of_controls_are_coded(bank: Treebank) -> None:
-    how = {"layers": 1, "kinds": "tree", "controls": "form", **FEW}
-    found = codelength(PlantedEncoder(bank), bank[:150], **how)
-    assert [one.control for one in found] == [None, "form"]
-    assert found[0].compression > 1.5
-    # No form is there twice, so that there is nothing to learn by heart either.
-    assert found[1].compression < 1.1
-    table = format_codelengths([one.values() for one in found]).splitlines()
-    assert table[0].split() == [
-        "layer", "kind", "control", "codelength", "uniform", "compression"
-    ]  # fmt: skip
-    assert [line.split()[2] for line in table[1:3]] == ["–", "form"]
 
 
 def test_the_command_writes_rows(
