@@ -32,7 +32,11 @@ def add_arguments(parser: Parser) -> None:
         metavar="SEEDS", help="random seeds such as 0,1,2; default: 0",
     )  # fmt: skip
     add("--no-baselines", action="store_true", help="skip the baselines that need no model")
-    add("--untrained", action="store_true", help="also sweep an untrained copy of the model")
+    add(
+        "--untrained",
+        action="store_true",
+        help="also sweep an untrained copy of the model for each seed",
+    )
     options.add_controls(recipe, help="also fit each probe on control tasks")
     add(
         "--stimuli", nargs="?", const=200, default=0, type=values.positive, metavar="N",

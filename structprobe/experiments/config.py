@@ -111,7 +111,8 @@ class SweepConfig:
     baselines : bool, default=True
         Whether to also score the linear chain, both branching trees, and random trees per seed.
     untrained : bool, default=False
-        Whether to also probe an untrained copy of the model (method ``"probe-untrained"``).
+        Whether to also probe untrained copies of the model (method ``"probe-untrained"``): one for
+        each seed, which draws its weights.
     controls : str or iterable of str, default=()
         Control tasks that each probe is also trained on and scored by: ``"form"``, ``"position"``,
         ``"random"`` (see `structprobe.treebank.controls`), or ``"all"``. Their rows have the method

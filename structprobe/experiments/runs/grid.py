@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from structprobe.devices import find_device
@@ -47,8 +48,7 @@ class Grid:
 class Fits:
     """The probes of a grid on one model, for the trees of the treebanks or for a control task."""
 
-    name: str  # Of the method, without that of the control
-    model: Encoder
+    model: Callable[[], Encoder]  # Makes it, so that copies are not all in memory at once
     banks: Banks
     runs: list[Run]
 
@@ -57,15 +57,18 @@ def all_fits(
     encoder: Encoder, banks: Banks, grid: Grid, training: Training, config: SweepConfig
 ) -> list[Fits]:
     """List the probes of a sweep; of each model, the controls come after what they control."""
-    models = {"probe": encoder}
-    if config.untrained:
-        models["probe-untrained"] = encoder.untrained(0)
+    models: list[tuple[str, Callable[[], Encoder], Grid]] = [("probe", lambda: encoder, grid)]
+    for seed in grid.seeds if config.untrained else ():  # each has weights of its own
+        copy = partial(encoder.untrained, seed or 0)
+        models.append(("probe-untrained", copy, replace(grid, seeds=(seed,))))
     tasks = [banks, *map(banks.controlled, choose_controls(config.controls))]
-    return [
-        Fits(name, model, task, probe_runs(model, task, grid, training, name, config.stimuli))
-        for name, model in models.items()
-        for task in tasks
-    ]
+    found = []
+    for name, make, own in models:
+        model = make()
+        for task in tasks:
+            runs = probe_runs(model, task, own, training, name, config.stimuli)
+            found.append(Fits(make, task, runs))
+    return found
 
 
 def known_products(training: Training, *, here: bool = False) -> Training:
