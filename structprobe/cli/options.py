@@ -227,6 +227,15 @@ def add_controls(group: argparse._ActionsContainer, *, help: str) -> None:
     )  # fmt: skip
 
 
+def add_stimuli(group: argparse._ActionsContainer, *, of: str) -> None:
+    """Add the number of made sentences to measure the near-word bias on."""
+    group.add_argument(
+        "--stimuli", nargs="?", const=200, default=0, type=values.positive, metavar="N",
+        help=f"also measure the near-word bias {of}, on made English sentences (200 if no number "
+        "is given)",
+    )  # fmt: skip
+
+
 def add_rank(group: argparse._ActionsContainer, *, help: str) -> None:
     """Add one rank."""
     names = "--rank", "--ranks"

@@ -38,11 +38,7 @@ def add_arguments(parser: Parser) -> None:
         help="also sweep an untrained copy of the model for each seed",
     )
     options.add_controls(recipe, help="also fit each probe on control tasks")
-    add(
-        "--stimuli", nargs="?", const=200, default=0, type=values.positive, metavar="N",
-        help="also measure the near-word bias of each probe, on made English sentences (200 if no "
-        "number is given)",
-    )  # fmt: skip
+    options.add_stimuli(recipe, of="of each probe")
     add = parser.add_argument
     add("-o", "--out", required=True, metavar="DIR", help="results folder")
     options.add_cache(parser)

@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from structprobe.errors import StructprobeError
 from structprobe.experiments.config import Training
 from structprobe.experiments.fit import card_of, dev_baselines, make_probe, report
-from structprobe.experiments.runs.run import Banks, Outcome, Run, empty_row, timed
+from structprobe.experiments.runs.run import (
+    Banks,
+    Outcome,
+    Run,
+    empty_row,
+    near_word_bias,
+    timed,
+)
 from structprobe.results.rows import Row
 from structprobe.results.saved_runs import unnamed_probe_path
 from structprobe.stimuli import Stimulus, score_conditions
@@ -93,12 +100,6 @@ class Group:
                 place = unnamed_probe_path(self.probes_of, run.key)
                 probe.save_pretrained(place, **card_of(found, self.banks, baselines))
             yield run, found if self.keep_predictions else replace(found, predictions=())
-
-
-def near_word_bias(conditions: Sequence[Mapping[str, Any]]) -> Row:
-    """Give the values of a row for the near-word bias, from the scores by condition."""
-    told = conditions[-1]
-    return {f"near_word_bias{end}": told[f"slope{end}"] for end in ("", "_low", "_high")}
 
 
 def room_of(memory_gb: float | None) -> int:

@@ -229,6 +229,12 @@ def warn_after(rows: Sequence[Row], told: Iterable[str]) -> None:
     warn(f"{text}{of_runs}" for text, of_runs in share.items())
 
 
+def near_word_bias(conditions: Sequence[Mapping[str, Any]]) -> Row:
+    """Give the values of a row for the near-word bias, from the scores by condition."""
+    told = conditions[-1]
+    return {f"near_word_bias{end}": told[f"slope{end}"] for end in ("", "_low", "_high")}
+
+
 def sizes(bank: Treebank) -> Row:
     """Return the values of a row for the size of the treebank that the scores are on."""
     return {"n_sentences": len(bank), "n_words": bank.n_words}
