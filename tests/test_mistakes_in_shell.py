@@ -54,7 +54,7 @@ USAGE = {
         "--recipe: unknown value 'hewitt'; choose from 'auto', 'whitened', 'published'"
     ),
     "structprobe evaluate probe dev.conllu -o out": (
-        "unknown option -o; these commands have it: treebank, fit, parse, sweep, heads, compare, "
+        "unknown option -o; these commands have it: treebank, fit, parse, sweep, codelength, heads, compare, "
         "plot, report, demo"
     ),
     "structprobe evaluate probe dev.conllu --rev x": (
