@@ -54,8 +54,8 @@ USAGE = {
         "--recipe: unknown value 'hewitt'; choose from 'auto', 'whitened', 'published'"
     ),
     "structprobe evaluate probe dev.conllu -o out": (
-        "unknown option -o; these commands have it: treebank, fit, parse, sweep, codelength, heads, compare, "
-        "plot, report, demo"
+        "unknown option -o; these commands have it: treebank, fit, parse, sweep, codelength, "
+        "heads, compare, plot, report, demo"
     ),
     "structprobe evaluate probe dev.conllu --rev x": (
         "unknown option --rev; did you mean --revision?"

@@ -195,7 +195,8 @@ def compare_rows(
             for name, runs in own.items():
                 found[name] = []
                 for run in runs:
-                    scores = known.get(run["key"]) or _scores_of(folder, run, gold, metric)
+                    if (scores := known.get(run["key"])) is None:
+                        scores = _scores_of(folder, run, gold, metric)
                     found[name].append(scores)
                     advance(1)
             told = ", ".join([_common(by, first), *tell_settings(first, apart)])

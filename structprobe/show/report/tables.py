@@ -69,7 +69,7 @@ def controls_table(points: Sequence[tuple[Row, Mapping[str, Row]]]) -> Markup:
         for row, own in points
     ]
     return _table(
-        _caption("Probes beside their controls, in per cent", rows), heads, body, "headline"
+        _caption("Probes beside their controls, in per cent", rows), heads, body, "evidence"
     )
 
 
@@ -85,7 +85,7 @@ def columns_table(rows: Sequence[Row], keys: Sequence[str], caption: str) -> Mar
         )
         for row in rows
     ]
-    return _table(caption, heads, body, "headline")
+    return _table(caption, heads, body, "evidence")
 
 
 def conditions_table(
@@ -107,7 +107,7 @@ def conditions_table(
         )
         for condition, value in places
     ]
-    return _table(caption, heads, body, "headline")
+    return _table(caption, heads, body, "evidence")
 
 
 def pairs_table(pairs: Sequence[Mapping[str, Any]]) -> Markup:
@@ -129,7 +129,7 @@ def pairs_table(pairs: Sequence[Mapping[str, Any]]) -> Markup:
         )
         for one in pairs
     ]
-    return _table("Differences in points, each above its 95% interval", heads, body, "headline")
+    return _table("Differences in points, each above its 95% interval", heads, body, "evidence")
 
 
 def systems_table(table: Mapping[str, Any]) -> Markup:
@@ -149,7 +149,7 @@ def systems_table(table: Mapping[str, Any]) -> Markup:
         )
         for one in systems
     ]
-    return _table(f"Systems by {SCORES[table['metric']]}, in per cent", heads, body, "headline")
+    return _table(f"Systems by {SCORES[table['metric']]}, in per cent", heads, body, "evidence")
 
 
 def recall_tables(runs: Sequence[KeptRun]) -> list[Markup | None]:
