@@ -175,6 +175,8 @@ def _mean_row(own: Sequence[AnyRow]) -> Row:
         key: value if all(other.get(key) == value for other in own) else None
         for key, value in own[0].items()
     }
+    if len({value_of(one, "model") for one in own}) == 1:  # of untrained copies too
+        row["model"] = value_of(own[0], "model")
     for key in _AVERAGED:
         values = [one[key] for one in own if one.get(key) is not None]
         if values:

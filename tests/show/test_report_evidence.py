@@ -143,7 +143,10 @@ def test_the_number_of_pairs_and_groups_is_bounded(
 ) -> None:
     monkeypatch.setattr(sections, "MOST_PAIRS", 1)
     monkeypatch.setattr(sections, "MOST_GROUPS", 1)
-    markup = section_of(build_report(folder), "differences")
+    monkeypatch.setattr(sections, "MOST_SERIES", 0)
+    page = build_report(folder)
+    assert "Left out: scores by condition of 1 more series." in page
+    markup = section_of(page, "differences")
     assert "Shown are 1 of 3 pairs" in markup
     assert "Left out: 1 more group of systems." in markup
 
@@ -156,8 +159,7 @@ def test_a_comparison_has_differences_of_methods_and_nothing_else(tmp_path: Path
         assert f'labelledby="{name}"' not in page
 
 
-def test_several_seeds_show_both_spreads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sections, "MOST_SERIES", 1)
+def test_several_seeds_show_both_spreads(tmp_path: Path) -> None:
     planted_evidence(tmp_path, BANK, seeds=(0, 1))
     page = build_report(tmp_path)
     rows = [row for row in read_rows(tmp_path) if (row["method"], row["layer"]) == ("probe", 1)]
@@ -169,7 +171,7 @@ def test_several_seeds_show_both_spreads(tmp_path: Path, monkeypatch: pytest.Mon
     assert re.fullmatch(rf"[\d.]+ ± [\d.]+ {low:.1f}–{high:.1f}", shown)
     bias = tables_of(section_of(page, "stimuli"))[0]
     assert bias[1][-1] == "-0.05 ± 0.00 -0.10 to 0.00"
-    assert "Left out: scores by condition of 1 more series." in page
+    assert re.findall("<summary>By condition: (.*?)</summary>", page) == ["probe, seed 0"]
     finding = page.partition('class="finding">')[2].partition("</p>")[0]
     assert f"over 2 seeds) [{low:.1f}, {high:.1f}] of the gold edges" in finding
     table = format_table(read_rows(tmp_path))

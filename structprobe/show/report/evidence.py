@@ -30,6 +30,10 @@ from structprobe.show.table import INCOMPARABLE
 MOST_SERIES = 4  # whose scores by condition are shown
 MOST_PAIRS = 30  # of one group of systems
 MOST_GROUPS = 6
+_INTERVALS = (
+    " Below each score and each difference is its 95% bootstrap interval over sentences, that of a "
+    "difference not corrected. "
+)
 _HOW = {"test": "bootstrap", "correction": "holm", "n": 10_000, "level": 0.95, "random_state": 0}
 _CONTROLS = (
     "Controls have the words of the treebank and trees without syntax: by the form of a word, by "
@@ -78,10 +82,14 @@ def controls_section(rows: Sequence[Row], series: Sequence[Series]) -> Markup | 
 
 def _point(row: Row) -> tuple[Any, ...]:
     """Tell what a run has in common with its controls."""
+    return row["layer"], row["head"], row["seed"], row.get("n_seeds"), *_line(row)
+
+
+def _line(row: Row) -> tuple[Any, ...]:
+    """Tell what a run has in common with its controls and with those on other layers and seeds."""
     method = str(row["method"]).partition("-control-")[0]
     settings = (key for key in SETTINGS if key not in ("stimuli", "version"))
-    place = (row["layer"], row["head"], row["rank"], row["seed"], row.get("n_seeds"))
-    return method, *place, *protocol_of(row), *(value_of(row, key) for key in settings)
+    return method, row["rank"], *protocol_of(row), *(value_of(row, key) for key in settings)
 
 
 def stimuli_section(
@@ -96,20 +104,21 @@ def stimuli_section(
         one for one in series if one.layered and any(row[BIAS] is not None for row in one.rows)
     ]
     told += protocol_curves(drawn, (BIAS,))
+    firsts: dict[tuple[Any, ...], Series] = {}  # Of several seeds the first
+    for one in sorted(runs, key=lambda one: one.rows[0]["seed"] or 0):
+        firsts.setdefault(_line(one.rows[0]), one)
     saved = []
-    for one in runs:
+    for one in firsts.values():
         named = zip(one.names, one.rows, strict=True)
         found = [(name, read_stimuli(folder, row["key"])) for name, row in named]
         if there := [both for both in found if both[1]]:
             saved.append((one.name, there))
     told += [note(_OTHERS)] if saved else []
     for name, there in saved[:MOST_SERIES]:
-        told.append(element("h3", f"By condition: {name}"))
-        told += [conditions_table(there, key, what) for key, what in _CONDITIONS.items()]
-    if len(saved) > MOST_SERIES:
-        told.append(
-            note(f"Left out: scores by condition of {len(saved) - MOST_SERIES} more series.")
-        )
+        tables = [conditions_table(there, key, what) for key, what in _CONDITIONS.items()]
+        told.append(element("details", element("summary", f"By condition: {name}"), tables))
+    if (more := len(saved) - MOST_SERIES) > 0:
+        told.append(note(f"Left out: scores by condition of {more:,} more series."))
     return section("stimuli", "Stimuli", told)
 
 
@@ -142,8 +151,11 @@ def pairs_section(folder: Path, rows: Sequence[Row], kept: Sequence[KeptSeries])
         return None
     shown = [_differences(table, by_key) for table in tables[:MOST_GROUPS]]
     more = len(tables) - MOST_GROUPS
-    left_out = f"Left out: {counted(more, 'more group')} of systems." if more > 0 else None
-    return section("differences", "Differences", shown, note(left_out) if left_out else None)
+    left_out = f" Left out: {counted(more, 'more group')} of systems." if more > 0 else None
+    (letters, *_) = lines_below(tables[0])
+    command = element("code", "structprobe significance DIR/")
+    told = note(letters, _INTERVALS, command, " lists all pairs.", left_out)
+    return section("differences", "Differences", told, shown)
 
 
 def _differences(table: Mapping[str, Any], rows: Mapping[str, Row]) -> list[Child]:
@@ -155,12 +167,9 @@ def _differences(table: Mapping[str, Any], rows: Mapping[str, Row]) -> list[Chil
         means = [*map(fmean, on_dev)]
         best, score = systems[means.index(max(means))], "UUAS on dev"
     own = [pair for pair in pairs if best["name"] in (pair["a"], pair["b"])][:MOST_PAIRS]
-    told = [f"{line} " for line in lines_below(table)]
+    told = lines_below(table)[1]
     if len(own) < len(pairs):
-        told.append(
-            f"Shown are {len(own)} of {len(pairs)} pairs, those of {best['name']}, which has the "
-            f"highest {score}; the correction is for all. "
-        )
-    command = element("code", "structprobe significance DIR/")
+        told += f" Shown are {len(own)} of {counted(len(pairs), 'pair')}, those of {best['name']}, "
+        told += f"which has the highest {score}."
     heading = element("h3", f"{table['name']}: {counted(table['n_sentences'], 'sentence')}")
-    return [heading, systems_table(table), pairs_table(own), note(told, command, " lists all.")]
+    return [heading, systems_table(table), pairs_table(own), note(told)]
