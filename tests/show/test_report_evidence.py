@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import itertools
 import re
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,12 @@ from support.browser import axe_faults, open_report
 from support.planted_results import planted_bank, planted_comparison, planted_evidence
 
 from structprobe.results.folder import read_rows
+from structprobe.results.rows import make_row
 from structprobe.results.saved_runs import stimuli_path
 from structprobe.results.significance import significance
 from structprobe.show.report import build_report, write_report
 from structprobe.show.report import evidence as sections
+from structprobe.show.report.series import series_of
 from structprobe.show.table import format_table
 
 BANK = planted_bank(30)
@@ -71,6 +74,27 @@ def test_each_probe_stands_beside_its_controls(folder: Path, page: str) -> None:
     assert "minus that of the same probe trained on a control" in markup
     # The tables of scores have their rows, as before.
     assert "probe-control-form" in section_of(page, "scores")
+
+
+def test_selectivity_over_ranks() -> None:
+    common = {"treebank_fingerprint": "b", "recipe": "auto", "seed": 0}
+    rows = []
+    for layer, rank in itertools.product((0, 4), (2, 16, 128)):
+        place = {**common, "layer": layer, "rank": rank}
+        uuas = 0.3 + layer / 10
+        rows.append(make_row(method="probe", uuas=uuas, dev_uuas=uuas, **place))
+        told = {"control": "form", "uuas": 0.1, "selectivity": uuas - rank / 1000}
+        rows.append(make_row(method="probe-control-form", **told, **place))
+    markup = sections.controls_section(rows, series_of(rows))
+    over_ranks = markup.partition("Selectivity over the ranks")[2]
+    told = "Selectivity by rank in per cent. probe-control-form, layer 4: 69.8 at rank 2, highest "
+    assert f"{told}69.8 at rank 2, 57.2 at rank 128." in over_ranks
+    dots = re.findall(r'<circle cx="([\d.]+)"', over_ranks)
+    assert float(dots[1]) - float(dots[0]) == pytest.approx(float(dots[2]) - float(dots[1]))
+    few = [row for row in rows if row["rank"] == 2]
+    assert "over the ranks" not in sections.controls_section(few, series_of(few))
+    no_dev = [{**row, "dev_uuas": None} for row in rows]
+    assert "over the ranks" not in sections.controls_section(no_dev, series_of(no_dev))
 
 
 def test_the_bias_and_scores_by_condition(folder: Path, page: str) -> None:

@@ -1,4 +1,4 @@
-"""Scores by layer as SVG: a line a series, its interval as a band, baselines as dashed lines."""
+"""Scores by layer or rank as SVG: a line a series, intervals as bands, baselines dashed."""
 
 from __future__ import annotations
 
@@ -75,19 +75,24 @@ def draw_curves(series: Sequence[Series], metrics: Sequence[str] = METRICS) -> M
 
 def _panel(metric: str, lines: Sequence[Series], baselines: Mapping[str, Row]) -> Markup:
     dashed = {name: row for name, row in baselines.items() if row[metric] is not None}
-    layers: list[int] = sorted({row["layer"] for one in lines for row in one.rows})
-    first, span = layers[0], max(1, layers[-1] - layers[0])
+    by = lines[0].by
+    known: list[int] = sorted({row[by] for one in lines for row in one.rows})
+    # Ranks are mostly powers of two: they stand side by side.
+    places: dict[float, float] = {
+        value: value if by == "layer" else at for at, value in enumerate(known)
+    }
+    first, span = places[known[0]], max(1, places[known[-1]] - places[known[0]])
     values = _axis(metric, [*(row for one in lines for row in one.rows), *dashed.values()])
     low, high, unit = values[0], values[-1], _unit(metric)
 
-    def x(layer: float) -> float:
-        return _LEFT + (layer - first) / span * (_WIDTH - _LEFT - _RIGHT)
+    def x(value: float) -> float:
+        return _LEFT + (places[value] - first) / span * (_WIDTH - _LEFT - _RIGHT)
 
     def y(value: float) -> float:
         return _TOP + (high - unit * value) / (high - low) * (_HEIGHT - _TOP - _BOTTOM)
 
     heights = {f"{value:g}": y(value / unit) for value in values}
-    marks: list[Child] = [_ticks(layers, heights, x)]
+    marks: list[Child] = [_ticks(by, {str(value): x(value) for value in known}, heights)]
     marks += _dashes(dashed, metric, y)
     for draw in (_band, _line) if len(lines) <= _MOST_BANDS else (_line,):
         marks += [draw(one, metric, at, x, y) for at, one in enumerate(lines)]
@@ -116,17 +121,17 @@ def _say(metric: str, value: float) -> str:
     return f"{value:.2f}" if metric in _PLAIN else f"{100 * value:.1f}"
 
 
-def _ticks(layers: Sequence[int], heights: Mapping[str, float], x: Scale) -> Markup:
+def _ticks(by: str, places: Mapping[str, float], heights: Mapping[str, float]) -> Markup:
     marks = []
     for told, height in heights.items():
         at = _px(height)
         marks.append(element("path", d=f"M{_LEFT} {at}H{_WIDTH - _RIGHT}", class_="grid"))
         marks.append(element("text", told, x=_LEFT - 6, y=at, class_="tick left"))
-    every, below = math.ceil(len(layers) / 13), _HEIGHT - _BOTTOM + 16
-    for layer in layers[::every]:
-        marks.append(element("text", str(layer), x=_px(x(layer)), y=below, class_="tick"))
+    every, below = math.ceil(len(places) / 13), _HEIGHT - _BOTTOM + 16
+    for told in [*places][::every]:
+        marks.append(element("text", told, x=_px(places[told]), y=below, class_="tick"))
     middle = _px((_LEFT + _WIDTH - _RIGHT) / 2)
-    return join(marks, element("text", "layer", x=middle, y=_HEIGHT - 4, class_="tick"))
+    return join(marks, element("text", by, x=middle, y=_HEIGHT - 4, class_="tick"))
 
 
 def _dashes(dashed: Mapping[str, Row], metric: str, y: Scale) -> list[Markup]:
@@ -166,22 +171,22 @@ def _spread(wanted: Sequence[float], apart: float, first: float, last: float) ->
 
 
 def _band(one: Series, metric: str, at: int, x: Scale, y: Scale) -> Markup | None:
-    bands = [(row["layer"], band) for row in one.rows if (band := band_of(row, metric))]
+    bands = [(row[one.by], band) for row in one.rows if (band := band_of(row, metric))]
     if len(bands) < 2:
         return None
-    corners = [(layer, high) for layer, (_, high) in bands]
-    corners += [(layer, low) for layer, (low, _) in reversed(bands)]
-    points = " ".join(f"{_px(x(layer))},{_px(y(value))}" for layer, value in corners)
+    corners = [(place, high) for place, (_, high) in bands]
+    corners += [(place, low) for place, (low, _) in reversed(bands)]
+    points = " ".join(f"{_px(x(place))},{_px(y(value))}" for place, value in corners)
     return element("polygon", points=points, class_=f"band c{at % _COLOURS}")
 
 
 def _line(one: Series, metric: str, at: int, x: Scale, y: Scale) -> Markup:
-    """Draw the line of a series, a point a layer that tells its number."""
+    """Draw the line of a series, a point a run that tells its number."""
     rows = [row for row in one.rows if row[metric] is not None]
-    points = [(x(row["layer"]), y(row[metric])) for row in rows]
+    points = [(x(row[one.by]), y(row[metric])) for row in rows]
     dots = []
     for row, (px, py) in zip(rows, points, strict=True):
-        told = f"{one.name}, layer {row['layer']}: {_NAMES[metric]} {_say(metric, row[metric])}"
+        told = f"{one.name}, {one.by} {row[one.by]}: {_NAMES[metric]} {_say(metric, row[metric])}"
         spread = row.get(f"{metric}_sd")
         told += "" if spread is None else f" ± {_say(metric, spread)}"
         dots.append(element("circle", element("title", told), cx=_px(px), cy=_px(py), r=3))
@@ -198,7 +203,7 @@ def _told(metric: str, lines: Sequence[Series], dashed: Mapping[str, Row]) -> st
         if rows:
             ends = rows[0], max(rows, key=lambda row: row[metric]), rows[-1]
             first, best, last = (
-                f"{_say(metric, row[metric])} at layer {row['layer']}" for row in ends
+                f"{_say(metric, row[metric])} at {one.by} {row[one.by]}" for row in ends
             )
             told.append(
                 f"{one.name}: {first}, highest {best}, {last}"
@@ -208,7 +213,8 @@ def _told(metric: str, lines: Sequence[Series], dashed: Mapping[str, Row]) -> st
     told += [f"{name} {_say(metric, mean)}" for name, mean in _means(dashed, metric).items()]
     curves = "; ".join(told)
     unit = "" if metric in _PLAIN else " in per cent"
-    return f"{_NAMES[metric]} by layer{unit}. {curves}. The table lists all the numbers."
+    by = lines[0].by
+    return f"{_NAMES[metric]} by {by}{unit}. {curves}. The table lists all the numbers."
 
 
 def _px(value: float) -> str:

@@ -40,6 +40,7 @@ _CONTROLS = (
     "its position, or permuted at random. Selectivity is the UUAS of a probe minus that of the "
     "same probe trained on a control and scored by it."
 )
+_OVER_RANKS = "Selectivity over the ranks of the probe, on the layer that is best on dev:"
 _BIAS = (
     "The near-word bias is the growth of the predicted distance with each further word between "
     "subject and verb, at the same distance in the tree: 0 for a reader of trees, 1 for linear "
@@ -76,8 +77,34 @@ def controls_section(rows: Sequence[Row], series: Sequence[Series]) -> Markup | 
     if not points:
         return None
     curves = protocol_curves([one for one in series if one.is_control], ("selectivity",))
+    ranks = _over_ranks(points)
+    curves += [note(_OVER_RANKS), *protocol_curves(ranks, ("selectivity",))] if ranks else []
     table = controls_table(points)
     return section("controls", "Controls", note(_CONTROLS), table, curves)
+
+
+def _over_ranks(points: Sequence[tuple[Row, Mapping[str, Row]]]) -> list[Series]:
+    """Give the controls of each method over their ranks, on the layer that is best on dev."""
+    lines: dict[tuple[Any, ...], list[tuple[Row, Mapping[str, Row]]]] = {}
+    for row, own in points:
+        method, _, *settings = _line(row)
+        lines.setdefault((method, *settings, row["seed"]), []).append((row, own))
+    made = []
+    for found in lines.values():
+        if any(row["dev_uuas"] is None for row, _ in found):
+            continue
+        layer = max(found, key=lambda both: both[0]["dev_uuas"])[0]["layer"]
+        there = sorted((both for both in found if both[0]["layer"] == layer), key=_rank)
+        for name in dict.fromkeys(name for _, own in there for name in own):
+            rows = [own[name] for _, own in there if name in own]
+            told = ", ".join([rows[0]["method"], f"layer {layer}"])
+            names = [f"rank {row['rank']}" for row in rows]
+            made += [Series(told, rows, names, layered=True, by="rank")] if len(rows) > 1 else []
+    return made
+
+
+def _rank(both: tuple[Row, Mapping[str, Row]]) -> int:
+    return int(both[0]["rank"])
 
 
 def _point(row: Row) -> tuple[Any, ...]:
