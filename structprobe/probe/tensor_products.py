@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 import numpy as np
 import torch
@@ -23,8 +23,8 @@ from torch import Tensor
 
 # What may be chosen: how far roles depart from what they share, and the penalty, both relative to
 # the mean square of the sum of products of a sentence. With weight 0, all roles are the same.
-WEIGHTS = (0.1, 1.0, 10.0)
-PENALTIES = (1e-6, 1e-4, 1e-3, 1e-2, 1e-1, 1.0)
+WEIGHTS = (0.01, 0.1, 1.0, 10.0)
+PENALTIES = (1e-6, 1e-4, 1e-2, 1e-1, 1.0, 10.0)
 
 # Dimensions of the random projection of sentence vectors on which these two are compared.
 SKETCH = 32
@@ -56,7 +56,7 @@ class Bindings:
         each = np.repeat(1 / self.lengths if self.average else np.ones(n), self.lengths)
         order = np.argsort(roles, kind="stable")
         bounds = np.flatnonzero(np.diff(roles[order], prepend=-1, append=-1))
-        for words in (order[a:b] for a, b in zip(bounds[:-1], bounds[1:], strict=True)):
+        for words in (order[a:b] for a, b in pairwise(bounds)):
             rows, place = np.unique(sentence[words], return_inverse=True)  # ascending
             if rows[0] >= n_train:
                 continue
@@ -130,9 +130,7 @@ class RoleRegression:
     def _mixed(self, weight: float, own: Tensor | None) -> Tensor:
         return self._shared + weight * own if weight and own is not None else self._shared
 
-    def _try(
-        self, weight: float, products: Tensor
-    ) -> Iterator[tuple[tuple[float, float], Tensor]]:
+    def _try(self, weight: float, products: Tensor) -> Iterator[tuple[tuple[float, float], Tensor]]:
         """Compute the dev error of each layer under each penalty."""
         n_train, n_dev = self._n
         n_layers, _, width = self._sketches.shape
@@ -148,11 +146,13 @@ def _sketch(targets: Tensor, generator: torch.Generator) -> Tensor:
     """Project vectors at random, which keeps squared lengths in expectation."""
     # targets (n_sentences, n_dims) -> (n_sentences, SKETCH)
     drawn = torch.randn(targets.shape[1], SKETCH, dtype=torch.float64, generator=generator)
-    return targets @ drawn.to(targets) / SKETCH**0.5
+    drawn /= SKETCH**0.5
+    return targets @ drawn.to(targets.device)
 
 
 def _factor(products: Tensor, penalty: float) -> Tensor:
     # products (n_sentences, n_train) -> (n_train, n_train)
     square = products[: products.shape[1]].clone()
     square.diagonal().add_(penalty)
-    return torch.linalg.cholesky(square)
+    factor: Tensor = torch.linalg.cholesky(square)
+    return factor

@@ -20,7 +20,7 @@ Roles = Sequence[Hashable]
 
 
 def left_to_right(heads: ArrayLike) -> Roles:
-    """Number the words from the start of the sentence.
+    """Count the words from the start of the sentence.
 
     >>> left_to_right([2, 0, 2])
     [0, 1, 2]
@@ -29,7 +29,7 @@ def left_to_right(heads: ArrayLike) -> Roles:
 
 
 def right_to_left(heads: ArrayLike) -> Roles:
-    """Number the words from the end of the sentence.
+    """Count the words from the end of the sentence.
 
     >>> right_to_left([2, 0, 2])
     [2, 1, 0]
@@ -38,7 +38,7 @@ def right_to_left(heads: ArrayLike) -> Roles:
 
 
 def bidirectional(heads: ArrayLike) -> Roles:
-    """Number the words from both ends of the sentence.
+    """Count the words from both ends of the sentence.
 
     >>> bidirectional([2, 0, 2])
     [(0, 2), (1, 1), (2, 0)]

@@ -29,6 +29,7 @@ COMMANDS = {
         "codelength --model {world}/model --train {world}/bank.conllu --device cpu --max-steps 5",
         {"encode", "codelength"},
     ),
+    "decompose": (f"decompose {TEST}", {"encode", "decompose"}),
     "heads": (f"heads {TEST} -o {{out}}", {"attend", "draw"}),
     "report": ("report {world}/SWEPT -o {out}.html", {"read", "pack"}),
     "plot": ("plot {world}/SWEPT -o {out} --format svg", {"draw"}),

@@ -221,6 +221,7 @@ COMMANDS = {
     "heads": "heads --model {model} {files} -o {1}/out",
     "localise": "localise --model {model} --max-steps 3 {files}",
     "codelength": "codelength --model {model} --max-steps 3 --train {0}/train.conllu",
+    "decompose": "decompose --model {model} {files}",
     "evaluate": "evaluate {0}/probe {0}/test.conllu",
     "parse": "parse {0}/probe {0}/test.conllu",
 }

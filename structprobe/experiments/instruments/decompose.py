@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from structprobe.encoder.encoder import Encoder
+    from structprobe.encoder.form_vectors import FormVectors
     from structprobe.encoder.vectors import WordVectors
     from structprobe.probe.tensor_products import Bindings, Fitted
 
@@ -186,11 +187,11 @@ def decompose(
     check_seeds([] if seed is None else [seed])
     # Nothing is scored by UUAS here, so no word is left out.
     banks = Banks.of(train, dev, test, "keep", allow_withheld=config.allow_withheld)
+    check_encoder(encoder, ProbeError)
     n_train = min(len(banks.train), config.max_sentences or len(banks.train))
     if n_train < LEAST_TRAIN:
         what = f"only {counted(n_train, 'sentence')} to train on"
         raise ScoreError(what, hint=f"give at least {LEAST_TRAIN}, better some thousand")
-    check_encoder(encoder, ProbeError)
     chosen = parse_layers(layers, encoder.n_layers, encoder.layers)
     if 0 not in encoder.layers:
         what = f"fillers are vectors of layer 0, but this encoder has the layers {encoder.layers}"
@@ -262,24 +263,28 @@ class _Data:
         }
         sentences = [sentence for bank in parts.values() for sentence in bank]
         forms = form_vectors(encoder, sentences, **how)
-        values = forms.values.astype(np.float64)
-        values -= forms.counts @ values / forms.counts.sum()
-        spread = np.sqrt(forms.counts @ np.square(values).sum(1) / forms.counts.sum())
-        # A filler has a 1 as well, so that a role counts without its word, too.
-        values = np.pad(values / (spread or 1), [(0, 0), (0, 1)], constant_values=1)
-        bindings = Bindings(
-            torch.from_numpy(values).to(device),
-            np.concatenate(forms.numbers),
-            np.array([*map(len, sentences)]),
-            n_train,
-            average=pooled == "mean",
-        )
+        fillers = torch.from_numpy(_fillers(forms, n_train)).to(device)
+        lengths = np.array([*map(len, sentences)])
+        numbers = np.concatenate(forms.numbers)
+        bindings = Bindings(fillers, numbers, lengths, n_train, average=pooled == "mean")
         assert banks.dev is not None  # they are needed
         assert banks.test is not None
-        facts = {"sentence_vector": pooled, "treebank": bank_name(banks.test), "n_train": n_train}
-        facts |= {"model": origins[layers[0]].get("model"), "n_sentences": len(banks.test)}
-        facts["warnings"] = tuple(banks.cautions)
+        facts: dict[str, Any] = {"sentence_vector": pooled, "n_train": n_train}
+        facts |= {"treebank": bank_name(banks.test), "n_sentences": len(banks.test)}
+        facts |= {"model": origins[layers[0]].get("model"), "warnings": tuple(banks.cautions)}
         return cls(sentences, n_train, len(banks.dev), bindings, targets, facts)
+
+
+def _fillers(forms: FormVectors, n_train: int) -> NDArray[np.float64]:
+    """Centre the vectors of forms, and scale them to unit variance in the training set."""
+    # -> (n_forms, hidden_size + 1)
+    values = forms.values.astype(np.float64)
+    counts = np.bincount(np.concatenate(forms.numbers[:n_train]), minlength=len(values))
+    shares = counts / counts.sum()
+    values -= shares @ values
+    spread = np.sqrt(shares @ np.square(values).sum(1))
+    # A filler has a 1 as well, so that a role counts without its word, too.
+    return np.pad(values / (spread or 1), [(0, 0), (0, 1)], constant_values=1)
 
 
 def _sentence_vectors(
@@ -314,8 +319,9 @@ class _Numbered:
 
 
 def _number(sentences: Sequence[Sentence], scheme: str, n_train: int) -> _Numbered:
-    """Number the roles of the training set."""
-    labelled: list[Roles] = [ROLE_SCHEMES[scheme](one.heads) for one in sentences]  # type: ignore[arg-type]
+    """Give each role of the training set a number."""
+    trees = [one.heads for one in sentences if one.heads is not None]  # as checked for all
+    labelled: list[Roles] = [ROLE_SCHEMES[scheme](heads) for heads in trees]
     known: dict[Hashable, int] = {}
     for labels in labelled[:n_train]:
         for label in labels:
@@ -399,7 +405,5 @@ def _with_intervals(
     draws = np.concatenate(
         [(errors @ w.T) / (squares @ w.T) for w in resamples(len(squares), _DRAWS, seed)], axis=1
     )  # (n_errors, n_draws)
-    return [
-        (float(share), *quantile_bounds(own, _LEVEL))
-        for share, own in zip(shares, draws, strict=True)
-    ]
+    bounds = [quantile_bounds(own, _LEVEL) for own in draws]
+    return [(share, *two) for share, two in zip(shares.tolist(), bounds, strict=True)]
