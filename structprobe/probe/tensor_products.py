@@ -29,6 +29,8 @@ PENALTIES = (1e-6, 1e-4, 1e-2, 1e-1, 1.0, 10.0)
 # Dimensions of the random projection of sentence vectors on which these two are compared.
 SKETCH = 32
 
+_ROUNDING = 1e-9  # of the variance
+
 
 @dataclass(frozen=True, eq=False)
 class Bindings:
@@ -102,6 +104,8 @@ class RoleRegression:
         self._sketches = torch.stack(
             [_sketch(one, generator) for one in targets.values()]
         )  # (n_layers, n_sentences, n_sketch)
+        dev = slice(bindings.n_train, bindings.n_train + n_dev)
+        self._dev_squares = self._sketches[:, dev].square().sum((1, 2))  # (n_layers,)
         # For each choice, the dev error of each layer.
         self._choices = dict(self._try(0.0, self._shared))
 
@@ -112,7 +116,9 @@ class RoleRegression:
         for weight in WEIGHTS if own is not None else ():
             tried |= self._try(weight, self._mixed(weight, own))
         choices, errors = [*tried], torch.stack([*tried.values()])  # (n_choices, n_layers)
-        best = [choices[number] for number in errors.argmin(0).tolist()]
+        # Rounding decides nothing: of errors that are as low, that of the simplest choice.
+        as_low = errors <= errors.amin(0) + _ROUNDING * self._dev_squares
+        best = [choices[number] for number in as_low.int().argmax(0).tolist()]
         found = {}
         layers = sorted(zip(best, self._targets, strict=True))
         n_train, n_dev = self._n

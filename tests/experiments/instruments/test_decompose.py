@@ -81,7 +81,7 @@ def test_each_scheme_is_best_on_vectors_composed_by_it(
 ) -> None:
     for layer, planted in enumerate(SCHEMES, start=1):
         errors = {scheme: table[layer, scheme].error[0] for scheme in SCHEMES}
-        assert errors[planted] == min(errors.values())
+        assert errors[planted] <= min(errors.values()) + 1e-9
         assert errors[planted] < 0.05  # some roles of the test set are new
         if planted == "bag-of-words":
             continue
@@ -102,7 +102,7 @@ def test_a_bag_of_words_is_exact_on_its_own_and_at_layer_0(
     for layer in (0, 5):
         for scheme in SCHEMES:
             one = table[layer, scheme]
-            assert one.error[0] < 1e-6
+            assert (one.error[0] < 1e-6, one.role_weight) == (True, 0)
             if one.selectivity is not None:
                 assert one.selectivity[0] < 1e-6
         bag = table[layer, "bag-of-words"]
