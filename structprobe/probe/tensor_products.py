@@ -60,8 +60,6 @@ class Bindings:
         bounds = np.flatnonzero(np.diff(roles[order], prepend=-1, append=-1))
         for words in (order[a:b] for a, b in pairwise(bounds)):
             rows, place = np.unique(sentence[words], return_inverse=True)  # ascending
-            if rows[0] >= n_train:
-                continue
             vectors = self.vectors[torch.from_numpy(self.forms[words]).to(found.device)]
             vectors *= torch.from_numpy(each[words]).to(vectors)[:, None]
             sums = vectors.new_zeros((len(rows), vectors.shape[1]))

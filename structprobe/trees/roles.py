@@ -1,8 +1,9 @@
-"""Where a word stands in its sentence: its role under five schemes (McCoy et al. 2019, section 2).
+"""Where a word stands in its sentence: its role under five schemes.
 
-RNNs Implicitly Encode Tensor-Product Representations has binary trees, in which the role of a word
-is its path of left and right moves from the root. A dependency tree is not binary: here, a move
-goes from a head to its dependent, and has a side and the dependent's place on that side.
+Those of McCoy et al. 2019, RNNs Implicitly Implement Tensor Product Representations, where trees
+are binary, and the role of a word is its path of left and right moves from the root. A dependency
+tree is not binary: here, a move goes from a head to its dependent, and has a side and the
+dependent's place on that side.
 """
 
 from __future__ import annotations

@@ -192,6 +192,10 @@ def test_what_cannot_be_decomposed_is_refused(banks: list[Treebank]) -> None:
     same = Treebank([Sentence(("w1", "w2"), [2, 0])] * 12)
     with pytest.raises(ProbeError, match="all sentences have the same vector at layer 1"):
         decompose(encoder, same, dev, test, layers=1)
+    mixed = Treebank([Sentence((a, b), [2, 0]) for a in ("w1", "w2") for b in ("w1", "w2")] * 3)
+    mean = Treebank([Sentence(("w1", "w2"), [2, 0])] * 3)
+    with pytest.raises(ProbeError, match="all test sentences have the mean vector at layer 0"):
+        decompose(encoder, mixed, mixed, mean, layers=0)
 
 
 def test_the_command_prints_a_table_or_json(
