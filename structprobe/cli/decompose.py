@@ -8,17 +8,18 @@ from structprobe.cli import inputs, options, values
 from structprobe.cli.output import print_as
 from structprobe.cli.parser import Parser
 
-_SCHEMES = ("left-to-right", "right-to-left", "bidirectional", "tree", "bag-of-words")
-
 
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
+    from structprobe.trees.roles import ROLE_SCHEMES
+
+    schemes = [*ROLE_SCHEMES]
     options.add_model(parser)
     dev, test = "dev set, for choosing the regularisation", "test set, for the errors"
     options.add_treebanks(parser, needs=("train", "dev", "test"), dev=dev, test=test)
     parser.add_argument(
-        "--schemes", nargs="+", default=[*_SCHEMES], metavar="SCHEME", choices=_SCHEMES,
-        help=f"role schemes: {', '.join(_SCHEMES)}; default: all five",
+        "--schemes", nargs="+", default=schemes, metavar="SCHEME", choices=schemes,
+        help=f"role schemes: {', '.join(schemes)}; default: all five",
     )  # fmt: skip
     parser.add_argument(
         "--sentence-vector", default="mean", choices=("mean", "first", "last"),
@@ -27,7 +28,7 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--max-sentences", type=values.positive, default=2000, metavar="N",
-        help="train on N sentences, drawn at random if there are more (default: 2000)",
+        help="train on N sentences, drawn at random if there are more",
     )  # fmt: skip
     options.add_layers(parser)
     options.add_seed(parser)

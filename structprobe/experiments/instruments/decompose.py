@@ -16,7 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.devices import find_device
-from structprobe.errors import ProbeError, ScoreError, check_encoder, counted, unknown_name
+from structprobe.errors import (
+    Hint,
+    ProbeError,
+    ScoreError,
+    check_encoder,
+    counted,
+    unknown_name,
+)
 from structprobe.experiments.config import DecomposeConfig, checked_config
 from structprobe.experiments.layers_ranks_seeds import check_seeds, parse_layers
 from structprobe.experiments.runs.run import Banks, warn_before
@@ -195,7 +202,8 @@ def decompose(
     chosen = parse_layers(layers, encoder.n_layers, encoder.layers)
     if 0 not in encoder.layers:
         what = f"fillers are vectors of layer 0, but this encoder has the layers {encoder.layers}"
-        raise ProbeError(what, hint='use site="residual"')
+        hint = Hint('use site="residual"', shell="use --site residual")
+        raise ProbeError(what, hint=hint)
     warn_before(banks)
     order = np.random.default_rng(seed).permutation(len(banks.train))
     taken = np.sort(order[:n_train])
