@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from structprobe.errors import (
     Hint,
     ProbeError,
     ScoreError,
+    TreeError,
     check_encoder,
     counted,
     unknown_name,
@@ -183,6 +185,8 @@ def decompose(
         or all sentences of a layer have the same vector.
     ScoreError
         If a treebank is empty or has no heads, or `train` has fewer than 10 sentences.
+    TreeError
+        If the heads of a sentence are not a tree.
     TreebankError
         If the text of a treebank is withheld, unless that is allowed.
     """
@@ -201,17 +205,18 @@ def decompose(
         raise ScoreError(what, hint=f"give at least {LEAST_TRAIN}, better some thousand")
     chosen = parse_layers(layers, encoder.n_layers, encoder.layers)
     if 0 not in encoder.layers:
-        what = f"fillers are vectors of layer 0, but this encoder has the layers {encoder.layers}"
+        what = "fillers are vectors of layer 0, which this encoder does not have"
         hint = Hint('use site="residual"', shell="use --site residual")
         raise ProbeError(what, hint=hint)
     warn_before(banks)
     order = np.random.default_rng(seed).permutation(len(banks.train))
     taken = np.sort(order[:n_train])
+    sentences = [*chain(*_parts(banks, taken).values())]
+    roles = {name: _number(sentences, name, n_train) for name in wanted}
     data = _Data.of(encoder, banks, taken, chosen, sentence_vector, config)
     data.facts["seed"] = int(seed)
-    roles = {name: _number(data.sentences, name, data.n_train) for name in wanted}
     fitted, controls = _fit(data, roles, seed, config)
-    return _results(data, roles, fitted, controls, banks)
+    return _results(data, roles, fitted, controls)
 
 
 def _read_schemes(schemes: str | Iterable[str]) -> tuple[str, ...]:
@@ -225,11 +230,15 @@ def _read_schemes(schemes: str | Iterable[str]) -> tuple[str, ...]:
     return wanted
 
 
+def _parts(banks: Banks, taken: NDArray[np.int64]) -> dict[str, Treebank]:
+    """Give the sentences in use: those for training that are taken, and all of dev and test."""
+    return {**banks.parts, "train": Treebank(banks.train[int(i)] for i in taken)}
+
+
 @dataclass(frozen=True, eq=False)
 class _Data:
-    """Sentences, those for training first, then dev and test, with fillers and vectors."""
+    """Fillers and vectors of sentences, those for training first, then dev and test."""
 
-    sentences: Sequence[Sentence]
     n_train: int
     n_dev: int
     bindings: Bindings
@@ -248,9 +257,7 @@ class _Data:
         from structprobe.probe.tensor_products import Bindings
 
         how: dict[str, Any] = {"cache": config.cache, "progress": config.progress}
-        n_train = len(taken)
-        used = Treebank(banks.train[int(i)] for i in taken)
-        parts = {**banks.parts, "train": used}
+        n_train, parts = len(taken), _parts(banks, taken)
         vectors: dict[int, list[NDArray[np.float64]]] = {layer: [] for layer in layers}
         origins: dict[int, Mapping[str, Any]] = {}
         for name, bank in parts.items():
@@ -269,7 +276,7 @@ class _Data:
             layer: torch.from_numpy(_standardised(np.concatenate(own), n_train, layer)).to(device)
             for layer, own in vectors.items()
         }
-        sentences = [sentence for bank in parts.values() for sentence in bank]
+        sentences = [*chain(*parts.values())]
         forms = form_vectors(encoder, sentences, **how)
         fillers = torch.from_numpy(_fillers(forms, n_train)).to(device)
         lengths = np.array([*map(len, sentences)])
@@ -280,7 +287,7 @@ class _Data:
         facts: dict[str, Any] = {"sentence_vector": pooled, "n_train": n_train}
         facts |= {"treebank": bank_name(banks.test), "n_sentences": len(banks.test)}
         facts |= {"model": origins[layers[0]].get("model"), "warnings": tuple(banks.cautions)}
-        return cls(sentences, n_train, len(banks.dev), bindings, targets, facts)
+        return cls(n_train, len(banks.dev), bindings, targets, facts)
 
 
 def _fillers(forms: FormVectors, n_train: int) -> NDArray[np.float64]:
@@ -328,14 +335,22 @@ class _Numbered:
 
 def _number(sentences: Sequence[Sentence], scheme: str, n_train: int) -> _Numbered:
     """Give each role of the training set a number."""
-    trees = [one.heads for one in sentences if one.heads is not None]  # as checked for all
-    labelled: list[Roles] = [ROLE_SCHEMES[scheme](heads) for heads in trees]
+    labelled = [_roles_of(sentence, scheme) for sentence in sentences]
     known: dict[Hashable, int] = {}
     for labels in labelled[:n_train]:
         for label in labels:
             known.setdefault(label, len(known))
     numbers = [known.get(label, -1) for labels in labelled for label in labels]
     return _Numbered(np.array(numbers), len(known))
+
+
+def _roles_of(sentence: Sentence, scheme: str) -> Roles:
+    """Find the roles of a sentence's words; name the sentence in a fault of its tree."""
+    assert sentence.heads is not None  # as checked for all
+    try:
+        return ROLE_SCHEMES[scheme](sentence.heads)
+    except TreeError as error:
+        raise TreeError(error.what, where=sentence.where, hint=error.hint) from error
 
 
 def _permuted(roles: NDArray[np.int64], lengths: NDArray[np.int64], seed: int) -> NDArray[np.int64]:
@@ -372,7 +387,7 @@ def _fit(
 
 
 def _results(
-    data: _Data, roles: Mapping[str, _Numbered], fitted: _Fits, controls: _Fits, banks: Banks
+    data: _Data, roles: Mapping[str, _Numbered], fitted: _Fits, controls: _Fits
 ) -> list[Decomposition]:
     """Compare squared errors with the variance, and resample the test sentences."""
     n_held_out = data.n_train + data.n_dev

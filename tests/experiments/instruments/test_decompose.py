@@ -17,7 +17,7 @@ from support.tiny_trees import tiny_bank, tiny_file
 from structprobe import Encoder
 from structprobe.cli.main import main
 from structprobe.encoder.vectors import EncodedBank
-from structprobe.errors import ProbeError, ScoreError
+from structprobe.errors import ProbeError, ScoreError, TreeError
 from structprobe.experiments.instruments.decompose import Decomposition
 from structprobe.recoverers.random_tree import random_heads
 from structprobe.show.decompose_table import format_decompositions
@@ -183,6 +183,10 @@ def test_what_cannot_be_decomposed_is_refused(banks: list[Treebank]) -> None:
         decompose(encoder, *banks, layers=9)
     with pytest.raises(ProbeError, match="max_sentences must be a positive integer, got 0"):
         decompose(encoder, *banks, max_sentences=0)
+
+    circle = Sentence(("a", "b", "c"), [2, 1, 0], sent_id="odd")
+    with pytest.raises(TreeError, match="sent_id 'odd': the heads form a cycle"):
+        decompose(encoder, train, dev, [circle])
 
     class Added(Composer):
         layers = (1, 2, 3, 4, 5)
