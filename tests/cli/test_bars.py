@@ -29,6 +29,10 @@ COMMANDS = {
         "codelength --model {world}/model --train {world}/bank.conllu --device cpu --max-steps 5",
         {"encode", "codelength"},
     ),
+    "order": (
+        "order --model {world}/model --device cpu --max-unknown 1 --items 10 --layers 1",
+        {"encode", "readers"},
+    ),
     "heads": (f"heads {TEST} -o {{out}}", {"attend", "draw"}),
     "report": ("report {world}/SWEPT -o {out}.html", {"read", "pack"}),
     "plot": ("plot {world}/SWEPT -o {out} --format svg", {"draw"}),
