@@ -18,8 +18,8 @@ def add_arguments(parser: Parser) -> None:
         help="what is read: the index of a word, the main auxiliary, the subject; default: all",
     )  # fmt: skip
     options.add_layers(parser)
-    told = "items of each condition, of 2 and 4 English sentences; default: 1000"
-    parser.add_argument("--items", type=values.positive, default=1000, metavar="N", help=told)
+    told = "items of each condition, of 2 and 4 English sentences; default: 500"
+    parser.add_argument("--items", type=values.positive, default=500, metavar="N", help=told)
     options.add_seed(parser, help="random seed of the sentences")
     options.add_cache(parser)
     options.add_output(parser)

@@ -7,12 +7,15 @@ from typing import Any
 
 from structprobe.show.table import lay_out
 
-_SHARES = ("agreeing", "hierarchical", "linear")
+_SHARES = {
+    "agreeing": "agreeing", "hierarchical": "hierarchical", "linear": "linear",
+    "trained_on_both": "trained on both",
+}  # fmt: skip
 
 
 def format_order(rows: Sequence[Mapping[str, Any]]) -> str:
     """Lay out the rows of `structprobe.experiments.instruments.order.read_order`."""
-    lines = [["task", "layer", *_SHARES]]
+    lines = [["task", "layer", *_SHARES.values()]]
     for row in rows:
         layer = row["vectors"] if row["layer"] is None else str(row["layer"])
         lines.append([row["task"], layer, *(_share(row, key) for key in _SHARES)])
@@ -23,7 +26,8 @@ def format_order(rows: Sequence[Mapping[str, Any]]) -> str:
     lines_below = [
         "Per cent of the answers of a linear reader, trained where order and hierarchy agree. "
         "agreeing: correct answers in other sentences of that kind; hierarchical, linear: answers "
-        "by hierarchy and by order, in sentences where the two disagree.",
+        "by hierarchy and by order, in sentences where the two disagree; trained on both: correct "
+        "answers there of a reader that was trained on sentences of both kinds.",
         "types: from one vector per word form, of layer 0; 95% bootstrap intervals over items in "
         "brackets.",
         f"Answers where the two agree and disagree: {'; '.join(sizes.values())}.",

@@ -53,7 +53,7 @@ def read_order(
     *,
     tasks: str | Iterable[str] = TASKS,
     layers: str | Iterable[int] = "all",
-    n: int = 1000,
+    n: int = 500,
     seed: int = 0,
     cache: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
@@ -62,7 +62,9 @@ def read_order(
 
     A linear reader (ridge regression) is trained on sentences in which the answer by order is that
     by hierarchy, and tested on sentences in which it is not (Lin, Tan & Frank 2019, Open Sesame:
-    Getting Inside BERT's Linguistic Knowledge).
+    Getting Inside BERT's Linguistic Knowledge). Where both can be read, what is easier to read
+    decides; so another reader, trained on sentences of both kinds, says whether the correct answer
+    can be read there at all.
 
     - ``"auxiliary"`` chooses the main auxiliary from the two of a sentence: the first one in *the
       cat can see the dog that will sleep*, but not in *the cat that will sleep can see the dog*.
@@ -85,7 +87,7 @@ def read_order(
         What is read.
     layers : str or iterable of int, default="all"
         As for `sweep`. The vectors of all are in memory at once, unless there is a cache.
-    n : int, default=1000
+    n : int, default=500
         The number of items of each of the conditions ``"main_auxiliary"`` and ``"subject_noun"``
         of `structprobe.stimuli.make_stimuli`.
     seed : int, default=0
@@ -103,10 +105,10 @@ def read_order(
         no layer 0), and one for each layer. Keys: ``task``; ``vectors`` (``"chance"``, ``"types"``
         or ``"layer"``) and ``layer``; ``agreeing``, the share of correct answers where order and
         hierarchy agree; ``hierarchical`` and ``linear``, the shares of answers by hierarchy and by
-        order where they do not; their bounds, such as ``agreeing_low`` and ``agreeing_high``;
-        ``n_agreeing`` and ``n_disagreeing``, the answers that these are shares of; ``n_train``, the
-        sentences trained on; ``penalty``, as chosen, relative to the variance of the vectors;
-        ``model``. Words with the same score share an answer. Chance takes each of the words to
+        order where they do not; ``trained_on_both``, the share of correct answers there of a reader
+        that was trained on sentences of both kinds; their bounds, such as ``agreeing_low`` and
+        ``agreeing_high``; ``n_agreeing`` and ``n_disagreeing``, the answers that these are shares
+        of; ``model``. Words with the same score share an answer. Chance takes each of the words to
         choose from equally often, and always the most frequent index.
 
     Raises
@@ -124,26 +126,30 @@ def read_order(
     check_encoder(encoder, ProbeError)
     chosen = parse_layers(layers, encoder.n_layers, encoder.layers)
     asked = [CONDITION_OF.get(name) for name in wanted]
-    stimuli = _make([one for one in CONDITIONS if None in asked or one in asked], n, seed)
-    sentences = [one.stimulus.sentence for one in stimuli]
+    conditions = [one for one in CONDITIONS if None in asked or one in asked]
+    stimuli = [one for name in conditions for one in make_stimuli(name, n * CONDITIONS[name], seed)]
+    parts = [_part(one, n) for one in stimuli]
+    sentences = [one.sentence for one in stimuli]
     how: dict[str, Any] = {"cache": cache, "progress": progress}
     bank = encoder.encode(sentences, layers=chosen, **how)
     floor = []
     if 0 in encoder.layers:
-        known = [one.stimulus.sentence for one in stimuli if one.part == "train"]
+        known = [one for one, part in zip(sentences, parts, strict=True) if part == "train"]
         floor.append(TypeEncoder(encoder, known, **how).encode(sentences).layer(0))
     rows = []
     n_readers = len(wanted) * (len(floor) + len(chosen))
     with progress_bar("readers", n_readers, "reader", shown=progress) as advance:
         for name in wanted:
-            task = _find_numbers(stimuli) if name == "index" else _find_words(stimuli, name)
+            task: _Task = _Numbers(stimuli, parts)
+            if name != "index":
+                task = _Words(stimuli, parts, CONDITION_OF[name])
             told = {"task": name, "model": bank.origin.get("model")}
-            rows.append(_row(told | {"vectors": "chance"}, task, task.chance()))
+            rows.append(_row(told | {"vectors": "chance"}, task, task.chance(), task.chance()))
             for layer in (*[None] * len(floor), *chosen):
                 vectors = floor[0] if layer is None else bank.layer(layer)
-                answers, penalty = task.read(vectors)
+                answers = (task.read(vectors, both=both) for both in (False, True))
                 own = {"vectors": "types" if layer is None else "layer", "layer": layer}
-                rows.append(_row(told | own | {"penalty": penalty}, task, answers))
+                rows.append(_row(told | own, task, *answers))
                 advance(1)
     return rows
 
@@ -159,151 +165,150 @@ def _read_tasks(tasks: str | Iterable[str]) -> list[str]:
     return wanted
 
 
-@dataclass(frozen=True)
-class _Member:
-    """A stimulus, what it is used for, and whether order and hierarchy agree in it."""
-
-    stimulus: Stimulus
-    part: str  # "train", "dev" or "test"
-    agrees: bool
-
-    @property
-    def unit(self) -> tuple[str, int | None]:
-        """What is resampled."""
-        return self.stimulus.condition, self.stimulus.item
-
-    def places(self) -> list[int]:
-        """Give the places of the words to choose from, 1-based, of the sought one first."""
-        return [self.stimulus.words[name] for name in CHOICES[self.stimulus.condition]]
+def _part(stimulus: Stimulus, n: int) -> str:
+    """Say what an item is used for."""
+    assert stimulus.item is not None
+    share = (stimulus.item - 1) / n
+    return "train" if share < TRAIN else "dev" if share < DEV else "test"
 
 
-def _make(conditions: Sequence[str], n: int, seed: int) -> list[_Member]:
-    """Make the sentences: where order and hierarchy agree, and others to be tested on alone."""
-    members = []
-    for condition in conditions:
-        for one in make_stimuli(condition, n * CONDITIONS[condition], seed):
-            assert one.item is not None
-            share = (one.item - 1) / n
-            part = "train" if share < TRAIN else "dev" if share < DEV else "test"
-            sought, *others = (one.words[name] for name in CHOICES[condition])
-            member = _Member(one, part, sought < min(others))
-            if member.agrees or part == "test":
-                members.append(member)
-    return members
+def _agrees(stimulus: Stimulus) -> bool:
+    """Say whether the word that is sought comes first of those to choose from."""
+    sought, *others = (stimulus.words[name] for name in CHOICES[stimulus.condition])
+    return sought < min(others)
 
 
 @dataclass(frozen=True, eq=False)
 class _Answers:
-    """How much of each answer is that by hierarchy, and that by order."""
+    """How much of each answer to m test questions is that by hierarchy, and that by order."""
 
     hierarchical: Floats  # (m,)
     linear: Floats  # (m,)
 
 
-@dataclass(frozen=True, eq=False)
-class _Words:
-    """One of the words of each sentence is to be found."""
+class _Task:
+    """Questions about the words of stimuli."""
 
-    # The words to choose from, the sought one first: sentences (m,), places (m, k)
-    parts: Mapping[str, tuple[Ints, Ints]]
-    agrees: NDArray[np.bool_]  # (m,): in the test sentences
-    units: list[Any]  # (m,)
+    correct: str  # Which of the two answers is correct
+    sentences: Ints  # (m,)
+    places: Ints  # (m, k): the words that each question is about, 1-based
+    agrees: NDArray[np.bool_]  # (m,): whether order and hierarchy agree
+    parts: NDArray[np.str_]  # (m,): what the questions are used for
+    units: NDArray[np.str_]  # (m,): what is resampled
+
+    @property
+    def tested(self) -> NDArray[np.bool_]:
+        """The test questions."""
+        # -> (m,)
+        return self.parts == "test"
+
+    def targets(self, chosen: NDArray[np.bool_]) -> Floats:
+        """Give what the reader is to say of the words of some questions."""
+        # chosen (m,) -> (n_chosen * k,)
+        raise NotImplementedError
+
+    def answers(self, said: Floats) -> _Answers:
+        """Turn what the reader says of the words of the test questions into answers."""
+        # said (n_tested, k)
+        raise NotImplementedError
+
+    def chance(self) -> _Answers:
+        """Answer without vectors."""
+        raise NotImplementedError
+
+    def read(self, vectors: WordVectors, *, both: bool) -> _Answers:
+        """Train a reader where order and hierarchy agree, or on both kinds, and let it answer."""
+        values, targets = {}, {}
+        for part in ("train", "dev", "test"):
+            chosen = self.parts == part
+            if part != "test" and not both:
+                chosen &= self.agrees
+            rows = vectors.offsets[self.sentences[chosen], None] + self.places[chosen] - 1
+            values[part] = np.asarray(vectors.values[rows.ravel()], dtype=np.float64)
+            targets[part] = self.targets(chosen)
+        said = _read(values, targets)
+        return self.answers(said.reshape(-1, self.places.shape[1]))
+
+
+class _Words(_Task):
+    """One of the words of each sentence is sought: the first in each question."""
+
+    correct = "hierarchical"
+
+    def __init__(self, stimuli: Sequence[Stimulus], parts: Sequence[str], condition: str) -> None:
+        own = [s for s, one in enumerate(stimuli) if one.condition == condition]
+        self.sentences = np.array(own)
+        self.places = np.array([[stimuli[s].words[name] for name in CHOICES[condition]]
+                                for s in own])  # fmt: skip
+        self.agrees = np.array([_agrees(stimuli[s]) for s in own])
+        self.parts = np.array([parts[s] for s in own])
+        self.units = np.array([_unit(stimuli[s]) for s in own])
+
+    def targets(self, chosen: NDArray[np.bool_]) -> Floats:
+        """Give 1 for the sought word, 0 for the others."""
+        k = self.places.shape[1]
+        return np.tile(np.arange(k) == 0, int(chosen.sum())).astype(float)
+
+    def answers(self, said: Floats) -> _Answers:
+        """Choose the word with the highest score."""
+        margin = _ROUNDING * max(1.0, float(np.abs(said).max()))
+        best = said >= said.max(axis=1, keepdims=True) - margin
+        shares = best / best.sum(axis=1, keepdims=True)
+        first = self.places[self.tested].argmin(axis=1)
+        return _Answers(shares[:, 0], shares[np.arange(len(first)), first])
 
     def chance(self) -> _Answers:
         """Choose all words equally often."""
-        _, places = self.parts["test"]
-        share = np.full(len(places), 1 / places.shape[1])
-        return _Answers(share, share)
-
-    def read(self, vectors: WordVectors) -> tuple[_Answers, float]:
-        """Train a reader and let it choose."""
-        values, targets = {}, {}
-        for part, (sentences, places) in self.parts.items():
-            values[part] = _take(vectors, np.repeat(sentences, places.shape[1]), places.ravel())
-            targets[part] = np.tile(np.arange(places.shape[1]) == 0, len(places)).astype(float)
-        scores, penalty = _read(values, targets)
-        _, places = self.parts["test"]
-        scores = scores.reshape(places.shape)
-        margin = _ROUNDING * max(1.0, float(np.abs(scores).max()))
-        best = scores >= scores.max(axis=1, keepdims=True) - margin
-        shares = best / best.sum(axis=1, keepdims=True)
-        first = places.argmin(axis=1)
-        return _Answers(shares[:, 0], shares[np.arange(len(places)), first]), penalty
+        return self.answers(np.zeros(self.places[self.tested].shape))
 
 
-@dataclass(frozen=True, eq=False)
-class _Numbers:
-    """The number of each named word in its sentence is to be found."""
+class _Numbers(_Task):
+    """The number of each named word in its sentence is sought."""
 
-    parts: Mapping[str, tuple[Ints, Ints]]  # sentences (m,), places (m,)
-    # The places that the word has in the sentences of its item where order and hierarchy agree
-    usual: list[set[int]]  # (m,): of the test words
-    agrees: NDArray[np.bool_]  # (m,)
-    units: list[Any]  # (m,)
+    correct = "linear"
+
+    def __init__(self, stimuli: Sequence[Stimulus], parts: Sequence[str]) -> None:
+        # Where a word stands in the sentences of its item where order and hierarchy agree.
+        usual: dict[tuple[str, str], set[int]] = {}
+        for one in stimuli:
+            for name, place in one.words.items() if _agrees(one) else ():
+                usual.setdefault((_unit(one), name), set()).add(place)
+        own = []
+        for s, one in enumerate(stimuli):
+            for name, place in one.words.items():
+                agrees, known = _agrees(one), usual[_unit(one), name]
+                if agrees or place not in known:  # elsewhere both answers are the same
+                    own.append((s, place, agrees, {place} if agrees else known))
+        self.sentences, self.places = (np.array([row[i] for row in own]) for i in (0, 1))
+        self.places = self.places[:, None]
+        self.agrees = np.array([row[2] for row in own])
+        self.parts = np.array([parts[s] for s in self.sentences])
+        self.units = np.array([_unit(stimuli[s]) for s in self.sentences])
+        self.usual = [row[3] for row, part in zip(own, self.parts, strict=True) if part == "test"]
+
+    def targets(self, chosen: NDArray[np.bool_]) -> Floats:
+        """Give the numbers themselves."""
+        return self.places[chosen].ravel().astype(float)
+
+    def answers(self, said: Floats) -> _Answers:
+        """Round what is predicted."""
+        numbers = np.rint(said).astype(np.int64)
+        usual = [one in own for (one,), own in zip(numbers.tolist(), self.usual, strict=True)]
+        right = numbers == self.places[self.tested]
+        return _Answers(np.array(usual, dtype=float), right[:, 0].astype(float))
 
     def chance(self) -> _Answers:
         """Give the most frequent number, always."""
-        _, places = self.parts["train"]
-        return self._answers(np.full(len(self.usual), np.bincount(places).argmax()))
-
-    def read(self, vectors: WordVectors) -> tuple[_Answers, float]:
-        """Train a reader and round what it predicts."""
-        values = {part: _take(vectors, *own) for part, own in self.parts.items()}
-        targets = {part: places.astype(float) for part, (_, places) in self.parts.items()}
-        predicted, penalty = _read(values, targets)
-        return self._answers(np.rint(predicted).astype(np.int64)), penalty
-
-    def _answers(self, predicted: Ints) -> _Answers:
-        _, places = self.parts["test"]
-        usual = [number in own for number, own in zip(predicted.tolist(), self.usual, strict=True)]
-        return _Answers(np.array(usual, dtype=float), (predicted == places).astype(float))
+        most = np.bincount(self.places[(self.parts == "train") & self.agrees, 0]).argmax()
+        return self.answers(np.full((len(self.usual), 1), float(most)))
 
 
-def _find_words(stimuli: Sequence[_Member], task: str) -> _Words:
-    """Ask for the main auxiliary or the subject of each sentence."""
-    own = [(s, one) for s, one in enumerate(stimuli)
-           if one.stimulus.condition == CONDITION_OF[task]]  # fmt: skip
-    parts = {
-        part: (
-            np.array([s for s, one in own if one.part == part]),
-            np.array([one.places() for _, one in own if one.part == part]),
-        )
-        for part in ("train", "dev", "test")
-    }
-    tested = [one for _, one in own if one.part == "test"]
-    return _Words(parts, np.array([one.agrees for one in tested]), [one.unit for one in tested])
+def _unit(stimulus: Stimulus) -> str:
+    """Name the item of a stimulus."""
+    return f"{stimulus.condition} {stimulus.item}"
 
 
-def _find_numbers(stimuli: Sequence[_Member]) -> _Numbers:
-    """Ask for the number of each named word, where order and hierarchy disagree of those moved."""
-    usual: dict[Any, set[int]] = {}
-    for one in stimuli:
-        for name, place in one.stimulus.words.items() if one.agrees else ():
-            usual.setdefault((one.unit, name), set()).add(place)
-    found: dict[str, list[tuple[int, int]]] = {part: [] for part in ("train", "dev", "test")}
-    tested = []
-    for s, one in enumerate(stimuli):
-        for name, place in one.stimulus.words.items():
-            known = {place} if one.agrees else usual[one.unit, name]
-            if one.agrees or place not in known:
-                found[one.part].append((s, place))
-                tested += [(known, one.agrees, one.unit)] if one.part == "test" else []
-    parts = {}
-    for part, own in found.items():
-        sentences, places = np.array(own).T
-        parts[part] = sentences, places
-    known, agrees, units = zip(*tested, strict=True)
-    return _Numbers(parts, [*known], np.array(agrees), [*units])
-
-
-def _take(vectors: WordVectors, sentences: Ints, places: Ints) -> Floats:
-    """Take the vectors of some words, in float64."""
-    # sentences (m,), places (m,): 1-based -> (m, hidden_size)
-    rows = vectors.offsets[sentences] + places - 1
-    return np.asarray(vectors.values[rows], dtype=np.float64)
-
-
-def _read(values: Mapping[str, Floats], targets: Mapping[str, Floats]) -> tuple[Floats, float]:
+def _read(values: Mapping[str, Floats], targets: Mapping[str, Floats]) -> Floats:
     """Predict by ridge regression on standardised vectors; the dev words choose the penalty."""
     # values (m, hidden_size), targets (m,) -> (m,), of the test words
     mean, spread = values["train"].mean(axis=0), values["train"].std(axis=0)
@@ -316,35 +321,33 @@ def _read(values: Mapping[str, Floats], targets: Mapping[str, Floats]) -> tuple[
     dual = n < width
     gram = z["train"] @ z["train"].T if dual else z["train"].T @ z["train"]
     right = y if dual else z["train"].T @ y
-    best, chosen, weights = np.inf, PENALTIES[0], np.zeros(width)
+    lowest, weights = np.inf, np.zeros(width)
     for penalty in PENALTIES:
         solved = np.linalg.solve(gram + penalty * n * np.eye(len(gram)), right)
         own = z["train"].T @ solved if dual else solved  # (width,)
         error = float(np.mean((z["dev"] @ own + middle - targets["dev"]) ** 2))
-        if error <= best:  # of equally good ones, the simplest
-            best, chosen, weights = error, penalty, own
-    return z["test"] @ weights + middle, chosen
+        if error <= lowest:  # of equally good ones, the simplest
+            lowest, weights = error, own
+    return z["test"] @ weights + middle
 
 
-def _row(told: Mapping[str, Any], task: _Words | _Numbers, answers: _Answers) -> dict[str, Any]:
-    """Make a row of the shares of answers, with intervals."""
-    _, unit = np.unique([f"{one}" for one in task.units], return_inverse=True)
-    sentences, _ = task.parts["train"]
-    row = {
-        "task": told["task"], "vectors": told["vectors"], "layer": told.get("layer"),
-    }  # fmt: skip
-    for name, part, asked in (
-        ("agreeing", answers.linear, task.agrees),
-        ("hierarchical", answers.hierarchical, ~task.agrees),
-        ("linear", answers.linear, ~task.agrees),
+def _row(
+    told: Mapping[str, Any], task: _Task, answers: _Answers, of_both: _Answers
+) -> dict[str, Any]:
+    """Make a row of the shares of answers, with intervals over items."""
+    agrees = task.agrees[task.tested]
+    row = {"task": told["task"], "vectors": told["vectors"], "layer": told.get("layer")}
+    for name, share, asked in (
+        ("agreeing", getattr(answers, task.correct), agrees),
+        ("hierarchical", answers.hierarchical, ~agrees),
+        ("linear", answers.linear, ~agrees),
+        ("trained_on_both", getattr(of_both, task.correct), ~agrees),
     ):
-        found = ratio(np.where(asked, part, 0.0), asked.astype(float), unit, Resampling())
+        part, whole = np.where(asked, share, 0.0), asked.astype(float)
+        found = ratio(part, whole, task.units[task.tested], Resampling())
         assert found is not None  # every item has sentences of both kinds
         # Chance is known, not estimated.
         low, high = (None, None) if told["vectors"] == "chance" else (found.low, found.high)
         row |= {name: found.value, f"{name}_low": low, f"{name}_high": high}
-    return row | {
-        "n_agreeing": int(task.agrees.sum()), "n_disagreeing": int((~task.agrees).sum()),
-        "n_train": len(np.unique(sentences)), "penalty": told.get("penalty"),
-        "model": told["model"],
-    }  # fmt: skip
+    row |= {"n_agreeing": int(agrees.sum()), "n_disagreeing": int((~agrees).sum())}
+    return row | {"model": told["model"]}
