@@ -65,9 +65,10 @@ def _lay_out_groups(values: Mapping[str, Any]) -> list[str]:
         "those that do not count, of the smallest phrase with both words of an edge, which is all "
         'that depends on its head; "sentence": edges of the root.',
         "UUAS of the lowest layer, and of the mix of all layers; drops: the sum of the layers' "
-        "negative gains. Brackets: 95% bootstrap intervals over sentences, one by one. Without an "
-        "expected layer: groups in too few sentences, groups whose gain is not clearly above 0, "
-        "and groups with such drops that the mean lies outside of the layers.",
+        "negative gains. Brackets: 95% bootstrap intervals over sentences, one by one; one that "
+        "reaches beyond the layers says that drops make the mean uncertain. Without an expected "
+        "layer: groups in too few sentences, groups whose gain is not clearly above 0, and groups "
+        "with such drops that the mean itself is outside the layers.",
     ]
 
 
@@ -84,9 +85,9 @@ def _layer(value: float | None) -> str:
 def _gain(gain: Mapping[str, float | None] | None) -> str:
     if gain is None:
         return NOTHING
-    value, *bounds = (None if gain[key] is None else f"{100 * gain[key]:.1f}"
-                      for key in ("value", "low", "high"))  # fmt: skip
-    return str(value) if None in bounds else f"{value} [{bounds[0]}, {bounds[1]}]"
+    value, low, high = ("" if (one := gain[key]) is None else f"{100 * one:.1f}"
+                        for key in ("value", "low", "high"))  # fmt: skip
+    return f"{value} [{low}, {high}]" if low and high else value
 
 
 def _cell(key: str, value: Any) -> str:

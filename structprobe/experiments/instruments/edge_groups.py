@@ -30,7 +30,7 @@ _N, _LEVEL = 1000, 0.95
 # Why a group has no expected layer.
 FEW = f"fewer than {LEAST_SENTENCES} sentences"
 NO_GAIN = "no clear gain"
-OUTSIDE = "drops outweigh"
+OUTSIDE = "outside the layers"
 
 
 @dataclass(frozen=True)
@@ -142,9 +142,10 @@ def _expect(
     (shares,) = _shares(counts.sum(axis=0, keepdims=True))
     whole = draws[:, -1] - draws[:, 0]
     gain: dict[str, float | None] = {"value": float(shares[-1] - shares[0])}
-    gain["low"], gain["high"] = quantile_bounds(whole, _LEVEL)
+    low, gain["high"] = quantile_bounds(whole, _LEVEL)
+    gain["low"] = low
     expected = expected_layer(dict(zip(layers.tolist(), shares.tolist(), strict=True)))
-    why = NO_GAIN if gain["low"] <= 0 else OUTSIDE if np.isnan(expected) else None
+    why = NO_GAIN if low <= 0 else OUTSIDE if np.isnan(expected) else None
     # The whole tree is shown on few sentences too: a warning tells of them.
     if by != "tree" and len(counts) < LEAST_SENTENCES:
         why, gain["low"], gain["high"] = FEW, None, None
@@ -153,7 +154,8 @@ def _expect(
         # Resamples without a gain have no mean; they are at most 2.5%, since the gain is clear.
         sums = np.diff(draws, axis=1) @ layers[1:]
         means = np.divide(sums, whole, out=np.full_like(sums, np.nan), where=whole > 0)
-        bounds = quantile_bounds(np.round(means, 12), _LEVEL)  # as the expected layer itself
+        # Rounded as the expected layer itself.
+        bounds = quantile_bounds(means.round(12), _LEVEL)
     return EdgeGroup(
         by, name, int(counts[:, -1].sum()), len(counts), tuple(shares.tolist()),
         gain, float(np.minimum(np.diff(shares), 0).sum()),

@@ -200,7 +200,8 @@ class _Task:
     def tested(self) -> NDArray[np.bool_]:
         """The test questions."""
         # -> (m,)
-        return self.parts == "test"
+        tested: NDArray[np.bool_] = self.parts == "test"
+        return tested
 
     def targets(self, chosen: NDArray[np.bool_]) -> Floats:
         """Give what the reader is to say of the words of some questions."""
@@ -328,7 +329,8 @@ def _read(values: Mapping[str, Floats], targets: Mapping[str, Floats]) -> Floats
         error = float(np.mean((z["dev"] @ own + middle - targets["dev"]) ** 2))
         if error <= lowest:  # of equally good ones, the simplest
             lowest, weights = error, own
-    return z["test"] @ weights + middle
+    said: Floats = z["test"] @ weights + middle
+    return said
 
 
 def _row(
