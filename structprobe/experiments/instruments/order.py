@@ -8,6 +8,7 @@ Which of the two it has learned shows on sentences in which they are different w
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -186,7 +187,7 @@ class _Answers:
     linear: Floats  # (m,)
 
 
-class _Task:
+class _Task(ABC):
     """Questions about the words of stimuli."""
 
     correct: str  # Which of the two answers is correct
@@ -203,19 +204,19 @@ class _Task:
         tested: NDArray[np.bool_] = self.parts == "test"
         return tested
 
+    @abstractmethod
     def targets(self, chosen: NDArray[np.bool_]) -> Floats:
         """Give what the reader is to say of the words of some questions."""
         # chosen (m,) -> (n_chosen * k,)
-        raise NotImplementedError
 
+    @abstractmethod
     def answers(self, said: Floats) -> _Answers:
         """Turn what the reader says of the words of the test questions into answers."""
         # said (n_tested, k)
-        raise NotImplementedError
 
+    @abstractmethod
     def chance(self) -> _Answers:
         """Answer without vectors."""
-        raise NotImplementedError
 
     def read(self, vectors: WordVectors, *, both: bool) -> _Answers:
         """Train a reader where order and hierarchy agree, or on both kinds, and let it answer."""

@@ -129,6 +129,13 @@ def test_vectors_that_are_all_the_same_give_chance() -> None:
             assert found[task, "chance"][f"{key}_low"] is None
 
 
+def test_without_layer_0_there_are_no_type_vectors() -> None:
+    encoder = Planted(of_order)
+    encoder.layers = (1,)
+    rows = read_order(encoder, tasks="subject", n=10, progress=False)
+    assert [(row["vectors"], row["layer"]) for row in rows] == [("chance", None), ("layer", 1)]
+
+
 def test_rows_say_what_they_are_of(by_order: dict[tuple[str, Any], Any]) -> None:
     layers = ["chance", "types", 0, 1]
     assert [*by_order] == [(t, one) for t in ("index", "auxiliary", "subject") for one in layers]
