@@ -72,9 +72,9 @@ def read_order(
     - ``"subject"`` chooses the subject of the sentence from its three nouns: the first one in *the
       cat near the dog can see the bird*, but not in *near the dog the cat can see the bird* and in
       *the dog's cat can see the bird*.
-    - ``"index"`` predicts the number of a named word in its sentence, counted from 1 and rounded.
-      The answer by hierarchy is the number that the word has where order and hierarchy agree, in a
-      sentence of the same words in another order.
+    - ``"index"`` predicts the position of a named word in its sentence, counted from 1 and
+      rounded. The answer by hierarchy is a position that the word has in the sentences of its item
+      where order and hierarchy agree.
 
     Items are the sentences that have the same content words. The first 60 % of them are trained on
     and the next 20 % choose the penalty; results are on the rest. Intervals are 95% percentile
@@ -110,7 +110,7 @@ def read_order(
         that was trained on sentences of both kinds; their bounds, such as ``agreeing_low`` and
         ``agreeing_high``; ``n_agreeing`` and ``n_disagreeing``, the answers that these are shares
         of; ``model``. Words with the same score share an answer. Chance takes each of the words to
-        choose from equally often, and always the most frequent index.
+        choose from equally often, and always the most frequent position.
 
     Raises
     ------
@@ -141,7 +141,7 @@ def read_order(
     n_readers = len(wanted) * (len(floor) + len(chosen))
     with progress_bar("readers", n_readers, "reader", shown=progress) as advance:
         for name in wanted:
-            task: _Task = _Numbers(stimuli, parts)
+            task: _Task = _Positions(stimuli, parts)
             if name != "index":
                 task = _Words(stimuli, parts, CONDITION_OF[name])
             told = {"task": name, "model": bank.origin.get("model")}
@@ -264,8 +264,8 @@ class _Words(_Task):
         return self.answers(np.zeros(self.places[self.tested].shape))
 
 
-class _Numbers(_Task):
-    """The number of each named word in its sentence is sought."""
+class _Positions(_Task):
+    """The position of each named word in its sentence is sought."""
 
     correct = "linear"
 
@@ -289,18 +289,18 @@ class _Numbers(_Task):
         self.usual = [row[3] for row, part in zip(own, self.parts, strict=True) if part == "test"]
 
     def targets(self, chosen: NDArray[np.bool_]) -> Floats:
-        """Give the numbers themselves."""
+        """Give the positions themselves."""
         return self.places[chosen].ravel().astype(float)
 
     def answers(self, said: Floats) -> _Answers:
         """Round what is predicted."""
-        numbers = np.rint(said).astype(np.int64)
-        usual = [one in own for (one,), own in zip(numbers.tolist(), self.usual, strict=True)]
-        right = numbers == self.places[self.tested]
+        found = np.rint(said).astype(np.int64)
+        usual = [one in own for (one,), own in zip(found.tolist(), self.usual, strict=True)]
+        right = found == self.places[self.tested]
         return _Answers(np.array(usual, dtype=float), right[:, 0].astype(float))
 
     def chance(self) -> _Answers:
-        """Give the most frequent number, always."""
+        """Give the most frequent position, always."""
         most = np.bincount(self.places[(self.parts == "train") & self.agrees, 0]).argmax()
         return self.answers(np.full((len(self.usual), 1), float(most)))
 
