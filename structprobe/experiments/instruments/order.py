@@ -123,7 +123,7 @@ def read_order(
 
     wanted = _read_tasks(tasks)
     if isinstance(n, bool) or not isinstance(n, int) or n < LEAST_ITEMS:
-        raise ProbeError(f"n={n!r} items", hint=f"ask for at least {LEAST_ITEMS}")
+        raise ProbeError(f"{n!r} items of sentences", hint=f"ask for at least {LEAST_ITEMS}")
     check_encoder(encoder, ProbeError)
     chosen = parse_layers(layers, encoder.n_layers, encoder.layers)
     asked = [CONDITION_OF.get(name) for name in wanted]
