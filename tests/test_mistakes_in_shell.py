@@ -89,7 +89,6 @@ USAGE = {
         "--tasks: unknown value 'subjects' (did you mean 'subject'?); choose from 'index', "
         "'auxiliary', 'subject'"
     ),
-    "structprobe order --model model --treebank t": ("unknown option --treebank; PLACEHOLDER"),
     "structprobe heads --model model --treebank t --layer 1": (
         "unknown option --layer; these commands have it: fit, evaluate, stimuli, parse, "
         "encode, sweep, localise, codelength, order, serve"
