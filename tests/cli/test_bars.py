@@ -30,6 +30,10 @@ COMMANDS = {
         {"encode", "codelength"},
     ),
     "decompose": (f"decompose {TEST}", {"encode", "decompose"}),
+    "order": (
+        "order --model {world}/model --device cpu --max-unknown 1 --items 10 --layers 1",
+        {"encode", "readers"},
+    ),
     "heads": (f"heads {TEST} -o {{out}}", {"attend", "draw"}),
     "report": ("report {world}/SWEPT -o {out}.html", {"read", "pack"}),
     "plot": ("plot {world}/SWEPT -o {out} --format svg", {"draw"}),
