@@ -24,11 +24,13 @@ if TYPE_CHECKING:
         LocaliseConfig,
         SweepConfig,
         Training,
+        TransferConfig,
     )  # fmt: skip
     from structprobe.experiments.fit import fit_probe
     from structprobe.experiments.heads import analyse_heads
     from structprobe.experiments.instruments.codelength import codelength
     from structprobe.experiments.instruments.localise import localise
+    from structprobe.experiments.instruments.transfer import transfer
     from structprobe.experiments.runs.backends import Backend
     from structprobe.experiments.runs.planning import plan_sweep
     from structprobe.experiments.sweep import sweep
@@ -58,10 +60,11 @@ _NAMES = {
     "experiments.instruments.codelength": "codelength",
     "experiments.compare": "compare",
     "experiments.config": "CodelengthConfig CompareConfig FitConfig HeadsConfig LocaliseConfig "
-    "SweepConfig Training",
+    "SweepConfig Training TransferConfig",
     "experiments.fit": "fit_probe",
     "experiments.heads": "analyse_heads",
     "experiments.instruments.localise": "localise",
+    "experiments.instruments.transfer": "transfer",
     "experiments.runs.backends": "Backend",
     "experiments.runs.planning": "plan_sweep",
     "experiments.sweep": "sweep",
@@ -84,10 +87,10 @@ __all__ = [
     "Encoder", "FitConfig", "HeadsConfig", "LayerSweep", "LeftBranching", "LinearChain",
     "LocaliseConfig", "NotFittedError", "ParsedSentence", "Prediction", "ProbeRecoverer",
     "Protocol", "RandomTree", "Recoverer", "RightBranching", "Rows", "Scores", "Sentence",
-    "StructprobeError", "StructuralProbe", "SweepConfig", "Training", "Treebank", "WordAttentions",
-    "WordVectors", "__version__", "analyse_heads", "codelength", "compare", "find_probe",
-    "fit_probe", "format_table", "localise", "plan_sweep", "read_rows", "score", "sweep",
-    "to_frame",
+    "StructprobeError", "StructuralProbe", "SweepConfig", "Training", "TransferConfig", "Treebank",
+    "WordAttentions", "WordVectors", "__version__", "analyse_heads", "codelength", "compare",
+    "find_probe", "fit_probe", "format_table", "localise", "plan_sweep", "read_rows", "score",
+    "sweep", "to_frame", "transfer",
 ]  # fmt: skip
 
 

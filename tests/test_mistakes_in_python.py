@@ -36,6 +36,7 @@ from structprobe import (
     score,
     sweep,
     to_frame,
+    transfer,
 )
 from structprobe.draw import draw_svg
 from structprobe.errors import StructprobeError
@@ -75,6 +76,10 @@ MISTAKES: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     'codelength("model", ...)': (
         lambda w: codelength("model", w.bank),
+        ENCODER,
+    ),
+    'transfer("model", ...)': (
+        lambda w: transfer("model", {"a": (w.bank,) * 3, "b": (None, None, w.bank)}, layer=1),
         ENCODER,
     ),
     'analyse_heads("model", ...)': (

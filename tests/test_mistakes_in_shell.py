@@ -87,7 +87,7 @@ USAGE = {
     "structprobe localise --model model --train train.conllu": "missing --dev",
     "structprobe heads --model model --treebank t --layer 1": (
         "unknown option --layer; these commands have it: fit, evaluate, stimuli, parse, "
-        "encode, sweep, localise, codelength, serve"
+        "encode, sweep, localise, codelength, transfer, serve"
     ),
     "structprobe treebank": "missing NAME (name of the treebank, such as UD_English-EWT)",
     "structprobe treebank UD_English-EWT --release latest": (

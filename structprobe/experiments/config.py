@@ -260,6 +260,27 @@ class CodelengthConfig:
 
 
 @dataclass(frozen=True)
+class TransferConfig:
+    """Options of `transfer`.
+
+    Parameters
+    ----------
+    training : Training, optional
+        How the probes are trained.
+    cache, progress, allow_withheld
+        As for `SweepConfig`; by default word vectors are not cached.
+    """
+
+    training: Training = field(default_factory=Training)
+    cache: str | os.PathLike[str] | None = None
+    progress: bool | None = None
+    allow_withheld: bool = False
+
+    def __post_init__(self) -> None:
+        _check_training(self.training)
+
+
+@dataclass(frozen=True)
 class HeadsConfig:
     """Options of `analyse_heads`.
 

@@ -14,6 +14,7 @@ from structprobe.experiments import heads
 from structprobe.experiments import sweep as sweeping
 from structprobe.experiments.instruments import codelength as coding
 from structprobe.experiments.instruments import localise as localising
+from structprobe.experiments.instruments import transfer as transferring
 from structprobe.experiments.runs import planning
 
 
@@ -41,4 +42,5 @@ compare = _flat(comparing.compare, configs.CompareConfig)
 fit_probe = _flat(fitting.fit_probe, configs.FitConfig)
 localise = _flat(localising.localise, configs.LocaliseConfig)
 codelength = _flat(coding.codelength, configs.CodelengthConfig)
+transfer = _flat(transferring.transfer, configs.TransferConfig)
 analyse_heads = _flat(heads.analyse_heads, configs.HeadsConfig)
