@@ -39,6 +39,10 @@ def add_arguments(parser: Parser) -> None:
         "no names are given)",
     )  # fmt: skip
     add(
+        "--train-sentences", type=values.several(values.sample), default=[None], metavar="SIZES",
+        help="train on random samples of so many sentences, such as 100,300,1000,all; default: all",
+    )  # fmt: skip
+    add(
         "--stimuli", nargs="?", const=200, default=0, type=values.positive, metavar="N",
         help="also measure the near-word bias of each probe, on made English sentences (200 if no "
         "number is given)",
@@ -66,8 +70,8 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.experiments.config import SweepConfig
     from structprobe.experiments.runs.backends import Backend
 
-    names = ("untrained", "controls", "stimuli", "cache", "keep_predictions", "save_probes",
-             "progress", "allow_withheld")  # fmt: skip
+    names = ("untrained", "controls", "train_sentences", "stimuli", "cache", "keep_predictions",
+             "save_probes", "progress", "allow_withheld")  # fmt: skip
     config = SweepConfig(
         inputs.training(args),
         baselines=not args.no_baselines,

@@ -155,6 +155,8 @@ def dev_baselines(banks: Banks) -> dict[str, Scores]:
 def card_of(found: Outcome, banks: Banks, baselines: Mapping[str, Scores]) -> dict[str, Any]:
     """Return what a saved probe says about its training and scores."""
     fitted_on = {part: bank_name(bank) for part, bank in banks.parts.items()}
+    if banks.taken is not None:
+        fitted_on["train"] = f"{counted(len(banks.taken), 'sentence')} of the training set"
     if banks.dev is None:
         fitted_on["dev"] = "held-out sentences of train"
     scores = found.scores.get("dev")
