@@ -77,7 +77,9 @@ def _with_interval(value: float | None, low: float | None, high: float | None) -
 
 def _angles(kind: str, angles: Sequence[Mapping[str, Any]]) -> list[str]:
     """Lay out the mean angles of each two probes of a kind."""
-    own = {(one["a"], one["b"]): one for one in angles if one["kind"] == kind}
+    halves = any(one["halves"] for one in angles)  # as many sentences on the diagonal and off it
+    own = {(one["a"], one["b"]): one for one in angles
+           if one["kind"] == kind and one["halves"] == halves}  # fmt: skip
     if not own:
         return []
     names = list(dict.fromkeys(name for pair in own for name in pair))
@@ -109,12 +111,15 @@ def _lines_below(values: Mapping[str, Any], rows: Cells) -> list[str]:
     ]
     below += [f"In per cent; {one.describe()}." for one in protocols_of(rows.values())]
     if values["angles"]:
-        halves = any(one["a"] == one["b"] for one in values["angles"])
-        told = "; on the diagonal, those of probes of two halves of a training set" * halves
         below.append(
             "Angles are in coordinates in which the words of the two training sets are white; 0: "
-            f"both probes read the same subspace{told}."
+            "both probes read the same subspace."
         )
+        if any(one["halves"] for one in values["angles"]):
+            below.append(
+                "Angles are those of probes of random halves of the training sets, on the diagonal "
+                "of the two halves of one: by so much they differ within a treebank."
+            )
     elif first["rank"] is not None and len(values["trained_on"]) > 1:
         below.append("No angles: at full rank, all subspaces are the same; choose a lower rank.")
     probes = Counter(name for name, _ in rows if name != _LINEAR)

@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import cache
-from itertools import chain, combinations
+from itertools import chain, combinations, combinations_with_replacement, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -39,6 +39,9 @@ if TYPE_CHECKING:
     from structprobe.probe.estimator import StructuralProbe
 
 _log = logging.getLogger(__name__)
+
+# Two treebanks, whether by halves, and the probes of each pair.
+_Pairs = dict[tuple[str, str, bool], list[tuple["StructuralProbe", ...]]]
 
 METRICS = ("uuas", "dspr", "root_acc")
 LINEAR, ALL, OTHERS = "linear", "all", "all others"  # in the place of a treebank's name
@@ -86,7 +89,10 @@ class SubspaceAngles:
     kind : {"distance", "depth"}
         Which matrices are compared.
     a, b : str
-        The treebanks; if they are the same, the probes are of two halves of its training set.
+        The treebanks.
+    halves : bool
+        Whether the probes are those of random halves of the training sets, four pairs of them; of
+        one treebank (`a` is `b`), of its two halves. If not, those of the whole training sets.
     mean, smallest, largest : float
         Of the principal angles between the two row spaces, in degrees.
     chance : float
@@ -96,6 +102,7 @@ class SubspaceAngles:
     kind: str
     a: str
     b: str
+    halves: bool
     mean: float
     smallest: float
     largest: float
@@ -188,8 +195,9 @@ def transfer(
         Whether to also train a probe on all treebanks (``"all"``) and, for each test set, one on
         all other treebanks (``"all others"``, if there are at least two).
     halves : bool, default=False
-        Whether to also train two probes on random halves of each training set: the angle between
-        them is what differs by chance within one treebank.
+        Whether to also train two probes on random halves of each training set. The angles between
+        the halves of one treebank tell how far apart probes are by chance, and those between
+        halves of two, which have seen as many sentences, can be compared with them.
     config : TransferConfig, optional
         Further options: training, cache.
 
@@ -231,25 +239,27 @@ def transfer(
     with progress_bar("probes", n_probes, "probe", shown=shown) as advance:
         for name, sources, tests in plan:
             source = join([encoded[one] for one in sources])
-            fitted = bench.fit(source)
-            if fitted.probe is not None:
-                probes[name] = fitted.probe
-            errors += [] if fitted.error is None else [fitted.error]
+            fit = bench.fit(source)
+            if fit.probe is not None:
+                probes[name] = fit.probe
+            errors += [] if fit.error is None else [fit.error]
             for test in tests:
-                row, own = bench.score(fitted, source, encoded[test], len(tests))
+                row, own = bench.score(fit, source, encoded[test], len(tests))
                 rows[name, test] = row
                 scores |= {} if own is None else {(name, test): own}
                 _tell(name, test, row)
             advance(1)
         if not scores:  # nothing to show
             raise errors[0]
-        fitted_on = [] if full_rank else [name for name in trained if name in probes]
-        pairs = [(a, b, probes[a], probes[b]) for a, b in combinations(fitted_on, 2)]
+        fitted = {name: [probes[name]] for name in trained if name in probes and not full_rank}
+        pairs = _pairs(fitted, halves=False)
+        of_halves = {}
         for name in halved:
             fits = [bench.fit(half).probe for half in in_halves(encoded[name], seed)]
-            if fits[0] is not None and fits[1] is not None:
-                pairs.append((name, name, fits[0], fits[1]))
+            if None not in fits:
+                of_halves[name] = [one for one in fits if one is not None]
             advance(2)
+        pairs |= _pairs(of_halves, halves=True)
     warn_after([*rows.values()], warnings)
     for name, parts in banks.items():
         how: dict[str, Any] = {"punct": punct, "allow_withheld": True}
@@ -366,10 +376,16 @@ def _drops(scores: Mapping[tuple[str, str], Scores]) -> Iterator[Drop]:
                 yield Drop(a, b, metric, test.difference, test.low, test.high)
 
 
-def _angles(
-    pairs: Sequence[tuple[str, str, StructuralProbe, StructuralProbe]],
-    encoded: Mapping[str, Encoded],
-) -> Iterator[SubspaceAngles]:
+def _pairs(probes: Mapping[str, Sequence[StructuralProbe]], *, halves: bool) -> _Pairs:
+    """List the probes to compare; of halves, also those of one treebank."""
+    pairs = combinations_with_replacement(probes, 2) if halves else combinations(probes, 2)
+    return {
+        (a, b, halves): [*(combinations(probes[a], 2) if a == b else product(probes[a], probes[b]))]
+        for a, b in pairs
+    }
+
+
+def _angles(pairs: _Pairs, encoded: Mapping[str, Encoded]) -> Iterator[SubspaceAngles]:
     """Measure the angles between probes."""
     from structprobe.probe.data.inputs import read_words
     from structprobe.probe.data.whitening import second_moments
@@ -378,11 +394,14 @@ def _angles(
     moments = {name: second_moments(read_words(encoded[name].vectors["train"]))
                for name in {name for pair in pairs for name in pair[:2]}}  # fmt: skip
     chance = cache(random_angle)
-    for a, b, one, other in pairs:
+    for (a, b, halves), both in pairs.items():
         for kind in KINDS:
             white = whitening_of([moments[a], moments[b]], centred=kind == "distance")
-            matrix, second = (getattr(probe, f"{kind}_components_") for probe in (one, other))
-            angles = principal_angles(matrix, second, white)
+            back = white.T / np.square(white).sum(1)  # its pseudo-inverse: its rows are orthogonal
+            angles = np.concatenate([
+                principal_angles(*(getattr(one, f"{kind}_components_") @ back for one in two))
+                for two in both
+            ])  # fmt: skip
             least, most, mean = (float(of(angles)) for of in (np.min, np.max, np.mean))
-            at_random = chance(min(len(matrix), len(white)), len(white))
-            yield SubspaceAngles(kind, a, b, mean, least, most, at_random)
+            rank = min(len(getattr(both[0][0], f"{kind}_components_")), len(white))
+            yield SubspaceAngles(kind, a, b, halves, mean, least, most, chance(rank, len(white)))
