@@ -17,7 +17,7 @@ from support.pages import compare as compare_texts
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
 
-from structprobe import Encoder
+from structprobe import Encoder, read_rows
 from structprobe.cli.main import build_parser
 from structprobe.results.predictions import predictions_to_bytes
 from structprobe.results.rows import make_row
@@ -27,11 +27,13 @@ from structprobe.treebank.sentence import Sentence
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
 PAGE = "compare.py"  # writes a page from folders of results, and prints nothing
+CONTROLS = "controls.py"  # probes four models and writes a page, and prints nothing
 PICTURES = "screenshots.py"  # takes pictures of pages by a browser, and prints nothing
 DRAWING = "parse_and_draw.py"  # on another processor, a tree may differ by an edge
 # On another processor, another candidate of the recipe may be ahead, other runs end falling.
 BY_A_HAIR = re.compile(r"axes-\w+|\(\d+ of \d+ rows\)")
-EXAMPLES = sorted(path for path in FOLDER.glob("*.py") if path.name not in (PAGE, PICTURES))
+SILENT = PAGE, CONTROLS, PICTURES
+EXAMPLES = sorted(path for path in FOLDER.glob("*.py") if path.name not in SILENT)
 
 
 @pytest.mark.slow
@@ -74,6 +76,31 @@ def test_the_pictures_of_pages_are_taken(tmp_path: Path) -> None:
     for name in ("report.png", "serve.png"):
         assert (tmp_path / name).read_bytes().startswith(b"\x89PNG")
         assert (FOLDER / name).stat().st_size < 200_000
+
+
+def test_the_page_of_controls_is_written(tmp_path: Path) -> None:
+    script = runpy.run_path(str(FOLDER / CONTROLS), run_name="controls")
+    checkpoint = save_checkpoint(tmp_path / "model", "bert")
+    model = script["Model"]("Tiny", checkpoint, (0, 1), {"max_unknown": 1})
+    banks = [tiny_bank(seed=seed) for seed in range(3)]
+    settings = script["Settings"](rank=2, punct="upos", n_stimuli=26, max_steps=2)
+    page = script["page"]([model], banks, tmp_path / "results", settings)
+    rows = read_rows(tmp_path / "results" / "Tiny")
+    values = {(row["method"], row["layer"]): row for row in rows}
+    for layer in (0, 1):
+        (line,) = re.findall(rf"^\| {layer} \| .*", page, flags=re.M)
+        cells = [cell.partition(" [")[0] for cell in line.strip("| ").split(" | ")]
+        methods = ("probe", *(f"probe-control-{name}" for name in ("form", "position", "random")))
+        uuas = [f"{100 * values[method, layer]['uuas']:.1f}" for method in methods]
+        selectivity = f"{100 * values['probe-control-form', layer]['selectivity']:.1f}"
+        bias = f"{values['probe', layer]['near_word_bias']:.2f}"
+        assert cells == [str(layer), *uuas, selectivity, bias]
+    best = max((0, 1), key=lambda layer: values["probe", layer]["dev_uuas"])
+    assert re.search(rf"^\| Tiny \| {best} \| [\d.]+ \[", page, flags=re.M)
+    coded = re.findall(r"^\| Tiny \| (\d) \| (\w+)((?: \| \d\.\d\d){4}) \|$", page, flags=re.M)
+    kinds = "tree", "distances", "depths"
+    assert [one[:2] for one in coded] == [(str(n), k) for n in sorted({0, best}) for k in kinds]
+    assert len({one[2] for one in coded}) > 1
 
 
 @pytest.mark.parametrize(

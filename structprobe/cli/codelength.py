@@ -18,6 +18,7 @@ def add_arguments(parser: Parser) -> None:
         choices=("tree", "distances", "depths"),
         help="what is coded: tree, distances, depths; default: all three",
     )  # fmt: skip
+    options.add_controls(parser, help="also code the trees of control tasks")
     options.add_layers(parser)
     options.add_rank(parser, help="rank of the probes; default: hidden size")
     options.add_seed(parser)
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
 
     # Before a model is loaded, which may take long.
     train, _, _ = inputs.read_treebank(args)
-    names = "recipe", "max_steps", "device", "cache", "progress", "allow_withheld"
+    names = "controls", "recipe", "max_steps", "device", "cache", "progress", "allow_withheld"
     config = CodelengthConfig(**inputs.picked(args, *names))
     how = inputs.picked(args, "kinds", "layers", "rank", "seed")
     found = codelength(inputs.build_encoder(args), train, **how, config=config)

@@ -222,6 +222,14 @@ def add_layers(
     group.add_argument("--layers", "--layer", dest="layers", help=help, **told)
 
 
+def add_controls(group: argparse._ActionsContainer, *, help: str) -> None:
+    """Add control tasks."""
+    group.add_argument(
+        "--controls", nargs="?", const="all", default=(), metavar="NAMES",
+        help=f"{help}: form, position, random, or all (the default if no names are given)",
+    )  # fmt: skip
+
+
 def add_rank(group: argparse._ActionsContainer, *, help: str) -> None:
     """Add one rank."""
     names = "--rank", "--ranks"

@@ -17,10 +17,13 @@ from structprobe.errors import escaped, unknown_name
 
 
 class HelpFormatter(argparse.ArgumentDefaultsHelpFormatter):
-    """Help that shows the defaults that say something: not None, no switch's, no list."""
+    """Help that shows the defaults that say something: not None, no switch's, no list's."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        says_nothing = action.default is None or isinstance(action.default, bool | list)
+        default = action.default
+        says_nothing = default is None or isinstance(default, bool | list)
+        # An option that may come without its value is switched on by being there.
+        says_nothing |= action.nargs == "?" and not default
         return action.help if says_nothing else super()._get_help_string(action)
 
 

@@ -29,6 +29,9 @@ def add_arguments(parser: Parser) -> None:
         "--resamples", type=values.positive, default=10_000, metavar="N", dest="n",
         help="number of resamples or random swaps",
     )  # fmt: skip
+    told = "level of the tests and of the intervals, above 0 and below 1"
+    add("--level", type=values.above_zero, default=0.95, metavar="LEVEL", help=told)
+    options.add_seed(parser, help="random seed of the resamples or swaps")
     options.add_output(parser)
 
 
@@ -37,6 +40,7 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.results.significance import significance
     from structprobe.show.significance_table import format_significance
 
-    how = inputs.picked(args, "by", "metric", "test", "correction", "n", "progress")
+    how = inputs.picked(args, "by", "metric", "test", "correction", "n", "level", "progress")
+    how["random_state"] = args.seed
     tables = [table.to_dict() for table in significance(args.results, **how)]
     print_as(format_significance, tables, args)

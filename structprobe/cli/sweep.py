@@ -33,11 +33,7 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     add("--no-baselines", action="store_true", help="skip the baselines that need no model")
     add("--untrained", action="store_true", help="also sweep an untrained copy of the model")
-    add(
-        "--controls", nargs="?", const="all", default=(), metavar="NAMES",
-        help="also fit each probe on control tasks: form, position, random, or all (the default if "
-        "no names are given)",
-    )  # fmt: skip
+    options.add_controls(recipe, help="also fit each probe on control tasks")
     add(
         "--train-sentences", type=values.several(values.sample), default=[None], metavar="SIZES",
         help="train on random samples of so many sentences, such as 100,300,1000,all; default: all",

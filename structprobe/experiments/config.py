@@ -234,6 +234,8 @@ class CodelengthConfig:
 
     Parameters
     ----------
+    controls : str or iterable of str, default=()
+        Control tasks whose trees are coded too, given the same vectors; as for `SweepConfig`.
     recipe : str, default="whitened"
         How the probes are trained, as for `StructuralProbe`; ``"whitened"`` has nothing to choose
         but the best step.
@@ -247,10 +249,13 @@ class CodelengthConfig:
 
     Raises
     ------
+    TreebankError
+        If a control task is unknown.
     ProbeError
         If the recipe or the device is unknown, or `max_steps` is out of range.
     """
 
+    controls: str | Iterable[str] = ()
     recipe: str = "whitened"
     max_steps: int | None = None
     device: Any = "auto"
@@ -261,6 +266,7 @@ class CodelengthConfig:
     def __post_init__(self) -> None:
         from structprobe.probe.training.settings import read_name
 
+        choose_controls(self.controls)
         read_name("recipe", self.recipe, RECIPES)
         check_steps(self.max_steps)
         check_device(self.device)

@@ -6,17 +6,20 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from structprobe.errors import counted
-from structprobe.show.table import lay_out
+from structprobe.show.table import NOTHING, lay_out
 
-_HEADINGS = ("layer", "kind", "codelength", "uniform", "compression")
+_HEADINGS = ("layer", "kind", "control", "codelength", "uniform", "compression")
 
 
 def format_codelengths(values: Sequence[Mapping[str, Any]]) -> str:
     """Lay out what `Codelength.values` gives for each row."""
-    lines = [[*_HEADINGS]]
+    any_control = any(row["control"] for row in values)
+    headings = [name for name in _HEADINGS if name != "control" or any_control]
+    lines = [headings]
     for row in values:
+        trees = [row["kind"], *([row["control"] or NOTHING] if any_control else [])]
         bits = (f"{row[key]:,.0f}" for key in ("codelength", "uniform_codelength"))
-        lines.append([str(row["layer"]), row["kind"], *bits, f"{row['compression']:.3f}"])
+        lines.append([str(row["layer"]), *trees, *bits, f"{row['compression']:.3f}"])
     first = values[0]
     coded = counted(first["n_sentences"], "sentence"), counted(len(first["blocks"]), "block")
     steps = "" if first["max_steps"] is None else f", {counted(first['max_steps'], 'step')}"
@@ -28,4 +31,6 @@ def format_codelengths(values: Sequence[Mapping[str, Any]]) -> str:
         "of a sentence, which are coded as if they were independent.",
         f"{coded[0]} in {coded[1]}; recipe {first['recipe']}{steps}; seed {first['seed']}.",
     ]
-    return "\n".join([*lay_out(lines, [name == "kind" for name in _HEADINGS]), *lines_below])
+    return "\n".join(
+        [*lay_out(lines, [name in ("kind", "control") for name in headings]), *lines_below]
+    )

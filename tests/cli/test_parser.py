@@ -21,6 +21,7 @@ def test_help_tells_no_default_of_none(command: str, capsys: pytest.CaptureFixtu
     assert "(default: False)" not in told
     assert "(default: True)" not in told
     assert "(default: [" not in told
+    assert "(default: ()" not in told
 
 
 def test_help_tells_the_other_defaults(capsys: pytest.CaptureFixture[str]) -> None:
@@ -29,6 +30,7 @@ def test_help_tells_the_other_defaults(capsys: pytest.CaptureFixture[str]) -> No
     told = " ".join(capsys.readouterr().out.split())
     assert "bfloat16 where the hardware supports it (default: float32)" in told
     assert "default: hold out a tenth of the training set (--test is then required)" in told
+    assert "if no number is given) (default" not in told  # off, unless it is there
 
 
 @pytest.mark.parametrize(

@@ -238,6 +238,19 @@ def test_the_command_prints_pairs_and_letters(tmp_path, capsys):
     assert table["systems"][0]["letters"] == "a"
 
 
+def test_the_command_takes_a_level_and_a_seed(tmp_path, capsys):
+    planted_sweep(tmp_path / "r", BANK, n_layers=2)
+    found = []
+    for more in ([], ["--level", "0.5"], ["--seed", "1"]):
+        told = shell(capsys, tmp_path / "r", "--json", "--resamples", 100, *more)[1].out
+        [table] = json.loads(told)
+        found.append((table["level"], table["pairs"][0]["low"], table["pairs"][0]["high"]))
+    (level, low, high), (half, *inner), (_, *other) = found
+    assert (level, half) == (0.95, 0.5)
+    assert low < inner[0] < inner[1] < high
+    assert other != [low, high]
+
+
 def test_the_command_compares_methods(tmp_path, capsys):
     planted_comparison(tmp_path / "r", BANK)
     status, told = shell(capsys, tmp_path / "r", "--by", "method", "--correction", "none")
@@ -253,6 +266,7 @@ def test_the_command_compares_methods(tmp_path, capsys):
         (["--by", "phase"], 2, "--by: unknown value 'phase'; choose from 'layer'"),
         (["--by", "seed"], 1, r"nothing to compare by seed: no two seeds .*choose another --by"),
         (["--metric", "las"], 1, r"nothing to compare by layer: .*found: none"),
+        (["--level", "1.5"], 1, r"level=1.5 is out of range; choose 0 < level < 1"),
         (["--resamples", "5"], 1, r"with n=5 .*use --resamples 20 or more"),
     ],
 )

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from itertools import pairwise
+from itertools import pairwise, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from structprobe.experiments.layers_ranks_seeds import check_ranks, check_seeds,
 from structprobe.experiments.runs.run import Banks
 from structprobe.progress import progress_bar
 from structprobe.results.rows import bank_name
+from structprobe.treebank.controls import choose_controls
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -89,6 +90,8 @@ class Codelength:
         The layer.
     blocks : tuple of CodedBlock
         The blocks, in the order in which they are coded.
+    control : str or None
+        The control task whose trees are coded; None for those of the treebank.
     model, train : str or None
         The model, and the files that the treebank was read from, if known.
     rank, seed : int
@@ -106,6 +109,7 @@ class Codelength:
     kind: str
     layer: int
     blocks: tuple[CodedBlock, ...]
+    control: str | None
     model: str | None
     train: str | None
     rank: int
@@ -147,7 +151,8 @@ class Codelength:
                 ("n_sentences", "codelength", "uniform_codelength", "compression")}  # fmt: skip
         own = asdict(self)
         blocks = own.pop("blocks")
-        return {"kind": own.pop("kind"), "layer": own.pop("layer"), **sums, **own,
+        first = {name: own.pop(name) for name in ("kind", "layer", "control")}
+        return {**first, **sums, **own,
                 "blocks": list(blocks)}  # fmt: skip
 
 
@@ -200,17 +205,17 @@ def codelength(
     seed : int, default=0
         Random state of the order of the sentences and of the probes.
     config : CodelengthConfig, optional
-        Further options: the recipe, the number of steps, device, cache.
+        Further options: control tasks, the recipe, the number of steps, device, cache.
 
     Returns
     -------
     list of Codelength
-        One for each layer and kind, by layer.
+        One for each layer, kind and control, by layer; of each kind, the gold trees come first.
 
     Raises
     ------
     ProbeError
-        If a kind is unknown, or a layer, the rank or the seed is out of range.
+        If a kind or control is unknown, or a layer, the rank or the seed is out of range.
     ScoreError
         If a treebank has no heads, or `train` has too few sentences for a probe.
     TreebankError
@@ -237,19 +242,21 @@ def codelength(
     for name, bank in banks.parts.items():
         vectors = encoder.encode(bank, **how)
         X[name] = {layer: vectors.layer(layer) for layer in chosen}
-    held_out = None if banks.dev is None else (X["dev"], banks.dev)
-    whole, whole_dev = read_sets(X["train"], banks.train, held_out)
     told = {"rank": rank, "recipe": config.recipe, "max_steps": config.max_steps}
     told["device"] = config.device
+    tasks = [banks, *map(banks.controlled, choose_controls(config.controls))]
     pieces, size = [], 0
-    n_sentences = len(chosen) * len(wanted) * len(banks.train)
+    n_sentences = len(tasks) * len(chosen) * len(wanted) * len(banks.train)
     shown = config.progress
     with progress_bar("codelength", n_sentences, "sentence", shown=shown) as advance:
-        for layer in chosen:
-            settings = read_settings(told, whole.layers[layer].hidden_size)
-            size = max(size, bytes_of_layer(layer, whole, whole_dev, settings))
-            coder = _Coder(layer, settings, whole, whole_dev, blocks)
-            pieces.append(partial(coder.code, wanted, advance))
+        for task in tasks:
+            held_out = None if task.dev is None else (X["dev"], task.dev)
+            whole, whole_dev = read_sets(X["train"], task.train, held_out)
+            for layer in chosen:
+                settings = read_settings(told, whole.layers[layer].hidden_size)
+                size = max(size, bytes_of_layer(layer, whole, whole_dev, settings))
+                coder = _Coder(layer, settings, whole, whole_dev, blocks)
+                pieces.append(partial(coder.code, wanted, advance))
         in_memory = int(settings.memory_gb * 1e9 / size)
         n_workers = max(1, min(most_at_once(settings.device), len(pieces), in_memory))
         found = [*side_by_side(pieces, n_workers)]
@@ -257,13 +264,15 @@ def codelength(
     own["max_steps"] = config.max_steps or getattr(settings.recipe, "max_steps", None)
     own |= {"train": bank_name(banks.train), "held_out": "train" if dev is None else "dev"}
     models: Any = {layer: (X["train"][layer].origin or {}).get("model") for layer in chosen}
+    coded = dict(zip(product((task.control for task in tasks), chosen), found, strict=True))
     return [
         Codelength(
-            kind, layer, tuple(coded), rank=rank or whole.layers[layer].hidden_size,
-            model=models[layer], **own,
+            kind, layer, tuple(coded[control, layer][kind]), control,
+            rank=rank or whole.layers[layer].hidden_size, model=models[layer], **own,
         )
-        for layer, by_kind in zip(chosen, found, strict=True)
-        for kind, coded in by_kind.items()
+        for layer in chosen
+        for kind in wanted
+        for control in (task.control for task in tasks)
     ]  # fmt: skip
 
 

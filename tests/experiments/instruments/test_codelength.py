@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,7 @@ from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_file
 
 from structprobe.cli.main import main
-from structprobe.errors import ProbeError, ScoreError
+from structprobe.errors import ProbeError, ScoreError, TreebankError
 from structprobe.experiments.instruments.codelength import KINDS, CodedBlock, Codelength
 from structprobe.probe.losses.codes import uniform_bits
 from structprobe.show.codelength_table import format_codelengths
@@ -77,17 +76,15 @@ def test_a_seed_decides_everything_and_other_layers_and_kinds_nothing(
     assert other.uniform_codelength == pytest.approx(again.uniform_codelength)
 
 
-def test_the_trees_of_another_treebank_are_coded_given_the_same_vectors(bank: Treebank) -> None:
-    """As for a control: the words are the same, and the trees are not those in the vectors."""
-    encoder, rng = PlantedEncoder(bank), np.random.default_rng(0)
-    control_bank = []
-    for sentence in bank:
-        places = rng.permutation(len(sentence))
-        heads = np.zeros(len(sentence), dtype=int)
-        for word, head in enumerate(sentence.heads):
-            heads[places[word]] = head and places[head - 1] + 1
-        control_bank.append(replace(sentence, heads=heads))
-    (control,) = codelength(encoder, Treebank(control_bank), layers=1, kinds="tree", **FEW)
+def test_the_trees_of_a_control_are_coded_given_the_same_vectors(
+    bank: Treebank, coded: dict[tuple[int, str], Codelength]
+) -> None:
+    """The words are the same, and the trees are not those in the vectors."""
+    how = {"layers": 1, "kinds": "tree", "controls": "random", **FEW}
+    real, control = codelength(PlantedEncoder(bank), bank, **how)
+    assert real == coded[1, "tree"]
+    assert (real.control, control.control) == (None, "random")
+    assert control.uniform_codelength == real.uniform_codelength
     assert 0.95 < control.compression < 1.05
 
 
@@ -143,6 +140,8 @@ def test_what_is_unknown_is_refused(bank: Treebank) -> None:
         codelength(encoder, bank, kinds=["trees"])
     with pytest.raises(ProbeError, match="no kind was given"):
         codelength(encoder, bank, kinds=[])
+    with pytest.raises(TreebankError, match="unknown control task 'deep'"):
+        codelength(encoder, bank, controls="form,deep")
     with pytest.raises(ProbeError, match="unknown recipe 'best'"):
         codelength(encoder, bank, recipe="best")
     with pytest.raises(ProbeError, match="seed -1 is out of range"):
@@ -173,3 +172,10 @@ def test_the_command_prints_a_table_or_json(
     assert lines[0].split()[:2] == ["0", "tree"]
     assert "the codelengths of different kinds are not comparable" in lines[-2]
     assert lines[-1] == "30 sentences in 6 blocks; recipe whitened, 20 steps; seed 0."
+    command[command.index("depths")] = "--controls"
+    assert main(command) == 0
+    heading, *lines = capsys.readouterr().out.splitlines()
+    assert heading.split()[:3] == ["layer", "kind", "control"]
+    told = [line.split()[:3] for line in lines[:8]]
+    names = "–", "form", "position", "random"
+    assert told == [[layer, "tree", name] for layer in "02" for name in names]
