@@ -1,4 +1,4 @@
-"""Angles between the subspaces that probes read (Chi, Hewitt and Manning 2020, section 6.1)."""
+"""Angles between the subspaces that probes read (as in Chi, Hewitt and Manning 2020)."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Whether a probe of one treebank reads the trees of another, and by the same subspace.
 
 Chi, Hewitt and Manning 2020, Finding Universal Grammatical Relations in Multilingual BERT: probes
-of one language are scored on others (section 4), and so are those of all languages, and of all but
+of one language are scored on others, and so are those of all languages, and of all but
 the one that they are scored on. Their subspaces are compared by principal angles.
 """
 
