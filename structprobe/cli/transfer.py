@@ -19,7 +19,7 @@ def add_arguments(parser: Parser) -> None:
     options.add_treebank(group, several=True, required=True)
     options.add_skip(group)
     parser.set_defaults(train=None, dev=None, test=None, needs=("test",), needs_scores=False)
-    parser.set_defaults(without_part="leave it out, or add a file of its own to the folder")
+    parser.set_defaults(without_part="leave it out, or add a test file to its folder")
     parser.rules.append(_treebanks_fault)
     recipe = options.add_recipe(parser)
     options.add_layer(recipe, required=True, help="layer to probe; 0 = embedding output")

@@ -294,13 +294,14 @@ def _read_banks(treebanks: Any, punct: str | None, *, allow_withheld: bool) -> d
             if bank is not None and (part != "dev" or given["train"] is not None)
         }
         choose_protocol(found[name]["test"], punct)
-    trained = {name: parts["train"] for name, parts in found.items() if "train" in parts}
-    if not trained:
+    if not any("train" in parts for parts in found.values()):
         raise ScoreError("no treebank has a training set", hint="give at least one")
-    for (a, one), (b, other) in combinations(trained.items(), 2):
-        if one.fingerprint == other.fingerprint:
-            what = f"{a} and {b} have the same training set"
-            raise ScoreError(what, hint="give different treebanks")
+    for (a, one), (b, other) in combinations(found.items(), 2):
+        part = "train" if "train" in one else "test"
+        alike = ("train" in one) == ("train" in other)
+        if alike and one[part].fingerprint == other[part].fingerprint:
+            name = "training" if part == "train" else "test"
+            raise ScoreError(f"{a} and {b} have the same {name} set", hint="give different ones")
     return found
 
 

@@ -248,6 +248,11 @@ def test_what_cannot_be_compared_is_refused(world: tuple[Axes, Mapping[str, Part
         ({}, "no treebank was given"),
         ([one, one], "treebanks is a list, not treebanks by name; pass"),
         ({"one": one, "two": one}, "one and two have the same training set; give different"),
+        (
+            {"one": one, "two": (None, None, one[2]), "three": (None, None, one[2])},
+            "two and three have the same test set; give different ones",
+        ),
+        ({"one": one, "two": (one[0], None, one[1])}, "one and two have the same training set"),
         ({"one": one, "two": one[:2]}, r"treebanks\['two'\] is a tuple, not \(train, dev, test\)"),
         ({"one": one, "two": (*one[:2], None)}, "two: the treebank has no test set"),
         ({"one": (None, None, one[2]), "two": (None, None, one[1])}, "no treebank has a training"),
