@@ -28,6 +28,7 @@ from structprobe import (
     analyse_heads,
     codelength,
     compare,
+    decompose,
     find_probe,
     fit_probe,
     format_table,
@@ -76,6 +77,10 @@ MISTAKES: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     'codelength("model", ...)': (
         lambda w: codelength("model", w.bank),
+        ENCODER,
+    ),
+    'decompose("model", ...)': (
+        lambda w: decompose("model", w.bank, w.bank, w.bank),
         ENCODER,
     ),
     'transfer("model", ...)': (

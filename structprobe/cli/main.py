@@ -35,6 +35,8 @@ COMMANDS = {
     "sweep": "fit one probe per layer, rank and seed; one row per run; resumes if interrupted",
     "localise": "locate syntax in a model: by layer, by a learned mix of layers, and cumulatively",
     "codelength": "measure how many bits gold trees take, given the vectors of a layer",
+    "decompose": "describe sentence vectors as sums of words bound to roles, by layer",
+    "order": "read word order and hierarchy from sentences in which the two disagree",
     "transfer": "score probes of some treebanks on others, and compare their subspaces",
     "heads": "report what each attention head looks at and which relations it follows",
     "compare": "compare methods that recover trees; one row per method; resumes if interrupted",

@@ -273,6 +273,37 @@ class CodelengthConfig:
 
 
 @dataclass(frozen=True)
+class DecomposeConfig:
+    """Options of `decompose`.
+
+    Parameters
+    ----------
+    max_sentences : int, optional, default=2000
+        Of more training sentences, as many are drawn at random; None for all. Time grows with the
+        cube of their number, memory with the square.
+    device : str or torch.device, default="auto"
+        Where the regressions are solved.
+    cache, progress, allow_withheld
+        As for `SweepConfig`; by default word vectors are not cached.
+
+    Raises
+    ------
+    ProbeError
+        If `max_sentences` is not a positive integer, or the device is unknown.
+    """
+
+    max_sentences: int | None = 2000
+    device: Any = "auto"
+    cache: str | os.PathLike[str] | None = None
+    progress: bool | None = None
+    allow_withheld: bool = False
+
+    def __post_init__(self) -> None:
+        _check_whole("max_sentences", self.max_sentences)
+        check_device(self.device)
+
+
+@dataclass(frozen=True)
 class TransferConfig:
     """Options of `transfer`.
 

@@ -29,6 +29,11 @@ COMMANDS = {
         "codelength --model {world}/model --train {world}/bank.conllu --device cpu --max-steps 5",
         {"encode", "codelength"},
     ),
+    "decompose": (f"decompose {TEST}", {"encode", "decompose"}),
+    "order": (
+        "order --model {world}/model --device cpu --max-unknown 1 --items 10 --layers 1",
+        {"encode", "readers"},
+    ),
     "transfer": (
         "transfer --model {world}/model --treebank {world}/a {world}/b --layer 1 --device cpu "
         "--max-steps 5",

@@ -18,6 +18,7 @@ from structprobe.experiments.compare import compare
 from structprobe.experiments.config import (
     CodelengthConfig,
     CompareConfig,
+    DecomposeConfig,
     FitConfig,
     HeadsConfig,
     LocaliseConfig,
@@ -28,6 +29,7 @@ from structprobe.experiments.evaluate import evaluate, score_files
 from structprobe.experiments.fit import fit_probe
 from structprobe.experiments.heads import analyse_heads
 from structprobe.experiments.instruments.codelength import codelength
+from structprobe.experiments.instruments.decompose import decompose
 from structprobe.experiments.instruments.localise import localise
 from structprobe.experiments.instruments.transfer import transfer
 from structprobe.experiments.runs.planning import plan_sweep
@@ -85,6 +87,7 @@ def run(world: Path, command: str) -> int:
         f"compare {MODEL} {BLANK} -o {{0}}/new",
         f"localise {MODEL} {BLANK}",
         f"codelength {MODEL} --train {{0}}/blank-train.conllu",
+        f"decompose {MODEL} {BLANK}",
         f"heads {MODEL} {BLANK}",
         "evaluate {0}/probe {0}/blank-test.conllu -q",
     ],
@@ -135,6 +138,11 @@ FUNCTIONS: dict[str, Any] = {
     ),
     "codelength": (
         lambda bank, allow: codelength(None, bank, config=CodelengthConfig(allow_withheld=allow))
+    ),
+    "decompose": (
+        lambda bank, allow: decompose(
+            None, bank, bank, bank, config=DecomposeConfig(allow_withheld=allow)
+        )
     ),
     "transfer": (
         lambda bank, allow: transfer(
