@@ -25,12 +25,14 @@ if TYPE_CHECKING:
         LocaliseConfig,
         SweepConfig,
         Training,
+        TransferConfig,
     )  # fmt: skip
     from structprobe.experiments.fit import fit_probe
     from structprobe.experiments.heads import analyse_heads
     from structprobe.experiments.instruments.codelength import codelength
     from structprobe.experiments.instruments.decompose import decompose
     from structprobe.experiments.instruments.localise import localise
+    from structprobe.experiments.instruments.transfer import transfer
     from structprobe.experiments.runs.backends import Backend
     from structprobe.experiments.runs.planning import plan_sweep
     from structprobe.experiments.sweep import sweep
@@ -60,11 +62,12 @@ _NAMES = {
     "experiments.instruments.codelength": "codelength",
     "experiments.compare": "compare",
     "experiments.config": "CodelengthConfig CompareConfig DecomposeConfig FitConfig HeadsConfig "
-    "LocaliseConfig SweepConfig Training",
+    "LocaliseConfig SweepConfig Training TransferConfig",
     "experiments.fit": "fit_probe",
     "experiments.heads": "analyse_heads",
     "experiments.instruments.decompose": "decompose",
     "experiments.instruments.localise": "localise",
+    "experiments.instruments.transfer": "transfer",
     "experiments.runs.backends": "Backend",
     "experiments.runs.planning": "plan_sweep",
     "experiments.sweep": "sweep",
@@ -88,9 +91,9 @@ __all__ = [
     "LeftBranching", "LinearChain", "LocaliseConfig", "NotFittedError", "ParsedSentence",
     "Prediction", "ProbeRecoverer", "Protocol", "RandomTree", "Recoverer", "RightBranching", "Rows",
     "Scores", "Sentence", "StructprobeError", "StructuralProbe", "SweepConfig", "Training",
-    "Treebank", "WordAttentions", "WordVectors", "__version__", "analyse_heads", "codelength",
-    "compare", "decompose", "find_probe", "fit_probe", "format_table", "localise", "plan_sweep",
-    "read_rows", "score", "sweep", "to_frame",
+    "TransferConfig", "Treebank", "WordAttentions", "WordVectors", "__version__", "analyse_heads",
+    "codelength", "compare", "decompose", "find_probe", "fit_probe", "format_table", "localise",
+    "plan_sweep", "read_rows", "score", "sweep", "to_frame", "transfer",
 ]  # fmt: skip
 
 

@@ -37,6 +37,7 @@ from structprobe import (
     score,
     sweep,
     to_frame,
+    transfer,
 )
 from structprobe.draw import draw_svg
 from structprobe.errors import StructprobeError
@@ -80,6 +81,10 @@ MISTAKES: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     'decompose("model", ...)': (
         lambda w: decompose("model", w.bank, w.bank, w.bank),
+        ENCODER,
+    ),
+    'transfer("model", ...)': (
+        lambda w: transfer("model", {"a": (w.bank,) * 3, "b": (None, None, w.bank)}, layer=1),
         ENCODER,
     ),
     'analyse_heads("model", ...)': (

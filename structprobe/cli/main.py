@@ -37,6 +37,7 @@ COMMANDS = {
     "codelength": "measure how many bits gold trees take, given the vectors of a layer",
     "decompose": "describe sentence vectors as sums of words bound to roles, by layer",
     "order": "read word order and hierarchy from sentences in which the two disagree",
+    "transfer": "score probes of some treebanks on others, and compare their subspaces",
     "heads": "report what each attention head looks at and which relations it follows",
     "compare": "compare methods that recover trees; one row per method; resumes if interrupted",
     "significance": "test which layers, methods, models or seeds of a results folder differ",

@@ -35,6 +35,10 @@ def add_arguments(parser: Parser) -> None:
     add("--untrained", action="store_true", help="also sweep an untrained copy of the model")
     options.add_controls(recipe, help="also fit each probe on control tasks")
     add(
+        "--train-sentences", type=values.several(values.sample), default=[None], metavar="SIZES",
+        help="train on random samples of so many sentences, such as 100,300,1000,all; default: all",
+    )  # fmt: skip
+    add(
         "--stimuli", nargs="?", const=200, default=0, type=values.positive, metavar="N",
         help="also measure the near-word bias of each probe, on made English sentences (200 if no "
         "number is given)",
@@ -62,8 +66,8 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.experiments.config import SweepConfig
     from structprobe.experiments.runs.backends import Backend
 
-    names = ("untrained", "controls", "stimuli", "cache", "keep_predictions", "save_probes",
-             "progress", "allow_withheld")  # fmt: skip
+    names = ("untrained", "controls", "train_sentences", "stimuli", "cache", "keep_predictions",
+             "save_probes", "progress", "allow_withheld")  # fmt: skip
     config = SweepConfig(
         inputs.training(args),
         baselines=not args.no_baselines,

@@ -223,6 +223,7 @@ COMMANDS = {
     "codelength": "codelength --model {model} --max-steps 3 --train {0}/train.conllu",
     "decompose": "decompose --model {model} {files}",
     "order": "order --model {model} --max-unknown 1 --items 10",
+    "transfer": "transfer --model {model} --treebank {0} {0}/other --layer 1 --max-steps 3",
     "evaluate": "evaluate {0}/probe {0}/test.conllu",
     "parse": "parse {0}/probe {0}/test.conllu",
 }
@@ -234,6 +235,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("world")
     for seed, part in enumerate(("train", "dev", "test")):
         tiny_file(folder / f"{part}.conllu", seed=seed)
+    (folder / "other").mkdir()
+    tiny_file(folder / "other" / "test.conllu", seed=3)
     model = save_checkpoint(folder / "model", "bert")
     files = " ".join(f"--{part} {folder}/{part}.conllu" for part in ("train", "dev"))
     how = f"--layer 1 --rank 2 --max-steps 3 {files}"

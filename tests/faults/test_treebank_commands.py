@@ -23,6 +23,7 @@ from structprobe.experiments.config import (
     HeadsConfig,
     LocaliseConfig,
     SweepConfig,
+    TransferConfig,
 )
 from structprobe.experiments.evaluate import evaluate, score_files
 from structprobe.experiments.fit import fit_probe
@@ -30,6 +31,7 @@ from structprobe.experiments.heads import analyse_heads
 from structprobe.experiments.instruments.codelength import codelength
 from structprobe.experiments.instruments.decompose import decompose
 from structprobe.experiments.instruments.localise import localise
+from structprobe.experiments.instruments.transfer import transfer
 from structprobe.experiments.runs.planning import plan_sweep
 from structprobe.experiments.sweep import sweep
 from structprobe.recoverers.attention_max import AttentionMax
@@ -140,6 +142,14 @@ FUNCTIONS: dict[str, Any] = {
     "decompose": (
         lambda bank, allow: decompose(
             None, bank, bank, bank, config=DecomposeConfig(allow_withheld=allow)
+        )
+    ),
+    "transfer": (
+        lambda bank, allow: transfer(
+            None,
+            {"a": (bank, None, bank), "b": (None, None, bank)},
+            layer=1,
+            config=TransferConfig(allow_withheld=allow),
         )
     ),
     "analyse_heads": (

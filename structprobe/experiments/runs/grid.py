@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 from structprobe.devices import find_device
-from structprobe.errors import ProbeError, check_encoder
+from structprobe.errors import ProbeError, ScoreError, check_encoder, counted
 from structprobe.experiments.config import SweepConfig, Training
-from structprobe.experiments.layers_ranks_seeds import check_ranks, check_seeds, parse_layers
+from structprobe.experiments.layers_ranks_seeds import (
+    check_ranks,
+    check_samples,
+    check_seeds,
+    parse_layers,
+)
 from structprobe.experiments.runs.run import Banks, Run
 from structprobe.probe.training.recipes import chooses
 from structprobe.treebank.controls import choose_controls
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -60,12 +68,34 @@ def all_fits(
     models = {"probe": encoder}
     if config.untrained:
         models["probe-untrained"] = encoder.untrained(0)
-    tasks = [banks, *map(banks.controlled, choose_controls(config.controls))]
-    return [
-        Fits(name, model, task, probe_runs(model, task, grid, training, name, config.stimuli))
-        for name, model in models.items()
-        for task in tasks
+    controls = choose_controls(config.controls)
+    tasks = [
+        (task, own)
+        for sample, own in _samples(banks, grid, config.train_sentences)
+        for task in (sample, *map(sample.controlled, controls))
     ]
+    return [
+        Fits(name, model, task, probe_runs(model, task, own, training, name, config.stimuli))
+        for name, model in models.items()
+        for task, own in tasks
+    ]
+
+
+def _samples(banks: Banks, grid: Grid, sizes: Iterable[int | None]) -> Iterator[tuple[Banks, Grid]]:
+    """Give the training sets, each with the grid on it: every seed has samples of its own."""
+    whole, wanted = len(banks.train), check_samples(sizes)
+    sampled = [size for size in wanted if size is not None and size < whole]
+    for seed in grid.seeds:
+        for size in sampled:
+            yield banks.sampled(size, seed or 0), replace(grid, seeds=(seed,))
+    if None in wanted or whole in wanted:
+        yield banks, grid
+    if large := [size for size in wanted if size is not None and size > whole]:
+        listed = ", ".join(map(str, large))
+        what = f"train_sentences {listed}: the training set has only {counted(whole, 'sentence')}"
+        if len(large) == len(wanted):
+            raise ScoreError(what, hint="use smaller numbers")
+        _log.warning("%s; left out", what)
 
 
 def known_products(training: Training, *, here: bool = False) -> Training:
