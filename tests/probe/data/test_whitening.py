@@ -204,8 +204,8 @@ def test_moments_of_edges_are_those_of_the_plain_definition(
 
 def test_moments_of_the_same_words_are_taken_for_other_edges() -> None:
     words, gold, heads = trees_and_words()
-    chains = np.concatenate([gold_distances(np.arange(len(tree))).ravel() for tree in heads])
-    other = Gold(chains, gold.starts)
+    chains = gold_distances([np.arange(len(tree)) for tree in heads])
+    other = Gold(np.concatenate([one.ravel() for one in chains]), gold.starts)
     shared = SharedMoments(2 * 36 * 8)
     shared.keep("a", second_moments(words, distances=gold))
     assert shared.of["a"].neighbours is None
