@@ -19,16 +19,20 @@ if TYPE_CHECKING:
     from structprobe.experiments.config import (
         CodelengthConfig,
         CompareConfig,
+        DecomposeConfig,
         FitConfig,
         HeadsConfig,
         LocaliseConfig,
         SweepConfig,
         Training,
+        TransferConfig,
     )  # fmt: skip
     from structprobe.experiments.fit import fit_probe
     from structprobe.experiments.heads import analyse_heads
     from structprobe.experiments.instruments.codelength import codelength
+    from structprobe.experiments.instruments.decompose import decompose
     from structprobe.experiments.instruments.localise import localise
+    from structprobe.experiments.instruments.transfer import transfer
     from structprobe.experiments.runs.backends import Backend
     from structprobe.experiments.runs.planning import plan_sweep
     from structprobe.experiments.sweep import sweep
@@ -57,11 +61,13 @@ _NAMES = {
     "errors": "StructprobeError",
     "experiments.instruments.codelength": "codelength",
     "experiments.compare": "compare",
-    "experiments.config": "CodelengthConfig CompareConfig FitConfig HeadsConfig LocaliseConfig "
-    "SweepConfig Training",
+    "experiments.config": "CodelengthConfig CompareConfig DecomposeConfig FitConfig HeadsConfig "
+    "LocaliseConfig SweepConfig Training TransferConfig",
     "experiments.fit": "fit_probe",
     "experiments.heads": "analyse_heads",
+    "experiments.instruments.decompose": "decompose",
     "experiments.instruments.localise": "localise",
+    "experiments.instruments.transfer": "transfer",
     "experiments.runs.backends": "Backend",
     "experiments.runs.planning": "plan_sweep",
     "experiments.sweep": "sweep",
@@ -80,14 +86,14 @@ _NAMES = {
 _HOME = {name: room for room, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
-    "AttentionMST", "AttentionMax", "Backend", "CodelengthConfig", "CompareConfig", "EncodedBank",
-    "Encoder", "FitConfig", "HeadsConfig", "LayerSweep", "LeftBranching", "LinearChain",
-    "LocaliseConfig", "NotFittedError", "ParsedSentence", "Prediction", "ProbeRecoverer",
-    "Protocol", "RandomTree", "Recoverer", "RightBranching", "Rows", "Scores", "Sentence",
-    "StructprobeError", "StructuralProbe", "SweepConfig", "Training", "Treebank", "WordAttentions",
-    "WordVectors", "__version__", "analyse_heads", "codelength", "compare", "find_probe",
-    "fit_probe", "format_table", "localise", "plan_sweep", "read_rows", "score", "sweep",
-    "to_frame",
+    "AttentionMST", "AttentionMax", "Backend", "CodelengthConfig", "CompareConfig",
+    "DecomposeConfig", "EncodedBank", "Encoder", "FitConfig", "HeadsConfig", "LayerSweep",
+    "LeftBranching", "LinearChain", "LocaliseConfig", "NotFittedError", "ParsedSentence",
+    "Prediction", "ProbeRecoverer", "Protocol", "RandomTree", "Recoverer", "RightBranching", "Rows",
+    "Scores", "Sentence", "StructprobeError", "StructuralProbe", "SweepConfig", "Training",
+    "TransferConfig", "Treebank", "WordAttentions", "WordVectors", "__version__", "analyse_heads",
+    "codelength", "compare", "decompose", "find_probe", "fit_probe", "format_table", "localise",
+    "plan_sweep", "read_rows", "score", "sweep", "to_frame", "transfer",
 ]  # fmt: skip
 
 

@@ -45,12 +45,13 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what needs a browser, real treebanks, or a wheel that is built.
 
-    Coverage is not measured in slow tests, which it makes slower by half; lines have quick ones.
+    Coverage is not measured in slow tests, nor in those that try thousands of faults: it makes them
+    slower by half, and lines have quicker ones.
     """
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
-        if item.get_closest_marker("slow"):
+        if item.get_closest_marker("slow") or item.get_closest_marker("fault_class"):
             item.add_marker(pytest.mark.no_cover)
     items.sort(key=lambda item: item.path.name not in LONG)  # stable: the rest as it was
 
@@ -87,8 +88,9 @@ def minilm() -> str:
 
 @pytest.fixture
 def encoded_once(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keep vectors for the whole session where what is tested keeps none: treebanks are shared."""
+    """Keep vectors for the whole session, also where a sweep would not: treebanks are shared."""
     from structprobe import Encoder
+    from structprobe.results.saved_probes import is_results
 
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
@@ -96,6 +98,7 @@ def encoded_once(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
     encode = Encoder.encode
 
     def encode_once(self: Encoder, *args: object, cache: object = None, **more: object) -> object:
-        return encode(self, *args, cache=cache or folder / "encoded-once", **more)
+        dropped = cache is None or is_results(Path(str(cache)).parent)
+        return encode(self, *args, cache=folder / "encoded-once" if dropped else cache, **more)
 
     monkeypatch.setattr(Encoder, "encode", encode_once)

@@ -28,6 +28,7 @@ from structprobe import (
     analyse_heads,
     codelength,
     compare,
+    decompose,
     find_probe,
     fit_probe,
     format_table,
@@ -36,6 +37,7 @@ from structprobe import (
     score,
     sweep,
     to_frame,
+    transfer,
 )
 from structprobe.draw import draw_svg
 from structprobe.errors import StructprobeError
@@ -75,6 +77,14 @@ MISTAKES: dict[str, tuple[Callable[[Any], object], str]] = {
     ),
     'codelength("model", ...)': (
         lambda w: codelength("model", w.bank),
+        ENCODER,
+    ),
+    'decompose("model", ...)': (
+        lambda w: decompose("model", w.bank, w.bank, w.bank),
+        ENCODER,
+    ),
+    'transfer("model", ...)': (
+        lambda w: transfer("model", {"a": (w.bank,) * 3, "b": (None, None, w.bank)}, layer=1),
         ENCODER,
     ),
     'analyse_heads("model", ...)': (

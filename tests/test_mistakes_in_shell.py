@@ -85,9 +85,13 @@ USAGE = {
         "'biaffine'"
     ),
     "structprobe localise --model model --train train.conllu": "missing --dev",
+    "structprobe order --model model --tasks subjects": (
+        "--tasks: unknown value 'subjects' (did you mean 'subject'?); choose from 'index', "
+        "'auxiliary', 'subject'"
+    ),
     "structprobe heads --model model --treebank t --layer 1": (
         "unknown option --layer; these commands have it: fit, evaluate, stimuli, parse, "
-        "encode, sweep, localise, codelength, serve"
+        "encode, sweep, localise, codelength, decompose, order, transfer, serve"
     ),
     "structprobe treebank": "missing NAME (name of the treebank, such as UD_English-EWT)",
     "structprobe treebank UD_English-EWT --release latest": (
@@ -271,6 +275,11 @@ DATA = {
     ),
     "localise --model model --treebank UD_Toy-One --rank 99": (
         "rank 99 is out of range; choose from 1 to 8 (hidden size)"
+    ),
+    "order --model model --items 5": "5 items of sentences; ask for at least 10",
+    "order --model model --layers 9": (
+        "layer 9 is out of range; the model has layers 0 to 2 (0 = embedding output); use 'all', "
+        "or a list such as '0,1-2'"
     ),
     "heads --model model --treebank UD_Toy-One -o thesis": (
         "thesis: the folder exists and is not a structprobe results folder; choose a new or empty "

@@ -17,6 +17,7 @@ from structprobe.masking.impacts import MaskedImpacts
 from structprobe.probe.readers.biaffine_mix import BiaffineMix
 from structprobe.probe.readers.biaffine_probe import BiaffineProbe
 from structprobe.probe.readers.layer_mix import LayerMix
+from structprobe.probe.tensor_products import Bindings, RoleRegression
 from structprobe.recoverers.attention_probe import AttentionProbe
 
 pytestmark = pytest.mark.skipif("not torch.cuda.is_available()", reason="there is no GPU")
@@ -183,6 +184,22 @@ def test_readers_are_as_good_as_on_the_cpu(name: str) -> None:
     given = DEV[0] if name == "biaffine" else DEV_LAYERS
     scores = [READERS[name](device).evaluate(given, DEV[1]).uuas for device in ("cuda", "cpu")]
     assert scores[0] == pytest.approx(scores[1], abs=0.03)
+
+
+def test_decompositions_are_those_of_the_cpu() -> None:
+    generator = np.random.default_rng(0)
+    lengths = generator.integers(1, 6, size=90)
+    forms, roles = generator.integers(9, size=(2, lengths.sum()))
+    vectors = torch.from_numpy(generator.normal(size=(9, 4)))
+    target = torch.from_numpy(generator.normal(size=(90, 3)))
+    found = []
+    for device in ("cpu", "cuda"):
+        bindings = Bindings(vectors.to(device), forms, lengths, 60, average=True)
+        regression = RoleRegression(bindings, {1: target.to(device)}, 15, 0)
+        found.append(regression.fit(bindings.products(roles))[1])
+    assert found[0].weight == found[1].weight
+    assert found[0].penalty == found[1].penalty
+    close(found[1].errors, found[0].errors, 1e-6)
 
 
 @pytest.mark.parametrize("folder", ["bert"], indirect=True)

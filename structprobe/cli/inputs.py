@@ -102,14 +102,20 @@ def read_treebank(args: argparse.Namespace) -> Parts:
 
 def read_treebanks(args: argparse.Namespace) -> list[Parts]:
     """Read the parts of each treebank that the options name, once all of them are found."""
-    found = []
-    for files in _files(args).values():
+    return [(banks["train"], banks.get("dev"), banks.get("test"))
+            for banks in read_parts(args).values()]  # fmt: skip
+
+
+def read_parts(args: argparse.Namespace) -> dict[str | None, dict[str, Treebank]]:
+    """Read treebanks by part, under their names as given."""
+    found = {}
+    for name, files in _files(args).items():
         banks = {part: _read_text(paths, args, part) for part, paths in files.items()}
-        if len(banks.get("dev", ())) > len(banks["train"]):
+        if "train" in banks and len(banks.get("dev", ())) > len(banks["train"]):
             told = "the dev set has more sentences than the training set (%d and %d); "
             counts = len(banks["dev"]), len(banks["train"])
             _log.warning(told + "were they swapped?", *counts)
-        found.append((banks["train"], banks.get("dev"), banks.get("test")))
+        found[name] = banks
     return found
 
 
@@ -155,7 +161,8 @@ def _files(
         found[name] = {part: parts[part] for part in parts if hasattr(args, part)}
         for part in args.needs if needs is None else needs:
             if part not in parts:
-                hint = "name the files with --train, --dev and --test"
+                usual = "name the files with --train, --dev and --test"
+                hint = getattr(args, "without_part", usual)
                 raise TreebankError(f"the treebank has no {part} set", path=name, hint=hint)
     for name, files in found.items():
         if args.needs_scores and not files.keys() & {"dev", "test"}:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from functools import partial
 
 from structprobe.cli import inputs, options
 from structprobe.cli.output import print_as
@@ -23,6 +24,8 @@ def add_arguments(parser: Parser) -> None:
     options.add_rank(parser, help="rank of the probe; default: set by the method")
     options.add_seed(parser)
     options.add_max_steps(parser)
+    told = "also print the expected layer by relation, edge length and size of the phrase"
+    parser.add_argument("--groups", action="store_true", help=told)
     options.add_cache(parser)
     options.add_allow_withheld(parser)
     options.add_output(parser)
@@ -41,4 +44,4 @@ def run(args: argparse.Namespace) -> None:
     config = LocaliseConfig(**inputs.picked(args, *names))
     how = inputs.picked(args, "probe", "layers", "rank", "seed", "punct")
     found = localise(inputs.build_encoder(args), train, dev, test, **how, config=config)
-    print_as(format_localised, found.values(), args)
+    print_as(partial(format_localised, groups=args.groups), found.values(), args)

@@ -158,14 +158,17 @@ def add_treebanks(
     parser.rules.append(lambda args: _treebank_fault(args, uses, needs, several))
 
 
-def add_treebank(group: argparse._ActionsContainer, *, several: bool) -> None:
+def add_treebank(
+    group: argparse._ActionsContainer, *, several: bool, required: bool = False
+) -> None:
     """Add a whole treebank."""
     told = (
         "folder of a treebank (UD, SUD, or any files named train, dev and test), name of one "
         "downloaded by `structprobe treebank`, or sample for the bundled treebank"
     )
     more = "; one or more" * several
-    group.add_argument("--treebank", nargs="+", metavar="DIR", help=told + more)
+    given: dict[str, Any] = {"required": required, "help": told + more}
+    group.add_argument("--treebank", nargs="+", metavar="DIR", **given)
 
 
 def _treebank_fault(

@@ -39,6 +39,10 @@ def add_arguments(parser: Parser) -> None:
     )
     options.add_controls(recipe, help="also fit each probe on control tasks")
     options.add_stimuli(recipe, of="of each probe")
+    add(
+        "--train-sentences", type=values.several(values.sample), default=[None], metavar="SIZES",
+        help="train on random samples of so many sentences, such as 100,300,1000,all; default: all",
+    )  # fmt: skip
     add = parser.add_argument
     add("-o", "--out", required=True, metavar="DIR", help="results folder")
     options.add_cache(parser)
@@ -62,8 +66,8 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.experiments.config import SweepConfig
     from structprobe.experiments.runs.backends import Backend
 
-    names = ("untrained", "controls", "stimuli", "cache", "keep_predictions", "save_probes",
-             "progress", "allow_withheld")  # fmt: skip
+    names = ("untrained", "controls", "train_sentences", "stimuli", "cache", "keep_predictions",
+             "save_probes", "progress", "allow_withheld")  # fmt: skip
     config = SweepConfig(
         inputs.training(args),
         baselines=not args.no_baselines,

@@ -7,7 +7,9 @@ import json
 import re
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
+
+Number = TypeVar("Number", int, int | None)
 
 
 def _whole(text: str, least: int) -> int:
@@ -22,10 +24,10 @@ positive = partial(_whole, least=1)
 seed = partial(_whole, least=0)
 
 
-def several(one: Callable[[str], int]) -> Callable[[str], list[int]]:
+def several(one: Callable[[str], Number]) -> Callable[[str], list[Number]]:
     """Make the reader of a list of numbers separated by commas, as in ``32,128``."""
 
-    def read(text: str) -> list[int]:
+    def read(text: str) -> list[Number]:
         try:
             return [one(part.strip()) for part in text.split(",")]
         except argparse.ArgumentTypeError as error:
@@ -33,6 +35,11 @@ def several(one: Callable[[str], int]) -> Callable[[str], list[int]]:
             raise argparse.ArgumentTypeError(f"{error} ({hint})") from None
 
     return read
+
+
+def sample(text: str) -> int | None:
+    """Read a number of sentences, or ``all``."""
+    return None if text == "all" else positive(text)
 
 
 def layer(text: str) -> int:

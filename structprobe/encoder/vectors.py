@@ -77,7 +77,7 @@ class WordVectors(Sequence[NDArray[np.floating]]):
         A slice with step 1 is a view, any other slice a copy.
         """
         if isinstance(index, slice):
-            return self._take(range(*index.indices(len(self))))
+            return self.take(range(*index.indices(len(self))))
         number = operator.index(index)
         if not -len(self) <= number < len(self):
             raise IndexError(f"sentence {number} is out of range: there are {len(self)} sentences")
@@ -96,9 +96,20 @@ class WordVectors(Sequence[NDArray[np.floating]]):
             f"{self.hidden_size} wide, {self.values.dtype}{source}>"
         )
 
-    def _take(self, numbers: range) -> WordVectors:
-        """Take some sentences, as a view if they are adjacent."""
-        if numbers.step == 1:
+    def take(self, numbers: Sequence[int]) -> WordVectors:
+        """Take some sentences.
+
+        Parameters
+        ----------
+        numbers : sequence of int
+            Which, counted from 0, in any order.
+
+        Returns
+        -------
+        WordVectors
+            Their vectors: a view for a range with step 1, otherwise a copy.
+        """
+        if isinstance(numbers, range) and numbers.step == 1:
             offsets = self.offsets[numbers.start : max(numbers.start, numbers.stop) + 1]
             values = self.values[offsets[0] : offsets[-1]]
             return WordVectors(values, offsets - offsets[0], self.origin)

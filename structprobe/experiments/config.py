@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from structprobe.devices import KNOWN
 from structprobe.errors import ProbeError, refuse_kind, unknown_name
+from structprobe.experiments.layers_ranks_seeds import check_samples
 from structprobe.experiments.runs.backends import HERE, Backend
 from structprobe.probe.training.recipes import RECIPES
 from structprobe.treebank.controls import choose_controls
@@ -117,6 +118,10 @@ class SweepConfig:
         Control tasks that each probe is also trained on and scored by: ``"form"``, ``"position"``,
         ``"random"`` (see `structprobe.treebank.controls`), or ``"all"``. Their rows have the method
         ``"probe-control-form"`` and so on, and the selectivity.
+    train_sentences : iterable of int or None, default=(None,)
+        On how many random sentences of the training set to train, for a learning curve; None for
+        all. Each seed has its own samples, of which a larger one contains the smaller. Numbers
+        above the size of the training set are left out.
     stimuli : int, default=0
         On how many made English sentences to measure the near-word bias of each probe, see
         `structprobe.stimuli.make_stimuli`; 0 for none.
@@ -144,6 +149,7 @@ class SweepConfig:
     baselines: bool = True
     untrained: bool = False
     controls: str | Iterable[str] = ()
+    train_sentences: Iterable[int | None] = (None,)
     stimuli: int = 0
     cache: str | os.PathLike[str] | None = None
     keep_predictions: bool = True
@@ -156,6 +162,7 @@ class SweepConfig:
     def __post_init__(self) -> None:
         _check_training(self.training)
         choose_controls(self.controls)
+        check_samples(self.train_sentences)
         if self.stimuli != 0:
             _check_whole("stimuli", self.stimuli)
         if not isinstance(self.backend, Backend):
@@ -265,6 +272,58 @@ class CodelengthConfig:
         read_name("recipe", self.recipe, RECIPES)
         check_steps(self.max_steps)
         check_device(self.device)
+
+
+@dataclass(frozen=True)
+class DecomposeConfig:
+    """Options of `decompose`.
+
+    Parameters
+    ----------
+    max_sentences : int, optional, default=2000
+        Of more training sentences, as many are drawn at random; None for all. Time grows with the
+        cube of their number, memory with the square.
+    device : str or torch.device, default="auto"
+        Where the regressions are solved.
+    cache, progress, allow_withheld
+        As for `SweepConfig`; by default word vectors are not cached.
+
+    Raises
+    ------
+    ProbeError
+        If `max_sentences` is not a positive integer, or the device is unknown.
+    """
+
+    max_sentences: int | None = 2000
+    device: Any = "auto"
+    cache: str | os.PathLike[str] | None = None
+    progress: bool | None = None
+    allow_withheld: bool = False
+
+    def __post_init__(self) -> None:
+        _check_whole("max_sentences", self.max_sentences)
+        check_device(self.device)
+
+
+@dataclass(frozen=True)
+class TransferConfig:
+    """Options of `transfer`.
+
+    Parameters
+    ----------
+    training : Training, optional
+        How the probes are trained.
+    cache, progress, allow_withheld
+        As for `SweepConfig`; by default word vectors are not cached.
+    """
+
+    training: Training = field(default_factory=Training)
+    cache: str | os.PathLike[str] | None = None
+    progress: bool | None = None
+    allow_withheld: bool = False
+
+    def __post_init__(self) -> None:
+        _check_training(self.training)
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,8 @@ def dev_baselines(banks: Banks) -> dict[str, Scores]:
 def card_of(found: Outcome, banks: Banks, baselines: Mapping[str, Scores]) -> dict[str, Any]:
     """Return what a saved probe says about its training and scores."""
     fitted_on = {part: bank_name(bank) for part, bank in banks.parts.items()}
+    if banks.taken is not None:
+        fitted_on["train"] = f"{counted(len(banks.taken), 'sentence')} of the training set"
     if banks.dev is None:
         fitted_on["dev"] = "held-out sentences of train"
     scores = found.scores.get("dev")
@@ -183,10 +185,15 @@ def report(
         predictions = {
             part: probe.predictions(found) for part, found in vectors.items() if part != "train"
         }
+    values = fit_values(probe)
+    values |= {name: seconds + times[name] for name, seconds in fit_times.items()}
+    return outcome({**run.values, **values}, banks, predictions)
+
+
+def fit_values(probe: StructuralProbe) -> Row:
+    """Return the values of a row for how a probe was trained."""
     distance, depth = probe.history_["distance"], probe.history_["depth"]
     losses = {"dev_loss": distance["best_dev_loss"], "dev_depth_loss": depth["best_dev_loss"]}
     doubts = [*training_cautions(probe), too_much_memory(probe.memory_gb)]
     values = {**losses, "steps": distance["steps"], "warnings": [*filter(None, doubts)]}
-    values["choice"] = probe.history_.get("chosen")
-    values |= {name: seconds + times[name] for name, seconds in fit_times.items()}
-    return outcome({**run.values, **values}, banks, predictions)
+    return {**values, "choice": probe.history_.get("chosen")}

@@ -1,4 +1,4 @@
-"""Read and check the layers, ranks and seeds that a user asks for."""
+"""Read and check the layers, ranks, seeds and samples that a user asks for."""
 
 from __future__ import annotations
 
@@ -58,6 +58,18 @@ def check_seeds(seeds: Iterable[int | None]) -> tuple[int | None, ...]:
             raise ProbeError(f"seed {seed!r} is out of range", hint="use integers, 0 or more")
     if not found:
         raise ProbeError("no seed was given", hint="use integers, 0 or more")
+    return found
+
+
+def check_samples(sizes: Iterable[int | None]) -> tuple[int | None, ...]:
+    """Check numbers of training sentences; None stands for all."""
+    found = tuple(dict.fromkeys(_listed(sizes)))
+    hint = "use integers, 1 or more, and None for all"
+    for size in found:
+        if size is not None and not (_is_whole(size) and size >= 1):
+            raise ProbeError(f"train_sentences {size!r} is out of range", hint=hint)
+    if not found:
+        raise ProbeError("train_sentences is empty", hint=hint)
     return found
 
 

@@ -14,6 +14,7 @@ from structprobe._version import __version__
 from structprobe.errors import ProbeError
 from structprobe.probe.base import TreeEstimator
 from structprobe.probe.data.ragged_vectors import Words
+from structprobe.probe.data.whitening import SharedMoments
 from structprobe.probe.projecting import predict_depths, predict_distances, predict_trees, project
 from structprobe.probe.training.joint_fit import FittedProbe, fit_jointly
 from structprobe.probe.training.settings import MEMORY_GB
@@ -361,10 +362,11 @@ def fit_together(
     y: TreesLike,
     *,
     dev: DevByLayer = None,
+    moments: SharedMoments | None = None,
 ) -> Iterator[list[tuple[Layer, StructuralProbe]]]:
     """Fit probes on several layers of the same sentences, and yield them as they finish."""
     parameters = [(layer, probe.get_params()) for layer, probe in jobs]
-    for found in fit_jointly(parameters, X, y, dev=dev):
+    for found in fit_jointly(parameters, X, y, dev=dev, moments=moments):
         for place, fitted in found.items():
             jobs[place][1]._keep_fit(fitted)
         yield [jobs[place] for place in found]

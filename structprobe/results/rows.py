@@ -43,6 +43,8 @@ _TOLD = {
     "words_as": "how the sentences were changed: None, 'shuffled', 'swapped' or 'truncated'",
     "control": "the control task that the probe learned and was scored by: 'form', 'position' or "
     "'random'; None for the trees of the treebank",
+    "train_sentences": "number of sentences that the probe was trained on, a random sample of the "
+    "training set; None for all",
     "stimuli": "number of made sentences that near_word_bias was measured on, None for none",
     "rank": "rank of the probe, None for methods without one",
     "seed": "random state, None for methods without one",
@@ -63,6 +65,7 @@ _TOLD = {
     "site": "'attention', 'mlp' or 'heads', None for the residual stream",
     "train": "file names of the training set",
     "train_fingerprint": "hash of the words and trees in train",
+    "n_train": "number of sentences of the training set, or of the sample",
     "dev": "file names of the dev set, None if part of train was held out",
     "dev_fingerprint": "hash of the words and trees in dev",
     "treebank": "file names of the treebank the scores are on",

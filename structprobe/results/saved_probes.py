@@ -18,8 +18,8 @@ _log = logging.getLogger(__name__)
 
 # Only probes with the same values of these are compared; beside each, its usual name.
 _COMPARABLE = {
-    "fingerprint": "model", "train_fingerprint": "train", "dev_fingerprint": "dev",
-    "punct": "punct",
+    "fingerprint": "model", "train_sentences": "train_sentences", "train_fingerprint": "train",
+    "dev_fingerprint": "dev", "punct": "punct",
 }  # fmt: skip
 
 
@@ -89,7 +89,12 @@ def find_probe(
             what = f"no saved probe has {key} {shown}"
             raise ResultError(what, where=str(folder), hint=f"saved: {key} {there}")
         found = meant
+    whole = [one for one in found if one[1].get("train_sentences") is None]
+    if whole and "train_sentences" not in more:  # those of samples are for learning curves
+        found = whole
     for key, usual in _COMPARABLE.items():
+        if key == "train_fingerprint" and all(row["train_sentences"] for _, row in found):
+            key = "train"  # each seed has its own sample
         if len({row[key] for _, row in found}) > 1:
             name = usual if len({row[usual] for _, row in found}) > 1 else key
             what = f"has probes of more than one {name}: {_listed(row[name] for _, row in found)}"

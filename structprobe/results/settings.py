@@ -15,7 +15,7 @@ AnyRow = Mapping[str, Any]
 PROTOCOL = ("treebank", "part", "punct", "min_length", "max_length", "words_as")
 # How the run was made.
 SETTINGS = ("model", "train", "dev", "recipe", "select", "max_steps", "products", *ENCODING,
-            "stimuli", "version")  # fmt: skip
+            "train_sentences", "stimuli", "version")  # fmt: skip
 # What a point of a grid is, and what tells names of files and models apart.
 COORDINATES = ("method", "control", "uses_gold", "layer", "head", "rank", "seed")
 NAMED = {"treebank": "treebank_fingerprint", "train": "train_fingerprint",
@@ -39,12 +39,15 @@ def name_banks(rows: Iterable[AnyRow]) -> list[Row]:
     """Name treebanks and models so that two never share a name."""
     named = [dict(row) for row in checked_rows(rows)]
     for name, digest in NAMED.items():
-        # How words are disturbed, by which seed, changes the fingerprint, but is no other treebank.
+        # How words are disturbed, or sentences sampled, by which seed, changes the fingerprint, but
+        # is no other treebank.
         found: dict[tuple[object, ...], list[Row]] = {}
         for row in named:
             if row.get(digest) is not None:
                 disturbed = name == "treebank" and row.get("words_as")
-                by = (disturbed, row.get("seed")) if disturbed else ()
+                sample = name == "train" and row.get("train_sentences")
+                how = disturbed or sample
+                by = (how, row.get("seed")) if how else ()
                 found.setdefault((row.get(name), *by), []).append(row)
         for alike in found.values():
             if len({row[digest] for row in alike}) > 1:

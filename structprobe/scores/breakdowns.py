@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,3 +48,10 @@ def add_tallies(one: Mapping[Any, Tally], other: Mapping[Any, Tally]) -> dict[An
     """Add up two tables of tallies."""
     pairs = {key: (one.get(key, (0, 0)), other.get(key, (0, 0))) for key in {*one, *other}}
     return {key: Tally(a[0] + b[0], a[1] + b[1]) for key, (a, b) in sorted(pairs.items())}
+
+
+def range_names(firsts: Sequence[int]) -> list[str]:
+    """Name the ranges of integers that begin at `firsts`, the last one open: 1, 2–4, 5+."""
+    names = [f"{first}" if behind == first + 1 else f"{first}–{behind - 1}"
+             for first, behind in pairwise(firsts)]  # fmt: skip
+    return [*names, f"{firsts[-1]}+"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
@@ -24,6 +25,17 @@ from structprobe.scores.protocol import Protocol, choose_protocol, kept_words
 from structprobe.scores.result import Scores
 from structprobe.scores.table import COLUMNS, Table, column
 from structprobe.tree_faults import TreesLike
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoredEdges:
+    """What UUAS counts, word by word."""
+
+    trees: FlatTrees
+    kept: NDArray[np.bool_]  # (n_words,): the words that count
+    scored: NDArray[np.bool_]  # (n_words,): the words whose gold arcs are edges that UUAS counts
+    right: NDArray[np.bool_]  # (n_words,): those of them whose edges are predicted
+    relations: NDArray[np.str_]  # (n_words,): without subtypes; empty where there is none
 
 
 def score(
@@ -72,6 +84,13 @@ def score(
     >>> scores.uas, round(scores.uuas, 3), scores.protocol.punct
     (0.5, 0.667, 'keep')
     """
+    return score_with_edges(gold, predictions, punct)[0]
+
+
+def score_with_edges(
+    gold: TreesLike, predictions: Sequence[Prediction], punct: str | None = None
+) -> tuple[Scores, ScoredEdges]:
+    """Score as `score` does, and say which edges were predicted."""
     for name, given in (("gold", gold), ("predictions", predictions)):
         if isinstance(given, str) or not isinstance(given, Iterable):
             hint = "write score(gold, predictions): a Treebank, and a list of Predictions"
@@ -97,7 +116,8 @@ def score(
     _count_correlations(table, predictions, trees, protocol)
     arc_lengths = np.abs(trees.gold - trees.positions)
     by_length = tally(arc_lengths, right.astype(float), scored.astype(float))
-    return Scores(protocol, table, tally_deprels(relations, right, scored), by_length)
+    scores = Scores(protocol, table, tally_deprels(relations, right, scored), by_length)
+    return scores, ScoredEdges(trees, kept, scored, right, relations)
 
 
 def _add(table: Table, name: str, trees: FlatTrees, words: NDArray[np.bool_]) -> None:

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from structprobe.show.pictures.depths import draw_depths
     from structprobe.show.pictures.distances import draw_distances
     from structprobe.show.pictures.heat_map import draw_heat_map
-    from structprobe.show.pictures.layer_curves import draw_layer_curves
+    from structprobe.show.pictures.layer_curves import draw_layer_curves, draw_learning_curves
     from structprobe.show.pictures.principal_axes import draw_principal_axes
     from structprobe.show.pictures.rank_grid import draw_rank_grid
     from structprobe.show.pictures.recall import draw_recall_by_deprel, draw_recall_by_length
@@ -18,10 +18,12 @@ if TYPE_CHECKING:
 
 _RECALL = "pictures.recall"
 _HOME = {"format_table": "table", "plot_folder": "plotting",
-         "draw_recall_by_deprel": _RECALL, "draw_recall_by_length": _RECALL}  # fmt: skip
+         "draw_learning_curves": "pictures.layer_curves", "draw_recall_by_deprel": _RECALL,
+         "draw_recall_by_length": _RECALL}  # fmt: skip
 __all__ = ["draw_depths", "draw_distances", "draw_heat_map", "draw_layer_curves",
-           "draw_principal_axes", "draw_rank_grid", "draw_recall_by_deprel",
-           "draw_recall_by_length", "format_table", "plot_folder"]  # fmt: skip
+           "draw_learning_curves", "draw_principal_axes", "draw_rank_grid",
+           "draw_recall_by_deprel", "draw_recall_by_length", "format_table",
+           "plot_folder"]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

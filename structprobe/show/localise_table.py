@@ -20,7 +20,7 @@ _KINDS = (
 )
 
 
-def format_localised(values: Mapping[str, Any]) -> str:
+def format_localised(values: Mapping[str, Any], *, groups: bool = False) -> str:
     """Lay out what `structprobe.experiments.instruments.localise.Localised.values` gives."""
     keys = [key for key in _HEADINGS if key in values["layers"][0]]
     lines = [[_HEADINGS[key] for key in keys]]
@@ -40,20 +40,54 @@ def format_localised(values: Mapping[str, Any]) -> str:
         f"Method {values['probe']}; scores in per cent on {values['part']}, "
         f'{counted(values["n_sentences"], "sentence")}; punct="{values["punct"]}"; '
         "weights are for layers scaled to unit norm; 0..l is a mix of all layers up to this one.",
+        *(_lay_out_groups(values) if groups else ()),
         *(f"Warning: {text}." for text in values["warnings"]),
     ]
     return "\n".join([*lay_out(lines, [False] * len(keys)), *lines_below])
+
+
+def _lay_out_groups(values: Mapping[str, Any]) -> list[str]:
+    """Lay out the expected layers of groups of edges."""
+    layers = [layer["layer"] for layer in values["layers"]]
+    lines = [["edges by", "which", "edges", "sentences", f"UUAS {layers[0]}",
+              f"UUAS {layers[0]}..{layers[-1]}", "gain", "drops", "expected layer"]]  # fmt: skip
+    for one in values["groups"]:
+        lowest, *_, whole = one["cumulative_uuas"]
+        lines.append([
+            one["by"], one["name"], f"{one['n_edges']:,}", f"{one['n_sentences']:,}",
+            f"{100 * lowest:.1f}", f"{100 * whole:.1f}", _gain(one["gain"]),
+            f"{100 * one['drops']:.1f}", _expected(one),
+        ])  # fmt: skip
+    return [
+        "",
+        *lay_out(lines, [True, True, *[False] * 6, True]),
+        "Relations without subtypes, of the dependent; lengths in words; phrase: words, without "
+        "those that do not count, of the smallest phrase with both words of an edge, which is all "
+        'that depends on its head; "sentence": edges of the root.',
+        "UUAS of the lowest layer, and of the mix of all layers; drops: the sum of the layers' "
+        "negative gains. Brackets: 95% bootstrap intervals over sentences, one by one; one that "
+        "reaches beyond the layers says that drops make the mean uncertain. Without an expected "
+        "layer: groups in too few sentences, groups whose gain is not clearly above 0, and groups "
+        "with such drops that the mean itself is outside the layers.",
+    ]
+
+
+def _expected(group: Mapping[str, Any]) -> str:
+    if group["why"] is not None:
+        return f"{NOTHING} ({group['why']})"
+    return f"{group['expected_layer']:.2f} [{group['low']:.2f}, {group['high']:.2f}]"
 
 
 def _layer(value: float | None) -> str:
     return NOTHING if value is None else f"{value:.2f}"
 
 
-def _gain(gain: Mapping[str, float] | None) -> str:
+def _gain(gain: Mapping[str, float | None] | None) -> str:
     if gain is None:
         return NOTHING
-    value, low, high = (100 * gain[key] for key in ("value", "low", "high"))
-    return f"{value:.1f} [{low:.1f}, {high:.1f}]"
+    value, low, high = ("" if (one := gain[key]) is None else f"{100 * one:.1f}"
+                        for key in ("value", "low", "high"))  # fmt: skip
+    return f"{value} [{low}, {high}]" if low and high else value
 
 
 def _cell(key: str, value: Any) -> str:

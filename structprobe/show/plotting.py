@@ -31,7 +31,11 @@ from structprobe.show.pictures.depths import draw_depths
 from structprobe.show.pictures.distances import draw_distances
 from structprobe.show.pictures.files import write_pictures
 from structprobe.show.pictures.heat_map import ALIGNMENT, draw_heat_map
-from structprobe.show.pictures.layer_curves import draw_layer_curves, has_curve
+from structprobe.show.pictures.layer_curves import (
+    draw_layer_curves,
+    draw_learning_curves,
+    has_curve,
+)
 from structprobe.show.pictures.library import load_matplotlib
 from structprobe.show.pictures.principal_axes import draw_principal_axes
 from structprobe.show.pictures.rank_grid import draw_rank_grid
@@ -59,8 +63,9 @@ def plot_folder(
 ) -> list[Path]:
     """Draw all figures and trees that a results folder allows.
 
-    From rows: ``layers-SCORE``, with a panel for each treebank and protocol, and ``ranks``
-    (``ranks-1`` and so on for several methods, models, treebanks or settings). From the saved
+    From rows: ``layers-SCORE`` and, of samples of the training set, ``learning-SCORE``, with a
+    panel for each treebank and protocol, and ``ranks`` (``ranks-1`` and so on for several methods,
+    models, treebanks or settings). From the saved
     predictions of the run that is best on dev (on the scored part, if there are no scores on dev):
     ``recall-by-deprel`` and ``recall-by-length``; ``distances``, ``depths`` and ``principal-axes``
     of one sentence; and ``tree-SENT_ID``, gold and recovered tree, of the given sentence or of
@@ -148,6 +153,11 @@ def _from_rows(
         ).figure
         for metric in METRICS
         if has_curve(written, metric)
+    }
+    figures |= {
+        f"learning-{metric}": draw_learning_curves(written, metric).figure
+        for metric in METRICS
+        if has_curve(written, metric, "n_train")
     }
     groups: dict[tuple[str, ...], list[Row]] = {}
     gridded = [row for row in written if row.get("rank") and row.get("uuas")]

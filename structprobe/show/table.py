@@ -24,8 +24,9 @@ _HEADINGS = {
     **{f"dev_{key}": f"dev {label}" for key, label in SCORES.items()},
     "dev_loss": "dev L1", "dev_depth_loss": "dev depth L1", "words_as": "input",
     "cpu_seconds": "CPU s", "wall_seconds": "wall s", "choice": "chosen",
-    "n_sentences": "sentences", "n_words": "words", "n_seeds": "seeds",
-    "near_word_bias": "near-word bias", "codelength": "bits",
+    "train_sentences": "train sentences", "n_train": "train sentences", "n_sentences": "sentences",
+    "n_words": "words", "n_seeds": "seeds", "near_word_bias": "near-word bias",
+    "codelength": "bits",
 }  # fmt: skip
 _USUAL = (
     *("method", "words_as", "layer", "head", "choice", "rank", "seed", "n_seeds"),
@@ -103,6 +104,8 @@ def _filled(rows: Sequence[Row]) -> list[str]:
 
 def _cell(row: Row, column: str) -> str:
     value = row.get(column)
+    if value is None and column == "train_sentences" and row.get("recipe") is not None:
+        return "all"
     if value is None and column == "max_steps" and row.get("recipe") is not None:
         return "default"
     if value is None:

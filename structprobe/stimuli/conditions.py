@@ -18,11 +18,12 @@ from structprobe.stimuli.grammar.words import (
     case,
     comma,
     hang,
-    leaf,
     mark,
 )
 from structprobe.stimuli.nonce import nonce
+from structprobe.stimuli.order import main_auxiliary, subject_noun
 from structprobe.stimuli.phrases import (
+    ENCOUNTERS,
     OTHER,
     Draft,
     Noun,
@@ -32,6 +33,7 @@ from structprobe.stimuli.phrases import (
     draw_several,
     finite,
     prepositional,
+    relative_pronoun,
     statement,
     subject_of,
     the,
@@ -39,10 +41,6 @@ from structprobe.stimuli.phrases import (
 
 # What people do, without an object.
 ACTIONS = listed("sleep laugh smile work run walk swim sing dance smoke cry cook hide travel")
-# What people do to people.
-ENCOUNTERS = listed(
-    "admire call follow greet help invite meet photograph rescue thank wake watch see"
-)
 CLAIMS = listed("say think believe know hope claim suspect notice fear insist predict admit")
 # Nouns for people that take another noun with *of*.
 KIN = listed("friend neighbour colleague cousin sister brother aunt uncle nephew niece")
@@ -193,7 +191,7 @@ def _centre(people: list[Noun], verbs: list[str]) -> Draft:
         noun, verb = the(person), finite(lemma, person.number)
         if nouns:
             verb.head, verb.deprel = nouns[-1], "acl:relcl"
-            words.append(_relative(verb, "obj"))
+            words.append(relative_pronoun(verb, "obj"))
         words += subject_of(noun, verb)
         heads.append(verb)
         nouns.append(noun.head)
@@ -300,9 +298,9 @@ def relatives(dice: Dice) -> list[Draft]:
         below = finite(encounter, agent.number, "Past")
         below.head, below.deprel = noun.head, "acl:relcl"
         if role == "subject":
-            clause = [_relative(below, "nsubj"), below, *hang(other, below, "obj")]
+            clause = [relative_pronoun(below, "nsubj"), below, *hang(other, below, "obj")]
         else:
-            clause = [_relative(below, "obj"), *subject_of(other, below), below]
+            clause = [relative_pronoun(below, "obj"), *subject_of(other, below), below]
         words = [*subject_of(noun, verb), *clause, verb]
         named = {"subject": noun.head, "verb": verb, "inner_verb": below, "inner_noun": other.head}
         pair = ("subject", "inner_verb")
@@ -310,14 +308,10 @@ def relatives(dice: Dice) -> list[Draft]:
     return drafts
 
 
-def _relative(verb: Word, deprel: str) -> Word:
-    """Make the relative pronoun of a clause."""
-    return leaf(verb, deprel, "that", "PRON", "WDT", "PronType=Rel")
-
-
 CONDITIONS: dict[str, Callable[[Dice], list[Draft]]] = {
     one.__name__: one
     for one in (
         distance, nesting, attractors, agreement, nonce, attachment, garden_path, relatives,
+        main_auxiliary, subject_noun,
     )
 }  # fmt: skip

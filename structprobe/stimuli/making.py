@@ -41,6 +41,11 @@ def make_stimuli(
     - ``"garden_path"``: *While the man hunted the deer ran*, ``"with"`` and ``"without"`` the
       ``comma`` that says where the clause ends.
     - ``"relatives"``: ``"subject"`` and ``"object"`` relative clauses.
+    - ``"main_auxiliary"``: a relative clause behind the object or the subject, so that the
+      ``first_auxiliary`` is the ``"main"`` or the ``"inner"`` one.
+    - ``"subject_noun"``: a ``phrase`` with another noun ``"behind subject"``, ``"behind object"``
+      or ``"in front"``, or the noun as a ``"possessor"``; the first noun is the subject in the
+      first two.
 
     Parameters
     ----------

@@ -7,12 +7,17 @@ from dataclasses import dataclass
 from typing import NamedTuple, TypeVar
 
 from structprobe.stimuli.grammar.dice import Dice
+from structprobe.stimuli.grammar.listed import listed
 from structprobe.stimuli.grammar.morphology import verb_feats, verb_form
 from structprobe.stimuli.grammar.nouns import NOUNS, OWN
 from structprobe.stimuli.grammar.words import Phrase, Word, bare_noun, case, hang, leaf, point
 
 T = TypeVar("T")
 OTHER = {"Sing": "Plur", "Plur": "Sing"}
+# What people do to people.
+ENCOUNTERS = listed(
+    "admire call follow greet help invite meet photograph rescue thank wake watch see"
+)
 
 
 @dataclass(eq=False)
@@ -91,3 +96,8 @@ def statement(words: Sequence[Word]) -> list[Word]:
 def subject_of(phrase: Phrase, verb: Word) -> list[Word]:
     """Make a phrase the subject of a verb."""
     return hang(phrase, verb, "nsubj")
+
+
+def relative_pronoun(verb: Word, deprel: str) -> Word:
+    """Make the relative pronoun of a clause."""
+    return leaf(verb, deprel, "that", "PRON", "WDT", "PronType=Rel")

@@ -29,6 +29,16 @@ COMMANDS = {
         "codelength --model {world}/model --train {world}/bank.conllu --device cpu --max-steps 5",
         {"encode", "codelength"},
     ),
+    "decompose": (f"decompose {TEST}", {"encode", "decompose"}),
+    "order": (
+        "order --model {world}/model --device cpu --max-unknown 1 --items 10 --layers 1",
+        {"encode", "readers"},
+    ),
+    "transfer": (
+        "transfer --model {world}/model --treebank {world}/a {world}/b --layer 1 --device cpu "
+        "--max-steps 5",
+        {"encode", "probe", "probes"},
+    ),
     "heads": (f"heads {TEST} -o {{out}}", {"attend", "draw"}),
     "report": ("report {world}/SWEPT -o {out}.html", {"read", "pack"}),
     "plot": ("plot {world}/SWEPT -o {out} --format svg", {"draw"}),
@@ -41,6 +51,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("world")
     save_checkpoint(folder / "model", "bert", attn_implementation="eager")
     tiny_file(folder / "bank.conllu")
+    for seed, place in enumerate(("a/train", "a/test", "b/test")):
+        (folder / place).parent.mkdir(exist_ok=True)
+        tiny_file(folder / f"{place}.conllu", seed=seed)
     run(COMMANDS["sweep, all there"][0], folder, folder, "-q")
     return folder
 

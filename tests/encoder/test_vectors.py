@@ -69,6 +69,18 @@ def test_slices_are_what_lists_give(start, stop, step):
         np.testing.assert_array_equal(ours, theirs)
 
 
+def test_any_sentences_can_be_taken_in_any_order(values):
+    vectors = WordVectors(values, OFFSETS, {"layer": 3})
+    taken = vectors.take([3, 0, 3])
+    assert taken.offsets.tolist() == [0, 5, 7, 12]
+    for own, number in zip(taken, (3, 0, 3), strict=True):
+        np.testing.assert_array_equal(own, vectors[number])
+    assert taken.origin == {"layer": 3}
+    assert len(vectors.take([])) == 0
+    with pytest.raises(IndexError, match="sentence 4 is out of range"):
+        vectors.take([4])
+
+
 def test_a_slice_of_step_one_copies_nothing(values):
     assert np.shares_memory(WordVectors(values, OFFSETS)[1:3].values, values)
 

@@ -221,6 +221,9 @@ COMMANDS = {
     "heads": "heads --model {model} {files} -o {1}/out",
     "localise": "localise --model {model} --max-steps 3 {files}",
     "codelength": "codelength --model {model} --max-steps 3 --train {0}/train.conllu",
+    "decompose": "decompose --model {model} {files}",
+    "order": "order --model {model} --max-unknown 1 --items 10",
+    "transfer": "transfer --model {model} --treebank {0} {0}/other --layer 1 --max-steps 3",
     "evaluate": "evaluate {0}/probe {0}/test.conllu",
     "parse": "parse {0}/probe {0}/test.conllu",
 }
@@ -232,6 +235,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("world")
     for seed, part in enumerate(("train", "dev", "test")):
         tiny_file(folder / f"{part}.conllu", seed=seed)
+    (folder / "other").mkdir()
+    tiny_file(folder / "other" / "test.conllu", seed=3)
     model = save_checkpoint(folder / "model", "bert")
     files = " ".join(f"--{part} {folder}/{part}.conllu" for part in ("train", "dev"))
     how = f"--layer 1 --rank 2 --max-steps 3 {files}"
@@ -264,7 +269,9 @@ def test_commands(
     if command == "compare":  # tells of each method, and goes on with the next
         assert "no method gave scores; the output above says why" in error
         error = next(one for one in lines if "not finite" in one)
-    assert re.search(r"tiny-\d+.*layer [12]: (the vector of word|the attention)", error), error
+    assert re.search(
+        r"(tiny|main_auxiliary)-\d+.*layer [12]: (the vector of word|the attention)", error
+    ), error
     assert "not finite" in error
     assert not any("Traceback" in one for one in lines)
     assert not (tmp_path / "probe").exists()

@@ -18,16 +18,20 @@ from structprobe.experiments.compare import compare
 from structprobe.experiments.config import (
     CodelengthConfig,
     CompareConfig,
+    DecomposeConfig,
     FitConfig,
     HeadsConfig,
     LocaliseConfig,
     SweepConfig,
+    TransferConfig,
 )
 from structprobe.experiments.evaluate import evaluate, score_files
 from structprobe.experiments.fit import fit_probe
 from structprobe.experiments.heads import analyse_heads
 from structprobe.experiments.instruments.codelength import codelength
+from structprobe.experiments.instruments.decompose import decompose
 from structprobe.experiments.instruments.localise import localise
+from structprobe.experiments.instruments.transfer import transfer
 from structprobe.experiments.runs.planning import plan_sweep
 from structprobe.experiments.sweep import sweep
 from structprobe.recoverers.attention_max import AttentionMax
@@ -83,6 +87,7 @@ def run(world: Path, command: str) -> int:
         f"compare {MODEL} {BLANK} -o {{0}}/new",
         f"localise {MODEL} {BLANK}",
         f"codelength {MODEL} --train {{0}}/blank-train.conllu",
+        f"decompose {MODEL} {BLANK}",
         f"heads {MODEL} {BLANK}",
         "evaluate {0}/probe {0}/blank-test.conllu -q",
     ],
@@ -133,6 +138,19 @@ FUNCTIONS: dict[str, Any] = {
     ),
     "codelength": (
         lambda bank, allow: codelength(None, bank, config=CodelengthConfig(allow_withheld=allow))
+    ),
+    "decompose": (
+        lambda bank, allow: decompose(
+            None, bank, bank, bank, config=DecomposeConfig(allow_withheld=allow)
+        )
+    ),
+    "transfer": (
+        lambda bank, allow: transfer(
+            None,
+            {"a": (bank, None, bank), "b": (None, None, bank)},
+            layer=1,
+            config=TransferConfig(allow_withheld=allow),
+        )
     ),
     "analyse_heads": (
         lambda bank, allow: analyse_heads(

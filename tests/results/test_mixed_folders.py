@@ -18,7 +18,13 @@ from structprobe.results.folder import ROWS, ResultsFolder, read_rows
 from structprobe.results.rows import METRICS, ROW_KEYS, Row, make_row, score_values
 from structprobe.results.saved_probes import locate_probe
 from structprobe.results.settings import COORDINATES, NAMED, PROTOCOL, SETTINGS
-from structprobe.show import draw_layer_curves, draw_rank_grid, format_table, plot_folder
+from structprobe.show import (
+    draw_layer_curves,
+    draw_learning_curves,
+    draw_rank_grid,
+    format_table,
+    plot_folder,
+)
 from structprobe.show.report import build_report
 
 pytest.importorskip("matplotlib")
@@ -165,6 +171,28 @@ def training_sets_of_one_file_name(tmp_path: Path, caplog: Any) -> None:
     assert labels(draw_layer_curves(rows)) == [*(f"probe, {name}" for name in names), "linear"]
     page = build_report(kept(tmp_path, rows))
     assert legend(page) == [f"probe, {name}" for name in names]
+
+
+def samples_of_a_training_set(tmp_path: Path, caplog: Any) -> None:
+    """Each seed has its own, which are no other treebanks."""
+    rows = [*probes(n_train=500), *probes(seed=1, n_train=500), chain()]
+    for seed, n, digest in ((0, 100, "ad"), (1, 100, "ae"), (0, 200, "af"), (1, 200, "bf")):
+        own = {"seed": seed, "train_sentences": n, "n_train": n, "train_fingerprint": digest * 8}
+        rows += probes([0, 1], uuas=n / 1000 + 0.1 * seed, **own)
+    table = format_table(rows).splitlines()
+    assert "train sentences" in heading(rows)
+    assert "train" not in heading(rows)
+    assert len([line for line in table if line.startswith("probe ")]) == 3 + 2 + 2
+    assert any(re.search(r"probe +200 +1 +64 +2 +25\.0 ± 7\.1", line) for line in table)
+    assert any(re.search(r"probe +all +2 +64 +2 +20\.0 ± 0\.0", line) for line in table)
+    told = ["probe", "probe, train_sentences 100", "probe, train_sentences 200"]
+    assert labels(draw_layer_curves(rows)) == [*told, "linear"]
+    ax = draw_learning_curves(rows)
+    assert labels(ax) == ["layer 0", "layer 1", "layer 2", "linear"]
+    assert ax.lines[1].get_xdata().tolist() == [100, 200, 500]
+    assert list(ax.lines[1].get_ydata()) == pytest.approx([15, 25, 15])
+    page = build_report(kept(tmp_path, rows))
+    assert sorted(legend(page)) == told
 
 
 def revisions_of_a_model(tmp_path: Path, caplog: Any) -> None:
@@ -395,7 +423,8 @@ def disturbed_sentences(tmp_path: Path, caplog: Any) -> None:
 
 MIXES: list[Callable[[Path, Any], None]] = [
     protocols, probes_of_few_steps, recipes, word_vectors, treebanks_of_one_file_name,
-    training_sets_of_one_file_name, revisions_of_a_model, seeds, parts, choices_made_on_test,
+    training_sets_of_one_file_name, samples_of_a_training_set, revisions_of_a_model, seeds,
+    parts, choices_made_on_test,
     rows_of_an_older_version, rows_of_another_version_of_the_package,
     a_folder_that_is_being_written, predictions_that_are_missing, a_row_that_was_edited,
     a_row_that_is_not_of_its_predictions, rows_that_are_there_twice, a_method_that_fell_back,

@@ -24,11 +24,11 @@ from structprobe.trees import tree_distances
 
 VALUES = {
     "distance": 13, "nesting": 12, "attractors": 7, "agreement": 4, "nonce": 2, "attachment": 2,
-    "garden_path": 2, "relatives": 2,
+    "garden_path": 2, "relatives": 2, "main_auxiliary": 2, "subject_noun": 4,
 }  # fmt: skip
 RELATIONS = {
-    "acl:relcl", "advcl", "advmod", "aux", "case", "ccomp", "det", "mark", "nmod", "nsubj", "obj",
-    "obl", "punct", "root",
+    "acl:relcl", "advcl", "advmod", "amod", "aux", "case", "ccomp", "det", "mark", "nmod",
+    "nmod:poss", "nsubj", "obj", "obl", "punct", "root",
 }  # fmt: skip
 conditions = pytest.mark.parametrize("condition", VALUES)
 
@@ -223,6 +223,49 @@ def test_relatives_have_the_same_words(stimuli: list[Stimulus]) -> None:
             assert column(one, "deprels", "inner_noun") == other
         assert gap(subject, "subject", "inner_verb") == 1
         assert gap(obj, "subject", "inner_verb") == 3
+
+
+def test_the_first_auxiliary_is_the_main_one_or_not(stimuli: list[Stimulus]) -> None:
+    places = set()
+    for main, inner in items(stimuli, "main_auxiliary"):
+        assert sorted(text(main)) == sorted(text(inner))
+        for one in (main, inner):
+            words, heads = one.words, one.sentence.heads
+            tags = [one.sentence.upos[place - 1] for place in words.values()]
+            assert Counter(one.sentence.upos)["AUX"] == tags.count("AUX") == 2
+            assert heads[words["auxiliary"] - 1] == words["verb"]
+            assert heads[words["inner_auxiliary"] - 1] == words["inner_verb"]
+            first = words["auxiliary"] < words["inner_auxiliary"]
+            assert first == (one.values["first_auxiliary"] == "main")
+            # A verb is next to both.
+            assert gap(one, "auxiliary", "verb") == gap(one, "inner_auxiliary", "inner_verb") == 0
+        # So is a noun, where the main auxiliary comes first.
+        for name in ("auxiliary", "inner_auxiliary"):
+            assert main.sentence.upos[main.words[name] - 2] == "NOUN"
+        places.add(main.words["auxiliary"])
+        above = [one.sentence.heads[one.words["inner_verb"] - 1] for one in (main, inner)]
+        assert above == [main.words["object"], inner.words["subject"]]
+    assert len(places) > 2  # it has no place of its own
+
+
+def test_the_first_noun_is_the_subject_or_not(stimuli: list[Stimulus]) -> None:
+    for item in items(stimuli, "subject_noun"):
+        by_value = {one.values["phrase"]: one for one in item}
+        for value, one in by_value.items():
+            words, heads = one.words, one.sentence.heads
+            nouns = [i for i, tag in enumerate(one.sentence.upos, 1) if tag == "NOUN"]
+            assert sorted(nouns) == sorted(words[n] for n in ("subject", "object", "other_noun"))
+            assert (nouns[0] == words["subject"]) == value.startswith("behind")
+            above = {"behind subject": "subject", "behind object": "object", "in front": "verb",
+                     "possessor": "subject"}[value]  # fmt: skip
+            assert heads[words["other_noun"] - 1] == words[above]
+            relation = {"in front": "obl", "possessor": "nmod:poss"}.get(value, "nmod")
+            assert column(one, "deprels", "other_noun") == relation
+        same = [sorted(text(one)) for value, one in by_value.items() if value != "possessor"]
+        assert same[0] == same[1] == same[2]
+        own = by_value["possessor"]
+        ends_in_s = own.sentence.words[own.words["other_noun"] - 1].endswith("s")
+        assert own.sentence.words[own.words["other_noun"]] == ("'" if ends_in_s else "'s")
 
 
 def test_the_seed_decides_and_nothing_else(stimuli: list[Stimulus]) -> None:

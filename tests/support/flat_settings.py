@@ -13,7 +13,9 @@ from structprobe.experiments import fit as fitting
 from structprobe.experiments import heads
 from structprobe.experiments import sweep as sweeping
 from structprobe.experiments.instruments import codelength as coding
+from structprobe.experiments.instruments import decompose as decomposing
 from structprobe.experiments.instruments import localise as localising
+from structprobe.experiments.instruments import transfer as transferring
 from structprobe.experiments.runs import planning
 
 
@@ -42,4 +44,6 @@ fit_probe = _flat(fitting.fit_probe, configs.FitConfig)
 localise = _flat(localising.localise, configs.LocaliseConfig)
 codelength = _flat(coding.codelength, configs.CodelengthConfig)
 codelength_rows = _flat(coding.codelength_rows, configs.CodelengthConfig)
+decompose = _flat(decomposing.decompose, configs.DecomposeConfig)
+transfer = _flat(transferring.transfer, configs.TransferConfig)
 analyse_heads = _flat(heads.analyse_heads, configs.HeadsConfig)

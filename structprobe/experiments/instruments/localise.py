@@ -5,7 +5,8 @@ probe on each layer; the weights of a learned mix of all layers, with their cent
 the scores of mixes of the layers 0 to l for growing l, with the expected layer of the gains (Tenney
 et al. 2019, BERT Rediscovers the Classical NLP Pipeline, section 3). There is an expected layer
 only where the mix of all layers clearly scores higher than the lowest layer: where the 95% interval
-of the difference, by the paired bootstrap over sentences, is above 0.
+of the difference, by the paired bootstrap over sentences, is above 0. The same for groups of edges
+is in `edge_groups`.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from structprobe.devices import find_device
 from structprobe.errors import MethodError, ProbeError, ScoreError, check_encoder, unknown_name
 from structprobe.experiments.config import LocaliseConfig, checked_config
+from structprobe.experiments.instruments.edge_groups import EdgeGroup, group_edges
 from structprobe.experiments.layers_ranks_seeds import check_ranks, parse_layers
 from structprobe.experiments.runs.run import Banks, warn_before
 from structprobe.progress import progress_bar
@@ -28,7 +30,7 @@ from structprobe.recoverers.methods import find_methods
 from structprobe.results.rows import per_cent
 from structprobe.scores.paired import PairedTest, paired_bootstrap
 from structprobe.scores.result import Scores
-from structprobe.scores.scoring import score
+from structprobe.scores.scoring import ScoredEdges, score, score_with_edges
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -57,6 +59,7 @@ class Localised:
     cumulative: dict[int, Scores]  # Scores of a mix of the layers up to each
     expected: dict[str, float | None]  # None where the gain is not clearly above 0
     gains: dict[str, PairedTest | None]  # Of the mix of all layers over the lowest layer
+    groups: list[EdgeGroup]  # All edges, and those of each relation, length and size of phrase
     part: str  # Which set the scores are on: ``"test"`` or ``"dev"``
     n_sentences: int  # The number of its sentences
     warnings: list[str]  # What may make the scores misleading
@@ -80,7 +83,7 @@ class Localised:
             "punct": self.curve[self.layers[0]].protocol.punct, "best_layer": self.best_layer,
             "centre_of_gravity": self.gravity, "expected_layer": self.expected,
             "gain": {kind: _interval(one) for kind, one in self.gains.items()}, "layers": layers,
-            "warnings": self.warnings,
+            "groups": [one.values() for one in self.groups], "warnings": self.warnings,
         }  # fmt: skip
 
 
@@ -123,7 +126,8 @@ def localise(
     Returns
     -------
     Localised
-        The scores by layer, and the mixes with their weights and scores.
+        The scores by layer, and the mixes with their weights and scores; the expected layer also
+        for edges by relation, by length, and by the size of the phrase that they are in.
 
     Raises
     ------
@@ -175,24 +179,26 @@ def localise(
         new_mix = partial(LayerMix, loss="tree" if probe == "probe-tree" else "absolute")
     own: dict[int, WordVectors] = {}
     cumulative: dict[int, Scores] = {}
+    edges: dict[int, ScoredEdges] = {}
     with progress_bar("mixes of layers", len(chosen), "mix", shown=config.progress) as advance:
         for layer in chosen:
             own[layer] = known["train"][layer]
             mix = new_mix(**told).fit(own, banks.train, dev=held_out)
-            cumulative[layer] = score(gold, mix.predictions(at), punct=punct)
+            found = score_with_edges(gold, mix.predictions(at), punct)
+            cumulative[layer], edges[layer] = found
             uuas = per_cent(cumulative[layer].uuas)
             _log.info("mix of the layers %s: UUAS %s", [*own], uuas)
             advance(1)
     metrics = METRICS[probe]
-    found = {kind: getattr(mix, f"{kind}_weights_") for kind in metrics}
+    learned = {kind: getattr(mix, f"{kind}_weights_") for kind in metrics}
     gains = {kind: gain_of(cumulative, metric) for kind, metric in metrics.items()}
     expected = {kind: expected_of(cumulative, gain) for kind, gain in gains.items()}
-    weights = {kind: dict(zip(chosen, own.tolist(), strict=True)) for kind, own in found.items()}
-    gravity = {kind: centre_of_gravity(chosen, own) for kind, own in found.items()}
+    weights = {kind: dict(zip(chosen, own.tolist(), strict=True)) for kind, own in learned.items()}
+    gravity = {kind: centre_of_gravity(chosen, own) for kind, own in learned.items()}
     return Localised(
         probe=probe, layers=tuple(chosen), curve=curve, weights=weights, gravity=gravity,
-        cumulative=cumulative, expected=expected, gains=gains, part=part, n_sentences=len(gold),
-        warnings=banks.cautions,
+        cumulative=cumulative, expected=expected, gains=gains, groups=group_edges(edges),
+        part=part, n_sentences=len(gold), warnings=banks.cautions,
     )  # fmt: skip
 
 

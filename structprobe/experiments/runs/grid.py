@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import logging
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from structprobe.devices import find_device
-from structprobe.errors import ProbeError, check_encoder
+from structprobe.errors import ProbeError, ScoreError, check_encoder, counted
 from structprobe.experiments.config import SweepConfig, Training
-from structprobe.experiments.layers_ranks_seeds import check_ranks, check_seeds, parse_layers
+from structprobe.experiments.layers_ranks_seeds import (
+    check_ranks,
+    check_samples,
+    check_seeds,
+    parse_layers,
+)
 from structprobe.experiments.runs.run import Banks, Run
 from structprobe.probe.training.recipes import chooses
 from structprobe.treebank.controls import choose_controls
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -57,18 +65,41 @@ def all_fits(
     encoder: Encoder, banks: Banks, grid: Grid, training: Training, config: SweepConfig
 ) -> list[Fits]:
     """List the probes of a sweep; of each model, the controls come after what they control."""
+    controls = choose_controls(config.controls)
+    tasks = [
+        (task, own)
+        for sample, own in _samples(banks, grid, config.train_sentences)
+        for task in (sample, *map(sample.controlled, controls))
+    ]
     models: list[tuple[str, Callable[[], Encoder], Grid]] = [("probe", lambda: encoder, grid)]
     for seed in grid.seeds if config.untrained else ():  # each has weights of its own
         copy = partial(encoder.untrained, seed or 0)
         models.append(("probe-untrained", copy, replace(grid, seeds=(seed,))))
-    tasks = [banks, *map(banks.controlled, choose_controls(config.controls))]
     found = []
-    for name, make, own in models:
+    for name, make, of_model in models:
         model = make()
-        for task in tasks:
-            runs = probe_runs(model, task, own, training, name, config.stimuli)
-            found.append(Fits(make, task, runs))
+        for task, own in tasks:
+            both = replace(own, seeds=tuple(one for one in own.seeds if one in of_model.seeds))
+            runs = probe_runs(model, task, both, training, name, config.stimuli)
+            found += [Fits(make, task, runs)] if runs else []
     return found
+
+
+def _samples(banks: Banks, grid: Grid, sizes: Iterable[int | None]) -> Iterator[tuple[Banks, Grid]]:
+    """Give the training sets, each with the grid on it: every seed has samples of its own."""
+    whole, wanted = len(banks.train), check_samples(sizes)
+    sampled = [size for size in wanted if size is not None and size < whole]
+    for seed in grid.seeds:
+        for size in sampled:
+            yield banks.sampled(size, seed or 0), replace(grid, seeds=(seed,))
+    if None in wanted or whole in wanted:
+        yield banks, grid
+    if large := [size for size in wanted if size is not None and size > whole]:
+        listed = ", ".join(map(str, large))
+        what = f"train_sentences {listed}: the training set has only {counted(whole, 'sentence')}"
+        if len(large) == len(wanted):
+            raise ScoreError(what, hint="use smaller numbers")
+        _log.warning("%s; left out", what)
 
 
 def known_products(training: Training, *, here: bool = False) -> Training:

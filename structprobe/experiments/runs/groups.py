@@ -50,12 +50,15 @@ class Group:
     def outcomes(self) -> Iterator[tuple[Run, Outcome]]:
         """Do the runs, with as many layers together as fit into memory.
 
-        Where a control cannot be done, its rows say why, and other runs go on.
+        Where a control cannot be done, or a sample is too small, its rows say why, and other runs
+        go on.
         """
-        if self.banks.control is None:
+        if self.banks.control is None and self.banks.taken is None:
             yield from self._outcomes()
             return
-        own, done = replace(self, keep_predictions=False, probes_of=None), set()
+        own, done = self, set()
+        if self.banks.control is not None:
+            own = replace(self, keep_predictions=False, probes_of=None)
         try:
             for run, found in own._outcomes():
                 done.add(run.key)
@@ -78,6 +81,9 @@ class Group:
             part: {layer: bank.layer(layer) for layer in layers}
             for part, bank in self.vectors.items()
         }
+        if self.banks.taken is not None:
+            taken = self.banks.taken
+            vectors["train"] = {layer: own.take(taken) for layer, own in vectors["train"].items()}
         dev = None if self.banks.dev is None else (vectors["dev"], self.banks.dev)
         jobs = [*zip(layers, probes, strict=True)]
         fits = fit_together(jobs, vectors["train"], self.banks.train, dev=dev)

@@ -7,7 +7,6 @@ import shutil
 import sys
 import tempfile
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -101,13 +100,19 @@ def plan_sweep(
     kept = (2 * n * (n - 1) + 12 * n for n in map(len, banks.scored or ()))
     # Of each saved probe, two float32 matrices and what describes them.
     saved = (2 * run.values["rank"] * encoder.hidden_size * 4 + CARD_BYTES for run in to_save)
-    n_runs = Counter(run.values["rank"] for run in todo)
-    with progress_bar("measure", 1 + len(n_runs), "part", shown=config.progress) as advance:
+    train_sets: dict[int, list[Treebank]] = {}  # Of the remaining runs, by rank
+    for one in fits:
+        for run in (run for run in one.runs if run.key not in done):
+            train_sets.setdefault(run.values["rank"], []).append(one.banks.train)
+    with progress_bar("measure", 1 + len(train_sets), "part", shown=config.progress) as advance:
         encode_seconds = passes * n_words * _seconds_a_word(encoder, sentences, grid.layers)
         encode_peak = _peak_bytes()
         advance(1)
-        for rank, count in n_runs.items():
-            train_seconds += count * _seconds_a_run(banks, encoder.hidden_size, rank, training)
+        for rank, sets in train_sets.items():
+            a_word, a_step = _seconds_of_training(banks, encoder.hidden_size, rank, training)
+            train_seconds += sum(
+                a_word * own.n_words + a_step * _most_steps(training, len(own)) for own in sets
+            )
             advance(1)
     train_peak = _peak_of_training(banks, encoder, len(grid.layers), training)
     return {
@@ -160,8 +165,10 @@ def _seconds_a_word(
     return (time.perf_counter() - started) / sum(map(len, sample))
 
 
-def _seconds_a_run(banks: Banks, hidden_size: int, rank: int, training: Training) -> float:
-    """Measure a few steps, and what comes before them or goes with the size, and extrapolate."""
+def _seconds_of_training(
+    banks: Banks, hidden_size: int, rank: int, training: Training
+) -> tuple[float, float]:
+    """Measure a few steps: what a training word takes before them, and what a step takes."""
     sample = _even(sorted(banks.train, key=len), FITTED)
     generator = np.random.default_rng(0)
     dev = banks.dev or _even(banks.train, len(banks.train) // 10)  # as many as are held out
@@ -179,8 +186,7 @@ def _seconds_a_run(banks: Banks, hidden_size: int, rank: int, training: Training
         taken.append(time.perf_counter() - started)
     a_step = max(0.0, taken[2] - taken[1]) / (MORE_STEPS - FEW_STEPS)
     before = max(0.0, taken[1] - FEW_STEPS * a_step)
-    scale = banks.train.n_words / sum(map(len, sample))
-    return before * scale + a_step * _most_steps(training, len(banks.train))
+    return before / sum(map(len, sample)), a_step
 
 
 def _most_steps(training: Training, n_sentences: int) -> int:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
+import numpy as np
+
 from structprobe.errors import ScoreError, StructprobeError
 from structprobe.output_paths import is_of_disk
 from structprobe.probe.training.recipes import recipe_version
@@ -47,6 +49,7 @@ class Banks:
     dev: Treebank | None = None  # For stopping
     test: Treebank | None = None  # For the scores
     punct: str | None = None  # Which words UUAS and root accuracy ignore
+    taken: Sequence[int] | None = None  # The training sentences that `train` is a sample of
     control: str | None = None  # The control task that the trees are of
     real: Self | None = None  # The treebanks that the control task was made from
 
@@ -68,6 +71,12 @@ class Banks:
         }
         choose_protocol((), punct)
         return cls(**banks, punct=punct)
+
+    def sampled(self, n: int, seed: int) -> Self:
+        """Train on a random sample of sentences; that of a larger n contains it."""
+        order = np.random.default_rng(seed).permutation(len(self.train))
+        taken = np.sort(order[:n]).tolist()
+        return replace(self, train=Treebank(self.train[i] for i in taken), taken=taken)
 
     def controlled(self, name: str) -> Self:
         """Replace all trees by those of a control task."""
@@ -108,7 +117,10 @@ class Banks:
         """Return the values of a row for the treebanks; a control has those of the real ones."""
         if self.real is not None:
             return self.real.values() | {"control": self.control}
-        values: Row = {"part": self.part}
+        sample = None if self.taken is None else len(self.taken)
+        values: Row = {
+            "part": self.part, "n_train": len(self.train), "train_sentences": sample,
+        }  # fmt: skip
         named = {"train": self.train, "dev": self.dev, "treebank": self.scored}
         for key, bank in named.items():
             if bank is not None:

@@ -12,7 +12,7 @@ dropped: whitening would scale them up to full-size noise.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from torch import Tensor
 from structprobe.errors import ProbeError
 from structprobe.probe.data.examples import Gold
 from structprobe.probe.data.ragged_vectors import FLOAT32_EPS, Words, ragged, sentence_means
+from structprobe.probe.types import Layer
 
 N_STRIPS = 4
 
@@ -37,6 +38,20 @@ class Moments:
     neighbours: Neighbours | None = None  # If trees were given
 
 
+@dataclass(slots=True)
+class SharedMoments:
+    """Moments of layers whose words several fits share, as long as they take few bytes."""
+
+    most_bytes: int = 2**29
+    of: dict[Layer, Moments] = field(default_factory=dict)
+
+    def keep(self, layer: Layer, moments: Moments) -> None:
+        """Keep the moments of a layer, without those of edges, if there is room."""
+        size = 2 * moments.within.nbytes
+        if (len(self.of) + 1) * size <= self.most_bytes:
+            self.of[layer] = replace(moments, neighbours=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Neighbours:
     """Moments of the differences between words with an edge, later minus earlier, in float64."""
@@ -46,33 +61,48 @@ class Neighbours:
 
 
 def second_moments(
-    words: Words, device: torch.device | None = None, distances: Gold | None = None
+    words: Words,
+    device: torch.device | None = None,
+    distances: Gold | None = None,
+    known: Moments | None = None,
 ) -> Moments:
-    """Compute the second moments of word vectors in one pass; with distances, of edges too."""
+    """Compute the second moments of word vectors in one pass; with distances, of edges too.
+
+    Those of the same words without their edges may be known already.
+    """
+    if known is not None and distances is None:
+        return known
     width = words.hidden_size
     about_origin = torch.zeros((width, width), dtype=torch.float64, device=device)
     between, edges = torch.zeros_like(about_origin), torch.zeros_like(about_origin)
     first_of_edges = torch.zeros_like(about_origin[0])
     for (first, last), chunk in zip(words.cuts(), words.chunks(device=device), strict=True):
-        _add_square(about_origin, chunk)
         lengths = words.lengths[first:last]
-        means = sentence_means(chunk, lengths)
-        between.addmm_((means * torch.from_numpy(lengths).to(means)[:, None]).T, means)
+        if known is None:
+            _add_square(about_origin, chunk)
+            means = sentence_means(chunk, lengths)
+            between.addmm_((means * torch.from_numpy(lengths).to(means)[:, None]).T, means)
         if distances is not None:
             pairs = [torch.from_numpy(some) for some in _edges(distances, lengths, first)]
             earlier, later = (chunk.index_select(0, some.to(chunk.device)) for some in pairs)
             _add_square(edges, later.sub_(earlier))
             first_of_edges += later.sum(0)
-    about_origin, edges = (some.triu() + some.triu(1).T for some in (about_origin, edges))
     n_words = int(words.lengths.sum())
-    squared_norm = float(about_origin.trace()) / n_words
-    within = (about_origin - between) / n_words
-    found = None
-    if distances is not None:
-        # The differences of all pairs of a sentence, as many as it has edges, have the moment
-        # 2 * n * within: so both are the same where edges are like any pair.
-        found = Neighbours(edges / (2 * n_words), first_of_edges)
-    return Moments(about_origin / n_words, within, squared_norm, words.eps, found)
+    if known is None:
+        about_origin = _whole(about_origin)
+        squared_norm = float(about_origin.trace()) / n_words
+        within = (about_origin - between) / n_words
+        known = Moments(about_origin / n_words, within, squared_norm, words.eps)
+    if distances is None:
+        return known
+    # The differences of all pairs of a sentence, as many as it has edges, have the moment
+    # 2 * n * within: so both are the same where edges are like any pair.
+    return replace(known, neighbours=Neighbours(_whole(edges) / (2 * n_words), first_of_edges))
+
+
+def _whole(upper: Tensor) -> Tensor:
+    """Fill in the lower triangle of a symmetric matrix."""
+    return upper.triu() + upper.triu(1).T
 
 
 def _add_square(total: Tensor, rows: Tensor) -> None:

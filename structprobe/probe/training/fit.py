@@ -26,6 +26,7 @@ from structprobe.probe.data.batches import Batch, FixedBatches, Layout, Pool
 from structprobe.probe.data.examples import Examples, Split
 from structprobe.probe.data.whitening import (
     Moments,
+    SharedMoments,
     lay_out,
     second_moments,
     tree_axes,
@@ -213,14 +214,23 @@ def _fitted(task: Task, group: Candidates, basis: Tensor | None) -> FittedMatrix
 
 
 def moments_of(
-    examples: Examples, layers: Iterable[Layer], settings: Settings
+    examples: Examples,
+    layers: Iterable[Layer],
+    settings: Settings,
+    shared: SharedMoments | None = None,
 ) -> dict[Layer, Moments]:
-    """Compute the second moments that the recipe needs, if any."""
+    """Compute the second moments that the recipe needs, if any, and are not shared."""
     if isinstance(settings.recipe, Published):
         return {}
+    known = SharedMoments(0) if shared is None else shared
     device = settings.device if settings.device.type == "cuda" else None
     trees = examples.gold["distance"] if isinstance(settings.recipe, TreeAxes) else None
-    return {layer: second_moments(examples.layers[layer], device, trees) for layer in layers}
+    found = {}
+    for layer in layers:
+        words = examples.layers[layer]
+        found[layer] = second_moments(words, device, trees, known.of.get(layer))
+        known.keep(layer, found[layer])
+    return found
 
 
 def _pool(examples: Examples, kind: str, device: torch.device) -> Pool:

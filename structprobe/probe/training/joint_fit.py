@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from structprobe.errors import ProbeError
 from structprobe.probe.data.examples import KINDS, Examples, read_sets
 from structprobe.probe.data.inputs import origin_of, pick_layers, treebank_name
-from structprobe.probe.data.whitening import Moments
+from structprobe.probe.data.whitening import Moments, SharedMoments
 from structprobe.probe.training.fit import FittedMatrix, Task, fit_kind, make_task, moments_of
 from structprobe.probe.training.parallel import Goes, side_by_side
 from structprobe.probe.training.settings import Settings, read_settings, read_split, spawn_seeds
@@ -100,16 +100,24 @@ class _Piece:
 
 
 def fit_jointly(
-    jobs: Sequence[Job], X: VectorsByLayer, y: TreesLike, *, dev: DevByLayer = None
+    jobs: Sequence[Job],
+    X: VectorsByLayer,
+    y: TreesLike,
+    *,
+    dev: DevByLayer = None,
+    moments: SharedMoments | None = None,
 ) -> Iterator[dict[int, FittedProbe]]:
-    """Fit probes on several layers of the same sentences; give results by the index of the job."""
+    """Fit probes on several layers of the same sentences; give results by the index of the job.
+
+    Moments may be shared with fits on other trees of the same sentences.
+    """
     whole, whole_dev = read_sets(X, y, dev)
     settings, ranks = _settings(jobs, whole)
     layers = list(dict.fromkeys(layer for layer, _ in jobs))
     groups = [[layer] for layer in layers]
     if stacks_layers(settings.device):
         groups = layer_groups(layers, whole, whole_dev, settings)
-    pieces = _pieces(jobs, ranks, groups, (whole, whole_dev), settings)
+    pieces = _pieces(jobs, ranks, groups, (whole, whole_dev), settings, moments)
     in_memory = int(settings.memory_gb * 1e9 / max(piece.n_bytes for piece in pieces))
     n_workers = max(1, min(most_at_once(settings.device), len(pieces), in_memory))
     label = "probe" if len(layers) == 1 else f"probes of {len(layers)} layers"
@@ -182,6 +190,7 @@ def _pieces(
     groups: Sequence[Sequence[Layer]],
     sets: tuple[Examples, Examples | None],
     settings: Settings,
+    moments: SharedMoments | None,
 ) -> list[_Piece]:
     """Divide the work into pieces; the kinds of one seed and group of layers are adjacent."""
     pieces: list[_Piece] = []
@@ -195,7 +204,7 @@ def _pieces(
                 shared_seed = isinstance(state, numbers.Integral)
                 by_seed.setdefault(int(state) if shared_seed else ("job", place), []).append(place)
         # If sentences are held out, the training set differs by seed.
-        make = partial(moments_of, whole, layers, settings)
+        make = partial(moments_of, whole, layers, settings, moments)
         shared = _LazyMoments(make, len(KINDS) * len(by_seed))
         for seed, own in by_seed.items():
             if seed not in by_kind:

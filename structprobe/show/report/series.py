@@ -23,7 +23,7 @@ ALIKE = (
 )
 _APART = ("treebank", "punct", "part", "min_length", "max_length")
 _NAMED = ("treebank", "train", "dev", "model", "rank", "seed", "recipe", "select", "max_steps",
-          "products", *ENCODING, *_APART[1:])  # fmt: skip
+          "products", "train_sentences", *ENCODING, *_APART[1:])  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,10 @@ def test_each_way_is_what_it_is_by_itself(model: Path, caplog: pytest.LogCapture
     gained = expected_layer({layer: one.uuas for layer, one in found.cumulative.items()})
     assert np.isnan(gained)  # after 15 steps nothing is gained
     assert (found.expected["distance"], found.gains["distance"].low) == (None, 0)
+    whole = found.groups[0]
+    assert whole.cumulative_uuas == tuple(one.uuas for one in found.cumulative.values())
+    assert (whole.by, whole.gain["low"], whole.expected_layer) == ("tree", 0, None)
+    assert whole.n_edges == sum(one.n_edges for one in found.groups if one.by == "length")
     best = max(found.curve[layer].uuas for layer in found.layers)
     assert found.curve[found.best_layer].uuas == best
 
@@ -116,6 +120,10 @@ def test_the_command_prints_a_table_or_json(
     printed = capsys.readouterr().out
     assert printed == format_localised(values) + "\n"
     assert f"Best layer by UUAS: {values['best_layer']}." in printed
+    assert main([*command, "--groups"]) == 0
+    assert capsys.readouterr().out == format_localised(values, groups=True) + "\n"
+    by = [one["by"] for one in values["groups"]]
+    assert list(dict.fromkeys(by)) == ["tree", "relation", "length", "phrase"]
 
 
 def test_the_table_lays_out_scores_and_what_they_say() -> None:

@@ -168,7 +168,7 @@ IDLE: dict[str, Any] = {"device": "meta", "memory_gb": 1.5}
 IDLE_IN_A_SWEEP: dict[str, Any] = {
     "baselines": False, "untrained": True, "cache": "cache", "keep_predictions": False,
     "save_probes": True, "backend": Backend(3), "command": "structprobe sweep", "progress": False,
-    "allow_withheld": True, "controls": "form",
+    "allow_withheld": True, "controls": "form", "train_sentences": (3, None),
 }  # fmt: skip
 DECIDING_IN_A_SWEEP: dict[str, Any] = {"stimuli": 26}
 

@@ -143,7 +143,8 @@ def test_the_looks_at_dev_are_counted_as_often_as_they_are_taken(
 
     monkeypatch.setattr(StructuralProbe, "fit", fit)
     banks = Banks.of(tiny_bank(1000), tiny_bank(200, seed=1))
-    taken = planning._seconds_a_run(banks, 8, 8, Training())
+    a_word, a_step = planning._seconds_of_training(banks, 8, 8, Training())
+    taken = a_word * banks.train.n_words + 2000 * a_step
     assert taken == pytest.approx(3 * 2000 + 0.1 * 10 * 200, rel=0.01)
 
 
@@ -167,6 +168,13 @@ def test_time_is_extrapolated(
     plan = plan_sweep(encoder, train, BANKS[1], folder=tmp_path / "DIR", **GRID)
     assert plan["encode_seconds"] == pytest.approx(0.01 * plan["n_words"])
     assert plan["train_seconds"] == pytest.approx(8 * (3 + 5))
+    few = len(train) // 2
+    sizes = {"train_sentences": [few]}
+    plan = plan_sweep(encoder, train, BANKS[1], folder=tmp_path / "DIR", **GRID, **sizes)
+    samples = [Banks.of(train).sampled(few, seed).train for seed in (0, 1)]
+    shares = [sample.n_words / Banks.of(train).train.n_words for sample in samples]
+    assert 0.2 < min(shares) < max(shares) < 0.8
+    assert plan["train_seconds"] == pytest.approx(sum(4 * (3 * share + 5) for share in shares))
     monkeypatch.setattr(planning, "FITTED", len(train) // 2)
     more = plan_sweep(encoder, train, BANKS[1], folder=tmp_path / "DIR", **GRID)
     assert 8 * (3 * 1.5 + 5) < more["train_seconds"] < 8 * (3 * 2.5 + 5)

@@ -16,7 +16,13 @@ from structprobe.probe.data import ragged_vectors as words_module
 from structprobe.probe.data.examples import Gold
 from structprobe.probe.data.inputs import read_words
 from structprobe.probe.data.ragged_vectors import Words, ragged
-from structprobe.probe.data.whitening import lay_out, second_moments, tree_axes, whitening
+from structprobe.probe.data.whitening import (
+    SharedMoments,
+    lay_out,
+    second_moments,
+    tree_axes,
+    whitening,
+)
 from structprobe.trees import edges, gold_distances, tree_depths
 
 
@@ -194,6 +200,28 @@ def test_moments_of_edges_are_those_of_the_plain_definition(
     assert np.allclose(found.second.numpy(), second, atol=1e-12)
     assert np.allclose(found.first.numpy(), first, atol=1e-9)
     assert second_moments(words).neighbours is None
+
+
+def test_moments_of_the_same_words_are_taken_for_other_edges() -> None:
+    words, gold, heads = trees_and_words()
+    chains = gold_distances([np.arange(len(tree)) for tree in heads])
+    other = Gold(np.concatenate([one.ravel() for one in chains]), gold.starts)
+    shared = SharedMoments(2 * 36 * 8)
+    shared.keep("a", second_moments(words, distances=gold))
+    assert shared.of["a"].neighbours is None
+    found, plain = (
+        second_moments(words, None, other, shared.of["a"]),
+        second_moments(words, None, other),
+    )
+    assert found.within is shared.of["a"].within
+    for moments in (found, plain):
+        assert moments.neighbours is not None
+    for name in ("about_origin", "within"):
+        assert torch.equal(getattr(found, name), getattr(plain, name))
+    assert torch.equal(found.neighbours.second, plain.neighbours.second)
+    assert torch.equal(found.neighbours.first, plain.neighbours.first)
+    shared.keep("b", plain)  # there is no room for a second layer
+    assert [*shared.of] == ["a"]
 
 
 def test_edges_like_any_pair_have_the_moment_of_all_words() -> None:
