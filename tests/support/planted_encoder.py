@@ -36,7 +36,10 @@ class PlantedEncoder:
         width = self.longest
         if layer not in self.planted:
             return generator.normal(size=(sum(map(len, sentences)), width)).astype(np.float32)
-        return np.concatenate([tree_steps(self.trees[one.words], width) for one in sentences])
+        return np.concatenate([self._vectors(self.trees[one.words]) for one in sentences])
+
+    def _vectors(self, heads: np.ndarray) -> np.ndarray:
+        return tree_steps(heads, self.longest)
 
 
 def tree_steps(heads: np.ndarray, width: int) -> np.ndarray:
