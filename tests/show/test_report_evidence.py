@@ -19,6 +19,7 @@ from structprobe.results.significance import significance
 from structprobe.show.report import build_report, write_report
 from structprobe.show.report import evidence as sections
 from structprobe.show.report.series import series_of
+from structprobe.show.report.tables import conditions_table
 from structprobe.show.table import format_table
 
 BANK = planted_bank(30)
@@ -123,6 +124,8 @@ def test_a_folder_without_conditions_shows_the_bias_alone(tmp_path: Path) -> Non
     markup = section_of(build_report(tmp_path), "stimuli")
     assert len(tables_of(markup)) == 1
     assert "By condition" not in markup
+    nothing = [("layer 0", [{"condition": "distance", "value": "all", "edge": None}])]
+    assert conditions_table(nothing, "edge", "Edges") is None
 
 
 def test_codelengths_are_told_apart_from_scores(folder: Path, page: str) -> None:
