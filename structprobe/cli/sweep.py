@@ -36,7 +36,7 @@ def add_arguments(parser: Parser) -> None:
     options.add_controls(recipe, help="also fit each probe on control tasks")
     add(
         "--train-sentences", type=values.several(values.sample), default=[None], metavar="SIZES",
-        help="train on random samples of so many sentences, such as 100,300,1000,all; default: all",
+        help="train on random samples of these sizes, such as 100,300,1000,all; default: all",
     )  # fmt: skip
     add(
         "--stimuli", nargs="?", const=200, default=0, type=values.positive, metavar="N",

@@ -58,15 +58,15 @@ def _lines_below(table: Mapping[str, Any], spread: bool) -> list[str]:
     level, (test, draw) = table["level"], _TESTS[table["test"]]
     corrected = f"corrected for {counted(len(table['pairs']), 'pair')}"
     by = _CORRECTIONS.get(table["correction"])
-    corrected = f"{corrected} after {by}" if by else f"not {corrected}"
+    corrected = f"{corrected} by the method of {by}" if by else f"not {corrected}"
     protocol = Protocol(*(table[key] for key in ("punct", "min_length", "max_length")))
     ranked = table["metric"] in ("dspr", "nspr")
     over_seeds = "; ± one standard deviation over seeds" if spread else ""
     return [
-        f"Systems that share a letter do not differ at {100 * (1 - level):g}%.",
+        f"Systems that share a letter do not differ at the {100 * (1 - level):g}% level.",
         f"{test} over sentences, {counted(table['n'], draw)}; p-values {corrected}.",
         f"In per cent; {protocol.describe(correlations=ranked)}; {100 * level:g}% bootstrap "
-        f"intervals over sentences in brackets, those of pairs not corrected{over_seeds}.",
+        f"intervals over sentences in brackets, not corrected for the number of pairs{over_seeds}.",
     ]
 
 
