@@ -27,9 +27,9 @@ def format_codelengths(values: Sequence[Mapping[str, Any]]) -> str:
         "Codelength: bits of the online code, in which each block is encoded by a probe trained on "
         "the blocks before it; uniform: bits of the uniform code, in which all trees or values are "
         "equally likely; compression: uniform / codelength.",
-        "Compare layers, models and controls of the same kind only: one tree determines all "
-        "n(n - 1)/2 distances and all n depths of a sentence, but these are encoded as if they "
-        "were independent.",
+        "Compare layers, models and controls within one kind: the codelengths of different kinds "
+        "are not comparable, since one tree determines all n(n - 1)/2 distances and all n depths "
+        "of a sentence, but these are encoded as if they were independent.",
         f"{coded[0]} in {coded[1]}; recipe {first['recipe']}{steps}; seed {first['seed']}.",
     ]
     return "\n".join(

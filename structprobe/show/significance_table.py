@@ -58,7 +58,7 @@ def _lines_below(table: Mapping[str, Any], spread: bool) -> list[str]:
     level, (test, draw) = table["level"], _TESTS[table["test"]]
     corrected = f"corrected for {counted(len(table['pairs']), 'pair')}"
     by = _CORRECTIONS.get(table["correction"])
-    corrected = f"{corrected} by the method of {by}" if by else f"not {corrected}"
+    corrected = f"{corrected} after {by}" if by else f"not {corrected}"
     protocol = Protocol(*(table[key] for key in ("punct", "min_length", "max_length")))
     ranked = table["metric"] in ("dspr", "nspr")
     over_seeds = "; ± one standard deviation over seeds" if spread else ""

@@ -225,7 +225,7 @@ def test_the_command_prints_pairs_and_letters(tmp_path, capsys):
     assert len(pairs) == 3
     assert re.fullmatch(r"layer 1 – layer \d +\+\d+\.\d +\[.+\]( +0\.\d{4}){2}  (yes|no)", pairs[0])
     assert "Systems that share a letter do not differ at the 5% level." in lines
-    assert "corrected for 3 pairs by the method of Benjamini and Hochberg" in told.out
+    assert "corrected for 3 pairs after Benjamini and Hochberg" in told.out
     status, told = shell(capsys, tmp_path / "r", "--json", "--test", "randomisation")
     [table] = json.loads(told.out)
     assert (status, table["test"], table["n"], table["punct"]) == (
