@@ -276,7 +276,7 @@ DATA = {
     "localise --model model --treebank UD_Toy-One --rank 99": (
         "rank 99 is out of range; choose from 1 to 8 (hidden size)"
     ),
-    "order --model model --items 5": "5 items of sentences; ask for at least 10",
+    "order --model model --items 5": "5 items per condition; ask for at least 10",
     "order --model model --layers 9": (
         "layer 9 is out of range; the model has layers 0 to 2 (0 = embedding output); use 'all', "
         "or a list such as '0,1-2'"

@@ -13,13 +13,13 @@ from structprobe.results.folder import check_folder
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_model(parser)
-    options.add_treebanks(parser, needs=("train",), train="sentences to be coded")
+    options.add_treebanks(parser, needs=("train",), train="sentences to encode")
     parser.add_argument(
         "--kinds", nargs="+", default=["tree", "distances", "depths"], metavar="KIND",
         choices=("tree", "distances", "depths"),
-        help="what is coded: tree, distances, depths; default: all three",
+        help="what to encode: tree, distances, depths; default: all three",
     )  # fmt: skip
-    options.add_controls(parser, help="also code the trees of control tasks")
+    options.add_controls(parser, help="also encode the trees of control tasks")
     options.add_layers(parser)
     options.add_rank(parser, help="rank of the probes; default: hidden size")
     options.add_seed(parser)
@@ -27,7 +27,7 @@ def add_arguments(parser: Parser) -> None:
         "--recipe", default="whitened", choices=("auto", "whitened", "published"),
         help="how probes are trained, as in `structprobe fit`",
     )  # fmt: skip
-    told = "training steps for the whole treebank, shared out over the blocks; default: set by the "
+    told = "training steps for the whole treebank, fewer for earlier blocks; default: set by the "
     options.add_max_steps(parser, help=f"{told}recipe")
     told = "results folder to put the codelengths into as rows; rows already there are skipped"
     parser.add_argument("-o", "--out", metavar="DIR", help=told)

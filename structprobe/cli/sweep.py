@@ -41,7 +41,7 @@ def add_arguments(parser: Parser) -> None:
     options.add_stimuli(recipe, of="of each probe")
     add(
         "--train-sentences", type=values.several(values.sample), default=[None], metavar="SIZES",
-        help="train on random samples of so many sentences, such as 100,300,1000,all; default: all",
+        help="train on random samples of these sizes, such as 100,300,1000,all; default: all",
     )  # fmt: skip
     add = parser.add_argument
     add("-o", "--out", required=True, metavar="DIR", help="results folder")

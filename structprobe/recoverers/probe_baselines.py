@@ -37,11 +37,12 @@ class LayerZero(BestLayer):
 
 
 class TypeProbe(LayerZero):
-    """Fits the probe on one vector per word form, learned from layer 0 of the training set.
+    """Fits the probe on one vector per word form, the mean at layer 0 over the training set.
 
-    Every word has the mean vector of its form at layer 0, over all words of the training set, so
-    that not even the positions that many models add at layer 0 are in it; a form that the training
-    set lacks has the mean of all forms. The fitted probe cannot be loaded without these vectors.
+    The vector of a word is the mean of all vectors of its form at layer 0 in the training set, so
+    it does not contain the positions that many models add at layer 0. Forms that do not occur in
+    the training set have the mean of all forms. The fitted probe cannot be loaded without these
+    vectors.
 
     Parameters
     ----------

@@ -60,7 +60,7 @@ class System:
     keys : tuple of str
         The keys of its runs, one for each seed.
     chosen : str or None
-        The layer and rank of its runs, if they were chosen on dev from several.
+        The layer, rank and so on of its runs, if they were chosen on the dev set.
     """
 
     name: str
@@ -80,7 +80,7 @@ class SignificanceTable:
     Attributes
     ----------
     name : str
-        What the systems have in common, such as ``"layers of probe"``.
+        What is compared, such as ``"layers of probe"``.
     systems : list of System
         The systems, the highest score first.
     tests : PairwiseTests
@@ -125,11 +125,12 @@ def significance(
 ) -> list[SignificanceTable]:
     """Test which layers, methods, models or seeds of a results folder differ.
 
-    The saved predictions are scored anew. Runs on different test sets, or scored by different
-    protocols, are never compared: they get a table each, and so do the runs that differ in anything
-    else than what is compared. The score of a system is the mean over its seeds, and sentences are
-    resampled, or swapped, with the mean of each. Where a method or model has several runs of one
-    seed, such as the layers of a sweep, the best on dev takes part.
+    The saved predictions are scored again. Runs on different test sets, or scored by different
+    protocols, are never compared, but get a table each; so do runs that differ in other settings
+    than the one that is compared. The score of a system is the mean over its seeds, and sentences
+    are resampled, or swapped, with their counts averaged over seeds. If a method or model has
+    several runs with the same seed, such as the layers of a sweep, the best on the dev set is
+    compared.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ def significance(
     by : {"layer", "method", "model", "seed"}
         What to compare.
     metric, test, correction, n, level, random_state
-        As for `pairwise_tests`; each table is a family of tests of its own.
+        As for `pairwise_tests`; p-values are corrected for the number of pairs of each table.
     progress : bool, optional
         Whether to show a progress bar; by default if stderr is a terminal.
 
@@ -150,8 +151,9 @@ def significance(
     Raises
     ------
     StructprobeError
-        If the folder is not a results folder, or has no predictions; if there are not two systems
-        to compare, or it is not known which of several runs to take; or if an argument is invalid.
+        If the folder is not a results folder, or has no predictions; if there are fewer than two
+        systems to compare, or there are no dev scores to choose between several runs; or if an
+        argument is invalid.
     """
     if by not in BY:
         raise ResultError(unknown_name("by", by, BY))

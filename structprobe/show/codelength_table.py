@@ -24,8 +24,9 @@ def format_codelengths(values: Sequence[Mapping[str, Any]]) -> str:
     coded = counted(first["n_sentences"], "sentence"), counted(len(first["blocks"]), "block")
     steps = "" if first["max_steps"] is None else f", {counted(first['max_steps'], 'step')}"
     lines_below = [
-        "Codelengths in bits, by the online code, each block by a probe trained on the blocks "
-        "before it; uniform: by the uniform code; compression: uniform / codelength.",
+        "Codelength: bits of the online code, in which each block is encoded by a probe trained on "
+        "the blocks before it; uniform: bits of the uniform code, in which all trees or values are "
+        "equally likely; compression: uniform / codelength.",
         f"Compare layers, models and controls within one kind: {INCOMPARABLE}.",
         f"{coded[0]} in {coded[1]}; recipe {first['recipe']}{steps}; seed {first['seed']}.",
     ]

@@ -64,10 +64,10 @@ def lines_below(table: Mapping[str, Any]) -> list[str]:
     ranked = table["metric"] in ("dspr", "nspr")
     over_seeds = "; ± one standard deviation over seeds" if spread else ""
     return [
-        f"Systems that share a letter do not differ at {100 * (1 - level):g}%.",
+        f"Systems that share a letter do not differ at the {100 * (1 - level):g}% level.",
         f"{test} over sentences, {counted(table['n'], draw)}; p-values {corrected}.",
         f"In per cent; {protocol.describe(correlations=ranked)}; {100 * level:g}% bootstrap "
-        f"intervals over sentences in brackets, those of pairs not corrected{over_seeds}.",
+        f"intervals over sentences in brackets, not corrected for the number of pairs{over_seeds}.",
     ]
 
 

@@ -39,19 +39,19 @@ KINDS = ("tree", "distances", "depths")
 class Codelength:
     """The online code of a treebank given the vectors of one layer.
 
-    The codelengths of different kinds cannot be compared with each other: a tree decides all
-    n(n - 1)/2 distances of a sentence, and all n depths, which are coded as if it did not.
+    The codelengths of different kinds are not comparable: a tree determines all n(n - 1)/2
+    distances and all n depths of a sentence, but these are encoded as if they were independent.
 
     Attributes
     ----------
     kind : {"tree", "distances", "depths"}
-        What is coded.
+        What is encoded.
     layer : int
         The layer.
     blocks : tuple of CodedBlock
-        The blocks, in the order in which they are coded.
+        The blocks, in the order in which they are encoded.
     control : str or None
-        The control task whose trees are coded; None for those of the treebank.
+        The control task whose trees are encoded; None for the trees of the treebank.
     model, train : str or None
         The model, and the files that the treebank was read from, if known.
     rank, seed : int
@@ -59,11 +59,11 @@ class Codelength:
     recipe : str
         How the probes were trained.
     max_steps : int or None
-        Steps for the whole treebank, of which the probe for a block gets the share of the sentences
-        before it; None if the recipe counts in epochs.
+        Training steps for the whole treebank; the probe for a block is trained for a share of them,
+        in proportion to the sentences before the block. None if the recipe counts in epochs.
     held_out : {"train", "dev"}
-        What the best step and the sharpness were chosen on: some of the sentences before a block,
-        or the dev set.
+        What the best step and the sharpness were chosen on: held-out sentences from those before a
+        block, or the dev set.
     """
 
     kind: str
@@ -90,7 +90,7 @@ class Codelength:
 
     @property
     def compression(self) -> float:
-        """How many times shorter the code is than the uniform code; 1 if nothing was learned."""
+        """`uniform_codelength` divided by `codelength`; 1 if nothing was learned."""
         # No bits at all where every sentence has one or two words, and so one distance.
         return self.uniform_codelength / self.codelength if self.codelength else 1.0
 
@@ -126,39 +126,39 @@ def codelength(
     seed: int = 0,
     config: CodelengthConfig | None = None,
 ) -> list[Codelength]:
-    """Measure how many bits the trees of a treebank take, given the vectors of a layer.
+    """Measure how many bits encode the trees of a treebank, given the vectors of a layer.
 
-    The sentences are coded in blocks that end at 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.25, 12.5, 25, 50
-    and 100 per cent of the treebank; blocks that coincide are one. The first block is coded by the
-    uniform code, each later one by a probe trained on the sentences before it, in a share of the
-    steps that is theirs of the sentences. Until two sentences have distances to learn from, and to
-    hold out, blocks are coded by the uniform code.
+    The sentences are encoded in blocks that end at 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.25, 12.5, 25, 50
+    and 100 per cent of the treebank; blocks that coincide are merged. The first block is encoded by
+    the uniform code, each later one by a probe trained on the sentences before it. The number of
+    training steps is proportional to the number of these sentences. If they are too few to train
+    on some and hold out others, the uniform code is used.
 
     - ``"tree"``: the undirected gold tree, by its likelihood among all spanning trees, from
       distances trained with ``loss="tree"``; and its root, as one of n words. The uniform code
       takes ``(n - 1) * log2(n)`` bits for n words.
-    - ``"distances"``, ``"depths"``: each value by itself, by a Laplace distribution around what the
-      probe predicts, on the integers that it may take (1 to n - 1, and 0 to n - 1). The uniform
-      code gives each of them the same probability, which a code that knows only how distances are
-      spread beats already; so compare the compression with that of a control.
+    - ``"distances"``, ``"depths"``: each value on its own, by a discrete Laplace distribution
+      around the predicted value, over the possible integers (1 to n - 1, and 0 to n - 1). The
+      uniform code gives each integer the same probability. A code that knows only the frequencies
+      of distances is already better than that, so compare the compression with that of a control.
 
-    The bits of the three cannot be compared with each other: one tree decides all n(n - 1)/2
-    distances, which are coded as if it did not.
+    Codelengths of different kinds are not comparable: one tree determines all n(n - 1)/2 distances,
+    but these are encoded as if they were independent.
 
     Parameters
     ----------
     encoder : Encoder
         The model.
     train : sequence of Sentence
-        The sentences with heads to be coded.
+        The sentences to encode, with heads.
     dev : sequence of Sentence, optional
-        Sentences on which the best training step and the sharpness of the code are chosen; what
-        they tell is not counted in the codelength. By default a tenth of the sentences before each
-        block is held out (at least ten, but no more than half).
+        Sentences on which the best training step and the sharpness of the code are chosen; they are
+        not counted in the codelength. By default, a tenth of the sentences before each block is
+        held out for this (at least ten, but no more than half).
     layers : str or iterable of int, default="all"
         As for `sweep`. The vectors of all are in memory at once, unless there is a cache.
     kinds : str or iterable of str, default=("tree", "distances", "depths")
-        What is coded.
+        What is encoded.
     rank : int, optional
         Rank of the probes; by default hidden_size.
     seed : int, default=0

@@ -225,7 +225,7 @@ def test_treebanks_that_differ_in_annotation_are_told_apart(
     punct, *relations = found.warnings
     assert punct == ('the test sets are scored with different punct: "upos" for ud, "keep" for sud')
     assert relations[0].endswith(
-        "of the words of sud have relations that ud does not use (subj): where the two are "
+        "of the words of sud have relations that ud does not use (subj): if the two are "
         "annotated differently, that lowers the scores too"
     )
     assert len(relations) == 2
