@@ -41,8 +41,8 @@ class PerSentence(list[NDArray[Any]]):
         return found if dtype is None else found.astype(dtype)
 
 
-class TreeEstimator(BaseEstimator):
-    """Recovers trees from the word vectors of one layer; a subclass defines `_fit`, `_predict`."""
+class VectorsEstimator(BaseEstimator):
+    """Learns from the word vectors of one layer; a subclass defines `_fit`."""
 
     n_features_in_: int
     origin_: Origin
@@ -59,10 +59,6 @@ class TreeEstimator(BaseEstimator):
 
     def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
         """Find and set the fitted attributes."""
-        raise NotImplementedError
-
-    def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:
-        """Recover the trees from checked vectors of the layers of the fit."""
         raise NotImplementedError
 
     def fit(
@@ -101,6 +97,32 @@ class TreeEstimator(BaseEstimator):
             dev_layers = self._layers(dev[0], "X_dev"), dev[1]
         self._fit(self._layers(X, "X"), y, dev_layers)
         return self
+
+    def _words(self, X: VectorsLike) -> dict[Layer, Words]:
+        """Take the vectors of the layers that are read, checked against those of the fit."""
+        self._check_fitted()
+        origins, found = self._fitted_on(), {}
+        for layer, vectors in inputs.pick_layers(self._layers(X, "X"), origins).items():
+            name = layer_name(layer)
+            found[layer] = words = inputs.read_words(vectors, name)
+            inputs.check_width(words, self.n_features_in_, name)
+            inputs.check_origin(inputs.origin_of(vectors), origins[layer], name)
+            inputs.check_finite(words, name)
+        inputs.check_lengths(found)
+        return found
+
+    def _check_fitted(self) -> None:
+        """Raise an error unless the estimator is fitted."""
+        if not hasattr(self, "n_features_in_"):
+            raise NotFittedError(f"this {type(self).__name__} is not fitted", hint=self._hint)
+
+
+class TreeEstimator(VectorsEstimator):
+    """Recovers trees from word vectors; a subclass defines `_fit` and `_predict`."""
+
+    def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:
+        """Recover the trees from checked vectors of the layers of the fit."""
+        raise NotImplementedError
 
     def predictions(self, X: VectorsLike) -> list[Prediction]:
         """Recover the tree of each sentence, with the scores it is decoded from.
@@ -173,24 +195,6 @@ class TreeEstimator(BaseEstimator):
         words = self._words(X)
         inputs.read_heads(y, next(iter(words.values())))
         return score(y, self._predict(words), punct=punct)
-
-    def _words(self, X: VectorsLike) -> dict[Layer, Words]:
-        """Take the vectors of the layers that are read, checked against those of the fit."""
-        self._check_fitted()
-        origins, found = self._fitted_on(), {}
-        for layer, vectors in inputs.pick_layers(self._layers(X, "X"), origins).items():
-            name = layer_name(layer)
-            found[layer] = words = inputs.read_words(vectors, name)
-            inputs.check_width(words, self.n_features_in_, name)
-            inputs.check_origin(inputs.origin_of(vectors), origins[layer], name)
-            inputs.check_finite(words, name)
-        inputs.check_lengths(found)
-        return found
-
-    def _check_fitted(self) -> None:
-        """Raise an error unless the estimator is fitted."""
-        if not hasattr(self, "n_features_in_"):
-            raise NotFittedError(f"this {type(self).__name__} is not fitted", hint=self._hint)
 
 
 class LayersEstimator(TreeEstimator):

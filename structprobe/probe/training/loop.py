@@ -24,9 +24,13 @@ ADAM_BETAS, ADAM_EPSILON = (0.9, 0.999), 1e-8
 class Adam:
     """Adam (Kingma and Ba 2015, algorithm 1) on one tensor, in place."""
 
-    def __init__(self, like: Tensor) -> None:
-        self.mean, self.square = torch.zeros_like(like), torch.zeros_like(like)
-        self.scratch, self.t = torch.empty_like(like), 0
+    # By row, one step size serves a whole row, so that no axis of the vectors is special: the path
+    # is the same in all rotated coordinates.
+
+    def __init__(self, like: Tensor, *, by_row: bool = False) -> None:
+        self.mean, self.by_row = torch.zeros_like(like), by_row
+        self.square = torch.zeros_like(like[..., :1] if by_row else like)
+        self.scratch, self.t = torch.empty_like(self.square), 0
 
     def step(
         self, parameters: Tensor, gradient: Tensor, rate: float, shares: Tensor | None = None
@@ -35,7 +39,11 @@ class Adam:
         beta1, beta2 = ADAM_BETAS
         self.t += 1
         self.mean.lerp_(gradient, 1 - beta1)
-        self.square.mul_(beta2).addcmul_(gradient, gradient, value=1 - beta2)
+        self.square.mul_(beta2)
+        if self.by_row:
+            self.square.add_(gradient.square().mean(-1, keepdim=True), alpha=1 - beta2)
+        else:
+            self.square.addcmul_(gradient, gradient, value=1 - beta2)
         # Correcting the bias of the second moment in the scalars saves a pass over the tensor.
         bias = (1 - beta2**self.t) ** 0.5
         torch.sqrt(self.square, out=self.scratch).add_(ADAM_EPSILON * bias)
@@ -46,7 +54,7 @@ class Adam:
     def keep(self, index: Tensor) -> None:
         """Keep only some of the problems, along the first axis."""
         self.mean, self.square = self.mean[index], self.square[index]
-        self.scratch = torch.empty_like(self.mean)
+        self.scratch = torch.empty_like(self.square)
 
 
 class Plateau:
@@ -121,6 +129,7 @@ class Problem:
     schedule: Schedule
     column_rates: Tensor | None = None  # (width,): the learning rate of each column, relative
     decay: float = 0.0  # Of all components in a step, relative to its learning rate
+    by_row: bool = False  # Whether each row has one step size, see `Adam`
     components: Tensor = field(init=False)  # (rank, width): the components that are kept
     kept: dict[str, float] = field(init=False)  # The evaluation that they come from
     ended: bool = field(init=False, default=False)
@@ -170,7 +179,8 @@ class Stack:
         self.places = places  # (p,): of the vectors of each problem; None if all are in order
         starts = torch.stack([problem.start for problem in problems])
         self.components = starts if vectors.dim() > 2 else starts.squeeze(0)
-        self.gradient, self.adam = torch.empty_like(self.components), Adam(self.components)
+        self.gradient = torch.empty_like(self.components)
+        self.adam = Adam(self.components, by_row=problems[0].by_row)
         self.losses: list[Tensor] = []
         self.halving = make_halving()
         self.shares: Tensor | None = None
