@@ -221,6 +221,7 @@ class _Comparison:
     def _deciding(self, method: Method) -> Row:
         """Return what determines a method's rows, before anything is created."""
         cls = method.cls
+        own = method.given or cls
         deciding: Row = {
             "method": method.name,
             "class": f"{cls.__module__}:{cls.__qualname__}",
@@ -229,9 +230,9 @@ class _Comparison:
             "seed": self.setting.seed,
         }
         if cls.reads_model:
-            recipe = getattr(cls, "recipe", "whitened")
+            recipe = getattr(own, "recipe", "whitened")
             deciding |= self.model | recipe_version(recipe, str(self.model["dtype"]))
-        if cls.reads_head:
+        if own.reads_head:
             from structprobe.masking.impacts import head_fingerprint
 
             deciding |= {"head": head_fingerprint(self.setting.encoder)}
@@ -266,6 +267,9 @@ def _plain(value: Any) -> Any:
         return {str(key): _plain(one) for key, one in value.items() if key not in _NO_SETTINGS}
     if isinstance(value, Sequence | set | frozenset):
         return [_plain(one) for one in value]
+    if isinstance(value, Recoverer):  # whose trees another one builds on
+        told = settings_of(Method(value.name, type(value), given=value))
+        return [f"{type(value).__module__}:{type(value).__qualname__}", value.version, told]
     if hasattr(value, "origin"):  # an encoder
         told = value.origin(0).items()
         return {key: one for key, one in told if key not in ("model", "revision")}

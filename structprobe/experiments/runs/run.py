@@ -25,6 +25,7 @@ from structprobe.results.rows import (
     run_key,
     score_values,
 )
+from structprobe.scores.attachment import without_subtypes
 from structprobe.scores.cautions import cautions_of, too_much_memory
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.protocol import choose_protocol
@@ -201,12 +202,25 @@ def outcome(values: Row, banks: Banks, predictions: Mapping[str, Sequence[Predic
     scores = {p: score(parts[p], found, punct=banks.punct) for p, found in predictions.items()}
     row = values | banks.values()
     row["warnings"] = [*values.get("warnings", ()), *banks.cautions]
+    if any(one.deprels is not None for one in predictions.get(banks.part or "", ())):
+        row["warnings"] += filter(None, [unseen_relations(banks)])
     if "dev" in scores:
         row |= {f"dev_{metric}": getattr(scores["dev"], metric) for metric in METRICS}
     if banks.part is None or banks.scored is None:
         return Outcome(make_row(**row), scores)
     row |= score_values(scores[banks.part]) | sizes(banks.scored)
     return Outcome(make_row(**row), scores, predictions[banks.part])
+
+
+def unseen_relations(banks: Banks) -> str | None:
+    """Check for scored relations that are not in the training set, without subtypes, as in LAS."""
+    from structprobe.probe.readers.relation_reader import unseen
+
+    train, scored = (
+        without_subtypes(name for sentence in bank for name in sentence.deprels or ())
+        for bank in (banks.train, banks.scored or ())
+    )
+    return unseen(scored, np.unique(train), banks.part or "")
 
 
 def empty_row(values: Mapping[str, Any], banks: Banks, key: str, error: StructprobeError) -> Row:

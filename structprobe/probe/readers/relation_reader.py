@@ -233,8 +233,6 @@ class RelationReader(VectorsEstimator):
             labels, dev_labels = labels[~is_dev], labels[is_dev]
         assert dev_labels is not None
         self.classes_ = np.unique(labels)
-        if told := unseen(dev_labels, self.classes_, "the dev set"):
-            _log.warning("%s", told)
         index = {name: code for code, name in enumerate(self.classes_.tolist())}
         codes, dev_codes = (
             np.array([index.get(name, -1) for name in some.tolist()])
@@ -301,5 +299,6 @@ def unseen(labels: Iterable[str], known: Iterable[str], name: str) -> str | None
         return None
     shown = [f"{one!r} ({counted(n, 'word')})" for one, n in left.most_common(SHOWN)]
     more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
-    told = f"{counted(len(left), 'relation')} of {name} are not in the training set"
-    return f"{told} and count as wrong: {', '.join(shown)}{more}"
+    be, count = ("is", "counts") if len(left) == 1 else ("are", "count")
+    told = f"{counted(len(left), 'relation')} of {name} {be} not in the training set"
+    return f"{told} and {count} as wrong: {', '.join(shown)}{more}"

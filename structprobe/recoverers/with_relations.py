@@ -1,0 +1,198 @@
+"""Trees of any method, with relations read from word vectors."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from structprobe.errors import MethodError
+from structprobe.recoverers.base import Recoverer, TextRecoverer, fit_checked
+from structprobe.recoverers.best_layer import BestLayer
+from structprobe.recoverers.probe import ProbeRecoverer
+from structprobe.scores.prediction import Prediction
+from structprobe.treebank.sentence import Sentence
+
+if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
+    from structprobe.encoder.vectors import WordVectors
+    from structprobe.probe.readers.relation_reader import RelationReader
+
+
+class WithRelations(TextRecoverer):
+    """Adds relations to the trees of another method; heads and their scores stay as they are.
+
+    The relations are read from word vectors with a `RelationReader`, fitted to the gold trees, of
+    the layer that the other method reads. If that has none, or is not a probe on word vectors, the
+    layer is the one with the lowest loss of relations on dev.
+
+    Parameters
+    ----------
+    recoverer : Recoverer
+        The method, fitted or not; `fit` fits it.
+    encoder : Encoder, optional
+        The model whose vectors are read; by default that of the method.
+    layer : int, optional
+        The layer to read; by default it is chosen.
+    reads, subtypes, max_steps
+        As for `RelationReader`.
+    random_state, device, cache, progress
+        As for `BestLayer`.
+
+    Attributes
+    ----------
+    reader_ : RelationReader
+        The fitted reader.
+    layer_ : int
+        The layer that it reads.
+    chosen_ : dict
+        As for the method; ``choice`` names the layer of the relations if it is another.
+
+    Raises
+    ------
+    MethodError
+        If the method has no encoder, and none is given.
+
+    Examples
+    --------
+    >>> method = WithRelations(TreeProbe(encoder)).fit(train, dev)  # doctest: +SKIP
+    >>> method.predict(test)[0].deprels  # doctest: +SKIP
+    ('det', 'nsubj', 'root')
+    """
+
+    fitted_attribute = "reader_"
+
+    reader_: RelationReader
+    layer_: int
+
+    def __init__(
+        self,
+        recoverer: Recoverer,
+        *,
+        encoder: Encoder | None = None,
+        layer: int | None = None,
+        reads: str = "pair",
+        subtypes: bool = False,
+        max_steps: int | None = None,
+        random_state: int = 0,
+        device: str = "auto",
+        cache: str | os.PathLike[str] | None = None,
+        progress: bool | None = None,
+    ) -> None:
+        encoder = getattr(recoverer, "encoder", None) if encoder is None else encoder
+        if encoder is None:
+            what = f"the method {recoverer.name!r} reads no word vectors"
+            raise MethodError(what, hint="pass encoder=Encoder(...) for its relations")
+        self.recoverer, self.encoder, self.layer = recoverer, encoder, layer
+        self.reads, self.subtypes, self.max_steps = reads, subtypes, max_steps
+        self.random_state, self.device = random_state, device
+        self.cache, self.progress = cache, progress
+        self.name = f"{recoverer.name}-relations"
+        self.uses_gold, self.reads_head = recoverer.uses_gold, recoverer.reads_head
+        self.recipe = getattr(recoverer, "recipe", "whitened")  # Of the trees
+
+    def _fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None) -> None:
+        """Fit the method, then readers on one layer or all."""
+        from structprobe.probe.readers.relation_reader import RelationReader, read_relations
+
+        for name, bank in {"train": train, "dev": dev}.items():  # before anything is trained
+            if bank is not None:
+                read_relations(bank, name, subtypes=self.subtypes)
+        fit_checked(self.recoverer, train, dev)
+        probe = self._probe()
+        own = self.layer if self.layer is not None or probe is None else probe.layer
+        told: dict[str, Any] = {"reads": self.reads, "subtypes": self.subtypes}
+        told |= {"max_steps": self.max_steps, "random_state": self.random_state}
+        lowest = math.inf
+        for layer in self.encoder.layers if own is None else [own]:
+            shown = self.progress is not False
+            reader = RelationReader(verbose=shown, device=self.device, **told)
+            held_out = None if dev is None else (self._encode(dev, layer), dev)
+            reader.fit(self._encode(train, layer), train, dev=held_out)
+            loss = min(one["dev_loss"] for one in reader.history_)
+            if loss < lowest:
+                lowest, self.reader_, self.layer_ = loss, reader, layer
+        self.chosen_ = dict(self.recoverer.chosen_)
+        if probe is None or probe.layer != self.layer_:
+            self.chosen_["choice"] = f"relations from layer {self.layer_}"
+
+    def _probe(self) -> ProbeRecoverer | None:
+        """Give the probe whose word vectors the reader reads too, if the trees come from one."""
+        own = self.recoverer
+        if getattr(own, "encoder", None) is not self.encoder:
+            return None
+        own = getattr(own, "recoverer_", None) if isinstance(own, BestLayer) else own
+        return own if isinstance(own, ProbeRecoverer) else None
+
+    def _encode(self, sentences: Sequence[Sentence], layer: int) -> WordVectors:
+        """Encode sentences for the reader, as the probe does if there is one."""
+        probe = self._probe()
+        encoder = self.encoder if probe is None else probe.encoder
+        shown = self.progress if len(sentences) > 1 else False
+        found = encoder.encode(sentences, layers=layer, cache=self.cache, progress=shown)
+        return found.layer(layer)
+
+    def predict(self, sentences: Sequence[Sentence]) -> list[Prediction]:
+        """Recover the tree of each sentence, with relations."""
+        self._check_fitted()
+        trees = self.recoverer.predict(sentences)
+        if not trees:
+            return []
+        heads = [one.heads for one in trees]
+        found = self.reader_.predict(self._encode(sentences, self.layer_), heads)
+        return [
+            replace(tree, deprels=tuple(labels.tolist()))
+            for tree, labels in zip(trees, found, strict=True)
+        ]
+
+    def describe(self) -> dict[str, Any]:
+        """Return the values of a result row that describe the method of the trees."""
+        return self.recoverer.describe() | super().describe()
+
+
+class ProbeRelations(WithRelations):
+    """The structural probe's trees, with relations read from the same layer.
+
+    Heads, distances and depths are those of `BestLayer`, so UUAS, UAS and root accuracy are too.
+    The fitted method cannot be saved.
+
+    Parameters
+    ----------
+    encoder, punct, rank, cache, random_state, device, progress
+        As for `BestLayer`.
+    reads, subtypes
+        As for `RelationReader`.
+    max_steps : int, optional
+        Number of steps of the probe, and of the reader.
+    **settings
+        Further arguments of `BestLayer`, such as ``layers``.
+    """
+
+    name = "probe-relations"
+    order = 10
+    recipe = "auto"  # Of the trees
+    options = MappingProxyType({"rank": int, "max_steps": int, "reads": str, "subtypes": bool})
+    from_context = BestLayer.from_context
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        punct: str | None = None,
+        rank: int | None = None,
+        reads: str = "pair",
+        subtypes: bool = False,
+        max_steps: int | None = None,
+        cache: str | os.PathLike[str] | None = None,
+        random_state: int = 0,
+        device: str = "auto",
+        progress: bool | None = None,
+        **settings: Any,
+    ) -> None:
+        shared: dict[str, Any] = {"random_state": random_state, "device": device, "cache": cache}
+        shared |= {"max_steps": max_steps, "progress": progress}
+        trees = BestLayer(encoder, punct=punct, rank=rank, **shared, **settings)
+        super().__init__(trees, reads=reads, subtypes=subtypes, **shared)
