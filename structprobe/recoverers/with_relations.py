@@ -121,7 +121,7 @@ class WithRelations(TextRecoverer):
 
     def _probe(self) -> ProbeRecoverer | None:
         """Give the probe whose word vectors the reader reads too, if the trees come from one."""
-        own = self.recoverer
+        own: object = self.recoverer
         if getattr(own, "encoder", None) is not self.encoder:
             return None
         own = getattr(own, "recoverer_", None) if isinstance(own, BestLayer) else own

@@ -267,8 +267,8 @@ class RelationReader(VectorsEstimator):
         if heads is not None:
             intercept += barred(torch.from_numpy(self.allowed_))
         known = np.zeros(int(words.lengths.sum()), np.int64) if heads is None else heads
-        for inputs, is_root in arcs(self.reads, words, known):
-            yield inputs @ components.T + intercept[is_root.long()]
+        for parts, is_root in arcs(self.reads, words, known):
+            yield torch.cat(parts, 1) @ components.T + intercept[is_root.long()]
 
 
 def read_relations(y: TreesLike, name: str, *, subtypes: bool) -> Labels:

@@ -130,26 +130,27 @@ def lay_out_arcs(
 ) -> Tensor:
     """Write what is read of each arc to its row, with a column for arcs from words and the root."""
     # heads (n_words,), first_rows (n_words,): -1 where an arc has no row -> (n_rows, width)
-    taken = np.flatnonzero(first_rows >= 0)
-    out, done = torch.empty(0), 0
-    for inputs, is_root in arcs(reads, examples.layers[None], heads, space):
-        m, width = inputs.shape
-        if not done:
-            out = torch.empty(len(taken), width + 2)
-        own = taken[np.searchsorted(taken, done) : np.searchsorted(taken, done + m)]
-        place, inside = torch.from_numpy(first_rows[own]), torch.from_numpy(own - done)
-        of_root = is_root[inside] & (reads != "dependent")
-        flags = torch.stack([~of_root, of_root], 1).float()
-        out[place] = torch.cat([inputs[inside], flags], 1)
-        done += m
+    n_rows, width = int((first_rows >= 0).sum()), len(space.basis)
+    n_parts = 2 if reads == "pair" else 1
+    out, done = torch.empty(n_rows, n_parts * width + 2), 0
+    for parts, is_root in arcs(reads, examples.layers[None], heads, space):
+        place = torch.from_numpy(first_rows[done : done + len(is_root)])
+        done += len(is_root)
+        taken = torch.nonzero(place >= 0)[:, 0]
+        place = place[taken]
+        for number, part in enumerate(parts):
+            own = part if len(taken) == len(part) else part[taken]
+            out[:, number * width : (number + 1) * width].index_copy_(0, place, own)
+        of_root = is_root[taken] & (reads != "dependent")
+        out[:, -2:].index_copy_(0, place, torch.stack([~of_root, of_root], 1).float())
     return out
 
 
 def arcs(
     reads: str, words: Words, heads: NDArray[np.int64], space: Space | None = None
-) -> Iterator[tuple[Tensor, Tensor]]:
+) -> Iterator[tuple[list[Tensor], Tensor]]:
     """Take what is read of each word's arc, in chunks, and whether its head is the root."""
-    # heads (n_words,): the rows of the heads, -1 for the root -> (m, width), (m,)
+    # heads (n_words,): the rows of the heads, -1 for the root -> (m, width) each, (m,)
     change = None if space is None else space.basis.float().T
     done = 0
     for chunk in words.chunks():
@@ -160,12 +161,11 @@ def arcs(
         is_root = torch.from_numpy(heads[done : done + len(chunk)] < 0)
         done += len(chunk)
         if reads == "dependent":
-            yield vectors, is_root
+            yield [vectors], is_root
             continue
         of_heads = vectors[own.clamp(min=0)]
         of_heads[is_root] = 0  # the root has the mean vector, and a row of its own
-        both = vectors - of_heads if reads == "difference" else torch.cat([vectors, of_heads], 1)
-        yield both, is_root
+        yield [vectors - of_heads] if reads == "difference" else [vectors, of_heads], is_root
 
 
 def barred(allowed: Tensor) -> Tensor:

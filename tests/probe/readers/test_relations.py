@@ -176,7 +176,7 @@ def test_it_has_the_manners_of_an_estimator() -> None:
     assert not np.array_equal(told[0], told[2])
     assert reader.relation_components_.shape == (3, 2 * WIDTH)
     assert (len(reader.history_), reader.n_features_in_) == (10, WIDTH)
-    with pytest.raises(ProbeError, match="X has width 2, but the probe was fitted on .* width 6"):
+    with pytest.raises(ProbeError, match=r"X has width 2, but the probe was fitted on .* width 6"):
         reader.predict([x[:, :2] for x in X], y)
 
 

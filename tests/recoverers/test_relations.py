@@ -1,0 +1,155 @@
+"""Relations for the trees of other methods: the trees stay, the labels come from vectors."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.flat_settings import compare
+from support.tiny_checkpoints import save_checkpoint
+from support.tiny_trees import tiny_bank
+
+from structprobe import AttentionMST, Encoder, LinearChain, ProbeRecoverer, StructuralProbe
+from structprobe.cli.main import main
+from structprobe.errors import MethodError, ProbeError
+from structprobe.probe.readers.relation_reader import RelationReader
+from structprobe.recoverers.best_layer import BestLayer
+from structprobe.recoverers.methods import choose_methods
+from structprobe.recoverers.with_relations import ProbeRelations, WithRelations
+from structprobe.results.folder import read_rows
+from structprobe.treebank import Treebank
+
+FEW = {"max_steps": 5, "random_state": 3, "device": "cpu", "progress": False}
+
+
+def labelled(bank: Treebank, names: str = "ab") -> Treebank:
+    """Relations by the direction of the arc."""
+    return Treebank(
+        replace(one, deprels=tuple(
+            "root" if head == 0 else names[int(head > i)] for i, head in enumerate(one.heads, 1)
+        ))
+        for one in bank
+    )  # fmt: skip
+
+
+TRAIN, DEV, TEST = (labelled(tiny_bank(seed=seed)) for seed in range(3))
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    return Encoder(save_checkpoint(tmp_path_factory.mktemp("tiny-bert"), "bert"))
+
+
+def test_the_trees_are_those_of_the_probe(encoder: Encoder) -> None:
+    method = ProbeRelations(encoder, **FEW).fit(TRAIN, DEV)
+    alone = BestLayer(encoder, **FEW).fit(TRAIN, DEV)
+    layer = alone.chosen_["layer"]
+    assert (method.chosen_, method.layer_) == ({"layer": layer}, layer)
+    X, dev, test = (encoder.encode(bank, layers=layer).layer(layer) for bank in (TRAIN, DEV, TEST))
+    reader = RelationReader(max_steps=5, random_state=3, device="cpu")
+    reader.fit(X, TRAIN, dev=(dev, DEV))
+    trees = alone.predict(TEST)
+    relations = reader.predict(test, [one.heads for one in trees])
+    for found, tree, labels in zip(method.predict(TEST), trees, relations, strict=True):
+        assert np.array_equal(found.heads, tree.heads)
+        assert np.array_equal(found.distances, tree.distances)
+        assert np.array_equal(found.depths, tree.depths)
+        assert found.deprels == tuple(labels)
+        assert [name == "root" for name in found.deprels] == (tree.heads == 0).tolist()
+    assert method.predict([]) == []
+    told = method.describe()
+    assert (told["method"], told["seed"]) == ("probe-relations", 3)
+    assert {**told, "method": "probe"} == alone.describe()
+
+
+def test_a_fitted_probe_gives_its_layer(encoder: Encoder) -> None:
+    told = {"max_steps": 2, "random_state": 0, "device": "cpu"}
+    method = WithRelations(ProbeRecoverer(encoder, 1, StructuralProbe(**told)), max_steps=2)
+    assert (method.fit(TRAIN, DEV).layer_, method.chosen_) == (1, {})
+    assert method.name == "probe-relations"
+
+
+def test_other_methods_read_the_layer_with_the_lowest_loss(encoder: Encoder) -> None:
+    heads = AttentionMST(encoder, layer=1, head=2, progress=False)
+    method = WithRelations(heads, **FEW).fit(TRAIN, DEV)
+    losses = {}
+    for layer in encoder.layers:
+        X, dev = (encoder.encode(bank, layers=layer).layer(layer) for bank in (TRAIN, DEV))
+        reader = RelationReader(max_steps=5, random_state=3, device="cpu")
+        history = reader.fit(X, TRAIN, dev=(dev, DEV)).history_
+        losses[layer] = min(one["dev_loss"] for one in history)
+    assert method.layer_ == min(losses, key=losses.__getitem__)
+    assert method.chosen_["choice"] == f"relations from layer {method.layer_}"
+    told, plain = method.predict(TEST), heads.predict(TEST)
+    assert [one.heads.tolist() for one in told] == [one.heads.tolist() for one in plain]
+    chosen = WithRelations(LinearChain(), encoder=encoder, layer=2, **FEW).fit(TRAIN, DEV)
+    assert (chosen.layer_, chosen.describe()["method"]) == (2, "linear-relations")
+    with pytest.raises(
+        MethodError, match="the method 'linear' reads no word vectors; pass encoder"
+    ):
+        WithRelations(LinearChain())
+
+
+def test_a_row_has_las(encoder: Encoder, tmp_path: Path) -> None:
+    methods = "probe[max_steps=5],probe-relations[max_steps=5,reads=dependent]"
+    plain, row = compare(encoder, TRAIN, DEV, TEST, methods=methods, folder=tmp_path)
+    assert (plain["las"], row["las"] is None) == (None, False)
+    for name in ("layer", "uuas", "uas", "root_acc", "dspr", "nspr"):
+        assert row[name] == plain[name]
+    assert row["las"] <= row["uas"]
+    assert [one["las"] for one in read_rows(tmp_path)] == [None, row["las"]]
+
+
+def test_relations_that_training_never_had_are_in_the_row(encoder: Encoder, tmp_path: Path) -> None:
+    methods = "probe[max_steps=5],probe-relations[max_steps=5]"
+    test = labelled(TEST, "ac")
+    plain, row = compare(encoder, TRAIN, DEV, test, methods=methods, folder=tmp_path)
+    n = sum(name == "c" for one in test for name in one.deprels)
+    told = f"1 relation of test is not in the training set and counts as wrong: 'c' ({n} words)"
+    assert told in row["warnings"]
+    assert told not in plain["warnings"]
+
+
+def test_methods_that_others_build_on_are_part_of_the_run(encoder: Encoder, tmp_path: Path) -> None:
+    def rows_of(rank: int) -> Any:
+        method = WithRelations(BestLayer(encoder, rank=rank, **FEW), **FEW)
+        return compare(encoder, TRAIN, DEV, TEST, methods=method, folder=tmp_path)
+
+    keys = [rows_of(rank)[0]["key"] for rank in (1, 2, 1)]
+    assert keys[0] == keys[2] != keys[1]
+    assert len(read_rows(tmp_path)) == 2
+
+
+def test_a_treebank_without_relations_is_refused_before_training(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = Treebank(replace(one, deprels=None) for one in TRAIN)
+    monkeypatch.setattr(BestLayer, "fit_layers", lambda *_: pytest.fail("trained"))
+    for banks, name in (((bare, DEV), "train"), ((TRAIN, bare), "dev")):
+        with pytest.raises(ProbeError, match=f"^{name}: no sentence has relations .*; use a tree"):
+            ProbeRelations(encoder, **FEW).fit(*banks)
+    (row,) = compare(encoder, bare, DEV, TEST, methods="probe-relations", folder=tmp_path)
+    assert row["why_empty"].startswith("train: no sentence has relations (DEPREL is _ throughout")
+
+
+def test_the_command_line_makes_the_row(
+    encoder: Encoder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files = []
+    for name, bank in (("train", TRAIN), ("dev", DEV), ("test", TEST)):
+        bank.write(tmp_path / f"{name}.conllu")
+        files += [f"--{name}", str(tmp_path / f"{name}.conllu")]
+    told = ["--methods", "probe-relations[max_steps=3,subtypes=True]", "-o", str(tmp_path / "OUT")]
+    assert not main(["compare", "--model", str(encoder.loaded.name), *files, *told])
+    (row,) = read_rows(tmp_path / "OUT")
+    assert (row["method"], row["why_empty"]) == (told[1], None)
+    assert row["las"] is not None
+    assert "LAS" in capsys.readouterr().out
+
+
+def test_it_is_found_by_name() -> None:
+    (method,) = choose_methods("probe-relations[reads=difference]")
+    assert (method.cls, dict(method.told)) == (ProbeRelations, {"reads": "difference"})
