@@ -186,12 +186,12 @@ class ParsedSentence:
         Returns
         -------
         str
-            The block, with a final blank line: recovered HEAD, DEPREL ``root`` or ``dep``, DEPS
-            ``_``; everything else is unchanged.
+            The block, with a final blank line: recovered HEAD and DEPREL (``root`` or ``dep`` if
+            the method predicts no relations), DEPS ``_``; everything else is unchanged.
         """
         from structprobe.treebank import rewrite
 
-        return rewrite(self.sentence, self.heads)
+        return rewrite(self.sentence, self.heads, self.prediction.deprels)
 
     def _repr_html_(self) -> str:
         """Draw the tree in a notebook."""

@@ -161,12 +161,14 @@ class ProbeRelations(WithRelations):
 
     Parameters
     ----------
-    encoder, punct, rank, cache, random_state, device, progress
+    encoder, punct, rank
         As for `BestLayer`.
     reads, subtypes
         As for `RelationReader`.
     max_steps : int, optional
         Number of steps of the probe, and of the reader.
+    cache, random_state, device, progress
+        As for `BestLayer`.
     **settings
         Further arguments of `BestLayer`, such as ``layers``.
     """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -64,12 +65,16 @@ def _plain_lines(sentence: Sentence) -> list[str]:
     return [*lines, "\n"]
 
 
-def rewrite(sentence: Sentence, heads: Sequence[int] | NDArray[np.integer]) -> str:
+def rewrite(
+    sentence: Sentence,
+    heads: Sequence[int] | NDArray[np.integer],
+    deprels: Sequence[str] | None = None,
+) -> str:
     """Return the CoNLL-U block of a sentence with other heads, without its gold analysis.
 
-    HEAD is replaced, DEPREL becomes ``root`` or ``dep``, and DEPS becomes ``_``. For multiword
-    tokens and empty nodes, all three become ``_``. The rest is unchanged, byte for byte. A sentence
-    of CoNLL-U Plus keeps its columns, which the block declares.
+    HEAD is replaced, DEPREL too (by ``root`` or ``dep`` if no relations are given), and DEPS becomes
+    ``_``. For multiword tokens and empty nodes, all three become ``_``. The rest is unchanged, byte
+    for byte. A sentence of CoNLL-U Plus keeps its columns, which the block declares.
 
     Parameters
     ----------
@@ -77,6 +82,8 @@ def rewrite(sentence: Sentence, heads: Sequence[int] | NDArray[np.integer]) -> s
         A sentence of n words, read from CoNLL-U or not.
     heads : sequence of int, length n
         The new head of each word, 1-based, 0 for the root.
+    deprels : sequence of str, length n, optional
+        The new relation of each word.
 
     Returns
     -------
@@ -87,9 +94,13 @@ def rewrite(sentence: Sentence, heads: Sequence[int] | NDArray[np.integer]) -> s
     ------
     TreebankError
         If the heads are not n integers from 0 to n, or not a tree, or if the sentence has columns
-        of CoNLL-U Plus and HEAD is not among them.
+        of CoNLL-U Plus and HEAD is not among them; or if the relations are not n texts that a
+        column can hold.
     """
     new = _checked(sentence, heads)
+    labels = ["dep" if head else "root" for head in new]
+    if deprels is not None:  # a sentence checks that they fit and can be written
+        labels = [*(replace(sentence, deprels=deprels).deprels or ())]
     check_writable([sentence])
     if sentence.raw_lines:
         lines, rows = list(sentence.raw_lines), sentence.rows
@@ -103,7 +114,7 @@ def rewrite(sentence: Sentence, heads: Sequence[int] | NDArray[np.integer]) -> s
         if not bare or bare.startswith("#"):
             continue
         head = new[word_at[row]] if row in word_at else None
-        deprel = "_" if head is None else "dep" if head else "root"
+        deprel = labels[word_at[row]] if row in word_at else "_"
         body = line.rstrip("\r\n")
         cells = body.split("\t")
         for column, value in {

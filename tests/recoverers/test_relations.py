@@ -60,6 +60,11 @@ def test_the_trees_are_those_of_the_probe(encoder: Encoder) -> None:
         assert found.deprels == tuple(labels)
         assert [name == "root" for name in found.deprels] == (tree.heads == 0).tolist()
     assert method.predict([]) == []
+    parsed = method.parse(TEST[0])
+    (written,) = Treebank.from_text(parsed.to_conllu())
+    assert (written.heads.tolist(), written.deprels) == (
+        trees[0].heads.tolist(), tuple(relations[0]),
+    )  # fmt: skip
     told = method.describe()
     assert (told["method"], told["seed"]) == ("probe-relations", 3)
     assert {**told, "method": "probe"} == alone.describe()

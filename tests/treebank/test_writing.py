@@ -62,6 +62,18 @@ def test_rewrite_keeps_all_around(frame):
             assert after == before
 
 
+def test_rewrite_with_relations() -> None:
+    (sentence,) = Treebank.from_text(ANNOTATED)
+    text = rewrite(sentence, [0, 3, 1], ["root", "det:x", "obj"])
+    (again,) = Treebank.from_text(text)
+    assert (again.heads.tolist(), again.deprels) == ([0, 3, 1], ("root", "det:x", "obj"))
+    dep = text.replace("det:x", "dep").replace("\tobj\t", "\tdep\t")
+    assert dep == rewrite(sentence, [0, 3, 1])
+    for wrong in (["root"], ["root", "a\tb", "obj"], ["root", 3, "obj"], "abc"):
+        with pytest.raises(TreebankError, match="deprel"):
+            rewrite(sentence, [0, 3, 1], wrong)
+
+
 def test_rewrite_of_a_sentence_without_heads():
     text = block(line(1, "a"), line(2, "b"))
     (sentence,) = Treebank.from_text(text)

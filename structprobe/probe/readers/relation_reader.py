@@ -57,10 +57,9 @@ class RelationReader(VectorsEstimator):
         tell the root from other words too.
     subtypes : bool, default False
         Whether ``nsubj:pass`` is another relation than ``nsubj``; LAS makes no difference.
-    max_steps, learning_rate, validation_fraction, random_state, device, verbose
-        As for `StructuralProbe`; ``learning_rate`` is the peak of the schedule.
-    batch_size : int, optional
-        Number of arcs per batch; 512 by default.
+    max_steps, batch_size, learning_rate, validation_fraction, random_state, device, verbose
+        As for `StructuralProbe`; ``batch_size`` counts arcs, 512 by default, and ``learning_rate``
+        is the peak of the schedule.
 
     Attributes
     ----------
