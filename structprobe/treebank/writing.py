@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,7 +73,7 @@ def rewrite(
 ) -> str:
     """Return the CoNLL-U block of a sentence with other heads, without its gold analysis.
 
-    HEAD is replaced, DEPREL too (by ``root`` or ``dep`` if no relations are given), and DEPS becomes
+    HEAD is replaced, DEPREL too (``root`` or ``dep`` if no relations are given), and DEPS becomes
     ``_``. For multiword tokens and empty nodes, all three become ``_``. The rest is unchanged, byte
     for byte. A sentence of CoNLL-U Plus keeps its columns, which the block declares.
 
@@ -100,7 +101,8 @@ def rewrite(
     new = _checked(sentence, heads)
     labels = ["dep" if head else "root" for head in new]
     if deprels is not None:  # a sentence checks that they fit and can be written
-        labels = [*(replace(sentence, deprels=deprels).deprels or ())]
+        given: Any = deprels
+        labels = [*(replace(sentence, deprels=given).deprels or ())]
     check_writable([sentence])
     if sentence.raw_lines:
         lines, rows = list(sentence.raw_lines), sentence.rows
