@@ -96,8 +96,10 @@ class WithRelations(TextRecoverer):
 
     def _fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None) -> None:
         """Fit the method, then readers on one layer or all."""
-        from structprobe.probe.readers.relation_reader import RelationReader, read_relations
+        from structprobe.probe.readers.relation_reader import READS, RelationReader, read_relations
+        from structprobe.probe.training.settings import read_name
 
+        read_name("reads", self.reads, READS)
         for name, bank in {"train": train, "dev": dev}.items():  # before anything is trained
             if bank is not None:
                 read_relations(bank, name, subtypes=self.subtypes)
@@ -115,9 +117,15 @@ class WithRelations(TextRecoverer):
             loss = min(one["dev_loss"] for one in reader.history_)
             if loss < lowest:
                 lowest, self.reader_, self.layer_ = loss, reader, layer
-        self.chosen_ = dict(self.recoverer.chosen_)
+        self._note_choices()
+
+    def _note_choices(self) -> None:
+        """Note what the method chose, and the layer of the relations if it is another."""
+        told, probe = dict(self.recoverer.chosen_), self._probe()
         if probe is None or probe.layer != self.layer_:
-            self.chosen_["choice"] = f"relations from layer {self.layer_}"
+            own = f"relations from layer {self.layer_}"
+            told["choice"] = "; ".join([*filter(None, [told.get("choice")]), own])
+        self.chosen_ = told
 
     def _probe(self) -> ProbeRecoverer | None:
         """Give the probe whose word vectors the reader reads too, if the trees come from one."""
@@ -139,6 +147,7 @@ class WithRelations(TextRecoverer):
         """Recover the tree of each sentence, with relations."""
         self._check_fitted()
         trees = self.recoverer.predict(sentences)
+        self._note_choices()  # which may depend on the sentences
         if not trees:
             return []
         heads = [one.heads for one in trees]

@@ -133,6 +133,8 @@ def test_a_treebank_without_relations_is_refused_before_training(
 ) -> None:
     bare = Treebank(replace(one, deprels=None) for one in TRAIN)
     monkeypatch.setattr(BestLayer, "fit_layers", lambda *_: pytest.fail("trained"))
+    with pytest.raises(ProbeError, match="unknown reads 'both'; choose from 'pair', "):
+        ProbeRelations(encoder, reads="both", **FEW).fit(TRAIN, DEV)
     for banks, name in (((bare, DEV), "train"), ((TRAIN, bare), "dev")):
         with pytest.raises(ProbeError, match=f"^{name}: no sentence has relations .*; use a tree"):
             ProbeRelations(encoder, **FEW).fit(*banks)

@@ -231,8 +231,8 @@ class RelationReader(VectorsEstimator):
             is_dev = np.isin(ragged(train_set.lengths)[0], split.held_out)
             labels, dev_labels = labels[~is_dev], labels[is_dev]
         assert dev_labels is not None
-        self.classes_ = np.unique(labels)
-        index = {name: code for code, name in enumerate(self.classes_.tolist())}
+        classes = np.unique(labels)
+        index = {name: code for code, name in enumerate(classes.tolist())}
         codes, dev_codes = (
             np.array([index.get(name, -1) for name in some.tolist()])
             for some in (labels, dev_labels)
@@ -243,7 +243,7 @@ class RelationReader(VectorsEstimator):
             fitted = fit_relations(
                 self.reads, split, (codes, dev_codes), settings, generator, lambda _: advance(1)
             )
-        for name, value in fitted.items():
+        for name, value in {"classes_": classes, **fitted}.items():
             setattr(self, name, value)
         self.n_features_in_ = split.train.layers[None].hidden_size
         self.origin_ = origin_of(X[None])
