@@ -128,9 +128,9 @@ def significance(
     The saved predictions are scored again. Runs on different test sets, or scored by different
     protocols, are never compared, but get a table each; so do runs that differ in other settings
     than the one that is compared. The score of a system is the mean over its seeds, and sentences
-    are resampled, or swapped, with their counts averaged over seeds. If a method or model has
-    several runs with the same seed, such as the layers of a sweep, the best on the dev set is
-    compared.
+    are resampled, or swapped, with their counts averaged over seeds; CLAS is the F1 of these
+    averages. If a method or model has several runs with the same seed, such as the layers of a
+    sweep, the best on the dev set is compared.
 
     Parameters
     ----------

@@ -9,8 +9,8 @@ from typing import Any
 from structprobe.results.settings import protocol_of
 from structprobe.scores.protocol import Protocol
 
-SCORES = {"uuas": "UUAS", "uas": "UAS", "las": "LAS", "root_acc": "root", "dspr": "DSpr.",
-          "nspr": "NSpr."}  # fmt: skip
+SCORES = {"uuas": "UUAS", "uas": "UAS", "las": "LAS", "clas": "CLAS", "root_acc": "root",
+          "dspr": "DSpr.", "nspr": "NSpr."}  # fmt: skip
 
 
 def short_model(model: str) -> str:
