@@ -21,7 +21,7 @@ from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.linear import LinearChain
 from structprobe.results.frames import Rows
 from structprobe.results.rows import Row, bank_name, make_row, score_values
-from structprobe.scores import score
+from structprobe.scores import Scores, score
 from structprobe.scores.attachment import without_subtypes
 from structprobe.scores.cautions import cautions_of, same_as_train
 from structprobe.scores.prediction import Prediction
@@ -81,7 +81,8 @@ def evaluate(
             predictions = recoverer.predict(bank)
         told = recoverer.describe() | ({"stimuli": stimuli} if made else {})
         bias = near_word_bias(score_stimuli(recoverer, made)) if made else {}
-        rows.append(_row(told, bank, predictions, punct, part) | times | bias)
+        scores = score(bank, predictions, punct=punct)
+        rows.append(_row(told, bank, scores, part) | times | bias)
     warn(text for row in rows for text in row["warnings"])
     return rows
 
@@ -133,6 +134,7 @@ def score_files(
     system: str | os.PathLike[str],
     *,
     punct: str | None = None,
+    relations: bool = False,
     progress: bool | None = None,
 ) -> Row:
     """Score a parse file from any parser against the gold file.
@@ -145,8 +147,8 @@ def score_files(
     itself. UAS and UUAS then count its arcs as they are, and a sentence without a root has none
     right; the row says in ``n_without_tree`` how many sentences these are.
 
-    LAS is not scored if all relations of the file are ``dep`` or ``root`` (without subtypes), as
-    from ``structprobe parse``, unless the same is true of the gold file.
+    LAS and CLAS are not scored if all relations of the file are ``dep`` or ``root`` (without
+    subtypes), as from ``structprobe parse``, unless the same is true of the gold file.
 
     Parameters
     ----------
@@ -156,20 +158,27 @@ def score_files(
         CoNLL-U with the same sentences and words, and the trees, or arcs, to score.
     punct : {"upos", "xpos", "keep"}, optional
         Which words UUAS and root accuracy ignore, by the gold tags; see `Protocol`.
+    relations : bool, default=False
+        Whether to say how each relation was predicted, too.
     progress : bool, optional
         Whether to show progress bars for large files; by default if stderr is a terminal.
 
     Returns
     -------
     dict
-        A result row; ``las`` is None unless both files have relations, as above.
+        A result row; ``las`` and ``clas`` are None unless both files have relations, as above. With
+        `relations`, it also has ``relations``, a list of dicts with the fields of
+        `structprobe.scores.RelationScore` for each relation, the most frequent in `gold` first; and
+        ``confusion``, a list of dicts with the number of ``words`` and of ``right_heads`` among
+        them for each pair of a ``gold`` and a ``predicted`` relation, the most frequent first.
 
     Raises
     ------
     TreebankError
         If a file cannot be read.
     ScoreError
-        If the files do not contain the same sentences and words.
+        If the files do not contain the same sentences and words, or `relations` are asked of files
+        that have none.
     """
     # Words are compared, but no model reads them.
     own = as_bank(Treebank.read(gold, progress=progress), "gold", allow_withheld=True)
@@ -191,16 +200,33 @@ def score_files(
             "%s: the heads of %d of %d sentences are not a tree; their arcs are scored as they are"
         )
         _log.warning(what, system, n, len(heads))
-    row = _row(told, gold_bank, predictions, punct, "test")
+    scores = score(gold_bank, predictions, punct=punct)
+    if relations and not scores.confusion:
+        name = system if _names_relations(gold_bank) else gold
+        what = "no relations to score: the file has none, or no others than dep and root"
+        raise ScoreError(what, where=str(name))
+    row = _row(told, gold_bank, scores, "test")
     warn(row["warnings"])
-    return row
+    return row | (_of_relations(scores) if relations else {})
 
 
-def _row(
-    told: Row, bank: Treebank, predictions: Sequence[Prediction], punct: str | None, part: str
-) -> Row:
-    """Make the row of predictions on a treebank."""
-    scores = score(bank, predictions, punct=punct)
+def _of_relations(scores: Scores) -> Row:
+    """Say how each relation was predicted, and which were confused."""
+    shares = ("precision", "recall", "f1")
+    of_each = [
+        {"relation": name, **one._asdict(), **{key: getattr(one, key) for key in shares}}
+        for name, one in scores.by_relation.items()
+    ]
+    pairs = sorted(scores.confusion.items(), key=lambda one: (-one[1].total, one[0]))
+    confusion = [
+        {"gold": gold, "predicted": found, "words": words, "right_heads": right}
+        for (gold, found), (right, words) in pairs
+    ]
+    return {"relations": of_each, "confusion": confusion}
+
+
+def _row(told: Row, bank: Treebank, scores: Scores, part: str) -> Row:
+    """Make the row of scores on a treebank."""
     doubts = [*told.get("warnings", ()), *cautions_of({part: bank}, part, scores.protocol)]
     if told.get("train_fingerprint") == bank.fingerprint:
         doubts.append(same_as_train(part))

@@ -34,7 +34,9 @@ def test_all_scores_are_what_they_are_by_definition(bank, punct):
     for name, one in found.by_relation.items():
         both = found.confusion.get((name, name), (0, 0))
         assert one.correct == both[0]
-        assert one.gold == sum(all_ for pair, (_, all_) in found.confusion.items() if pair[0] == name)
+        assert one.gold == sum(
+            all_ for pair, (_, all_) in found.confusion.items() if pair[0] == name
+        )
         found_ = [all_ for pair, (_, all_) in found.confusion.items() if pair[1] == name]
         assert one.predicted == sum(found_)
     assert sum(one.correct for one in found.by_relation.values()) == found.counts["n_right_labels"]

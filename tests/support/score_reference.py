@@ -120,8 +120,8 @@ def mean_over_lengths(found):
 def reference_scores(gold, predictions, punct):
     """All scores and counts, one sentence, one word, one pair at a time."""
     counts = defaultdict(int)
-    tallies = {"deprel": defaultdict(lambda: [0, 0]), "arc": defaultdict(lambda: [0, 0]),
-               "length": defaultdict(lambda: [0, 0]), "confusion": defaultdict(lambda: [0, 0])}  # fmt: skip
+    by = ("deprel", "arc", "length", "confusion")
+    tallies = {name: defaultdict(lambda: [0, 0]) for name in by}
     rows, orders = defaultdict(list), defaultdict(list)
     for sentence, prediction in zip(gold, predictions, strict=True):
         n = len(sentence.heads)
