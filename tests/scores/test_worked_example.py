@@ -205,7 +205,8 @@ def test_print_and_plain_values():
     scores = score([GOLD], [PREDICTED], punct="xpos")
     assert str(scores) == (
         "UUAS 75.0, UAS 50.0, LAS 33.3, CLAS 33.3, root 100.0, DSpr. 71.4, NSpr. 31.8 (per cent; "
-        "1 sentence, 6 words, 4 edges, 0 undefined correlations; punct=\"xpos\": XPOS '' , . : `` -LRB- -RRB- "
+        "1 sentence, 6 words, 4 edges, 0 undefined correlations; "
+        "punct=\"xpos\": XPOS '' , . : `` -LRB- -RRB- "
         "excluded from UUAS and root; DSpr. and NSpr. over all words, macro-averaged over sentence "
         "lengths 5 to 50)"
     )
