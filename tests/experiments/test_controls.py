@@ -15,6 +15,7 @@ from structprobe import Encoder, Prediction, StructuralProbe, Treebank, score
 from structprobe.cli.main import main
 from structprobe.errors import ProbeError, ScoreError, TreebankError
 from structprobe.experiments.runs import groups
+from structprobe.experiments.runs.backends import Backend
 from structprobe.results.folder import ROWS, read_rows
 from structprobe.scores.paired import selectivity
 from structprobe.show.report import build_report
@@ -84,6 +85,37 @@ def test_controls_are_resumed_and_asked_for_later(
     sweep(encoder, *BANKS, **bare, **SMALL)
     for row in sweep(encoder, *BANKS, controls="form", **bare, **SMALL):
         assert (row["selectivity"] is None, row["selectivity_low"]) == (not row["control"], None)
+
+
+def test_workers_that_finish_a_control_first_change_nothing(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = sweep(encoder, *BANKS, folder=tmp_path / "here", controls="all", **SMALL)
+
+    def run(_: Backend, parts: Any) -> Any:
+        return (part() for part in reversed(parts))
+
+    monkeypatch.setattr(Backend, "run", run)
+    how = {"controls": "all", "backend": Backend(jobs=2), **SMALL}
+    rows = sweep(encoder, *BANKS, folder=tmp_path / "workers", **how)
+    assert untimed(rows) == untimed(here)
+
+
+def test_a_control_has_no_selectivity_where_the_real_trees_have_no_scores(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = groups.Group._outcomes
+
+    def outcomes(self: Any) -> Any:
+        if self.banks.control is None:
+            raise ProbeError("the loss is not finite")
+        return true(self)
+
+    monkeypatch.setattr(groups.Group, "_outcomes", outcomes)
+    how = SMALL | {"controls": "form", "train_sentences": (8,)}
+    for row in sweep(encoder, *BANKS, folder=tmp_path, **how):
+        assert (row["uuas"] is None) == (row["why_empty"] is not None) == (row["control"] is None)
+        assert row["selectivity"] is None
 
 
 def test_controls_are_neither_saved_nor_taken_for_probes(encoder: Encoder, tmp_path: Path) -> None:
