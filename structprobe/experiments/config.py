@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from structprobe.devices import KNOWN
-from structprobe.errors import ProbeError, refuse_kind, unknown_name
+from structprobe.errors import Hint, ProbeError, refuse_kind, unknown_name
 from structprobe.experiments.layers_ranks_seeds import check_samples
 from structprobe.experiments.runs.backends import HERE, Backend
 from structprobe.probe.training.recipes import RECIPES
@@ -164,6 +164,10 @@ class SweepConfig:
         check_samples(self.train_sentences)
         if self.stimuli != 0:
             _check_whole("stimuli", self.stimuli)
+        if self.stimuli == 1:
+            what = "1 stimulus has no near-word bias, which is a difference between sentences"
+            hint = Hint("use stimuli=26 or more", shell="use --stimuli 26 or more")
+            raise ProbeError(what, hint=hint)
         if not isinstance(self.backend, Backend):
             hint = "pass a Backend object, such as Backend(jobs=2)"
             refuse_kind("backend", self.backend, "a Backend", ProbeError, hint)

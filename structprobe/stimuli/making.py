@@ -81,7 +81,7 @@ def make_stimuli(
 def _names(conditions: str | Iterable[str]) -> list[str]:
     """List the conditions that are asked for."""
     if isinstance(conditions, str):
-        names = list(CONDITIONS) if conditions == "all" else [conditions]
+        names = [conditions]
     elif isinstance(conditions, Iterable):
         names = list(dict.fromkeys(conditions))
     else:
@@ -90,9 +90,9 @@ def _names(conditions: str | Iterable[str]) -> list[str]:
         choices = ", ".join(map(repr, CONDITIONS))
         raise StructprobeError("no conditions", hint=f"give 'all', or some of {choices}")
     for name in names:
-        if name not in CONDITIONS:
+        if name not in (*CONDITIONS, "all"):
             raise StructprobeError(unknown_name("condition", name, [*CONDITIONS, "all"]))
-    return names
+    return list(CONDITIONS) if "all" in names else names
 
 
 def _draw(name: str, n: int, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -71,6 +71,8 @@ def test_the_bias_of_several_seeds_and_workers(encoder: Encoder, tmp_path: Path)
 def test_what_is_refused(encoder: Encoder, tmp_path: Path, capsys: Any) -> None:
     with pytest.raises(ProbeError, match="stimuli"):
         sweep(encoder, *BANKS, folder=tmp_path, stimuli=-1)
+    with pytest.raises(ProbeError, match="1 stimulus has no near-word bias"):
+        sweep(encoder, *BANKS, folder=tmp_path, stimuli=1)
     BANKS[0].write(tmp_path / "bank.conllu")
     command = f"sweep --model {encoder.model} --train {tmp_path}/bank.conllu --dev "
     command += f"{tmp_path}/bank.conllu -o {tmp_path}/DIR -q --stimuli"

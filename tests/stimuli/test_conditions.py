@@ -296,6 +296,7 @@ def test_features_and_names_are_written(stimuli: list[Stimulus]) -> None:
             r"unknown condition 'nestings' \(did you mean 'nesting'\?\); choose",
         ),
         ((["nonce", "other"],), "unknown condition 'other'"),
+        ((["all", "other"],), "unknown condition 'other'"),
         (([],), "no conditions; give 'all', or some of 'distance'"),
         ((3,), "conditions is 3"),
         (("nonce", 0), "n=0 sentences of each condition; ask for at least 1"),
