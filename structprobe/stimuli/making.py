@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from numbers import Integral
 from typing import Any
 from zlib import crc32
 
@@ -66,9 +67,9 @@ def make_stimuli(
     StructprobeError
         If a condition is unknown, none is given, or one has fewer than `n` different sentences.
     """
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+    if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
         raise StructprobeError(f"n={n!r} sentences of each condition", hint="ask for at least 1")
-    if isinstance(seed, bool) or not isinstance(seed, int):
+    if isinstance(seed, bool) or not isinstance(seed, Integral):
         refuse_kind("seed", seed, "an integer", StructprobeError)
     made = [pair for name in _names(conditions) for pair in _draw(name, n, seed)]
     bank = Treebank.from_text("".join(text for text, _ in made))

@@ -20,7 +20,7 @@ from structprobe.results.folder import ROWS, read_rows
 from structprobe.scores.paired import selectivity
 from structprobe.show.report import build_report
 from structprobe.show.table import format_table
-from structprobe.treebank.controls import CONTROLS, by_form
+from structprobe.treebank.controls import CONTROLS, by_form, by_position
 
 BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))
 SMALL: dict[str, Any] = {"layers": "0,2", "ranks": (2,), "max_steps": 5, "baselines": False}
@@ -85,6 +85,19 @@ def test_controls_are_resumed_and_asked_for_later(
     sweep(encoder, *BANKS, **bare, **SMALL)
     for row in sweep(encoder, *BANKS, controls="form", **bare, **SMALL):
         assert (row["selectivity"] is None, row["selectivity_low"]) == (not row["control"], None)
+
+
+def test_trees_of_the_same_words_have_controls_of_their_own(
+    encoder: Encoder, tmp_path: Path
+) -> None:
+    """Such as two annotations of one corpus in one folder."""
+    how = {"folder": tmp_path, "controls": "form", **SMALL}
+    sweep(encoder, *BANKS, **how)
+    others = [by_position(bank) for bank in BANKS]
+    *real, first, second = sweep(encoder, *others, **how)
+    for own, control in zip(real, (first, second), strict=True):
+        assert control["selectivity"] == pytest.approx(own["uuas"] - control["uuas"])
+        assert control["treebank_fingerprint"] == own["treebank_fingerprint"]
 
 
 def test_workers_that_finish_a_control_first_change_nothing(

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support.ud_tools import ud_tool
 
@@ -286,6 +287,10 @@ def test_features_and_names_are_written(stimuli: list[Stimulus]) -> None:
     again = Treebank.from_text(bank.to_conllu())
     assert again == bank
     assert "Number=Plur" in bank.to_conllu()
+
+
+def test_numbers_may_be_those_of_numpy() -> None:
+    assert make_stimuli("nonce", np.int64(4), np.int64(2)) == make_stimuli("nonce", 4, 2)
 
 
 @pytest.mark.parametrize(
