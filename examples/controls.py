@@ -40,25 +40,27 @@ Written by `examples/controls.py`: one command, `python examples/controls.py MOD
 What the figures say, and what they do not, is on the page *Four models beside their controls* of
 the documentation.
 
-Every twelfth sentence of the training set of UD English EWT, every fourth of its dev set, every
-second of its test set ({sizes}). Probes have rank {rank} and the default recipe; layers are chosen
-on the dev set, scores are on the test set, in per cent, with 95% bootstrap intervals over
-sentences. UUAS is with `punct="{punct}"`. The linear chain has a UUAS of {chain}.
+The data are every twelfth sentence of the training set of UD English EWT, every fourth of the dev
+set, and every second of the test set ({sizes}). Probes have rank {rank} and the default recipe.
+UUAS is on the test set with `punct="{punct}"`, in per cent, with 95% bootstrap intervals over
+sentences in brackets. The linear chain has a UUAS of {chain}.
 
-- *form*, *position*, *random*: UUAS of the same probe on the trees of the control tasks.
+- *form*, *position*, *random*: UUAS of the same probe when trained and scored on control tasks.
 - *selectivity*: UUAS minus that on *form*.
-- *near-word bias*: growth of the predicted distance with each further word between two words, at
-  the same distance in the tree, on {n_stimuli} made sentences; 0 for a reader of trees, 1 for one who only
-  counts words."""
+- *near-word bias*: growth of the predicted distance between subject and verb with each additional
+  word between them, on {n_stimuli} generated sentences, in which their distance in the tree is the same; 0 if
+  predictions depend on the tree alone, 1 if they are linear distances."""
 BETWEEN = """\
-Made sentences in which only the number of words between subject and verb varies, from 0 to 12; in
-the gold tree their distance is always 1. *edge*: the share of predicted trees with an edge between
-the two, in per cent; *distance*: the mean predicted distance. Layers are the best on dev."""
+These are generated sentences in which only the number of words between subject and verb varies,
+from 0 to 12; their distance in the gold tree is always 1. *edge*: the share of predicted trees with
+an edge between the two, in per cent; *distance*: their mean predicted distance. Layers are the best
+on the dev set."""
 CODES = """\
-The bits that an online code takes for the gold trees, given the vectors (recipe `whitened`, rank
-{rank}): the higher the compression, the more the vectors tell; 1 if they tell nothing. Each kind is
-to be compared with its controls only: one tree decides all distances and depths of a sentence,
-which are coded as if they were independent of each other. Layers: 0, and the best on dev."""
+Compression is the codelength of the uniform code divided by that of the online code, given the
+vectors (recipe `whitened`, rank {rank}), for the gold trees (*trees*) and for those of the control
+tasks; it is 1 if nothing was learned from the vectors. Compare each kind only with its controls,
+because one tree determines all distances and depths of a sentence, which are encoded as if they
+were independent. Layers are 0 and the best on the dev set."""
 
 
 @dataclass(frozen=True)

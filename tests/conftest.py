@@ -45,13 +45,13 @@ LONG = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow what needs a browser, real treebanks, or a wheel that is built.
 
-    Coverage is not measured in slow tests, nor in those that try thousands of faults: it makes them
-    slower by half, and lines have quicker ones.
+    Coverage is not measured in those that try thousands of faults: it makes them slower by half,
+    and lines have quicker ones.
     """
     for item in items:
         if SLOW_FIXTURES & set(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.slow)
-        if item.get_closest_marker("slow") or item.get_closest_marker("fault_class"):
+        if item.get_closest_marker("fault_class"):
             item.add_marker(pytest.mark.no_cover)
     items.sort(key=lambda item: item.path.name not in LONG)  # stable: the rest as it was
 

@@ -103,6 +103,27 @@ def test_the_page_of_controls_is_written(tmp_path: Path) -> None:
     assert len({one[2] for one in coded}) > 1
 
 
+def test_the_page_in_the_docs_has_the_figures_of_the_page_of_controls() -> None:
+    """Those of its tables, and the models' names; the second table leaves out intervals."""
+    written = (FOLDER / "controls.md").read_text(encoding="utf-8")
+    told = (FOLDER.parent / "docs" / "four-models.md").read_text(encoding="utf-8")
+    lines = [line.strip("| ").split(" | ") for line in told.splitlines() if line.startswith("| ")]
+    starts = [n + 1 for n, cells in enumerate(lines) if cells[0].startswith("model")]
+    first, second, third = (lines[n : n + 4] for n in starts)
+    sections = dict(re.findall(r"^## (.*?)\n\n(.*?)(?=\n\n)", written, flags=re.M | re.S))
+    for (name, layer, *cells), (_, *apart), (_, *coded) in zip(first, second, third, strict=True):
+        number = layer.split()[0]
+        (own,) = re.findall(rf"^\| {number} \| (.*) \|$", sections[name], flags=re.M)
+        *scores, selectivity, bias = own.split(" | ")
+        assert cells == [*(one.split(" [")[0] for one in scores), selectivity, bias]
+        (own,) = re.findall(rf"^\| {name} \| {number} \| (\d.*\[.*) \|$", written, flags=re.M)
+        values = [float(one.split(" [")[0]) for one in own.split(" | ")]
+        shares = [float(one.removesuffix(" %")) for one in apart[:4]]
+        assert shares == pytest.approx(values[::2], abs=0.501)
+        assert [float(one) for one in apart[4:]] == values[1::2]
+        assert f"| {name} | {number} | tree | {' | '.join(coded)} |" in written
+
+
 @pytest.mark.parametrize(
     ("job", "told"),
     [

@@ -54,8 +54,8 @@ USAGE = {
         "--recipe: unknown value 'hewitt'; choose from 'auto', 'whitened', 'published'"
     ),
     "structprobe evaluate probe dev.conllu -o out": (
-        "unknown option -o; these commands have it: treebank, fit, parse, sweep, heads, compare, "
-        "plot, report, demo"
+        "unknown option -o; these commands have it: treebank, fit, parse, sweep, codelength, "
+        "heads, compare, plot, report, demo"
     ),
     "structprobe evaluate probe dev.conllu --rev x": (
         "unknown option --rev; did you mean --revision?"
@@ -276,7 +276,7 @@ DATA = {
     "localise --model model --treebank UD_Toy-One --rank 99": (
         "rank 99 is out of range; choose from 1 to 8 (hidden size)"
     ),
-    "order --model model --items 5": "5 items of sentences; ask for at least 10",
+    "order --model model --items 5": "5 items per condition; ask for at least 10",
     "order --model model --layers 9": (
         "layer 9 is out of range; the model has layers 0 to 2 (0 = embedding output); use 'all', "
         "or a list such as '0,1-2'"

@@ -23,12 +23,12 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--sentence-vector", default="mean", choices=("mean", "first", "last"),
-        help="vector of a sentence: the mean of its words' vectors, or that of its first or last "
+        help="vector of a sentence: the mean of its word vectors, or that of its first or last "
         "word",
     )  # fmt: skip
     parser.add_argument(
         "--max-sentences", type=values.positive, default=2000, metavar="N",
-        help="train on N sentences, drawn at random if there are more",
+        help="maximum number of training sentences; if there are more, N are sampled",
     )  # fmt: skip
     options.add_layers(parser)
     options.add_seed(parser)

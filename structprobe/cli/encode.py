@@ -26,7 +26,7 @@ def add_arguments(parser: Parser) -> None:
     options.add_layers(parser)
     told = "encode only the i-th of n parts, such as 3/8; run the other parts separately"
     parser.add_argument("--shard", metavar="i/n", help=told)
-    told = "number of processes that encode at the same time, each with a model of its own"
+    told = "number of parallel processes, each with its own copy of the model"
     parser.add_argument("--jobs", type=values.positive, default=1, metavar="N", help=told)
     told = "also encode with an untrained copy of the model"
     parser.add_argument("--untrained", action="store_true", help=told)

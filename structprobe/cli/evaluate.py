@@ -22,6 +22,7 @@ def add_arguments(parser: Parser) -> None:
     parser.rest = "files"
     parser.rules += [_test_fault, options.one_treebank]
     options.add_punct(parser)
+    options.add_stimuli(parser, of="of the probe and the chain")
     options.add_allow_withheld(parser)
     options.add_output(parser)
 
@@ -39,5 +40,6 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.experiments.evaluate import evaluate_probe
 
     inputs.check_probe(args)
-    how = inputs.saved_model(args) | inputs.picked(args, "punct", "progress", "allow_withheld")
+    names = "punct", "stimuli", "progress", "allow_withheld"
+    how = inputs.saved_model(args) | inputs.picked(args, *names)
     print_rows(evaluate_probe(args.probe, inputs.read_test(args), **how), args)

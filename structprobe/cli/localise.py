@@ -24,7 +24,7 @@ def add_arguments(parser: Parser) -> None:
     options.add_rank(parser, help="rank of the probe; default: set by the method")
     options.add_seed(parser)
     options.add_max_steps(parser)
-    told = "also print the expected layer by relation, edge length and size of the phrase"
+    told = "also print the expected layer by relation, edge length and phrase size"
     parser.add_argument("--groups", action="store_true", help=told)
     options.add_cache(parser)
     options.add_allow_withheld(parser)

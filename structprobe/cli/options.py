@@ -41,7 +41,7 @@ def _add_hardware(parser: Parser) -> None:
     )  # fmt: skip
     add(
         "--max-memory", type=values.max_memory, metavar="JSON",
-        help="""most memory of each device for --device-map, as in '{"0": "9GB", "cpu": "9GB"}'""",
+        help="""maximum memory per device for --device-map, as in '{"0": "9GB", "cpu": "9GB"}'""",
     )  # fmt: skip
     told = "folder for weights that --device-map puts on disk"
     add("--offload-folder", metavar="DIR", help=told)
@@ -72,7 +72,7 @@ def _add_loading(group: argparse._ActionsContainer, *, dtype: str | None) -> Non
     add(
         "--quantize", metavar="BITS",
         help="quantise the weights on loading: 8bit or 4bit (needs bitsandbytes, torchao or "
-        "optimum-quanto, the first that is installed; 8bit-torchao names one)",
+        "optimum-quanto, in this order; 8bit-torchao names the package)",
     )  # fmt: skip
 
 
@@ -101,11 +101,12 @@ def add_model(parser: Parser, *, several: bool = False) -> None:
     )  # fmt: skip
     add(
         "--model-part", choices=("decoder",),
-        help="of an encoder-decoder model, the decoder, given the same text; default: the encoder",
+        help="part of an encoder-decoder model to read: the decoder, given the same text; default: "
+        "the encoder",
     )  # fmt: skip
     add(
         "--window", type=values.positive, default=1, metavar="N",
-        help="average N layers, an odd number, around each layer",
+        help="average each layer with its neighbours, N layers in all (odd)",
     )  # fmt: skip
     add(
         "--site", default="residual", choices=("residual", "attention", "mlp", "heads"),
@@ -230,6 +231,15 @@ def add_controls(group: argparse._ActionsContainer, *, help: str) -> None:
     )  # fmt: skip
 
 
+def add_stimuli(group: argparse._ActionsContainer, *, of: str) -> None:
+    """Add the number of made sentences to measure the near-word bias on."""
+    group.add_argument(
+        "--stimuli", nargs="?", const=200, default=0, type=values.positive, metavar="N",
+        help=f"also measure the near-word bias {of}, on made English sentences (200 if no number "
+        "is given)",
+    )  # fmt: skip
+
+
 def add_rank(group: argparse._ActionsContainer, *, help: str) -> None:
     """Add one rank."""
     names = "--rank", "--ranks"
@@ -258,12 +268,12 @@ def add_recipe(parser: Parser) -> argparse._ArgumentGroup:
     group = parser.add_argument_group("probe")
     group.add_argument(
         "--recipe", default="auto", choices=("auto", "whitened", "published"),
-        help="train on whitened vectors, in several ways of which the best on the dev set is "
+        help="train on whitened vectors, in several variants of which the best on the dev set is "
         "chosen (auto) or in one, or as published by Hewitt & Manning (2019)",
     )  # fmt: skip
     group.add_argument(
         "--select", default="uuas", choices=("uuas", "loss"),
-        help="score on the dev set by which --recipe auto chooses",
+        help="dev-set criterion by which --recipe auto chooses: UUAS or loss",
     )  # fmt: skip
     add_max_steps(group)
     group.add_argument(

@@ -1,4 +1,4 @@
-"""``structprobe order``: read word order and hierarchy where the two disagree, layer by layer."""
+"""``structprobe order``: whether linear probes follow word order or hierarchy, by layer."""
 
 from __future__ import annotations
 
@@ -15,18 +15,19 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--tasks", nargs="+", default=["index", "auxiliary", "subject"], metavar="TASK",
         choices=("index", "auxiliary", "subject"),
-        help="what is read: the index of a word, the main auxiliary, the subject; default: all",
+        help="what to predict: the position of a word (index), the main auxiliary, the subject; "
+        "default: all",
     )  # fmt: skip
     options.add_layers(parser)
-    told = "items of each condition, of 2 and 4 English sentences; default: 500"
+    told = "number of items per condition, each of 2 or 4 English sentences"
     parser.add_argument("--items", type=values.positive, default=500, metavar="N", help=told)
-    options.add_seed(parser, help="random seed of the sentences")
+    options.add_seed(parser, help="random seed for the sentences")
     options.add_cache(parser)
     options.add_output(parser)
 
 
 def run(args: argparse.Namespace) -> None:
-    """Read, and print the table."""
+    """Train and test the probes, and print the table."""
     from structprobe.experiments.instruments.order import read_order
     from structprobe.show.order_table import format_order
 

@@ -22,7 +22,7 @@ def add_arguments(parser: Parser) -> None:
         help="sentence to draw; default: the trees of three typical sentences, and the first "
         "sentence of 8 to 20 words in the other figures",
     )  # fmt: skip
-    told = "write letters over the points of the layer curves: layers that share one do not differ"
+    told = "write letters over the points of layer curves: layers that share a letter do not differ"
     add("--letters", action="store_true", help=told)
     add("--force", action="store_true", help="also replace files that plot did not write")
     options.add_output(parser, json="print the paths as a JSON array")

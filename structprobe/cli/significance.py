@@ -29,9 +29,9 @@ def add_arguments(parser: Parser) -> None:
         "--resamples", type=values.positive, default=10_000, metavar="N", dest="n",
         help="number of resamples or random swaps",
     )  # fmt: skip
-    told = "level of the tests and of the intervals, above 0 and below 1"
+    told = "confidence level of the tests and intervals, above 0 and below 1"
     add("--level", type=values.above_zero, default=0.95, metavar="LEVEL", help=told)
-    options.add_seed(parser, help="random seed of the resamples or swaps")
+    options.add_seed(parser, help="random seed for the resamples or swaps")
     options.add_output(parser)
 
 

@@ -1,4 +1,4 @@
-"""``structprobe stimuli``: score a saved probe on sentences made or found by condition."""
+"""``structprobe stimuli``: score a saved probe on generated sentences, or on matches."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from structprobe.cli.parser import Parser
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_saved_probe(parser)
-    group = parser.add_argument_group("made stimuli", "in English; the default")
+    group = parser.add_argument_group("generated stimuli", "in English; the default")
     told = "conditions such as distance,attractors; default: all"
     group.add_argument("--conditions", metavar="NAMES", help=told)
     told = "sentences per condition; default: 200"
     group.add_argument("--number", type=values.positive, metavar="N", help=told)
-    told = "random seed of the sentences; default: 0"
+    told = "random seed for the sentences; default: 0"
     group.add_argument("--stimuli-seed", type=values.seed, metavar="SEED", help=told)
-    group = parser.add_argument_group("a treebank", "in place of made stimuli")
-    told = "pattern of words to find, such as 'V -[nsubj]-> S; A [upos=NOUN]; S << A; A << V'"
+    group = parser.add_argument_group("treebank", "instead of generated stimuli")
+    told = "pattern to find in a treebank, such as 'V -[nsubj]-> S; A [upos=NOUN]; S << A; A << V'"
     group.add_argument("--query", metavar="PATTERN", help=told)
     options.add_treebank(group, several=False)
     group.add_argument("--test", nargs="+", metavar="FILE", help="CoNLL-U files with gold trees")

@@ -32,16 +32,16 @@ def add_arguments(parser: Parser) -> None:
         metavar="SEEDS", help="random seeds such as 0,1,2; default: 0",
     )  # fmt: skip
     add("--no-baselines", action="store_true", help="skip the baselines that need no model")
-    add("--untrained", action="store_true", help="also sweep an untrained copy of the model")
+    add(
+        "--untrained",
+        action="store_true",
+        help="also sweep an untrained copy of the model for each seed",
+    )
     options.add_controls(recipe, help="also fit each probe on control tasks")
+    options.add_stimuli(recipe, of="of each probe")
     add(
         "--train-sentences", type=values.several(values.sample), default=[None], metavar="SIZES",
-        help="train on random samples of so many sentences, such as 100,300,1000,all; default: all",
-    )  # fmt: skip
-    add(
-        "--stimuli", nargs="?", const=200, default=0, type=values.positive, metavar="N",
-        help="also measure the near-word bias of each probe, on made English sentences (200 if no "
-        "number is given)",
+        help="train on random samples of these sizes, such as 100,300,1000,all; default: all",
     )  # fmt: skip
     add = parser.add_argument
     add("-o", "--out", required=True, metavar="DIR", help="results folder")

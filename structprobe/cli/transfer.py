@@ -14,7 +14,7 @@ from structprobe.cli.parser import Parser
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_model(parser)
-    told = "two or more; those without a training set are only tested on"
+    told = "two or more; those without a training set are used only for testing"
     group = parser.add_argument_group("treebanks", told)
     options.add_treebank(group, several=True, required=True)
     options.add_skip(group)
@@ -23,13 +23,13 @@ def add_arguments(parser: Parser) -> None:
     parser.rules.append(_treebanks_fault)
     recipe = options.add_recipe(parser)
     options.add_layer(recipe, required=True, help="layer to probe; 0 = embedding output")
-    told = "rank of the probes; default: full rank, at which there are no angles"
+    told = "rank of the probes; default: full rank, for which no angles are computed"
     options.add_rank(recipe, help=told)
     options.add_seed(recipe)
     add = parser.add_argument
     told = "also fit a probe on all treebanks and, for each test set, one on all other treebanks"
     add("--pooled", action="store_true", help=told)
-    told = "also fit probes on two halves of each training set, to compare their angles"
+    told = "also fit probes on random halves of each training set, as a reference for the angles"
     add("--halves", action="store_true", help=told)
     options.add_cache(parser)
     options.add_allow_withheld(parser)

@@ -136,18 +136,18 @@ class Encoder:
         The share of words, 0 to 1, that may be unknown to the tokenizer, which writes them all as
         the same token; more are an error. More than 1 % are told in a warning.
     part : {"decoder"}, optional
-        Of an encoder-decoder model, the decoder instead of the encoder. It is given the text that
-        the encoder read, after its start token; a word has the vectors that the decoder gives where
-        it reads that word. The whole model is run, whatever the layer.
+        Read the decoder of an encoder-decoder model instead of the encoder. Its input is its start
+        token and the same text as that of the encoder; the vectors of a word are taken at the
+        positions of that word in the input. The whole model is run for any layer.
     window : int, default 1
-        How many layers are averaged, an odd number, no more than there are: with 3, layer `l` is
-        the mean of layers `l` - 1, `l` and `l` + 1, at either end of the two that there are.
+        The number of layers to average, an odd number: with 3, layer `l` is the mean of layers
+        `l` - 1, `l` and `l` + 1; at the first and last layer, of the two that exist.
     site : {"residual", "attention", "mlp", "heads"}, default "residual"
-        What is read in each layer: the residual stream after it (the hidden states); what its
-        attention or its MLP adds to the residual stream; or the outputs of its attention heads,
-        side by side, before they are mixed. Head `h` has the columns ``h * d`` to ``(h + 1) * d``,
-        where ``d = hidden_size // n_heads``. All but the residual stream are found by comparing
-        what modules return, and exist from layer 1, in layers with attention.
+        What to read in each layer: the residual stream after it (the hidden states); what its
+        attention or its MLP adds to the residual stream; or the concatenated outputs of its
+        attention heads, before they are mixed. Head `h` has the columns ``h * d`` to
+        ``(h + 1) * d``, where ``d = hidden_size // n_heads``. All but the residual stream are found
+        by comparing module outputs, and exist from layer 1, in layers with attention.
     store_dtype : {"float32", "float16"}, optional
         Data type of the vectors in memory and in a cache; by default float16 if `dtype` is float16,
         otherwise float32. Vectors that float16 cannot hold (above 65,504) are an error.
@@ -276,7 +276,7 @@ class Encoder:
 
     @property
     def n_heads(self) -> int | None:
-        """The heads side by side in a vector, if `site` is ``"heads"``."""
+        """The number of heads in a vector, if `site` is ``"heads"``."""
         return self.loaded.n_heads
 
     @property
@@ -350,9 +350,10 @@ class Encoder:
     ) -> EncodedBank:
         """Turn the words of sentences into vectors, in one pass for all layers.
 
-        The pass ends at the highest layer asked for, and holds no layer that was not asked for.
-        Both need modules that return just the hidden states, which are found when a model is
-        loaded; the few architectures without them (such as XLNet and Longformer) run whole passes.
+        The forward pass stops at the highest requested layer, and other layers are not kept in
+        memory. Both need modules that return only the hidden states, which are found when a model
+        is loaded; for the few architectures without them (such as XLNet and Longformer), full
+        passes are run.
 
         Parameters
         ----------

@@ -97,12 +97,12 @@ class WordVectors(Sequence[NDArray[np.floating]]):
         )
 
     def take(self, numbers: Sequence[int]) -> WordVectors:
-        """Take some sentences.
+        """Select sentences.
 
         Parameters
         ----------
         numbers : sequence of int
-            Which, counted from 0, in any order.
+            The numbers of the sentences, counted from 0, in any order.
 
         Returns
         -------

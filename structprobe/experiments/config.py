@@ -42,14 +42,15 @@ class Training:
     max_steps : int, optional
         The maximum number of training steps; by default that of the recipe.
     products : {"float32", "bfloat16", "auto"}, default="float32"
-        Precision of the large matrix products of training; "auto" is the faster one here.
+        Precision of the large matrix products in training; ``"auto"`` is the faster one on this
+        hardware.
     device : str or torch.device, default="auto"
         Where probes are trained.
     memory_gb : float, default=4
         Memory for word vectors during training, in units of 10⁹ bytes. As many layers as fit are
         trained together; a layer that does not fit is streamed from the temporary folder.
     select : {"uuas", "loss"}, default="uuas"
-        The score on the dev set by which the recipe ``"auto"`` chooses.
+        The dev-set criterion by which the recipe ``"auto"`` chooses.
 
     Raises
     ------
@@ -112,18 +113,19 @@ class SweepConfig:
     baselines : bool, default=True
         Whether to also score the linear chain, both branching trees, and random trees per seed.
     untrained : bool, default=False
-        Whether to also probe an untrained copy of the model (method ``"probe-untrained"``).
+        Whether to also probe untrained copies of the model (method ``"probe-untrained"``): one for
+        each seed, which draws its weights.
     controls : str or iterable of str, default=()
-        Control tasks that each probe is also trained on and scored by: ``"form"``, ``"position"``,
+        Control tasks that each probe is also trained and scored on: ``"form"``, ``"position"``,
         ``"random"`` (see `structprobe.treebank.controls`), or ``"all"``. Their rows have the method
         ``"probe-control-form"`` and so on, and the selectivity.
     train_sentences : iterable of int or None, default=(None,)
-        On how many random sentences of the training set to train, for a learning curve; None for
-        all. Each seed has its own samples, of which a larger one contains the smaller. Numbers
-        above the size of the training set are left out.
+        The numbers of random training sentences to train on, for a learning curve; None for all.
+        Each seed has its own samples, and a larger sample contains the smaller ones. Numbers above
+        the size of the training set are left out.
     stimuli : int, default=0
-        On how many made English sentences to measure the near-word bias of each probe, see
-        `structprobe.stimuli.make_stimuli`; 0 for none.
+        The number of generated English sentences on which to measure the near-word bias of each
+        probe, see `structprobe.stimuli.make_stimuli`; 0 for none.
     cache : path, optional
         A folder in which to cache word vectors. By default they are in the results folder until
         all runs are done.
@@ -239,16 +241,16 @@ class CodelengthConfig:
     Parameters
     ----------
     controls : str or iterable of str, default=()
-        Control tasks whose trees are coded too, given the same vectors; as for `SweepConfig`.
+        Control tasks whose trees are also encoded, given the same vectors; as for `SweepConfig`.
     recipe : str, default="whitened"
-        How the probes are trained, as for `StructuralProbe`; ``"whitened"`` has nothing to choose
-        but the best step.
+        How the probes are trained, as for `StructuralProbe`; for ``"whitened"``, only the best step
+        is chosen.
     max_steps : int, optional
-        Steps of a fit on the whole treebank, of which each block has its share; by default those
-        of the recipe.
+        Training steps for the whole treebank, of which each block gets a share in proportion to
+        the sentences before it; by default those of the recipe.
     device : str or torch.device, default="auto"
         Where the probes are trained.
-    cache, progress, allow_withheld
+    cache, command, progress, allow_withheld
         As for `SweepConfig`; by default word vectors are not cached.
 
     Raises
@@ -264,6 +266,7 @@ class CodelengthConfig:
     max_steps: int | None = None
     device: Any = "auto"
     cache: str | os.PathLike[str] | None = None
+    command: str | None = None
     progress: bool | None = None
     allow_withheld: bool = False
 
@@ -283,8 +286,8 @@ class DecomposeConfig:
     Parameters
     ----------
     max_sentences : int, optional, default=2000
-        Of more training sentences, as many are drawn at random; None for all. Time grows with the
-        cube of their number, memory with the square.
+        Maximum number of training sentences; if there are more, as many are sampled at random. None
+        for all. Time grows with the cube of their number, memory with the square.
     device : str or torch.device, default="auto"
         Where the regressions are solved.
     cache, progress, allow_withheld

@@ -9,7 +9,14 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from structprobe.errors import ScoreError
-from structprobe.experiments.runs.run import as_bank, key_of, sizes, timed, warn
+from structprobe.experiments.runs.run import (
+    as_bank,
+    key_of,
+    near_word_bias,
+    sizes,
+    timed,
+    warn,
+)
 from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.linear import LinearChain
 from structprobe.results.frames import Rows
@@ -18,6 +25,7 @@ from structprobe.scores import score
 from structprobe.scores.attachment import without_subtypes
 from structprobe.scores.cautions import cautions_of, same_as_train
 from structprobe.scores.prediction import Prediction
+from structprobe.stimuli import make_stimuli, score_stimuli
 from structprobe.tree_faults import tree_fault
 from structprobe.treebank import Treebank
 from structprobe.treebank.sentence import Sentence
@@ -31,6 +39,7 @@ def evaluate(
     *,
     punct: str | None = None,
     part: str = "test",
+    stimuli: int = 0,
     allow_withheld: bool = False,
 ) -> Rows:
     """Score recoverers on a treebank.
@@ -45,6 +54,9 @@ def evaluate(
         Which words UUAS and root accuracy ignore, see `Protocol`.
     part : str, default="test"
         The name of the treebank in the row.
+    stimuli : int, default=0
+        On how many made English sentences to measure the near-word bias too, as for `SweepConfig`;
+        0 for none.
     allow_withheld : bool, default=False
         Whether to go on with a treebank whose text is withheld (more than 5 % of a file's words are
         ``_``).
@@ -62,11 +74,14 @@ def evaluate(
         If the text is withheld, unless that is allowed.
     """
     bank = as_bank(bank, part, allow_withheld=allow_withheld)
+    made = make_stimuli("distance", n=stimuli) if stimuli else ()
     rows = Rows()
     for recoverer in recoverers:
         with timed() as times:
             predictions = recoverer.predict(bank)
-        rows.append(_row(recoverer.describe(), bank, predictions, punct, part) | times)
+        told = recoverer.describe() | ({"stimuli": stimuli} if made else {})
+        bias = near_word_bias(score_stimuli(recoverer, made)) if made else {}
+        rows.append(_row(told, bank, predictions, punct, part) | times | bias)
     warn(text for row in rows for text in row["warnings"])
     return rows
 
@@ -77,6 +92,7 @@ def evaluate_probe(
     *,
     punct: str | None = None,
     part: str = "test",
+    stimuli: int = 0,
     allow_withheld: bool = False,
     **loading: Any,
 ) -> Rows:
@@ -86,7 +102,7 @@ def evaluate_probe(
     ----------
     source : path or str
         The folder of a saved probe, or a hub id.
-    bank, punct, part, allow_withheld
+    bank, punct, part, stimuli, allow_withheld
         As for `evaluate`.
     **loading
         Further arguments of `ProbeRecoverer.from_pretrained`.
@@ -108,7 +124,8 @@ def evaluate_probe(
     how: dict[str, Any] = {"allow_withheld": allow_withheld}
     bank = as_bank(bank, part, **how)
     probe = ProbeRecoverer.from_pretrained(source, **loading)
-    return evaluate([probe, LinearChain()], bank, punct=punct, part=part, **how)
+    how |= {"punct": punct, "part": part, "stimuli": stimuli}
+    return evaluate([probe, LinearChain()], bank, **how)
 
 
 def score_files(

@@ -138,8 +138,9 @@ def sweep(
 
     def keep(run: Run, found: Outcome) -> None:
         comparisons.add(run, found)
-        saved = config.keep_predictions and found.predictions
-        results.add(found.row, *((banks.scored, found.predictions) if saved else ()))
+        predictions = (config.keep_predictions and found.predictions) or None
+        scored = banks.scored if predictions else None
+        results.add(found.row, scored, predictions, found.conditions)
         if why := found.row["why_empty"]:
             empty[run.key] = found.row
             _log.warning("%s has no scores: %s", run, why)
@@ -169,15 +170,14 @@ def sweep(
                     scored = {part: bank for part, bank in banks.parts.items() if part != "train"}
                     predictions = {part: method.predict(bank) for part, bank in scored.items()}
                 keep(run, outcome({**run.values, **times}, banks, predictions))
-        for _, of_model in groupby(fits, lambda one: one.name):
+        for _, of_model in groupby(fits, lambda one: one.model):
             own = [one for one in of_model if any(run.key in todo for run in one.runs)]
             if not own:
                 continue
             wanted = {run.layer for one in own for run in one.runs if run.key in todo}
+            model = own[0].model()
             encoded = {
-                part: own[0].model.encode(
-                    bank, layers=wanted, cache=vectors, progress=config.progress
-                )
+                part: model.encode(bank, layers=wanted, cache=vectors, progress=config.progress)
                 for part, bank in to_encode.items()
             }
             # Workers only run these; rows are written in this process, in which runs also share

@@ -143,7 +143,7 @@ def layers_of_pass(
                 # The parts of a model may lie on several devices.
                 return [found[place].to(ids.device) for place in known]
         if not whole:
-            what = f"a text of {ids.shape[1]} tokens takes another way through the model"
+            what = f"a text of {ids.shape[1]} tokens takes a different path through the model"
             raise EncoderError(f"{what}, without this site", hint=_WHOLE)
         output = run_model(model, ids, mask)
         hidden = (*output.hidden_states[:-1], output.last_hidden_state)

@@ -49,7 +49,7 @@ class Tap:
         """Refuse to average more layers than there are, which leaves nothing to compare."""
         if self.window > n_layers + 1:
             what = f"window {self.window} is more than the {n_layers + 1} layers of {name!r}"
-            raise EncoderError(what, hint="layer 0 counts; choose a smaller odd number")
+            raise EncoderError(what, hint="choose a smaller odd number (layer 0 included)")
 
     def averaged(self, layer: int, available: tuple[int, ...]) -> list[int]:
         """List the layers whose mean stands for a layer, of those that there are."""

@@ -76,17 +76,17 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     rank : int, optional
         Number of rows of each matrix, 1 to hidden_size; hidden_size by default.
     recipe : {"auto", "whitened", "published"}
-        How the matrices are trained: in whitened coordinates, in several ways, of which the best
-        on the dev set is chosen (``"auto"``) or in one (``"whitened"``); or as in the paper, on the
-        raw vectors. See `structprobe.probe.training.recipes`.
+        How the matrices are trained: in whitened coordinates, either in several variants, of which
+        the best on the dev set is chosen (``"auto"``), or in one (``"whitened"``); or as in the
+        paper, on the raw vectors. See `structprobe.probe.training.recipes`.
     loss : {"absolute", "tree"}
         The loss for distances: their absolute error, or the negative log-likelihood of the gold
         tree among all spanning trees, in nats per edge, as for a parser
         (`structprobe.probe.losses.tree_likelihood`). With ``"tree"``, the scale of the distances
         expresses how certain the probe is, and they no longer estimate distances in the tree.
     select : {"uuas", "loss"}
-        The score on the dev set by which the recipe ``"auto"`` chooses: UUAS, over all words, or
-        the loss of the distances. A high UUAS may come with a somewhat higher loss.
+        The dev-set criterion by which the recipe ``"auto"`` chooses: UUAS over all words, or the
+        loss of the distances. The variant with the highest UUAS may have a slightly higher loss.
     max_steps, batch_size : int, optional
         Training steps for each matrix, and sentences per batch; set by the recipe by default.
     learning_rate : float, optional

@@ -33,21 +33,21 @@ class PositionScaler(BaseEstimator):
     """Standardise word vectors by the position of the word in its sentence.
 
     At each position, the mean of all vectors at that position is subtracted, and each dimension is
-    divided by its standard deviation there, as found in the training sentences. What the position
-    alone tells in the mean and spread of the vectors is then gone, so that a probe cannot read from
-    it which words are near each other; what it tells in other ways may remain.
+    divided by its standard deviation at that position, both over the training sentences. So a probe
+    cannot use the mean and standard deviation of a position to find out which words are close to
+    each other. Other information about the position may remain.
 
     Parameters
     ----------
     least : int, default 100
-        The fewest words by which a position is measured. Positions that fewer training sentences
-        reach are measured together, with all later ones.
+        Minimum number of words from which the statistics of a position are computed. Positions that
+        fewer training sentences reach share their statistics, with all later ones.
 
     Attributes
     ----------
     mean_, scale_ : ndarray of float32, shape (n_positions, hidden_size)
         Mean and standard deviation at each position, from the first; those of the last row are used
-        for all later positions. Where a dimension does not vary, the deviation is given as 1.
+        for all later positions. The standard deviation of a constant dimension is given as 1.
     n_features_in_ : int
         hidden_size of the vectors seen during `fit`.
     origin_ : dict or None
@@ -71,7 +71,7 @@ class PositionScaler(BaseEstimator):
         self.least = least
 
     def fit(self, X: WordVectorsLike, y: object = None) -> Self:
-        """Measure each position.
+        """Compute the mean and standard deviation at each position.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""Angles between the subspaces that probes read (as in Chi, Hewitt and Manning 2020)."""
+"""Angles between the subspaces of probes (as in Chi, Hewitt and Manning 2020)."""
 
 from __future__ import annotations
 
@@ -23,21 +23,22 @@ def principal_angles(
     """Compute the principal angles between the row spaces of two probes.
 
     In raw coordinates, the angles depend on how the model scales its directions. In coordinates
-    that whiten the vectors they do not, and their cosines are the canonical correlations between
-    what the two probes read from the words.
+    that whiten the word vectors they do not, and their cosines are the canonical correlations
+    between the projections of the two probes.
 
     Parameters
     ----------
     a, b : array_like of float, shape (rank, hidden_size)
         The matrices of two probes, such as ``distance_components_``.
     coordinates : array_like of float, shape (n_axes, hidden_size), optional
-        Linear map of vectors to the coordinates in which the angles are measured, such as that of
-        `pooled_whitening`; by default none, for raw coordinates.
+        Linear map from vectors to the coordinates in which the angles are measured, such as the
+        result of `pooled_whitening`; by default, raw coordinates.
 
     Returns
     -------
     ndarray of float64, shape (n_angles,)
-        Degrees from 0 to 90, ascending; as many as the smaller of the two subspaces has dimensions.
+        The angles in degrees, from 0 to 90, ascending; as many as the smaller of the two subspaces
+        has dimensions.
 
     Raises
     ------
@@ -60,7 +61,7 @@ def principal_angles(
         # A probe takes x to B x, which is B pinv(C) z in the coordinates z = C x.
         inverse = np.linalg.pinv(np.asarray(coordinates, dtype=np.float64))  # (hidden, n_axes)
         if len(inverse) != shapes[0][1]:
-            told = f"coordinates are of vectors {len(inverse)} wide, the matrices of {shapes[0][1]}"
+            told = f"coordinates are for hidden_size {len(inverse)}, but a and b for {shapes[0][1]}"
             raise ProbeError(told)
         matrices = [one @ inverse for one in matrices]
     bases = []
@@ -75,10 +76,10 @@ def principal_angles(
 
 
 def random_angle(rank: int, width: int, *, random_state: int | None = 0) -> float:
-    """Estimate the mean principal angle between random subspaces, the level of chance.
+    """Estimate the mean principal angle between random subspaces (chance level).
 
-    It is below 90 degrees, the more so the larger the rank: subspaces of more than half of the
-    width even share directions.
+    It is below 90 degrees and falls as the rank rises: subspaces with more than half of the
+    dimensions of the space even have directions in common.
 
     Parameters
     ----------
@@ -92,7 +93,7 @@ def random_angle(rank: int, width: int, *, random_state: int | None = 0) -> floa
     Returns
     -------
     float
-        Degrees.
+        The mean angle in degrees.
 
     Raises
     ------
@@ -109,23 +110,23 @@ def random_angle(rank: int, width: int, *, random_state: int | None = 0) -> floa
 def pooled_whitening(
     banks: Sequence[WordVectorsLike], *, centred: bool = True
 ) -> NDArray[np.float64]:
-    """Find coordinates in which the vectors of several treebanks together are white.
+    """Compute the linear map that whitens the word vectors of several treebanks together.
 
-    Their second moments are averaged, so that each treebank counts the same, whatever its size.
-    Directions in which the vectors contain nothing but rounding errors are dropped.
+    The second moments are averaged over treebanks, so that each treebank has the same weight,
+    whatever its size. Directions that contain nothing but rounding errors are dropped.
 
     Parameters
     ----------
     banks : sequence of WordVectors, or of sequences of arrays (n_words, hidden_size)
         The word vectors of each treebank.
     centred : bool, default=True
-        Whether about the mean of each sentence, as distances see the vectors, or about the origin,
-        as depths do.
+        Whether to use moments about the mean of each sentence, which matter for distances, or about
+        the origin, which matter for depths.
 
     Returns
     -------
     ndarray of float64, shape (n_axes, hidden_size)
-        The map of vectors to the coordinates.
+        The linear map from vectors to whitened coordinates.
 
     Raises
     ------
@@ -137,7 +138,7 @@ def pooled_whitening(
         raise ProbeError("banks is empty", hint="pass the vectors of at least one treebank")
     if len(widths := {one.hidden_size for one in words}) > 1:
         told = ", ".join(map(str, sorted(widths)))
-        raise ProbeError(f"the treebanks have vectors of different widths: {told}")
+        raise ProbeError(f"the vectors of the treebanks have different hidden sizes: {told}")
     return whitening_of([*map(second_moments, words)], centred=centred)
 
 

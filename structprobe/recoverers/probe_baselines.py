@@ -37,11 +37,12 @@ class LayerZero(BestLayer):
 
 
 class TypeProbe(LayerZero):
-    """Fits the probe on one vector per word form, learned from layer 0 of the training set.
+    """Fits the probe on one vector per word form, the mean at layer 0 over the training set.
 
-    Every word has the mean vector of its form at layer 0, over all words of the training set, so
-    that not even the positions that many models add at layer 0 are in it; a form that the training
-    set lacks has the mean of all forms. The fitted probe cannot be loaded without these vectors.
+    The vector of a word is the mean of all vectors of its form at layer 0 in the training set, so
+    it does not contain the positions that many models add at layer 0. Forms that do not occur in
+    the training set have the mean of all forms. The fitted probe cannot be loaded without these
+    vectors.
 
     Parameters
     ----------
@@ -60,6 +61,61 @@ class TypeProbe(LayerZero):
         from structprobe.encoder.form_vectors import TypeEncoder
 
         return TypeEncoder(self.encoder, train, cache=self.cache, progress=self.progress)
+
+
+class DecayProbe(LayerZero):
+    """Fits the probe on means of layer 0 over the sentence, where near words weigh more (Decay0).
+
+    Each word has the weighted mean of all words of its sentence at layer 0; a word that is `d`
+    words away has the weight ``1 / 2**d`` (Hewitt and Manning 2019, A Structural Probe for Finding
+    Syntax in Word Representations, section 3.2; their code counts the word itself twice). The
+    fitted probe cannot be loaded without these vectors.
+
+    Parameters
+    ----------
+    encoder, layers, **options
+        As for `LayerZero`.
+
+    Raises
+    ------
+    MethodError
+        As for `LayerZero`.
+    """
+
+    name = "probe-decay0"
+    order = 91
+
+    def _encoder_for(self, train: Sequence[Sentence]) -> Any:
+        from structprobe.encoder.mixed_words import DecayEncoder
+
+        return DecayEncoder(self.encoder)
+
+
+class ProjProbe(LayerZero):
+    """Fits the probe on an untrained BiLSTM over layer 0, random weights in one layer (Proj0).
+
+    The BiLSTM is as wide as the model (Hewitt and Manning 2019, A Structural Probe for Finding
+    Syntax in Word Representations, section 3.2); its weights are drawn with `random_state`. The
+    fitted probe cannot be loaded without these vectors.
+
+    Parameters
+    ----------
+    encoder, layers, **options
+        As for `LayerZero`.
+
+    Raises
+    ------
+    MethodError
+        As for `LayerZero`.
+    """
+
+    name = "probe-proj0"
+    order = 91
+
+    def _encoder_for(self, train: Sequence[Sentence]) -> Any:
+        from structprobe.encoder.mixed_words import ProjEncoder
+
+        return ProjEncoder(self.encoder, self.random_state)
 
 
 class UntrainedProbe(BestLayer):

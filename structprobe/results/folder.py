@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -27,11 +26,15 @@ from structprobe.results.rows import METRICS, ROW_KEYS, Row, plain_number, witho
 from structprobe.results.saved_runs import (
     PREDICTIONS,
     PROBES,
+    STIMULI,
+    digest,
     is_file_name,
     name_probe,
     predictions_path,
     read_predictions,
     read_sentences,
+    stimuli_path,
+    stimuli_to_text,
     unnamed_probe_path,
 )
 from structprobe.results.settings import tell_versions
@@ -59,8 +62,9 @@ class ResultsFolder:
     crash loses at most the row being written. It contains ``structprobe.json`` (the marker of a
     results folder), ``rows.jsonl`` (one row per line, with the keys in `ROW_KEYS` and a checksum),
     ``rows.csv`` (the same as a table), ``predictions/KEY.npz`` and ``probes/NAME`` (such as
-    ``layer-03_rank-384_seed-0``) of runs that save them, and ``commands.jsonl`` (the commands that
-    were run, with versions).
+    ``layer-03_rank-384_seed-0``) of runs that save them, ``stimuli/KEY.json`` (scores by condition)
+    of runs that were scored on stimuli, and ``commands.jsonl`` (the commands that were run, with
+    versions).
 
     Parameters
     ----------
@@ -95,6 +99,7 @@ class ResultsFolder:
         row: Row,
         sentences: Sequence[Sentence] | None = None,
         predictions: Sequence[Prediction] | None = None,
+        conditions: Sequence[Mapping[str, Any]] = (),
     ) -> None:
         """Add a row, unless its run is already in the folder.
 
@@ -104,6 +109,8 @@ class ResultsFolder:
             The row, with its key.
         sentences, predictions : sequence, optional
             What was predicted, and the predictions to save.
+        conditions : sequence of mapping, optional
+            The run's scores by condition, as from `score_conditions`.
 
         Raises
         ------
@@ -120,6 +127,9 @@ class ResultsFolder:
             if predictions is not None and sentences is not None:
                 content = predictions_to_bytes(sentences, predictions, row["key"])
                 _replace(predictions_path(self.folder, row["key"]), content)
+            if conditions:
+                told = stimuli_to_text(conditions, row["key"])
+                _replace(stimuli_path(self.folder, row["key"]), told)
             self._append(row, whole)
             _replace(self.folder / TABLE, as_csv([*rows, row]))
 
@@ -219,7 +229,7 @@ class ResultsFolder:
     def _append(self, row: Row, whole: int) -> None:
         """Write one line after the first `whole` bytes, which are complete lines, and flush it."""
         told = json.dumps(row, ensure_ascii=False, allow_nan=False, default=plain_number)
-        line = f'{told[:-1]}, "{_CHECK}": "{_digest(told.encode())}"}}\n'.encode()
+        line = f'{told[:-1]}, "{_CHECK}": "{digest(told.encode())}"}}\n'.encode()
         path = self.folder / ROWS  # which was just read: it is no link out of the folder
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
@@ -269,7 +279,7 @@ def check_folder(folder: str | os.PathLike[str]) -> bool:
             what = "the folder exists and is not a structprobe results folder"
             raise ResultError(what, where=str(folder), hint="choose a new or empty folder")
         return False
-    for name in (PREDICTIONS, PROBES):
+    for name in (PREDICTIONS, PROBES, STIMULI):
         refuse_links(path / name, path, ResultError)
     hint = "choose another folder; if it does contain structprobe results, write "
     hint += f"{_MARK} to {MARKER}"
@@ -404,14 +414,14 @@ def _as_written(row: Row, line: bytes) -> Row | None:
     if not {_CHECK, "uuas_sentences"} & row.keys():
         return row
     told = line.rpartition(f', "{_CHECK}"'.encode())[0] + b"}"
-    if row.get(_CHECK) == _digest(told):
+    if row.get(_CHECK) == digest(told):
         return row
     own = {key: value for key, value in row.items() if key != _CHECK}
     in_order = {key: own[key] for key in (*ROW_KEYS, *own) if key in own}  # not sorted
     for values in (own, in_order, _with_floats(own), _with_floats(in_order)):
         with suppress(RecursionError):
             again = json.dumps(values, ensure_ascii=False).encode(errors="surrogatepass")
-            if row.get(_CHECK) == _digest(again):
+            if row.get(_CHECK) == digest(again):
                 return values
     return None
 
@@ -461,10 +471,6 @@ _FLOATS = {key for key in ROW_KEYS if kind_of(key) == "float64"}
 
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _digest(line: bytes) -> str:
-    return hashlib.sha256(line).hexdigest()[:12]
 
 
 def _same_files(one: Path, other: Path) -> bool:

@@ -18,7 +18,8 @@ _WHOLE = (
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how formulas of a spreadsheet begin
 _OWN = ("key", "choice", "why_empty", "warnings", "probe")  # rarely repeated
-_MEASURED = (*METRICS, "selectivity", "near_word_bias", "dev_", "_seconds")
+_MEASURED = (*METRICS, "selectivity", "near_word_bias", "codelength", "compression", "dev_",
+             "_seconds")  # fmt: skip
 
 _NAMED = ("method", "words_as", "model", "treebank", "part", "layer", "head", "rank", "seed")
 _SCORES = (*METRICS, "dev_uuas")

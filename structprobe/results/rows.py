@@ -99,6 +99,9 @@ _TOLD = {
     "verb, at the same distance in the tree (see `structprobe.stimuli.near_word_slope`)",
     "near_word_bias_low": "near_word_bias: lower bound of the 95% bootstrap interval over items",
     "near_word_bias_high": "near_word_bias: upper bound of the 95% bootstrap interval over items",
+    "codelength": "bits of the trees of `train`, or of their distances or depths, as the method "
+    "says, by the online code; those of different methods are not comparable",
+    "compression": "bits of the same by the uniform code, divided by codelength",
     **{
         f"dev_{metric}": f"{name} on the dev set, a fraction"
         for metric, name in zip(METRICS, _NAMES, strict=True)

@@ -1,10 +1,13 @@
-"""Where a results folder keeps the probes and predictions of its runs, and reading them."""
+"""Where a results folder keeps what is saved of a run beside its row, and reading it."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +18,13 @@ from structprobe.results.predictions import (
     predictions_from_bytes,
     sentences_from_bytes,
 )
-from structprobe.results.rows import ENCODING, Row
-from structprobe.stored_files import read_stored, refuse_links
+from structprobe.results.rows import ENCODING, Row, plain_number
+from structprobe.stored_files import MAX_JSON, parse_json, read_stored, refuse_links
 from structprobe.treebank.sentence import Sentence
 
-PREDICTIONS, PROBES = "predictions", "probes"
+PREDICTIONS, PROBES, STIMULI = "predictions", "probes", "stimuli"
 SAME_SCORE = 5e-3  # distances are saved in float32, which may decide a tie
+_TEXTS = ("condition", "value")  # of the scores by condition; beside them are numbers
 _FILE_NAME = re.compile(r"(?!\.)[^/\\:]{1,255}")
 
 
@@ -89,6 +93,53 @@ def read_gold(folder: str | os.PathLike[str], rows: Iterable[Row]) -> dict[objec
         if not known and has_predictions(folder, row["key"]):
             banks[name] = read_sentences(folder, row["key"])
     return banks
+
+
+def stimuli_to_text(conditions: Sequence[Mapping[str, Any]], key: str) -> str:
+    """Write the scores by condition of one run as JSON."""
+    told = json.dumps([*conditions], ensure_ascii=False, allow_nan=False, default=plain_number)
+    check = digest(told.encode())
+    return f'{{"key": {json.dumps(key)}, "checksum": "{check}", "conditions": {told}}}\n'
+
+
+def read_stimuli(folder: str | os.PathLike[str], key: str) -> list[dict[str, Any]]:
+    """Read the scores by condition of one run; none if it was not scored on stimuli."""
+    path = stimuli_path(folder, key)
+    if not os.path.lexists(path):
+        return []
+    hint = "remove it; the row of the run still has the near-word bias"
+    content = read_stored(path, Path(folder), ResultError, MAX_JSON)
+    found = parse_json(content, path, ResultError, hint)
+    told = found.get("conditions") if isinstance(found, dict) else None
+    if not isinstance(told, list) or not all(map(_is_of_condition, told)):
+        what = "is not a list of scores by condition, as `sweep` writes it"
+        raise ResultError(what, where=str(path), hint=hint)
+    known = json.dumps(told, ensure_ascii=False).encode(errors="surrogatepass")
+    if (found.get("key"), found.get("checksum")) != (key, digest(known)):
+        what = "was changed after it was written, or is of another run"
+        raise ResultError(what, where=str(path), hint=hint)
+    return told
+
+
+def _is_of_condition(row: object) -> bool:
+    """Whether what a file holds can be the scores of a condition, or of a value of it."""
+    if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in _TEXTS):
+        return False
+    return all(
+        value is None or (isinstance(value, int | float) and abs(value) < sys.float_info.max)
+        for key, value in row.items()
+        if key not in (*_TEXTS, "pair", "values")
+    )
+
+
+def stimuli_path(folder: str | os.PathLike[str], key: str) -> Path:
+    """Return the path of a run's scores by condition."""
+    return Path(folder) / STIMULI / f"{key}.json"
+
+
+def digest(content: bytes) -> str:
+    """Give the checksum of a row or of scores by condition."""
+    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def _kept(folder: str | os.PathLike[str], key: str) -> tuple[bytes, str]:

@@ -21,7 +21,7 @@ COORDINATES = ("method", "control", "uses_gold", "layer", "head", "rank", "seed"
 NAMED = {"treebank": "treebank_fingerprint", "train": "train_fingerprint",
          "dev": "dev_fingerprint", "model": "fingerprint"}  # fmt: skip
 _WITH_ENDS = (*METRICS, "selectivity", "near_word_bias")
-_SCORES = (*_WITH_ENDS, *(f"dev_{metric}" for metric in METRICS))
+_SCORES = (*_WITH_ENDS, "codelength", "compression", *(f"dev_{metric}" for metric in METRICS))
 _AVERAGED = (*_SCORES, *(f"{key}{end}" for key in _WITH_ENDS for end in ("_low", "_high")),
              "dev_loss", "dev_depth_loss", "steps", "cpu_seconds", "wall_seconds")  # fmt: skip
 _DIGITS = 6  # of a fingerprint, enough to tell a few treebanks apart
@@ -178,6 +178,8 @@ def _mean_row(own: Sequence[AnyRow]) -> Row:
         key: value if all(other.get(key) == value for other in own) else None
         for key, value in own[0].items()
     }
+    if len({value_of(one, "model") for one in own}) == 1:  # of untrained copies too
+        row["model"] = value_of(own[0], "model")
     for key in _AVERAGED:
         values = [one[key] for one in own if one.get(key) is not None]
         if len(values) < len(own):

@@ -60,7 +60,7 @@ class System:
     keys : tuple of str
         The keys of its runs, one for each seed.
     chosen : str or None
-        The layer and rank of its runs, if they were chosen on dev from several.
+        The layer, rank and so on of its runs, if they were chosen on the dev set.
     """
 
     name: str
@@ -80,7 +80,7 @@ class SignificanceTable:
     Attributes
     ----------
     name : str
-        What the systems have in common, such as ``"layers of probe"``.
+        What is compared, such as ``"layers of probe"``.
     systems : list of System
         The systems, the highest score first.
     tests : PairwiseTests
@@ -125,11 +125,12 @@ def significance(
 ) -> list[SignificanceTable]:
     """Test which layers, methods, models or seeds of a results folder differ.
 
-    The saved predictions are scored anew. Runs on different test sets, or scored by different
-    protocols, are never compared: they get a table each, and so do the runs that differ in anything
-    else than what is compared. The score of a system is the mean over its seeds, and sentences are
-    resampled, or swapped, with the mean of each. Where a method or model has several runs of one
-    seed, such as the layers of a sweep, the best on dev takes part.
+    The saved predictions are scored again. Runs on different test sets, or scored by different
+    protocols, are never compared, but get a table each; so do runs that differ in other settings
+    than the one that is compared. The score of a system is the mean over its seeds, and sentences
+    are resampled, or swapped, with their counts averaged over seeds. If a method or model has
+    several runs with the same seed, such as the layers of a sweep, the best on the dev set is
+    compared.
 
     Parameters
     ----------
@@ -138,7 +139,7 @@ def significance(
     by : {"layer", "method", "model", "seed"}
         What to compare.
     metric, test, correction, n, level, random_state
-        As for `pairwise_tests`; each table is a family of tests of its own.
+        As for `pairwise_tests`; p-values are corrected for the number of pairs of each table.
     progress : bool, optional
         Whether to show a progress bar; by default if stderr is a terminal.
 
@@ -150,14 +151,30 @@ def significance(
     Raises
     ------
     StructprobeError
-        If the folder is not a results folder, or has no predictions; if there are not two systems
-        to compare, or it is not known which of several runs to take; or if an argument is invalid.
+        If the folder is not a results folder, or has no predictions; if there are fewer than two
+        systems to compare, or there are no dev scores to choose between several runs; or if an
+        argument is invalid.
     """
     if by not in BY:
         raise ResultError(unknown_name("by", by, BY))
     if metric not in METRICS:
         raise ResultError(unknown_name("score", metric, METRICS))
+    how = {"test": test, "correction": correction, "n": n, "level": level}
+    how |= {"random_state": random_state}
     rows = _scored_rows(folder, metric)
+    return compare_rows(folder, rows, by, metric, how, {}, progress)
+
+
+def compare_rows(
+    folder: str | os.PathLike[str],
+    rows: Sequence[Row],
+    by: str,
+    metric: str,
+    how: Mapping[str, Any],
+    known: Mapping[str, Scores],
+    progress: bool | None = None,
+) -> list[SignificanceTable]:
+    """Test the given rows as `significance` does; some scores may be known, by the row's key."""
     groups = _groups(rows, by)
     several = [own for own in groups if len(own) > 1]
     if not several:
@@ -171,9 +188,7 @@ def significance(
     apart = [key for key in ("layer", "rank", *SETTINGS, *PROTOCOL) if key != by]
     apart = differing(firsts, [key for key in apart if key not in _FREE[by]])
     used = [run for own in chosen for runs in own.values() for run in runs]
-    gold = read_gold(folder, used)
-    resampling = {"n": n, "level": level, "random_state": random_state}
-    how: dict[str, Any] = {"test": test, "correction": correction, **resampling}
+    gold = read_gold(folder, [run for run in used if run["key"] not in known])
     tables: list[SignificanceTable] = []
     faults: list[ScoreError] = []
     with progress_bar("read", len(used), "run", shown=progress) as advance:
@@ -182,7 +197,9 @@ def significance(
             for name, runs in own.items():
                 found[name] = []
                 for run in runs:
-                    found[name].append(_scores_of(folder, run, gold, metric))
+                    if (scores := known.get(run["key"])) is None:
+                        scores = _scores_of(folder, run, gold, metric)
+                    found[name].append(scores)
                     advance(1)
             told = ", ".join([_common(by, first), *tell_settings(first, apart)])
             try:
@@ -195,10 +212,8 @@ def significance(
                 _system(name, means[name], found[name], own[name], whole[name], tests)
                 for name in tests.values
             ]
-            scores = means[systems[0].name]
-            tables.append(
-                SignificanceTable(told, systems, tests, len(scores.table), scores.protocol)
-            )
+            mean = means[systems[0].name]
+            tables.append(SignificanceTable(told, systems, tests, len(mean.table), mean.protocol))
     if not tables:
         raise faults[0]
     for fault in faults:
@@ -215,8 +230,9 @@ def _scored_rows(folder: str | os.PathLike[str], metric: str) -> list[Row]:
         hint = Hint("run it again with keep_predictions=True", shell="run the command again "
                     "without --no-keep-predictions")  # fmt: skip
         raise ResultError("no predictions were saved", where=str(folder), hint=hint)
-    # Controls are compared with what they control as their selectivity.
-    if missing := sum(row["control"] is None for row in scored) - len(kept):
+    # Controls, which never have any, are compared with what they control by their selectivity.
+    real = [row for row in scored if row["control"] is None]
+    if missing := sum(not has_predictions(folder, row["key"]) for row in real):
         _log.warning("%s without saved predictions left out", counted(missing, "run"))
     return kept
 

@@ -137,20 +137,20 @@ def selectivity(
 ) -> PairedTest:
     """Compute the selectivity of a probe (Hewitt & Liang 2019, section 2.2).
 
-    The trees of the treebank and those of the control task are over the same sentences, and both
-    scores are computed on the same resamples of them.
+    Selectivity is the score on the trees of the treebank minus that on the control task. Both have
+    the same sentences, and both scores are computed on the same resamples of them.
 
     Parameters
     ----------
     real, control : Scores
-        The scores on the trees of the treebank and on the control task, by the same protocol.
+        The scores on the trees of the treebank and on the control task, with the same protocol.
     metric, n, level, random_state
         As for `paired_bootstrap`.
 
     Returns
     -------
     PairedTest
-        The two scores, their difference, which is the selectivity, and its interval.
+        The two scores, their difference (the selectivity) and its interval.
 
     Raises
     ------
@@ -161,7 +161,7 @@ def selectivity(
     same = real.protocol == control.protocol and len(real.table) == len(control.table)
     if not same or (column(real.table, "words") != column(control.table, "words")).any():
         hint = "score both on the same sentences in the same order, with the same punct"
-        raise ScoreError("the trees and the control task have other sentences", hint=hint)
+        raise ScoreError("the trees and the control task have different sentences", hint=hint)
     for name, scores in (("trees have", real), ("control task has", control)):
         if np.isnan(estimates(scores.table, metric)).all():
             raise ScoreError(f"the {name} no {metric}: there was nothing to score")

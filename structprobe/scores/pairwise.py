@@ -20,7 +20,7 @@ CORRECTIONS = ("holm", "bh", "none")
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two of several systems, compared.
+    """The comparison of two systems.
 
     Attributes
     ----------
@@ -29,9 +29,9 @@ class Pair:
     difference : float
         The score of `a` minus that of `b`.
     low, high : float
-        The percentile bootstrap interval of the difference, of this pair alone.
+        The percentile bootstrap interval of the difference, not corrected for the number of pairs.
     p_value, p_corrected : float
-        The p-value of this pair alone, and corrected for the number of pairs.
+        The p-value before and after the correction for the number of pairs.
     differs : bool
         Whether the corrected p-value is at most 1 minus the level.
     """
@@ -48,16 +48,16 @@ class Pair:
 
 @dataclass(frozen=True, slots=True)
 class PairwiseTests:
-    """All pairs of several systems, compared in one score.
+    """The comparisons of all pairs of several systems in one score.
 
     Attributes
     ----------
     metric, test, correction, level, n
-        As they were given to `pairwise_tests`.
+        The arguments of `pairwise_tests`.
     values : dict of str to float
         The score of each system, the highest first.
     pairs : list of Pair
-        All pairs, `a` being the system with the higher score.
+        All pairs; `a` is the system with the higher score.
     letters : dict of str to str
         The letters of each system (a compact letter display): two systems share a letter if and
         only if they do not differ.
@@ -85,8 +85,8 @@ def pairwise_tests(
 ) -> PairwiseTests:
     """Test which of several systems differ in a score on the same sentences.
 
-    All pairs are tested on the same resamples or swaps. On few sentences (or few of each length,
-    for DSpr. and NSpr.) the bootstrap finds slightly more differences than it should.
+    All pairs are tested on the same resamples or swaps. With few sentences (or few of each length,
+    for DSpr. and NSpr.), the bootstrap finds slightly more false differences than its level allows.
 
     Parameters
     ----------
@@ -95,7 +95,7 @@ def pairwise_tests(
     metric : {"uuas", "uas", "las", "dspr", "nspr", "root_acc"}
         The score.
     test : {"bootstrap", "randomisation"}
-        As by `paired_bootstrap`, or `paired_randomisation`.
+        The test: that of `paired_bootstrap` or of `paired_randomisation`.
     correction : {"holm", "bh", "none"}
         How p-values are corrected for the number of pairs, see `correct_p_values`.
     n, level, random_state
@@ -104,7 +104,7 @@ def pairwise_tests(
     Returns
     -------
     PairwiseTests
-        The scores, all pairs, and letters.
+        The scores, the tests of all pairs, and the letters.
 
     Raises
     ------
@@ -144,7 +144,7 @@ def pairwise_tests(
 
 
 def correct_p_values(p_values: ArrayLike, correction: str = "holm") -> NDArray[np.float64]:
-    """Correct p-values for their number.
+    """Correct p-values for multiple testing.
 
     Parameters
     ----------
@@ -159,7 +159,7 @@ def correct_p_values(p_values: ArrayLike, correction: str = "holm") -> NDArray[n
     Returns
     -------
     ndarray of float, shape (n,)
-        The corrected p-values, to be compared with the same level, at most 1.
+        The corrected p-values, at most 1, to be compared with the uncorrected significance level.
 
     Raises
     ------
@@ -193,7 +193,7 @@ def letter_display(names: Sequence[str], differing: Collection[tuple[str, str]])
     Parameters
     ----------
     names : sequence of str
-        The systems, the highest first, which has the letter a.
+        The systems, the highest score first; the first has the letter a.
     differing : collection of (str, str)
         The pairs that differ.
 

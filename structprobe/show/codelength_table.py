@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from structprobe.errors import counted
-from structprobe.show.table import NOTHING, lay_out
+from structprobe.show.table import INCOMPARABLE, NOTHING, lay_out
 
 _HEADINGS = ("layer", "kind", "control", "codelength", "uniform", "compression")
 
@@ -24,11 +24,10 @@ def format_codelengths(values: Sequence[Mapping[str, Any]]) -> str:
     coded = counted(first["n_sentences"], "sentence"), counted(len(first["blocks"]), "block")
     steps = "" if first["max_steps"] is None else f", {counted(first['max_steps'], 'step')}"
     lines_below = [
-        "Codelengths in bits, by the online code, each block by a probe trained on the blocks "
-        "before it; uniform: by the uniform code; compression: uniform / codelength.",
-        "Compare layers, models and controls within one kind: the codelengths of different kinds "
-        "are not comparable, since one tree decides all n(n - 1)/2 distances and all n depths "
-        "of a sentence, which are coded as if they were independent.",
+        "Codelength: bits of the online code, in which each block is encoded by a probe trained on "
+        "the blocks before it; uniform: bits of the uniform code, in which all trees or values are "
+        "equally likely; compression: uniform / codelength.",
+        f"Compare layers, models and controls within one kind: {INCOMPARABLE}.",
         f"{coded[0]} in {coded[1]}; recipe {first['recipe']}{steps}; seed {first['seed']}.",
     ]
     return "\n".join(

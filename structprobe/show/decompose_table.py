@@ -28,17 +28,18 @@ def format_decompositions(values: Sequence[Mapping[str, Any]]) -> str:
     pooled = first["sentence_vector"]
     vector = "mean word vector" if pooled == "mean" else f"vector of the {pooled} word"
     lines_below = [
-        f"Error: share of the variance of test sentences' vectors ({vector}) that the scheme does "
-        "not explain, in per cent, with the 95% bootstrap interval; 100 for predicting the mean.",
-        "Control: the error with roles permuted within each sentence; selectivity: control - "
-        "error, what is due to which word has which role. Schemes differ in numbers of roles and "
-        "parameters, and controls do not; new roles: per cent of test words whose role is not in "
-        "the training set.",
-        f"At layer 0, {_BY_CONSTRUCTION[pooled]} has a low error by construction: that is no sign "
+        f"Error: variance of the vectors of test sentences ({vector}) that the scheme does not "
+        "explain, in per cent (100 for predicting the mean); 95% bootstrap intervals over "
+        "sentences in brackets.",
+        "Control: error with the roles permuted within each sentence; selectivity: control - "
+        "error, which is due to which word has which role. Compare selectivities, not errors: "
+        "schemes differ in the number of roles and parameters, a scheme and its control do not. "
+        "New roles: per cent of test words whose role does not occur in the training set.",
+        f"At layer 0, {_BY_CONSTRUCTION[pooled]} has a low error by construction, which is no sign "
         "of composition.",
         f"{counted(first['n_train'], 'training sentence')}, "
-        f"{counted(first['n_sentences'], 'test sentence')}; fillers: word forms at layer 0; "
-        f"seed {first['seed']}.",
+        f"{counted(first['n_sentences'], 'test sentence')}; fillers: vectors of word forms at "
+        f"layer 0; seed {first['seed']}.",
         *(f"Warning: {text}." for text in first["warnings"]),
     ]
     return "\n".join([*lay_out(lines, [name == "scheme" for name in _HEADINGS]), *lines_below])

@@ -61,14 +61,16 @@ def _lay_out_groups(values: Mapping[str, Any]) -> list[str]:
     return [
         "",
         *lay_out(lines, [True, True, *[False] * 6, True]),
-        "Relations without subtypes, of the dependent; lengths in words; phrase: words, without "
-        "those that do not count, of the smallest phrase with both words of an edge, which is all "
-        'that depends on its head; "sentence": edges of the root.',
-        "UUAS of the lowest layer, and of the mix of all layers; drops: the sum of the layers' "
-        "negative gains. Brackets: 95% bootstrap intervals over sentences, one by one; one that "
-        "reaches beyond the layers says that drops make the mean uncertain. Without an expected "
-        "layer: groups in too few sentences, groups whose gain is not clearly above 0, and groups "
-        "with such drops that the mean itself is outside the layers.",
+        "relation: of the dependent, without subtypes; length: distance between head and "
+        "dependent, in words; phrase: number of words in the smallest phrase that contains the "
+        "edge (the head and all its descendants), without words excluded from UUAS; "
+        '"sentence": edges whose head is the root.',
+        "UUAS of the lowest layer and of the mix of all layers, in per cent; drops: sum of the "
+        "negative gains of single layers; in brackets 95% bootstrap intervals over sentences, not "
+        "corrected for the number of groups. An interval that extends beyond the layers means "
+        "that drops make the expected layer uncertain. Groups have no expected layer if they are "
+        "in too few sentences, if their gain is not clearly above 0, or if drops move the mean "
+        "outside the layers.",
     ]
 
 

@@ -24,13 +24,14 @@ def format_order(rows: Sequence[Mapping[str, Any]]) -> str:
         for row in rows
     }
     lines_below = [
-        "Per cent of the answers of a linear reader, trained where order and hierarchy agree. "
-        "agreeing: correct answers in other sentences of that kind; hierarchical, linear: answers "
-        "by hierarchy and by order, in sentences where the two disagree; trained on both: correct "
-        "answers there of a reader that was trained on sentences of both kinds.",
-        "types: from one vector per word form, of layer 0; 95% bootstrap intervals over items in "
-        "brackets.",
-        f"Answers where the two agree and disagree: {'; '.join(sizes.values())}.",
+        "Per cent of the answers of a linear probe trained on sentences in which order and "
+        "hierarchy agree. agreeing: correct answers in held-out sentences of this kind; "
+        "hierarchical, linear: answers by hierarchy and by order in sentences in which the two "
+        "disagree; trained on both: correct answers in these sentences of a probe trained on both "
+        "kinds.",
+        "chance: without vectors; types: from one vector per word form (layer 0); 95% bootstrap "
+        "intervals over items in brackets.",
+        f"Number of answers where the two agree and disagree: {'; '.join(sizes.values())}.",
     ]
     to_left = [name in ("task", "layer") for name in lines[0]]
     return "\n".join([*lay_out(lines, to_left), *lines_below])

@@ -82,8 +82,8 @@ def plot_folder(
     sentence : str, optional
         The sent_id of the sentence to draw.
     letters : bool, default=False
-        Whether to write letters over the points of the layer curves: layers that share one do not
-        differ (`significance` with its defaults, which needs predictions).
+        Whether to write letters over the points of layer curves: layers that share a letter do not
+        differ significantly (`significance` with its defaults, which needs predictions).
     force : bool, default=False
         Whether to replace files that an earlier call did not write.
     progress : bool, optional

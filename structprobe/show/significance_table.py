@@ -34,8 +34,8 @@ def _format_one(table: Mapping[str, Any]) -> str:
     to_left = [True, False, *[False] * spread, True, *(True for _ in keys)]
     of_pairs = [["pair", "difference", "interval", "p", "p corrected", "differs"]]
     of_pairs += [
-        [f"{one['a']} – {one['b']}", _points(one["difference"]), _interval(one), _p(one["p_value"]),
-         _p(one["p_corrected"]), "yes" if one["differs"] else "no"]
+        [f"{one['a']} – {one['b']}", points(one["difference"]), _interval(one),
+         p_value(one["p_value"]), p_value(one["p_corrected"]), "yes" if one["differs"] else "no"]
         for one in pairs
     ]  # fmt: skip
     return "\n".join(
@@ -44,7 +44,7 @@ def _format_one(table: Mapping[str, Any]) -> str:
             *lay_out([heading, *lines], to_left),
             "",
             *lay_out(of_pairs, [True, False, False, False, False, True]),
-            *_lines_below(table, spread),
+            *lines_below(table),
         ]
     )
 
@@ -53,8 +53,9 @@ def _heading(table: Mapping[str, Any]) -> str:
     return f"{table['name']}: {counted(table['n_sentences'], 'sentence')}"
 
 
-def _lines_below(table: Mapping[str, Any], spread: bool) -> list[str]:
+def lines_below(table: Mapping[str, Any]) -> list[str]:
     """Tell what the letters mean, and by which test and protocol."""
+    spread = any(one["sd"] is not None for one in table["systems"])
     level, (test, draw) = table["level"], _TESTS[table["test"]]
     corrected = f"corrected for {counted(len(table['pairs']), 'pair')}"
     by = _CORRECTIONS.get(table["correction"])
@@ -63,10 +64,10 @@ def _lines_below(table: Mapping[str, Any], spread: bool) -> list[str]:
     ranked = table["metric"] in ("dspr", "nspr")
     over_seeds = "; ± one standard deviation over seeds" if spread else ""
     return [
-        f"Systems that share a letter do not differ at {100 * (1 - level):g}%.",
+        f"Systems that share a letter do not differ at the {100 * (1 - level):g}% level.",
         f"{test} over sentences, {counted(table['n'], draw)}; p-values {corrected}.",
         f"In per cent; {protocol.describe(correlations=ranked)}; {100 * level:g}% bootstrap "
-        f"intervals over sentences in brackets, those of pairs not corrected{over_seeds}.",
+        f"intervals over sentences in brackets, not corrected for the number of pairs{over_seeds}.",
     ]
 
 
@@ -79,9 +80,11 @@ def _interval(ends: Mapping[str, Any]) -> str:
     return f"[{100 * ends['low']:.1f}, {100 * ends['high']:.1f}]"
 
 
-def _points(difference: float) -> str:
+def points(difference: float) -> str:
+    """Write a difference of scores in points of per cent."""
     return f"{100 * difference:+.1f}"
 
 
-def _p(value: float) -> str:
+def p_value(value: float) -> str:
+    """Write a p-value, which is never 0."""
     return f"{value:.4f}" if value >= 0.0001 else "<0.0001"

@@ -28,8 +28,6 @@ def _cell(row: Mapping[str, Any], key: str) -> str:
     value, ends = row.get(key), [row.get(f"{key}_{end}") for end in ("low", "high")]
     if value is None:
         return NOTHING
-    if key == "pair":
-        return "–".join(value)
     if not isinstance(value, float):
         return str(value)
     form = _per_cent if key in _SHARES else "{:.2f}".format
@@ -44,14 +42,16 @@ def _per_cent(share: Any) -> str:
 def _below(keys: Sequence[str]) -> list[str]:
     """Tell what the columns are."""
     told = [
-        "UUAS and edge in per cent; edge: predicted trees with an edge between the two words; "
-        "apart and in the tree: their mean distance in the sentence and in the gold tree; 95% "
-        "bootstrap intervals over items in brackets."
+        "UUAS and edge in per cent; words: the two named words; edge: predicted trees with an edge "
+        "between them; distance: their mean predicted distance; apart, in the tree: their mean "
+        "distance in the sentence and in the gold tree; 95% bootstrap intervals over items (or "
+        "sentences, if there are no items) in brackets."
     ]
     if "slope" in keys:
         told.append(
-            "Near-word bias: growth of the predicted distance with each further word between two "
-            "words, at the same distance in the tree; 0 for a reader of trees. Of all pairs: of "
-            "all pairs of words, within sentences."
+            "Near-word bias: growth of the predicted distance with each additional word between "
+            "the two named words, at the same distance in the tree; 0 if predictions depend on the "
+            "tree alone, 1 if they are linear distances. Of all pairs: the same for all pairs of "
+            "words, within sentences."
         )
     return told

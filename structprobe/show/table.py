@@ -26,10 +26,17 @@ _HEADINGS = {
     "cpu_seconds": "CPU s", "wall_seconds": "wall s", "choice": "chosen",
     "train_sentences": "train sentences", "n_train": "train sentences", "n_sentences": "sentences",
     "n_words": "words", "n_seeds": "seeds", "near_word_bias": "near-word bias",
+    "codelength": "bits",
 }  # fmt: skip
 _USUAL = (
     *("method", "words_as", "layer", "head", "choice", "rank", "seed", "n_seeds"),
-    *(*SCORES, "selectivity", "near_word_bias", "dev_uuas", "dev_loss", "cpu_seconds"),
+    *(*SCORES, "selectivity", "near_word_bias", "codelength", "compression"),
+    *("dev_uuas", "dev_loss", "cpu_seconds"),
+)
+_PLAIN = {"codelength": ",.0f", "compression": ".2f"}  # not in per cent, without an interval
+INCOMPARABLE = (
+    "the codelengths of different kinds are not comparable, since one tree decides all n(n - 1)/2 "
+    "distances and all n depths of a sentence, which are coded as if they were independent"
 )
 _FIRST = ("model", "treebank", "part", "punct")  # of the settings that rows may differ in
 _OTHERS = tuple(key for key in (*PROTOCOL, *SETTINGS) if key not in _FIRST)
@@ -90,7 +97,8 @@ def _filled(rows: Sequence[Row]) -> list[str]:
     """Give the usual columns that some row fills, and those in which the rows differ."""
     apart = [key for key in differing(rows, (*_FIRST, *_OTHERS)) if key not in _USUAL]
     usual = [*_USUAL[:1], *apart, *_USUAL[1:]]
-    always = {"method", "uuas"} if rows else set()  # where nothing was scored the table shows that
+    # Where nothing was scored the table shows that, but codelengths are no scores.
+    always = {"method", "uuas"} if any(row.get("codelength") is None for row in rows) else set()
     return [key for key in usual if key in always or any(row.get(key) is not None for row in rows)]
 
 
@@ -110,6 +118,10 @@ def _cell(row: Row, column: str) -> str:
         return f"{100 * value:.1f}{tell_spread(row, column)}{shown}"
     if column == "near_word_bias":
         return tell_bias(row)
+    if column in _PLAIN:
+        spread = row.get(f"{column}_sd")
+        told = f"{value:{_PLAIN[column]}}"
+        return told if spread is None else f"{told} ± {spread:{_PLAIN[column]}}"
     if column.endswith("_loss"):
         return f"{value:.4f}"
     if column == "method" and row.get("uses_gold"):
@@ -130,9 +142,12 @@ def _lines_below(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
     )
     intervals = any(row.get("uuas_low") is not None for row in rows)
     told = "; 95% bootstrap intervals over sentences in brackets" if intervals else ""
-    told += "; ± one standard deviation over seeds" if any(map(_has_spread, rows)) else ""
+    if any(map(_has_spread, rows)):
+        told += "; ± one standard deviation over seeds"
+        told += ", beside the means of the intervals' bounds" if intervals else ""
     doubts = Counter(text for row in rows for text in row.get("warnings") or ())
     of_rows = {text: f" ({n} of {len(rows)} rows)" * (n < len(rows)) for text, n in doubts.items()}
+    coded = any(row.get("codelength") is not None for row in rows)
     no_tree = "are not a tree: their arcs are scored as they are"
     ranked = any(row.get(key) is not None for row in rows for key in ("dspr", "nspr"))
     return [
@@ -140,17 +155,18 @@ def _lines_below(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
         *(f"In {method}, the heads of {counted(n, 'sentence')} {no_tree}." for method, n in arcs),
         *(f"Scored on {bank}, {counted(n, 'sentence')}." for bank, n in banks),
         *partly_scored(rows, metrics),
+        *([f"Codelengths in bits: {INCOMPARABLE}."] if coded else []),
         *(f"In per cent; {one.describe(correlations=ranked)}{told}." for one in protocols_of(rows)),
         *(f"Warning: {text}{share}." for text, share in of_rows.items()),
     ]
 
 
 def tell_bias(row: Mapping[str, Any]) -> str:
-    """Write the near-word bias, with its interval or its deviation over seeds."""
+    """Write the near-word bias, with its deviation over seeds and its interval over items."""
     value, low, high = (row[f"near_word_bias{end}"] for end in ("", "_low", "_high"))
-    if row.get("near_word_bias_sd") is not None:
-        return f"{value:.2f} ± {row['near_word_bias_sd']:.2f}"
-    return f"{value:.2f}" if low is None or high is None else f"{value:.2f} [{low:.2f}, {high:.2f}]"
+    spread = row.get("near_word_bias_sd")
+    told = f"{value:.2f}" if spread is None else f"{value:.2f} ± {spread:.2f}"
+    return told if low is None or high is None else f"{told} [{low:.2f}, {high:.2f}]"
 
 
 def tell_spread(row: Mapping[str, Any], key: str) -> str:

@@ -32,7 +32,7 @@ def format_transfer(values: Mapping[str, Any]) -> str:
     if drops:
         losing = [name for name in trained if any(name == a for a, _ in drops)]
         columns = [name for name in tested if any(name == b for _, b in drops)]
-        told = "UUAS lost: that of the test set's own probe minus that of the other"
+        told = "Drop in UUAS: of the probe trained on the same treebank, minus that of this probe"
         keys = "value", "low", "high"
         cells = [
             [a, *(_with_interval(*(drops.get((a, b), {}).get(key) for key in keys))
@@ -104,7 +104,7 @@ def _lines_below(values: Mapping[str, Any], rows: Cells) -> list[str]:
             doubts.setdefault(text, []).append(cell)
     first = next(iter(rows.values()))
     below = [
-        f"Rows: what a probe was trained on; columns: test sets; linear: the linear chain. Layer "
+        f"Rows: training sets of the probes; columns: test sets; linear: the linear chain. Layer "
         f"{values['layer']}, rank {values['rank']}, seed {values['seed']}; 95% bootstrap intervals "
         "over sentences in brackets.",
         "Only edges, distances and roots are compared, no relations.",
@@ -112,13 +112,13 @@ def _lines_below(values: Mapping[str, Any], rows: Cells) -> list[str]:
     below += [f"In per cent; {one.describe()}." for one in protocols_of(rows.values())]
     if values["angles"]:
         below.append(
-            "Angles are in coordinates in which the words of the two training sets are white; 0: "
-            "both probes read the same subspace."
+            "Angles are measured after whitening the word vectors of the two training sets "
+            "together; 0 degrees: the two subspaces are the same."
         )
         if any(one["halves"] for one in values["angles"]):
             below.append(
-                "Angles are those of probes of random halves of the training sets, on the diagonal "
-                "of the two halves of one: by so much they differ within a treebank."
+                "Angles are between probes trained on random halves of the training sets; on the "
+                "diagonal, between the two halves of one training set, as a reference."
             )
     elif first["rank"] is not None and len(values["trained_on"]) > 1:
         below.append("No angles: at full rank, all subspaces are the same; choose a lower rank.")

@@ -1,4 +1,4 @@
-"""Sentences made by condition, with gold trees and named words, and scores by condition."""
+"""Controlled stimuli: sentences by condition with gold trees, and scores by condition."""
 
 from structprobe.stimuli.bias import Estimate, near_word_slope
 from structprobe.stimuli.making import make_stimuli

@@ -25,8 +25,8 @@ class Estimate(NamedTuple):
     value : float
         The value on all data.
     low, high : float or None
-        The bounds of the percentile interval; None if there is but one unit to resample, or, for a
-        slope, but one in which linear distance varies.
+        The bounds of the percentile interval; None if there is only one unit to resample, or, for
+        a slope, only one in which linear distance varies.
     n : int
         The number of data points.
     """
@@ -74,10 +74,10 @@ def near_word_slope(
 ) -> Estimate | None:
     """Regress predicted distances on linear distances, with fixed effects of the tree distance.
 
-    The slope is by how much the predicted distance of two words grows with each further word
-    between them, where their distance in the gold tree is the same: 0 for predictions that depend
-    on the tree alone, 1 if they are linear distances. With `blocks`, there is one fixed effect for
-    each tree distance in each block, so that only pairs of one block are compared.
+    The slope is how much the predicted distance of two words grows with each additional word
+    between them, at the same distance in the gold tree: 0 for predictions that depend on the tree
+    alone, 1 if they are linear distances. With `blocks`, there is one fixed effect for each tree
+    distance in each block, so that only pairs in the same block are compared.
 
     Parameters
     ----------
@@ -94,19 +94,18 @@ def near_word_slope(
     level : float
         The level of the interval.
     random_state : int
-        The seed of the resampling.
+        Random seed of the bootstrap.
 
     Returns
     -------
     Estimate or None
-        The slope, with its percentile interval over `units`; None if linear distance does not vary
-        where tree distance is fixed.
+        The slope, with its percentile interval over `units`; None if pairs with the same tree
+        distance do not differ in linear distance.
 
     Raises
     ------
     ScoreError
-        If the arrays differ in length, hold a value that is not finite, or `n` or `level` is
-        invalid.
+        If the arrays differ in length or contain NaN or infinity, or `n` or `level` is invalid.
     """
     how = Resampling(n, level, random_state)
     y, x, depth = (np.asarray(one, dtype=np.float64) for one in (predicted, linear, tree))

@@ -21,32 +21,33 @@ _MOST_FAILURES = 1000  # items in a row that say what was said before
 def make_stimuli(
     conditions: str | Iterable[str] = "all", n: int = 200, seed: int = 0
 ) -> list[Stimulus]:
-    """Make English sentences by condition, with gold trees and named words.
+    """Generate English sentences by condition, with gold trees and named words.
 
-    A condition varies one property of a sentence and keeps the rest. Its sentences come in items:
-    the sentences of an item share their content words as far as the condition allows. No sentence
-    occurs twice in a condition. The same seed gives the same sentences on every platform; a
-    condition's sentences depend neither on the others asked for nor, but for their number, on `n`.
+    A condition varies one property of a sentence and keeps the rest the same. Its sentences come in
+    items: the sentences of an item share their content words as far as the condition allows. No
+    sentence occurs twice in a condition. The same seed gives the same sentences on every platform.
+    The sentences of a condition do not depend on which other conditions are given, and a larger `n`
+    only adds sentences.
 
-    - ``"distance"``: 0 to 12 words ``between`` subject and verb; the words and the tree of an item
-      are the same throughout, only their order differs.
-    - ``"nesting"``: clauses nested to a ``depth`` of 1 to 6, behind the main verb (``embedding``
+    - ``"distance"``: 0 to 12 words ``between`` subject and verb; all sentences of an item have the
+      same words and the same tree, only the word order differs.
+    - ``"nesting"``: clauses nested to a ``depth`` of 1 to 6, after the main verb (``embedding``
       ``"right"``) or between the main subject and verb (``"centre"``).
     - ``"attractors"``: 0 to 3 nouns between subject and verb, of the ``"same"`` ``number`` as the
       subject or the ``"other"``.
-    - ``"agreement"``: a ``verb`` in its ``"grammatical"`` or ``"ungrammatical"`` form, behind an
-      ``attractor`` of the ``"same"`` or the ``"other"`` number.
+    - ``"agreement"``: a ``verb`` in its ``"grammatical"`` or ``"ungrammatical"`` form, after an
+      ``attractor`` of the ``"same"`` or the ``"other"`` number as the subject.
     - ``"nonce"``: ``"real"`` ``words``, or ``"nonce"`` nouns and verbs in the same inflected forms.
-    - ``"attachment"``: a prepositional phrase that its noun attaches to the verb (``"high"``) or to
+    - ``"attachment"``: a prepositional phrase whose noun attaches it to the verb (``"high"``) or to
       the object (``"low"``).
     - ``"garden_path"``: *While the man hunted the deer ran*, ``"with"`` and ``"without"`` the
-      ``comma`` that says where the clause ends.
+      ``comma`` that marks the end of the first clause.
     - ``"relatives"``: ``"subject"`` and ``"object"`` relative clauses.
-    - ``"main_auxiliary"``: a relative clause behind the object or the subject, so that the
+    - ``"main_auxiliary"``: a relative clause after the object or the subject, so that the
       ``first_auxiliary`` is the ``"main"`` or the ``"inner"`` one.
     - ``"subject_noun"``: a ``phrase`` with another noun ``"behind subject"``, ``"behind object"``
-      or ``"in front"``, or the noun as a ``"possessor"``; the first noun is the subject in the
-      first two.
+      or ``"in front"``, or the noun as a ``"possessor"``; only in the first two is the first noun
+      the subject.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ def make_stimuli(
     n : int
         The number of sentences of each condition. The last item may be incomplete.
     seed : int
-        The seed of all draws.
+        Random seed.
 
     Returns
     -------

@@ -15,19 +15,21 @@ from structprobe.treebank.sentence import Sentence
 def find_matches(
     treebank: Iterable[Sentence], pattern: str, *, pair: tuple[str, str] | None = None
 ) -> list[Stimulus]:
-    """Find the words of a treebank that match a pattern, as stimuli to be scored.
+    """Find the words of a treebank that match a pattern, as stimuli for `score_stimuli`.
 
     Patterns are a subset of those of Grew-match (Guillaume 2021, Graph Matching and Graph
     Rewriting: GREW tools for corpus exploration, maintenance and conversion): clauses separated by
     ``;``, with or without ``pattern { }`` around them. Different nodes match different words.
 
     - ``N [upos=NOUN|PROPN, Number=Plur]``: a node with features: ``form``, ``lemma``, ``upos``,
-      ``xpos`` and the features of FEATS. Also ``upos<>VERB`` (another value), ``Number`` (any
-      value) and ``!Number`` (none); ``N []`` is any word. Values with other signs than letters
-      and digits are quoted: ``form="("``.
-    - ``V -[nsubj]-> N``: an edge from head to dependent, here not ``nsubj:pass``;
-      ``-[nsubj|obj]->`` for either, ``-[1=nsubj]->`` for all subtypes, ``->`` for any relation.
-    - ``N < V``: `N` right before `V`; ``N << V``: `N` anywhere before `V`. Also ``>`` and ``>>``.
+      ``xpos`` and the features of FEATS. Also ``upos<>VERB`` (any other value), ``Number`` (any
+      value) and ``!Number`` (no value); ``N []`` is any word. Values with special characters are
+      quoted: ``form="("``.
+    - ``V -[nsubj]-> N``: an edge from head to dependent with exactly this relation (not
+      ``nsubj:pass``); ``-[nsubj|obj]->`` for either relation, ``-[1=nsubj]->`` for all subtypes,
+      ``->`` for any relation.
+    - ``N < V``: `N` immediately before `V`; ``N << V``: `N` anywhere before `V`. Also ``>`` and
+      ``>>``.
 
     Parameters
     ----------
@@ -48,9 +50,8 @@ def find_matches(
     Raises
     ------
     StructprobeError
-        If the pattern cannot be read (the message gives the character), `pair` names no two of its
-        nodes, a sentence has no tree or lacks a column that the pattern asks for, or nothing
-        matches.
+        If the pattern is invalid (the message gives the character), `pair` does not name two of its
+        nodes, a sentence has no tree or lacks a column that the pattern needs, or nothing matches.
     """
     parsed = parse_pattern(pattern)
     chosen = pair or _pair(parsed)

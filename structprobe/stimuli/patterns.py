@@ -70,7 +70,7 @@ class Pattern:
 def parse_pattern(text: str) -> Pattern:
     """Parse a pattern; errors give the character, counted from 1."""
     if not isinstance(text, str):
-        raise StructprobeError(f"the pattern is {text!r}, not a text", hint=_HOW)
+        raise StructprobeError(f"the pattern is {text!r}, not a string", hint=_HOW)
     pattern = Pattern(" ".join(text.split()))
     whole = _WHOLE.fullmatch(text)
     begin, end = whole.span(1) if whole else (0, len(text))

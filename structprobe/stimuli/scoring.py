@@ -54,12 +54,12 @@ def score_stimuli(
         A fitted method, or a function from sentences to predictions. Each sentence is predicted
         once, even if several stimuli share it.
     stimuli : sequence of Stimulus
-        From `make_stimuli` or `find_matches`, or your own.
+        Stimuli from `make_stimuli` or `find_matches`, or your own.
     pair : tuple of two str, optional
-        The named words whose edge and distance are scored, where a stimulus has them; by default
-        each stimulus's `pair`.
+        The named words whose edge and distance are scored, for stimuli that have them; by default
+        the `pair` of each stimulus.
     punct : {"upos", "xpos", "keep"}, optional
-        Which words count, as for `score`.
+        Which words are excluded from UUAS and edges, as for `score`.
     n, level, random_state
         As for `near_word_slope`, for all intervals.
 
@@ -71,7 +71,7 @@ def score_stimuli(
     Raises
     ------
     ScoreError
-        If `recoverer` predicts another number of trees, and as for `score_conditions`.
+        If `recoverer` does not predict one tree per sentence, and as for `score_conditions`.
     """
     stimuli = _checked(stimuli)
     unique = list({id(one.sentence): one.sentence for one in stimuli}.values())
@@ -101,9 +101,9 @@ def score_conditions(
 ) -> list[dict[str, Any]]:
     """Score predictions by condition and value.
 
-    Intervals are percentile intervals of the bootstrap over items, or over sentences where stimuli
-    have no item. A score is None, not 0, if there was nothing to score: distances if the
-    predictions have none, the edge if one of its words is ignored as punctuation.
+    Intervals are percentile bootstrap intervals over items, or over sentences for stimuli without
+    items. A score is None, not 0, if there is nothing to score: distances if the predictions have
+    none, the edge if one of its words is excluded as punctuation.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def score_conditions(
     Returns
     -------
     list of dict
-        For each condition one row for each of its values, if there are several, and one for all of
+        For each condition, one row for each of its values, if there are several, and one for all of
         them (``value="all"``). Keys: ``condition``, ``value`` (text) and ``values``; ``n``, the
         number of stimuli, and ``n_sentences``; ``uuas``; ``pair``, the two named words; ``edge``,
         the share of predicted trees in which an edge joins them; ``distance``, the mean of their
@@ -134,7 +134,7 @@ def score_conditions(
         If there are no stimuli, stimuli and predictions do not match, or `punct`, `n` or `level` is
         invalid.
     StructprobeError
-        If no stimulus has words of the names in `pair`.
+        If no stimulus has both words of `pair`.
     """
     how = Resampling(n, level, random_state)
     stimuli = _checked(stimuli)

@@ -20,18 +20,19 @@ class Stimulus:
     condition : str
         The name of the condition, or the pattern that the sentence matched.
     values : mapping of str to int or str
-        The values of what the condition varies, such as ``{"between": 4}``.
+        The values of the properties that the condition varies, such as ``{"between": 4}``.
     words : mapping of str to int
-        Named words, by 1-based position, such as ``{"subject": 2, "verb": 7}``.
+        The 1-based positions of named words, such as ``{"subject": 2, "verb": 7}``.
     pair : tuple of two str, or None
         The two named words whose edge and distance are scored.
     item : int or None
-        The number of the item: stimuli of a condition that differ in its values alone share it.
+        The number of the item: the stimuli of a condition that differ only in these values.
 
     Raises
     ------
     StructprobeError
-        If the sentence has no tree, a named word is outside of it, or `pair` names no two words.
+        If the sentence has no tree, a position is outside the sentence, or `pair` does not name two
+        different words.
     """
 
     sentence: Sentence
@@ -44,7 +45,7 @@ class Stimulus:
     def __post_init__(self) -> None:
         where = self.sentence.where
         if self.sentence.heads is None:
-            raise StructprobeError("a stimulus without a tree", where=where, hint="give it heads")
+            raise StructprobeError("the stimulus has no tree", where=where, hint="give it heads")
         n = len(self.sentence)
         for name, place in self.words.items():
             if not 1 <= place <= n:
@@ -74,7 +75,7 @@ class Stimulus:
         Raises
         ------
         StructprobeError
-            If a name is unknown, or both name one word.
+            If a name is unknown, or both name the same word.
         """
         for name in read_pair(pair):
             if name not in self.words:

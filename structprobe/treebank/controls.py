@@ -23,11 +23,11 @@ from structprobe.treebank.sentence import Sentence
 def by_form(bank: Sequence[Sentence], seed: int = 0) -> Treebank:
     """Give each sentence a tree that depends only on the forms of its words.
 
-    Every form, in lower case, draws a number. In a sentence, the word with the smallest number is
-    the root, and the word of rank k (from 1, by its number; equal forms by their order) is attached
-    to the word of rank k // 2. A form has the same number in all treebanks, so that a probe can
-    learn the task by heart, form by form, but not from syntax. Upper case makes no difference, as
-    many models do not see it and could not learn the task.
+    Every form, in lower case, has a random number. In each sentence, the words are ranked by their
+    numbers (equal forms by their order in the sentence). The word of rank 1 is the root, and the
+    word of rank k is attached to the word of rank k // 2. A form has the same number in all
+    treebanks, so a probe can memorise the number of each form, but syntax is of no use. Case is
+    ignored, since uncased models could not learn the task otherwise.
 
     Parameters
     ----------
@@ -47,8 +47,8 @@ def by_form(bank: Sequence[Sentence], seed: int = 0) -> Treebank:
 def by_position(bank: Sequence[Sentence], seed: int = 0) -> Treebank:
     """Give each sentence a tree that depends only on the positions of its words.
 
-    As `by_form`, but every position in a sentence draws a number, not every form: all sentences of
-    one length have the same tree.
+    As `by_form`, but the random numbers belong to the positions in a sentence instead of the forms.
+    All sentences of the same length have the same tree.
 
     Parameters
     ----------
@@ -64,11 +64,11 @@ def by_position(bank: Sequence[Sentence], seed: int = 0) -> Treebank:
 
 
 def permute_trees(bank: Sequence[Sentence], seed: int = 0) -> Treebank:
-    """Give each sentence its own tree, with the words at its nodes permuted at random.
+    """Permute the words at the nodes of each sentence's tree at random.
 
-    The permutation is drawn anew for each sentence, so there is nothing to learn. All permutations
-    are equally likely, including the one that changes nothing. Relations stay with their nodes,
-    tags with their words.
+    Each sentence has its own random permutation, so there is nothing to learn. All permutations are
+    equally likely, including the one that changes nothing. Relations stay with their nodes, tags
+    with their words.
 
     Parameters
     ----------

@@ -39,7 +39,9 @@ def test_conditions_are_scored_as_in_python(probe: str, capsys: Any) -> None:
     assert found == json.loads(json.dumps(score_stimuli(recoverer, stimuli)))
     table = run(capsys, *options).splitlines()
     assert table[0].split()[:4] == ["condition", "value", "stimuli", "UUAS"]
-    assert len([line for line in table if line.startswith("distance ")]) == 14
+    lines = [line for line in table if line.startswith("distance ")]
+    assert len(lines) == 14
+    assert all(" subject–verb " in line for line in lines)
     assert table[-1].startswith("Near-word bias: growth of the predicted distance")
 
 

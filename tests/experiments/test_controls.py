@@ -218,7 +218,7 @@ def test_forms_alone_have_no_selectivity_and_planted_trees_have() -> None:
             scores.append(score(trees_of[half:], probe.predictions(vectors[half:])))
         found[name] = selectivity(*scores)
     assert found["forms"].high < 0
-    with pytest.raises(ScoreError, match="the trees and the control task have other sentences"):
+    with pytest.raises(ScoreError, match="the trees and the control task have different sentences"):
         selectivity(*(score(one, one_tree(one)) for one in (bank[:4], control[1:5])))
     assert found["trees"].low > 0.5
 

@@ -14,6 +14,7 @@ from structprobe import Encoder
 from structprobe.cli.main import main
 from structprobe.errors import ProbeError
 from structprobe.results.folder import read_rows
+from structprobe.results.saved_runs import read_stimuli
 from structprobe.show.report import build_report
 from structprobe.show.table import format_table
 from structprobe.stimuli import make_stimuli, score_stimuli
@@ -39,12 +40,16 @@ def test_each_probe_has_its_bias(encoder: Encoder, tmp_path: Path) -> None:
         how = {"layer": row["layer"], "rank": 2, "max_steps": 5}
         recoverer, alone = fit_probe(encoder, *BANKS[:2], **how)
         told = score_stimuli(recoverer, stimuli)[-1]
+        kept = read_stimuli(tmp_path, row["key"])
+        assert [one["value"] for one in kept] == [*(f"between={n}" for n in range(13)), "all"]
+        assert kept[-1]["slope"] == row["near_word_bias"]
         for end in ("", "_low", "_high"):
             assert row[f"near_word_bias{end}"] == pytest.approx(told[f"slope{end}"], rel=1e-5)
         assert (row["stimuli"], row["dev_uuas"]) == (39, alone["dev_uuas"])
     assert rows == read_rows(tmp_path)
     assert "near-word bias" in format_table(rows).splitlines()[0]
     assert "near-word bias" in build_report(tmp_path)
+    assert len([*(tmp_path / "stimuli").iterdir()]) == 2
 
 
 def test_the_bias_is_measured_when_it_is_asked_for_later(encoder: Encoder, tmp_path: Path) -> None:
@@ -66,6 +71,8 @@ def test_the_bias_of_several_seeds_and_workers(encoder: Encoder, tmp_path: Path)
     backend = Backend(jobs=2, name="threading")
     there = sweep(encoder, *BANKS, folder=tmp_path / "x", stimuli=39, backend=backend, **told)
     assert [row["near_word_bias"] for row in here] == [row["near_word_bias"] for row in there]
+    both = ([read_stimuli(tmp_path / name, row["key"]) for row in here] for name in ("here", "x"))
+    assert next(both) == next(both)
 
 
 def test_what_is_refused(encoder: Encoder, tmp_path: Path, capsys: Any) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from support.conllu_text import cut
-from support.flat_settings import fit_probe, sweep
+from support.flat_settings import fit_probe, plan_sweep, sweep
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank, tiny_file
 
@@ -27,6 +27,8 @@ from structprobe.probe.training.streaming import Spool
 from structprobe.results.folder import ROWS, ResultsFolder, read_rows
 from structprobe.results.rows import Row
 from structprobe.results.saved_runs import probe_path
+from structprobe.results.settings import over_seeds
+from structprobe.show.table import format_table
 
 BASELINES = ["linear", "right-branching", "left-branching", "random", "random"]
 BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))
@@ -284,6 +286,32 @@ def test_untrained_copy_is_a_baseline(encoder: Encoder, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert rows[0]["fingerprint"] == encoder.fingerprint != rows[2]["fingerprint"]
     assert len({row["key"] for row in rows}) == 4
+
+
+def test_each_seed_has_an_untrained_copy_of_its_own(encoder: Encoder, tmp_path: Path) -> None:
+    how = {"layers": 2, "ranks": (2,), "baselines": False, "untrained": True, "max_steps": 5}
+    plan = plan_sweep(encoder, *BANKS, folder=tmp_path, seeds=(0, 1), **how)
+    assert plan["bytes_in_all"] == 3 * plan["bytes_per_layer"]
+    rows = sweep(encoder, *BANKS, folder=tmp_path, seeds=(0, 1), controls="form", **how)
+    copies = [row for row in rows if "untrained" in row["method"]]
+    assert [(row["method"], row["seed"]) for row in copies] == [
+        ("probe-untrained", 0), ("probe-untrained-control-form", 0),
+        ("probe-untrained", 1), ("probe-untrained-control-form", 1),
+    ]  # fmt: skip
+    for row in copies:
+        assert row["fingerprint"] == encoder.untrained(row["seed"]).fingerprint
+    assert copies[3]["selectivity"] == pytest.approx(copies[2]["uuas"] - copies[3]["uuas"])
+    (alone,) = sweep(
+        encoder.untrained(1),
+        *BANKS,
+        folder=tmp_path / "x",
+        seeds=(1,),
+        **how | {"untrained": False},
+    )
+    assert alone["uuas"] == copies[2]["uuas"]
+    means = [row for row in over_seeds(rows) if row["method"] == "probe-untrained"]
+    assert [(row["n_seeds"], row["layer"]) for row in means] == [(2, 2)]
+    assert sum("probe-untrained " in line for line in format_table(rows).splitlines()) == 1
 
 
 def test_without_dev_or_without_test(encoder: Encoder, tmp_path: Path) -> None:

@@ -74,9 +74,9 @@ def test_what_is_no_pair_of_probes_is_refused() -> None:
     ):
         with pytest.raises(ProbeError, match=told):
             principal_angles(a, b)
-    with pytest.raises(ProbeError, match="coordinates are of vectors 4 wide, the matrices of 3"):
+    with pytest.raises(ProbeError, match="coordinates are for hidden_size 4, but a and b for 3"):
         principal_angles(one, one, np.eye(4))
     with pytest.raises(ProbeError, match="banks is empty"):
         pooled_whitening([])
-    with pytest.raises(ProbeError, match="vectors of different widths: 2, 3"):
+    with pytest.raises(ProbeError, match="different hidden sizes: 2, 3"):
         pooled_whitening([[np.ones((2, 2))], [np.ones((2, 3))]])

@@ -11,11 +11,17 @@ from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
 
 from structprobe import Encoder, NotFittedError, Sentence, StructuralProbe, Treebank, score
-from structprobe.errors import ProbeError
+from structprobe.errors import MethodError, ProbeError
 from structprobe.recoverers.base import MethodContext
 from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.probe import ProbeRecoverer
-from structprobe.recoverers.probe_baselines import LayerZero, TypeProbe, UntrainedProbe
+from structprobe.recoverers.probe_baselines import (
+    DecayProbe,
+    LayerZero,
+    ProjProbe,
+    TypeProbe,
+    UntrainedProbe,
+)
 
 TRAIN, DEV, TEST = (tiny_bank(seed=seed) for seed in range(3))
 
@@ -118,4 +124,22 @@ def test_a_probe_on_types_sees_forms_alone(encoder: Encoder, tmp_path: Path) -> 
     # Its vectors are not those that the encoder gives: a saved probe is not loaded with it.
     types.recoverer_.save_pretrained(tmp_path / "probe")
     with pytest.raises(ProbeError, match=r"the probe was fitted on .*type vectors"):
+        ProbeRecoverer.from_pretrained(tmp_path / "probe", model=encoder)
+
+
+@pytest.mark.parametrize(("kind", "name"), [(DecayProbe, "decay0"), (ProjProbe, "proj0")])
+def test_a_probe_on_words_mixed_without_training(
+    encoder: Encoder, tmp_path: Path, kind: type[LayerZero], name: str
+) -> None:
+    context = MethodContext(encoder, seed=4, progress=False)
+    mixed = kind.for_model(context, max_steps=5).fit(TRAIN, DEV)
+    assert (mixed.name, mixed.chosen_) == (f"probe-{name}", {"layer": 0})
+    assert mixed.describe()["fingerprint"] == encoder.fingerprint  # it is that model's floor
+    zero = LayerZero.for_model(context, max_steps=5).fit(TRAIN, DEV)
+    found, plain = (one.predict(TEST[:1])[0].distances for one in (mixed, zero))
+    assert np.abs(found - plain).max() > 1e-3
+    with pytest.raises(MethodError, match="uses only layer 0"):
+        kind(encoder, layers=(1,))
+    mixed.recoverer_.save_pretrained(tmp_path / "probe")
+    with pytest.raises(ProbeError, match=rf"the probe was fitted on .*{name}"):
         ProbeRecoverer.from_pretrained(tmp_path / "probe", model=encoder)

@@ -15,8 +15,8 @@ from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.methods import Method, choose_methods, find_methods
 
 BASELINES = [
-    "probe-layer-0", "probe-types", "probe-untrained", "linear", "right-branching",
-    "left-branching", "random",
+    "probe-layer-0", "probe-types", "probe-decay0", "probe-proj0", "probe-untrained", "linear",
+    "right-branching", "left-branching", "random",
 ]  # fmt: skip
 
 VARIED = '''

@@ -440,7 +440,15 @@ def test_what_does_not_belong_together_is_told_or_kept_apart(
 
 
 def test_every_key_of_a_row_is_a_setting_or_known_to_be_none() -> None:
-    measured = (*METRICS, "selectivity", "near_word_bias", "dev_", "n_")
+    measured = (
+        *METRICS,
+        "selectivity",
+        "near_word_bias",
+        "codelength",
+        "compression",
+        "dev_",
+        "n_",
+    )
     of_results = {key for key in ROW_KEYS if key.startswith(measured)}
     others = {"key", "revision", "choice", "why_empty", "steps", "cpu_seconds", "wall_seconds",
               "torch_version", "transformers_version", "probe", "warnings"}  # fmt: skip

@@ -29,6 +29,8 @@ from structprobe.results.saved_runs import (
     has_predictions,
     read_predictions,
     read_sentences,
+    read_stimuli,
+    stimuli_path,
 )
 
 BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))
@@ -201,3 +203,26 @@ def test_texts_without_end_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     assert 100 * len(content) < 1_600_000
     with pytest.raises(ResultError, match=r"texts of more than \d"):
         predictions_from_bytes(content, "here")
+
+
+def test_scores_by_condition_are_kept_and_damage_is_named(tmp_path: Path) -> None:
+    results = ResultsFolder(tmp_path)
+    told = [{"condition": "distance", "value": "é", "n": 3, "uuas": 1 / 3, "slope": None}]
+    results.add(make_row(key="a", method="probe"), conditions=told)
+    results.add(make_row(key="b", method="probe"))
+    assert (read_stimuli(tmp_path, "a"), read_stimuli(tmp_path, "b")) == (told, [])
+    path = stimuli_path(tmp_path, "a")
+    whole = path.read_text()
+    path.with_name("b.json").write_text(whole)
+    for key, content, what in [
+        ("b", whole, "is of another run"),
+        ("a", whole.replace("0.3", "0.4"), "was changed after it was written"),
+        ("a", whole.replace("0.3", "NaN, 3.3").replace("3.3", '"x": 3'), "not a list of scores"),
+        ("a", whole.replace('"distance"', "7"), "not a list of scores"),
+        ("a", "[]", "not a list of scores"),
+        ("a", whole[:30], "not valid JSON"),
+    ]:
+        stimuli_path(tmp_path, key).write_text(content)
+        with pytest.raises(ResultError, match=what) as caught:
+            read_stimuli(tmp_path, key)
+        assert str(caught.value).count("\n") == 0

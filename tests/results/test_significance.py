@@ -244,7 +244,7 @@ def test_the_command_prints_pairs_and_letters(tmp_path, capsys):
     pairs = [line for line in lines if " – " in line]
     assert len(pairs) == 3
     assert re.fullmatch(r"layer 1 – layer \d +\+\d+\.\d +\[.+\]( +0\.\d{4}){2}  (yes|no)", pairs[0])
-    assert "Systems that share a letter do not differ at 5%." in lines
+    assert "Systems that share a letter do not differ at the 5% level." in lines
     assert "corrected for 3 pairs after Benjamini and Hochberg" in told.out
     status, told = shell(capsys, tmp_path / "r", "--json", "--test", "randomisation")
     [table] = json.loads(told.out)

@@ -334,7 +334,7 @@ def test_a_stimulus_checks_its_words(stimuli: list[Stimulus]) -> None:
         Stimulus(sentence, "own", words={"verb": 1}, pair=("verb", "verbs"))
     with pytest.raises(StructprobeError, match="does not name two words"):
         Stimulus(sentence, "own", words={"a": 1, "b": 1}, pair=("a", "b"))
-    with pytest.raises(StructprobeError, match="without a tree"):
+    with pytest.raises(StructprobeError, match="the stimulus has no tree"):
         Stimulus(Treebank.from_words([["a"]])[0], "own")
 
 

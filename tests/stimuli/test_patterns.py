@@ -174,7 +174,7 @@ def test_what_a_sentence_lacks_is_told() -> None:
             find_matches(changed, pattern)
     with pytest.raises(StructprobeError, match="not a Sentence"):
         find_matches(["a"], "N []")
-    with pytest.raises(StructprobeError, match="the pattern is 3, not a text"):
+    with pytest.raises(StructprobeError, match="the pattern is 3, not a string"):
         find_matches(BANK, 3)
 
 

@@ -39,13 +39,17 @@ class PlantedEncoder:
         return np.concatenate([self._vectors(self.trees[one.words]) for one in sentences])
 
     def _vectors(self, heads: np.ndarray) -> np.ndarray:
-        """Each arc is a step along an axis of its own, so that distances are those of the tree."""
-        vectors = np.zeros((len(heads), self.longest), dtype=np.float32)
-        for word in np.argsort(tree_depths(heads), kind="stable"):
-            if heads[word]:
-                vectors[word] = vectors[heads[word] - 1]
-                vectors[word, word] = 1
-        return vectors
+        return tree_steps(heads, self.longest)
+
+
+def tree_steps(heads: np.ndarray, width: int) -> np.ndarray:
+    """Each arc is a step along an axis of its own, so that distances are those of the tree."""
+    vectors = np.zeros((len(heads), width), dtype=np.float32)
+    for word in np.argsort(tree_depths(heads), kind="stable"):
+        if heads[word]:
+            vectors[word] = vectors[heads[word] - 1]
+            vectors[word, word] = 1
+    return vectors
 
 
 def distinct_bank(n: int, seed: int = 0, longest: int = 9) -> Treebank:

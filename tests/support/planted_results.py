@@ -88,6 +88,39 @@ def planted_sweep(folder: Path, bank: Treebank, n_layers: int = 4, seed: int = 0
     return rows
 
 
+def planted_evidence(folder: Path, bank: Treebank, seeds: Sequence[int] = (0,)) -> list[dict]:
+    """A folder of layers with controls, scores on stimuli and codelengths, beside the chain."""
+    results = ResultsFolder(folder)
+    rows = [_add(results, bank, LinearChain().predict(bank), {"method": "linear"})]
+    for seed in seeds:
+        for layer in range(3):
+            told = {"method": "probe", "model": "m", "layer": layer, "rank": 8, "seed": seed}
+            told |= {"recipe": "whitened", "stimuli": 26, "near_word_bias": 0.1 * layer - 0.05}
+            told |= {"near_word_bias_low": 0.1 * layer - 0.1, "near_word_bias_high": 0.1 * layer}
+            bias = told["near_word_bias"]
+            conditions = [
+                {"condition": "distance", "value": value, "n": 13, "uuas": 0.5 + layer / 10,
+                 "uuas_low": 0.4, "uuas_high": 0.9, "edge": 0.25, "distance": 1.5 + layer,
+                 "slope": bias if value == "all" else None}
+                for value in ("between=0", "between=<12>", "all")
+            ]  # fmt: skip
+            predictions = noisy(bank, 0.3 + 0.5 * abs(layer - 1), 10 * seed + layer)
+            real = _add(results, bank, predictions, told, conditions)
+            rows.append(real)
+            for at, name in enumerate(("form", "position")):
+                own = {"method": f"probe-control-{name}", "control": name, "stimuli": None}
+                own |= {"key": f"{name}-{layer}-{seed}", "selectivity": real["uuas"] - 0.1 * at}
+                own |= {"selectivity_low": -0.02, "selectivity_high": 0.99, "uuas": 0.1 * at}
+                blank = dict.fromkeys(key for key in real if key.startswith(("near_", "dev_uuas")))
+                rows.append({**real, **blank, **own})
+                results.add(rows[-1])
+    for layer, method in ((0, "codelength-tree"), (1, "codelength-tree-control-form")):
+        values = {"codelength": 1234.5 + layer, "compression": 2 - layer, "train": "train.conllu"}
+        rows.append(make_row(key=f"bits-{layer}", method=method, layer=layer, rank=8, **values))
+        results.add(rows[-1])
+    return rows
+
+
 def planted_comparison(folder: Path, bank: Treebank) -> list[dict]:
     """A folder as `compare` writes it: methods without layers, one of them empty."""
     results = ResultsFolder(folder)
@@ -103,7 +136,11 @@ def planted_comparison(folder: Path, bank: Treebank) -> list[dict]:
 
 
 def _add(
-    results: ResultsFolder, bank: Treebank, predictions: Sequence[Prediction], told: dict
+    results: ResultsFolder,
+    bank: Treebank,
+    predictions: Sequence[Prediction],
+    told: dict,
+    conditions: Sequence[dict] = (),
 ) -> dict:
     """Score predictions and keep them beside their row."""
     values = score_values(score(bank, predictions))
@@ -111,5 +148,5 @@ def _add(
     names |= {"n_sentences": len(bank), "n_words": bank.n_words, "uses_gold": False}
     key = f"{told['method']}-{told.get('layer')}-{told.get('seed')}"
     row = make_row(**told, **names, **values, key=key, dev_uuas=values["uuas"])
-    results.add(row, bank, predictions)
+    results.add(row, bank, predictions, conditions)
     return row

@@ -131,7 +131,7 @@ def read_hdf5(
                 raise StoreError("has no sentences", where=where)
             if LAYERS not in file.attrs and CHECK in file[names[0]].attrs:
                 hint = f"copy the attribute {LAYERS!r} of the file that it was written to"
-                raise StoreError("does not tell which layers it has", where=where, hint=hint)
+                raise StoreError("does not say which layers it has", where=where, hint=hint)
             first = _dataset(file, names[0], None, where)
             rows = _rows(file, len(first), first_layer, layers, where)
             places, shape = [*rows.values()], (first.shape[0], first.shape[2])

@@ -9,89 +9,49 @@ pays for it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
 from functools import partial
-from itertools import pairwise, product
+from itertools import product
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.random import SeedSequence
-from numpy.typing import NDArray
-
 from structprobe.devices import find_device
-from structprobe.errors import ProbeError, ScoreError, check_encoder, counted, unknown_name
+from structprobe.errors import ProbeError, check_encoder, unknown_name
 from structprobe.experiments.config import CodelengthConfig, checked_config
+from structprobe.experiments.instruments.online_code import Blocks, CodedBlock, Coder
 from structprobe.experiments.layers_ranks_seeds import check_ranks, check_seeds, parse_layers
-from structprobe.experiments.runs.run import Banks
+from structprobe.experiments.runs.run import Banks, Run
 from structprobe.progress import progress_bar
-from structprobe.results.rows import bank_name
+from structprobe.results.folder import ResultsFolder, check_folder
+from structprobe.results.frames import Rows
+from structprobe.results.rows import bank_name, make_row
 from structprobe.treebank.controls import choose_controls
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
-    from structprobe.probe.data.examples import Examples, Split
-    from structprobe.probe.data.whitening import Moments
-    from structprobe.probe.losses.codes import Code
-    from structprobe.probe.training.fit import FittedMatrix
-    from structprobe.probe.training.settings import Settings
-    from structprobe.probe.types import Layer
 
 KINDS = ("tree", "distances", "depths")
-
-# The sentences after which a block ends, in per cent of all (Voita and Titov 2020, section 4.1).
-ENDS = (0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.25, 12.5, 25.0, 50.0, 100.0)
-
-# Of the sentences before a block, the share that is held out for the best step and the sharpness;
-# at least so many of them, but never more than half.
-HELD_OUT, LEAST_HELD_OUT = 0.1, 10
-
-_PART = 1000  # Sentences coded at once
-
-
-@dataclass(frozen=True)
-class CodedBlock:
-    """A block of sentences of an online code.
-
-    Attributes
-    ----------
-    n_sentences : int
-        The number of sentences.
-    codelength, uniform_codelength : float
-        Bits of their trees, distances or depths: as coded, and by the uniform code.
-    n_steps : int
-        Steps for which the probe was trained; 0 if the block was coded by the uniform code.
-    sharpness : float
-        How far its predictions are trusted: what the distances are multiplied by in the code of
-        trees, and one over the width of the Laplace distribution in the others; 0 for the uniform
-        code.
-    """
-
-    n_sentences: int
-    codelength: float
-    uniform_codelength: float
-    n_steps: int = 0
-    sharpness: float = 0.0
 
 
 @dataclass(frozen=True)
 class Codelength:
     """The online code of a treebank given the vectors of one layer.
 
-    The codelengths of different kinds cannot be compared with each other: a tree decides all
-    n(n - 1)/2 distances of a sentence, and all n depths, which are coded as if it did not.
+    The codelengths of different kinds are not comparable: a tree determines all n(n - 1)/2
+    distances and all n depths of a sentence, but these are encoded as if they were independent.
 
     Attributes
     ----------
     kind : {"tree", "distances", "depths"}
-        What is coded.
+        What is encoded.
     layer : int
         The layer.
     blocks : tuple of CodedBlock
-        The blocks, in the order in which they are coded.
+        The blocks, in the order in which they are encoded.
     control : str or None
-        The control task whose trees are coded; None for those of the treebank.
+        The control task whose trees are encoded; None for the trees of the treebank.
     model, train : str or None
         The model, and the files that the treebank was read from, if known.
     rank, seed : int
@@ -99,11 +59,11 @@ class Codelength:
     recipe : str
         How the probes were trained.
     max_steps : int or None
-        Steps for the whole treebank, of which the probe for a block gets the share of the sentences
-        before it; None if the recipe counts in epochs.
+        Training steps for the whole treebank; the probe for a block is trained for a share of them,
+        in proportion to the sentences before the block. None if the recipe counts in epochs.
     held_out : {"train", "dev"}
-        What the best step and the sharpness were chosen on: some of the sentences before a block,
-        or the dev set.
+        What the best step and the sharpness were chosen on: held-out sentences from those before a
+        block, or the dev set.
     """
 
     kind: str
@@ -130,7 +90,7 @@ class Codelength:
 
     @property
     def compression(self) -> float:
-        """How many times shorter the code is than the uniform code; 1 if nothing was learned."""
+        """`uniform_codelength` divided by `codelength`; 1 if nothing was learned."""
         # No bits at all where every sentence has one or two words, and so one distance.
         return self.uniform_codelength / self.codelength if self.codelength else 1.0
 
@@ -152,8 +112,7 @@ class Codelength:
         own = asdict(self)
         blocks = own.pop("blocks")
         first = {name: own.pop(name) for name in ("kind", "layer", "control")}
-        return {**first, **sums, **own,
-                "blocks": list(blocks)}  # fmt: skip
+        return {**first, **sums, **own, "blocks": list(blocks)}
 
 
 def codelength(
@@ -167,39 +126,39 @@ def codelength(
     seed: int = 0,
     config: CodelengthConfig | None = None,
 ) -> list[Codelength]:
-    """Measure how many bits the trees of a treebank take, given the vectors of a layer.
+    """Measure how many bits encode the trees of a treebank, given the vectors of a layer.
 
-    The sentences are coded in blocks that end at 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.25, 12.5, 25, 50
-    and 100 per cent of the treebank; blocks that coincide are one. The first block is coded by the
-    uniform code, each later one by a probe trained on the sentences before it, in a share of the
-    steps that is theirs of the sentences. Until two sentences have distances to learn from, and to
-    hold out, blocks are coded by the uniform code.
+    The sentences are encoded in blocks that end at 0.1, 0.2, 0.4, 0.8, 1.6, 3.2, 6.25, 12.5, 25, 50
+    and 100 per cent of the treebank; blocks that coincide are merged. The first block is encoded by
+    the uniform code, each later one by a probe trained on the sentences before it. The number of
+    training steps is proportional to the number of these sentences. If they are too few to train
+    on some and hold out others, the uniform code is used.
 
     - ``"tree"``: the undirected gold tree, by its likelihood among all spanning trees, from
       distances trained with ``loss="tree"``; and its root, as one of n words. The uniform code
       takes ``(n - 1) * log2(n)`` bits for n words.
-    - ``"distances"``, ``"depths"``: each value by itself, by a Laplace distribution around what the
-      probe predicts, on the integers that it may take (1 to n - 1, and 0 to n - 1). The uniform
-      code gives each of them the same probability, which a code that knows only how distances are
-      spread beats already; so compare the compression with that of a control.
+    - ``"distances"``, ``"depths"``: each value on its own, by a discrete Laplace distribution
+      around the predicted value, over the possible integers (1 to n - 1, and 0 to n - 1). The
+      uniform code gives each integer the same probability. A code that knows only the frequencies
+      of distances is already better than that, so compare the compression with that of a control.
 
-    The bits of the three cannot be compared with each other: one tree decides all n(n - 1)/2
-    distances, which are coded as if it did not.
+    Codelengths of different kinds are not comparable: one tree determines all n(n - 1)/2 distances,
+    but these are encoded as if they were independent.
 
     Parameters
     ----------
     encoder : Encoder
         The model.
     train : sequence of Sentence
-        The sentences with heads to be coded.
+        The sentences to encode, with heads.
     dev : sequence of Sentence, optional
-        Sentences on which the best training step and the sharpness of the code are chosen; what
-        they tell is not counted in the codelength. By default a tenth of the sentences before each
-        block is held out (at least ten, but no more than half).
+        Sentences on which the best training step and the sharpness of the code are chosen; they are
+        not counted in the codelength. By default, a tenth of the sentences before each block is
+        held out for this (at least ten, but no more than half).
     layers : str or iterable of int, default="all"
         As for `sweep`. The vectors of all are in memory at once, unless there is a cache.
     kinds : str or iterable of str, default=("tree", "distances", "depths")
-        What is coded.
+        What is encoded.
     rank : int, optional
         Rank of the probes; by default hidden_size.
     seed : int, default=0
@@ -221,59 +180,172 @@ def codelength(
     TreebankError
         If the text of a treebank is withheld, unless that is allowed.
     """
-    from structprobe.probe.data.examples import read_sets
-    from structprobe.probe.training.joint_fit import most_at_once
-    from structprobe.probe.training.parallel import side_by_side
-    from structprobe.probe.training.settings import read_settings
-    from structprobe.probe.training.streaming import bytes_of_layer
-
     config = checked_config(config, CodelengthConfig)
-    find_device(config.device, error=ProbeError)
-    wanted = _read_kinds(kinds)
-    check_seeds([] if seed is None else [seed])
-    banks = Banks.of(train, dev, allow_withheld=config.allow_withheld)
-    check_encoder(encoder, ProbeError)
-    if rank is not None:  # before anything is encoded
-        check_ranks([rank], encoder.hidden_size)
-    chosen = parse_layers(layers, encoder.n_layers, encoder.layers)
-    blocks = _Blocks.of(banks, seed)
-    how: dict[str, Any] = {"layers": chosen, "cache": config.cache, "progress": config.progress}
-    X = {}
-    for name, bank in banks.parts.items():
-        vectors = encoder.encode(bank, **how)
-        X[name] = {layer: vectors.layer(layer) for layer in chosen}
-    told = {"rank": rank, "recipe": config.recipe, "max_steps": config.max_steps}
-    told["device"] = config.device
-    tasks = [banks, *map(banks.controlled, choose_controls(config.controls))]
-    pieces, size = [], 0
-    n_sentences = len(tasks) * len(chosen) * len(wanted) * len(banks.train)
-    shown = config.progress
-    with progress_bar("codelength", n_sentences, "sentence", shown=shown) as advance:
-        for task in tasks:
-            held_out = None if task.dev is None else (X["dev"], task.dev)
-            whole, whole_dev = read_sets(X["train"], task.train, held_out)
-            for layer in chosen:
-                settings = read_settings(told, whole.layers[layer].hidden_size)
-                size = max(size, bytes_of_layer(layer, whole, whole_dev, settings))
-                coder = _Coder(layer, settings, whole, whole_dev, blocks)
-                pieces.append(partial(coder.code, wanted, advance))
-        in_memory = int(settings.memory_gb * 1e9 / size)
-        n_workers = max(1, min(most_at_once(settings.device), len(pieces), in_memory))
-        found = [*side_by_side(pieces, n_workers)]
-    own: dict[str, Any] = {"recipe": config.recipe, "seed": int(seed)}
-    own["max_steps"] = config.max_steps or getattr(settings.recipe, "max_steps", None)
-    own |= {"train": bank_name(banks.train), "held_out": "train" if dev is None else "dev"}
-    models: Any = {layer: (X["train"][layer].origin or {}).get("model") for layer in chosen}
-    coded = dict(zip(product((task.control for task in tasks), chosen), found, strict=True))
-    return [
-        Codelength(
-            kind, layer, tuple(coded[control, layer][kind]), control,
-            rank=rank or whole.layers[layer].hidden_size, model=models[layer], **own,
-        )
-        for layer in chosen
-        for kind in wanted
-        for control in (task.control for task in tasks)
-    ]  # fmt: skip
+    plan = _Plan.of(encoder, Banks.of(train, dev, allow_withheld=config.allow_withheld), layers,
+                    kinds, rank, seed, config)  # fmt: skip
+    return [*plan.coded(plan.layers, plan.kinds, plan.tasks)]
+
+
+def codelength_rows(
+    encoder: Encoder,
+    train: Sequence[Sentence],
+    dev: Sequence[Sentence] | None = None,
+    *,
+    folder: str | os.PathLike[str],
+    layers: str | Iterable[int] = "all",
+    kinds: str | Iterable[str] = KINDS,
+    rank: int | None = None,
+    seed: int = 0,
+    config: CodelengthConfig | None = None,
+) -> Rows:
+    """Measure codelengths into a results folder; one row per layer, kind and control.
+
+    Rows that are already in the folder are skipped. Their method is ``"codelength-tree"`` and so
+    on, followed by ``-control-form`` and so on for controls.
+
+    Parameters
+    ----------
+    encoder, train, dev
+        As for `codelength`.
+    folder : path
+        The results folder: new, empty, or from structprobe. The rows of a layer are written when
+        it is done.
+    layers, kinds, rank, seed, config
+        As for `codelength`.
+
+    Returns
+    -------
+    Rows
+        The rows of all layers, kinds and controls that were asked for.
+
+    Raises
+    ------
+    ProbeError, ScoreError, TreebankError
+        As for `codelength`.
+    ResultError
+        If the folder is not a results folder or cannot be written.
+    """
+    config = checked_config(config, CodelengthConfig)
+    check_folder(folder)
+    plan = _Plan.of(encoder, Banks.of(train, dev, allow_withheld=config.allow_withheld), layers,
+                    kinds, rank, seed, config)  # fmt: skip
+    runs = {
+        (layer, kind, task.control): plan.run(layer, kind, task)
+        for layer, kind, task in product(plan.layers, plan.kinds, plan.tasks)
+    }
+    results = ResultsFolder(folder)
+    results.tell_command(config.command)
+    keys = results.keys
+    todo = [place for place, run in runs.items() if run.key not in keys]
+    layers, kinds, controls = map(set, zip(*todo, strict=True)) if todo else ((), (), ())
+    left = (
+        [layer for layer in plan.layers if layer in layers],
+        [kind for kind in plan.kinds if kind in kinds],
+        [task for task in plan.tasks if task.control in controls],
+    )
+    for one in plan.coded(*left):
+        values = {"codelength": one.codelength, "compression": one.compression}
+        results.add(make_row(**runs[one.layer, one.kind, one.control].values, **values))
+    by_key = {row["key"]: row for row in results.rows}
+    return Rows(by_key[run.key] for run in runs.values())
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What is to be coded, checked before anything is encoded."""
+
+    encoder: Encoder
+    banks: Banks
+    layers: tuple[int, ...]
+    kinds: tuple[str, ...]
+    tasks: tuple[Banks, ...]  # The treebanks, and those of controls
+    rank: int | None
+    seed: int
+    config: CodelengthConfig
+
+    @classmethod
+    def of(
+        cls,
+        encoder: Encoder,
+        banks: Banks,
+        layers: str | Iterable[int],
+        kinds: str | Iterable[str],
+        rank: int | None,
+        seed: int,
+        config: CodelengthConfig,
+    ) -> _Plan:
+        """Check what was asked for."""
+        find_device(config.device, error=ProbeError)
+        wanted = _read_kinds(kinds)
+        check_seeds([] if seed is None else [seed])
+        check_encoder(encoder, ProbeError)
+        if rank is not None:
+            check_ranks([rank], encoder.hidden_size)
+        chosen = parse_layers(layers, encoder.n_layers, encoder.layers)
+        Blocks.of(banks, seed)  # refuses too few sentences
+        tasks = banks, *map(banks.controlled, choose_controls(config.controls))
+        return cls(encoder, banks, tuple(chosen), wanted, tasks, rank, int(seed), config)
+
+    def run(self, layer: int, kind: str, task: Banks) -> Run:
+        """Give the known values of a row, and its key."""
+        end = "" if task.control is None else f"-control-{task.control}"
+        values = {"method": f"codelength-{kind}{end}", "uses_gold": False}
+        values |= self.encoder.origin(0) | {"layer": layer, "control": task.control}
+        values |= {"recipe": self.config.recipe, "max_steps": self.config.max_steps}
+        values |= {"products": "float32", "rank": self.rank or self.encoder.hidden_size}
+        # Coded is the training set: there is no part that is scored.
+        sets = ("train", "train_fingerprint", "dev", "dev_fingerprint")
+        told = {key: value for key, value in task.values().items() if key in sets}
+        run = Run.of(values | {"seed": self.seed}, task)
+        return Run({**run.values, **told})
+
+    def coded(
+        self, layers: Sequence[int], kinds: Sequence[str], tasks: Sequence[Banks]
+    ) -> Iterator[Codelength]:
+        """Encode the sentences, and code the trees of each task, layer after layer."""
+        from structprobe.probe.data.examples import read_sets
+        from structprobe.probe.training.joint_fit import most_at_once
+        from structprobe.probe.training.parallel import side_by_side
+        from structprobe.probe.training.settings import read_settings
+        from structprobe.probe.training.streaming import bytes_of_layer
+
+        if not layers:
+            return
+        config = self.config
+        X = {}
+        for name, bank in self.banks.parts.items():
+            told: dict[str, Any] = {"cache": config.cache, "progress": config.progress}
+            vectors = self.encoder.encode(bank, layers=layers, **told)
+            X[name] = {layer: vectors.layer(layer) for layer in layers}
+        given = {"rank": self.rank, "recipe": config.recipe, "max_steps": config.max_steps}
+        given["device"] = config.device
+        blocks = Blocks.of(self.banks, self.seed)
+        sets = [
+            read_sets(X["train"], one.train, None if one.dev is None else (X["dev"], one.dev))
+            for one in tasks
+        ]
+        pieces, size = [], 0
+        n_sentences = len(tasks) * len(layers) * len(kinds) * len(self.banks.train)
+        shown = config.progress
+        with progress_bar("codelength", n_sentences, "sentence", shown=shown) as advance:
+            for layer, (whole, dev) in product(layers, sets):
+                settings = read_settings(given, whole.layers[layer].hidden_size)
+                size = max(size, bytes_of_layer(layer, whole, dev, settings))
+                coder = Coder(layer, settings, whole, dev, blocks)
+                pieces.append(partial(coder.code, kinds, advance))
+            in_memory = int(settings.memory_gb * 1e9 / size)
+            n_workers = max(1, min(most_at_once(settings.device), len(pieces), in_memory))
+            found = side_by_side(pieces, n_workers)
+            own: dict[str, Any] = {"recipe": config.recipe, "seed": self.seed}
+            own["max_steps"] = config.max_steps or getattr(settings.recipe, "max_steps", None)
+            own["train"] = bank_name(self.banks.train)
+            own["held_out"] = "train" if self.banks.dev is None else "dev"
+            for layer in layers:
+                of_layer = [(task.control, next(found)) for task in tasks]
+                own["rank"] = self.rank or X["train"][layer].hidden_size
+                own["model"] = (X["train"][layer].origin or {}).get("model")
+                for kind, (control, coded) in product(kinds, of_layer):
+                    yield Codelength(kind, layer, tuple(coded[kind]), control, **own)
 
 
 def _read_kinds(kinds: str | Iterable[str]) -> tuple[str, ...]:
@@ -285,132 +357,3 @@ def _read_kinds(kinds: str | Iterable[str]) -> tuple[str, ...]:
     if not wanted:
         raise ProbeError("no kind was given", hint=f"choose from {', '.join(KINDS)}")
     return wanted
-
-
-@dataclass(frozen=True)
-class _Blocks:
-    """The order in which sentences are coded, and what there is to learn from before each block."""
-
-    order: NDArray[np.int64]  # (n_sentences,)
-    ends: tuple[int, ...]  # Sentences coded after each block
-    # By the sentences coded before a block: which of them are trained on and held out, and seeds.
-    splits: Mapping[int, tuple[NDArray[np.int64], NDArray[np.int64]]]
-    seeds: Mapping[int, Sequence[SeedSequence]]
-
-    @classmethod
-    def of(cls, banks: Banks, seed: int) -> _Blocks:
-        """Divide a treebank into blocks; refuse one too small for any probe."""
-        n = len(banks.train)
-        long = np.array([len(sentence) > 1 for sentence in banks.train])
-        order_seed, *seeds = SeedSequence(seed).spawn(1 + 2 * len(ENDS))
-        order = np.random.default_rng(order_seed).permutation(n)
-        ends = sorted({max(1, round(n * end / 100)) for end in ENDS})
-        splits = {}
-        for end in ends[:-1]:
-            n_held_out = min(max(LEAST_HELD_OUT, int(HELD_OUT * end)), end // 2)
-            if banks.dev is not None:
-                n_held_out = 0
-            train, held_out = order[n_held_out:end], order[:n_held_out]
-            if long[train].any() and (banks.dev is not None or long[held_out].any()):
-                splits[end] = train, held_out
-        if not splits:
-            told = f"{counted(n, 'sentence')}, {long.sum()} of two or more words"
-            what = f"the train treebank is too small for an online code: it has {told}"
-            raise ScoreError(what, hint="use some hundred sentences or more")
-        pairs = zip(ends, seeds[::2], seeds[1::2], strict=False)
-        return cls(order, tuple(ends), splits, {end: two for end, *two in pairs})
-
-
-@dataclass(frozen=True)
-class _Coder:
-    """Codes all sentences with the probes of one layer."""
-
-    layer: int
-    settings: Settings
-    whole: Examples
-    dev: Examples | None
-    blocks: _Blocks
-
-    def code(
-        self, kinds: Sequence[str], advance: Callable[[int], None], goes: Callable[[], None]
-    ) -> dict[str, list[CodedBlock]]:
-        """Code block after block."""
-        from structprobe.probe.losses.codes import uniform_bits
-
-        found: dict[str, list[CodedBlock]] = {kind: [] for kind in kinds}
-        for start, end in pairwise((0, *self.blocks.ends)):
-            block = self.blocks.order[start:end]
-            known = self._known(start)
-            for kind in kinds:
-                uniform = float(uniform_bits(kind, self.whole.lengths[block]).sum())
-                coded = CodedBlock(len(block), uniform, uniform)
-                if known is not None:
-                    fitted = self._fit(kind, start, *known, goes)
-                    coded = self._code_block(kind, fitted, known[0], block, uniform)
-                found[kind].append(coded)
-                advance(len(block))
-        return found
-
-    def _known(self, start: int) -> tuple[Split, Mapping[Layer, Moments]] | None:
-        """Take what the probes for a block learn from; None if that is too little."""
-        from structprobe.probe.data.examples import Split
-        from structprobe.probe.training.fit import moments_of
-
-        if start not in self.blocks.splits:
-            return None
-        train, held_out = self.blocks.splits[start]
-        dev = self.whole.take(held_out) if self.dev is None else self.dev
-        split = Split(self.whole.take(train), dev, None)
-        return split, moments_of(split.train, [self.layer], self.settings)
-
-    def _code_block(
-        self,
-        kind: str,
-        fitted: FittedMatrix,
-        split: Split,
-        block: NDArray[np.int64],
-        uniform: float,
-    ) -> CodedBlock:
-        """Code a block by a probe that was trained on what came before."""
-        from structprobe.probe.losses.codes import fit_sharpness
-
-        (code,) = self._codes(kind, fitted, split.dev, len(split.dev.lengths))
-        sharpness = fit_sharpness(code)
-        codes = self._codes(kind, fitted, self.whole.take(block), _PART)
-        bits = sum(float(code.bits(sharpness).sum()) for code in codes)
-        return CodedBlock(len(block), bits, uniform, fitted.history["steps"], sharpness)
-
-    def _fit(
-        self,
-        kind: str,
-        start: int,
-        split: Split,
-        moments: Mapping[Layer, Moments],
-        goes: Callable[[], None],
-    ) -> FittedMatrix:
-        """Train a probe in its share of the steps."""
-        from structprobe.probe.training.fit import fit_kind, make_task
-        from structprobe.probe.training.streaming import streams
-
-        settings = replace(self.settings, loss="tree" if kind == "tree" else "absolute")
-        # The published recipe counts in epochs, which are in proportion already.
-        steps = settings.max_steps or getattr(settings.recipe, "max_steps", None)
-        if steps is not None:
-            share = start / len(self.blocks.order)
-            settings = replace(settings, max_steps=max(1, round(steps * share)))
-        kept = not streams([self.layer], split, settings)
-        matrix = "depth" if kind == "depths" else "distance"
-        task = make_task(matrix, split, settings, self.blocks.seeds[start], kept=kept)
-        ranks: Mapping[Layer, Sequence[int]] = {self.layer: [settings.rank]}
-        found = fit_kind(task, ranks, moments, lambda _: goes())
-        return found[self.layer, settings.rank]
-
-    def _codes(self, kind: str, fitted: FittedMatrix, examples: Examples, n: int) -> Iterator[Code]:
-        """Predict for sentences, n at a time, and give the codes."""
-        from structprobe.probe.losses.codes import CODES
-        from structprobe.probe.projecting import predict_depths, predict_distances
-
-        predict = predict_depths if kind == "depths" else predict_distances
-        for first in range(0, len(examples.lengths), n):
-            part = examples.take(np.arange(first, min(first + n, len(examples.lengths))))
-            yield CODES[kind](predict(part.layers[self.layer], fitted.components), part.heads)

@@ -54,7 +54,7 @@ _DRAWS, _LEVEL = 1000, 0.95  # Of the bootstrap over sentences
 
 @dataclass(frozen=True)
 class Decomposition:
-    """How well the sentence vectors of one layer are sums of filler-role products.
+    """How well the sentence vectors of one layer are approximated by filler-role products.
 
     Attributes
     ----------
@@ -65,7 +65,7 @@ class Decomposition:
         ``"tree"`` or ``"bag-of-words"``.
     error : tuple of float
         The share of the variance of the test sentences' vectors that is not explained, with the
-        bounds of its 95% interval over sentences: 0 if the sums are the vectors, 1 for predicting
+        bounds of its 95% interval over sentences: 0 for a perfect approximation, 1 for predicting
         the mean of the training set.
     control_error : tuple of float or None
         The same with the roles permuted among the words of each sentence; None for a bag of words,
@@ -74,14 +74,15 @@ class Decomposition:
         `control_error` minus `error`, with the bounds of its 95% interval: what is due to which
         word has which role, and not to the number of roles.
     n_roles, n_parameters : int
-        Roles in the training set, and numbers in the linear maps.
+        The number of different roles in the training set, and of parameters of the linear maps.
     new_roles : float
-        The share of the test words that have a role that is not in the training set.
+        The share of the test words whose role does not occur in the training set.
     role_weight, penalty : float
-        Chosen on the dev set: how far the maps of roles may differ from what they share (0 for not
+        Chosen on the dev set: how far the maps of roles may differ from the shared map (0 for not
         at all, which is a bag of words), and the penalty of the ridge regression.
     sentence_vector : {"mean", "first", "last"}
-        What was decomposed.
+        The vector of a sentence: the mean of its word vectors, or the vector of its first or last
+        word.
     model, treebank : str or None
         The model, and the files of the test set, if known.
     n_train, n_sentences, seed : int
@@ -137,39 +138,39 @@ def decompose(
 ) -> list[Decomposition]:
     """Decompose the sentence vectors of each layer into filler-role products.
 
-    The vector of a sentence is predicted as a sum over its words: each word's filler, mapped by a
-    matrix of its role. Fillers are the vectors of word forms at layer 0, read without the sentence
-    (as in Jawahar et al. 2019), so that a form that is only in the test set has one too. The map of
-    a role is one that all roles share plus one of its own; a role that is not in the training set
-    has what is shared. For ``sentence_vector="mean"``, products are averaged over words, as the
-    vectors are, and otherwise summed. The dimensions of sentence vectors are scaled to unit
-    variance.
+    The vector of a sentence is predicted as a sum over its words (McCoy et al. 2019): the filler of
+    each word, multiplied by a matrix that depends on its role. Fillers are the vectors of word
+    forms at layer 0, encoded without the sentence (as in Jawahar et al. 2019), so that forms that
+    occur only in the test set have one too. The matrix of a role is the sum of one that all roles
+    share and one of its own; a role that does not occur in the training set has only the shared
+    one. For ``sentence_vector="mean"``, products are averaged over words, as the vectors are, and
+    otherwise summed. The dimensions of sentence vectors are scaled to unit variance.
 
-    The maps are found by ridge regression, solved exactly, where the papers learn embeddings of
-    roles by gradient descent. How far roles may differ from what they share, and the penalty, are
-    chosen on the dev set for each layer and scheme. If that is "not at all", a scheme is a bag of
-    words, so that no scheme is clearly worse than that for having more roles than data.
+    The matrices are found by ridge regression, solved exactly, whereas the papers learn embeddings
+    of roles by gradient descent. How far roles may differ from the shared matrix, and the penalty,
+    are chosen on the dev set for each layer and scheme. If they do not differ at all, the scheme is
+    a bag of words, so a scheme with too many roles for the data is not clearly worse than that.
 
     Parameters
     ----------
     encoder : Encoder
-        The model, with ``site="residual"``: fillers are of layer 0.
+        The model, with ``site="residual"``, since fillers are vectors of layer 0.
     train, dev, test : sequence of Sentence
-        Sentences with heads: for fitting, for choices, and for the errors.
+        Sentences with heads: for fitting, for choosing the regularisation, and for the errors.
     layers : str or iterable of int, default="all"
         As for `sweep`.
     schemes : str or iterable of str
         Role schemes; by default all five. A word's role is
 
-        - ``"left-to-right"``, ``"right-to-left"``: its number, from the start or the end;
-        - ``"bidirectional"``: both numbers;
-        - ``"tree"``: its path from the root of the gold tree, where each step has a side of the
-          head and the dependent's place on that side, counted from the head;
+        - ``"left-to-right"``, ``"right-to-left"``: its position, counted from the start or the end;
+        - ``"bidirectional"``: both positions;
+        - ``"tree"``: its path from the root of the gold tree; each step is described by the side of
+          the head and the rank of the dependent on that side, counted from the head;
         - ``"bag-of-words"``: the same for all words.
     sentence_vector : {"mean", "first", "last"}, default="mean"
         The mean of the vectors of a sentence's words, or the vector of its first or last word.
     seed : int, default=0
-        Random state of the choice of training sentences, the permuted roles and the intervals.
+        Random state of the sample of training sentences, the permuted roles and the intervals.
     config : DecomposeConfig, optional
         Further options: the number of training sentences, device, cache.
 
@@ -202,7 +203,7 @@ def decompose(
     n_train = min(len(banks.train), config.max_sentences or len(banks.train))
     if n_train < LEAST_TRAIN:
         what = f"only {counted(n_train, 'sentence')} to train on"
-        raise ScoreError(what, hint=f"give at least {LEAST_TRAIN}, better some thousand")
+        raise ScoreError(what, hint=f"give at least {LEAST_TRAIN}, preferably thousands")
     chosen = parse_layers(layers, encoder.n_layers, encoder.layers)
     if 0 not in encoder.layers:
         what = "fillers are vectors of layer 0, which this encoder does not have"

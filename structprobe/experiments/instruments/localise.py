@@ -107,7 +107,7 @@ def localise(
     encoder : Encoder
         The model.
     train, dev : sequence of Sentence
-        Sentences with heads, for training and for stopping.
+        Sentences with heads, for training and for early stopping.
     test : sequence of Sentence, optional
         Sentences for the scores; by default `dev`.
     probe : {"probe", "probe-tree", "biaffine"}, default="probe"
@@ -126,8 +126,8 @@ def localise(
     Returns
     -------
     Localised
-        The scores by layer, and the mixes with their weights and scores; the expected layer also
-        for edges by relation, by length, and by the size of the phrase that they are in.
+        The scores by layer, the weights and scores of the mixes, and the expected layers, also for
+        edges by relation, by length, and by the size of the phrase that contains them.
 
     Raises
     ------

@@ -60,13 +60,13 @@ def read_order(
     cache: str | os.PathLike[str] | None = None,
     progress: bool | None = None,
 ) -> list[dict[str, Any]]:
-    """Read order and hierarchy from word vectors, on English sentences where the two disagree.
+    """Test whether linear probes follow order or hierarchy, on sentences where the two disagree.
 
-    A linear reader (ridge regression) is trained on sentences in which the answer by order is that
-    by hierarchy, and tested on sentences in which it is not (Lin, Tan & Frank 2019, Open Sesame:
-    Getting Inside BERT's Linguistic Knowledge). Where both can be read, what is easier to read
-    decides; so another reader, trained on sentences of both kinds, says whether the correct answer
-    can be read there at all.
+    A linear probe (ridge regression) is trained on English sentences in which the answer by order
+    is that by hierarchy, and tested on sentences in which it is not (Lin, Tan & Frank 2019, Open
+    Sesame: Getting Inside BERT's Linguistic Knowledge). If both can be extracted, the probe learns
+    what is easier; so another probe, trained on sentences of both kinds, shows whether the correct
+    answer can be extracted at all.
 
     - ``"auxiliary"`` chooses the main auxiliary from the two of a sentence: the first one in *the
       cat can see the dog that will sleep*, but not in *the cat that will sleep can see the dog*.
@@ -77,23 +77,23 @@ def read_order(
       rounded. The answer by hierarchy is a position that the word has in the sentences of its item
       where order and hierarchy agree.
 
-    Items are the sentences that have the same content words. The first 60 % of them are trained on
-    and the next 20 % choose the penalty; results are on the rest. Intervals are 95% percentile
-    intervals of the bootstrap over items.
+    An item consists of sentences with the same content words. The first 60 % of the items are for
+    training, the next 20 % for choosing the penalty, and the rest for testing. Intervals are 95%
+    percentile bootstrap intervals over items.
 
     Parameters
     ----------
     encoder : Encoder
         The model.
     tasks : str or iterable of str, default=("index", "auxiliary", "subject")
-        What is read.
+        What is predicted.
     layers : str or iterable of int, default="all"
         As for `sweep`. The vectors of all are in memory at once, unless there is a cache.
     n : int, default=500
-        The number of items of each of the conditions ``"main_auxiliary"`` and ``"subject_noun"``
-        of `structprobe.stimuli.make_stimuli`.
+        The number of items of each of the conditions ``"main_auxiliary"`` (2 sentences each) and
+        ``"subject_noun"`` (4 sentences each) of `structprobe.stimuli.make_stimuli`.
     seed : int, default=0
-        The seed of the sentences.
+        Random state of the sentences.
     cache : path, optional
         A folder in which to cache word vectors.
     progress : bool, optional
@@ -107,11 +107,12 @@ def read_order(
         no layer 0), and one for each layer. Keys: ``task``; ``vectors`` (``"chance"``, ``"types"``
         or ``"layer"``) and ``layer``; ``agreeing``, the share of correct answers where order and
         hierarchy agree; ``hierarchical`` and ``linear``, the shares of answers by hierarchy and by
-        order where they do not; ``trained_on_both``, the share of correct answers there of a reader
-        that was trained on sentences of both kinds; their bounds, such as ``agreeing_low`` and
-        ``agreeing_high``; ``n_agreeing`` and ``n_disagreeing``, the answers that these are shares
-        of; ``model``. Words with the same score share an answer. Chance takes each of the words to
-        choose from equally often, and always the most frequent position.
+        order where they disagree; ``trained_on_both``, the share of correct answers there for a
+        probe trained on sentences of both kinds; the bounds of their intervals, such as
+        ``agreeing_low`` and ``agreeing_high``; ``n_agreeing`` and ``n_disagreeing``, the numbers of
+        answers; ``model``. If several words have the same highest score, the answer is divided
+        between them. Chance chooses each of the words equally often, and for ``"index"`` always
+        the most frequent position.
 
     Raises
     ------
@@ -124,7 +125,7 @@ def read_order(
 
     wanted = _read_tasks(tasks)
     if isinstance(n, bool) or not isinstance(n, Integral) or n < LEAST_ITEMS:
-        raise ProbeError(f"{n!r} items of sentences", hint=f"ask for at least {LEAST_ITEMS}")
+        raise ProbeError(f"{n!r} items per condition", hint=f"ask for at least {LEAST_ITEMS}")
     check_encoder(encoder, ProbeError)
     chosen = parse_layers(layers, encoder.n_layers, encoder.layers)
     asked = [CONDITION_OF.get(name) for name in wanted]

@@ -54,19 +54,21 @@ MOST_FOREIGN = 0.05
 
 @dataclass(frozen=True)
 class Drop:
-    """How much lower a probe of one treebank scores on another than the other's own probe.
+    """How much lower a transferred probe scores than the probe trained on the same treebank.
 
     Attributes
     ----------
     trained_on, tested_on : str
-        The treebank that the probe was trained on, and the one that both were scored on.
+        The treebank that the transferred probe was trained on, and the one that both probes were
+        scored on.
     metric : {"uuas", "dspr", "root_acc"}
         The score.
     value : float
-        The score of the own probe minus that of the other, as a fraction.
+        The score of the probe trained on `tested_on` minus that of the transferred probe, as a
+        fraction.
     low, high : float or None
-        The 95% bootstrap interval over the sentences of the test set; None where the two have the
-        score on different sentences.
+        The 95% bootstrap interval over the sentences of the test set; None if the score is defined
+        on different sentences for the two probes.
     """
 
     trained_on: str
@@ -79,10 +81,10 @@ class Drop:
 
 @dataclass(frozen=True)
 class SubspaceAngles:
-    """How far the subspaces of two probes are apart.
+    """The angles between the subspaces of two probes.
 
-    The angles are measured in coordinates in which the words of the two treebanks together are
-    white, so that they do not depend on how the model scales its directions.
+    The angles are measured after whitening the word vectors of the two treebanks together, so that
+    they do not depend on how the model scales its directions.
 
     Attributes
     ----------
@@ -91,10 +93,11 @@ class SubspaceAngles:
     a, b : str
         The treebanks.
     halves : bool
-        Whether the probes are those of random halves of the training sets, four pairs of them; of
-        one treebank (`a` is `b`), of its two halves. If not, those of the whole training sets.
+        Whether the probes were trained on random halves of the training sets: four pairs of
+        probes, or, within one treebank (`a` is `b`), the probes of its two halves. Otherwise, they
+        were trained on the whole training sets.
     mean, smallest, largest : float
-        Of the principal angles between the two row spaces, in degrees.
+        Mean, minimum and maximum of the principal angles between the row spaces, in degrees.
     chance : float
         The mean angle of random subspaces of the same rank.
     """
@@ -111,7 +114,7 @@ class SubspaceAngles:
 
 @dataclass(frozen=True)
 class Transfer:
-    """The scores of probes of some treebanks on the test sets of all.
+    """The scores of probes of several treebanks on each other's test sets.
 
     Attributes
     ----------
@@ -124,7 +127,7 @@ class Transfer:
         The result row of each probe on each test set, by their names; and that of the linear chain,
         by ``"linear"``. A row without scores says why in ``why_empty``.
     drops : tuple of Drop
-        The losses by transfer, where a treebank has a probe of its own.
+        The drops in scores by transfer, on treebanks that have a training set.
     angles : tuple of SubspaceAngles
         The angles between the probes of each two treebanks; none at full rank.
     warnings : tuple of str
@@ -171,7 +174,7 @@ def transfer(
     halves: bool = False,
     config: TransferConfig | None = None,
 ) -> Transfer:
-    """Score the probes of some treebanks on each other, and compare their subspaces.
+    """Score probes of several treebanks on each other's test sets, and compare their subspaces.
 
     Only edges, distances and roots are compared, no relations. The vectors of all treebanks are in
     memory at once, unless there is a cache.
@@ -182,11 +185,11 @@ def transfer(
         The model.
     treebanks : mapping of str to (train, dev, test)
         Two treebanks or more by name, each with its sentences with heads. Without `train`, a
-        treebank is only tested on. Without `dev`, a tenth of `train` is held out.
+        treebank is used only for testing. Without `dev`, a tenth of `train` is held out.
     layer : int
         The layer, 0 = embedding output.
     rank : int, optional
-        Rank of the probes; by default full rank, at which all subspaces are the same.
+        Rank of the probes; by default full rank, for which all subspaces are the same.
     seed : int, default=0
         Random state of the probes.
     punct
@@ -195,16 +198,16 @@ def transfer(
         Whether to also train a probe on all treebanks (``"all"``) and, for each test set, one on
         all other treebanks (``"all others"``, if there are at least two).
     halves : bool, default=False
-        Whether to also train two probes on random halves of each training set. The angles between
-        the halves of one treebank tell how far apart probes are by chance, and those between
-        halves of two, which have seen as many sentences, can be compared with them.
+        Whether to also train probes on two random halves of each training set. The angles between
+        the halves of one treebank show how much probes differ by chance, as a reference for the
+        angles between halves of two treebanks.
     config : TransferConfig, optional
         Further options: training, cache.
 
     Returns
     -------
     Transfer
-        The scores as a matrix, the losses by transfer, the angles.
+        The scores, the drops by transfer, and the angles.
 
     Raises
     ------
@@ -325,10 +328,10 @@ def _cautions(banks: Mapping[str, Parts], encoder: Encoder, punct: str | None) -
             told = ", ".join(one for one, _ in foreign.most_common(3))
             found.append(
                 f"{share:.0f}% of the words of {b} have relations that {a} does not use ({told}): "
-                "where the two are annotated differently, that lowers the scores too"
+                "if the two are annotated differently, that lowers the scores too"
             )
     if lang := getattr(encoder, "lang", None):
-        found.append(f"the model reads all treebanks as {lang}, the language it was given")
+        found.append(f"the model reads all treebanks as {lang}, the given language")
     return found
 
 

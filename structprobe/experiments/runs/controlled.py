@@ -20,10 +20,10 @@ class Comparisons:
         self._banks, self._results = banks, results
         self._scores: dict[str, Scores] = {}  # On the real trees, by the run's key
         self._real: dict[str, str] = {}  # The key of what a control controls, by its own
-        runs: dict[tuple[str, int], list[Run]] = {}
+        runs: dict[tuple[object, int], list[Run]] = {}  # By model and training set
         for one in fits:
             of = one.banks.real or one.banks
-            real = runs.setdefault((one.name, id(of)), one.runs)  # which come first
+            real = runs.setdefault((one.model, id(of)), one.runs)  # which come first
             if one.banks.control is not None:
                 pairs = zip(one.runs, real, strict=True)
                 self._real |= {run.key: other.key for run, other in pairs}

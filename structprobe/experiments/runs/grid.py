@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from structprobe.devices import find_device
@@ -63,8 +64,7 @@ class Grid:
 class Fits:
     """The probes of a grid on one model, for the trees of the treebanks or for a control task."""
 
-    name: str  # Of the method, without that of the control
-    model: Encoder
+    model: Callable[[], Encoder]  # Makes it, so that copies are not all in memory at once
     banks: Banks
     runs: list[Run]
 
@@ -73,20 +73,24 @@ def all_fits(
     encoder: Encoder, banks: Banks, grid: Grid, training: Training, config: SweepConfig
 ) -> list[Fits]:
     """List the probes of a sweep; of each model, the controls come after what they control."""
-    models = {"probe": encoder}
-    if config.untrained:
-        models["probe-untrained"] = encoder.untrained(0)
     controls = choose_controls(config.controls)
     tasks = [
         (task, own)
         for sample, own in _samples(banks, grid, config.train_sentences)
         for task in (sample, *map(sample.controlled, controls))
     ]
-    return [
-        Fits(name, model, task, probe_runs(model, task, own, training, name, config.stimuli))
-        for name, model in models.items()
-        for task, own in tasks
-    ]
+    models: list[tuple[str, Callable[[], Encoder], Grid]] = [("probe", lambda: encoder, grid)]
+    for seed in grid.seeds if config.untrained else ():  # each has weights of its own
+        copy = partial(encoder.untrained, seed or 0)
+        models.append(("probe-untrained", copy, replace(grid, seeds=(seed,))))
+    found = []
+    for name, make, of_model in models:
+        model = make()
+        for task, own in tasks:
+            both = replace(own, seeds=tuple(one for one in own.seeds if one in of_model.seeds))
+            runs = probe_runs(model, task, both, training, name, config.stimuli)
+            found += [Fits(make, task, runs)] if runs else []
+    return found
 
 
 def _samples(banks: Banks, grid: Grid, sizes: Iterable[int | None]) -> Iterator[tuple[Banks, Grid]]:

@@ -10,10 +10,16 @@ from typing import TYPE_CHECKING
 from structprobe.errors import StructprobeError
 from structprobe.experiments.config import Training
 from structprobe.experiments.fit import card_of, dev_baselines, make_probe, report
-from structprobe.experiments.runs.run import Banks, Outcome, Run, empty_row, timed
+from structprobe.experiments.runs.run import (
+    Banks,
+    Outcome,
+    Run,
+    empty_row,
+    near_word_bias,
+    timed,
+)
 from structprobe.results.rows import Row
 from structprobe.results.saved_runs import unnamed_probe_path
-from structprobe.scores.prediction import Prediction
 from structprobe.stimuli import Stimulus, score_conditions
 
 if TYPE_CHECKING:
@@ -93,17 +99,13 @@ class Group:
             made = at_layer.pop(STIMULI, None)
             found = report(probe, run, at_layer, self.banks, shares[id(probe)])
             if made is not None and self.banks.control is None:
-                found.row.update(_near_word_bias(probe.predictions(made), self.stimuli))
+                conditions = score_conditions(self.stimuli, probe.predictions(made))
+                found = replace(found, conditions=conditions)
+                found.row.update(near_word_bias(conditions))
             if self.probes_of is not None:
                 place = unnamed_probe_path(self.probes_of, run.key)
                 probe.save_pretrained(place, **card_of(found, self.banks, baselines))
             yield run, found if self.keep_predictions else replace(found, predictions=())
-
-
-def _near_word_bias(predictions: Sequence[Prediction], stimuli: Sequence[Stimulus]) -> Row:
-    """Give the values of a row for the near-word bias."""
-    told = score_conditions(stimuli, predictions)[-1]
-    return {f"near_word_bias{end}": told[f"slope{end}"] for end in ("", "_low", "_high")}
 
 
 def room_of(memory_gb: float | None) -> int:

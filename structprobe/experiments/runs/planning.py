@@ -92,8 +92,8 @@ def plan_sweep(
     sentences = sorted((s for bank in banks.parts.values() for s in bank), key=len)
     n_words = sum(map(len, sentences))
     per_layer = n_words * encoder.hidden_size * encoder.bytes_per_value
-    to_encode = {(one.name, run.layer) for one in fits for run in one.runs if run.key not in done}
-    passes = len({name for name, _ in to_encode})
+    to_encode = {(one.model, run.layer) for one in fits for run in one.runs if run.key not in done}
+    passes = len({model for model, _ in to_encode})
     place = Path(os.path.realpath(folder if config.cache is None else config.cache))
     train_seconds = 0.0
     # Of each sentence, a float32 for each pair of words, and what words take.

@@ -161,11 +161,12 @@ class Run:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a run: its row, scores by part, and predictions on the reported part."""
+    """The result of a run: its row, scores by part, and what else may be saved of it."""
 
     row: Row
     scores: Mapping[str, Scores]
     predictions: Sequence[Prediction] = ()
+    conditions: Sequence[Mapping[str, Any]] = ()  # Scores by condition, of runs scored on stimuli
 
 
 def as_bank(bank: Sequence[Sentence], part: str, *, allow_withheld: bool = False) -> Treebank:
@@ -242,6 +243,12 @@ def warn_after(rows: Sequence[Row], told: Iterable[str]) -> None:
         texts.pop(text, None)
     share = {text: f" ({n} of {len(rows)} runs)" * (n < len(rows)) for text, n in texts.items()}
     warn(f"{text}{of_runs}" for text, of_runs in share.items())
+
+
+def near_word_bias(conditions: Sequence[Mapping[str, Any]]) -> Row:
+    """Give the values of a row for the near-word bias, from the scores by condition."""
+    told = conditions[-1]
+    return {f"near_word_bias{end}": told[f"slope{end}"] for end in ("", "_low", "_high")}
 
 
 def sizes(bank: Treebank) -> Row:

@@ -88,7 +88,7 @@ class Whitened:
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """How strongly the probe is held to the axes along which heads and dependents are close.
+    """How strongly the probe prefers the axes along which heads and dependents are close.
 
     Attributes
     ----------
@@ -98,7 +98,7 @@ class Axes:
         The initial components and the learning rate of an axis are scaled by
         ``(closeness + floor) ** power``; with a power of 0, all axes are alike.
     decay : float
-        Weight decay: by which share all components shrink in a step at the peak learning rate.
+        Weight decay: the share by which all components shrink in a step at the peak learning rate.
     """
 
     name: str
@@ -109,33 +109,34 @@ class Axes:
 
 @dataclass(frozen=True, slots=True)
 class TreeAxes(Whitened):
-    """The default recipe: as `Whitened`, along axes that the trees give, in the best of some ways.
+    """The default recipe: as `Whitened`, along axes derived from the trees, in several variants.
 
-    Whitening leaves open along which axes the coordinates are written. Here, the distance probe
-    takes those of the generalised eigenproblem of two moments of the training data: that of the
-    differences between heads and dependents, and that of the differences between any two words of a
-    sentence. The closeness of an axis is 1 minus their ratio, at least 0, relative to the highest:
-    it is high where heads and dependents are close together and other words are not. Neither the
-    axes nor their closeness change under an invertible linear map of the vectors.
+    Whitened coordinates can be rotated freely. Here, the axes for the distance probe come from a
+    generalised eigenproblem of two second moments of the training data: that of the differences
+    between heads and dependents, and that of the differences between any two words of a sentence.
+    The closeness of an axis is 1 minus the ratio of the two, at least 0, divided by the highest
+    closeness: it is high if heads and dependents are close together along this axis and other words
+    are not. Neither the axes nor their closeness change under an invertible linear map of the
+    vectors.
 
-    Where training data are few, it helps to prefer axes with a high closeness, and by how much
-    differs from treebank to treebank. So several `Axes` compete: they are trained on the same
-    batches, and the worse half leaves at each rung. The one that is best on the dev set is
-    chosen, and its distances are multiplied by the factor of the lowest dev loss. (With
-    ``loss="tree"``, in which the scale has a meaning, they are not.) The depth probe is trained as
-    by `Whitened`.
+    With little training data, it helps to prefer axes with a high closeness; how strongly depends
+    on the treebank. So several candidates (`Axes`) are trained on the same batches, and the worse
+    half is dropped at each rung (successive halving). The best candidate on the dev set is chosen,
+    and its distances are multiplied by the factor with the lowest dev loss (not with
+    ``loss="tree"``, where the scale has a meaning). The depth probe is trained as by `Whitened`.
 
     Attributes
     ----------
     start, batch_size, distance_rate, depth_rate, warm_up, max_steps, evaluations
         As for `Whitened`.
     candidates : tuple of Axes
-        What competes. If dev scores are equal, the first is chosen.
+        The candidates. If dev scores are equal, the first is chosen.
     margin : float
-        Of candidates whose UUAS is less than this behind the highest, as seeds may be, the one with
-        the lowest loss is the best.
+        If the UUAS of several candidates is less than this below the highest, a difference that may
+        be due to the seed, the one with the lowest loss is the best.
     rungs : tuple of int
-        After how many evaluations of the dev loss the worse half of the candidates leaves.
+        The numbers of evaluations on the dev set after which the worse half of the candidates is
+        dropped.
     """
 
     candidates: tuple[Axes, ...] = ()

@@ -81,7 +81,7 @@ def draw_learning_curves(
     ----------
     rows : sequence of mapping
         Result rows of a sweep with several `train_sentences` (see `SweepConfig`). There is a curve
-        for each layer, and for what else differs, as in `draw_layer_curves`.
+        for each layer, and for each other setting that differs, as in `draw_layer_curves`.
     metric, ax
         As for `draw_layer_curves`.
 

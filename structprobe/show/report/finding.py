@@ -59,13 +59,13 @@ def _finding(best: Series, series: Sequence[Series], apart: Sequence[str]) -> st
 
 
 def _share(row: Row) -> str:
-    """Tell the share of edges, with its deviation over seeds or else its interval."""
+    """Tell the share of edges, with its deviation over seeds and its interval over sentences."""
     share = f"{100 * row['uuas']:.1f}%"
-    if seeds := tell_seeds([row]):
-        spread = 100 * row["uuas_sd"]
-        return f"{share} ± {spread:.1f} (mean and standard deviation over {seeds})"
     low, high = row["uuas_low"], row["uuas_high"]
-    return share if low is None else f"{share} [{100 * low:.1f}, {100 * high:.1f}]"
+    interval = "" if low is None else f"[{100 * low:.1f}, {100 * high:.1f}]"
+    if seeds := tell_seeds([row]):
+        share += f" ± {100 * row['uuas_sd']:.1f} (mean and standard deviation over {seeds})"
+    return f"{share} {interval}".rstrip()
 
 
 def _kind(best: Series, series: Sequence[Series]) -> str:

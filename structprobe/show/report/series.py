@@ -33,7 +33,8 @@ class Series:
     name: str  # What they have in common
     rows: Sequence[Row]  # Their rows, in order of layers, or of methods
     names: Sequence[str]  # What tells one from another, such as ``"layer 3"``
-    layered: bool  # Whether they are the layers of one method
+    layered: bool  # Whether they are the layers of one method, and make a curve
+    by: str = "layer"  # What a curve goes over
 
     @property
     def best(self) -> int:

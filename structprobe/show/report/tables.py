@@ -1,4 +1,4 @@
-"""The tables of a report: the headline scores, and recall by relation and by length."""
+"""The tables of a report."""
 
 from __future__ import annotations
 
@@ -11,13 +11,19 @@ from structprobe.scores.breakdowns import Tally
 from structprobe.show.report.elements import Child, Markup, element, wide
 from structprobe.show.report.saved_predictions import KeptRun
 from structprobe.show.row_labels import SCORES
-from structprobe.show.table import NOTHING, tell_bias, tell_spread
+from structprobe.show.significance_table import p_value, points
+from structprobe.show.table import NOTHING
 from structprobe.show.tally_ranges import by_range
 
 _FIRST = ("method", "words_as", "model", "treebank")
 _LAST = ("layer", "head", "choice", "rank", "seed", "n_seeds")
 _HEADINGS = {"words_as": "input", "choice": "chosen", "n_seeds": "seeds"}
 BIAS = "near_word_bias"
+_NAMES = {**SCORES, "selectivity": "selectivity", BIAS: "near-word bias", "dev_uuas": "dev UUAS",
+          "codelength": "bits", "compression": "compression", "stimuli": "stimuli"}  # fmt: skip
+_ENDS = {"": "value", "_low": "low", "_high": "high", "_sd": "sd"}
+# Values that are not shown in per cent: how many digits they have.
+_PLAIN = {BIAS: 2, "distance": 2, "codelength": 0, "compression": 2, "stimuli": 0}
 _WORDS = ("method", "choice", *PROTOCOL, *SETTINGS)
 # The first of each range; the last range is open.
 _DISTANCES = (1, 2, 3, 4, 5, 7, 10, 15)
@@ -26,15 +32,11 @@ _LENGTHS = (1, 6, 11, 16, 21, 31, 41, 61)
 
 def headline(rows: Sequence[Row], best: Iterable[str] = ()) -> Markup:
     """Make the table of all rows."""
-    apart = [key for key in differing(rows) if key not in _FIRST]
-    columns = [key for key in _FIRST if _worth_showing(rows, key)]
-    columns += apart + [key for key in _LAST if _worth_showing(rows, key)]
+    columns = _told_columns(rows)
     scores = [key for key in METRICS if any(row[key] is not None for row in rows)]
     others = ("selectivity", BIAS, "dev_uuas")
     scores += [key for key in others if any(row[key] is not None for row in rows)]
-    heads = [_head(_HEADINGS.get(key, key), number=key not in _WORDS) for key in columns]
-    names = {**SCORES, "selectivity": "selectivity", BIAS: "near-word bias", "dev_uuas": "dev UUAS"}
-    heads += [_head(names[key], number=True) for key in scores]
+    heads = [*map(_told_head, columns), *(_head(_NAMES[key], number=True) for key in scores)]
     chosen = frozenset(best)
     body = [
         element(
@@ -45,10 +47,109 @@ def headline(rows: Sequence[Row], best: Iterable[str] = ()) -> Markup:
         )
         for row in rows
     ]
-    caption = "Scores in per cent, each above its 95% bootstrap interval over sentences"
-    if any(row.get("n_seeds") for row in rows):
-        caption += "; means over seeds ± one standard deviation"
-    return _table(caption, heads, body, "headline")
+    return _table(_caption("Scores in per cent", rows), heads, body, "headline")
+
+
+def controls_table(points: Sequence[tuple[Row, Mapping[str, Row]]]) -> Markup:
+    """Make the table of probes, each beside its controls, by their names."""
+    rows = [row for row, _ in points]
+    columns = [key for key in _told_columns(rows) if key != "stimuli"]
+    names = [*dict.fromkeys(name for _, own in points for name in own)]
+    heads = [*map(_told_head, columns), _head(SCORES["uuas"], number=True)]
+    for name in names:
+        heads += [_head(f"{name}: {key}", number=True) for key in (SCORES["uuas"], "selectivity")]
+    nothing = dict.fromkeys(("uuas", "selectivity"))
+    body = [
+        element(
+            "tr",
+            [_told_cell(row, key) for key in columns],
+            _score_cell(row, "uuas"),
+            [_score_cell(own.get(name, nothing), key) for name in names for key in nothing],
+        )
+        for row, own in points
+    ]
+    return _table(
+        _caption("Probes beside their controls, in per cent", rows), heads, body, "evidence"
+    )
+
+
+def columns_table(rows: Sequence[Row], keys: Sequence[str], caption: str) -> Markup:
+    """Make a table of what tells rows apart, and of some of their values."""
+    columns = [key for key in _told_columns(rows) if key not in keys]
+    heads = [*map(_told_head, columns), *(_head(_NAMES[key], number=True) for key in keys)]
+    body = [
+        element(
+            "tr",
+            [_told_cell(row, key) for key in columns],
+            [_score_cell(row, key) for key in keys],
+        )
+        for row in rows
+    ]
+    return _table(caption, heads, body, "evidence")
+
+
+def conditions_table(
+    runs: Sequence[tuple[str, Sequence[Mapping[str, Any]]]], key: str, caption: str
+) -> Markup | None:
+    """Make a table of one score by condition, a column a run."""
+    by_run = [{(one["condition"], one["value"]): one for one in rows} for _, rows in runs]
+    places = dict.fromkeys(place for one in by_run for place in one)
+    if not any(row.get(key) is not None for one in by_run for row in one.values()):
+        return None
+    heads = [_head("condition", number=False), _head("value", number=False)]
+    heads += [_head(name.removeprefix("layer "), number=True, title=name) for name, _ in runs]
+    body = [
+        element(
+            "tr",
+            element("th", condition, scope="row"),
+            element("td", value),
+            [_score_cell(one.get((condition, value), {}), key) for one in by_run],
+        )
+        for condition, value in places
+    ]
+    return _table(caption, heads, body, "evidence")
+
+
+def pairs_table(pairs: Sequence[Mapping[str, Any]]) -> Markup:
+    """Make the table of some pairs of systems, as `SignificanceTable.to_dict` gives them."""
+    names = ("difference", "p", "p corrected")
+    heads = [_head("pair", number=False), *(_head(name, number=True) for name in names)]
+    heads.append(_head("differs", number=False))
+    body = [
+        element(
+            "tr",
+            element("th", f"{one['a']} – {one['b']}", scope="row"),
+            _number(
+                f"{one['difference']:.6f}",
+                points(one["difference"]),
+                _interval("difference", one["low"], one["high"]),
+            ),
+            [_number(one[key], p_value(one[key])) for key in ("p_value", "p_corrected")],
+            element("td", "yes" if one["differs"] else "no"),
+        )
+        for one in pairs
+    ]
+    return _table("Differences in points, each above its 95% interval", heads, body, "evidence")
+
+
+def systems_table(table: Mapping[str, Any]) -> Markup:
+    """Make the table of the systems of a `SignificanceTable`, with their letters."""
+    systems = table["systems"]
+    heads = [_head("system", number=False), _head(SCORES[table["metric"]], number=True)]
+    heads.append(_head("letters", number=False))
+    chosen = any(one["chosen"] for one in systems)
+    heads += [_head("chosen", number=False)] if chosen else []
+    body = [
+        element(
+            "tr",
+            element("th", one["name"], scope="row"),
+            _score_cell({f"uuas{end}": one[key] for end, key in _ENDS.items()}, "uuas"),
+            element("td", one["letters"]),
+            element("td", one["chosen"] or NOTHING) if chosen else None,
+        )
+        for one in systems
+    ]
+    return _table(f"Systems by {SCORES[table['metric']]}, in per cent", heads, body, "evidence")
 
 
 def recall_tables(runs: Sequence[KeptRun]) -> list[Markup | None]:
@@ -87,6 +188,24 @@ def _recall(
     return _table(f"Gold edges recovered, in per cent, by {what}", heads, body, "recall")
 
 
+def _told_columns(rows: Sequence[Row]) -> list[str]:
+    """List what tells rows apart, and what is told of them in any case."""
+    apart = [key for key in differing(rows) if key not in _FIRST]
+    columns = [key for key in _FIRST if _worth_showing(rows, key)]
+    return columns + apart + [key for key in _LAST if _worth_showing(rows, key)]
+
+
+def _caption(what: str, rows: Sequence[Row]) -> str:
+    told = f"{what}, each above its 95% bootstrap interval over sentences"
+    if any(row.get("n_seeds") for row in rows):
+        told += "; means over seeds ± one standard deviation, above the means of the bounds"
+    return told
+
+
+def _told_head(key: str) -> Markup:
+    return _head(_HEADINGS.get(key, key), number=key not in _WORDS)
+
+
 def _worth_showing(rows: Sequence[Row], key: str) -> bool:
     """Tell whether a column says anything: what is the foot's to tell only where it differs."""
     values = {row[key] for row in rows if row.get(key) is not None}
@@ -112,16 +231,24 @@ def _told_cell(row: Row, key: str) -> Markup:
     return element("td", shown) if key in _WORDS else _number(value, shown)
 
 
-def _score_cell(row: Row, key: str) -> Markup:
-    value = row[key]
+def _score_cell(row: Mapping[str, Any], key: str) -> Markup:
+    value = row.get(key)
     if value is None:
         return _number(None, NOTHING)
-    if key == BIAS:
-        return _number(f"{value:.6f}", tell_bias(row))
-    ends: list[Any] = [row.get(f"{key}_{end}") for end in ("low", "high")]
-    told = None if None in ends else "{:.1f}–{:.1f}".format(*(100 * end for end in ends))
-    interval = element("small", told) if told else None
-    return _number(f"{value:.6f}", f"{100 * value:.1f}{tell_spread(row, key)}", interval)
+    spread = row.get(f"{key}_sd")
+    told = _say(key, value) + ("" if spread is None else f" ± {_say(key, spread)}")
+    low, high = (row.get(f"{key}_{end}") for end in ("low", "high"))
+    interval = None if low is None or high is None else _interval(key, low, high)
+    return _number(f"{value:.6f}", told, interval)
+
+
+def _say(key: str, value: float) -> str:
+    return f"{value:,.{_PLAIN[key]}f}" if key in _PLAIN else f"{100 * value:.1f}"
+
+
+def _interval(key: str, low: float, high: float) -> Markup:
+    told = _say(key, low), _say(key, high)
+    return element("small", "–".join(told) if low >= 0 else f"{told[0]} to {told[1]}")
 
 
 def _share(tally: Tally) -> Markup:

@@ -12,17 +12,15 @@ from structprobe.output_paths import check_file
 from structprobe.probe.saving.save_load import CONFIG, read_config
 from structprobe.results.folder import MARKER, read_commands, read_rows
 from structprobe.results.rows import Row
-from structprobe.results.settings import (
-    PROTOCOL,
-    differing,
-    name_banks,
-    over_seeds,
-    protocol_of,
-    tell_seeds,
-    tell_settings,
-)
-from structprobe.show.report.curves import draw_curves
+from structprobe.results.settings import name_banks, over_seeds, tell_seeds
+from structprobe.show.report.curves import protocol_curves
 from structprobe.show.report.elements import Markup, element, note, section
+from structprobe.show.report.evidence import (
+    codelength_section,
+    controls_section,
+    pairs_section,
+    stimuli_section,
+)
 from structprobe.show.report.explorer import HOW_TO_KEEP, NO_GOLD, explorer_section, extremes
 from structprobe.show.report.finding import findings, leading
 from structprobe.show.report.fitted import fitted_page
@@ -132,15 +130,22 @@ def _results_page(folder: Path, title: str | None, progress: bool | None) -> str
             what += " but for the tables and figures of `structprobe heads`"
         raise ResultError(what, where=str(folder), hint=_KINDS)
     named = name_banks(every)
-    rows = over_seeds(named)
+    means = over_seeds(named)
+    # Codelengths are no scores: they have a section of their own.
+    codelengths = [row for row in means if row["codelength"] is not None]
+    rows = [row for row in means if row["codelength"] is None]
     series, runs = series_of(rows), series_of(named)
     kept = read_kept(folder, runs, progress)
     packed = Explorer(kept, progress)
-    name = title or _title(rows)
+    name = title or _title(means)
     n_scored = sum(len(one.rows) for one in runs)
     sections = {
-        "scores": ("Scores", _scores_section(rows, series)),
+        "scores": ("Scores", _scores_section(rows, series) if rows else None),
         "curves": ("By layer", _curves_section(series)),
+        "controls": ("Controls", controls_section(rows, series)),
+        "stimuli": ("Stimuli", stimuli_section(folder, rows, series, runs)),
+        "codelengths": ("Codelengths", codelength_section(codelengths)),
+        "differences": ("Differences", pairs_section(folder, named, kept)),
         "recall": ("By relation and length", _recall_section(kept)),
         "sentences": ("Sentences", explorer_section(kept, packed, n_scored) if kept else None),
         "extremes": ("Worst and best", extremes(kept) if kept else None),
@@ -149,7 +154,7 @@ def _results_page(folder: Path, title: str | None, progress: bool | None) -> str
     there = {name: section for name, section in sections.items() if section[1] is not None}
     links = [element("a", label, href=f"#{name}") for name, (label, _) in there.items()]
     made = there.pop("made")[1]
-    main = [*(one for _, one in there.values()), None if kept else note(HOW_TO_KEEP)]
+    main = [*(one for _, one in there.values()), note(HOW_TO_KEEP) if rows and not kept else None]
     told = "structprobe report", name, findings(series), main
     data = {"explorer-data": packed.data} if kept else {}
     body = page_body(*told, nav=links, foot=made)
@@ -160,6 +165,7 @@ def _title(rows: Sequence[Row]) -> str:
     named = [row["model"] for row in rows if row["model"]]
     models = dict.fromkeys(short_model(one) for one in named if "(untrained" not in one)
     banks = dict.fromkeys(row["treebank"] for row in rows if row["treebank"])
+    banks = banks or dict.fromkeys(row["train"] for row in rows if row["train"])
     return " on ".join(", ".join(part) for part in (models, banks) if part) or "Trees from a model"
 
 
@@ -174,16 +180,8 @@ def _scores_section(rows: Sequence[Row], series: Sequence[Series]) -> Markup:
 
 
 def _curves_section(series: Sequence[Series]) -> Markup | None:
-    """Draw curves by one protocol beside one another, and beside its baselines alone."""
-    protocols: dict[object, list[Series]] = {}
-    for one in series:
-        protocols.setdefault(protocol_of(one.rows[0]), []).append(one)
-    apart = differing([row for one in series for row in one.rows], PROTOCOL)
-    curves = [
-        [element("h3", ", ".join(tell_settings(own[0].rows[0], apart))) if apart else None, panels]
-        for own in protocols.values()
-        if (panels := draw_curves(own)) is not None
-    ]
+    """Draw the curves of all scores."""
+    curves = protocol_curves(series)
     if not curves:
         return None
     rows = [row for one in series for row in one.rows]

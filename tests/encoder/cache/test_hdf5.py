@@ -172,7 +172,7 @@ def test_a_dataset_copied_to_another_file_is_read(bank: EncodedBank, tmp_path: P
     path = write_hdf5(bank, tmp_path / "vectors")
     with h5py.File(path) as source, h5py.File(tmp_path / "subset", "w") as target:
         source.copy("1", target, "0")
-    with pytest.raises(StoreError, match="does not tell which layers it has; copy the attribute"):
+    with pytest.raises(StoreError, match="does not say which layers it has; copy the attribute"):
         read_hdf5(tmp_path / "subset", WORDS[1:2])
     with h5py.File(path) as source, h5py.File(tmp_path / "subset", "r+") as target:
         target.attrs["layers"] = source.attrs["layers"]

@@ -7,16 +7,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from support.flat_settings import codelength
+from support.flat_settings import codelength, codelength_rows
 from support.planted_encoder import PlantedEncoder, distinct_bank
 from support.tiny_checkpoints import save_checkpoint
-from support.tiny_trees import tiny_file
+from support.tiny_trees import tiny_bank, tiny_file
 
+from structprobe import Encoder
 from structprobe.cli.main import main
 from structprobe.errors import ProbeError, ScoreError, TreebankError
 from structprobe.experiments.instruments.codelength import KINDS, CodedBlock, Codelength
 from structprobe.probe.losses.codes import uniform_bits
+from structprobe.results.folder import ROWS, read_commands, read_rows
+from structprobe.results.settings import over_seeds
 from structprobe.show.codelength_table import format_codelengths
+from structprobe.show.report import build_report
+from structprobe.show.table import format_table
 from structprobe.treebank import Sentence, Treebank
 
 FEW = {"max_steps": 300, "device": "cpu", "progress": False}
@@ -179,3 +184,68 @@ def test_the_command_prints_a_table_or_json(
     told = [line.split()[:3] for line in lines[:8]]
     names = "–", "form", "position", "random"
     assert told == [[layer, "tree", name] for layer in "02" for name in names]
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
+    return Encoder(save_checkpoint(tmp_path_factory.mktemp("model"), "bert"), device="cpu")
+
+
+def test_codelengths_go_into_a_results_folder_once(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank, few = tiny_bank(30), {"max_steps": 10, "device": "cpu", "progress": False}
+    found = codelength(encoder, bank, layers=[0, 2], kinds=["tree", "depths"], **few)
+    how = {"folder": tmp_path, "kinds": ["tree", "depths"], **few}
+    codelength_rows(encoder, bank, layers=[2], **how)
+    before = (tmp_path / ROWS).read_bytes()
+    rows = codelength_rows(encoder, bank, layers=[0, 2], controls="form", **how)
+    assert (tmp_path / ROWS).read_bytes().startswith(before)
+    assert [(row["method"], row["layer"]) for row in rows] == [
+        (f"codelength-{kind}{end}", layer)
+        for layer in (0, 2)
+        for kind in ("tree", "depths")
+        for end in ("", "-control-form")
+    ]
+    for one, row in zip(found, rows[::2], strict=True):
+        assert row["codelength"] == pytest.approx(one.codelength)
+        assert row["compression"] == pytest.approx(one.compression)
+        assert (row["rank"], row["train_fingerprint"]) == (one.rank, bank.fingerprint)
+        assert row["uuas"] is row["part"] is row["treebank"] is row["control"] is None
+    assert {row["control"] for row in rows[1::2]} == {"form"}
+    assert sorted(row["key"] for row in read_rows(tmp_path)) == sorted(row["key"] for row in rows)
+    monkeypatch.setattr(Encoder, "encode", None)  # nothing is left to do
+    assert codelength_rows(encoder, bank, layers=[0, 2], controls="form", **how) == rows
+    page = build_report(tmp_path)
+    assert 'labelledby="codelengths"' in page
+    assert 'labelledby="scores"' not in page
+    table = format_table(rows).splitlines()
+    assert table[0].split() == ["method", "layer", "rank", "seed", "bits", "compression"]
+    assert len(table) == 10
+
+
+def test_several_seeds_are_one_line(encoder: Encoder, tmp_path: Path) -> None:
+    how = {"layers": 2, "kinds": "tree", "folder": tmp_path, "max_steps": 10, "progress": False}
+    for seed in (0, 1):
+        codelength_rows(encoder, tiny_bank(30), seed=seed, **how)
+    rows = read_rows(tmp_path)
+    (line,) = over_seeds(rows)
+    assert line["compression"] == pytest.approx(np.mean([row["compression"] for row in rows]))
+    assert f" ± {np.std([row['codelength'] for row in rows], ddof=1):,.0f} " in format_table(rows)
+
+
+def test_the_command_writes_rows(
+    encoder: Encoder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tiny_file(tmp_path / "train.conllu", n=30)
+    command = f"codelength --model {encoder.model} --train {tmp_path}/train.conllu --layers 2 -q "
+    command += f"--max-steps 10 --kinds tree --controls form -o {tmp_path}/DIR --device cpu"
+    assert main(command.split()) == 0
+    printed = capsys.readouterr().out
+    assert printed == format_table(read_rows(tmp_path / "DIR")) + "\n"
+    assert [line.split()[0] for line in printed.splitlines()[1:3]] == [
+        "codelength-tree", "codelength-tree-control-form"
+    ]  # fmt: skip
+    assert "-o" in read_commands(tmp_path / "DIR")[0]["command"]
+    assert main([*command.split(), "--controls", "words"]) == 1
+    assert "unknown control task 'words'" in capsys.readouterr().err

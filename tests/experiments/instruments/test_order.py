@@ -245,8 +245,8 @@ def test_fewer_words_than_dimensions_are_read_the_same() -> None:
     [
         ({"tasks": ["subjects"]}, r"unknown task 'subjects' \(did you mean 'subject'\?\); choose"),
         ({"tasks": []}, "no task was given; choose from index, auxiliary, subject"),
-        ({"n": 9}, "^9 items of sentences; ask for at least 10"),
-        ({"n": 20.0}, "20.0 items of sentences; ask for at least 10"),
+        ({"n": 9}, "^9 items per condition; ask for at least 10"),
+        ({"n": 20.0}, "20.0 items per condition; ask for at least 10"),
         ({"layers": 2}, "layer 2 is out of range"),
     ],
 )

@@ -225,7 +225,7 @@ def test_treebanks_that_differ_in_annotation_are_told_apart(
     punct, *relations = found.warnings
     assert punct == ('the test sets are scored with different punct: "upos" for ud, "keep" for sud')
     assert relations[0].endswith(
-        "of the words of sud have relations that ud does not use (subj): where the two are "
+        "of the words of sud have relations that ud does not use (subj): if the two are "
         "annotated differently, that lowers the scores too"
     )
     assert len(relations) == 2
@@ -264,7 +264,7 @@ def test_what_cannot_be_compared_is_refused(world: tuple[Axes, Mapping[str, Part
         transfer(encoder, banks, layer=1, rank=25)
     with pytest.raises(ProbeError, match="layer 2 is out of range"):
         transfer(encoder, banks, layer=2)
-    with pytest.raises(ProbeError, match="layer .0-1. is several layers; give the number of one"):
+    with pytest.raises(ProbeError, match=r"layer .0-1. is several layers; give the number of one"):
         transfer(encoder, banks, layer="0-1")
     with pytest.raises(ScoreError, match="UPOS"):
         transfer(encoder, banks, layer=1, punct="upos")

@@ -49,9 +49,10 @@ def test_disk_is_counted(encoder: Encoder, tmp_path: Path) -> None:
     plan = plan_sweep(encoder, *BANKS, folder=tmp_path / "DIR", untrained=True, **GRID)
     n_words = sum(bank.n_words for bank in BANKS)
     assert (plan["runs"], plan["runs_done"], plan["layers"]) == (5 + 16, 0, 2)  # with baselines
+    # Two layers of the model and of an untrained copy for each of the two seeds.
     assert plan["n_words"] == n_words
     assert plan["bytes_per_layer"] == n_words * 8 * 2  # 8 wide, float16
-    assert plan["bytes_in_all"] == 2 * 2 * plan["bytes_per_layer"]  # two layers, two models
+    assert plan["bytes_in_all"] == 2 * 3 * plan["bytes_per_layer"]
     pairs = sum(len(sentence) * (len(sentence) - 1) / 2 for sentence in BANKS[2])
     assert plan["bytes_kept"] == 16 * (4 * pairs + 12 * BANKS[2].n_words)
     assert plan["bytes_free"] > 0

@@ -211,7 +211,7 @@ def test_a_longer_text_without_the_site_is_an_error() -> None:
     forward = layers[0].output.forward
     layers[0].output.forward = lambda *given: layers[0].output.LayerNorm(given[1])
     try:
-        with pytest.raises(EncoderError, match="takes another way through the model"):
+        with pytest.raises(EncoderError, match="takes a different path through the model"):
             list(encoder.loaded.run(IDS, torch.ones_like(IDS), [1]))
     finally:
         layers[0].output.forward = forward
