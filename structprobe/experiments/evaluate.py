@@ -9,6 +9,7 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from structprobe.errors import ScoreError
+from structprobe.experiments.config import check_stimuli
 from structprobe.experiments.runs.run import (
     as_bank,
     key_of,
@@ -72,8 +73,11 @@ def evaluate(
         If the treebank is empty or has no heads.
     TreebankError
         If the text is withheld, unless that is allowed.
+    ProbeError
+        If `stimuli` is neither 0 nor an integer of 2 or more.
     """
     bank = as_bank(bank, part, allow_withheld=allow_withheld)
+    check_stimuli(stimuli)
     made = make_stimuli("distance", n=stimuli) if stimuli else ()
     rows = Rows()
     for recoverer in recoverers:
@@ -123,6 +127,7 @@ def evaluate_probe(
 
     how: dict[str, Any] = {"allow_withheld": allow_withheld}
     bank = as_bank(bank, part, **how)
+    check_stimuli(stimuli)  # before a model is loaded
     probe = ProbeRecoverer.from_pretrained(source, **loading)
     how |= {"punct": punct, "part": part, "stimuli": stimuli}
     return evaluate([probe, LinearChain()], bank, **how)
