@@ -175,7 +175,7 @@ def per_cent(row: Mapping[str, Any], key: str) -> str:
 def number(row: Mapping[str, Any], key: str, factor: int = 1, digits: int = 2) -> str:
     """Write a number with its interval, if there is one."""
     values = (row.get(f"{key}{end}") for end in ("", "_low", "_high"))
-    told = ["–" if value is None else f"{factor * value:.{digits}f}" for value in values]
+    told = ["–" if value is None else f"{factor * value:z.{digits}f}" for value in values]
     return told[0] if "–" in told else f"{told[0]} [{told[1]}, {told[2]}]"
 
 

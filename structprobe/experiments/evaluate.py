@@ -56,8 +56,8 @@ def evaluate(
     part : str, default="test"
         The name of the treebank in the row.
     stimuli : int, default=0
-        On how many made English sentences to measure the near-word bias too, as for `SweepConfig`;
-        0 for none.
+        The number of generated English sentences on which to measure the near-word bias, as for
+        `SweepConfig`; 0 for none.
     allow_withheld : bool, default=False
         Whether to go on with a treebank whose text is withheld (more than 5 % of a file's words are
         ``_``).

@@ -106,6 +106,8 @@ def sweep(
     ClusterError
         If the backend cannot be reached or fails.
     """
+    from structprobe.probe.data.whitening import SharedMoments
+
     config = checked_config(config, SweepConfig)
     check_folder(folder)
     check_cache(config.cache)
@@ -182,10 +184,15 @@ def sweep(
             }
             # Workers only run these; rows are written in this process, in which runs also share
             # what they can. For workers, the more parts the better.
-            groups = []
+            groups: list[Group] = []
+            moments: dict[tuple[int, ...], SharedMoments] = {}  # By the training sentences
             for one in own:
                 runs = [run for run in one.runs if run.key in todo]
                 parts = groups_of(runs, encoded, training.memory_gb) if here else zip(runs)
+                if here and config.controls:
+                    how["moments"] = moments.setdefault(
+                        tuple(one.banks.taken or ()), SharedMoments()
+                    )
                 groups += [Group(part, encoded, one.banks, **how) for part in parts]
             by_group = map(Group.outcomes, groups) if here else config.backend.run(groups)
             for run, found in comparisons.in_order(chain.from_iterable(by_group), todo):

@@ -155,7 +155,7 @@ def score_values(scores: Scores) -> Row:
 
 def per_cent(score: float | None) -> str:
     """Format a score in per cent."""
-    return "–" if score is None else f"{100 * score:.1f}"
+    return "–" if score is None else f"{100 * score:z.1f}"
 
 
 def bank_name(bank: Treebank) -> str | None:

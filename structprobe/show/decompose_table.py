@@ -22,7 +22,7 @@ def format_decompositions(values: Sequence[Mapping[str, Any]]) -> str:
     for row in values:
         counts = [f"{row[key]:,}" for key in ("n_roles", "n_parameters")]
         shares = [_share(row["control_error"], interval=False), _share(row["selectivity"])]
-        lines.append([str(row["layer"]), row["scheme"], *counts, f"{100 * row['new_roles']:.1f}",
+        lines.append([str(row["layer"]), row["scheme"], *counts, f"{100 * row['new_roles']:z.1f}",
                       _share(row["error"]), *shares])  # fmt: skip
     first = values[0]
     pooled = first["sentence_vector"]

@@ -55,8 +55,8 @@ def _lay_out_groups(values: Mapping[str, Any]) -> list[str]:
         lowest, *_, whole = one["cumulative_uuas"]
         lines.append([
             one["by"], one["name"], f"{one['n_edges']:,}", f"{one['n_sentences']:,}",
-            f"{100 * lowest:.1f}", f"{100 * whole:.1f}", _gain(one["gain"]),
-            f"{100 * one['drops']:.1f}", _expected(one),
+            f"{100 * lowest:z.1f}", f"{100 * whole:z.1f}", _gain(one["gain"]),
+            f"{100 * one['drops']:z.1f}", _expected(one),
         ])  # fmt: skip
     return [
         "",
@@ -77,17 +77,17 @@ def _lay_out_groups(values: Mapping[str, Any]) -> list[str]:
 def _expected(group: Mapping[str, Any]) -> str:
     if group["why"] is not None:
         return f"{NOTHING} ({group['why']})"
-    return f"{group['expected_layer']:.2f} [{group['low']:.2f}, {group['high']:.2f}]"
+    return f"{group['expected_layer']:z.2f} [{group['low']:z.2f}, {group['high']:z.2f}]"
 
 
 def _layer(value: float | None) -> str:
-    return NOTHING if value is None else f"{value:.2f}"
+    return NOTHING if value is None else f"{value:z.2f}"
 
 
 def _gain(gain: Mapping[str, float | None] | None) -> str:
     if gain is None:
         return NOTHING
-    value, low, high = ("" if (one := gain[key]) is None else f"{100 * one:.1f}"
+    value, low, high = ("" if (one := gain[key]) is None else f"{100 * one:z.1f}"
                         for key in ("value", "low", "high"))  # fmt: skip
     return f"{value} [{low}, {high}]" if low and high else value
 
@@ -95,4 +95,4 @@ def _gain(gain: Mapping[str, float | None] | None) -> str:
 def _cell(key: str, value: Any) -> str:
     if value is None:
         return NOTHING
-    return str(value) if key == "layer" else f"{100 * value:.1f}"
+    return str(value) if key == "layer" else f"{100 * value:z.1f}"

@@ -40,5 +40,5 @@ def format_order(rows: Sequence[Mapping[str, Any]]) -> str:
 def _share(row: Mapping[str, Any], key: str) -> str:
     value, *bounds = (row[f"{key}{end}"] for end in ("", "_low", "_high"))
     if None in bounds:
-        return f"{100 * value:.1f}"
-    return f"{100 * value:.1f} [{', '.join(f'{100 * one:.1f}' for one in bounds)}]"
+        return f"{100 * value:z.1f}"
+    return f"{100 * value:z.1f} [{', '.join(f'{100 * one:z.1f}' for one in bounds)}]"

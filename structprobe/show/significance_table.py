@@ -72,19 +72,19 @@ def lines_below(table: Mapping[str, Any]) -> list[str]:
 
 
 def _value(system: Mapping[str, Any]) -> str:
-    spread = "" if system["sd"] is None else f" ± {100 * system['sd']:.1f}"
-    return f"{100 * system['value']:.1f}{spread} {_interval(system)}"
+    spread = "" if system["sd"] is None else f" ± {100 * system['sd']:z.1f}"
+    return f"{100 * system['value']:z.1f}{spread} {_interval(system)}"
 
 
 def _interval(ends: Mapping[str, Any]) -> str:
-    return f"[{100 * ends['low']:.1f}, {100 * ends['high']:.1f}]"
+    return f"[{100 * ends['low']:z.1f}, {100 * ends['high']:z.1f}]"
 
 
 def points(difference: float) -> str:
     """Write a difference of scores in points of per cent."""
-    return f"{100 * difference:+.1f}"
+    return f"{100 * difference:+z.1f}"
 
 
 def p_value(value: float) -> str:
     """Write a p-value, which is never 0."""
-    return f"{value:.4f}" if value >= 0.0001 else "<0.0001"
+    return f"{value:z.4f}" if value >= 0.0001 else "<0.0001"

@@ -30,13 +30,13 @@ def _cell(row: Mapping[str, Any], key: str) -> str:
         return NOTHING
     if not isinstance(value, float):
         return str(value)
-    form = _per_cent if key in _SHARES else "{:.2f}".format
+    form = _per_cent if key in _SHARES else "{:z.2f}".format
     told = "" if None in ends else f" [{', '.join(form(end) for end in ends)}]"
     return f"{form(value)}{told}"
 
 
 def _per_cent(share: Any) -> str:
-    return f"{100 * share:.1f}"
+    return f"{100 * share:z.1f}"
 
 
 def _below(keys: Sequence[str]) -> list[str]:

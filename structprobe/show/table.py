@@ -35,8 +35,9 @@ _USUAL = (
 )
 _PLAIN = {"codelength": ",.0f", "compression": ".2f"}  # not in per cent, without an interval
 INCOMPARABLE = (
-    "the codelengths of different kinds are not comparable, since one tree decides all n(n - 1)/2 "
-    "distances and all n depths of a sentence, which are coded as if they were independent"
+    "the codelengths of different kinds are not comparable, since one tree determines all "
+    "n(n - 1)/2 distances and all n depths of a sentence, but these are encoded as if they "
+    "were independent"
 )
 _FIRST = ("model", "treebank", "part", "punct")  # of the settings that rows may differ in
 _OTHERS = tuple(key for key in (*PROTOCOL, *SETTINGS) if key not in _FIRST)
@@ -114,8 +115,8 @@ def _cell(row: Row, column: str) -> str:
         # The interval of UUAS alone, the score that rows are compared by, and of its differences.
         ends: list[Any] = [row.get(f"{column}_{end}") for end in ("low", "high")]
         known = column in ("uuas", "selectivity") and None not in ends
-        shown = " [{:.1f}, {:.1f}]".format(*(100 * end for end in ends)) if known else ""
-        return f"{100 * value:.1f}{tell_spread(row, column)}{shown}"
+        shown = " [{:z.1f}, {:z.1f}]".format(*(100 * end for end in ends)) if known else ""
+        return f"{100 * value:z.1f}{tell_spread(row, column)}{shown}"
     if column == "near_word_bias":
         return tell_bias(row)
     if column in _PLAIN:
@@ -123,10 +124,10 @@ def _cell(row: Row, column: str) -> str:
         told = f"{value:{_PLAIN[column]}}"
         return told if spread is None else f"{told} ± {spread:{_PLAIN[column]}}"
     if column.endswith("_loss"):
-        return f"{value:.4f}"
+        return f"{value:z.4f}"
     if column == "method" and row.get("uses_gold"):
         return f"{value} (uses gold)"
-    return f"{value:.1f}" if isinstance(value, float) else str(value)
+    return f"{value:z.1f}" if isinstance(value, float) else str(value)
 
 
 def _lines_below(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
@@ -165,14 +166,14 @@ def tell_bias(row: Mapping[str, Any]) -> str:
     """Write the near-word bias, with its deviation over seeds and its interval over items."""
     value, low, high = (row[f"near_word_bias{end}"] for end in ("", "_low", "_high"))
     spread = row.get("near_word_bias_sd")
-    told = f"{value:.2f}" if spread is None else f"{value:.2f} ± {spread:.2f}"
-    return told if low is None or high is None else f"{told} [{low:.2f}, {high:.2f}]"
+    told = f"{value:z.2f}" if spread is None else f"{value:z.2f} ± {spread:z.2f}"
+    return told if low is None or high is None else f"{told} [{low:z.2f}, {high:z.2f}]"
 
 
 def tell_spread(row: Mapping[str, Any], key: str) -> str:
     """Tell the standard deviation over seeds behind a score, in per cent."""
     spread = row.get(f"{key}_sd")
-    return "" if spread is None else f" ± {100 * spread:.1f}"
+    return "" if spread is None else f" ± {100 * spread:z.1f}"
 
 
 def _has_spread(row: Mapping[str, Any]) -> bool:

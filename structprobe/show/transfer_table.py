@@ -54,7 +54,7 @@ def _scores(
         others = [rows[name, test][metric] for test in tested
                   if test != name and (name, test) in rows]  # fmt: skip
         whole = name not in (_LINEAR, _ALL) and None not in others
-        mean = f"{100 * fmean(others):.1f}" if whole else NOTHING
+        mean = f"{100 * fmean(others):z.1f}" if whole else NOTHING
         cells.append([name, *(_score(metric, rows.get((name, test))) for test in tested), mean])
     return [SCORES[metric], *_laid_out(["trained on", *tested, "mean of others"], cells)]
 
@@ -71,8 +71,8 @@ def _score(metric: str, row: Mapping[str, Any] | None) -> str:
 def _with_interval(value: float | None, low: float | None, high: float | None) -> str:
     if value is None:
         return NOTHING
-    shown = "" if low is None or high is None else f" [{100 * low:.1f}, {100 * high:.1f}]"
-    return f"{100 * value:.1f}{shown}"
+    shown = "" if low is None or high is None else f" [{100 * low:z.1f}, {100 * high:z.1f}]"
+    return f"{100 * value:z.1f}{shown}"
 
 
 def _angles(kind: str, angles: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -86,8 +86,8 @@ def _angles(kind: str, angles: Sequence[Mapping[str, Any]]) -> list[str]:
     cells = []
     for a in names:
         both = [own.get((a, b)) or own.get((b, a)) for b in names]
-        cells.append([a, *(NOTHING if one is None else f"{one['mean']:.1f}" for one in both)])
-    chance = sorted({f"{one['chance']:.1f}" for one in own.values()})
+        cells.append([a, *(NOTHING if one is None else f"{one['mean']:z.1f}" for one in both)])
+    chance = sorted({f"{one['chance']:z.1f}" for one in own.values()})
     told = f"Mean angle between the subspaces of {kind} probes, in degrees"
     told += f" (of random subspaces: {' to '.join(dict.fromkeys((chance[0], chance[-1])))})"
     return [told, *_laid_out(["", *names], cells), ""]

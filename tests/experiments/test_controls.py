@@ -16,6 +16,7 @@ from structprobe.cli.main import main
 from structprobe.errors import ProbeError, ScoreError, TreebankError
 from structprobe.experiments.runs import groups
 from structprobe.experiments.runs.backends import Backend
+from structprobe.probe.data import whitening
 from structprobe.results.folder import ROWS, read_rows
 from structprobe.scores.paired import selectivity
 from structprobe.show.report import build_report
@@ -66,6 +67,25 @@ def test_a_control_is_the_probe_of_its_treebank(encoder: Encoder, tmp_path: Path
     probe = StructuralProbe(rank=2, max_steps=5, random_state=0).fit(X, train, dev=(X_dev, dev))
     found = score(test, probe.predictions(X_test))
     assert (row["uuas"], row["dspr"]) == (found.uuas, found.dspr)
+
+
+def test_a_probe_and_its_controls_share_the_moments_of_vectors(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counts = []
+    means = whitening.sentence_means
+
+    def counting(*args: Any) -> Any:
+        counts[-1] += 1
+        return means(*args)
+
+    monkeypatch.setattr(whitening, "sentence_means", counting)
+    for controls in ((), "all"):
+        counts.append(0)
+        how = {"controls": controls, "train_sentences": (6, None), **SMALL}
+        sweep(encoder, *BANKS, folder=tmp_path / f"{controls}", **how)
+    alone, beside = counts
+    assert alone == beside == 2 * 2  # of two layers, for the sample and for all sentences
 
 
 def test_controls_are_resumed_and_asked_for_later(

@@ -26,6 +26,17 @@ def test_usual_columns_that_are_filled() -> None:
     ]
 
 
+def test_no_zero_is_negative() -> None:
+    row = {"method": "a", "selectivity": -0.0002, "near_word_bias": -0.001}
+    row |= {
+        f"{name}_{end}": -0.0001
+        for name in ("selectivity", "near_word_bias")
+        for end in ("low", "high")
+    }
+    (_, line, *_) = format_table([row], ["method", "selectivity", "near_word_bias"]).splitlines()
+    assert line.split() == ["a", "0.0", "[0.0,", "0.0]", "0.00", "[0.00,", "0.00]"]
+
+
 def test_columns_that_are_asked_for() -> None:
     rows = [{"method": "a", "dev_uuas": 0.25, "dev_las": None, "n_words": 9, "model": "bert"}]
     assert format_table(rows, ["model", "n_words", "dev_uuas", "dev_las"]).splitlines() == [

@@ -24,6 +24,7 @@ from structprobe.stimuli import Stimulus, score_conditions
 
 if TYPE_CHECKING:
     from structprobe.encoder.vectors import EncodedBank
+    from structprobe.probe.data.whitening import SharedMoments
 
 
 STIMULI = "stimuli"  # the part of made sentences
@@ -42,6 +43,7 @@ class Group:
     verbose: bool = False
     keep_predictions: bool = False
     probes_of: str | os.PathLike[str] | None = None  # The results folder to save the probes in
+    moments: SharedMoments | None = None  # Of the vectors, with groups on other trees
 
     def __call__(self) -> list[tuple[Run, Outcome]]:
         """Do all runs, for processes that return the outcomes at once."""
@@ -86,7 +88,8 @@ class Group:
             vectors["train"] = {layer: own.take(taken) for layer, own in vectors["train"].items()}
         dev = None if self.banks.dev is None else (vectors["dev"], self.banks.dev)
         jobs = [*zip(layers, probes, strict=True)]
-        fits = fit_together(jobs, vectors["train"], self.banks.train, dev=dev)
+        trees = vectors["train"], self.banks.train
+        fits = fit_together(jobs, *trees, dev=dev, moments=self.moments)
         shares: dict[int, Row] = {}
         baselines = {} if self.probes_of is None else dev_baselines(self.banks)
         for run, probe in zip(self.runs, probes, strict=True):
