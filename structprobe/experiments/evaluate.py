@@ -9,6 +9,7 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from structprobe.errors import ScoreError
+from structprobe.experiments.config import check_stimuli
 from structprobe.experiments.runs.run import (
     as_bank,
     key_of,
@@ -55,8 +56,8 @@ def evaluate(
     part : str, default="test"
         The name of the treebank in the row.
     stimuli : int, default=0
-        On how many made English sentences to measure the near-word bias too, as for `SweepConfig`;
-        0 for none.
+        The number of generated English sentences on which to measure the near-word bias, as for
+        `SweepConfig`; 0 for none.
     allow_withheld : bool, default=False
         Whether to go on with a treebank whose text is withheld (more than 5 % of a file's words are
         ``_``).
@@ -72,8 +73,11 @@ def evaluate(
         If the treebank is empty or has no heads.
     TreebankError
         If the text is withheld, unless that is allowed.
+    ProbeError
+        If `stimuli` is neither 0 nor an integer of 2 or more.
     """
     bank = as_bank(bank, part, allow_withheld=allow_withheld)
+    check_stimuli(stimuli)
     made = make_stimuli("distance", n=stimuli) if stimuli else ()
     rows = Rows()
     for recoverer in recoverers:
@@ -124,6 +128,7 @@ def evaluate_probe(
 
     how: dict[str, Any] = {"allow_withheld": allow_withheld}
     bank = as_bank(bank, part, **how)
+    check_stimuli(stimuli)  # before a model is loaded
     probe = ProbeRecoverer.from_pretrained(source, **loading)
     how |= {"punct": punct, "part": part, "stimuli": stimuli}
     return evaluate([probe, LinearChain()], bank, **how)

@@ -31,7 +31,8 @@ def partly_scored(
     """Tell scores that were taken on fewer sentences than those of other rows on the treebank."""
     banks: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
-        banks.setdefault(protocol_of(row), []).append(row)
+        # The trees of a control task are others, on the same sentences.
+        banks.setdefault((*protocol_of(row), row.get("control")), []).append(row)
     told = []
     for own in banks.values():
         for metric in metrics:

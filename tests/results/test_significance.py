@@ -171,6 +171,26 @@ def test_a_choice_without_dev_is_refused(tmp_path):
         significance(tmp_path / "r", by="method")
 
 
+def test_runs_with_other_dev_sets_are_not_chosen_from(tmp_path):
+    results = ResultsFolder(tmp_path / "r")
+    for layer, dev in ((0, "a" * 16), (1, "b" * 16)):
+        add(results, 0.5, layer=layer, dev_fingerprint=dev)
+    add(results, 0.5, method="other")
+    with pytest.raises(ResultError, match="probe has 2 runs with scores on different dev sets"):
+        significance(tmp_path / "r", by="method")
+
+
+def test_controls_lack_no_predictions(tmp_path, caplog):
+    planted_sweep(tmp_path / "r", BANK, n_layers=3)
+    results = ResultsFolder(tmp_path / "r")
+    row = next(row for row in results.rows if row["method"] == "probe")
+    results.add({**row, "method": "probe-control-form", "control": "form", "key": "c" * 16})
+    with caplog.at_level(logging.WARNING):
+        [table] = significance(tmp_path / "r", n=200)
+    assert len(table.systems) == 3
+    assert "left out" not in caplog.text
+
+
 def test_a_folder_without_predictions_or_with_some(tmp_path, caplog):
     planted_sweep(tmp_path / "r", BANK, n_layers=3)
     keys = [row["key"] for row in read_rows(tmp_path / "r")]
