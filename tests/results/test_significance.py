@@ -16,7 +16,7 @@ from structprobe.results.folder import ResultsFolder, read_rows
 from structprobe.results.rows import make_row, score_values
 from structprobe.results.saved_runs import predictions_path
 from structprobe.results.significance import significance
-from structprobe.scores import paired_bootstrap, score
+from structprobe.scores import Prediction, paired_bootstrap, score
 from structprobe.treebank.bank import Treebank
 
 BANK = planted_bank(40)
@@ -307,3 +307,30 @@ def test_a_folder_that_is_none(tmp_path, capsys):
     status, told = shell(capsys, tmp_path / "nowhere")
     assert status == 1
     assert "no such folder" in told.err
+
+
+@pytest.mark.parametrize("test", ["bootstrap", "randomisation"])
+def test_systems_with_relations_are_compared_by_clas(tmp_path, test):
+    """The content words of the prediction, a part of what CLAS is divided by, differ by system."""
+    results = ResultsFolder(tmp_path / "r")
+    found = {}
+    for name, share in (("one", 0.1), ("other", 0.7)):
+        generator = np.random.default_rng(0)
+        predicted = [
+            Prediction(
+                sentence.heads,
+                deprels=tuple(
+                    "case" if generator.random() < share else deprel for deprel in sentence.deprels
+                ),
+            )
+            for sentence in BANK
+        ]
+        found[name] = add(results, 0, predicted=predicted, method=name)
+    a, b = (found[name].counts["n_pred_content"] for name in ("one", "other"))
+    assert a > b
+    [table] = significance(tmp_path / "r", "method", "clas", test=test, n=500)
+    assert {one.name: one.value for one in table.systems} == {
+        name: scores.clas for name, scores in found.items()
+    }
+    [pair] = table.tests.pairs
+    assert (pair.a, pair.differs) == ("one", True)
