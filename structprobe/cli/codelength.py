@@ -29,7 +29,7 @@ def add_arguments(parser: Parser) -> None:
     )  # fmt: skip
     told = "training steps for the whole treebank, fewer for earlier blocks; default: set by the "
     options.add_max_steps(parser, help=f"{told}recipe")
-    told = "results folder to put the codelengths into as rows; rows already there are skipped"
+    told = "results folder, to which codelengths are added as rows; existing rows are skipped"
     parser.add_argument("-o", "--out", metavar="DIR", help=told)
     options.add_cache(parser)
     options.add_allow_withheld(parser)

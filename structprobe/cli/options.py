@@ -232,11 +232,11 @@ def add_controls(group: argparse._ActionsContainer, *, help: str) -> None:
 
 
 def add_stimuli(group: argparse._ActionsContainer, *, of: str) -> None:
-    """Add the number of made sentences to measure the near-word bias on."""
+    """Add the number of generated sentences on which to measure the near-word bias."""
     group.add_argument(
         "--stimuli", nargs="?", const=200, default=0, type=values.positive, metavar="N",
-        help=f"also measure the near-word bias {of}, on made English sentences (200 if no number "
-        "is given)",
+        help=f"also measure the near-word bias {of}, on generated English sentences (200 if no "
+        "number is given)",
     )  # fmt: skip
 
 

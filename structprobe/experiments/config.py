@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from structprobe.devices import KNOWN
-from structprobe.errors import ProbeError, refuse_kind, unknown_name
+from structprobe.errors import Hint, ProbeError, refuse_kind, unknown_name
 from structprobe.experiments.layers_ranks_seeds import check_samples
 from structprobe.experiments.runs.backends import HERE, Backend
 from structprobe.probe.training.recipes import RECIPES
@@ -164,8 +164,7 @@ class SweepConfig:
         _check_training(self.training)
         choose_controls(self.controls)
         check_samples(self.train_sentences)
-        if self.stimuli != 0:
-            _check_whole("stimuli", self.stimuli)
+        check_stimuli(self.stimuli)
         if not isinstance(self.backend, Backend):
             hint = "pass a Backend object, such as Backend(jobs=2)"
             refuse_kind("backend", self.backend, "a Backend", ProbeError, hint)
@@ -357,6 +356,16 @@ def _check_whole(name: str, value: Any) -> None:
     from structprobe.probe.training.settings import read_whole
 
     read_whole(name, value)
+
+
+def check_stimuli(n: Any) -> None:
+    """Refuse what is no number of stimuli with a near-word bias, or 0 for none."""
+    if n != 0:
+        _check_whole("stimuli", n)
+    if n == 1:
+        what = "1 stimulus has no near-word bias, which is a difference between sentences"
+        hint = Hint("use stimuli=26 or more", shell="use --stimuli 26 or more")
+        raise ProbeError(what, hint=hint)
 
 
 def check_device(device: Any) -> None:

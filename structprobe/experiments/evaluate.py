@@ -9,6 +9,7 @@ from itertools import chain, zip_longest
 from typing import Any
 
 from structprobe.errors import ScoreError
+from structprobe.experiments.config import check_stimuli
 from structprobe.experiments.runs.run import (
     as_bank,
     key_of,
@@ -21,7 +22,7 @@ from structprobe.recoverers.base import Recoverer
 from structprobe.recoverers.linear import LinearChain
 from structprobe.results.frames import Rows
 from structprobe.results.rows import Row, bank_name, make_row, score_values
-from structprobe.scores import score
+from structprobe.scores import Scores, score
 from structprobe.scores.attachment import without_subtypes
 from structprobe.scores.cautions import cautions_of, same_as_train
 from structprobe.scores.prediction import Prediction
@@ -55,8 +56,8 @@ def evaluate(
     part : str, default="test"
         The name of the treebank in the row.
     stimuli : int, default=0
-        On how many made English sentences to measure the near-word bias too, as for `SweepConfig`;
-        0 for none.
+        The number of generated English sentences on which to measure the near-word bias, as for
+        `SweepConfig`; 0 for none.
     allow_withheld : bool, default=False
         Whether to go on with a treebank whose text is withheld (more than 5 % of a file's words are
         ``_``).
@@ -72,8 +73,11 @@ def evaluate(
         If the treebank is empty or has no heads.
     TreebankError
         If the text is withheld, unless that is allowed.
+    ProbeError
+        If `stimuli` is neither 0 nor an integer of 2 or more.
     """
     bank = as_bank(bank, part, allow_withheld=allow_withheld)
+    check_stimuli(stimuli)
     made = make_stimuli("distance", n=stimuli) if stimuli else ()
     rows = Rows()
     for recoverer in recoverers:
@@ -81,7 +85,8 @@ def evaluate(
             predictions = recoverer.predict(bank)
         told = recoverer.describe() | ({"stimuli": stimuli} if made else {})
         bias = near_word_bias(score_stimuli(recoverer, made)) if made else {}
-        rows.append(_row(told, bank, predictions, punct, part) | times | bias)
+        scores = score(bank, predictions, punct=punct)
+        rows.append(_row(told, bank, scores, part) | times | bias)
     warn(text for row in rows for text in row["warnings"])
     return rows
 
@@ -123,6 +128,7 @@ def evaluate_probe(
 
     how: dict[str, Any] = {"allow_withheld": allow_withheld}
     bank = as_bank(bank, part, **how)
+    check_stimuli(stimuli)  # before a model is loaded
     probe = ProbeRecoverer.from_pretrained(source, **loading)
     how |= {"punct": punct, "part": part, "stimuli": stimuli}
     return evaluate([probe, LinearChain()], bank, **how)
@@ -133,6 +139,7 @@ def score_files(
     system: str | os.PathLike[str],
     *,
     punct: str | None = None,
+    relations: bool = False,
     progress: bool | None = None,
 ) -> Row:
     """Score a parse file from any parser against the gold file.
@@ -145,8 +152,8 @@ def score_files(
     itself. UAS and UUAS then count its arcs as they are, and a sentence without a root has none
     right; the row says in ``n_without_tree`` how many sentences these are.
 
-    LAS is not scored if all relations of the file are ``dep`` or ``root`` (without subtypes), as
-    from ``structprobe parse``, unless the same is true of the gold file.
+    LAS and CLAS are not scored if all relations of the file are ``dep`` or ``root`` (without
+    subtypes), as from ``structprobe parse``, unless the same is true of the gold file.
 
     Parameters
     ----------
@@ -156,20 +163,27 @@ def score_files(
         CoNLL-U with the same sentences and words, and the trees, or arcs, to score.
     punct : {"upos", "xpos", "keep"}, optional
         Which words UUAS and root accuracy ignore, by the gold tags; see `Protocol`.
+    relations : bool, default=False
+        Whether to say how each relation was predicted, too.
     progress : bool, optional
         Whether to show progress bars for large files; by default if stderr is a terminal.
 
     Returns
     -------
     dict
-        A result row; ``las`` is None unless both files have relations, as above.
+        A result row; ``las`` and ``clas`` are None unless both files have relations, as above. With
+        `relations`, it also has ``relations``, a list of dicts with the fields of
+        `structprobe.scores.RelationScore` for each relation, the most frequent in `gold` first; and
+        ``confusion``, a list of dicts with the number of ``words`` and of ``right_heads`` among
+        them for each pair of a ``gold`` and a ``predicted`` relation, the most frequent first.
 
     Raises
     ------
     TreebankError
         If a file cannot be read.
     ScoreError
-        If the files do not contain the same sentences and words.
+        If the files do not contain the same sentences and words, or `relations` are asked of files
+        that have none.
     """
     # Words are compared, but no model reads them.
     own = as_bank(Treebank.read(gold, progress=progress), "gold", allow_withheld=True)
@@ -191,16 +205,33 @@ def score_files(
             "%s: the heads of %d of %d sentences are not a tree; their arcs are scored as they are"
         )
         _log.warning(what, system, n, len(heads))
-    row = _row(told, gold_bank, predictions, punct, "test")
+    scores = score(gold_bank, predictions, punct=punct)
+    if relations and not scores.confusion:
+        name = system if _names_relations(gold_bank) else gold
+        what = "no relations to score: the file has none, or no others than dep and root"
+        raise ScoreError(what, where=str(name))
+    row = _row(told, gold_bank, scores, "test")
     warn(row["warnings"])
-    return row
+    return row | (_of_relations(scores) if relations else {})
 
 
-def _row(
-    told: Row, bank: Treebank, predictions: Sequence[Prediction], punct: str | None, part: str
-) -> Row:
-    """Make the row of predictions on a treebank."""
-    scores = score(bank, predictions, punct=punct)
+def _of_relations(scores: Scores) -> Row:
+    """Say how each relation was predicted, and which were confused."""
+    shares = ("precision", "recall", "f1")
+    of_each = [
+        {"relation": name, **one._asdict(), **{key: getattr(one, key) for key in shares}}
+        for name, one in scores.by_relation.items()
+    ]
+    pairs = sorted(scores.confusion.items(), key=lambda one: (-one[1].total, one[0]))
+    confusion = [
+        {"gold": gold, "predicted": found, "words": words, "right_heads": right}
+        for (gold, found), (right, words) in pairs
+    ]
+    return {"relations": of_each, "confusion": confusion}
+
+
+def _row(told: Row, bank: Treebank, scores: Scores, part: str) -> Row:
+    """Make the row of scores on a treebank."""
     doubts = [*told.get("warnings", ()), *cautions_of({part: bank}, part, scores.protocol)]
     if told.get("train_fingerprint") == bank.fingerprint:
         doubts.append(same_as_train(part))

@@ -99,7 +99,8 @@ def fit_probe(
         check_target(out, replace=config.force)
     check_cache(config.cache)
     banks = Banks.of(train, dev, punct=punct, allow_withheld=config.allow_withheld)
-    grid = Grid.of(encoder, [layer], [rank], [seed])
+    grid = Grid.of_one(encoder, layer, rank, seed)
+    layer = grid.layers[0]
     training = known_products(config.training, here=True)
     (run,) = probe_runs(encoder, banks, grid, training)
     warned = warn_before(banks, training.memory_gb)

@@ -195,7 +195,7 @@ def sweep(
                     )
                 groups += [Group(part, encoded, one.banks, **how) for part in parts]
             by_group = map(Group.outcomes, groups) if here else config.backend.run(groups)
-            for run, found in chain.from_iterable(by_group):
+            for run, found in comparisons.in_order(chain.from_iterable(by_group), todo):
                 keep(run, found)
     results.mend()
     by_key = empty | {row["key"]: row for row in results.rows}

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 Row = dict[str, Any]
 
-METRICS = ("uuas", "uas", "las", "root_acc", "dspr", "nspr")
-_NAMES = ("UUAS", "UAS", "LAS", "root accuracy", "DSpr.", "NSpr.")
+METRICS = ("uuas", "uas", "las", "clas", "root_acc", "dspr", "nspr")
+_NAMES = ("UUAS", "UAS", "LAS", "CLAS", "root accuracy", "DSpr.", "NSpr.")
 
 # How an encoder makes word vectors from a model, as its origin and a row say.
 ENCODING = ("pooling", "spacing", "bos", "dtype", "lang", "model_part", "window", "site",

@@ -51,6 +51,8 @@ def name_probe(row: Row, others: Mapping[str, Row], taken: Iterable[str] = ()) -
     """Name a probe's folder by layer, rank and seed, and by what distinguishes it from others."""
     method = "" if row["method"] == "probe" else f"{row['method']}_"
     name = f"{method}layer-{row['layer']:02d}_rank-{row['rank']}_seed-{row['seed']}"
+    if row.get("train_sentences") is not None:  # the plain name is for all sentences
+        name += f"_train_sentences-{row['train_sentences']}"
     while name in others:
         apart = [key for key in _APART if row.get(key) != others[name].get(key)]
         parts = (f"{key}-{_short(row[key])}" for key in apart)

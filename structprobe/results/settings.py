@@ -182,8 +182,9 @@ def _mean_row(own: Sequence[AnyRow]) -> Row:
         row["model"] = value_of(own[0], "model")
     for key in _AVERAGED:
         values = [one[key] for one in own if one.get(key) is not None]
-        if values:
-            row[key] = fmean(values)
+        if len(values) < len(own):
+            continue  # a mean of some of the seeds would pass for that of all
+        row[key] = fmean(values)
         if key in _SCORES and len(values) > 1:
             row[f"{key}_sd"] = stdev(values)
     for key in ("layer", "head"):

@@ -128,9 +128,9 @@ def significance(
     The saved predictions are scored again. Runs on different test sets, or scored by different
     protocols, are never compared, but get a table each; so do runs that differ in other settings
     than the one that is compared. The score of a system is the mean over its seeds, and sentences
-    are resampled, or swapped, with their counts averaged over seeds. If a method or model has
-    several runs with the same seed, such as the layers of a sweep, the best on the dev set is
-    compared.
+    are resampled, or swapped, with their counts averaged over seeds; CLAS is the F1 of these
+    averages. If a method or model has several runs with the same seed, such as the layers of a
+    sweep, the best on the dev set is compared.
 
     Parameters
     ----------
@@ -230,7 +230,9 @@ def _scored_rows(folder: str | os.PathLike[str], metric: str) -> list[Row]:
         hint = Hint("run it again with keep_predictions=True", shell="run the command again "
                     "without --no-keep-predictions")  # fmt: skip
         raise ResultError("no predictions were saved", where=str(folder), hint=hint)
-    if missing := len(scored) - len(kept):
+    # Controls, which never have any, are compared with what they control by their selectivity.
+    real = [row for row in scored if row["control"] is None]
+    if missing := sum(not has_predictions(folder, row["key"]) for row in real):
         _log.warning("%s without saved predictions left out", counted(missing, "run"))
     return kept
 
@@ -303,6 +305,10 @@ def _best(name: str, runs: Sequence[Row], metric: str) -> Row:
         what = f"{name} has {len(runs)} runs with saved predictions, and no scores on a dev set, "
         what += "other than the scored one, to choose from them by"
         raise ResultError(what, hint="compare layers, or give a test set beside the dev set")
+    if len({row["dev_fingerprint"] for row in runs}) > 1:
+        what = f"{name} has {len(runs)} runs with scores on different dev sets, by which none can "
+        what += "be chosen"
+        raise ResultError(what, hint="compare layers, or runs with the same dev set")
     return max(runs, key=lambda row: row[keys[0]])
 
 

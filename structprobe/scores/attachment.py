@@ -17,6 +17,15 @@ from structprobe.trees.padding import group_by_length, pad
 Bools: TypeAlias = NDArray[np.bool_]
 Ints: TypeAlias = NDArray[np.int64]
 
+# The universal relations without those of function words (aux, case, cc, clf, cop, det, mark) and
+# punctuation (Nivre & Fang 2017, Universal Dependency Evaluation).
+CONTENT_RELATIONS = (
+    *("acl", "advcl", "advmod", "amod", "appos", "ccomp", "compound", "conj", "csubj", "dep"),
+    *("discourse", "dislocated", "expl", "fixed", "flat", "goeswith", "iobj", "list", "nmod"),
+    *("nsubj", "nummod", "obj", "obl", "orphan", "parataxis", "reparandum", "root", "vocative"),
+    "xcomp",
+)
+
 
 def scored_edges(trees: FlatTrees, kept: Bools) -> Bools:
     """Mark the words whose gold arcs count for UUAS."""
@@ -66,6 +75,12 @@ def right_roots(
 def without_subtypes(labels: Iterable[str]) -> NDArray[np.str_]:
     """Cut language-specific subtypes off relation labels, as the official UD evaluation does."""
     return np.array([label.partition(":")[0] for label in labels], dtype=np.str_)  # (n,)
+
+
+def content_words(relations: NDArray[np.str_]) -> Bools:
+    """Mark the words that CLAS counts: those of the official UD evaluation, and no unknown ones."""
+    # relations (n_words,), without subtypes -> (n_words,)
+    return np.isin(relations, CONTENT_RELATIONS)
 
 
 def heads_over_kept(

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from structprobe.errors import ScoreError, counted, unknown_name
 from structprobe.scores.intervals import check_resampling, quantile_bounds, resamples, swaps
 from structprobe.scores.result import Scores
-from structprobe.scores.table import METRICS, column, estimates
+from structprobe.scores.table import METRICS, column, divide, estimates, wholes_of
 
 TESTS = ("bootstrap", "randomisation")
 _SAME_HINT = "score both systems on the same gold sentences in the same order"
@@ -176,8 +177,10 @@ class Draws:
     observed: NDArray[np.float64]  # (n_systems,)
     resampled: NDArray[np.float64]  # (n_systems, n)
     # The sum of a system's sentences, with the sign of each swap, over the whole. The difference of
-    # two systems is that of the scores they have after the swaps, since their wholes are the same.
+    # two systems is that of the scores they have after the swaps, if their wholes are the same.
     swapped: NDArray[np.float64] | None  # (n_systems, n)
+    # The wholes of an F1 depend on the prediction: of parts and wholes, the sums and signed sums.
+    sums: NDArray[np.float64] | None = None  # (n_systems, 2, 1 + n)
 
     @classmethod
     def of(
@@ -198,17 +201,25 @@ class Draws:
             [estimates(table, metric, weights) for table in tables]
             for weights in resamples(n_sentences, n, generator)
         ]
-        once = np.ones((1, n_sentences))
-        swapped = [
-            [estimates(table, metric, signs, whole_weights=once) for table in tables]
-            for signs in (swaps(n_sentences, n, generator) if test == "randomisation" else ())
-        ]
-        return cls(
+        drawn = cls(
             metric,
             np.array([estimates(table, metric)[0] for table in tables]),
             np.concatenate(resampled, axis=1),
-            np.concatenate(swapped, axis=1) if swapped else None,
+            None,
         )
+        if test != "randomisation":
+            return drawn
+        once, draws = np.ones((1, n_sentences)), swaps(n_sentences, n, generator)
+        quotient = METRICS[metric]
+        if quotient.predicted is None:
+            swapped = [
+                [estimates(table, metric, signs, whole_weights=once) for table in tables]
+                for signs in draws
+            ]
+            return replace(drawn, swapped=np.concatenate(swapped, axis=1))
+        both = np.array([[column(one, quotient.part), wholes_of(one, metric)] for one in tables])
+        summed = [both @ signs.T for signs in chain([once], draws)]
+        return replace(drawn, sums=np.concatenate(summed, axis=2))
 
     def test(self, a: int, b: int, level: float) -> PairedTest:
         """Test the difference of two systems, given by their places."""
@@ -218,7 +229,13 @@ class Draws:
         draws = draws[~np.isnan(draws)]
         low, high = quantile_bounds(draws, level)
         # What differences are like if there is none.
-        null = draws - difference if self.swapped is None else self.swapped[a] - self.swapped[b]
+        null = draws - difference
+        if self.swapped is not None:
+            null = self.swapped[a] - self.swapped[b]
+        elif self.sums is not None:
+            both = self.sums[a, :, :1] + self.sums[b, :, :1]  # (2, 1)
+            turned = self.sums[a, :, 1:] - self.sums[b, :, 1:]  # (2, n)
+            null = divide(*(both + turned)) - divide(*(both - turned))
         extreme = np.abs(null) >= abs(difference) - _ROUNDING
         p_value = (1 + int(extreme.sum())) / (1 + len(null))
         return PairedTest(self.metric, value_a, value_b, difference, low, high, p_value, len(null))

@@ -92,7 +92,7 @@ def pairwise_tests(
     ----------
     systems : mapping of str to Scores
         At least two systems by name, scored on the same gold sentences by the same protocol.
-    metric : {"uuas", "uas", "las", "dspr", "nspr", "root_acc"}
+    metric : {"uuas", "uas", "las", "clas", "dspr", "nspr", "root_acc"}
         The score.
     test : {"bootstrap", "randomisation"}
         The test: that of `paired_bootstrap` or of `paired_randomisation`.

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import ScoreError, counted
 from structprobe.notebook import html_table
-from structprobe.scores.breakdowns import Tally, add_tallies, tally
+from structprobe.scores.breakdowns import (
+    RelationScore,
+    Tally,
+    add_tallies,
+    relation_scores,
+    tally,
+)
 from structprobe.scores.intervals import check_resampling, quantile_bounds, resamples
 from structprobe.scores.protocol import Protocol
 from structprobe.scores.table import COLUMNS, METRICS, column, estimates
 
-_PRINTED = {"uuas": "UUAS", "uas": "UAS", "las": "LAS", "root_acc": "root", "dspr": "DSpr.",
-            "nspr": "NSpr."}  # fmt: skip
+_PRINTED = {"uuas": "UUAS", "uas": "UAS", "las": "LAS", "clas": "CLAS", "root_acc": "root",
+            "dspr": "DSpr.", "nspr": "NSpr."}  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -37,12 +43,16 @@ class Scores:
         empty if the gold has no relations.
     by_arc_length : mapping of int to Tally
         The same by the distance between head and dependent, in words (including ignored words).
+    confusion : mapping of (str, str) to Tally
+        Words with the correct head and all words, by gold and predicted relation, without subtypes;
+        empty if nothing was labelled.
     """
 
     protocol: Protocol
     table: NDArray[np.float64]
     by_deprel: Mapping[str, Tally]
     by_arc_length: Mapping[int, Tally]
+    confusion: Mapping[tuple[str, str], Tally] = field(default_factory=dict)
 
     @property
     def uuas(self) -> float | None:
@@ -60,6 +70,11 @@ class Scores:
         return self._value("las")
 
     @property
+    def clas(self) -> float | None:
+        """F1 of the words with the correct head and relation, counting content words alone."""
+        return self._value("clas")
+
+    @property
     def dspr(self) -> float | None:
         """Spearman correlation of the distances of each word, averaged by sentence length."""
         return self._value("dspr")
@@ -75,6 +90,11 @@ class Scores:
         return self._value("root_acc")
 
     @property
+    def by_relation(self) -> dict[str, RelationScore]:
+        """How each relation was predicted, from `confusion`; the most frequent gold one first."""
+        return relation_scores(self.confusion)
+
+    @property
     def by_sentence_length(self) -> dict[int, Tally]:
         """Correct and total edges of UUAS by sentence length, in words."""
         words, *edges = (column(self.table, name) for name in ("words", "right_edges", "edges"))
@@ -87,7 +107,9 @@ class Scores:
         ``n_sentences`` and ``n_words``; ``n_kept`` words that are not ignored; ``n_one_word``
         sentences (without edges) and ``n_none_kept`` sentences (only punctuation: no edges, no
         root). For UUAS ``n_edges`` and ``n_right_edges``; for UAS ``n_right_heads``; for LAS
-        ``n_labels`` and ``n_right_labels``; for root accuracy ``n_roots`` and ``n_right_roots``;
+        ``n_labels`` and ``n_right_labels``; for CLAS the content words of the gold trees,
+        ``n_content``, of the predicted ones, ``n_pred_content``, and ``n_right_content``; for root
+        accuracy ``n_roots`` and ``n_right_roots``;
         for DSpr. the words with a correlation, ``n_rows``, and without, ``n_undefined_rows``; for
         NSpr. the sentences with one, ``n_orders``, and without, ``n_undefined_orders``.
         """
@@ -109,7 +131,7 @@ class Scores:
 
         Parameters
         ----------
-        metric : {"uuas", "uas", "las", "dspr", "nspr", "root_acc"}
+        metric : {"uuas", "uas", "las", "clas", "dspr", "nspr", "root_acc"}
             The score.
         n : int
             The number of resamples.
@@ -167,7 +189,7 @@ class Scores:
         Returns
         -------
         dict
-            The six scores by name, the fields of the protocol, and all of `counts`.
+            The seven scores by name, the fields of the protocol, and all of `counts`.
         """
         values = {metric: self._value(metric) for metric in METRICS}
         return {**values, **asdict(self.protocol), **self.counts}
@@ -184,10 +206,11 @@ class Scores:
         by_deprel = add_tallies(self.by_deprel, other.by_deprel)
         by_arc_length = add_tallies(self.by_arc_length, other.by_arc_length)
         table = np.concatenate([self.table, other.table])
-        return Scores(self.protocol, table, by_deprel, by_arc_length)
+        confusion = add_tallies(self.confusion, other.confusion)
+        return Scores(self.protocol, table, by_deprel, by_arc_length, confusion)
 
     def __str__(self) -> str:
-        shown = [f"{label} {_per_cent(self._value(metric))}" for metric, label in _PRINTED.items()]
+        shown = [f"{label} {value}" for label, value in self._shown().items()]
         counts = self.counts
         named = {"sentences": "sentence", "words": "word", "edges": "edge"}
         named["undefined_rows"] = "undefined correlation"  # of DSpr.
@@ -199,10 +222,18 @@ class Scores:
 
     def _repr_html_(self) -> str:
         """Show the scores as a table in a notebook, in per cent."""
-        shown = {label: _per_cent(self._value(metric)) for metric, label in _PRINTED.items()}
         counts = self.counts
         sizes = (counted(counts[f"n_{noun}s"], noun) for noun in ("sentence", "word"))
-        return html_table(f"{', '.join(sizes)}; {self.protocol}", shown)
+        return html_table(f"{', '.join(sizes)}; {self.protocol}", self._shown())
+
+    def _shown(self) -> dict[str, str]:
+        """Write the scores in per cent, CLAS only where there are relations."""
+        values = {label: self._value(metric) for metric, label in _PRINTED.items()}
+        return {
+            label: _per_cent(value)
+            for label, value in values.items()
+            if label != "CLAS" or value is not None
+        }
 
     def _value(self, metric: str) -> float | None:
         value = float(estimates(self.table, metric)[0])

@@ -11,13 +11,14 @@ from numpy.typing import NDArray
 
 from structprobe.errors import ScoreError, counted, refuse_kind
 from structprobe.scores.attachment import (
+    content_words,
     predicted_roots,
     right_edges,
     right_roots,
     scored_edges,
     without_subtypes,
 )
-from structprobe.scores.breakdowns import tally, tally_deprels
+from structprobe.scores.breakdowns import Tally, confuse, tally, tally_deprels
 from structprobe.scores.correlation import depth_correlations, distance_correlations
 from structprobe.scores.inputs import FlatTrees, flatten, place
 from structprobe.scores.prediction import Prediction
@@ -49,11 +50,12 @@ def score(
     predicted root is the shallowest kept word, in every sentence with a kept word; a gold root that
     is not kept counts as missed, and predictions without a root (see `Prediction`) are not counted.
     UAS and LAS count all words, including the root, without subtypes of relations, like the
-    official UD evaluation. DSpr. is the Spearman correlation between each word's predicted and gold
-    distances to all words (including itself, ties by mean rank), averaged over the words of each
-    sentence length, then over the lengths 5 to 50; NSpr. is the same for the depths of each
-    sentence. Undefined correlations, of constant predictions, are skipped and counted. (Hewitt &
-    Manning 2019, A Structural Probe for Finding Syntax in Word Representations, section 4.1.)
+    official UD evaluation; CLAS, as defined there, is the F1 over content words. DSpr. is the
+    Spearman correlation between each word's predicted and gold distances to all words (including
+    itself, ties by mean rank), averaged over the words of each sentence length, then over the
+    lengths 5 to 50; NSpr. is the same for the depths of each sentence. Undefined correlations, of
+    constant predictions, are skipped and counted. (Hewitt & Manning 2019, A Structural Probe for
+    Finding Syntax in Word Representations, section 4.1.)
 
     Parameters
     ----------
@@ -112,11 +114,12 @@ def score_with_edges(
     right_rows, rows = right_roots(trees, predictions, kept, roots)
     column(table, "right_roots")[:], column(table, "roots")[:] = right_rows, rows
     relations = _relations(gold, trees)
-    _count_labels(table, gold, predictions, trees, relations)
+    confusion = _count_labels(table, gold, predictions, trees, relations)
     _count_correlations(table, predictions, trees, protocol)
     arc_lengths = np.abs(trees.gold - trees.positions)
     by_length = tally(arc_lengths, right.astype(float), scored.astype(float))
-    scores = Scores(protocol, table, tally_deprels(relations, right, scored), by_length)
+    by_deprel = tally_deprels(relations, right, scored)
+    scores = Scores(protocol, table, by_deprel, by_length, confusion)
     return scores, ScoredEdges(trees, kept, scored, right, relations)
 
 
@@ -144,17 +147,22 @@ def _deprels(sentence: object) -> Sequence[str] | None:
 def _count_labels(
     table: Table, gold: TreesLike, predictions: Sequence[Prediction],
     trees: FlatTrees, relations: NDArray[np.str_],
-) -> None:  # fmt: skip
-    """Count labels for LAS, in the sentences where gold and prediction have relations."""
+) -> dict[tuple[str, str], Tally]:  # fmt: skip
+    """Count labels for LAS and CLAS, in the sentences where gold and prediction have relations."""
     pairs = zip(gold, predictions, strict=True)
     predicted = [None if _deprels(one) is None else prediction.deprels for one, prediction in pairs]
     labelled = np.array([deprels is not None for deprels in predicted], dtype=bool)
     words = labelled[trees.sentence]  # (n_words,)
-    agree = np.zeros(len(words), dtype=bool)
     known = chain.from_iterable(deprels for deprels in predicted if deprels is not None)
-    agree[words] = relations[words] == without_subtypes(known)
-    _add(table, "labels", trees, words)
-    _add(table, "right_labels", trees, agree & (trees.gold == trees.pred))
+    own, found = relations[words], without_subtypes(known)
+    right_heads = trees.gold[words] == trees.pred[words]
+    right, content = right_heads & (own == found), content_words(own)
+    of_words = {"labels": np.ones_like(right), "right_labels": right, "content": content,
+                "pred_content": content_words(found), "right_content": right & content}  # fmt: skip
+    for name, marked in of_words.items():
+        sentences = trees.sentence[words][marked]
+        column(table, name)[:] = np.bincount(sentences, minlength=len(table))
+    return confuse(own, found, right_heads)
 
 
 def _count_correlations(

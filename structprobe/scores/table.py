@@ -17,6 +17,9 @@ COLUMNS = (
     "right_heads",
     "labels",  # words whose gold and predicted relation are both known
     "right_labels",  # of these, right head and right relation without subtype
+    "content",  # of these, content words by the gold relation
+    "pred_content",  # and by the predicted one
+    "right_content",  # content words among right_labels
     "roots",  # 1 where a word is kept
     "right_roots",
     "rows",  # words with a rank correlation of distances
@@ -33,17 +36,19 @@ Table: TypeAlias = NDArray[np.float64]  # (n_sentences, len(COLUMNS))
 
 
 class Quotient(NamedTuple):
-    """The two columns whose ratio is a score."""
+    """The columns whose ratio is a score; with predicted items beside gold ones, it is their F1."""
 
     part: str
     whole: str
     by_length: bool = False
+    predicted: str | None = None
 
 
 METRICS = {
     "uuas": Quotient("right_edges", "edges"),
     "uas": Quotient("right_heads", "words"),
     "las": Quotient("right_labels", "labels"),
+    "clas": Quotient("right_content", "content", predicted="pred_content"),
     "dspr": Quotient("row_sum", "rows", by_length=True),
     "nspr": Quotient("order_sum", "orders", by_length=True),
     "root_acc": Quotient("right_roots", "roots"),
@@ -56,6 +61,14 @@ def column(table: Table, name: str) -> NDArray[np.float64]:
     # -> (n_sentences,)
     values: NDArray[np.float64] = table[:, COLUMNS.index(name)]
     return values
+
+
+def wholes_of(table: Table, metric: str) -> NDArray[np.float64]:
+    """Give what a score is divided by: of an F1, the mean of gold and predicted items."""
+    # -> (n_sentences,)
+    quotient = METRICS[metric]
+    whole = column(table, quotient.whole)
+    return whole if quotient.predicted is None else (whole + column(table, quotient.predicted)) / 2
 
 
 def n_scored(table: Table, metric: str) -> int:
@@ -76,9 +89,9 @@ def estimates(
     quotient = METRICS[metric]
     taken = np.ones((1, len(table))) if weights is None else np.asarray(weights, dtype=float)
     of_whole = taken if whole_weights is None else np.asarray(whole_weights, dtype=float)
-    part, whole = column(table, quotient.part), column(table, quotient.whole)
+    part, whole = column(table, quotient.part), wholes_of(table, metric)
     if not quotient.by_length:
-        return _divide(taken @ part, of_whole @ whole)
+        return divide(taken @ part, of_whole @ whole)
     scored = whole > 0
     lengths, which = np.unique(column(table, "words")[scored], return_inverse=True)
     of_length = np.eye(len(lengths))[which]  # (scored sentences, lengths)
@@ -88,12 +101,12 @@ def estimates(
         weighting @ (of_length * one[scored, None])
         for weighting, one in ((taken, part), (of_whole, whole))
     )
-    means = _divide(parts, wholes)  # (b, lengths)
+    means = divide(parts, wholes)  # (b, lengths)
     present = ~np.isnan(means)
-    return _divide(np.where(present, means, 0.0).sum(axis=1), present.sum(axis=1))
+    return divide(np.where(present, means, 0.0).sum(axis=1), present.sum(axis=1))
 
 
-def _divide(
+def divide(
     part: NDArray[np.float64], whole: NDArray[np.floating | np.integer]
 ) -> NDArray[np.float64]:
     """Divide, with NaN for 0 / 0."""

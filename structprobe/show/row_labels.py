@@ -9,8 +9,8 @@ from typing import Any
 from structprobe.results.settings import protocol_of
 from structprobe.scores.protocol import Protocol
 
-SCORES = {"uuas": "UUAS", "uas": "UAS", "las": "LAS", "root_acc": "root", "dspr": "DSpr.",
-          "nspr": "NSpr."}  # fmt: skip
+SCORES = {"uuas": "UUAS", "uas": "UAS", "las": "LAS", "clas": "CLAS", "root_acc": "root",
+          "dspr": "DSpr.", "nspr": "NSpr."}  # fmt: skip
 
 
 def short_model(model: str) -> str:
@@ -31,7 +31,8 @@ def partly_scored(
     """Tell scores that were taken on fewer sentences than those of other rows on the treebank."""
     banks: dict[tuple[Any, ...], list[Mapping[str, Any]]] = {}
     for row in rows:
-        banks.setdefault(protocol_of(row), []).append(row)
+        # The trees of a control task are others, on the same sentences.
+        banks.setdefault((*protocol_of(row), row.get("control")), []).append(row)
     told = []
     for own in banks.values():
         for metric in metrics:

@@ -25,7 +25,8 @@ class Estimate(NamedTuple):
     value : float
         The value on all data.
     low, high : float or None
-        The bounds of the percentile interval; None if there is only one unit to resample.
+        The bounds of the percentile interval; None if there is only one unit to resample, or, for
+        a slope, only one in which linear distance varies.
     n : int
         The number of data points.
     """
@@ -125,10 +126,12 @@ def near_word_slope(
     x, y = (one - (np.bincount(group, one) / size)[group] for one in (x, y))
     if not (x @ x) > 1e-9:
         return None
+    # Units in which nothing varies say nothing of the slope, nor of how sure it is.
+    n_varying = len(np.unique(unit[np.abs(x) > 1e-9]))
     names, unit = np.unique(unit, return_inverse=True)
     cells = _cells(x, y, group, unit)
     drawn = [_slopes(w, cells) for w in resamples(len(names), n, random_state)]
-    low, high = _bounds(drawn, len(names), how)
+    low, high = _bounds(drawn, n_varying, how)
     return Estimate(float(x @ y / (x @ x)), low, high, len(y))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from numbers import Integral
 from typing import Any
 from zlib import crc32
 
@@ -67,9 +68,9 @@ def make_stimuli(
     StructprobeError
         If a condition is unknown, none is given, or one has fewer than `n` different sentences.
     """
-    if isinstance(n, bool) or not isinstance(n, int) or n < 1:
+    if isinstance(n, bool) or not isinstance(n, Integral) or n < 1:
         raise StructprobeError(f"n={n!r} sentences of each condition", hint="ask for at least 1")
-    if isinstance(seed, bool) or not isinstance(seed, int):
+    if isinstance(seed, bool) or not isinstance(seed, Integral):
         refuse_kind("seed", seed, "an integer", StructprobeError)
     made = [pair for name in _names(conditions) for pair in _draw(name, n, seed)]
     bank = Treebank.from_text("".join(text for text, _ in made))
@@ -82,7 +83,7 @@ def make_stimuli(
 def _names(conditions: str | Iterable[str]) -> list[str]:
     """List the conditions that are asked for."""
     if isinstance(conditions, str):
-        names = list(CONDITIONS) if conditions == "all" else [conditions]
+        names = [conditions]
     elif isinstance(conditions, Iterable):
         names = list(dict.fromkeys(conditions))
     else:
@@ -91,9 +92,9 @@ def _names(conditions: str | Iterable[str]) -> list[str]:
         choices = ", ".join(map(repr, CONDITIONS))
         raise StructprobeError("no conditions", hint=f"give 'all', or some of {choices}")
     for name in names:
-        if name not in CONDITIONS:
+        if name not in (*CONDITIONS, "all"):
             raise StructprobeError(unknown_name("condition", name, [*CONDITIONS, "all"]))
-    return names
+    return list(CONDITIONS) if "all" in names else names
 
 
 def _draw(name: str, n: int, seed: int) -> Iterator[tuple[str, dict[str, Any]]]:

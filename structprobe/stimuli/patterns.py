@@ -20,7 +20,7 @@ _FEATURE = re.compile(r"(!?)\s*([A-Za-z_][\w\[\]]*)\s*(?:(<>|=)\s*(.*))?", re.DO
 _LABEL = re.compile(r"[\w:]+")
 _WHOLE = re.compile(r'\s*pattern\s*\{((?:"[^"]*"|[^{}"])*)\}\s*')
 _QUOTED = re.compile(r'"([^"]+)"')
-_BARE = re.compile(r"[^\s\"*\[\]{}()/]+")
+_BARE = re.compile(r"[^\s\"*\[\]{}()/=<>!]+")
 _HOW = "write 'N [upos=NOUN]', 'V -[nsubj]-> N', 'N < V' or 'N << V', separated by ';'"
 
 

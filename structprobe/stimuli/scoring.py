@@ -22,7 +22,7 @@ from structprobe.scores.inputs import FlatTrees, flatten
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.protocol import choose_protocol, kept_words
 from structprobe.stimuli.bias import Estimate, Floats, Resampling, near_word_slope, ratio
-from structprobe.stimuli.stimulus import Stimulus
+from structprobe.stimuli.stimulus import Stimulus, read_pair
 from structprobe.treebank.sentence import Sentence
 from structprobe.trees import gold_distances
 
@@ -228,7 +228,8 @@ def _measure(
 def _pairs(stimuli: list[Stimulus], pair: tuple[str, str] | None) -> list[tuple[str, str] | None]:
     """List the pair that is scored in each stimulus; None where it has none."""
     if pair is None:
-        return [one.pair for one in stimuli]
+        return [None if one.pair is None else read_pair(one.pair) for one in stimuli]
+    pair = read_pair(pair)
     if all(set(pair) - one.words.keys() for one in stimuli):
         names = list(dict.fromkeys(name for one in stimuli for name in one.words))
         unknown = [name for name in pair if name not in names]

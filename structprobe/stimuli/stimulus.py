@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from structprobe.errors import StructprobeError, unknown_name
@@ -77,15 +77,24 @@ class Stimulus:
         StructprobeError
             If a name is unknown, or both name the same word.
         """
-        for name in pair:
+        for name in read_pair(pair):
             if name not in self.words:
                 what = unknown_name("word", name, self.words)
                 raise StructprobeError(what, where=self.sentence.where)
         first, second = (self.words[name] for name in pair)
-        if len(pair) != 2 or first == second:
+        if first == second:
             what = f"the pair {pair!r} does not name two words"
             raise StructprobeError(what, where=self.sentence.where)
         return first, second
+
+
+def read_pair(pair: Sequence[str]) -> tuple[str, str]:
+    """Check the names of two words."""
+    if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
+        what = f"the pair {pair!r} is not the names of two words"
+        raise StructprobeError(what, hint="write them as ('subject', 'verb')")
+    first, second = pair
+    return first, second
 
 
 def value_text(values: Mapping[str, int | str]) -> str:

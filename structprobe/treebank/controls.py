@@ -14,7 +14,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.errors import TreebankError, unknown_name
+from structprobe.errors import TreebankError, refuse_kind, unknown_name
 from structprobe.tree_faults import tree_fault
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence
@@ -99,13 +99,13 @@ CONTROLS: Mapping[str, Callable[[Sequence[Sentence], int], Treebank]] = MappingP
 
 def choose_controls(names: str | Iterable[str]) -> tuple[str, ...]:
     """Read the names of control tasks, in a list or separated by commas, or "all"."""
+    if not isinstance(names, Iterable):
+        refuse_kind("controls", names, "a name or a list of names", TreebankError)
     given = [one.strip() for one in names.split(",")] if isinstance(names, str) else [*names]
-    if given == ["all"]:
-        return tuple(CONTROLS)
     for name in given:
-        if name not in CONTROLS:
+        if name not in (*CONTROLS, "all"):
             raise TreebankError(unknown_name("control task", name, [*CONTROLS, "all"]))
-    return tuple(dict.fromkeys(given))
+    return tuple(CONTROLS) if "all" in given else tuple(dict.fromkeys(given))
 
 
 def _number(seed: int, drawer: object) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -104,6 +105,41 @@ def test_score_compares_two_files(world: Path, capsys: pytest.CaptureFixture[str
     assert row["uas"] == row["las"] == pytest.approx(8 / 9)
     assert row["uuas"] == pytest.approx(5 / 6)
     assert row["root_acc"] == 1.0
+
+
+def test_score_says_how_each_relation_was_predicted(
+    world: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    system = GOLD.replace("\t3\tobj\t", "\t3\tobl:arg\t").replace("\t2\tdet\t_", "\t3\tdet\t_")
+    (world / "others.conllu").write_text(system, encoding="utf-8")
+    command = f"score {world}/gold.conllu {world}/others.conllu"
+    (plain,) = run_json(capsys, command)
+    (row,) = run_json(capsys, f"{command} --relations")
+    relations, confusion = row.pop("relations"), row.pop("confusion")
+    assert row == plain
+    assert row["las"] == pytest.approx(7 / 9)
+    assert row["clas"] == 4 / 5  # dog, ran, cat and saw of five content words
+    of_det, *others = relations
+    assert of_det == {
+        "relation": "det", "correct": 2, "gold": 3, "predicted": 3, "precision": 2 / 3,
+        "recall": 2 / 3, "f1": 2 / 3,
+    }  # fmt: skip
+    assert [(one["relation"], one["precision"], one["recall"], one["f1"]) for one in others] == [
+        ("nsubj", 1, 1, 1), ("root", 1, 1, 1), ("punct", 1, 1, 1), ("obj", None, 0, 0),
+        ("obl", 0, None, 0),
+    ]  # fmt: skip
+    assert confusion[0] == {"gold": "det", "predicted": "det", "words": 3, "right_heads": 2}
+    assert {"gold": "obj", "predicted": "obl", "words": 1, "right_heads": 1} in confusion
+    assert main([*command.split(), "--relations", "-q"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[0][:5] == ["method", "UUAS", "UAS", "LAS", "CLAS"]
+    assert ["det", "3", "3", "2", "66.7", "66.7", "66.7"] in lines
+    assert ["obj", "1", "0", "0", "–", "0.0", "0.0"] in lines
+    assert ["obj", "obl", "1", "1"] in lines
+    bare = re.sub(r"\t(det|nsubj|obj|punct)\t", r"\tdep\t", GOLD)
+    (world / "bare.conllu").write_text(bare, encoding="utf-8")
+    assert main(f"score {world}/gold.conllu {world}/bare.conllu --relations -q".split()) == 1
+    assert re.search(r"bare.conllu: no relations to score", capsys.readouterr().err)
 
 
 def test_parse_keeps_all_but_the_tree(world: Path, capfdbinary) -> None:

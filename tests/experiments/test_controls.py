@@ -15,12 +15,13 @@ from structprobe import Encoder, Prediction, StructuralProbe, Treebank, score
 from structprobe.cli.main import main
 from structprobe.errors import ProbeError, ScoreError, TreebankError
 from structprobe.experiments.runs import groups
+from structprobe.experiments.runs.backends import Backend
 from structprobe.probe.data import whitening
 from structprobe.results.folder import ROWS, read_rows
 from structprobe.scores.paired import selectivity
 from structprobe.show.report import build_report
 from structprobe.show.table import format_table
-from structprobe.treebank.controls import CONTROLS, by_form
+from structprobe.treebank.controls import CONTROLS, by_form, by_position
 
 BANKS = (tiny_bank(), tiny_bank(seed=1), tiny_bank(seed=2))
 SMALL: dict[str, Any] = {"layers": "0,2", "ranks": (2,), "max_steps": 5, "baselines": False}
@@ -104,6 +105,50 @@ def test_controls_are_resumed_and_asked_for_later(
     sweep(encoder, *BANKS, **bare, **SMALL)
     for row in sweep(encoder, *BANKS, controls="form", **bare, **SMALL):
         assert (row["selectivity"] is None, row["selectivity_low"]) == (not row["control"], None)
+
+
+def test_trees_of_the_same_words_have_controls_of_their_own(
+    encoder: Encoder, tmp_path: Path
+) -> None:
+    """Such as two annotations of one corpus in one folder."""
+    how = {"folder": tmp_path, "controls": "form", **SMALL}
+    sweep(encoder, *BANKS, **how)
+    others = [by_position(bank) for bank in BANKS]
+    *real, first, second = sweep(encoder, *others, **how)
+    for own, control in zip(real, (first, second), strict=True):
+        assert control["selectivity"] == pytest.approx(own["uuas"] - control["uuas"])
+        assert control["treebank_fingerprint"] == own["treebank_fingerprint"]
+
+
+def test_workers_that_finish_a_control_first_change_nothing(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = sweep(encoder, *BANKS, folder=tmp_path / "here", controls="all", **SMALL)
+
+    def run(_: Backend, parts: Any) -> Any:
+        return (part() for part in reversed(parts))
+
+    monkeypatch.setattr(Backend, "run", run)
+    how = {"controls": "all", "backend": Backend(jobs=2), **SMALL}
+    rows = sweep(encoder, *BANKS, folder=tmp_path / "workers", **how)
+    assert untimed(rows) == untimed(here)
+
+
+def test_a_control_has_no_selectivity_where_the_real_trees_have_no_scores(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    true = groups.Group._outcomes
+
+    def outcomes(self: Any) -> Any:
+        if self.banks.control is None:
+            raise ProbeError("the loss is not finite")
+        return true(self)
+
+    monkeypatch.setattr(groups.Group, "_outcomes", outcomes)
+    how = SMALL | {"controls": "form", "train_sentences": (8,)}
+    for row in sweep(encoder, *BANKS, folder=tmp_path, **how):
+        assert (row["uuas"] is None) == (row["why_empty"] is not None) == (row["control"] is None)
+        assert row["selectivity"] is None
 
 
 def test_controls_are_neither_saved_nor_taken_for_probes(encoder: Encoder, tmp_path: Path) -> None:

@@ -162,6 +162,8 @@ def test_faults_are_told_before_any_work(
         fit_probe(encoder, bank, layer=0, out=tmp_path)
     with pytest.raises(ProbeError, match=r"layer 3 is out of range; .* 0 to 2"):
         fit_probe(encoder, bank, layer=3)
+    with pytest.raises(ProbeError, match=r"layer .0-1. is several layers"):
+        fit_probe(encoder, bank, layer="0-1")
     with pytest.raises(ProbeError, match=r"rank 9 is out of range; .* 1 to 8"):
         fit_probe(encoder, bank, layer=0, rank=9)
     with pytest.raises(ScoreError, match="train treebank has no sentence"):

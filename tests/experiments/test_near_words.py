@@ -10,9 +10,10 @@ from support.flat_settings import fit_probe, plan_sweep, sweep
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
 
-from structprobe import Encoder
+from structprobe import Encoder, LinearChain
 from structprobe.cli.main import main
 from structprobe.errors import ProbeError
+from structprobe.experiments.evaluate import evaluate
 from structprobe.results.folder import read_rows
 from structprobe.results.saved_runs import read_stimuli
 from structprobe.show.report import build_report
@@ -78,6 +79,11 @@ def test_the_bias_of_several_seeds_and_workers(encoder: Encoder, tmp_path: Path)
 def test_what_is_refused(encoder: Encoder, tmp_path: Path, capsys: Any) -> None:
     with pytest.raises(ProbeError, match="stimuli"):
         sweep(encoder, *BANKS, folder=tmp_path, stimuli=-1)
+    with pytest.raises(ProbeError, match="1 stimulus has no near-word bias"):
+        sweep(encoder, *BANKS, folder=tmp_path, stimuli=1)
+    for wrong in (1, -1):
+        with pytest.raises(ProbeError, match="stimul"):
+            evaluate([LinearChain()], BANKS[0], stimuli=wrong)
     BANKS[0].write(tmp_path / "bank.conllu")
     command = f"sweep --model {encoder.model} --train {tmp_path}/bank.conllu --dev "
     command += f"{tmp_path}/bank.conllu -o {tmp_path}/DIR -q --stimuli"

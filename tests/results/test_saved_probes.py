@@ -81,6 +81,15 @@ def test_a_name_that_is_taken_on_the_disk_is_not_used() -> None:
     assert name_probe(row, {"layer-03_rank-8_seed-1": other}).endswith("_01234567")
 
 
+def test_a_probe_of_a_sample_is_not_named_as_one_of_all_sentences() -> None:
+    """Samples come first in a sweep."""
+    told = {"method": "probe", "layer": 3, "rank": 8, "seed": 1, "key": "0123456789abcdef"}
+    sample = make_row(**told, train_sentences=100)
+    name = name_probe(sample, {})
+    assert name == "layer-03_rank-8_seed-1_train_sentences-100"
+    assert name_probe(make_row(**told), {name: sample}) == "layer-03_rank-8_seed-1"
+
+
 def test_the_best_on_dev_is_meant_where_nothing_is_named(tmp_path: Path) -> None:
     """Never the best on test."""
     for key, layer, rank, dev, test in [

@@ -16,7 +16,7 @@ from structprobe.results.folder import ResultsFolder, read_rows
 from structprobe.results.rows import make_row, score_values
 from structprobe.results.saved_runs import predictions_path
 from structprobe.results.significance import significance
-from structprobe.scores import paired_bootstrap, score
+from structprobe.scores import Prediction, paired_bootstrap, score
 from structprobe.treebank.bank import Treebank
 
 BANK = planted_bank(40)
@@ -171,6 +171,26 @@ def test_a_choice_without_dev_is_refused(tmp_path):
         significance(tmp_path / "r", by="method")
 
 
+def test_runs_with_other_dev_sets_are_not_chosen_from(tmp_path):
+    results = ResultsFolder(tmp_path / "r")
+    for layer, dev in ((0, "a" * 16), (1, "b" * 16)):
+        add(results, 0.5, layer=layer, dev_fingerprint=dev)
+    add(results, 0.5, method="other")
+    with pytest.raises(ResultError, match="probe has 2 runs with scores on different dev sets"):
+        significance(tmp_path / "r", by="method")
+
+
+def test_controls_lack_no_predictions(tmp_path, caplog):
+    planted_sweep(tmp_path / "r", BANK, n_layers=3)
+    results = ResultsFolder(tmp_path / "r")
+    row = next(row for row in results.rows if row["method"] == "probe")
+    results.add({**row, "method": "probe-control-form", "control": "form", "key": "c" * 16})
+    with caplog.at_level(logging.WARNING):
+        [table] = significance(tmp_path / "r", n=200)
+    assert len(table.systems) == 3
+    assert "left out" not in caplog.text
+
+
 def test_a_folder_without_predictions_or_with_some(tmp_path, caplog):
     planted_sweep(tmp_path / "r", BANK, n_layers=3)
     keys = [row["key"] for row in read_rows(tmp_path / "r")]
@@ -287,3 +307,30 @@ def test_a_folder_that_is_none(tmp_path, capsys):
     status, told = shell(capsys, tmp_path / "nowhere")
     assert status == 1
     assert "no such folder" in told.err
+
+
+@pytest.mark.parametrize("test", ["bootstrap", "randomisation"])
+def test_systems_with_relations_are_compared_by_clas(tmp_path, test):
+    """The content words of the prediction, a part of what CLAS is divided by, differ by system."""
+    results = ResultsFolder(tmp_path / "r")
+    found = {}
+    for name, share in (("one", 0.1), ("other", 0.7)):
+        generator = np.random.default_rng(0)
+        predicted = [
+            Prediction(
+                sentence.heads,
+                deprels=tuple(
+                    "case" if generator.random() < share else deprel for deprel in sentence.deprels
+                ),
+            )
+            for sentence in BANK
+        ]
+        found[name] = add(results, 0, predicted=predicted, method=name)
+    a, b = (found[name].counts["n_pred_content"] for name in ("one", "other"))
+    assert a > b
+    [table] = significance(tmp_path / "r", "method", "clas", test=test, n=500)
+    assert {one.name: one.value for one in table.systems} == {
+        name: scores.clas for name, scores in found.items()
+    }
+    [pair] = table.tests.pairs
+    assert (pair.a, pair.differs) == ("one", True)

@@ -30,6 +30,16 @@ def test_all_scores_are_what_they_are_by_definition(bank, punct):
     assert {key: found.counts[key] for key in counts} == counts
     assert plain(found.by_deprel) == plain(tallies["deprel"])
     assert plain(found.by_arc_length) == plain(tallies["arc"])
+    assert plain(found.confusion) == plain(tallies["confusion"])
+    for name, one in found.by_relation.items():
+        both = found.confusion.get((name, name), (0, 0))
+        assert one.correct == both[0]
+        assert one.gold == sum(
+            all_ for pair, (_, all_) in found.confusion.items() if pair[0] == name
+        )
+        found_ = [all_ for pair, (_, all_) in found.confusion.items() if pair[1] == name]
+        assert one.predicted == sum(found_)
+    assert sum(one.correct for one in found.by_relation.values()) == found.counts["n_right_labels"]
     assert plain(found.by_sentence_length) == plain(tallies["length"])
 
 
@@ -40,7 +50,7 @@ def test_scores_add_up_over_files(first, second):
     both = score(first[0] + second[0], first[1] + second[1], punct="upos")
     parts = score(*first, punct="upos") + score(*second, punct="upos")
     assert parts.to_dict() == both.to_dict()
-    for name in ("by_deprel", "by_arc_length", "by_sentence_length"):
+    for name in ("by_deprel", "by_arc_length", "by_sentence_length", "confusion"):
         assert getattr(parts, name) == getattr(both, name)
 
 

@@ -29,6 +29,9 @@ from structprobe.scores.table import COLUMNS, METRICS, column, estimates
 TESTS = {"bootstrap": paired_bootstrap, "randomisation": paired_randomisation}
 
 
+RELATIONS = ("nsubj", "nsubj:pass", "obj", "case", "punct")  # content words and others
+
+
 def bank(n_sentences, noises, seed=0):
     """Gold trees, and for each noise predictions with a share of wrong heads and noisy numbers."""
     generator = np.random.default_rng(seed)
@@ -36,16 +39,18 @@ def bank(n_sentences, noises, seed=0):
     for _ in range(n_sentences):
         n = int(generator.integers(5, 8))
         heads = random_heads(n, generator)
-        gold.append(Gold(heads, upos=("NOUN",) * n, deprels=("dep",) * n))
+        deprels = generator.choice(RELATIONS, size=n)
+        gold.append(Gold(heads, upos=("NOUN",) * n, deprels=tuple(deprels.tolist())))
         for noise, own in zip(noises, found, strict=True):
             wrong = generator.random(n) < noise
+            changed, others = generator.random(n) < noise, generator.choice(RELATIONS, size=n)
             apart = np.abs(np.subtract.outer(heads, heads)) + generator.normal(size=(n, n)) * noise
             own.append(
                 Prediction(
                     np.where(wrong, generator.integers(0, n + 1, size=n), heads),
                     distances=apart + apart.T,
                     depths=heads + generator.normal(size=n) * 5 * noise,
-                    deprels=("dep",) * n,
+                    deprels=tuple(np.where(changed, others, deprels).tolist()),
                 )
             )
     return gold, found

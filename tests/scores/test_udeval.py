@@ -1,4 +1,4 @@
-"""UAS and LAS agree with the official UD evaluation, run as a separate process."""
+"""UAS, LAS and CLAS agree with the official UD evaluation, run as a separate process."""
 
 from __future__ import annotations
 
@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from structprobe.experiments.evaluate import score_files
 from structprobe.scores import Prediction, score
 from structprobe.treebank import Treebank
 
-LABELS = ["nsubj", "nsubj:pass", "obj", "obl", "obl:tmod", "nmod", "advmod", "acl:relcl"]
+# Content words, function words, punctuation, subtypes, and one that UD does not have.
+LABELS = ["nsubj", "nsubj:pass", "obj", "obl", "obl:tmod", "nmod", "advmod", "acl:relcl", "dep",
+          "aux", "aux:pass", "case", "cc", "clf", "cop", "det", "mark", "punct", "mod"]  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -61,20 +64,34 @@ def perturbed(text: str, seed: int) -> str:
     ],
 )
 def test_uas_and_las_agree_exactly(treebanks: Path, tmp_path: Path, udeval: str, name: str) -> None:
-    gold_path, parsed_path = treebanks / name, tmp_path / "parsed.conllu"
+    agree_exactly(treebanks / name, tmp_path / "parsed.conllu", udeval)
+
+
+def test_they_agree_on_the_sample(sample: Path, tmp_path: Path, udeval: str) -> None:
+    agree_exactly(sample / "test.conllu", tmp_path / "parsed.conllu", udeval)
+
+
+def agree_exactly(gold_path: Path, parsed_path: Path, udeval: str) -> None:
+    """Score a file with wrong heads and relations both ways."""
     parsed_path.write_text(perturbed(gold_path.read_text("utf-8"), seed=7), "utf-8")
     done = subprocess.run(
         [udeval, "--no-enhanced", "--counts", "--verbose", gold_path, parsed_path],
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     rows = [[cell.strip() for cell in line.split("|")] for line in done.stdout.splitlines()]
-    official = {
-        row[0]: [int(cell) for cell in row[1:3]] for row in rows if row[0] in ("UAS", "LAS")
-    }
+    # Correct, gold and predicted.
+    official = {row[0]: [int(cell) for cell in row[1:4]] for row in rows if row[0].endswith("AS")}
 
     gold, parsed = Treebank.read(gold_path), Treebank.read(parsed_path)
     scores = score(gold, [Prediction(one.heads, deprels=one.deprels) for one in parsed])
     counts = scores.counts
-    assert official["UAS"] == [counts["n_right_heads"], counts["n_words"]]
-    assert official["LAS"] == [counts["n_right_labels"], counts["n_labels"]]
+    assert official["UAS"][:2] == [counts["n_right_heads"], counts["n_words"]]
+    assert official["LAS"][:2] == [counts["n_right_labels"], counts["n_labels"]]
+    names = ("n_right_content", "n_content", "n_pred_content")
+    assert official["CLAS"] == [counts[name] for name in names]
+    correct, own, found = official["CLAS"]
+    assert own != found
+    assert scores.clas == 2 * correct / (own + found)
+    assert score_files(gold_path, parsed_path)["clas"] == scores.clas
     assert 0.5 < scores.las < scores.uas < 0.9
+    assert 0.5 < scores.clas < 0.9

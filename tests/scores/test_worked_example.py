@@ -56,6 +56,12 @@ def test_without_the_full_stop(punct):
     assert scores.uuas == 3 / 4  # 1-2, 2-3, 4-5 are right, 3-5 is missed
     assert scores.uas == 3 / 6  # the, dog, chased
     assert scores.las == 2 / 6  # chased is root and not acl; nsubj is nsubj:pass without subtype
+    # Content words: dog, chased, cat, in gold and prediction alike; only dog is right.
+    assert scores.clas == 1 / 3
+    assert scores.by_relation == {
+        "det": (1, 2, 2), "nsubj": (1, 1, 1), "obj": (0, 1, 1), "punct": (0, 1, 1),
+        "root": (0, 1, 0), "acl": (0, 0, 1),
+    }  # fmt: skip
     assert scores.root_acc == 1.0
     assert scores.dspr == pytest.approx(sum(DSPR_ROWS) / 6)
     assert scores.nspr == pytest.approx(NSPR)
@@ -65,6 +71,7 @@ def test_without_the_full_stop(punct):
     assert scores.counts == {
         "n_sentences": 1, "n_one_word": 0, "n_none_kept": 0, "n_words": 6, "n_kept": 5,
         "n_edges": 4, "n_right_edges": 3, "n_right_heads": 3, "n_labels": 6, "n_right_labels": 2,
+        "n_content": 3, "n_pred_content": 3, "n_right_content": 1,
         "n_roots": 1, "n_right_roots": 1, "n_rows": 6, "n_undefined_rows": 0, "n_orders": 1,
         "n_undefined_orders": 0,
     }  # fmt: skip
@@ -197,8 +204,9 @@ def test_undefined_rows_are_skipped_and_counted():
 def test_print_and_plain_values():
     scores = score([GOLD], [PREDICTED], punct="xpos")
     assert str(scores) == (
-        "UUAS 75.0, UAS 50.0, LAS 33.3, root 100.0, DSpr. 71.4, NSpr. 31.8 (per cent; 1 sentence, "
-        "6 words, 4 edges, 0 undefined correlations; punct=\"xpos\": XPOS '' , . : `` -LRB- -RRB- "
+        "UUAS 75.0, UAS 50.0, LAS 33.3, CLAS 33.3, root 100.0, DSpr. 71.4, NSpr. 31.8 (per cent; "
+        "1 sentence, 6 words, 4 edges, 0 undefined correlations; "
+        "punct=\"xpos\": XPOS '' , . : `` -LRB- -RRB- "
         "excluded from UUAS and root; DSpr. and NSpr. over all words, macro-averaged over sentence "
         "lengths 5 to 50)"
     )

@@ -10,6 +10,7 @@ import os
 import re
 import shlex
 import zlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,11 +28,11 @@ from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
 
 import structprobe.show.report.elements
-from structprobe import Encoder, StructuralProbe, score
+from structprobe import Encoder, LinearChain, StructuralProbe, score
 from structprobe.cli.main import main
 from structprobe.errors import ProbeError, ResultError, StructprobeError
 from structprobe.results.folder import MARKER, ResultsFolder
-from structprobe.results.rows import make_row
+from structprobe.results.rows import make_row, score_values
 from structprobe.show.report import build_report, write_report
 from structprobe.show.report.curves import draw_curves
 from structprobe.show.report.elements import Markup, element
@@ -122,6 +123,30 @@ def test_recall_by_relation_is_that_of_the_scores(folder: Path, page: str) -> No
     assert numbers[0] == total
     assert numbers[3] == round(100 * right / total)
     assert len(numbers) == 1 + 4 + 1  # edges, layers, the chain
+
+
+def test_f1_by_relation_is_that_of_the_scores(folder: Path, page: str, tmp_path: Path) -> None:
+    assert "F1 of words" not in page  # no run names relations
+    bank = planted_bank()
+    results = ResultsFolder(tmp_path / "labelled")
+    right = LinearChain().predict(bank)
+    named = [replace(one, deprels=("nsubj", *("obj",) * (len(one) - 1))) for one in right]
+    for method, predictions in (("labels", named), ("linear", right)):
+        scores = score(bank, predictions)
+        told = {"treebank_fingerprint": bank.fingerprint, "n_sentences": len(bank), "part": "test"}
+        told |= {"method": method, "uses_gold": False, "treebank": "t.conllu"}
+        results.add(make_row(key=method, **told, **score_values(scores)), bank, predictions)
+    labelled = build_report(tmp_path / "labelled")
+    assert ">CLAS<" in labelled
+    scores = score(bank, named)
+    table = re.findall(r'<table class="sortable recall">.*?</table>', labelled, re.S)[-1]
+    assert "F1 of words with the correct head and relation" in table
+    for name, one in scores.by_relation.items():
+        cells = re.search(rf"<th[^>]*>{re.escape(html.escape(name))}</th>(.*?)</tr>", table, re.S)[
+            1
+        ]
+        numbers = [int(cell) for cell in re.findall(r">(\d+)<", cells)]
+        assert numbers == [one.gold, round(100 * one.f1)]  # the other run names none
 
 
 def test_what_is_packed_is_what_was_predicted(folder: Path) -> None:

@@ -78,6 +78,31 @@ def test_treebanks_of_one_name_are_told_apart() -> None:
     assert "treebank" not in format_table(rows[::2]).splitlines()[0]
 
 
+def test_no_mean_is_of_some_of_the_seeds_alone() -> None:
+    rows = [
+        {"method": "probe-control-form", "recipe": "auto", "layer": 1, "seed": seed, "uuas": 0.4}
+        | {"selectivity": 0.1, "selectivity_low": low, "selectivity_high": 0.3, "dspr": dspr}
+        for seed, low, dspr in ((0, 0.0, 0.5), (1, None, None))
+    ]
+    cells = format_table(rows, ["selectivity"]).splitlines()
+    assert cells[1].strip() == "10.0 ± 0.0"  # the interval of one seed is not that of the mean
+    assert format_table(rows, ["method", "dspr"]).splitlines()[1].split() == [
+        "probe-control-form", "–"
+    ]  # fmt: skip
+
+
+def test_control_tasks_are_scored_on_edges_of_their_own() -> None:
+    told = {"layer": 1, "uuas": 0.5, "treebank": "t", "part": "test", **PROTOCOL}
+    rows = [
+        {"method": "probe", "uuas_sentences": 30, **told},
+        {"method": "probe-control-form", "control": "form", "uuas_sentences": 32, **told},
+    ]
+    assert "not 32" not in format_table(rows)
+    assert "UUAS of probe is over 30 sentences, not 32." in format_table(
+        [*rows, {"method": "other", "uuas_sentences": 32, **told}]
+    )
+
+
 def test_gold_information_is_told() -> None:
     assert "probe (uses gold)" in format_table([{"method": "probe", "uses_gold": True}])
 

@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from support.ud_tools import ud_tool
 
@@ -288,6 +289,10 @@ def test_features_and_names_are_written(stimuli: list[Stimulus]) -> None:
     assert "Number=Plur" in bank.to_conllu()
 
 
+def test_numbers_may_be_those_of_numpy() -> None:
+    assert make_stimuli("nonce", np.int64(4), np.int64(2)) == make_stimuli("nonce", 4, 2)
+
+
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
@@ -296,6 +301,7 @@ def test_features_and_names_are_written(stimuli: list[Stimulus]) -> None:
             r"unknown condition 'nestings' \(did you mean 'nesting'\?\); choose",
         ),
         ((["nonce", "other"],), "unknown condition 'other'"),
+        ((["all", "other"],), "unknown condition 'other'"),
         (([],), "no conditions; give 'all', or some of 'distance'"),
         ((3,), "conditions is 3"),
         (("nonce", 0), "n=0 sentences of each condition; ask for at least 1"),

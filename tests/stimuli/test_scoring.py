@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -237,6 +238,21 @@ def test_what_is_not_there_is_none_and_not_0() -> None:
     assert row["edge"] is row["pair"] is row["tree_distance"] is None
 
 
+def test_a_pair_may_be_a_list() -> None:
+    trees = near_reader([one.sentence for one in small()])
+    rows = score_conditions(small(), trees, pair=["s", "v"])
+    assert rows == score_conditions(small(), trees, pair=("s", "v"))
+    own = [replace(one, pair=["s", "v"]) for one in small()]
+    assert [row["pair"] for row in score_conditions(own, trees)] == ["s–v"] * 3
+
+
+def test_units_in_which_nothing_varies_make_no_interval() -> None:
+    """The slope of the first of two units is that of both, however often each is drawn."""
+    told = near_word_slope([1, 3, 5], [1, 2, 4], [1, 1, 1], blocks=[0, 0, 1], units=[0, 0, 1])
+    assert told is not None
+    assert (told.value, told.low, told.high) == (2, None, None)
+
+
 def test_other_words_are_scored_where_a_stimulus_has_them(stimuli: list[Stimulus]) -> None:
     rows = score_stimuli(near_reader, stimuli, pair=("attractor_1", "verb"), n=10)
     assert of(rows, "attractors", "attractors=0, number=none")["edge"] is None
@@ -283,6 +299,11 @@ def test_a_method_predicts_each_sentence_once() -> None:
         (lambda own, trees: score_conditions(own, trees, n=0), "n=0 resamples"),
         (lambda own, trees: score_conditions(own, trees, pair=("s", "x")), "unknown word 'x'"),
         (lambda own, trees: score_conditions(own, trees, pair=("s", "s")), "not name two words"),
+        (lambda own, trees: score_conditions(own, trees, pair=("s",)), "not the names of two"),
+        (lambda own, trees: score_conditions(own, trees, pair=("s", "v", "s")), "not the names"),
+        (lambda own, trees: score_conditions(own, trees, pair="sv"), "'sv' is not the names of"),
+        (lambda own, trees: score_conditions(own, trees, pair=7), "the pair 7 is not the names"),
+        (lambda own, trees: replace(own[0], pair=("s",)), "not the names of two words"),
         (lambda own, trees: score_stimuli(lambda _: trees[:1], own), "1 prediction for 2 sent"),
         (lambda own, trees: score_stimuli("probe", own), "recoverer is 'probe', not a Recoverer"),
         (lambda own, trees: near_word_slope([1, 2], [1], [1, 1]), r"different shapes: \(2,\), \(1"),

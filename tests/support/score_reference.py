@@ -13,6 +13,7 @@ from support.tree_cases import trees, walked_distances
 
 from structprobe.scores import Prediction
 
+NOT_CONTENT = {"aux", "case", "cc", "clf", "cop", "det", "mark", "punct", "_"}
 PENN = {"''", ",", ".", ":", "``", "-LRB-", "-RRB-"}
 
 
@@ -119,8 +120,8 @@ def mean_over_lengths(found):
 def reference_scores(gold, predictions, punct):
     """All scores and counts, one sentence, one word, one pair at a time."""
     counts = defaultdict(int)
-    tallies = {"deprel": defaultdict(lambda: [0, 0]), "arc": defaultdict(lambda: [0, 0]),
-               "length": defaultdict(lambda: [0, 0])}  # fmt: skip
+    by = ("deprel", "arc", "length", "confusion")
+    tallies = {name: defaultdict(lambda: [0, 0]) for name in by}
     rows, orders = defaultdict(list), defaultdict(list)
     for sentence, prediction in zip(gold, predictions, strict=True):
         n = len(sentence.heads)
@@ -137,7 +138,13 @@ def reference_scores(gold, predictions, punct):
             if sentence.deprels is not None and prediction.deprels is not None:
                 counts["n_labels"] += 1
                 labels = [x[word - 1].split(":")[0] for x in (sentence.deprels, prediction.deprels)]
-                counts["n_right_labels"] += right_head and labels[0] == labels[1]
+                right_label = right_head and labels[0] == labels[1]
+                counts["n_right_labels"] += right_label
+                counts["n_content"] += labels[0] not in NOT_CONTENT
+                counts["n_pred_content"] += labels[1] not in NOT_CONTENT
+                counts["n_right_content"] += right_label and labels[0] not in NOT_CONTENT
+                tallies["confusion"][*labels][0] += right_head
+                tallies["confusion"][*labels][1] += 1
             if word in kept and head in kept:
                 right = frozenset((word, head)) in edges
                 counts["n_edges"] += 1
@@ -163,12 +170,15 @@ def reference_scores(gold, predictions, punct):
     dspr, counts["n_undefined_rows"] = mean_over_lengths(rows)
     nspr, counts["n_undefined_orders"] = mean_over_lengths(orders)
 
+    content = counts["n_content"] + counts["n_pred_content"]
+
     def share(part, whole):
         return counts[part] / counts[whole] if counts[whole] else None
 
     scores = {
         "uuas": share("n_right_edges", "n_edges"), "uas": share("n_right_heads", "n_words"),
         "las": share("n_right_labels", "n_labels"), "root_acc": share("n_right_roots", "n_roots"),
+        "clas": 2 * counts["n_right_content"] / content if content else None,
         "dspr": dspr, "nspr": nspr,
     }  # fmt: skip
     return scores, dict(counts), tallies
@@ -187,7 +197,7 @@ def golds(draw, max_size=8):
         np.array(heads),
         upos=words("PUNCT", "NOUN", "VERB"),
         xpos=words("NN", "HYPH", ",", "-LRB-", "''"),
-        deprels=words("nsubj", "nsubj:pass", "obl", "punct"),
+        deprels=words("nsubj", "nsubj:pass", "obl", "punct", "case"),
     )
 
 
@@ -218,7 +228,7 @@ def predictions_for(draw, gold):
         arc_scores[:, 0] = draw(st.sampled_from([arc_scores[:, 0], -np.inf]))
     depths = draw(st.none() | st.lists(small, min_size=n, max_size=n))
     labels = draw(
-        st.none() | st.lists(st.sampled_from(["nsubj", "obl:tmod"]), min_size=n, max_size=n)
+        st.none() | st.lists(st.sampled_from(["nsubj", "obl:tmod", "case"]), min_size=n, max_size=n)
     )
     return Prediction(
         heads,

@@ -95,3 +95,8 @@ def test_controls_are_chosen_by_name() -> None:
     assert choose_controls(()) == ()
     assert choose_controls("random, form") == choose_controls(["random", "form", "random"])
     assert choose_controls("form") == ("form",)
+    for several in ("form,all", ["all", "random"]):
+        assert choose_controls(several) == choose_controls("all")
+    for wrong in (None, 3):
+        with pytest.raises(TreebankError, match=f"controls is {wrong}, not a name or a list"):
+            choose_controls(wrong)

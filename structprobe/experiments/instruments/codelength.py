@@ -198,7 +198,7 @@ def codelength_rows(
     seed: int = 0,
     config: CodelengthConfig | None = None,
 ) -> Rows:
-    """Measure codelengths into a results folder; one row per layer, kind and control.
+    """Measure codelengths and save them in a results folder; one row per layer, kind and control.
 
     Rows that are already in the folder are skipped. Their method is ``"codelength-tree"`` and so
     on, followed by ``-control-form`` and so on for controls.
@@ -216,7 +216,7 @@ def codelength_rows(
     Returns
     -------
     Rows
-        The rows of all layers, kinds and controls that were asked for.
+        The rows of all requested layers, kinds and controls.
 
     Raises
     ------

@@ -11,6 +11,7 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -123,7 +124,7 @@ def read_order(
     from structprobe.encoder.form_vectors import TypeEncoder
 
     wanted = _read_tasks(tasks)
-    if isinstance(n, bool) or not isinstance(n, int) or n < LEAST_ITEMS:
+    if isinstance(n, bool) or not isinstance(n, Integral) or n < LEAST_ITEMS:
         raise ProbeError(f"{n!r} items per condition", hint=f"ask for at least {LEAST_ITEMS}")
     check_encoder(encoder, ProbeError)
     chosen = parse_layers(layers, encoder.n_layers, encoder.layers)

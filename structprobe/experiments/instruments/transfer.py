@@ -222,7 +222,8 @@ def transfer(
     config = checked_config(config, TransferConfig)
     check_cache(config.cache)
     banks = _read_banks(treebanks, punct, allow_withheld=config.allow_withheld)
-    grid = Grid.of(encoder, [layer], [rank], [seed])
+    grid = Grid.of_one(encoder, layer, rank, seed)
+    layer = grid.layers[0]
     training = known_products(config.training, here=True)
     config = replace(config, training=training)
     warnings = _cautions(banks, encoder, punct)

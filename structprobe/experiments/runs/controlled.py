@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from structprobe.experiments.runs.grid import Fits
 from structprobe.experiments.runs.run import Banks, Outcome, Run
@@ -28,6 +28,20 @@ class Comparisons:
                 pairs = zip(one.runs, real, strict=True)
                 self._real |= {run.key: other.key for run, other in pairs}
 
+    def in_order(
+        self, outcomes: Iterable[tuple[Run, Outcome]], todo: Iterable[str]
+    ) -> Iterator[tuple[Run, Outcome]]:
+        """Hold controls back until what they control is done, which workers may finish later."""
+        left, waiting = {*todo} - self._real.keys(), dict[str, list[tuple[Run, Outcome]]]()
+        for run, found in outcomes:
+            real_key = self._real.get(run.key)
+            if real_key is not None and real_key in left:
+                waiting.setdefault(real_key, []).append((run, found))
+                continue
+            left.discard(run.key)
+            yield run, found
+            yield from waiting.pop(run.key, ())
+
     def add(self, run: Run, found: Outcome) -> None:
         """Take the scores of a run; of a control, complete the row."""
         if not found.scores or self._banks.part is None:  # an empty row
@@ -41,8 +55,9 @@ class Comparisons:
         real = self._scores_of(real_key)
         if real is not None:
             uuas = real.uuas
-        else:  # done before, without predictions: the row alone has its score
-            uuas = next(r["uuas"] for r in self._results.rows if r["key"] == real_key)
+        else:  # done before, without predictions: the row alone has its score, if any
+            rows = self._results.rows
+            uuas = next((row["uuas"] for row in rows if row["key"] == real_key), None)
         if uuas is None or scores.uuas is None:
             return
         found.row["selectivity"] = uuas - scores.uuas

@@ -51,6 +51,14 @@ class Grid:
         )
         return cls(*found, check_seeds(seeds))
 
+    @classmethod
+    def of_one(cls, encoder: Encoder, layer: int, rank: int | None, seed: int | None) -> Self:
+        """Check one layer, rank and seed against a model."""
+        found = cls.of(encoder, [layer], [rank], [seed])
+        if len(found.layers) > 1:
+            raise ProbeError(f"layer {layer!r} is several layers", hint="give the number of one")
+        return found
+
 
 @dataclass(frozen=True)
 class Fits:

@@ -112,7 +112,11 @@ class Banks:
 
     def key_of(self, values: Mapping[str, Any]) -> str:
         """Hash everything that determines a result on these treebanks."""
-        return key_of(values, self.parts, choose_protocol(self.scored or (), self.punct).punct)
+        # A control by form or position is the same for all trees of the same words, but its
+        # selectivity is not.
+        real = {} if self.real is None else self.real.parts
+        parts = self.parts | {f"real_{part}": bank for part, bank in real.items()}
+        return key_of(values, parts, choose_protocol(self.scored or (), self.punct).punct)
 
     def values(self) -> Row:
         """Return the values of a row for the treebanks; a control has those of the real ones."""

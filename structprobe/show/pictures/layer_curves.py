@@ -50,7 +50,7 @@ def draw_layer_curves(
         one for each model, method, rank and setting in which they differ; rows without, such as
         baselines, dashed lines. Scores are means over seeds. Rows scored on several treebanks or by
         several protocols get a panel each.
-    metric : {"uuas", "uas", "las", "root_acc", "dspr", "nspr"}
+    metric : {"uuas", "uas", "las", "clas", "root_acc", "dspr", "nspr"}
         The score, drawn times a hundred.
     letters : mapping of str to str, optional
         Letters to write above points, by the key of a row, such as those of `significance`.

@@ -38,13 +38,14 @@ _HOW = {"test": "bootstrap", "correction": "holm", "n": 10_000, "level": 0.95, "
 _CONTROLS = (
     "Controls have the words of the treebank and trees without syntax: by the form of a word, by "
     "its position, or permuted at random. Selectivity is the UUAS of a probe minus that of the "
-    "same probe trained on a control and scored by it."
+    "same probe trained on a control and scored on it."
 )
 _OVER_RANKS = "Selectivity over the ranks of the probe, on the layer that is best on dev:"
 _BIAS = (
-    "The near-word bias is the growth of the predicted distance with each further word between "
-    "subject and verb, at the same distance in the tree: 0 for a reader of trees, 1 for linear "
-    "distance. It is measured on made sentences; below it is its 95% bootstrap interval over items."
+    "The near-word bias is the growth of the predicted distance with each additional word between "
+    "subject and verb, at the same distance in the tree: 0 if predictions depend on the tree "
+    "alone, 1 if they are linear distances. It is measured on generated sentences; below it is its "
+    "95% bootstrap interval over items."
 )
 _CONDITIONS = {
     "uuas": "UUAS by condition, in per cent",

@@ -7,7 +7,7 @@ from typing import Any
 
 from structprobe.results.rows import METRICS, Row
 from structprobe.results.settings import PROTOCOL, SETTINGS, differing
-from structprobe.scores.breakdowns import Tally
+from structprobe.scores.breakdowns import RelationScore, Tally
 from structprobe.show.report.elements import Child, Markup, element, wide
 from structprobe.show.report.saved_predictions import KeptRun
 from structprobe.show.row_labels import SCORES
@@ -153,7 +153,7 @@ def systems_table(table: Mapping[str, Any]) -> Markup:
 
 
 def recall_tables(runs: Sequence[KeptRun]) -> list[Markup | None]:
-    """Make the tables of recall by relation, by distance and by length of the sentence."""
+    """Make the tables of recall by relation, distance and sentence length, and of labelled arcs."""
     scores = [run.scores for run in runs if run.scores is not None]
     by_distance = [by_range(one.by_arc_length, _DISTANCES) for one in scores]
     by_length = [by_range(one.by_sentence_length, _LENGTHS) for one in scores]
@@ -161,7 +161,34 @@ def recall_tables(runs: Sequence[KeptRun]) -> list[Markup | None]:
         _recall("the relation of the dependent", "relation", runs, [s.by_deprel for s in scores]),
         _recall("the distance between head and dependent", "distance", runs, by_distance),
         _recall("sentence length in words", "words", runs, by_length),
+        _labelled(runs),
     ]
+
+
+def _labelled(runs: Sequence[KeptRun]) -> Markup | None:
+    """Make a table of F1 by relation, a column a run that names relations."""
+    found = {
+        run.name: run.scores.by_relation
+        for run in runs
+        if run.scores is not None and run.scores.confusion
+    }
+    if not found:
+        return None
+    # In the order of the first run: by the number of gold words, which all runs share.
+    n_gold = {name: one.gold for own in found.values() for name, one in own.items()}
+    heads = [_head("relation", number=False), _head("gold words", number=True)]
+    heads += [_head(name.removeprefix("layer "), number=True, title=name) for name in found]
+    body = [
+        element(
+            "tr",
+            element("th", name, scope="row"),
+            _number(n, f"{n:,}"),
+            [_f1(own.get(name)) for own in found.values()],
+        )
+        for name, n in n_gold.items()
+    ]
+    caption = "F1 of words with the correct head and relation, in per cent, by relation"
+    return _table(caption, heads, body, "recall")
 
 
 def _recall(
@@ -251,9 +278,16 @@ def _interval(key: str, low: float, high: float) -> Markup:
     return element("small", "–".join(told) if low >= 0 else f"{told[0]} to {told[1]}")
 
 
+def _f1(one: RelationScore | None) -> Markup:
+    return _number(None, NOTHING) if one is None else _shaded(one.f1)
+
+
 def _share(tally: Tally) -> Markup:
-    """Write how many of how many, shaded by tens of per cent."""
-    share = tally.correct / tally.total
+    return _shaded(tally.correct / tally.total)
+
+
+def _shaded(share: float) -> Markup:
+    """Write a share in per cent, shaded by tens of it."""
     return _number(f"{share:.6f}", f"{100 * share:.0f}", shade=min(9, int(10 * share)))
 
 

@@ -213,6 +213,8 @@ def _recall_section(kept: Sequence[KeptSeries]) -> Markup | None:
     columns = f"{'layers of ' if first.series.layered else ''}{first.series.name}"
     others = ", then the methods without layers" if alone else ""
     told = f"Columns are {columns}{others}. The edges are those that UUAS counts."
+    if any(run.scores is not None and run.scores.confusion for run in runs):
+        told += " F1 by relation is of all words, as LAS counts them, without subtypes."
     seeds = {run.row["seed"] for one in kept if one.series.layered for run in one.runs}
     if len(seeds) > 1:
         told += f" Of {len(seeds)} seeds, these are of seed {first.runs[0].row['seed']} alone."

@@ -264,6 +264,8 @@ def test_what_cannot_be_compared_is_refused(world: tuple[Axes, Mapping[str, Part
         transfer(encoder, banks, layer=1, rank=25)
     with pytest.raises(ProbeError, match="layer 2 is out of range"):
         transfer(encoder, banks, layer=2)
+    with pytest.raises(ProbeError, match=r"layer .0-1. is several layers; give the number of one"):
+        transfer(encoder, banks, layer="0-1")
     with pytest.raises(ScoreError, match="UPOS"):
         transfer(encoder, banks, layer=1, punct="upos")
 
