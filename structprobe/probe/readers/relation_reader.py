@@ -21,13 +21,8 @@ from structprobe.probe.base import PerSentence, VectorsEstimator
 from structprobe.probe.data.examples import read_sets
 from structprobe.probe.data.inputs import origin_of, read_heads, treebank_name
 from structprobe.probe.data.ragged_vectors import Words, ragged
-from structprobe.probe.readers.relation_training import (
-    MAX_STEPS,
-    arcs,
-    barred,
-    fit_relations,
-    head_rows,
-)
+from structprobe.probe.readers.relation_training import arcs, barred, fit_relations, head_rows
+from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.training.settings import read_name, read_settings, read_split
 from structprobe.probe.types import DevByLayer, RandomState, TreesLike, VectorsByLayer, VectorsLike
 from structprobe.progress import progress_bar
@@ -45,9 +40,9 @@ class RelationReader(VectorsEstimator):
     """Read the relation of each arc from the word vectors of its dependent and its head.
 
     The log-odds of the relations are a linear map of the vectors, trained by cross-entropy on the
-    gold arcs, in whitened coordinates and with the schedule of the default recipe
-    (`structprobe.probe.training.recipes`), in 1,200 steps. Adam has one step size per relation, so
-    that no invertible linear map of the vectors changes the predictions.
+    gold arcs, in whitened coordinates and with the schedule and number of steps of the default
+    recipe (`structprobe.probe.training.recipes`). Adam has one step size per relation, so that no
+    invertible linear map of the vectors changes the predictions.
 
     The arc to the root has no second vector. It has an intercept of its own, and takes only
     relations that arcs to the root have in the training set (``root`` in UD), as other arcs take
@@ -243,7 +238,7 @@ class RelationReader(VectorsEstimator):
             for some in (labels, dev_labels)
         )
         shown = None if self.verbose else False
-        n_steps = settings.max_steps or MAX_STEPS
+        n_steps = settings.max_steps or Whitened().max_steps
         with progress_bar("relation reader", n_steps, "step", shown=shown) as advance:
             fitted = fit_relations(
                 self.reads, split, (codes, dev_codes), settings, generator, lambda _: advance(1)

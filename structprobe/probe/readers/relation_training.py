@@ -22,7 +22,6 @@ from structprobe.probe.training.settings import Settings
 
 BATCH_SIZE, DEV_BATCH_SIZE = 512, 4096  # arcs
 RATE = 0.005  # the peak learning rate of Adam
-MAX_STEPS = 1200  # three epochs of UD English EWT; with more, its dev loss is no lower
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +95,8 @@ def fit_relations(
         batches.append(FixedBatches(pool, some, kept=True))
         first_rows = batches[-1].layout.first_rows
         rows.append(lay_out_arcs(reads, part, own_heads, space, first_rows).to(device))
-    schedule = Cosine(recipe, settings.learning_rate or RATE, settings.max_steps or MAX_STEPS)
+    n_steps = settings.max_steps or recipe.max_steps
+    schedule = Cosine(recipe, settings.learning_rate or RATE, n_steps)
     start = torch.zeros(allowed.shape[1], rows[0].shape[1], device=device)
     problem = Problem(start, schedule, by_row=True)
     stack = Stack(RelationLoss(torch.from_numpy(told).to(device)), [problem], *rows)
