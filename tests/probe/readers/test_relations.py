@@ -114,7 +114,7 @@ def test_as_a_plain_softmax_regression(reads: str) -> None:
         ])
         for one in y
     ]  # fmt: skip
-    reader = fit(reads, (X, noisy), (X, noisy), max_steps=3000)
+    reader = fit(reads, (X, noisy), (X, noisy), max_steps=800)
     rows, gold = [], []
     for vectors, one in zip(X, noisy, strict=True):
         for own, head, name in zip(vectors, one.heads, one.deprels, strict=True):
