@@ -28,7 +28,7 @@ class Prediction:
         ``arc_scores[i, h]`` is the score of head `h` (1-based, 0 = root) for word `i` (0-based),
         likewise; higher is better.
     deprels : tuple of str, length n, or None
-        Relation labels, if available: a parse file has them, a probe does not.
+        Relation labels, if the method predicts them; a structural probe alone does not.
     as_tree : bool, default True
         Whether arc scores are decoded as a tree. If not, each word has its highest-scoring head, so
         the edges may not form a tree; a word without a head has its own number in `heads`, and if
