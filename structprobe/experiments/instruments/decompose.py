@@ -271,7 +271,7 @@ class _Data:
                 vectors[layer].append(_sentence_vectors(found, pooled, pick))
                 origins[layer] = found.origin or {}
         device = find_device(config.device, error=ProbeError)
-        if device.type == "mps":  # pragma: no cover -- which has no float64
+        if device.type == "mps":  # pragma: no cover -- has no float64; no test has such a device
             device = torch.device("cpu")
         targets = {
             layer: torch.from_numpy(_standardised(np.concatenate(own), n_train, layer)).to(device)
