@@ -185,14 +185,13 @@ def sweep(
             # Workers only run these; rows are written in this process, in which runs also share
             # what they can. For workers, the more parts the better.
             groups: list[Group] = []
-            moments: dict[tuple[int, ...], SharedMoments] = {}  # By the training sentences
-            for one in own:
+            trees = [one.banks.real or one.banks for one in own]
+            room = SharedMoments.most_bytes // len({*map(id, trees)})  # of all samples together
+            moments = {id(of): SharedMoments(room) for of in trees if here and config.controls}
+            for one, of in zip(own, trees, strict=True):
                 runs = [run for run in one.runs if run.key in todo]
                 parts = groups_of(runs, encoded, training.memory_gb) if here else zip(runs)
-                if here and config.controls:
-                    how["moments"] = moments.setdefault(
-                        tuple(one.banks.taken or ()), SharedMoments()
-                    )
+                how["moments"] = moments.get(id(of))
                 groups += [Group(part, encoded, one.banks, **how) for part in parts]
             by_group = map(Group.outcomes, groups) if here else config.backend.run(groups)
             for run, found in comparisons.in_order(chain.from_iterable(by_group), todo):

@@ -38,7 +38,7 @@ class Moments:
     neighbours: Neighbours | None = None  # If trees were given
 
 
-@dataclass(slots=True)
+@dataclass
 class SharedMoments:
     """Moments of layers whose words several fits share, as long as they take few bytes."""
 
