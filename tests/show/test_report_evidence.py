@@ -16,7 +16,7 @@ from structprobe.results.folder import read_rows
 from structprobe.results.rows import make_row
 from structprobe.results.saved_runs import stimuli_path
 from structprobe.results.significance import significance
-from structprobe.show.report import build_report, write_report
+from structprobe.show.report import build_report, curves, tables, write_report
 from structprobe.show.report import evidence as sections
 from structprobe.show.report.series import series_of
 from structprobe.show.report.tables import conditions_table
@@ -219,3 +219,9 @@ def test_the_sections_are_accessible(
         assert axe_faults(visit.page) == []
         assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
         assert visit.faults == []
+
+
+def test_no_zero_of_the_report_is_negative() -> None:
+    for say in (curves._say, tables._say):
+        assert (say("near_word_bias", -0.001), say("uuas", -0.0001)) == ("0.00", "0.0")
+    assert tables._say("codelength", 12345.6) == "12,346"

@@ -118,7 +118,7 @@ def _unit(metric: str) -> float:
 
 
 def _say(metric: str, value: float) -> str:
-    return f"{value:.2f}" if metric in _PLAIN else f"{100 * value:.1f}"
+    return f"{value:z.2f}" if metric in _PLAIN else f"{100 * value:z.1f}"
 
 
 def _ticks(by: str, places: Mapping[str, float], heights: Mapping[str, float]) -> Markup:

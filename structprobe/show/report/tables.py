@@ -270,7 +270,7 @@ def _score_cell(row: Mapping[str, Any], key: str) -> Markup:
 
 
 def _say(key: str, value: float) -> str:
-    return f"{value:,.{_PLAIN[key]}f}" if key in _PLAIN else f"{100 * value:.1f}"
+    return f"{value:z,.{_PLAIN[key]}f}" if key in _PLAIN else f"{100 * value:z.1f}"
 
 
 def _interval(key: str, low: float, high: float) -> Markup:
