@@ -25,8 +25,9 @@ def widen(
     return gaps
 
 
-def middle_of_label(first: float, last: float, size: float, crossing: Iterable[float]) -> float:
+def middle_of_label(ends: Iterable[float], size: float, crossing: Iterable[float]) -> float:
     """Place a label on a line: as near to its middle as what crosses the line leaves room."""
+    first, last = sorted(ends)
     middle = (first + last) / 2
     walls = sorted([first, last, *(x for x in crossing if first < x < last)])
     rooms = [(a + size / 2, b - size / 2) for a, b in pairwise(walls) if b - a >= size]

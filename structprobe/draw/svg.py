@@ -164,7 +164,7 @@ def _side(
     for arc, pair, level in zip(tree.arcs, ends, levels, strict=True):
         if arc.label:  # Over all lines
             across = [*crossing(ends, levels, level), middles[tree.root]]
-            x = middle_of_label(*sorted(pair), _room(arc), across)
+            x = middle_of_label(pair, _room(arc), across)
             drawn.append(_label(x, side * (CLEAR + LEVEL * level), arc))
     return drawn, height + SIZE
 

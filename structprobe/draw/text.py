@@ -170,7 +170,7 @@ def _arcs(tree: Tree, entries: list[int], width: int) -> list[str]:
         canvas.along(enters, arrows - level, arrows, solid=arc.shared)
         canvas.mark(arrows, enters, "▼" if arc.shared else "▽")
         size = cells(arc.label)
-        middle = middle_of_label(*sorted((leaves, enters)), size + 1, crossing(ends, levels, level))
+        middle = middle_of_label((leaves, enters), size + 1, crossing(ends, levels, level))
         canvas.write(arrows - level, floor(middle - (size - 1) / 2), arc.label)
     canvas.mark(arrows, entries[tree.root], "●" if tree.root_shared else "○")
     return canvas.lines()[:-1]

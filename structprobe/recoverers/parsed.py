@@ -171,7 +171,7 @@ class ParsedSentence:
         from structprobe.draw import to_networkx
 
         gold = self.gold_heads is not None
-        known = {"deprels": self.sentence.deprels} if gold else {}
+        known: dict[str, Any] = {"deprels": self.sentence.deprels} if gold else {}
         known |= self._labels(gold, deprels=True, distances=False)
         weights = self.prediction.distances
         graph = to_networkx(*self._trees(gold), **known, distances=weights)
@@ -198,8 +198,8 @@ class ParsedSentence:
         from structprobe.draw import to_displacy
 
         wanted = self._labels(False, deprels, distances)
-        told = {"upos": self.sentence.upos, "direction": direction}
-        return to_displacy(*self._trees(False), **told, **wanted)
+        upos = self.sentence.upos
+        return to_displacy(*self._trees(False), upos=upos, direction=direction, **wanted)
 
     def to_conllu(self) -> str:
         """Return the sentence as a CoNLL-U block with the recovered heads.
