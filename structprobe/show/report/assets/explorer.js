@@ -106,6 +106,7 @@ class Explorer {
     const compared = this.view.show({
       words, gold, deprels, upos,
       heads: run.headsOf(sentence),
+      predDeprels: run.relationsOf(sentence),
       depths: run.depthsOf(sentence),
       distances: run.distancesOf(sentence),
     });
@@ -123,8 +124,10 @@ class Explorer {
       byId("sentence-id").textContent = "";
       byId("place").textContent = "no sentence found";
     }
-    const { gold, pred, right } = compared;
+    const { gold, pred, right, marked, differing } = compared;
     byId("n-right").textContent = `${right} right`;
+    byId("n-differing").textContent = `*: ${differing} of these with wrong direction or relation`;
+    byId("n-differing").closest("li").hidden = !marked;
     byId("n-wrong").textContent = `${pred.length - right} wrong`;
     byId("n-missed").textContent = `${gold.length - right} missed`;
     const score = edges
