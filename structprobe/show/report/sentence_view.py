@@ -5,7 +5,7 @@ from __future__ import annotations
 from structprobe.show.report.elements import Markup, element, note, wide
 
 _RELATION = "recovered relation"  # a column that scripts show where there are some
-_WORD_COLUMNS = ("no.", "word", "UPOS", "relation", "gold head", "recovered head",
+_WORD_COLUMNS = ("no.", "word", "UPOS", "gold relation", "gold head", "recovered head",
                  _RELATION, "gold depth", "predicted depth")  # fmt: skip
 _SIDES = "edges between all words; gold above, recovered below"
 _NUMBERS = ("no.", "gold depth", "predicted depth")
