@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from structprobe.devices import KNOWN
@@ -83,10 +83,6 @@ class Training:
         if self.memory_gb is not None:
             settings.read_positive("memory_gb", self.memory_gb)
         settings.read_decoding(self.decoding, settings.read_reads(self.relations))
-
-    def without_relations(self) -> Training:
-        """Give the same without relations, which control tasks do not have."""
-        return replace(self, relations=False, decoding="published")
 
 
 @dataclass(frozen=True)

@@ -37,11 +37,13 @@ class WithRelations(TextRecoverer):
         The model whose vectors are read; by default that of the method.
     layer : int, optional
         The layer to read; by default it is chosen.
-    reads, subtypes, max_steps
+    reads, subtypes
         As for `RelationReader`.
     decoding : {"published", "root", "joint"}
         As for `StructuralProbe`; ``"published"`` leaves the trees as the method decodes them,
         ``"root"`` needs distances, and ``"joint"`` distances or arc scores.
+    max_steps
+        As for `RelationReader`.
     random_state, device, cache, progress
         As for `BestLayer`.
 

@@ -75,8 +75,8 @@ class Group:
         from structprobe.probe.estimator import fit_together
 
         training = self.training
-        if self.banks.control is not None:
-            training = training.without_relations()
+        if self.banks.control is not None:  # whose trees have no relations
+            training = replace(training, relations=False, decoding="published")
         probes = [
             make_probe(run.values["rank"], run.values["seed"], training, verbose=self.verbose)
             for run in self.runs

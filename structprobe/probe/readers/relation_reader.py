@@ -23,9 +23,10 @@ from structprobe.probe.data.inputs import origin_of, read_heads
 from structprobe.probe.data.ragged_vectors import Words, ragged
 from structprobe.probe.data.relation_labels import Labels, read_relations, unseen, with_relations
 from structprobe.probe.losses.relations import READS
-from structprobe.probe.training.fit import fit_relations, make_task, moments_of
+from structprobe.probe.training.fit import fit_relations, make_task
 from structprobe.probe.training.relation_task import FittedRelations
 from structprobe.probe.training.settings import read_name, read_settings, read_split, spawn_seeds
+from structprobe.probe.training.spaces import moments_of
 from structprobe.probe.types import DevByLayer, RandomState, TreesLike, VectorsByLayer, VectorsLike
 from structprobe.progress import progress_bar
 

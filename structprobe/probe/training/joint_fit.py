@@ -33,12 +33,12 @@ from structprobe.probe.training.fit import (
     fit_kind,
     fit_relations,
     make_task,
-    moments_of,
 )
 from structprobe.probe.training.parallel import Goes, side_by_side
 from structprobe.probe.training.recipes import Published
 from structprobe.probe.training.relation_task import FittedRelations
 from structprobe.probe.training.settings import Settings, read_settings, read_split, spawn_seeds
+from structprobe.probe.training.spaces import moments_of
 from structprobe.probe.training.streaming import bytes_held, bytes_of_layer, streams
 from structprobe.probe.types import (
     DevByLayer,
