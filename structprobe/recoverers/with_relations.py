@@ -247,7 +247,9 @@ class TreeRelations(ProbeRelations):
 
     Parameters
     ----------
-    encoder, **options
+    encoder, punct, rank, reads, subtypes, decoding, max_steps
+        As for `ProbeRelations`.
+    cache, random_state, device, progress, fitted, **settings
         As for `ProbeRelations`.
     """
 
