@@ -145,7 +145,9 @@ class WithRelations(TextRecoverer):
         if probe is None or probe.layer != self.layer_:
             own.append(f"relations from layer {self.layer_}")
         if self.weight_ is not None:
-            own.append(f"relations with weight {self.weight_:g}")
+            own.append(f"decoding {self.decoding}, weight {self.weight_:g}")
+        elif self.decoding != "published":
+            own.append(f"decoding {self.decoding}")
         if own:
             told["choice"] = "; ".join([*filter(None, [told.get("choice")]), *own])
         self.chosen_ = told

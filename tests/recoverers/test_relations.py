@@ -208,7 +208,7 @@ def test_relations_help_to_decode_trees(encoder: Encoder) -> None:
     assert [one.name for one in (root, joint)] == ["probe-relations-root", "probe-relations-joint"]
     assert plain.weight_ is None
     assert joint.weight_ in WEIGHTS
-    assert joint.chosen_["choice"] == f"relations with weight {joint.weight_:g}"
+    assert joint.chosen_["choice"] == f"decoding joint, weight {joint.weight_:g}"
     (words,) = plain.reader_._words(encoder.encode(TEST, layers=1).layer(1)).values()
     arcs = [*plain.reader_._arcs(words)]
     for one, turned, both, own in zip(
