@@ -12,13 +12,13 @@ from structprobe.probe.base import LayersEstimator
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.readers.biaffine_probe import (
     RATE,
-    BiaffineScorer,
     head_batches,
     head_blocks,
     predictions_of,
     read_head_sets,
     train_scorer,
 )
+from structprobe.probe.readers.biaffine_scorers import BiaffineScorer
 from structprobe.probe.readers.head_choice import HeadBlock
 from structprobe.probe.readers.layer_mix import MIX_RATE, mix_words, whiten_mix
 from structprobe.probe.training.recipes import Whitened

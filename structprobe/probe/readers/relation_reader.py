@@ -18,9 +18,9 @@ from torch import Tensor
 
 from structprobe.errors import ProbeError, counted
 from structprobe.probe.base import PerSentence, VectorsEstimator
-from structprobe.probe.data.examples import read_sets
+from structprobe.probe.data.examples import Split, read_sets
 from structprobe.probe.data.inputs import origin_of, read_heads, treebank_name
-from structprobe.probe.data.ragged_vectors import Words, ragged
+from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.readers.relation_training import arcs, barred, fit_relations, head_rows
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.training.settings import read_name, read_settings, read_split
@@ -219,29 +219,16 @@ class RelationReader(VectorsEstimator):
 
     def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
         read_name("reads", self.reads, READS)
-        if not isinstance(self.subtypes, bool):
-            raise ProbeError(f"subtypes must be True or False, got {self.subtypes!r}")
         # Depths are not needed, but computing them checks that the heads are trees.
         train_set, dev_set = read_sets(X, y, dev, kinds=("depth",))
         settings = read_settings({**self.get_params(), "rank": None}, 1)
-        labels = read_relations(y, "y", subtypes=self.subtypes)
-        dev_labels = dev and read_relations(dev[1], "y_dev", subtypes=self.subtypes)
         split, generator = read_split(self.get_params(), train_set, dev_set)
-        if split.held_out is not None:
-            is_dev = np.isin(ragged(train_set.lengths)[0], split.held_out)
-            labels, dev_labels = labels[~is_dev], labels[is_dev]
-        assert dev_labels is not None
-        classes = np.unique(labels)
-        index = {name: code for code, name in enumerate(classes.tolist())}
-        codes, dev_codes = (
-            np.array([index.get(name, -1) for name in some.tolist()])
-            for some in (labels, dev_labels)
-        )
+        classes, codes = read_codes(y, dev, split, subtypes=self.subtypes)
         shown = None if self.verbose else False
         n_steps = settings.max_steps or Whitened().max_steps
         with progress_bar("relation reader", n_steps, "step", shown=shown) as advance:
             fitted = fit_relations(
-                self.reads, split, (codes, dev_codes), settings, generator, lambda _: advance(1)
+                self.reads, split, codes, settings, generator, lambda _: advance(1)
             )
         for name, value in {"classes_": classes, **fitted}.items():
             setattr(self, name, value)
@@ -287,6 +274,29 @@ def read_relations(y: TreesLike, name: str, *, subtypes: bool) -> Labels:
             raise ProbeError(f"{which} has no relation", where=where, hint=hint)
         found += row
     return np.array(found) if subtypes else without_subtypes(found)
+
+
+def read_codes(
+    y: TreesLike, dev: DevByLayer, split: Split, *, subtypes: bool
+) -> tuple[Labels, tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """Read the relations of the training and the dev set, as numbers of those of training."""
+    # -> (n_classes,), (n_words,) each: -1 for relations that the training set does not have
+    if not isinstance(subtypes, bool):
+        raise ProbeError(f"subtypes must be True or False, got {subtypes!r}")
+    labels = read_relations(y, "y", subtypes=subtypes)
+    if dev is not None:
+        dev_labels = read_relations(dev[1], "y_dev", subtypes=subtypes)
+    else:
+        assert split.held_out is not None
+        sentence = np.repeat(np.arange(len(y)), [len(one) for one in y])
+        is_dev = np.isin(sentence, split.held_out)
+        labels, dev_labels = labels[~is_dev], labels[is_dev]
+    classes = np.unique(labels)
+    index = {name: code for code, name in enumerate(classes.tolist())}
+    codes, dev_codes = (
+        np.array([index.get(name, -1) for name in some.tolist()]) for some in (labels, dev_labels)
+    )
+    return classes, (codes, dev_codes)
 
 
 def unseen(labels: Iterable[str], known: Iterable[str], name: str) -> str | None:

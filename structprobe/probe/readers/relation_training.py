@@ -74,11 +74,8 @@ def fit_relations(
     # codes (n_words,): -1 for relations of dev that the training set does not have
     device, recipe, sets = settings.device, Whitened(), (split.train, split.dev)
     heads = [head_rows(part.heads, part.layers[None]) for part in sets]
-    allowed = np.zeros((2, int(codes[0].max()) + 1), dtype=np.bool_)
-    allowed[(heads[0] < 0).astype(int), codes[0]] = True
-    usable = np.flatnonzero((codes[1] >= 0) & allowed[(heads[1] < 0).astype(int), codes[1]])
-    if not len(usable):
-        raise ProbeError("no relation of y_dev is in the training set", hint="pass another dev")
+    allowed, is_usable = find_allowed((heads[0] < 0, heads[1] < 0), codes)
+    usable = np.flatnonzero(is_usable)
     # A word alone does not say what its head is: there, root is a relation like the others.
     told = np.ones_like(allowed) if reads == "dependent" else allowed
     size = settings.batch_size or BATCH_SIZE
@@ -103,6 +100,20 @@ def fit_relations(
     train([stack], lambda: batches[0].shuffled(generator), batches[1], on_step)
     found = _for_raw_vectors(reads, problem.components.cpu().double(), space)
     return {"allowed_": allowed, "history_": problem.history, **found}
+
+
+def find_allowed(
+    is_root: tuple[NDArray[np.bool_], NDArray[np.bool_]],
+    codes: tuple[NDArray[np.int64], NDArray[np.int64]],
+) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
+    """Find the relations that arcs from words, and the root, have in train; and the usable dev."""
+    # is_root, codes (n_words,) -> (2, n_classes), (n_dev_words,)
+    allowed = np.zeros((2, int(codes[0].max()) + 1), dtype=np.bool_)
+    allowed[is_root[0].astype(int), codes[0]] = True
+    usable = (codes[1] >= 0) & allowed[is_root[1].astype(int), codes[1]]
+    if not usable.any():
+        raise ProbeError("no relation of y_dev is in the training set", hint="pass another dev")
+    return allowed, usable
 
 
 def _for_raw_vectors(reads: str, components: Tensor, space: Space) -> dict[str, Any]:
