@@ -10,6 +10,7 @@ from structprobe.recoverers.best_layer import BestLayer
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
     from structprobe.encoder.vectors import EncodedBank
 
 
@@ -56,21 +57,24 @@ class BiaffineRelations(Biaffine):
 
     Parameters
     ----------
-    encoder, layers, punct, cache, random_state, device, progress
-        As for `BestLayer`.
-    **settings
-        Further arguments of `BiaffineProbe`, such as ``rank``, ``max_steps`` and ``subtypes``.
+    encoder, **options
+        As for `Biaffine`.
+    subtypes : bool, default False
+        As for `BiaffineProbe`.
     """
 
     name = "biaffine-relations"
-    options = MappingProxyType({**Biaffine.options, "relation_rank": int, "subtypes": bool})
+    options = MappingProxyType({**Biaffine.options, "subtypes": bool})
+
+    def __init__(self, encoder: Encoder, *, subtypes: bool = False, **options: Any) -> None:
+        super().__init__(encoder, subtypes=subtypes, **options)
 
     def _fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None) -> None:
-        from structprobe.probe.readers.relation_reader import read_relations
+        from structprobe.probe.data.relation_labels import read_relations
 
         for name, bank in {"train": train, "dev": dev}.items():  # before anything is trained
             if bank is not None:
-                read_relations(bank, name, subtypes=bool(self.settings.get("subtypes")))
+                read_relations(bank, name, subtypes=self.settings["subtypes"])
         super()._fit(train, dev)
 
     def _complete(self, probe: Any, train: tuple[Any, Any], dev: tuple[Any, Any]) -> None:

@@ -67,7 +67,7 @@ class BiaffineMix(LayersEstimator):
         self.device, self.verbose = device, verbose
 
     def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
-        parts, settings, generator = read_head_sets(self.get_params(), X, y, dev)
+        parts, settings, generator, _ = read_head_sets(self.get_params(), X, y, dev)
         size, device = Whitened().batch_size, settings.device
         words, dev_words = ([*part.layers.values()] for part in (parts.train, parts.dev))
         scales, basis = whiten_mix(parts.train.layers, centred=False)

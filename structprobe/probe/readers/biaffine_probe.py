@@ -23,9 +23,11 @@ from structprobe.probe.data.batches import SLACK, mixed_batches
 from structprobe.probe.data.examples import Split, read_sets
 from structprobe.probe.data.inputs import common_width, origin_of
 from structprobe.probe.data.ragged_vectors import Words, first_equal
+from structprobe.probe.data.relation_labels import Labels, with_relations
 from structprobe.probe.data.whitening import lay_out, second_moments, whitening
 from structprobe.probe.readers.biaffine_scorers import (
     DROPOUT,
+    RELATION_DROPOUT,
     BiaffineScorer,
     RelationScorer,
     relation_log_probabilities,
@@ -36,10 +38,9 @@ from structprobe.probe.readers.head_choice import (
     head_log_probabilities,
     train_heads,
 )
-from structprobe.probe.readers.relation_reader import Labels, read_codes
-from structprobe.probe.readers.relation_training import find_allowed
 from structprobe.probe.training.loop import Cosine
 from structprobe.probe.training.recipes import Whitened
+from structprobe.probe.training.relation_task import number_relations
 from structprobe.probe.training.settings import (
     Settings,
     read_settings,
@@ -93,6 +94,8 @@ class BiaffineProbe(TreeEstimator):
         Whether ``nsubj:pass`` is another relation than ``nsubj``; LAS makes no difference.
     relation_rank : int, optional
         As `rank`, for the relations; 64 by default.
+    relation_dropout : float
+        As `dropout`, for the relations.
     max_steps, batch_size, learning_rate, validation_fraction, random_state, device, verbose
         As for `StructuralProbe`; ``learning_rate`` is the peak of the schedule.
 
@@ -138,6 +141,7 @@ class BiaffineProbe(TreeEstimator):
         relations: bool = False,
         subtypes: bool = False,
         relation_rank: int | None = None,
+        relation_dropout: float = RELATION_DROPOUT,
         max_steps: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
@@ -147,14 +151,15 @@ class BiaffineProbe(TreeEstimator):
         verbose: bool = False,
     ) -> None:
         self.rank, self.max_steps, self.batch_size = rank, max_steps, batch_size
-        self.relations, self.subtypes, self.relation_rank = relations, subtypes, relation_rank
+        self.relations, self.subtypes = relations, subtypes
+        self.relation_rank, self.relation_dropout = relation_rank, relation_dropout
         self.learning_rate, self.dropout = learning_rate, dropout
         self.validation_fraction, self.random_state = validation_fraction, random_state
         self.device, self.verbose = device, verbose
 
     def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
-        parts, settings, generator = self._read(X, y, dev)
-        gold = self._read_arcs(y, dev, parts) if self.relations else None  # before any training
+        parts, settings, generator, names = self._read(X, y, dev)
+        gold = None if names is None else _gold_arcs(parts, names)  # before any training
         # The trees are the same whether relations follow or not.
         relation_seed = spawn_seeds(generator, 1)[0]
         words, dev_words, device = parts.train.layers[None], parts.dev.layers[None], settings.device
@@ -200,36 +205,28 @@ class BiaffineProbe(TreeEstimator):
         """
         self._words(X)  # as in the fit of the trees
         held_out = None if dev is None else (self._layers(dev[0], "X_dev"), dev[1])
-        parts, settings, generator = self._read(self._layers(X, "X"), y, held_out)
-        gold = self._read_arcs(y, held_out, parts)
+        parts, settings, generator, names = self._read(
+            self._layers(X, "X"), y, held_out, relations=True
+        )
+        assert names is not None
         seed = spawn_seeds(generator, 1)[0]
+        gold = _gold_arcs(parts, names)
         self._fit_relations(parts, gold, settings, np.random.default_rng(seed))
         return self
 
     def _read(
-        self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer
-    ) -> tuple[Split, Settings, np.random.Generator]:
+        self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer, **changes: bool
+    ) -> tuple[Split, Settings, np.random.Generator, Labels | None]:
         """Check the input and hyperparameters."""
-        found = read_head_sets(self.get_params(), X, y, dev)
-        if not 0 <= self.dropout < 1:
-            raise ProbeError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
+        found = read_head_sets(self.get_params() | changes, X, y, dev)
+        for name in ("dropout", "relation_dropout"):
+            if not 0 <= (share := getattr(self, name)) < 1:
+                raise ProbeError(f"{name} must be at least 0 and below 1, got {share!r}")
         if not isinstance(self.relations, bool):
             raise ProbeError(f"relations must be True or False, got {self.relations!r}")
         width = found[0].train.layers[None].hidden_size
         read_whole("relation_rank", self.relation_rank, max(RANK, width))
         return found
-
-    def _read_arcs(self, y: TreesLike, dev: DevByLayer, parts: Split) -> _GoldArcs:
-        """Read head and relation of each word."""
-        classes, codes = read_codes(y, dev, parts, subtypes=self.subtypes)
-        heads = [np.concatenate(one.heads) for one in (parts.train, parts.dev)]
-        allowed, usable = find_allowed((heads[0] == 0, heads[1] == 0), codes)
-        own = codes[0], np.where(usable, codes[1], -1)
-        train, held_out = (
-            np.split(np.stack(pair, 1), np.cumsum(one.lengths)[:-1])
-            for one, *pair in zip((parts.train, parts.dev), heads, own, strict=True)
-        )
-        return _GoldArcs(classes, allowed, train, held_out)
 
     def _fit_relations(
         self, parts: Split, gold: _GoldArcs, settings: Settings, generator: np.random.Generator
@@ -241,7 +238,8 @@ class BiaffineProbe(TreeEstimator):
         batches = [[*map(_of_arcs, blocks)] for blocks in given]
         dev_blocks = [*map(_of_arcs, head_blocks(dev_words, gold.dev, self.basis_, device))]
         rank, allowed = self.relation_rank or RELATION_RANK, torch.from_numpy(gold.allowed)
-        scorer = RelationScorer(len(self.basis_), rank, allowed, generator, self.dropout).to(device)
+        dropout = self.relation_dropout
+        scorer = RelationScorer(len(self.basis_), rank, allowed, generator, dropout).to(device)
         shown = ("relations", self.verbose)
         self.relation_history_ = train_scorer(
             scorer, batches, dev_blocks, settings, generator, shown, relation_log_probabilities
@@ -270,6 +268,16 @@ class _GoldArcs:
     dev: list[NDArray[np.int64]]  # Likewise; a relation is -1 if it cannot be right
 
 
+def _gold_arcs(parts: Split, names: Labels) -> _GoldArcs:
+    """Take head and relation of each word."""
+    classes, allowed, codes = number_relations(parts)
+    train, held_out = (
+        np.split(np.stack([np.concatenate(one.heads), own], 1), np.cumsum(one.lengths)[:-1])
+        for one, own in zip((parts.train, parts.dev), codes, strict=True)
+    )
+    return _GoldArcs(names[classes], allowed, train, held_out)
+
+
 def _of_arcs(block: HeadBlock) -> HeadBlock:
     """Turn heads and relations (b, n, 2) into relations to choose, given the heads."""
     heads, relations = block.heads.unbind(-1)
@@ -278,15 +286,21 @@ def _of_arcs(block: HeadBlock) -> HeadBlock:
 
 def read_head_sets(
     parameters: Mapping[str, Any], X: VectorsByLayer, y: TreesLike, dev: DevByLayer
-) -> tuple[Split, Settings, np.random.Generator]:
-    """Check the input and hyperparameters of a head selector; its rank may be above the width."""
+) -> tuple[Split, Settings, np.random.Generator, Labels | None]:
+    """Check the input and hyperparameters of a head selector; its rank may be above the width.
+
+    If it has relations, the sets have them by number, and their names are given too.
+    """
     # Depths are not needed, but computing them checks that the heads are trees.
-    train_set, dev_set = read_sets(X, y, dev, kinds=("depth",))
+    sets, names = read_sets(X, y, dev, kinds=("depth",)), None
+    if parameters.get("relations"):
+        banks = y, None if dev is None else dev[1]
+        sets, names = with_relations(sets, banks, subtypes=parameters["subtypes"])
     rank = RANK if parameters["rank"] is None else parameters["rank"]
-    width = common_width(train_set.layers.values())
+    width = common_width(sets[0].layers.values())
     settings = read_settings({**parameters, "rank": rank}, max(RANK, width))
-    parts, generator = read_split(parameters, train_set, dev_set)
-    return parts, settings, generator
+    parts, generator = read_split(parameters, *sets)
+    return parts, settings, generator, names
 
 
 def train_scorer(

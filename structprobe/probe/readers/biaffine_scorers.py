@@ -6,11 +6,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from structprobe.probe.readers.relation_training import barred
-
 # Dropout rate of the word vectors and of both projections (Dozat and Manning 2017, table 1).
 # Without dropout, the scorer memorises the training set.
 DROPOUT = 0.33
+RELATION_DROPOUT = 0.1  # On EWT's dev set, better than 0.33
 CHUNK = 4096  # arcs whose products are held at once
 
 
@@ -85,13 +84,13 @@ class RelationScorer(_Projections):
         rank: int,
         allowed: Tensor,
         generator: np.random.Generator,
-        dropout: float = DROPOUT,
+        dropout: float = RELATION_DROPOUT,
     ) -> None:
         super().__init__(width, rank, generator, dropout)
         self.root = self._drawn(rank)
         n_classes = allowed.shape[1]
         self.between = nn.Parameter(torch.zeros(n_classes, rank + 1, rank + 1))  # U
-        self.register_buffer("barred", barred(allowed))
+        self.register_buffer("barred", torch.where(allowed, 0.0, -torch.inf))
 
     def forward(self, arcs: tuple[Tensor, Tensor]) -> Tensor:
         """Score all relations of arcs from given heads; -1 for padding."""
