@@ -57,10 +57,12 @@ class BiaffineRelations(Biaffine):
 
     Parameters
     ----------
-    encoder, **options
-        As for `Biaffine`.
+    encoder : Encoder
+        The model.
     subtypes : bool, default False
         As for `BiaffineProbe`.
+    **options
+        As for `Biaffine`.
     """
 
     name = "biaffine-relations"
