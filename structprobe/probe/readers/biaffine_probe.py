@@ -218,12 +218,12 @@ class BiaffineProbe(TreeEstimator):
         self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer, **changes: bool
     ) -> tuple[Split, Settings, np.random.Generator, Labels | None]:
         """Check the input and hyperparameters."""
+        if not isinstance(self.relations, bool):
+            raise ProbeError(f"relations must be True or False, got {self.relations!r}")
         found = read_head_sets(self.get_params() | changes, X, y, dev)
         for name in ("dropout", "relation_dropout"):
             if not 0 <= (share := getattr(self, name)) < 1:
                 raise ProbeError(f"{name} must be at least 0 and below 1, got {share!r}")
-        if not isinstance(self.relations, bool):
-            raise ProbeError(f"relations must be True or False, got {self.relations!r}")
         width = found[0].train.layers[None].hidden_size
         read_whole("relation_rank", self.relation_rank, max(RANK, width))
         return found
@@ -251,10 +251,10 @@ class BiaffineProbe(TreeEstimator):
         if self.relation_scorer_ is None or self.classes_ is None:
             return found
         heads = [one.heads for one in found]
-        codes = relations_of(self.relation_scorer_, words[None], self.basis_, heads)
+        chosen = relations_of(self.relation_scorer_, words[None], self.basis_, heads)
         return [
-            replace(one, deprels=tuple(self.classes_[own].tolist()))
-            for one, own in zip(found, codes, strict=True)
+            replace(one, deprels=tuple(self.classes_[own].tolist()), deprel_probabilities=odds)
+            for one, (own, odds) in zip(found, chosen, strict=True)
         ]
 
 
@@ -393,16 +393,18 @@ def arc_log_probabilities(
 @torch.no_grad()
 def relations_of(
     scorer: RelationScorer, words: Words, basis: Tensor, heads: Sequence[NDArray[np.integer]]
-) -> list[NDArray[np.int64]]:
-    """Give the number of the best relation of each word to its head."""
-    # basis (n_kept, hidden_size), heads (n_words,) -> (n_words,)
-    found: dict[int, NDArray[np.int64]] = {}
+) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Give the number of the best relation of each word to its head, and its probability."""
+    # basis (n_kept, hidden_size), heads (n_words,) -> (n_words,), (n_words,)
+    found: dict[int, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
     for group in group_by_length(words.lengths):
         padded = _whitened(words.take(group), basis, scorer.root.device)  # (b, n, n_kept)
         own = pad([heads[index] for index in group], fill=-1, dtype=np.int64)  # (b, n)
-        best = scorer((padded, torch.from_numpy(own).to(padded.device))).argmax(-1).cpu().numpy()
-        for index, row in zip(group.tolist(), best, strict=True):
-            found[index] = row[: words.lengths[index]]
+        scores = scorer((padded, torch.from_numpy(own).to(padded.device)))  # (b, n, n_classes)
+        odds, codes = (some.cpu().numpy() for some in scores.softmax(-1).max(-1))
+        for row, index in enumerate(group.tolist()):
+            n = int(words.lengths[index])
+            found[index] = codes[row, :n].copy(), odds[row, :n].copy()
     return [found[index] for index in range(len(words))]
 
 

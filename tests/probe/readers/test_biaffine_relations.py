@@ -60,8 +60,8 @@ def read_gold_arcs(probe: BiaffineProbe, data: Any) -> list[list[str]]:
     scorer, heads = probe.relation_scorer_, [one.heads for one in sentences]
     assert scorer is not None
     assert probe.classes_ is not None
-    codes = relations_of(scorer, read_words(vectors), probe.basis_, heads)
-    return [probe.classes_[own].tolist() for own in codes]
+    chosen = relations_of(scorer, read_words(vectors), probe.basis_, heads)
+    return [probe.classes_[own].tolist() for own, _ in chosen]
 
 
 def test_scores_loss_and_gradient_against_loops(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -132,6 +132,10 @@ def test_the_trees_stay_and_relations_can_follow_them() -> None:
         assert other.deprels is not None
         assert other.deprels == third.deprels
         assert [name == "root" for name in other.deprels] == (other.heads == 0).tolist()
+        assert other.deprel_probabilities is not None
+        assert (other.deprel_probabilities[other.heads == 0] == 1).all()  # it has no other
+        assert (other.deprel_probabilities >= 0.5).all()  # the better of two
+        assert (other.deprel_probabilities[other.heads > 0] < 1).all()
     assert both.classes_ is not None
     assert both.classes_.tolist() == ["a", "b", "root"]
     assert both.relation_history_ == alone.relation_history_ != both.history_
@@ -149,6 +153,7 @@ def test_a_sentence_has_the_same_relations_alone() -> None:
     for vectors, one in zip(TEST[0], probe.predictions(TEST[0]), strict=True):
         (alone,) = probe.predictions([vectors])
         assert alone.deprels == one.deprels
+        np.testing.assert_allclose(alone.deprel_probabilities, one.deprel_probabilities, rtol=1e-4)
 
 
 def test_several_relations_of_the_root_stay_its_own() -> None:
