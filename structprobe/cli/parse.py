@@ -31,9 +31,9 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--force", action="store_true", help="replace an existing file")
     parser.surplus = f"; {_PIPE}"
     parser.epilog = (
-        "In the output, HEAD is the predicted head. DEPREL is root or dep, since a probe predicts "
-        "no relation labels, and DEPS is cleared, since it could contradict HEAD. Everything else "
-        "is copied from IN byte for byte."
+        "In the output, HEAD is the predicted head, and DEPREL the predicted relation, or root and "
+        "dep if the probe was fitted without --relations. DEPS is cleared, since it could "
+        "contradict HEAD. Everything else is copied from IN byte for byte."
     )
     options.add_skip(parser)
     options.add_output(parser, json="print one JSON object per sentence, each on its own line")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from structprobe.devices import KNOWN
@@ -51,6 +51,11 @@ class Training:
         trained together; a layer that does not fit is streamed from the temporary folder.
     select : {"uuas", "loss"}, default="uuas"
         The dev-set criterion by which the recipe ``"auto"`` chooses.
+    relations : bool or str, default=False
+        Whether probes learn relations too, and what they are read from; see `StructuralProbe`.
+        Probes of control tasks learn none.
+    decoding : {"published", "root", "joint"}, default="published"
+        How trees are decoded; all but ``"published"`` need relations.
 
     Raises
     ------
@@ -64,6 +69,8 @@ class Training:
     device: Any = "auto"
     memory_gb: float | None = None
     select: str = "uuas"
+    relations: bool | str = False
+    decoding: str = "published"
 
     def __post_init__(self) -> None:
         from structprobe.probe.training import settings
@@ -75,6 +82,11 @@ class Training:
         check_device(self.device)
         if self.memory_gb is not None:
             settings.read_positive("memory_gb", self.memory_gb)
+        settings.read_decoding(self.decoding, settings.read_reads(self.relations))
+
+    def without_relations(self) -> Training:
+        """Give the same without relations, which control tasks do not have."""
+        return replace(self, relations=False, decoding="published")
 
 
 @dataclass(frozen=True)

@@ -17,10 +17,10 @@ from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.data.relation_labels import Labels
 from structprobe.probe.data.whitening import SharedMoments
 from structprobe.probe.projecting import predict_depths, predict_distances, predict_trees, project
-from structprobe.probe.readers.relation_decoding import DECODINGS, choose_weight, labelled
+from structprobe.probe.readers.relation_decoding import choose_weight, labelled
 from structprobe.probe.readers.relation_reader import RelationReader
 from structprobe.probe.training.joint_fit import FittedProbe, fit_jointly
-from structprobe.probe.training.settings import MEMORY_GB, read_name
+from structprobe.probe.training.settings import MEMORY_GB
 from structprobe.probe.types import (
     DevByLayer,
     Layer,
@@ -189,7 +189,6 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     _hint = "call fit, or load a saved probe with from_pretrained"
 
     def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
-        self._check_decoding()
         for found in fit_jointly([(None, self.get_params())], X, y, dev=dev):
             self._keep_fit(found[0], *found[0].dev_part(None, X, y, dev))
 
@@ -220,12 +219,6 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         if reader is None:
             raise AttributeError("this probe has no relations: fit it with relations=True")
         return reader
-
-    def _check_decoding(self) -> None:
-        """Refuse an unknown decoding, or one that needs relations where there are none."""
-        if read_name("decoding", self.decoding, DECODINGS) != DECODINGS[0] and not self.relations:
-            what = f"decoding={self.decoding!r} needs relations"
-            raise ProbeError(what, hint="pass relations=True")
 
     def transform(self, X: WordVectorsLike) -> list[NDArray[np.float32]]:
         """Project words with the matrix of the distance probe.
@@ -441,8 +434,6 @@ def fit_together(
     moments: SharedMoments | None = None,
 ) -> Iterator[list[tuple[Layer, StructuralProbe]]]:
     """Fit probes on several layers of the same sentences, and yield them as they finish."""
-    for _, probe in jobs:
-        probe._check_decoding()
     parameters = [(layer, probe.get_params()) for layer, probe in jobs]
     for found in fit_jointly(parameters, X, y, dev=dev, moments=moments):
         for place, fitted in found.items():

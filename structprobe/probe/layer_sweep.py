@@ -76,7 +76,6 @@ class LayerSweep(StructuralHyperparameters, LayersEstimator):
         if not isinstance(seed, numbers.Integral):
             seed = int(read_generator(seed).integers(2**31))
         parameters = {**self.get_params(), "random_state": seed}
-        StructuralProbe(**parameters)._check_decoding()
         probes, scores, names = {}, {}, [*X]
         for found in fit_jointly([(layer, parameters) for layer in names], X, y, dev=dev):
             for place, fitted in found.items():

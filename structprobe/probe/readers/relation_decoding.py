@@ -17,7 +17,6 @@ from structprobe.trees import decode_rooted
 from structprobe.trees.arborescences import arborescences
 from structprobe.trees.padding import group_by_length
 
-DECODINGS = ("published", "root", "joint")
 # Of relations relative to distances or arc scores; the weight is chosen on dev.
 WEIGHTS = (0.0625, 0.125, 0.25, 0.5, 1.0, 2.0)
 
