@@ -218,14 +218,15 @@ class ProbeRecoverer(TextRecoverer):
 
 
 def chosen_by(estimator: Any) -> dict[str, Any]:
-    """Name what a fitted probe chose on dev, if it chose, and how it decodes if not as usual."""
+    """Count what a probe learned, and name what it chose on dev and its decoding if not usual."""
     history, decoding = estimator.history_, getattr(estimator, "decoding", "published")
     named = isinstance(history, Mapping) and "chosen" in history
     told = [history["chosen"]] if named else []
     if decoding != "published":
         weight = estimator.relation_weight_
         told.append(f"decoding {decoding}" + ("" if weight is None else f", weight {weight:g}"))
-    return {"choice": "; ".join(told)} if told else {}
+    size = {"n_parameters": estimator.n_parameters_}
+    return {"choice": "; ".join(told), **size} if told else size
 
 
 def training_cautions(estimator: Any) -> list[str]:

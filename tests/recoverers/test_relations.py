@@ -80,7 +80,10 @@ def test_the_trees_are_those_of_the_probe(encoder: Encoder) -> None:
     )  # fmt: skip
     told = method.describe()
     assert (told["method"], told["seed"]) == ("probe-relations", 3)
-    assert {**told, "method": "probe"} == alone.describe()
+    more = {"method": "probe", "n_parameters": told["n_parameters"] - reader.n_parameters_}
+    assert {**told, **more} == alone.describe()
+    # A map of both words and of one, for three relations, with intercepts.
+    assert reader.n_parameters_ == 3 * (3 * encoder.hidden_size + 2 + 1)
 
 
 def test_a_fitted_probe_gives_its_layer(encoder: Encoder) -> None:
@@ -195,7 +198,10 @@ def test_the_biaffine_parser_with_relations_has_the_trees_of_the_one_without(
         assert np.array_equal(mine.arc_scores, tree.arc_scores)
         assert mine.deprels == its.deprels
         assert tree.deprels is None
-    assert method.describe() | {"method": "biaffine"} == alone.describe()
+    told = method.describe()
+    n_relations = sum(one.numel() for one in method.recoverer_.probe.relation_scorer_.parameters())
+    more = {"method": "biaffine", "n_parameters": told["n_parameters"] - n_relations}
+    assert {**told, **more} == alone.describe()
     monkeypatch.setattr(Biaffine, "fit_layers", lambda *_: pytest.fail("trained"))
     bare = Treebank(replace(one, deprels=None) for one in TRAIN)
     for banks, name in (((bare, DEV), "train"), ((TRAIN, bare), "dev")):
