@@ -29,7 +29,7 @@ class LayerSweep(StructuralHyperparameters, LayersEstimator):
 
     Parameters
     ----------
-    rank, recipe, loss, max_steps, batch_size, learning_rate, validation_fraction
+    rank, geometry, recipe, loss, select, max_steps, batch_size, learning_rate, validation_fraction
         As for `StructuralProbe`.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         Seed of the probe on every layer. If it is not an integer, one is drawn for all layers.

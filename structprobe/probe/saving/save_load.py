@@ -32,7 +32,9 @@ from structprobe.scores.result import Scores
 from structprobe.stored_files import MAX_JSON, parse_json, read_stored
 
 FORMAT = "structprobe-probe"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+# Hyperparameters that format 1 has no room for, with the values that it stands for.
+NEWER = {"geometry": "euclidean"}
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 MAX_WEIGHTS = 2**32  # bytes: both matrices at full rank for vectors of 16,384 numbers take half
 COMPONENTS = ("distance_components", "depth_components")
@@ -315,17 +317,20 @@ def _config(probe: SavedProbe) -> dict[str, Any]:
     """Describe a probe and its training data in plain values."""
     rank, hidden_size = probe.matrices[COMPONENTS[0]].shape
     baselines = probe.notes.get("dev_baselines") or {}
-    device = str(probe.hyperparameters["device"])
+    hyperparameters = {**probe.hyperparameters, "device": str(probe.hyperparameters["device"])}
+    plain_ones = [name for name, one in NEWER.items() if hyperparameters.get(name, one) == one]
+    for name in plain_ones:  # so that older versions can read a probe that they understand
+        hyperparameters.pop(name, None)
     return {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": 1 if len(plain_ones) == len(NEWER) else FORMAT_VERSION,
         "versions": {
             "structprobe": __version__,
             **{package: version(package) for package in ("torch", "transformers")},
         },
         "hidden_size": int(hidden_size),
         "rank": int(rank),
-        "hyperparameters": plain({**probe.hyperparameters, "device": device}),
+        "hyperparameters": plain(hyperparameters),
         "origin": plain(probe.origin),
         "treebank_fingerprint": plain(probe.treebank_fingerprint),
         "fitted_on": plain(probe.notes.get("fitted_on") or None),

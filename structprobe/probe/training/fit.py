@@ -32,6 +32,8 @@ from structprobe.probe.data.whitening import (
     tree_axes,
     whitening,
 )
+from structprobe.probe.losses.block_loss import AbsoluteLoss
+from structprobe.probe.losses.geometries import EUCLIDEAN, Geometry
 from structprobe.probe.losses.geometry import DistanceLoss, depth_loss
 from structprobe.probe.losses.tree_likelihood import TreeLoss
 from structprobe.probe.training.candidates import Candidates, Contest
@@ -43,7 +45,10 @@ from structprobe.probe.types import Layer
 
 DEV_BATCH_SIZE = 64
 
-DISTANCE_LOSSES: dict[str, Callable[[], Loss]] = {"absolute": DistanceLoss, "tree": TreeLoss}
+DISTANCE_LOSSES: dict[str, Callable[[Geometry], Loss]] = {
+    "absolute": lambda one: DistanceLoss() if one is EUCLIDEAN else AbsoluteLoss(one),
+    "tree": TreeLoss,
+}
 
 _log = logging.getLogger(__name__)
 
@@ -77,9 +82,16 @@ class Task:
         """Whether it is trained on word pairs rather than words."""
         return self.kind == "distance"
 
+    @property
+    def centred(self) -> bool:
+        """Whether vectors are centred by sentence: where only their differences matter."""
+        return self.pairs and self.settings.geometry.by_differences
+
     def new_loss(self) -> Loss:
         """Make the loss; one that reuses memory serves one thread only."""
-        return DISTANCE_LOSSES[self.settings.loss]() if self.pairs else depth_loss
+        if not self.pairs:
+            return depth_loss
+        return DISTANCE_LOSSES[self.settings.loss](self.settings.geometry)
 
 
 def make_task(
@@ -164,7 +176,7 @@ def find_space(task: Task, moments: Moments | None) -> Space:
         return Space(None)
     if moments.neighbours is not None and task.pairs:
         return Space(*tree_axes(moments))
-    return Space(whitening(moments, centred=task.pairs))
+    return Space(whitening(moments, centred=task.centred))
 
 
 def _candidates(task: Task, rank: int, space: Space, width: int) -> Candidates:
@@ -190,8 +202,9 @@ def _contest(task: Task, groups: Iterable[Candidates]) -> Contest | None:
     recipe, settings = task.settings.recipe, task.settings
     if not (isinstance(recipe, TreeAxes) and task.pairs):
         return None
-    scaled = settings.loss == "absolute"
-    return Contest([*groups], task.dev, recipe.rungs, settings.select, recipe.margin, scaled)
+    scaled = settings.loss == "absolute" and settings.geometry.homogeneous
+    told = recipe.rungs, settings.select, recipe.margin, scaled, settings.geometry
+    return Contest([*groups], task.dev, *told)
 
 
 def _fitted(task: Task, group: Candidates, basis: Tensor | None) -> FittedMatrix:
@@ -269,7 +282,7 @@ def lay_out_layers(
     ):
         out = torch.zeros((len(bases), layout.n_rows, width), device=device, dtype=dtype)
         for (layer, basis), own in zip(bases.items(), out, strict=True):
-            lay_out(examples.layers[layer], basis, own, layout.first_rows, centred=task.pairs)
+            lay_out(examples.layers[layer], basis, own, layout.first_rows, centred=task.centred)
         found.append(out)
     return found[0], found[1]
 
@@ -282,7 +295,7 @@ def _train_from_disk(
     on_step: OnStep | None,
 ) -> None:
     """Train on one layer that does not fit into memory; each matrix reads its own rows."""
-    device, centred = task.settings.device, task.pairs
+    device, centred = task.settings.device, task.centred
     words, dev_words = (part.layers[layer] for part in (task.split.train, task.split.dev))
     products, epoch = task.settings.products, task.begin()
     with (
