@@ -105,7 +105,7 @@ class Hyperbolic:
         x = ((heights * heights.mT - points @ points.mT - 1) / 2).clamp(min=_TINY)
         roots = x.sqrt()
         halves = roots.asinh()  # d / 2
-        distances = _zero_diagonal((4 * halves.square()))
+        distances = _zero_diagonal(4 * halves.square())
 
         def pull(weights: Tensor) -> Tensor:
             slopes = weights * (4 * halves / (roots * (1 + x).sqrt()))  # in x
@@ -153,12 +153,12 @@ class RadialBasis:
 
 
 def _square(products: Tensor) -> tuple[Tensor, Tensor]:
-    """The polynomial kernel of degree 2, with its slope."""
+    """Give the polynomial kernel of degree 2, and its slope."""
     return (products + 1).square(), 2 * (products + 1)
 
 
 def _tanh(products: Tensor) -> tuple[Tensor, Tensor]:
-    """The sigmoid kernel, with its slope."""
+    """Give the sigmoid kernel, and its slope."""
     values = products.tanh()
     return SIGMOID_HEIGHT * values, SIGMOID_HEIGHT * (1 - values.square())
 

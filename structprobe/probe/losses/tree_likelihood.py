@@ -4,8 +4,9 @@ A tree has the probability ``exp(-sum of its distances) / Z``. ``Z``, the sum ov
 trees, is the determinant of the Laplacian of the weights without one row and column (Kirchhoff's
 matrix-tree theorem; Koo et al. 2007, Structured Prediction Models via the Matrix-Tree Theorem;
 Smith and Smith 2007). The gradient in a distance is the gold edge minus the marginal probability
-of the edge. With the L2 geometry, the distances are those of the structural probe, so only the loss differs, as between
-the probe and the parser of Hall Maudslay et al. 2020, A Tale of a Probe and a Parser.
+of the edge. In the L2 geometry, the distances are those of the structural probe, so only the loss
+differs, as between the probe and the parser of Hall Maudslay et al. 2020, A Tale of a Probe and a
+Parser.
 
 The determinant is computed by removing one word after another: its weights ``w_k`` are distributed
 among the remaining words, ``w_ij + w_ik w_jk / sum(w_k)``, and the product of the sums is the

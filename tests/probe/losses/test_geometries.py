@@ -171,7 +171,7 @@ def fast_probe(geometry: str, **settings: Any) -> StructuralProbe:
 Sentences = tuple[list[NDArray[np.float32]], list[NDArray[np.int64]]]
 
 
-def in_hyperbolic_space(n_sentences: int, seed: int, n: int = 8, away: int = 12) -> Sentences:
+def in_hyperbolic_space(n_sentences: int, seed: int, n: int = 8, away: int = 16) -> Sentences:
     """Trees far from the centre of the ball whose distances are squared distances in it.
 
     The products of points of the hyperboloid are -cosh(distance), and their eigenvectors are the
@@ -197,21 +197,31 @@ def in_hyperbolic_space(n_sentences: int, seed: int, n: int = 8, away: int = 12)
     return vectors, heads
 
 
-def as_products(n_sentences: int, seed: int) -> Sentences:
-    """Steps along axes, in two copies, of which one grows as the other shrinks."""
+def as_differences(n_sentences: int, seed: int, n_axes: int = 4) -> Sentences:
+    """Steps along axes, turned by any angle towards axes of noise; and the noise, turned too."""
     rng = np.random.default_rng(seed)
-    steps, heads = planted(n_sentences, seed=seed, hidden_size=10, longest=10)
-    scales = [rng.choice([0.2, 1, 5], size=one.shape[1]) for one in steps]
-    pairs = zip(steps, scales, strict=True)
-    return [np.hstack([one * c, one / c]).astype(np.float32) for one, c in pairs], heads
+    steps, heads = planted(n_sentences, seed=seed, hidden_size=n_axes, longest=n_axes + 1)
+    vectors = []
+    for one in steps:
+        noise = 0.5 * rng.normal(size=one.shape)
+        angles = rng.uniform(0, 2 * np.pi, size=(2, n_axes))
+        parts = [
+            (
+                along * np.cos(angle) - across * np.sin(angle),
+                along * np.sin(angle) + across * np.cos(angle),
+            )
+            for along, across, angle in ((one, noise, angles[0]), (noise, 0 * noise, angles[1]))
+        ]
+        vectors.append(np.hstack([*parts[0], *parts[1]]).astype(np.float32))
+    return vectors, heads
 
 
-PLANTED = {"hyperbolic": in_hyperbolic_space, "signed": as_products}
+PLANTED = {"hyperbolic": in_hyperbolic_space, "signed": as_differences}
 
 
 @pytest.mark.parametrize("name", PLANTED)
 def test_vectors_in_which_the_geometry_is_true(name: str) -> None:
-    train, dev, test = (PLANTED[name](n, seed) for seed, n in enumerate((150, 40, 60)))
+    train, dev, test = (PLANTED[name](n, seed) for seed, n in enumerate((250, 40, 60)))
     uuas = {
         geometry: fast_probe(geometry).fit(*train, dev=dev).score(*test)
         for geometry in ("euclidean", name)
@@ -316,5 +326,5 @@ def test_an_older_version_does_not_read_it_as_euclidean(
 ) -> None:
     folder = fast_probe("signed", max_steps=5).fit(*sets[0]).save_pretrained(tmp_path / "probe")
     monkeypatch.setattr("structprobe.probe.saving.save_load.FORMAT_VERSION", 1)
-    with pytest.raises(ProbeError, match="format version 2, but structprobe .* reads up to 1"):
+    with pytest.raises(ProbeError, match=r"format version 2, but structprobe .* reads up to 1"):
         StructuralProbe.from_pretrained(folder)
