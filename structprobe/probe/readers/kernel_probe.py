@@ -2,8 +2,8 @@
 
 A linear map of the feature space of a kernel is, by the representer theorem, a linear map of the
 kernels with all training words. Here, some of these words stand in for all, the landmarks
-(Williams and Seeger 2001, Using the Nyström Method to Speed Up Kernel Machines), so that the cost is
-linear in the number of words: the features of a word are its kernels with the landmarks. Their
+(Williams and Seeger 2001, Using the Nyström Method to Speed Up Kernel Machines), so that the cost
+is linear in the number of words: the features of a word are its kernels with the landmarks. Their
 correlations need not be removed, as for the usual Nyström features, since the probe's matrix
 absorbs any linear map. Features are computed in chunks, whenever they are needed.
 """
@@ -42,11 +42,11 @@ from structprobe.probe.types import (
 )
 from structprobe.scores import Prediction
 
-# Of products and squared distances that have been divided by the mean squared distance of two words.
+# Of products and squared distances, both relative to the mean squared distance of two words.
 KERNELS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "rbf": lambda products, squares: (-squares).exp(),
-    "polynomial": lambda products, squares: (2 * products + 1).square(),
-    "sigmoid": lambda products, squares: (2 * products).tanh(),
+    "rbf": lambda products, squares: (squares / -2).exp(),
+    "polynomial": lambda products, squares: (products + 1).square(),
+    "sigmoid": lambda products, squares: products.tanh(),
 }
 
 
@@ -56,14 +56,14 @@ class Landmarks:
 
     kernel: str  # One of `KERNELS`
     mean: Tensor  # (hidden_size,)
-    factor: float  # Of the centred vectors: makes the mean squared distance of two words 1
+    factor: float  # Of the centred vectors
     places: Tensor  # (n_landmarks, hidden_size): so centred and scaled
 
     def __call__(self, vectors: Tensor) -> Tensor:
         """Compute the features of some words."""
         # vectors (m, hidden_size) -> (m, n_landmarks)
-        mean, places = self.mean.to(vectors.device), self.places.to(vectors.device)
-        own = ((vectors.double() - mean.double()) * self.factor).to(places.dtype)
+        places = self.places.to(vectors.device)
+        own = (vectors.to(places) - self.mean.to(places)) * self.factor
         products = own @ places.T
         squares = own.square().sum(-1, keepdim=True) + places.square().sum(-1) - 2 * products
         return KERNELS[self.kernel](products, squares.clamp_(min=0))
@@ -97,8 +97,8 @@ class KernelProbe(TreeEstimator):
     `StructuralProbe`, are functions of projected vectors.
 
     Vectors are centred, and divided by the root of the mean squared distance of two training words.
-    With z and l, a word and a landmark, the kernels are ``exp(-‖z - l‖²)``, ``(2 z·l + 1)²`` and
-    ``tanh(2 z·l)``. Rotating or scaling all vectors changes nothing; other linear maps do.
+    With z and l, a word and a landmark, the kernels are ``exp(-‖z - l‖² / 2)``, ``(z·l + 1)²`` and
+    ``tanh(z·l)``. Rotating, scaling or moving all vectors changes nothing; other linear maps do.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ class KernelProbe(TreeEstimator):
         Number of landmarks; by default twice hidden_size, or all words if there are fewer. The cost
         of a training step grows with it, as it takes the place of hidden_size.
     gamma : float, default=1
-        Factor of products and squared distances in the kernel.
+        Factor of products and squared distances in the kernel; higher for narrower kernels.
     rank : int, optional
         Number of rows of each matrix; by default hidden_size, or `n_landmarks` if that is less.
     recipe, loss, select, max_steps, batch_size, learning_rate, validation_fraction
@@ -219,11 +219,13 @@ def kernel_words(words: Words, landmarks: Landmarks, origin: Origin = None) -> K
 
 
 def fit_kernel_probes(
-    probes: Mapping[Layer, KernelProbe], X: VectorsByLayer, y: TreesLike, dev: DevByLayer
+    probes: Mapping[Any, KernelProbe], X: VectorsByLayer, y: TreesLike, dev: DevByLayer
 ) -> None:
     """Fit a probe on each layer, all in one training run."""
     maps: dict[Layer, Landmarks] = {}
-    jobs, seen, dev_seen = [], {}, {}
+    seen: dict[Layer, Any] = {}
+    dev_seen: dict[Layer, Any] = {}
+    jobs = []
     for layer, probe in probes.items():
         words = read_words(X[layer])
         check_finite(words, "X", y)
