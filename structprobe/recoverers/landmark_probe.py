@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from structprobe.recoverers.best_layer import BestLayer
 
 if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
     from structprobe.encoder.vectors import EncodedBank
 
 
@@ -20,16 +21,28 @@ class LandmarkProbe(BestLayer):
 
     Parameters
     ----------
-    encoder, layers, punct, cache, random_state, device, progress
-        As for `BestLayer`.
-    **settings
-        Further arguments of `KernelProbe`, such as ``kernel``, ``n_landmarks`` and ``rank``.
+    encoder : Encoder
+        The model.
+    kernel, n_landmarks
+        As for `KernelProbe`.
+    **options
+        As for `BestLayer`, with further arguments of `KernelProbe`, such as ``rank``.
     """
 
     name = "probe-landmarks"
     order = 12
     recipe = "whitened"
     options = MappingProxyType({**BestLayer.options, "kernel": str, "n_landmarks": int})
+
+    def __init__(
+        self,
+        encoder: Encoder,
+        *,
+        kernel: str = "rbf",
+        n_landmarks: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(encoder, kernel=kernel, n_landmarks=n_landmarks, **options)
 
     def fit_layers(
         self, vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]
