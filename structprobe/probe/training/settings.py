@@ -13,13 +13,15 @@ import torch
 from numpy.random import SeedSequence
 
 from structprobe.devices import find_device, has_bfloat16
-from structprobe.errors import ProbeError, unknown_name
+from structprobe.errors import Hint, ProbeError, unknown_name
 from structprobe.probe.data.examples import Examples, Split, hold_out
 from structprobe.probe.losses.geometries import EUCLIDEAN, GEOMETRIES, Geometry
+from structprobe.probe.losses.relations import READS
 from structprobe.probe.training.recipes import RECIPES, Recipe, TreeAxes
 
 LOSSES = ("absolute", "tree")
 SELECT = ("uuas", "loss")
+DECODINGS = ("published", "root", "joint")
 PRODUCTS = ("float32", "bfloat16", "auto")
 MEMORY_GB = 4.0
 
@@ -39,6 +41,7 @@ class Settings:
     loss: str = "absolute"  # One of `LOSSES`, for the distances
     select: str = "uuas"  # One of `SELECT`: by what one of several candidates is chosen
     geometry: Geometry = EUCLIDEAN  # Of the distances
+    reads: str | None = None  # One of `READS`: what relations are read from, if they are
 
 
 def read_settings(parameters: Mapping[str, Any], most_rank: int) -> Settings:
@@ -50,6 +53,8 @@ def read_settings(parameters: Mapping[str, Any], most_rank: int) -> Settings:
         raise ProbeError("geometry='signed' divides the rows in two, but rank is 1", hint=hint)
     rate = parameters.get("learning_rate")
     device = find_device(parameters["device"], error=ProbeError)
+    reads = read_reads(parameters.get("relations", False))
+    read_decoding(parameters.get("decoding", DECODINGS[0]), reads)
     return Settings(
         recipe=_recipe(parameters.get("recipe", "whitened"), geometry),
         rank=rank,
@@ -62,6 +67,7 @@ def read_settings(parameters: Mapping[str, Any], most_rank: int) -> Settings:
         loss=read_name("loss", parameters.get("loss", "absolute"), LOSSES),
         select=read_name("select", parameters.get("select", "uuas"), SELECT),
         geometry=GEOMETRIES[geometry],
+        reads=reads,
     )
 
 
@@ -75,6 +81,22 @@ def _recipe(name: Any, geometry: str) -> Recipe:
         hint = "use recipe='auto' or 'whitened'"
         raise ProbeError(f"{told} geometry {geometry!r} does not have", hint=hint)
     return RECIPES["whitened"]
+
+
+def read_reads(relations: Any) -> str | None:
+    """Resolve what relations are read from, None if they are not."""
+    if isinstance(relations, bool):
+        return READS[0] if relations else None
+    return read_name("relations", relations, READS)
+
+
+def read_decoding(decoding: Any, reads: str | None) -> str:
+    """Check how trees are decoded: as published, unless there are relations."""
+    name = read_name("decoding", decoding, DECODINGS)
+    if name != DECODINGS[0] and reads is None:
+        hint = Hint("pass relations=True", shell="add --relations")
+        raise ProbeError(f"decoding {name!r} needs relations", hint=hint)
+    return name
 
 
 def read_name(kind: str, name: Any, known: Collection[str]) -> str:
