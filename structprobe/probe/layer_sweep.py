@@ -29,7 +29,7 @@ class LayerSweep(StructuralHyperparameters, LayersEstimator):
 
     Parameters
     ----------
-    rank, recipe, loss, select, relations, subtypes, decoding
+    rank, geometry, recipe, loss, select, relations, subtypes, decoding
         As for `StructuralProbe`.
     max_steps, batch_size, learning_rate, validation_fraction
         As for `StructuralProbe`.

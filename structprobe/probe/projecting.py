@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from structprobe.probe.data.ragged_vectors import Words, first_equal
-from structprobe.probe.losses.geometry import squared_depths, squared_distances
+from structprobe.probe.losses.geometries import EUCLIDEAN, Geometry
+from structprobe.probe.losses.geometry import squared_depths
 from structprobe.scores import Prediction
 from structprobe.trees import decode_rooted
 
@@ -29,10 +30,17 @@ def project(words: Words, components: NDArray[np.floating]) -> Arrays:
     return _by_length(lambda projected: projected, words, components)
 
 
-def predict_distances(words: Words, components: NDArray[np.floating]) -> Arrays:
+def predict_distances(words: Words, components: NDArray[np.floating], geometry: Geometry) -> Arrays:
     """Predict the distances between the words of each sentence."""
     # components (rank, hidden_size) -> (n_words, n_words)
-    return _by_length(squared_distances, words, components, centred=True)
+    if geometry is not EUCLIDEAN:  # the others lose more digits than float32 can spare
+        components = components.astype(np.float64)
+    return _by_length(
+        lambda projected: geometry.measure(projected)[0].float(),
+        *(words, components),
+        pairs=True,
+        centred=geometry.by_differences,
+    )
 
 
 def predict_depths(words: Words, components: NDArray[np.floating]) -> Arrays:
@@ -46,6 +54,7 @@ def _by_length(
     words: Words,
     components: NDArray[np.floating],
     *,
+    pairs: bool = False,
     centred: bool = False,
 ) -> Arrays:
     """Project all words, and predict (b, n, rank) -> (b, ...) for b sentences of n words each."""
@@ -68,6 +77,6 @@ def _by_length(
             for own, one in zip(vectors, predict(torch.unflatten(rows, 0, (-1, n))), strict=True):
                 found[order[first]] = one.numpy()
                 if (same := first_equal(own)) is not None:
-                    found[order[first]] = one.numpy()[np.ix_(same, same) if centred else same]
+                    found[order[first]] = one.numpy()[np.ix_(same, same) if pairs else same]
                 first += 1
     return found

@@ -287,7 +287,7 @@ def little_training_memory(most: int, failure: Callable[[], BaseException]) -> I
 
     with pytest.MonkeyPatch.context() as patch:
         for name, make in list(fit.DISTANCE_LOSSES.items()):
-            patch.setitem(fit.DISTANCE_LOSSES, name, lambda make=make: limited(make()))
+            patch.setitem(fit.DISTANCE_LOSSES, name, lambda one, make=make: limited(make(one)))
         patch.setattr(fit, "depth_loss", limited(fit.depth_loss))
         yield seen
 

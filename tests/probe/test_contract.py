@@ -20,12 +20,13 @@ from structprobe.encoder.vectors import EncodedBank, WordVectors
 from structprobe.errors import ProbeError, TreeError
 from structprobe.probe.readers.biaffine_mix import BiaffineMix
 from structprobe.probe.readers.biaffine_probe import BiaffineProbe
+from structprobe.probe.readers.kernel_probe import KernelProbe
 from structprobe.probe.readers.layer_mix import LayerMix
 
-ONE_LAYER = [StructuralProbe, BiaffineProbe]
+ONE_LAYER = [StructuralProbe, BiaffineProbe, KernelProbe]
 LAYERS = [LayerSweep, LayerMix, BiaffineMix]
 EVERY = ONE_LAYER + LAYERS
-HAVE_BATCH_SIZE = [StructuralProbe, LayerSweep, BiaffineProbe]
+HAVE_BATCH_SIZE = [StructuralProbe, LayerSweep, BiaffineProbe, KernelProbe]
 
 VECTORS, HEADS = planted(40, seed=0)
 DEV_VECTORS, DEV_HEADS = planted(12, seed=1)
@@ -81,7 +82,7 @@ USES: Mapping[str, Callable[[Any, Any], Any]] = {
 
 @pytest.mark.parametrize("kind", EVERY)
 class TestAll:
-    """What holds of all five."""
+    """What holds of all six."""
 
     def test_it_is_an_estimator_of_scikit_learn(self, kind: Any) -> None:
         one = kind(rank=3, random_state=np.int64(7))
