@@ -268,6 +268,12 @@ def gold_root(sentence: Sentence, method: str) -> int:
     return int(np.argmin(sentence.heads)) + 1
 
 
+def with_options(name: str, **given: object) -> str:
+    """Add options to a method's name, in brackets; those that are None were not given."""
+    told = [f"{option}={value}" for option, value in given.items() if value is not None]
+    return f"{name}[{','.join(told)}]" if told else name
+
+
 def _one_sentence(given: object) -> Sentence:
     """Create a sentence from what is to be parsed."""
     if isinstance(given, Sentence):
