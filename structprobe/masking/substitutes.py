@@ -90,7 +90,7 @@ class Substitutes:
             # (n_rows, n_positions, n_vocabulary) -> (n_rows, n_positions, n_best)
             scores = logits[is_gap][:, torch.from_numpy(tokens).to(logits.device)]
             if not torch.isfinite(scores).all():
-                raise overflow("the scores of substitutes", gaps[0].text.where)
+                raise overflow("the score of a substitute", gaps[0].text.where)
             best = scores.new_zeros(*is_gap.shape, n_best, dtype=torch.int64)
             best[is_gap] = scores.topk(n_best).indices
             return best

@@ -23,7 +23,7 @@ STEPS = 400
 
 
 @cache
-def sentences() -> list[Sentence]:
+def trained_bank() -> list[Sentence]:
     """All sentences that there are of one pattern, in a mixed order."""
     found = {}
     for seed in range(3):
@@ -38,7 +38,7 @@ def sentences() -> list[Sentence]:
 @cache
 def trained() -> tuple[Any, Any]:
     """The model and its tokenizer."""
-    bank = sentences()
+    bank = trained_bank()
     words = sorted({word for one in bank for word in one.words})
     tokenizer = make_tokenizer(["<mask>", *words], mask_token="<mask>")
     config = BertConfig(
