@@ -1,7 +1,8 @@
-"""Substitutes of words against those of one masked sentence at a time."""
+"""Substitutes against those of one masked sentence at a time, and in little memory."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from transformers import RobertaConfig, RobertaForMaskedLM
 
 from structprobe import Encoder
 from structprobe.errors import EncoderError
+from structprobe.masking.impacts import MaskedImpacts
 from structprobe.masking.substitutes import Substitutes
 
 SOME = [list(one.words) for one in trained_bank()[:5]]
@@ -76,3 +78,38 @@ def test_faults() -> None:
                 substitutes.find(SOME[:1])
         finally:
             bias.copy_(before)
+
+
+READINGS: dict[str, Callable[[Encoder], Any]] = {
+    "pmi": lambda encoder: dict(MaskedImpacts(encoder, measure="pmi").read(SOME)),
+    "unmasked": lambda encoder: dict(MaskedImpacts(encoder, unmasked=True).read(SOME)),
+    "substitutes": lambda encoder: dict(enumerate(Substitutes(encoder, 3).find(SOME))),
+}
+
+
+@pytest.mark.fault_class("memory")
+@pytest.mark.parametrize("name", READINGS)
+def test_smaller_batches_where_memory_does_not_suffice(name: str) -> None:
+    failed: list[int] = []
+    most = 10_000
+
+    def fail(_: Any, given: Any, named: Any) -> None:
+        if named["input_ids"].numel() > most:
+            failed.append(named["input_ids"].numel())
+            raise RuntimeError("CUDA out of memory")
+
+    hook = trained()[0].bert.embeddings.register_forward_pre_hook(fail, with_kwargs=True)
+    try:
+        encoder = trained_encoder()
+        wanted = READINGS[name](encoder)
+        assert not failed
+        most = 30
+        found = READINGS[name](encoder)
+    finally:
+        hook.remove()
+    assert failed
+    for number in wanted:
+        if name == "substitutes":
+            assert found[number] == wanted[number]
+        else:
+            np.testing.assert_allclose(found[number], wanted[number], atol=1e-5)
