@@ -268,9 +268,9 @@ def gold_root(sentence: Sentence, method: str) -> int:
     return int(np.argmin(sentence.heads)) + 1
 
 
-def with_options(name: str, **given: object) -> str:
-    """Add options to a method's name, in brackets; those that are None were not given."""
-    told = [f"{option}={value}" for option, value in given.items() if value is not None]
+def bracketed(name: str, options: Mapping[str, Any]) -> str:
+    """Add options to a method's name; those that are None were not given."""
+    told = [f"{option}={value}" for option, value in options.items() if value is not None]
     return f"{name}[{','.join(told)}]" if told else name
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError, unknown_name
-from structprobe.recoverers.base import Recoverer, gold_root, with_options
+from structprobe.recoverers.base import Recoverer, bracketed, gold_root
 from structprobe.recoverers.linear import chains_for_missing, longer_than
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
@@ -85,7 +85,7 @@ class Perturbed(Recoverer):
     """
 
     name = "perturbed"
-    reads_head = True  # for the measure "probability"
+    reads_head = True  # for all measures but "distance"
     from_context = ("encoder", "progress")
     variants: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         {
@@ -140,7 +140,7 @@ class Perturbed(Recoverer):
         parts = [self.name, decoder.removeprefix("mst"), measure.removeprefix("distance")]
         parts += ["unmasked" * unmasked, "gold-root" * self.uses_gold]
         name = "-".join(filter(None, parts))
-        self.name = with_options(name, layer=layer, limit=limit, near=near or None)
+        self.name = bracketed(name, {"layer": layer, "limit": limit, "near": near or None})
         self._limit = limit
         self._told: dict[str, Any] = {"layer": self.reader.layer}
         if limit is not None:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from structprobe.errors import EncoderError, ProbeError
 from structprobe.progress import progress_bar
-from structprobe.recoverers.base import TextRecoverer, with_options
+from structprobe.recoverers.base import TextRecoverer, bracketed
 from structprobe.recoverers.linear import chains_for_missing
 from structprobe.recoverers.perturbed import tree_of_pairs
 from structprobe.scores import score
@@ -22,6 +22,7 @@ from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
+    from structprobe.encoder.subwords.sentences import SpacedWords
 
 K = 10  # substitutes per word
 _AT_ONCE = 64  # sentences whose variants are read together
@@ -123,9 +124,11 @@ class Substitutability(TextRecoverer):
             raise ProbeError(f"limit must be at least 1 word, got {limit}")
         self.encoder, self.k, self.layer, self.limit = encoder, k, layer, limit
         self.punct, self.progress = punct, progress
-        self.name = with_options(self.name, k=None if k == K else k, layer=layer, limit=limit)
+        self.name = bracketed(
+            self.name, {"k": None if k == K else k, "layer": layer, "limit": limit}
+        )
         self._substitutes = Substitutes(encoder, k) if k else None
-        # Substituted sentences are told of no unknown words.
+        # Unknown words are told where substitutes are found, once.
         self._attentions = WordAttentions(unwatched(encoder), special="renormalise")
         if layer is not None:
             if layer not in self._attentions.layers:
@@ -170,27 +173,35 @@ class Substitutability(TextRecoverer):
     ) -> list[Floats | None]:
         """Give the averaged attention from word to word in some layers, by index."""
         # -> (n_layers, n, n); None if a sentence is too long
+        from structprobe.encoder.subwords.sentences import space_sentences
+
         found: list[Floats | None] = [None] * len(sentences)
         short = [i for i, one in enumerate(sentences) if len(one) <= (self.limit or len(one))]
+        if not short:
+            return found
+        bank = [sentences[i] for i in short]
+        substitutes: list[list[list[str]] | None] = [[[]] * len(one) for one in bank]
+        if self._substitutes:
+            substitutes = self._substitutes.find(bank, self.progress)
+        else:
+            next(self.encoder.batches(bank))  # which tells of unknown words
+        spaced = space_sentences(bank, self.encoder.spacing)
         with progress_bar("attend", len(short), "sent", shown=self.progress) as advance:
             for start in range(0, len(short), _AT_ONCE):
-                some = short[start : start + _AT_ONCE]
-                averages = self._some_averages([sentences[i] for i in some], layers)
-                for i, average in zip(some, averages, strict=True):
+                some = slice(start, start + _AT_ONCE)
+                averages = self._some_averages(spaced[some], substitutes[some], layers)
+                for i, average in zip(short[some], averages, strict=True):
                     found[i] = average
-                advance(len(some))
+                    advance(1)
         return found
 
     def _some_averages(
-        self, sentences: Sequence[Sentence], layers: Sequence[int]
+        self,
+        spaced: Sequence[SpacedWords],
+        substitutes: Sequence[list[list[str]] | None],
+        layers: Sequence[int],
     ) -> Iterator[Floats | None]:
         """Read all variants of some sentences."""
-        from structprobe.encoder.subwords.sentences import space_sentences
-
-        spaced = space_sentences(sentences, self.encoder.spacing)
-        substitutes: list[list[list[str]] | None] = [[[] for _ in one.words] for one in spaced]
-        if self._substitutes:
-            substitutes = self._substitutes.find(sentences, progress=False)
         texts: list[Any] = []  # the variants, spaced
         places = []  # of each, its sentence and the word that is substituted
         for i, (one, of_words) in enumerate(zip(spaced, substitutes, strict=True)):

@@ -84,6 +84,18 @@ def test_names_and_long_sentences() -> None:
     assert method.chosen_["choice"].endswith("1 of 1 sentences, too long for the model")
 
 
+@pytest.mark.parametrize("k", [0, 1])
+def test_unknown_words_are_told_once(k: int, caplog: pytest.LogCaptureFixture) -> None:
+    # In as many sentences as are not read together.
+    bank = [
+        Sentence(("the", "aunt", "of", "zyx", "smiles", *("the",) * (i % 5))) for i in range(70)
+    ]
+    encoder = trained_encoder()
+    Substitutability(encoder, k=k, layer=1, progress=False).predict(bank)
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert "70 of 490 words (14.3%) are unknown to the tokenizer" in told
+
+
 def test_faults() -> None:
     cutter = wordpiece()
     bare = Encoder(tiny_model("bert", cutter), tokenizer=cutter)
