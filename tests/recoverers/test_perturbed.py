@@ -174,7 +174,8 @@ def test_a_word_left_unmasked(encoder: Encoder) -> None:
     found = made(encoder, "perturbed-unmasked").predict(SENTENCES)
     impacts = MaskedImpacts(encoder, unmasked=True).recall(SENTENCES)
     for one, matrix in zip(found, impacts, strict=True):
-        np.testing.assert_allclose(one.depths, -matrix.sum(axis=0) / max(1, len(matrix) - 1))
+        influence = matrix.sum(axis=0, dtype=np.float64) / max(1, len(matrix) - 1)
+        np.testing.assert_allclose(one.depths, -influence)
 
 
 def test_impacts_of_a_model_decoded(encoder: Encoder) -> None:
