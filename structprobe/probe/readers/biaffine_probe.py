@@ -23,7 +23,12 @@ from structprobe.probe.data.examples import Split, read_sets
 from structprobe.probe.data.inputs import common_width, origin_of
 from structprobe.probe.data.ragged_vectors import Words, first_equal
 from structprobe.probe.data.whitening import lay_out, second_moments, whitening
-from structprobe.probe.readers.head_choice import HeadBlock, head_log_probabilities, train_heads
+from structprobe.probe.readers.head_choice import (
+    HeadBlock,
+    Normalise,
+    head_log_probabilities,
+    train_heads,
+)
 from structprobe.probe.training.loop import Cosine
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.training.settings import Settings, read_settings, read_split
@@ -84,6 +89,8 @@ class BiaffineProbe(TreeEstimator):
     (2, 3)
     """
 
+    _label, _normalise = "biaffine probe", staticmethod(head_log_probabilities)
+
     def __init__(
         self,
         *,
@@ -112,8 +119,10 @@ class BiaffineProbe(TreeEstimator):
         batches = head_batches(words, parts.train.heads, basis, size, generator, device)
         dev_blocks = head_blocks(dev_words, parts.dev.heads, basis, device)
         scorer = BiaffineScorer(len(basis), settings.rank, generator, self.dropout).to(device)
-        shown = ("biaffine probe", self.verbose)
-        self.history_ = train_scorer(scorer, batches, dev_blocks, settings, generator, shown)
+        shown, normalise = (self._label, self.verbose), self._normalise
+        self.history_ = train_scorer(
+            scorer, batches, dev_blocks, settings, generator, shown, normalise
+        )
         self.scorer_, self.basis_ = scorer, basis
         self.n_features_in_, self.origin_ = words.hidden_size, origin_of(X[None])
 
@@ -141,6 +150,7 @@ def train_scorer(
     settings: Settings,
     generator: np.random.Generator,
     shown: tuple[str, bool],
+    normalise: Normalise = head_log_probabilities,
 ) -> list[dict[str, float]]:
     """Train on shuffled batches, with a progress bar by name if it is to be shown."""
     recipe, (label, verbose) = Whitened(), shown
@@ -153,6 +163,7 @@ def train_scorer(
             dev_blocks,
             schedule,
             lambda _: advance(1),
+            normalise,
         )
 
 
@@ -235,7 +246,7 @@ def head_blocks(
     blocks = []
     for group in group_by_length(words.lengths, slack=slack):
         gold = pad([heads[index] for index in group], fill=-1, dtype=np.int64)  # (b, n)
-        padded = _whitened(words.take(group), basis, device)
+        padded = whitened(words.take(group), basis, device)
         blocks.append(HeadBlock(padded, torch.from_numpy(gold).to(device)))
     return blocks
 
@@ -248,7 +259,7 @@ def arc_log_probabilities(
     # basis (n_kept, hidden_size) -> (b,), (b, n, n + 1)
     for group in group_by_length(words.lengths):
         lengths = words.lengths[group]
-        padded = _whitened(words.take(group), basis, scorer.root.device)  # (b, n, n_kept)
+        padded = whitened(words.take(group), basis, scorer.root.device)  # (b, n, n_kept)
         is_word = torch.from_numpy(np.arange(padded.shape[1]) < lengths[:, None])
         log_probabilities = head_log_probabilities(scorer(padded), is_word.to(padded.device))
         found = log_probabilities.cpu().numpy()
@@ -269,7 +280,7 @@ def _tied(scores: NDArray[np.float32], same: NDArray[np.intp]) -> NDArray[np.flo
     return tied
 
 
-def _whitened(words: Words, basis: Tensor, device: torch.device) -> Tensor:
+def whitened(words: Words, basis: Tensor, device: torch.device) -> Tensor:
     """Whiten the words of some sentences, padded with zeros: (b, n, n_kept)."""
     b, n = len(words), int(words.lengths.max())
     out = torch.zeros(b * n, len(basis), device=device)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import torch
@@ -16,6 +16,10 @@ from torch import Tensor
 from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from structprobe.probe.training.loop import Adam, Problem, Schedule, endless, make_halving
+
+
+# From scores (b, n, n + 1) and the mask of words (b, n) to log-probabilities of heads.
+Normalise: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,20 +39,24 @@ def head_log_probabilities(scores: Tensor, is_word: Tensor) -> Tensor:
     return scores.masked_fill(itself | padding, -torch.inf).log_softmax(-1)
 
 
-def head_loss(module: Callable[[Any], Tensor], blocks: Iterable[HeadBlock]) -> Tensor:
+def head_loss(
+    module: Callable[[Any], Tensor],
+    blocks: Iterable[HeadBlock],
+    normalise: Normalise = head_log_probabilities,
+) -> Tensor:
     """Cross-entropy of the gold heads, as a mean over the words of all blocks."""
     # -> ()
     sums, n_words = [], 0
     for block in blocks:
-        sums.append(_sum_of(module, block))
+        sums.append(_sum_of(module, block, normalise))
         n_words += _n_words(block)
     return torch.stack(sums).sum() / n_words
 
 
-def _sum_of(module: Callable[[Any], Tensor], block: HeadBlock) -> Tensor:
+def _sum_of(module: Callable[[Any], Tensor], block: HeadBlock, normalise: Normalise) -> Tensor:
     """Sum the cross-entropies of the gold heads of a block."""
     is_word = block.heads >= 0  # (b, n)
-    log_probabilities = head_log_probabilities(module(block.inputs), is_word)  # (b, n, n + 1)
+    log_probabilities = normalise(module(block.inputs), is_word)  # (b, n, n + 1)
     heads = block.heads.clamp(min=0).unsqueeze(-1)
     gold = log_probabilities.gather(-1, heads).squeeze(-1)  # (b, n)
     return -gold[is_word].sum()
@@ -76,6 +84,7 @@ def train_heads(
     dev: Iterable[HeadBlock],
     schedule: Schedule,
     on_step: Callable[[int], None] | None = None,
+    normalise: Normalise = head_log_probabilities,
 ) -> list[dict[str, float]]:
     """Minimise `head_loss` with Adam; the module keeps the parameters of the lowest dev loss."""
     parameters = [*module.parameters()]
@@ -88,7 +97,7 @@ def train_heads(
     def take(blocks: Sequence[HeadBlock]) -> tuple[Tensor, Tensor]:
         drawn = [generator.bit_generator.state for generator in generators]
         try:
-            loss = torch.stack([_sum_of(module, block) for block in blocks]).sum() / n_words
+            loss = torch.stack([_sum_of(module, block, normalise) for block in blocks]).sum() / n_words
             return loss.detach(), parameters_to_vector(torch.autograd.grad(loss, parameters))
         except Exception:  # if memory does not suffice, the same is dropped in smaller batches
             for generator, state in zip(generators, drawn, strict=True):
@@ -106,7 +115,7 @@ def train_heads(
         if schedule.evaluates_at(step):
             module.eval()
             with torch.no_grad():
-                dev_loss = float(head_loss(module, dev))
+                dev_loss = float(head_loss(module, dev, normalise))
             module.train()
             if problem.note(step, torch.stack(losses).cpu(), dev_loss, current):
                 break
