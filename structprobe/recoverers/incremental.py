@@ -55,6 +55,7 @@ class Incremental(BestLayer):
         self.chosen_ = {"layer": layer, "choice": f"{100 * share:.1f}% of dev words unattached"}
         self._later_words = find_later_words(self.encoder, dev, layers=[layer])
         self.causal_ = self._later_words is None
+
     def fit_layers(
         self, vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]
     ) -> dict[int, Any]:
@@ -77,6 +78,8 @@ class Incremental(BestLayer):
         """Return the values of a result row; its warnings say if the model is not causal."""
         told = super().describe()
         if self._later_words is not None:
-            what = f"vectors depend on later words, so it is no incremental parser: {self._later_words}"
+            what = (
+                f"no incremental parser, since vectors depend on later words: {self._later_words}"
+            )
             told["warnings"] = [*told.get("warnings", ()), what]
         return told

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -41,7 +40,7 @@ from structprobe.show.pictures.principal_axes import draw_principal_axes
 from structprobe.show.pictures.rank_grid import draw_rank_grid
 from structprobe.show.pictures.recall import draw_recall_by_deprel, draw_recall_by_length
 from structprobe.show.pictures.style import axes_or_new, put_title
-from structprobe.show.pictures.trees import TYPICAL, scored_note, tree_name, typical
+from structprobe.show.pictures.trees import choose_sentence, scored_note, tree_name, typical
 from structprobe.stored_files import MAX_JSON, parse_json, read_stored
 from structprobe.treebank.sentence import Sentence
 
@@ -187,7 +186,7 @@ def _from_predictions(folder: Path, rows: Sequence[Row], sent_id: str | None) ->
         figures["recall-by-deprel"] = draw_recall_by_deprel(scores, row=row).figure
     if scores.by_arc_length:
         figures["recall-by-length"] = draw_recall_by_length(scores, row=row).figure
-    index = _chosen(sentences, sent_id)
+    index = choose_sentence(sentences, sent_id)
     for at in typical(sentences, scores) if sent_id is None else [index]:
         one, name = sentences[at], tree_name(sentences[at], at)
         assert one.heads is not None
@@ -245,17 +244,6 @@ def _tell_choice(row: Row, better: Sequence[Row]) -> None:
         _log.warning("no scores on dev to choose by; drawn is the run with %s", what)
     elif better:
         _log.warning("the best run on dev keeps no predictions to draw; drawn is %s", name)
-
-
-def _chosen(sentences: Sequence[Sentence], sent_id: str | None) -> int:
-    if sent_id is None:
-        return next((at for at, one in enumerate(sentences) if len(one) in TYPICAL), 0)
-    if sent_id in (every := [one.sent_id for one in sentences]):
-        return every.index(sent_id)
-    known = [one for one in every if one]
-    near = difflib.get_close_matches(sent_id, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"the first is {known[0]!r}" if known else None
-    raise ResultError(f"no sentence has the sent_id {sent_id!r}", hint=hint)
 
 
 def _from_heads(folder: Path) -> dict[str, Any]:

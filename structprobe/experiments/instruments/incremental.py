@@ -108,7 +108,7 @@ def read_incremental(
         If the text is withheld, unless that is allowed.
     """
     bank = as_bank(bank, "test", allow_withheld=allow_withheld)
-    checked_depths(*join_heads([one.heads for one in bank]))
+    checked_depths(*join_heads([one.heads for one in bank if one.heads is not None]))
     protocol = choose_protocol(bank, punct)
     lengths = np.array([*map(len, bank)])
     kept = np.split(kept_words(bank, lengths, protocol), np.cumsum(lengths)[:-1])
@@ -120,7 +120,7 @@ def read_incremental(
     for method in (recoverer, LinearChain()):
         own = restart and method is recoverer
         trees = prefix_trees(method, bank, punct=punct, restart=own, progress=progress)
-        told = method.describe() | {"restart": own, "punct": protocol.punct}
+        told = method.describe() | dict(method.chosen_) | {"restart": own, "punct": protocol.punct}
         rows.append(told | _row(bank, gold, trees))
     return rows
 
@@ -170,11 +170,11 @@ def _row(bank: Treebank, gold: Sequence[Ints], trees: Sequence[Sequence[Ints]]) 
     ]
     sentence = np.repeat(np.arange(len(bank)), [*map(len, gold)])
     edges = _Edges(sentence, np.concatenate(relations), delay, until_lost, at_end)
-    row = {"n_sentences": len(bank), "n_words": bank.n_words, "n_edges": len(delay)}
+    row: dict[str, Any] = {"n_sentences": len(bank), "n_words": bank.n_words, "n_edges": len(delay)}
     for name, (part, whole) in _shares(edges).items():
         found = ratio(part.astype(float), whole.astype(float), sentence, Resampling())
-        keys = (name, f"{name}_low", f"{name}_high")
-        row |= dict(zip(keys, (None,) * 3 if found is None else found[:3], strict=True))
+        for end in ("", "_low", "_high"):
+            row[f"{name}{end}"] = getattr(found, end.strip("_") or "value", None)
     overhead = 1 - sums.needed / sums.edits if sums.edits else None
     row |= {"edit_overhead": overhead, **_curves(edges, sums)}
     return row | {"by_relation": _by_relation(edges) if (edges.relation != "").any() else None}
@@ -196,7 +196,7 @@ def _follow(
     sizes = there.sum(axis=(1, 2)) // 2  # (n + 1,)
     sums.edits += int((there[1:] != there[:-1]).sum()) // 2
     sums.needed += int(sizes[-1])
-    heads = sentence.heads[dependents] - 1
+    heads = sentence.heads[dependents].astype(np.int64) - 1
     right = there[1:, dependents, heads]  # (n, m): by prefix
     later = np.maximum(dependents, heads)  # (m,)
     come = np.arange(n)[:, None] >= later  # (n, m)

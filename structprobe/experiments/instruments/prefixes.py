@@ -118,7 +118,8 @@ def check_prefixes(
     layer = recoverer.chosen_.get("layer") if layer is None else layer
     if told := find_later_words(encoder, sentences, layers=layer):
         name = encoder.origin(0).get("model") if hasattr(encoder, "origin") else None
-        raise MethodError(f"the model is not causal: {told}", where=name, hint=_RESTART)
+        what = f"the model is not causal, or its subwords depend on later words: {told}"
+        raise MethodError(what, where=name, hint=_RESTART)
 
 
 def _restarted(recoverer: Recoverer, sentences: Sequence[Sentence]) -> list[list[Prediction]]:

@@ -17,7 +17,6 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from structprobe.probe.training.loop import Adam, Problem, Schedule, endless, make_halving
 
-
 # From scores (b, n, n + 1) and the mask of words (b, n) to log-probabilities of heads.
 Normalise: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
@@ -97,7 +96,9 @@ def train_heads(
     def take(blocks: Sequence[HeadBlock]) -> tuple[Tensor, Tensor]:
         drawn = [generator.bit_generator.state for generator in generators]
         try:
-            loss = torch.stack([_sum_of(module, block, normalise) for block in blocks]).sum() / n_words
+            loss = (
+                torch.stack([_sum_of(module, block, normalise) for block in blocks]).sum() / n_words
+            )
             return loss.detach(), parameters_to_vector(torch.autograd.grad(loss, parameters))
         except Exception:  # if memory does not suffice, the same is dropped in smaller batches
             for generator, state in zip(generators, drawn, strict=True):

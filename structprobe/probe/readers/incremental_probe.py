@@ -13,7 +13,7 @@ from torch.nn.functional import logsigmoid
 from structprobe.probe.base import PerSentence
 from structprobe.probe.data.ragged_vectors import Words, first_equal
 from structprobe.probe.readers.biaffine_probe import BiaffineProbe, whitened
-from structprobe.probe.types import DevByLayer, Layer, TreesLike, VectorsByLayer, VectorsLike
+from structprobe.probe.types import Layer, VectorsLike
 from structprobe.scores.prediction import Prediction
 from structprobe.trees.left_to_right import attach_left_to_right, close_open
 from structprobe.trees.padding import group_by_length
@@ -138,7 +138,9 @@ class IncrementalProbe(BiaffineProbe):
 
     def _attached(
         self, words: Words
-    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.intp], NDArray[np.float32]]]:
+    ) -> Iterator[
+        tuple[NDArray[np.intp], NDArray[np.int64], NDArray[np.intp], NDArray[np.float32]]
+    ]:
         """Attach the words of sentences of similar length, and give what that is based on."""
         # -> (b,), (b,), (b, n), (b, n, n + 1)
         for sentences, logs in self._log_probabilities(words):
