@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from structprobe.trees.arc_scores import forbidden_arcs
+
 
 def attach_left_to_right(log_probabilities: ArrayLike, lengths: ArrayLike) -> NDArray[np.intp]:
     """Attach the words of padded sentences; those that find no head stay open, with head 0.
@@ -18,8 +20,9 @@ def attach_left_to_right(log_probabilities: ArrayLike, lengths: ArrayLike) -> ND
     itself, later words, and no head at all (column 0).
     """
     # log_probabilities (b, n, n + 1), lengths (b,) -> (b, n), -1 in the padding
-    logs = np.asarray(log_probabilities, dtype=np.float64)
+    logs, lengths = np.asarray(log_probabilities, dtype=np.float64), np.asarray(lengths)
     b, n = logs.shape[:2]
+    logs = np.where(forbidden_arcs(logs, lengths, np.arange(b)), -np.inf, logs)
     # rest[:, i, j]: that the head of word i is none of the words before j (0-based)
     rest = np.concatenate([logs[:, :, :1], logs[:, :, :0:-1]], axis=2)
     rest = np.logaddexp.accumulate(rest, axis=2)[:, :, ::-1]  # (b, n, n + 1)
@@ -43,7 +46,7 @@ def attach_left_to_right(log_probabilities: ArrayLike, lengths: ArrayLike) -> ND
         heads[:, :j][taken] = j + 1
         below = np.take_along_axis(taken, above, axis=1)
         tops[:, :j] = np.where(below, tops[:, j : j + 1], above)
-    heads[np.arange(n) >= np.asarray(lengths)[:, None]] = -1
+    heads[np.arange(n) >= lengths[:, None]] = -1
     return heads
 
 

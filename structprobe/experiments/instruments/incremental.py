@@ -189,7 +189,7 @@ def _follow(
     n = len(sentence)
     there = np.zeros((n + 1, n, n), dtype=np.bool_)  # by prefix: which words an edge connects
     for k, heads in enumerate(trees, start=1):
-        attached = np.flatnonzero(heads > 0)
+        attached = np.flatnonzero((heads > 0) & (heads != np.arange(1, k + 1)))
         attached = attached[heads[heads[attached] - 1] >= 0]  # to a word that is scored
         there[k, attached, heads[attached] - 1] = True
     there |= there.swapaxes(1, 2)
