@@ -53,7 +53,7 @@ def find_later_words(
                     worst, word = float(gaps.max()), int(gaps.argmax())
                     told = (
                         f"layer {layer}: the vector of word {word + 1}, "
-                        f"{chosen[number].words[word]!r}, changes by {100 * worst:.2g}% of the "
+                        f"{chosen[number].words[word]!r}, changes by {100 * worst:.3g}% of the "
                         f"largest value with the words that follow ({chosen[number].where})"
                     )
     return told

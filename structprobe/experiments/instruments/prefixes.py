@@ -68,8 +68,8 @@ def prefix_trees(
     -------
     list of list of ndarray of int, each (k,)
         For each sentence of n words, the trees of its first 1, 2, ..., n words: the head of each
-        word, 1-based, 0 for the root, -1 for words that are left out. The last one has the edges
-        that `score` counts.
+        word, 1-based, 0 for the root, -1 for words that are left out. Of the last one, `score`
+        counts the edges between words that are not left out.
 
     Raises
     ------
@@ -158,5 +158,6 @@ def _decoded(
     trees = flatten([np.arange(len(one)) for one in every], every)
     masks = np.concatenate([own[:k] for own in kept for k in range(1, len(own) + 1)])
     heads = heads_over_kept(trees, every, masks, predicted_roots(trees, every, masks))
-    rows = iter(trees.split(np.where(masks, heads, -1)))
+    # A scored word that is alone has no head.
+    rows = iter(trees.split(np.where(masks, np.maximum(heads, 0), -1)))
     return [[next(rows) for _ in own] for own in parts]
