@@ -91,7 +91,7 @@ USAGE = {
     ),
     "structprobe heads --model model --treebank t --layer 1": (
         "unknown option --layer; these commands have it: fit, evaluate, stimuli, parse, "
-        "encode, sweep, localise, codelength, decompose, order, transfer, serve"
+        "encode, sweep, localise, codelength, decompose, order, incremental, transfer, serve"
     ),
     "structprobe treebank": "missing NAME (name of the treebank, such as UD_English-EWT)",
     "structprobe treebank UD_English-EWT --release latest": (

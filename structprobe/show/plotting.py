@@ -28,7 +28,7 @@ from structprobe.scores.prediction import Prediction
 from structprobe.scores.scoring import score
 from structprobe.show.pictures.depths import draw_depths
 from structprobe.show.pictures.distances import draw_distances
-from structprobe.show.pictures.files import write_pictures
+from structprobe.show.pictures.files import check_figures, write_pictures
 from structprobe.show.pictures.heat_map import ALIGNMENT, draw_heat_map
 from structprobe.show.pictures.layer_curves import (
     draw_layer_curves,
@@ -106,13 +106,7 @@ def plot_folder(
         what = "is not a results folder" if os.path.lexists(path) else "no such folder"
         hint = "name a folder that sweep, compare or heads wrote"
         raise ResultError(what, where=str(folder), hint=hint)
-    if Path(out).suffix.lower() in (".pdf", ".svg", ".png") and not Path(out).is_dir():
-        told = "figures go into a folder; choose their format with"
-        hint = Hint(f"{told} formats=", shell=f"{told} --format")
-        raise ResultError("is the name of a file, not of a folder", where=str(out), hint=hint)
-    if (Path(out) / MARKER).exists():
-        hint = f"choose another folder for the figures, such as {Path(out) / 'figures'}"
-        raise ResultError("is a results folder", where=str(out), hint=hint)
+    check_figures(out)
     rows = name_banks(read_rows(path))
     letters_of = partial(_letters, path) if letters else None
     figures = (

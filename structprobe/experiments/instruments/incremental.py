@@ -60,10 +60,12 @@ def read_incremental(
         As for `prefix_trees`.
     bank : sequence of Sentence
         Sentences with heads.
-    punct, restart, progress
+    punct, restart
         As for `prefix_trees`.
     allow_withheld : bool, default=False
         As for `evaluate`.
+    progress : bool, optional
+        Whether to show progress bars; by default if stderr is a terminal.
 
     Returns
     -------

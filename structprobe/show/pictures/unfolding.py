@@ -16,7 +16,7 @@ from structprobe.errors import ResultError, counted
 from structprobe.experiments.instruments.prefixes import prefix_trees
 from structprobe.recoverers.base import Recoverer
 from structprobe.show.pictures import style
-from structprobe.show.pictures.files import write_pictures
+from structprobe.show.pictures.files import check_figures, write_pictures
 from structprobe.show.pictures.library import fonts_for, load_matplotlib
 from structprobe.show.pictures.trees import choose_sentence, tree_name
 from structprobe.tree_faults import checked_depths, join_heads
@@ -153,6 +153,7 @@ def save_unfolding(
 ) -> list[Path]:
     """Draw how the tree of one sentence unfolds, the named one or the first of usual length."""
     load_matplotlib()
+    check_figures(out)
     place = choose_sentence(sentences, sent_id)
     one = sentences[place]
     (trees,) = prefix_trees(recoverer, [one], punct=punct, restart=restart, progress=False)

@@ -189,7 +189,7 @@ def test_distances_that_stay_find_an_edge_at_once_or_never(n: int, seed: int) ->
 
 
 def test_an_arc_that_a_later_word_makes_possible_is_found_then() -> None:
-    """The best heads of words 1 to 3 are a circle, cut between 2 and 3 until word 4 heads word 1."""
+    """The best heads of words 1 to 3 are a circle, cut between 2 and 3 until word 4 comes."""
     sentence = Sentence(("a", "b", "c", "d"), heads=[4, 3, 1, 0])
     scores = np.array([
         [-5, -99, 9, -99, 20],
