@@ -15,8 +15,8 @@ _COLUMNS = {
     "edit_overhead": "edit overhead",
 }  # fmt: skip
 _IN_WORDS = ("delay", "until_lost")
+_AFTER = (0, 1, 2, 3, 4, 5, 7, 10, 15, 20, 30)  # words
 # The first of each range; the last one is open.
-_AFTER = (0, 1, 2, 3, 4, 5, 10, 20)
 _LENGTHS = (2, 3, 4, 5, 6, 11, 16, 21, 31)
 _MOST_RELATIONS = 15
 
@@ -65,17 +65,13 @@ def _share(parts: Sequence[float], wholes: Sequence[int]) -> str:
 
 
 def _by_words_after(rows: Sequence[Row]) -> list[str]:
-    """Lay out UUAS by the number of words after the later word of an edge."""
-    columns = [dict(_in_ranges(row["by_words_after"], "words_after", _AFTER)) for row in rows]
-    lines = [["words after", *columns[0]], ["gold edges"]]
-    for own in columns[0].values():
-        lines[1].append(f"{sum(one['edges'] for one in own):,}")
-    for row, by_range in zip(rows, columns, strict=True):
-        cells = [
-            _share([one["uuas"] * one["edges"] for one in own], [one["edges"] for one in own])
-            for own in by_range.values()
-        ]
-        lines.append([_name(row), *cells])
+    """Lay out UUAS at some numbers of words after the later word of an edge."""
+    points = [{one["words_after"]: one for one in row["by_words_after"]} for row in rows]
+    shown = [after for after in _AFTER if after in points[0]]
+    lines = [["words after", *map(str, shown)]]
+    lines.append(["gold edges", *(f"{points[0][after]['edges']:,}" for after in shown)])
+    for row, own in zip(rows, points, strict=True):
+        lines.append([_name(row), *(f"{100 * own[after]['uuas']:z.1f}" for after in shown)])
     return ["UUAS by the number of words after both words of an edge have come", *_laid_out(lines)]
 
 
