@@ -44,8 +44,11 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.recoverers.probe import ProbeRecoverer
     from structprobe.show.incremental_table import format_incremental
 
-    if args.out is not None:
-        check_room(args.out)  # before anything is read
+    if args.out is not None:  # before anything is read
+        from structprobe.show.pictures.files import check_figures
+
+        check_room(args.out)
+        check_figures(args.out)
     inputs.check_probe(args)
     bank = inputs.read_test(args)
     recoverer = ProbeRecoverer.from_pretrained(args.probe, **inputs.saved_model(args))

@@ -16,7 +16,7 @@ from structprobe.errors import ResultError, counted
 from structprobe.experiments.instruments.prefixes import prefix_trees
 from structprobe.recoverers.base import Recoverer
 from structprobe.show.pictures import style
-from structprobe.show.pictures.files import check_figures, write_pictures
+from structprobe.show.pictures.files import write_pictures
 from structprobe.show.pictures.library import fonts_for, load_matplotlib
 from structprobe.show.pictures.trees import choose_sentence, tree_name
 from structprobe.tree_faults import checked_depths, join_heads
@@ -72,8 +72,9 @@ def draw_unfolding(
     """
     n, parts = len(words), [np.asarray(one) for one in trees]
     if [one.shape for one in parts] != [(k,) for k in range(1, n + 1)]:
-        told = f"{counted(len(parts), 'tree')} for {counted(n, 'word')}"
-        raise ResultError(told, hint="give one for each prefix, of 1, 2, ... words")
+        sizes = ", ".join("×".join(map(str, one.shape)) for one in parts)
+        told = f"trees of {sizes or 0} heads for {counted(n, 'word')}"
+        raise ResultError(told, hint="give one for each prefix, of 1, 2, ... heads")
     gold = _gold_edges(heads, parts[-1]) if heads is not None else None
     ax = style.axes_or_new(ax, 1.8 + 0.5 * n, 1.2 + 0.42 * n)
     for k, own in enumerate(parts, start=1):
@@ -88,12 +89,15 @@ def draw_unfolding(
     ax.tick_params(length=0)
     for side in ax.spines.values():
         side.set_visible(False)
-    if is_right_to_left(tuple(words), direction):
+    turned = is_right_to_left(tuple(words), direction)
+    if turned:
         ax.invert_xaxis()
         ax.yaxis.tick_right()
     if gold is not None:
         lines = [ax.plot([], [], label=label, **_look(kind))[0] for kind, label in _LABELS.items()]
-        ax.legend(handles=lines, loc="upper right", fontsize=8, frameon=False)
+        ax.legend(
+            handles=lines, loc="upper left" if turned else "upper right", fontsize=8, frameon=False
+        )
     style.put_title(ax, "The tree after each word", [row] if row else [])
     return ax
 
@@ -153,7 +157,6 @@ def save_unfolding(
 ) -> list[Path]:
     """Draw how the tree of one sentence unfolds, the named one or the first of usual length."""
     load_matplotlib()
-    check_figures(out)
     place = choose_sentence(sentences, sent_id)
     one = sentences[place]
     (trees,) = prefix_trees(recoverer, [one], punct=punct, restart=restart, progress=False)
