@@ -29,7 +29,7 @@ def check_figures(out: str | os.PathLike[str]) -> None:
     """Refuse a place that is not for figures: a file, or a results folder."""
     if Path(out).suffix.lower() in (".pdf", ".svg", ".png") and not Path(out).is_dir():
         told = "figures go into a folder; choose their format with"
-        hint = Hint(f"{told} formats=", shell=f"{told} --format")
+        hint: str = Hint(f"{told} formats=", shell=f"{told} --format")
         raise ResultError("is the name of a file, not of a folder", where=str(out), hint=hint)
     if (Path(out) / MARKER).exists():
         hint = f"choose another folder for the figures, such as {Path(out) / 'figures'}"

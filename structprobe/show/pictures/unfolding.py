@@ -105,7 +105,7 @@ def draw_unfolding(
 def _edges(heads: np.ndarray[Any, Any]) -> _Pairs:
     """List the edges of a tree, words counted from 0."""
     arcs = [(word, head - 1) for word, head in enumerate(heads.tolist()) if head > 0]
-    return {(min(arc), max(arc)) for arc in arcs}
+    return {(min(arc), max(arc)) for arc in arcs if arc[0] != arc[1]}  # itself: no head
 
 
 def _gold_edges(heads: ArrayLike, last: np.ndarray[Any, Any]) -> _Pairs:
