@@ -15,13 +15,14 @@ from structprobe.probe.types import DevByLayer, Layer, TreesLike, VectorsByLayer
 from structprobe.trees.gold import flat_depths, flat_distances
 
 KINDS = ("distance", "depth")
+RELATION = "relation"  # a third kind, where relations are read too
 
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """Gold distances or depths of all sentences, flat."""
+    """Gold distances, depths or relations of all sentences, flat."""
 
-    values: NDArray[np.integer]  # The distances (row by row) or depths of each sentence
+    values: NDArray[np.integer]  # The distances (row by row) of each sentence, or one per word
     starts: NDArray[np.int64]  # (n_sentences,): where each sentence begins among them
 
 
@@ -30,7 +31,7 @@ class Examples:
     """Sentences with their vectors in one or more layers, and their gold values."""
 
     layers: Mapping[Layer, Words]
-    gold: Mapping[str, Gold]  # Distances and depths, by `KINDS`
+    gold: Mapping[str, Gold]  # By `KINDS`; the numbers of relations by `RELATION`
     heads: Sequence[NDArray[np.integer]] = ()
 
     @property
