@@ -89,9 +89,15 @@ USAGE = {
         "--tasks: unknown value 'subjects' (did you mean 'subject'?); choose from 'index', "
         "'auxiliary', 'subject'"
     ),
+    "structprobe incremental probe": (
+        "missing TEST: name a CoNLL-U file with gold trees, or --treebank"
+    ),
+    "structprobe incremental probe dev.conllu --sentence tiny-0": (
+        "--sentence names what to draw; add -o DIR"
+    ),
     "structprobe heads --model model --treebank t --layer 1": (
         "unknown option --layer; these commands have it: fit, evaluate, stimuli, parse, "
-        "encode, sweep, localise, codelength, decompose, order, transfer, serve"
+        "encode, sweep, localise, codelength, decompose, order, incremental, transfer, serve"
     ),
     "structprobe treebank": "missing NAME (name of the treebank, such as UD_English-EWT)",
     "structprobe treebank UD_English-EWT --release latest": (
@@ -287,6 +293,10 @@ DATA = {
     ),
     "plot nowhere -o new": (
         "nowhere: no such folder; name a folder that sweep, compare or heads wrote"
+    ),
+    "incremental probe dev.conllu -o results": (
+        "results: is a results folder; choose another folder for the figures, such as "
+        "results/figures"
     ),
     "plot results -o results": (
         "results: is a results folder; choose another folder for the figures, such as "

@@ -37,6 +37,7 @@ COMMANDS = {
     "codelength": "measure how many bits encode the gold trees, given the vectors of a layer",
     "decompose": "approximate sentence vectors by sums of words bound to roles, by layer",
     "order": "test whether linear probes follow word order or hierarchy, by layer",
+    "incremental": "follow the trees of a saved probe word by word, and when gold edges are found",
     "transfer": "score probes of several treebanks on each other, and compare their subspaces",
     "heads": "report what each attention head looks at and which relations it follows",
     "compare": "compare methods that recover trees; one row per method; resumes if interrupted",

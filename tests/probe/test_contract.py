@@ -20,13 +20,14 @@ from structprobe.encoder.vectors import EncodedBank, WordVectors
 from structprobe.errors import ProbeError, TreeError
 from structprobe.probe.readers.biaffine_mix import BiaffineMix
 from structprobe.probe.readers.biaffine_probe import BiaffineProbe
+from structprobe.probe.readers.incremental_probe import IncrementalProbe
 from structprobe.probe.readers.kernel_probe import KernelProbe
 from structprobe.probe.readers.layer_mix import LayerMix
 
-ONE_LAYER = [StructuralProbe, BiaffineProbe, KernelProbe]
+ONE_LAYER = [StructuralProbe, BiaffineProbe, IncrementalProbe, KernelProbe]
 LAYERS = [LayerSweep, LayerMix, BiaffineMix]
 EVERY = ONE_LAYER + LAYERS
-HAVE_BATCH_SIZE = [StructuralProbe, LayerSweep, BiaffineProbe, KernelProbe]
+HAVE_BATCH_SIZE = [StructuralProbe, LayerSweep, BiaffineProbe, IncrementalProbe, KernelProbe]
 
 VECTORS, HEADS = planted(40, seed=0)
 DEV_VECTORS, DEV_HEADS = planted(12, seed=1)
@@ -63,6 +64,8 @@ def fit(kind: Any, vectors: Any = VECTORS, heads: Any = HEADS, **settings: Any) 
 
 def scores_of(estimator: Any, X: Any) -> list[Any]:
     """What the trees came from."""
+    if isinstance(estimator, IncrementalProbe):
+        return estimator.predict_log_proba(X)
     found = estimator.predictions(X)
     return [one.distances if one.arc_scores is None else one.arc_scores for one in found]
 

@@ -133,6 +133,8 @@ class BiaffineProbe(TreeEstimator):
     classes_: Labels | None = None
     relation_history_: list[dict[str, float]] | None = None
 
+    _label, _choice = "biaffine probe", staticmethod(head_log_probabilities)
+
     def __init__(
         self,
         *,
@@ -168,8 +170,10 @@ class BiaffineProbe(TreeEstimator):
         batches = head_batches(words, parts.train.heads, basis, size, generator, device)
         dev_blocks = head_blocks(dev_words, parts.dev.heads, basis, device)
         scorer = BiaffineScorer(len(basis), settings.rank, generator, self.dropout).to(device)
-        shown = ("biaffine probe", self.verbose)
-        self.history_ = train_scorer(scorer, batches, dev_blocks, settings, generator, shown)
+        shown, choice = (self._label, self.verbose), self._choice
+        self.history_ = train_scorer(
+            scorer, batches, dev_blocks, settings, generator, shown, choice
+        )
         self.scorer_, self.basis_ = scorer, basis
         self.n_features_in_, self.origin_ = words.hidden_size, origin_of(X[None])
         self.relation_scorer_ = self.classes_ = self.relation_history_ = None
@@ -247,11 +251,14 @@ class BiaffineProbe(TreeEstimator):
         self.relation_scorer_, self.classes_ = scorer, gold.classes
 
     def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:
-        found = predictions_of(self.scorer_, words[None], self.basis_)
+        return self._labelled(predictions_of(self.scorer_, words[None], self.basis_), words[None])
+
+    def _labelled(self, found: list[Prediction], words: Words) -> list[Prediction]:
+        """Add relations to trees, if they were fitted."""
         if self.relation_scorer_ is None or self.classes_ is None:
             return found
         heads = [one.heads for one in found]
-        chosen = relations_of(self.relation_scorer_, words[None], self.basis_, heads)
+        chosen = relations_of(self.relation_scorer_, words, self.basis_, heads)
         return [
             replace(one, deprels=tuple(self.classes_[own].tolist()), deprel_probabilities=odds)
             for one, (own, odds) in zip(found, chosen, strict=True)
@@ -367,7 +374,7 @@ def head_blocks(
     blocks = []
     for group in group_by_length(words.lengths, slack=slack):
         gold = pad([heads[index] for index in group], fill=-1, dtype=np.int64)  # (b, n, ...)
-        padded = _whitened(words.take(group), basis, device)
+        padded = whitened(words.take(group), basis, device)
         blocks.append(HeadBlock(padded, torch.from_numpy(gold).to(device)))
     return blocks
 
@@ -380,7 +387,7 @@ def arc_log_probabilities(
     # basis (n_kept, hidden_size) -> (b,), (b, n, n + 1)
     for group in group_by_length(words.lengths):
         lengths = words.lengths[group]
-        padded = _whitened(words.take(group), basis, scorer.root.device)  # (b, n, n_kept)
+        padded = whitened(words.take(group), basis, scorer.root.device)  # (b, n, n_kept)
         is_word = torch.from_numpy(np.arange(padded.shape[1]) < lengths[:, None])
         log_probabilities = head_log_probabilities(scorer(padded), is_word.to(padded.device))
         found = log_probabilities.cpu().numpy()
@@ -398,7 +405,7 @@ def relations_of(
     # basis (n_kept, hidden_size), heads (n_words,) -> (n_words,), (n_words,)
     found: dict[int, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
     for group in group_by_length(words.lengths):
-        padded = _whitened(words.take(group), basis, scorer.root.device)  # (b, n, n_kept)
+        padded = whitened(words.take(group), basis, scorer.root.device)  # (b, n, n_kept)
         own = pad([heads[index] for index in group], fill=-1, dtype=np.int64)  # (b, n)
         scores = scorer((padded, torch.from_numpy(own).to(padded.device)))  # (b, n, n_classes)
         odds, codes = (some.cpu().numpy() for some in scores.softmax(-1).max(-1))
@@ -419,7 +426,7 @@ def _tied(scores: NDArray[np.float32], same: NDArray[np.intp]) -> NDArray[np.flo
     return tied
 
 
-def _whitened(words: Words, basis: Tensor, device: torch.device) -> Tensor:
+def whitened(words: Words, basis: Tensor, device: torch.device) -> Tensor:
     """Whiten the words of some sentences, padded with zeros: (b, n, n_kept)."""
     b, n = len(words), int(words.lengths.max())
     out = torch.zeros(b * n, len(basis), device=device)

@@ -17,6 +17,7 @@ from structprobe.probe.readers import biaffine_scorers
 from structprobe.probe.readers.biaffine_probe import BiaffineProbe, relations_of
 from structprobe.probe.readers.biaffine_scorers import RelationScorer, relation_log_probabilities
 from structprobe.probe.readers.head_choice import HeadBlock, head_loss
+from structprobe.probe.readers.incremental_probe import IncrementalProbe
 from structprobe.probe.readers.relation_reader import RelationReader
 from structprobe.recoverers.random_tree import random_heads
 
@@ -237,3 +238,14 @@ def test_relations_need_the_fitted_trees_and_their_vectors() -> None:
     with pytest.raises(ProbeError, match=r"^y: no sentence has relations"):
         probe.fit_relations(TRAIN[0], [one.heads for one in TRAIN[1]], dev=DEV)
     assert probe.predictions(TEST[0])[0].deprels is None
+
+
+def test_a_probe_that_reads_from_left_to_right_has_relations_too() -> None:
+    X, y = planted(40)
+    told = {"max_steps": 60, "random_state": 0, "device": "cpu"}
+    plain = IncrementalProbe(**told).fit(X, y, dev=(X, y)).predictions(X)
+    found = IncrementalProbe(relations=True, **told).fit(X, y, dev=(X, y)).predictions(X)
+    for one, two in zip(plain, found, strict=True):
+        assert np.array_equal(one.heads, two.heads)
+        assert one.deprels is None
+        assert [name == "root" for name in two.deprels] == (two.heads == 0).tolist()
