@@ -112,6 +112,14 @@ def read_positive(name: str, value: Any) -> float:
     return float(value)
 
 
+def read_from_zero(name: str, value: Any, below: float = math.inf) -> float:
+    """Check that a setting is a number that is at least 0 and below a limit."""
+    if not (_is_number(value) and 0 <= value < below):
+        end = "finite" if below == math.inf else f"below {below:g}"
+        raise ProbeError(f"{name} must be at least 0 and {end}, got {value!r}")
+    return float(value)
+
+
 def _is_number(value: Any) -> bool:
     """Check that a setting is a real number."""
     return isinstance(value, numbers.Real) and not isinstance(value, bool)
