@@ -12,14 +12,14 @@ from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
 from structprobe.probe.base import TreeEstimator
-from structprobe.probe.data.examples import read_sets
+from structprobe.probe.data.examples import add_gold, read_sets
 from structprobe.probe.data.inputs import origin_of
 from structprobe.probe.data.ragged_vectors import Words
-from structprobe.probe.data.tasks import SYNTAX, add_gold, read_tasks
 from structprobe.probe.projecting import predict_depths, predict_distances, predict_trees
 from structprobe.probe.training.recipes import Whitened
-from structprobe.probe.training.rotation import COORDINATES, RotationSettings, fit_rotation
+from structprobe.probe.training.rotation import RotationSettings, fit_rotation
 from structprobe.probe.training.settings import (
+    COORDINATES,
     read_from_zero,
     read_name,
     read_settings,
@@ -35,6 +35,7 @@ from structprobe.probe.types import (
 )
 from structprobe.progress import progress_bar
 from structprobe.scores import Prediction
+from structprobe.treebank.controls import SYNTAX, read_tasks
 
 DISTANCE, DEPTH = f"{SYNTAX}-distance", f"{SYNTAX}-depth"
 
@@ -157,7 +158,8 @@ class OrthogonalProbe(TreeEstimator):
     >>> import numpy as np
     >>> heads = [np.array([2, 0, 2]), np.array([0, 1])]
     >>> vectors = [np.array([[1.0, 0], [0, 0], [0, 1.0]]), np.array([[0, 0], [1.0, 0]])]
-    >>> probe = OrthogonalProbe(max_steps=50, random_state=0).fit(vectors, heads, dev=(vectors, heads))
+    >>> probe = OrthogonalProbe(max_steps=50, random_state=0)
+    >>> probe = probe.fit(vectors, heads, dev=(vectors, heads))
     >>> [tree.tolist() for tree in probe.predict(vectors)]
     [[2, 0, 2], [0, 1]]
     >>> [(both.n_a, both.n_b, both.n_shared) for both in probe.shared_axes()]
@@ -191,9 +193,7 @@ class OrthogonalProbe(TreeEstimator):
         self.learning_rate, self.validation_fraction = learning_rate, validation_fraction
         self.random_state, self.device, self.verbose = random_state, device, verbose
 
-    def distances(
-        self, X: WordVectorsLike, task: str = DISTANCE
-    ) -> list[NDArray[np.float32]]:
+    def distances(self, X: WordVectorsLike, task: str = DISTANCE) -> list[NDArray[np.float32]]:
         """Predict the distance between every two words in one of the tasks.
 
         Parameters
@@ -299,5 +299,5 @@ class OrthogonalProbe(TreeEstimator):
             raise ProbeError(told, hint=hint)
         scaling = self.scalings_[task].astype(np.float64)
         used = scaling != 0
-        components = scaling[used, None] * self.rotation_[used] @ self.coordinates_
-        return components.astype(np.float32)
+        found: NDArray[np.float64] = scaling[used, None] * self.rotation_[used] @ self.coordinates_
+        return found.astype(np.float32)

@@ -21,7 +21,7 @@ from structprobe.show import (
 )
 from structprobe.show.pictures.layer_curves import has_curve
 from structprobe.show.pictures.recall import LENGTHS
-from structprobe.show.tally_ranges import by_range
+from structprobe.scores.breakdowns import by_range
 
 pytest.importorskip("matplotlib")
 

@@ -309,7 +309,7 @@ def make_halving() -> Halving:
     return Halving("training", ProbeError, hint)
 
 
-def mean_loss(loss: Callable[[Batch], Tensor], batches: Iterable[Batch]) -> Tensor:
+def mean_loss(loss: Callable[[Any], Tensor], batches: Iterable[Any]) -> Tensor:
     """Mean loss over the sentences of several batches."""
     # loss (batch) -> (...,)
     means, counts = [], []

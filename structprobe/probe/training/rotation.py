@@ -24,7 +24,6 @@ from structprobe.probe.data.batches import (
 )
 from structprobe.probe.data.examples import Examples, Split, gold_of
 from structprobe.probe.data.ragged_vectors import FLOAT32_EPS, ragged
-from structprobe.probe.data.tasks import Task
 from structprobe.probe.data.whitening import Moments, lay_out, second_moments, whitening
 from structprobe.probe.losses.geometry import DistanceLoss, depth_loss
 from structprobe.probe.losses.shared_rotation import (
@@ -45,10 +44,10 @@ from structprobe.probe.training.loop import (
 )
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.training.settings import Settings
+from structprobe.treebank.controls import Task
 
-COORDINATES = ("whitened", "raw")
-RATE = 0.05  # Peak learning rate of the scalings, which start at 1
-ANGLE_RATE = 0.6  # That of the angles, relative to it and to 1 / sqrt(width)
+RATE = 0.1  # Peak learning rate of the scalings, which start at 1
+ANGLE_RATE = 2.0  # That of the angles, relative to it and to 1 / sqrt(width)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from structprobe.probe.training.recipes import RECIPES, Recipe
 LOSSES = ("absolute", "tree")
 SELECT = ("uuas", "loss")
 PRODUCTS = ("float32", "bfloat16", "auto")
+COORDINATES = ("whitened", "raw")  # Of an orthogonal probe
 MEMORY_GB = 4.0
 
 
