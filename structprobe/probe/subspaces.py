@@ -149,6 +149,7 @@ def whitening_of(moments: Sequence[Moments], *, centred: bool) -> NDArray[np.flo
     pooled = Moments(
         sum((one.about_origin for one in moments[1:]), moments[0].about_origin) / n,
         sum((one.within for one in moments[1:]), moments[0].within) / n,
+        sum((one.mean for one in moments[1:]), moments[0].mean) / n,
         sum(one.squared_norm for one in moments) / n,
         max(one.eps for one in moments),
     )

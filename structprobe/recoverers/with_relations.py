@@ -96,7 +96,9 @@ class WithRelations(TextRecoverer):
 
     def _fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None) -> None:
         """Fit the method, then readers on one layer or all."""
-        from structprobe.probe.readers.relation_reader import READS, RelationReader, read_relations
+        from structprobe.probe.data.relation_labels import read_relations
+        from structprobe.probe.losses.relations import READS
+        from structprobe.probe.readers.relation_reader import RelationReader
         from structprobe.probe.training.settings import read_name
 
         read_name("reads", self.reads, READS)

@@ -23,8 +23,8 @@ from structprobe.results.rows import bank_name
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.scoring import score
 from structprobe.treebank.bank import Treebank
-from structprobe.treebank.sentence import Sentence
 from structprobe.treebank.controls import PAPER_TASKS, heads_of, read_tasks
+from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder

@@ -218,7 +218,7 @@ def outcome(values: Row, banks: Banks, predictions: Mapping[str, Sequence[Predic
 
 def unseen_relations(banks: Banks) -> str | None:
     """Check for scored relations that are not in the training set, without subtypes, as in LAS."""
-    from structprobe.probe.readers.relation_reader import unseen
+    from structprobe.probe.data.relation_labels import unseen
 
     train, scored = (
         without_subtypes(name for sentence in bank for name in sentence.deprels or ())

@@ -59,11 +59,27 @@ class WordBatch:
     n_sentences: int
 
 
-Batch = PairBatch | WordBatch
+@dataclass(frozen=True, slots=True)
+class ArcBatch:
+    """Rows and gold arcs of several sentences, m words in all."""
+
+    rows: slice | Tensor  # (m,): the rows of the vectors
+    gold: Tensor  # (m,): the number of the relation; -1 if it has none
+    weights: Tensor  # (m,): 0 for arcs that are left out
+    heads: Tensor  # (m,): the place of the head among the words of the batch, -1 for the root
+    sentences: Tensor  # (m,): the sentence of each word
+    n_sentences: int
+    root_weight: float  # What one root weighs
+
+
+Batch = PairBatch | WordBatch | ArcBatch
 
 
 def halve(batch: Batch) -> list[Batch]:
     """Divide a batch into halves, of which losses and gradients sum up to those of the whole."""
+    if isinstance(batch, ArcBatch):
+        middle = batch.n_sentences // 2
+        return [_arcs_of(batch, 0, middle), _arcs_of(batch, middle)] if middle else []
     if isinstance(batch, WordBatch):
         n, middle = len(batch.gold), len(batch.gold) // 2
         parts = (slice(middle), slice(middle, n))
@@ -85,6 +101,17 @@ def _words_of(batch: WordBatch, part: slice) -> WordBatch:
     """Take some words of a batch."""
     rows = _part(batch.rows, part)
     return WordBatch(rows, batch.gold[part], batch.weights[part], batch.n_sentences)
+
+
+def _arcs_of(batch: ArcBatch, first: int, last: int | None = None) -> ArcBatch:
+    """Take some adjacent sentences of a batch, from the first up to the last, or to the end."""
+    last = batch.n_sentences if last is None else last
+    ends = torch.tensor([first, last], device=batch.sentences.device)
+    start, stop = torch.searchsorted(batch.sentences, ends).tolist()
+    part, heads = slice(start, stop), batch.heads[start:stop]
+    own = _part(batch.rows, part), batch.gold[part], batch.weights[part]
+    heads = torch.where(heads < 0, heads, heads - start)
+    return ArcBatch(*own, heads, batch.sentences[part] - first, last - first, batch.root_weight)
 
 
 def _pairs_of(batch: PairBatch, blocks: Sequence[Block]) -> PairBatch:
@@ -132,6 +159,7 @@ class Pool:
     pairs: bool  # Whether `gold` holds distances rather than depths
     dtype: torch.dtype = torch.float32  # The type of the batches' gold values and weights
     first_gold: InitVar[NDArray[np.int64] | None] = None  # (n_sentences,)
+    heads: Tensor | None = None  # (n_words,): of arcs, whose relations are then the gold values
     starts: NDArray[np.int64] = field(init=False)  # (n_sentences,): of the gold values
     first_words: NDArray[np.int64] = field(init=False)  # (n_sentences,)
     n_words: int = field(init=False)  # Words in all
@@ -175,7 +203,16 @@ class Pool:
         gold = self.gold[self._tensor(self.starts[sentences][sentence] + inside)]
         weights = self._weights(1 / (lengths[sentence] * len(sentences)))
         rows = self._rows(words, first_row)
-        return WordBatch(rows, gold.to(self.dtype), weights, len(sentences))
+        if self.heads is None:
+            return WordBatch(rows, gold.to(self.dtype), weights, len(sentences))
+        # All arcs weigh the same, in whatever sentence they are.
+        weight = len(self.lengths) / (self.n_words * len(sentences))
+        heads = self.heads[self._tensor(words)]  # (m,), from 1 in each sentence
+        first = self._tensor((np.cumsum(lengths) - lengths)[sentence] - 1)
+        heads = torch.where(heads > 0, heads + first, -1)
+        weights = (gold >= 0).to(self.dtype) * weight
+        place = self._tensor(sentence)
+        return ArcBatch(rows, gold, weights, heads, place, len(sentences), weight)
 
     def _pair_batch(
         self, sentences: NDArray[np.integer], first_row: int | None, stays: bool

@@ -12,15 +12,18 @@ from structprobe.errors import ProbeError
 from structprobe.probe.data import inputs
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.types import DevByLayer, Layer, TreesLike, VectorsByLayer
-from structprobe.treebank.controls import KINDS, Task, heads_of
+from structprobe.treebank import controls
 from structprobe.trees.gold import flat_depths, flat_distances
+
+KINDS = controls.KINDS
+RELATION = "relation"  # a third kind, where relations are read too
 
 
 @dataclass(frozen=True, slots=True)
 class Gold:
-    """Gold distances or depths of all sentences, flat."""
+    """Gold distances, depths or relations of all sentences, flat."""
 
-    values: NDArray[np.integer]  # The distances (row by row) or depths of each sentence
+    values: NDArray[np.integer]  # The distances (row by row) of each sentence, or one per word
     starts: NDArray[np.int64]  # (n_sentences,): where each sentence begins among them
 
 
@@ -29,7 +32,7 @@ class Examples:
     """Sentences with their vectors in one or more layers, and their gold values."""
 
     layers: Mapping[Layer, Words]
-    gold: Mapping[str, Gold]  # Distances and depths, by `KINDS`
+    gold: Mapping[str, Gold]  # By `KINDS`; the numbers of relations by `RELATION`
     heads: Sequence[NDArray[np.integer]] = ()
 
     @property
@@ -98,10 +101,12 @@ def gold_of(kind: str, heads: Sequence[NDArray[np.integer]]) -> Gold:
     return Gold(values, np.cumsum(sizes) - sizes)
 
 
-def add_gold(examples: Examples, y: TreesLike, tasks: Sequence[Task], name: str) -> Examples:
+def add_gold(
+    examples: Examples, y: TreesLike, tasks: Sequence[controls.Task], name: str
+) -> Examples:
     """Compute the gold values of tasks, by their names."""
     structures = dict.fromkeys(task.structure for task in tasks)
-    heads = {one: heads_of(one, y, examples.heads, name) for one in structures}
+    heads = {one: controls.heads_of(one, y, examples.heads, name) for one in structures}
     gold = {task.name: gold_of(task.kind, heads[task.structure]) for task in tasks}
     return Examples(examples.layers, gold, examples.heads)
 

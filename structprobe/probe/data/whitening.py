@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 import numpy as np
 import torch
@@ -33,6 +34,7 @@ class Moments:
 
     about_origin: Tensor  # (hidden_size, hidden_size): for depths
     within: Tensor  # (hidden_size, hidden_size): about each sentence mean, for distances
+    mean: Tensor  # (hidden_size,): of all words
     squared_norm: float  # Mean squared norm of the vectors
     eps: float  # The resolution of the type in which the vectors were computed
     neighbours: Neighbours | None = None  # If trees were given
@@ -75,13 +77,15 @@ def second_moments(
     width = words.hidden_size
     about_origin = torch.zeros((width, width), dtype=torch.float64, device=device)
     between, edges = torch.zeros_like(about_origin), torch.zeros_like(about_origin)
-    first_of_edges = torch.zeros_like(about_origin[0])
+    first_of_edges, total = torch.zeros_like(about_origin[0]), torch.zeros_like(about_origin[0])
     for (first, last), chunk in zip(words.cuts(), words.chunks(device=device), strict=True):
         lengths = words.lengths[first:last]
         if known is None:
             _add_square(about_origin, chunk)
             means = sentence_means(chunk, lengths)
-            between.addmm_((means * torch.from_numpy(lengths).to(means)[:, None]).T, means)
+            sums = means * torch.from_numpy(lengths).to(means)[:, None]
+            between.addmm_(sums.T, means)
+            total += sums.sum(0)
         if distances is not None:
             pairs = [torch.from_numpy(some) for some in _edges(distances, lengths, first)]
             earlier, later = (chunk.index_select(0, some.to(chunk.device)) for some in pairs)
@@ -92,7 +96,8 @@ def second_moments(
         about_origin = _whole(about_origin)
         squared_norm = float(about_origin.trace()) / n_words
         within = (about_origin - between) / n_words
-        known = Moments(about_origin / n_words, within, squared_norm, words.eps)
+        moments = about_origin / n_words, within, total / n_words
+        known = Moments(*moments, squared_norm, words.eps)
     if distances is None:
         return known
     # The differences of all pairs of a sentence, as many as it has edges, have the moment
@@ -127,10 +132,12 @@ def _edges(
     return (starts + earlier)[kept], (starts + later)[kept]
 
 
-def whitening(moments: Moments, *, centred: bool) -> Tensor:
+def whitening(moments: Moments, *, centred: bool | Literal["mean"]) -> Tensor:
     """Find the map to coordinates in which the vectors' second moment is the identity."""
     # -> (n_kept, hidden_size)
     moment = moments.within if centred else moments.about_origin
+    if centred == "mean":  # that of all words, not of each sentence
+        moment = moments.about_origin - torch.outer(moments.mean, moments.mean)
     variances, directions = torch.linalg.eigh(moment)  # (hidden,), (hidden, hidden)
     # Rounding errors are proportional to the rounded numbers: those of a direction depend on the
     # sizes of the coordinates it consists of. In float32 they are smaller than the errors of
@@ -139,6 +146,7 @@ def whitening(moments: Moments, *, centred: bool) -> Tensor:
     kept = variances > rounding.clamp(min=FLOAT32_EPS**2 * moments.squared_norm)
     if not kept.any():
         what = "all words of a sentence have the same vector" if centred else "all vectors are 0"
+        what = "all words have the same vector" if centred == "mean" else what
         raise ProbeError(what, hint="check the layer and how it was encoded")
     basis: Tensor = (directions[:, kept] / variances[kept].sqrt()).T
     return basis.contiguous()
@@ -163,10 +171,16 @@ def tree_axes(moments: Moments) -> tuple[Tensor, Tensor]:
 
 
 def coordinates(
-    words: Words, basis: Tensor | None, first_rows: NDArray[np.int64], *, centred: bool
+    words: Words,
+    basis: Tensor | None,
+    first_rows: NDArray[np.int64],
+    *,
+    centred: bool,
+    origin: Tensor | None = None,
 ) -> Iterator[tuple[NDArray[np.int64], Tensor]]:
-    """Transform words to the training coordinates, in chunks."""
-    # basis (n_kept, hidden_size), first_rows (n_sentences,) -> (m,), (m, n_kept or hidden_size)
+    """Transform words to the training coordinates, in chunks; the origin is moved to 0 first."""
+    # basis (n_kept, hidden_size), first_rows (n_sentences,), origin (hidden_size,)
+    # -> (m,), (m, n_kept or hidden_size)
     # The map is exact and the words are centred exactly; their product is as exact as the words.
     change = None if basis is None else basis.float().T
     chunks = words.chunks(centred=centred, device=None if basis is None else basis.device)
@@ -174,6 +188,8 @@ def coordinates(
         sentence, inside = ragged(words.lengths[first:last])
         starts = first_rows[first:last][sentence]
         taken = np.flatnonzero(starts >= 0)
+        if origin is not None:
+            chunk -= origin
         values = chunk if change is None else chunk.float() @ change
         if len(taken) < len(starts):
             values = values[torch.from_numpy(taken).to(values.device)]
@@ -181,10 +197,16 @@ def coordinates(
 
 
 def lay_out(
-    words: Words, basis: Tensor | None, out: Tensor, first_rows: NDArray[np.int64], *, centred: bool
+    words: Words,
+    basis: Tensor | None,
+    out: Tensor,
+    first_rows: NDArray[np.int64],
+    *,
+    centred: bool,
+    origin: Tensor | None = None,
 ) -> None:
     """Write words into `out`, in the training coordinates."""
-    # out (n_rows, at least n_kept or hidden_size)
-    for rows, values in coordinates(words, basis, first_rows, centred=centred):
+    # out (n_rows, at least n_kept or hidden_size), origin (hidden_size,)
+    for rows, values in coordinates(words, basis, first_rows, centred=centred, origin=origin):
         place = torch.from_numpy(rows).to(out.device)
         out[:, : values.shape[1]].index_copy_(0, place, values.to(out))

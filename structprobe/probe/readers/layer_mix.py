@@ -26,7 +26,7 @@ from structprobe.probe.data.inputs import common_width
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.data.whitening import second_moments, whitening
 from structprobe.probe.projecting import predict_depths, predict_distances, predict_trees
-from structprobe.probe.training.fit import Task, lay_out_layers, make_task, new_problem
+from structprobe.probe.training.fit import Space, Task, lay_out_layers, make_task, new_problem
 from structprobe.probe.training.loop import Adam, Cosine, Problem, endless, make_halving
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.training.settings import Settings, read_settings, read_split, spawn_seeds
@@ -146,8 +146,9 @@ def fit_mix(
     # at unit scale; factors (n_layers,); history
     task = make_task(kind, split, settings, seed.spawn(2))
     scales, basis = whiten_mix(split.train.layers, centred=task.pairs)
-    bases = {layer: basis * scale for layer, scale in zip(split.train.layers, scales, strict=True)}
-    vectors, dev_vectors = lay_out_layers(task, bases, len(basis), torch.float32)
+    pairs = zip(split.train.layers, scales, strict=True)
+    spaces = {layer: Space(basis * scale) for layer, scale in pairs}
+    vectors, dev_vectors = lay_out_layers(task, spaces, len(basis), torch.float32)
     problem = new_problem(task, settings.rank, len(basis), len(basis))
     assert isinstance(problem.schedule, Cosine)
     mix = _Mix(task, problem, vectors, dev_vectors)

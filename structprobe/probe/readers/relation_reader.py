@@ -7,8 +7,8 @@ regression). It takes the heads as given, so that it can follow any method that 
 from __future__ import annotations
 
 import logging
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Self
 
 import numpy as np
@@ -18,22 +18,18 @@ from torch import Tensor
 
 from structprobe.errors import ProbeError, counted
 from structprobe.probe.base import PerSentence, VectorsEstimator
-from structprobe.probe.data.examples import read_sets
-from structprobe.probe.data.inputs import origin_of, read_heads, treebank_name
+from structprobe.probe.data.examples import KINDS, RELATION, read_sets
+from structprobe.probe.data.inputs import origin_of, read_heads
 from structprobe.probe.data.ragged_vectors import Words, ragged
-from structprobe.probe.readers.relation_training import arcs, barred, fit_relations, head_rows
-from structprobe.probe.training.recipes import Whitened
-from structprobe.probe.training.settings import read_name, read_settings, read_split
+from structprobe.probe.data.relation_labels import Labels, read_relations, unseen, with_relations
+from structprobe.probe.losses.relations import READS
+from structprobe.probe.training.fit import fit_relations, make_task, moments_of
+from structprobe.probe.training.relation_task import FittedRelations
+from structprobe.probe.training.settings import read_name, read_settings, read_split, spawn_seeds
 from structprobe.probe.types import DevByLayer, RandomState, TreesLike, VectorsByLayer, VectorsLike
 from structprobe.progress import progress_bar
-from structprobe.scores.attachment import without_subtypes
-
-READS = ("pair", "difference", "dependent")
-SHOWN = 5  # relations, in a warning
 
 _log = logging.getLogger(__name__)
-
-Labels = NDArray[np.str_]
 
 
 class RelationReader(VectorsEstimator):
@@ -58,8 +54,7 @@ class RelationReader(VectorsEstimator):
     subtypes : bool, default False
         Whether ``nsubj:pass`` is another relation than ``nsubj``; LAS makes no difference.
     max_steps, batch_size, learning_rate, validation_fraction, random_state, device, verbose
-        As for `StructuralProbe`; ``batch_size`` counts arcs, 512 by default, and ``learning_rate``
-        is the peak of the schedule.
+        As for `StructuralProbe`; ``learning_rate`` is the peak of the schedule.
 
     Attributes
     ----------
@@ -71,8 +66,13 @@ class RelationReader(VectorsEstimator):
         What is added for arcs from a word, and for arcs from the root.
     allowed_ : ndarray of bool, shape (2, n_classes)
         Which relations arcs from a word, and arcs from the root, have in the training set.
+    root_components_ : ndarray of float32, shape (hidden_size,), or None
+        The map to the log-odds of each word being the root of its sentence; None for
+        ``"dependent"``, where the relations themselves say it.
     history_ : list of dict
-        One entry per evaluation: ``step``, ``learning_rate``, ``train_loss``, ``dev_loss``.
+        One entry per evaluation: ``step``, ``learning_rate``, ``train_loss``, ``dev_loss``. The
+        losses are in nats per arc: of its relation and, unless ``reads="dependent"``, of the choice
+        of the root among the words of a sentence, as if it were one more arc.
     n_features_in_ : int
         hidden_size of the vectors seen during `fit`.
     origin_ : dict or None
@@ -93,6 +93,7 @@ class RelationReader(VectorsEstimator):
     relation_components_: NDArray[np.float32]
     intercept_: NDArray[np.float32]
     allowed_: NDArray[np.bool_]
+    root_components_: NDArray[np.float32] | None
     history_: list[dict[str, float]]
 
     def __init__(
@@ -217,36 +218,54 @@ class RelationReader(VectorsEstimator):
             _log.warning("%s", told)
         return float((found == gold).mean())
 
+    def arc_log_probabilities(self, X: VectorsLike) -> list[NDArray[np.float32]]:
+        """Give the log-probability of the best relation of each possible arc.
+
+        Parameters
+        ----------
+        X : word vectors
+            As for `fit`.
+
+        Returns
+        -------
+        list of ndarray of float32, each (n_words, n_words + 1)
+            ``[i, h]`` is that of an arc to word `i` (0-based) from head `h` (1-based), in nats. For
+            ``h = 0``, it is that of word `i` being the root of its sentence instead: a choice among
+            the words or, with ``reads="dependent"``, among the relations. The score of a word with
+            itself as head is ``-inf``.
+
+        Raises
+        ------
+        ProbeError
+            As for `predict`.
+        """
+        return [*self._arcs(self._words(X)[None])]
+
     def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
         read_name("reads", self.reads, READS)
-        if not isinstance(self.subtypes, bool):
-            raise ProbeError(f"subtypes must be True or False, got {self.subtypes!r}")
         # Depths are not needed, but computing them checks that the heads are trees.
-        train_set, dev_set = read_sets(X, y, dev, kinds=("depth",))
+        sets = read_sets(X, y, dev, kinds=("depth",))
         settings = read_settings({**self.get_params(), "rank": None}, 1)
-        labels = read_relations(y, "y", subtypes=self.subtypes)
-        dev_labels = dev and read_relations(dev[1], "y_dev", subtypes=self.subtypes)
-        split, generator = read_split(self.get_params(), train_set, dev_set)
-        if split.held_out is not None:
-            is_dev = np.isin(ragged(train_set.lengths)[0], split.held_out)
-            labels, dev_labels = labels[~is_dev], labels[is_dev]
-        assert dev_labels is not None
-        classes = np.unique(labels)
-        index = {name: code for code, name in enumerate(classes.tolist())}
-        codes, dev_codes = (
-            np.array([index.get(name, -1) for name in some.tolist()])
-            for some in (labels, dev_labels)
-        )
+        settings = replace(settings, reads=self.reads)
+        sets, names = with_relations(sets, (y, dev and dev[1]), subtypes=self.subtypes)
+        split, generator = read_split(self.get_params(), *sets)
+        # As for the relations of a structural probe, whose own matrices take the seeds before.
+        seeds = spawn_seeds(generator, 2 * len(KINDS) + 2)[2 * len(KINDS) :]
+        task = make_task(RELATION, split, settings, seeds)
         shown = None if self.verbose else False
-        n_steps = settings.max_steps or Whitened().max_steps
-        with progress_bar("relation reader", n_steps, "step", shown=shown) as advance:
-            fitted = fit_relations(
-                self.reads, split, (codes, dev_codes), settings, generator, lambda _: advance(1)
-            )
-        for name, value in {"classes_": classes, **fitted}.items():
-            setattr(self, name, value)
+        with progress_bar("relation reader", task.max_steps, "step", shown=shown) as advance:
+            moments = moments_of(split.train, [None], task.settings)
+            fitted = fit_relations(task, [None], moments, lambda _: advance(1))[None]
+        self._keep_fit(fitted, names)
         self.n_features_in_ = split.train.layers[None].hidden_size
         self.origin_ = origin_of(X[None])
+
+    def _keep_fit(self, found: FittedRelations, names: Labels) -> None:
+        """Set the fitted attributes."""
+        self.classes_ = names[found.classes]
+        self.relation_components_, self.intercept_ = found.components, found.intercept
+        self.allowed_, self.root_components_ = found.allowed, found.root
+        self.history_ = found.history["evaluations"]
 
     def _heads_of(self, heads: TreesLike | None, words: Words) -> NDArray[np.int64] | None:
         """Check the heads; those of words that have none may be left out."""
@@ -259,45 +278,68 @@ class RelationReader(VectorsEstimator):
 
     def _scores(self, words: Words, heads: NDArray[np.int64] | None) -> Iterator[Tensor]:
         """Give the log-odds of all relations, of words in chunks."""
-        # heads (n_words,) -> (m, n_classes)
-        # A common offset of the vectors can cost most of the digits of float32.
-        components = torch.from_numpy(self.relation_components_).double()
+        # heads (n_words,): -1 for the root -> (m, n_classes)
         intercept = torch.from_numpy(self.intercept_).double()
         if heads is not None:
-            intercept += barred(torch.from_numpy(self.allowed_))
-        known = np.zeros(int(words.lengths.sum()), np.int64) if heads is None else heads
-        for parts, is_root in arcs(self.reads, words, known):
-            yield torch.cat(parts, 1) @ components.T + intercept[is_root.long()]
+            intercept += torch.where(torch.from_numpy(self.allowed_), 0.0, -torch.inf)
+        known = np.full(int(words.lengths.sum()), 0) if heads is None else heads
+        done = 0
+        for own, of_heads in self._projected(words):
+            rows = torch.from_numpy(known[done : done + len(own)] - done)
+            is_root = torch.from_numpy(known[done : done + len(own)] < 0)
+            done += len(own)
+            taken = of_heads[rows.clamp(0, len(own) - 1)].masked_fill(is_root[:, None], 0)
+            yield own + taken + intercept[is_root.long()]
+
+    def _projected(self, words: Words) -> Iterator[tuple[Tensor, Tensor]]:
+        """Give what dependents and what heads add to the log-odds, of words in chunks."""
+        # -> (m, n_classes), (m, n_classes)
+        # A common offset of the vectors can cost most of the digits of float32.
+        maps = torch.from_numpy(self.relation_components_).double().split(words.hidden_size, 1)
+        for chunk in words.chunks():
+            own = chunk @ maps[0].T
+            if self.reads == "pair":
+                yield own, chunk @ maps[1].T
+            else:
+                yield own, -own if self.reads == "difference" else torch.zeros_like(own)
+
+    def _arcs(self, words: Words) -> Iterator[NDArray[np.float32]]:
+        """Give the log-probability of the best relation of each possible arc."""
+        # -> (n, n + 1)
+        intercept, allowed = torch.from_numpy(self.intercept_).double(), self.allowed_
+        inside = torch.where(torch.from_numpy(allowed), 0.0, -torch.inf)[0]
+        at_root = torch.from_numpy(allowed[1])
+        cuts = zip(words.cuts(), words.chunks(), self._projected(words), strict=True)
+        for (first, last), chunk, (own, of_heads) in cuts:
+            sizes = words.lengths[first:last].tolist()
+            roots = chunk.new_zeros(len(chunk))
+            if self.root_components_ is not None:
+                roots = chunk @ torch.from_numpy(self.root_components_).double()
+            parts = (some.split(sizes) for some in (own, of_heads, roots))
+            for dependents, heads, root in zip(*parts, strict=True):
+                logits = dependents[:, None] + heads + intercept[0]  # (n, n, n_classes)
+                if self.reads == "dependent":
+                    logs = dependents.add(intercept[0]).log_softmax(-1)  # (n, n_classes)
+                    to_root = logs[:, at_root].logsumexp(-1)
+                    best = (logs + inside).amax(-1)[:, None].expand(-1, len(logs))
+                else:
+                    to_root = root.log_softmax(0)
+                    best = (logits + inside).log_softmax(-1).amax(-1)
+                found = torch.cat([to_root[:, None], best], 1)
+                found[torch.arange(len(found)), torch.arange(1, len(found) + 1)] = -torch.inf
+                yield found.float().numpy()
 
 
-def read_relations(y: TreesLike, name: str, *, subtypes: bool) -> Labels:
-    """Read the relations of all words."""
-    # -> (n_words,)
-    found: list[str] = []
-    rows = [getattr(one, "deprels", None) for one in y]
-    hint = "use a treebank with DEPREL, or a method without relations"
-    if not any(row is not None and {*row} != {"_"} for row in rows):
-        told = "no sentence has relations (DEPREL is _ throughout, or only heads were passed)"
-        raise ProbeError(told, where=treebank_name(y) or name, hint=hint)
-    for index, (sentence, row) in enumerate(zip(y, rows, strict=True)):
-        if row is None or "_" in row:
-            place = getattr(sentence, "where", None)
-            where = f"{place}: {name}[{index}]" if place else f"{name}[{index}]"
-            which = "the sentence" if row is None else f"word {row.index('_') + 1}"
-            raise ProbeError(f"{which} has no relation", where=where, hint=hint)
-        found += row
-    return np.array(found) if subtypes else without_subtypes(found)
-
-
-def unseen(labels: Iterable[str], known: Iterable[str], name: str) -> str | None:
-    """Count and name the relations that a reader cannot give, as it never saw them."""
-    left = Counter(map(str, labels))
-    for one in known:
-        del left[str(one)]
-    if not left:
-        return None
-    shown = [f"{one!r} ({counted(n, 'word')})" for one, n in left.most_common(SHOWN)]
-    more = f" and {len(left) - SHOWN} more" if len(left) > SHOWN else ""
-    be, count = ("is", "counts") if len(left) == 1 else ("are", "count")
-    told = f"{counted(len(left), 'relation')} of {name} {be} not in the training set"
-    return f"{told} and {count} as wrong: {', '.join(shown)}{more}"
+def head_rows(heads: Sequence[NDArray[np.integer]], words: Words) -> NDArray[np.int64]:
+    """Find the row of each word's head among all words, -1 for the root."""
+    # heads (n_words,) -> (n_words,)
+    flat = np.concatenate(heads).astype(np.int64)
+    sentence, _ = ragged(words.lengths)
+    off = (flat < 0) | (flat > words.lengths[sentence])
+    if off.any():
+        row = int(np.argmax(off))
+        n = int(words.lengths[sentence[row]])
+        told = f"head {flat[row]} of a word, in a sentence of {counted(n, 'word')}"
+        raise ProbeError(told, where=f"heads[{sentence[row]}]", hint="use 0 for the root")
+    firsts = np.cumsum(words.lengths) - words.lengths
+    return np.where(flat == 0, -1, firsts[sentence] + flat - 1)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -23,7 +23,7 @@ from torch import Tensor
 from structprobe.memory import is_out_of_memory
 from structprobe.probe.data import batches
 from structprobe.probe.data.batches import Batch, FixedBatches, Layout, Pool
-from structprobe.probe.data.examples import Examples, Split
+from structprobe.probe.data.examples import RELATION, Examples, Split
 from structprobe.probe.data.whitening import (
     Moments,
     SharedMoments,
@@ -33,10 +33,17 @@ from structprobe.probe.data.whitening import (
     whitening,
 )
 from structprobe.probe.losses.geometry import DistanceLoss, depth_loss
+from structprobe.probe.losses.relations import RelationForm, RelationLoss
 from structprobe.probe.losses.tree_likelihood import TreeLoss
 from structprobe.probe.training.candidates import Candidates, Contest
 from structprobe.probe.training.loop import Cosine, Loss, Plateau, Problem, Schedule, Stack, train
-from structprobe.probe.training.recipes import Published, TreeAxes
+from structprobe.probe.training.recipes import Published, TreeAxes, Whitened
+from structprobe.probe.training.relation_task import (
+    FittedRelations,
+    for_raw_vectors,
+    relation_pools,
+    relation_problem,
+)
 from structprobe.probe.training.settings import Settings
 from structprobe.probe.training.streaming import ReadAhead, Streamed, spooled, streams
 from structprobe.probe.types import Layer
@@ -62,7 +69,7 @@ class FittedMatrix:
 class Task:
     """What a kind of probe is trained on, and how: the same for all layers and ranks."""
 
-    kind: str  # One of `KINDS`
+    kind: str  # One of `KINDS`, or `RELATION`
     split: Split
     settings: Settings
     seed: SeedSequence  # Of the initial components
@@ -71,6 +78,8 @@ class Task:
     max_steps: int  # Steps after which training ends in any case
     layout: Layout  # Of the training set
     dev: FixedBatches
+    form: RelationForm | None = None  # Of relations
+    classes: NDArray[np.integer] | None = None  # (n_classes,): the numbers of the relations
 
     @property
     def pairs(self) -> bool:
@@ -79,6 +88,8 @@ class Task:
 
     def new_loss(self) -> Loss:
         """Make the loss; one that reuses memory serves one thread only."""
+        if self.form is not None:
+            return RelationLoss(self.form)
         return DISTANCE_LOSSES[self.settings.loss]() if self.pairs else depth_loss
 
 
@@ -87,10 +98,17 @@ def make_task(
 ) -> Task:
     """Compose the batches with the first seed; the second is for the initial components."""
     batches_seed, start_seed = seeds
-    generator = np.random.default_rng(batches_seed)
+    generator, form, classes = np.random.default_rng(batches_seed), None, None
+    if kind == RELATION:
+        # The published recipe is one for distances and depths.
+        settings = replace(settings, recipe=Whitened())
+        assert settings.reads is not None
+        form, classes, pools = relation_pools(split, settings.reads, settings.device)
+    else:
+        pools = _pool(split.train, kind, settings.device), _pool(split.dev, kind, settings.device)
     pairs, recipe, lengths = kind == "distance", settings.recipe, split.train.lengths
     batch_size = settings.batch_size or recipe.batch_size
-    pool, dev_pool = (_pool(part, kind, settings.device) for part in (split.train, split.dev))
+    pool, dev_pool = pools
     epoch: Callable[[np.random.Generator], Iterable[Batch]]
     if isinstance(recipe, Published):
         epoch = partial(batches.random_batches, pool, batch_size)
@@ -113,6 +131,8 @@ def make_task(
         max_steps=settings.max_steps or max_steps,
         layout=layout,
         dev=FixedBatches(dev_pool, parts, kept=kept),
+        form=form,
+        classes=classes,
     )
 
 
@@ -123,6 +143,39 @@ def fit_kind(
     on_step: OnStep | None = None,
 ) -> dict[tuple[Layer, int], FittedMatrix]:
     """Find the matrices of one kind, of all ranks on each layer."""
+    found, spaces = train_kind(task, ranks, moments, on_step)
+    return {key: _fitted(task, own, spaces[key[0]].basis) for key, own in found.items()}
+
+
+def fit_relations(
+    task: Task,
+    layers: Sequence[Layer],
+    moments: Mapping[Layer, Moments],
+    on_step: OnStep | None = None,
+) -> dict[Layer, FittedRelations]:
+    """Find the map to relations of each layer."""
+    assert task.form is not None
+    assert task.classes is not None
+    ranks = {layer: [task.form.n_rows] for layer in layers}
+    found, spaces = train_kind(task, ranks, moments, on_step)
+    fitted = {}
+    for (layer, _), own in found.items():
+        problem, space = own.problems[own.chosen], spaces[layer]
+        assert space.basis is not None
+        assert space.origin is not None
+        raw = problem.components.cpu(), space.basis.cpu(), space.origin.cpu()
+        told = for_raw_vectors(task.form, *raw)
+        fitted[layer] = FittedRelations(task.classes, history=_history(task, own), **told)
+    return fitted
+
+
+def train_kind(
+    task: Task,
+    ranks: Mapping[Layer, Sequence[int]],
+    moments: Mapping[Layer, Moments],
+    on_step: OnStep | None = None,
+) -> tuple[dict[tuple[Layer, int], Candidates], dict[Layer, Space]]:
+    """Train the matrices of one kind, in the coordinates of each layer."""
     settings = task.settings
     spaces = {layer: find_space(task, moments.get(layer)) for layer in ranks}
     width = task.split.train.layers[next(iter(ranks))].hidden_size
@@ -134,8 +187,7 @@ def fit_kind(
     vectors = None
     if not streams([*ranks], task.split, settings):
         try:
-            bases = {layer: space.basis for layer, space in spaces.items()}
-            vectors = lay_out_layers(task, bases, width, settings.products)
+            vectors = lay_out_layers(task, spaces, width, settings.products)
         except Exception as error:
             if not is_out_of_memory(error):
                 raise
@@ -146,8 +198,8 @@ def fit_kind(
     else:
         for layer, own_ranks in ranks.items():
             own = [found[layer, rank] for rank in own_ranks]
-            _train_from_disk(task, own, layer, spaces[layer].basis, on_step)
-    return {key: _fitted(task, own, spaces[key[0]].basis) for key, own in found.items()}
+            _train_from_disk(task, own, layer, spaces[layer], on_step)
+    return found, spaces
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,12 +208,15 @@ class Space:
 
     basis: Tensor | None  # (n_kept, hidden_size): the map to them; None for the raw vectors
     closeness: Tensor | None = None  # (n_kept,): as by `tree_axes`
+    origin: Tensor | None = None  # (hidden_size,): the point of the vectors that becomes 0
 
 
 def find_space(task: Task, moments: Moments | None) -> Space:
     """Find the coordinates that the recipe trains in."""
     if moments is None:
         return Space(None)
+    if task.form is not None:
+        return Space(whitening(moments, centred="mean"), origin=moments.mean)
     if moments.neighbours is not None and task.pairs:
         return Space(*tree_axes(moments))
     return Space(whitening(moments, centred=task.pairs))
@@ -170,6 +225,9 @@ def find_space(task: Task, moments: Moments | None) -> Space:
 def _candidates(task: Task, rank: int, space: Space, width: int) -> Candidates:
     """Make the problems of which one is chosen, by name: most recipes have only one."""
     recipe = task.settings.recipe
+    if task.form is not None:
+        problem = relation_problem(task.form, task.settings, width, task.max_steps)
+        return Candidates({"": problem})
     n_kept = width if space.basis is None else len(space.basis)
     problem = new_problem(task, rank, n_kept, width)
     if space.closeness is None or not isinstance(recipe, TreeAxes):
@@ -197,11 +255,18 @@ def _contest(task: Task, groups: Iterable[Candidates]) -> Contest | None:
 def _fitted(task: Task, group: Candidates, basis: Tensor | None) -> FittedMatrix:
     """Give the chosen matrix, for raw vectors, with its history."""
     problem, score = group.problems[group.chosen], group.scores.get(group.chosen)
-    components, best = problem.components.cpu(), problem.kept
+    components = problem.components.cpu()
     if basis is not None:  # back to raw vectors
         raw = components[:, : len(basis)].double() @ basis.cpu()
         components = (raw if score is None else raw * score.factor**0.5).float()
-    history = {
+    return FittedMatrix(components.numpy(), _history(task, group))
+
+
+def _history(task: Task, group: Candidates) -> dict[str, Any]:
+    """Tell how the chosen matrix was trained."""
+    problem, score = group.problems[group.chosen], group.scores.get(group.chosen)
+    best = problem.kept
+    return {
         "steps_per_epoch": task.steps_per_epoch,
         "steps": problem.history[-1]["step"],
         "best_step": best["step"],
@@ -210,7 +275,6 @@ def _fitted(task: Task, group: Candidates, basis: Tensor | None) -> FittedMatrix
         "evaluations": problem.history,
         **({} if score is None else group.history()),
     }
-    return FittedMatrix(components.numpy(), history)
 
 
 def moments_of(
@@ -258,7 +322,7 @@ def new_problem(task: Task, rank: int, n_kept: int, width: int) -> Problem:
 
 
 def lay_out_layers(
-    task: Task, bases: Mapping[Layer, Tensor | None], width: int, products: torch.dtype
+    task: Task, spaces: Mapping[Layer, Space], width: int, products: torch.dtype
 ) -> tuple[Tensor, Tensor]:
     """Lay out the vectors of both sets in their coordinates, each (n_layers, n_rows, width)."""
     split, device = task.split, task.settings.device
@@ -267,9 +331,10 @@ def lay_out_layers(
         (split.train, task.layout, products),
         (split.dev, task.dev.layout, torch.float32),
     ):
-        out = torch.zeros((len(bases), layout.n_rows, width), device=device, dtype=dtype)
-        for (layer, basis), own in zip(bases.items(), out, strict=True):
-            lay_out(examples.layers[layer], basis, own, layout.first_rows, centred=task.pairs)
+        out = torch.zeros((len(spaces), layout.n_rows, width), device=device, dtype=dtype)
+        for (layer, space), own in zip(spaces.items(), out, strict=True):
+            told: dict[str, Any] = {"centred": task.pairs, "origin": space.origin}
+            lay_out(examples.layers[layer], space.basis, own, layout.first_rows, **told)
         found.append(out)
     return found[0], found[1]
 
@@ -278,16 +343,17 @@ def _train_from_disk(
     task: Task,
     groups: Sequence[Candidates],
     layer: Layer,
-    basis: Tensor | None,
+    space: Space,
     on_step: OnStep | None,
 ) -> None:
     """Train on one layer that does not fit into memory; each matrix reads its own rows."""
-    device, centred = task.settings.device, task.pairs
+    device, basis = task.settings.device, space.basis
+    told: dict[str, Any] = {"centred": task.pairs, "origin": space.origin}
     words, dev_words = (part.layers[layer] for part in (task.split.train, task.split.dev))
     products, epoch = task.settings.products, task.begin()
     with (
-        spooled(words, basis, task.layout, products, centred=centred) as spool,
-        spooled(dev_words, basis, task.dev.layout, torch.float32, centred=centred) as dev_spool,
+        spooled(words, basis, task.layout, products, **told) as spool,
+        spooled(dev_words, basis, task.dev.layout, torch.float32, **told) as dev_spool,
     ):
         stacks = []
         for group in groups:

@@ -38,6 +38,7 @@ class Settings:
     memory_gb: float = MEMORY_GB  # In units of 10⁹ bytes
     loss: str = "absolute"  # One of `LOSSES`, for the distances
     select: str = "uuas"  # One of `SELECT`: by what one of several candidates is chosen
+    reads: str | None = None  # One of `READS`: what relations are read from, if they are
 
 
 def read_settings(parameters: Mapping[str, Any], most_rank: int) -> Settings:

@@ -150,11 +150,18 @@ class Spool:
 
 @contextmanager
 def spooled(
-    words: Words, basis: Tensor | None, layout: Layout, dtype: torch.dtype, *, centred: bool
+    words: Words,
+    basis: Tensor | None,
+    layout: Layout,
+    dtype: torch.dtype,
+    *,
+    centred: bool,
+    origin: Tensor | None = None,
 ) -> Iterator[Spool]:
     """Write words into a file, as `whitening.lay_out` does into a tensor."""
     with closing(Spool(layout.n_rows, words.hidden_size, dtype, layout.most_rows)) as spool:
-        for rows, values in coordinates(words, basis, layout.first_rows, centred=centred):
+        first_rows = layout.first_rows
+        for rows, values in coordinates(words, basis, first_rows, centred=centred, origin=origin):
             spool.write(rows, values)
         yield spool
 

@@ -12,7 +12,8 @@ from sklearn.base import clone
 
 from structprobe import NotFittedError, Sentence
 from structprobe.errors import ProbeError
-from structprobe.probe.readers.relation_reader import READS, RelationReader
+from structprobe.probe.losses.relations import READS
+from structprobe.probe.readers.relation_reader import RelationReader
 from structprobe.recoverers.random_tree import random_heads
 
 WIDTH = 6

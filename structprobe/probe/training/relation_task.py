@@ -1,0 +1,99 @@
+"""The relations of arcs as targets of training, and the fitted map for raw vectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from structprobe.errors import ProbeError
+from structprobe.probe.data.batches import Pool
+from structprobe.probe.data.examples import RELATION, Examples, Split
+from structprobe.probe.data.ragged_vectors import ragged
+from structprobe.probe.losses.relations import N_BIASES, RelationForm
+from structprobe.probe.training.loop import Cosine, Problem
+from structprobe.probe.training.recipes import Whitened
+from structprobe.probe.training.settings import Settings
+
+RATE = 0.005  # the peak learning rate of Adam
+
+
+@dataclass(frozen=True, slots=True)
+class FittedRelations:
+    """A map from the vectors of dependent and head to relations, for raw vectors."""
+
+    classes: NDArray[np.integer]  # (n_classes,): the numbers of the relations
+    components: NDArray[np.float32]  # (n_classes, width): for "pair", twice the hidden size
+    intercept: NDArray[np.float32]  # (2, n_classes): for arcs from a word, and from the root
+    allowed: NDArray[np.bool_]  # (2, n_classes): which relations such arcs may have
+    root: NDArray[np.float32] | None  # (hidden_size,): the word that it makes largest is the root
+    history: Mapping[str, Any]
+
+
+def relation_pools(
+    split: Split, reads: str, device: torch.device
+) -> tuple[RelationForm, NDArray[np.integer], tuple[Pool, Pool]]:
+    """Find what arcs of the training set may be, its relations, and the arcs of both sets."""
+    sets = split.train, split.dev
+    codes, is_root = zip(*map(_arcs, sets), strict=True)
+    classes, own = np.unique(codes[0], return_inverse=True)
+    allowed = np.zeros((2, len(classes)), dtype=np.bool_)
+    allowed[is_root[0].astype(int), own] = True
+    place = np.minimum(np.searchsorted(classes, codes[1]), len(classes) - 1)
+    usable = (classes[place] == codes[1]) & allowed[is_root[1].astype(int), place]
+    if not usable.any():
+        raise ProbeError("no relation of y_dev is in the training set", hint="pass another dev")
+    pools = []
+    for part, numbers in zip(sets, (own, np.where(usable, place, -1)), strict=True):
+        gold, heads = (torch.from_numpy(some).to(device) for some in (numbers, _heads(part)))
+        pools.append(Pool(part.lengths, gold, pairs=False, heads=heads))
+    form = RelationForm(reads, torch.from_numpy(allowed).to(device))
+    return form, classes, (pools[0], pools[1])
+
+
+def _arcs(part: Examples) -> tuple[NDArray[np.integer], NDArray[np.bool_]]:
+    """Give the relation of each word, by number, and whether it is the root."""
+    # -> (n_words,), (n_words,)
+    gold = part.gold[RELATION]
+    sentence, inside = ragged(part.lengths)
+    return gold.values[gold.starts[sentence] + inside], _heads(part) == 0
+
+
+def _heads(part: Examples) -> NDArray[np.int64]:
+    """Concatenate the heads of all sentences."""
+    # -> (n_words,)
+    return np.concatenate(part.heads).astype(np.int64)
+
+
+def relation_problem(form: RelationForm, settings: Settings, width: int, n_steps: int) -> Problem:
+    """Start with no preference for any relation."""
+    start = torch.zeros(form.n_rows, width + N_BIASES, device=settings.device)
+    schedule = Cosine(Whitened(), settings.learning_rate or RATE, n_steps)
+    return Problem(start, schedule, by_row=True)
+
+
+def for_raw_vectors(
+    form: RelationForm, components: Tensor, basis: Tensor, origin: Tensor
+) -> dict[str, Any]:
+    """Turn a map of whitened coordinates to one of raw vectors."""
+    # components (n_rows, width + 2), basis (n_kept, hidden_size), origin (hidden_size,)
+    n, reads = form.n_classes, form.reads
+    raw = components[:, : len(basis)].double() @ basis  # (n_rows, hidden_size)
+    inputs = [raw[:n], raw[n : 2 * n]] if reads == "pair" else [raw[:n]]
+    offsets = [part @ origin for part in inputs]  # (n_classes,)
+    word, root = components[:n, -N_BIASES:].double().T
+    if reads == "dependent":
+        root = word
+    root = root - offsets[0]  # the root itself has no vector
+    word = word if reads == "difference" else word - sum(offsets)
+    return {
+        "components": torch.cat(inputs, 1).float().numpy(),
+        "intercept": torch.stack([word, root]).float().numpy(),
+        "allowed": form.allowed.cpu().numpy(),
+        "root": raw[-1].float().numpy() if form.finds_root else None,
+    }
