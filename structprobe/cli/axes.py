@@ -27,7 +27,7 @@ def add_arguments(parser: Parser) -> None:
         help="coordinates in which the axes are orthogonal",
     )  # fmt: skip
     add(
-        "--l1", type=values.weight, default=0.1, metavar="WEIGHT",
+        "--l1", type=values.weight, default=0.3, metavar="WEIGHT",
         help="weight of the penalty of scalings; with a higher one, tasks use fewer axes",
     )  # fmt: skip
     add(

@@ -325,7 +325,7 @@ class AxesConfig:
     """
 
     coordinates: str = "whitened"
-    l1: float = 0.1
+    l1: float = 0.3
     threshold: float = 0.01
     max_steps: int | None = None
     device: Any = "auto"

@@ -178,7 +178,7 @@ class OrthogonalProbe(TreeEstimator):
         *,
         tasks: str | Iterable[str] = (DISTANCE, DEPTH),
         coordinates: str = "whitened",
-        l1: float = 0.1,
+        l1: float = 0.3,
         threshold: float = 0.01,
         max_steps: int | None = None,
         batch_size: int | None = None,

@@ -318,7 +318,8 @@ def mean_loss(loss: Callable[[Any], Tensor], batches: Iterable[Any]) -> Tensor:
         counts.append(batch.n_sentences)
     on_cpu = torch.stack(means).cpu()  # first, as some devices have no float64
     sums = [mean.double() * count for mean, count in zip(on_cpu, counts, strict=True)]
-    return torch.stack(sums).sum(0) / sum(counts)
+    found: Tensor = torch.stack(sums).sum(0) / sum(counts)
+    return found
 
 
 def endless(epoch: Callable[[], Iterable[B]]) -> Iterator[B]:

@@ -46,7 +46,8 @@ from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.training.settings import Settings
 from structprobe.treebank.controls import Task
 
-RATE = 0.1  # Peak learning rate of the scalings, which start at 1
+RATE = 0.1  # Peak learning rate of the scalings, relative to their start
+STRETCHES = 1.5, 0.5  # The scalings at the start, from the first axis to the last, relative
 ANGLE_RATE = 2.0  # That of the angles, relative to it and to 1 / sqrt(width)
 
 
@@ -123,11 +124,11 @@ class TaskBatches:
 class SharedRotation:
     """The parameters, in one tensor: the axes, then the scaling of each task by its start."""
 
-    def __init__(self, kinds: Sequence[str], starts: Sequence[float], width: int) -> None:
-        self.kinds, self.width = kinds, width
+    def __init__(self, kinds: Sequence[str], starts: Sequence[float], stretches: Tensor) -> None:
+        # stretches (width,)
+        self.kinds, self.width = kinds, len(stretches)
         self.starts = torch.tensor(starts)[:, None]  # (n_tasks, 1)
-        self.parameters = torch.ones(width + len(kinds), width)
-        self.parameters[:width] = torch.eye(width)
+        self.parameters = torch.cat([torch.eye(self.width), stretches.expand(len(kinds), -1)])
         self.pair_loss, self.halving = DistanceLoss(), make_halving()
 
     def to(self, device: torch.device) -> Self:
@@ -215,12 +216,14 @@ def fit_rotation(
         TaskBatches(own, units, some, basis, general.device)
         for own, some in zip((train_set, split.dev), parts, strict=True)
     )
+    # Axes of equal scalings have no gradient in the angle between them, only rounding errors.
+    stretches = torch.linspace(*STRETCHES, len(basis))
     starts = [
-        (mean / float(space.squares(basis, task.kind).sum())) ** 0.5
+        (mean / float(space.squares(basis, task.kind) @ stretches.double().square())) ** 0.5
         for task, (mean, _) in sizes.items()
     ]
     kinds = [task.kind for task in tasks]
-    shared = SharedRotation(kinds, starts, len(basis)).to(general.device)
+    shared = SharedRotation(kinds, starts, stretches).to(general.device)
     schedule = Cosine(recipe, general.learning_rate or RATE, general.max_steps or recipe.max_steps)
     problem, losses = Problem(shared.parameters, schedule), []
     for step, batch in enumerate(endless(lambda: batches.shuffled(generator)), 1):
