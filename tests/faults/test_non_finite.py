@@ -222,6 +222,7 @@ COMMANDS = {
     "localise": "localise --model {model} --max-steps 3 {files}",
     "codelength": "codelength --model {model} --max-steps 3 --train {0}/train.conllu",
     "decompose": "decompose --model {model} {files}",
+    "axes": "axes --model {model} --max-steps 3 {files}",
     "order": "order --model {model} --max-unknown 1 --items 10",
     "transfer": "transfer --model {model} --treebank {0} {0}/other --layer 1 --max-steps 3",
     "evaluate": "evaluate {0}/probe {0}/test.conllu",
