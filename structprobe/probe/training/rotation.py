@@ -48,7 +48,7 @@ from structprobe.treebank.controls import Task
 
 RATE = 0.1  # Peak learning rate of the scalings, relative to their start
 STRETCHES = 1.5, 0.5  # The scalings at the start, from the first axis to the last, relative
-ANGLE_RATE = 2.0  # That of the angles, relative to it and to 1 / sqrt(width)
+ANGLE_RATE = 1.0  # That of the angles, relative to it and to 1 / sqrt(width)
 
 
 @dataclass(frozen=True, slots=True)

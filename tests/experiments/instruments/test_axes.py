@@ -64,7 +64,7 @@ def test_scores_are_on_dev_without_a_test_set(tmp_path: Path) -> None:
 def test_what_cannot_be_done_is_said(tmp_path: Path) -> None:
     encoder, bank = Encoder(save_checkpoint(tmp_path / "model", "bert")), tiny_bank()
     with pytest.raises(
-        ProbeError, match="unknown task 'syntax'.*; choose from 'syntax-distance', "
+        ProbeError, match=r"unknown task 'syntax'.*; choose from 'syntax-distance', "
     ):
         compare_axes(encoder, bank, bank, tasks="syntax", **QUIET)
     with pytest.raises(ProbeError, match="layer 9 is out of range"):
