@@ -5,16 +5,22 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
 from structprobe.probe.base import TreeEstimator
-from structprobe.probe.data.examples import add_gold, read_sets
+from structprobe.probe.data.examples import read_sets
 from structprobe.probe.data.inputs import origin_of
 from structprobe.probe.data.ragged_vectors import Words
+from structprobe.probe.data.tasks import (
+    SYNTAX,
+    add_gold,
+    read_structures,
+    read_tasks,
+)
 from structprobe.probe.projecting import predict_depths, predict_distances, predict_trees
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.training.rotation import RotationSettings, fit_rotation
@@ -31,11 +37,11 @@ from structprobe.probe.types import (
     RandomState,
     TreesLike,
     VectorsByLayer,
+    VectorsLike,
     WordVectorsLike,
 )
 from structprobe.progress import progress_bar
 from structprobe.scores import Prediction
-from structprobe.treebank.controls import SYNTAX, read_tasks
 
 DISTANCE, DEPTH = f"{SYNTAX}-distance", f"{SYNTAX}-depth"
 
@@ -102,10 +108,10 @@ class OrthogonalProbe(TreeEstimator):
     tasks : str or iterable of str
         The tasks, as ``"structure-distance"`` and ``"structure-depth"``. The structures are the
         gold trees (``"syntax"``), the chain of words (``"linear"``: the distance of two words in
-        the sentence, and the position of a word; "positional" in the paper), and the trees of
-        control tasks: ``"form"``, ``"position"`` and ``"random"`` (see
-        `structprobe.treebank.controls`). The paper's lexical tasks, which need WordNet, are not
-        supported.
+        the sentence, and the position of a word; "positional" in the paper), and all others whose
+        trees are passed to `fit` by name, such as those of control tasks
+        (`structprobe.treebank.controls.with_controls`). The paper's lexical tasks, which need
+        WordNet, are not supported.
     coordinates : {"whitened", "raw"}
         The coordinates in which V is orthogonal. In whitened coordinates, the mean square of the
         word vectors is the same in all directions, and no invertible linear map of the vectors
@@ -117,11 +123,13 @@ class OrthogonalProbe(TreeEstimator):
     threshold : float
         After training, the weakest axes of each task that together make up at most this fraction
         of its mean predicted distance or depth are dropped: their scaling is set to 0.
-    max_steps, batch_size, validation_fraction, random_state, device, verbose
+    max_steps, batch_size : int, optional
         As for `StructuralProbe`; all tasks are trained on the same batches.
     learning_rate : float, optional
         Peak learning rate of Adam for scalings, relative to their values at the start; that for
         angles is proportional to it.
+    validation_fraction, random_state, device, verbose
+        As for `StructuralProbe`.
 
     Attributes
     ----------
@@ -193,6 +201,41 @@ class OrthogonalProbe(TreeEstimator):
         self.learning_rate, self.validation_fraction = learning_rate, validation_fraction
         self.random_state, self.device, self.verbose = random_state, device, verbose
 
+    def fit(
+        self,
+        X: VectorsLike,
+        y: TreesLike | Structures,
+        *,
+        dev: tuple[VectorsLike, TreesLike | Structures] | None = None,
+    ) -> Self:
+        """Fit from scratch.
+
+        Parameters
+        ----------
+        X : word vectors
+            `WordVectors`, or one float array or tensor (n_words, hidden_size) per sentence.
+        y : trees, or mapping of str to trees
+            The gold trees, as for `StructuralProbe`; or the trees of several structures by name,
+            with ``"syntax"`` for the gold trees.
+        dev : tuple of (X, y), optional
+            Vectors and trees by which the best training step is chosen; by default, a random
+            ``validation_fraction`` of the training sentences, which are not trained on.
+
+        Returns
+        -------
+        self
+            The fitted probe.
+
+        Raises
+        ------
+        ProbeError
+            If the vectors, trees or settings cannot be used, a task is unknown, or the loss is no
+            longer finite.
+        TreeError
+            If the heads of a sentence are not a tree.
+        """
+        return super().fit(X, y, dev=dev)  # type: ignore[arg-type]  # `_fit` takes mappings too
+
     def distances(self, X: WordVectorsLike, task: str = DISTANCE) -> list[NDArray[np.float32]]:
         """Predict the distance between every two words in one of the tasks.
 
@@ -263,7 +306,8 @@ class OrthogonalProbe(TreeEstimator):
         return found
 
     def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
-        tasks, parameters = read_tasks(self.tasks), self.get_params()
+        structures, dev_structures = read_structures(y, "y"), None
+        tasks, parameters = read_tasks(self.tasks, structures), self.get_params()
         settings = RotationSettings(
             read_settings({**parameters, "rank": None}, 1),
             read_name("coordinates", self.coordinates, COORDINATES),
@@ -271,10 +315,15 @@ class OrthogonalProbe(TreeEstimator):
             read_from_zero("threshold", self.threshold, below=1),
         )
         # Depths are not needed, but computing them checks that the heads are trees.
-        train_set, dev_set = read_sets(X, y, dev, kinds=("depth",))
-        train_set = add_gold(train_set, y, tasks, "y")
-        if dev is not None and dev_set is not None:
-            dev_set = add_gold(dev_set, dev[1], tasks, "y_dev")
+        first = SYNTAX if SYNTAX in structures else next(iter(structures))
+        trees, dev_trees = structures[first], None
+        if dev is not None:
+            dev_structures = read_structures(dev[1], "y_dev")
+            dev_trees = dev[0], dev_structures.get(first, next(iter(dev_structures.values())))
+        train_set, dev_set = read_sets(X, trees, dev_trees, kinds=("depth",))
+        train_set = add_gold(train_set, structures, tasks, "y")
+        if dev_set is not None and dev_structures is not None:
+            dev_set = add_gold(dev_set, dev_structures, tasks, "y_dev")
         split, generator = read_split(parameters, train_set, dev_set)
         n_steps = settings.general.max_steps or Whitened().max_steps
         shown = None if self.verbose else False

@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import product
 from types import MappingProxyType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.errors import ProbeError, TreebankError, refuse_kind, unknown_name
+from structprobe.errors import TreebankError, refuse_kind, unknown_name
 from structprobe.tree_faults import tree_fault
 from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence
-
-Heads = Sequence[NDArray[np.integer]]
 
 
 def by_form(bank: Sequence[Sentence], seed: int = 0) -> Treebank:
@@ -101,14 +98,10 @@ CONTROLS: Mapping[str, Callable[[Sequence[Sentence], int], Treebank]] = MappingP
 """The control tasks, called with a treebank and a seed, by their name in result rows."""
 
 
-# What a probe may learn of a sentence: distances or depths, in its gold tree, in the chain of its
-# words, or in the tree of a control task.
-SYNTAX, LINEAR = "syntax", "linear"
-KINDS = ("distance", "depth")
-STRUCTURES = (SYNTAX, LINEAR, *CONTROLS)
-TASKS = tuple(f"{structure}-{kind}" for structure, kind in product(STRUCTURES, KINDS))
-# Those of Limisiewicz and Mareček 2021, but the lexical ones.
-PAPER_TASKS = tuple(f"{one}-{kind}" for one, kind in product((SYNTAX, LINEAR, "random"), KINDS))
+# The tasks of an orthogonal probe: distances and depths in gold trees, in the chain of the words,
+# and in the trees of control tasks; and those of Limisiewicz and Mareček 2021, except lexical ones.
+TASKS = tuple(map("-".join, product(("syntax", "linear", *CONTROLS), ("distance", "depth"))))
+PAPER_TASKS = tuple(name for name in TASKS if not name.startswith(("form", "position")))
 
 
 def choose_controls(names: str | Iterable[str]) -> tuple[str, ...]:
@@ -122,47 +115,30 @@ def choose_controls(names: str | Iterable[str]) -> tuple[str, ...]:
     return tuple(CONTROLS) if "all" in given else tuple(dict.fromkeys(given))
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
-    """One task: a structure of sentences, and which of its values are predicted."""
+def with_controls(
+    bank: Sequence[Sentence], controls: str | Iterable[str] = "all"
+) -> dict[str, Sequence[Sentence]]:
+    """Give the sentences with their own trees, and with those of control tasks.
 
-    structure: str  # One of `STRUCTURES`
-    kind: str  # One of `KINDS`
+    Parameters
+    ----------
+    bank : sequence of Sentence
+        The sentences, with heads.
+    controls : str or iterable of str, default="all"
+        The control tasks: ``"form"``, ``"position"``, ``"random"``, or ``"all"``.
 
-    @property
-    def name(self) -> str:
-        """The name, as in `TASKS`."""
-        return f"{self.structure}-{self.kind}"
+    Returns
+    -------
+    dict of sequence of Sentence
+        The given sentences as ``"syntax"``, and those of each control task by its name, as an
+        `OrthogonalProbe` is fitted to them.
 
-
-def read_tasks(names: str | Iterable[str]) -> tuple[Task, ...]:
-    """Check the names of tasks, in a list or separated by commas."""
-    if not isinstance(names, Iterable):
-        refuse_kind("tasks", names, "a list of names", ProbeError)
-    given = [one.strip() for one in names.split(",")] if isinstance(names, str) else [*names]
-    for name in given:
-        if name not in TASKS:
-            raise ProbeError(unknown_name("task", name, TASKS))
-    if not given:
-        raise ProbeError("no task was given", hint=f"choose from {', '.join(TASKS)}")
-    return tuple(Task(*name.split("-")) for name in dict.fromkeys(given))
-
-
-def heads_of(structure: str, y: Sequence[Any], heads: Heads, name: str = "y") -> Heads:
-    """Give the heads of sentences in a structure."""
-    # heads (n,), of the gold trees -> (n,)
-    if structure == SYNTAX:
-        return heads
-    if structure == LINEAR:
-        return [np.arange(len(own)) for own in heads]
-    sentences = []
-    for index, own in enumerate(heads):
-        words = getattr(y[index], "words", None)
-        if words is None and structure == "form":
-            told = "the tasks of the structure 'form' need words, but only heads were passed"
-            raise ProbeError(told, where=f"{name}[{index}]", hint="pass a Treebank")
-        sentences.append(Sentence(tuple(words or "_" * len(own)), own.astype(np.int32)))
-    return [one.heads for one in CONTROLS[structure](sentences, 0) if one.heads is not None]
+    Raises
+    ------
+    TreebankError
+        If a control task is unknown, or the heads of a sentence are not a tree.
+    """
+    return {"syntax": bank, **{name: CONTROLS[name](bank, 0) for name in choose_controls(controls)}}
 
 
 def _number(seed: int, drawer: object) -> bytes:

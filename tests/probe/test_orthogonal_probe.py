@@ -12,7 +12,7 @@ from support.planted_encoder import distinct_bank, tree_steps
 from structprobe import NotFittedError, Sentence, Treebank
 from structprobe.errors import ProbeError
 from structprobe.probe.orthogonal_probe import OrthogonalProbe, SharedAxes
-from structprobe.treebank.controls import TASKS, by_form, heads_of
+from structprobe.treebank.controls import by_form, with_controls
 
 LONGEST = 7
 BOTH = ("syntax-distance", "syntax-depth")
@@ -24,9 +24,9 @@ def planted(
 ) -> list[np.ndarray]:
     """Each structure has axes of its own, along which an arc is one step; a map may hide them."""
     generator, found = np.random.default_rng(seed), []
-    blocks = [heads_of(name, bank, [one.heads for one in bank]) for name in structures]
-    for trees in zip(*blocks, strict=True):
-        own = np.concatenate([tree_steps(heads, LONGEST) for heads in trees], axis=1)
+    trees = with_controls(bank)
+    for sentences in zip(*(trees[name] for name in structures), strict=True):
+        own = np.concatenate([tree_steps(one.heads, LONGEST) for one in sentences], axis=1)
         # Signs, which change no distance and no depth, so that axes are not correlated.
         found.append(own * generator.choice([-1.0, 1.0], own.shape[1]))
     return found if hidden is None else [own @ hidden for own in found]
@@ -46,7 +46,8 @@ def fit(
     structures: tuple[str, ...], train: Treebank, dev: Treebank, hidden: Any, **how: Any
 ) -> Any:
     X, D = (planted(bank, structures, seed, hidden) for seed, bank in enumerate((train, dev)))
-    return OrthogonalProbe(**{**QUIET, **how}).fit(X, train, dev=(D, dev)), D
+    probe = OrthogonalProbe(**{**QUIET, **how})
+    return probe.fit(X, with_controls(train), dev=(D, with_controls(dev))), D
 
 
 def pairs_of(probe: OrthogonalProbe) -> dict[tuple[str, str], SharedAxes]:
@@ -79,7 +80,7 @@ def test_tasks_on_the_same_axes_share_all() -> None:
     train, dev = (by_form(bank) for bank in (TRAIN, DEV))
     tasks = ["syntax-distance", "form-distance", "form-depth"]
     hidden = mapped(2 * LONGEST)
-    probe, _ = fit(("syntax", "linear"), train, dev, hidden, tasks=tasks, max_steps=500)
+    probe, _ = fit(("syntax", "random"), train, dev, hidden, tasks=tasks, max_steps=500)
     for pair in probe.shared_axes():
         assert pair.share > 0.8
         assert pair.overlap > 0.8
@@ -179,11 +180,34 @@ def test_tasks_by_name() -> None:
     for unfitted in (lambda: OrthogonalProbe().shared_axes(), lambda: OrthogonalProbe().depths(X)):
         with pytest.raises(NotFittedError):
             unfitted()
-    # Only the trees that depend on the forms need words.
-    heads = [one.heads for one in TRAIN[:20]]
-    OrthogonalProbe(tasks=["random-depth", "position-depth"], max_steps=2, **QUIET).fit(X, heads)
-    with pytest.raises(ProbeError, match=r"^y\[0\]: the tasks of the structure 'form' need words"):
-        OrthogonalProbe(tasks="form-depth", **QUIET).fit(X, heads)
+
+
+def test_the_trees_of_any_structure_are_passed_by_name() -> None:
+    X, trees = planted(TRAIN[:20], ("syntax",), 0), with_controls(TRAIN[:20], "form")
+    assert [*trees] == ["syntax", "form"]
+    assert trees["syntax"] is TRAIN[:20] or [*trees["syntax"]] == [*TRAIN[:20]]
+    told = {"max_steps": 2, **QUIET}
+    by_name = OrthogonalProbe(**told).fit(X, trees)
+    alone = OrthogonalProbe(**told).fit(X, [one.heads for one in TRAIN[:20]])
+    assert np.array_equal(by_name.rotation_, alone.rotation_)
+    # Names may contain dashes, and need not include the gold trees.
+    other = OrthogonalProbe(tasks="sud-2-depth", **told).fit(X, {"sud-2": trees["form"]})
+    assert [*other.scalings_] == ["sud-2-depth"]
+    form = OrthogonalProbe(tasks="form-depth", **told)
+    for call, told_then in (
+        (lambda: form.fit(X, TRAIN[:20]), "unknown task 'form-depth'"),
+        (lambda: form.fit(X, {}), "y has no trees; pass the trees of at least one structure"),
+        (
+            lambda: form.fit(X, trees, dev=(X, TRAIN[:20])),
+            "y_dev has no trees 'form', but y has; it has: 'syntax'",
+        ),
+        (
+            lambda: form.fit(X, {**trees, "form": trees["form"][:3]}),
+            r"X has 20 sentences, y\['form'\] has 3;",
+        ),
+    ):
+        with pytest.raises(ProbeError, match=told_then):
+            call()
 
 
 @pytest.mark.parametrize(
@@ -193,7 +217,10 @@ def test_tasks_by_name() -> None:
             {"tasks": ["syntax-distances"]},
             "unknown task 'syntax-distances' .*; choose from 'syntax",
         ),
-        ({"tasks": []}, f"no task was given; choose from {', '.join(TASKS)}"),
+        (
+            {"tasks": []},
+            "no task was given; choose from syntax-distance, syntax-depth, linear-distance, linear",
+        ),
         ({"tasks": 3}, "tasks is 3, not a list of names"),
         ({"coordinates": "white"}, "unknown coordinates 'white'"),
         ({"l1": -1}, "l1 must be at least 0 and finite, got -1"),

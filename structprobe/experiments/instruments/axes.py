@@ -22,13 +22,13 @@ from structprobe.progress import progress_bar
 from structprobe.results.rows import bank_name
 from structprobe.scores.prediction import Prediction
 from structprobe.scores.scoring import score
-from structprobe.treebank.bank import Treebank
-from structprobe.treebank.controls import PAPER_TASKS, heads_of, read_tasks
+from structprobe.treebank.controls import CONTROLS, PAPER_TASKS, with_controls
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
     from structprobe.encoder.encoder import Encoder
     from structprobe.encoder.vectors import WordVectors
+    from structprobe.probe.data.tasks import Structures, Task
     from structprobe.probe.orthogonal_probe import OrthogonalProbe, SharedAxes
 
 
@@ -151,9 +151,11 @@ def compare_axes(
     TreebankError
         If the text of a treebank is withheld, unless that is allowed.
     """
+    from structprobe.probe.data.tasks import SYNTAX, read_tasks
+
     config = checked_config(config, AxesConfig)
     find_device(config.device, error=ProbeError)
-    names = [task.name for task in read_tasks(tasks)]
+    read = read_tasks(tasks, (SYNTAX, *CONTROLS))
     check_seeds([] if seed is None else [seed])
     banks = Banks.of(train, dev, test, "keep", allow_withheld=config.allow_withheld)
     check_encoder(encoder, ProbeError)
@@ -164,6 +166,8 @@ def compare_axes(
     how: dict[str, Any] = {"cache": config.cache, "progress": config.progress}
     encoded = {part: encoder.encode(bank, layers=chosen, **how)
                for part, bank in banks.parts.items()}  # fmt: skip
+    controls = {task.structure for task in read} & CONTROLS.keys()
+    trees = {part: with_controls(bank, controls) for part, bank in banks.parts.items()}
     scored = "dev" if banks.test is None else "test"
     facts: dict[str, Any] = {"seed": int(seed), "warnings": tuple(cautions)}
     facts |= {"train": bank_name(banks.train), "scored_on": bank_name(banks.parts[scored])}
@@ -172,9 +176,9 @@ def compare_axes(
     with progress_bar("layers", len(chosen), "layer", shown=config.progress) as advance:
         for layer in chosen:
             own = {part: vectors.layer(layer) for part, vectors in encoded.items()}
-            probe = _probe(names, int(seed), config)
-            probe.fit(own["train"], banks.train, dev=(own["dev"], banks.dev))
-            uses = _uses(probe, own[scored], banks.parts[scored])
+            probe = _probe([task.name for task in read], int(seed), config)
+            probe.fit(own["train"], trees["train"], dev=(own["dev"], trees["dev"]))
+            uses = tuple(_use(probe, task, own[scored], trees[scored]) for task in read)
             facts["model"] = (own["train"].origin or {}).get("model")
             told = len(probe.rotation_), uses, tuple(probe.shared_axes())
             found.append(LayerAxes(layer, *told, **facts))
@@ -192,21 +196,20 @@ def _probe(tasks: Sequence[str], seed: int, config: AxesConfig) -> OrthogonalPro
     return OrthogonalProbe(tasks=tasks, random_state=seed, verbose=verbose, **told)
 
 
-def _uses(probe: OrthogonalProbe, vectors: WordVectors, bank: Treebank) -> tuple[TaskAxes, ...]:
-    """Count the axes of each task, and see how well it is predicted."""
-    gold_trees = [one.heads for one in bank if one.heads is not None]
-    found = []
-    for task in read_tasks(probe.scalings_):
-        gold = heads_of(task.structure, bank, gold_trees)
-        places = [np.arange(len(heads)) for heads in gold]  # no tree is scored
-        if task.kind == "distance":
-            values = probe.distances(vectors, task.name)
-            predictions = [Prediction(own, one) for own, one in zip(places, values, strict=True)]
-            correlation = score(gold, predictions).dspr
-        else:
-            depths = probe.depths(vectors, task.name)
-            pairs = zip(places, depths, strict=True)
-            correlation = score(gold, [Prediction(own, depths=one) for own, one in pairs]).nspr
-        n_axes = int(np.count_nonzero(probe.scalings_[task.name]))
-        found.append(TaskAxes(task.name, n_axes, correlation, probe.dev_losses_[task.name]))
-    return tuple(found)
+def _use(probe: OrthogonalProbe, task: Task, vectors: WordVectors, trees: Structures) -> TaskAxes:
+    """Count the axes of a task, and see how well it is predicted."""
+    if task.structure in trees:
+        gold = [sentence.heads for sentence in trees[task.structure]]
+    else:  # the chain of words
+        gold = [np.arange(len(sentence)) for sentence in vectors]
+    places = [np.arange(len(heads)) for heads in gold]  # No tree is scored
+    if task.kind == "distance":
+        distances = probe.distances(vectors, task.name)
+        pairs = zip(places, distances, strict=True)
+        correlation = score(gold, [Prediction(own, distances=one) for own, one in pairs]).dspr
+    else:
+        depths = probe.depths(vectors, task.name)
+        pairs = zip(places, depths, strict=True)
+        correlation = score(gold, [Prediction(own, depths=one) for own, one in pairs]).nspr
+    n_axes = int(np.count_nonzero(probe.scalings_[task.name]))
+    return TaskAxes(task.name, n_axes, correlation, probe.dev_losses_[task.name])

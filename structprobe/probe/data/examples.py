@@ -12,10 +12,9 @@ from structprobe.errors import ProbeError
 from structprobe.probe.data import inputs
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.types import DevByLayer, Layer, TreesLike, VectorsByLayer
-from structprobe.treebank import controls
 from structprobe.trees.gold import flat_depths, flat_distances
 
-KINDS = controls.KINDS
+KINDS = ("distance", "depth")
 RELATION = "relation"  # a third kind, where relations are read too
 
 
@@ -99,16 +98,6 @@ def gold_of(kind: str, heads: Sequence[NDArray[np.integer]]) -> Gold:
     sizes = lengths**2 if kind == "distance" else lengths
     values = flat_distances(heads) if kind == "distance" else flat_depths(heads)
     return Gold(values, np.cumsum(sizes) - sizes)
-
-
-def add_gold(
-    examples: Examples, y: TreesLike, tasks: Sequence[controls.Task], name: str
-) -> Examples:
-    """Compute the gold values of tasks, by their names."""
-    structures = dict.fromkeys(task.structure for task in tasks)
-    heads = {one: controls.heads_of(one, y, examples.heads, name) for one in structures}
-    gold = {task.name: gold_of(task.kind, heads[task.structure]) for task in tasks}
-    return Examples(examples.layers, gold, examples.heads)
 
 
 def hold_out(

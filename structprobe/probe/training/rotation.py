@@ -24,6 +24,7 @@ from structprobe.probe.data.batches import (
 )
 from structprobe.probe.data.examples import Examples, Split, gold_of
 from structprobe.probe.data.ragged_vectors import FLOAT32_EPS, ragged
+from structprobe.probe.data.tasks import Task
 from structprobe.probe.data.whitening import Moments, lay_out, second_moments, whitening
 from structprobe.probe.losses.geometry import DistanceLoss, depth_loss
 from structprobe.probe.losses.shared_rotation import (
@@ -44,7 +45,6 @@ from structprobe.probe.training.loop import (
 )
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.training.settings import Settings
-from structprobe.treebank.controls import Task
 
 RATE = 0.1  # Peak learning rate of the scalings, relative to their start
 STRETCHES = 1.5, 0.5  # The scalings at the start, from the first axis to the last, relative
