@@ -17,6 +17,7 @@ from structprobe.probe.data.inputs import origin_of
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.data.tasks import (
     SYNTAX,
+    Structures,
     add_gold,
     read_structures,
     read_tasks,
