@@ -16,6 +16,7 @@ def add_arguments(parser: Parser) -> None:
     dev += "for both"
     options.add_treebanks(parser, needs=("train",), dev=dev)
     recipe = options.add_recipe(parser)
+    options.add_relations(recipe)
     options.add_layer(recipe, required=True, help="layer to probe; 0 = embedding output")
     options.add_rank(recipe, help="rank of the probe; default: full rank")
     options.add_seed(recipe)

@@ -76,7 +76,8 @@ def training(args: argparse.Namespace) -> Training:
     from structprobe.experiments.config import Training
 
     given = args.recipe, args.max_steps, args.products, args.device, args.memory_gb
-    return Training(*given, select=args.select)
+    relations = {name: getattr(args, name) for name in ("relations", "decoding") if name in args}
+    return Training(*given, select=args.select, **relations)
 
 
 def read_bank(

@@ -290,6 +290,21 @@ def add_recipe(parser: Parser) -> argparse._ArgumentGroup:
     return group
 
 
+def add_relations(group: argparse._ArgumentGroup) -> None:
+    """Add whether a probe learns relations, and how they help its trees."""
+    group.add_argument(
+        "--relations", nargs="?", const="pair", default=False, metavar="READS",
+        choices=("pair", "difference", "dependent"),
+        help="also learn the relations of arcs: from the vectors of dependent and head (pair, the "
+        "default if no value is given), from their difference, or from the dependent alone",
+    )  # fmt: skip
+    group.add_argument(
+        "--decoding", default="published", choices=("published", "root", "joint"),
+        help="with --relations: decode trees as published, with the root that the relations name, "
+        "or by distances and relations together, with a weight chosen on the dev set",
+    )  # fmt: skip
+
+
 def add_punct(
     group: argparse._ActionsContainer,
     *,

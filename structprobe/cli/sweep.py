@@ -21,6 +21,7 @@ def add_arguments(parser: Parser) -> None:
     options.add_treebanks(parser, needs=("train",), several=True, dev=dev, test=test)
     parser.set_defaults(needs_scores=True)
     recipe = options.add_recipe(parser)
+    options.add_relations(recipe)
     options.add_layers(recipe)
     add = recipe.add_argument
     add(

@@ -88,7 +88,8 @@ def compare(
     Rows
         A list of dicts, shown as a table: methods in the given order, perturbed versions
         (``words_as``) after the original. Times are for fitting and predicting, without encoding
-        words; attention and impacts of masking count for the first method that needs them.
+        words; attention, impacts of masking and probes that several methods share count for the
+        first method that needs them.
 
     Raises
     ------

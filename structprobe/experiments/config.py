@@ -51,6 +51,11 @@ class Training:
         trained together; a layer that does not fit is streamed from the temporary folder.
     select : {"uuas", "loss"}, default="uuas"
         The dev-set criterion by which the recipe ``"auto"`` chooses.
+    relations : bool or str, default=False
+        Whether probes learn relations too, and what they are read from; see `StructuralProbe`.
+        Probes of control tasks learn none.
+    decoding : {"published", "root", "joint"}, default="published"
+        How trees are decoded; all but ``"published"`` need relations.
 
     Raises
     ------
@@ -64,6 +69,8 @@ class Training:
     device: Any = "auto"
     memory_gb: float | None = None
     select: str = "uuas"
+    relations: bool | str = False
+    decoding: str = "published"
 
     def __post_init__(self) -> None:
         from structprobe.probe.training import settings
@@ -75,6 +82,7 @@ class Training:
         check_device(self.device)
         if self.memory_gb is not None:
             settings.read_positive("memory_gb", self.memory_gb)
+        settings.read_decoding(self.decoding, settings.read_reads(self.relations))
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import logging
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from inspect import signature
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Self
@@ -37,6 +37,7 @@ class MethodContext:
     cache: str | os.PathLike[str] | None = None
     device: str = "auto"  # Where methods are trained
     progress: bool | None = None  # Whether to show progress bars
+    fitted: dict[Any, Any] = field(default_factory=dict)  # What one method fits for others too
 
     @property
     def random_state(self) -> int:
@@ -78,7 +79,7 @@ class Recoverer(ABC):
         Further arguments of `for_model`, as in ``name[option=value]``; int, float, bool or str.
     from_context : tuple of str
         The arguments that `for_model` takes from its context: some of ``encoder``, ``punct``,
-        ``cache``, ``random_state``, ``device`` and ``progress``.
+        ``cache``, ``random_state``, ``device``, ``progress`` and ``fitted``.
     fitted_attribute : str or None
         The attribute that `fit` sets and `predict` needs; None if there is nothing to fit.
     version : int

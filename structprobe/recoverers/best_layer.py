@@ -41,6 +41,8 @@ class BestLayer(TextRecoverer):
         Where to train.
     progress : bool, optional
         Whether to show progress bars; by default if stderr is a terminal.
+    fitted : dict, optional
+        Where equal methods leave what they fitted to the same sentences for one another.
     **settings
         Further arguments of `StructuralProbe`, such as ``rank`` and ``max_steps``.
 
@@ -65,7 +67,7 @@ class BestLayer(TextRecoverer):
     options = MappingProxyType({"rank": int, "max_steps": int})
     recipe = "auto"  # Its numbers are part of the key of a row
     fitted_attribute = "recoverer_"
-    from_context = ("encoder", "punct", "cache", "random_state", "device", "progress")
+    from_context = ("encoder", "punct", "cache", "random_state", "device", "progress", "fitted")
 
     recoverer_: ProbeRecoverer
     curve_: Mapping[int, float]
@@ -80,17 +82,30 @@ class BestLayer(TextRecoverer):
         random_state: int = 0,
         device: str = "auto",
         progress: bool | None = None,
+        fitted: dict[Any, Any] | None = None,
         **settings: Any,
     ) -> None:
         self.encoder, self.punct, self.cache = encoder, punct, cache
         self.layers = tuple(encoder.layers if layers is None else layers)
         self.random_state, self.device, self.progress = random_state, device, progress
-        self.settings = settings
+        self.settings, self._fitted = settings, fitted
 
     def _fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None) -> None:
         """Fit probes on all layers in one training run, and choose a layer on dev."""
         if dev is None:
             raise ProbeError("choosing a layer needs a dev set", hint=NO_DEV)
+        told = type(self), self.layers, self.punct, self.random_state, str(self.device)
+        own = sorted((name, value) for name, value in self.settings.items() if value is not None)
+        key = *told, repr(own), *map(id, (self.encoder, train, dev))
+        known = {} if self._fitted is None else self._fitted
+        if key not in known:
+            self._choose_layer(train, dev)
+            found = self.recoverer_, self.curve_, self.chosen_
+            known[key] = found, (self.encoder, train, dev)  # so that their ids stay in use
+        self.recoverer_, self.curve_, self.chosen_ = known[key][0]
+
+    def _choose_layer(self, train: Sequence[Sentence], dev: Sequence[Sentence]) -> None:
+        """Fit all probes, and set the fitted attributes."""
         told: dict[str, Any] = {"cache": self.cache, "progress": self.progress}
         encoder = self._encoder_for(train)
         vectors, dev_vectors = (
@@ -105,6 +120,8 @@ class BestLayer(TextRecoverer):
         if not self.curve_:
             raise ProbeError("no layer can be chosen: the dev set has no edges to score")
         layer = max(sorted(self.curve_), key=self.curve_.__getitem__)
+        held_out = dev_vectors.layer(layer), dev
+        self._complete(probes[layer], (vectors.layer(layer), train), held_out)
         self.recoverer_ = ProbeRecoverer(encoder, layer, probes[layer], name=self.name, **told)
         self.chosen_ = {"layer": layer}
 
@@ -139,6 +156,10 @@ class BestLayer(TextRecoverer):
         )
         list(fit_together([*probes.items()], layers, train, dev=(dev_layers, dev[1])))
         return probes
+
+    def _complete(self, probe: Any, train: tuple[Any, Any], dev: tuple[Any, Any]) -> None:
+        """Fit what only the probe of the chosen layer needs."""
+        del probe, train, dev
 
     def describe(self) -> dict[str, Any]:
         """Return the values of a result row, with warnings about the chosen probe."""

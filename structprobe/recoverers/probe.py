@@ -218,10 +218,14 @@ class ProbeRecoverer(TextRecoverer):
 
 
 def chosen_by(estimator: Any) -> dict[str, Any]:
-    """Name what the recipe of a fitted probe chose, if it chose."""
-    history = estimator.history_
+    """Name what a fitted probe chose on dev, if it chose, and how it decodes if not as usual."""
+    history, decoding = estimator.history_, getattr(estimator, "decoding", "published")
     named = isinstance(history, Mapping) and "chosen" in history
-    return {"choice": history["chosen"]} if named else {}
+    told = [history["chosen"]] if named else []
+    if decoding != "published":
+        weight = estimator.relation_weight_
+        told.append(f"decoding {decoding}" + ("" if weight is None else f", weight {weight:g}"))
+    return {"choice": "; ".join(told)} if told else {}
 
 
 def training_cautions(estimator: Any) -> list[str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from structprobe.errors import MethodError
+from structprobe.errors import MethodError, ProbeError
 from structprobe.recoverers.base import Recoverer, TextRecoverer, fit_checked
-from structprobe.recoverers.best_layer import BestLayer
+from structprobe.recoverers.best_layer import NO_DEV, BestLayer
 from structprobe.recoverers.probe import ProbeRecoverer
+from structprobe.recoverers.tree_probe import TreeProbe
 from structprobe.scores.prediction import Prediction
 from structprobe.treebank.sentence import Sentence
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class WithRelations(TextRecoverer):
-    """Adds relations to the trees of another method; heads and their scores stay as they are.
+    """Adds relations to the trees of another method; the trees stay as they are, unless asked.
 
     The relations are read from word vectors with a `RelationReader`, fitted to the gold trees, of
     the layer that the other method reads. If that has none, or is not a probe on word vectors, the
@@ -37,7 +37,12 @@ class WithRelations(TextRecoverer):
         The model whose vectors are read; by default that of the method.
     layer : int, optional
         The layer to read; by default it is chosen.
-    reads, subtypes, max_steps
+    reads, subtypes
+        As for `RelationReader`.
+    decoding : {"published", "root", "joint"}
+        As for `StructuralProbe`; ``"published"`` leaves the trees as the method decodes them,
+        ``"root"`` needs distances, and ``"joint"`` distances or arc scores.
+    max_steps
         As for `RelationReader`.
     random_state, device, cache, progress
         As for `BestLayer`.
@@ -48,8 +53,11 @@ class WithRelations(TextRecoverer):
         The fitted reader.
     layer_ : int
         The layer that it reads.
+    weight_ : float or None
+        The weight of relations, for ``decoding="joint"``.
     chosen_ : dict
-        As for the method; ``choice`` names the layer of the relations if it is another.
+        As for the method; ``choice`` names the layer of the relations if it is another, and the
+        weight of relations if there is one.
 
     Raises
     ------
@@ -67,6 +75,7 @@ class WithRelations(TextRecoverer):
 
     reader_: RelationReader
     layer_: int
+    weight_: float | None
 
     def __init__(
         self,
@@ -76,6 +85,7 @@ class WithRelations(TextRecoverer):
         layer: int | None = None,
         reads: str = "pair",
         subtypes: bool = False,
+        decoding: str = "published",
         max_steps: int | None = None,
         random_state: int = 0,
         device: str = "auto",
@@ -87,7 +97,8 @@ class WithRelations(TextRecoverer):
             what = f"the method {recoverer.name!r} reads no word vectors"
             raise MethodError(what, hint="pass encoder=Encoder(...) for its relations")
         self.recoverer, self.encoder, self.layer = recoverer, encoder, layer
-        self.reads, self.subtypes, self.max_steps = reads, subtypes, max_steps
+        self.reads, self.subtypes, self.decoding = reads, subtypes, decoding
+        self.max_steps = max_steps
         self.random_state, self.device = random_state, device
         self.cache, self.progress = cache, progress
         self.name = f"{recoverer.name}-relations"
@@ -98,10 +109,13 @@ class WithRelations(TextRecoverer):
         """Fit the method, then readers on one layer or all."""
         from structprobe.probe.data.relation_labels import read_relations
         from structprobe.probe.losses.relations import READS
+        from structprobe.probe.readers.relation_decoding import choose_weight
         from structprobe.probe.readers.relation_reader import RelationReader
-        from structprobe.probe.training.settings import read_name
+        from structprobe.probe.training.settings import read_decoding, read_name
 
-        read_name("reads", self.reads, READS)
+        read_decoding(self.decoding, read_name("reads", self.reads, READS))
+        if self.decoding == "joint" and dev is None:
+            raise ProbeError("choosing the weight of relations needs a dev set", hint=NO_DEV)
         for name, bank in {"train": train, "dev": dev}.items():  # before anything is trained
             if bank is not None:
                 read_relations(bank, name, subtypes=self.subtypes)
@@ -119,14 +133,23 @@ class WithRelations(TextRecoverer):
             loss = min(one["dev_loss"] for one in reader.history_)
             if loss < lowest:
                 lowest, self.reader_, self.layer_ = loss, reader, layer
+        self.weight_ = None
+        if self.decoding == "joint" and dev is not None:
+            words = self.reader_._words(self._encode(dev, self.layer_))[None]
+            self.weight_ = choose_weight(self.recoverer.predict(dev), self.reader_, words, dev)
         self._note_choices()
 
     def _note_choices(self) -> None:
         """Note what the method chose, and the layer of the relations if it is another."""
-        told, probe = dict(self.recoverer.chosen_), self._probe()
+        told, probe, own = dict(self.recoverer.chosen_), self._probe(), []
         if probe is None or probe.layer != self.layer_:
-            own = f"relations from layer {self.layer_}"
-            told["choice"] = "; ".join([*filter(None, [told.get("choice")]), own])
+            own.append(f"relations from layer {self.layer_}")
+        if self.weight_ is not None:
+            own.append(f"decoding {self.decoding}, weight {self.weight_:g}")
+        elif self.decoding != "published":
+            own.append(f"decoding {self.decoding}")
+        if own:
+            told["choice"] = "; ".join([*filter(None, [told.get("choice")]), *own])
         self.chosen_ = told
 
     def _probe(self) -> ProbeRecoverer | None:
@@ -152,12 +175,10 @@ class WithRelations(TextRecoverer):
         self._note_choices()  # which may depend on the sentences
         if not trees:
             return []
-        heads = [one.heads for one in trees]
-        found = self.reader_.predict(self._encode(sentences, self.layer_), heads)
-        return [
-            replace(tree, deprels=tuple(labels.tolist()))
-            for tree, labels in zip(trees, found, strict=True)
-        ]
+        from structprobe.probe.readers.relation_decoding import labelled
+
+        words = self.reader_._words(self._encode(sentences, self.layer_))[None]
+        return labelled(trees, self.reader_, words, self.decoding, self.weight_)
 
     def describe(self) -> dict[str, Any]:
         """Return the values of a result row that describe the method of the trees."""
@@ -167,28 +188,36 @@ class WithRelations(TextRecoverer):
 class ProbeRelations(WithRelations):
     """The structural probe's trees, with relations read from the same layer.
 
-    Heads, distances and depths are those of `BestLayer`, so UUAS, UAS and root accuracy are too.
-    The fitted method cannot be saved.
+    The probe is that of `BestLayer`. With the published decoding, so are heads, distances and
+    depths, and with them UUAS, UAS and root accuracy. The fitted method cannot be saved; a
+    `StructuralProbe` with relations can.
 
     Parameters
     ----------
     encoder, punct, rank
         As for `BestLayer`.
-    reads, subtypes
-        As for `RelationReader`.
+    reads, subtypes, decoding
+        As for `WithRelations`.
     max_steps : int, optional
         Number of steps of the probe, and of the reader.
-    cache, random_state, device, progress
+    cache, random_state, device, progress, fitted
         As for `BestLayer`.
     **settings
         Further arguments of `BestLayer`, such as ``layers``.
     """
 
-    name = "probe-relations"
     order = 10
     recipe = "auto"  # Of the trees
+    variants = MappingProxyType(
+        {
+            "probe-relations": {"decoding": "published"},
+            "probe-relations-root": {"decoding": "root"},
+            "probe-relations-joint": {"decoding": "joint"},
+        }
+    )
     options = MappingProxyType({"rank": int, "max_steps": int, "reads": str, "subtypes": bool})
     from_context = BestLayer.from_context
+    trees: type[BestLayer] = BestLayer
 
     def __init__(
         self,
@@ -198,14 +227,40 @@ class ProbeRelations(WithRelations):
         rank: int | None = None,
         reads: str = "pair",
         subtypes: bool = False,
+        decoding: str = "published",
         max_steps: int | None = None,
         cache: str | os.PathLike[str] | None = None,
         random_state: int = 0,
         device: str = "auto",
         progress: bool | None = None,
+        fitted: dict[Any, Any] | None = None,
         **settings: Any,
     ) -> None:
         shared: dict[str, Any] = {"random_state": random_state, "device": device, "cache": cache}
         shared |= {"max_steps": max_steps, "progress": progress}
-        trees = BestLayer(encoder, punct=punct, rank=rank, **shared, **settings)
-        super().__init__(trees, reads=reads, subtypes=subtypes, **shared)
+        trees = self.trees(encoder, punct=punct, rank=rank, fitted=fitted, **shared, **settings)
+        super().__init__(trees, reads=reads, subtypes=subtypes, decoding=decoding, **shared)
+        ends = {"published": "", "root": "-root", "joint": "-joint"}
+        self.name += ends.get(decoding, "")
+
+
+class TreeRelations(ProbeRelations):
+    """The trees of the probe that is trained like a parser, with relations from the same layer.
+
+    Parameters
+    ----------
+    encoder, punct, rank, reads, subtypes, decoding, max_steps
+        As for `ProbeRelations`.
+    cache, random_state, device, progress, fitted, **settings
+        As for `ProbeRelations`.
+    """
+
+    order = 11
+    recipe = "whitened"  # Of the trees
+    variants = MappingProxyType(
+        {
+            "probe-tree-relations": {"decoding": "published"},
+            "probe-tree-relations-joint": {"decoding": "joint"},
+        }
+    )
+    trees = TreeProbe

@@ -40,7 +40,7 @@ from structprobe.recoverers.attention_max import AttentionMax
 from structprobe.recoverers.attention_probe import AttentionProbe
 from structprobe.recoverers.base import fit_checked
 from structprobe.recoverers.best_layer import BestLayer
-from structprobe.recoverers.biaffine import Biaffine
+from structprobe.recoverers.biaffine import Biaffine, BiaffineRelations
 from structprobe.recoverers.linear import LinearChain
 from structprobe.recoverers.probe import ProbeRecoverer
 from structprobe.show.table import format_table
@@ -269,6 +269,7 @@ FITTED: dict[str, Any] = {
     "ProbeRecoverer": (lambda: ProbeRecoverer.__new__(ProbeRecoverer)),
     "BestLayer": (lambda: BestLayer.__new__(BestLayer)),
     "Biaffine": (lambda: Biaffine.__new__(Biaffine)),
+    "BiaffineRelations": (lambda: BiaffineRelations.__new__(BiaffineRelations)),
     "AttentionMax": (lambda: AttentionMax.__new__(AttentionMax)),
     "AttentionProbe": (lambda: AttentionProbe.__new__(AttentionProbe)),
 }

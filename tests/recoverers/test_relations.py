@@ -12,15 +12,28 @@ from support.flat_settings import compare
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
 
-from structprobe import AttentionMST, Encoder, LinearChain, ProbeRecoverer, StructuralProbe
+from structprobe import (
+    AttentionMST,
+    Encoder,
+    LinearChain,
+    ProbeRecoverer,
+    RightBranching,
+    StructuralProbe,
+)
 from structprobe.cli.main import main
 from structprobe.errors import MethodError, ProbeError
+from structprobe.probe.readers.biaffine_probe import BiaffineProbe
+from structprobe.probe.readers.relation_decoding import WEIGHTS
 from structprobe.probe.readers.relation_reader import RelationReader
+from structprobe.recoverers.base import MethodContext
 from structprobe.recoverers.best_layer import BestLayer
+from structprobe.recoverers.biaffine import Biaffine, BiaffineRelations
 from structprobe.recoverers.methods import choose_methods
 from structprobe.recoverers.with_relations import ProbeRelations, WithRelations
 from structprobe.results.folder import read_rows
 from structprobe.treebank import Treebank
+from structprobe.trees.arborescences import arborescence
+from structprobe.trees.spanning import spanning_tree
 
 FEW = {"max_steps": 5, "random_state": 3, "device": "cpu", "progress": False}
 
@@ -159,4 +172,105 @@ def test_the_command_line_makes_the_row(
 
 def test_it_is_found_by_name() -> None:
     (method,) = choose_methods("probe-relations[reads=difference]")
-    assert (method.cls, dict(method.told)) == (ProbeRelations, {"reads": "difference"})
+    assert (method.cls, dict(method.told)) == (
+        ProbeRelations, {"decoding": "published", "reads": "difference"},
+    )  # fmt: skip
+
+
+def test_the_biaffine_parser_with_relations_has_the_trees_of_the_one_without(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = BiaffineRelations(encoder, rank=3, **FEW).fit(TRAIN, DEV)
+    alone = Biaffine(encoder, rank=3, **FEW).fit(TRAIN, DEV)
+    assert (method.chosen_, method.curve_) == (alone.chosen_, alone.curve_)
+    X, dev, test = (
+        encoder.encode(bank, layers=alone.chosen_["layer"]).layer(alone.chosen_["layer"])
+        for bank in (TRAIN, DEV, TEST)
+    )
+    told = {"rank": 3, "max_steps": 5, "random_state": 3, "device": "cpu"}
+    probe = BiaffineProbe(relations=True, **told).fit(X, TRAIN, dev=(dev, DEV))
+    found = zip(method.predict(TEST), alone.predict(TEST), probe.predictions(test), strict=True)
+    for mine, tree, its in found:
+        assert np.array_equal(mine.heads, tree.heads)
+        assert np.array_equal(mine.arc_scores, tree.arc_scores)
+        assert mine.deprels == its.deprels
+        assert tree.deprels is None
+    assert method.describe() | {"method": "biaffine"} == alone.describe()
+    monkeypatch.setattr(Biaffine, "fit_layers", lambda *_: pytest.fail("trained"))
+    bare = Treebank(replace(one, deprels=None) for one in TRAIN)
+    for banks, name in (((bare, DEV), "train"), ((TRAIN, bare), "dev")):
+        with pytest.raises(ProbeError, match=f"^{name}: no sentence has relations .*; use a tree"):
+            BiaffineRelations(encoder, **FEW).fit(*banks)
+
+
+def test_the_biaffine_parser_with_relations_has_a_row(encoder: Encoder, tmp_path: Path) -> None:
+    methods = "biaffine[max_steps=3],biaffine-relations[max_steps=3,subtypes=True]"
+    test = labelled(TEST, "ac")
+    plain, row = compare(encoder, TRAIN, DEV, test, methods=methods, folder=tmp_path)
+    assert (plain["las"], row["why_empty"], row["las"] is None) == (None, None, False)
+    for name in ("layer", "uuas", "uas", "root_acc"):
+        assert row[name] == plain[name]
+    n = sum(name == "c" for one in test for name in one.deprels)
+    told = f"1 relation of test is not in the training set and counts as wrong: 'c' ({n} words)"
+    assert told in row["warnings"]
+
+
+def test_probes_are_fitted_once_for_all_methods(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fits, fit_layers = [], BestLayer.fit_layers
+
+    def counted(self: BestLayer, *args: Any) -> Any:
+        fits.append(type(self))
+        return fit_layers(self, *args)
+
+    monkeypatch.setattr(BestLayer, "fit_layers", counted)
+    context = MethodContext(encoder, cache=None, device="cpu", progress=False)
+    names = "probe[max_steps=3],probe-relations[max_steps=3],probe-relations-joint[max_steps=3]"
+    made = [method.make(context).fit(TRAIN, DEV) for method in choose_methods(names)]
+    assert fits == [BestLayer]
+    heads = [np.concatenate([one.heads for one in method.predict(TEST)]) for method in made[:2]]
+    assert np.array_equal(*heads)
+    choose_methods("probe[max_steps=4]")[0].make(context).fit(TRAIN, DEV)
+    made[0].fit(DEV, DEV)
+    assert len(fits) == 3
+    # Alone, each fit is a new one.
+    alone = BestLayer(encoder, **FEW)
+    assert alone.fit(TRAIN, DEV).recoverer_ is not alone.fit(TRAIN, DEV).recoverer_
+
+
+def test_relations_help_to_decode_trees(encoder: Encoder) -> None:
+    told = {**FEW, "layers": [1]}
+    plain, root, joint = (
+        ProbeRelations(encoder, decoding=how, **told).fit(TRAIN, DEV)
+        for how in ("published", "root", "joint")
+    )
+    assert [one.name for one in (root, joint)] == ["probe-relations-root", "probe-relations-joint"]
+    assert plain.weight_ is None
+    assert joint.weight_ in WEIGHTS
+    assert joint.chosen_["choice"] == f"decoding joint, weight {joint.weight_:g}"
+    (words,) = plain.reader_._words(encoder.encode(TEST, layers=1).layer(1)).values()
+    arcs = [*plain.reader_._arcs(words)]
+    for one, turned, both, own in zip(
+        *(method.predict(TEST) for method in (plain, root, joint)), arcs, strict=True
+    ):
+        assert np.array_equal(turned.heads, spanning_tree(one.distances, int(own[:, 0].argmax())))
+        assert (turned.depths, both.depths, both.distances) == (None, None, None)
+        sums = joint.weight_ * own + np.pad(-one.distances, ((0, 0), (1, 0)))
+        np.testing.assert_allclose(both.arc_scores, sums, rtol=1e-5)
+        assert np.array_equal(both.heads, arborescence(sums))
+        for found in (one, turned, both):
+            assert [name == "root" for name in found.deprels] == (found.heads == 0).tolist()
+            assert ((found.deprel_probabilities > 0) & (found.deprel_probabilities <= 1)).all()
+
+
+def test_decoding_that_a_method_does_not_allow(encoder: Encoder) -> None:
+    told = {"encoder": encoder, "layer": 1, "max_steps": 2, "device": "cpu", "progress": False}
+    with pytest.raises(ProbeError, match="decoding='root' needs trees without direction"):
+        WithRelations(RightBranching(), decoding="root", **told).fit(TRAIN, DEV).predict(TEST)
+    with pytest.raises(ProbeError, match="decoding='joint' needs distances or arc scores, and"):
+        WithRelations(RightBranching(), decoding="joint", **told).fit(TRAIN, DEV)
+    with pytest.raises(ProbeError, match="choosing the weight of relations needs a dev set"):
+        WithRelations(LinearChain(), decoding="joint", **told).fit(TRAIN)
+    with pytest.raises(ProbeError, match="unknown decoding 'best'; choose from 'published', 'ro"):
+        WithRelations(RightBranching(), decoding="best", **told).fit(TRAIN, DEV)

@@ -124,7 +124,7 @@ class Coder:
     def _known(self, start: int) -> tuple[Split, Mapping[Layer, Moments]] | None:
         """Take what the probes for a block learn from; None if that is too little."""
         from structprobe.probe.data.examples import Split
-        from structprobe.probe.training.fit import moments_of
+        from structprobe.probe.training.spaces import moments_of
 
         if start not in self.blocks.splits:
             return None

@@ -129,12 +129,16 @@ def probe_runs(
 ) -> list[Run]:
     """List the probes of a grid: every layer with every rank and seed."""
     method += "" if banks.control is None else f"-control-{banks.control}"
+    from structprobe.probe.training.settings import read_reads
+
     told = {"method": method, "uses_gold": False, **encoder.origin(0)}
     told |= {name: getattr(training, name) for name in ("recipe", "max_steps", "products")}
     if chooses(training.recipe):
         told["select"] = training.select
     if stimuli and banks.control is None:
         told["stimuli"] = stimuli
+    if banks.control is None and (reads := read_reads(training.relations)) is not None:
+        told |= {"relations": reads, "decoding": training.decoding}
     return [
         Run.of({**told, "layer": layer, "rank": rank, "seed": seed}, banks)
         for layer in grid.layers

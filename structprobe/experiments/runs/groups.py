@@ -74,8 +74,11 @@ class Group:
         """Do the runs."""
         from structprobe.probe.estimator import fit_together
 
+        training = self.training
+        if self.banks.control is not None:  # whose trees have no relations
+            training = replace(training, relations=False, decoding="published")
         probes = [
-            make_probe(run.values["rank"], run.values["seed"], self.training, verbose=self.verbose)
+            make_probe(run.values["rank"], run.values["seed"], training, verbose=self.verbose)
             for run in self.runs
         ]
         layers = [run.layer for run in self.runs]

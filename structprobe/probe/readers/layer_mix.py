@@ -26,10 +26,11 @@ from structprobe.probe.data.inputs import common_width
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.data.whitening import second_moments, whitening
 from structprobe.probe.projecting import predict_depths, predict_distances, predict_trees
-from structprobe.probe.training.fit import Space, Task, lay_out_layers, make_task, new_problem
+from structprobe.probe.training.fit import Task, lay_out_layers, make_task, new_problem
 from structprobe.probe.training.loop import Adam, Cosine, Problem, endless, make_halving
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.training.settings import Settings, read_settings, read_split, spawn_seeds
+from structprobe.probe.training.spaces import Space
 from structprobe.probe.types import DevByLayer, Layer, RandomState, TreesLike, VectorsByLayer
 from structprobe.progress import progress_bar
 from structprobe.scores.prediction import Prediction

@@ -16,6 +16,8 @@ PICTURE = "training.svg"
 _SCORES = {
     "uuas": "UUAS",
     "uas": "UAS",
+    "las": "LAS",
+    "clas": "CLAS",
     "root_acc": "root accuracy",
     "dspr": "DSpr.",
     "nspr": "NSpr.",
@@ -60,6 +62,7 @@ def model_card(config: Mapping[str, Any], *, pictured: bool = False) -> str:
         "word vectors of one layer of a language model into tree distances and tree depths "
         "(Hewitt & Manning 2019). Heads are read off the minimum spanning tree of the distances, "
         "rooted at the shallowest word.",
+        *_relations(config),
         "## Loading",
         _LOADING,
         "## Fitted on",
@@ -71,6 +74,23 @@ def model_card(config: Mapping[str, Any], *, pictured: bool = False) -> str:
         _list(config["versions"]),
     ]
     return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(sections) + "\n"))
+
+
+def _relations(config: Mapping[str, Any]) -> list[str]:
+    """Say how relations are read, if they are, and whether they help to decode the trees."""
+    if config.get("relations") is None:
+        return []
+    told, decoding = config["relations"], config["hyperparameters"].get("decoding")
+    read = {"pair": "the vectors of dependent and head", "dependent": "the vector of the dependent",
+            "difference": "the difference between the vectors of dependent and head"}  # fmt: skip
+    found = f"Each arc has one of {len(told['classes'])} relations, which a linear map of "
+    found += f"{read[told['reads']]} gives."
+    if decoding == "root":
+        found += " By default, the root is the word that the relations make most probable."
+    elif decoding == "joint":
+        found += " By default, the tree is the directed tree with the best sum of distances and of "
+        found += f"log-probabilities of relations, the latter with the weight {told['weight']:g}."
+    return [found]
 
 
 def _hub_id(model: object) -> str | None:

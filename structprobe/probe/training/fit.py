@@ -24,27 +24,22 @@ from structprobe.memory import is_out_of_memory
 from structprobe.probe.data import batches
 from structprobe.probe.data.batches import Batch, FixedBatches, Layout, Pool
 from structprobe.probe.data.examples import RELATION, Examples, Split
-from structprobe.probe.data.whitening import (
-    Moments,
-    SharedMoments,
-    lay_out,
-    second_moments,
-    tree_axes,
-    whitening,
-)
+from structprobe.probe.data.whitening import Moments, lay_out
 from structprobe.probe.losses.geometry import DistanceLoss, depth_loss
 from structprobe.probe.losses.relations import RelationForm, RelationLoss
 from structprobe.probe.losses.tree_likelihood import TreeLoss
 from structprobe.probe.training.candidates import Candidates, Contest
 from structprobe.probe.training.loop import Cosine, Loss, Plateau, Problem, Schedule, Stack, train
-from structprobe.probe.training.recipes import Published, TreeAxes, Whitened
+from structprobe.probe.training.recipes import Published, TreeAxes
 from structprobe.probe.training.relation_task import (
+    RECIPE,
     FittedRelations,
     for_raw_vectors,
     relation_pools,
     relation_problem,
 )
 from structprobe.probe.training.settings import Settings
+from structprobe.probe.training.spaces import Space, find_space
 from structprobe.probe.training.streaming import ReadAhead, Streamed, spooled, streams
 from structprobe.probe.types import Layer
 
@@ -100,8 +95,7 @@ def make_task(
     batches_seed, start_seed = seeds
     generator, form, classes = np.random.default_rng(batches_seed), None, None
     if kind == RELATION:
-        # The published recipe is one for distances and depths.
-        settings = replace(settings, recipe=Whitened())
+        settings = replace(settings, recipe=RECIPE)
         assert settings.reads is not None
         form, classes, pools = relation_pools(split, settings.reads, settings.device)
     else:
@@ -149,7 +143,7 @@ def fit_kind(
 
 def fit_relations(
     task: Task,
-    layers: Sequence[Layer],
+    layers: Iterable[Layer],
     moments: Mapping[Layer, Moments],
     on_step: OnStep | None = None,
 ) -> dict[Layer, FittedRelations]:
@@ -165,7 +159,8 @@ def fit_relations(
         assert space.origin is not None
         raw = problem.components.cpu(), space.basis.cpu(), space.origin.cpu()
         told = for_raw_vectors(task.form, *raw)
-        fitted[layer] = FittedRelations(task.classes, history=_history(task, own), **told)
+        told |= {"classes": task.classes, "history": _history(task, own)}
+        fitted[layer] = FittedRelations(**told)
     return fitted
 
 
@@ -177,7 +172,7 @@ def train_kind(
 ) -> tuple[dict[tuple[Layer, int], Candidates], dict[Layer, Space]]:
     """Train the matrices of one kind, in the coordinates of each layer."""
     settings = task.settings
-    spaces = {layer: find_space(task, moments.get(layer)) for layer in ranks}
+    spaces = {layer: find_space(task.kind, moments.get(layer)) for layer in ranks}
     width = task.split.train.layers[next(iter(ranks))].hidden_size
     found = {
         (layer, rank): _candidates(task, rank, spaces[layer], width)
@@ -200,26 +195,6 @@ def train_kind(
             own = [found[layer, rank] for rank in own_ranks]
             _train_from_disk(task, own, layer, spaces[layer], on_step)
     return found, spaces
-
-
-@dataclass(frozen=True, slots=True)
-class Space:
-    """The coordinates in which the matrices of a layer are trained."""
-
-    basis: Tensor | None  # (n_kept, hidden_size): the map to them; None for the raw vectors
-    closeness: Tensor | None = None  # (n_kept,): as by `tree_axes`
-    origin: Tensor | None = None  # (hidden_size,): the point of the vectors that becomes 0
-
-
-def find_space(task: Task, moments: Moments | None) -> Space:
-    """Find the coordinates that the recipe trains in."""
-    if moments is None:
-        return Space(None)
-    if task.form is not None:
-        return Space(whitening(moments, centred="mean"), origin=moments.mean)
-    if moments.neighbours is not None and task.pairs:
-        return Space(*tree_axes(moments))
-    return Space(whitening(moments, centred=task.pairs))
 
 
 def _candidates(task: Task, rank: int, space: Space, width: int) -> Candidates:
@@ -275,26 +250,6 @@ def _history(task: Task, group: Candidates) -> dict[str, Any]:
         "evaluations": problem.history,
         **({} if score is None else group.history()),
     }
-
-
-def moments_of(
-    examples: Examples,
-    layers: Iterable[Layer],
-    settings: Settings,
-    shared: SharedMoments | None = None,
-) -> dict[Layer, Moments]:
-    """Compute the second moments that the recipe needs, if any, and are not shared."""
-    if isinstance(settings.recipe, Published):
-        return {}
-    known = SharedMoments(0) if shared is None else shared
-    device = settings.device if settings.device.type == "cuda" else None
-    trees = examples.gold["distance"] if isinstance(settings.recipe, TreeAxes) else None
-    found = {}
-    for layer in layers:
-        words = examples.layers[layer]
-        found[layer] = second_moments(words, device, trees, known.of.get(layer))
-        known.keep(layer, found[layer])
-    return found
 
 
 def _pool(examples: Examples, kind: str, device: torch.device) -> Pool:

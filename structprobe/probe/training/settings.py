@@ -13,12 +13,14 @@ import torch
 from numpy.random import SeedSequence
 
 from structprobe.devices import find_device, has_bfloat16
-from structprobe.errors import ProbeError, unknown_name
+from structprobe.errors import Hint, ProbeError, unknown_name
 from structprobe.probe.data.examples import Examples, Split, hold_out
+from structprobe.probe.losses.relations import READS
 from structprobe.probe.training.recipes import RECIPES, Recipe
 
 LOSSES = ("absolute", "tree")
 SELECT = ("uuas", "loss")
+DECODINGS = ("published", "root", "joint")
 PRODUCTS = ("float32", "bfloat16", "auto")
 COORDINATES = ("whitened", "raw")  # Of an orthogonal probe
 MEMORY_GB = 4.0
@@ -46,6 +48,8 @@ def read_settings(parameters: Mapping[str, Any], most_rank: int) -> Settings:
     recipe = read_name("recipe", parameters.get("recipe", "whitened"), RECIPES)
     rate = parameters.get("learning_rate")
     device = find_device(parameters["device"], error=ProbeError)
+    reads = read_reads(parameters.get("relations", False))
+    read_decoding(parameters.get("decoding", DECODINGS[0]), reads)
     return Settings(
         recipe=RECIPES[recipe],
         rank=read_whole("rank", parameters["rank"], most_rank) or most_rank,
@@ -57,7 +61,24 @@ def read_settings(parameters: Mapping[str, Any], most_rank: int) -> Settings:
         memory_gb=read_positive("memory_gb", parameters.get("memory_gb", MEMORY_GB)),
         loss=read_name("loss", parameters.get("loss", "absolute"), LOSSES),
         select=read_name("select", parameters.get("select", "uuas"), SELECT),
+        reads=reads,
     )
+
+
+def read_reads(relations: Any) -> str | None:
+    """Resolve what relations are read from, None if they are not."""
+    if isinstance(relations, bool):
+        return READS[0] if relations else None
+    return read_name("relations", relations, READS)
+
+
+def read_decoding(decoding: Any, reads: str | None) -> str:
+    """Check how trees are decoded: as published, unless there are relations."""
+    name = read_name("decoding", decoding, DECODINGS)
+    if name != DECODINGS[0] and reads is None:
+        hint = Hint("pass relations=True", shell="add --relations")
+        raise ProbeError(f"decoding {name!r} needs relations", hint=hint)
+    return name
 
 
 def read_name(kind: str, name: Any, known: Collection[str]) -> str:

@@ -163,7 +163,8 @@ def test_a_token_in_front_decides(encoder: Encoder, monkeypatch: pytest.MonkeyPa
     assert key_of_run(encoder) != before
 
 
-DECIDING = {"recipe": "published", "select": "loss", "max_steps": 7, "products": "bfloat16"}
+DECIDING = {"recipe": "published", "select": "loss", "max_steps": 7, "products": "bfloat16",
+            "relations": True}  # fmt: skip
 IDLE: dict[str, Any] = {"device": "meta", "memory_gb": 1.5}
 IDLE_IN_A_SWEEP: dict[str, Any] = {
     "baselines": False, "untrained": True, "cache": "cache", "keep_predictions": False,
@@ -176,12 +177,14 @@ DECIDING_IN_A_SWEEP: dict[str, Any] = {"stimuli": 26}
 @pytest.mark.fault_class("stale")
 def test_each_setting_decides_or_does_not(encoder: Encoder) -> None:
     """Every field of the configs is on one of the lists."""
-    assert {field.name for field in fields(Training)} == {*DECIDING, *IDLE}
+    assert {field.name for field in fields(Training)} == {*DECIDING, *IDLE, "decoding"}
     assert {field.name for field in fields(SweepConfig)} == {
         *("training", *IDLE_IN_A_SWEEP, *DECIDING_IN_A_SWEEP),
     }
     deciding = DECIDING | DECIDING_IN_A_SWEEP
     keys = [key_of_run(encoder, **{name: value}) for name, value in deciding.items()]
+    keys += [key_of_run(encoder, relations=one) for one in ("difference", "dependent")]
+    keys += [key_of_run(encoder, relations=True, decoding=one) for one in ("root", "joint")]
     grids = Grid((2,), (2,), (0,)), Grid((1,), (3,), (0,)), Grid((1,), (2,), (1,))
     keys += [key_of_run(encoder, grid=grid) for grid in grids]
     keys += [key_of_run(encoder, punct="keep"), key_of_run(encoder, method="probe-untrained")]
