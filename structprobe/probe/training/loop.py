@@ -145,7 +145,9 @@ class Problem:
         bad = torch.nonzero(~losses.isfinite().flatten())
         if len(bad) or not math.isfinite(dev_loss):
             where = step - len(losses) + 1 + int(bad[0]) if len(bad) else step
-            hint = "use a smaller learning_rate or recipe='whitened'"
+            hint = "use a smaller learning_rate"
+            if isinstance(self.schedule, Plateau):
+                hint += " or recipe='whitened'"
             raise ProbeError(f"the loss is no longer finite at step {where}", hint=hint)
         entry = {
             "step": step,
