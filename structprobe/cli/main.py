@@ -36,6 +36,7 @@ COMMANDS = {
     "localise": "locate syntax in a model: by layer, by a learned mix of layers, and cumulatively",
     "codelength": "measure how many bits encode the gold trees, given the vectors of a layer",
     "decompose": "approximate sentence vectors by sums of words bound to roles, by layer",
+    "axes": "find which axes of the vectors serve syntax, word order and control tasks, by layer",
     "order": "test whether linear probes follow word order or hierarchy, by layer",
     "incremental": "follow the trees of a saved probe word by word, and when gold edges are found",
     "transfer": "score probes of several treebanks on each other, and compare their subspaces",

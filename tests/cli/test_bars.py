@@ -30,6 +30,7 @@ COMMANDS = {
         {"encode", "codelength"},
     ),
     "decompose": (f"decompose {TEST}", {"encode", "decompose"}),
+    "axes": (f"axes {FEW} --layers 1", {"encode", "orthogonal probe", "layers"}),
     "order": (
         "order --model {world}/model --device cpu --max-unknown 1 --items 10 --layers 1",
         {"encode", "readers"},

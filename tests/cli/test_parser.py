@@ -92,6 +92,8 @@ def test_singular_and_plural_are_one_option() -> None:
         (f"codelength {files}", "seed", "5"),
         (f"decompose {files}", "layers", "0,2-3"),
         (f"decompose {files}", "seed", "5"),
+        (f"axes {files}", "layers", "0,2-3"),
+        (f"axes {files}", "seed", "5"),
         ("order --model m", "layers", "0,2-3"),
         ("order --model m", "seed", "5"),
         ("incremental p t", "layer", "3"),

@@ -224,6 +224,7 @@ COMMANDS = {
     "localise": "localise --model {model} --max-steps 3 {files}",
     "codelength": "codelength --model {model} --max-steps 3 --train {0}/train.conllu",
     "decompose": "decompose --model {model} {files}",
+    "axes": "axes --model {model} --max-steps 3 {files}",
     "order": "order --model {model} --max-unknown 1 --items 10",
     "incremental": "incremental {0}/probe {0}/test.conllu --restart",
     "transfer": "transfer --model {model} --treebank {0} {0}/other --layer 1 --max-steps 3",

@@ -16,6 +16,7 @@ from structprobe.cli.main import main
 from structprobe.errors import StructprobeError, TreebankError
 from structprobe.experiments.compare import compare
 from structprobe.experiments.config import (
+    AxesConfig,
     CodelengthConfig,
     CompareConfig,
     DecomposeConfig,
@@ -28,6 +29,7 @@ from structprobe.experiments.config import (
 from structprobe.experiments.evaluate import evaluate, score_files
 from structprobe.experiments.fit import fit_probe
 from structprobe.experiments.heads import analyse_heads
+from structprobe.experiments.instruments.axes import compare_axes
 from structprobe.experiments.instruments.codelength import codelength
 from structprobe.experiments.instruments.decompose import decompose
 from structprobe.experiments.instruments.localise import localise
@@ -88,6 +90,7 @@ def run(world: Path, command: str) -> int:
         f"localise {MODEL} {BLANK}",
         f"codelength {MODEL} --train {{0}}/blank-train.conllu",
         f"decompose {MODEL} {BLANK}",
+        f"axes {MODEL} {BLANK}",
         f"heads {MODEL} {BLANK}",
         "evaluate {0}/probe {0}/blank-test.conllu -q",
     ],
@@ -142,6 +145,11 @@ FUNCTIONS: dict[str, Any] = {
     "decompose": (
         lambda bank, allow: decompose(
             None, bank, bank, bank, config=DecomposeConfig(allow_withheld=allow)
+        )
+    ),
+    "compare_axes": (
+        lambda bank, allow: compare_axes(
+            None, bank, bank, bank, config=AxesConfig(allow_withheld=allow)
         )
     ),
     "transfer": (

@@ -64,10 +64,14 @@ class IncrementalProbe(BiaffineProbe):
 
     Parameters
     ----------
-    rank, dropout, max_steps, batch_size, learning_rate, validation_fraction
+    rank, dropout
         As for `BiaffineProbe`.
-    random_state, device, verbose, relations, subtypes, relation_rank, relation_dropout
+    relations, subtypes, relation_rank, relation_dropout
         As for `BiaffineProbe`; relations are read from both words when the later one has come.
+    max_steps, batch_size, learning_rate, validation_fraction
+        As for `BiaffineProbe`.
+    random_state, device, verbose
+        As for `BiaffineProbe`.
 
     Attributes
     ----------
