@@ -168,9 +168,7 @@ class RelationReader(VectorsEstimator):
             If the reader is not fitted.
         """
         words = self._words(X)[None]
-        best = [scores.argmax(1) for scores in self._scores(words, self._heads_of(heads, words))]
-        found = self.classes_[np.concatenate(best)]
-        return PerSentence(np.split(found, np.cumsum(words.lengths)[:-1]))
+        return self._labels(words, self._heads_of(heads, words))
 
     def predict_proba(
         self, X: VectorsLike, heads: TreesLike | None = None
@@ -275,6 +273,13 @@ class RelationReader(VectorsEstimator):
             told = f"reads={self.reads!r} needs the heads"
             raise ProbeError(told, hint="pass predict(X, heads)")
         return None
+
+    def _labels(self, words: Words, heads: NDArray[np.int64] | None) -> list[Labels]:
+        """Give the most probable relation of each word."""
+        # heads (n_words,): rows, as by `head_rows` -> (n,)
+        best = [scores.argmax(1) for scores in self._scores(words, heads)]
+        found = self.classes_[np.concatenate(best)]
+        return PerSentence(np.split(found, np.cumsum(words.lengths)[:-1]))
 
     def _scores(self, words: Words, heads: NDArray[np.int64] | None) -> Iterator[Tensor]:
         """Give the log-odds of all relations, of words in chunks."""

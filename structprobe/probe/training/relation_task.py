@@ -40,7 +40,7 @@ def relation_pools(
 ) -> tuple[RelationForm, NDArray[np.integer], tuple[Pool, Pool]]:
     """Find what arcs of the training set may be, its relations, and the arcs of both sets."""
     sets = split.train, split.dev
-    codes, is_root = zip(*map(_arcs, sets), strict=True)
+    codes, is_root = zip(*map(arcs_of, sets), strict=True)
     classes, own = np.unique(codes[0], return_inverse=True)
     allowed = np.zeros((2, len(classes)), dtype=np.bool_)
     allowed[is_root[0].astype(int), own] = True
@@ -50,21 +50,21 @@ def relation_pools(
         raise ProbeError("no relation of y_dev is in the training set", hint="pass another dev")
     pools = []
     for part, numbers in zip(sets, (own, np.where(usable, place, -1)), strict=True):
-        gold, heads = (torch.from_numpy(some).to(device) for some in (numbers, _heads(part)))
+        gold, heads = (torch.from_numpy(some).to(device) for some in (numbers, heads_of(part)))
         pools.append(Pool(part.lengths, gold, pairs=False, heads=heads))
     form = RelationForm(reads, torch.from_numpy(allowed).to(device))
     return form, classes, (pools[0], pools[1])
 
 
-def _arcs(part: Examples) -> tuple[NDArray[np.integer], NDArray[np.bool_]]:
+def arcs_of(part: Examples) -> tuple[NDArray[np.integer], NDArray[np.bool_]]:
     """Give the relation of each word, by number, and whether it is the root."""
     # -> (n_words,), (n_words,)
     gold = part.gold[RELATION]
     sentence, inside = ragged(part.lengths)
-    return gold.values[gold.starts[sentence] + inside], _heads(part) == 0
+    return gold.values[gold.starts[sentence] + inside], heads_of(part) == 0
 
 
-def _heads(part: Examples) -> NDArray[np.int64]:
+def heads_of(part: Examples) -> NDArray[np.int64]:
     """Concatenate the heads of all sentences."""
     # -> (n_words,)
     return np.concatenate(part.heads).astype(np.int64)
