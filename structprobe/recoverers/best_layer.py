@@ -31,7 +31,7 @@ class BestLayer(TextRecoverer):
         The model.
     layers : iterable of int, optional
         The layers to choose from; by default all.
-    punct : {"upos", "xpos", "keep"}, optional
+    punct : {"upos", "xpos", "keep", "polar"}, optional
         Which words UUAS on dev ignores, see `Protocol`.
     cache : path, optional
         A folder in which to cache word vectors; by default all layers are kept in memory.

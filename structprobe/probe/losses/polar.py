@@ -6,12 +6,12 @@ the squared length of a difference says whether two words are linked, its direct
 links them, and which way.
 
 The difference of an arc is that of its dependent and its head, ``u`` its unit vector. The direction
-of a relation is the unit vector ``m`` of the mean of its ``u`` in the batch. The loss is contrastive
-in the cosines ``c = u·m``: the cross-entropy of the relation of each arc under a softmax of
-``±c / T`` over all relations in the batch, each in both directions, so that arcs of one relation
-point one way, and away from those of others and from the opposite of every relation. The mean over
-arcs, times a weight, is added to the distance loss. Arcs from the root have no difference and are
-left out.
+of a relation is the unit vector ``m`` of the mean of its ``u`` in the batch. The loss is
+contrastive in the cosines ``c = u·m``: the cross-entropy of the relation of each arc under a
+softmax of ``±c / T`` over all relations in the batch, each in both directions, so that arcs of one
+relation point one way, and away from those of others and from the opposite of every relation. The
+mean over arcs, times a weight, is added to the distance loss. Arcs from the root have no difference
+and are left out.
 
 The gradient is in closed form. With the softmax minus the gold as ``E`` (its two halves
 subtracted), it is ``E m / T`` in ``u`` directly, plus that through the means; both lose what is
