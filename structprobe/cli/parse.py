@@ -13,6 +13,7 @@ from structprobe.cli.output import printing, to_json
 from structprobe.cli.parser import Parser
 
 if TYPE_CHECKING:
+    from structprobe.recoverers.parsed import ParsedSentence
     from structprobe.treebank import Treebank
 
 _PIPE = "to parse a sentence, pipe it in: echo 'the dog ran' | structprobe parse PROBE - --text"
@@ -56,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
     predictions = recoverer.predict(bank)
     trees = [ParsedSentence(*both) for both in zip(bank, predictions, strict=True)]
     if args.json:
-        plain = ({"words": tree.words, "heads": tree.heads.tolist()} for tree in trees)
+        plain = (_plain(tree) for tree in trees)
         text = "".join(f"{to_json(one)}\n" for one in plain)
     elif args.text:
         text = "".join(f"{tree}\n\n" for tree in trees)
@@ -71,6 +72,12 @@ def run(args: argparse.Namespace) -> None:
         else:
             # Bytes: all that was not parsed stays as it was, line endings included.
             sys.stdout.buffer.write(text.encode())
+
+
+def _plain(tree: ParsedSentence) -> dict[str, object]:
+    """Tell a tree as values for JSON, with relations where the probe has them."""
+    told: dict[str, object] = {"words": tree.words, "heads": tree.heads.tolist()}
+    return told if tree.deprels is None else told | {"deprels": tree.deprels}
 
 
 def _read(args: argparse.Namespace) -> Treebank:

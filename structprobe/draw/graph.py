@@ -21,26 +21,24 @@ def to_networkx(
     pred_heads: ArrayLike | None = None,
     *,
     deprels: Sequence[str] | None = None,
+    pred_deprels: Sequence[str] | None = None,
     distances: ArrayLike | None = None,
 ) -> networkx.DiGraph:
     """Convert a tree, or a gold and a recovered tree together, to a directed graph.
 
     Parameters
     ----------
-    words, heads, pred_heads
-        As for `draw_text`.
-    deprels : sequence of str, length n, optional
-        The relation of each word to its head in `heads`.
-    distances
+    words, heads, pred_heads, deprels, pred_deprels, distances
         As for `draw_text`.
 
     Returns
     -------
     networkx.DiGraph
-        Arcs from heads to dependents, with ``deprel`` and ``distance`` as far as known. Nodes are
-        1-based word numbers, with ``word`` and ``root`` (whether it is the root, of the recovered
-        tree if given); ``graph.graph["root"]`` is the root's number. With two trees, the graph has
-        the arcs of both, with ``gold`` and ``recovered`` (whether that tree has the arc) and
+        Arcs from heads to dependents, with ``deprel`` (in `deprels`), ``pred_deprel`` (in
+        `pred_deprels`) and ``distance`` as far as known. Nodes are 1-based word numbers, with
+        ``word`` and ``root`` (whether it is the root, of the recovered tree if given);
+        ``graph.graph["root"]`` is the root's number. With two trees, the graph has the arcs of
+        both, with ``gold`` and ``recovered`` (whether that tree has the arc) and
         ``status``: "right" if both trees connect the two words (ignoring direction, as in UUAS),
         else "missed" or "wrong".
 
@@ -57,17 +55,18 @@ def to_networkx(
     """
     import networkx
 
-    _, gold, pred = compare(words, heads, pred_heads, distances)
+    _, gold, pred = compare(words, heads, pred_heads, distances, deprels, pred_deprels)
     root = (pred or gold).root
     graph = networkx.DiGraph(root=root + 1)
     for index, word in enumerate(words):
         graph.add_node(index + 1, word=word, root=index == root)
-    for tree, other in ((gold, "missed"), (pred, "wrong")):
+    sides = (gold, "missed", "deprel", deprels), (pred, "wrong", "pred_deprel", pred_deprels)
+    for tree, other, name, relations in sides:
         for arc in tree.arcs if tree else ():
             ends = arc.head + 1, arc.dependent + 1
             told: dict[str, Any] = {} if arc.distance is None else {"distance": arc.distance}
-            if tree is gold and deprels is not None:
-                told["deprel"] = deprels[arc.dependent]
+            if relations is not None:
+                told[name] = relations[arc.dependent]
             if pred:
                 told["gold"] = tree is gold or graph.has_edge(*ends)
                 told |= {"recovered": tree is pred, "status": "right" if arc.shared else other}
@@ -112,18 +111,17 @@ def to_displacy(
     >>> to_displacy(["dogs", "ran"], [2, 0], deprels=["nsubj", "root"])["arcs"]
     [{'start': 0, 'end': 1, 'label': 'nsubj', 'dir': 'left'}]
     """
-    shown, tree, _ = compare(words, heads, None, distances)
+    shown, tree, _ = compare(words, heads, None, distances, deprels)
     to_left = is_right_to_left(shown, direction)
     nothing = [""] * len(shown)
     tags = nothing if upos is None else [escape(visible(tag)) for tag in upos]
-    relations = nothing if deprels is None else [escape(visible(name)) for name in deprels]
     return {
         "words": [{"text": word, "tag": tag} for word, tag in zip(shown, tags, strict=True)],
         "arcs": [
             {
                 "start": min(arc.head, arc.dependent),
                 "end": max(arc.head, arc.dependent),
-                "label": " ".join(filter(None, (relations[arc.dependent], arc.label))),
+                "label": escape(arc.label),
                 "dir": "left" if arc.dependent < arc.head else "right",
             }
             for arc in tree.arcs

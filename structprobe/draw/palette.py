@@ -21,3 +21,4 @@ STROKES = {
     "wrong": Stroke("#d55e00", (8, 4)),
 }
 INK = "#333333"  # of small letters
+DIFFERS_INK = "#a84300"  # of relations that differ; darker than a wrong line, as letters are thin

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import unicodedata
 from collections.abc import Sequence
 from itertools import accumulate
 from xml.sax.saxutils import escape
 
 from numpy.typing import ArrayLike
 
-from structprobe.draw.arcs import Tree, compare, count_edges, stack
-from structprobe.draw.palette import INK, STROKES
-from structprobe.draw.word_display import is_right_to_left, visible
+from structprobe.draw.arcs import DIFFERS, Arc, Tree, compare, count_edges, stack, tell_relations
+from structprobe.draw.label_layout import crossing, middle_of_label, widen
+from structprobe.draw.palette import DIFFERS_INK, INK, STROKES
+from structprobe.draw.word_display import estimated_width, is_right_to_left, visible
 
 SIZE = 18  # of the letters, in pixels; all else is measured by it
 GAP = 16  # between words
@@ -20,11 +20,9 @@ PORT = 6  # between the arcs at one word
 CLEAR = 22  # from the middle of the words to where the arcs begin
 MARGIN = 16
 SMALL = 13  # size of the letters of labels and legend
-TINY = 11  # size of the numbers on arcs
+TINY = 11  # size of the labels on arcs
+AROUND = 7  # a label, kept free of lines
 LEGEND = 36  # height of the line that tells the colours
-
-_NARROW = set(" '!,.:;|`()[]{}/\\ijltfrI-\"·")
-_BROAD = set("mwMW@%—…")
 
 
 class Svg(str):
@@ -41,6 +39,8 @@ def draw_svg(
     heads: ArrayLike,
     pred_heads: ArrayLike | None = None,
     *,
+    deprels: Sequence[str] | None = None,
+    pred_deprels: Sequence[str] | None = None,
     distances: ArrayLike | None = None,
     direction: str = "auto",
     title: str | None = None,
@@ -51,10 +51,11 @@ def draw_svg(
     Arrows point from head to dependent. With `pred_heads`, the gold tree is above the words and the
     recovered tree below. Edges in both trees (ignoring direction, as in UUAS) are solid blue lines;
     missed gold edges are dotted and purple, wrong edges dashed and red. The same goes for roots.
+    Recovered relations are marked as by `draw_text`.
 
     Parameters
     ----------
-    words, heads, pred_heads, distances, direction
+    words, heads, pred_heads, deprels, pred_deprels, distances, direction
         As for `draw_text`.
     title : str, optional
         The title for screen readers and tooltips; by default the sentence.
@@ -78,9 +79,10 @@ def draw_svg(
     >>> svg[:4], "&lt;b&gt;" in svg, "<b>" in svg
     ('<svg', True, False)
     """
-    shown, gold, pred = compare(words, heads, pred_heads, distances)
+    shown, gold, pred = compare(words, heads, pred_heads, distances, deprels, pred_deprels)
     legend, least = _legend(gold, pred, note) if pred else ([], 0.0)
-    middles, width = _middles(shown, least, is_right_to_left(shown, direction))
+    trees = [tree for tree in (gold, pred) if tree]
+    middles, width = _middles(shown, least, is_right_to_left(shown, direction), trees)
     above, up = _side(gold, middles, -1, "missed" if pred else "gold", bool(pred))
     below, down = _side(pred, middles, 1, "wrong", True) if pred else ([], SIZE)
     line = MARGIN + up  # where the words stand
@@ -115,32 +117,31 @@ def draw_svg(
     return Svg("\n".join(lines))
 
 
-def estimated_width(text: str, size: float = SIZE) -> float:
-    """Estimate how wide a text is in a sans-serif font."""
-    return size * sum(_em(char) for char in text)
-
-
-def _em(char: str) -> float:
-    """Estimate the width of one character as a share of the size."""
-    if unicodedata.category(char) in ("Mn", "Me", "Cf"):
-        return 0.0
-    if unicodedata.east_asian_width(char) in "WF" or char in _BROAD:
-        return 1.0
-    if char in _NARROW:
-        return 0.36
-    return 0.74 if char.isupper() else 0.6
-
-
-def _middles(words: tuple[str, ...], least: float, to_left: bool) -> tuple[list[float], float]:
+def _middles(
+    words: tuple[str, ...], least: float, to_left: bool, trees: Sequence[Tree]
+) -> tuple[list[float], float]:
     """Compute the centres of the words, and the total width, which is at least `least`."""
-    widths = [max(estimated_width(word), 3 * PORT) for word in words]
-    starts = list(accumulate((width + GAP for width in widths), initial=float(MARGIN)))
-    total = starts[-1] - GAP + MARGIN
-    middles = [start + width / 2 for start, width in zip(starts, widths, strict=False)]
+    widths = [max(estimated_width(word, SIZE), 3 * PORT) for word in words]
+    middles, _ = _side_by_side(widths, [GAP] * len(widths))
+    more = widen(trees, middles, lambda arc: _room(arc) + PORT)
+    middles, total = _side_by_side(widths, [GAP + gap for gap in (*more, 0)])
     if to_left:
         middles = [total - middle for middle in middles]
     shift = max(0.0, least - total) / 2
     return [middle + shift for middle in middles], total + 2 * shift
+
+
+def _side_by_side(widths: list[float], gaps: list[int]) -> tuple[list[float], float]:
+    """Put words side by side; return their centres, and the total width."""
+    both = zip(widths, gaps, strict=True)
+    starts = list(accumulate((width + gap for width, gap in both), initial=float(MARGIN)))
+    middles = [start + width / 2 for start, width in zip(starts, widths, strict=False)]
+    return middles, starts[-1] - GAP + MARGIN
+
+
+def _room(arc: Arc) -> float:
+    """Estimate how much of a line a label interrupts."""
+    return estimated_width(arc.label, TINY) + 2 * AROUND
 
 
 def _side(
@@ -158,10 +159,13 @@ def _side(
         arc, (leaves, enters), level = tree.arcs[index], ends[index], levels[index]
         style = "right" if compared and arc.shared else other
         drawn.append(_arc(leaves, enters, side, CLEAR + LEVEL * level, style))
-        if arc.label:
-            drawn.append(_number((leaves + enters) / 2, side * (CLEAR + LEVEL * level), arc.label))
     style = "right" if compared and tree.root_shared else other
     drawn.append(_root(middles[tree.root], side, height, style))
+    for arc, pair, level in zip(tree.arcs, ends, levels, strict=True):
+        if arc.label:  # Over all lines
+            across = [*crossing(ends, levels, level), middles[tree.root]]
+            x = middle_of_label(pair, _room(arc), across)
+            drawn.append(_label(x, side * (CLEAR + LEVEL * level), arc))
     return drawn, height + SIZE
 
 
@@ -191,12 +195,13 @@ def _root(x: float, side: int, height: float, style: str) -> str:
     )
 
 
-def _number(x: float, y: float, text: str) -> str:
-    """Write a number over a line, interrupting it."""
+def _label(x: float, y: float, arc: Arc) -> str:
+    """Write the label of an arc over its line, interrupting it."""
+    ink = DIFFERS_INK if arc.differs else INK
     return (
-        f'<text x="{_px(x)}" y="{_px(y + TINY * 0.35)}" fill="{INK}" font-size="{TINY}"'
-        ' text-anchor="middle" stroke="#fff" stroke-width="6" paint-order="stroke"'
-        f' stroke-linejoin="round">{text}</text>'
+        f'<text x="{_px(x)}" y="{_px(y + TINY * 0.35)}" fill="{ink}"'
+        f' font-size="{TINY}" text-anchor="middle" stroke="#fff" stroke-width="6"'
+        f' paint-order="stroke" stroke-linejoin="round">{escape(arc.label)}</text>'
     )
 
 
@@ -218,18 +223,26 @@ def _legend(gold: Tree, pred: Tree, note: str | None) -> tuple[list[str], float]
     """Draw the line with the number of edges per colour; return it and its width."""
     x, parts = 0.0, []
     told = [(style, f"{count} {style}") for style, count in count_edges(gold, pred).items()]
+    if pred.marked:
+        told.insert(1, ("", tell_relations(pred)))
     behind = "gold above, recovered below" + (f"; {escape(visible(note))}" if note else "")
     for style, text in [*told, ("", behind)]:
         if style:
             parts.append(f'<path d="M{_px(x)} -4h26" stroke-width="2"{_stroke(style)}/>')
             x += 32
-        parts.append(f'<text x="{_px(x)}" font-size="{SMALL}">{text}</text>')
+        ink = f' fill="{DIFFERS_INK}"' if text.startswith(DIFFERS) else ""
+        parts.append(f'<text x="{_px(x)}" font-size="{SMALL}"{ink}>{text}</text>')
         x += estimated_width(text, SMALL) + GAP
     return parts, x - GAP + 2 * MARGIN
 
 
 def _told(words: tuple[str, ...], tree: Tree) -> str:
-    arcs = [f"{words[arc.dependent]} depends on {words[arc.head]}" for arc in tree.arcs]
+    """Tell a tree in words, for those who do not see it."""
+    arcs = [
+        f"{words[arc.dependent]} depends on {words[arc.head]}"
+        + (f" as {arc.relation}" if arc.relation else "")
+        for arc in tree.arcs
+    ]
     return "; ".join([f"the root is {words[tree.root]}", *arcs]) + "."
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from itertools import accumulate
+from math import floor
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from structprobe.draw.arcs import Tree, compare, stack
+from structprobe.draw.arcs import Tree, compare, stack, tell_relations
+from structprobe.draw.label_layout import crossing, middle_of_label, widen
 from structprobe.draw.word_display import cells, held, is_right_to_left
 from structprobe.errors import counted
 
 # Words are not cut to fewer columns, however narrow the terminal is.
 SHORTEST = 12
+SHORTEST_RELATION = 4  # likewise
 
 _UP, _DOWN, _LEFT, _RIGHT = 1, 2, 4, 8
 # The character whose strokes are the sum of those numbers.
@@ -29,6 +32,8 @@ def draw_text(
     heads: ArrayLike,
     pred_heads: ArrayLike | None = None,
     *,
+    deprels: Sequence[str] | None = None,
+    pred_deprels: Sequence[str] | None = None,
     distances: ArrayLike | None = None,
     direction: str = "auto",
     width: int | None = None,
@@ -39,8 +44,11 @@ def draw_text(
     above the words and the recovered tree below. Edges that are in only one tree (ignoring
     direction, as in UUAS) are dashed with a hollow arrow: missed above, wrong below. ``○`` marks a
     root that differs from the other tree's. A drawing wider than `width` has one word per line,
-    with the gold tree to the left and the recovered tree, mirrored, to the right; words that are
-    still too long are cut with an ellipsis.
+    with the gold tree to the left and the recovered tree, mirrored, to the right; words and
+    relations that are still too long are cut with an ellipsis.
+
+    If both trees have relations, ``*`` marks a recovered relation on an edge in both trees if the
+    gold tree has no such arc with that relation (ignoring subtypes, as in LAS).
 
     Parameters
     ----------
@@ -50,6 +58,9 @@ def draw_text(
         The head of each word, 1-based, 0 for the root.
     pred_heads : array_like of int, shape (n,), optional
         The recovered heads.
+    deprels, pred_deprels : sequence of str, length n, optional
+        The relation of each word to its head in `heads` and in `pred_heads`, to be shown on the
+        arcs; ``_`` for none.
     distances : array_like of float, shape (n, n), optional
         Predicted distances between words, to be shown on the arcs of both trees.
     direction : {"auto", "ltr", "rtl"}
@@ -66,8 +77,8 @@ def draw_text(
     Raises
     ------
     TreeError
-        If the heads are not a tree, `heads` or `distances` do not match the words, or the direction
-        is unknown.
+        If the heads are not a tree, heads, relations or distances do not match the words, or the
+        direction is unknown.
 
     Examples
     --------
@@ -84,8 +95,12 @@ def draw_text(
     ┌┴─► dog
     ├──● chased
     └──► cats
+    >>> print(draw_text(["dogs", "bark"], [2, 0], deprels=["nsubj", "root"], width=80))
+     ┌nsubj┐
+     ▼     │●
+    dogs  bark
     """
-    shown, gold, pred = compare(words, heads, pred_heads, distances)
+    shown, gold, pred = compare(words, heads, pred_heads, distances, deprels, pred_deprels)
     width = shutil.get_terminal_size().columns if width is None else width
     upright = shown, gold, pred
     if is_right_to_left(shown, direction):
@@ -98,6 +113,8 @@ def draw_text(
         sides = "left, recovered right" if turned else "above, recovered below"
         count = f"{pred.n_shared} of {counted(len(pred.arcs), 'edge')} right"
         lines.append(f"gold {sides}: {count}; dashed: in only one of the trees")
+        if pred.marked:
+            lines.append(tell_relations(pred))
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -105,12 +122,20 @@ def _upright(words: tuple[str, ...], gold: Tree, pred: Tree | None) -> list[str]
     """Draw the words in one row, with arcs above and below."""
     trees = [tree for tree in (gold, pred) if tree]
     ports = [_ports(tree, len(words)) for tree in trees]
-    labels = [len(arc.label) for tree in trees for arc in tree.arcs]
-    least = max(labels, default=-1) + 2 if any(labels) else 1  # a number fits over any arc
+    numbers = [len(arc.number) for tree in trees for arc in tree.arcs]
+    least = max(numbers, default=-1) + 2 if any(numbers) else 1  # a number fits over any arc
     sizes = [max(least, cells(word), *(p[at][1] for p in ports)) for at, word in enumerate(words)]
-    lefts = list(accumulate((size + 1 for size in sizes[:-1]), initial=0))
-    text = " ".join(_centred(word, size) for word, size in zip(words, sizes, strict=True))
-    sides = [_arcs(tree, one, lefts, sizes) for tree, one in zip(trees, ports, strict=True)]
+    gaps = [1] * (len(words) - 1)
+    for tree, one in zip(trees, ports, strict=True):
+        entries = _entries(one, sizes, gaps)
+        more = widen([tree], entries, lambda arc: cells(arc.label) + 2)
+        gaps = [gap + wider for gap, wider in zip(gaps, more, strict=True)]
+    boxes = [_centred(word, size) for word, size in zip(words, sizes, strict=True)]
+    text = "".join(f"{box}{' ' * gap}" for box, gap in zip(boxes, [*gaps, 0], strict=True))
+    sides = [
+        _arcs(tree, _entries(one, sizes, gaps), sum(sizes) + sum(gaps))
+        for tree, one in zip(trees, ports, strict=True)
+    ]
     flipped = (line.translate(_FLIP) for side in sides[1:] for line in side[::-1])
     return [*sides[0], text, *flipped]
 
@@ -121,29 +146,32 @@ def _ports(tree: Tree, n: int) -> list[tuple[bool, int]]:
     return [((at, True) in ends, 1 + sum((at, side) in ends for side in (0, 1))) for at in range(n)]
 
 
-def _arcs(
-    tree: Tree, ports: list[tuple[bool, int]], lefts: list[int], sizes: list[int]
-) -> list[str]:
-    """Draw the arcs of a tree above words in boxes."""
-    entries = [
+def _entries(ports: list[tuple[bool, int]], sizes: list[int], gaps: list[int]) -> list[int]:
+    """Give the column at which an arc enters each word."""
+    lefts = accumulate((s + gap for s, gap in zip(sizes, gaps, strict=False)), initial=0)
+    return [
         left + (size - count) // 2 + to_left
         for left, size, (to_left, count) in zip(lefts, sizes, ports, strict=True)
     ]
+
+
+def _arcs(tree: Tree, entries: list[int], width: int) -> list[str]:
+    """Draw the arcs of a tree above words."""
     ends = [
         (entries[arc.head] + (1 if arc.dependent > arc.head else -1), entries[arc.dependent])
         for arc in tree.arcs
     ]
     levels = stack([(min(pair), max(pair)) for pair in ends])
     arrows = max(levels, default=0)  # the row of the arrow heads
-    canvas = _Canvas(arrows + 2, lefts[-1] + sizes[-1])
+    canvas = _Canvas(arrows + 2, width)
     for arc, (leaves, enters), level in zip(tree.arcs, ends, levels, strict=True):
         canvas.across(arrows - level, leaves, enters, solid=arc.shared)
         canvas.along(leaves, arrows - level, arrows + 1, solid=arc.shared)
         canvas.along(enters, arrows - level, arrows, solid=arc.shared)
         canvas.mark(arrows, enters, "▼" if arc.shared else "▽")
-        start = (leaves + enters + 1 - len(arc.label)) // 2
-        for column, char in enumerate(arc.label, start):
-            canvas.mark(arrows - level, column, char)
+        size = cells(arc.label)
+        middle = middle_of_label((leaves, enters), size + 1, crossing(ends, levels, level))
+        canvas.write(arrows - level, floor(middle - (size - 1) / 2), arc.label)
     canvas.mark(arrows, entries[tree.root], "●" if tree.root_shared else "○")
     return canvas.lines()[:-1]
 
@@ -152,12 +180,18 @@ def _turned(words: tuple[str, ...], gold: Tree, pred: Tree | None, width: int) -
     """Draw one word per line, the tree to the left, the recovered one mirrored to the right."""
     longest = max(map(cells, words))
     trees = [tree for tree in (gold, pred) if tree]
-    for step in (2, 1):
+    named = max(cells(arc.named) for tree in trees for arc in tree.arcs) if len(words) > 1 else 0
+    # First the branches are narrowed, then words are cut, then relations.
+    cut, shortest = range(named - 1, SHORTEST_RELATION - 1, -1), min(longest, SHORTEST)
+    steps = [(2, named, longest), (1, named, longest), (1, named, shortest)]
+    steps += [(1, most, shortest) for most in cut]
+    for step, most, least in steps:
         sides = [
-            _numbered(_branches(tree, len(words), step), tree, right=tree is pred) for tree in trees
+            _labelled(_branches(tree, len(words), step), tree, most, right=tree is pred)
+            for tree in trees
         ]
-        room = width - sum(len(side[0]) + 1 for side in sides)
-        if longest <= room:
+        room = width - sum(cells(side[0]) + 1 for side in sides)
+        if least <= room:
             break
     size = min(longest, max(room, SHORTEST))
     words = tuple(_clipped(word, size) for word in words)
@@ -170,17 +204,24 @@ def _turned(words: tuple[str, ...], gold: Tree, pred: Tree | None, width: int) -
     return lines
 
 
-def _numbered(branches: list[str], tree: Tree, *, right: bool) -> list[str]:
-    """Put the distances between branches and words; mirror what is on the right."""
-    if right:
+def _labelled(branches: list[str], tree: Tree, most: int, *, right: bool) -> list[str]:
+    """Put labels, relations of at most so many columns, between branches and words."""
+    if right:  # It is mirrored
         branches = [line[::-1].translate(_MIRROR) for line in branches]
-    labels = {arc.dependent: arc.label for arc in tree.arcs}
-    size = max(map(len, labels.values()), default=0)
-    if not size:
-        return branches
-    columns = [labels.get(word, "").rjust(size) for word in range(len(branches))]
-    both = zip(columns, branches, strict=True)
-    return [f"{number} {line}" if right else f"{line} {number}" for number, line in both]
+    relations, numbers = [""] * len(branches), [""] * len(branches)
+    for arc in tree.arcs:
+        relations[arc.dependent] = _clipped(arc.named, most)
+        numbers[arc.dependent] = arc.number
+    for column, at_branch in ((relations, True), (numbers, False)):
+        size = max(map(cells, column))
+        if not size:
+            continue
+        for word, label in enumerate(column):
+            blank = " " * (size - cells(label))
+            # Relations stand at the branch, numbers one below another.
+            label = label + blank if at_branch and not right else blank + label
+            branches[word] = f"{label} {branches[word]}" if right else f"{branches[word]} {label}"
+    return branches
 
 
 def _branches(tree: Tree, n: int, step: int) -> list[str]:
@@ -255,6 +296,16 @@ class _Canvas:
     def mark(self, row: int, column: int, char: str) -> None:
         """Put a character over whatever is there."""
         self._marks[row, column] = char
+
+    def write(self, row: int, column: int, text: str) -> None:
+        """Put a text over whatever is there."""
+        for char in text:
+            size = cells(char)
+            if not size:  # It joins the one before
+                self._marks[row, column - 1] = self._marks.get((row, column - 1), "") + char
+            for place in range(size):
+                self.mark(row, column + place, "" if place else char)
+            column += size
 
     def lines(self) -> list[str]:
         """Give the drawing."""

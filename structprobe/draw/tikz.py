@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 from numpy.typing import ArrayLike
 
-from structprobe.draw.arcs import Tree, compare, count_edges, stack
-from structprobe.draw.palette import STROKES
-from structprobe.draw.word_display import is_right_to_left
+from structprobe.draw.arcs import Tree, compare, count_edges, stack, tell_relations
+from structprobe.draw.label_layout import widen
+from structprobe.draw.palette import DIFFERS_INK, STROKES
+from structprobe.draw.word_display import estimated_width, is_right_to_left
 
 LEVEL = 3  # between arcs, in ex
+# In points, for the usual size of letters; wider than most fonts are, as nobody measures them.
+SIZE, SMALL = 10, 8  # of words and labels
+GAP = 10  # between words
+AROUND = 6  # a label
 
 # What would be a command or a ligature. ``\&`` itself separates the words.
 _NAMES = {"\\": "backslash", "^": "asciicircum", "~": "asciitilde", "<": "less", ">": "greater",
@@ -34,6 +40,8 @@ def draw_tikz(
     heads: ArrayLike,
     pred_heads: ArrayLike | None = None,
     *,
+    deprels: Sequence[str] | None = None,
+    pred_deprels: Sequence[str] | None = None,
     distances: ArrayLike | None = None,
     direction: str = "auto",
 ) -> str:
@@ -41,14 +49,16 @@ def draw_tikz(
 
     The document needs ``\usepackage{tikz-dependency}``. With `pred_heads`, the gold tree is above
     the words, the recovered tree below. Edges in both trees (ignoring direction, as in UUAS) have
-    the style ``found``, others ``missed`` or ``wrong``, which are defined at the top.
+    the style ``found``, others ``missed`` or ``wrong``, which are defined at the top. Recovered
+    relations are marked as by `draw_text`. Words stand apart so that relations fit in between at a
+    size of 10 pt.
 
     Parameters
     ----------
     words : sequence of str, length n
         The words, escaped for LaTeX; those that are not ASCII need XeLaTeX or LuaLaTeX, and a
         font that has the letters.
-    heads, pred_heads, distances, direction
+    heads, pred_heads, deprels, pred_deprels, distances, direction
         As for `draw_text`.
 
     Returns
@@ -73,10 +83,10 @@ def draw_tikz(
       \depedge[hide label, edge height=3ex]{3}{2}{}
     \end{dependency}
     """
-    shown, gold, pred = compare(words, heads, pred_heads, distances)
+    shown, gold, pred = compare(words, heads, pred_heads, distances, deprels, pred_deprels)
     if is_right_to_left(shown, direction):
         shown, gold, pred = shown[::-1], gold.mirrored(), pred.mirrored() if pred else None
-    cells = r" \& ".join(f"{{{escape_latex(word)}}}" for word in shown)
+    cells = _row(shown, [tree for tree in (gold, pred) if tree])
     styles = [
         line
         for name, (told, keys) in _STYLES.items()
@@ -91,6 +101,8 @@ def draw_tikz(
         r"  \end{deptext}",
         *_arcs(gold, "missed" if pred else "", ""),
     ]
+    if pred and pred.marked:
+        styles.append(rf"  \definecolor{{differs}}{{HTML}}{{{DIFFERS_INK[1:].upper()}}}")
     if pred:
         inside = [*styles, *inside, *_arcs(pred, "wrong", "edge below"), *_legend(gold, pred)]
     return "\n".join([r"\begin{dependency}", *inside, r"\end{dependency}"])
@@ -99,6 +111,19 @@ def draw_tikz(
 def escape_latex(text: str) -> str:
     r"""Escape a text so that LaTeX prints it unchanged."""
     return "".join(_ESCAPES.get(char, char) for char in text)
+
+
+def _row(words: Sequence[str], trees: Sequence[Tree]) -> str:
+    """Write the words, with space between them where labels need it."""
+    widths = [estimated_width(word, SIZE) + GAP for word in words]
+    starts = [*accumulate(widths, initial=0.0)]
+    middles = [start + (width - GAP) / 2 for start, width in zip(starts, widths, strict=False)]
+    gaps = widen(trees, middles, lambda arc: estimated_width(arc.label, SMALL) + 2 * AROUND)
+    row = f"{{{escape_latex(words[0])}}}"
+    for gap, word in zip(gaps, words[1:], strict=True):
+        more = f"[{gap}pt]" if gap else ""
+        row += rf" \&{more} {{{escape_latex(word)}}}"
+    return row
 
 
 def _arcs(tree: Tree, other: str, side: str) -> list[str]:
@@ -112,8 +137,10 @@ def _arcs(tree: Tree, other: str, side: str) -> list[str]:
     for arc, level in zip(tree.arcs, levels, strict=True):
         height = f"edge height={LEVEL * level}ex"
         keys = ("" if arc.label else "hide label, ") + _keys(other, arc.shared, side, height)
+        if arc.differs:
+            keys += ", label style={text=differs}"
         ends = f"{{{arc.head + 1}}}{{{arc.dependent + 1}}}"
-        lines.append(rf"  \depedge[{keys}]{ends}{{{arc.label}}}")
+        lines.append(rf"  \depedge[{keys}]{ends}{{{escape_latex(arc.label)}}}")
     return lines
 
 
@@ -125,6 +152,8 @@ def _legend(gold: Tree, pred: Tree) -> list[str]:
         f"{counts[told]} {told}"
         for name, (told, keys) in _STYLES.items()
     ]
+    if pred.marked:
+        notes.insert(1, tell_relations(pred))
     text = r" \quad ".join([*notes, "gold above, recovered below"])
     return [
         r"  \node[anchor=north, font=\footnotesize] at (current bounding box.south)",

@@ -11,6 +11,8 @@ DIRECTIONS = ("auto", "ltr", "rtl")
 # Joiners shape letters and emoji, so they stay; all other invisible characters are escaped.
 _JOINERS = "\u200c\u200d"
 _HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+_NARROW = set(" '!,.:;|`()[]{}/\\ijltfrI-\"·")
+_BROAD = set("mwMW@%—…")
 
 
 def visible(word: str) -> str:
@@ -24,6 +26,11 @@ def visible(word: str) -> str:
 def cells(text: str) -> int:
     """Count the columns that a text takes in a terminal."""
     return sum(_cells(char) for char in text)
+
+
+def estimated_width(text: str, size: float) -> float:
+    """Estimate how wide a text is in a sans-serif font."""
+    return size * sum(_em(char) for char in text)
 
 
 def is_right_to_left(words: tuple[str, ...], direction: str = "auto") -> bool:
@@ -52,3 +59,14 @@ def _cells(char: str) -> int:
     if unicodedata.category(char) in ("Mn", "Me", "Cf") or "\u1160" <= char <= "\u11ff":
         return 0
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _em(char: str) -> float:
+    """Estimate the width of one character as a share of the size."""
+    if unicodedata.category(char) in ("Mn", "Me", "Cf"):
+        return 0.0
+    if unicodedata.east_asian_width(char) in "WF" or char in _BROAD:
+        return 1.0
+    if char in _NARROW:
+        return 0.36
+    return 0.74 if char.isupper() else 0.6

@@ -14,10 +14,13 @@ from structprobe._version import __version__
 from structprobe.errors import ProbeError
 from structprobe.probe.base import TreeEstimator
 from structprobe.probe.data.ragged_vectors import Words
+from structprobe.probe.data.relation_labels import Labels
 from structprobe.probe.data.whitening import SharedMoments
 from structprobe.probe.projecting import predict_depths, predict_distances, predict_trees, project
+from structprobe.probe.readers.relation_decoding import DECODINGS, choose_weight, labelled
+from structprobe.probe.readers.relation_reader import RelationReader
 from structprobe.probe.training.joint_fit import FittedProbe, fit_jointly
-from structprobe.probe.training.settings import MEMORY_GB
+from structprobe.probe.training.settings import MEMORY_GB, read_name
 from structprobe.probe.types import (
     DevByLayer,
     Layer,
@@ -42,6 +45,9 @@ class StructuralHyperparameters:
         recipe: str = "auto",
         loss: str = "absolute",
         select: str = "uuas",
+        relations: bool | str = False,
+        subtypes: bool = False,
+        decoding: str = "published",
         max_steps: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
@@ -53,6 +59,7 @@ class StructuralHyperparameters:
         verbose: bool = False,
     ) -> None:
         self.rank, self.recipe, self.loss, self.select = rank, recipe, loss, select
+        self.relations, self.subtypes, self.decoding = relations, subtypes, decoding
         self.max_steps = max_steps
         self.batch_size, self.learning_rate = batch_size, learning_rate
         self.validation_fraction, self.random_state = validation_fraction, random_state
@@ -87,10 +94,22 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     select : {"uuas", "loss"}
         The dev-set criterion by which the recipe ``"auto"`` chooses: UUAS over all words, or the
         loss of the distances. The variant with the highest UUAS may have a slightly higher loss.
+    relations : bool or {"pair", "difference", "dependent"}
+        Whether to learn the relations of arcs too, and from what, as ``reads`` of `RelationReader`;
+        True for ``"pair"``. Neither the matrices nor the published trees depend on it.
+    subtypes : bool
+        Whether ``nsubj:pass`` is another relation than ``nsubj``.
+    decoding : {"published", "root", "joint"}
+        How trees are decoded: as published; as published, but rooted at the word that is most
+        probably the root according to the relations; or as the directed tree with the highest sum,
+        over its arcs, of minus the distance and the weighted log-probability of the best relation
+        (`RelationReader.arc_log_probabilities`). The weight is the one with the highest LAS on the
+        dev set. All but ``"published"`` need `relations`.
     max_steps, batch_size : int, optional
         Training steps for each matrix, and sentences per batch; set by the recipe by default.
+        Relations take half as many steps as the recipe has.
     learning_rate : float, optional
-        Learning rate of Adam; set by the recipe by default.
+        Learning rate of Adam for the two matrices; set by the recipe by default.
     validation_fraction : float
         Fraction of the training sentences that is held out, without a refit, if `fit` is given no
         dev set; at least one sentence.
@@ -116,6 +135,12 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     ----------
     distance_components_, depth_components_ : ndarray of float32, shape (rank, hidden_size)
         The two matrices.
+    relation_reader_ : RelationReader or None
+        What reads the relations, fitted; None without `relations`.
+    relation_components_, classes_ : ndarray
+        Its map and its relations.
+    relation_weight_ : float or None
+        The weight of relations, for ``decoding="joint"``.
     history_ : dict
         Plain values: ``recipe``, ``device``, ``treebank`` (the files that the trees were read from,
         if known), the numbers of sentences ``n_train`` and ``n_dev``, ``held_out`` (the indices of
@@ -125,7 +150,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         ``train_loss``, ``dev_loss``). With the recipe ``"auto"``, also ``chosen``, the name of what
         was chosen, and ``candidates`` for ``distance``: of each the ``step``, ``uuas``, ``loss``
         and ``factor`` when it was last compared. The loss is after multiplication of the
-        distances by the factor, which is part of the matrix.
+        distances by the factor, which is part of the matrix. With `relations`, also ``relation``.
     n_features_in_ : int
         hidden_size of the vectors seen during `fit`.
     origin_ : dict or None
@@ -157,18 +182,50 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     depth_components_: NDArray[np.float32]
     history_: dict[str, Any]
     treebank_fingerprint_: str | None
+    relation_reader_: RelationReader | None
+    relation_weight_: float | None
     saved_: Mapping[str, Any]  # By `NOTES`: saved beside a loaded probe
 
     _hint = "call fit, or load a saved probe with from_pretrained"
 
     def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
+        self._check_decoding()
         for found in fit_jointly([(None, self.get_params())], X, y, dev=dev):
-            self._keep_fit(found[0])
+            self._keep_fit(found[0], *found[0].dev_part(None, X, y, dev))
 
     def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:
-        distances = predict_distances(words[None], self.distance_components_)
-        depths = predict_depths(words[None], self.depth_components_)
-        return predict_trees(distances, depths)
+        trees, reader = self._trees(words[None]), self.relation_reader_
+        if reader is None:
+            return trees
+        return labelled(trees, reader, words[None], self.decoding, self.relation_weight_)
+
+    def _trees(self, words: Words) -> list[Prediction]:
+        """Decode trees as published."""
+        distances = predict_distances(words, self.distance_components_)
+        return predict_trees(distances, predict_depths(words, self.depth_components_))
+
+    @property
+    def classes_(self) -> Labels:
+        """The relations, sorted."""
+        return self._fitted_reader().classes_
+
+    @property
+    def relation_components_(self) -> NDArray[np.float32]:
+        """The map from vectors to relations."""
+        return self._fitted_reader().relation_components_
+
+    def _fitted_reader(self) -> RelationReader:
+        """Give what reads the relations."""
+        reader: RelationReader | None = getattr(self, "relation_reader_", None)
+        if reader is None:
+            raise AttributeError("this probe has no relations: fit it with relations=True")
+        return reader
+
+    def _check_decoding(self) -> None:
+        """Refuse an unknown decoding, or one that needs relations where there are none."""
+        if read_name("decoding", self.decoding, DECODINGS) != DECODINGS[0] and not self.relations:
+            what = f"decoding={self.decoding!r} needs relations"
+            raise ProbeError(what, hint="pass relations=True")
 
     def transform(self, X: WordVectorsLike) -> list[NDArray[np.float32]]:
         """Project words with the matrix of the distance probe.
@@ -329,22 +386,40 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         probe.n_features_in_ = probe.distance_components_.shape[1]
         probe.origin_, probe.treebank_fingerprint_ = saved.origin, saved.treebank_fingerprint
         probe.history_, probe.saved_ = dict(saved.history), saved.notes
+        probe.relation_reader_ = probe.relation_weight_ = None
+        if saved.relations is not None:
+            probe.relation_weight_ = saved.relations.weight
+            reader = RelationReader._from_saved(saved.relations, probe.get_params())
+            reader.n_features_in_, reader.origin_ = probe.n_features_in_, probe.origin_
+            reader.history_ = probe.history_["relation"]["evaluations"]
+            probe.relation_reader_ = reader
         return probe
 
-    def _keep_fit(self, found: FittedProbe) -> None:
-        """Set the fitted attributes."""
+    def _keep_fit(self, found: FittedProbe, X_dev: WordVectorsLike, y_dev: TreesLike) -> None:
+        """Set the fitted attributes, one of them chosen on the dev set."""
         self.distance_components_, self.depth_components_ = (
             found.matrices[kind].components for kind in ("distance", "depth")
         )
         self.history_, self.n_features_in_ = found.history, found.n_features
         self.origin_, self.treebank_fingerprint_ = found.origin, found.treebank_fingerprint
         self.saved_ = {}  # notes on an earlier fit no longer hold
+        self.relation_reader_ = self.relation_weight_ = None
+        if found.relations is None or found.names is None:
+            return
+        reader = RelationReader._of_probe(found.relations.reads, self.get_params())
+        self.relation_reader_ = reader
+        reader._keep_fit(found.relations, found.names)
+        reader.n_features_in_, reader.origin_ = found.n_features, found.origin
+        if self.decoding == "joint":
+            words = self._words(X_dev)[None]
+            self.relation_weight_ = choose_weight(self._trees(words), reader, words, y_dev)
 
     def _to_save(self, dev_scores: object, fitted_on: object, dev_baselines: object) -> SavedProbe:
         """Give the fitted probe in plain values; notes of a loaded one are kept unless replaced."""
         from structprobe.probe.saving.save_load import COMPONENTS, SavedProbe
 
         self._check_fitted()
+        reader = self.relation_reader_
         notes = {"dev_scores": dev_scores, "fitted_on": fitted_on, "dev_baselines": dev_baselines}
         return SavedProbe(
             {name: getattr(self, f"{name}_") for name in COMPONENTS},
@@ -353,6 +428,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
             self.origin_,
             self.treebank_fingerprint_,
             {**self.saved_, **{name: note for name, note in notes.items() if note is not None}},
+            None if reader is None else reader._to_save(self.relation_weight_),
         )
 
 
@@ -365,8 +441,11 @@ def fit_together(
     moments: SharedMoments | None = None,
 ) -> Iterator[list[tuple[Layer, StructuralProbe]]]:
     """Fit probes on several layers of the same sentences, and yield them as they finish."""
+    for _, probe in jobs:
+        probe._check_decoding()
     parameters = [(layer, probe.get_params()) for layer, probe in jobs]
     for found in fit_jointly(parameters, X, y, dev=dev, moments=moments):
         for place, fitted in found.items():
-            jobs[place][1]._keep_fit(fitted)
+            layer, probe = jobs[place]
+            probe._keep_fit(fitted, *fitted.dev_part(layer, X, y, dev))
         yield [jobs[place] for place in found]

@@ -29,7 +29,9 @@ class LayerSweep(StructuralHyperparameters, LayersEstimator):
 
     Parameters
     ----------
-    rank, recipe, loss, max_steps, batch_size, learning_rate, validation_fraction
+    rank, recipe, loss, select, relations, subtypes, decoding
+        As for `StructuralProbe`.
+    max_steps, batch_size, learning_rate, validation_fraction
         As for `StructuralProbe`.
     random_state : int, numpy.random.Generator, numpy.random.RandomState or None
         Seed of the probe on every layer. If it is not an integer, one is drawn for all layers.
@@ -74,17 +76,15 @@ class LayerSweep(StructuralHyperparameters, LayersEstimator):
         if not isinstance(seed, numbers.Integral):
             seed = int(read_generator(seed).integers(2**31))
         parameters = {**self.get_params(), "random_state": seed}
+        StructuralProbe(**parameters)._check_decoding()
         probes, scores, names = {}, {}, [*X]
-        vectors, trees = (X, y) if dev is None else dev
         for found in fit_jointly([(layer, parameters) for layer in names], X, y, dev=dev):
             for place, fitted in found.items():
                 layer = names[place]
                 probes[layer] = probe = StructuralProbe(**parameters)
-                probe._keep_fit(fitted)
-                given, gold = vectors[layer], trees
-                if (held_out := fitted.held_out) is not None:
-                    given, gold = ([some[i] for i in held_out] for some in (given, gold))
-                scores[layer] = probe.score(given, gold)
+                part = fitted.dev_part(layer, X, y, dev)
+                probe._keep_fit(fitted, *part)
+                scores[layer] = probe.score(*part)
         scored = [layer for layer, score in scores.items() if not math.isnan(score)]
         if not scored:
             raise ProbeError("the best layer cannot be chosen: no edge of the dev set is scored")

@@ -2,28 +2,40 @@
 
 from __future__ import annotations
 
-from functools import partial
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from structprobe.recoverers.best_layer import BestLayer, fit_each
+from structprobe.encoder import Encoder
+from structprobe.errors import MethodError
+from structprobe.recoverers.best_layer import BestLayer
 
-if TYPE_CHECKING:
-    from structprobe.encoder.vectors import EncodedBank
+FIXED = {"relations": "dependent", "decoding": "root"}
 
 
-class BestDepProbe(BestLayer):
+class DepProbe(BestLayer):
     """Finds labelled trees with DepProbe: distances, and relations read from each word alone.
 
-    See `structprobe.probe.readers.dep_probe.DepProbe`. It is fitted on every layer, and the layer
-    is chosen by LAS on dev. The fitted probe cannot be saved.
+    The undirected tree is the minimum spanning tree of the structural probe's distances. The
+    relation of each word to its head is read from the word's own vector, by a softmax over the
+    relations, among which ``root`` is one like the others. The root is the word with the highest
+    log-probability of ``root``, all arcs point away from it, and no other word takes that relation
+    (Müller-Eberstein, van der Goot and Plank 2022, Probing for Labeled Dependency Trees, section
+    3). The log-odds of ``root`` would not do, as their offsets differ from word to word.
+
+    It is a `StructuralProbe` with ``relations="dependent"`` and ``decoding="root"``, trained with
+    the recipe of this library; the two maps share no parameters. The layer is chosen by LAS on dev.
 
     Parameters
     ----------
     encoder, layers, punct, cache, random_state, device, progress
-        As for `BestLayer`; ``punct`` makes no difference to LAS.
+        As for `BestLayer`.
     **settings
-        Further arguments of `DepProbe`, such as ``rank``, ``subtypes`` and ``max_steps``.
+        Further arguments of `StructuralProbe`, such as ``rank``, ``subtypes`` and ``max_steps``.
+
+    Raises
+    ------
+    MethodError
+        If ``relations`` or ``decoding`` are others.
     """
 
     name = "depprobe"
@@ -31,11 +43,9 @@ class BestDepProbe(BestLayer):
     criterion = "las"
     options = MappingProxyType({"rank": int, "max_steps": int, "subtypes": bool})
 
-    def fit_layers(
-        self, vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]
-    ) -> dict[int, Any]:
-        """Fit a DepProbe on every layer; see `BestLayer.fit_layers`."""
-        from structprobe.probe.readers.dep_probe import DepProbe
-
-        told = {"recipe": self.recipe} | self._told()
-        return fit_each(partial(DepProbe, **told), vectors, train, dev)
+    def __init__(self, encoder: Encoder, **settings: Any) -> None:
+        for key, value in FIXED.items():
+            if settings.setdefault(key, value) != value:
+                what = f"{self.name} has {key}={value!r}, not {settings[key]!r}"
+                raise MethodError(what, hint=f"leave out {key}, or use BestLayer(encoder, ...)")
+        super().__init__(encoder, **settings)

@@ -21,14 +21,14 @@ class ParsedSentence:
     """A sentence with its recovered tree, which is drawn when printed.
 
     If the sentence has a gold tree, that is drawn above and the recovered tree below; right, missed
-    and wrong arcs are distinguished.
+    and wrong arcs are distinguished. Relations are on the arcs if they were predicted.
 
     Attributes
     ----------
     sentence : Sentence
         The sentence.
     prediction : Prediction
-        The recovered heads, with the scores they were decoded from.
+        The recovered heads, with the scores they were decoded from, and relations if predicted.
 
     Examples
     --------
@@ -51,6 +51,11 @@ class ParsedSentence:
         """The recovered head of each word, shape (n,), 1-based, 0 for the root."""
         return self.prediction.heads
 
+    @property
+    def deprels(self) -> tuple[str, ...] | None:
+        """The predicted relation of each word to its head; None if there are none."""
+        return self.prediction.deprels
+
     def __len__(self) -> int:
         return len(self.words)
 
@@ -68,6 +73,7 @@ class ParsedSentence:
         self,
         *,
         gold: bool = True,
+        deprels: bool = True,
         distances: bool = False,
         direction: str = "auto",
         width: int | None = None,
@@ -76,9 +82,9 @@ class ParsedSentence:
 
         Parameters
         ----------
-        gold, distances : bool
+        gold, deprels, distances : bool
             Whether to draw the gold tree, if there is one, above the recovered tree; and whether to
-            show the predicted distances on the arcs.
+            show relations, if they were predicted, and the predicted distances on the arcs.
         direction, width
             As for `structprobe.draw.draw_text`.
 
@@ -96,15 +102,22 @@ class ParsedSentence:
         """
         from structprobe.draw import draw_text
 
-        wanted = self._distances(distances)
-        return draw_text(*self._trees(gold), distances=wanted, direction=direction, width=width)
+        wanted = self._labels(gold, deprels, distances)
+        return draw_text(*self._trees(gold), **wanted, direction=direction, width=width)
 
-    def to_svg(self, *, gold: bool = True, distances: bool = False, direction: str = "auto") -> str:
+    def to_svg(
+        self,
+        *,
+        gold: bool = True,
+        deprels: bool = True,
+        distances: bool = False,
+        direction: str = "auto",
+    ) -> str:
         """Draw the tree as an SVG picture.
 
         Parameters
         ----------
-        gold, distances, direction
+        gold, deprels, distances, direction
             As for `to_text`, which raises the same errors.
 
         Returns
@@ -114,17 +127,22 @@ class ParsedSentence:
         """
         from structprobe.draw import draw_svg
 
-        wanted = self._distances(distances)
-        return draw_svg(*self._trees(gold), distances=wanted, direction=direction)
+        wanted = self._labels(gold, deprels, distances)
+        return draw_svg(*self._trees(gold), **wanted, direction=direction)
 
     def to_tikz(
-        self, *, gold: bool = True, distances: bool = False, direction: str = "auto"
+        self,
+        *,
+        gold: bool = True,
+        deprels: bool = True,
+        distances: bool = False,
+        direction: str = "auto",
     ) -> str:
         """Draw the tree for the LaTeX package tikz-dependency.
 
         Parameters
         ----------
-        gold, distances, direction
+        gold, deprels, distances, direction
             As for `to_text`, which raises the same errors.
 
         Returns
@@ -134,8 +152,8 @@ class ParsedSentence:
         """
         from structprobe.draw import draw_tikz
 
-        wanted = self._distances(distances)
-        return draw_tikz(*self._trees(gold), distances=wanted, direction=direction)
+        wanted = self._labels(gold, deprels, distances)
+        return draw_tikz(*self._trees(gold), **wanted, direction=direction)
 
     def to_networkx(self, *, missed: bool = False) -> networkx.DiGraph:
         """Convert the tree to a graph with an arc from each head to each of its dependents.
@@ -153,20 +171,23 @@ class ParsedSentence:
         from structprobe.draw import to_networkx
 
         gold = self.gold_heads is not None
-        deprels = self.sentence.deprels if gold else None
+        known: dict[str, Any] = {"deprels": self.sentence.deprels} if gold else {}
+        known |= self._labels(gold, deprels=True, distances=False)
         weights = self.prediction.distances
-        graph = to_networkx(*self._trees(gold), deprels=deprels, distances=weights)
+        graph = to_networkx(*self._trees(gold), **known, distances=weights)
         if gold and not missed:
             arcs = graph.edges(data="recovered")
             graph.remove_edges_from([(a, b) for a, b, recovered in arcs if not recovered])
         return graph
 
-    def to_displacy(self, *, distances: bool = False, direction: str = "auto") -> dict[str, Any]:
+    def to_displacy(
+        self, *, deprels: bool = True, distances: bool = False, direction: str = "auto"
+    ) -> dict[str, Any]:
         """Convert the recovered tree for spaCy's displaCy (``manual=True``).
 
         Parameters
         ----------
-        distances, direction
+        deprels, distances, direction
             As for `to_text`, which raises the same errors.
 
         Returns
@@ -176,9 +197,9 @@ class ParsedSentence:
         """
         from structprobe.draw import to_displacy
 
-        labels: dict[str, Any] = {"deprels": self.prediction.deprels, "upos": self.sentence.upos}
-        wanted = self._distances(distances)
-        return to_displacy(*self._trees(False), distances=wanted, direction=direction, **labels)
+        wanted = self._labels(False, deprels, distances)
+        upos = self.sentence.upos
+        return to_displacy(*self._trees(False), upos=upos, direction=direction, **wanted)
 
     def to_conllu(self) -> str:
         """Return the sentence as a CoNLL-U block with the recovered heads.
@@ -203,9 +224,14 @@ class ParsedSentence:
             return self.words, self.gold_heads, self.heads
         return self.words, self.heads
 
-    def _distances(self, wanted: bool) -> NDArray[np.floating] | None:
-        """Return the predicted distances, if they are to be shown."""
-        if wanted and self.prediction.distances is None:
+    def _labels(self, gold: bool, deprels: bool, distances: bool) -> dict[str, Any]:
+        """Return what is to be shown on the arcs, as far as it is known."""
+        if distances and self.prediction.distances is None:
             what = "the prediction has no distances to show on the arcs"
             raise ProbeError(what, hint="leave out distances; only distance probes predict them")
-        return self.prediction.distances if wanted else None
+        shown: dict[str, Any] = {"distances": self.prediction.distances} if distances else {}
+        if not deprels or self.deprels is None:
+            return shown
+        if gold and self.gold_heads is not None:
+            return shown | {"deprels": self.sentence.deprels, "pred_deprels": self.deprels}
+        return shown | {"deprels": self.deprels}

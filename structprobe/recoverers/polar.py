@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from structprobe.encoder.vectors import EncodedBank
 
 
-class BestPolarProbe(BestLayer):
+class Polar(BestLayer):
     """Finds labelled trees with the polar probe: one map whose differences have a direction.
 
     See `structprobe.probe.readers.polar_probe.PolarProbe`. It is fitted on every layer, and the

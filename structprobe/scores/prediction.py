@@ -33,6 +33,8 @@ class Prediction:
         Whether arc scores are decoded as a tree. If not, each word has its highest-scoring head, so
         the edges may not form a tree; a word without a head has its own number in `heads`, and if
         column 0 is ``-inf`` throughout, no root is predicted.
+    deprel_probabilities : ndarray of float, shape (n,), or None
+        The probability of each relation in `deprels`, given the head, if the method predicts it.
     """
 
     heads: NDArray[np.integer]
@@ -41,6 +43,7 @@ class Prediction:
     arc_scores: NDArray[np.floating] | None = None
     deprels: tuple[str, ...] | None = None
     as_tree: bool = True
+    deprel_probabilities: NDArray[np.floating] | None = None
 
     def __len__(self) -> int:
         return len(self.heads)

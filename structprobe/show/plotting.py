@@ -192,9 +192,12 @@ def _from_predictions(folder: Path, rows: Sequence[Row], sent_id: str | None) ->
         one, name = sentences[at], tree_name(sentences[at], at)
         assert one.heads is not None
         name = f"{name}-{at + 1}" if name in figures else name
-        heads = predictions[at].heads
+        heads, deprels = predictions[at].heads, predictions[at].deprels
+        named: dict[str, Any] = {}
+        if deprels is not None:
+            named = {"deprels": one.deprels, "pred_deprels": deprels}
         note = scored_note(one, heads, scores, at)
-        figures[name] = draw_svg(one.words, one.heads, heads, note=note)
+        figures[name] = draw_svg(one.words, one.heads, heads, **named, note=note)
     one, prediction = sentences[index], predictions[index]
     assert one.heads is not None
     assert prediction.distances is not None

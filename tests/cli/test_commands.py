@@ -8,13 +8,14 @@ import logging
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from support.tiny_checkpoints import save_checkpoint
 from tqdm import tqdm
 
-from structprobe import Treebank
+from structprobe import ProbeRecoverer, Treebank
 from structprobe.cli import inputs
 from structprobe.cli.main import _log_to_stderr, main
 
@@ -190,6 +191,25 @@ def test_parse_draws_plain_text(world: Path, capfdbinary) -> None:
         ["the", "cat", "saw", "a", "dog"],
     ]
     assert all(sorted(tree["heads"])[0] == 0 for tree in trees)
+    assert all("deprels" not in tree for tree in trees)
+
+
+def test_parse_tells_relations_where_the_probe_has_them(
+    world: Path, capfdbinary, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = ProbeRecoverer.predict
+
+    def named(self: ProbeRecoverer, sentences: object) -> list:
+        return [replace(one, deprels=("dep",) * len(one)) for one in plain(self, sentences)]
+
+    monkeypatch.setattr(ProbeRecoverer, "predict", named)
+    text = world / "text.txt"
+    text.write_text("the dog ran\n", encoding="utf-8")
+    command = ["parse", f"{world}/probe", str(text), "--text", "-q"]
+    assert main([*command, "--json"]) == 0
+    assert json.loads(capfdbinary.readouterr().out)["deprels"] == ["dep", "dep", "dep"]
+    assert main(command) == 0
+    assert capfdbinary.readouterr().out.decode().count("dep") == 2
 
 
 def test_sweep_is_not_done_twice(world: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.tree_cases import trees
 
-from structprobe.draw import draw_svg, draw_text, draw_tikz
+from structprobe import Prediction, Sentence, score
+from structprobe.draw import draw_svg, draw_text, draw_tikz, to_networkx
 from structprobe.draw.arcs import Arc, compare, stack
 from structprobe.errors import TreeError
 
@@ -18,6 +21,47 @@ def test_edges_are_compared_whatever_their_direction():
     assert pred.arcs == (Arc(0, 1, True), Arc(0, 2, False))
     assert (gold.root, pred.root, gold.root_shared, pred.root_shared) == (1, 0, False, False)
     assert gold.n_shared == pred.n_shared == 1
+
+
+def marks(heads, pred_heads, deprels, pred_deprels):
+    """Which arcs of the recovered tree, by dependent, are marked; and whether any can be."""
+    words = ["w"] * len(heads)
+    _, gold, pred = compare(words, heads, pred_heads, None, deprels, pred_deprels)
+    assert not any(arc.differs for arc in gold.arcs)
+    return [arc.dependent for arc in pred.arcs if arc.differs], pred.marked
+
+
+def test_relations_are_compared_as_las_does():
+    heads, names = [2, 0, 2, 3], ["nsubj:pass", "root", "obj", "det"]
+    assert marks(heads, heads, names, ["nsubj", "root", "obl", "det"]) == ([2], True)
+    # Whatever the relation of an arc that is turned, or of one that is not there.
+    assert marks(heads, [0, 1, 2, 2], names, names) == ([1], True)
+    assert marks(heads, [0, 1, 2, 2], names, ["root", "nsubj", "obj", "obj"]) == ([1], True)
+
+
+@given(st.data())
+def test_edges_without_a_mark_are_those_that_las_counts(data):
+    heads = data.draw(trees(min_size=2, max_size=9))
+    n = len(heads)
+    names = st.lists(st.sampled_from(["obj", "obj:x", "obl"]), min_size=n, max_size=n)
+    pred_heads, deprels, pred_deprels = data.draw(trees(n, n)), data.draw(names), data.draw(names)
+    _, _, pred = compare(["w"] * n, heads, pred_heads, None, deprels, pred_deprels)
+    scores = score(
+        [Sentence(("w",) * n, heads, tuple(deprels))],
+        [Prediction(np.array(pred_heads), deprels=tuple(pred_deprels))],
+        punct=None,
+    )
+    right = scores.las * n - (heads.index(0) == pred_heads.index(0)) * (
+        deprels[heads.index(0)][:3] == pred_deprels[heads.index(0)][:3]
+    )
+    assert pred.n_shared - pred.n_differs == pytest.approx(right)
+
+
+def test_relations_that_are_not_known_are_not_compared():
+    assert marks([2, 0], [2, 0], None, ["obj", "root"]) == ([], False)
+    assert marks([2, 0], [2, 0], ["_", "root"], ["obj", "root"]) == ([], False)
+    _, tree, _ = compare(["a", "b"], [2, 0], None, None, ["_", "root"])
+    assert tree.arcs == (Arc(1, 0, True),)
 
 
 def test_one_tree_agrees_with_itself():
@@ -62,6 +106,22 @@ def test_what_cannot_be_written_on_arcs(draw):
         draw(["a", "b"], [0, 1], distances=[1.0, 2.0])
     with pytest.raises(TreeError, match="unknown direction 'left'"):
         draw(["a", "b"], [0, 1], direction="left")
+
+
+@pytest.mark.parametrize("draw", [draw_text, draw_svg, draw_tikz, to_networkx])
+@pytest.mark.parametrize(
+    ("named", "message"),
+    [
+        ({"deprels": ["obj"]}, "deprels with 1 relation do not match 2 words; give one"),
+        ({"deprels": "obj"}, "deprels is 'obj', not a list of relations"),
+        ({"deprels": 2}, "deprels is 2, not a list of relations"),
+        ({"deprels": ["obj", None]}, r"deprels\[1\] is None, not a relation"),
+        ({"pred_deprels": ["obj", "root"]}, "pred_deprels without pred_heads; pass one tree as"),
+    ],
+)
+def test_relations_that_cannot_be_drawn(draw, named, message):
+    with pytest.raises(TreeError, match=message):
+        draw(["a", "b"], [2, 0], **named)
 
 
 def test_mirrored():

@@ -40,8 +40,8 @@ def test_graph_of_two_trees_reads_back(data):
     heads = data.draw(trees())
     n = len(heads)
     pred_heads = data.draw(trees(n, n))
-    deprels = [f"r{i}" for i in range(n)]
-    graph = to_networkx(["x"] * n, heads, pred_heads, deprels=deprels)
+    named = {name: [f"{name[0]}{i}" for i in range(n)] for name in ("deprels", "pred_deprels")}
+    graph = to_networkx(["x"] * n, heads, pred_heads, **named)
     arcs = list(graph.edges(data=True))
     assert heads_of([(a, b) for a, b, told in arcs if told["gold"]], n) == heads
     assert heads_of([(a, b) for a, b, told in arcs if told["recovered"]], n) == pred_heads
@@ -51,7 +51,8 @@ def test_graph_of_two_trees_reads_back(data):
         shared = frozenset((a, b)) in edges[0] & edges[1]
         alone = "missed" if told["gold"] else "wrong"
         assert told["status"] == ("right" if shared else alone)
-        assert told.get("deprel") == (f"r{b - 1}" if told["gold"] else None)
+        assert told.get("deprel") == (f"d{b - 1}" if told["gold"] else None)
+        assert told.get("pred_deprel") == (f"p{b - 1}" if told["recovered"] else None)
 
 
 @given(st.data(), st.lists(st.text(st.characters(codec=None), max_size=5), min_size=1, max_size=6))
@@ -78,6 +79,8 @@ def test_displacy_labels_and_direction():
         "arcs": [{"start": 0, "end": 1, "label": "nsubj 1.0", "dir": "left"}],
         "settings": {"direction": "rtl"},
     }
+    (arc,) = to_displacy(["a", "b"], [2, 0], deprels=["_", "root"])["arcs"]
+    assert arc["label"] == ""
     assert to_displacy(["a"], [0], direction="rtl")["settings"]["direction"] == "rtl"
 
 

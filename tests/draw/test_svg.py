@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.tree_cases import trees
+from support.tree_cases import LABELLED, is_projective, trees
 
 from structprobe.draw import draw_svg
-from structprobe.draw.palette import INK, STROKES
-from structprobe.draw.svg import estimated_width
-from structprobe.draw.word_display import visible
+from structprobe.draw.palette import DIFFERS_INK, INK, STROKES
+from structprobe.draw.svg import SIZE, TINY
+from structprobe.draw.word_display import estimated_width, visible
 
 NAMESPACE = "{http://www.w3.org/2000/svg}"
 RIGHT, MISSED, WRONG = "#0072b2", "#a8447c", "#d55e00"
@@ -105,6 +106,79 @@ def test_distances_stand_on_the_arcs_of_both_trees():
     assert "paint-order" not in draw_svg(["a", "b", "c"], [2, 0, 2], [2, 0, 1])
 
 
+def labels_in(svg):
+    """The labels on arcs: text, place, height and colour of each."""
+    return [
+        (one.text, float(one.get("x")), float(one.get("y")), one.get("fill"))
+        for one in parsed(svg).iter(f"{NAMESPACE}text")
+        if one.get("paint-order")
+    ]
+
+
+def test_relations_stand_on_the_arcs_and_wrong_ones_are_marked():
+    svg = draw_svg(**LABELLED)
+    above = [(text, ink) for text, _, y, ink in labels_in(svg) if y < 0]
+    below = [(text, ink) for text, _, y, ink in labels_in(svg) if y > 0]
+    assert above == [(name, INK) for name in LABELLED["deprels"] if name != "root"]
+    assert below == [
+        (f"*{name}", DIFFERS_INK) if name in {"mark", "obl"} else (name, INK)
+        for name in LABELLED["pred_deprels"]
+        if name != "root"
+    ]
+    assert ">*: 2 of these with wrong direction or relation</text>" in svg
+    assert "that depends on chased as nsubj;" in parsed(svg).find(f"{NAMESPACE}desc").text
+    alone = draw_svg(LABELLED["words"], LABELLED["heads"], deprels=LABELLED["deprels"])
+    assert [(text, ink) for text, _, _, ink in labels_in(alone)] == above
+    assert "*" not in alone
+
+
+@pytest.mark.fault_class("strangers")
+def test_relations_are_escaped():
+    svg = draw_svg(["a", "b"], [2, 0], [2, 0], deprels=["<&\x1b", "r"], pred_deprels=["<b>", "r"])
+    assert [text for text, *_ in labels_in(svg)] == [r"<&\x1b", "*<b>"]
+
+
+@pytest.mark.parametrize("direction", ["ltr", "rtl"])
+@given(st.data())
+def test_labels_overlap_neither_one_another_nor_lines_of_trees_without_crossings(direction, data):
+    heads = data.draw(trees(min_size=2, max_size=12).filter(is_projective))
+    names = st.sampled_from(["obj", "nsubj:pass", "advcl:relcl", "compound:prt", "*?", "_"])
+    deprels = data.draw(st.lists(names, min_size=len(heads), max_size=len(heads)))
+    svg = draw_svg(["w"] * len(heads), heads, deprels=deprels, direction=direction)
+    boxes = [
+        (x - estimated_width(text, TINY) / 2, x + estimated_width(text, TINY) / 2, y - TINY * 0.35)
+        for text, x, y, _ in labels_in(svg)
+    ]
+    assert len(boxes) == sum(name != "_" for name, head in zip(deprels, heads, strict=True) if head)
+    for index, (left, right, y) in enumerate(boxes):
+        level = [(start, end) for start, end, other in boxes[:index] if other == pytest.approx(y)]
+        assert not any(left < end and start < right for start, end in level)
+        tall = [x for x, top in uprights(svg) if top < y - 1]
+        assert not any(left < x < right for x in tall)
+
+
+def uprights(svg):
+    """The uprights of arcs above the words, and of the root's arrow: where, and up to where."""
+    found = []
+    for path in parsed(svg).find(f"{NAMESPACE}g").findall(f"{NAMESPACE}path"):
+        numbers = [float(one) for one in re.findall(r"-?[\d.]+", path.get("d"))]
+        if "Q" in path.get("d"):
+            found += [(numbers[0], numbers[4]), (numbers[8], numbers[4])]
+        elif path.get("stroke"):
+            found.append(tuple(numbers[:2]))
+    return found
+
+
+def test_labels_keep_off_lines_that_cross():
+    """The arc from 4 to 1 crosses the root's arrow, that from 2 to 5 the arc from 4."""
+    svg = draw_svg(list("abcde"), [4, 0, 2, 2, 2], deprels=["a", "root", "b", "c", "d"])
+    tall = [x for x, top in uprights(svg)]
+    for text, x, y, _ in labels_in(svg):
+        if text in "ad":
+            assert all(abs(x - other) > 8 for other, top in uprights(svg) if top < y - 8)
+    assert len(tall) == 9
+
+
 def test_notebooks_show_it():
     svg = draw_svg(["a"], [0])
     assert svg._repr_html_() == svg
@@ -113,7 +187,7 @@ def test_notebooks_show_it():
 @pytest.mark.parametrize("stroke", STROKES.values())
 def test_lines_show_on_white_paper(stroke):
     assert 1.05 / (luminance(stroke.colour) + 0.05) >= 3
-    assert 1.05 / (luminance(INK) + 0.05) >= 4.5
+    assert all(1.05 / (luminance(ink) + 0.05) >= 4.5 for ink in (INK, DIFFERS_INK))
 
 
 def luminance(colour):
@@ -127,7 +201,7 @@ def test_words_do_not_run_into_one_another():
     words = ["i", "WWWW", "猫猫猫", "e\u0301", "x"]
     places = [x for x, _ in words_in(parsed(draw_svg(words, [0, 1, 2, 3, 4])))]
     for index, (left, right) in enumerate(pairwise(places)):
-        need = (estimated_width(words[index]) + estimated_width(words[index + 1])) / 2
+        need = sum(estimated_width(words[at], SIZE) for at in (index, index + 1)) / 2
         assert right - left > need
 
 

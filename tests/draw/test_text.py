@@ -7,7 +7,7 @@ import re
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from support.tree_cases import is_projective, trees
+from support.tree_cases import LABELLED, is_projective, trees
 
 from structprobe.draw import draw_text
 from structprobe.draw.word_display import cells
@@ -96,6 +96,99 @@ def test_distances_stand_on_the_arcs():
         "└╌▷ 13.0 c 9.0 ◁╌┘\n"
         "gold left, recovered right: 1 of 2 edges right; dashed: in only one of the trees"
     )
+
+
+def test_relations_stand_on_the_arcs_and_wrong_ones_are_marked():
+    assert draw_text(**LABELLED, width=60) == (
+        "      ┌─────────────nsubj─────────────┐\n"
+        "      │           ┌──────obj───────┐  │\n"
+        "      │┌acl:relcl┐│    ┌╌╌╌det╌╌╌╌┐│  │ ┌╌╌╌╌punct╌╌╌╌┐\n"
+        " ┌det┐││  ┌nsubj┐││    ╎     ┌amod┤│  │ ├advmod┐      ╎\n"
+        " ▼   │▼│  ▼     │▼│    ▽     ▼    │▼  │●│      ▼      ▽\n"
+        "The  dog that  chased the  black  cat ran     away    .\n"
+        " ▲   │▲│  ▲     │▲│    △    ╎▲    │▲  │●│      ▲╎     △\n"
+        " └det┘││  └*mark┘││    └amod┘└amod┘│  │ └─*obl─┘└punct┘\n"
+        "      │└───acl───┘└──────obj───────┘  │\n"
+        "      └─────────────nsubj─────────────┘\n"
+        "gold above, recovered below: 7 of 9 edges right; dashed: in only one of the trees\n"
+        "*: 2 of these with wrong direction or relation"
+    )
+    assert draw_text(**LABELLED, width=45) == (
+        " ┌───► det       The      det ◄────┐\n"
+        "┌┼───► nsubj     dog    nsubj ◄────┼┐\n"
+        "││┌──► nsubj     that   *mark ◄───┐││\n"
+        "│└┼──► acl:relcl chased   acl ◄───┼┘│\n"
+        "│ │┌╌▷ det       the     amod ◁╌┐ │ │\n"
+        "│ │├─► amod      black   amod ◄─┴┐│ │\n"
+        "│ └┴─► obj       cat      obj ◄──┴┘ │\n"
+        "├────●           ran          ●─────┤\n"
+        "├────► advmod    away    *obl ◄────┬┘\n"
+        "└╌╌╌╌▷ punct     .      punct ◁╌╌╌╌┘\n"
+        "gold left, recovered right: 7 of 9 edges right; dashed: in only one of the trees\n"
+        "*: 2 of these with wrong direction or relation"
+    )
+
+
+def test_relations_are_cut_where_words_cannot_be():
+    one = {name: LABELLED[name] for name in ("words", "heads", "deprels")}
+    cut = (
+        " ┌───► det    The\n"
+        "┌┼───► nsubj  dog\n"
+        "││┌──► nsubj  that\n"
+        "│└┼──► acl:r… chased\n"
+        "│ │┌─► det    the\n"
+        "│ │├─► amod   black\n"
+        "│ └┴─► obj    cat\n"
+        "├────●        ran\n"
+        "├────► advmod away\n"
+        "└────► punct  ."
+    )
+    assert draw_text(**one, width=20) == cut
+    for width, name in ((24, "acl:relcl "), (21, "acl:re… "), (18, "acl… "), (5, "acl… ")):
+        assert f"│└┼──► {name}chased\n" in draw_text(**one, width=width)
+
+
+def test_relations_and_distances_together():
+    named = {"deprels": ["nsubj", "root", "advmod"], "distances": [[0, 1, 2], [1, 0, 9.5], [2] * 3]}
+    assert draw_text(["dogs", "bark", "loudly"], [2, 0, 2], **named, width=40) == (
+        "  ┌nsubj 1.0┐ ┌advmod 2.0┐\n  ▼         │●│          ▼\ndogs       bark        loudly"
+    )
+    assert draw_text(["dogs", "bark", "loudly"], [2, 0, 2], **named, width=20) == (
+        "┌─► nsubj 1.0 dogs\n├─●           bark\n└─► advm… 2.0 loudly"
+    )
+
+
+def test_relations_keep_off_lines_that_cross():
+    """The arc from 3 to 1 crosses those from 2, whose relations move aside."""
+    named = {"deprels": ["x", "_", "y", "z"], "width": 80}
+    assert draw_text(["aa", "bb", "cc", "dd"], [3, 0, 2, 2], **named) == (
+        "┌──x──┐\n│   ┌─┼z─┐\n│   ├y┼┐ │\n▼  ●│ │▼ ▼\naa bb cc dd"
+    )
+
+
+def test_relations_of_wide_letters_keep_their_columns():
+    named = {"deprels": ["主語", "根"], "pred_deprels": ["xe\u0301x", "r"], "width": 80}
+    assert draw_text(["a", "b"], [2, 0], [2, 0], **named) == (
+        "┌主語┐\n"
+        "▼    │●\n"
+        "a    b\n"
+        "▲    │●\n"
+        "└*xe\u0301x┘\n"
+        "gold above, recovered below: 1 of 1 edge right; dashed: in only one of the trees\n"
+        "*: 1 of these with wrong direction or relation"
+    )
+
+
+@given(st.data(), st.integers(40, 300))
+def test_relations_are_written_whole_within_the_width(data, width):
+    heads = data.draw(trees(min_size=2, max_size=9).filter(is_projective))
+    names = st.sampled_from(["obj", "nsubj:pass", "compound:prt", "_"])
+    deprels = data.draw(st.lists(names, min_size=len(heads), max_size=len(heads)))
+    lines = draw_text(words_of(heads), heads, deprels=deprels, width=width).splitlines()
+    assert max(map(cells, lines)) <= width
+    found = re.findall("[a-z:]+", re.sub(r"w\d\d", " ", "\n".join(lines)))
+    known = [name for name, head in zip(deprels, heads, strict=True) if head and name != "_"]
+    assert sorted(found) == sorted(known)
 
 
 @given(st.data())

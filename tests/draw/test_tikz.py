@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from support.tree_cases import LABELLED
 
 from structprobe.draw import draw_tikz
 from structprobe.draw.tikz import escape_latex
@@ -49,6 +50,25 @@ def test_distances_stand_on_the_arcs():
     assert r"  \depedge[found, edge below, edge height=3ex]{2}{1}{1.3}" in code.splitlines()
 
 
+def test_relations_stand_on_the_arcs_and_wrong_ones_are_marked():
+    lines = draw_tikz(**LABELLED).splitlines()
+    assert r"  \definecolor{differs}{HTML}{A84300}" in lines
+    assert r"  \depedge[found, edge height=6ex]{2}{4}{acl:relcl}" in lines
+    assert r"  \depedge[found, edge below, edge height=6ex]{2}{4}{acl}" in lines
+    styles = "found, edge below, edge height=3ex, label style={text=differs}"
+    assert rf"  \depedge[{styles}]{{4}}{{3}}{{*mark}}" in lines
+    assert sum("text=differs" in line for line in lines) == 2
+    assert r"7 right \quad *: 2 of these with wrong direction or relation \quad" in lines[-2]
+    odd = draw_tikz(["a", "b"], [2, 0], deprels=["x_y&%", "root"]).splitlines()
+    assert r"  \depedge[edge height=3ex]{2}{1}{x\_y\symbol{38}\%}" in odd
+
+
+def test_words_stand_apart_where_relations_need_it():
+    one = draw_tikz(["a", "b", "c"], [2, 0, 2], deprels=["acl:relcl", "root", "x"])
+    assert re.search(r"\{a\} \\&\[\d+pt\] \{b\} \\&(\[\d+pt\])? \{c\} ", one)
+    assert r"{a} \& {b} \& {c} \\" in draw_tikz(["a", "b", "c"], [2, 0, 2])
+
+
 def test_right_to_left():
     words = ["הכלב", "רץ", "מהר"]
     assert draw_tikz(words, [2, 0, 2]) == draw_tikz(words[::-1], [2, 0, 2], direction="ltr")
@@ -81,6 +101,7 @@ def compiled(engine, folder, words):
         r"\begin{document}",
         draw_tikz(words, heads, [*range(2, len(words) + 1), 0]),
         draw_tikz(words[:5], heads[:5], [2, 0, 2, 2, 2], distances=np.ones((5, 5))),
+        draw_tikz(words, heads, heads, deprels=words, pred_deprels=words[::-1]),
         r"\end{document}",
     ]
     (folder / "tree.tex").write_text("\n".join(page), encoding="utf-8")

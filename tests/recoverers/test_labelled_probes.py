@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,17 +13,17 @@ from support.flat_settings import compare
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
 
-from structprobe import Encoder
-from structprobe.errors import ProbeError
-from structprobe.probe.readers.dep_probe import DepProbe
+from structprobe import Encoder, StructuralProbe
+from structprobe.errors import MethodError, ProbeError
 from structprobe.probe.readers.polar_probe import PolarProbe
 from structprobe.recoverers.best_layer import BestLayer
-from structprobe.recoverers.dep_probe import BestDepProbe
-from structprobe.recoverers.polar import BestPolarProbe
+from structprobe.recoverers.dep_probe import DepProbe
+from structprobe.recoverers.polar import Polar
 from structprobe.treebank import Treebank
 
 FEW = {"max_steps": 5, "random_state": 3, "device": "cpu"}
-BOTH = [(BestDepProbe, DepProbe), (BestPolarProbe, PolarProbe)]
+DEP_PROBE = partial(StructuralProbe, relations="dependent", decoding="root")
+BOTH = [(DepProbe, DEP_PROBE), (Polar, PolarProbe)]
 
 
 def labelled(bank: Treebank) -> Treebank:
@@ -102,3 +103,10 @@ def test_relations_that_training_never_had_are_in_the_row(encoder: Encoder, tmp_
     )  # fmt: skip
     told = "1 relation of test is not in the training set and counts as wrong: 'c' "
     assert all(any(told in one for one in row["warnings"]) for row in rows)
+
+
+def test_what_would_make_the_name_false_is_refused(encoder: Encoder) -> None:
+    made = DepProbe(encoder, relations="dependent")
+    assert made.settings == {"relations": "dependent", "decoding": "root"}
+    with pytest.raises(MethodError, match="depprobe has relations='dependent', not 'pair'; leave"):
+        DepProbe(encoder, relations="pair")

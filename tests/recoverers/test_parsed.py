@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import networkx
 import numpy as np
 import pytest
@@ -65,6 +67,38 @@ def test_distances_on_request(parsed: ParsedSentence) -> None:
         assert "0.5" in drawing
     assert "0.5" not in parsed.to_svg() + parsed.to_tikz() + str(parsed)
     assert parsed.to_networkx().edges[2, 1]["distance"] == 1.25
+
+
+def test_relations_are_drawn_where_they_are_predicted(parsed: ParsedSentence) -> None:
+    names = ("case", "root", "flat")
+    named = ParsedSentence(parsed.sentence, replace(parsed.prediction, deprels=names))
+    assert named.deprels == names
+    assert parsed.deprels is None
+    both = (parsed.words, parsed.gold_heads, parsed.heads)
+    gold = parsed.sentence.deprels
+    for draw in (draw_text, draw_svg, draw_tikz):
+        own = getattr(named, f"to_{draw.__name__.removeprefix('draw_')}")
+        assert own() == draw(*both, deprels=gold, pred_deprels=names)
+        assert own(gold=False) == draw(named.words, named.heads, deprels=names)
+        assert own(deprels=False) == draw(*both)
+    assert str(named) == named.to_text()
+    assert named._repr_html_() == named.to_svg()
+    assert [arc["label"] for arc in named.to_displacy()["arcs"]] == ["case", "flat"]
+    assert [arc["label"] for arc in named.to_displacy(deprels=False)["arcs"]] == ["", ""]
+    assert dict(named.to_networkx().edges) == {
+        (2, 1): {"gold": False, "recovered": True, "status": "wrong", "pred_deprel": "case"},
+        (2, 3): {"gold": False, "recovered": True, "status": "right", "pred_deprel": "flat"},
+    }
+    bare = ParsedSentence(Sentence(parsed.words), named.prediction)
+    assert bare.to_text() == named.to_text(gold=False)
+    assert bare.to_networkx().edges[2, 1] == {"deprel": "case"}
+
+
+def test_gold_trees_without_relations_stay_without(parsed: ParsedSentence) -> None:
+    sentence = Sentence(("a", "b"), [2, 0])
+    named = ParsedSentence(sentence, Prediction(np.array([2, 0]), deprels=("nsubj", "root")))
+    assert named.to_svg().count(">nsubj</text>") == 1
+    assert "*" not in str(named)
 
 
 def test_graph(parsed: ParsedSentence) -> None:

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +92,21 @@ def test_several_probes_parse_as_each_by_itself(world: Path, probes: LiveProbes)
         np.testing.assert_allclose(run["depths"], expected.depths, atol=1e-3)
         distances = np.reshape(run["distances"], (5, 5))
         np.testing.assert_allclose(distances, expected.distances, atol=1e-3)
+
+
+def test_relations_come_with_the_trees_of_probes_that_have_them(
+    probes: LiveProbes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert all("deprels" not in run for run in probes.parse("the dog ran")["runs"])
+    probe = probes.recoverers[1].probe
+    plain = probe.predictions
+
+    def named(X: Any) -> list[Any]:
+        return [replace(one, deprels=("det", "nsubj", "root")) for one in plain(X)]
+
+    monkeypatch.setattr(probe, "predictions", named)
+    runs = json.loads(json.dumps(probes.parse("the dog ran")))["runs"]
+    assert [run.get("deprels") for run in runs] == [None, ["det", "nsubj", "root"], None]
 
 
 def test_the_probes_of_a_sweep(world: Path) -> None:

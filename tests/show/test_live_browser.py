@@ -89,6 +89,29 @@ def test_a_sentence_by_keyboard_and_by_layer(visit: Visit) -> None:
     assert "predicted" in page.locator("#pair").inner_text()
 
 
+def test_relations_stand_on_the_arcs(
+    visit: Visit, server: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = visit.page
+    labels = page.locator("#tree text.label")
+    assert labels.count() == 0
+    plain = server.probes.parse
+
+    def named(text: str) -> Any:
+        found = plain(text)
+        names = [f"<{word}>" for word in found["words"]]
+        return found | {"runs": [run | {"deprels": names} for run in found["runs"]]}
+
+    monkeypatch.setattr(server.probes, "parse", named)
+    type_in(page, "the dog saw a cat")
+    assert labels.count() == 4
+    assert {*labels.all_text_contents()} < {"<the>", "<dog>", "<saw>", "<a>", "<cat>"}
+    open_table(page)
+    assert page.locator("#word-rows td:nth-child(7)").all_text_contents()[1] == "<dog>"
+    assert page.locator("#recovered-relation").is_visible()
+    assert visit.faults == []
+
+
 def test_markup_and_emoji_stay_text(visit: Visit) -> None:
     page = visit.page
     typed = [word for word in HOSTILE if word.split() == [word]]

@@ -11,6 +11,7 @@ import pytest
 from support.browser import chromium
 
 from structprobe.draw.arcs import compare, stack
+from structprobe.draw.label_layout import middle_of_label, widen
 from structprobe.recoverers.random_tree import random_heads
 from structprobe.show.report.page import VIEW_SCRIPTS, asset
 from structprobe.trees import gold_depths, gold_distances
@@ -45,6 +46,51 @@ def test_arcs_that_two_trees_share(page: Any, heads: list[int]) -> None:
             (arc.head, arc.dependent, arc.shared) for arc in theirs.arcs
         ]
     assert found["right"] == pred.n_shared
+
+
+@pytest.mark.parametrize("heads", TREES[1:], ids=len)
+def test_relations_of_two_trees(page: Any, heads: list[int]) -> None:
+    """Some arcs are the same, some turned; some relations differ in their subtype alone."""
+    generator = np.random.default_rng(len(heads))
+    others = random_heads(len(heads), generator).tolist()
+    names = ["obj", "obj:agent", "obl", "_"]
+    for among in (3, 4):
+        deprels, own = ([names[at] for at in generator.integers(0, among, len(heads))]
+                        for _ in range(2))  # fmt: skip
+        for pred in (heads, others):
+            found = page.evaluate("all => compareTrees(...all)", [heads, pred, deprels, own])
+            _, _, tree = compare(["w"] * len(heads), heads, pred, None, deprels, own)
+            assert [(arc["label"], arc["differs"]) for arc in found["pred"]] == [
+                (arc.label, arc.differs) for arc in tree.arcs
+            ]
+            assert (found["marked"], found["differing"]) == (tree.marked, tree.n_differs)
+
+
+@pytest.mark.parametrize("heads", TREES, ids=len)
+def test_room_for_labels(page: Any, heads: list[int]) -> None:
+    generator = np.random.default_rng(1)
+    middles = np.cumsum(generator.integers(10, 40, len(heads))).tolist()
+    deprels = [("obj", "compound:prt", "_")[at % 3] for at in range(len(heads))]
+    _, tree, _ = compare(["w"] * len(heads), heads, None, None, deprels)
+    expected = widen([tree], middles, lambda arc: 9.5 * len(arc.label))
+    arcs = [{"head": a.head, "dependent": a.dependent, "label": a.label} for a in tree.arcs]
+    found = (
+        "([arcs, middles, gaps]) => widen(arcs, middles, ({ label }) => 9.5 * label.length, gaps)"
+    )
+    assert page.evaluate(found, [arcs, middles, []]) == expected
+    wide = [gap + 50 * (at % 2) for at, gap in enumerate(expected)]
+    assert page.evaluate(found, [arcs, middles, wide]) == wide  # never narrower than before
+    mirrored = [-x for x in middles]  # from right to left
+    assert page.evaluate(found, [arcs, mirrored, []]) == expected
+
+
+def test_places_of_labels(page: Any) -> None:
+    generator = np.random.default_rng(2)
+    for size in (5, 20, 60):
+        for n in (0, 1, 4):
+            ends, across = generator.uniform(0, 100, 2).tolist(), generator.uniform(0, 100, n)
+            found = page.evaluate("all => middleOfLabel(...all)", [ends, size, across.tolist()])
+            assert found == pytest.approx(middle_of_label(ends, size, across.tolist()))
 
 
 def test_levels_of_arcs(page: Any) -> None:

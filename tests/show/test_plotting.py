@@ -92,6 +92,17 @@ def test_a_tree_tells_what_uuas_counts_where_it_shows_other_edges(
     assert "UUAS" not in trees["tree-s2"]  # the same edge
 
 
+def test_trees_with_relations_have_them_on_their_arcs(tmp_path: Path) -> None:
+    sentence = Sentence(("a", "b", "c"), [2, 0, 2], ("obj", "root", "obl"), ("X",) * 3, sent_id="s")
+    heads = np.array(sentence.heads)
+    named = Prediction(heads, tree_distances(heads), deprels=("obj", "root", "nmod"))
+    ResultsFolder(tmp_path / "r").add(probe_row(0), [sentence], [named])
+    paths = plot_folder(tmp_path / "r", tmp_path / "f", formats=["svg"])
+    (tree,) = [path.read_text(encoding="utf-8") for path in paths if path.stem == "tree-s"]
+    assert (tree.count(">obj</text>"), tree.count(">obl</text>")) == (2, 1)
+    assert ">*nmod</text>" in tree
+
+
 def test_forms(tmp_path: Path) -> None:
     results = ResultsFolder(tmp_path / "r")
     for rank in (4, 8):
@@ -134,6 +145,13 @@ def test_a_figure_shows_what_the_drawing_has() -> None:
     width = float(svg.split('width="')[1].split('"')[0])
     assert figure.get_figwidth() == pytest.approx(width * 0.75 / 72)
     assert all(0 < text.get_position()[0] < width for text in axes.texts)
+
+
+def test_labels_of_a_figure_interrupt_their_lines() -> None:
+    figure = to_figure(draw_svg(["a", "b"], [2, 0], deprels=["obj", "root"]))
+    grounds = {text.get_text(): text.get_bbox_patch() for text in figure.axes[0].texts}
+    assert grounds["obj"].get_facecolor() == (1, 1, 1, 1)
+    assert grounds["root"] is grounds["a"] is None
 
 
 def test_typical_sentences_have_the_score_of_the_run() -> None:

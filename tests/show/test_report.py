@@ -22,6 +22,7 @@ from support.planted_results import (
     noisy,
     planted_bank,
     planted_comparison,
+    planted_relations,
     planted_sweep,
 )
 from support.tiny_checkpoints import save_checkpoint
@@ -176,6 +177,27 @@ def test_what_is_packed_is_what_was_predicted(folder: Path) -> None:
         found = least + (most - least) * depths[word : word + len(one)] / 255
         np.testing.assert_allclose(found, one.depths, atol=(most - least) / 500)
         word, pair = word + len(one), pair + len(expected)
+
+
+def test_relations_are_packed_where_a_run_predicts_them(tmp_path: Path) -> None:
+    bank = planted_bank(9)
+    planted_relations(tmp_path, bank)
+    kept = read_kept(tmp_path, series_of(ResultsFolder(tmp_path).rows))
+    whole = Explorer(kept)
+    runs = {run.row["method"]: run for one in kept for run in one.runs}
+    told = {run["name"]: run["relations"] for one in whole.data["series"] for run in one["runs"]}
+    assert told == {
+        "probe-relations, layer 3": ["</script>", "dep", "flat", "nsubj", "obj", "root"],
+        "probe, layer 3": [],
+    }
+    run, n, n_words = runs["probe-relations"], len(bank), bank.n_words
+    buffer = zlib.decompress(base64.b64decode(pack(run, 100)))
+    places = np.frombuffer(buffer, "<u2", n_words, 16 * n + 2 * (2 * n + n_words))
+    names = told["probe-relations, layer 3"]
+    found = [names[place] for place in places]
+    assert found == [name for one in run.predictions for name in one.deprels]
+    bare = zlib.decompress(base64.b64decode(pack(runs["probe"], 100)))
+    assert len(buffer) - len(bare) == 2 * n_words
 
 
 def test_distances_of_long_sentences_make_room(

@@ -9,8 +9,18 @@ from typing import Any
 
 import pytest
 from support.browser import Visit, axe_faults, open_report, open_table, wait_until
-from support.planted_results import HOSTILE, planted_bank, planted_comparison, planted_sweep
+from support.planted_results import (
+    HOSTILE,
+    named,
+    noisy,
+    planted_bank,
+    planted_comparison,
+    planted_relations,
+    planted_sweep,
+)
 
+from structprobe.results.folder import ResultsFolder
+from structprobe.results.rows import make_row
 from structprobe.show.report import write_report
 
 N = 40
@@ -255,6 +265,75 @@ def test_a_comparison(browser: Any, tmp_path: Path) -> None:
         page.keyboard.press("ArrowRight")
         assert page.locator("#run-name").inner_text() == "linear"
         assert visit.faults == []
+
+
+def relations(page: Any) -> list[str]:
+    return page.locator("#tree text.label").all_text_contents()
+
+
+def places(page: Any) -> list[str]:
+    return page.locator("#tree text.word").evaluate_all("all => all.map(e => e.getAttribute('x'))")
+
+
+@pytest.fixture(scope="module")
+def labelled(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A report on a method that predicts relations, and one that does not."""
+    folder = tmp_path_factory.mktemp("labelled")
+    planted_relations(folder / "DIR", planted_bank(8))
+    write_report(folder / "DIR", folder / "report.html")
+    return (folder / "report.html").as_uri()
+
+
+def test_relations_stand_on_the_arcs_where_a_run_predicts_them(browser: Any, labelled: str) -> None:
+    bank = planted_bank(8)
+    for visit in open_report(browser, labelled):
+        page = visit.page
+        page.locator("#layer").fill("0")
+        assert page.locator("#run-name").inner_text() == "probe-relations, layer 3"
+        for sentence in bank:
+            labels = [one.removeprefix("*") for one in relations(page)]
+            gold = [name for name in sentence.deprels if name != "root"]
+            assert labels[: len(gold)] == gold
+            assert "</script>" not in labels or sentence.sent_id == "<i>first</i>"
+            marked = page.locator("#tree text.differs").count()
+            assert page.locator("#n-differing").inner_text().startswith(f"*: {marked} of these")
+            assert sum(one.startswith("*") for one in relations(page)) == marked
+            page.locator("#next").click()
+        open_table(page)
+        cells = page.locator("#word-rows td:nth-child(7)").all_text_contents()
+        assert cells[2] == "flat"
+        wide = places(page)
+        page.locator("#layer").fill("1")
+        assert page.locator("#run-name").inner_text() == "probe, layer 3"
+        assert relations(page) == []
+        assert places(page) == wide  # words do not jump while the slider moves
+        assert page.locator("#n-differing").is_hidden()
+        assert page.locator("#recovered-relation").is_hidden()
+        page.locator("#next").click()
+        page.locator("#previous").click()
+        assert float(places(page)[-1]) < float(wide[-1])
+        assert visit.faults == []
+
+
+def test_relations_are_accessible_in_both_schemes(browser: Any, labelled: str) -> None:
+    for visit in open_report(browser, labelled):
+        visit.page.locator("#layer").fill("0")
+        assert visit.page.locator("#tree text.differs").count()
+        for scheme in ("light", "dark"):
+            visit.page.emulate_media(color_scheme=scheme)
+            assert axe_faults(visit.page) == []
+
+
+def test_predictions_without_gold_trees_are_drawn(browser: Any, tmp_path: Path) -> None:
+    bank = planted_bank(3)
+    bare = [type(sentence)(sentence.words) for sentence in bank]
+    row = make_row(key="0", method="probe-relations", layer=0, uuas=0.5, part="dev")
+    ResultsFolder(tmp_path / "DIR").add(row, bare, named(noisy(bank, 0.2, 0), bank))
+    write_report(tmp_path / "DIR", tmp_path / "report.html")
+    for visit in open_report(browser, (tmp_path / "report.html").as_uri()):
+        assert visit.faults == []
+        assert relations(visit.page).count("flat") == 4
+        assert not any(one.startswith("*") for one in relations(visit.page))
 
 
 def test_a_large_report_is_small_and_quick(browser: Any, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -74,6 +75,15 @@ def noisy(bank: Sequence[Sentence], noise: float, seed: int) -> list[Prediction]
     return [Prediction(*one) for one in zip(heads, distances, depths, strict=True)]
 
 
+def named(predictions: Sequence[Prediction], bank: Sequence[Sentence]) -> list[Prediction]:
+    """Predictions with gold relations, of which every third word's is wrong."""
+    return [
+        replace(one, deprels=tuple("flat" if at % 3 == 2 else name for at, name in
+                                   enumerate(sentence.deprels)))
+        for one, sentence in zip(predictions, bank, strict=True)
+    ]  # fmt: skip
+
+
 def planted_sweep(folder: Path, bank: Treebank, n_layers: int = 4, seed: int = 0) -> list[dict]:
     """A folder as `sweep` writes it: the chain, and probes that are best in the middle."""
     results = ResultsFolder(folder)
@@ -133,6 +143,14 @@ def planted_comparison(folder: Path, bank: Treebank) -> list[dict]:
     shuffled = rows[0] | {"key": "shuffled", "words_as": "shuffled"}
     results.add(shuffled)
     return [*rows, empty, shuffled]
+
+
+def planted_relations(folder: Path, bank: Treebank) -> None:
+    """A comparison of a method that predicts relations with one that does not."""
+    results = ResultsFolder(folder)
+    trees = noisy(bank, 0.8, 0)
+    _add(results, bank, named(trees, bank), {"method": "probe-relations", "layer": 3})
+    _add(results, bank, trees, {"method": "probe", "layer": 3})
 
 
 def _add(

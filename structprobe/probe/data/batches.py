@@ -82,12 +82,13 @@ class ArcBatch:
     """Rows and gold arcs of several sentences, m words in all."""
 
     rows: slice | Tensor  # (m,): the rows of the vectors
-    gold: Tensor  # (m,): the number of the relation; -1 if it has none
+    gold: Tensor  # (m,): the number of the relation
     weights: Tensor  # (m,): 0 for arcs that are left out
-    heads: Tensor  # (m,): the place of the head among the words of the batch, -1 for the root
+    of_root: Tensor  # (m,): 1 for roots, 0 for other words
+    inside: Tensor  # (m',): the other words
+    heads: Tensor  # (m',): the word of the batch that is the head of each of them
     sentences: Tensor  # (m,): the sentence of each word
     n_sentences: int
-    root_weight: float  # What one root weighs
 
 
 Batch = PairBatch | WordBatch | ArcBatch
@@ -126,10 +127,12 @@ def _arcs_of(batch: ArcBatch, first: int, last: int | None = None) -> ArcBatch:
     last = batch.n_sentences if last is None else last
     ends = torch.tensor([first, last], device=batch.sentences.device)
     start, stop = torch.searchsorted(batch.sentences, ends).tolist()
-    part, heads = slice(start, stop), batch.heads[start:stop]
-    own = _part(batch.rows, part), batch.gold[part], batch.weights[part]
-    heads = torch.where(heads < 0, heads, heads - start)
-    return ArcBatch(*own, heads, batch.sentences[part] - first, last - first, batch.root_weight)
+    part, taken = slice(start, stop), (batch.inside >= start) & (batch.inside < stop)
+    return ArcBatch(
+        *(_part(batch.rows, part), batch.gold[part], batch.weights[part], batch.of_root[part]),
+        *(batch.inside[taken] - start, batch.heads[taken] - start),
+        *(batch.sentences[part] - first, last - first),
+    )
 
 
 def _pairs_of(batch: PairBatch, blocks: Sequence[Block]) -> PairBatch:
@@ -226,13 +229,14 @@ class Pool:
         if self.heads is None:
             return WordBatch(rows, gold.to(self.dtype), weights, len(sentences))
         # All arcs weigh the same, in whatever sentence they are.
-        weight = len(self.lengths) / (self.n_words * len(sentences))
-        heads = self.heads[self._tensor(words)]  # (m,), from 1 in each sentence
-        first = self._tensor((np.cumsum(lengths) - lengths)[sentence] - 1)
-        heads = torch.where(heads > 0, heads + first, -1)
-        weights = (gold >= 0).to(self.dtype) * weight
-        place = self._tensor(sentence)
-        return ArcBatch(rows, gold, weights, heads, place, len(sentences), weight)
+        weights = (gold >= 0).to(self.dtype) * (len(self.lengths) / (self.n_words * len(sentences)))
+        to_heads = self.heads[self._tensor(words)]  # (m,), from 1 in each sentence, 0 for roots
+        others = torch.nonzero(to_heads)[:, 0]  # (m',)
+        places = to_heads + self._tensor((np.cumsum(lengths) - lengths)[sentence] - 1)
+        return ArcBatch(
+            *(rows, gold.clamp(min=0), weights, (to_heads == 0).long(), others, places[others]),
+            *(self._tensor(sentence), len(sentences)),
+        )
 
     def _pair_batch(
         self, sentences: NDArray[np.integer], first_row: int | None, stays: bool

@@ -7,9 +7,9 @@ regression). It takes the heads as given, so that it can follow any method that 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
@@ -28,6 +28,9 @@ from structprobe.probe.training.relation_task import FittedRelations
 from structprobe.probe.training.settings import read_name, read_settings, read_split, spawn_seeds
 from structprobe.probe.types import DevByLayer, RandomState, TreesLike, VectorsByLayer, VectorsLike
 from structprobe.progress import progress_bar
+
+if TYPE_CHECKING:
+    from structprobe.probe.saving.saved_relations import SavedRelations
 
 _log = logging.getLogger(__name__)
 
@@ -66,13 +69,15 @@ class RelationReader(VectorsEstimator):
         What is added for arcs from a word, and for arcs from the root.
     allowed_ : ndarray of bool, shape (2, n_classes)
         Which relations arcs from a word, and arcs from the root, have in the training set.
-    root_components_ : ndarray of float32, shape (hidden_size,), or None
-        The map to the log-odds of each word being the root of its sentence; None for
-        ``"dependent"``, where the relations themselves say it.
+    word_components_ : ndarray of float32, shape (n_classes, hidden_size)
+        The map of a word's vector alone, from which the root of a sentence is read; for
+        ``"dependent"``, the same map again.
+    word_intercept_ : ndarray of float32, shape (n_classes,)
+        What is added then.
     history_ : list of dict
         One entry per evaluation: ``step``, ``learning_rate``, ``train_loss``, ``dev_loss``. The
-        losses are in nats per arc: of its relation and, unless ``reads="dependent"``, of the choice
-        of the root among the words of a sentence, as if it were one more arc.
+        losses are in nats per arc: of its relation given what is read of it, plus, unless that is
+        the dependent alone, of its relation given the dependent alone.
     n_features_in_ : int
         hidden_size of the vectors seen during `fit`.
     origin_ : dict or None
@@ -93,7 +98,8 @@ class RelationReader(VectorsEstimator):
     relation_components_: NDArray[np.float32]
     intercept_: NDArray[np.float32]
     allowed_: NDArray[np.bool_]
-    root_components_: NDArray[np.float32] | None
+    word_components_: NDArray[np.float32]
+    word_intercept_: NDArray[np.float32]
     history_: list[dict[str, float]]
 
     def __init__(
@@ -168,7 +174,8 @@ class RelationReader(VectorsEstimator):
             If the reader is not fitted.
         """
         words = self._words(X)[None]
-        return self._labels(words, self._heads_of(heads, words))
+        best = [scores.argmax(1) for scores in self._scores(words, self._heads_of(heads, words))]
+        return PerSentence(_per_sentence(self.classes_[np.concatenate(best)], words))
 
     def predict_proba(
         self, X: VectorsLike, heads: TreesLike | None = None
@@ -188,7 +195,7 @@ class RelationReader(VectorsEstimator):
         words = self._words(X)[None]
         every = self._scores(words, self._heads_of(heads, words))
         found = np.concatenate([scores.softmax(1).float().numpy() for scores in every])
-        return PerSentence(np.split(found, np.cumsum(words.lengths)[:-1]))
+        return PerSentence(_per_sentence(found, words))
 
     def score(self, X: VectorsLike, y: TreesLike) -> float:
         """Give the share of words whose relation is right, with gold heads.
@@ -228,9 +235,8 @@ class RelationReader(VectorsEstimator):
         -------
         list of ndarray of float32, each (n_words, n_words + 1)
             ``[i, h]`` is that of an arc to word `i` (0-based) from head `h` (1-based), in nats. For
-            ``h = 0``, it is that of word `i` being the root of its sentence instead: a choice among
-            the words or, with ``reads="dependent"``, among the relations. The score of a word with
-            itself as head is ``-inf``.
+            ``h = 0``, it is that of word `i` having a relation of the root, given that word alone.
+            The score of a word with itself as head is ``-inf``.
 
         Raises
         ------
@@ -262,8 +268,33 @@ class RelationReader(VectorsEstimator):
         """Set the fitted attributes."""
         self.classes_ = names[found.classes]
         self.relation_components_, self.intercept_ = found.components, found.intercept
-        self.allowed_, self.root_components_ = found.allowed, found.root
+        self.word_components_, self.word_intercept_ = found.word_components, found.word_intercept
+        self.allowed_ = found.allowed
         self.history_ = found.history["evaluations"]
+
+    def _to_save(self, weight: float | None) -> SavedRelations:
+        """Give what was fitted, in plain values, with the weight of relations in trees."""
+        from structprobe.probe.saving.saved_relations import ARRAYS, SavedRelations
+
+        arrays = {name: getattr(self, attribute) for name, attribute in ARRAYS.items()}
+        return SavedRelations(self.reads, self.classes_.tolist(), weight, arrays)
+
+    @classmethod
+    def _from_saved(cls, saved: SavedRelations, hyperparameters: Mapping[str, Any]) -> Self:
+        """Make a fitted reader from plain values and the hyperparameters of its probe."""
+        from structprobe.probe.saving.saved_relations import ARRAYS
+
+        reader = cls._of_probe(saved.reads, hyperparameters)
+        reader.classes_ = np.array(saved.classes)
+        for name, attribute in ARRAYS.items():
+            setattr(reader, attribute, saved.arrays[name])
+        return reader
+
+    @classmethod
+    def _of_probe(cls, reads: str, hyperparameters: Mapping[str, Any]) -> Self:
+        """Make the reader of a structural probe, with what the two have in common."""
+        own = {*cls().get_params()} & {*hyperparameters} - {"learning_rate"}
+        return cls(reads=reads, **{name: hyperparameters[name] for name in own})
 
     def _heads_of(self, heads: TreesLike | None, words: Words) -> NDArray[np.int64] | None:
         """Check the heads; those of words that have none may be left out."""
@@ -273,13 +304,6 @@ class RelationReader(VectorsEstimator):
             told = f"reads={self.reads!r} needs the heads"
             raise ProbeError(told, hint="pass predict(X, heads)")
         return None
-
-    def _labels(self, words: Words, heads: NDArray[np.int64] | None) -> list[Labels]:
-        """Give the most probable relation of each word."""
-        # heads (n_words,): rows, as by `head_rows` -> (n,)
-        best = [scores.argmax(1) for scores in self._scores(words, heads)]
-        found = self.classes_[np.concatenate(best)]
-        return PerSentence(np.split(found, np.cumsum(words.lengths)[:-1]))
 
     def _scores(self, words: Words, heads: NDArray[np.int64] | None) -> Iterator[Tensor]:
         """Give the log-odds of all relations, of words in chunks."""
@@ -296,6 +320,16 @@ class RelationReader(VectorsEstimator):
             taken = of_heads[rows.clamp(0, len(own) - 1)].masked_fill(is_root[:, None], 0)
             yield own + taken + intercept[is_root.long()]
 
+    def _labels(
+        self, words: Words, heads: Sequence[NDArray[np.integer]]
+    ) -> Iterator[tuple[Labels, NDArray[np.float32]]]:
+        """Give the relation of each word to its head, and the probability of that."""
+        # heads (n_words,) -> (n_words,), (n_words,)
+        parts = [odds.softmax(1).max(1) for odds in self._scores(words, head_rows(heads, words))]
+        odds, best = (np.concatenate([part[which].numpy() for part in parts]) for which in (0, 1))
+        each = (self.classes_[best], odds.astype(np.float32))
+        yield from zip(*(_per_sentence(some, words) for some in each), strict=True)
+
     def _projected(self, words: Words) -> Iterator[tuple[Tensor, Tensor]]:
         """Give what dependents and what heads add to the log-odds, of words in chunks."""
         # -> (m, n_classes), (m, n_classes)
@@ -311,28 +345,31 @@ class RelationReader(VectorsEstimator):
     def _arcs(self, words: Words) -> Iterator[NDArray[np.float32]]:
         """Give the log-probability of the best relation of each possible arc."""
         # -> (n, n + 1)
-        intercept, allowed = torch.from_numpy(self.intercept_).double(), self.allowed_
-        inside = torch.where(torch.from_numpy(allowed), 0.0, -torch.inf)[0]
-        at_root = torch.from_numpy(allowed[1])
+        intercept, allowed = torch.from_numpy(self.intercept_[0]).double(), self.allowed_
+        barred = torch.where(torch.from_numpy(allowed[0]), 0.0, -torch.inf)
+        of_root = torch.from_numpy(allowed[1])
+        maps = self.word_components_, self.word_intercept_
+        alone, offset = (torch.from_numpy(some).double() for some in maps)
         cuts = zip(words.cuts(), words.chunks(), self._projected(words), strict=True)
         for (first, last), chunk, (own, of_heads) in cuts:
             sizes = words.lengths[first:last].tolist()
-            roots = chunk.new_zeros(len(chunk))
-            if self.root_components_ is not None:
-                roots = chunk @ torch.from_numpy(self.root_components_).double()
-            parts = (some.split(sizes) for some in (own, of_heads, roots))
-            for dependents, heads, root in zip(*parts, strict=True):
-                logits = dependents[:, None] + heads + intercept[0]  # (n, n, n_classes)
+            logs = (chunk @ alone.T + offset).log_softmax(-1)  # (m, n_classes)
+            parts = (some.split(sizes) for some in (logs, own, of_heads))
+            for words_alone, dependents, heads in zip(*parts, strict=True):
                 if self.reads == "dependent":
-                    logs = dependents.add(intercept[0]).log_softmax(-1)  # (n, n_classes)
-                    to_root = logs[:, at_root].logsumexp(-1)
-                    best = (logs + inside).amax(-1)[:, None].expand(-1, len(logs))
+                    best = (words_alone + barred).amax(-1)[:, None].expand(-1, len(heads))
                 else:
-                    to_root = root.log_softmax(0)
-                    best = (logits + inside).log_softmax(-1).amax(-1)
-                found = torch.cat([to_root[:, None], best], 1)
+                    logits = dependents[:, None] + heads + (intercept + barred)
+                    best = logits.log_softmax(-1).amax(-1)  # (n, n)
+                to_root = words_alone[:, of_root].logsumexp(-1, keepdim=True)
+                found = torch.cat([to_root, best], 1)
                 found[torch.arange(len(found)), torch.arange(1, len(found) + 1)] = -torch.inf
                 yield found.float().numpy()
+
+
+def _per_sentence(values: NDArray[Any], words: Words) -> list[NDArray[Any]]:
+    """Split what is known of all words."""
+    return np.split(values, np.cumsum(words.lengths)[:-1])
 
 
 def head_rows(heads: Sequence[NDArray[np.integer]], words: Words) -> NDArray[np.int64]:

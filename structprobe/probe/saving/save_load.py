@@ -26,13 +26,20 @@ from structprobe.drafts import draft_file, draft_folder
 from structprobe.errors import Hint, ProbeError, check_path
 from structprobe.output_paths import check_room, disk_hint
 from structprobe.probe.saving.card import PICTURE, model_card
+from structprobe.probe.saving.saved_relations import (
+    FORM,
+    HYPERPARAMETERS,
+    SavedRelations,
+    check_tensor,
+    read_relations,
+)
 from structprobe.probe.saving.training_curve import training_curve
 from structprobe.probe.types import Origin
 from structprobe.scores.result import Scores
 from structprobe.stored_files import MAX_JSON, parse_json, read_stored
 
 FORMAT = "structprobe-probe"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2  # probes without relations are still written as 1
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 MAX_WEIGHTS = 2**32  # bytes: both matrices at full rank for vectors of 16,384 numbers take half
 COMPONENTS = ("distance_components", "depth_components")
@@ -50,7 +57,8 @@ _FORMS: dict[str, Any] = {
     **{"hidden_size": int, "rank": int, "hyperparameters": {"*": _PLAIN}, "origin": {"*": _PLAIN}},
     **{"treebank_fingerprint": (str, type(None)), "versions": {"*": str}},
     **{"fitted_on": {"*": _PLAIN}, "dev_scores": _SCORES, "dev_baselines": {"*": _SCORES}},
-    "history": {kind: {"evaluations": [_LOSSES]} for kind in ("distance", "depth")},
+    "history": {kind: {"evaluations": [_LOSSES]} for kind in ("distance", "depth", "relation")},
+    "relations": FORM,
 }
 # Of the config itself, and of the file of the matrices; older versions wrote no checksums.
 CHECK, WEIGHTS_CHECK = "checksum", "weights_checksum"
@@ -69,6 +77,7 @@ class SavedProbe:
     origin: Origin = None
     treebank_fingerprint: str | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)  # By `NOTES`, those that are known
+    relations: SavedRelations | None = None
 
 
 def save(probe: SavedProbe, folder: str | os.PathLike[str]) -> Path:
@@ -178,7 +187,10 @@ def write_files(probe: SavedProbe) -> dict[str, bytes]:
 
     config = _config(probe)
     picture = training_curve(config["history"])
-    tensors = {name: np.ascontiguousarray(probe.matrices[name]) for name in COMPONENTS}
+    matrices = {name: probe.matrices[name] for name in COMPONENTS}
+    if probe.relations is not None:
+        matrices |= {name: one.astype(np.float32) for name, one in probe.relations.arrays.items()}
+    tensors = {name: np.ascontiguousarray(one) for name, one in matrices.items()}
     weights = tensors_to_bytes(tensors, {"format": "np"})
     config[WEIGHTS_CHECK] = _digest(weights)
     config[CHECK] = _digest(config)
@@ -196,18 +208,20 @@ def read_files(folder: Path) -> SavedProbe:
         config = read_config(folder)
         shape = config["rank"], config["hidden_size"]
         try:
-            matrices = read_tensors(folder, shape, config.get(WEIGHTS_CHECK))
+            tensors = read_tensors(folder, shape, config.get(WEIGHTS_CHECK))
+            relations = read_relations(config, tensors, str(folder / WEIGHTS))
             break
         except ProbeError:
             if read_config(folder) == config:  # otherwise another was saved here meanwhile
                 raise
     return SavedProbe(
-        matrices,
+        {name: tensors[name] for name in COMPONENTS},
         config["hyperparameters"],
         config["history"],
         config["origin"],
         config["treebank_fingerprint"],
         {name: config.get(name) for name in NOTES},
+        relations,
     )
 
 
@@ -261,7 +275,7 @@ def _fits(value: object, form: Any) -> bool:
 def read_tensors(
     folder: Path, shape: tuple[int, int], digest: str | None = None
 ) -> dict[str, NDArray[np.floating]]:
-    """Read and check both matrices."""
+    """Read all matrices, and check the two that every probe has."""
     # -> (rank, hidden_size)
     from safetensors import SafetensorError
     from safetensors.numpy import load as tensors_from_bytes
@@ -275,15 +289,7 @@ def read_tensors(
     except (SafetensorError, KeyError, TypeError) as error:
         raise ProbeError(f"not a valid safetensors file: {error}", where=str(path)) from error
     for name in COMPONENTS:
-        if name not in tensors:
-            raise ProbeError(f"matrix {name!r} is missing", where=str(path))
-        if (found := tensors[name].shape) != shape:
-            told = f"{name} has shape {found}, but the config says {shape}"
-            raise ProbeError(told, where=str(path))
-        if tensors[name].dtype.kind != "f":
-            raise ProbeError(f"{name} has type {tensors[name].dtype}", where=str(path))
-        if not np.isfinite(tensors[name]).all():
-            raise ProbeError(f"{name} contains values that are not finite", where=str(path))
+        check_tensor(tensors, name, shape, str(path))
     if digest not in (None, _digest(content)):
         hint = "save the probe again"
         raise ProbeError(f"is not the file saved with {CONFIG}", where=str(path), hint=hint)
@@ -315,23 +321,27 @@ def _config(probe: SavedProbe) -> dict[str, Any]:
     """Describe a probe and its training data in plain values."""
     rank, hidden_size = probe.matrices[COMPONENTS[0]].shape
     baselines = probe.notes.get("dev_baselines") or {}
-    device = str(probe.hyperparameters["device"])
+    hyperparameters = {**probe.hyperparameters, "device": str(probe.hyperparameters["device"])}
+    if probe.relations is None:
+        for name in HYPERPARAMETERS:
+            hyperparameters.pop(name, None)
     return {
         "format": FORMAT,
-        "format_version": FORMAT_VERSION,
+        "format_version": 1 if probe.relations is None else FORMAT_VERSION,
         "versions": {
             "structprobe": __version__,
             **{package: version(package) for package in ("torch", "transformers")},
         },
         "hidden_size": int(hidden_size),
         "rank": int(rank),
-        "hyperparameters": plain({**probe.hyperparameters, "device": device}),
+        "hyperparameters": plain(hyperparameters),
         "origin": plain(probe.origin),
         "treebank_fingerprint": plain(probe.treebank_fingerprint),
         "fitted_on": plain(probe.notes.get("fitted_on") or None),
         "dev_scores": plain(_scores(probe.notes.get("dev_scores")) or None),
         "dev_baselines": plain({name: _scores(one) for name, one in baselines.items()} or None),
         "history": plain(probe.history),
+        **({} if probe.relations is None else {"relations": plain(probe.relations.config)}),
     }
 
 

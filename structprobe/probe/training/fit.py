@@ -37,8 +37,9 @@ from structprobe.probe.losses.relations import RelationForm, RelationLoss
 from structprobe.probe.losses.tree_likelihood import TreeLoss
 from structprobe.probe.training.candidates import Candidates, Contest
 from structprobe.probe.training.loop import Cosine, Loss, Plateau, Problem, Schedule, Stack, train
-from structprobe.probe.training.recipes import Published, TreeAxes, Whitened
+from structprobe.probe.training.recipes import Published, TreeAxes
 from structprobe.probe.training.relation_task import (
+    RECIPE,
     FittedRelations,
     for_raw_vectors,
     relation_pools,
@@ -106,8 +107,7 @@ def make_task(
     batches_seed, start_seed = seeds
     generator, form, classes = np.random.default_rng(batches_seed), None, None
     if kind == RELATION:
-        # The published recipe is one for distances and depths.
-        settings = replace(settings, recipe=Whitened())
+        settings = replace(settings, recipe=RECIPE)
         assert settings.reads is not None
         form, classes, pools = relation_pools(split, settings.reads, settings.device)
     elif pools is None:
@@ -155,7 +155,7 @@ def fit_kind(
 
 def fit_relations(
     task: Task,
-    layers: Sequence[Layer],
+    layers: Iterable[Layer],
     moments: Mapping[Layer, Moments],
     on_step: OnStep | None = None,
 ) -> dict[Layer, FittedRelations]:
@@ -171,7 +171,8 @@ def fit_relations(
         assert space.origin is not None
         raw = problem.components.cpu(), space.basis.cpu(), space.origin.cpu()
         told = for_raw_vectors(task.form, *raw)
-        fitted[layer] = FittedRelations(task.classes, history=_history(task, own), **told)
+        told |= {"classes": task.classes, "history": _history(task, own)}
+        fitted[layer] = FittedRelations(**told)
     return fitted
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import numbers
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -23,14 +23,31 @@ import torch
 from numpy.typing import NDArray
 
 from structprobe.errors import ProbeError
-from structprobe.probe.data.examples import KINDS, Examples, read_sets
+from structprobe.probe.data.examples import KINDS, RELATION, Examples, read_sets
 from structprobe.probe.data.inputs import origin_of, pick_layers, treebank_name
+from structprobe.probe.data.relation_labels import Labels, with_relations
 from structprobe.probe.data.whitening import Moments, SharedMoments
-from structprobe.probe.training.fit import FittedMatrix, Task, fit_kind, make_task, moments_of
+from structprobe.probe.training.fit import (
+    FittedMatrix,
+    Task,
+    fit_kind,
+    fit_relations,
+    make_task,
+    moments_of,
+)
 from structprobe.probe.training.parallel import Goes, side_by_side
+from structprobe.probe.training.recipes import Published
+from structprobe.probe.training.relation_task import FittedRelations
 from structprobe.probe.training.settings import Settings, read_settings, read_split, spawn_seeds
 from structprobe.probe.training.streaming import bytes_held, bytes_of_layer, streams
-from structprobe.probe.types import DevByLayer, Layer, Origin, TreesLike, VectorsByLayer
+from structprobe.probe.types import (
+    DevByLayer,
+    Layer,
+    Origin,
+    TreesLike,
+    VectorsByLayer,
+    WordVectorsLike,
+)
 from structprobe.progress import progress_bar
 
 # Hyperparameters that may differ between probes that are fitted together.
@@ -50,6 +67,18 @@ class FittedProbe:
     origin: Origin  # Of the vectors
     treebank_fingerprint: str | None
     held_out: NDArray[np.int64] | None  # The training sentences used as dev set, if any
+    relations: FittedRelations | None = None
+    names: Labels | None = None  # Of all relations, by number
+
+    def dev_part(
+        self, layer: Layer, X: VectorsByLayer, y: TreesLike, dev: DevByLayer
+    ) -> tuple[WordVectorsLike, TreesLike]:
+        """Take the vectors and trees of the dev set, or of the sentences that were held out."""
+        vectors, trees = (X, y) if dev is None else dev
+        given = vectors[layer]
+        if self.held_out is None:
+            return given, trees
+        return [given[i] for i in self.held_out], [trees[i] for i in self.held_out]
 
 
 @dataclass(slots=True)
@@ -85,16 +114,16 @@ class _Piece:
         layouts = self.task.layout, self.task.dev.layout
         return bytes_held(self.ranks, self.task.split, layouts, self.task.settings)
 
-    def __call__(
-        self, advance: Callable[[int], None], goes: Goes
-    ) -> dict[tuple[Layer, int], FittedMatrix]:
-        """Find the matrices."""
+    def __call__(self, advance: Callable[[int], None], goes: Goes) -> dict[Any, Any]:
+        """Find the matrices of each layer and rank, or what reads the relations of each layer."""
 
         def on_step(_: int) -> None:
             goes()
             advance(1)
 
-        found = fit_kind(self.task, self.ranks, self.moments.take(), on_step)
+        found: dict[Any, FittedMatrix | FittedRelations]
+        given = self.task, self.ranks, self.moments.take(), on_step
+        found = {**(fit_kind(*given) if self.task.form is None else fit_relations(*given))}
         advance(self.task.max_steps - max(one.history["steps"] for one in found.values()))
         return found
 
@@ -111,8 +140,13 @@ def fit_jointly(
 
     Moments may be shared with fits on other trees of the same sentences.
     """
-    whole, whole_dev = read_sets(X, y, dev)
-    settings, ranks = _settings(jobs, whole)
+    sets, names = read_sets(X, y, dev), None
+    settings, ranks = _settings(jobs, sets[0])
+    if settings.reads is not None:
+        subtypes = jobs[0][1]["subtypes"]
+        sets, names = with_relations(sets, (y, dev and dev[1]), subtypes=subtypes)
+    kinds = KINDS if names is None else (*KINDS, RELATION)
+    whole, whole_dev = sets
     layers = list(dict.fromkeys(layer for layer, _ in jobs))
     groups = [[layer] for layer in layers]
     if stacks_layers(settings.device):
@@ -122,18 +156,19 @@ def fit_jointly(
     n_workers = max(1, min(most_at_once(settings.device), len(pieces), in_memory))
     label = "probe" if len(layers) == 1 else f"probes of {len(layers)} layers"
     n_steps = sum(piece.task.max_steps for piece in pieces)
-    found: dict[str, dict[tuple[Layer, int], FittedMatrix]] = {}
+    found: dict[str, dict[Any, Any]] = {}
     shown = None if any(parameters["verbose"] for _, parameters in jobs) else False
     with progress_bar(label, n_steps, "step", shown=shown) as advance:
         results = side_by_side([partial(piece, advance) for piece in pieces], n_workers)
         for piece, result in zip(pieces, results, strict=True):
             found[piece.task.kind] = result
-            if len(found) < len(KINDS):
+            if len(found) < len(kinds):
                 continue
             fitted = {}
             for place in piece.places:
                 layer, parameters = jobs[place]
-                own = {kind: some[layer, ranks[place]] for kind, some in found.items()}
+                own = {kind: found[kind][layer, ranks[place]] for kind in KINDS}
+                relations = found[RELATION][layer] if RELATION in kinds else None
                 held_out = piece.task.split.held_out
                 history = {
                     "recipe": parameters["recipe"],
@@ -143,11 +178,12 @@ def fit_jointly(
                     "n_dev": len(piece.task.split.dev.lengths),
                     **({} if held_out is None else {"held_out": held_out.tolist()}),
                     **{kind: own[kind].history for kind in KINDS},
+                    **({} if relations is None else {RELATION: relations.history}),
                     **_choice(own["distance"].history),
                 }
                 width, origin = whole.layers[layer].hidden_size, origin_of(X[layer])
                 known = width, origin, getattr(y, "fingerprint", None), held_out
-                fitted[place] = FittedProbe(own, history, *known)
+                fitted[place] = FittedProbe(own, history, *known, relations, names)
             found = {}
             yield fitted
 
@@ -205,7 +241,8 @@ def _pieces(
                 by_seed.setdefault(int(state) if shared_seed else ("job", place), []).append(place)
         # If sentences are held out, the training set differs by seed.
         make = partial(moments_of, whole, layers, settings, moments)
-        shared = _LazyMoments(make, len(KINDS) * len(by_seed))
+        n_kinds = len(KINDS) + (settings.reads is not None)
+        shared = _LazyMoments(make, n_kinds * len(by_seed))
         for seed, own in by_seed.items():
             if seed not in by_kind:
                 by_kind[seed] = _tasks(jobs[own[0]][1], whole, whole_dev, settings)
@@ -214,20 +251,29 @@ def _pieces(
                 wanted.setdefault(layer, []).append(rank)
             if whole_dev is None:
                 train_set = tasks[0].split.train
-                shared = _LazyMoments(partial(moments_of, train_set, layers, settings), len(KINDS))
-            pieces += [_Piece(task, own, wanted, shared) for task in tasks]
+                shared = _LazyMoments(partial(moments_of, train_set, layers, settings), n_kinds)
+            for task in tasks:
+                if task.form is not None and isinstance(settings.recipe, Published):
+                    make = partial(moments_of, task.split.train, layers, task.settings)
+                    shared = _LazyMoments(make, 1)
+                pieces.append(_Piece(task, own, wanted, shared))
     return pieces
 
 
 def _tasks(
     parameters: Mapping[str, Any], whole: Examples, whole_dev: Examples | None, settings: Settings
 ) -> list[Task]:
-    """Hold out sentences if there is no dev set, and compose the batches of both kinds."""
+    """Hold out sentences if there is no dev set, and compose the batches of all kinds."""
     parts, generator = read_split(parameters, whole, whole_dev)
-    seeds = spawn_seeds(generator, 2 * len(KINDS))
+    kinds = KINDS if settings.reads is None else (*KINDS, RELATION)
+    seeds = spawn_seeds(generator, 2 * len(kinds))
     kept = not all(streams([layer], parts, settings) for layer in whole.layers)
-    own_seeds = zip(KINDS, seeds[::2], seeds[1::2], strict=True)
-    return [make_task(kind, parts, settings, own, kept=kept) for kind, *own in own_seeds]
+    own_seeds = zip(kinds, seeds[::2], seeds[1::2], strict=True)
+    # The learning rate of the matrices does not suit a cross-entropy.
+    of = {RELATION: replace(settings, learning_rate=None)}
+    return [
+        make_task(kind, parts, of.get(kind, settings), own, kept=kept) for kind, *own in own_seeds
+    ]
 
 
 def _settings(jobs: Sequence[Job], train_set: Examples) -> tuple[Settings, list[int]]:

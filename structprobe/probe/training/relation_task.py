@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,8 @@ from structprobe.probe.training.loop import Cosine, Problem
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.training.settings import Settings
 
+# Relations converge sooner than distances; the published recipe is not for them.
+RECIPE = replace(Whitened(), max_steps=Whitened().max_steps // 2)
 RATE = 0.005  # the peak learning rate of Adam
 
 
@@ -27,11 +29,13 @@ RATE = 0.005  # the peak learning rate of Adam
 class FittedRelations:
     """A map from the vectors of dependent and head to relations, for raw vectors."""
 
+    reads: str  # One of `READS`
     classes: NDArray[np.integer]  # (n_classes,): the numbers of the relations
     components: NDArray[np.float32]  # (n_classes, width): for "pair", twice the hidden size
     intercept: NDArray[np.float32]  # (2, n_classes): for arcs from a word, and from the root
     allowed: NDArray[np.bool_]  # (2, n_classes): which relations such arcs may have
-    root: NDArray[np.float32] | None  # (hidden_size,): the word that it makes largest is the root
+    word_components: NDArray[np.float32]  # (n_classes, hidden_size): for words without their heads
+    word_intercept: NDArray[np.float32]  # (n_classes,)
     history: Mapping[str, Any]
 
 
@@ -73,7 +77,7 @@ def heads_of(part: Examples) -> NDArray[np.int64]:
 def relation_problem(form: RelationForm, settings: Settings, width: int, n_steps: int) -> Problem:
     """Start with no preference for any relation."""
     start = torch.zeros(form.n_rows, width + N_BIASES, device=settings.device)
-    schedule = Cosine(Whitened(), settings.learning_rate or RATE, n_steps)
+    schedule = Cosine(RECIPE, settings.learning_rate or RATE, n_steps)
     return Problem(start, schedule, by_row=True)
 
 
@@ -82,18 +86,20 @@ def for_raw_vectors(
 ) -> dict[str, Any]:
     """Turn a map of whitened coordinates to one of raw vectors."""
     # components (n_rows, width + 2), basis (n_kept, hidden_size), origin (hidden_size,)
-    n, reads = form.n_classes, form.reads
-    raw = components[:, : len(basis)].double() @ basis  # (n_rows, hidden_size)
-    inputs = [raw[:n], raw[n : 2 * n]] if reads == "pair" else [raw[:n]]
-    offsets = [part @ origin for part in inputs]  # (n_classes,)
-    word, root = components[:n, -N_BIASES:].double().T
-    if reads == "dependent":
-        root = word
-    root = root - offsets[0]  # the root itself has no vector
-    word = word if reads == "difference" else word - sum(offsets)
+    raw = (components[:, : len(basis)].double() @ basis).split(form.n_classes)
+    biases = components[:, -N_BIASES:].double().split(form.n_classes)
+    offsets = [part @ origin for part in raw]  # (n_classes,) each
+    word = root = biases[0][:, 0] - offsets[0]
+    inputs, to_word = raw[:1], word
+    if form.reads != "dependent":
+        inputs, (to_word, to_root) = raw[1:], biases[1].T
+        root = to_root - offsets[1]  # the root itself has no vector
+        to_word = to_word if form.reads == "difference" else to_word - sum(offsets[1:])
     return {
+        "reads": form.reads,
         "components": torch.cat(inputs, 1).float().numpy(),
-        "intercept": torch.stack([word, root]).float().numpy(),
+        "intercept": torch.stack([to_word, root]).float().numpy(),
         "allowed": form.allowed.cpu().numpy(),
-        "root": raw[-1].float().numpy() if form.finds_root else None,
+        "word_components": raw[0].float().numpy(),
+        "word_intercept": word.float().numpy(),
     }

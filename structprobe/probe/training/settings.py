@@ -15,6 +15,7 @@ from numpy.random import SeedSequence
 from structprobe.devices import find_device, has_bfloat16
 from structprobe.errors import ProbeError, unknown_name
 from structprobe.probe.data.examples import Examples, Split, hold_out
+from structprobe.probe.losses.relations import READS
 from structprobe.probe.training.recipes import RECIPES, Recipe
 
 LOSSES = ("absolute", "tree")
@@ -43,7 +44,9 @@ class Settings:
 def read_settings(parameters: Mapping[str, Any], most_rank: int) -> Settings:
     """Check the hyperparameters of an estimator; those it does not have are at their defaults."""
     recipe = read_name("recipe", parameters.get("recipe", "whitened"), RECIPES)
-    rate = parameters.get("learning_rate")
+    rate, relations = parameters.get("learning_rate"), parameters.get("relations", False)
+    if not isinstance(relations, bool):
+        relations = read_name("relations", relations, READS)
     device = find_device(parameters["device"], error=ProbeError)
     return Settings(
         recipe=RECIPES[recipe],
@@ -56,6 +59,7 @@ def read_settings(parameters: Mapping[str, Any], most_rank: int) -> Settings:
         memory_gb=read_positive("memory_gb", parameters.get("memory_gb", MEMORY_GB)),
         loss=read_name("loss", parameters.get("loss", "absolute"), LOSSES),
         select=read_name("select", parameters.get("select", "uuas"), SELECT),
+        reads=READS[0] if relations is True else relations or None,
     )
 
 

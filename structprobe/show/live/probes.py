@@ -123,7 +123,8 @@ class LiveProbes:
         -------
         dict
             ``words``, and ``runs``, for each probe its ``name``, ``heads`` (1-based, 0 for the
-            root), ``depths`` and ``distances`` (the (n, n) matrix row by row), as lists.
+            root), ``deprels`` (if it predicts them), ``depths`` and ``distances`` (the (n, n)
+            matrix row by row), as lists.
 
         Raises
         ------
@@ -156,6 +157,7 @@ class LiveProbes:
                 "depths": _rounded(prediction.depths),
                 "distances": _rounded(prediction.distances),
             }
+            | ({"deprels": prediction.deprels} if prediction.deprels else {})
             for name, prediction in zip(self.names, found, strict=True)
         ]
         return {"words": words, "runs": runs}

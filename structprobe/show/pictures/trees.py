@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 TYPICAL = range(8, 21)  # the words of a sentence that is drawn where none is named
 _LONGEST = 150  # characters of a sentence's name that its file has
 _POINTS = 0.75  # to a pixel
+_PAD = 1.5  # points that are free around a label
 _NARROWER = 0.88  # letters of matplotlib's font take more room than those SVG is laid out for
 
 
@@ -122,4 +123,6 @@ def _draw_text(axes: Axes, text: str, style: Mapping[str, Any], at: tuple[float,
     size = float(style["font-size"]) * _POINTS * _NARROWER
     ha = "center" if style.get("text-anchor") == "middle" else "left"
     look = {"color": style["fill"], "fontfamily": style["family"], "parse_math": False}
+    if ground := style.get("stroke"):  # Of a label, which interrupts its line
+        look["bbox"] = {"facecolor": ground, "edgecolor": "none", "pad": _PAD}
     axes.text(x, y, text, fontsize=size, ha=ha, va="baseline", **look)

@@ -39,7 +39,10 @@ class Explorer:
                 for run in one.runs:
                     name = f"run-{len(self.blocks)}"
                     self.blocks[name] = pack(run, longest)
-                    has = {key: _all_have(run, key) for key in ("distances", "depths")}
+                    has: dict[str, Any] = {
+                        key: _all_have(run, key) for key in ("distances", "depths")
+                    }
+                    has["relations"] = _relations(run)[0]
                     told.append({"name": run.name, "block": name, **has})
                     advance(1)
                 shown = {"name": one.series.name, "bank": place, "best": one.best, "runs": told}
@@ -61,7 +64,7 @@ def pack(run: KeptRun, longest: int) -> str:
     nothing = np.zeros(len(run.sentences))
     right = column(run.scores.table, "right_edges") if run.scores else nothing
     heads = np.concatenate([np.empty(0), *(one.heads for one in run.predictions)])
-    words = [one.astype("<u2") for one in (right, run.drawn, heads)]
+    words = [one.astype("<u2") for one in (right, run.drawn, heads, _relations(run)[1])]
     parts = [*(bounds for bounds, _ in packed), *words, *(steps for _, steps in reversed(packed))]
     told = b"".join(part.tobytes() for part in parts)
     return base64.b64encode(zlib.compress(told, 9)).decode()
@@ -88,6 +91,16 @@ def _longest(runs: Sequence[KeptRun]) -> int:
         return int(max((len(one) for run in runs for one in run.sentences), default=0))
     first_out = lengths[np.searchsorted(taken, PAIR_BYTES, side="right")]
     return int(first_out) - 1
+
+
+def _relations(run: KeptRun) -> tuple[list[str], NDArray[Any]]:
+    """Name the relations that a run predicts, and give that of each word by its place there."""
+    # -> (n_words,), of nothing where it predicts none
+    if not _all_have(run, "deprels"):
+        return [], np.zeros(0)
+    flat = [name for one in run.predictions for name in one.deprels or ()]
+    names, places = np.unique(np.array(flat, dtype=str), return_inverse=True)
+    return names.tolist(), places
 
 
 def _all_have(run: KeptRun, name: str) -> bool:

@@ -13,7 +13,7 @@ from structprobe._version import __version__
 from structprobe.show.report.elements import Child, Markup, element, join
 
 # What draws a sentence, in the order in which it is read, and what a report runs.
-VIEW_SCRIPTS = ("nodes.js", "edges.js", "trees.js", "tree_view.js", "heat_view.js",
+VIEW_SCRIPTS = ("nodes.js", "edges.js", "trees.js", "labels.js", "tree_view.js", "heat_view.js",
                 "depth_view.js", "sentence_view.js")  # fmt: skip
 REPORT_SCRIPTS = (*VIEW_SCRIPTS, "data.js", "sort.js", "search.js", "explorer.js", "report.js")
 

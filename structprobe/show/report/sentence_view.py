@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from structprobe.show.report.elements import Markup, element, note, wide
 
-_WORD_COLUMNS = ("no.", "word", "UPOS", "relation", "gold head", "recovered head",
-                 "gold depth", "predicted depth")  # fmt: skip
+_RELATION = "recovered relation"  # a column that scripts show where there are some
+_WORD_COLUMNS = ("no.", "word", "UPOS", "gold relation", "gold head", "recovered head",
+                 _RELATION, "gold depth", "predicted depth")  # fmt: skip
 _SIDES = "edges between all words; gold above, recovered below"
 _NUMBERS = ("no.", "gold depth", "predicted depth")
 
@@ -20,6 +21,9 @@ def legend(*, gold: bool) -> Markup:
         line = element("g", element("path", d="M0 5H30"), class_=f"arc {style}")
         name = element("span", style, id=f"n-{style}")
         entries.append(element("li", element("svg", line, **size), name))
+        if style == "right":
+            told = element("span", id="n-differing", class_="differs")
+            entries.append(element("li", told, hidden=True))
     return element("ul", entries, element("li", _SIDES), class_="key")
 
 
@@ -54,10 +58,11 @@ def numbers(*, gold: bool) -> Markup:
 
 def word_table() -> Markup:
     """Make the table that tells the picture word by word."""
-    heads = [
-        element("th", label, scope="col", class_="number" if label in _NUMBERS else None)
-        for label in _WORD_COLUMNS
-    ]
+    heads = []
+    for label in _WORD_COLUMNS:
+        hidden = {"id": "recovered-relation", "hidden": True} if label == _RELATION else {}
+        kind = "number" if label in _NUMBERS else None
+        heads.append(element("th", label, scope="col", class_=kind, **hidden))
     table = element(
         "table",
         element("caption", element("span", "The words of this sentence with heads and depths")),

@@ -1,7 +1,8 @@
-"""The polar probe and DepProbe: which geometry each reads, and what they refuse."""
+"""The polar probe and DepProbe's way of reading: which geometry each finds, what they refuse."""
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,6 @@ from sklearn.base import clone
 
 from structprobe import NotFittedError, Sentence, StructuralProbe, score
 from structprobe.errors import ProbeError
-from structprobe.probe.readers.dep_probe import DepProbe
 from structprobe.probe.readers.polar_probe import PolarProbe
 from structprobe.probe.readers.relation_reader import RelationReader
 from structprobe.recoverers.random_tree import random_heads
@@ -18,6 +18,7 @@ from structprobe.trees import tree_depths
 
 N = 7  # relations of arcs
 WIDTH = 2 * N + 1
+DepProbe = partial(StructuralProbe, relations="dependent", decoding="root")
 FEW = {"max_steps": 400, "random_state": 0, "device": "cpu"}
 Data = tuple[list[np.ndarray], list[Sentence]]
 
@@ -103,11 +104,15 @@ def test_the_root_is_the_most_probable_one_not_that_of_the_highest_logit() -> No
     sentence = Sentence(("a", "b"), [2, 0], ("x", "root"))
     vectors = [np.eye(2, dtype=np.float32)]
     found = DepProbe(**{**FEW, "max_steps": 2}).fit(vectors, [sentence], dev=(vectors, [sentence]))
-    reader = found.reader_
-    reader.intercept_ = np.zeros((2, 2), np.float32)
+    reader = found.relation_reader_
+    reader.intercept_, reader.word_intercept_ = (
+        np.zeros((2, 2), np.float32),
+        np.zeros(2, np.float32),
+    )
     # Logits of root and x: 5 and 9 for the first word, 2 and -2 for the second.
     assert reader.classes_.tolist() == ["root", "x"]
-    reader.relation_components_ = np.array([[5, 2], [9, -2]], np.float32)
+    logits = np.array([[5, 2], [9, -2]], np.float32)
+    reader.relation_components_ = reader.word_components_ = logits
     (tree,) = found.predictions(vectors)
     assert (tree.heads.tolist(), tree.deprels) == ([2, 0], ("x", "root"))
 

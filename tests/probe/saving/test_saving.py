@@ -312,7 +312,7 @@ def test_revision_of_a_folder_is_refused(probe: StructuralProbe, tmp_path: Path)
     ("values", "words"),
     [
         ({"format": "bert"}, "not the config of a structural probe"),
-        ({"format_version": 2}, "format version 2, but structprobe .* reads up to 1; upgrade"),
+        ({"format_version": 3}, "format version 3, but structprobe .* reads up to 2; upgrade"),
         ({"format_version": "1"}, "format version '1'"),
         ({"rank": 3}, r"distance_components has shape \(4, 6\), but the config says \(3, 6\)"),
         ({"hyperparameters": {"depth": 3}}, "hyperparameters that structprobe .* does not support"),

@@ -62,6 +62,7 @@ class Run {
     this.right = take(Uint16Array, size);
     this.drawn = take(Uint16Array, size);
     this.heads = take(Uint16Array, nWords);
+    if (this.relations.length) this.relationOf = take(Uint16Array, nWords);
     if (this.depths) this.depthBytes = take(Uint8Array, nWords);
     if (this.distances) this.pairBytes = take(Uint8Array, nPairs);
     this.loaded = true;
@@ -70,6 +71,14 @@ class Run {
   headsOf(index) {
     const first = this.bank.firstWord[index];
     return [...this.heads.subarray(first, first + this.bank.sentences[index].words.length)];
+  }
+
+  // The predicted relations or null where the run has none.
+  relationsOf(index) {
+    if (!this.relations.length) return null;
+    const first = this.bank.firstWord[index];
+    const places = this.relationOf.subarray(first, first + this.bank.sentences[index].words.length);
+    return Array.from(places, (place) => this.relations[place]);
   }
 
   depthsOf(index) {

@@ -106,6 +106,7 @@ class Explorer {
     const compared = this.view.show({
       words, gold, deprels, upos,
       heads: run.headsOf(sentence),
+      predDeprels: run.relationsOf(sentence),
       depths: run.depthsOf(sentence),
       distances: run.distancesOf(sentence),
     });
@@ -123,10 +124,18 @@ class Explorer {
       byId("sentence-id").textContent = "";
       byId("place").textContent = "no sentence found";
     }
-    const { gold, pred, right } = compared;
-    byId("n-right").textContent = `${right} right`;
-    byId("n-wrong").textContent = `${pred.length - right} wrong`;
-    byId("n-missed").textContent = `${gold.length - right} missed`;
+    const { gold, pred, right, marked, differing } = compared;
+    const counts = {
+      right: `${right} right`,
+      differing: `*: ${differing} of these with wrong direction or relation`,
+      wrong: `${pred.length - right} wrong`,
+      missed: `${gold.length - right} missed`,
+    };
+    for (const [name, text] of Object.entries(counts)) {
+      const entry = byId(`n-${name}`); // there is no key without gold trees
+      if (entry) entry.textContent = text;
+      if (entry && name === "differing") entry.closest("li").hidden = !marked;
+    }
     const score = edges
       ? `${run.right[sentence]} of ${edges} scored edges right (UUAS ${perCent(run.right[sentence], edges)})`
       : "no scored edges in this sentence";

@@ -53,7 +53,7 @@ class Live {
     byId("run-name").textContent = run.name;
     this.view.show({
       words, gold: null, deprels: null, upos: null, heads: run.heads,
-      depths: run.depths, distances: Float32Array.from(run.distances),
+      predDeprels: run.deprels || null, depths: run.depths, distances: Float32Array.from(run.distances),
     });
     const count = words.length === 1 ? "1 word" : `${words.length} words`;
     this.say(`${run.name}: ${count}, the root is ${shortened(words[rootOf(run.heads)])}`);

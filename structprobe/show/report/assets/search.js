@@ -2,10 +2,6 @@
 
 const AT_ONCE = 60; // entries of the list that are made at a time
 
-function baseRelation(deprel) {
-  return deprel.split(":")[0];
-}
-
 class Search {
   constructor(onChoice, onChange) {
     this.onChoice = onChoice;

@@ -19,18 +19,20 @@ class SentenceView {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   }
 
-  // `shown` has words, gold heads or null, deprels, upos, heads, depths, distances.
+  // `shown` has words, gold heads or null, deprels, upos, heads, predDeprels, depths, distances.
   show(shown) {
     const another = this.shown?.words !== shown.words;
     const box = byId("tree");
     if (another) {
       this.cell = null;
+      this.gaps = [];
       box.style.minHeight = "";
       box.scrollLeft = 0;
     }
     this.shown = shown;
-    const compared = drawTree(box, shown.words, shown.gold, shown.heads);
     // The picture grows with the layers that are seen and never jumps back under the reader.
+    const compared = drawTree(box, shown, this.gaps);
+    this.gaps = compared.gaps;
     const height = Math.max(compared.height, parseFloat(box.style.minHeight) || 0);
     box.style.minHeight = `${Math.ceil(height)}px`;
     if (another && isRightToLeft(shown.words)) box.scrollLeft = box.scrollWidth;
@@ -98,7 +100,8 @@ class SentenceView {
   }
 
   fillTable() {
-    const { words, gold, deprels, upos, heads, depths } = this.shown;
+    const { words, gold, deprels, upos, heads, predDeprels, depths } = this.shown;
+    byId("recovered-relation").hidden = !predDeprels;
     const { goldDepths } = this;
     const named = (head) => (head === 0 ? "root" : `${head} ${words[head - 1]}`);
     const rows = words.map((word, index) =>
@@ -111,6 +114,7 @@ class SentenceView {
         make("td", {}, deprels ? deprels[index] : "–"),
         make("td", { dir: "auto" }, gold ? named(gold[index]) : "–"),
         make("td", { dir: "auto" }, heads[index] === index + 1 ? "–" : named(heads[index])),
+        make("td", { hidden: !predDeprels }, predDeprels ? predDeprels[index] : "–"),
         make("td", { class: "number" }, goldDepths ? String(goldDepths[index]) : "–"),
         make("td", { class: "number" }, depths ? depths[index].toFixed(1) : "–"),
       ),

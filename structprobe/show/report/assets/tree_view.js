@@ -1,7 +1,9 @@
 // One sentence with the gold tree above its words and the recovered one below, as SVG.
 
 const TREE = { size: 17, gap: 15, level: 19, port: 5, clear: 20, margin: 14, small: 12 };
+const LABEL = { size: 11, around: 7 };
 const FONT = '"Charter", "Iowan Old Style", "Source Serif 4", Georgia, "Noto Serif", serif';
+const LABEL_FONT = 'system-ui, -apple-system, "Segoe UI", "Noto Sans", "DejaVu Sans", sans-serif';
 
 const measure = document.createElement("canvas").getContext("2d");
 
@@ -10,23 +12,33 @@ function widthsOf(words) {
   return words.map((word) => Math.max(measure.measureText(word).width, 3 * TREE.port));
 }
 
-// Where the middles of the words stand, and the width of it all.
-function middlesOf(words) {
+// How much of a line a label interrupts.
+function roomOf({ label }) {
+  measure.font = `${LABEL.size}px ${LABEL_FONT}`;
+  return measure.measureText(label).width + 2 * LABEL.around;
+}
+
+// Where the middles of the words stand, and the width of it all; `gaps` widen those between words.
+function middlesOf(words, gaps = []) {
   let at = TREE.margin;
-  const middles = widthsOf(words).map((width) => {
+  const middles = widthsOf(words).map((width, index) => {
     const middle = at + width / 2;
-    at += width + TREE.gap;
+    at += width + TREE.gap + (gaps[index] || 0);
     return middle;
   });
   const total = at - TREE.gap + TREE.margin;
   return { middles: isRightToLeft(words) ? middles.map((x) => total - x) : middles, total };
 }
 
-// Draws the tree into a box; `gold` is null where nobody annotated the sentence, and then the
-// recovered tree stands above the words.
-function drawTree(box, words, gold, pred) {
-  const { middles, total } = middlesOf(words);
-  const compared = compareTrees(gold, pred);
+// Draws the trees of `shown` (words, gold heads or null, recovered heads, and relations of both or
+// null) into a box. Where nobody annotated the sentence, the recovered tree stands above the words;
+// gold relations are shown beside recovered ones alone. Gaps are not narrower than in `gaps`.
+function drawTree(box, { words, gold, heads: pred, deprels, predDeprels }, gaps = []) {
+  const compared = compareTrees(gold, pred, predDeprels && deprels, predDeprels);
+  const arcs = [...compared.gold, ...compared.pred];
+  const plain = middlesOf(words).middles;
+  compared.gaps = widen(arcs, plain, (arc) => roomOf(arc) + TREE.port, gaps);
+  const { middles, total } = middlesOf(words, compared.gaps);
   const recovered = side(compared.pred, rootOf(pred), middles, gold ? 1 : -1, gold ? "wrong" : "right");
   const above = gold ? side(compared.gold, rootOf(gold), middles, -1, "missed") : recovered;
   const sameRoot = !gold || rootOf(gold) === rootOf(pred);
@@ -79,6 +91,13 @@ function side(arcs, root, middles, direction, other) {
     );
   }
   group.append(rootArrow);
+  arcs.forEach((arc, index) => {
+    if (!arc.label) return; // over all lines
+    const taller = ends.filter((_, other) => levels[other] > levels[index]).flat();
+    const x = middleOfLabel(ends[index], roomOf(arc), root < 0 ? taller : [...taller, middles[root]]);
+    const y = direction * (TREE.clear + TREE.level * levels[index]) + LABEL.size * 0.35;
+    group.append(draw("text", { x, y, class: arc.differs ? "label differs" : "label" }, arc.label));
+  });
   return { group, root: rootArrow, other, height: highest + TREE.small * 1.6 };
 }
 
@@ -103,8 +122,11 @@ function arrow(x, direction) {
 function describe(words, gold, pred, compared) {
   const rootWord = (heads) => (rootOf(heads) < 0 ? "no word" : words[rootOf(heads)]);
   if (!gold) return `Recovered tree of “${words.join(" ")}”; its root is ${rootWord(pred)}.`;
+  const marked = compared.marked
+    ? `, ${compared.right - compared.differing} with direction and relation`
+    : "";
   return (
     `Tree of “${words.join(" ")}”: ${compared.right} of ${compared.gold.length} gold edges ` +
-    `between all words recovered; the gold root is ${rootWord(gold)}, the recovered root is ${rootWord(pred)}.`
+    `between all words recovered${marked}; the gold root is ${rootWord(gold)}, the recovered root is ${rootWord(pred)}.`
   );
 }

@@ -18,15 +18,38 @@ function rootOf(heads) {
   return heads.indexOf(0);
 }
 
-// Marks which arcs of two trees join the same two words, as UUAS counts.
-function compareTrees(goldHeads, predHeads) {
+function baseRelation(deprel) {
+  return deprel.split(":")[0];
+}
+
+// Marks which arcs of two trees join the same two words, as UUAS counts; and of these, where both
+// trees have relations, which have not the gold direction and relation, as LAS counts.
+function compareTrees(goldHeads, predHeads, goldRelations = null, predRelations = null) {
   const gold = goldHeads ? arcsOf(goldHeads) : [];
   const pred = arcsOf(predHeads);
-  const inGold = new Set(gold.map((arc) => edgeName(arc.head, arc.dependent)));
+  const inGold = new Map(gold.map((arc) => [edgeName(arc.head, arc.dependent), arc]));
   const inPred = new Set(pred.map((arc) => edgeName(arc.head, arc.dependent)));
-  for (const arc of gold) arc.shared = inPred.has(edgeName(arc.head, arc.dependent));
-  for (const arc of pred) arc.shared = inGold.has(edgeName(arc.head, arc.dependent));
-  return { gold, pred, right: pred.filter((arc) => arc.shared).length };
+  const known = (relations) => relations?.every((one) => one && one !== "_");
+  const marked = Boolean(goldHeads && known(goldRelations) && known(predRelations));
+  const named = (relations, { dependent }) => {
+    const relation = relations ? relations[dependent] : "";
+    return relation === "_" ? "" : relation;
+  };
+  for (const arc of gold) {
+    arc.shared = inPred.has(edgeName(arc.head, arc.dependent));
+    arc.label = named(goldRelations, arc);
+  }
+  for (const arc of pred) {
+    const other = inGold.get(edgeName(arc.head, arc.dependent));
+    const relation = named(predRelations, arc);
+    arc.shared = Boolean(other);
+    const turned = other?.dependent !== arc.dependent;
+    arc.differs =
+      marked && arc.shared && (turned || baseRelation(other.label) !== baseRelation(relation));
+    arc.label = (arc.differs ? "*" : "") + relation;
+  }
+  const right = pred.filter((arc) => arc.shared).length;
+  return { gold, pred, right, marked, differing: pred.filter((arc) => arc.differs).length };
 }
 
 // Gives each arc a level from 1, so that it lies over all shorter ones that it overlaps.
