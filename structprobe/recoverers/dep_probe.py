@@ -27,10 +27,10 @@ class DepProbe(BestLayer):
 
     Parameters
     ----------
-    encoder, layers, punct, cache, random_state, device, progress
-        As for `BestLayer`.
+    encoder : Encoder
+        The model.
     **settings
-        Further arguments of `StructuralProbe`, such as ``rank``, ``subtypes`` and ``max_steps``.
+        As for `BestLayer`, and so those of `StructuralProbe`, such as ``rank`` and ``subtypes``.
 
     Raises
     ------

@@ -17,6 +17,7 @@ from structprobe.probe.projecting import predict_polar, project
 from structprobe.probe.training.polar_fit import RECIPE, WEIGHTS, fit_polar
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.training.settings import (
+    MEMORY_GB,
     read_positive,
     read_settings,
     read_split,
@@ -76,8 +77,8 @@ class PolarProbe(TreeEstimator):
         Whether ``nsubj:pass`` is another relation than ``nsubj``; LAS makes no difference.
     max_steps, batch_size, learning_rate, validation_fraction, random_state
         As for `StructuralProbe`; ``learning_rate`` is the peak of the schedule.
-    device, products, verbose
-        As for `StructuralProbe`. All vectors are held in memory.
+    device, products, memory_gb, verbose
+        As for `StructuralProbe`.
 
     Attributes
     ----------
@@ -132,13 +133,14 @@ class PolarProbe(TreeEstimator):
         random_state: RandomState = None,
         device: str = "auto",
         products: str = "float32",
+        memory_gb: float = MEMORY_GB,
         verbose: bool = False,
     ) -> None:
         self.rank, self.weight, self.subtypes = rank, weight, subtypes
         self.max_steps, self.batch_size = max_steps, batch_size
         self.learning_rate, self.validation_fraction = learning_rate, validation_fraction
         self.random_state, self.device = random_state, device
-        self.products, self.verbose = products, verbose
+        self.products, self.memory_gb, self.verbose = products, memory_gb, verbose
 
     def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
         sets = read_sets(X, y, dev, kinds=("distance",))

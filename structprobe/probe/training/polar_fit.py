@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from structprobe.errors import ProbeError
-from structprobe.probe.data.batches import PairBatch, Pool, rows_of
+from structprobe.probe.data.batches import PairBatch, Pool, Vectors, rows_of
 from structprobe.probe.data.examples import Examples, Split
 from structprobe.probe.losses.polar import PolarLoss, unit_vectors
 from structprobe.probe.projecting import predict_polar
@@ -29,6 +30,7 @@ from structprobe.probe.training.fit import (
 from structprobe.probe.training.loop import Problem, Stack, train
 from structprobe.probe.training.relation_task import arcs_of, heads_of
 from structprobe.probe.training.settings import Settings
+from structprobe.probe.training.streaming import Streamed, bytes_held, spooled, streams
 
 RECIPE = "axes-mild"
 WEIGHTS = (0.1, 0.3, 1.0)
@@ -95,38 +97,59 @@ def fit_polar(
 ) -> FittedPolar:
     """Find the map with the lowest dev loss, of the weight with the highest LAS on dev."""
     labels = Labels.of(split, settings.device)
-    task = make_task("distance", split, settings, seeds, pools=labels.pools)
+    streamed = streams([None], split, settings)
+    task = make_task("distance", split, settings, seeds, pools=labels.pools, kept=not streamed)
+    bytes_held(
+        {None: [settings.rank] * len(weights)}, split, (task.layout, task.dev.layout), settings
+    )
     space = find_space(task, moments_of(split.train, [None], settings)[None])
     width = split.train.layers[None].hidden_size
-    vectors, dev_vectors = lay_out_layers(task, {None: space}, width, settings.products)
     (plain,) = make_candidates(task, settings.rank, space, width).problems.values()
     start = plain.start * START
     problems = [Problem(start, plain.schedule, plain.column_rates, plain.decay) for _ in weights]
-    stacks = [
-        Stack(PolarLoss(weight), [problem], vectors[0], dev_vectors[0])
-        for weight, problem in zip(weights, problems, strict=True)
-    ]
-    contest = _Contest(task, labels, space, vectors[0], stacks)
-    train(stacks, task.begin(), task.dev, on_step, contest if len(weights) > 1 else None)
-    chosen = contest.chosen
+    with _rows(task, space, streamed=streamed) as (rows, dev_rows):
+        stacks = [
+            Stack(PolarLoss(weight), [problem], rows(), dev_rows())
+            for weight, problem in zip(weights, problems, strict=True)
+        ]
+        contest = _Contest(task, labels, space, rows())
+        train(stacks, task.begin(), task.dev, on_step, contest if len(weights) > 1 else None)
+        chosen = contest.chosen
+        prototypes = contest.prototypes(problems[chosen].components)
     components = contest.raw(problems[chosen].components)
     told = {f"weight {weight:g}": las for weight, las in zip(weights, contest.las, strict=False)}
     choice = {"chosen": f"weight {weights[chosen]:g}", "las": told} if told else {}
     history = {**choice, "evaluations": problems[chosen].history}
-    prototypes = contest.prototypes(problems[chosen].components)
     own = components, prototypes, labels.classes, labels.root, weights[chosen]
     return FittedPolar(*own, history)
+
+
+@contextmanager
+def _rows(
+    task: Task, space: Space, *, streamed: bool
+) -> Iterator[tuple[Callable[[], Vectors], Callable[[], Vectors]]]:
+    """Give the rows of both sets, from memory or from a file; each reader has its own memory."""
+    split, settings = task.split, task.settings
+    words, dev_words = (part.layers[None] for part in (split.train, split.dev))
+    if not streamed:
+        laid_out = lay_out_layers(task, {None: space}, words.hidden_size, settings.products)
+        yield lambda: laid_out[0][0], lambda: laid_out[1][0]
+        return
+    told = {"centred": True}
+    with (
+        spooled(words, space.basis, task.layout, settings.products, **told) as spool,
+        spooled(dev_words, space.basis, task.dev.layout, torch.float32, **told) as dev_spool,
+    ):
+        yield lambda: Streamed(spool, settings.device), lambda: Streamed(dev_spool, settings.device)
 
 
 class _Contest:
     """Chooses a weight by the LAS on dev of what its components give so far."""
 
-    def __init__(
-        self, task: Task, labels: Labels, space: Space, vectors: Tensor, stacks: Sequence[Stack]
-    ) -> None:
+    def __init__(self, task: Task, labels: Labels, space: Space, vectors: Vectors) -> None:
         self.task, self.labels, self.vectors = task, labels, vectors
         assert space.basis is not None
-        self.basis, self.stacks = space.basis.cpu(), [*stacks]
+        self.basis = space.basis.cpu()
         self.las: list[float] = []  # Of each weight, when they were compared
         self.chosen = 0
 

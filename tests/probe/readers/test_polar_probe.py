@@ -257,3 +257,15 @@ def test_subtypes_are_kept_if_asked_for() -> None:
         probe = PolarProbe(subtypes=kept, **{**FEW, "max_steps": 2}).fit(X, y, dev=(X, y))
         assert probe.classes_.tolist() == [f"r{i}{end}" for i in range(N)]
         assert probe.root_relation_ == f"root{end}"
+
+
+def test_vectors_that_do_not_fit_are_read_from_a_file() -> None:
+    train, dev = (planted("direction", 60, seed) for seed in range(2))
+    told = {**FEW, "max_steps": 10, "batch_size": 4}
+    whole = PolarProbe(**told).fit(*train, dev=dev)
+    streamed = PolarProbe(memory_gb=1e-4, **told).fit(*train, dev=dev)
+    assert np.array_equal(whole.components_, streamed.components_)
+    np.testing.assert_allclose(whole.prototypes_, streamed.prototypes_, atol=1e-6)
+    assert whole.history_ == streamed.history_
+    with pytest.raises(ProbeError, match="memory_gb 1e-06 is too small: the vectors of the larg"):
+        PolarProbe(memory_gb=1e-6, **told).fit(*train, dev=dev)
