@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from structprobe.recoverers.best_layer import BestLayer, fit_each
 
 if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
     from structprobe.encoder.vectors import EncodedBank
 
 
@@ -20,10 +21,12 @@ class Polar(BestLayer):
 
     Parameters
     ----------
-    encoder, layers, punct, cache, random_state, device, progress
-        As for `BestLayer`.
+    encoder : Encoder
+        The model.
+    weight : float, optional
+        As for `PolarProbe`.
     **settings
-        Further arguments of `PolarProbe`, such as ``rank``, ``weight`` and ``max_steps``.
+        As for `BestLayer`, with the further arguments of `PolarProbe`, such as ``rank``.
     """
 
     name = "polar"
@@ -31,6 +34,9 @@ class Polar(BestLayer):
     recipe = "axes-mild"
     criterion = "las"
     options = MappingProxyType({"rank": int, "weight": float, "max_steps": int, "subtypes": bool})
+
+    def __init__(self, encoder: Encoder, *, weight: float | None = None, **settings: Any) -> None:
+        super().__init__(encoder, weight=weight, **settings)
 
     def fit_layers(
         self, vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]

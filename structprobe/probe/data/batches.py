@@ -63,8 +63,8 @@ class PairBatch:
     weights: Tensor  # (c,)
     diagonal: Tensor  # (m,): the cell in which each row meets itself
     n_sentences: int
-    stays: bool = False  # Whether it will be used again
     arcs: Arcs | None = None  # If the pool has relations
+    stays: bool = False  # Whether it will be used again
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +270,8 @@ class Pool:
             self._weights(_flat(weights)),
             self._tensor(_flat(diagonal)),
             len(sentences),
-            stays,
             self._arcs(flat_words, _flat(places), len(sentences)),
+            stays,
         )
 
     def _arcs(

@@ -135,7 +135,7 @@ def _rows(
         laid_out = lay_out_layers(task, {None: space}, words.hidden_size, settings.products)
         yield lambda: laid_out[0][0], lambda: laid_out[1][0]
         return
-    told = {"centred": True}
+    told: dict[str, Any] = {"centred": True}
     with (
         spooled(words, space.basis, task.layout, settings.products, **told) as spool,
         spooled(dev_words, space.basis, task.dev.layout, torch.float32, **told) as dev_spool,
