@@ -113,9 +113,12 @@ def test_what_would_make_a_name_false_is_refused(encoder: Encoder) -> None:
 @pytest.mark.parametrize("name", find_methods())
 def test_the_constructor_gives_the_method_that_its_name_does(name: str, masked: Encoder) -> None:
     method = find_methods()[name]
-    made = method.make(MethodContext(masked, seed=3, punct="keep", device="cpu", progress=False))
+    context = MethodContext(masked, seed=3, punct="keep", device="cpu", progress=False)
+    made = method.make(context)
     shared = {"random_state": 3, "punct": "keep", "device": "cpu", "progress": False}
     known = {key: value for key, value in shared.items() if hasattr(made, key)}
+    if "fitted" in method.cls.from_context:
+        known["fitted"] = context.fitted
     by_hand = method.cls(*[masked] * method.cls.reads_model, **known, **method.told)
     assert made.name == by_hand.name == name
     assert {key: decisive(value) for key, value in vars(by_hand).items()} == {
