@@ -159,6 +159,27 @@ def add_treebanks(
     parser.rules.append(lambda args: _treebank_fault(args, uses, needs, several))
 
 
+def add_test(parser: Parser) -> None:
+    """Add the trees to score on: files, or the test part of a treebank."""
+    told = "CoNLL-U files with gold trees, or quoted globs"
+    parser.add_argument("files", metavar="TEST", nargs="*", help=told)
+    group = parser.add_argument_group("treebank", "in place of TEST")
+    add_treebank(group, several=False)
+    group.add_argument("--test", nargs="+", metavar="FILE", help="test set")
+    add_skip(group)
+    parser.set_defaults(needs=("test",), needs_scores=False)
+    parser.rest = "files"
+    parser.rules += [_test_fault, one_treebank]
+
+
+def _test_fault(args: argparse.Namespace) -> str | None:
+    """Say where nothing to score on is named, or more than one thing."""
+    given = [bool(args.files), bool(args.test), bool(args.treebank)]
+    if not any(given):
+        return "missing TEST: name a CoNLL-U file with gold trees, or --treebank"
+    return None if sum(given) == 1 else "give only one of TEST, --test and --treebank"
+
+
 def add_treebank(
     group: argparse._ActionsContainer, *, several: bool, required: bool = False
 ) -> None:

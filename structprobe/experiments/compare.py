@@ -234,7 +234,7 @@ class _Comparison:
             recipe = getattr(own, "recipe", "whitened")
             deciding |= self.model | recipe_version(recipe, str(self.model["dtype"]))
         if own.reads_head:
-            from structprobe.masking.impacts import head_fingerprint
+            from structprobe.masking.masked_head import head_fingerprint
 
             deciding |= {"head": head_fingerprint(self.setting.encoder)}
         return deciding

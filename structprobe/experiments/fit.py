@@ -22,7 +22,7 @@ from structprobe.experiments.runs.run import (
 )
 from structprobe.experiments.vectors_folder import check_cache
 from structprobe.recoverers.linear import LinearChain
-from structprobe.recoverers.probe import training_cautions
+from structprobe.recoverers.probe import chosen_by, training_cautions
 from structprobe.results.rows import Row, bank_name
 from structprobe.scores.cautions import too_much_memory
 from structprobe.scores.result import Scores
@@ -197,4 +197,4 @@ def fit_values(probe: StructuralProbe) -> Row:
     losses = {"dev_loss": distance["best_dev_loss"], "dev_depth_loss": depth["best_dev_loss"]}
     doubts = [*training_cautions(probe), too_much_memory(probe.memory_gb)]
     values = {**losses, "steps": distance["steps"], "warnings": [*filter(None, doubts)]}
-    return {**values, "choice": probe.history_.get("chosen")}
+    return {**values, "choice": None, **chosen_by(probe)}

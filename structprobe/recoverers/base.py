@@ -269,6 +269,12 @@ def gold_root(sentence: Sentence, method: str) -> int:
     return int(np.argmin(sentence.heads)) + 1
 
 
+def bracketed(name: str, options: Mapping[str, Any]) -> str:
+    """Add options to a method's name; those that are None were not given."""
+    told = [f"{option}={value}" for option, value in options.items() if value is not None]
+    return f"{name}[{','.join(told)}]" if told else name
+
+
 def _one_sentence(given: object) -> Sentence:
     """Create a sentence from what is to be parsed."""
     if isinstance(given, Sentence):

@@ -14,7 +14,7 @@ from typing import Any, TypeGuard
 
 from structprobe import recoverers
 from structprobe.errors import MethodError, refuse_kind, unknown_name
-from structprobe.recoverers.base import MethodContext, Recoverer
+from structprobe.recoverers.base import MethodContext, Recoverer, bracketed
 
 ALL = "all"
 
@@ -181,9 +181,7 @@ def _with_options(method: Method, options: Mapping[str, Any]) -> Method:
             raise MethodError(
                 f"{name}: {option}={value!r} is not valid", hint=_KINDS[known[option]]
             )
-    if options:
-        name += f"[{','.join(f'{option}={value}' for option, value in options.items())}]"
-    return replace(method, name=name, told={**method.told, **options})
+    return replace(method, name=bracketed(name, options), told={**method.told, **options})
 
 
 def _value(text: str) -> Any:

@@ -233,10 +233,15 @@ class ProbeRecoverer(TextRecoverer):
 
 
 def chosen_by(estimator: Any) -> dict[str, Any]:
-    """Name what the recipe of a fitted probe chose, if it chose."""
-    history = estimator.history_
+    """Count what a probe learned, and name what it chose on dev and its decoding if not usual."""
+    history, decoding = estimator.history_, getattr(estimator, "decoding", "published")
     named = isinstance(history, Mapping) and "chosen" in history
-    return {"choice": history["chosen"]} if named else {}
+    told = [history["chosen"]] if named else []
+    if decoding != "published":
+        weight = estimator.relation_weight_
+        told.append(f"decoding {decoding}" + ("" if weight is None else f", weight {weight:g}"))
+    size = {"n_parameters": estimator.n_parameters_}
+    return {"choice": "; ".join(told), **size} if told else size
 
 
 def training_cautions(estimator: Any) -> list[str]:

@@ -145,7 +145,9 @@ class WithRelations(TextRecoverer):
         if probe is None or probe.layer != self.layer_:
             own.append(f"relations from layer {self.layer_}")
         if self.weight_ is not None:
-            own.append(f"relations with weight {self.weight_:g}")
+            own.append(f"decoding {self.decoding}, weight {self.weight_:g}")
+        elif self.decoding != "published":
+            own.append(f"decoding {self.decoding}")
         if own:
             told["choice"] = "; ".join([*filter(None, [told.get("choice")]), *own])
         self.chosen_ = told
@@ -180,7 +182,11 @@ class WithRelations(TextRecoverer):
 
     def describe(self) -> dict[str, Any]:
         """Return the values of a result row that describe the method of the trees."""
-        return self.recoverer.describe() | super().describe()
+        told = self.recoverer.describe() | super().describe()
+        if self.is_fitted:
+            of_trees = told.get("n_parameters", 0)
+            told["n_parameters"] = of_trees + self.reader_.n_parameters_
+        return told
 
 
 class ProbeRelations(WithRelations):

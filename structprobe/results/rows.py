@@ -47,6 +47,8 @@ _TOLD = {
     "training set; None for all",
     "stimuli": "number of made sentences that near_word_bias was measured on, None for none",
     "rank": "rank of the probe, None for methods without one",
+    "n_parameters": "how many numbers the probe, or what is fitted in its place, learned; None in "
+    "rows from older versions, and for methods that learn none",
     "seed": "random state, None for methods without one",
     "recipe": "how the probe was trained, such as 'auto', 'whitened' or 'published'",
     "select": "by which dev score the recipe 'auto' chose: 'uuas' or 'loss'",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 import torch
 from support.tiny_checkpoints import make_model, make_tokenizer
 from support.tiny_trees import tiny_bank
@@ -48,12 +49,13 @@ def test_each_checkpoint_gets_rows_of_its_own(tmp_path: Path) -> None:
     assert all(module.training for module in model.modules())
 
 
-def test_a_head_that_is_trained_alone_gets_a_row_of_its_own(tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["perturbed-probability", "cpmi", "substitutability[k=1]"])
+def test_a_head_that_is_trained_alone_gets_a_row_of_its_own(tmp_path: Path, method: str) -> None:
     model = BertForMaskedLM(make_model("bert").config)
     encoder = Encoder(model, tokenizer=make_tokenizer())
 
     def key() -> str:
-        (row,) = compare(encoder, *BANKS, folder=tmp_path / "R", methods="perturbed-probability")
+        (row,) = compare(encoder, *BANKS, folder=tmp_path / "R", methods=method)
         return str(row["key"])
 
     first = key()

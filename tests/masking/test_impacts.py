@@ -16,7 +16,8 @@ from transformers import BertConfig, BertForMaskedLM, RobertaConfig, RobertaForM
 from structprobe.encoder import Encoder
 from structprobe.errors import EncoderError
 from structprobe.masking.impacts import MaskedImpacts
-from structprobe.masking.masked_copies import MaskedCopies
+from structprobe.masking.masked_copies import LEFT_TO_RIGHT, OTHERS, MaskedCopies
+from structprobe.models.reading import EQUAL
 from structprobe.treebank import Sentence
 
 SENTENCES = [
@@ -166,6 +167,106 @@ def test_probabilities_are_those_of_masking_by_hand(
         assert signs == {-1, 0, 1}  # masking helps some words and harms others
 
 
+def log_chance(whole: Any, ids: list[int], place: int, token: int) -> float:
+    with torch.no_grad():
+        return float(whole(input_ids=torch.tensor([ids])).logits[0, place].log_softmax(-1)[token])
+
+
+def slow_pmi(whole: Any, tokenizer: Any, words: list[str], gaps: list[str]) -> np.ndarray:
+    """Log-probabilities of words, subword by subword, in one sentence at a time."""
+    ids, members = members_of(tokenizer, words, gaps)
+
+    def score(word: int, other: int) -> float:
+        masked = list(ids)
+        for place in {*members[word], *members[other]}:
+            masked[place] = tokenizer.mask_token_id
+        total = 0.0
+        for place in sorted(members[word]):
+            total += log_chance(whole, masked, place, ids[place])
+            masked[place] = ids[place]
+        return total
+
+    n = len(words)
+    return np.array([[score(i, i) - score(i, j) for j in range(n)] for i in range(n)])
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 50, 1000])
+@pytest.mark.parametrize(
+    ("kind", "cutter"), [("bert", wordpiece()), ("roberta", roberta_bpe())], ids=["bert", "roberta"]
+)
+def test_pmi_is_that_of_scoring_by_hand(kind: str, cutter: Any, batch_tokens: int) -> None:
+    whole = with_head(kind, cutter)
+    some = [["unbelievable"], ["x", "newspapers"], ["20 000", "newspapers", ",", "Anna", "'s"]]
+    encoder = Encoder(whole, tokenizer=cutter, batch_tokens=batch_tokens, pooling="first")
+    found = read(MaskedImpacts(encoder, measure="pmi"), some)
+    for number, words in enumerate(some):
+        _, members = members_of(cutter, words, [" "] * len(words))
+        assert max(map(len, members)) > 2
+        expected = slow_pmi(whole, cutter, words, [" "] * len(words))
+        np.testing.assert_allclose(found[number], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_pmi_of_words_that_share_a_subword() -> None:
+    words, gaps = ["I", "do", "n't", "know"], [" ", "", " ", ""]
+    cutter = wordpiece()
+    whole = with_head("bert", cutter)
+    _, members = members_of(cutter, words, gaps)
+    assert set(members[1]) & set(members[2])
+    encoder = Encoder(whole, tokenizer=cutter, spacing="original")
+    found = read(MaskedImpacts(encoder, measure="pmi"), [Sentence(tuple(words), gaps=tuple(gaps))])
+    expected = slow_pmi(whole, cutter, words, gaps)
+    np.testing.assert_allclose(found[0], expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("measure", ["distance", "probability"])
+@pytest.mark.parametrize("batch_tokens", [1, 60, 1000])
+def test_a_word_may_be_left_unmasked(measure: str, batch_tokens: int) -> None:
+    cutter = wordpiece()
+    whole = with_head("bert", cutter)
+    encoder = Encoder(whole, tokenizer=cutter, batch_tokens=batch_tokens)
+    found = read(MaskedImpacts(encoder, measure=measure, unmasked=True), SENTENCES)
+
+    def look(ids: list[int], truth: list[int], places: list[int]) -> np.ndarray:
+        with torch.no_grad():
+            output = whole(input_ids=torch.tensor([ids]), output_hidden_states=True)
+        if measure == "distance":
+            return output.hidden_states[-1][0, places].mean(dim=0).numpy()
+        return output.logits[0].softmax(-1)[places, [truth[p] for p in places]].mean().numpy()
+
+    for number, words in enumerate(SENTENCES):
+        ids, members = members_of(cutter, words, [" "] * len(words))
+        for j in range(len(words)):
+            masked = list(ids)
+            for place in members[j]:
+                masked[place] = cutter.mask_token_id
+            for i in range(len(words)):
+                change = look(ids, ids, members[i]) - look(masked, ids, members[i])
+                wanted = np.linalg.norm(change) if measure == "distance" else float(change)
+                assert found[number][i, j] == pytest.approx(wanted * (i != j), abs=1e-4)
+
+
+class ReadsPadding(BertForMaskedLM):
+    """Reads padding as if it were text, with and without its head."""
+
+    def __init__(self, config: Any) -> None:
+        super().__init__(config)
+        read = self.bert.forward
+        self.bert.forward = lambda *given, **more: read(*given, **more | {"attention_mask": None})
+
+
+@pytest.mark.parametrize("measure", ["probability", "pmi"])
+def test_a_head_reads_texts_of_equal_length_where_padding_is_read(measure: str) -> None:
+    cutter = wordpiece()
+    torch.manual_seed(3)
+    whole = ReadsPadding(BertConfig(vocab_size=len(cutter), initializer_range=0.3, **SIZES)).eval()
+    encoder = Encoder(whole, tokenizer=cutter)
+    assert encoder.loaded.batching == EQUAL
+    reader = MaskedImpacts(encoder, measure=measure)
+    together = read(reader, SENTENCES)
+    for number, words in enumerate(SENTENCES):
+        np.testing.assert_allclose(read(reader, [words])[0], together[number], atol=1e-5)
+
+
 def test_a_model_without_its_head_has_no_probabilities(tmp_path: Path) -> None:
     cutter = wordpiece()
     bare = tiny_model("bert", cutter)
@@ -180,6 +281,8 @@ def test_a_model_without_its_head_has_no_probabilities(tmp_path: Path) -> None:
     ):
         with pytest.raises(EncoderError, match=r"has no head .* use measure='distance'"):
             MaskedImpacts(encoder, measure="probability")
+        with pytest.raises(EncoderError, match=r"has no head .*, which CPMI needs; load a check"):
+            MaskedImpacts(encoder, measure="pmi")
 
 
 @pytest.mark.parametrize(("model", "tokenizer"), [("gpt2", "gpt2_bpe"), ("llama", "llama_bpe")])
@@ -201,6 +304,7 @@ def bert(positions: int = 20, **options: Any) -> Encoder:
         ({"measure": "distanc"}, "did you mean 'distance'.*'probability'"),
         ({"layer": 4}, "no layer 4, only 0 to 3"),
         ({"limit": 0}, "limit must be .*, got 0"),
+        ({"measure": "pmi", "unmasked": True}, "of a masked word, so it cannot be unmasked; leave"),
     ],
 )
 def test_faults(told: dict[str, Any], message: str) -> None:
@@ -240,6 +344,7 @@ def test_what_was_read_is_recalled_while_the_model_is_the_same() -> None:
     first = MaskedImpacts(encoder).recall(SENTENCES)
     assert MaskedImpacts(encoder).recall(SENTENCES) is first
     assert MaskedImpacts(encoder, layer=1).recall(SENTENCES) is not first
+    assert MaskedImpacts(encoder, unmasked=True).recall(SENTENCES) is not first
     with torch.no_grad():
         encoder.model.encoder.layer[0].output.dense.weight.mul_(0.5)
     again = MaskedImpacts(encoder).recall(SENTENCES)
@@ -274,3 +379,25 @@ def test_copies_are_batched_within_the_budget(batch_tokens: int) -> None:
     for number, n in enumerate(lengths):
         pairs = [(i, j) for i in range(n) for j in range(i + 1, n)]
         assert masked[number] == [*((i,) for i in range(n)), *pairs]
+
+
+@pytest.mark.parametrize("batch_tokens", [1, 40, 1000])
+def test_copies_of_other_schemes(batch_tokens: int) -> None:
+    encoder = bert(positions=64, batch_tokens=batch_tokens)
+    (batch,) = encoder.batches([["unbelievable", "x"]])
+    (pieces,) = batch.pieces
+    long = len(pieces.ids) - 1  # subwords of the first word
+    assert long > 2
+
+    def masked(scheme: str) -> list[tuple[int, ...]]:
+        copies = MaskedCopies([pieces], batch.layout, 4, scheme)
+        rows = [copies.rows(*one).ids for one in copies.batches]
+        found = [tuple(np.flatnonzero(row == 4) - 1) for some in rows for row in some]
+        assert copies.n_rows == len(found)
+        return found
+
+    first, whole = tuple(range(long)), tuple(range(long + 1))
+    assert masked(OTHERS) == [(), first, (long,)]
+    # The further subwords of the first word, alone and with the other masked too.
+    further = [part for i in range(1, long) for part in (first[i:], whole[i:])]
+    assert masked(LEFT_TO_RIGHT) == [first, (long,), whole, *further]

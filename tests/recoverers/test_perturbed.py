@@ -12,8 +12,10 @@ from support.tree_cases import all_trees
 
 from structprobe.encoder import Encoder
 from structprobe.errors import EncoderError, ProbeError
+from structprobe.experiments.compare import settings_of
 from structprobe.masking.impacts import MaskedImpacts
 from structprobe.recoverers.base import MethodContext
+from structprobe.recoverers.methods import Method
 from structprobe.recoverers.perturbed import Perturbed
 from structprobe.scores import score
 from structprobe.treebank import Sentence, Treebank
@@ -128,6 +130,54 @@ def test_variants_go_by_their_names(encoder: Encoder) -> None:
         assert recoverer.chosen_ == {"layer": 3}
 
 
+def test_a_weight_prefers_short_arcs(encoder: Encoder, monkeypatch: pytest.MonkeyPatch) -> None:
+    plant(monkeypatch, [IMPACTS])
+    sentence = [Sentence(tuple("abcd"))]
+    (usual,) = made(encoder, "perturbed").predict(sentence)
+    (none,) = made(encoder, "perturbed", near=0.0).predict(sentence)
+    np.testing.assert_array_equal(none.distances, usual.distances)
+    # The mean absolute impact is 47 / 12; lengths 2 and 3 cost its product with their logarithms.
+    (some,) = made(encoder, "perturbed", near=0.5).predict(sentence)
+    cost = 0.5 * 47 / 12 * np.log([1, 2, 3])
+    close = np.array(
+        [4 - cost[0], 3 - cost[1], 5 - cost[2], 4.5 - cost[0], 2 - cost[1], 4 - cost[0]]
+    )
+    np.testing.assert_allclose(
+        some.distances[np.triu_indices(4, 1)], close.max() - close, rtol=1e-6
+    )
+    np.testing.assert_array_equal(some.depths, usual.depths)
+    # 1-4 (5 before, 2.9 after) gives way to 1-2 and 3-4.
+    assert usual.heads.tolist() == [2, 0, 2, 1]
+    assert some.heads.tolist() == [2, 0, 2, 3]
+    for name in ("perturbed", "perturbed-cle", "perturbed-eisner"):
+        (chain,) = made(encoder, name, near=100.0).predict(sentence)
+        assert chain.heads.tolist() == [2, 0, 2, 3]
+    monkeypatch.undo()
+    (one,) = made(encoder, "perturbed", near=1.0).predict([Sentence(("x",))])
+    assert one.heads.tolist() == [0]
+
+
+def test_what_differs_is_in_the_name(encoder: Encoder) -> None:
+    given = [{}, {"near": 0.5}, {"near": 2.0}, {"layer": 1}, {"layer": 2, "limit": 9}]
+    names = [Perturbed(encoder, **one).name for one in given]
+    assert names == [
+        "perturbed", "perturbed[near=0.5]", "perturbed[near=2.0]", "perturbed[layer=1]",
+        "perturbed[layer=2,limit=9]",
+    ]  # fmt: skip
+    method = Perturbed(encoder, decoder="cle", unmasked=True, root="gold", near=1.0)
+    assert method.name == "perturbed-cle-unmasked-gold-root[near=1.0]"
+    plain = settings_of(Method("perturbed", Perturbed, given=Perturbed(encoder)))
+    assert sorted(plain) == ["decoder", "encoder", "reader", "uses_gold"]  # as in earlier keys
+
+
+def test_a_word_left_unmasked(encoder: Encoder) -> None:
+    found = made(encoder, "perturbed-unmasked").predict(SENTENCES)
+    impacts = MaskedImpacts(encoder, unmasked=True).recall(SENTENCES)
+    for one, matrix in zip(found, impacts, strict=True):
+        influence = matrix.sum(axis=0, dtype=np.float64) / max(1, len(matrix) - 1)
+        np.testing.assert_allclose(one.depths, -influence)
+
+
 def test_impacts_of_a_model_decoded(encoder: Encoder) -> None:
     predictions = made(encoder, "perturbed").predict(SENTENCES)
     impacts = MaskedImpacts(encoder).recall(SENTENCES)
@@ -186,6 +236,11 @@ def test_faults(encoder: Encoder) -> None:
         Perturbed(encoder, decoder="prim")
     with pytest.raises(ProbeError, match=r"unknown root 'golden'.*'impact', 'gold'"):
         Perturbed(encoder, root="golden")
+    for near in (-1.0, np.inf, np.nan):
+        with pytest.raises(ProbeError, match=r"near must be a finite number of at least 0, got"):
+            Perturbed(encoder, near=near)
+    with pytest.raises(EncoderError, match="of a masked word, so it cannot be unmasked"):
+        made(encoder, "perturbed-unmasked", measure="pmi")
     cutter = gpt2_bpe()
     with pytest.raises(EncoderError, match="no mask token"):
         made(Encoder(tiny_model("gpt2", cutter), tokenizer=cutter), "perturbed")

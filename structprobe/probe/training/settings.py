@@ -23,6 +23,7 @@ LOSSES = ("absolute", "tree")
 SELECT = ("uuas", "loss")
 DECODINGS = ("published", "root", "joint")
 PRODUCTS = ("float32", "bfloat16", "auto")
+COORDINATES = ("whitened", "raw")  # Of an orthogonal probe
 MEMORY_GB = 4.0
 
 
@@ -150,6 +151,14 @@ def read_positive(name: str, value: Any) -> float:
     """Check that a setting is a positive, finite number."""
     if not (_is_number(value) and 0 < value < math.inf):
         raise ProbeError(f"{name} must be a positive number, got {value!r}")
+    return float(value)
+
+
+def read_from_zero(name: str, value: Any, below: float = math.inf) -> float:
+    """Check that a setting is a number that is at least 0 and below a limit."""
+    if not (_is_number(value) and 0 <= value < below):
+        end = "finite" if below == math.inf else f"below {below:g}"
+        raise ProbeError(f"{name} must be at least 0 and {end}, got {value!r}")
     return float(value)
 
 
