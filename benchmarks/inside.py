@@ -18,6 +18,7 @@ from structprobe import LayerSweep, StructuralProbe
 from structprobe.probe.data.examples import Split, read_examples
 from structprobe.probe.data.inputs import layers_of
 from structprobe.probe.estimator import fit_together
+from structprobe.probe.losses.geometries import EUCLIDEAN
 from structprobe.probe.projecting import predict_distances
 from structprobe.probe.training.fit import FittedMatrix, fit_kind, make_task, moments_of
 from structprobe.probe.training.settings import read_settings
@@ -204,6 +205,6 @@ def distance_scores(
 
 def trees_of(words: Any, components: Any) -> list[Prediction]:
     """Decode the trees of a distance probe; any root will do, as UUAS looks at edges alone."""
-    distances = predict_distances(words, components)
+    distances = predict_distances(words, components, EUCLIDEAN)
     heads = decode_rooted(distances, [np.zeros(len(one)) for one in distances])
     return [Prediction(*parts) for parts in zip(heads, distances, strict=True)]

@@ -14,6 +14,7 @@ from support.beginner import FIT, SWEEP, beginners_world  # noqa: F401 -- a fixt
 
 from structprobe.cli.main import COMMANDS, main
 from structprobe.recoverers.methods import find_methods
+from structprobe.treebank.controls import TASKS
 
 COMPARE = "compare --model model --treebank UD_Toy-One -o new --methods"
 NO_DEVICE = (
@@ -85,13 +86,26 @@ USAGE = {
         "'biaffine'"
     ),
     "structprobe localise --model model --train train.conllu": "missing --dev",
+    "structprobe axes --model model --treebank t --tasks syntax-depths": (
+        "--tasks: unknown value 'syntax-depths' (did you mean 'syntax-depth'?); choose from "
+        + ", ".join(map(repr, TASKS))
+    ),
+    "structprobe axes --model model --treebank t --l1 -1": (
+        "--l1: '-1' is not a number of at least 0"
+    ),
     "structprobe order --model model --tasks subjects": (
         "--tasks: unknown value 'subjects' (did you mean 'subject'?); choose from 'index', "
         "'auxiliary', 'subject'"
     ),
+    "structprobe incremental probe": (
+        "missing TEST: name a CoNLL-U file with gold trees, or --treebank"
+    ),
+    "structprobe incremental probe dev.conllu --sentence tiny-0": (
+        "--sentence names what to draw; add -o DIR"
+    ),
     "structprobe heads --model model --treebank t --layer 1": (
         "unknown option --layer; these commands have it: fit, evaluate, stimuli, parse, "
-        "encode, sweep, localise, codelength, decompose, order, transfer, serve"
+        "encode, sweep, localise, codelength, decompose, axes, order, incremental, transfer, serve"
     ),
     "structprobe treebank": "missing NAME (name of the treebank, such as UD_English-EWT)",
     "structprobe treebank UD_English-EWT --release latest": (
@@ -276,6 +290,10 @@ DATA = {
     "localise --model model --treebank UD_Toy-One --rank 99": (
         "rank 99 is out of range; choose from 1 to 8 (hidden size)"
     ),
+    "axes --model model --treebank UD_Toy-One --layers 9": (
+        "layer 9 is out of range; the model has layers 0 to 2 (0 = embedding output); use 'all', "
+        "or a list such as '0,1-2'"
+    ),
     "order --model model --items 5": "5 items per condition; ask for at least 10",
     "order --model model --layers 9": (
         "layer 9 is out of range; the model has layers 0 to 2 (0 = embedding output); use 'all', "
@@ -287,6 +305,10 @@ DATA = {
     ),
     "plot nowhere -o new": (
         "nowhere: no such folder; name a folder that sweep, compare or heads wrote"
+    ),
+    "incremental probe dev.conllu -o results": (
+        "results: is a results folder; choose another folder for the figures, such as "
+        "results/figures"
     ),
     "plot results -o results": (
         "results: is a results folder; choose another folder for the figures, such as "

@@ -12,27 +12,11 @@ from structprobe.cli.parser import Parser
 def add_arguments(parser: Parser) -> None:
     """Add the command's options."""
     options.add_saved_probe(parser)
-    told = "CoNLL-U files with gold trees, or quoted globs"
-    parser.add_argument("files", metavar="TEST", nargs="*", help=told)
-    group = parser.add_argument_group("treebank", "in place of TEST")
-    options.add_treebank(group, several=False)
-    group.add_argument("--test", nargs="+", metavar="FILE", help="test set")
-    options.add_skip(group)
-    parser.set_defaults(needs=("test",), needs_scores=False)
-    parser.rest = "files"
-    parser.rules += [_test_fault, options.one_treebank]
+    options.add_test(parser)
     options.add_punct(parser)
     options.add_stimuli(parser, of="of the probe and the chain")
     options.add_allow_withheld(parser)
     options.add_output(parser)
-
-
-def _test_fault(args: argparse.Namespace) -> str | None:
-    """Say where nothing to score on is named, or more than one thing."""
-    given = [bool(args.files), bool(args.test), bool(args.treebank)]
-    if not any(given):
-        return "missing TEST: name a CoNLL-U file with gold trees, or --treebank"
-    return None if sum(given) == 1 else "give only one of TEST, --test and --treebank"
 
 
 def run(args: argparse.Namespace) -> None:

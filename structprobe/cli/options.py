@@ -12,7 +12,8 @@ from structprobe.cli.parser import Parser
 PARTS = ("train", "dev", "test")
 # What is said of a model that does not fit, and of its vectors.
 LARGE = ("store_dtype", "quantize", "device_map", "max_memory", "offload_folder")
-PUNCT = ("upos", "xpos", "keep")
+PUNCT: tuple[str, ...] = ("upos", "xpos", "keep")
+BY_SENTENCE = "polar"
 
 
 def add_output(parser: Parser, *, json: str = "print results as JSON") -> None:
@@ -157,6 +158,27 @@ def add_treebanks(
     add_skip(group)
     parser.set_defaults(needs=needs, needs_scores=False)
     parser.rules.append(lambda args: _treebank_fault(args, uses, needs, several))
+
+
+def add_test(parser: Parser) -> None:
+    """Add the trees to score on: files, or the test part of a treebank."""
+    told = "CoNLL-U files with gold trees, or quoted globs"
+    parser.add_argument("files", metavar="TEST", nargs="*", help=told)
+    group = parser.add_argument_group("treebank", "in place of TEST")
+    add_treebank(group, several=False)
+    group.add_argument("--test", nargs="+", metavar="FILE", help="test set")
+    add_skip(group)
+    parser.set_defaults(needs=("test",), needs_scores=False)
+    parser.rest = "files"
+    parser.rules += [_test_fault, one_treebank]
+
+
+def _test_fault(args: argparse.Namespace) -> str | None:
+    """Say where nothing to score on is named, or more than one thing."""
+    given = [bool(args.files), bool(args.test), bool(args.treebank)]
+    if not any(given):
+        return "missing TEST: name a CoNLL-U file with gold trees, or --treebank"
+    return None if sum(given) == 1 else "give only one of TEST, --test and --treebank"
 
 
 def add_treebank(
@@ -308,11 +330,16 @@ def add_relations(group: argparse._ArgumentGroup) -> None:
 def add_punct(
     group: argparse._ActionsContainer,
     *,
+    by_sentence: bool = True,
     help: str = "words excluded from UUAS and root accuracy: UPOS PUNCT, the Penn punctuation "
     "tags, or none (keep); default: upos where the treebank has UPOS",
 ) -> None:
-    """Add which words UUAS and root accuracy leave out."""
-    group.add_argument("--punct", choices=PUNCT, help=help)
+    """Add which words UUAS and root accuracy leave out, or that scores are means over sentences."""
+    choices = PUNCT
+    if by_sentence:
+        choices += (BY_SENTENCE,)
+        help += "; polar: none, and UUAS, UAS and LAS averaged over sentences, without the root"
+    group.add_argument("--punct", choices=choices, help=help)
 
 
 def add_cache(group: argparse._ActionsContainer, *, required: bool = False) -> None:

@@ -314,6 +314,48 @@ class DecomposeConfig:
 
 
 @dataclass(frozen=True)
+class AxesConfig:
+    """Options of `compare_axes`.
+
+    Parameters
+    ----------
+    coordinates, l1, threshold, max_steps
+        As for `OrthogonalProbe`.
+    device : str or torch.device, default="auto"
+        Where the probes are trained.
+    cache, progress, allow_withheld
+        As for `SweepConfig`; by default word vectors are not cached.
+
+    Raises
+    ------
+    ProbeError
+        If a value is unknown or out of range.
+    """
+
+    coordinates: str = "whitened"
+    l1: float = 0.3
+    threshold: float = 0.01
+    max_steps: int | None = None
+    device: Any = "auto"
+    cache: str | os.PathLike[str] | None = None
+    progress: bool | None = None
+    allow_withheld: bool = False
+
+    def __post_init__(self) -> None:
+        from structprobe.probe.training.settings import (
+            COORDINATES,
+            read_from_zero,
+            read_name,
+        )
+
+        read_name("coordinates", self.coordinates, COORDINATES)
+        read_from_zero("l1", self.l1)
+        read_from_zero("threshold", self.threshold, below=1)
+        check_steps(self.max_steps)
+        check_device(self.device)
+
+
+@dataclass(frozen=True)
 class TransferConfig:
     """Options of `transfer`.
 

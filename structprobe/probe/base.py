@@ -8,6 +8,7 @@ from typing import Any, Self
 
 import numpy as np
 import sklearn.exceptions
+import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 
@@ -56,6 +57,20 @@ class VectorsEstimator(BaseEstimator):
     def _fitted_on(self) -> Mapping[Layer, Origin]:
         """Give the layers that are read, with the origin of their vectors."""
         return {None: self.origin_}
+
+    @property
+    def n_parameters_(self) -> int:
+        """How many numbers were learned, for raw vectors."""
+        self._check_fitted()
+        total = 0
+        for name, value in vars(self).items():
+            if isinstance(value, np.ndarray) and name.endswith(("components_", "intercept_")):
+                total += value.size
+            elif isinstance(value, torch.nn.Module):
+                total += sum(parameter.numel() for parameter in value.parameters())
+            elif isinstance(value, VectorsEstimator) and name.endswith("_"):
+                total += value.n_parameters_
+        return total
 
     def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
         """Find and set the fitted attributes."""
@@ -184,7 +199,7 @@ class TreeEstimator(VectorsEstimator):
         ----------
         X, y : word vectors, and gold trees
             As for `predictions` and `fit`.
-        punct : {"upos", "xpos", "keep"}, optional
+        punct : {"upos", "xpos", "keep", "polar"}, optional
             Which words UUAS and root accuracy leave out; see `structprobe.scores.score`.
 
         Returns

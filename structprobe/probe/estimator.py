@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,11 +17,12 @@ from structprobe.probe.base import TreeEstimator
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.data.relation_labels import Labels
 from structprobe.probe.data.whitening import SharedMoments
+from structprobe.probe.losses.geometries import GEOMETRIES
 from structprobe.probe.projecting import predict_depths, predict_distances, predict_trees, project
 from structprobe.probe.readers.relation_decoding import choose_weight, labelled
 from structprobe.probe.readers.relation_reader import RelationReader
 from structprobe.probe.training.joint_fit import FittedProbe, fit_jointly
-from structprobe.probe.training.settings import MEMORY_GB
+from structprobe.probe.training.settings import MEMORY_GB, read_name
 from structprobe.probe.types import (
     DevByLayer,
     Layer,
@@ -42,6 +44,7 @@ class StructuralHyperparameters:
         self,
         *,
         rank: int | None = None,
+        geometry: str = "euclidean",
         recipe: str = "auto",
         loss: str = "absolute",
         select: str = "uuas",
@@ -58,9 +61,9 @@ class StructuralHyperparameters:
         memory_gb: float = MEMORY_GB,
         verbose: bool = False,
     ) -> None:
-        self.rank, self.recipe, self.loss, self.select = rank, recipe, loss, select
+        self.rank, self.geometry, self.recipe = rank, geometry, recipe
+        self.loss, self.select, self.max_steps = loss, select, max_steps
         self.relations, self.subtypes, self.decoding = relations, subtypes, decoding
-        self.max_steps = max_steps
         self.batch_size, self.learning_rate = batch_size, learning_rate
         self.validation_fraction, self.random_state = validation_fraction, random_state
         self.device, self.products = device, products
@@ -82,10 +85,16 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     ----------
     rank : int, optional
         Number of rows of each matrix, 1 to hidden_size; hidden_size by default.
+    geometry : {"euclidean", "hyperbolic", "signed", "polynomial", "sigmoid", "rbf"}
+        How the distance of two words follows from their projections: the squared L2 distance above,
+        that in the Poincaré ball, a difference of two squared L2 distances, or the squared distance
+        in the feature space of a kernel; see `structprobe.probe.losses.geometries` for formulas and
+        sources. Depths are squared lengths in all of them.
     recipe : {"auto", "whitened", "published"}
         How the matrices are trained: in whitened coordinates, either in several variants, of which
         the best on the dev set is chosen (``"auto"``), or in one (``"whitened"``); or as in the
-        paper, on the raw vectors. See `structprobe.probe.training.recipes`.
+        paper, on the raw vectors. See `structprobe.probe.training.recipes`. With the geometries
+        hyperbolic, polynomial and sigmoid, ``"auto"`` is ``"whitened"``.
     loss : {"absolute", "tree"}
         The loss for distances: their absolute error, or the negative log-likelihood of the gold
         tree among all spanning trees, in nats per edge, as for a parser
@@ -190,7 +199,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
 
     def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
         for found in fit_jointly([(None, self.get_params())], X, y, dev=dev):
-            self._keep_fit(found[0], *found[0].dev_part(None, X, y, dev))
+            self._keep_fit(found[0], partial(found[0].dev_part, None, X, y, dev))
 
     def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:
         trees, reader = self._trees(words[None]), self.relation_reader_
@@ -200,8 +209,8 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
 
     def _trees(self, words: Words) -> list[Prediction]:
         """Decode trees as published."""
-        distances = predict_distances(words, self.distance_components_)
-        return predict_trees(distances, predict_depths(words, self.depth_components_))
+        depths = predict_depths(words, self.depth_components_)
+        return predict_trees(self._distances(words), depths)
 
     @property
     def classes_(self) -> Labels:
@@ -232,8 +241,18 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         -------
         list of ndarray of float32, each (n_words, rank)
             The projected words; their squared distances are those of `distances`.
+
+        Raises
+        ------
+        ProbeError
+            As for `predictions`, or if the geometry is not Euclidean.
         """
-        return project(self._words(X)[None], self.distance_components_)
+        words = self._words(X)[None]
+        if self.geometry != "euclidean":
+            told = "squared distances of projected words are not those of the geometry"
+            told = f"{told} {self.geometry!r}"
+            raise ProbeError(told, hint="use distances(X), or geometry='euclidean'")
+        return project(words, self.distance_components_)
 
     def distances(self, X: WordVectorsLike) -> list[NDArray[np.float32]]:
         """Predict the distance in the tree between every two words.
@@ -246,9 +265,10 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         Returns
         -------
         list of ndarray of float32, each (n_words, n_words)
-            Distances: symmetric, zero on the diagonal.
+            Distances: symmetric, zero on the diagonal; with ``geometry="signed"`` or
+            ``"sigmoid"``, some may be negative.
         """
-        return predict_distances(self._words(X)[None], self.distance_components_)
+        return self._distances(self._words(X)[None])
 
     def depths(self, X: WordVectorsLike) -> list[NDArray[np.float32]]:
         """Predict the depth of every word in the tree.
@@ -374,6 +394,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     def _from_saved(cls, saved: SavedProbe) -> Self:
         """Make a fitted probe from plain values."""
         probe = cls(**saved.hyperparameters)
+        read_name("geometry", probe.geometry, GEOMETRIES)
         for name, matrix in saved.matrices.items():
             setattr(probe, f"{name}_", matrix)
         probe.n_features_in_ = probe.distance_components_.shape[1]
@@ -388,7 +409,14 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
             probe.relation_reader_ = reader
         return probe
 
-    def _keep_fit(self, found: FittedProbe, X_dev: WordVectorsLike, y_dev: TreesLike) -> None:
+    def _distances(self, words: Words) -> list[NDArray[np.float32]]:
+        """Predict distances in the geometry of the probe."""
+        geometry = GEOMETRIES[read_name("geometry", self.geometry, GEOMETRIES)]
+        return predict_distances(words, self.distance_components_, geometry)
+
+    def _keep_fit(
+        self, found: FittedProbe, dev: Callable[[], tuple[WordVectorsLike, TreesLike]]
+    ) -> None:
         """Set the fitted attributes, one of them chosen on the dev set."""
         self.distance_components_, self.depth_components_ = (
             found.matrices[kind].components for kind in ("distance", "depth")
@@ -404,6 +432,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         reader._keep_fit(found.relations, found.names)
         reader.n_features_in_, reader.origin_ = found.n_features, found.origin
         if self.decoding == "joint":
+            X_dev, y_dev = dev()
             words = self._words(X_dev)[None]
             self.relation_weight_ = choose_weight(self._trees(words), reader, words, y_dev)
 
@@ -438,5 +467,5 @@ def fit_together(
     for found in fit_jointly(parameters, X, y, dev=dev, moments=moments):
         for place, fitted in found.items():
             layer, probe = jobs[place]
-            probe._keep_fit(fitted, *fitted.dev_part(layer, X, y, dev))
+            probe._keep_fit(fitted, partial(fitted.dev_part, layer, X, y, dev))
         yield [jobs[place] for place in found]

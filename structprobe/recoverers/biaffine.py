@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from structprobe.recoverers.best_layer import BestLayer
+from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
+    from structprobe.encoder.encoder import Encoder
     from structprobe.encoder.vectors import EncodedBank
 
 
@@ -42,3 +46,39 @@ class Biaffine(BestLayer):
             )
             for layer in self.layers
         }
+
+
+class BiaffineRelations(Biaffine):
+    """Chooses heads as biaffine does, and the relation of each word to its head in the same way.
+
+    Heads and the choice of the layer are those of `Biaffine`, so UUAS, UAS and root accuracy are
+    too. Relations are fitted on the chosen layer alone, after the heads. The fitted parser cannot
+    be saved.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        The model.
+    subtypes : bool, default False
+        As for `BiaffineProbe`.
+    **options
+        As for `Biaffine`.
+    """
+
+    name = "biaffine-relations"
+    options = MappingProxyType({**Biaffine.options, "subtypes": bool})
+
+    def __init__(self, encoder: Encoder, *, subtypes: bool = False, **options: Any) -> None:
+        super().__init__(encoder, subtypes=subtypes, **options)
+
+    def _fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None) -> None:
+        from structprobe.probe.data.relation_labels import read_relations
+
+        for name, bank in {"train": train, "dev": dev}.items():  # before anything is trained
+            if bank is not None:
+                read_relations(bank, name, subtypes=self.settings["subtypes"])
+        super()._fit(train, dev)
+
+    def _complete(self, probe: Any, train: tuple[Any, Any], dev: tuple[Any, Any]) -> None:
+        """Fit the relations."""
+        probe.set_params(relations=True).fit_relations(*train, dev=dev)

@@ -24,6 +24,17 @@ if TYPE_CHECKING:
     from structprobe.probe.estimator import StructuralProbe
 
 
+# The names of methods by the geometry of the probe.
+NAMES = {
+    "euclidean": "probe",
+    "hyperbolic": "probe-hyperbolic",
+    "signed": "probe-signed",
+    "polynomial": "probe-kernel-poly",
+    "sigmoid": "probe-kernel-sigmoid",
+    "rbf": "probe-kernel-rbf",
+}
+
+
 class ProbeRecoverer(TextRecoverer):
     """Recovers trees from one layer of a model with a structural probe.
 
@@ -37,8 +48,9 @@ class ProbeRecoverer(TextRecoverer):
         The probe, fitted or not; by default a new one with default settings.
     cache : path, optional
         A folder in which to cache word vectors.
-    name : str, default="probe"
-        The method's name in tables.
+    name : str, optional
+        The method's name in tables; by default ``"probe"``, or that of `GeometryProbe` if the
+        geometry of the probe is not Euclidean.
     progress : bool, optional
         Whether to show a progress bar while encoding; by default if stderr is a terminal.
 
@@ -61,7 +73,7 @@ class ProbeRecoverer(TextRecoverer):
         probe: StructuralProbe | None = None,
         *,
         cache: str | os.PathLike[str] | None = None,
-        name: str = "probe",
+        name: str | None = None,
         progress: bool | None = None,
     ) -> None:
         if probe is None:
@@ -72,7 +84,10 @@ class ProbeRecoverer(TextRecoverer):
         self.encoder, self.probe = encoder, probe
         self.layer = _checked_layer(layer, encoder, probe)
         self.cache, self.progress = cache, progress
-        self.name = name  # baselines on another model or layer use this class with another name
+        # Baselines on another model or layer use this class with another name.
+        self.name = (
+            NAMES.get(str(getattr(probe, "geometry", None)), "probe") if name is None else name
+        )
 
     def _fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None) -> None:
         """Encode the sentences and fit the probe; without dev, part of train is held out."""
@@ -218,14 +233,15 @@ class ProbeRecoverer(TextRecoverer):
 
 
 def chosen_by(estimator: Any) -> dict[str, Any]:
-    """Name what a fitted probe chose on dev, if it chose, and how it decodes if not as usual."""
+    """Count what a probe learned, and name what it chose on dev and its decoding if not usual."""
     history, decoding = estimator.history_, getattr(estimator, "decoding", "published")
     named = isinstance(history, Mapping) and "chosen" in history
     told = [history["chosen"]] if named else []
     if decoding != "published":
         weight = estimator.relation_weight_
         told.append(f"decoding {decoding}" + ("" if weight is None else f", weight {weight:g}"))
-    return {"choice": "; ".join(told)} if told else {}
+    size = {"n_parameters": estimator.n_parameters_}
+    return {"choice": "; ".join(told), **size} if told else size
 
 
 def training_cautions(estimator: Any) -> list[str]:

@@ -182,7 +182,11 @@ class WithRelations(TextRecoverer):
 
     def describe(self) -> dict[str, Any]:
         """Return the values of a result row that describe the method of the trees."""
-        return self.recoverer.describe() | super().describe()
+        told = self.recoverer.describe() | super().describe()
+        if self.is_fitted:
+            of_trees = told.get("n_parameters", 0)
+            told["n_parameters"] = of_trees + self.reader_.n_parameters_
+        return told
 
 
 class ProbeRelations(WithRelations):

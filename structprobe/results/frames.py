@@ -15,6 +15,7 @@ from structprobe.results.settings import checked_rows, differing, name_banks
 _WHOLE = (
     "layer", "head", "rank", "seed", "max_steps", "n_sentences", "n_words", "min_length",
     "max_length", "steps", "window", "stimuli", "train_sentences", "n_train",
+    "n_parameters",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how formulas of a spreadsheet begin
 _OWN = ("key", "choice", "why_empty", "warnings", "probe")  # rarely repeated

@@ -47,6 +47,8 @@ _TOLD = {
     "training set; None for all",
     "stimuli": "number of made sentences that near_word_bias was measured on, None for none",
     "rank": "rank of the probe, None for methods without one",
+    "n_parameters": "how many numbers the probe, or what is fitted in its place, learned; None in "
+    "rows from older versions, and for methods that learn none",
     "seed": "random state, None for methods without one",
     "recipe": "how the probe was trained, such as 'auto', 'whitened' or 'published'",
     "select": "by which dev score the recipe 'auto' chose: 'uuas' or 'loss'",
@@ -78,7 +80,8 @@ _TOLD = {
     "n_words": "number of scored words, including punctuation",
     "n_without_tree": "number of sentences of a scored file whose heads are not a tree: "
     "their arcs are scored as they are",
-    "punct": "which words are excluded from UUAS and root accuracy: 'upos', 'xpos' or 'keep'",
+    "punct": "which words are excluded from UUAS and root accuracy: 'upos', 'xpos' or 'keep'; "
+    "'polar' averages over sentences",
     "min_length": "minimum sentence length for DSpr. and NSpr., in words",
     "max_length": "maximum sentence length for DSpr. and NSpr., in words",
     **{
@@ -149,10 +152,11 @@ def score_values(scores: Scores) -> Row:
 
     protocol = ("punct", "min_length", "max_length")
     values: Row = {name: getattr(scores.protocol, name) for name in protocol}
+    by_sentence = scores.protocol.by_sentence
     for metric, interval in scores.intervals(METRICS).items():
         values[metric] = getattr(scores, metric)
         values[f"{metric}_low"], values[f"{metric}_high"] = interval or (None, None)
-        values[f"{metric}_sentences"] = n_scored(scores.table, metric)
+        values[f"{metric}_sentences"] = n_scored(scores.table, metric, by_sentence=by_sentence)
     return values
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from typing import Any, NamedTuple
@@ -114,3 +115,15 @@ def range_names(firsts: Sequence[int]) -> list[str]:
     names = [f"{first}" if behind == first + 1 else f"{first}–{behind - 1}"
              for first, behind in pairwise(firsts)]  # fmt: skip
     return [*names, f"{firsts[-1]}+"]
+
+
+def by_range(tallies: Mapping[int, Tally], firsts: Sequence[int]) -> dict[str, Tally]:
+    """Add tallies up by the ranges that begin at `firsts`, the last one open; omit empty ones."""
+    found = {}
+    ends = [*firsts[1:], math.inf]
+    for name, first, behind in zip(range_names(firsts), firsts, ends, strict=True):
+        inside = [tally for key, tally in tallies.items() if first <= key < behind]
+        if inside:
+            total = Tally(sum(one.correct for one in inside), sum(one.total for one in inside))
+            found[name] = total
+    return found

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from structprobe.show.pictures.principal_axes import draw_principal_axes
     from structprobe.show.pictures.rank_grid import draw_rank_grid
     from structprobe.show.pictures.recall import draw_recall_by_deprel, draw_recall_by_length
+    from structprobe.show.pictures.unfolding import draw_unfolding
     from structprobe.show.plotting import plot_folder
     from structprobe.show.table import format_table
 
@@ -22,8 +23,8 @@ _HOME = {"format_table": "table", "plot_folder": "plotting",
          "draw_recall_by_length": _RECALL}  # fmt: skip
 __all__ = ["draw_depths", "draw_distances", "draw_heat_map", "draw_layer_curves",
            "draw_learning_curves", "draw_principal_axes", "draw_rank_grid",
-           "draw_recall_by_deprel", "draw_recall_by_length", "format_table",
-           "plot_folder"]  # fmt: skip
+           "draw_recall_by_deprel", "draw_recall_by_length", "draw_unfolding",
+           "format_table", "plot_folder"]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

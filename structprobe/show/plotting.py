@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -29,7 +28,7 @@ from structprobe.scores.prediction import Prediction
 from structprobe.scores.scoring import score
 from structprobe.show.pictures.depths import draw_depths
 from structprobe.show.pictures.distances import draw_distances
-from structprobe.show.pictures.files import write_pictures
+from structprobe.show.pictures.files import check_figures, write_pictures
 from structprobe.show.pictures.heat_map import ALIGNMENT, draw_heat_map
 from structprobe.show.pictures.layer_curves import (
     draw_layer_curves,
@@ -41,7 +40,7 @@ from structprobe.show.pictures.principal_axes import draw_principal_axes
 from structprobe.show.pictures.rank_grid import draw_rank_grid
 from structprobe.show.pictures.recall import draw_recall_by_deprel, draw_recall_by_length
 from structprobe.show.pictures.style import axes_or_new, put_title
-from structprobe.show.pictures.trees import TYPICAL, scored_note, tree_name, typical
+from structprobe.show.pictures.trees import choose_sentence, scored_note, tree_name, typical
 from structprobe.stored_files import MAX_JSON, parse_json, read_stored
 from structprobe.treebank.sentence import Sentence
 
@@ -107,13 +106,7 @@ def plot_folder(
         what = "is not a results folder" if os.path.lexists(path) else "no such folder"
         hint = "name a folder that sweep, compare or heads wrote"
         raise ResultError(what, where=str(folder), hint=hint)
-    if Path(out).suffix.lower() in (".pdf", ".svg", ".png") and not Path(out).is_dir():
-        told = "figures go into a folder; choose their format with"
-        hint = Hint(f"{told} formats=", shell=f"{told} --format")
-        raise ResultError("is the name of a file, not of a folder", where=str(out), hint=hint)
-    if (Path(out) / MARKER).exists():
-        hint = f"choose another folder for the figures, such as {Path(out) / 'figures'}"
-        raise ResultError("is a results folder", where=str(out), hint=hint)
+    check_figures(out)
     rows = name_banks(read_rows(path))
     letters_of = partial(_letters, path) if letters else None
     figures = (
@@ -187,7 +180,7 @@ def _from_predictions(folder: Path, rows: Sequence[Row], sent_id: str | None) ->
         figures["recall-by-deprel"] = draw_recall_by_deprel(scores, row=row).figure
     if scores.by_arc_length:
         figures["recall-by-length"] = draw_recall_by_length(scores, row=row).figure
-    index = _chosen(sentences, sent_id)
+    index = choose_sentence(sentences, sent_id)
     for at in typical(sentences, scores) if sent_id is None else [index]:
         one, name = sentences[at], tree_name(sentences[at], at)
         assert one.heads is not None
@@ -248,17 +241,6 @@ def _tell_choice(row: Row, better: Sequence[Row]) -> None:
         _log.warning("no scores on dev to choose by; drawn is the run with %s", what)
     elif better:
         _log.warning("the best run on dev keeps no predictions to draw; drawn is %s", name)
-
-
-def _chosen(sentences: Sequence[Sentence], sent_id: str | None) -> int:
-    if sent_id is None:
-        return next((at for at, one in enumerate(sentences) if len(one) in TYPICAL), 0)
-    if sent_id in (every := [one.sent_id for one in sentences]):
-        return every.index(sent_id)
-    known = [one for one in every if one]
-    near = difflib.get_close_matches(sent_id, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"the first is {known[0]!r}" if known else None
-    raise ResultError(f"no sentence has the sent_id {sent_id!r}", hint=hint)
 
 
 def _from_heads(folder: Path) -> dict[str, Any]:

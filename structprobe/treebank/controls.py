@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from types import MappingProxyType
 
 import numpy as np
@@ -97,6 +98,12 @@ CONTROLS: Mapping[str, Callable[[Sequence[Sentence], int], Treebank]] = MappingP
 """The control tasks, called with a treebank and a seed, by their name in result rows."""
 
 
+# The tasks of an orthogonal probe: distances and depths in gold trees, in the chain of the words,
+# and in the trees of control tasks; and those of Limisiewicz and Mareček 2021, except lexical ones.
+TASKS = tuple(map("-".join, product(("syntax", "linear", *CONTROLS), ("distance", "depth"))))
+PAPER_TASKS = tuple(name for name in TASKS if not name.startswith(("form", "position")))
+
+
 def choose_controls(names: str | Iterable[str]) -> tuple[str, ...]:
     """Read the names of control tasks, in a list or separated by commas, or "all"."""
     if not isinstance(names, Iterable):
@@ -106,6 +113,32 @@ def choose_controls(names: str | Iterable[str]) -> tuple[str, ...]:
         if name not in (*CONTROLS, "all"):
             raise TreebankError(unknown_name("control task", name, [*CONTROLS, "all"]))
     return tuple(CONTROLS) if "all" in given else tuple(dict.fromkeys(given))
+
+
+def with_controls(
+    bank: Sequence[Sentence], controls: str | Iterable[str] = "all"
+) -> dict[str, Sequence[Sentence]]:
+    """Give the sentences with their own trees, and with those of control tasks.
+
+    Parameters
+    ----------
+    bank : sequence of Sentence
+        The sentences, with heads.
+    controls : str or iterable of str, default="all"
+        The control tasks: ``"form"``, ``"position"``, ``"random"``, or ``"all"``.
+
+    Returns
+    -------
+    dict of sequence of Sentence
+        The given sentences as ``"syntax"``, and those of each control task by its name, as an
+        `OrthogonalProbe` is fitted to them.
+
+    Raises
+    ------
+    TreebankError
+        If a control task is unknown, or the heads of a sentence are not a tree.
+    """
+    return {"syntax": bank, **{name: CONTROLS[name](bank, 0) for name in choose_controls(controls)}}
 
 
 def _number(seed: int, drawer: object) -> bytes:

@@ -120,7 +120,7 @@ def truncate(bank: Sequence[Sentence], share: float = SHARE) -> Treebank:
     """
     if not 0 < share <= 1:
         raise TreebankError(f"share={share} is out of range", hint="choose 0 < share <= 1")
-    return Treebank(_beginning(sentence, math.ceil(share * len(sentence))) for sentence in bank)
+    return Treebank(beginning(sentence, math.ceil(share * len(sentence))) for sentence in bank)
 
 
 DISTURBANCES: Mapping[str, Callable[[Sequence[Sentence], int], Treebank]] = MappingProxyType(
@@ -148,7 +148,7 @@ def _reorder(sentence: Sentence, order: np.ndarray[Any, Any]) -> Sentence:
     return _changed(sentence, **columns | {"gaps": ()})
 
 
-def _beginning(sentence: Sentence, n: int) -> Sentence:
+def beginning(sentence: Sentence, n: int) -> Sentence:
     """Keep the first `n` words."""
     columns = _taken(sentence, range(n))
     if sentence.heads is not None:

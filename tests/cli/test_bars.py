@@ -30,9 +30,14 @@ COMMANDS = {
         {"encode", "codelength"},
     ),
     "decompose": (f"decompose {TEST}", {"encode", "decompose"}),
+    "axes": (f"axes {FEW} --layers 1", {"encode", "orthogonal probe", "layers"}),
     "order": (
         "order --model {world}/model --device cpu --max-unknown 1 --items 10 --layers 1",
         {"encode", "readers"},
+    ),
+    "incremental": (
+        "incremental {world}/PROBE {world}/bank.conllu --device cpu --restart",
+        {"encode", "prefixes"},
     ),
     "transfer": (
         "transfer --model {world}/model --treebank {world}/a {world}/b --layer 1 --device cpu "
@@ -55,6 +60,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / place).parent.mkdir(exist_ok=True)
         tiny_file(folder / f"{place}.conllu", seed=seed)
     run(COMMANDS["sweep, all there"][0], folder, folder, "-q")
+    run(f"fit {FEW} --layer 1 -o {{world}}/PROBE", folder, folder, "-q")
     return folder
 
 

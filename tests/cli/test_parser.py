@@ -92,8 +92,13 @@ def test_singular_and_plural_are_one_option() -> None:
         (f"codelength {files}", "seed", "5"),
         (f"decompose {files}", "layers", "0,2-3"),
         (f"decompose {files}", "seed", "5"),
+        (f"axes {files}", "layers", "0,2-3"),
+        (f"axes {files}", "seed", "5"),
         ("order --model m", "layers", "0,2-3"),
         ("order --model m", "seed", "5"),
+        ("incremental p t", "layer", "3"),
+        ("incremental p t", "rank", "64"),
+        ("incremental p t", "seed", "5"),
         ("transfer --model m --treebank a b", "layer", "3"),
         ("transfer --model m --treebank a b --layer 3", "rank", "64"),
         ("transfer --model m --treebank a b --layer 3", "seed", "5"),
@@ -112,6 +117,7 @@ def test_singular_and_plural_are_one_option() -> None:
 def test_files_may_stand_behind_options() -> None:
     for command, files in (
         ("evaluate p -q a.conllu b.conllu", ["a.conllu", "b.conllu"]),
+        ("incremental p --restart a.conllu b.conllu", ["a.conllu", "b.conllu"]),
         ("encode a.conllu --model m b.conllu --cache c", ["a.conllu", "b.conllu"]),
     ):
         assert build_parser().parse_args(command.split()).files == files

@@ -9,6 +9,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -285,7 +287,7 @@ def little_training_memory(most: int, failure: Callable[[], BaseException]) -> I
 
     with pytest.MonkeyPatch.context() as patch:
         for name, make in list(fit.DISTANCE_LOSSES.items()):
-            patch.setitem(fit.DISTANCE_LOSSES, name, lambda make=make: limited(make()))
+            patch.setitem(fit.DISTANCE_LOSSES, name, lambda one, make=make: limited(make(one)))
         patch.setattr(fit, "depth_loss", limited(fit.depth_loss))
         yield seen
 
@@ -347,7 +349,23 @@ def biaffine_mix() -> np.ndarray:
     return np.array([one["dev_loss"] for one in probe.history_])
 
 
-@pytest.mark.parametrize("train", [biaffine, biaffine_mix])
+@cache
+def with_heads() -> BiaffineProbe:
+    probe = BiaffineProbe(rank=4, max_steps=12, random_state=0, relation_rank=4)
+    return probe.fit(vectors(), BANK, dev=(vectors(1), BANK))
+
+
+def biaffine_relations() -> np.ndarray:
+    """The direction of each arc, once its heads are fitted."""
+    bank = [
+        replace(one, deprels=["ab"[int(head > i)] for i, head in enumerate(one.heads, 1)])
+        for one in BANK
+    ]
+    probe = with_heads().fit_relations(vectors(), bank, dev=(vectors(1), bank))
+    return np.array([one["dev_loss"] for one in probe.relation_history_ or ()])
+
+
+@pytest.mark.parametrize("train", [biaffine, biaffine_mix, biaffine_relations])
 @pytest.mark.parametrize("most", [1, 2])
 def test_choosing_heads_goes_on_in_halves(
     train: Callable[[], np.ndarray], most: int, monkeypatch: pytest.MonkeyPatch
@@ -356,8 +374,8 @@ def test_choosing_heads_goes_on_in_halves(
     expected, counts = train(), {"now": 0, "failed": 0}
     whole, vector = head_choice._sum_of, head_choice.parameters_to_vector
 
-    def sum_of(module: Any, block: Any) -> Any:
-        found = whole(module, block)  # which draws
+    def sum_of(module: Any, *given: Any) -> Any:
+        found = whole(module, *given)  # which draws
         counts["now"] += module.training
         if counts["now"] > most:
             counts.update(now=0, failed=counts["failed"] + 1)

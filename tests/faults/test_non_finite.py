@@ -21,6 +21,7 @@ from structprobe.errors import EncoderError, ProbeError, ScoreError, Structprobe
 from structprobe.probe.layer_sweep import LayerSweep
 from structprobe.probe.readers.biaffine_mix import BiaffineMix
 from structprobe.probe.readers.biaffine_probe import BiaffineProbe
+from structprobe.probe.readers.incremental_probe import IncrementalProbe
 from structprobe.probe.readers.layer_mix import LayerMix
 from structprobe.results.folder import MARKER, read_rows
 from structprobe.trees import arborescences, decode_rooted, spanning_trees
@@ -107,6 +108,7 @@ ESTIMATORS: dict[str, Callable[[], Any]] = {
     "published": lambda: StructuralProbe(rank=2, recipe="published", max_steps=3, random_state=0),
     "streamed": lambda: StructuralProbe(rank=2, max_steps=3, memory_gb=1e-5, random_state=0),
     "BiaffineProbe": lambda: BiaffineProbe(rank=2, max_steps=3, random_state=0),
+    "IncrementalProbe": lambda: IncrementalProbe(rank=2, max_steps=3, random_state=0),
     "LayerMix": lambda: LayerMix(rank=2, max_steps=3, random_state=0),
     "BiaffineMix": lambda: BiaffineMix(rank=2, max_steps=3, random_state=0),
     "LayerSweep": lambda: LayerSweep(rank=2, max_steps=3, random_state=0),
@@ -222,7 +224,9 @@ COMMANDS = {
     "localise": "localise --model {model} --max-steps 3 {files}",
     "codelength": "codelength --model {model} --max-steps 3 --train {0}/train.conllu",
     "decompose": "decompose --model {model} {files}",
+    "axes": "axes --model {model} --max-steps 3 {files}",
     "order": "order --model {model} --max-unknown 1 --items 10",
+    "incremental": "incremental {0}/probe {0}/test.conllu --restart",
     "transfer": "transfer --model {model} --treebank {0} {0}/other --layer 1 --max-steps 3",
     "evaluate": "evaluate {0}/probe {0}/test.conllu",
     "parse": "parse {0}/probe {0}/test.conllu",

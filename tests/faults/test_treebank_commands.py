@@ -16,6 +16,7 @@ from structprobe.cli.main import main
 from structprobe.errors import StructprobeError, TreebankError
 from structprobe.experiments.compare import compare
 from structprobe.experiments.config import (
+    AxesConfig,
     CodelengthConfig,
     CompareConfig,
     DecomposeConfig,
@@ -28,6 +29,7 @@ from structprobe.experiments.config import (
 from structprobe.experiments.evaluate import evaluate, score_files
 from structprobe.experiments.fit import fit_probe
 from structprobe.experiments.heads import analyse_heads
+from structprobe.experiments.instruments.axes import compare_axes
 from structprobe.experiments.instruments.codelength import codelength
 from structprobe.experiments.instruments.decompose import decompose
 from structprobe.experiments.instruments.localise import localise
@@ -38,7 +40,7 @@ from structprobe.recoverers.attention_max import AttentionMax
 from structprobe.recoverers.attention_probe import AttentionProbe
 from structprobe.recoverers.base import fit_checked
 from structprobe.recoverers.best_layer import BestLayer
-from structprobe.recoverers.biaffine import Biaffine
+from structprobe.recoverers.biaffine import Biaffine, BiaffineRelations
 from structprobe.recoverers.linear import LinearChain
 from structprobe.recoverers.probe import ProbeRecoverer
 from structprobe.show.table import format_table
@@ -88,6 +90,7 @@ def run(world: Path, command: str) -> int:
         f"localise {MODEL} {BLANK}",
         f"codelength {MODEL} --train {{0}}/blank-train.conllu",
         f"decompose {MODEL} {BLANK}",
+        f"axes {MODEL} {BLANK}",
         f"heads {MODEL} {BLANK}",
         "evaluate {0}/probe {0}/blank-test.conllu -q",
     ],
@@ -142,6 +145,11 @@ FUNCTIONS: dict[str, Any] = {
     "decompose": (
         lambda bank, allow: decompose(
             None, bank, bank, bank, config=DecomposeConfig(allow_withheld=allow)
+        )
+    ),
+    "compare_axes": (
+        lambda bank, allow: compare_axes(
+            None, bank, bank, bank, config=AxesConfig(allow_withheld=allow)
         )
     ),
     "transfer": (
@@ -261,6 +269,7 @@ FITTED: dict[str, Any] = {
     "ProbeRecoverer": (lambda: ProbeRecoverer.__new__(ProbeRecoverer)),
     "BestLayer": (lambda: BestLayer.__new__(BestLayer)),
     "Biaffine": (lambda: Biaffine.__new__(Biaffine)),
+    "BiaffineRelations": (lambda: BiaffineRelations.__new__(BiaffineRelations)),
     "AttentionMax": (lambda: AttentionMax.__new__(AttentionMax)),
     "AttentionProbe": (lambda: AttentionProbe.__new__(AttentionProbe)),
 }

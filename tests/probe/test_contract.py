@@ -18,14 +18,19 @@ from support.planted import planted
 from structprobe import LayerSweep, NotFittedError, StructuralProbe, score
 from structprobe.encoder.vectors import EncodedBank, WordVectors
 from structprobe.errors import ProbeError, TreeError
+from structprobe.probe.orthogonal_probe import OrthogonalProbe
 from structprobe.probe.readers.biaffine_mix import BiaffineMix
 from structprobe.probe.readers.biaffine_probe import BiaffineProbe
+from structprobe.probe.readers.incremental_probe import IncrementalProbe
+from structprobe.probe.readers.kernel_probe import KernelProbe
 from structprobe.probe.readers.layer_mix import LayerMix
 
-ONE_LAYER = [StructuralProbe, BiaffineProbe]
+ONE_LAYER = [StructuralProbe, BiaffineProbe, IncrementalProbe, KernelProbe, OrthogonalProbe]
 LAYERS = [LayerSweep, LayerMix, BiaffineMix]
 EVERY = ONE_LAYER + LAYERS
-HAVE_BATCH_SIZE = [StructuralProbe, LayerSweep, BiaffineProbe]
+HAVE_BATCH_SIZE = [StructuralProbe, LayerSweep, BiaffineProbe, IncrementalProbe, KernelProbe,
+                   OrthogonalProbe]  # fmt: skip
+HAVE_NO_RANK = [OrthogonalProbe]  # Its axes are as many as there are dimensions
 
 VECTORS, HEADS = planted(40, seed=0)
 DEV_VECTORS, DEV_HEADS = planted(12, seed=1)
@@ -62,6 +67,8 @@ def fit(kind: Any, vectors: Any = VECTORS, heads: Any = HEADS, **settings: Any) 
 
 def scores_of(estimator: Any, X: Any) -> list[Any]:
     """What the trees came from."""
+    if isinstance(estimator, IncrementalProbe):
+        return estimator.predict_log_proba(X)
     found = estimator.predictions(X)
     return [one.distances if one.arc_scores is None else one.arc_scores for one in found]
 
@@ -81,17 +88,18 @@ USES: Mapping[str, Callable[[Any, Any], Any]] = {
 
 @pytest.mark.parametrize("kind", EVERY)
 class TestAll:
-    """What holds of all five."""
+    """What holds of all of them."""
 
     def test_it_is_an_estimator_of_scikit_learn(self, kind: Any) -> None:
-        one = kind(rank=3, random_state=np.int64(7))
+        size = "batch_size" if kind in HAVE_NO_RANK else "rank"
+        one = kind(**{size: 3, "random_state": np.int64(7)})
         assert isinstance(one, BaseEstimator)
-        assert one.get_params()["rank"] == 3
-        assert one.set_params(rank=5) is one
+        assert one.get_params()[size] == 3
+        assert one.set_params(**{size: 5}) is one
         copy = clone(one)
         assert copy.get_params() == one.get_params()
         assert repr(copy).startswith(f"{kind.__name__}(")
-        assert "rank=5" in repr(copy)
+        assert f"{size}=5" in repr(copy)
         assert kind.__name__ in copy._repr_html_()
         assert kind().random_state is None
         marker = object()
@@ -219,6 +227,8 @@ class TestAll:
         ],
     )
     def test_settings_out_of_range(self, kind: Any, settings: dict[str, Any], message: str) -> None:
+        if "rank" in settings and kind in HAVE_NO_RANK:
+            settings, message = {"batch_size": 0}, "batch_size must be a positive integer, got 0"
         for dev in (None, (given(kind, DEV_VECTORS), DEV_HEADS)):
             with pytest.raises(ProbeError) as told:
                 make(kind, **settings).fit(given(kind, VECTORS), HEADS, dev=dev)
@@ -248,6 +258,8 @@ class TestAll:
         whole = {"rank": 3, "max_steps": 5, "random_state": 2}
         if kind in HAVE_BATCH_SIZE:
             whole["batch_size"] = 4
+        if kind in HAVE_NO_RANK:
+            del whole["rank"]
         plain, other = (
             fit(kind, **{name: make(value) for name, value in whole.items()})
             for make in (int, number)

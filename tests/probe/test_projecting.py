@@ -11,6 +11,7 @@ from structprobe.probe import StructuralProbe
 from structprobe.probe.data import ragged_vectors as words_module
 from structprobe.probe.data.inputs import check_finite
 from structprobe.probe.data.ragged_vectors import Words
+from structprobe.probe.losses.geometries import EUCLIDEAN
 from structprobe.probe.projecting import predict_depths, predict_distances, project
 from structprobe.trees import spanning_tree
 
@@ -51,7 +52,10 @@ def test_projections_distances_and_depths(
     for words in (make_words(dtype), make_words(dtype).take(np.array([8, 2, 1, 0, 5]))):
         before = words.values.copy()
         found = zip(
-            project(words, B), predict_distances(words, B), predict_depths(words, B), strict=True
+            project(words, B),
+            predict_distances(words, B, EUCLIDEAN),
+            predict_depths(words, B),
+            strict=True,
         )
         for ours, expected in zip(found, plain(words, B), strict=True):
             for one, other in zip(ours, expected, strict=True):

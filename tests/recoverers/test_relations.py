@@ -22,10 +22,12 @@ from structprobe import (
 )
 from structprobe.cli.main import main
 from structprobe.errors import MethodError, ProbeError
+from structprobe.probe.readers.biaffine_probe import BiaffineProbe
 from structprobe.probe.readers.relation_decoding import WEIGHTS
 from structprobe.probe.readers.relation_reader import RelationReader
 from structprobe.recoverers.base import MethodContext
 from structprobe.recoverers.best_layer import BestLayer
+from structprobe.recoverers.biaffine import Biaffine, BiaffineRelations
 from structprobe.recoverers.methods import choose_methods
 from structprobe.recoverers.with_relations import ProbeRelations, WithRelations
 from structprobe.results.folder import read_rows
@@ -78,7 +80,10 @@ def test_the_trees_are_those_of_the_probe(encoder: Encoder) -> None:
     )  # fmt: skip
     told = method.describe()
     assert (told["method"], told["seed"]) == ("probe-relations", 3)
-    assert {**told, "method": "probe"} == alone.describe()
+    more = {"method": "probe", "n_parameters": told["n_parameters"] - reader.n_parameters_}
+    assert {**told, **more} == alone.describe()
+    # A map of both words and of one, for three relations, with intercepts.
+    assert reader.n_parameters_ == 3 * (3 * encoder.hidden_size + 2 + 1)
 
 
 def test_a_fitted_probe_gives_its_layer(encoder: Encoder) -> None:
@@ -173,6 +178,47 @@ def test_it_is_found_by_name() -> None:
     assert (method.cls, dict(method.told)) == (
         ProbeRelations, {"decoding": "published", "reads": "difference"},
     )  # fmt: skip
+
+
+def test_the_biaffine_parser_with_relations_has_the_trees_of_the_one_without(
+    encoder: Encoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = BiaffineRelations(encoder, rank=3, **FEW).fit(TRAIN, DEV)
+    alone = Biaffine(encoder, rank=3, **FEW).fit(TRAIN, DEV)
+    assert (method.chosen_, method.curve_) == (alone.chosen_, alone.curve_)
+    X, dev, test = (
+        encoder.encode(bank, layers=alone.chosen_["layer"]).layer(alone.chosen_["layer"])
+        for bank in (TRAIN, DEV, TEST)
+    )
+    told = {"rank": 3, "max_steps": 5, "random_state": 3, "device": "cpu"}
+    probe = BiaffineProbe(relations=True, **told).fit(X, TRAIN, dev=(dev, DEV))
+    found = zip(method.predict(TEST), alone.predict(TEST), probe.predictions(test), strict=True)
+    for mine, tree, its in found:
+        assert np.array_equal(mine.heads, tree.heads)
+        assert np.array_equal(mine.arc_scores, tree.arc_scores)
+        assert mine.deprels == its.deprels
+        assert tree.deprels is None
+    told = method.describe()
+    n_relations = sum(one.numel() for one in method.recoverer_.probe.relation_scorer_.parameters())
+    more = {"method": "biaffine", "n_parameters": told["n_parameters"] - n_relations}
+    assert {**told, **more} == alone.describe()
+    monkeypatch.setattr(Biaffine, "fit_layers", lambda *_: pytest.fail("trained"))
+    bare = Treebank(replace(one, deprels=None) for one in TRAIN)
+    for banks, name in (((bare, DEV), "train"), ((TRAIN, bare), "dev")):
+        with pytest.raises(ProbeError, match=f"^{name}: no sentence has relations .*; use a tree"):
+            BiaffineRelations(encoder, **FEW).fit(*banks)
+
+
+def test_the_biaffine_parser_with_relations_has_a_row(encoder: Encoder, tmp_path: Path) -> None:
+    methods = "biaffine[max_steps=3],biaffine-relations[max_steps=3,subtypes=True]"
+    test = labelled(TEST, "ac")
+    plain, row = compare(encoder, TRAIN, DEV, test, methods=methods, folder=tmp_path)
+    assert (plain["las"], row["why_empty"], row["las"] is None) == (None, None, False)
+    for name in ("layer", "uuas", "uas", "root_acc"):
+        assert row[name] == plain[name]
+    n = sum(name == "c" for one in test for name in one.deprels)
+    told = f"1 relation of test is not in the training set and counts as wrong: 'c' ({n} words)"
+    assert told in row["warnings"]
 
 
 def test_probes_are_fitted_once_for_all_methods(

@@ -9,7 +9,7 @@ import pytest
 from support.result_rows import baseline_row, probe_row
 
 from structprobe.errors import ResultError, StructprobeError
-from structprobe.scores.breakdowns import Tally
+from structprobe.scores.breakdowns import Tally, by_range
 from structprobe.scores.protocol import Protocol
 from structprobe.scores.result import Scores
 from structprobe.scores.table import COLUMNS
@@ -21,7 +21,6 @@ from structprobe.show import (
 )
 from structprobe.show.pictures.layer_curves import has_curve
 from structprobe.show.pictures.recall import LENGTHS
-from structprobe.show.tally_ranges import by_range
 
 pytest.importorskip("matplotlib")
 

@@ -10,7 +10,7 @@ from support.result_rows import probe_row
 
 from structprobe.draw.palette import STROKES
 from structprobe.errors import ResultError, TreeError
-from structprobe.show import draw_depths, draw_distances, draw_principal_axes
+from structprobe.show import draw_depths, draw_distances, draw_principal_axes, draw_unfolding
 from structprobe.show.pictures.library import fonts_for
 from structprobe.show.pictures.principal_axes import principal_axes
 
@@ -113,3 +113,60 @@ def test_fonts(caplog: pytest.LogCaptureFixture) -> None:
     assert not caplog.text
     assert fonts_for(["\U0010fffd"])[0] == "DejaVu Sans"
     assert "no installed font has U+10FFFD" in caplog.text
+
+
+UNFOLDING = [[0], [2, 0], [0, 1, 1]]  # the-dog, then the-dog and the-ran
+
+
+def arcs(ax) -> set[tuple[str, int, int, int]]:
+    """What is drawn: the colour of each arc, its row, and the words at its ends."""
+    lines = [line for line in ax.lines if len(line.get_xdata()) > 3]
+    return {
+        (line.get_color(), round(float(line.get_ydata()[0])), *sorted(
+            round(float(line.get_xdata()[at])) for at in (0, -1)
+        ))
+        for line in lines
+    }  # fmt: skip
+
+
+def test_one_row_for_the_tree_after_each_word() -> None:
+    ax = draw_unfolding(WORDS, UNFOLDING, HEADS, row=probe_row(3))
+    right, wrong, missed = (STROKES[kind].colour for kind in ("right", "wrong", "missed"))
+    assert arcs(ax) == {
+        (right, 2, 0, 1), (right, 3, 0, 1), (wrong, 3, 0, 2), (missed, 3, 1, 2)
+    }  # fmt: skip
+    assert labels(ax.yaxis) == labels(ax.xaxis) == SHOWN
+    assert ax.yaxis_inverted()
+    rows = [line.get_xdata() for line in ax.lines if line.get_marker() == "."]
+    assert [len(row) for row in rows] == [1, 2, 3]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == [
+        "right", "wrong", "gold, missed"
+    ]  # fmt: skip
+    assert "bert, layer 3" in ax.get_title(loc="left")
+    for line in ax.lines:  # an arc stays below the row above it
+        if len(line.get_ydata()) > 3:
+            assert line.get_ydata().max() - line.get_ydata().min() < 1
+    ax.figure.canvas.draw()
+
+
+def test_words_that_are_left_out_have_no_arcs() -> None:
+    trees = [[0], [0, -1], [3, -1, 0]]
+    ax = draw_unfolding(WORDS, trees, HEADS)
+    assert arcs(ax) == {(STROKES["wrong"].colour, 3, 0, 2)}  # both gold edges are of word 2
+
+
+def test_without_gold_trees_nothing_is_right_or_wrong() -> None:
+    ax = draw_unfolding(["הכלב", "רץ"], [[0], [2, 0]])
+    assert arcs(ax) == {(STROKES["gold"].colour, 2, 0, 1)}
+    assert ax.get_legend() is None
+    assert ax.xaxis_inverted()
+
+
+def test_trees_of_other_prefixes_are_refused() -> None:
+    for trees in (UNFOLDING[:2], [[0], [2, 0], [0, 1]]):
+        with pytest.raises(ResultError, match=r"trees of .* heads for 3 words; give one"):
+            draw_unfolding(WORDS, trees)
+    with pytest.raises(ResultError, match=r"gold heads of shape \(2,\) for 3 words"):
+        draw_unfolding(WORDS, UNFOLDING, [2, 0])
+    with pytest.raises(TreeError, match="word 1 is its own head"):
+        draw_unfolding(WORDS, UNFOLDING, [1, 0, 2])

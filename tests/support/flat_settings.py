@@ -12,6 +12,7 @@ from structprobe.experiments import config as configs
 from structprobe.experiments import fit as fitting
 from structprobe.experiments import heads
 from structprobe.experiments import sweep as sweeping
+from structprobe.experiments.instruments import axes
 from structprobe.experiments.instruments import codelength as coding
 from structprobe.experiments.instruments import decompose as decomposing
 from structprobe.experiments.instruments import localise as localising
@@ -45,5 +46,6 @@ localise = _flat(localising.localise, configs.LocaliseConfig)
 codelength = _flat(coding.codelength, configs.CodelengthConfig)
 codelength_rows = _flat(coding.codelength_rows, configs.CodelengthConfig)
 decompose = _flat(decomposing.decompose, configs.DecomposeConfig)
+compare_axes = _flat(axes.compare_axes, configs.AxesConfig)
 transfer = _flat(transferring.transfer, configs.TransferConfig)
 analyse_heads = _flat(heads.analyse_heads, configs.HeadsConfig)

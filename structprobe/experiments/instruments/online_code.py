@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.random import SeedSequence
@@ -180,7 +181,9 @@ class Coder:
         from structprobe.probe.losses.codes import CODES
         from structprobe.probe.projecting import predict_depths, predict_distances
 
-        predict = predict_depths if kind == "depths" else predict_distances
+        predict: Any = predict_depths
+        if kind != "depths":
+            predict = partial(predict_distances, geometry=self.settings.geometry)
         for first in range(0, len(examples.lengths), n):
             part = examples.take(np.arange(first, min(first + n, len(examples.lengths))))
             yield CODES[kind](predict(part.layers[self.layer], fitted.components), part.heads)

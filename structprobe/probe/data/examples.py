@@ -87,11 +87,17 @@ def read_examples(
         layers[layer] = words = inputs.read_words(vectors, name)
         heads = inputs.read_heads(y, words, (name, "y" + suffix))
         inputs.check_finite(words, name, y)
-    lengths = words.lengths
-    makers = {"distance": (flat_distances, lengths**2), "depth": (flat_depths, lengths)}
-    own = [(kind, *makers[kind]) for kind in kinds]
-    gold = {kind: Gold(make(heads), np.cumsum(sizes) - sizes) for kind, make, sizes in own}
+    gold = {kind: gold_of(kind, heads) for kind in kinds}
     return Examples(layers, gold, heads)
+
+
+def gold_of(kind: str, heads: Sequence[NDArray[np.integer]]) -> Gold:
+    """Compute the gold distances or depths of sentences."""
+    # heads (n,)
+    lengths = np.array([*map(len, heads)], dtype=np.int64)
+    sizes = lengths**2 if kind == "distance" else lengths
+    values = flat_distances(heads) if kind == "distance" else flat_depths(heads)
+    return Gold(values, np.cumsum(sizes) - sizes)
 
 
 def hold_out(

@@ -59,6 +59,8 @@ def pick_layers(
 def read_words(X: WordVectorsLike, name: str = "X") -> Words:
     """Read word vectors in any form that a probe accepts."""
     # X (n_words, hidden_size)
+    if isinstance(X, Words):  # read already
+        return X
     if _has_layers(X):
         told = f"{name} holds the vectors of several layers ({', '.join(map(str, X.layers))})"
         raise ProbeError(told, hint="choose one: X.layer(n)")

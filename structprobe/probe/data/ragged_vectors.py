@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import mmap
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -44,7 +44,7 @@ class Words:
     def take(self, sentences: NDArray[np.integer]) -> Words:
         """Take some of the sentences, in the given order; nothing is copied."""
         # sentences (n,)
-        return Words(self.values, self.starts[sentences], self.lengths[sentences], self.eps)
+        return replace(self, starts=self.starts[sentences], lengths=self.lengths[sentences])
 
     def chunks(
         self,
@@ -59,12 +59,16 @@ class Words:
             lengths = self.lengths[first:last]
             sentence, inside = ragged(lengths)
             rows = self.starts[first:last][sentence] + inside
-            words = torch.from_numpy(self.values[rows]).to(device).to(dtype)  # (m, hidden_size)
+            words = self._features(torch.from_numpy(self.values[rows]).to(device), dtype)
             give_back(self.values)
             if centred:
                 index = torch.from_numpy(sentence).to(words.device)
                 words -= sentence_means(words, lengths).index_select(0, index)
             yield words
+
+    def _features(self, vectors: Tensor, dtype: torch.dtype) -> Tensor:
+        """Give what probes see of the vectors as they are: here, the same."""
+        return vectors.to(dtype)  # (m, hidden_size)
 
     def cuts(self) -> Iterator[tuple[int, int]]:
         """Give the sentences in each of `chunks`: the first, and one past the last."""

@@ -1,11 +1,12 @@
-"""The L2 geometry trained as a parser: the likelihood of the gold tree among all spanning trees.
+"""A geometry trained as a parser: the likelihood of the gold tree among all spanning trees.
 
 A tree has the probability ``exp(-sum of its distances) / Z``. ``Z``, the sum over all spanning
 trees, is the determinant of the Laplacian of the weights without one row and column (Kirchhoff's
 matrix-tree theorem; Koo et al. 2007, Structured Prediction Models via the Matrix-Tree Theorem;
 Smith and Smith 2007). The gradient in a distance is the gold edge minus the marginal probability
-of the edge. The distances are those of the structural probe, so only the loss differs, as between
-the probe and the parser of Hall Maudslay et al. 2020, A Tale of a Probe and a Parser.
+of the edge. In the L2 geometry, the distances are those of the structural probe, so only the loss
+differs, as between the probe and the parser of Hall Maudslay et al. 2020, A Tale of a Probe and a
+Parser.
 
 The determinant is computed by removing one word after another: its weights ``w_k`` are distributed
 among the remaining words, ``w_ij + w_ik w_jk / sum(w_k)``, and the product of the sums is the
@@ -24,7 +25,8 @@ import torch
 from torch import Tensor
 
 from structprobe.probe.data.batches import Block, PairBatch
-from structprobe.probe.losses.geometry import fill_gradients, squared_distances
+from structprobe.probe.losses.block_loss import BlockLoss
+from structprobe.probe.losses.geometries import EUCLIDEAN, Geometry
 
 # The share of a type's exponent range that the weights of one sentence may take.
 SPAN = 0.7
@@ -76,55 +78,34 @@ def _resistances(sums: Tensor, shares: Tensor) -> Tensor:
 class _Gold:
     """The gold data of a block: b sentences of n words."""
 
-    block: Block
     real: Tensor  # bool (b, n, n): two words
     edges: Tensor  # (b, n, n): 1 at both cells of a gold edge
     weights: Tensor  # (b,): of a sentence in the loss
 
 
-class TreeLoss:
+class TreeLoss(BlockLoss):
     """Negative log-likelihood of the gold trees: nats per edge in a sentence, mean over the batch.
 
     A one-word sentence counts and adds nothing. The gold edges of batches used again are kept.
     """
 
-    def __init__(self) -> None:
-        self._known: dict[int, tuple[PairBatch, list[_Gold]]] = {}
+    def __init__(self, geometry: Geometry = EUCLIDEAN) -> None:
+        super().__init__(geometry)
+        self._known: dict[int, tuple[PairBatch, dict[int, _Gold]]] = {}
 
-    def __call__(
-        self,
-        components: Tensor,
-        vectors: Tensor,
-        batch: PairBatch,
-        gradient: Tensor | None = None,
-        vector_gradient: Tensor | None = None,
-    ) -> Tensor:
-        """Give the loss, and fill in the gradients."""
-        # components (..., rank, width), vectors (..., m, width), gradient (..., rank, width)
-        # vector_gradient (..., m, width) -> (...,)
-        projected = (vectors @ components.to(vectors.dtype).mT).to(components.dtype)
-        loss = components.new_zeros(components.shape[:-2])
-        pulled = torch.empty_like(projected)  # (..., m, rank)
-        for gold in self._gold_of(batch):
-            shape = gold.block.n_sentences, gold.block.n_words
-            rows = projected[..., gold.block.rows, :]
-            words = torch.unflatten(rows, -2, shape)  # (..., b, n, rank)
-            distances = squared_distances(words)  # (..., b, n, n)
-            log_z, marginals = log_partition(distances, gold.real)
-            gold_sums = (distances * gold.edges).sum((-2, -1)) / 2  # (..., b)
-            loss = loss + ((gold_sums + log_z) * gold.weights).sum(-1)
-            pull = (marginals - gold.edges) * (2 * gold.weights[:, None, None])
-            pull.diagonal(dim1=-2, dim2=-1).sub_(pull.sum(-1))
-            pulled[..., gold.block.rows, :] = (pull @ words).flatten(-3, -2)
-        if gradient is not None:
-            fill_gradients(pulled, components, vectors, gradient, vector_gradient)
-        return loss
+    def of_block(self, distances: Tensor, block: Block, batch: PairBatch) -> tuple[Tensor, Tensor]:
+        """Give the loss of a block; its gradient is the gold edges minus the marginals."""
+        gold = self._gold_of(batch)[block.rows.start]
+        log_z, marginals = log_partition(distances, gold.real)
+        gold_sums = (distances * gold.edges).sum((-2, -1)) / 2  # (..., b)
+        loss = ((gold_sums + log_z) * gold.weights).sum(-1)
+        return loss, (gold.edges - marginals) * (gold.weights[:, None, None] / 2)
 
-    def _gold_of(self, batch: PairBatch) -> list[_Gold]:
-        """Give the gold data of a batch by block."""
+    def _gold_of(self, batch: PairBatch) -> dict[int, _Gold]:
+        """Give the gold data of a batch, by the first row of each block."""
         if id(batch) in self._known:
             return self._known[id(batch)][1]
-        found = []
+        found = {}
         for block in batch.blocks:
             shape = block.n_sentences, block.n_words, block.n_words
             words = batch.weights[block.cells].view(shape) > 0  # (b, n, n), the diagonal included
@@ -132,7 +113,7 @@ class TreeLoss:
             edges = (batch.gold[block.cells].view(shape) == 1).to(batch.gold.dtype)
             n_edges = words[:, 0].sum(-1) - 1  # (b,)
             weights = 1 / (n_edges.clamp(min=1) * batch.n_sentences).to(batch.gold.dtype)
-            found.append(_Gold(block, words & ~own, edges, weights))
+            found[block.rows.start] = _Gold(words & ~own, edges, weights)
         if batch.stays:
             self._known[id(batch)] = batch, found  # the batch too, so that its id stays in use
         return found

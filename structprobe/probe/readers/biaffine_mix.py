@@ -12,13 +12,13 @@ from structprobe.probe.base import LayersEstimator
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.readers.biaffine_probe import (
     RATE,
-    BiaffineScorer,
     head_batches,
     head_blocks,
     predictions_of,
     read_head_sets,
     train_scorer,
 )
+from structprobe.probe.readers.biaffine_scorers import BiaffineScorer
 from structprobe.probe.readers.head_choice import HeadBlock
 from structprobe.probe.readers.layer_mix import MIX_RATE, mix_words, whiten_mix
 from structprobe.probe.training.recipes import Whitened
@@ -67,7 +67,7 @@ class BiaffineMix(LayersEstimator):
         self.device, self.verbose = device, verbose
 
     def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
-        parts, settings, generator = read_head_sets(self.get_params(), X, y, dev)
+        parts, settings, generator, _ = read_head_sets(self.get_params(), X, y, dev)
         size, device = Whitened().batch_size, settings.device
         words, dev_words = ([*part.layers.values()] for part in (parts.train, parts.dev))
         scales, basis = whiten_mix(parts.train.layers, centred=False)

@@ -1,6 +1,6 @@
 """`BiaffineProbe`: what a parser can read from frozen vectors.
 
-Dozat and Manning 2017, Deep Biaffine Attention for Neural Dependency Parsing, equations 4 to 6
+Dozat and Manning 2017, Deep Biaffine Attention for Neural Dependency Parsing, equations 3 to 6
 and 9, without their encoder. As a probe of word pairs it corresponds to the arc prediction of
 Liu et al. 2019, Linguistic Knowledge and Transferability of Contextual Representations, with all
 candidates of a word scored together.
@@ -9,7 +9,8 @@ candidates of a word scored together.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -22,21 +23,45 @@ from structprobe.probe.data.batches import SLACK, mixed_batches
 from structprobe.probe.data.examples import Split, read_sets
 from structprobe.probe.data.inputs import common_width, origin_of
 from structprobe.probe.data.ragged_vectors import Words, first_equal
+from structprobe.probe.data.relation_labels import Labels, with_relations
 from structprobe.probe.data.whitening import lay_out, second_moments, whitening
-from structprobe.probe.readers.head_choice import HeadBlock, head_log_probabilities, train_heads
+from structprobe.probe.readers.biaffine_scorers import (
+    DROPOUT,
+    RELATION_DROPOUT,
+    BiaffineScorer,
+    RelationScorer,
+    relation_log_probabilities,
+)
+from structprobe.probe.readers.head_choice import (
+    Choice,
+    HeadBlock,
+    head_log_probabilities,
+    train_heads,
+)
 from structprobe.probe.training.loop import Cosine
 from structprobe.probe.training.recipes import Whitened
-from structprobe.probe.training.settings import Settings, read_settings, read_split
-from structprobe.probe.types import DevByLayer, Layer, RandomState, TreesLike, VectorsByLayer
+from structprobe.probe.training.relation_task import number_relations
+from structprobe.probe.training.settings import (
+    Settings,
+    read_settings,
+    read_split,
+    read_whole,
+    spawn_seeds,
+)
+from structprobe.probe.types import (
+    DevByLayer,
+    Layer,
+    RandomState,
+    TreesLike,
+    VectorsByLayer,
+    VectorsLike,
+)
 from structprobe.progress import progress_bar
 from structprobe.scores.prediction import Prediction
 from structprobe.trees.arborescences import arborescences
 from structprobe.trees.padding import group_by_length, pad
 
-# Dropout rate of the word vectors and of both projections (Dozat and Manning 2017, table 1).
-# Without dropout, the scorer memorises the training set.
-DROPOUT = 0.33
-RANK = 128
+RANK, RELATION_RANK = 128, 64
 RATE = 0.002  # the peak learning rate of Adam
 
 
@@ -49,6 +74,12 @@ class BiaffineProbe(TreeEstimator):
     Chu-Liu/Edmonds. It is far more flexible than a structural probe: use it to estimate what can
     be read from the vectors at all.
 
+    With ``relations=True``, a second scorer, with projections of its own and a biaffine function
+    per relation, chooses the relation of each word to its head. It is trained after the first, for
+    as many steps, with the cross-entropy of the relations of gold arcs; the trees are the same with
+    and without it. Arcs from the root take only relations that such arcs have in the training set,
+    as other arcs take only those of other arcs.
+
     Parameters
     ----------
     rank : int, optional
@@ -57,6 +88,14 @@ class BiaffineProbe(TreeEstimator):
     dropout : float
         Dropout rate during training; 0 for none. The default suits vectors in which many
         dimensions carry the same information, as those of language models do.
+    relations : bool, default False
+        Whether to learn relations too; `fit` then takes sentences with deprels.
+    subtypes : bool, default False
+        Whether ``nsubj:pass`` is another relation than ``nsubj``; LAS makes no difference.
+    relation_rank : int, optional
+        As `rank`, for the relations; 64 by default.
+    relation_dropout : float
+        As `dropout`, for the relations.
     max_steps, batch_size, learning_rate, validation_fraction, random_state, device, verbose
         As for `StructuralProbe`; ``learning_rate`` is the peak of the schedule.
 
@@ -68,6 +107,12 @@ class BiaffineProbe(TreeEstimator):
         The map to the whitened coordinates that it takes.
     history_ : list of dict
         One entry per evaluation: ``step``, ``learning_rate``, ``train_loss``, ``dev_loss``.
+    relation_scorer_ : RelationScorer or None
+        The scorer of relations with the lowest dev loss; None without relations.
+    classes_ : ndarray of str, shape (n_classes,), or None
+        The relations of the training set, sorted.
+    relation_history_ : list of dict, or None
+        As `history_`, for the relations.
     n_features_in_ : int
         hidden_size of the vectors seen during `fit`.
     origin_ : dict or None
@@ -84,11 +129,21 @@ class BiaffineProbe(TreeEstimator):
     (2, 3)
     """
 
+    relation_scorer_: RelationScorer | None = None
+    classes_: Labels | None = None
+    relation_history_: list[dict[str, float]] | None = None
+
+    _label, _choice = "biaffine probe", staticmethod(head_log_probabilities)
+
     def __init__(
         self,
         *,
         rank: int | None = None,
         dropout: float = DROPOUT,
+        relations: bool = False,
+        subtypes: bool = False,
+        relation_rank: int | None = None,
+        relation_dropout: float = RELATION_DROPOUT,
         max_steps: int | None = None,
         batch_size: int | None = None,
         learning_rate: float | None = None,
@@ -98,40 +153,161 @@ class BiaffineProbe(TreeEstimator):
         verbose: bool = False,
     ) -> None:
         self.rank, self.max_steps, self.batch_size = rank, max_steps, batch_size
+        self.relations, self.subtypes = relations, subtypes
+        self.relation_rank, self.relation_dropout = relation_rank, relation_dropout
         self.learning_rate, self.dropout = learning_rate, dropout
         self.validation_fraction, self.random_state = validation_fraction, random_state
         self.device, self.verbose = device, verbose
 
     def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
-        parts, settings, generator = read_head_sets(self.get_params(), X, y, dev)
-        if not 0 <= self.dropout < 1:
-            raise ProbeError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
+        parts, settings, generator, names = self._read(X, y, dev)
+        gold = None if names is None else _gold_arcs(parts, names)  # before any training
+        # The trees are the same whether relations follow or not.
+        relation_seed = spawn_seeds(generator, 1)[0]
         words, dev_words, device = parts.train.layers[None], parts.dev.layers[None], settings.device
         basis = whitening(second_moments(words), centred=False)
         size = settings.batch_size or Whitened().batch_size
         batches = head_batches(words, parts.train.heads, basis, size, generator, device)
         dev_blocks = head_blocks(dev_words, parts.dev.heads, basis, device)
         scorer = BiaffineScorer(len(basis), settings.rank, generator, self.dropout).to(device)
-        shown = ("biaffine probe", self.verbose)
-        self.history_ = train_scorer(scorer, batches, dev_blocks, settings, generator, shown)
+        shown, choice = (self._label, self.verbose), self._choice
+        self.history_ = train_scorer(
+            scorer, batches, dev_blocks, settings, generator, shown, choice
+        )
         self.scorer_, self.basis_ = scorer, basis
         self.n_features_in_, self.origin_ = words.hidden_size, origin_of(X[None])
+        self.relation_scorer_ = self.classes_ = self.relation_history_ = None
+        if gold is not None:
+            del batches, dev_blocks
+            self._fit_relations(parts, gold, settings, np.random.default_rng(relation_seed))
+
+    def fit_relations(
+        self, X: VectorsLike, y: TreesLike, *, dev: tuple[VectorsLike, TreesLike] | None = None
+    ) -> Self:
+        """Fit the relations of a probe whose trees are fitted, and stay as they are.
+
+        With the same data and an integer as `random_state`, the probe is then the same as if it had
+        been fitted with ``relations=True``.
+
+        Parameters
+        ----------
+        X, y, dev
+            As for `fit`; `y` are sentences with deprels.
+
+        Returns
+        -------
+        self
+            The estimator, with relations.
+
+        Raises
+        ------
+        ProbeError
+            As for `fit`, if the vectors are not like those of `fit`, or a sentence has no
+            relations.
+        NotFittedError
+            If the trees are not fitted.
+        """
+        self._words(X)  # as in the fit of the trees
+        held_out = None if dev is None else (self._layers(dev[0], "X_dev"), dev[1])
+        parts, settings, generator, names = self._read(
+            self._layers(X, "X"), y, held_out, relations=True
+        )
+        assert names is not None
+        seed = spawn_seeds(generator, 1)[0]
+        gold = _gold_arcs(parts, names)
+        self._fit_relations(parts, gold, settings, np.random.default_rng(seed))
+        return self
+
+    def _read(
+        self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer, **changes: bool
+    ) -> tuple[Split, Settings, np.random.Generator, Labels | None]:
+        """Check the input and hyperparameters."""
+        if not isinstance(self.relations, bool):
+            raise ProbeError(f"relations must be True or False, got {self.relations!r}")
+        found = read_head_sets(self.get_params() | changes, X, y, dev)
+        for name in ("dropout", "relation_dropout"):
+            if not 0 <= (share := getattr(self, name)) < 1:
+                raise ProbeError(f"{name} must be at least 0 and below 1, got {share!r}")
+        width = found[0].train.layers[None].hidden_size
+        read_whole("relation_rank", self.relation_rank, max(RANK, width))
+        return found
+
+    def _fit_relations(
+        self, parts: Split, gold: _GoldArcs, settings: Settings, generator: np.random.Generator
+    ) -> None:
+        """Train the scorer of relations on gold arcs."""
+        device, size = settings.device, settings.batch_size or Whitened().batch_size
+        words, dev_words = parts.train.layers[None], parts.dev.layers[None]
+        given = head_batches(words, gold.train, self.basis_, size, generator, device)
+        batches = [[*map(_of_arcs, blocks)] for blocks in given]
+        dev_blocks = [*map(_of_arcs, head_blocks(dev_words, gold.dev, self.basis_, device))]
+        rank, allowed = self.relation_rank or RELATION_RANK, torch.from_numpy(gold.allowed)
+        dropout = self.relation_dropout
+        scorer = RelationScorer(len(self.basis_), rank, allowed, generator, dropout).to(device)
+        shown = ("relations", self.verbose)
+        self.relation_history_ = train_scorer(
+            scorer, batches, dev_blocks, settings, generator, shown, relation_log_probabilities
+        )
+        self.relation_scorer_, self.classes_ = scorer, gold.classes
 
     def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:
-        return predictions_of(self.scorer_, words[None], self.basis_)
+        return self._labelled(predictions_of(self.scorer_, words[None], self.basis_), words[None])
+
+    def _labelled(self, found: list[Prediction], words: Words) -> list[Prediction]:
+        """Add relations to trees, if they were fitted."""
+        if self.relation_scorer_ is None or self.classes_ is None:
+            return found
+        heads = [one.heads for one in found]
+        chosen = relations_of(self.relation_scorer_, words, self.basis_, heads)
+        return [
+            replace(one, deprels=tuple(self.classes_[own].tolist()), deprel_probabilities=odds)
+            for one, (own, odds) in zip(found, chosen, strict=True)
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class _GoldArcs:
+    """The head of each word, with the number of the relation to it."""
+
+    classes: Labels  # (n_classes,)
+    allowed: NDArray[np.bool_]  # (2, n_classes): of arcs from words, and from the root
+    train: list[NDArray[np.int64]]  # (n_words, 2) each
+    dev: list[NDArray[np.int64]]  # Likewise; a relation is -1 if it cannot be right
+
+
+def _gold_arcs(parts: Split, names: Labels) -> _GoldArcs:
+    """Take head and relation of each word."""
+    classes, allowed, codes = number_relations(parts)
+    train, held_out = (
+        np.split(np.stack([np.concatenate(one.heads), own], 1), np.cumsum(one.lengths)[:-1])
+        for one, own in zip((parts.train, parts.dev), codes, strict=True)
+    )
+    return _GoldArcs(names[classes], allowed, train, held_out)
+
+
+def _of_arcs(block: HeadBlock) -> HeadBlock:
+    """Turn heads and relations (b, n, 2) into relations to choose, given the heads."""
+    heads, relations = block.heads.unbind(-1)
+    return HeadBlock((block.inputs, heads), relations)
 
 
 def read_head_sets(
     parameters: Mapping[str, Any], X: VectorsByLayer, y: TreesLike, dev: DevByLayer
-) -> tuple[Split, Settings, np.random.Generator]:
-    """Check the input and hyperparameters of a head selector; its rank may be above the width."""
+) -> tuple[Split, Settings, np.random.Generator, Labels | None]:
+    """Check the input and hyperparameters of a head selector; its rank may be above the width.
+
+    If it has relations, the sets have them by number, and their names are given too.
+    """
     # Depths are not needed, but computing them checks that the heads are trees.
-    train_set, dev_set = read_sets(X, y, dev, kinds=("depth",))
+    sets, names = read_sets(X, y, dev, kinds=("depth",)), None
+    if parameters.get("relations"):
+        banks = y, None if dev is None else dev[1]
+        sets, names = with_relations(sets, banks, subtypes=parameters["subtypes"])
     rank = RANK if parameters["rank"] is None else parameters["rank"]
-    width = common_width(train_set.layers.values())
+    width = common_width(sets[0].layers.values())
     settings = read_settings({**parameters, "rank": rank}, max(RANK, width))
-    parts, generator = read_split(parameters, train_set, dev_set)
-    return parts, settings, generator
+    parts, generator = read_split(parameters, *sets)
+    return parts, settings, generator, names
 
 
 def train_scorer(
@@ -141,6 +317,7 @@ def train_scorer(
     settings: Settings,
     generator: np.random.Generator,
     shown: tuple[str, bool],
+    choice: Choice = head_log_probabilities,
 ) -> list[dict[str, float]]:
     """Train on shuffled batches, with a progress bar by name if it is to be shown."""
     recipe, (label, verbose) = Whitened(), shown
@@ -153,6 +330,7 @@ def train_scorer(
             dev_blocks,
             schedule,
             lambda _: advance(1),
+            choice,
         )
 
 
@@ -169,45 +347,6 @@ def predictions_of(scorer: BiaffineScorer, words: Words, basis: Tensor) -> list[
     return [found[index] for index in range(len(words))]
 
 
-class BiaffineScorer(nn.Module):
-    """Scores every head of every word with a biaffine function.
-
-    ``score(i, j) = d_i^T U h_j + u^T h_j`` with ``d_i = relu(D x_i + b)`` for the dependent and
-    ``h_j = relu(H x_j + c)`` for the head; the root has a learned h.
-    """
-
-    def __init__(
-        self, width: int, rank: int, generator: np.random.Generator, dropout: float = DROPOUT
-    ) -> None:
-        super().__init__()
-        self.generator, self.dropout = generator, dropout
-
-        def drawn(*shape: int) -> nn.Parameter:
-            spread = shape[-1] ** -0.5
-            return nn.Parameter(torch.from_numpy(generator.uniform(-spread, spread, shape)).float())
-
-        self.to_dependent, self.to_head = drawn(rank, width), drawn(rank, width)  # D, H
-        self.dependent_bias, self.head_bias = (nn.Parameter(torch.zeros(rank)) for _ in range(2))
-        self.between, self.alone, self.root = drawn(rank, rank), drawn(rank), drawn(rank)  # U, u
-
-    def forward(self, words: Tensor) -> Tensor:
-        """Score all heads."""
-        # words (b, n, width) -> (b, n, n + 1)
-        words = self._drop(words)
-        dependents = self._drop((words @ self.to_dependent.T + self.dependent_bias).relu())
-        heads = self._drop((words @ self.to_head.T + self.head_bias).relu())  # (b, n, rank)
-        heads = torch.cat([self.root.expand(len(words), 1, -1), heads], 1)  # (b, n + 1, rank)
-        return (dependents @ self.between + self.alone) @ heads.mT
-
-    def _drop(self, values: Tensor) -> Tensor:
-        """Apply dropout while training, drawn from the own generator."""
-        if not self.training or not self.dropout:
-            return values
-        drawn = self.generator.random(values.shape, dtype=np.float32)
-        kept = torch.from_numpy(drawn >= self.dropout).to(values.device)
-        return values * kept / (1 - self.dropout)
-
-
 def head_batches(
     words: Words,
     heads: Sequence[NDArray[np.integer]],
@@ -217,7 +356,7 @@ def head_batches(
     device: torch.device,
 ) -> list[list[HeadBlock]]:
     """Compose batches that mix lengths, each of blocks of similar length."""
-    # heads (n_words,), basis (n_kept, hidden_size)
+    # heads (n_words, ...), basis (n_kept, hidden_size)
     return [
         head_blocks(words.take(part), [heads[index] for index in part], basis, device, SLACK)
         for part in mixed_batches(words.lengths, batch_size, generator)
@@ -234,8 +373,8 @@ def head_blocks(
     """Group sentences into padded blocks of similar length."""
     blocks = []
     for group in group_by_length(words.lengths, slack=slack):
-        gold = pad([heads[index] for index in group], fill=-1, dtype=np.int64)  # (b, n)
-        padded = _whitened(words.take(group), basis, device)
+        gold = pad([heads[index] for index in group], fill=-1, dtype=np.int64)  # (b, n, ...)
+        padded = whitened(words.take(group), basis, device)
         blocks.append(HeadBlock(padded, torch.from_numpy(gold).to(device)))
     return blocks
 
@@ -248,7 +387,7 @@ def arc_log_probabilities(
     # basis (n_kept, hidden_size) -> (b,), (b, n, n + 1)
     for group in group_by_length(words.lengths):
         lengths = words.lengths[group]
-        padded = _whitened(words.take(group), basis, scorer.root.device)  # (b, n, n_kept)
+        padded = whitened(words.take(group), basis, scorer.root.device)  # (b, n, n_kept)
         is_word = torch.from_numpy(np.arange(padded.shape[1]) < lengths[:, None])
         log_probabilities = head_log_probabilities(scorer(padded), is_word.to(padded.device))
         found = log_probabilities.cpu().numpy()
@@ -256,6 +395,24 @@ def arc_log_probabilities(
             if (same := first_equal(words.values[start : start + n])) is not None:
                 row[:n, : n + 1] = _tied(row[:n, : n + 1], np.array(same))
         yield group, found
+
+
+@torch.no_grad()
+def relations_of(
+    scorer: RelationScorer, words: Words, basis: Tensor, heads: Sequence[NDArray[np.integer]]
+) -> list[tuple[NDArray[np.int64], NDArray[np.float32]]]:
+    """Give the number of the best relation of each word to its head, and its probability."""
+    # basis (n_kept, hidden_size), heads (n_words,) -> (n_words,), (n_words,)
+    found: dict[int, tuple[NDArray[np.int64], NDArray[np.float32]]] = {}
+    for group in group_by_length(words.lengths):
+        padded = whitened(words.take(group), basis, scorer.root.device)  # (b, n, n_kept)
+        own = pad([heads[index] for index in group], fill=-1, dtype=np.int64)  # (b, n)
+        scores = scorer((padded, torch.from_numpy(own).to(padded.device)))  # (b, n, n_classes)
+        odds, codes = (some.cpu().numpy() for some in scores.softmax(-1).max(-1))
+        for row, index in enumerate(group.tolist()):
+            n = int(words.lengths[index])
+            found[index] = codes[row, :n].copy(), odds[row, :n].copy()
+    return [found[index] for index in range(len(words))]
 
 
 def _tied(scores: NDArray[np.float32], same: NDArray[np.intp]) -> NDArray[np.float32]:
@@ -269,7 +426,7 @@ def _tied(scores: NDArray[np.float32], same: NDArray[np.intp]) -> NDArray[np.flo
     return tied
 
 
-def _whitened(words: Words, basis: Tensor, device: torch.device) -> Tensor:
+def whitened(words: Words, basis: Tensor, device: torch.device) -> Tensor:
     """Whiten the words of some sentences, padded with zeros: (b, n, n_kept)."""
     b, n = len(words), int(words.lengths.max())
     out = torch.zeros(b * n, len(basis), device=device)

@@ -1,7 +1,8 @@
 """Train any module that scores the possible heads of a word: each word chooses among n + 1.
 
 The module gives the scores; this file defines which heads are possible, the loss and the training
-loop. It does not know where the scores come from (pairs of word vectors, attention).
+loop. It does not know where the scores come from (pairs of word vectors, attention). In place of
+heads, words can choose among anything else that has numbers.
 """
 
 from __future__ import annotations
@@ -17,13 +18,16 @@ from torch.nn.utils import parameters_to_vector, vector_to_parameters
 
 from structprobe.probe.training.loop import Adam, Problem, Schedule, endless, make_halving
 
+Module = Callable[[Any], Tensor]
+Choice = Callable[[Tensor, Tensor], Tensor]  # From scores to log-probabilities
+
 
 @dataclass(frozen=True, slots=True)
 class HeadBlock:
     """Sentences of similar length with their gold heads: b of them, of at most n words."""
 
     inputs: Any  # Of the module
-    heads: Tensor  # (b, n)
+    heads: Tensor  # (b, n): or what else is chosen; -1 where nothing is
 
 
 def head_log_probabilities(scores: Tensor, is_word: Tensor) -> Tensor:
@@ -35,20 +39,22 @@ def head_log_probabilities(scores: Tensor, is_word: Tensor) -> Tensor:
     return scores.masked_fill(itself | padding, -torch.inf).log_softmax(-1)
 
 
-def head_loss(module: Callable[[Any], Tensor], blocks: Iterable[HeadBlock]) -> Tensor:
+def head_loss(
+    module: Module, blocks: Iterable[HeadBlock], choice: Choice = head_log_probabilities
+) -> Tensor:
     """Cross-entropy of the gold heads, as a mean over the words of all blocks."""
     # -> ()
     sums, n_words = [], 0
     for block in blocks:
-        sums.append(_sum_of(module, block))
+        sums.append(_sum_of(module, block, choice))
         n_words += _n_words(block)
     return torch.stack(sums).sum() / n_words
 
 
-def _sum_of(module: Callable[[Any], Tensor], block: HeadBlock) -> Tensor:
+def _sum_of(module: Module, block: HeadBlock, choice: Choice) -> Tensor:
     """Sum the cross-entropies of the gold heads of a block."""
     is_word = block.heads >= 0  # (b, n)
-    log_probabilities = head_log_probabilities(module(block.inputs), is_word)  # (b, n, n + 1)
+    log_probabilities = choice(module(block.inputs), is_word)  # (b, n, n + 1)
     heads = block.heads.clamp(min=0).unsqueeze(-1)
     gold = log_probabilities.gather(-1, heads).squeeze(-1)  # (b, n)
     return -gold[is_word].sum()
@@ -76,6 +82,7 @@ def train_heads(
     dev: Iterable[HeadBlock],
     schedule: Schedule,
     on_step: Callable[[int], None] | None = None,
+    choice: Choice = head_log_probabilities,
 ) -> list[dict[str, float]]:
     """Minimise `head_loss` with Adam; the module keeps the parameters of the lowest dev loss."""
     parameters = [*module.parameters()]
@@ -88,7 +95,8 @@ def train_heads(
     def take(blocks: Sequence[HeadBlock]) -> tuple[Tensor, Tensor]:
         drawn = [generator.bit_generator.state for generator in generators]
         try:
-            loss = torch.stack([_sum_of(module, block) for block in blocks]).sum() / n_words
+            sums = [_sum_of(module, block, choice) for block in blocks]
+            loss = torch.stack(sums).sum() / n_words
             return loss.detach(), parameters_to_vector(torch.autograd.grad(loss, parameters))
         except Exception:  # if memory does not suffice, the same is dropped in smaller batches
             for generator, state in zip(generators, drawn, strict=True):
@@ -106,7 +114,7 @@ def train_heads(
         if schedule.evaluates_at(step):
             module.eval()
             with torch.no_grad():
-                dev_loss = float(head_loss(module, dev))
+                dev_loss = float(head_loss(module, dev, choice))
             module.train()
             if problem.note(step, torch.stack(losses).cpu(), dev_loss, current):
                 break

@@ -25,6 +25,7 @@ from structprobe.probe.data.examples import KINDS, Split, read_sets
 from structprobe.probe.data.inputs import common_width
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.data.whitening import second_moments, whitening
+from structprobe.probe.losses.geometries import EUCLIDEAN
 from structprobe.probe.projecting import predict_depths, predict_distances, predict_trees
 from structprobe.probe.training.fit import Task, lay_out_layers, make_task, new_problem
 from structprobe.probe.training.loop import Adam, Cosine, Problem, endless, make_halving
@@ -111,7 +112,7 @@ class LayerMix(LayersEstimator):
 
     def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:
         distances = predict_distances(
-            mix_words(words, self.distance_factors_), self.distance_components_
+            mix_words(words, self.distance_factors_), self.distance_components_, EUCLIDEAN
         )
         depths = predict_depths(mix_words(words, self.depth_factors_), self.depth_components_)
         return predict_trees(distances, depths)
@@ -146,7 +147,7 @@ def fit_mix(
     # -> components (rank, hidden_size): for mixed raw vectors; weights (n_layers,): of each layer
     # at unit scale; factors (n_layers,); history
     task = make_task(kind, split, settings, seed.spawn(2))
-    scales, basis = whiten_mix(split.train.layers, centred=task.pairs)
+    scales, basis = whiten_mix(split.train.layers, centred=task.centred)
     pairs = zip(split.train.layers, scales, strict=True)
     spaces = {layer: Space(basis * scale) for layer, scale in pairs}
     vectors, dev_vectors = lay_out_layers(task, spaces, len(basis), torch.float32)

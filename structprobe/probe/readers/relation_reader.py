@@ -265,6 +265,15 @@ class RelationReader(VectorsEstimator):
         self.n_features_in_ = split.train.layers[None].hidden_size
         self.origin_ = origin_of(X[None])
 
+    @property
+    def n_parameters_(self) -> int:
+        """How many numbers were learned, for raw vectors."""
+        self._check_fitted()
+        found = [self.relation_components_, self.intercept_]
+        if self.reads != "dependent":  # where the map of a word alone is the same again
+            found += [self.word_components_, self.word_intercept_]
+        return sum(one.size for one in found)
+
     def _keep_fit(self, found: FittedRelations, names: Labels) -> None:
         """Set the fitted attributes."""
         self.classes_ = names[found.classes]

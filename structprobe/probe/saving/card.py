@@ -61,7 +61,7 @@ def model_card(config: Mapping[str, Any], *, pictured: bool = False) -> str:
         f"Two matrices of rank {config['rank']} that turn the {config['hidden_size']}-dimensional "
         "word vectors of one layer of a language model into tree distances and tree depths "
         "(Hewitt & Manning 2019). Heads are read off the minimum spanning tree of the distances, "
-        "rooted at the shallowest word.",
+        "rooted at the shallowest word." + _geometry(config["hyperparameters"]),
         *_relations(config),
         "## Loading",
         _LOADING,
@@ -74,6 +74,15 @@ def model_card(config: Mapping[str, Any], *, pictured: bool = False) -> str:
         _list(config["versions"]),
     ]
     return str(ModelCard(f"---\n{data.to_yaml()}\n---\n\n" + "\n\n".join(sections) + "\n"))
+
+
+def _geometry(hyperparameters: Mapping[str, Any]) -> str:
+    """Say in which geometry distances are measured, if it is another than that of the paper."""
+    name = hyperparameters.get("geometry", "euclidean")
+    if name == "euclidean":
+        return ""
+    where = "`structprobe.probe.losses.geometries`"
+    return f" Distances are those of the geometry {_code(name)}, see {where}."
 
 
 def _relations(config: Mapping[str, Any]) -> list[str]:

@@ -39,7 +39,9 @@ from structprobe.scores.result import Scores
 from structprobe.stored_files import MAX_JSON, parse_json, read_stored
 
 FORMAT = "structprobe-probe"
-FORMAT_VERSION = 2  # probes without relations are still written as 1
+FORMAT_VERSION = 2  # probes that format 1 can describe are still written as 1
+# Hyperparameters that are not in format 1, with the values for which nothing needs them.
+NEWER = {"geometry": "euclidean"}
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 MAX_WEIGHTS = 2**32  # bytes: both matrices at full rank for vectors of 16,384 numbers take half
 COMPONENTS = ("distance_components", "depth_components")
@@ -325,9 +327,13 @@ def _config(probe: SavedProbe) -> dict[str, Any]:
     if probe.relations is None:
         for name in HYPERPARAMETERS:
             hyperparameters.pop(name, None)
+    # Those that change nothing are left out, so that older versions can read the probe.
+    newer = {name for name, one in NEWER.items() if hyperparameters.get(name, one) != one}
+    for name in NEWER.keys() - newer:
+        hyperparameters.pop(name, None)
     return {
         "format": FORMAT,
-        "format_version": 1 if probe.relations is None else FORMAT_VERSION,
+        "format_version": FORMAT_VERSION if newer or probe.relations is not None else 1,
         "versions": {
             "structprobe": __version__,
             **{package: version(package) for package in ("torch", "transformers")},

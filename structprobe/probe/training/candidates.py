@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,8 @@ import torch
 from torch import Tensor
 
 from structprobe.probe.data.batches import Batch, Block, PairBatch
-from structprobe.probe.losses.geometry import squared_depths, squared_distances
+from structprobe.probe.losses.geometries import Geometry
+from structprobe.probe.losses.geometry import squared_depths
 from structprobe.probe.training.loop import Problem, Stack
 from structprobe.trees.spanning import spanning_trees
 
@@ -67,7 +69,8 @@ class Contest:
     rungs: Sequence[int]  # After how many evaluations
     select: str  # One of `settings.SELECT`
     margin: float  # As of `TreeAxes`
-    scaled: bool  # Whether a factor is found: not for losses in which the scale has a meaning
+    scaled: bool  # Whether a factor is found: not where the scale has a meaning
+    geometry: Geometry  # Of the distances
 
     def __call__(self, stacks: Sequence[Stack], step: int) -> None:
         """Compare the candidates in some stacks, after an evaluation."""
@@ -90,7 +93,8 @@ class Contest:
     def _score(self, components: Tensor, stack: Stack, place: int) -> DevScore:
         """Score the components of one problem of a stack."""
         # components (rank, width)
-        return dev_score(components, lambda batch: stack.dev_rows(batch, place), self.dev)
+        rows_of = partial(stack.dev_rows, place=place)
+        return dev_score(components, rows_of, self.dev, self.geometry)
 
 
 def from_the_best(scores: Mapping[str, DevScore], select: str, margin: float) -> list[str]:
@@ -106,7 +110,10 @@ def from_the_best(scores: Mapping[str, DevScore], select: str, margin: float) ->
 
 
 def dev_score(
-    components: Tensor, rows_of: Callable[[Batch], Tensor], dev: Iterable[Batch]
+    components: Tensor,
+    rows_of: Callable[[Batch], Tensor],
+    dev: Iterable[Batch],
+    geometry: Geometry,
 ) -> DevScore:
     """Score components on the dev set, with the factor of the lowest absolute error."""
     # components (rank, width), rows_of (batch) -> (m, width)
@@ -117,7 +124,7 @@ def dev_score(
         n_sentences += batch.n_sentences
         own = [squared_depths(projected), batch.gold, batch.weights]
         if isinstance(batch, PairBatch):
-            blocks = [_distances(batch, block, projected) for block in batch.blocks]
+            blocks = [_distances(batch, block, projected, geometry) for block in batch.blocks]
             cells = zip(*blocks, strict=True)
             own = [torch.cat([some.flatten() for some in part]) for part in cells]
             counts = [_count_edges(*block) for block in blocks]
@@ -135,20 +142,24 @@ def best_factor(predicted: Tensor, gold: Tensor, weights: Tensor) -> float:
     """Find the factor of predicted values with the lowest weighted absolute error."""
     # each (n,)
     # The error is a sum of |factor - ratio|: its minimum is the weighted median of the ratios.
-    shares = predicted * weights
+    # Distances of some geometries may be negative, and so may the median; it is no factor then.
+    shares = predicted.abs() * weights
     known = shares > 0
     if not known.any():
         return 1.0
     ratios, order = torch.sort(gold[known] / predicted[known])
     sums = shares[known][order].cumsum(0)
-    return float(ratios[torch.searchsorted(sums, sums[-1] / 2)]) or 1.0
+    found = float(ratios[torch.searchsorted(sums, sums[-1] / 2)])
+    return found if found > 0 else 1.0
 
 
-def _distances(batch: PairBatch, block: Block, projected: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _distances(
+    batch: PairBatch, block: Block, projected: Tensor, geometry: Geometry
+) -> tuple[Tensor, Tensor, Tensor]:
     """Give the predicted and the gold distances of a block, with their weights."""
     # projected (m, rank) -> (b, n, n) each
     words = torch.unflatten(projected[block.rows], 0, (block.n_sentences, block.n_words))
-    predicted = squared_distances(words).cpu()
+    predicted = geometry.measure(words)[0].cpu()
     gold, weights = batch.gold[block.cells].cpu(), batch.weights[block.cells].cpu()
     return predicted, gold.view_as(predicted), weights.view_as(predicted)
 

@@ -25,6 +25,8 @@ from structprobe.probe.data import batches
 from structprobe.probe.data.batches import Batch, FixedBatches, Layout, Pool
 from structprobe.probe.data.examples import RELATION, Examples, Split
 from structprobe.probe.data.whitening import Moments, lay_out
+from structprobe.probe.losses.block_loss import AbsoluteLoss
+from structprobe.probe.losses.geometries import EUCLIDEAN, Geometry
 from structprobe.probe.losses.geometry import DistanceLoss, depth_loss
 from structprobe.probe.losses.relations import RelationForm, RelationLoss
 from structprobe.probe.losses.tree_likelihood import TreeLoss
@@ -45,7 +47,10 @@ from structprobe.probe.types import Layer
 
 DEV_BATCH_SIZE = 64
 
-DISTANCE_LOSSES: dict[str, Callable[[], Loss]] = {"absolute": DistanceLoss, "tree": TreeLoss}
+DISTANCE_LOSSES: dict[str, Callable[[Geometry], Loss]] = {
+    "absolute": lambda one: DistanceLoss() if one is EUCLIDEAN else AbsoluteLoss(one),
+    "tree": TreeLoss,
+}
 
 _log = logging.getLogger(__name__)
 
@@ -81,15 +86,28 @@ class Task:
         """Whether it is trained on word pairs rather than words."""
         return self.kind == "distance"
 
+    @property
+    def centred(self) -> bool:
+        """Whether vectors are centred by sentence: where only their differences matter."""
+        return self.pairs and self.settings.geometry.by_differences
+
     def new_loss(self) -> Loss:
         """Make the loss; one that reuses memory serves one thread only."""
         if self.form is not None:
             return RelationLoss(self.form)
-        return DISTANCE_LOSSES[self.settings.loss]() if self.pairs else depth_loss
+        if not self.pairs:
+            return depth_loss
+        return DISTANCE_LOSSES[self.settings.loss](self.settings.geometry)
 
 
 def make_task(
-    kind: str, split: Split, settings: Settings, seeds: Sequence[SeedSequence], *, kept: bool = True
+    kind: str,
+    split: Split,
+    settings: Settings,
+    seeds: Sequence[SeedSequence],
+    *,
+    kept: bool = True,
+    pools: tuple[Pool, Pool] | None = None,
 ) -> Task:
     """Compose the batches with the first seed; the second is for the initial components."""
     batches_seed, start_seed = seeds
@@ -98,7 +116,7 @@ def make_task(
         settings = replace(settings, recipe=RECIPE)
         assert settings.reads is not None
         form, classes, pools = relation_pools(split, settings.reads, settings.device)
-    else:
+    elif pools is None:
         pools = _pool(split.train, kind, settings.device), _pool(split.dev, kind, settings.device)
     pairs, recipe, lengths = kind == "distance", settings.recipe, split.train.lengths
     batch_size = settings.batch_size or recipe.batch_size
@@ -172,10 +190,12 @@ def train_kind(
 ) -> tuple[dict[tuple[Layer, int], Candidates], dict[Layer, Space]]:
     """Train the matrices of one kind, in the coordinates of each layer."""
     settings = task.settings
-    spaces = {layer: find_space(task.kind, moments.get(layer)) for layer in ranks}
+    spaces = {
+        layer: find_space(task.kind, moments.get(layer), centred=task.centred) for layer in ranks
+    }
     width = task.split.train.layers[next(iter(ranks))].hidden_size
     found = {
-        (layer, rank): _candidates(task, rank, spaces[layer], width)
+        (layer, rank): make_candidates(task, rank, spaces[layer], width)
         for layer, own_ranks in ranks.items()
         for rank in own_ranks
     }
@@ -197,7 +217,7 @@ def train_kind(
     return found, spaces
 
 
-def _candidates(task: Task, rank: int, space: Space, width: int) -> Candidates:
+def make_candidates(task: Task, rank: int, space: Space, width: int) -> Candidates:
     """Make the problems of which one is chosen, by name: most recipes have only one."""
     recipe = task.settings.recipe
     if task.form is not None:
@@ -223,8 +243,9 @@ def _contest(task: Task, groups: Iterable[Candidates]) -> Contest | None:
     recipe, settings = task.settings.recipe, task.settings
     if not (isinstance(recipe, TreeAxes) and task.pairs):
         return None
-    scaled = settings.loss == "absolute"
-    return Contest([*groups], task.dev, recipe.rungs, settings.select, recipe.margin, scaled)
+    scaled = settings.loss == "absolute" and settings.geometry.homogeneous
+    told = recipe.rungs, settings.select, recipe.margin, scaled, settings.geometry
+    return Contest([*groups], task.dev, *told)
 
 
 def _fitted(task: Task, group: Candidates, basis: Tensor | None) -> FittedMatrix:
@@ -288,7 +309,7 @@ def lay_out_layers(
     ):
         out = torch.zeros((len(spaces), layout.n_rows, width), device=device, dtype=dtype)
         for (layer, space), own in zip(spaces.items(), out, strict=True):
-            told: dict[str, Any] = {"centred": task.pairs, "origin": space.origin}
+            told: dict[str, Any] = {"centred": task.centred, "origin": space.origin}
             lay_out(examples.layers[layer], space.basis, own, layout.first_rows, **told)
         found.append(out)
     return found[0], found[1]
@@ -303,7 +324,7 @@ def _train_from_disk(
 ) -> None:
     """Train on one layer that does not fit into memory; each matrix reads its own rows."""
     device, basis = task.settings.device, space.basis
-    told: dict[str, Any] = {"centred": task.pairs, "origin": space.origin}
+    told: dict[str, Any] = {"centred": task.centred, "origin": space.origin}
     words, dev_words = (part.layers[layer] for part in (task.split.train, task.split.dev))
     products, epoch = task.settings.products, task.begin()
     with (

@@ -145,7 +145,9 @@ class Problem:
         bad = torch.nonzero(~losses.isfinite().flatten())
         if len(bad) or not math.isfinite(dev_loss):
             where = step - len(losses) + 1 + int(bad[0]) if len(bad) else step
-            hint = "use a smaller learning_rate or recipe='whitened'"
+            hint = "use a smaller learning_rate"
+            if isinstance(self.schedule, Plateau):
+                hint += " or recipe='whitened'"
             raise ProbeError(f"the loss is no longer finite at step {where}", hint=hint)
         entry = {
             "step": step,
@@ -309,7 +311,7 @@ def make_halving() -> Halving:
     return Halving("training", ProbeError, hint)
 
 
-def mean_loss(loss: Callable[[Batch], Tensor], batches: Iterable[Batch]) -> Tensor:
+def mean_loss(loss: Callable[[Any], Tensor], batches: Iterable[Any]) -> Tensor:
     """Mean loss over the sentences of several batches."""
     # loss (batch) -> (...,)
     means, counts = [], []
@@ -318,7 +320,8 @@ def mean_loss(loss: Callable[[Batch], Tensor], batches: Iterable[Batch]) -> Tens
         counts.append(batch.n_sentences)
     on_cpu = torch.stack(means).cpu()  # first, as some devices have no float64
     sums = [mean.double() * count for mean, count in zip(on_cpu, counts, strict=True)]
-    return torch.stack(sums).sum(0) / sum(counts)
+    found: Tensor = torch.stack(sums).sum(0) / sum(counts)
+    return found
 
 
 def endless(epoch: Callable[[], Iterable[B]]) -> Iterator[B]:

@@ -15,13 +15,15 @@ from numpy.random import SeedSequence
 from structprobe.devices import find_device, has_bfloat16
 from structprobe.errors import Hint, ProbeError, unknown_name
 from structprobe.probe.data.examples import Examples, Split, hold_out
+from structprobe.probe.losses.geometries import EUCLIDEAN, GEOMETRIES, Geometry
 from structprobe.probe.losses.relations import READS
-from structprobe.probe.training.recipes import RECIPES, Recipe
+from structprobe.probe.training.recipes import RECIPES, Recipe, TreeAxes
 
 LOSSES = ("absolute", "tree")
 SELECT = ("uuas", "loss")
 DECODINGS = ("published", "root", "joint")
 PRODUCTS = ("float32", "bfloat16", "auto")
+COORDINATES = ("whitened", "raw")  # Of an orthogonal probe
 MEMORY_GB = 4.0
 
 
@@ -39,19 +41,24 @@ class Settings:
     memory_gb: float = MEMORY_GB  # In units of 10⁹ bytes
     loss: str = "absolute"  # One of `LOSSES`, for the distances
     select: str = "uuas"  # One of `SELECT`: by what one of several candidates is chosen
+    geometry: Geometry = EUCLIDEAN  # Of the distances
     reads: str | None = None  # One of `READS`: what relations are read from, if they are
 
 
 def read_settings(parameters: Mapping[str, Any], most_rank: int) -> Settings:
     """Check the hyperparameters of an estimator; those it does not have are at their defaults."""
-    recipe = read_name("recipe", parameters.get("recipe", "whitened"), RECIPES)
+    geometry = read_name("geometry", parameters.get("geometry", "euclidean"), GEOMETRIES)
+    rank = read_whole("rank", parameters["rank"], most_rank) or most_rank
+    if geometry == "signed" and rank < 2:
+        hint = "choose a rank of at least 2"
+        raise ProbeError("geometry='signed' divides the rows in two, but rank is 1", hint=hint)
     rate = parameters.get("learning_rate")
     device = find_device(parameters["device"], error=ProbeError)
     reads = read_reads(parameters.get("relations", False))
     read_decoding(parameters.get("decoding", DECODINGS[0]), reads)
     return Settings(
-        recipe=RECIPES[recipe],
-        rank=read_whole("rank", parameters["rank"], most_rank) or most_rank,
+        recipe=_recipe(parameters.get("recipe", "whitened"), geometry),
+        rank=rank,
         device=device,
         max_steps=read_whole("max_steps", parameters["max_steps"]),
         batch_size=read_whole("batch_size", parameters.get("batch_size")),
@@ -60,8 +67,21 @@ def read_settings(parameters: Mapping[str, Any], most_rank: int) -> Settings:
         memory_gb=read_positive("memory_gb", parameters.get("memory_gb", MEMORY_GB)),
         loss=read_name("loss", parameters.get("loss", "absolute"), LOSSES),
         select=read_name("select", parameters.get("select", "uuas"), SELECT),
+        geometry=GEOMETRIES[geometry],
         reads=reads,
     )
+
+
+def _recipe(name: Any, geometry: str) -> Recipe:
+    """Find a recipe; axes derived from trees say nothing where the origin has a meaning."""
+    recipe = RECIPES[read_name("recipe", name, RECIPES)]
+    if not isinstance(recipe, TreeAxes) or GEOMETRIES[geometry].by_differences:
+        return recipe
+    if name != "auto":
+        told = f"recipe {name!r} needs distances that depend on differences of vectors alone, which"
+        hint = "use recipe='auto' or 'whitened'"
+        raise ProbeError(f"{told} geometry {geometry!r} does not have", hint=hint)
+    return RECIPES["whitened"]
 
 
 def read_reads(relations: Any) -> str | None:
@@ -131,6 +151,14 @@ def read_positive(name: str, value: Any) -> float:
     """Check that a setting is a positive, finite number."""
     if not (_is_number(value) and 0 < value < math.inf):
         raise ProbeError(f"{name} must be a positive number, got {value!r}")
+    return float(value)
+
+
+def read_from_zero(name: str, value: Any, below: float = math.inf) -> float:
+    """Check that a setting is a number that is at least 0 and below a limit."""
+    if not (_is_number(value) and 0 <= value < below):
+        end = "finite" if below == math.inf else f"below {below:g}"
+        raise ProbeError(f"{name} must be at least 0 and {end}, got {value!r}")
     return float(value)
 
 

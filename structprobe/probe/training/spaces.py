@@ -29,16 +29,15 @@ class Space:
     origin: Tensor | None = None  # (hidden_size,): the point of the vectors that becomes 0
 
 
-def find_space(kind: str, moments: Moments | None) -> Space:
+def find_space(kind: str, moments: Moments | None, *, centred: bool) -> Space:
     """Find the coordinates that the recipe trains a kind of matrix in."""
-    pairs = kind == "distance"
     if moments is None:
         return Space(None)
     if kind == RELATION:
         return Space(whitening(moments, centred="mean"), origin=moments.mean)
-    if moments.neighbours is not None and pairs:
+    if moments.neighbours is not None and kind == "distance":
         return Space(*tree_axes(moments))
-    return Space(whitening(moments, centred=pairs))
+    return Space(whitening(moments, centred=centred))
 
 
 def moments_of(

@@ -14,6 +14,7 @@ from structprobe.draw.svg import Svg
 from structprobe.errors import Hint, ResultError, unknown_name
 from structprobe.output_paths import disk_hint
 from structprobe.progress import progress_bar
+from structprobe.results.folder import MARKER
 from structprobe.show.pictures.library import load_matplotlib
 from structprobe.show.pictures.trees import to_figure
 
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
 
 FORMATS = ("pdf", "svg", "png")
 MARK = "structprobe plot"  # in each file, by which a later run knows it for its own
+
+
+def check_figures(out: str | os.PathLike[str]) -> None:
+    """Refuse a place that is not for figures: a file, or a results folder."""
+    if Path(out).suffix.lower() in (".pdf", ".svg", ".png") and not Path(out).is_dir():
+        told = "figures go into a folder; choose their format with"
+        hint: str = Hint(f"{told} formats=", shell=f"{told} --format")
+        raise ResultError("is the name of a file, not of a folder", where=str(out), hint=hint)
+    if (Path(out) / MARKER).exists():
+        hint = f"choose another folder for the figures, such as {Path(out) / 'figures'}"
+        raise ResultError("is a results folder", where=str(out), hint=hint)
 
 
 def write_pictures(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from structprobe.draw.word_display import visible
 from structprobe.errors import ResultError
+from structprobe.scores.breakdowns import by_range
 from structprobe.scores.result import Scores
 from structprobe.show.pictures.style import COLOURS, axes_or_new, put_title
-from structprobe.show.tally_ranges import by_range
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

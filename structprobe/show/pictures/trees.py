@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import re
 import xml.etree.ElementTree as ElementTree
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.draw.svg import Svg
-from structprobe.errors import counted
+from structprobe.errors import ResultError, counted
 from structprobe.scores.result import Scores
 from structprobe.scores.table import column
 from structprobe.show.pictures.library import fonts_for
@@ -38,6 +39,18 @@ def typical(sentences: Sequence[Sentence], scores: Scores, count: int = 3) -> li
     fitting = [at for at, one in enumerate(sentences) if len(one) in TYPICAL and scored[at]]
     fitting.sort(key=lambda at: abs(right[at] / scored[at] - uuas))  # the first of equal ones
     return fitting[:count] or [0]
+
+
+def choose_sentence(sentences: Sequence[Sentence], sent_id: str | None) -> int:
+    """Find a sentence by its name, or else the first of usual length."""
+    if sent_id is None:
+        return next((at for at, one in enumerate(sentences) if len(one) in TYPICAL), 0)
+    if sent_id in (every := [one.sent_id for one in sentences]):
+        return every.index(sent_id)
+    known = [one for one in every if one]
+    near = difflib.get_close_matches(sent_id, known, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"the first is {known[0]!r}" if known else None
+    raise ResultError(f"no sentence has the sent_id {sent_id!r}", hint=hint)
 
 
 def scored_note(sentence: Sentence, heads: NDArray[np.integer], scores: Scores, at: int) -> str:

@@ -7,13 +7,12 @@ from typing import Any
 
 from structprobe.results.rows import METRICS, Row
 from structprobe.results.settings import PROTOCOL, SETTINGS, differing
-from structprobe.scores.breakdowns import RelationScore, Tally
+from structprobe.scores.breakdowns import RelationScore, Tally, by_range
 from structprobe.show.report.elements import Child, Markup, element, wide
 from structprobe.show.report.saved_predictions import KeptRun
 from structprobe.show.row_labels import SCORES
 from structprobe.show.significance_table import p_value, points
 from structprobe.show.table import NOTHING
-from structprobe.show.tally_ranges import by_range
 
 _FIRST = ("method", "words_as", "model", "treebank")
 _LAST = ("layer", "head", "choice", "rank", "seed", "n_seeds")

@@ -16,11 +16,11 @@ from structprobe.probe.data.inputs import read_words
 from structprobe.probe.data.whitening import second_moments, whitening
 from structprobe.probe.readers.biaffine_probe import (
     BiaffineProbe,
-    BiaffineScorer,
     arc_log_probabilities,
     head_batches,
     head_blocks,
 )
+from structprobe.probe.readers.biaffine_scorers import BiaffineScorer
 from structprobe.trees import arborescence
 
 

@@ -16,6 +16,7 @@ from support.planted import planted
 from structprobe import LayerSweep, StructuralProbe
 from structprobe.errors import ProbeError
 from structprobe.probe.data.batches import Batch, Pool, WordBatch
+from structprobe.probe.losses.geometries import EUCLIDEAN
 from structprobe.probe.losses.geometry import depth_loss
 from structprobe.probe.training import joint_fit as together
 from structprobe.probe.training.candidates import (
@@ -89,7 +90,7 @@ def test_dev_scores_are_those_of_one_sentence_after_the_other() -> None:
     def rows_of(batch: Batch) -> torch.Tensor:
         return rows[batch.rows]
 
-    found = dev_score(components, rows_of, dev)
+    found = dev_score(components, rows_of, dev, EUCLIDEAN)
     right = total = loss = 0.0
     for own, tree, distances in zip(vectors[:39], heads, gold, strict=False):
         projected = own @ components.numpy().T
@@ -106,7 +107,7 @@ def test_dev_scores_are_those_of_one_sentence_after_the_other() -> None:
 def test_depths_are_scored_without_trees() -> None:
     batch = WordBatch(slice(0, 3), torch.tensor([0.0, 1, 2]), torch.full((3,), 1 / 3), 1)
     rows = torch.tensor([[0.0], [1], [2]])
-    found = dev_score(torch.full((1, 1), 0.5), lambda one: rows[one.rows], [batch])
+    found = dev_score(torch.full((1, 1), 0.5), lambda one: rows[one.rows], [batch], EUCLIDEAN)
     assert found.uuas is None
     # Predicted are 0, 1/4 and 1: the median ratio by their weights is that of the last.
     assert (found.factor, found.loss) == (2.0, pytest.approx(0.5 / 3))
@@ -225,7 +226,7 @@ def test_who_leaves_a_stack_of_several_leaves_the_others_as_they_were() -> None:
 
     ones, alone = problems(), problems()
     groups = [Candidates({"a": ones[0], "b": ones[1]}), Candidates({"a": ones[2]})]
-    contest = Contest(groups, batches, (2,), "loss", 0.0, scaled=True)
+    contest = Contest(groups, batches, (2,), "loss", 0.0, scaled=True, geometry=EUCLIDEAN)
     stack = Stack(depth_loss, ones, vectors, vectors)
     train([stack], lambda: batches, batches, None, contest)
     assert [len(one.history) for one in ones[:2]].count(2) == 1

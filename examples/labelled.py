@@ -1,0 +1,128 @@
+"""Write ``examples/labelled.md``: the family of probes on four models, with relations.
+
+The models, the folders and the sentences are those of ``examples/controls.py``::
+
+    python examples/labelled.py MODELS/ EWT/ RESULTS/
+
+What is already in the folder RESULTS is not done again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from controls import Model, Settings, cut_treebank, known_models, line, per_cent, table
+
+from structprobe import CompareConfig, Encoder, Treebank, compare
+from structprobe.recoverers.methods import Method, choose_methods
+from structprobe.results.rows import Row
+
+PAGE = Path(__file__).with_suffix(".md")
+# What predicts relations; the rest of the family; baselines, and the upper bound.
+LABELLED = (
+    "probe-relations", "probe-relations-root", "probe-relations-joint", "probe-tree-relations",
+    "probe-tree-relations-joint", "depprobe", "polar",
+)  # fmt: skip
+UNLABELLED = (
+    "probe-orthogonal", "probe-hyperbolic", "probe-signed", "probe-kernel-poly",
+    "probe-kernel-sigmoid", "probe-kernel-rbf", "probe-landmarks", "probe-incremental",
+)  # fmt: skip
+METHODS = ("biaffine-relations", *LABELLED, *UNLABELLED, "probe-untrained", "linear")
+WITHOUT_RANK = ("biaffine-relations", "linear")  # the rank of a parser is another
+SCORES = ("las", "uas", "uuas", "root_acc")
+BESIDE = ("probe-relations", "depprobe", "probe-relations-joint")  # with the Polar Probe
+INTRO = """\
+Written by `examples/labelled.py`: one command, `python examples/labelled.py MODELS/ EWT/ RESULTS/`.
+
+The data are those of `controls.md`: {sizes} of UD English EWT. Each method is fitted on the same
+layers of a model ({layers}), and the layer is the best on the dev set. Probes have rank {rank};
+all else is at its default. Scores are on the test set with `punct="{punct}"`, in per cent, with 95%
+bootstrap intervals over sentences in brackets. *parameters*: how many numbers were learned on the
+chosen layer; *CPU s*: of fitting on all layers and of predicting, without encoding; a probe that
+several methods share counts for the first."""
+CLAIM = """\
+Diego-Simón et al. (2024) report that the Polar Probe nearly doubles the labelled accuracy of a
+structural probe. Here is the LAS of `polar`, divided by that of structural probes whose relations
+are read from the vectors: of both words (`probe-relations`), of the dependent alone as in DepProbe
+(`depprobe`), and of both words with trees decoded jointly (`probe-relations-joint`). At 1, both are
+equally good."""
+
+
+def chosen(model: Model, settings: Settings) -> list[Method]:
+    """List the methods, with the layers of a model."""
+    steps = {} if settings.max_steps is None else {"max_steps": settings.max_steps}
+    found = []
+    for method in choose_methods(METHODS):
+        told = {"layers": model.layers, **steps} if method.cls.reads_model else {}
+        if method.name not in WITHOUT_RANK:
+            told["rank"] = settings.rank
+        found.append(replace(method, told={**method.told, **told}))
+    return found
+
+
+def measured(
+    model: Model, banks: Sequence[Treebank], results: Path, settings: Settings
+) -> dict[str, Row]:
+    """Give the row of each method on a model."""
+    rows = compare(
+        Encoder(model.path, **model.options), *banks, folder=results / model.name,
+        punct=settings.punct, methods=chosen(model, settings),
+        config=CompareConfig(cache=results / "vectors"),
+    )  # fmt: skip
+    return {row["method"]: row for row in rows}
+
+
+def method_line(row: Row) -> str:
+    """Write the scores of a method and what it cost, or why it has none."""
+    if row["why_empty"]:
+        return line(row["method"], f"– ({row['why_empty']})", *[""] * (len(SCORES) + 2))
+    size = row.get("n_parameters")
+    layer = "–" if row["layer"] is None else row["layer"]
+    told = "–" if size is None else f"{size:,}"
+    scores = (per_cent(row, key) for key in SCORES)
+    return line(row["method"], layer, *scores, told, f"{row['cpu_seconds']:,.0f}")
+
+
+def ratios(name: str, found: Mapping[str, Row]) -> str:
+    """Divide the LAS of the Polar Probe on a model by that of others."""
+    own = found["polar"]["las"]
+    others = (found[method]["las"] for method in BESIDE)
+    return line(name, *(f"{own / other:.2f}" if own and other else "–" for other in others))
+
+
+def page(
+    models: Sequence[Model], banks: Sequence[Treebank], results: Path, settings: Settings
+) -> str:
+    """Measure all models, and write the page."""
+    found = {model.name: measured(model, banks, results, settings) for model in models}
+    sizes = ", ".join(f"{len(bank):,}" for bank in banks) + " sentences"
+    layers = "; ".join(f"{one.name}: {', '.join(map(str, one.layers))}" for one in models)
+    parts = ["# The family of probes on four models", INTRO.format(
+        sizes=sizes, layers=layers, rank=settings.rank, punct=settings.punct
+    )]  # fmt: skip
+    headings = line("method", "layer", "LAS", "UAS", "UUAS", "root", "parameters", "CPU s")
+    for name, rows in found.items():
+        parts += [f"## {name}\n\n{table(headings, [*map(method_line, rows.values())])}"]
+    lines = [ratios(name, rows) for name, rows in found.items()]
+    headings = line("model", *(f"polar / {method}" for method in BESIDE))
+    parts += ["## The Polar Probe beside structural probes", CLAIM, table(headings, lines)]
+    return "\n\n".join(parts) + "\n"
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Measure, and write the page."""
+    parser = argparse.ArgumentParser(description="Write labelled.md.")
+    parser.add_argument("models", type=Path, help="folder of the two larger models")
+    parser.add_argument("ewt", type=Path, help="folder of UD English EWT")
+    parser.add_argument("results", type=Path, help="folder for the results")
+    parser.add_argument("-o", "--out", type=Path, default=PAGE, help="file to write")
+    args = parser.parse_args(argv)
+    told = page(known_models(args.models), cut_treebank(args.ewt), args.results, Settings())
+    args.out.write_text(told, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
