@@ -85,9 +85,8 @@ def neighbours_in_vectors() -> Encoder:
 
     def look(_: Any, given: Any, named: dict[str, Any]) -> None:
         masked = (named["input_ids"] == tokenizer.mask_token_id).float()
-        model.told = torch.zeros(*masked.shape, 32)
-        model.told[:, 1:, 0] = model.told[:, :-1, 0] = 64.0
-        model.told[:, 1:, 0] *= masked[:, :-1]
+        model.told = torch.zeros(*masked.shape, model.config.hidden_size)
+        model.told[:, 1:, 0] = 64.0 * masked[:, :-1]
         model.told[:, :-1, 1] = 64.0 * masked[:, 1:]
 
     model.bert.embeddings.register_forward_pre_hook(look, with_kwargs=True)
@@ -112,7 +111,7 @@ def test_words_that_agree_are_connected_where_the_chain_and_perturbed_masking_mi
     information = np.mean(MaskedImpacts(encoder, measure="pmi").recall(SOME), axis=0)
     assert information[[SUBJECT, VERB], [VERB, SUBJECT]].min() > np.log(2) / 2
     information[[SUBJECT, VERB], [VERB, SUBJECT]] = 0
-    assert np.abs(information).max() < np.log(2) / 10
+    assert np.abs(information).max() < np.log(2) / 4
 
 
 def test_kept_words_are_decoded_again(monkeypatch: pytest.MonkeyPatch) -> None:

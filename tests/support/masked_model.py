@@ -42,15 +42,16 @@ def trained() -> tuple[Any, Any]:
     words = sorted({word for one in bank for word in one.words})
     tokenizer = make_tokenizer(["<mask>", *words], mask_token="<mask>")
     config = BertConfig(
-        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
-        intermediate_size=64, max_position_embeddings=16, pad_token_id=1,
+        vocab_size=len(tokenizer), hidden_size=64, num_hidden_layers=1, num_attention_heads=4,
+        intermediate_size=128, max_position_embeddings=16, pad_token_id=1,
         hidden_dropout_prob=0.0, attention_probs_dropout_prob=0.0, initializer_range=0.1,
     )  # fmt: skip
     with torch.random.fork_rng():
         torch.manual_seed(0)
         model = BertForMaskedLM(config)
         ids = torch.tensor([tokenizer(" ".join(one.words)).input_ids for one in bank])
-        optimiser = torch.optim.Adam(model.parameters(), lr=1e-2)
+        optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
+        slower = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.1, STEPS)
         for _ in range(STEPS):
             batch = ids[torch.randint(len(ids), (64,))]
             hidden = torch.zeros_like(batch, dtype=torch.bool)
@@ -63,6 +64,7 @@ def trained() -> tuple[Any, Any]:
             optimiser.zero_grad()
             output.loss.backward()
             optimiser.step()
+            slower.step()
     return model.eval(), tokenizer
 
 
