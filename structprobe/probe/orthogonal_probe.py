@@ -22,6 +22,7 @@ from structprobe.probe.data.tasks import (
     read_structures,
     read_tasks,
 )
+from structprobe.probe.losses.geometries import EUCLIDEAN
 from structprobe.probe.projecting import predict_depths, predict_distances, predict_trees
 from structprobe.probe.training.recipes import Whitened
 from structprobe.probe.training.rotation import RotationSettings, fit_rotation
@@ -258,7 +259,7 @@ class OrthogonalProbe(TreeEstimator):
             If the probe was not fitted for the task, or the vectors cannot be used.
         """
         words = self._words(X)[None]
-        return predict_distances(words, self._components(task, "distance"))
+        return predict_distances(words, self._components(task, "distance"), EUCLIDEAN)
 
     def depths(self, X: WordVectorsLike, task: str = DEPTH) -> list[NDArray[np.float32]]:
         """Predict the depth of every word in one of the tasks.
@@ -335,7 +336,8 @@ class OrthogonalProbe(TreeEstimator):
         self.n_features_in_, self.origin_ = train_set.layers[None].hidden_size, origin_of(X[None])
 
     def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:
-        distances = predict_distances(words[None], self._components(DISTANCE, "distance"))
+        components = self._components(DISTANCE, "distance")
+        distances = predict_distances(words[None], components, EUCLIDEAN)
         depths = predict_depths(words[None], self._components(DEPTH, "depth"))
         return predict_trees(distances, depths)
 
