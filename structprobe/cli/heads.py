@@ -18,7 +18,8 @@ def add_arguments(parser: Parser) -> None:
         dev="dev set, for choosing heads; default: the training set",
     )  # fmt: skip
     options.add_punct(
-        parser, help="what counts as punctuation: UPOS PUNCT, the Penn punctuation tags, or "
+        parser, by_sentence=False,
+        help="what counts as punctuation: UPOS PUNCT, the Penn punctuation tags, or "
         "nothing (keep); default: upos where the treebank has UPOS",
     )  # fmt: skip
     options.add_seed(parser, help="random seed for shuffling words in the baseline")

@@ -15,7 +15,7 @@ def add_arguments(parser: Parser) -> None:
     options.add_model(parser)
     dev, test = "dev set, for early stopping", "test set, for the scores; default: the dev set"
     options.add_treebanks(parser, needs=("train", "dev"), dev=dev, test=test)
-    options.add_punct(parser)
+    options.add_punct(parser, by_sentence=False)
     parser.add_argument(
         "--probe", default="probe", choices=("probe", "probe-tree", "biaffine"),
         help="method to fit on layers and on mixes of layers; see `structprobe compare --list`",

@@ -12,7 +12,8 @@ from structprobe.cli.parser import Parser
 PARTS = ("train", "dev", "test")
 # What is said of a model that does not fit, and of its vectors.
 LARGE = ("store_dtype", "quantize", "device_map", "max_memory", "offload_folder")
-PUNCT = ("upos", "xpos", "keep")
+PUNCT: tuple[str, ...] = ("upos", "xpos", "keep")
+BY_SENTENCE = "polar"
 
 
 def add_output(parser: Parser, *, json: str = "print results as JSON") -> None:
@@ -329,11 +330,16 @@ def add_relations(group: argparse._ArgumentGroup) -> None:
 def add_punct(
     group: argparse._ActionsContainer,
     *,
+    by_sentence: bool = True,
     help: str = "words excluded from UUAS and root accuracy: UPOS PUNCT, the Penn punctuation "
     "tags, or none (keep); default: upos where the treebank has UPOS",
 ) -> None:
-    """Add which words UUAS and root accuracy leave out."""
-    group.add_argument("--punct", choices=PUNCT, help=help)
+    """Add which words UUAS and root accuracy leave out, or that scores are means over sentences."""
+    choices = PUNCT
+    if by_sentence:
+        choices += (BY_SENTENCE,)
+        help += "; polar: none, and UUAS, UAS and LAS averaged over sentences, without the root"
+    group.add_argument("--punct", choices=choices, help=help)
 
 
 def add_cache(group: argparse._ActionsContainer, *, required: bool = False) -> None:

@@ -29,7 +29,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--pair", metavar="NAMES", help=told)
     parser.set_defaults(needs=("test",), needs_scores=False, files=None)
     parser.rules += [_fault, options.one_treebank]
-    options.add_punct(parser)
+    options.add_punct(parser, by_sentence=False)
     options.add_allow_withheld(parser)
     options.add_output(parser)
 

@@ -51,7 +51,7 @@ def evaluate(
         The recoverers, fitted if necessary.
     bank : sequence of Sentence
         Sentences with heads.
-    punct : {"upos", "xpos", "keep"}, optional
+    punct : {"upos", "xpos", "keep", "polar"}, optional
         Which words UUAS and root accuracy ignore, see `Protocol`.
     part : str, default="test"
         The name of the treebank in the row.
@@ -161,7 +161,7 @@ def score_files(
         CoNLL-U with the gold trees.
     system : path
         CoNLL-U with the same sentences and words, and the trees, or arcs, to score.
-    punct : {"upos", "xpos", "keep"}, optional
+    punct : {"upos", "xpos", "keep", "polar"}, optional
         Which words UUAS and root accuracy ignore, by the gold tags; see `Protocol`.
     relations : bool, default=False
         Whether to say how each relation was predicted, too.

@@ -108,7 +108,7 @@ def analyse_heads(
         for part, bank in given.items()
         if bank is not None
     }
-    protocol = choose_protocol(banks["test"], punct)
+    protocol = choose_protocol(banks["test"], punct, for_counts="an analysis of heads")
     names, gold = _read_gold(banks)
     if pairs:
         find_pair_frame(encoder.loaded.tokenizer)  # refused before any pass

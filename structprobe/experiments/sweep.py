@@ -81,7 +81,7 @@ def sweep(
         Ranks of the probes; None for full rank.
     seeds : iterable of int
         Random states.
-    punct : {"upos", "xpos", "keep"}, optional
+    punct : {"upos", "xpos", "keep", "polar"}, optional
         Which words UUAS and root accuracy ignore, see `Protocol`.
     config : SweepConfig, optional
         Further options: training, baselines, what is saved, where the runs are executed.

@@ -199,7 +199,7 @@ class TreeEstimator(VectorsEstimator):
         ----------
         X, y : word vectors, and gold trees
             As for `predictions` and `fit`.
-        punct : {"upos", "xpos", "keep"}, optional
+        punct : {"upos", "xpos", "keep", "polar"}, optional
             Which words UUAS and root accuracy leave out; see `structprobe.scores.score`.
 
         Returns

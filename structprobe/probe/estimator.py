@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -198,7 +199,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
 
     def _fit(self, X: VectorsByLayer, y: TreesLike, dev: DevByLayer) -> None:
         for found in fit_jointly([(None, self.get_params())], X, y, dev=dev):
-            self._keep_fit(found[0], *found[0].dev_part(None, X, y, dev))
+            self._keep_fit(found[0], partial(found[0].dev_part, None, X, y, dev))
 
     def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:
         trees, reader = self._trees(words[None]), self.relation_reader_
@@ -413,7 +414,9 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         geometry = GEOMETRIES[read_name("geometry", self.geometry, GEOMETRIES)]
         return predict_distances(words, self.distance_components_, geometry)
 
-    def _keep_fit(self, found: FittedProbe, X_dev: WordVectorsLike, y_dev: TreesLike) -> None:
+    def _keep_fit(
+        self, found: FittedProbe, dev: Callable[[], tuple[WordVectorsLike, TreesLike]]
+    ) -> None:
         """Set the fitted attributes, one of them chosen on the dev set."""
         self.distance_components_, self.depth_components_ = (
             found.matrices[kind].components for kind in ("distance", "depth")
@@ -429,6 +432,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         reader._keep_fit(found.relations, found.names)
         reader.n_features_in_, reader.origin_ = found.n_features, found.origin
         if self.decoding == "joint":
+            X_dev, y_dev = dev()
             words = self._words(X_dev)[None]
             self.relation_weight_ = choose_weight(self._trees(words), reader, words, y_dev)
 
@@ -463,5 +467,5 @@ def fit_together(
     for found in fit_jointly(parameters, X, y, dev=dev, moments=moments):
         for place, fitted in found.items():
             layer, probe = jobs[place]
-            probe._keep_fit(fitted, *fitted.dev_part(layer, X, y, dev))
+            probe._keep_fit(fitted, partial(fitted.dev_part, layer, X, y, dev))
         yield [jobs[place] for place in found]

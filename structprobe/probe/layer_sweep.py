@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from structprobe.errors import ProbeError
@@ -81,9 +82,9 @@ class LayerSweep(StructuralHyperparameters, LayersEstimator):
             for place, fitted in found.items():
                 layer = names[place]
                 probes[layer] = probe = StructuralProbe(**parameters)
-                part = fitted.dev_part(layer, X, y, dev)
-                probe._keep_fit(fitted, *part)
-                scores[layer] = probe.score(*part)
+                part = partial(fitted.dev_part, layer, X, y, dev)
+                probe._keep_fit(fitted, part)
+                scores[layer] = probe.score(*part())
         scored = [layer for layer, score in scores.items() if not math.isnan(score)]
         if not scored:
             raise ProbeError("the best layer cannot be chosen: no edge of the dev set is scored")

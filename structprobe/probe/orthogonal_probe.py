@@ -336,8 +336,9 @@ class OrthogonalProbe(TreeEstimator):
         self.n_features_in_, self.origin_ = train_set.layers[None].hidden_size, origin_of(X[None])
 
     def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:
-        components = self._components(DISTANCE, "distance")
-        distances = predict_distances(words[None], components, EUCLIDEAN)
+        distances = predict_distances(
+            words[None], self._components(DISTANCE, "distance"), EUCLIDEAN
+        )
         depths = predict_depths(words[None], self._components(DEPTH, "depth"))
         return predict_trees(distances, depths)
 

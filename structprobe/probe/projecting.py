@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from structprobe.probe.losses.geometries import EUCLIDEAN, Geometry
 from structprobe.probe.losses.geometry import squared_depths
 from structprobe.scores import Prediction
 from structprobe.trees import decode_rooted
+from structprobe.trees.rooting import best_rooted
 
 Arrays = list[NDArray[np.float32]]
 
@@ -24,10 +26,51 @@ def predict_trees(distances: Arrays, depths: Arrays) -> list[Prediction]:
     return list(map(Prediction, decode_rooted(distances, depths), distances, depths))
 
 
-def project(words: Words, components: NDArray[np.floating]) -> Arrays:
-    """Project the words of each sentence."""
+@dataclass(frozen=True, slots=True)
+class PolarTrees:
+    """The labelled trees of sentences, by the direction of differences."""
+
+    heads: list[NDArray[np.intp]]  # (n_words,)
+    codes: list[NDArray[np.intp]]  # (n_words,): of the relation of each arc, -1 for the root
+    distances: Arrays
+
+
+def predict_polar(
+    words: Words, components: NDArray[np.floating], prototypes: NDArray[np.floating]
+) -> PolarTrees:
+    """Decode minimum spanning trees, with root and relations by the directions of their edges."""
+    # components (rank, hidden_size), prototypes (n_classes, rank)
+    distances = predict_distances(words, components, EUCLIDEAN)
+    along = project(words, prototypes @ components, centred=True)  # (n_words, n_classes)
+    trees = decode_rooted(distances, [np.zeros(n) for n in words.lengths])
+    ends = np.cumsum(words.lengths)[:-1]
+    cosines = _cosines(along, distances, trees)
+    scores = (np.split(some, ends) for some in (cosines.max(1), -cosines.min(1)))
+    heads = best_rooted(trees, *scores)
+    codes = _cosines(along, distances, heads).argmax(1)
+    codes[np.concatenate(heads) == 0] = -1
+    return PolarTrees(heads, np.split(codes, ends), distances)
+
+
+def _cosines(
+    along: Arrays, distances: Arrays, heads: list[NDArray[np.intp]]
+) -> NDArray[np.float32]:
+    """Give the cosines of each word's arc with the direction of each relation; 0 for the root."""
+    # along (n_words, n_classes), distances (n_words, n_words), heads (n_words,)
+    # -> (n_words in all, n_classes)
+    found = []
+    for own, matrix, head in zip(along, distances, heads, strict=True):
+        at = np.where(head > 0, head - 1, np.arange(len(head)))
+        lengths = np.sqrt(matrix[np.arange(len(head)), at])[:, None]
+        steps = own - own[at]
+        found.append(np.divide(steps, lengths, out=np.zeros_like(steps), where=lengths > 0))
+    return np.concatenate(found)
+
+
+def project(words: Words, components: NDArray[np.floating], *, centred: bool = False) -> Arrays:
+    """Project the words of each sentence, or what they differ by from their mean."""
     # components (rank, hidden_size) -> (n_words, rank)
-    return _by_length(lambda projected: projected, words, components)
+    return _by_length(lambda projected: projected, words, components, centred=centred)
 
 
 def predict_distances(words: Words, components: NDArray[np.floating], geometry: Geometry) -> Arrays:

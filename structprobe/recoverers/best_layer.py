@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -31,7 +31,7 @@ class BestLayer(TextRecoverer):
         The model.
     layers : iterable of int, optional
         The layers to choose from; by default all.
-    punct : {"upos", "xpos", "keep"}, optional
+    punct : {"upos", "xpos", "keep", "polar"}, optional
         Which words UUAS on dev ignores, see `Protocol`.
     cache : path, optional
         A folder in which to cache word vectors; by default all layers are kept in memory.
@@ -51,7 +51,7 @@ class BestLayer(TextRecoverer):
     recoverer_ : ProbeRecoverer
         The probe on the chosen layer, which can parse and be saved.
     curve_ : dict of int to float
-        The UUAS on dev of each layer.
+        The UUAS on dev of each layer; of methods with relations, the LAS.
     chosen_ : dict
         ``layer``: the best of `curve_`; ties go to the lowest.
 
@@ -66,6 +66,7 @@ class BestLayer(TextRecoverer):
     order = 10
     options = MappingProxyType({"rank": int, "max_steps": int})
     recipe = "auto"  # Its numbers are part of the key of a row
+    criterion = "uuas"  # The score on dev by which the layer is chosen
     fitted_attribute = "recoverer_"
     from_context = ("encoder", "punct", "cache", "random_state", "device", "progress", "fitted")
 
@@ -94,6 +95,11 @@ class BestLayer(TextRecoverer):
         """Fit probes on all layers in one training run, and choose a layer on dev."""
         if dev is None:
             raise ProbeError("choosing a layer needs a dev set", hint=NO_DEV)
+        if self.criterion == "las":
+            from structprobe.probe.data.relation_labels import read_relations
+
+            for name, bank in {"train": train, "dev": dev}.items():  # before anything is encoded
+                read_relations(bank, name, subtypes=False)
         told = type(self), self.layers, self.punct, self.random_state, str(self.device)
         own = sorted((name, value) for name, value in self.settings.items() if value is not None)
         key = *told, repr(own), *map(id, (self.encoder, train, dev))
@@ -112,11 +118,12 @@ class BestLayer(TextRecoverer):
             encoder.encode(bank, layers=self.layers, **told) for bank in (train, dev)
         )
         probes = self.fit_layers(vectors, train, (dev_vectors, dev))
-        uuas = {
-            layer: score(dev, probe.predictions(dev_vectors.layer(layer)), punct=self.punct).uuas
+        values = {
+            layer: score(dev, probe.predictions(dev_vectors.layer(layer)), punct=self.punct)
             for layer, probe in probes.items()
         }
-        self.curve_ = {layer: value for layer, value in uuas.items() if value is not None}
+        curve = {layer: getattr(found, self.criterion) for layer, found in values.items()}
+        self.curve_ = {layer: value for layer, value in curve.items() if value is not None}
         if not self.curve_:
             raise ProbeError("no layer can be chosen: the dev set has no edges to score")
         layer = max(sorted(self.curve_), key=self.curve_.__getitem__)
@@ -178,3 +185,14 @@ class BestLayer(TextRecoverer):
         """Recover the tree of each sentence from the chosen layer."""
         self._check_fitted()
         return self.recoverer_.predict(sentences)
+
+
+def fit_each(
+    make: Callable[[], Any], vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]
+) -> dict[int, Any]:
+    """Fit an estimator on every layer, one after the other; see `BestLayer.fit_layers`."""
+    dev_vectors, dev_trees = dev
+    return {
+        layer: make().fit(vectors.layer(layer), train, dev=(dev_vectors.layer(layer), dev_trees))
+        for layer in vectors.layers
+    }

@@ -80,7 +80,8 @@ _TOLD = {
     "n_words": "number of scored words, including punctuation",
     "n_without_tree": "number of sentences of a scored file whose heads are not a tree: "
     "their arcs are scored as they are",
-    "punct": "which words are excluded from UUAS and root accuracy: 'upos', 'xpos' or 'keep'",
+    "punct": "which words are excluded from UUAS and root accuracy: 'upos', 'xpos' or 'keep'; "
+    "'polar' averages over sentences",
     "min_length": "minimum sentence length for DSpr. and NSpr., in words",
     "max_length": "maximum sentence length for DSpr. and NSpr., in words",
     **{
@@ -151,10 +152,11 @@ def score_values(scores: Scores) -> Row:
 
     protocol = ("punct", "min_length", "max_length")
     values: Row = {name: getattr(scores.protocol, name) for name in protocol}
+    by_sentence = scores.protocol.by_sentence
     for metric, interval in scores.intervals(METRICS).items():
         values[metric] = getattr(scores, metric)
         values[f"{metric}_low"], values[f"{metric}_high"] = interval or (None, None)
-        values[f"{metric}_sentences"] = n_scored(scores.table, metric)
+        values[f"{metric}_sentences"] = n_scored(scores.table, metric, by_sentence=by_sentence)
     return values
 
 

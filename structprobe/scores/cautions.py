@@ -75,7 +75,7 @@ def shared(scored: Sequence[Any], part: str, others: Mapping[str, Sequence[Any]]
 
 def punctuation(scored: Sequence[Any], part: str, protocol: Protocol) -> str | None:
     """Check how many words the choice of punctuation ignores: none, or most of them."""
-    if protocol.punct == "keep":
+    if protocol.punct not in ("upos", "xpos"):
         return None
     kept = kept_words(scored, np.array([*map(len, scored)]), protocol)
     ignored, total = int((~kept).sum()), len(kept)

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from structprobe.errors import ScoreError, counted, unknown_name
 from structprobe.scores.intervals import check_resampling, quantile_bounds, resamples, swaps
-from structprobe.scores.result import Scores
-from structprobe.scores.table import METRICS, column, divide, estimates, wholes_of
+from structprobe.scores.result import Scores, estimates_of
+from structprobe.scores.table import METRICS, column, divide, wholes_of
 
 TESTS = ("bootstrap", "randomisation")
 _SAME_HINT = "score both systems on the same gold sentences in the same order"
@@ -164,7 +164,7 @@ def selectivity(
         hint = "score both on the same sentences in the same order, with the same punct"
         raise ScoreError("the trees and the control task have different sentences", hint=hint)
     for name, scores in (("trees have", real), ("control task has", control)):
-        if np.isnan(estimates(scores.table, metric)).all():
+        if np.isnan(estimates_of(scores, metric)).all():
             raise ScoreError(f"the {name} no {metric}: there was nothing to score")
     return Draws.of([real, control], metric, "bootstrap", n, random_state).test(0, 1, level)
 
@@ -194,16 +194,15 @@ class Draws:
         """Draw for systems that were scored on the same sentences."""
         if test not in TESTS:
             raise ScoreError(unknown_name("test", test, TESTS))
-        tables = [scores.table for scores in systems]
-        n_sentences = len(tables[0])
+        n_sentences = len(systems[0].table)
         generator = np.random.default_rng(random_state)
         resampled = [
-            [estimates(table, metric, weights) for table in tables]
+            [estimates_of(scores, metric, weights) for scores in systems]
             for weights in resamples(n_sentences, n, generator)
         ]
         drawn = cls(
             metric,
-            np.array([estimates(table, metric)[0] for table in tables]),
+            np.array([estimates_of(scores, metric)[0] for scores in systems]),
             np.concatenate(resampled, axis=1),
             None,
         )
@@ -213,11 +212,12 @@ class Draws:
         quotient = METRICS[metric]
         if quotient.predicted is None:
             swapped = [
-                [estimates(table, metric, signs, whole_weights=once) for table in tables]
-                for signs in draws
+                [estimates_of(scores, metric, signs, once) for scores in systems] for signs in draws
             ]
             return replace(drawn, swapped=np.concatenate(swapped, axis=1))
-        both = np.array([[column(one, quotient.part), wholes_of(one, metric)] for one in tables])
+        both = np.array(
+            [[column(one.table, quotient.part), wholes_of(one.table, metric)] for one in systems]
+        )
         summed = [both @ signs.T for signs in chain([once], draws)]
         return replace(drawn, sums=np.concatenate(summed, axis=2))
 
@@ -245,7 +245,7 @@ def check_comparable(a: Scores, b: Scores, metric: str, names: Sequence[str] = "
     """Refuse two systems that cannot be compared in a score, as far as the counts can tell."""
     _check_same_sentences(a, b)
     for name, scores in zip(names, (a, b), strict=True):
-        if np.isnan(estimates(scores.table, metric)[0]):
+        if np.isnan(estimates_of(scores, metric)[0]):
             raise ScoreError(f"system {name} has no {metric}: there was nothing to score")
     _check_same_scored(a, b, metric)
 

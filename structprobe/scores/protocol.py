@@ -16,11 +16,14 @@ from structprobe.tree_faults import TreesLike
 PENN_PUNCTUATION = ("''", ",", ".", ":", "``", "-LRB-", "-RRB-")
 """The XPOS tags that ``punct="xpos"`` ignores: those of Hewitt & Manning (2019), section 4.1."""
 
-_LEFT_OUT = {"upos": ("PUNCT",), "xpos": PENN_PUNCTUATION, "keep": ()}
+POLAR = "polar"
+
+_LEFT_OUT = {"upos": ("PUNCT",), "xpos": PENN_PUNCTUATION, "keep": (), POLAR: ()}
 _DESCRIBED = {
     "upos": "UPOS PUNCT excluded from UUAS and root",
     "xpos": f"XPOS {' '.join(PENN_PUNCTUATION)} excluded from UUAS and root",
     "keep": "all words count",
+    POLAR: "all words count; UUAS, UAS and LAS are means over sentences, without the root's arc",
 }
 
 
@@ -30,9 +33,12 @@ class Protocol:
 
     Attributes
     ----------
-    punct : {"upos", "xpos", "keep"}
+    punct : {"upos", "xpos", "keep", "polar"}
         Which words UUAS and root accuracy ignore: words with the UPOS tag ``PUNCT``, words with a
-        Penn XPOS tag in `PENN_PUNCTUATION` (Hewitt & Manning 2019), or none.
+        Penn XPOS tag in `PENN_PUNCTUATION` (Hewitt & Manning 2019), or none. With ``"polar"``, the
+        protocol of the polar probe (Diego-Simón et al. 2024): none, and UUAS, UAS and LAS are means
+        over the sentences of two or more words, each weighing the same, without the arc of the
+        root (and without subtypes, as always). All other scores are those of ``"keep"``.
     min_length, max_length : int
         Minimum and maximum length, in words, of the sentences that DSpr. and NSpr. are averaged
         over (Hewitt & Manning 2019: 5 and 50).
@@ -57,6 +63,11 @@ class Protocol:
     def __str__(self) -> str:
         return self.describe()
 
+    @property
+    def by_sentence(self) -> bool:
+        """Whether UUAS, UAS and LAS are means over sentences, without the arc of the root."""
+        return self.punct == POLAR
+
     def describe(self, *, correlations: bool = True) -> str:
         """Describe the protocol in one line.
 
@@ -79,8 +90,13 @@ class Protocol:
         )
 
 
-def choose_protocol(gold: TreesLike, punct: str | None) -> Protocol:
-    """Return the requested protocol, or the default for this gold."""
+def choose_protocol(
+    gold: TreesLike, punct: str | None, *, for_counts: str | None = None
+) -> Protocol:
+    """Return the requested protocol, or the default for this gold; some use counts only."""
+    if for_counts is not None and punct == POLAR:
+        told = f"punct={POLAR!r} averages over sentences, but {for_counts} counts words"
+        raise ScoreError(told, hint="choose from 'upos', 'xpos', 'keep'")
     if punct is None:
         tagged = any(getattr(sentence, "upos", None) is not None for sentence in gold)
         punct = "upos" if tagged else "keep"
@@ -92,7 +108,7 @@ def kept_words(
 ) -> NDArray[np.bool_]:
     """Mark the words that count for UUAS and root accuracy."""
     # lengths (n_sentences,) -> (n_words,)
-    if protocol.punct == "keep":
+    if not _LEFT_OUT[protocol.punct]:
         return np.ones(int(lengths.sum()), dtype=bool)
     columns: list[Sequence[str]] = []
     for index, (sentence, length) in enumerate(zip(gold, lengths, strict=True)):

@@ -175,11 +175,11 @@ class Scores:
             The interval of each score.
         """
         check_resampling(n, level)
-        scored = [one for one in metrics if not np.isnan(estimates(self.table, one)).all()]
+        scored = [one for one in metrics if not np.isnan(estimates_of(self, one)).all()]
         draws: dict[str, list[NDArray[np.float64]]] = {metric: [] for metric in scored}
         for weights in resamples(len(self.table), n, random_state) if scored else ():
             for metric in scored:
-                draws[metric].append(estimates(self.table, metric, weights))
+                draws[metric].append(estimates_of(self, metric, weights))
         bounds = {one: quantile_bounds(np.concatenate(draws[one]), level) for one in scored}
         return {metric: bounds.get(metric) for metric in metrics}
 
@@ -236,8 +236,20 @@ class Scores:
         }
 
     def _value(self, metric: str) -> float | None:
-        value = float(estimates(self.table, metric)[0])
+        value = float(estimates_of(self, metric)[0])
         return None if np.isnan(value) else value
+
+
+def estimates_of(
+    scores: Scores,
+    metric: str,
+    weights: NDArray[np.float64] | None = None,
+    whole_weights: NDArray[np.float64] | None = None,
+) -> NDArray[np.float64]:
+    """Compute one score, by its protocol, under several weightings of the sentences."""
+    # weights (b, n_sentences), whole_weights the same or (1, n_sentences) -> (b,)
+    by_sentence = scores.protocol.by_sentence
+    return estimates(scores.table, metric, weights, whole_weights, by_sentence=by_sentence)
 
 
 def _per_cent(value: float | None) -> str:

@@ -64,7 +64,7 @@ def score(
         ``deprels``); or plain heads, 1-based, 0 for the root.
     predictions : sequence of Prediction
         One prediction per gold sentence, in order.
-    punct : {"upos", "xpos", "keep"}, optional
+    punct : {"upos", "xpos", "keep", "polar"}, optional
         Which words UUAS and root accuracy ignore, see `Protocol`; by default ``"upos"`` if the gold
         has UPOS tags, else ``"keep"``.
 
@@ -110,11 +110,12 @@ def score_with_edges(
     _add(table, "kept", trees, kept)
     _add(table, "edges", trees, scored)
     _add(table, "right_edges", trees, right)
-    _add(table, "right_heads", trees, trees.gold == trees.pred)
+    counted_arcs = trees.gold > 0 if protocol.by_sentence else np.ones_like(kept)
+    _add(table, "right_heads", trees, counted_arcs & (trees.gold == trees.pred))
     right_rows, rows = right_roots(trees, predictions, kept, roots)
     column(table, "right_roots")[:], column(table, "roots")[:] = right_rows, rows
     relations = _relations(gold, trees)
-    confusion = _count_labels(table, gold, predictions, trees, relations)
+    confusion = _count_labels(table, gold, predictions, trees, (relations, counted_arcs))
     _count_correlations(table, predictions, trees, protocol)
     arc_lengths = np.abs(trees.gold - trees.positions)
     by_length = tally(arc_lengths, right.astype(float), scored.astype(float))
@@ -146,9 +147,10 @@ def _deprels(sentence: object) -> Sequence[str] | None:
 
 def _count_labels(
     table: Table, gold: TreesLike, predictions: Sequence[Prediction],
-    trees: FlatTrees, relations: NDArray[np.str_],
+    trees: FlatTrees, arcs: tuple[NDArray[np.str_], NDArray[np.bool_]],
 ) -> dict[tuple[str, str], Tally]:  # fmt: skip
     """Count labels for LAS and CLAS, in the sentences where gold and prediction have relations."""
+    relations, counted_arcs = arcs  # (n_words,): which of them LAS counts
     pairs = zip(gold, predictions, strict=True)
     predicted = [None if _deprels(one) is None else prediction.deprels for one, prediction in pairs]
     labelled = np.array([deprels is not None for deprels in predicted], dtype=bool)
@@ -157,7 +159,8 @@ def _count_labels(
     own, found = relations[words], without_subtypes(known)
     right_heads = trees.gold[words] == trees.pred[words]
     right, content = right_heads & (own == found), content_words(own)
-    of_words = {"labels": np.ones_like(right), "right_labels": right, "content": content,
+    inside = counted_arcs[words]
+    of_words = {"labels": inside, "right_labels": right & inside, "content": content,
                 "pred_content": content_words(found), "right_content": right & content}  # fmt: skip
     for name, marked in of_words.items():
         sentences = trees.sentence[words][marked]

@@ -63,17 +63,24 @@ def column(table: Table, name: str) -> NDArray[np.float64]:
     return values
 
 
-def wholes_of(table: Table, metric: str) -> NDArray[np.float64]:
+BY_SENTENCE = ("uuas", "uas", "las")
+"""The scores that a protocol may average over sentences, without the arc of the root."""
+
+
+def wholes_of(table: Table, metric: str, *, by_sentence: bool = False) -> NDArray[np.float64]:
     """Give what a score is divided by: of an F1, the mean of gold and predicted items."""
     # -> (n_sentences,)
     quotient = METRICS[metric]
+    if by_sentence and metric == "uas":  # as edges and labels, which leave out the root
+        return column(table, quotient.whole) - 1
     whole = column(table, quotient.whole)
     return whole if quotient.predicted is None else (whole + column(table, quotient.predicted)) / 2
 
 
-def n_scored(table: Table, metric: str) -> int:
+def n_scored(table: Table, metric: str, *, by_sentence: bool = False) -> int:
     """Count the sentences in which there is something to score."""
-    return int((column(table, METRICS[metric].whole) > 0).sum())
+    least = int(by_sentence and metric == "uas")  # the root's arc
+    return int((column(table, METRICS[metric].whole) > least).sum())
 
 
 def estimates(
@@ -81,6 +88,8 @@ def estimates(
     metric: str,
     weights: ArrayLike | None = None,
     whole_weights: ArrayLike | None = None,
+    *,
+    by_sentence: bool = False,
 ) -> NDArray[np.float64]:
     """Compute one score under several weightings of the sentences, or of parts and wholes apart."""
     # weights (b, n_sentences), whole_weights the same or (1, n_sentences) -> (b,)
@@ -89,7 +98,9 @@ def estimates(
     quotient = METRICS[metric]
     taken = np.ones((1, len(table))) if weights is None else np.asarray(weights, dtype=float)
     of_whole = taken if whole_weights is None else np.asarray(whole_weights, dtype=float)
-    part, whole = column(table, quotient.part), wholes_of(table, metric)
+    part, whole = column(table, quotient.part), wholes_of(table, metric, by_sentence=by_sentence)
+    if by_sentence and metric in BY_SENTENCE:  # shares of sentences, which weigh the same
+        part, whole = np.nan_to_num(divide(part, whole)), (whole > 0).astype(np.float64)
     if not quotient.by_length:
         return divide(taken @ part, of_whole @ whole)
     scored = whole > 0

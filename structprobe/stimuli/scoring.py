@@ -197,7 +197,8 @@ def _measure(
     gold = [stimuli[index].sentence for index in first.values()]
     found = [predictions[index] for index in first.values()]
     trees = flatten(gold, found)
-    kept = kept_words(gold, trees.lengths, choose_protocol(gold, punct))
+    protocol = choose_protocol(gold, punct, for_counts="a score by condition")
+    kept = kept_words(gold, trees.lengths, protocol)
     heads = heads_over_kept(trees, found, kept, predicted_roots(trees, found, kept))
     distances = gold_distances(trees.split(trees.gold))
     predicted = [None if one.distances is None else np.asarray(one.distances, float)

@@ -29,6 +29,7 @@ from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.methods import find_methods
 from structprobe.results.rows import per_cent
 from structprobe.scores.paired import PairedTest, paired_bootstrap
+from structprobe.scores.protocol import choose_protocol
 from structprobe.scores.result import Scores
 from structprobe.scores.scoring import ScoredEdges, score, score_with_edges
 from structprobe.treebank.sentence import Sentence
@@ -147,6 +148,7 @@ def localise(
     if probe not in METRICS:
         raise MethodError(unknown_name("probe", probe, METRICS))
     find_device(config.device, error=ProbeError)
+    choose_protocol((), punct, for_counts="the localisation of edges")
     banks = Banks.of(train, dev, test, punct, allow_withheld=config.allow_withheld)
     check_encoder(encoder, ProbeError)
     if rank is not None:  # before anything is encoded

@@ -37,6 +37,23 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Arcs:
+    """The gold arcs between words of a batch, a in all, with their relations."""
+
+    dependents: Tensor  # (a,): the row of the batch of each dependent, ascending
+    heads: Tensor  # (a,): and that of its head
+    relations: Tensor  # (a,): the number of the relation
+    weight: float  # What one arc weighs
+
+    def within(self, rows: slice) -> Arcs:
+        """Take the arcs of the sentences in some rows, which become the first."""
+        ends = torch.tensor([rows.start, rows.stop], device=self.dependents.device)
+        start, stop = torch.searchsorted(self.dependents, ends).tolist()
+        own = self.dependents[start:stop] - rows.start, self.heads[start:stop] - rows.start
+        return Arcs(*own, self.relations[start:stop], self.weight)
+
+
+@dataclass(frozen=True, slots=True)
 class PairBatch:
     """Rows and gold distances of several sentences, m rows and c cells in all."""
 
@@ -46,6 +63,7 @@ class PairBatch:
     weights: Tensor  # (c,)
     diagonal: Tensor  # (m,): the cell in which each row meets itself
     n_sentences: int
+    arcs: Arcs | None = None  # If the pool has relations
     stays: bool = False  # Whether it will be used again
 
 
@@ -130,7 +148,8 @@ def _pairs_of(batch: PairBatch, blocks: Sequence[Block]) -> PairBatch:
         for one in blocks
     ]
     pairs = batch.gold[cells], batch.weights[cells], batch.diagonal[rows] - cells.start
-    return PairBatch(_part(batch.rows, rows), own, *pairs, batch.n_sentences)
+    arcs = None if batch.arcs is None else batch.arcs.within(rows)
+    return PairBatch(_part(batch.rows, rows), own, *pairs, batch.n_sentences, arcs=arcs)
 
 
 def _part(rows: slice | Tensor, part: slice) -> slice | Tensor:
@@ -163,6 +182,7 @@ class Pool:
     dtype: torch.dtype = torch.float32  # The type of the batches' gold values and weights
     first_gold: InitVar[NDArray[np.int64] | None] = None  # (n_sentences,)
     heads: Tensor | None = None  # (n_words,): of arcs, whose relations are then the gold values
+    relations: Tensor | None = None  # (n_words,): of arcs beside distances; -1 to leave them out
     starts: NDArray[np.int64] = field(init=False)  # (n_sentences,): of the gold values
     first_words: NDArray[np.int64] = field(init=False)  # (n_sentences,)
     n_words: int = field(init=False)  # Words in all
@@ -222,7 +242,7 @@ class Pool:
         self, sentences: NDArray[np.integer], first_row: int | None, stays: bool
     ) -> Batch:
         """Group sentences of similar length into padded blocks."""
-        blocks, words, pairs, weights, diagonal = [], [], [], [], []
+        blocks, words, places, pairs, weights, diagonal = [], [], [], [], [], []
         row = cell = 0
         for group in group_by_length(self.lengths[sentences], slack=SLACK):
             own = sentences[group]
@@ -231,6 +251,7 @@ class Pool:
             place = np.arange(n)
             is_word = place < lengths[:, None]  # (b, n)
             words.append(np.where(is_word, self.first_words[own, None] + place, self.n_words))
+            places.append(np.where(is_word, place, -1))
             square = place[:, None] * lengths[:, None, None] + place  # (b, n, n)
             is_pair = is_word[:, :, None] & is_word[:, None, :]
             pairs.append(np.where(is_pair, self.starts[own][:, None, None] + square, -1))
@@ -249,8 +270,26 @@ class Pool:
             self._weights(_flat(weights)),
             self._tensor(_flat(diagonal)),
             len(sentences),
+            self._arcs(flat_words, _flat(places), len(sentences)),
             stays,
         )
+
+    def _arcs(
+        self, words: NDArray[np.int64], places: NDArray[np.int64], n_sentences: int
+    ) -> Arcs | None:
+        """Find the arcs between the words in some rows, if they have relations."""
+        # words (m,), places (m,): in the sentence, -1 for padding
+        if self.relations is None or self.heads is None:
+            return None
+        own = self._tensor(np.minimum(words, self.n_words - 1))
+        heads, relations = self.heads[own], self.relations[own]  # (m,)
+        row, place = (self._tensor(some) for some in (np.arange(len(words)), places))
+        is_arc = (place >= 0) & (heads > 0) & (relations >= 0)
+        n_arcs = int(((self.heads > 0) & (self.relations >= 0)).sum())
+        # All arcs weigh the same, in whatever sentence they are.
+        weight = len(self.lengths) / (max(n_arcs, 1) * n_sentences)
+        of_heads = (row - place + heads - 1)[is_arc]
+        return Arcs(row[is_arc], of_heads, relations[is_arc], weight)
 
     def _rows(self, words: NDArray[np.int64], first_row: int | None) -> slice | Tensor:
         """Give the rows of a batch."""

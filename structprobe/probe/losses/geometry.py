@@ -79,13 +79,19 @@ class DistanceLoss:
         cells *= batch.weights
         loss = errors.mul_(cells).sum(-1)
         if gradient is None:
-            return loss
+            return loss + self._more(batch, views.projected, None)
         cells *= -4
         for block in views.blocks:
             block.diagonal.sub_(block.cells.sum(-1))  # 4 L
             _multiply(block.cells, block.words, block.pulled)
+        loss += self._more(batch, views.projected, views.pulled)
         fill_gradients(views.pulled, components, vectors, gradient, vector_gradient)
         return loss
+
+    def _more(self, batch: PairBatch, projected: Tensor, pulled: Tensor | None) -> Tensor | float:
+        """Give what a subclass adds to the loss, and add its gradient in the projected words."""
+        # projected (..., m, rank), pulled (..., m, rank) -> (...,)
+        return 0.0
 
     def _views_of(self, batch: PairBatch, components: Tensor) -> _Views:
         """Give the views of the memory for a batch; the memory grows with the batches."""

@@ -101,7 +101,13 @@ class Task:
 
 
 def make_task(
-    kind: str, split: Split, settings: Settings, seeds: Sequence[SeedSequence], *, kept: bool = True
+    kind: str,
+    split: Split,
+    settings: Settings,
+    seeds: Sequence[SeedSequence],
+    *,
+    kept: bool = True,
+    pools: tuple[Pool, Pool] | None = None,
 ) -> Task:
     """Compose the batches with the first seed; the second is for the initial components."""
     batches_seed, start_seed = seeds
@@ -110,7 +116,7 @@ def make_task(
         settings = replace(settings, recipe=RECIPE)
         assert settings.reads is not None
         form, classes, pools = relation_pools(split, settings.reads, settings.device)
-    else:
+    elif pools is None:
         pools = _pool(split.train, kind, settings.device), _pool(split.dev, kind, settings.device)
     pairs, recipe, lengths = kind == "distance", settings.recipe, split.train.lengths
     batch_size = settings.batch_size or recipe.batch_size
@@ -189,7 +195,7 @@ def train_kind(
     }
     width = task.split.train.layers[next(iter(ranks))].hidden_size
     found = {
-        (layer, rank): _candidates(task, rank, spaces[layer], width)
+        (layer, rank): make_candidates(task, rank, spaces[layer], width)
         for layer, own_ranks in ranks.items()
         for rank in own_ranks
     }
@@ -211,7 +217,7 @@ def train_kind(
     return found, spaces
 
 
-def _candidates(task: Task, rank: int, space: Space, width: int) -> Candidates:
+def make_candidates(task: Task, rank: int, space: Space, width: int) -> Candidates:
     """Make the problems of which one is chosen, by name: most recipes have only one."""
     recipe = task.settings.recipe
     if task.form is not None:

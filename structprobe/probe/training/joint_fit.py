@@ -78,7 +78,8 @@ class FittedProbe:
         given = vectors[layer]
         if self.held_out is None:
             return given, trees
-        return [given[i] for i in self.held_out], [trees[i] for i in self.held_out]
+        rows, own = [*given], [*trees]  # a column of a table is not indexed by place
+        return [rows[i] for i in self.held_out], [own[i] for i in self.held_out]
 
 
 @dataclass(slots=True)

@@ -46,7 +46,7 @@ def relation_pools(
     classes, allowed, codes = number_relations(split)
     pools = []
     for part, numbers in zip((split.train, split.dev), codes, strict=True):
-        gold, heads = (torch.from_numpy(some).to(device) for some in (numbers, _heads(part)))
+        gold, heads = (torch.from_numpy(some).to(device) for some in (numbers, heads_of(part)))
         pools.append(Pool(part.lengths, gold, pairs=False, heads=heads))
     form = RelationForm(reads, torch.from_numpy(allowed).to(device))
     return form, classes, (pools[0], pools[1])
@@ -57,7 +57,7 @@ def number_relations(
 ) -> tuple[NDArray[np.integer], NDArray[np.bool_], tuple[NDArray[np.integer], NDArray[np.integer]]]:
     """Give the relations of the training set, which arcs may have them, and those of each word."""
     # -> (n_classes,), (2, n_classes), (n_words,): by place among the first; -1 in dev for others
-    codes, is_root = zip(*map(_arcs, (split.train, split.dev)), strict=True)
+    codes, is_root = zip(*map(arcs_of, (split.train, split.dev)), strict=True)
     classes, own = np.unique(codes[0], return_inverse=True)
     allowed = np.zeros((2, len(classes)), dtype=np.bool_)
     allowed[is_root[0].astype(int), own] = True
@@ -68,15 +68,15 @@ def number_relations(
     return classes, allowed, (own, np.where(usable, place, -1))
 
 
-def _arcs(part: Examples) -> tuple[NDArray[np.integer], NDArray[np.bool_]]:
+def arcs_of(part: Examples) -> tuple[NDArray[np.integer], NDArray[np.bool_]]:
     """Give the relation of each word, by number, and whether it is the root."""
     # -> (n_words,), (n_words,)
     gold = part.gold[RELATION]
     sentence, inside = ragged(part.lengths)
-    return gold.values[gold.starts[sentence] + inside], _heads(part) == 0
+    return gold.values[gold.starts[sentence] + inside], heads_of(part) == 0
 
 
-def _heads(part: Examples) -> NDArray[np.int64]:
+def heads_of(part: Examples) -> NDArray[np.int64]:
     """Concatenate the heads of all sentences."""
     # -> (n_words,)
     return np.concatenate(part.heads).astype(np.int64)
