@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
     """Fit the probes, and print the tables."""
     from structprobe.experiments.config import AxesConfig
     from structprobe.experiments.instruments.axes import compare_axes
-    from structprobe.show.axes_table import format_axes
+    from structprobe.show.vector_tables import format_axes
 
     # Before a model is loaded, which may take long.
     train, dev, test = inputs.read_treebank(args)

@@ -41,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     """Fit all schemes, and print the table."""
     from structprobe.experiments.config import DecomposeConfig
     from structprobe.experiments.instruments.decompose import decompose
-    from structprobe.show.decompose_table import format_decompositions
+    from structprobe.show.vector_tables import format_decompositions
 
     # Before a model is loaded, which may take long.
     train, dev, test = inputs.read_treebank(args)

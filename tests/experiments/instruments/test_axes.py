@@ -15,7 +15,7 @@ from structprobe import Encoder, Treebank
 from structprobe.cli.main import main
 from structprobe.errors import ProbeError, ScoreError
 from structprobe.experiments.config import AxesConfig
-from structprobe.show.axes_table import format_axes
+from structprobe.show.vector_tables import format_axes
 from structprobe.treebank.controls import PAPER_TASKS
 
 QUIET = {"device": "cpu", "progress": False}

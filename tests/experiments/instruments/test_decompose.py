@@ -20,7 +20,7 @@ from structprobe.encoder.vectors import EncodedBank
 from structprobe.errors import ProbeError, ScoreError, TreeError
 from structprobe.experiments.instruments.decompose import Decomposition
 from structprobe.recoverers.random_tree import random_heads
-from structprobe.show.decompose_table import format_decompositions
+from structprobe.show.vector_tables import format_decompositions
 from structprobe.treebank import Sentence, Treebank
 from structprobe.trees.roles import ROLE_SCHEMES
 
