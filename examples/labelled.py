@@ -17,7 +17,9 @@ from pathlib import Path
 from controls import Model, Settings, cut_treebank, known_models, line, per_cent, table
 
 from structprobe import CompareConfig, Encoder, Treebank, compare
+from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.methods import Method, choose_methods
+from structprobe.recoverers.with_relations import ProbeRelations
 from structprobe.results.rows import Row
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -30,8 +32,11 @@ UNLABELLED = (
     "probe-orthogonal", "probe-hyperbolic", "probe-signed", "probe-kernel-poly",
     "probe-kernel-sigmoid", "probe-kernel-rbf", "probe-landmarks", "probe-incremental",
 )  # fmt: skip
-METHODS = ("biaffine-relations", *LABELLED, *UNLABELLED, "probe-untrained", "linear")
-WITHOUT_RANK = ("biaffine-relations", "linear")  # the rank of a parser is another
+# Those of masked models say why they have no scores: no model here was saved with its masked head.
+AROUND = ("probe-untrained", "linear", "cpmi", "substitutability")
+METHODS = ("biaffine-relations", *LABELLED, *UNLABELLED, *AROUND)
+# The rank of a parser is another; an orthogonal probe has as many axes as there are dimensions.
+WITHOUT_RANK = ("biaffine-relations", "probe-incremental", "probe-orthogonal", *AROUND[1:])
 SCORES = ("las", "uas", "uuas", "root_acc")
 BESIDE = ("probe-relations", "depprobe", "probe-relations-joint")  # with the Polar Probe
 INTRO = """\
@@ -56,7 +61,8 @@ def chosen(model: Model, settings: Settings) -> list[Method]:
     steps = {} if settings.max_steps is None else {"max_steps": settings.max_steps}
     found = []
     for method in choose_methods(METHODS):
-        told = {"layers": model.layers, **steps} if method.cls.reads_model else {}
+        of_layers = issubclass(method.cls, BestLayer | ProbeRelations)
+        told = {"layers": model.layers, **steps} if of_layers else {}
         if method.name not in WITHOUT_RANK:
             told["rank"] = settings.rank
         found.append(replace(method, told={**method.told, **told}))

@@ -29,7 +29,7 @@ def add_arguments(parser: Parser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Train and test the probes, and print the table."""
     from structprobe.experiments.instruments.order import read_order
-    from structprobe.show.order_table import format_order
+    from structprobe.show.stimuli_table import format_order
 
     how = inputs.picked(args, "tasks", "layers", "seed", "cache", "progress")
     rows = read_order(inputs.build_encoder(args), n=args.items, **how)

@@ -335,6 +335,13 @@ class OrthogonalProbe(TreeEstimator):
             setattr(self, f"{name}_", value)
         self.n_features_in_, self.origin_ = train_set.layers[None].hidden_size, origin_of(X[None])
 
+    @property
+    def n_parameters_(self) -> int:
+        """How many numbers were learned: the angles of a rotation, and the scalings."""
+        self._check_fitted()
+        n = len(self.rotation_)
+        return n * (n - 1) // 2 + sum(one.size for one in self.scalings_.values())
+
     def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:
         distances = predict_distances(
             words[None], self._components(DISTANCE, "distance"), EUCLIDEAN

@@ -52,7 +52,7 @@ _TOLD = {
     "seed": "random state, None for methods without one",
     "recipe": "how the probe was trained, such as 'auto', 'whitened' or 'published'",
     "select": "by which dev score the recipe 'auto' chose: 'uuas' or 'loss'",
-    "relations": "what the relations of a probe are read from: 'pair', 'difference' or "
+    "reads": "what the relations of a probe are read from: 'pair', 'difference' or "
     "'dependent'; None for a probe without",
     "decoding": "how trees are decoded: 'published', 'root' or 'joint'; None without relations",
     "max_steps": "the given limit on training steps, None for the recipe's default",

@@ -43,7 +43,7 @@ def unnamed_probe_path(folder: str | os.PathLike[str], key: str) -> Path:
 # What distinguishes probes of the same layer, rank and seed, in order of preference.
 _APART = (
     "model", "train", "dev", "recipe", "select", "max_steps", "products", *ENCODING, "punct",
-    "relations", "decoding", "treebank",
+    "reads", "decoding", "treebank",
 )  # fmt: skip
 
 

@@ -15,7 +15,7 @@ AnyRow = Mapping[str, Any]
 PROTOCOL = ("treebank", "part", "punct", "min_length", "max_length", "words_as")
 # How the run was made.
 SETTINGS = ("model", "train", "dev", "recipe", "select", "max_steps", "products", *ENCODING,
-            "train_sentences", "stimuli", "relations", "decoding", "version")  # fmt: skip
+            "train_sentences", "stimuli", "reads", "decoding", "version")  # fmt: skip
 # What a point of a grid is, and what tells names of files and models apart.
 COORDINATES = ("method", "control", "uses_gold", "layer", "head", "rank", "seed")
 NAMED = {"treebank": "treebank_fingerprint", "train": "train_fingerprint",

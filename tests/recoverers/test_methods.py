@@ -9,10 +9,12 @@ import pytest
 
 from structprobe import LinearChain, RandomTree, Recoverer, StructuralProbe
 from structprobe.errors import MethodError
+from structprobe.probe.orthogonal_probe import OrthogonalProbe
 from structprobe.recoverers import linear
 from structprobe.recoverers.base import MethodContext
 from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.methods import Method, choose_methods, find_methods
+from structprobe.recoverers.orthogonal import Orthogonal
 
 BASELINES = [
     "probe-layer-0", "probe-types", "probe-decay0", "probe-proj0", "probe-untrained", "linear",
@@ -127,7 +129,8 @@ def test_every_option_is_one_of_its_class() -> None:
         for cls in method.cls.__mro__:
             known |= set(inspect.signature(cls.__init__).parameters)
         if issubclass(method.cls, BestLayer):
-            known |= set(inspect.signature(StructuralProbe).parameters)
+            estimator = OrthogonalProbe if method.cls is Orthogonal else StructuralProbe
+            known |= set(inspect.signature(estimator).parameters)
         assert set(method.cls.options) <= known
 
 

@@ -138,7 +138,7 @@ def probe_runs(
     if stimuli and banks.control is None:
         told["stimuli"] = stimuli
     if banks.control is None and (reads := read_reads(training.relations)) is not None:
-        told |= {"relations": reads, "decoding": training.decoding}
+        told |= {"reads": reads, "decoding": training.decoding}
     return [
         Run.of({**told, "layer": layer, "rank": rank, "seed": seed}, banks)
         for layer in grid.layers

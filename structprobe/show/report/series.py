@@ -19,12 +19,12 @@ from structprobe.results.settings import (
 ALIKE = (
     *("method", "fingerprint", "treebank_fingerprint", "train_fingerprint", "dev_fingerprint"),
     *("part", "punct", "rank", "seed", "recipe", "select", "max_steps", "products"),
-    *("relations", "decoding"),
+    *("reads", "decoding"),
     *ENCODING,
 )
 _APART = ("treebank", "punct", "part", "min_length", "max_length")
 _NAMED = ("treebank", "train", "dev", "model", "rank", "seed", "recipe", "select", "max_steps",
-          "products", "relations", "decoding", "train_sentences", *ENCODING,
+          "products", "reads", "decoding", "train_sentences", *ENCODING,
           *_APART[1:])  # fmt: skip
 
 

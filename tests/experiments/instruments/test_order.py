@@ -16,7 +16,7 @@ from structprobe.encoder.vectors import EncodedBank
 from structprobe.errors import ProbeError
 from structprobe.experiments.instruments import order
 from structprobe.experiments.instruments.order import CHOICES, CONDITIONS, PENALTIES, read_order
-from structprobe.show.order_table import format_order
+from structprobe.show.stimuli_table import format_order
 from structprobe.stimuli import Stimulus, make_stimuli
 from structprobe.treebank import Sentence
 from structprobe.trees import tree_depths
