@@ -19,7 +19,7 @@ from structprobe.probe.data.relation_labels import Labels
 from structprobe.probe.data.whitening import SharedMoments
 from structprobe.probe.losses.geometries import GEOMETRIES
 from structprobe.probe.projecting import predict_depths, predict_distances, predict_trees, project
-from structprobe.probe.readers.relation_decoding import choose_weight, labelled
+from structprobe.probe.readers.relation_decoding import check_decoding, choose_weight, labelled
 from structprobe.probe.readers.relation_reader import RelationReader
 from structprobe.probe.training.joint_fit import FittedProbe, fit_jointly
 from structprobe.probe.training.settings import MEMORY_GB, read_name
@@ -204,6 +204,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:
         trees, reader = self._trees(words[None]), self.relation_reader_
         if reader is None:
+            check_decoding(self.decoding, reader, self.relation_weight_)
             return trees
         return labelled(trees, reader, words[None], self.decoding, self.relation_weight_)
 
@@ -442,6 +443,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
 
         self._check_fitted()
         reader = self.relation_reader_
+        check_decoding(self.decoding, reader, self.relation_weight_)
         notes = {"dev_scores": dev_scores, "fitted_on": fitted_on, "dev_baselines": dev_baselines}
         return SavedProbe(
             {name: getattr(self, f"{name}_") for name in COMPONENTS},
