@@ -128,6 +128,20 @@ def test_decoding_set_after_the_fit(probe: StructuralProbe, tmp_path: Path) -> N
             one.save_pretrained(tmp_path / "PROBE")
 
 
+@pytest.mark.parametrize("kind", ["geometry", "reads"])
+def test_what_is_set_after_the_fit_is_for_the_next(kind: str, tmp_path: Path) -> None:
+    probe = StructuralProbe(geometry="signed", relations=True, **TOLD | {"recipe": "whitened"})
+    probe.fit(*TRAIN, dev=DEV)
+    one = probe if kind == "geometry" else probe.relation_reader_
+    before = [probe.distances(TEST[0]), [found.deprels for found in probe.predictions(TEST[0])]]
+    one.set_params(**{kind: {"geometry": "rbf", "reads": "difference"}[kind]})
+    loaded = StructuralProbe.from_pretrained(probe.save_pretrained(tmp_path / "PROBE"))
+    for other in (probe, loaded):
+        assert [found.deprels for found in other.predictions(TEST[0])] == before[1]
+        for own, known in zip(other.distances(TEST[0]), before[0], strict=True):
+            assert np.array_equal(own, known)
+
+
 @pytest.mark.parametrize("reads", ["pair", "difference", "dependent"])
 def test_log_probabilities_of_all_arcs(reads: str) -> None:
     reader = RelationReader(reads=reads, **TOLD).fit(*TRAIN, dev=DEV)
