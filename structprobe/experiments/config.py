@@ -170,7 +170,11 @@ class SweepConfig:
 
     def __post_init__(self) -> None:
         _check_training(self.training)
-        choose_controls(self.controls)
+        if choose_controls(self.controls) and self.training.decoding == "joint":
+            what = "decoding 'joint' needs relations, which the trees of control tasks do not have"
+            hint = Hint("pass no controls, or decoding='published'",
+                        shell="leave out --controls, or --decoding")  # fmt: skip
+            raise ProbeError(what, hint=hint)
         check_samples(self.train_sentences)
         check_stimuli(self.stimuli)
         if not isinstance(self.backend, Backend):

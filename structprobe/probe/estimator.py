@@ -19,7 +19,7 @@ from structprobe.probe.data.relation_labels import Labels
 from structprobe.probe.data.whitening import SharedMoments
 from structprobe.probe.losses.geometries import GEOMETRIES
 from structprobe.probe.projecting import predict_depths, predict_distances, predict_trees, project
-from structprobe.probe.readers.relation_decoding import choose_weight, labelled
+from structprobe.probe.readers.relation_decoding import check_decoding, choose_weight, labelled
 from structprobe.probe.readers.relation_reader import RelationReader
 from structprobe.probe.training.joint_fit import FittedProbe, fit_jointly
 from structprobe.probe.training.settings import MEMORY_GB, read_name
@@ -194,6 +194,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     relation_reader_: RelationReader | None
     relation_weight_: float | None
     saved_: Mapping[str, Any]  # By `NOTES`: saved beside a loaded probe
+    _geometry = "euclidean"  # That of the fit, as the hyperparameter may be set to another later
 
     _hint = "call fit, or load a saved probe with from_pretrained"
 
@@ -204,6 +205,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     def _predict(self, words: Mapping[Layer, Words]) -> list[Prediction]:
         trees, reader = self._trees(words[None]), self.relation_reader_
         if reader is None:
+            check_decoding(self.decoding, reader, self.relation_weight_)
             return trees
         return labelled(trees, reader, words[None], self.decoding, self.relation_weight_)
 
@@ -248,9 +250,9 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
             As for `predictions`, or if the geometry is not Euclidean.
         """
         words = self._words(X)[None]
-        if self.geometry != "euclidean":
+        if self._geometry != "euclidean":
             told = "squared distances of projected words are not those of the geometry"
-            told = f"{told} {self.geometry!r}"
+            told = f"{told} {self._geometry!r}"
             raise ProbeError(told, hint="use distances(X), or geometry='euclidean'")
         return project(words, self.distance_components_)
 
@@ -394,7 +396,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     def _from_saved(cls, saved: SavedProbe) -> Self:
         """Make a fitted probe from plain values."""
         probe = cls(**saved.hyperparameters)
-        read_name("geometry", probe.geometry, GEOMETRIES)
+        probe._geometry = read_name("geometry", probe.geometry, GEOMETRIES)
         for name, matrix in saved.matrices.items():
             setattr(probe, f"{name}_", matrix)
         probe.n_features_in_ = probe.distance_components_.shape[1]
@@ -411,8 +413,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
 
     def _distances(self, words: Words) -> list[NDArray[np.float32]]:
         """Predict distances in the geometry of the probe."""
-        geometry = GEOMETRIES[read_name("geometry", self.geometry, GEOMETRIES)]
-        return predict_distances(words, self.distance_components_, geometry)
+        return predict_distances(words, self.distance_components_, GEOMETRIES[self._geometry])
 
     def _keep_fit(
         self, found: FittedProbe, dev: Callable[[], tuple[WordVectorsLike, TreesLike]]
@@ -424,6 +425,7 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
         self.history_, self.n_features_in_ = found.history, found.n_features
         self.origin_, self.treebank_fingerprint_ = found.origin, found.treebank_fingerprint
         self.saved_ = {}  # notes on an earlier fit no longer hold
+        self._geometry = self.geometry
         self.relation_reader_ = self.relation_weight_ = None
         if found.relations is None or found.names is None:
             return
@@ -442,10 +444,11 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
 
         self._check_fitted()
         reader = self.relation_reader_
+        check_decoding(self.decoding, reader, self.relation_weight_)
         notes = {"dev_scores": dev_scores, "fitted_on": fitted_on, "dev_baselines": dev_baselines}
         return SavedProbe(
             {name: getattr(self, f"{name}_") for name in COMPONENTS},
-            self.get_params(),
+            {**self.get_params(), "geometry": self._geometry},
             self.history_,
             self.origin_,
             self.treebank_fingerprint_,

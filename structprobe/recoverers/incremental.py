@@ -51,10 +51,14 @@ class Incremental(BestLayer):
         super()._fit(train, dev)
         assert dev is not None  # BestLayer needs it
         layer = self.recoverer_.layer
-        share = self._unattached[layer]
-        self.chosen_ = {"layer": layer, "choice": f"{100 * share:.1f}% of dev words unattached"}
         self._later_words = find_later_words(self.encoder, dev, layers=[layer])
         self.causal_ = self._later_words is None
+
+    def _choose_layer(self, train: Sequence[Sentence], dev: Sequence[Sentence]) -> None:
+        super()._choose_layer(train, dev)
+        layer = self.recoverer_.layer
+        share = self._unattached[layer]
+        self.chosen_ = {"layer": layer, "choice": f"{100 * share:.1f}% of dev words unattached"}
 
     def fit_layers(
         self, vectors: EncodedBank, train: Any, dev: tuple[EncodedBank, Any]

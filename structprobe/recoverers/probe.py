@@ -233,15 +233,17 @@ class ProbeRecoverer(TextRecoverer):
 
 
 def chosen_by(estimator: Any) -> dict[str, Any]:
-    """Count what a probe learned, and name what it chose on dev and its decoding if not usual."""
-    history, decoding = estimator.history_, getattr(estimator, "decoding", "published")
+    """Count what a probe learned, and name what it chose on dev and how it decodes."""
+    history, decoding = estimator.history_, getattr(estimator, "decoding", None)
     named = isinstance(history, Mapping) and "chosen" in history
     told = [history["chosen"]] if named else []
-    if decoding != "published":
+    if decoding not in (None, "published"):
         weight = estimator.relation_weight_
         told.append(f"decoding {decoding}" + ("" if weight is None else f", weight {weight:g}"))
-    size = {"n_parameters": estimator.n_parameters_}
-    return {"choice": "; ".join(told), **size} if told else size
+    found: dict[str, Any] = {"n_parameters": estimator.n_parameters_}
+    if decoding is not None and (reader := getattr(estimator, "relation_reader_", None)):
+        found |= {"reads": reader.reads, "decoding": decoding}
+    return {"choice": "; ".join(told), **found} if told else found
 
 
 def training_cautions(estimator: Any) -> list[str]:

@@ -101,7 +101,8 @@ class WithRelations(TextRecoverer):
         self.max_steps = max_steps
         self.random_state, self.device = random_state, device
         self.cache, self.progress = cache, progress
-        self.name = f"{recoverer.name}-relations"
+        ends = {"published": "", "root": "-root", "joint": "-joint"}
+        self.name = f"{recoverer.name}-relations{ends.get(decoding, '')}"
         self.uses_gold, self.reads_head = recoverer.uses_gold, recoverer.reads_head
         self.recipe = getattr(recoverer, "recipe", "whitened")  # Of the trees
 
@@ -244,8 +245,6 @@ class ProbeRelations(WithRelations):
         shared |= {"max_steps": max_steps, "progress": progress}
         trees = self.trees(encoder, punct=punct, rank=rank, fitted=fitted, **shared, **settings)
         super().__init__(trees, reads=reads, subtypes=subtypes, decoding=decoding, **shared)
-        ends = {"published": "", "root": "-root", "joint": "-joint"}
-        self.name += ends.get(decoding, "")
 
 
 class TreeRelations(ProbeRelations):

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.flat_settings import plan_sweep, sweep
+from support.flat_settings import make_config, plan_sweep, sweep
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
 
 from structprobe import Encoder, Prediction, StructuralProbe, Treebank, score
 from structprobe.cli.main import main
 from structprobe.errors import ProbeError, ScoreError, TreebankError
+from structprobe.experiments.config import SweepConfig
 from structprobe.experiments.runs import groups
 from structprobe.experiments.runs.backends import Backend
 from structprobe.probe.data import whitening
@@ -35,6 +36,15 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Encoder:
 
 def untimed(rows: Any) -> list[dict[str, Any]]:
     return [{k: v for k, v in row.items() if not k.endswith("_seconds")} for row in rows]
+
+
+def test_controls_are_not_held_against_trees_decoded_another_way() -> None:
+    # A control without relations has distances alone, and selectivity would compare decodings.
+    for decoding in ("published", "root"):  # whose UUAS is that of the distances
+        make_config(SweepConfig, relations=True, decoding=decoding, controls="form")
+    make_config(SweepConfig, relations=True, decoding="joint")
+    with pytest.raises(ProbeError, match="'joint' needs relations, which the trees of control ta"):
+        make_config(SweepConfig, relations=True, decoding="joint", controls="form")
 
 
 def test_every_probe_has_its_controls(encoder: Encoder, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,41 @@ def test_the_weight_is_the_best_on_dev(probe: StructuralProbe) -> None:
     assert alone.relation_weight_ == found
 
 
+def test_decoding_set_after_the_fit(probe: StructuralProbe, tmp_path: Path) -> None:
+    joint = pickle.loads(pickle.dumps(probe))
+    joint.decoding = "root"  # which needs nothing that is chosen on dev
+    rooted = joint.predict(TEST[0])
+    assert any(not np.array_equal(*both) for both in zip(rooted, probe.predict(TEST[0])))
+    joint.relation_weight_ = None
+    plain = StructuralProbe(**TOLD).fit(*TRAIN, dev=DEV)
+    for one, decoding, message in (
+        (joint, "joint", "needs a weight of relations, which fit chooses on dev"),
+        (joint, "best", "unknown decoding 'best'"),
+        (plain, "best", "unknown decoding 'best'"),
+        (plain, "root", "decoding 'root' needs relations"),
+        (plain, "joint", "decoding 'joint' needs relations"),
+    ):
+        one.decoding = decoding
+        with pytest.raises(ProbeError, match=message):
+            one.predict(TEST[0])
+        with pytest.raises(ProbeError, match=message):
+            one.save_pretrained(tmp_path / "PROBE")
+
+
+@pytest.mark.parametrize("kind", ["geometry", "reads"])
+def test_what_is_set_after_the_fit_is_for_the_next(kind: str, tmp_path: Path) -> None:
+    probe = StructuralProbe(geometry="signed", relations=True, **TOLD | {"recipe": "whitened"})
+    probe.fit(*TRAIN, dev=DEV)
+    one = probe if kind == "geometry" else probe.relation_reader_
+    before = [probe.distances(TEST[0]), [found.deprels for found in probe.predictions(TEST[0])]]
+    one.set_params(**{kind: {"geometry": "rbf", "reads": "difference"}[kind]})
+    loaded = StructuralProbe.from_pretrained(probe.save_pretrained(tmp_path / "PROBE"))
+    for other in (probe, loaded):
+        assert [found.deprels for found in other.predictions(TEST[0])] == before[1]
+        for own, known in zip(other.distances(TEST[0]), before[0], strict=True):
+            assert np.array_equal(own, known)
+
+
 @pytest.mark.parametrize("reads", ["pair", "difference", "dependent"])
 def test_log_probabilities_of_all_arcs(reads: str) -> None:
     reader = RelationReader(reads=reads, **TOLD).fit(*TRAIN, dev=DEV)
@@ -179,6 +215,9 @@ def test_without_relations_older_versions_read_it(tmp_path: Path) -> None:
         ({"classes": ["b", "a", "root"]}, "relations are not what `fit` writes"),
         ({"classes": ["a", "b"]}, r"has shape \(3, 24\), but the config says \(2, 24\)"),
         ({"weight": "high"}, "relations is not what `fit` writes"),
+        ({"weight": None}, "relations are not what `fit` writes"),
+        ("no relations", "relations are not what `fit` writes"),
+        ("no history", "relations are not what `fit` writes"),
         ("missing", "matrix 'word_intercept' is missing"),
         ("infinite", "word_components contains values that are not finite"),
     ],
@@ -193,6 +232,10 @@ def test_foreign_relations_are_refused(
     tensors = load_file(weights)
     if isinstance(change, dict):
         config["relations"] |= change
+    elif change == "no relations":
+        del config["relations"]
+    elif change == "no history":
+        del config["history"]["relation"]
     elif change == "missing":
         del tensors["word_intercept"]
     else:

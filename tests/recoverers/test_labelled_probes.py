@@ -15,10 +15,13 @@ from support.tiny_trees import tiny_bank
 
 from structprobe import Encoder, StructuralProbe
 from structprobe.errors import MethodError, ProbeError
+from structprobe.experiments.evaluate import evaluate
 from structprobe.probe.readers.polar_probe import PolarProbe
 from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.dep_probe import DepProbe
 from structprobe.recoverers.polar import Polar
+from structprobe.recoverers.probe import ProbeRecoverer
+from structprobe.recoverers.with_relations import WithRelations
 from structprobe.treebank import Treebank
 
 FEW = {"max_steps": 5, "random_state": 3, "device": "cpu"}
@@ -110,3 +113,21 @@ def test_what_would_make_the_name_false_is_refused(encoder: Encoder) -> None:
     assert made.settings == {"relations": "dependent", "decoding": "root"}
     with pytest.raises(MethodError, match="depprobe has relations='dependent', not 'pair'; leave"):
         DepProbe(encoder, relations="pair")
+
+
+def test_rows_say_how_probes_with_relations_decode(encoder: Encoder) -> None:
+    told = {"reads": "difference", "decoding": "joint"}
+    probe = StructuralProbe(relations=told["reads"], decoding=told["decoding"], **FEW)
+    alone = ProbeRecoverer(encoder, 1, probe, progress=False).fit(TRAIN, DEV)
+    best = BestLayer(
+        encoder, layers=[1], relations=told["reads"], decoding=told["decoding"], progress=False,
+        **FEW,
+    ).fit(TRAIN, DEV)  # fmt: skip
+    plain = ProbeRecoverer(encoder, 1, StructuralProbe(**FEW), progress=False).fit(TRAIN, DEV)
+    *rows, other = evaluate([alone, best, plain], TEST)
+    for row in rows:
+        assert {key: row[key] for key in told} == told
+    assert (other["reads"], other["decoding"]) == (None, None)
+    # Two methods whose trees differ never share a name.
+    names = [WithRelations(alone, decoding=one).name for one in ("published", "root", "joint")]
+    assert names == ["probe-relations", "probe-relations-root", "probe-relations-joint"]

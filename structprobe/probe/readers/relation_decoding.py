@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from structprobe.errors import ProbeError
 from structprobe.probe.data.ragged_vectors import Words
 from structprobe.probe.readers.relation_reader import RelationReader
+from structprobe.probe.training.settings import read_decoding
 from structprobe.probe.types import TreesLike
 from structprobe.scores import Prediction, score
 from structprobe.trees import decode_rooted
@@ -29,6 +30,7 @@ def labelled(
     weight: float | None = None,
 ) -> list[Prediction]:
     """Add relations to trees, which are decoded anew with what the reader says unless published."""
+    check_decoding(decoding, reader, weight)
     if decoding != "published":
         arcs = [*reader._arcs(words)]
         trees = _rooted(trees, arcs) if decoding == "root" else joint_trees(trees, arcs, weight)
@@ -37,6 +39,14 @@ def labelled(
         replace(tree, deprels=tuple(labels.tolist()), deprel_probabilities=odds)
         for tree, (labels, odds) in zip(trees, found, strict=True)
     ]
+
+
+def check_decoding(decoding: str, reader: RelationReader | None, weight: float | None) -> None:
+    """Refuse a decoding without what it needs from the fit, after which it may have been set."""
+    read_decoding(decoding, None if reader is None else reader.reads)
+    if decoding == "joint" and weight is None:
+        what = "decoding='joint' needs a weight of relations, which fit chooses on dev with it"
+        raise ProbeError(what, hint="fit again with decoding='joint', or decode another way")
 
 
 def choose_weight(
@@ -68,7 +78,7 @@ def joint_trees(
 ) -> list[Prediction]:
     """Decode the trees with the best sum of negative distances or arc scores, and of relations."""
     # arcs (n_words, n_words + 1)
-    assert weight is not None
+    assert weight is not None  # by `check_decoding`
     sums = []
     for one, own in zip(trees, arcs, strict=True):
         if one.distances is not None:

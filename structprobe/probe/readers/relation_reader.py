@@ -102,6 +102,7 @@ class RelationReader(VectorsEstimator):
     word_components_: NDArray[np.float32]
     word_intercept_: NDArray[np.float32]
     history_: list[dict[str, float]]
+    _reads: str  # That of the fit, as the hyperparameter may be set to another later
 
     def __init__(
         self,
@@ -270,13 +271,13 @@ class RelationReader(VectorsEstimator):
         """How many numbers were learned, for raw vectors."""
         self._check_fitted()
         found = [self.relation_components_, self.intercept_]
-        if self.reads != "dependent":  # where the map of a word alone is the same again
+        if self._reads != "dependent":  # where the map of a word alone is the same again
             found += [self.word_components_, self.word_intercept_]
         return sum(one.size for one in found)
 
     def _keep_fit(self, found: FittedRelations, names: Labels) -> None:
         """Set the fitted attributes."""
-        self.classes_ = names[found.classes]
+        self._reads, self.classes_ = found.reads, names[found.classes]
         self.relation_components_, self.intercept_ = found.components, found.intercept
         self.word_components_, self.word_intercept_ = found.word_components, found.word_intercept
         self.allowed_ = found.allowed
@@ -287,7 +288,7 @@ class RelationReader(VectorsEstimator):
         from structprobe.probe.saving.saved_relations import ARRAYS, SavedRelations
 
         arrays = {name: getattr(self, attribute) for name, attribute in ARRAYS.items()}
-        return SavedRelations(self.reads, self.classes_.tolist(), weight, arrays)
+        return SavedRelations(self._reads, self.classes_.tolist(), weight, arrays)
 
     @classmethod
     def _from_saved(cls, saved: SavedRelations, hyperparameters: Mapping[str, Any]) -> Self:
@@ -295,7 +296,7 @@ class RelationReader(VectorsEstimator):
         from structprobe.probe.saving.saved_relations import ARRAYS
 
         reader = cls._of_probe(saved.reads, hyperparameters)
-        reader.classes_ = np.array(saved.classes)
+        reader._reads, reader.classes_ = saved.reads, np.array(saved.classes)
         for name, attribute in ARRAYS.items():
             setattr(reader, attribute, saved.arrays[name])
         return reader
@@ -310,8 +311,8 @@ class RelationReader(VectorsEstimator):
         """Check the heads; those of words that have none may be left out."""
         if heads is not None:
             return head_rows(read_heads(heads, words, ("X", "heads")), words)
-        if self.reads != "dependent":
-            told = f"reads={self.reads!r} needs the heads"
+        if self._reads != "dependent":
+            told = f"reads={self._reads!r} needs the heads"
             raise ProbeError(told, hint="pass predict(X, heads)")
         return None
 
@@ -347,10 +348,10 @@ class RelationReader(VectorsEstimator):
         maps = torch.from_numpy(self.relation_components_).double().split(words.hidden_size, 1)
         for chunk in words.chunks():
             own = chunk @ maps[0].T
-            if self.reads == "pair":
+            if self._reads == "pair":
                 yield own, chunk @ maps[1].T
             else:
-                yield own, -own if self.reads == "difference" else torch.zeros_like(own)
+                yield own, -own if self._reads == "difference" else torch.zeros_like(own)
 
     def _arcs(self, words: Words) -> Iterator[NDArray[np.float32]]:
         """Give the log-probability of the best relation of each possible arc."""
@@ -366,7 +367,7 @@ class RelationReader(VectorsEstimator):
             logs = (chunk @ alone.T + offset).log_softmax(-1)  # (m, n_classes)
             parts = (some.split(sizes) for some in (logs, own, of_heads))
             for words_alone, dependents, heads in zip(*parts, strict=True):
-                if self.reads == "dependent":
+                if self._reads == "dependent":
                     best = (words_alone + barred).amax(-1)[:, None].expand(-1, len(heads))
                 else:
                     logits = dependents[:, None] + heads + (intercept + barred)

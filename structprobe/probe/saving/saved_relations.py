@@ -44,10 +44,16 @@ def read_relations(
     config: Mapping[str, Any], tensors: Mapping[str, NDArray[Any]], where: str
 ) -> SavedRelations | None:
     """Take the relations of a saved probe, if it has any, and check them."""
-    told = config.get("relations")
-    if told is None:
+    told, decoding = config.get("relations"), config["hyperparameters"].get("decoding")
+    if told is None and decoding in (None, "published"):
         return None
-    if told["reads"] not in READS or told["classes"] != sorted({*told["classes"]}):
+    if (
+        told is None
+        or told["reads"] not in READS
+        or told["classes"] != sorted({*told["classes"]})
+        or (told["weight"] is None and decoding == "joint")
+        or not config["history"].get("relation")
+    ):
         what = "relations are not what `fit` writes"
         raise ProbeError(what, where=where, hint="fit the probe again")
     n, width = len(told["classes"]), config["hidden_size"]
