@@ -39,7 +39,8 @@ USAGE = {
     ),
     f"structprobe {FIT} --seed -1": "--seed/--seeds: '-1' is not a whole number of at least 0",
     f"structprobe {FIT} --punct upso": (
-        "--punct: unknown value 'upso' (did you mean 'upos'?); choose from 'upos', 'xpos', 'keep'"
+        "--punct: unknown value 'upso' (did you mean 'upos'?); choose from 'upos', 'xpos', 'keep', "
+        "'polar'"
     ),
     "structprobe fit --model model --layer 1 -o new": "missing --treebank or --train",
     "structprobe fit --model model --layer 1 -o new --treebank UD_A UD_B": (

@@ -56,7 +56,7 @@ USAGE = {
     ),
     "structprobe evaluate probe dev.conllu -o out": (
         "unknown option -o; these commands have it: treebank, fit, parse, sweep, codelength, "
-        "heads, compare, plot, report, demo"
+        "incremental, heads, compare, plot, report, demo"
     ),
     "structprobe evaluate probe dev.conllu --rev x": (
         "unknown option --rev; did you mean --revision?"
@@ -265,7 +265,7 @@ DATA = {
     ),
     f"{COMPARE} PROBE": (f"unknown method 'PROBE' (did you mean 'probe'?); choose from {METHODS}"),
     f"{COMPARE} 'probe linear'": (
-        f"unknown method 'probe linear' (did you mean 'linear'?); choose from {METHODS}; "
+        f"unknown method 'probe linear' (did you mean 'probe-signed'?); choose from {METHODS}; "
         "separate methods by commas; use the form attention-max[layer=3,head=9]"
     ),
     f"{COMPARE} 'all[limit=3]'": ("'all' takes no options; give them to methods by name"),

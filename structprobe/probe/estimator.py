@@ -191,8 +191,8 @@ class StructuralProbe(StructuralHyperparameters, TreeEstimator):
     depth_components_: NDArray[np.float32]
     history_: dict[str, Any]
     treebank_fingerprint_: str | None
-    relation_reader_: RelationReader | None
-    relation_weight_: float | None
+    relation_reader_: RelationReader | None = None
+    relation_weight_: float | None = None
     saved_: Mapping[str, Any]  # By `NOTES`: saved beside a loaded probe
     _geometry = "euclidean"  # That of the fit, as the hyperparameter may be set to another later
 
