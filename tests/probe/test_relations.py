@@ -111,7 +111,9 @@ def test_decoding_set_after_the_fit(probe: StructuralProbe, tmp_path: Path) -> N
     joint = pickle.loads(pickle.dumps(probe))
     joint.decoding = "root"  # which needs nothing that is chosen on dev
     rooted = joint.predict(TEST[0])
-    assert any(not np.array_equal(*both) for both in zip(rooted, probe.predict(TEST[0])))
+    assert any(
+        not np.array_equal(*both) for both in zip(rooted, probe.predict(TEST[0]), strict=True)
+    )
     joint.relation_weight_ = None
     plain = StructuralProbe(**TOLD).fit(*TRAIN, dev=DEV)
     for one, decoding, message in (
