@@ -20,8 +20,9 @@ from structprobe.probe.data.inputs import layers_of
 from structprobe.probe.estimator import fit_together
 from structprobe.probe.losses.geometries import EUCLIDEAN
 from structprobe.probe.projecting import predict_distances
-from structprobe.probe.training.fit import FittedMatrix, fit_kind, make_task, moments_of
+from structprobe.probe.training.fit import FittedMatrix, fit_kind, make_task
 from structprobe.probe.training.settings import read_settings
+from structprobe.probe.training.spaces import moments_of
 from structprobe.scores import Prediction, score
 from structprobe.trees import decode_rooted
 

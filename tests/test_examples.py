@@ -7,6 +7,7 @@ import runpy
 import shlex
 import shutil
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,18 @@ from structprobe.results.predictions import predictions_to_bytes
 from structprobe.results.rows import make_row
 from structprobe.results.saved_runs import predictions_path
 from structprobe.scores import Prediction
+from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
 PAGE = "compare.py"  # writes a page from folders of results, and prints nothing
 CONTROLS = "controls.py"  # probes four models and writes a page, and prints nothing
+FAMILY = "labelled.py"  # compares the family of probes on four models, and prints nothing
 PICTURES = "screenshots.py"  # takes pictures of pages by a browser, and prints nothing
 DRAWING = "parse_and_draw.py"  # on another processor, a tree may differ by an edge
 # On another processor, another candidate of the recipe may be ahead, other runs end falling.
 BY_A_HAIR = re.compile(r"axes-\w+|\(\d+ of \d+ rows\)")
-SILENT = PAGE, CONTROLS, PICTURES
+SILENT = PAGE, CONTROLS, FAMILY, PICTURES
 EXAMPLES = sorted(path for path in FOLDER.glob("*.py") if path.name not in SILENT)
 
 
@@ -101,6 +104,44 @@ def test_the_page_of_controls_is_written(tmp_path: Path) -> None:
     kinds = "tree", "distances", "depths"
     assert [one[:2] for one in coded] == [(str(n), k) for n in sorted({0, best}) for k in kinds]
     assert len({one[2] for one in coded}) > 1
+
+
+@pytest.mark.slow
+def test_the_page_of_the_family_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))  # as where a script lies is, when it is run
+    script = runpy.run_path(str(FOLDER / FAMILY), run_name="labelled")
+    checkpoint = save_checkpoint(tmp_path / "model", "bert")
+    model = script["Model"]("Tiny", checkpoint, (0, 1), {"max_unknown": 1})
+    banks = [labelled(tiny_bank(seed=seed)) for seed in range(3)]
+    settings = script["Settings"](rank=2, punct="upos", max_steps=2)
+    page = script["page"]([model], banks, {"Other": banks[::-1]}, tmp_path / "results", settings)
+    rows = {row["method"]: row for row in read_rows(tmp_path / "results" / "Tiny")}
+    assert {*rows} == {*script["METHODS"]}
+    for name, row in rows.items():
+        (line,) = re.findall(rf"^\| {name} \| (.*) \|$", page.partition("## Other")[0], flags=re.M)
+        if row["why_empty"]:
+            assert line.startswith("– (the model has no mask token, which ")
+            continue
+        cells = line.split(" | ")
+        scores = [row[key] for key in ("las", "uas", "uuas", "root_acc")]
+        told = ["–" if one is None else f"{100 * one:.1f}" for one in scores]
+        assert [one.partition(" [")[0] for one in cells[1:5]] == told
+    ratio = rows["polar"]["las"] / rows["depprobe"]["las"]
+    assert re.search(rf"^\| Tiny \| \S+ \| {ratio:.2f} \|", page, flags=re.M)
+    others = {row["method"]: row for row in read_rows(tmp_path / "results" / "Other")}
+    for name in script["LABELLED"]:
+        told = " | ".join(f"{100 * others[name][key]:.1f}" for key in ("uas", "las"))
+        assert f"| {name} | {told} |" in page
+
+
+def labelled(bank: Treebank) -> Treebank:
+    """Relations by the direction of the arc."""
+    return Treebank(
+        replace(one, deprels=tuple(
+            "root" if head == 0 else "ab"[int(head > i)] for i, head in enumerate(one.heads, 1)
+        ))
+        for one in bank
+    )  # fmt: skip
 
 
 def test_the_page_in_the_docs_has_the_figures_of_the_page_of_controls() -> None:

@@ -127,8 +127,6 @@ class BestLayer(TextRecoverer):
         if not self.curve_:
             raise ProbeError("no layer can be chosen: the dev set has no edges to score")
         layer = max(sorted(self.curve_), key=self.curve_.__getitem__)
-        held_out = dev_vectors.layer(layer), dev
-        self._complete(probes[layer], (vectors.layer(layer), train), held_out)
         self.recoverer_ = ProbeRecoverer(encoder, layer, probes[layer], name=self.name, **told)
         self.chosen_ = {"layer": layer}
 
@@ -163,10 +161,6 @@ class BestLayer(TextRecoverer):
         )
         list(fit_together([*probes.items()], layers, train, dev=(dev_layers, dev[1])))
         return probes
-
-    def _complete(self, probe: Any, train: tuple[Any, Any], dev: tuple[Any, Any]) -> None:
-        """Fit what only the probe of the chosen layer needs."""
-        del probe, train, dev
 
     def describe(self) -> dict[str, Any]:
         """Return the values of a result row, with warnings about the chosen probe."""

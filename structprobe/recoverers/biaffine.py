@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from structprobe.recoverers.best_layer import BestLayer
+from structprobe.recoverers.probe import ProbeRecoverer
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -77,8 +79,15 @@ class BiaffineRelations(Biaffine):
         for name, bank in {"train": train, "dev": dev}.items():  # before anything is trained
             if bank is not None:
                 read_relations(bank, name, subtypes=self.settings["subtypes"])
-        super()._fit(train, dev)
-
-    def _complete(self, probe: Any, train: tuple[Any, Any], dev: tuple[Any, Any]) -> None:
-        """Fit the relations."""
-        probe.set_params(relations=True).fit_relations(*train, dev=dev)
+        kept = ("layers", "punct", "cache", "random_state", "device", "progress")
+        given = {name: value for name, value in self.settings.items() if name != "subtypes"}
+        given |= {name: getattr(self, name) for name in kept}
+        arcs = Biaffine(self.encoder, fitted=self._fitted, **given)
+        arcs._fit(train, dev)
+        self.curve_, self.chosen_, own = arcs.curve_, arcs.chosen_, arcs.recoverer_
+        probe: Any = deepcopy(own.probe)  # that of the arcs alone may be shared
+        probe.set_params(relations=True, subtypes=self.settings["subtypes"])
+        held_out = None if dev is None else (own.encode(dev), dev)
+        probe.fit_relations(own.encode(train), train, dev=held_out)
+        how: dict[str, Any] = {"name": self.name, "cache": self.cache, "progress": self.progress}
+        self.recoverer_ = ProbeRecoverer(own.encoder, own.layer, probe, **how)

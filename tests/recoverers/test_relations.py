@@ -225,12 +225,18 @@ def test_probes_are_fitted_once_for_all_methods(
     encoder: Encoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fits, fit_layers = [], BestLayer.fit_layers
+    parsers, fit_parsers = [], Biaffine.fit_layers
 
     def counted(self: BestLayer, *args: Any) -> Any:
         fits.append(type(self))
         return fit_layers(self, *args)
 
+    def parsed(self: Biaffine, *args: Any) -> Any:
+        parsers.append(type(self))
+        return fit_parsers(self, *args)
+
     monkeypatch.setattr(BestLayer, "fit_layers", counted)
+    monkeypatch.setattr(Biaffine, "fit_layers", parsed)
     context = MethodContext(encoder, cache=None, device="cpu", progress=False)
     names = "probe[max_steps=3],probe-relations[max_steps=3],probe-relations-joint[max_steps=3]"
     made = [method.make(context).fit(TRAIN, DEV) for method in choose_methods(names)]
@@ -240,6 +246,13 @@ def test_probes_are_fitted_once_for_all_methods(
     choose_methods("probe[max_steps=4]")[0].make(context).fit(TRAIN, DEV)
     made[0].fit(DEV, DEV)
     assert len(fits) == 3
+    names = "biaffine[max_steps=3],biaffine-relations[max_steps=3]"
+    plain, labels = (one.make(context).fit(TRAIN, DEV) for one in choose_methods(names))
+    assert parsers == [Biaffine]
+    assert (plain.predict(TEST)[0].deprels, len(labels.predict(TEST)[0].deprels)) == (
+        None,
+        len(TEST[0]),
+    )
     # Alone, each fit is a new one.
     alone = BestLayer(encoder, **FEW)
     assert alone.fit(TRAIN, DEV).recoverer_ is not alone.fit(TRAIN, DEV).recoverer_
