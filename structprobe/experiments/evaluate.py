@@ -86,9 +86,23 @@ def evaluate(
         told = recoverer.describe() | ({"stimuli": stimuli} if made else {})
         bias = near_word_bias(score_stimuli(recoverer, made)) if made else {}
         scores = score(bank, predictions, punct=punct)
+        told["warnings"] = [*told.get("warnings", ()), *_unseen_relations(recoverer, bank, part)]
         rows.append(_row(told, bank, scores, part) | times | bias)
     warn(text for row in rows for text in row["warnings"])
     return rows
+
+
+def _unseen_relations(recoverer: Recoverer, bank: Sequence[Sentence], part: str) -> list[str]:
+    """Check for relations that the probe never saw, without subtypes, as in LAS."""
+    from structprobe.probe.data.relation_labels import unseen
+
+    probe = getattr(recoverer, "probe", None)
+    known = getattr(probe, "classes_", None)
+    if known is None:
+        return []
+    known = [*known, getattr(probe, "root_relation_", known[0])]  # a polar probe's own
+    gold = without_subtypes(name for sentence in bank for name in sentence.deprels or ())
+    return [*filter(None, [unseen(gold, without_subtypes(known), part)])]
 
 
 def evaluate_probe(

@@ -109,13 +109,15 @@ class ProbeRecoverer(TextRecoverer):
         """Return the values of a result row that describe the method and its probe."""
         told = {**super().describe(), "layer": self.layer}
         settings = self.probe.get_params()
-        told |= {key: settings[key] for key in ("recipe", "max_steps", "products")}
-        if chooses(settings["recipe"]):
+        kept = {*settings} & {"recipe", "max_steps", "products"}  # other probes have fewer
+        told |= {key: settings[key] for key in kept}
+        if "select" in settings and chooses(settings["recipe"]):
             told["select"] = settings["select"]
         told["seed"] = settings["random_state"]
         if hasattr(self.probe, "distance_components_"):
             told["rank"] = len(self.probe.distance_components_)
             told["train_fingerprint"] = self.probe.treebank_fingerprint_
+        if self.is_fitted:
             told |= chosen_by(self.probe)
             told["warnings"] = training_cautions(self.probe)
         return told

@@ -110,10 +110,8 @@ def test_the_weight_is_the_best_on_dev(probe: StructuralProbe) -> None:
 def test_decoding_set_after_the_fit(probe: StructuralProbe, tmp_path: Path) -> None:
     joint = pickle.loads(pickle.dumps(probe))
     joint.decoding = "root"  # which needs nothing that is chosen on dev
-    rooted = joint.predict(TEST[0])
-    assert any(
-        not np.array_equal(*both) for both in zip(rooted, probe.predict(TEST[0]), strict=True)
-    )
+    both = zip(joint.predict(TEST[0]), probe.predict(TEST[0]), strict=True)
+    assert any(not np.array_equal(one, other) for one, other in both)
     joint.relation_weight_ = None
     plain = StructuralProbe(**TOLD).fit(*TRAIN, dev=DEV)
     for one, decoding, message in (

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.flat_settings import compare
+from support.flat_settings import compare, fit_probe, sweep
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_bank
 
@@ -106,6 +106,26 @@ def test_relations_that_training_never_had_are_in_the_row(encoder: Encoder, tmp_
     )  # fmt: skip
     told = "1 relation of test is not in the training set and counts as wrong: 'c' "
     assert all(any(told in one for one in row["warnings"]) for row in rows)
+    # A fitted probe knows too what it never saw, and no more.
+    for method in (DepProbe, Polar):
+        fitted = method(encoder, layers=[1], progress=False, **FEW).fit(TRAIN, DEV).recoverer_
+        (row,), (seen,) = evaluate([fitted], test), evaluate([fitted], TEST)
+        assert [one for one in row["warnings"] if told in one]
+        assert not [one for one in seen["warnings"] if "relation" in one]
+
+
+@pytest.mark.parametrize("part", ["train", "dev"])
+def test_relations_of_probes_are_asked_for_before_anything_is_encoded(
+    encoder: Encoder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    monkeypatch.setattr(Encoder, "encode", lambda *_, **__: pytest.fail("encoded"))
+    bare = Treebank(replace(one, deprels=None) for one in TRAIN)
+    train, dev = (bare, DEV) if part == "train" else (TRAIN, bare)
+    told = {"relations": True, "max_steps": 5}
+    with pytest.raises(ProbeError, match=f"^{part}: no sentence has relations"):
+        fit_probe(encoder, train, dev, layer=1, **told)
+    with pytest.raises(ProbeError, match=f"^{part}: no sentence has relations"):
+        sweep(encoder, train, dev, TEST, folder=tmp_path, layers="1", **told)
 
 
 def test_what_would_make_the_name_false_is_refused(encoder: Encoder) -> None:
