@@ -134,6 +134,21 @@ def test_the_page_of_the_family_is_written(tmp_path: Path, monkeypatch: pytest.M
         assert f"| {name} | {told} |" in page
 
 
+def test_the_page_of_the_family_in_the_docs_has_the_figures_of_its_example() -> None:
+    written = (FOLDER / "labelled.md").read_text(encoding="utf-8")
+    told = (FOLDER.parent / "docs" / "family.md").read_text(encoding="utf-8")
+    sections = dict(re.findall(r"^## (.*?)\n\n(.*?)(?=\n\n##|\Z)", written, flags=re.M | re.S))
+    (table,) = re.findall(r"^\| method \| MiniLM .*\n\|-.*\n((?:\|.*\n)+)", told, flags=re.M)
+    models = re.findall(r"^\| method \| (MiniLM .*) \|$", told, flags=re.M)[0].split(" | ")
+    for line in table.splitlines():
+        name, *cells = line.strip("| ").split(" | ")
+        for model, cell in zip(models, cells, strict=True):
+            found = re.findall(
+                rf"^\| {name.strip('`')} \| \d+ \| (\S+) ", sections[model], flags=re.M
+            )
+            assert found == [cell]
+
+
 def labelled(bank: Treebank) -> Treebank:
     """Relations by the direction of the arc."""
     return Treebank(

@@ -119,6 +119,12 @@ def test_rewrite_changes_three_columns_only(treebanks, name):
     assert all(np.array_equal(sentence.heads, chain(sentence)) for sentence in again)
 
 
+def relations(sentence):
+    """Relations of other words of the sentence; the first word, the root of a chain, has root."""
+    others = [name for name in sentence.deprels if name != "root"]
+    return ["root", *others[::-1]]
+
+
 @pytest.mark.slow
 @pytest.mark.fault_class("treebanks")
 @pytest.mark.parametrize("name", [name for name in SMALL if name.endswith("dev")])
@@ -126,11 +132,14 @@ def test_rewritten_treebanks_are_valid(treebanks, name, tmp_path, whole):
     # Level 2 wants an empty node to hang in the enhanced graph, which no longer is; level 1 is
     # the format itself.
     bank = read(treebanks / f"{name}.conllu")[: None if whole else 300]
-    new, without = tmp_path / "new.conllu", tmp_path / "without.conllu"
+    names = ("new", "without", "labelled")
+    new, without, labelled = (tmp_path / f"{name}.conllu" for name in names)
     new.write_text(join_blocks(rewrite(s, chain(s)) for s in bank))
     kept = bank.filter(lambda sentence: not has_empty_node(sentence))
     without.write_text(join_blocks(rewrite(s, chain(s)) for s in kept))
-    for level, path in (("1", new), ("2", without)):
+    # Relations as a probe predicts them: those of the training set, in the place of others.
+    labelled.write_text(join_blocks(rewrite(s, chain(s), relations(s)) for s in kept))
+    for level, path in (("1", new), ("2", without), ("2", labelled)):
         command = [ud_tool("udvalidate"), "--lang", "ud", "--level", level, "--no-warnings", path]
         result = subprocess.run(command, capture_output=True, text=True, check=False)
         assert result.returncode == 0, result.stderr[-2000:]
