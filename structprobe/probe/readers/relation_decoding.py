@@ -55,7 +55,8 @@ def choose_weight(
     """Choose the weight with the highest LAS, the first in a tie."""
     arcs, best = [*reader._arcs(words)], (-1.0, WEIGHTS[0])
     for weight in WEIGHTS:
-        some = joint_trees(trees, arcs, weight)
+        # LAS needs no more than heads: with arc scores, trees would be decoded again for UUAS.
+        some = [Prediction(one.heads) for one in joint_trees(trees, arcs, weight)]
         las = score(gold, labelled(some, reader, words)).las
         best = max(best, (-1.0 if las is None else las, weight), key=lambda one: one[0])
     return best[1]

@@ -323,8 +323,9 @@ class RelationReader(VectorsEstimator):
         if heads is not None:
             intercept += torch.where(torch.from_numpy(self.allowed_), 0.0, -torch.inf)
         known = np.full(int(words.lengths.sum()), 0) if heads is None else heads
-        done = 0
-        for own, of_heads in self._projected(words):
+        maps, done = self._maps(), 0
+        for chunk in words.chunks():
+            own, of_heads = self._projected(chunk, maps)
             rows = torch.from_numpy(known[done : done + len(own)] - done)
             is_root = torch.from_numpy(known[done : done + len(own)] < 0)
             done += len(own)
@@ -341,17 +342,19 @@ class RelationReader(VectorsEstimator):
         each = (self.classes_[best], odds.astype(np.float32))
         yield from zip(*(_per_sentence(some, words) for some in each), strict=True)
 
-    def _projected(self, words: Words) -> Iterator[tuple[Tensor, Tensor]]:
-        """Give what dependents and what heads add to the log-odds, of words in chunks."""
-        # -> (m, n_classes), (m, n_classes)
+    def _maps(self) -> list[Tensor]:
+        """Give the map of dependents and, if it is another, of heads."""
         # A common offset of the vectors can cost most of the digits of float32.
-        maps = torch.from_numpy(self.relation_components_).double().split(words.hidden_size, 1)
-        for chunk in words.chunks():
-            own = chunk @ maps[0].T
-            if self._reads == "pair":
-                yield own, chunk @ maps[1].T
-            else:
-                yield own, -own if self._reads == "difference" else torch.zeros_like(own)
+        whole = torch.from_numpy(self.relation_components_).double()
+        return [*whole.split(self.n_features_in_, 1)]
+
+    def _projected(self, chunk: Tensor, maps: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
+        """Give what some words add to the log-odds as dependents and as heads."""
+        # chunk (m, hidden_size) -> (m, n_classes), (m, n_classes)
+        own = chunk @ maps[0].T
+        if self._reads == "pair":
+            return own, chunk @ maps[1].T
+        return own, -own if self._reads == "difference" else torch.zeros_like(own)
 
     def _arcs(self, words: Words) -> Iterator[NDArray[np.float32]]:
         """Give the log-probability of the best relation of each possible arc."""
@@ -359,10 +362,10 @@ class RelationReader(VectorsEstimator):
         intercept, allowed = torch.from_numpy(self.intercept_[0]).double(), self.allowed_
         barred = torch.where(torch.from_numpy(allowed[0]), 0.0, -torch.inf)
         of_root = torch.from_numpy(allowed[1])
-        maps = self.word_components_, self.word_intercept_
-        alone, offset = (torch.from_numpy(some).double() for some in maps)
-        cuts = zip(words.cuts(), words.chunks(), self._projected(words), strict=True)
-        for (first, last), chunk, (own, of_heads) in cuts:
+        of_words, maps = (self.word_components_, self.word_intercept_), self._maps()
+        alone, offset = (torch.from_numpy(some).double() for some in of_words)
+        for (first, last), chunk in zip(words.cuts(), words.chunks(), strict=True):
+            own, of_heads = self._projected(chunk, maps)
             sizes = words.lengths[first:last].tolist()
             logs = (chunk @ alone.T + offset).log_softmax(-1)  # (m, n_classes)
             parts = (some.split(sizes) for some in (logs, own, of_heads))
