@@ -7,7 +7,6 @@ import runpy
 import shlex
 import shutil
 import subprocess
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import pytest
 from support.flat_settings import compare, sweep
 from support.pages import compare as compare_texts
 from support.tiny_checkpoints import save_checkpoint
-from support.tiny_trees import tiny_bank
+from support.tiny_trees import labelled, tiny_bank
 
 from structprobe import Encoder, read_rows
 from structprobe.cli.main import build_parser
@@ -24,7 +23,6 @@ from structprobe.results.predictions import predictions_to_bytes
 from structprobe.results.rows import make_row
 from structprobe.results.saved_runs import predictions_path
 from structprobe.scores import Prediction
-from structprobe.treebank.bank import Treebank
 from structprobe.treebank.sentence import Sentence
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
@@ -147,16 +145,6 @@ def test_the_page_of_the_family_in_the_docs_has_the_figures_of_its_example() -> 
                 rf"^\| {name.strip('`')} \| \d+ \| (\S+) ", sections[model], flags=re.M
             )
             assert found == [cell]
-
-
-def labelled(bank: Treebank) -> Treebank:
-    """Relations by the direction of the arc."""
-    return Treebank(
-        replace(one, deprels=tuple(
-            "root" if head == 0 else "ab"[int(head > i)] for i, head in enumerate(one.heads, 1)
-        ))
-        for one in bank
-    )  # fmt: skip
 
 
 def test_the_page_in_the_docs_has_the_figures_of_the_page_of_controls() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from support.flat_settings import compare, fit_probe, sweep
 from support.tiny_checkpoints import save_checkpoint
-from support.tiny_trees import tiny_bank
+from support.tiny_trees import labelled, tiny_bank
 
 from structprobe import Encoder, StructuralProbe
 from structprobe.errors import MethodError, ProbeError
@@ -27,16 +27,6 @@ from structprobe.treebank import Treebank
 FEW = {"max_steps": 5, "random_state": 3, "device": "cpu"}
 DEP_PROBE = partial(StructuralProbe, relations="dependent", decoding="root")
 BOTH = [(DepProbe, DEP_PROBE), (Polar, PolarProbe)]
-
-
-def labelled(bank: Treebank) -> Treebank:
-    """Relations by the direction of the arc."""
-    return Treebank(
-        replace(one, deprels=tuple(
-            "root" if head == 0 else "ab"[int(head > i)] for i, head in enumerate(one.heads, 1)
-        ))
-        for one in bank
-    )  # fmt: skip
 
 
 TRAIN, DEV, TEST = (labelled(tiny_bank(seed=seed)) for seed in range(3))

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from support.flat_settings import compare
 from support.tiny_checkpoints import save_checkpoint
-from support.tiny_trees import tiny_bank
+from support.tiny_trees import labelled, tiny_bank
 
 from structprobe import (
     AttentionMST,
@@ -36,16 +36,6 @@ from structprobe.trees.arborescences import arborescence
 from structprobe.trees.spanning import spanning_tree
 
 FEW = {"max_steps": 5, "random_state": 3, "device": "cpu", "progress": False}
-
-
-def labelled(bank: Treebank, names: str = "ab") -> Treebank:
-    """Relations by the direction of the arc."""
-    return Treebank(
-        replace(one, deprels=tuple(
-            "root" if head == 0 else names[int(head > i)] for i, head in enumerate(one.heads, 1)
-        ))
-        for one in bank
-    )  # fmt: skip
 
 
 TRAIN, DEV, TEST = (labelled(tiny_bank(seed=seed)) for seed in range(3))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,16 @@ from structprobe.treebank import Treebank
 def tiny_bank(n: int = 12, seed: int = 0, longest: int = 7) -> Treebank:
     """Random sentences of 1 to `longest` words with random trees, full stops among the words."""
     return Treebank.from_text(tiny_text(n, seed, longest))
+
+
+def labelled(bank: Treebank, names: str = "ab") -> Treebank:
+    """Relations by the direction of the arc."""
+    return Treebank(
+        replace(one, deprels=tuple(
+            "root" if head == 0 else names[int(head > i)] for i, head in enumerate(one.heads, 1)
+        ))
+        for one in bank
+    )  # fmt: skip
 
 
 def tiny_file(path: Path, n: int = 12, seed: int = 0) -> Treebank:
