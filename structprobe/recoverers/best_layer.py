@@ -96,10 +96,9 @@ class BestLayer(TextRecoverer):
         if dev is None:
             raise ProbeError("choosing a layer needs a dev set", hint=NO_DEV)
         if self.criterion == "las":
-            from structprobe.probe.data.relation_labels import read_relations
+            from structprobe.probe.data.relation_labels import check_relations
 
-            for name, bank in {"train": train, "dev": dev}.items():  # before anything is encoded
-                read_relations(bank, name, subtypes=False)
+            check_relations({"train": train, "dev": dev})
         told = type(self), self.layers, self.punct, self.random_state, str(self.device)
         own = sorted((name, value) for name, value in self.settings.items() if value is not None)
         key = *told, repr(own), *map(id, (self.encoder, train, dev))

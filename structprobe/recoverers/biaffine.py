@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from structprobe.recoverers.best_layer import BestLayer
+from structprobe.recoverers.best_layer import BestLayer, fit_each
 from structprobe.recoverers.probe import ProbeRecoverer
 from structprobe.treebank.sentence import Sentence
 
@@ -41,13 +42,7 @@ class Biaffine(BestLayer):
         """Fit a biaffine probe on every layer; see `BestLayer.fit_layers`."""
         from structprobe.probe.readers.biaffine_probe import BiaffineProbe
 
-        dev_vectors, dev_trees = dev
-        return {
-            layer: BiaffineProbe(**self._told()).fit(
-                vectors.layer(layer), train, dev=(dev_vectors.layer(layer), dev_trees)
-            )
-            for layer in self.layers
-        }
+        return fit_each(partial(BiaffineProbe, **self._told()), vectors, train, dev)
 
 
 class BiaffineRelations(Biaffine):
@@ -74,11 +69,9 @@ class BiaffineRelations(Biaffine):
         super().__init__(encoder, subtypes=subtypes, **options)
 
     def _fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None) -> None:
-        from structprobe.probe.data.relation_labels import read_relations
+        from structprobe.probe.data.relation_labels import check_relations
 
-        for name, bank in {"train": train, "dev": dev}.items():  # before anything is trained
-            if bank is not None:
-                read_relations(bank, name, subtypes=self.settings["subtypes"])
+        check_relations({"train": train, "dev": dev}, subtypes=self.settings["subtypes"])
         kept = ("layers", "punct", "cache", "random_state", "device", "progress")
         given = {name: value for name, value in self.settings.items() if name != "subtypes"}
         given |= {name: getattr(self, name) for name in kept}

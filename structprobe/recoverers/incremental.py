@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from structprobe.recoverers.best_layer import BestLayer
+from structprobe.recoverers.best_layer import BestLayer, fit_each
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
@@ -66,15 +67,9 @@ class Incremental(BestLayer):
         """Fit an incremental probe on every layer; see `BestLayer.fit_layers`."""
         from structprobe.probe.readers.incremental_probe import IncrementalProbe
 
-        dev_vectors, dev_trees = dev
-        probes = {
-            layer: IncrementalProbe(**self._told()).fit(
-                vectors.layer(layer), train, dev=(dev_vectors.layer(layer), dev_trees)
-            )
-            for layer in self.layers
-        }
+        probes = fit_each(partial(IncrementalProbe, **self._told()), vectors, train, dev)
         self._unattached = {
-            layer: probe.unattached(dev_vectors.layer(layer)) for layer, probe in probes.items()
+            layer: probe.unattached(dev[0].layer(layer)) for layer, probe in probes.items()
         }
         return probes
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from structprobe.recoverers.best_layer import BestLayer
+from structprobe.recoverers.best_layer import BestLayer, fit_each
 
 if TYPE_CHECKING:
     from structprobe.encoder.vectors import EncodedBank
@@ -36,10 +37,4 @@ class Orthogonal(BestLayer):
         """Fit an orthogonal probe on every layer; see `BestLayer.fit_layers`."""
         from structprobe.probe.orthogonal_probe import OrthogonalProbe
 
-        dev_vectors, dev_trees = dev
-        return {
-            layer: OrthogonalProbe(**self._told()).fit(
-                vectors.layer(layer), train, dev=(dev_vectors.layer(layer), dev_trees)
-            )
-            for layer in self.layers
-        }
+        return fit_each(partial(OrthogonalProbe, **self._told()), vectors, train, dev)

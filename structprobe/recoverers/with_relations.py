@@ -108,7 +108,7 @@ class WithRelations(TextRecoverer):
 
     def _fit(self, train: Sequence[Sentence], dev: Sequence[Sentence] | None) -> None:
         """Fit the method, then readers on one layer or all."""
-        from structprobe.probe.data.relation_labels import read_relations
+        from structprobe.probe.data.relation_labels import check_relations
         from structprobe.probe.losses.relations import READS
         from structprobe.probe.readers.relation_decoding import choose_weight
         from structprobe.probe.readers.relation_reader import RelationReader
@@ -117,9 +117,7 @@ class WithRelations(TextRecoverer):
         read_decoding(self.decoding, read_name("reads", self.reads, READS))
         if self.decoding == "joint" and dev is None:
             raise ProbeError("choosing the weight of relations needs a dev set", hint=NO_DEV)
-        for name, bank in {"train": train, "dev": dev}.items():  # before anything is trained
-            if bank is not None:
-                read_relations(bank, name, subtypes=self.subtypes)
+        check_relations({"train": train, "dev": dev}, subtypes=self.subtypes)
         fit_checked(self.recoverer, train, dev)
         probe = self._probe()
         own = self.layer if self.layer is not None or probe is None else probe.layer

@@ -129,7 +129,7 @@ def probe_runs(
 ) -> list[Run]:
     """List the probes of a grid: every layer with every rank and seed."""
     method += "" if banks.control is None else f"-control-{banks.control}"
-    from structprobe.probe.data.relation_labels import read_relations
+    from structprobe.probe.data.relation_labels import check_relations
     from structprobe.probe.training.settings import read_reads
 
     told = {"method": method, "uses_gold": False, **encoder.origin(0)}
@@ -139,9 +139,7 @@ def probe_runs(
     if stimuli and banks.control is None:
         told["stimuli"] = stimuli
     if banks.control is None and (reads := read_reads(training.relations)) is not None:
-        for part in ("train", "dev"):  # before anything is encoded
-            if (bank := banks.parts.get(part)) is not None:
-                read_relations(bank, part, subtypes=False)
+        check_relations({"train": banks.train, "dev": banks.dev})
         told |= {"reads": reads, "decoding": training.decoding}
     return [
         Run.of({**told, "layer": layer, "rank": rank, "seed": seed}, banks)

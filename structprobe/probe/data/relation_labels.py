@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -37,6 +37,13 @@ def read_relations(y: TreesLike, name: str, *, subtypes: bool) -> Labels:
             raise ProbeError(f"{which} has no relation", where=where, hint=hint)
         found += row
     return np.array(found) if subtypes else without_subtypes(found)
+
+
+def check_relations(banks: Mapping[str, TreesLike | None], *, subtypes: bool = False) -> None:
+    """Refuse treebanks without relations, by name, before anything is encoded or trained."""
+    for name, bank in banks.items():
+        if bank is not None:
+            read_relations(bank, name, subtypes=subtypes)
 
 
 def unseen(labels: Iterable[str], known: Iterable[str], name: str) -> str | None:
