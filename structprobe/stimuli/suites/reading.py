@@ -88,9 +88,9 @@ def read_suite(path: str | os.PathLike[str]) -> list[MinimalPair] | Suite:
     path : path
         A ``.jsonl`` file with one pair a line and the keys of BLiMP (``sentence_good``,
         ``sentence_bad``, and if known ``UID``, ``linguistics_term``); a ``.json`` file of
-        SyntaxGym; or columns separated by tabs (``.tsv``) or commas (``.csv``): the grammatical sentence, then
-        the ungrammatical one, or as a first line names them: ``good``, ``bad``, ``paradigm``,
-        ``phenomenon``.
+        SyntaxGym; or columns separated by tabs (``.tsv``) or commas (``.csv``): the grammatical
+        sentence, then the ungrammatical one, or as a first line names them: ``good``, ``bad``,
+        ``paradigm``, ``phenomenon``.
 
     Returns
     -------
@@ -207,7 +207,8 @@ def _read(files: Iterable[Path]) -> list[SuiteGroup]:
             own["faults"][file.stem] = str(error)
             continue
         if isinstance(found, Suite):
-            own["suites"].append(found)
+            known = [one.name for one in own["suites"]]
+            own["suites"].append(replace(found, name=file.stem) if found.name in known else found)
         else:
             own["pairs"] += found
     names = [own["name"] for own in groups.values()]
