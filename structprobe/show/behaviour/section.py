@@ -65,9 +65,7 @@ def _of_suite(suite: str, runs: Sequence[tuple[str, Sequence[Mapping[str, Any]]]
 def _names(rows: Sequence[Row]) -> list[str]:
     """Name the runs of a suite by their model, and by what else they differ in."""
     apart = [key for key in differing(rows) if key != "model"]
-    return [
-        ", ".join([short_model(str(row["model"])), *tell_settings(row, apart)]) for row in rows
-    ]
+    return [", ".join([short_model(str(row["model"])), *tell_settings(row, apart)]) for row in rows]
 
 
 def _is_alike(row: Row, key: str) -> bool:
