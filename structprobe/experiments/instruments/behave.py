@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from structprobe.behaviour.texts import space_text
+from structprobe.encoder.subwords.sentences import SpacedWords
 from structprobe.errors import Hint, StructprobeError, refuse_kind, unknown_name
 from structprobe.output_paths import check_file
 from structprobe.results.folder import ResultsFolder, check_folder
 from structprobe.results.frames import Rows
-from structprobe.results.rows import Row, make_row, run_key
+from structprobe.results.rows import Row, empty_key, make_row, run_key
 from structprobe.stimuli.bias import Resampling
 from structprobe.stimuli.suites.formulas import WHOLE
 from structprobe.stimuli.suites.pairs import MinimalPair
@@ -155,29 +157,33 @@ def behaviour_rows(
     _check_choices(language_model, pairs, per, None)
     check_folder(folder)
     groups = _groups(suites, pairs, seed)
-    runs = {group.name: _values(language_model, group, pairs, per) for group in groups}
+    runs = [_values(language_model, group, per) for group in groups]
     results = ResultsFolder(folder)
     results.tell_command(command)
-    keys = results.keys
-    for group in groups:
-        values = runs[group.name]
+    keys, done = results.keys, []
+    for group, values in zip(groups, runs, strict=True):
         if values["key"] in keys:
+            done.append(values["key"])
             continue
         found = _Asked(language_model, group, per, Resampling(), progress, None).rows()
         (every,) = (one for one in found if one.level == ALL)
         told = {name: value for name, value in every.values().items() if name in _TOLD}
         warnings = list(dict.fromkeys(f"{group.name}: {text}" for text in every.notes)) or None
-        row = make_row(**values, **told, n_pairs=every.n, warnings=warnings,
-                       why_empty=every.why_empty)  # fmt: skip
+        if every.why_empty is not None:
+            reasons = dict.fromkeys(one.why_empty for one in found if one.level != ALL)
+            why = "; ".join(filter(None, reasons)) or every.why_empty
+            values |= {"why_empty": why, "key": empty_key(values["key"], why)}
+        row = make_row(**values, **told, n_pairs=every.n, warnings=warnings)
         results.add(row, conditions=[*map(_condition, found)] if every.n else ())
+        done.append(row["key"])
     by_key = {row["key"]: row for row in results.rows}
-    return Rows(by_key[values["key"]] for values in runs.values())
+    return Rows(by_key[key] for key in done)
 
 
 _TOLD = tuple(f"{name}{end}" for name in ("accuracy", "margin") for end in ("", "_low", "_high"))
 
 
-def _values(model: LanguageModel, group: SuiteGroup, pairs: int | None, per: str | None) -> Row:
+def _values(model: LanguageModel, group: SuiteGroup, per: str | None) -> Row:
     """Give the known values of a row, and its key."""
     origin = model.encoder.origin(0)
     names = ("model", "revision", "fingerprint", "dtype", "lang", "quantize", "model_part")
@@ -281,7 +287,7 @@ class _Asked:
         """Score all pairs at once, or by paradigm where one of them cannot be scored."""
         pairs, faults = list(self.group.pairs), dict(self.group.faults)
         try:
-            scores = self._scored(pairs)
+            scores = self._scored(pairs) if pairs else np.zeros((0, 2))
         except StructprobeError:
             by_paradigm: dict[str, list[MinimalPair]] = {}
             for one in pairs:
@@ -299,15 +305,15 @@ class _Asked:
     def _scored(self, pairs: Sequence[MinimalPair]) -> Floats:
         """Score pairs, and say of which sentence a fault is."""
         # -> (n_pairs, 2)
-        texts = [(one.good, one.bad) for one in pairs]
+        texts = [(_placed(one.good, one.where), _placed(one.bad, one.where)) for one in pairs]
         scores = self.model.pair_log_probs(texts, per=self.per, progress=self.progress)
         if self.words is not None:
             flat = [text for both in texts for text in both]
             bits = iter(self.model.surprisals(flat, progress=self.progress))
-            for one in pairs:
-                for name, text in (("good", one.good), ("bad", one.bad)):
+            for one, both in zip(pairs, texts, strict=True):
+                for name, text in zip(("good", "bad"), both, strict=True):
                     where = (self.group.name, one.paradigm, one.number, name)
-                    self.words.add(where, _words_of(text), next(bits))
+                    self.words.add(where, text.words, next(bits))
         return scores
 
     def _of_suites(self) -> list[Behaviour]:
@@ -324,7 +330,10 @@ class _Asked:
     def _regions(self, suite: Suite) -> list[Mapping[Any, float]]:
         """Give the surprisals of the regions that the predictions of a suite name, by item."""
         places = [(item, name) for item in suite.items for name in suite.conditions]
-        texts = [item.text(name) for item, name in places]
+        texts = [
+            _placed(item.text(name), f"{suite.where}: item {item.number}: condition {name!r}")
+            for item, name in places
+        ]
         bits = self.model.surprisals(texts, progress=self.progress)
         whole: dict[tuple[int, str], float] = {}
         named = [one for formula in suite.predictions for one in formula.regions]
@@ -337,7 +346,7 @@ class _Asked:
             by_item.setdefault(item.number, {})[name] = own
             if self.words is not None:
                 where = (self.group.name, suite.name, item.number, name)
-                self.words.add(where, text.split(), own)
+                self.words.add(where, text.words, own)
         return [
             regions_of(
                 item,
@@ -349,5 +358,6 @@ class _Asked:
         ]
 
 
-def _words_of(text: str | Sentence) -> Sequence[str]:
-    return text.split() if isinstance(text, str) else text.words
+def _placed(text: str | Sentence, where: str) -> SpacedWords | Sentence:
+    """Split a text into words, with its place, which errors name."""
+    return replace(space_text(text, 0, "words"), where=where) if isinstance(text, str) else text

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from structprobe.show.row_labels import short_model
 from structprobe.show.table import NOTHING, lay_out
 
 _HEADINGS = {
@@ -104,6 +105,6 @@ def _scoring(row: Mapping[str, Any]) -> str:
         )
     per = {None: "not divided by length", "token": "divided by the number of tokens",
            "word": "divided by the number of words"}[row["per"]]  # fmt: skip
-    told = f"{row['model']}: the score of a sentence is {told}, {per}"
+    told = f"{short_model(str(row['model']))}: the score of a sentence is {told}, {per}"
     spacing = {"words": "words joined by single spaces", "original": "spaced as in the text"}
     return f"{told}; made pairs: {spacing[row['spacing']]}." if row.get("spacing") else f"{told}."

@@ -212,9 +212,12 @@ def _read(files: Iterable[Path]) -> list[SuiteGroup]:
         else:
             own["pairs"] += found
     names = [own["name"] for own in groups.values()]
-    for (home_or_file, _), own in groups.items():
-        if names.count(own["name"]) > 1:
-            own["name"] = "/".join(Path(home_or_file).parts[-2:])
+    places = [place for place, _ in groups]
+    for (place, ending), own in groups.items():
+        if places.count(place) > 1:  # pairs and SyntaxGym suites in one folder
+            own["name"] += f" ({ending})"
+        elif names.count(own["name"]) > 1:
+            own["name"] = "/".join(Path(place).parts[-2:])
     return [
         SuiteGroup(own["name"], tuple(own["pairs"]), tuple(own["suites"]), own["faults"])
         for own in groups.values()
