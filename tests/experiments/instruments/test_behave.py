@@ -140,7 +140,7 @@ def test_equal_and_few_pairs_and_impossible_sentences(folder: Path) -> None:
     x = read_behaviour(Bigrams(costs), folder.parent / "few")[0]
     assert (x.accuracy.value, x.ties, x.margin) == (2 / 3, 1, None)
     pairs = make_pairs("agreement", n=1)
-    with pytest.raises(StructprobeError, match="agreement-1-.*: a sentence has no score: NaN"):
+    with pytest.raises(StructprobeError, match=r"agreement-1-.*: a sentence has no score: NaN"):
         score_pairs("own", pairs, [[1.0, 2.0], [math.nan, 2.0]])
 
 
