@@ -21,6 +21,7 @@ from structprobe.masking.masked_head import find_mask
 from structprobe.models.heads.loading import CAUSAL, KINDS, find_kind, load_head
 from structprobe.models.heads.scoring import TokenScorer
 from structprobe.models.inside.edits import is_edited
+from structprobe.models.reading import PADDED
 from structprobe.models.text_part import part_at
 from structprobe.progress import progress_bar
 
@@ -252,7 +253,9 @@ class LanguageModel:
             starts = range(0, len(rows), n_bundled)
             bundles = [bundle(rows[i : i + n_bundled], n_least) for i in starts]
             how: dict[str, Any] = {"share": not edited if share is None else share}
-            how |= {"to_the_end": edited, "advance": advance}
+            # What a model that is read without padding gives depends on the length of a text.
+            whole = edited or self.encoder.loaded.batching != PADDED
+            how |= {"to_the_end": whole, "advance": advance}
             return rows, self._causal.read(bundles, batch_tokens, **how)
 
     def _sums(self, rows: Sequence[TokenRow], scores: Sequence[Floats], per: str | None) -> Floats:
