@@ -135,12 +135,16 @@ def behaviour_rows(
 
     Parameters
     ----------
-    language_model, suites, pairs, per, seed, progress
+    language_model, suites
         As for `read_behaviour`.
     folder : path
         The results folder: new, empty, or from structprobe.
+    pairs, per, seed
+        As for `read_behaviour`.
     command : str, optional
         The command line, which the folder keeps.
+    progress : bool, optional
+        As for `read_behaviour`.
 
     Returns
     -------
