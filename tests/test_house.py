@@ -43,6 +43,7 @@ ROOMS = (
     "masking",
     "recoverers",
     "stimuli",
+    "behaviour",
     "experiments",
     "show",
     "cli",
