@@ -12,6 +12,7 @@ from structprobe._version import __version__
 
 if TYPE_CHECKING:
     from structprobe.attention.word_attentions import WordAttentions
+    from structprobe.behaviour.language_model import LanguageModel
     from structprobe.encoder.encoder import Encoder
     from structprobe.encoder.vectors import EncodedBank, WordVectors
     from structprobe.errors import StructprobeError
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
 
 _NAMES = {
     "attention.word_attentions": "WordAttentions",
+    "behaviour.language_model": "LanguageModel",
     "encoder.encoder": "Encoder",
     "encoder.vectors": "EncodedBank WordVectors",
     "errors": "StructprobeError",
@@ -87,8 +89,8 @@ _HOME = {name: room for room, names in _NAMES.items() for name in names.split()}
 
 __all__ = [
     "AttentionMST", "AttentionMax", "Backend", "CodelengthConfig", "CompareConfig",
-    "DecomposeConfig", "EncodedBank", "Encoder", "FitConfig", "HeadsConfig", "LayerSweep",
-    "LeftBranching", "LinearChain", "LocaliseConfig", "NotFittedError", "ParsedSentence",
+    "DecomposeConfig", "EncodedBank", "Encoder", "FitConfig", "HeadsConfig", "LanguageModel",
+    "LayerSweep", "LeftBranching", "LinearChain", "LocaliseConfig", "NotFittedError", "ParsedSentence",
     "Prediction", "ProbeRecoverer", "Protocol", "RandomTree", "Recoverer", "RightBranching", "Rows",
     "Scores", "Sentence", "StructprobeError", "StructuralProbe", "SweepConfig", "Training",
     "TransferConfig", "Treebank", "WordAttentions", "WordVectors", "__version__", "analyse_heads",

@@ -41,6 +41,7 @@ ROOMS = (
     "probe",
     "attention",
     "masking",
+    "behaviour",
     "recoverers",
     "stimuli",
     "behaviour",

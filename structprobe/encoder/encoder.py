@@ -39,6 +39,7 @@ from structprobe.encoder.subwords.batching import (
     make_halving,
     make_layout,
 )
+from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.prefetch import make_parts, read_ahead
 from structprobe.encoder.subwords.sentences import (
     SentenceLike,
@@ -585,3 +586,11 @@ def unwatched(encoder: Encoder) -> Encoder:
     alone = copy.copy(encoder)
     alone._unknown = None
     return alone
+
+
+def read_pieces(encoder: Encoder, spaced: Sequence[SpacedWords]) -> list[Pieces]:
+    """Split texts into subwords, refusing those that the model cannot read."""
+    encoder._check_unknown(spaced, digest(spaced))
+    pieces = encoder._reader.read(spaced)
+    refuse_foreign_tokens(encoder._look(), pieces, spaced)
+    return pieces

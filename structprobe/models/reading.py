@@ -55,8 +55,8 @@ def reading(model: Module) -> Iterator[None]:
 
 def run_model(model: Model, ids: torch.Tensor, mask: torch.Tensor, **more: Any) -> Any:
     """Run a model once, with its hidden states or what else is named."""
-    given = {"input_ids": ids, "attention_mask": mask, **_no_cache(model)}
-    output = model(**given, **(more or {"output_hidden_states": True}), return_dict=True)
+    given = {"input_ids": ids, "attention_mask": mask, **_no_cache(model), "return_dict": True}
+    output = model(**(given | (more or {"output_hidden_states": True})))
     return _gathered(output, ids.device)
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.encoder.subwords.pieces import Pieces
+from structprobe.encoder.subwords.pieces import Pieces, words_of_pieces
 from structprobe.encoder.subwords.sentences import SpacedWords
 from structprobe.encoder.subwords.special_tokens import Surroundings
 from structprobe.encoder.subwords.windows import choose_windows, cut_windows
@@ -181,11 +181,10 @@ def mark_row(
 ) -> NDArray[np.int64]:
     """Give the sentence and the word, from 0, of each position of a window; -1 for no word.
 
-    A subword that belongs to several words is marked as the first of them.
+    A subword of several words, or of none, is marked as by `words_of_pieces`.
     """
     # -> (n_positions, 2)
-    words = np.full(len(pieces.ids), -1, dtype=np.int64)  # (n_pieces,)
-    words[pieces.links[::-1, 0]] = pieces.links[::-1, 1]
+    words = words_of_pieces(pieces)
     around = layout.surroundings
     own = np.pad(words[start:stop], (len(around.before), len(around.after)), constant_values=-1)
     return np.stack([np.full(len(own), number, dtype=np.int64), own], axis=1)

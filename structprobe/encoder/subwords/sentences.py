@@ -35,7 +35,7 @@ def space_sentences(sentences: Iterable[SentenceLike], spacing: str) -> list[Spa
     if not isinstance(sentences, Iterable):
         what = f"sentences is {type(sentences).__name__}, not a list of sentences"
         raise EncoderError(what, hint=_WANTED)
-    spaced = [_space(sentence, i, spacing) for i, sentence in enumerate(sentences)]
+    spaced = [space_sentence(sentence, i, spacing) for i, sentence in enumerate(sentences)]
     if not spaced:
         raise EncoderError("no sentences to encode", hint="the treebank is empty")
     return spaced
@@ -56,7 +56,7 @@ def digest(sentences: Sequence[SpacedWords]) -> str:
     return seen.hexdigest()
 
 
-def _space(sentence: Any, number: int, spacing: str) -> SpacedWords:
+def space_sentence(sentence: Any, number: int, spacing: str) -> SpacedWords:
     """Check one sentence and space it."""
     given = getattr(sentence, "words", sentence)
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):

@@ -1,0 +1,1 @@
+"""Models with their language modelling heads, causal or masked."""
