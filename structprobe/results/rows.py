@@ -108,6 +108,20 @@ _TOLD = {
     "codelength": "bits of the trees of `train`, or of their distances or depths, as the method "
     "says, by the online code; those of different methods are not comparable",
     "compression": "bits of the same by the uniform code, divided by codelength",
+    "suite": "name of the suite of minimal pairs, or folder of SyntaxGym suites",
+    "suite_fingerprint": "hash of what the suite asks of a model",
+    "lm_kind": "kind of language model that was asked: 'causal' or 'masked'",
+    "scores_first": "whether the first token of a text was scored, behind a beginning-of-sequence "
+    "token or by a masked model",
+    "per": "what log-probabilities were divided by: 'token' or 'word'; None for sums",
+    "n_pairs": "number of minimal pairs, or of items of SyntaxGym suites",
+    "accuracy": "share of pairs whose grammatical sentence is preferred, or of items in which all "
+    "predictions hold, a fraction",
+    "accuracy_low": "accuracy: lower bound of the 95% bootstrap interval over pairs or items",
+    "accuracy_high": "accuracy: upper bound of the 95% bootstrap interval over pairs or items",
+    "margin": "mean difference of the log-probabilities of the two sentences of a pair, in nats",
+    "margin_low": "margin: lower bound of the 95% bootstrap interval over pairs",
+    "margin_high": "margin: upper bound of the 95% bootstrap interval over pairs",
     **{
         f"dev_{metric}": f"{name} on the dev set, a fraction"
         for metric, name in zip(METRICS, _NAMES, strict=True)
@@ -158,6 +172,11 @@ def score_values(scores: Scores) -> Row:
         values[f"{metric}_low"], values[f"{metric}_high"] = interval or (None, None)
         values[f"{metric}_sentences"] = n_scored(scores.table, metric, by_sentence=by_sentence)
     return values
+
+
+def is_of_trees(row: Mapping[str, Any]) -> bool:
+    """Whether a row is one of trees, scored or not: not of codelengths, and not of behaviour."""
+    return row.get("codelength") is None and row.get("suite") is None
 
 
 def per_cent(score: float | None) -> str:

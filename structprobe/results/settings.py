@@ -12,14 +12,16 @@ from structprobe.results.rows import ENCODING, METRICS, Row
 AnyRow = Mapping[str, Any]
 
 # How scores were taken: those of other protocols are not compared.
-PROTOCOL = ("treebank", "part", "punct", "min_length", "max_length", "words_as")
+PROTOCOL = ("treebank", "part", "punct", "min_length", "max_length", "words_as", "suite", "per")
 # How the run was made.
 SETTINGS = ("model", "train", "dev", "recipe", "select", "max_steps", "products", *ENCODING,
-            "train_sentences", "stimuli", "reads", "decoding", "version")  # fmt: skip
+            "train_sentences", "stimuli", "reads", "decoding", "lm_kind", "scores_first",
+            "version")  # fmt: skip
 # What a point of a grid is, and what tells names of files and models apart.
 COORDINATES = ("method", "control", "uses_gold", "layer", "head", "rank", "seed")
 NAMED = {"treebank": "treebank_fingerprint", "train": "train_fingerprint",
-         "dev": "dev_fingerprint", "model": "fingerprint"}  # fmt: skip
+         "dev": "dev_fingerprint", "model": "fingerprint",
+         "suite": "suite_fingerprint"}  # fmt: skip
 _WITH_ENDS = (*METRICS, "selectivity", "near_word_bias")
 _SCORES = (*_WITH_ENDS, "codelength", "compression", *(f"dev_{metric}" for metric in METRICS))
 _AVERAGED = (*_SCORES, *(f"{key}{end}" for key in _WITH_ENDS for end in ("_low", "_high")),

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from structprobe.errors import counted
-from structprobe.results.rows import Row
+from structprobe.results.rows import Row, is_of_trees
 from structprobe.results.settings import (
     PROTOCOL,
     SETTINGS,
@@ -26,11 +26,12 @@ _HEADINGS = {
     "cpu_seconds": "CPU s", "wall_seconds": "wall s", "choice": "chosen",
     "train_sentences": "train sentences", "n_train": "train sentences", "n_sentences": "sentences",
     "n_words": "words", "n_seeds": "seeds", "near_word_bias": "near-word bias",
-    "codelength": "bits",
+    "codelength": "bits", "n_pairs": "pairs",
 }  # fmt: skip
 _USUAL = (
     *("method", "words_as", "layer", "head", "choice", "rank", "seed", "n_seeds"),
     *(*SCORES, "selectivity", "near_word_bias", "codelength", "compression"),
+    *("n_pairs", "accuracy", "margin"),
     *("dev_uuas", "dev_loss", "cpu_seconds"),
 )
 _PLAIN = {"codelength": ",.0f", "compression": ".2f"}  # not in per cent, without an interval
@@ -38,6 +39,11 @@ INCOMPARABLE = (
     "the codelengths of different kinds are not comparable, since one tree determines all "
     "n(n - 1)/2 distances and all n depths of a sentence, but these are encoded as if they "
     "were independent"
+)
+_BEHAVIOUR = (
+    "Accuracy: per cent of minimal pairs whose grammatical sentence is preferred, or of SyntaxGym "
+    "items in which all predictions hold; margin: mean difference of log-probabilities, in nats; "
+    "95% bootstrap intervals over pairs or items in brackets."
 )
 _FIRST = ("model", "treebank", "part", "punct")  # of the settings that rows may differ in
 _OTHERS = tuple(key for key in (*PROTOCOL, *SETTINGS) if key not in _FIRST)
@@ -98,8 +104,8 @@ def _filled(rows: Sequence[Row]) -> list[str]:
     """Give the usual columns that some row fills, and those in which the rows differ."""
     apart = [key for key in differing(rows, (*_FIRST, *_OTHERS)) if key not in _USUAL]
     usual = [*_USUAL[:1], *apart, *_USUAL[1:]]
-    # Where nothing was scored the table shows that, but codelengths are no scores.
-    always = {"method", "uuas"} if any(row.get("codelength") is None for row in rows) else set()
+    # Where nothing was scored the table shows that, but other rows have no trees to score.
+    always = {"method", "uuas"} if any(map(is_of_trees, rows)) else set()
     return [key for key in usual if key in always or any(row.get(key) is not None for row in rows)]
 
 
@@ -111,14 +117,16 @@ def _cell(row: Row, column: str) -> str:
         return "default"
     if value is None:
         return "original" if column == "words_as" else NOTHING
-    if column.removeprefix("dev_") in SCORES or column == "selectivity":
+    if column.removeprefix("dev_") in SCORES or column in ("selectivity", "accuracy"):
         # The interval of UUAS alone, the score that rows are compared by, and of its differences.
         ends: list[Any] = [row.get(f"{column}_{end}") for end in ("low", "high")]
-        known = column in ("uuas", "selectivity") and None not in ends
+        known = column in ("uuas", "selectivity", "accuracy") and None not in ends
         shown = " [{:z.1f}, {:z.1f}]".format(*(100 * end for end in ends)) if known else ""
         return f"{100 * value:z.1f}{tell_spread(row, column)}{shown}"
     if column == "near_word_bias":
         return tell_bias(row)
+    if column == "margin":
+        return tell_margin(row)
     if column in _PLAIN:
         spread = row.get(f"{column}_sd")
         told = f"{value:{_PLAIN[column]}}"
@@ -148,6 +156,7 @@ def _lines_below(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
         told += ", beside the means of the intervals' bounds" if intervals else ""
     doubts = Counter(text for row in rows for text in row.get("warnings") or ())
     of_rows = {text: f" ({n} of {len(rows)} rows)" * (n < len(rows)) for text, n in doubts.items()}
+    behaviour = any(row.get("suite") is not None for row in rows)
     coded = any(row.get("codelength") is not None for row in rows)
     no_tree = "are not a tree: their arcs are scored as they are"
     ranked = any(row.get(key) is not None for row in rows for key in ("dspr", "nspr"))
@@ -156,6 +165,7 @@ def _lines_below(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
         *(f"In {method}, the heads of {counted(n, 'sentence')} {no_tree}." for method, n in arcs),
         *(f"Scored on {bank}, {counted(n, 'sentence')}." for bank, n in banks),
         *partly_scored(rows, metrics),
+        *([_BEHAVIOUR] if behaviour else []),
         *([f"Codelengths in bits: {INCOMPARABLE}."] if coded else []),
         *(f"In per cent; {one.describe(correlations=ranked)}{told}." for one in protocols_of(rows)),
         *(f"Warning: {text}{share}." for text, share in of_rows.items()),
@@ -167,6 +177,15 @@ def tell_bias(row: Mapping[str, Any]) -> str:
     value, low, high = (row[f"near_word_bias{end}"] for end in ("", "_low", "_high"))
     spread = row.get("near_word_bias_sd")
     told = f"{value:z.2f}" if spread is None else f"{value:z.2f} ± {spread:z.2f}"
+    return told if low is None or high is None else f"{told} [{low:z.2f}, {high:z.2f}]"
+
+
+def tell_margin(row: Mapping[str, Any]) -> str:
+    """Write the mean margin of minimal pairs, with its interval."""
+    value, low, high = (row.get(f"margin{end}") for end in ("", "_low", "_high"))
+    if value is None:
+        return NOTHING
+    told = f"{value:z.2f}"
     return told if low is None or high is None else f"{told} [{low:z.2f}, {high:z.2f}]"
 
 

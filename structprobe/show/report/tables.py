@@ -19,10 +19,19 @@ _LAST = ("layer", "head", "choice", "rank", "seed", "n_seeds")
 _HEADINGS = {"words_as": "input", "choice": "chosen", "n_seeds": "seeds"}
 BIAS = "near_word_bias"
 _NAMES = {**SCORES, "selectivity": "selectivity", BIAS: "near-word bias", "dev_uuas": "dev UUAS",
-          "codelength": "bits", "compression": "compression", "stimuli": "stimuli"}  # fmt: skip
+          "codelength": "bits", "compression": "compression", "stimuli": "stimuli",
+          "n_pairs": "pairs or items", "accuracy": "accuracy", "margin": "margin"}  # fmt: skip
 _ENDS = {"": "value", "_low": "low", "_high": "high", "_sd": "sd"}
 # Values that are not shown in per cent: how many digits they have.
-_PLAIN = {BIAS: 2, "distance": 2, "codelength": 0, "compression": 2, "stimuli": 0}
+_PLAIN = {
+    BIAS: 2,
+    "distance": 2,
+    "codelength": 0,
+    "compression": 2,
+    "stimuli": 0,
+    "n_pairs": 0,
+    "margin": 2,
+}
 _WORDS = ("method", "choice", *PROTOCOL, *SETTINGS)
 # The first of each range; the last range is open.
 _DISTANCES = (1, 2, 3, 4, 5, 7, 10, 15)

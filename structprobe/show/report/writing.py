@@ -11,8 +11,9 @@ from structprobe.errors import ResultError
 from structprobe.output_paths import check_file
 from structprobe.probe.saving.save_load import CONFIG, read_config
 from structprobe.results.folder import MARKER, read_commands, read_rows
-from structprobe.results.rows import Row
+from structprobe.results.rows import Row, is_of_trees
 from structprobe.results.settings import name_banks, over_seeds, tell_seeds
+from structprobe.show.behaviour.section import behaviour_section
 from structprobe.show.report.curves import protocol_curves
 from structprobe.show.report.elements import Markup, element, note, section
 from structprobe.show.report.evidence import (
@@ -131,9 +132,10 @@ def _results_page(folder: Path, title: str | None, progress: bool | None) -> str
         raise ResultError(what, where=str(folder), hint=_KINDS)
     named = name_banks(every)
     means = over_seeds(named)
-    # Codelengths are no scores: they have a section of their own.
+    # Codelengths and behaviour are no scores of trees: they have sections of their own.
     codelengths = [row for row in means if row["codelength"] is not None]
-    rows = [row for row in means if row["codelength"] is None]
+    behaviour = [row for row in means if row["suite"] is not None]
+    rows = [row for row in means if is_of_trees(row)]
     series, runs = series_of(rows), series_of(named)
     kept = read_kept(folder, runs, progress)
     packed = Explorer(kept, progress)
@@ -145,6 +147,7 @@ def _results_page(folder: Path, title: str | None, progress: bool | None) -> str
         "controls": ("Controls", controls_section(rows, series)),
         "stimuli": ("Stimuli", stimuli_section(folder, rows, series, runs)),
         "codelengths": ("Codelengths", codelength_section(codelengths)),
+        "behaviour": ("Behaviour", behaviour_section(folder, behaviour)),
         "differences": ("Differences", pairs_section(folder, named, kept)),
         "recall": ("By relation and length", _recall_section(kept)),
         "sentences": ("Sentences", explorer_section(kept, packed, n_scored) if kept else None),
@@ -166,6 +169,7 @@ def _title(rows: Sequence[Row]) -> str:
     models = dict.fromkeys(short_model(one) for one in named if "(untrained" not in one)
     banks = dict.fromkeys(row["treebank"] for row in rows if row["treebank"])
     banks = banks or dict.fromkeys(row["train"] for row in rows if row["train"])
+    banks = banks or dict.fromkeys(row["suite"] for row in rows if row["suite"])
     return " on ".join(", ".join(part) for part in (models, banks) if part) or "Trees from a model"
 
 

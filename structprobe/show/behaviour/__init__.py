@@ -1,0 +1,1 @@
+"""What language models prefer, as a table for a terminal and a section of the report."""
