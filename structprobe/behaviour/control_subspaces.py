@@ -146,8 +146,8 @@ def control_subspaces(
     subspace : Subspace
         What is removed.
     n_random : int, default=5
-        The number of random subspaces with the same rank and the same share of raw variance; as
-        many are drawn uniformly in whitened coordinates. At least 5.
+        The number of random subspaces with the same rank and the same share of raw variance, at
+        least 5.
     probes : mapping of str to StructuralProbe, optional
         Probes trained on control tasks with the same rank, by the name of the task.
     part : {"distance", "depth", "both"}, default="distance"
@@ -158,8 +158,7 @@ def control_subspaces(
     Returns
     -------
     list of (Subspace, int or None)
-        The subspaces and their seeds: ``"random"`` (the same variance), ``"random directions"``
-        (uniform), ``"top axes"``, ``"bottom axes"``, ``"untrained probe"``, and the control probes
+        The subspaces and their seeds: ``"random"``, ``"top axes"``, ``"bottom axes"``, ``"untrained probe"``, and the control probes
         as ``"control: NAME"``.
 
     Raises
@@ -175,9 +174,6 @@ def control_subspaces(
     for number in range(seed, seed + n_random):
         same = random_subspace(own, rank, number, variance=subspace.variance)
         found.append((same, number))
-    for number in range(seed, seed + n_random):
-        free = random_subspace(own, rank, number)
-        found.append((Subspace(free.basis, own, "random directions"), number))
     found += [(principal_subspace(own, rank, top=top), None) for top in (True, False)]
     found.append((untrained_subspace(own, rank, seed), seed))
     for name, probe in (probes or {}).items():

@@ -41,8 +41,11 @@ class Measure(ABC):
     names: tuple[str, ...]
 
     @abstractmethod
-    def read(self, model: Any) -> dict[Key, Counts]:
-        """Measure a LanguageModel, or an Encoder where no head is needed."""
+    def read(self, model: Any, *, share: bool = False) -> dict[Key, Counts]:
+        """Measure a LanguageModel, or an Encoder where no head is needed.
+
+        What texts share in front may be read once where `share` is true.
+        """
 
 
 class Surprisal(Measure):
@@ -56,7 +59,7 @@ class Surprisal(Measure):
     def __init__(self, sentences: Sequence[Sentence]) -> None:
         self.sentences = sentences
 
-    def read(self, model: LanguageModel) -> dict[Key, Counts]:
+    def read(self, model: LanguageModel, *, share: bool = False) -> dict[Key, Counts]:
         """Sum over the words of each sentence that are scored."""
         found = model.word_log_probs(self.sentences, progress=False)
         part = np.array([np.nansum(one) / -np.log(2) for one in found])
@@ -76,15 +79,16 @@ class Pairs(Measure):
         self.pairs = [one for one in pairs if not one.is_equal]
         if not self.pairs:
             raise StructprobeError("no minimal pairs were given")
+        self.texts = [(one.good, one.bad) for one in self.pairs]
         self.phenomena = np.array([one.phenomenon or one.suite for one in self.pairs], dtype=object)
         keys = [(one.suite, one.phenomenon, -i if one.item is None else one.item, one.item is None)
                 for i, one in enumerate(self.pairs)]  # fmt: skip
         order = {key: unit for unit, key in enumerate(dict.fromkeys(keys))}
         self.units = np.array([order[key] for key in keys])
 
-    def read(self, model: LanguageModel) -> dict[Key, Counts]:
+    def read(self, model: LanguageModel, *, share: bool = False) -> dict[Key, Counts]:
         """Compare the sentences of each pair."""
-        scores = model.pair_log_probs([(one.good, one.bad) for one in self.pairs], progress=False)
+        scores = model.pair_log_probs(self.texts, share=share, progress=False)
         margin = scores[:, 0] - scores[:, 1]
         found: dict[Key, Counts] = {}
         for phenomenon in [ALL, *dict.fromkeys(self.phenomena)]:
@@ -111,9 +115,9 @@ class Attachment(Measure):
                       for high, low in zip(stimuli[::2], stimuli[1::2], strict=True)]  # fmt: skip
         assert all(one.values == {"attachment": "high"} for one in stimuli[::2])
 
-    def read(self, model: LanguageModel) -> dict[Key, Counts]:
+    def read(self, model: LanguageModel, *, share: bool = False) -> dict[Key, Counts]:
         """Compare the two sentences of each item."""
-        scores = model.pair_log_probs(self.pairs, progress=False)
+        scores = model.pair_log_probs(self.pairs, share=share, progress=False)
         odds = scores[:, 0] - scores[:, 1]
         ones, units = np.ones(len(odds)), np.arange(len(odds))
         parts = (odds > 0).astype(float), odds
@@ -137,7 +141,7 @@ class Parsing(Measure):
     ) -> None:
         self.probes, self.bank, self.punct = dict(sorted(probes.items())), bank, punct
 
-    def read(self, model: Encoder) -> dict[Key, Counts]:
+    def read(self, model: Encoder, *, share: bool = False) -> dict[Key, Counts]:
         """Count the right edges of each sentence."""
         bank = model.encode(self.bank, layers=self.probes, progress=False)
         found: dict[Key, Counts] = {}

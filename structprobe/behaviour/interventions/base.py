@@ -54,6 +54,11 @@ class Intervention(ABC):
         self.n_changed = self.n_sinks = 0
 
     @property
+    def is_pointwise(self) -> bool:
+        """Whether a position is changed in the same way whatever else the text holds."""
+        return False
+
+    @property
     def name(self) -> str:
         """What tells it from others, as in the fingerprint of vectors that are made under it."""
         digest = hashlib.blake2b(digest_size=6)

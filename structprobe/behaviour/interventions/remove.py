@@ -58,6 +58,11 @@ class Remove(Intervention):
         self._arrays = [subspace.coordinates.mean, subspace.reads, subspace.writes]
         self._maps: dict[torch.device, list[Tensor]] = {}
 
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether all words are changed, each for itself."""
+        return self.words is None
+
     def _change(self, values: Tensor, marks: Tensor, chosen: Tensor) -> Tensor:
         if values.device not in self._maps:
             ready = [torch.from_numpy(one).to(values.device, torch.float32) for one in self._arrays]

@@ -85,21 +85,21 @@ def measure_interventions(
         encoder = encoder if head is None else head.encoder
     usable = [one for one in measures if head is not None or not one.needs_head]
 
-    def read() -> dict[Key, Counts]:
+    def read(share: bool) -> dict[Key, Counts]:
         found: dict[Key, Counts] = {}
         for one in usable:
-            found |= one.read(head if one.needs_head else encoder)
+            found |= one.read(head if one.needs_head else encoder, share=share)
         return found
 
     rows: list[dict[str, Any]] = []
     random: dict[str, list[dict[Key, Counts]]] = {}
     values: list[dict[Key, Counts]] = []
     with progress_bar("intervene", len(planned) + 1, "reading", shown=progress) as advance:
-        before = read()
+        before = read(share=True)
         advance(1)
         for one in planned:
             with one.intervention.on(encoder):
-                values.append(read())
+                values.append(read(share=one.intervention.is_pointwise))
             if one.control_of is not None and one.name == RANDOM:
                 random.setdefault(one.control_of, []).append(values[-1])
             rows.append(_told(one, encoder))
@@ -385,6 +385,7 @@ class _Found:
 
         labels: list[Any] = []
         for sentence in self.train:
+            assert sentence.heads is not None  # since it was checked
             if name == "depth":
                 labels.append(tree_depths(sentence.heads))
             elif sentence.deprels is None:
