@@ -158,8 +158,8 @@ def control_subspaces(
     Returns
     -------
     list of (Subspace, int or None)
-        The subspaces and their seeds: ``"random"``, ``"top axes"``, ``"bottom axes"``, ``"untrained probe"``, and the control probes
-        as ``"control: NAME"``.
+        The subspaces and their seeds: ``"random"``, ``"top axes"``, ``"bottom axes"``,
+        ``"untrained probe"``, and the control probes as ``"control: NAME"``.
 
     Raises
     ------

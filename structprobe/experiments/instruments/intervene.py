@@ -359,7 +359,8 @@ class _Found:
     def _later(self, encoder: Encoder) -> Iterator[int]:
         """Choose the layers behind the intervention in which trees are read."""
         if self.config.later is not None:
-            yield from parse_layers(self.config.later, encoder.n_layers, encoder.layers)
+            given = list(self.config.later)
+            yield from parse_layers(given, encoder.n_layers, encoder.layers) if given else ()
             return
         first, last = self.layer + 1, encoder.n_layers
         yield from sorted({first, (first + last) // 2, last}) if first <= last else ()
