@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.behaviour import behaviour
 from benchmarks.device import on_device
 from benchmarks.longer import longer
 from benchmarks.one_layer import one_layer
@@ -106,6 +107,17 @@ def _parser() -> argparse.ArgumentParser:
         help="for --recipes-only: folder with MPNet and Gemma, from shared/models/get_models.py",
     )
     parser.add_argument(
+        "--behaviour-only",
+        action="store_true",
+        help="nothing but scoring minimal pairs beside a plain script (minutes)",
+    )
+    parser.add_argument(
+        "--pairs",
+        type=Path,
+        default=TREEBANKS.with_name("minimal-pairs"),
+        help="for --behaviour-only: folder that holds blimp/",
+    )
+    parser.add_argument(
         "--device", help="nothing but the stages of a GPU, on that one: cuda, cuda:1, mps"
     )
     parser.add_argument(
@@ -123,6 +135,9 @@ def _rows(args: argparse.Namespace, plan: Plan) -> Iterator[Stage | Line]:
         return
     if args.recipes_only:
         yield from recipes(args.treebanks, args.models)
+        return
+    if args.behaviour_only:
+        yield from behaviour(args.pairs, every=args.every)
         return
     if not (args.quality_only or args.scale_only or args.longer_only):
         yield from stages(plan, fits_only=args.fits_only)

@@ -90,12 +90,12 @@ _HOME = {name: room for room, names in _NAMES.items() for name in names.split()}
 __all__ = [
     "AttentionMST", "AttentionMax", "Backend", "CodelengthConfig", "CompareConfig",
     "DecomposeConfig", "EncodedBank", "Encoder", "FitConfig", "HeadsConfig", "LanguageModel",
-    "LayerSweep", "LeftBranching", "LinearChain", "LocaliseConfig", "NotFittedError", "ParsedSentence",
-    "Prediction", "ProbeRecoverer", "Protocol", "RandomTree", "Recoverer", "RightBranching", "Rows",
-    "Scores", "Sentence", "StructprobeError", "StructuralProbe", "SweepConfig", "Training",
-    "TransferConfig", "Treebank", "WordAttentions", "WordVectors", "__version__", "analyse_heads",
-    "codelength", "compare", "decompose", "find_probe", "fit_probe", "format_table", "localise",
-    "plan_sweep", "read_rows", "score", "sweep", "to_frame", "transfer",
+    "LayerSweep", "LeftBranching", "LinearChain", "LocaliseConfig", "NotFittedError",
+    "ParsedSentence", "Prediction", "ProbeRecoverer", "Protocol", "RandomTree", "Recoverer",
+    "RightBranching", "Rows", "Scores", "Sentence", "StructprobeError", "StructuralProbe",
+    "SweepConfig", "Training", "TransferConfig", "Treebank", "WordAttentions", "WordVectors",
+    "__version__", "analyse_heads", "codelength", "compare", "decompose", "find_probe", "fit_probe",
+    "format_table", "localise", "plan_sweep", "read_rows", "score", "sweep", "to_frame", "transfer",
 ]  # fmt: skip
 
 

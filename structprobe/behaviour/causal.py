@@ -106,7 +106,8 @@ class CausalPasses:
     def _in_parts(self, rows: Sequence[TokenRow], n: int, _: bool) -> Iterator[Scores]:
         """Read once what rows share in front, n tokens, and then the rest of each row."""
         starts = np.stack([row.tokens[:n] for row in rows])
-        _, example, start = np.unique(starts, axis=0, return_index=True, return_inverse=True)
+        found: Any = np.unique(starts, axis=0, return_index=True, return_inverse=True)
+        example, start = found[1], found[2].flatten()
         ids, _, marks = self._put(
             *pad_rows([(rows[i].tokens[:n], rows[i].words[:n], rows[i].number) for i in example], 0)
         )
@@ -149,8 +150,8 @@ def bundle(rows: Sequence[TokenRow], n_least: int) -> Bundle:
     """Find what rows share in front; nothing if that is less than the special tokens there."""
     n = min(map(len, rows)) - 1
     first = rows[0].tokens[:n]
-    same = np.all([row.tokens[:n] == first for row in rows], axis=0)
-    n = int(np.argmin(np.append(same, False)))
+    differs = np.any([row.tokens[:n] != first for row in rows], axis=0)  # (n,)
+    n = int(np.append(differs, True).argmax())
     return Bundle(tuple(rows), n if n >= n_least else 0)
 
 

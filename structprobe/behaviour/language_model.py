@@ -6,11 +6,12 @@ import copy
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.behaviour.causal import Bundle, CausalPasses, bundle
+from structprobe.behaviour.causal import CausalPasses, bundle
 from structprobe.behaviour.masked import MaskedPasses
 from structprobe.behaviour.texts import Text, TokenRow, make_rows, sum_by_word
 from structprobe.encoder.encoder import Encoder
@@ -20,6 +21,7 @@ from structprobe.masking.masked_head import find_mask
 from structprobe.models.heads.loading import CAUSAL, KINDS, find_kind, load_head
 from structprobe.models.heads.scoring import TokenScorer
 from structprobe.models.inside.edits import is_edited
+from structprobe.models.reading import PADDED
 from structprobe.models.text_part import part_at
 from structprobe.progress import progress_bar
 
@@ -133,8 +135,7 @@ class LanguageModel:
             If a text has no word, none of its tokens is scored, or it has more tokens than the
             model reads.
         """
-        rows = self._rows(texts)
-        return self._sums(rows, self._scores([[row] for row in rows], None, progress), per)
+        return self._sums(*self._scores(texts, 1, None, progress), per)
 
     def pair_log_probs(
         self,
@@ -174,9 +175,8 @@ class LanguageModel:
             if isinstance(pair, str) or not isinstance(pair, Sequence) or len(pair) != 2:
                 what = f"pair {number} is {str(pair)[:40]!r}, not two texts"
                 raise EncoderError(what, hint="pass a list of pairs of texts")
-        rows = self._rows(list(chain.from_iterable(listed)))
-        both = [list(pair) for pair in zip(rows[::2], rows[1::2], strict=True)]
-        return self._sums(rows, self._scores(both, share, progress), per).reshape(-1, 2)
+        texts = list(chain.from_iterable(listed))
+        return self._sums(*self._scores(texts, 2, share, progress), per).reshape(-1, 2)
 
     def word_log_probs(
         self, texts: Iterable[Text], *, progress: bool | None = None
@@ -198,9 +198,8 @@ class LanguageModel:
         EncoderError
             As for `log_probs`.
         """
-        rows = self._rows(texts)
-        scores = self._scores([[row] for row in rows], None, progress)
-        return [sum_by_word(row, one) for row, one in zip(rows, scores, strict=True)]
+        scored = self._scores(texts, 1, None, progress)
+        return [sum_by_word(row, one) for row, one in zip(*scored, strict=True)]
 
     def surprisals(self, texts: Iterable[Text], *, progress: bool | None = None) -> list[Floats]:
         """Give the surprisal of each word, -log2 of its probability given the words before it.
@@ -238,39 +237,35 @@ class LanguageModel:
             raise EncoderError(f"{what} tokens 0 to {loaded.n_tokens - 1}", hint=hint)
         return (int(token), *before)
 
-    def _rows(self, texts: Iterable[Text]) -> list[TokenRow]:
-        """Turn texts into tokens, and refuse one of which no token would be scored."""
-        rows = make_rows(self.encoder, texts, self._around)
+    def _scores(
+        self, texts: Iterable[Text], n_bundled: int, share: bool | None, progress: bool | None
+    ) -> tuple[list[TokenRow], list[Floats]]:
+        """Score the tokens of texts, so many of which, one after the other, may begin alike."""
+        rows, batch_tokens = make_rows(self.encoder, texts, self._around)
         for row in rows:
             if len(row) < 2 and not self.scores_first:
                 what = "the text has one token, and the model no beginning-of-sequence token"
                 raise EncoderError(f"{what}, so nothing is scored", where=row.where)
-        return rows
-
-    def _scores(
-        self, bundles: Sequence[list[TokenRow]], share: bool | None, progress: bool | None
-    ) -> list[Floats]:
-        """Score the tokens of texts, some of which may begin alike."""
-        rows = [row for one in bundles for row in one]
-        batch_tokens = self.encoder._batch_tokens
         with progress_bar("score", len(rows), "text", shown=progress) as advance:
             if self.kind != CAUSAL:
-                return self._masked.read(rows, batch_tokens, advance)
-            edited = is_edited()
-            found: list[Bundle] = [bundle(one, max(1, len(self._around.before))) for one in bundles]
-            share = not edited if share is None else share
-            return self._causal.read(
-                found, batch_tokens, share=share, to_the_end=edited, advance=advance
-            )
+                return rows, self._masked.read(rows, batch_tokens, advance)
+            n_least, edited = max(1, len(self._around.before)), is_edited()
+            starts = range(0, len(rows), n_bundled)
+            bundles = [bundle(rows[i : i + n_bundled], n_least) for i in starts]
+            how: dict[str, Any] = {"share": not edited if share is None else share}
+            # What a model that is read without padding gives depends on the length of a text.
+            whole = edited or self.encoder.loaded.batching != PADDED
+            how |= {"to_the_end": whole, "advance": advance}
+            return rows, self._causal.read(bundles, batch_tokens, **how)
 
     def _sums(self, rows: Sequence[TokenRow], scores: Sequence[Floats], per: str | None) -> Floats:
         """Sum the scores of each text."""
         # -> (n_texts,)
         if per is not None and per not in _UNITS:
             raise EncoderError(unknown_name("unit", per, _UNITS))
-        sums = np.array([np.nansum(one) for one in scores])
-        if per is None:
-            return sums
-        if per == "token":
-            return sums / np.array([np.isfinite(one).sum() for one in scores])
-        return sums / np.array([row.n_words for row in rows])
+        by = {
+            None: [1] * len(rows),
+            "token": [np.isfinite(one).sum() for one in scores],
+            "word": [row.n_words for row in rows],
+        }
+        return np.array([np.nansum(one) for one in scores]) / np.array(by[per], dtype=np.float64)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.encoder.encoder import Encoder, read_pieces
+from structprobe.encoder.encoder import Encoder
 from structprobe.encoder.subwords.pieces import words_of_pieces
 from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords, space_sentence
 from structprobe.encoder.subwords.special_tokens import Surroundings
@@ -36,32 +36,33 @@ class TokenRow:
         return len(self.tokens)
 
 
-def make_rows(encoder: Encoder, texts: Iterable[Text], around: Surroundings) -> list[TokenRow]:
-    """Turn texts into tokens."""
+def make_rows(
+    encoder: Encoder, texts: Iterable[Text], around: Surroundings
+) -> tuple[list[TokenRow], int]:
+    """Turn texts into tokens; give the number of positions of a batch too."""
     if isinstance(texts, str):
         raise EncoderError(f"texts is {texts[:40]!r}, a string", hint=_WANTED)
     if not isinstance(texts, Iterable):
         raise EncoderError(f"texts is {type(texts).__name__}, not a list of texts", hint=_WANTED)
     spaced = [space_text(text, i, encoder.spacing) for i, text in enumerate(texts)]
-    if not spaced:
-        return []
-    pieces, limit = read_pieces(encoder, spaced), encoder.loaded.max_positions
-    rows = []
-    for number, (text, own) in enumerate(zip(spaced, pieces, strict=True)):
-        before, after = (np.full(len(one), -1) for one in (around.before, around.after))
-        tokens = np.concatenate([around.before, own.ids, around.after]).astype(np.int64)
-        words = np.concatenate([before, words_of_pieces(own), after]).astype(np.int64)
-        if limit is not None and len(tokens) > limit:
-            what = f"the text has {len(tokens)} tokens, but {encoder.loaded.name!r} reads {limit}"
-            raise EncoderError(what, where=text.where, hint="leave it out, or shorten it")
-        rows.append(TokenRow(number, tokens, words, own.n_words, text.where))
-    return rows
+    rows: list[TokenRow] = []
+    batch_tokens, limit = 1, encoder.loaded.max_positions
+    for batch in encoder.batches(spaced) if spaced else ():
+        batch_tokens = batch.layout.batch_tokens
+        for number, own in zip(batch.numbers.tolist(), batch.pieces, strict=True):
+            before, after = (np.full(len(one), -1) for one in (around.before, around.after))
+            tokens = np.concatenate([around.before, own.ids, around.after]).astype(np.int64)
+            words = np.concatenate([before, words_of_pieces(own), after]).astype(np.int64)
+            row = TokenRow(number, tokens, words, own.n_words, spaced[number].where)
+            if limit is not None and len(row) > limit:
+                what = f"the text has {len(row)} tokens, but {encoder.loaded.name!r} reads {limit}"
+                raise EncoderError(what, where=row.where, hint="leave it out, or shorten it")
+            rows.append(row)
+    return sorted(rows, key=lambda row: row.number), batch_tokens
 
 
 def space_text(text: Text, number: int, spacing: str) -> SpacedWords:
     """Check a text; a string is split at white space, which the model reads as it is."""
-    if isinstance(text, SpacedWords) and text.words:
-        return text
     if not isinstance(text, str):
         return space_sentence(text, number, spacing)
     words = text.split()
@@ -76,7 +77,9 @@ def sum_by_word(row: TokenRow, scores: NDArray[np.float64]) -> NDArray[np.float6
     """Sum the scores of tokens; NaN for a word of which a token has none."""
     # scores (n_tokens,) -> (n_words,)
     inside = row.words >= 0
-    return np.bincount(row.words[inside], scores[inside], row.n_words)
+    sums = np.zeros(row.n_words)
+    np.add.at(sums, row.words[inside], scores[inside])
+    return sums
 
 
 def pad_rows(rows: Sequence[tuple[Ints, Ints, int]], pad: int) -> tuple[Ints, Ints, Ints]:

@@ -39,7 +39,6 @@ from structprobe.encoder.subwords.batching import (
     make_halving,
     make_layout,
 )
-from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.prefetch import make_parts, read_ahead
 from structprobe.encoder.subwords.sentences import (
     SentenceLike,
@@ -426,7 +425,7 @@ class Encoder:
             assert isinstance(store, VectorStore)  # since there is a folder
             return store.missing_shards
 
-    def batches(self, sentences: Iterable[SentenceLike]) -> Iterator[TextBatch]:
+    def batches(self, sentences: Iterable[SentenceLike | SpacedWords]) -> Iterator[TextBatch]:
         """Prepare sentences for other passes through the model than those of `encode`.
 
         Parameters
@@ -586,11 +585,3 @@ def unwatched(encoder: Encoder) -> Encoder:
     alone = copy.copy(encoder)
     alone._unknown = None
     return alone
-
-
-def read_pieces(encoder: Encoder, spaced: Sequence[SpacedWords]) -> list[Pieces]:
-    """Split texts into subwords, refusing those that the model cannot read."""
-    encoder._check_unknown(spaced, digest(spaced))
-    pieces = encoder._reader.read(spaced)
-    refuse_foreign_tokens(encoder._look(), pieces, spaced)
-    return pieces

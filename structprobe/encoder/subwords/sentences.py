@@ -27,7 +27,9 @@ class SpacedWords:
     where: str  # The place of the sentence, for messages
 
 
-def space_sentences(sentences: Iterable[SentenceLike], spacing: str) -> list[SpacedWords]:
+def space_sentences(
+    sentences: Iterable[SentenceLike | SpacedWords], spacing: str
+) -> list[SpacedWords]:
     """Check sentences in any form and space them."""
     check_spacing(spacing)
     if isinstance(sentences, str):
@@ -57,7 +59,9 @@ def digest(sentences: Sequence[SpacedWords]) -> str:
 
 
 def space_sentence(sentence: Any, number: int, spacing: str) -> SpacedWords:
-    """Check one sentence and space it."""
+    """Check one sentence and space it, unless it is."""
+    if isinstance(sentence, SpacedWords) and sentence.words:
+        return sentence
     given = getattr(sentence, "words", sentence)
     if isinstance(given, str | bytes) or not isinstance(given, Iterable):
         what = f"sentence {number} is {_short(given)}, not a list of words"

@@ -12,7 +12,7 @@ from structprobe.models import Model
 from structprobe.models.adapters import fetch_adapter, find_adapter, unwrap
 from structprobe.models.languages import set_language
 from structprobe.models.loading import LoadedModel
-from structprobe.models.places import explain, locate
+from structprobe.models.places import explain, locate, refuse_kernels
 from structprobe.models.quiet import quiet_transformers
 from structprobe.models.reading import plain_tokens, reading, reads_right, run_model
 from structprobe.models.text_part import is_part_at, part_at
@@ -20,7 +20,7 @@ from structprobe.models.trial import TOLERANCES, make_texts
 
 CAUSAL, MASKED = KINDS = ("causal", "masked")
 _NAMES = {CAUSAL: "causal language modelling", MASKED: "masked language modelling"}
-_OTHER = {
+_WHY = {
     CAUSAL: "its vectors do not depend on the words that follow",
     MASKED: "its vectors depend on the words that follow",
 }
@@ -49,28 +49,32 @@ def load_head(
     if kind not in KINDS:
         raise EncoderError(unknown_name("kind of head", kind, KINDS))
     model = unwrap(model)
-    hint = f"load a checkpoint that was saved with its head{instead}"
-    what = f"{loaded.name!r} has no head for {_NAMES[kind]}, which {needed_by} needs"
+
+    def refusal(why: str = "", hint: str = "load a checkpoint that was saved with its head") -> Any:
+        what = f"{loaded.name!r} has no head for {_NAMES[kind]}{why and f' ({why})'}"
+        return EncoderError(f"{what}, which {needed_by} needs", hint=f"{hint}{instead}")
+
     if getattr(loaded.whole_config, "is_encoder_decoder", False):
-        only = "encoder-decoder models are read without a head"
-        raise EncoderError(f"{what}: {only}", hint=f"choose another model{instead}")
+        raise refusal("encoder-decoder models are read without one")
     if (other := find_kind(loaded)) != kind:
-        raise EncoderError(f"{what}: {_OTHER[other]}", hint=f"its head would be {other}{instead}")
+        raise refusal(f"it is {other}: {_WHY[other]}")
     if not isinstance(model, str | os.PathLike):
         has_head = model is not loaded.model and is_part_at(loaded.model, model, loaded.part)
         if has_head and model.get_output_embeddings() is not None:
             return model
-        raise EncoderError(what, hint=f"pass the whole model, with its head{instead}")
+        raise refusal()
     if loaded.fingerprint.startswith("untrained-"):
-        raise EncoderError(f"{what}: its weights are random", hint=f"use the trained one{instead}")
+        raise refusal("its weights are random")
     source, gguf_file = locate(os.fspath(model), gguf_file)
     if find_adapter(fetch_adapter(source, loaded.revision)) is not None:
         hint = "merge it with its base model and save that, or pass the whole model, loaded by PEFT"
-        raise EncoderError(f"{what}: the head of an adapter is not loaded", hint=hint)
-    whole, missing = _load(loaded, source, gguf_file, trust_remote_code, kind, what)
+        raise refusal("an adapter is loaded without one", hint)
+    try:
+        whole, missing = _load(loaded, source, gguf_file, trust_remote_code, kind)
+    except Exception as error:  # the libraries raise errors of any type
+        raise refusal(explain("it cannot be loaded", source, error).what) from error
     if lacking := _lacking(whole, missing):
-        told = f"the checkpoint lacks {lacking[0]!r}"
-        raise EncoderError(f"{what}: {told}", hint=hint)
+        raise refusal(f"the checkpoint lacks {lacking[0]!r}")
     set_language(whole, loaded.lang, loaded.tokenizer, loaded.name, ours=True)
     if loaded.placement.is_plain:
         whole.to(loaded.device)
@@ -80,12 +84,7 @@ def load_head(
 
 
 def _load(
-    loaded: LoadedModel,
-    source: str,
-    gguf_file: str | None,
-    trust_remote_code: bool,
-    kind: str,
-    what: str,
+    loaded: LoadedModel, source: str, gguf_file: str | None, trust_remote_code: bool, kind: str
 ) -> tuple[Model, set[str]]:
     """Load a model with its head, and name the weights that its checkpoint lacks."""
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
@@ -94,13 +93,10 @@ def _load(
     options = {"revision": loaded.revision, "trust_remote_code": trust_remote_code}
     options |= {"gguf_file": gguf_file} if gguf_file else {}
     options |= loaded.placement.options(loaded.device, loaded.dtype)
-    try:
-        with quiet_transformers():
-            whole, info = loader.from_pretrained(
-                source, **options, dtype=loaded.dtype, output_loading_info=True
-            )
-    except Exception as error:  # the libraries raise errors of any type
-        raise explain(what, source, error) from error
+    with quiet_transformers():
+        refuse_kernels(source, options)
+        options |= {"dtype": loaded.dtype, "output_loading_info": True}
+        whole, info = loader.from_pretrained(source, **options)
     return whole, set(info["missing_keys"])
 
 

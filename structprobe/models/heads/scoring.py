@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
+from torch.nn import Module
 
 from structprobe.errors import EncoderError
 from structprobe.memory import is_out_of_memory, refuse_shortage
@@ -34,12 +35,13 @@ class TokenScorer:
 
     def __init__(self, whole: Model, loaded: LoadedModel) -> None:
         self.whole, self._batching, self._pad = whole, loaded.batching, loaded.pad
-        self._body = whole.base_model
-        name, told = loaded.name, f"scoring a few short texts with {loaded.name!r}"
+        self._path = ""  # of what is run in the first step; the whole model if there is only one
+        self._form: Any = None  # of what it gives
+        told = f"scoring a few short texts with {loaded.name!r}"
         texts = make_texts(loaded.tokenizer, loaded.n_tokens, loaded.max_positions)
         self._bound = TOLERANCES[loaded.dtype]
         with quiet_transformers(), refuse_shortage(told, EncoderError, MEMORY_HINT):
-            self.in_steps = self._can_step(texts, loaded.device, name)
+            self._find_steps(texts, loaded.device, loaded.name)
             self.can_share = self._can_share(texts, loaded.device)
 
     def vectors(self, ids: Tensor, mask: Tensor, marks: Tensor) -> Tensor:
@@ -87,12 +89,18 @@ class TokenScorer:
         return found
 
     @property
+    def in_steps(self) -> bool:
+        """Whether the head is given vectors in a step of its own."""
+        return bool(self._path)
+
+    @property
     def _reader(self) -> Model:
         """What is run in the first step."""
-        return self._body if self.in_steps else self.whole
+        return self.whole.get_submodule(self._path)
 
     def _taken(self, output: Any) -> Tensor:
         """Give what is taken from the output of the first step."""
+        self._form = type(output)
         taken: Tensor = output.last_hidden_state if self.in_steps else output.logits
         return taken
 
@@ -100,19 +108,17 @@ class TokenScorer:
         """Give the scores of all tokens, (n, width) -> (n, n_tokens)."""
         if not self.in_steps:
             return vectors
-        # A copy whose part before the head gives what it is told; all weights are shared.
-        headed = copy.copy(self.whole)
-        name = self.whole.base_model_prefix
-        headed._modules = {**self.whole._modules, name: _StandIn(self._body, vectors[None])}
+        form = self._form(last_hidden_state=vectors[None])
+        headed = _replaced(self.whole, self._path, _StandIn(self._reader, form))
         ids = torch.zeros(1, len(vectors), dtype=torch.int64, device=vectors.device)
         output = run_model(headed, ids, torch.ones_like(ids), output_hidden_states=False)
         logits: Tensor = output.logits[0]
         return logits
 
-    def _can_step(self, texts: Sequence[list[int]], device: torch.device, name: str) -> bool:
-        """Find out if the two steps give what a whole pass gives."""
+    def _find_steps(self, texts: Sequence[list[int]], device: torch.device, name: str) -> None:
+        """Find what to run in the first step, so that both give what a whole pass gives."""
         ids, mask = pad_texts(batches_of(texts, self._batching)[-1], self._pad, device)
-        there, marks = mask.bool(), torch.zeros(*ids.shape, 2, device=device)
+        there = mask.bool()
         with reading(self.whole):
             output = run_model(self.whole, ids, mask, output_hidden_states=False)
             wanted = getattr(output, "logits", None)
@@ -121,14 +127,16 @@ class TokenScorer:
                 raise EncoderError(what, hint="load it with a language modelling head")
             wanted = wanted[there]  # (n, n_tokens)
             self._n_scores = wanted.shape[1]
-            self.in_steps = True
-            try:
-                got = self._logits(self.vectors(ids, mask, marks)[there].flip(0)).flip(0)
-            except Exception as error:  # of any type, if the head is built in another way
-                if is_out_of_memory(error):
-                    raise
-                return False
-        return self._agree(wanted, got)
+            for path in _bodies(self.whole):
+                self._path = path
+                try:
+                    vectors = self.vectors(ids, mask, _no_words(ids))[there]
+                    if self._agree(wanted, self._logits(vectors.flip(0)).flip(0)):
+                        return
+                except Exception as error:  # of any type, if the head is built in another way
+                    if is_out_of_memory(error):
+                        raise
+            self._path = ""
 
     def _can_share(self, texts: Sequence[list[int]], device: torch.device) -> bool:
         """Find out if what rows share in front can be read once."""
@@ -150,17 +158,16 @@ class TokenScorer:
 
     def _shares(self, row: Sequence[int], n: int) -> bool:
         """Read a row whole and in two parts, the second in a padded batch, and compare."""
-        ids = torch.tensor([row], device=device_of(self._body))
+        ids = torch.tensor([row], device=device_of(self.whole))
         starts = torch.cat([ids[:, :n].flip(1), ids[:, :n]])  # (2, n)
         rest = torch.cat([ids[:, n:], ids.new_full((1, 2), self._pad)], dim=1)
         rest = torch.cat([rest, ids[:, :1].expand_as(rest)])  # (2, n_rest + 2)
         mask = torch.ones_like(rest)
         mask[0, -2:] = 0
-        marks = ids.new_zeros(2, max(ids.shape[1], rest.shape[1]), 2)
-        whole = self.vectors(ids, torch.ones_like(ids), marks[:1, : ids.shape[1]])
-        begun, kept = self.begin(starts, marks[:, :n])
+        whole = self.vectors(ids, torch.ones_like(ids), _no_words(ids))
+        begun, kept = self.begin(starts, _no_words(starts))
         places = torch.tensor([1, 0], device=ids.device)
-        got = self.go_on(kept, places, rest, mask, marks[:, : rest.shape[1]])[:1, :-2]
+        got = self.go_on(kept, places, rest, mask, _no_words(rest))[:1, :-2]
         return self._agree(whole, torch.cat([begun[1:], got], dim=1))
 
     def _agree(self, wanted: Tensor, got: Tensor) -> bool:
@@ -172,15 +179,37 @@ class TokenScorer:
 
 
 class _StandIn:
-    """Stands for the part of a model before its head, and gives vectors that are given."""
+    """Stands for the part of a model before its head, and gives what it is told."""
 
-    def __init__(self, body: Model, vectors: Tensor) -> None:
-        self._body, self._vectors = body, vectors
+    def __init__(self, body: Model, output: Any) -> None:
+        self._body, self._output = body, output
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        from transformers.modeling_outputs import BaseModelOutputWithPastAndCrossAttentions
-
-        return BaseModelOutputWithPastAndCrossAttentions(last_hidden_state=self._vectors)
+        return self._output
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._body, name)
+
+
+def _bodies(whole: Model) -> Iterator[str]:
+    """Give the paths of what may come before the head: all the rest of a model, or its decoder."""
+    paths = {id(module): path for path, module in whole.named_modules()}
+    yield paths[id(whole.base_model)]
+    if callable(getattr(whole, "get_decoder", None)):
+        yield paths.get(id(whole.get_decoder()), "")
+
+
+def _replaced(module: Module, path: str, part: object) -> Module:
+    """Give a copy of a module with another part; all that is in it is shared."""
+    first, _, rest = path.partition(".")
+    inner = _replaced(module.get_submodule(first), rest, part) if rest else part
+    changed = copy.copy(module)
+    changed.__dict__["_modules"] = {**module._modules, first: inner}
+    return changed
+
+
+def _no_words(ids: Tensor) -> Tensor:
+    """Mark positions that belong to no word, (n_rows, n_positions, 2)."""
+    marks = torch.zeros(*ids.shape, 2, dtype=torch.int64, device=ids.device)
+    marks[..., 1] = -1
+    return marks
