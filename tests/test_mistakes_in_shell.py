@@ -56,7 +56,7 @@ USAGE = {
     ),
     "structprobe evaluate probe dev.conllu -o out": (
         "unknown option -o; these commands have it: treebank, fit, parse, sweep, codelength, "
-        "incremental, heads, compare, plot, report, demo"
+        "incremental, heads, compare, behave, plot, report, demo"
     ),
     "structprobe evaluate probe dev.conllu --rev x": (
         "unknown option --rev; did you mean --revision?"
@@ -96,6 +96,19 @@ USAGE = {
     "structprobe order --model model --tasks subjects": (
         "--tasks: unknown value 'subjects' (did you mean 'subject'?); choose from 'index', "
         "'auxiliary', 'subject'"
+    ),
+    "structprobe behave --model model": "missing SUITE (file of minimal pairs (BLiMP .jsonl; two "
+    "columns .tsv or .csv) or of a SyntaxGym suite (.json), folder of such files, quoted glob, or "
+    "own:agreement,attractors,distance,nesting for generated English pairs (own: all); one or "
+    "more)",
+    "structprobe behave --model model pairs.tsv --per char": (
+        "--per: unknown value 'char'; choose from 'token', 'word'"
+    ),
+    "structprobe behave --model model pairs.tsv --pairs 0": (
+        "--pairs: '0' is not a whole number of at least 1"
+    ),
+    "structprobe behave --model model pairs.tsv --surprisals x.tsv -o new": (
+        "--surprisals goes without -o: rows that are there already are not scored again"
     ),
     "structprobe incremental probe": (
         "missing TEST: name a CoNLL-U file with gold trees, or --treebank"
@@ -298,6 +311,40 @@ DATA = {
     "order --model model --layers 9": (
         "layer 9 is out of range; the model has layers 0 to 2 (0 = embedding output); use 'all', "
         "or a list such as '0,1-2'"
+    ),
+    "behave --model nowhere paris.tsv": "paris.tsv: no such file; did you mean 'pairs.tsv'?",
+    "behave --model nowhere one.tsv": (
+        "one.tsv:1: 1 column instead of two; separate the good sentence from the bad one by a tab "
+        "(commas in .csv files)"
+    ),
+    "behave --model nowhere gym.json": (
+        "gym.json: prediction 1: the formula names the condition 'c', which no item has; "
+        "conditions: a"
+    ),
+    "behave --model nowhere train.conllu": (
+        "train.conllu: a file that ends in '.conllu' is no suite; give BLiMP's lines of JSON "
+        "(.jsonl), a suite of SyntaxGym (.json), or two columns, the good sentence first (.tsv, "
+        ".csv)"
+    ),
+    "behave --model nowhere thesis": (
+        "thesis: the folder holds no suites (files that end in .jsonl, .json, .tsv, .csv); give "
+        "BLiMP's lines of JSON (.jsonl), a suite of SyntaxGym (.json), or two columns, the good "
+        "sentence first (.tsv, .csv)"
+    ),
+    "behave --model nowhere own:relatives": (
+        "unknown condition of minimal pairs 'relatives'; choose from 'agreement', 'attractors', "
+        "'distance', 'nesting', 'all'"
+    ),
+    "behave --model model pairs.tsv": (
+        "'model' has no head for masked language modelling, which scoring texts needs: the "
+        "checkpoint lacks 'cls.predictions.bias'; load a checkpoint that was saved with its head"
+    ),
+    "behave --model nowhere pairs.tsv --surprisals text.txt": (
+        "text.txt: already exists; choose another file name"
+    ),
+    "behave --model nowhere pairs.tsv -o thesis": (
+        "thesis: the folder exists and is not a structprobe results folder; choose a new or empty "
+        "folder"
     ),
     "heads --model model --treebank UD_Toy-One -o thesis": (
         "thesis: the folder exists and is not a structprobe results folder; choose a new or empty "

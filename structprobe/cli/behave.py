@@ -46,8 +46,11 @@ def _fault(args: argparse.Namespace) -> str | None:
 def run(args: argparse.Namespace) -> None:
     """Score the suites, and print the table."""
     from structprobe.behaviour.language_model import LanguageModel
-    from structprobe.experiments.instruments.behave import behaviour_rows, read_behaviour
-    from structprobe.output_paths import check_file
+    from structprobe.experiments.instruments.behave import (
+        behaviour_rows,
+        check_new_file,
+        read_behaviour,
+    )
     from structprobe.results.folder import check_folder
     from structprobe.show.behaviour.table import format_behaviour
     from structprobe.stimuli.suites import read_suites
@@ -56,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
     if args.out is not None:
         check_folder(args.out)
     if args.surprisals is not None:
-        check_file(args.surprisals, force=False)
+        check_new_file(args.surprisals)
     suites = read_suites(args.suites, n=args.pairs, seed=args.seed)
     model = LanguageModel(inputs.build_encoder(args), args.kind)
     how = inputs.picked(args, "per", "progress")

@@ -96,6 +96,7 @@ def test_singular_and_plural_are_one_option() -> None:
         (f"axes {files}", "seed", "5"),
         ("order --model m", "layers", "0,2-3"),
         ("order --model m", "seed", "5"),
+        ("behave --model m s.tsv", "seed", "5"),
         ("incremental p t", "layer", "3"),
         ("incremental p t", "rank", "64"),
         ("incremental p t", "seed", "5"),
@@ -121,6 +122,10 @@ def test_files_may_stand_behind_options() -> None:
         ("encode a.conllu --model m b.conllu --cache c", ["a.conllu", "b.conllu"]),
     ):
         assert build_parser().parse_args(command.split()).files == files
+    given = build_parser().parse_args(
+        ["behave", "a.tsv", "--model", "m", "b.tsv", "--per", "word", "own"]
+    )
+    assert given.suites == ["a.tsv", "b.tsv", "own"]
 
 
 def test_completion_is_printed_for_a_shell(capsys: pytest.CaptureFixture[str]) -> None:

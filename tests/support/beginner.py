@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from support.suites import suite_of, write_suite
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import tiny_text
 
@@ -43,6 +44,9 @@ def beginners_world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Simple
     (folder / "UD_Two").mkdir()
     for name in ("en_ewt-ud-train.conllu", "en_gum-ud-train.conllu"):
         shutil.copy(folder / "train.conllu", folder / "UD_Two" / name)
+    (folder / "pairs.tsv").write_text("the dog ran\tthe dog the\n")
+    (folder / "one.tsv").write_text("the dog ran\n")
+    write_suite(folder / "gym.json", suite_of(["(2;%a%) < (2;%c%)"], {"a": ["the", "dog"]}))
     (folder / "thesis").mkdir()
     (folder / "thesis" / "thesis.tex").write_text("dear to me")
     before = Path.cwd()

@@ -1,11 +1,18 @@
-"""Small suites for tests: files as BLiMP and SyntaxGym write them."""
+"""Small suites for tests: files as BLiMP and SyntaxGym write them, and models of known taste."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
+
+import numpy as np
+
+from structprobe.errors import EncoderError
 
 
 def write_blimp(path: Path, pairs: Sequence[tuple[str, str]], term: str = "agreement") -> Path:
@@ -52,3 +59,61 @@ def write_suite(path: Path, told: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(told))
     return path
+
+
+class Bigrams:
+    """A language model, as `LanguageModel` is one, whose preferences are set by hand.
+
+    A word costs one bit behind any other, unless the pair of the two is among `costs`; in front of
+    the first one stands ``"<s>"``.
+    """
+
+    kind = "causal"
+
+    def __init__(
+        self,
+        costs: Mapping[tuple[str, str], float],
+        *,
+        scores_first: bool = True,
+        longest: int = 99,
+    ) -> None:
+        self.costs, self.scores_first, self.longest = costs, scores_first, longest
+        self.encoder = SimpleNamespace(origin=lambda layer: {"model": "bigrams"}, spacing="words")
+        self.calls: list[int] = []
+
+    def surprisals(self, texts: Sequence[Any], *, progress: bool | None = None) -> list[Any]:
+        found = []
+        for text in texts:
+            words = ["<s>", *text.words]
+            if len(words) > self.longest:
+                raise EncoderError(f"{len(words)} words", where=text.where)
+            bits = [self.costs.get(both, 1.0) for both in pairwise(words)]
+            found.append(np.array(bits if self.scores_first else [math.nan, *bits[1:]]))
+        return found
+
+    def log_probs(
+        self, texts: Sequence[Any], *, per: str | None = None, progress: bool | None = None
+    ) -> Any:
+        sums = [np.nansum(one) for one in self.surprisals(texts)]
+        lengths = [len(one.words) - (per == "token" and not self.scores_first) for one in texts]
+        return -np.log(2) * np.array(sums) / (1 if per is None else np.array(lengths))
+
+    def pair_log_probs(
+        self, pairs: Sequence[Any], *, per: str | None = None, progress: bool | None = None
+    ) -> Any:
+        self.calls.append(len(pairs))
+        return self.log_probs([one for both in pairs for one in both], per=per).reshape(-1, 2)
+
+
+class Masked(Bigrams):
+    """The same, but a masked one, which has no surprisals to give."""
+
+    kind = "masked"
+
+    def surprisals(self, texts: Sequence[Any], *, progress: bool | None = None) -> list[Any]:
+        raise EncoderError("'bigrams' is a masked model, which has no surprisal")
+
+    def log_probs(
+        self, texts: Sequence[Any], *, per: str | None = None, progress: bool | None = None
+    ) -> Any:
+        return Bigrams(self.costs).log_probs(texts, per=per)

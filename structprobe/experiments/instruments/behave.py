@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from structprobe.behaviour.texts import space_text
 from structprobe.encoder.subwords.sentences import SpacedWords
-from structprobe.errors import Hint, StructprobeError, refuse_kind, unknown_name
+from structprobe.errors import Hint, ResultError, StructprobeError, refuse_kind, unknown_name
 from structprobe.output_paths import check_file
 from structprobe.results.folder import ResultsFolder, check_folder
 from structprobe.results.frames import Rows
@@ -135,12 +135,16 @@ def behaviour_rows(
 
     Parameters
     ----------
-    language_model, suites, pairs, per, seed, progress
+    language_model, suites
         As for `read_behaviour`.
     folder : path
         The results folder: new, empty, or from structprobe.
+    pairs, per, seed
+        As for `read_behaviour`.
     command : str, optional
         The command line, which the folder keeps.
+    progress : bool, optional
+        As for `read_behaviour`.
 
     Returns
     -------
@@ -208,7 +212,9 @@ def _condition(row: Behaviour) -> dict[str, Any]:
     return {"condition": condition, "value": value} | {name: told[name] for name in names}
 
 
-def _check_choices(model: Any, pairs: int | None, per: str | None, surprisals: object) -> None:
+def _check_choices(
+    model: Any, pairs: int | None, per: str | None, surprisals: str | os.PathLike[str] | None
+) -> None:
     """Refuse choices that no suite could be scored by."""
     if not hasattr(model, "pair_log_probs"):
         refuse_kind("language_model", model, "a LanguageModel", StructprobeError,
@@ -219,12 +225,19 @@ def _check_choices(model: Any, pairs: int | None, per: str | None, surprisals: o
         raise StructprobeError(unknown_name("unit", per, PER))
     if surprisals is None:
         return
+    check_new_file(surprisals)
     if model.kind == MASKED:
         what = "a masked model has no surprisals, which depend on the words before alone"
         hint = Hint("leave out surprisals, or pass a causal model",
                     shell="leave out --surprisals, or give a causal model")  # fmt: skip
         raise StructprobeError(what, hint=hint)
-    check_file(surprisals, force=False)  # type: ignore[arg-type]
+
+
+def check_new_file(path: str | os.PathLike[str]) -> None:
+    """Refuse a file of surprisals that exists or cannot be written."""
+    if os.path.isfile(path):
+        raise ResultError("already exists", where=str(path), hint="choose another file name")
+    check_file(path, force=False)
 
 
 def _groups(suites: Suites, pairs: int | None, seed: int) -> list[SuiteGroup]:

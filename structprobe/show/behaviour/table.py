@@ -23,7 +23,8 @@ def format_behaviour(rows: Sequence[Mapping[str, Any]]) -> str:
     """Lay out what `Behaviour.values` gives for each row."""
     suites = {row["suite"] for row in rows}
     keys = [key for key in _HEADINGS if any(_cell(row, key) not in (NOTHING, "0") for row in rows)]
-    keys = [key for key in keys if key != "suite" or len(suites) > 1]
+    there = {"suite": len(suites) > 1, "phenomenon": any(row["phenomenon"] for row in rows)}
+    keys = [key for key in keys if there.get(key, True)]
     lines = [[_HEADINGS[key] for key in keys]]
     lines += [[_cell(row, key) for key in keys] for row in rows]
     return "\n".join([*lay_out(lines, [key in _TEXTS for key in keys]), *_below(rows)])
