@@ -44,6 +44,7 @@ ROOMS = (
     "behaviour",
     "recoverers",
     "stimuli",
+    "behaviour",
     "experiments",
     "show",
     "cli",

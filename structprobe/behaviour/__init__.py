@@ -1,1 +1,1 @@
-"""What a language model does with words: log-probabilities of texts and words."""
+"""What a language model does with sentences, and what changes if its vectors are changed."""

@@ -51,7 +51,9 @@ from structprobe.encoder.subwords.special_tokens import find_surroundings
 from structprobe.encoder.subwords.tokenizing import make_reader
 from structprobe.encoder.subwords.unknown import UnknownWatch
 from structprobe.encoder.vectors import EncodedBank
+from structprobe.errors import EncoderError
 from structprobe.models import Model, Tokenizer
+from structprobe.models.inside.edits import edits_of, is_edited, unedited
 from structprobe.models.limits import Layers, pick_layers
 from structprobe.models.loading import LoadedModel, load_model, refresh, untrained
 from structprobe.models.reading import reading
@@ -248,7 +250,8 @@ class Encoder:
         place: Any = {"tokenizer": tokenizer, "revision": revision, "gguf_file": gguf_file}
         use: Any = {"trust_remote_code": trust_remote_code, "device": device, "dtype": dtype}
         use |= {"lang": lang, "tap": Tap(site, part, window)}
-        self.loaded = load_model(model, **place, **use, placement=placement)  # as last used
+        with unedited():
+            self.loaded = load_model(model, **place, **use, placement=placement)  # as last used
         self.quantize = self.loaded.placement.quantize  # with the package that does it
         self.store_dtype = check_store_dtype(store_dtype or storage_dtype(self.loaded.dtype).name)
         self.surroundings = find_surroundings(self.loaded.tokenizer, bos)
@@ -292,7 +295,7 @@ class Encoder:
     @property
     def fingerprint(self) -> str:
         """Changes when weights or tokenizer change; that of a model object is always current."""
-        return self._look().fingerprint
+        return str(self._origin()["fingerprint"])
 
     @property
     def encoding_seconds(self) -> Seconds:
@@ -337,7 +340,8 @@ class Encoder:
             A new encoder.
         """
         fresh = copy.copy(self)
-        fresh.loaded = untrained(self.loaded, random_state)
+        with unedited():
+            fresh.loaded = untrained(self.loaded, random_state)
         return fresh
 
     def encode(
@@ -473,7 +477,8 @@ class Encoder:
 
     def _look(self) -> LoadedModel:
         """Refresh a model object, which may have been trained since it was last used."""
-        self.loaded = refresh(self.loaded, self.model, self.device)
+        with unedited():
+            self.loaded = refresh(self.loaded, self.model, self.device)
         return self.loaded
 
     @contextlib.contextmanager
@@ -487,6 +492,9 @@ class Encoder:
     ) -> Iterator[tuple[MemoryStore, dict[str, object], NormWatch]]:
         """Open the store of these sentences' vectors, and encode what is missing in it."""
         spaced, watch = space_sentences(sentences, self.spacing), NormWatch()
+        if cache is not None and edits_of(self.loaded.model):
+            what = f"vectors of {self.loaded.name!r} under an intervention are not cached"
+            raise EncoderError(what, hint="leave out cache= within the block")
         with self._clock.running():
             words = digest(spaced)
             self._check_unknown(spaced, words)
@@ -519,7 +527,8 @@ class Encoder:
         halving = make_halving(self.loaded.name)
 
         def fill(batch: TextBatch) -> None:
-            rows = lay_out(batch.pieces, batch.layout)
+            numbers = batch.numbers if is_edited() else None
+            rows = lay_out(batch.pieces, batch.layout, numbers)
             vectors = word_vectors(self.loaded, rows, store.missing_layers, watch)
             refuse_non_finite(vectors, batch.sentences)
             if self.store_dtype == "float16":
@@ -560,10 +569,11 @@ class Encoder:
     def _origin(self) -> dict[str, object]:
         """Describe where vectors of any layer come from, with the current state of the model."""
         loaded = self._look()
+        edits = edits_of(loaded.model)
         return {
             "model": loaded.name,
             "revision": loaded.revision,
-            "fingerprint": loaded.fingerprint,
+            "fingerprint": f"{loaded.fingerprint}-{edits}" if edits else loaded.fingerprint,
             **{name: getattr(self, name) for name in ("pooling", "spacing", "bos")},
             "dtype": str(loaded.dtype).removeprefix("torch."),
             **self._choices(),

@@ -23,7 +23,8 @@ def word_vectors(
     for rows in parts:
         ids, mask, used = loaded.put(rows.ids, rows.mask, np.unique(rows.positions))
         links = loaded.put(rows.positions, rows.starts, rows.weights)
-        passed = loaded.run(ids, mask, layers)
+        marks = None if rows.marks is None else loaded.put(rows.marks)[0]
+        passed = loaded.run(ids, mask, layers, marks)
         for layer, hidden in zip(layers, passed, strict=True):
             norms = torch.linalg.vector_norm(hidden, dim=-1, dtype=torch.float32)
             seen.append((layer, norms.flatten()[used]))

@@ -12,7 +12,7 @@ from structprobe.errors import Hint, ProbeError, refuse_kind, unknown_name
 from structprobe.experiments.layers_ranks_seeds import check_samples
 from structprobe.experiments.runs.backends import HERE, Backend
 from structprobe.probe.training.recipes import RECIPES
-from structprobe.treebank.controls import choose_controls
+from structprobe.treebank.controls import CONTROLS, choose_controls
 
 if TYPE_CHECKING:
     from structprobe.attention.patterns import PatternRules
@@ -237,6 +237,84 @@ class LocaliseConfig:
     allow_withheld: bool = False
 
     def __post_init__(self) -> None:
+        check_steps(self.max_steps)
+        check_device(self.device)
+
+
+@dataclass(frozen=True)
+class InterveneConfig:
+    """Options of `read_interventions`.
+
+    Parameters
+    ----------
+    remove : sequence of str, default=("probe",)
+        What is removed: the subspace of the ``"probe"``, or what linearly tells the ``"relation"``
+        of words to their heads or their ``"depth"`` (LEACE).
+    part : {"distance", "depth", "both"}, default="distance"
+        Which matrices of a probe are read.
+    controls : sequence of str, default=("form", "position")
+        The control tasks whose probes are removed too.
+    n_random : int, default=5
+        The number of random subspaces of each kind, at least 5.
+    later : iterable of int, optional
+        Layers in which trees are read under the intervention, those above its own alone; by default
+        the next, the last, and one between them. An empty one for none.
+    attachment : int, default=100
+        The number of items with an ambiguous attachment; 0 for none.
+    sentences : int, optional
+        The number of sentences of the test set that are read; by default all.
+    bound : float, optional
+        The norm above which a vector is left alone, as an attention sink; by default 20 times the
+        median norm, and infinity for none.
+    recipe, max_steps, device
+        As for `Training`; by default the recipe ``"whitened"``.
+    punct
+        As for `score`.
+    seed : int, default=0
+        Random state of probes, random subspaces, made sentences and resamples.
+    cache, progress, allow_withheld
+        As for `SweepConfig`; by default word vectors are not cached.
+
+    Raises
+    ------
+    ProbeError
+        If a name is unknown, or a number out of range.
+    """
+
+    remove: tuple[str, ...] = ("probe",)
+    part: str = "distance"
+    controls: tuple[str, ...] = ("form", "position")
+    n_random: int = 5
+    later: Iterable[int] | None = None
+    attachment: int = 100
+    sentences: int | None = None
+    bound: float | None = None
+    recipe: str = "whitened"
+    max_steps: int | None = None
+    device: Any = "auto"
+    punct: str | None = None
+    seed: int = 0
+    cache: str | os.PathLike[str] | None = None
+    progress: bool | None = None
+    allow_withheld: bool = False
+
+    def __post_init__(self) -> None:
+        known = {
+            "remove": ("probe", "relation", "depth"),
+            "controls": tuple(CONTROLS),
+            "part": ("distance", "depth", "both"),
+        }
+        for name, choices in known.items():
+            given = getattr(self, name)
+            for one in (given,) if isinstance(given, str) else given:
+                if one not in choices:
+                    raise ProbeError(unknown_name(name, one, choices))
+        for name in ("remove", "controls"):
+            given = getattr(self, name)
+            object.__setattr__(self, name, (given,) if isinstance(given, str) else tuple(given))
+        if self.n_random < 5:
+            what = f"{self.n_random} random subspaces are too few to judge an effect by"
+            raise ProbeError(what, hint="ask for at least 5")
         check_steps(self.max_steps)
         check_device(self.device)
 

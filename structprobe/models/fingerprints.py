@@ -114,7 +114,8 @@ def _parameter_parts(
                     yield f"{name} {key}".encode()
                     yield from show(tensor.detach())
         for hook in (*module._forward_pre_hooks.values(), *module._forward_hooks.values()):
-            if not str(getattr(hook, "__module__", "")).startswith("transformers."):
+            # Those of our own edits have a name of their own (see `edits_of`).
+            if not str(getattr(hook, "__module__", "")).startswith(("transformers.", __package__)):
                 yield f"{name} {_hook_name(hook)}".encode()
 
 

@@ -98,10 +98,17 @@ class LoadedModel:
         return [torch.from_numpy(array).to(self.device) for array in arrays]
 
     def run(
-        self, ids: torch.Tensor, mask: torch.Tensor, layers: Sequence[int]
+        self,
+        ids: torch.Tensor,
+        mask: torch.Tensor,
+        layers: Sequence[int],
+        marks: torch.Tensor | None = None,
     ) -> Iterator[torch.Tensor]:
-        """Run rows, and yield what is read in some layers, (n_rows, n_positions, hidden_size)."""
-        how = self.batching, self.places, self.tap.site == RESIDUAL
+        """Run rows, and yield what is read in some layers, (n_rows, n_positions, hidden_size).
+
+        Marks, (n_rows, n_positions, 2), are what `marking` tells edits of the pass.
+        """
+        how = self.batching, self.places, self.tap.site == RESIDUAL, marks
         if self.tap.window == 1:
             yield from layers_of_pass(self.model, ids, mask, layers, *how)
             return

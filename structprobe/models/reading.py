@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import inspect
 import random
-import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, nullcontext
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -17,25 +14,13 @@ from torch.nn import Module
 
 from structprobe.errors import EncoderError, Hint
 from structprobe.models import Model, Tokenizer
+from structprobe.models.inside.edits import marking, unedited
 from structprobe.models.inside.hooks import Place, leaving
+from structprobe.models.inside.restoring import restored
 
 _WHOLE = Hint("use site='residual'", shell="use --site residual")
 # How rows may be batched, the fastest way first (see `structprobe.models.trial`).
 PADDED, EQUAL, ALONE = "padded", "of equal length", "one by one"
-
-
-@dataclass
-class _Found:
-    """The state of a module before it was used."""
-
-    attributes: dict[str, Any]
-    tables: dict[str, dict[Any, Any]]  # Of its submodules, weights, buffers and hooks
-    config: dict[str, Any]
-    n_readers: int = 0
-
-
-_guard = threading.Lock()
-_found: WeakKeyDictionary[Module, _Found] = WeakKeyDictionary()
 
 
 @contextmanager
@@ -61,22 +46,11 @@ def reading(model: Module) -> Iterator[None]:
     are set directly, since `Module.train` may be overridden to merge weights. Inference mode is not
     used: what the model caches must work in training too.
     """
-    modules = list(model.modules())
-    with _guard:
+    with restored(model) as modules:
         for module in modules:
-            if module not in _found:
-                _found[module] = _Found(dict(vars(module)), _tables(module), dict(_config(module)))
-            _found[module].n_readers += 1
             module.training = False
-    try:
         with same_random_state(), torch.no_grad():
             yield
-    finally:
-        with _guard:
-            for module in modules:
-                _found[module].n_readers -= 1
-                if not _found[module].n_readers:
-                    _restore(module, _found.pop(module))
 
 
 def run_model(model: Model, ids: torch.Tensor, mask: torch.Tensor, **more: Any) -> Any:
@@ -125,16 +99,24 @@ def layers_of_pass(
     batching: str = PADDED,
     places: Sequence[Place | None] = (),
     whole: bool = True,
+    marks: torch.Tensor | None = None,
 ) -> Iterator[torch.Tensor]:
     """Run a model and yield its layers; up to the last of them, if their places are known.
 
     Where a text does not come by the places, as longer ones may take another way than those of the
     trial, layers are those of a whole pass; without one (for sites other than layers), an error.
+    Marks, (n_rows, n_positions, 2), tell edits of the pass what each position is.
     """
     wanted = [places[layer] for layer in layers] if places else [None]
 
     # ids (n_rows, n_positions), mask (n_rows, n_positions) -> (n_rows, n_positions, hidden_size)
-    def run(ids: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
+    def run(
+        ids: torch.Tensor, mask: torch.Tensor, marks: torch.Tensor | None = None
+    ) -> list[torch.Tensor]:
+        with nullcontext() if marks is None else marking(marks):
+            return read(ids, mask)
+
+    def read(ids: torch.Tensor, mask: torch.Tensor) -> list[torch.Tensor]:
         known = [place for place in wanted if place is not None]
         if len(known) == len(layers):
             with leaving(model, known) as found:
@@ -149,7 +131,7 @@ def layers_of_pass(
         hidden = (*output.hidden_states[:-1], output.last_hidden_state)
         return [hidden[layer] for layer in layers]
 
-    yield from run_rows(run, (ids, mask), batching)
+    yield from run_rows(run, (ids, mask) if marks is None else (ids, mask, marks), batching)
 
 
 def run_rows(
@@ -187,7 +169,7 @@ def reads_right(model: Model, before: Sequence[int], plain: Sequence[int]) -> bo
     """Find out, from two texts that differ in their last token, if a model uses right context."""
     first, second = plain
     ids = torch.tensor([[*before, first, first, last] for last in (first, second)])
-    with reading(model):
+    with reading(model), unedited():
         ids = ids.to(device_of(model))
         (last_layer,) = layers_of_pass(model, ids, torch.ones_like(ids), [-1])
     earlier = last_layer[:, :-1].float()  # (2, n_positions - 1, hidden_size)
@@ -200,29 +182,6 @@ def plain_tokens(tokenizer: Tokenizer, n: int) -> list[int]:
     """Give some tokens that are not special."""
     special = set(tokenizer.all_special_ids)
     return [token for token in range(len(special) + n) if token not in special][:n]
-
-
-def _tables(module: Module) -> dict[str, dict[Any, Any]]:
-    """Copy the tables of a module: its submodules, weights, buffers and hooks."""
-    return {name: dict(value) for name, value in vars(module).items() if isinstance(value, dict)}
-
-
-def _config(module: Module) -> dict[str, Any]:
-    """Give the settings of a module's configuration; some models write into it."""
-    return getattr(vars(module).get("config"), "__dict__", {})
-
-
-def _restore(module: Module, found: _Found) -> None:
-    """Restore the state of a module."""
-    for name in set(vars(module)) - set(found.attributes):
-        delattr(module, name)
-    module.__dict__.update(found.attributes)
-    _config(module).update(found.config)
-    for name, table in found.tables.items():
-        now = vars(module)[name]
-        if now.keys() != table.keys() or any(now[key] is not table[key] for key in table):
-            now.clear()
-            now.update(table)
 
 
 def _no_cache(model: Model) -> dict[str, bool]:

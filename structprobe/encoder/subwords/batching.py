@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.encoder.subwords.pieces import Pieces
+from structprobe.encoder.subwords.pieces import Pieces, words_of_pieces
 from structprobe.encoder.subwords.sentences import SpacedWords
 from structprobe.encoder.subwords.special_tokens import Surroundings
 from structprobe.encoder.subwords.windows import choose_windows, cut_windows
@@ -29,6 +29,7 @@ class Rows:
     positions: NDArray[np.int64]  # (n_links,)
     starts: NDArray[np.int64]  # (n_words,)
     weights: NDArray[np.float32]  # (n_links,): the share of a subword in its word
+    marks: NDArray[np.int64] | None = None  # (n_rows, n_positions, 2): see `mark_row`
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,19 +138,25 @@ def make_batches(widths: Sequence[int], batch_tokens: int) -> list[NDArray[np.in
     return batches
 
 
-def lay_out(sentences: Sequence[Pieces], layout: Layout) -> Iterator[Rows]:
-    """Write the sentences of a batch as rows of tokens."""
+def lay_out(
+    sentences: Sequence[Pieces], layout: Layout, numbers: NDArray[np.int64] | None = None
+) -> Iterator[Rows]:
+    """Write the sentences of a batch as rows of tokens; with their numbers, mark positions."""
     rows: list[NDArray[np.int32]] = []
+    marks: list[NDArray[np.int64]] = []
     places: list[NDArray[np.int64]] = []  # row and column of each link
     words: list[NDArray[np.int64]] = []
     n_words = 0
-    for pieces in sentences:
+    for number, pieces in enumerate(sentences):
         n_pieces = len(pieces.ids)
         windows = cut_windows(pieces.links, n_pieces, layout.size or n_pieces)
         chosen = choose_windows(pieces.links, windows, n_pieces, layout.reads_right)
         places.append(np.array([chosen + len(rows), pieces.links[:, 0] - windows[chosen, 0]]))
         words.append(pieces.links[:, 1] + n_words)
         rows += [layout.row(pieces, i, j) for i, j in windows.tolist()]
+        if numbers is not None:
+            of = int(numbers[number])
+            marks += [mark_row(pieces, of, layout, i, j) for i, j in windows.tolist()]
         n_words += pieces.n_words
     row, column = np.concatenate(places, axis=1)
     word = np.concatenate(words)
@@ -165,7 +172,32 @@ def lay_out(sentences: Sequence[Pieces], layout: Layout) -> Iterator[Rows]:
             positions=(row[inside] - start) * ids.shape[1] + column[inside] + n_before,
             starts=np.searchsorted(word[inside], np.arange(n_words)),
             weights=weight[inside],
+            marks=pad_marks(marks[start : start + step]) if marks else None,
         )
+
+
+def mark_row(
+    pieces: Pieces, number: int, layout: Layout, start: int = 0, stop: int | None = None
+) -> NDArray[np.int64]:
+    """Give the sentence and the word, from 0, of each position of a window; -1 for no word.
+
+    A subword of several words, or of none, is marked as by `words_of_pieces`.
+    """
+    # -> (n_positions, 2)
+    words = words_of_pieces(pieces)
+    around = layout.surroundings
+    own = np.pad(words[start:stop], (len(around.before), len(around.after)), constant_values=-1)
+    return np.stack([np.full(len(own), number, dtype=np.int64), own], axis=1)
+
+
+def pad_marks(rows: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Stack the marks of rows; padding has no word."""
+    # -> (n_rows, n_positions, 2)
+    found = np.full((len(rows), max(map(len, rows)), 2), -1, dtype=np.int64)
+    for row, own in zip(found, rows, strict=True):
+        row[:, 0] = own[0, 0]
+        row[: len(own)] = own
+    return found
 
 
 def make_halving(model: str) -> Halving:

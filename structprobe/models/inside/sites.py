@@ -9,10 +9,9 @@ carry anything from one token to another.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from itertools import count, pairwise
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -20,6 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from structprobe.errors import EncoderError, unknown_name
 from structprobe.models import Model
+from structprobe.models.inside.edits import editing, marking, unedited
 from structprobe.models.inside.hooks import Place, bits, leaving, watching
 from structprobe.models.reading import reading, run_model
 
@@ -66,7 +66,7 @@ def find_site(
     model: Model, site: str, ids: torch.Tensor, layers: Sequence[Place | None], name: str
 ) -> Site:
     """Find a site from one text, (1, n_positions); `layers` are the places of the layers."""
-    with reading(model):
+    with reading(model), unedited():
         found = {} if None in layers[:-1] else _find_all(model, ids, [*filter(None, layers[:-1])])
     if site not in found:
         raise EncoderError(
@@ -160,38 +160,21 @@ def _without_carrying(model: Model, ids: torch.Tensor, parts: _Parts) -> _Parts:
         return parts
     place = _place(parts.mlp)
     middle = ids.shape[1] // 2
-    with leaving(model, [place]) as found, _changed(model, parts.before, middle):
+
+    def change(whole: torch.Tensor, marks: torch.Tensor) -> torch.Tensor:
+        other = whole.clone()
+        other[:, middle] = whole[:, middle].flip(-1) + whole.abs().mean()
+        return other
+
+    marks = torch.zeros(*ids.shape, 2, dtype=torch.int64)  # what is at each does not matter here
+    edit = editing(model, {parts.before: change})
+    with edit, marking(marks), leaving(model, [place]) as found:
         run_model(model, ids, torch.ones_like(ids), output_hidden_states=False)
     wanted, got = parts.mlp.values.float(), found[place].to(ids.device).float()
     gap = (wanted - got).abs().amax(dim=(0, 2))  # (n,)
     gap[middle] = 0
     bound = torch.finfo(parts.mlp.values.dtype).eps ** 0.5 * wanted.abs().max()
     return parts if gap.max() <= bound else replace(parts, mlp=None)
-
-
-@contextmanager
-def _changed(model: Model, place: Place, position: int) -> Iterator[None]:
-    """Change what a module gives at one position within the block."""
-    calls = count()
-
-    def change(module: Any, args: Any, output: Any) -> Any:
-        if next(calls) != place.call:
-            return None
-        whole = output if place.item is None else output[place.item]
-        other = whole.clone()
-        other[:, position] = whole[:, position].flip(-1) + whole.abs().mean()
-        if place.item is None:
-            return other
-        if isinstance(output, tuple):
-            return tuple(other if n == place.item else one for n, one in enumerate(output))
-        output[place.item] = other
-        return output
-
-    hook = model.get_submodule(place.module).register_forward_hook(change)
-    try:
-        yield
-    finally:
-        hook.remove()
 
 
 class _AttentionSpy(TorchFunctionMode):

@@ -1,0 +1,1 @@
+"""Interventions: change the vectors of words while a model reads."""
