@@ -18,7 +18,7 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument("suites", metavar="SUITE", nargs="+", help=told)
     parser.rest = "suites"
-    options.add_model(parser)
+    options.add_model(parser, spacing="original")
     group = parser.add_argument_group("scores")
     add = group.add_argument
     told = "kind of language model; default: the one whose head the model has"

@@ -77,7 +77,7 @@ def _add_loading(group: argparse._ActionsContainer, *, dtype: str | None) -> Non
     )  # fmt: skip
 
 
-def add_model(parser: Parser, *, several: bool = False) -> None:
+def add_model(parser: Parser, *, several: bool = False, spacing: str = "words") -> None:
     """Add which model is encoded with, and how."""
     group = parser.add_argument_group("model")
     add = group.add_argument
@@ -93,7 +93,7 @@ def add_model(parser: Parser, *, several: bool = False) -> None:
         help="how subwords are pooled into words",
     )  # fmt: skip
     add(
-        "--spacing", default="words", choices=("words", "original"),
+        "--spacing", default=spacing, choices=("words", "original"),
         help="join words by single spaces, or space them as in the treebank",
     )  # fmt: skip
     add(

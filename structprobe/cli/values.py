@@ -38,6 +38,14 @@ def several(one: Callable[[str], Number]) -> Callable[[str], list[Number]]:
     return read
 
 
+def names(text: str) -> list[str]:
+    """Read names separated by commas."""
+    found = [one.strip() for one in text.split(",")]
+    if not all(found):
+        raise argparse.ArgumentTypeError(f"{text!r} has an empty name; separate names by commas")
+    return list(dict.fromkeys(found))
+
+
 def sample(text: str) -> int | None:
     """Read a number of sentences, or ``all``."""
     return None if text == "all" else positive(text)

@@ -391,7 +391,7 @@ class DecomposeConfig:
     allow_withheld: bool = False
 
     def __post_init__(self) -> None:
-        _check_whole("max_sentences", self.max_sentences)
+        check_whole("max_sentences", self.max_sentences)
         check_device(self.device)
 
 
@@ -480,10 +480,10 @@ class HeadsConfig:
 
 def check_steps(max_steps: Any) -> None:
     """Refuse a limit on training steps that is not a positive integer."""
-    _check_whole("max_steps", max_steps)
+    check_whole("max_steps", max_steps)
 
 
-def _check_whole(name: str, value: Any) -> None:
+def check_whole(name: str, value: Any) -> None:
     """Refuse what is given and not a positive integer."""
     from structprobe.probe.training.settings import read_whole
 
@@ -493,7 +493,7 @@ def _check_whole(name: str, value: Any) -> None:
 def check_stimuli(n: Any) -> None:
     """Refuse what is no number of stimuli with a near-word bias, or 0 for none."""
     if n != 0:
-        _check_whole("stimuli", n)
+        check_whole("stimuli", n)
     if n == 1:
         what = "1 stimulus has no near-word bias, which is a difference between sentences"
         hint = Hint("use stimuli=26 or more", shell="use --stimuli 26 or more")

@@ -126,9 +126,11 @@ def _is_of_condition(row: object) -> bool:
     if not isinstance(row, dict) or not all(isinstance(row.get(key), str) for key in _TEXTS):
         return False
     return all(
-        value is None or (isinstance(value, int | float) and abs(value) < sys.float_info.max)
+        value is None
+        or isinstance(value, str)
+        or (isinstance(value, int | float) and abs(value) < sys.float_info.max)
         for key, value in row.items()
-        if key not in (*_TEXTS, "pair", "values")
+        if key not in ("pair", "values")
     )
 
 

@@ -27,8 +27,8 @@ def format_plan(plan: Mapping[str, Any]) -> str:
         "kept": f"about {', '.join(parts)}" if parts else "rows only",
         "temporary": f"{streamed}; {_free(plan['bytes_streamed'], plan['bytes_temporary'])}",
         "memory": f"{_size(peak)} peak per process" if peak else "unknown on this system",
-        "encode": f"{_time(plan['encode_seconds'])}, {counted(plan['n_words'], 'word')}",
-        "train": f"at most {_time(plan['train_seconds'])} without parallel jobs",
+        "encode": f"{tell_time(plan['encode_seconds'])}, {counted(plan['n_words'], 'word')}",
+        "train": f"at most {tell_time(plan['train_seconds'])} without parallel jobs",
     }
     if not plan["bytes_streamed"]:
         del lines["temporary"]
@@ -68,7 +68,7 @@ def _size(count: float) -> str:
     return f"{count:,.1f} TB"
 
 
-def _time(seconds: float) -> str:
+def tell_time(seconds: float) -> str:
     """Write a duration with the unit that suits it."""
     for unit, length in (("s", 60), ("min", 60), ("h", 48)):
         if seconds < length:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any
@@ -9,18 +10,25 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from structprobe.checksums import checksum
 from structprobe.errors import StructprobeError
+from structprobe.recoverers.base import Recoverer
+from structprobe.results.folder import ResultsFolder
+from structprobe.results.outcomes import ALL, TESTS
+from structprobe.results.rows import Row, make_row, run_key
 from structprobe.scores.scoring import score
 from structprobe.scores.table import column
 from structprobe.stimuli.bias import Estimate, Resampling, near_word_slope, ratio
 from structprobe.stimuli.scoring import Predicts
 from structprobe.stimuli.suites.pairs import MinimalPair
+from structprobe.stimuli.suites.reading import SuiteGroup
 from structprobe.treebank.sentence import Sentence
 
 if TYPE_CHECKING:
     from structprobe.behaviour.language_model import LanguageModel
     from structprobe.scores.prediction import Prediction
 
+_VERSION = 1  # of the tests, part of the key of a row
 CRITICAL = ("subject", "verb")  # the words whose edge decides between the two sentences
 
 Floats = NDArray[np.float64]
@@ -246,3 +254,56 @@ def _test(
         parsed_better=share(good - bad, found.edges[0]),
         margin_slope=slope(found.margin, shares, found.edges[0] > 0),
     )
+
+
+def sentence_test_rows(
+    language_model: LanguageModel,
+    recoverer: Recoverer,
+    suites: Sequence[SuiteGroup],
+    *,
+    folder: str | os.PathLike[str],
+    punct: str | None = None,
+    progress: bool | None = None,
+) -> list[Row]:
+    """Make the tests on the suites whose pairs have trees, and save a row for each of them.
+
+    Tests that are already in the folder are skipped. What they found lies beside the row, by
+    phenomenon.
+    """
+    results = ResultsFolder(folder)
+    keys, found = results.keys, []
+    for group in suites:
+        pairs = [one for one in group.pairs if isinstance(one.good, Sentence)]
+        if not pairs:
+            continue
+        values = _values(language_model, recoverer, group, punct)
+        found.append(values["key"])
+        if values["key"] in keys:
+            continue
+        tests = read_sentence_tests(
+            language_model, recoverer, pairs, punct=punct, progress=progress
+        )  # fmt: skip
+        every = tests[-1].values()
+        told = {key: every[key] for key in ("accuracy", "accuracy_low", "accuracy_high")}
+        conditions = [
+            {"condition": one.phenomenon or ALL, "value": ALL, "n": one.n,
+             **{key: value for key, value in one.values().items()
+                if key.startswith(ESTIMATES)}}
+            for one in tests
+        ]  # fmt: skip
+        results.add(make_row(**values, **told, n_pairs=len(pairs)), conditions=conditions)
+    by_key = {row["key"]: row for row in results.rows}
+    return [by_key[key] for key in found]
+
+
+def _values(
+    model: LanguageModel, recoverer: Recoverer, group: SuiteGroup, punct: str | None
+) -> Row:
+    """Give the known values of a row, and its key."""
+    values: Row = {"method": TESTS, "uses_gold": False, **recoverer.describe()}
+    values |= {"suite": group.name, "suite_fingerprint": group.fingerprint, "punct": punct}
+    values |= {"lm_kind": model.kind, "scores_first": model.scores_first}
+    probe = getattr(recoverer, "probe", None)
+    weights = None if probe is None else int(checksum("probe", [probe.distance_components_]))
+    key = run_key(**values, probe=weights, tests_version=_VERSION)
+    return {"key": key, **values, "method": TESTS}

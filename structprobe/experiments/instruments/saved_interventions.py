@@ -1,0 +1,103 @@
+"""Interventions in a results folder: one row for what is done to a model, all numbers beside it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from structprobe.checksums import checksum
+from structprobe.experiments.config import InterveneConfig, checked_config
+from structprobe.experiments.instruments.intervene import read_interventions
+from structprobe.experiments.sweep import Parts
+from structprobe.results.folder import ResultsFolder, check_folder
+from structprobe.results.outcomes import ALL, INTERVENTION
+from structprobe.results.rows import Row, bank_name, make_row, run_key
+from structprobe.stimuli.suites.reading import SuiteGroup
+
+if TYPE_CHECKING:
+    from structprobe.behaviour.language_model import LanguageModel
+    from structprobe.encoder.encoder import Encoder
+    from structprobe.probe.estimator import StructuralProbe
+
+_VERSION = 1  # of what is measured, part of the key of a row
+_ELSEWHERE = ("device", "cache", "progress", "allow_withheld")  # options without effect on numbers
+
+
+def intervention_rows(
+    model: LanguageModel | Encoder,
+    treebank: Parts,
+    suites: Sequence[SuiteGroup],
+    *,
+    folder: str | os.PathLike[str],
+    layer: int | None = None,
+    rank: int | None = None,
+    probe: StructuralProbe | None = None,
+    config: InterveneConfig | None = None,
+    command: str | None = None,
+) -> list[Row]:
+    """Read interventions as `read_interventions` does, and save them as one row if it is new.
+
+    All measures, phenomena and controls lie beside the row, from where `structprobe report` shows
+    them.
+    """
+    config = checked_config(config, InterveneConfig)
+    check_folder(folder)
+    encoder: Any = getattr(model, "encoder", model)
+    results = ResultsFolder(folder)
+    results.tell_command(command)
+    values = _values(encoder, treebank, suites, layer, rank, probe, config)
+    if values["key"] not in results.keys:
+        pairs = [pair for group in suites for pair in group.pairs]
+        found = read_interventions(
+            model, *treebank, pairs=pairs, layer=layer, rank=rank, probe=probe, config=config
+        )
+        first = found[0]
+        told = {"layer": first["layer"], "rank": first["rank"], "n_pairs": len(pairs) or None}
+        kind = getattr(model, "kind", None)
+        results.add(
+            make_row(**{**values, **told, "lm_kind": kind}), conditions=[*map(_condition, found)]
+        )
+    return [row for row in results.rows if row["key"] == values["key"]]
+
+
+def _values(
+    encoder: Encoder,
+    treebank: Parts,
+    suites: Sequence[SuiteGroup],
+    layer: int | None,
+    rank: int | None,
+    probe: StructuralProbe | None,
+    config: InterveneConfig,
+) -> Row:
+    """Give the known values of a row, and its key."""
+    origin = encoder.origin(0)
+    values: Row = {key: value for key, value in origin.items() if key != "layer"}
+    values |= {"method": INTERVENTION, "uses_gold": False, "seed": config.seed}
+    train, dev, test = treebank
+    scored = test or dev
+    values |= {"train": bank_name(train), "train_fingerprint": train.fingerprint}
+    if dev is not None:
+        values |= {"dev": bank_name(dev), "dev_fingerprint": dev.fingerprint}
+    if scored is not None:
+        values |= {"treebank": bank_name(scored), "treebank_fingerprint": scored.fingerprint}
+    values["suite"] = ", ".join(one.name for one in suites) or None
+    values["suite_fingerprint"] = run_key(suites=[one.fingerprint for one in suites])
+    options = {one.name: getattr(config, one.name) for one in fields(config)}
+    options = {name: value for name, value in options.items() if name not in _ELSEWHERE}
+    told: dict[str, Any] = {"layer": layer, "rank": rank}
+    if probe is not None:
+        told["probe"] = int(checksum("probe", [probe.distance_components_]))
+    told["options"] = {
+        name: list(value) if isinstance(value, tuple) else value for name, value in options.items()
+    }
+    key = run_key(**{**values, **told}, interventions_version=_VERSION)
+    return {"key": key, **values}
+
+
+def _condition(row: dict[str, Any]) -> dict[str, Any]:
+    """Give a row as scores by condition are saved: measure, phenomenon, then all the rest."""
+    names = {"measure", "phenomenon", "model"}
+    told = {key: value for key, value in row.items() if key not in names}
+    return {"condition": row["measure"], "value": row["phenomenon"] or ALL, **told}
