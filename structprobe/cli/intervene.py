@@ -92,8 +92,9 @@ def run(args: argparse.Namespace) -> None:
         encoder = inputs.build_encoder(args)
     else:
         inputs.check_probe(args)
-        known = ("layer", "model", "gguf_file", "device", "trust_remote_code")
-        given = {name: value for name, value in inputs.picked(args, *known).items() if value}
+        # What is said of a probe that is fitted here, and how vectors were made, it knows itself.
+        fixed = ("rank", "seed", "dtype", "layers")
+        given = {k: v for k, v in inputs.saved_model(args).items() if k not in fixed}
         saved = ProbeRecoverer.from_pretrained(args.probe, **given)
         encoder, probe, layer = saved.encoder, saved.probe, saved.layer
     pairs = [pair for group in groups for pair in group.pairs]
