@@ -56,7 +56,7 @@ USAGE = {
     ),
     "structprobe evaluate probe dev.conllu -o out": (
         "unknown option -o; these commands have it: treebank, fit, parse, sweep, codelength, "
-        "incremental, heads, compare, behave, plot, report, demo"
+        "incremental, heads, compare, behave, intervene, plot, report, demo"
     ),
     "structprobe evaluate probe dev.conllu --rev x": (
         "unknown option --rev; did you mean --revision?"

@@ -54,6 +54,8 @@ def add_arguments(parser: Parser) -> None:
     add("--sentences", type=values.positive, metavar="N", help=told)
     told = "number of generated items with an ambiguous attachment; default: 100"
     add("--attachment", type=values.positive, default=100, metavar="N", help=told)
+    told = "results folder, in which the rows of this model and layer are replaced"
+    parser.add_argument("-o", "--out", metavar="DIR", help=told)
     options.add_cache(parser)
     options.add_allow_withheld(parser)
     parser.rules.append(_fault)
@@ -77,6 +79,8 @@ def run(args: argparse.Namespace) -> None:
     from structprobe.experiments.config import InterveneConfig
     from structprobe.experiments.instruments.intervene import read_interventions
     from structprobe.recoverers.probe import ProbeRecoverer
+    from structprobe.results.folder import check_folder
+    from structprobe.results.interventions import save_interventions
     from structprobe.show.behaviour.intervention_table import format_interventions
     from structprobe.stimuli.suites import read_suites
 
@@ -84,6 +88,8 @@ def run(args: argparse.Namespace) -> None:
     names = ("remove", "part", "controls", "n_random", "attachment", "sentences", "bound",
              "max_steps", "device", "punct", "seed", "cache", "progress",
              "allow_withheld")  # fmt: skip
+    if args.out is not None:
+        check_folder(args.out)
     config = InterveneConfig(**inputs.picked(args, *names))
     groups = read_suites(args.suites, n=args.pairs, seed=args.seed) if args.suites else []
     train, dev, test = inputs.read_treebank(args)
@@ -100,4 +106,6 @@ def run(args: argparse.Namespace) -> None:
     pairs = [pair for group in groups for pair in group.pairs]
     how = {"layer": layer, "rank": args.rank, "probe": probe}
     rows = read_interventions(encoder, train, dev, test, pairs=pairs, **how, config=config)
+    if args.out is not None:
+        save_interventions(args.out, rows, args.command_line)
     print_as(format_interventions, rows, args)

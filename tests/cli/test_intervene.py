@@ -10,6 +10,7 @@ import pytest
 from support.planted_agreement import planted_model, planted_pairs, planted_sentences
 
 from structprobe.cli.main import main
+from structprobe.results.interventions import save_interventions, saved_interventions
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,20 @@ def test_the_table_has_each_measure_with_its_controls(world: Path, capsys: Any) 
     for name in ("top axes", "bottom axes", "untrained probe", "control: form"):
         assert any(line.startswith(f"  {name}") for line in lines)
     assert "Removed from layer 1 of" in text
-    rows = json.loads(run(capsys, "intervene", "--model", str(world / "model"), *told, "--json"))
+    out = str(world / "RESULTS")
+    again = [*told, "--json", "-o", out]
+    rows = json.loads(run(capsys, "intervene", "--model", str(world / "model"), *again))
+    assert saved_interventions(out) == rows
+    save_interventions(out, rows)  # those of the same model and layer are replaced
+    assert saved_interventions(out) == rows
+    page = world / "page.html"
+    assert main(["report", out, "-o", str(page), "-q"]) == 0
+    shown = page.read_text(encoding="utf-8")
+    assert '<h2 id="interventions">Interventions</h2>' in shown
+    assert "control: form" in shown
+    (Path(out) / "interventions.json").write_text('{"rows": [{}]}', encoding="utf-8")
+    assert main(["report", out, "-o", str(world / "other.html"), "-q"]) == 1
+    assert "is not what `structprobe intervene` writes" in capsys.readouterr().err
     own = next(row for row in rows if row["measure"] == "accuracy")
     line = next(line for line in lines if line.startswith("probe") and " accuracy " in line)
     assert f" {100 * own['untouched']:.1f} " in line

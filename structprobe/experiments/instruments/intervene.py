@@ -136,6 +136,7 @@ def _told(one: Planned, encoder: Encoder) -> dict[str, Any]:
         "n_changed": own.n_changed,
         "n_sinks": own.n_sinks,
         "model": encoder.loaded.name,
+        "fingerprint": encoder.fingerprint,
     }
 
 
@@ -221,7 +222,7 @@ def read_interventions(
         ``"relation"``, ``"depth"``, or the name of a control subspace), ``control_of`` (None for
         what is no control), ``layer``, ``rank``, ``variance`` (the share of the raw variance of
         the words that is removed), ``seed``, ``n_changed`` and ``n_sinks`` (positions that were
-        changed, and attention sinks that were left alone), ``model``, ``measure``,
+        changed, and attention sinks that were left alone), ``model``, ``fingerprint``, ``measure``,
         ``phenomenon``, ``untouched`` and ``value`` (without and with the intervention),
         ``difference`` with ``low`` and ``high`` (a 95 % percentile bootstrap interval over
         sentences, or pairs), ``beyond_random`` with its bounds (the difference from the mean of

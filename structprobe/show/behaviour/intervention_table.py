@@ -27,6 +27,12 @@ _TEXTS = ("removed", "measure", "of")
 
 def format_interventions(rows: Sequence[Mapping[str, Any]]) -> str:
     """Lay out the rows of `read_interventions`: by measure, each removal with its controls."""
+    cells = intervention_cells(rows)
+    return "\n".join([*lay_out(cells, [name in _TEXTS for name in cells[0]]), *below(rows)])
+
+
+def intervention_cells(rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
+    """Give the cells of the table, the first line its head; indented names are controls."""
     cells = [[*_HEADINGS]]
     for measure, phenomenon in dict.fromkeys((row["measure"], row["phenomenon"]) for row in rows):
         own = [row for row in rows if (row["measure"], row["phenomenon"]) == (measure, phenomenon)]
@@ -35,9 +41,7 @@ def format_interventions(rows: Sequence[Mapping[str, Any]]) -> str:
                 cells += _lines(row, own)
     several = any(line[2] != NOTHING for line in cells[1:])
     kept = [k for k, name in enumerate(_HEADINGS) if several or name != "of"]
-    laid = lay_out([[line[k] for k in kept] for line in cells],
-                   [_HEADINGS[k] in _TEXTS for k in kept])  # fmt: skip
-    return "\n".join([*laid, *below(rows)])
+    return [[line[k] for k in kept] for line in cells]
 
 
 def _lines(row: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[list[str]]:
