@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.behaviour import behaviour
 from benchmarks.device import on_device
+from benchmarks.interventions import interventions
 from benchmarks.longer import longer
 from benchmarks.one_layer import one_layer
 from benchmarks.plan import Plan
@@ -112,10 +113,15 @@ def _parser() -> argparse.ArgumentParser:
         help="nothing but scoring minimal pairs beside a plain script (minutes)",
     )
     parser.add_argument(
+        "--interventions-only",
+        action="store_true",
+        help="nothing but what an intervention costs beside bare passes (minutes)",
+    )
+    parser.add_argument(
         "--pairs",
         type=Path,
         default=TREEBANKS.with_name("minimal-pairs"),
-        help="for --behaviour-only: folder that holds blimp/",
+        help="for --behaviour-only and --interventions-only: folder that holds blimp/",
     )
     parser.add_argument(
         "--device", help="nothing but the stages of a GPU, on that one: cuda, cuda:1, mps"
@@ -138,6 +144,9 @@ def _rows(args: argparse.Namespace, plan: Plan) -> Iterator[Stage | Line]:
         return
     if args.behaviour_only:
         yield from behaviour(args.pairs, every=args.every)
+        return
+    if args.interventions_only:
+        yield from interventions(args.pairs)
         return
     if not (args.quality_only or args.scale_only or args.longer_only):
         yield from stages(plan, fits_only=args.fits_only)

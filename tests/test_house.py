@@ -41,7 +41,6 @@ ROOMS = (
     "probe",
     "attention",
     "masking",
-    "behaviour",
     "recoverers",
     "stimuli",
     "behaviour",

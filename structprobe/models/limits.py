@@ -23,6 +23,7 @@ from torch.overrides import TorchFunctionMode
 
 from structprobe.errors import EncoderError, Hint
 from structprobe.models import Config, Model, Tokenizer
+from structprobe.models.inside.edits import unedited
 from structprobe.models.reading import device_of, reading, run_model
 
 Layers = SupportsIndex | Iterable[SupportsIndex | range] | None
@@ -60,6 +61,7 @@ def pick_layers(layers: Layers, n_layers: int, available: Sequence[int] | None =
     return sorted(picked)
 
 
+@unedited()
 def measure(model: Model, tokenizer: Tokenizer, config: Config, name: str) -> dict[str, Any]:
     """Run four tokens through a model, and give its highest layer, width and positions."""
     try:

@@ -98,11 +98,7 @@ class LoadedModel:
         return [torch.from_numpy(array).to(self.device) for array in arrays]
 
     def run(
-        self,
-        ids: torch.Tensor,
-        mask: torch.Tensor,
-        layers: Sequence[int],
-        marks: torch.Tensor | None = None,
+        self, ids: torch.Tensor, mask: torch.Tensor, layers: Sequence[int], marks: Any = None
     ) -> Iterator[torch.Tensor]:
         """Run rows, and yield what is read in some layers, (n_rows, n_positions, hidden_size).
 

@@ -11,6 +11,7 @@ from torch.nn import Module
 
 from structprobe.errors import EncoderError, Hint
 from structprobe.models import Config, Model, Tokenizer
+from structprobe.models.inside.edits import unedited
 from structprobe.models.limits import count_tokens, measure
 
 # What the parts for text are called in models that also see, hear or act, the likeliest first.
@@ -81,6 +82,7 @@ def is_part_at(part: Model, whole: Model, path: str) -> bool:
     return part_at(whole, path) is part
 
 
+@unedited()
 def find_text_part(
     whole: Model,
     tokenizer: Tokenizer,

@@ -12,6 +12,7 @@ from torch.nn.utils.rnn import pad_sequence
 from structprobe.errors import EncoderError
 from structprobe.memory import is_out_of_memory, refuse_shortage
 from structprobe.models import Config, Model, Tokenizer
+from structprobe.models.inside.edits import unedited
 from structprobe.models.inside.hooks import Place, bits, leaving, outermost, watching
 from structprobe.models.inside.sites import RESIDUAL, find_site
 from structprobe.models.limits import check_layers, count_tokens, find_padding
@@ -154,6 +155,7 @@ def find_places(
     }  # fmt: skip
 
 
+@unedited()
 def try_part(
     part: Model,
     config: Config,

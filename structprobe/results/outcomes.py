@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.results.folder import read_rows
+from structprobe.results.interventions import METHOD as INTERVENTION
 from structprobe.results.rows import Row
 from structprobe.results.saved_runs import read_stimuli
 
 PROBE, CONTROL = "probe", "probe-control-form"
-BEHAVIOUR, TESTS, INTERVENTION = "behaviour", "sentence-tests", "intervention"
+BEHAVIOUR, TESTS = "behaviour", "sentence-tests"
 ALL = "all"
 LEAST_MODELS = 8  # for a correlation over models
 _ENDS = ("", "_low", "_high")
@@ -110,7 +111,7 @@ def removals(outcome: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {
         one["condition"]: one
         for one in outcome["removal"]
-        if one["control_of"] is None and one["intervention"] == PROBE and one["value"] == ALL
+        if one["control_of"] is None and one["intervention"] == PROBE and one["value"] in ("", ALL)
     }
 
 

@@ -14,6 +14,7 @@ from structprobe.encoder.subwords.special_tokens import Surroundings
 from structprobe.encoder.subwords.windows import choose_windows, cut_windows
 from structprobe.errors import EncoderError, unknown_name
 from structprobe.memory import Halving
+from structprobe.models.inside.edits import is_edited
 from structprobe.models.loading import LoadedModel
 from structprobe.models.reading import plain_tokens, reads_right
 
@@ -141,7 +142,8 @@ def make_batches(widths: Sequence[int], batch_tokens: int) -> list[NDArray[np.in
 def lay_out(
     sentences: Sequence[Pieces], layout: Layout, numbers: NDArray[np.int64] | None = None
 ) -> Iterator[Rows]:
-    """Write the sentences of a batch as rows of tokens; with their numbers, mark positions."""
+    """Write the sentences of a batch as rows of tokens; with numbers, mark them for edits."""
+    marked = numbers if is_edited() else None
     rows: list[NDArray[np.int32]] = []
     marks: list[NDArray[np.int64]] = []
     places: list[NDArray[np.int64]] = []  # row and column of each link
@@ -154,8 +156,8 @@ def lay_out(
         places.append(np.array([chosen + len(rows), pieces.links[:, 0] - windows[chosen, 0]]))
         words.append(pieces.links[:, 1] + n_words)
         rows += [layout.row(pieces, i, j) for i, j in windows.tolist()]
-        if numbers is not None:
-            of = int(numbers[number])
+        if marked is not None:
+            of = int(marked[number])
             marks += [mark_row(pieces, of, layout, i, j) for i, j in windows.tolist()]
         n_words += pieces.n_words
     row, column = np.concatenate(places, axis=1)

@@ -62,8 +62,8 @@ def measure_interventions(
     Parameters
     ----------
     model : LanguageModel or Encoder
-        The model. Without a language-model head, measures that need one get empty rows, which say
-        why.
+        The model. Measures that it does not allow, such as those that need a language-model head
+        where there is none, get empty rows, which say why.
     planned : sequence of Planned
         The interventions.
     measures : sequence of Measure
@@ -83,19 +83,28 @@ def measure_interventions(
     if head is encoder:
         head, why = _with_head(encoder)
         encoder = encoder if head is None else head.encoder
-    usable = [one for one in measures if head is not None or not one.needs_head]
+    faults = {one: why for one in measures if head is None and one.needs_head}
+    usable = [one for one in measures if one not in faults]
+
+    values: list[dict[Key, Counts]] = []  # of the untouched model, then under each intervention
 
     def read(share: bool) -> dict[Key, Counts]:
         found: dict[Key, Counts] = {}
-        for one in usable:
-            found |= one.read(head if one.needs_head else encoder, share=share)
+        for one in [*usable]:
+            try:
+                found |= one.read(head if one.needs_head else encoder, share=share)
+            except StructprobeError as error:
+                if values:  # what could be measured of the untouched model
+                    raise
+                faults[one] = str(error)
+                usable.remove(one)
         return found
 
     rows: list[dict[str, Any]] = []
     random: dict[str, list[dict[Key, Counts]]] = {}
-    values: list[dict[Key, Counts]] = []
     with progress_bar("intervene", len(planned) + 1, "reading", shown=progress) as advance:
         before = read(share=True)
+        values.append(before)
         advance(1)
         for one in planned:
             with one.intervention.on(encoder):
@@ -105,13 +114,12 @@ def measure_interventions(
             rows.append(_told(one, encoder))
             advance(1)
     found = []
-    for one, told, after in zip(planned, rows, values, strict=True):
+    for one, told, after in zip(planned, rows, values[1:], strict=True):
         beside = random.get(one.name, []) if one.control_of is None else []
         for key in before:
             found.append(told | _compared(key, before[key], after[key], beside, how))
-        for measure in measures if head is None else ():
-            for name in measure.names if measure.needs_head else ():
-                found.append(told | _empty(name, None, why))
+        for measure, why in faults.items():
+            found += [told | _empty(name, None, why) for name in measure.names]
     return found
 
 
@@ -128,6 +136,7 @@ def _told(one: Planned, encoder: Encoder) -> dict[str, Any]:
         "n_changed": own.n_changed,
         "n_sinks": own.n_sinks,
         "model": encoder.loaded.name,
+        "fingerprint": encoder.fingerprint,
     }
 
 
@@ -213,7 +222,7 @@ def read_interventions(
         ``"relation"``, ``"depth"``, or the name of a control subspace), ``control_of`` (None for
         what is no control), ``layer``, ``rank``, ``variance`` (the share of the raw variance of
         the words that is removed), ``seed``, ``n_changed`` and ``n_sinks`` (positions that were
-        changed, and attention sinks that were left alone), ``model``, ``measure``,
+        changed, and attention sinks that were left alone), ``model``, ``fingerprint``, ``measure``,
         ``phenomenon``, ``untouched`` and ``value`` (without and with the intervention),
         ``difference`` with ``low`` and ``high`` (a 95 % percentile bootstrap interval over
         sentences, or pairs), ``beyond_random`` with its bounds (the difference from the mean of

@@ -12,7 +12,7 @@ from structprobe.experiments.config import InterveneConfig, checked_config
 from structprobe.experiments.instruments.intervene import read_interventions
 from structprobe.experiments.sweep import Parts
 from structprobe.results.folder import ResultsFolder, check_folder
-from structprobe.results.outcomes import ALL, INTERVENTION
+from structprobe.results.interventions import METHOD, as_condition, saved_interventions
 from structprobe.results.rows import Row, bank_name, make_row, run_key
 from structprobe.stimuli.suites.reading import SuiteGroup
 
@@ -36,11 +36,11 @@ def intervention_rows(
     probe: StructuralProbe | None = None,
     config: InterveneConfig | None = None,
     command: str | None = None,
-) -> list[Row]:
+) -> list[dict[str, Any]]:
     """Read interventions as `read_interventions` does, and save them as one row if it is new.
 
     All measures, phenomena and controls lie beside the row, from where `structprobe report` shows
-    them.
+    them. Returns what is there of this run, as `read_interventions` does.
     """
     config = checked_config(config, InterveneConfig)
     check_folder(folder)
@@ -57,9 +57,9 @@ def intervention_rows(
         told = {"layer": first["layer"], "rank": first["rank"], "n_pairs": len(pairs) or None}
         kind = getattr(model, "kind", None)
         results.add(
-            make_row(**{**values, **told, "lm_kind": kind}), conditions=[*map(_condition, found)]
+            make_row(**{**values, **told, "lm_kind": kind}), conditions=[*map(as_condition, found)]
         )
-    return [row for row in results.rows if row["key"] == values["key"]]
+    return [one for one in saved_interventions(folder) if one["key"] == values["key"]]
 
 
 def _values(
@@ -74,7 +74,7 @@ def _values(
     """Give the known values of a row, and its key."""
     origin = encoder.origin(0)
     values: Row = {key: value for key, value in origin.items() if key != "layer"}
-    values |= {"method": INTERVENTION, "uses_gold": False, "seed": config.seed}
+    values |= {"method": METHOD, "uses_gold": False, "seed": config.seed}
     train, dev, test = treebank
     scored = test or dev
     values |= {"train": bank_name(train), "train_fingerprint": train.fingerprint}
@@ -94,10 +94,3 @@ def _values(
     }
     key = run_key(**{**values, **told}, interventions_version=_VERSION)
     return {"key": key, **values}
-
-
-def _condition(row: dict[str, Any]) -> dict[str, Any]:
-    """Give a row as scores by condition are saved: measure, phenomenon, then all the rest."""
-    names = {"measure", "phenomenon", "model"}
-    told = {key: value for key, value in row.items() if key not in names}
-    return {"condition": row["measure"], "value": row["phenomenon"] or ALL, **told}

@@ -51,9 +51,9 @@ def difference(row: Mapping[str, Any] | None) -> str:
     """Write how far an effect is beyond that of random subspaces, in the units of its measure."""
     if row is None or row.get("beyond_random") is None:
         return NOTHING
-    scale = 1 if is_plain(row["condition"]) else 100
+    scale = 1.0 if is_plain(row["condition"]) else 100.0
     keys = ("difference", "beyond_random", "beyond_random_low", "beyond_random_high")
-    ends = [scale * float(row[key]) for key in keys]
+    ends = [scale * float(row[key] or 0.0) for key in keys]
     return "{:+.2f}, {:+.2f} [{:+.2f}, {:+.2f}]".format(*ends)
 
 

@@ -11,8 +11,10 @@ from structprobe.errors import ResultError
 from structprobe.output_paths import check_file
 from structprobe.probe.saving.save_load import CONFIG, read_config
 from structprobe.results.folder import MARKER, read_commands, read_rows
+from structprobe.results.interventions import saved_interventions
 from structprobe.results.rows import Row, is_of_trees
 from structprobe.results.settings import name_banks, over_seeds, tell_seeds
+from structprobe.show.behaviour.intervention_section import intervention_section
 from structprobe.show.behaviour.section import behaviour_section
 from structprobe.show.report.curves import protocol_curves
 from structprobe.show.report.elements import Markup, element, note, section
@@ -124,8 +126,8 @@ def build_report(
 
 def _results_page(folder: Path, title: str | None, progress: bool | None) -> str:
     """Make the page of result rows."""
-    every = read_rows(folder)
-    if not every:
+    every, changed = read_rows(folder), saved_interventions(folder)
+    if not every and not changed:
         what = "the results folder is empty"
         if (folder / "heads.json").exists():
             what += " but for the tables and figures of `structprobe heads`"
@@ -139,7 +141,7 @@ def _results_page(folder: Path, title: str | None, progress: bool | None) -> str
     series, runs = series_of(rows), series_of(named)
     kept = read_kept(folder, runs, progress)
     packed = Explorer(kept, progress)
-    name = title or _title(means)
+    name = title or _title(means or changed)
     n_scored = sum(len(one.rows) for one in runs)
     sections = {
         "scores": ("Scores", _scores_section(rows, series) if rows else None),
@@ -148,6 +150,7 @@ def _results_page(folder: Path, title: str | None, progress: bool | None) -> str
         "stimuli": ("Stimuli", stimuli_section(folder, rows, series, runs)),
         "codelengths": ("Codelengths", codelength_section(codelengths)),
         "behaviour": ("Behaviour", behaviour_section(folder, behaviour)),
+        "interventions": ("Interventions", intervention_section(changed)),
         "differences": ("Differences", pairs_section(folder, named, kept)),
         "recall": ("By relation and length", _recall_section(kept)),
         "sentences": ("Sentences", explorer_section(kept, packed, n_scored) if kept else None),
@@ -167,9 +170,9 @@ def _results_page(folder: Path, title: str | None, progress: bool | None) -> str
 def _title(rows: Sequence[Row]) -> str:
     named = [row["model"] for row in rows if row["model"]]
     models = dict.fromkeys(short_model(one) for one in named if "(untrained" not in one)
-    banks = dict.fromkeys(row["treebank"] for row in rows if row["treebank"])
-    banks = banks or dict.fromkeys(row["train"] for row in rows if row["train"])
-    banks = banks or dict.fromkeys(row["suite"] for row in rows if row["suite"])
+    banks: dict[str, None] = {}
+    for key in ("treebank", "train", "suite"):
+        banks = banks or dict.fromkeys(row[key] for row in rows if row.get(key))
     return " on ".join(", ".join(part) for part in (models, banks) if part) or "Trees from a model"
 
 

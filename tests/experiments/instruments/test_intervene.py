@@ -213,3 +213,18 @@ def test_bad_options_are_refused() -> None:
     ):
         with pytest.raises(ProbeError, match=told):
             InterveneConfig(**given)
+
+
+class Broken(Surprisal):
+    """Cannot be measured."""
+
+    def read(self, model: LanguageModel, *, share: bool = False) -> dict[Any, Any]:
+        raise StructprobeError("no words")
+
+
+def test_a_measure_that_fails_leaves_the_others() -> None:
+    model = LanguageModel(planted_model("tree"))
+    measures = [Broken([]), Pairs(planted_pairs(8, "tree"))]
+    rows = measure_interventions(model, [Planned(MaskHeads([(1, 1)]), "heads")], measures)
+    told = {row["measure"]: row["why_empty"] for row in rows}
+    assert told == {"bits per word": "no words", "accuracy": None, "margin": None}
