@@ -212,10 +212,8 @@ def test_a_checkpoint_with_its_head(name: str, tmp_path: Path) -> None:
     encoder = Encoder(saved(tmp_path, model, cutter), device="cpu")
     scored = LanguageModel(encoder)
     np.testing.assert_allclose(scored.log_probs(TEXTS), wanted.log_probs(TEXTS), atol=1e-5)
-    part, scorer = (
-        scored.encoder.loaded.model,
-        (scored._causal if name != "bert" else scored._masked),
-    )
+    part = scored.encoder.loaded.model
+    passes: Any = scored._masked if name == "bert" else scored._causal
     assert part is passes._scorer.whole.base_model  # so the weights are those of the head's model
     assert part is not encoder.loaded.model
     assert scored.encoder.fingerprint == encoder.fingerprint
