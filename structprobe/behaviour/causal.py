@@ -142,9 +142,15 @@ def _is_worth_it(rows: Sequence[TokenRow]) -> bool:
     """Whether rows share so much in front that it pays to read it once."""
     if len({int(row.tokens[0]) for row in rows}) != 1:
         return False  # nothing is in front of all
-    n_all = sum(len(row) - 1 for row in rows)
-    starts = {row.tokens[:n].tobytes() for row in rows for n in range(1, len(row))}
-    return len(starts) <= _WORTH * n_all
+    ordered = sorted(row.tokens[:-1].tolist() for row in rows)
+    n_all = sum(map(len, ordered))
+    return n_all - sum(map(_n_alike, ordered[:-1], ordered[1:])) <= _WORTH * n_all
+
+
+def _n_alike(first: list[int], second: list[int]) -> int:
+    """Count the tokens that two lists begin with."""
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((n for n, (one, other) in pairs if one != other), min(len(first), len(second)))
 
 
 def _blocks(rows: Sequence[TokenRow], n_tokens: int) -> Iterator[list[TokenRow]]:

@@ -332,3 +332,28 @@ def test_smollm2() -> None:
         wanted = slow_causal(whole, [cutter.bos_token_id], ids).sum()
         assert one == pytest.approx(wanted, abs=1e-3)
     assert found[0] > found[1]
+
+
+def test_a_model_over_devices(tmp_path: Path) -> None:
+    pytest.importorskip("accelerate")
+    folder = saved(tmp_path, headed(CAUSAL["llama"], gpt2_bpe()), gpt2_bpe())
+    plain, mapped = (
+        LanguageModel(Encoder(folder, **how))
+        for how in ({"device": "cpu"}, {"device_map": {"": "cpu"}})
+    )
+    np.testing.assert_allclose(mapped.pair_log_probs(PAIRS), plain.pair_log_probs(PAIRS), atol=3e-5)
+
+
+def test_an_adapter_is_refused_by_name_and_read_as_an_object(tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft")
+    model = headed(CAUSAL["llama"], gpt2_bpe())
+    base = saved(tmp_path / "base", model, gpt2_bpe())
+    model.config._name_or_path = model.name_or_path = base
+    config = peft.LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
+    adapted = peft.get_peft_model(model, config).eval()
+    scored = LanguageModel(Encoder(adapted, tokenizer=gpt2_bpe()))
+    wanted = np.nansum(slow(adapted, gpt2_bpe(), TEXTS[0]))
+    np.testing.assert_allclose(scored.log_probs(TEXTS[:1]), wanted, atol=3e-5)
+    folder = saved(tmp_path / "adapter", adapted, gpt2_bpe())
+    with pytest.raises(EncoderError, match=r"an adapter is loaded without one.*; merge it with"):
+        LanguageModel(Encoder(folder, device="cpu"))
