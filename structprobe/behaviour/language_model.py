@@ -56,7 +56,8 @@ class LanguageModel:
     Attributes
     ----------
     encoder : Encoder
-        An encoder that shares its weights with the head, so that what changes it changes both.
+        An encoder that shares its weights with the head, so that what changes it changes both. It
+        puts the same tokens in front of texts.
     kind : str
         ``"causal"`` or ``"masked"``.
     scores_first : bool
@@ -100,6 +101,11 @@ class LanguageModel:
         scorer = TokenScorer(whole, self.encoder.loaded)
         if self.kind == CAUSAL:
             self._around = Surroundings(self._before(), ())
+            if self._around.before != encoder.surroundings.before:
+                self.encoder.bos = True  # so that both read the same
+                self.encoder.surroundings = Surroundings(
+                    self._around.before, encoder.surroundings.after
+                )
             self._causal = CausalPasses(self.encoder, scorer, len(self._around.before))
         else:
             self._around = self.encoder.surroundings

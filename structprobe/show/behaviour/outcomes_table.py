@@ -44,7 +44,7 @@ def per_cent(row: Mapping[str, Any], key: str) -> str:
     if value is None:
         return NOTHING
     told = f"{100 * value:z.1f}"
-    return told if low is None else f"{told} [{100 * low:z.1f}, {100 * high:z.1f}]"
+    return told if low is None or high is None else f"{told} [{100 * low:z.1f}, {100 * high:z.1f}]"
 
 
 def difference(row: Mapping[str, Any] | None) -> str:
