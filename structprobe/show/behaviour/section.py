@@ -9,7 +9,8 @@ from typing import Any
 from structprobe.results.rows import Row
 from structprobe.results.saved_runs import read_stimuli
 from structprobe.results.settings import differing, tell_settings
-from structprobe.show.behaviour.table import ALIKE, scoring_lines
+from structprobe.show.behaviour.scoring import scoring_lines
+from structprobe.show.behaviour.table import ALIKE
 from structprobe.show.report.elements import Child, Markup, element, note, section
 from structprobe.show.report.tables import columns_table, conditions_table
 from structprobe.show.row_labels import short_model
@@ -38,9 +39,8 @@ def behaviour_section(folder: Path, rows: Sequence[Row]) -> Markup | None:
         runs = [(name, read_stimuli(folder, row["key"]))
                 for name, row in zip(_names(own), own, strict=True)]  # fmt: skip
         told += _of_suite(suite, [both for both in runs if both[1]])
-    settings = [{"kind": row["lm_kind"], **row} for row in scored]
-    told += map(note, scoring_lines(settings))
-    if any(_is_alike(row, key) for row in scored for key in ("accuracy",)):
+    told += map(note, scoring_lines(scored))
+    if any(map(_is_alike, scored)):
         told.append(note(ALIKE))
     empty = dict.fromkeys((row["suite"], row["why_empty"]) for row in rows if row["why_empty"])
     told += [note(f"{suite} has no scores: {why}") for suite, why in empty]
@@ -68,6 +68,6 @@ def _names(rows: Sequence[Row]) -> list[str]:
     return [", ".join([short_model(str(row["model"])), *tell_settings(row, apart)]) for row in rows]
 
 
-def _is_alike(row: Row, key: str) -> bool:
-    """Whether an interval has no width."""
-    return row[f"{key}_low"] is not None and row[f"{key}_low"] == row[f"{key}_high"]
+def _is_alike(row: Row) -> bool:
+    """Whether the interval of a row has no width."""
+    return row["accuracy_low"] is not None and row["accuracy_low"] == row["accuracy_high"]
