@@ -74,19 +74,20 @@ class CausalPasses:
 
     def _shares(self, bundles: Sequence[Bundle]) -> bool:
         """Whether what is shared may be read once, which is tried on the longest row so far."""
-        shared = [one for one in bundles if one.n_shared]
-        if not self._scorer.can_share or not shared:
+        parts = [
+            (row.tokens.tolist(), one.n_shared)
+            for one in bundles
+            for row in one.rows
+            if 0 < one.n_shared < len(row) - 1
+        ]
+        if not self._scorer.can_share or not any(one.n_shared for one in bundles):
             return False
-        longest = max(shared, key=lambda one: one.n_rest + one.n_shared)
-        row = max(longest.rows, key=len).tokens.tolist()
-        if len(row) <= self._n_tried:
-            return True
-        if len(row) - longest.n_shared < 2:  # nothing of it is read in two parts
-            return True
-        if self._scorer.shares_well([row], [longest.n_shared]):
+        row, n_shared = max(parts, key=lambda part: len(part[0]), default=([], 0))
+        if len(row) > self._n_tried:
+            if not self._scorer.shares_well([row], [n_shared]):
+                return False
             self._n_tried = len(row)
-            return True
-        return False
+        return True
 
     def _whole(self, rows: Sequence[TokenRow], _: int, to_the_end: bool) -> Iterator[Scores]:
         """Read rows as they are."""

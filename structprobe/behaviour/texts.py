@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.encoder.encoder import Encoder
-from structprobe.encoder.subwords.pieces import Pieces
+from structprobe.encoder.subwords.pieces import words_of_pieces
 from structprobe.encoder.subwords.sentences import SentenceLike, SpacedWords, space_sentence
 from structprobe.encoder.subwords.special_tokens import Surroundings
 from structprobe.errors import EncoderError
@@ -71,20 +71,6 @@ def space_text(text: Text, number: int, spacing: str) -> SpacedWords:
     checked = space_sentence(words, number, spacing)
     gaps = (*re.findall(r"\s+", text.strip()), "")
     return SpacedWords(checked.words, gaps, f"text {number}")
-
-
-def words_of_pieces(pieces: Pieces) -> Ints:
-    """Give the word of each subword: the first that it shares a character with.
-
-    One that is only spaces belongs to the word that follows, as where a tokenizer writes both as
-    one; behind the last word, to that.
-    """
-    # -> (n_pieces,)
-    words: Ints = np.full(len(pieces.ids), pieces.n_words)
-    np.minimum.at(words, pieces.links[:, 0], pieces.links[:, 1])
-    following: Ints = np.minimum.accumulate(words[::-1])[::-1]
-    following[following == pieces.n_words] -= 1
-    return following
 
 
 def sum_by_word(row: TokenRow, scores: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -13,8 +13,8 @@ from support.models import TOKENIZERS, bare_bpe, gpt2_bpe, llama_bpe, unigram, w
 from support.tiny_checkpoints import save_gguf
 
 from structprobe import Encoder, LanguageModel, Sentence
-from structprobe.behaviour.texts import space_text, words_of_pieces
-from structprobe.encoder.subwords.pieces import Pieces
+from structprobe.behaviour.texts import space_text
+from structprobe.encoder.subwords.pieces import Pieces, words_of_pieces
 from structprobe.encoder.subwords.sentences import SpacedWords
 from structprobe.errors import EncoderError
 from structprobe.models.inside.edits import editing
@@ -38,13 +38,21 @@ def model_of(
     return model, LanguageModel(Encoder(model, tokenizer=tokenizer, **options))
 
 
+def saved(folder: Path, model: Any, tokenizer: Any) -> str:
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return str(folder)
+
+
 def slow(model: Any, tokenizer: Any, text: str, **how: Any) -> np.ndarray[Any, Any]:
     token = tokenizer.bos_token_id
     return slow_causal(model, [] if token is None else [token], cut(tokenizer, text)[0], **how)
 
 
-@pytest.mark.parametrize("tokenizer", ["gpt2_bpe", "llama_bpe", "bare_bpe"])
-@pytest.mark.parametrize("name", CAUSAL)
+@pytest.mark.parametrize(
+    ("name", "tokenizer"),
+    [*((name, "gpt2_bpe") for name in CAUSAL), ("llama", "llama_bpe"), ("gpt2", "bare_bpe")],
+)
 def test_causal_models(name: str, tokenizer: str) -> None:
     cutter = TOKENIZERS[tokenizer]()
     model, scored = model_of(name, cutter, batch_tokens=60)
@@ -72,8 +80,9 @@ def test_causal_models(name: str, tokenizer: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["gpt2", "gemma3"])
-def test_what_texts_share_is_read_once(name: str) -> None:
-    _, scored = model_of(name, gpt2_bpe())
+def test_what_texts_share_is_read_once(name: str, tmp_path: Path) -> None:
+    folder = saved(tmp_path, headed(CAUSAL[name], gpt2_bpe()), gpt2_bpe())
+    scored = LanguageModel(Encoder(folder, device="cpu"))
     read: list[int] = []
     body = scored.encoder.loaded.model
     scored.pair_log_probs(PAIRS)  # tries it
@@ -125,7 +134,7 @@ def test_masked_models(name: str) -> None:
     np.testing.assert_allclose(scored.log_probs(texts), sums, atol=3e-5)
     pairs = list(zip(texts[:4:2], texts[1:4:2], strict=True))
     np.testing.assert_allclose(scored.pair_log_probs(pairs).ravel(), sums[:4], atol=3e-5)
-    with pytest.raises(EncoderError, match="masked model, which has no surprisal.*word_log_probs"):
+    with pytest.raises(EncoderError, match=r"masked model, which has no surprisal.*word_log_probs"):
         scored.surprisals(texts)
 
 
@@ -153,7 +162,7 @@ def test_per_token_and_per_word() -> None:
     assert n > 2
     assert scored.log_probs([text], per="token")[0] == pytest.approx(whole / (n - 1))
     assert scored.log_probs([text], per="word")[0] == pytest.approx(whole / 2)
-    with pytest.raises(EncoderError, match="unknown unit 'words'.*did you mean 'word'"):
+    with pytest.raises(EncoderError, match=r"unknown unit 'words'.*did you mean 'word'"):
         scored.log_probs([text], per="words")
 
 
@@ -170,10 +179,11 @@ def edit_second_word(vectors: torch.Tensor, marks: torch.Tensor) -> torch.Tensor
 
 
 @pytest.mark.parametrize("kind", ["causal", "masked"])
-def test_interventions_act_on_words(kind: str) -> None:
+def test_interventions_act_on_words(kind: str, tmp_path: Path) -> None:
     cutter = gpt2_bpe() if kind == "causal" else wordpiece()
-    made = model_of("llama", cutter) if kind == "causal" else model_of("bert", cutter, MASKED)
-    scored, texts = made[1], TEXTS[:2]
+    model = headed(CAUSAL["llama"] if kind == "causal" else MASKED["bert"], cutter)
+    scored = LanguageModel(Encoder(saved(tmp_path, model, cutter), device="cpu"))
+    texts = TEXTS[:2]
     loaded = scored.encoder.loaded
     place = loaded.places[1]
     assert place is not None
@@ -185,19 +195,14 @@ def test_interventions_act_on_words(kind: str) -> None:
     np.testing.assert_allclose(after[0], before[0], atol=1e-5)  # no word of the first text
     changed = np.abs(after[1] - before[1]) > 1e-3
     if kind == "causal":
-        assert changed.tolist() == [False, False, *[True] * (len(changed) - 2)]
+        assert not changed[0]
+        assert changed[2:].all()
         # What is shared is that of the first text, in which nothing is changed.
         np.testing.assert_allclose(shared, [one.sum() for one in before], atol=1e-4)
     else:
         assert changed.all()
     np.testing.assert_allclose(pair, [one.sum() for one in after], atol=1e-4)
     np.testing.assert_allclose(scored.word_log_probs(texts)[1], before[1], atol=1e-6)
-
-
-def saved(folder: Path, model: Any, tokenizer: Any) -> str:
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return str(folder)
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama", "bert"])
@@ -207,11 +212,9 @@ def test_a_checkpoint_with_its_head(name: str, tmp_path: Path) -> None:
     encoder = Encoder(saved(tmp_path, model, cutter), device="cpu")
     scored = LanguageModel(encoder)
     np.testing.assert_allclose(scored.log_probs(TEXTS), wanted.log_probs(TEXTS), atol=1e-5)
-    part, scorer = (
-        scored.encoder.loaded.model,
-        (scored._causal if name != "bert" else scored._masked),
-    )
-    assert part is scorer._scorer.whole.base_model  # so the weights are those of the head's model
+    part = scored.encoder.loaded.model
+    passes: Any = scored._masked if name == "bert" else scored._causal
+    assert part is passes._scorer.whole.base_model  # so the weights are those of the head's model
     assert part is not encoder.loaded.model
     assert scored.encoder.fingerprint == encoder.fingerprint
     vectors = [one.encode([["the", "dog"]]).layer(2)[0] for one in (encoder, scored.encoder)]
@@ -239,7 +242,7 @@ def test_a_bare_checkpoint(tmp_path: Path) -> None:
 
 
 def test_minilm_has_no_head(minilm: str) -> None:
-    with pytest.raises(EncoderError, match="no head for masked .*the checkpoint lacks 'cls.pred"):
+    with pytest.raises(EncoderError, match=r"no head for masked .*the checkpoint lacks 'cls.pred"):
         LanguageModel(Encoder(minilm, device="cpu"))
 
 
@@ -311,7 +314,7 @@ def test_nothing_to_score() -> None:
 @pytest.mark.parametrize("pairs", [["ab"], [("a", "b", "c")], [("a",)], [3]])
 def test_what_is_no_pair(pairs: Any) -> None:
     _, scored = model_of("gpt2", gpt2_bpe())
-    with pytest.raises(EncoderError, match="pair 0 is .*, not two texts"):
+    with pytest.raises(EncoderError, match=r"pair 0 is .*, not two texts"):
         scored.pair_log_probs(pairs)
 
 

@@ -76,7 +76,7 @@ CAUSAL: dict[str, Callable[[int], Any]] = {
             ffn_dim=64,
             word_embed_proj_dim=32,
             max_position_embeddings=64,
-        )  # fmt: skip
+        )
     ),
     "cohere": lambda n: CohereForCausalLM(CohereConfig(vocab_size=n, **SIZES)),  # a scale
     "mamba": lambda n: MambaForCausalLM(  # no keys and values

@@ -50,3 +50,16 @@ def join_ranges(starts: NDArray[np.integer], lengths: NDArray[np.integer]) -> ND
     before = np.cumsum(lengths) - lengths
     numbers: NDArray[np.int64] = np.arange(lengths.sum()) + np.repeat(starts - before, lengths)
     return numbers
+
+
+def words_of_pieces(pieces: Pieces) -> NDArray[np.int64]:
+    """Give the word of each subword: the first that it shares a character with.
+
+    One that is only spaces belongs to the word that follows, as where a tokenizer writes both as
+    one; behind the last word, to that.
+    """
+    # -> (n_pieces,)
+    words = np.full(len(pieces.ids), pieces.n_words)
+    np.minimum.at(words, pieces.links[:, 0], pieces.links[:, 1])
+    following: NDArray[np.int64] = np.minimum.accumulate(words[::-1])[::-1]
+    return np.minimum(following, pieces.n_words - 1)
