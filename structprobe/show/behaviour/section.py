@@ -22,6 +22,7 @@ _WHAT = (
     "mean difference of the log-probabilities of the two sentences, in nats; chance is 0. Below "
     "each number is its 95% bootstrap interval over pairs or items."
 )
+_NAMES = ("phenomenon", "paradigm")
 _SHARE = "Preferred pairs or items, in per cent"
 
 
@@ -56,10 +57,10 @@ def _of_suite(suite: str, runs: Sequence[tuple[str, Sequence[Mapping[str, Any]]]
     whole = [(name, [row for row in rows if row["value"] == ALL]) for name, rows in runs]
     several = any(len(rows) > 1 for _, rows in whole)
     caption = f"{_SHARE}: {suite}, by phenomenon"
-    parts = [conditions_table(runs, key, f"{what}: {suite}, by paradigm")
+    parts = [conditions_table(runs, key, f"{what}: {suite}, by paradigm", _NAMES)
              for key, what in (("accuracy", _SHARE), ("margin", "Margin in nats"))]  # fmt: skip
     told = element("details", element("summary", f"By paradigm: {suite}"), parts)
-    return [conditions_table(whole, "accuracy", caption) if several else None, told]
+    return [conditions_table(whole, "accuracy", caption, _NAMES) if several else None, told]
 
 
 def _names(rows: Sequence[Row]) -> list[str]:
