@@ -305,6 +305,17 @@ def test_a_masked_model_trained_on_our_grammar(tmp_path: Path) -> None:
     assert 0.2 < every.accuracy.value < 0.8
 
 
+def test_a_damaged_model_is_no_row_of_ties(folder: Path) -> None:
+    tokenizer = make_tokenizer(["dogs", "cats", "bark", "barks", "."])
+    head = small_head()
+    model = LanguageModel(Encoder(head, tokenizer=tokenizer, device="cpu"))
+    with torch.no_grad():
+        head.lm_head.weight[tokenizer.convert_tokens_to_ids("cats")] = math.nan
+    with pytest.raises(StructprobeError, match="gives log-probabilities that are not finite") as no:
+        read_behaviour(model, folder / "number_1.jsonl")
+    assert str(no.value).startswith(f"{folder / 'number_1.jsonl'}:1: ")
+
+
 def test_rows_of_a_results_folder(folder: Path, gym: Path, tmp_path: Path) -> None:
     model = small_causal()
     out = tmp_path / "out"
