@@ -20,12 +20,12 @@ from structprobe.errors import EncoderError
 from structprobe.models.inside.edits import editing
 
 PAIRS = [
-    ("the dog that chased the cat ran away .", "the dog that chased the cat run away ."),
+    ("the dog that ran away .", "the dog that run away ."),
     ("a man saw", "a man"),  # one is how the other begins
     ("a man", "a man saw him"),
-    ("a b c", "x y z unbelievable newspapers"),  # nothing is shared
-    ("the dog ran away .", "the dog ran away ."),  # all is
-    ("the dog that chased the cat", "the dog that chased the car"),
+    ("a b c", "unbelievable newspapers"),  # nothing is shared
+    ("a dog ran .", "a dog ran ."),  # all is
+    ("the cat", "the car"),
     ("A", "B"),
 ]
 TEXTS = [text for pair in PAIRS for text in pair]

@@ -29,6 +29,7 @@ def test_the_bare_passes_are_those_of_the_scores() -> None:
     def note(module: object, args: tuple[object, ...], given: dict[str, object]) -> None:
         read.append(given["input_ids"].numel())  # type: ignore[attr-defined]
 
+    scored.pair_log_probs(PAIRS)  # tries whether it may share
     passes = record(scored, PAIRS)
     with model.model.register_forward_pre_hook(note, with_kwargs=True):
         for run in passes:
