@@ -254,13 +254,23 @@ class LanguageModel:
                 raise EncoderError(f"{what}, so nothing is scored", where=row.where)
         with progress_bar("score", len(rows), "text", shown=progress) as advance:
             if self.kind != CAUSAL:
-                return rows, self._masked.read(rows, batch_tokens, advance)
+                return rows, self._checked(rows, self._masked.read(rows, batch_tokens, advance))
             edited = is_edited()
             how: dict[str, Any] = {"share": not edited if share is None else share}
             # What a model that is read without padding gives depends on the length of a text.
             whole = edited or self.encoder.loaded.batching != PADDED
             how |= {"to_the_end": whole, "advance": advance}
-            return rows, self._causal.read(rows, batch_tokens, **how)
+            return rows, self._checked(rows, self._causal.read(rows, batch_tokens, **how))
+
+    def _checked(self, rows: Sequence[TokenRow], scores: list[Floats]) -> list[Floats]:
+        """Refuse a token without a score, which a sum would pass over."""
+        first = 0 if self.scores_first else 1
+        for row, one in zip(rows, scores, strict=True):
+            if np.isnan(one[first:][row.words[first:] >= 0]).any():
+                what = f"{self.encoder.loaded.name!r} gives log-probabilities that are not finite"
+                hint = "load it with dtype float32; its weights may be damaged"
+                raise EncoderError(f"{what} (NaN)", where=row.where, hint=hint)
+        return scores
 
     def _sums(self, rows: Sequence[TokenRow], scores: Sequence[Floats], per: str | None) -> Floats:
         """Sum the scores of each text."""
@@ -269,7 +279,7 @@ class LanguageModel:
             raise EncoderError(unknown_name("unit", per, _UNITS))
         by = {
             None: [1] * len(rows),
-            "token": [np.isfinite(one).sum() for one in scores],
+            "token": [(~np.isnan(one)).sum() for one in scores],
             "word": [row.n_words for row in rows],
         }
         return np.array([np.nansum(one) for one in scores]) / np.array(by[per], dtype=np.float64)
