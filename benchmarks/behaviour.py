@@ -120,9 +120,9 @@ def record(model: LanguageModel, pairs: list[Pair]) -> list[Any]:
         passes.append(lambda: kept.__setitem__(slice(None), [begin(ids, marks)[1]]))
         return begin(ids, marks)
 
-    def gone_on(_: Any, at: Any, *rest: Any) -> Any:
+    def gone_on(before: Any, at: Any, *rest: Any) -> Any:
         passes.append(lambda: go_on(kept[0], at, *rest))
-        return go_on(_, at, *rest)
+        return go_on(before, at, *rest)
 
     def scored(vectors: Any) -> Any:
         passes.append(lambda: head(vectors))

@@ -344,8 +344,9 @@ DATA = {
         "'distance', 'nesting', 'all'"
     ),
     "behave --model model pairs.tsv": (
-        "'model' has no head for masked language modelling, which scoring texts needs: the "
-        "checkpoint lacks 'cls.predictions.bias'; load a checkpoint that was saved with its head"
+        "'model' has no head for masked language modelling (the checkpoint lacks "
+        "'cls.predictions.bias'), which scoring texts needs; load a checkpoint that was saved with "
+        "its head"
     ),
     "behave --model nowhere pairs.tsv --surprisals text.txt": (
         "text.txt: already exists; choose another file name"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,29 +15,19 @@ from structprobe.encoder.subwords.batching import make_halving
 from structprobe.models.heads.scoring import TokenScorer
 from structprobe.models.reading import reading
 
+_WORTH = 0.9  # of all tokens; a pass of one token a row takes some longer
+_BATCHES = 4  # of which one block holds the tokens, so that its levels have enough of them
+
 Scores = NDArray[np.float64]  # (n_tokens,): NaN for those that are not scored
 
 
-@dataclass(frozen=True, slots=True)
-class Bundle:
-    """Rows that begin with the same tokens, which may be read once."""
-
-    rows: tuple[TokenRow, ...]
-    n_shared: int  # Tokens, fewer than each row has
-
-    @property
-    def n_rest(self) -> int:
-        """The most positions that are read of one row beside those that are shared."""
-        return max(map(len, self.rows)) - 1 - self.n_shared
-
-    @property
-    def order(self) -> tuple[int, ...]:
-        """By which bundles come together: those that share as many tokens, the longest first."""
-        return (-self.n_shared, -self.n_rest, *self.rows[0].tokens[: self.n_shared].tolist())
-
-
 class CausalPasses:
-    """Reads rows of tokens; the last of each, which no token follows, only if all are asked for."""
+    """Reads rows of tokens: each in a pass of its own, or what rows share in front once.
+
+    The second goes through the tree of all beginnings level by level, one token a pass, so that
+    nothing is padded. The last token of a row, which no token follows, is read only if all are
+    asked for.
+    """
 
     def __init__(self, encoder: Encoder, scorer: TokenScorer, n_before: int) -> None:
         self._encoder, self._scorer, self._n_before = encoder, scorer, max(1, n_before)
@@ -47,48 +36,40 @@ class CausalPasses:
 
     def read(
         self,
-        bundles: Sequence[Bundle],
+        rows: Sequence[TokenRow],
         batch_tokens: int,
         *,
         share: bool,
         to_the_end: bool,
         advance: Callable[[int], object],
     ) -> list[Scores]:
-        """Give the scores of the tokens of all rows, by the number of their text."""
-        share = share and self._shares(bundles)
-        if not share:
-            bundles = [Bundle((row,), 0) for one in bundles for row in one.rows]
-        found: list[Scores] = [np.empty(0)] * sum(len(one.rows) for one in bundles)
+        """Give the scores of the tokens of all rows, in the order of their numbers."""
+        share = share and _is_worth_it(rows) and self._shares(max(rows, key=len))
+        found: list[Scores] = [np.empty(0)] * len(rows)
 
-        def score(batch: list[Bundle]) -> None:
-            rows = [row for one in batch for row in one.rows]
-            read = self._in_parts if batch[0].n_shared else self._whole
-            for row, scores in zip(rows, read(rows, batch[0].n_shared, to_the_end), strict=True):
-                found[row.number] = scores
+        def score(some: list[TokenRow]) -> None:
+            scores = self._by_level(some) if share else self._whole(some, to_the_end)
+            for row, one in zip(some, scores, strict=True):
+                found[row.number] = one
 
+        batches = _blocks(rows, _BATCHES * batch_tokens) if share else _batches(rows, batch_tokens)
         with reading(self._scorer.whole):
-            for batch in _batches(bundles, batch_tokens):
+            for batch in batches:
                 self._halving.run(score, batch, _halve)
-                advance(sum(len(one.rows) for one in batch))
+                advance(len(batch))
         return found
 
-    def _shares(self, bundles: Sequence[Bundle]) -> bool:
+    def _shares(self, longest: TokenRow) -> bool:
         """Whether what is shared may be read once, which is tried on the longest row so far."""
-        shared = [one for one in bundles if one.n_shared]
-        if not self._scorer.can_share or not shared:
+        if not self._scorer.can_share:
             return False
-        longest = max(shared, key=lambda one: one.n_rest + one.n_shared)
-        row = max(longest.rows, key=len).tokens.tolist()
-        if len(row) <= self._n_tried:
-            return True
-        if len(row) - longest.n_shared < 2:  # nothing of it is read in two parts
-            return True
-        if self._scorer.shares_well([row], [longest.n_shared]):
-            self._n_tried = len(row)
-            return True
-        return False
+        if len(longest) > max(3, self._n_tried):
+            if not self._scorer.shares_well(longest.tokens.tolist()):
+                return False
+            self._n_tried = len(longest)
+        return True
 
-    def _whole(self, rows: Sequence[TokenRow], _: int, to_the_end: bool) -> Iterator[Scores]:
+    def _whole(self, rows: Sequence[TokenRow], to_the_end: bool) -> Iterator[Scores]:
         """Read rows as they are."""
         read = [len(row) - (not to_the_end) for row in rows]
         arrays = pad_rows(
@@ -103,30 +84,34 @@ class CausalPasses:
         places = [first + np.arange(len(row) - 1) for first, row in zip(firsts, rows, strict=True)]
         yield from self._scores(rows, vectors.flatten(0, 1), places)
 
-    def _in_parts(self, rows: Sequence[TokenRow], n: int, _: bool) -> Iterator[Scores]:
-        """Read once what rows share in front, n tokens, and then the rest of each row."""
-        starts = np.stack([row.tokens[:n] for row in rows])
-        found: Any = np.unique(starts, axis=0, return_index=True, return_inverse=True)
-        example, start = found[1], found[2].flatten()
-        ids, _, marks = self._put(
-            *pad_rows([(rows[i].tokens[:n], rows[i].words[:n], rows[i].number) for i in example], 0)
-        )
-        begun, kept = self._scorer.begin(ids, marks)
-        vectors = begun.flatten(0, 1)  # (n_starts * n, width)
-        places = [np.arange(n) + i * n for i in start]
-        longer = [i for i, row in enumerate(rows) if len(row) - 1 > n]
-        if longer:
-            rest = [(rows[i].tokens[n:-1], rows[i].words[n:-1], rows[i].number) for i in longer]
-            arrays = pad_rows(rest, self._encoder.loaded.pad)
-            (at,) = self._encoder.loaded.put(start[longer].astype(np.int64))
-            more = self._scorer.go_on(kept, at, *self._put(*arrays))
-            for k, i in enumerate(longer):
-                first = len(vectors) + k * more.shape[1]
-                places[i] = np.append(places[i], first + np.arange(len(rows[i]) - 1 - n))
-            vectors = torch.cat([vectors, more.flatten(0, 1)])
-        yield from self._scores(
-            rows, vectors, [p[: len(row) - 1] for p, row in zip(places, rows, strict=True)]
-        )
+    def _by_level(self, rows: Sequence[TokenRow]) -> Iterator[Scores]:
+        """Read the beginnings of rows level by level, each once."""
+        n = _n_common(rows)
+        first = rows[0]
+        ids, _, marks = self._put(*pad_rows([(first.tokens[:n], first.words[:n], first.number)], 0))
+        vectors, kept = self._scorer.begin(ids, marks)
+        found = [vectors.flatten(0, 1)]  # (n_positions, width) for each level
+        places = [list(range(n)) for _ in rows]
+        nodes, n_nodes, n_found = [0] * len(rows), 1, n  # node of each row in the last level
+        going = [i for i, row in enumerate(rows) if len(row) - 1 > n]
+        while going:
+            level: dict[tuple[int, int], int] = {}  # by the node before and the token
+            examples = []
+            for i in going:
+                step = nodes[i], int(rows[i].tokens[n])
+                if step not in level:
+                    level[step] = len(level)
+                    examples.append((rows[i].tokens[[n]], rows[i].words[[n]], rows[i].number))
+                nodes[i] = level[step]
+                places[i].append(n_found + nodes[i])
+            ids, _, marks = self._put(*pad_rows(examples, 0))
+            before = [node for node, _ in level]
+            (begun,) = self._put(np.array(before))
+            begun = None if before == list(range(n_nodes)) else begun
+            found.append(self._scorer.go_on(kept, begun, ids, marks).flatten(0, 1))
+            n, n_nodes, n_found = n + 1, len(level), n_found + len(level)
+            going = [i for i in going if len(rows[i]) - 1 > n]
+        yield from self._scores(rows, torch.cat(found), [np.array(one) for one in places])
 
     def _scores(
         self, rows: Sequence[TokenRow], vectors: torch.Tensor, places: Sequence[Ints]
@@ -146,33 +131,53 @@ class CausalPasses:
         return self._encoder.loaded.put(*arrays)
 
 
-def bundle(rows: Sequence[TokenRow], n_least: int) -> Bundle:
-    """Find what rows share in front; nothing if that is less than the special tokens there."""
+def _n_common(rows: Sequence[TokenRow]) -> int:
+    """Count the tokens that all rows begin with, the last of each left out."""
     n = min(map(len, rows)) - 1
-    first = rows[0].tokens[:n]
-    differs = np.any([row.tokens[:n] != first for row in rows], axis=0)  # (n,)
-    n = int(np.append(differs, True).argmax())
-    return Bundle(tuple(rows), n if n >= n_least else 0)
+    differs = np.any([row.tokens[:n] != rows[0].tokens[:n] for row in rows], axis=0)  # (n,)
+    return int(np.append(differs, True).argmax())
 
 
-def _batches(bundles: Sequence[Bundle], batch_tokens: int) -> Iterator[list[Bundle]]:
-    """Put together bundles that share as many tokens."""
-    batch: list[Bundle] = []
-    for one in sorted(bundles, key=lambda one: one.order):
-        n_rows = sum(len(other.rows) for other in (*batch, one))
-        if batch and (
-            one.n_shared != batch[0].n_shared
-            or n_rows * max(1, batch[0].n_rest) > batch_tokens
-            or n_rows * one.n_shared > 2 * batch_tokens
-        ):
+def _is_worth_it(rows: Sequence[TokenRow]) -> bool:
+    """Whether rows share so much in front that it pays to read it once."""
+    if len({int(row.tokens[0]) for row in rows}) != 1:
+        return False  # nothing is in front of all
+    ordered = sorted(row.tokens[:-1].tolist() for row in rows)
+    n_all = sum(map(len, ordered))
+    return n_all - sum(map(_n_alike, ordered[:-1], ordered[1:])) <= _WORTH * n_all
+
+
+def _n_alike(first: list[int], second: list[int]) -> int:
+    """Count the tokens that two lists begin with."""
+    pairs = enumerate(zip(first, second, strict=False))
+    return next((n for n, (one, other) in pairs if one != other), min(len(first), len(second)))
+
+
+def _blocks(rows: Sequence[TokenRow], n_tokens: int) -> Iterator[list[TokenRow]]:
+    """Put together rows that begin alike."""
+    yield from _cut(sorted(rows, key=lambda row: row.tokens.tolist()), n_tokens)
+
+
+def _batches(rows: Sequence[TokenRow], n_tokens: int) -> Iterator[list[TokenRow]]:
+    """Put together rows of similar length, the longest first."""
+    yield from _cut(sorted(rows, key=len, reverse=True), n_tokens)
+
+
+def _cut(rows: Sequence[TokenRow], n_tokens: int) -> Iterator[list[TokenRow]]:
+    """Cut rows into batches of no more tokens, if each were as long as the longest."""
+    batch: list[TokenRow] = []
+    longest = 0
+    for row in rows:
+        longest = max(longest, len(row))
+        if batch and (len(batch) + 1) * longest > n_tokens:
             yield batch
-            batch = []
-        batch.append(one)
+            batch, longest = [], len(row)
+        batch.append(row)
     if batch:
         yield batch
 
 
-def _halve(batch: list[Bundle]) -> list[list[Bundle]]:
+def _halve(rows: list[TokenRow]) -> list[list[TokenRow]]:
     """Divide a batch."""
-    middle = len(batch) // 2
-    return [batch[:middle], batch[middle:]] if middle else []
+    middle = len(rows) // 2
+    return [rows[:middle], rows[middle:]] if middle else []

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from structprobe.behaviour.causal import CausalPasses, bundle
+from structprobe.behaviour.causal import CausalPasses
 from structprobe.behaviour.masked import MaskedPasses
 from structprobe.behaviour.texts import Text, TokenRow, make_rows, sum_by_word
 from structprobe.encoder.encoder import Encoder
@@ -135,7 +135,7 @@ class LanguageModel:
             If a text has no word, none of its tokens is scored, or it has more tokens than the
             model reads.
         """
-        return self._sums(*self._scores(texts, 1, None, progress), per)
+        return self._sums(*self._scores(texts, None, progress), per)
 
     def pair_log_probs(
         self,
@@ -154,9 +154,9 @@ class LanguageModel:
         per : {"token", "word"}, optional
             As for `log_probs`.
         share : bool, optional
-            Whether a causal model reads once what texts share in front, which gives the same
-            numbers. By default it does, but not within an intervention, which may change the texts
-            of a pair in different ways, or need to see them whole.
+            Whether a causal model may read once what texts share in front, which gives the same
+            numbers. By default it may, but not within an intervention, which may change texts that
+            begin alike in different ways, or need to see them whole.
         progress : bool, optional
             As for `log_probs`.
 
@@ -176,7 +176,7 @@ class LanguageModel:
                 what = f"pair {number} is {str(pair)[:40]!r}, not two texts"
                 raise EncoderError(what, hint="pass a list of pairs of texts")
         texts = list(chain.from_iterable(listed))
-        return self._sums(*self._scores(texts, 2, share, progress), per).reshape(-1, 2)
+        return self._sums(*self._scores(texts, share, progress), per).reshape(-1, 2)
 
     def word_log_probs(
         self, texts: Iterable[Text], *, progress: bool | None = None
@@ -198,7 +198,7 @@ class LanguageModel:
         EncoderError
             As for `log_probs`.
         """
-        scored = self._scores(texts, 1, None, progress)
+        scored = self._scores(texts, None, progress)
         return [sum_by_word(row, one) for row, one in zip(*scored, strict=True)]
 
     def surprisals(self, texts: Iterable[Text], *, progress: bool | None = None) -> list[Floats]:
@@ -238,9 +238,9 @@ class LanguageModel:
         return (int(token), *before)
 
     def _scores(
-        self, texts: Iterable[Text], n_bundled: int, share: bool | None, progress: bool | None
+        self, texts: Iterable[Text], share: bool | None, progress: bool | None
     ) -> tuple[list[TokenRow], list[Floats]]:
-        """Score the tokens of texts, so many of which, one after the other, may begin alike."""
+        """Score the tokens of texts."""
         rows, batch_tokens = make_rows(self.encoder, texts, self._around)
         for row in rows:
             if len(row) < 2 and not self.scores_first:
@@ -248,15 +248,23 @@ class LanguageModel:
                 raise EncoderError(f"{what}, so nothing is scored", where=row.where)
         with progress_bar("score", len(rows), "text", shown=progress) as advance:
             if self.kind != CAUSAL:
-                return rows, self._masked.read(rows, batch_tokens, advance)
-            n_least, edited = max(1, len(self._around.before)), is_edited()
-            starts = range(0, len(rows), n_bundled)
-            bundles = [bundle(rows[i : i + n_bundled], n_least) for i in starts]
+                return rows, self._checked(rows, self._masked.read(rows, batch_tokens, advance))
+            edited = is_edited()
             how: dict[str, Any] = {"share": not edited if share is None else share}
             # What a model that is read without padding gives depends on the length of a text.
             whole = edited or self.encoder.loaded.batching != PADDED
             how |= {"to_the_end": whole, "advance": advance}
-            return rows, self._causal.read(bundles, batch_tokens, **how)
+            return rows, self._checked(rows, self._causal.read(rows, batch_tokens, **how))
+
+    def _checked(self, rows: Sequence[TokenRow], scores: list[Floats]) -> list[Floats]:
+        """Refuse a token without a score, which a sum would pass over."""
+        first = 0 if self.scores_first else 1
+        for row, one in zip(rows, scores, strict=True):
+            if np.isnan(one[first:][row.words[first:] >= 0]).any():
+                what = f"{self.encoder.loaded.name!r} gives log-probabilities that are not finite"
+                hint = "load it with dtype float32; its weights may be damaged"
+                raise EncoderError(f"{what} (NaN)", where=row.where, hint=hint)
+        return scores
 
     def _sums(self, rows: Sequence[TokenRow], scores: Sequence[Floats], per: str | None) -> Floats:
         """Sum the scores of each text."""
@@ -265,7 +273,7 @@ class LanguageModel:
             raise EncoderError(unknown_name("unit", per, _UNITS))
         by = {
             None: [1] * len(rows),
-            "token": [np.isfinite(one).sum() for one in scores],
+            "token": [(~np.isnan(one)).sum() for one in scores],
             "word": [row.n_words for row in rows],
         }
         return np.array([np.nansum(one) for one in scores]) / np.array(by[per], dtype=np.float64)

@@ -22,7 +22,18 @@ _OWN = ("key", "choice", "why_empty", "warnings", "probe")  # rarely repeated
 _MEASURED = (*METRICS, "selectivity", "near_word_bias", "codelength", "compression", "dev_",
              "accuracy", "margin",             "_seconds")  # fmt: skip
 
-_NAMED = ("method", "words_as", "model", "treebank", "part", "layer", "head", "rank", "seed")
+_NAMED = (
+    "method",
+    "words_as",
+    "model",
+    "suite",
+    "treebank",
+    "part",
+    "layer",
+    "head",
+    "rank",
+    "seed",
+)
 _SCORES = (*METRICS, "accuracy", "dev_uuas")
 
 

@@ -16,6 +16,7 @@ from structprobe.results.settings import (
     over_seeds,
     tell_versions,
 )
+from structprobe.show.behaviour.scoring import scoring_lines
 from structprobe.show.row_labels import SCORES, partly_scored, protocols_of
 
 NOTHING = "–"  # stands for a value that is not there
@@ -29,7 +30,7 @@ _HEADINGS = {
     "codelength": "bits", "n_pairs": "pairs",
 }  # fmt: skip
 _USUAL = (
-    *("method", "words_as", "layer", "head", "choice", "rank", "seed", "n_seeds"),
+    *("method", "suite", "words_as", "layer", "head", "choice", "rank", "seed", "n_seeds"),
     *(*SCORES, "selectivity", "near_word_bias", "codelength", "compression"),
     *("n_pairs", "accuracy", "margin"),
     *("dev_uuas", "dev_loss", "cpu_seconds"),
@@ -156,7 +157,7 @@ def _lines_below(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
         told += ", beside the means of the intervals' bounds" if intervals else ""
     doubts = Counter(text for row in rows for text in row.get("warnings") or ())
     of_rows = {text: f" ({n} of {len(rows)} rows)" * (n < len(rows)) for text, n in doubts.items()}
-    behaviour = any(row.get("suite") is not None for row in rows)
+    behaviour = [row for row in rows if row.get("accuracy") is not None]
     coded = any(row.get("codelength") is not None for row in rows)
     no_tree = "are not a tree: their arcs are scored as they are"
     ranked = any(row.get(key) is not None for row in rows for key in ("dspr", "nspr"))
@@ -165,7 +166,7 @@ def _lines_below(rows: Sequence[Row], metrics: Sequence[str]) -> list[str]:
         *(f"In {method}, the heads of {counted(n, 'sentence')} {no_tree}." for method, n in arcs),
         *(f"Scored on {bank}, {counted(n, 'sentence')}." for bank, n in banks),
         *partly_scored(rows, metrics),
-        *([_BEHAVIOUR] if behaviour else []),
+        *([_BEHAVIOUR, *scoring_lines(behaviour)] if behaviour else []),
         *([f"Codelengths in bits: {INCOMPARABLE}."] if coded else []),
         *(f"In per cent; {one.describe(correlations=ranked)}{told}." for one in protocols_of(rows)),
         *(f"Warning: {text}{share}." for text, share in of_rows.items()),

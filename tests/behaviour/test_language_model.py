@@ -20,12 +20,12 @@ from structprobe.errors import EncoderError
 from structprobe.models.inside.edits import editing
 
 PAIRS = [
-    ("the dog that chased the cat ran away .", "the dog that chased the cat run away ."),
+    ("the dog that ran away .", "the dog that run away ."),
     ("a man saw", "a man"),  # one is how the other begins
     ("a man", "a man saw him"),
-    ("a b c", "x y z unbelievable newspapers"),  # nothing is shared
-    ("the dog ran away .", "the dog ran away ."),  # all is
-    ("the dog that chased the cat", "the dog that chased the car"),
+    ("a b c", "unbelievable newspapers"),  # nothing is shared
+    ("a dog ran .", "a dog ran ."),  # all is
+    ("the cat", "the car"),
     ("A", "B"),
 ]
 TEXTS = [text for pair in PAIRS for text in pair]
@@ -94,18 +94,15 @@ def test_what_texts_share_is_read_once(name: str, tmp_path: Path) -> None:
         read.clear()
         scored.pair_log_probs(PAIRS[:1], share=False)
     tokens = [cut(gpt2_bpe(), text)[0] for text in PAIRS[0]]
-    n_same = next(i for i, (a, b) in enumerate(zip(*tokens, strict=False)) if a != b)
     # One in front; the last token of a text tells nothing.
-    assert shared <= n_same + 1 + 2 * (max(map(len, tokens)) - 1 - n_same)
+    assert shared == 1 + len({tuple(one[:n]) for one in tokens for n in range(1, len(one))})
     assert sum(read) >= sum(map(len, tokens)) > shared
 
 
 def test_sharing_is_tried_again_on_longer_texts(monkeypatch: pytest.MonkeyPatch) -> None:
     model, scored = model_of("llama", gpt2_bpe())
     causal, tried = scored._causal, []
-    monkeypatch.setattr(
-        causal._scorer, "shares_well", lambda rows, n: tried.append(len(rows[0])) or False
-    )
+    monkeypatch.setattr(causal._scorer, "shares_well", lambda row: tried.append(len(row)) or False)
     pairs = [(f"{text} {text}", f"{text} b") for text, _ in PAIRS[:1]]
     for _ in range(2):
         found = scored.pair_log_probs(pairs)
@@ -212,10 +209,8 @@ def test_a_checkpoint_with_its_head(name: str, tmp_path: Path) -> None:
     encoder = Encoder(saved(tmp_path, model, cutter), device="cpu")
     scored = LanguageModel(encoder)
     np.testing.assert_allclose(scored.log_probs(TEXTS), wanted.log_probs(TEXTS), atol=1e-5)
-    part, scorer = (
-        scored.encoder.loaded.model,
-        (scored._causal if name != "bert" else scored._masked),
-    )
+    part = scored.encoder.loaded.model
+    passes: Any = scored._masked if name == "bert" else scored._causal
     assert part is passes._scorer.whole.base_model  # so the weights are those of the head's model
     assert part is not encoder.loaded.model
     assert scored.encoder.fingerprint == encoder.fingerprint
@@ -337,3 +332,28 @@ def test_smollm2() -> None:
         wanted = slow_causal(whole, [cutter.bos_token_id], ids).sum()
         assert one == pytest.approx(wanted, abs=1e-3)
     assert found[0] > found[1]
+
+
+def test_a_model_over_devices(tmp_path: Path) -> None:
+    pytest.importorskip("accelerate")
+    folder = saved(tmp_path, headed(CAUSAL["llama"], gpt2_bpe()), gpt2_bpe())
+    plain, mapped = (
+        LanguageModel(Encoder(folder, **how))
+        for how in ({"device": "cpu"}, {"device_map": {"": "cpu"}})
+    )
+    np.testing.assert_allclose(mapped.pair_log_probs(PAIRS), plain.pair_log_probs(PAIRS), atol=3e-5)
+
+
+def test_an_adapter_is_refused_by_name_and_read_as_an_object(tmp_path: Path) -> None:
+    peft = pytest.importorskip("peft")
+    model = headed(CAUSAL["llama"], gpt2_bpe())
+    base = saved(tmp_path / "base", model, gpt2_bpe())
+    model.config._name_or_path = model.name_or_path = base
+    config = peft.LoraConfig(r=2, target_modules=["q_proj"], init_lora_weights=False)
+    adapted = peft.get_peft_model(model, config).eval()
+    scored = LanguageModel(Encoder(adapted, tokenizer=gpt2_bpe()))
+    wanted = np.nansum(slow(adapted, gpt2_bpe(), TEXTS[0]))
+    np.testing.assert_allclose(scored.log_probs(TEXTS[:1]), wanted, atol=3e-5)
+    folder = saved(tmp_path / "adapter", adapted, gpt2_bpe())
+    with pytest.raises(EncoderError, match=r"an adapter is loaded without one.*; merge it with"):
+        LanguageModel(Encoder(folder, device="cpu"))

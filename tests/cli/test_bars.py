@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from support.tiny_checkpoints import save_checkpoint
+from support.tiny_checkpoints import save_checkpoint, save_head
 from support.tiny_trees import tiny_file
 
 from structprobe.cli.main import main
@@ -35,6 +35,10 @@ COMMANDS = {
         "order --model {world}/model --device cpu --max-unknown 1 --items 10 --layers 1",
         {"encode", "readers"},
     ),
+    "behave": (
+        "behave own:agreement --pairs 2 --model {world}/causal --device cpu --max-unknown 1",
+        {"score"},
+    ),
     "incremental": (
         "incremental {world}/PROBE {world}/bank.conllu --device cpu --restart",
         {"encode", "prefixes"},
@@ -55,6 +59,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny model, a treebank, and what a sweep wrote."""
     folder = tmp_path_factory.mktemp("world")
     save_checkpoint(folder / "model", "bert", attn_implementation="eager")
+    save_head(folder / "causal", "gpt2")
     tiny_file(folder / "bank.conllu")
     for seed, place in enumerate(("a/train", "a/test", "b/test")):
         (folder / place).parent.mkdir(exist_ok=True)

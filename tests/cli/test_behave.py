@@ -7,10 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from support.suites import suite_of, write_blimp, write_suite
-from support.tiny_checkpoints import ARCHITECTURES, SPECIAL, WORDS, make_tokenizer
-from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForMaskedLM
+from support.tiny_checkpoints import save_head
 
 from structprobe import Encoder, read_rows
 from structprobe.behaviour.language_model import LanguageModel
@@ -21,18 +19,6 @@ PAIRS = [
     ("the dog ran", "the ran dog"), ("a cat saw the dog", "a cat saw dog the"),
     ("the cat ran", "cat the ran"), ("a dog saw a cat", "a dog a saw cat"),
 ]  # fmt: skip
-
-
-def save_head(folder: Path, kind: str) -> str:
-    """Write a tiny model with its head."""
-    head = AutoModelForCausalLM if kind == "gpt2" else AutoModelForMaskedLM
-    told = {"vocab_size": len(SPECIAL + WORDS) + 1, "pad_token_id": 1, "bos_token_id": 0}
-    config = AutoConfig.for_model(kind, **ARCHITECTURES[kind], **told, eos_token_id=2)
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        head.from_config(config).save_pretrained(folder)
-    make_tokenizer([*WORDS, "<mask>"], mask_token="<mask>").save_pretrained(folder)
-    return str(folder)
 
 
 @pytest.fixture(scope="module")

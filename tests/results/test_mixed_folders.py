@@ -446,6 +446,8 @@ def test_every_key_of_a_row_is_a_setting_or_known_to_be_none() -> None:
         "near_word_bias",
         "codelength",
         "compression",
+        "accuracy",
+        "margin",
         "dev_",
         "n_",
     )

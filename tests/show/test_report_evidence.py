@@ -10,7 +10,12 @@ from typing import Any
 
 import pytest
 from support.browser import axe_faults, open_report
-from support.planted_results import planted_bank, planted_comparison, planted_evidence
+from support.planted_results import (
+    planted_bank,
+    planted_behaviour,
+    planted_comparison,
+    planted_evidence,
+)
 
 from structprobe.results.folder import read_rows
 from structprobe.results.rows import make_row
@@ -225,3 +230,43 @@ def test_no_zero_of_the_report_is_negative() -> None:
     for say in (curves._say, tables._say):
         assert (say("near_word_bias", -0.001), say("uuas", -0.0001)) == ("0.00", "0.0")
     assert tables._say("codelength", 12345.6) == "12,346"
+
+
+def test_behaviour_has_a_section_of_its_own(tmp_path: Path) -> None:
+    planted_behaviour(tmp_path)
+    page = build_report(tmp_path)
+    markup = section_of(page, "behaviour")
+    rows, phenomena, shares, margins = tables_of(markup)
+    assert rows[0][-3:] == ["pairs or items", "accuracy", "margin"]
+    assert [line[-3:] for line in rows[1:]] == [
+        ["40", "50.0 40.0–60.0", "1.25 -1.50 to 2.50"],
+        ["40", "75.0 65.0–85.0", "-0.75 -1.50 to 2.50"],
+        ["40", "100.0 100.0–100.0", "–"],
+    ]
+    assert phenomena[0] == ["phenomenon", "paradigm", "one/a", "one/b"]
+    assert [line[:2] for line in phenomena[1:]] == [
+        ["islands", "all"], ["npi", "all"], ["all", "all"],
+    ]  # fmt: skip
+    assert shares[1] == ["islands", "wh <1>", "50.0 40.0–60.0", "75.0 65.0–85.0"]
+    assert margins[4] == ["npi", "ever", "1.25 -1.50 to 2.50", "-0.75 -1.50 to 2.50"]
+    for told in (
+        "one/a: the score of a sentence is the log-probability by a causal model",
+        "An interval without width means that all pairs or items had the same outcome",
+        "gym has no scores: no &lt;surprisal&gt;",
+        "Warning: gym: only 3 items.",
+    ):
+        assert told in markup
+    assert 'labelledby="scores"' not in page
+    assert "<title>one/a, one/b, m/masked on blimp, gym</title>" in page
+    printed = format_table(read_rows(tmp_path))
+    assert "one/b: the score of a sentence is" in printed
+    assert "behaviour has no scores: no <surprisal>" in printed
+
+
+def test_behaviour_beside_scores_of_trees(tmp_path: Path) -> None:
+    planted_evidence(tmp_path, BANK)
+    before = section_of(build_report(tmp_path), "scores")
+    planted_behaviour(tmp_path)
+    page = build_report(tmp_path)
+    assert "By paradigm: blimp" in section_of(page, "behaviour")
+    assert section_of(page, "scores") == before

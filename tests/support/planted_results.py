@@ -168,3 +168,27 @@ def _add(
     row = make_row(**told, **names, **values, key=key, dev_uuas=values["uuas"])
     results.add(row, bank, predictions, conditions)
     return row
+
+
+def planted_behaviour(folder: Path) -> None:
+    """Behaviour of two models on pairs, of one on SyntaxGym suites, and of one on nothing."""
+    results = ResultsFolder(folder)
+    told = {"method": "behaviour", "lm_kind": "causal", "scores_first": True, "n_pairs": 40}
+    for number, model in enumerate(("one/a", "one/b")):
+        share = 0.5 + number / 4
+        ends = {"accuracy": share, "accuracy_low": share - 0.1, "accuracy_high": share + 0.1}
+        margin = {"margin": 1.25 - 2 * number, "margin_low": -1.5, "margin_high": 2.5}
+        names = [("islands", "wh <1>"), ("islands", "wh 2"), ("islands", "all"), ("npi", "ever"),
+                 ("npi", "all"), ("all", "all")]  # fmt: skip
+        conditions = [
+            {"condition": phenomenon, "value": paradigm, "n": 10, **ends, **margin}
+            for phenomenon, paradigm in names
+        ]
+        row = make_row(key=f"b{number}", model=model, suite="blimp", fingerprint=f"f{number}",
+                       suite_fingerprint="s", **told, **ends, **margin)  # fmt: skip
+        results.add(row, conditions=conditions)
+    gym = {"suite": "gym", "suite_fingerprint": "g", "model": "one/a", "fingerprint": "f0"}
+    alike = {"accuracy": 1.0, "accuracy_low": 1.0, "accuracy_high": 1.0}
+    results.add(make_row(key="g", warnings=["gym: only 3 items"], **told, **gym, **alike))
+    empty = gym | {"model": "m/masked", "fingerprint": "f3", "lm_kind": "masked"}
+    results.add(make_row(key="e", method="behaviour", why_empty="no <surprisal>", **empty))

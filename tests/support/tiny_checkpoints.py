@@ -8,7 +8,13 @@ import numpy as np
 import torch
 from safetensors.torch import load, save_file
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
-from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
+from transformers import (
+    AutoConfig,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForMaskedLM,
+    PreTrainedTokenizerFast,
+)
 
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 WORDS = ["the", "dog", "cat", "ran", "saw", "a"]
@@ -62,6 +68,18 @@ def save_checkpoint(folder: Path, kind: str, seed: int = 0, tokenizer=None, **ch
     """Write model and tokenizer into a folder."""
     make_model(kind, seed, **changes).save_pretrained(folder)
     (tokenizer or make_tokenizer()).save_pretrained(folder)
+    return str(folder)
+
+
+def save_head(folder: Path, kind: str) -> str:
+    """Write a tiny model with its language modelling head."""
+    head = AutoModelForCausalLM if kind == "gpt2" else AutoModelForMaskedLM
+    told = {"vocab_size": len(SPECIAL + WORDS) + 1, "pad_token_id": 1, "bos_token_id": 0}
+    config = AutoConfig.for_model(kind, **ARCHITECTURES[kind], **told, eos_token_id=2)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        head.from_config(config).save_pretrained(folder)
+    make_tokenizer([*WORDS, "<mask>"], mask_token="<mask>").save_pretrained(folder)
     return str(folder)
 
 

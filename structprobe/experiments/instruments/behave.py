@@ -16,6 +16,7 @@ from structprobe.behaviour.texts import space_text
 from structprobe.encoder.subwords.sentences import SpacedWords
 from structprobe.errors import Hint, ResultError, StructprobeError, refuse_kind, unknown_name
 from structprobe.output_paths import check_file
+from structprobe.progress import progress_bar
 from structprobe.results.folder import ResultsFolder, check_folder
 from structprobe.results.frames import Rows
 from structprobe.results.rows import Row, empty_key, make_row, run_key
@@ -332,11 +333,14 @@ class _Asked:
     def _of_suites(self) -> list[Behaviour]:
         """Score suites one by one."""
         faults, found = dict(self.group.faults), {}
-        for suite in self.group.suites:
-            try:
-                found[suite.name] = self._regions(suite)
-            except StructprobeError as error:
-                faults[suite.name] = str(error)
+        n_suites = len(self.group.suites)
+        with progress_bar("suites", n_suites, "suite", shown=self.progress) as advance:
+            for suite in self.group.suites:
+                try:
+                    found[suite.name] = self._regions(suite)
+                except StructprobeError as error:
+                    faults[suite.name] = str(error)
+                advance(1)
         kept = [one for one in self.group.suites if one.name in found]
         return score_suites(self.group.name, kept, found, faults=faults, how=self.how)
 

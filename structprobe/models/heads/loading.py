@@ -90,7 +90,7 @@ def _load(
     from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
     loader: Any = AutoModelForCausalLM if kind == CAUSAL else AutoModelForMaskedLM
-    options = {"revision": loaded.revision, "trust_remote_code": trust_remote_code}
+    options: dict[str, Any] = {"revision": loaded.revision, "trust_remote_code": trust_remote_code}
     options |= {"gguf_file": gguf_file} if gguf_file else {}
     options |= loaded.placement.options(loaded.device, loaded.dtype)
     with quiet_transformers():

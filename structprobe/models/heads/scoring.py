@@ -62,15 +62,15 @@ class TokenScorer:
             output = run_model(self._reader, ids, torch.ones_like(ids), use_cache=True)
         return self._taken(output), output.past_key_values
 
-    def go_on(self, kept: Any, begun: Tensor, ids: Tensor, mask: Tensor, marks: Tensor) -> Tensor:
-        """Read the rest of rows, each of which begins as one of those that were begun.
+    def go_on(self, kept: Any, begun: Tensor | None, ids: Tensor, marks: Tensor) -> Tensor:
+        """Read on: each row goes on from one of those that were begun, in order if none are named.
 
-        What is kept is used up.
+        What is kept is that of these rows from then on.
         """
-        # begun (n_rows,), ids, mask (n_rows, n_positions) -> (n_rows, n_positions, width)
-        kept.reorder_cache(begun)
-        n_before = kept.get_seq_length()
-        mask = torch.cat([mask.new_ones(len(mask), n_before), mask], dim=1)
+        # begun (n_rows,), ids (n_rows, n_positions) -> (n_rows, n_positions, width)
+        if begun is not None:
+            kept.reorder_cache(begun)
+        mask = ids.new_ones(len(ids), kept.get_seq_length() + ids.shape[1])
         with marking(marks):
             more: dict[str, Any] = {"past_key_values": kept, "use_cache": True}
             return self._taken(run_model(self._reader, ids, mask, **more))
@@ -141,34 +141,28 @@ class TokenScorer:
     def _can_share(self, texts: Sequence[list[int]], device: torch.device) -> bool:
         """Find out if what rows share in front can be read once."""
         longest = max(texts, key=len, default=[])
-        if self._batching != PADDED or len(longest) < 4:
-            return False
-        half = len(longest) // 2
-        return self.shares_well([longest, longest[1:]], [half, 1])
+        return self._batching == PADDED and len(longest) > 3 and self.shares_well(longest)
 
-    def shares_well(self, rows: Sequence[Sequence[int]], n_shared: Sequence[int]) -> bool:
-        """Find out if rows that are read in two parts have the vectors of whole passes."""
+    def shares_well(self, row: Sequence[int]) -> bool:
+        """Find out if a row that is read in three parts has the vectors of a whole pass."""
+        # The first and the last part are of one token; another row is read beside it.
         with quiet_transformers(), reading(self.whole):
+            ids = torch.tensor([row], device=device_of(self.whole))
+            whole = self.vectors(ids, torch.ones_like(ids), _no_words(ids))
+            both = torch.cat([ids.flip(1), ids])  # (2, n_tokens)
+            places = torch.tensor([1, 0], device=ids.device)
             try:
-                return all(map(self._shares, rows, n_shared))
+                first, *rest = both.split([1, len(row) - 2, 1], dim=1)
+                found, kept = self.begin(first, _no_words(first))
+                parts = [found[1:]]
+                for k, part in enumerate(rest):  # the row comes first, then last
+                    part = part if k else part.flip(0)
+                    parts.append(self.go_on(kept, places, part, _no_words(part))[k : k + 1])
             except Exception as error:  # as above: it keeps nothing, or in another way
                 if is_out_of_memory(error):
                     raise
                 return False
-
-    def _shares(self, row: Sequence[int], n: int) -> bool:
-        """Read a row whole and in two parts, the second in a padded batch, and compare."""
-        ids = torch.tensor([row], device=device_of(self.whole))
-        starts = torch.cat([ids[:, :n].flip(1), ids[:, :n]])  # (2, n)
-        rest = torch.cat([ids[:, n:], ids.new_full((1, 2), self._pad)], dim=1)
-        rest = torch.cat([rest, ids[:, :1].expand_as(rest)])  # (2, n_rest + 2)
-        mask = torch.ones_like(rest)
-        mask[0, -2:] = 0
-        whole = self.vectors(ids, torch.ones_like(ids), _no_words(ids))
-        begun, kept = self.begin(starts, _no_words(starts))
-        places = torch.tensor([1, 0], device=ids.device)
-        got = self.go_on(kept, places, rest, mask, _no_words(rest))[:1, :-2]
-        return self._agree(whole, torch.cat([begun[1:], got], dim=1))
+        return self._agree(whole, torch.cat(parts, dim=1))
 
     def _agree(self, wanted: Tensor, got: Tensor) -> bool:
         """Whether two readings of a text agree."""

@@ -9,7 +9,8 @@ from typing import Any
 from structprobe.results.rows import Row
 from structprobe.results.saved_runs import read_stimuli
 from structprobe.results.settings import differing, tell_settings
-from structprobe.show.behaviour.table import ALIKE, scoring_lines
+from structprobe.show.behaviour.scoring import scoring_lines
+from structprobe.show.behaviour.table import ALIKE
 from structprobe.show.report.elements import Child, Markup, element, note, section
 from structprobe.show.report.tables import columns_table, conditions_table
 from structprobe.show.row_labels import short_model
@@ -21,6 +22,7 @@ _WHAT = (
     "mean difference of the log-probabilities of the two sentences, in nats; chance is 0. Below "
     "each number is its 95% bootstrap interval over pairs or items."
 )
+_NAMES = ("phenomenon", "paradigm")
 _SHARE = "Preferred pairs or items, in per cent"
 
 
@@ -38,9 +40,8 @@ def behaviour_section(folder: Path, rows: Sequence[Row]) -> Markup | None:
         runs = [(name, read_stimuli(folder, row["key"]))
                 for name, row in zip(_names(own), own, strict=True)]  # fmt: skip
         told += _of_suite(suite, [both for both in runs if both[1]])
-    settings = [{"kind": row["lm_kind"], **row} for row in scored]
-    told += map(note, scoring_lines(settings))
-    if any(_is_alike(row, key) for row in scored for key in ("accuracy",)):
+    told += map(note, scoring_lines(scored))
+    if any(map(_is_alike, scored)):
         told.append(note(ALIKE))
     empty = dict.fromkeys((row["suite"], row["why_empty"]) for row in rows if row["why_empty"])
     told += [note(f"{suite} has no scores: {why}") for suite, why in empty]
@@ -56,10 +57,10 @@ def _of_suite(suite: str, runs: Sequence[tuple[str, Sequence[Mapping[str, Any]]]
     whole = [(name, [row for row in rows if row["value"] == ALL]) for name, rows in runs]
     several = any(len(rows) > 1 for _, rows in whole)
     caption = f"{_SHARE}: {suite}, by phenomenon"
-    parts = [conditions_table(runs, key, f"{what}: {suite}, by paradigm")
+    parts = [conditions_table(runs, key, f"{what}: {suite}, by paradigm", _NAMES)
              for key, what in (("accuracy", _SHARE), ("margin", "Margin in nats"))]  # fmt: skip
     told = element("details", element("summary", f"By paradigm: {suite}"), parts)
-    return [conditions_table(whole, "accuracy", caption) if several else None, told]
+    return [conditions_table(whole, "accuracy", caption, _NAMES) if several else None, told]
 
 
 def _names(rows: Sequence[Row]) -> list[str]:
@@ -68,6 +69,6 @@ def _names(rows: Sequence[Row]) -> list[str]:
     return [", ".join([short_model(str(row["model"])), *tell_settings(row, apart)]) for row in rows]
 
 
-def _is_alike(row: Row, key: str) -> bool:
-    """Whether an interval has no width."""
-    return row[f"{key}_low"] is not None and row[f"{key}_low"] == row[f"{key}_high"]
+def _is_alike(row: Row) -> bool:
+    """Whether the interval of a row has no width."""
+    return row["accuracy_low"] is not None and row["accuracy_low"] == row["accuracy_high"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from structprobe.show.row_labels import short_model
+from structprobe.show.behaviour.scoring import scoring_lines
 from structprobe.show.table import NOTHING, lay_out
 
 _HEADINGS = {
@@ -83,29 +83,3 @@ def _below(rows: Sequence[Mapping[str, Any]]) -> list[str]:
             lines.append(f"{name} has no scores: {row['why_empty']}.")
         lines += [f"{name}: {one}." for one in row["notes"]]
     return list(dict.fromkeys(lines))
-
-
-def scoring_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Tell how models were asked, each way once."""
-    return list(dict.fromkeys(map(_scoring, rows)))
-
-
-def _scoring(row: Mapping[str, Any]) -> str:
-    if row["kind"] == "masked":
-        told = (
-            "the pseudo-log-likelihood of a masked model, the sum over tokens, each predicted with "
-            "itself and the later tokens of its word masked (Kauf & Ivanova 2023)"
-        )
-    else:
-        first = "behind a beginning-of-sequence token"
-        if not row["scores_first"]:
-            first = "but for the first, since the model has no beginning-of-sequence token"
-        told = (
-            f"the log-probability by a causal model, the sum over all tokens {first}, the final "
-            "stop included"
-        )
-    per = {None: "not divided by length", "token": "divided by the number of tokens",
-           "word": "divided by the number of words"}[row["per"]]  # fmt: skip
-    told = f"{short_model(str(row['model']))}: the score of a sentence is {told}, {per}"
-    spacing = {"words": "words joined by single spaces", "original": "spaced as in the text"}
-    return f"{told}; made pairs: {spacing[row['spacing']]}." if row.get("spacing") else f"{told}."

@@ -97,14 +97,17 @@ def columns_table(rows: Sequence[Row], keys: Sequence[str], caption: str) -> Mar
 
 
 def conditions_table(
-    runs: Sequence[tuple[str, Sequence[Mapping[str, Any]]]], key: str, caption: str
+    runs: Sequence[tuple[str, Sequence[Mapping[str, Any]]]],
+    key: str,
+    caption: str,
+    names: tuple[str, str] = ("condition", "value"),
 ) -> Markup | None:
     """Make a table of one score by condition, a column a run."""
     by_run = [{(one["condition"], one["value"]): one for one in rows} for _, rows in runs]
     places = dict.fromkeys(place for one in by_run for place in one)
     if not any(row.get(key) is not None for one in by_run for row in one.values()):
         return None
-    heads = [_head("condition", number=False), _head("value", number=False)]
+    heads = [_head(name, number=False) for name in names]
     heads += [_head(name.removeprefix("layer "), number=True, title=name) for name, _ in runs]
     body = [
         element(
