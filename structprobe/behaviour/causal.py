@@ -16,7 +16,7 @@ from structprobe.models.heads.scoring import TokenScorer
 from structprobe.models.reading import reading
 
 _WORTH = 0.9  # of all tokens; a pass of one token a row takes some longer
-_BATCHES = 4  # of which one block holds the tokens, so that its levels have enough of them
+_BATCHES = 8  # of which one block holds the tokens, so that its levels have enough of them
 
 Scores = NDArray[np.float64]  # (n_tokens,): NaN for those that are not scored
 
