@@ -125,8 +125,8 @@ USAGE = {
     ),
     "structprobe heads --model model --treebank t --layer 1": (
         "unknown option --layer; these commands have it: fit, evaluate, stimuli, parse, "
-        "encode, sweep, localise, codelength, decompose, axes, order, incremental, intervene, "
-        "transfer, serve"
+        "encode, sweep, localise, codelength, decompose, axes, order, incremental, transfer, "
+        "intervene, serve"
     ),
     "structprobe treebank": "missing NAME (name of the treebank, such as UD_English-EWT)",
     "structprobe treebank UD_English-EWT --release latest": (
