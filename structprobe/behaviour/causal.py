@@ -48,6 +48,7 @@ class CausalPasses:
         found: list[Scores] = [np.empty(0)] * len(rows)
 
         def score(some: list[TokenRow]) -> None:
+            some = sorted(some, key=lambda row: row.number)  # marks are those of the first
             scores = self._by_level(some) if share else self._whole(some, to_the_end)
             for row, one in zip(some, scores, strict=True):
                 found[row.number] = one

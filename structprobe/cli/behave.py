@@ -46,7 +46,7 @@ def _fault(args: argparse.Namespace) -> str | None:
 def run(args: argparse.Namespace) -> None:
     """Score the suites, and print the table."""
     from structprobe.behaviour.language_model import LanguageModel
-    from structprobe.experiments.instruments.behave import (
+    from structprobe.experiments.behaviour.behave import (
         behaviour_rows,
         check_new_file,
         read_behaviour,

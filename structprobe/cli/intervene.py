@@ -76,9 +76,9 @@ def _fault(args: argparse.Namespace) -> str | None:
 
 def run(args: argparse.Namespace) -> None:
     """Measure the interventions, and print the table."""
+    from structprobe.experiments.behaviour.intervene import read_interventions
+    from structprobe.experiments.behaviour.saved_interventions import intervention_rows
     from structprobe.experiments.config import InterveneConfig
-    from structprobe.experiments.instruments.intervene import read_interventions
-    from structprobe.experiments.instruments.saved_interventions import intervention_rows
     from structprobe.recoverers.probe import ProbeRecoverer
     from structprobe.results.folder import check_folder
     from structprobe.show.behaviour.intervention_table import format_interventions

@@ -61,8 +61,8 @@ def _fault(args: argparse.Namespace) -> str | None:
 
 def run(args: argparse.Namespace) -> None:
     """Do what is not in the folder yet, and print the table; or estimate the cost."""
+    from structprobe.experiments.behaviour.outcomes import OutcomesConfig, outcomes, plan_outcomes
     from structprobe.experiments.config import InterveneConfig
-    from structprobe.experiments.outcomes import OutcomesConfig, outcomes, plan_outcomes
     from structprobe.results.folder import check_folder
     from structprobe.show.behaviour.outcomes_table import format_outcomes, format_plans
     from structprobe.stimuli.suites import read_suites

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from structprobe.encoder.subwords.pieces import Pieces
 from structprobe.encoder.subwords.sentences import SpacedWords
 from structprobe.errors import EncoderError, Hint
+from structprobe.models.inside.edits import is_edited
 from structprobe.models.loading import LoadedModel
 
 OUTLIER_FACTOR = 20.0
@@ -117,7 +118,7 @@ class NormWatch:
             median = _middle(int(np.searchsorted(up_to, (n_norms + 1) // 2)))
             (limit,) = _bins(np.array([OUTLIER_FACTOR * median], np.float32))
             outliers[layer] = n_norms - int(up_to[limit])
-            if outliers[layer]:
+            if outliers[layer] and not is_edited():  # told of the untouched model
                 _logger.warning(
                     "layer %d: %d of %d positions have a norm above %g times the median "
                     "(%.3g, largest %.4g)",

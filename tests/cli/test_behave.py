@@ -13,7 +13,7 @@ from support.tiny_checkpoints import save_head
 from structprobe import Encoder, read_rows
 from structprobe.behaviour.language_model import LanguageModel
 from structprobe.cli.main import main
-from structprobe.experiments.instruments.behave import read_behaviour
+from structprobe.experiments.behaviour.behave import read_behaviour
 
 PAIRS = [
     ("the dog ran", "the ran dog"), ("a cat saw the dog", "a cat saw dog the"),

@@ -15,12 +15,12 @@ from structprobe.behaviour.interventions.mask_heads import MaskHeads
 from structprobe.behaviour.interventions.remove import Remove
 from structprobe.behaviour.measures import Pairs, Surprisal
 from structprobe.errors import ProbeError, StructprobeError
-from structprobe.experiments.config import InterveneConfig
-from structprobe.experiments.instruments.intervene import (
+from structprobe.experiments.behaviour.intervene import (
     Planned,
     measure_interventions,
     read_interventions,
 )
+from structprobe.experiments.config import InterveneConfig
 from structprobe.stimuli.bias import Resampling, ratio
 
 CONFIG: dict[str, Any] = {"attachment": 0, "max_steps": 400, "progress": False}

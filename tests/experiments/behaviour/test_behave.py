@@ -19,7 +19,7 @@ from transformers import BertForMaskedLM, GPT2Config, GPT2LMHeadModel
 from structprobe import Encoder, read_rows
 from structprobe.behaviour.language_model import LanguageModel
 from structprobe.errors import StructprobeError
-from structprobe.experiments.instruments.behave import behaviour_rows, read_behaviour
+from structprobe.experiments.behaviour.behave import behaviour_rows, read_behaviour
 from structprobe.results.saved_runs import read_stimuli
 from structprobe.stimuli.bias import Resampling
 from structprobe.stimuli.suites import make_pairs, read_suites

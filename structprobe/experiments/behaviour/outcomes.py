@@ -9,6 +9,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from structprobe.errors import StructprobeError, check_encoder
+from structprobe.experiments.behaviour.behave import behaviour_rows
+from structprobe.experiments.behaviour.saved_interventions import intervention_rows
+from structprobe.experiments.behaviour.sentence_tests import sentence_test_rows
 from structprobe.experiments.config import (
     InterveneConfig,
     SweepConfig,
@@ -16,9 +19,6 @@ from structprobe.experiments.config import (
     check_whole,
     checked_config,
 )
-from structprobe.experiments.instruments.behave import behaviour_rows
-from structprobe.experiments.instruments.saved_interventions import intervention_rows
-from structprobe.experiments.instruments.sentence_tests import sentence_test_rows
 from structprobe.experiments.runs.planning import plan_sweep
 from structprobe.experiments.sweep import Parts, sweep
 from structprobe.recoverers.probe import ProbeRecoverer

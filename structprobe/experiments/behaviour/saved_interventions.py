@@ -8,8 +8,8 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from structprobe.checksums import checksum
+from structprobe.experiments.behaviour.intervene import read_interventions
 from structprobe.experiments.config import InterveneConfig, checked_config
-from structprobe.experiments.instruments.intervene import read_interventions
 from structprobe.experiments.sweep import Parts
 from structprobe.results.folder import ResultsFolder, check_folder
 from structprobe.results.interventions import METHOD, as_condition, saved_interventions
