@@ -11,20 +11,17 @@ What is already in the folder RESULTS is not done again.
 
 from __future__ import annotations
 
-import argparse
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from controls import Model, cut_treebank, known_models, line, per_cent, table
-from labelled import LAYERS
+from controls import Model
 
 from structprobe import Encoder, Training, Treebank
 from structprobe.experiments.behaviour.outcomes import OutcomesConfig, outcomes
 from structprobe.experiments.config import InterveneConfig
-from structprobe.results.outcomes import accuracies, removals
-from structprobe.stimuli.suites import SuiteGroup, read_suites
+from structprobe.stimuli.suites import SuiteGroup
 
 PAGE = Path(__file__).with_suffix(".md")
 OWN = "own:agreement,attractors"

@@ -6,9 +6,9 @@ import os
 from typing import Any
 
 from structprobe.results.folder import read_rows
+from structprobe.results.rows import INTERVENTION
 from structprobe.results.saved_runs import read_stimuli
 
-METHOD = "intervention"
 _OTHERWISE = ("measure", "phenomenon", "value")  # called otherwise where scores are saved
 _KEPT = ("condition", "changed")
 
@@ -24,7 +24,7 @@ def saved_interventions(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
     """Read what all interventions changed; nothing if the folder has none."""
     found = []
     for row in read_rows(folder):
-        if row["method"] != METHOD:
+        if row["method"] != INTERVENTION:
             continue
         for one in read_stimuli(folder, row["key"]):
             named = {"measure": one["condition"], "phenomenon": one["value"] or None}

@@ -11,12 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from structprobe.results.folder import read_rows
-from structprobe.results.interventions import METHOD as INTERVENTION
-from structprobe.results.rows import Row
+from structprobe.results.rows import BEHAVIOUR, INTERVENTION, TESTS, Row
 from structprobe.results.saved_runs import read_stimuli
 
 PROBE, CONTROL = "probe", "probe-control-form"
-BEHAVIOUR, TESTS = "behaviour", "sentence-tests"
 ALL = "all"
 LEAST_MODELS = 8  # for a correlation over models
 _ENDS = ("", "_low", "_high")

@@ -27,6 +27,9 @@ _NAMES = ("UUAS", "UAS", "LAS", "CLAS", "root accuracy", "DSpr.", "NSpr.")
 ENCODING = ("pooling", "spacing", "bos", "dtype", "lang", "model_part", "window", "site",
             "store_dtype", "quantize")  # fmt: skip
 
+# The methods of rows of what a language model does, which have no scores of trees.
+BEHAVIOUR, TESTS, INTERVENTION = OF_BEHAVIOUR = ("behaviour", "sentence-tests", "intervention")
+
 _TOLD = {
     "key": "hash of everything that determines the result: rows with the same key are the same run",
     "method": "the recoverer's name, such as 'probe', 'linear' or 'file'",
@@ -176,7 +179,7 @@ def score_values(scores: Scores) -> Row:
 
 def is_of_trees(row: Mapping[str, Any]) -> bool:
     """Whether a row is one of trees, scored or not: not of codelengths, and not of behaviour."""
-    return row.get("codelength") is None and row.get("suite") is None
+    return row.get("codelength") is None and row.get("method") not in OF_BEHAVIOUR
 
 
 def per_cent(score: float | None) -> str:

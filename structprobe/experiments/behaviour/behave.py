@@ -19,7 +19,7 @@ from structprobe.output_paths import check_file
 from structprobe.progress import progress_bar
 from structprobe.results.folder import ResultsFolder, check_folder
 from structprobe.results.frames import Rows
-from structprobe.results.rows import Row, empty_key, make_row, run_key
+from structprobe.results.rows import BEHAVIOUR, Row, empty_key, make_row, run_key
 from structprobe.stimuli.bias import Resampling
 from structprobe.stimuli.suites.formulas import WHOLE
 from structprobe.stimuli.suites.pairs import MinimalPair
@@ -42,7 +42,6 @@ Suites = str | os.PathLike[str] | SuiteGroup | Iterable[str | os.PathLike[str] |
 
 PER = ("token", "word")
 MASKED = "masked"
-METHOD = "behaviour"
 _VERSION = 1  # of what is scored, part of the key of a row
 _COLUMNS = ("sentence", "suite", "paradigm", "item", "condition", "word", "form", "surprisal")
 
@@ -192,7 +191,7 @@ def _values(model: LanguageModel, group: SuiteGroup, per: str | None) -> Row:
     """Give the known values of a row, and its key."""
     origin = model.encoder.origin(0)
     names = ("model", "revision", "fingerprint", "dtype", "lang", "quantize", "model_part")
-    values = {"method": METHOD, "uses_gold": False}
+    values = {"method": BEHAVIOUR, "uses_gold": False}
     values |= {name: origin[name] for name in names if name in origin}
     if any(not isinstance(one.good, str) for one in group.pairs):
         values["spacing"] = origin.get("spacing")

@@ -23,8 +23,8 @@ from structprobe.experiments.runs.planning import plan_sweep
 from structprobe.experiments.sweep import Parts, sweep
 from structprobe.recoverers.probe import ProbeRecoverer
 from structprobe.results.folder import ResultsFolder, check_folder
-from structprobe.results.outcomes import BEHAVIOUR, best_probe, read_outcomes
-from structprobe.results.rows import empty_key, make_row, run_key
+from structprobe.results.outcomes import best_probe, read_outcomes
+from structprobe.results.rows import BEHAVIOUR, empty_key, make_row, run_key
 from structprobe.results.saved_runs import probe_path
 from structprobe.stimuli.suites.reading import SuiteGroup, read_suites
 

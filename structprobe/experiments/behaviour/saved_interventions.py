@@ -12,8 +12,8 @@ from structprobe.experiments.behaviour.intervene import read_interventions
 from structprobe.experiments.config import InterveneConfig, checked_config
 from structprobe.experiments.sweep import Parts
 from structprobe.results.folder import ResultsFolder, check_folder
-from structprobe.results.interventions import METHOD, as_condition, saved_interventions
-from structprobe.results.rows import Row, bank_name, make_row, run_key
+from structprobe.results.interventions import as_condition, saved_interventions
+from structprobe.results.rows import INTERVENTION, Row, bank_name, make_row, run_key
 from structprobe.stimuli.suites.reading import SuiteGroup
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _values(
     """Give the known values of a row, and its key."""
     origin = encoder.origin(0)
     values: Row = {key: value for key, value in origin.items() if key != "layer"}
-    values |= {"method": METHOD, "uses_gold": False, "seed": config.seed}
+    values |= {"method": INTERVENTION, "uses_gold": False, "seed": config.seed}
     train, dev, test = treebank
     scored = test or dev
     values |= {"train": bank_name(train), "train_fingerprint": train.fingerprint}

@@ -14,8 +14,8 @@ from structprobe.checksums import checksum
 from structprobe.errors import StructprobeError
 from structprobe.recoverers.base import Recoverer
 from structprobe.results.folder import ResultsFolder
-from structprobe.results.outcomes import ALL, TESTS
-from structprobe.results.rows import Row, make_row, run_key
+from structprobe.results.outcomes import ALL
+from structprobe.results.rows import TESTS, Row, make_row, run_key
 from structprobe.scores.scoring import score
 from structprobe.scores.table import column
 from structprobe.stimuli.bias import Estimate, Resampling, near_word_slope, ratio

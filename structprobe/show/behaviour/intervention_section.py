@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from structprobe.show.behaviour.intervention_table import below, intervention_cells
-from structprobe.show.report.elements import Child, Markup, element, note, section, wide
+from structprobe.show.report.elements import Child, Markup, note, section, text_table
 from structprobe.show.row_labels import short_model
 
 
@@ -20,29 +20,6 @@ def intervention_section(rows: Sequence[Mapping[str, Any]]) -> Markup | None:
         own = [row for row in rows if row["key"] == key]
         model, layer = own[0]["model"], own[0]["layer"]
         caption = f"Subspaces removed from layer {layer} of {short_model(model)}"
-        told.append(_table(caption, intervention_cells(own)))
+        told.append(text_table(caption, intervention_cells(own)))
         notes |= dict.fromkeys(below(own))
     return section("interventions", "Interventions", [*told, *map(note, notes)])
-
-
-def _table(caption: str, cells: Sequence[Sequence[str]]) -> Markup:
-    """Make a table of cells of text, the first line its head."""
-    head, *body = cells
-    table = element(
-        "table",
-        element("caption", element("span", caption)),
-        element("thead", element("tr", [element("th", one, scope="col") for one in head])),
-        element(
-            "tbody",
-            [
-                element(
-                    "tr",
-                    element("th", line[0].strip(), scope="row"),
-                    [element("td", one) for one in line[1:]],
-                )
-                for line in body
-            ],
-        ),
-        class_="evidence",
-    )
-    return wide(f"Table: {caption}", table)

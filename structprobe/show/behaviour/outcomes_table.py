@@ -16,6 +16,13 @@ Outcome = Mapping[str, Any]
 
 def format_outcomes(outcomes: Sequence[Outcome]) -> str:
     """Lay out what `read_outcomes` gives for each model."""
+    cells = outcome_cells(outcomes)
+    lines = lay_out(cells, [name == "model" for name in cells[0]])
+    return "\n".join([*lines, *outcome_notes(outcomes)])
+
+
+def outcome_cells(outcomes: Sequence[Outcome]) -> list[list[str]]:
+    """Write the cells of the table, its headings first."""
     suites = list(dict.fromkeys(one["suite"] for own in outcomes for one in own["behaviour"]))
     heads = ["model", "layer", "UUAS", "selectivity", *suites, "edge found", "gain where found"]
     removed = list(dict.fromkeys(key for own in outcomes for key in removals(own)))
@@ -29,7 +36,7 @@ def format_outcomes(outcomes: Sequence[Outcome]) -> str:
         cells += [per_cent(tests, "edge_found"), per_cent(tests, "accuracy_gain")]
         cells += [difference(removals(one).get(key)) for key in removed]
         lines.append(cells)
-    return "\n".join([*lay_out(lines, [name == "model" for name in heads]), *_below(outcomes)])
+    return lines
 
 
 def name_of(outcome: Outcome) -> str:
@@ -67,7 +74,7 @@ def _test(outcome: Outcome) -> Mapping[str, Any]:
     return next((one for one in outcome["tests"] if one["condition"] == "all"), {})
 
 
-def _below(outcomes: Sequence[Outcome]) -> list[str]:
+def outcome_notes(outcomes: Sequence[Outcome]) -> list[str]:
     """Tell what the columns are, what is correlated over models, and what is empty."""
     lines = [
         "In per cent, with 95% bootstrap intervals. UUAS: of the probe on the layer that is best "

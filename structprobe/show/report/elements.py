@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from typing import TypeAlias
 
@@ -74,3 +74,26 @@ def slider(label: str, *, count: int = 1, at: int = 0, bars: str | None = None) 
         element("p", bars, class_="bars-told") if bars else None,
         class_="slider",
     )
+
+
+def text_table(caption: str, cells: Sequence[Sequence[str]]) -> Markup:
+    """Make a table of cells of text, the first line its head."""
+    head, *body = cells
+    table = element(
+        "table",
+        element("caption", element("span", caption)),
+        element("thead", element("tr", [element("th", one, scope="col") for one in head])),
+        element(
+            "tbody",
+            [
+                element(
+                    "tr",
+                    element("th", line[0].strip(), scope="row"),
+                    [element("td", one) for one in line[1:]],
+                )
+                for line in body
+            ],
+        ),
+        class_="evidence",
+    )
+    return wide(f"Table: {caption}", table)

@@ -12,9 +12,11 @@ from structprobe.output_paths import check_file
 from structprobe.probe.saving.save_load import CONFIG, read_config
 from structprobe.results.folder import MARKER, read_commands, read_rows
 from structprobe.results.interventions import saved_interventions
-from structprobe.results.rows import Row, is_of_trees
+from structprobe.results.outcomes import read_outcomes
+from structprobe.results.rows import BEHAVIOUR, Row, is_of_trees
 from structprobe.results.settings import name_banks, over_seeds, tell_seeds
 from structprobe.show.behaviour.intervention_section import intervention_section
+from structprobe.show.behaviour.outcomes_section import outcomes_section
 from structprobe.show.behaviour.section import behaviour_section
 from structprobe.show.report.curves import protocol_curves
 from structprobe.show.report.elements import Markup, element, note, section
@@ -136,7 +138,7 @@ def _results_page(folder: Path, title: str | None, progress: bool | None) -> str
     means = over_seeds(named)
     # Codelengths and behaviour are no scores of trees: they have sections of their own.
     codelengths = [row for row in means if row["codelength"] is not None]
-    behaviour = [row for row in means if row["suite"] is not None]
+    behaviour = [row for row in means if row["method"] == BEHAVIOUR]
     rows = [row for row in means if is_of_trees(row)]
     series, runs = series_of(rows), series_of(named)
     kept = read_kept(folder, runs, progress)
@@ -150,6 +152,7 @@ def _results_page(folder: Path, title: str | None, progress: bool | None) -> str
         "stimuli": ("Stimuli", stimuli_section(folder, rows, series, runs)),
         "codelengths": ("Codelengths", codelength_section(codelengths)),
         "behaviour": ("Behaviour", behaviour_section(folder, behaviour)),
+        "outcomes": ("Probe and behaviour", outcomes_section(read_outcomes(folder))),
         "interventions": ("Interventions", intervention_section(changed)),
         "differences": ("Differences", pairs_section(folder, named, kept)),
         "recall": ("By relation and length", _recall_section(kept)),

@@ -1,0 +1,117 @@
+"""The table of many models: what it does, resumes, leaves empty and shows."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.planted_agreement import planted_model, planted_pairs, planted_sentences
+
+from structprobe.cli.main import main
+from structprobe.results.outcomes import LEAST_MODELS, over_models
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("outcomes")
+    for reads in ("tree", "elsewhere"):
+        encoder = planted_model(reads)
+        encoder.model.save_pretrained(folder / reads)
+        encoder.tokenizer.save_pretrained(folder / reads)
+    encoder.model.transformer.save_pretrained(folder / "headless")
+    encoder.tokenizer.save_pretrained(folder / "headless")
+    for name, n, seed in (("train", 60, 0), ("dev", 12, 1), ("test", 12, 2)):
+        lines = []
+        for sentence in planted_sentences(n, seed):
+            assert sentence.heads is not None
+            assert sentence.deprels is not None
+            rows = zip(sentence.words, sentence.heads, sentence.deprels, strict=True)
+            lines += [
+                f"{i}\t{word}\t_\tX\t_\t_\t{head}\t{deprel}\t_\t_"
+                for i, (word, head, deprel) in enumerate(rows, 1)
+            ] + [""]
+        (folder / f"{name}.conllu").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    pairs = "\n".join(f"{one.good}\t{one.bad}" for one in planted_pairs(40, "tree"))
+    (folder / "pairs.tsv").write_text(f"{pairs}\n", encoding="utf-8")
+    return folder
+
+
+def words(world: Path, *models: str) -> list[str]:
+    files = [f"--{part}={world / part}.conllu" for part in ("train", "dev", "test")]
+    told = ["--suites", str(world / "pairs.tsv"), "--layers", "1", "--rank", "4"]
+    told += ["--max-steps", "60", "--max-unknown", "1", "--device", "cpu"]
+    told += ["--intervention-pairs", "20", "-o", str(world / "RESULTS")]
+    names = [str(world / one) for one in models]
+    return ["outcomes", "--model", *names, *files, *told]
+
+
+def test_models_in_one_table_and_page(world: Path, capsys: Any) -> None:
+    asked = words(world, "tree", "elsewhere")
+    assert main([*asked, "--dry-run", "-q"]) == 0
+    plan = capsys.readouterr().out
+    assert plan.count("behave    about") == plan.count("intervene about") == 2
+    assert not (world / "RESULTS").exists()
+    assert main([*asked, "--json", "-q"]) == 0
+    tree, elsewhere = json.loads(capsys.readouterr().out)
+    assert tree["uuas"] == elsewhere["uuas"]  # the vectors are the same
+    assert tree["selectivity"] is not None
+    for one in (tree, elsewhere):
+        (every,) = (own for own in one["behaviour"] if own["condition"] == "all")
+        assert every["n"] == 40
+    effects = [
+        next(own for own in one["removal"]
+             if own["condition"] == "accuracy" and own["control_of"] is None
+             and own["value"] == "all")
+        for one in (tree, elsewhere)
+    ]  # fmt: skip
+    assert effects[0]["beyond_random_high"] < 0  # the one reads what the probe reads
+    assert abs(effects[1]["beyond_random"]) < 0.1
+    # The same command does nothing again, and prints the same.
+    before = (world / "RESULTS" / "rows.jsonl").read_bytes()
+    assert main([*asked, "--json", "-q"]) == 0
+    assert json.loads(capsys.readouterr().out) == [tree, elsewhere]
+    assert (world / "RESULTS" / "rows.jsonl").read_bytes() == before
+    assert main([*asked, "-q"]) == 0
+    text = capsys.readouterr().out
+    assert "removed: accuracy" in text.splitlines()[0]
+    assert "No correlation over models: 2 models, and at least 8" in text
+    page = world / "page.html"
+    assert main(["report", str(world / "RESULTS"), "-o", str(page), "-q"]) == 0
+    shown = page.read_text(encoding="utf-8")
+    for name in ("outcomes", "behaviour", "interventions"):
+        assert f'<h2 id="{name}">' in shown
+    assert "UUAS and accuracy: pairs" in shown
+
+
+def test_a_model_without_a_head_goes_on(world: Path, capsys: Any) -> None:
+    asked = words(world, "headless")
+    asked[asked.index("-o") + 1] = str(world / "HEADLESS")
+    assert main([*asked, "--json", "-q"]) == 0
+    (one,) = json.loads(capsys.readouterr().out)
+    assert one["uuas"] is not None
+    assert (one["behaviour"], one["removal"], one["tests"]) == ([], [], [])
+    assert any("has no head" in why for why in one["why_empty"])
+
+
+def test_revisions_go_with_one_model(world: Path, capsys: Any) -> None:
+    with pytest.raises(SystemExit):
+        main([*words(world, "tree", "elsewhere"), "--revisions", "a,b"])
+    assert "--revisions goes with one --model" in capsys.readouterr().err
+
+
+def outcome(uuas: float, accuracy: float) -> dict[str, Any]:
+    told = {"suite": "s", "condition": "all", "value": "all", "accuracy": accuracy}
+    return {"uuas": uuas, "selectivity": -uuas, "behaviour": [told]}
+
+
+def test_models_are_correlated_where_there_are_enough() -> None:
+    models = [outcome(0.5 + 0.01 * i, 0.6 + 0.02 * i) for i in range(LEAST_MODELS)]
+    rising, falling = over_models(models)
+    assert (rising["score"], rising["n_models"]) == ("uuas", LEAST_MODELS)
+    assert (rising["rho"], falling["rho"]) == (pytest.approx(1), pytest.approx(-1))
+    assert rising["low"] <= rising["rho"] <= rising["high"] + 1e-9
+    assert over_models(models[1:]) == []
+    same = [outcome(0.5, 0.6 + 0.02 * i) for i in range(LEAST_MODELS)]
+    assert over_models(same)[0]["rho"] is None
