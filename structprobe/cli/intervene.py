@@ -52,7 +52,7 @@ def add_arguments(parser: Parser) -> None:
     add("--pairs", type=values.positive, metavar="N", help="first N pairs of each paradigm")
     told = "first N sentences of the test set, for bits per word and UUAS; default: all"
     add("--sentences", type=values.positive, metavar="N", help=told)
-    told = "number of generated items with an ambiguous attachment; default: 100"
+    told = "number of generated items with an ambiguous attachment"
     add("--attachment", type=values.positive, default=100, metavar="N", help=told)
     told = "results folder, to which a row is added; what is there already is not done again"
     parser.add_argument("-o", "--out", metavar="DIR", help=told)

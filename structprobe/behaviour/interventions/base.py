@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
@@ -30,11 +30,27 @@ WordChoice = Sequence[Iterable[int]] | None
 class Intervention(ABC):
     """A change of what is in the layers of a model while it reads.
 
+    A subclass gives the new values of a layer, in `_change`.
+
+    Parameters
+    ----------
+    layer : int
+        The layer, 0 to `n_layers`.
+    words : sequence of iterables of int, optional
+        For each sentence of a call the words that are changed, counted from 0; None for all.
+    bound : float
+        The norm above which a vector is left alone.
+
     Attributes
     ----------
     n_changed, n_sinks : int
         How many positions were changed in the last block, and how many were left alone because
         their vector has a norm above the bound of attention sinks.
+
+    Raises
+    ------
+    EncoderError
+        If `layer` is not a whole number.
     """
 
     kind: str  # Its name in rows
@@ -69,20 +85,29 @@ class Intervention(ABC):
             digest.update(part if isinstance(part, bytes) else np.ascontiguousarray(part).tobytes())
         return f"{self.kind}-{self.layer}-{digest.hexdigest()}"
 
-    @contextmanager
-    def on(self, target: Any) -> Iterator[None]:
-        """Change what a model does, in all passes of this thread within the block.
+    def on(self, target: Any) -> AbstractContextManager[None]:
+        """Change what a model does, in all passes of this thread within a block.
 
         Parameters
         ----------
         target : Encoder or LanguageModel
             The model. Blocks can be nested; the outer change comes first.
 
+        Returns
+        -------
+        context manager
+            The block; entering it may read the model.
+
         Raises
         ------
         EncoderError
-            If the model has no such layer or place, or vectors of another width.
+            On entering, if the model has no such layer or place, or vectors of another width.
         """
+        return self._block(target)
+
+    @contextmanager
+    def _block(self, target: Any) -> Iterator[None]:
+        """Change the model within the block."""
         encoder = find_encoder(target)
         loaded = encoder.loaded
         place = self._place(encoder)

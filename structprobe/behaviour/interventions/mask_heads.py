@@ -55,8 +55,7 @@ class MaskHeads(Intervention):
         return self.words is None
 
     @contextmanager
-    def on(self, target: Any) -> Iterator[None]:
-        """Change what a model does within the block; see `Intervention.on`."""
+    def _block(self, target: Any) -> Iterator[None]:
         encoder = find_encoder(target)
         site = find_heads(encoder)
         self.n_changed = self.n_sinks = 0

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -112,10 +113,11 @@ class Move(Intervention):
         """The sentences whose loss is still above the bound."""
         return [n for n, (_, after, _) in sorted(self.losses_.items()) if after > self.loss_bound]
 
-    def on(self, target: Any) -> Any:
-        """Change what a model does within the block; see `Intervention.on`."""
+    @contextmanager
+    def _block(self, target: Any) -> Iterator[None]:
         self.losses_ = {}
-        return super().on(target)
+        with super()._block(target):
+            yield
 
     def _change(self, values: Tensor, marks: Tensor, chosen: Tensor) -> Tensor:
         changed = values.clone()

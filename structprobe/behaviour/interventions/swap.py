@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -107,13 +108,14 @@ class Swap(Intervention):
         self._given = found
         return self
 
-    def on(self, target: Any) -> Any:
-        """Change what a model does within the block; see `Intervention.on`."""
+    @contextmanager
+    def _block(self, target: Any) -> Iterator[None]:
         if self._given is None:
             with unedited():
                 self.read(target)
         self.n_pooled = 0
-        return super().on(target)
+        with super()._block(target):
+            yield
 
     def _change(self, values: Tensor, marks: Tensor, chosen: Tensor) -> Tensor:
         assert self._given is not None  # since `on` has read them

@@ -39,11 +39,26 @@ LEAST_UNITS = 5  # pairs of a phenomenon, below which an interval means nothing
 
 @dataclass(frozen=True, eq=False)
 class Planned:
-    """An intervention to be measured, and what is said about it in rows."""
+    """An intervention to be measured, and what is said about it in rows.
+
+    Attributes
+    ----------
+    intervention : Intervention
+        What is done.
+    name : str
+        What it is called.
+    control_of : str or None
+        The name of the intervention that it is a control of; those called ``"random"`` are what
+        ``beyond_random`` compares with.
+    seed, rank : int or None
+        The seed and the rank of what is removed.
+    variance : float or None
+        The share of the raw variance of the words that is removed.
+    """
 
     intervention: Intervention
-    name: str  # What is done, such as "remove probe"
-    control_of: str | None = None  # The name of the intervention that it is a control of
+    name: str
+    control_of: str | None = None
     seed: int | None = None
     rank: int | None = None
     variance: float | None = None
