@@ -356,8 +356,7 @@ DATA = {
         "folder"
     ),
     "intervene --model model --treebank UD_Toy-One --layer 9 --rank 2": (
-        "layer 9 is out of range; the model has layers 0 to 2 (0 = embedding output); use 'all', "
-        "or a list such as '0,1-2'"
+        "layer 9 is out of range; the model has layers 0 to 2 (0 = embedding output)"
     ),
     "intervene --model model --treebank UD_Toy-One --layer 1 --rank 8": (
         "rank 8 of vectors that are 8 wide; choose a rank from 1 to 7"
