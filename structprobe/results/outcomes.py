@@ -126,7 +126,8 @@ def over_models(outcomes: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     list of dict
         For each suite and phenomenon, and for ``uuas`` and ``selectivity`` as ``score``: ``suite``,
         ``phenomenon``, ``n_models``, and Spearman's ``rho`` with ``low`` and ``high``, a 95 %
-        percentile bootstrap interval over models. Empty for fewer than eight models.
+        percentile bootstrap interval over models; None if a score is the same in all models. Empty
+        for fewer than eight models.
     """
     known = [accuracies(one) for one in outcomes]
     rows = []

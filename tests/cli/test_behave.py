@@ -102,6 +102,8 @@ def test_own_pairs(world: Path, capsys: Any) -> None:
     options = ["own:agreement", "--pairs", "2", "--seed", "3", "--max-unknown", "1"]
     text = run(world, capsys, *options)
     assert "agreement: attractor=other" in text
+    assert "made pairs: spaced as in the text." in text
+    text = run(world, capsys, *options, "--spacing", "words")
     assert "made pairs: words joined by single spaces." in text
 
 

@@ -54,6 +54,11 @@ class OutcomesConfig:
         Whether to also probe an untrained copy of each model.
     cache, command, progress, allow_withheld
         As for `SweepConfig`.
+
+    Raises
+    ------
+    ProbeError
+        If a number of pairs is out of range.
     """
 
     training: Training = field(default_factory=Training)
@@ -103,10 +108,12 @@ def outcomes(
         As for `read_behaviour`.
     folder : path
         The results folder, which `structprobe report` shows.
-    layers, seed, punct
+    layers : str or iterable of int, default="all"
         As for `sweep`.
     rank : int, default=64
         The rank of the probes, less than the width of the vectors.
+    seed, punct
+        As for `sweep`.
     config : OutcomesConfig, optional
         Further options.
 
@@ -275,6 +282,11 @@ def plan_outcomes(
 ) -> list[dict[str, Any]]:
     """Estimate the cost of `outcomes` with the same arguments. Nothing is written.
 
+    Parameters
+    ----------
+    encoders, treebank, suites, folder, layers, rank, seed, punct, config
+        As for `outcomes`.
+
     Returns
     -------
     list of dict
@@ -283,6 +295,11 @@ def plan_outcomes(
         ``behaviour_seconds`` and ``intervention_seconds``, at the speed of encoding (an estimate:
         the head costs more, what pairs share in front saves some); ``why_no_behaviour`` for a model
         without a language-model head.
+
+    Raises
+    ------
+    StructprobeError
+        As for `outcomes`.
     """
     config = checked_config(config, OutcomesConfig)
     groups = _groups(suites, config.pairs, seed)

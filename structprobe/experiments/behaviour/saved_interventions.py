@@ -37,10 +37,37 @@ def intervention_rows(
     config: InterveneConfig | None = None,
     command: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Read interventions as `read_interventions` does, and save them as one row if it is new.
+    """Read interventions as `read_interventions` does, and save them in a results folder.
 
-    All measures, phenomena and controls lie beside the row, from where `structprobe report` shows
-    them. Returns what is there of this run, as `read_interventions` does.
+    One row is added for all of them, and all measures, phenomena and controls lie beside it, from
+    where `structprobe report` shows them. What is there already is not done again.
+
+    Parameters
+    ----------
+    model : LanguageModel or Encoder
+        The model.
+    treebank : tuple of train, dev and test
+        Treebanks with trees; dev and test may be None.
+    suites : sequence of SuiteGroup
+        Minimal pairs, as `read_suites` gives them; those of SyntaxGym are left out.
+    folder : path
+        The results folder: new, empty, or from structprobe.
+    layer, rank, probe, config
+        As for `read_interventions`.
+    command : str, optional
+        The command line, which the folder keeps.
+
+    Returns
+    -------
+    list of dict
+        The rows, as from `read_interventions`, each with the ``key`` of the run.
+
+    Raises
+    ------
+    ProbeError, StructprobeError
+        As for `read_interventions`.
+    ResultError
+        If the folder is not a results folder or cannot be written.
     """
     config = checked_config(config, InterveneConfig)
     check_folder(folder)
