@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from benchmarks.device import on_device
+from benchmarks.family import family
 from benchmarks.longer import longer
 from benchmarks.one_layer import one_layer
 from benchmarks.plan import Plan
@@ -95,6 +96,11 @@ def _parser() -> argparse.ArgumentParser:
         help="nothing but time and memory of passes that end at a layer (minutes)",
     )
     parser.add_argument(
+        "--family-only",
+        action="store_true",
+        help="nothing but the other geometries and the relations (ten minutes)",
+    )
+    parser.add_argument(
         "--recipes-only",
         action="store_true",
         help="nothing but the recipe that chooses beside its candidates (hours on a CPU)",
@@ -120,6 +126,9 @@ def _rows(args: argparse.Namespace, plan: Plan) -> Iterator[Stage | Line]:
         return
     if args.one_layer_only:
         yield from one_layer(plan)
+        return
+    if args.family_only:
+        yield from family(plan)
         return
     if args.recipes_only:
         yield from recipes(args.treebanks, args.models)
