@@ -12,6 +12,7 @@ from pathlib import Path
 
 from benchmarks.behaviour import behaviour
 from benchmarks.device import on_device
+from benchmarks.family import family
 from benchmarks.interventions import interventions
 from benchmarks.longer import longer
 from benchmarks.one_layer import one_layer
@@ -97,6 +98,11 @@ def _parser() -> argparse.ArgumentParser:
         help="nothing but time and memory of passes that end at a layer (minutes)",
     )
     parser.add_argument(
+        "--family-only",
+        action="store_true",
+        help="nothing but the other geometries and the relations (ten minutes)",
+    )
+    parser.add_argument(
         "--recipes-only",
         action="store_true",
         help="nothing but the recipe that chooses beside its candidates (hours on a CPU)",
@@ -138,6 +144,9 @@ def _rows(args: argparse.Namespace, plan: Plan) -> Iterator[Stage | Line]:
         return
     if args.one_layer_only:
         yield from one_layer(plan)
+        return
+    if args.family_only:
+        yield from family(plan)
         return
     if args.recipes_only:
         yield from recipes(args.treebanks, args.models)

@@ -289,7 +289,12 @@ DATA = {
         f"unknown method 'probe linear' (did you mean 'probe-signed'?); choose from {METHODS}; "
         "separate methods by commas; use the form attention-max[layer=3,head=9]"
     ),
-    f"{COMPARE} 'all[limit=3]'": ("'all' takes no options; give them to methods by name"),
+    f"{COMPARE} 'all[lmit=3]'": (
+        "all: unknown option 'lmit' (did you mean 'limit'?); choose from 'absolute', "
+        "'coordinates', 'decoder', 'direction', 'gold_root', 'head', 'k', 'kernel', 'l1', "
+        "'layer', 'limit', 'max_steps', 'measure', 'n_landmarks', 'near', 'projective', "
+        "'rank', 'reads', 'root', 'special', 'subtypes', 'symmetrised', 'unmasked', 'weight'"
+    ),
     f"{COMPARE} 'probe[rank=8,rank=4]'": (
         "'rank' is given twice in 'probe[rank=8,rank=4]'; give it once"
     ),

@@ -38,7 +38,8 @@ def add_arguments(parser: Parser) -> None:
     method.add_argument(
         "--methods", default="all",
         help="all, or names separated by commas; module:Class for a method of your own; options "
-        "in brackets, such as 'attention-max[layer=3,head=9],perturbed[limit=20]'",
+        "in brackets, such as 'attention-max[layer=3,head=9],perturbed[limit=20]', or "
+        "'all[rank=64]' for all methods that take them",
     )  # fmt: skip
     told = "list the methods and their options, and exit"
     method.add_argument("--list", action=_List, nargs=0, default=False, help=told)

@@ -7,7 +7,7 @@ import importlib
 import inspect
 import pkgutil
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeGuard
@@ -117,14 +117,12 @@ def _meant(wanted: str | Recoverer | Method, known: Mapping[str, Method]) -> lis
         return [Method(wanted.name, type(wanted), given=wanted)]
     found: list[Method] = []
     for name, options in _split_names(str(wanted)):
-        if name == ALL and not options:
-            found += known.values()
+        if name == ALL:
+            found += _all_with_options(known.values(), options)
         elif ":" in name:
             found += [_with_options(method, options) for method in _methods_of(_load(name))]
         elif name in known:
             found.append(_with_options(known[name], options))
-        elif name == ALL:
-            raise MethodError(f"{ALL!r} takes no options", hint="give them to methods by name")
         else:
             told = unknown_name("method", name, [*known, ALL])
             hint = f"separate methods by commas; {_HINT}" if re.search(r"[ ;()]", name) else None
@@ -167,6 +165,18 @@ def _split_names(text: str) -> Iterator[tuple[str, dict[str, Any]]]:
                 raise MethodError(f"{option!r} is given twice in {written!r}", hint="give it once")
             options[option] = _value(value)
         yield found["name"].strip(), options
+
+
+def _all_with_options(methods: Collection[Method], options: Mapping[str, Any]) -> list[Method]:
+    """Give each method those of the options that it takes; at least one must take each."""
+    known = sorted({name for method in methods for name in method.takes})
+    for option in options:
+        if option not in known:
+            raise MethodError(f"{ALL}: {unknown_name('option', option, known)}")
+    return [
+        _with_options(one, {name: value for name, value in options.items() if name in one.takes})
+        for one in methods
+    ]
 
 
 def _with_options(method: Method, options: Mapping[str, Any]) -> Method:

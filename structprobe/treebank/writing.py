@@ -22,6 +22,7 @@ from structprobe.treebank.conllu_format import (
     DEPREL,
     DEPS,
     HEAD,
+    ID,
     Columns,
     declaration,
     find_declarations,
@@ -74,8 +75,9 @@ def rewrite(
     """Return the CoNLL-U block of a sentence with other heads, without its gold analysis.
 
     HEAD is replaced, DEPREL too (``root`` or ``dep`` if no relations are given), and DEPS becomes
-    ``_``. For multiword tokens and empty nodes, all three become ``_``. The rest is unchanged, byte
-    for byte. A sentence of CoNLL-U Plus keeps its columns, which the block declares.
+    ``_``. For multiword tokens, all three become ``_``. Empty nodes, which belong to the enhanced
+    graph in DEPS alone, are left out. The rest is unchanged, byte for byte. A sentence of CoNLL-U
+    Plus keeps its columns, which the block declares.
 
     Parameters
     ----------
@@ -111,14 +113,18 @@ def rewrite(
         rows = tuple(range(len(lines) - 1 - len(sentence), len(lines) - 1))
     word_at = {row: i for i, row in enumerate(rows)}
     columns = Columns.of(sentence.columns or COLUMNS)
+    written = []
     for row, line in enumerate(lines):
         bare = line.removeprefix(BOM).rstrip("\r\n")
         if not bare or bare.startswith("#"):
+            written.append(line)
             continue
-        head = new[word_at[row]] if row in word_at else None
-        deprel = labels[word_at[row]] if row in word_at else "_"
         body = line.rstrip("\r\n")
         cells = body.split("\t")
+        if "." in columns.ten(cells)[ID]:
+            continue  # invalid without DEPS
+        head = new[word_at[row]] if row in word_at else None
+        deprel = labels[word_at[row]] if row in word_at else "_"
         for column, value in {
             HEAD: "_" if head is None else head,
             DEPREL: deprel,
@@ -126,8 +132,10 @@ def rewrite(
         }.items():
             if (place := columns.at[column]) is not None:
                 cells[place] = str(value)
-        lines[row] = "\t".join(cells) + line[len(body) :]
-    return _join_lines(sentence, lines)
+        written.append("\t".join(cells) + line[len(body) :])
+    if lines[0].startswith(BOM):
+        written[0] = BOM + written[0].removeprefix(BOM)
+    return _join_lines(sentence, written)
 
 
 def check_writable(sentences: Sequence[Sentence]) -> None:

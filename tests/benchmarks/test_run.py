@@ -29,6 +29,11 @@ def _stand_ins(monkeypatch, tmp_path):
 
     monkeypatch.setattr(command, "scale", scale)
     monkeypatch.setattr(command, "one_layer", one_layer)
+
+    def family(plan):
+        yield Line("a step of the geometry rbf", "1.26 times", "at most 3 times", True)
+
+    monkeypatch.setattr(command, "family", family)
     monkeypatch.setattr(table, "RESULTS", tmp_path / "RESULTS.md")
 
 
@@ -62,5 +67,7 @@ def test_parts_alone(capsys):
     printed = capsys.readouterr().out
     assert "| a pass up to layer 1 of 2 | 0.500 | at most 0.733 | holds |" in printed
     assert "growth" not in printed
+    assert command.main(["--family-only"]) == 0
+    assert "| a step of the geometry rbf | 1.26 times |" in capsys.readouterr().out
     assert command.main(["--fits-only"]) == 0
     assert "| fits |" in capsys.readouterr().out

@@ -11,7 +11,7 @@ from structprobe import LinearChain, RandomTree, Recoverer, StructuralProbe
 from structprobe.errors import MethodError
 from structprobe.probe.orthogonal_probe import OrthogonalProbe
 from structprobe.recoverers import linear
-from structprobe.recoverers.base import MethodContext
+from structprobe.recoverers.base import MethodContext, bracketed
 from structprobe.recoverers.best_layer import BestLayer
 from structprobe.recoverers.methods import Method, choose_methods, find_methods
 from structprobe.recoverers.orthogonal import Orthogonal
@@ -169,10 +169,21 @@ def test_every_option_is_one_of_its_class() -> None:
         ("attention-max[layer=3", "unbalanced brackets in 'attention-max.layer=3'"),
         ("attention-max]layer=3[", "unbalanced brackets"),
         ("[layer=3]", "'.layer=3.' is not a method"),
-        ("all[rank=3]", "'all' takes no options; give them to methods by name"),
+        ("all[rnk=3]", "all: unknown option 'rnk' .did you mean 'rank'.*choose from 'absolute', "),
     ],
 )
 @pytest.mark.usefixtures("outside")
 def test_what_is_no_method_is_refused(wanted: str | list[str | Recoverer], words: str) -> None:
     with pytest.raises(MethodError, match=words):
         choose_methods(wanted)
+
+
+def test_options_of_all_go_to_the_methods_that_take_them() -> None:
+    plain = {method.name: method for method in choose_methods("all")}
+    chosen = choose_methods("all[rank=3,limit=9]")
+    assert len(chosen) == len(plain)
+    for method, old in zip(chosen, plain.values(), strict=True):
+        own = {name: n for name, n in {"rank": 3, "limit": 9}.items() if name in old.takes}
+        assert method.told == {**old.told, **own}
+        assert method.name == bracketed(old.name, own)
+    assert {"probe[rank=3]", "perturbed[limit=9]", "linear"} <= {one.name for one in chosen}

@@ -103,12 +103,13 @@ class Hyperbolic:
         points = stretch * words  # V, (..., n, rank)
         heights = (2 * norms).cosh()  # C, (..., n, 1)
         x = ((heights * heights.mT - points @ points.mT - 1) / 2).clamp(min=_TINY)
-        roots = x.sqrt()
-        halves = roots.asinh()  # d / 2
+        roots, hypotenuses = x.sqrt(), (1 + x).sqrt()
+        # d / 2 = asinh(√x), which takes torch 17 times as long as this form of it.
+        halves = (roots + x / (1 + hypotenuses)).log1p()
         distances = _zero_diagonal(4 * halves.square())
 
         def pull(weights: Tensor) -> Tensor:
-            slopes = weights * (4 * halves / (roots * (1 + x).sqrt()))  # in x
+            slopes = weights * (4 * halves / (roots * hypotenuses))  # in x
             towards = (slopes @ heights) / heights * points - slopes @ points  # in V
             along = (words * towards).sum(-1, keepdim=True) * (2 * heights - stretch) / squares
             return stretch * towards + along * words
@@ -143,13 +144,12 @@ class RadialBasis:
 
     def measure(self, words: Tensor) -> tuple[Tensor, Pull]:
         """Give the distances and their gradient, that of the L2 geometry times 2 κ."""
-        squares = squared_distances(words)  # (..., n, n)
-        distances = (-squares).expm1() * (-2 * RBF_HEIGHT)
+        kernel = squared_distances(words).neg_().exp_()  # (..., n, n)
 
         def pull(weights: Tensor) -> Tensor:
-            return _laplacian(weights * (-squares).exp() * (-8 * RBF_HEIGHT)) @ words
+            return _laplacian(weights * kernel * (-8 * RBF_HEIGHT)) @ words
 
-        return distances, pull
+        return (1 - kernel) * (2 * RBF_HEIGHT), pull
 
 
 def _square(products: Tensor) -> tuple[Tensor, Tensor]:
