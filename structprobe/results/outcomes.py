@@ -18,7 +18,16 @@ PROBE, CONTROL = "probe", "probe-control-form"
 ALL = "all"
 LEAST_MODELS = 8  # for a correlation over models
 _ENDS = ("", "_low", "_high")
-_WHO = ("model", "revision", "fingerprint")
+_WHO = ("model", "revision", "fingerprint", "dtype")
+# What probes must share for the best of them to be chosen, and how it is called.
+_COMPARABLE = {
+    "train_fingerprint": "their training set", "dev_fingerprint": "their dev set",
+    "treebank_fingerprint": "what they were scored on", "punct": "punctuation",
+    "spacing": "spacing", "bos": "the beginning-of-sequence token", "pooling": "pooling",
+}  # fmt: skip
+# What a probe shares with its control.
+_SAME = ("layer", "rank", "seed", "train_sentences", "recipe", "max_steps", "punct", "spacing",
+         "bos", "pooling")  # fmt: skip
 _RESAMPLES = 2000
 
 
@@ -33,12 +42,13 @@ def read_outcomes(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
     Returns
     -------
     list of dict
-        One for each model or revision, with the keys ``model``, ``revision``; ``layer``, ``rank``
-        and ``uuas`` of the probe with the highest UUAS on dev, and the ``selectivity`` of that
+        One for each model or revision, with the keys ``model``, ``revision``, ``dtype``; ``layer``,
+        ``rank`` and ``uuas`` of the probe with the highest UUAS on dev, and ``selectivity`` of that
         probe against trees by word form, each with ``_low`` and ``_high``; ``lm_kind``;
         ``behaviour``, ``tests`` and ``removal``, lists of the saved scores by suite and phenomenon,
-        of the sentence-level tests, and of interventions; ``why_empty``, a list of the reasons for
-        what there is not.
+        of the sentence-level tests, and of interventions, from the last run of each suite where
+        there are several; ``why_empty``, a list of the reasons for what there is not. No probe is
+        chosen among several that have no dev scores, or other treebanks.
 
     Raises
     ------
@@ -53,46 +63,79 @@ def read_outcomes(folder: str | os.PathLike[str]) -> list[dict[str, Any]]:
     return [_of_model(path, rows) for rows in models.values()]
 
 
-def best_probe(rows: Sequence[Row]) -> Row | None:
-    """Give the row of the probe with the highest UUAS on dev."""
+def best_probe(rows: Sequence[Row]) -> tuple[Row | None, str | None]:
+    """Give the row of the probe with the highest UUAS on dev, or say why none can be chosen."""
     probes = [row for row in rows if row["method"] == PROBE and row["uuas"] is not None]
-    return max(probes, key=lambda row: (_chosen_by(row), -row["layer"]), default=None)
-
-
-def _chosen_by(row: Row) -> float:
-    """Give the score by which a probe is chosen; of one without a test set, the score is on dev."""
-    return float(row["uuas"] if row["dev_uuas"] is None else row["dev_uuas"])
+    whole = [row for row in probes if row["train_sentences"] is None]
+    probes = whole or probes  # those of samples are for learning curves
+    if len(probes) < 2:
+        return next(iter(probes), None), None
+    for key, name in _COMPARABLE.items():
+        if len({row[key] for row in probes}) > 1:
+            why = f"no probe was chosen: those of the folder differ in {name}"
+            return None, f"{why}; use a folder for each"
+    if any(row["dev_uuas"] is None for row in probes):
+        return None, "no probe was chosen: there are several, without dev scores to choose by"
+    return max(probes, key=lambda row: (row["dev_uuas"], -row["layer"])), None
 
 
 def _of_model(folder: Path, rows: Sequence[Row]) -> dict[str, Any]:
     """Sum up the rows of one model."""
-    first, best = rows[0], best_probe(rows)
+    first, (best, why) = rows[0], best_probe(rows)
+    notes = [] if why is None else [why]
     kinds = [row["lm_kind"] for row in rows if row["lm_kind"] is not None]
-    told = {"model": first["model"], "revision": first["revision"], "lm_kind": None}
+    told = {key: first[key] for key in ("model", "revision", "dtype")} | {"lm_kind": None}
     told |= {"lm_kind": kinds[0]} if kinds else {}
     told |= {key: best and best[key] for key in ("layer", "rank")}
     told |= {f"uuas{end}": best and best[f"uuas{end}"] for end in _ENDS}
-    same = ("layer", "rank", "seed", "train_sentences")
     control = next(
         (
             row
             for row in rows
             if best is not None
             and row["method"] == CONTROL
-            and all(row[key] == best[key] for key in same)
+            and all(row[key] == best[key] for key in _SAME)
         ),
         None,
     )
     told |= {f"selectivity{end}": control and control[f"selectivity{end}"] for end in _ENDS}
     for name, method in {"behaviour": BEHAVIOUR, "tests": TESTS, "removal": INTERVENTION}.items():
-        own = [row for row in rows if row["method"] == method]
+        own, more = _last([row for row in rows if row["method"] == method], name, told["layer"])
+        notes += more
         told[name] = [
             {"suite": row["suite"], "layer": row["layer"], **one}
             for row in own
             for one in read_stimuli(folder, row["key"])
         ]
-    empty = dict.fromkeys(row["why_empty"] for row in rows if row["why_empty"] is not None)
-    return told | {"why_empty": list(empty)}
+    empty = [row["why_empty"] for row in rows
+             if row["why_empty"] is not None and not _is_done(row, rows)]  # fmt: skip
+    return told | {"why_empty": list(dict.fromkeys([*empty, *notes]))}
+
+
+def _is_done(empty: Row, rows: Sequence[Row]) -> bool:
+    """Whether what an empty row is about was done after all."""
+    return any(
+        row["why_empty"] is None
+        and all(row[key] == empty[key] for key in ("method", "suite"))
+        and empty["layer"] in (None, row["layer"])
+        for row in rows
+    )
+
+
+def _last(rows: Sequence[Row], name: str, layer: int | None) -> tuple[list[Row], list[str]]:
+    """Keep the last run of each suite, of those on the layer of the probe; say what was left."""
+    rows = [row for row in rows if row["why_empty"] is None]
+    notes = []
+    if layer is not None and (others := {row["layer"] for row in rows} - {layer, None}):
+        rows = [row for row in rows if row["layer"] in (layer, None)]
+        told = ", ".join(map(str, sorted(others)))
+        notes.append(f"{name} of other layers than that of the probe are not shown: {told}")
+    by_suite = {row["suite"]: row for row in rows}
+    if name == "removal" and rows:
+        by_suite = {None: rows[-1]}  # its measures are not all of a suite
+    if len(by_suite) < len(rows):
+        notes.append(f"{name}: the folder has several runs, of which the last is shown")
+    return list(by_suite.values()), notes
 
 
 def accuracies(outcome: Mapping[str, Any]) -> dict[tuple[str, str], Mapping[str, Any]]:

@@ -10,6 +10,9 @@ import pytest
 from support.planted_agreement import planted_model, write_planted
 
 from structprobe.cli.main import main
+from structprobe.errors import EncoderError, ProbeError
+from structprobe.experiments.behaviour import outcomes as experiment
+from structprobe.experiments.sweep import sweep
 from structprobe.results.outcomes import LEAST_MODELS, over_models
 
 
@@ -81,6 +84,50 @@ def test_a_model_without_a_head_goes_on(world: Path, capsys: Any) -> None:
     assert one["uuas"] is not None
     assert (one["behaviour"], one["removal"], one["tests"]) == ([], [], [])
     assert any("has no head" in why for why in one["why_empty"])
+
+
+def test_no_layer_is_chosen_on_test(world: Path, capsys: Any) -> None:
+    asked = [one for one in words(world, "tree") if not one.startswith("--dev=")]
+    asked[asked.index("-o") + 1] = str(world / "TESTED")
+    asked[asked.index("--layers") + 1] = "1,2"
+    assert main([*asked, "-q"]) == 1
+    told = capsys.readouterr().err
+    assert "no dev set, by which the probe of one of 2 layers is chosen" in told
+
+
+def test_a_model_that_cannot_be_probed_goes_on(
+    world: Path, capsys: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any, **__: Any) -> None:
+        raise EncoderError("a text has 60 tokens")
+
+    monkeypatch.setattr(experiment, "sentence_test_rows", refuse)
+    monkeypatch.setattr(experiment, "intervention_rows", refuse)
+    sweeps = Sweeps()
+    monkeypatch.setattr(experiment, "sweep", sweeps)
+    asked = words(world, "tree", "elsewhere")
+    asked[asked.index("-o") + 1] = str(world / "FAULTS")
+    assert main([*asked, "--json", "-q"]) == 0
+    first, second = json.loads(capsys.readouterr().out)
+    assert first["why_empty"] == ["rank 64 of vectors that are 40 wide"]
+    assert second["why_empty"] == ["a text has 60 tokens"]
+    assert second["behaviour"]
+    sweeps.n_calls = 0
+    asked[asked.index("-o") + 1] = str(world / "FAULTY")
+    assert main([*[one for one in asked if not one.endswith("elsewhere")], "-q"]) == 1
+    assert "rank 64 of vectors" in capsys.readouterr().err
+
+
+class Sweeps:
+    """A sweep that the first model does not allow."""
+
+    n_calls = 0
+
+    def __call__(self, *given: Any, **options: Any) -> Any:
+        self.n_calls += 1
+        if self.n_calls == 1:
+            raise ProbeError("rank 64 of vectors that are 40 wide")
+        return sweep(*given, **options)
 
 
 def test_revisions_go_with_one_model(world: Path, capsys: Any) -> None:

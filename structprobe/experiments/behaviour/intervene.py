@@ -8,7 +8,7 @@ untouched model, sentence by sentence or pair by pair.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -91,51 +91,99 @@ def measure_interventions(
     Returns
     -------
     list of dict
-        The rows, as `read_interventions` gives them.
+        The rows, as `read_interventions` gives them. A measure that fails under an intervention, or
+        an intervention that changes nothing or that the model refuses, has empty rows.
+
+    Raises
+    ------
+    StructprobeError
+        If the model refuses all interventions.
     """
     how, head, why = how or Resampling(), model, None
     encoder = getattr(model, "encoder", model)
     if head is encoder:
         head, why = _with_head(encoder)
         encoder = encoder if head is None else head.encoder
-    faults = {one: why for one in measures if head is None and one.needs_head}
-    usable = [one for one in measures if one not in faults]
-
-    values: list[dict[Key, Counts]] = []  # of the untouched model, then under each intervention
-
-    def read(share: bool) -> dict[Key, Counts]:
-        found: dict[Key, Counts] = {}
-        for one in [*usable]:
-            try:
-                found |= one.read(head if one.needs_head else encoder, share=share)
-            except StructprobeError as error:
-                if values:  # what could be measured of the untouched model
-                    raise
-                faults[one] = str(error)
-                usable.remove(one)
-        return found
-
-    rows: list[dict[str, Any]] = []
-    random: dict[str, list[dict[Key, Counts]]] = {}
-    with progress_bar("intervene", len(planned) + 1, "reading", shown=progress) as advance:
-        before = read(share=True)
-        values.append(before)
-        advance(1)
+    faults = {one: str(why) for one in measures if head is None and one.needs_head}
+    before, lost = _read([one for one in measures if one not in faults], head, encoder, share=True)
+    faults |= lost
+    usable = {one: keys for one, keys in before.items() if keys}
+    after: list[_Read] = []
+    told: list[dict[str, Any]] = []
+    with progress_bar("intervene", len(planned), "reading", shown=progress) as advance:
         for one in planned:
-            with one.intervention.on(encoder):
-                values.append(read(share=one.intervention.is_pointwise))
-            if one.control_of is not None and one.name == RANDOM:
-                random.setdefault(one.control_of, []).append(values[-1])
-            rows.append(_told(one, encoder))
+            after.append(_read_under(one.intervention, usable, head, encoder))
+            told.append(_told(one, encoder))
             advance(1)
-    found = []
-    for one, told, after in zip(planned, rows, values[1:], strict=True):
-        beside = random.get(one.name, []) if one.control_of is None else []
-        for key in before:
-            found.append(told | _compared(key, before[key], after[key], beside, how))
-        for measure, why in faults.items():
-            found += [told | _empty(name, None, why) for name in measure.names]
-    return found
+    refused = [one.refused for one in after if one.refused is not None]
+    if refused and len(refused) == len(after):
+        raise refused[0]
+    rows = []
+    for one, own, own_told in zip(planned, after, told, strict=True):
+        beside = [] if one.control_of is not None else [
+            other.found for plan, other in zip(planned, after, strict=True)
+            if (plan.name, plan.control_of) == (RANDOM, one.name)
+        ]  # fmt: skip
+        for measure, keys in usable.items():
+            for key, untouched in keys.items():
+                if (reason := own.why(measure)) is not None:
+                    rows.append(own_told | _empty(*key, reason, len(untouched.part)))
+                    continue
+                others = [other[measure][key] for other in beside if measure in other]
+                others = others if len(others) == len(beside) else []  # else the mean is another's
+                rows.append(
+                    own_told | _compared(key, untouched, own.found[measure][key], others, how)
+                )
+        for measure, reason in faults.items():
+            rows += [own_told | _empty(name, None, reason) for name in measure.names]
+    return rows
+
+
+_Values = dict["Measure", dict["Key", "Counts"]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Read:
+    """What was measured under an intervention, and why the rest was not."""
+
+    found: _Values
+    faults: dict[Measure, str]
+    refused: StructprobeError | None = None  # by the model, before anything was measured
+    is_idle: bool = False  # whether nothing was changed
+
+    def why(self, measure: Measure) -> str | None:
+        """Say why a measure has no value; None if it has one."""
+        if self.refused is not None:
+            return str(self.refused)
+        if measure not in self.faults and self.is_idle:
+            return "nothing was changed: there are no chosen words but attention sinks"
+        return self.faults.get(measure)
+
+
+def _read(
+    measures: Iterable[Measure], head: Any, encoder: Encoder, *, share: bool
+) -> tuple[_Values, dict[Measure, str]]:
+    """Measure what can be measured, and say why the rest cannot."""
+    found: _Values = {}
+    faults: dict[Measure, str] = {}
+    for one in measures:
+        try:
+            found[one] = one.read(head if one.needs_head else encoder, share=share)
+        except StructprobeError as error:
+            faults[one] = str(error)
+    return found, faults
+
+
+def _read_under(
+    intervention: Intervention, measures: Iterable[Measure], head: Any, encoder: Encoder
+) -> _Read:
+    """Measure what can be measured under an intervention."""
+    try:
+        with intervention.on(encoder):
+            found, faults = _read(measures, head, encoder, share=intervention.is_pointwise)
+    except StructprobeError as error:
+        return _Read({}, {}, error)
+    return _Read(found, faults, is_idle=not intervention.n_changed)
 
 
 def _told(one: Planned, encoder: Encoder) -> dict[str, Any]:
@@ -169,7 +217,7 @@ def _compared(
     key: Key,
     before: Counts,
     after: Counts,
-    beside: Sequence[Mapping[Key, Counts]],
+    beside: Sequence[Counts],
     how: Resampling,
 ) -> dict[str, Any]:
     """Compare a measure with that of the untouched model, and with the mean of random controls."""
@@ -185,7 +233,7 @@ def _compared(
     told |= {"untouched": values[0], "value": values[1], "difference": difference.value}
     told |= {"low": difference.low, "high": difference.high}
     if beside:
-        mean = np.mean([one[key].part for one in beside], axis=0)
+        mean = np.mean([one.part for one in beside], axis=0)
         beyond = ratio(after.part - mean, whole, before.units, how)
         assert beyond is not None
         told |= {"beyond_random": beyond.value, "beyond_random_low": beyond.low}

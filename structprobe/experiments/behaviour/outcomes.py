@@ -8,7 +8,13 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from structprobe.errors import StructprobeError, check_encoder
+from structprobe.errors import (
+    EncoderError,
+    ProbeError,
+    ScoreError,
+    StructprobeError,
+    check_encoder,
+)
 from structprobe.experiments.behaviour.behave import behaviour_rows
 from structprobe.experiments.behaviour.saved_interventions import intervention_rows
 from structprobe.experiments.behaviour.sentence_tests import sentence_test_rows
@@ -19,18 +25,27 @@ from structprobe.experiments.config import (
     check_whole,
     checked_config,
 )
+from structprobe.experiments.layers_ranks_seeds import parse_layers
 from structprobe.experiments.runs.planning import plan_sweep
 from structprobe.experiments.sweep import Parts, sweep
 from structprobe.recoverers.probe import ProbeRecoverer
 from structprobe.results.folder import ResultsFolder, check_folder
-from structprobe.results.outcomes import best_probe, read_outcomes
-from structprobe.results.rows import BEHAVIOUR, empty_key, make_row, run_key
+from structprobe.results.outcomes import PROBE, best_probe, read_outcomes
+from structprobe.results.rows import (
+    BEHAVIOUR,
+    INTERVENTION,
+    TESTS,
+    empty_key,
+    make_row,
+    run_key,
+)
 from structprobe.results.saved_runs import probe_path
 from structprobe.stimuli.suites.reading import SuiteGroup, read_suites
 
 if TYPE_CHECKING:
     from structprobe.behaviour.language_model import LanguageModel
     from structprobe.encoder.encoder import Encoder
+    from structprobe.probe.estimator import StructuralProbe
 
 _log = logging.getLogger(__name__)
 
@@ -103,7 +118,8 @@ def outcomes(
     encoders : iterable of Encoder
         The models, or revisions of one; each is used before the next is taken.
     treebank : tuple of train, dev and test
-        Treebanks with trees; dev or test may be None, but not both.
+        Treebanks with trees; test may be None. The best layer is chosen on dev, which may be None
+        for a single layer.
     suites : str, path, SuiteGroup or iterable of these
         As for `read_behaviour`.
     folder : path
@@ -124,18 +140,41 @@ def outcomes(
 
     Raises
     ------
+    ScoreError
+        If there is no dev set, and more than one layer.
     StructprobeError
-        If a suite cannot be read at all, and as for `sweep`.
+        If a suite cannot be read at all, or no model can be probed, as for `sweep`.
     """
     config = checked_config(config, OutcomesConfig)
     check_folder(folder)
     groups = _groups(suites, config.pairs, seed)
     results = ResultsFolder(folder)
     results.tell_command(config.command)
+    layers = layers if isinstance(layers, str) else list(layers)
+    fault, any_done = None, False
     for encoder in encoders:
         check_encoder(encoder, StructprobeError)
-        _Asked(encoder, treebank, groups, results, rank, seed, punct, config).run(layers)
+        asked = _Asked(encoder, treebank, groups, results, rank, seed, punct, config)
+        try:
+            _check_dev(encoder, treebank, layers)
+            asked.run(layers)
+            any_done = True
+        except (EncoderError, ProbeError, ScoreError) as error:
+            fault = fault or error
+            asked.leave_empty(PROBE, str(error))
+    if fault is not None and not any_done:
+        raise fault
     return read_outcomes(folder)
+
+
+def _check_dev(encoder: Encoder, treebank: Parts, layers: str | list[int]) -> None:
+    """Refuse to choose a layer without a dev set: on the test set it must not be."""
+    _, dev, test = treebank
+    if dev is None and test is not None:
+        n_layers = len(parse_layers(layers, encoder.n_layers, encoder.layers))
+        if n_layers > 1:
+            what = f"no dev set, by which the probe of one of {n_layers} layers is chosen"
+            raise ScoreError(what, hint="give a dev set, or a single layer")
 
 
 def _groups(suites: Any, n: int | None, seed: int) -> Sequence[SuiteGroup]:
@@ -185,24 +224,41 @@ class _Asked:
         encoder = self.encoder if model is None else model.encoder
         assert self.results is not None
         rows = sweep(encoder, *self.treebank, folder=self.results.folder, **self._grid(layers))
-        best = best_probe([row for row in rows if row["model"] == encoder.origin(0)["model"]])
+        own = [row for row in rows if row["model"] == encoder.origin(0)["model"]]
+        best, _ = best_probe(own)
         if model is None:
-            self._leave_empty(encoder, str(why))
+            self.leave_empty(BEHAVIOUR, str(why))
             return
         told: dict[str, Any] = {"folder": self.results.folder, "progress": config.progress}
         behaviour_rows(model, self.suites, **told)
         if best is None:
             return
         recoverer = self._recoverer(encoder, best)
-        sentence_test_rows(model, recoverer, self.suites, punct=self.punct, **told)
+        try:
+            sentence_test_rows(model, recoverer, self.suites, punct=self.punct, **told)
+        except StructprobeError as error:
+            self.leave_empty(TESTS, str(error))
         if config.intervention_pairs:
-            pairs = [one.first(config.intervention_pairs) for one in self.suites]
+            self._intervene(model, best["layer"], recoverer.probe)
+
+    def _intervene(self, model: LanguageModel, layer: int, probe: StructuralProbe) -> None:
+        """Remove what the probe reads; what was chosen for its training holds for its controls."""
+        config, own, training = self.config, self.config.intervention, self.config.training
+        chosen = replace(
+            own, recipe=own.recipe if training.recipe == "auto" else training.recipe,
+            max_steps=training.max_steps if own.max_steps is None else own.max_steps,
+            device=training.device, punct=self.punct, seed=self.seed, cache=config.cache,
+            progress=config.progress, allow_withheld=config.allow_withheld,
+        )  # fmt: skip
+        pairs = [one.first(config.intervention_pairs) for one in self.suites]
+        assert self.results is not None
+        try:
             intervention_rows(
-                model, self.treebank, pairs, layer=best["layer"], probe=recoverer.probe,
-                folder=self.results.folder,
-                config=replace(config.intervention, punct=self.punct, seed=self.seed,
-                               cache=config.cache, progress=config.progress),
+                model, self.treebank, pairs, layer=layer, probe=probe,
+                folder=self.results.folder, config=chosen,
             )  # fmt: skip
+        except StructprobeError as error:
+            self.leave_empty(INTERVENTION, str(error))
 
     def plan(self, layers: str | Iterable[int], folder: str | os.PathLike[str]) -> dict[str, Any]:
         """Estimate what `run` costs."""
@@ -246,13 +302,14 @@ class _Asked:
         except StructprobeError as error:
             return None, str(error)
 
-    def _leave_empty(self, encoder: Encoder, why: str) -> None:
-        """Add the empty row of a model that has no behaviour."""
-        _log.warning("no behaviour: %s", why)
-        origin = encoder.origin(0)
+    def leave_empty(self, method: str, why: str) -> None:
+        """Add an empty row for what the model does not allow."""
+        _log.warning("%s: %s", self.encoder.loaded.name, why)
+        origin = self.encoder.origin(0)
         names = ("model", "revision", "fingerprint", "dtype")
-        values = {"method": BEHAVIOUR, "uses_gold": False, **{key: origin[key] for key in names}}
-        values["suite"] = ", ".join(one.name for one in self.suites)
+        values = {"method": method, "uses_gold": False, **{key: origin[key] for key in names}}
+        if method != PROBE:
+            values["suite"] = ", ".join(one.name for one in self.suites)
         key = empty_key(run_key(**values), why)
         assert self.results is not None
         self.results.add(make_row(key=key, **values, why_empty=why))

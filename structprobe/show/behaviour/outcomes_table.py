@@ -7,6 +7,7 @@ from typing import Any
 
 from structprobe.errors import counted
 from structprobe.results.outcomes import LEAST_MODELS, accuracies, over_models, removals
+from structprobe.show.behaviour.intervention_table import SHARES
 from structprobe.show.cost_table import format_plan, tell_time
 from structprobe.show.row_labels import short_model
 from structprobe.show.table import NOTHING, lay_out
@@ -42,7 +43,8 @@ def outcome_cells(outcomes: Sequence[Outcome]) -> list[list[str]]:
 def name_of(outcome: Outcome) -> str:
     """Name a model, with its revision."""
     name = short_model(str(outcome["model"]))
-    return name if outcome["revision"] is None else f"{name}@{str(outcome['revision'])[:12]}"
+    name = name if outcome["revision"] is None else f"{name}@{str(outcome['revision'])[:12]}"
+    return name if outcome["dtype"] in (None, "float32") else f"{name} ({outcome['dtype']})"
 
 
 def per_cent(row: Mapping[str, Any], key: str) -> str:
@@ -58,15 +60,11 @@ def difference(row: Mapping[str, Any] | None) -> str:
     """Write how far an effect is beyond that of random subspaces, in the units of its measure."""
     if row is None or row.get("beyond_random") is None:
         return NOTHING
-    scale = 1.0 if is_plain(row["condition"]) else 100.0
+    scale = 100.0 if row["condition"] in SHARES else 1.0
     keys = ("difference", "beyond_random", "beyond_random_low", "beyond_random_high")
-    ends = [scale * float(row[key] or 0.0) for key in keys]
-    return "{:+.2f}, {:+.2f} [{:+.2f}, {:+.2f}]".format(*ends)
-
-
-def is_plain(measure: str) -> bool:
-    """Whether a measure is no share, and not shown in per cent."""
-    return measure.startswith(("bits", "margin"))
+    ends = [None if row[key] is None else f"{scale * row[key]:+.2f}" for key in keys]
+    told = f"{ends[0]}, {ends[1]}"
+    return told if None in ends else f"{told} [{ends[2]}, {ends[3]}]"
 
 
 def _test(outcome: Outcome) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from support.planted_agreement import planted_model, planted_pairs, planted_sent
 from structprobe import Encoder, LanguageModel, Sentence
 from structprobe.behaviour.interventions.mask_heads import MaskHeads
 from structprobe.behaviour.interventions.remove import Remove
-from structprobe.behaviour.measures import Pairs, Surprisal
+from structprobe.behaviour.measures import Counts, Key, Pairs, Surprisal
 from structprobe.errors import ProbeError, StructprobeError
 from structprobe.experiments.behaviour.intervene import (
     Planned,
@@ -228,3 +228,39 @@ def test_a_measure_that_fails_leaves_the_others() -> None:
     rows = measure_interventions(model, [Planned(MaskHeads([(1, 1)]), "heads")], measures)
     told = {row["measure"]: row["why_empty"] for row in rows}
     assert told == {"bits per word": "no words", "accuracy": None, "margin": None}
+
+
+class FailingUnderIntervention(Surprisal):
+    """Can be read of the untouched model alone."""
+
+    n_readings = 0
+
+    def read(self, model: LanguageModel, *, share: bool = False) -> dict[Key, Counts]:
+        self.n_readings += 1
+        if self.n_readings > 1:
+            raise StructprobeError("a text takes a different path")
+        return super().read(model, share=share)
+
+
+def test_what_fails_under_an_intervention_is_an_empty_row_and_the_rest_goes_on() -> None:
+    model = LanguageModel(planted_model("tree"))
+    failing, pairs = (
+        FailingUnderIntervention(planted_sentences(12)),
+        Pairs(planted_pairs(8, "tree")),
+    )
+    planned = [
+        Planned(MaskHeads([(9, 1)]), "no such layer"),
+        Planned(MaskHeads([(1, 1)], words=[()] * 20), "no words"),
+        Planned(MaskHeads([(1, 1)]), "head"),
+    ]
+    rows = measure_interventions(model, planned, [failing, pairs], progress=False)
+    why = {(row["intervention"], row["measure"]): row["why_empty"] for row in rows}
+    assert "no layer 9" in why["no such layer", "accuracy"]
+    assert "no layer 9" in why["no such layer", "bits per word"]
+    assert why["no words", "bits per word"] == "a text takes a different path"
+    assert "nothing was changed" in why["no words", "margin"]
+    assert why["head", "bits per word"] == "a text takes a different path"
+    assert why["head", "accuracy"] is None
+    assert all((row["value"] is None) == (row["why_empty"] is not None) for row in rows)
+    with pytest.raises(StructprobeError, match="no layer 9"):
+        measure_interventions(model, planned[:1], [pairs], progress=False)
