@@ -39,6 +39,15 @@ COMMANDS = {
         "behave own:agreement --pairs 2 --model {world}/causal --device cpu --max-unknown 1",
         {"score"},
     ),
+    "intervene": (
+        f"intervene own:agreement --pairs 5 {FEW} --layer 1 --rank 2 --max-unknown 1",
+        {"encode", "intervene"},
+    ),
+    "outcomes": (
+        f"outcomes {FEW} --suites own:agreement --pairs 5 --layers 1 --rank 2 --max-unknown 1 "
+        "--intervention-pairs 0 -o {out}",
+        {"encode", "probe", "runs"},
+    ),
     "incremental": (
         "incremental {world}/PROBE {world}/bank.conllu --device cpu --restart",
         {"encode", "prefixes"},

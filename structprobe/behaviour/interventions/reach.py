@@ -31,7 +31,9 @@ def check_reach(loaded: LoadedModel, place: Place, layer: int) -> None:
     limit = loaded.max_positions or _N_TOKENS
     n = min(_N_TOKENS, limit)
     tokens = plain_tokens(loaded.tokenizer, 2 * n)
-    ids = torch.tensor([tokens[:n], tokens[n : 2 * n]], device=loaded.device)  # (2, n)
+    known = [one for one in tokens if loaded.n_tokens is None or one < loaded.n_tokens]
+    texts = [(some * n)[:n] for some in (known, known[::-1])]
+    ids = torch.tensor(texts, device=loaded.device)  # (2, n)
     marks = torch.zeros(1, n, 2, dtype=torch.int64)
 
     def last(text: Tensor) -> Tensor:
