@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from structprobe.behaviour.measures import Counts, Key, Measure
     from structprobe.encoder.encoder import Encoder
     from structprobe.probe.estimator import StructuralProbe
+    from structprobe.stimuli.suites.reading import SuiteGroup
 
 _log = logging.getLogger(__name__)
 
@@ -312,6 +313,8 @@ def read_interventions(
     if why is not None:
         _log.warning("%s: measures of a language model are left empty", why)
     scored = list((test or dev or ())[: config.sentences])
+    if probe is not None:
+        _tell_origin(own, layer, probe)
     found = _Found(own, train, dev, layer, rank, probe, config)
     measures: list[Measure] = []
     measures += [Surprisal(scored)] if scored else []
@@ -355,6 +358,28 @@ def _choices(
         what = f"rank {rank} of vectors that are {encoder.hidden_size} wide"
         raise ProbeError(what, hint=f"choose a rank from 1 to {encoder.hidden_size - 1}")
     return layer, rank
+
+
+def _tell_origin(encoder: Encoder, layer: int, probe: StructuralProbe) -> None:
+    """Say where a probe was fitted on words that were read in another way, such as without BOS."""
+    from structprobe.probe.data.inputs import check_origin
+
+    try:
+        check_origin(encoder.origin(layer), getattr(probe, "origin_", None), "what is changed")
+    except ProbeError as error:
+        _log.warning("%s", error)
+
+
+def pairs_of(groups: Iterable[SuiteGroup]) -> list[MinimalPair]:
+    """Give the minimal pairs of suites, and say what is left out."""
+    found: list[MinimalPair] = []
+    for group in groups:
+        found += group.pairs
+        for name, why in group.faults.items():
+            _log.warning("%s, %s is left out: %s", group.name, name, why)
+        if group.suites:
+            _log.warning("%s is left out: SyntaxGym suites are not measured here", group.name)
+    return found
 
 
 def _check_trees(name: str, bank: Sequence[Sentence] | None) -> None:
