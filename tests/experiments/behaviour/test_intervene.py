@@ -16,12 +16,8 @@ from structprobe.behaviour.interventions.mask_heads import MaskHeads
 from structprobe.behaviour.interventions.remove import Remove
 from structprobe.behaviour.measures import Counts, Key, Pairs, Surprisal
 from structprobe.errors import ProbeError, StructprobeError
-from structprobe.experiments.behaviour.intervene import (
-    Planned,
-    measure_interventions,
-    pairs_of,
-    read_interventions,
-)
+from structprobe.experiments.behaviour.intervene import pairs_of, read_interventions
+from structprobe.experiments.behaviour.measuring import Planned, measure_interventions
 from structprobe.experiments.behaviour.saved_interventions import _values
 from structprobe.experiments.config import InterveneConfig
 from structprobe.stimuli.bias import Resampling, ratio
