@@ -14,26 +14,30 @@ import numpy as np
 import pytest
 from support.flat_settings import compare, sweep
 from support.pages import compare as compare_texts
+from support.planted_agreement import planted_model, planted_pairs, planted_sentences
 from support.tiny_checkpoints import save_checkpoint
 from support.tiny_trees import labelled, tiny_bank
 
-from structprobe import Encoder, read_rows
+from structprobe import Encoder, Treebank, read_rows
 from structprobe.cli.main import build_parser
+from structprobe.results.outcomes import accuracies, read_outcomes
 from structprobe.results.predictions import predictions_to_bytes
 from structprobe.results.rows import make_row
 from structprobe.results.saved_runs import predictions_path
 from structprobe.scores import Prediction
+from structprobe.stimuli.suites import SuiteGroup, read_suites
 from structprobe.treebank.sentence import Sentence
 
 FOLDER = Path(__file__).resolve().parent.parent / "examples"
 PAGE = "compare.py"  # writes a page from folders of results, and prints nothing
 CONTROLS = "controls.py"  # probes four models and writes a page, and prints nothing
+USE = "use.py"  # asks four models whether they use what probes find, and prints nothing
 FAMILY = "labelled.py"  # compares the family of probes on four models, and prints nothing
 PICTURES = "screenshots.py"  # takes pictures of pages by a browser, and prints nothing
 DRAWING = "parse_and_draw.py"  # on another processor, a tree may differ by an edge
 # On another processor, another candidate of the recipe may be ahead, other runs end falling.
 BY_A_HAIR = re.compile(r"axes-\w+|\(\d+ of \d+ rows\)")
-SILENT = PAGE, CONTROLS, FAMILY, PICTURES
+SILENT = PAGE, CONTROLS, FAMILY, USE, PICTURES
 EXAMPLES = sorted(path for path in FOLDER.glob("*.py") if path.name not in SILENT)
 
 
@@ -130,6 +134,38 @@ def test_the_page_of_the_family_is_written(tmp_path: Path, monkeypatch: pytest.M
     for name in script["LABELLED"]:
         told = " | ".join(f"{100 * others[name][key]:.1f}" for key in ("uas", "las"))
         assert f"| {name} | {told} |" in page
+
+
+@pytest.mark.slow
+def test_the_page_of_use_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(FOLDER))
+    script = runpy.run_path(str(FOLDER / USE), run_name="use")
+    planted = planted_model("tree")
+    names = {"Planted": planted.model, "Headless": planted.model.transformer}
+    for name, model in names.items():
+        model.save_pretrained(tmp_path / name)
+        planted.tokenizer.save_pretrained(tmp_path / name)
+    models = [script["Model"](name, tmp_path / name, (1,), {"max_unknown": 1}) for name in names]
+    banks = [Treebank(planted_sentences(n, seed)) for seed, n in enumerate((60, 12, 12))]
+    pairs = tuple(planted_pairs(30, "tree"))
+    suites = [SuiteGroup("blimp", pairs, (), {}), *read_suites("own:agreement", n=5)]
+    settings = script["Settings"](
+        rank=4, punct="keep", pairs=30, intervention_pairs=20, sentences=6, max_steps=60
+    )
+    page = script["page"](models, banks, suites, tmp_path / "results", settings)
+    (one,) = read_outcomes(tmp_path / "results" / "Planted")
+    known = accuracies(one)["blimp", "all"]["accuracy"]
+    assert re.search(rf"^\| Planted \| 1 \| .* \| {100 * known:.1f} \[", page, flags=re.M)
+    (effect,) = (
+        row for row in one["removal"] if row["condition"] == "accuracy"
+        and row["intervention"] == "probe" and row["value"] == "all"
+    )  # fmt: skip
+    told = f"{100 * effect['untouched']:.1f} | {100 * effect['difference']:+.1f} ["
+    assert f"| accuracy | all | {effect['n']} | {told}" in page
+    (test,) = (row for row in one["tests"] if row["condition"] in ("agreement", "all"))
+    assert f"| Planted | {test['condition']} | {test['n']} | " in page
+    assert "- Headless: no head for " in page
+    assert "| Headless | 1 | " in page
 
 
 def test_the_page_of_the_family_in_the_docs_has_the_figures_of_its_example() -> None:

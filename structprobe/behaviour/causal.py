@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -15,18 +15,20 @@ from structprobe.encoder.subwords.batching import make_halving
 from structprobe.models.heads.scoring import TokenScorer
 from structprobe.models.reading import reading
 
-_WORTH = 0.9  # of all tokens; a pass of one token a row takes some longer
-_BATCHES = 8  # of which one block holds the tokens, so that its levels have enough of them
+_WORTH = 0.9  # of all tokens
+_PACKED = 128  # tokens of one row of several texts; fewer share less, more attend to more
+
+Sized = TypeVar("Sized", "TokenRow", "_Pack")
 
 Scores = NDArray[np.float64]  # (n_tokens,): NaN for those that are not scored
 
 
 class CausalPasses:
-    """Reads rows of tokens: each in a pass of its own, or what rows share in front once.
+    """Reads rows of tokens as they are, or several in one that has once what they share in front.
 
-    The second goes through the tree of all beginnings level by level, one token a pass, so that
-    nothing is padded. The last token of a row, which no token follows, is read only if all are
-    asked for.
+    The second is the tree of their beginnings, token by token: each attends to those before it in
+    its own text. The last token of a row, which no token follows, is read only if all are asked
+    for.
     """
 
     def __init__(self, encoder: Encoder, scorer: TokenScorer, n_before: int) -> None:
@@ -47,16 +49,23 @@ class CausalPasses:
         share = share and _is_worth_it(rows) and self._shares(max(rows, key=len))
         found: list[Scores] = [np.empty(0)] * len(rows)
 
-        def score(some: list[TokenRow]) -> None:
-            some = sorted(some, key=lambda row: row.number)  # marks are those of the first
-            scores = self._by_level(some) if share else self._whole(some, to_the_end)
-            for row, one in zip(some, scores, strict=True):
+        def score(some: list[_Pack]) -> None:
+            for pack, scores in zip(some, self._packed(some), strict=True):
+                for row, one in zip(pack.rows, scores, strict=True):
+                    found[row.number] = one
+
+        def score_rows(some: list[TokenRow]) -> None:
+            for row, one in zip(some, self._whole(some, to_the_end), strict=True):
                 found[row.number] = one
 
-        batches = _blocks(rows, _BATCHES * batch_tokens) if share else _batches(rows, batch_tokens)
         with reading(self._scorer.whole):
-            for batch in batches:
-                self._halving.run(score, batch, _halve)
+            if share:
+                for packs in _cut(_packs(rows), batch_tokens):
+                    self._halving.run(score, packs, _halve)
+                    advance(sum(len(pack.rows) for pack in packs))
+                return found
+            for batch in _cut(sorted(rows, key=len, reverse=True), batch_tokens):
+                self._halving.run(score_rows, batch, _halve)
                 advance(len(batch))
         return found
 
@@ -85,34 +94,25 @@ class CausalPasses:
         places = [first + np.arange(len(row) - 1) for first, row in zip(firsts, rows, strict=True)]
         yield from self._scores(rows, vectors.flatten(0, 1), places)
 
-    def _by_level(self, rows: Sequence[TokenRow]) -> Iterator[Scores]:
-        """Read the beginnings of rows level by level, each once."""
-        n = _n_common(rows)
-        first = rows[0]
-        ids, _, marks = self._put(*pad_rows([(first.tokens[:n], first.words[:n], first.number)], 0))
-        vectors, kept = self._scorer.begin(ids, marks)
-        found = [vectors.flatten(0, 1)]  # (n_positions, width) for each level
-        places = [list(range(n)) for _ in rows]
-        nodes, n_nodes, n_found = [0] * len(rows), 1, n  # node of each row in the last level
-        going = [i for i, row in enumerate(rows) if len(row) - 1 > n]
-        while going:
-            level: dict[tuple[int, int], int] = {}  # by the node before and the token
-            examples = []
-            for i in going:
-                step = nodes[i], int(rows[i].tokens[n])
-                if step not in level:
-                    level[step] = len(level)
-                    examples.append((rows[i].tokens[[n]], rows[i].words[[n]], rows[i].number))
-                nodes[i] = level[step]
-                places[i].append(n_found + nodes[i])
-            ids, _, marks = self._put(*pad_rows(examples, 0))
-            before = [node for node, _ in level]
-            (begun,) = self._put(np.array(before))
-            begun = None if before == list(range(n_nodes)) else begun
-            found.append(self._scorer.go_on(kept, begun, ids, marks).flatten(0, 1))
-            n, n_nodes, n_found = n + 1, len(level), n_found + len(level)
-            going = [i for i in going if len(rows[i]) - 1 > n]
-        yield from self._scores(rows, torch.cat(found), [np.array(one) for one in places])
+    def _packed(self, packs: Sequence[_Pack]) -> Iterator[list[Scores]]:
+        """Read the trees of some packs."""
+        n = max(map(len, packs))
+        before = np.tile(np.eye(n, dtype=bool), (len(packs), 1, 1))  # (n_rows, n, n)
+        depths = np.zeros((len(packs), n), dtype=np.int64)
+        for i, pack in enumerate(packs):
+            depths[i, : len(pack)] = pack.depths
+            for node, parent in enumerate(pack.parents):
+                if parent >= 0:
+                    before[i, node] |= before[i, parent]
+        told = [(np.array(one.tokens), np.array(one.words), 0) for one in packs]
+        ids, _, marks = pad_rows(told, self._encoder.loaded.pad)
+        for i, pack in enumerate(packs):
+            marks[i, : len(pack), 0] = pack.numbers
+        vectors = self._scorer.tree_vectors(*self._put(ids, before, depths, marks)).flatten(0, 1)
+        places = [np.array(one) + i * n for i, pack in enumerate(packs) for one in pack.places]
+        scores = self._scores([row for pack in packs for row in pack.rows], vectors, places)
+        for pack in packs:
+            yield [next(scores) for _ in pack.rows]
 
     def _scores(
         self, rows: Sequence[TokenRow], vectors: torch.Tensor, places: Sequence[Ints]
@@ -132,20 +132,58 @@ class CausalPasses:
         return self._encoder.loaded.put(*arrays)
 
 
-def _n_common(rows: Sequence[TokenRow]) -> int:
-    """Count the tokens that all rows begin with, the last of each left out."""
-    n = min(map(len, rows)) - 1
-    differs = np.any([row.tokens[:n] != rows[0].tokens[:n] for row in rows], axis=0)  # (n,)
-    return int(np.append(differs, True).argmax())
+class _Pack:
+    """Some rows, and the tree of their tokens but the last of each."""
+
+    def __init__(self) -> None:
+        self.rows: list[TokenRow] = []
+        self.places: list[list[int]] = []  # of the tokens of each row
+        self.tokens: list[int] = []
+        self.words: list[int] = []
+        self.numbers: list[int] = []  # of the first text that each token is in
+        self.parents: list[int] = []
+        self.depths: list[int] = []
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    def add(self, row: TokenRow, n_alike: int) -> None:
+        """Add a row that begins with so many tokens of the row before it."""
+        path = self.places[-1][:n_alike] if self.places else []
+        for depth, node in enumerate(path):
+            if row.number < self.numbers[node]:
+                self.numbers[node], self.words[node] = row.number, int(row.words[depth])
+        for depth in range(len(path), len(row) - 1):
+            self.parents.append(path[-1] if path else -1)
+            path.append(len(self.tokens))
+            self.tokens.append(int(row.tokens[depth]))
+            self.words.append(int(row.words[depth]))
+            self.numbers.append(row.number)
+            self.depths.append(depth)
+        self.rows.append(row)
+        self.places.append(path)
+
+
+def _packs(rows: Sequence[TokenRow]) -> list[_Pack]:
+    """Pack rows that begin alike, the largest packs first."""
+    found: list[_Pack] = []
+    last: list[int] = []
+    for row in sorted(rows, key=lambda row: row.tokens.tolist()):
+        own = row.tokens[:-1].tolist()
+        n_alike = _n_alike(last, own)
+        if not found or len(found[-1]) + len(own) - n_alike > _PACKED:
+            found.append(_Pack())
+            n_alike = 0
+        found[-1].add(row, n_alike)
+        last = own
+    return sorted(found, key=len, reverse=True)
 
 
 def _is_worth_it(rows: Sequence[TokenRow]) -> bool:
     """Whether rows share so much in front that it pays to read it once."""
-    if len({int(row.tokens[0]) for row in rows}) != 1:
-        return False  # nothing is in front of all
     ordered = sorted(row.tokens[:-1].tolist() for row in rows)
     n_all = sum(map(len, ordered))
-    return n_all - sum(map(_n_alike, ordered[:-1], ordered[1:])) <= _WORTH * n_all
+    return n_all - sum(map(_n_alike, ordered[:-1], ordered[1:])) < _WORTH * n_all
 
 
 def _n_alike(first: list[int], second: list[int]) -> int:
@@ -154,31 +192,16 @@ def _n_alike(first: list[int], second: list[int]) -> int:
     return next((n for n, (one, other) in pairs if one != other), min(len(first), len(second)))
 
 
-def _blocks(rows: Sequence[TokenRow], n_tokens: int) -> Iterator[list[TokenRow]]:
-    """Put together rows that begin alike."""
-    yield from _cut(sorted(rows, key=lambda row: row.tokens.tolist()), n_tokens)
+def _cut(rows: Sequence[Sized], n_tokens: int) -> Iterator[list[Sized]]:
+    """Cut rows, the longest first, into batches of no more tokens with padding."""
+    start = 0
+    while start < len(rows):
+        stop = start + max(1, n_tokens // max(1, len(rows[start])))
+        yield list(rows[start:stop])
+        start = stop
 
 
-def _batches(rows: Sequence[TokenRow], n_tokens: int) -> Iterator[list[TokenRow]]:
-    """Put together rows of similar length, the longest first."""
-    yield from _cut(sorted(rows, key=len, reverse=True), n_tokens)
-
-
-def _cut(rows: Sequence[TokenRow], n_tokens: int) -> Iterator[list[TokenRow]]:
-    """Cut rows into batches of no more tokens, if each were as long as the longest."""
-    batch: list[TokenRow] = []
-    longest = 0
-    for row in rows:
-        longest = max(longest, len(row))
-        if batch and (len(batch) + 1) * longest > n_tokens:
-            yield batch
-            batch, longest = [], len(row)
-        batch.append(row)
-    if batch:
-        yield batch
-
-
-def _halve(rows: list[TokenRow]) -> list[list[TokenRow]]:
+def _halve(rows: list[Sized]) -> list[list[Sized]]:
     """Divide a batch."""
     middle = len(rows) // 2
     return [rows[:middle], rows[middle:]] if middle else []

@@ -5,8 +5,9 @@ Estimates are ratios of sums over units, such as items or sentences, which the b
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NamedTuple
+from collections.abc import Collection
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -35,6 +36,19 @@ class Estimate(NamedTuple):
     low: float | None
     high: float | None
     n: int
+
+
+def flat_values(record: Any, estimates: Collection[str]) -> dict[str, Any]:
+    """List the fields of a dataclass, those that hold estimates with ``_low`` and ``_high``."""
+    told: dict[str, Any] = {}
+    for one in fields(record):
+        value = getattr(record, one.name)
+        if one.name not in estimates:
+            told[one.name] = list(value) if isinstance(value, tuple) else value
+            continue
+        told[one.name] = value and value.value
+        told |= {f"{one.name}_{end}": value and getattr(value, end) for end in ("low", "high")}
+    return told
 
 
 @dataclass(frozen=True)

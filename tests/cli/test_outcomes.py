@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.planted_agreement import planted_model, planted_pairs, planted_sentences
+from support.planted_agreement import planted_model, write_planted
 
 from structprobe.cli.main import main
 from structprobe.errors import EncoderError, ProbeError
@@ -25,19 +25,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
         encoder.tokenizer.save_pretrained(folder / reads)
     encoder.model.transformer.save_pretrained(folder / "headless")
     encoder.tokenizer.save_pretrained(folder / "headless")
-    for name, n, seed in (("train", 60, 0), ("dev", 12, 1), ("test", 12, 2)):
-        lines = []
-        for sentence in planted_sentences(n, seed):
-            assert sentence.heads is not None
-            assert sentence.deprels is not None
-            rows = zip(sentence.words, sentence.heads, sentence.deprels, strict=True)
-            lines += [
-                f"{i}\t{word}\t_\tX\t_\t_\t{head}\t{deprel}\t_\t_"
-                for i, (word, head, deprel) in enumerate(rows, 1)
-            ] + [""]
-        (folder / f"{name}.conllu").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    pairs = "\n".join(f"{one.good}\t{one.bad}" for one in planted_pairs(40, "tree"))
-    (folder / "pairs.tsv").write_text(f"{pairs}\n", encoding="utf-8")
+    write_planted(folder, 40, {"train": 60, "dev": 12, "test": 12})
     return folder
 
 

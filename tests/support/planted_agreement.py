@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -110,3 +112,20 @@ def planted_pairs(n: int, reads: str, seed: int = 1) -> list[MinimalPair]:
         name = f"agreement{number % 2}"
         found.append(MinimalPair(good, bad, "planted", name, "agreement", number, f"pair {number}"))
     return found
+
+
+def write_planted(folder: Path, n_pairs: int, parts: Mapping[str, int]) -> None:
+    """Write pairs.tsv and treebanks of some sizes, as the planted models read them."""
+    for seed, (name, n) in enumerate(parts.items()):
+        lines = []
+        for sentence in planted_sentences(n, seed):
+            assert sentence.heads is not None
+            assert sentence.deprels is not None
+            rows = zip(sentence.words, sentence.heads, sentence.deprels, strict=True)
+            lines += [
+                f"{i}\t{word}\t_\tX\t_\t_\t{head}\t{deprel}\t_\t_"
+                for i, (word, head, deprel) in enumerate(rows, 1)
+            ] + [""]
+        (folder / f"{name}.conllu").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    pairs = "\n".join(f"{one.good}\t{one.bad}" for one in planted_pairs(n_pairs, "tree"))
+    (folder / "pairs.tsv").write_text(f"{pairs}\n", encoding="utf-8")

@@ -18,7 +18,7 @@ from structprobe.results.outcomes import ALL
 from structprobe.results.rows import TESTS, Row, make_row, run_key
 from structprobe.scores.scoring import score
 from structprobe.scores.table import column
-from structprobe.stimuli.bias import Estimate, Resampling, near_word_slope, ratio
+from structprobe.stimuli.bias import Estimate, Resampling, flat_values, near_word_slope, ratio
 from structprobe.stimuli.scoring import Predicts
 from structprobe.stimuli.suites.pairs import MinimalPair
 from structprobe.stimuli.suites.reading import SuiteGroup
@@ -89,16 +89,7 @@ class SentenceTest:
         dict
             The attributes by name; estimates with ``_low`` and ``_high``.
         """
-        told: dict[str, Any] = {}
-        for one in fields(self):
-            value = getattr(self, one.name)
-            if one.name in ESTIMATES:
-                for end in ("value", "low", "high"):
-                    key = one.name if end == "value" else f"{one.name}_{end}"
-                    told[key] = getattr(value, end, None)
-            else:
-                told[one.name] = value
-        return told
+        return flat_values(self, ESTIMATES)
 
 
 ESTIMATES = tuple(one.name for one in fields(SentenceTest))[3:]

@@ -55,25 +55,16 @@ class TokenScorer:
 
         return run_rows(run, (ids, mask, marks), self._batching)[0]
 
-    def begin(self, ids: Tensor, marks: Tensor) -> tuple[Tensor, Any]:
-        """Read the beginnings of rows, all of one length, and keep what the rest needs of them."""
-        # ids (n_rows, n_positions) -> (n_rows, n_positions, width)
+    def tree_vectors(self, ids: Tensor, before: Tensor, depths: Tensor, marks: Tensor) -> Tensor:
+        """Read rows of which each position attends to those before it in a tree, and to itself."""
+        # ids, depths (n_rows, n_positions), before (n_rows, n_positions, n_positions)
+        # -> (n_rows, n_positions, width)
+        dtype = next(self.whole.parameters()).dtype
+        mask = torch.zeros(before.shape, dtype=dtype, device=ids.device)
+        mask.masked_fill_(~before, torch.finfo(dtype).min)
+        more = {"position_ids": depths, "output_hidden_states": False}
         with marking(marks):
-            output = run_model(self._reader, ids, torch.ones_like(ids), use_cache=True)
-        return self._taken(output), output.past_key_values
-
-    def go_on(self, kept: Any, begun: Tensor | None, ids: Tensor, marks: Tensor) -> Tensor:
-        """Read on: each row goes on from one of those that were begun, in order if none are named.
-
-        What is kept is that of these rows from then on.
-        """
-        # begun (n_rows,), ids (n_rows, n_positions) -> (n_rows, n_positions, width)
-        if begun is not None:
-            kept.reorder_cache(begun)
-        mask = ids.new_ones(len(ids), kept.get_seq_length() + ids.shape[1])
-        with marking(marks):
-            more: dict[str, Any] = {"past_key_values": kept, "use_cache": True}
-            return self._taken(run_model(self._reader, ids, mask, **more))
+            return self._taken(run_model(self._reader, ids, mask[:, None], **more))
 
     def log_probs(self, vectors: Tensor, places: Tensor, tokens: Tensor) -> Tensor:
         """Give the natural log-probability of tokens, each at the place of one of the vectors."""
@@ -144,25 +135,27 @@ class TokenScorer:
         return self._batching == PADDED and len(longest) > 3 and self.shares_well(longest)
 
     def shares_well(self, row: Sequence[int]) -> bool:
-        """Find out if a row that is read in three parts has the vectors of a whole pass."""
-        # The first and the last part are of one token; another row is read beside it.
+        """Find out if two rows that begin alike have the vectors of whole passes in one tree."""
         with quiet_transformers(), reading(self.whole):
+            half, n = len(row) // 2, len(row)
             ids = torch.tensor([row], device=device_of(self.whole))
-            whole = self.vectors(ids, torch.ones_like(ids), _no_words(ids))
-            both = torch.cat([ids.flip(1), ids])  # (2, n_tokens)
-            places = torch.tensor([1, 0], device=ids.device)
+            other = ids.clone()
+            other[:, half:] = ids[:, half:].flip(1)
+            both = torch.cat([ids, other])  # (2, n)
+            whole = self.vectors(both, torch.ones_like(both), _no_words(both))
+            tree = torch.cat([ids, other[:, half:]], dim=1)  # (1, 2 n - half)
+            before = torch.ones(tree.shape[1], tree.shape[1], dtype=torch.bool, device=ids.device)
+            before = before.tril()
+            before[n:, half:n] = False  # the second row goes on from what both begin with
+            depths = torch.cat([torch.arange(n), torch.arange(half, n)]).to(ids.device)[None]
             try:
-                first, *rest = both.split([1, len(row) - 2, 1], dim=1)
-                found, kept = self.begin(first, _no_words(first))
-                parts = [found[1:]]
-                for k, part in enumerate(rest):  # the row comes first, then last
-                    part = part if k else part.flip(0)
-                    parts.append(self.go_on(kept, places, part, _no_words(part))[k : k + 1])
-            except Exception as error:  # as above: it keeps nothing, or in another way
+                found = self.tree_vectors(tree, before[None], depths, _no_words(tree))
+            except Exception as error:  # as above: it takes no mask or no positions of this form
                 if is_out_of_memory(error):
                     raise
                 return False
-        return self._agree(whole, torch.cat(parts, dim=1))
+        parts = torch.cat([found[:, :n], torch.cat([found[:, :half], found[:, n:]], dim=1)])
+        return self._agree(whole, parts)
 
     def _agree(self, wanted: Tensor, got: Tensor) -> bool:
         """Whether two readings of a text agree."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structprobe.errors import StructprobeError, counted
-from structprobe.stimuli.bias import Estimate, Resampling, ratio
+from structprobe.stimuli.bias import Estimate, Resampling, flat_values, ratio
 from structprobe.stimuli.suites.formulas import WHOLE, Region
 from structprobe.stimuli.suites.pairs import MinimalPair
 from structprobe.stimuli.suites.syntaxgym import Item, Suite
@@ -79,14 +79,8 @@ class Behaviour:
         dict
             The attributes by name; estimates with ``_low`` and ``_high``.
         """
-        told: dict[str, Any] = {}
-        for one in fields(self):
-            value = getattr(self, one.name)
-            if one.name in _SPREAD:
-                told |= {one.name: value and value.value, f"{one.name}_low": value and value.low}
-                told[f"{one.name}_high"] = value and value.high
-            elif one.name != "scoring":
-                told[one.name] = list(value) if one.name == "notes" else value
+        told = flat_values(self, _SPREAD)
+        del told["scoring"]
         return told | dict(self.scoring)
 
 
@@ -271,7 +265,7 @@ def score_suites(
     pooled = _row(name, ALL, None, np.concatenate(every) if every else np.zeros(0), lost, how)
     known = [one.accuracy.value for one in rows if one.level == "paradigm" and one.accuracy]
     mean = float(np.mean(known)) if known else None
-    return [*rows, _with(pooled, mean_accuracy=mean)]
+    return [*rows, replace(pooled, mean_accuracy=mean)]
 
 
 def regions_of(
@@ -306,12 +300,8 @@ def _row(
     notes += _few(len(known), len(known), "item")
     row = Behaviour(suite, level, paradigm, formula=formula, n=len(known), notes=notes)
     if not len(known):
-        return _with(row, why_empty="; ".join(notes) or "no items", notes=())
-    return _with(row, accuracy=ratio(known, np.ones(len(known)), np.arange(len(known)), how))
-
-
-def _with(row: Behaviour, **values: Any) -> Behaviour:
-    return Behaviour(**({one.name: getattr(row, one.name) for one in fields(row)} | values))
+        return replace(row, why_empty="; ".join(notes) or "no items", notes=())
+    return replace(row, accuracy=ratio(known, np.ones(len(known)), np.arange(len(known)), how))
 
 
 def _few(n_units: int, n: int, noun: str) -> tuple[str, ...]:
